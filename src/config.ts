@@ -1,0 +1,81 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import * as z from 'zod';
+import { DomainError } from './errors.ts';
+
+const Flag = z.union([
+  z.boolean(),
+  z.enum(['0', '1', 'true', 'false', '']).transform((v) => v === '1' || v === 'true'),
+]);
+const NameList = z
+  .string()
+  .max(500)
+  .transform((list) =>
+    list
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+  );
+
+const Config = z.object({
+  /** Where the embedded database lives. */
+  dataDir: z.string().min(1).max(1_000),
+  /** A PostgreSQL server to use instead of the embedded one. */
+  databaseUrl: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must start with postgres:// or postgresql://')
+    .optional(),
+  /** The name under which this process acts; otherwise derived from the client. */
+  agent: z.string().min(1).max(100).optional(),
+  /** The slug of the project that tools use when none is named. */
+  project: z.string().min(1).max(100).optional(),
+  toolsets: NameList.default(['default']),
+  readOnly: Flag.default(false),
+  logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+});
+
+export type Config = z.infer<typeof Config>;
+
+/** Command line flags as given; each wins over its environment variable. */
+export type Flags = { [Name in keyof Config]?: string | boolean | undefined };
+
+const VARIABLES: Readonly<Record<keyof Config, string>> = Object.freeze({
+  dataDir: 'CAIRN_DATA_DIR',
+  databaseUrl: 'DATABASE_URL',
+  agent: 'CAIRN_AGENT',
+  project: 'CAIRN_PROJECT',
+  toolsets: 'CAIRN_TOOLSETS',
+  readOnly: 'CAIRN_READ_ONLY',
+  logLevel: 'CAIRN_LOG_LEVEL',
+});
+
+/** Reads flags and environment into one validated object. */
+export function readConfig(flags: Flags = {}, env: NodeJS.ProcessEnv = process.env): Config {
+  const given: Record<string, unknown> = { dataDir: defaultDataDir(env) };
+  for (const [name, variable] of Object.entries(VARIABLES)) {
+    // An empty variable is how many tools write "not set".
+    const value = flags[name as keyof Config] ?? (env[variable] || undefined);
+    if (value !== undefined) given[name] = value;
+  }
+  const parsed = Config.safeParse(given);
+  if (!parsed.success) throw invalidConfig(parsed.error);
+  return { ...parsed.data, dataDir: resolve(parsed.data.dataDir) };
+}
+
+function invalidConfig(error: z.ZodError): DomainError {
+  const issue = error.issues[0];
+  const name = String(issue?.path[0]) as keyof Config;
+  const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return new DomainError('invalid_input', `The setting --${flag} is not valid: ${issue?.message}.`, {
+    hint: `Correct the flag --${flag} or the environment variable ${VARIABLES[name]}.`,
+  });
+}
+
+function defaultDataDir(env: NodeJS.ProcessEnv): string {
+  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'cairn');
+  if (process.platform === 'win32') return join(env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'cairn');
+  if (env['XDG_DATA_HOME']) return join(env['XDG_DATA_HOME'], 'cairn');
+  // PostgreSQL refuses to run as root, and the user it runs as instead may not enter root's home.
+  if (process.getuid?.() === 0) return '/var/lib/cairn';
+  return join(homedir(), '.local', 'share', 'cairn');
+}

@@ -1,0 +1,191 @@
+import type pg from 'pg';
+import { DomainError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { prepareDataDir, unusable } from './embedded/account.ts';
+import { type Binaries, findBinaries, prepareBinaries } from './embedded/binaries.ts';
+import { checkVersion, configure, ensureCluster, type Layout, layout } from './embedded/cluster.ts';
+import { isLocked, withLock } from './embedded/lock.ts';
+import {
+  type Connection,
+  connect,
+  currentConnection,
+  findServer,
+  isNotReady,
+  startServer,
+  stopServer as stopProcess,
+  waitUntilReady,
+} from './embedded/server.ts';
+
+// Many processes share one server. Each keeps one connection open for as long as it lives: that is its mark of
+// presence, which the system removes even when the process is killed. Whoever leaves asks the server, under the lock,
+// whether anyone else is connected, and stops it if not. Whoever comes connects first and looks at the lock second, so
+// that either the leaving process sees the new connection, or the new process sees the lock and waits.
+
+export type EmbeddedOptions = {
+  dataDir: string;
+  log: Log;
+  /** The binaries to run, where they are not the ones that npm installed for this package. */
+  binaries?: Binaries;
+};
+
+export type EmbeddedServer = {
+  connection: Connection;
+  /** Makes sure that the server runs again after it was stopped or killed under us. */
+  revive(): Promise<void>;
+  /** Leaves; the last to leave stops the server. */
+  release(): Promise<void>;
+};
+
+export type ServerStatus = {
+  data_dir: string;
+  running: boolean;
+  pid: number | null;
+  connections: number;
+  server_version: string | null;
+  size_bytes: number | null;
+};
+
+const ATTEMPTS_MAX = 5;
+
+/** Makes sure that a server runs for the data directory, and that it stays while we are here. */
+export async function ensureServer(options: EmbeddedOptions): Promise<EmbeddedServer> {
+  const paths = layout(options.dataDir);
+  const binaries = options.binaries ?? (await findBinaries());
+  let presence = await arrive(paths, binaries, options.log);
+  let reviving: Promise<void> | null = null;
+
+  return {
+    connection: presence.connection,
+    revive() {
+      reviving ??= (async () => {
+        await presence.client.end().catch(() => {});
+        presence = await arrive(paths, binaries, options.log);
+      })().finally(() => {
+        reviving = null;
+      });
+      return reviving;
+    },
+    async release() {
+      await reviving?.catch(() => {});
+      await leave(paths, binaries, presence.client);
+    },
+  };
+}
+
+type Presence = { client: pg.Client; connection: Connection };
+
+async function arrive(paths: Layout, binaries: Binaries, log: Log): Promise<Presence> {
+  try {
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      await checkVersion(paths, binaries);
+      const client = (await connectIfRunning(paths)) ?? (await start(paths, binaries, log));
+      const connection = await currentConnection(paths);
+      if (connection !== null && (await stays(paths, client))) return { client, connection };
+      await client.end().catch(() => {});
+    }
+  } catch (error) {
+    if (error instanceof DomainError) throw error;
+    throw unusable(paths.dataDir, error);
+  }
+  throw new DomainError('unavailable', 'The embedded database is being stopped again and again.', {
+    hint: 'Repeat the call in a moment.',
+  });
+}
+
+/** Whether the server we are connected to goes on: nobody was stopping it, or whoever was has seen us. */
+async function stays(paths: Layout, client: pg.Client): Promise<boolean> {
+  if (!(await isLocked(paths.lock))) return true;
+  return withLock(paths.lock, () =>
+    client.query('select 1').then(
+      () => true,
+      () => false,
+    ),
+  );
+}
+
+async function connectIfRunning(paths: Layout): Promise<pg.Client | null> {
+  const connection = await currentConnection(paths);
+  if (connection === null) return null;
+  try {
+    return await connect(connection);
+  } catch (error) {
+    if (isNotReady(error) || (error as { code?: string }).code === '3D000') return null;
+    throw error;
+  }
+}
+
+async function start(paths: Layout, binaries: Binaries, log: Log): Promise<pg.Client> {
+  const account = await prepareDataDir(paths.dataDir);
+  return withLock(paths.lock, async () => {
+    // Someone else may have started it while we waited; or it is there and recovers from a crash.
+    const running = await connectIfRunning(paths);
+    if (running !== null) return running;
+    if ((await findServer(paths)) !== null) return waitUntilReady(paths, { hasExited: () => false, logStart: 0 });
+
+    const started = performance.now();
+    const ready = await prepareBinaries(binaries, account, paths.dataDir);
+    const created = await ensureCluster(paths, ready, account);
+    await configure(paths, account);
+    const client = await startServer(paths, ready, account);
+    const ms = Math.round(performance.now() - started);
+    log.info({ data_dir: paths.dataDir, created, ms }, 'embedded database started');
+    return client;
+  });
+}
+
+/** Ends our presence; stops the server when it was the last one. */
+async function leave(paths: Layout, binaries: Binaries, presence: pg.Client): Promise<void> {
+  await withLock(paths.lock, async () => {
+    let client: pg.Client | null = presence;
+    let others = await countOthers(client);
+    if (others === null) {
+      // Our mark was lost, with the server or alone.
+      await client.end().catch(() => {});
+      client = await connectIfRunning(paths);
+      others = client === null ? null : await countOthers(client);
+    }
+    await client?.end().catch(() => {});
+    if (others === 0) await stopProcess(paths, binaries);
+  });
+}
+
+async function countOthers(client: pg.Client): Promise<number | null> {
+  const sql = `select count(*)::int as others from pg_stat_activity
+    where backend_type = 'client backend' and pid <> pg_backend_pid()`;
+  return client.query(sql).then(
+    ({ rows }) => rows[0].others,
+    () => null,
+  );
+}
+
+/** Looks without starting anything. */
+export async function serverStatus(dataDir: string): Promise<ServerStatus> {
+  const paths = layout(dataDir);
+  const client = await connectIfRunning(paths);
+  const stopped = {
+    data_dir: dataDir,
+    running: false,
+    pid: null,
+    connections: 0,
+    server_version: null,
+    size_bytes: null,
+  };
+  if (client === null) return stopped;
+  try {
+    const { rows } = await client.query(
+      `select current_setting('server_version') as server_version, pg_database_size(current_database())::float8 as size_bytes`,
+    );
+    const connections = (await countOthers(client)) ?? 0;
+    return { data_dir: dataDir, running: true, pid: await findServer(paths), connections, ...rows[0] };
+  } finally {
+    await client.end();
+  }
+}
+
+/** Stops the server, whoever uses it. What was committed is kept; a process that still needs it starts it again. */
+export async function stopServer({ dataDir, binaries }: Omit<EmbeddedOptions, 'log'>): Promise<{ stopped: boolean }> {
+  const paths = layout(dataDir);
+  if ((await findServer(paths)) === null) return { stopped: false };
+  const installed = binaries ?? (await findBinaries());
+  return { stopped: await withLock(paths.lock, () => stopProcess(paths, installed)) };
+}

@@ -1,0 +1,132 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DomainError } from '../../errors.ts';
+import { type Account, makePrivateDir } from './account.ts';
+import { type Binaries, executable } from './binaries.ts';
+import { run } from './run.ts';
+
+/** The superuser and the database. Who may connect is decided by who may enter the socket's directory. */
+export const SUPERUSER = 'cairn';
+export const DATABASE = 'cairn';
+
+const PORT = 5432;
+// The shortest limit of the systems we run on is 104 bytes with the closing NUL (macOS; Linux has 108).
+const SOCKET_PATH_BYTES_MAX = 103;
+
+/** The paths of one data directory. */
+export function layout(dataDir: string) {
+  return {
+    dataDir,
+    cluster: join(dataDir, 'pg'),
+    pidFile: join(dataDir, 'pg', 'postmaster.pid'),
+    versionFile: join(dataDir, 'pg', 'PG_VERSION'),
+    lock: join(dataDir, 'lock'),
+    log: join(dataDir, 'server.log'),
+    passwordFile: join(dataDir, 'password'),
+    socketDir: socketDirectory(dataDir),
+  };
+}
+
+export type Layout = ReturnType<typeof layout>;
+
+function socketDirectory(dataDir: string): string {
+  const inside = join(dataDir, 'run');
+  if (Buffer.byteLength(join(inside, `.s.PGSQL.${PORT}`)) <= SOCKET_PATH_BYTES_MAX) return inside;
+  const hash = createHash('sha256').update(dataDir).digest('hex').slice(0, 16);
+  const short = join(tmpdir(), `cairn-${hash}`);
+  return Buffer.byteLength(short) < 80 ? short : `/tmp/cairn-${hash}`;
+}
+
+/** Refuses a cluster of another major version: PostgreSQL cannot read its files. */
+export async function checkVersion({ versionFile, cluster }: Layout, binaries: Binaries): Promise<void> {
+  const version = (await readFile(versionFile, 'utf8').catch(() => '')).trim();
+  if (version === '' || version === binaries.major) return;
+  throw new DomainError(
+    'unavailable',
+    `The data in ${cluster} belongs to PostgreSQL ${version}; this cairn brings PostgreSQL ${binaries.major}.`,
+    {
+      hint: `Export it with the cairn that made it (cairn events export) and import it into a new --data-dir, or set DATABASE_URL.`,
+      retryable: false,
+    },
+  );
+}
+
+/** Creates the cluster if there is none. It appears under its name only when complete, so an interrupted start leaves nothing. */
+export async function ensureCluster(paths: Layout, binaries: Binaries, account: Account | null): Promise<boolean> {
+  const { dataDir, cluster, versionFile, passwordFile } = paths;
+  if (await stat(versionFile).catch(() => null)) return false;
+
+  // The caller holds the lock: any other draft is of a process that died.
+  const drafts = (await readdir(dataDir)).filter((name) => name.startsWith('pg.draft-'));
+  await Promise.all(drafts.map((name) => rm(join(dataDir, name), { recursive: true, force: true })));
+  const draft = join(dataDir, `pg.draft-${process.pid}`);
+  const options = [
+    '--username',
+    SUPERUSER,
+    '--encoding',
+    'UTF8',
+    '--locale',
+    'C',
+    '--data-checksums',
+    '--no-instructions',
+  ];
+  if (process.platform === 'win32') {
+    await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
+    options.push('--auth=scram-sha-256', `--pwfile=${passwordFile}`);
+  } else {
+    options.push('--auth=trust');
+  }
+  try {
+    // The account may be unable to make it: all it needs to do in the data directory itself is to pass through.
+    await mkdir(draft, { mode: 0o700 });
+    if (account !== null) await chown(draft, account.uid, account.gid);
+    await run(executable(binaries, 'initdb'), ['--pgdata', draft, ...options], account);
+    await rename(draft, cluster);
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    throw error;
+  }
+  return true;
+}
+
+/** Writes the server's settings: sized for one laptop, reachable by its owner alone. Returns the port. */
+export async function configure(paths: Layout, account: Account | null): Promise<number> {
+  const { cluster, socketDir } = paths;
+  const windows = process.platform === 'win32';
+  const port = windows ? await freePort() : PORT;
+  if (!windows) await makePrivateDir(socketDir, account);
+  const settings = {
+    port,
+    listen_addresses: windows ? '127.0.0.1' : '',
+    ...(windows ? {} : { unix_socket_directories: `"${socketDir}"`, unix_socket_permissions: '0700' }),
+    max_connections: 64,
+    shared_buffers: '48MB',
+    fsync: 'on',
+    // Planning with the compiler costs more than our statements take.
+    jit: 'off',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    log_line_prefix: '%m [%p] ',
+  };
+  const lines = Object.entries(settings).map(([name, value]) => `${name} = '${String(value).replaceAll("'", "''")}'`);
+  const file = join(cluster, 'postgresql.conf');
+  await writeFile(file, `# Written at every start. Own settings: alter system set ...\n${lines.join('\n')}\n`, {
+    mode: 0o600,
+  });
+  if (account !== null) await chown(file, account.uid, account.gid);
+  return port;
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : PORT));
+    });
+  });
+}

@@ -1,0 +1,182 @@
+import { spawn } from 'node:child_process';
+import { chown, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import type { Account } from './account.ts';
+import { type Binaries, executable } from './binaries.ts';
+import { DATABASE, type Layout, SUPERUSER } from './cluster.ts';
+import { inspectProcess } from './process.ts';
+import { run, spawnOptions, startFailed } from './run.ts';
+
+/** How to reach the server; what `pg` needs. */
+export type Connection = { host: string; port: number; user: string; database: string; password?: string };
+
+// Recovery after a crash replays the log before the server answers.
+const START_MS_MAX = 90_000;
+const STOP_MS_MAX = 30_000;
+const POLL_MS = 10;
+const LOG_BYTES_MAX = 1_000_000;
+
+type Postmaster = { pid: number; host: string; port: number };
+
+/** What `postmaster.pid` says; null when there is no such file or the server is still writing it. */
+async function readPostmaster({ pidFile }: Layout): Promise<Postmaster | null> {
+  const lines = (await readFile(pidFile, 'utf8').catch(() => '')).split('\n').map((line) => line.trim());
+  const [pid, , , port, socketDir, address] = lines;
+  if (!pid || !port) return null;
+  return { pid: Number(pid), host: socketDir || address || '127.0.0.1', port: Number(port) };
+}
+
+/** Where to connect, if a server seems to run. */
+export async function currentConnection(paths: Layout): Promise<Connection | null> {
+  const postmaster = await readPostmaster(paths);
+  if (postmaster === null) return null;
+  const { host, port } = postmaster;
+  const connection = { host, port, user: SUPERUSER, database: DATABASE };
+  if (process.platform !== 'win32') return connection;
+  return { ...connection, password: (await readFile(paths.passwordFile, 'utf8')).trim() };
+}
+
+/** A connection that shows the server that this process is here. It is also the proof that the server answers. */
+export async function connect(connection: Connection): Promise<pg.Client> {
+  const client = new pg.Client({
+    ...connection,
+    application_name: 'cairn',
+    connectionTimeoutMillis: 5_000,
+    ssl: false,
+  });
+  // Without a listener the loss of the connection would end the process.
+  client.on('error', () => {});
+  await client.connect();
+  return client;
+}
+
+/** The process id of the living server of this cluster; null when there is none, whatever `postmaster.pid` says. */
+export async function findServer(paths: Layout): Promise<number | null> {
+  const postmaster = await readPostmaster(paths);
+  if (postmaster === null) return null;
+  const found = await inspectProcess(postmaster.pid);
+  if (found === null) return null;
+  // After a reboot or in a new container the number may belong to anything.
+  const isOurs = found.command === '' || found.command.includes(paths.cluster);
+  return isOurs ? postmaster.pid : null;
+}
+
+/** Starts the server and waits until it answers. The caller holds the lock. */
+export async function startServer(paths: Layout, binaries: Binaries, account: Account | null): Promise<pg.Client> {
+  await disownStaleLock(paths);
+  const log = await openLog(paths, account);
+  const { size: logStart } = await log.stat();
+  try {
+    if (process.platform === 'win32') {
+      // pg_ctl drops an administrator's rights, which the server refuses to run with.
+      await run(executable(binaries, 'pg_ctl'), ['start', '-D', paths.cluster, '-l', paths.log, '-W', '-s'], account);
+      return await waitUntilReady(paths, { hasExited: () => false, logStart });
+    }
+    const child = spawn(executable(binaries, 'postgres'), ['-D', paths.cluster], {
+      ...spawnOptions(account),
+      // A session of its own: a signal to our terminal's group must not reach it.
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    });
+    let exited = false;
+    child.once('error', () => {
+      exited = true;
+    });
+    child.once('exit', () => {
+      exited = true;
+    });
+    child.unref();
+    return await waitUntilReady(paths, { hasExited: () => exited, logStart });
+  } finally {
+    await log.close();
+  }
+}
+
+/** Connects as soon as the server answers, or says why it never will. */
+export async function waitUntilReady(
+  paths: Layout,
+  server: { hasExited: () => boolean; logStart: number },
+): Promise<pg.Client> {
+  const deadline = Date.now() + START_MS_MAX;
+  for (;;) {
+    // Read before the attempt: the last attempt comes after the exit.
+    const hasExited = server.hasExited();
+    const connection = await currentConnection(paths);
+    try {
+      if (connection !== null) return await connectCreating(connection);
+    } catch (error) {
+      if (!isNotReady(error)) throw error;
+    }
+    if (hasExited || Date.now() > deadline) {
+      const output = (await readFile(paths.log, 'utf8').catch(() => '')).slice(server.logStart);
+      throw startFailed(output, hasExited ? 'it exited' : 'it does not answer');
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+/** The first connection after initdb makes the database. */
+async function connectCreating(connection: Connection): Promise<pg.Client> {
+  try {
+    return await connect(connection);
+  } catch (error) {
+    if ((error as { code?: string }).code !== '3D000') throw error;
+  }
+  const client = await connect({ ...connection, database: 'postgres' });
+  try {
+    await client.query(`create database ${DATABASE}`);
+  } finally {
+    await client.end();
+  }
+  return connect(connection);
+}
+
+/** Whether a failed attempt to connect only says: not yet, or not any more. */
+export function isNotReady(error: unknown): boolean {
+  const code = (error as { code?: string }).code ?? '';
+  if (['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', '57P01', '57P02', '57P03'].includes(code)) return true;
+  return code === '' && /terminated|timeout/i.test(String((error as Error).message));
+}
+
+/** Stops the server: clients are cut off, what they committed is kept. The caller holds the lock. */
+export async function stopServer(paths: Layout, binaries: Binaries): Promise<boolean> {
+  const pid = await findServer(paths);
+  if (pid === null) return false;
+  if (process.platform === 'win32') {
+    await run(executable(binaries, 'pg_ctl'), ['stop', '-D', paths.cluster, '-m', 'fast', '-s'], null);
+    return true;
+  }
+  process.kill(pid, 'SIGINT');
+  const deadline = Date.now() + STOP_MS_MAX;
+  while ((await findServer(paths)) === pid) {
+    if (Date.now() > deadline) throw startFailed('', `process ${pid} does not stop`);
+    await sleep(POLL_MS);
+  }
+  return true;
+}
+
+/**
+ * A server that was killed leaves its process id behind, and may live on as a zombie that nobody reaps; PostgreSQL then
+ * takes it for running. It ignores the id of its own parent, though, and still checks that no orphaned backend uses
+ * the shared memory: so we put our id there instead of removing the file.
+ */
+async function disownStaleLock(paths: Layout): Promise<void> {
+  const content = await readFile(paths.pidFile, 'utf8').catch(() => null);
+  if (content === null || process.platform === 'win32') return;
+  if (!/^\d+\n/.test(content)) return rm(paths.pidFile);
+  await writeFile(paths.pidFile, content.replace(/^\d+/, String(process.pid)));
+  const postmaster = await readPostmaster(paths);
+  if (postmaster === null) return;
+  const socket = join(paths.socketDir, `.s.PGSQL.${postmaster.port}`);
+  await Promise.all([rm(socket, { force: true }), rm(`${socket}.lock`, { force: true })]);
+}
+
+async function openLog({ log }: Layout, account: Account | null) {
+  const size = (await stat(log).catch(() => null))?.size ?? 0;
+  if (size > LOG_BYTES_MAX) await rename(log, `${log}.1`);
+  const handle = await open(log, 'a', 0o600);
+  if (account !== null) await chown(log, account.uid, account.gid);
+  return handle;
+}

@@ -1,0 +1,84 @@
+import pg from 'pg';
+import type { Config } from '../config.ts';
+import { DomainError, domainErrorFrom } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Database } from './database.ts';
+import { migrate, pendingMigrations } from './migrate.ts';
+import { postgresDatabase } from './postgres.ts';
+
+export type OpenDatabase = {
+  db: Database;
+  /** A connection of one's own, for LISTEN and for migrating; the caller ends it. */
+  connect(): Promise<pg.Client>;
+  /** Closes everything; the last process to leave stops the embedded server. */
+  close(): Promise<void>;
+};
+
+type Engine = { connection: pg.ClientConfig; revive?: () => Promise<void>; release(): Promise<void> };
+
+const CONNECT_MS_MAX = 10_000;
+
+/** Opens the engine without looking at its schema: for `cairn migrate` and the like. */
+export async function openEngine(config: Config, log: Log): Promise<OpenDatabase> {
+  const engine = config.databaseUrl === undefined ? await embedded(config, log) : postgres(config.databaseUrl);
+  const { connection, revive, release } = engine;
+  const db = postgresDatabase({ connection, ...(revive === undefined ? {} : { revive }) });
+  return {
+    db,
+    async connect() {
+      const client = new pg.Client({
+        application_name: 'cairn',
+        connectionTimeoutMillis: CONNECT_MS_MAX,
+        ...connection,
+      });
+      client.on('error', (error) => log.debug({ err: error }, 'connection lost'));
+      try {
+        await client.connect();
+        return client;
+      } catch (error) {
+        throw domainErrorFrom(error);
+      }
+    },
+    async close() {
+      await db.close();
+      await release();
+    },
+  };
+}
+
+/** Opens the database that the configuration names, with the schema of this program. */
+export async function openDatabase(config: Config, log: Log): Promise<OpenDatabase> {
+  const open = await openEngine(config, log);
+  try {
+    const client = await open.connect();
+    try {
+      if (config.databaseUrl === undefined) await migrate(client);
+      else await refuseOutdated(client);
+    } finally {
+      await client.end();
+    }
+    return open;
+  } catch (error) {
+    await open.close();
+    throw error;
+  }
+}
+
+async function embedded(config: Config, log: Log): Promise<Engine> {
+  const { ensureServer } = await import('./embedded.ts');
+  return ensureServer({ dataDir: config.dataDir, log });
+}
+
+function postgres(connectionString: string): Engine {
+  return { connection: { connectionString }, release: async () => {} };
+}
+
+/** A server that others use too is migrated by a person, at a time of their choice. */
+async function refuseOutdated(client: pg.Client): Promise<void> {
+  const pending = await pendingMigrations(client);
+  if (pending.length === 0) return;
+  throw new DomainError('unavailable', `The database misses ${pending.length} migrations of this cairn.`, {
+    hint: 'Run `cairn migrate` with the same DATABASE_URL as a role that owns the schema.',
+    retryable: false,
+  });
+}

@@ -1,0 +1,126 @@
+/** The closed table of error codes, shared with `app.fail` in SQL. `status` is both the HTTP status and the `nnn` of SQLSTATE `PTnnn`. */
+export const ERROR_CODES = Object.freeze({
+  invalid_input: { status: 400, retryable: false },
+  unauthenticated: { status: 401, retryable: false },
+  insufficient_scope: { status: 403, retryable: false },
+  forbidden: { status: 403, retryable: false },
+  not_found: { status: 404, retryable: false },
+  already_exists: { status: 409, retryable: false },
+  illegal_transition: { status: 409, retryable: false },
+  version_conflict: { status: 409, retryable: true },
+  lock_held: { status: 409, retryable: true },
+  lock_lost: { status: 409, retryable: false },
+  dependency_cycle: { status: 409, retryable: false },
+  gate_unmet: { status: 409, retryable: false },
+  scope_violation: { status: 409, retryable: false },
+  idempotency_mismatch: { status: 409, retryable: false },
+  payload_too_large: { status: 413, retryable: false },
+  rate_limited: { status: 429, retryable: true },
+  unavailable: { status: 503, retryable: true },
+  internal: { status: 500, retryable: false },
+} as const);
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+type DomainErrorOptions = {
+  hint?: string | undefined;
+  details?: Record<string, unknown> | undefined;
+  /** Overrides the table where this one failure is known to be different, e.g. a server that will never start. */
+  retryable?: boolean | undefined;
+  cause?: unknown;
+};
+
+/** The one error class. `message` says what is, `hint` what to do next; `cause` is for the log and is never shown. */
+export class DomainError extends Error {
+  override readonly name = 'DomainError';
+  readonly code: ErrorCode;
+  readonly hint: string | null;
+  readonly details: Record<string, unknown> | null;
+  readonly retryable: boolean;
+
+  constructor(code: ErrorCode, message: string, options: DomainErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint ?? null;
+    this.details = options.details ?? null;
+    this.retryable = options.retryable ?? ERROR_CODES[code].retryable;
+  }
+}
+
+/** What a driver's or the system's error may carry; everything else about it is unknown. */
+type Failure = {
+  code?: string | undefined;
+  message?: string | undefined;
+  hint?: string | undefined;
+  detail?: string | undefined;
+};
+
+// The server or the way to it is gone, going, full or busy: the same call may work in a moment.
+const UNAVAILABLE: Readonly<Record<string, string>> = Object.freeze({
+  '40001': 'Repeat the call: it collided with another one.',
+  '40P01': 'Repeat the call: it collided with another one.',
+  '53100': 'The disk of the database is full. Free some space, then repeat the call.',
+  '53200': 'The database is out of memory. Repeat the call in a moment.',
+  '53300': 'The database has no connection left. Repeat the call in a moment.',
+  '55P03': 'Repeat the call in a moment: another one holds what it needs.',
+  '57014': 'The call took too long and was undone. Repeat it with a smaller page or batch.',
+  '57P01': 'The database is restarting. Repeat the call with the same idempotency_key.',
+  '57P02': 'The database is restarting. Repeat the call with the same idempotency_key.',
+  '57P03': 'The database is starting. Repeat the call in a moment.',
+});
+
+const UNREACHABLE = /^(08...|E[A-Z]+)$/;
+const UNREACHABLE_MESSAGE =
+  /connection terminated|timeout exceeded when trying to connect|query read timeout|cannot use a pool/i;
+const UNREACHABLE_HINT = 'The database cannot be reached. Repeat the call with the same idempotency_key.';
+
+// Values that no column can hold: a NUL character, a lone surrogate, a malformed uuid, a number out of range.
+const INVALID_INPUT = new Set(['22003', '22007', '22008', '22021', '22P02', '22P05', '54000']);
+
+/** Maps whatever a database call threw to the one error class. */
+export function domainErrorFrom(error: unknown): DomainError {
+  if (error instanceof DomainError) return error;
+  const failure: Failure = error instanceof Error ? (error as Failure) : {};
+  const code = failure.code ?? '';
+  if (/^PT\d{3}$/.test(code)) return raisedBySql(failure, error);
+  if (INVALID_INPUT.has(code)) {
+    return new DomainError('invalid_input', 'A value cannot be stored.', {
+      hint: 'Check for NUL characters, broken Unicode, malformed ids and numbers out of range.',
+      cause: error,
+    });
+  }
+  const hint = UNAVAILABLE[code] ?? (isUnreachable(failure) ? UNREACHABLE_HINT : undefined);
+  if (hint !== undefined)
+    return new DomainError('unavailable', 'The database is not available.', { hint, cause: error });
+  return new DomainError('internal', 'Something failed inside Cairn.', {
+    hint: 'Repeat the call once; if it fails again, tell the person you work for. The server log has the cause.',
+    cause: error,
+  });
+}
+
+function isUnreachable({ code, message }: Failure): boolean {
+  return code === undefined ? UNREACHABLE_MESSAGE.test(message ?? '') : UNREACHABLE.test(code);
+}
+
+function raisedBySql(failure: Failure, cause: unknown): DomainError {
+  const detail = parseDetail(failure.detail);
+  if (!isErrorCode(detail.code)) {
+    return new DomainError('internal', 'The database refused with an unknown code.', { cause });
+  }
+  return new DomainError(detail.code, failure.message ?? detail.code, {
+    hint: failure.hint,
+    details: detail.details ?? undefined,
+  });
+}
+
+function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(ERROR_CODES, code);
+}
+
+function parseDetail(detail: string | undefined): { code?: unknown; details?: Record<string, unknown> | null } {
+  try {
+    return JSON.parse(detail ?? '{}') ?? {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,113 @@
+-- Reading the log: timelines of a task, a project or the workspace, open questions, and where the log stands.
+
+-- One line that says what happened. Stored text is quoted: it is data, whoever wrote it.
+create function app.event_text(event public.events)
+  returns text
+  language plpgsql
+  immutable
+as $$
+begin
+  return regexp_replace(left(replace(split_part(event.event_type, '.', 2), '_', ' ')
+    || coalesce(' ' || (event.payload ->> 'outcome'), '')
+    || coalesce(' [' || (event.payload ->> 'kind') || ']', '')
+    || coalesce(' ' || (event.payload ->> 'type'), '')
+    || coalesce(': "' || coalesce(event.payload ->> 'title', event.payload ->> 'text', event.payload ->> 'reason', event.payload ->> 'summary',
+         event.payload ->> 'label', event.payload ->> 'name', event.payload ->> 'note', event.payload ->> 'topic') || '"', ''), 400), '\s+', ' ', 'g');
+end
+$$;
+
+create function app.event_brief(event public.events)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = ''
+as $$
+begin
+  return jsonb_strip_nulls(jsonb_build_object('seq', event.seq, 'id', event.id, 'at', event.created_at, 'type', event.event_type, 'by', app.by(event),
+    'task', case when event.task_id is not null then
+      (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id) end,
+    'kind', event.payload ->> 'kind', 'text', app.event_text(event), 'redacted', case when event.redacted_at is not null then true end));
+end
+$$;
+
+create function app.open_questions(project public.projects, size integer)
+  returns setof public.events
+  language sql
+  stable
+as $$
+  select q.* from public.events q
+    where q.tenant_id = project.tenant_id and q.project_id = project.id and q.payload ? 'kind' and q.payload ->> 'kind' = 'question'
+      and not exists (select from public.events a where a.tenant_id = project.tenant_id and a.project_id = project.id and a.payload ? 'kind'
+        and a.payload ->> 'kind' = 'answer' and a.seq > q.seq and a.payload ->> 'answers' = q.id::text)
+    order by q.seq desc limit size
+$$;
+
+-- list_events(project?, task?, filters?, after_seq?, before_seq?, cursor?, page_size) -> {events, next_cursor?, position}. Newest
+-- first; oldest first when after_seq is given, so that a reader that follows positions misses nothing and repeats nothing.
+-- Filters: types[] (task.completed, or task. for all of a category), kinds[] (of notes), include_data. With neither project nor
+-- task it reads the whole workspace. Raises not_found, invalid_input.
+create function public.list_events(project text default null, task text default null, filters jsonb default '{}', after_seq bigint default null,
+    before_seq bigint default null, cursor text default null, page_size integer default 20, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_filters jsonb := app.check_filters(filters, v_actor.tenant_id, 'types', 'kinds', 'include_data');
+  v_task uuid := case when task is not null then app.find_task_id(task, v_actor.tenant_id) end;
+  v_project uuid := case when task is null and project is not null then (app.find_project(project, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := md5(concat_ws(' ', v_task, v_project, v_filters, after_seq is not null));
+  v_cursor bigint := app.decode_cursor(cursor, v_question) ->> 'seq';
+  v_rising boolean := after_seq is not null;
+  v_found public.events[];
+  v_position bigint := (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id);
+begin
+  v_found := app.read_events(v_actor.tenant_id, v_project, v_task, v_filters,
+    case when v_rising then greatest(after_seq, v_cursor) else 0 end, case when v_rising then before_seq else least(before_seq, v_cursor) end, v_rising, v_size + 1);
+  return jsonb_strip_nulls(jsonb_build_object('position', v_position,
+    'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'seq', (v_found[v_size]).seq)) end,
+    'events', (select coalesce(jsonb_agg(app.event_brief(v_found[i]) || case when coalesce((v_filters ->> 'include_data')::boolean, false)
+        then jsonb_build_object('data', (v_found[i]).payload) else '{}' end order by i), '[]')
+      from generate_series(1, least(v_size, cardinality(v_found))) i)));
+end
+$$;
+
+create function app.event_passes(event_type text, payload jsonb, filters jsonb) returns boolean language sql immutable as $$
+  select (not filters ? 'kinds' or filters -> 'kinds' ? (payload ->> 'kind'))
+    and (not filters ? 'types' or exists (select from jsonb_array_elements_text(filters -> 'types') f
+      where f = event_type or f like '%.' and starts_with(event_type, f)))
+$$;
+
+-- One branch a reach and a direction, so that each is a walk along its own index from the position on.
+create function app.read_events(tenant_id uuid, project_id uuid, task_id uuid, filters jsonb, after_seq bigint, before_seq bigint, rising boolean, size integer)
+  returns public.events[]
+  language plpgsql
+  stable
+  set search_path = ''
+as $$
+declare
+  v_before bigint := coalesce(before_seq, 9223372036854775807);
+begin
+  if read_events.task_id is not null then
+    return case when rising
+      then array(select e from public.events e where e.tenant_id = read_events.tenant_id and e.task_id = read_events.task_id and e.seq > after_seq and e.seq < v_before
+        and app.event_passes(e.event_type, e.payload, filters) order by e.seq limit size)
+      else array(select e from public.events e where e.tenant_id = read_events.tenant_id and e.task_id = read_events.task_id and e.seq > after_seq and e.seq < v_before
+        and app.event_passes(e.event_type, e.payload, filters) order by e.seq desc limit size) end;
+  elsif read_events.project_id is not null then
+    return case when rising
+      then array(select e from public.events e where e.tenant_id = read_events.tenant_id and e.project_id = read_events.project_id and e.seq > after_seq and e.seq < v_before
+        and app.event_passes(e.event_type, e.payload, filters) order by e.seq limit size)
+      else array(select e from public.events e where e.tenant_id = read_events.tenant_id and e.project_id = read_events.project_id and e.seq > after_seq and e.seq < v_before
+        and app.event_passes(e.event_type, e.payload, filters) order by e.seq desc limit size) end;
+  end if;
+  return case when rising
+    then array(select e from public.events e where e.tenant_id = read_events.tenant_id and e.seq > after_seq and e.seq < v_before
+      and app.event_passes(e.event_type, e.payload, filters) order by e.seq limit size)
+    else array(select e from public.events e where e.tenant_id = read_events.tenant_id and e.seq > after_seq and e.seq < v_before
+      and app.event_passes(e.event_type, e.payload, filters) order by e.seq desc limit size) end;
+end
+$$;

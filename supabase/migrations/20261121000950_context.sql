@@ -1,0 +1,75 @@
+-- A project's context: what an agent reads first.
+
+-- list_projects(include_archived, cursor?, page_size) -> {projects, next_cursor?}, latest change first.
+create function public.list_projects(include_archived boolean default false, cursor text default null, page_size integer default 20, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_size integer := app.page_size(page_size, 100);
+  v_after jsonb := app.decode_cursor(cursor, 'projects');
+  v_found jsonb[];
+begin
+  select array_agg(app.project_brief(p) order by p.updated_at desc, p.id desc) into v_found from (
+    select * from public.projects x where x.tenant_id = v_actor.tenant_id and (include_archived or x.archived_at is null)
+      and (v_after is null or (x.updated_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+    order by x.updated_at desc, x.id desc limit v_size + 1) p;
+  return app.page('projects', v_found, v_size, 'projects', '{id}', '{updated_at}');
+end
+$$;
+
+-- get_project(project?) -> its context: rules, counts, latest checkpoint, who works on what, what is ready, latest decisions.
+create function public.get_project(project text default null, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_project public.projects := app.find_project(project, v_actor);
+  v_checkpoint public.checkpoints := app.latest_checkpoint(v_project);
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'project', app.project_brief(v_project) || jsonb_build_object('rules', v_project.rules, 'version', v_project.version),
+    'checkpoint', case when v_checkpoint.id is not null then app.checkpoint_brief(v_checkpoint) end,
+    'in_progress', (select coalesce(jsonb_agg(app.task_brief(t)), '[]') from app.tasks_by_status(v_project, 'in_progress', 10) t),
+    'ready', (select coalesce(jsonb_agg(app.task_brief(t)), '[]') from app.ready_tasks(v_project, 10) t),
+    'decisions', (select coalesce(jsonb_agg(app.decision_brief(d)), '[]') from (select * from public.decisions x
+      where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null order by x.created_at desc limit 5) d),
+    'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
+end
+$$;
+
+-- resume_project(project?) -> everything an agent needs to go on, in one call: the latest checkpoint, what changed since,
+-- who works on what, what is ready, what is open, what was decided.
+create function public.resume_project(project text default null, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_project public.projects := app.find_project(project, v_actor);
+  v_checkpoint public.checkpoints := app.latest_checkpoint(v_project);
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'project', app.project_brief(v_project),
+    'checkpoint', case when v_checkpoint.id is not null then app.checkpoint_full(v_checkpoint, v_project.slug) - 'snapshot' end,
+    'since', app.changes_since(v_project, coalesce(app.checkpoint_position(v_checkpoint), 0)),
+    'mine', (select jsonb_agg(app.task_brief(t) || jsonb_build_object('lock_token', t.lock_token)) from (
+      select * from app.tasks_by_status(v_project, 'in_progress', 100) x where x.locked_by_user = v_actor.user_id
+        and x.locked_by = coalesce(v_actor.agent, v_actor.client, 'user')) t),
+    'in_progress', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'in_progress', 10) t),
+    'blocked', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'blocked', 5) t),
+    'ready', (select jsonb_agg(app.task_brief(t)) from app.ready_tasks(v_project, 5) t),
+    'questions', (select jsonb_agg(app.event_brief(q)) from app.open_questions(v_project, 5) q),
+    'decisions', (select jsonb_agg(app.decision_brief(d)) from (select * from public.decisions x
+      where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null order by x.created_at desc limit 5) d),
+    'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
+end
+$$;

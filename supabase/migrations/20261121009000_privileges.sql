@@ -1,0 +1,96 @@
+-- Who may touch what, last of all: the functions' owner, policies on every table, grants object by object.
+
+-- Ours and nobody else's: what is in these schemas and was made by the migrations.
+do $$
+declare
+  v_object record;
+  v_own_tables constant text[] := array['users', 'tenants', 'memberships', 'events', 'projects', 'tasks', 'task_leases', 'artifacts', 'decisions',
+    'checkpoints', 'agent_sessions', 'messages', 'oauth_tokens'];
+begin
+  execute format('grant create on schema public, app to cairn_owner, cairn_keeper');
+  -- Callable functions and helpers: definer functions run as cairn_owner, which policies bind.
+  for v_object in
+    select p.oid::regprocedure as name, n.nspname as schema, p.prokind as kind, p.proname, p.prosecdef
+    from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'app' or n.nspname = 'public' and p.prosecdef and p.prosrc ~ 'app\.(enter|caller_is_server)'
+  loop
+    execute format('revoke all on function %s from public, anon, authenticated', v_object.name);
+    if v_object.proname <> 'blank_event' then
+      execute format('alter %s %s owner to cairn_owner', case v_object.kind when 'a' then 'aggregate' else 'function' end, v_object.name);
+    end if;
+    if v_object.schema = 'public' then
+      execute format('grant execute on function %s to cairn_server, service_role', v_object.name);
+      if v_object.proname <> 'sign_in' then
+        execute format('grant execute on function %s to authenticated', v_object.name);
+      end if;
+    end if;
+  end loop;
+  alter function app.blank_event(public.events) owner to cairn_keeper;
+  grant execute on function app.blank_event(public.events) to cairn_owner;
+  grant execute on function app.blanked(public.events), app.now(), app.tenant() to cairn_keeper;
+  revoke create on schema public, app from cairn_owner, cairn_keeper;
+
+  for v_object in
+    select c.oid::regclass as name, n.nspname as schema, c.relname, exists (
+        select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped) as has_tenant
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind = 'r' and (n.nspname = 'app' or n.nspname = 'public' and c.relname = any (v_own_tables))
+  loop
+    execute format('revoke all on table %s from public, anon, authenticated, service_role', v_object.name);
+    execute format('alter table %s enable row level security', v_object.name);
+    execute format('alter table %s force row level security', v_object.name);
+    if v_object.relname in ('event_types', 'event_fields', 'task_moves', 'read_models') then
+      execute format('grant select on table %s to cairn_owner, cairn_keeper', v_object.name);
+      execute format('create policy read on %s for select to cairn_owner, cairn_keeper using (true)', v_object.name);
+    elsif v_object.relname = 'events' then
+      execute format('grant select, insert on table %s to cairn_owner', v_object.name);
+    else
+      execute format('grant select, insert, update, delete on table %s to cairn_owner', v_object.name);
+    end if;
+    if v_object.schema = 'public' and v_object.relname not in ('oauth_tokens') then
+      execute format('grant select on table %s to authenticated', v_object.name);
+    end if;
+    if v_object.has_tenant and v_object.relname not in ('events', 'memberships') then
+      execute format('create policy door on %s for all to cairn_owner using (tenant_id = (select app.tenant())) with check (tenant_id = (select app.tenant()))', v_object.name);
+    end if;
+    -- The second wall for signed-in users: no privilege but select lets them reach the other three.
+    if v_object.schema = 'public' and v_object.has_tenant and v_object.relname not in ('events', 'memberships', 'oauth_tokens') then
+      execute format('create policy own_select on %s for select to authenticated using (tenant_id in (select app.my_tenants()))', v_object.name);
+      execute format('create policy own_insert on %s for insert to authenticated with check (tenant_id in (select app.my_tenants()))', v_object.name);
+      execute format('create policy own_update on %s for update to authenticated using (tenant_id in (select app.my_tenants())) with check (tenant_id in (select app.my_tenants()))', v_object.name);
+      execute format('create policy own_delete on %s for delete to authenticated using (tenant_id in (select app.my_tenants()))', v_object.name);
+    end if;
+  end loop;
+end
+$$;
+
+grant usage on schema app to cairn_owner, cairn_keeper, authenticated;
+grant usage on schema public to cairn_owner, cairn_keeper, cairn_server;
+grant usage on schema auth to cairn_owner, cairn_server;
+grant execute on function auth.uid() to cairn_owner, authenticated;
+-- authenticated reaches the schema app for this one function, which its policies call.
+grant execute on function app.my_tenants() to authenticated;
+grant usage on type app.actor to cairn_owner;
+
+create policy door_read on public.events for select to cairn_owner, cairn_keeper using (tenant_id = (select app.tenant()));
+create policy door_append on public.events for insert to cairn_owner with check (tenant_id = (select app.tenant()));
+create policy keeper_redact on public.events for update to cairn_keeper using (tenant_id = (select app.tenant())) with check (tenant_id = (select app.tenant()));
+create policy own_select on public.events for select to authenticated using (tenant_id in (select app.my_tenants()));
+create policy own_insert on public.events for insert to authenticated with check (tenant_id in (select app.my_tenants()));
+grant select, update (payload, redacted_at) on public.events to cairn_keeper;
+
+-- A policy on memberships that asked app.my_tenants() would ask itself without end.
+create policy door on public.memberships for all to cairn_owner
+  using (tenant_id = (select app.tenant()) or user_id in ((select app.caller()), (select auth.uid())))
+  with check (tenant_id = (select app.tenant()));
+create policy own_select on public.memberships for select to authenticated using (user_id = (select auth.uid()));
+create policy door on public.users for all to cairn_owner using (true) with check (true);
+create policy own_select on public.users for select to authenticated using (id = (select auth.uid()));
+create policy door on public.tenants for all to cairn_owner using (id = (select app.tenant())) with check (id = (select app.tenant()));
+create policy own_select on public.tenants for select to authenticated using (id in (select app.my_tenants()));
+
+grant select (tenant_id, id, user_id, token_type, expires_at, scope, client_id, created_at, updated_at, revoked_at) on public.oauth_tokens to authenticated;
+create policy own_select on public.oauth_tokens for select to authenticated using (user_id = (select auth.uid()));
+
+revoke all on public.active_tasks, public.recent_events, public.task_progress from public, anon, authenticated, service_role;
+grant select on public.active_tasks, public.recent_events, public.task_progress to authenticated;
