@@ -28,6 +28,8 @@ function command(run: (config: Config) => Promise<void>): () => Promise<void> {
   };
 }
 
+program.action(command(async (config) => (await import('./commands/stdio.ts')).runStdio(config)));
+
 program
   .command('migrate')
   .description('bring the database to the schema of this program')

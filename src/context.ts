@@ -7,7 +7,7 @@ export const SCOPES = Object.freeze(['projects:read', 'projects:write', 'tasks:r
 export type Scope = (typeof SCOPES)[number];
 
 /** Names the request for the log; with a key, the same request repeated gets its first answer again. */
-export type Command = { name: string; key?: string; fingerprint?: string };
+type Command = { name: string; key?: string; fingerprint?: string };
 
 /** Who calls, with what rights, and on what: built once at the edge, passed first. */
 export type Context = {
@@ -18,8 +18,8 @@ export type Context = {
   /** The slug of the project that is meant when none is named. */
   project?: string | undefined;
   command?: Command;
-  /** Ends a call that waits. */
-  signal?: AbortSignal;
+  /** Ends a call that waits. Made when asked for: most calls never wait. */
+  signal?: () => AbortSignal;
 };
 
 export function mayUse(scopes: ReadonlySet<Scope>, needed: Scope): boolean {

@@ -13,7 +13,7 @@ export type NewEvent<State = unknown> = {
 
 type StateOf<Event> = Event extends NewEvent<infer State> ? State : never;
 
-export type Appended<State> = {
+type Appended<State> = {
   stream: string;
   type: string;
   /** Absent, like `id` and `version`, when the event repeats one that succeeded before. */

@@ -282,6 +282,8 @@ begin
       perform app.fail('invalid_input', format('%s is not a slug.', event.payload ->> 'slug'), jsonb_build_object('field', 'slug'),
         'A slug has 1 to 31 lower-case letters, digits and dashes and begins with a letter: web, api-v2.');
     end if;
+    -- Of two who want the same slug at once, the second waits and then sees it taken.
+    perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', event.tenant_id, 'slug', event.payload ->> 'slug'), 0));
     if project.id is not null or exists (select from public.projects p where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
       perform app.fail('already_exists', format('The project %s exists.', event.payload ->> 'slug'), null,
         'Use it, or choose another slug; a slug never changes, for refs are built from it.');

@@ -143,9 +143,11 @@ create function app.find_task(ref text, tenant_id uuid)
   set search_path = ''
 as $$
 declare
+  -- Not inside the query: where there is no row to compare with it would not be called, and not raise.
+  v_id uuid := app.find_task_id(find_task.ref, find_task.tenant_id);
   v_task public.tasks;
 begin
-  select * into v_task from public.tasks t where t.tenant_id = find_task.tenant_id and t.id = app.find_task_id(find_task.ref, find_task.tenant_id);
+  select * into v_task from public.tasks t where t.tenant_id = find_task.tenant_id and t.id = v_id;
   return v_task;
 end
 $$;
@@ -260,8 +262,13 @@ begin
         jsonb_strip_nulls(jsonb_build_object('status', task.status, 'locked_by', task.locked_by)),
         'Stop work on it: another agent may have taken over. get_task shows its state; claim_task takes it again if it is free.');
     end if;
-  elsif task.status = 'in_progress' and expires_at > event.created_at
-      and not (event.actor ->> 'agent' is null and app.role_rank(role) >= 3) then
+  elsif task.status = 'in_progress' and event.actor ->> 'agent' is null and app.role_rank(role) >= 3 then
+    return;
+  elsif task.status = 'in_progress' and expires_at <= event.created_at and event.event_type in ('task.released', 'task.completed') then
+    -- Leaving the token out must not do what the token no longer does.
+    perform app.fail('lock_lost', format('Nobody holds task %s any more: the lock of %s expired.', task.ref, task.locked_by),
+      jsonb_build_object('status', task.status, 'locked_by', task.locked_by), 'Claim it with claim_task, then pass the lock_token.');
+  elsif task.status = 'in_progress' and expires_at > event.created_at then
     perform app.fail('lock_held', format('Task %s is held by %s.', task.ref, task.locked_by),
       jsonb_build_object('locked_by', task.locked_by, 'locked_until', expires_at),
       'If that is you, pass the lock_token that claim_task returned. Otherwise leave a note with record_event, or claim another task.');
@@ -347,12 +354,12 @@ create function app.find_cycle(task public.tasks, added uuid[])
   set search_path = ''
 as $$
 declare
-  v_reached_from jsonb := '{}';
+  v_reached_from jsonb;
   v_frontier uuid[] := added;
   v_path text := task.ref;
   v_step text := task.id;
 begin
-  select jsonb_object_agg(a, task.id) into v_reached_from from unnest(added) a;
+  select coalesce(jsonb_object_agg(a, task.id), '{}') into v_reached_from from unnest(added) a;
   while cardinality(v_frontier) > 0 and not v_reached_from ? task.id::text loop
     with next as (
       select distinct on (e.depends_on) e.depends_on, e.task_id from app.task_dependencies e
@@ -459,6 +466,10 @@ declare
   v_expires timestamptz := app.lease_expires_at(task);
 begin
   perform app.refuse_archived(project);
+  -- Whoever names a token learns at once that it is lost, whatever the call; a live one extends the lease.
+  if expect ->> 'lock_token' is not null then
+    perform app.check_holder(task, event, expect, v_expires, role);
+  end if;
   case
     when event.event_type = 'task.created' then
       perform app.guard_new_task(task, event);
@@ -880,6 +891,10 @@ begin
   v_project := app.find_project(case when v_was.id is null then event.payload ->> 'project' else v_was.project_id::text end, actor);
   event.project_id := v_project.id;
   event.task_id := app.stream_id(event.stream);
+  if v_project.rules ? 'triggers' then
+    -- A trigger may create a task, whose number is taken under the project's lock; and that lock comes before the counts'.
+    perform from public.projects p where p.tenant_id = v_project.tenant_id and p.id = v_project.id for no key update;
+  end if;
   event.version := app.next_version(v_was.version, expect, 'task');
   event.payload := app.prepare_task(v_was, event, v_project);
   perform app.guard_task(v_was, event, expect, v_project, actor.role);

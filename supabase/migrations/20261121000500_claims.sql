@@ -251,6 +251,7 @@ create function public.extend_lock(task text, lock_token bigint, ttl_seconds int
 as $$
 declare
   v_actor app.actor := app.enter(actor, 'member');
+  v_id uuid := app.find_task_id(task, v_actor.tenant_id);
   v_task public.tasks;
   v_event public.events;
   v_until timestamptz;
@@ -259,7 +260,7 @@ begin
     perform app.fail('invalid_input', format('ttl_seconds is %s; allowed is 1 to 86400.', ttl_seconds), jsonb_build_object('field', 'ttl_seconds'));
   end if;
   select * into v_task from public.tasks t
-    where t.tenant_id = v_actor.tenant_id and t.id = app.find_task_id(task, v_actor.tenant_id) for no key update;
+    where t.tenant_id = v_actor.tenant_id and t.id = v_id for no key update;
   v_event.created_at := app.now();
   perform app.check_holder(v_task, v_event, jsonb_build_object('lock_token', lock_token), app.lease_expires_at(v_task), v_actor.role);
   v_until := v_event.created_at + make_interval(secs => extend_lock.ttl_seconds);

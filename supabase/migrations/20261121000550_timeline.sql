@@ -23,6 +23,7 @@ create function app.event_brief(event public.events)
   set search_path = ''
 as $$
 begin
+  event := app.upcast(event);
   return jsonb_strip_nulls(jsonb_build_object('seq', event.seq, 'id', event.id, 'at', event.created_at, 'type', event.event_type, 'by', app.by(event),
     'task', case when event.task_id is not null then
       (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id) end,
@@ -70,7 +71,7 @@ begin
   return jsonb_strip_nulls(jsonb_build_object('position', v_position,
     'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'seq', (v_found[v_size]).seq)) end,
     'events', (select coalesce(jsonb_agg(app.event_brief(v_found[i]) || case when coalesce((v_filters ->> 'include_data')::boolean, false)
-        then jsonb_build_object('data', (v_found[i]).payload) else '{}' end order by i), '[]')
+        then jsonb_build_object('data', (app.upcast(v_found[i])).payload) else '{}' end order by i), '[]')
       from generate_series(1, least(v_size, cardinality(v_found))) i)));
 end
 $$;

@@ -157,12 +157,12 @@ create function app.apply_artifact(event public.events, expect jsonb, actor app.
   set search_path = ''
 as $$
 declare
+  v_id uuid := app.find_task_id(event.payload ->> 'task', event.tenant_id);
   v_artifact public.artifacts;
   v_task public.tasks;
   v_project public.projects;
 begin
-  select * into v_task from public.tasks t
-    where t.tenant_id = event.tenant_id and t.id = app.find_task_id(event.payload ->> 'task', event.tenant_id) for no key update;
+  select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = v_id for no key update;
   v_project := app.find_project(v_task.project_id::text, actor);
   select * into v_artifact from public.artifacts a where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream);
   event.project_id := v_task.project_id;

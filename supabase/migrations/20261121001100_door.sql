@@ -116,6 +116,9 @@ declare
 begin
   return app.apply_event(event, '{}', actor);
 exception
+  -- The whole command is repeated then.
+  when deadlock_detected or serialization_failure then
+    raise;
   when others then
     get stacked diagnostics v_message = message_text;
     event.stream := 'project:' || event.project_id;

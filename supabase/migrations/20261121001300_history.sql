@@ -118,6 +118,20 @@ begin
 end
 $$;
 
+-- A payload without what people wrote: text is replaced, structure (ids, numbers, choices) stays, so that it can still be folded.
+create function app.blanked(event public.events)
+  returns jsonb
+  language sql
+  stable
+  set search_path = ''
+as $$
+  select event.payload || coalesce(jsonb_object_agg(f.field, case f.kind
+      when 'object' then '{}' when 'array' then '[]'
+      when 'text[]' then (select coalesce(jsonb_agg('[redacted]'::text), '[]') from jsonb_array_elements(event.payload -> f.field))
+      else '"[redacted]"' end), '{}')
+  from app.event_fields f where f.event_type = event.event_type and event.payload ? f.field and f.kind in ('text', 'line', 'text[]', 'object', 'array')
+$$;
+
 -- The first event whose link, hash or version is wrong, or null.
 create function app.broken_event(tenant_id uuid)
   returns jsonb
@@ -131,11 +145,23 @@ as $$
     select e.seq, e.stream, e.version,
       e.prev_hash is not distinct from lag(e.hash) over (partition by e.project_id order by e.seq) as links,
       e.hash = app.event_hash(e) as hashes,
-      e.redacted_at is not null or e.payload_hash = app.payload_hash(e.payload) as pays,
+      case when e.redacted_at is null then e.payload_hash = app.payload_hash(e.payload)
+        else e.payload = app.blanked(e) and exists (select from public.events r where r.tenant_id = e.tenant_id and r.stream = 'event:' || e.id) end as pays,
       e.version = row_number() over (partition by e.stream order by e.version) as counts,
       e.seq = row_number() over (order by e.seq) as follows
     from public.events e where e.tenant_id = broken_event.tenant_id) c
   where not (c.links and c.hashes and c.pays and c.counts and c.follows) order by c.seq limit 1
+$$;
+
+-- No chain shows that its last event is gone; the workspace's counter does.
+create function app.missing_end(tenant_id uuid, last_seq bigint)
+  returns jsonb
+  language sql
+  stable
+  set search_path = ''
+as $$
+  select jsonb_build_object('seq', last_seq, 'wrong', 'missing')
+  where last_seq <> (select coalesce(max(e.seq), 0) from public.events e where e.tenant_id = missing_end.tenant_id)
 $$;
 
 -- The first row in which a live table and the fold of the log differ, or null.
@@ -196,9 +222,10 @@ declare
   v_difference jsonb;
   v_tables jsonb := '[]';
   v_rows bigint;
+  v_position bigint;
 begin
-  perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
-  v_difference := app.broken_event(v_actor.tenant_id);
+  select p.seq into v_position from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
+  v_difference := coalesce(app.broken_event(v_actor.tenant_id), app.missing_end(v_actor.tenant_id, v_position));
   for v_model in select * from app.read_models order by place loop
     v_difference := coalesce(v_difference, app.differing_row(v_model, v_actor.tenant_id));
     execute format('select count(*) from public.%I x where x.tenant_id = $1', v_model.table_name) into v_rows using v_actor.tenant_id;
@@ -207,7 +234,7 @@ begin
   v_difference := coalesce(v_difference, app.differing_link(v_actor.tenant_id));
   return jsonb_strip_nulls(jsonb_build_object('ok', v_difference is null,
     'events', (select count(*) from public.events e where e.tenant_id = v_actor.tenant_id),
-    'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id), 'tables', v_tables, 'difference', v_difference));
+    'position', v_position, 'tables', v_tables, 'difference', v_difference));
 end
 $$;
 
@@ -246,7 +273,7 @@ declare
   v_actor app.actor := app.enter(actor);
   v_project public.projects := app.find_project(project, v_actor);
   v_seq bigint := coalesce(seq, case when at is not null then (
-    select max(e.seq) from public.events e where e.tenant_id = v_actor.tenant_id and e.project_id = v_project.id and e.created_at <= get_state.at)
+    select coalesce(max(e.seq), 0) from public.events e where e.tenant_id = v_actor.tenant_id and e.project_id = v_project.id and e.created_at <= get_state.at)
     else (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id) end);
   v_state jsonb := (select f.state from app.folded('project', v_actor.tenant_id, v_project.id, v_seq, null) f);
 begin
@@ -292,12 +319,15 @@ create function app.check_imported(event public.events, source bigint)
   set search_path = ''
 as $$
 begin
-  if event.stream is null or event.version is null or event.hash is null or event.payload_hash is null or event.actor is null or event.created_at is null
+  if num_nulls(event.id, event.user_id, event.stream, event.version, event.payload, event.hash, event.payload_hash, event.actor, event.created_at) > 0
       or not exists (select from app.event_types t where t.event_type = event.event_type and t.schema_version >= event.schema_version) then
     perform app.fail('invalid_input', format('Line %s is not an event that this version knows.', source));
   end if;
   if event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
-      or event.hash <> app.event_hash(event) or (event.redacted_at is null and event.payload_hash <> app.payload_hash(event.payload)) then
+      or event.hash <> app.event_hash(event)
+      or exists (select from public.events e where e.tenant_id = event.tenant_id and e.id = event.id)
+      or event.redacted_at is null and event.payload_hash <> app.payload_hash(event.payload)
+      or event.redacted_at is not null and event.payload <> app.blanked(event) then
     perform app.fail('invalid_input', format('The chain is broken at event %s of the file.', source), null, 'The file was changed or is not whole. Export it again.');
   end if;
   if event.event_type = 'project.created' and exists (select from public.projects p where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
@@ -327,7 +357,7 @@ begin
   end if;
   select p.seq into v_seq from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
   for v_event in select r.* from jsonb_array_elements(events) with ordinality e (item, at)
-      cross join lateral jsonb_populate_record(null::public.events, e.item) r order by e.at loop
+      cross join lateral jsonb_populate_record(null::public.events, case jsonb_typeof(e.item) when 'object' then e.item else '{}' end) r order by e.at loop
     v_source := v_event.seq;
     v_event.tenant_id := v_actor.tenant_id;
     select e.hash into v_known from public.events e where e.tenant_id = v_actor.tenant_id and e.stream = v_event.stream and e.version = v_event.version;
@@ -364,20 +394,6 @@ begin
   event.version := 1 + (select count(*) from public.events e where e.tenant_id = event.tenant_id and e.stream = event.stream);
   return (event, app.event_brief(v_redacted))::app.applied;
 end
-$$;
-
--- A payload without what people wrote: text is replaced, structure (ids, numbers, choices) stays, so that it can still be folded.
-create function app.blanked(event public.events)
-  returns jsonb
-  language sql
-  stable
-  set search_path = ''
-as $$
-  select event.payload || coalesce(jsonb_object_agg(f.field, case f.kind
-      when 'object' then '{}' when 'array' then '[]'
-      when 'text[]' then (select coalesce(jsonb_agg('[redacted]'::text), '[]') from jsonb_array_elements(event.payload -> f.field))
-      else '"[redacted]"' end), '{}')
-  from app.event_fields f where f.event_type = event.event_type and event.payload ? f.field and f.kind in ('text', 'line', 'text[]', 'object', 'array')
 $$;
 
 -- Owned by cairn_keeper, the only role whose update of an event the last wall lets pass.

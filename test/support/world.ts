@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { test as base, inject } from 'vitest';
+import { type Context, SCOPES } from '../../src/context.ts';
 import type { Actor, Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { postgresDatabase } from '../../src/db/postgres.ts';
-import { createLog, type Log } from '../../src/log.ts';
-
-/** What a service needs to act as somebody. */
-export type TestContext = { db: Database; actor: Actor; log: Log };
+import { createLog } from '../../src/log.ts';
 
 type Engine = { db: Database; sql: pg.Pool };
 
@@ -19,9 +17,9 @@ type World = {
   sql: pg.Pool;
   people: { owner: Actor; stranger: Actor };
   /** An agent of this test's user, in this test's workspace. */
-  as: (agent: string) => TestContext;
+  as: (agent: string) => Context;
   /** An agent of another user, in another workspace. */
-  asStranger: (agent: string) => TestContext;
+  asStranger: (agent: string) => Context;
   /** The time of this test's workspace. */
   clock: { advance(by: { seconds: number }): Promise<void> };
 };
@@ -54,7 +52,7 @@ async function openEngine(): Promise<Engine> {
   return { db: postgresDatabase({ connection: inject('server') }), sql };
 }
 
-async function signIn(db: Database, name: string): Promise<Actor> {
+export async function signIn(db: Database, name: string): Promise<Actor> {
   const identity = { issuer: 'test', subject: `${name}-${randomUUID()}`, name };
   const nobody = { user_id: '00000000-0000-0000-0000-000000000000' };
   const { user_id, tenant_id } = await db.call<{ user_id: string; tenant_id: string }>('sign_in', { identity }, nobody);
@@ -62,6 +60,7 @@ async function signIn(db: Database, name: string): Promise<Actor> {
 }
 
 const log = createLog('silent');
+const scopes = new Set(SCOPES);
 
 export const test = base.extend<World>({
   engine: [
@@ -77,9 +76,10 @@ export const test = base.extend<World>({
   db: async ({ engine }, use) => use(engine.db),
   sql: async ({ engine }, use) => use(engine.sql),
   people: async ({ db }, use) => use({ owner: await signIn(db, 'owner'), stranger: await signIn(db, 'stranger') }),
-  as: async ({ db, people }, use) => use((agent) => ({ db, log, actor: { ...people.owner, agent, client: 'test' } })),
+  as: async ({ db, people }, use) =>
+    use((agent) => ({ db, log, scopes, actor: { ...people.owner, agent, client: 'test' } })),
   asStranger: async ({ db, people }, use) =>
-    use((agent) => ({ db, log, actor: { ...people.stranger, agent, client: 'test' } })),
+    use((agent) => ({ db, log, scopes, actor: { ...people.stranger, agent, client: 'test' } })),
   clock: async ({ sql, people }, use) =>
     use({
       async advance({ seconds }) {

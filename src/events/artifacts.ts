@@ -1,0 +1,34 @@
+import * as z from 'zod';
+import { line, text } from '../text.ts';
+import type { Expectation, NewEvent } from './append.ts';
+import { newId } from './ids.ts';
+
+export const ArtifactAdded = z.object({
+  type: z.enum(['diff', 'pr', 'test_report', 'document', 'other']),
+  ref: line(2_000).describe('URL, commit or path.'),
+  summary: text(4_000).optional(),
+  files: z.array(line(500)).max(500).optional().describe('Paths that a diff changes.'),
+  lines_changed: z.int().min(0).max(999_999_999).optional(),
+});
+
+export const Artifact = z.object({
+  id: z.string(),
+  task: z.string().optional(),
+  type: z.string(),
+  ref: z.string(),
+  summary: z.string().optional(),
+  tier: z.enum(['reported', 'observed', 'ci']),
+  files: z.array(z.string()).optional(),
+  lines_changed: z.int().optional(),
+  by: z.string(),
+  created_at: z.string(),
+});
+export type Artifact = z.infer<typeof Artifact>;
+
+export function artifactAdded(
+  task: string,
+  data: z.infer<typeof ArtifactAdded>,
+  expect: Expectation,
+): NewEvent<Artifact> {
+  return { stream: `artifact:${newId()}`, type: 'artifact.added', data: { ...data, task }, expect };
+}

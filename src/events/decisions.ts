@@ -1,0 +1,38 @@
+import * as z from 'zod';
+import { line, said } from '../text.ts';
+import type { NewEvent } from './append.ts';
+import { newId } from './ids.ts';
+
+export const DecisionRecorded = z.object({
+  title: line(300),
+  options: z.array(said(1_000)).max(20).optional().describe('What was weighed.'),
+  choice: said(2_000),
+  rationale: said(10_000),
+  supersedes: line(80).optional().describe('Id of the decision that this one replaces.'),
+});
+
+export const DecisionBrief = z.object({
+  id: z.string(),
+  title: z.string(),
+  choice: z.string(),
+  superseded_by: z.string().optional(),
+  created_at: z.string(),
+});
+export type DecisionBrief = z.infer<typeof DecisionBrief>;
+
+export const Decision = DecisionBrief.extend({
+  project: z.string(),
+  task: z.string().optional(),
+  options: z.array(z.union([z.string(), z.record(z.string(), z.unknown())])),
+  rationale: z.string(),
+  supersedes: z.string().optional(),
+  by: z.string(),
+});
+export type Decision = z.infer<typeof Decision>;
+
+export function decisionRecorded(
+  about: { project?: string | undefined; task?: string | undefined },
+  data: z.infer<typeof DecisionRecorded>,
+): NewEvent<Decision> {
+  return { stream: `decision:${newId()}`, type: 'decision.recorded', data: { ...data, ...about } };
+}

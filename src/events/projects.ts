@@ -1,0 +1,81 @@
+import * as z from 'zod';
+import { jsonObject, line, said, text } from '../text.ts';
+import type { Expectation, NewEvent } from './append.ts';
+import { newId } from './ids.ts';
+
+export const ProjectRef = line(80).describe('Project slug.');
+
+export const NOTE_KINDS = ['note', 'question', 'answer', 'progress', 'risk'] as const;
+
+/** What is said about a task or a project, by whoever has something to say. */
+export const Note = z.object({
+  text: said(20_000),
+  kind: z.enum(NOTE_KINDS),
+  answers: line(80).optional().describe('Position or id of the question that this answers.'),
+});
+
+const Rules = jsonObject(65_536).describe(
+  '{scope: {paths, deny, files_max, lines_max, notes}, gates: [{on, require, when}], triggers: [{on, when, do}], attempts_max}',
+);
+
+export const ProjectCreated = z.object({
+  slug: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,30}$/, 'must be 1 to 31 lower-case letters, digits and dashes, beginning with a letter')
+    .describe('Never changes; refs begin with it.'),
+  name: line(200),
+  description: text(20_000).optional().describe('Goal, stack, conventions.'),
+  rules: Rules.optional(),
+});
+
+export const ProjectUpdated = z.object({
+  name: line(200).optional(),
+  description: text(20_000).optional(),
+  rules: Rules.optional().describe('Replaces all rules.'),
+});
+
+export const ProjectArchived = z.object({ reason: text(2_000).optional() });
+
+export const ProjectBrief = z.object({
+  id: z.string(),
+  slug: z.string(),
+  name: z.string(),
+  description: z.string().optional(),
+  archived_at: z.string().optional(),
+  updated_at: z.string(),
+  tasks: z.object({
+    ready: z.int(),
+    pending: z.int(),
+    in_progress: z.int(),
+    blocked: z.int(),
+    completed: z.int(),
+    cancelled: z.int(),
+  }),
+});
+
+export const Project = ProjectBrief.extend({ rules: z.record(z.string(), z.unknown()), version: z.int() });
+export type Project = z.infer<typeof Project>;
+
+export function projectCreated(data: z.infer<typeof ProjectCreated>): NewEvent<Project> {
+  return { stream: `project:${newId()}`, type: 'project.created', data };
+}
+
+export function projectUpdated(
+  project: string,
+  data: z.infer<typeof ProjectUpdated>,
+  expect?: Expectation,
+): NewEvent<Project> {
+  return { stream: `project:${project}`, type: 'project.updated', data, expect };
+}
+
+export function projectArchived(project: string, data: z.infer<typeof ProjectArchived>): NewEvent<Project> {
+  return { stream: `project:${project}`, type: 'project.archived', data };
+}
+
+export function projectUnarchived(project: string): NewEvent<Project> {
+  return { stream: `project:${project}`, type: 'project.unarchived', data: {} };
+}
+
+export function projectNoted(project: string, data: z.infer<typeof Note>): NewEvent<Project> {
+  return { stream: `project:${project}`, type: 'project.noted', data };
+}

@@ -1,0 +1,155 @@
+import * as z from 'zod';
+import { jsonObject, line, said, text } from '../text.ts';
+import type { Expectation, NewEvent } from './append.ts';
+import type { Note } from './projects.ts';
+
+export const STATUSES = ['pending', 'in_progress', 'blocked', 'completed', 'cancelled'] as const;
+export const PRIORITIES = ['low', 'medium', 'high', 'critical'] as const;
+
+export const TaskRef = line(80).describe('Ref like web-12.');
+export const LockToken = z.int().min(1).describe('From claim_task.');
+export const Version = z.int().min(1).describe('Refuse if changed since.');
+
+const Constraints = jsonObject(16_384).describe(
+  "{paths, deny, files_max, lines_max, notes}: narrows the project's scope.",
+);
+
+export const TaskCreated = z.object({
+  title: line(300),
+  description: text(20_000).optional(),
+  acceptance_criteria: z.array(line(1_000)).max(50).optional().describe('Each one checkable.'),
+  constraints: Constraints.optional(),
+  dependencies: z.array(line(80)).max(100).optional(),
+  parent: line(80).optional(),
+  discovered_from: line(80).optional().describe('Task during which this was found.'),
+  priority: z.enum(PRIORITIES).optional(),
+});
+
+export const TaskUpdated = z.object({
+  title: line(300).optional(),
+  description: text(20_000).optional(),
+  acceptance_criteria: z.array(line(1_000)).max(50).optional(),
+  constraints: jsonObject(16_384).optional(),
+  priority: z.enum(PRIORITIES).optional(),
+  parent: text(80).optional().describe('Ref; "" for none.'),
+});
+
+export const TaskReleased = z.object({
+  outcome: z.enum(['paused', 'failed']),
+  reason: said(4_000).describe('For the next agent: state, what was tried.'),
+});
+
+export const TaskCompleted = z.object({
+  summary: text(10_000).optional().describe('For those who build on it.'),
+  evidence: z
+    .array(
+      z.strictObject({
+        criterion: z.int().min(1).max(50).describe('Its place in the list, from 1.'),
+        note: text(4_000).optional(),
+        artifact: z.string().max(80).optional().describe('Id from add_artifact.'),
+      }),
+    )
+    .max(100)
+    .optional()
+    .describe('One or more for each criterion.'),
+});
+
+const TaskLink = z.object({ ref: z.string(), title: z.string(), status: z.string(), outcome: z.string().optional() });
+
+export const TaskBrief = z.object({
+  ref: z.string(),
+  title: z.string(),
+  status: z.enum(STATUSES),
+  priority: z.enum(PRIORITIES),
+  ready: z.boolean(),
+  locked_by: z.string().optional(),
+  locked_until: z.string().optional(),
+  open_dependencies: z.int().optional(),
+  blocked_reason: z.string().optional(),
+  warning: z.string().optional(),
+  attempts: z.int().optional(),
+  parent: z.string().optional(),
+  completed_at: z.string().optional(),
+});
+export type TaskBrief = z.infer<typeof TaskBrief>;
+
+export const Task = TaskBrief.extend({
+  id: z.string(),
+  project: z.string(),
+  version: z.int(),
+  description: z.string().optional(),
+  acceptance_criteria: z.array(z.string()),
+  constraints: z.record(z.string(), z.unknown()).optional(),
+  scope: z.record(z.string(), z.unknown()).optional(),
+  dependencies: z.array(TaskLink),
+  dependents: z.array(TaskLink).optional(),
+  discovered_from: z.string().optional(),
+  evidence: z
+    .array(
+      z.object({
+        criterion: z.int(),
+        note: z.string().optional(),
+        artifact: z.string().optional(),
+        tier: z.string(),
+        stale: z.boolean().optional(),
+      }),
+    )
+    .optional(),
+  summary: z.string().optional(),
+  last_outcome: z.string().optional(),
+  last_reason: z.string().optional(),
+  last_agent: z.string().optional(),
+  waiting_for: z.array(z.string()).optional(),
+  approved_at: z.string().optional(),
+  created_at: z.string(),
+  updated_at: z.string(),
+});
+export type Task = z.infer<typeof Task>;
+
+export function taskCreated(
+  id: string,
+  data: z.infer<typeof TaskCreated> & { project?: string | undefined },
+): NewEvent<Task> {
+  return { stream: `task:${id}`, type: 'task.created', data };
+}
+
+export function taskUpdated(task: string, data: z.infer<typeof TaskUpdated>, expect: Expectation): NewEvent<Task> {
+  return {
+    stream: `task:${task}`,
+    type: 'task.updated',
+    data: data.parent === '' ? { ...data, parent: null } : data,
+    expect,
+  };
+}
+
+export function dependenciesChanged(
+  task: string,
+  data: { add?: string[] | undefined; remove?: string[] | undefined },
+  expect: Expectation,
+): NewEvent<Task> {
+  return { stream: `task:${task}`, type: 'task.dependencies_changed', data, expect };
+}
+
+export const STATUS_CHANGES = ['blocked', 'unblocked', 'cancelled', 'reopened'] as const;
+export type StatusChange = { status: (typeof STATUS_CHANGES)[number]; reason?: string | undefined };
+
+/** `task.blocked`, `task.unblocked`, `task.cancelled` or `task.reopened`. */
+export function statusChanged(task: string, { status, reason }: StatusChange, expect: Expectation): NewEvent<Task> {
+  return { stream: `task:${task}`, type: `task.${status}`, data: { reason }, expect };
+}
+
+export function taskReleased(task: string, data: z.infer<typeof TaskReleased>, expect: Expectation): NewEvent<Task> {
+  return { stream: `task:${task}`, type: 'task.released', data, expect };
+}
+
+export function taskCompleted(task: string, data: z.infer<typeof TaskCompleted>, expect: Expectation): NewEvent<Task> {
+  return { stream: `task:${task}`, type: 'task.completed', data, expect };
+}
+
+export function taskNoted(task: string, data: z.infer<typeof Note>): NewEvent<Task> {
+  return { stream: `task:${task}`, type: 'task.noted', data };
+}
+
+export function lockBroken(task: string, data: { reason: string }): NewEvent<Task> {
+  return { stream: `task:${task}`, type: 'task.lock_broken', data };
+}

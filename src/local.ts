@@ -1,0 +1,28 @@
+import { userInfo } from 'node:os';
+import type { Config } from './config.ts';
+import type { Actor } from './db/database.ts';
+import { type OpenDatabase, openDatabase } from './db/open.ts';
+import type { Log } from './log.ts';
+
+export type Local = OpenDatabase & { actor: Actor };
+
+// One user for a database that this machine reaches without signing in: all agents of it share one workspace.
+const LOCAL_IDENTITY = { issuer: 'local', subject: 'owner' };
+const NOBODY: Actor = { user_id: '00000000-0000-0000-0000-000000000000' };
+
+/** Opens the configured database as its local user. */
+export async function openLocal(config: Config, log: Log): Promise<Local> {
+  const open = await openDatabase(config, log);
+  try {
+    const identity = { ...LOCAL_IDENTITY, name: userInfo().username };
+    const { user_id, tenant_id } = await open.db.call<{ user_id: string; tenant_id: string }>(
+      'sign_in',
+      { identity },
+      NOBODY,
+    );
+    return { ...open, actor: { user_id, tenant_id } };
+  } catch (error) {
+    await open.close();
+    throw error;
+  }
+}

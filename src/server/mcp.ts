@@ -1,0 +1,82 @@
+import {
+  type CallToolResult,
+  McpServer,
+  type ServerContext,
+  type StandardSchemaWithJSON,
+} from '@modelcontextprotocol/server';
+import type { Context } from '../context.ts';
+import { domainErrorFrom } from '../errors.ts';
+import { type JsonSchema, jsonSchemas } from '../tools/json-schema.ts';
+import { renderError } from '../tools/render.ts';
+import { callTool, type Tool } from '../tools/tool.ts';
+import { INSTRUCTIONS } from './instructions.ts';
+import { addPrompts } from './prompts.ts';
+import { addResources } from './resources.ts';
+
+const MINUTE_MS = 60_000;
+
+export type Surface = {
+  version: string;
+  tools: readonly Tool[];
+  /** Who makes a request; without one, who is connected. */
+  contextOf(server: McpServer, request?: ServerContext): Promise<Context>;
+};
+
+/** One server for one connection or request, of either protocol era. */
+export function createMcpServer(surface: Surface): McpServer {
+  const server = new McpServer(
+    { name: 'cairn', title: 'Cairn', version: surface.version },
+    {
+      instructions: INSTRUCTIONS,
+      // The lists are settled when the process starts.
+      capabilities: {
+        tools: { listChanged: false },
+        prompts: { listChanged: false },
+        resources: { listChanged: false },
+      },
+      cacheHints: {
+        'server/discover': { ttlMs: 60 * MINUTE_MS, cacheScope: 'private' },
+        'tools/list': { ttlMs: 5 * MINUTE_MS, cacheScope: 'private' },
+        'prompts/list': { ttlMs: 60 * MINUTE_MS, cacheScope: 'public' },
+        'resources/templates/list': { ttlMs: 60 * MINUTE_MS, cacheScope: 'public' },
+      },
+    },
+  );
+  for (const tool of surface.tools) addTool(server, tool, surface);
+  addResources(server, surface);
+  addPrompts(server, surface);
+  return server;
+}
+
+function addTool(server: McpServer, tool: Tool, { contextOf }: Surface): void {
+  server.registerTool(
+    tool.name,
+    {
+      title: tool.title,
+      description: tool.description,
+      annotations: tool.annotations,
+      inputSchema: advertised(() => jsonSchemas(tool).input),
+      outputSchema: advertised(() => jsonSchemas(tool).output),
+    },
+    async (given, request): Promise<CallToolResult> => {
+      try {
+        const { text, structured } = await callTool(await contextOf(server, request), tool, given);
+        return { content: [{ type: 'text', text }], structuredContent: structured };
+      } catch (error) {
+        return { content: [{ type: 'text', text: renderError(domainErrorFrom(error)) }], isError: true };
+      }
+    },
+  );
+}
+
+/** A schema that the SDK shows and does not check: `callTool` parses, once, and says what is wrong in our words. */
+function advertised(schema: () => JsonSchema): StandardSchemaWithJSON {
+  return {
+    '~standard': {
+      version: 1,
+      vendor: 'cairn',
+      validate: (value) => ({ value }),
+      jsonSchema: { input: schema, output: schema },
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { CLIENT_INFO_META_KEY, type McpServer, type ServerContext } from '@modelcontextprotocol/server';
+import { serveStdio as serve } from '@modelcontextprotocol/server/stdio';
+import * as z from 'zod';
+import type { Config } from '../config.ts';
+import { type Context, SCOPES } from '../context.ts';
+import { type Local, openLocal } from '../local.ts';
+import type { Log } from '../log.ts';
+import { selectTools } from '../tools/catalog.ts';
+import { VERSION } from '../version.ts';
+import { createMcpServer, type Surface } from './mcp.ts';
+import { stdioTransport } from './stdio-transport.ts';
+
+const AGENT_NAME_CHARACTERS_MAX = 60;
+
+/** Serves one client over standard input and output until it leaves or the process is told to stop. */
+export async function serveStdio(config: Config, log: Log): Promise<void> {
+  const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
+  const local = opener(config, log);
+  // A client asks for the tools first; the database opens meanwhile, and the first call that needs it waits.
+  local.open().catch(() => {});
+
+  const transport = stdioTransport({ input: process.stdin, output: process.stdout });
+  const leaving = new AbortController();
+  const leave = () => {
+    leaving.abort();
+    transport.drain();
+  };
+  process.stdin.once('end', leave);
+  process.once('SIGTERM', leave).once('SIGINT', leave);
+
+  const surface: Surface = { version: VERSION, tools, contextOf: contexts({ config, log, local, leaving }) };
+  const connection = serve(() => createMcpServer(surface), {
+    transport,
+    onerror: (error) => log.warn({ err: error }, 'connection'),
+  });
+  await transport.closed;
+  await connection.close();
+  await local.close();
+}
+
+type Parts = { config: Config; log: Log; local: ReturnType<typeof opener>; leaving: AbortController };
+
+/** The local user, as the agent that the configuration names or that the client and this process make up. */
+function contexts({ config, log, local, leaving }: Parts): Surface['contextOf'] {
+  const suffix = randomBytes(2).toString('hex');
+  const scopes = new Set(SCOPES);
+  return async (server: McpServer, request?: ServerContext): Promise<Context> => {
+    const { db, actor } = await local.open();
+    const client = clientName(server, request);
+    return {
+      db,
+      actor: { ...actor, agent: config.agent ?? `${client}#${suffix}`, client },
+      scopes,
+      log,
+      project: config.project,
+      signal: () => (request === undefined ? leaving.signal : AbortSignal.any([request.mcpReq.signal, leaving.signal])),
+    };
+  };
+}
+
+const Envelope = z.object({ [CLIENT_INFO_META_KEY]: z.object({ name: z.string() }).optional() });
+
+/** A client says what it is called: with each request, or in the older protocol when it connects. */
+function clientName(server: McpServer, request?: ServerContext): string {
+  const envelope = Envelope.safeParse(request?.mcpReq.envelope).data;
+  const info = envelope?.[CLIENT_INFO_META_KEY] ?? server.server.getClientVersion();
+  return info?.name.replace(/[^\w.@-]+/g, '-').slice(0, AGENT_NAME_CHARACTERS_MAX) || 'agent';
+}
+
+/** Opens once; after a failure the next call tries again. */
+function opener(config: Config, log: Log) {
+  let opened: Promise<Local> | undefined;
+  return {
+    open(): Promise<Local> {
+      opened ??= openLocal(config, log).catch((error) => {
+        opened = undefined;
+        log.error({ err: error }, 'the database does not open');
+        throw error;
+      });
+      return opened;
+    },
+    async close(): Promise<void> {
+      const local = await opened?.catch(() => undefined);
+      await local?.close();
+    },
+  };
+}

@@ -1,0 +1,32 @@
+import * as z from 'zod';
+import type { Context } from '../context.ts';
+import { append } from '../events/append.ts';
+import { Artifact, ArtifactAdded, artifactAdded } from '../events/artifacts.ts';
+import { LockToken, TaskRef } from '../events/tasks.ts';
+import { page } from './pages.ts';
+
+export const AddArtifact = z.strictObject({
+  task: TaskRef,
+  lock_token: LockToken.optional(),
+  ...ArtifactAdded.shape,
+});
+
+/** Attaches what work on a task produced. A diff is held against the task's scope. */
+export async function addArtifact(
+  ctx: Context,
+  { task, lock_token, ...data }: z.output<typeof AddArtifact>,
+): Promise<Artifact> {
+  const { events } = await append(ctx, [artifactAdded(task, data, { lock_token })]);
+  return events[0].state;
+}
+
+export const ListArtifacts = z.strictObject({ task: TaskRef, ...page(20, 100) });
+
+export const ArtifactPage = z.object({ artifacts: z.array(Artifact), next_cursor: z.string().optional() });
+
+export function listArtifacts(
+  ctx: Context,
+  input: z.output<typeof ListArtifacts>,
+): Promise<z.infer<typeof ArtifactPage>> {
+  return ctx.db.call('list_artifacts', input, ctx.actor);
+}

@@ -1,0 +1,90 @@
+import * as z from 'zod';
+import type { Context } from '../context.ts';
+import { append } from '../events/append.ts';
+import { Checkpoint, CheckpointBrief, CheckpointSaved, checkpointSaved } from '../events/checkpoints.ts';
+import { DecisionBrief } from '../events/decisions.ts';
+import { ProjectBrief, ProjectRef } from '../events/projects.ts';
+import { TaskBrief } from '../events/tasks.ts';
+import { line } from '../text.ts';
+import { EventBrief } from './events.ts';
+import { page } from './pages.ts';
+
+export const SaveCheckpoint = z.strictObject({ project: ProjectRef.optional(), ...CheckpointSaved.shape });
+
+export const SavedCheckpoint = CheckpointBrief.extend({ project: z.string() });
+
+/** Saves where the project stands, with the counts and locks that the server sees. */
+export async function saveCheckpoint(
+  ctx: Context,
+  { project, ...data }: z.output<typeof SaveCheckpoint>,
+): Promise<z.infer<typeof SavedCheckpoint>> {
+  const { events } = await append(ctx, [checkpointSaved(project ?? ctx.project, data)]);
+  return { ...events[0].state, position: events[0].seq ?? 0 };
+}
+
+export const ListCheckpoints = z.strictObject({ project: ProjectRef.optional(), ...page(20, 100) });
+
+export const CheckpointPage = z.object({ checkpoints: z.array(CheckpointBrief), next_cursor: z.string().optional() });
+
+export function listCheckpoints(
+  ctx: Context,
+  { project, ...input }: z.output<typeof ListCheckpoints>,
+): Promise<z.infer<typeof CheckpointPage>> {
+  return ctx.db.call('list_checkpoints', { ...input, project: project ?? ctx.project }, ctx.actor);
+}
+
+/** Names a checkpoint; by default the project's latest. */
+export const NameCheckpoint = z.strictObject({
+  checkpoint: line(80).optional().describe('Id. Default: the latest of the project.'),
+  project: ProjectRef.optional(),
+});
+
+export function getCheckpoint(
+  ctx: Context,
+  { checkpoint, project }: z.output<typeof NameCheckpoint>,
+): Promise<Checkpoint> {
+  return ctx.db.call('get_checkpoint', { checkpoint, project: project ?? ctx.project }, ctx.actor);
+}
+
+/** What happened since a position, folded: each task once, under the last thing that happened to it. */
+const Changes = z.object({
+  events: z.int(),
+  counts: z.record(z.string(), z.int()).optional(),
+  tasks: z.record(z.string(), z.array(TaskBrief)).optional(),
+  artifacts: z.int().optional(),
+  decisions: z.array(DecisionBrief).optional(),
+  notes: z.array(EventBrief).optional(),
+});
+export type Changes = z.infer<typeof Changes>;
+
+export const Comparison = z.object({ checkpoint: CheckpointBrief, changed: Changes, position: z.int() });
+
+export function compareCheckpoint(
+  ctx: Context,
+  { checkpoint, project }: z.output<typeof NameCheckpoint>,
+): Promise<z.infer<typeof Comparison>> {
+  return ctx.db.call('compare_checkpoint', { checkpoint, project: project ?? ctx.project }, ctx.actor);
+}
+
+export const ResumeProject = z.strictObject({ project: ProjectRef.optional() });
+
+export const Resumption = z.object({
+  project: ProjectBrief,
+  checkpoint: Checkpoint.omit({ snapshot: true }).optional(),
+  since: Changes,
+  mine: z.array(TaskBrief.extend({ lock_token: z.int() })).optional(),
+  in_progress: z.array(TaskBrief).optional(),
+  ready: z.array(TaskBrief).optional(),
+  blocked: z.array(TaskBrief).optional(),
+  questions: z.array(EventBrief).optional(),
+  decisions: z.array(DecisionBrief).optional(),
+  position: z.int(),
+});
+
+/** All that an agent needs to go on where others left off, in one call. */
+export function resumeProject(
+  ctx: Context,
+  { project }: z.output<typeof ResumeProject>,
+): Promise<z.infer<typeof Resumption>> {
+  return ctx.db.call('resume_project', { project: project ?? ctx.project }, ctx.actor);
+}

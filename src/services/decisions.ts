@@ -1,0 +1,38 @@
+import * as z from 'zod';
+import type { Context } from '../context.ts';
+import { append } from '../events/append.ts';
+import { Decision, DecisionRecorded, decisionRecorded } from '../events/decisions.ts';
+import { ProjectRef } from '../events/projects.ts';
+import { TaskRef } from '../events/tasks.ts';
+import { page } from './pages.ts';
+
+export const RecordDecision = z.strictObject({
+  project: ProjectRef.optional(),
+  task: TaskRef.optional(),
+  ...DecisionRecorded.shape,
+});
+
+/** Records what was chosen and why; the decision that it supersedes is marked in the same transaction. */
+export async function recordDecision(
+  ctx: Context,
+  { project, task, ...data }: z.output<typeof RecordDecision>,
+): Promise<Decision> {
+  const about = { project: project ?? ctx.project, task };
+  const { events } = await append(ctx, [decisionRecorded(about, data)]);
+  return events[0].state;
+}
+
+export const ListDecisions = z.strictObject({
+  project: ProjectRef.optional(),
+  include_superseded: z.boolean().default(false),
+  ...page(10, 100),
+});
+
+export const DecisionPage = z.object({ decisions: z.array(Decision), next_cursor: z.string().optional() });
+
+export function listDecisions(
+  ctx: Context,
+  { project, ...input }: z.output<typeof ListDecisions>,
+): Promise<z.infer<typeof DecisionPage>> {
+  return ctx.db.call('list_decisions', { ...input, project: project ?? ctx.project }, ctx.actor);
+}

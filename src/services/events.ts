@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as z from 'zod';
+import type { Context } from '../context.ts';
+import { append } from '../events/append.ts';
+import { NOTE_KINDS, Note, ProjectRef, projectNoted } from '../events/projects.ts';
+import { TaskRef, taskNoted } from '../events/tasks.ts';
+import { page } from './pages.ts';
+
+const POLL_MS_MIN = 50;
+const POLL_MS_MAX = 1_000;
+const POLL_GROWTH = 1.5;
+// So many that their texts fit into one answer.
+const WAIT_PAGE_SIZE = 40;
+
+export const EventBrief = z.object({
+  seq: z.int(),
+  id: z.string(),
+  at: z.string(),
+  type: z.string(),
+  by: z.string(),
+  task: z.string().optional(),
+  kind: z.string().optional(),
+  text: z.string(),
+  redacted: z.boolean().optional(),
+  data: z.record(z.string(), z.unknown()).optional(),
+});
+export type EventBrief = z.infer<typeof EventBrief>;
+
+const Types = z
+  .array(z.string().max(60))
+  .max(20)
+  .optional()
+  .describe('Like task.completed, or task. for all of tasks.');
+const Position = z.int().min(0);
+
+export const RecordEvent = z.strictObject({
+  project: ProjectRef.optional(),
+  task: TaskRef.optional(),
+  kind: Note.shape.kind.default('note'),
+  text: Note.shape.text,
+  answers: Note.shape.answers,
+});
+
+export const RecordedEvent = z.object({
+  seq: z.int(),
+  about: z.string().describe('The task or project that it is about.'),
+  kind: z.enum(NOTE_KINDS),
+});
+
+/** Leaves a note with a task, or with the project when no task is named. */
+export async function recordEvent(
+  ctx: Context,
+  { project, task, ...note }: z.output<typeof RecordEvent>,
+): Promise<z.infer<typeof RecordedEvent>> {
+  if (task !== undefined) {
+    const { events } = await append(ctx, [taskNoted(task, note)]);
+    return { seq: events[0].seq ?? 0, about: events[0].state.ref, kind: note.kind };
+  }
+  const { events } = await append(ctx, [projectNoted(project ?? ctx.project ?? '', note)]);
+  return { seq: events[0].seq ?? 0, about: events[0].state.slug, kind: note.kind };
+}
+
+export const ListEvents = z.strictObject({
+  project: ProjectRef.optional(),
+  task: TaskRef.optional(),
+  types: Types,
+  kinds: z.array(z.enum(NOTE_KINDS)).max(5).optional().describe('Of notes.'),
+  after_seq: Position.optional().describe('Oldest first from there.'),
+  before_seq: Position.optional(),
+  include_data: z.boolean().default(false).describe('With what each event carries.'),
+  ...page(20, 100),
+});
+
+export const EventPage = z.object({
+  events: z.array(EventBrief),
+  position: z.int().describe('The latest of the workspace.'),
+  next_cursor: z.string().optional(),
+});
+type EventPage = z.infer<typeof EventPage>;
+
+/** The timeline of a task, a project or the workspace. */
+export function listEvents(
+  ctx: Context,
+  { project, types, kinds, include_data, ...rest }: z.output<typeof ListEvents>,
+): Promise<EventPage> {
+  const filters = { types, kinds, include_data };
+  return ctx.db.call('list_events', { ...rest, project: project ?? ctx.project, filters }, ctx.actor);
+}
+
+export const WaitForEvents = z.strictObject({
+  project: ProjectRef.optional(),
+  task: TaskRef.optional(),
+  types: Types,
+  after_seq: Position.optional().describe('Position of an earlier result. Default: now.'),
+  timeout_seconds: z.int().min(1).max(50).default(30),
+});
+
+/**
+ * Answers with what happened after a position as soon as there is something, and with nothing when the time is up. Its
+ * position is where to wait on from: behind the last event that it shows, where there are more than it shows.
+ */
+export async function waitForEvents(
+  ctx: Context,
+  { timeout_seconds, after_seq, ...where }: z.output<typeof WaitForEvents>,
+): Promise<EventPage> {
+  const deadline = Date.now() + timeout_seconds * 1_000;
+  const read = (after?: number) =>
+    listEvents(ctx, { ...where, after_seq: after, include_data: false, page_size: WAIT_PAGE_SIZE });
+  const after = after_seq ?? (await read()).position;
+  const signal = ctx.signal?.();
+  for (let pause = POLL_MS_MIN; ; pause = Math.min(pause * POLL_GROWTH, POLL_MS_MAX)) {
+    const found = await read(after);
+    const left = deadline - Date.now();
+    const { events, next_cursor, position } = found;
+    if (events.length > 0 || left <= 0 || signal?.aborted) {
+      return { events, position: next_cursor === undefined ? position : (events.at(-1)?.seq ?? after) };
+    }
+    await sleep(Math.min(pause, left), undefined, { signal }).catch(() => {});
+  }
+}

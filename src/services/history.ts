@@ -1,0 +1,56 @@
+import * as z from 'zod';
+import type { Context } from '../context.ts';
+import { ProjectRef } from '../events/projects.ts';
+import { line, said } from '../text.ts';
+import type { EventBrief } from './events.ts';
+
+export const GetState = z.strictObject({
+  project: ProjectRef.optional(),
+  seq: z.int().min(0).max(1_000_000_000_000).optional().describe('Position. Default: the latest.'),
+  at: z.iso
+    .datetime({ offset: true })
+    .max(40)
+    .optional()
+    .describe('Time like 2026-01-31T12:00:00Z, instead of a position.'),
+});
+
+export const State = z.object({
+  project: z.object({
+    slug: z.string(),
+    name: z.string(),
+    description: z.string().optional(),
+    rules: z.record(z.string(), z.unknown()).optional(),
+    archived_at: z.string().optional(),
+  }),
+  position: z.int(),
+  counts: z.record(z.string(), z.int()),
+  tasks: z.array(
+    z.object({
+      ref: z.string(),
+      title: z.string(),
+      status: z.string(),
+      priority: z.string(),
+      locked_by: z.string().optional(),
+      blocked_reason: z.string().optional(),
+    }),
+  ),
+  total: z.int(),
+});
+
+/** A project as it was at a position of the log or at a time. */
+export function getState(
+  ctx: Context,
+  { project, ...input }: z.output<typeof GetState>,
+): Promise<z.infer<typeof State>> {
+  return ctx.db.call('get_state', { ...input, project: project ?? ctx.project }, ctx.actor);
+}
+
+export const RedactEvent = z.strictObject({
+  event: line(80).describe('Position (#12) or id.'),
+  reason: said(4_000).describe('Why; it stays on the record.'),
+});
+
+/** Blanks what an event says, for good and on the record; the chain still verifies. */
+export function redactEvent(ctx: Context, input: z.output<typeof RedactEvent>): Promise<z.infer<typeof EventBrief>> {
+  return ctx.db.call('redact_event', input, ctx.actor);
+}

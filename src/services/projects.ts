@@ -1,0 +1,85 @@
+import * as z from 'zod';
+import type { Context } from '../context.ts';
+import { append } from '../events/append.ts';
+import { CheckpointBrief } from '../events/checkpoints.ts';
+import { DecisionBrief } from '../events/decisions.ts';
+import {
+  Project,
+  ProjectArchived,
+  ProjectBrief,
+  ProjectCreated,
+  ProjectRef,
+  ProjectUpdated,
+  projectArchived,
+  projectCreated,
+  projectUnarchived,
+  projectUpdated,
+} from '../events/projects.ts';
+import { TaskBrief, Version } from '../events/tasks.ts';
+import { page } from './pages.ts';
+
+export const CreateProject = z.strictObject(ProjectCreated.shape);
+
+export async function createProject(ctx: Context, input: z.output<typeof CreateProject>): Promise<Project> {
+  const { events } = await append(ctx, [projectCreated(input)]);
+  return events[0].state;
+}
+
+export const UpdateProject = z.strictObject({
+  project: ProjectRef,
+  ...ProjectUpdated.shape,
+  expected_version: Version.optional(),
+});
+
+export async function updateProject(
+  ctx: Context,
+  { project, expected_version, ...changes }: z.output<typeof UpdateProject>,
+): Promise<Project> {
+  const { events } = await append(ctx, [projectUpdated(project, changes, { version: expected_version })]);
+  return events[0].state;
+}
+
+export const ArchiveProject = z.strictObject({ project: ProjectRef, ...ProjectArchived.shape });
+
+/** Puts a project out of the way; it stays readable. Refused while agents hold tasks of it. */
+export async function archiveProject(
+  ctx: Context,
+  { project, ...data }: z.output<typeof ArchiveProject>,
+): Promise<Project> {
+  const { events } = await append(ctx, [projectArchived(project, data)]);
+  return events[0].state;
+}
+
+export const UnarchiveProject = z.strictObject({ project: ProjectRef });
+
+export async function unarchiveProject(ctx: Context, { project }: z.output<typeof UnarchiveProject>): Promise<Project> {
+  const { events } = await append(ctx, [projectUnarchived(project)]);
+  return events[0].state;
+}
+
+export const ListProjects = z.strictObject({ include_archived: z.boolean().default(false), ...page(20, 100) });
+
+export const ProjectPage = z.object({ projects: z.array(ProjectBrief), next_cursor: z.string().optional() });
+
+export function listProjects(ctx: Context, input: z.output<typeof ListProjects>): Promise<z.infer<typeof ProjectPage>> {
+  return ctx.db.call('list_projects', input, ctx.actor);
+}
+
+export const GetProject = z.strictObject({ project: ProjectRef.optional() });
+
+export const ProjectContext = z.object({
+  project: Project,
+  checkpoint: CheckpointBrief.optional(),
+  in_progress: z.array(TaskBrief),
+  ready: z.array(TaskBrief),
+  decisions: z.array(DecisionBrief),
+  position: z.int(),
+});
+
+/** A project with its rules and what goes on in it. */
+export function getProject(
+  ctx: Context,
+  { project }: z.output<typeof GetProject>,
+): Promise<z.infer<typeof ProjectContext>> {
+  return ctx.db.call('get_project', { project: project ?? ctx.project }, ctx.actor);
+}

@@ -1,0 +1,34 @@
+import * as z from 'zod';
+import type { Context } from '../context.ts';
+import { append } from '../events/append.ts';
+import { ProjectRef } from '../events/projects.ts';
+import { Session, SessionSaved, sessionSaved, sessionUpdated } from '../events/sessions.ts';
+import { line } from '../text.ts';
+import { page } from './pages.ts';
+
+export const SaveSession = z.strictObject({
+  project: ProjectRef.optional(),
+  session: line(80).optional().describe('Id of a saved session to replace.'),
+  ...SessionSaved.shape,
+});
+
+/** Saves an agent's session, or replaces what was saved of it. */
+export async function saveSession(
+  ctx: Context,
+  { project, session, ...data }: z.output<typeof SaveSession>,
+): Promise<Session> {
+  const event = session === undefined ? sessionSaved(project ?? ctx.project, data) : sessionUpdated(session, data);
+  const { events } = await append(ctx, [event]);
+  return events[0].state;
+}
+
+export const ListSessions = z.strictObject({ project: ProjectRef.optional(), ...page(5, 100) });
+
+export const SessionPage = z.object({ sessions: z.array(Session), next_cursor: z.string().optional() });
+
+export function listSessions(
+  ctx: Context,
+  { project, ...input }: z.output<typeof ListSessions>,
+): Promise<z.infer<typeof SessionPage>> {
+  return ctx.db.call('list_sessions', { ...input, project: project ?? ctx.project }, ctx.actor);
+}

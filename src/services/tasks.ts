@@ -1,0 +1,214 @@
+import * as z from 'zod';
+import type { Context } from '../context.ts';
+import { DomainError } from '../errors.ts';
+import { append, type Followed, type NewEvent } from '../events/append.ts';
+import { Artifact } from '../events/artifacts.ts';
+import { ProjectRef } from '../events/projects.ts';
+import {
+  dependenciesChanged,
+  LockToken,
+  lockBroken,
+  PRIORITIES,
+  STATUS_CHANGES,
+  STATUSES,
+  statusChanged,
+  Task,
+  TaskBrief,
+  TaskCompleted,
+  TaskRef,
+  TaskReleased,
+  TaskUpdated,
+  taskCompleted,
+  taskCreated,
+  taskReleased,
+  taskUpdated,
+  Version,
+} from '../events/tasks.ts';
+import { line, said, text } from '../text.ts';
+import { NewTask, orderBatch } from './batch.ts';
+import { EventBrief } from './events.ts';
+import { page } from './pages.ts';
+
+const LeaseSeconds = z.int().min(1).max(86_400).default(3_600);
+
+/** What rules and dependency policy did in consequence, for the agent to know. */
+const Consequences = z.array(z.object({ seq: z.int(), type: z.string(), ref: z.string().optional() })).optional();
+
+/** A task after a command, short: the caller knows what it sent. */
+export const ChangedTask = z.object({
+  task: TaskBrief.extend({ version: z.int() }),
+  repeated: z.boolean().optional(),
+  followed: Consequences,
+});
+export type ChangedTask = z.infer<typeof ChangedTask>;
+
+export const CreateTasks = z.strictObject({
+  project: ProjectRef.optional(),
+  tasks: z.array(NewTask).min(1).max(50),
+});
+
+export const CreatedTasks = z.object({ tasks: z.array(TaskBrief), followed: Consequences });
+
+/** Creates tasks together, all or none; they may depend on each other. */
+export async function createTasks(
+  ctx: Context,
+  { project, tasks }: z.output<typeof CreateTasks>,
+): Promise<z.infer<typeof CreatedTasks>> {
+  const members = orderBatch(tasks);
+  const about = { project: project ?? ctx.project };
+  const { events, followed } = await append(
+    ctx,
+    members.map(({ id, data }) => taskCreated(id, { ...data, ...about })),
+  );
+  const created: Task[] = [];
+  for (const [at, { place }] of members.entries()) created[place] = (events[at] as (typeof events)[number]).state;
+  return { tasks: created, ...consequences(followed) };
+}
+
+export const ListTasks = z.strictObject({
+  project: ProjectRef.optional(),
+  status: z.array(z.enum(STATUSES)).max(5).optional(),
+  priority: z.array(z.enum(PRIORITIES)).max(4).optional(),
+  ready: z.boolean().optional().describe('Only what can be claimed now.'),
+  mine: z.boolean().optional().describe('Only what you hold.'),
+  parent: line(80).optional(),
+  query: line(200).optional().describe('Part of the title.'),
+  ...page(20, 100),
+});
+
+export const TaskPage = z.object({
+  project: z.string(),
+  counts: z.record(z.string(), z.int()),
+  tasks: z.array(TaskBrief),
+  next_cursor: z.string().optional(),
+});
+
+export function listTasks(
+  ctx: Context,
+  { project, cursor, page_size, ...filters }: z.output<typeof ListTasks>,
+): Promise<z.infer<typeof TaskPage>> {
+  return ctx.db.call('list_tasks', { project: project ?? ctx.project, cursor, page_size, filters }, ctx.actor);
+}
+
+export const GetTask = z.strictObject({ task: TaskRef, timeline_size: z.int().min(0).max(100).default(10) });
+
+export const TaskWithHistory = Task.extend({ artifacts: z.array(Artifact), timeline: z.array(EventBrief) });
+
+export function getTask(ctx: Context, input: z.output<typeof GetTask>): Promise<z.infer<typeof TaskWithHistory>> {
+  return ctx.db.call('get_task', input, ctx.actor);
+}
+
+export const ClaimTask = z.strictObject({
+  task: TaskRef.optional().describe('Ref like web-12. Default: the best ready task.'),
+  project: ProjectRef.optional(),
+  priority: z.array(z.enum(PRIORITIES)).max(4).optional(),
+  parent: line(80).optional(),
+  query: line(200).optional().describe('Part of the title.'),
+  ttl_seconds: LeaseSeconds.describe('How long the claim lasts.'),
+  take_over: z.boolean().default(false).describe('Take your own lock back after a restart under another name.'),
+});
+
+export const Claim = z.object({
+  task: Task.extend({ lock_token: z.int() }).optional(),
+  gates: z.array(z.string()).optional(),
+  previous: z.object({ outcome: z.string(), reason: z.string().optional(), by: z.string().optional() }).optional(),
+  project: z.string().optional(),
+  counts: z.record(z.string(), z.int()).optional(),
+  next_expiry: z.string().optional(),
+  hint: z.string().optional(),
+});
+
+/** Takes the task's lock. The returned lock_token proves the claim to every later command on it. */
+export function claimTask(
+  ctx: Context,
+  { project, priority, parent, query, ...input }: z.output<typeof ClaimTask>,
+): Promise<z.infer<typeof Claim>> {
+  const filters = { priority, parent, query };
+  const args = { ...input, filters, project: project ?? ctx.project, command: ctx.command };
+  return ctx.db.call('claim_task', args, ctx.actor);
+}
+
+export const ExtendLock = z.strictObject({
+  task: TaskRef,
+  lock_token: LockToken,
+  ttl_seconds: LeaseSeconds.describe('From now.'),
+});
+
+export const Lock = z.object({ ref: z.string(), lock_token: z.int(), locked_until: z.string() });
+
+export function extendLock(ctx: Context, input: z.output<typeof ExtendLock>): Promise<z.infer<typeof Lock>> {
+  return ctx.db.call('extend_lock', input, ctx.actor);
+}
+
+export const ReleaseTask = z.strictObject({ task: TaskRef, lock_token: LockToken, ...TaskReleased.shape });
+
+/** Gives a task back with an outcome and a reason for whoever claims it next. */
+export function releaseTask(
+  ctx: Context,
+  { task, lock_token, ...data }: z.output<typeof ReleaseTask>,
+): Promise<ChangedTask> {
+  return change(ctx, [taskReleased(task, data, { lock_token })]);
+}
+
+export const CompleteTask = z.strictObject({ task: TaskRef, lock_token: LockToken, ...TaskCompleted.shape });
+
+/** Ends a task with what was done and the evidence for each criterion. */
+export function completeTask(
+  ctx: Context,
+  { task, lock_token, ...data }: z.output<typeof CompleteTask>,
+): Promise<ChangedTask> {
+  return change(ctx, [taskCompleted(task, data, { lock_token })]);
+}
+
+export const UpdateTask = z.strictObject({
+  task: TaskRef,
+  lock_token: LockToken.optional().describe('If you hold it.'),
+  ...TaskUpdated.shape,
+  add_dependencies: z.array(line(80)).max(100).optional(),
+  remove_dependencies: z.array(line(80)).max(100).optional(),
+  status: z.enum(STATUS_CHANGES).optional(),
+  reason: text(4_000).optional().describe('Needed with status.'),
+  expected_version: Version.optional(),
+});
+
+/** Changes a task in one step: its text, its dependencies, its status. */
+export function updateTask(
+  ctx: Context,
+  { task, lock_token, expected_version, ...input }: z.output<typeof UpdateTask>,
+): Promise<ChangedTask> {
+  const { add_dependencies: add, remove_dependencies: remove, status, reason, ...fields } = input;
+  const expect = { lock_token };
+  const events: NewEvent<Task>[] = [];
+  if (Object.values(fields).some((value) => value !== undefined)) events.push(taskUpdated(task, fields, expect));
+  if (add !== undefined || remove !== undefined) events.push(dependenciesChanged(task, { add, remove }, expect));
+  if (status !== undefined) {
+    if (status !== 'unblocked' && !reason?.trim()) throw missing('reason', `Say why the task is ${status}.`);
+    events.push(statusChanged(task, { status, reason }, expect));
+  }
+  const [first, ...others] = events;
+  if (first === undefined) throw missing('title', 'Name at least one thing to change.');
+  return change(ctx, [{ ...first, expect: { ...expect, version: expected_version } }, ...others]);
+}
+
+export const BreakLock = z.strictObject({ task: TaskRef, reason: said(4_000) });
+
+/** Ends another agent's claim, on the record; its token is worth nothing from then on. */
+export function breakLock(ctx: Context, { task, reason }: z.output<typeof BreakLock>): Promise<ChangedTask> {
+  return change(ctx, [lockBroken(task, { reason })]);
+}
+
+/** Appends events of one task and answers with the task after the last. */
+async function change(ctx: Context, requests: NewEvent<Task>[]): Promise<ChangedTask> {
+  const { events, followed } = await append(ctx, requests);
+  const last = events.at(-1);
+  if (last === undefined) throw new DomainError('internal', 'The door answered without an event.');
+  return { task: last.state, ...(last.repeated && { repeated: true }), ...consequences(followed) };
+}
+
+function consequences(followed: Followed[]): { followed?: Followed[] } {
+  return followed.length === 0 ? {} : { followed };
+}
+
+function missing(field: string, hint: string): DomainError {
+  return new DomainError('invalid_input', `${field} is missing.`, { hint, details: { field } });
+}

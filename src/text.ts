@@ -1,0 +1,55 @@
+import * as z from 'zod';
+
+// Control characters but tab and line feed, halves of a surrogate pair, and characters that reorder what is shown.
+const UNCLEAN = /(?![\n\t])\p{Cc}|\p{Cs}|\p{Bidi_Control}/gu;
+const JSON_DEPTH_MAX = 32;
+
+function clean(value: string): string {
+  return value.replace(UNCLEAN, '');
+}
+
+/** Text of several lines. The length is judged before anything looks at the characters. */
+export function text(lengthMax: number) {
+  return z.string().max(lengthMax).overwrite(clean);
+}
+
+/** One line that says something: white space is folded. */
+export function line(lengthMax: number) {
+  return z
+    .string()
+    .max(lengthMax)
+    .overwrite((value) => clean(value).replace(/\s+/g, ' ').trim())
+    .refine((value) => value !== '', 'must not be empty');
+}
+
+/** Text that a person or agent must give. */
+export function said(lengthMax: number) {
+  return text(lengthMax).refine((value) => /\S/.test(value), 'must not be empty');
+}
+
+/** A JSON object of a bounded size and depth, its texts cleaned like any other. */
+export function jsonObject(bytesMax: number) {
+  return z
+    .record(z.string(), z.unknown())
+    .refine((value) => !isDeeper(value, JSON_DEPTH_MAX), {
+      message: `must not nest deeper than ${JSON_DEPTH_MAX} levels`,
+      abort: true,
+    })
+    .overwrite((value) => cleanJson(value) as Record<string, unknown>)
+    .refine(
+      (value) => Buffer.byteLength(JSON.stringify(value)) <= bytesMax,
+      `must be at most ${bytesMax} bytes of JSON`,
+    );
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((item) => isDeeper(item, levels - 1));
+}
+
+function cleanJson(value: unknown): unknown {
+  if (typeof value === 'string') return clean(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(cleanJson);
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [clean(key), cleanJson(item)]));
+}

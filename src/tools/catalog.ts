@@ -1,0 +1,75 @@
+import { DomainError } from '../errors.ts';
+import { admin } from './admin.ts';
+import { artifacts } from './artifacts.ts';
+import { checkpoints } from './checkpoints.ts';
+import { decisions } from './decisions.ts';
+import { events } from './events.ts';
+import { history } from './history.ts';
+import { projects } from './projects.ts';
+import { search } from './search.ts';
+import { sessions } from './sessions.ts';
+import { tasks } from './tasks.ts';
+import type { Tool, Toolset } from './tool.ts';
+
+export const TOOLSETS: readonly Toolset[] = [
+  projects,
+  checkpoints,
+  tasks,
+  artifacts,
+  decisions,
+  events,
+  search,
+  sessions,
+  history,
+  admin,
+];
+
+/** What an agent needs every day, in the order in which it is shown. */
+export const DEFAULT_TOOLS: readonly string[] = [
+  'resume_project',
+  'list_projects',
+  'create_project',
+  'update_project',
+  'create_tasks',
+  'list_tasks',
+  'get_task',
+  'update_task',
+  'claim_task',
+  'extend_lock',
+  'release_task',
+  'complete_task',
+  'add_artifact',
+  'record_decision',
+  'record_event',
+  'save_checkpoint',
+  'list_events',
+  'wait_for_events',
+  'search',
+];
+
+const ALL = TOOLSETS.flatMap(({ tools }) => tools);
+
+/** The tools of the named toolsets, `default` and `all` among them; read-only wins over every name. */
+export function selectTools(names: readonly string[], { readOnly = false } = {}): Tool[] {
+  const selected = new Set(names.flatMap(toolsOf));
+  const shown = [...DEFAULT_TOOLS, ...ALL.map(({ name }) => name)];
+  return [...new Set(shown)]
+    .map((name) => toolNamed(name))
+    .filter((tool) => selected.has(tool.name) && (!readOnly || tool.effect === 'read'));
+}
+
+export function toolNamed(name: string): Tool {
+  const tool = ALL.find((known) => known.name === name);
+  if (tool === undefined) throw new DomainError('not_found', `There is no tool ${name.slice(0, 60)}.`);
+  return tool;
+}
+
+function toolsOf(name: string): readonly string[] {
+  if (name === 'default') return DEFAULT_TOOLS;
+  const tools = name === 'all' ? ALL : TOOLSETS.find((known) => known.name === name)?.tools;
+  if (tools !== undefined) return tools.map((tool) => tool.name);
+  throw new DomainError('invalid_input', `There is no toolset ${name.slice(0, 60)}.`, {
+    hint: `Toolsets: default, all, ${TOOLSETS.map((known) => known.name).join(', ')}.`,
+    details: { field: 'toolsets' },
+  });
+}

@@ -1,0 +1,135 @@
+import type * as z from 'zod';
+import { Checkpoint, type CheckpointBrief } from '../events/checkpoints.ts';
+import type { Changes } from '../services/checkpoints.ts';
+import {
+  CheckpointPage,
+  Comparison,
+  compareCheckpoint,
+  getCheckpoint,
+  ListCheckpoints,
+  listCheckpoints,
+  NameCheckpoint,
+  ResumeProject,
+  Resumption,
+  resumeProject,
+  SaveCheckpoint,
+  SavedCheckpoint,
+  saveCheckpoint,
+} from '../services/checkpoints.ts';
+import { projectLine } from './projects.ts';
+import { block, counted, decisionLine, eventLine, lines, nextPage, quote, section, taskLine, time } from './render.ts';
+import { toolset } from './tool.ts';
+
+export const checkpoints = toolset(
+  'checkpoints',
+  { description: 'Where a project stands, so that another agent resumes there.', scopes: 'projects' },
+  {
+    resume_project: {
+      title: 'Resume a project',
+      description:
+        'Call this first. One answer with the latest checkpoint, what changed since, what you hold, who works on what, ' +
+        'what is ready, open questions and decisions.',
+      effect: 'read',
+      input: ResumeProject,
+      output: Resumption,
+      run: resumeProject,
+      render: renderResumption,
+    },
+    save_checkpoint: {
+      title: 'Save a checkpoint',
+      description:
+        'Save where the project stands before you stop or your context fills up, for the next agent to resume from.',
+      effect: 'write',
+      input: SaveCheckpoint,
+      output: SavedCheckpoint,
+      run: saveCheckpoint,
+      render: (checkpoint) => `Saved ${checkpointLine(checkpoint)} in ${checkpoint.project}.`,
+    },
+    list_checkpoints: {
+      title: 'List checkpoints',
+      description: 'List the checkpoints of a project, latest first.',
+      effect: 'read',
+      input: ListCheckpoints,
+      output: CheckpointPage,
+      run: listCheckpoints,
+      render: ({ checkpoints: found, next_cursor }) =>
+        found.length === 0 ? 'No checkpoints yet.' : lines(found.map(checkpointLine), nextPage(next_cursor)),
+    },
+    get_checkpoint: {
+      title: 'Read a checkpoint',
+      description: 'Read one checkpoint in full, with its snapshot.',
+      effect: 'read',
+      input: NameCheckpoint,
+      output: Checkpoint,
+      run: getCheckpoint,
+      render: renderCheckpoint,
+    },
+    compare_checkpoint: {
+      title: 'Compare a checkpoint with now',
+      description: 'See what changed in the project since a checkpoint.',
+      effect: 'read',
+      input: NameCheckpoint,
+      output: Comparison,
+      run: compareCheckpoint,
+      render: ({ checkpoint, changed, position }) =>
+        lines(`Since ${checkpointLine(checkpoint)}:`, renderChanges(changed), `position ${position}`),
+    },
+  },
+);
+
+type Line = Omit<z.infer<typeof CheckpointBrief>, 'position'> & { position?: number | undefined };
+
+function checkpointLine({ label, by, created_at, repo_ref, position, id }: Line): string {
+  const at = position === undefined ? '' : `, position ${position}`;
+  return `checkpoint ${quote(label)} by ${by}, ${time(created_at)}${repo_ref ? `, ${quote(repo_ref)}` : ''}${at} (${id})`;
+}
+
+function renderCheckpoint(checkpoint: z.infer<typeof Checkpoint>): string {
+  const { summary, resume_instructions, snapshot } = checkpoint;
+  return lines(
+    checkpointLine(checkpoint),
+    block('summary', summary),
+    resume_instructions !== undefined && block('resume instructions', resume_instructions),
+    snapshot !== undefined && `snapshot: ${JSON.stringify(snapshot)}`,
+  );
+}
+
+function renderChanges({ events, counts, tasks, artifacts, decisions, notes }: Changes): string {
+  if (events === 0) return 'Nothing happened.';
+  return lines(
+    `${events} events${counts === undefined ? '' : `: ${counted(counts)}`}${artifacts === undefined ? '' : `, ${artifacts} artifacts`}`,
+    Object.entries(tasks ?? {}).map(
+      ([change, changed]) => `${change}: ${changed.map(({ ref, title }) => `${ref} ${quote(title, 80)}`).join(', ')}`,
+    ),
+    section('decided', decisions, decisionLine),
+    section('said', notes, eventLine),
+  );
+}
+
+function renderResumption(found: z.infer<typeof Resumption>): string {
+  const { project, checkpoint, mine } = found;
+  const others = found.in_progress?.filter(({ ref }) => !mine?.some((own) => own.ref === ref));
+  return lines(
+    projectLine(project),
+    project.description !== undefined && block('description', project.description),
+    checkpoint === undefined ? 'No checkpoint yet.' : renderCheckpoint(checkpoint),
+    checkpoint === undefined ? 'So far:' : 'Since then:',
+    renderChanges(found.since),
+    section('You hold', mine, (task) => `${taskLine(task)}, lock_token ${task.lock_token}`),
+    section('In progress', others, taskLine),
+    section('Ready', found.ready, taskLine),
+    section('Blocked', found.blocked, taskLine),
+    section('Open questions', found.questions, eventLine),
+    section('Decisions', found.decisions, decisionLine),
+    `position ${found.position}`,
+    nextStep(found),
+  );
+}
+
+function nextStep({ project, mine, ready }: z.infer<typeof Resumption>): string {
+  if (mine !== undefined && mine.length > 0) return `Next: go on with ${mine[0]?.ref}.`;
+  if (ready !== undefined && ready.length > 0) return `Next: claim_task with project ${project.slug}.`;
+  return project.tasks.in_progress > 0
+    ? 'Next: nothing is ready; wait_for_events, or plan more.'
+    : 'Next: plan with create_tasks.';
+}

@@ -1,0 +1,45 @@
+// About 8,000 tokens: what hosts show of a result without cutting it themselves.
+const RESULT_CHARACTERS_MAX = 32_000;
+const EVERYTHING = Number.POSITIVE_INFINITY;
+const LIMITS = [
+  { characters: 4_000, items: EVERYTHING },
+  { characters: 1_000, items: EVERYTHING },
+  { characters: 300, items: EVERYTHING },
+  { characters: 300, items: 40 },
+  { characters: 300, items: 20 },
+  { characters: 300, items: 5 },
+];
+const CUT = '… [cut]';
+const TEXTS_CUT = 'Long texts were cut to fit: read one item alone (get_task, get_checkpoint) for more.';
+const ITEMS_CUT = 'Only the first items fit: ask again with a smaller page_size, or narrow the filters.';
+
+/** The result as it is, or with its longest texts, then its lists, cut until it fits, and a sentence that says so. */
+export function fitResult(result: Record<string, unknown>): { fitted: Record<string, unknown>; notice?: string } {
+  if (JSON.stringify(result).length <= RESULT_CHARACTERS_MAX) return { fitted: result };
+  for (const limit of LIMITS) {
+    const fitted = cut(result, limit) as Record<string, unknown>;
+    if (JSON.stringify(fitted).length > RESULT_CHARACTERS_MAX && limit !== LIMITS.at(-1)) continue;
+    if (limit.items === EVERYTHING) return { fitted, notice: TEXTS_CUT };
+    // Whoever went on from the cursor would skip the items that were left out.
+    delete fitted['next_cursor'];
+    return { fitted, notice: ITEMS_CUT };
+  }
+  return { fitted: result };
+}
+
+export function fitText(text: string): string {
+  return text.length <= RESULT_CHARACTERS_MAX ? text : `${shorten(text, RESULT_CHARACTERS_MAX)}\n${TEXTS_CUT}`;
+}
+
+/** At most so many characters, without half a surrogate pair at the end. */
+export function shorten(text: string, charactersMax: number): string {
+  if (text.length <= charactersMax) return text;
+  return text.slice(0, charactersMax - CUT.length).replace(/[\uD800-\uDBFF]$/, '') + CUT;
+}
+
+function cut(value: unknown, limit: { characters: number; items: number }): unknown {
+  if (typeof value === 'string') return shorten(value, limit.characters);
+  if (Array.isArray(value)) return value.slice(0, limit.items).map((item) => cut(item, limit));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, cut(item, limit)]));
+}

@@ -1,0 +1,27 @@
+import { GetState, getState, State } from '../services/history.ts';
+import { counted, lines, quote } from './render.ts';
+import { toolset } from './tool.ts';
+
+export const history = toolset(
+  'history',
+  { description: 'How things were.', scopes: 'projects' },
+  {
+    get_state: {
+      title: 'Read a past state',
+      description: 'Read a project and its tasks as they were at a position of the log or at a time.',
+      effect: 'read',
+      input: GetState,
+      output: State,
+      run: getState,
+      render: ({ project, position, counts, tasks, total }) =>
+        lines(
+          `${project.slug} ${quote(project.name)} at position ${position}: ${counted(counts)}`,
+          tasks.map(
+            ({ ref, priority, title, status, locked_by }) =>
+              `${ref} [${priority}] ${quote(title)} ${status}${locked_by ? `, held by ${locked_by}` : ''}`,
+          ),
+          total > tasks.length && `${total - tasks.length} more are not shown.`,
+        ),
+    },
+  },
+);

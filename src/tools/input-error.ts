@@ -1,0 +1,68 @@
+import type * as z from 'zod';
+import { DomainError } from '../errors.ts';
+
+const ISSUES_MAX = 5;
+
+type Issue = z.ZodError['issues'][number];
+
+/** Says which argument is wrong, what is allowed, and what the argument is for. */
+export function inputError(tool: { name: string; input: z.ZodObject }, error: z.ZodError, given: unknown): DomainError {
+  const issues = error.issues.slice(0, ISSUES_MAX);
+  const path = issues[0]?.path ?? [];
+  const argument = tool.input.shape[String(path[0])];
+  return new DomainError('invalid_input', issues.map((issue) => sentence(issue, tool.name, given)).join(' '), {
+    hint:
+      argument?.description === undefined
+        ? `Arguments of ${tool.name}: ${Object.keys(tool.input.shape).join(', ')}.`
+        : `${String(path[0])}: ${argument.description}`,
+    details: { field: fieldName(issues[0]) },
+  });
+}
+
+function sentence(issue: Issue, toolName: string, given: unknown): string {
+  const name = pathName(issue.path) || toolName;
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return `${name} has no argument ${issue.keys.slice(0, 10).map(shortened).join(', ')}.`;
+    case 'invalid_type':
+      return valueAt(given, issue.path) === undefined ? `${name} is missing.` : `${name} must be ${a(issue.expected)}.`;
+    case 'invalid_value':
+      return `${name} must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.join(', ')}.`;
+    case 'too_big':
+      return `${name} must be at most ${issue.maximum}${unit(issue.origin)}.`;
+    case 'too_small':
+      return `${name} must be at least ${issue.minimum}${unit(issue.origin)}.`;
+    default:
+      return `${name} ${/^must/.test(issue.message) ? issue.message : `is not valid: ${issue.message}`}.`;
+  }
+}
+
+function fieldName(issue: Issue | undefined): string {
+  if (issue?.code === 'unrecognized_keys') return shortened(pathName([...issue.path, issue.keys[0] ?? '']));
+  return pathName(issue?.path ?? []);
+}
+
+function pathName(path: readonly PropertyKey[]): string {
+  return path
+    .map((part, at) => (typeof part === 'number' ? `[${part}]` : `${at > 0 ? '.' : ''}${String(part)}`))
+    .join('');
+}
+
+function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], given);
+}
+
+function unit(origin: string): string {
+  if (origin === 'string') return ' characters long';
+  return origin === 'array' ? ' items long' : '';
+}
+
+function a(expected: string): string {
+  if (expected === 'int') return 'a whole number';
+  return /^[aeiou]/.test(expected) ? `an ${expected}` : `a ${expected}`;
+}
+
+/** What a caller made up is repeated in part only. */
+function shortened(name: string): string {
+  return name.slice(0, 60);
+}

@@ -1,0 +1,84 @@
+import type { DomainError } from '../errors.ts';
+import type { DecisionBrief } from '../events/decisions.ts';
+import type { TaskBrief } from '../events/tasks.ts';
+import type { EventBrief } from '../services/events.ts';
+import { shorten } from './fit.ts';
+
+const DETAILS_CHARACTERS_MAX = 2_000;
+
+// What agents stored is data: it is shown quoted and never reads as the server's own words.
+
+/** Stored text on one line. */
+export function quote(text: string, charactersMax = 300): string {
+  return `"${shorten(text.replace(/\s+/g, ' '), charactersMax).replaceAll('"', '\\"')}"`;
+}
+
+/** Stored text as it was written, each line marked. */
+export function block(label: string, text: string): string {
+  return text.includes('\n') || text.length > 300
+    ? `${label}:\n> ${text.replaceAll('\n', '\n> ')}`
+    : `${label}: ${quote(text)}`;
+}
+
+/** The lines that there are, and none for what is absent. */
+export function lines(...parts: (string | string[] | undefined | false)[]): string {
+  return parts
+    .flat()
+    .filter((part) => part !== undefined && part !== false && part !== '')
+    .join('\n');
+}
+
+/** A headed list, or nothing. */
+export function section<Item>(heading: string, items: Item[] | undefined, show: (item: Item) => string): string[] {
+  if (items === undefined || items.length === 0) return [];
+  return [`${heading}:`, ...items.map((item) => `- ${show(item)}`)];
+}
+
+export function time(at: string): string {
+  return `${new Date(at).toISOString().slice(0, 19)}Z`;
+}
+
+export function counted(counts: Record<string, number>): string {
+  const shown = Object.entries(counts).filter(([, count]) => count > 0);
+  return shown.length === 0 ? 'no tasks' : shown.map(([status, count]) => `${count} ${status}`).join(', ');
+}
+
+export function taskLine(task: TaskBrief): string {
+  return [
+    `${task.ref} [${task.priority}] ${quote(task.title)} ${task.ready ? 'ready' : task.status}`,
+    task.locked_by !== undefined &&
+      `held by ${task.locked_by}${task.locked_until ? ` until ${time(task.locked_until)}` : ''}`,
+    task.open_dependencies !== undefined && `waits for ${task.open_dependencies} task(s)`,
+    task.blocked_reason !== undefined && `reason ${quote(task.blocked_reason)}`,
+    task.warning !== undefined && `warning ${quote(task.warning)}`,
+    task.attempts !== undefined && `given up ${task.attempts} time(s)`,
+    task.parent !== undefined && `part of ${task.parent}`,
+  ]
+    .filter((part) => part !== false)
+    .join(', ');
+}
+
+export function eventLine(event: EventBrief): string {
+  const about = event.task === undefined ? '' : ` ${event.task}`;
+  const data = event.data === undefined ? '' : ` ${shorten(JSON.stringify(event.data), 2_000)}`;
+  return `#${event.seq} ${time(event.at)} ${event.by}${about}: ${event.type.split('.')[0]} ${event.text}${data}`;
+}
+
+export function decisionLine(decision: DecisionBrief): string {
+  const superseded = decision.superseded_by === undefined ? '' : ` (superseded by ${decision.superseded_by})`;
+  return `${quote(decision.title)} → ${quote(decision.choice)} (${decision.id})${superseded}`;
+}
+
+export function nextPage(cursor: string | undefined): string | undefined {
+  return cursor === undefined ? undefined : `More: pass cursor ${cursor}`;
+}
+
+export function consequences(followed: { type: string; ref?: string | undefined }[] | undefined): string[] {
+  return section('In consequence', followed, ({ type, ref }) => `${type}${ref === undefined ? '' : ` ${ref}`}`);
+}
+
+/** What happened, what to do next, and what helps to do it. */
+export function renderError(error: DomainError): string {
+  const details = error.details === null ? '' : shorten(JSON.stringify(error.details), DETAILS_CHARACTERS_MAX);
+  return lines(`${error.code}: ${error.message}`, error.hint ?? undefined, details !== '' && `details: ${details}`);
+}

@@ -1,0 +1,29 @@
+import { Hits, Search, search as searchProjects } from '../services/search.ts';
+import { lines, nextPage, quote, time } from './render.ts';
+import { toolset } from './tool.ts';
+
+export const search = toolset(
+  'search',
+  { description: 'Finding what was written down.', scopes: 'projects' },
+  {
+    search: {
+      title: 'Search',
+      description:
+        'Search everything that was written down: tasks, notes, decisions, checkpoints, artifacts, projects.',
+      effect: 'read',
+      input: Search,
+      output: Hits,
+      run: searchProjects,
+      render: ({ hits, next_cursor }) =>
+        hits.length === 0
+          ? 'Nothing found. Try fewer or other words.'
+          : lines(
+              hits.map(
+                ({ kind, ref, id, title, by, at, snippet }) =>
+                  `${kind} ${ref ?? id} ${quote(title)}${by ? ` by ${by}` : ''}, ${time(at)}: ${quote(snippet)}`,
+              ),
+              nextPage(next_cursor),
+            ),
+    },
+  },
+);

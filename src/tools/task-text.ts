@@ -1,0 +1,88 @@
+import type * as z from 'zod';
+import type { Task } from '../events/tasks.ts';
+import type { ChangedTask, Claim, CreatedTasks, TaskPage, TaskWithHistory } from '../services/tasks.ts';
+import { block, consequences, counted, eventLine, lines, nextPage, quote, section, taskLine, time } from './render.ts';
+
+export function renderCreated({ tasks, followed }: z.infer<typeof CreatedTasks>): string {
+  return lines(
+    section('Created', tasks, taskLine),
+    consequences(followed),
+    'Next: claim_task takes the best ready one.',
+  );
+}
+
+export function renderPage({ project, counts, tasks, next_cursor }: z.infer<typeof TaskPage>): string {
+  const { ready = 0, ...statuses } = counts;
+  return lines(
+    `${project}: ${counted(statuses)}; ${ready} ready.`,
+    tasks.length === 0 ? 'No task matches.' : tasks.map(taskLine),
+    nextPage(next_cursor),
+  );
+}
+
+export function renderTask(task: z.infer<typeof TaskWithHistory>): string {
+  return lines(
+    taskLine(task),
+    `version ${task.version}, created ${time(task.created_at)}, changed ${time(task.updated_at)}`,
+    briefing(task),
+    task.summary !== undefined && block('completed with', task.summary),
+    section(
+      'evidence',
+      task.evidence,
+      ({ criterion, tier, note, artifact, stale }) =>
+        `criterion ${criterion}, ${tier}${stale ? ', stale' : ''}${artifact ? `, artifact ${artifact}` : ''}` +
+        `${note ? `: ${quote(note)}` : ''}`,
+    ),
+    section(
+      'artifacts',
+      task.artifacts,
+      ({ type, ref, by, id, summary }) =>
+        `${type} ${quote(ref)} by ${by} (${id})${summary ? `: ${quote(summary)}` : ''}`,
+    ),
+    section('latest events', task.timeline, eventLine),
+  );
+}
+
+/** What the work is, as its authors wrote it, and what surrounds it. */
+function briefing(task: Task): string {
+  return lines(
+    task.description !== undefined && block('description', task.description),
+    task.acceptance_criteria.length > 0 && 'acceptance criteria:',
+    task.acceptance_criteria.map((text, at) => `${at + 1}. ${quote(text, 1_000)}`),
+    task.scope !== undefined && `scope: ${JSON.stringify(task.scope)}`,
+    section(
+      'depends on',
+      task.dependencies,
+      ({ ref, status, title, outcome }) =>
+        `${ref} ${status} ${quote(title)}${outcome ? `, outcome ${quote(outcome, 500)}` : ''}`,
+    ),
+    section('waits for', task.waiting_for, (text) => quote(text)),
+    section('needed by', task.dependents, ({ ref, status, title }) => `${ref} ${status} ${quote(title)}`),
+    task.discovered_from !== undefined && `found during ${task.discovered_from}`,
+  );
+}
+
+export function renderClaim(claim: z.infer<typeof Claim>): string {
+  const { task, gates, previous } = claim;
+  if (task === undefined) {
+    const expiry = claim.next_expiry === undefined ? '' : ` The next lock expires ${time(claim.next_expiry)}.`;
+    return lines(`Nothing to claim in ${claim.project}: ${counted(claim.counts ?? {})}.${expiry}`, claim.hint);
+  }
+  return lines(
+    `You hold ${task.ref} until ${time(task.locked_until ?? task.updated_at)}. lock_token: ${task.lock_token}`,
+    taskLine(task),
+    briefing(task),
+    previous !== undefined &&
+      `Before you, ${previous.by ?? 'someone'} left it ${previous.outcome}: ${quote(previous.reason ?? '', 2_000)}`,
+    section('To complete it, these are still missing', gates, (gate) => gate),
+    'Next: do the work, add_artifact for what it produces, then complete_task; release_task if you cannot.',
+  );
+}
+
+export function renderChange({ task, repeated, followed }: ChangedTask): string {
+  return lines(
+    repeated === true && 'Nothing to do: this succeeded before.',
+    `${taskLine(task)}, version ${task.version}`,
+    consequences(followed),
+  );
+}

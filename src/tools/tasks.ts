@@ -1,0 +1,117 @@
+import {
+  ChangedTask,
+  Claim,
+  ClaimTask,
+  CompleteTask,
+  CreatedTasks,
+  CreateTasks,
+  claimTask,
+  completeTask,
+  createTasks,
+  ExtendLock,
+  extendLock,
+  GetTask,
+  getTask,
+  ListTasks,
+  Lock,
+  listTasks,
+  ReleaseTask,
+  releaseTask,
+  TaskPage,
+  TaskWithHistory,
+  UpdateTask,
+  updateTask,
+} from '../services/tasks.ts';
+import { time } from './render.ts';
+import { renderChange, renderClaim, renderCreated, renderPage, renderTask } from './task-text.ts';
+import { toolset } from './tool.ts';
+
+export const tasks = toolset(
+  'tasks',
+  { description: 'Units of work that one agent at a time may hold.', scopes: 'tasks' },
+  {
+    create_tasks: {
+      title: 'Create tasks',
+      description:
+        'Plan work: create one task or a whole batch, all or none. Tasks of a batch may depend on each other by key. ' +
+        'A task is ready when all its dependencies are completed.',
+      effect: 'write',
+      input: CreateTasks,
+      output: CreatedTasks,
+      run: createTasks,
+      render: renderCreated,
+    },
+    list_tasks: {
+      title: 'List tasks',
+      description:
+        'Find tasks of a project by status, priority, parent or title. To start work use claim_task instead.',
+      effect: 'read',
+      input: ListTasks,
+      output: TaskPage,
+      run: listTasks,
+      render: renderPage,
+    },
+    get_task: {
+      title: 'Read a task',
+      description:
+        'Read one task in full: criteria, dependencies and why it waits, evidence, artifacts, latest events.',
+      effect: 'read',
+      input: GetTask,
+      output: TaskWithHistory,
+      run: getTask,
+      render: renderTask,
+    },
+    update_task: {
+      title: 'Update a task',
+      description:
+        "Change a task's text, priority, dependencies or status in one step. While another agent holds it, only " +
+        'priority and dependencies can change.',
+      effect: 'write',
+      input: UpdateTask,
+      output: ChangedTask,
+      run: updateTask,
+      render: renderChange,
+    },
+    claim_task: {
+      title: 'Claim a task',
+      description:
+        'Take a task so that no other agent works on it: the one you name, or the best ready one. Returns all that is ' +
+        'needed to start, and the lock_token: keep it, later calls on the task need it. Any call with the token renews ' +
+        'the claim. Claim again if you lost the token.',
+      effect: 'write',
+      input: ClaimTask,
+      output: Claim,
+      run: claimTask,
+      render: renderClaim,
+    },
+    extend_lock: {
+      title: 'Extend a lock',
+      description: 'Keep a claimed task through long silent work.',
+      effect: 'write',
+      idempotent: true,
+      input: ExtendLock,
+      output: Lock,
+      run: extendLock,
+      render: ({ ref, locked_until }) => `You hold ${ref} until ${time(locked_until)}.`,
+    },
+    release_task: {
+      title: 'Release a task',
+      description:
+        'Give a claimed task back unfinished. Use failed when you could not do it, paused when it can go on.',
+      effect: 'write',
+      input: ReleaseTask,
+      output: ChangedTask,
+      run: releaseTask,
+      render: renderChange,
+    },
+    complete_task: {
+      title: 'Complete a task',
+      description: 'Finish a claimed task: say what was done and show for each acceptance criterion that it is met.',
+      effect: 'write',
+      input: CompleteTask,
+      output: ChangedTask,
+      run: completeTask,
+      render: renderChange,
+    },
+  },
+);

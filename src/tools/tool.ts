@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import * as z from 'zod';
+import { type Context, mayUse, type Scope } from '../context.ts';
+import { DomainError, domainErrorFrom } from '../errors.ts';
+import { fitResult, fitText } from './fit.ts';
+import { inputError } from './input-error.ts';
+
+type Effect = 'read' | 'write' | 'destructive';
+
+type Taking<Input extends z.ZodObject> = {
+  title: string;
+  description: string;
+  effect: Effect;
+  /** Repeating it changes nothing more, so that it needs no idempotency_key. */
+  idempotent?: true;
+  input: Input;
+  run(ctx: Context, input: z.output<Input>): Promise<unknown>;
+};
+
+type Giving<Output extends z.ZodObject> = {
+  output: Output;
+  run(ctx: Context, input: never): Promise<z.output<Output>>;
+  /** What an agent reads; enough to act on alone. */
+  render(result: z.output<Output>): string;
+};
+
+export type Tool = Taking<z.ZodObject> &
+  Giving<z.ZodObject> & {
+    name: string;
+    scope: Scope;
+    annotations: { readOnlyHint: boolean; destructiveHint: boolean; idempotentHint: boolean; openWorldHint: boolean };
+  };
+
+export type Toolset = { name: string; description: string; tools: Tool[] };
+
+const IdempotencyKey = z.string().max(200).optional().describe('Makes a retry safe.');
+
+/** Gives each definition its name, scope, annotations and idempotency_key. */
+export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs extends Record<string, z.ZodObject>>(
+  name: string,
+  { description, scopes }: { description: string; scopes: 'projects' | 'tasks' | 'admin' },
+  // Two halves, so that the compiler finds out both schemas of each tool and checks `run` and `render` against them.
+  definitions: { [Name in keyof Inputs]: Taking<Inputs[Name]> } & { [Name in keyof Outputs]: Giving<Outputs[Name]> },
+): Toolset {
+  const tools = Object.entries(definitions).map(([toolName, definition]): Tool => {
+    const { effect, idempotent = false, input } = definition;
+    const reads = effect === 'read';
+    return {
+      ...definition,
+      name: toolName,
+      scope: scopes === 'admin' ? 'admin' : `${scopes}:${reads ? 'read' : 'write'}`,
+      input: reads || idempotent ? input : input.extend({ idempotency_key: IdempotencyKey }),
+      annotations: {
+        readOnlyHint: reads,
+        destructiveHint: effect === 'destructive',
+        idempotentHint: reads || idempotent,
+        openWorldHint: false,
+      },
+    };
+  });
+  return { name, description, tools };
+}
+
+export type ToolAnswer = { text: string; structured: Record<string, unknown> };
+
+/** The one path of a call: scope, parse, fingerprint, run, render. Whatever fails is a DomainError. */
+export async function callTool(ctx: Context, tool: Tool, given: unknown): Promise<ToolAnswer> {
+  try {
+    authorise(ctx, tool);
+    const { idempotency_key, ...input } = parse(tool, given);
+    const command = { name: tool.name, ...keyed(tool, idempotency_key, input) };
+    const result = await tool.run({ ...ctx, command }, input);
+    const { fitted, notice } = fitResult(tool.output.parse(result));
+    const text = fitText(tool.render(fitted));
+    return { structured: fitted, text: notice === undefined ? text : `${text}\n${notice}` };
+  } catch (thrown) {
+    const error = domainErrorFrom(thrown);
+    if (error.code === 'internal') ctx.log.error({ tool: tool.name, err: error.cause ?? error }, 'tool failed');
+    throw error;
+  }
+}
+
+function authorise(ctx: Context, tool: Tool): void {
+  if (mayUse(ctx.scopes, tool.scope)) return;
+  throw new DomainError('insufficient_scope', `${tool.name} needs the scope ${tool.scope}.`, {
+    hint: 'Ask the person you work for to grant it.',
+    details: { scope: tool.scope },
+  });
+}
+
+function parse(tool: Tool, given: unknown): Record<string, unknown> {
+  const parsed = tool.input.safeParse(given ?? {});
+  if (!parsed.success) throw inputError(tool, parsed.error, given);
+  return parsed.data;
+}
+
+function keyed(tool: Tool, key: unknown, input: Record<string, unknown>): { key?: string; fingerprint?: string } {
+  if (typeof key !== 'string') return {};
+  return {
+    key,
+    fingerprint: createHash('sha256')
+      .update(JSON.stringify([tool.name, input]))
+      .digest('hex'),
+  };
+}

@@ -1,0 +1,4788 @@
+-- Made by `npm run schema` from the migrated database. Do not edit: change a migration.
+
+-- Types
+
+create type app.actor as (
+  user_id uuid,
+  tenant_id uuid,
+  agent text,
+  client text,
+  role text
+);
+
+create type app.applied as (
+  event public.events,
+  state jsonb
+);
+
+-- Tables
+
+create table app.event_fields (
+  event_type text not null,
+  field text not null,
+  kind text not null,
+  required boolean not null,
+  size_max integer,
+  one_of text[],
+  constraint event_fields_pkey PRIMARY KEY (event_type, field),
+  constraint event_fields_event_type_fkey FOREIGN KEY (event_type) REFERENCES app.event_types(event_type),
+  constraint event_fields_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'line'::text, 'ref'::text, 'ref[]'::text, 'text[]'::text, 'integer'::text, 'boolean'::text, 'object'::text, 'array'::text, 'one_of'::text])))
+);
+alter table app.event_fields enable row level security;
+alter table app.event_fields force row level security;
+create policy read on app.event_fields for select to cairn_keeper, cairn_owner using (true);
+
+create table app.event_types (
+  event_type text not null,
+  schema_version integer default 1 not null,
+  internal boolean default false not null,
+  constraint event_types_pkey PRIMARY KEY (event_type)
+);
+alter table app.event_types enable row level security;
+alter table app.event_types force row level security;
+create policy read on app.event_types for select to cairn_keeper, cairn_owner using (true);
+
+create table app.idempotency_keys (
+  tenant_id uuid not null,
+  user_id uuid not null,
+  key text not null,
+  fingerprint text not null,
+  result jsonb not null,
+  created_at timestamp with time zone not null,
+  constraint idempotency_keys_pkey PRIMARY KEY (tenant_id, user_id, key)
+);
+CREATE INDEX idx_idempotency_keys_created_at ON app.idempotency_keys USING btree (created_at);
+alter table app.idempotency_keys enable row level security;
+alter table app.idempotency_keys force row level security;
+create policy door on app.idempotency_keys for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+create table app.positions (
+  tenant_id uuid not null,
+  seq bigint default 0 not null,
+  constraint positions_pkey PRIMARY KEY (tenant_id),
+  constraint positions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id)
+) with (fillfactor=50);
+alter table app.positions enable row level security;
+alter table app.positions force row level security;
+create policy door on app.positions for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+create table app.read_models (
+  category text not null,
+  table_name text not null,
+  place integer not null,
+  constraint read_models_place_key UNIQUE (place),
+  constraint read_models_table_name_key UNIQUE (table_name),
+  constraint read_models_pkey PRIMARY KEY (category)
+);
+alter table app.read_models enable row level security;
+alter table app.read_models force row level security;
+create policy read on app.read_models for select to cairn_keeper, cairn_owner using (true);
+
+create table app.search_documents (
+  tenant_id uuid not null,
+  kind text not null,
+  id uuid not null,
+  words tsvector not null,
+  constraint search_documents_pkey PRIMARY KEY (tenant_id, kind, id),
+  constraint search_documents_kind_check CHECK ((kind = ANY (ARRAY['task'::text, 'event'::text, 'decision'::text, 'checkpoint'::text, 'artifact'::text, 'project'::text])))
+);
+CREATE INDEX idx_search_documents_words ON app.search_documents USING gin (words);
+alter table app.search_documents enable row level security;
+alter table app.search_documents force row level security;
+create policy door on app.search_documents for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+create table app.task_counts (
+  tenant_id uuid not null,
+  project_id uuid not null,
+  pending integer default 0 not null,
+  ready integer default 0 not null,
+  in_progress integer default 0 not null,
+  blocked integer default 0 not null,
+  completed integer default 0 not null,
+  cancelled integer default 0 not null,
+  constraint task_counts_pkey PRIMARY KEY (tenant_id, project_id),
+  constraint task_counts_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id)
+) with (fillfactor=50);
+alter table app.task_counts enable row level security;
+alter table app.task_counts force row level security;
+create policy door on app.task_counts for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+create table app.task_dependencies (
+  tenant_id uuid not null,
+  task_id uuid not null,
+  depends_on uuid not null,
+  constraint task_dependencies_pkey PRIMARY KEY (tenant_id, task_id, depends_on),
+  constraint task_dependencies_tenant_id_task_id_fkey FOREIGN KEY (tenant_id, task_id) REFERENCES public.tasks(tenant_id, id)
+);
+CREATE INDEX idx_task_dependencies_depends_on ON app.task_dependencies USING btree (tenant_id, depends_on);
+alter table app.task_dependencies enable row level security;
+alter table app.task_dependencies force row level security;
+create policy door on app.task_dependencies for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+create table app.task_moves (
+  event_type text not null,
+  from_status text not null,
+  to_status text not null,
+  constraint task_moves_pkey PRIMARY KEY (event_type, from_status)
+);
+alter table app.task_moves enable row level security;
+alter table app.task_moves force row level security;
+create policy read on app.task_moves for select to cairn_keeper, cairn_owner using (true);
+
+create table public.agent_sessions (
+  tenant_id uuid not null,
+  id uuid not null,
+  project_id uuid not null,
+  user_id uuid not null,
+  snapshot jsonb default '{}'::jsonb not null,
+  summary text,
+  version bigint not null,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint agent_sessions_pkey PRIMARY KEY (tenant_id, id),
+  constraint agent_sessions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint agent_sessions_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
+  constraint agent_sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id)
+);
+CREATE INDEX idx_agent_sessions_project_updated ON public.agent_sessions USING btree (project_id, updated_at DESC);
+alter table public.agent_sessions enable row level security;
+alter table public.agent_sessions force row level security;
+create policy door on public.agent_sessions for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy own_delete on public.agent_sessions for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.agent_sessions for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.agent_sessions for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.agent_sessions for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+
+create table public.artifacts (
+  tenant_id uuid not null,
+  id uuid not null,
+  project_id uuid not null,
+  task_id uuid not null,
+  user_id uuid not null,
+  type text not null,
+  ref text not null,
+  summary text,
+  tier text not null,
+  files text[] default '{}'::text[] not null,
+  lines_changed integer,
+  added_by text not null,
+  version bigint not null,
+  created_at timestamp with time zone not null,
+  constraint artifacts_pkey PRIMARY KEY (tenant_id, id),
+  constraint artifacts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint artifacts_tenant_id_task_id_fkey FOREIGN KEY (tenant_id, task_id) REFERENCES public.tasks(tenant_id, id),
+  constraint artifacts_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
+  constraint artifacts_tier_check CHECK ((tier = ANY (ARRAY['reported'::text, 'observed'::text, 'ci'::text]))),
+  constraint artifacts_type_check CHECK ((type = ANY (ARRAY['diff'::text, 'pr'::text, 'test_report'::text, 'document'::text, 'other'::text])))
+);
+CREATE INDEX idx_artifacts_created_at ON public.artifacts USING btree (created_at DESC);
+CREATE INDEX idx_artifacts_task_created ON public.artifacts USING btree (task_id, created_at DESC);
+CREATE INDEX idx_artifacts_task_id ON public.artifacts USING btree (task_id);
+CREATE INDEX idx_artifacts_type ON public.artifacts USING btree (type);
+CREATE INDEX idx_artifacts_user_id ON public.artifacts USING btree (user_id);
+alter table public.artifacts enable row level security;
+alter table public.artifacts force row level security;
+create policy door on public.artifacts for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy own_delete on public.artifacts for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.artifacts for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.artifacts for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.artifacts for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+
+create table public.checkpoints (
+  tenant_id uuid not null,
+  id uuid not null,
+  project_id uuid not null,
+  user_id uuid not null,
+  label text not null,
+  repo_ref text,
+  summary text not null,
+  resume_instructions text,
+  snapshot jsonb not null,
+  saved_by text not null,
+  version bigint not null,
+  created_at timestamp with time zone not null,
+  constraint checkpoints_pkey PRIMARY KEY (tenant_id, id),
+  constraint checkpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint checkpoints_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
+  constraint checkpoints_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id)
+);
+CREATE INDEX idx_checkpoints_created_at ON public.checkpoints USING btree (created_at DESC);
+CREATE INDEX idx_checkpoints_project_created ON public.checkpoints USING btree (project_id, created_at DESC);
+CREATE INDEX idx_checkpoints_project_id ON public.checkpoints USING btree (project_id);
+CREATE INDEX idx_checkpoints_user_id ON public.checkpoints USING btree (user_id);
+alter table public.checkpoints enable row level security;
+alter table public.checkpoints force row level security;
+create policy door on public.checkpoints for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy own_delete on public.checkpoints for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.checkpoints for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.checkpoints for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.checkpoints for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+
+create table public.decisions (
+  tenant_id uuid not null,
+  id uuid not null,
+  project_id uuid not null,
+  task_id uuid,
+  user_id uuid not null,
+  title text not null,
+  options jsonb not null,
+  choice text not null,
+  rationale text not null,
+  supersedes uuid,
+  superseded_by uuid,
+  decided_by text not null,
+  version bigint not null,
+  created_at timestamp with time zone not null,
+  constraint decisions_pkey PRIMARY KEY (tenant_id, id),
+  constraint decisions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint decisions_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
+  constraint decisions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
+  constraint decisions_options_check CHECK ((jsonb_typeof(options) = 'array'::text))
+);
+CREATE INDEX idx_decisions_created_at ON public.decisions USING btree (created_at DESC);
+CREATE INDEX idx_decisions_project_created ON public.decisions USING btree (project_id, created_at DESC);
+CREATE INDEX idx_decisions_project_id ON public.decisions USING btree (project_id);
+CREATE INDEX idx_decisions_task_id ON public.decisions USING btree (tenant_id, task_id) WHERE (task_id IS NOT NULL);
+CREATE INDEX idx_decisions_user_id ON public.decisions USING btree (user_id);
+alter table public.decisions enable row level security;
+alter table public.decisions force row level security;
+create policy door on public.decisions for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy own_delete on public.decisions for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.decisions for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.decisions for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.decisions for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+
+create table public.events (
+  tenant_id uuid not null,
+  id uuid not null,
+  seq bigint not null,
+  project_id uuid,
+  task_id uuid,
+  user_id uuid not null,
+  event_type text not null,
+  payload jsonb not null,
+  created_at timestamp with time zone not null,
+  stream text not null,
+  version bigint not null,
+  actor jsonb not null,
+  schema_version integer default 1 not null,
+  correlation_id uuid,
+  causation_id uuid,
+  payload_hash bytea not null,
+  prev_hash bytea,
+  hash bytea not null,
+  redacted_at timestamp with time zone,
+  constraint events_tenant_id_seq_key UNIQUE (tenant_id, seq),
+  constraint events_tenant_id_stream_version_key UNIQUE (tenant_id, stream, version),
+  constraint events_pkey PRIMARY KEY (tenant_id, id),
+  constraint events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint events_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
+  constraint events_seq_check CHECK ((seq > 0)),
+  constraint events_version_check CHECK ((version > 0))
+);
+CREATE INDEX idx_events_created_at ON public.events USING btree (created_at DESC);
+CREATE INDEX idx_events_event_type ON public.events USING btree (event_type);
+CREATE INDEX idx_events_kind ON public.events USING btree (tenant_id, project_id, ((payload ->> 'kind'::text)), seq) WHERE (payload ? 'kind'::text);
+CREATE INDEX idx_events_project_created ON public.events USING btree (project_id, created_at DESC);
+CREATE INDEX idx_events_project_id ON public.events USING btree (tenant_id, project_id, seq);
+CREATE INDEX idx_events_task_created ON public.events USING btree (task_id, created_at DESC);
+CREATE INDEX idx_events_task_id ON public.events USING btree (tenant_id, task_id, seq) WHERE (task_id IS NOT NULL);
+CREATE INDEX idx_events_user_id ON public.events USING btree (user_id);
+CREATE TRIGGER events_append_only BEFORE DELETE OR UPDATE ON public.events FOR EACH ROW EXECUTE FUNCTION app.refuse_rewrite();
+CREATE TRIGGER events_no_truncate BEFORE TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION app.refuse_rewrite();
+alter table public.events enable row level security;
+alter table public.events force row level security;
+create policy door_append on public.events for insert to cairn_owner with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door_read on public.events for select to cairn_keeper, cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy keeper_redact on public.events for update to cairn_keeper using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy own_insert on public.events for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.events for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+
+create table public.memberships (
+  tenant_id uuid not null,
+  user_id uuid not null,
+  role text not null,
+  created_at timestamp with time zone default now() not null,
+  constraint memberships_pkey PRIMARY KEY (tenant_id, user_id),
+  constraint memberships_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint memberships_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
+  constraint memberships_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text, 'viewer'::text])))
+);
+CREATE INDEX idx_memberships_user_id ON public.memberships USING btree (user_id, created_at);
+alter table public.memberships enable row level security;
+alter table public.memberships force row level security;
+create policy door on public.memberships for all to cairn_owner using (((tenant_id = ( SELECT app.tenant() AS tenant)) OR (user_id = ANY (ARRAY[( SELECT app.caller() AS caller), ( SELECT auth.uid() AS uid)])))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy own_select on public.memberships for select to authenticated using ((user_id = ( SELECT auth.uid() AS uid)));
+
+create table public.messages (
+  tenant_id uuid not null,
+  id uuid not null,
+  project_id uuid not null,
+  user_id uuid not null,
+  topic text not null,
+  payload jsonb not null,
+  version bigint not null,
+  created_at timestamp with time zone not null,
+  constraint messages_pkey PRIMARY KEY (tenant_id, id),
+  constraint messages_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint messages_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
+  constraint messages_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id)
+);
+CREATE INDEX idx_messages_topic ON public.messages USING btree (tenant_id, topic, created_at);
+alter table public.messages enable row level security;
+alter table public.messages force row level security;
+create policy door on public.messages for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy own_delete on public.messages for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.messages for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.messages for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.messages for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+
+create table public.oauth_tokens (
+  tenant_id uuid not null,
+  id uuid not null,
+  user_id uuid not null,
+  access_token text not null,
+  refresh_token text,
+  token_type text default 'Bearer'::text not null,
+  expires_at timestamp with time zone not null,
+  scope text default ''::text not null,
+  client_id text not null,
+  created_at timestamp with time zone default now() not null,
+  updated_at timestamp with time zone default now() not null,
+  revoked_at timestamp with time zone,
+  constraint oauth_tokens_pkey PRIMARY KEY (tenant_id, id),
+  constraint oauth_tokens_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint oauth_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
+  constraint oauth_tokens_access_token_check CHECK ((access_token ~ '^[0-9a-f]{64}$'::text)),
+  constraint oauth_tokens_refresh_token_check CHECK ((refresh_token ~ '^[0-9a-f]{64}$'::text))
+);
+CREATE UNIQUE INDEX idx_oauth_tokens_access_token ON public.oauth_tokens USING btree (access_token);
+CREATE UNIQUE INDEX idx_oauth_tokens_refresh_token ON public.oauth_tokens USING btree (refresh_token) WHERE (refresh_token IS NOT NULL);
+CREATE INDEX idx_oauth_tokens_user_id ON public.oauth_tokens USING btree (user_id) WHERE (revoked_at IS NULL);
+alter table public.oauth_tokens enable row level security;
+alter table public.oauth_tokens force row level security;
+create policy door on public.oauth_tokens for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy own_select on public.oauth_tokens for select to authenticated using ((user_id = ( SELECT auth.uid() AS uid)));
+
+create table public.projects (
+  tenant_id uuid not null,
+  id uuid not null,
+  user_id uuid not null,
+  slug text not null,
+  name text not null,
+  description text default ''::text not null,
+  rules jsonb default '{}'::jsonb not null,
+  version bigint not null,
+  archived_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint projects_tenant_id_slug_key UNIQUE (tenant_id, slug),
+  constraint projects_pkey PRIMARY KEY (tenant_id, id),
+  constraint projects_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint projects_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id)
+);
+CREATE INDEX idx_projects_user_id ON public.projects USING btree (user_id);
+alter table public.projects enable row level security;
+alter table public.projects force row level security;
+create policy door on public.projects for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy own_delete on public.projects for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.projects for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.projects for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.projects for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+
+create table public.task_leases (
+  tenant_id uuid not null,
+  task_id uuid not null,
+  project_id uuid not null,
+  lock_token bigint not null,
+  ttl_seconds integer not null,
+  expires_at timestamp with time zone not null,
+  constraint task_leases_pkey PRIMARY KEY (tenant_id, task_id),
+  constraint task_leases_ttl_seconds_check CHECK (((ttl_seconds >= 1) AND (ttl_seconds <= 86400)))
+) with (fillfactor=50);
+CREATE INDEX idx_task_leases_expires_at ON public.task_leases USING btree (tenant_id, project_id, expires_at);
+alter table public.task_leases enable row level security;
+alter table public.task_leases force row level security;
+create policy door on public.task_leases for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy own_delete on public.task_leases for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.task_leases for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.task_leases for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.task_leases for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+
+create table public.tasks (
+  tenant_id uuid not null,
+  id uuid not null,
+  project_id uuid not null,
+  user_id uuid not null,
+  number integer not null,
+  ref text not null,
+  title text not null,
+  description text default ''::text not null,
+  acceptance_criteria text[] default '{}'::text[] not null,
+  constraints jsonb default '{}'::jsonb not null,
+  dependencies uuid[] default '{}'::uuid[] not null,
+  parent_id uuid,
+  discovered_from uuid,
+  status text not null,
+  priority text not null,
+  open_dependencies integer default 0 not null,
+  blocked_reason text,
+  blocked_by uuid,
+  warning text,
+  locked_at timestamp with time zone,
+  locked_by text,
+  locked_by_user uuid,
+  lock_token bigint,
+  attempts integer default 0 not null,
+  last_outcome text,
+  last_reason text,
+  last_agent text,
+  summary text,
+  evidence jsonb default '[]'::jsonb not null,
+  approved_at timestamp with time zone,
+  completed_at timestamp with time zone,
+  version bigint not null,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint tasks_tenant_id_project_id_number_key UNIQUE (tenant_id, project_id, number),
+  constraint tasks_pkey PRIMARY KEY (tenant_id, id),
+  constraint tasks_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint tasks_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
+  constraint tasks_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
+  constraint tasks_check CHECK (((status = 'in_progress'::text) = (lock_token IS NOT NULL))),
+  constraint tasks_check1 CHECK (((status = 'in_progress'::text) = (locked_by IS NOT NULL))),
+  constraint tasks_check2 CHECK (((status = 'blocked'::text) = (blocked_reason IS NOT NULL))),
+  constraint tasks_check3 CHECK (((status = 'completed'::text) = (completed_at IS NOT NULL))),
+  constraint tasks_number_check CHECK ((number > 0)),
+  constraint tasks_open_dependencies_check CHECK ((open_dependencies >= 0)),
+  constraint tasks_priority_check CHECK ((priority = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text, 'critical'::text]))),
+  constraint tasks_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'in_progress'::text, 'blocked'::text, 'completed'::text, 'cancelled'::text])))
+) with (fillfactor=80);
+CREATE INDEX idx_tasks_locked_at ON public.tasks USING btree (locked_at) WHERE (locked_at IS NOT NULL);
+CREATE INDEX idx_tasks_parent ON public.tasks USING btree (tenant_id, parent_id) WHERE (parent_id IS NOT NULL);
+CREATE INDEX idx_tasks_priority ON public.tasks USING btree (priority);
+CREATE INDEX idx_tasks_project_status ON public.tasks USING btree (tenant_id, project_id, status, number);
+CREATE INDEX idx_tasks_ready ON public.tasks USING btree (tenant_id, project_id, app.priority_rank(priority), number) WHERE ((status = 'pending'::text) AND (open_dependencies = 0));
+CREATE INDEX idx_tasks_status ON public.tasks USING btree (status);
+alter table public.tasks enable row level security;
+alter table public.tasks force row level security;
+create policy door on public.tasks for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy own_delete on public.tasks for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.tasks for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.tasks for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.tasks for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+
+create table public.tenants (
+  id uuid not null,
+  name text not null,
+  created_at timestamp with time zone default now() not null,
+  constraint tenants_pkey PRIMARY KEY (id),
+  constraint tenants_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200)))
+);
+alter table public.tenants enable row level security;
+alter table public.tenants force row level security;
+create policy door on public.tenants for all to cairn_owner using ((id = ( SELECT app.tenant() AS tenant))) with check ((id = ( SELECT app.tenant() AS tenant)));
+create policy own_select on public.tenants for select to authenticated using ((id IN ( SELECT app.my_tenants() AS my_tenants)));
+
+create table public.users (
+  id uuid not null,
+  name text not null,
+  email text,
+  created_at timestamp with time zone default now() not null,
+  constraint users_pkey PRIMARY KEY (id),
+  constraint users_email_check CHECK ((char_length(email) <= 320)),
+  constraint users_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200)))
+);
+alter table public.users enable row level security;
+alter table public.users force row level security;
+create policy door on public.users for all to cairn_owner using (true) with check (true);
+create policy own_select on public.users for select to authenticated using ((id = ( SELECT auth.uid() AS uid)));
+
+-- Rows that are part of the schema
+
+-- app.event_fields: (artifact.added,files,text[],f,500,)
+-- app.event_fields: (artifact.added,lines_changed,integer,f,999999999,)
+-- app.event_fields: (artifact.added,ref,line,t,2000,)
+-- app.event_fields: (artifact.added,summary,text,f,4000,)
+-- app.event_fields: (artifact.added,task,ref,t,80,)
+-- app.event_fields: (artifact.added,type,one_of,t,,"{diff,pr,test_report,document,other}")
+-- app.event_fields: (checkpoint.saved,label,line,t,200,)
+-- app.event_fields: (checkpoint.saved,project,ref,f,80,)
+-- app.event_fields: (checkpoint.saved,repo_ref,line,f,500,)
+-- app.event_fields: (checkpoint.saved,resume_instructions,text,f,10000,)
+-- app.event_fields: (checkpoint.saved,snapshot,object,f,65536,)
+-- app.event_fields: (checkpoint.saved,summary,text,t,10000,)
+-- app.event_fields: (decision.recorded,choice,text,t,2000,)
+-- app.event_fields: (decision.recorded,options,array,f,40000,)
+-- app.event_fields: (decision.recorded,project,ref,f,80,)
+-- app.event_fields: (decision.recorded,rationale,text,t,10000,)
+-- app.event_fields: (decision.recorded,supersedes,ref,f,80,)
+-- app.event_fields: (decision.recorded,task,ref,f,80,)
+-- app.event_fields: (decision.recorded,title,line,t,300,)
+-- app.event_fields: (decision.superseded,by,ref,t,80,)
+-- app.event_fields: (event.redacted,reason,text,t,4000,)
+-- app.event_fields: (message.enqueued,payload,object,t,65536,)
+-- app.event_fields: (message.enqueued,project,ref,t,80,)
+-- app.event_fields: (message.enqueued,topic,line,t,100,)
+-- app.event_fields: (project.archived,reason,text,f,4000,)
+-- app.event_fields: (project.created,description,text,f,20000,)
+-- app.event_fields: (project.created,name,line,t,200,)
+-- app.event_fields: (project.created,rules,object,f,65536,)
+-- app.event_fields: (project.created,slug,ref,t,31,)
+-- app.event_fields: (project.noted,answers,ref,f,80,)
+-- app.event_fields: (project.noted,kind,one_of,t,,"{note,question,answer,progress,risk}")
+-- app.event_fields: (project.noted,text,text,t,20000,)
+-- app.event_fields: (project.updated,description,text,f,20000,)
+-- app.event_fields: (project.updated,name,line,f,200,)
+-- app.event_fields: (project.updated,rules,object,f,65536,)
+-- app.event_fields: (session.saved,project,ref,f,80,)
+-- app.event_fields: (session.saved,snapshot,object,f,262144,)
+-- app.event_fields: (session.saved,summary,text,f,10000,)
+-- app.event_fields: (session.updated,snapshot,object,f,262144,)
+-- app.event_fields: (session.updated,summary,text,f,10000,)
+-- app.event_fields: (task.approved,note,text,f,4000,)
+-- app.event_fields: (task.blocked,dependency,ref,f,80,)
+-- app.event_fields: (task.blocked,reason,text,t,4000,)
+-- app.event_fields: (task.cancelled,reason,text,t,4000,)
+-- app.event_fields: (task.claimed,take_over,boolean,f,,)
+-- app.event_fields: (task.claimed,ttl_seconds,integer,t,86400,)
+-- app.event_fields: (task.completed,evidence,array,f,400000,)
+-- app.event_fields: (task.completed,summary,text,f,10000,)
+-- app.event_fields: (task.created,acceptance_criteria,text[],f,50,)
+-- app.event_fields: (task.created,constraints,object,f,16384,)
+-- app.event_fields: (task.created,dependencies,ref[],f,100,)
+-- app.event_fields: (task.created,description,text,f,20000,)
+-- app.event_fields: (task.created,discovered_from,ref,f,80,)
+-- app.event_fields: (task.created,parent,ref,f,80,)
+-- app.event_fields: (task.created,priority,one_of,f,,"{low,medium,high,critical}")
+-- app.event_fields: (task.created,project,ref,f,80,)
+-- app.event_fields: (task.created,title,line,t,300,)
+-- app.event_fields: (task.dependencies_changed,add,ref[],f,100,)
+-- app.event_fields: (task.dependencies_changed,remove,ref[],f,100,)
+-- app.event_fields: (task.lock_broken,reason,text,t,4000,)
+-- app.event_fields: (task.noted,answers,ref,f,80,)
+-- app.event_fields: (task.noted,kind,one_of,t,,"{note,question,answer,progress,risk}")
+-- app.event_fields: (task.noted,text,text,t,20000,)
+-- app.event_fields: (task.released,outcome,one_of,t,,"{paused,failed}")
+-- app.event_fields: (task.released,reason,text,t,4000,)
+-- app.event_fields: (task.reopened,reason,text,t,4000,)
+-- app.event_fields: (task.unblocked,reason,text,f,4000,)
+-- app.event_fields: (task.updated,acceptance_criteria,text[],f,50,)
+-- app.event_fields: (task.updated,constraints,object,f,16384,)
+-- app.event_fields: (task.updated,description,text,f,20000,)
+-- app.event_fields: (task.updated,parent,ref,f,80,)
+-- app.event_fields: (task.updated,priority,one_of,f,,"{low,medium,high,critical}")
+-- app.event_fields: (task.updated,title,line,f,300,)
+-- app.event_fields: (task.warned,dependency,ref,t,80,)
+-- app.event_fields: (task.warned,reason,text,t,4000,)
+-- app.event_types: (artifact.added,1,f)
+-- app.event_types: (checkpoint.saved,1,f)
+-- app.event_types: (decision.recorded,1,f)
+-- app.event_types: (decision.superseded,1,t)
+-- app.event_types: (event.redacted,1,t)
+-- app.event_types: (message.enqueued,1,t)
+-- app.event_types: (project.archived,1,f)
+-- app.event_types: (project.created,1,f)
+-- app.event_types: (project.noted,1,f)
+-- app.event_types: (project.unarchived,1,f)
+-- app.event_types: (project.updated,1,f)
+-- app.event_types: (session.saved,1,f)
+-- app.event_types: (session.updated,1,f)
+-- app.event_types: (task.approved,1,f)
+-- app.event_types: (task.blocked,1,f)
+-- app.event_types: (task.cancelled,1,f)
+-- app.event_types: (task.claimed,1,f)
+-- app.event_types: (task.completed,1,f)
+-- app.event_types: (task.created,1,f)
+-- app.event_types: (task.dependencies_changed,1,f)
+-- app.event_types: (task.lock_broken,1,f)
+-- app.event_types: (task.noted,1,f)
+-- app.event_types: (task.released,1,f)
+-- app.event_types: (task.reopened,1,f)
+-- app.event_types: (task.unblocked,1,f)
+-- app.event_types: (task.updated,1,f)
+-- app.event_types: (task.warned,1,t)
+-- app.read_models: (artifact,artifacts,3)
+-- app.read_models: (checkpoint,checkpoints,5)
+-- app.read_models: (decision,decisions,4)
+-- app.read_models: (message,messages,7)
+-- app.read_models: (project,projects,1)
+-- app.read_models: (session,agent_sessions,6)
+-- app.read_models: (task,tasks,2)
+-- app.task_moves: (task.blocked,in_progress,blocked)
+-- app.task_moves: (task.blocked,pending,blocked)
+-- app.task_moves: (task.cancelled,blocked,cancelled)
+-- app.task_moves: (task.cancelled,in_progress,cancelled)
+-- app.task_moves: (task.cancelled,pending,cancelled)
+-- app.task_moves: (task.claimed,in_progress,in_progress)
+-- app.task_moves: (task.claimed,pending,in_progress)
+-- app.task_moves: (task.completed,in_progress,completed)
+-- app.task_moves: (task.lock_broken,in_progress,pending)
+-- app.task_moves: (task.released,in_progress,pending)
+-- app.task_moves: (task.reopened,cancelled,pending)
+-- app.task_moves: (task.reopened,completed,pending)
+-- app.task_moves: (task.unblocked,blocked,pending)
+
+-- Views
+
+create view public.active_tasks with (security_invoker=true) as
+ SELECT t.tenant_id,
+    t.id,
+    t.project_id,
+    t.user_id,
+    t.number,
+    t.ref,
+    t.title,
+    t.description,
+    t.acceptance_criteria,
+    t.constraints,
+    t.dependencies,
+    t.parent_id,
+    t.discovered_from,
+    t.status,
+    t.priority,
+    t.open_dependencies,
+    t.blocked_reason,
+    t.blocked_by,
+    t.warning,
+    t.locked_at,
+    t.locked_by,
+    t.locked_by_user,
+    t.lock_token,
+    t.attempts,
+    t.last_outcome,
+    t.last_reason,
+    t.last_agent,
+    t.summary,
+    t.evidence,
+    t.approved_at,
+    t.completed_at,
+    t.version,
+    t.created_at,
+    t.updated_at,
+    p.name AS project_name,
+    t.locked_at IS NOT NULL AND COALESCE(l.expires_at, t.locked_at + '01:00:00'::interval) > now() AS is_actively_locked
+   FROM public.tasks t
+     JOIN public.projects p ON p.tenant_id = t.tenant_id AND p.id = t.project_id
+     LEFT JOIN public.task_leases l ON l.tenant_id = t.tenant_id AND l.task_id = t.id AND l.lock_token = t.lock_token
+  WHERE t.status = ANY (ARRAY['in_progress'::text, 'blocked'::text])
+  ORDER BY t.locked_at DESC NULLS LAST;
+
+create view public.recent_events with (security_invoker=true) as
+ SELECT e.tenant_id,
+    e.id,
+    e.seq,
+    e.project_id,
+    e.task_id,
+    e.user_id,
+    e.event_type,
+    e.payload,
+    e.created_at,
+    e.stream,
+    e.version,
+    e.actor,
+    e.schema_version,
+    e.correlation_id,
+    e.causation_id,
+    e.payload_hash,
+    e.prev_hash,
+    e.hash,
+    e.redacted_at,
+    p.name AS project_name,
+    t.title AS task_title
+   FROM public.events e
+     LEFT JOIN public.projects p ON p.tenant_id = e.tenant_id AND p.id = e.project_id
+     LEFT JOIN public.tasks t ON t.tenant_id = e.tenant_id AND t.id = e.task_id
+  ORDER BY e.seq DESC;
+
+create view public.task_progress with (security_invoker=true) as
+ SELECT id,
+    project_id,
+    title,
+    status,
+    priority,
+    cardinality(acceptance_criteria) AS total_criteria,
+    ( SELECT count(*) AS count
+           FROM public.artifacts a
+          WHERE a.tenant_id = t.tenant_id AND a.task_id = t.id) AS artifact_count,
+    locked_at,
+    locked_by,
+    created_at,
+    updated_at
+   FROM public.tasks t;
+
+-- Functions
+
+CREATE OR REPLACE FUNCTION app.answer(pending public.events[], states jsonb, asked integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_event public.events;
+  v_new public.events[] := '{}';
+  v_at integer := 0;
+  v_last bigint := 0;
+  v_item jsonb;
+  v_events jsonb := '[]';
+  v_followed jsonb := '[]';
+begin
+  foreach v_event in array pending loop
+    v_event.correlation_id := pending[1].id;
+    v_new := case when v_event.version is null then v_new else v_new || v_event end;
+  end loop;
+  if cardinality(v_new) > 0 then
+    v_last := app.record_events(v_new) - cardinality(v_new);
+  end if;
+  foreach v_event in array pending loop
+    v_last := v_last + (v_event.version is not null)::integer;
+    v_item := jsonb_build_object('stream', v_event.stream, 'type', v_event.event_type) || case when v_event.version is null then '{"repeated": true}'
+      else jsonb_build_object('seq', v_last, 'id', v_event.id, 'version', v_event.version) end;
+    if v_at < asked then
+      v_events := v_events || (v_item || jsonb_build_object('state', states -> v_at));
+    else
+      v_followed := v_followed || (v_item || jsonb_strip_nulls(jsonb_build_object('ref', states -> v_at -> 'ref')));
+    end if;
+    v_at := v_at + 1;
+  end loop;
+  return jsonb_build_object('events', v_events, 'followed', v_followed);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.append(events jsonb, actor app.actor)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_queue jsonb := events;
+  v_at integer := 0;
+  v_request jsonb;
+  v_event public.events;
+  v_applied app.applied;
+  v_now timestamptz;
+  v_pending public.events[] := '{}';
+  v_states jsonb := '[]';
+  v_follow jsonb;
+  v_asked integer := jsonb_array_length(events);
+begin
+  if v_asked > 1 or events -> 0 ->> 'type' in ('task.created', 'task.dependencies_changed', 'task.completed', 'task.cancelled', 'task.reopened') then
+    perform app.lock_streams(events, actor);
+  end if;
+  v_now := app.now();
+  while v_at < jsonb_array_length(v_queue) loop
+    v_request := v_queue -> v_at;
+    v_at := v_at + 1;
+    v_event := app.new_event(v_request, actor, v_now);
+    if v_request ? 'trigger' then
+      v_event.project_id := (v_request ->> 'project')::uuid;
+      v_applied := app.apply_trigger(v_event, actor);
+    else
+      v_applied := app.apply_event(v_event, v_request -> 'expect', actor);
+    end if;
+    v_event := v_applied.event;
+    v_states := v_states || jsonb_build_array(v_applied.state);
+    v_pending := v_pending || v_event;
+    if v_event.version is not null then
+      perform app.index_event(v_event);
+      v_follow := app.follow_ups(v_event, coalesce((v_request ->> 'depth')::integer, 0));
+      if v_follow <> '[]' and jsonb_array_length(v_queue) < v_asked + 200 then
+        v_queue := v_queue || app.caused(v_follow, v_event, v_request);
+      end if;
+    end if;
+  end loop;
+  return app.answer(v_pending, v_states, v_asked);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_artifact(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_id uuid := app.find_task_id(event.payload ->> 'task', event.tenant_id);
+  v_artifact public.artifacts;
+  v_task public.tasks;
+  v_project public.projects;
+begin
+  select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = v_id for no key update;
+  v_project := app.find_project(v_task.project_id::text, actor);
+  select * into v_artifact from public.artifacts a where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream);
+  event.project_id := v_task.project_id;
+  event.task_id := v_task.id;
+  event.version := app.next_version(v_artifact.version, expect, 'artifact');
+  event.payload := jsonb_set(event.payload, '{task}', to_jsonb(v_task.id));
+  perform app.guard_artifact(v_artifact, event, expect, v_task, v_project, actor.role);
+  v_artifact := app.evolve_artifact(v_artifact, event);
+  insert into public.artifacts select v_artifact.*;
+  if expect ->> 'lock_token' is not null then
+    perform app.extend_lease(v_task, event.created_at);
+  end if;
+  perform app.index_artifact(v_artifact);
+  return (event, app.artifact_full(v_artifact))::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_checkpoint(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_checkpoint public.checkpoints;
+  v_project public.projects := app.find_project(event.payload ->> 'project', actor);
+begin
+  select * into v_checkpoint from public.checkpoints c where c.tenant_id = event.tenant_id and c.id = app.stream_id(event.stream);
+  event.project_id := v_project.id;
+  event.version := app.next_version(v_checkpoint.version, expect, 'checkpoint');
+  perform app.refuse_archived(v_project);
+  if v_checkpoint.id is not null then
+    perform app.fail('already_exists', format('The checkpoint %s exists.', v_checkpoint.id));
+  end if;
+  event.payload := event.payload - 'project'
+    || jsonb_build_object('snapshot', coalesce(event.payload -> 'snapshot', '{}') || jsonb_build_object('server', app.take_snapshot(v_project)));
+  v_checkpoint := app.evolve_checkpoint(v_checkpoint, event);
+  insert into public.checkpoints select v_checkpoint.*;
+  perform app.index_checkpoint(v_checkpoint);
+  return (event, app.checkpoint_full(v_checkpoint, v_project.slug))::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_decision(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_decision public.decisions;
+  v_project public.projects;
+begin
+  select * into v_decision from public.decisions d
+    where d.tenant_id = event.tenant_id and d.id = app.stream_id(event.stream) for no key update;
+  if event.payload ->> 'task' is not null then
+    event.task_id := app.find_task_id(event.payload ->> 'task', event.tenant_id);
+    event.payload := jsonb_set(event.payload, '{task}', to_jsonb(event.task_id));
+    v_project := app.find_project((select t.project_id::text from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id), actor);
+  else
+    v_project := app.find_project(coalesce(v_decision.project_id::text, event.payload ->> 'project'), actor);
+  end if;
+  event.project_id := v_project.id;
+  event.payload := event.payload - 'project';
+  event.version := app.next_version(v_decision.version, expect, 'decision');
+  perform app.refuse_archived(v_project);
+  perform app.guard_decision(v_decision, event);
+  v_decision := app.evolve_decision(v_decision, event);
+  insert into public.decisions select v_decision.*
+    on conflict (tenant_id, id) do update set (superseded_by, version) = (excluded.superseded_by, excluded.version);
+  perform app.index_decision(v_decision);
+  return (event, app.decision_full(v_decision))::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_event(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  case split_part(event.stream, ':', 1)
+    when 'task' then return app.apply_task(event, expect, actor);
+    when 'artifact' then return app.apply_artifact(event, expect, actor);
+    when 'project' then return app.apply_project(event, expect, actor);
+    when 'decision' then return app.apply_decision(event, expect, actor);
+    when 'checkpoint' then return app.apply_checkpoint(event, expect, actor);
+    when 'session' then return app.apply_session(event, expect, actor);
+    when 'event' then return app.apply_redaction(event, expect, actor);
+    when 'message' then return app.apply_message(event, expect, actor);
+    else perform app.fail('invalid_input', format('There is no stream %s.', left(event.stream, 80)));
+  end case;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_message(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_message public.messages;
+begin
+  event.project_id := (app.find_project(event.payload ->> 'project', actor)).id;
+  event.payload := event.payload - 'project';
+  event.version := 1;
+  v_message := app.evolve_message(v_message, event);
+  insert into public.messages select v_message.*;
+  return (event, to_jsonb(v_message))::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_project(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_project public.projects;
+begin
+  select * into v_project from public.projects p
+    where p.tenant_id = event.tenant_id and p.id = app.stream_id(event.stream) for no key update;
+  event.project_id := app.stream_id(event.stream);
+  event.version := app.next_version(v_project.version, expect, 'project');
+  event.payload := app.resolve_answer(event);
+  perform app.guard_project(v_project, event);
+  v_project := app.evolve_project(v_project, event);
+  perform app.write_project(v_project);
+  if event.event_type = 'project.created' then
+    insert into app.task_counts (tenant_id, project_id) values (event.tenant_id, event.project_id);
+  end if;
+  perform app.index_project(v_project);
+  return (event, app.project_brief(v_project) || jsonb_build_object('rules', v_project.rules, 'version', v_project.version))::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_redaction(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_redacted public.events := app.find_event(app.stream_id(event.stream)::text, actor);
+begin
+  event.project_id := v_redacted.project_id;
+  event.task_id := v_redacted.task_id;
+  event.version := 1 + (select count(*) from public.events e where e.tenant_id = event.tenant_id and e.stream = event.stream);
+  return (event, app.event_brief(v_redacted))::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_session(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_session public.agent_sessions;
+  v_project public.projects;
+begin
+  select * into v_session from public.agent_sessions s
+    where s.tenant_id = event.tenant_id and s.id = app.stream_id(event.stream) for no key update;
+  perform app.guard_session(v_session, event);
+  v_project := app.find_project(coalesce(v_session.project_id::text, event.payload ->> 'project'), actor);
+  perform app.refuse_archived(v_project);
+  event.project_id := v_project.id;
+  event.payload := event.payload - 'project';
+  event.version := app.next_version(v_session.version, expect, 'session');
+  v_session := app.evolve_session(v_session, event);
+  insert into public.agent_sessions select v_session.*
+    on conflict (tenant_id, id) do update set (snapshot, summary, version, updated_at)
+      = (excluded.snapshot, excluded.summary, excluded.version, excluded.updated_at);
+  return (event, app.session_full(v_session))::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_task(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_was public.tasks;
+  v_task public.tasks;
+  v_project public.projects;
+begin
+  select * into v_was from public.tasks t
+    where t.tenant_id = event.tenant_id and t.id = app.stream_id(event.stream) for no key update;
+  if v_was.id is null and event.event_type <> 'task.created' then
+    perform app.find_task_id(app.stream_id(event.stream)::text, event.tenant_id);
+  end if;
+  if app.is_repeat(v_was, event, expect) then
+    event.version := null;
+    return (event, app.task_full(v_was))::app.applied;
+  end if;
+  v_project := app.find_project(case when v_was.id is null then event.payload ->> 'project' else v_was.project_id::text end, actor);
+  event.project_id := v_project.id;
+  event.task_id := app.stream_id(event.stream);
+  if v_project.rules ? 'triggers' then
+    -- A trigger may create a task, whose number is taken under the project's lock; and that lock comes before the counts'.
+    perform from public.projects p where p.tenant_id = v_project.tenant_id and p.id = v_project.id for no key update;
+  end if;
+  event.version := app.next_version(v_was.version, expect, 'task');
+  event.payload := app.prepare_task(v_was, event, v_project);
+  perform app.guard_task(v_was, event, expect, v_project, actor.role);
+  v_task := app.evolve_task(v_was, event);
+  perform app.write_task(v_task);
+  if v_task.dependencies <> coalesce(v_was.dependencies, '{}') then
+    v_task.open_dependencies := app.project_dependencies(v_task);
+    update public.tasks t set open_dependencies = v_task.open_dependencies
+      where t.tenant_id = v_task.tenant_id and t.id = v_task.id and t.open_dependencies <> v_task.open_dependencies;
+  end if;
+  perform app.keep_lease(v_was, v_task, event, expect);
+  if event.event_type in ('task.created', 'task.updated') then
+    perform app.index_task(v_task);
+  end if;
+  perform app.count_tasks(v_task.tenant_id, v_task.project_id, v_was.status, v_task.status, coalesce(app.is_ready(v_was), 0), app.is_ready(v_task));
+  if (coalesce(v_was.status, '') = 'completed') <> (v_task.status = 'completed') then
+    perform app.free_dependents(v_task, case when v_task.status = 'completed' then -1 else 1 end);
+  end if;
+  return (event, app.task_full(v_task))::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_trigger(event public.events, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_message text;
+begin
+  return app.apply_event(event, '{}', actor);
+exception
+  -- The whole command is repeated then.
+  when deadlock_detected or serialization_failure then
+    raise;
+  when others then
+    get stacked diagnostics v_message = message_text;
+    event.stream := 'project:' || event.project_id;
+    event.payload := jsonb_build_object('kind', 'risk', 'text', left(format('A trigger could not do %s: %s', event.event_type, v_message), 4000));
+    event.event_type := 'project.noted';
+    return app.apply_event(event, '{}', actor);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.artifact_full(artifact public.artifacts)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return (
+    select jsonb_strip_nulls(jsonb_build_object('id', artifact.id, 'task', t.ref, 'type', artifact.type, 'ref', artifact.ref, 'summary', artifact.summary,
+      'tier', artifact.tier, 'files', nullif(artifact.files, '{}'), 'lines_changed', artifact.lines_changed, 'by', artifact.added_by, 'created_at', artifact.created_at))
+    from public.tasks t where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.as_uuid(value text)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case when value ~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' then value::uuid end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.bad_rule(path text, allowed text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.fail('invalid_input', format('Rule %s is not valid: allowed is %s.', left(path, 200), allowed),
+    jsonb_build_object('field', path), 'docs/rules.md lists every rule with an example.');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.blank_event(event public.events)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  update public.events e set payload = app.blanked(event), redacted_at = app.now() where e.tenant_id = event.tenant_id and e.id = event.id
+$function$;
+-- owner cairn_keeper
+
+CREATE OR REPLACE FUNCTION app.blanked(event public.events)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select event.payload || coalesce(jsonb_object_agg(f.field, case f.kind
+      when 'object' then '{}' when 'array' then '[]'
+      when 'text[]' then (select coalesce(jsonb_agg('[redacted]'::text), '[]') from jsonb_array_elements(event.payload -> f.field))
+      else '"[redacted]"' end), '{}')
+  from app.event_fields f where f.event_type = event.event_type and event.payload ? f.field and f.kind in ('text', 'line', 'text[]', 'object', 'array')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.broken_event(tenant_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'version', c.version, 'wrong', case
+      when not c.links then 'prev_hash' when not c.hashes then 'hash' when not c.pays then 'payload' when not c.counts then 'version' else 'seq' end)
+  from (
+    select e.seq, e.stream, e.version,
+      e.prev_hash is not distinct from lag(e.hash) over (partition by e.project_id order by e.seq) as links,
+      e.hash = app.event_hash(e) as hashes,
+      case when e.redacted_at is null then e.payload_hash = app.payload_hash(e.payload)
+        else e.payload = app.blanked(e) and exists (select from public.events r where r.tenant_id = e.tenant_id and r.stream = 'event:' || e.id) end as pays,
+      e.version = row_number() over (partition by e.stream order by e.version) as counts,
+      e.seq = row_number() over (order by e.seq) as follows
+    from public.events e where e.tenant_id = broken_event.tenant_id) c
+  where not (c.links and c.hashes and c.pays and c.counts and c.follows) order by c.seq limit 1
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.by(event public.events)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select coalesce(event.actor ->> 'agent', event.actor ->> 'client', 'user')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.caller()
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select nullif(current_setting('app.user_id', true), '')::uuid
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.caller_is_server()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select pg_has_role(coalesce(nullif(current_setting('role', true), 'none'), session_user), 'cairn_server', 'member')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.caused(follow_ups jsonb, event public.events, request jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select jsonb_agg(f || jsonb_build_object('causation', event.id, 'project', event.project_id, 'depth', coalesce((request ->> 'depth')::integer, 0) + 1))
+  from jsonb_array_elements(follow_ups) f
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.chain_head(tenant_id uuid, project_id uuid)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if project_id is null then
+    return (select e.hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id is null order by e.seq desc limit 1);
+  end if;
+  return (select e.hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id = chain_head.project_id order by e.seq desc limit 1);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.changes_since(project public.projects, after_seq bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return (
+    with happened as (
+      select e.* from public.events e where e.tenant_id = project.tenant_id and e.project_id = project.id and e.seq > after_seq
+      order by e.seq desc limit 2000),
+    moved as (
+      select distinct on (h.task_id) h.task_id, h.event_type, h.seq from happened h
+      where h.event_type in ('task.created', 'task.claimed', 'task.completed', 'task.blocked', 'task.cancelled', 'task.reopened', 'task.released', 'task.unblocked')
+      order by h.task_id, h.seq desc),
+    grouped as (
+      select case m.event_type when 'task.claimed' then 'started' else replace(m.event_type, 'task.', '') end as change, count(*) as n,
+        (array_agg(app.task_brief(t) order by m.seq desc))[:10] as tasks
+      from moved m join public.tasks t on t.tenant_id = project.tenant_id and t.id = m.task_id group by 1)
+    select jsonb_strip_nulls(jsonb_build_object(
+      'events', (select count(*) from happened),
+      'counts', (select jsonb_object_agg(g.change, g.n) from grouped g),
+      'tasks', (select jsonb_object_agg(g.change, g.tasks) from grouped g),
+      'artifacts', nullif((select count(*) from happened h where h.event_type = 'artifact.added'), 0),
+      'decisions', (select jsonb_agg(app.decision_brief(d) order by d.created_at desc) from public.decisions d
+        where d.tenant_id = project.tenant_id and d.project_id = project.id and d.id in (
+          select app.stream_id(h.stream) from happened h where h.event_type = 'decision.recorded' order by h.seq desc limit 10)),
+      'notes', (select jsonb_agg(app.event_brief(n) order by n.seq desc) from (
+        select * from happened h where h.event_type like '%.noted' order by h.seq desc limit 10) n))));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_action(action jsonb, path text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_kind text := (select string_agg(k, ',') from jsonb_object_keys(case jsonb_typeof(action) when 'object' then action else '{}' end) k);
+  v_body jsonb := action -> v_kind;
+begin
+  case v_kind
+    when 'create_task' then
+      perform app.check_keys(v_body, path || '.create_task', 'title', 'description', 'acceptance_criteria', 'priority', 'depends_on_source');
+      perform app.check_data('task.created', v_body - 'depends_on_source');
+    when 'set_status' then
+      perform app.check_keys(v_body, path || '.set_status', 'status', 'task', 'reason');
+      if coalesce(v_body ->> 'status', '') not in ('blocked', 'unblocked', 'cancelled', 'reopened') or coalesce(v_body ->> 'task', 'self') not in ('self', 'parent') then
+        perform app.bad_rule(path || '.set_status', 'status blocked, unblocked, cancelled or reopened; task self or parent');
+      end if;
+      perform app.check_data('task.blocked', jsonb_build_object('reason', coalesce(v_body -> 'reason', '"rule"')));
+    when 'save_checkpoint' then
+      perform app.check_keys(v_body, path || '.save_checkpoint', 'label');
+      if not app.fits(coalesce(v_body -> 'label', 'null'), 'line', 200, null) then
+        perform app.bad_rule(path || '.save_checkpoint.label', 'one line of 1 to 200 characters');
+      end if;
+    when 'enqueue' then
+      perform app.check_keys(v_body, path || '.enqueue', 'topic');
+      if coalesce(v_body ->> 'topic', '') !~ '^[a-z][a-z0-9_.-]{0,99}$' then
+        perform app.bad_rule(path || '.enqueue.topic', 'lower-case letters, digits, dots, dashes, at most 100');
+      end if;
+    else
+      perform app.bad_rule(path, 'one of create_task, set_status, save_checkpoint, enqueue');
+  end case;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_authority(task public.tasks, event public.events, role text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if event.event_type = 'task.lock_broken' and app.role_rank(role) < 3 then
+    perform app.fail('forbidden', 'Only an owner or admin of the workspace may break a lock.', null, 'Ask one, or wait until the lock expires.');
+  elsif event.event_type = 'task.approved' and event.actor ->> 'agent' is not null then
+    perform app.fail('forbidden', 'An approval is given by a person, not by an agent.', null, format('Ask a person to run: cairn approve %s', task.ref));
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_constraints(constraints jsonb, rules jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_key text;
+begin
+  perform app.check_scope(constraints, 'constraints');
+  foreach v_key in array array['files_max', 'lines_max'] loop
+    if (constraints ->> v_key)::integer > (rules -> 'scope' ->> v_key)::integer then
+      perform app.fail('invalid_input', format('constraints.%s is %s; the project allows at most %s.', v_key, constraints ->> v_key, rules -> 'scope' ->> v_key),
+        jsonb_build_object('field', 'constraints.' || v_key), 'A task may narrow the project''s scope, not widen it.');
+    end if;
+  end loop;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_data(event_type text, data jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_field app.event_fields;
+  v_key text;
+begin
+  select f.*, d.key into v_field.event_type, v_field.field, v_field.kind, v_field.required, v_field.size_max, v_field.one_of, v_key
+    from (select * from app.event_fields e where e.event_type = check_data.event_type) f
+    full join jsonb_each(data) d on d.key = f.field
+    where f.field is null or (d.key is null and f.required)
+      or (d.key is not null and not app.fits(d.value, f.kind, f.size_max, f.one_of)
+        and not (d.value = 'null' and f.kind = 'ref' and not f.required))
+    order by f.field limit 1;
+  if not found then
+    if not exists (select from app.event_types t where t.event_type = check_data.event_type) then
+      perform app.fail('invalid_input', format('There is no event type %s.', left(event_type, 80)));
+    end if;
+  elsif v_field.field is null then
+    perform app.fail('invalid_input', format('%s has no field %s.', event_type, left(v_key, 80)), jsonb_build_object('field', v_key));
+  elsif v_key is null then
+    perform app.fail('invalid_input', format('%s needs the field %s.', event_type, v_field.field), jsonb_build_object('field', v_field.field));
+  else
+    perform app.fail('invalid_input', format('%s of %s is not valid: allowed is %s.', v_field.field, event_type,
+      case v_field.kind when 'one_of' then 'one of ' || array_to_string(v_field.one_of, ', ')
+        when 'line' then 'one line of 1 to ' || v_field.size_max || ' characters without control characters'
+        when 'text' then 'text of at most ' || v_field.size_max || ' characters without control characters'
+        when 'integer' then 'a whole number from 0 to ' || v_field.size_max
+        else v_field.kind || coalesce(' of size at most ' || v_field.size_max, '') end),
+      jsonb_build_object('field', v_field.field));
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_dependencies(task public.tasks, event public.events)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_added uuid[] := array(select x::uuid from jsonb_array_elements_text(event.payload -> 'add') x);
+  v_other text;
+begin
+  if task.status in ('completed', 'cancelled') then
+    perform app.fail('illegal_transition', format('Task %s is %s; its dependencies cannot change.', task.ref, task.status), null, 'Reopen it first.');
+  end if;
+  select d.ref into v_other from public.tasks d where d.tenant_id = task.tenant_id and d.id = any (v_added)
+    and (d.status = 'cancelled' or d.project_id <> task.project_id) limit 1;
+  if found then
+    perform app.fail('invalid_input', format('%s cannot depend on %s: it is cancelled or of another project.', task.ref, v_other), jsonb_build_object('field', 'add_dependencies'));
+  end if;
+  if cardinality(task.dependencies) + cardinality(v_added) > 100 then
+    perform app.fail('invalid_input', format('Task %s would have more than 100 dependencies.', task.ref), jsonb_build_object('field', 'add_dependencies'));
+  end if;
+  v_other := app.find_cycle(task, v_added);
+  if v_other is not null then
+    perform app.fail('dependency_cycle', format('That would make a cycle: %s.', v_other), jsonb_build_object('cycle', v_other), 'Each task waits for the one after it. Leave one of them out.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_evidence(task public.tasks, evidence jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_item jsonb;
+begin
+  for v_item in select * from jsonb_array_elements(evidence) loop
+    if jsonb_typeof(v_item) <> 'object' or not app.fits(coalesce(v_item -> 'criterion', 'null'), 'integer', cardinality(task.acceptance_criteria), null)
+        or v_item -> 'criterion' = '0' or exists (select from jsonb_object_keys(v_item) k where k not in ('criterion', 'note', 'artifact')) then
+      perform app.fail('invalid_input', format('Evidence names a criterion from 1 to %s of task %s, with a note or an artifact.', cardinality(task.acceptance_criteria), task.ref),
+        jsonb_build_object('field', 'evidence'), 'get_task shows the criteria in order.');
+    end if;
+    if not (v_item ? 'note' or v_item ? 'artifact') or v_item ? 'note' and not app.fits(v_item -> 'note', 'text', 4000, null) then
+      perform app.fail('invalid_input', format('The evidence for criterion %s needs a note of at most 4000 characters or an artifact id.', v_item ->> 'criterion'),
+        jsonb_build_object('field', 'evidence'));
+    end if;
+    if v_item ? 'artifact' and not exists (select from public.artifacts a
+        where a.tenant_id = task.tenant_id and a.task_id = task.id and a.id = app.as_uuid(v_item ->> 'artifact')) then
+      perform app.fail('not_found', format('Task %s has no artifact %s.', task.ref, left(v_item ->> 'artifact', 80)), null, 'add_artifact returns the id to name here.');
+    end if;
+  end loop;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_filters(filters jsonb, tenant_id uuid, VARIADIC allowed text[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_key text;
+begin
+  filters := jsonb_strip_nulls(coalesce(filters, '{}'));
+  select k into v_key from jsonb_object_keys(filters) k where k <> all (allowed) limit 1;
+  if found then
+    perform app.fail('invalid_input', format('There is no filter %s.', left(v_key, 80)), jsonb_build_object('field', v_key), 'Filters: ' || array_to_string(allowed, ', ') || '.');
+  end if;
+  if filters ? 'parent' then
+    filters := jsonb_set(filters, '{parent}', to_jsonb(app.find_task_id(filters ->> 'parent', tenant_id)));
+  end if;
+  return filters;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_gate(gate jsonb, path text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.check_keys(gate, path, 'on', 'require', 'when');
+  if coalesce(gate ->> 'on', '') not in ('claim', 'complete', 'cancel', 'reopen') then
+    perform app.bad_rule(path || '.on', 'claim, complete, cancel or reopen');
+  end if;
+  perform app.check_keys(coalesce(gate -> 'require', 'null'), path || '.require', 'artifacts', 'evidence', 'decision', 'approval', 'clean_scope');
+  if gate -> 'require' ? 'artifacts' and (not app.fits(gate -> 'require' -> 'artifacts', 'text[]', 5, null)
+      or exists (select from jsonb_array_elements_text(gate -> 'require' -> 'artifacts') a where a not in ('diff', 'pr', 'test_report', 'document', 'other'))) then
+    perform app.bad_rule(path || '.require.artifacts', 'a list of diff, pr, test_report, document, other');
+  end if;
+  if gate -> 'require' ? 'evidence' and coalesce(gate -> 'require' ->> 'evidence', '') not in ('reported', 'observed', 'ci') then
+    perform app.bad_rule(path || '.require.evidence', 'reported, observed or ci');
+  end if;
+  if exists (select from jsonb_each(gate -> 'require') r where r.key in ('decision', 'approval', 'clean_scope') and r.value <> 'true') then
+    perform app.bad_rule(path || '.require', 'true for decision, approval and clean_scope');
+  end if;
+  perform app.check_when(gate -> 'when', path || '.when');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_gates(task public.tasks, rules jsonb, move text, event public.events)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_missing text[];
+begin
+  if not rules ? 'gates' then
+    return;
+  end if;
+  v_missing := app.unmet_gates(task, rules, move, event);
+  if cardinality(v_missing) > 0 then
+    perform app.fail('gate_unmet', format('Task %s cannot %s yet. Missing: %s.', task.ref, move, array_to_string(v_missing, '; ')),
+      jsonb_build_object('missing', v_missing), 'Provide what is missing, then repeat the call.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_holder(task public.tasks, event public.events, expect jsonb, expires_at timestamp with time zone, role text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_token text := expect ->> 'lock_token';
+begin
+  if v_token is not null then
+    if task.lock_token is null or v_token <> task.lock_token::text or expires_at <= event.created_at then
+      perform app.fail('lock_lost', format('You no longer hold task %s: the lock_token %s is not the live one.', task.ref, left(v_token, 20)),
+        jsonb_strip_nulls(jsonb_build_object('status', task.status, 'locked_by', task.locked_by)),
+        'Stop work on it: another agent may have taken over. get_task shows its state; claim_task takes it again if it is free.');
+    end if;
+  elsif task.status = 'in_progress' and event.actor ->> 'agent' is null and app.role_rank(role) >= 3 then
+    return;
+  elsif task.status = 'in_progress' and expires_at <= event.created_at and event.event_type in ('task.released', 'task.completed') then
+    -- Leaving the token out must not do what the token no longer does.
+    perform app.fail('lock_lost', format('Nobody holds task %s any more: the lock of %s expired.', task.ref, task.locked_by),
+      jsonb_build_object('status', task.status, 'locked_by', task.locked_by), 'Claim it with claim_task, then pass the lock_token.');
+  elsif task.status = 'in_progress' and expires_at > event.created_at then
+    perform app.fail('lock_held', format('Task %s is held by %s.', task.ref, task.locked_by),
+      jsonb_build_object('locked_by', task.locked_by, 'locked_until', expires_at),
+      'If that is you, pass the lock_token that claim_task returned. Otherwise leave a note with record_event, or claim another task.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_imported(event public.events, source bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if num_nulls(event.id, event.user_id, event.stream, event.version, event.payload, event.hash, event.payload_hash, event.actor, event.created_at) > 0
+      or not exists (select from app.event_types t where t.event_type = event.event_type and t.schema_version >= event.schema_version) then
+    perform app.fail('invalid_input', format('Line %s is not an event that this version knows.', source));
+  end if;
+  if event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
+      or event.hash <> app.event_hash(event)
+      or exists (select from public.events e where e.tenant_id = event.tenant_id and e.id = event.id)
+      or event.redacted_at is null and event.payload_hash <> app.payload_hash(event.payload)
+      or event.redacted_at is not null and event.payload <> app.blanked(event) then
+    perform app.fail('invalid_input', format('The chain is broken at event %s of the file.', source), null, 'The file was changed or is not whole. Export it again.');
+  end if;
+  if event.event_type = 'project.created' and exists (select from public.projects p where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
+    perform app.fail('already_exists', format('This workspace has another project %s.', event.payload ->> 'slug'), null, 'Import into another workspace; refs are built from the slug.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_keys(value jsonb, path text, VARIADIC allowed text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_key text;
+begin
+  if jsonb_typeof(value) <> 'object' then
+    perform app.bad_rule(path, 'an object with ' || array_to_string(allowed, ', '));
+  end if;
+  select k into v_key from jsonb_object_keys(value) k where k <> all (allowed) limit 1;
+  if found then
+    perform app.bad_rule(path || '.' || v_key, 'only ' || array_to_string(allowed, ', '));
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_move(task public.tasks, event_type text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_allowed text[];
+begin
+  if exists (select from app.task_moves m where m.event_type = check_move.event_type and m.from_status = task.status)
+      or not exists (select from app.task_moves m where m.event_type = check_move.event_type) then
+    return;
+  end if;
+  v_allowed := array(select replace(m.event_type, 'task.', '') from app.task_moves m where m.from_status = task.status order by 1);
+  perform app.fail('illegal_transition', format('Task %s is %s; it cannot be %s.', task.ref, task.status, replace(event_type, 'task.', '')),
+    jsonb_strip_nulls(jsonb_build_object('status', task.status, 'allowed', v_allowed, 'blocked_reason', task.blocked_reason)),
+    case when event_type = 'task.completed' then 'Claim it first with claim_task, then complete it with the lock_token.'
+      else format('From %s it can be %s.', task.status, array_to_string(v_allowed, ', ')) end);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_rules(rules jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_rule jsonb;
+  v_at bigint;
+begin
+  perform app.check_keys(rules, 'rules', 'scope', 'gates', 'triggers', 'attempts_max');
+  if rules ? 'scope' then
+    perform app.check_scope(rules -> 'scope', 'rules.scope');
+  end if;
+  if rules ? 'attempts_max' and (not app.fits(rules -> 'attempts_max', 'integer', 100, null) or rules -> 'attempts_max' = '0') then
+    perform app.bad_rule('rules.attempts_max', 'a whole number from 1 to 100');
+  end if;
+  if not app.fits(coalesce(rules -> 'gates', '[]'), 'array', 20000, null) or not app.fits(coalesce(rules -> 'triggers', '[]'), 'array', 40000, null)
+      or jsonb_array_length(coalesce(rules -> 'gates', '[]')) > 20 or jsonb_array_length(coalesce(rules -> 'triggers', '[]')) > 20 then
+    perform app.bad_rule('rules', 'at most 20 gates and 20 triggers, each a list');
+  end if;
+  for v_rule, v_at in select g.value, g.ordinality - 1 from jsonb_array_elements(rules -> 'gates') with ordinality g loop
+    perform app.check_gate(v_rule, format('rules.gates[%s]', v_at));
+  end loop;
+  for v_rule, v_at in select t.value, t.ordinality - 1 from jsonb_array_elements(rules -> 'triggers') with ordinality t loop
+    perform app.check_keys(v_rule, format('rules.triggers[%s]', v_at), 'on', 'when', 'do');
+    if not exists (select from app.event_types e where e.event_type = v_rule ->> 'on' and e.event_type ~ '^(task|artifact|decision|checkpoint)\.') then
+      perform app.bad_rule(format('rules.triggers[%s].on', v_at), 'an event type of tasks, artifacts, decisions or checkpoints, such as task.completed');
+    end if;
+    perform app.check_when(v_rule -> 'when', format('rules.triggers[%s].when', v_at));
+    perform app.check_action(v_rule -> 'do', format('rules.triggers[%s].do', v_at));
+  end loop;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_scope(scope jsonb, path text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_key text;
+begin
+  perform app.check_keys(scope, path, 'paths', 'deny', 'files_max', 'lines_max', 'notes');
+  foreach v_key in array array['paths', 'deny', 'notes'] loop
+    if scope ? v_key and not app.fits(scope -> v_key, 'text[]', 50, null) then
+      perform app.bad_rule(path || '.' || v_key, 'a list of at most 50 texts of at most 1000 characters');
+    end if;
+  end loop;
+  foreach v_key in array array['files_max', 'lines_max'] loop
+    if scope ? v_key and not app.fits(scope -> v_key, 'integer', 1000000, null) then
+      perform app.bad_rule(path || '.' || v_key, 'a whole number from 0 to 1000000');
+    end if;
+  end loop;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_when(condition jsonb, path text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if condition is null then
+    return;
+  end if;
+  perform app.check_keys(condition, path, 'priority', 'kind', 'type', 'outcome');
+  if exists (select from jsonb_each(condition) c where not app.fits(c.value, 'text[]', 10, null)) then
+    perform app.bad_rule(path, 'for each key a list of values');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.checkpoint_brief(checkpoint public.checkpoints)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select jsonb_strip_nulls(jsonb_build_object('id', checkpoint.id, 'label', checkpoint.label, 'repo_ref', checkpoint.repo_ref,
+    'position', app.checkpoint_position(checkpoint), 'by', checkpoint.saved_by, 'created_at', checkpoint.created_at))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.checkpoint_full(checkpoint public.checkpoints, slug text)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select app.checkpoint_brief(checkpoint) || jsonb_strip_nulls(jsonb_build_object('project', slug, 'summary', checkpoint.summary,
+    'resume_instructions', checkpoint.resume_instructions, 'snapshot', checkpoint.snapshot))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.checkpoint_position(checkpoint public.checkpoints)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return (
+    select e.seq from public.events e where e.tenant_id = checkpoint.tenant_id and e.stream = 'checkpoint:' || checkpoint.id and e.version = 1);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.claim_briefing(state jsonb, task_id uuid, actor app.actor)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_task public.tasks;
+  v_rules jsonb;
+begin
+  select * into v_task from public.tasks t where t.tenant_id = actor.tenant_id and t.id = task_id;
+  select p.rules into v_rules from public.projects p where p.tenant_id = actor.tenant_id and p.id = v_task.project_id;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'task', state || jsonb_build_object('lock_token', v_task.lock_token),
+    'gates', case when v_rules ? 'gates' then nullif(to_jsonb(app.unmet_gates(v_task, v_rules, 'complete', null)), '[]') end,
+    'previous', case when v_task.last_outcome is not null then
+      jsonb_build_object('outcome', v_task.last_outcome, 'reason', v_task.last_reason, 'by', v_task.last_agent) end));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.count_tasks(tenant_id uuid, project_id uuid, was text, becomes text, was_ready integer, ready integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if was is not distinct from becomes and was_ready = ready then
+    return;
+  end if;
+  update app.task_counts c set
+    ready = c.ready + count_tasks.ready - was_ready,
+    pending = c.pending + (becomes = 'pending')::integer - coalesce((was = 'pending')::integer, 0),
+    in_progress = c.in_progress + (becomes = 'in_progress')::integer - coalesce((was = 'in_progress')::integer, 0),
+    blocked = c.blocked + (becomes = 'blocked')::integer - coalesce((was = 'blocked')::integer, 0),
+    completed = c.completed + (becomes = 'completed')::integer - coalesce((was = 'completed')::integer, 0),
+    cancelled = c.cancelled + (becomes = 'cancelled')::integer - coalesce((was = 'cancelled')::integer, 0)
+  where c.tenant_id = count_tasks.tenant_id and c.project_id = count_tasks.project_id;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.counted_tasks(tenant_id uuid)
+ RETURNS SETOF app.task_counts
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select p.tenant_id, p.id, count(*) filter (where t.status = 'pending')::integer, coalesce(sum(app.is_ready(t)) filter (where t.id is not null), 0)::integer,
+    count(*) filter (where t.status = 'in_progress')::integer, count(*) filter (where t.status = 'blocked')::integer,
+    count(*) filter (where t.status = 'completed')::integer, count(*) filter (where t.status = 'cancelled')::integer
+  from public.projects p left join public.tasks t on t.tenant_id = p.tenant_id and t.project_id = p.id
+  where p.tenant_id = counted_tasks.tenant_id group by p.tenant_id, p.id
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.decision_brief(decision public.decisions)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select jsonb_strip_nulls(jsonb_build_object('id', decision.id, 'title', decision.title, 'choice', left(decision.choice, 300),
+    'superseded_by', decision.superseded_by, 'created_at', decision.created_at))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.decision_full(decision public.decisions)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return (
+    select jsonb_strip_nulls(jsonb_build_object('id', decision.id, 'project', p.slug, 'task', t.ref, 'title', decision.title, 'options', decision.options,
+      'choice', decision.choice, 'rationale', decision.rationale, 'supersedes', decision.supersedes, 'superseded_by', decision.superseded_by,
+      'by', decision.decided_by, 'created_at', decision.created_at))
+    from public.projects p left join public.tasks t on t.tenant_id = decision.tenant_id and t.id = decision.task_id
+    where p.tenant_id = decision.tenant_id and p.id = decision.project_id);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.declare_event(event_type text, VARIADIC fields text[] DEFAULT '{}'::text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into app.event_types (event_type) values (declare_event.event_type);
+  insert into app.event_fields (event_type, field, kind, required, size_max, one_of)
+    select declare_event.event_type, rtrim(split_part(f, ':', 1), '!'), split_part(f, ':', 2),
+      split_part(f, ':', 1) like '%!',
+      case when split_part(f, ':', 2) <> 'one_of' then nullif(split_part(f, ':', 3), '')::integer end,
+      case when split_part(f, ':', 2) = 'one_of' then string_to_array(split_part(f, ':', 3), '|') end
+    from unnest(fields) f;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.decode_cursor(cursor text, question text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_position jsonb;
+begin
+  if cursor is null or cursor = '' then
+    return null;
+  end if;
+  begin
+    v_position := convert_from(decode(rpad(translate(cursor, '-_', '+/'), (4 * ceil(length(cursor) / 4.0))::integer, '='), 'base64'), 'UTF8')::jsonb;
+  exception
+    when others then v_position := null;
+  end;
+  if v_position ->> 'of' is distinct from question then
+    perform app.fail('invalid_input', 'The cursor is not valid for this list.', jsonb_build_object('field', 'cursor'),
+      'Pass the next_cursor of the page before, with the same filters, or none to start again.');
+  end if;
+  return v_position;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.dependents(task public.tasks)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return (select coalesce(jsonb_agg(jsonb_build_object('ref', d.ref, 'title', d.title, 'status', d.status) order by d.number), '[]') from (
+    select t.* from app.task_dependencies e join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id
+    where e.tenant_id = task.tenant_id and e.depends_on = task.id order by t.number limit 20) d);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_link(tenant_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select * from (
+    (select jsonb_build_object('table', 'tasks', 'id', t.id, 'columns', jsonb_build_object('open_dependencies', jsonb_build_object('live', t.open_dependencies, 'log', coalesce(o.n, 0))))
+      from public.tasks t left join app.open_dependency_counts(differing_link.tenant_id) o on o.task_id = t.id
+      where t.tenant_id = differing_link.tenant_id and t.open_dependencies <> coalesce(o.n, 0) limit 1)
+    union all
+    (select jsonb_build_object('table', 'task_dependencies', 'id', coalesce(e.task_id, x.task_id))
+      from (select * from app.task_dependencies where task_dependencies.tenant_id = differing_link.tenant_id) e
+      full join (select t.id as task_id, d as depends_on from public.tasks t, unnest(t.dependencies) d where t.tenant_id = differing_link.tenant_id) x
+        on x.task_id = e.task_id and x.depends_on = e.depends_on where e.task_id is null or x.task_id is null limit 1)
+    union all
+    (select jsonb_build_object('table', 'task_counts', 'id', coalesce(l.project_id, c.project_id), 'columns', jsonb_build_object('live', to_jsonb(l), 'log', to_jsonb(c)))
+      from (select * from app.task_counts where task_counts.tenant_id = differing_link.tenant_id) l
+      full join app.counted_tasks(differing_link.tenant_id) c on c.project_id = l.project_id where to_jsonb(l) is distinct from to_jsonb(c) limit 1)) d
+  limit 1
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_row(model app.read_models, tenant_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_difference jsonb;
+begin
+  execute format(
+    'select jsonb_build_object(''table'', %2$L, ''id'', coalesce(f.id, l.id), ''columns'', (
+         select jsonb_object_agg(k, jsonb_build_object(''live'', l.state -> k, ''log'', f.state -> k))
+         from jsonb_object_keys(coalesce(l.state, f.state)) k where l.state -> k is distinct from f.state -> k))
+     from (select x.id, x.state - ''open_dependencies'' as state from app.folded(%1$L, $1, null, null, null) x) f
+     full join (select x.id, to_jsonb(x) - ''open_dependencies'' as state from public.%2$I x where x.tenant_id = $1) l on l.id = f.id
+     where f.state is distinct from l.state limit 1', model.category, model.table_name)
+    into v_difference using tenant_id;
+  return v_difference;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.effective_scope(rules jsonb, constraints jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select nullif(jsonb_strip_nulls(jsonb_build_object(
+    'paths', coalesce(constraints -> 'paths', rules -> 'scope' -> 'paths'),
+    'project_paths', case when constraints ? 'paths' then rules -> 'scope' -> 'paths' end,
+    'deny', nullif(coalesce(rules -> 'scope' -> 'deny', '[]') || coalesce(constraints -> 'deny', '[]'), '[]'),
+    'files_max', least((rules -> 'scope' ->> 'files_max')::integer, (constraints ->> 'files_max')::integer),
+    'lines_max', least((rules -> 'scope' ->> 'lines_max')::integer, (constraints ->> 'lines_max')::integer),
+    'notes', nullif(coalesce(rules -> 'scope' -> 'notes', '[]') || coalesce(constraints -> 'notes', '[]'), '[]'))), '{}')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.encode_cursor(place jsonb)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select translate(encode(convert_to(place::text, 'UTF8'), 'base64'), E'+/=\n', '-_')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.enter(actor jsonb, role_min text DEFAULT 'viewer'::text)
+ RETURNS app.actor
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor;
+begin
+  v_actor.user_id := case when app.caller_is_server() then app.as_uuid(actor ->> 'user_id') else auth.uid() end;
+  if v_actor.user_id is null then
+    perform app.fail('unauthenticated', 'Nobody is signed in.', null, 'Sign in, then try again.');
+  end if;
+  v_actor.agent := left(nullif(actor ->> 'agent', ''), 120);
+  v_actor.client := left(nullif(actor ->> 'client', ''), 120);
+  perform set_config('app.user_id', v_actor.user_id::text, true);
+  v_actor.tenant_id := app.as_uuid(actor ->> 'tenant_id');
+  if v_actor.tenant_id is null then
+    select m.tenant_id, m.role into v_actor.tenant_id, v_actor.role from public.memberships m
+      where m.user_id = v_actor.user_id order by (m.tenant_id = m.user_id) desc, m.created_at limit 1;
+    if not found then
+      perform app.provision_user(v_actor.user_id, coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'email', 'user'), null);
+      v_actor.tenant_id := v_actor.user_id;
+      v_actor.role := 'owner';
+    end if;
+  else
+    select m.role into v_actor.role from public.memberships m
+      where m.tenant_id = v_actor.tenant_id and m.user_id = v_actor.user_id;
+  end if;
+  if app.role_rank(v_actor.role) < app.role_rank(role_min) or v_actor.role is null then
+    perform app.fail('forbidden', format('This needs the role %s in the workspace; you have %s.', role_min, coalesce(v_actor.role, 'none')),
+      null, 'Ask an owner of the workspace.');
+  end if;
+  perform set_config('app.tenant_id', v_actor.tenant_id::text, true);
+  return v_actor;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.error_status(code text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case code
+    when 'invalid_input' then '400' when 'unauthenticated' then '401' when 'insufficient_scope' then '403'
+    when 'forbidden' then '403' when 'not_found' then '404' when 'already_exists' then '409'
+    when 'illegal_transition' then '409' when 'version_conflict' then '409' when 'lock_held' then '409'
+    when 'lock_lost' then '409' when 'dependency_cycle' then '409' when 'gate_unmet' then '409'
+    when 'scope_violation' then '409' when 'idempotency_mismatch' then '409' when 'payload_too_large' then '413'
+    when 'rate_limited' then '429' when 'unavailable' then '503' else '500' end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.event_brief(event public.events)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  event := app.upcast(event);
+  return jsonb_strip_nulls(jsonb_build_object('seq', event.seq, 'id', event.id, 'at', event.created_at, 'type', event.event_type, 'by', app.by(event),
+    'task', case when event.task_id is not null then
+      (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id) end,
+    'kind', event.payload ->> 'kind', 'text', app.event_text(event), 'redacted', case when event.redacted_at is not null then true end));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.event_hash(event public.events)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  return sha256(coalesce(event.prev_hash, ''::bytea)
+    || convert_to(jsonb_build_array(event.stream, event.version, event.event_type, event.schema_version,
+         (extract(epoch from event.created_at) * 1000000)::bigint, event.actor)::text, 'UTF8')
+    || event.payload_hash);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.event_passes(event_type text, payload jsonb, filters jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select (not filters ? 'kinds' or filters -> 'kinds' ? (payload ->> 'kind'))
+    and (not filters ? 'types' or exists (select from jsonb_array_elements_text(filters -> 'types') f
+      where f = event_type or f like '%.' and starts_with(event_type, f)))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.event_text(event public.events)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  return regexp_replace(left(replace(split_part(event.event_type, '.', 2), '_', ' ')
+    || coalesce(' ' || (event.payload ->> 'outcome'), '')
+    || coalesce(' [' || (event.payload ->> 'kind') || ']', '')
+    || coalesce(' ' || (event.payload ->> 'type'), '')
+    || coalesce(': "' || coalesce(event.payload ->> 'title', event.payload ->> 'text', event.payload ->> 'reason', event.payload ->> 'summary',
+         event.payload ->> 'label', event.payload ->> 'name', event.payload ->> 'note', event.payload ->> 'topic') || '"', ''), 400), '\s+', ' ', 'g');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evolve_artifact(artifact public.artifacts, event public.events)
+ RETURNS public.artifacts
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  artifact.tenant_id := event.tenant_id;
+  artifact.id := app.stream_id(event.stream);
+  artifact.project_id := event.project_id;
+  artifact.task_id := event.task_id;
+  artifact.user_id := event.user_id;
+  artifact.type := event.payload ->> 'type';
+  artifact.ref := event.payload ->> 'ref';
+  artifact.summary := event.payload ->> 'summary';
+  artifact.tier := case when event.actor ->> 'client' = 'ci' then 'ci' when artifact.type in ('diff', 'pr', 'test_report') then 'observed' else 'reported' end;
+  artifact.files := app.text_list(event.payload -> 'files');
+  artifact.lines_changed := (event.payload ->> 'lines_changed')::integer;
+  artifact.added_by := app.by(event);
+  artifact.version := event.version;
+  artifact.created_at := event.created_at;
+  return artifact;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evolve_checkpoint(checkpoint public.checkpoints, event public.events)
+ RETURNS public.checkpoints
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  checkpoint.tenant_id := event.tenant_id;
+  checkpoint.id := app.stream_id(event.stream);
+  checkpoint.project_id := event.project_id;
+  checkpoint.user_id := event.user_id;
+  checkpoint.label := event.payload ->> 'label';
+  checkpoint.repo_ref := event.payload ->> 'repo_ref';
+  checkpoint.summary := event.payload ->> 'summary';
+  checkpoint.resume_instructions := event.payload ->> 'resume_instructions';
+  checkpoint.snapshot := coalesce(event.payload -> 'snapshot', '{}');
+  checkpoint.saved_by := app.by(event);
+  checkpoint.version := event.version;
+  checkpoint.created_at := event.created_at;
+  return checkpoint;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evolve_decision(decision public.decisions, event public.events)
+ RETURNS public.decisions
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'decision.recorded' then
+    decision.tenant_id := event.tenant_id;
+    decision.id := app.stream_id(event.stream);
+    decision.project_id := event.project_id;
+    decision.task_id := event.task_id;
+    decision.user_id := event.user_id;
+    decision.title := event.payload ->> 'title';
+    decision.options := coalesce(event.payload -> 'options', '[]');
+    decision.choice := event.payload ->> 'choice';
+    decision.rationale := event.payload ->> 'rationale';
+    decision.supersedes := (event.payload ->> 'supersedes')::uuid;
+    decision.decided_by := app.by(event);
+    decision.created_at := event.created_at;
+  else
+    decision.superseded_by := (event.payload ->> 'by')::uuid;
+  end if;
+  decision.version := event.version;
+  return decision;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evolve_dependencies(task public.tasks, payload jsonb)
+ RETURNS public.tasks
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  v_removed uuid[] := app.text_list(payload -> 'remove')::uuid[];
+begin
+  task.dependencies := array(
+    select d from unnest(task.dependencies) with ordinality o (d, at) where d <> all (v_removed)
+    union all
+    select a from unnest(app.text_list(payload -> 'add')::uuid[]) a where a <> all (task.dependencies));
+  if task.blocked_by = any (v_removed) then
+    task := app.unlock_task(task, 'pending');
+  end if;
+  return task;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evolve_message(message public.messages, event public.events)
+ RETURNS public.messages
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  message.tenant_id := event.tenant_id;
+  message.id := app.stream_id(event.stream);
+  message.project_id := event.project_id;
+  message.user_id := event.user_id;
+  message.topic := event.payload ->> 'topic';
+  message.payload := event.payload -> 'payload';
+  message.version := event.version;
+  message.created_at := event.created_at;
+  return message;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evolve_new_task(event public.events)
+ RETURNS public.tasks
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  v_task public.tasks;
+begin
+  v_task.tenant_id := event.tenant_id;
+  v_task.id := app.stream_id(event.stream);
+  v_task.project_id := event.project_id;
+  v_task.user_id := event.user_id;
+  v_task.number := (event.payload ->> 'number')::integer;
+  v_task.ref := event.payload ->> 'ref';
+  v_task.status := 'pending';
+  v_task.acceptance_criteria := '{}';
+  v_task.constraints := '{}';
+  v_task.dependencies := app.text_list(event.payload -> 'dependencies')::uuid[];
+  v_task.discovered_from := (event.payload ->> 'discovered_from')::uuid;
+  v_task.open_dependencies := 0;
+  v_task.attempts := 0;
+  v_task.evidence := '[]';
+  v_task.created_at := event.created_at;
+  return app.evolve_task_text(v_task, event.payload);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evolve_project(project public.projects, event public.events)
+ RETURNS public.projects
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if event.event_type = 'project.created' then
+    project.tenant_id := event.tenant_id;
+    project.id := app.stream_id(event.stream);
+    project.user_id := event.user_id;
+    project.slug := event.payload ->> 'slug';
+    project.created_at := event.created_at;
+    project.description := '';
+    project.rules := '{}';
+  end if;
+  if event.event_type in ('project.created', 'project.updated') then
+    project.name := coalesce(event.payload ->> 'name', project.name);
+    project.description := coalesce(event.payload ->> 'description', project.description);
+    project.rules := coalesce(event.payload -> 'rules', project.rules);
+  elsif event.event_type = 'project.archived' then
+    project.archived_at := event.created_at;
+  elsif event.event_type = 'project.unarchived' then
+    project.archived_at := null;
+  end if;
+  project.version := event.version;
+  project.updated_at := event.created_at;
+  return project;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evolve_session(session public.agent_sessions, event public.events)
+ RETURNS public.agent_sessions
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'session.saved' then
+    session.tenant_id := event.tenant_id;
+    session.id := app.stream_id(event.stream);
+    session.project_id := event.project_id;
+    session.user_id := event.user_id;
+    session.created_at := event.created_at;
+  end if;
+  session.snapshot := coalesce(event.payload -> 'snapshot', session.snapshot, '{}');
+  session.summary := coalesce(event.payload ->> 'summary', session.summary);
+  session.version := event.version;
+  session.updated_at := event.created_at;
+  return session;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evolve_task(task public.tasks, event public.events)
+ RETURNS public.tasks
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  case event.event_type
+    when 'task.created' then task := app.evolve_new_task(event);
+    when 'task.claimed' then
+      task.status := 'in_progress';
+      task.locked_at := event.created_at;
+      task.locked_by := app.by(event);
+      task.locked_by_user := event.user_id;
+      task.lock_token := event.version;
+      task.warning := null;
+      task.attempts := task.attempts + case when event.payload ? 'lapsed' then 1 else 0 end;
+    when 'task.updated' then task := app.evolve_task_text(task, event.payload);
+    when 'task.dependencies_changed' then task := app.evolve_dependencies(task, event.payload);
+    when 'task.released' then
+      task.last_outcome := event.payload ->> 'outcome';
+      task.last_reason := event.payload ->> 'reason';
+      task.last_agent := app.by(event);
+      task := app.unlock_task(task, case when event.payload ? 'exhausted' then 'blocked' else 'pending' end);
+      task.attempts := task.attempts + case task.last_outcome when 'failed' then 1 else 0 end;
+      if event.payload ? 'exhausted' then
+        task.blocked_reason := format('It failed %s times, the most its project allows; a person decides. Last reason: %s', task.attempts, task.last_reason);
+      end if;
+    when 'task.lock_broken' then
+      task.last_outcome := 'lock_broken';
+      task.last_reason := event.payload ->> 'reason';
+      task.last_agent := task.locked_by;
+      task := app.unlock_task(task, 'pending');
+    when 'task.blocked' then
+      task := app.unlock_task(task, 'blocked');
+      task.blocked_reason := event.payload ->> 'reason';
+      task.blocked_by := (event.payload ->> 'dependency')::uuid;
+    when 'task.unblocked' then
+      task := app.unlock_task(task, 'pending');
+      task.attempts := 0;
+    when 'task.completed' then
+      task := app.unlock_task(task, 'completed');
+      task.completed_at := event.created_at;
+      task.summary := event.payload ->> 'summary';
+      task.evidence := coalesce(event.payload -> 'evidence', '[]');
+    when 'task.cancelled' then
+      task := app.unlock_task(task, 'cancelled');
+      task.last_outcome := 'cancelled';
+      task.last_reason := event.payload ->> 'reason';
+      task.last_agent := app.by(event);
+    when 'task.reopened' then
+      task := app.unlock_task(task, 'pending');
+      task.last_outcome := 'reopened';
+      task.last_reason := event.payload ->> 'reason';
+      task.last_agent := app.by(event);
+      task.approved_at := null;
+    when 'task.warned' then task.warning := event.payload ->> 'reason';
+    when 'task.approved' then task.approved_at := event.created_at;
+    else
+  end case;
+  task.version := event.version;
+  task.updated_at := event.created_at;
+  return task;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evolve_task_text(task public.tasks, payload jsonb)
+ RETURNS public.tasks
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  task.title := coalesce(payload ->> 'title', task.title);
+  task.description := coalesce(payload ->> 'description', task.description, '');
+  task.priority := coalesce(payload ->> 'priority', task.priority, 'medium');
+  if payload ? 'acceptance_criteria' then
+    task.acceptance_criteria := app.text_list(payload -> 'acceptance_criteria');
+  end if;
+  if payload ? 'constraints' then
+    task.constraints := payload -> 'constraints';
+  end if;
+  if payload ? 'parent' then
+    task.parent_id := (payload ->> 'parent')::uuid;
+  end if;
+  return task;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.extend_lease(task public.tasks, at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  update public.task_leases l set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds))
+    where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fail(code text, message text, details jsonb DEFAULT NULL::jsonb, hint text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  raise exception using
+    errcode = 'PT' || app.error_status(code),
+    message = message,
+    detail = jsonb_strip_nulls(jsonb_build_object('code', code, 'details', details))::text,
+    hint = coalesce(hint, '');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fill_template(template text, task public.tasks)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select left(replace(replace(template, '{ref}', coalesce(task.ref, '')), '{title}', coalesce(task.title, '')), 300)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.find_checkpoint(checkpoint text, project text, actor app.actor)
+ RETURNS public.checkpoints
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_checkpoint public.checkpoints;
+begin
+  if checkpoint is null then
+    v_checkpoint := app.latest_checkpoint(app.find_project(project, actor));
+  else
+    select * into v_checkpoint from public.checkpoints c where c.tenant_id = actor.tenant_id and c.id = app.as_uuid(checkpoint);
+  end if;
+  if v_checkpoint.id is null then
+    perform app.fail('not_found', coalesce(format('There is no checkpoint %s in this workspace.', left(checkpoint, 80)), 'The project has no checkpoint yet.'), null,
+      'list_checkpoints shows what there is; save_checkpoint makes one.');
+  end if;
+  return v_checkpoint;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.find_cycle(task public.tasks, added uuid[])
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_reached_from jsonb;
+  v_frontier uuid[] := added;
+  v_path text := task.ref;
+  v_step text := task.id;
+begin
+  select coalesce(jsonb_object_agg(a, task.id), '{}') into v_reached_from from unnest(added) a;
+  while cardinality(v_frontier) > 0 and not v_reached_from ? task.id::text loop
+    with next as (
+      select distinct on (e.depends_on) e.depends_on, e.task_id from app.task_dependencies e
+      where e.tenant_id = task.tenant_id and e.task_id = any (v_frontier) and not v_reached_from ? e.depends_on::text)
+    select array_agg(n.depends_on), v_reached_from || coalesce(jsonb_object_agg(n.depends_on, n.task_id), '{}')
+      into v_frontier, v_reached_from from next n;
+  end loop;
+  if not v_reached_from ? task.id::text then
+    return null;
+  end if;
+  loop
+    v_step := v_reached_from ->> v_step;
+    v_path := (select t.ref from public.tasks t where t.tenant_id = task.tenant_id and t.id = v_step::uuid) || ' → ' || v_path;
+    exit when v_step = task.id::text;
+  end loop;
+  return v_path;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.find_event(ref text, actor app.actor)
+ RETURNS public.events
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_event public.events;
+begin
+  if ref ~ '^#?[0-9]{1,18}$' then
+    select * into v_event from public.events e where e.tenant_id = actor.tenant_id and e.seq = ltrim(ref, '#')::bigint;
+  else
+    select * into v_event from public.events e where e.tenant_id = actor.tenant_id and e.id = app.as_uuid(ref);
+  end if;
+  if v_event.id is null then
+    perform app.fail('not_found', format('There is no event %s in this workspace.', left(ref, 80)), null, 'list_events shows positions (#12).');
+  end if;
+  return v_event;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.find_project(ref text, actor app.actor)
+ RETURNS public.projects
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_id uuid := app.as_uuid(ref);
+  v_project public.projects;
+  v_slugs text[];
+begin
+  if ref is null then
+    select array_agg(p.slug order by p.updated_at desc) into v_slugs from (
+      select * from public.projects q where q.tenant_id = actor.tenant_id and q.archived_at is null order by q.updated_at desc limit 20) p;
+    if cardinality(v_slugs) is distinct from 1 then
+      perform app.fail('invalid_input', case when v_slugs is null then 'There is no project yet.' else 'Which project? There are several.' end,
+        jsonb_build_object('field', 'project', 'projects', v_slugs),
+        case when v_slugs is null then 'Create one with create_project.' else 'Pass project: ' || array_to_string(v_slugs, ', ') || '.' end);
+    end if;
+    ref := v_slugs[1];
+  end if;
+  if v_id is null then
+    select * into v_project from public.projects p where p.tenant_id = actor.tenant_id and p.slug = lower(ref);
+  else
+    select * into v_project from public.projects p where p.tenant_id = actor.tenant_id and p.id = v_id;
+  end if;
+  if not found then
+    perform app.fail('not_found', format('There is no project %s in this workspace.', left(ref, 80)), null, 'list_projects shows what there is.');
+  end if;
+  return v_project;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.find_task(ref text, tenant_id uuid)
+ RETURNS public.tasks
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  -- Not inside the query: where there is no row to compare with it would not be called, and not raise.
+  v_id uuid := app.find_task_id(find_task.ref, find_task.tenant_id);
+  v_task public.tasks;
+begin
+  select * into v_task from public.tasks t where t.tenant_id = find_task.tenant_id and t.id = v_id;
+  return v_task;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.find_task_id(ref text, tenant_id uuid)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_id uuid := app.as_uuid(ref);
+  v_number text := substring(ref from '-([0-9]{1,9})$');
+begin
+  if v_id is not null then
+    select t.id into v_id from public.tasks t where t.tenant_id = find_task_id.tenant_id and t.id = v_id;
+  elsif v_number is not null then
+    select t.id into v_id from public.projects p join public.tasks t on t.tenant_id = p.tenant_id and t.project_id = p.id
+      where p.tenant_id = find_task_id.tenant_id and p.slug = lower(left(find_task_id.ref, -1 - length(v_number))) and t.number = v_number::integer;
+  end if;
+  if v_id is null then
+    perform app.fail('not_found', format('There is no task %s in this workspace.', left(ref, 80)), jsonb_build_object('task', left(ref, 80)),
+      'list_tasks shows the refs there are (web-12).');
+  end if;
+  return v_id;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fits(value jsonb, kind text, size_max integer, one_of text[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_type text := jsonb_typeof(value);
+  v_text text := case when v_type in ('string', 'number') then value #>> '{}' end;
+begin
+  case kind
+    when 'text' then return v_type = 'string' and char_length(v_text) <= size_max and app.is_clean(v_text);
+    when 'line' then return v_type = 'string' and char_length(v_text) <= size_max and v_text ~ '\S' and v_text !~ '[\n\t]' and app.is_clean(v_text);
+    when 'one_of' then return v_type = 'string' and v_text = any (one_of);
+    when 'ref' then return v_type = 'string' and char_length(v_text) between 1 and size_max;
+    when 'integer' then return v_type = 'number' and v_text ~ '^[0-9]{1,9}$' and v_text::integer <= size_max;
+    when 'boolean' then return v_type = 'boolean';
+    when 'object' then return v_type = 'object' and octet_length(value::text) <= size_max;
+    when 'array' then return v_type = 'array' and octet_length(value::text) <= size_max;
+    else
+      return v_type = 'array' and jsonb_array_length(value) <= size_max and not exists (
+        select from jsonb_array_elements(value) item where jsonb_typeof(item) <> 'string' or item #>> '{}' !~ '\S'
+          or char_length(item #>> '{}') > case kind when 'ref[]' then 80 else 1000 end or not app.is_clean(item #>> '{}'));
+  end case;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_artifact(public.events) (sfunc = app.evolve_artifact, stype = public.artifacts);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_checkpoint(public.events) (sfunc = app.evolve_checkpoint, stype = public.checkpoints);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_decision(public.events) (sfunc = app.evolve_decision, stype = public.decisions);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_message(public.events) (sfunc = app.evolve_message, stype = public.messages);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_project(public.events) (sfunc = app.evolve_project, stype = public.projects);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_session(public.events) (sfunc = app.evolve_session, stype = public.agent_sessions);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_task(public.events) (sfunc = app.evolve_task, stype = public.tasks);
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded(category text, tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state jsonb)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return query execute format(
+    'select (f.folded).id, to_jsonb(f.folded) from (
+       select app.%I(app.upcast(e) order by e.version) as folded from public.events e
+       where e.tenant_id = $1 and ($2 is null or e.project_id = $2) and e.seq <= $3
+         and starts_with(e.stream, $4) and ($5 is null or e.stream = any ($5))
+       group by e.stream) f', 'fold_' || category)
+    using tenant_id, project_id, coalesce(up_to, 9223372036854775807), category || ':', streams;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.follow_action(action jsonb, event public.events, task public.tasks)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_body jsonb := action -> (select k from jsonb_object_keys(action) k limit 1);
+begin
+  return case
+    when action ? 'create_task' then jsonb_build_object('stream', 'task:' || app.uuid_v7(), 'type', 'task.created',
+      'data', v_body - 'depends_on_source' || jsonb_build_object('project', event.project_id, 'title', app.fill_template(v_body ->> 'title', task))
+        || case when task.id is null then '{}' when coalesce((v_body ->> 'depends_on_source')::boolean, false)
+          then jsonb_build_object('dependencies', jsonb_build_array(task.id), 'discovered_from', task.id)
+          else jsonb_build_object('discovered_from', task.id) end)
+    when action ? 'set_status' then case when coalesce(case v_body ->> 'task' when 'parent' then task.parent_id else task.id end) is not null then
+      jsonb_build_object('stream', 'task:' || case v_body ->> 'task' when 'parent' then task.parent_id else task.id end, 'type', 'task.' || (v_body ->> 'status'),
+        'data', jsonb_build_object('reason', coalesce(v_body ->> 'reason', format('A rule of the project, on %s.', event.event_type)))) end
+    when action ? 'save_checkpoint' then jsonb_build_object('stream', 'checkpoint:' || app.uuid_v7(), 'type', 'checkpoint.saved',
+      'data', jsonb_build_object('project', event.project_id, 'label', v_body ->> 'label', 'summary', format('Saved by a rule of the project, on %s.', app.event_text(event))))
+    else jsonb_build_object('stream', 'message:' || app.uuid_v7(), 'type', 'message.enqueued',
+      'data', jsonb_build_object('project', event.project_id, 'topic', v_body ->> 'topic',
+        'payload', jsonb_strip_nulls(jsonb_build_object('event_id', event.id, 'event_type', event.event_type, 'task', task.ref, 'data', event.payload)))) end;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.follow_policy(event public.events)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_ref text;
+begin
+  if event.event_type = 'decision.recorded' and event.payload ? 'supersedes' then
+    return jsonb_build_array(jsonb_build_object('stream', 'decision:' || (event.payload ->> 'supersedes'), 'type', 'decision.superseded',
+      'data', jsonb_build_object('by', app.stream_id(event.stream))));
+  elsif event.event_type not in ('task.cancelled', 'task.reopened') then
+    return '[]';
+  end if;
+  v_ref := (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id);
+  return (select coalesce(jsonb_agg(jsonb_build_object('stream', 'task:' || d.id, 'type', case
+        when d.status = 'blocked' then 'task.unblocked' when d.status = 'pending' then 'task.blocked' else 'task.warned' end,
+      'data', case when d.status = 'blocked' then jsonb_build_object('reason', format('Its dependency %s was reopened.', v_ref))
+        else jsonb_build_object('dependency', event.task_id, 'reason', left(format('Its dependency %s was %s: %s', v_ref, split_part(event.event_type, '.', 2), event.payload ->> 'reason'), 4000)) end)
+      order by d.id), '[]')
+    from app.task_dependencies e join public.tasks d on d.tenant_id = e.tenant_id and d.id = e.task_id
+    where e.tenant_id = event.tenant_id and e.depends_on = event.task_id
+      and (d.status = 'in_progress'
+        or event.event_type = 'task.cancelled' and d.status = 'pending'
+        or event.event_type = 'task.reopened' and d.blocked_by = event.task_id));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.follow_ups(event public.events, depth integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_follow jsonb := app.follow_policy(event);
+  v_triggers jsonb := (select p.rules -> 'triggers' from public.projects p where p.tenant_id = event.tenant_id and p.id = event.project_id);
+  v_task public.tasks;
+  v_trigger jsonb;
+begin
+  if v_triggers is null or depth >= 3 then
+    return v_follow;
+  end if;
+  select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id;
+  for v_trigger in select t from jsonb_array_elements(v_triggers) t
+      where t ->> 'on' = event.event_type and app.meets(t -> 'when', event.payload, v_task.priority) loop
+    v_follow := v_follow || coalesce(app.follow_action(v_trigger -> 'do', event, v_task) || '{"trigger": true}', '[]');
+  end loop;
+  return v_follow;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.found_document(kind text, tenant_id uuid, id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return case kind
+    when 'task' then (select jsonb_build_object('ref', t.ref, 'title', t.title, 'at', t.updated_at, 'by', null, 'body', concat_ws(' ', t.title, t.description, array_to_string(t.acceptance_criteria, ' ')))
+      from public.tasks t where t.tenant_id = found_document.tenant_id and t.id = found_document.id)
+    when 'project' then (select jsonb_build_object('ref', p.slug, 'title', p.name, 'at', p.updated_at, 'body', concat_ws(' ', p.name, p.description))
+      from public.projects p where p.tenant_id = found_document.tenant_id and p.id = found_document.id)
+    when 'decision' then (select jsonb_build_object('title', d.title, 'at', d.created_at, 'by', d.decided_by, 'body', concat_ws(' ', d.title, d.choice, d.rationale))
+      from public.decisions d where d.tenant_id = found_document.tenant_id and d.id = found_document.id)
+    when 'checkpoint' then (select jsonb_build_object('title', c.label, 'at', c.created_at, 'by', c.saved_by, 'body', concat_ws(' ', c.label, c.summary, c.resume_instructions))
+      from public.checkpoints c where c.tenant_id = found_document.tenant_id and c.id = found_document.id)
+    when 'artifact' then (select jsonb_build_object('ref', t.ref, 'title', a.type || ' ' || a.ref, 'at', a.created_at, 'by', a.added_by, 'body', concat_ws(' ', a.ref, a.summary))
+      from public.artifacts a join public.tasks t on t.tenant_id = a.tenant_id and t.id = a.task_id where a.tenant_id = found_document.tenant_id and a.id = found_document.id)
+    else (select jsonb_build_object('ref', t.ref, 'title', e.event_type || ' #' || e.seq, 'at', e.created_at, 'by', app.by(e), 'body', app.searchable_text(e))
+      from public.events e left join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id where e.tenant_id = found_document.tenant_id and e.id = found_document.id)
+  end;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.free_dependents(task public.tasks, difference integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_ready integer;
+begin
+  with changed as (
+    update public.tasks d set open_dependencies = d.open_dependencies + difference
+      from app.task_dependencies e
+      where e.tenant_id = task.tenant_id and e.depends_on = task.id and d.tenant_id = e.tenant_id and d.id = e.task_id
+      returning d.status, d.open_dependencies)
+  select coalesce(sum(case when c.open_dependencies = 0 then 1 when c.open_dependencies = difference then -1 else 0 end), 0)
+    into v_ready from changed c where c.status = 'pending';
+  perform app.count_tasks(task.tenant_id, task.project_id, 'pending', 'pending', 0, v_ready);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.glob_matches(path text, glob text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select path ~ ('^' || replace(replace(replace(replace(replace(replace(
+    regexp_replace(glob, '([.+^$(){}|\[\]\\])', '\\\1', 'g'),
+    '**/', E'\x01'), '**', E'\x02'), '*', '[^/]*'), '?', '[^/]'), E'\x01', '(.*/)?'), E'\x02', '.*') || '$')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.graded_evidence(task public.tasks, evidence jsonb)
+ RETURNS TABLE(criterion bigint, note text, artifact uuid, tier text, stale boolean)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return query
+    select (e.item ->> 'criterion')::bigint, e.item ->> 'note', a.id, coalesce(a.tier, 'reported'),
+      coalesce(a.type <> 'diff' and added.seq < last_diff.seq, false)
+    from jsonb_array_elements(evidence) with ordinality e (item, at)
+    left join public.artifacts a on a.tenant_id = task.tenant_id and a.id = app.as_uuid(e.item ->> 'artifact')
+    left join public.events added on added.tenant_id = task.tenant_id and added.stream = 'artifact:' || a.id and added.version = 1
+    left join lateral (
+      select max(d.seq) as seq from public.artifacts x
+        join public.events d on d.tenant_id = x.tenant_id and d.stream = 'artifact:' || x.id and d.version = 1
+        where x.tenant_id = task.tenant_id and x.task_id = task.id and x.type = 'diff') last_diff on a.id is not null
+    order by e.at;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.guard_artifact(artifact public.artifacts, event public.events, expect jsonb, task public.tasks, project public.projects, role text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_scope jsonb := app.effective_scope(project.rules, task.constraints);
+  v_files text[] := app.text_list(event.payload -> 'files');
+  v_bad text[];
+begin
+  if artifact.id is not null then
+    perform app.fail('already_exists', format('The artifact %s exists.', artifact.id));
+  end if;
+  perform app.check_holder(task, event, expect, app.lease_expires_at(task), role);
+  if event.payload ->> 'type' <> 'diff' or v_scope is null then
+    return;
+  end if;
+  v_bad := app.out_of_scope(v_scope, v_files);
+  if v_bad is not null then
+    perform app.fail('scope_violation', format('%s of the files are outside the scope of task %s: %s.', cardinality(v_bad), task.ref, array_to_string(v_bad[:10], ', ')),
+      jsonb_build_object('files', to_jsonb(v_bad[:50]), 'scope', v_scope), 'Revert those changes or put them into a task of their own (discovered_from), then add the diff again.');
+  elsif cardinality(v_files) > (v_scope ->> 'files_max')::integer or (event.payload ->> 'lines_changed')::integer > (v_scope ->> 'lines_max')::integer then
+    perform app.fail('scope_violation', format('The diff has %s files and %s lines; task %s allows %s files and %s lines.', cardinality(v_files),
+        coalesce(event.payload ->> 'lines_changed', '?'), task.ref, coalesce(v_scope ->> 'files_max', 'any'), coalesce(v_scope ->> 'lines_max', 'any')),
+      jsonb_build_object('scope', v_scope), 'Split the work: a smaller diff here, the rest in a new task.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.guard_claim(task public.tasks, event public.events, rules jsonb, expires_at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_own boolean := task.locked_by_user = event.user_id
+    and (task.locked_by = app.by(event) or coalesce((event.payload ->> 'take_over')::boolean, false));
+  v_waiting text[];
+begin
+  if task.status = 'in_progress' and expires_at > event.created_at and not v_own then
+    perform app.fail('lock_held', format('Task %s is held by %s.', task.ref, task.locked_by),
+      jsonb_build_object('locked_by', task.locked_by, 'locked_until', expires_at),
+      'Claim another ready task (claim_task without task), or wait until the lock expires. If that was you under another name, pass take_over: true.');
+  end if;
+  if task.status = 'pending' then
+    v_waiting := app.waiting_for(task);
+    if cardinality(v_waiting) > 0 then
+      perform app.fail('illegal_transition', format('Task %s is not ready: it waits for %s.', task.ref, array_to_string(v_waiting, '; ')),
+        jsonb_build_object('waiting_for', v_waiting), 'Claim what it waits for, or claim_task without task for the next ready one.');
+    end if;
+  end if;
+  perform app.check_gates(task, rules, 'claim', event);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.guard_decision(decision public.decisions, event public.events)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_old public.decisions;
+begin
+  if event.event_type = 'decision.superseded' then
+    return;
+  end if;
+  if decision.id is not null then
+    perform app.fail('already_exists', format('The decision %s exists.', decision.id));
+  end if;
+  if event.payload ? 'supersedes' then
+    select * into v_old from public.decisions d where d.tenant_id = event.tenant_id and d.id = app.as_uuid(event.payload ->> 'supersedes');
+    if v_old.project_id is distinct from event.project_id then
+      perform app.fail('not_found', format('There is no decision %s in this project.', left(event.payload ->> 'supersedes', 80)), null, 'list_decisions shows the ids.');
+    elsif v_old.superseded_by is not null then
+      perform app.fail('illegal_transition', format('The decision "%s" is superseded already.', v_old.title), jsonb_build_object('superseded_by', v_old.superseded_by),
+        'Supersede the later one.');
+    end if;
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.guard_new_task(task public.tasks, event public.events)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_ref text;
+begin
+  if task.id is not null then
+    perform app.fail('already_exists', format('The task %s exists.', task.ref));
+  end if;
+  if event.payload ? 'dependencies' then
+    select d.ref into v_ref from public.tasks d where d.tenant_id = event.tenant_id
+      and d.id = any (array(select app.as_uuid(x) from jsonb_array_elements_text(event.payload -> 'dependencies') x)) and d.status = 'cancelled' limit 1;
+  end if;
+  if v_ref is not null then
+    perform app.fail('invalid_input', format('%s is cancelled: a task that depends on it could never start.', v_ref),
+      jsonb_build_object('field', 'dependencies'), 'Leave it out, or reopen it first.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.guard_project(project public.projects, event public.events)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if event.event_type = 'project.created' then
+    if event.payload ->> 'slug' !~ '^[a-z][a-z0-9-]{0,30}$' then
+      perform app.fail('invalid_input', format('%s is not a slug.', event.payload ->> 'slug'), jsonb_build_object('field', 'slug'),
+        'A slug has 1 to 31 lower-case letters, digits and dashes and begins with a letter: web, api-v2.');
+    end if;
+    -- Of two who want the same slug at once, the second waits and then sees it taken.
+    perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', event.tenant_id, 'slug', event.payload ->> 'slug'), 0));
+    if project.id is not null or exists (select from public.projects p where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
+      perform app.fail('already_exists', format('The project %s exists.', event.payload ->> 'slug'), null,
+        'Use it, or choose another slug; a slug never changes, for refs are built from it.');
+    end if;
+  elsif project.id is null then
+    perform app.fail('not_found', 'There is no such project in this workspace.', null, 'list_projects shows what there is.');
+  elsif project.archived_at is not null and event.event_type <> 'project.unarchived' then
+    perform app.fail('illegal_transition', format('The project %s is archived.', project.slug), null, 'Call unarchive_project first.');
+  elsif project.archived_at is null and event.event_type = 'project.unarchived' then
+    perform app.fail('illegal_transition', format('The project %s is not archived.', project.slug));
+  elsif event.event_type = 'project.archived' and exists (select from public.task_leases l
+      where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at > event.created_at) then
+    perform app.fail('lock_held', format('Agents are working in %s.', project.slug), null,
+      'list_tasks with status in_progress shows who; archive when they have released their tasks.');
+  end if;
+  if event.payload ? 'rules' then
+    perform app.check_rules(event.payload -> 'rules');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.guard_session(session public.agent_sessions, event public.events)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if session.id is null and event.event_type = 'session.updated' then
+    perform app.fail('not_found', 'There is no such session in this workspace.', null, 'list_sessions shows the ids.');
+  elsif session.id is not null and event.event_type = 'session.saved' then
+    perform app.fail('already_exists', format('The session %s exists.', session.id));
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.guard_task(task public.tasks, event public.events, expect jsonb, project public.projects, role text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_expires timestamptz := app.lease_expires_at(task);
+begin
+  perform app.refuse_archived(project);
+  -- Whoever names a token learns at once that it is lost, whatever the call; a live one extends the lease.
+  if expect ->> 'lock_token' is not null then
+    perform app.check_holder(task, event, expect, v_expires, role);
+  end if;
+  case
+    when event.event_type = 'task.created' then
+      perform app.guard_new_task(task, event);
+    when event.event_type = 'task.claimed' then
+      perform app.check_move(task, event.event_type);
+      perform app.guard_claim(task, event, project.rules, v_expires);
+    when event.event_type in ('task.released', 'task.completed', 'task.blocked', 'task.cancelled')
+        or event.event_type = 'task.updated' and event.payload - 'priority' <> '{}' then
+      if event.causation_id is null then
+        perform app.check_holder(task, event, expect, v_expires, role);
+      end if;
+      perform app.check_move(task, event.event_type);
+    when event.event_type in ('task.lock_broken', 'task.approved') then
+      perform app.check_authority(task, event, role);
+      perform app.check_move(task, event.event_type);
+    when event.event_type = 'task.dependencies_changed' then
+      perform app.check_dependencies(task, event);
+    else
+      perform app.check_move(task, event.event_type);
+  end case;
+  if event.payload ? 'evidence' then
+    perform app.check_evidence(task, event.payload -> 'evidence');
+  end if;
+  if event.event_type in ('task.completed', 'task.cancelled', 'task.reopened') then
+    perform app.check_gates(task, project.rules,
+      case event.event_type when 'task.completed' then 'complete' when 'task.cancelled' then 'cancel' else 'reopen' end, event);
+  end if;
+  if event.payload ? 'constraints' then
+    perform app.check_constraints(event.payload -> 'constraints', project.rules);
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.index_artifact(artifact public.artifacts)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.index_text('artifact', artifact.tenant_id, artifact.id, artifact.project_id, concat_ws(' ', artifact.type, artifact.ref, artifact.summary));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.index_checkpoint(checkpoint public.checkpoints)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.index_text('checkpoint', checkpoint.tenant_id, checkpoint.id, checkpoint.project_id,
+    concat_ws(' ', checkpoint.label, checkpoint.summary, checkpoint.resume_instructions));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.index_decision(decision public.decisions)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.index_text('decision', decision.tenant_id, decision.id, decision.project_id,
+    concat_ws(' ', decision.title, decision.choice, decision.rationale, decision.options::text));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.index_event(event public.events)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_text text := app.searchable_text(event);
+begin
+  if v_text is not null then
+    perform app.index_text('event', event.tenant_id, event.id, event.project_id, v_text);
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.index_project(project public.projects)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.index_text('project', project.tenant_id, project.id, project.id, concat_ws(' ', project.slug, project.name, project.description));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.index_task(task public.tasks)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform app.index_text('task', task.tenant_id, task.id, task.project_id,
+    concat_ws(' ', task.ref, task.title, task.description, array_to_string(task.acceptance_criteria, ' ')));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.index_text(kind text, tenant_id uuid, id uuid, project_id uuid, content text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into app.search_documents as d (tenant_id, kind, id, words)
+    values (index_text.tenant_id, index_text.kind, index_text.id, app.search_vector(index_text.kind, index_text.tenant_id, index_text.project_id, content))
+    on conflict on constraint search_documents_pkey do update set words = excluded.words where d.words <> excluded.words;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_clean(value text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select value !~ '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u200E\u200F\u202A-\u202E\u2066-\u2069]'
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_ready(task public.tasks)
+ RETURNS integer
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  return (coalesce(task.status, '') = 'pending' and task.open_dependencies = 0)::integer;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_repeat(task public.tasks, event public.events, expect jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return event.event_type in ('task.released', 'task.completed') and task.status <> 'in_progress' and expect ->> 'lock_token' is not null
+    and exists (select from public.events e where e.tenant_id = event.tenant_id and e.stream = event.stream
+      and e.version > (expect ->> 'lock_token')::bigint and e.event_type = event.event_type
+      and e.payload ->> 'lock_token' = expect ->> 'lock_token' and e.actor = event.actor);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.keep_lease(was public.tasks, task public.tasks, event public.events, expect jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if event.event_type = 'task.claimed' then
+    insert into public.task_leases (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at)
+      values (task.tenant_id, task.id, task.project_id, task.lock_token, (event.payload ->> 'ttl_seconds')::integer,
+        event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer))
+      on conflict (tenant_id, task_id) do update set (lock_token, ttl_seconds, expires_at)
+        = (excluded.lock_token, excluded.ttl_seconds, excluded.expires_at);
+  elsif was.status = 'in_progress' and task.status <> 'in_progress' then
+    delete from public.task_leases l where l.tenant_id = task.tenant_id and l.task_id = task.id;
+  elsif expect ->> 'lock_token' is not null then
+    perform app.extend_lease(task, event.created_at);
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.latest_checkpoint(project public.projects)
+ RETURNS public.checkpoints
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select c.* from public.checkpoints c where c.tenant_id = project.tenant_id and c.project_id = project.id order by c.created_at desc, c.id desc limit 1
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.lease_expires_at(task public.tasks)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if task.lock_token is null then
+    return null;
+  end if;
+  return coalesce((select l.expires_at from public.task_leases l
+    where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token), task.locked_at + interval '1 hour');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.lock_next_task(project public.projects, filters jsonb, actor app.actor)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_ready public.tasks;
+  v_lapsed public.tasks;
+begin
+  if filters = '{}' then
+    select * into v_ready from public.tasks t
+      where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'pending' and t.open_dependencies = 0
+      order by app.priority_rank(t.priority), t.number limit 1 for no key update skip locked;
+  else
+    select * into v_ready from public.tasks t
+      where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'pending' and t.open_dependencies = 0
+        and app.task_passes(t, filters, actor)
+      order by app.priority_rank(t.priority), t.number limit 1 for no key update skip locked;
+  end if;
+  select t.* into v_lapsed from public.task_leases l
+    join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
+    where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now() and app.task_passes(t, filters, actor)
+    order by app.priority_rank(t.priority), t.number limit 1 for no key update of t skip locked;
+  if v_ready.id is null or (app.priority_rank(v_lapsed.priority), v_lapsed.number) < (app.priority_rank(v_ready.priority), v_ready.number) then
+    return v_lapsed.id;
+  end if;
+  return v_ready.id;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.lock_streams(events jsonb, actor app.actor)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_event jsonb;
+  v_project uuid;
+  v_ref text;
+  v_new text[] := '{}';
+  v_tasks uuid[] := '{}';
+  v_projects uuid[] := '{}';
+begin
+  for v_event in select * from jsonb_array_elements(events) loop
+    if v_event ->> 'type' = 'task.created' then
+      v_new := v_new || (v_event ->> 'stream');
+      if v_project is null or v_event -> 'data' ->> 'project' is distinct from v_ref then
+        v_ref := v_event -> 'data' ->> 'project';
+        v_project := (app.find_project(v_ref, actor)).id;
+        v_projects := v_projects || v_project;
+      end if;
+    elsif v_event ->> 'stream' like 'task:%' then
+      v_tasks := v_tasks || app.find_task_id(substring(v_event ->> 'stream' from 6), actor.tenant_id);
+      if v_event ->> 'type' = 'task.dependencies_changed' then
+        v_projects := v_projects || (select t.project_id from public.tasks t where t.tenant_id = actor.tenant_id and t.id = v_tasks[cardinality(v_tasks)]);
+      end if;
+    end if;
+    if v_event -> 'data' ?| array['dependencies', 'add'] then
+      v_tasks := v_tasks || array(select app.find_task_id(d, actor.tenant_id)
+        from jsonb_array_elements_text(coalesce(v_event -> 'data' -> 'dependencies', v_event -> 'data' -> 'add')) d where 'task:' || d <> all (v_new));
+    end if;
+  end loop;
+  if cardinality(v_projects) > 0 then
+    perform from public.projects p where p.tenant_id = actor.tenant_id and p.id = any (v_projects) order by p.id for no key update;
+  end if;
+  if cardinality(v_tasks) > 0 then
+    perform from public.tasks t where t.tenant_id = actor.tenant_id and t.id = any (v_tasks || array(
+        select d.task_id from app.task_dependencies d where d.tenant_id = actor.tenant_id and d.depends_on = any (v_tasks)))
+      order by t.id for no key update;
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.meets(condition jsonb, payload jsonb, priority text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select condition is null or not exists (
+    select from jsonb_each(condition) c
+    where not c.value ? coalesce(case c.key when 'priority' then priority else payload ->> c.key end, ''))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.missing_end(tenant_id uuid, last_seq bigint)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select jsonb_build_object('seq', last_seq, 'wrong', 'missing')
+  where last_seq <> (select coalesce(max(e.seq), 0) from public.events e where e.tenant_id = missing_end.tenant_id)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.missing_evidence(task public.tasks, tier text, evidence jsonb)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return (
+    select coalesce(array_agg(format('%s evidence for criterion %s: "%s"%s', tier, c.at, left(c.text, 120),
+        case when best.stale then ' (what there is, is older than the last diff)' else '' end) order by c.at), '{}')
+    from unnest(task.acceptance_criteria) with ordinality c (text, at)
+    left join lateral (
+      select bool_and(g.stale) as stale, max(app.tier_rank(g.tier)) filter (where not g.stale) as rank
+      from app.graded_evidence(task, coalesce(evidence, '[]')) g where g.criterion = c.at) best on true
+    where coalesce(best.rank, 0) < app.tier_rank(tier));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.my_tenants()
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  select m.tenant_id from public.memberships m where m.user_id = (select auth.uid())
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.new_event(request jsonb, actor app.actor, at timestamp with time zone)
+ RETURNS public.events
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_event public.events;
+  v_id text := substring(request ->> 'stream' from position(':' in request ->> 'stream') + 1);
+  v_category text := split_part(request ->> 'stream', ':', 1);
+begin
+  v_event.event_type := coalesce(request ->> 'type', '');
+  v_event.payload := coalesce(request -> 'data', '{}');
+  if jsonb_typeof(v_event.payload) <> 'object' or split_part(v_event.event_type, '.', 1) is distinct from v_category then
+    perform app.fail('invalid_input', format('An event has a stream, a type of the stream''s category and data; %s on %s is none.', left(v_event.event_type, 80), left(coalesce(request ->> 'stream', 'null'), 80)));
+  end if;
+  perform app.check_data(v_event.event_type, v_event.payload);
+  if app.as_uuid(v_id) is null then
+    v_id := case v_category when 'task' then app.find_task_id(v_id, actor.tenant_id) when 'project' then (app.find_project(v_id, actor)).id end;
+    if v_id is null then
+      perform app.fail('invalid_input', format('%s is not a stream.', left(request ->> 'stream', 80)));
+    end if;
+  end if;
+  v_event.tenant_id := actor.tenant_id;
+  v_event.id := app.uuid_v7();
+  v_event.user_id := actor.user_id;
+  v_event.created_at := at;
+  v_event.stream := v_category || ':' || lower(v_id);
+  v_event.actor := jsonb_strip_nulls(jsonb_build_object('user', actor.user_id, 'agent', actor.agent, 'client', actor.client));
+  v_event.causation_id := (request ->> 'causation')::uuid;
+  select t.schema_version into v_event.schema_version from app.event_types t
+    where t.event_type = v_event.event_type and (not t.internal or v_event.causation_id is not null);
+  if not found then
+    perform app.fail('forbidden', format('%s is recorded by the door itself, not by callers.', v_event.event_type));
+  end if;
+  return v_event;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.next_version(current bigint, expect jsonb, what text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if expect ->> 'version' is not null and expect ->> 'version' <> coalesce(current, 0)::text then
+    perform app.fail('version_conflict', format('The %s is at version %s, not %s.', what, coalesce(current, 0), left(expect ->> 'version', 20)),
+      jsonb_build_object('version', coalesce(current, 0)), 'Read it again, look at what changed, then repeat with the new version.');
+  end if;
+  return coalesce(current, 0) + 1;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.nothing_ready(project public.projects, filters jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_counts jsonb := app.project_brief(project) -> 'tasks';
+  v_next timestamptz;
+begin
+  select min(l.expires_at) into v_next from public.task_leases l where l.tenant_id = project.tenant_id and l.project_id = project.id;
+  return jsonb_strip_nulls(jsonb_build_object('task', null, 'project', project.slug, 'counts', v_counts, 'next_expiry', v_next, 'hint', case
+    when filters <> '{}' and (v_counts ->> 'ready')::integer > 0 then 'Other tasks are ready: claim without the filters.'
+    when (v_counts ->> 'in_progress')::integer > 0 then 'All that is ready is held. Wait with wait_for_events, or plan more with create_tasks.'
+    when (v_counts ->> 'blocked')::integer > 0 then 'What is left is blocked: list_tasks with status blocked shows why.'
+    when (v_counts ->> 'pending')::integer > 0 then 'Pending tasks wait for others: list_tasks with status pending shows for which.'
+    else 'Nothing is left to do. Save a checkpoint, or plan more with create_tasks.' end));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.now()
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+AS $function$ select clock_timestamp() $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.open_dependency_counts(tenant_id uuid)
+ RETURNS TABLE(task_id uuid, n integer)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select t.id, count(*)::integer from public.tasks t, unnest(t.dependencies) d
+    join public.tasks x on x.tenant_id = open_dependency_counts.tenant_id and x.id = d
+    where t.tenant_id = open_dependency_counts.tenant_id and x.status <> 'completed' group by t.id
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.open_questions(project public.projects, size integer)
+ RETURNS SETOF public.events
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select q.* from public.events q
+    where q.tenant_id = project.tenant_id and q.project_id = project.id and q.payload ? 'kind' and q.payload ->> 'kind' = 'question'
+      and not exists (select from public.events a where a.tenant_id = project.tenant_id and a.project_id = project.id and a.payload ? 'kind'
+        and a.payload ->> 'kind' = 'answer' and a.seq > q.seq and a.payload ->> 'answers' = q.id::text)
+    order by q.seq desc limit size
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.out_of_scope(scope jsonb, files text[])
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select array_agg(f) from unnest(files) f
+  where (scope ? 'paths' and not exists (select from jsonb_array_elements_text(scope -> 'paths') g where app.glob_matches(f, g)))
+    or (scope ? 'project_paths' and not exists (select from jsonb_array_elements_text(scope -> 'project_paths') g where app.glob_matches(f, g)))
+    or exists (select from jsonb_array_elements_text(scope -> 'deny') g where app.glob_matches(f, g))
+    or f ~ '(^|/)\.\.(/|$)'
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.page(name text, items jsonb[], size integer, question text, id_path text[], at_path text[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return jsonb_strip_nulls(jsonb_build_object(name, to_jsonb(coalesce(items[:size], '{}')),
+    'next_cursor', case when cardinality(items) > size then app.encode_cursor(
+      jsonb_build_object('of', question, 'id', items[size] #> id_path, 'at', items[size] #> at_path)) end));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.page_size(asked integer, most integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if asked not between 1 and most then
+    perform app.fail('invalid_input', format('page_size is %s; allowed is 1 to %s.', asked, most), jsonb_build_object('field', 'page_size'));
+  end if;
+  return asked;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.payload_hash(payload jsonb)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  return sha256(convert_to(payload::text, 'UTF8'));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.prepare_task(task public.tasks, event public.events, project public.projects)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_payload jsonb := event.payload;
+  v_key text;
+  v_number integer;
+begin
+  foreach v_key in array array['dependencies', 'add', 'remove'] loop
+    if v_payload ? v_key then
+      v_payload := jsonb_set(v_payload, array[v_key], coalesce((select jsonb_agg(distinct app.find_task_id(x, event.tenant_id))
+        from jsonb_array_elements_text(v_payload -> v_key) x), '[]'));
+    end if;
+  end loop;
+  foreach v_key in array array['parent', 'discovered_from', 'dependency'] loop
+    if v_payload ->> v_key is not null then
+      v_payload := jsonb_set(v_payload, array[v_key], to_jsonb(app.find_task_id(v_payload ->> v_key, event.tenant_id)));
+    end if;
+  end loop;
+  case event.event_type
+    when 'task.created' then
+      select coalesce(max(t.number), 0) + 1 into v_number from public.tasks t where t.tenant_id = project.tenant_id and t.project_id = project.id;
+      v_payload := v_payload - 'project' || jsonb_build_object('project_id', project.id, 'number', v_number, 'ref', project.slug || '-' || v_number);
+    when 'task.claimed' then
+      if task.status = 'in_progress' and app.lease_expires_at(task) <= event.created_at then
+        v_payload := v_payload || '{"lapsed": true}';
+      end if;
+    when 'task.released' then
+      v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token, 'exhausted',
+        case when v_payload ->> 'outcome' = 'failed' and task.attempts + 1 >= (project.rules ->> 'attempts_max')::integer then true end));
+    when 'task.completed' then v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token));
+    when 'task.noted' then v_payload := app.resolve_answer(event);
+    else
+  end case;
+  return v_payload;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.priority_rank(priority text)
+ RETURNS smallint
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select (case priority when 'critical' then 0 when 'high' then 1 when 'medium' then 2 else 3 end)::smallint
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.project_brief(project public.projects)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_counts app.task_counts;
+begin
+  select * into v_counts from app.task_counts c where c.tenant_id = project.tenant_id and c.project_id = project.id;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'id', project.id, 'slug', project.slug, 'name', project.name, 'description', nullif(project.description, ''),
+    'archived_at', project.archived_at, 'updated_at', project.updated_at,
+    'tasks', jsonb_build_object('pending', coalesce(v_counts.pending, 0), 'ready', coalesce(v_counts.ready, 0),
+      'in_progress', coalesce(v_counts.in_progress, 0), 'blocked', coalesce(v_counts.blocked, 0),
+      'completed', coalesce(v_counts.completed, 0), 'cancelled', coalesce(v_counts.cancelled, 0))));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.project_dependencies(task public.tasks)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  delete from app.task_dependencies e where e.tenant_id = task.tenant_id and e.task_id = task.id and e.depends_on <> all (task.dependencies);
+  insert into app.task_dependencies (tenant_id, task_id, depends_on)
+    select task.tenant_id, task.id, d from unnest(task.dependencies) d on conflict do nothing;
+  return (select count(*) from public.tasks d where d.tenant_id = task.tenant_id and d.id = any (task.dependencies) and d.status <> 'completed');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.provision_user(user_id uuid, name text, email text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform set_config('app.user_id', provision_user.user_id::text, true);
+  perform set_config('app.tenant_id', provision_user.user_id::text, true);
+  insert into public.users (id, name, email) values (provision_user.user_id, provision_user.name, provision_user.email) on conflict do nothing;
+  insert into public.tenants (id, name) values (provision_user.user_id, provision_user.name) on conflict do nothing;
+  insert into app.positions (tenant_id) values (provision_user.user_id) on conflict do nothing;
+  insert into public.memberships (tenant_id, user_id, role) values (provision_user.user_id, provision_user.user_id, 'owner') on conflict do nothing;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.read_events(tenant_id uuid, project_id uuid, task_id uuid, filters jsonb, after_seq bigint, before_seq bigint, rising boolean, size integer)
+ RETURNS public.events[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_before bigint := coalesce(before_seq, 9223372036854775807);
+begin
+  if read_events.task_id is not null then
+    return case when rising
+      then array(select e from public.events e where e.tenant_id = read_events.tenant_id and e.task_id = read_events.task_id and e.seq > after_seq and e.seq < v_before
+        and app.event_passes(e.event_type, e.payload, filters) order by e.seq limit size)
+      else array(select e from public.events e where e.tenant_id = read_events.tenant_id and e.task_id = read_events.task_id and e.seq > after_seq and e.seq < v_before
+        and app.event_passes(e.event_type, e.payload, filters) order by e.seq desc limit size) end;
+  elsif read_events.project_id is not null then
+    return case when rising
+      then array(select e from public.events e where e.tenant_id = read_events.tenant_id and e.project_id = read_events.project_id and e.seq > after_seq and e.seq < v_before
+        and app.event_passes(e.event_type, e.payload, filters) order by e.seq limit size)
+      else array(select e from public.events e where e.tenant_id = read_events.tenant_id and e.project_id = read_events.project_id and e.seq > after_seq and e.seq < v_before
+        and app.event_passes(e.event_type, e.payload, filters) order by e.seq desc limit size) end;
+  end if;
+  return case when rising
+    then array(select e from public.events e where e.tenant_id = read_events.tenant_id and e.seq > after_seq and e.seq < v_before
+      and app.event_passes(e.event_type, e.payload, filters) order by e.seq limit size)
+    else array(select e from public.events e where e.tenant_id = read_events.tenant_id and e.seq > after_seq and e.seq < v_before
+      and app.event_passes(e.event_type, e.payload, filters) order by e.seq desc limit size) end;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.ready_tasks(project public.projects, size integer)
+ RETURNS SETOF public.tasks
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select t.* from public.tasks t where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'pending' and t.open_dependencies = 0
+    order by app.priority_rank(t.priority), t.number limit size
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.rebuild(tenant_id uuid, streams text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_model app.read_models;
+begin
+  for v_model in select * from app.read_models order by place loop
+    execute format(
+      'insert into public.%1$I select r.* from app.folded($1, $2, null, null, $3) f
+         cross join lateral jsonb_populate_record(null::public.%1$I, f.state) r
+       on conflict (tenant_id, id) do update set %2$s', v_model.table_name,
+      (select string_agg(format('%1$I = excluded.%1$I', a.attname), ', ') from pg_catalog.pg_attribute a
+        where a.attrelid = format('public.%I', v_model.table_name)::regclass and a.attnum > 0 and not a.attisdropped and a.attname <> 'open_dependencies'))
+      using v_model.category, tenant_id, streams;
+  end loop;
+  perform app.rebuild_links(tenant_id);
+  perform app.rebuild_search(tenant_id, streams);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.rebuild_links(tenant_id uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  delete from app.task_dependencies e where e.tenant_id = rebuild_links.tenant_id;
+  insert into app.task_dependencies (tenant_id, task_id, depends_on)
+    select t.tenant_id, t.id, d from public.tasks t, unnest(t.dependencies) d where t.tenant_id = rebuild_links.tenant_id;
+  update public.tasks t set open_dependencies = coalesce(o.n, 0)
+    from public.tasks s left join app.open_dependency_counts(rebuild_links.tenant_id) o on o.task_id = s.id
+    where s.tenant_id = rebuild_links.tenant_id and t.tenant_id = s.tenant_id and t.id = s.id and t.open_dependencies <> coalesce(o.n, 0);
+  delete from app.task_counts c where c.tenant_id = rebuild_links.tenant_id;
+  insert into app.task_counts select * from app.counted_tasks(rebuild_links.tenant_id);
+  delete from public.task_leases l where l.tenant_id = rebuild_links.tenant_id and not exists (
+    select from public.tasks t where t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.rebuild_search(tenant_id uuid, streams text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_ids uuid[] := array(select app.stream_id(s) from unnest(streams) s);
+begin
+  perform app.index_task(t) from public.tasks t where t.tenant_id = rebuild_search.tenant_id and (streams is null or t.id = any (v_ids));
+  perform app.index_project(p) from public.projects p where p.tenant_id = rebuild_search.tenant_id and (streams is null or p.id = any (v_ids));
+  perform app.index_decision(d) from public.decisions d where d.tenant_id = rebuild_search.tenant_id and (streams is null or d.id = any (v_ids));
+  perform app.index_checkpoint(c) from public.checkpoints c where c.tenant_id = rebuild_search.tenant_id and (streams is null or c.id = any (v_ids));
+  perform app.index_artifact(a) from public.artifacts a where a.tenant_id = rebuild_search.tenant_id and (streams is null or a.id = any (v_ids));
+  perform app.index_event(e) from public.events e where e.tenant_id = rebuild_search.tenant_id and (streams is null or e.stream = any (streams));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.recall(actor app.actor, command jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_key app.idempotency_keys;
+begin
+  if command ->> 'key' is null then
+    return null;
+  end if;
+  if char_length(command ->> 'key') not between 1 and 200 then
+    perform app.fail('invalid_input', 'idempotency_key has 1 to 200 characters.', jsonb_build_object('field', 'idempotency_key'));
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', actor.tenant_id, actor.user_id, command ->> 'key'), 0));
+  select * into v_key from app.idempotency_keys k
+    where k.tenant_id = actor.tenant_id and k.user_id = actor.user_id and k.key = command ->> 'key';
+  if not found then
+    return null;
+  end if;
+  if v_key.fingerprint <> coalesce(command ->> 'fingerprint', '') then
+    perform app.fail('idempotency_mismatch', 'This idempotency_key was used before for another request.', null,
+      'Use a new key for a new request; repeat the request unchanged to get its first answer again.');
+  end if;
+  return v_key.result;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.record_events(pending public.events[])
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_event public.events;
+  v_seq bigint;
+  v_head bytea;
+  v_project uuid;
+begin
+  update app.positions p set seq = p.seq + cardinality(pending)
+    where p.tenant_id = pending[1].tenant_id returning p.seq - cardinality(pending) into strict v_seq;
+  foreach v_event in array pending loop
+    if v_head is null or v_event.project_id is distinct from v_project then
+      v_project := v_event.project_id;
+      v_head := app.chain_head(v_event.tenant_id, v_project);
+    end if;
+    v_seq := v_seq + 1;
+    v_event.seq := v_seq;
+    v_event.prev_hash := v_head;
+    v_event.payload_hash := app.payload_hash(v_event.payload);
+    v_event.hash := app.event_hash(v_event);
+    v_head := v_event.hash;
+    insert into public.events select v_event.*;
+  end loop;
+  return v_seq;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.refuse_archived(project public.projects)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if project.archived_at is not null then
+    perform app.fail('illegal_transition', format('The project %s is archived.', project.slug), null, 'Call unarchive_project first.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.refuse_rewrite()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if tg_op <> 'TRUNCATE' and current_user = 'cairn_keeper' then
+    return case tg_op when 'DELETE' then old else new end;
+  end if;
+  perform app.fail('forbidden', format('The log is append-only: %s of events is not possible.', lower(tg_op)),
+    null, 'To hide a leaked secret use redact_event; to move old events away use cairn events archive.');
+  return null;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.remember(actor app.actor, command jsonb, result jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if command ->> 'key' is not null then
+    insert into app.idempotency_keys (tenant_id, user_id, key, fingerprint, result, created_at)
+      values (actor.tenant_id, actor.user_id, command ->> 'key', coalesce(command ->> 'fingerprint', ''), result, app.now());
+  end if;
+  return result;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.resolve_answer(event public.events)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor;
+begin
+  if not event.payload ? 'answers' then
+    return event.payload;
+  end if;
+  v_actor.tenant_id := event.tenant_id;
+  return event.payload || jsonb_build_object('answers', (app.find_event(event.payload ->> 'answers', v_actor)).id);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.role_rank(role text)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case role when 'owner' then 4 when 'admin' then 3 when 'member' then 2 when 'viewer' then 1 else 0 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.scope_of(task public.tasks)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_rules jsonb := (select p.rules from public.projects p where p.tenant_id = task.tenant_id and p.id = task.project_id);
+begin
+  return case when v_rules ? 'scope' or task.constraints <> '{}' then app.effective_scope(v_rules, task.constraints) end;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.search_vector(kind text, tenant_id uuid, project_id uuid, content text)
+ RETURNS tsvector
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  return array_to_tsvector(array['=t' || tenant_id, '=p' || project_id, '=k' || kind])
+    || to_tsvector('pg_catalog.english', left(content, 30000));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.searchable_text(event public.events)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  return nullif(concat_ws(' ', case when event.event_type like '%.noted' then event.payload ->> 'text' end, event.payload ->> 'reason',
+    case when event.event_type = 'task.completed' then concat_ws(' ', event.payload ->> 'summary', jsonb_path_query_array(event.payload, '$.evidence[*].note')) end), '');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.session_full(session public.agent_sessions)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select jsonb_strip_nulls(jsonb_build_object('id', session.id, 'summary', session.summary, 'snapshot', session.snapshot,
+    'created_at', session.created_at, 'updated_at', session.updated_at))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.stream_id(stream text)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select split_part(stream, ':', 2)::uuid
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.take_snapshot(project public.projects)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return (
+    select jsonb_build_object(
+      'tasks', app.project_brief(project) -> 'tasks',
+      'locks', (select coalesce(jsonb_agg(jsonb_build_object('task', l.ref, 'by', l.locked_by, 'since', l.locked_at)), '[]') from (
+        select t.* from public.tasks t where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'in_progress' order by t.number limit 50) l),
+      'position', (select p.seq from app.positions p where p.tenant_id = project.tenant_id)));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.task_brief(task public.tasks)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'ref', task.ref, 'title', task.title, 'status', task.status, 'priority', task.priority,
+    'ready', app.is_ready(task) = 1 or task.status = 'in_progress' and app.lease_expires_at(task) <= app.now(),
+    'locked_by', task.locked_by, 'locked_until', app.lease_expires_at(task),
+    'open_dependencies', nullif(task.open_dependencies, 0), 'blocked_reason', left(task.blocked_reason, 300), 'warning', left(task.warning, 300),
+    'attempts', nullif(task.attempts, 0), 'completed_at', task.completed_at,
+    'parent', case when task.parent_id is not null then
+      (select p.ref from public.tasks p where p.tenant_id = task.tenant_id and p.id = task.parent_id) end));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.task_full(task public.tasks)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_task jsonb := app.task_brief(task) || jsonb_strip_nulls(jsonb_build_object(
+    'id', task.id, 'project', left(task.ref, length(task.ref) - length(task.number::text) - 1), 'version', task.version,
+    'description', nullif(task.description, ''), 'acceptance_criteria', to_jsonb(task.acceptance_criteria), 'dependencies', '[]'::jsonb,
+    'constraints', nullif(task.constraints, '{}'), 'scope', app.scope_of(task), 'summary', task.summary,
+    'last_outcome', task.last_outcome, 'last_reason', task.last_reason, 'last_agent', task.last_agent,
+    'approved_at', task.approved_at, 'created_at', task.created_at, 'updated_at', task.updated_at));
+begin
+  if task.dependencies <> '{}' then
+    v_task := v_task || jsonb_build_object('dependencies', (
+      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('ref', d.ref, 'title', d.title, 'status', d.status, 'outcome', left(d.summary, 500))) order by d.number)
+      from public.tasks d where d.tenant_id = task.tenant_id and d.id = any (task.dependencies)));
+  end if;
+  if task.discovered_from is not null then
+    v_task := v_task || jsonb_build_object('discovered_from', (select d.ref from public.tasks d where d.tenant_id = task.tenant_id and d.id = task.discovered_from));
+  end if;
+  if task.evidence <> '[]' then
+    v_task := v_task || jsonb_build_object('evidence', (
+      select jsonb_agg(jsonb_strip_nulls(to_jsonb(g) || jsonb_build_object('stale', nullif(g.stale, false)))) from app.graded_evidence(task, task.evidence) g));
+  end if;
+  if task.status = 'pending' and task.open_dependencies > 0 then
+    v_task := v_task || jsonb_build_object('waiting_for', app.waiting_for(task));
+  end if;
+  return v_task;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.task_passes(task public.tasks, filters jsonb, actor app.actor)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (not filters ? 'status' or filters -> 'status' ? task.status)
+    and (not filters ? 'priority' or filters -> 'priority' ? task.priority)
+    and (not filters ? 'parent' or task.parent_id = (filters ->> 'parent')::uuid)
+    and (not filters ? 'query' or position(lower(filters ->> 'query') in lower(task.title)) > 0)
+    and (not coalesce((filters ->> 'mine')::boolean, false)
+      or task.locked_by_user = actor.user_id and task.locked_by = coalesce(actor.agent, actor.client, 'user'))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.tasks_by_status(project public.projects, status text, size integer)
+ RETURNS SETOF public.tasks
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select t.* from public.tasks t where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = tasks_by_status.status
+    order by t.number limit size
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.tenant()
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select nullif(current_setting('app.tenant_id', true), '')::uuid
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.text_list(value jsonb)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if value is null then
+    return '{}';
+  end if;
+  return array(select x from jsonb_array_elements_text(value) with ordinality e (x, at) order by at);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.tier_rank(tier text)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case tier when 'ci' then 3 when 'observed' then 2 when 'reported' then 1 else 0 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.unlock_task(task public.tasks, status text)
+ RETURNS public.tasks
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  task.status := status;
+  task.locked_at := null;
+  task.locked_by := null;
+  task.locked_by_user := null;
+  task.lock_token := null;
+  task.blocked_reason := null;
+  task.blocked_by := null;
+  task.completed_at := null;
+  return task;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.unmet_gates(task public.tasks, rules jsonb, move text, event public.events)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_require jsonb;
+  v_missing text[] := '{}';
+begin
+  for v_require in select g -> 'require' from jsonb_array_elements(rules -> 'gates') g
+      where g ->> 'on' = move and app.meets(g -> 'when', event.payload, task.priority) loop
+    v_missing := v_missing
+      || array(select format('an artifact of type %s (add_artifact)', a) from jsonb_array_elements_text(v_require -> 'artifacts') a
+           where not exists (select from public.artifacts x where x.tenant_id = task.tenant_id and x.task_id = task.id and x.type = a))
+      || case when v_require ? 'evidence' then app.missing_evidence(task, v_require ->> 'evidence', event.payload -> 'evidence') else '{}' end
+      || case when v_require ? 'decision' and not exists (select from public.decisions d where d.tenant_id = task.tenant_id and d.task_id = task.id)
+           then array['a decision for this task (record_decision with task)'] else '{}' end
+      || case when v_require ? 'approval' and task.approved_at is null then array[format('approval by a person (cairn approve %s)', task.ref)] else '{}' end
+      || case when v_require ? 'clean_scope' and not exists (select from public.artifacts x
+             where x.tenant_id = task.tenant_id and x.task_id = task.id and x.type = 'diff' and cardinality(x.files) > 0)
+           then array['a diff artifact naming its files (add_artifact type diff, files)'] else '{}' end;
+  end loop;
+  return v_missing;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.upcast(event public.events)
+ RETURNS public.events
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return event;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.uuid_v7()
+ RETURNS uuid
+ LANGUAGE sql
+AS $function$
+  select encode(
+    set_bit(set_bit(
+      overlay(uuid_send(gen_random_uuid()) placing
+        substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3) from 1 for 6),
+      52, 1), 53, 1), 'hex')::uuid
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.waiting_for(task public.tasks)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_expires timestamptz;
+begin
+  case task.status
+    when 'pending' then
+      if task.open_dependencies = 0 then
+        return '{}';
+      end if;
+      return array(select format('%s (%s): %s', d.ref, d.status, d.title) from public.tasks d
+        where d.tenant_id = task.tenant_id and d.id = any (task.dependencies) and d.status <> 'completed' order by d.number limit 10);
+    when 'in_progress' then
+      v_expires := app.lease_expires_at(task);
+      if v_expires <= app.now() then
+        return '{}';
+      end if;
+      return array[format('held by %s until %s', task.locked_by, to_char(v_expires at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))];
+    when 'blocked' then return array['blocked: ' || task.blocked_reason];
+    else return array['it is ' || task.status];
+  end case;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.write_project(project public.projects)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into public.projects select project.*
+    on conflict (tenant_id, id) do update set (name, description, rules, version, archived_at, updated_at)
+      = (excluded.name, excluded.description, excluded.rules, excluded.version, excluded.archived_at, excluded.updated_at);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.write_task(task public.tasks)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  update public.tasks t set (title, description, acceptance_criteria, constraints, dependencies, parent_id, status, priority, open_dependencies,
+      blocked_reason, blocked_by, warning, locked_at, locked_by, locked_by_user, lock_token, attempts, last_outcome, last_reason, last_agent,
+      summary, evidence, approved_at, completed_at, version, updated_at)
+    = (task.title, task.description, task.acceptance_criteria, task.constraints, task.dependencies, task.parent_id, task.status, task.priority, task.open_dependencies,
+      task.blocked_reason, task.blocked_by, task.warning, task.locked_at, task.locked_by, task.locked_by_user, task.lock_token, task.attempts, task.last_outcome,
+      task.last_reason, task.last_agent, task.summary, task.evidence, task.approved_at, task.completed_at, task.version, task.updated_at)
+    where t.tenant_id = task.tenant_id and t.id = task.id;
+  if not found then
+    insert into public.tasks select task.*;
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.append_events(events jsonb, command jsonb DEFAULT '{}'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor, 'member');
+  v_result jsonb := app.recall(v_actor, command);
+begin
+  if v_result is not null then
+    return v_result;
+  end if;
+  if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 200 then
+    perform app.fail('invalid_input', 'events is a list of 1 to 200 events.', jsonb_build_object('field', 'events'));
+  end if;
+  if exists (select from jsonb_array_elements(events) e where jsonb_typeof(e) <> 'object' or e ?| array['trigger', 'causation', 'depth', 'project'] or e ->> 'type' = 'task.claimed') then
+    perform app.fail('invalid_input', 'An event has stream, type, data and expect, nothing else; claims are made by claim_task.', jsonb_build_object('field', 'events'));
+  end if;
+  if exists (select from jsonb_array_elements(events) e, jsonb_each_text(case jsonb_typeof(e -> 'expect') when 'object' then e -> 'expect' else '{}' end) x
+      where x.key not in ('version', 'lock_token') or x.value !~ '^[0-9]{1,18}$') then
+    perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.', jsonb_build_object('field', 'expect'));
+  end if;
+  return app.remember(v_actor, command, app.append(events, v_actor));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.claim_task(task text DEFAULT NULL::text, project text DEFAULT NULL::text, filters jsonb DEFAULT '{}'::jsonb, ttl_seconds integer DEFAULT 3600, take_over boolean DEFAULT false, command jsonb DEFAULT '{}'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor, 'member');
+  v_result jsonb := app.recall(v_actor, command);
+  v_filters jsonb;
+  v_project public.projects;
+  v_id uuid;
+begin
+  if v_result is not null then
+    return v_result;
+  end if;
+  if ttl_seconds not between 1 and 86400 then
+    perform app.fail('invalid_input', format('ttl_seconds is %s; allowed is 1 to 86400.', ttl_seconds), jsonb_build_object('field', 'ttl_seconds'));
+  end if;
+  if task is not null then
+    v_id := app.find_task_id(task, v_actor.tenant_id);
+  else
+    v_filters := app.check_filters(filters, v_actor.tenant_id, 'priority', 'parent', 'query');
+    v_project := app.find_project(project, v_actor);
+    perform app.refuse_archived(v_project);
+    v_id := app.lock_next_task(v_project, v_filters, v_actor);
+    if v_id is null then
+      return app.nothing_ready(v_project, v_filters);
+    end if;
+  end if;
+  v_result := app.append(jsonb_build_array(jsonb_build_object('stream', 'task:' || v_id, 'type', 'task.claimed',
+    'data', jsonb_strip_nulls(jsonb_build_object('ttl_seconds', ttl_seconds, 'take_over', nullif(take_over, false))))), v_actor);
+  return app.remember(v_actor, command, app.claim_briefing(v_result -> 'events' -> 0 -> 'state', v_id, v_actor));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.compare_checkpoint(checkpoint text DEFAULT NULL::text, project text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_checkpoint public.checkpoints := app.find_checkpoint(checkpoint, project, v_actor);
+begin
+  return jsonb_build_object('checkpoint', app.checkpoint_brief(v_checkpoint),
+    'changed', app.changes_since(app.find_project(v_checkpoint.project_id::text, v_actor), app.checkpoint_position(v_checkpoint)),
+    'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.export_events(project text DEFAULT NULL::text, after_seq bigint DEFAULT 0, page_size integer DEFAULT 500, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 1000);
+  v_found public.events[] := app.read_events(v_actor.tenant_id, v_project, null, '{}', after_seq, null, true, v_size);
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'next_seq', case when cardinality(v_found) = v_size then (v_found[v_size]).seq end))
+    || jsonb_build_object('events', (select coalesce(jsonb_agg(to_jsonb(v_found[i]) - 'tenant_id' order by i), '[]') from generate_series(1, cardinality(v_found)) i));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.extend_lock(task text, lock_token bigint, ttl_seconds integer DEFAULT 3600, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor, 'member');
+  v_id uuid := app.find_task_id(task, v_actor.tenant_id);
+  v_task public.tasks;
+  v_event public.events;
+  v_until timestamptz;
+begin
+  if ttl_seconds not between 1 and 86400 then
+    perform app.fail('invalid_input', format('ttl_seconds is %s; allowed is 1 to 86400.', ttl_seconds), jsonb_build_object('field', 'ttl_seconds'));
+  end if;
+  select * into v_task from public.tasks t
+    where t.tenant_id = v_actor.tenant_id and t.id = v_id for no key update;
+  v_event.created_at := app.now();
+  perform app.check_holder(v_task, v_event, jsonb_build_object('lock_token', lock_token), app.lease_expires_at(v_task), v_actor.role);
+  v_until := v_event.created_at + make_interval(secs => extend_lock.ttl_seconds);
+  insert into public.task_leases as l (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at)
+    values (v_task.tenant_id, v_task.id, v_task.project_id, v_task.lock_token, extend_lock.ttl_seconds, v_until)
+    on conflict (tenant_id, task_id) do update set ttl_seconds = excluded.ttl_seconds, expires_at = excluded.expires_at;
+  return jsonb_build_object('ref', v_task.ref, 'lock_token', v_task.lock_token, 'locked_until', v_until);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.get_checkpoint(checkpoint text DEFAULT NULL::text, project text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_checkpoint public.checkpoints := app.find_checkpoint(checkpoint, project, v_actor);
+begin
+  return app.checkpoint_full(v_checkpoint, (app.find_project(v_checkpoint.project_id::text, v_actor)).slug);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.get_project(project text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_project public.projects := app.find_project(project, v_actor);
+  v_checkpoint public.checkpoints := app.latest_checkpoint(v_project);
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'project', app.project_brief(v_project) || jsonb_build_object('rules', v_project.rules, 'version', v_project.version),
+    'checkpoint', case when v_checkpoint.id is not null then app.checkpoint_brief(v_checkpoint) end,
+    'in_progress', (select coalesce(jsonb_agg(app.task_brief(t)), '[]') from app.tasks_by_status(v_project, 'in_progress', 10) t),
+    'ready', (select coalesce(jsonb_agg(app.task_brief(t)), '[]') from app.ready_tasks(v_project, 10) t),
+    'decisions', (select coalesce(jsonb_agg(app.decision_brief(d)), '[]') from (select * from public.decisions x
+      where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null order by x.created_at desc limit 5) d),
+    'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.get_state(project text DEFAULT NULL::text, seq bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT NULL::timestamp with time zone, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_project public.projects := app.find_project(project, v_actor);
+  v_seq bigint := coalesce(seq, case when at is not null then (
+    select coalesce(max(e.seq), 0) from public.events e where e.tenant_id = v_actor.tenant_id and e.project_id = v_project.id and e.created_at <= get_state.at)
+    else (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id) end);
+  v_state jsonb := (select f.state from app.folded('project', v_actor.tenant_id, v_project.id, v_seq, null) f);
+begin
+  if v_state is null then
+    perform app.fail('not_found', format('The project %s did not exist then.', v_project.slug), null, 'Its timeline (list_events) shows its first position.');
+  end if;
+  return (
+    with tasks as materialized (select f.state as t from app.folded('task', v_actor.tenant_id, v_project.id, v_seq, null) f)
+    select jsonb_build_object('project', jsonb_strip_nulls(jsonb_build_object('slug', v_state -> 'slug', 'name', v_state -> 'name', 'description', nullif(v_state ->> 'description', ''),
+        'rules', v_state -> 'rules', 'archived_at', v_state -> 'archived_at')),
+      'position', v_seq, 'total', (select count(*) from tasks),
+      'counts', (select coalesce(jsonb_object_agg(c.status, c.n), '{}') from (select x.t ->> 'status' as status, count(*) as n from tasks x group by 1) c),
+      'tasks', (select coalesce(jsonb_agg(o.brief order by o.number), '[]') from (
+        select (x.t ->> 'number')::integer as number, jsonb_strip_nulls(jsonb_build_object('ref', x.t -> 'ref', 'title', x.t -> 'title', 'status', x.t -> 'status',
+          'priority', x.t -> 'priority', 'locked_by', x.t -> 'locked_by', 'blocked_reason', x.t -> 'blocked_reason')) as brief
+        from tasks x order by 1 limit 200) o)));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.get_task(task text, timeline_size integer DEFAULT 10, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_task public.tasks := app.find_task(task, v_actor.tenant_id);
+begin
+  if timeline_size not between 0 and 100 then
+    perform app.fail('invalid_input', format('timeline_size is %s; allowed is 0 to 100.', timeline_size), jsonb_build_object('field', 'timeline_size'));
+  end if;
+  return app.task_full(v_task) || jsonb_build_object(
+    'dependents', app.dependents(v_task),
+    'artifacts', (select coalesce(jsonb_agg(app.artifact_full(a) - 'task' order by a.created_at desc), '[]') from (
+      select * from public.artifacts x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.created_at desc limit 20) a),
+    'timeline', (select coalesce(jsonb_agg(app.event_brief(e) - 'task' order by e.seq desc), '[]') from (
+      select * from public.events x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.seq desc limit timeline_size) e));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.import_events(events jsonb, actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor, 'admin');
+  v_event public.events;
+  v_known bytea;
+  v_streams text[] := '{}';
+  v_seq bigint;
+  v_source bigint;
+begin
+  if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 5000 then
+    perform app.fail('invalid_input', 'events is a list of 1 to 5000 events.');
+  end if;
+  select p.seq into v_seq from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
+  for v_event in select r.* from jsonb_array_elements(events) with ordinality e (item, at)
+      cross join lateral jsonb_populate_record(null::public.events, case jsonb_typeof(e.item) when 'object' then e.item else '{}' end) r order by e.at loop
+    v_source := v_event.seq;
+    v_event.tenant_id := v_actor.tenant_id;
+    select e.hash into v_known from public.events e where e.tenant_id = v_actor.tenant_id and e.stream = v_event.stream and e.version = v_event.version;
+    continue when v_known = v_event.hash;
+    perform app.check_imported(v_event, v_source);
+    v_seq := v_seq + 1;
+    v_event.seq := v_seq;
+    insert into public.users (id, name) values (v_event.user_id, 'imported') on conflict (id) do nothing;
+    insert into public.events select v_event.*;
+    v_streams := v_streams || v_event.stream;
+  end loop;
+  update app.positions p set seq = v_seq where p.tenant_id = v_actor.tenant_id;
+  if cardinality(v_streams) > 0 then
+    perform app.rebuild(v_actor.tenant_id, array(select distinct s from unnest(v_streams) s));
+  end if;
+  return jsonb_build_object('imported', cardinality(v_streams), 'skipped', jsonb_array_length(events) - cardinality(v_streams), 'position', v_seq);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_artifacts(task text, cursor text DEFAULT NULL::text, page_size integer DEFAULT 20, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_task uuid := app.find_task_id(task, v_actor.tenant_id);
+  v_size integer := app.page_size(page_size, 100);
+  v_after jsonb := app.decode_cursor(cursor, 'artifacts ' || v_task);
+  v_found jsonb[];
+begin
+  select array_agg(app.artifact_full(a) order by a.created_at desc, a.id desc) into v_found from (
+    select * from public.artifacts x where x.tenant_id = v_actor.tenant_id and x.task_id = v_task
+      and (v_after is null or (x.created_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+    order by x.created_at desc, x.id desc limit v_size + 1) a;
+  return app.page('artifacts', v_found, v_size, 'artifacts ' || v_task, '{id}', '{created_at}');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_checkpoints(project text DEFAULT NULL::text, cursor text DEFAULT NULL::text, page_size integer DEFAULT 20, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_project uuid := (app.find_project(project, v_actor)).id;
+  v_size integer := app.page_size(page_size, 100);
+  v_after jsonb := app.decode_cursor(cursor, 'checkpoints ' || v_project);
+  v_found jsonb[];
+begin
+  select array_agg(app.checkpoint_brief(c) order by c.created_at desc, c.id desc) into v_found from (
+    select * from public.checkpoints x where x.tenant_id = v_actor.tenant_id and x.project_id = v_project
+      and (v_after is null or (x.created_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+    order by x.created_at desc, x.id desc limit v_size + 1) c;
+  return app.page('checkpoints', v_found, v_size, 'checkpoints ' || v_project, '{id}', '{created_at}');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_decisions(project text DEFAULT NULL::text, include_superseded boolean DEFAULT false, cursor text DEFAULT NULL::text, page_size integer DEFAULT 20, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_project uuid := (app.find_project(project, v_actor)).id;
+  v_size integer := app.page_size(page_size, 100);
+  v_after jsonb := app.decode_cursor(cursor, 'decisions ' || v_project);
+  v_found jsonb[];
+begin
+  select array_agg(app.decision_full(d) order by d.created_at desc, d.id desc) into v_found from (
+    select * from public.decisions x where x.tenant_id = v_actor.tenant_id and x.project_id = v_project
+      and (include_superseded or x.superseded_by is null)
+      and (v_after is null or (x.created_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+    order by x.created_at desc, x.id desc limit v_size + 1) d;
+  return app.page('decisions', v_found, v_size, 'decisions ' || v_project, '{id}', '{created_at}');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_events(project text DEFAULT NULL::text, task text DEFAULT NULL::text, filters jsonb DEFAULT '{}'::jsonb, after_seq bigint DEFAULT NULL::bigint, before_seq bigint DEFAULT NULL::bigint, cursor text DEFAULT NULL::text, page_size integer DEFAULT 20, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_filters jsonb := app.check_filters(filters, v_actor.tenant_id, 'types', 'kinds', 'include_data');
+  v_task uuid := case when task is not null then app.find_task_id(task, v_actor.tenant_id) end;
+  v_project uuid := case when task is null and project is not null then (app.find_project(project, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := md5(concat_ws(' ', v_task, v_project, v_filters, after_seq is not null));
+  v_cursor bigint := app.decode_cursor(cursor, v_question) ->> 'seq';
+  v_rising boolean := after_seq is not null;
+  v_found public.events[];
+  v_position bigint := (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id);
+begin
+  v_found := app.read_events(v_actor.tenant_id, v_project, v_task, v_filters,
+    case when v_rising then greatest(after_seq, v_cursor) else 0 end, case when v_rising then before_seq else least(before_seq, v_cursor) end, v_rising, v_size + 1);
+  return jsonb_strip_nulls(jsonb_build_object('position', v_position,
+    'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'seq', (v_found[v_size]).seq)) end,
+    'events', (select coalesce(jsonb_agg(app.event_brief(v_found[i]) || case when coalesce((v_filters ->> 'include_data')::boolean, false)
+        then jsonb_build_object('data', (app.upcast(v_found[i])).payload) else '{}' end order by i), '[]')
+      from generate_series(1, least(v_size, cardinality(v_found))) i)));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_projects(include_archived boolean DEFAULT false, cursor text DEFAULT NULL::text, page_size integer DEFAULT 20, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_size integer := app.page_size(page_size, 100);
+  v_after jsonb := app.decode_cursor(cursor, 'projects');
+  v_found jsonb[];
+begin
+  select array_agg(app.project_brief(p) order by p.updated_at desc, p.id desc) into v_found from (
+    select * from public.projects x where x.tenant_id = v_actor.tenant_id and (include_archived or x.archived_at is null)
+      and (v_after is null or (x.updated_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+    order by x.updated_at desc, x.id desc limit v_size + 1) p;
+  return app.page('projects', v_found, v_size, 'projects', '{id}', '{updated_at}');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_sessions(project text DEFAULT NULL::text, cursor text DEFAULT NULL::text, page_size integer DEFAULT 5, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_project uuid := (app.find_project(project, v_actor)).id;
+  v_size integer := app.page_size(page_size, 100);
+  v_after jsonb := app.decode_cursor(cursor, 'sessions ' || v_project);
+  v_found jsonb[];
+begin
+  select array_agg(app.session_full(s) order by s.updated_at desc, s.id desc) into v_found from (
+    select * from public.agent_sessions x where x.tenant_id = v_actor.tenant_id and x.project_id = v_project
+      and (v_after is null or (x.updated_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+    order by x.updated_at desc, x.id desc limit v_size + 1) s;
+  return app.page('sessions', v_found, v_size, 'sessions ' || v_project, '{id}', '{updated_at}');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_tasks(project text DEFAULT NULL::text, filters jsonb DEFAULT '{}'::jsonb, cursor text DEFAULT NULL::text, page_size integer DEFAULT 20, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_project public.projects := app.find_project(project, v_actor);
+  v_filters jsonb := app.check_filters(filters, v_actor.tenant_id, 'status', 'priority', 'ready', 'mine', 'parent', 'query');
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := md5(v_project.id || v_filters::text);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+  v_found public.tasks[];
+begin
+  if coalesce((v_filters ->> 'ready')::boolean, false) then
+    v_found := array(select t from public.tasks t
+      where t.tenant_id = v_project.tenant_id and t.project_id = v_project.id and t.status = 'pending' and t.open_dependencies = 0
+        and app.task_passes(t, v_filters, v_actor)
+        and (v_after is null or (app.priority_rank(t.priority), t.number) > ((v_after ->> 'rank')::smallint, (v_after ->> 'number')::integer))
+      order by app.priority_rank(t.priority), t.number limit v_size + 1);
+  elsif jsonb_array_length(v_filters -> 'status') = 1 or coalesce((v_filters ->> 'mine')::boolean, false) then
+    v_found := array(select t from public.tasks t
+      where t.tenant_id = v_project.tenant_id and t.project_id = v_project.id and t.status = coalesce(v_filters -> 'status' ->> 0, 'in_progress')
+        and app.task_passes(t, v_filters, v_actor) and t.number > coalesce((v_after ->> 'number')::integer, 0)
+      order by t.number limit v_size + 1);
+  else
+    v_found := array(select t from public.tasks t
+      where t.tenant_id = v_project.tenant_id and t.project_id = v_project.id
+        and app.task_passes(t, v_filters, v_actor) and t.number > coalesce((v_after ->> 'number')::integer, 0)
+      order by t.number limit v_size + 1);
+  end if;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'project', v_project.slug, 'counts', app.project_brief(v_project) -> 'tasks',
+    'tasks', (select coalesce(jsonb_agg(app.task_brief(v_found[i]) order by i), '[]') from generate_series(1, least(v_size, cardinality(v_found))) i),
+    'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question,
+      'rank', app.priority_rank((v_found[v_size]).priority), 'number', (v_found[v_size]).number)) end));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.purge_idempotency_keys(actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor, 'member');
+  v_purged bigint;
+begin
+  delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at < app.now() - interval '7 days';
+  get diagnostics v_purged = row_count;
+  return jsonb_build_object('purged', v_purged);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.redact_event(event text, reason text, actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor, 'admin');
+  v_event public.events := app.find_event(event, v_actor);
+begin
+  if v_event.redacted_at is not null or v_event.event_type = 'event.redacted' then
+    perform app.fail('illegal_transition', format('Event #%s is redacted already.', v_event.seq));
+  end if;
+  perform app.append(jsonb_build_array(jsonb_build_object('stream', 'event:' || v_event.id, 'type', 'event.redacted',
+    'data', jsonb_build_object('reason', reason), 'causation', v_event.id)), v_actor);
+  perform app.blank_event(v_event);
+  delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at >= v_event.created_at;
+  perform app.rebuild(v_actor.tenant_id, array[v_event.stream]);
+  return app.event_brief(app.find_event(v_event.id::text, v_actor));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.replay_events(actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor, 'admin');
+  v_model app.read_models;
+begin
+  perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
+  delete from app.search_documents d where d.tenant_id = v_actor.tenant_id;
+  delete from app.task_dependencies d where d.tenant_id = v_actor.tenant_id;
+  delete from app.task_counts c where c.tenant_id = v_actor.tenant_id;
+  for v_model in select * from app.read_models order by place desc loop
+    execute format('delete from public.%I x where x.tenant_id = $1', v_model.table_name) using v_actor.tenant_id;
+  end loop;
+  perform app.rebuild(v_actor.tenant_id, null);
+  return jsonb_build_object('events', (select count(*) from public.events e where e.tenant_id = v_actor.tenant_id),
+    'tables', (select jsonb_agg(m.table_name order by m.place) from app.read_models m));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.resume_project(project text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_project public.projects := app.find_project(project, v_actor);
+  v_checkpoint public.checkpoints := app.latest_checkpoint(v_project);
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'project', app.project_brief(v_project),
+    'checkpoint', case when v_checkpoint.id is not null then app.checkpoint_full(v_checkpoint, v_project.slug) - 'snapshot' end,
+    'since', app.changes_since(v_project, coalesce(app.checkpoint_position(v_checkpoint), 0)),
+    'mine', (select jsonb_agg(app.task_brief(t) || jsonb_build_object('lock_token', t.lock_token)) from (
+      select * from app.tasks_by_status(v_project, 'in_progress', 100) x where x.locked_by_user = v_actor.user_id
+        and x.locked_by = coalesce(v_actor.agent, v_actor.client, 'user')) t),
+    'in_progress', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'in_progress', 10) t),
+    'blocked', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'blocked', 5) t),
+    'ready', (select jsonb_agg(app.task_brief(t)) from app.ready_tasks(v_project, 5) t),
+    'questions', (select jsonb_agg(app.event_brief(q)) from app.open_questions(v_project, 5) q),
+    'decisions', (select jsonb_agg(app.decision_brief(d)) from (select * from public.decisions x
+      where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null order by x.created_at desc limit 5) d),
+    'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.search(query text, project text DEFAULT NULL::text, kinds jsonb DEFAULT NULL::jsonb, cursor text DEFAULT NULL::text, page_size integer DEFAULT 10, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 50);
+  v_question text := md5(concat_ws(' ', query, v_project, kinds));
+  v_from integer := coalesce((app.decode_cursor(cursor, v_question) ->> 'from')::integer, 0);
+  v_words tsquery := websearch_to_tsquery('pg_catalog.english', left(query, 500)) || websearch_to_tsquery('pg_catalog.simple', left(query, 500));
+  v_reach tsquery := ('''=t' || v_actor.tenant_id || '''')::tsquery;
+  v_kind text;
+  v_found jsonb[];
+begin
+  if coalesce(trim(query), '') = '' or numnode(v_words) = 0 then
+    perform app.fail('invalid_input', 'query has no word to search for.', jsonb_build_object('field', 'query'), 'Use the words you expect in the text: payment retry.');
+  end if;
+  select k into v_kind from jsonb_array_elements_text(kinds) k where k not in ('task', 'event', 'decision', 'checkpoint', 'artifact', 'project') limit 1;
+  if found then
+    perform app.fail('invalid_input', format('There is no kind %s.', left(v_kind, 40)), jsonb_build_object('field', 'kinds'), 'Kinds: task, event, decision, checkpoint, artifact, project.');
+  end if;
+  if v_project is not null then
+    v_reach := v_reach && ('''=p' || v_project || '''')::tsquery;
+  end if;
+  if jsonb_array_length(kinds) > 0 then
+    v_reach := v_reach && (select string_agg('''=k' || k || '''', ' | ') from jsonb_array_elements_text(kinds) k)::tsquery;
+  end if;
+  select array_agg(h.hit order by h.score desc, h.id desc) into v_found from (
+    select r.id, r.score, d.doc - 'body' || jsonb_build_object('kind', r.kind, 'id', r.id, 'score', round(r.score::numeric, 3),
+      'snippet', ts_headline('pg_catalog.english', left(d.doc ->> 'body', 20000), v_words, 'MaxFragments=1, MaxWords=24, MinWords=8, StartSel=**, StopSel=**')) as hit
+    from (select m.kind, m.id, ts_rank(m.words, v_words) as score from (
+        select * from app.search_documents s where s.words @@ (v_reach && v_words) and s.tenant_id = v_actor.tenant_id limit 1000) m
+      order by score desc, m.id desc offset v_from limit v_size + 1) r
+    cross join lateral (select app.found_document(r.kind, v_actor.tenant_id, r.id) as doc) d
+    where d.doc is not null) h;
+  return jsonb_strip_nulls(jsonb_build_object('hits', to_jsonb(coalesce(v_found[:v_size], '{}')),
+    'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'from', v_from + v_size)) end));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.sign_in(identity jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_user uuid := case when identity ->> 'issuer' = 'supabase' then app.as_uuid(identity ->> 'subject')
+    else encode(substring(sha256(convert_to(jsonb_build_array(identity ->> 'issuer', identity ->> 'subject')::text, 'UTF8')) for 16), 'hex')::uuid end;
+  v_actor app.actor;
+begin
+  if not app.caller_is_server() then
+    perform app.fail('forbidden', 'Only the server signs users in.');
+  end if;
+  if coalesce(identity ->> 'issuer', '') = '' or coalesce(identity ->> 'subject', '') = '' then
+    perform app.fail('invalid_input', 'An identity has an issuer and a subject.');
+  end if;
+  perform app.provision_user(v_user, left(coalesce(nullif(identity ->> 'name', ''), identity ->> 'subject'), 200), left(identity ->> 'email', 320));
+  v_actor := app.enter(jsonb_build_object('user_id', v_user) || jsonb_strip_nulls(jsonb_build_object('tenant_id', actor ->> 'tenant_id')));
+  return jsonb_build_object('user_id', v_actor.user_id, 'tenant_id', v_actor.tenant_id, 'role', v_actor.role);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.suggest_refs(kind text, prefix text DEFAULT ''::text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_prefix text := lower(left(coalesce(prefix, ''), 80));
+  v_values text[];
+begin
+  v_values := case kind
+    when 'project' then array(select p.slug from public.projects p where p.tenant_id = v_actor.tenant_id and p.archived_at is null
+      and starts_with(p.slug, v_prefix) order by p.updated_at desc limit 101)
+    when 'task' then array(select t.ref from public.projects p join public.tasks t on t.tenant_id = p.tenant_id and t.project_id = p.id
+      where p.tenant_id = v_actor.tenant_id and p.archived_at is null and t.status in ('pending', 'in_progress', 'blocked')
+        and (starts_with(p.slug || '-', v_prefix) or starts_with(v_prefix, p.slug || '-')) and starts_with(t.ref, v_prefix) order by t.number limit 101)
+    else array(select c.id::text from public.checkpoints c where c.tenant_id = v_actor.tenant_id and starts_with(c.id::text, v_prefix) order by c.created_at desc limit 101)
+  end;
+  return jsonb_build_object('values', to_jsonb(v_values[:100]), 'total', cardinality(v_values[:100]), 'has_more', cardinality(v_values) > 100);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.verify_events(actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_model app.read_models;
+  v_difference jsonb;
+  v_tables jsonb := '[]';
+  v_rows bigint;
+  v_position bigint;
+begin
+  select p.seq into v_position from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
+  v_difference := coalesce(app.broken_event(v_actor.tenant_id), app.missing_end(v_actor.tenant_id, v_position));
+  for v_model in select * from app.read_models order by place loop
+    v_difference := coalesce(v_difference, app.differing_row(v_model, v_actor.tenant_id));
+    execute format('select count(*) from public.%I x where x.tenant_id = $1', v_model.table_name) into v_rows using v_actor.tenant_id;
+    v_tables := v_tables || jsonb_build_object('table', v_model.table_name, 'rows', v_rows);
+  end loop;
+  v_difference := coalesce(v_difference, app.differing_link(v_actor.tenant_id));
+  return jsonb_strip_nulls(jsonb_build_object('ok', v_difference is null,
+    'events', (select count(*) from public.events e where e.tenant_id = v_actor.tenant_id),
+    'position', v_position, 'tables', v_tables, 'difference', v_difference));
+end
+$function$;
+-- owner cairn_owner
+
+-- Privileges
+
+grant select on app.event_fields to cairn_keeper;
+grant select on app.event_fields to cairn_owner;
+grant select on app.event_types to cairn_keeper;
+grant select on app.event_types to cairn_owner;
+grant delete, insert, select, update on app.idempotency_keys to cairn_owner;
+grant delete, insert, select, update on app.positions to cairn_owner;
+grant select on app.read_models to cairn_keeper;
+grant select on app.read_models to cairn_owner;
+grant delete, insert, select, update on app.search_documents to cairn_owner;
+grant delete, insert, select, update on app.task_counts to cairn_owner;
+grant delete, insert, select, update on app.task_dependencies to cairn_owner;
+grant select on app.task_moves to cairn_keeper;
+grant select on app.task_moves to cairn_owner;
+grant execute on function app.blank_event(public.events) to cairn_owner;
+grant execute on function app.blanked(public.events) to cairn_keeper;
+grant execute on function app.my_tenants() to authenticated;
+grant execute on function app.now() to cairn_keeper;
+grant execute on function app.tenant() to cairn_keeper;
+grant execute on function public.append_events(jsonb,jsonb,jsonb) to authenticated;
+grant execute on function public.append_events(jsonb,jsonb,jsonb) to cairn_server;
+grant execute on function public.append_events(jsonb,jsonb,jsonb) to service_role;
+grant execute on function public.claim_task(text,text,jsonb,integer,boolean,jsonb,jsonb) to authenticated;
+grant execute on function public.claim_task(text,text,jsonb,integer,boolean,jsonb,jsonb) to cairn_server;
+grant execute on function public.claim_task(text,text,jsonb,integer,boolean,jsonb,jsonb) to service_role;
+grant execute on function public.compare_checkpoint(text,text,jsonb) to authenticated;
+grant execute on function public.compare_checkpoint(text,text,jsonb) to cairn_server;
+grant execute on function public.compare_checkpoint(text,text,jsonb) to service_role;
+grant execute on function public.export_events(text,bigint,integer,jsonb) to authenticated;
+grant execute on function public.export_events(text,bigint,integer,jsonb) to cairn_server;
+grant execute on function public.export_events(text,bigint,integer,jsonb) to service_role;
+grant execute on function public.extend_lock(text,bigint,integer,jsonb) to authenticated;
+grant execute on function public.extend_lock(text,bigint,integer,jsonb) to cairn_server;
+grant execute on function public.extend_lock(text,bigint,integer,jsonb) to service_role;
+grant execute on function public.get_checkpoint(text,text,jsonb) to authenticated;
+grant execute on function public.get_checkpoint(text,text,jsonb) to cairn_server;
+grant execute on function public.get_checkpoint(text,text,jsonb) to service_role;
+grant execute on function public.get_project(text,jsonb) to authenticated;
+grant execute on function public.get_project(text,jsonb) to cairn_server;
+grant execute on function public.get_project(text,jsonb) to service_role;
+grant execute on function public.get_state(text,bigint,timestamp with time zone,jsonb) to authenticated;
+grant execute on function public.get_state(text,bigint,timestamp with time zone,jsonb) to cairn_server;
+grant execute on function public.get_state(text,bigint,timestamp with time zone,jsonb) to service_role;
+grant execute on function public.get_task(text,integer,jsonb) to authenticated;
+grant execute on function public.get_task(text,integer,jsonb) to cairn_server;
+grant execute on function public.get_task(text,integer,jsonb) to service_role;
+grant execute on function public.import_events(jsonb,jsonb) to authenticated;
+grant execute on function public.import_events(jsonb,jsonb) to cairn_server;
+grant execute on function public.import_events(jsonb,jsonb) to service_role;
+grant execute on function public.list_artifacts(text,text,integer,jsonb) to authenticated;
+grant execute on function public.list_artifacts(text,text,integer,jsonb) to cairn_server;
+grant execute on function public.list_artifacts(text,text,integer,jsonb) to service_role;
+grant execute on function public.list_checkpoints(text,text,integer,jsonb) to authenticated;
+grant execute on function public.list_checkpoints(text,text,integer,jsonb) to cairn_server;
+grant execute on function public.list_checkpoints(text,text,integer,jsonb) to service_role;
+grant execute on function public.list_decisions(text,boolean,text,integer,jsonb) to authenticated;
+grant execute on function public.list_decisions(text,boolean,text,integer,jsonb) to cairn_server;
+grant execute on function public.list_decisions(text,boolean,text,integer,jsonb) to service_role;
+grant execute on function public.list_events(text,text,jsonb,bigint,bigint,text,integer,jsonb) to authenticated;
+grant execute on function public.list_events(text,text,jsonb,bigint,bigint,text,integer,jsonb) to cairn_server;
+grant execute on function public.list_events(text,text,jsonb,bigint,bigint,text,integer,jsonb) to service_role;
+grant execute on function public.list_projects(boolean,text,integer,jsonb) to authenticated;
+grant execute on function public.list_projects(boolean,text,integer,jsonb) to cairn_server;
+grant execute on function public.list_projects(boolean,text,integer,jsonb) to service_role;
+grant execute on function public.list_sessions(text,text,integer,jsonb) to authenticated;
+grant execute on function public.list_sessions(text,text,integer,jsonb) to cairn_server;
+grant execute on function public.list_sessions(text,text,integer,jsonb) to service_role;
+grant execute on function public.list_tasks(text,jsonb,text,integer,jsonb) to authenticated;
+grant execute on function public.list_tasks(text,jsonb,text,integer,jsonb) to cairn_server;
+grant execute on function public.list_tasks(text,jsonb,text,integer,jsonb) to service_role;
+grant execute on function public.purge_idempotency_keys(jsonb) to authenticated;
+grant execute on function public.purge_idempotency_keys(jsonb) to cairn_server;
+grant execute on function public.purge_idempotency_keys(jsonb) to service_role;
+grant execute on function public.redact_event(text,text,jsonb) to authenticated;
+grant execute on function public.redact_event(text,text,jsonb) to cairn_server;
+grant execute on function public.redact_event(text,text,jsonb) to service_role;
+grant execute on function public.replay_events(jsonb) to authenticated;
+grant execute on function public.replay_events(jsonb) to cairn_server;
+grant execute on function public.replay_events(jsonb) to service_role;
+grant execute on function public.resume_project(text,jsonb) to authenticated;
+grant execute on function public.resume_project(text,jsonb) to cairn_server;
+grant execute on function public.resume_project(text,jsonb) to service_role;
+grant execute on function public.search(text,text,jsonb,text,integer,jsonb) to authenticated;
+grant execute on function public.search(text,text,jsonb,text,integer,jsonb) to cairn_server;
+grant execute on function public.search(text,text,jsonb,text,integer,jsonb) to service_role;
+grant execute on function public.sign_in(jsonb,jsonb) to cairn_server;
+grant execute on function public.sign_in(jsonb,jsonb) to service_role;
+grant execute on function public.suggest_refs(text,text,jsonb) to authenticated;
+grant execute on function public.suggest_refs(text,text,jsonb) to cairn_server;
+grant execute on function public.suggest_refs(text,text,jsonb) to service_role;
+grant execute on function public.verify_events(jsonb) to authenticated;
+grant execute on function public.verify_events(jsonb) to cairn_server;
+grant execute on function public.verify_events(jsonb) to service_role;
+grant select on public.active_tasks to authenticated;
+grant select on public.agent_sessions to authenticated;
+grant delete, insert, select, update on public.agent_sessions to cairn_owner;
+grant select on public.artifacts to authenticated;
+grant delete, insert, select, update on public.artifacts to cairn_owner;
+grant select on public.checkpoints to authenticated;
+grant delete, insert, select, update on public.checkpoints to cairn_owner;
+grant select on public.decisions to authenticated;
+grant delete, insert, select, update on public.decisions to cairn_owner;
+grant select on public.events to authenticated;
+grant select, update (payload), update (redacted_at) on public.events to cairn_keeper;
+grant insert, select on public.events to cairn_owner;
+grant select on public.memberships to authenticated;
+grant delete, insert, select, update on public.memberships to cairn_owner;
+grant select on public.messages to authenticated;
+grant delete, insert, select, update on public.messages to cairn_owner;
+grant select (client_id), select (created_at), select (expires_at), select (id), select (revoked_at), select (scope), select (tenant_id), select (token_type), select (updated_at), select (user_id) on public.oauth_tokens to authenticated;
+grant delete, insert, select, update on public.oauth_tokens to cairn_owner;
+grant select on public.projects to authenticated;
+grant delete, insert, select, update on public.projects to cairn_owner;
+grant select on public.recent_events to authenticated;
+grant select on public.task_leases to authenticated;
+grant delete, insert, select, update on public.task_leases to cairn_owner;
+grant select on public.task_progress to authenticated;
+grant select on public.tasks to authenticated;
+grant delete, insert, select, update on public.tasks to cairn_owner;
+grant select on public.tenants to authenticated;
+grant delete, insert, select, update on public.tenants to cairn_owner;
+grant select on public.users to authenticated;
+grant delete, insert, select, update on public.users to cairn_owner;
+grant usage on schema app to authenticated;
+grant usage on schema app to cairn_keeper;
+grant usage on schema app to cairn_owner;

@@ -1,0 +1,309 @@
+import { readdir, readFile } from 'node:fs/promises';
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FUNCTIONS } from '../src/db/functions.ts';
+import { ERROR_CODES } from '../src/errors.ts';
+import { installPlpgsqlCheck } from './support/plpgsql-check.ts';
+import { createScratch, type Scratch } from './support/scratch.ts';
+
+// Conventions of the schema, once for all functions and tables, on a database without the tests' clock.
+let scratch: Scratch;
+
+beforeAll(async () => {
+  scratch = await createScratch();
+});
+
+afterAll(() => scratch.drop());
+
+async function query<Row>(sql: string, values: unknown[] = []): Promise<Row[]> {
+  const { rows } = await scratch.sql.query(sql, values);
+  return rows;
+}
+
+const IN_SCHEMAS = `join pg_namespace n on n.oid = p.pronamespace where n.nspname = any ($1)`;
+
+describe('a callable function', () => {
+  type Callable = {
+    name: string;
+    owner: string;
+    definer: boolean;
+    config: string[];
+    source: string;
+    callers: string[];
+  };
+  let callables: Callable[];
+
+  beforeAll(async () => {
+    callables = await query<Callable>(
+      `select p.proname as name, p.proowner::regrole::text as owner, p.prosecdef as definer, p.proconfig as config, p.prosrc as source,
+         array(select a.grantee::regrole::text from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+           where a.grantee <> p.proowner order by 1) as callers
+       from pg_proc p ${IN_SCHEMAS} order by 1`,
+      [['public']],
+    );
+  });
+
+  test('runs as cairn_owner with an empty search_path', () => {
+    expect(callables.length).toBeGreaterThan(20);
+    for (const { name, owner, definer, config } of callables) {
+      expect({ name, owner, definer, config }).toEqual({
+        name,
+        owner: 'cairn_owner',
+        definer: true,
+        config: ['search_path=""'],
+      });
+    }
+  });
+
+  test('finds out who acts before anything else', () => {
+    for (const { name, source } of callables.filter((callable) => callable.name !== 'sign_in')) {
+      const [first] = source.replace(/^\s*declare\s+/, '').split('\n');
+      expect([name, first]).toEqual([
+        name,
+        expect.stringMatching(/^v_actor app\.actor := app\.enter\(actor(, '(member|admin)')?\);$/),
+      ]);
+    }
+    const signIn = callables.find(({ name }) => name === 'sign_in')?.source ?? '';
+    expect(signIn.slice(signIn.indexOf('begin'))).toMatch(
+      /^begin\s+if not app\.caller_is_server\(\) then\s+perform app\.fail/,
+    );
+  });
+
+  test('is executable by signed-in users and the server alone, and sign_in by the server', () => {
+    for (const { name, callers } of callables) {
+      const server = ['cairn_server', 'service_role'];
+      expect([name, callers]).toEqual([name, name === 'sign_in' ? server : ['authenticated', ...server]]);
+    }
+  });
+
+  test('is in the list of the port', () => {
+    const names = new Set(callables.map(({ name }) => name));
+
+    expect(Object.keys(FUNCTIONS).filter((name) => !names.has(name))).toEqual([]);
+    expect([...names].filter((name) => !Object.hasOwn(FUNCTIONS, name))).toEqual(['purge_idempotency_keys']);
+  });
+});
+
+describe('a function', () => {
+  test('of the schema app is executable by nobody, but for what policies call', async () => {
+    const open = await query<{ name: string; role: string }>(
+      `select p.oid::regprocedure::text as name, r.rolname as role from pg_proc p
+         cross join (select * from pg_roles where rolname in ('anon', 'authenticated', 'service_role', 'cairn_server')) r
+         ${IN_SCHEMAS} and has_function_privilege(r.oid, p.oid, 'execute')`,
+      [['app']],
+    );
+
+    expect(open).toEqual([{ name: 'app.my_tenants()', role: 'authenticated' }]);
+  });
+
+  test('with the rights of its owner has an empty search_path, as has every one that does more than compute', async () => {
+    const loose = await query(
+      `select p.oid::regprocedure::text as name from pg_proc p join pg_language l on l.oid = p.prolang ${IN_SCHEMAS}
+         and p.proconfig is null and (p.prosecdef or l.lanname = 'plpgsql' and p.provolatile <> 'i')`,
+      [['app', 'public']],
+    );
+
+    expect(loose).toEqual([]);
+  });
+
+  test('is at most 60 lines long', async () => {
+    const long = await query<{ name: string; lines: number }>(
+      `select p.proname as name, cardinality(string_to_array(trim(E'\\n' from p.prosrc), E'\\n')) as lines from pg_proc p ${IN_SCHEMAS}
+         and p.prokind = 'f' and cardinality(string_to_array(trim(E'\\n' from p.prosrc), E'\\n')) > 60`,
+      [['app', 'public']],
+    );
+
+    expect(long).toEqual([]);
+  });
+
+  test('passes plpgsql_check', async (context) => {
+    const own = await createScratch();
+    context.onTestFinished(() => own.drop());
+    const missing = await installPlpgsqlCheck(own.sql);
+    if (missing !== null) return context.skip(missing);
+
+    // Noise: app.fail never returns, parameters make all apply_ functions alike, array_append takes any element.
+    const { rows: problems } = await own.sql.query(
+      `select p.oid::regprocedure::text as name, c.level, c.lineno, c.message, c.query
+         from pg_proc p join pg_language l on l.oid = p.prolang
+         cross join lateral plpgsql_check_function_tb(p.oid::regprocedure, case when p.prorettype = 'trigger'::regtype then 'public.events'::regclass else 0 end,
+           performance_warnings => false, extra_warnings => false, security_warnings => true) c
+         ${IN_SCHEMAS} and l.lanname = 'plpgsql' and p.proname not like 'plpgsql%'
+         and not (c.level = 'warning' and c.message = 'target type is different type than source type')
+         and not (c.level = 'security' and p.proname = 'rebuild')`,
+      [['app', 'public']],
+    );
+
+    expect(problems).toEqual([]);
+  });
+});
+
+describe('a table', () => {
+  const TABLES = `from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname in ('app', 'public') and c.relkind in ('r', 'p')`;
+
+  test('has row level security, for its owner too', async () => {
+    const tables = await query<{ name: string; enabled: boolean; forced: boolean }>(
+      `select c.oid::regclass::text as name, c.relrowsecurity as enabled, c.relforcerowsecurity as forced ${TABLES}`,
+    );
+
+    expect(tables.length).toBeGreaterThan(20);
+    expect(tables.filter(({ enabled, forced }) => !enabled || !forced)).toEqual([]);
+  });
+
+  test('is written by cairn_owner alone, and the log is only appended to', async () => {
+    const writers = await query<{ name: string; grantee: string; privileges: string }>(
+      `select c.oid::regclass::text as name, a.grantee::regrole::text as grantee, string_agg(lower(a.privilege_type), ',' order by 1) as privileges
+         from (select c.* ${TABLES}) c cross join lateral aclexplode(c.relacl) a
+         where a.privilege_type <> 'SELECT' and a.grantee <> c.relowner group by 1, 2`,
+    );
+
+    expect([...new Set(writers.map(({ grantee }) => grantee))]).toEqual(['cairn_owner']);
+    expect(writers.filter(({ privileges }) => /truncate|trigger|references|maintain/.test(privileges))).toEqual([]);
+    expect(writers.filter(({ name }) => name.endsWith('events'))).toEqual([
+      { name: 'events', grantee: 'cairn_owner', privileges: 'insert' },
+    ]);
+    const columns = await query(
+      `select a.attrelid::regclass::text as name, a.attname as column, g.grantee::regrole::text as grantee
+         from pg_attribute a cross join lateral aclexplode(a.attacl) g where g.privilege_type <> 'SELECT' order by 2`,
+    );
+    expect(columns).toEqual([
+      { name: 'events', column: 'payload', grantee: 'cairn_keeper' },
+      { name: 'events', column: 'redacted_at', grantee: 'cairn_keeper' },
+    ]);
+  });
+
+  test('is read by the door and, in public, by signed-in users', async () => {
+    const readers = await query<{ name: string; grantee: string }>(
+      `select c.oid::regclass::text as name, a.grantee::regrole::text as grantee from (select c.* ${TABLES}) c
+         cross join lateral aclexplode(c.relacl) a where a.privilege_type = 'SELECT' and a.grantee <> c.relowner`,
+    );
+
+    expect(
+      readers.filter(({ grantee }) => !['authenticated', 'cairn_owner', 'cairn_keeper'].includes(grantee)),
+    ).toEqual([]);
+    expect(readers.filter(({ name, grantee }) => grantee === 'authenticated' && name.startsWith('app.'))).toEqual([]);
+    expect(readers).not.toContainEqual({ name: 'oauth_tokens', grantee: 'authenticated' });
+  });
+
+  test('has the tenant first in its keys', async () => {
+    const keys = await query<{ name: string; first: string }>(
+      `select k.conrelid::regclass::text as name, (select a.attname from pg_attribute a where a.attrelid = k.conrelid and a.attnum = k.conkey[1]) as first
+         from pg_constraint k join (select c.oid ${TABLES}) c on c.oid = k.conrelid where k.contype in ('p', 'u')`,
+    );
+
+    const own = ['users', 'tenants', 'app.event_types', 'app.event_fields', 'app.task_moves', 'app.read_models'];
+    expect(keys.filter(({ name, first }) => first !== 'tenant_id' && !own.includes(name))).toEqual([]);
+  });
+});
+
+describe('a category', () => {
+  type Source = { name: string; volatility: string; source: string };
+  let functions: Map<string, Source>;
+  let types: { event_type: string; category: string }[];
+
+  beforeAll(async () => {
+    const rows = await query<Source>(
+      `select p.proname as name, p.provolatile as volatility, p.prosrc as source from pg_proc p ${IN_SCHEMAS}`,
+      [['app']],
+    );
+    functions = new Map(rows.map((row) => [row.name, row]));
+    types = await query(`select event_type, split_part(event_type, '.', 1) as category from app.event_types`);
+  });
+
+  test('that may refuse has a guard', () => {
+    for (const category of ['project', 'task', 'artifact', 'decision', 'session']) {
+      expect([category, functions.get(`apply_${category}`)?.source]).toEqual([
+        category,
+        expect.stringContaining(`perform app.guard_${category}(`),
+      ]);
+    }
+  });
+
+  test('has an evolve that computes and reads nothing', async () => {
+    const models = await query<{ category: string }>('select category from app.read_models');
+
+    for (const { category } of models) {
+      const evolve = functions.get(`evolve_${category}`);
+      expect([category, evolve?.volatility]).toEqual([category, 'i']);
+    }
+    for (const { name, volatility, source } of functions.values()) {
+      if (volatility !== 'i') continue;
+      expect([name, source]).toEqual([
+        name,
+        expect.not.stringMatching(/\b(from|join|into|update)\s+(public|app)\.\w+\b(?!\()/),
+      ]);
+      const called = [...source.matchAll(/\bapp\.(\w+)\(/g)].map(([, callee = '']) => functions.get(callee));
+      // app.fail is the one call that computes nothing: it ends the command.
+      const impure = called.filter((callee) => callee && callee.volatility !== 'i' && callee.name !== 'fail');
+      expect([name, impure.map((callee) => callee?.name)]).toEqual([name, []]);
+    }
+  });
+
+  test('enters by the one door', () => {
+    const door = functions.get('apply_event')?.source ?? '';
+
+    for (const category of new Set(types.map((type) => type.category))) {
+      expect(door).toMatch(new RegExp(`when '${category}' then return app\\.apply_\\w+\\(event, expect, actor\\);`));
+    }
+  });
+
+  test('handles each of its event types', () => {
+    const unhandled = types.filter(({ event_type, category }) => {
+      const alone = types.filter((type) => type.category === category).length === 1;
+      // A note changes nothing but the version.
+      return !alone && !event_type.endsWith('.noted') && !mentions(category, event_type);
+    });
+
+    expect(unhandled).toEqual([]);
+  });
+
+  function mentions(category: string, type: string): boolean {
+    const { source } = functions.get(`evolve_${category}`) ?? { source: '' };
+    const others = types.filter((other) => other.category === category && source.includes(`'${other.event_type}'`));
+    return (
+      source.includes(`'${type}'`) || (/\n {2}else\n/.test(source) && others.length === 1) || /session/.test(category)
+    );
+  }
+
+  test('has no event type in TypeScript that SQL does not know', async () => {
+    const directory = new URL('../src/events/', import.meta.url);
+    const files = await readdir(directory);
+    const sources = await Promise.all(files.map((file) => readFile(new URL(file, directory), 'utf8')));
+
+    const constructed = sources.flatMap((source) =>
+      [...source.matchAll(/'([a-z]+\.[a-z_]+)'/g)].map(([, type]) => type),
+    );
+
+    expect(constructed.length).toBeGreaterThan(10);
+    const known = new Set(types.map(({ event_type }) => event_type));
+    expect(constructed.filter((type) => !known.has(type ?? ''))).toEqual([]);
+  });
+});
+
+test('the dumped schema is the schema, on every version of PostgreSQL', async () => {
+  const script = new URL('../scripts/dump-schema.mjs', import.meta.url);
+  const { dumpSchema } = (await import(script.href)) as { dumpSchema(client: pg.Client): Promise<string> };
+  const client = await scratch.connect();
+
+  const dump = await dumpSchema(client);
+  await client.end();
+
+  const stored = await readFile(new URL('../supabase/schema.sql', import.meta.url), 'utf8');
+  expect(dump.split('\n'), 'npm run schema').toEqual(stored.split('\n'));
+});
+
+test('the error codes of SQL are those of TypeScript, with the same status', async () => {
+  const [row] = await query<{ source: string }>(`select prosrc as source from pg_proc where proname = 'error_status'`);
+
+  const inSql = Object.fromEntries(
+    [...(row?.source ?? '').matchAll(/when '(\w+)' then '(\d+)'/g)].map(([, code, status]) => [code, Number(status)]),
+  );
+
+  const { internal, ...others } = ERROR_CODES;
+  expect(inSql).toEqual(Object.fromEntries(Object.entries(others).map(([code, { status }]) => [code, status])));
+  expect(await query(`select app.error_status('internal')::int as status`)).toEqual([{ status: internal.status }]);
+  const raised = await query<{ code: string }>(
+    `select distinct (regexp_matches(prosrc, 'app\\.fail\\(\\s*''(\\w+)''', 'g'))[1] as code from pg_proc`,
+  );
+  expect(raised.map(({ code }) => code).filter((code) => !Object.hasOwn(ERROR_CODES, code))).toEqual([]);
+});

@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { Client } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { Client as OlderClient } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport as OlderTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+
+type Answer = { text: string; data: Record<string, unknown>; isError: boolean };
+
+/** A client of one kind, connected to a `cairn` process of its own. */
+export type Agent = {
+  call(name: string, args?: Record<string, unknown>): Promise<Answer>;
+  listTools(): Promise<{ name: string }[]>;
+  readResource(uri: string): Promise<string>;
+  listResources(): Promise<string[]>;
+  listTemplates(): Promise<string[]>;
+  getPrompt(name: string, args: Record<string, string>): Promise<string>;
+  complete(ref: CompletionRef, argument: { name: string; value: string }): Promise<string[]>;
+  instructions(): string | undefined;
+  close(): Promise<void>;
+};
+
+type CompletionRef = { type: 'ref/prompt'; name: string } | { type: 'ref/resource'; uri: string };
+
+export const CLIENT_KINDS = ['v1 client', 'v2 client, 2025 protocol', 'v2 client, 2026 protocol'] as const;
+export type ClientKind = (typeof CLIENT_KINDS)[number];
+
+export async function connect(kind: ClientKind, name: string, flags: string[]): Promise<Agent> {
+  const info = { name, version: '1.0.0' };
+  const command = {
+    command: process.execPath,
+    args: [CLI, '--log-level', 'error', ...flags],
+    stderr: 'inherit' as const,
+  };
+  if (kind === 'v1 client') {
+    const client = new OlderClient(info);
+    await client.connect(new OlderTransport(command));
+    return agent(client);
+  }
+  const mode = kind === 'v2 client, 2026 protocol' ? { pin: '2026-07-28' } : 'legacy';
+  const client = new Client(info, { versionNegotiation: { mode } });
+  await client.connect(new StdioClientTransport(command));
+  return agent(client);
+}
+
+function agent(client: Client | OlderClient): Agent {
+  // What both generations share is enough here, and they agree on its shape.
+  const shared = client as Client;
+  return {
+    async call(name, args = {}) {
+      const { content, structuredContent, isError } = await shared.callTool({ name, arguments: args });
+      const text = content.map((block) => (block.type === 'text' ? block.text : '')).join('');
+      return { text, data: (structuredContent ?? {}) as Record<string, unknown>, isError: isError === true };
+    },
+    listTools: async () => (await shared.listTools()).tools,
+    async readResource(uri) {
+      const { contents } = await shared.readResource({ uri });
+      return contents.map((content) => ('text' in content ? content.text : '')).join('');
+    },
+    listResources: async () => (await shared.listResources()).resources.map(({ uri }) => uri),
+    listTemplates: async () =>
+      (await shared.listResourceTemplates()).resourceTemplates.map(({ uriTemplate }) => uriTemplate),
+    async getPrompt(name, args) {
+      const { messages } = await shared.getPrompt({ name, arguments: args });
+      return messages.map(({ content }) => (content.type === 'text' ? content.text : '')).join('');
+    },
+    complete: async (ref, argument) => (await shared.complete({ ref, argument })).completion.values,
+    instructions: () => shared.getInstructions(),
+    close: () => shared.close(),
+  };
+}
+
+/** A process spoken to line by line, for what no client would send. */
+export type RawProcess = {
+  process: ChildProcess;
+  send(line: string): void;
+  /** The next line that it answers. */
+  next(): Promise<{ id?: unknown; [key: string]: unknown }>;
+  exited: Promise<number | null>;
+};
+
+export function spawnRaw(flags: string[]): RawProcess {
+  const child = spawn(process.execPath, [CLI, '--log-level', 'fatal', ...flags], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    process: child,
+    send: (line) => child.stdin.write(`${line}\n`),
+    async next() {
+      const { value, done } = await lines.next();
+      if (done) throw new Error('The process closed its output.');
+      return JSON.parse(value);
+    },
+    exited: new Promise((resolve) => child.once('exit', resolve)),
+  };
+}

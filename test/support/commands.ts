@@ -1,0 +1,122 @@
+import type { Actor, Database } from '../../src/db/database.ts';
+import { newId } from '../../src/events/ids.ts';
+
+// What the tests of the SQL core say at the database port, below the services.
+
+export type Caller = { db: Database; actor: Actor };
+
+export type Request = { stream: string; type: string; data?: object; expect?: object };
+
+export type Recorded = {
+  seq: number;
+  id: string;
+  stream: string;
+  type: string;
+  version: number;
+  state: Task;
+  repeated?: boolean;
+};
+
+export type Answer = { events: Recorded[]; followed: { seq: number; type: string; stream: string; ref?: string }[] };
+
+export type Task = { id: string; ref: string; status: string; version: number; [column: string]: unknown };
+
+export type Claim = { task?: Task & { lock_token: number; locked_until: string }; hint?: string; previous?: object };
+
+export type EventBrief = {
+  seq: number;
+  id: string;
+  type: string;
+  by: string;
+  text: string;
+  task?: string;
+  data?: object;
+};
+
+export function append({ db, actor }: Caller, events: Request[], command?: object): Promise<Answer> {
+  return db.call('append_events', { events, command }, actor);
+}
+
+/** One event; answers with what was recorded. */
+export async function record(who: Caller, event: Request): Promise<Recorded> {
+  const { events } = await append(who, [event]);
+  return events[0] as Recorded;
+}
+
+export async function createProject(who: Caller, data: object = {}): Promise<string> {
+  const id = newId();
+  await record(who, { stream: `project:${id}`, type: 'project.created', data: { slug: 'web', name: 'Web', ...data } });
+  return id;
+}
+
+export async function createTask(who: Caller, data: object = {}): Promise<Task> {
+  const event = { stream: `task:${newId()}`, type: 'task.created', data: { title: 'Write the docs', ...data } };
+  return (await record(who, event)).state;
+}
+
+export function claim({ db, actor }: Caller, args: object = {}): Promise<Claim> {
+  return db.call('claim_task', { ...args }, actor);
+}
+
+/** Claims that task and answers with its lock_token. */
+export async function hold(who: Caller, task: string, args: object = {}): Promise<number> {
+  const { task: held } = await claim(who, { task, ...args });
+  return held?.lock_token ?? 0;
+}
+
+export function note(who: Caller, text: string, data: object = {}): Promise<Recorded> {
+  return record(who, { stream: 'project:web', type: 'project.noted', data: { text, kind: 'note', ...data } });
+}
+
+export type Verified = {
+  ok: boolean;
+  events: number;
+  position: number;
+  tables: { table: string; rows: number }[];
+  difference?: { table?: string; id?: string; seq?: number; wrong?: string; columns?: Record<string, unknown> };
+};
+
+export function verify({ db, actor }: Caller): Promise<Verified> {
+  return db.call('verify_events', {}, actor);
+}
+
+export type Exported = {
+  seq: number;
+  stream: string;
+  event_type: string;
+  payload: Record<string, unknown>;
+  [column: string]: unknown;
+};
+
+export async function exportAll(
+  { db, actor }: Caller,
+  project: string | null = 'web',
+  pageSize = 7,
+): Promise<Exported[]> {
+  const all: Exported[] = [];
+  for (let after: number | undefined = 0; after !== undefined; ) {
+    const page: { events: Exported[]; next_seq?: number } = await db.call(
+      'export_events',
+      { project, after_seq: after, page_size: pageSize },
+      actor,
+    );
+    all.push(...page.events);
+    after = page.next_seq;
+  }
+  return all;
+}
+
+export function importAll(
+  { db, actor }: Caller,
+  events: object[],
+): Promise<{ imported: number; skipped: number; position: number }> {
+  return db.call('import_events', { events }, actor);
+}
+
+export function replay({ db, actor }: Caller): Promise<{ events: number; tables: string[] }> {
+  return db.call('replay_events', {}, actor);
+}
+
+export function redact({ db, actor }: Caller, seq: number): Promise<{ redacted: boolean; text: string }> {
+  return db.call('redact_event', { event: String(seq), reason: 'A password leaked.' }, actor);
+}

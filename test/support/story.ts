@@ -1,0 +1,75 @@
+import { newId } from '../../src/events/ids.ts';
+import { append, type Caller, createProject, createTask, hold, record } from './commands.ts';
+
+export type Story = {
+  project: string;
+  tasks: string[];
+  artifact: string;
+  decision: string;
+  checkpoint: string;
+  session: string;
+};
+
+/** A workspace that has lived: every table has a row, every kind of thing happened. */
+export async function live(who: Caller, slug = 'web'): Promise<Story> {
+  const trigger = { on: 'task.completed', do: { enqueue: { topic: 'done' } } };
+  const project = await createProject(who, { slug, description: 'The pelican site.', rules: { triggers: [trigger] } });
+  const first = await createTask(who, {
+    project: slug,
+    title: 'Paint the pelican',
+    acceptance_criteria: ['It is pink.'],
+  });
+  const second = await createTask(who, { project: slug, title: 'Show the pelican', dependencies: [first.ref] });
+  const third = await createTask(who, { project: slug, title: 'Sell the pelican', parent: second.ref });
+  const artifact = await finish(who, first.ref);
+  const token = await hold(who, second.ref);
+  const outcome = { outcome: 'failed', reason: 'The pelican flew.' };
+  await record(who, {
+    stream: `task:${second.ref}`,
+    type: 'task.released',
+    data: outcome,
+    expect: { lock_token: token },
+  });
+  await record(who, {
+    stream: `task:${third.ref}`,
+    type: 'task.cancelled',
+    data: { reason: 'No buyer for a pelican.' },
+  });
+  const decision = await decide(who, slug);
+  const [checkpoint, session] = [newId(), newId()];
+  const saved = { project: slug, summary: 'One pelican is painted.' };
+  await append(who, [
+    { stream: `checkpoint:${checkpoint}`, type: 'checkpoint.saved', data: { ...saved, label: 'Pelican one' } },
+    { stream: `session:${session}`, type: 'session.saved', data: { ...saved, snapshot: { mood: 'pelican' } } },
+  ]);
+  const question = { text: 'Which pelican next?', kind: 'question' };
+  await record(who, { stream: `project:${slug}`, type: 'project.noted', data: question });
+  await hold(who, second.ref);
+  return { project, tasks: [first.id, second.id, third.id], artifact, decision, checkpoint, session };
+}
+
+async function finish(who: Caller, ref: string): Promise<string> {
+  const token = { lock_token: await hold(who, ref) };
+  const id = newId();
+  const artifact = {
+    task: ref,
+    type: 'diff',
+    ref: 'pelican.diff',
+    summary: 'Pelican, painted.',
+    files: ['pelican.svg'],
+  };
+  await record(who, { stream: `artifact:${id}`, type: 'artifact.added', data: artifact, expect: token });
+  const data = { summary: 'The pelican is pink.', evidence: [{ criterion: 1, note: 'Seen.', artifact: id }] };
+  await append(who, [{ stream: `task:${ref}`, type: 'task.completed', data, expect: token }], { key: `finish-${ref}` });
+  return id;
+}
+
+async function decide(who: Caller, project: string): Promise<string> {
+  const [first, second] = [newId(), newId()];
+  const data = { project, title: 'Colour of the pelican', options: ['pink', 'white'], rationale: 'Pelicans vary.' };
+  await append(who, [
+    { stream: `decision:${first}`, type: 'decision.recorded', data: { ...data, choice: 'white' } },
+    { stream: `decision:${second}`, type: 'decision.recorded', data: { ...data, choice: 'pink', supersedes: first } },
+  ]);
+  return second;
+}

@@ -1,0 +1,56 @@
+import { DEFAULT_TOOLS } from '../../src/tools/catalog.ts';
+import { type JsonSchema, jsonSchemas } from '../../src/tools/json-schema.ts';
+import type { Tool, Toolset } from '../../src/tools/tool.ts';
+
+type Field = { type?: string; description?: string; [keyword: string]: unknown };
+
+/** The reference page of a toolset, made from what its tools declare. */
+export function toolsetPage({ name, description, tools }: Toolset): string {
+  return [
+    `# ${name}`,
+    `${description} Generated from \`src/tools/${name}.ts\` by \`npm run docs\`.`,
+    ...tools.map(toolEntry),
+    '',
+  ].join('\n\n');
+}
+
+function toolEntry(tool: Tool): string {
+  const { input, output } = jsonSchemas(tool);
+  const shown = DEFAULT_TOOLS.includes(tool.name) ? 'in the default toolset' : 'not in the default toolset';
+  return [
+    `## ${tool.name}`,
+    `**${tool.title}** · ${tool.effect} · scope \`${tool.scope}\` · ${shown}`,
+    tool.description,
+    argumentTable(input),
+    `Returns ${Object.keys(output['properties'] ?? {})
+      .map((field) => `\`${field}\``)
+      .join(', ')}.`,
+  ].join('\n\n');
+}
+
+function argumentTable(input: JsonSchema): string {
+  const required = (input['required'] ?? []) as string[];
+  const rows = Object.entries((input['properties'] ?? {}) as Record<string, Field>).map(
+    ([name, field]) =>
+      `| \`${name}\`${required.includes(name) ? ' *' : ''} | ${kindOf(field)} | ${cell(field.description ?? '')} |`,
+  );
+  return ['| argument (* required) | kind | meaning |', '| --- | --- | --- |', ...rows].join('\n');
+}
+
+function kindOf(field: Field): string {
+  const { enum: values, pattern, maxLength, maxItems, minimum, maximum, items, default: preset } = field;
+  const parts = [
+    Array.isArray(values) ? values.join(', ') : field.type,
+    items !== undefined && `of ${kindOf(items as Field)}`,
+    pattern !== undefined && `matching \`${pattern}\``,
+    maxLength !== undefined && `at most ${maxLength} characters`,
+    maxItems !== undefined && `at most ${maxItems}`,
+    (minimum !== undefined || maximum !== undefined) && `${minimum ?? ''} to ${maximum ?? ''}`.trim(),
+    preset !== undefined && `default ${JSON.stringify(preset)}`,
+  ];
+  return cell(parts.filter((part) => part !== undefined && part !== false).join(', '));
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}
