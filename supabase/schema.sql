@@ -414,6 +414,7 @@ create table public.tasks (
   id uuid not null,
   project_id uuid not null,
   user_id uuid not null,
+  created_by text not null,
   number integer not null,
   ref text not null,
   title text not null,
@@ -630,6 +631,7 @@ create view public.active_tasks with (security_invoker=true) as
     t.id,
     t.project_id,
     t.user_id,
+    t.created_by,
     t.number,
     t.ref,
     t.title,
@@ -774,13 +776,8 @@ begin
   while v_at < jsonb_array_length(v_queue) loop
     v_request := v_queue -> v_at;
     v_at := v_at + 1;
-    v_event := app.new_event(v_request, actor, v_now);
-    if v_request ? 'trigger' then
-      v_event.project_id := (v_request ->> 'project')::uuid;
-      v_applied := app.apply_trigger(v_event, actor);
-    else
-      v_applied := app.apply_event(v_event, v_request -> 'expect', actor);
-    end if;
+    v_applied := case when v_request ? 'trigger' then app.apply_trigger(v_request, actor, v_now)
+      else app.apply_event(app.new_event(v_request, actor, v_now), v_request -> 'expect', actor) end;
     v_event := v_applied.event;
     v_states := v_states || jsonb_build_array(v_applied.state);
     v_pending := v_pending || v_event;
@@ -1040,7 +1037,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.apply_trigger(event public.events, actor app.actor)
+CREATE OR REPLACE FUNCTION app.apply_trigger(request jsonb, actor app.actor, at timestamp with time zone)
  RETURNS app.applied
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -1048,17 +1045,15 @@ AS $function$
 declare
   v_message text;
 begin
-  return app.apply_event(event, '{}', actor);
+  return app.apply_event(app.new_event(request, actor, at), '{}', actor);
 exception
   -- The whole command is repeated then.
   when deadlock_detected or serialization_failure then
     raise;
   when others then
     get stacked diagnostics v_message = message_text;
-    event.stream := 'project:' || event.project_id;
-    event.payload := jsonb_build_object('kind', 'risk', 'text', left(format('A trigger could not do %s: %s', event.event_type, v_message), 4000));
-    event.event_type := 'project.noted';
-    return app.apply_event(event, '{}', actor);
+    return app.apply_event(app.new_event(request || jsonb_build_object('stream', 'project:' || (request ->> 'project'), 'type', 'project.noted', 'data',
+      jsonb_build_object('kind', 'risk', 'text', left(format('A trigger could not do %s: %s', request ->> 'type', v_message), 4000))), actor, at), '{}', actor);
 end
 $function$;
 -- owner cairn_owner
@@ -1206,7 +1201,7 @@ begin
   return (
     with happened as (
       select e.* from public.events e where e.tenant_id = project.tenant_id and e.project_id = project.id and e.seq > after_seq
-      order by e.seq desc limit 2000),
+      order by e.seq desc limit 500),
     moved as (
       select distinct on (h.task_id) h.task_id, h.event_type, h.seq from happened h
       where h.event_type in ('task.created', 'task.claimed', 'task.completed', 'task.blocked', 'task.cancelled', 'task.reopened', 'task.released', 'task.unblocked')
@@ -1241,13 +1236,16 @@ begin
   case v_kind
     when 'create_task' then
       perform app.check_keys(v_body, path || '.create_task', 'title', 'description', 'acceptance_criteria', 'priority', 'depends_on_source');
-      perform app.check_data('task.created', v_body - 'depends_on_source');
+      if v_body ? 'depends_on_source' and not app.fits(v_body -> 'depends_on_source', 'boolean', null, null) then
+        perform app.bad_rule(path || '.create_task.depends_on_source', 'true or false');
+      end if;
+      perform app.check_data('task.created', v_body - 'depends_on_source', path || '.create_task.');
     when 'set_status' then
       perform app.check_keys(v_body, path || '.set_status', 'status', 'task', 'reason');
       if coalesce(v_body ->> 'status', '') not in ('blocked', 'unblocked', 'cancelled', 'reopened') or coalesce(v_body ->> 'task', 'self') not in ('self', 'parent') then
         perform app.bad_rule(path || '.set_status', 'status blocked, unblocked, cancelled or reopened; task self or parent');
       end if;
-      perform app.check_data('task.blocked', jsonb_build_object('reason', coalesce(v_body -> 'reason', '"rule"')));
+      perform app.check_data('task.blocked', jsonb_build_object('reason', coalesce(v_body -> 'reason', '"rule"')), path || '.set_status.');
     when 'save_checkpoint' then
       perform app.check_keys(v_body, path || '.save_checkpoint', 'label');
       if not app.fits(coalesce(v_body -> 'label', 'null'), 'line', 200, null) then
@@ -1301,7 +1299,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.check_data(event_type text, data jsonb)
+CREATE OR REPLACE FUNCTION app.check_data(event_type text, data jsonb, path text DEFAULT ''::text)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -1322,9 +1320,9 @@ begin
       perform app.fail('invalid_input', format('There is no event type %s.', left(event_type, 80)));
     end if;
   elsif v_field.field is null then
-    perform app.fail('invalid_input', format('%s has no field %s.', event_type, left(v_key, 80)), jsonb_build_object('field', v_key));
+    perform app.fail('invalid_input', format('%s has no field %s.', event_type, left(v_key, 80)), jsonb_build_object('field', path || v_key));
   elsif v_key is null then
-    perform app.fail('invalid_input', format('%s needs the field %s.', event_type, v_field.field), jsonb_build_object('field', v_field.field));
+    perform app.fail('invalid_input', format('%s needs the field %s.', event_type, v_field.field), jsonb_build_object('field', path || v_field.field));
   else
     perform app.fail('invalid_input', format('%s of %s is not valid: allowed is %s.', v_field.field, event_type,
       case v_field.kind when 'one_of' then 'one of ' || array_to_string(v_field.one_of, ', ')
@@ -1332,7 +1330,7 @@ begin
         when 'text' then 'text of at most ' || v_field.size_max || ' characters without control characters'
         when 'integer' then 'a whole number from 0 to ' || v_field.size_max
         else v_field.kind || coalesce(' of size at most ' || v_field.size_max, '') end),
-      jsonb_build_object('field', v_field.field));
+      jsonb_build_object('field', path || v_field.field));
   end if;
 end
 $function$;
@@ -1977,12 +1975,13 @@ CREATE OR REPLACE FUNCTION app.event_text(event public.events)
  IMMUTABLE
 AS $function$
 begin
-  return regexp_replace(left(replace(split_part(event.event_type, '.', 2), '_', ' ')
+  return left(replace(split_part(event.event_type, '.', 2), '_', ' ')
     || coalesce(' ' || (event.payload ->> 'outcome'), '')
     || coalesce(' [' || (event.payload ->> 'kind') || ']', '')
     || coalesce(' ' || (event.payload ->> 'type'), '')
-    || coalesce(': "' || coalesce(event.payload ->> 'title', event.payload ->> 'text', event.payload ->> 'reason', event.payload ->> 'summary',
-         event.payload ->> 'label', event.payload ->> 'name', event.payload ->> 'note', event.payload ->> 'topic') || '"', ''), 400), '\s+', ' ', 'g');
+    || coalesce(': ' || to_json(regexp_replace(left(coalesce(event.payload ->> 'title', event.payload ->> 'text', event.payload ->> 'reason',
+         event.payload ->> 'summary', event.payload ->> 'label', event.payload ->> 'name', event.payload ->> 'note', event.payload ->> 'topic'), 400),
+         '\s+', ' ', 'g')), ''), 600);
 end
 $function$;
 -- owner cairn_owner
@@ -2114,6 +2113,7 @@ begin
   v_task.id := app.stream_id(event.stream);
   v_task.project_id := event.project_id;
   v_task.user_id := event.user_id;
+  v_task.created_by := app.by(event);
   v_task.number := (event.payload ->> 'number')::integer;
   v_task.ref := event.payload ->> 'ref';
   v_task.status := 'pending';
@@ -2618,7 +2618,7 @@ CREATE OR REPLACE FUNCTION app.found_document(kind text, tenant_id uuid, id uuid
 AS $function$
 begin
   return case kind
-    when 'task' then (select jsonb_build_object('ref', t.ref, 'title', t.title, 'at', t.updated_at, 'by', null, 'body', concat_ws(' ', t.title, t.description, array_to_string(t.acceptance_criteria, ' ')))
+    when 'task' then (select jsonb_build_object('ref', t.ref, 'title', t.title, 'at', t.updated_at, 'by', t.created_by, 'body', concat_ws(' ', t.title, t.description, array_to_string(t.acceptance_criteria, ' ')))
       from public.tasks t where t.tenant_id = found_document.tenant_id and t.id = found_document.id)
     when 'project' then (select jsonb_build_object('ref', p.slug, 'title', p.name, 'at', p.updated_at, 'body', concat_ws(' ', p.name, p.description))
       from public.projects p where p.tenant_id = found_document.tenant_id and p.id = found_document.id)
@@ -2989,7 +2989,7 @@ CREATE OR REPLACE FUNCTION app.is_clean(value text)
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select value !~ '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u200E\u200F\u202A-\u202E\u2066-\u2069]'
+  select value !~ '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]'
 $function$;
 -- owner cairn_owner
 
@@ -3015,6 +3015,21 @@ begin
     and exists (select from public.events e where e.tenant_id = event.tenant_id and e.stream = event.stream
       and e.version > (expect ->> 'lock_token')::bigint and e.event_type = event.event_type
       and e.payload ->> 'lock_token' = expect ->> 'lock_token' and e.actor = event.actor);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_scope_clean(task public.tasks, rules jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_files text[] := (select x.files from public.artifacts x
+    where x.tenant_id = task.tenant_id and x.task_id = task.id and x.type = 'diff' order by x.created_at desc, x.id desc limit 1);
+begin
+  return cardinality(v_files) > 0 is true and app.out_of_scope(app.effective_scope(rules, task.constraints), v_files) is null;
 end
 $function$;
 -- owner cairn_owner
@@ -3074,20 +3089,22 @@ AS $function$
 declare
   v_ready public.tasks;
   v_lapsed public.tasks;
+  v_gated boolean := jsonb_path_exists(project.rules, '$.gates[*] ? (@.on == "claim")');
 begin
-  if filters = '{}' then
+  if filters = '{}' and not v_gated then
     select * into v_ready from public.tasks t
       where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'pending' and t.open_dependencies = 0
       order by app.priority_rank(t.priority), t.number limit 1 for no key update skip locked;
   else
     select * into v_ready from public.tasks t
       where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'pending' and t.open_dependencies = 0
-        and app.task_passes(t, filters, actor)
+        and app.task_passes(t, filters, actor) and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
       order by app.priority_rank(t.priority), t.number limit 1 for no key update skip locked;
   end if;
   select t.* into v_lapsed from public.task_leases l
     join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
     where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now() and app.task_passes(t, filters, actor)
+      and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
     order by app.priority_rank(t.priority), t.number limit 1 for no key update of t skip locked;
   if v_ready.id is null or (app.priority_rank(v_lapsed.priority), v_lapsed.number) < (app.priority_rank(v_ready.priority), v_ready.number) then
     return v_lapsed.id;
@@ -3209,7 +3226,7 @@ begin
   end if;
   perform app.check_data(v_event.event_type, v_event.payload);
   if app.as_uuid(v_id) is null then
-    v_id := case v_category when 'task' then app.find_task_id(v_id, actor.tenant_id) when 'project' then (app.find_project(v_id, actor)).id end;
+    v_id := case v_category when 'task' then app.find_task_id(v_id, actor.tenant_id) when 'project' then (app.find_project(nullif(v_id, ''), actor)).id end;
     if v_id is null then
       perform app.fail('invalid_input', format('%s is not a stream.', left(request ->> 'stream', 80)));
     end if;
@@ -3260,6 +3277,7 @@ begin
   select min(l.expires_at) into v_next from public.task_leases l where l.tenant_id = project.tenant_id and l.project_id = project.id;
   return jsonb_strip_nulls(jsonb_build_object('task', null, 'project', project.slug, 'counts', v_counts, 'next_expiry', v_next, 'hint', case
     when filters <> '{}' and (v_counts ->> 'ready')::integer > 0 then 'Other tasks are ready: claim without the filters.'
+    when (v_counts ->> 'ready')::integer > 0 then 'A rule of the project holds back what is ready: claim one by its ref to see what it needs.'
     when (v_counts ->> 'in_progress')::integer > 0 then 'All that is ready is held. Wait with wait_for_events, or plan more with create_tasks.'
     when (v_counts ->> 'blocked')::integer > 0 then 'What is left is blocked: list_tasks with status blocked shows why.'
     when (v_counts ->> 'pending')::integer > 0 then 'Pending tasks wait for others: list_tasks with status pending shows for which.'
@@ -3792,7 +3810,7 @@ declare
     'description', nullif(task.description, ''), 'acceptance_criteria', to_jsonb(task.acceptance_criteria), 'dependencies', '[]'::jsonb,
     'constraints', nullif(task.constraints, '{}'), 'scope', app.scope_of(task), 'summary', task.summary,
     'last_outcome', task.last_outcome, 'last_reason', task.last_reason, 'last_agent', task.last_agent,
-    'approved_at', task.approved_at, 'created_at', task.created_at, 'updated_at', task.updated_at));
+    'approved_at', task.approved_at, 'created_by', task.created_by, 'created_at', task.created_at, 'updated_at', task.updated_at));
 begin
   if task.dependencies <> '{}' then
     v_task := v_task || jsonb_build_object('dependencies', (
@@ -3908,9 +3926,8 @@ begin
       || case when v_require ? 'decision' and not exists (select from public.decisions d where d.tenant_id = task.tenant_id and d.task_id = task.id)
            then array['a decision for this task (record_decision with task)'] else '{}' end
       || case when v_require ? 'approval' and task.approved_at is null then array[format('approval by a person (cairn approve %s)', task.ref)] else '{}' end
-      || case when v_require ? 'clean_scope' and not exists (select from public.artifacts x
-             where x.tenant_id = task.tenant_id and x.task_id = task.id and x.type = 'diff' and cardinality(x.files) > 0)
-           then array['a diff artifact naming its files (add_artifact type diff, files)'] else '{}' end;
+      || case when v_require ? 'clean_scope' and not app.is_scope_clean(task, rules)
+           then array['a diff artifact naming its files, all in scope (add_artifact type diff, files)'] else '{}' end;
   end loop;
   return v_missing;
 end
@@ -4008,6 +4025,8 @@ CREATE OR REPLACE FUNCTION public.append_events(events jsonb, command jsonb DEFA
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'member');
@@ -4036,6 +4055,8 @@ CREATE OR REPLACE FUNCTION public.claim_task(task text DEFAULT NULL::text, proje
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'member');
@@ -4073,6 +4094,8 @@ CREATE OR REPLACE FUNCTION public.compare_checkpoint(checkpoint text DEFAULT NUL
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -4109,6 +4132,8 @@ CREATE OR REPLACE FUNCTION public.extend_lock(task text, lock_token bigint, ttl_
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'member');
@@ -4138,6 +4163,8 @@ CREATE OR REPLACE FUNCTION public.get_checkpoint(checkpoint text DEFAULT NULL::t
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -4153,6 +4180,8 @@ CREATE OR REPLACE FUNCTION public.get_project(project text DEFAULT NULL::text, a
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -4207,6 +4236,8 @@ CREATE OR REPLACE FUNCTION public.get_task(task text, timeline_size integer DEFA
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -4270,6 +4301,8 @@ CREATE OR REPLACE FUNCTION public.list_artifacts(task text, cursor text DEFAULT 
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -4292,6 +4325,8 @@ CREATE OR REPLACE FUNCTION public.list_checkpoints(project text DEFAULT NULL::te
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -4314,6 +4349,8 @@ CREATE OR REPLACE FUNCTION public.list_decisions(project text DEFAULT NULL::text
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -4337,6 +4374,8 @@ CREATE OR REPLACE FUNCTION public.list_events(project text DEFAULT NULL::text, t
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -4366,6 +4405,8 @@ CREATE OR REPLACE FUNCTION public.list_projects(include_archived boolean DEFAULT
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -4387,6 +4428,8 @@ CREATE OR REPLACE FUNCTION public.list_sessions(project text DEFAULT NULL::text,
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -4409,6 +4452,8 @@ CREATE OR REPLACE FUNCTION public.list_tasks(project text DEFAULT NULL::text, fi
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -4450,6 +4495,8 @@ CREATE OR REPLACE FUNCTION public.purge_idempotency_keys(actor jsonb)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'member');
@@ -4471,15 +4518,27 @@ AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'admin');
   v_event public.events := app.find_event(event, v_actor);
+  v_copy public.events;
 begin
   if v_event.redacted_at is not null or v_event.event_type = 'event.redacted' then
     perform app.fail('illegal_transition', format('Event #%s is redacted already.', v_event.seq));
   end if;
-  perform app.append(jsonb_build_array(jsonb_build_object('stream', 'event:' || v_event.id, 'type', 'event.redacted',
-    'data', jsonb_build_object('reason', reason), 'causation', v_event.id)), v_actor);
-  perform app.blank_event(v_event);
+  -- What the event caused in its own command may carry its words on: a dependent's reason, a trigger's message.
+  for v_copy in
+    with recursive copies as (
+      select v_event.id as id
+      union
+      select e.id from copies c join public.events e on e.tenant_id = v_actor.tenant_id and e.causation_id = c.id
+        and e.correlation_id = v_event.correlation_id and e.seq > v_event.seq and e.seq <= v_event.seq + 400)
+    select e.* from copies c join public.events e on e.tenant_id = v_actor.tenant_id and e.id = c.id
+      where e.redacted_at is null and e.event_type <> 'event.redacted' order by e.seq
+  loop
+    perform app.append(jsonb_build_array(jsonb_build_object('stream', 'event:' || v_copy.id, 'type', 'event.redacted',
+      'data', jsonb_build_object('reason', reason), 'causation', v_copy.id)), v_actor);
+    perform app.blank_event(v_copy);
+    perform app.rebuild(v_actor.tenant_id, array[v_copy.stream]);
+  end loop;
   delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at >= v_event.created_at;
-  perform app.rebuild(v_actor.tenant_id, array[v_event.stream]);
   return app.event_brief(app.find_event(v_event.id::text, v_actor));
 end
 $function$;
@@ -4514,6 +4573,8 @@ CREATE OR REPLACE FUNCTION public.resume_project(project text DEFAULT NULL::text
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -4543,6 +4604,8 @@ CREATE OR REPLACE FUNCTION public.search(query text, project text DEFAULT NULL::
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -4611,6 +4674,8 @@ CREATE OR REPLACE FUNCTION public.suggest_refs(kind text, prefix text DEFAULT ''
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);

@@ -20,6 +20,7 @@ export const FUNCTIONS = Object.freeze({
   list_projects: 'short',
   list_sessions: 'short',
   list_tasks: 'short',
+  purge_idempotency_keys: 'short',
   redact_event: 'short',
   replay_events: 'long',
   resume_project: 'short',

@@ -101,6 +101,7 @@ export const Task = TaskBrief.extend({
   last_agent: z.string().optional(),
   waiting_for: z.array(z.string()).optional(),
   approved_at: z.string().optional(),
+  created_by: z.string(),
   created_at: z.string(),
   updated_at: z.string(),
 });

@@ -46,7 +46,7 @@ export function renderTask(task: z.infer<typeof TaskWithHistory>): string {
 /** What the work is, as its authors wrote it, and what surrounds it. */
 function briefing(task: Task): string {
   return lines(
-    task.description !== undefined && block('description', task.description),
+    task.description !== undefined && block(`description by ${task.created_by}`, task.description),
     task.acceptance_criteria.length > 0 && 'acceptance criteria:',
     task.acceptance_criteria.map((text, at) => `${at + 1}. ${quote(text, 1_000)}`),
     task.scope !== undefined && `scope: ${JSON.stringify(task.scope)}`,

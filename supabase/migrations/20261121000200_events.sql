@@ -107,7 +107,7 @@ $$;
 
 -- Control characters (but tab and line feed) and characters that reorder text: stored text is shown to people and models.
 create function app.is_clean(value text) returns boolean language sql immutable as $$
-  select value !~ '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u200E\u200F\u202A-\u202E\u2066-\u2069]'
+  select value !~ '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]'
 $$;
 
 create function app.fits(value jsonb, kind text, size_max integer, one_of text[])
@@ -137,8 +137,9 @@ begin
 end
 $$;
 
--- Refuses unknown types, unknown or missing fields, and values of the wrong kind or past their limit.
-create function app.check_data(event_type text, data jsonb)
+-- Refuses unknown types, unknown or missing fields, and values of the wrong kind or past their limit. `path` is where the data
+-- stands in what the caller sent.
+create function app.check_data(event_type text, data jsonb, path text default '')
   returns void
   language plpgsql
   set search_path = ''
@@ -159,9 +160,9 @@ begin
       perform app.fail('invalid_input', format('There is no event type %s.', left(event_type, 80)));
     end if;
   elsif v_field.field is null then
-    perform app.fail('invalid_input', format('%s has no field %s.', event_type, left(v_key, 80)), jsonb_build_object('field', v_key));
+    perform app.fail('invalid_input', format('%s has no field %s.', event_type, left(v_key, 80)), jsonb_build_object('field', path || v_key));
   elsif v_key is null then
-    perform app.fail('invalid_input', format('%s needs the field %s.', event_type, v_field.field), jsonb_build_object('field', v_field.field));
+    perform app.fail('invalid_input', format('%s needs the field %s.', event_type, v_field.field), jsonb_build_object('field', path || v_field.field));
   else
     perform app.fail('invalid_input', format('%s of %s is not valid: allowed is %s.', v_field.field, event_type,
       case v_field.kind when 'one_of' then 'one of ' || array_to_string(v_field.one_of, ', ')
@@ -169,7 +170,7 @@ begin
         when 'text' then 'text of at most ' || v_field.size_max || ' characters without control characters'
         when 'integer' then 'a whole number from 0 to ' || v_field.size_max
         else v_field.kind || coalesce(' of size at most ' || v_field.size_max, '') end),
-      jsonb_build_object('field', v_field.field));
+      jsonb_build_object('field', path || v_field.field));
   end if;
 end
 $$;
@@ -359,6 +360,8 @@ create function public.purge_idempotency_keys(actor jsonb)
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor, 'member');

@@ -177,13 +177,16 @@ begin
   case v_kind
     when 'create_task' then
       perform app.check_keys(v_body, path || '.create_task', 'title', 'description', 'acceptance_criteria', 'priority', 'depends_on_source');
-      perform app.check_data('task.created', v_body - 'depends_on_source');
+      if v_body ? 'depends_on_source' and not app.fits(v_body -> 'depends_on_source', 'boolean', null, null) then
+        perform app.bad_rule(path || '.create_task.depends_on_source', 'true or false');
+      end if;
+      perform app.check_data('task.created', v_body - 'depends_on_source', path || '.create_task.');
     when 'set_status' then
       perform app.check_keys(v_body, path || '.set_status', 'status', 'task', 'reason');
       if coalesce(v_body ->> 'status', '') not in ('blocked', 'unblocked', 'cancelled', 'reopened') or coalesce(v_body ->> 'task', 'self') not in ('self', 'parent') then
         perform app.bad_rule(path || '.set_status', 'status blocked, unblocked, cancelled or reopened; task self or parent');
       end if;
-      perform app.check_data('task.blocked', jsonb_build_object('reason', coalesce(v_body -> 'reason', '"rule"')));
+      perform app.check_data('task.blocked', jsonb_build_object('reason', coalesce(v_body -> 'reason', '"rule"')), path || '.set_status.');
     when 'save_checkpoint' then
       perform app.check_keys(v_body, path || '.save_checkpoint', 'label');
       if not app.fits(coalesce(v_body -> 'label', 'null'), 'line', 200, null) then

@@ -9,6 +9,7 @@ create table public.tasks (
   id uuid not null,
   project_id uuid not null,
   user_id uuid not null references public.users,
+  created_by text not null,
   number integer not null check (number > 0),
   ref text not null,
   title text not null,
@@ -216,11 +217,25 @@ begin
       || case when v_require ? 'decision' and not exists (select from public.decisions d where d.tenant_id = task.tenant_id and d.task_id = task.id)
            then array['a decision for this task (record_decision with task)'] else '{}' end
       || case when v_require ? 'approval' and task.approved_at is null then array[format('approval by a person (cairn approve %s)', task.ref)] else '{}' end
-      || case when v_require ? 'clean_scope' and not exists (select from public.artifacts x
-             where x.tenant_id = task.tenant_id and x.task_id = task.id and x.type = 'diff' and cardinality(x.files) > 0)
-           then array['a diff artifact naming its files (add_artifact type diff, files)'] else '{}' end;
+      || case when v_require ? 'clean_scope' and not app.is_scope_clean(task, rules)
+           then array['a diff artifact naming its files, all in scope (add_artifact type diff, files)'] else '{}' end;
   end loop;
   return v_missing;
+end
+$$;
+
+-- Does the task's last diff name its files, and is each in the scope as it is now?
+create function app.is_scope_clean(task public.tasks, rules jsonb)
+  returns boolean
+  language plpgsql
+  stable
+  set search_path = ''
+as $$
+declare
+  v_files text[] := (select x.files from public.artifacts x
+    where x.tenant_id = task.tenant_id and x.task_id = task.id and x.type = 'diff' order by x.created_at desc, x.id desc limit 1);
+begin
+  return cardinality(v_files) > 0 is true and app.out_of_scope(app.effective_scope(rules, task.constraints), v_files) is null;
 end
 $$;
 
@@ -626,6 +641,7 @@ begin
   v_task.id := app.stream_id(event.stream);
   v_task.project_id := event.project_id;
   v_task.user_id := event.user_id;
+  v_task.created_by := app.by(event);
   v_task.number := (event.payload ->> 'number')::integer;
   v_task.ref := event.payload ->> 'ref';
   v_task.status := 'pending';

@@ -31,7 +31,7 @@ declare
     'description', nullif(task.description, ''), 'acceptance_criteria', to_jsonb(task.acceptance_criteria), 'dependencies', '[]'::jsonb,
     'constraints', nullif(task.constraints, '{}'), 'scope', app.scope_of(task), 'summary', task.summary,
     'last_outcome', task.last_outcome, 'last_reason', task.last_reason, 'last_agent', task.last_agent,
-    'approved_at', task.approved_at, 'created_at', task.created_at, 'updated_at', task.updated_at));
+    'approved_at', task.approved_at, 'created_by', task.created_by, 'created_at', task.created_at, 'updated_at', task.updated_at));
 begin
   if task.dependencies <> '{}' then
     v_task := v_task || jsonb_build_object('dependencies', (
@@ -137,20 +137,22 @@ as $$
 declare
   v_ready public.tasks;
   v_lapsed public.tasks;
+  v_gated boolean := jsonb_path_exists(project.rules, '$.gates[*] ? (@.on == "claim")');
 begin
-  if filters = '{}' then
+  if filters = '{}' and not v_gated then
     select * into v_ready from public.tasks t
       where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'pending' and t.open_dependencies = 0
       order by app.priority_rank(t.priority), t.number limit 1 for no key update skip locked;
   else
     select * into v_ready from public.tasks t
       where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'pending' and t.open_dependencies = 0
-        and app.task_passes(t, filters, actor)
+        and app.task_passes(t, filters, actor) and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
       order by app.priority_rank(t.priority), t.number limit 1 for no key update skip locked;
   end if;
   select t.* into v_lapsed from public.task_leases l
     join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
     where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now() and app.task_passes(t, filters, actor)
+      and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
     order by app.priority_rank(t.priority), t.number limit 1 for no key update of t skip locked;
   if v_ready.id is null or (app.priority_rank(v_lapsed.priority), v_lapsed.number) < (app.priority_rank(v_ready.priority), v_ready.number) then
     return v_lapsed.id;
@@ -173,6 +175,7 @@ begin
   select min(l.expires_at) into v_next from public.task_leases l where l.tenant_id = project.tenant_id and l.project_id = project.id;
   return jsonb_strip_nulls(jsonb_build_object('task', null, 'project', project.slug, 'counts', v_counts, 'next_expiry', v_next, 'hint', case
     when filters <> '{}' and (v_counts ->> 'ready')::integer > 0 then 'Other tasks are ready: claim without the filters.'
+    when (v_counts ->> 'ready')::integer > 0 then 'A rule of the project holds back what is ready: claim one by its ref to see what it needs.'
     when (v_counts ->> 'in_progress')::integer > 0 then 'All that is ready is held. Wait with wait_for_events, or plan more with create_tasks.'
     when (v_counts ->> 'blocked')::integer > 0 then 'What is left is blocked: list_tasks with status blocked shows why.'
     when (v_counts ->> 'pending')::integer > 0 then 'Pending tasks wait for others: list_tasks with status pending shows for which.'
@@ -189,6 +192,8 @@ create function public.claim_task(task text default null, project text default n
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor, 'member');
@@ -248,6 +253,8 @@ create function public.extend_lock(task text, lock_token bigint, ttl_seconds int
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor, 'member');
@@ -278,6 +285,8 @@ create function public.list_tasks(project text default null, filters jsonb defau
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor);
@@ -319,6 +328,8 @@ create function public.get_task(task text, timeline_size integer default 10, act
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor);

@@ -1,18 +1,19 @@
 -- Reading the log: timelines of a task, a project or the workspace, open questions, and where the log stands.
 
--- One line that says what happened. Stored text is quoted: it is data, whoever wrote it.
+-- One line that says what happened. Stored text is quoted, quotes within it escaped: it is data, whoever wrote it.
 create function app.event_text(event public.events)
   returns text
   language plpgsql
   immutable
 as $$
 begin
-  return regexp_replace(left(replace(split_part(event.event_type, '.', 2), '_', ' ')
+  return left(replace(split_part(event.event_type, '.', 2), '_', ' ')
     || coalesce(' ' || (event.payload ->> 'outcome'), '')
     || coalesce(' [' || (event.payload ->> 'kind') || ']', '')
     || coalesce(' ' || (event.payload ->> 'type'), '')
-    || coalesce(': "' || coalesce(event.payload ->> 'title', event.payload ->> 'text', event.payload ->> 'reason', event.payload ->> 'summary',
-         event.payload ->> 'label', event.payload ->> 'name', event.payload ->> 'note', event.payload ->> 'topic') || '"', ''), 400), '\s+', ' ', 'g');
+    || coalesce(': ' || to_json(regexp_replace(left(coalesce(event.payload ->> 'title', event.payload ->> 'text', event.payload ->> 'reason',
+         event.payload ->> 'summary', event.payload ->> 'label', event.payload ->> 'name', event.payload ->> 'note', event.payload ->> 'topic'), 400),
+         '\s+', ' ', 'g')), ''), 600);
 end
 $$;
 
@@ -53,6 +54,8 @@ create function public.list_events(project text default null, task text default 
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor);

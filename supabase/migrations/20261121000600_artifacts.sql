@@ -186,6 +186,8 @@ create function public.list_artifacts(task text, cursor text default null, page_
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor);

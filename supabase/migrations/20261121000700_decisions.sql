@@ -151,6 +151,8 @@ create function public.list_decisions(project text default null, include_superse
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor);

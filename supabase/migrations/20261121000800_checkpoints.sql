@@ -158,6 +158,8 @@ create function public.list_checkpoints(project text default null, cursor text d
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor);
@@ -180,6 +182,8 @@ create function public.get_checkpoint(checkpoint text default null, project text
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor);
@@ -190,7 +194,7 @@ end
 $$;
 
 -- What changed in a project after a position, folded: each task once, under the last thing that happened to it. It looks
--- at no more than the latest 2,000 events.
+-- at no more than the latest 500 events.
 create function app.changes_since(project public.projects, after_seq bigint)
   returns jsonb
   language plpgsql
@@ -201,7 +205,7 @@ begin
   return (
     with happened as (
       select e.* from public.events e where e.tenant_id = project.tenant_id and e.project_id = project.id and e.seq > after_seq
-      order by e.seq desc limit 2000),
+      order by e.seq desc limit 500),
     moved as (
       select distinct on (h.task_id) h.task_id, h.event_type, h.seq from happened h
       where h.event_type in ('task.created', 'task.claimed', 'task.completed', 'task.blocked', 'task.cancelled', 'task.reopened', 'task.released', 'task.unblocked')
@@ -229,6 +233,8 @@ create function public.compare_checkpoint(checkpoint text default null, project 
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor);

@@ -90,6 +90,8 @@ create function public.list_sessions(project text default null, cursor text defa
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor);

@@ -6,6 +6,8 @@ create function public.list_projects(include_archived boolean default false, cur
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor);
@@ -27,6 +29,8 @@ create function public.get_project(project text default null, actor jsonb defaul
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor);
@@ -51,6 +55,8 @@ create function public.resume_project(project text default null, actor jsonb def
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor);

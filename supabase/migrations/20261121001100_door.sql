@@ -19,7 +19,7 @@ begin
   end if;
   perform app.check_data(v_event.event_type, v_event.payload);
   if app.as_uuid(v_id) is null then
-    v_id := case v_category when 'task' then app.find_task_id(v_id, actor.tenant_id) when 'project' then (app.find_project(v_id, actor)).id end;
+    v_id := case v_category when 'task' then app.find_task_id(v_id, actor.tenant_id) when 'project' then (app.find_project(nullif(v_id, ''), actor)).id end;
     if v_id is null then
       perform app.fail('invalid_input', format('%s is not a stream.', left(request ->> 'stream', 80)));
     end if;
@@ -106,7 +106,7 @@ end
 $$;
 
 -- A trigger must not undo the command that set it off: what it may not do is noted in the project instead.
-create function app.apply_trigger(event public.events, actor app.actor)
+create function app.apply_trigger(request jsonb, actor app.actor, at timestamptz)
   returns app.applied
   language plpgsql
   set search_path = ''
@@ -114,17 +114,15 @@ as $$
 declare
   v_message text;
 begin
-  return app.apply_event(event, '{}', actor);
+  return app.apply_event(app.new_event(request, actor, at), '{}', actor);
 exception
   -- The whole command is repeated then.
   when deadlock_detected or serialization_failure then
     raise;
   when others then
     get stacked diagnostics v_message = message_text;
-    event.stream := 'project:' || event.project_id;
-    event.payload := jsonb_build_object('kind', 'risk', 'text', left(format('A trigger could not do %s: %s', event.event_type, v_message), 4000));
-    event.event_type := 'project.noted';
-    return app.apply_event(event, '{}', actor);
+    return app.apply_event(app.new_event(request || jsonb_build_object('stream', 'project:' || (request ->> 'project'), 'type', 'project.noted', 'data',
+      jsonb_build_object('kind', 'risk', 'text', left(format('A trigger could not do %s: %s', request ->> 'type', v_message), 4000))), actor, at), '{}', actor);
 end
 $$;
 
@@ -153,13 +151,8 @@ begin
   while v_at < jsonb_array_length(v_queue) loop
     v_request := v_queue -> v_at;
     v_at := v_at + 1;
-    v_event := app.new_event(v_request, actor, v_now);
-    if v_request ? 'trigger' then
-      v_event.project_id := (v_request ->> 'project')::uuid;
-      v_applied := app.apply_trigger(v_event, actor);
-    else
-      v_applied := app.apply_event(v_event, v_request -> 'expect', actor);
-    end if;
+    v_applied := case when v_request ? 'trigger' then app.apply_trigger(v_request, actor, v_now)
+      else app.apply_event(app.new_event(v_request, actor, v_now), v_request -> 'expect', actor) end;
     v_event := v_applied.event;
     v_states := v_states || jsonb_build_array(v_applied.state);
     v_pending := v_pending || v_event;
@@ -226,6 +219,8 @@ create function public.append_events(events jsonb, command jsonb default '{}', a
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor, 'member');

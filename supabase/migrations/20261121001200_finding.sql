@@ -8,7 +8,7 @@ create function app.found_document(kind text, tenant_id uuid, id uuid)
 as $$
 begin
   return case kind
-    when 'task' then (select jsonb_build_object('ref', t.ref, 'title', t.title, 'at', t.updated_at, 'by', null, 'body', concat_ws(' ', t.title, t.description, array_to_string(t.acceptance_criteria, ' ')))
+    when 'task' then (select jsonb_build_object('ref', t.ref, 'title', t.title, 'at', t.updated_at, 'by', t.created_by, 'body', concat_ws(' ', t.title, t.description, array_to_string(t.acceptance_criteria, ' ')))
       from public.tasks t where t.tenant_id = found_document.tenant_id and t.id = found_document.id)
     when 'project' then (select jsonb_build_object('ref', p.slug, 'title', p.name, 'at', p.updated_at, 'body', concat_ws(' ', p.name, p.description))
       from public.projects p where p.tenant_id = found_document.tenant_id and p.id = found_document.id)
@@ -25,12 +25,14 @@ end
 $$;
 
 -- search(query, project?, kinds?, cursor?, page_size) -> {hits: [{kind, id, ref?, title, snippet, by?, at, score}], next_cursor?}, best
--- first. Words are joined by and; "quoted phrases", or and -not work as on the web. It ranks the latest 1,000 matches.
+-- first. Words are joined by and; "quoted phrases", or and -not work as on the web. Of a query with more than 1,000 matches it ranks 1,000.
 create function public.search(query text, project text default null, kinds jsonb default null, cursor text default null, page_size integer default 10, actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor);
@@ -75,6 +77,8 @@ create function public.suggest_refs(kind text, prefix text default '', actor jso
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
   v_actor app.actor := app.enter(actor);

@@ -417,15 +417,27 @@ as $$
 declare
   v_actor app.actor := app.enter(actor, 'admin');
   v_event public.events := app.find_event(event, v_actor);
+  v_copy public.events;
 begin
   if v_event.redacted_at is not null or v_event.event_type = 'event.redacted' then
     perform app.fail('illegal_transition', format('Event #%s is redacted already.', v_event.seq));
   end if;
-  perform app.append(jsonb_build_array(jsonb_build_object('stream', 'event:' || v_event.id, 'type', 'event.redacted',
-    'data', jsonb_build_object('reason', reason), 'causation', v_event.id)), v_actor);
-  perform app.blank_event(v_event);
+  -- What the event caused in its own command may carry its words on: a dependent's reason, a trigger's message.
+  for v_copy in
+    with recursive copies as (
+      select v_event.id as id
+      union
+      select e.id from copies c join public.events e on e.tenant_id = v_actor.tenant_id and e.causation_id = c.id
+        and e.correlation_id = v_event.correlation_id and e.seq > v_event.seq and e.seq <= v_event.seq + 400)
+    select e.* from copies c join public.events e on e.tenant_id = v_actor.tenant_id and e.id = c.id
+      where e.redacted_at is null and e.event_type <> 'event.redacted' order by e.seq
+  loop
+    perform app.append(jsonb_build_array(jsonb_build_object('stream', 'event:' || v_copy.id, 'type', 'event.redacted',
+      'data', jsonb_build_object('reason', reason), 'causation', v_copy.id)), v_actor);
+    perform app.blank_event(v_copy);
+    perform app.rebuild(v_actor.tenant_id, array[v_copy.stream]);
+  end loop;
   delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at >= v_event.created_at;
-  perform app.rebuild(v_actor.tenant_id, array[v_event.stream]);
   return app.event_brief(app.find_event(v_event.id::text, v_actor));
 end
 $$;

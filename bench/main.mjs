@@ -1,0 +1,138 @@
+// npm run bench: measures this build against a floor measured in the same run, and writes docs/performance.md.
+//
+//   npm run bench                      100, 10,000 and 100,000 tasks
+//   npm run bench -- --full            and 1,000,000 events
+//   npm run bench -- --quick           a smoke test of seconds; writes nothing
+//   npm run bench -- --sizes 100,5000  other sizes; --calls 500, --seconds 10, --no-write
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { argv, stderr, stdout } from 'node:process';
+import { parseArgs } from 'node:util';
+import { ensureServer, serverStatus } from '../dist/db/embedded.js';
+import { createLog } from '../dist/log.js';
+import { measureCalls } from './calls.mjs';
+import { connect, openFloor } from './floor.mjs';
+import { measureColdStart, measureMemory, measureStart, measureThroughput, stopDatabase } from './processes.mjs';
+import { renderReport, writeReport } from './report.mjs';
+import { startCairn } from './rpc.mjs';
+import { timed } from './sample.mjs';
+import { countEvents, seedNotes, seedProject, seedTasks } from './seed.mjs';
+
+const FULL_EVENTS = 1_000_000;
+
+const { values: flags } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
+    sizes: { type: 'string' },
+    calls: { type: 'string' },
+    seconds: { type: 'string' },
+    'no-write': { type: 'boolean', default: false },
+  },
+});
+const sizes = (flags.sizes ?? (flags.quick ? '20,200' : '100,10000,100000')).split(',').map(Number);
+const n = Number(flags.calls ?? (flags.quick ? 20 : 300));
+const times = { n, warmup: Math.ceil(n / 5) };
+const seconds = Number(flags.seconds ?? (flags.quick ? 1 : 5));
+const starts = flags.quick ? 2 : 7;
+
+const dataDir = await mkdtemp(join(tmpdir(), 'cairn-bench-'));
+try {
+  const report = renderReport(await measure());
+  stdout.write(`${report}\n`);
+  if (!flags.quick && !flags['no-write']) progress(`wrote ${await writeReport(report)}`);
+} finally {
+  stopDatabase(dataDir);
+  await rm(dataDir, { recursive: true, force: true });
+}
+
+async function measure() {
+  const server = await ensureServer({ dataDir, log: createLog('error') });
+  // Migrates the database.
+  const cairn = await startCairn(dataDir);
+  await cairn.call('list_projects', {});
+  const sql = await connect(server.connection);
+  const floor = await openFloor(server.connection);
+  const caller = { sql, actor: await actorOf(sql) };
+
+  await warmUp(caller, { cairn, floor });
+
+  const stages = [];
+  let seeding = 0;
+  let where = { project: '', refs: [''] };
+  for (const size of sizes) {
+    const project = `b${size}`;
+    await seedProject(caller, project);
+    const { ms, result: refs } = await timed(() => seedTasks(caller, project, size));
+    seeding = (size / ms) * 1_000;
+    where = { project, refs };
+    progress(`${size} tasks: seeded ${Math.round(seeding)}/s`);
+    stages.push(await stage({ name: `${size.toLocaleString('en-US')} tasks`, tasks: size }, where));
+  }
+  const history = await measureHistory(caller);
+  if (flags.full) {
+    const { ms } = await timed(async () => seedNotes(caller, where.refs, FULL_EVENTS - (await countEvents(caller))));
+    progress(`${FULL_EVENTS} events: seeded in ${Math.round(ms / 1_000)} s`);
+    stages.push(await stage({ name: `${FULL_EVENTS.toLocaleString('en-US')} events` }, where));
+    history.push(...(await measureHistory(caller)));
+  }
+  const { pid: postmaster, server_version } = await serverStatus(dataDir);
+  const memory = measureMemory({ cairn: cairn.pid, echo: floor.pid, postmaster });
+  const throughput = await measureThroughput({ dataDir, ...where, seconds });
+  progress('throughput');
+  const warm = await measureStart(dataDir, starts);
+  await Promise.all([cairn.stop(), floor.close(), sql.end()]);
+  await server.release();
+  const cold = await measureColdStart(dataDir, starts);
+  progress('starts');
+  const command = ['npm run bench', ...(argv.length > 2 ? ['--', ...argv.slice(2)] : [])].join(' ');
+  return { command, times, stages, history, memory, throughput, seeding, server_version, starts: { warm, cold } };
+
+  async function stage(about, place) {
+    // So that the planner knows what autovacuum would tell it in a minute.
+    await sql.query('vacuum analyze');
+    await sql.query('checkpoint');
+    const before = await floor.measure(times);
+    const calls = await measureCalls(cairn, place, times);
+    progress(`${about.name}: measured`);
+    return { ...about, floor: before, calls };
+  }
+}
+
+/** Both processes compile what they run often; a process of an hour ago has done so. */
+async function warmUp(caller, { cairn, floor }) {
+  await seedProject(caller, 'warm');
+  const refs = await seedTasks(caller, 'warm', 100);
+  await floor.measure({ warmup: 0, n: n * 4 });
+  await measureCalls(cairn, { project: 'warm', refs }, { warmup: 0, n });
+}
+
+/** The local user that `cairn` made when it started. @param {import('pg').Client} sql */
+async function actorOf(sql) {
+  const identity = { issuer: 'local', subject: 'owner', name: 'bench' };
+  const nobody = { user_id: '00000000-0000-0000-0000-000000000000' };
+  const text = 'select public.sign_in(identity => $1, actor => $2) as result';
+  const { rows } = await sql.query(text, [identity, nobody]);
+  const { user_id, tenant_id } = rows[0].result;
+  return { user_id, tenant_id, agent: 'seeder', client: 'bench' };
+}
+
+/** Replays and verifies the whole log. @param {import('./seed.mjs').Caller} caller */
+async function measureHistory(caller) {
+  const events = await countEvents(caller);
+  const found = [];
+  for (const what of ['replay', 'verify']) {
+    const call = () => caller.sql.query(`select public.${what}_events(actor => $1) as result`, [caller.actor]);
+    const { ms, result } = await timed(call);
+    if (result.rows[0].result.ok === false) throw new Error(JSON.stringify(result.rows[0].result));
+    progress(`${what}: ${events} events in ${Math.round(ms)} ms`);
+    found.push({ what, events, ms });
+  }
+  return found;
+}
+
+/** @param {string} text */
+function progress(text) {
+  stderr.write(`${text}\n`);
+}

@@ -1,0 +1,132 @@
+// The table of docs/performance.md, with what was aimed at and by how much it was missed.
+import { readFile, writeFile } from 'node:fs/promises';
+import { arch, cpus, platform, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { CALLS } from './calls.mjs';
+
+const FILE = fileURLToPath(new URL('../docs/performance.md', import.meta.url));
+const MARKERS = ['<!-- bench:start -->', '<!-- bench:end -->'];
+const AIMS = Object.freeze({ read: 2, write: 3, growth: 1.3, replay: 20_000, throughput: 2_000, start_ms: 1_000 });
+
+export function renderReport(found) {
+  return [
+    `Made by \`${found.command}\` on ${new Date().toISOString().slice(0, 10)}: ${machine(found.server_version)}.`,
+    '',
+    '### Floor',
+    '',
+    'Milliseconds. The floor of a read is the echo and the read, that of a write the echo and the insert.',
+    '',
+    ...table(
+      ['', ...found.stages.map(({ name }) => `${name}: p50 / p99`)],
+      [
+        ['bare SDK echo', 'echo'],
+        ['one primary-key read', 'read'],
+        ['one single-row insert and its commit', 'insert'],
+      ].map(([label, name]) => [label, ...found.stages.map(({ floor }) => pair(floor[name]))]),
+    ),
+    '',
+    '### Tool calls',
+    '',
+    `Milliseconds, p50 / p99 of ${found.times.n} calls one after another, in brackets p50 as a multiple of the floor of the same stage. ` +
+      `Aims: a read at most ${AIMS.read}, a write at most ${AIMS.write} times its floor; growth from the first stage to the last at most ${AIMS.growth}.`,
+    '',
+    ...table(
+      ['tool', ...found.stages.map(({ name }) => name), 'growth', 'verdict'],
+      Object.keys(CALLS).map((name) => callRow(name, found.stages)),
+    ),
+    '',
+    '### Whole system',
+    '',
+    ...table(['what', 'found', 'aim', 'verdict'], systemRows(found)),
+  ].join('\n');
+}
+
+function callRow(name, stages) {
+  const { tool, kind } = CALLS[name];
+  const ratios = stages.map(({ floor, calls }) => calls[name].p50 / floorOf(floor, kind));
+  // The wider stage of more events is shown, and judged apart from the growth with tasks.
+  const sized = stages.filter(({ tasks }) => tasks !== undefined);
+  const growth = (sized.at(-1)?.calls[name].p50 ?? 0) / (sized[0]?.calls[name].p50 ?? 1);
+  const missed = [over(Math.max(...ratios), AIMS[kind], 'floor'), over(growth, AIMS.growth, 'growth')].filter(Boolean);
+  return [
+    tool,
+    ...stages.map(({ calls }, at) => `${pair(calls[name])} (${ratios[at]?.toFixed(1)})`),
+    growth.toFixed(2),
+    missed.length === 0 ? 'met' : `missed: ${missed.join(', ')}`,
+  ];
+}
+
+function floorOf(floor, kind) {
+  return floor.echo.p50 + (kind === 'read' ? floor.read : floor.insert).p50;
+}
+
+function over(value, aim, what) {
+  return value > aim && `${what} ${value.toFixed(2)}, ${percent(value / aim - 1)} over ${aim}`;
+}
+
+function systemRows({ history, starts, memory, throughput, seeding }) {
+  const atLeast = (value, aim) => (value >= aim ? 'met' : `missed: ${percent(1 - value / aim)} under`);
+  const perSecond = (value) => `${whole(value)}/s`;
+  const { processes } = throughput;
+  return [
+    ...history.map(({ what, events, ms }) => [
+      `${what}, ${whole(events)} events`,
+      `${perSecond((events / ms) * 1_000)} (${(ms / 1_000).toFixed(1)} s)`,
+      `${perSecond(AIMS.replay)}`,
+      what === 'replay' ? atLeast((events / ms) * 1_000, AIMS.replay) : '',
+    ]),
+    ...[
+      ['create, claim and complete', throughput.work],
+      ['record_event', throughput.notes],
+    ].map(([what, value]) => [
+      `${processes} processes, ${what}`,
+      perSecond(value),
+      perSecond(AIMS.throughput),
+      atLeast(value, AIMS.throughput),
+    ]),
+    [`${processes} processes, get_task`, perSecond(throughput.reads), '', ''],
+    [
+      'start to first answer, database running',
+      ms(starts.warm.cairn),
+      `${AIMS.start_ms} ms`,
+      starts.warm.cairn.p50 < AIMS.start_ms ? 'met' : 'missed',
+    ],
+    [
+      'start to first answer, database stopped',
+      ms(starts.cold),
+      `${AIMS.start_ms} ms`,
+      starts.cold.p50 < AIMS.start_ms ? 'met' : `missed: ${Math.round(starts.cold.p50 - AIMS.start_ms)} ms over`,
+    ],
+    ['start to first answer, bare SDK', ms(starts.warm.echo), '', ''],
+    ['memory of a cairn process', megabytes(memory.cairn), '', ''],
+    ['memory of the bare SDK', megabytes(memory.echo), '', ''],
+    ['memory of PostgreSQL, all processes', megabytes(memory.postgres), '', ''],
+    ['tasks made in batches of 200 on one connection', perSecond(seeding), '', ''],
+  ];
+}
+
+/** Puts it between the markers, in a page that is there or a new one. @param {string} report */
+export async function writeReport(report) {
+  const [start, end] = MARKERS;
+  const page = await readFile(FILE, 'utf8').catch(() => `# Performance\n\n${start}\n${end}\n`);
+  const [before, rest] = page.split(start);
+  const after = rest?.split(end)[1];
+  if (after === undefined) throw new Error(`${FILE} lacks the markers ${start} and ${end}.`);
+  await writeFile(FILE, `${before}${start}\n\n${report}\n\n${end}${after}`);
+  return FILE;
+}
+
+function machine(serverVersion) {
+  const memory = Math.round(totalmem() / 1_024 ** 3);
+  return `${cpus().length} cores, ${memory} GB, ${platform()} ${arch()}, Node ${process.versions.node}, PostgreSQL ${serverVersion}`;
+}
+
+function table(head, rows) {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
+}
+
+const pair = ({ p50, p99 }) => `${p50.toFixed(2)} / ${p99.toFixed(2)}`;
+const ms = ({ p50 }) => `${Math.round(p50)} ms`;
+const whole = (value) => Math.round(value).toLocaleString('en-US');
+const percent = (share) => `${Math.round(share * 100)}%`;
+const megabytes = (size) => `${Math.round(size)} MB`;
