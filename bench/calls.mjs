@@ -1,7 +1,5 @@
 // The tools that are measured, each called as an agent would.
-import { sample, summary } from './sample.mjs';
-
-/** @typedef {import('./sample.mjs').Sample} Sample */
+import { summary, timed } from './sample.mjs';
 
 /** What each row of the table is, and which floor it stands on. */
 export const CALLS = Object.freeze({
@@ -19,14 +17,16 @@ export const CALLS = Object.freeze({
 });
 
 /**
- * Measures every call in one project.
- * @param {import('./rpc.mjs').Server} cairn @param {{ project: string, refs: string[] }} where
- * @param {{ warmup: number, n: number }} times @returns {Promise<Record<keyof typeof CALLS, Sample>>}
+ * Measures every call in one project, in rounds that take all of them and the floor in turn: whatever else the machine
+ * does meanwhile slows all of them alike.
+ * @param {{ cairn: import('./rpc.mjs').Server, floor: Awaited<ReturnType<typeof import('./floor.mjs').openFloor>> }} servers
+ * @param {{ project: string, refs: string[] }} where @param {{ rounds: number, calls: number, warmup: number }} times
  */
-export async function measureCalls(cairn, { project, refs }, times) {
+export async function measureCalls({ cairn, floor }, { project, refs }, times) {
   /** @param {number} at */
   const ref = (at) => refs[(at * 7919) % refs.length] ?? '';
-  const reads = {
+  const runs = {
+    ...floor.runs,
     task: (/** @type {number} */ at) => cairn.call('get_task', { task: ref(at) }),
     project: () => cairn.call('get_project', { project }),
     resume: () => cairn.call('resume_project', { project }),
@@ -34,25 +34,34 @@ export async function measureCalls(cairn, { project, refs }, times) {
     task_timeline: (/** @type {number} */ at) => cairn.call('list_events', { task: ref(at) }),
     project_timeline: () => cairn.call('list_events', { project }),
     search: (/** @type {number} */ at) => cairn.call('search', { query: `pelican ${at % 500}`, project }),
+    note: (/** @type {number} */ at) => cairn.call('record_event', { task: ref(at), text: 'The lantern is lit.' }),
   };
-  /** @type {Record<string, Sample>} */
-  const found = {};
-  for (const [name, run] of Object.entries(reads)) found[name] = await sample(times, run);
-  found.note = await sample(times, (at) => cairn.call('record_event', { task: ref(at), text: 'The lantern is lit.' }));
-  return { ...found, ...(await measureWork(cairn, project, times)) };
-}
-
-/** Create, claim and complete in turn, so that the project keeps its number of open tasks. */
-async function measureWork(cairn, project, { warmup, n }) {
   /** @type {Record<string, number[]>} */
-  const taken = { create: [], claim: [], complete: [] };
-  for (let at = 0; at < warmup + n; at++) {
-    for (const [name, ms] of await workOnce(cairn, project)) if (at >= warmup) taken[name]?.push(ms);
+  const taken = {};
+  /** @param {string} name @param {number} ms */
+  const take = (name, ms) => {
+    taken[name] ??= [];
+    taken[name].push(ms);
+  };
+  for (let round = 0; round < times.rounds; round++) {
+    const from = round * (times.warmup + times.calls);
+    for (const [name, run] of Object.entries(runs)) {
+      for (let at = from; at < from + times.warmup; at++) await run(at);
+      for (let at = from + times.warmup; at < from + times.warmup + times.calls; at++) {
+        take(name, (await timed(() => run(at))).ms);
+      }
+    }
+    for (let at = -times.warmup; at < times.calls; at++) {
+      const work = await workOnce(cairn, project);
+      if (at >= 0) for (const [name, ms] of work) take(name, ms);
+    }
   }
-  return Object.fromEntries(Object.entries(taken).map(([name, times]) => [name, summary(times)]));
+  const found = Object.fromEntries(Object.entries(taken).map(([name, ms]) => [name, summary(ms)]));
+  const { echo, read, insert, ...calls } = found;
+  return { floor: { echo, read, insert }, calls };
 }
 
-/** @param {import('./rpc.mjs').Server} cairn @param {string} project @returns {Promise<[string, number][]>} */
+/** Create, claim and complete: the project keeps its number of open tasks. @param {import('./rpc.mjs').Server} cairn @param {string} project @returns {Promise<[string, number][]>} */
 export async function workOnce(cairn, project) {
   const from = performance.now();
   const tasks = [{ title: 'Light the lantern', acceptance_criteria: ['It is bright.'] }];

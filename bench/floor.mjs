@@ -1,9 +1,9 @@
 // The floor: the bare SDK over stdio, and the cheapest statement of its kind on the server that cairn runs.
 import pg from 'pg';
 import { ECHO, start } from './rpc.mjs';
-import { sample } from './sample.mjs';
 
 const TABLE_ROWS = 100_000;
+const TEXT = 'Write the docs of the pelican.';
 
 /** @param {pg.ClientConfig} connection */
 export async function openFloor(connection) {
@@ -19,22 +19,16 @@ export async function openFloor(connection) {
 
   return {
     pid: echo.pid,
-    /** @param {{ warmup: number, n: number }} times */
-    async measure(times) {
-      const text = 'Write the docs of the pelican.';
-      return {
-        echo: await sample(times, () => echo.call('echo', { text })),
-        read: await sample(times, (at) =>
-          sql.query({
-            name: 'read',
-            text: 'select body from floor where id = $1',
-            values: [((at * 7919) % TABLE_ROWS) + 1],
-          }),
-        ),
-        insert: await sample(times, () =>
-          sql.query({ name: 'insert', text: 'insert into floor values ($1, $2)', values: [++next, text] }),
-        ),
-      };
+    runs: {
+      echo: () => echo.call('echo', { text: TEXT }),
+      /** @param {number} at */
+      read: (at) =>
+        sql.query({
+          name: 'read',
+          text: 'select body from floor where id = $1',
+          values: [((at * 7919) % TABLE_ROWS) + 1],
+        }),
+      insert: () => sql.query({ name: 'insert', text: 'insert into floor values ($1, $2)', values: [++next, TEXT] }),
     },
     async close() {
       await echo.stop();

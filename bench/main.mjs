@@ -33,7 +33,9 @@ const { values: flags } = parseArgs({
 });
 const sizes = (flags.sizes ?? (flags.quick ? '20,200' : '100,10000,100000')).split(',').map(Number);
 const n = Number(flags.calls ?? (flags.quick ? 20 : 300));
-const times = { n, warmup: Math.ceil(n / 5) };
+// A few calls of a kind, then the next kind; the first after a change of kind meet cold caches.
+const rounds = flags.quick ? 2 : 10;
+const times = { rounds, calls: Math.ceil(n / rounds), warmup: flags.quick ? 2 : 10 };
 const seconds = Number(flags.seconds ?? (flags.quick ? 1 : 5));
 const starts = flags.quick ? 2 : 7;
 
@@ -93,10 +95,9 @@ async function measure() {
     // So that the planner knows what autovacuum would tell it in a minute.
     await sql.query('vacuum analyze');
     await sql.query('checkpoint');
-    const before = await floor.measure(times);
-    const calls = await measureCalls(cairn, place, times);
+    const found = await measureCalls({ cairn, floor }, place, times);
     progress(`${about.name}: measured`);
-    return { ...about, floor: before, calls };
+    return { ...about, ...found };
   }
 }
 
@@ -104,8 +105,7 @@ async function measure() {
 async function warmUp(caller, { cairn, floor }) {
   await seedProject(caller, 'warm');
   const refs = await seedTasks(caller, 'warm', 100);
-  await floor.measure({ warmup: 0, n: n * 4 });
-  await measureCalls(cairn, { project: 'warm', refs }, { warmup: 0, n });
+  await measureCalls({ cairn, floor }, { project: 'warm', refs }, times);
 }
 
 /** The local user that `cairn` made when it started. @param {import('pg').Client} sql */

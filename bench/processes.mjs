@@ -65,7 +65,11 @@ async function drive(servers, seconds, run) {
   let done = 0;
   await Promise.all(
     servers.map(async (server, index) => {
-      for (let at = index; performance.now() < until; at += servers.length) done += await run(server, at);
+      for (let at = index; performance.now() < until; at += servers.length) {
+        // Not `done += await …`, which would read the sum before it waits.
+        const commands = await run(server, at);
+        done += commands;
+      }
     }),
   );
   return (done / (performance.now() - started)) * 1_000;

@@ -27,8 +27,8 @@ export function renderReport(found) {
     '',
     '### Tool calls',
     '',
-    `Milliseconds, p50 / p99 of ${found.times.n} calls one after another, in brackets p50 as a multiple of the floor of the same stage. ` +
-      `Aims: a read at most ${AIMS.read}, a write at most ${AIMS.write} times its floor; growth from the first stage to the last at most ${AIMS.growth}.`,
+    `Milliseconds, p50 / p99 of ${found.times.rounds * found.times.calls} calls, one at a time and in turns with the floor, in brackets p50 as a multiple of the floor of the same stage. ` +
+      `Aims: a read at most ${AIMS.read}, a write at most ${AIMS.write} times its floor; growth from the fewest tasks to the most at most ${AIMS.growth}.`,
     '',
     ...table(
       ['tool', ...found.stages.map(({ name }) => name), 'growth', 'verdict'],

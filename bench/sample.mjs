@@ -1,17 +1,5 @@
 /** @typedef {{ p50: number, p99: number, n: number }} Sample Milliseconds. */
 
-/** Runs it n times one after another, after a warm-up. @param {{ warmup: number, n: number }} times @param {(at: number) => Promise<unknown>} run */
-export async function sample({ warmup, n }, run) {
-  for (let at = 0; at < warmup; at++) await run(at);
-  const taken = [];
-  for (let at = warmup; at < warmup + n; at++) {
-    const started = performance.now();
-    await run(at);
-    taken.push(performance.now() - started);
-  }
-  return summary(taken);
-}
-
 /** @param {number[]} taken @returns {Sample} */
 export function summary(taken) {
   const sorted = [...taken].sort((a, b) => a - b);

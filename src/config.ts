@@ -62,6 +62,12 @@ export function readConfig(flags: Flags = {}, env: NodeJS.ProcessEnv = process.e
   return { ...parsed.data, dataDir: resolve(parsed.data.dataDir) };
 }
 
+/** The environment for a process of ours that follows its flags alone. */
+export function ownEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  const ours = new Set(Object.values(VARIABLES));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !ours.has(name)));
+}
+
 function invalidConfig(error: z.ZodError): DomainError {
   const issue = error.issues[0];
   const name = String(issue?.path[0]) as keyof Config;
@@ -71,7 +77,8 @@ function invalidConfig(error: z.ZodError): DomainError {
   });
 }
 
-function defaultDataDir(env: NodeJS.ProcessEnv): string {
+/** Where the embedded database lives when nothing names another place. */
+export function defaultDataDir(env: NodeJS.ProcessEnv = process.env): string {
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'cairn');
   if (process.platform === 'win32') return join(env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'cairn');
   if (env['XDG_DATA_HOME']) return join(env['XDG_DATA_HOME'], 'cairn');

@@ -184,6 +184,17 @@ describe('the README', () => {
     expect(await page('README.md')).toContain(`| \`default\` | ${DEFAULT_TOOLS.length} of those below`);
   });
 
+  test('shows every command', async () => {
+    const cli = await page('src/cli.ts');
+    const groups = [...cli.matchAll(/const (\w+) = program\.command/g)].map(([, name]) => `cairn ${name}`);
+    const commands = [...cli.matchAll(/(\w+)\s*\.command\('(\w+)/g)]
+      .map(([, owner = '', name = '']) => (owner === 'program' ? `cairn ${name}` : `cairn ${owner} ${name}`))
+      .filter((name) => !groups.includes(name));
+
+    const shown = table(await page('README.md'), '| command | does |').map(([name = '']) => name);
+    expect(shown.map((name) => name.replace(/ [A-Z]+$/, '')).sort()).toEqual(['cairn', ...commands].sort());
+  });
+
   test('shows every flag with its variable', async () => {
     const config = await page('src/config.ts');
     const cli = await page('src/cli.ts');

@@ -7,7 +7,7 @@ import { test as base } from './support/world.ts';
 /** Another user of the same workspace. */
 const test = base.extend<{ asMember: (agent: string) => Context }>({
   asMember: async ({ as, asStranger, people, sql }, use) => {
-    const { tenant_id } = people.owner;
+    const { tenant_id = '' } = people.owner;
     await sql.query(`insert into public.memberships (tenant_id, user_id, role) values ($1, $2, 'member')`, [
       tenant_id,
       people.stranger.user_id,

@@ -90,8 +90,10 @@ function createPool({ connection, connectionsMax, prepare }: PostgresOptions, ki
     idleTimeoutMillis: kind === 'short' ? 0 : 10_000,
     keepAlive: true,
   });
-  // An idle connection may break at any time; the pool drops it, and nobody else needs to know.
+  // A connection may break at any time. An idle one the pool drops, and nobody else needs to know; for one in use the pool
+  // does not listen, and what arrives between its last answer and its release would end the process.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 

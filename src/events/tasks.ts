@@ -154,3 +154,7 @@ export function taskNoted(task: string, data: z.infer<typeof Note>): NewEvent<Ta
 export function lockBroken(task: string, data: { reason: string }): NewEvent<Task> {
   return { stream: `task:${task}`, type: 'task.lock_broken', data };
 }
+
+export function taskApproved(task: string, data: { note?: string | undefined }): NewEvent<Task> {
+  return { stream: `task:${task}`, type: 'task.approved', data };
+}

@@ -37,6 +37,7 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
   await transport.closed;
   await connection.close();
   await local.close();
+  process.off('SIGTERM', leave).off('SIGINT', leave);
 }
 
 type Parts = { config: Config; log: Log; local: ReturnType<typeof opener>; leaving: AbortController };

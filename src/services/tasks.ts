@@ -18,6 +18,7 @@ import {
   TaskRef,
   TaskReleased,
   TaskUpdated,
+  taskApproved,
   taskCompleted,
   taskCreated,
   taskReleased,
@@ -195,6 +196,13 @@ export const BreakLock = z.strictObject({ task: TaskRef, reason: said(4_000) });
 /** Ends another agent's claim, on the record; its token is worth nothing from then on. */
 export function breakLock(ctx: Context, { task, reason }: z.output<typeof BreakLock>): Promise<ChangedTask> {
   return change(ctx, [lockBroken(task, { reason })]);
+}
+
+export const ApproveTask = z.strictObject({ task: TaskRef, note: text(4_000).optional() });
+
+/** A person's approval, for a gate that asks for one. The door refuses it from an agent. */
+export function approveTask(ctx: Context, { task, note }: z.output<typeof ApproveTask>): Promise<ChangedTask> {
+  return change(ctx, [taskApproved(task, { note })]);
 }
 
 /** Appends events of one task and answers with the task after the last. */

@@ -44,7 +44,7 @@ begin
     return case tg_op when 'DELETE' then old else new end;
   end if;
   perform app.fail('forbidden', format('The log is append-only: %s of events is not possible.', lower(tg_op)),
-    null, 'To hide a leaked secret use redact_event; to move old events away use cairn events archive.');
+    null, 'To hide a leaked secret use redact_event; to rebuild the read model use replay_events.');
   return null;
 end
 $$;

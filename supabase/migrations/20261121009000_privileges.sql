@@ -94,3 +94,13 @@ create policy own_select on public.oauth_tokens for select to authenticated usin
 
 revoke all on public.active_tasks, public.recent_events, public.task_progress from public, anon, authenticated, service_role;
 grant select on public.active_tasks, public.recent_events, public.task_progress to authenticated;
+
+-- A server that logs in with no more than cairn_server must be able to tell whether the schema is its own.
+do $$
+begin
+  if to_regclass('supabase_migrations.schema_migrations') is not null then
+    grant usage on schema supabase_migrations to cairn_server;
+    grant select on supabase_migrations.schema_migrations to cairn_server;
+  end if;
+end
+$$;

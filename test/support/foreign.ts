@@ -50,6 +50,7 @@ const CALLS: Record<FunctionName, (refs: Refs) => Record<string, unknown>[]> = {
   list_projects: () => [{ include_archived: true, page_size: 100 }],
   list_sessions: ({ project }) => [{ project }],
   list_tasks: ({ project, task }) => [{ project }, { project: 'own', filters: { parent: task } }, { project: 'own' }],
+  purge_idempotency_keys: () => [],
   redact_event: ({ event }) => [{ event, reason: 'Not mine.' }],
   replay_events: () => [],
   resume_project: ({ project }) => [{ project }, { project: 'own' }],

@@ -1,6 +1,6 @@
 import { spawnRaw } from './client.ts';
 
-export type RawAnswer = { text: string; data: Record<string, unknown>; isError: boolean };
+type RawAnswer = { text: string; data: Record<string, unknown>; isError: boolean };
 
 /** An agent over its own `cairn` process that may have many calls in flight, and may be killed in the middle of them. */
 export type RawAgent = {

@@ -14,12 +14,13 @@ declare module 'vitest' {
   }
 }
 
-const POSTGRES_15 = fileURLToPath(new URL('postgres-15/package.json', import.meta.url));
-
-/** One server for the whole run: the bundled PostgreSQL, or with CAIRN_TEST_PG=15 the oldest that is supported. */
+/** One server for the whole run: the bundled PostgreSQL, or with CAIRN_TEST_PG=15, 16 or 17 an older one that is supported. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = await mkdtemp(join(tmpdir(), 'cairn-test-'));
-  const binaries = await findBinaries(process.env.CAIRN_TEST_PG === '15' ? POSTGRES_15 : undefined);
+  const major = process.env.CAIRN_TEST_PG;
+  const binaries = await findBinaries(
+    major === undefined ? undefined : fileURLToPath(new URL(`postgres-${major}/package.json`, import.meta.url)),
+  );
   const server = await ensureServer({ dataDir, log: createLog('silent'), binaries });
   project.provide('server', server.connection);
 

@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { ownEnvironment } from '../config.ts';
+
+export const CLI = fileURLToPath(new URL('../cli.js', import.meta.url));
+const PROTOCOL = '2025-06-18';
+
+type Result = { content?: { text?: string }[]; structuredContent?: Record<string, unknown>; isError?: boolean };
+type Reply = { id?: number; result?: Result; error?: { message: string } };
+export type DemoAnswer = { text: string; data: Record<string, unknown>; isError: boolean };
+
+/** An agent with a `cairn` process of its own, spoken to as any MCP client would. */
+export type DemoAgent = {
+  name: string;
+  call(tool: string, args: Record<string, unknown>): Promise<DemoAnswer>;
+  leave(): Promise<void>;
+};
+
+export async function connectAgent(name: string, dataDir: string): Promise<DemoAgent> {
+  const child = spawn(process.execPath, [CLI, '--agent', name, '--data-dir', dataDir, '--log-level', 'error'], {
+    env: ownEnvironment(),
+    stdio: ['pipe', 'pipe', 'inherit'],
+    windowsHide: true,
+  });
+  const request = requester(child);
+  const clientInfo = { name: 'cairn-demo', version: '1' };
+  await request('initialize', { protocolVersion: PROTOCOL, capabilities: {}, clientInfo });
+  child.stdin?.write(`${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' })}\n`);
+  return {
+    name,
+    async call(tool, args) {
+      const { content, structuredContent, isError } = await request('tools/call', { name: tool, arguments: args });
+      return { text: content?.[0]?.text ?? '', data: structuredContent ?? {}, isError: isError === true };
+    },
+    leave: () =>
+      new Promise((resolve) => {
+        if (child.exitCode !== null || child.signalCode !== null) return resolve();
+        child.once('exit', () => resolve());
+        child.stdin?.end();
+      }),
+  };
+}
+
+function requester(child: ChildProcess): (method: string, params: object) => Promise<Result> {
+  type Waiting = { resolve: (result: Result) => void; reject: (error: Error) => void };
+  const waiting = new Map<number, Waiting>();
+  const fail = () => {
+    for (const { reject } of waiting.values()) reject(new Error('The server of the demo ended.'));
+  };
+  child.once('error', fail).once('exit', fail);
+  child.stdin?.on('error', fail);
+  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
+    const { id = 0, result, error } = JSON.parse(line) as Reply;
+    if (result !== undefined) waiting.get(id)?.resolve(result);
+    else waiting.get(id)?.reject(new Error(error?.message));
+    waiting.delete(id);
+  });
+  let last = 0;
+  return (method, params) =>
+    new Promise((resolve, reject) => {
+      const id = ++last;
+      waiting.set(id, { resolve, reject });
+      child.stdin?.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`);
+    });
+}

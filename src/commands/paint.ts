@@ -1,0 +1,12 @@
+import { styleText } from 'node:util';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Colours for a terminal that shows them (NO_COLOR says that it must not), plain text for anything else. */
+export function paint(style: Style, text: string): string {
+  return process.stdout.isTTY && process.stdout.hasColors() ? styleText(style, text) : text;
+}
+
+export function say(text = ''): void {
+  process.stdout.write(`${text}\n`);
+}

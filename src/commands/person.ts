@@ -1,0 +1,37 @@
+import * as z from 'zod';
+import type { Config } from '../config.ts';
+import { type Context, SCOPES } from '../context.ts';
+import { DomainError } from '../errors.ts';
+import { type Local, openLocal } from '../local.ts';
+import { createLog } from '../log.ts';
+
+type Person = Context & { connect: Local['connect'] };
+
+/** Opens the database for a command that a person runs: no agent acts. */
+export async function asPerson<T>(config: Config, run: (ctx: Person) => Promise<T>): Promise<T> {
+  // At the usual level a person would read that the database started before what was asked for.
+  const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
+  const { db, actor, connect, close } = await openLocal(config, log);
+  try {
+    const scopes = new Set(SCOPES);
+    return await run({
+      db,
+      connect,
+      log,
+      scopes,
+      actor: { ...actor, agent: null, client: 'cli' },
+      project: config.project,
+    });
+  } finally {
+    await close();
+  }
+}
+
+/** What a person typed, as the service wants it. */
+export function parseGiven<Schema extends z.ZodType>(schema: Schema, given: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw new DomainError('invalid_input', `The arguments are not valid: ${z.prettifyError(parsed.error)}`, {
+    hint: 'The command with --help shows what it takes.',
+  });
+}

@@ -1,0 +1,82 @@
+import type { Config } from '../config.ts';
+import { defaultDataDir } from '../config.ts';
+import { listProjects } from '../services/projects.ts';
+import { selectTools } from '../tools/catalog.ts';
+import { VERSION } from '../version.ts';
+import { runDemo } from './demo.ts';
+import { CLI } from './demo-client.ts';
+import { paint, say } from './paint.ts';
+import { asPerson } from './person.ts';
+
+const PAGE_SIZE = 100;
+
+type Serving = { engine: string; workspace: string; projects: number; tasks: number };
+type ServerConfig = { command: string; args: string[]; env?: Record<string, string> };
+
+/** `cairn` where no client listens: what it serves, how a client is told of it, and what that is good for. */
+export async function runWelcome(config: Config): Promise<void> {
+  const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
+  const { engine, workspace, projects, tasks } = await lookAround(config);
+  say(`${paint('bold', `Cairn ${VERSION}`)}: durable shared memory for AI coding agents, over MCP.`);
+  say(`  database    ${engine}`);
+  if (config.databaseUrl === undefined) say(`  data        ${config.dataDir}`);
+  say(`  workspace   ${workspace}: ${projects} projects, ${tasks} tasks`);
+  const readOnly = config.readOnly ? ', read-only' : '';
+  say(`  tools       ${tools.length} (${config.toolsets.join(', ')}${readOnly})\n`);
+
+  const server = serverConfig(config);
+  const json = JSON.stringify({ mcpServers: { cairn: server } }, null, 2);
+  const env = Object.entries(server.env ?? {}).flatMap(([name, value]) => ['--env', quoted(`${name}=${value}`)]);
+  const line = ['claude', 'mcp', 'add', 'cairn', ...env, '--', ...[server.command, ...server.args].map(quoted)];
+  say(`${paint('bold', 'Claude Code')}, in your project:\n  ${line.join(' ')}\nor in its .mcp.json:\n${json}\n`);
+  say(`${paint('bold', 'Cursor')}, in .cursor/mcp.json:\n${json}\n`);
+
+  await runDemo();
+  say('\nYour own database was not touched by this. Add cairn to your client, and ask it to plan a project.');
+}
+
+function lookAround(config: Config): Promise<Serving> {
+  return asPerson(config, async (ctx) => {
+    const client = await ctx.connect();
+    try {
+      const { rows } = await client.query(
+        `select current_setting('server_version') as version, (select name from public.tenants where id = $1) as name`,
+        [ctx.actor.tenant_id],
+      );
+      const kind = config.databaseUrl === undefined ? 'embedded PostgreSQL' : 'PostgreSQL';
+      const workspace = rows[0].name ?? String(ctx.actor.tenant_id);
+      return { engine: `${kind} ${rows[0].version}`, workspace, ...(await countProjects(ctx)) };
+    } finally {
+      await client.end();
+    }
+  });
+}
+
+async function countProjects(ctx: Parameters<typeof listProjects>[0]): Promise<{ projects: number; tasks: number }> {
+  let [projects, tasks] = [0, 0];
+  let cursor: string | undefined;
+  do {
+    const page = await listProjects(ctx, { include_archived: false, page_size: PAGE_SIZE, cursor });
+    projects += page.projects.length;
+    for (const project of page.projects) {
+      const { pending, in_progress, blocked, completed, cancelled } = project.tasks;
+      tasks += pending + in_progress + blocked + completed + cancelled;
+    }
+    cursor = page.next_cursor;
+  } while (cursor !== undefined);
+  return { projects, tasks };
+}
+
+/** How a client starts what runs here: as published, or this very clone. */
+function serverConfig(config: Config): ServerConfig {
+  const published = /[\\/]node_modules[\\/]/.test(CLI);
+  const args = published ? ['-y', 'cairn-mcp'] : [CLI];
+  const command = published ? 'npx' : 'node';
+  // Its password belongs into no terminal.
+  if (config.databaseUrl !== undefined) return { command, args, env: { DATABASE_URL: 'postgres://…' } };
+  return { command, args: config.dataDir === defaultDataDir() ? args : [...args, '--data-dir', config.dataDir] };
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./\\-]+$/.test(word) ? word : JSON.stringify(word);
+}

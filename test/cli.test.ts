@@ -1,0 +1,153 @@
+import { spawn } from 'node:child_process';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Agent, connect } from './support/client.ts';
+
+const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+
+type Ran = { code: number | null; stdout: string; stderr: string };
+
+/** A real process; without input its standard input is /dev/null. */
+function cairn(args: string[], input?: string): Promise<Ran> {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  });
+  const ran: Ran = { code: null, stdout: '', stderr: '' };
+  child.stdout?.on('data', (chunk) => {
+    ran.stdout += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    ran.stderr += chunk;
+  });
+  child.stdin?.end(input);
+  return new Promise((resolve) => child.once('close', (code) => resolve({ ...ran, code })));
+}
+
+let home: string;
+let flags: string[];
+let agent: Agent;
+
+beforeAll(async () => {
+  // A space and an accent, as in many a person's home.
+  home = await mkdtemp(join(tmpdir(), 'cairn clí-'));
+  const data = join(home, 'data');
+  flags = ['--data-dir', data];
+  if (process.getuid?.() === 0) await chmod(home, 0o755);
+  agent = await connect('v1 client', 'ada', flags);
+  await agent.call('create_project', {
+    slug: 'web',
+    name: 'Web',
+    rules: { gates: [{ on: 'complete', require: { approval: true } }] },
+  });
+  await agent.call('create_tasks', { project: 'web', tasks: [{ title: 'Ship it' }, { title: 'Tell people' }] });
+});
+
+afterAll(async () => {
+  await agent?.close();
+  await cairn([...flags, 'db', 'stop']);
+  await rm(home, { recursive: true, force: true });
+});
+
+describe('cairn without a client', () => {
+  test.each([
+    ['standard input is /dev/null', undefined],
+    ['a pipe ends before its first byte', ''],
+  ])('says what it serves and plays the hand-over when %s', { timeout: 60_000 }, async (_, input) => {
+    const { code, stdout } = await cairn(flags, input);
+
+    expect(code).toBe(0);
+    expect(stdout).toContain('1 projects, 2 tasks');
+    expect(stdout).toContain('claude mcp add cairn -- node');
+    expect(stdout).toContain('.cursor/mcp.json');
+    expect(stdout).toContain('lock_held: Task shop-1 is held by ada.');
+    expect(stdout).toContain('Done: claim, refusal, completion, checkpoint and resume.');
+  });
+});
+
+test('cairn with a client writes nothing but messages to standard output', async () => {
+  const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'test', version: '1' } };
+  const { stdout } = await cairn(flags, `${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })}\n`);
+
+  const lines = stdout.trim().split('\n');
+  expect(lines.map((line) => JSON.parse(line).jsonrpc)).toEqual(['2.0']);
+});
+
+describe('cairn approve', () => {
+  test('satisfies a gate that asks for a person', async () => {
+    const { data } = await agent.call('claim_task', { task: 'web-1' });
+    const done = { task: 'web-1', lock_token: (data.task as { lock_token: number }).lock_token };
+    expect((await agent.call('complete_task', done)).text).toContain('gate_unmet');
+
+    expect(await cairn([...flags, 'approve', 'web-1', '--note', 'Go.'])).toMatchObject({ code: 0 });
+
+    expect((await agent.call('complete_task', done)).isError).toBe(false);
+  });
+
+  test('of a task that is not there fails with what to do', async () => {
+    expect(await cairn([...flags, 'approve', 'web-99'])).toMatchObject({ code: 1, stdout: '' });
+  });
+});
+
+describe('cairn events', () => {
+  test('moves a project: export, import, import again, verify', { timeout: 60_000 }, async () => {
+    const file = join(home, 'web.jsonl');
+    const elsewhere = ['--data-dir', join(home, 'elsewhere')];
+    await cairn([...flags, 'events', 'export', '--project', 'web', '--out', file]);
+    const exported = (await readFile(file, 'utf8')).trim().split('\n');
+
+    const first = await cairn([...elsewhere, 'events', 'import', file]);
+    const again = await cairn([...elsewhere, 'events', 'import', '-'], exported.join('\n'));
+
+    expect(JSON.parse(exported[0] ?? '')).toMatchObject({ format: 'cairn-events', version: 1, project: 'web' });
+    expect(first.stdout).toBe(`Imported ${exported.length - 1} events; 0 were there already.\n`);
+    expect(again.stdout).toBe(`Imported 0 events; ${exported.length - 1} were there already.\n`);
+    expect(await cairn([...elsewhere, 'events', 'verify'])).toMatchObject({ code: 0 });
+    const { stdout } = await cairn([...elsewhere, 'events', 'export']);
+    expect(stdout.trim().split('\n').slice(1)).toEqual(exported.slice(1));
+  });
+
+  test('import names the line that is wrong', async () => {
+    const file = join(home, 'wrong.jsonl');
+    await writeFile(file, '{"format":"cairn-events","version":1}\n{"seq":1}\n');
+
+    expect(await cairn([...flags, 'events', 'import', file])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('Line 2 is not an event'),
+    });
+  });
+
+  test('verify fails after tampering, and replay repairs it', { timeout: 60_000 }, async () => {
+    const status = JSON.parse((await cairn([...flags, 'db', 'status'])).stdout) as { running: boolean };
+    const sql = new pg.Client({ host: join(home, 'data', 'run'), user: 'cairn', database: 'cairn' });
+    await sql.connect();
+    await sql.query(`update public.tasks set title = 'Tampered' where ref = 'web-2'`);
+    await sql.end();
+
+    const verified = await cairn([...flags, 'events', 'verify']);
+    await cairn([...flags, 'events', 'replay']);
+
+    expect(status.running).toBe(true);
+    expect(verified).toMatchObject({ code: 1, stdout: expect.stringContaining('"Tampered"') });
+    expect(await cairn([...flags, 'events', 'verify'])).toMatchObject({ code: 0 });
+  });
+});
+
+describe('a failure is two sentences and no stack', () => {
+  test('when the data directory is a file', async () => {
+    const file = join(home, 'a file');
+    await writeFile(file, '');
+
+    const { code, stdout, stderr } = await cairn(['--data-dir', file]);
+
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^cairn: The data directory .*a file cannot be used \(\w+\)\.\nChoose a directory/);
+  });
+
+  test('with exit status 2 when it is the command that is wrong', async () => {
+    expect(await cairn([...flags, 'events', 'redact', '1'])).toMatchObject({ code: 2, stdout: '' });
+  });
+});
