@@ -89,7 +89,10 @@ create table app.search_documents (
 CREATE INDEX idx_search_documents_words ON app.search_documents USING gin (words);
 alter table app.search_documents enable row level security;
 alter table app.search_documents force row level security;
-create policy door on app.search_documents for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door_delete on app.search_documents for delete to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door_insert on app.search_documents for insert to cairn_owner with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door_read on app.search_documents for select to cairn_owner using (true);
+create policy door_update on app.search_documents for update to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 create table app.task_counts (
   tenant_id uuid not null,
@@ -282,7 +285,7 @@ create table public.events (
 );
 CREATE INDEX idx_events_created_at ON public.events USING btree (created_at DESC);
 CREATE INDEX idx_events_event_type ON public.events USING btree (event_type);
-CREATE INDEX idx_events_kind ON public.events USING btree (tenant_id, project_id, ((payload ->> 'kind'::text)), seq) WHERE (payload ? 'kind'::text);
+CREATE INDEX idx_events_notes ON public.events USING btree (tenant_id, project_id, seq) WHERE (event_type = ANY (ARRAY['task.noted'::text, 'project.noted'::text]));
 CREATE INDEX idx_events_project_created ON public.events USING btree (project_id, created_at DESC);
 CREATE INDEX idx_events_project_id ON public.events USING btree (tenant_id, project_id, seq);
 CREATE INDEX idx_events_task_created ON public.events USING btree (task_id, created_at DESC);
@@ -1206,10 +1209,13 @@ begin
       select distinct on (h.task_id) h.task_id, h.event_type, h.seq from happened h
       where h.event_type in ('task.created', 'task.claimed', 'task.completed', 'task.blocked', 'task.cancelled', 'task.reopened', 'task.released', 'task.unblocked')
       order by h.task_id, h.seq desc),
+    ranked as (
+      select m.task_id, case m.event_type when 'task.claimed' then 'started' else replace(m.event_type, 'task.', '') end as change,
+        row_number() over (partition by m.event_type order by m.seq desc) as place, count(*) over (partition by m.event_type) as n
+      from moved m),
     grouped as (
-      select case m.event_type when 'task.claimed' then 'started' else replace(m.event_type, 'task.', '') end as change, count(*) as n,
-        (array_agg(app.task_brief(t) order by m.seq desc))[:10] as tasks
-      from moved m join public.tasks t on t.tenant_id = project.tenant_id and t.id = m.task_id group by 1)
+      select r.change, max(r.n) as n, array_agg(app.task_brief(t) order by r.place) as tasks
+      from ranked r join public.tasks t on t.tenant_id = project.tenant_id and t.id = r.task_id where r.place <= 10 group by r.change)
     select jsonb_strip_nulls(jsonb_build_object(
       'events', (select count(*) from happened),
       'counts', (select jsonb_object_agg(g.change, g.n) from grouped g),
@@ -3309,10 +3315,12 @@ CREATE OR REPLACE FUNCTION app.open_questions(project public.projects, size inte
  LANGUAGE sql
  STABLE
 AS $function$
-  select q.* from public.events q
-    where q.tenant_id = project.tenant_id and q.project_id = project.id and q.payload ? 'kind' and q.payload ->> 'kind' = 'question'
-      and not exists (select from public.events a where a.tenant_id = project.tenant_id and a.project_id = project.id and a.payload ? 'kind'
-        and a.payload ->> 'kind' = 'answer' and a.seq > q.seq and a.payload ->> 'answers' = q.id::text)
+  with notes as (
+    select e.* from public.events e
+    where e.tenant_id = project.tenant_id and e.project_id = project.id and e.event_type in ('task.noted', 'project.noted')
+    order by e.seq desc limit 300)
+  select q.* from notes q
+    where q.payload ->> 'kind' = 'question' and not exists (select from notes a where a.payload ->> 'answers' = q.id::text)
     order by q.seq desc limit size
 $function$;
 -- owner cairn_owner
@@ -3563,12 +3571,18 @@ AS $function$
 declare
   v_ids uuid[] := array(select app.stream_id(s) from unnest(streams) s);
 begin
-  perform app.index_task(t) from public.tasks t where t.tenant_id = rebuild_search.tenant_id and (streams is null or t.id = any (v_ids));
-  perform app.index_project(p) from public.projects p where p.tenant_id = rebuild_search.tenant_id and (streams is null or p.id = any (v_ids));
-  perform app.index_decision(d) from public.decisions d where d.tenant_id = rebuild_search.tenant_id and (streams is null or d.id = any (v_ids));
-  perform app.index_checkpoint(c) from public.checkpoints c where c.tenant_id = rebuild_search.tenant_id and (streams is null or c.id = any (v_ids));
-  perform app.index_artifact(a) from public.artifacts a where a.tenant_id = rebuild_search.tenant_id and (streams is null or a.id = any (v_ids));
-  perform app.index_event(e) from public.events e where e.tenant_id = rebuild_search.tenant_id and (streams is null or e.stream = any (streams));
+  perform app.index_task(x) from public.tasks x where x.tenant_id = rebuild_search.tenant_id
+    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'task' and d.id = x.id));
+  perform app.index_project(x) from public.projects x where x.tenant_id = rebuild_search.tenant_id
+    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'project' and d.id = x.id));
+  perform app.index_decision(x) from public.decisions x where x.tenant_id = rebuild_search.tenant_id
+    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'decision' and d.id = x.id));
+  perform app.index_checkpoint(x) from public.checkpoints x where x.tenant_id = rebuild_search.tenant_id
+    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'checkpoint' and d.id = x.id));
+  perform app.index_artifact(x) from public.artifacts x where x.tenant_id = rebuild_search.tenant_id
+    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'artifact' and d.id = x.id));
+  perform app.index_event(x) from public.events x where x.tenant_id = rebuild_search.tenant_id
+    and (x.stream = any (streams) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'event' and d.id = x.id));
 end
 $function$;
 -- owner cairn_owner
@@ -4555,7 +4569,6 @@ declare
   v_model app.read_models;
 begin
   perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
-  delete from app.search_documents d where d.tenant_id = v_actor.tenant_id;
   delete from app.task_dependencies d where d.tenant_id = v_actor.tenant_id;
   delete from app.task_counts c where c.tenant_id = v_actor.tenant_id;
   for v_model in select * from app.read_models order by place desc loop
@@ -4587,7 +4600,7 @@ begin
     'since', app.changes_since(v_project, coalesce(app.checkpoint_position(v_checkpoint), 0)),
     'mine', (select jsonb_agg(app.task_brief(t) || jsonb_build_object('lock_token', t.lock_token)) from (
       select * from app.tasks_by_status(v_project, 'in_progress', 100) x where x.locked_by_user = v_actor.user_id
-        and x.locked_by = coalesce(v_actor.agent, v_actor.client, 'user')) t),
+        and x.locked_by = coalesce(v_actor.agent, v_actor.client, 'user') limit 10) t),
     'in_progress', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'in_progress', 10) t),
     'blocked', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'blocked', 5) t),
     'ready', (select jsonb_agg(app.task_brief(t)) from app.ready_tasks(v_project, 5) t),

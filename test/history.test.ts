@@ -128,7 +128,7 @@ describe('replaying', () => {
       'delete from public.messages where tenant_id = $1',
       'delete from app.task_dependencies where tenant_id = $1',
       'update app.task_counts set ready = 9 where tenant_id = $1',
-      `update app.search_documents set words = '' where tenant_id = $1`,
+      'delete from app.search_documents where tenant_id = $1',
     ]) {
       await tamper(sql, statement, [people.owner.tenant_id]);
     }

@@ -31,7 +31,7 @@ create index idx_events_event_type on public.events (event_type);
 create index idx_events_created_at on public.events (created_at desc);
 create index idx_events_project_created on public.events (project_id, created_at desc);
 create index idx_events_task_created on public.events (task_id, created_at desc);
-create index idx_events_kind on public.events (tenant_id, project_id, (payload ->> 'kind'), seq) where payload ? 'kind';
+create index idx_events_notes on public.events (tenant_id, project_id, seq) where event_type in ('task.noted', 'project.noted');
 
 -- The last wall behind missing privileges and missing policies. Only the keeper's functions (redact, archive) pass.
 create function app.refuse_rewrite()

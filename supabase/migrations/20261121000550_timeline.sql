@@ -32,15 +32,18 @@ begin
 end
 $$;
 
+-- Questions among the latest 300 notes that none of them answers.
 create function app.open_questions(project public.projects, size integer)
   returns setof public.events
   language sql
   stable
 as $$
-  select q.* from public.events q
-    where q.tenant_id = project.tenant_id and q.project_id = project.id and q.payload ? 'kind' and q.payload ->> 'kind' = 'question'
-      and not exists (select from public.events a where a.tenant_id = project.tenant_id and a.project_id = project.id and a.payload ? 'kind'
-        and a.payload ->> 'kind' = 'answer' and a.seq > q.seq and a.payload ->> 'answers' = q.id::text)
+  with notes as (
+    select e.* from public.events e
+    where e.tenant_id = project.tenant_id and e.project_id = project.id and e.event_type in ('task.noted', 'project.noted')
+    order by e.seq desc limit 300)
+  select q.* from notes q
+    where q.payload ->> 'kind' = 'question' and not exists (select from notes a where a.payload ->> 'answers' = q.id::text)
     order by q.seq desc limit size
 $$;
 

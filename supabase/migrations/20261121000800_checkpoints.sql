@@ -210,10 +210,13 @@ begin
       select distinct on (h.task_id) h.task_id, h.event_type, h.seq from happened h
       where h.event_type in ('task.created', 'task.claimed', 'task.completed', 'task.blocked', 'task.cancelled', 'task.reopened', 'task.released', 'task.unblocked')
       order by h.task_id, h.seq desc),
+    ranked as (
+      select m.task_id, case m.event_type when 'task.claimed' then 'started' else replace(m.event_type, 'task.', '') end as change,
+        row_number() over (partition by m.event_type order by m.seq desc) as place, count(*) over (partition by m.event_type) as n
+      from moved m),
     grouped as (
-      select case m.event_type when 'task.claimed' then 'started' else replace(m.event_type, 'task.', '') end as change, count(*) as n,
-        (array_agg(app.task_brief(t) order by m.seq desc))[:10] as tasks
-      from moved m join public.tasks t on t.tenant_id = project.tenant_id and t.id = m.task_id group by 1)
+      select r.change, max(r.n) as n, array_agg(app.task_brief(t) order by r.place) as tasks
+      from ranked r join public.tasks t on t.tenant_id = project.tenant_id and t.id = r.task_id where r.place <= 10 group by r.change)
     select jsonb_strip_nulls(jsonb_build_object(
       'events', (select count(*) from happened),
       'counts', (select jsonb_object_agg(g.change, g.n) from grouped g),

@@ -69,7 +69,7 @@ begin
     'since', app.changes_since(v_project, coalesce(app.checkpoint_position(v_checkpoint), 0)),
     'mine', (select jsonb_agg(app.task_brief(t) || jsonb_build_object('lock_token', t.lock_token)) from (
       select * from app.tasks_by_status(v_project, 'in_progress', 100) x where x.locked_by_user = v_actor.user_id
-        and x.locked_by = coalesce(v_actor.agent, v_actor.client, 'user')) t),
+        and x.locked_by = coalesce(v_actor.agent, v_actor.client, 'user') limit 10) t),
     'in_progress', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'in_progress', 10) t),
     'blocked', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'blocked', 5) t),
     'ready', (select jsonb_agg(app.task_brief(t)) from app.ready_tasks(v_project, 5) t),

@@ -101,6 +101,7 @@ as $$
   where p.tenant_id = counted_tasks.tenant_id group by p.tenant_id, p.id
 $$;
 
+-- The documents of some streams; for all, those that are missing: what the door wrote of unchanged rows still holds.
 create function app.rebuild_search(tenant_id uuid, streams text[])
   returns void
   language plpgsql
@@ -109,12 +110,18 @@ as $$
 declare
   v_ids uuid[] := array(select app.stream_id(s) from unnest(streams) s);
 begin
-  perform app.index_task(t) from public.tasks t where t.tenant_id = rebuild_search.tenant_id and (streams is null or t.id = any (v_ids));
-  perform app.index_project(p) from public.projects p where p.tenant_id = rebuild_search.tenant_id and (streams is null or p.id = any (v_ids));
-  perform app.index_decision(d) from public.decisions d where d.tenant_id = rebuild_search.tenant_id and (streams is null or d.id = any (v_ids));
-  perform app.index_checkpoint(c) from public.checkpoints c where c.tenant_id = rebuild_search.tenant_id and (streams is null or c.id = any (v_ids));
-  perform app.index_artifact(a) from public.artifacts a where a.tenant_id = rebuild_search.tenant_id and (streams is null or a.id = any (v_ids));
-  perform app.index_event(e) from public.events e where e.tenant_id = rebuild_search.tenant_id and (streams is null or e.stream = any (streams));
+  perform app.index_task(x) from public.tasks x where x.tenant_id = rebuild_search.tenant_id
+    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'task' and d.id = x.id));
+  perform app.index_project(x) from public.projects x where x.tenant_id = rebuild_search.tenant_id
+    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'project' and d.id = x.id));
+  perform app.index_decision(x) from public.decisions x where x.tenant_id = rebuild_search.tenant_id
+    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'decision' and d.id = x.id));
+  perform app.index_checkpoint(x) from public.checkpoints x where x.tenant_id = rebuild_search.tenant_id
+    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'checkpoint' and d.id = x.id));
+  perform app.index_artifact(x) from public.artifacts x where x.tenant_id = rebuild_search.tenant_id
+    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'artifact' and d.id = x.id));
+  perform app.index_event(x) from public.events x where x.tenant_id = rebuild_search.tenant_id
+    and (x.stream = any (streams) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'event' and d.id = x.id));
 end
 $$;
 
@@ -250,7 +257,6 @@ declare
   v_model app.read_models;
 begin
   perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
-  delete from app.search_documents d where d.tenant_id = v_actor.tenant_id;
   delete from app.task_dependencies d where d.tenant_id = v_actor.tenant_id;
   delete from app.task_counts c where c.tenant_id = v_actor.tenant_id;
   for v_model in select * from app.read_models order by place desc loop
