@@ -70,9 +70,16 @@ const UNAVAILABLE: Readonly<Record<string, string>> = Object.freeze({
 });
 
 const UNREACHABLE = /^(08...|E[A-Z]+)$/;
-const UNREACHABLE_MESSAGE =
-  /connection terminated|timeout exceeded when trying to connect|query read timeout|cannot use a pool/i;
+const UNREACHABLE_MESSAGE = /connection terminated|query read timeout|cannot use a pool/i;
 const UNREACHABLE_HINT = 'The database cannot be reached. Repeat the call with the same idempotency_key.';
+const EXHAUSTED_MESSAGE = /timeout exceeded when trying to connect/i;
+const EXHAUSTED_HINT = 'All connections of this server are busy. Repeat the call in a moment.';
+
+// What only a person can mend: who may connect, and whom the certificates trust.
+const REFUSED = /^(28...|3D000|ERR_(TLS|SSL)_.*|.*_CERT(_.*)?|.*CERT_.*|UNABLE_TO_.*)$/;
+const REFUSED_MESSAGE = /^SASL|does not support SSL|SSL connection is required/i;
+const REFUSED_HINT =
+  'Check DATABASE_URL: user, password, database name, sslmode and certificates. The server log has the cause.';
 
 // Values that no column can hold: a NUL character, a lone surrogate, a malformed uuid, a number out of range.
 const INVALID_INPUT = new Set(['22003', '22007', '22008', '22021', '22P02', '22P05', '54000']);
@@ -92,10 +99,28 @@ export function domainErrorFrom(error: unknown): DomainError {
   const hint = UNAVAILABLE[code] ?? (isUnreachable(failure) ? UNREACHABLE_HINT : undefined);
   if (hint !== undefined)
     return new DomainError('unavailable', 'The database is not available.', { hint, cause: error });
+  if (isExhausted(error))
+    return new DomainError('unavailable', 'The database is not available.', { hint: EXHAUSTED_HINT, cause: error });
+  if (isRefused(failure)) {
+    return new DomainError('unavailable', 'The database refuses the connection.', {
+      hint: REFUSED_HINT,
+      retryable: false,
+      cause: error,
+    });
+  }
   return new DomainError('internal', 'Something failed inside Cairn.', {
     hint: 'Repeat the call once; if it fails again, tell the person you work for. The server log has the cause.',
     cause: error,
   });
+}
+
+/** Whether a call waited in vain for one of the process's own connections. */
+export function isExhausted(error: unknown): boolean {
+  return error instanceof Error && EXHAUSTED_MESSAGE.test(error.message);
+}
+
+function isRefused({ code, message }: Failure): boolean {
+  return code === undefined ? REFUSED_MESSAGE.test(message ?? '') : REFUSED.test(code);
 }
 
 function isUnreachable({ code, message }: Failure): boolean {

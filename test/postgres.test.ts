@@ -63,7 +63,7 @@ describe('a call', () => {
   });
 
   test('works without prepared statements, as behind a transaction pooler', async () => {
-    const pooled = postgresDatabase({ connection: database.connection, prepare: false });
+    const pooled = postgresDatabase({ connection: database.connection, pooled: true });
 
     const result = await pooled.call('search', { b: 'x' }, ADA);
 

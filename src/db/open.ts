@@ -8,23 +8,29 @@ import { postgresDatabase } from './postgres.ts';
 
 export type OpenDatabase = {
   db: Database;
+  /** Whether a transaction pooler is in between, through which LISTEN hears nothing. */
+  isPooled(): boolean;
   /** A connection of one's own, for LISTEN and for migrating; the caller ends it. */
   connect(): Promise<pg.Client>;
   /** Closes everything; the last process to leave stops the embedded server. */
   close(): Promise<void>;
 };
 
-type Engine = { connection: pg.ClientConfig; revive?: () => Promise<void>; release(): Promise<void> };
+type Engine = { connection: pg.ClientConfig; pooled?: boolean; revive?: () => Promise<void>; release(): Promise<void> };
 
 const CONNECT_MS_MAX = 10_000;
+// As Prisma has it and Supabase prints it, or Supabase's port. Of any other transaction pooler the first call finds out.
+const POOLER = /:6543\/|[?&]pgbouncer=true(&|$)/;
 
 /** Opens the engine without looking at its schema: for `cairn migrate` and the like. */
 export async function openEngine(config: Config, log: Log): Promise<OpenDatabase> {
   const engine = config.databaseUrl === undefined ? await embedded(config, log) : postgres(config.databaseUrl);
-  const { connection, revive, release } = engine;
-  const db = postgresDatabase({ connection, ...(revive === undefined ? {} : { revive }) });
+  const { release, ...options } = engine;
+  const { connection } = options;
+  const db = postgresDatabase(options);
   return {
     db,
+    isPooled: db.isPooled,
     async connect() {
       const client = new pg.Client({
         application_name: 'cairn',
@@ -70,7 +76,7 @@ async function embedded(config: Config, log: Log): Promise<Engine> {
 }
 
 function postgres(connectionString: string): Engine {
-  return { connection: { connectionString }, release: async () => {} };
+  return { connection: { connectionString }, pooled: POOLER.test(connectionString), release: async () => {} };
 }
 
 /** A server that others use too is migrated by a person, at a time of their choice. */

@@ -1,40 +1,63 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { domainErrorFrom } from '../errors.ts';
+import { domainErrorFrom, isExhausted } from '../errors.ts';
 import type { Actor, Database } from './database.ts';
 import { FUNCTIONS, type FunctionName } from './functions.ts';
 
 export type PostgresOptions = {
   connection: pg.ClientConfig;
   connectionsMax?: number;
-  /** False behind a transaction pooler, which may run each call on another connection. */
-  prepare?: boolean;
+  /** Behind a transaction pooler each call may run on another connection. Left out, it is found out. */
+  pooled?: boolean;
   /** Called once when no connection can be made, before the one further attempt. */
   revive?: () => Promise<void>;
+  limits?: Partial<Limits> | undefined;
 };
 
-const CONNECT_MS_MAX = 10_000;
-const CALL_MS_MAX = Object.freeze({ short: 30_000, long: 3_600_000 });
-// A client that gives up before the server does leaves the outcome open, so the server's limit comes first.
-const ANSWER_GRACE_MS = 5_000;
+export type PostgresDatabase = Database & {
+  /** Whether a transaction pooler is in between: nothing of a session outlives a call, and LISTEN hears nothing. */
+  isPooled(): boolean;
+};
+
+/** Milliseconds: to connect, for the server to answer each kind of call, and for its answer to arrive. */
+type Limits = { connect: number; short: number; long: number; grace: number };
+
+const LIMITS: Limits = Object.freeze({
+  connect: 10_000,
+  short: 30_000,
+  long: 3_600_000,
+  // A client that gives up before the server does leaves the outcome open, so the server's limit comes first.
+  grace: 5_000,
+});
+// So soon an idle connection that silently broke is found out.
+const KEEP_ALIVE_MS = 30_000;
 const ATTEMPTS_MAX = 3;
 const BACKOFF_MS_MAX = 40;
 // The transaction was rolled back: deadlock, serialization failure.
 const REPEATABLE = new Set(['40P01', '40001']);
+// The prepared statement is not there, or was made by someone else: nothing was run.
+const STATEMENT_OF_ANOTHER_SESSION = new Set(['26000', '42P05']);
 
 type Statement = { text: string; name: string };
 
 /** The port over a PostgreSQL connection: embedded or a server of one's own. */
-export function postgresDatabase(options: PostgresOptions): Database {
+export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
+  let pooled = options.pooled ?? false;
   const pools = new Map<'short' | 'long', pg.Pool>();
   const statements = new Map<string, Statement>();
 
   function poolFor(fn: FunctionName): pg.Pool {
     const kind = FUNCTIONS[fn];
-    const pool = pools.get(kind) ?? createPool(options, kind);
+    const pool = pools.get(kind) ?? createPool({ ...options, pooled }, kind);
     pools.set(kind, pool);
     return pool;
+  }
+
+  function adaptToPooler(error: unknown): void {
+    pooled = true;
+    // It let no connection in, so there is none to keep.
+    if (isRefusedSetting(error)) pools.clear();
   }
 
   async function attempt(fn: FunctionName, names: string[], values: unknown[]): Promise<unknown> {
@@ -42,7 +65,7 @@ export function postgresDatabase(options: PostgresOptions): Database {
     let broken = false;
     try {
       const { text, name } = statementFor(statements, fn, names);
-      const query = options.prepare === false ? { text, values } : { text, values, name };
+      const query = pooled ? { text, values } : { text, values, name };
       const { rows } = await client.query(query);
       return rows[0]?.result ?? null;
     } catch (error) {
@@ -64,31 +87,34 @@ export function postgresDatabase(options: PostgresOptions): Database {
         try {
           return (await attempt(fn, names, values)) as T;
         } catch (error) {
-          if (number >= ATTEMPTS_MAX || !REPEATABLE.has((error as { code?: string }).code ?? '')) {
-            throw domainErrorFrom(error);
-          }
-          await sleep(Math.random() * BACKOFF_MS_MAX * number);
+          const collided = REPEATABLE.has((error as { code?: string }).code ?? '');
+          const meetsPooler = tellsOfPooler(error);
+          if (number >= ATTEMPTS_MAX || !(collided || meetsPooler)) throw domainErrorFrom(error);
+          if (meetsPooler) adaptToPooler(error);
+          else await sleep(Math.random() * BACKOFF_MS_MAX * number);
         }
       }
     },
+    isPooled: () => pooled,
     async close() {
       await Promise.all([...pools.values()].map((pool) => pool.end()));
     },
   };
 }
 
-function createPool({ connection, connectionsMax, prepare }: PostgresOptions, kind: 'short' | 'long'): pg.Pool {
-  const limit = CALL_MS_MAX[kind];
+function createPool({ connection, connectionsMax, pooled, limits }: PostgresOptions, kind: 'short' | 'long'): pg.Pool {
+  const { connect, grace, [kind]: call } = { ...LIMITS, ...limits };
   const pool = new pg.Pool({
     application_name: 'cairn',
     ...connection,
     max: kind === 'short' ? (connectionsMax ?? 2) : 1,
-    connectionTimeoutMillis: CONNECT_MS_MAX,
-    query_timeout: limit + ANSWER_GRACE_MS,
+    connectionTimeoutMillis: connect,
+    query_timeout: call + grace,
     // A transaction pooler refuses settings at the start of a connection.
-    ...(prepare === false ? {} : { statement_timeout: limit }),
+    ...(pooled ? {} : { statement_timeout: call }),
     idleTimeoutMillis: kind === 'short' ? 0 : 10_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
   });
   // A connection may break at any time. An idle one the pool drops, and nobody else needs to know; for one in use the pool
   // does not listen, and what arrives between its last answer and its release would end the process.
@@ -101,8 +127,8 @@ async function connect(pool: pg.Pool, revive: PostgresOptions['revive']): Promis
   try {
     return await pool.connect();
   } catch (error) {
-    // Nothing was sent yet, so trying again cannot do anything twice.
-    if (revive === undefined || domainErrorFrom(error).code !== 'unavailable') throw error;
+    // Nothing was sent yet, so trying again cannot do anything twice. Where all connections are busy the server lives.
+    if (revive === undefined || isExhausted(error) || domainErrorFrom(error).code !== 'unavailable') throw error;
     await revive();
     return pool.connect();
   }
@@ -136,4 +162,12 @@ function parameter(value: unknown): string | null {
 function isRefusal(error: unknown): boolean {
   const { code, severity } = error as { code?: string; severity?: string };
   return code?.length === 5 && severity === 'ERROR';
+}
+
+function tellsOfPooler(error: unknown): boolean {
+  return isRefusedSetting(error) || STATEMENT_OF_ANOTHER_SESSION.has((error as { code?: string }).code ?? '');
+}
+
+function isRefusedSetting(error: unknown): boolean {
+  return /unsupported startup parameter/.test(String((error as Error).message));
 }

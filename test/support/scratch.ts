@@ -8,6 +8,7 @@ import { createEmptyDatabase } from './database.ts';
 
 export type Scratch = {
   db: Database;
+  connection: pg.ClientConfig;
   /** The superuser. */
   sql: pg.Client;
   connect(): Promise<pg.Client>;
@@ -23,6 +24,7 @@ export async function createScratch(): Promise<Scratch> {
   const db = postgresDatabase({ connection });
   return {
     db,
+    connection,
     sql,
     connect,
     async signIn(name) {
