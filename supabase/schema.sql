@@ -1269,7 +1269,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.check_authority(task public.tasks, event public.events, role text)
+CREATE OR REPLACE FUNCTION app.check_authority(task public.tasks, event public.events, rules jsonb, role text)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
@@ -1280,6 +1280,10 @@ begin
     perform app.fail('forbidden', 'Only an owner or admin of the workspace may break a lock.', null, 'Ask one, or wait until the lock expires.');
   elsif event.event_type = 'task.approved' and event.actor ->> 'agent' is not null then
     perform app.fail('forbidden', 'An approval is given by a person, not by an agent.', null, format('Ask a person to run: cairn approve %s', task.ref));
+  elsif event.event_type in ('task.unblocked', 'task.reopened') and event.actor ->> 'agent' is not null
+      and task.attempts >= (rules ->> 'attempts_max')::integer then
+    perform app.fail('forbidden', format('Task %s was given up %s times, the most its project allows: a person decides whether it is tried again.', task.ref, task.attempts),
+      null, format('Ask a person to run: cairn unblock %s', task.ref));
   end if;
 end
 $function$;
@@ -2211,11 +2215,11 @@ begin
     when 'task.released' then
       task.last_outcome := event.payload ->> 'outcome';
       task.last_reason := event.payload ->> 'reason';
-      task.last_agent := app.by(event);
+      task.last_agent := case when event.payload ? 'lapsed' then task.locked_by else app.by(event) end;
       task := app.unlock_task(task, case when event.payload ? 'exhausted' then 'blocked' else 'pending' end);
       task.attempts := task.attempts + case task.last_outcome when 'failed' then 1 else 0 end;
       if event.payload ? 'exhausted' then
-        task.blocked_reason := format('It failed %s times, the most its project allows; a person decides. Last reason: %s', task.attempts, task.last_reason);
+        task.blocked_reason := format('It was given up %s times, the most its project allows; a person decides. Last reason: %s', task.attempts, task.last_reason);
       end if;
     when 'task.lock_broken' then
       task.last_outcome := 'lock_broken';
@@ -2661,6 +2665,30 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.give_up_lapsed(project public.projects, task_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if not coalesce(project.rules ? 'attempts_max', false) then
+    return '[]';
+  end if;
+  return (
+    with worn_out as (
+      select t.id, t.ref, t.lock_token, t.locked_by from public.task_leases l
+        join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
+      where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()
+        and t.attempts + 1 >= (project.rules ->> 'attempts_max')::integer and (give_up_lapsed.task_id is null or t.id = give_up_lapsed.task_id)
+      order by t.id limit 20 for no key update of t skip locked)
+    select coalesce(jsonb_agg(jsonb_build_object('stream', 'task:' || w.id, 'type', 'task.released',
+        'data', jsonb_build_object('outcome', 'failed', 'reason', format('The claim of %s lapsed.', w.locked_by)),
+        'causation', coalesce((select e.id from public.events e where e.tenant_id = project.tenant_id and e.stream = 'task:' || w.id and e.version = w.lock_token), w.id))
+      order by w.id), '[]') from worn_out w);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.glob_matches(path text, glob text)
  RETURNS boolean
  LANGUAGE sql
@@ -2882,8 +2910,8 @@ begin
         perform app.check_holder(task, event, expect, v_expires, role);
       end if;
       perform app.check_move(task, event.event_type);
-    when event.event_type in ('task.lock_broken', 'task.approved') then
-      perform app.check_authority(task, event, role);
+    when event.event_type in ('task.lock_broken', 'task.approved', 'task.unblocked', 'task.reopened') then
+      perform app.check_authority(task, event, project.rules, role);
       perform app.check_move(task, event.event_type);
     when event.event_type = 'task.dependencies_changed' then
       perform app.check_dependencies(task, event);
@@ -3110,6 +3138,7 @@ begin
   select t.* into v_lapsed from public.task_leases l
     join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
     where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now() and app.task_passes(t, filters, actor)
+      and t.attempts + 1 < coalesce((project.rules ->> 'attempts_max')::integer, 2147483647)
       and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
     order by app.priority_rank(t.priority), t.number limit 1 for no key update of t skip locked;
   if v_ready.id is null or (app.priority_rank(v_lapsed.priority), v_lapsed.number) < (app.priority_rank(v_ready.priority), v_ready.number) then
@@ -3409,8 +3438,9 @@ begin
         v_payload := v_payload || '{"lapsed": true}';
       end if;
     when 'task.released' then
-      v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token, 'exhausted',
-        case when v_payload ->> 'outcome' = 'failed' and task.attempts + 1 >= (project.rules ->> 'attempts_max')::integer then true end));
+      v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token,
+        'lapsed', case when event.causation_id is not null then true end,
+        'exhausted', case when v_payload ->> 'outcome' = 'failed' and task.attempts + 1 >= (project.rules ->> 'attempts_max')::integer then true end));
     when 'task.completed' then v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token));
     when 'task.noted' then v_payload := app.resolve_answer(event);
     else
@@ -3934,8 +3964,8 @@ begin
   for v_require in select g -> 'require' from jsonb_array_elements(rules -> 'gates') g
       where g ->> 'on' = move and app.meets(g -> 'when', event.payload, task.priority) loop
     v_missing := v_missing
-      || array(select format('an artifact of type %s (add_artifact)', a) from jsonb_array_elements_text(v_require -> 'artifacts') a
-           where not exists (select from public.artifacts x where x.tenant_id = task.tenant_id and x.task_id = task.id and x.type = a))
+      || array(select format('an artifact of type %s (add_artifact)', r.type) from jsonb_array_elements_text(v_require -> 'artifacts') with ordinality r (type, at)
+           where not exists (select from public.artifacts x where x.tenant_id = task.tenant_id and x.task_id = task.id and x.type = r.type) order by r.at)
       || case when v_require ? 'evidence' then app.missing_evidence(task, v_require ->> 'evidence', event.payload -> 'evidence') else '{}' end
       || case when v_require ? 'decision' and not exists (select from public.decisions d where d.tenant_id = task.tenant_id and d.task_id = task.id)
            then array['a decision for this task (record_decision with task)'] else '{}' end
@@ -4078,6 +4108,7 @@ declare
   v_filters jsonb;
   v_project public.projects;
   v_id uuid;
+  v_events jsonb;
 begin
   if v_result is not null then
     return v_result;
@@ -4087,18 +4118,27 @@ begin
   end if;
   if task is not null then
     v_id := app.find_task_id(task, v_actor.tenant_id);
+    select p.* into v_project from public.tasks t join public.projects p on p.tenant_id = t.tenant_id and p.id = t.project_id
+      where t.tenant_id = v_actor.tenant_id and t.id = v_id and t.status = 'in_progress' and p.rules ? 'attempts_max';
+    v_events := app.give_up_lapsed(v_project, v_id);
   else
     v_filters := app.check_filters(filters, v_actor.tenant_id, 'priority', 'parent', 'query');
     v_project := app.find_project(project, v_actor);
     perform app.refuse_archived(v_project);
+    v_events := app.give_up_lapsed(v_project, null);
     v_id := app.lock_next_task(v_project, v_filters, v_actor);
-    if v_id is null then
+    if v_id is null and v_events = '[]' then
       return app.nothing_ready(v_project, v_filters);
     end if;
   end if;
-  v_result := app.append(jsonb_build_array(jsonb_build_object('stream', 'task:' || v_id, 'type', 'task.claimed',
+  if v_id is null or task is not null and v_events <> '[]' then
+    perform app.append(v_events, v_actor);
+    return app.remember(v_actor, command, app.nothing_ready(v_project, coalesce(v_filters, '{}')) || case when task is null then '{}' else jsonb_build_object('hint',
+      format('Task %s was given up as often as its project allows and is blocked for a person. Claim another one.', task)) end);
+  end if;
+  v_result := app.append(v_events || jsonb_build_array(jsonb_build_object('stream', 'task:' || v_id, 'type', 'task.claimed',
     'data', jsonb_strip_nulls(jsonb_build_object('ttl_seconds', ttl_seconds, 'take_over', nullif(take_over, false))))), v_actor);
-  return app.remember(v_actor, command, app.claim_briefing(v_result -> 'events' -> 0 -> 'state', v_id, v_actor));
+  return app.remember(v_actor, command, app.claim_briefing(v_result -> 'events' -> -1 -> 'state', v_id, v_actor));
 end
 $function$;
 -- owner cairn_owner
@@ -4401,10 +4441,12 @@ declare
   v_cursor bigint := app.decode_cursor(cursor, v_question) ->> 'seq';
   v_rising boolean := after_seq is not null;
   v_found public.events[];
-  v_position bigint := (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id);
+  v_position bigint;
 begin
-  v_found := app.read_events(v_actor.tenant_id, v_project, v_task, v_filters,
-    case when v_rising then greatest(after_seq, v_cursor) else 0 end, case when v_rising then before_seq else least(before_seq, v_cursor) end, v_rising, v_size + 1);
+  -- One statement, so one snapshot: a reader that goes on from the position has seen all before it.
+  select p.seq, app.read_events(v_actor.tenant_id, v_project, v_task, v_filters,
+      case when v_rising then greatest(after_seq, v_cursor) else 0 end, case when v_rising then before_seq else least(before_seq, v_cursor) end, v_rising, v_size + 1)
+    into v_position, v_found from app.positions p where p.tenant_id = v_actor.tenant_id;
   return jsonb_strip_nulls(jsonb_build_object('position', v_position,
     'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'seq', (v_found[v_size]).seq)) end,
     'events', (select coalesce(jsonb_agg(app.event_brief(v_found[i]) || case when coalesce((v_filters ->> 'include_data')::boolean, false)

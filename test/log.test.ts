@@ -99,6 +99,31 @@ describe('positions', () => {
     expect(seen.map(({ id }) => id)).toEqual(rows.map(({ id }) => id));
   });
 
+  test('and the events beside them are of one moment, however many write', async ({ as }) => {
+    await createProject(as('planner'));
+    const apart: object[] = [];
+    let writing = true;
+
+    const reader = (async () => {
+      const { db, actor } = as('reader');
+      while (writing) {
+        const page = await db.call<{ events: EventBrief[]; position: number }>('list_events', { page_size: 1 }, actor);
+        if (page.events[0]?.seq !== page.position) apart.push(page);
+      }
+    })();
+    await withWriters(as('ada'), (writers) =>
+      Promise.all(
+        writers.map(async (writer) => {
+          for (const at of upTo(40)) await note(writer, `Note ${at}.`);
+        }),
+      ),
+    );
+    writing = false;
+    await reader;
+
+    expect(apart).toEqual([]);
+  });
+
   test('are taken last: whoever writes does not wait for a slow command that has none yet', async ({
     as,
     sql,

@@ -1,5 +1,7 @@
 import { describe, expect } from 'vitest';
+import type { Context } from '../src/context.ts';
 import { call, person, plan, take } from './support/calls.ts';
+import { verify } from './support/commands.ts';
 import { test } from './support/world.ts';
 
 const diff = { type: 'diff', ref: 'abc123' };
@@ -124,10 +126,63 @@ test('a task that failed as often as its project allows is blocked for a person'
     task: { status: 'blocked', attempts: 2, blocked_reason: like(/person decides.*No luck/) },
   });
   await expect(take(as('ada'), 'web-1')).rejects.toMatchObject({ code: 'illegal_transition' });
+  const unblock = { task: 'web-1', status: 'unblocked' };
+  await expect(call(as('ada'), 'update_task', unblock)).rejects.toMatchObject({ code: 'forbidden' });
+  await call(as('ada'), 'update_task', { task: 'web-1', status: 'cancelled', reason: 'Round the rule.' });
+  const reopen = { task: 'web-1', status: 'reopened', reason: 'Round the rule.' };
+  await expect(call(as('ada'), 'update_task', reopen)).rejects.toMatchObject({ code: 'forbidden' });
+  await call(person(as('ada')), 'update_task', reopen);
+  await fail();
   await call(person(as('ada')), 'update_task', { task: 'web-1', status: 'unblocked' });
   expect(await call(as('bob'), 'claim_task')).toMatchObject({
     task: { ref: 'web-1' },
     previous: { outcome: 'failed' },
+  });
+});
+
+describe('a claim that lapsed', () => {
+  const lapse = async (ctx: Context, clock: { advance(by: { seconds: number }): Promise<void> }) => {
+    await take(ctx, 'web-1', { ttl_seconds: 60 });
+    await clock.advance({ seconds: 61 });
+  };
+
+  test('as the last attempt leaves the task blocked for a person, and the next agent gets another', async ({
+    as,
+    clock,
+  }) => {
+    await plan(as('ada'), [{ title: 'A' }, { title: 'B' }], { attempts_max: 2 });
+    await lapse(as('ada'), clock);
+    await lapse(as('bob'), clock);
+
+    const next = await call(as('eve'), 'claim_task');
+
+    expect(next).toMatchObject({ task: { ref: 'web-2' } });
+    expect(await call(as('eve'), 'get_task', { task: 'web-1' })).toMatchObject({
+      status: 'blocked',
+      attempts: 2,
+      last_agent: 'bob',
+      blocked_reason: like(/person decides.*The claim of bob lapsed/),
+    });
+    expect(await verify(as('eve'))).toMatchObject({ ok: true });
+  });
+
+  test('as the last attempt is not claimed by its ref either', async ({ as, clock }) => {
+    await plan(as('ada'), [{ title: 'A' }], { attempts_max: 1 });
+    await lapse(as('ada'), clock);
+
+    const refused = await call(as('bob'), 'claim_task', { task: 'web-1' });
+
+    expect(refused).toMatchObject({ counts: { blocked: 1 }, hint: like(/blocked for a person/) });
+    expect(refused.task).toBeUndefined();
+    await call(person(as('bob')), 'update_task', { task: 'web-1', status: 'unblocked' });
+    expect(await take(as('bob'), 'web-1')).toMatchObject({ task: 'web-1' });
+  });
+
+  test('counts where another may still try', async ({ as, clock }) => {
+    await plan(as('ada'), [{ title: 'A' }], { attempts_max: 2 });
+    await lapse(as('ada'), clock);
+
+    expect(await call(as('bob'), 'claim_task')).toMatchObject({ task: { ref: 'web-1', attempts: 1 } });
   });
 });
 

@@ -11,4 +11,13 @@ export function addTaskCommands(program: Command): void {
         (await import('../commands/approve.ts')).runApprove(config, task, options),
       ),
     );
+  program
+    .command('unblock <task>')
+    .description('unblock a task as a person, also one that was given up as often as its project allows')
+    .option('--reason <text>', 'what to say with it')
+    .action(
+      command(async (config, task: string, options: { reason?: string }) =>
+        (await import('../commands/unblock.ts')).runUnblock(config, task, options),
+      ),
+    );
 }

@@ -5,6 +5,7 @@ import { append } from '../events/append.ts';
 import { NOTE_KINDS, Note, ProjectRef, projectNoted } from '../events/projects.ts';
 import { TaskRef, taskNoted } from '../events/tasks.ts';
 import { page } from './pages.ts';
+import { Reach, reach } from './reach.ts';
 
 const POLL_MS_MIN = 50;
 const POLL_MS_MAX = 1_000;
@@ -61,7 +62,7 @@ export async function recordEvent(
 }
 
 export const ListEvents = z.strictObject({
-  project: ProjectRef.optional(),
+  project: Reach,
   task: TaskRef.optional(),
   types: Types,
   kinds: z.array(z.enum(NOTE_KINDS)).max(5).optional().describe('Of notes.'),
@@ -84,11 +85,11 @@ export function listEvents(
   { project, types, kinds, include_data, ...rest }: z.output<typeof ListEvents>,
 ): Promise<EventPage> {
   const filters = { types, kinds, include_data };
-  return ctx.db.call('list_events', { ...rest, project: project ?? ctx.project, filters }, ctx.actor);
+  return ctx.db.call('list_events', { ...rest, project: reach(ctx, project), filters }, ctx.actor);
 }
 
 export const WaitForEvents = z.strictObject({
-  project: ProjectRef.optional(),
+  project: Reach,
   task: TaskRef.optional(),
   types: Types,
   after_seq: Position.optional().describe('Position of an earlier result. Default: now.'),

@@ -1,14 +1,14 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
-import { ProjectRef } from '../events/projects.ts';
 import { line } from '../text.ts';
 import { page } from './pages.ts';
+import { Reach, reach } from './reach.ts';
 
 const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project'] as const;
 
 export const Search = z.strictObject({
   query: line(500).describe('Words, all of which must occur; "a phrase", or and -not work.'),
-  project: ProjectRef.optional(),
+  project: Reach,
   kinds: z.array(z.enum(KINDS)).max(6).optional(),
   ...page(10, 50),
 });
@@ -31,7 +31,7 @@ export const Hits = z.object({
 
 /** Full-text search over everything that was written down, best first. */
 export function search(ctx: Context, { project, ...input }: z.output<typeof Search>): Promise<z.infer<typeof Hits>> {
-  return ctx.db.call('search', { ...input, project: project ?? ctx.project }, ctx.actor);
+  return ctx.db.call('search', { ...input, project: reach(ctx, project) }, ctx.actor);
 }
 
 /** Refs, slugs or ids that begin as given: for completion. */

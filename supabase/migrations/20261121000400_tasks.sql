@@ -211,8 +211,8 @@ begin
   for v_require in select g -> 'require' from jsonb_array_elements(rules -> 'gates') g
       where g ->> 'on' = move and app.meets(g -> 'when', event.payload, task.priority) loop
     v_missing := v_missing
-      || array(select format('an artifact of type %s (add_artifact)', a) from jsonb_array_elements_text(v_require -> 'artifacts') a
-           where not exists (select from public.artifacts x where x.tenant_id = task.tenant_id and x.task_id = task.id and x.type = a))
+      || array(select format('an artifact of type %s (add_artifact)', r.type) from jsonb_array_elements_text(v_require -> 'artifacts') with ordinality r (type, at)
+           where not exists (select from public.artifacts x where x.tenant_id = task.tenant_id and x.task_id = task.id and x.type = r.type) order by r.at)
       || case when v_require ? 'evidence' then app.missing_evidence(task, v_require ->> 'evidence', event.payload -> 'evidence') else '{}' end
       || case when v_require ? 'decision' and not exists (select from public.decisions d where d.tenant_id = task.tenant_id and d.task_id = task.id)
            then array['a decision for this task (record_decision with task)'] else '{}' end
@@ -497,8 +497,8 @@ begin
         perform app.check_holder(task, event, expect, v_expires, role);
       end if;
       perform app.check_move(task, event.event_type);
-    when event.event_type in ('task.lock_broken', 'task.approved') then
-      perform app.check_authority(task, event, role);
+    when event.event_type in ('task.lock_broken', 'task.approved', 'task.unblocked', 'task.reopened') then
+      perform app.check_authority(task, event, project.rules, role);
       perform app.check_move(task, event.event_type);
     when event.event_type = 'task.dependencies_changed' then
       perform app.check_dependencies(task, event);
@@ -518,8 +518,8 @@ begin
 end
 $$;
 
--- What no agent may do by holding a task: break another's lock, approve.
-create function app.check_authority(task public.tasks, event public.events, role text)
+-- What no agent may do by holding a task: break another's lock, approve, go on after the last attempt.
+create function app.check_authority(task public.tasks, event public.events, rules jsonb, role text)
   returns void
   language plpgsql
   stable
@@ -530,6 +530,10 @@ begin
     perform app.fail('forbidden', 'Only an owner or admin of the workspace may break a lock.', null, 'Ask one, or wait until the lock expires.');
   elsif event.event_type = 'task.approved' and event.actor ->> 'agent' is not null then
     perform app.fail('forbidden', 'An approval is given by a person, not by an agent.', null, format('Ask a person to run: cairn approve %s', task.ref));
+  elsif event.event_type in ('task.unblocked', 'task.reopened') and event.actor ->> 'agent' is not null
+      and task.attempts >= (rules ->> 'attempts_max')::integer then
+    perform app.fail('forbidden', format('Task %s was given up %s times, the most its project allows: a person decides whether it is tried again.', task.ref, task.attempts),
+      null, format('Ask a person to run: cairn unblock %s', task.ref));
   end if;
 end
 $$;
@@ -566,8 +570,9 @@ begin
         v_payload := v_payload || '{"lapsed": true}';
       end if;
     when 'task.released' then
-      v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token, 'exhausted',
-        case when v_payload ->> 'outcome' = 'failed' and task.attempts + 1 >= (project.rules ->> 'attempts_max')::integer then true end));
+      v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token,
+        'lapsed', case when event.causation_id is not null then true end,
+        'exhausted', case when v_payload ->> 'outcome' = 'failed' and task.attempts + 1 >= (project.rules ->> 'attempts_max')::integer then true end));
     when 'task.completed' then v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token));
     when 'task.noted' then v_payload := app.resolve_answer(event);
     else
@@ -679,11 +684,11 @@ begin
     when 'task.released' then
       task.last_outcome := event.payload ->> 'outcome';
       task.last_reason := event.payload ->> 'reason';
-      task.last_agent := app.by(event);
+      task.last_agent := case when event.payload ? 'lapsed' then task.locked_by else app.by(event) end;
       task := app.unlock_task(task, case when event.payload ? 'exhausted' then 'blocked' else 'pending' end);
       task.attempts := task.attempts + case task.last_outcome when 'failed' then 1 else 0 end;
       if event.payload ? 'exhausted' then
-        task.blocked_reason := format('It failed %s times, the most its project allows; a person decides. Last reason: %s', task.attempts, task.last_reason);
+        task.blocked_reason := format('It was given up %s times, the most its project allows; a person decides. Last reason: %s', task.attempts, task.last_reason);
       end if;
     when 'task.lock_broken' then
       task.last_outcome := 'lock_broken';

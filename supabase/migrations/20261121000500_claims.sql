@@ -152,12 +152,38 @@ begin
   select t.* into v_lapsed from public.task_leases l
     join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
     where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now() and app.task_passes(t, filters, actor)
+      and t.attempts + 1 < coalesce((project.rules ->> 'attempts_max')::integer, 2147483647)
       and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
     order by app.priority_rank(t.priority), t.number limit 1 for no key update of t skip locked;
   if v_ready.id is null or (app.priority_rank(v_lapsed.priority), v_lapsed.number) < (app.priority_rank(v_ready.priority), v_ready.number) then
     return v_lapsed.id;
   end if;
   return v_ready.id;
+end
+$$;
+
+-- What ends the lapsed claims that were the last attempt their project allows, of one task or of any: releases that leave the task
+-- blocked for a person, each caused by the claim that lapsed.
+create function app.give_up_lapsed(project public.projects, task_id uuid)
+  returns jsonb
+  language plpgsql
+  set search_path = ''
+as $$
+begin
+  if not coalesce(project.rules ? 'attempts_max', false) then
+    return '[]';
+  end if;
+  return (
+    with worn_out as (
+      select t.id, t.ref, t.lock_token, t.locked_by from public.task_leases l
+        join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
+      where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()
+        and t.attempts + 1 >= (project.rules ->> 'attempts_max')::integer and (give_up_lapsed.task_id is null or t.id = give_up_lapsed.task_id)
+      order by t.id limit 20 for no key update of t skip locked)
+    select coalesce(jsonb_agg(jsonb_build_object('stream', 'task:' || w.id, 'type', 'task.released',
+        'data', jsonb_build_object('outcome', 'failed', 'reason', format('The claim of %s lapsed.', w.locked_by)),
+        'causation', coalesce((select e.id from public.events e where e.tenant_id = project.tenant_id and e.stream = 'task:' || w.id and e.version = w.lock_token), w.id))
+      order by w.id), '[]') from worn_out w);
 end
 $$;
 
@@ -201,6 +227,7 @@ declare
   v_filters jsonb;
   v_project public.projects;
   v_id uuid;
+  v_events jsonb;
 begin
   if v_result is not null then
     return v_result;
@@ -210,18 +237,27 @@ begin
   end if;
   if task is not null then
     v_id := app.find_task_id(task, v_actor.tenant_id);
+    select p.* into v_project from public.tasks t join public.projects p on p.tenant_id = t.tenant_id and p.id = t.project_id
+      where t.tenant_id = v_actor.tenant_id and t.id = v_id and t.status = 'in_progress' and p.rules ? 'attempts_max';
+    v_events := app.give_up_lapsed(v_project, v_id);
   else
     v_filters := app.check_filters(filters, v_actor.tenant_id, 'priority', 'parent', 'query');
     v_project := app.find_project(project, v_actor);
     perform app.refuse_archived(v_project);
+    v_events := app.give_up_lapsed(v_project, null);
     v_id := app.lock_next_task(v_project, v_filters, v_actor);
-    if v_id is null then
+    if v_id is null and v_events = '[]' then
       return app.nothing_ready(v_project, v_filters);
     end if;
   end if;
-  v_result := app.append(jsonb_build_array(jsonb_build_object('stream', 'task:' || v_id, 'type', 'task.claimed',
+  if v_id is null or task is not null and v_events <> '[]' then
+    perform app.append(v_events, v_actor);
+    return app.remember(v_actor, command, app.nothing_ready(v_project, coalesce(v_filters, '{}')) || case when task is null then '{}' else jsonb_build_object('hint',
+      format('Task %s was given up as often as its project allows and is blocked for a person. Claim another one.', task)) end);
+  end if;
+  v_result := app.append(v_events || jsonb_build_array(jsonb_build_object('stream', 'task:' || v_id, 'type', 'task.claimed',
     'data', jsonb_strip_nulls(jsonb_build_object('ttl_seconds', ttl_seconds, 'take_over', nullif(take_over, false))))), v_actor);
-  return app.remember(v_actor, command, app.claim_briefing(v_result -> 'events' -> 0 -> 'state', v_id, v_actor));
+  return app.remember(v_actor, command, app.claim_briefing(v_result -> 'events' -> -1 -> 'state', v_id, v_actor));
 end
 $$;
 

@@ -70,10 +70,12 @@ declare
   v_cursor bigint := app.decode_cursor(cursor, v_question) ->> 'seq';
   v_rising boolean := after_seq is not null;
   v_found public.events[];
-  v_position bigint := (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id);
+  v_position bigint;
 begin
-  v_found := app.read_events(v_actor.tenant_id, v_project, v_task, v_filters,
-    case when v_rising then greatest(after_seq, v_cursor) else 0 end, case when v_rising then before_seq else least(before_seq, v_cursor) end, v_rising, v_size + 1);
+  -- One statement, so one snapshot: a reader that goes on from the position has seen all before it.
+  select p.seq, app.read_events(v_actor.tenant_id, v_project, v_task, v_filters,
+      case when v_rising then greatest(after_seq, v_cursor) else 0 end, case when v_rising then before_seq else least(before_seq, v_cursor) end, v_rising, v_size + 1)
+    into v_position, v_found from app.positions p where p.tenant_id = v_actor.tenant_id;
   return jsonb_strip_nulls(jsonb_build_object('position', v_position,
     'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'seq', (v_found[v_size]).seq)) end,
     'events', (select coalesce(jsonb_agg(app.event_brief(v_found[i]) || case when coalesce((v_filters ->> 'include_data')::boolean, false)
