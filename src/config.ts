@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
+import { findBinding } from './binding.ts';
 import { DomainError } from './errors.ts';
 
 const Flag = z.union([
@@ -49,17 +50,31 @@ const VARIABLES: Readonly<Record<keyof Config, string>> = Object.freeze({
   logLevel: 'CAIRN_LOG_LEVEL',
 });
 
-/** Reads flags and environment into one validated object. */
-export function readConfig(flags: Flags = {}, env: NodeJS.ProcessEnv = process.env): Config {
+/** Reads flags, environment and the file that binds the working directory into one validated object. */
+export function readConfig(
+  flags: Flags = {},
+  env: NodeJS.ProcessEnv = process.env,
+  directory = workingDirectory(),
+): Config {
   const given: Record<string, unknown> = { dataDir: defaultDataDir(env) };
   for (const [name, variable] of Object.entries(VARIABLES)) {
     // An empty variable is how many tools write "not set".
     const value = flags[name as keyof Config] ?? (env[variable] || undefined);
     if (value !== undefined) given[name] = value;
   }
+  if (given['project'] === undefined && directory !== undefined) given['project'] = findBinding(directory)?.project;
   const parsed = Config.safeParse(given);
   if (!parsed.success) throw invalidConfig(parsed.error);
   return { ...parsed.data, dataDir: resolve(parsed.data.dataDir) };
+}
+
+/** Where this process was started; it may have been removed since. */
+function workingDirectory(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return undefined;
+  }
 }
 
 /** The environment for a process of ours that follows its flags alone. */

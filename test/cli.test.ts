@@ -1,31 +1,10 @@
-import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cairn } from './support/cairn.ts';
 import { type Agent, connect } from './support/client.ts';
-
-const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
-
-type Ran = { code: number | null; stdout: string; stderr: string };
-
-/** A real process; without input its standard input is /dev/null. */
-function cairn(args: string[], input?: string): Promise<Ran> {
-  const child = spawn(process.execPath, [CLI, ...args], {
-    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-  });
-  const ran: Ran = { code: null, stdout: '', stderr: '' };
-  child.stdout?.on('data', (chunk) => {
-    ran.stdout += chunk;
-  });
-  child.stderr?.on('data', (chunk) => {
-    ran.stderr += chunk;
-  });
-  child.stdin?.end(input);
-  return new Promise((resolve) => child.once('close', (code) => resolve({ ...ran, code })));
-}
 
 let home: string;
 let flags: string[];
@@ -57,7 +36,7 @@ describe('cairn without a client', () => {
     ['standard input is /dev/null', undefined],
     ['a pipe ends before its first byte', ''],
   ])('says what it serves and plays the hand-over when %s', { timeout: 60_000 }, async (_, input) => {
-    const { code, stdout } = await cairn(flags, input);
+    const { code, stdout } = await cairn(flags, { input });
 
     expect(code).toBe(0);
     expect(stdout).toContain('1 projects, 2 tasks');
@@ -70,7 +49,8 @@ describe('cairn without a client', () => {
 
 test('cairn with a client writes nothing but messages to standard output', async () => {
   const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'test', version: '1' } };
-  const { stdout } = await cairn(flags, `${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })}\n`);
+  const input = `${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })}\n`;
+  const { stdout } = await cairn(flags, { input });
 
   const lines = stdout.trim().split('\n');
   expect(lines.map((line) => JSON.parse(line).jsonrpc)).toEqual(['2.0']);
@@ -100,7 +80,7 @@ describe('cairn events', () => {
     const exported = (await readFile(file, 'utf8')).trim().split('\n');
 
     const first = await cairn([...elsewhere, 'events', 'import', file]);
-    const again = await cairn([...elsewhere, 'events', 'import', '-'], exported.join('\n'));
+    const again = await cairn([...elsewhere, 'events', 'import', '-'], { input: exported.join('\n') });
 
     expect(JSON.parse(exported[0] ?? '')).toMatchObject({ format: 'cairn-events', version: 1, project: 'web' });
     expect(first.stdout).toBe(`Imported ${exported.length - 1} events; 0 were there already.\n`);

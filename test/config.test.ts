@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readConfig } from '../src/config.ts';
 
 describe('the configuration', () => {
@@ -26,6 +29,46 @@ describe('the configuration', () => {
         message: expect.stringContaining('--database-url'),
         hint: expect.stringContaining('DATABASE_URL'),
       }),
+    );
+  });
+});
+
+describe('a repository bound to a project', () => {
+  let repository: string;
+  let deep: string;
+
+  beforeEach(async () => {
+    repository = await mkdtemp(join(tmpdir(), 'cairn-bound-'));
+    deep = join(repository, 'packages', 'app');
+    await mkdir(deep, { recursive: true });
+  });
+
+  afterEach(() => rm(repository, { recursive: true }));
+
+  const bind = (directory: string, content: string) => writeFile(join(directory, '.cairn.json'), content);
+
+  test('gives its project to everything below it, the nearest file first', async () => {
+    await bind(repository, '\uFEFF{ "project": "web", "later": true }');
+
+    expect(readConfig({}, {}, deep).project).toBe('web');
+
+    await bind(deep, '{ "project": "app" }');
+    expect(readConfig({}, {}, deep).project).toBe('app');
+    expect(readConfig({}, {}, repository).project).toBe('web');
+  });
+
+  test('gives way to a flag and to the environment', async () => {
+    await bind(repository, '{ "project": "web" }');
+
+    expect(readConfig({ project: 'api' }, {}, deep).project).toBe('api');
+    expect(readConfig({}, { CAIRN_PROJECT: 'docs' }, deep).project).toBe('docs');
+  });
+
+  test.each(['', 'web', '{}', '{ "project": 7 }', '[]'])('is refused by name when it says %j', async (content) => {
+    await bind(repository, content);
+
+    expect(() => readConfig({}, {}, deep)).toThrowError(
+      expect.objectContaining({ code: 'invalid_input', message: expect.stringContaining('.cairn.json') }),
     );
   });
 });

@@ -3,6 +3,7 @@ import { mayBeClient } from '../commands/audience.ts';
 import { command } from './command.ts';
 import { addDatabaseCommands } from './database.ts';
 import { addEventsCommands } from './events.ts';
+import { addProjectCommands } from './project.ts';
 import { addTaskCommands } from './tasks.ts';
 
 /** Everything that can be typed; each group of commands adds itself. */
@@ -28,6 +29,7 @@ export function createProgram(): Command {
     .command('demo')
     .description('play a short hand-over between agents, on a temporary database')
     .action(command(async () => (await import('../commands/demo.ts')).runDemo()));
+  addProjectCommands(program);
   addTaskCommands(program);
   addEventsCommands(program);
   addDatabaseCommands(program);

@@ -1,13 +1,53 @@
-import type { Command } from 'commander';
-import { command } from './command.ts';
+import { type Command, Option } from 'commander';
+import type { JsonOption } from '../commands/paint.ts';
+import type { TasksOptions } from '../commands/tasks.ts';
+import { command, examples, JSON_OPTION, limit } from './command.ts';
+
+const STATUSES = ['pending', 'in_progress', 'blocked', 'completed', 'cancelled'];
+const PRIORITIES = ['critical', 'high', 'medium', 'low'];
 
 export function addTaskCommands(program: Command): void {
+  program
+    .command('tasks [words...]')
+    .description('list tasks, those whose title has the words')
+    .addOption(new Option('--status <status...>', 'only these').choices(STATUSES))
+    .addOption(new Option('--priority <priority...>', 'only these').choices(PRIORITIES))
+    .option('--ready', 'only what can be claimed now')
+    .option('--parent <task>', 'only the parts of a task')
+    .option('--limit <count>', 'how many at most', limit, 50)
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn tasks --ready', 'cairn tasks login --status in_progress blocked'))
+    .action(
+      command(async (config, words: string[], options: TasksOptions) =>
+        (await import('../commands/tasks.ts')).runTasks(config, words, options),
+      ),
+    );
+  program
+    .command('next')
+    .description('show the task that an agent would get now')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn next', 'cairn next --json'))
+    .action(
+      command(async (config, options: JsonOption) => (await import('../commands/tasks.ts')).runNext(config, options)),
+    );
+  program
+    .command('show <task>')
+    .description('show one task with its criteria, evidence, artifacts and latest events')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn show web-12'))
+    .action(
+      command(async (config, task: string, options: JsonOption) =>
+        (await import('../commands/tasks.ts')).runShow(config, task, options),
+      ),
+    );
   program
     .command('approve <task>')
     .description('approve a task as a person, for a gate that asks for it')
     .option('--note <text>', 'what to say with it')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn approve web-12 --note "Reviewed."'))
     .action(
-      command(async (config, task: string, options: { note?: string }) =>
+      command(async (config, task: string, options: JsonOption & { note?: string }) =>
         (await import('../commands/approve.ts')).runApprove(config, task, options),
       ),
     );
@@ -15,8 +55,10 @@ export function addTaskCommands(program: Command): void {
     .command('unblock <task>')
     .description('unblock a task as a person, also one that was given up as often as its project allows')
     .option('--reason <text>', 'what to say with it')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn unblock web-12 --reason "The tests run again."'))
     .action(
-      command(async (config, task: string, options: { reason?: string }) =>
+      command(async (config, task: string, options: JsonOption & { reason?: string }) =>
         (await import('../commands/unblock.ts')).runUnblock(config, task, options),
       ),
     );

@@ -1,13 +1,13 @@
 import type { Config } from '../config.ts';
 import { ApproveTask, approveTask } from '../services/tasks.ts';
-import { say } from './paint.ts';
+import { answer, type JsonOption } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 
 /** `cairn approve REF`: a person's approval, for a gate that asks for one. */
-export async function runApprove(config: Config, task: string, { note }: { note?: string }): Promise<void> {
-  const input = parseGiven(ApproveTask, { task, note });
+export async function runApprove(config: Config, task: string, options: JsonOption & { note?: string }): Promise<void> {
+  const input = parseGiven(ApproveTask, { task, note: options.note });
   await asPerson(config, async (ctx) => {
     const { task: approved } = await approveTask(ctx, input);
-    say(`Approved ${approved.ref} "${approved.title}" (${approved.status}).`);
+    answer(approved, options, ({ ref, title, status }) => [`Approved ${ref} "${title}" (${status}).`]);
   });
 }

@@ -1,0 +1,62 @@
+import { type Command, Option } from 'commander';
+import type { LogOptions } from '../commands/log.ts';
+import type { JsonOption } from '../commands/paint.ts';
+import type { SearchOptions } from '../commands/search.ts';
+import { command, examples, JSON_OPTION, limit } from './command.ts';
+
+const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project'];
+
+export function addProjectCommands(program: Command): void {
+  program
+    .command('status')
+    .description('show the project at a glance; without one, all projects')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn status', 'cairn status --project web', 'cairn status --json'))
+    .action(
+      command(async (config, options: JsonOption) =>
+        (await import('../commands/status.ts')).runStatus(config, options),
+      ),
+    );
+  program
+    .command('log [task]')
+    .description('show what happened in the project or to a task, latest first')
+    .option('--type <type...>', 'only these, like task.completed, or task. for all of tasks')
+    .option('--limit <count>', 'how many at most', limit, 20)
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn log', 'cairn log web-12', 'cairn log --type task.completed decision.'))
+    .action(
+      command(async (config, task: string | undefined, options: LogOptions) =>
+        (await import('../commands/log.ts')).runLog(config, task, options),
+      ),
+    );
+  program
+    .command('search <words...>')
+    .description('search everything that was written down')
+    .addOption(new Option('--kind <kind...>', 'only these').choices(KINDS))
+    .option('--limit <count>', 'how many at most, up to 50', limit, 10)
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn search login', 'cairn search "rate limit" --kind decision'))
+    .action(
+      command(async (config, words: string[], options: SearchOptions) =>
+        (await import('../commands/search.ts')).runSearch(config, words, options),
+      ),
+    );
+  program
+    .command('resume')
+    .description('show what an agent is told that resumes the project')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn resume', 'cairn resume --project web'))
+    .action(
+      command(async (config, options: JsonOption) =>
+        (await import('../commands/resume.ts')).runResume(config, options),
+      ),
+    );
+  program
+    .command('watch')
+    .description('see live who holds what and what just happened; q quits')
+    .option('--json', 'print each event as a line of JSON')
+    .addHelpText('after', examples('cairn watch', 'cairn watch --json | jq .text'))
+    .action(
+      command(async (config, options: JsonOption) => (await import('../commands/watch.ts')).runWatch(config, options)),
+    );
+}

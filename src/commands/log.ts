@@ -1,0 +1,42 @@
+import type { Config } from '../config.ts';
+import { type EventBrief, ListEvents, listEvents } from '../services/events.ts';
+import { fromNow, table } from './format.ts';
+import { answer, type JsonOption, paint } from './paint.ts';
+import { asPerson, parseGiven } from './person.ts';
+
+const PAGE_SIZE_MAX = 100;
+
+export type LogOptions = JsonOption & { type?: string[]; limit: number };
+
+/** `cairn log [REF]`: what happened, latest first. */
+export async function runLog(config: Config, task: string | undefined, options: LogOptions): Promise<void> {
+  const { type: types, limit } = options;
+  const found = await asPerson(config, async (ctx) => {
+    const events: EventBrief[] = [];
+    let cursor: string | undefined;
+    do {
+      const page_size = Math.min(limit - events.length, PAGE_SIZE_MAX);
+      const page = await listEvents(ctx, parseGiven(ListEvents, { task, types, page_size, cursor }));
+      events.push(...page.events);
+      cursor = page.next_cursor;
+    } while (cursor !== undefined && events.length < limit);
+    return { events };
+  });
+  answer(found, options, ({ events }) => (events.length === 0 ? ['Nothing happened yet.'] : eventTable(events)));
+}
+
+export function eventTable(events: readonly EventBrief[]): string[] {
+  return table<EventBrief>(events, [
+    { heading: '#', text: ({ seq }) => String(seq), style: (text) => paint('dim', text) },
+    { heading: 'WHEN', text: ({ at }) => fromNow(at), style: (text) => paint('dim', text) },
+    { heading: 'WHO', text: ({ by }) => by, style: (text) => paint('cyan', text) },
+    { heading: 'TASK', text: ({ task = '' }) => task, style: (text) => paint('bold', text) },
+    { heading: 'WHAT', text: whatOf, flexible: true },
+  ]);
+}
+
+/** What happened, on one line; of whose kind, where the task does not say. */
+export function whatOf({ type, text, task }: EventBrief): string {
+  const what = text.replace(/\s+/g, ' ');
+  return task === undefined ? `${type.split('.')[0]} ${what}` : what;
+}

@@ -1,0 +1,43 @@
+import { emitKeypressEvents, type Key } from 'node:readline';
+import { clip } from './format.ts';
+
+// DEC private modes 1049 (alternate screen) and 25 (cursor); what was on the terminal comes back at the end.
+const ENTER = '\x1b[?1049h\x1b[?25l';
+const LEAVE = '\x1b[?25h\x1b[?1049l';
+const HOME = '\x1b[H';
+const CLEAR_LINE = '\x1b[K';
+const CLEAR_BELOW = '\x1b[J';
+const PLAIN = '\x1b[0m';
+// Times are shown from now, so that they age.
+const REDRAW_MS = 5_000;
+
+type Screen = { draw(): void; close(): void };
+
+/** Takes the terminal until it is closed; draws what fits, again at every change of size. q, Escape or Ctrl-C leaves. */
+export function openScreen(show: (rows: number) => string[], leaving: AbortController): Screen {
+  const { stdin, stdout } = process;
+  const draw = () => {
+    const { rows = 24, columns = 80 } = stdout;
+    const lines = show(rows).map((line) => clip(line, columns) + PLAIN + CLEAR_LINE);
+    stdout.write(HOME + lines.join('\r\n') + CLEAR_BELOW);
+  };
+  const press = (_: string, { name, ctrl }: Key) => {
+    if (name === 'q' || name === 'escape' || (ctrl && name === 'c')) leaving.abort();
+  };
+  const reads = stdin.isTTY;
+  if (reads) {
+    emitKeypressEvents(stdin);
+    stdin.setRawMode(true).on('keypress', press).resume();
+  }
+  stdout.on('resize', draw).write(ENTER);
+  const timer = setInterval(draw, REDRAW_MS);
+  draw();
+  return {
+    draw,
+    close() {
+      clearInterval(timer);
+      stdout.off('resize', draw).write(LEAVE);
+      if (reads) stdin.off('keypress', press).setRawMode(false).pause();
+    },
+  };
+}

@@ -1,0 +1,140 @@
+import type * as z from 'zod';
+import type { Config } from '../config.ts';
+import type { Context } from '../context.ts';
+import type { TaskBrief } from '../events/tasks.ts';
+import { GetTask, getTask, ListTasks, listTasks, type TaskPage, type TaskWithHistory } from '../services/tasks.ts';
+import { fromNow, paintPriority, paintStatus, statusOf, table, taskTable } from './format.ts';
+import { eventTable } from './log.ts';
+import { answer, type JsonOption, paint } from './paint.ts';
+import { asPerson, parseGiven } from './person.ts';
+
+const PAGE_SIZE_MAX = 100;
+const HISTORY_SIZE = 10;
+
+export type TasksOptions = JsonOption & {
+  status?: string[];
+  priority?: string[];
+  ready?: true;
+  parent?: string;
+  limit: number;
+};
+
+/** `cairn tasks [WORDS]`: the tasks of the project. */
+export async function runTasks(config: Config, words: string[], options: TasksOptions): Promise<void> {
+  const { status, priority, ready, parent, limit } = options;
+  const query = words.length === 0 ? undefined : words.join(' ');
+  const found = await asPerson(config, (ctx) => collect(ctx, { status, priority, ready, parent, query }, limit));
+  answer(found, options, ({ project, counts, tasks, more }) => [
+    `${paint('bold', project)}  ${countsLine(counts)}`,
+    ...(tasks.length === 0 ? ['No task matches.'] : ['', ...taskTable(tasks)]),
+    ...(more ? [paint('dim', `Only the first ${tasks.length}; --limit shows more.`)] : []),
+  ]);
+}
+
+type Found = Omit<z.infer<typeof TaskPage>, 'next_cursor'> & { more: boolean };
+
+async function collect(ctx: Context, filters: object, limit: number): Promise<Found> {
+  const tasks: TaskBrief[] = [];
+  let cursor: string | undefined;
+  for (;;) {
+    const page_size = Math.min(limit - tasks.length, PAGE_SIZE_MAX);
+    const page = await listTasks(ctx, parseGiven(ListTasks, { ...filters, page_size, cursor }));
+    tasks.push(...page.tasks);
+    cursor = page.next_cursor;
+    const more = cursor !== undefined;
+    if (!more || tasks.length >= limit) return { project: page.project, counts: page.counts, tasks, more };
+  }
+}
+
+/** `cairn next`: what an agent that claims now would get. */
+export async function runNext(config: Config, options: JsonOption): Promise<void> {
+  const next = await asPerson(config, async (ctx) => {
+    const { project, counts, tasks } = await listTasks(ctx, parseGiven(ListTasks, { ready: true, page_size: 1 }));
+    const [first] = tasks;
+    const task = first === undefined ? null : await getTask(ctx, { task: first.ref, timeline_size: 0 });
+    return { project, counts, task };
+  });
+  answer(next, options, ({ project, counts, task }) =>
+    task === null ? [`Nothing is ready in ${project}: ${countsLine(counts)}.`] : taskLines(task),
+  );
+}
+
+/** `cairn show REF`: one task with everything about it. */
+export async function runShow(config: Config, task: string, options: JsonOption): Promise<void> {
+  const input = parseGiven(GetTask, { task, timeline_size: HISTORY_SIZE });
+  answer(await asPerson(config, (ctx) => getTask(ctx, input)), options, taskLines);
+}
+
+export function countsLine(counts: Record<string, number>): string {
+  const { ready = 0, in_progress = 0, blocked = 0, pending = 0, completed = 0, cancelled = 0 } = counts;
+  const parts: [count: number, word: string, style: Parameters<typeof paint>[0]][] = [
+    [ready, 'ready', 'green'],
+    [in_progress, 'in progress', 'cyan'],
+    [blocked, 'blocked', 'red'],
+    [pending - ready, 'waiting', 'dim'],
+    [completed, 'completed', 'dim'],
+    [cancelled, 'cancelled', 'dim'],
+  ];
+  const shown = parts.filter(([count]) => count > 0).map(([count, word, style]) => paint(style, `${count} ${word}`));
+  return shown.length === 0 ? 'no tasks' : shown.join(', ');
+}
+
+function taskLines(task: z.infer<typeof TaskWithHistory>): string[] {
+  const { ref, title, priority, acceptance_criteria, evidence = [], artifacts, timeline } = task;
+  const criteria = acceptance_criteria.map((text, at) => {
+    const shown = evidence.filter(({ criterion }) => criterion === at + 1);
+    return shown.length === 0
+      ? `  ${at + 1}. ${text}`
+      : `  ${paint('green', '✓')} ${text}${shown.map(({ note, tier }) => paint('dim', `  ${tier}${note ? `: ${note}` : ''}`)).join('')}`;
+  });
+  const link = (other: { ref: string; title: string; status: string }) =>
+    `  ${other.ref}  ${paint('dim', other.status.replace('_', ' '))}  ${other.title}`;
+  return [
+    `${paint('bold', `${ref}  ${title}`)}`,
+    [
+      paintStatus(statusOf(task), task),
+      paintPriority(priority, priority),
+      paint('dim', `version ${task.version}, created ${fromNow(task.created_at)} by ${task.created_by}`),
+    ].join('  '),
+    ...standing(task),
+    ...titled('Description', task.description === undefined ? [] : indented(task.description)),
+    ...titled('Acceptance criteria', criteria),
+    ...titled('Depends on', task.dependencies.map(link)),
+    ...titled('Needed by', (task.dependents ?? []).map(link)),
+    ...titled(
+      'Artifacts',
+      artifacts.length === 0
+        ? []
+        : table(artifacts, [
+            { heading: 'TYPE', text: ({ type }) => type },
+            { heading: 'REF', text: (artifact) => artifact.ref, flexible: true },
+            { heading: 'BY', text: ({ by }) => by, style: (text) => paint('cyan', text) },
+            { heading: 'SUMMARY', text: ({ summary = '' }) => summary, flexible: true },
+          ]),
+    ),
+    ...titled('Latest', timeline.length === 0 ? [] : eventTable(timeline)),
+  ];
+}
+
+/** Who has it, what keeps it from being done, and how it ended. */
+function standing(task: z.infer<typeof TaskWithHistory>): string[] {
+  const lines: (string | false | undefined)[] = [
+    task.locked_by !== undefined &&
+      `Held by ${paint('cyan', task.locked_by)}${task.locked_until ? `, until ${fromNow(task.locked_until)}` : ''}`,
+    task.blocked_reason !== undefined && `Blocked: ${task.blocked_reason}`,
+    task.warning !== undefined && paint('yellow', task.warning),
+    ...(task.waiting_for ?? []).map((text) => `Waits for: ${text}`),
+    task.last_reason !== undefined &&
+      `Given up by ${task.last_agent ?? 'someone'} (${task.last_outcome}): ${task.last_reason}`,
+    task.summary !== undefined && `Completed: ${task.summary}`,
+  ];
+  return lines.filter((line): line is string => typeof line === 'string');
+}
+
+function titled(heading: string, lines: string[]): string[] {
+  return lines.length === 0 ? [] : ['', paint('bold', heading), ...lines];
+}
+
+function indented(text: string): string[] {
+  return text.split('\n').map((line) => `  ${line}`);
+}

@@ -1,0 +1,26 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+
+export type Ran = { code: number | null; stdout: string; stderr: string };
+
+type Options = { input?: string | undefined; cwd?: string; env?: NodeJS.ProcessEnv };
+
+/** Runs `cairn` as a real process; without input its standard input is /dev/null. */
+export function cairn(args: string[], { input, cwd, env }: Options = {}): Promise<Ran> {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    cwd,
+    env: { ...process.env, ...env },
+  });
+  const ran: Ran = { code: null, stdout: '', stderr: '' };
+  child.stdout?.on('data', (chunk) => {
+    ran.stdout += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    ran.stderr += chunk;
+  });
+  child.stdin?.end(input);
+  return new Promise((resolve) => child.once('close', (code) => resolve({ ...ran, code })));
+}
