@@ -1,17 +1,15 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Binaries, findBinaries } from '../src/db/embedded/binaries.ts';
-import { type EmbeddedServer, ensureServer, serverStatus, stopServer } from '../src/db/embedded.ts';
+import { inspectProcess } from '../src/db/embedded/process.ts';
+import { ensureServer, serverStatus, stopServer } from '../src/db/embedded.ts';
 import { createLog } from '../src/log.ts';
+import { query, serverPid, startProcess } from './support/embedded.ts';
 
 const log = createLog('silent');
-const EMBEDDED = new URL('../dist/db/embedded.js', import.meta.url).href;
-const isRoot = process.getuid?.() === 0;
 
 let dataDir: string;
 
@@ -23,32 +21,6 @@ afterEach(async () => {
   await stopServer({ dataDir }).catch(() => {});
   await rm(dataDir, { recursive: true, force: true });
 });
-
-async function query(server: EmbeddedServer, sql: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client(server.connection);
-  await client.connect();
-  try {
-    return (await client.query(sql)).rows;
-  } finally {
-    await client.end();
-  }
-}
-
-/** A process of its own that holds the server until its standard input ends. It prints "ready" once it is there. */
-function startProcess(): { child: ChildProcess; ready: Promise<void> } {
-  const script = `
-    import { ensureServer } from ${JSON.stringify(EMBEDDED)};
-    const log = { info() {} };
-    const server = await ensureServer({ dataDir: ${JSON.stringify(dataDir)}, log });
-    console.log('ready');
-    process.stdin.resume().on('end', () => server.release());`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
-  return { child, ready: once(child.stdout as NodeJS.ReadableStream, 'data').then(() => {}) };
-}
-
-async function serverPid(): Promise<number> {
-  return Number((await readFile(join(dataDir, 'pg', 'postmaster.pid'), 'utf8')).split('\n')[0]);
-}
 
 describe('the embedded server', () => {
   test('starts on an empty directory, keeps its data over a restart, and stops when the last one leaves', async () => {
@@ -80,7 +52,7 @@ describe('the embedded server', () => {
   });
 
   test('is shared by eight processes that start in the same second on an empty directory', async () => {
-    const processes = Array.from({ length: 8 }, startProcess);
+    const processes = Array.from({ length: 8 }, () => startProcess(dataDir));
     await Promise.all(processes.map(({ ready }) => ready));
 
     const status = await serverStatus(dataDir);
@@ -107,7 +79,7 @@ describe('the embedded server', () => {
   });
 
   test('outlives a killed process, and the next one to leave stops it', async () => {
-    const { child, ready } = startProcess();
+    const { child, ready } = startProcess(dataDir);
     await ready;
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -119,11 +91,47 @@ describe('the embedded server', () => {
     expect(await serverStatus(dataDir)).toMatchObject({ running: false });
   });
 
+  test('stops itself when all its users were killed and nobody comes', async () => {
+    const started = await Promise.all([1, 2, 3].map(() => startProcess(dataDir, { idleSeconds: 1 })));
+    await Promise.all(started.map(({ ready }) => ready));
+    const pid = await serverPid(dataDir);
+
+    for (const { child } of started) child.kill('SIGKILL');
+
+    // Whoever asked the server itself would be a user.
+    await expect.poll(() => inspectProcess(pid), { timeout: 20_000 }).toBeNull();
+    const next = await ensureServer({ dataDir, log });
+    expect(await query(next, 'select 1 as one')).toEqual([{ one: 1 }]);
+    await next.release();
+  });
+
+  test('stays while a single user is there, however long it says nothing', async () => {
+    const { child, ready } = startProcess(dataDir, { idleSeconds: 1 });
+    await ready;
+    const pid = await serverPid(dataDir);
+    const server = await ensureServer({ dataDir, log });
+    child.kill('SIGKILL');
+
+    const looks = new Set<string>();
+    const look = async () => {
+      const sql = `select l.virtualtransaction as look from pg_locks l join pg_stat_activity a using (pid)
+        where a.application_name = 'cairn idle watch' and l.locktype = 'virtualxid'`;
+      for (const row of await query(server, sql)) looks.add(String(row['look']));
+      return looks.size;
+    };
+    // Ten looks at an empty server are its end.
+    await expect.poll(look, { interval: 20, timeout: 20_000 }).toBeGreaterThan(15);
+
+    expect(await inspectProcess(pid)).not.toBeNull();
+    await server.release();
+    expect(await inspectProcess(pid)).toBeNull();
+  });
+
   test('comes back after it was killed, with everything that was committed', async () => {
     const server = await ensureServer({ dataDir, log });
     await query(server, 'create table counted (n int)');
     await query(server, 'insert into counted select generate_series(1, 1000)');
-    process.kill(await serverPid(), 'SIGKILL');
+    process.kill(await serverPid(dataDir), 'SIGKILL');
 
     await server.revive();
 
@@ -132,9 +140,9 @@ describe('the embedded server', () => {
   });
 
   test('comes back after it was killed together with all its users', async () => {
-    const { child, ready } = startProcess();
+    const { child, ready } = startProcess(dataDir);
     await ready;
-    process.kill(await serverPid(), 'SIGKILL');
+    process.kill(await serverPid(dataDir), 'SIGKILL');
     child.kill('SIGKILL');
     await once(child, 'exit');
 
@@ -166,107 +174,5 @@ describe('the embedded server', () => {
 
     expect(await readdir(dataDir)).not.toContain('pg.draft-1');
     await server.release();
-  });
-
-  test('finds a short place for its socket when the path is long', async () => {
-    const deep = join(dataDir, 'a'.repeat(60), 'b'.repeat(60));
-    await chmod(dataDir, 0o755);
-
-    const server = await ensureServer({ dataDir: deep, log });
-
-    expect(Buffer.byteLength(server.connection.host)).toBeLessThan(90);
-    await server.release();
-  });
-
-  test('runs from a package whose symbolic links npm did not restore', async () => {
-    const installed = await findBinaries();
-    const directory = join(dataDir, 'native');
-    await cp(installed.directory, directory, { recursive: true, filter: isNoLink(installed) });
-    await chmod(dataDir, 0o755);
-
-    const server = await ensureServer({ dataDir, log, binaries: { ...installed, directory } });
-
-    expect(await query(server, 'select 1 as one')).toEqual([{ one: 1 }]);
-    await server.release();
-  });
-
-  test.runIf(isRoot)(
-    'runs from a copy when the account of the server may not read the installed binaries',
-    async () => {
-      const installed = await findBinaries();
-      const home = join(dataDir, 'home');
-      await mkdir(home, { mode: 0o700 });
-      await cp(installed.directory, join(home, 'native'), { recursive: true });
-      await chmod(dataDir, 0o755);
-
-      const server = await ensureServer({ dataDir, log, binaries: { ...installed, directory: join(home, 'native') } });
-
-      expect(await readdir(dataDir)).toContain(`server-${installed.version}`);
-      await server.release();
-    },
-  );
-});
-
-/** Leaves out what the postinstall script of the package makes. */
-function isNoLink({ directory }: Binaries): (source: string) => Promise<boolean> {
-  const links = readFile(join(directory, 'pg-symlinks.json'), 'utf8')
-    .catch(() => '[]')
-    .then(
-      (list) => new Set((JSON.parse(list) as { target: string }[]).map(({ target }) => join(directory, '..', target))),
-    );
-  return async (source) => !(await links).has(source);
-}
-
-describe('the embedded server refuses', () => {
-  test('a cluster of another major version', async () => {
-    await mkdir(join(dataDir, 'pg'));
-    await writeFile(join(dataDir, 'pg', 'PG_VERSION'), '12\n');
-
-    await expect(ensureServer({ dataDir, log })).rejects.toMatchObject({
-      code: 'unavailable',
-      retryable: false,
-      message: expect.stringContaining('PostgreSQL 12'),
-    });
-  });
-
-  test('a data directory that cannot be one', async () => {
-    const file = join(dataDir, 'file');
-    await writeFile(file, '');
-
-    await expect(ensureServer({ dataDir: join(file, 'data'), log })).rejects.toMatchObject({
-      code: 'unavailable',
-      hint: expect.stringContaining('--data-dir'),
-    });
-    await expect(ensureServer({ dataDir: file, log })).rejects.toMatchObject({ code: 'unavailable' });
-  });
-
-  test.runIf(isRoot)('as another user than root, a data directory it may not write to', async ({ skip }) => {
-    // A node installed under the home of root is out of reach of anyone else.
-    const other = { uid: 65_534, gid: 65_534 };
-    skip(spawnSync(process.execPath, ['--version'], other).status !== 0, 'the other user cannot run this node');
-    await chmod(dataDir, 0o555);
-    const script = `import { ensureServer } from ${JSON.stringify(EMBEDDED)};
-      await ensureServer({ dataDir: ${JSON.stringify(dataDir)}, log: {} }).catch(({ code, hint }) => console.log(code, hint));`;
-
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], other);
-
-    const [output] = await once(child.stdout, 'data');
-    expect(String(output)).toMatch(/^unavailable Choose a directory you may write to/);
-  });
-
-  test.runIf(isRoot)('as root, a directory that the account of the server may not enter', async () => {
-    await writeFile(join(dataDir, 'private'), '');
-
-    await expect(ensureServer({ dataDir: join(dataDir, 'data'), log })).rejects.toMatchObject({
-      code: 'unavailable',
-      hint: expect.stringContaining('/var/lib/cairn'),
-    });
-  });
-
-  test('a system without binaries, and names the way out', async () => {
-    await expect(findBinaries('/nonexistent/module.js')).rejects.toMatchObject({
-      code: 'unavailable',
-      hint: expect.stringContaining('DATABASE_URL'),
-    });
   });
 });

@@ -4,6 +4,7 @@ import type { Log } from '../log.ts';
 import { prepareDataDir, unusable } from './embedded/account.ts';
 import { type Binaries, findBinaries, prepareBinaries } from './embedded/binaries.ts';
 import { checkVersion, configure, ensureCluster, type Layout, layout } from './embedded/cluster.ts';
+import { IDLE_WATCH, watchIdleness } from './embedded/idle.ts';
 import { isLocked, withLock } from './embedded/lock.ts';
 import {
   type Connection,
@@ -19,13 +20,16 @@ import {
 // Many processes share one server. Each keeps one connection open for as long as it lives: that is its mark of
 // presence, which the system removes even when the process is killed. Whoever leaves asks the server, under the lock,
 // whether anyone else is connected, and stops it if not. Whoever comes connects first and looks at the lock second, so
-// that either the leaving process sees the new connection, or the new process sees the lock and waits.
+// that either the leaving process sees the new connection, or the new process sees the lock and waits. Where the last
+// were killed, the server stops itself after a while.
 
 export type EmbeddedOptions = {
   dataDir: string;
   log: Log;
   /** The binaries to run, where they are not the ones that npm installed for this package. */
   binaries?: Binaries;
+  /** How long the server goes on when whoever used it was killed. */
+  idleSeconds?: number;
 };
 
 export type EmbeddedServer = {
@@ -46,20 +50,32 @@ export type ServerStatus = {
 };
 
 const ATTEMPTS_MAX = 5;
+const IDLE_SECONDS = 300;
 
 /** Makes sure that a server runs for the data directory, and that it stays while we are here. */
 export async function ensureServer(options: EmbeddedOptions): Promise<EmbeddedServer> {
-  const paths = layout(options.dataDir);
+  const { dataDir, log, idleSeconds: seconds = IDLE_SECONDS } = options;
+  const paths = layout(dataDir);
   const binaries = options.binaries ?? (await findBinaries());
-  let presence = await arrive(paths, binaries, options.log);
+
+  async function comeIn(): Promise<Presence & { watch: Promise<pg.Client | null> }> {
+    const { client, connection } = await arrive(paths, binaries, log);
+    const watch = watchIdleness(client, { connection, binaries, seconds }).catch((err) => {
+      log.debug({ err }, 'the embedded database is not watched');
+      return null;
+    });
+    return { client, connection, watch };
+  }
+
+  let presence = await comeIn();
   let reviving: Promise<void> | null = null;
 
   return {
     connection: presence.connection,
     revive() {
       reviving ??= (async () => {
-        await presence.client.end().catch(() => {});
-        presence = await arrive(paths, binaries, options.log);
+        await Promise.all([presence.client.end(), presence.watch.then((watch) => watch?.end())]).catch(() => {});
+        presence = await comeIn();
       })().finally(() => {
         reviving = null;
       });
@@ -67,6 +83,8 @@ export async function ensureServer(options: EmbeddedOptions): Promise<EmbeddedSe
     },
     async release() {
       await reviving?.catch(() => {});
+      // Until the server knows its name it would count as a user.
+      await (await presence.watch)?.end();
       await leave(paths, binaries, presence.client);
     },
   };
@@ -151,8 +169,8 @@ async function leave(paths: Layout, binaries: Binaries, presence: pg.Client): Pr
 
 async function countOthers(client: pg.Client): Promise<number | null> {
   const sql = `select count(*)::int as others from pg_stat_activity
-    where backend_type = 'client backend' and pid <> pg_backend_pid()`;
-  return client.query(sql).then(
+    where backend_type = 'client backend' and pid <> pg_backend_pid() and application_name <> $1`;
+  return client.query(sql, [IDLE_WATCH]).then(
     ({ rows }) => rows[0].others,
     () => null,
   );

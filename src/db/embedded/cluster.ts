@@ -96,13 +96,17 @@ export async function ensureCluster(paths: Layout, binaries: Binaries, account: 
 export async function configure(paths: Layout, account: Account | null): Promise<number> {
   const { cluster, socketDir } = paths;
   const windows = process.platform === 'win32';
-  const port = windows ? await freePort() : PORT;
+  const file = join(cluster, 'postgresql.conf');
+  const port = windows ? await freePort(await portOf(file)) : PORT;
   if (!windows) await makePrivateDir(socketDir, account);
   const settings = {
     port,
     listen_addresses: windows ? '127.0.0.1' : '',
-    ...(windows ? {} : { unix_socket_directories: `"${socketDir}"`, unix_socket_permissions: '0700' }),
-    max_connections: 64,
+    ...(windows
+      ? {}
+      : { unix_socket_directories: `"${socketDir.replaceAll('"', '""')}"`, unix_socket_permissions: '0700' }),
+    // Each process takes up to four.
+    max_connections: 200,
     shared_buffers: '48MB',
     fsync: 'on',
     // Planning with the compiler costs more than our statements take.
@@ -111,8 +115,9 @@ export async function configure(paths: Layout, account: Account | null): Promise
     log_timezone: 'UTC',
     log_line_prefix: '%m [%p] ',
   };
-  const lines = Object.entries(settings).map(([name, value]) => `${name} = '${String(value).replaceAll("'", "''")}'`);
-  const file = join(cluster, 'postgresql.conf');
+  const lines = Object.entries(settings).map(
+    ([name, value]) => `${name} = '${String(value).replace(/['\\]/g, '$&$&')}'`,
+  );
   await writeFile(file, `# Written at every start. Own settings: alter system set ...\n${lines.join('\n')}\n`, {
     mode: 0o600,
   });
@@ -120,13 +125,22 @@ export async function configure(paths: Layout, account: Account | null): Promise
   return port;
 }
 
-async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** The port of the last start: processes that outlive a restart look for the server there. */
+async function portOf(settingsFile: string): Promise<number> {
+  const settings = await readFile(settingsFile, 'utf8').catch(() => '');
+  return Number(/^port = '(\d+)'$/m.exec(settings)?.[1] ?? 0);
+}
+
+async function freePort(wanted: number): Promise<number> {
+  const found = await new Promise<number | null>((resolve) => {
     const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
+    probe.once('error', () => resolve(null));
+    probe.listen(wanted, '127.0.0.1', () => {
       const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : PORT));
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : null));
     });
   });
+  if (found !== null) return found;
+  if (wanted === 0) throw new DomainError('unavailable', 'No port of 127.0.0.1 is free for the embedded database.');
+  return freePort(0);
 }

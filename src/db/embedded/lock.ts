@@ -33,7 +33,7 @@ async function acquire(directory: string): Promise<() => Promise<void>> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const me = { pid: process.pid, identity: (await inspectProcess(process.pid))?.identity ?? '' };
   const draft = join(directory, `draft-${process.pid}-${Math.random().toString(36).slice(2)}`);
-  const deadline = Date.now() + WAIT_MS_MAX;
+  const deadline = performance.now() + WAIT_MS_MAX;
   try {
     for (;;) {
       const holder = await currentHolder(directory);
@@ -41,7 +41,7 @@ async function acquire(directory: string): Promise<() => Promise<void>> {
         const number = (holder?.number ?? 0) + 1;
         await writeFile(draft, JSON.stringify(me), { mode: 0o600 });
         if (await take(directory, draft, number)) return () => give(directory, draft, number);
-      } else if (Date.now() > deadline) {
+      } else if (performance.now() > deadline) {
         throw new DomainError('unavailable', `Another cairn process (${holder.pid}) is still starting the database.`, {
           hint: `Wait for it, or end process ${holder.pid} if it hangs.`,
         });

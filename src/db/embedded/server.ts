@@ -39,10 +39,10 @@ export async function currentConnection(paths: Layout): Promise<Connection | nul
 }
 
 /** A connection that shows the server that this process is here. It is also the proof that the server answers. */
-export async function connect(connection: Connection): Promise<pg.Client> {
+export async function connect(connection: Connection, name = 'cairn'): Promise<pg.Client> {
   const client = new pg.Client({
     ...connection,
-    application_name: 'cairn',
+    application_name: name,
     connectionTimeoutMillis: 5_000,
     ssl: false,
   });
@@ -58,8 +58,9 @@ export async function findServer(paths: Layout): Promise<number | null> {
   if (postmaster === null) return null;
   const found = await inspectProcess(postmaster.pid);
   if (found === null) return null;
-  // After a reboot or in a new container the number may belong to anything.
-  const isOurs = found.command === '' || found.command.includes(paths.cluster);
+  // After a reboot or in a new container the number may belong to anything. Not every system shows such a path as it is.
+  const name = process.platform === 'linux' || /^[ -~]*$/.test(paths.cluster) ? paths.cluster : 'postgres';
+  const isOurs = found.command === '' || found.command.includes(name);
   return isOurs ? postmaster.pid : null;
 }
 
@@ -99,7 +100,7 @@ export async function waitUntilReady(
   paths: Layout,
   server: { hasExited: () => boolean; logStart: number },
 ): Promise<pg.Client> {
-  const deadline = Date.now() + START_MS_MAX;
+  const deadline = performance.now() + START_MS_MAX;
   for (;;) {
     // Read before the attempt: the last attempt comes after the exit.
     const hasExited = server.hasExited();
@@ -109,7 +110,7 @@ export async function waitUntilReady(
     } catch (error) {
       if (!isNotReady(error)) throw error;
     }
-    if (hasExited || Date.now() > deadline) {
+    if (hasExited || performance.now() > deadline) {
       const output = (await readFile(paths.log, 'utf8').catch(() => '')).slice(server.logStart);
       throw startFailed(output, hasExited ? 'it exited' : 'it does not answer');
     }
@@ -149,9 +150,9 @@ export async function stopServer(paths: Layout, binaries: Binaries): Promise<boo
     return true;
   }
   process.kill(pid, 'SIGINT');
-  const deadline = Date.now() + STOP_MS_MAX;
+  const deadline = performance.now() + STOP_MS_MAX;
   while ((await findServer(paths)) === pid) {
-    if (Date.now() > deadline) throw startFailed('', `process ${pid} does not stop`);
+    if (performance.now() > deadline) throw startFailed('', `process ${pid} does not stop`);
     await sleep(POLL_MS);
   }
   return true;
