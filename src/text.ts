@@ -4,7 +4,8 @@ import * as z from 'zod';
 const UNCLEAN = /(?![\n\t])\p{Cc}|\p{Cs}|\p{Bidi_Control}/gu;
 const JSON_DEPTH_MAX = 32;
 
-function clean(value: string): string {
+/** Text without what no screen or column should get. */
+export function clean(value: string): string {
   return value.replace(UNCLEAN, '');
 }
 

@@ -1,6 +1,7 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cairn } from './support/cairn.ts';
@@ -69,6 +70,60 @@ describe('cairn approve', () => {
 
   test('of a task that is not there fails with what to do', async () => {
     expect(await cairn([...flags, 'approve', 'web-99'])).toMatchObject({ code: 1, stdout: '' });
+  });
+});
+
+describe('cairn import', () => {
+  const fixtures = fileURLToPath(new URL('fixtures/import/', import.meta.url));
+
+  test('shows what it would do, does it, and does it once', async () => {
+    const path = join(fixtures, 'backlog');
+    const dry = await cairn([...flags, 'import', path, '--project', 'moved', '--dry-run']);
+    const first = await cairn([...flags, 'import', path, '--project', 'moved']);
+    const again = await cairn([...flags, 'import', path, '--project', 'moved']);
+
+    expect(dry.stdout).toContain('Backlog.md: 5 tasks → a new project moved');
+    expect(dry.stdout).toContain('+ TASK-2 "Build the cart API" (in_progress; high; after TASK-1; 1 criterion)');
+    expect(first.stdout).toContain('Created 5; 0 were there already');
+    expect(again.stdout).toContain('Created 0; 5 were there already; 0 given');
+  });
+
+  test('finds where a tool keeps its tasks in a repository', async () => {
+    await cp(join(fixtures, 'beads'), join(home, 'repository', '.beads'), { recursive: true });
+
+    const { stdout } = await cairn([...flags, 'import', join(home, 'repository'), '--project', 'beads', '--dry-run']);
+
+    expect(stdout).toContain('Beads: 5 tasks');
+  });
+
+  test.each([
+    ['a file that is not there', ['nowhere.json'], 'cannot be used (ENOENT)'],
+    ['a folder without tasks', [join(fixtures, 'github')], 'no tasks of a tool'],
+    ['no project among several', [join(fixtures, 'markdown/plan.md')], 'more than one project'],
+    ['a format that it is not', [join(fixtures, 'markdown/plan.md'), '--from', 'github'], 'is not JSON'],
+  ])('refuses %s in two sentences', async (_, args, message) => {
+    const { code, stderr } = await cairn([...flags, 'import', ...args]);
+
+    expect(code).toBe(1);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain('    at ');
+  });
+
+  test('of a history is the same as cairn events import', async () => {
+    const file = join(home, 'history.jsonl');
+    await cairn([...flags, 'export', '--format', 'history', '--project', 'web', '--out', file]);
+
+    expect((await cairn([...flags, 'import', file])).stdout).toMatch(/^Imported 0 events; \d+ were there already/);
+  });
+
+  test('reads what cairn export writes', async () => {
+    const { stdout: checklist } = await cairn([...flags, 'export', '--project', 'moved']);
+    await writeFile(join(home, 'moved.md'), checklist);
+
+    const { stdout } = await cairn([...flags, 'import', join(home, 'moved.md'), '--project', 'again']);
+
+    expect(checklist).toContain('- [x] moved-1: Design the cart schema (high)');
+    expect(stdout).toContain('Created 5');
   });
 });
 

@@ -5,6 +5,7 @@ import { addDatabaseCommands } from './database.ts';
 import { addEventsCommands } from './events.ts';
 import { addProjectCommands } from './project.ts';
 import { addTaskCommands } from './tasks.ts';
+import { addTransferCommands } from './transfer.ts';
 
 /** Everything that can be typed; each group of commands adds itself. */
 export function createProgram(): Command {
@@ -31,6 +32,7 @@ export function createProgram(): Command {
     .action(command(async () => (await import('../commands/demo.ts')).runDemo()));
   addProjectCommands(program);
   addTaskCommands(program);
+  addTransferCommands(program);
   addEventsCommands(program);
   addDatabaseCommands(program);
   return program;

@@ -1,0 +1,35 @@
+import { type Command, Option } from 'commander';
+import type { ExportOptions } from '../commands/export.ts';
+import type { ImportOptions } from '../commands/import.ts';
+import { command, examples, JSON_OPTION } from './command.ts';
+
+const IMPORTED = ['task-master', 'beads', 'backlog', 'github', 'markdown', 'cairn', 'history'];
+const EXPORTED = ['markdown', 'json', 'csv', 'history'];
+
+export function addTransferCommands(program: Command): void {
+  program
+    .command('import <path>')
+    .description('take over tasks that another tool kept, or what export wrote; a repeat adds only what is new')
+    .addOption(new Option('--from <format>', 'what it is; otherwise found out').choices(IMPORTED))
+    .option('--project <slug>', 'where to; created when it is not there')
+    .option('--dry-run', 'show what would happen, change nothing')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn import . --project web --dry-run', 'cairn import plan.md --project web'))
+    .action(
+      command(async (config, path: string, options: ImportOptions) =>
+        (await import('../commands/import.ts')).runImport(config, path, options),
+      ),
+    );
+  program
+    .command('export')
+    .description('write the tasks of a project for other tools, or its history for another Cairn')
+    .addOption(new Option('--format <format>', 'what to write').choices(EXPORTED).default('markdown'))
+    .option('--project <slug>', 'which one; otherwise the only one')
+    .option('--out <file>', 'where to; otherwise standard output')
+    .addHelpText('after', examples('cairn export --project web', 'cairn export --format csv --out web.csv'))
+    .action(
+      command(async (config, options: ExportOptions) =>
+        (await import('../commands/export.ts')).runExport(config, options),
+      ),
+    );
+}

@@ -1,0 +1,113 @@
+import type { Config } from '../config.ts';
+import type { Context } from '../context.ts';
+import { DomainError } from '../errors.ts';
+import { detectFormat, FORMATS, type FormatName } from '../formats/formats.ts';
+import { adoptTasks, type ForeignTask, findAdopted } from '../services/adoption.ts';
+import { type Plan, planAdoption } from '../services/adoption-plan.ts';
+import { CreateProject, createProject, getProject, listProjects } from '../services/projects.ts';
+import { clean } from '../text.ts';
+import { isHistory, readSource } from './import-source.ts';
+import { answer, type JsonOption, paint } from './paint.ts';
+import { asPerson, parseGiven } from './person.ts';
+
+const TASKS_MAX = 50_000;
+const WARNINGS_SHOWN = 20;
+
+export type ImportOptions = JsonOption & { from?: string; project?: string; dryRun?: boolean };
+
+/** `cairn import PATH`: tasks that another tool kept, or a history that Cairn exported. */
+export async function runImport(config: Config, path: string, options: ImportOptions): Promise<void> {
+  if (options.from === 'history' || (options.from === undefined && (await isHistory(path)))) {
+    return (await import('./transfer.ts')).runImport(config, path);
+  }
+  const { files, format: placed } = await readSource(path);
+  const first = files[0];
+  if (first === undefined)
+    throw new DomainError('invalid_input', `${path} has no tasks.`, { hint: 'Name another file.' });
+  const format = (options.from as FormatName | undefined) ?? placed ?? detectFormat(first);
+  const { label, read } = FORMATS[format];
+  const plan = planAdoption(read(files));
+  if (plan.tasks.length > TASKS_MAX) {
+    throw new DomainError('payload_too_large', `${path} has ${plan.tasks.length} tasks; ${TASKS_MAX} at most.`, {
+      hint: 'Import it in parts.',
+    });
+  }
+  await asPerson(config, async (ctx) => {
+    const slug = options.project ?? config.project;
+    const project = await findProject(ctx, slug);
+    const about = { from: label, project: project?.slug ?? slug ?? '', new_project: project === undefined };
+    if (options.dryRun) {
+      const present = project === undefined ? [] : await findAdopted(ctx, plan, { project, format });
+      return answer({ ...about, ...plan, present }, options, showPlan);
+    }
+    const target = project ?? (await createProject(ctx, parseGiven(CreateProject, { slug, name: slug })));
+    const adopted = await adoptTasks(ctx, plan, { project: target, format });
+    answer({ ...about, tasks: plan.tasks.length, ...adopted }, options, (result) => [
+      heading(result, result.tasks),
+      `Created ${result.created}; ${result.present} were there already; ${result.moved} given the status that they had.`,
+      ...shownWarnings(result.warnings),
+    ]);
+  });
+}
+
+type About = { from: string; project: string; new_project: boolean };
+
+/** The project that is meant; undefined for one that is named and not there yet. */
+async function findProject(ctx: Context, slug: string | undefined): Promise<{ id: string; slug: string } | undefined> {
+  if (slug !== undefined) {
+    try {
+      return (await getProject(ctx, { project: slug })).project;
+    } catch (error) {
+      if (error instanceof DomainError && error.code === 'not_found') return undefined;
+      throw error;
+    }
+  }
+  const { projects } = await listProjects(ctx, { include_archived: false, page_size: 2 });
+  const [only, other] = projects;
+  if (only !== undefined && other === undefined) return only;
+  throw new DomainError(
+    'invalid_input',
+    `There is ${only === undefined ? 'no project yet' : 'more than one project'}.`,
+    {
+      hint: 'Name one with --project; a new one is created.',
+    },
+  );
+}
+
+function heading({ from, project, new_project }: About, tasks: number): string {
+  return `${from}: ${count(tasks, 'task')} → ${new_project ? 'a new project ' : ''}${project}`;
+}
+
+function showPlan(found: About & Plan & { present: string[] }): string[] {
+  const present = new Set(found.present);
+  return [
+    heading(found, found.tasks.length),
+    ...found.tasks.map((task) => (present.has(task.key) ? paint('dim', `= ${line(task)}`) : `+ ${line(task)}`)),
+    `Would create ${found.tasks.length - present.size}; ${present.size} are there already. Nothing was changed.`,
+    ...shownWarnings(found.warnings),
+  ];
+}
+
+function line({ key, title, status, priority, dependencies, parent, acceptance_criteria }: ForeignTask): string {
+  const about = [
+    status,
+    priority,
+    parent !== undefined && `part of ${parent}`,
+    dependencies.length > 0 && `after ${dependencies.join(', ')}`,
+    acceptance_criteria !== undefined &&
+      acceptance_criteria.length > 0 &&
+      count(acceptance_criteria.length, 'criterion', 'criteria'),
+  ];
+  const name = key === '' || key.endsWith(title) ? '' : `${key} `;
+  return clean(`${name}"${title}" (${about.filter(Boolean).join('; ')})`);
+}
+
+function shownWarnings(warnings: string[]): string[] {
+  const shown = warnings.slice(0, WARNINGS_SHOWN).map((warning) => `! ${warning}`);
+  const more = warnings.length - shown.length;
+  return [...shown, ...(more > 0 ? [`! and ${more} more like these`] : [])].map((text) => paint('yellow', clean(text)));
+}
+
+function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}

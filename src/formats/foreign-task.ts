@@ -1,0 +1,89 @@
+import * as z from 'zod';
+import { DomainError } from '../errors.ts';
+import type { ForeignTask } from '../services/adoption.ts';
+
+/** A file as it was read; `path` is what a person calls it. */
+export type SourceFile = { path: string; text: string };
+
+// What other tools and people write for each status of a task; compared without case, spaces, dashes and apostrophes.
+const STATUS_WORDS: Readonly<Record<ForeignTask['status'], readonly string[]>> = Object.freeze({
+  pending: ['pending', 'open', 'todo', 'backlog', 'new', 'ready', 'notstarted', 'planned'],
+  in_progress: ['inprogress', 'doing', 'started', 'review', 'inreview', 'hooked', 'testing', 'active'],
+  blocked: ['blocked', 'onhold', 'waiting', 'deferred', 'paused', 'pinned'],
+  completed: ['done', 'completed', 'complete', 'closed', 'fixed', 'resolved', 'shipped'],
+  cancelled: ['cancelled', 'canceled', 'wontfix', 'wontdo', 'notplanned', 'abandoned', 'duplicate', 'tombstone'],
+});
+
+/** The status that a word of another tool means. An unknown word is pending, and said so. */
+export function statusOf(word: string): Pick<ForeignTask, 'status' | 'left_out'> {
+  const plain = word.toLowerCase().replace(/[\s_\-'’]/g, '');
+  for (const [status, words] of Object.entries(STATUS_WORDS)) {
+    if (words.includes(plain)) return { status: status as ForeignTask['status'] };
+  }
+  return { status: 'pending', left_out: [`its status "${word.slice(0, 60)}", which Cairn does not have`] };
+}
+
+const PRIORITY_WORDS: Readonly<Record<string, ForeignTask['priority']>> = Object.freeze({
+  critical: 'critical',
+  urgent: 'critical',
+  p0: 'critical',
+  high: 'high',
+  p1: 'high',
+  medium: 'medium',
+  normal: 'medium',
+  p2: 'medium',
+  low: 'low',
+  lowest: 'low',
+  p3: 'low',
+  p4: 'low',
+});
+
+/** The priority that a word such as `high` or `P1` means; undefined for any other. */
+export function priorityOf(word: string | null | undefined): ForeignTask['priority'] {
+  return PRIORITY_WORDS[word?.trim().toLowerCase() ?? ''];
+}
+
+/** Paragraphs that there are, a blank line between them. */
+export function paragraphs(...parts: (string | false | null | undefined)[]): string | undefined {
+  const given = parts.filter((part) => typeof part === 'string' && part.trim() !== '') as string[];
+  return given.length === 0 ? undefined : given.map((part) => part.trim()).join('\n\n');
+}
+
+/** A heading and its text, or nothing where there is no text. */
+export function titled(heading: string, body: string | null | undefined): string | false {
+  return body?.trim() ? `${heading}: ${body.trim()}` : false;
+}
+
+/** The items of a list in plain text; text without bullets is one item. */
+export function listItems(text: string | null | undefined): string[] {
+  if (!text?.trim()) return [];
+  const bullet = /^\s*(?:[-*+]|\d+[.)])\s+(?:\[[ xX]\]\s+)?(.+)$/;
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const items = lines.map((line) => bullet.exec(line)?.[1]?.trim());
+  return items.every((item) => item !== undefined) ? (items as string[]) : [text.trim().replace(/\s+/g, ' ')];
+}
+
+/** The value as the schema has it. Raises `invalid_input` that names the place and the field. */
+export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown, place: string): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw wrongFile(`${place}: ${[...(issue?.path ?? []), issue?.message].join(': ')}.`);
+}
+
+export function parseJson({ path, text }: SourceFile): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw wrongFile(`${path} is not JSON: ${(error as Error).message}.`);
+  }
+}
+
+export function wrongFile(message: string): DomainError {
+  return new DomainError('invalid_input', message, {
+    hint: 'Correct the file, or name its format with --from. Nothing was imported.',
+  });
+}
+
+/** An id that some tools write as a number and some as text. */
+export const LooseId = z.union([z.string().min(1).max(200), z.int()]).transform(String);

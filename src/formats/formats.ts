@@ -1,0 +1,55 @@
+import type { ForeignTask } from '../services/adoption.ts';
+import { looksLikeBacklog, readBacklog } from './backlog.ts';
+import { readBeads } from './beads.ts';
+import { readTasks } from './cairn-tasks.ts';
+import { readChecklist } from './checklist.ts';
+import { type SourceFile, wrongFile } from './foreign-task.ts';
+import { readGitHub } from './github.ts';
+import { readTaskMaster } from './task-master.ts';
+
+/** What can be imported, under the names that `--from` takes. */
+export const FORMATS = Object.freeze({
+  'task-master': { label: 'Task Master', read: each(readTaskMaster) },
+  beads: { label: 'Beads', read: each(readBeads) },
+  backlog: { label: 'Backlog.md', read: readBacklog },
+  github: { label: 'GitHub issues', read: each(readGitHub) },
+  markdown: { label: 'a markdown checklist', read: each(readChecklist) },
+  cairn: { label: 'Cairn', read: each(readTasks) },
+} satisfies Record<string, { label: string; read(files: SourceFile[]): ForeignTask[] }>);
+
+export type FormatName = keyof typeof FORMATS;
+
+function each(read: (file: SourceFile) => ForeignTask[]): (files: SourceFile[]) => ForeignTask[] {
+  return (files) => files.flatMap(read);
+}
+
+/** The format of a file, by what is in it. Raises `invalid_input` when it is none of ours. */
+export function detectFormat(file: SourceFile): FormatName {
+  const text = file.text.trimStart().slice(0, 100_000);
+  if (text.startsWith('[') && !/^\[[^\]]?\]\s/.test(text)) return 'github';
+  if (text.startsWith('{')) return detectJson(file, text);
+  if (looksLikeBacklog(file)) return 'backlog';
+  if (/^\s*(?:[-*+]|\d+[.)])\s+\[.\]\s/m.test(file.text)) return 'markdown';
+  throw unknown(file);
+}
+
+function detectJson(file: SourceFile, text: string): FormatName {
+  const firstLine = text.slice(0, text.indexOf('\n') === -1 ? undefined : text.indexOf('\n'));
+  if (isIssue(firstLine)) return 'beads';
+  if (/"format"\s*:\s*"cairn-tasks"/.test(text.slice(0, 500))) return 'cairn';
+  if (/"tasks"\s*:\s*\[/.test(text)) return 'task-master';
+  throw unknown(file);
+}
+
+function isIssue(line: string): boolean {
+  try {
+    const value = JSON.parse(line) as Record<string, unknown>;
+    return '_type' in value || ('id' in value && 'title' in value);
+  } catch {
+    return false;
+  }
+}
+
+function unknown({ path }: SourceFile) {
+  return wrongFile(`${path} is none of: ${Object.keys(FORMATS).join(', ')}.`);
+}

@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto';
+import { DomainError } from '../errors.ts';
+import { clean } from '../text.ts';
+import type { ForeignTask } from './adoption.ts';
+
+const TITLE_MAX = 300;
+const DESCRIPTION_MAX = 20_000;
+const CRITERIA_MAX = 50;
+const CRITERION_MAX = 1_000;
+const DEPENDENCIES_MAX = 100;
+const CUT = '…';
+
+export type Plan = {
+  /** A task comes after those it depends on, otherwise in the order of the file. */
+  tasks: ForeignTask[];
+  /** What could not be taken over as it was. */
+  warnings: string[];
+};
+
+/** Puts tasks into an order in which they can be created, within Cairn's limits. Raises `invalid_input`, `dependency_cycle`. */
+export function planAdoption(given: ForeignTask[]): Plan {
+  const warnings: string[] = [];
+  const byKey = new Map<string, ForeignTask>();
+  for (const task of given) {
+    const other = byKey.get(task.key);
+    if (other !== undefined) {
+      throw new DomainError('invalid_input', `${task.place} has the name ${task.key}, like ${other.place}.`, {
+        hint: 'Give each task a name of its own. Nothing was imported.',
+      });
+    }
+    byKey.set(task.key, task);
+  }
+  const linked = new Map<string, ForeignTask>();
+  for (const task of given) {
+    for (const what of task.left_out ?? []) warnings.push(`${task.key}: left out ${what}.`);
+    linked.set(task.key, withKnownLinks(withinLimits(task, warnings), byKey, warnings));
+  }
+  const tasks = order(linked);
+  const placed = new Set<string>();
+  for (const task of tasks) {
+    dropUnmet(task, linked, warnings);
+    if (task.discovered_from !== undefined && !placed.has(task.discovered_from)) {
+      warnings.push(`${task.key}: left out the origin ${task.discovered_from}, which waits for it.`);
+      task.discovered_from = undefined;
+    }
+    placed.add(task.key);
+  }
+  return { tasks, warnings };
+}
+
+/**
+ * The id of a task that another tool kept: a uuid v8 (RFC 9562, section 5.8) of where it comes from and goes to, so that a
+ * repeat finds it again.
+ */
+export function adoptedId(projectId: string, format: string, key: string): string {
+  const bytes = createHash('sha256')
+    .update(JSON.stringify([projectId, format, key]))
+    .digest()
+    .subarray(0, 16);
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+function withinLimits(task: ForeignTask, warnings: string[]): ForeignTask {
+  const title = oneLine(task.title);
+  if (title === '') {
+    throw new DomainError('invalid_input', `${task.place} has no title.`, {
+      hint: 'Give it one. Nothing was imported.',
+    });
+  }
+  const criteria = (task.acceptance_criteria ?? []).map(oneLine).filter((text) => text !== '');
+  const spare = [
+    ...(title.length > TITLE_MAX ? [title] : []),
+    ...criteria.filter((text, at) => at >= CRITERIA_MAX || text.length > CRITERION_MAX),
+  ];
+  if (spare.length > 0) warnings.push(`${task.key}: what is too long for its field is in the description as well.`);
+  const description = clean([task.description ?? '', ...spare].join('\n\n')).trim();
+  if (description.length > DESCRIPTION_MAX)
+    warnings.push(`${task.key}: the description was cut to ${DESCRIPTION_MAX} characters.`);
+  return {
+    ...task,
+    title: cut(title, TITLE_MAX),
+    description: cut(description, DESCRIPTION_MAX),
+    acceptance_criteria: criteria.slice(0, CRITERIA_MAX).map((text) => cut(text, CRITERION_MAX)),
+  };
+}
+
+/** The task with the links that lead somewhere. */
+function withKnownLinks(task: ForeignTask, byKey: ReadonlyMap<string, ForeignTask>, warnings: string[]): ForeignTask {
+  const known = (name: string | undefined, what: string) => {
+    if (name === undefined) return undefined;
+    if (name !== task.key && byKey.has(name)) return name;
+    warnings.push(
+      `${task.key}: left out ${what} ${name}, which is ${name === task.key ? 'itself' : 'not in the file'}.`,
+    );
+    return undefined;
+  };
+  const dependencies = [...new Set(task.dependencies)].flatMap((name) => known(name, 'the dependency on') ?? []);
+  if (dependencies.length > DEPENDENCIES_MAX) {
+    warnings.push(
+      `${task.key}: left out ${dependencies.length - DEPENDENCIES_MAX} dependencies past the ${DEPENDENCIES_MAX}th.`,
+    );
+  }
+  return {
+    ...task,
+    dependencies: dependencies.slice(0, DEPENDENCIES_MAX),
+    parent: known(task.parent, 'the parent'),
+    discovered_from: known(task.discovered_from, 'the origin'),
+  };
+}
+
+/** Depth first along the dependencies, without recursion: a chain may be as long as the file. */
+function order(byKey: ReadonlyMap<string, ForeignTask>): ForeignTask[] {
+  const ordered: ForeignTask[] = [];
+  const state = new Map<string, 'open' | 'done'>();
+  for (const root of byKey.values()) {
+    const path = state.has(root.key) ? [] : [{ task: root, next: 0 }];
+    state.set(root.key, state.get(root.key) ?? 'open');
+    for (let step = path.at(-1); step !== undefined; step = path.at(-1)) {
+      const name = step.task.dependencies[step.next++];
+      if (name === undefined) {
+        state.set(step.task.key, 'done');
+        ordered.push(step.task);
+        path.pop();
+      } else if (state.get(name) === 'open') {
+        throw cycle([...path.map(({ task }) => task.key), name]);
+      } else if (state.get(name) === undefined) {
+        state.set(name, 'open');
+        path.push({ task: byKey.get(name) as ForeignTask, next: 0 });
+      }
+    }
+  }
+  return ordered;
+}
+
+function cycle(path: string[]): DomainError {
+  const shown = path.slice(path.indexOf(path.at(-1) ?? '')).join(' → ');
+  return new DomainError('dependency_cycle', `The tasks wait for each other: ${shown}.`, {
+    hint: 'Each task waits for the one after it. Leave one of them out. Nothing was imported.',
+    details: { cycle: shown },
+  });
+}
+
+/** What is done waits for nothing: other tools let a task be closed before what it depends on. */
+function dropUnmet(task: ForeignTask, byKey: ReadonlyMap<string, ForeignTask>, warnings: string[]): void {
+  if (task.status !== 'completed') return;
+  const unmet = task.dependencies.filter((name) => byKey.get(name)?.status !== 'completed');
+  if (unmet.length === 0) return;
+  warnings.push(`${task.key}: it is completed, so its dependency on ${unmet.join(', ')} was left out.`);
+  task.dependencies = task.dependencies.filter((name) => !unmet.includes(name));
+}
+
+function oneLine(text: string): string {
+  return clean(text).replace(/\s+/g, ' ').trim();
+}
+
+function cut(text: string, charactersMax: number): string {
+  return text.length <= charactersMax
+    ? text
+    : `${text.slice(0, charactersMax - 1).replace(/[\uD800-\uDBFF]$/, '')}${CUT}`;
+}

@@ -1,0 +1,145 @@
+import { readFile } from 'node:fs/promises';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { DomainError } from '../src/errors.ts';
+import type { SourceFile } from '../src/formats/foreign-task.ts';
+import { detectFormat, FORMATS, type FormatName } from '../src/formats/formats.ts';
+import type { ForeignTask } from '../src/services/adoption.ts';
+import { planAdoption } from '../src/services/adoption-plan.ts';
+
+async function fixture(path: string): Promise<SourceFile> {
+  return { path, text: await readFile(new URL(`fixtures/import/${path}`, import.meta.url), 'utf8') };
+}
+
+describe('a plan', () => {
+  const task = (key: string, rest: Partial<ForeignTask> = {}): ForeignTask => ({
+    key,
+    place: `line ${key}`,
+    title: `Task ${key}`,
+    status: 'pending',
+    dependencies: [],
+    ...rest,
+  });
+
+  test('leaves out links that lead nowhere, and says which', () => {
+    const { tasks, warnings } = planAdoption([
+      task('a', { dependencies: ['a', 'z'], parent: 'y', left_out: ['its colour'] }),
+    ]);
+
+    expect(tasks[0]).toMatchObject({ dependencies: [], parent: undefined });
+    expect(warnings).toEqual([
+      'a: left out its colour.',
+      'a: left out the dependency on a, which is itself.',
+      'a: left out the dependency on z, which is not in the file.',
+      'a: left out the parent y, which is not in the file.',
+    ]);
+  });
+
+  test('lets what is completed wait for nothing', () => {
+    const { tasks, warnings } = planAdoption([task('a', { status: 'completed', dependencies: ['b'] }), task('b')]);
+
+    expect(tasks.map(({ key, dependencies }) => [key, dependencies])).toEqual([
+      ['b', []],
+      ['a', []],
+    ]);
+    expect(warnings).toEqual(['a: it is completed, so its dependency on b was left out.']);
+  });
+
+  test('keeps in the description what is too long for its field', () => {
+    const title = 'x'.repeat(400);
+    const { tasks, warnings } = planAdoption([task('a', { title, acceptance_criteria: Array(60).fill('Works') })]);
+
+    expect(tasks[0]?.title).toHaveLength(300);
+    expect(tasks[0]?.acceptance_criteria).toHaveLength(50);
+    expect(tasks[0]?.description).toContain(title);
+    expect(warnings).toHaveLength(1);
+  });
+
+  test('shows the cycle that it refuses', () => {
+    const circle = [
+      task('a', { dependencies: ['b'] }),
+      task('b', { dependencies: ['c'] }),
+      task('c', { dependencies: ['b'] }),
+    ];
+
+    expect(() => planAdoption(circle)).toThrow(
+      expect.objectContaining({ code: 'dependency_cycle', details: { cycle: 'b → c → b' } }),
+    );
+  });
+
+  test('refuses a name that two tasks have, with both places', () => {
+    expect(() => planAdoption([task('a', { place: 'line 1' }), task('a', { place: 'line 7' })])).toThrow(
+      /line 7.*line 1/,
+    );
+  });
+});
+
+describe('a file', () => {
+  test.each<[FormatName, string]>([
+    ['task-master', 'task-master/tasks.json'],
+    ['beads', 'beads/issues.jsonl'],
+    ['backlog', 'backlog/tasks/task-1 - Design-the-cart-schema.md'],
+    ['github', 'github/issues.json'],
+    ['markdown', 'markdown/plan.md'],
+  ])('of %s is known by what is in it', async (format, path) => {
+    expect(detectFormat(await fixture(path))).toBe(format);
+  });
+
+  test.for<[what: string, FormatName, text: string, message: RegExp]>([
+    ['is not JSON', 'task-master', '{"tasks": [', /tasks\.txt is not JSON/],
+    ['has no list', 'task-master', '{"a": 1}', /no list of tasks/],
+    ['lacks a title', 'task-master', '{"tasks":[{"id":1,"title":"A"},{"id":2}]}', /tasks\[1\]: title/],
+    [
+      'lacks a title in a subtask',
+      'task-master',
+      '{"tasks":[{"id":1,"title":"A","subtasks":[{"id":1}]}]}',
+      /tasks\[0\]\.subtasks\[0\]: title/,
+    ],
+    ['has a broken line', 'beads', '{"id":"a","title":"A"}\n{"id":', /line 2 is not JSON/],
+    ['has a wrong priority', 'beads', '{"id":"a","title":"A","priority":9}', /line 1: priority/],
+    ['is an object', 'github', '{}', /expected array/],
+    ['lacks a number', 'github', '[{"title":"A"}]', /\[0\]: number/],
+    ['has no front matter', 'backlog', '# A', /front matter/],
+    ['has broken YAML', 'backlog', '---\nid: [\n---\n', /not YAML/],
+    ['multiplies YAML aliases', 'backlog', '---\na: &a [1]\nid: *a\n---\n', /not YAML/],
+    ['has an unknown mark', 'markdown', '- [ ] A\n- [?] B', /line 2: \[\?\]/],
+    ['has no item', 'markdown', 'Nothing.', /no checklist item/],
+    ['is newer than this', 'cairn', '{"format":"cairn-tasks","version":9,"tasks":[]}', /version 9/],
+  ])('that %s is refused with its place', ([, format, text, message]) => {
+    const attempt = () => FORMATS[format].read([{ path: 'tasks.txt', text }]);
+
+    expect(attempt).toThrow(
+      expect.objectContaining({ code: 'invalid_input', message: expect.stringMatching(message) }),
+    );
+  });
+
+  test('of any text is read, or refused as invalid input', () => {
+    const pieces = fc.constantFrom(
+      '- [ ] ',
+      '- [x] ',
+      '  ',
+      '\n',
+      '> ',
+      '---\n',
+      '{"id":"a","title":"b"}',
+      '[',
+      '{"tasks":[',
+      '(',
+      'after a',
+      '\u0000',
+      '#1',
+      'é',
+    );
+    const text = fc.array(fc.oneof(pieces, fc.string()), { maxLength: 40 }).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(text, fc.constantFrom(...Object.values(FORMATS)), (text, { read }) => {
+        try {
+          planAdoption(read([{ path: 'x', text }]));
+        } catch (error) {
+          expect(error).toBeInstanceOf(DomainError);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
