@@ -4229,6 +4229,21 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.get_position(actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+begin
+  return jsonb_build_object('position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id));
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.get_project(project text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -4449,8 +4464,10 @@ begin
     into v_position, v_found from app.positions p where p.tenant_id = v_actor.tenant_id;
   return jsonb_strip_nulls(jsonb_build_object('position', v_position,
     'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'seq', (v_found[v_size]).seq)) end,
-    'events', (select coalesce(jsonb_agg(app.event_brief(v_found[i]) || case when coalesce((v_filters ->> 'include_data')::boolean, false)
-        then jsonb_build_object('data', (app.upcast(v_found[i])).payload) else '{}' end order by i), '[]')
+    'events', (select coalesce(jsonb_agg(app.event_brief(v_found[i])
+        || case when coalesce((v_filters ->> 'include_data')::boolean, false) then jsonb_build_object('data', (app.upcast(v_found[i])).payload) else '{}' end
+        || case when v_task is null and v_project is null then jsonb_build_object('project',
+          (select p.slug from public.projects p where p.tenant_id = v_actor.tenant_id and p.id = (v_found[i]).project_id)) else '{}' end order by i), '[]')
       from generate_series(1, least(v_size, cardinality(v_found))) i)));
 end
 $function$;
@@ -4817,6 +4834,9 @@ grant execute on function public.extend_lock(text,bigint,integer,jsonb) to servi
 grant execute on function public.get_checkpoint(text,text,jsonb) to authenticated;
 grant execute on function public.get_checkpoint(text,text,jsonb) to cairn_server;
 grant execute on function public.get_checkpoint(text,text,jsonb) to service_role;
+grant execute on function public.get_position(jsonb) to authenticated;
+grant execute on function public.get_position(jsonb) to cairn_server;
+grant execute on function public.get_position(jsonb) to service_role;
 grant execute on function public.get_project(text,jsonb) to authenticated;
 grant execute on function public.get_project(text,jsonb) to cairn_server;
 grant execute on function public.get_project(text,jsonb) to service_role;

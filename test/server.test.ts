@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { stopServer } from '../src/db/embedded.ts';
 import { type Agent, CLIENT_KINDS, type ClientKind, connect, spawnRaw } from './support/client.ts';
 
@@ -152,6 +152,27 @@ describe.each(CLIENT_KINDS)('over stdio, the %s', (kind) => {
     await planner.call('record_event', { project: slug, kind: 'risk', text: 'It may rain.' });
 
     expect((await waiting).data['events']).toMatchObject([{ type: 'project.noted', kind: 'risk' }]);
+  });
+
+  test('is told when a resource that it follows has changed, and no more after it left', async () => {
+    const board = `cairn://projects/${slug}`;
+    const [task] = [`${board}/tasks/${slug}-1`];
+    const leave = [await planner.subscribe(task), await planner.subscribe(`${board}/timeline`)];
+
+    await worker.call('record_event', { task: `${slug}-2`, text: 'Elsewhere.' });
+    await worker.call('record_event', { task: `${slug}-1`, text: 'Here.' });
+
+    await vi.waitFor(() => expect(planner.updated).toContain(task), { timeout: 20_000 });
+    expect(planner.updated.filter((uri) => uri === task)).toEqual([task]);
+    expect(planner.updated).not.toContain(`${board}/tasks/${slug}-2`);
+    expect(planner.updated).not.toContain(board);
+    expect(planner.updated).toContain(`${board}/timeline`);
+
+    for (const unsubscribe of leave) await unsubscribe();
+    const told = planner.updated.length;
+    await worker.call('record_event', { task: `${slug}-1`, text: 'Nobody hears it.' });
+    await planner.call('wait_for_events', { project: slug, after_seq: 0 });
+    expect(planner.updated).toHaveLength(told);
   });
 
   test('is refused ten megabytes at once, and served on', async () => {

@@ -3,8 +3,19 @@ import type { FunctionName } from './functions.ts';
 /** Who acts: a user, through a client, as an agent. */
 export type Actor = { user_id: string; tenant_id?: string; agent?: string | null; client?: string | null };
 
+/** The workspace that may have grown; null when any may have, because hints were missed. */
+export type Hint = string | null;
+
+export type Listening = {
+  /** Whether hints arrive at present. While they do not, one looks by oneself. */
+  hears(): boolean;
+  stop(): void;
+};
+
 /** The database port: one SQL function, one round trip, whatever the engine. */
 export interface Database {
   call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T>;
+  /** Hears of commits, of other processes too, where the engine can. A hint may come late, twice or never. */
+  listen?(hint: (tenant: Hint) => void): Listening;
   close(): Promise<void>;
 }

@@ -9,6 +9,7 @@ export const FUNCTIONS = Object.freeze({
   export_events: 'long',
   extend_lock: 'short',
   get_checkpoint: 'short',
+  get_position: 'short',
   get_project: 'short',
   get_state: 'short',
   get_task: 'short',
@@ -29,5 +30,13 @@ export const FUNCTIONS = Object.freeze({
   suggest_refs: 'short',
   verify_events: 'long',
 } as const);
+
+/** Those that may add events, after which others who wait for them are told. */
+export const GROWING: ReadonlySet<FunctionName> = new Set([
+  'append_events',
+  'claim_task',
+  'import_events',
+  'redact_event',
+]);
 
 export type FunctionName = keyof typeof FUNCTIONS;

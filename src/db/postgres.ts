@@ -3,7 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { domainErrorFrom, isExhausted } from '../errors.ts';
 import type { Actor, Database } from './database.ts';
-import { FUNCTIONS, type FunctionName } from './functions.ts';
+import { FUNCTIONS, type FunctionName, GROWING } from './functions.ts';
+import { createListener } from './listener.ts';
+import { createNotifier } from './notifier.ts';
 
 export type PostgresOptions = {
   connection: pg.ClientConfig;
@@ -32,6 +34,7 @@ const LIMITS: Limits = Object.freeze({
 });
 // So soon an idle connection that silently broke is found out.
 const KEEP_ALIVE_MS = 30_000;
+const FLUSH_MS_MAX = 1_000;
 const ATTEMPTS_MAX = 3;
 const BACKOFF_MS_MAX = 40;
 // The transaction was rolled back: deadlock, serialization failure.
@@ -46,6 +49,8 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   let pooled = options.pooled ?? false;
   const pools = new Map<'short' | 'long', pg.Pool>();
   const statements = new Map<string, Statement>();
+  const notifier = createNotifier((text, values) => poolFor('append_events').query(text, values));
+  const listener = createListener(options.connection);
 
   function poolFor(fn: FunctionName): pg.Pool {
     const kind = FUNCTIONS[fn];
@@ -85,7 +90,9 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
       const values = [...names.map((name) => parameter(args[name])), JSON.stringify(actor)];
       for (let number = 1; ; number++) {
         try {
-          return (await attempt(fn, names, values)) as T;
+          const result = (await attempt(fn, names, values)) as T;
+          if (GROWING.has(fn)) notifier.tell(actor.tenant_id);
+          return result;
         } catch (error) {
           const collided = REPEATABLE.has((error as { code?: string }).code ?? '');
           const meetsPooler = tellsOfPooler(error);
@@ -96,7 +103,9 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
       }
     },
     isPooled: () => pooled,
+    listen: (hint) => (pooled ? { hears: () => false, stop() {} } : listener.listen(hint)),
     async close() {
+      await Promise.all([listener.close(), Promise.race([notifier.flush(), sleep(FLUSH_MS_MAX)])]);
       await Promise.all([...pools.values()].map((pool) => pool.end()));
     },
   };

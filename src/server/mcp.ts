@@ -12,6 +12,7 @@ import { callTool, type Tool } from '../tools/tool.ts';
 import { INSTRUCTIONS } from './instructions.ts';
 import { addPrompts } from './prompts.ts';
 import { addResources } from './resources.ts';
+import { addSubscriptions } from './subscriptions.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -32,7 +33,7 @@ export function createMcpServer(surface: Surface): McpServer {
       capabilities: {
         tools: { listChanged: false },
         prompts: { listChanged: false },
-        resources: { listChanged: false },
+        resources: { listChanged: false, subscribe: true },
       },
       cacheHints: {
         'server/discover': { ttlMs: 60 * MINUTE_MS, cacheScope: 'private' },
@@ -44,6 +45,7 @@ export function createMcpServer(surface: Surface): McpServer {
   );
   for (const tool of surface.tools) addTool(server, tool, surface);
   addResources(server, surface);
+  addSubscriptions(server, surface);
   addPrompts(server, surface);
   return server;
 }

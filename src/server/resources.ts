@@ -12,6 +12,7 @@ import {
 import type * as z from 'zod';
 import type { Context } from '../context.ts';
 import { domainErrorFrom } from '../errors.ts';
+import type { EventBrief } from '../services/events.ts';
 import type { ProjectPage } from '../services/projects.ts';
 import { suggestRefs } from '../services/search.ts';
 import { toolNamed } from '../tools/catalog.ts';
@@ -55,6 +56,22 @@ const MIRRORS: readonly Mirror[] = [
     argumentsOf: ({ slug }) => ({ project: slug, page_size: 50 }),
   },
 ];
+
+/** What a URI names, if it is one of ours. */
+export function subjectOf(uri: string): { slug: string; ref?: string } | undefined {
+  const [, slug, rest = ''] = /^cairn:\/\/projects\/([^/]+)(\/[^?#]+)?$/.exec(uri) ?? [];
+  if (slug === undefined) return undefined;
+  if (rest === '' || rest === '/timeline') return { slug };
+  const ref = /^\/tasks\/([^/]+)$/.exec(rest)?.[1];
+  return ref?.startsWith(`${slug}-`) ? { slug, ref } : undefined;
+}
+
+/** The resources that show what an event changed. */
+export function resourceUris({ project, task }: Pick<EventBrief, 'project' | 'task'>): string[] {
+  if (project === undefined) return [];
+  const uri = `cairn://projects/${project}`;
+  return [uri, `${uri}/timeline`, ...(task === undefined ? [] : [`${uri}/tasks/${task}`])];
+}
 
 export function addResources(server: McpServer, surface: Surface): void {
   for (const mirror of MIRRORS) {

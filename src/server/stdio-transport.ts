@@ -26,11 +26,14 @@ export type StdioTransport = Transport & {
 
 type Streams = { input: Readable; output: Writable };
 
+/** Sees what passes, before it is handled or sent. */
+type Observer = { received(message: JSONRPCMessage): void; sending(message: JSONRPCMessage): Promise<void> };
+
 /**
  * Messages as lines over two streams. Unlike the transport of the SDK it answers a line that it cannot read, refuses one
  * that is too large without keeping it, and at the end of the input lets calls in flight finish.
  */
-export function stdioTransport({ input, output }: Streams): StdioTransport {
+export function stdioTransport({ input, output }: Streams, observer?: Observer): StdioTransport {
   const unanswered = new Set<RequestId>();
   const { promise: closed, resolve: settle } = withResolvers();
   let draining = false;
@@ -45,6 +48,7 @@ export function stdioTransport({ input, output }: Streams): StdioTransport {
       output.on('error', close);
     },
     async send(message) {
+      await observer?.sending(message);
       if (over) return;
       if ('id' in message && message.id !== undefined && !('method' in message)) unanswered.delete(message.id);
       await write(message);
@@ -79,6 +83,7 @@ export function stdioTransport({ input, output }: Streams): StdioTransport {
     const message = readMessage(line);
     if ('error' in message && !('id' in message)) return void write(message);
     track(message);
+    observer?.received(message);
     transport.onmessage?.(message);
   }
 

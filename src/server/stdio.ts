@@ -10,6 +10,7 @@ import { selectTools } from '../tools/catalog.ts';
 import { VERSION } from '../version.ts';
 import { createMcpServer, type Surface } from './mcp.ts';
 import { stdioTransport } from './stdio-transport.ts';
+import { listenFollower } from './subscriptions.ts';
 
 const AGENT_NAME_CHARACTERS_MAX = 60;
 
@@ -20,8 +21,15 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
   // A client asks for the tools first; the database opens meanwhile, and the first call that needs it waits.
   local.open().catch(() => {});
 
-  const transport = stdioTransport({ input: process.stdin, output: process.stdout });
   const leaving = new AbortController();
+  const contextOf = contexts({ config, log, local, leaving });
+  const surface: Surface = { version: VERSION, tools, contextOf };
+  let server: McpServer;
+  const listening = listenFollower(
+    () => contextOf(server),
+    (uri) => void server.server.sendResourceUpdated({ uri }).catch(() => {}),
+  );
+  const transport = stdioTransport({ input: process.stdin, output: process.stdout }, listening);
   const leave = () => {
     leaving.abort();
     transport.drain();
@@ -29,12 +37,14 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
   process.stdin.once('end', leave);
   process.once('SIGTERM', leave).once('SIGINT', leave);
 
-  const surface: Surface = { version: VERSION, tools, contextOf: contexts({ config, log, local, leaving }) };
-  const connection = serve(() => createMcpServer(surface), {
-    transport,
-    onerror: (error) => log.warn({ err: error }, 'connection'),
-  });
+  // A client that only asked which protocol there is gets another server for the older one.
+  const create = () => {
+    server = createMcpServer(surface);
+    return server;
+  };
+  const connection = serve(create, { transport, onerror: (error) => log.warn({ err: error }, 'connection') });
   await transport.closed;
+  listening.end();
   await connection.close();
   await local.close();
   process.off('SIGTERM', leave).off('SIGINT', leave);

@@ -1,17 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import type { Context } from '../context.ts';
 import { append } from '../events/append.ts';
+import { follow } from '../events/feed.ts';
 import { NOTE_KINDS, Note, ProjectRef, projectNoted } from '../events/projects.ts';
 import { TaskRef, taskNoted } from '../events/tasks.ts';
 import { page } from './pages.ts';
 import { Reach, reach } from './reach.ts';
 
-const POLL_MS_MIN = 50;
-const POLL_MS_MAX = 1_000;
-const POLL_GROWTH = 1.5;
 // So many that their texts fit into one answer.
 const WAIT_PAGE_SIZE = 40;
+const FOLLOW_PAGE_SIZE = 100;
 
 export const EventBrief = z.object({
   seq: z.int(),
@@ -20,6 +18,7 @@ export const EventBrief = z.object({
   type: z.string(),
   by: z.string(),
   task: z.string().optional(),
+  project: z.string().optional(),
   kind: z.string().optional(),
   text: z.string(),
   redacted: z.boolean().optional(),
@@ -77,7 +76,7 @@ export const EventPage = z.object({
   position: z.int().describe('The latest of the workspace.'),
   next_cursor: z.string().optional(),
 });
-type EventPage = z.infer<typeof EventPage>;
+export type EventPage = z.infer<typeof EventPage>;
 
 /** The timeline of a task, a project or the workspace. */
 export function listEvents(
@@ -104,18 +103,28 @@ export async function waitForEvents(
   ctx: Context,
   { timeout_seconds, after_seq, ...where }: z.output<typeof WaitForEvents>,
 ): Promise<EventPage> {
-  const deadline = Date.now() + timeout_seconds * 1_000;
-  const read = (after?: number) =>
-    listEvents(ctx, { ...where, after_seq: after, include_data: false, page_size: WAIT_PAGE_SIZE });
-  const after = after_seq ?? (await read()).position;
-  const signal = ctx.signal?.();
-  for (let pause = POLL_MS_MIN; ; pause = Math.min(pause * POLL_GROWTH, POLL_MS_MAX)) {
-    const found = await read(after);
-    const left = deadline - Date.now();
-    const { events, next_cursor, position } = found;
-    if (events.length > 0 || left <= 0 || signal?.aborted) {
-      return { events, position: next_cursor === undefined ? position : (events.at(-1)?.seq ?? after) };
-    }
-    await sleep(Math.min(pause, left), undefined, { signal }).catch(() => {});
+  const timeout = AbortSignal.timeout(timeout_seconds * 1_000);
+  const leaving = ctx.signal?.();
+  const signal = leaving === undefined ? timeout : AbortSignal.any([leaving, timeout]);
+  const after = after_seq ?? (await getPosition(ctx));
+  const read = (from: number) =>
+    listEvents(ctx, { ...where, after_seq: from, include_data: false, page_size: WAIT_PAGE_SIZE });
+  let position = after;
+  for await (const page of follow(ctx, { after, read }, signal)) {
+    position = page.position;
+    if (page.events.length > 0) return { events: page.events, position };
   }
+  return { events: [], position };
+}
+
+/** The latest position of the workspace. */
+async function getPosition(ctx: Context): Promise<number> {
+  return (await ctx.db.call<{ position: number }>('get_position', {}, ctx.actor)).position;
+}
+
+/** All events of the workspace after a position, page by page as they come, until the signal ends it. */
+export function followEvents(ctx: Context, after: number, signal: AbortSignal): AsyncGenerator<EventPage> {
+  const read = (from: number) =>
+    listEvents(ctx, { project: '*', after_seq: from, include_data: false, page_size: FOLLOW_PAGE_SIZE });
+  return follow(ctx, { after, read }, signal);
 }

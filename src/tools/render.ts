@@ -59,7 +59,8 @@ export function taskLine(task: TaskBrief): string {
 }
 
 export function eventLine(event: EventBrief): string {
-  const about = event.task === undefined ? '' : ` ${event.task}`;
+  const subject = event.task ?? event.project;
+  const about = subject === undefined ? '' : ` ${subject}`;
   const data = event.data === undefined ? '' : ` ${shorten(JSON.stringify(event.data), 2_000)}`;
   return `#${event.seq} ${time(event.at)} ${event.by}${about}: ${event.type.split('.')[0]} ${event.text}${data}`;
 }

@@ -48,7 +48,8 @@ as $$
 $$;
 
 -- list_events(project?, task?, filters?, after_seq?, before_seq?, cursor?, page_size) -> {events, next_cursor?, position}. Newest
--- first; oldest first when after_seq is given, so that a reader that follows positions misses nothing and repeats nothing.
+-- first; oldest first when after_seq is given, so that a reader that follows positions misses nothing and repeats nothing. Each with
+-- its project where the whole workspace is read.
 -- Filters: types[] (task.completed, or task. for all of a category), kinds[] (of notes), include_data. With neither project nor
 -- task it reads the whole workspace. Raises not_found, invalid_input.
 create function public.list_events(project text default null, task text default null, filters jsonb default '{}', after_seq bigint default null,
@@ -78,9 +79,26 @@ begin
     into v_position, v_found from app.positions p where p.tenant_id = v_actor.tenant_id;
   return jsonb_strip_nulls(jsonb_build_object('position', v_position,
     'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'seq', (v_found[v_size]).seq)) end,
-    'events', (select coalesce(jsonb_agg(app.event_brief(v_found[i]) || case when coalesce((v_filters ->> 'include_data')::boolean, false)
-        then jsonb_build_object('data', (app.upcast(v_found[i])).payload) else '{}' end order by i), '[]')
+    'events', (select coalesce(jsonb_agg(app.event_brief(v_found[i])
+        || case when coalesce((v_filters ->> 'include_data')::boolean, false) then jsonb_build_object('data', (app.upcast(v_found[i])).payload) else '{}' end
+        || case when v_task is null and v_project is null then jsonb_build_object('project',
+          (select p.slug from public.projects p where p.tenant_id = v_actor.tenant_id and p.id = (v_found[i]).project_id)) else '{}' end order by i), '[]')
       from generate_series(1, least(v_size, cardinality(v_found))) i)));
+end
+$$;
+
+-- get_position() -> {position}: the latest of the workspace, for whoever waits for it to grow.
+create function public.get_position(actor jsonb)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_actor app.actor := app.enter(actor);
+begin
+  return jsonb_build_object('position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id));
 end
 $$;
 

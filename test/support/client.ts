@@ -5,6 +5,7 @@ import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { Client as OlderClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as OlderTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
@@ -20,6 +21,10 @@ export type Agent = {
   getPrompt(name: string, args: Record<string, string>): Promise<string>;
   complete(ref: CompletionRef, argument: { name: string; value: string }): Promise<string[]>;
   instructions(): string | undefined;
+  /** Follows a resource, in the way of the protocol that is spoken. Answers with how to stop. */
+  subscribe(uri: string): Promise<() => Promise<unknown>>;
+  /** The URIs that it was told have changed, in order. */
+  updated: string[];
   close(): Promise<void>;
 };
 
@@ -30,6 +35,7 @@ export type ClientKind = (typeof CLIENT_KINDS)[number];
 
 export async function connect(kind: ClientKind, name: string, flags: string[]): Promise<Agent> {
   const info = { name, version: '1.0.0' };
+  const updated: string[] = [];
   const command = {
     command: process.execPath,
     args: [CLI, '--log-level', 'error', ...flags],
@@ -38,15 +44,21 @@ export async function connect(kind: ClientKind, name: string, flags: string[]): 
   if (kind === 'v1 client') {
     const client = new OlderClient(info);
     await client.connect(new OlderTransport(command));
-    return agent(client);
+    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void updated.push(params.uri));
+    return agent(client, updated);
   }
   const mode = kind === 'v2 client, 2026 protocol' ? { pin: '2026-07-28' } : 'legacy';
   const client = new Client(info, { versionNegotiation: { mode } });
   await client.connect(new StdioClientTransport(command));
-  return agent(client);
+  client.setNotificationHandler('notifications/resources/updated', ({ params }) => void updated.push(params.uri));
+  const subscribe = async (uri: string) => {
+    const subscription = await client.listen({ resourceSubscriptions: [uri] });
+    return () => subscription.close();
+  };
+  return { ...agent(client, updated), ...(mode !== 'legacy' && { subscribe }) };
 }
 
-function agent(client: Client | OlderClient): Agent {
+function agent(client: Client | OlderClient, updated: string[]): Agent {
   // What both generations share is enough here, and they agree on its shape.
   const shared = client as Client;
   return {
@@ -69,6 +81,11 @@ function agent(client: Client | OlderClient): Agent {
     },
     complete: async (ref, argument) => (await shared.complete({ ref, argument })).completion.values,
     instructions: () => shared.getInstructions(),
+    async subscribe(uri) {
+      await shared.subscribeResource({ uri });
+      return () => shared.unsubscribeResource({ uri });
+    },
+    updated,
     close: () => shared.close(),
   };
 }

@@ -39,6 +39,7 @@ const CALLS: Record<FunctionName, (refs: Refs) => Record<string, unknown>[]> = {
   export_events: ({ project }) => [{ project }],
   extend_lock: ({ task }) => [{ task, lock_token: 2 }],
   get_checkpoint: ({ project, checkpoint }) => [{ checkpoint }, { project }],
+  get_position: () => [{}],
   get_project: ({ project }) => [{ project }],
   get_state: ({ project }) => [{ project }, { project, seq: 1 }],
   get_task: ({ task }) => [{ task }],

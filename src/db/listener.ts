@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import type { Hint, Listening } from './database.ts';
+import { CHANNEL } from './notifier.ts';
+
+const PROBE = 'probe ';
+const CONNECT_MS_MAX = 10_000;
+const PROBE_MS_MAX = 3_000;
+const RECONNECT_MS = Object.freeze({ min: 100, max: 5_000 });
+// A transaction pooler lets one listen and hears nothing; it will not change.
+const DEAF_MS = 60_000;
+// An agent that waits again and again should find the connection open.
+const IDLE_MS = 30_000;
+const KEEP_ALIVE_MS = 10_000;
+
+export type Listener = { listen(hint: (tenant: Hint) => void): Listening; close(): Promise<void> };
+
+/** One connection that listens, open only while somebody wants to hear; after a loss it is made anew. */
+export function createListener(connection: pg.ClientConfig): Listener {
+  const ears = new Set<(tenant: Hint) => void>();
+  const closing = new AbortController();
+  let session: Session | undefined;
+  let running: Promise<void> | undefined;
+  let idle: NodeJS.Timeout | undefined;
+
+  function hint(tenant: Hint): void {
+    for (const ear of ears) ear(tenant);
+  }
+
+  async function run(): Promise<void> {
+    for (let pause: number = RECONNECT_MS.min; ears.size > 0 && !closing.signal.aborted; ) {
+      const started = Date.now();
+      session = openSession(connection, hint);
+      const { deaf } = await session.over;
+      session = undefined;
+      if (deaf) pause = DEAF_MS;
+      else if (Date.now() - started > RECONNECT_MS.max) pause = RECONNECT_MS.min;
+      else pause = Math.min(pause * 2, RECONNECT_MS.max);
+      if (ears.size > 0) await sleep(pause, undefined, { signal: closing.signal, ref: false }).catch(() => {});
+    }
+    running = ears.size > 0 && !closing.signal.aborted ? run() : undefined;
+  }
+
+  return {
+    listen(ear) {
+      clearTimeout(idle);
+      ears.add(ear);
+      running ??= run();
+      return {
+        hears: () => session?.hears() === true,
+        stop() {
+          ears.delete(ear);
+          if (ears.size > 0) return;
+          clearTimeout(idle);
+          idle = setTimeout(() => ears.size === 0 && session?.end(), IDLE_MS);
+          idle.unref();
+        },
+      };
+    },
+    async close() {
+      closing.abort();
+      clearTimeout(idle);
+      ears.clear();
+      session?.end();
+      await running;
+    },
+  };
+}
+
+type Session = { hears(): boolean; end(): void; over: Promise<{ deaf: boolean }> };
+
+/** Listens until the connection is gone. It is deaf when it does not even hear itself. */
+function openSession(connection: pg.ClientConfig, hint: (tenant: Hint) => void): Session {
+  const client = new pg.Client({
+    ...connection,
+    application_name: 'cairn listen',
+    connectionTimeoutMillis: CONNECT_MS_MAX,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+  });
+  const probe = `${PROBE}${randomUUID()}`;
+  let hearing = false;
+  const lost = new Promise<void>((resolve) => client.on('error', () => resolve()).once('end', () => resolve()));
+  const probed = new Promise<void>((resolve) => {
+    client.on('notification', ({ payload = '' }) => {
+      if (payload === probe) resolve();
+      else if (!payload.startsWith(PROBE)) hint(payload === '' ? null : payload);
+    });
+  });
+
+  async function hear(): Promise<{ deaf: boolean }> {
+    try {
+      await client.connect();
+      await client.query(`listen ${CHANNEL}`);
+      await client.query('select pg_notify($1, $2)', [CHANNEL, probe]);
+      const heard = Promise.race([probed, lost]).then(() => true);
+      if (!(await Promise.race([heard, sleep(PROBE_MS_MAX, false, { ref: false })]))) return { deaf: true };
+      hearing = true;
+      // Whatever was said before.
+      hint(null);
+      await lost;
+      return { deaf: false };
+    } catch {
+      return { deaf: false };
+    } finally {
+      hearing = false;
+      await client.end().catch(() => {});
+    }
+  }
+
+  return { hears: () => hearing, end: () => void client.end().catch(() => {}), over: hear() };
+}

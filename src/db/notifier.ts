@@ -1,0 +1,53 @@
+// A process that has written says so after the commit; one that waits for events listens. NOTIFY within the command, or in a
+// trigger, would make all commits wait for one another.
+
+export const CHANNEL = 'cairn';
+const NOTIFY_MS_MIN = 25;
+
+export type Notifier = {
+  /** Says that a workspace may have grown: at once, then once every so often however many commits there are. */
+  tell(tenant_id: string | undefined): void;
+  /** Says what is still unsaid. */
+  flush(): Promise<void>;
+};
+
+type Query = (text: string, values: string[]) => Promise<unknown>;
+
+export function createNotifier(query: Query): Notifier {
+  const recent = new Map<string, { timer: NodeJS.Timeout; again: boolean }>();
+  const sending = new Set<Promise<unknown>>();
+
+  function send(tenant: string): void {
+    // Whoever does not hear it looks by themselves, a little later.
+    const sent = query('select pg_notify($1, $2)', [CHANNEL, tenant])
+      .catch(() => {})
+      .finally(() => sending.delete(sent));
+    sending.add(sent);
+    const timer = setTimeout(() => settle(tenant), NOTIFY_MS_MIN);
+    timer.unref();
+    recent.set(tenant, { timer, again: false });
+  }
+
+  function settle(tenant: string): void {
+    const again = recent.get(tenant)?.again === true;
+    recent.delete(tenant);
+    if (again) send(tenant);
+  }
+
+  return {
+    tell(tenant_id) {
+      const tenant = tenant_id ?? '';
+      const window = recent.get(tenant);
+      if (window === undefined) send(tenant);
+      else window.again = true;
+    },
+    async flush() {
+      for (const [tenant, { timer }] of [...recent]) {
+        clearTimeout(timer);
+        settle(tenant);
+      }
+      for (const { timer } of recent.values()) clearTimeout(timer);
+      await Promise.all(sending);
+    },
+  };
+}
