@@ -26,6 +26,12 @@ const Config = z.object({
     .string()
     .regex(/^postgres(ql)?:\/\//, 'must start with postgres:// or postgresql://')
     .optional(),
+  /** A Supabase project to use instead: its URL, and a key that a signed-in user or a server calls it with. */
+  supabaseUrl: z.url({ protocol: /^https?$/, error: 'must start with https://' }).optional(),
+  supabasePublishableKey: z.string().min(1).max(1_000).optional(),
+  supabaseSecretKey: z.string().min(1).max(1_000).optional(),
+  /** Where `cairn login` keeps sessions. */
+  configDir: z.string().min(1).max(1_000),
   /** The name under which this process acts; otherwise derived from the client. */
   agent: z.string().min(1).max(100).optional(),
   /** The slug of the project that tools use when none is named. */
@@ -43,6 +49,10 @@ export type Flags = { [Name in keyof Config]?: string | boolean | undefined };
 const VARIABLES: Readonly<Record<keyof Config, string>> = Object.freeze({
   dataDir: 'CAIRN_DATA_DIR',
   databaseUrl: 'DATABASE_URL',
+  supabaseUrl: 'SUPABASE_URL',
+  supabasePublishableKey: 'SUPABASE_PUBLISHABLE_KEY',
+  supabaseSecretKey: 'SUPABASE_SECRET_KEY',
+  configDir: 'CAIRN_CONFIG_DIR',
   agent: 'CAIRN_AGENT',
   project: 'CAIRN_PROJECT',
   toolsets: 'CAIRN_TOOLSETS',
@@ -56,7 +66,7 @@ export function readConfig(
   env: NodeJS.ProcessEnv = process.env,
   directory = workingDirectory(),
 ): Config {
-  const given: Record<string, unknown> = { dataDir: defaultDataDir(env) };
+  const given: Record<string, unknown> = { dataDir: defaultDataDir(env), configDir: defaultConfigDir(env) };
   for (const [name, variable] of Object.entries(VARIABLES)) {
     // An empty variable is how many tools write "not set".
     const value = flags[name as keyof Config] ?? (env[variable] || undefined);
@@ -65,7 +75,19 @@ export function readConfig(
   if (given['project'] === undefined && directory !== undefined) given['project'] = findBinding(directory)?.project;
   const parsed = Config.safeParse(given);
   if (!parsed.success) throw invalidConfig(parsed.error);
-  return { ...parsed.data, dataDir: resolve(parsed.data.dataDir) };
+  const { dataDir, configDir } = parsed.data;
+  return oneEngine({ ...parsed.data, dataDir: resolve(dataDir), configDir: resolve(configDir) }, flags);
+}
+
+/** Both may be in the environment of whoever works with the project; then only a flag says which one is meant. */
+function oneEngine(config: Config, flags: Flags): Config {
+  const { databaseUrl, supabaseUrl, ...rest } = config;
+  if (databaseUrl === undefined || supabaseUrl === undefined) return config;
+  if (flags.databaseUrl !== undefined && flags.supabaseUrl === undefined) return { ...rest, databaseUrl };
+  if (flags.supabaseUrl !== undefined && flags.databaseUrl === undefined) return { ...rest, supabaseUrl };
+  throw new DomainError('invalid_input', 'DATABASE_URL and SUPABASE_URL both name a database.', {
+    hint: 'Unset one of them, or say which one with --database-url or --supabase-url.',
+  });
 }
 
 /** Where this process was started; it may have been removed since. */
@@ -100,4 +122,11 @@ export function defaultDataDir(env: NodeJS.ProcessEnv = process.env): string {
   // PostgreSQL refuses to run as root, and the user it runs as instead may not enter root's home.
   if (process.getuid?.() === 0) return '/var/lib/cairn';
   return join(homedir(), '.local', 'share', 'cairn');
+}
+
+/** Where what concerns the user of this machine lives, apart from the database. */
+function defaultConfigDir(env: NodeJS.ProcessEnv): string {
+  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Preferences', 'cairn');
+  if (process.platform === 'win32') return join(env['APPDATA'] ?? join(homedir(), 'AppData', 'Roaming'), 'cairn');
+  return join(env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'cairn');
 }

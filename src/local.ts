@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import type { Config } from './config.ts';
-import type { Actor } from './db/database.ts';
+import type { Actor, Database } from './db/database.ts';
 import { type OpenDatabase, openDatabase } from './db/open.ts';
 import type { Log } from './log.ts';
 
@@ -10,23 +10,23 @@ export type Local = OpenDatabase & { actor: Actor };
 const LOCAL_IDENTITY = { issuer: 'local', subject: 'owner' };
 const NOBODY: Actor = { user_id: '00000000-0000-0000-0000-000000000000' };
 
-/** Opens the configured database as its local user. */
+/** Opens the configured database as its local user, or as the one who signed in to it. */
 export async function openLocal(config: Config, log: Log): Promise<Local> {
   const open = await openDatabase(config, log);
   try {
-    const identity = { ...LOCAL_IDENTITY, name: userName() };
-    const { user_id, tenant_id } = await open.db.call<{ user_id: string; tenant_id: string }>(
-      'sign_in',
-      { identity },
-      NOBODY,
-    );
-    const actor = { user_id, tenant_id };
+    const actor = open.user ?? (await signIn(open.db));
     open.db.call('purge_idempotency_keys', {}, actor).catch((err) => log.debug({ err }, 'old idempotency keys stay'));
     return { ...open, actor };
   } catch (error) {
     await open.close();
     throw error;
   }
+}
+
+async function signIn(db: Database): Promise<Actor> {
+  const identity = { ...LOCAL_IDENTITY, name: userName() };
+  const { user_id, tenant_id } = await db.call<Required<Actor>>('sign_in', { identity }, NOBODY);
+  return { user_id, tenant_id };
 }
 
 /** The name of who runs this; a container may run as a uid that has none. */

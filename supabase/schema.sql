@@ -4167,6 +4167,7 @@ CREATE OR REPLACE FUNCTION public.export_events(project text DEFAULT NULL::text,
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET statement_timeout TO '1min'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -4330,6 +4331,7 @@ CREATE OR REPLACE FUNCTION public.import_events(events jsonb, actor jsonb)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET statement_timeout TO '1min'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'admin');
@@ -4622,6 +4624,7 @@ CREATE OR REPLACE FUNCTION public.replay_events(actor jsonb)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET statement_timeout TO '1min'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'admin');
@@ -4772,6 +4775,7 @@ CREATE OR REPLACE FUNCTION public.verify_events(actor jsonb)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET statement_timeout TO '1min'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);

@@ -8,6 +8,7 @@ describe('the configuration', () => {
   test('has defaults for everything', () => {
     expect(readConfig({}, { XDG_DATA_HOME: '/data', LOCALAPPDATA: '/data' })).toEqual({
       dataDir: expect.stringMatching(/cairn$/),
+      configDir: expect.stringMatching(/cairn$/),
       toolsets: ['default'],
       readOnly: false,
       logLevel: 'info',
@@ -70,5 +71,13 @@ describe('a repository bound to a project', () => {
     expect(() => readConfig({}, {}, deep)).toThrowError(
       expect.objectContaining({ code: 'invalid_input', message: expect.stringContaining('.cairn.json') }),
     );
+  });
+
+  test('takes one of two databases only when a flag says which', () => {
+    const env = { DATABASE_URL: 'postgres://db', SUPABASE_URL: 'https://ref.supabase.co' };
+
+    expect(readConfig({ databaseUrl: 'postgres://other' }, env)).not.toHaveProperty('supabaseUrl');
+    expect(readConfig({ supabaseUrl: 'https://other.supabase.co' }, env)).not.toHaveProperty('databaseUrl');
+    expect(() => readConfig({}, env)).toThrowError(expect.objectContaining({ code: 'invalid_input' }));
   });
 });

@@ -55,6 +55,14 @@ describe('a callable function', () => {
     }
   });
 
+  test('asks PostgREST for more than the usual seconds where it works over a whole log', () => {
+    for (const { name, config } of callables) {
+      const limit = config.filter((setting) => setting.startsWith('statement_timeout='));
+      const kind = FUNCTIONS[name as keyof typeof FUNCTIONS];
+      expect([name, limit]).toEqual([name, kind === 'long' ? ['statement_timeout=1min'] : []]);
+    }
+  });
+
   test('finds out who acts before anything else', () => {
     for (const { name, source } of callables.filter((callable) => callable.name !== 'sign_in')) {
       const [first] = source.replace(/^\s*declare\s+/, '').split('\n');

@@ -198,13 +198,13 @@ describe('the README', () => {
     expect(await page('README.md')).toContain(`| \`default\` | ${DEFAULT_TOOLS.length} of those below`);
   });
 
-  test('shows every flag with its variable', async () => {
+  test('shows every variable with its flag, where it has one', async () => {
     const config = await page('src/config.ts');
     const variables = [...config.matchAll(/^ {2}\w+: '([A-Z_]+)',$/gm)].map(([, name]) => name);
     const flags = createProgram().options.map(({ long }) => long);
 
     const shown = table(await page('README.md'), '| flag | variable | default | meaning |');
     expect(shown.map(([, variable]) => variable)).toEqual(variables);
-    expect(flags).toEqual(expect.arrayContaining(shown.map(([flag]) => flag)));
+    expect(flags).toEqual(expect.arrayContaining(shown.flatMap(([flag = '']) => (flag === '' ? [] : flag))));
   });
 });

@@ -2,7 +2,6 @@ import { describe, expect } from 'vitest';
 import { newId } from '../src/events/ids.ts';
 import { append, claim, createProject, createTask, hold, record, verify } from './support/commands.ts';
 import { test } from './support/world.ts';
-import { withWriters } from './support/writers.ts';
 
 describe('a command with an idempotency key', () => {
   test('gets its first answer again, and nothing is done twice', async ({ as }) => {
@@ -16,7 +15,7 @@ describe('a command with an idempotency key', () => {
     expect(await verify(as('ada'))).toMatchObject({ ok: true, events: 2 });
   });
 
-  test('is done once when it is sent many times at once', async ({ as }) => {
+  test('is done once when it is sent many times at once', async ({ as, withWriters }) => {
     await createProject(as('ada'));
     const command = { key: 'race', fingerprint: 'f' };
     const events = [{ stream: 'project:web', type: 'project.noted', data: { text: 'Once.', kind: 'note' } }];
@@ -29,7 +28,7 @@ describe('a command with an idempotency key', () => {
     expect(await verify(as('ada'))).toMatchObject({ events: 2 });
   });
 
-  test('that claims gets the same task again', async ({ as }) => {
+  test('that claims gets the same task again', async ({ as, withWriters }) => {
     await createProject(as('ada'));
     await createTask(as('ada'));
     await createTask(as('ada'));

@@ -15,7 +15,7 @@ import {
 } from './support/commands.ts';
 import { hashTables } from './support/rows.ts';
 import { test } from './support/world.ts';
-import { upTo, WRITERS, withWriters } from './support/writers.ts';
+import { upTo, WRITERS } from './support/writers.ts';
 
 /** A little of everything: new tasks in a batch, a claim, a note, an artifact, a completion, a refusal. */
 async function work(who: Caller): Promise<void> {
@@ -42,7 +42,12 @@ async function readAll({ db, actor }: Caller, after: number): Promise<EventBrief
 }
 
 describe('positions', () => {
-  test('have no gaps, and versions none in their stream, when many write at once', async ({ as, sql, people }) => {
+  test('have no gaps, and versions none in their stream, when many write at once', async ({
+    as,
+    withWriters,
+    sql,
+    people,
+  }) => {
     await createProject(as('planner'));
 
     await withWriters(as('ada'), (writers) =>
@@ -66,7 +71,7 @@ describe('positions', () => {
     expect(await verify(as('planner'))).toMatchObject({ ok: true, position: events.length });
   });
 
-  test('let a reader who follows them miss nothing and repeat nothing', async ({ as, people, sql }) => {
+  test('let a reader who follows them miss nothing and repeat nothing', async ({ as, withWriters, people, sql }) => {
     await createProject(as('planner'));
     const seen: EventBrief[] = [];
     let writing = true;
@@ -99,7 +104,7 @@ describe('positions', () => {
     expect(seen.map(({ id }) => id)).toEqual(rows.map(({ id }) => id));
   });
 
-  test('and the events beside them are of one moment, however many write', async ({ as }) => {
+  test('and the events beside them are of one moment, however many write', async ({ as, withWriters }) => {
     await createProject(as('planner'));
     const apart: object[] = [];
     let writing = true;
@@ -173,7 +178,7 @@ describe('versions', () => {
     await expect(update(1)).rejects.toMatchObject({ code: 'version_conflict', details: { version: 2 } });
   });
 
-  test('let one of many updates that expect the same win', async ({ as }) => {
+  test('let one of many updates that expect the same win', async ({ as, withWriters }) => {
     await createProject(as('ada'));
     const { ref } = await createTask(as('ada'));
     const event = { stream: `task:${ref}`, type: 'task.updated', data: { priority: 'low' }, expect: { version: 1 } };

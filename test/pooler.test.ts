@@ -6,9 +6,9 @@ import { openDatabase, openEngine } from '../src/db/open.ts';
 import { type PostgresDatabase, postgresDatabase } from '../src/db/postgres.ts';
 import { createLog } from '../src/log.ts';
 import { call, plan, take } from './support/calls.ts';
+import { signIn } from './support/engine.ts';
 import { hasPgbouncer, type Pooler, startPgbouncer } from './support/pgbouncer.ts';
 import { createScratch, type Scratch } from './support/scratch.ts';
-import { signIn } from './support/world.ts';
 
 const CLIENTS = 6;
 const TASKS = 4;
@@ -36,7 +36,7 @@ function connect(options: { pooled?: boolean } = {}): PostgresDatabase {
 }
 
 async function asNewUser(db: PostgresDatabase, name: string): Promise<Context> {
-  const actor = await signIn(db, name);
+  const { actor } = await signIn(db, name);
   return { db, log, scopes: new Set(SCOPES), actor: { ...actor, agent: name, client: 'test' } };
 }
 

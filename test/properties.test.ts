@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import type pg from 'pg';
 import { expect } from 'vitest';
-import type { Database } from '../src/db/database.ts';
 import { append, type Caller, claim, createProject, createTask, verify } from './support/commands.ts';
+import type { Engine } from './support/engine.ts';
 import { type Agent, type Command, Model, type ModelTask, type Verdict } from './support/model.ts';
 import { hashTables } from './support/rows.ts';
-import { signIn, test } from './support/world.ts';
+import { test } from './support/world.ts';
 
 const RUNS = 60;
 const PRIORITIES = ['critical', 'high', 'medium', 'low'];
@@ -48,15 +48,15 @@ class Pair {
     this.tenant = callers.ada.actor.tenant_id as string;
   }
 
-  static async start(db: Database, sql: pg.Pool): Promise<Pair> {
-    const [owner, member] = [await signIn(db, 'owner'), await signIn(db, 'member')];
-    const tenant_id = owner.tenant_id as string;
+  static async start(engine: Engine, sql: pg.Pool): Promise<Pair> {
+    const [owner, member] = [await engine.signIn('owner'), await engine.signIn('member')];
+    const { tenant_id } = owner.actor;
     await sql.query(`insert into public.memberships (tenant_id, user_id, role) values ($1, $2, 'member')`, [
       tenant_id,
-      member.user_id,
+      member.actor.user_id,
     ]);
-    const as = (user_id: string, name: Agent) => ({ db, actor: { user_id, tenant_id, agent: name, client: 'test' } });
-    const callers = { ada: as(owner.user_id, 'ada'), bob: as(owner.user_id, 'bob'), cyd: as(member.user_id, 'cyd') };
+    const as = ({ db, actor }: Caller, agent: Agent) => ({ db, actor: { ...actor, tenant_id, agent, client: 'test' } });
+    const callers = { ada: as(owner, 'ada'), bob: as(owner, 'bob'), cyd: as(member, 'cyd') };
     await createProject(callers.ada);
     return new Pair(sql, callers);
   }
@@ -200,10 +200,10 @@ const INVARIANTS = `
 
 test('whatever agents do, in any order, the invariants hold and a refusal changes nothing', {
   timeout: 120_000,
-}, async ({ db, sql }) => {
+}, async ({ engine, sql }) => {
   await fc.assert(
     fc.asyncProperty(fc.array(command, { minLength: 15, maxLength: 45 }), async (commands) => {
-      const pair = await Pair.start(db, sql);
+      const pair = await Pair.start(engine, sql);
       for (const next of commands) await pair.run(next);
       await pair.check();
     }),

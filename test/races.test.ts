@@ -1,10 +1,10 @@
 import { describe, expect } from 'vitest';
 import { append, type Caller, createProject, createTask, hold, record, verify } from './support/commands.ts';
 import { test } from './support/world.ts';
-import { upTo, WRITERS, withWriters } from './support/writers.ts';
+import { upTo, WRITERS } from './support/writers.ts';
 
 describe('racing', () => {
-  test('to create a project of the same slug lets one win and tells the others', async ({ as }) => {
+  test('to create a project of the same slug lets one win and tells the others', async ({ as, withWriters }) => {
     const results = await withWriters(as('ada'), (writers) =>
       Promise.allSettled(writers.map((who) => createProject(who))),
     );
@@ -14,7 +14,7 @@ describe('racing', () => {
     expect(new Set(codes)).toEqual(new Set(['already_exists']));
   });
 
-  test('tasks that a rule creates each get a number of their own', async ({ as }) => {
+  test('tasks that a rule creates each get a number of their own', async ({ as, withWriters }) => {
     const actions = ['task.noted', 'task.claimed'].map((on) => ({
       on,
       do: { create_task: { title: 'Review {ref}' } },
@@ -36,7 +36,7 @@ describe('racing', () => {
     expect(await verify(as('ada'))).toMatchObject({ ok: true, events: 1 + 6 * WRITERS });
   });
 
-  test('to add the two dependencies of a cycle lets one win', async ({ as }) => {
+  test('to add the two dependencies of a cycle lets one win', async ({ as, withWriters }) => {
     await createProject(as('ada'));
     const depend = (who: Caller, task: number, on: number) =>
       record(who, { stream: `task:web-${task}`, type: 'task.dependencies_changed', data: { add: [`web-${on}`] } });

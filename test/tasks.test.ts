@@ -6,13 +6,13 @@ import { test as base } from './support/world.ts';
 
 /** Another user of the same workspace. */
 const test = base.extend<{ asMember: (agent: string) => Context }>({
-  asMember: async ({ as, asStranger, people, sql }, use) => {
+  asMember: async ({ asStranger, people, sql }, use) => {
     const { tenant_id = '' } = people.owner;
     await sql.query(`insert into public.memberships (tenant_id, user_id, role) values ($1, $2, 'member')`, [
       tenant_id,
       people.stranger.user_id,
     ]);
-    await use((agent) => ({ ...as(agent), actor: { ...asStranger(agent).actor, tenant_id } }));
+    await use((agent) => ({ ...asStranger(agent), actor: { ...asStranger(agent).actor, tenant_id } }));
   },
 });
 

@@ -3,6 +3,7 @@ import { mayBeClient } from '../commands/audience.ts';
 import { command } from './command.ts';
 import { addDatabaseCommands } from './database.ts';
 import { addEventsCommands } from './events.ts';
+import { addLoginCommands } from './login.ts';
 import { addProjectCommands } from './project.ts';
 import { addTaskCommands } from './tasks.ts';
 import { addTransferCommands } from './transfer.ts';
@@ -14,6 +15,7 @@ export function createProgram(): Command {
     .exitOverride()
     .option('--data-dir <path>', 'where the embedded database lives (CAIRN_DATA_DIR)')
     .option('--database-url <url>', 'a PostgreSQL server to use instead of the embedded one (DATABASE_URL)')
+    .option('--supabase-url <url>', 'a Supabase project to use instead (SUPABASE_URL)')
     .option('--agent <name>', 'the name under which this process acts (CAIRN_AGENT)')
     .option('--project <slug>', 'the project to use when none is named (CAIRN_PROJECT)')
     .option('--toolsets <names>', 'which tools to offer, comma separated (CAIRN_TOOLSETS)')
@@ -35,5 +37,6 @@ export function createProgram(): Command {
   addTransferCommands(program);
   addEventsCommands(program);
   addDatabaseCommands(program);
+  addLoginCommands(program);
   return program;
 }

@@ -19,7 +19,7 @@ export async function runWelcome(config: Config): Promise<void> {
   const { engine, workspace, projects, tasks } = await lookAround(config);
   say(`${paint('bold', `Cairn ${VERSION}`)}: durable shared memory for AI coding agents, over MCP.`);
   say(`  database    ${engine}`);
-  if (config.databaseUrl === undefined) say(`  data        ${config.dataDir}`);
+  if (config.databaseUrl === undefined && config.supabaseUrl === undefined) say(`  data        ${config.dataDir}`);
   say(`  workspace   ${workspace}: ${projects} projects, ${tasks} tasks`);
   const readOnly = config.readOnly ? ', read-only' : '';
   say(`  tools       ${tools.length} (${config.toolsets.join(', ')}${readOnly})\n`);
@@ -37,6 +37,10 @@ export async function runWelcome(config: Config): Promise<void> {
 
 function lookAround(config: Config): Promise<Serving> {
   return asPerson(config, async (ctx) => {
+    if (config.supabaseUrl !== undefined) {
+      const engine = `Supabase, ${new URL(config.supabaseUrl).host}`;
+      return { engine, workspace: `of user ${ctx.actor.user_id}`, ...(await countProjects(ctx)) };
+    }
     const client = await ctx.connect();
     try {
       const { rows } = await client.query(
@@ -74,6 +78,10 @@ function serverConfig(config: Config): ServerConfig {
   const command = published ? 'npx' : 'node';
   // Its password belongs into no terminal.
   if (config.databaseUrl !== undefined) return { command, args, env: { DATABASE_URL: 'postgres://…' } };
+  if (config.supabaseUrl !== undefined) {
+    const key = config.supabasePublishableKey ?? 'sb_publishable_…';
+    return { command, args, env: { SUPABASE_URL: config.supabaseUrl, SUPABASE_PUBLISHABLE_KEY: key } };
+  }
   return { command, args: config.dataDir === defaultDataDir() ? args : [...args, '--data-dir', config.dataDir] };
 }
 

@@ -2,14 +2,16 @@ import pg from 'pg';
 import type { Config } from '../config.ts';
 import { DomainError, domainErrorFrom } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Database } from './database.ts';
+import type { Actor, Database } from './database.ts';
 import { migrate, pendingMigrations } from './migrate.ts';
 import { postgresDatabase } from './postgres.ts';
 
 export type OpenDatabase = {
   db: Database;
-  /** Whether a transaction pooler is in between, through which LISTEN hears nothing. */
+  /** Whether a transaction pooler or HTTP is in between, through which LISTEN hears nothing. */
   isPooled(): boolean;
+  /** Who the engine itself knows to be calling; left out, the caller signs someone in. */
+  user?: Pick<Actor, 'user_id'>;
   /** A connection of one's own, for LISTEN and for migrating; the caller ends it. */
   connect(): Promise<pg.Client>;
   /** Closes everything; the last process to leave stops the embedded server. */
@@ -24,6 +26,7 @@ const POOLER = /:6543\/|[?&]pgbouncer=true(&|$)/;
 
 /** Opens the engine without looking at its schema: for `cairn migrate` and the like. */
 export async function openEngine(config: Config, log: Log): Promise<OpenDatabase> {
+  if (config.supabaseUrl !== undefined) return supabase(config, config.supabaseUrl);
   const engine = config.databaseUrl === undefined ? await embedded(config, log) : postgres(config.databaseUrl);
   const { release, ...options } = engine;
   const { connection } = options;
@@ -55,6 +58,8 @@ export async function openEngine(config: Config, log: Log): Promise<OpenDatabase
 /** Opens the database that the configuration names, with the schema of this program. */
 export async function openDatabase(config: Config, log: Log): Promise<OpenDatabase> {
   const open = await openEngine(config, log);
+  // Over HTTP the first call tells what the schema lacks.
+  if (config.supabaseUrl !== undefined) return open;
   try {
     const client = await open.connect();
     try {
@@ -77,6 +82,41 @@ async function embedded(config: Config, log: Log): Promise<Engine> {
 
 function postgres(connectionString: string): Engine {
   return { connection: { connectionString }, pooled: POOLER.test(connectionString), release: async () => {} };
+}
+
+/** A server calls with the secret key; anyone else as the user who signed in. */
+async function supabase(config: Config, url: string): Promise<OpenDatabase> {
+  const { supabasePublishableKey, supabaseSecretKey } = config;
+  const [{ supabaseDatabase }, sessions] = await Promise.all([
+    import('./supabase.ts'),
+    import('./supabase/session.ts'),
+  ]);
+  const connect = async () => {
+    throw new DomainError('unavailable', 'A Supabase project is called over HTTP: there is no connection to it.', {
+      hint: 'Run this with --database-url and the connection string of the project.',
+      retryable: false,
+    });
+  };
+  if (supabaseSecretKey !== undefined) {
+    const db = supabaseDatabase({ project: { url, key: supabaseSecretKey } });
+    return { db, isPooled: () => true, connect, close: () => db.close() };
+  }
+  if (supabasePublishableKey === undefined) {
+    throw new DomainError('invalid_input', 'SUPABASE_URL is set, and no key to call it with.', {
+      hint: 'Set SUPABASE_PUBLISHABLE_KEY and run `cairn login`, or on a server set SUPABASE_SECRET_KEY.',
+    });
+  }
+  const file = sessions.sessionFile(config.configDir, url);
+  const stored = await sessions.readSession(file);
+  if (stored === null) {
+    throw new DomainError('unauthenticated', `Nobody is signed in to ${new URL(url).host}.`, {
+      hint: 'Run `cairn login` in a terminal, then repeat the call.',
+    });
+  }
+  const { user_id } = stored;
+  const project = { url, key: supabasePublishableKey };
+  const db = supabaseDatabase({ project, session: sessions.followSession(file, user_id, project) });
+  return { db, isPooled: () => true, user: { user_id }, connect, close: () => db.close() };
 }
 
 /** A server that others use too is migrated by a person, at a time of their choice. */

@@ -222,6 +222,7 @@ create function public.verify_events(actor jsonb)
   language plpgsql
   security definer
   set search_path = ''
+  set statement_timeout = '1min'
 as $$
 declare
   v_actor app.actor := app.enter(actor);
@@ -251,6 +252,7 @@ create function public.replay_events(actor jsonb)
   language plpgsql
   security definer
   set search_path = ''
+  set statement_timeout = '1min'
 as $$
 declare
   v_actor app.actor := app.enter(actor, 'admin');
@@ -305,6 +307,7 @@ create function public.export_events(project text default null, after_seq bigint
   language plpgsql
   security definer
   set search_path = ''
+  set statement_timeout = '1min'
 as $$
 declare
   v_actor app.actor := app.enter(actor);
@@ -349,6 +352,7 @@ create function public.import_events(events jsonb, actor jsonb)
   language plpgsql
   security definer
   set search_path = ''
+  set statement_timeout = '1min'
 as $$
 declare
   v_actor app.actor := app.enter(actor, 'admin');

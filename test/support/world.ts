@@ -1,25 +1,24 @@
-import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { test as base, inject } from 'vitest';
 import { type Context, SCOPES } from '../../src/context.ts';
-import type { Actor, Database } from '../../src/db/database.ts';
+import type { Actor } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
-import { postgresDatabase } from '../../src/db/postgres.ts';
 import { createLog } from '../../src/log.ts';
-
-type Engine = { db: Database; sql: pg.Pool };
+import { type Engine, engineOfRun, openTestEngine, type Person } from './engine.ts';
+import { type WithWriters, writersOn } from './writers.ts';
 
 type World = {
+  /** The database that all tests share, as the engine of this run reaches it. */
   engine: Engine;
-  /** The port, over the database that all tests share. */
-  db: Database;
   /** Plain SQL as the superuser: for looking at rows, never for making them. */
   sql: pg.Pool;
+  users: { owner: Person; stranger: Person };
   people: { owner: Actor; stranger: Actor };
   /** An agent of this test's user, in this test's workspace. */
   as: (agent: string) => Context;
   /** An agent of another user, in another workspace. */
   asStranger: (agent: string) => Context;
+  withWriters: WithWriters;
   /** The time of this test's workspace. */
   clock: { advance(by: { seconds: number }): Promise<void> };
 };
@@ -36,8 +35,7 @@ const FAKE_CLOCK = `
 const FAKE_CLOCK_LOCK = 7_226_913_005;
 
 /** Migrates the run's database, whoever comes first, and puts the fake clock in. */
-async function openEngine(): Promise<Engine> {
-  const sql = new pg.Pool({ ...inject('server'), max: 2 });
+async function prepareDatabase(): Promise<void> {
   const client = new pg.Client(inject('server'));
   await client.connect();
   try {
@@ -49,37 +47,40 @@ async function openEngine(): Promise<Engine> {
   } finally {
     await client.end();
   }
-  return { db: postgresDatabase({ connection: inject('server') }), sql };
-}
-
-export async function signIn(db: Database, name: string): Promise<Actor> {
-  const identity = { issuer: 'test', subject: `${name}-${randomUUID()}`, name };
-  const nobody = { user_id: '00000000-0000-0000-0000-000000000000' };
-  const { user_id, tenant_id } = await db.call<{ user_id: string; tenant_id: string }>('sign_in', { identity }, nobody);
-  return { user_id, tenant_id };
 }
 
 const log = createLog('silent');
 const scopes = new Set(SCOPES);
 
+function contextOf({ db, actor }: Person): (agent: string) => Context {
+  return (agent) => ({ db, log, scopes, actor: { ...actor, agent, client: 'test' } });
+}
+
 export const test = base.extend<World>({
   engine: [
     // biome-ignore lint/correctness/noEmptyPattern: Vitest reads a fixture's dependencies from this pattern.
     async ({}, use) => {
-      const engine = await openEngine();
+      await prepareDatabase();
+      const engine = await openTestEngine(engineOfRun());
       await use(engine);
-      await engine.db.close();
-      await engine.sql.end();
+      await engine.close();
     },
     { scope: 'worker' },
   ],
-  db: async ({ engine }, use) => use(engine.db),
-  sql: async ({ engine }, use) => use(engine.sql),
-  people: async ({ db }, use) => use({ owner: await signIn(db, 'owner'), stranger: await signIn(db, 'stranger') }),
-  as: async ({ db, people }, use) =>
-    use((agent) => ({ db, log, scopes, actor: { ...people.owner, agent, client: 'test' } })),
-  asStranger: async ({ db, people }, use) =>
-    use((agent) => ({ db, log, scopes, actor: { ...people.stranger, agent, client: 'test' } })),
+  sql: [
+    async ({ engine: _ }, use) => {
+      const sql = new pg.Pool({ ...inject('server'), max: 2 });
+      await use(sql);
+      await sql.end();
+    },
+    { scope: 'worker' },
+  ],
+  users: async ({ engine }, use) =>
+    use({ owner: await engine.signIn('owner'), stranger: await engine.signIn('stranger') }),
+  people: async ({ users: { owner, stranger } }, use) => use({ owner: owner.actor, stranger: stranger.actor }),
+  as: async ({ users: { owner } }, use) => use(contextOf(owner)),
+  asStranger: async ({ users: { stranger } }, use) => use(contextOf(stranger)),
+  withWriters: async ({ engine }, use) => use(writersOn(engine)),
   clock: async ({ sql, people }, use) =>
     use({
       async advance({ seconds }) {

@@ -1,20 +1,20 @@
-import { inject } from 'vitest';
-import { postgresDatabase } from '../../src/db/postgres.ts';
 import type { Caller } from './commands.ts';
+import type { Engine } from './engine.ts';
 
 export const WRITERS = 8;
 
-/** Connections of their own, so that what they do overlaps in the server. */
-export async function withWriters<T>(caller: Caller, work: (writers: Caller[]) => Promise<T>): Promise<T> {
-  const writers = Array.from({ length: WRITERS }, (_, at) => ({
-    db: postgresDatabase({ connection: inject('server'), connectionsMax: 1 }),
-    actor: { ...caller.actor, agent: `writer-${at}` },
-  }));
-  try {
-    return await work(writers);
-  } finally {
-    await Promise.all(writers.map(({ db }) => db.close()));
-  }
+/** Runs the work with agents that each have a connection of their own, so that what they do overlaps in the server. */
+export type WithWriters = <T>(caller: Caller, work: (writers: Caller[]) => Promise<T>) => Promise<T>;
+
+export function writersOn(engine: Engine): WithWriters {
+  return async (caller, work) => {
+    const connected = await Promise.all(upTo(WRITERS).map(() => engine.connect(caller)));
+    try {
+      return await work(connected.map(({ db, actor }, at) => ({ db, actor: { ...actor, agent: `writer-${at}` } })));
+    } finally {
+      await Promise.all(connected.map(({ db }) => db.close()));
+    }
+  };
 }
 
 export function upTo(count: number): number[] {

@@ -1,0 +1,21 @@
+import type { Command } from 'commander';
+import type { LoginOptions } from '../commands/login.ts';
+import { command } from './command.ts';
+
+export function addLoginCommands(program: Command): void {
+  program
+    .command('login')
+    .description('sign in to the Supabase project, in the browser or by a code sent by e-mail')
+    .option('--email <address>', 'send a one-time code there')
+    .option('--provider <name>', 'sign in through github, google or what else the project has switched on')
+    .option('--no-browser', 'print the address instead of opening it')
+    .action(
+      command(async (config, options: LoginOptions) =>
+        (await import('../commands/login.ts')).runLogin(config, options),
+      ),
+    );
+  program
+    .command('logout')
+    .description('end the session with the Supabase project')
+    .action(command(async (config) => (await import('../commands/login.ts')).runLogout(config)));
+}

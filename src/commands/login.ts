@@ -1,0 +1,99 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline/promises';
+import type { Session } from '@supabase/supabase-js';
+import type { Config } from '../config.ts';
+import { type Project, projectClient } from '../db/supabase/client.ts';
+import { authError, forgetSession, saveSession, sessionFile } from '../db/supabase/session.ts';
+import { DomainError } from '../errors.ts';
+import { receiveCode } from './loopback.ts';
+import { say } from './paint.ts';
+
+export type LoginOptions = { email?: string; provider?: string; browser: boolean };
+
+type Auth = ReturnType<typeof projectClient>['auth'];
+
+const CODE_TRIES_MAX = 3;
+
+/** `cairn login`: keeps a session with the Supabase project, for every process of this user. */
+export async function runLogin(config: Config, { email, provider, browser }: LoginOptions): Promise<void> {
+  const project = projectOf(config);
+  if ((email === undefined) === (provider === undefined)) {
+    throw new DomainError('invalid_input', 'Say how to sign in: --email ADDRESS or --provider NAME.', {
+      hint: 'With --email a code is sent there; with --provider a browser opens.',
+    });
+  }
+  const { auth } = projectClient(project);
+  const session = email === undefined ? await byBrowser(auth, String(provider), browser) : await byCode(auth, email);
+  await saveSession(sessionFile(config.configDir, project.url), session);
+  say(`Signed in to ${new URL(project.url).host} as ${session.user.email ?? session.user.id}.`);
+}
+
+/** `cairn logout`: ends the session here, and on the server if it can be reached. */
+export async function runLogout(config: Config): Promise<void> {
+  const project = projectOf(config);
+  const stored = await forgetSession(sessionFile(config.configDir, project.url));
+  if (stored === null) return say('Nobody is signed in.');
+  const { error } = await projectClient(project).auth.admin.signOut(stored.access_token, 'local');
+  say(error === null ? 'Signed out.' : 'Signed out on this machine; the server was not told.');
+}
+
+function projectOf({ supabaseUrl, supabasePublishableKey }: Config): Project {
+  if (supabaseUrl !== undefined && supabasePublishableKey !== undefined) {
+    return { url: supabaseUrl, key: supabasePublishableKey };
+  }
+  throw new DomainError('invalid_input', 'Signing in needs SUPABASE_URL and SUPABASE_PUBLISHABLE_KEY.', {
+    hint: 'Both are shown under Connect in the dashboard of the project.',
+  });
+}
+
+/** Authorization code with PKCE, received on a loopback address (RFC 8252, section 7.3). */
+async function byBrowser(auth: Auth, provider: string, open: boolean): Promise<Session> {
+  const receiver = await receiveCode();
+  try {
+    const { data, error } = await auth.signInWithOAuth({
+      provider: provider as 'github',
+      options: { redirectTo: receiver.url, skipBrowserRedirect: true },
+    });
+    if (error !== null || data.url === null) throw authError(error, 'The sign-in could not begin.');
+    say(`Sign in at\n  ${data.url}`);
+    if (open) openBrowser(data.url);
+    const exchanged = await auth.exchangeCodeForSession(await receiver.code);
+    if (exchanged.error !== null) throw authError(exchanged.error, 'The sign-in was refused.');
+    return exchanged.data.session;
+  } finally {
+    receiver.close();
+  }
+}
+
+async function byCode(auth: Auth, email: string): Promise<Session> {
+  const { error } = await auth.signInWithOtp({ email });
+  if (error !== null) throw authError(error, 'No code could be sent.');
+  say(`A code was sent to ${email}.`);
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const ended = new Promise<never>((_, reject) => {
+    terminal.once('close', () => reject(new DomainError('invalid_input', 'No code was given.')));
+  });
+  try {
+    for (let tries = 1; ; tries++) {
+      const token = (await Promise.race([terminal.question('Code: '), ended])).trim();
+      const { data, error: refusal } = await auth.verifyOtp({ email, token, type: 'email' });
+      if (data.session !== null) return data.session;
+      const failure = authError(refusal, 'The code was refused.');
+      if (failure.code !== 'unauthenticated' || tries === CODE_TRIES_MAX) throw failure;
+      say('That code is wrong or too old.');
+    }
+  } finally {
+    ended.catch(() => {});
+    terminal.close();
+  }
+}
+
+/** The address has been printed: nothing is lost where no browser opens. */
+function openBrowser(url: string): void {
+  const [program, ...args] =
+    process.platform === 'win32'
+      ? ['rundll32', 'url.dll,FileProtocolHandler']
+      : [process.platform === 'darwin' ? 'open' : 'xdg-open'];
+  const child = spawn(program as string, [...args, url], { stdio: 'ignore', detached: true, windowsHide: true });
+  child.on('error', () => {}).unref();
+}
