@@ -9,7 +9,7 @@ create table app.search_documents (
   words tsvector not null,
   primary key (tenant_id, kind, id)
 );
-create index idx_search_documents_words on app.search_documents using gin (words);
+create index idx_search_documents_words on app.search_documents using gin (words) with (gin_pending_list_limit = 64);
 
 create function app.search_vector(kind text, tenant_id uuid, project_id uuid, content text)
   returns tsvector

@@ -6,15 +6,23 @@ create function app.task_brief(task public.tasks)
   stable
   set search_path = ''
 as $$
+declare
+  v_until timestamptz;
+  v_parent text;
 begin
+  if task.lock_token is not null then
+    v_until := app.lease_expires_at(task);
+  end if;
+  if task.parent_id is not null then
+    select p.ref into v_parent from public.tasks p where p.tenant_id = task.tenant_id and p.id = task.parent_id;
+  end if;
   return jsonb_strip_nulls(jsonb_build_object(
     'ref', task.ref, 'title', task.title, 'status', task.status, 'priority', task.priority,
-    'ready', app.is_ready(task) = 1 or task.status = 'in_progress' and app.lease_expires_at(task) <= app.now(),
-    'locked_by', task.locked_by, 'locked_until', app.lease_expires_at(task),
+    'ready', task.status = 'pending' and task.open_dependencies = 0 or task.status = 'in_progress' and v_until <= app.now(),
+    'locked_by', task.locked_by, 'locked_until', v_until,
     'open_dependencies', nullif(task.open_dependencies, 0), 'blocked_reason', left(task.blocked_reason, 300), 'warning', left(task.warning, 300),
     'attempts', nullif(task.attempts, 0), 'completed_at', task.completed_at,
-    'parent', case when task.parent_id is not null then
-      (select p.ref from public.tasks p where p.tenant_id = task.tenant_id and p.id = task.parent_id) end));
+    'parent', v_parent));
 end
 $$;
 
@@ -378,7 +386,7 @@ begin
     'dependents', app.dependents(v_task),
     'artifacts', (select coalesce(jsonb_agg(app.artifact_full(a) - 'task' order by a.created_at desc), '[]') from (
       select * from public.artifacts x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.created_at desc limit 20) a),
-    'timeline', (select coalesce(jsonb_agg(app.event_brief(e) - 'task' order by e.seq desc), '[]') from (
+    'timeline', (select coalesce(jsonb_agg(app.event_brief(e) order by e.seq desc), '[]') from (
       select * from public.events x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.seq desc limit timeline_size) e));
 end
 $$;

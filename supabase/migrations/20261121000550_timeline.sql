@@ -17,18 +17,16 @@ begin
 end
 $$;
 
-create function app.event_brief(event public.events)
+-- An event as lists show it. Reads nothing itself, so that a list of many costs one query.
+create function app.event_brief(event public.events, task_ref text default null)
   returns jsonb
   language plpgsql
-  stable
-  set search_path = ''
+  immutable
 as $$
 begin
   event := app.upcast(event);
   return jsonb_strip_nulls(jsonb_build_object('seq', event.seq, 'id', event.id, 'at', event.created_at, 'type', event.event_type, 'by', app.by(event),
-    'task', case when event.task_id is not null then
-      (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id) end,
-    'kind', event.payload ->> 'kind', 'text', app.event_text(event), 'redacted', case when event.redacted_at is not null then true end));
+    'task', task_ref, 'kind', event.payload ->> 'kind', 'text', app.event_text(event), 'redacted', case when event.redacted_at is not null then true end));
 end
 $$;
 
@@ -39,12 +37,14 @@ create function app.open_questions(project public.projects, size integer)
   stable
 as $$
   with notes as (
-    select e.* from public.events e
+    select e.id, e.seq, e.payload ->> 'kind' as kind, e.payload ->> 'answers' as answers from public.events e
     where e.tenant_id = project.tenant_id and e.project_id = project.id and e.event_type in ('task.noted', 'project.noted')
-    order by e.seq desc limit 300)
-  select q.* from notes q
-    where q.payload ->> 'kind' = 'question' and not exists (select from notes a where a.payload ->> 'answers' = q.id::text)
-    order by q.seq desc limit size
+    order by e.seq desc limit 300),
+  open as (
+    select q.id, q.seq from notes q where q.kind = 'question' and not exists (select from notes a where a.answers = q.id::text)
+    order by q.seq desc limit size)
+  select e.* from open q cross join lateral (select * from public.events x where x.tenant_id = project.tenant_id and x.id = q.id limit 1) e
+    order by q.seq desc
 $$;
 
 -- list_events(project?, task?, filters?, after_seq?, before_seq?, cursor?, page_size) -> {events, next_cursor?, position}. Newest
@@ -70,6 +70,7 @@ declare
   v_question text := md5(concat_ws(' ', v_task, v_project, v_filters, after_seq is not null));
   v_cursor bigint := app.decode_cursor(cursor, v_question) ->> 'seq';
   v_rising boolean := after_seq is not null;
+  v_data boolean := coalesce((v_filters ->> 'include_data')::boolean, false);
   v_found public.events[];
   v_position bigint;
 begin
@@ -79,11 +80,12 @@ begin
     into v_position, v_found from app.positions p where p.tenant_id = v_actor.tenant_id;
   return jsonb_strip_nulls(jsonb_build_object('position', v_position,
     'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'seq', (v_found[v_size]).seq)) end,
-    'events', (select coalesce(jsonb_agg(app.event_brief(v_found[i])
-        || case when coalesce((v_filters ->> 'include_data')::boolean, false) then jsonb_build_object('data', (app.upcast(v_found[i])).payload) else '{}' end
+    'events', (select coalesce(jsonb_agg(app.event_brief(e, (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id))
+        || case when v_data then jsonb_build_object('data', (app.upcast(e)).payload) else '{}' end
         || case when v_task is null and v_project is null then jsonb_build_object('project',
-          (select p.slug from public.projects p where p.tenant_id = v_actor.tenant_id and p.id = (v_found[i]).project_id)) else '{}' end order by i), '[]')
-      from generate_series(1, least(v_size, cardinality(v_found))) i)));
+          (select p.slug from public.projects p where p.tenant_id = e.tenant_id and p.id = e.project_id)) else '{}' end
+        order by case when v_rising then e.seq else -e.seq end), '[]')
+      from unnest(v_found[:v_size]) e)));
 end
 $$;
 
@@ -104,8 +106,7 @@ $$;
 
 create function app.event_passes(event_type text, payload jsonb, filters jsonb) returns boolean language sql immutable as $$
   select (not filters ? 'kinds' or filters -> 'kinds' ? (payload ->> 'kind'))
-    and (not filters ? 'types' or exists (select from jsonb_array_elements_text(filters -> 'types') f
-      where f = event_type or f like '%.' and starts_with(event_type, f)))
+    and (not filters ? 'types' or filters -> 'types' ?| array[event_type, split_part(event_type, '.', 1) || '.'])
 $$;
 
 -- One branch a reach and a direction, so that each is a walk along its own index from the position on.

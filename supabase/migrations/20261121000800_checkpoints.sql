@@ -204,7 +204,7 @@ as $$
 begin
   return (
     with happened as (
-      select e.* from public.events e where e.tenant_id = project.tenant_id and e.project_id = project.id and e.seq > after_seq
+      select e.seq, e.event_type, e.task_id, e.stream from public.events e where e.tenant_id = project.tenant_id and e.project_id = project.id and e.seq > after_seq
       order by e.seq desc limit 500),
     moved as (
       select distinct on (h.task_id) h.task_id, h.event_type, h.seq from happened h
@@ -216,7 +216,8 @@ begin
       from moved m),
     grouped as (
       select r.change, max(r.n) as n, array_agg(app.task_brief(t) order by r.place) as tasks
-      from ranked r join public.tasks t on t.tenant_id = project.tenant_id and t.id = r.task_id where r.place <= 10 group by r.change)
+      from ranked r cross join lateral (select * from public.tasks x where x.tenant_id = project.tenant_id and x.id = r.task_id limit 1) t
+      where r.place <= 10 group by r.change)
     select jsonb_strip_nulls(jsonb_build_object(
       'events', (select count(*) from happened),
       'counts', (select jsonb_object_agg(g.change, g.n) from grouped g),
@@ -225,8 +226,9 @@ begin
       'decisions', (select jsonb_agg(app.decision_brief(d) order by d.created_at desc) from public.decisions d
         where d.tenant_id = project.tenant_id and d.project_id = project.id and d.id in (
           select app.stream_id(h.stream) from happened h where h.event_type = 'decision.recorded' order by h.seq desc limit 10)),
-      'notes', (select jsonb_agg(app.event_brief(n) order by n.seq desc) from (
-        select * from happened h where h.event_type like '%.noted' order by h.seq desc limit 10) n))));
+      'notes', (select jsonb_agg(app.event_brief(e, (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id)) order by e.seq desc) from (
+        select * from public.events n where n.tenant_id = project.tenant_id and n.project_id = project.id and n.seq > after_seq
+          and n.seq >= (select min(h.seq) from happened h) and n.event_type in ('task.noted', 'project.noted') order by n.seq desc limit 10) e))));
 end
 $$;
 

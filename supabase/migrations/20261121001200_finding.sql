@@ -64,7 +64,7 @@ begin
     from (select m.kind, m.id, ts_rank(m.words, v_words) as score from (
         select * from app.search_documents s where s.words @@ (v_reach && v_words) and s.tenant_id = v_actor.tenant_id limit 1000) m
       order by score desc, m.id desc offset v_from limit v_size + 1) r
-    cross join lateral (select app.found_document(r.kind, v_actor.tenant_id, r.id) as doc) d
+    cross join lateral (select app.found_document(r.kind, v_actor.tenant_id, r.id) as doc offset 0) d
     where d.doc is not null) h;
   return jsonb_strip_nulls(jsonb_build_object('hits', to_jsonb(coalesce(v_found[:v_size], '{}')),
     'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'from', v_from + v_size)) end));

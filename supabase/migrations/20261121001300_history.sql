@@ -402,7 +402,7 @@ begin
   event.project_id := v_redacted.project_id;
   event.task_id := v_redacted.task_id;
   event.version := 1 + (select count(*) from public.events e where e.tenant_id = event.tenant_id and e.stream = event.stream);
-  return (event, app.event_brief(v_redacted))::app.applied;
+  return (event, app.event_brief(v_redacted, (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id)))::app.applied;
 end
 $$;
 
@@ -448,6 +448,7 @@ begin
     perform app.rebuild(v_actor.tenant_id, array[v_copy.stream]);
   end loop;
   delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at >= v_event.created_at;
-  return app.event_brief(app.find_event(v_event.id::text, v_actor));
+  v_event := app.find_event(v_event.id::text, v_actor);
+  return app.event_brief(v_event, (select t.ref from public.tasks t where t.tenant_id = v_event.tenant_id and t.id = v_event.task_id));
 end
 $$;
