@@ -86,7 +86,7 @@ create table app.search_documents (
   constraint search_documents_pkey PRIMARY KEY (tenant_id, kind, id),
   constraint search_documents_kind_check CHECK ((kind = ANY (ARRAY['task'::text, 'event'::text, 'decision'::text, 'checkpoint'::text, 'artifact'::text, 'project'::text])))
 );
-CREATE INDEX idx_search_documents_words ON app.search_documents USING gin (words);
+CREATE INDEX idx_search_documents_words ON app.search_documents USING gin (words) WITH (gin_pending_list_limit='64');
 alter table app.search_documents enable row level security;
 alter table app.search_documents force row level security;
 create policy door_delete on app.search_documents for delete to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant)));
@@ -960,7 +960,7 @@ begin
   event.project_id := v_redacted.project_id;
   event.task_id := v_redacted.task_id;
   event.version := 1 + (select count(*) from public.events e where e.tenant_id = event.tenant_id and e.stream = event.stream);
-  return (event, app.event_brief(v_redacted))::app.applied;
+  return (event, app.event_brief(v_redacted, (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id)))::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -1203,7 +1203,7 @@ AS $function$
 begin
   return (
     with happened as (
-      select e.* from public.events e where e.tenant_id = project.tenant_id and e.project_id = project.id and e.seq > after_seq
+      select e.seq, e.event_type, e.task_id, e.stream from public.events e where e.tenant_id = project.tenant_id and e.project_id = project.id and e.seq > after_seq
       order by e.seq desc limit 500),
     moved as (
       select distinct on (h.task_id) h.task_id, h.event_type, h.seq from happened h
@@ -1215,7 +1215,8 @@ begin
       from moved m),
     grouped as (
       select r.change, max(r.n) as n, array_agg(app.task_brief(t) order by r.place) as tasks
-      from ranked r join public.tasks t on t.tenant_id = project.tenant_id and t.id = r.task_id where r.place <= 10 group by r.change)
+      from ranked r cross join lateral (select * from public.tasks x where x.tenant_id = project.tenant_id and x.id = r.task_id limit 1) t
+      where r.place <= 10 group by r.change)
     select jsonb_strip_nulls(jsonb_build_object(
       'events', (select count(*) from happened),
       'counts', (select jsonb_object_agg(g.change, g.n) from grouped g),
@@ -1224,8 +1225,9 @@ begin
       'decisions', (select jsonb_agg(app.decision_brief(d) order by d.created_at desc) from public.decisions d
         where d.tenant_id = project.tenant_id and d.project_id = project.id and d.id in (
           select app.stream_id(h.stream) from happened h where h.event_type = 'decision.recorded' order by h.seq desc limit 10)),
-      'notes', (select jsonb_agg(app.event_brief(n) order by n.seq desc) from (
-        select * from happened h where h.event_type like '%.noted' order by h.seq desc limit 10) n))));
+      'notes', (select jsonb_agg(app.event_brief(e, (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id)) order by e.seq desc) from (
+        select * from public.events n where n.tenant_id = project.tenant_id and n.project_id = project.id and n.seq > after_seq
+          and n.seq >= (select min(h.seq) from happened h) and n.event_type in ('task.noted', 'project.noted') order by n.seq desc limit 10) e))));
 end
 $function$;
 -- owner cairn_owner
@@ -1938,18 +1940,15 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.event_brief(event public.events)
+CREATE OR REPLACE FUNCTION app.event_brief(event public.events, task_ref text DEFAULT NULL::text)
  RETURNS jsonb
  LANGUAGE plpgsql
- STABLE
- SET search_path TO ''
+ IMMUTABLE
 AS $function$
 begin
   event := app.upcast(event);
   return jsonb_strip_nulls(jsonb_build_object('seq', event.seq, 'id', event.id, 'at', event.created_at, 'type', event.event_type, 'by', app.by(event),
-    'task', case when event.task_id is not null then
-      (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id) end,
-    'kind', event.payload ->> 'kind', 'text', app.event_text(event), 'redacted', case when event.redacted_at is not null then true end));
+    'task', task_ref, 'kind', event.payload ->> 'kind', 'text', app.event_text(event), 'redacted', case when event.redacted_at is not null then true end));
 end
 $function$;
 -- owner cairn_owner
@@ -1974,8 +1973,7 @@ CREATE OR REPLACE FUNCTION app.event_passes(event_type text, payload jsonb, filt
  IMMUTABLE
 AS $function$
   select (not filters ? 'kinds' or filters -> 'kinds' ? (payload ->> 'kind'))
-    and (not filters ? 'types' or exists (select from jsonb_array_elements_text(filters -> 'types') f
-      where f = event_type or f like '%.' and starts_with(event_type, f)))
+    and (not filters ? 'types' or filters -> 'types' ?| array[event_type, split_part(event_type, '.', 1) || '.'])
 $function$;
 -- owner cairn_owner
 
@@ -3345,12 +3343,14 @@ CREATE OR REPLACE FUNCTION app.open_questions(project public.projects, size inte
  STABLE
 AS $function$
   with notes as (
-    select e.* from public.events e
+    select e.id, e.seq, e.payload ->> 'kind' as kind, e.payload ->> 'answers' as answers from public.events e
     where e.tenant_id = project.tenant_id and e.project_id = project.id and e.event_type in ('task.noted', 'project.noted')
-    order by e.seq desc limit 300)
-  select q.* from notes q
-    where q.payload ->> 'kind' = 'question' and not exists (select from notes a where a.payload ->> 'answers' = q.id::text)
-    order by q.seq desc limit size
+    order by e.seq desc limit 300),
+  open as (
+    select q.id, q.seq from notes q where q.kind = 'question' and not exists (select from notes a where a.answers = q.id::text)
+    order by q.seq desc limit size)
+  select e.* from open q cross join lateral (select * from public.events x where x.tenant_id = project.tenant_id and x.id = q.id limit 1) e
+    order by q.seq desc
 $function$;
 -- owner cairn_owner
 
@@ -3829,15 +3829,23 @@ CREATE OR REPLACE FUNCTION app.task_brief(task public.tasks)
  STABLE
  SET search_path TO ''
 AS $function$
+declare
+  v_until timestamptz;
+  v_parent text;
 begin
+  if task.lock_token is not null then
+    v_until := app.lease_expires_at(task);
+  end if;
+  if task.parent_id is not null then
+    select p.ref into v_parent from public.tasks p where p.tenant_id = task.tenant_id and p.id = task.parent_id;
+  end if;
   return jsonb_strip_nulls(jsonb_build_object(
     'ref', task.ref, 'title', task.title, 'status', task.status, 'priority', task.priority,
-    'ready', app.is_ready(task) = 1 or task.status = 'in_progress' and app.lease_expires_at(task) <= app.now(),
-    'locked_by', task.locked_by, 'locked_until', app.lease_expires_at(task),
+    'ready', task.status = 'pending' and task.open_dependencies = 0 or task.status = 'in_progress' and v_until <= app.now(),
+    'locked_by', task.locked_by, 'locked_until', v_until,
     'open_dependencies', nullif(task.open_dependencies, 0), 'blocked_reason', left(task.blocked_reason, 300), 'warning', left(task.warning, 300),
     'attempts', nullif(task.attempts, 0), 'completed_at', task.completed_at,
-    'parent', case when task.parent_id is not null then
-      (select p.ref from public.tasks p where p.tenant_id = task.tenant_id and p.id = task.parent_id) end));
+    'parent', v_parent));
 end
 $function$;
 -- owner cairn_owner
@@ -4320,7 +4328,7 @@ begin
     'dependents', app.dependents(v_task),
     'artifacts', (select coalesce(jsonb_agg(app.artifact_full(a) - 'task' order by a.created_at desc), '[]') from (
       select * from public.artifacts x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.created_at desc limit 20) a),
-    'timeline', (select coalesce(jsonb_agg(app.event_brief(e) - 'task' order by e.seq desc), '[]') from (
+    'timeline', (select coalesce(jsonb_agg(app.event_brief(e) order by e.seq desc), '[]') from (
       select * from public.events x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.seq desc limit timeline_size) e));
 end
 $function$;
@@ -4457,6 +4465,7 @@ declare
   v_question text := md5(concat_ws(' ', v_task, v_project, v_filters, after_seq is not null));
   v_cursor bigint := app.decode_cursor(cursor, v_question) ->> 'seq';
   v_rising boolean := after_seq is not null;
+  v_data boolean := coalesce((v_filters ->> 'include_data')::boolean, false);
   v_found public.events[];
   v_position bigint;
 begin
@@ -4466,11 +4475,12 @@ begin
     into v_position, v_found from app.positions p where p.tenant_id = v_actor.tenant_id;
   return jsonb_strip_nulls(jsonb_build_object('position', v_position,
     'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'seq', (v_found[v_size]).seq)) end,
-    'events', (select coalesce(jsonb_agg(app.event_brief(v_found[i])
-        || case when coalesce((v_filters ->> 'include_data')::boolean, false) then jsonb_build_object('data', (app.upcast(v_found[i])).payload) else '{}' end
+    'events', (select coalesce(jsonb_agg(app.event_brief(e, (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id))
+        || case when v_data then jsonb_build_object('data', (app.upcast(e)).payload) else '{}' end
         || case when v_task is null and v_project is null then jsonb_build_object('project',
-          (select p.slug from public.projects p where p.tenant_id = v_actor.tenant_id and p.id = (v_found[i]).project_id)) else '{}' end order by i), '[]')
-      from generate_series(1, least(v_size, cardinality(v_found))) i)));
+          (select p.slug from public.projects p where p.tenant_id = e.tenant_id and p.id = e.project_id)) else '{}' end
+        order by case when v_rising then e.seq else -e.seq end), '[]')
+      from unnest(v_found[:v_size]) e)));
 end
 $function$;
 -- owner cairn_owner
@@ -4614,7 +4624,8 @@ begin
     perform app.rebuild(v_actor.tenant_id, array[v_copy.stream]);
   end loop;
   delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at >= v_event.created_at;
-  return app.event_brief(app.find_event(v_event.id::text, v_actor));
+  v_event := app.find_event(v_event.id::text, v_actor);
+  return app.event_brief(v_event, (select t.ref from public.tasks t where t.tenant_id = v_event.tenant_id and t.id = v_event.task_id));
 end
 $function$;
 -- owner cairn_owner
@@ -4666,7 +4677,7 @@ begin
     'in_progress', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'in_progress', 10) t),
     'blocked', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'blocked', 5) t),
     'ready', (select jsonb_agg(app.task_brief(t)) from app.ready_tasks(v_project, 5) t),
-    'questions', (select jsonb_agg(app.event_brief(q)) from app.open_questions(v_project, 5) q),
+    'questions', (select jsonb_agg(app.event_brief(e, (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id))) from app.open_questions(v_project, 5) e),
     'decisions', (select jsonb_agg(app.decision_brief(d)) from (select * from public.decisions x
       where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null order by x.created_at desc limit 5) d),
     'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
@@ -4712,7 +4723,7 @@ begin
     from (select m.kind, m.id, ts_rank(m.words, v_words) as score from (
         select * from app.search_documents s where s.words @@ (v_reach && v_words) and s.tenant_id = v_actor.tenant_id limit 1000) m
       order by score desc, m.id desc offset v_from limit v_size + 1) r
-    cross join lateral (select app.found_document(r.kind, v_actor.tenant_id, r.id) as doc) d
+    cross join lateral (select app.found_document(r.kind, v_actor.tenant_id, r.id) as doc offset 0) d
     where d.doc is not null) h;
   return jsonb_strip_nulls(jsonb_build_object('hits', to_jsonb(coalesce(v_found[:v_size], '{}')),
     'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'from', v_from + v_size)) end));
