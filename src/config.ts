@@ -18,6 +18,21 @@ const NameList = z
       .filter((name) => name !== ''),
   );
 
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+/** Whether only this machine reaches the host that a URL or a bind address names. */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.test(host) || host === '::1';
+}
+
+const Origin = z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text.replace(/\/$/, ''), {
+  message: 'must be an origin like https://cairn.example.com, without a path',
+});
+const PublicUrl = Origin.transform((text) => new URL(text).origin).refine(
+  (origin) => origin.startsWith('https://') || isLoopback(new URL(origin).hostname),
+  { message: 'must start with https:// unless it is of this machine' },
+);
+
 const Config = z.object({
   /** Where the embedded database lives. */
   dataDir: z.string().min(1).max(1_000),
@@ -39,6 +54,17 @@ const Config = z.object({
   toolsets: NameList.default(['default']),
   readOnly: Flag.default(false),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  /** Where `cairn serve` listens. */
+  host: z.string().min(1).max(255).default('127.0.0.1'),
+  port: z.coerce.number().int().min(0).max(65_535).default(7070),
+  /** How clients reach it, when that is not where it listens: an origin without a path. */
+  publicUrl: PublicUrl.optional(),
+  /** Whether who calls has to prove who it is. */
+  auth: Flag.default(false),
+  /** Web pages of other origins that may call `/mcp`. */
+  allowedOrigins: NameList.pipe(z.array(Origin).max(20)).default([]),
+  /** How many proxies stand in front: that many entries of X-Forwarded-For, from the right, are believed. */
+  trustedProxies: z.coerce.number().int().min(0).max(10).default(0),
 });
 
 export type Config = z.infer<typeof Config>;
@@ -58,6 +84,12 @@ const VARIABLES: Readonly<Record<keyof Config, string>> = Object.freeze({
   toolsets: 'CAIRN_TOOLSETS',
   readOnly: 'CAIRN_READ_ONLY',
   logLevel: 'CAIRN_LOG_LEVEL',
+  host: 'CAIRN_HOST',
+  port: 'CAIRN_PORT',
+  publicUrl: 'CAIRN_PUBLIC_URL',
+  auth: 'CAIRN_AUTH',
+  allowedOrigins: 'CAIRN_ALLOWED_ORIGINS',
+  trustedProxies: 'CAIRN_TRUSTED_PROXIES',
 });
 
 /** Reads flags, environment and the file that binds the working directory into one validated object. */

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import type { Config } from './config.ts';
 import type { Actor, Database } from './db/database.ts';
-import { type OpenDatabase, openDatabase } from './db/open.ts';
+import { type OpenDatabase, type OpenOptions, openDatabase } from './db/open.ts';
 import type { Log } from './log.ts';
 
 export type Local = OpenDatabase & { actor: Actor };
@@ -11,8 +11,8 @@ const LOCAL_IDENTITY = { issuer: 'local', subject: 'owner' };
 const NOBODY: Actor = { user_id: '00000000-0000-0000-0000-000000000000' };
 
 /** Opens the configured database as its local user, or as the one who signed in to it. */
-export async function openLocal(config: Config, log: Log): Promise<Local> {
-  const open = await openDatabase(config, log);
+export async function openLocal(config: Config, log: Log, options: OpenOptions = {}): Promise<Local> {
+  const open = await openDatabase(config, log, options);
   try {
     const actor = open.user ?? (await signIn(open.db));
     open.db.call('purge_idempotency_keys', {}, actor).catch((err) => log.debug({ err }, 'old idempotency keys stay'));

@@ -12,6 +12,11 @@ describe('the configuration', () => {
       toolsets: ['default'],
       readOnly: false,
       logLevel: 'info',
+      host: '127.0.0.1',
+      port: 7070,
+      auth: false,
+      allowedOrigins: [],
+      trustedProxies: 0,
     });
   });
 
@@ -31,6 +36,27 @@ describe('the configuration', () => {
         hint: expect.stringContaining('DATABASE_URL'),
       }),
     );
+  });
+
+  test.each([
+    'https://cairn.example.com',
+    'https://cairn.example.com/',
+    'http://localhost:7070',
+    'http://127.0.0.1:7070',
+    'http://[::1]:7070',
+  ])('takes %s as the origin that clients reach', (publicUrl) => {
+    expect(readConfig({ publicUrl }, {}).publicUrl).toBe(publicUrl.replace(/\/$/, ''));
+  });
+
+  test.each([
+    'http://cairn.example.com',
+    'https://cairn.example.com/mcp',
+    'https://cairn.example.com?x=1',
+    'https://ada:secret@cairn.example.com',
+    'ftp://cairn.example.com',
+    'cairn.example.com',
+  ])('refuses %s as the origin that clients reach', (publicUrl) => {
+    expect(() => readConfig({ publicUrl }, {})).toThrowError(expect.objectContaining({ code: 'invalid_input' }));
   });
 });
 

@@ -201,9 +201,11 @@ describe('the README', () => {
   test('shows every variable with its flag, where it has one', async () => {
     const config = await page('src/config.ts');
     const variables = [...config.matchAll(/^ {2}\w+: '([A-Z_]+)',$/gm)].map(([, name]) => name);
-    const flags = createProgram().options.map(({ long }) => long);
+    const program = createProgram();
+    const flags = [program, ...program.commands].flatMap(({ options }) => options.map(({ long }) => long));
 
-    const shown = table(await page('README.md'), '| flag | variable | default | meaning |');
+    const pages = await Promise.all(['README.md', 'docs/http.md'].map(page));
+    const shown = pages.flatMap((text) => table(text, '| flag | variable | default | meaning |'));
     expect(shown.map(([, variable]) => variable)).toEqual(variables);
     expect(flags).toEqual(expect.arrayContaining(shown.flatMap(([flag = '']) => (flag === '' ? [] : flag))));
   });

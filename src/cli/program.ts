@@ -5,6 +5,7 @@ import { addDatabaseCommands } from './database.ts';
 import { addEventsCommands } from './events.ts';
 import { addLoginCommands } from './login.ts';
 import { addProjectCommands } from './project.ts';
+import { addServeCommand } from './serve.ts';
 import { addTaskCommands } from './tasks.ts';
 import { addTransferCommands } from './transfer.ts';
 
@@ -33,6 +34,7 @@ export function createProgram(): Command {
     .description('play a short hand-over between agents, on a temporary database')
     .action(command(async () => (await import('../commands/demo.ts')).runDemo()));
   addProjectCommands(program);
+  addServeCommand(program);
   addTaskCommands(program);
   addTransferCommands(program);
   addEventsCommands(program);

@@ -18,6 +18,9 @@ export type OpenDatabase = {
   close(): Promise<void>;
 };
 
+/** How many calls of this process the database may work on at once. */
+export type OpenOptions = { connectionsMax?: number };
+
 type Engine = { connection: pg.ClientConfig; pooled?: boolean; revive?: () => Promise<void>; release(): Promise<void> };
 
 const CONNECT_MS_MAX = 10_000;
@@ -25,12 +28,12 @@ const CONNECT_MS_MAX = 10_000;
 const POOLER = /:6543\/|[?&]pgbouncer=true(&|$)/;
 
 /** Opens the engine without looking at its schema: for `cairn migrate` and the like. */
-export async function openEngine(config: Config, log: Log): Promise<OpenDatabase> {
+export async function openEngine(config: Config, log: Log, options: OpenOptions = {}): Promise<OpenDatabase> {
   if (config.supabaseUrl !== undefined) return supabase(config, config.supabaseUrl);
   const engine = config.databaseUrl === undefined ? await embedded(config, log) : postgres(config.databaseUrl);
-  const { release, ...options } = engine;
-  const { connection } = options;
-  const db = postgresDatabase(options);
+  const { release, ...reached } = engine;
+  const { connection } = reached;
+  const db = postgresDatabase({ ...reached, ...options });
   return {
     db,
     isPooled: db.isPooled,
@@ -56,8 +59,8 @@ export async function openEngine(config: Config, log: Log): Promise<OpenDatabase
 }
 
 /** Opens the database that the configuration names, with the schema of this program. */
-export async function openDatabase(config: Config, log: Log): Promise<OpenDatabase> {
-  const open = await openEngine(config, log);
+export async function openDatabase(config: Config, log: Log, options: OpenOptions = {}): Promise<OpenDatabase> {
+  const open = await openEngine(config, log, options);
   // Over HTTP the first call tells what the schema lacks.
   if (config.supabaseUrl !== undefined) return open;
   try {

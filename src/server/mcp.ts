@@ -5,7 +5,7 @@ import {
   type StandardSchemaWithJSON,
 } from '@modelcontextprotocol/server';
 import type { Context } from '../context.ts';
-import { domainErrorFrom } from '../errors.ts';
+import { domainErrorFrom, type ErrorCode } from '../errors.ts';
 import { type JsonSchema, jsonSchemas } from '../tools/json-schema.ts';
 import { renderError } from '../tools/render.ts';
 import { callTool, type Tool } from '../tools/tool.ts';
@@ -21,11 +21,31 @@ export type Surface = {
   tools: readonly Tool[];
   /** Who makes a request; without one, who is connected. */
   contextOf(server: McpServer, request?: ServerContext): Promise<Context>;
+  /** Told of each call when it is over. */
+  observe?(call: { tool: string; outcome: 'ok' | ErrorCode; ms: number }): void;
 };
 
-/** One server for one connection or request, of either protocol era. */
+/** One server for one connection, of either protocol era. */
 export function createMcpServer(surface: Surface): McpServer {
-  const server = new McpServer(
+  const server = emptyServer(surface);
+  for (const tool of surface.tools) addTool(server, tool, surface);
+  addResources(server, surface);
+  addSubscriptions(server, surface);
+  addPrompts(server, surface);
+  return server;
+}
+
+/** One server for one request: of all that there is, it has what the request asks for, so that more tools cost it nothing. */
+export function createRequestServer(surface: Surface, { method, name }: { method: string; name: string }): McpServer {
+  const tool = method === 'tools/call' && surface.tools.find((known) => known.name === name);
+  if (!tool) return createMcpServer(surface);
+  const server = emptyServer(surface);
+  addTool(server, tool, surface);
+  return server;
+}
+
+function emptyServer(surface: Surface): McpServer {
+  return new McpServer(
     { name: 'cairn', title: 'Cairn', version: surface.version },
     {
       instructions: INSTRUCTIONS,
@@ -43,14 +63,9 @@ export function createMcpServer(surface: Surface): McpServer {
       },
     },
   );
-  for (const tool of surface.tools) addTool(server, tool, surface);
-  addResources(server, surface);
-  addSubscriptions(server, surface);
-  addPrompts(server, surface);
-  return server;
 }
 
-function addTool(server: McpServer, tool: Tool, { contextOf }: Surface): void {
+function addTool(server: McpServer, tool: Tool, { contextOf, observe }: Surface): void {
   server.registerTool(
     tool.name,
     {
@@ -61,11 +76,17 @@ function addTool(server: McpServer, tool: Tool, { contextOf }: Surface): void {
       outputSchema: advertised(() => jsonSchemas(tool).output),
     },
     async (given, request): Promise<CallToolResult> => {
+      const started = performance.now();
+      const over = (outcome: 'ok' | ErrorCode) =>
+        observe?.({ tool: tool.name, outcome, ms: performance.now() - started });
       try {
         const { text, structured } = await callTool(await contextOf(server, request), tool, given);
+        over('ok');
         return { content: [{ type: 'text', text }], structuredContent: structured };
-      } catch (error) {
-        return { content: [{ type: 'text', text: renderError(domainErrorFrom(error)) }], isError: true };
+      } catch (thrown) {
+        const error = domainErrorFrom(thrown);
+        over(error.code);
+        return { content: [{ type: 'text', text: renderError(error) }], isError: true };
       }
     },
   );

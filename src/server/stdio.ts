@@ -1,18 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { CLIENT_INFO_META_KEY, type McpServer, type ServerContext } from '@modelcontextprotocol/server';
+import type { McpServer, ServerContext } from '@modelcontextprotocol/server';
 import { serveStdio as serve } from '@modelcontextprotocol/server/stdio';
-import * as z from 'zod';
 import type { Config } from '../config.ts';
 import { type Context, SCOPES } from '../context.ts';
 import { type Local, openLocal } from '../local.ts';
 import type { Log } from '../log.ts';
 import { selectTools } from '../tools/catalog.ts';
 import { VERSION } from '../version.ts';
+import { clientName } from './client-name.ts';
 import { createMcpServer, type Surface } from './mcp.ts';
 import { stdioTransport } from './stdio-transport.ts';
 import { listenFollower } from './subscriptions.ts';
-
-const AGENT_NAME_CHARACTERS_MAX = 60;
 
 /** Serves one client over standard input and output until it leaves or the process is told to stop. */
 export async function serveStdio(config: Config, log: Log): Promise<void> {
@@ -68,15 +66,6 @@ function contexts({ config, log, local, leaving }: Parts): Surface['contextOf'] 
       signal: () => (request === undefined ? leaving.signal : AbortSignal.any([request.mcpReq.signal, leaving.signal])),
     };
   };
-}
-
-const Envelope = z.object({ [CLIENT_INFO_META_KEY]: z.object({ name: z.string() }).optional() });
-
-/** A client says what it is called: with each request, or in the older protocol when it connects. */
-function clientName(server: McpServer, request?: ServerContext): string {
-  const envelope = Envelope.safeParse(request?.mcpReq.envelope).data;
-  const info = envelope?.[CLIENT_INFO_META_KEY] ?? server.server.getClientVersion();
-  return info?.name.replace(/[^\w.@-]+/g, '-').slice(0, AGENT_NAME_CHARACTERS_MAX) || 'agent';
 }
 
 /** Opens once; after a failure the next call tries again. */

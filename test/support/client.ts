@@ -1,17 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { Client } from '@modelcontextprotocol/client';
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { Client as OlderClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as OlderTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { StreamableHTTPClientTransport as OlderHttpTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
 type Answer = { text: string; data: Record<string, unknown>; isError: boolean };
 
-/** A client of one kind, connected to a `cairn` process of its own. */
+/** A client of one kind, connected to `cairn`. */
 export type Agent = {
   call(name: string, args?: Record<string, unknown>): Promise<Answer>;
   listTools(): Promise<{ name: string }[]>;
@@ -33,23 +34,46 @@ type CompletionRef = { type: 'ref/prompt'; name: string } | { type: 'ref/resourc
 export const CLIENT_KINDS = ['v1 client', 'v2 client, 2025 protocol', 'v2 client, 2026 protocol'] as const;
 export type ClientKind = (typeof CLIENT_KINDS)[number];
 
+/** Over stdio, to a process of its own. */
 export async function connect(kind: ClientKind, name: string, flags: string[]): Promise<Agent> {
-  const info = { name, version: '1.0.0' };
-  const updated: string[] = [];
   const command = {
     command: process.execPath,
     args: [CLI, '--log-level', 'error', ...flags],
     stderr: 'inherit' as const,
   };
-  if (kind === 'v1 client') {
-    const client = new OlderClient(info);
-    await client.connect(new OlderTransport(command));
-    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void updated.push(params.uri));
-    return agent(client, updated);
-  }
+  if (kind === 'v1 client') return connectOlder(name, new OlderTransport(command));
+  return connectNewer(kind, { name, transport: new StdioClientTransport(command) });
+}
+
+/** Over HTTP, to a server that others use too. */
+export async function connectTo(
+  kind: ClientKind,
+  name: string,
+  to: { url: URL; headers?: Record<string, string> },
+): Promise<Agent> {
+  const options = to.headers === undefined ? {} : { requestInit: { headers: to.headers } };
+  if (kind === 'v1 client') return connectOlder(name, new OlderHttpTransport(to.url, options) as OlderHttp);
+  return connectNewer(kind, { name, transport: new StreamableHTTPClientTransport(to.url, options) });
+}
+
+// Its own types are not written for exact optional properties.
+type OlderHttp = Parameters<OlderClient['connect']>[0];
+
+async function connectOlder(name: string, transport: OlderHttp): Promise<Agent> {
+  const client = new OlderClient({ name, version: '1.0.0' });
+  const updated: string[] = [];
+  await client.connect(transport);
+  client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void updated.push(params.uri));
+  return agent(client, updated);
+}
+
+type Newer = { name: string; transport: Parameters<Client['connect']>[0] };
+
+async function connectNewer(kind: ClientKind, { name, transport }: Newer): Promise<Agent> {
   const mode = kind === 'v2 client, 2026 protocol' ? { pin: '2026-07-28' } : 'legacy';
-  const client = new Client(info, { versionNegotiation: { mode } });
-  await client.connect(new StdioClientTransport(command));
+  const client = new Client({ name, version: '1.0.0' }, { versionNegotiation: { mode } });
+  const updated: string[] = [];
+  await client.connect(transport);
   client.setNotificationHandler('notifications/resources/updated', ({ params }) => void updated.push(params.uri));
   const subscribe = async (uri: string) => {
     const subscription = await client.listen({ resourceSubscriptions: [uri] });

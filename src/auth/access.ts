@@ -1,0 +1,30 @@
+import type { Scope } from '../context.ts';
+import type { Actor } from '../db/database.ts';
+
+/** Who makes a request, as what it carries proves. */
+export type Principal = {
+  /** Names the grant behind it: a session answers to the principal that opened it, and to no other. */
+  id: string;
+  /** The user, and the one workspace that the grant acts in. */
+  actor: Pick<Actor, 'user_id' | 'tenant_id'>;
+  /** As they are now, not as they were granted. */
+  scopes: ReadonlySet<Scope>;
+};
+
+/** The other end of a request: its address, seen past the proxies that the operator trusts. */
+type Peer = { address: string };
+
+/**
+ * What the HTTP server asks about a request, and what it serves beside `/mcp`. Requests and responses are web-standard;
+ * the server has checked the Host header, read the body within its limit, and catches what is thrown.
+ */
+export type Access = {
+  /** Asked at every request to `/mcp`, before anything else is told. A Response refuses: 401 with its challenge (RFC 9728, section 5.1). */
+  authenticate(request: Request, peer: Peer): Promise<Principal | Response>;
+  /** Refuses an operation beyond the principal's scopes: 403 that names all it needs (RFC 6750, section 3.1). */
+  challenge(needed: readonly Scope[]): Response;
+  /** Asked in turn for every other path; the first Response is the answer. */
+  routes: readonly Route[];
+};
+
+type Route = (request: Request, peer: Peer) => Promise<Response | undefined>;

@@ -1,0 +1,19 @@
+import type { Command } from 'commander';
+import { command, examples } from './command.ts';
+
+export function addServeCommand(program: Command): void {
+  program
+    .command('serve')
+    .description('serve MCP over HTTP, at /mcp')
+    .option('--host <address>', 'where to listen; 127.0.0.1 when not said (CAIRN_HOST)')
+    .option('--port <number>', 'the port; 7070 when not said, 0 for any that is free (CAIRN_PORT)')
+    .option('--public-url <origin>', 'how clients reach it, like https://cairn.example.com (CAIRN_PUBLIC_URL)')
+    .option('--auth', 'have every client prove who it acts for (CAIRN_AUTH)')
+    .option('--allowed-origins <origins>', 'web pages that may call it, comma separated (CAIRN_ALLOWED_ORIGINS)')
+    .option('--trusted-proxies <count>', 'proxies in front whose X-Forwarded-For is believed (CAIRN_TRUSTED_PROXIES)')
+    .addHelpText(
+      'after',
+      examples('cairn serve', 'cairn serve --host 0.0.0.0 --public-url https://cairn.example.com --auth'),
+    )
+    .action(command(async (config) => (await import('../commands/serve.ts')).runServe(config)));
+}

@@ -1,0 +1,26 @@
+import type { Database } from '../../db/database.ts';
+import { domainErrorFrom } from '../../errors.ts';
+
+const NOBODY = { user_id: '00000000-0000-0000-0000-000000000000' };
+const FRESH_MS = 1_000;
+
+/** Whether the database answers, asked at most once a second however many ask. */
+export function createReadiness(db: Database): () => Promise<boolean> {
+  let asked: { at: number; ready: Promise<boolean> } | undefined;
+
+  async function ask(): Promise<boolean> {
+    try {
+      await db.call('suggest_refs', { kind: 'project', prefix: '' }, NOBODY);
+      return true;
+    } catch (error) {
+      // A refusal is an answer too.
+      const { code } = domainErrorFrom(error);
+      return code !== 'unavailable' && code !== 'internal';
+    }
+  }
+
+  return () => {
+    if (asked === undefined || Date.now() - asked.at > FRESH_MS) asked = { at: Date.now(), ready: ask() };
+    return asked.ready;
+  };
+}

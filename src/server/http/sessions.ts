@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import {
+  type AuthInfo,
+  isInitializeRequest,
+  type McpServer,
+  WebStandardStreamableHTTPServerTransport,
+} from '@modelcontextprotocol/server';
+import type { Principal } from '../../auth/access.ts';
+import type { Log } from '../../log.ts';
+import { refusal } from './reply.ts';
+
+type Session = {
+  transport: WebStandardStreamableHTTPServerTransport;
+  /** Who opened it, and alone may use it. */
+  owner: string;
+  /** Requests and streams that it has open. */
+  open: number;
+  usedAt: number;
+};
+
+type Visit = {
+  principal: Principal;
+  body: unknown;
+  authInfo: AuthInfo;
+  /** Calls back when the answer is over. */
+  whenOver(run: () => void): void;
+};
+
+export type SessionLimits = { sessionsMax: number; idleMs: number };
+
+/**
+ * The sessions of the 2025 protocols. Another principal's session looks as if there were none (an id is no credential);
+ * one that nobody uses is closed, and so is the idlest of a principal who wants another when there is room for no more.
+ */
+export function createSessions(
+  build: (principal: Principal, sessionId: string) => McpServer,
+  { sessionsMax, idleMs, log }: SessionLimits & { log: Log },
+) {
+  const sessions = new Map<string, Session>();
+  const sweeper = setInterval(sweep, Math.min(idleMs, 60_000)).unref();
+
+  function sweep(): void {
+    const limit = Date.now() - idleMs;
+    for (const session of sessions.values()) {
+      if (session.open === 0 && session.usedAt < limit) close(session);
+    }
+  }
+
+  function close({ transport }: Session): void {
+    transport.close().catch((error) => log.debug({ err: error }, 'session does not close'));
+  }
+
+  /** Makes room by closing what this principal has left idle the longest; others keep theirs. */
+  function makeRoom(owner: string): boolean {
+    if (sessions.size < sessionsMax) return true;
+    const idle = [...sessions.values()].filter((session) => session.owner === owner && session.open === 0);
+    const [oldest] = idle.sort((a, b) => a.usedAt - b.usedAt);
+    if (oldest === undefined) return false;
+    close(oldest);
+    return true;
+  }
+
+  async function open(request: Request, visit: Visit): Promise<Response> {
+    if (!makeRoom(visit.principal.id)) {
+      return refusal(503, 'There is no room for another session.', { headers: { 'retry-after': '60' } });
+    }
+    const id = randomUUID();
+    const transport = new WebStandardStreamableHTTPServerTransport({
+      sessionIdGenerator: () => id,
+      onsessioninitialized() {
+        sessions.set(id, { transport, owner: visit.principal.id, open: 0, usedAt: Date.now() });
+      },
+    });
+    transport.onclose = () => sessions.delete(id);
+    const server = build(visit.principal, id);
+    server.server.onerror = (error) => log.debug({ err: error }, 'session');
+    await server.connect(transport);
+    const response = await transport.handleRequest(request, { authInfo: visit.authInfo, parsedBody: visit.body });
+    const session = sessions.get(id);
+    if (session === undefined) await server.close();
+    else occupy(session, visit);
+    return response;
+  }
+
+  function occupy(session: Session, { whenOver }: Visit): void {
+    session.open += 1;
+    whenOver(() => {
+      session.open -= 1;
+      session.usedAt = Date.now();
+    });
+  }
+
+  return {
+    count: () => sessions.size,
+
+    async handle(request: Request, visit: Visit): Promise<Response> {
+      const id = request.headers.get('mcp-session-id');
+      if (id === null) {
+        if (request.method === 'POST' && isInitializeRequest(visit.body)) return open(request, visit);
+        return refusal(400, 'Bad Request: Mcp-Session-Id header is required');
+      }
+      const session = sessions.get(id);
+      if (session?.owner !== visit.principal.id) return refusal(404, 'Session not found', { code: -32_001 });
+      occupy(session, visit);
+      return session.transport.handleRequest(request, { authInfo: visit.authInfo, parsedBody: visit.body });
+    },
+
+    async close(): Promise<void> {
+      clearInterval(sweeper);
+      await Promise.all([...sessions.values()].map(({ transport }) => transport.close()));
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+import type { AuthInfo, McpServer, ServerContext } from '@modelcontextprotocol/server';
+import type { Principal } from '../../auth/access.ts';
+import type { Config } from '../../config.ts';
+import type { Context } from '../../context.ts';
+import type { Database } from '../../db/database.ts';
+import type { Log } from '../../log.ts';
+import type { Tool } from '../../tools/tool.ts';
+import { VERSION } from '../../version.ts';
+import { clientName, nameOf } from '../client-name.ts';
+import type { Surface } from '../mcp.ts';
+
+/** Who makes a request, as the SDK hands it through. */
+export type Caller = { principal: Principal; log: Log };
+
+/** No token goes further than the door. */
+export function authInfoOf(caller: Caller): AuthInfo {
+  return { token: '', clientId: '', scopes: [], extra: caller };
+}
+
+export function callerOf(authInfo: AuthInfo | undefined): Caller | undefined {
+  return authInfo?.extra as Caller | undefined;
+}
+
+type Parts = {
+  config: Config;
+  log: Log;
+  db: Database;
+  tools: readonly Tool[];
+  observe: NonNullable<Surface['observe']>;
+  /** Aborts when the server stops: what waits, ends. */
+  leaving: AbortSignal;
+};
+
+/**
+ * Makes what is served to a principal over a connection: a session, or where there is none all that its grant does.
+ * An agent is called what the header Cairn-Agent says, else after its client and the connection.
+ */
+export function createSurfaces({ config, log, db, observe, tools, leaving }: Parts) {
+  return (connected: Principal, connection: string): Surface => {
+    const suffix = createHash('sha256').update(connection).digest('hex').slice(0, 4);
+
+    async function contextOf(server: McpServer, request?: ServerContext): Promise<Context> {
+      // Completions come without a request: they belong to who connected.
+      const caller = callerOf(request?.http?.authInfo) ?? { principal: connected, log };
+      const client = clientName(server, request);
+      const named = nameOf(request?.http?.req?.headers.get('cairn-agent') ?? '');
+      return {
+        db,
+        actor: { ...caller.principal.actor, agent: named || (config.agent ?? `${client}#${suffix}`), client },
+        scopes: caller.principal.scopes,
+        log: caller.log,
+        project: config.project,
+        signal() {
+          const ends = [leaving, request?.mcpReq.signal, request?.http?.req?.signal];
+          return AbortSignal.any(ends.filter((signal) => signal !== undefined));
+        },
+      };
+    }
+    return { version: VERSION, tools, contextOf, observe };
+  };
+}
