@@ -54,7 +54,11 @@ export async function serveHttp({ config, log, db, access, limits: given = {} }:
   const exchanges = new Exchanges(log, config.trustedProxies);
   let draining = false;
 
-  const metrics = createMetrics({ sessions: () => mcp.sessionCount(), streams: () => exchanges.streamCount() });
+  const metrics = createMetrics({
+    requests: () => exchanges.count({ streams: false }),
+    streams: () => exchanges.count({ streams: true }),
+    sessions: () => mcp.sessionCount(),
+  });
   const mcp = createMcpEndpoint({ config, log, db, access, limits, observe: metrics.call });
   const server = await listen(config);
   const { port } = server.address() as AddressInfo;

@@ -47,8 +47,8 @@ export class Exchanges {
     return exchange;
   }
 
-  streamCount(): number {
-    return [...this.#open].filter(({ stream }) => stream).length;
+  count({ streams }: { streams: boolean }): number {
+    return [...this.#open].filter(({ stream }) => stream === streams).length;
   }
 
   /** Waits until what is open has been answered, up to a limit; for streams only when told to. */

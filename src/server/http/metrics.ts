@@ -3,8 +3,10 @@ import type { Surface } from '../mcp.ts';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
+type Counts = { requests: () => number; sessions: () => number; streams: () => number };
+
 /** What is counted, in the text format of Prometheus. Labels are words of ours alone, so that no caller can make more of them. */
-export function createMetrics({ sessions, streams }: { sessions: () => number; streams: () => number }) {
+export function createMetrics(counts: Counts) {
   const registers = [new Registry()];
   const [registry] = registers as [Registry];
   collectDefaultMetrics({ register: registry });
@@ -29,8 +31,9 @@ export function createMetrics({ sessions, streams }: { sessions: () => number; s
     registers,
   });
   for (const [name, help, count] of [
-    ['cairn_sessions', 'Sessions of the 2025 protocols.', sessions],
-    ['cairn_open_streams', 'Responses that stay open for what may happen.', streams],
+    ['cairn_requests_in_flight', 'Requests that are being answered.', counts.requests],
+    ['cairn_open_streams', 'Responses that stay open for what may happen.', counts.streams],
+    ['cairn_sessions', 'Sessions of the 2025 protocols.', counts.sessions],
   ] as const) {
     new Gauge({
       name,
