@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import type { Session } from '@supabase/supabase-js';
 import type { Config } from '../config.ts';
-import { type Project, projectClient } from '../db/supabase/client.ts';
+import { authClient, type Project } from '../db/supabase/client.ts';
 import { authError, forgetSession, saveSession, sessionFile } from '../db/supabase/session.ts';
 import { DomainError } from '../errors.ts';
 import { receiveCode } from './loopback.ts';
@@ -10,7 +10,7 @@ import { say } from './paint.ts';
 
 export type LoginOptions = { email?: string; provider?: string; browser: boolean };
 
-type Auth = ReturnType<typeof projectClient>['auth'];
+type Auth = ReturnType<typeof authClient>;
 
 const CODE_TRIES_MAX = 3;
 
@@ -22,7 +22,7 @@ export async function runLogin(config: Config, { email, provider, browser }: Log
       hint: 'With --email a code is sent there; with --provider a browser opens.',
     });
   }
-  const { auth } = projectClient(project);
+  const auth = authClient(project);
   const session = email === undefined ? await byBrowser(auth, String(provider), browser) : await byCode(auth, email);
   await saveSession(sessionFile(config.configDir, project.url), session);
   say(`Signed in to ${new URL(project.url).host} as ${session.user.email ?? session.user.id}.`);
@@ -33,7 +33,7 @@ export async function runLogout(config: Config): Promise<void> {
   const project = projectOf(config);
   const stored = await forgetSession(sessionFile(config.configDir, project.url));
   if (stored === null) return say('Nobody is signed in.');
-  const { error } = await projectClient(project).auth.admin.signOut(stored.access_token, 'local');
+  const { error } = await authClient(project).admin.signOut(stored.access_token, 'local');
   say(error === null ? 'Signed out.' : 'Signed out on this machine; the server was not told.');
 }
 
@@ -69,23 +69,29 @@ async function byCode(auth: Auth, email: string): Promise<Session> {
   const { error } = await auth.signInWithOtp({ email });
   if (error !== null) throw authError(error, 'No code could be sent.');
   say(`A code was sent to ${email}.`);
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const ended = new Promise<never>((_, reject) => {
-    terminal.once('close', () => reject(new DomainError('invalid_input', 'No code was given.')));
-  });
+  const lines = createInterface({ input: process.stdin });
   try {
-    for (let tries = 1; ; tries++) {
-      const token = (await Promise.race([terminal.question('Code: '), ended])).trim();
-      const { data, error: refusal } = await auth.verifyOtp({ email, token, type: 'email' });
-      if (data.session !== null) return data.session;
-      const failure = authError(refusal, 'The code was refused.');
-      if (failure.code !== 'unauthenticated' || tries === CODE_TRIES_MAX) throw failure;
-      say('That code is wrong or too old.');
-    }
+    return await verifyTyped(lines, (token) => auth.verifyOtp({ email, token, type: 'email' }));
   } finally {
-    ended.catch(() => {});
-    terminal.close();
+    lines.close();
   }
+}
+
+async function verifyTyped(
+  lines: AsyncIterable<string>,
+  verify: (token: string) => ReturnType<Auth['verifyOtp']>,
+): Promise<Session> {
+  let tries = 0;
+  process.stdout.write('Code: ');
+  for await (const line of lines) {
+    const { data, error } = await verify(line.trim());
+    if (data.session !== null) return data.session;
+    tries += 1;
+    const failure = authError(error, 'The code was refused.');
+    if (failure.code !== 'unauthenticated' || tries === CODE_TRIES_MAX) throw failure;
+    process.stdout.write('That code is wrong or too old.\nCode: ');
+  }
+  throw new DomainError('invalid_input', 'No code was given.', { hint: 'Run `cairn login` in a terminal.' });
 }
 
 /** The address has been printed: nothing is lost where no browser opens. */

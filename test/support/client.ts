@@ -123,9 +123,10 @@ export type RawProcess = {
   exited: Promise<number | null>;
 };
 
-export function spawnRaw(flags: string[]): RawProcess {
+export function spawnRaw(flags: string[], env: NodeJS.ProcessEnv = {}): RawProcess {
   const child = spawn(process.execPath, [CLI, '--log-level', 'fatal', ...flags], {
     stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {

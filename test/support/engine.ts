@@ -6,6 +6,7 @@ import { postgresDatabase } from '../../src/db/postgres.ts';
 import type { Session } from '../../src/db/supabase/session.ts';
 import { supabaseDatabase } from '../../src/db/supabase.ts';
 import type { Caller } from './commands.ts';
+import { databaseUrl } from './database-url.ts';
 import { PUBLISHABLE_KEY, SECRET_KEY, startSupabase } from './supabase.ts';
 
 /** What the scenarios run on: the database of this run, reached as each engine reaches it. */
@@ -66,9 +67,7 @@ async function loginRole(connection: pg.ClientConfig): Promise<pg.ClientConfig> 
   } finally {
     await client.end();
   }
-  const { host, port, database } = connection;
-  const query = `host=${encodeURIComponent(String(host))}`;
-  return { connectionString: `postgres://cairn_test_login@localhost:${port}/${database}?${query}` };
+  return { connectionString: databaseUrl({ ...connection, user: 'cairn_test_login' }) };
 }
 
 async function overSupabase(name: EngineName, connection: pg.ClientConfig): Promise<Engine> {

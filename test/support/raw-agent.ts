@@ -14,8 +14,8 @@ export type RawAgent = {
 type Line = { id?: unknown; result?: { content: { text: string }[]; structuredContent?: object; isError?: boolean } };
 type Waiting = { resolve(line: Line): void; reject(error: Error): void };
 
-export async function startRaw(flags: string[]): Promise<RawAgent> {
-  const raw = spawnRaw(flags);
+export async function startRaw(flags: string[], env: NodeJS.ProcessEnv = {}): Promise<RawAgent> {
+  const raw = spawnRaw(flags, env);
   raw.process.stdin?.on('error', () => {});
   const waiting = new Map<number, Waiting>();
   let last = 0;

@@ -42,7 +42,7 @@ async function acquire(directory: string): Promise<() => Promise<void>> {
         await writeFile(draft, JSON.stringify(me), { mode: 0o600 });
         if (await take(directory, draft, number)) return () => give(directory, draft, number);
       } else if (performance.now() > deadline) {
-        throw new DomainError('unavailable', `Another cairn process (${holder.pid}) is still starting the database.`, {
+        throw new DomainError('unavailable', `Another cairn process (${holder.pid}) does not let go of ${directory}.`, {
           hint: `Wait for it, or end process ${holder.pid} if it hangs.`,
         });
       }

@@ -1,10 +1,11 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AuthError } from '@supabase/supabase-js';
 import * as z from 'zod';
 import { DomainError } from '../../errors.ts';
 import { withLock } from '../embedded/lock.ts';
-import { type Project, projectClient } from './client.ts';
+import { authClient, type Project } from './client.ts';
 
 /** A signed-in user's access to a project, as all processes of this machine's user see it. */
 export type Session = {
@@ -34,6 +35,8 @@ type Granted = {
 };
 
 const MARGIN_MS = 60_000;
+const TRIES_MAX = 3;
+const BACKOFF_MS = 200;
 
 /** Where the session with a project is kept: a file for each, so that signing in to one does not sign out of another. */
 export function sessionFile(configDir: string, url: string): string {
@@ -105,16 +108,21 @@ function isFresh({ expires_at }: Stored): boolean {
   return expires_at - MARGIN_MS > Date.now();
 }
 
+/** A refresh whose answer was lost may be repeated: the Auth server then answers with what it gave before. */
 async function refreshed({ refresh_token }: Stored, project: Project): Promise<Granted> {
-  const { auth } = projectClient(project);
-  const { data, error } = await auth.refreshSession({ refresh_token });
-  if (error === null && data.session !== null) return data.session;
-  throw authError(error, 'Your session has ended.');
+  for (let number = 1; ; number++) {
+    // A client that failed once keeps to that answer for a while.
+    const { data, error } = await authClient(project).refreshSession({ refresh_token });
+    if (error === null && data.session !== null) return data.session;
+    const failure = authError(error, 'Your session has ended.');
+    if (failure.code !== 'unavailable' || number === TRIES_MAX) throw failure;
+    await sleep(BACKOFF_MS * number);
+  }
 }
 
 /** A refusal of the Auth server is final; anything else about it passes. */
 export function authError(error: AuthError | null, message: string): DomainError {
-  if (error?.name === 'AuthRetryableFetchError' || (error?.status ?? 0) >= 500) {
+  if (error?.status === 408 || (error?.status ?? 0) >= 500) {
     const hint = 'Check SUPABASE_URL and the network, then repeat the call.';
     return new DomainError('unavailable', 'The Auth server of the Supabase project cannot be reached.', {
       hint,
