@@ -55,6 +55,11 @@ describe('verifying', () => {
     ['an edge gone', 'delete from app.task_dependencies where tenant_id = $1', { table: 'task_dependencies' }],
     ['a count of tasks changed', 'update app.task_counts set ready = 9 where tenant_id = $1', { table: 'task_counts' }],
     [
+      'a task changed',
+      `update public.events set task_id = gen_random_uuid() where tenant_id = $1 and seq = ${first}`,
+      { seq: 2, wrong: 'task_id' },
+    ],
+    [
       'a payload changed',
       `update public.events set payload = payload || '{"title": "x"}' where tenant_id = $1 and seq = ${first}`,
       { seq: 2, wrong: 'payload' },

@@ -85,6 +85,7 @@ describe('a project that is exported and imported', () => {
   test.for<[what: string, change: (events: Exported[]) => unknown]>([
     ['changed payload', (events) => Object.assign(events[3]?.payload ?? {}, { title: 'x' })],
     ['changed actor', (events) => Object.assign(events[3] ?? {}, { actor: { user: newId() } })],
+    ['changed task', (events) => Object.assign(events[3] ?? {}, { task_id: newId() })],
     ['changed hash', (events) => Object.assign(events[3] ?? {}, { hash: events[2]?.['hash'] })],
     ['missing event', (events) => events.splice(3, 1)],
     ['exchanged order', (events) => events.splice(3, 2, events[4] as Exported, events[3] as Exported)],

@@ -17,9 +17,11 @@ export function addEventsCommands(program: Command): void {
     .option('--project <slug>', 'only this project; otherwise the workspace')
     .option('--out <file>', 'where to; otherwise standard output')
     .action(
-      command(async (config, options: { out?: string }) =>
-        (await import('../commands/transfer.ts')).runExport(config, options),
-      ),
+      // Only a project that was typed: CAIRN_PROJECT is about tools, and half a log is not what one expects here.
+      command(async (config, { out }: { out?: string }, self: Command) => {
+        const { project } = self.optsWithGlobals<{ project?: string }>();
+        await (await import('../commands/transfer.ts')).runExport(config, { project, out });
+      }),
     );
   events
     .command('import <file>')

@@ -21,15 +21,23 @@ export function addTransferCommands(program: Command): void {
       ),
     );
   program
-    .command('export')
-    .description('write the tasks of a project for other tools, or its history for another Cairn')
+    .command('export [file]')
+    .description('write the tasks of a project for other tools, or the history of all for another Cairn')
     .addOption(new Option('--format <format>', 'what to write').choices(EXPORTED).default('markdown'))
+    .addOption(new Option('--all', 'the whole workspace, with its history').conflicts(['project', 'format']))
     .option('--project <slug>', 'which one; otherwise the only one')
     .option('--out <file>', 'where to; otherwise standard output')
-    .addHelpText('after', examples('cairn export --project web', 'cairn export --format csv --out web.csv'))
+    .addHelpText(
+      'after',
+      examples(
+        'cairn export --project web',
+        'cairn export --format csv --out web.csv',
+        'cairn export --all cairn.jsonl',
+      ),
+    )
     .action(
-      command(async (config, options: ExportOptions) =>
-        (await import('../commands/export.ts')).runExport(config, options),
+      command(async (config, file: string | undefined, options: ExportOptions) =>
+        (await import('../commands/export.ts')).runExport(config, file, options),
       ),
     );
 }

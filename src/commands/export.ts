@@ -13,12 +13,18 @@ import { asPerson } from './person.ts';
 const PAGE_SIZE = 100;
 const READS_AT_ONCE = 8;
 
-export type ExportOptions = { format: 'markdown' | 'json' | 'csv' | 'history'; project?: string; out?: string };
+export type ExportOptions = {
+  format: 'markdown' | 'json' | 'csv' | 'history';
+  all?: true;
+  project?: string;
+  out?: string;
+};
 
-/** `cairn export`: a project's tasks as they are now, or its history. */
-export async function runExport(config: Config, options: ExportOptions): Promise<void> {
-  const { format, project: slug = config.project, out } = options;
-  if (format === 'history') return (await import('./transfer.ts')).runExport(config, options);
+/** `cairn export`: a project's tasks as they are now, its history, or the whole workspace. */
+export async function runExport(config: Config, file: string | undefined, options: ExportOptions): Promise<void> {
+  const { format, all, project: slug = config.project, out = file } = options;
+  if (all) return (await import('./transfer.ts')).runExport(config, { out });
+  if (format === 'history') return (await import('./transfer.ts')).runExport(config, { project: slug, out });
   const text = await asPerson(config, async (ctx) => {
     const { project } = await getProject(ctx, { project: slug });
     const tasks = await readTasks(ctx, project.slug);

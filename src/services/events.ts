@@ -118,7 +118,7 @@ export async function waitForEvents(
 }
 
 /** The latest position of the workspace. */
-async function getPosition(ctx: Context): Promise<number> {
+export async function getPosition(ctx: Context): Promise<number> {
   return (await ctx.db.call<{ position: number }>('get_position', {}, ctx.actor)).position;
 }
 

@@ -141,7 +141,10 @@ as $$
 begin
   perform set_config('app.user_id', provision_user.user_id::text, true);
   perform set_config('app.tenant_id', provision_user.user_id::text, true);
-  insert into public.users (id, name, email) values (provision_user.user_id, provision_user.name, provision_user.email) on conflict do nothing;
+  -- Who was only named by imported events is known from now on as who vouches for them says.
+  insert into public.users as u (id, name, email) values (provision_user.user_id, provision_user.name, provision_user.email)
+    on conflict (id) do update set name = excluded.name, email = excluded.email
+    where not exists (select from public.memberships m where m.user_id = u.id);
   insert into public.tenants (id, name) values (provision_user.user_id, provision_user.name) on conflict do nothing;
   insert into app.positions (tenant_id) values (provision_user.user_id) on conflict do nothing;
   insert into public.memberships (tenant_id, user_id, role) values (provision_user.user_id, provision_user.user_id, 'owner') on conflict do nothing;

@@ -147,7 +147,7 @@ create function app.broken_event(tenant_id uuid)
   set search_path = ''
 as $$
   select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'version', c.version, 'wrong', case
-      when not c.links then 'prev_hash' when not c.hashes then 'hash' when not c.pays then 'payload' when not c.counts then 'version' else 'seq' end)
+      when not c.links then 'prev_hash' when not c.hashes then 'hash' when not c.pays then 'payload' when not c.counts then 'version' when not c.belongs then 'task_id' else 'seq' end)
   from (
     select e.seq, e.stream, e.version,
       e.prev_hash is not distinct from lag(e.hash) over (partition by e.project_id order by e.seq) as links,
@@ -155,9 +155,10 @@ as $$
       case when e.redacted_at is null then e.payload_hash = app.payload_hash(e.payload)
         else e.payload = app.blanked(e) and exists (select from public.events r where r.tenant_id = e.tenant_id and r.stream = 'event:' || e.id) end as pays,
       e.version = row_number() over (partition by e.stream order by e.version) as counts,
-      e.seq = row_number() over (order by e.seq) as follows
+      e.seq = row_number() over (order by e.seq) as follows,
+      not starts_with(e.stream, 'task:') or e.task_id is not distinct from app.stream_id(e.stream) as belongs
     from public.events e where e.tenant_id = broken_event.tenant_id) c
-  where not (c.links and c.hashes and c.pays and c.counts and c.follows) order by c.seq limit 1
+  where not (c.links and c.hashes and c.pays and c.counts and c.belongs and c.follows) order by c.seq limit 1
 $$;
 
 -- No chain shows that its last event is gone; the workspace's counter does.
@@ -301,7 +302,8 @@ begin
 end
 $$;
 
--- export_events(project?, after_seq, page_size) -> {events: [whole rows], next_seq?}, oldest first; without a project, the workspace.
+-- export_events(project?, after_seq, page_size) -> {events: [whole rows], users: [{id, name}], next_seq?}, oldest first, with those whom the
+-- events name; without a project, the workspace.
 create function public.export_events(project text default null, after_seq bigint default 0, page_size integer default 500, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -317,7 +319,9 @@ declare
 begin
   return jsonb_strip_nulls(jsonb_build_object(
     'next_seq', case when cardinality(v_found) = v_size then (v_found[v_size]).seq end))
-    || jsonb_build_object('events', (select coalesce(jsonb_agg(to_jsonb(v_found[i]) - 'tenant_id' order by i), '[]') from generate_series(1, cardinality(v_found)) i));
+    || jsonb_build_object('events', (select coalesce(jsonb_agg(to_jsonb(v_found[i]) - 'tenant_id' order by i), '[]') from generate_series(1, cardinality(v_found)) i),
+      'users', (select coalesce(jsonb_agg(jsonb_build_object('id', u.id, 'name', u.name) order by u.id), '[]') from public.users u
+        where u.id in (select (v_found[i]).user_id from generate_series(1, cardinality(v_found)) i)));
 end
 $$;
 
@@ -334,6 +338,7 @@ begin
   end if;
   if event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
       or event.hash <> app.event_hash(event)
+      or starts_with(event.stream, 'task:') and event.task_id is distinct from app.stream_id(event.stream)
       or exists (select from public.events e where e.tenant_id = event.tenant_id and e.id = event.id)
       or event.redacted_at is null and event.payload_hash <> app.payload_hash(event.payload)
       or event.redacted_at is not null and event.payload <> app.blanked(event) then
@@ -345,9 +350,24 @@ begin
 end
 $$;
 
--- import_events(events) -> {imported, skipped, position}. Events as export_events gave them, in order; versions and hashes stay, positions
--- follow on (and so are the same in an empty workspace). What is there already is skipped, so that an import can be resumed.
-create function public.import_events(events jsonb, actor jsonb)
+-- Those whom imported events name, so that each is called as where the events come from. Who has signed in here keeps their name.
+create function app.import_users(users jsonb)
+  returns void
+  language plpgsql
+  set search_path = ''
+as $$
+begin
+  if coalesce(jsonb_typeof(users), 'null') <> 'array' or jsonb_array_length(users) > 5000 or exists (select from jsonb_array_elements(users) u
+      where app.as_uuid(u ->> 'id') is null or not app.fits(coalesce(u -> 'name', 'null'), 'line', 200, null)) then
+    perform app.fail('invalid_input', 'users is a list of at most 5000, each with an id and a name of one line.', jsonb_build_object('field', 'users'));
+  end if;
+  insert into public.users (id, name) select distinct on (u ->> 'id') (u ->> 'id')::uuid, u ->> 'name' from jsonb_array_elements(users) u on conflict (id) do nothing;
+end
+$$;
+
+-- import_events(events, users?) -> {imported, skipped, position}. Events and users as export_events gave them, in order; versions and hashes
+-- stay, positions follow on (and so are the same in an empty workspace). What is there already is skipped, so that an import can be resumed.
+create function public.import_events(events jsonb, users jsonb default '[]', actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
@@ -365,6 +385,7 @@ begin
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 5000 then
     perform app.fail('invalid_input', 'events is a list of 1 to 5000 events.');
   end if;
+  perform app.import_users(users);
   select p.seq into v_seq from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
   for v_event in select r.* from jsonb_array_elements(events) with ordinality e (item, at)
       cross join lateral jsonb_populate_record(null::public.events, case jsonb_typeof(e.item) when 'object' then e.item else '{}' end) r order by e.at loop

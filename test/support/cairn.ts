@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
@@ -23,4 +23,10 @@ export function cairn(args: string[], { input, cwd, env }: Options = {}): Promis
   });
   child.stdin?.end(input);
   return new Promise((resolve) => child.once('close', (code) => resolve({ ...ran, code })));
+}
+
+/** Starts it, for a test that ends it on the way. */
+export function startCairn(args: string[]): { process: ChildProcess; exited: Promise<unknown> } {
+  const child = spawn(process.execPath, [CLI, ...args], { stdio: 'ignore' });
+  return { process: child, exited: new Promise((resolve) => child.once('close', resolve)) };
 }

@@ -1,0 +1,170 @@
+import type { Readable } from 'node:stream';
+import * as z from 'zod';
+import { DomainError } from '../errors.ts';
+import { VERSION } from '../version.ts';
+
+// A history as JSON Lines: a header; each event whole, oldest first; a user before the first event of theirs; and an end that says
+// what there was, so that a file that was cut is told from a whole one.
+
+const FORMAT_VERSION = 1;
+const LINE_BYTES_MAX = 8_388_608;
+const LINE_FEED = 0x0a;
+
+/** A whole event as the log keeps it. Only what tells one event from another line is looked at here; SQL checks the rest. */
+export const WholeEvent = z.looseObject({
+  seq: z.int().min(1),
+  id: z.uuid(),
+  stream: z.string(),
+  version: z.int().min(1),
+  event_type: z.string(),
+  payload: z.record(z.string(), z.unknown()),
+  hash: z.string(),
+});
+export type WholeEvent = z.infer<typeof WholeEvent>;
+
+const User = z.object({ id: z.guid(), name: z.string().min(1).max(200) });
+export type User = z.infer<typeof User>;
+
+const Header = z.looseObject({
+  format: z.literal('cairn-events'),
+  version: z.int().min(1),
+  project: z.string().nullish(),
+});
+type Header = z.infer<typeof Header>;
+const UserLine = z.object({ user: User });
+const EndLine = z.object({ end: z.object({ events: z.int().min(0), last_hash: z.string().nullable() }) });
+
+export type HistoryLine =
+  | { number: number; header: Header }
+  | { number: number; user: User }
+  | { number: number; event: WholeEvent; bytes: number };
+
+/** A page of events with the users whom they name. */
+export type HistoryPage = { events: WholeEvent[]; users: User[] };
+
+/** The lines of a history of one project, or of the workspace. */
+export async function* historyLines(
+  pages: AsyncIterable<HistoryPage>,
+  project: string | undefined,
+): AsyncGenerator<string> {
+  const named = new Set<string>();
+  let events = 0;
+  let last: WholeEvent | undefined;
+  const header = { format: 'cairn-events', version: FORMAT_VERSION, cairn: VERSION, project: project ?? null };
+  let lines = [JSON.stringify({ ...header, exported_at: new Date().toISOString() })];
+  for await (const page of pages) {
+    for (const user of page.users) {
+      if (named.has(user.id)) continue;
+      named.add(user.id);
+      lines.push(JSON.stringify({ user }));
+    }
+    for (const event of page.events) lines.push(JSON.stringify(event));
+    events += page.events.length;
+    last = page.events.at(-1) ?? last;
+    yield `${lines.join('\n')}\n`;
+    lines = [];
+  }
+  lines.push(JSON.stringify({ end: { events, last_hash: last?.hash ?? null } }));
+  yield `${lines.join('\n')}\n`;
+}
+
+/** What is in a history, line by line. Raises invalid_input where it was changed, cut or is something else. */
+export async function* readHistory(input: Readable): AsyncGenerator<HistoryLine> {
+  let number = 0;
+  let events = 0;
+  let last: WholeEvent | undefined;
+  let state: 'start' | 'inside' | 'over' = 'start';
+  for await (const bytes of readLines(input)) {
+    number++;
+    const text = bytes.toString().replace(/^\uFEFF/, '');
+    if (text.trim() === '') continue;
+    const value = parseLine(text, number);
+    if (state === 'over') throw damaged(`Line ${number} comes after the end.`);
+    if (state === 'start') {
+      yield { number, header: readHeader(value, number) };
+      state = 'inside';
+    } else if (isLine('end', value)) {
+      checkEnd(value, { number, events, last });
+      state = 'over';
+    } else if (isLine('user', value)) {
+      yield { number, user: readAs(UserLine, value, number).user };
+    } else {
+      last = readAs(WholeEvent, value, number);
+      events++;
+      yield { number, event: last, bytes: bytes.length };
+    }
+  }
+  if (state === 'start') throw new DomainError('invalid_input', 'The file is empty.', { hint: 'Export it again.' });
+  if (state === 'inside') {
+    throw damaged(
+      `The file was cut: after line ${number} its last line is missing, which says how many events there are.`,
+    );
+  }
+}
+
+function checkEnd(value: unknown, read: { number: number; events: number; last: WholeEvent | undefined }): void {
+  const { end } = readAs(EndLine, value, read.number);
+  if (end.events !== read.events || end.last_hash !== (read.last?.hash ?? null)) {
+    throw damaged(`The file should have ${end.events} events and end with another one; it has ${read.events}.`);
+  }
+}
+
+function isLine(kind: 'user' | 'end', value: unknown): boolean {
+  return typeof value === 'object' && value !== null && kind in value && !('seq' in value);
+}
+
+function parseLine(text: string, number: number): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw damaged(`Line ${number} is not JSON.`);
+  }
+}
+
+function readHeader(value: unknown, number: number): Header {
+  const header = Header.safeParse(value);
+  if (!header.success) {
+    throw new DomainError('invalid_input', `Line ${number} is not the header of exported events.`, {
+      hint: 'Import what `cairn export --all` wrote; its first line says "format":"cairn-events".',
+    });
+  }
+  if (header.data.version > FORMAT_VERSION) {
+    const message = `The file has format ${header.data.version}; this cairn reads ${FORMAT_VERSION}.`;
+    throw new DomainError('invalid_input', message, { hint: 'Update cairn (npm install -g cairn-mcp@latest).' });
+  }
+  return header.data;
+}
+
+function readAs<Schema extends z.ZodType>(schema: Schema, value: unknown, number: number): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw damaged(`Line ${number} is not an event: ${issue?.path.join('.')}: ${issue?.message}.`);
+}
+
+function damaged(message: string): DomainError {
+  return new DomainError('invalid_input', message, {
+    hint: 'The file was changed or is not whole. Export it again; an import goes on where it ended.',
+  });
+}
+
+/** Lines of a bounded length, whatever the file is. */
+async function* readLines(input: Readable): AsyncGenerator<Buffer> {
+  let rest: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of input as AsyncIterable<Buffer>) {
+    let from = 0;
+    for (let to = chunk.indexOf(LINE_FEED); to !== -1; to = chunk.indexOf(LINE_FEED, from)) {
+      yield Buffer.concat([...rest, chunk.subarray(from, to)]);
+      [rest, size, from] = [[], 0, to + 1];
+    }
+    rest.push(chunk.subarray(from));
+    size += chunk.length - from;
+    if (size > LINE_BYTES_MAX) {
+      throw new DomainError('payload_too_large', `A line is longer than ${LINE_BYTES_MAX} bytes.`, {
+        hint: 'Import what `cairn export --all` wrote.',
+      });
+    }
+  }
+  if (size > 0) yield Buffer.concat(rest);
+}
