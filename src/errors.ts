@@ -69,8 +69,8 @@ const UNAVAILABLE: Readonly<Record<string, string>> = Object.freeze({
   '57P03': 'The database is starting. Repeat the call in a moment.',
 });
 
-const UNREACHABLE = /^(08...|E[A-Z]+)$/;
-const UNREACHABLE_MESSAGE = /connection terminated|query read timeout|cannot use a pool/i;
+const UNREACHABLE = /^(08...|E[A-Z]+|EAI_[A-Z]+|ERR_(STREAM|SOCKET)_[A-Z_]+)$/;
+const UNREACHABLE_MESSAGE = /connection terminated|query read timeout|is not queryable|cannot use a pool/i;
 const UNREACHABLE_HINT = 'The database cannot be reached. Repeat the call with the same idempotency_key.';
 const EXHAUSTED_MESSAGE = /timeout exceeded when trying to connect/i;
 const EXHAUSTED_HINT = 'All connections of this server are busy. Repeat the call in a moment.';

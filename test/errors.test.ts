@@ -119,6 +119,8 @@ describe('an error of the database', () => {
     'ECONNREFUSED',
     'ECONNRESET',
     'ENOENT',
+    'EAI_AGAIN',
+    'ERR_STREAM_DESTROYED',
     '08006',
     '40001',
     '40P01',
@@ -132,6 +134,27 @@ describe('an error of the database', () => {
       code: 'unavailable',
       retryable: true,
       hint: expect.stringMatching(/[Rr]epeat/),
+    });
+  });
+
+  test('of a connection that broke before the query is unavailable', () => {
+    const error = new Error('Client has encountered a connection error and is not queryable');
+
+    expect(domainErrorFrom(error)).toMatchObject({ code: 'unavailable', retryable: true });
+  });
+
+  test.each([
+    '28P01',
+    '28000',
+    '3D000',
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  ])('with code %s is unavailable until a person changes the settings', (code) => {
+    expect(domainErrorFrom(databaseError({ code }))).toMatchObject({
+      code: 'unavailable',
+      retryable: false,
+      hint: expect.stringContaining('DATABASE_URL'),
     });
   });
 

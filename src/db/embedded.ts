@@ -135,10 +135,10 @@ async function connectIfRunning(paths: Layout): Promise<pg.Client | null> {
 async function start(paths: Layout, binaries: Binaries, log: Log): Promise<pg.Client> {
   const account = await prepareDataDir(paths.dataDir);
   return withLock(paths.lock, async () => {
-    // Someone else may have started it while we waited; or it is there and recovers from a crash.
-    const running = await connectIfRunning(paths);
+    // Someone else may have started it while we waited; or it is there and recovers from a crash, or is killed meanwhile.
+    const isGone = async () => (await findServer(paths)) === null;
+    const running = (await connectIfRunning(paths)) ?? ((await isGone()) ? null : await waitUntilReady(paths, isGone));
     if (running !== null) return running;
-    if ((await findServer(paths)) !== null) return waitUntilReady(paths, { hasExited: () => false, logStart: 0 });
 
     const started = performance.now();
     const ready = await prepareBinaries(binaries, account, paths.dataDir);

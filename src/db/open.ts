@@ -38,17 +38,12 @@ export async function openEngine(config: Config, log: Log, options: OpenOptions 
     db,
     isPooled: db.isPooled,
     async connect() {
-      const client = new pg.Client({
-        application_name: 'cairn',
-        connectionTimeoutMillis: CONNECT_MS_MAX,
-        ...connection,
-      });
-      client.on('error', (error) => log.debug({ err: error }, 'connection lost'));
       try {
-        await client.connect();
-        return client;
+        return await connect(connection, log);
       } catch (error) {
-        throw domainErrorFrom(error);
+        if (engine.revive === undefined || domainErrorFrom(error).code !== 'unavailable') throw domainErrorFrom(error);
+        await engine.revive();
+        return connect(connection, log).catch((again) => Promise.reject(domainErrorFrom(again)));
       }
     },
     async close() {
@@ -56,6 +51,13 @@ export async function openEngine(config: Config, log: Log, options: OpenOptions 
       await release();
     },
   };
+}
+
+async function connect(connection: pg.ClientConfig, log: Log): Promise<pg.Client> {
+  const client = new pg.Client({ application_name: 'cairn', connectionTimeoutMillis: CONNECT_MS_MAX, ...connection });
+  client.on('error', (error) => log.debug({ err: error }, 'connection lost'));
+  await client.connect();
+  return client;
 }
 
 /** Opens the database that the configuration names, with the schema of this program. */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 type ProcessState = {
@@ -15,6 +15,25 @@ export async function inspectProcess(pid: number): Promise<ProcessState | null> 
   if (process.platform === 'linux') return inspectOnLinux(pid);
   if (process.platform === 'win32') return { identity: '', command: '' };
   return inspectWithPs(pid);
+}
+
+/** The id of a living process that was started with these arguments, one after the other; null where the system does not tell. */
+export async function findProcess(...args: string[]): Promise<number | null> {
+  if (process.platform === 'win32') return null;
+  if (process.platform !== 'linux') return findWithPs(args.join(' '));
+  const wanted = `\0${args.join('\0')}\0`;
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  for (const pid of pids) {
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (command.includes(wanted)) return Number(pid);
+  }
+  return null;
+}
+
+async function findWithPs(args: string): Promise<number | null> {
+  const { stdout } = await promisify(execFile)('ps', ['-axo', 'pid=,command=']).catch(() => ({ stdout: '' }));
+  const line = stdout.split('\n').find((text) => text.trimEnd().endsWith(` ${args}`));
+  return line === undefined ? null : Number.parseInt(line, 10);
 }
 
 function exists(pid: number): boolean {

@@ -56,7 +56,11 @@ export function startFailed(output: string, cause: unknown): DomainError {
       cause,
     });
   }
-  const reason = /(?:FATAL|PANIC|error):\s+(.*)/.exec(output)?.[1] ?? output.trim().split('\n').at(-1) ?? '';
+  // What it told others meanwhile is not the reason.
+  const reason =
+    /(?:FATAL|PANIC|error):\s+(?!the database system is )(.*)/.exec(output)?.[1] ??
+    output.trim().split('\n').at(-1) ??
+    '';
   return new DomainError('unavailable', `The embedded database could not start: ${reason || String(cause)}`, {
     hint: 'See server.log in the data directory, or set DATABASE_URL to another PostgreSQL.',
     cause,

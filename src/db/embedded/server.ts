@@ -6,7 +6,7 @@ import pg from 'pg';
 import type { Account } from './account.ts';
 import { type Binaries, executable } from './binaries.ts';
 import { DATABASE, type Layout, SUPERUSER } from './cluster.ts';
-import { inspectProcess } from './process.ts';
+import { findProcess, inspectProcess } from './process.ts';
 import { run, spawnOptions, startFailed } from './run.ts';
 
 /** How to reach the server; what `pg` needs. */
@@ -16,6 +16,7 @@ export type Connection = { host: string; port: number; user: string; database: s
 const START_MS_MAX = 90_000;
 const STOP_MS_MAX = 30_000;
 const POLL_MS = 10;
+const ORPHAN_POLL_MS = 100;
 const LOG_BYTES_MAX = 1_000_000;
 
 type Postmaster = { pid: number; host: string; port: number };
@@ -55,65 +56,89 @@ export async function connect(connection: Connection, name = 'cairn'): Promise<p
 /** The process id of the living server of this cluster; null when there is none, whatever `postmaster.pid` says. */
 export async function findServer(paths: Layout): Promise<number | null> {
   const postmaster = await readPostmaster(paths);
-  if (postmaster === null) return null;
-  const found = await inspectProcess(postmaster.pid);
-  if (found === null) return null;
-  // After a reboot or in a new container the number may belong to anything. Not every system shows such a path as it is.
-  const name = process.platform === 'linux' || /^[ -~]*$/.test(paths.cluster) ? paths.cluster : 'postgres';
-  const isOurs = found.command === '' || found.command.includes(name);
-  return isOurs ? postmaster.pid : null;
+  // One whose starter was killed may have written nothing yet.
+  if (postmaster === null || !(await isServer(postmaster.pid, paths))) return findProcess('-D', paths.cluster);
+  return postmaster.pid;
+}
+
+/** After a reboot or in a new container the number may belong to anything. */
+async function isServer(pid: number, { cluster }: Layout): Promise<boolean> {
+  const found = await inspectProcess(pid);
+  // Not every system shows such a path as it is.
+  const name = process.platform === 'linux' || /^[ -~]*$/.test(cluster) ? cluster : 'postgres';
+  return found !== null && (found.command === '' || found.command.includes(name));
 }
 
 /** Starts the server and waits until it answers. The caller holds the lock. */
 export async function startServer(paths: Layout, binaries: Binaries, account: Account | null): Promise<pg.Client> {
+  const deadline = performance.now() + START_MS_MAX;
+  for (;;) {
+    try {
+      return await launch(paths, binaries, account);
+    } catch (error) {
+      // The sessions of a server that was killed end when they next look up; until then no other may start.
+      const orphaned = /shared memory block .* is still in use/.test(String((error as Error).message));
+      if (!orphaned || performance.now() > deadline) throw error;
+      await sleep(ORPHAN_POLL_MS);
+    }
+  }
+}
+
+async function launch(paths: Layout, binaries: Binaries, account: Account | null): Promise<pg.Client> {
   await disownStaleLock(paths);
   const log = await openLog(paths, account);
   const { size: logStart } = await log.stat();
   try {
-    if (process.platform === 'win32') {
-      // pg_ctl drops an administrator's rights, which the server refuses to run with.
-      await run(executable(binaries, 'pg_ctl'), ['start', '-D', paths.cluster, '-l', paths.log, '-W', '-s'], account);
-      return await waitUntilReady(paths, { hasExited: () => false, logStart });
-    }
-    const child = spawn(executable(binaries, 'postgres'), ['-D', paths.cluster], {
-      ...spawnOptions(account),
-      // A session of its own: a signal to our terminal's group must not reach it.
-      detached: true,
-      stdio: ['ignore', log.fd, log.fd],
-    });
-    let exited = false;
-    child.once('error', () => {
-      exited = true;
-    });
-    child.once('exit', () => {
-      exited = true;
-    });
-    child.unref();
-    return await waitUntilReady(paths, { hasExited: () => exited, logStart });
+    const isGone = await spawnServer(paths, { binaries, account, output: log.fd });
+    const client = await waitUntilReady(paths, isGone);
+    if (client !== null) return client;
+    const output = (await readFile(paths.log, 'utf8').catch(() => '')).slice(logStart);
+    throw startFailed(output, 'it ended at once');
   } finally {
     await log.close();
   }
 }
 
-/** Connects as soon as the server answers, or says why it never will. */
-export async function waitUntilReady(
-  paths: Layout,
-  server: { hasExited: () => boolean; logStart: number },
-): Promise<pg.Client> {
+type How = { binaries: Binaries; account: Account | null; output: number };
+
+/** Answers with a way to tell that the server is gone again. */
+async function spawnServer(paths: Layout, { binaries, account, output }: How): Promise<() => Promise<boolean>> {
+  if (process.platform === 'win32') {
+    // pg_ctl drops an administrator's rights, which the server refuses to run with.
+    await run(executable(binaries, 'pg_ctl'), ['start', '-D', paths.cluster, '-l', paths.log, '-W', '-s'], account);
+    return async () => false;
+  }
+  const child = spawn(executable(binaries, 'postgres'), ['-D', paths.cluster], {
+    ...spawnOptions(account),
+    // A session of its own: a signal to our terminal's group must not reach it.
+    detached: true,
+    stdio: ['ignore', output, output],
+  });
+  let exited = false;
+  child.once('error', () => {
+    exited = true;
+  });
+  child.once('exit', () => {
+    exited = true;
+  });
+  child.unref();
+  return async () => exited;
+}
+
+/** Connects as soon as the server answers; null when it is gone before that. */
+export async function waitUntilReady(paths: Layout, isGone: () => Promise<boolean>): Promise<pg.Client | null> {
   const deadline = performance.now() + START_MS_MAX;
   for (;;) {
     // Read before the attempt: the last attempt comes after the exit.
-    const hasExited = server.hasExited();
+    const gone = await isGone();
     const connection = await currentConnection(paths);
     try {
       if (connection !== null) return await connectCreating(connection);
     } catch (error) {
       if (!isNotReady(error)) throw error;
     }
-    if (hasExited || performance.now() > deadline) {
-      const output = (await readFile(paths.log, 'utf8').catch(() => '')).slice(server.logStart);
-      throw startFailed(output, hasExited ? 'it exited' : 'it does not answer');
-    }
+    if (gone) return null;
+    if (performance.now() > deadline) throw startFailed('', 'it does not answer');
     await sleep(POLL_MS);
   }
 }
@@ -128,6 +153,9 @@ async function connectCreating(connection: Connection): Promise<pg.Client> {
   const client = await connect({ ...connection, database: 'postgres' });
   try {
     await client.query(`create database ${DATABASE}`);
+  } catch (error) {
+    // Whoever began it was killed, and the server ended it alone.
+    if (!['42P04', '23505'].includes((error as { code?: string }).code ?? '')) throw error;
   } finally {
     await client.end();
   }
@@ -151,7 +179,7 @@ export async function stopServer(paths: Layout, binaries: Binaries): Promise<boo
   }
   process.kill(pid, 'SIGINT');
   const deadline = performance.now() + STOP_MS_MAX;
-  while ((await findServer(paths)) === pid) {
+  while ((await inspectProcess(pid)) !== null) {
     if (performance.now() > deadline) throw startFailed('', `process ${pid} does not stop`);
     await sleep(POLL_MS);
   }

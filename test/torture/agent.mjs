@@ -1,0 +1,140 @@
+// An agent as clients run it: an MCP client over stdio whose server process may be killed at any moment. It replaces the
+// process, repeats the call with its idempotency key, and writes down what was acknowledged.
+import { randomUUID } from 'node:crypto';
+import { execPath } from 'node:process';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Client } from '@modelcontextprotocol/client';
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+
+// Past this a call would need a person.
+const ANSWER_MS_MAX = 60_000;
+const RETRY_PAUSE_MS = 20;
+
+/** @typedef {{ marker: string, tool: string, count: number, acknowledged: boolean, held?: { ref: string, lock_token: number } }} Entry What a command says in the log, how many events say it, and whether the agent was told. */
+/** @typedef {{ commands: number, reads: number, retries: number, processes: number, slowestMs: number }} Tally */
+/** @typedef {{ answered: Promise<void>, process(): number | null, work(): Promise<void>, leave(): Promise<void>, entries: Entry[], tally: Tally }} Agent */
+
+/** @param {{ dataDir: string, name: string, isOver: () => boolean }} options @returns {Agent} */
+export function startAgent({ dataDir, name, isOver }) {
+  /** @type {Entry[]} */
+  const entries = [];
+  const tally = { commands: 0, reads: 0, retries: 0, processes: 0, slowestMs: 0 };
+  /** @type {{ client: Client, transport: StdioClientTransport } | null} */
+  let connection = null;
+  /** @type {() => void} */
+  let answer = () => {};
+  /** @type {Promise<void>} */
+  const answered = new Promise((resolve) => {
+    answer = resolve;
+  });
+
+  async function connect() {
+    const args = [
+      CLI,
+      '--data-dir',
+      dataDir,
+      '--project',
+      'web',
+      '--agent',
+      name,
+      '--toolsets',
+      'all',
+      '--log-level',
+      'fatal',
+    ];
+    const transport = new StdioClientTransport({ command: execPath, args, stderr: 'inherit' });
+    const client = new Client({ name: 'torture', version: '1.0.0' }, { versionNegotiation: { mode: 'legacy' } });
+    connection = { client, transport };
+    tally.processes += 1;
+    await client.connect(transport);
+    return client;
+  }
+
+  /** Until it is answered: by another process if this one is gone. @param {string} tool @param {Record<string, unknown>} input */
+  async function call(tool, input) {
+    const started = performance.now();
+    for (;;) {
+      /** @type {unknown} */
+      let reason;
+      try {
+        const client = connection?.client ?? (await connect());
+        const { content, structuredContent, isError } = await client.callTool({ name: tool, arguments: input });
+        if (isError !== true) {
+          tally.slowestMs = Math.max(tally.slowestMs, performance.now() - started);
+          return /** @type {Record<string, any>} */ (structuredContent);
+        }
+        const [block] = content;
+        reason = block?.type === 'text' ? block.text : '';
+        if (!String(reason).startsWith('unavailable: ')) throw new Error(`${name}, ${tool}: ${reason}`);
+      } catch (error) {
+        // A process that was killed; anything else is a failure of its own.
+        if (error instanceof Error && error.message.startsWith(`${name}, `)) throw error;
+        reason = error;
+        await connection?.client.close().catch(() => {});
+        connection = null;
+      }
+      if (performance.now() - started > ANSWER_MS_MAX)
+        throw new Error(`${name}: no answer to ${tool} in time: ${reason}`);
+      tally.retries += 1;
+      await pause(RETRY_PAUSE_MS);
+    }
+  }
+
+  /** @param {string} tool @param {number} count @param {(marker: string) => Record<string, unknown>} inputOf */
+  async function command(tool, count, inputOf) {
+    const marker = `${tool} ${randomUUID()}`;
+    /** @type {Entry} */
+    const entry = { marker, tool, count, acknowledged: false };
+    entries.push(entry);
+    const answer = await call(tool, { ...inputOf(marker), idempotency_key: marker });
+    entry.acknowledged = true;
+    tally.commands += 1;
+    return { entry, answer };
+  }
+
+  /** @param {string} tool @param {Record<string, unknown>} [input] */
+  async function read(tool, input = {}) {
+    await call(tool, input);
+    tally.reads += 1;
+  }
+
+  async function turn() {
+    const { answer } = await command('create_tasks', 2, (marker) => ({
+      tasks: [{ title: marker }, { title: marker, priority: 'high' }],
+    }));
+    await read('get_task', { task: answer.tasks[0].ref });
+    await command('record_event', 1, (text) => ({ text }));
+    const claimed = await command('claim_task', 1, () => ({}));
+    const { task } = claimed.answer;
+    if (task === undefined) {
+      // There was nothing ready, so nothing was recorded.
+      claimed.entry.count = 0;
+      return;
+    }
+    claimed.entry.held = { ref: task.ref, lock_token: task.lock_token };
+    await read('list_tasks');
+    await command('complete_task', 1, (summary) => ({ task: task.ref, lock_token: task.lock_token, summary }));
+    await read('resume_project');
+    await command('save_checkpoint', 1, (label) => ({ label, summary: 'So far.' }));
+    await read('search', { query: 'create' });
+  }
+
+  return {
+    answered,
+    entries,
+    tally,
+    process: () => connection?.transport.pid ?? null,
+    async work() {
+      // All of them ask for it, with one key: one makes it.
+      await call('create_project', { slug: 'web', name: 'Web', idempotency_key: 'web' });
+      answer();
+      while (!isOver()) await turn();
+    },
+    async leave() {
+      await connection?.client.close();
+    },
+  };
+}
