@@ -7,6 +7,7 @@ import { type Config, isLoopback } from '../config.ts';
 import type { Database } from '../db/database.ts';
 import { DomainError, domainErrorFrom, ERROR_CODES } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { CONFORMANCE } from './conformance/fixtures.ts';
 import { BodyTooLarge } from './http/body.ts';
 import { createDoors } from './http/doors.ts';
 import { type Exchange, Exchanges } from './http/exchange.ts';
@@ -39,7 +40,12 @@ const KEEP_ALIVE_MS = 75_000;
 const STREAM_END_MS_MAX = 1_000;
 
 /** Beyond this machine nobody is served who has not proved who they are. */
-export function refuseOpenDoor({ host, auth, publicUrl }: Config): void {
+export function refuseOpenDoor({ host, auth, publicUrl, toolsets }: Config): void {
+  if (auth && toolsets.includes(CONFORMANCE)) {
+    throw new DomainError('invalid_input', 'The toolset conformance is for tests of the protocol, not for users.', {
+      hint: 'Take it out of --toolsets, or --auth away.',
+    });
+  }
   const isLocal = isLoopback(host) && (publicUrl === undefined || isLoopback(new URL(publicUrl).hostname));
   if (auth || isLocal) return;
   throw new DomainError('invalid_input', 'Without authorization Cairn serves this machine alone.', {

@@ -9,6 +9,7 @@ import { domainErrorFrom, type ErrorCode } from '../errors.ts';
 import { type JsonSchema, jsonSchemas } from '../tools/json-schema.ts';
 import { renderError } from '../tools/render.ts';
 import { callTool, type Tool } from '../tools/tool.ts';
+import type { Fixtures } from './conformance/fixtures.ts';
 import { INSTRUCTIONS } from './instructions.ts';
 import { addPrompts } from './prompts.ts';
 import { addResources } from './resources.ts';
@@ -21,6 +22,8 @@ export type Surface = {
   tools: readonly Tool[];
   /** Who makes a request; without one, who is connected. */
   contextOf(server: McpServer, request?: ServerContext): Promise<Context>;
+  /** What the conformance suite calls, where it is to be run. */
+  fixtures?: Fixtures | undefined;
   /** Told of each call when it is over. */
   observe?(call: { tool: string; outcome: 'ok' | ErrorCode; ms: number }): void;
 };
@@ -32,6 +35,7 @@ export function createMcpServer(surface: Surface): McpServer {
   addResources(server, surface);
   addSubscriptions(server, surface);
   addPrompts(server, surface);
+  surface.fixtures?.add(server);
   return server;
 }
 
@@ -48,6 +52,7 @@ function emptyServer(surface: Surface): McpServer {
   return new McpServer(
     { name: 'cairn', title: 'Cairn', version: surface.version },
     {
+      ...surface.fixtures?.options,
       instructions: INSTRUCTIONS,
       // The lists are settled when the process starts.
       capabilities: {

@@ -5,6 +5,7 @@ import { mayUse, type Scope } from '../../context.ts';
 import type { Database } from '../../db/database.ts';
 import type { Log } from '../../log.ts';
 import { selectTools } from '../../tools/catalog.ts';
+import { CONFORMANCE, createFixtures } from '../conformance/fixtures.ts';
 import { createMcpServer, createRequestServer, type Surface } from '../mcp.ts';
 import { takeBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
@@ -32,10 +33,12 @@ type Asked = { principal: Principal; exchange: Exchange; body: unknown };
 
 /** `/mcp`: each request of the 2026-07-28 protocol on its own, those of the 2025 protocols in their session. */
 export function createMcpEndpoint({ config, log, db, access, limits, observe }: Parts) {
-  const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
+  const toolsets = config.toolsets.filter((name) => name !== CONFORMANCE);
+  const tools = selectTools(toolsets, { readOnly: config.readOnly });
+  const fixtures = toolsets.length < config.toolsets.length ? createFixtures() : undefined;
   const scopes = new Map(tools.map((tool) => [tool.name, tool.scope]));
   const leaving = new AbortController();
-  const surfaceOf = createSurfaces({ config, log, db, observe, tools, leaving: leaving.signal });
+  const surfaceOf = createSurfaces({ config, log, db, observe, tools, fixtures, leaving: leaving.signal });
   const sessions = createSessions((principal, id) => createMcpServer(surfaceOf(principal, id)), { ...limits, log });
   const stateless = createMcpHandler(
     ({ authInfo, requestInfo }) => {

@@ -27,6 +27,7 @@ type Parts = {
   log: Log;
   db: Database;
   tools: readonly Tool[];
+  fixtures: Surface['fixtures'];
   observe: NonNullable<Surface['observe']>;
   /** Aborts when the server stops: what waits, ends. */
   leaving: AbortSignal;
@@ -36,7 +37,7 @@ type Parts = {
  * Makes what is served to a principal over a connection: a session, or where there is none all that its grant does.
  * An agent is called what the header Cairn-Agent says, else after its client and the connection.
  */
-export function createSurfaces({ config, log, db, observe, tools, leaving }: Parts) {
+export function createSurfaces({ config, log, db, observe, tools, fixtures, leaving }: Parts) {
   return (connected: Principal, connection: string): Surface => {
     const suffix = createHash('sha256').update(connection).digest('hex').slice(0, 4);
 
@@ -57,6 +58,6 @@ export function createSurfaces({ config, log, db, observe, tools, leaving }: Par
         },
       };
     }
-    return { version: VERSION, tools, contextOf, observe };
+    return { version: VERSION, tools, contextOf, observe, fixtures };
   };
 }
