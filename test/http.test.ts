@@ -1,8 +1,8 @@
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { connect as connectSocket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Agent, CLIENT_KINDS, type ClientKind, connectTo } from './support/client.ts';
 import { type LocalWorld, openLocalWorld } from './support/local-world.ts';
+import { ACCEPT, type Asked, callOf, INITIALIZE, sendRaw } from './support/raw-http.ts';
 import { type Serving, startServing } from './support/serve.ts';
 
 let world: LocalWorld;
@@ -19,58 +19,7 @@ afterAll(async () => {
   await world?.close();
 });
 
-type Reply = { status: number; headers: IncomingHttpHeaders; text: string };
-
-/** A request as it is, with headers that `fetch` would not send. */
-function send(
-  path: string,
-  { method = 'GET', headers = {}, body }: { method?: string; headers?: Record<string, string>; body?: string | Buffer },
-): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    const sent = httpRequest(new URL(path, serving.url), { method, headers, agent: false }, (response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk) => {
-        text += chunk;
-      });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
-    });
-    sent.on('error', reject);
-    sent.end(body);
-  });
-}
-
-const ACCEPT = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' };
-const META = {
-  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-  'io.modelcontextprotocol/clientCapabilities': {},
-  'io.modelcontextprotocol/clientInfo': { name: 'raw', version: '1' },
-};
-
-/** A call of the 2026-07-28 protocol, as its client writes it. */
-function callOf(name: string, args: object = {}) {
-  return {
-    method: 'POST',
-    headers: { ...ACCEPT, 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': name },
-    body: JSON.stringify({
-      jsonrpc: '2.0',
-      id: 1,
-      method: 'tools/call',
-      params: { name, arguments: args, _meta: META },
-    }),
-  };
-}
-
-const INITIALIZE = {
-  method: 'POST',
-  headers: ACCEPT,
-  body: JSON.stringify({
-    jsonrpc: '2.0',
-    id: 1,
-    method: 'initialize',
-    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } },
-  }),
-};
+const send = (path: string, asked: Asked) => sendRaw(new URL(path, serving.url), asked);
 
 describe.each(CLIENT_KINDS)('over HTTP, the %s', (kind: ClientKind) => {
   const slug = `h${CLIENT_KINDS.indexOf(kind) + 1}`;
