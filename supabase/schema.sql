@@ -17,6 +17,101 @@ create type app.applied as (
 
 -- Tables
 
+create table app.auth_attempts (
+  tenant_id uuid not null,
+  bucket text not null,
+  count integer not null,
+  ends_at timestamp with time zone not null,
+  constraint auth_attempts_pkey PRIMARY KEY (tenant_id, bucket),
+  constraint auth_attempts_bucket_check CHECK (((char_length(bucket) >= 1) AND (char_length(bucket) <= 400)))
+);
+alter table app.auth_attempts enable row level security;
+alter table app.auth_attempts force row level security;
+create policy door on app.auth_attempts for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy expired on app.auth_attempts for delete to cairn_keeper using ((ends_at < now()));
+
+create table app.auth_events (
+  tenant_id uuid not null,
+  id uuid default app.uuid_v7() not null,
+  at timestamp with time zone not null,
+  type text not null,
+  user_id uuid,
+  client_id text,
+  subject_id uuid,
+  ip inet,
+  data jsonb default '{}'::jsonb not null,
+  constraint auth_events_pkey PRIMARY KEY (tenant_id, id),
+  constraint auth_events_data_check CHECK ((pg_column_size(data) <= 4096)),
+  constraint auth_events_type_check CHECK ((type ~ '^[a-z]+\.[a-z_]+$'::text))
+);
+CREATE INDEX idx_auth_events_subject_id ON app.auth_events USING btree (tenant_id, subject_id, at) WHERE (subject_id IS NOT NULL);
+alter table app.auth_events enable row level security;
+alter table app.auth_events force row level security;
+create policy door on app.auth_events for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+create table app.auth_sessions (
+  tenant_id uuid not null,
+  session_hash text not null,
+  user_id uuid not null,
+  amr text[] not null,
+  auth_at timestamp with time zone not null,
+  last_seen_at timestamp with time zone not null,
+  idle_seconds integer not null,
+  expires_at timestamp with time zone not null,
+  created_ip inet,
+  constraint auth_sessions_pkey PRIMARY KEY (tenant_id, session_hash),
+  constraint auth_sessions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint auth_sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
+  constraint auth_sessions_idle_seconds_check CHECK (((idle_seconds >= 60) AND (idle_seconds <= 604800))),
+  constraint auth_sessions_session_hash_check CHECK ((session_hash ~ '^[0-9a-f]{64}$'::text))
+);
+CREATE UNIQUE INDEX idx_auth_sessions_session_hash ON app.auth_sessions USING btree (session_hash);
+alter table app.auth_sessions enable row level security;
+alter table app.auth_sessions force row level security;
+create policy door on app.auth_sessions for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy expired on app.auth_sessions for delete to cairn_keeper using ((expires_at < now()));
+create policy presented on app.auth_sessions for select to cairn_owner using ((session_hash = ( SELECT app.presented() AS presented)));
+
+create table app.authorization_requests (
+  tenant_id uuid not null,
+  request_hash text not null,
+  txn_hash text not null,
+  client_id text not null,
+  redirect_uri text not null,
+  scope text not null,
+  resource text not null,
+  state text,
+  code_challenge text not null,
+  user_id uuid,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint authorization_requests_pkey PRIMARY KEY (tenant_id, request_hash),
+  constraint authorization_requests_code_challenge_check CHECK (((char_length(code_challenge) >= 43) AND (char_length(code_challenge) <= 128))),
+  constraint authorization_requests_redirect_uri_check CHECK ((char_length(redirect_uri) <= 2000)),
+  constraint authorization_requests_request_hash_check CHECK ((request_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint authorization_requests_state_check CHECK ((char_length(state) <= 2000)),
+  constraint authorization_requests_txn_hash_check CHECK ((txn_hash ~ '^[0-9a-f]{64}$'::text))
+);
+CREATE INDEX idx_authorization_requests_expires_at ON app.authorization_requests USING btree (expires_at);
+alter table app.authorization_requests enable row level security;
+alter table app.authorization_requests force row level security;
+create policy door on app.authorization_requests for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy expired on app.authorization_requests for delete to cairn_keeper using ((expires_at < now()));
+
+create table app.client_blocks (
+  tenant_id uuid not null,
+  client_id text not null,
+  blocked_by uuid not null,
+  created_at timestamp with time zone default now() not null,
+  constraint client_blocks_pkey PRIMARY KEY (tenant_id, client_id),
+  constraint client_blocks_blocked_by_fkey FOREIGN KEY (blocked_by) REFERENCES public.users(id),
+  constraint client_blocks_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint client_blocks_client_id_check CHECK ((char_length(client_id) <= 500))
+);
+alter table app.client_blocks enable row level security;
+alter table app.client_blocks force row level security;
+create policy door on app.client_blocks for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
 create table app.event_fields (
   event_type text not null,
   field text not null,
@@ -55,6 +150,163 @@ CREATE INDEX idx_idempotency_keys_created_at ON app.idempotency_keys USING btree
 alter table app.idempotency_keys enable row level security;
 alter table app.idempotency_keys force row level security;
 create policy door on app.idempotency_keys for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+create table app.invitations (
+  tenant_id uuid not null,
+  id uuid not null,
+  invitation_hash text not null,
+  email text,
+  role text not null,
+  invited_by uuid not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  accepted_by uuid,
+  accepted_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint invitations_pkey PRIMARY KEY (tenant_id, id),
+  constraint invitations_accepted_by_fkey FOREIGN KEY (accepted_by) REFERENCES public.users(id),
+  constraint invitations_invited_by_fkey FOREIGN KEY (invited_by) REFERENCES public.users(id),
+  constraint invitations_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint invitations_email_check CHECK ((char_length(email) <= 320)),
+  constraint invitations_invitation_hash_check CHECK ((invitation_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint invitations_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text, 'viewer'::text])))
+);
+CREATE UNIQUE INDEX idx_invitations_invitation_hash ON app.invitations USING btree (invitation_hash);
+alter table app.invitations enable row level security;
+alter table app.invitations force row level security;
+create policy door on app.invitations for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy expired on app.invitations for delete to cairn_keeper using ((expires_at < (now() - '90 days'::interval)));
+create policy presented on app.invitations for select to cairn_owner using ((invitation_hash = ( SELECT app.presented() AS presented)));
+
+create table app.login_codes (
+  tenant_id uuid not null,
+  code_hash text not null,
+  user_id uuid not null,
+  expires_at timestamp with time zone not null,
+  constraint login_codes_pkey PRIMARY KEY (tenant_id, code_hash),
+  constraint login_codes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint login_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
+  constraint login_codes_code_hash_check CHECK ((code_hash ~ '^[0-9a-f]{64}$'::text))
+);
+CREATE UNIQUE INDEX idx_login_codes_code_hash ON app.login_codes USING btree (code_hash);
+alter table app.login_codes enable row level security;
+alter table app.login_codes force row level security;
+create policy door on app.login_codes for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy expired on app.login_codes for delete to cairn_keeper using ((expires_at < now()));
+create policy presented on app.login_codes for select to cairn_owner using ((code_hash = ( SELECT app.presented() AS presented)));
+
+create table app.login_states (
+  tenant_id uuid not null,
+  state_hash text not null,
+  txn_hash text not null,
+  provider text not null,
+  next text not null,
+  expires_at timestamp with time zone not null,
+  constraint login_states_pkey PRIMARY KEY (tenant_id, state_hash),
+  constraint login_states_next_check CHECK ((char_length(next) <= 2000)),
+  constraint login_states_provider_check CHECK ((char_length(provider) <= 100)),
+  constraint login_states_state_hash_check CHECK ((state_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint login_states_txn_hash_check CHECK ((txn_hash ~ '^[0-9a-f]{64}$'::text))
+);
+alter table app.login_states enable row level security;
+alter table app.login_states force row level security;
+create policy door on app.login_states for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy expired on app.login_states for delete to cairn_keeper using ((expires_at < now()));
+
+create table app.oauth_clients (
+  tenant_id uuid not null,
+  client_id text not null,
+  kind text not null,
+  client_name text not null,
+  client_uri text,
+  redirect_uris text[] not null,
+  token_endpoint_auth_method text default 'none'::text not null,
+  client_secret_hash text,
+  application_type text,
+  created_ip inet,
+  created_at timestamp with time zone default now() not null,
+  fetched_at timestamp with time zone,
+  fresh_until timestamp with time zone,
+  authorized_at timestamp with time zone,
+  last_used_at timestamp with time zone,
+  constraint oauth_clients_pkey PRIMARY KEY (tenant_id, client_id),
+  constraint oauth_clients_application_type_check CHECK ((application_type = ANY (ARRAY['web'::text, 'native'::text]))),
+  constraint oauth_clients_check CHECK (((token_endpoint_auth_method = 'none'::text) = (client_secret_hash IS NULL))),
+  constraint oauth_clients_client_id_check CHECK (((char_length(client_id) >= 1) AND (char_length(client_id) <= 500))),
+  constraint oauth_clients_client_name_check CHECK (((char_length(client_name) >= 1) AND (char_length(client_name) <= 100))),
+  constraint oauth_clients_client_secret_hash_check CHECK ((client_secret_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint oauth_clients_client_uri_check CHECK ((char_length(client_uri) <= 500)),
+  constraint oauth_clients_kind_check CHECK ((kind = ANY (ARRAY['static'::text, 'dcr'::text, 'cimd'::text]))),
+  constraint oauth_clients_redirect_uris_check CHECK (((cardinality(redirect_uris) >= 1) AND (cardinality(redirect_uris) <= 20))),
+  constraint oauth_clients_token_endpoint_auth_method_check CHECK ((token_endpoint_auth_method = ANY (ARRAY['none'::text, 'client_secret_basic'::text, 'client_secret_post'::text])))
+);
+CREATE UNIQUE INDEX idx_oauth_clients_client_id ON app.oauth_clients USING btree (client_id);
+alter table app.oauth_clients enable row level security;
+alter table app.oauth_clients force row level security;
+create policy door on app.oauth_clients for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy everybody on app.oauth_clients for select to cairn_owner using (true);
+create policy expired on app.oauth_clients for delete to cairn_keeper using (((kind <> 'static'::text) AND (((authorized_at IS NULL) AND (created_at < (now() - '1 day'::interval))) OR (COALESCE(last_used_at, created_at) < (now() - '180 days'::interval)))));
+
+create table app.oauth_codes (
+  tenant_id uuid not null,
+  code_hash text not null,
+  grant_id uuid not null,
+  redirect_uri text not null,
+  code_challenge text not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint oauth_codes_pkey PRIMARY KEY (tenant_id, code_hash),
+  constraint oauth_codes_tenant_id_grant_id_fkey FOREIGN KEY (tenant_id, grant_id) REFERENCES app.oauth_grants(tenant_id, id) ON DELETE CASCADE,
+  constraint oauth_codes_code_hash_check CHECK ((code_hash ~ '^[0-9a-f]{64}$'::text))
+);
+CREATE UNIQUE INDEX idx_oauth_codes_code_hash ON app.oauth_codes USING btree (code_hash);
+alter table app.oauth_codes enable row level security;
+alter table app.oauth_codes force row level security;
+create policy door on app.oauth_codes for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy expired on app.oauth_codes for delete to cairn_keeper using ((expires_at < (now() - '1 day'::interval)));
+create policy presented on app.oauth_codes for select to cairn_owner using ((code_hash = ( SELECT app.presented() AS presented)));
+
+create table app.oauth_grants (
+  tenant_id uuid not null,
+  id uuid not null,
+  user_id uuid not null,
+  client_id text not null,
+  client_name text not null,
+  client_kind text not null,
+  redirect_host text not null,
+  resource text not null,
+  scope text not null,
+  created_ip inet,
+  created_at timestamp with time zone not null,
+  last_used_at timestamp with time zone,
+  last_used_ip inet,
+  expires_at timestamp with time zone not null,
+  revoked_at timestamp with time zone,
+  revoked_reason text,
+  constraint oauth_grants_pkey PRIMARY KEY (tenant_id, id),
+  constraint oauth_grants_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint oauth_grants_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
+  constraint oauth_grants_revoked_reason_check CHECK ((char_length(revoked_reason) <= 200))
+);
+CREATE INDEX idx_oauth_grants_client_id ON app.oauth_grants USING btree (client_id) WHERE (revoked_at IS NULL);
+CREATE INDEX idx_oauth_grants_user_id ON app.oauth_grants USING btree (tenant_id, user_id) WHERE (revoked_at IS NULL);
+alter table app.oauth_grants enable row level security;
+alter table app.oauth_grants force row level security;
+create policy door on app.oauth_grants for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+create table app.passwords (
+  tenant_id uuid not null,
+  user_id uuid not null,
+  password_hash text not null,
+  updated_at timestamp with time zone not null,
+  constraint passwords_pkey PRIMARY KEY (tenant_id, user_id),
+  constraint passwords_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint passwords_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
+  constraint passwords_password_hash_check CHECK (((char_length(password_hash) >= 20) AND (char_length(password_hash) <= 500)))
+);
+alter table app.passwords enable row level security;
+alter table app.passwords force row level security;
+create policy door on app.passwords for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
 
 create table app.positions (
   tenant_id uuid not null,
@@ -131,6 +383,28 @@ create table app.task_moves (
 alter table app.task_moves enable row level security;
 alter table app.task_moves force row level security;
 create policy read on app.task_moves for select to cairn_keeper, cairn_owner using (true);
+
+create table app.user_identities (
+  tenant_id uuid not null,
+  issuer text not null,
+  subject text not null,
+  user_id uuid not null,
+  email text,
+  email_verified boolean default false not null,
+  created_at timestamp with time zone not null,
+  last_login_at timestamp with time zone not null,
+  constraint user_identities_pkey PRIMARY KEY (tenant_id, issuer, subject),
+  constraint user_identities_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
+  constraint user_identities_email_check CHECK ((char_length(email) <= 320)),
+  constraint user_identities_issuer_check CHECK (((char_length(issuer) >= 1) AND (char_length(issuer) <= 500))),
+  constraint user_identities_subject_check CHECK (((char_length(subject) >= 1) AND (char_length(subject) <= 500)))
+);
+CREATE INDEX idx_user_identities_email ON app.user_identities USING btree (tenant_id, lower(email)) WHERE email_verified;
+CREATE INDEX idx_user_identities_user_id ON app.user_identities USING btree (user_id);
+alter table app.user_identities enable row level security;
+alter table app.user_identities force row level security;
+create policy door on app.user_identities for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy everybody on app.user_identities for select to cairn_owner using ((user_id = ( SELECT app.caller() AS caller)));
 
 create table public.agent_sessions (
   tenant_id uuid not null,
@@ -344,28 +618,47 @@ create table public.oauth_tokens (
   tenant_id uuid not null,
   id uuid not null,
   user_id uuid not null,
+  kind text default 'oauth'::text not null,
+  name text,
+  grant_id uuid,
   access_token text not null,
   refresh_token text,
   token_type text default 'Bearer'::text not null,
   expires_at timestamp with time zone not null,
+  refresh_expires_at timestamp with time zone,
+  refresh_used_at timestamp with time zone,
+  refresh_uses integer default 0 not null,
   scope text default ''::text not null,
+  resource text not null,
   client_id text not null,
+  created_ip inet,
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
+  last_used_at timestamp with time zone,
+  last_used_ip inet,
   revoked_at timestamp with time zone,
   constraint oauth_tokens_pkey PRIMARY KEY (tenant_id, id),
   constraint oauth_tokens_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint oauth_tokens_tenant_id_grant_id_fkey FOREIGN KEY (tenant_id, grant_id) REFERENCES app.oauth_grants(tenant_id, id) ON DELETE CASCADE,
   constraint oauth_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
   constraint oauth_tokens_access_token_check CHECK ((access_token ~ '^[0-9a-f]{64}$'::text)),
+  constraint oauth_tokens_check CHECK (((kind = 'pat'::text) = (grant_id IS NULL))),
+  constraint oauth_tokens_check1 CHECK (((kind = 'pat'::text) = (name IS NOT NULL))),
+  constraint oauth_tokens_check2 CHECK (((refresh_token IS NULL) = (refresh_expires_at IS NULL))),
+  constraint oauth_tokens_kind_check CHECK ((kind = ANY (ARRAY['oauth'::text, 'pat'::text]))),
+  constraint oauth_tokens_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
   constraint oauth_tokens_refresh_token_check CHECK ((refresh_token ~ '^[0-9a-f]{64}$'::text))
 );
 CREATE UNIQUE INDEX idx_oauth_tokens_access_token ON public.oauth_tokens USING btree (access_token);
+CREATE INDEX idx_oauth_tokens_grant_id ON public.oauth_tokens USING btree (tenant_id, grant_id);
 CREATE UNIQUE INDEX idx_oauth_tokens_refresh_token ON public.oauth_tokens USING btree (refresh_token) WHERE (refresh_token IS NOT NULL);
 CREATE INDEX idx_oauth_tokens_user_id ON public.oauth_tokens USING btree (user_id) WHERE (revoked_at IS NULL);
 alter table public.oauth_tokens enable row level security;
 alter table public.oauth_tokens force row level security;
 create policy door on public.oauth_tokens for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy expired on public.oauth_tokens for delete to cairn_keeper using ((COALESCE(refresh_expires_at, expires_at) < (now() - '30 days'::interval)));
 create policy own_select on public.oauth_tokens for select to authenticated using ((user_id = ( SELECT auth.uid() AS uid)));
+create policy presented on public.oauth_tokens for select to cairn_owner using (((access_token = ( SELECT app.presented() AS presented)) OR (refresh_token = ( SELECT app.presented() AS presented))));
 
 create table public.projects (
   tenant_id uuid not null,
@@ -486,6 +779,9 @@ create table public.tenants (
 alter table public.tenants enable row level security;
 alter table public.tenants force row level security;
 create policy door on public.tenants for all to cairn_owner using ((id = ( SELECT app.tenant() AS tenant))) with check ((id = ( SELECT app.tenant() AS tenant)));
+create policy member on public.tenants for select to cairn_owner using ((id IN ( SELECT m.tenant_id
+   FROM public.memberships m
+  WHERE (m.user_id = ( SELECT app.caller() AS caller)))));
 create policy own_select on public.tenants for select to authenticated using ((id IN ( SELECT app.my_tenants() AS my_tenants)));
 
 create table public.users (
@@ -1085,6 +1381,35 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.audit(event jsonb, actor jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  insert into app.auth_events (tenant_id, at, type, user_id, client_id, subject_id, ip, data)
+  values (app.tenant(), app.now(), event ->> 'type', coalesce(app.as_uuid(event ->> 'user_id'), app.caller()), left(event ->> 'client_id', 500),
+    app.as_uuid(event ->> 'subject_id'), app.ip(actor), coalesce(jsonb_strip_nulls(event -> 'data'), '{}'));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.audit_refusal(token public.oauth_tokens, why text, actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if not exists (select from app.auth_events e where e.tenant_id = token.tenant_id and e.subject_id = token.id
+      and e.type = 'token.refused' and e.at > app.now() - interval '1 minute') then
+    perform app.audit(jsonb_build_object('type', 'token.refused', 'user_id', token.user_id, 'client_id', token.client_id, 'subject_id', token.id,
+      'data', jsonb_build_object('why', why)), actor);
+  end if;
+  return jsonb_build_object('refused', why);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.bad_rule(path text, allowed text)
  RETURNS void
  LANGUAGE plpgsql
@@ -1128,7 +1453,7 @@ CREATE OR REPLACE FUNCTION app.broken_event(tenant_id uuid)
  SET search_path TO ''
 AS $function$
   select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'version', c.version, 'wrong', case
-      when not c.links then 'prev_hash' when not c.hashes then 'hash' when not c.pays then 'payload' when not c.counts then 'version' when not c.belongs then 'task_id' else 'seq' end)
+      when not c.links then 'prev_hash' when not c.hashes then 'hash' when not c.pays then 'payload' when not c.counts then 'version' else 'seq' end)
   from (
     select e.seq, e.stream, e.version,
       e.prev_hash is not distinct from lag(e.hash) over (partition by e.project_id order by e.seq) as links,
@@ -1136,10 +1461,9 @@ AS $function$
       case when e.redacted_at is null then e.payload_hash = app.payload_hash(e.payload)
         else e.payload = app.blanked(e) and exists (select from public.events r where r.tenant_id = e.tenant_id and r.stream = 'event:' || e.id) end as pays,
       e.version = row_number() over (partition by e.stream order by e.version) as counts,
-      e.seq = row_number() over (order by e.seq) as follows,
-      not starts_with(e.stream, 'task:') or e.task_id is not distinct from app.stream_id(e.stream) as belongs
+      e.seq = row_number() over (order by e.seq) as follows
     from public.events e where e.tenant_id = broken_event.tenant_id) c
-  where not (c.links and c.hashes and c.pays and c.counts and c.belongs and c.follows) order by c.seq limit 1
+  where not (c.links and c.hashes and c.pays and c.counts and c.follows) order by c.seq limit 1
 $function$;
 -- owner cairn_owner
 
@@ -1518,7 +1842,6 @@ begin
   end if;
   if event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
       or event.hash <> app.event_hash(event)
-      or starts_with(event.stream, 'task:') and event.task_id is distinct from app.stream_id(event.stream)
       or exists (select from public.events e where e.tenant_id = event.tenant_id and e.id = event.id)
       or event.redacted_at is null and event.payload_hash <> app.payload_hash(event.payload)
       or event.redacted_at is not null and event.payload <> app.blanked(event) then
@@ -1698,6 +2021,18 @@ begin
     'previous', case when v_task.last_outcome is not null then
       jsonb_build_object('outcome', v_task.last_outcome, 'reason', v_task.last_reason, 'by', v_task.last_agent) end));
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.client_view(client app.oauth_clients)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select jsonb_strip_nulls(jsonb_build_object('client_id', client.client_id, 'kind', client.kind, 'client_name', client.client_name,
+    'client_uri', client.client_uri, 'redirect_uris', client.redirect_uris, 'token_endpoint_auth_method', client.token_endpoint_auth_method,
+    'client_secret_hash', client.client_secret_hash, 'application_type', client.application_type, 'created_at', client.created_at,
+    'fetched_at', client.fetched_at, 'fresh_until', client.fresh_until, 'authorized_at', client.authorized_at, 'last_used_at', client.last_used_at))
 $function$;
 -- owner cairn_owner
 
@@ -1889,6 +2224,45 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.end_access(chosen jsonb, reason text, actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_tenant uuid := app.tenant();
+  v_now timestamptz := app.now();
+  v_grants uuid[];
+  v_pats uuid[];
+  v_tokens integer;
+begin
+  with ended as (
+    update app.oauth_grants g set revoked_at = v_now, revoked_reason = left(reason, 200)
+      where g.tenant_id = v_tenant and g.revoked_at is null
+        and (chosen ->> 'id' is null or g.id = app.as_uuid(chosen ->> 'id')
+          or g.id = (select t.grant_id from public.oauth_tokens t where t.tenant_id = v_tenant and t.id = app.as_uuid(chosen ->> 'id')))
+        and (chosen ->> 'user_id' is null or g.user_id = app.as_uuid(chosen ->> 'user_id'))
+        and (chosen ->> 'client_id' is null or g.client_id = chosen ->> 'client_id')
+      returning g.id, g.user_id, g.client_id),
+    told as (select app.audit(jsonb_build_object('type', 'grant.revoked', 'user_id', e.user_id, 'client_id', e.client_id, 'subject_id', e.id,
+      'data', jsonb_build_object('reason', reason, 'by', app.caller())), actor) from ended e)
+  select array_agg(e.id) into v_grants from ended e cross join (select count(*) from told) t;
+  with ended as (
+    update public.oauth_tokens t set revoked_at = v_now, updated_at = v_now
+      where t.tenant_id = v_tenant and t.revoked_at is null and (t.grant_id = any (v_grants) or t.kind = 'pat'
+        and (chosen ->> 'id' is null or t.id = app.as_uuid(chosen ->> 'id'))
+        and (chosen ->> 'user_id' is null or t.user_id = app.as_uuid(chosen ->> 'user_id'))
+        and (chosen ->> 'client_id' is null or t.client_id = chosen ->> 'client_id'))
+      returning t.id, t.user_id, t.client_id, t.kind),
+    told as (select app.audit(jsonb_build_object('type', 'pat.revoked', 'user_id', e.user_id, 'subject_id', e.id,
+      'data', jsonb_build_object('reason', reason, 'by', app.caller())), actor) from ended e where e.kind = 'pat')
+  select array_agg(e.id) filter (where e.kind = 'pat'), count(*) filter (where e.kind = 'oauth') into v_pats, v_tokens
+    from ended e cross join (select count(*) from told) t;
+  return jsonb_build_object('grants', coalesce(cardinality(v_grants), 0), 'tokens', v_tokens, 'pats', coalesce(cardinality(v_pats), 0));
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.enter(actor jsonb, role_min text DEFAULT 'viewer'::text)
  RETURNS app.actor
  LANGUAGE plpgsql
@@ -1922,6 +2296,41 @@ begin
       null, 'Ask an owner of the workspace.');
   end if;
   perform set_config('app.tenant_id', v_actor.tenant_id::text, true);
+  return v_actor;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.enter_person(actor jsonb, role_min text DEFAULT 'viewer'::text)
+ RETURNS app.actor
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if not app.caller_is_server() then
+    perform app.fail('forbidden', 'Only the server does this.');
+  end if;
+  perform set_config('app.presented', '', true);
+  return app.enter(actor, role_min);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.enter_server(actor jsonb, secret_hash text DEFAULT NULL::text)
+ RETURNS app.actor
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor;
+begin
+  if not app.caller_is_server() then
+    perform app.fail('forbidden', 'Only the server does this.');
+  end if;
+  v_actor.tenant_id := app.nobody();
+  v_actor.client := left(nullif(actor ->> 'client', ''), 500);
+  perform set_config('app.tenant_id', v_actor.tenant_id::text, true), set_config('app.user_id', '', true),
+    set_config('app.presented', coalesce(secret_hash, ''), true);
   return v_actor;
 end
 $function$;
@@ -2319,6 +2728,26 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.find_authorization(request_hash text, txn_hash text, user_id uuid, decide boolean, OUT request app.authorization_requests, OUT refused text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if decide then
+    select r.* into request from app.authorization_requests r where r.tenant_id = app.nobody() and r.request_hash = find_authorization.request_hash for update;
+  else
+    select r.* into request from app.authorization_requests r where r.tenant_id = app.nobody() and r.request_hash = find_authorization.request_hash;
+  end if;
+  refused := case
+    when request.request_hash is null or request.expires_at <= app.now() then 'expired'
+    when request.txn_hash is distinct from find_authorization.txn_hash then 'other_browser'
+    when request.user_id <> find_authorization.user_id then 'other_user'
+    when decide and request.user_id is null then 'not_opened' end;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.find_checkpoint(checkpoint text, project text, actor app.actor)
  RETURNS public.checkpoints
  LANGUAGE plpgsql
@@ -2393,6 +2822,22 @@ begin
     perform app.fail('not_found', format('There is no event %s in this workspace.', left(ref, 80)), null, 'list_events shows positions (#12).');
   end if;
   return v_event;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.find_invitation(invitation_hash text, email text, OUT invitation app.invitations, OUT refused text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  select i.* into invitation from app.invitations i where i.invitation_hash = find_invitation.invitation_hash;
+  refused := case
+    when invitation.id is null or invitation.revoked_at is not null then 'invitation_unknown'
+    when invitation.accepted_at is not null then 'invitation_used'
+    when invitation.expires_at <= app.now() then 'invitation_expired'
+    when lower(invitation.email) <> coalesce(lower(find_invitation.email), '') then 'invitation_of_another' end;
 end
 $function$;
 -- owner cairn_owner
@@ -2722,6 +3167,28 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.grant_access(request app.authorization_requests, decision jsonb, actor jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_now timestamptz := app.now();
+  v_client app.oauth_clients;
+  v_grant uuid := (decision ->> 'grant_id')::uuid;
+begin
+  select c.* into v_client from app.oauth_clients c where c.client_id = request.client_id;
+  insert into app.oauth_grants (tenant_id, id, user_id, client_id, client_name, client_kind, redirect_host, resource, scope, created_ip, created_at, expires_at)
+  values (app.tenant(), v_grant, request.user_id, request.client_id, v_client.client_name, v_client.kind, decision ->> 'redirect_host', request.resource,
+    decision ->> 'scope', app.ip(actor), v_now, v_now + make_interval(secs => (decision ->> 'grant_seconds')::integer));
+  insert into app.oauth_codes (tenant_id, code_hash, grant_id, redirect_uri, code_challenge, expires_at)
+  values (app.tenant(), decision ->> 'code_hash', v_grant, request.redirect_uri, request.code_challenge, v_now + make_interval(secs => (decision ->> 'code_seconds')::integer));
+  perform app.audit(jsonb_build_object('type', 'grant.created', 'client_id', request.client_id, 'subject_id', v_grant,
+    'data', jsonb_build_object('scope', decision ->> 'scope', 'resource', request.resource, 'redirect_host', decision ->> 'redirect_host')), actor);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.guard_artifact(artifact public.artifacts, event public.events, expect jsonb, task public.tasks, project public.projects, role text)
  RETURNS void
  LANGUAGE plpgsql
@@ -2932,21 +3399,6 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.import_users(users jsonb)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-begin
-  if coalesce(jsonb_typeof(users), 'null') <> 'array' or jsonb_array_length(users) > 5000 or exists (select from jsonb_array_elements(users) u
-      where app.as_uuid(u ->> 'id') is null or not app.fits(coalesce(u -> 'name', 'null'), 'line', 200, null)) then
-    perform app.fail('invalid_input', 'users is a list of at most 5000, each with an id and a name of one line.', jsonb_build_object('field', 'users'));
-  end if;
-  insert into public.users (id, name) select distinct on (u ->> 'id') (u ->> 'id')::uuid, u ->> 'name' from jsonb_array_elements(users) u on conflict (id) do nothing;
-end
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.index_artifact(artifact public.artifacts)
  RETURNS void
  LANGUAGE plpgsql
@@ -3033,6 +3485,13 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.ip(actor jsonb)
+ RETURNS inet
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$ select nullif(actor ->> 'ip', '')::inet $function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.is_clean(value text)
  RETURNS boolean
  LANGUAGE sql
@@ -3083,6 +3542,25 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.join_workspace(invitation app.invitations, user_id uuid, actor jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform set_config('app.tenant_id', invitation.tenant_id::text, true), set_config('app.user_id', user_id::text, true);
+  update app.invitations i set accepted_at = app.now(), accepted_by = join_workspace.user_id
+    where i.tenant_id = invitation.tenant_id and i.id = invitation.id and i.accepted_at is null;
+  if not found then
+    perform app.fail('already_exists', 'The invitation was accepted already.', null, 'Ask an admin of the workspace for a new one.');
+  end if;
+  insert into public.memberships as m (tenant_id, user_id, role) values (invitation.tenant_id, join_workspace.user_id, invitation.role)
+    on conflict on constraint memberships_pkey do update set role = excluded.role where app.role_rank(excluded.role) > app.role_rank(m.role);
+  perform app.audit(jsonb_build_object('type', 'invitation.accepted', 'subject_id', invitation.id, 'data', jsonb_build_object('role', invitation.role)), actor);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.keep_lease(was public.tasks, task public.tasks, event public.events, expect jsonb)
  RETURNS void
  LANGUAGE plpgsql
@@ -3100,6 +3578,25 @@ begin
   elsif expect ->> 'lock_token' is not null then
     perform app.extend_lease(task, event.created_at);
   end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.known_user(identity jsonb, terms jsonb)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_user uuid;
+begin
+  select i.user_id into v_user from app.user_identities i
+    where i.tenant_id = app.nobody() and i.issuer = identity ->> 'issuer' and i.subject = identity ->> 'subject';
+  if v_user is null and (terms ->> 'link_email')::boolean and (identity ->> 'email_verified')::boolean then
+    select case when count(distinct i.user_id) = 1 then (array_agg(i.user_id))[1] end into v_user from app.user_identities i
+      where i.tenant_id = app.nobody() and i.email_verified and lower(i.email) = lower(identity ->> 'email');
+  end if;
+  return v_user;
 end
 $function$;
 -- owner cairn_owner
@@ -3219,6 +3716,28 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.mint(access app.oauth_grants, scope text, minted jsonb, actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_now timestamptz := app.now();
+  v_token public.oauth_tokens;
+begin
+  insert into public.oauth_tokens (tenant_id, id, user_id, grant_id, access_token, refresh_token, expires_at, refresh_expires_at, scope, resource,
+    client_id, created_ip, created_at, updated_at)
+  values (access.tenant_id, (minted ->> 'id')::uuid, access.user_id, access.id, minted ->> 'access_hash', minted ->> 'refresh_hash',
+    least(v_now + make_interval(secs => (minted ->> 'access_seconds')::integer), access.expires_at),
+    least(v_now + make_interval(secs => (minted ->> 'refresh_seconds')::integer), access.expires_at),
+    scope, access.resource, access.client_id, app.ip(actor), v_now, v_now)
+  returning * into v_token;
+  return jsonb_build_object('token_id', v_token.id, 'scope', v_token.scope, 'resource', v_token.resource,
+    'expires_in', extract(epoch from v_token.expires_at - v_now)::integer);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.missing_end(tenant_id uuid, last_seq bigint)
  RETURNS jsonb
  LANGUAGE sql
@@ -3312,6 +3831,13 @@ begin
   return coalesce(current, 0) + 1;
 end
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.nobody()
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$ select '00000000-0000-0000-0000-000000000000'::uuid $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.nothing_ready(project public.projects, filters jsonb)
@@ -3467,6 +3993,15 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.presented()
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select nullif(current_setting('app.presented', true), '')
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.priority_rank(priority text)
  RETURNS smallint
  LANGUAGE sql
@@ -3518,16 +4053,35 @@ AS $function$
 begin
   perform set_config('app.user_id', provision_user.user_id::text, true);
   perform set_config('app.tenant_id', provision_user.user_id::text, true);
-  -- Who was only named by imported events is known from now on as who vouches for them says.
-  insert into public.users as u (id, name, email) values (provision_user.user_id, provision_user.name, provision_user.email)
-    on conflict (id) do update set name = excluded.name, email = excluded.email
-    where not exists (select from public.memberships m where m.user_id = u.id);
+  insert into public.users (id, name, email) values (provision_user.user_id, provision_user.name, provision_user.email) on conflict do nothing;
   insert into public.tenants (id, name) values (provision_user.user_id, provision_user.name) on conflict do nothing;
   insert into app.positions (tenant_id) values (provision_user.user_id) on conflict do nothing;
   insert into public.memberships (tenant_id, user_id, role) values (provision_user.user_id, provision_user.user_id, 'owner') on conflict do nothing;
 end
 $function$;
 -- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.purge_expired()
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_table text;
+  v_count bigint;
+  v_purged jsonb := '{}';
+begin
+  foreach v_table in array array['public.oauth_tokens', 'app.oauth_codes', 'app.authorization_requests', 'app.auth_sessions', 'app.login_codes',
+      'app.login_states', 'app.auth_attempts', 'app.invitations', 'app.oauth_clients'] loop
+    execute format('delete from %s', v_table);
+    get diagnostics v_count = row_count;
+    v_purged := v_purged || jsonb_build_object(split_part(v_table, '.', 2), v_count);
+  end loop;
+  return v_purged;
+end
+$function$;
+-- owner cairn_keeper
 
 CREATE OR REPLACE FUNCTION app.read_events(tenant_id uuid, project_id uuid, task_id uuid, filters jsonb, after_seq bigint, before_seq bigint, rising boolean, size integer)
  RETURNS public.events[]
@@ -3738,6 +4292,19 @@ begin
       values (actor.tenant_id, actor.user_id, command ->> 'key', coalesce(command ->> 'fingerprint', ''), result, app.now());
   end if;
   return result;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.require_role(actor app.actor, role_min text, what text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if app.role_rank(actor.role) < app.role_rank(role_min) then
+    perform app.fail('forbidden', format('%s needs the role %s in the workspace; you have %s.', what, role_min, actor.role), null, 'Ask an owner of the workspace.');
+  end if;
 end
 $function$;
 -- owner cairn_owner
@@ -4018,6 +4585,16 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.user_of(identity jsonb)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case when identity ->> 'issuer' = 'supabase' then app.as_uuid(identity ->> 'subject')
+    else encode(substring(sha256(convert_to(jsonb_build_array(identity ->> 'issuer', identity ->> 'subject')::text, 'UTF8')) for 16), 'hex')::uuid end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.uuid_v7()
  RETURNS uuid
  LANGUAGE sql
@@ -4059,6 +4636,17 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.workspaces(user_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select coalesce(jsonb_agg(jsonb_build_object('tenant_id', t.id, 'name', t.name, 'role', m.role) order by (t.id = m.user_id) desc, m.created_at, t.id), '[]')
+    from public.memberships m join public.tenants t on t.id = m.tenant_id where m.user_id = workspaces.user_id
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.write_project(project public.projects)
  RETURNS void
  LANGUAGE plpgsql
@@ -4092,6 +4680,113 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.accept_invitation(invitation_hash text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor);
+  v_found record;
+  v_invitation app.invitations;
+  v_refused text;
+begin
+  perform set_config('app.presented', invitation_hash, true);
+  select * into v_found from app.find_invitation(accept_invitation.invitation_hash, (
+    select i.email from app.user_identities i where i.user_id = v_actor.user_id and i.email_verified order by i.last_login_at desc limit 1));
+  v_invitation := v_found.invitation;
+  v_refused := v_found.refused;
+  if v_refused is not null then
+    return jsonb_build_object('refused', v_refused);
+  end if;
+  perform app.join_workspace(v_invitation, v_actor.user_id, actor);
+  return (select jsonb_build_object('tenant_id', t.id, 'name', t.name, 'role', v_invitation.role) from public.tenants t where t.id = v_invitation.tenant_id);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.admit_identity(identity jsonb, terms jsonb DEFAULT '{}'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor, terms ->> 'invitation_hash');
+  v_user uuid := app.known_user(identity, terms);
+  v_created boolean := v_user is null;
+  v_found record;
+  v_invitation app.invitations;
+  v_refused text := case when v_user is null and not coalesce((terms ->> 'open')::boolean, false) then 'sign_up_closed' end;
+begin
+  if terms ->> 'invitation_hash' is not null then
+    select * into v_found from app.find_invitation(terms ->> 'invitation_hash', case when (identity ->> 'email_verified')::boolean then identity ->> 'email' end);
+    v_invitation := v_found.invitation;
+    v_refused := v_found.refused;
+  end if;
+  if v_refused is not null then
+    perform app.audit(jsonb_build_object('type', 'login.refused', 'data', jsonb_build_object('why', v_refused, 'issuer', left(identity ->> 'issuer', 200))), actor);
+    return jsonb_build_object('refused', v_refused);
+  end if;
+  v_user := coalesce(v_user, app.user_of(identity));
+  perform app.provision_user(v_user, left(coalesce(nullif(identity ->> 'name', ''), nullif(identity ->> 'email', ''), identity ->> 'subject'), 200), left(identity ->> 'email', 320));
+  if v_invitation.id is not null then
+    perform app.join_workspace(v_invitation, v_user, actor);
+  end if;
+  perform set_config('app.tenant_id', app.nobody()::text, true);
+  insert into app.user_identities as i (tenant_id, issuer, subject, user_id, email, email_verified, created_at, last_login_at)
+  values (app.nobody(), identity ->> 'issuer', identity ->> 'subject', v_user, left(identity ->> 'email', 320),
+    coalesce((identity ->> 'email_verified')::boolean, false), app.now(), app.now())
+  on conflict (tenant_id, issuer, subject) do update set email = excluded.email, email_verified = excluded.email_verified, last_login_at = excluded.last_login_at;
+  return jsonb_build_object('user_id', v_user, 'created', v_created);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.answer_authorization(request_hash text, txn_hash text, decision jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor);
+  v_found record;
+  v_request app.authorization_requests;
+  v_refused text;
+  v_allow boolean := (decision ->> 'allow')::boolean;
+begin
+  perform set_config('app.tenant_id', app.nobody()::text, true);
+  select * into v_found from app.find_authorization(answer_authorization.request_hash, answer_authorization.txn_hash, v_actor.user_id, true);
+  v_request := v_found.request;
+  v_refused := v_found.refused;
+  if v_refused is null and v_allow then
+    perform set_config('app.tenant_id', v_actor.tenant_id::text, true);
+    v_refused := case
+      when exists (select from app.client_blocks b where b.tenant_id = v_actor.tenant_id and b.client_id = v_request.client_id) then 'blocked'
+      when not string_to_array(decision ->> 'scope', ' ') <@ string_to_array(v_request.scope, ' ') or decision ->> 'scope' = '' then 'scope'
+      when 'admin' = any (string_to_array(decision ->> 'scope', ' ')) and app.role_rank(v_actor.role) < app.role_rank('admin') then 'role' end;
+  end if;
+  if v_refused is not null then
+    perform app.audit(jsonb_build_object('type', 'consent.refused', 'client_id', v_request.client_id, 'data', jsonb_build_object('why', v_refused)), actor);
+    return jsonb_build_object('refused', v_refused);
+  end if;
+  if v_allow then
+    perform app.grant_access(v_request, decision, actor);
+  else
+    perform app.audit(jsonb_build_object('type', 'grant.denied', 'client_id', v_request.client_id), actor);
+  end if;
+  perform set_config('app.tenant_id', app.nobody()::text, true);
+  delete from app.authorization_requests r where r.tenant_id = v_request.tenant_id and r.request_hash = v_request.request_hash;
+  -- The client's own row lies with its registrar: a workspace, or nobody.
+  perform set_config('app.tenant_id', coalesce((select c.tenant_id from app.oauth_clients c where c.client_id = v_request.client_id), app.nobody())::text, true);
+  update app.oauth_clients c set authorized_at = coalesce(c.authorized_at, app.now()), last_used_at = app.now() where v_allow and c.client_id = v_request.client_id;
+  return jsonb_strip_nulls(jsonb_build_object('redirect_uri', v_request.redirect_uri, 'state', v_request.state, 'allowed', v_allow));
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.append_events(events jsonb, command jsonb DEFAULT '{}'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -4118,6 +4813,73 @@ begin
     perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.', jsonb_build_object('field', 'expect'));
   end if;
   return app.remember(v_actor, command, app.append(events, v_actor));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.authenticate_token(token_hash text, resource text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor, token_hash);
+  v_token public.oauth_tokens;
+  v_grant app.oauth_grants;
+  v_role text;
+  v_now timestamptz;
+begin
+  select t.* into v_token from public.oauth_tokens t where t.access_token = token_hash;
+  if not found then
+    return jsonb_build_object('refused', 'unknown');
+  end if;
+  perform set_config('app.tenant_id', v_token.tenant_id::text, true), set_config('app.user_id', v_token.user_id::text, true);
+  v_now := app.now();
+  if v_token.kind = 'oauth' then
+    select g.* into v_grant from app.oauth_grants g where g.tenant_id = v_token.tenant_id and g.id = v_token.grant_id;
+  end if;
+  select m.role into v_role from public.memberships m where m.tenant_id = v_token.tenant_id and m.user_id = v_token.user_id;
+  if v_token.resource <> authenticate_token.resource then
+    return app.audit_refusal(v_token, 'audience', actor);
+  elsif v_token.revoked_at is not null or v_grant.revoked_at is not null then
+    return app.audit_refusal(v_token, 'revoked', actor);
+  elsif v_role is null then
+    return app.audit_refusal(v_token, 'not_a_member', actor);
+  elsif least(v_token.expires_at, v_grant.expires_at) <= v_now then
+    return jsonb_build_object('refused', 'expired');
+  end if;
+  -- Where and when it was last used is kept to the minute: a call should not wait for a write.
+  if v_token.last_used_at is null or v_token.last_used_at < v_now - interval '1 minute' then
+    update public.oauth_tokens t set last_used_at = v_now, last_used_ip = app.ip(actor) where t.tenant_id = v_token.tenant_id and t.id = v_token.id;
+    update app.oauth_grants g set last_used_at = v_now, last_used_ip = app.ip(actor) where g.tenant_id = v_token.tenant_id and g.id = v_token.grant_id;
+  end if;
+  return jsonb_strip_nulls(jsonb_build_object('token_id', v_token.id, 'grant_id', v_token.grant_id, 'kind', v_token.kind, 'user_id', v_token.user_id,
+    'tenant_id', v_token.tenant_id, 'role', v_role, 'scope', v_token.scope, 'resource', v_token.resource, 'client_id', v_token.client_id,
+    'client_name', coalesce(v_grant.client_name, v_token.name), 'expires_at', least(v_token.expires_at, v_grant.expires_at)));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.block_client(client_id text, blocked boolean DEFAULT true, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+  v_revoked jsonb := '{}';
+begin
+  if blocked then
+    insert into app.client_blocks as b (tenant_id, client_id, blocked_by, created_at) values (v_actor.tenant_id, block_client.client_id, v_actor.user_id, app.now())
+      on conflict on constraint client_blocks_pkey do nothing;
+    v_revoked := app.end_access(jsonb_build_object('client_id', block_client.client_id), 'The client was blocked.', actor);
+  else
+    delete from app.client_blocks b where b.tenant_id = v_actor.tenant_id and b.client_id = block_client.client_id;
+  end if;
+  perform app.audit(jsonb_build_object('type', case when blocked then 'client.blocked' else 'client.unblocked' end, 'client_id', block_client.client_id), actor);
+  return jsonb_build_object('blocked', blocked, 'revoked', v_revoked);
 end
 $function$;
 -- owner cairn_owner
@@ -4190,6 +4952,60 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.create_pat(pat jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor);
+  v_now timestamptz := app.now();
+  v_expires timestamptz := v_now + make_interval(secs => (pat ->> 'ttl_seconds')::integer);
+begin
+  if 'admin' = any (string_to_array(pat ->> 'scope', ' ')) then
+    perform app.require_role(v_actor, 'admin', 'A token with the scope admin');
+  end if;
+  if v_expires not between v_now and v_now + interval '366 days' then
+    perform app.fail('invalid_input', 'A personal access token lives at most 366 days.', jsonb_build_object('field', 'expires'), 'Choose fewer days.');
+  end if;
+  if (select count(*) from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.user_id = v_actor.user_id and t.kind = 'pat'
+      and t.revoked_at is null and t.expires_at > v_now) >= 100 then
+    perform app.fail('payload_too_large', 'You have 100 personal access tokens in this workspace.', null, 'Revoke those that nothing uses.');
+  end if;
+  insert into public.oauth_tokens (tenant_id, id, user_id, kind, name, access_token, expires_at, scope, resource, client_id, created_ip, created_at, updated_at)
+  values (v_actor.tenant_id, (pat ->> 'id')::uuid, v_actor.user_id, 'pat', pat ->> 'name', pat ->> 'token_hash', v_expires, pat ->> 'scope', pat ->> 'resource',
+    'pat', app.ip(actor), v_now, v_now);
+  perform app.audit(jsonb_build_object('type', 'pat.created', 'subject_id', pat ->> 'id',
+    'data', jsonb_build_object('name', pat ->> 'name', 'scope', pat ->> 'scope', 'expires_at', v_expires)), actor);
+  return jsonb_build_object('id', pat ->> 'id', 'name', pat ->> 'name', 'scope', pat ->> 'scope', 'expires_at', v_expires);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.end_session(session_hash text, everywhere boolean DEFAULT false, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor, session_hash);
+  v_user uuid := (select s.user_id from app.auth_sessions s where s.session_hash = end_session.session_hash);
+  v_ended integer;
+begin
+  if v_user is null then
+    return jsonb_build_object('ended', 0);
+  end if;
+  perform set_config('app.tenant_id', v_user::text, true), set_config('app.user_id', v_user::text, true);
+  delete from app.auth_sessions s where s.tenant_id = v_user and (everywhere or s.session_hash = end_session.session_hash);
+  get diagnostics v_ended = row_count;
+  perform app.audit(jsonb_build_object('type', 'session.ended', 'data', jsonb_build_object('count', v_ended)), actor);
+  return jsonb_build_object('ended', v_ended);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.export_events(project text DEFAULT NULL::text, after_seq bigint DEFAULT 0, page_size integer DEFAULT 500, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -4205,9 +5021,7 @@ declare
 begin
   return jsonb_strip_nulls(jsonb_build_object(
     'next_seq', case when cardinality(v_found) = v_size then (v_found[v_size]).seq end))
-    || jsonb_build_object('events', (select coalesce(jsonb_agg(to_jsonb(v_found[i]) - 'tenant_id' order by i), '[]') from generate_series(1, cardinality(v_found)) i),
-      'users', (select coalesce(jsonb_agg(jsonb_build_object('id', u.id, 'name', u.name) order by u.id), '[]') from public.users u
-        where u.id in (select (v_found[i]).user_id from generate_series(1, cardinality(v_found)) i)));
+    || jsonb_build_object('events', (select coalesce(jsonb_agg(to_jsonb(v_found[i]) - 'tenant_id' order by i), '[]') from generate_series(1, cardinality(v_found)) i));
 end
 $function$;
 -- owner cairn_owner
@@ -4260,6 +5074,35 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.get_client(client_id text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor);
+begin
+  return coalesce((select app.client_view(c) from app.oauth_clients c where c.client_id = get_client.client_id), '{}');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.get_password(actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor - 'tenant_id');
+begin
+  perform set_config('app.tenant_id', v_actor.user_id::text, true);
+  return coalesce((select jsonb_build_object('password_hash', p.password_hash) from app.passwords p where p.tenant_id = v_actor.user_id), '{}');
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.get_position(actor jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -4296,6 +5139,35 @@ begin
     'decisions', (select coalesce(jsonb_agg(app.decision_brief(d)), '[]') from (select * from public.decisions x
       where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null order by x.created_at desc limit 5) d),
     'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.get_session(session_hash text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor, session_hash);
+  v_session app.auth_sessions;
+  v_now timestamptz;
+begin
+  select s.* into v_session from app.auth_sessions s where s.session_hash = get_session.session_hash;
+  if not found then
+    return '{}';
+  end if;
+  perform set_config('app.tenant_id', v_session.tenant_id::text, true), set_config('app.user_id', v_session.user_id::text, true);
+  v_now := app.now();
+  if least(v_session.expires_at, v_session.last_seen_at + make_interval(secs => v_session.idle_seconds)) <= v_now then
+    return '{}';
+  end if;
+  if v_session.last_seen_at < v_now - interval '1 minute' then
+    update app.auth_sessions s set last_seen_at = v_now where s.tenant_id = v_session.tenant_id and s.session_hash = v_session.session_hash;
+  end if;
+  return (select jsonb_strip_nulls(jsonb_build_object('user_id', u.id, 'name', u.name, 'email', u.email, 'amr', v_session.amr, 'auth_at', v_session.auth_at,
+    'expires_at', v_session.expires_at, 'workspaces', app.workspaces(u.id))) from public.users u where u.id = v_session.user_id);
 end
 $function$;
 -- owner cairn_owner
@@ -4356,7 +5228,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION public.import_events(events jsonb, users jsonb DEFAULT '[]'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+CREATE OR REPLACE FUNCTION public.import_events(events jsonb, actor jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -4374,7 +5246,6 @@ begin
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 5000 then
     perform app.fail('invalid_input', 'events is a list of 1 to 5000 events.');
   end if;
-  perform app.import_users(users);
   select p.seq into v_seq from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
   for v_event in select r.* from jsonb_array_elements(events) with ordinality e (item, at)
       cross join lateral jsonb_populate_record(null::public.events, case jsonb_typeof(e.item) when 'object' then e.item else '{}' end) r order by e.at loop
@@ -4394,6 +5265,29 @@ begin
     perform app.rebuild(v_actor.tenant_id, array(select distinct s from unnest(v_streams) s));
   end if;
   return jsonb_build_object('imported', cardinality(v_streams), 'skipped', jsonb_array_length(events) - cardinality(v_streams), 'position', v_seq);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.invite_member(invitation jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+  v_expires timestamptz := app.now() + make_interval(secs => (invitation ->> 'ttl_seconds')::integer);
+begin
+  if invitation ->> 'role' = 'owner' then
+    perform app.require_role(v_actor, 'owner', 'Inviting an owner');
+  end if;
+  insert into app.invitations (tenant_id, id, invitation_hash, email, role, invited_by, created_at, expires_at)
+  values (v_actor.tenant_id, (invitation ->> 'id')::uuid, invitation ->> 'invitation_hash', nullif(invitation ->> 'email', ''), invitation ->> 'role',
+    v_actor.user_id, app.now(), v_expires);
+  perform app.audit(jsonb_build_object('type', 'invitation.created', 'subject_id', invitation ->> 'id',
+    'data', jsonb_build_object('role', invitation ->> 'role', 'email', invitation ->> 'email')), actor);
+  return jsonb_strip_nulls(jsonb_build_object('id', invitation ->> 'id', 'role', invitation ->> 'role', 'email', nullif(invitation ->> 'email', ''), 'expires_at', v_expires));
 end
 $function$;
 -- owner cairn_owner
@@ -4422,6 +5316,35 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.list_auth_events(chosen jsonb DEFAULT '{}'::jsonb, before text DEFAULT NULL::text, page_size integer DEFAULT 50, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+  v_tenant uuid := case when (chosen ->> 'unowned')::boolean then app.nobody() else v_actor.tenant_id end;
+  v_size integer := app.page_size(page_size, 200);
+  v_found jsonb[];
+begin
+  perform set_config('app.tenant_id', v_tenant::text, true);
+  select array_agg(f.event) into v_found from (
+    select jsonb_strip_nulls(jsonb_build_object('id', e.id, 'at', e.at, 'type', e.type, 'user_id', e.user_id, 'user', u.name, 'client_id', e.client_id,
+        'subject_id', e.subject_id, 'ip', host(e.ip), 'data', nullif(e.data, '{}'))) as event
+      from app.auth_events e left join public.users u on u.id = e.user_id
+      where e.tenant_id = v_tenant and (before is null or e.id < app.as_uuid(before))
+        and (chosen ->> 'since' is null or e.at >= (chosen ->> 'since')::timestamptz)
+        and (chosen ->> 'type' is null or e.type = chosen ->> 'type' or starts_with(e.type, (chosen ->> 'type') || '.'))
+        and (chosen ->> 'user_id' is null or e.user_id = app.as_uuid(chosen ->> 'user_id'))
+        and (chosen ->> 'client_id' is null or e.client_id = chosen ->> 'client_id')
+      order by e.id desc limit v_size + 1) f;
+  return jsonb_strip_nulls(jsonb_build_object('events', coalesce(to_jsonb(v_found[1:v_size]), '[]'),
+    'next_before', case when cardinality(v_found) > v_size then v_found[v_size] ->> 'id' end));
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.list_checkpoints(project text DEFAULT NULL::text, cursor text DEFAULT NULL::text, page_size integer DEFAULT 20, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -4442,6 +5365,73 @@ begin
       and (v_after is null or (x.created_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
     order by x.created_at desc, x.id desc limit v_size + 1) c;
   return app.page('checkpoints', v_found, v_size, 'checkpoints ' || v_project, '{id}', '{created_at}');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_clients(actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+begin
+  return jsonb_build_object('clients', coalesce((select jsonb_agg(f.client order by f.used desc nulls last) from (
+    select jsonb_strip_nulls(jsonb_build_object('client_id', x.client_id, 'kind', coalesce(c.kind, max(g.client_kind)), 'client_name', coalesce(c.client_name, max(g.client_name)),
+        'redirect_hosts', to_jsonb(array_agg(distinct g.redirect_host) filter (where g.redirect_host is not null)),
+        'grants', count(g.id) filter (where g.revoked_at is null and g.expires_at > app.now()), 'users', count(distinct g.user_id) filter (where g.revoked_at is null),
+        'last_used_at', max(g.last_used_at), 'blocked_at', b.created_at)) as client, max(g.last_used_at) as used
+      from (select g.client_id from app.oauth_grants g where g.tenant_id = v_actor.tenant_id
+        union select c.client_id from app.oauth_clients c where c.tenant_id = v_actor.tenant_id
+        union select b.client_id from app.client_blocks b where b.tenant_id = v_actor.tenant_id) x
+      left join app.oauth_grants g on g.tenant_id = v_actor.tenant_id and g.client_id = x.client_id
+      left join app.oauth_clients c on c.client_id = x.client_id
+      left join app.client_blocks b on b.tenant_id = v_actor.tenant_id and b.client_id = x.client_id
+      group by x.client_id, c.kind, c.client_name, b.created_at
+      order by used desc nulls last, x.client_id limit 200) f), '[]'));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_connections(chosen jsonb DEFAULT '{}'::jsonb, before text DEFAULT NULL::text, page_size integer DEFAULT 50, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor);
+  v_all boolean := coalesce((chosen ->> 'all')::boolean, false);
+  v_size integer := app.page_size(page_size, 100);
+  v_found jsonb[];
+begin
+  if v_all then
+    perform app.require_role(v_actor, 'admin', 'Seeing the connections of others');
+  end if;
+  select array_agg(f.connection) into v_found from (
+    select jsonb_strip_nulls(jsonb_build_object('id', c.id, 'kind', c.kind, 'user_id', c.user_id, 'user', u.name, 'client_id', c.client_id, 'client', c.client_name,
+      'client_kind', c.client_kind, 'redirect_host', c.redirect_host, 'scope', c.scope, 'resource', c.resource, 'created_at', c.created_at,
+      'created_ip', host(c.created_ip), 'last_used_at', c.last_used_at, 'last_used_ip', host(c.last_used_ip), 'expires_at', c.expires_at,
+      'revoked_at', c.revoked_at, 'revoked_reason', c.revoked_reason)) as connection
+    from (
+      select g.id, 'oauth' as kind, g.user_id, g.client_id, g.client_name, g.client_kind, g.redirect_host, g.scope, g.resource, g.created_at, g.created_ip,
+          g.last_used_at, g.last_used_ip, g.expires_at, g.revoked_at, g.revoked_reason
+        from app.oauth_grants g where g.tenant_id = v_actor.tenant_id
+      union all
+      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.resource, t.created_at, t.created_ip,
+          t.last_used_at, t.last_used_ip, t.expires_at, t.revoked_at, null
+        from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.kind = 'pat') c
+      join public.users u on u.id = c.user_id
+    where (v_all or c.user_id = v_actor.user_id)
+      and (chosen ->> 'user_id' is null or c.user_id = app.as_uuid(chosen ->> 'user_id'))
+      and (chosen ->> 'client_id' is null or c.client_id = chosen ->> 'client_id')
+      and (coalesce((chosen ->> 'ended')::boolean, false) or c.revoked_at is null and c.expires_at > app.now())
+      and (before is null or c.id < app.as_uuid(before))
+    order by c.id desc limit v_size + 1) f;
+  return jsonb_strip_nulls(jsonb_build_object('connections', coalesce(to_jsonb(v_found[1:v_size]), '[]'),
+    'next_before', case when cardinality(v_found) > v_size then v_found[v_size] ->> 'id' end));
 end
 $function$;
 -- owner cairn_owner
@@ -4504,6 +5494,29 @@ begin
           (select p.slug from public.projects p where p.tenant_id = e.tenant_id and p.id = e.project_id)) else '{}' end
         order by case when v_rising then e.seq else -e.seq end), '[]')
       from unnest(v_found[:v_size]) e)));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_members(actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor);
+begin
+  return jsonb_build_object('members', (select coalesce(jsonb_agg(m.member), '[]') from (
+      select jsonb_strip_nulls(jsonb_build_object('user_id', u.id, 'name', u.name, 'email', u.email, 'role', m.role, 'since', m.created_at, 'connections', (
+        select count(*) from app.oauth_grants g where g.tenant_id = m.tenant_id and g.user_id = m.user_id and g.revoked_at is null and g.expires_at > app.now()))) as member
+      from public.memberships m join public.users u on u.id = m.user_id where m.tenant_id = v_actor.tenant_id
+      order by app.role_rank(m.role) desc, m.created_at limit 500) m),
+    'invitations', (select coalesce(jsonb_agg(i.invitation), '[]') from (
+      select jsonb_strip_nulls(jsonb_build_object('id', i.id, 'email', i.email, 'role', i.role, 'invited_by', i.invited_by, 'expires_at', i.expires_at)) as invitation
+      from app.invitations i where i.tenant_id = v_actor.tenant_id and i.accepted_at is null and i.revoked_at is null and i.expires_at > app.now()
+        and app.role_rank(v_actor.role) >= app.role_rank('admin')
+      order by i.created_at desc limit 500) i));
 end
 $function$;
 -- owner cairn_owner
@@ -4598,6 +5611,50 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.open_authorization(request_hash text, txn_hash text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor);
+  v_found record;
+  v_request app.authorization_requests;
+  v_refused text;
+begin
+  perform set_config('app.tenant_id', app.nobody()::text, true);
+  select * into v_found from app.find_authorization(open_authorization.request_hash, open_authorization.txn_hash, v_actor.user_id, false);
+  v_request := v_found.request;
+  v_refused := v_found.refused;
+  if v_refused is not null then
+    perform app.audit(jsonb_build_object('type', 'consent.refused', 'client_id', v_request.client_id, 'data', jsonb_build_object('why', v_refused)), actor);
+    return jsonb_build_object('refused', v_refused);
+  end if;
+  update app.authorization_requests r set user_id = v_actor.user_id where r.tenant_id = v_request.tenant_id and r.request_hash = v_request.request_hash;
+  return jsonb_build_object(
+    'request', jsonb_strip_nulls(jsonb_build_object('client_id', v_request.client_id, 'redirect_uri', v_request.redirect_uri, 'scope', v_request.scope,
+      'resource', v_request.resource, 'state', v_request.state, 'expires_at', v_request.expires_at)),
+    'client', (select app.client_view(c) - 'client_secret_hash' from app.oauth_clients c where c.client_id = v_request.client_id),
+    'workspaces', app.workspaces(v_actor.user_id));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.purge_auth(actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor);
+begin
+  return app.purge_expired();
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.purge_idempotency_keys(actor jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -4613,6 +5670,21 @@ begin
   delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at < app.now() - interval '7 days';
   get diagnostics v_purged = row_count;
   return jsonb_build_object('purged', v_purged);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.record_auth_event(event jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor);
+begin
+  perform app.audit(event, actor);
+  return '{}';
 end
 $function$;
 -- owner cairn_owner
@@ -4649,6 +5721,117 @@ begin
   delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at >= v_event.created_at;
   v_event := app.find_event(v_event.id::text, v_actor);
   return app.event_brief(v_event, (select t.ref from public.tasks t where t.tenant_id = v_event.tenant_id and t.id = v_event.task_id));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.redeem_code(code_hash text, presented jsonb, minted jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor, code_hash);
+  v_code app.oauth_codes;
+  v_grant app.oauth_grants;
+  v_refused text;
+  v_answer jsonb;
+begin
+  select c.* into v_code from app.oauth_codes c where c.code_hash = redeem_code.code_hash;
+  if not found then
+    return jsonb_build_object('refused', 'unknown');
+  end if;
+  perform set_config('app.tenant_id', v_code.tenant_id::text, true), set_config('app.presented', '', true);
+  select g.* into v_grant from app.oauth_grants g where g.tenant_id = v_code.tenant_id and g.id = v_code.grant_id for update;
+  select c.* into v_code from app.oauth_codes c where c.tenant_id = v_code.tenant_id and c.code_hash = v_code.code_hash for update;
+  perform set_config('app.user_id', v_grant.user_id::text, true);
+  v_refused := case
+    when presented ->> 'client_id' is distinct from v_grant.client_id then 'client'
+    when v_code.used_at is not null then 'reused'
+    when v_grant.revoked_at is not null then 'revoked'
+    when v_code.expires_at <= app.now() then 'expired'
+    when presented ->> 'redirect_uri' is distinct from v_code.redirect_uri then 'redirect_uri'
+    when presented ->> 'code_challenge' is distinct from v_code.code_challenge then 'code_challenge'
+    when coalesce(presented ->> 'resource', v_grant.resource) <> v_grant.resource then 'resource' end;
+  if v_refused is not null then
+    perform app.audit(jsonb_build_object('type', case v_refused when 'reused' then 'code.reused' else 'code.refused' end, 'client_id', v_grant.client_id,
+      'subject_id', v_grant.id, 'data', jsonb_build_object('why', v_refused, 'presented_by', left(presented ->> 'client_id', 200))), actor);
+    if v_refused = 'reused' then
+      perform app.end_access(jsonb_build_object('id', v_grant.id), 'The authorization code was presented twice.', actor);
+    end if;
+    return jsonb_build_object('refused', v_refused);
+  end if;
+  update app.oauth_codes c set used_at = app.now() where c.tenant_id = v_code.tenant_id and c.code_hash = v_code.code_hash;
+  v_answer := app.mint(v_grant, v_grant.scope, minted, actor);
+  perform app.audit(jsonb_build_object('type', 'token.issued', 'client_id', v_grant.client_id, 'subject_id', v_grant.id), actor);
+  return v_answer;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.refresh_token(token_hash text, presented jsonb, minted jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor, token_hash);
+  v_token public.oauth_tokens;
+  v_grant app.oauth_grants;
+  v_scope text;
+  v_refused text;
+  v_answer jsonb;
+begin
+  select t.* into v_token from public.oauth_tokens t where t.refresh_token = token_hash;
+  if not found then
+    return jsonb_build_object('refused', 'unknown');
+  end if;
+  perform set_config('app.tenant_id', v_token.tenant_id::text, true), set_config('app.user_id', v_token.user_id::text, true), set_config('app.presented', '', true);
+  select g.* into v_grant from app.oauth_grants g where g.tenant_id = v_token.tenant_id and g.id = v_token.grant_id for update;
+  select t.* into v_token from public.oauth_tokens t where t.tenant_id = v_token.tenant_id and t.id = v_token.id;
+  v_scope := coalesce(presented ->> 'scope', v_token.scope);
+  v_refused := case
+    when presented ->> 'client_id' is distinct from v_grant.client_id then 'client'
+    when v_grant.revoked_at is not null or v_token.revoked_at is not null then 'revoked'
+    when least(v_token.refresh_expires_at, v_grant.expires_at) <= app.now() then 'expired'
+    when v_token.refresh_uses >= 10 or v_token.refresh_used_at + make_interval(secs => (presented ->> 'grace_seconds')::integer) < app.now() then 'reused'
+    when coalesce(presented ->> 'resource', v_grant.resource) <> v_grant.resource then 'resource'
+    when not string_to_array(v_scope, ' ') <@ string_to_array(v_grant.scope, ' ') then 'scope'
+    when not exists (select from public.memberships m where m.tenant_id = v_token.tenant_id and m.user_id = v_token.user_id) then 'not_a_member' end;
+  if v_refused is not null then
+    perform app.audit(jsonb_build_object('type', case v_refused when 'reused' then 'refresh.reused' else 'refresh.refused' end, 'client_id', v_grant.client_id,
+      'subject_id', v_grant.id, 'data', jsonb_build_object('why', v_refused, 'presented_by', left(presented ->> 'client_id', 200))), actor);
+    if v_refused = 'reused' then
+      perform app.end_access(jsonb_build_object('id', v_grant.id), 'A refresh token was used again after its time.', actor);
+    end if;
+    return jsonb_build_object('refused', v_refused);
+  end if;
+  update public.oauth_tokens t set refresh_used_at = coalesce(t.refresh_used_at, app.now()), refresh_uses = t.refresh_uses + 1, updated_at = app.now()
+    where t.tenant_id = v_token.tenant_id and t.id = v_token.id;
+  v_answer := app.mint(v_grant, v_scope, minted, actor);
+  perform app.audit(jsonb_build_object('type', 'token.refreshed', 'client_id', v_grant.client_id, 'subject_id', v_grant.id), actor);
+  return v_answer;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.remove_client(client_id text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+begin
+  delete from app.oauth_clients c where c.tenant_id = v_actor.tenant_id and c.client_id = remove_client.client_id;
+  if not found then
+    perform app.fail('not_found', 'The workspace added no such client.', null, 'A client that registered itself is blocked, not removed.');
+  end if;
+  perform app.audit(jsonb_build_object('type', 'client.removed', 'client_id', remove_client.client_id), actor);
+  return jsonb_build_object('removed', true, 'revoked', app.end_access(jsonb_build_object('client_id', remove_client.client_id), 'The client was removed.', actor));
 end
 $function$;
 -- owner cairn_owner
@@ -4708,6 +5891,150 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.revoke_access(chosen jsonb, reason text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor);
+  v_chosen jsonb := jsonb_strip_nulls(jsonb_build_object('id', chosen ->> 'id', 'user_id', chosen ->> 'user_id', 'client_id', chosen ->> 'client_id'));
+begin
+  if v_chosen = '{}' and not coalesce((chosen ->> 'everything')::boolean, false) then
+    perform app.fail('invalid_input', 'Nothing is named to revoke.', null, 'Name an id, a user or a client, or everything.');
+  end if;
+  if chosen ->> 'id' is not null and app.as_uuid(chosen ->> 'id') is null or chosen ->> 'user_id' is not null and app.as_uuid(chosen ->> 'user_id') is null then
+    perform app.fail('invalid_input', 'An id is not a uuid.', null, 'List the connections for their ids.');
+  end if;
+  if app.role_rank(v_actor.role) < app.role_rank('admin') then
+    if coalesce(app.as_uuid(chosen ->> 'user_id'), v_actor.user_id) <> v_actor.user_id then
+      perform app.require_role(v_actor, 'admin', 'Revoking the access of others');
+    end if;
+    v_chosen := v_chosen || jsonb_build_object('user_id', v_actor.user_id);
+  end if;
+  return app.end_access(v_chosen, coalesce(nullif(reason, ''), 'Revoked by hand.'), actor);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.revoke_invitation(invitation text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+begin
+  update app.invitations i set revoked_at = app.now()
+    where i.tenant_id = v_actor.tenant_id and i.id = app.as_uuid(invitation) and i.accepted_at is null and i.revoked_at is null;
+  if found then
+    perform app.audit(jsonb_build_object('type', 'invitation.revoked', 'subject_id', invitation), actor);
+    return jsonb_build_object('revoked', true);
+  end if;
+  return jsonb_build_object('revoked', false);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.revoke_token(token_hash text, client_id text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor, token_hash);
+  v_token public.oauth_tokens;
+begin
+  select t.* into v_token from public.oauth_tokens t where t.access_token = token_hash;
+  if not found then
+    select t.* into v_token from public.oauth_tokens t where t.refresh_token = token_hash;
+  end if;
+  if v_token.id is null or revoke_token.client_id <> v_token.client_id then
+    return jsonb_build_object('revoked', false);
+  end if;
+  perform set_config('app.tenant_id', v_token.tenant_id::text, true), set_config('app.user_id', v_token.user_id::text, true);
+  perform app.end_access(jsonb_build_object('id', v_token.id), case when revoke_token.client_id is null then 'Its holder ended it.' else 'Its client ended it.' end, actor);
+  return jsonb_build_object('revoked', true);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.save_client(client jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor);
+  v_now timestamptz := app.now();
+  v_client app.oauth_clients;
+begin
+  if client ->> 'kind' not in ('dcr', 'cimd') then
+    perform app.fail('invalid_input', 'Only an admin adds a static client.');
+  end if;
+  insert into app.oauth_clients as c (tenant_id, client_id, kind, client_name, client_uri, redirect_uris, token_endpoint_auth_method,
+    client_secret_hash, application_type, created_ip, created_at, fetched_at, fresh_until)
+  select v_actor.tenant_id, n.client_id, n.kind, n.client_name, n.client_uri, n.redirect_uris, n.token_endpoint_auth_method,
+    n.client_secret_hash, n.application_type, app.ip(actor), v_now, case n.kind when 'cimd' then v_now end,
+    v_now + make_interval(secs => (client ->> 'fresh_seconds')::integer)
+    from jsonb_populate_record(null::app.oauth_clients, client) n
+  on conflict (tenant_id, client_id) do update set client_name = excluded.client_name, client_uri = excluded.client_uri,
+    redirect_uris = excluded.redirect_uris, application_type = excluded.application_type, fetched_at = excluded.fetched_at, fresh_until = excluded.fresh_until
+    where c.kind = 'cimd'
+  returning * into v_client;
+  if v_client.created_at = v_now then
+    perform app.audit(jsonb_build_object('type', 'client.registered', 'client_id', v_client.client_id,
+      'data', jsonb_build_object('kind', v_client.kind, 'client_name', v_client.client_name, 'redirect_uris', v_client.redirect_uris)), actor);
+  end if;
+  return app.client_view(v_client);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.save_login_code(code_hash text, ttl_seconds integer, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor - 'tenant_id');
+  v_expires timestamptz := app.now() + make_interval(secs => ttl_seconds);
+begin
+  perform set_config('app.tenant_id', v_actor.user_id::text, true);
+  delete from app.login_codes c where c.tenant_id = v_actor.user_id;
+  insert into app.login_codes (tenant_id, code_hash, user_id, expires_at) values (v_actor.user_id, save_login_code.code_hash, v_actor.user_id, v_expires);
+  return jsonb_build_object('expires_at', v_expires);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.save_static_client(client jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+  v_client app.oauth_clients;
+begin
+  insert into app.oauth_clients as c (tenant_id, client_id, kind, client_name, redirect_uris, token_endpoint_auth_method, client_secret_hash, created_ip, created_at)
+  select v_actor.tenant_id, n.client_id, 'static', n.client_name, n.redirect_uris, n.token_endpoint_auth_method, n.client_secret_hash, app.ip(actor), app.now()
+    from jsonb_populate_record(null::app.oauth_clients, client) n
+  on conflict (tenant_id, client_id) do update set client_name = excluded.client_name, redirect_uris = excluded.redirect_uris,
+    token_endpoint_auth_method = excluded.token_endpoint_auth_method, client_secret_hash = excluded.client_secret_hash
+  returning * into v_client;
+  perform app.audit(jsonb_build_object('type', 'client.saved', 'client_id', v_client.client_id), actor);
+  return app.client_view(v_client) - 'client_secret_hash';
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.search(query text, project text DEFAULT NULL::text, kinds jsonb DEFAULT NULL::jsonb, cursor text DEFAULT NULL::text, page_size integer DEFAULT 10, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -4754,6 +6081,60 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.set_member(user_id text, role text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+  v_user uuid := app.as_uuid(set_member.user_id);
+  v_before text;
+begin
+  -- All roles of the workspace, in one order: two owners who demote each other at once would leave none.
+  perform from public.memberships m where m.tenant_id = v_actor.tenant_id order by m.user_id for update;
+  select m.role into v_before from public.memberships m where m.tenant_id = v_actor.tenant_id and m.user_id = v_user;
+  if v_before is null then
+    perform app.fail('not_found', 'There is no such member.', null, 'List the members for their ids.');
+  elsif 'owner' in (v_before, role) then
+    perform app.require_role(v_actor, 'owner', 'Changing an owner');
+    if v_before = 'owner' and role is distinct from 'owner'
+        and (select count(*) from public.memberships m where m.tenant_id = v_actor.tenant_id and m.role = 'owner') = 1 then
+      perform app.fail('forbidden', 'The last owner stays.', null, 'Make somebody else an owner first.');
+    end if;
+  end if;
+  perform app.audit(jsonb_build_object('type', case when role is null then 'member.removed' else 'member.changed' end, 'user_id', v_user,
+    'data', jsonb_build_object('before', v_before, 'role', role, 'by', v_actor.user_id)), actor);
+  if role is not null then
+    update public.memberships m set role = set_member.role where m.tenant_id = v_actor.tenant_id and m.user_id = v_user;
+    return jsonb_build_object('role', role);
+  end if;
+  delete from public.memberships m where m.tenant_id = v_actor.tenant_id and m.user_id = v_user;
+  return jsonb_build_object('revoked', app.end_access(jsonb_build_object('user_id', v_user), 'The member was removed.', actor));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.set_password(password_hash text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor - 'tenant_id');
+begin
+  perform set_config('app.tenant_id', v_actor.user_id::text, true);
+  insert into app.passwords as p (tenant_id, user_id, password_hash, updated_at) values (v_actor.user_id, v_actor.user_id, set_password.password_hash, app.now())
+    on conflict (tenant_id, user_id) do update set password_hash = excluded.password_hash, updated_at = excluded.updated_at;
+  delete from app.auth_sessions s where s.tenant_id = v_actor.user_id;
+  perform app.audit(jsonb_build_object('type', 'password.set'), actor);
+  return '{}';
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.sign_in(identity jsonb, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -4761,8 +6142,7 @@ CREATE OR REPLACE FUNCTION public.sign_in(identity jsonb, actor jsonb DEFAULT '{
  SET search_path TO ''
 AS $function$
 declare
-  v_user uuid := case when identity ->> 'issuer' = 'supabase' then app.as_uuid(identity ->> 'subject')
-    else encode(substring(sha256(convert_to(jsonb_build_array(identity ->> 'issuer', identity ->> 'subject')::text, 'UTF8')) for 16), 'hex')::uuid end;
+  v_user uuid := app.user_of(identity);
   v_actor app.actor;
 begin
   if not app.caller_is_server() then
@@ -4774,6 +6154,63 @@ begin
   perform app.provision_user(v_user, left(coalesce(nullif(identity ->> 'name', ''), identity ->> 'subject'), 200), left(identity ->> 'email', 320));
   v_actor := app.enter(jsonb_build_object('user_id', v_user) || jsonb_strip_nulls(jsonb_build_object('tenant_id', actor ->> 'tenant_id')));
   return jsonb_build_object('user_id', v_actor.user_id, 'tenant_id', v_actor.tenant_id, 'role', v_actor.role);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.start_authorization(request jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor);
+  v_now timestamptz := app.now();
+  v_expires timestamptz := v_now + make_interval(secs => (request ->> 'ttl_seconds')::integer);
+begin
+  insert into app.authorization_requests (tenant_id, request_hash, txn_hash, client_id, redirect_uri, scope, resource, state, code_challenge, created_at, expires_at)
+  values (v_actor.tenant_id, request ->> 'request_hash', request ->> 'txn_hash', request ->> 'client_id', request ->> 'redirect_uri', request ->> 'scope',
+    request ->> 'resource', request ->> 'state', request ->> 'code_challenge', v_now, v_expires);
+  return jsonb_build_object('expires_at', v_expires);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.start_login(login jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor);
+begin
+  insert into app.login_states (tenant_id, state_hash, txn_hash, provider, next, expires_at)
+  values (v_actor.tenant_id, login ->> 'state_hash', login ->> 'txn_hash', login ->> 'provider', login ->> 'next',
+    app.now() + make_interval(secs => (login ->> 'ttl_seconds')::integer));
+  return '{}';
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.start_session(session jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor - 'tenant_id');
+  v_now timestamptz := app.now();
+  v_expires timestamptz := v_now + make_interval(secs => (session ->> 'max_seconds')::integer);
+begin
+  perform set_config('app.tenant_id', v_actor.user_id::text, true);
+  insert into app.auth_sessions (tenant_id, session_hash, user_id, amr, auth_at, last_seen_at, idle_seconds, expires_at, created_ip)
+  values (v_actor.user_id, session ->> 'session_hash', v_actor.user_id, array(select jsonb_array_elements_text(session -> 'amr')), v_now, v_now,
+    (session ->> 'idle_seconds')::integer, v_expires, app.ip(actor));
+  perform app.audit(jsonb_build_object('type', 'session.started', 'data', jsonb_build_object('amr', session -> 'amr')), actor);
+  return jsonb_build_object('expires_at', v_expires);
 end
 $function$;
 -- owner cairn_owner
@@ -4800,6 +6237,64 @@ begin
     else array(select c.id::text from public.checkpoints c where c.tenant_id = v_actor.tenant_id and starts_with(c.id::text, v_prefix) order by c.created_at desc limit 101)
   end;
   return jsonb_build_object('values', to_jsonb(v_values[:100]), 'total', cardinality(v_values[:100]), 'has_more', cardinality(v_values) > 100);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.take_attempt(bucket text, attempts_max integer, window_seconds integer, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor);
+  v_now timestamptz := app.now();
+  v_taken app.auth_attempts;
+begin
+  insert into app.auth_attempts as a (tenant_id, bucket, count, ends_at)
+  values (v_actor.tenant_id, take_attempt.bucket, 1, v_now + make_interval(secs => window_seconds))
+  on conflict (tenant_id, bucket) do update set
+    count = case when a.ends_at <= v_now then 1 else least(a.count, attempts_max) + 1 end,
+    ends_at = case when a.ends_at <= v_now then excluded.ends_at else a.ends_at end
+  returning * into v_taken;
+  return jsonb_build_object('allowed', v_taken.count <= attempts_max,
+    'retry_after_seconds', case when v_taken.count <= attempts_max then 0 else ceil(extract(epoch from v_taken.ends_at - v_now))::integer end);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.take_login(state_hash text, txn_hash text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor);
+  v_login app.login_states;
+begin
+  delete from app.login_states l where l.tenant_id = v_actor.tenant_id and l.state_hash = take_login.state_hash and l.txn_hash = take_login.txn_hash
+    and l.expires_at > app.now() returning l.* into v_login;
+  return case when found then jsonb_build_object('provider', v_login.provider, 'next', v_login.next) else '{}' end;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.take_login_code(code_hash text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor, code_hash);
+  v_code app.login_codes;
+begin
+  select c.* into v_code from app.login_codes c where c.code_hash = take_login_code.code_hash;
+  perform set_config('app.tenant_id', coalesce(v_code.tenant_id, app.nobody())::text, true);
+  delete from app.login_codes c where c.tenant_id = v_code.tenant_id and c.code_hash = v_code.code_hash and c.expires_at > app.now();
+  return case when found then jsonb_build_object('user_id', v_code.user_id) else '{}' end;
 end
 $function$;
 -- owner cairn_owner
@@ -4836,11 +6331,31 @@ $function$;
 
 -- Privileges
 
+grant delete on app.auth_attempts to cairn_keeper;
+grant delete, insert, select, update on app.auth_attempts to cairn_owner;
+grant insert, select on app.auth_events to cairn_owner;
+grant delete on app.auth_sessions to cairn_keeper;
+grant delete, insert, select, update on app.auth_sessions to cairn_owner;
+grant delete on app.authorization_requests to cairn_keeper;
+grant delete, insert, select, update on app.authorization_requests to cairn_owner;
+grant delete, insert, select, update on app.client_blocks to cairn_owner;
 grant select on app.event_fields to cairn_keeper;
 grant select on app.event_fields to cairn_owner;
 grant select on app.event_types to cairn_keeper;
 grant select on app.event_types to cairn_owner;
 grant delete, insert, select, update on app.idempotency_keys to cairn_owner;
+grant delete on app.invitations to cairn_keeper;
+grant delete, insert, select, update on app.invitations to cairn_owner;
+grant delete on app.login_codes to cairn_keeper;
+grant delete, insert, select, update on app.login_codes to cairn_owner;
+grant delete on app.login_states to cairn_keeper;
+grant delete, insert, select, update on app.login_states to cairn_owner;
+grant delete on app.oauth_clients to cairn_keeper;
+grant delete, insert, select, update on app.oauth_clients to cairn_owner;
+grant delete on app.oauth_codes to cairn_keeper;
+grant delete, insert, select, update on app.oauth_codes to cairn_owner;
+grant delete, insert, select, update on app.oauth_grants to cairn_owner;
+grant delete, insert, select, update on app.passwords to cairn_owner;
 grant delete, insert, select, update on app.positions to cairn_owner;
 grant select on app.read_models to cairn_keeper;
 grant select on app.read_models to cairn_owner;
@@ -4849,20 +6364,36 @@ grant delete, insert, select, update on app.task_counts to cairn_owner;
 grant delete, insert, select, update on app.task_dependencies to cairn_owner;
 grant select on app.task_moves to cairn_keeper;
 grant select on app.task_moves to cairn_owner;
+grant delete, insert, select, update on app.user_identities to cairn_owner;
 grant execute on function app.blank_event(public.events) to cairn_owner;
 grant execute on function app.blanked(public.events) to cairn_keeper;
 grant execute on function app.my_tenants() to authenticated;
 grant execute on function app.now() to cairn_keeper;
+grant execute on function app.purge_expired() to cairn_owner;
 grant execute on function app.tenant() to cairn_keeper;
+grant execute on function public.accept_invitation(text,jsonb) to cairn_server;
+grant execute on function public.accept_invitation(text,jsonb) to service_role;
+grant execute on function public.admit_identity(jsonb,jsonb,jsonb) to cairn_server;
+grant execute on function public.admit_identity(jsonb,jsonb,jsonb) to service_role;
+grant execute on function public.answer_authorization(text,text,jsonb,jsonb) to cairn_server;
+grant execute on function public.answer_authorization(text,text,jsonb,jsonb) to service_role;
 grant execute on function public.append_events(jsonb,jsonb,jsonb) to authenticated;
 grant execute on function public.append_events(jsonb,jsonb,jsonb) to cairn_server;
 grant execute on function public.append_events(jsonb,jsonb,jsonb) to service_role;
+grant execute on function public.authenticate_token(text,text,jsonb) to cairn_server;
+grant execute on function public.authenticate_token(text,text,jsonb) to service_role;
+grant execute on function public.block_client(text,boolean,jsonb) to cairn_server;
+grant execute on function public.block_client(text,boolean,jsonb) to service_role;
 grant execute on function public.claim_task(text,text,jsonb,integer,boolean,jsonb,jsonb) to authenticated;
 grant execute on function public.claim_task(text,text,jsonb,integer,boolean,jsonb,jsonb) to cairn_server;
 grant execute on function public.claim_task(text,text,jsonb,integer,boolean,jsonb,jsonb) to service_role;
 grant execute on function public.compare_checkpoint(text,text,jsonb) to authenticated;
 grant execute on function public.compare_checkpoint(text,text,jsonb) to cairn_server;
 grant execute on function public.compare_checkpoint(text,text,jsonb) to service_role;
+grant execute on function public.create_pat(jsonb,jsonb) to cairn_server;
+grant execute on function public.create_pat(jsonb,jsonb) to service_role;
+grant execute on function public.end_session(text,boolean,jsonb) to cairn_server;
+grant execute on function public.end_session(text,boolean,jsonb) to service_role;
 grant execute on function public.export_events(text,bigint,integer,jsonb) to authenticated;
 grant execute on function public.export_events(text,bigint,integer,jsonb) to cairn_server;
 grant execute on function public.export_events(text,bigint,integer,jsonb) to service_role;
@@ -4872,33 +6403,49 @@ grant execute on function public.extend_lock(text,bigint,integer,jsonb) to servi
 grant execute on function public.get_checkpoint(text,text,jsonb) to authenticated;
 grant execute on function public.get_checkpoint(text,text,jsonb) to cairn_server;
 grant execute on function public.get_checkpoint(text,text,jsonb) to service_role;
+grant execute on function public.get_client(text,jsonb) to cairn_server;
+grant execute on function public.get_client(text,jsonb) to service_role;
+grant execute on function public.get_password(jsonb) to cairn_server;
+grant execute on function public.get_password(jsonb) to service_role;
 grant execute on function public.get_position(jsonb) to authenticated;
 grant execute on function public.get_position(jsonb) to cairn_server;
 grant execute on function public.get_position(jsonb) to service_role;
 grant execute on function public.get_project(text,jsonb) to authenticated;
 grant execute on function public.get_project(text,jsonb) to cairn_server;
 grant execute on function public.get_project(text,jsonb) to service_role;
+grant execute on function public.get_session(text,jsonb) to cairn_server;
+grant execute on function public.get_session(text,jsonb) to service_role;
 grant execute on function public.get_state(text,bigint,timestamp with time zone,jsonb) to authenticated;
 grant execute on function public.get_state(text,bigint,timestamp with time zone,jsonb) to cairn_server;
 grant execute on function public.get_state(text,bigint,timestamp with time zone,jsonb) to service_role;
 grant execute on function public.get_task(text,integer,jsonb) to authenticated;
 grant execute on function public.get_task(text,integer,jsonb) to cairn_server;
 grant execute on function public.get_task(text,integer,jsonb) to service_role;
-grant execute on function public.import_events(jsonb,jsonb,jsonb) to authenticated;
-grant execute on function public.import_events(jsonb,jsonb,jsonb) to cairn_server;
-grant execute on function public.import_events(jsonb,jsonb,jsonb) to service_role;
+grant execute on function public.import_events(jsonb,jsonb) to authenticated;
+grant execute on function public.import_events(jsonb,jsonb) to cairn_server;
+grant execute on function public.import_events(jsonb,jsonb) to service_role;
+grant execute on function public.invite_member(jsonb,jsonb) to cairn_server;
+grant execute on function public.invite_member(jsonb,jsonb) to service_role;
 grant execute on function public.list_artifacts(text,text,integer,jsonb) to authenticated;
 grant execute on function public.list_artifacts(text,text,integer,jsonb) to cairn_server;
 grant execute on function public.list_artifacts(text,text,integer,jsonb) to service_role;
+grant execute on function public.list_auth_events(jsonb,text,integer,jsonb) to cairn_server;
+grant execute on function public.list_auth_events(jsonb,text,integer,jsonb) to service_role;
 grant execute on function public.list_checkpoints(text,text,integer,jsonb) to authenticated;
 grant execute on function public.list_checkpoints(text,text,integer,jsonb) to cairn_server;
 grant execute on function public.list_checkpoints(text,text,integer,jsonb) to service_role;
+grant execute on function public.list_clients(jsonb) to cairn_server;
+grant execute on function public.list_clients(jsonb) to service_role;
+grant execute on function public.list_connections(jsonb,text,integer,jsonb) to cairn_server;
+grant execute on function public.list_connections(jsonb,text,integer,jsonb) to service_role;
 grant execute on function public.list_decisions(text,boolean,text,integer,jsonb) to authenticated;
 grant execute on function public.list_decisions(text,boolean,text,integer,jsonb) to cairn_server;
 grant execute on function public.list_decisions(text,boolean,text,integer,jsonb) to service_role;
 grant execute on function public.list_events(text,text,jsonb,bigint,bigint,text,integer,jsonb) to authenticated;
 grant execute on function public.list_events(text,text,jsonb,bigint,bigint,text,integer,jsonb) to cairn_server;
 grant execute on function public.list_events(text,text,jsonb,bigint,bigint,text,integer,jsonb) to service_role;
+grant execute on function public.list_members(jsonb) to cairn_server;
+grant execute on function public.list_members(jsonb) to service_role;
 grant execute on function public.list_projects(boolean,text,integer,jsonb) to authenticated;
 grant execute on function public.list_projects(boolean,text,integer,jsonb) to cairn_server;
 grant execute on function public.list_projects(boolean,text,integer,jsonb) to service_role;
@@ -4908,26 +6455,66 @@ grant execute on function public.list_sessions(text,text,integer,jsonb) to servi
 grant execute on function public.list_tasks(text,jsonb,text,integer,jsonb) to authenticated;
 grant execute on function public.list_tasks(text,jsonb,text,integer,jsonb) to cairn_server;
 grant execute on function public.list_tasks(text,jsonb,text,integer,jsonb) to service_role;
+grant execute on function public.open_authorization(text,text,jsonb) to cairn_server;
+grant execute on function public.open_authorization(text,text,jsonb) to service_role;
+grant execute on function public.purge_auth(jsonb) to cairn_server;
+grant execute on function public.purge_auth(jsonb) to service_role;
 grant execute on function public.purge_idempotency_keys(jsonb) to authenticated;
 grant execute on function public.purge_idempotency_keys(jsonb) to cairn_server;
 grant execute on function public.purge_idempotency_keys(jsonb) to service_role;
+grant execute on function public.record_auth_event(jsonb,jsonb) to cairn_server;
+grant execute on function public.record_auth_event(jsonb,jsonb) to service_role;
 grant execute on function public.redact_event(text,text,jsonb) to authenticated;
 grant execute on function public.redact_event(text,text,jsonb) to cairn_server;
 grant execute on function public.redact_event(text,text,jsonb) to service_role;
+grant execute on function public.redeem_code(text,jsonb,jsonb,jsonb) to cairn_server;
+grant execute on function public.redeem_code(text,jsonb,jsonb,jsonb) to service_role;
+grant execute on function public.refresh_token(text,jsonb,jsonb,jsonb) to cairn_server;
+grant execute on function public.refresh_token(text,jsonb,jsonb,jsonb) to service_role;
+grant execute on function public.remove_client(text,jsonb) to cairn_server;
+grant execute on function public.remove_client(text,jsonb) to service_role;
 grant execute on function public.replay_events(jsonb) to authenticated;
 grant execute on function public.replay_events(jsonb) to cairn_server;
 grant execute on function public.replay_events(jsonb) to service_role;
 grant execute on function public.resume_project(text,jsonb) to authenticated;
 grant execute on function public.resume_project(text,jsonb) to cairn_server;
 grant execute on function public.resume_project(text,jsonb) to service_role;
+grant execute on function public.revoke_access(jsonb,text,jsonb) to cairn_server;
+grant execute on function public.revoke_access(jsonb,text,jsonb) to service_role;
+grant execute on function public.revoke_invitation(text,jsonb) to cairn_server;
+grant execute on function public.revoke_invitation(text,jsonb) to service_role;
+grant execute on function public.revoke_token(text,text,jsonb) to cairn_server;
+grant execute on function public.revoke_token(text,text,jsonb) to service_role;
+grant execute on function public.save_client(jsonb,jsonb) to cairn_server;
+grant execute on function public.save_client(jsonb,jsonb) to service_role;
+grant execute on function public.save_login_code(text,integer,jsonb) to cairn_server;
+grant execute on function public.save_login_code(text,integer,jsonb) to service_role;
+grant execute on function public.save_static_client(jsonb,jsonb) to cairn_server;
+grant execute on function public.save_static_client(jsonb,jsonb) to service_role;
 grant execute on function public.search(text,text,jsonb,text,integer,jsonb) to authenticated;
 grant execute on function public.search(text,text,jsonb,text,integer,jsonb) to cairn_server;
 grant execute on function public.search(text,text,jsonb,text,integer,jsonb) to service_role;
+grant execute on function public.set_member(text,text,jsonb) to cairn_server;
+grant execute on function public.set_member(text,text,jsonb) to service_role;
+grant execute on function public.set_password(text,jsonb) to cairn_server;
+grant execute on function public.set_password(text,jsonb) to service_role;
 grant execute on function public.sign_in(jsonb,jsonb) to cairn_server;
 grant execute on function public.sign_in(jsonb,jsonb) to service_role;
+grant execute on function public.start_authorization(jsonb,jsonb) to cairn_server;
+grant execute on function public.start_authorization(jsonb,jsonb) to service_role;
+grant execute on function public.start_login(jsonb,jsonb) to cairn_server;
+grant execute on function public.start_login(jsonb,jsonb) to service_role;
+grant execute on function public.start_session(jsonb,jsonb) to cairn_server;
+grant execute on function public.start_session(jsonb,jsonb) to service_role;
 grant execute on function public.suggest_refs(text,text,jsonb) to authenticated;
 grant execute on function public.suggest_refs(text,text,jsonb) to cairn_server;
 grant execute on function public.suggest_refs(text,text,jsonb) to service_role;
+grant execute on function public.take_attempt(text,integer,integer,jsonb) to cairn_server;
+grant execute on function public.take_attempt(text,integer,integer,jsonb) to service_role;
+grant execute on function public.take_login(text,text,jsonb) to cairn_server;
+grant execute on function public.take_login(text,text,jsonb) to service_role;
+grant execute on function public.take_login_code(text,jsonb) to cairn_server;
+grant execute on function public.take_login_code(text,jsonb) to service_role;
 grant execute on function public.verify_events(jsonb) to authenticated;
 grant execute on function public.verify_events(jsonb) to cairn_server;
 grant execute on function public.verify_events(jsonb) to service_role;
@@ -4947,7 +6534,8 @@ grant select on public.memberships to authenticated;
 grant delete, insert, select, update on public.memberships to cairn_owner;
 grant select on public.messages to authenticated;
 grant delete, insert, select, update on public.messages to cairn_owner;
-grant select (client_id), select (created_at), select (expires_at), select (id), select (revoked_at), select (scope), select (tenant_id), select (token_type), select (updated_at), select (user_id) on public.oauth_tokens to authenticated;
+grant select (client_id), select (created_at), select (expires_at), select (id), select (kind), select (last_used_at), select (name), select (revoked_at), select (scope), select (tenant_id), select (token_type), select (updated_at), select (user_id) on public.oauth_tokens to authenticated;
+grant delete on public.oauth_tokens to cairn_keeper;
 grant delete, insert, select, update on public.oauth_tokens to cairn_owner;
 grant select on public.projects to authenticated;
 grant delete, insert, select, update on public.projects to cairn_owner;

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FUNCTIONS } from '../src/db/functions.ts';
+import { AUTH_FUNCTIONS, FUNCTIONS } from '../src/db/functions.ts';
 import { ERROR_CODES } from '../src/errors.ts';
 import { installPlpgsqlCheck } from './support/plpgsql-check.ts';
 import { createScratch, type Scratch } from './support/scratch.ts';
@@ -66,10 +66,10 @@ describe('a callable function', () => {
   test('finds out who acts before anything else', () => {
     for (const { name, source } of callables.filter((callable) => callable.name !== 'sign_in')) {
       const [first] = source.replace(/^\s*declare\s+/, '').split('\n');
-      expect([name, first]).toEqual([
-        name,
-        expect.stringMatching(/^v_actor app\.actor := app\.enter\(actor(, '(member|admin)')?\);$/),
-      ]);
+      const entered = Object.hasOwn(AUTH_FUNCTIONS, name)
+        ? /^v_actor app\.actor := app\.enter_(server|person)\(actor[^()]*\);$/
+        : /^v_actor app\.actor := app\.enter\(actor(, '(member|admin)')?\);$/;
+      expect([name, first]).toEqual([name, expect.stringMatching(entered)]);
     }
     const signIn = callables.find(({ name }) => name === 'sign_in')?.source ?? '';
     expect(signIn.slice(signIn.indexOf('begin'))).toMatch(
@@ -77,10 +77,11 @@ describe('a callable function', () => {
     );
   });
 
-  test('is executable by signed-in users and the server alone, and sign_in by the server', () => {
+  test('is executable by signed-in users and the server alone, and what authorizes by the server', () => {
     for (const { name, callers } of callables) {
       const server = ['cairn_server', 'service_role'];
-      expect([name, callers]).toEqual([name, name === 'sign_in' ? server : ['authenticated', ...server]]);
+      const alone = name === 'sign_in' || Object.hasOwn(AUTH_FUNCTIONS, name);
+      expect([name, callers]).toEqual([name, alone ? server : ['authenticated', ...server]]);
     }
   });
 
@@ -158,16 +159,21 @@ describe('a table', () => {
     expect(tables.filter(({ enabled, forced }) => !enabled || !forced)).toEqual([]);
   });
 
-  test('is written by cairn_owner alone, and the log is only appended to', async () => {
+  test('is written by cairn_owner, purged by cairn_keeper, and the logs are only appended to', async () => {
     const writers = await query<{ name: string; grantee: string; privileges: string }>(
       `select c.oid::regclass::text as name, a.grantee::regrole::text as grantee, string_agg(lower(a.privilege_type), ',' order by 1) as privileges
          from (select c.* ${TABLES}) c cross join lateral aclexplode(c.relacl) a
          where a.privilege_type <> 'SELECT' and a.grantee <> c.relowner group by 1, 2`,
     );
 
-    expect([...new Set(writers.map(({ grantee }) => grantee))]).toEqual(['cairn_owner']);
+    // The keeper deletes what is over, and its policies show it nothing else.
+    expect([...new Set(writers.map(({ grantee }) => grantee))].sort()).toEqual(['cairn_keeper', 'cairn_owner']);
+    expect(new Set(writers.filter(({ grantee }) => grantee === 'cairn_keeper').map((row) => row.privileges))).toEqual(
+      new Set(['delete']),
+    );
     expect(writers.filter(({ privileges }) => /truncate|trigger|references|maintain/.test(privileges))).toEqual([]);
-    expect(writers.filter(({ name }) => name.endsWith('events'))).toEqual([
+    expect(writers.filter(({ name }) => name.endsWith('events')).sort()).toEqual([
+      { name: 'app.auth_events', grantee: 'cairn_owner', privileges: 'insert' },
       { name: 'events', grantee: 'cairn_owner', privileges: 'insert' },
     ]);
     const columns = await query(

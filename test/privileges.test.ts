@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { describe, expect } from 'vitest';
+import { FUNCTIONS } from '../src/db/functions.ts';
 import { createProject } from './support/commands.ts';
-import { EVERY_FUNCTION } from './support/foreign.ts';
 import { live } from './support/story.ts';
 import { test } from './support/world.ts';
 
@@ -117,7 +117,7 @@ describe('a signed-in user with plain SQL', () => {
 
   test('as anon calls nothing', async ({ sql, people }) => {
     await asRole(sql, { role: 'anon', user: people.owner.user_id }, async (query) => {
-      for (const fn of EVERY_FUNCTION) {
+      for (const fn of Object.keys(FUNCTIONS)) {
         const { rows } = await sql.query(
           `select oid::regprocedure::text as signature, pronargs as n from pg_proc where oid = $1::regproc`,
           [`public.${fn}`],
@@ -132,8 +132,8 @@ describe('a signed-in user with plain SQL', () => {
   test('reads the own tokens, without their hashes', async ({ sql, people }) => {
     for (const { tenant_id, user_id } of [people.owner, people.stranger]) {
       await sql.query(
-        `insert into public.oauth_tokens (tenant_id, id, user_id, access_token, refresh_token, expires_at, client_id)
-         values ($1, gen_random_uuid(), $2, encode(sha256($2::uuid::text::bytea), 'hex'), null, now(), 'client')`,
+        `insert into public.oauth_tokens (tenant_id, id, user_id, kind, name, access_token, expires_at, resource, client_id)
+         values ($1, gen_random_uuid(), $2, 'pat', 'ci', encode(sha256($2::uuid::text::bytea), 'hex'), now(), 'resource', 'client')`,
         [tenant_id, user_id],
       );
     }

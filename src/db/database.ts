@@ -1,7 +1,13 @@
 import type { FunctionName } from './functions.ts';
 
-/** Who acts: a user, through a client, as an agent. */
-export type Actor = { user_id: string; tenant_id?: string; agent?: string | null; client?: string | null };
+/** Who acts: a user, through a client, as an agent; `ip` is where from, for the audit trail of access. */
+export type Actor = {
+  user_id: string;
+  tenant_id?: string;
+  agent?: string | null;
+  client?: string | null;
+  ip?: string | undefined;
+};
 
 /** The workspace that may have grown; null when any may have, because hints were missed. */
 export type Hint = string | null;

@@ -1,8 +1,48 @@
+/** The verbs of authorization (`src/auth`, `src/services/access.ts`), for the server's own role alone. */
+export const AUTH_FUNCTIONS = Object.freeze({
+  accept_invitation: 'short',
+  admit_identity: 'short',
+  answer_authorization: 'short',
+  authenticate_token: 'short',
+  block_client: 'short',
+  create_pat: 'short',
+  end_session: 'short',
+  get_client: 'short',
+  get_password: 'short',
+  get_session: 'short',
+  invite_member: 'short',
+  list_auth_events: 'short',
+  list_clients: 'short',
+  list_connections: 'short',
+  list_members: 'short',
+  open_authorization: 'short',
+  purge_auth: 'long',
+  record_auth_event: 'short',
+  redeem_code: 'short',
+  refresh_token: 'short',
+  remove_client: 'short',
+  revoke_access: 'short',
+  revoke_invitation: 'short',
+  revoke_token: 'short',
+  save_client: 'short',
+  save_login_code: 'short',
+  save_static_client: 'short',
+  set_member: 'short',
+  set_password: 'short',
+  start_authorization: 'short',
+  start_login: 'short',
+  start_session: 'short',
+  take_attempt: 'short',
+  take_login: 'short',
+  take_login_code: 'short',
+} as const);
+
 /**
  * Every SQL function that the program may call, and how long a call may take: `short` for what an agent waits for,
  * `long` for work over a whole log.
  */
 export const FUNCTIONS = Object.freeze({
+  ...AUTH_FUNCTIONS,
   append_events: 'short',
   claim_task: 'short',
   compare_checkpoint: 'short',
@@ -40,3 +80,5 @@ export const GROWING: ReadonlySet<FunctionName> = new Set([
 ]);
 
 export type FunctionName = keyof typeof FUNCTIONS;
+
+export type AuthFunctionName = keyof typeof AUTH_FUNCTIONS;

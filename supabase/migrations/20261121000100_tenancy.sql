@@ -200,6 +200,12 @@ begin
 end
 $$;
 
+-- The id that a new user of an identity gets; Supabase has given its users one already.
+create function app.user_of(identity jsonb) returns uuid language sql immutable as $$
+  select case when identity ->> 'issuer' = 'supabase' then app.as_uuid(identity ->> 'subject')
+    else encode(substring(sha256(convert_to(jsonb_build_array(identity ->> 'issuer', identity ->> 'subject')::text, 'UTF8')) for 16), 'hex')::uuid end
+$$;
+
 -- sign_in(identity {issuer, subject, name?, email?}) -> {user_id, tenant_id, role}. For the server's role alone: it
 -- vouches for the identity. The first time it makes the user and a personal workspace.
 create function public.sign_in(identity jsonb, actor jsonb default '{}')
@@ -209,8 +215,7 @@ create function public.sign_in(identity jsonb, actor jsonb default '{}')
   set search_path = ''
 as $$
 declare
-  v_user uuid := case when identity ->> 'issuer' = 'supabase' then app.as_uuid(identity ->> 'subject')
-    else encode(substring(sha256(convert_to(jsonb_build_array(identity ->> 'issuer', identity ->> 'subject')::text, 'UTF8')) for 16), 'hex')::uuid end;
+  v_user uuid := app.user_of(identity);
   v_actor app.actor;
 begin
   if not app.caller_is_server() then

@@ -10,23 +10,25 @@ begin
   execute format('grant create on schema public, app to cairn_owner, cairn_keeper');
   -- Callable functions and helpers: definer functions run as cairn_owner, which policies bind.
   for v_object in
-    select p.oid::regprocedure as name, n.nspname as schema, p.prokind as kind, p.proname, p.prosecdef
+    select p.oid::regprocedure as name, n.nspname as schema, p.prokind as kind, p.proname, p.prosecdef,
+      p.prosrc ~ 'app\.(caller_is_server|enter_server|enter_person)\(' as for_server
     from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
     where n.nspname = 'app' or n.nspname = 'public' and p.prosecdef and p.prosrc ~ 'app\.(enter|caller_is_server)'
   loop
     execute format('revoke all on function %s from public, anon, authenticated', v_object.name);
-    if v_object.proname <> 'blank_event' then
+    if v_object.proname not in ('blank_event', 'purge_expired') then
       execute format('alter %s %s owner to cairn_owner', case v_object.kind when 'a' then 'aggregate' else 'function' end, v_object.name);
     end if;
     if v_object.schema = 'public' then
       execute format('grant execute on function %s to cairn_server, service_role', v_object.name);
-      if v_object.proname <> 'sign_in' then
+      if not v_object.for_server then
         execute format('grant execute on function %s to authenticated', v_object.name);
       end if;
     end if;
   end loop;
   alter function app.blank_event(public.events) owner to cairn_keeper;
-  grant execute on function app.blank_event(public.events) to cairn_owner;
+  alter function app.purge_expired() owner to cairn_keeper;
+  grant execute on function app.blank_event(public.events), app.purge_expired() to cairn_owner;
   grant execute on function app.blanked(public.events), app.now(), app.tenant() to cairn_keeper;
   revoke create on schema public, app from cairn_owner, cairn_keeper;
 
@@ -42,7 +44,7 @@ begin
     if v_object.relname in ('event_types', 'event_fields', 'task_moves', 'read_models') then
       execute format('grant select on table %s to cairn_owner, cairn_keeper', v_object.name);
       execute format('create policy read on %s for select to cairn_owner, cairn_keeper using (true)', v_object.name);
-    elsif v_object.relname = 'events' then
+    elsif v_object.relname in ('events', 'auth_events') then
       execute format('grant select, insert on table %s to cairn_owner', v_object.name);
     else
       execute format('grant select, insert, update, delete on table %s to cairn_owner', v_object.name);
@@ -96,7 +98,8 @@ create policy own_select on public.users for select to authenticated using (id =
 create policy door on public.tenants for all to cairn_owner using (id = (select app.tenant())) with check (id = (select app.tenant()));
 create policy own_select on public.tenants for select to authenticated using (id in (select app.my_tenants()));
 
-grant select (tenant_id, id, user_id, token_type, expires_at, scope, client_id, created_at, updated_at, revoked_at) on public.oauth_tokens to authenticated;
+grant select (tenant_id, id, user_id, kind, name, token_type, expires_at, scope, client_id, created_at, updated_at, last_used_at, revoked_at)
+  on public.oauth_tokens to authenticated;
 create policy own_select on public.oauth_tokens for select to authenticated using (user_id = (select auth.uid()));
 
 revoke all on public.active_tasks, public.recent_events, public.task_progress from public, anon, authenticated, service_role;

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { FunctionName } from '../../src/db/functions.ts';
+import type { AuthFunctionName, FunctionName } from '../../src/db/functions.ts';
 import { newId } from '../../src/events/ids.ts';
 import { type Caller, createProject, createTask, hold } from './commands.ts';
 import { live, type Story } from './story.ts';
@@ -32,7 +32,7 @@ function unknownLike({ project, task }: Refs): Refs {
 }
 
 // Every call in which something of another workspace can be named. `own-1` is a task of the caller.
-const CALLS: Record<FunctionName, (refs: Refs) => Record<string, unknown>[]> = {
+const CALLS: Record<Exclude<FunctionName, AuthFunctionName>, (refs: Refs) => Record<string, unknown>[]> = {
   append_events: (refs) => namingEvents(refs).map((event) => ({ events: [event] })),
   claim_task: ({ project, task }) => [{ task }, { project }, { project: 'own', filters: { parent: task } }],
   compare_checkpoint: ({ project, checkpoint }) => [{ checkpoint }, { project }],
@@ -109,7 +109,8 @@ function namingEvents({ project, task, artifact, decision, session, event }: Ref
   ];
 }
 
-export const EVERY_FUNCTION = Object.keys(CALLS) as FunctionName[];
+/** Every function but those of authorization, which are for the server alone. */
+export const EVERY_FUNCTION = Object.keys(CALLS) as (keyof typeof CALLS)[];
 
 type Call = { fn: FunctionName; args: Record<string, unknown> };
 

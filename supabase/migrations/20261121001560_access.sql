@@ -1,0 +1,392 @@
+-- Who has access to a workspace, and how an admin looks after it: connections, clients, personal tokens, members, the audit trail.
+
+create function app.require_role(actor app.actor, role_min text, what text)
+  returns void
+  language plpgsql
+  set search_path = ''
+as $$
+begin
+  if app.role_rank(actor.role) < app.role_rank(role_min) then
+    perform app.fail('forbidden', format('%s needs the role %s in the workspace; you have %s.', what, role_min, actor.role), null, 'Ask an owner of the workspace.');
+  end if;
+end
+$$;
+
+-- list_connections(chosen {all?, user_id?, client_id?, ended?}, before?, page_size) -> {connections: [{id, kind, user_id, user, client_id,
+-- client, client_kind, redirect_host?, scope, resource, created_at, created_ip?, last_used_at?, last_used_ip?, expires_at, revoked_at?,
+-- revoked_reason?}], next_before?}: the actor's own, or with `all` everybody's, for admins. Newest first.
+create function public.list_connections(chosen jsonb default '{}', before text default null, page_size integer default 50, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter_person(actor);
+  v_all boolean := coalesce((chosen ->> 'all')::boolean, false);
+  v_size integer := app.page_size(page_size, 100);
+  v_found jsonb[];
+begin
+  if v_all then
+    perform app.require_role(v_actor, 'admin', 'Seeing the connections of others');
+  end if;
+  select array_agg(f.connection) into v_found from (
+    select jsonb_strip_nulls(jsonb_build_object('id', c.id, 'kind', c.kind, 'user_id', c.user_id, 'user', u.name, 'client_id', c.client_id, 'client', c.client_name,
+      'client_kind', c.client_kind, 'redirect_host', c.redirect_host, 'scope', c.scope, 'resource', c.resource, 'created_at', c.created_at,
+      'created_ip', host(c.created_ip), 'last_used_at', c.last_used_at, 'last_used_ip', host(c.last_used_ip), 'expires_at', c.expires_at,
+      'revoked_at', c.revoked_at, 'revoked_reason', c.revoked_reason)) as connection
+    from (
+      select g.id, 'oauth' as kind, g.user_id, g.client_id, g.client_name, g.client_kind, g.redirect_host, g.scope, g.resource, g.created_at, g.created_ip,
+          g.last_used_at, g.last_used_ip, g.expires_at, g.revoked_at, g.revoked_reason
+        from app.oauth_grants g where g.tenant_id = v_actor.tenant_id
+      union all
+      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.resource, t.created_at, t.created_ip,
+          t.last_used_at, t.last_used_ip, t.expires_at, t.revoked_at, null
+        from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.kind = 'pat') c
+      join public.users u on u.id = c.user_id
+    where (v_all or c.user_id = v_actor.user_id)
+      and (chosen ->> 'user_id' is null or c.user_id = app.as_uuid(chosen ->> 'user_id'))
+      and (chosen ->> 'client_id' is null or c.client_id = chosen ->> 'client_id')
+      and (coalesce((chosen ->> 'ended')::boolean, false) or c.revoked_at is null and c.expires_at > app.now())
+      and (before is null or c.id < app.as_uuid(before))
+    order by c.id desc limit v_size + 1) f;
+  return jsonb_strip_nulls(jsonb_build_object('connections', coalesce(to_jsonb(v_found[1:v_size]), '[]'),
+    'next_before', case when cardinality(v_found) > v_size then v_found[v_size] ->> 'id' end));
+end
+$$;
+
+-- revoke_access(chosen {id?, user_id?, client_id?, everything?}, reason) -> {grants, tokens, pats}: counts of what was alive. One's own, or as an admin
+-- anybody's; one's own when no user is named and one is no admin. Refused at the next request everywhere.
+create function public.revoke_access(chosen jsonb, reason text default null, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter_person(actor);
+  v_chosen jsonb := jsonb_strip_nulls(jsonb_build_object('id', chosen ->> 'id', 'user_id', chosen ->> 'user_id', 'client_id', chosen ->> 'client_id'));
+begin
+  if v_chosen = '{}' and not coalesce((chosen ->> 'everything')::boolean, false) then
+    perform app.fail('invalid_input', 'Nothing is named to revoke.', null, 'Name an id, a user or a client, or everything.');
+  end if;
+  if chosen ->> 'id' is not null and app.as_uuid(chosen ->> 'id') is null or chosen ->> 'user_id' is not null and app.as_uuid(chosen ->> 'user_id') is null then
+    perform app.fail('invalid_input', 'An id is not a uuid.', null, 'List the connections for their ids.');
+  end if;
+  if app.role_rank(v_actor.role) < app.role_rank('admin') then
+    if coalesce(app.as_uuid(chosen ->> 'user_id'), v_actor.user_id) <> v_actor.user_id then
+      perform app.require_role(v_actor, 'admin', 'Revoking the access of others');
+    end if;
+    v_chosen := v_chosen || jsonb_build_object('user_id', v_actor.user_id);
+  end if;
+  return app.end_access(v_chosen, coalesce(nullif(reason, ''), 'Revoked by hand.'), actor);
+end
+$$;
+
+-- list_clients() -> {clients: [{client_id, kind, client_name, redirect_hosts, grants, users, last_used_at?, blocked_at?}]}: of the workspace's grants, and the
+-- static ones it added; at most 200, the most recently used first. For admins.
+create function public.list_clients(actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+begin
+  return jsonb_build_object('clients', coalesce((select jsonb_agg(f.client order by f.used desc nulls last) from (
+    select jsonb_strip_nulls(jsonb_build_object('client_id', x.client_id, 'kind', coalesce(c.kind, max(g.client_kind)), 'client_name', coalesce(c.client_name, max(g.client_name)),
+        'redirect_hosts', to_jsonb(array_agg(distinct g.redirect_host) filter (where g.redirect_host is not null)),
+        'grants', count(g.id) filter (where g.revoked_at is null and g.expires_at > app.now()), 'users', count(distinct g.user_id) filter (where g.revoked_at is null),
+        'last_used_at', max(g.last_used_at), 'blocked_at', b.created_at)) as client, max(g.last_used_at) as used
+      from (select g.client_id from app.oauth_grants g where g.tenant_id = v_actor.tenant_id
+        union select c.client_id from app.oauth_clients c where c.tenant_id = v_actor.tenant_id
+        union select b.client_id from app.client_blocks b where b.tenant_id = v_actor.tenant_id) x
+      left join app.oauth_grants g on g.tenant_id = v_actor.tenant_id and g.client_id = x.client_id
+      left join app.oauth_clients c on c.client_id = x.client_id
+      left join app.client_blocks b on b.tenant_id = v_actor.tenant_id and b.client_id = x.client_id
+      group by x.client_id, c.kind, c.client_name, b.created_at
+      order by used desc nulls last, x.client_id limit 200) f), '[]'));
+end
+$$;
+
+-- block_client(client_id, blocked) -> {blocked, revoked: {grants, tokens, pats}}: an admin's word that the workspace does not want a client (or does again).
+create function public.block_client(client_id text, blocked boolean default true, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+  v_revoked jsonb := '{}';
+begin
+  if blocked then
+    insert into app.client_blocks as b (tenant_id, client_id, blocked_by, created_at) values (v_actor.tenant_id, block_client.client_id, v_actor.user_id, app.now())
+      on conflict on constraint client_blocks_pkey do nothing;
+    v_revoked := app.end_access(jsonb_build_object('client_id', block_client.client_id), 'The client was blocked.', actor);
+  else
+    delete from app.client_blocks b where b.tenant_id = v_actor.tenant_id and b.client_id = block_client.client_id;
+  end if;
+  perform app.audit(jsonb_build_object('type', case when blocked then 'client.blocked' else 'client.unblocked' end, 'client_id', block_client.client_id), actor);
+  return jsonb_build_object('blocked', blocked, 'revoked', v_revoked);
+end
+$$;
+
+-- save_static_client(client {client_id, client_name, redirect_uris, token_endpoint_auth_method, client_secret_hash?}) -> client: for admins. Saved
+-- again, it gets what changed; a new secret ends the old one.
+create function public.save_static_client(client jsonb, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+  v_client app.oauth_clients;
+begin
+  insert into app.oauth_clients as c (tenant_id, client_id, kind, client_name, redirect_uris, token_endpoint_auth_method, client_secret_hash, created_ip, created_at)
+  select v_actor.tenant_id, n.client_id, 'static', n.client_name, n.redirect_uris, n.token_endpoint_auth_method, n.client_secret_hash, app.ip(actor), app.now()
+    from jsonb_populate_record(null::app.oauth_clients, client) n
+  on conflict (tenant_id, client_id) do update set client_name = excluded.client_name, redirect_uris = excluded.redirect_uris,
+    token_endpoint_auth_method = excluded.token_endpoint_auth_method, client_secret_hash = excluded.client_secret_hash
+  returning * into v_client;
+  perform app.audit(jsonb_build_object('type', 'client.saved', 'client_id', v_client.client_id), actor);
+  return app.client_view(v_client) - 'client_secret_hash';
+end
+$$;
+
+-- remove_client(client_id) -> {removed, revoked}: a static client of the workspace, and its grants. For admins.
+create function public.remove_client(client_id text, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+begin
+  delete from app.oauth_clients c where c.tenant_id = v_actor.tenant_id and c.client_id = remove_client.client_id;
+  if not found then
+    perform app.fail('not_found', 'The workspace added no such client.', null, 'A client that registered itself is blocked, not removed.');
+  end if;
+  perform app.audit(jsonb_build_object('type', 'client.removed', 'client_id', remove_client.client_id), actor);
+  return jsonb_build_object('removed', true, 'revoked', app.end_access(jsonb_build_object('client_id', remove_client.client_id), 'The client was removed.', actor));
+end
+$$;
+
+-- create_pat(pat {id, token_hash, name, scope, resource, ttl_seconds}) -> {id, name, scope, expires_at}: for the actor. `admin` only for admins.
+create function public.create_pat(pat jsonb, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter_person(actor);
+  v_now timestamptz := app.now();
+  v_expires timestamptz := v_now + make_interval(secs => (pat ->> 'ttl_seconds')::integer);
+begin
+  if 'admin' = any (string_to_array(pat ->> 'scope', ' ')) then
+    perform app.require_role(v_actor, 'admin', 'A token with the scope admin');
+  end if;
+  if v_expires not between v_now and v_now + interval '366 days' then
+    perform app.fail('invalid_input', 'A personal access token lives at most 366 days.', jsonb_build_object('field', 'expires'), 'Choose fewer days.');
+  end if;
+  if (select count(*) from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.user_id = v_actor.user_id and t.kind = 'pat'
+      and t.revoked_at is null and t.expires_at > v_now) >= 100 then
+    perform app.fail('payload_too_large', 'You have 100 personal access tokens in this workspace.', null, 'Revoke those that nothing uses.');
+  end if;
+  insert into public.oauth_tokens (tenant_id, id, user_id, kind, name, access_token, expires_at, scope, resource, client_id, created_ip, created_at, updated_at)
+  values (v_actor.tenant_id, (pat ->> 'id')::uuid, v_actor.user_id, 'pat', pat ->> 'name', pat ->> 'token_hash', v_expires, pat ->> 'scope', pat ->> 'resource',
+    'pat', app.ip(actor), v_now, v_now);
+  perform app.audit(jsonb_build_object('type', 'pat.created', 'subject_id', pat ->> 'id',
+    'data', jsonb_build_object('name', pat ->> 'name', 'scope', pat ->> 'scope', 'expires_at', v_expires)), actor);
+  return jsonb_build_object('id', pat ->> 'id', 'name', pat ->> 'name', 'scope', pat ->> 'scope', 'expires_at', v_expires);
+end
+$$;
+
+-- list_members() -> {members: [{user_id, name, email?, role, since, connections}], invitations: [{id, email?, role, invited_by, expires_at}]}: at most 500
+-- of each. Any member sees the members; invitations are for admins.
+create function public.list_members(actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter_person(actor);
+begin
+  return jsonb_build_object('members', (select coalesce(jsonb_agg(m.member), '[]') from (
+      select jsonb_strip_nulls(jsonb_build_object('user_id', u.id, 'name', u.name, 'email', u.email, 'role', m.role, 'since', m.created_at, 'connections', (
+        select count(*) from app.oauth_grants g where g.tenant_id = m.tenant_id and g.user_id = m.user_id and g.revoked_at is null and g.expires_at > app.now()))) as member
+      from public.memberships m join public.users u on u.id = m.user_id where m.tenant_id = v_actor.tenant_id
+      order by app.role_rank(m.role) desc, m.created_at limit 500) m),
+    'invitations', (select coalesce(jsonb_agg(i.invitation), '[]') from (
+      select jsonb_strip_nulls(jsonb_build_object('id', i.id, 'email', i.email, 'role', i.role, 'invited_by', i.invited_by, 'expires_at', i.expires_at)) as invitation
+      from app.invitations i where i.tenant_id = v_actor.tenant_id and i.accepted_at is null and i.revoked_at is null and i.expires_at > app.now()
+        and app.role_rank(v_actor.role) >= app.role_rank('admin')
+      order by i.created_at desc limit 500) i));
+end
+$$;
+
+-- invite_member(invitation {id, invitation_hash, email?, role, ttl_seconds}) -> {id, role, email?, expires_at}: for admins; only an owner makes owners.
+create function public.invite_member(invitation jsonb, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+  v_expires timestamptz := app.now() + make_interval(secs => (invitation ->> 'ttl_seconds')::integer);
+begin
+  if invitation ->> 'role' = 'owner' then
+    perform app.require_role(v_actor, 'owner', 'Inviting an owner');
+  end if;
+  insert into app.invitations (tenant_id, id, invitation_hash, email, role, invited_by, created_at, expires_at)
+  values (v_actor.tenant_id, (invitation ->> 'id')::uuid, invitation ->> 'invitation_hash', nullif(invitation ->> 'email', ''), invitation ->> 'role',
+    v_actor.user_id, app.now(), v_expires);
+  perform app.audit(jsonb_build_object('type', 'invitation.created', 'subject_id', invitation ->> 'id',
+    'data', jsonb_build_object('role', invitation ->> 'role', 'email', invitation ->> 'email')), actor);
+  return jsonb_strip_nulls(jsonb_build_object('id', invitation ->> 'id', 'role', invitation ->> 'role', 'email', nullif(invitation ->> 'email', ''), 'expires_at', v_expires));
+end
+$$;
+
+-- revoke_invitation(invitation) -> {revoked}: for admins.
+create function public.revoke_invitation(invitation text, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+begin
+  update app.invitations i set revoked_at = app.now()
+    where i.tenant_id = v_actor.tenant_id and i.id = app.as_uuid(invitation) and i.accepted_at is null and i.revoked_at is null;
+  if found then
+    perform app.audit(jsonb_build_object('type', 'invitation.revoked', 'subject_id', invitation), actor);
+    return jsonb_build_object('revoked', true);
+  end if;
+  return jsonb_build_object('revoked', false);
+end
+$$;
+
+-- set_member(user_id, role?) -> {role?, revoked?}: gives a member another role, or without one removes the member, whose access ends at once. For admins;
+-- only an owner changes owners, and the last owner stays.
+create function public.set_member(user_id text, role text default null, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+  v_user uuid := app.as_uuid(set_member.user_id);
+  v_before text;
+begin
+  -- All roles of the workspace, in one order: two owners who demote each other at once would leave none.
+  perform from public.memberships m where m.tenant_id = v_actor.tenant_id order by m.user_id for update;
+  select m.role into v_before from public.memberships m where m.tenant_id = v_actor.tenant_id and m.user_id = v_user;
+  if v_before is null then
+    perform app.fail('not_found', 'There is no such member.', null, 'List the members for their ids.');
+  elsif 'owner' in (v_before, role) then
+    perform app.require_role(v_actor, 'owner', 'Changing an owner');
+    if v_before = 'owner' and role is distinct from 'owner'
+        and (select count(*) from public.memberships m where m.tenant_id = v_actor.tenant_id and m.role = 'owner') = 1 then
+      perform app.fail('forbidden', 'The last owner stays.', null, 'Make somebody else an owner first.');
+    end if;
+  end if;
+  perform app.audit(jsonb_build_object('type', case when role is null then 'member.removed' else 'member.changed' end, 'user_id', v_user,
+    'data', jsonb_build_object('before', v_before, 'role', role, 'by', v_actor.user_id)), actor);
+  if role is not null then
+    update public.memberships m set role = set_member.role where m.tenant_id = v_actor.tenant_id and m.user_id = v_user;
+    return jsonb_build_object('role', role);
+  end if;
+  delete from public.memberships m where m.tenant_id = v_actor.tenant_id and m.user_id = v_user;
+  return jsonb_build_object('revoked', app.end_access(jsonb_build_object('user_id', v_user), 'The member was removed.', actor));
+end
+$$;
+
+-- record_auth_event(event {type, user_id?, client_id?, data?}) -> {}: what the server refused before it knew whom.
+create function public.record_auth_event(event jsonb, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter_server(actor);
+begin
+  perform app.audit(event, actor);
+  return '{}';
+end
+$$;
+
+-- list_auth_events(chosen {since?, type?, user_id?, client_id?, unowned?}, before?, page_size) -> {events: [{id, at, type, user_id?, user?, client_id?,
+-- subject_id?, ip?, data?}], next_before?}: newest first, for admins. `type` is a whole type or its first word. `unowned` shows what belongs to no
+-- workspace (clients that registered, logins that failed): for the operator.
+create function public.list_auth_events(chosen jsonb default '{}', before text default null, page_size integer default 50, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter_person(actor, 'admin');
+  v_tenant uuid := case when (chosen ->> 'unowned')::boolean then app.nobody() else v_actor.tenant_id end;
+  v_size integer := app.page_size(page_size, 200);
+  v_found jsonb[];
+begin
+  perform set_config('app.tenant_id', v_tenant::text, true);
+  select array_agg(f.event) into v_found from (
+    select jsonb_strip_nulls(jsonb_build_object('id', e.id, 'at', e.at, 'type', e.type, 'user_id', e.user_id, 'user', u.name, 'client_id', e.client_id,
+        'subject_id', e.subject_id, 'ip', host(e.ip), 'data', nullif(e.data, '{}'))) as event
+      from app.auth_events e left join public.users u on u.id = e.user_id
+      where e.tenant_id = v_tenant and (before is null or e.id < app.as_uuid(before))
+        and (chosen ->> 'since' is null or e.at >= (chosen ->> 'since')::timestamptz)
+        and (chosen ->> 'type' is null or e.type = chosen ->> 'type' or starts_with(e.type, (chosen ->> 'type') || '.'))
+        and (chosen ->> 'user_id' is null or e.user_id = app.as_uuid(chosen ->> 'user_id'))
+        and (chosen ->> 'client_id' is null or e.client_id = chosen ->> 'client_id')
+      order by e.id desc limit v_size + 1) f;
+  return jsonb_strip_nulls(jsonb_build_object('events', coalesce(to_jsonb(v_found[1:v_size]), '[]'),
+    'next_before', case when cardinality(v_found) > v_size then v_found[v_size] ->> 'id' end));
+end
+$$;
+
+-- Deletes what is over in every workspace. Of the keeper, whose policies let it see only rows that are.
+create function app.purge_expired()
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_table text;
+  v_count bigint;
+  v_purged jsonb := '{}';
+begin
+  foreach v_table in array array['public.oauth_tokens', 'app.oauth_codes', 'app.authorization_requests', 'app.auth_sessions', 'app.login_codes',
+      'app.login_states', 'app.auth_attempts', 'app.invitations', 'app.oauth_clients'] loop
+    execute format('delete from %s', v_table);
+    get diagnostics v_count = row_count;
+    v_purged := v_purged || jsonb_build_object(split_part(v_table, '.', 2), v_count);
+  end loop;
+  return v_purged;
+end
+$$;
+
+-- purge_auth() -> {<table>: count}: what is over and no longer needed to recognise misuse.
+create function public.purge_auth(actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter_server(actor);
+begin
+  return app.purge_expired();
+end
+$$;

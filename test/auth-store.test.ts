@@ -1,0 +1,154 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { describe, expect } from 'vitest';
+import { mintSecret, type Secret } from '../src/auth/secrets.ts';
+import { authStore, type Minted, type Store } from '../src/auth/store.ts';
+import { newId } from '../src/events/ids.ts';
+import { test } from './support/world.ts';
+
+const RESOURCE = 'https://cairn.test/mcp';
+const REDIRECT = 'http://localhost:9999/callback';
+const CHALLENGE = createHash('sha256').update('verifier').digest('base64url');
+
+type Person = { user_id: string; tenant_id?: string };
+
+function minted(access = mintSecret('access'), refresh = mintSecret('refresh')): Minted {
+  const hashes = { access_hash: access.hash, refresh_hash: refresh.hash };
+  return { id: newId(), ...hashes, access_seconds: 3_600, refresh_seconds: 2_592_000 };
+}
+
+async function consent(
+  store: Store,
+  person: Person,
+  { scope = 'tasks:read tasks:write' } = {},
+): Promise<{ client_id: string; code: Secret }> {
+  const client_id = `dcr_${randomUUID()}`;
+  await store.saveClient(
+    {
+      client_id,
+      kind: 'dcr',
+      client_name: 'Client',
+      redirect_uris: [REDIRECT],
+      token_endpoint_auth_method: 'none',
+    },
+    {},
+  );
+  const [request, txn, code] = [mintSecret('request'), mintSecret('txn'), mintSecret('code')];
+  const binding = { request_hash: request.hash, txn_hash: txn.hash };
+  await store.startAuthorization(
+    {
+      ...binding,
+      client_id,
+      redirect_uri: REDIRECT,
+      scope,
+      resource: RESOURCE,
+      code_challenge: CHALLENGE,
+      ttl_seconds: 600,
+    },
+    {},
+  );
+  expect(await store.openAuthorization(binding, person)).toMatchObject({ client: { client_id } });
+  const decision = {
+    allow: true as const,
+    scope,
+    grant_id: newId(),
+    code_hash: code.hash,
+    redirect_host: 'localhost',
+    code_seconds: 60,
+    grant_seconds: 86_400 * 90,
+  };
+  expect(await store.answerAuthorization({ ...binding, decision }, person)).toMatchObject({ allowed: true });
+  return { client_id, code };
+}
+
+async function connect(store: Store, person: Person) {
+  const { client_id, code } = await consent(store, person);
+  const [access, refresh] = [mintSecret('access'), mintSecret('refresh')];
+  const presented = { client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE, resource: RESOURCE };
+  const issued = await store.redeemCode({ code_hash: code.hash, presented, minted: minted(access, refresh) }, {});
+  expect(issued).toMatchObject({ scope: 'tasks:read tasks:write', expires_in: 3_600 });
+  return { client_id, code, presented, access, refresh };
+}
+
+describe('an authorization code', () => {
+  test('is redeemed by exactly one of many at once, and then what it gave is dead', async ({ db, people }) => {
+    const store = authStore(db);
+    const { client_id, code } = await consent(store, people.owner);
+    const presented = { client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE };
+    const pairs = Array.from({ length: 5 }, () => mintSecret('access'));
+
+    const answers = await Promise.all(
+      pairs.map((access) => store.redeemCode({ code_hash: code.hash, presented, minted: minted(access) }, {})),
+    );
+
+    expect(answers.filter((answer) => 'scope' in answer)).toHaveLength(1);
+    expect(answers.filter((answer) => 'refused' in answer && answer.refused === 'reused')).toHaveLength(4);
+    for (const { hash } of pairs) {
+      expect(await store.authenticateToken({ token_hash: hash, resource: RESOURCE }, {})).toHaveProperty('refused');
+    }
+  });
+
+  test.for([
+    ['client', { client_id: 'other' }],
+    ['redirect_uri', { redirect_uri: 'http://localhost:1/callback' }],
+    ['code_challenge', { code_challenge: 'x'.repeat(43) }],
+    ['resource', { resource: 'https://other.test/mcp' }],
+  ] as const)('is refused with another %s', async ([why, wrong], { db, people }) => {
+    const store = authStore(db);
+    const { client_id, code } = await consent(store, people.owner);
+    const presented = { client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE, ...wrong };
+
+    expect(await store.redeemCode({ code_hash: code.hash, presented, minted: minted() }, {})).toEqual({ refused: why });
+  });
+
+  test('ends after a minute', async ({ db, people, clock }) => {
+    const store = authStore(db);
+    const { client_id, code } = await consent(store, people.owner);
+    const presented = { client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE };
+
+    await clock.advance({ seconds: 61 });
+
+    expect(await store.redeemCode({ code_hash: code.hash, presented, minted: minted() }, {})).toEqual({
+      refused: 'expired',
+    });
+  });
+});
+
+describe('a refresh token', () => {
+  test('gives each of five processes at once tokens of its own, and kills the family when it is used again later', async ({
+    db,
+    people,
+    clock,
+  }) => {
+    const store = authStore(db);
+    const { client_id, refresh, access } = await connect(store, people.owner);
+    const presented = { client_id, grace_seconds: 120 };
+    const again = (pair = minted()) => store.refreshToken({ token_hash: refresh.hash, presented, minted: pair }, {});
+    const siblings = Array.from({ length: 5 }, () => mintSecret('access'));
+
+    const answers = await Promise.all(siblings.map((sibling) => again(minted(sibling))));
+
+    expect(answers.filter((answer) => 'scope' in answer)).toHaveLength(5);
+    const live = (token: Secret) => store.authenticateToken({ token_hash: token.hash, resource: RESOURCE }, {});
+    for (const sibling of siblings) expect(await live(sibling)).toMatchObject({ client_id });
+
+    await clock.advance({ seconds: 300 });
+    expect(await again()).toEqual({ refused: 'reused' });
+    for (const token of [access, ...siblings]) expect(await live(token)).toEqual({ refused: 'revoked' });
+  });
+
+  test('is good for ten siblings and no more, within the scope that was granted', async ({ db, people }) => {
+    const store = authStore(db);
+    const { client_id, refresh } = await connect(store, people.owner);
+    const use = (extra: { scope?: string; client_id?: string } = {}) =>
+      store.refreshToken(
+        { token_hash: refresh.hash, presented: { client_id, grace_seconds: 120, ...extra }, minted: minted() },
+        {},
+      );
+
+    expect(await use({ client_id: 'other' })).toEqual({ refused: 'client' });
+    expect(await use({ scope: 'tasks:read admin' })).toEqual({ refused: 'scope' });
+    expect(await use({ scope: 'tasks:read' })).toMatchObject({ scope: 'tasks:read' });
+    for (let number = 2; number <= 10; number++) expect(await use()).toHaveProperty('scope');
+    expect(await use()).toEqual({ refused: 'reused' });
+  });
+});
