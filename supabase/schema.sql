@@ -1453,7 +1453,7 @@ CREATE OR REPLACE FUNCTION app.broken_event(tenant_id uuid)
  SET search_path TO ''
 AS $function$
   select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'version', c.version, 'wrong', case
-      when not c.links then 'prev_hash' when not c.hashes then 'hash' when not c.pays then 'payload' when not c.counts then 'version' else 'seq' end)
+      when not c.links then 'prev_hash' when not c.hashes then 'hash' when not c.pays then 'payload' when not c.counts then 'version' when not c.belongs then 'task_id' else 'seq' end)
   from (
     select e.seq, e.stream, e.version,
       e.prev_hash is not distinct from lag(e.hash) over (partition by e.project_id order by e.seq) as links,
@@ -1461,9 +1461,10 @@ AS $function$
       case when e.redacted_at is null then e.payload_hash = app.payload_hash(e.payload)
         else e.payload = app.blanked(e) and exists (select from public.events r where r.tenant_id = e.tenant_id and r.stream = 'event:' || e.id) end as pays,
       e.version = row_number() over (partition by e.stream order by e.version) as counts,
-      e.seq = row_number() over (order by e.seq) as follows
+      e.seq = row_number() over (order by e.seq) as follows,
+      not starts_with(e.stream, 'task:') or e.task_id is not distinct from app.stream_id(e.stream) as belongs
     from public.events e where e.tenant_id = broken_event.tenant_id) c
-  where not (c.links and c.hashes and c.pays and c.counts and c.follows) order by c.seq limit 1
+  where not (c.links and c.hashes and c.pays and c.counts and c.belongs and c.follows) order by c.seq limit 1
 $function$;
 -- owner cairn_owner
 
@@ -1842,6 +1843,7 @@ begin
   end if;
   if event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
       or event.hash <> app.event_hash(event)
+      or starts_with(event.stream, 'task:') and event.task_id is distinct from app.stream_id(event.stream)
       or exists (select from public.events e where e.tenant_id = event.tenant_id and e.id = event.id)
       or event.redacted_at is null and event.payload_hash <> app.payload_hash(event.payload)
       or event.redacted_at is not null and event.payload <> app.blanked(event) then
@@ -3399,6 +3401,21 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.import_users(users jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if coalesce(jsonb_typeof(users), 'null') <> 'array' or jsonb_array_length(users) > 5000 or exists (select from jsonb_array_elements(users) u
+      where app.as_uuid(u ->> 'id') is null or not app.fits(coalesce(u -> 'name', 'null'), 'line', 200, null)) then
+    perform app.fail('invalid_input', 'users is a list of at most 5000, each with an id and a name of one line.', jsonb_build_object('field', 'users'));
+  end if;
+  insert into public.users (id, name) select distinct on (u ->> 'id') (u ->> 'id')::uuid, u ->> 'name' from jsonb_array_elements(users) u on conflict (id) do nothing;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.index_artifact(artifact public.artifacts)
  RETURNS void
  LANGUAGE plpgsql
@@ -4053,7 +4070,10 @@ AS $function$
 begin
   perform set_config('app.user_id', provision_user.user_id::text, true);
   perform set_config('app.tenant_id', provision_user.user_id::text, true);
-  insert into public.users (id, name, email) values (provision_user.user_id, provision_user.name, provision_user.email) on conflict do nothing;
+  -- Who was only named by imported events is known from now on as who vouches for them says.
+  insert into public.users as u (id, name, email) values (provision_user.user_id, provision_user.name, provision_user.email)
+    on conflict (id) do update set name = excluded.name, email = excluded.email
+    where not exists (select from public.memberships m where m.user_id = u.id);
   insert into public.tenants (id, name) values (provision_user.user_id, provision_user.name) on conflict do nothing;
   insert into app.positions (tenant_id) values (provision_user.user_id) on conflict do nothing;
   insert into public.memberships (tenant_id, user_id, role) values (provision_user.user_id, provision_user.user_id, 'owner') on conflict do nothing;
@@ -5021,7 +5041,9 @@ declare
 begin
   return jsonb_strip_nulls(jsonb_build_object(
     'next_seq', case when cardinality(v_found) = v_size then (v_found[v_size]).seq end))
-    || jsonb_build_object('events', (select coalesce(jsonb_agg(to_jsonb(v_found[i]) - 'tenant_id' order by i), '[]') from generate_series(1, cardinality(v_found)) i));
+    || jsonb_build_object('events', (select coalesce(jsonb_agg(to_jsonb(v_found[i]) - 'tenant_id' order by i), '[]') from generate_series(1, cardinality(v_found)) i),
+      'users', (select coalesce(jsonb_agg(jsonb_build_object('id', u.id, 'name', u.name) order by u.id), '[]') from public.users u
+        where u.id in (select (v_found[i]).user_id from generate_series(1, cardinality(v_found)) i)));
 end
 $function$;
 -- owner cairn_owner
@@ -5228,7 +5250,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION public.import_events(events jsonb, actor jsonb)
+CREATE OR REPLACE FUNCTION public.import_events(events jsonb, users jsonb DEFAULT '[]'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -5246,6 +5268,7 @@ begin
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 5000 then
     perform app.fail('invalid_input', 'events is a list of 1 to 5000 events.');
   end if;
+  perform app.import_users(users);
   select p.seq into v_seq from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
   for v_event in select r.* from jsonb_array_elements(events) with ordinality e (item, at)
       cross join lateral jsonb_populate_record(null::public.events, case jsonb_typeof(e.item) when 'object' then e.item else '{}' end) r order by e.at loop
@@ -5646,6 +5669,7 @@ CREATE OR REPLACE FUNCTION public.purge_auth(actor jsonb DEFAULT '{}'::jsonb)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET statement_timeout TO '1min'
 AS $function$
 declare
   v_actor app.actor := app.enter_server(actor);
@@ -6421,9 +6445,9 @@ grant execute on function public.get_state(text,bigint,timestamp with time zone,
 grant execute on function public.get_task(text,integer,jsonb) to authenticated;
 grant execute on function public.get_task(text,integer,jsonb) to cairn_server;
 grant execute on function public.get_task(text,integer,jsonb) to service_role;
-grant execute on function public.import_events(jsonb,jsonb) to authenticated;
-grant execute on function public.import_events(jsonb,jsonb) to cairn_server;
-grant execute on function public.import_events(jsonb,jsonb) to service_role;
+grant execute on function public.import_events(jsonb,jsonb,jsonb) to authenticated;
+grant execute on function public.import_events(jsonb,jsonb,jsonb) to cairn_server;
+grant execute on function public.import_events(jsonb,jsonb,jsonb) to service_role;
 grant execute on function public.invite_member(jsonb,jsonb) to cairn_server;
 grant execute on function public.invite_member(jsonb,jsonb) to service_role;
 grant execute on function public.list_artifacts(text,text,integer,jsonb) to authenticated;

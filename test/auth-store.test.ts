@@ -1,15 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { describe, expect } from 'vitest';
 import { mintSecret, type Secret } from '../src/auth/secrets.ts';
-import { authStore, type Minted, type Store } from '../src/auth/store.ts';
+import { authStore, type Minted, type Person, type Store } from '../src/auth/store.ts';
 import { newId } from '../src/events/ids.ts';
 import { test } from './support/world.ts';
 
 const RESOURCE = 'https://cairn.test/mcp';
 const REDIRECT = 'http://localhost:9999/callback';
 const CHALLENGE = createHash('sha256').update('verifier').digest('base64url');
-
-type Person = { user_id: string; tenant_id?: string };
 
 function minted(access = mintSecret('access'), refresh = mintSecret('refresh')): Minted {
   const hashes = { access_hash: access.hash, refresh_hash: refresh.hash };
@@ -70,9 +68,9 @@ async function connect(store: Store, person: Person) {
 }
 
 describe('an authorization code', () => {
-  test('is redeemed by exactly one of many at once, and then what it gave is dead', async ({ db, people }) => {
-    const store = authStore(db);
-    const { client_id, code } = await consent(store, people.owner);
+  test('is redeemed by exactly one of many at once, and then what it gave is dead', async ({ users }) => {
+    const store = authStore(users.owner.db);
+    const { client_id, code } = await consent(store, users.owner.actor);
     const presented = { client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE };
     const pairs = Array.from({ length: 5 }, () => mintSecret('access'));
 
@@ -92,17 +90,17 @@ describe('an authorization code', () => {
     ['redirect_uri', { redirect_uri: 'http://localhost:1/callback' }],
     ['code_challenge', { code_challenge: 'x'.repeat(43) }],
     ['resource', { resource: 'https://other.test/mcp' }],
-  ] as const)('is refused with another %s', async ([why, wrong], { db, people }) => {
-    const store = authStore(db);
-    const { client_id, code } = await consent(store, people.owner);
+  ] as const)('is refused with another %s', async ([why, wrong], { users }) => {
+    const store = authStore(users.owner.db);
+    const { client_id, code } = await consent(store, users.owner.actor);
     const presented = { client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE, ...wrong };
 
     expect(await store.redeemCode({ code_hash: code.hash, presented, minted: minted() }, {})).toEqual({ refused: why });
   });
 
-  test('ends after a minute', async ({ db, people, clock }) => {
-    const store = authStore(db);
-    const { client_id, code } = await consent(store, people.owner);
+  test('ends after a minute', async ({ users, clock }) => {
+    const store = authStore(users.owner.db);
+    const { client_id, code } = await consent(store, users.owner.actor);
     const presented = { client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE };
 
     await clock.advance({ seconds: 61 });
@@ -115,12 +113,11 @@ describe('an authorization code', () => {
 
 describe('a refresh token', () => {
   test('gives each of five processes at once tokens of its own, and kills the family when it is used again later', async ({
-    db,
-    people,
+    users,
     clock,
   }) => {
-    const store = authStore(db);
-    const { client_id, refresh, access } = await connect(store, people.owner);
+    const store = authStore(users.owner.db);
+    const { client_id, refresh, access } = await connect(store, users.owner.actor);
     const presented = { client_id, grace_seconds: 120 };
     const again = (pair = minted()) => store.refreshToken({ token_hash: refresh.hash, presented, minted: pair }, {});
     const siblings = Array.from({ length: 5 }, () => mintSecret('access'));
@@ -136,9 +133,9 @@ describe('a refresh token', () => {
     for (const token of [access, ...siblings]) expect(await live(token)).toEqual({ refused: 'revoked' });
   });
 
-  test('is good for ten siblings and no more, within the scope that was granted', async ({ db, people }) => {
-    const store = authStore(db);
-    const { client_id, refresh } = await connect(store, people.owner);
+  test('is good for ten siblings and no more, within the scope that was granted', async ({ users }) => {
+    const store = authStore(users.owner.db);
+    const { client_id, refresh } = await connect(store, users.owner.actor);
     const use = (extra: { scope?: string; client_id?: string } = {}) =>
       store.refreshToken(
         { token_hash: refresh.hash, presented: { client_id, grace_seconds: 120, ...extra }, minted: minted() },

@@ -1,7 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { AUTH_FUNCTIONS, FUNCTIONS } from '../src/db/functions.ts';
 import { ERROR_CODES } from '../src/errors.ts';
 import { installPlpgsqlCheck } from './support/plpgsql-check.ts';
 import { createScratch, type Scratch } from './support/scratch.ts';
@@ -21,77 +20,6 @@ async function query<Row>(sql: string, values: unknown[] = []): Promise<Row[]> {
 }
 
 const IN_SCHEMAS = `join pg_namespace n on n.oid = p.pronamespace where n.nspname = any ($1)`;
-
-describe('a callable function', () => {
-  type Callable = {
-    name: string;
-    owner: string;
-    definer: boolean;
-    config: string[];
-    source: string;
-    callers: string[];
-  };
-  let callables: Callable[];
-
-  beforeAll(async () => {
-    callables = await query<Callable>(
-      `select p.proname as name, p.proowner::regrole::text as owner, p.prosecdef as definer, p.proconfig as config, p.prosrc as source,
-         array(select a.grantee::regrole::text from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-           where a.grantee <> p.proowner order by 1) as callers
-       from pg_proc p ${IN_SCHEMAS} order by 1`,
-      [['public']],
-    );
-  });
-
-  test('runs as cairn_owner with an empty search_path', () => {
-    expect(callables.length).toBeGreaterThan(20);
-    for (const { name, owner, definer, config } of callables) {
-      expect({ name, owner, definer, config }).toEqual({
-        name,
-        owner: 'cairn_owner',
-        definer: true,
-        config: expect.arrayContaining(['search_path=""']),
-      });
-    }
-  });
-
-  test('asks PostgREST for more than the usual seconds where it works over a whole log', () => {
-    for (const { name, config } of callables) {
-      const limit = config.filter((setting) => setting.startsWith('statement_timeout='));
-      const kind = FUNCTIONS[name as keyof typeof FUNCTIONS];
-      expect([name, limit]).toEqual([name, kind === 'long' ? ['statement_timeout=1min'] : []]);
-    }
-  });
-
-  test('finds out who acts before anything else', () => {
-    for (const { name, source } of callables.filter((callable) => callable.name !== 'sign_in')) {
-      const [first] = source.replace(/^\s*declare\s+/, '').split('\n');
-      const entered = Object.hasOwn(AUTH_FUNCTIONS, name)
-        ? /^v_actor app\.actor := app\.enter_(server|person)\(actor[^()]*\);$/
-        : /^v_actor app\.actor := app\.enter\(actor(, '(member|admin)')?\);$/;
-      expect([name, first]).toEqual([name, expect.stringMatching(entered)]);
-    }
-    const signIn = callables.find(({ name }) => name === 'sign_in')?.source ?? '';
-    expect(signIn.slice(signIn.indexOf('begin'))).toMatch(
-      /^begin\s+if not app\.caller_is_server\(\) then\s+perform app\.fail/,
-    );
-  });
-
-  test('is executable by signed-in users and the server alone, and what authorizes by the server', () => {
-    for (const { name, callers } of callables) {
-      const server = ['cairn_server', 'service_role'];
-      const alone = name === 'sign_in' || Object.hasOwn(AUTH_FUNCTIONS, name);
-      expect([name, callers]).toEqual([name, alone ? server : ['authenticated', ...server]]);
-    }
-  });
-
-  test('is in the list of the port', () => {
-    const names = new Set(callables.map(({ name }) => name));
-
-    expect(Object.keys(FUNCTIONS).filter((name) => !names.has(name))).toEqual([]);
-    expect([...names].filter((name) => !Object.hasOwn(FUNCTIONS, name))).toEqual([]);
-  });
-});
 
 describe('a function', () => {
   test('of the schema app is executable by nobody, but for what policies call', async () => {

@@ -383,6 +383,7 @@ create function public.purge_auth(actor jsonb default '{}')
   language plpgsql
   security definer
   set search_path = ''
+  set statement_timeout = '1min'
 as $$
 declare
   v_actor app.actor := app.enter_server(actor);
