@@ -6,6 +6,8 @@ import {
   ProtocolError,
   ProtocolErrorCode,
   ResourceNotFoundError,
+  type ServerEvent,
+  type ServerEventBus,
   SUBSCRIPTION_ID_META_KEY,
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
@@ -151,5 +153,31 @@ export function listenFollower(contextOf: () => Promise<Context>, changed: Chang
       open.clear();
       end();
     },
+  };
+}
+
+/**
+ * The changes that a caller may see, for one stream over HTTP, from now on: those before the stream hears are kept for it. Ends with
+ * the stream.
+ */
+export async function resourceBus(ctx: Context, over: () => void): Promise<ServerEventBus & { endUnheard(): void }> {
+  const stop = new AbortController();
+  const early = new Set<string>();
+  let hear: ((event: ServerEvent) => void) | undefined;
+  const changed = (uri: string) => (hear === undefined ? early.add(uri) : hear({ kind: 'resource_updated', uri }));
+  function end(): void {
+    stop.abort();
+    over();
+  }
+  await followResources(ctx, changed, stop.signal);
+  return {
+    publish: (event) => hear?.(event),
+    subscribe(listener) {
+      hear = listener;
+      for (const uri of early) listener({ kind: 'resource_updated', uri });
+      early.clear();
+      return end;
+    },
+    endUnheard: () => hear === undefined && end(),
   };
 }

@@ -9,13 +9,13 @@ import { CONFORMANCE, createFixtures } from '../conformance/fixtures.ts';
 import { createMcpServer, createRequestServer, type Surface } from '../mcp.ts';
 import { takeBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
+import { createListenEndpoint } from './listen.ts';
 import { refusal } from './reply.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';
 import { authInfoOf, callerOf, createSurfaces } from './surface.ts';
 
 const BODY_BYTES_MAX = 1_048_576;
 const PARSE_ERROR = -32_700;
-const STREAMS_MAX = 10_000;
 
 type Parts = {
   config: Config;
@@ -28,7 +28,7 @@ type Parts = {
 
 export type McpEndpoint = ReturnType<typeof createMcpEndpoint>;
 
-type Message = { method?: unknown; params?: { name?: unknown } };
+type Message = { method?: unknown; params?: { name?: unknown; notifications?: { resourceSubscriptions?: unknown } } };
 type Asked = { principal: Principal; exchange: Exchange; body: unknown };
 
 /** `/mcp`: each request of the 2026-07-28 protocol on its own, those of the 2025 protocols in their session. */
@@ -40,6 +40,7 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe }: 
   const leaving = new AbortController();
   const surfaceOf = createSurfaces({ config, log, db, observe, tools, fixtures, leaving: leaving.signal });
   const sessions = createSessions((principal, id) => createMcpServer(surfaceOf(principal, id)), { ...limits, log });
+  const onerror = (error: Error) => log.debug({ err: error }, 'mcp');
   const stateless = createMcpHandler(
     ({ authInfo, requestInfo }) => {
       const caller = callerOf(authInfo);
@@ -49,8 +50,9 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe }: 
       const surface = surfaceOf(caller.principal, caller.principal.id);
       return createRequestServer(surface, { method: asked('mcp-method'), name: asked('mcp-name') });
     },
-    { legacy: 'reject', maxSubscriptions: STREAMS_MAX, onerror: (error) => log.debug({ err: error }, 'mcp') },
+    { legacy: 'reject', onerror },
   );
+  const listening = createListenEndpoint(onerror);
 
   async function dispatch(request: Request, { principal, exchange, body }: Asked): Promise<Response> {
     const messages = (Array.isArray(body) ? body : [body]) as Message[];
@@ -65,6 +67,11 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe }: 
       return sessions.handle(request, { principal, body, authInfo, whenOver });
     }
     exchange.stream = messages[0]?.method === 'subscriptions/listen';
+    if (exchange.stream && followsResources(messages[0])) {
+      const surface = surfaceOf(principal, principal.id);
+      const authenticate = () => access.authenticate(request, { address: exchange.address });
+      return listening.serve(request, { surface, body, authInfo, authenticate });
+    }
     return stateless.fetch(request, { parsedBody: body, authInfo });
   }
 
@@ -89,7 +96,7 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe }: 
     drain: () => leaving.abort(),
     /** Ends sessions and streams. */
     async close(): Promise<void> {
-      await Promise.all([stateless.close(), sessions.close()]);
+      await Promise.all([stateless.close(), listening.close(), sessions.close()]);
     },
   };
 }
@@ -105,6 +112,11 @@ function isOfSession({ method, headers }: Request, body: unknown): boolean {
     ...(body !== undefined && { body }),
   });
   return route.kind === 'legacy';
+}
+
+/** Of all that a client may listen for, resources are what changes here. */
+function followsResources(message: Message | undefined): boolean {
+  return Array.isArray(message?.params?.notifications?.resourceSubscriptions);
 }
 
 type Scopes = ReadonlyMap<string, Scope>;
