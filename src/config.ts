@@ -122,6 +122,13 @@ function oneEngine(config: Config, flags: Flags): Config {
   });
 }
 
+/** The machine that a person works on, as far as paths depend on it. */
+export type Host = { platform: NodeJS.Platform; home: string; env: NodeJS.ProcessEnv };
+
+export function thisHost(): Host {
+  return { platform: process.platform, home: homedir(), env: process.env };
+}
+
 /** Where this process was started; it may have been removed since. */
 function workingDirectory(): string | undefined {
   try {

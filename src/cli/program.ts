@@ -6,6 +6,7 @@ import { addEventsCommands } from './events.ts';
 import { addLoginCommands } from './login.ts';
 import { addProjectCommands } from './project.ts';
 import { addServeCommand } from './serve.ts';
+import { addSetupCommands } from './setup.ts';
 import { addTaskCommands } from './tasks.ts';
 import { addTransferCommands } from './transfer.ts';
 
@@ -33,6 +34,7 @@ export function createProgram(): Command {
     .command('demo')
     .description('play a short hand-over between agents, on a temporary database')
     .action(command(async () => (await import('../commands/demo.ts')).runDemo()));
+  addSetupCommands(program);
   addProjectCommands(program);
   addServeCommand(program);
   addTaskCommands(program);

@@ -43,7 +43,7 @@ function count(tasks: number): string {
   return tasks === 0 ? '' : String(tasks);
 }
 
-function statusLines({ project, checkpoint, ...found }: z.infer<typeof Resumption>): string[] {
+function statusLines({ project, checkpoint, ...found }: Resumption): string[] {
   return [
     `${paint('bold', project.name)} ${paint('dim', project.slug)}  ${countsLine(project.tasks)}`,
     ...(checkpoint === undefined
@@ -58,6 +58,6 @@ function statusLines({ project, checkpoint, ...found }: z.infer<typeof Resumptio
   ];
 }
 
-function tasksUnder(heading: string, tasks: z.infer<typeof Resumption>['ready']): string[] {
+function tasksUnder(heading: string, tasks: Resumption['ready']): string[] {
   return tasks?.length ? ['', paint('bold', heading), ...taskTable(tasks)] : [];
 }

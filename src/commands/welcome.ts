@@ -1,5 +1,6 @@
+import { quoted, serverCommand } from '../clients/launch.ts';
 import type { Config } from '../config.ts';
-import { defaultDataDir } from '../config.ts';
+import { thisHost } from '../config.ts';
 import { listProjects } from '../services/projects.ts';
 import { selectTools } from '../tools/catalog.ts';
 import { VERSION } from '../version.ts';
@@ -11,7 +12,6 @@ import { asPerson } from './person.ts';
 const PAGE_SIZE = 100;
 
 type Serving = { engine: string; workspace: string; projects: number; tasks: number };
-type ServerConfig = { command: string; args: string[]; env?: Record<string, string> };
 
 /** `cairn` where no client listens: what it serves, how a client is told of it, and what that is good for. */
 export async function runWelcome(config: Config): Promise<void> {
@@ -24,10 +24,15 @@ export async function runWelcome(config: Config): Promise<void> {
   const readOnly = config.readOnly ? ', read-only' : '';
   say(`  tools       ${tools.length} (${config.toolsets.join(', ')}${readOnly})\n`);
 
-  const server = serverConfig(config);
-  const json = JSON.stringify({ mcpServers: { cairn: server } }, null, 2);
-  const env = Object.entries(server.env ?? {}).flatMap(([name, value]) => ['--env', quoted(`${name}=${value}`)]);
-  const line = ['claude', 'mcp', 'add', 'cairn', ...env, '--', ...[server.command, ...server.args].map(quoted)];
+  const server = serverCommand(config, { cli: CLI, host: thisHost(), shared: false });
+  const secrets = Object.fromEntries(server.passes.map((name) => [name, '…']));
+  const env = { ...server.env, ...secrets };
+  const entry = { command: server.command, args: server.args, ...(Object.keys(env).length > 0 && { env }) };
+  const json = JSON.stringify({ mcpServers: { cairn: entry } }, null, 2);
+  const given = Object.entries(env).flatMap(([name, value]) => ['--env', quoted(`${name}=${value}`)]);
+  const line = ['claude', 'mcp', 'add', 'cairn', ...given, '--', ...[server.command, ...server.args].map(quoted)];
+  const init = [...(server.command === 'node' ? ['node', CLI] : ['npx', '-y', 'cairn-mcp']), 'init'].map(quoted);
+  say(`${paint('bold', 'Your clients')}, found and told of it:\n  ${init.join(' ')}\n`);
   say(`${paint('bold', 'Claude Code')}, in your project:\n  ${line.join(' ')}\nor in its .mcp.json:\n${json}\n`);
   say(`${paint('bold', 'Cursor')}, in .cursor/mcp.json:\n${json}\n`);
 
@@ -69,22 +74,4 @@ async function countProjects(ctx: Parameters<typeof listProjects>[0]): Promise<{
     cursor = page.next_cursor;
   } while (cursor !== undefined);
   return { projects, tasks };
-}
-
-/** How a client starts what runs here: as published, or this very clone. */
-function serverConfig(config: Config): ServerConfig {
-  const published = /[\\/]node_modules[\\/]/.test(CLI);
-  const args = published ? ['-y', 'cairn-mcp'] : [CLI];
-  const command = published ? 'npx' : 'node';
-  // Its password belongs into no terminal.
-  if (config.databaseUrl !== undefined) return { command, args, env: { DATABASE_URL: 'postgres://…' } };
-  if (config.supabaseUrl !== undefined) {
-    const key = config.supabasePublishableKey ?? 'sb_publishable_…';
-    return { command, args, env: { SUPABASE_URL: config.supabaseUrl, SUPABASE_PUBLISHABLE_KEY: key } };
-  }
-  return { command, args: config.dataDir === defaultDataDir() ? args : [...args, '--data-dir', config.dataDir] };
-}
-
-function quoted(word: string): string {
-  return /^[\w@%+=:,./\\-]+$/.test(word) ? word : JSON.stringify(word);
 }

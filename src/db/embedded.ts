@@ -176,6 +176,11 @@ async function countOthers(client: pg.Client): Promise<number | null> {
   );
 }
 
+/** Whether a server seems to run, for a caller who has no time to ask it. */
+export async function isServerRunning(dataDir: string): Promise<boolean> {
+  return (await currentConnection(layout(dataDir))) !== null;
+}
+
 /** Looks without starting anything. */
 export async function serverStatus(dataDir: string): Promise<ServerStatus> {
   const paths = layout(dataDir);

@@ -80,11 +80,9 @@ export const Resumption = z.object({
   decisions: z.array(DecisionBrief).optional(),
   position: z.int(),
 });
+export type Resumption = z.infer<typeof Resumption>;
 
 /** All that an agent needs to go on where others left off, in one call. */
-export function resumeProject(
-  ctx: Context,
-  { project }: z.output<typeof ResumeProject>,
-): Promise<z.infer<typeof Resumption>> {
+export function resumeProject(ctx: Context, { project }: z.output<typeof ResumeProject>): Promise<Resumption> {
   return ctx.db.call('resume_project', { project: project ?? ctx.project }, ctx.actor);
 }

@@ -1,0 +1,26 @@
+// A passage of our own in a text that people write: found by its marks, replaced in place, removed without a trace.
+
+const START = '<!-- cairn:start -->';
+const END = '<!-- cairn:end -->';
+
+export function setBlock(text: string, body: string): string {
+  const eol = text.includes('\r\n') ? '\r\n' : '\n';
+  const block = `${START}\n${body}\n${END}`.replaceAll('\n', eol);
+  const found = findBlock(text);
+  if (found !== null) return text.slice(0, found.start) + block + text.slice(found.end);
+  const gap = text === '' ? '' : text.endsWith('\n') ? eol : eol + eol;
+  return `${text}${gap}${block}${eol}`;
+}
+
+export function removeBlock(text: string): string {
+  const found = findBlock(text);
+  if (found === null) return text;
+  const before = text.slice(0, found.start).replace(/(\r?\n)\r?\n$/, '$1');
+  return before + text.slice(found.end).replace(/^\r?\n/, '');
+}
+
+function findBlock(text: string): { start: number; end: number } | null {
+  const start = text.indexOf(START);
+  const end = text.indexOf(END, start);
+  return start === -1 || end === -1 ? null : { start, end: end + END.length };
+}

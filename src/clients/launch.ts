@@ -1,0 +1,61 @@
+import type { Config, Host } from '../config.ts';
+import { defaultDataDir } from '../config.ts';
+import type { ServerCommand } from './catalog.ts';
+
+const PACKAGE = ['-y', 'cairn-mcp'];
+
+type Database = Pick<
+  Config,
+  'dataDir' | 'databaseUrl' | 'supabaseUrl' | 'supabasePublishableKey' | 'supabaseSecretKey'
+>;
+
+type Launch = {
+  /** The program that runs now. */
+  cli: string;
+  host: Host;
+  /** Written into a repository, for colleagues on other systems too. */
+  shared: boolean;
+};
+
+/** How a client starts what runs here: as published, or this very clone. Secrets belong into no file. */
+export function serverCommand(config: Database, launch: Launch): ServerCommand {
+  const { command, args } = program(launch);
+  const { dataDir, databaseUrl, supabaseUrl, supabasePublishableKey: key, supabaseSecretKey: secret } = config;
+  if (databaseUrl !== undefined) return { command, args, env: {}, passes: ['DATABASE_URL'] };
+  if (supabaseUrl !== undefined) {
+    const env = { SUPABASE_URL: supabaseUrl, ...(key !== undefined && { SUPABASE_PUBLISHABLE_KEY: key }) };
+    return { command, args, env, passes: secret === undefined ? [] : ['SUPABASE_SECRET_KEY'] };
+  }
+  return { command, args: [...args, ...ownOptions({ dataDir }, launch.host)], env: {}, passes: [] };
+}
+
+/** What must be said on every line that starts Cairn, because it is not as usual. */
+function ownOptions({ dataDir }: Pick<Config, 'dataDir'>, host: Host): string[] {
+  return dataDir === defaultDataDir(host.env) ? [] : ['--data-dir', dataDir];
+}
+
+function program({ cli, host, shared }: Launch): { command: string; args: string[] } {
+  if (!isPublished(cli)) return { command: 'node', args: [cli] };
+  // On Windows npx is a script, which only a shell starts; a file that is shared says what works elsewhere.
+  if (host.platform === 'win32' && !shared) return { command: 'cmd', args: ['/c', 'npx', ...PACKAGE] };
+  return { command: 'npx', args: PACKAGE };
+}
+
+/** A hook as a line for a shell. npx takes longer to start than a hook may take: what is installed is run itself. */
+export function hookCommand(
+  event: string,
+  config: Pick<Config, 'dataDir'>,
+  { cli, host }: Omit<Launch, 'shared'>,
+): string {
+  const isTemporary = /[\\/]_npx[\\/]/.test(cli);
+  const program = isTemporary ? ['npx', ...PACKAGE] : ['node', cli];
+  return [...program, ...ownOptions(config, host), 'hook', event].map(quoted).join(' ');
+}
+
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./\\-]+$/.test(word) ? word : JSON.stringify(word);
+}
+
+function isPublished(cli: string): boolean {
+  return /[\\/]node_modules[\\/]/.test(cli);
+}

@@ -1,0 +1,97 @@
+import { readFile, realpath } from 'node:fs/promises';
+import type { Host } from '../config.ts';
+import { type Client, pathOf, type ServerCommand } from './catalog.ts';
+import { type PlannedEdit, planEdit } from './changes.ts';
+import type { Edit } from './edits.ts';
+import { instructions } from './instructions.ts';
+
+export type Scope = 'project' | 'user';
+
+export type Wanted = {
+  clients: readonly Client[];
+  scope: Scope;
+  /** The root of the repository; without one only files of the user are written. */
+  repository: string | null;
+  project: string | undefined;
+  hooks: boolean;
+  instructions: boolean;
+  server(shared: boolean): ServerCommand;
+  /** The line that runs a hook. */
+  hook(event: string): string;
+};
+
+/** Every edit that is wanted and not there yet, in the order in which a person reads them. */
+export async function planInit(wanted: Wanted, host: Host): Promise<PlannedEdit[]> {
+  const edits: [file: string, edit: Edit][] = wanted.clients.map((client) => serverEdit(client, wanted, host));
+  if (wanted.hooks) edits.push([hooksFile(wanted, host), { kind: 'hooks', commands: hookCommands(wanted) }]);
+  const { repository, project } = wanted;
+  if (repository !== null && project !== undefined) {
+    const { join } = pathOf(host);
+    edits.push([join(repository, '.cairn.json'), { kind: 'json', path: ['project'], value: project }]);
+    if (wanted.instructions) {
+      const block: Edit = { kind: 'block', text: instructions(project) };
+      for (const name of await instructionFiles(wanted.clients, repository))
+        edits.push([join(repository, name), block]);
+    }
+  }
+  const planned: PlannedEdit[] = [];
+  for (const [file, edit] of edits) {
+    const change = await planEdit(file, edit);
+    if (change !== null) planned.push(change);
+  }
+  return planned;
+}
+
+/** Where a client is told of the server: in the repository, if it is to be there and the client looks there. */
+function serverFile(client: Client, { scope, repository }: Pick<Wanted, 'scope' | 'repository'>, host: Host): string {
+  const inRepository = scope === 'project' && repository !== null && client.projectFile !== undefined;
+  return inRepository ? pathOf(host).join(repository, client.projectFile as string) : client.userFile(host);
+}
+
+function serverEdit(client: Client, wanted: Wanted, host: Host): [file: string, edit: Edit] {
+  const file = serverFile(client, wanted, host);
+  const shared = file !== client.userFile(host);
+  const value = client.entry(wanted.server(shared), shared ? wanted.project : undefined);
+  return [
+    file,
+    client.format === 'toml'
+      ? { kind: 'toml', table: [client.key, 'cairn'], value }
+      : { kind: 'json', path: [client.key, 'cairn'], value },
+  ];
+}
+
+/** Claude Code's settings; in a repository those that are not committed, because the command names a path of this machine. */
+function hooksFile({ scope, repository }: Wanted, host: Host): string {
+  const { join } = pathOf(host);
+  if (scope === 'project' && repository !== null) return join(repository, '.claude', 'settings.local.json');
+  return join(host.env['CLAUDE_CONFIG_DIR'] || join(host.home, '.claude'), 'settings.json');
+}
+
+function hookCommands({ hook }: Wanted): Record<string, string> {
+  return {
+    SessionStart: hook('session-start'),
+    PreCompact: hook('pre-compact'),
+    Stop: hook('stop'),
+  };
+}
+
+/** The pages that the agents of these clients read: Claude Code its own, unless that leads to the common one. */
+async function instructionFiles(clients: readonly Client[], repository: string): Promise<string[]> {
+  const [common, own] = await Promise.all(['AGENTS.md', 'CLAUDE.md'].map((name) => look(`${repository}/${name}`)));
+  const claude = clients.some(({ id }) => id === 'claude-code');
+  const others = clients.some(({ id }) => !id.startsWith('claude'));
+  const leads =
+    own !== null && common !== null && (own?.path === common?.path || /^@(\.\/)?AGENTS\.md\s*$/m.test(own?.text ?? ''));
+  const files = [];
+  if (others || common !== null) files.push('AGENTS.md');
+  if (claude && !leads) files.push('CLAUDE.md');
+  return files;
+}
+
+async function look(file: string): Promise<{ path: string; text: string } | null> {
+  try {
+    return { path: await realpath(file), text: await readFile(file, 'utf8') };
+  } catch {
+    return null;
+  }
+}

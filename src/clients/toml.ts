@@ -1,0 +1,53 @@
+import { isDeepStrictEqual } from 'node:util';
+import { parse, patch, stringify } from '@decimalturn/toml-patch';
+
+// TOML as Codex keeps it, comments and order and all. What cannot be changed safely throws.
+
+type Toml = Record<string, unknown>;
+
+function readToml(text: string): Toml {
+  try {
+    return parse(text) as Toml;
+  } catch (error) {
+    throw new Error((error as Error).message.split('\n')[0]);
+  }
+}
+
+/** Sets `[table.name]`, keeping what it says besides. */
+export function setTable(text: string, [table, name]: readonly [string, string], value: Toml): string {
+  const current = readToml(text);
+  const tables = (current[table] ?? {}) as Toml;
+  const existing = tables[name] as Toml | undefined;
+  const wanted = { ...current, [table]: { ...tables, [name]: { ...existing, ...value } } };
+  if (existing !== undefined) return isSame(current, wanted) ? text : patch(text, wanted);
+  // A table of its own at the end reads best. Where that is not what is wanted, as after an inline table, it is patched in.
+  const eol = eolOf(text);
+  const section = `[${table}.${name}]\n${stringify(value)}`.trimEnd().replaceAll('\n', eol);
+  const gap = text.trim() === '' ? '' : text.endsWith('\n') ? eol : eol + eol;
+  const appended = `${text}${gap}${section}${eol}`;
+  return says(appended, wanted) ? appended : patch(text, wanted);
+}
+
+export function removeTable(text: string, [table, name]: readonly [string, string]): string {
+  const { [table]: tables, ...rest } = readToml(text);
+  const { [name]: removed, ...others } = (tables ?? {}) as Toml;
+  if (removed === undefined) return text;
+  return patch(text, Object.keys(others).length === 0 ? rest : { ...rest, [table]: others });
+}
+
+function eolOf(text: string): string {
+  return text.includes('\r\n') ? '\r\n' : '\n';
+}
+
+function says(text: string, wanted: Toml): boolean {
+  try {
+    return isSame(parse(text) as Toml, wanted);
+  } catch {
+    return false;
+  }
+}
+
+/** Whatever kind of object the parser makes. */
+function isSame(a: Toml, b: Toml): boolean {
+  return isDeepStrictEqual(structuredClone(a), structuredClone(b));
+}

@@ -1,0 +1,70 @@
+import type { TaskBrief } from '../events/tasks.ts';
+import type { Changes, Resumption } from '../services/checkpoints.ts';
+import { shorten } from '../tools/fit.ts';
+import { counted, decisionLine, eventLine, lines, quote, section, taskLine, time } from '../tools/render.ts';
+
+// What every session begins with must be small.
+const BRIEF_BYTES_MAX = 2_000;
+const TASKS_MAX = 5;
+const TEXT_CHARACTERS_MAX = 400;
+const TITLE_CHARACTERS_MAX = 100;
+const MORE = '… resume_project tells all.';
+
+/** Where a project stands, in at most 2,000 bytes. */
+export function brief({ project, checkpoint, since, ...found }: Resumption): string {
+  const { ready, ...statuses } = project.tasks;
+  const tasks = (heading: string, some: TaskBrief[] | undefined) =>
+    section(heading, some?.slice(0, TASKS_MAX), (task) =>
+      taskLine({ ...task, title: shorten(task.title, TITLE_CHARACTERS_MAX) }),
+    );
+  const text = lines(
+    `Cairn, the memory that agents share, about project ${project.slug}: ${counted(statuses)}; ${ready} ready.`,
+    checkpoint !== undefined && [
+      `Checkpoint ${quote(checkpoint.label)} by ${checkpoint.by}, ${time(checkpoint.created_at)}: ${quote(checkpoint.summary, TEXT_CHARACTERS_MAX)}`,
+      checkpoint.resume_instructions === undefined
+        ? ''
+        : `Do first: ${quote(checkpoint.resume_instructions, TEXT_CHARACTERS_MAX)}`,
+    ],
+    since.events > 0 && `${since.events} events since: ${changesOf(since)}`,
+    tasks('In progress', found.in_progress),
+    tasks('Ready', found.ready),
+    tasks('Blocked', found.blocked),
+    section('Open questions', found.questions?.slice(0, TASKS_MAX), (event) =>
+      shorten(eventLine(event), TEXT_CHARACTERS_MAX),
+    ),
+    section('Decisions', found.decisions?.slice(0, TASKS_MAX), (decision) =>
+      shorten(decisionLine(decision), TEXT_CHARACTERS_MAX),
+    ),
+    'Next: resume_project for all of it, then claim_task.',
+  );
+  return `${fitBytes(text)}\n`;
+}
+
+/** What changed, each kind of change with its tasks. */
+export function changesOf({ tasks = {}, artifacts, decisions }: Changes): string {
+  return [
+    ...Object.entries(tasks).map(
+      ([change, some]) =>
+        `${change} ${some
+          .map(({ ref }) => ref)
+          .slice(0, 2 * TASKS_MAX)
+          .join(', ')}`,
+    ),
+    ...(artifacts ? [`${artifacts} artifacts`] : []),
+    ...(decisions ?? []).map(
+      ({ title, choice }) => `decided ${quote(title, TITLE_CHARACTERS_MAX)}: ${quote(choice, TITLE_CHARACTERS_MAX)}`,
+    ),
+  ].join('; ');
+}
+
+/** Whole lines, as many as fit. */
+function fitBytes(text: string): string {
+  if (Buffer.byteLength(text) <= BRIEF_BYTES_MAX) return text;
+  let [kept, bytes] = ['', Buffer.byteLength(MORE)];
+  for (const line of text.split('\n')) {
+    bytes += Buffer.byteLength(line) + 1;
+    if (bytes > BRIEF_BYTES_MAX) break;
+    kept += `${line}\n`;
+  }
+  return kept + MORE;
+}

@@ -1,0 +1,158 @@
+import { basename, join } from 'node:path';
+import { CLIENTS, type Client } from '../clients/catalog.ts';
+import { type Change, makeEdits, planUndo, undoEdits } from '../clients/changes.ts';
+import { detectClients, findRepository } from '../clients/detect.ts';
+import { hookCommand, serverCommand } from '../clients/launch.ts';
+import { planInit, type Scope, type Wanted } from '../clients/plan.ts';
+import { type Config, type Host, thisHost } from '../config.ts';
+import { DomainError } from '../errors.ts';
+import { CreateProject, createProject } from '../services/projects.ts';
+import { CLI } from './demo-client.ts';
+import { diffLines } from './diff.ts';
+import { askConfirmation, askWanted } from './init-questions.ts';
+import { type JsonOption, paint, say } from './paint.ts';
+import { asPerson, parseGiven } from './person.ts';
+
+export type InitOptions = JsonOption & {
+  client?: string[];
+  scope?: Scope;
+  hooks?: boolean;
+  instructions: boolean;
+  binding: boolean;
+  yes?: true;
+  dryRun?: true;
+  undo?: true;
+};
+
+/** What is known before anyone is asked. */
+export type Surroundings = { host: Host; repository: string | null; detected: Client[]; project: string };
+
+/** `cairn init`: tells clients of Cairn, binds the repository to a project, and shows before it writes. */
+export async function runInit(config: Config, options: InitOptions): Promise<void> {
+  const host = thisHost();
+  const repository = await findRepository(process.cwd(), host);
+  const from = repository ?? process.cwd();
+  const notes = join(config.configDir, 'setup');
+  if (options.undo) return undo(from, notes, options);
+
+  const detected = await detectClients(host, repository);
+  const around = { host, repository, detected, project: config.project ?? slugOf(basename(from)) };
+  const chosen = asksPeople(options) ? await askWanted(around, options) : chooseAlone(around, options);
+  if (chosen === null) return leave();
+  const wanted: Wanted = {
+    ...chosen,
+    repository,
+    hook: (event) => hookCommand(event, config, { cli: CLI, host }),
+    server: (shared) => serverCommand(config, { cli: CLI, host, shared }),
+  };
+  const planned = await planInit(wanted, host);
+  if (!options.json) show(planned);
+  if (planned.length > 0 && !options.dryRun) {
+    if (!(await mayWrite(options))) return leave();
+    if (wanted.project !== undefined) await ensureProject(config, wanted.project, basename(from));
+    await makeEdits(planned, from, notes);
+  }
+  for (const line of report(planned, options, wanted)) say(line);
+}
+
+function asksPeople({ yes, dryRun, json }: InitOptions): boolean {
+  return !yes && !dryRun && !json && process.stdin.isTTY && process.stdout.isTTY;
+}
+
+/** Without a person to ask: what was named, else what was found, in the repository if there is one. */
+function chooseAlone(
+  { detected, repository, project }: Surroundings,
+  options: InitOptions,
+): Omit<Wanted, 'repository' | 'hook' | 'server'> {
+  const clients = options.client === undefined ? detected : CLIENTS.filter(({ id }) => options.client?.includes(id));
+  if (clients.length === 0) {
+    throw new DomainError('invalid_input', 'No client was found on this machine.', {
+      hint: `Name one with --client: ${CLIENTS.map(({ id }) => id).join(', ')}.`,
+    });
+  }
+  return {
+    clients,
+    scope: options.scope ?? (repository === null ? 'user' : 'project'),
+    project: options.binding && repository !== null ? project : undefined,
+    hooks: options.hooks === true,
+    instructions: options.instructions,
+  };
+}
+
+async function mayWrite(options: InitOptions): Promise<boolean> {
+  if (options.yes) return true;
+  if (asksPeople(options)) return askConfirmation('Write these changes?');
+  throw new DomainError('invalid_input', 'Nothing was written: there is no terminal to ask on.', {
+    hint: 'Repeat with --yes to write this, or with --dry-run to only see it.',
+  });
+}
+
+function show(changes: readonly Change[]): void {
+  for (const { file, before, after } of changes) {
+    say(`${paint('bold', file)} ${paint('dim', `(${kindOf(before, after)})`)}`);
+    for (const line of diffLines(before ?? '', after ?? '')) say(line);
+    say();
+  }
+}
+
+function report(planned: readonly Change[], options: InitOptions, wanted: Wanted): string[] {
+  const { clients, project } = wanted;
+  if (options.json) return [asJson(planned, options, { clients: clients.map(({ id }) => id), project })];
+  if (planned.length === 0) return ['Everything is set up already.'];
+  if (options.dryRun) return ['Nothing was written.'];
+  return [
+    `${paint('green', 'Done.')} \`cairn init --undo\` takes it back; \`cairn doctor\` checks it.`,
+    ...clients.map(({ name, reload }) => `  ${paint('bold', name)}: ${reload}.`),
+    ...wanted
+      .server(true)
+      .passes.map((name) => `  ${name} is a secret and was not written: set it where your clients start.`),
+  ];
+}
+
+function asJson(changes: readonly Change[], { dryRun }: InitOptions, more: object = {}): string {
+  const files = changes.map(({ file, before, after }) => ({ file, change: kindOf(before, after) }));
+  return JSON.stringify({ written: !dryRun, files, ...more }, null, 2);
+}
+
+function kindOf(before: string | null, after: string | null): string {
+  if (before === null) return 'new';
+  return after === null ? 'removed' : 'changed';
+}
+
+/** The project, made if it is not there yet. */
+async function ensureProject(config: Config, slug: string, name: string): Promise<void> {
+  const input = parseGiven(CreateProject, { slug, name });
+  await asPerson(config, (ctx) => createProject(ctx, input)).catch((error) => {
+    if (!(error instanceof DomainError && error.code === 'already_exists')) throw error;
+  });
+}
+
+/** A slug like the name of the directory. */
+export function slugOf(name: string): string {
+  const slug = name
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^[^a-z]+|-+$/g, '')
+    .slice(0, 31)
+    .replace(/-+$/, '');
+  return slug === '' ? 'project' : slug;
+}
+
+async function undo(from: string, notes: string, options: InitOptions): Promise<void> {
+  const changes = await planUndo(from, notes);
+  if (!options.json) show(changes);
+  if (changes.length > 0 && !options.dryRun) {
+    if (!(await mayWrite(options))) return leave();
+    await undoEdits(from, notes);
+  }
+  if (options.json) return say(asJson(changes, options));
+  if (changes.length === 0) return say('There is nothing to undo here.');
+  say(options.dryRun ? 'Nothing was written.' : `${paint('green', 'Undone.')} The project and its data stay.`);
+}
+
+function leave(): void {
+  say('Nothing was written.');
+  process.exitCode = 130;
+}
