@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { CLIENTS } from '../clients/catalog.ts';
 import type { InitOptions } from '../commands/init.ts';
+import type { JsonOption } from '../commands/paint.ts';
 import { command, examples, JSON_OPTION } from './command.ts';
 
 export function addSetupCommands(program: Command): void {
@@ -31,6 +32,18 @@ export function addSetupCommands(program: Command): void {
     )
     .action(
       command(async (config, options: InitOptions) => (await import('../commands/init.ts')).runInit(config, options)),
+    );
+  program
+    .command('doctor')
+    .description(
+      'check the runtime, the database, the log, the project and your clients; exit code 1 if something failed',
+    )
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn doctor', 'cairn doctor --json'))
+    .action(
+      command(async (config, options: JsonOption) =>
+        (await import('../commands/doctor.ts')).runDoctor(config, options),
+      ),
     );
   program
     .command('hook [event]')

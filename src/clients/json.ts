@@ -24,7 +24,7 @@ const REST_OF_LINE = /^(?:[ \t]*(?:,|\/\*[^\n]*?\*\/|\/\/[^\r\n]*))*/;
 // How clients name a server that is not started but reached; such an entry becomes one that is started.
 const REMOTE_KEYS = new Set(['url', 'serverUrl', 'httpUrl', 'headers']);
 
-function readJson(text: string): Json {
+export function readJson(text: string): Json {
   if (text.trim() === '') return {};
   const errors: ParseError[] = [];
   const value: unknown = parse(text, errors, { allowTrailingComma: true });

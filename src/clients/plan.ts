@@ -43,7 +43,11 @@ export async function planInit(wanted: Wanted, host: Host): Promise<PlannedEdit[
 }
 
 /** Where a client is told of the server: in the repository, if it is to be there and the client looks there. */
-function serverFile(client: Client, { scope, repository }: Pick<Wanted, 'scope' | 'repository'>, host: Host): string {
+export function serverFile(
+  client: Client,
+  { scope, repository }: Pick<Wanted, 'scope' | 'repository'>,
+  host: Host,
+): string {
   const inRepository = scope === 'project' && repository !== null && client.projectFile !== undefined;
   return inRepository ? pathOf(host).join(repository, client.projectFile as string) : client.userFile(host);
 }

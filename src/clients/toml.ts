@@ -5,7 +5,7 @@ import { parse, patch, stringify } from '@decimalturn/toml-patch';
 
 type Toml = Record<string, unknown>;
 
-function readToml(text: string): Toml {
+export function readToml(text: string): Toml {
   try {
     return parse(text) as Toml;
   } catch (error) {

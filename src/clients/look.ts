@@ -1,0 +1,51 @@
+import { access, readFile } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
+import type { Host } from '../config.ts';
+import type { Client } from './catalog.ts';
+import { readJson } from './json.ts';
+import { serverFile } from './plan.ts';
+import { readToml } from './toml.ts';
+
+/** What a client was told: in which file, and what is wrong with that. */
+export type Told = { file: string; wrong?: string };
+
+type Entry = { command?: unknown; args?: unknown; url?: unknown };
+
+/** Where the client finds Cairn, the repository's file first; null where it finds none. */
+export async function lookAtClient(client: Client, host: Host, repository: string | null): Promise<Told | null> {
+  const files = (['project', 'user'] as const).map((scope) => serverFile(client, { scope, repository }, host));
+  for (const file of new Set(files)) {
+    const told = await lookAtFile(client, file);
+    if (told !== null) return told;
+  }
+  return null;
+}
+
+async function lookAtFile({ format, key }: Client, file: string): Promise<Told | null> {
+  const content = await readFile(file, 'utf8').catch(() => null);
+  if (content === null) return null;
+  try {
+    const text = content.replace(/^\uFEFF/, '');
+    const servers = (format === 'toml' ? readToml(text) : readJson(text))[key] as Record<string, Entry> | undefined;
+    const entry = servers?.['cairn'];
+    if (entry === undefined) return null;
+    const missing = await firstMissing(entry);
+    return missing === null ? { file } : { file, wrong: `it starts ${missing}, which is not there` };
+  } catch (error) {
+    return { file, wrong: `it cannot be read: ${(error as Error).message}` };
+  }
+}
+
+/** The program or script that the entry names by its path and that is not there any more. */
+async function firstMissing({ command, args }: Entry): Promise<string | null> {
+  const [script] = Array.isArray(args) ? args : [];
+  for (const path of [command, script]) {
+    if (typeof path !== 'string' || !isAbsolute(path)) continue;
+    const there = await access(path).then(
+      () => true,
+      () => false,
+    );
+    if (!there) return path;
+  }
+  return null;
+}
