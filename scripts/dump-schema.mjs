@@ -1,5 +1,5 @@
 // Writes supabase/schema.sql: the schema as PostgreSQL itself describes it after all migrations, for reviewers to read
-// the diff of. `--check` writes nothing and fails when the file is stale. It is read from the catalogue because the
+// the diff of; and supabase/types.ts, its types. `--check` writes nothing and fails when a file is stale. It is read from the catalogue because the
 // bundled binaries have no pg_dump, and is the same on every supported major version.
 //
 //   npm run schema               dump
@@ -9,8 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv, exit, stderr, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { generateTypes } from './generate-types.mjs';
 
-const FILE = fileURLToPath(new URL('../supabase/schema.sql', import.meta.url));
+const FILES = { 'supabase/schema.sql': dumpSchema, 'supabase/types.ts': generateTypes };
 
 const SCHEMAS = `('app', 'public')`;
 
@@ -110,7 +111,7 @@ export async function dumpSchema(client) {
   return parts.join('\n');
 }
 
-async function dumpFresh() {
+async function describeFresh() {
   const [{ ensureServer, stopServer }, { findBinaries }, { migrate }, { createLog }, { default: pg }] =
     await Promise.all([
       import('../dist/db/embedded.js'),
@@ -125,10 +126,14 @@ async function dumpFresh() {
   try {
     const client = new pg.Client(server.connection);
     await client.connect();
-    await migrate(client);
-    const dump = await dumpSchema(client);
-    await client.end();
-    return dump;
+    try {
+      await migrate(client);
+      const texts = {};
+      for (const [path, describe] of Object.entries(FILES)) texts[path] = await describe(client);
+      return texts;
+    } finally {
+      await client.end();
+    }
   } finally {
     await server.release();
     await stopServer({ dataDir, binaries });
@@ -137,19 +142,19 @@ async function dumpFresh() {
 }
 
 async function main(check) {
-  const dump = await dumpFresh();
-  if (!check) {
-    await writeFile(FILE, dump);
-    stdout.write('Wrote supabase/schema.sql.\n');
-    return;
+  for (const [path, text] of Object.entries(await describeFresh())) {
+    const file = fileURLToPath(new URL(`../${path}`, import.meta.url));
+    if (check) compare(path, text, await readFile(file, 'utf8').catch(() => ''));
+    else await writeFile(file, text);
   }
-  const stored = await readFile(FILE, 'utf8').catch(() => '');
-  if (stored === dump) return;
-  const [before, after] = [stored.split('\n'), dump.split('\n')];
-  const line = after.findIndex((text, at) => text !== before[at]);
-  stderr.write(
-    `supabase/schema.sql is stale from line ${line + 1}. Run npm run schema.\n- ${before[line]}\n+ ${after[line]}\n`,
-  );
+  if (!check) stdout.write(`Wrote ${Object.keys(FILES).join(' and ')}.\n`);
+}
+
+function compare(path, text, stored) {
+  if (stored === text) return;
+  const [before, after] = [stored.split('\n'), text.split('\n')];
+  const line = after.findIndex((each, at) => each !== before[at]);
+  stderr.write(`${path} is stale from line ${line + 1}. Run npm run schema.\n- ${before[line]}\n+ ${after[line]}\n`);
   exit(1);
 }
 

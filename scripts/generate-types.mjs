@@ -1,0 +1,79 @@
+// The types of what PostgREST shows, in the shape of `supabase gen types`, read from the catalogue: the CLI is too large to
+// install for it. Nothing is written through the tables, so that there is no Insert and no Update.
+
+const TABLES = `
+  select c.relname as name, json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, null), 'required', a.attnotnull)
+    order by a.attname collate "C") as fields
+  from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' group by c.relname order by c.relname collate "C"`;
+
+const FUNCTIONS = `
+  select p.proname as name, format_type(p.prorettype, null) as returns, json_agg(json_build_object(
+      'name', p.proargnames[i], 'type', format_type(p.proargtypes[i - 1], null), 'required', i <= p.pronargs - p.pronargdefaults)
+    order by p.proargnames[i] collate "C") as fields
+  from pg_proc p, generate_series(1, p.pronargs) i
+  where p.pronamespace = 'public'::regnamespace and p.prosecdef and p.prosrc ~ 'app\\.(enter|caller_is_server)'
+  group by p.oid, p.proname, p.prorettype order by p.proname collate "C"`;
+
+const SCALARS = {
+  bigint: 'number',
+  boolean: 'boolean',
+  bytea: 'string',
+  integer: 'number',
+  jsonb: 'Json',
+  text: 'string',
+  'timestamp with time zone': 'string',
+  uuid: 'string',
+};
+
+function typed(type) {
+  const scalar = SCALARS[type.replace(/\[\]$/, '')];
+  if (scalar === undefined) throw new Error(`No TypeScript type for ${type}: name it in scripts/generate-types.mjs.`);
+  return type.endsWith('[]') ? `${scalar}[]` : scalar;
+}
+
+function column({ name, type, required }) {
+  const is = typed(type);
+  if (!required) return `${name}: ${is} | null;`;
+  return `${name}: ${is === 'Json' ? 'NonNullable<Json>' : is};`;
+}
+
+function argument({ name, type, required }) {
+  return `${name}${required ? '' : '?'}: ${typed(type)}`;
+}
+
+const indented = (lines, depth) => lines.map((line) => `${' '.repeat(depth)}${line}\n`).join('');
+
+/** The types of a migrated database as one text. */
+export async function generateTypes(client) {
+  const [{ rows: tables }, { rows: functions }] = [await client.query(TABLES), await client.query(FUNCTIONS)];
+  const rows = tables.map(
+    ({ name, fields }) => `      ${name}: {
+        Row: {
+${indented(fields.map(column), 10)}        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
+`,
+  );
+  const calls = functions.map(
+    ({ name, returns, fields }) =>
+      `      ${name}: { Args: { ${fields.map(argument).join('; ')} }; Returns: ${typed(returns)} };\n`,
+  );
+  return `// Made by \`npm run schema\` from the migrated database. Do not edit: change a migration.
+
+export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[];
+
+/** What PostgREST shows of the schema, in the shape of \`supabase gen types\`. */
+export type Schema = {
+  public: {
+    Tables: {
+${rows.join('')}    };
+    Views: Record<never, never>;
+    Functions: {
+${calls.join('')}    };
+  };
+};
+`;
+}
