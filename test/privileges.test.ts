@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { describe, expect } from 'vitest';
 import { FUNCTIONS } from '../src/db/functions.ts';
 import { createProject } from './support/commands.ts';
+import { relations } from './support/relations.ts';
 import { live } from './support/story.ts';
 import { test } from './support/world.ts';
 
@@ -32,20 +33,6 @@ async function asRole<T>(
     await client.query('rollback');
     client.release();
   }
-}
-
-async function relations(
-  sql: pg.Pool,
-  kinds: string[],
-  schemas: string[],
-): Promise<{ name: string; tenant: string | null }[]> {
-  const { rows } = await sql.query(
-    `select c.oid::regclass::text as name, (select 'tenant_id' from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id') as tenant
-       from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where c.relkind = any ($1) and n.nspname = any ($2) and c.relname <> 'test_clock' order by 1`,
-    [kinds, schemas],
-  );
-  return rows;
 }
 
 describe('a signed-in user with plain SQL', () => {

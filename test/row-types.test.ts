@@ -3,10 +3,10 @@ import type { FunctionName } from '../src/db/functions.ts';
 import type { Artifact } from '../src/events/artifacts.ts';
 import type { Checkpoint } from '../src/events/checkpoints.ts';
 import type { Decision } from '../src/events/decisions.ts';
+import type { WholeEvent } from '../src/events/history-file.ts';
 import type { Project } from '../src/events/projects.ts';
 import type { Session } from '../src/events/sessions.ts';
 import type { Task } from '../src/events/tasks.ts';
-import type { WholeEvent } from '../src/services/transfer.ts';
 import type { Json, Schema } from '../supabase/types.ts';
 
 // The type checker runs these: the types that the code goes by, against those generated from the database.
