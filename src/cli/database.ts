@@ -14,4 +14,15 @@ export function addDatabaseCommands(program: Command): void {
   db.command('stop')
     .description('stop it, whoever uses it')
     .action(command(async (config) => (await import('../commands/db.ts')).runDbStop(config)));
+  db.command('backup <file>')
+    .description('write everything in it to a file, as of one moment')
+    .action(command(async (config, file: string) => (await import('../commands/db.ts')).runDbBackup(config, file)));
+  db.command('restore <file>')
+    .description('make the database of an empty data directory from a backup, and verify it')
+    .option('--replace', 'put aside a database that is there')
+    .action(
+      command(async (config, file: string, options: { replace?: boolean }) =>
+        (await import('../commands/db.ts')).runDbRestore(config, file, options),
+      ),
+    );
 }

@@ -1,5 +1,17 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { createGunzip, createGzip } from 'node:zlib';
+import type pg from 'pg';
 import type { Config } from '../config.ts';
-import { serverStatus, stopServer } from '../db/embedded.ts';
+import { type BackedUp, backup, checkBackup, restore } from '../db/backup.ts';
+import { hasCluster, serverStatus, stopServer } from '../db/embedded.ts';
+import { openEngine } from '../db/open.ts';
+import { replaceCluster } from '../db/replace.ts';
+import { DomainError } from '../errors.ts';
+import { createLog } from '../log.ts';
+import { say } from './paint.ts';
+import { unusableFile, writeWhole } from './whole-file.ts';
 
 /** `cairn db status`: the embedded server of the data directory, as JSON. */
 export async function runDbStatus(config: Config): Promise<void> {
@@ -10,4 +22,88 @@ export async function runDbStatus(config: Config): Promise<void> {
 export async function runDbStop(config: Config): Promise<void> {
   const { stopped } = await stopServer({ dataDir: config.dataDir });
   process.stdout.write(stopped ? 'Stopped.\n' : 'Not running.\n');
+}
+
+/** `cairn db backup FILE`: everything as of one moment, while others go on. */
+export async function runDbBackup(config: Config, file: string): Promise<void> {
+  refuseOtherEngines(config, 'pg_dump makes backups of any PostgreSQL.');
+  if (!(await hasCluster(config.dataDir))) {
+    throw new DomainError('not_found', `There is no database in ${config.dataDir}.`, {
+      hint: 'Name the directory with --data-dir or CAIRN_DATA_DIR.',
+    });
+  }
+  if (await stat(file).catch(() => null)) {
+    throw new DomainError('already_exists', `The file ${file} is there already.`, { hint: 'Name a new one.' });
+  }
+  const open = await openEngine(config, createLog('warn'));
+  try {
+    const client = await open.connect();
+    try {
+      const done: BackedUp = { tables: 0, rows: 0, sha256: '' };
+      await writeWhole([Readable.from(backup(client, done)), createGzip()], file);
+      const { size } = await stat(file);
+      say(`Backed up ${done.rows} rows of ${done.tables} tables to ${file} (${size} bytes).`);
+      say(`sha256 of what is in it: ${done.sha256}`);
+    } finally {
+      await client.end();
+    }
+  } finally {
+    await open.close();
+  }
+}
+
+/** `cairn db restore FILE`: into an empty data directory, verified before it is there. */
+export async function runDbRestore(
+  config: Config,
+  file: string,
+  { replace = false }: { replace?: boolean },
+): Promise<void> {
+  refuseOtherEngines(config, 'pg_restore restores what pg_dump wrote.');
+  await checkBackup(unpacked(file));
+  const { dataDir } = config;
+  const { aside } = await replaceCluster({ dataDir, log: createLog('warn'), replace }, async (client) => {
+    const { rows, tables } = await restore(client, unpacked(file));
+    say(`Read ${rows} rows of ${tables} tables.`);
+    const events = await verifyAll(client);
+    say(`Verified ${events} events, and everything made of them.`);
+  });
+  say(`Restored to ${dataDir}.`);
+  if (aside !== null) say(`What was there is in ${aside}; remove it when you no longer need it.`);
+}
+
+function unpacked(file: string): Readable {
+  const source = createReadStream(file);
+  const input = source.pipe(createGunzip());
+  source.once('error', (error) => input.destroy(unusableFile(file, error)));
+  return input;
+}
+
+/** As `cairn events verify` does, in every workspace. */
+async function verifyAll(client: pg.Client): Promise<number> {
+  const { rows: members } = await client.query(
+    'select distinct on (tenant_id) tenant_id, user_id from public.memberships order by tenant_id, user_id',
+  );
+  let events = 0;
+  for (const actor of members) {
+    const { rows } = await client.query('select public.verify_events(actor => $1) as result', [JSON.stringify(actor)]);
+    const { ok, events: found, difference } = rows[0].result;
+    if (!ok) {
+      throw new DomainError(
+        'invalid_input',
+        `The backup does not verify: ${JSON.stringify(difference)}. Nothing was restored.`,
+        {
+          hint: 'Restore an earlier backup, or repair the database it was made of with `cairn events replay` and back it up again.',
+        },
+      );
+    }
+    events += found;
+  }
+  return events;
+}
+
+function refuseOtherEngines({ databaseUrl, supabaseUrl }: Config, hint: string): void {
+  if (databaseUrl === undefined && supabaseUrl === undefined) return;
+  throw new DomainError('invalid_input', 'This is for the embedded database, and the configuration names another.', {
+    hint,
+  });
 }

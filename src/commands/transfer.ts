@@ -1,5 +1,5 @@
-import { createReadStream, createWriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Config } from '../config.ts';
@@ -18,6 +18,7 @@ import { exportEvents, importEvents } from '../services/transfer.ts';
 import { say } from './paint.ts';
 import { asPerson } from './person.ts';
 import { type Progress, showProgress } from './progress.ts';
+import { unusableFile, writeWhole } from './whole-file.ts';
 
 const PAGE_EVENTS = 500;
 const PAGE_BYTES = 4_194_304;
@@ -35,7 +36,7 @@ export async function runExport(config: Config, { project, out }: Target): Promi
     const lines = Readable.from(historyLines(resumed(first, pages), project), { objectMode: true });
     try {
       if (out === undefined) await print(lines);
-      else await writeWhole(lines, out);
+      else await writeWhole([lines], out);
     } finally {
       progress.end();
     }
@@ -63,18 +64,6 @@ async function print(lines: Readable): Promise<void> {
   await pipeline(lines, process.stdout, { end: false }).catch((error) => {
     if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
   });
-}
-
-/** It appears under its name only when it is whole. */
-async function writeWhole(lines: Readable, out: string): Promise<void> {
-  const part = `${out}.part`;
-  try {
-    await pipeline(lines, createWriteStream(part, { mode: 0o600, flush: true }));
-    await rename(part, out);
-  } catch (error) {
-    await rm(part, { force: true }).catch(() => {});
-    throw error instanceof DomainError ? error : unusableFile(out, error);
-  }
 }
 
 /** `cairn import FILE` of a history: page by page; repeated after a failure it goes on where it ended. */
@@ -143,12 +132,4 @@ async function importPage(ctx: Context, { events, users, lines }: Page, done: Do
       cause: error,
     });
   }
-}
-
-function unusableFile(file: string, cause: unknown): DomainError {
-  const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
-  return new DomainError('invalid_input', `The file ${file} cannot be used (${code}).`, {
-    hint: 'Name a file that you may read or write, or leave it out for standard input or output.',
-    cause,
-  });
 }

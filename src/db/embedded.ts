@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import type pg from 'pg';
 import { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -179,6 +180,14 @@ async function countOthers(client: pg.Client): Promise<number | null> {
 /** Whether a server seems to run, for a caller who has no time to ask it. */
 export async function isServerRunning(dataDir: string): Promise<boolean> {
   return (await currentConnection(layout(dataDir))) !== null;
+}
+
+/** Whether the data directory has a database, running or not. */
+export async function hasCluster(dataDir: string): Promise<boolean> {
+  return access(layout(dataDir).versionFile).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Looks without starting anything. */

@@ -91,7 +91,8 @@ async function inTransaction<T>(client: pg.Client, work: () => Promise<T>): Prom
   }
 }
 
-async function appliedVersions(client: pg.Client): Promise<string[]> {
+/** The versions that were applied, in order; none where nothing ever was. */
+export async function appliedVersions(client: pg.Client): Promise<string[]> {
   try {
     const { rows } = await client.query('select version from supabase_migrations.schema_migrations order by version');
     return rows.map((row) => row.version);
@@ -100,6 +101,11 @@ async function appliedVersions(client: pg.Client): Promise<string[]> {
     if (['3F000', '42P01'].includes((error as { code?: string }).code ?? '')) return [];
     throw domainErrorFrom(error);
   }
+}
+
+/** The versions that this program brings, in order. */
+export async function knownVersions(): Promise<string[]> {
+  return (await listMigrations(DIRECTORY)).map(({ version }) => version);
 }
 
 async function listMigrations(directory: string): Promise<Migration[]> {

@@ -1,0 +1,225 @@
+import { createHash, type Hash } from 'node:crypto';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import type pg from 'pg';
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
+import * as z from 'zod';
+import { DomainError, domainErrorFrom } from '../errors.ts';
+import { VERSION } from '../version.ts';
+import { appliedVersions, knownVersions } from './migrate.ts';
+
+// A backup is lines: a header, for each table a line of JSON and its rows as COPY writes them, up to `\.`, and at the end
+// the number of rows and the hash of all lines before. Every value comes back as it was, on any system and any version
+// of PostgreSQL; what can be made anew (indexes, generated columns, functions) is not in it.
+
+const FORMAT_VERSION = 1;
+const LINE_BYTES_MAX = 268_435_456;
+const LINE_FEED = 0x0a;
+const END_OF_ROWS = '\\.';
+
+const Header = z.looseObject({
+  format: z.literal('cairn-backup'),
+  version: z.int().min(1),
+  cairn: z.string(),
+  schema: z.array(z.string()).min(1),
+});
+const Table = z.object({ table: z.string(), columns: z.array(z.string()).min(1) });
+const Trailer = z.object({ tables: z.int(), rows: z.int(), sha256: z.string() });
+type Table = z.infer<typeof Table>;
+
+export type BackedUp = { tables: number; rows: number; sha256: string };
+
+const TABLES = `
+  select format('%I.%I', n.nspname, c.relname) as table, array_agg(quote_ident(a.attname) order by a.attnum) as columns
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
+   where n.nspname in ('public', 'app') and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+   group by 1 order by 1`;
+
+/** Everything in the database, as of one moment. Raises unavailable; done.sha256 is set at the end. */
+export async function* backup(client: pg.Client, done: BackedUp): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256');
+  const said = (value: object | string) => {
+    const line = Buffer.from(`${typeof value === 'string' ? value : JSON.stringify(value)}\n`);
+    hash.update(line);
+    return line;
+  };
+  try {
+    await client.query('begin isolation level repeatable read read only');
+    const schema = await appliedVersions(client);
+    const made_at = new Date().toISOString();
+    yield said({ format: 'cairn-backup', version: FORMAT_VERSION, cairn: VERSION, schema, made_at });
+    const { rows: tables } = await client.query<Table>(TABLES);
+    for (const { table, columns } of tables) {
+      yield said({ table, columns });
+      const rows = client.query(copyTo(`copy ${table} (${columns.join(', ')}) to stdout`));
+      for await (const chunk of rows as AsyncIterable<Buffer>) {
+        hash.update(chunk);
+        yield chunk;
+      }
+      done.rows += rows.rowCount;
+      done.tables += 1;
+      yield said(END_OF_ROWS);
+    }
+    await client.query('commit');
+    done.sha256 = hash.digest('hex');
+    yield Buffer.from(`${JSON.stringify(done)}\n`);
+  } catch (error) {
+    throw domainErrorFrom(error);
+  }
+}
+
+/** Reads a backup to its end, so that a bad one is refused before anything is made for it. Raises invalid_input. */
+export async function checkBackup(input: Readable): Promise<BackedUp> {
+  try {
+    return await read(input, await knownVersions(), async (_, rows) => {
+      let count = 0;
+      for await (const _row of rows) count += 1;
+      return count;
+    });
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+/** Reads a backup into a database that has just been migrated, all or nothing. Raises invalid_input. */
+export async function restore(client: pg.Client, input: Readable): Promise<BackedUp> {
+  try {
+    const schema = await appliedVersions(client);
+    await client.query('begin');
+    // Rows come in the order of their tables, and guards have judged them before.
+    await client.query('set local session_replication_role = replica');
+    const { rows: known } = await client.query<Table>(TABLES);
+    await client.query(`truncate ${known.map(({ table }) => table).join(', ')}`);
+    const restored = await read(input, schema, async (table, rows) => {
+      const fits = known.some((one) => one.table === table.table && `${one.columns}` === `${table.columns}`);
+      if (!fits) throw unreadable(`This cairn has no table ${table.table} of these columns`);
+      return copyRows(client, table, rows);
+    });
+    await client.query('commit');
+    return restored;
+  } catch (error) {
+    await client.query('rollback').catch(() => {});
+    throw translate(error);
+  }
+}
+
+/** Hands each table to `take`, which reads its rows and answers with their number; then holds all against the trailer. */
+async function read(
+  input: Readable,
+  schema: string[],
+  take: (table: Table, rows: AsyncGenerator<Buffer>) => Promise<number>,
+): Promise<BackedUp> {
+  const hash = createHash('sha256');
+  const lines = readLines(input, hash);
+  checkHeader(await nextLine(lines), schema);
+  const found = { tables: 0, rows: 0 };
+  for (;;) {
+    const line = parse(await nextLine(lines));
+    const table = Table.safeParse(line).data;
+    if (table === undefined) {
+      const backedUp = { ...found, sha256: hash.digest('hex') };
+      checkTrailer(line, backedUp);
+      return backedUp;
+    }
+    found.rows += await take(table, rowsOf(lines));
+    found.tables += 1;
+  }
+}
+
+async function* rowsOf(lines: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  for (let line = await nextLine(lines); line.toString() !== END_OF_ROWS; line = await nextLine(lines)) yield line;
+}
+
+async function copyRows(client: pg.Client, { table, columns }: Table, rows: AsyncGenerator<Buffer>): Promise<number> {
+  const copy = client.query(copyFrom(`copy ${table} (${columns.join(', ')}) from stdin`));
+  const end = finished(copy);
+  end.catch(() => {});
+  try {
+    for await (const row of rows) {
+      if (!copy.write(Buffer.concat([row, Buffer.of(LINE_FEED)]))) await Promise.race([once(copy, 'drain'), end]);
+    }
+  } catch (error) {
+    copy.destroy();
+    throw error;
+  }
+  copy.end();
+  await end;
+  return copy.rowCount;
+}
+
+function checkHeader(line: Buffer, schema: string[]): void {
+  const header = Header.safeParse(parse(line)).data;
+  if (header === undefined) throw unreadable('The file is no backup of cairn');
+  if (header.version > FORMAT_VERSION) {
+    throw new DomainError(
+      'invalid_input',
+      `The backup has format ${header.version}; this cairn reads ${FORMAT_VERSION}.`,
+      {
+        hint: 'Update cairn (npm install -g cairn-mcp@latest).',
+      },
+    );
+  }
+  if (`${header.schema}` === `${schema}`) return;
+  throw new DomainError(
+    'invalid_input',
+    `The backup was made by cairn ${header.cairn} with schema ${header.schema.at(-1)}; this cairn has schema ${schema.at(-1)}.`,
+    { hint: `Restore it with cairn-mcp@${header.cairn}; a newer cairn then migrates the database when it opens it.` },
+  );
+}
+
+function checkTrailer(line: unknown, found: BackedUp): void {
+  const trailer = Trailer.safeParse(line).data;
+  if (trailer === undefined) throw unreadable('The file is damaged');
+  if (trailer.sha256 !== found.sha256 || trailer.rows !== found.rows || trailer.tables !== found.tables) {
+    throw unreadable('The file was changed: its hash differs');
+  }
+}
+
+async function nextLine(lines: AsyncGenerator<Buffer>): Promise<Buffer> {
+  const { value, done } = await lines.next();
+  if (done) throw unreadable('The file is not whole');
+  return value;
+}
+
+/** Lines without their end; each is part of the hash once the one after it is asked for. */
+async function* readLines(input: Readable, hash: Hash): AsyncGenerator<Buffer> {
+  let rest: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of input as AsyncIterable<Buffer>) {
+    let from = 0;
+    for (let to = chunk.indexOf(LINE_FEED); to !== -1; to = chunk.indexOf(LINE_FEED, from)) {
+      const line = Buffer.concat([...rest, chunk.subarray(from, to)]);
+      [rest, size, from] = [[], 0, to + 1];
+      yield line;
+      hash.update(line).update('\n');
+    }
+    rest.push(chunk.subarray(from));
+    size += chunk.length - from;
+    if (size > LINE_BYTES_MAX) throw unreadable('The file is no backup of cairn');
+  }
+  if (size > 0) throw unreadable('The file is not whole');
+}
+
+function parse(line: Buffer): unknown {
+  try {
+    return JSON.parse(line.toString());
+  } catch {
+    return undefined;
+  }
+}
+
+function unreadable(what: string): DomainError {
+  return new DomainError('invalid_input', `${what}. Nothing was restored.`, {
+    hint: 'Restore what `cairn db backup` wrote, from another copy if this one is damaged.',
+  });
+}
+
+/** Of the file's own faults (gzip's, COPY's), of the server's, of the disk's. */
+function translate(error: unknown): DomainError {
+  const { code = '' } = error as { code?: string };
+  if (code.startsWith('Z_'))
+    return unreadable(code === 'Z_BUF_ERROR' ? 'The file is not whole' : 'The file is damaged');
+  if (/^22|^23/.test(code)) return unreadable('The file is damaged');
+  return domainErrorFrom(error);
+}
