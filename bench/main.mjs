@@ -14,9 +14,10 @@ import { createLog } from '../dist/log.js';
 import { measureCalls } from './calls.mjs';
 import { connect, openFloor } from './floor.mjs';
 import { measureColdStart, measureMemory, measureStart, measureThroughput, stopDatabase } from './processes.mjs';
-import { renderReport, writeReport } from './report.mjs';
+import { renderReport } from './report.mjs';
 import { startCairn } from './rpc.mjs';
 import { timed } from './sample.mjs';
+import { writeSection } from './section.mjs';
 import { countEvents, seedNotes, seedProject, seedTasks } from './seed.mjs';
 
 const FULL_EVENTS = 1_000_000;
@@ -43,7 +44,7 @@ const dataDir = await mkdtemp(join(tmpdir(), 'cairn-bench-'));
 try {
   const report = renderReport(await measure());
   stdout.write(`${report}\n`);
-  if (!flags.quick && !flags['no-write']) progress(`wrote ${await writeReport(report)}`);
+  if (!flags.quick && !flags['no-write']) progress(`wrote ${await writeSection('bench', report)}`);
 } finally {
   stopDatabase(dataDir);
   await rm(dataDir, { recursive: true, force: true });

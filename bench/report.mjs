@@ -1,11 +1,8 @@
 // The table of docs/performance.md, with what was aimed at and by how much it was missed.
-import { readFile, writeFile } from 'node:fs/promises';
 import { arch, cpus, platform, totalmem } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { CALLS } from './calls.mjs';
+import { table } from './section.mjs';
 
-const FILE = fileURLToPath(new URL('../docs/performance.md', import.meta.url));
-const MARKERS = ['<!-- bench:start -->', '<!-- bench:end -->'];
 const AIMS = Object.freeze({ read: 2, write: 3, growth: 1.3, replay: 20_000, throughput: 2_000, start_ms: 1_000 });
 
 export function renderReport(found) {
@@ -105,24 +102,9 @@ function systemRows({ history, starts, memory, throughput, seeding }) {
   ];
 }
 
-/** Puts it between the markers, in a page that is there or a new one. @param {string} report */
-export async function writeReport(report) {
-  const [start, end] = MARKERS;
-  const page = await readFile(FILE, 'utf8').catch(() => `# Performance\n\n${start}\n${end}\n`);
-  const [before, rest] = page.split(start);
-  const after = rest?.split(end)[1];
-  if (after === undefined) throw new Error(`${FILE} lacks the markers ${start} and ${end}.`);
-  await writeFile(FILE, `${before}${start}\n\n${report}\n\n${end}${after}`);
-  return FILE;
-}
-
 function machine(serverVersion) {
   const memory = Math.round(totalmem() / 1_024 ** 3);
   return `${cpus().length} cores, ${memory} GB, ${platform()} ${arch()}, Node ${process.versions.node}, PostgreSQL ${serverVersion}`;
-}
-
-function table(head, rows) {
-  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
 }
 
 const pair = ({ p50, p99 }) => `${p50.toFixed(2)} / ${p99.toFixed(2)}`;

@@ -1,0 +1,98 @@
+// A client of any MCP server over stdio. Unlike the one beside it, it answers what servers ask of a client, and passes over
+// what they print on standard output besides messages.
+import { spawn } from 'node:child_process';
+import { env, execPath } from 'node:process';
+import { createInterface } from 'node:readline';
+
+const PROTOCOL = '2025-06-18';
+const CALL_MS_MAX = 60_000;
+
+/** @typedef {{ script: string, args?: string[], env?: Record<string, string>, cwd: string }} Command */
+/** @typedef {Awaited<ReturnType<typeof connect>>} Client */
+
+/** Starts a server and shakes hands. @param {Command} command */
+export async function connect({ script, args = [], env: own = {}, cwd }) {
+  const child = spawn(execPath, [script, ...args], {
+    cwd,
+    stdio: ['pipe', 'pipe', 'ignore'],
+    env: { ...env, ...own },
+    windowsHide: true,
+  });
+  /** @type {Map<number, { resolve: (result: any) => void, reject: (error: Error) => void }>} */
+  const waiting = new Map();
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  const fail = (reason) => {
+    for (const { reject } of waiting.values()) reject(new Error(reason));
+    waiting.clear();
+  };
+  child.once('error', (error) => fail(error.message));
+  child.once('exit', (code) => fail(`the server exited with ${code}`));
+  child.stdin.on('error', () => {});
+  let last = 0;
+
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const message = parse(line);
+    if (message === undefined) return;
+    if (message.method !== undefined) return message.id !== undefined && answer(message);
+    const call = waiting.get(message.id);
+    waiting.delete(message.id);
+    if (message.error === undefined) call?.resolve(message.result);
+    else call?.reject(new Error(message.error.message));
+  });
+
+  function answer({ id, method }) {
+    const reply =
+      method === 'roots/list' ? { result: { roots: [] } } : { error: { code: -32601, message: 'not here' } };
+    send({ id, ...reply });
+  }
+
+  function send(message) {
+    child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+  }
+
+  /** @param {string} method @param {object} params */
+  async function request(method, params) {
+    const id = ++last;
+    let timer;
+    const reply = new Promise((resolve, reject) => {
+      waiting.set(id, { resolve, reject });
+      timer = setTimeout(() => reject(new Error(`${method}: no answer in ${CALL_MS_MAX / 1_000} s`)), CALL_MS_MAX);
+      send({ id, method, params });
+    });
+    return reply.finally(() => clearTimeout(timer));
+  }
+
+  try {
+    const clientInfo = { name: 'bench', version: '1.0.0' };
+    await request('initialize', { protocolVersion: PROTOCOL, capabilities: { roots: {} }, clientInfo });
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
+  send({ method: 'notifications/initialized' });
+
+  return {
+    /** The text that a model would see; a refusal is an error. @param {[name: string, args: object]} call */
+    async call([name, args]) {
+      const { content = [], isError } = await request('tools/call', { name, arguments: args });
+      const text = content.map((part) => part.text ?? '').join('\n');
+      if (isError) throw new Error(`${name}: ${text.slice(0, 200)}`);
+      return text;
+    },
+    listTools: async () => (await request('tools/list', {})).tools,
+    async stop() {
+      child.stdin.end();
+      const timer = setTimeout(() => child.kill('SIGKILL'), 3_000);
+      await exited;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function parse(line) {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,64 @@
+// One server alone: what it costs to start, to hold in a context, and to work with as its store grows.
+import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
+import { median } from './store.mjs';
+
+const TOOLS_STARTS = 5;
+const CALLS = 15;
+// Of one kind of call at one size; a server that takes seconds for a call is measured with fewer.
+const KIND_MS_MAX = 8_000;
+
+/** Start to the answer of tools/list, and what that answer costs. */
+export async function measureStart(store) {
+  const times = [];
+  let tools = [];
+  for (let at = 0; at < TOOLS_STARTS; at += 1) {
+    const from = performance.now();
+    const client = await store.open();
+    tools = await client.listTools();
+    times.push(performance.now() - from);
+    await client.stop();
+  }
+  // Hosts give a model these three of each tool; the rest is for the host.
+  const shown = tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
+  return {
+    start_ms: median(times),
+    tools: tools.length,
+    shown_tokens: countTokens(JSON.stringify(shown)),
+    tools_tokens: countTokens(JSON.stringify(tools)),
+  };
+}
+
+/** The four commonest calls on a store of some size: p50 in milliseconds, and the tokens of the answer. */
+export async function measureCalls({ server, place, ids, open }) {
+  const client = await open();
+  const said = (call) => (typeof call === 'function' ? call(place) : call);
+  const kinds = {
+    create: (at) => server.create(`Another task ${at}`, 'It came up on the way.', place),
+    update: (at) => server.update(ids[at % ids.length] ?? '', `Seen in round ${at}.`, place),
+    list: () => said(server.list),
+    next: () => said(server.next),
+  };
+  const found = {};
+  for (const [kind, call] of Object.entries(kinds)) {
+    try {
+      found[kind] = await timeCalls(client, call);
+    } catch (error) {
+      found[kind] = { error: error.message };
+    }
+  }
+  await client.stop();
+  return found;
+}
+
+async function timeCalls(client, call) {
+  const times = [];
+  let text = '';
+  const end = performance.now() + KIND_MS_MAX;
+  for (let at = 0; at < CALLS && (at < 2 || performance.now() < end); at += 1) {
+    const from = performance.now();
+    text = await client.call(call(at));
+    times.push(performance.now() - from);
+  }
+  // The first call of a kind meets cold code.
+  return { ms: median(times.slice(1)), tokens: countTokens(text) };
+}
