@@ -167,7 +167,7 @@ export const UpdateTask = z.strictObject({
   ...TaskUpdated.shape,
   add_dependencies: z.array(line(80)).max(100).optional(),
   remove_dependencies: z.array(line(80)).max(100).optional(),
-  status: z.enum(STATUS_CHANGES).optional(),
+  status: z.enum(STATUS_CHANGES).optional().describe('Others come from claim_task, release_task, complete_task.'),
   reason: text(4_000).optional().describe('Needed with status.'),
   expected_version: Version.optional(),
 });

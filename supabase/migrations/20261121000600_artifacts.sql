@@ -63,7 +63,8 @@ create function app.missing_evidence(task public.tasks, tier text, evidence json
 as $$
 begin
   return (
-    select coalesce(array_agg(format('%s evidence for criterion %s: "%s"%s', tier, c.at, left(c.text, 120),
+    select coalesce(array_agg(format('%s evidence (%s) for criterion %s: "%s"%s', tier,
+        case tier when 'reported' then 'a note or an artifact' when 'observed' then 'a diff, pr or test_report' else 'an artifact that ci added' end, c.at, left(c.text, 120),
         case when best.stale then ' (what there is, is older than the last diff)' else '' end) order by c.at), '{}')
     from unnest(task.acceptance_criteria) with ordinality c (text, at)
     left join lateral (

@@ -1,0 +1,98 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cairn } from '../support/cairn.ts';
+import { connect } from '../support/client.ts';
+
+type Schema = {
+  type?: string;
+  enum?: string[];
+  items?: Schema;
+  properties?: Record<string, Schema>;
+  required?: string[];
+};
+type Offered = { name: string; description?: string; inputSchema: Schema };
+
+/** One agent: all that it knows are the instructions, the tools as they are listed, and what was answered. */
+export type Agent = {
+  name: string;
+  instructions: string;
+  tools: Offered[];
+  /** Every call so far, with what was read. */
+  calls: { tool: string; args: Record<string, unknown>; text: string; refused: boolean }[];
+  call(tool: string, args?: Record<string, unknown>): Promise<string>;
+  leave(): Promise<void>;
+};
+
+/** Agents on one data directory, which is gone afterwards. */
+export async function openTeam(): Promise<{ join(name: string): Promise<Agent>; end(): Promise<void> }> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'cairn-agents-'));
+  const flags = ['--data-dir', dataDir];
+  const members: Agent[] = [];
+  return {
+    async join(name) {
+      const member = await enter(name, flags);
+      members.push(member);
+      return member;
+    },
+    async end() {
+      await Promise.all(members.map((member) => member.leave()));
+      await cairn([...flags, 'db', 'stop']);
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+async function enter(name: string, flags: string[]): Promise<Agent> {
+  const client = await connect('v1 client', name, [...flags, '--agent', name]);
+  const calls: Agent['calls'] = [];
+  return {
+    name,
+    instructions: client.instructions() ?? '',
+    tools: (await client.listTools()) as Offered[],
+    calls,
+    async call(tool, args = {}) {
+      const { text, isError } = await client.call(tool, args);
+      calls.push({ tool, args, text, refused: isError });
+      return text;
+    },
+    leave: () => client.close(),
+  };
+}
+
+/** The tools that a text names, in its order. */
+export function toolsIn(text: string, { tools }: Agent): string[] {
+  const known = new Set(tools.map(({ name }) => name));
+  return [...text.matchAll(/\b[a-z]+(?:_[a-z]+)+\b/g)].map(([word]) => word).filter((word) => known.has(word));
+}
+
+/** What an answer says to do next. */
+export function nextIn(text: string): string | undefined {
+  return /^Next: (.+)$/m.exec(text)?.[1];
+}
+
+export function refIn(text: string): string | undefined {
+  return /\b[a-z][a-z0-9-]*-\d+\b/.exec(text)?.[0];
+}
+
+/** The task that an answer says one holds, and the token for it. */
+export function heldIn(text: string): { task: string; lock_token: number } | undefined {
+  const [, task, token] = /You hold (\S+) until \S+\. lock_token: (\d+)/.exec(text) ?? [];
+  return task === undefined ? undefined : { task, lock_token: Number(token) };
+}
+
+/** The acceptance criteria of an answer, by their numbers. */
+export function criteriaIn(text: string): number[] {
+  const list = text.split('acceptance criteria:\n')[1] ?? '';
+  return [...list.matchAll(/^(\d+)\. "/gm)].map(([, number]) => Number(number));
+}
+
+/** An error as it is read: what is wrong, what to do, and what helps. */
+export function refusalIn(text: string): { code: string; message: string; hint: string; details: Details } {
+  const [first = '', ...rest] = text.split('\n');
+  const [, code = '', message = ''] = /^([a-z_]+): (.*)$/.exec(first) ?? [];
+  const details = rest.find((line) => line.startsWith('details: '))?.slice('details: '.length);
+  const hint = rest.filter((line) => !line.startsWith('details: ')).join(' ');
+  return { code, message, hint, details: JSON.parse(details ?? '{}') };
+}
+type Details = Record<string, unknown>;
