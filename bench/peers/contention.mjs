@@ -58,7 +58,9 @@ export async function measureClaims(store) {
 /** Runs the work in all processes at once; each stops at the end of the phase. */
 async function together({ open, placeOf }, work) {
   const names = Array.from({ length: PROCESSES }, (_, at) => `agent${at}`);
-  const clients = await Promise.all(names.map((name) => open(name)));
+  // One after the other: eight that start at once need longer than a client waits, on a small machine.
+  const clients = [];
+  for (const name of names) clients.push(await open(name));
   const acknowledged = [];
   let errors = 0;
   const end = performance.now() + PHASE_MS_MAX;

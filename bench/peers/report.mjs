@@ -5,7 +5,7 @@ import { table } from '../section.mjs';
 const KINDS = ['create', 'update', 'list', 'next'];
 const START_FACTOR_MAX = 2;
 
-/** @typedef {{ label: string, values: (number | undefined | { error: string })[], show?: (value: number) => string, aim?: 'least' | 'near' }} Row */
+/** @typedef {{ label: string, values: (number | undefined | { error: string })[], show?: (value: number) => string, aim?: 'least' | 'near' | 'none' }} Row */
 
 export function renderPeers({ command, sizes, servers }) {
   const head = ['', ...servers.map(({ name }) => name), 'Cairn'];
@@ -26,7 +26,7 @@ export function renderPeers({ command, sizes, servers }) {
         values: servers.map(({ shown_tokens }) => shown_tokens),
       }),
       row({ label: 'tokens of all of `tools/list`', values: servers.map(({ tools_tokens }) => tools_tokens) }),
-      row({ label: 'tools', values: servers.map(({ tools }) => tools), aim: undefined }),
+      row({ label: 'tools', values: servers.map(({ tools }) => tools), aim: 'none' }),
     ]),
     '',
     '### One call, p50 in milliseconds',
@@ -47,7 +47,7 @@ export function renderPeers({ command, sizes, servers }) {
         row({
           label: `${kind}, ${whole(usual)} tasks`,
           values: ofStage(usual, kind, 'tokens'),
-          aim: kind === 'next' ? undefined : 'least',
+          aim: kind === 'next' ? 'none' : 'least',
         }),
       ),
       row({ label: `list, ${whole(largest)} tasks`, values: ofStage(largest, 'list', 'tokens') }),
@@ -65,9 +65,9 @@ function row({ label, values, show = whole, aim = 'least' }) {
   const best = Math.min(...numbers);
   const cells = values.map((value) => {
     if (typeof value !== 'number') return value?.error === undefined ? '–' : `failed: ${short(value.error)}`;
-    return aim !== undefined && value === best ? `**${show(value)}**` : show(value);
+    return aim !== 'none' && value === best ? `**${show(value)}**` : show(value);
   });
-  return [label, ...cells, aim === undefined ? '' : verdict(values, aim)];
+  return [label, ...cells, aim === 'none' ? '' : verdict(values, aim)];
 }
 
 /** Cairn is the first of the servers. */
