@@ -5,7 +5,7 @@ import { paragraphs, priorityOf, type SourceFile, titled, wrongFile } from './fo
 const ITEM = /^(\s*)(?:[-*+]|\d+[.)])\s+\[(.)\]\s+(.*\S)\s*$/;
 const BULLET = /^(\s*)(?:[-*+]|\d+[.)])\s+(.*\S)\s*$/;
 const QUOTE = /^\s*>\s?(.*)$/;
-const HEADING = /^#{1,6}\s+(.*\S)\s*$/;
+const HEADING = /^(#{1,6})\s+(.*\S)\s*$/;
 const FENCE = /^\s*(```|~~~)/;
 const NAME = /^((?:[A-Za-z][\w-]*-|#)\d+|[A-Z]{1,5}\d+):\s+/;
 const HINTS = /\s+\(([^()]*)\)$/;
@@ -41,9 +41,10 @@ export function readChecklist({ path, text }: SourceFile): ForeignTask[] {
   for (const [at, line] of text.split(/\r?\n/).entries()) {
     if (FENCE.test(line)) fenced = !fenced;
     if (fenced) continue;
-    const titleOfSection = HEADING.exec(line)?.[1];
-    if (titleOfSection !== undefined) {
-      heading = titleOfSection;
+    const [, level, title] = HEADING.exec(line) ?? [];
+    if (level !== undefined) {
+      // The first level is the title of the page.
+      heading = level === '#' ? undefined : title;
       open.length = 0;
       continue;
     }

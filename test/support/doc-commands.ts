@@ -1,0 +1,49 @@
+/** A fenced block of a page: its language, and the words after it (`md file=plan.md`). */
+export type Block = { language: string; about: string; body: string };
+
+export function fencedBlocks(markdown: string): Block[] {
+  return [...markdown.matchAll(/^```(\w+)(?: ([^\n]*))?\n(.*?)^```$/gms)].map(
+    ([, language = '', about = '', body = '']) => ({ language, about, body }),
+  );
+}
+
+/** The commands of a shell block, without comments. */
+export function commandLines(blocks: Block[]): string[] {
+  return blocks
+    .filter(({ language }) => ['sh', 'console', 'bash'].includes(language))
+    .flatMap(({ body }) => body.replaceAll('\\\n', ' ').split('\n'))
+    .map((line) => line.replace(/\s+#.*$/, '').trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+/** The words of a command line, quoted ones whole. */
+export function wordsOf(line: string): string[] {
+  return (line.match(/"[^"]*"|\S+/g) ?? []).map((word) => word.replace(/^"(.*)"$/, '$1'));
+}
+
+// What is not run from the docs, and why; where Cairn itself is meant, its help is asked instead.
+const NOT_RUN: readonly [command: RegExp, because: string][] = [
+  [/^npm (ci|test|run|start|install|exec)\b/, 'the repository, which is what runs this'],
+  [/^npx\b/, 'the published package'],
+  [/^(claude|docker|supabase|openssl|curl|git|gh|psql|ngrok|systemctl|sudo|code|codex|gemini)\b/, 'other programs'],
+  [/\b(DATABASE_URL|SUPABASE_\w+|CAIRN_\w+)=/, 'a server that is not there'],
+  [/^cairn (serve|watch)\b/, 'does not end'],
+  [/^cairn (login|logout|auth)\b/, 'people and their accounts'],
+  [/^cairn( mcp)?$/, 'waits for a client'],
+];
+
+export function whyNotRun(line: string): string | undefined {
+  return NOT_RUN.find(([command]) => command.test(line))?.[1];
+}
+
+/** Whether each line of the text is in what was shown; `…` stands for anything. */
+export function missingLines(text: string, shown: string): string[] {
+  const patterns = text
+    .trim()
+    .split('\n')
+    .map((line) => line.trim());
+  return patterns.filter((line) => {
+    const parts = line.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+    return !new RegExp(parts.join('.*')).test(shown);
+  });
+}
