@@ -55,6 +55,14 @@ describe('a plan', () => {
     expect(warnings).toHaveLength(1);
   });
 
+  test('orders a chain as long as a file, the last one first', () => {
+    const chain = Array.from({ length: 20_000 }, (_, at) =>
+      task(`t${at}`, { dependencies: at === 19_999 ? [] : [`t${at + 1}`] }),
+    );
+
+    expect(planAdoption(chain).tasks.map(({ key }) => key)).toEqual(chain.map(({ key }) => key).reverse());
+  });
+
   test('shows the cycle that it refuses', () => {
     const circle = [
       task('a', { dependencies: ['b'] }),

@@ -212,18 +212,18 @@ describe('importing', () => {
     expect((await tasksOf(as('ada')))[0]).toMatchObject({ status: 'pending', last_outcome: 'paused' });
   });
 
-  test('takes a chain of 3,000 tasks, the last one first', { timeout: 60_000 }, async ({ as }) => {
-    const chain = Array.from({ length: 3_000 }, (_, at): ForeignTask => {
-      const dependencies = at === 2_999 ? [] : [`t${at + 1}`];
+  test('takes a chain of 300 tasks, the last one first', async ({ as }) => {
+    const chain = Array.from({ length: 300 }, (_, at): ForeignTask => {
+      const dependencies = at === 299 ? [] : [`t${at + 1}`];
       return { key: `t${at}`, place: `line ${at}`, title: `Task ${at}`, status: 'pending', dependencies };
     });
 
     const done = await adoptTasks(as('ada'), planAdoption(chain), await source(as('ada'), 'markdown'));
 
-    expect(done).toMatchObject({ created: 3_000, warnings: [] });
+    expect(done).toMatchObject({ created: 300, warnings: [] });
     expect(await listTasks(as('ada'), { project: 'shop', ready: true, page_size: 5 })).toMatchObject({
-      counts: { ready: 1, pending: 3_000 },
-      tasks: [{ ref: 'shop-1', title: 'Task 2999' }],
+      counts: { ready: 1, pending: 300 },
+      tasks: [{ ref: 'shop-1', title: 'Task 299' }],
     });
   });
 });
