@@ -1,5 +1,5 @@
 // The tables of docs/performance.md that set Cairn beside its peers. The best of a row is bold.
-import { cpus, platform } from 'node:os';
+import { cpus, loadavg, platform } from 'node:os';
 import { table } from '../section.mjs';
 
 const KINDS = ['create', 'update', 'list', 'next'];
@@ -15,7 +15,7 @@ export function renderPeers({ command, sizes, servers }) {
   const usual = sizes.at(-2) ?? largest;
   return [
     `Made by \`${command}\` on ${new Date().toISOString().slice(0, 10)}: ${cpus().length} cores, ${platform()}, Node ${process.versions.node}. ` +
-      `Versions: ${servers.map(({ name, version }) => `${name} ${version ?? '(this build)'}`).join(', ')}.`,
+      `Versions: ${servers.map(({ name, version }) => `${name} ${version ?? '(this build)'}`).join(', ')}. Load at the end: ${Math.round(loadavg()[0] ?? 0)}.`,
     '',
     '### Start and surface',
     '',
