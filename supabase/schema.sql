@@ -452,7 +452,7 @@ create table public.artifacts (
   constraint artifacts_tier_check CHECK ((tier = ANY (ARRAY['reported'::text, 'observed'::text, 'ci'::text]))),
   constraint artifacts_type_check CHECK ((type = ANY (ARRAY['diff'::text, 'pr'::text, 'test_report'::text, 'document'::text, 'other'::text])))
 );
-CREATE INDEX idx_artifacts_created_at ON public.artifacts USING btree (created_at DESC);
+CREATE INDEX idx_artifacts_created_at ON public.artifacts USING btree (tenant_id, created_at DESC);
 CREATE INDEX idx_artifacts_task_created ON public.artifacts USING btree (task_id, created_at DESC);
 CREATE INDEX idx_artifacts_task_id ON public.artifacts USING btree (task_id);
 CREATE INDEX idx_artifacts_type ON public.artifacts USING btree (type);
@@ -483,7 +483,7 @@ create table public.checkpoints (
   constraint checkpoints_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
   constraint checkpoints_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id)
 );
-CREATE INDEX idx_checkpoints_created_at ON public.checkpoints USING btree (created_at DESC);
+CREATE INDEX idx_checkpoints_created_at ON public.checkpoints USING btree (tenant_id, created_at DESC);
 CREATE INDEX idx_checkpoints_project_created ON public.checkpoints USING btree (project_id, created_at DESC);
 CREATE INDEX idx_checkpoints_project_id ON public.checkpoints USING btree (project_id);
 CREATE INDEX idx_checkpoints_user_id ON public.checkpoints USING btree (user_id);
@@ -516,7 +516,7 @@ create table public.decisions (
   constraint decisions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
   constraint decisions_options_check CHECK ((jsonb_typeof(options) = 'array'::text))
 );
-CREATE INDEX idx_decisions_created_at ON public.decisions USING btree (created_at DESC);
+CREATE INDEX idx_decisions_created_at ON public.decisions USING btree (tenant_id, created_at DESC);
 CREATE INDEX idx_decisions_project_created ON public.decisions USING btree (project_id, created_at DESC);
 CREATE INDEX idx_decisions_project_id ON public.decisions USING btree (project_id);
 CREATE INDEX idx_decisions_task_id ON public.decisions USING btree (tenant_id, task_id) WHERE (task_id IS NOT NULL);

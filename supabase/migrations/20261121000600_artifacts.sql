@@ -21,7 +21,7 @@ create table public.artifacts (
 create index idx_artifacts_task_id on public.artifacts (task_id);
 create index idx_artifacts_user_id on public.artifacts (user_id);
 create index idx_artifacts_type on public.artifacts (type);
-create index idx_artifacts_created_at on public.artifacts (created_at desc);
+create index idx_artifacts_created_at on public.artifacts (tenant_id, created_at desc);
 create index idx_artifacts_task_created on public.artifacts (task_id, created_at desc);
 
 select app.declare_event('artifact.added', 'task!:ref:80', 'type!:one_of:diff|pr|test_report|document|other', 'ref!:line:2000', 'summary:text:4000',

@@ -20,7 +20,7 @@ create table public.decisions (
 );
 create index idx_decisions_project_id on public.decisions (project_id);
 create index idx_decisions_user_id on public.decisions (user_id);
-create index idx_decisions_created_at on public.decisions (created_at desc);
+create index idx_decisions_created_at on public.decisions (tenant_id, created_at desc);
 create index idx_decisions_project_created on public.decisions (project_id, created_at desc);
 create index idx_decisions_task_id on public.decisions (tenant_id, task_id) where task_id is not null;
 

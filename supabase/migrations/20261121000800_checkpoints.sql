@@ -18,7 +18,7 @@ create table public.checkpoints (
 );
 create index idx_checkpoints_project_id on public.checkpoints (project_id);
 create index idx_checkpoints_user_id on public.checkpoints (user_id);
-create index idx_checkpoints_created_at on public.checkpoints (created_at desc);
+create index idx_checkpoints_created_at on public.checkpoints (tenant_id, created_at desc);
 create index idx_checkpoints_project_created on public.checkpoints (project_id, created_at desc);
 
 select app.declare_event('checkpoint.saved', 'project:ref:80', 'label!:line:200', 'repo_ref:line:500', 'summary!:text:10000', 'resume_instructions:text:10000', 'snapshot:object:65536');
