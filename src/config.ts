@@ -33,6 +33,34 @@ const PublicUrl = Origin.transform((text) => new URL(text).origin).refine(
   { message: 'must start with https:// unless it is of this machine' },
 );
 
+const OidcProvider = z.strictObject({
+  /** Part of its addresses here: /login/oidc/ID. */
+  id: z.string().regex(/^[\w-]{1,40}$/, 'must be a short word'),
+  /** What its button says. */
+  name: z.string().min(1).max(60),
+  issuer: z
+    .url({ protocol: /^https?$/ })
+    .refine((url) => url.startsWith('https:') || isLoopback(new URL(url).hostname), {
+      message: 'must start with https://',
+    }),
+  client_id: z.string().min(1).max(500),
+  client_secret: z.string().min(1).max(1_000).optional(),
+});
+export type OidcProvider = z.infer<typeof OidcProvider>;
+
+/** A setting that is a list or an object is written as JSON. */
+const Json = z
+  .string()
+  .max(20_000)
+  .transform((written, context): unknown => {
+    try {
+      return JSON.parse(written);
+    } catch {
+      context.addIssue('must be JSON');
+      return z.NEVER;
+    }
+  });
+
 const Config = z.object({
   /** Where the embedded database lives. */
   dataDir: z.string().min(1).max(1_000),
@@ -65,6 +93,16 @@ const Config = z.object({
   allowedOrigins: NameList.pipe(z.array(Origin).max(20)).default([]),
   /** How many proxies stand in front: that many entries of X-Forwarded-For, from the right, are believed. */
   trustedProxies: z.coerce.number().int().min(0).max(10).default(0),
+  /** OpenID providers to sign in with. */
+  oidcProviders: Json.pipe(z.array(OidcProvider).max(10)).default([]),
+  /** A Supabase project to sign in with; that of the database when not said. */
+  loginSupabaseUrl: z.url({ protocol: /^https?$/, error: 'must start with https://' }).optional(),
+  loginSupabaseKey: z.string().min(1).max(1_000).optional(),
+  /** Who may have an account without an invitation: verified addresses, and all of a domain. */
+  allowEmails: NameList.default([]),
+  allowDomains: NameList.default([]),
+  /** Whether a verified address joins a new identity to the account that has it. */
+  linkByEmail: Flag.default(false),
 });
 
 export type Config = z.infer<typeof Config>;
@@ -90,6 +128,12 @@ const VARIABLES: Readonly<Record<keyof Config, string>> = Object.freeze({
   auth: 'CAIRN_AUTH',
   allowedOrigins: 'CAIRN_ALLOWED_ORIGINS',
   trustedProxies: 'CAIRN_TRUSTED_PROXIES',
+  oidcProviders: 'CAIRN_OIDC_PROVIDERS',
+  loginSupabaseUrl: 'CAIRN_LOGIN_SUPABASE_URL',
+  loginSupabaseKey: 'CAIRN_LOGIN_SUPABASE_KEY',
+  allowEmails: 'CAIRN_ALLOW_EMAILS',
+  allowDomains: 'CAIRN_ALLOW_DOMAINS',
+  linkByEmail: 'CAIRN_LINK_BY_EMAIL',
 });
 
 /** Reads flags, environment and the file that binds the working directory into one validated object. */

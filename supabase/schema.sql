@@ -6279,7 +6279,7 @@ declare
 begin
   insert into app.auth_attempts as a (tenant_id, bucket, count, ends_at)
   values (v_actor.tenant_id, take_attempt.bucket, 1, v_now + make_interval(secs => window_seconds))
-  on conflict (tenant_id, bucket) do update set
+  on conflict on constraint auth_attempts_pkey do update set
     count = case when a.ends_at <= v_now then 1 else least(a.count, attempts_max) + 1 end,
     ends_at = case when a.ends_at <= v_now then excluded.ends_at else a.ends_at end
   returning * into v_taken;

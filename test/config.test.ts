@@ -17,6 +17,10 @@ describe('the configuration', () => {
       auth: false,
       allowedOrigins: [],
       trustedProxies: 0,
+      oidcProviders: [],
+      allowEmails: [],
+      allowDomains: [],
+      linkByEmail: false,
     });
   });
 

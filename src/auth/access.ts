@@ -12,7 +12,7 @@ export type Principal = {
 };
 
 /** The other end of a request: its address, seen past the proxies that the operator trusts. */
-type Peer = { address: string };
+export type Peer = { address: string };
 
 /**
  * What the HTTP server asks about a request, and what it serves beside `/mcp`. Requests and responses are web-standard;
@@ -27,4 +27,4 @@ export type Access = {
   routes: readonly Route[];
 };
 
-type Route = (request: Request, peer: Peer) => Promise<Response | undefined>;
+export type Route = (request: Request, peer: Peer) => Promise<Response | undefined>;

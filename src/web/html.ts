@@ -1,0 +1,51 @@
+/** Markup that may be sent as it is. Only `html` makes it, so that no text becomes markup by accident. */
+export class Html {
+  readonly source: string;
+  constructor(source: string) {
+    this.source = source;
+  }
+}
+
+export type Content = string | number | Html | readonly Content[] | null | undefined | false;
+
+const ENTITIES: Readonly<Record<string, string>> = Object.freeze({
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+});
+
+/** A template whose values are text, safe between tags and in quoted attributes; nothing for null, undefined and false. */
+export function html(strings: TemplateStringsArray, ...values: Content[]): Html {
+  return new Html(String.raw({ raw: strings }, ...values.map(render)));
+}
+
+function render(content: Content): string {
+  if (content instanceof Html) return content.source;
+  if (Array.isArray(content)) return content.map(render).join('');
+  if (content === null || content === undefined || content === false) return '';
+  return String(content).replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
+}
+
+// What could forge the sentence around it: controls, bidirectional overrides, invisible characters.
+const DECEPTIVE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+
+/** A name that a stranger chose: one line, cut, isolated from the direction of the text around it. */
+export function name(value: string, lengthMax = 100): Html {
+  const shown = Array.from(value.replace(/\s+/g, ' ').replace(DECEPTIVE, '').trim());
+  const cut = shown.length > lengthMax ? `${shown.slice(0, lengthMax - 1).join('')}…` : shown.join('');
+  return html`<bdi>${cut === '' ? 'unnamed' : cut}</bdi>`;
+}
+
+/** A moment, to be read by people and machines; in UTC, since the server does not know the reader's zone. */
+export function time(moment: string | Date): Html {
+  const iso = new Date(moment).toISOString();
+  return html`<time datetime="${iso}">${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC</time>`;
+}
+
+/** The day of a moment, where the hour says nothing. */
+export function day(moment: string | Date): Html {
+  const iso = new Date(moment).toISOString();
+  return html`<time datetime="${iso}">${iso.slice(0, 10)}</time>`;
+}

@@ -1,0 +1,195 @@
+import { isAdmitted } from '../auth/login/identity.ts';
+import type { OidcAttempt, OidcLogin } from '../auth/login/oidc.ts';
+import { checkedPassword, hasPassword, isPassword, setPassword } from '../auth/login/owner.ts';
+import { PASSWORD_LENGTH_MIN } from '../auth/login/password.ts';
+import { derive, hashSecret, mintSecret } from '../auth/secrets.ts';
+import type { Identity } from '../auth/store.ts';
+import { DomainError } from '../errors.ts';
+import { redirect } from './page.ts';
+import { codePage, loginPage, passwordPage } from './pages/login.ts';
+import { takeAttempts } from './rate.ts';
+import { pathOf, type Visit } from './visit.ts';
+import type { Web } from './web.ts';
+
+const IDLE_SECONDS = 12 * 3_600;
+const SESSION_SECONDS = 7 * 24 * 3_600;
+const ATTEMPT_SECONDS = 600;
+
+export async function showLogin(web: Web, visit: Visit): Promise<Response> {
+  return loginPage(await loginView(web, visit, visit.url.searchParams.get('next')));
+}
+
+async function loginView({ store, owner, supabase, oidc, cookies }: Web, visit: Visit, next: string | null) {
+  return {
+    csrf: visit.csrf,
+    next: pathOf(next),
+    invited: cookies.read(visit.request, 'invitation') !== undefined,
+    password: await hasPassword(store, owner),
+    email: supabase !== undefined,
+    providers: oidc.map(({ provider }) => provider),
+  };
+}
+
+export async function logInWithPassword(web: Web, visit: Visit, form: URLSearchParams): Promise<Response> {
+  await takeAttempts(web.store, visit.from, 'owner');
+  if (!(await isPassword(web.store, web.owner, form.get('password') ?? ''))) {
+    const view = await loginView(web, visit, form.get('next'));
+    return loginPage({ ...view, wrong: 'That is not the password.' });
+  }
+  return openSession(web, visit, { user: web.owner.user_id, method: 'pwd', next: form.get('next') });
+}
+
+export async function sendCode(web: Web, visit: Visit, form: URLSearchParams): Promise<Response> {
+  const email = emailOf(form);
+  await takeAttempts(web.store, visit.from, `send ${email}`);
+  await offered(web.supabase).sendCode(email);
+  return codePage({ csrf: visit.csrf, next: pathOf(form.get('next')), email });
+}
+
+export async function logInWithCode(web: Web, visit: Visit, form: URLSearchParams): Promise<Response> {
+  const email = emailOf(form);
+  await takeAttempts(web.store, visit.from, `code ${email}`);
+  const code = (form.get('code') ?? '').replace(/\s/g, '');
+  const identity = /^\d{6,10}$/.test(code) ? await offered(web.supabase).verifyCode(email, code) : null;
+  if (identity === null) {
+    const wrong = 'That is not the code, or it is too old.';
+    return codePage({ csrf: visit.csrf, next: pathOf(form.get('next')), email, wrong });
+  }
+  return admit(web, visit, { identity, method: 'otp', next: form.get('next') });
+}
+
+export async function startOidc(web: Web, visit: Visit, id: string): Promise<Response> {
+  const login = providerOf(web, id);
+  await takeAttempts(web.store, visit.from);
+  const state = mintSecret('txn').secret;
+  const attempt = attemptOf(web, login, { txn: visit.txn, state });
+  const url = await login.begin(attempt);
+  const next = pathOf(visit.url.searchParams.get('next'));
+  const hashes = { state_hash: hashSecret(state), txn_hash: hashSecret(visit.txn) };
+  await web.store.startLogin({ ...hashes, provider: id, next, ttl_seconds: ATTEMPT_SECONDS }, visit.from);
+  return redirect(url.href);
+}
+
+/** The state is good once, and in the browser alone that got it (threat T1): its other secrets come of that browser's cookie. */
+export async function finishOidc(web: Web, visit: Visit, id: string): Promise<Response> {
+  const login = providerOf(web, id);
+  const state = visit.url.searchParams.get('state') ?? '';
+  const hashes = { state_hash: hashSecret(state), txn_hash: hashSecret(visit.txn) };
+  const { provider, next } = await web.store.takeLogin(hashes, visit.from);
+  if (provider !== id || next === undefined) {
+    throw new DomainError('invalid_input', 'This sign-in did not start in this browser, or too long ago.', {
+      hint: 'Start again from the sign-in page.',
+    });
+  }
+  const attempt = attemptOf(web, login, { txn: visit.txn, state });
+  const identity = await login.finish(new URL(visit.url.search, attempt.redirectUri), attempt);
+  return admit(web, visit, { identity, method: `oidc ${id}`, next });
+}
+
+function attemptOf(
+  { publicUrl }: Web,
+  { provider }: OidcLogin,
+  { txn, state }: { txn: string; state: string },
+): OidcAttempt {
+  return {
+    redirectUri: new URL(`/login/oidc/${provider.id}/callback`, publicUrl).href,
+    state,
+    nonce: derive(txn, `nonce ${state}`),
+    codeVerifier: derive(txn, `verifier ${state}`),
+  };
+}
+
+function providerOf({ oidc }: Web, id: string): OidcLogin {
+  return offered(oidc.find(({ provider }) => provider.id === id));
+}
+
+/** Looking at the link does not use it up: mail programs and chats open links, people do send the form. */
+export async function showOwnerCode(_web: Web, visit: Visit): Promise<Response> {
+  return passwordPage({
+    csrf: visit.csrf,
+    code: visit.url.searchParams.get('code') ?? '',
+    minLength: PASSWORD_LENGTH_MIN,
+  });
+}
+
+export async function redeemOwnerCode(web: Web, visit: Visit, form: URLSearchParams): Promise<Response> {
+  await takeAttempts(web.store, visit.from);
+  const code = form.get('code') ?? '';
+  const password = form.get('password') ?? '';
+  const wrong = wrongPassword(password, form.get('repeated') ?? '');
+  if (wrong !== undefined) return passwordPage({ csrf: visit.csrf, code, minLength: PASSWORD_LENGTH_MIN, wrong });
+  const { user_id } = await web.store.takeLoginCode(hashSecret(code), visit.from);
+  if (user_id === undefined) {
+    throw new DomainError('invalid_input', 'This link was used already, or is too old.', {
+      hint: 'Whoever runs the server gets a new one with: cairn auth owner login-link',
+    });
+  }
+  await setPassword(web.store, { ...visit.from, user_id }, password);
+  return openSession(web, visit, { user: user_id, method: 'pwd', next: null });
+}
+
+function wrongPassword(password: string, repeated: string): string | undefined {
+  if (password !== repeated) return 'The two passwords differ.';
+  try {
+    checkedPassword(password);
+    return undefined;
+  } catch (error) {
+    return (error as DomainError).message;
+  }
+}
+
+type Proven = { identity: Identity; method: string; next: string | null };
+
+const REFUSALS = Object.freeze({
+  sign_up_closed: 'You have no account here.',
+  invitation_unknown: 'This invitation was withdrawn.',
+  invitation_used: 'This invitation was accepted already.',
+  invitation_expired: 'This invitation is too old.',
+  invitation_of_another: 'This invitation is for another e-mail address.',
+});
+
+async function admit(web: Web, visit: Visit, { identity, method, next }: Proven): Promise<Response> {
+  const invitation = web.cookies.read(visit.request, 'invitation');
+  const terms = {
+    open: isAdmitted(identity, web.signUp),
+    link_email: web.signUp.linkByEmail,
+    ...(invitation === undefined ? {} : { invitation_hash: hashSecret(invitation) }),
+  };
+  const admitted = await web.store.admitIdentity(identity, terms, visit.from);
+  if ('user_id' in admitted) return openSession(web, visit, { user: admitted.user_id, method, next });
+  throw new DomainError('forbidden', REFUSALS[admitted.refused], { hint: 'Ask an administrator for an invitation.' });
+}
+
+type Opened = { user: string; method: string; next: string | null };
+
+/** A new session id at each login, whatever the browser brought (threat T15); the session it had ends. */
+async function openSession(
+  { store, cookies }: Web,
+  { sid, from }: Visit,
+  { user, method, next }: Opened,
+): Promise<Response> {
+  if (sid !== undefined) await store.endSession(hashSecret(sid), {}, from);
+  const { secret, hash } = mintSecret('session');
+  const session = { session_hash: hash, amr: [method], idle_seconds: IDLE_SECONDS, max_seconds: SESSION_SECONDS };
+  await store.startSession(session, { ...from, user_id: user });
+  return redirect(pathOf(next), [cookies.write('session', secret), cookies.erase('invitation')]);
+}
+
+export async function logOut({ store, cookies }: Web, { sid, from }: Visit, form: URLSearchParams): Promise<Response> {
+  const everywhere = form.get('everywhere') === 'yes';
+  if (sid !== undefined) await store.endSession(hashSecret(sid), { everywhere }, from);
+  return redirect(`/login?next=${encodeURIComponent(pathOf(form.get('next')))}`, [cookies.erase('session')]);
+}
+
+function emailOf(form: URLSearchParams): string {
+  const email = (form.get('email') ?? '').trim();
+  if (email.length <= 320 && /^[^\s@]+@[^\s@]+$/.test(email)) return email.toLowerCase();
+  throw new DomainError('invalid_input', 'That is not an e-mail address.', { hint: 'Go back and correct it.' });
+}
+
+function offered<T>(way: T | undefined): T {
+  if (way !== undefined) return way;
+  throw new DomainError('not_found', 'This server does not offer that way to sign in.', {
+    hint: 'Choose another on the sign-in page.',
+  });
+}

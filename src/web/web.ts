@@ -1,0 +1,34 @@
+import type { Cookies } from '../auth/cookies.ts';
+import type { SignUp } from '../auth/login/identity.ts';
+import { createOidcLogin, type OidcLogin } from '../auth/login/oidc.ts';
+import { createSupabaseLogin, type SupabaseLogin } from '../auth/login/supabase.ts';
+import type { Person, Store } from '../auth/store.ts';
+import type { Config } from '../config.ts';
+import type { Database } from '../db/database.ts';
+import type { Log } from '../log.ts';
+
+/** What the pages are made with. */
+export type Web = {
+  db: Database;
+  store: Store;
+  log: Log;
+  publicUrl: URL;
+  cookies: Cookies;
+  /** The built-in account. */
+  owner: Person;
+  supabase: SupabaseLogin | undefined;
+  oidc: readonly OidcLogin[];
+  signUp: SignUp;
+};
+
+/** The ways to sign in that the operator has configured. */
+export function waysIn(config: Config): Pick<Web, 'supabase' | 'oidc' | 'signUp'> {
+  const url = config.loginSupabaseUrl ?? config.supabaseUrl;
+  const key = config.loginSupabaseKey ?? config.supabasePublishableKey;
+  const { allowEmails: emails, allowDomains: domains, linkByEmail } = config;
+  return {
+    supabase: url === undefined || key === undefined ? undefined : createSupabaseLogin({ url, key }),
+    oidc: config.oidcProviders.map(createOidcLogin),
+    signUp: { emails, domains, linkByEmail },
+  };
+}

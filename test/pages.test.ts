@@ -1,0 +1,261 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { ConsentView } from '../src/auth/pages.ts';
+import { html, name } from '../src/web/html.ts';
+import { consentPage } from '../src/web/pages/consent.ts';
+import { Browser, ownerBrowser, type Shown, startWeb, type TestWeb } from './support/web.ts';
+
+let web: TestWeb;
+
+beforeAll(async () => {
+  web = await startWeb();
+});
+afterAll(() => web?.close());
+beforeEach(async () => {
+  await web.scratch.sql.query('truncate app.auth_attempts');
+});
+
+const CONSENT: ConsentView = {
+  request: 'cairn_rq_1',
+  csrf: 'token',
+  client: { client_id: 'c1', client_name: 'Cursor', identified: 'dcr' },
+  redirect: {
+    uri: 'cursor://anysphere.cursor-mcp/oauth/callback',
+    shown: 'cursor://anysphere.cursor-mcp',
+    form_action: 'cursor:',
+    local: true,
+  },
+  resource: 'https://cairn.example/mcp',
+  scopes: [{ scope: 'tasks:read', description: 'Read tasks', checked: true }],
+  user: { name: 'Ada' },
+  workspaces: [{ tenant_id: randomUUID(), name: 'Acme', role: 'owner' }],
+};
+
+const FRAMED = '<iframe src="https://evil.example">';
+const SCRIPT = '"><script>alert(1)</script>';
+
+function expectLocked(headers: Headers): void {
+  const policy = headers.get('content-security-policy') ?? '';
+  expect(policy).toMatch(/^default-src 'none'; style-src 'sha256-[\w+/=]+'; base-uri 'none'; form-action 'self'/);
+  expect(policy).toMatch(/; frame-ancestors 'none'$/);
+  expect(policy).not.toMatch(/unsafe|script-src|\*/);
+  expect(Object.fromEntries(headers)).toMatchObject({
+    'cache-control': 'no-store',
+    'cross-origin-opener-policy': 'same-origin',
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+  });
+}
+
+describe('every page', () => {
+  test.for([
+    ['GET', '/'],
+    ['GET', '/login'],
+    ['GET', '/login?next=/oauth/consent'],
+    ['POST', '/login'],
+    ['DELETE', '/login'],
+    ['POST', '/login/email'],
+    ['POST', '/login/code'],
+    ['GET', '/login/owner?code=x'],
+    ['POST', '/login/owner'],
+    ['GET', '/login/oidc/unknown'],
+    ['GET', '/login/oidc/unknown/callback?state=x&code=y'],
+    ['POST', '/logout'],
+    ['GET', '/invite?code=x'],
+    ['GET', '/invite'],
+    ['POST', '/invite'],
+    ['GET', '/account'],
+    ['POST', '/account/revoke'],
+    ['GET', '/admin'],
+    ['GET', '/admin?workspace=x'],
+    ['POST', '/admin/revoke'],
+    ['POST', '/admin/members'],
+    ['POST', '/admin/invitations'],
+  ] as const)('%s %s is locked down, with and without somebody signed in', async ([method, path]) => {
+    for (const browser of [new Browser(web), await ownerBrowser(web)]) {
+      const { status, headers, text } = await browser.fetch(path, { method });
+
+      expectLocked(headers);
+      expect(status).toBeLessThan(500);
+      expect(text).not.toMatch(/<script|javascript:|\son\w+=|style="|<img|<link|src=/i);
+    }
+  });
+
+  test('says what to do when a form is too large or is none', async () => {
+    const browser = new Browser(web);
+
+    const none = await browser.fetch('/login', {
+      method: 'POST',
+      body: '{}',
+      headers: { 'content-type': 'application/json' },
+    });
+
+    expect(none.status).toBe(403);
+    expect(none.text).toContain('Go back, load the page again');
+  });
+});
+
+describe('the consent page', () => {
+  const shown = async (view: Partial<ConsentView>) => {
+    const response = consentPage({ ...CONSENT, ...view });
+    return { headers: response.headers, text: await response.text() };
+  };
+  const local = { uri: 'http://127.0.0.1:9/cb', shown: '127.0.0.1:9', form_action: 'http://127.0.0.1:9', local: true };
+  const remote = { uri: 'https://claude.ai/cb', shown: 'claude.ai', form_action: 'https://claude.ai', local: false };
+
+  test('lets its form lead to the client of the request and nowhere else', async () => {
+    for (const redirect of [CONSENT.redirect, local, remote]) {
+      const { headers } = await shown({ redirect });
+
+      expectLocked(headers);
+      expect(headers.get('content-security-policy')).toContain(`form-action 'self' ${redirect.form_action};`);
+    }
+  });
+
+  test('says that a self-registered program’s name is not verified, and who vouches for another', async () => {
+    expect((await shown({})).text).toContain('Nobody has verified it');
+    const cimd = {
+      client_id: 'https://claude.ai/x',
+      client_name: 'Claude',
+      identified: 'cimd',
+      host: 'claude.ai',
+    } as const;
+    const { text } = await shown({ client: cimd, redirect: remote });
+    expect(text).toContain('<bdi>claude.ai</bdi> vouches for this name');
+    expect(text).not.toContain('Nobody has verified');
+  });
+
+  test('warns of an address that any program on the device may listen at, and shows it in bold', async () => {
+    for (const redirect of [CONSENT.redirect, local]) {
+      const { text } = await shown({ redirect });
+      expect(text).toContain('Have you just started this yourself?');
+      expect(text).toContain(`<strong class="code"><bdi>${redirect.shown}</bdi></strong>`);
+    }
+    expect((await shown({ redirect: remote })).text).not.toContain('Have you just started this yourself?');
+  });
+
+  test('chooses no workspace for a person who has several', async () => {
+    const several = ['Acme', 'Home'].map((called) => ({
+      tenant_id: randomUUID(),
+      name: called,
+      role: 'member' as const,
+    }));
+    const { text } = await shown({ workspaces: several });
+
+    expect(text.match(/type="radio" name="tenant_id" value="[^"]+" required>/g)).toHaveLength(2);
+    expect(text).not.toMatch(/type="radio"[^>]*checked/);
+  });
+
+  test.for([
+    ['markup', FRAMED, '&lt;iframe src=&quot;https://evil.example&quot;&gt;'],
+    ['a script', SCRIPT, '&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;'],
+    ['letters that turn others round', 'Claude\u202eedualC\u2066', '<bdi>ClaudeedualC</bdi>'],
+    ['invisible letters', 'Cl\u200baude\u00ad\u2060', '<bdi>Claude</bdi>'],
+    ['lines', 'Claude\r\n\r\nVerified by Cairn', '<bdi>Claude Verified by Cairn</bdi>'],
+    ['nothing that shows', '\u200b \u2028', '<bdi>unnamed</bdi>'],
+    ['too much', 'x'.repeat(5_000), `<bdi>${'x'.repeat(99)}…</bdi>`],
+  ] as const)('shows a name of %s as text', async ([, client_name, expected]) => {
+    const { text } = await shown({ client: { client_id: 'c1', client_name, identified: 'dcr' } });
+
+    expect(text).toContain(expected);
+    expect(text).not.toContain(client_name);
+  });
+});
+
+test('a template escapes what is text and nothing twice', () => {
+  const inner = html`<b>${'<&>'}</b>`;
+
+  expect(html`<p title="${`"'`}">${[inner, null, false, 0]}</p>`.source).toBe(
+    '<p title="&quot;&#39;"><b>&lt;&amp;&gt;</b>0</p>',
+  );
+  expect(name('a & b').source).toBe('<bdi>a &amp; b</bdi>');
+});
+
+describe('an invitation', () => {
+  const invite = async (browser: Browser, email = ''): Promise<string> => {
+    await browser.open('/admin');
+    const { text } = await browser.submit('/admin/invitations', { do: 'invite', role: 'member', email });
+    return /<code>(http[^<]+)<\/code>/.exec(text)?.[1] ?? '';
+  };
+
+  test('is accepted by whoever is signed in, once, after a question', async () => {
+    const owner = await ownerBrowser(web);
+    const link = await invite(owner);
+    const other = await signedIn('bob');
+
+    const asked = await other.open(link);
+    const joined = await other.submit('/invite');
+
+    expect(asked.url.search).toBe('');
+    expect(asked.text).toContain('Join the workspace?');
+    expect(joined.text).toContain('<bdi>ada</bdi>');
+    const again = await signedIn('eve');
+    await again.open(link);
+    expect((await again.submit('/invite')).status).toBe(403);
+  });
+
+  test('that was withdrawn opens nothing', async () => {
+    const owner = await ownerBrowser(web);
+    const link = await invite(owner, 'carol@example.com');
+    await owner.open('/admin');
+    await owner.submit('/admin/invitations', { do: 'withdraw' });
+    const other = await signedIn('carol');
+
+    await other.open(link);
+
+    expect((await other.submit('/invite')).status).toBe(403);
+  });
+});
+
+describe('an administrator', () => {
+  test('is asked for by the pages: a member gets none of them', async () => {
+    const browser = await signedIn('mallory');
+    const workspace = web.owner.tenant_id;
+
+    const page = await browser.fetch(`/admin?workspace=${workspace}`);
+    await browser.open('/account');
+    const csrf = /name="csrf" value="([^"]+)"/.exec((await browser.fetch('/account')).text)?.[1] ?? '';
+    const posts: Shown[] = [];
+    for (const path of ['/admin/revoke', '/admin/members', '/admin/invitations']) {
+      const fields = { csrf, workspace, do: 'invite', role: 'admin', user_id: web.owner.user_id, id: randomUUID() };
+      posts.push(await browser.fetch(path, { method: 'POST', body: new URLSearchParams(fields) }));
+    }
+
+    expect([page, ...posts].map(({ status }) => status)).toEqual([403, 403, 403, 403]);
+  });
+
+  test('changes a role, and removes a member', async () => {
+    const owner = await ownerBrowser(web);
+    const { user_id } = await member('dora');
+
+    await owner.open('/admin');
+    const changed = await owner.submit('/admin/members', { user_id, role: 'viewer', do: 'change' });
+    const removed = await owner.submit('/admin/members', { user_id, do: 'remove' });
+
+    expect(changed.text).toContain('They are viewer now.');
+    expect(removed.text).toContain('They are no member any more.');
+    const { rows } = await web.scratch.sql.query(
+      'select 1 from public.memberships where tenant_id = $1 and user_id = $2',
+      [web.owner.tenant_id, user_id],
+    );
+    expect(rows).toEqual([]);
+  });
+});
+
+/** Somebody with a session, as a provider would have left them. */
+async function signedIn(subject: string): Promise<Browser> {
+  const browser = new Browser(web);
+  const { cookie } = await web.session({ issuer: 'test', subject: `${subject}-${randomUUID()}`, name: subject });
+  browser.cookies.set(...cookie);
+  return browser;
+}
+
+async function member(subject: string): Promise<{ user_id: string }> {
+  const { user_id } = await web.session({ issuer: 'test', subject: `${subject}-${randomUUID()}`, name: subject });
+  await web.scratch.sql.query(`insert into public.memberships (tenant_id, user_id, role) values ($1, $2, 'member')`, [
+    web.owner.tenant_id,
+    user_id,
+  ]);
+  return { user_id };
+}
