@@ -12,13 +12,12 @@ import { BodyTooLarge } from './http/body.ts';
 import { createDoors } from './http/doors.ts';
 import { type Exchange, Exchanges } from './http/exchange.ts';
 import { createReadiness } from './http/health.ts';
-import { createMcpEndpoint } from './http/mcp.ts';
+import { createMcpEndpoint, type McpLimits } from './http/mcp.ts';
 import { createMetrics } from './http/metrics.ts';
 import { refusal } from './http/reply.ts';
 import { createRouter } from './http/router.ts';
-import type { SessionLimits } from './http/sessions.ts';
 
-type HttpLimits = SessionLimits & { drainMs: number };
+type HttpLimits = McpLimits & { drainMs: number };
 
 export type HttpParts = { config: Config; log: Log; db: Database; access: Access; limits?: Partial<HttpLimits> };
 
@@ -30,7 +29,7 @@ export type HttpServer = {
   close(): Promise<void>;
 };
 
-const LIMITS: HttpLimits = { sessionsMax: 2_000, idleMs: 30 * 60_000, drainMs: 10_000 };
+const LIMITS: HttpLimits = { sessionsMax: 2_000, idleMs: 30 * 60_000, recheckMs: 30_000, drainMs: 10_000 };
 const HEADERS_BYTES_MAX = 16_384;
 const HEADERS_MS_MAX = 10_000;
 const REQUEST_MS_MAX = 30_000;

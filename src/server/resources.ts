@@ -66,6 +66,12 @@ export function subjectOf(uri: string): { slug: string; ref?: string } | undefin
   return ref?.startsWith(`${slug}-`) ? { slug, ref } : undefined;
 }
 
+/** The read that a URI stands for; for one that is none of ours the least there is. */
+export function resourceTool(uri: string): string {
+  const kind = /\/tasks\/[^/]+$/.test(uri) ? 'task' : uri.endsWith('/timeline') ? 'timeline' : 'project';
+  return MIRRORS.find(({ name }) => name === kind)?.tool ?? kind;
+}
+
 /** The resources that show what an event changed. */
 export function resourceUris({ project, task }: Pick<EventBrief, 'project' | 'task'>): string[] {
   if (project === undefined) return [];

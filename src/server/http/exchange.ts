@@ -22,6 +22,16 @@ const QUIET_ROUTES = new Set(['/healthz', '/readyz', '/metrics']);
 // As nginx counts a client that left before its answer.
 const CLIENT_LEFT = 499;
 
+/** A stream is open for what may happen, for as long as its sender would be let in again. */
+export function keepOpen(exchange: Exchange, everyMs: number, letIn: () => Promise<unknown>): void {
+  exchange.stream = true;
+  const timer = setInterval(async () => {
+    // A failure says nothing about rights: the database may be away.
+    if ((await letIn().catch(() => undefined)) instanceof Response) exchange.outgoing.destroy();
+  }, everyMs);
+  exchange.outgoing.once('close', () => clearInterval(timer));
+}
+
 export class Exchanges {
   readonly #open = new Set<Exchange>();
   readonly #log: Log;

@@ -1,4 +1,9 @@
-import { classifyInboundRequest, createMcpHandler, isJsonContentType } from '@modelcontextprotocol/server';
+import {
+  classifyInboundRequest,
+  createMcpHandler,
+  isJsonContentType,
+  type McpServerFactory,
+} from '@modelcontextprotocol/server';
 import type { Access, Principal } from '../../auth/access.ts';
 import type { Config } from '../../config.ts';
 import { mayUse, type Scope } from '../../context.ts';
@@ -7,8 +12,9 @@ import type { Log } from '../../log.ts';
 import { selectTools } from '../../tools/catalog.ts';
 import { CONFORMANCE, createFixtures } from '../conformance/fixtures.ts';
 import { createMcpServer, createRequestServer, type Surface } from '../mcp.ts';
+import { followsResources, type Message, scopesNeeded } from '../needs.ts';
 import { takeBody } from './body.ts';
-import type { Exchange } from './exchange.ts';
+import { type Exchange, keepOpen } from './exchange.ts';
 import { createListenEndpoint } from './listen.ts';
 import { refusal } from './reply.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';
@@ -17,18 +23,19 @@ import { authInfoOf, callerOf, createSurfaces } from './surface.ts';
 const BODY_BYTES_MAX = 1_048_576;
 const PARSE_ERROR = -32_700;
 
+export type McpLimits = SessionLimits & { recheckMs: number };
+
 type Parts = {
   config: Config;
   log: Log;
   db: Database;
   access: Access;
-  limits: SessionLimits;
+  limits: McpLimits;
   observe: NonNullable<Surface['observe']>;
 };
 
 export type McpEndpoint = ReturnType<typeof createMcpEndpoint>;
 
-type Message = { method?: unknown; params?: { name?: unknown; notifications?: { resourceSubscriptions?: unknown } } };
 type Asked = { principal: Principal; exchange: Exchange; body: unknown };
 
 /** `/mcp`: each request of the 2026-07-28 protocol on its own, those of the 2025 protocols in their session. */
@@ -40,37 +47,38 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe }: 
   const leaving = new AbortController();
   const surfaceOf = createSurfaces({ config, log, db, observe, tools, fixtures, leaving: leaving.signal });
   const sessions = createSessions((principal, id) => createMcpServer(surfaceOf(principal, id)), { ...limits, log });
+  const serve: McpServerFactory = ({ authInfo, requestInfo }) => {
+    const caller = callerOf(authInfo);
+    if (caller === undefined) throw new TypeError('A request without a principal.');
+    // The handler has compared these headers with the body.
+    const asked = (name: string) => requestInfo?.headers.get(name) ?? '';
+    const surface = surfaceOf(caller.principal, caller.principal.id);
+    return createRequestServer(surface, { method: asked('mcp-method'), name: asked('mcp-name') });
+  };
   const onerror = (error: Error) => log.debug({ err: error }, 'mcp');
-  const stateless = createMcpHandler(
-    ({ authInfo, requestInfo }) => {
-      const caller = callerOf(authInfo);
-      if (caller === undefined) throw new TypeError('A request without a principal.');
-      // The handler has compared these headers with the body.
-      const asked = (name: string) => requestInfo?.headers.get(name) ?? '';
-      const surface = surfaceOf(caller.principal, caller.principal.id);
-      return createRequestServer(surface, { method: asked('mcp-method'), name: asked('mcp-name') });
-    },
-    { legacy: 'reject', onerror },
-  );
+  const stateless = createMcpHandler(serve, { legacy: 'reject', onerror });
   const listening = createListenEndpoint(onerror);
+
+  const stay = (request: Request, exchange: Exchange) =>
+    keepOpen(exchange, limits.recheckMs, () => access.authenticate(request, { address: exchange.address }));
 
   async function dispatch(request: Request, { principal, exchange, body }: Asked): Promise<Response> {
     const messages = (Array.isArray(body) ? body : [body]) as Message[];
     describe(messages[0], { said: exchange.said, scopes });
-    const missing = lacking(messages, { principal, scopes });
-    if (missing.length > 0) return access.challenge(missing);
+    const needed = [...new Set(messages.flatMap((message) => scopesNeeded(message, scopes)))];
+    if (needed.some((scope) => !mayUse(principal.scopes, scope))) return access.challenge(needed);
 
     const authInfo = authInfoOf({ principal, log: exchange.log });
     if (isOfSession(request, body)) {
-      exchange.stream = request.method === 'GET';
+      if (request.method === 'GET') stay(request, exchange);
       const whenOver = (run: () => void) => void exchange.outgoing.once('close', run);
       return sessions.handle(request, { principal, body, authInfo, whenOver });
     }
-    exchange.stream = messages[0]?.method === 'subscriptions/listen';
-    if (exchange.stream && followsResources(messages[0])) {
-      const surface = surfaceOf(principal, principal.id);
-      const authenticate = () => access.authenticate(request, { address: exchange.address });
-      return listening.serve(request, { surface, body, authInfo, authenticate });
+    if (messages[0]?.method === 'subscriptions/listen') {
+      stay(request, exchange);
+      if (followsResources(messages[0])) {
+        return listening.serve(request, { surface: surfaceOf(principal, principal.id), body, authInfo });
+      }
     }
     return stateless.fetch(request, { parsedBody: body, authInfo });
   }
@@ -80,16 +88,8 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe }: 
       const principal = await access.authenticate(request, { address: exchange.address });
       if (principal instanceof Response) return principal;
       exchange.said.user = principal.actor.user_id;
-      const { method, headers } = request;
-      if (method === 'GET' || method === 'DELETE') return dispatch(request, { principal, exchange, body: undefined });
-      if (method !== 'POST') return refusal(405, 'Method not allowed.', { headers: { allow: 'GET, POST, DELETE' } });
-      if (!isJsonContentType(headers.get('content-type')) || headers.has('content-encoding')) {
-        return refusal(415, 'The body must be plain application/json.');
-      }
-      await takeBody(exchange.incoming, BODY_BYTES_MAX);
-      const body = parse(await request.text());
-      if (body === undefined) return refusal(400, 'The body is not JSON.', { code: PARSE_ERROR });
-      return dispatch(request, { principal, exchange, body });
+      const body = await bodyOf(request, exchange);
+      return body instanceof Response ? body : dispatch(request, { principal, exchange, body });
     },
     sessionCount: sessions.count,
     /** Ends what waits; calls go on. */
@@ -99,6 +99,22 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe }: 
       await Promise.all([stateless.close(), listening.close(), sessions.close()]);
     },
   };
+}
+
+/** What a request asks for, if it may ask in this way; a stream or the end of a session is asked for by the method alone. */
+async function bodyOf(request: Request, { incoming }: Exchange): Promise<unknown> {
+  const { method, headers } = request;
+  if (method === 'GET' || method === 'DELETE') return undefined;
+  if (method !== 'POST') return refusal(405, 'Method not allowed.', { headers: { allow: 'GET, POST, DELETE' } });
+  if (!isJsonContentType(headers.get('content-type')) || headers.has('content-encoding')) {
+    return refusal(415, 'The body must be plain application/json.');
+  }
+  await takeBody(incoming, BODY_BYTES_MAX);
+  try {
+    return JSON.parse(await request.text());
+  } catch {
+    return refusal(400, 'The body is not JSON.', { code: PARSE_ERROR });
+  }
 }
 
 /** By what no request of the 2026-07-28 protocol lacks. */
@@ -114,35 +130,13 @@ function isOfSession({ method, headers }: Request, body: unknown): boolean {
   return route.kind === 'legacy';
 }
 
-/** Of all that a client may listen for, resources are what changes here. */
-function followsResources(message: Message | undefined): boolean {
-  return Array.isArray(message?.params?.notifications?.resourceSubscriptions);
-}
-
-type Scopes = ReadonlyMap<string, Scope>;
-
-/** The scopes that a principal lacks for what it asks. */
-function lacking(
-  messages: readonly Message[],
-  { principal, scopes }: { principal: Principal; scopes: Scopes },
-): Scope[] {
-  const calls = messages.filter((message) => message?.method === 'tools/call');
-  const needed = new Set(calls.map(({ params }) => scopes.get(String(params?.name))));
-  return [...needed].filter((scope) => scope !== undefined).filter((scope) => !mayUse(principal.scopes, scope));
-}
-
 /** What a request asks, for its line in the log: words of ours and of the protocol alone. */
-function describe(message: Message | undefined, { said, scopes }: { said: Exchange['said']; scopes: Scopes }): void {
+function describe(
+  message: Message | undefined,
+  { said, scopes }: { said: Exchange['said']; scopes: ReadonlyMap<string, Scope> },
+): void {
   if (typeof message?.method !== 'string' || !/^[\w/]{1,60}$/.test(message.method)) return;
   said.rpc = message.method;
   const name = String(message.params?.name);
   if (said.rpc === 'tools/call' && scopes.has(name)) said.tool = name;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -30,7 +30,7 @@ export type SessionLimits = { sessionsMax: number; idleMs: number };
 
 /**
  * The sessions of the 2025 protocols. Another principal's session looks as if there were none (an id is no credential);
- * one that nobody uses is closed, and so is the idlest of a principal who wants another when there is room for no more.
+ * one that nobody uses is closed, and so is an idle one when another is wanted and there is room for no more.
  */
 export function createSessions(
   build: (principal: Principal, sessionId: string) => McpServer,
@@ -50,18 +50,12 @@ export function createSessions(
     transport.close().catch((error) => log.debug({ err: error }, 'session does not close'));
   }
 
-  /** Makes room by closing what this principal has left idle the longest; others keep theirs. */
-  function makeRoom(owner: string): boolean {
-    if (sessions.size < sessionsMax) return true;
-    const idle = [...sessions.values()].filter((session) => session.owner === owner && session.open === 0);
-    const [oldest] = idle.sort((a, b) => a.usedAt - b.usedAt);
-    if (oldest === undefined) return false;
-    close(oldest);
-    return true;
-  }
-
   async function open(request: Request, visit: Visit): Promise<Response> {
-    if (!makeRoom(visit.principal.id)) {
+    if (sessions.size >= sessionsMax) {
+      const idle = idlest([...sessions.values()]);
+      if (idle !== undefined) close(idle);
+    }
+    if (sessions.size >= sessionsMax) {
       return refusal(503, 'There is no room for another session.', { headers: { 'retry-after': '60' } });
     }
     const id = randomUUID();
@@ -110,4 +104,13 @@ export function createSessions(
       await Promise.all([...sessions.values()].map(({ transport }) => transport.close()));
     },
   };
+}
+
+/** Of those who have most, what was idle the longest: so nobody can drive the others out. */
+function idlest(sessions: readonly Session[]): Session | undefined {
+  const counts = new Map<string, number>();
+  for (const { owner } of sessions) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+  const rank = ({ owner }: Session) => counts.get(owner) ?? 0;
+  const idle = sessions.filter(({ open }) => open === 0);
+  return idle.sort((a, b) => rank(b) - rank(a) || a.usedAt - b.usedAt)[0];
 }

@@ -38,7 +38,7 @@ type Parts = {
  * An agent is called what the header Cairn-Agent says, else after its client and the connection.
  */
 export function createSurfaces({ config, log, db, observe, tools, fixtures, leaving }: Parts) {
-  return (connected: Principal, connection: string): Surface => {
+  function surfaceOf(connected: Principal, connection: string): Surface {
     const suffix = createHash('sha256').update(connection).digest('hex').slice(0, 4);
 
     async function contextOf(server: McpServer, request?: ServerContext): Promise<Context> {
@@ -59,5 +59,7 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
       };
     }
     return { version: VERSION, tools, contextOf, observe, fixtures };
-  };
+  }
+
+  return surfaceOf;
 }
