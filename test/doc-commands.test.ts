@@ -1,4 +1,4 @@
-import { chmod, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,15 @@ async function openHome() {
   const home = await mkdtemp(join(tmpdir(), 'cairn-docs-'));
   // A server started by root runs as another user, who must reach it.
   if (process.getuid?.() === 0) await chmod(home, 0o755);
-  const env = { HOME: home, USERPROFILE: home, LOCALAPPDATA: home, XDG_DATA_HOME: home, NO_COLOR: '1' };
+  const env = {
+    HOME: home,
+    USERPROFILE: home,
+    LOCALAPPDATA: home,
+    APPDATA: home,
+    XDG_DATA_HOME: home,
+    XDG_CONFIG_HOME: home,
+    NO_COLOR: '1',
+  };
   return {
     home,
     env,
@@ -71,6 +79,8 @@ describe('the commands of', async () => {
     await writeFile(join(user.home, 'plan.md'), `# Web\n\n${tasks.join('\n')}\n`);
     await cp(join(FIXTURES, 'beads'), join(user.home, '.beads'), { recursive: true });
     expect(await user.run(['import', 'plan.md', '--project', 'web'])).toMatchObject({ code: 0 });
+    // A client that `cairn init` finds.
+    await mkdir(join(user.home, '.cursor'));
     await writeFile(join(user.home, '.cairn.json'), '{ "project": "web" }');
   });
   afterAll(() => user.close());
