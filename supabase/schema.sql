@@ -588,7 +588,7 @@ create table public.memberships (
 CREATE INDEX idx_memberships_user_id ON public.memberships USING btree (user_id, created_at);
 alter table public.memberships enable row level security;
 alter table public.memberships force row level security;
-create policy door on public.memberships for all to cairn_owner using (((tenant_id = ( SELECT app.tenant() AS tenant)) OR (user_id = ANY (ARRAY[( SELECT app.caller() AS caller), ( SELECT auth.uid() AS uid)])))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on public.memberships for all to cairn_owner using (((tenant_id = ( SELECT app.tenant() AS tenant)) OR (user_id = ANY (ARRAY[( SELECT app.caller() AS caller), ( SELECT app.signed_in() AS signed_in)])))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
 create policy own_select on public.memberships for select to authenticated using ((user_id = ( SELECT auth.uid() AS uid)));
 
 create table public.messages (
@@ -2273,7 +2273,7 @@ AS $function$
 declare
   v_actor app.actor;
 begin
-  v_actor.user_id := case when app.caller_is_server() then app.as_uuid(actor ->> 'user_id') else auth.uid() end;
+  v_actor.user_id := case when app.caller_is_server() then app.as_uuid(actor ->> 'user_id') else app.signed_in() end;
   if v_actor.user_id is null then
     perform app.fail('unauthenticated', 'Nobody is signed in.', null, 'Sign in, then try again.');
   end if;
@@ -3792,7 +3792,7 @@ CREATE OR REPLACE FUNCTION app.my_tenants()
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  select m.tenant_id from public.memberships m where m.user_id = (select auth.uid())
+  select m.tenant_id from public.memberships m where m.user_id = (select app.signed_in())
 $function$;
 -- owner cairn_owner
 
@@ -4402,6 +4402,15 @@ CREATE OR REPLACE FUNCTION app.session_full(session public.agent_sessions)
 AS $function$
   select jsonb_strip_nulls(jsonb_build_object('id', session.id, 'summary', session.summary, 'snapshot', session.snapshot,
     'created_at', session.created_at, 'updated_at', session.updated_at))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.signed_in()
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select app.as_uuid(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')
 $function$;
 -- owner cairn_owner
 

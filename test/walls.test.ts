@@ -80,7 +80,7 @@ describe('with a wall removed on purpose', () => {
 
 /** Takes `x.tenant_id = …` out of every function but those that find out who acts. Answers with how many there were. */
 async function forgetTenants(sql: pg.Client): Promise<number> {
-  const filter = /\b\w+\.tenant_id = (?!any\b)[\w.[\]]+/g;
+  const filter = /\b\w+\.tenant_id = (?!any\b)[\w.[\]]+(\([^()]*\))?/g;
   const { rows } = await sql.query<{ definition: string }>(
     `select pg_get_functiondef(p.oid) as definition from pg_proc p join pg_namespace n on n.oid = p.pronamespace
       where n.nspname in ('app', 'public') and p.prokind = 'f' and p.proname not in ('enter', 'provision_user', 'my_tenants', 'sign_in')`,

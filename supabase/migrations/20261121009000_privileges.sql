@@ -68,8 +68,6 @@ $$;
 
 grant usage on schema app to cairn_owner, cairn_keeper, authenticated;
 grant usage on schema public to cairn_owner, cairn_keeper, cairn_server;
-grant usage on schema auth to cairn_owner, cairn_server;
-grant execute on function auth.uid() to cairn_owner, authenticated;
 -- authenticated reaches the schema app for this one function, which its policies call.
 grant execute on function app.my_tenants() to authenticated;
 grant usage on type app.actor to cairn_owner;
@@ -90,7 +88,7 @@ grant select, update (payload, redacted_at) on public.events to cairn_keeper;
 
 -- A policy on memberships that asked app.my_tenants() would ask itself without end.
 create policy door on public.memberships for all to cairn_owner
-  using (tenant_id = (select app.tenant()) or user_id in ((select app.caller()), (select auth.uid())))
+  using (tenant_id = (select app.tenant()) or user_id in ((select app.caller()), (select app.signed_in())))
   with check (tenant_id = (select app.tenant()));
 create policy own_select on public.memberships for select to authenticated using (user_id = (select auth.uid()));
 create policy door on public.users for all to cairn_owner using (true) with check (true);

@@ -10,7 +10,7 @@ import { databaseUrl } from './database-url.ts';
 import { PUBLISHABLE_KEY, SECRET_KEY, startSupabase } from './supabase.ts';
 
 /** What the scenarios run on: the database of this run, reached as each engine reaches it. */
-const ENGINES = ['embedded', 'postgres', 'supabase', 'supabase-server'] as const;
+export const ENGINES = ['embedded', 'postgres', 'supabase', 'supabase-server'] as const;
 export type EngineName = (typeof ENGINES)[number];
 
 export type Engine = {
