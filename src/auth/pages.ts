@@ -1,5 +1,5 @@
 import type { Scope } from '../context.ts';
-import type { Client, Workspace } from './store.ts';
+import type { Client, From, Session, Workspace } from './store.ts';
 
 /**
  * What the pages show and what they post: the seam between the flows here and the HTML in src/web. Every text of a view that
@@ -62,8 +62,21 @@ export type ConsentForm = {
 /** An authorization page that cannot go on and may not redirect: an unknown client, a redirect that is not its own, an old request. */
 export type ProblemView = { status: number; title: string; message: string; hint: string };
 
-/** Draws the two pages of the flows; src/web brings them. */
-export type Pages = {
+/** What the browser that sends a request proves by its cookies. */
+export type Visit = {
+  /** Tells this browser from all others. */
+  txn: string;
+  /** Set-Cookie that keeps `txn`. */
+  cookie: string;
+  /** What a form of this browser and session must carry. */
+  csrf: string;
+  session: Session | undefined;
+};
+export type SignedInVisit = Visit & { session: Session };
+
+/** The browser's side of the flows: who it is, and what it is shown; src/web brings it. */
+export type Browser = {
+  visit(request: Request, from: From): Promise<Visit>;
   consent(view: ConsentView): Response;
   problem(view: ProblemView): Response;
 };

@@ -35,7 +35,7 @@ const FAKE_CLOCK = `
 const FAKE_CLOCK_LOCK = 7_226_913_005;
 
 /** Migrates the run's database, whoever comes first, and puts the fake clock in. */
-async function prepareDatabase(): Promise<void> {
+export async function prepareDatabase(): Promise<void> {
   const client = new pg.Client(inject('server'));
   await client.connect();
   try {

@@ -1,0 +1,68 @@
+import type { Scope } from '../context.ts';
+import type { Access, Principal } from './access.ts';
+import { resourceMetadataUrl } from './metadata.ts';
+import { BASELINE, liveScopes } from './scopes.ts';
+import { hashSecret, isSecret } from './secrets.ts';
+import { type AuthSettings, resourceOf } from './settings.ts';
+import type { Store } from './store.ts';
+
+/** The resource server's half: who a request acts for, by its bearer token (RFC 6750, section 2.1: of the header and nothing else). */
+export function bearerAccess(store: Store, settings: AuthSettings): Pick<Access, 'authenticate' | 'challenge'> {
+  return {
+    async authenticate(request, { address }): Promise<Principal | Response> {
+      const token = bearerOf(request);
+      if (token === undefined) return unauthenticated(settings);
+      // The form is checked first: what nobody was ever given costs no query.
+      if (!isSecret('access', token) && !isSecret('pat', token))
+        return unauthenticated(settings, 'It is no token of this server.');
+      const found = await store.authenticateToken(
+        { token_hash: hashSecret(token), resource: resourceOf(settings) },
+        { ip: address },
+      );
+      if ('refused' in found) return unauthenticated(settings, REFUSALS[found.refused]);
+      return {
+        id: found.grant_id === undefined ? `pat:${found.token_id}` : `grant:${found.grant_id}`,
+        actor: { user_id: found.user_id, tenant_id: found.tenant_id },
+        scopes: liveScopes(found),
+      };
+    },
+    challenge: (needed) => insufficientScope(settings, needed),
+  };
+}
+
+const REFUSALS = Object.freeze({
+  unknown: 'It is not known, or no longer.',
+  audience: 'It is for another resource.',
+  revoked: 'It was revoked.',
+  expired: 'It has expired.',
+  not_a_member: 'Its user is no member of the workspace any more.',
+} as const);
+
+export function bearerOf(request: Request): string | undefined {
+  return /^Bearer +([\w.~+/-]+=*) *$/i.exec(request.headers.get('authorization') ?? '')?.[1];
+}
+
+/** 401 with its challenge (RFC 9728, section 5.1); an error only when a token was sent (RFC 6750, section 3.1). */
+export function unauthenticated(settings: Pick<AuthSettings, 'issuer'>, why?: string): Response {
+  const error = why === undefined ? {} : { error: 'invalid_token', error_description: why };
+  return refuse(401, { ...error, scope: BASELINE.join(' '), resource_metadata: resourceMetadataUrl(settings) });
+}
+
+/** 403 that names all an operation needs, at once. */
+export function insufficientScope(settings: Pick<AuthSettings, 'issuer'>, needed: readonly Scope[]): Response {
+  return refuse(403, {
+    error: 'insufficient_scope',
+    error_description: `This needs ${needed.join(' ')}.`,
+    scope: needed.join(' '),
+    resource_metadata: resourceMetadataUrl(settings),
+  });
+}
+
+function refuse(status: number, said: Record<string, string>): Response {
+  const challenge = Object.entries(said).map(([name, value]) => `${name}="${value}"`);
+  const { error = 'unauthenticated', error_description = 'Send an access token as Authorization: Bearer.' } = said;
+  return Response.json(
+    { error, error_description },
+    { status, headers: { 'www-authenticate': `Bearer ${challenge.join(', ')}`, 'cache-control': 'no-store' } },
+  );
+}

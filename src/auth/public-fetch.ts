@@ -1,0 +1,142 @@
+import { lookup } from 'node:dns/promises';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import { BlockList, isIP } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+
+/** Gets a small JSON document that a stranger named, and reaches nothing that is not on the public internet. */
+export type PublicFetch = (url: URL) => Promise<{ document: unknown; maxAgeSeconds: number | undefined }>;
+
+type Address = { address: string; family: number };
+export type PublicFetchParts = {
+  resolve?: (host: string) => Promise<Address[]>;
+  /** The test of an address, and the port: replaced in tests, whose servers are on this machine. */
+  isPublic?: (address: string) => boolean;
+  port?: number;
+  ca?: string;
+};
+
+const BYTES_MAX = 16_384;
+const MS_MAX = 5_000;
+const OPEN_MAX = 16;
+const OPEN_PER_HOST_MAX = 4;
+
+/**
+ * One resolution, every answer public, the connection pinned to what was checked (no rebinding), its peer checked again,
+ * no redirect, bounded in size, time and number (RFC 9728, section 7.7).
+ */
+export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
+  const { resolve = (host) => lookup(host, { all: true }), isPublic = isPublicAddress, port = 443, ca } = parts;
+  const open = new Map<string, number>();
+  let total = 0;
+
+  async function fetchFrom(url: URL): ReturnType<PublicFetch> {
+    const signal = AbortSignal.timeout(MS_MAX);
+    const addresses = await Promise.race([resolve(url.hostname), expired(signal)]);
+    const [first] = addresses;
+    if (first === undefined || !addresses.every(({ address }) => isPublic(address))) {
+      throw new Error(`${url.hostname} is not on the public internet`);
+    }
+    const response = await new Promise<IncomingMessage>((answered, failed) => {
+      const asked = request(url, {
+        port,
+        ...(ca === undefined ? {} : { ca }),
+        agent: false,
+        signal,
+        headers: { accept: 'application/json', 'user-agent': 'cairn' },
+        lookup: (_host, options, found) =>
+          options.all === true ? found(null, [first]) : found(null, first.address, first.family),
+      });
+      asked.on('socket', (socket) =>
+        socket.on('secureConnect', () => {
+          if (!isPublic((socket as TLSSocket).remoteAddress ?? '')) asked.destroy(new Error('another peer answered'));
+        }),
+      );
+      asked.on('response', answered).on('error', failed).end();
+    });
+    return { document: await readJson(response), maxAgeSeconds: maxAgeOf(response) };
+  }
+
+  return async (url) => {
+    const here = open.get(url.hostname) ?? 0;
+    if (total >= OPEN_MAX || here >= OPEN_PER_HOST_MAX) throw new Error('too many documents are being fetched');
+    total += 1;
+    open.set(url.hostname, here + 1);
+    try {
+      return await fetchFrom(url);
+    } finally {
+      total -= 1;
+      const left = (open.get(url.hostname) ?? 1) - 1;
+      if (left === 0) open.delete(url.hostname);
+      else open.set(url.hostname, left);
+    }
+  };
+}
+
+async function readJson(response: IncomingMessage): Promise<unknown> {
+  const type = response.headers['content-type'] ?? '';
+  if (response.statusCode !== 200 || !/^application\/([\w.-]+\+)?json\b/i.test(type)) {
+    response.destroy();
+    throw new Error(`answered ${response.statusCode} ${type}`);
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response) {
+    size += (chunk as Buffer).length;
+    if (size > BYTES_MAX) throw new Error(`is larger than ${BYTES_MAX} bytes`);
+    chunks.push(chunk as Buffer);
+  }
+  return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+}
+
+function maxAgeOf({ headers }: IncomingMessage): number | undefined {
+  const said = headers['cache-control'] ?? '';
+  if (/no-store|no-cache/i.test(said)) return 0;
+  const [, seconds] = /max-age=(\d{1,9})/i.exec(said) ?? [];
+  return seconds === undefined ? undefined : Number(seconds);
+}
+
+function expired(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('took too long'))));
+}
+
+// What is not global in IANA's special-purpose registries, and what carries an IPv4 address inside: checked as such.
+const NOT_PUBLIC = new BlockList();
+for (const [network, bits] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 4],
+  ['240.0.0.0', 4],
+] as const) {
+  NOT_PUBLIC.addSubnet(network, bits, 'ipv4');
+}
+const GLOBAL_UNICAST = new BlockList();
+GLOBAL_UNICAST.addSubnet('2000::', 3, 'ipv6');
+const NOT_PUBLIC_6 = new BlockList();
+// Teredo and others of 2001::/23, documentation, 6to4 (which carries an IPv4 address), documentation again.
+for (const [network, bits] of [
+  ['2001::', 23],
+  ['2001:db8::', 32],
+  ['2002::', 16],
+  ['3fff::', 20],
+] as const) {
+  NOT_PUBLIC_6.addSubnet(network, bits, 'ipv6');
+}
+
+export function isPublicAddress(address: string): boolean {
+  const family = isIP(address);
+  if (family === 4) return !NOT_PUBLIC.check(address, 'ipv4');
+  // Outside 2000::/3 nothing is public: loopback, link-local, unique local, mapped and NAT64 addresses among it.
+  return family === 6 && GLOBAL_UNICAST.check(address, 'ipv6') && !NOT_PUBLIC_6.check(address, 'ipv6');
+}

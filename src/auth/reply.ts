@@ -1,0 +1,74 @@
+/** Errors of RFC 6749 (section 5.2), RFC 7591 (section 3.2.2) and RFC 8707 (section 2). */
+type ErrorName =
+  | 'invalid_request'
+  | 'invalid_client'
+  | 'invalid_grant'
+  | 'invalid_scope'
+  | 'invalid_target'
+  | 'unsupported_grant_type'
+  | 'invalid_redirect_uri'
+  | 'invalid_client_metadata'
+  | 'slow_down';
+
+/** Ends a request at an endpoint of programs. */
+export class OAuthRefusal extends Error {
+  readonly error: ErrorName;
+  readonly status: number;
+  readonly headers: Record<string, string>;
+
+  constructor(
+    error: ErrorName,
+    message: string,
+    { status = 400, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
+  ) {
+    super(message);
+    this.error = error;
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
+// Programs in a browser, like the Inspector, call these endpoints; there is no cookie that they could abuse.
+export const CORS = Object.freeze({ 'access-control-allow-origin': '*' });
+const PREFLIGHT = Object.freeze({
+  ...CORS,
+  'access-control-allow-methods': 'GET, POST',
+  'access-control-allow-headers': 'authorization, content-type, mcp-protocol-version',
+  'access-control-max-age': '600',
+});
+
+export function jsonReply(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
+  return Response.json(body, { status, headers: { 'cache-control': 'no-store', ...CORS, ...headers } });
+}
+
+/** An endpoint of programs: one method, preflight, refusals as RFC 6749 words them. */
+export function endpoint(
+  method: 'GET' | 'POST',
+  run: () => Promise<Response>,
+): (request: Request) => Promise<Response> {
+  return async (request) => {
+    if (request.method === 'OPTIONS') return new Response(null, { status: 204, headers: PREFLIGHT });
+    if (request.method !== method)
+      return new Response(null, { status: 405, headers: { allow: `${method}, OPTIONS`, ...CORS } });
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof OAuthRefusal)) throw error;
+      return jsonReply({ error: error.error, error_description: error.message }, error.status, error.headers);
+    }
+  };
+}
+
+/** The parameters of a form or query. Sent twice, one is refused (RFC 6749, section 3.1); empty, it is as if not sent. */
+export function parameters(given: URLSearchParams): Record<string, string | undefined> {
+  const names = [...given.keys()];
+  if (new Set(names).size !== names.length) throw new OAuthRefusal('invalid_request', 'A parameter is there twice.');
+  return Object.fromEntries([...given].filter(([, value]) => value !== ''));
+}
+
+export async function formParameters(request: Request): Promise<Record<string, string | undefined>> {
+  if (!/^application\/x-www-form-urlencoded\b/i.test(request.headers.get('content-type') ?? '')) {
+    throw new OAuthRefusal('invalid_request', 'The body must be application/x-www-form-urlencoded.');
+  }
+  return parameters(new URLSearchParams(await request.text()));
+}

@@ -1,0 +1,31 @@
+import { SCOPES, type Scope } from '../context.ts';
+import type { LiveToken } from './store.ts';
+
+/** What a program gets that asks for nothing in particular, and what the challenge and the resource metadata name. */
+export const BASELINE: readonly Scope[] = Object.freeze(SCOPES.filter((scope) => scope !== 'admin'));
+
+/** In the words of the consent page. */
+export const SCOPE_DESCRIPTIONS: Readonly<Record<Scope, string>> = Object.freeze({
+  'projects:read': 'Read projects, decisions and checkpoints',
+  'projects:write': 'Create and change projects, decisions and checkpoints',
+  'tasks:read': 'Read tasks and what happened to them',
+  'tasks:write': 'Create, claim, change and complete tasks',
+  admin: 'Administer the workspace: break locks, redact events, end access',
+});
+
+/**
+ * What a request may be granted: the scopes of ours that it names, in our order, else the baseline. Names that we do not
+ * know are ignored (RFC 6749, section 3.3): the answer says what was granted.
+ */
+export function requestedScopes(asked: string | undefined, { allowAdmin }: { allowAdmin: boolean }): Scope[] {
+  const names = new Set(asked?.split(' '));
+  const known = SCOPES.filter((scope) => names.has(scope) && (scope !== 'admin' || allowAdmin));
+  return known.length === 0 ? [...BASELINE] : known;
+}
+
+/** What a token may do now: `admin` only while its user is one. */
+export function liveScopes({ scope, role }: Pick<LiveToken, 'scope' | 'role'>): ReadonlySet<Scope> {
+  const granted = new Set(scope.split(' '));
+  const isAdmin = role === 'owner' || role === 'admin';
+  return new Set(SCOPES.filter((name) => granted.has(name) && (name !== 'admin' || isAdmin)));
+}

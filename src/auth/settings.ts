@@ -1,0 +1,59 @@
+/** Lives in seconds, and what the operator allows. */
+export type AuthSettings = {
+  /** The origin that clients reach: the issuer, without a slash at its end. */
+  issuer: string;
+  accessSeconds: number;
+  refreshSeconds: number;
+  grantSeconds: number;
+  /** How long a refresh token that was used gives siblings: processes of one client share it. */
+  graceSeconds: number;
+  codeSeconds: number;
+  requestSeconds: number;
+  /** A consent needs a login that is not older. */
+  loginSecondsMax: number;
+  /** Whether programs may ask for `admin`. */
+  allowAdmin: boolean;
+  /** Hosts whose client documents are trusted; any when undefined. */
+  documentHosts: readonly string[] | undefined;
+  /** Requests from one network: registrations an hour, others a minute. */
+  registrationsMax: number;
+  requestsMax: number;
+};
+
+const HOUR = 3_600;
+const DAY = 24 * HOUR;
+
+export function authSettings(publicUrl: URL, given: Partial<AuthSettings> = {}): AuthSettings {
+  return {
+    issuer: publicUrl.origin,
+    accessSeconds: HOUR,
+    refreshSeconds: 30 * DAY,
+    grantSeconds: 90 * DAY,
+    graceSeconds: 120,
+    codeSeconds: 60,
+    requestSeconds: 600,
+    loginSecondsMax: DAY,
+    allowAdmin: false,
+    documentHosts: undefined,
+    registrationsMax: 60,
+    requestsMax: 300,
+    ...given,
+  };
+}
+
+/** The one resource: its canonical name is the address of the endpoint. */
+export function resourceOf({ issuer }: Pick<AuthSettings, 'issuer'>): string {
+  return `${issuer}/mcp`;
+}
+
+/** The canonical resource for what a client calls it (RFC 8707, section 2): some add a slash, some name the origin. Undefined for another. */
+export function canonicalResource(
+  settings: Pick<AuthSettings, 'issuer'>,
+  asked: string | undefined,
+): string | undefined {
+  const resource = resourceOf(settings);
+  if (asked === undefined) return resource;
+  const url = URL.parse(asked);
+  if (url === null || url.hash !== '' || url.search !== '' || asked.endsWith('#')) return undefined;
+  return [resource, `${resource}/`, settings.issuer, `${settings.issuer}/`].includes(url.href) ? resource : undefined;
+}
