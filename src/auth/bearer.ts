@@ -38,18 +38,18 @@ const REFUSALS = Object.freeze({
   not_a_member: 'Its user is no member of the workspace any more.',
 } as const);
 
-export function bearerOf(request: Request): string | undefined {
+function bearerOf(request: Request): string | undefined {
   return /^Bearer +([\w.~+/-]+=*) *$/i.exec(request.headers.get('authorization') ?? '')?.[1];
 }
 
 /** 401 with its challenge (RFC 9728, section 5.1); an error only when a token was sent (RFC 6750, section 3.1). */
-export function unauthenticated(settings: Pick<AuthSettings, 'issuer'>, why?: string): Response {
+function unauthenticated(settings: Pick<AuthSettings, 'issuer'>, why?: string): Response {
   const error = why === undefined ? {} : { error: 'invalid_token', error_description: why };
   return refuse(401, { ...error, scope: BASELINE.join(' '), resource_metadata: resourceMetadataUrl(settings) });
 }
 
 /** 403 that names all an operation needs, at once. */
-export function insufficientScope(settings: Pick<AuthSettings, 'issuer'>, needed: readonly Scope[]): Response {
+function insufficientScope(settings: Pick<AuthSettings, 'issuer'>, needed: readonly Scope[]): Response {
   return refuse(403, {
     error: 'insufficient_scope',
     error_description: `This needs ${needed.join(' ')}.`,

@@ -61,7 +61,7 @@ export async function startAuthWorld({
   };
 }
 
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -91,7 +91,7 @@ function plainBrowser(store: Store): Browser {
 
 export type TestBrowser = Awaited<ReturnType<typeof openBrowser>>;
 
-export async function openBrowser(origin: URL, store: Store, user_id: string) {
+async function openBrowser(origin: URL, store: Store, user_id: string) {
   const sid = mintSecret('session');
   await store.startSession(
     { session_hash: sid.hash, amr: ['pwd'], idle_seconds: 3_600, max_seconds: 86_400 },
@@ -191,7 +191,7 @@ export function rawClient(
   };
 }
 
-export type Tokens = { access_token: string; refresh_token: string; scope: string; expires_in: number };
+type Tokens = { access_token: string; refresh_token: string; scope: string; expires_in: number };
 
 export async function registerClient(origin: string, metadata: object = {}): Promise<Record<string, unknown>> {
   const response = await fetch(new URL('/oauth/register', origin), {

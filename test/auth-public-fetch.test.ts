@@ -1,0 +1,122 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer, type Server } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { documentUrl } from '../src/auth/client-metadata.ts';
+import { createPublicFetch, isPublicAddress } from '../src/auth/public-fetch.ts';
+import { networkOf } from '../src/auth/rates.ts';
+
+// Somebody's service on this machine, which counts who knocks.
+let inside: Server;
+let knocks = 0;
+let port = 0;
+
+beforeAll(async () => {
+  inside = createServer((socket) => {
+    knocks += 1;
+    socket.destroy();
+  }).listen(0, '127.0.0.1');
+  await once(inside, 'listening');
+  port = (inside.address() as AddressInfo).port;
+});
+afterAll(() => inside.close());
+
+const PRIVATE = [
+  '0.0.0.0',
+  '10.0.0.1',
+  '100.64.0.1',
+  '127.0.0.1',
+  '127.8.8.8',
+  '169.254.169.254',
+  '172.16.0.1',
+  '172.31.255.255',
+  '192.0.0.1',
+  '192.168.1.1',
+  '198.18.0.1',
+  '224.0.0.1',
+  '255.255.255.255',
+  '::',
+  '::1',
+  '::ffff:127.0.0.1',
+  '::ffff:8.8.8.8',
+  '::127.0.0.1',
+  '64:ff9b::7f00:1',
+  '64:ff9b:1::1',
+  '2002:7f00:1::',
+  '2001::1',
+  '2001:db8::1',
+  'fc00::1',
+  'fd12::1',
+  'fe80::1',
+  'fec0::1',
+  'ff02::1',
+  '3fff::1',
+  'x',
+  '',
+];
+
+describe('fetching what a stranger named', () => {
+  test.for(PRIVATE)('takes %s for an address that is not public', (address) => {
+    expect(isPublicAddress(address)).toBe(false);
+  });
+
+  test.for(['8.8.8.8', '1.1.1.1', '172.32.0.1', '2606:4700::1111', '2a00:1450::1'])(
+    'takes %s for a public one',
+    (address) => {
+      expect(isPublicAddress(address)).toBe(true);
+    },
+  );
+
+  test.for([[['127.0.0.1']], [['8.8.8.8', '127.0.0.1']], [['::1']], [['::ffff:127.0.0.1']], [[]]] as const)(
+    'sends no packet when a name resolves to %s',
+    async ([addresses]) => {
+      const resolve = async () => addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
+
+      const fetching = createPublicFetch({ resolve, port })(new URL('https://rebind.test/client.json'));
+
+      await expect(fetching).rejects.toThrow('not on the public internet');
+      expect(knocks).toBe(0);
+    },
+  );
+
+  test('resolves once and holds on to the answer: a second one could be another', async () => {
+    let asked = 0;
+    const resolve = async () => [{ address: asked++ === 0 ? '127.0.0.1' : '10.0.0.1', family: 4 }];
+
+    // Where this machine counts as public the connection is made, to the first answer, and no further question is asked.
+    await expect(
+      createPublicFetch({ resolve, port, isPublic: () => true })(new URL('https://rebind.test/x')),
+    ).rejects.toThrow();
+
+    expect([asked, knocks]).toEqual([1, 1]);
+  });
+
+  test.for([
+    'http://a.test/x',
+    'https://a.test',
+    'https://a.test/',
+    'https://a.test:8443/x',
+    'https://u:p@a.test/x',
+    'https://a.test/x#y',
+    'https://127.0.0.1/x',
+    'https://[::1]/x',
+    'https://localhost/x',
+    'https://a.test/../x',
+    'https://a.test/a/./x',
+    'https://A.test/x',
+    'https://a.test\\x',
+    'https://2130706433/x',
+    'ftp://a.test/x',
+    `https://a.test/${'x'.repeat(600)}`,
+  ])('asks nobody for %s', (clientId) => {
+    expect(documentUrl(clientId)).toBeUndefined();
+  });
+});
+
+test('all addresses of one IPv6 network are one sender', () => {
+  expect(networkOf('2001:db8:1:2:3:4:5:6')).toBe('2001:db8:1:2::/64');
+  expect(networkOf('2001:db8:1:2::1')).toBe(networkOf('2001:0db8:0001:0002:ffff::1'));
+  expect(networkOf('2001:db8::1')).toBe('2001:db8:0:0::/64');
+  expect(networkOf('::ffff:1.2.3.4')).toBe('1.2.3.4');
+  expect(networkOf('1.2.3.4')).toBe('1.2.3.4');
+});
