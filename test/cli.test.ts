@@ -157,7 +157,7 @@ describe('cairn events', () => {
   });
 
   test('verify fails after tampering, and replay repairs it', { timeout: 60_000 }, async () => {
-    const status = JSON.parse((await cairn([...flags, 'db', 'status'])).stdout) as { running: boolean };
+    const status = JSON.parse((await cairn([...flags, 'db', 'status', '--json'])).stdout) as { running: boolean };
     const sql = new pg.Client({ host: join(home, 'data', 'run'), user: 'cairn', database: 'cairn' });
     await sql.connect();
     await sql.query(`update public.tasks set title = 'Tampered' where ref = 'web-2'`);

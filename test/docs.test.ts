@@ -41,6 +41,14 @@ function blocks(markdown: string, language: string): string[] {
     .map(([, , body = '']) => body);
 }
 
+/** The commands that the help shows. */
+function visible(command: Command): Command[] {
+  return command
+    .createHelp()
+    .visibleCommands(command)
+    .filter((one) => one.name() !== 'help');
+}
+
 function headings(markdown: string): string[] {
   const titles = [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) => title);
   return titles.map((title) =>
@@ -126,7 +134,7 @@ describe('the docs', () => {
 
   test('list exactly the commands there are', async () => {
     const named = (command: Command, path: string): string[] =>
-      command.commands.flatMap((one) =>
+      visible(command).flatMap((one) =>
         one.commands.length > 0 ? named(one, `${path} ${one.name()}`) : `${path} ${one.name()}`,
       );
 
@@ -134,6 +142,25 @@ describe('the docs', () => {
     expect(shown.map((name) => name.replace(/ \[?[A-Z]+\]?$/, '')).sort()).toEqual(
       ['cairn', ...named(createProgram(), 'cairn')].sort(),
     );
+  });
+
+  test('show an example in the help of every command', () => {
+    const leaves = (command: Command): Command[] =>
+      visible(command).flatMap((one) => (one.commands.length > 0 ? leaves(one) : one));
+    const help = (command: Command) => {
+      let shown = '';
+      command
+        .configureOutput({
+          writeOut: (text) => {
+            shown += text;
+          },
+        })
+        .outputHelp();
+      return shown;
+    };
+
+    const without = leaves(createProgram()).filter((command) => !help(command).includes('Examples:\n  '));
+    expect(without.map((command) => command.name())).toEqual([]);
   });
 
   test('link only to what is there', async () => {

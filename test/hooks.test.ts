@@ -119,7 +119,9 @@ describe('a hook of Claude Code', () => {
     const { code, stdout } = await hook('session-start', {}, elsewhere);
 
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('Call resume_project.') });
-    expect(JSON.parse((await cairn([...elsewhere, 'db', 'status'])).stdout)).toMatchObject({ running: false });
+    expect(JSON.parse((await cairn([...elsewhere, 'db', 'status', '--json'])).stdout)).toMatchObject({
+      running: false,
+    });
   });
 });
 

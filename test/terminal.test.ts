@@ -116,6 +116,34 @@ describe('a person sees', () => {
   );
 });
 
+describe('completion', () => {
+  test.each([
+    [['ta'], ['tasks']],
+    [['tasks', '--status', 'b'], ['blocked']],
+    [
+      ['init', '--client', 'claude-'],
+      ['claude-code', 'claude-desktop'],
+    ],
+    [
+      ['db', 's'],
+      ['status', 'stop'],
+    ],
+    [['status', '--j'], ['--json']],
+  ])('of %j offers %j', async (words, offered) => {
+    const { stdout } = await cairn(['complete', '--', ...words]);
+
+    const lines = stdout.split('\n').filter((line) => line !== '' && !line.startsWith(':'));
+    expect(lines.map((line) => line.split('\t')[0])).toEqual(offered);
+  });
+
+  test.each(['bash', 'zsh', 'fish', 'powershell'])('has a script for %s that asks this program', async (shell) => {
+    const { code, stdout } = await cairn(['completion', shell]);
+
+    expect(code).toBe(0);
+    expect(stdout).toContain('cairn complete');
+  });
+});
+
 describe('watching', () => {
   test('prints each event as it happens, and ends with exit code 0 when told to', async () => {
     const child = spawn(process.execPath, [CLI, ...flags, 'watch', '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -1,25 +1,42 @@
 import type { Command } from 'commander';
-import { command } from './command.ts';
+import type { JsonOption } from '../commands/paint.ts';
+import { command, examples, JSON_OPTION } from './command.ts';
 
 export function addDatabaseCommands(program: Command): void {
   program
     .command('migrate')
     .description('bring the database to the schema of this program')
-    .action(command(async (config) => (await import('../commands/migrate.ts')).runMigrate(config)));
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn migrate', 'cairn migrate --database-url postgres://owner@db/cairn'))
+    .action(
+      command(async (config, options: JsonOption) =>
+        (await import('../commands/migrate.ts')).runMigrate(config, options),
+      ),
+    );
 
   const db = program.command('db').description('look after the embedded database');
   db.command('status')
     .description('show whether it runs, and who is connected')
-    .action(command(async (config) => (await import('../commands/db.ts')).runDbStatus(config)));
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn db status', 'cairn db status --json'))
+    .action(
+      command(async (config, options: JsonOption) => (await import('../commands/db.ts')).runDbStatus(config, options)),
+    );
   db.command('stop')
     .description('stop it, whoever uses it')
-    .action(command(async (config) => (await import('../commands/db.ts')).runDbStop(config)));
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn db stop'))
+    .action(
+      command(async (config, options: JsonOption) => (await import('../commands/db.ts')).runDbStop(config, options)),
+    );
   db.command('backup <file>')
     .description('write everything in it to a file, as of one moment')
+    .addHelpText('after', examples('cairn db backup cairn.backup'))
     .action(command(async (config, file: string) => (await import('../commands/db.ts')).runDbBackup(config, file)));
   db.command('restore <file>')
     .description('make the database of an empty data directory from a backup, and verify it')
     .option('--replace', 'put aside a database that is there')
+    .addHelpText('after', examples('cairn db restore cairn.backup', 'cairn db restore cairn.backup --replace'))
     .action(
       command(async (config, file: string, options: { replace?: boolean }) =>
         (await import('../commands/db.ts')).runDbRestore(config, file, options),

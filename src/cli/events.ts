@@ -1,21 +1,35 @@
 import type { Command } from 'commander';
-import { command } from './command.ts';
+import type { JsonOption } from '../commands/paint.ts';
+import { command, examples, JSON_OPTION } from './command.ts';
 
 export function addEventsCommands(program: Command): void {
   const events = program.command('events').description('look after the log');
   events
     .command('verify')
     .description('check the log, and everything made of it; exit status 1 and the first difference if not whole')
-    .action(command(async (config) => (await import('../commands/events.ts')).runVerify(config)));
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn events verify', 'cairn events verify --json'))
+    .action(
+      command(async (config, options: JsonOption) =>
+        (await import('../commands/events.ts')).runVerify(config, options),
+      ),
+    );
   events
     .command('replay')
     .description('make everything anew from the log')
-    .action(command(async (config) => (await import('../commands/events.ts')).runReplay(config)));
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn events replay'))
+    .action(
+      command(async (config, options: JsonOption) =>
+        (await import('../commands/events.ts')).runReplay(config, options),
+      ),
+    );
   events
     .command('export')
     .description('write the log as JSON Lines')
     .option('--project <slug>', 'only this project; otherwise the workspace')
     .option('--out <file>', 'where to; otherwise standard output')
+    .addHelpText('after', examples('cairn events export --out all.jsonl', 'cairn events export --project web'))
     .action(
       // Only a project that was typed: CAIRN_PROJECT is about tools, and half a log is not what one expects here.
       command(async (config, { out }: { out?: string }, self: Command) => {
@@ -26,13 +40,16 @@ export function addEventsCommands(program: Command): void {
   events
     .command('import <file>')
     .description('read what export wrote (- for standard input); may be repeated')
+    .addHelpText('after', examples('cairn events import all.jsonl'))
     .action(command(async (config, file: string) => (await import('../commands/transfer.ts')).runImport(config, file)));
   events
     .command('redact <event>')
     .description('blank what an event (its position, like 12, or its id) says, on the record')
     .requiredOption('--reason <text>', 'why; it stays on the record')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn events redact 12 --reason "A password leaked."'))
     .action(
-      command(async (config, event: string, options: { reason: string }) =>
+      command(async (config, event: string, options: JsonOption & { reason: string }) =>
         (await import('../commands/events.ts')).runRedact(config, event, options),
       ),
     );

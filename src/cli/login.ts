@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { LoginOptions } from '../commands/login.ts';
-import { command } from './command.ts';
+import { command, examples } from './command.ts';
 
 export function addLoginCommands(program: Command): void {
   program
@@ -9,6 +9,7 @@ export function addLoginCommands(program: Command): void {
     .option('--email <address>', 'send a one-time code there')
     .option('--provider <name>', 'sign in through github, google or what else the project has switched on')
     .option('--no-browser', 'print the address instead of opening it')
+    .addHelpText('after', examples('cairn login --email ada@example.com', 'cairn login --provider github'))
     .action(
       command(async (config, options: LoginOptions) =>
         (await import('../commands/login.ts')).runLogin(config, options),
@@ -17,5 +18,6 @@ export function addLoginCommands(program: Command): void {
   program
     .command('logout')
     .description('end the session with the Supabase project')
+    .addHelpText('after', examples('cairn logout'))
     .action(command(async (config) => (await import('../commands/login.ts')).runLogout(config)));
 }

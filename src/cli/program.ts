@@ -1,6 +1,9 @@
+import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { mayBeClient } from '../commands/audience.ts';
-import { command } from './command.ts';
+import { VERSION } from '../version.ts';
+import { command, examples } from './command.ts';
+import { addCompletionCommands } from './completion.ts';
 import { addDatabaseCommands } from './database.ts';
 import { addEventsCommands } from './events.ts';
 import { addLoginCommands } from './login.ts';
@@ -14,6 +17,11 @@ import { addTransferCommands } from './transfer.ts';
 export function createProgram(): Command {
   const program = new Command('cairn')
     .description('Shared, durable memory for AI coding agents, over MCP.')
+    .version(VERSION)
+    .configureHelp({
+      styleTitle: (title) => styleText('bold', title),
+      styleCommandText: (name) => styleText('cyan', name),
+    })
     .exitOverride()
     .option('--data-dir <path>', 'where the embedded database lives (CAIRN_DATA_DIR)')
     .option('--database-url <url>', 'a PostgreSQL server to use instead of the embedded one (DATABASE_URL)')
@@ -30,17 +38,23 @@ export function createProgram(): Command {
       await (await import('../commands/welcome.ts')).runWelcome(config);
     }),
   );
+  program.commandsGroup('Set up:');
+  addSetupCommands(program);
+  addCompletionCommands(program);
   program
     .command('demo')
     .description('play a short hand-over between agents, on a temporary database')
+    .addHelpText('after', examples('cairn demo'))
     .action(command(async () => (await import('../commands/demo.ts')).runDemo()));
-  addSetupCommands(program);
+  program.commandsGroup('See and decide:');
   addProjectCommands(program);
-  addServeCommand(program);
   addTaskCommands(program);
+  program.commandsGroup('Serve:');
+  addServeCommand(program);
+  addLoginCommands(program);
+  program.commandsGroup('Keep:');
   addTransferCommands(program);
   addEventsCommands(program);
   addDatabaseCommands(program);
-  addLoginCommands(program);
   return program;
 }

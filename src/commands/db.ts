@@ -10,18 +10,28 @@ import { openEngine } from '../db/open.ts';
 import { replaceCluster } from '../db/replace.ts';
 import { DomainError } from '../errors.ts';
 import { createLog } from '../log.ts';
-import { say } from './paint.ts';
+import { answer, type JsonOption, paint, say } from './paint.ts';
 import { unusableFile, writeWhole } from './whole-file.ts';
 
-/** `cairn db status`: the embedded server of the data directory, as JSON. */
-export async function runDbStatus(config: Config): Promise<void> {
-  process.stdout.write(`${JSON.stringify(await serverStatus(config.dataDir), null, 2)}\n`);
+/** `cairn db status`: the embedded server of the data directory. */
+export async function runDbStatus(config: Config, options: JsonOption): Promise<void> {
+  answer(await serverStatus(config.dataDir), options, (status) => [
+    status.running ? paint('green', 'Running') : 'Not running',
+    `  data         ${status.data_dir}`,
+    ...(status.running
+      ? [
+          `  server       PostgreSQL ${status.server_version}, process ${status.pid}`,
+          `  connections  ${status.connections}`,
+          `  size         ${(Number(status.size_bytes) / 1e6).toFixed(1)} MB`,
+        ]
+      : []),
+  ]);
 }
 
 /** `cairn db stop`: stops it, whoever uses it. */
-export async function runDbStop(config: Config): Promise<void> {
-  const { stopped } = await stopServer({ dataDir: config.dataDir });
-  process.stdout.write(stopped ? 'Stopped.\n' : 'Not running.\n');
+export async function runDbStop(config: Config, options: JsonOption): Promise<void> {
+  const done = await stopServer({ dataDir: config.dataDir });
+  answer(done, options, ({ stopped }) => [stopped ? 'Stopped.' : 'Not running.']);
 }
 
 /** `cairn db backup FILE`: everything as of one moment, while others go on. */
