@@ -1,6 +1,7 @@
 // Start, memory and throughput: what needs processes rather than calls.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { workOnce } from './calls.mjs';
 import { CLI, ECHO, start, startCairn } from './rpc.mjs';
 import { summary, timed } from './sample.mjs';
@@ -21,6 +22,17 @@ export async function measureStart(dataDir, n) {
 export async function measureColdStart(dataDir, n) {
   const times = [];
   for (let at = 0; at < n; at++) times.push(await firstAnswer(() => startCairn(dataDir), ['list_projects', {}]));
+  return summary(times);
+}
+
+/** The same where there is no database yet. @param {() => Promise<string>} fresh @param {number} n */
+export async function measureEmptyStart(fresh, n) {
+  const times = [];
+  for (let at = 0; at < n; at++) {
+    const dataDir = await fresh();
+    times.push(await firstAnswer(() => startCairn(dataDir), ['list_projects', {}]));
+    await rm(dataDir, { recursive: true, force: true });
+  }
   return summary(times);
 }
 

@@ -1,0 +1,159 @@
+// npm run bench:scale: how long a process takes to its first answer, what many processes get done, and what rows weigh.
+//
+//   npm run bench:scale                        starts, 1, 8 and 32 processes, 100,000 events
+//   npm run bench:scale -- --events 1000000    rows and indexes at a million events
+//   npm run bench:scale -- --quick             a smoke test of seconds
+//   npm run bench:scale -- --only sizes        one of starts, load, sizes; --seconds 10, --processes 1,4
+//
+// Load runs on the embedded server and on a PostgreSQL by URL: DATABASE_URL, a database of its own that may be filled, or
+// one that this starts on a port of 127.0.0.1.
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { env, stderr, stdout } from 'node:process';
+import { parseArgs } from 'node:util';
+import { readConfig } from '../dist/config.js';
+import { stopServer } from '../dist/db/embedded.js';
+import { migrate } from '../dist/db/migrate.js';
+import { openEngine } from '../dist/db/open.js';
+import { createLog } from '../dist/log.js';
+import { measureLoad } from './load.mjs';
+import { measureColdStart, measureEmptyStart, measureStart, stopDatabase } from './processes.mjs';
+import { startCairn } from './rpc.mjs';
+import { measureSizes } from './sizes.mjs';
+
+const { values: flags } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    events: { type: 'string' },
+    seconds: { type: 'string' },
+    processes: { type: 'string' },
+  },
+});
+const { quick } = flags;
+const processes = (flags.processes ?? (quick ? '1,2' : '1,8,32')).split(',').map(Number);
+const seconds = Number(flags.seconds ?? (quick ? 1 : 5));
+const events = Number(flags.events ?? (quick ? 1_000 : 100_000));
+const starts = quick ? 2 : 7;
+const log = createLog('error');
+const directory = await mkdtemp(join(tmpdir(), 'cairn-scale-'));
+// The server may run as another user, who must reach its directory.
+await chmod(directory, 0o755);
+let made = 0;
+
+const PARTS = { starts: measureStarts, load: measureLoads, sizes: measureRows };
+try {
+  for (const [name, measure] of Object.entries(PARTS)) {
+    if (flags.only !== undefined && flags.only !== name) continue;
+    stderr.write(`${name}\n`);
+    stdout.write(`${(await measure()).join('\n')}\n\n`);
+  }
+} finally {
+  await rm(directory, { recursive: true, force: true });
+}
+
+async function measureStarts() {
+  const dataDir = await fresh('starts');
+  const empty = await measureEmptyStart(() => fresh('empty'), starts);
+  const keeper = await startCairn(dataDir);
+  await keeper.call('list_projects', {});
+  const warm = await measureStart(dataDir, starts);
+  await keeper.stop();
+  const existing = await measureColdStart(dataDir, starts);
+  stopDatabase(dataDir);
+  const row = (/** @type {string} */ what, /** @type {import('./sample.mjs').Sample} */ { p50, p99 }) =>
+    `| ${what} | ${Math.round(p50)} ms | ${Math.round(p99)} ms | ${(p50 / warm.echo.p50).toFixed(1)} |`;
+  return [
+    '| process start to the first tool answer | p50 | p99 | times the bare SDK |',
+    '| --- | --- | --- | --- |',
+    row('bare SDK', warm.echo),
+    row('second process, server running', warm.cairn),
+    row('first process, existing directory', existing),
+    row('first process, empty directory', empty),
+  ];
+}
+
+async function measureLoads() {
+  const rows = [];
+  const embedded = await open({ dataDir: await fresh('load') });
+  rows.push(...(await measureLoad('embedded', embedded, { processes, seconds })));
+  await embedded.close();
+  const server = await openByUrl();
+  rows.push(...(await measureLoad('PostgreSQL by URL', server, { processes, seconds })));
+  await server.close();
+  return [
+    '| engine | processes | workspaces | commands a second | p50 / p99 | claims a second | p50 / p99 |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
+    ...rows,
+  ];
+}
+
+async function measureRows() {
+  const database = await open({ dataDir: await fresh('sizes') });
+  try {
+    return await measureSizes(database, events);
+  } finally {
+    await database.close();
+  }
+}
+
+/** @param {Record<string, string>} settings */
+async function open(settings) {
+  const engine = await openEngine(readConfig(settings, {}), log);
+  const sql = await engine.connect();
+  await migrate(sql);
+  return {
+    db: engine.db,
+    sql,
+    /** How a process of its own reaches it. */
+    connection: {
+      host: sql.host,
+      port: sql.port,
+      user: sql.user,
+      database: sql.database,
+      password: sql.password ?? undefined,
+    },
+    async close() {
+      await sql.end();
+      await engine.close();
+    },
+  };
+}
+
+async function openByUrl() {
+  if (env['DATABASE_URL']) return open({ databaseUrl: env['DATABASE_URL'] });
+  const dataDir = await fresh('url');
+  const port = await freePort();
+  const first = await open({ dataDir });
+  await first.sql.query(`alter system set listen_addresses = '127.0.0.1'`);
+  await first.sql.query(`alter system set port = ${port}`);
+  await first.close();
+  const keeper = await open({ dataDir });
+  const database = await open({ databaseUrl: `postgres://cairn@127.0.0.1:${port}/cairn` });
+  return {
+    ...database,
+    async close() {
+      await database.close();
+      await keeper.close();
+      await stopServer({ dataDir });
+    },
+  };
+}
+
+/** @param {string} name */
+async function fresh(name) {
+  made += 1;
+  const dataDir = join(directory, `${name}-${made}`);
+  await mkdir(dataDir);
+  return dataDir;
+}
+
+async function freePort() {
+  const probe = createServer();
+  await new Promise((resolve) => probe.listen(0, '127.0.0.1', () => resolve(undefined)));
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
