@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { SCOPES } from '../src/context.ts';
 import type { Database } from '../src/db/database.ts';
 import { supabaseDatabase } from '../src/db/supabase.ts';
+import { createLog } from '../src/log.ts';
+import { call } from './support/calls.ts';
 import { append, createProject, createTask, note, verify } from './support/commands.ts';
 import type { Person } from './support/engine.ts';
 import { createScratch, mutate, type Scratch } from './support/scratch.ts';
@@ -92,6 +95,16 @@ describe('a call to a Supabase project', () => {
     const listed = await server.call('list_projects', {}, dan.actor);
 
     expect(listed).toMatchObject({ projects: [{ slug: 'web' }] });
+  });
+
+  test('that waits for events hears of the next one', async () => {
+    const mia = await signIn('mia');
+    const ctx = { ...mia, log: createLog('silent'), scopes: new Set(SCOPES) };
+
+    const waiting = call(ctx, 'wait_for_events', { project: 'web', after_seq: 1, timeout_seconds: 25 });
+    await note(mia, 'Now.');
+
+    expect(await waiting).toMatchObject({ events: [{ seq: 2, type: 'project.noted' }], position: 2 });
   });
 
   test('where nobody signed in is refused', async () => {
