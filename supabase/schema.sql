@@ -17,6 +17,52 @@ create type app.applied as (
 
 -- Tables
 
+create table app.archived_chains (
+  tenant_id uuid not null,
+  project_id uuid,
+  hash bytea not null,
+  constraint archived_chains_tenant_id_project_id_key UNIQUE NULLS NOT DISTINCT (tenant_id, project_id),
+  constraint archived_chains_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id)
+);
+alter table app.archived_chains enable row level security;
+alter table app.archived_chains force row level security;
+create policy door on app.archived_chains for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+create table app.archived_streams (
+  tenant_id uuid not null,
+  stream text not null,
+  version bigint not null,
+  seq bigint not null,
+  project_id uuid,
+  state jsonb,
+  constraint archived_streams_pkey PRIMARY KEY (tenant_id, stream),
+  constraint archived_streams_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id)
+);
+alter table app.archived_streams enable row level security;
+alter table app.archived_streams force row level security;
+create policy door on app.archived_streams for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
+create table app.archives (
+  tenant_id uuid not null,
+  first_seq bigint not null,
+  last_seq bigint not null,
+  events bigint not null,
+  location text not null,
+  file text not null,
+  sha256 text not null,
+  created_at timestamp with time zone not null,
+  constraint archives_pkey PRIMARY KEY (tenant_id, first_seq),
+  constraint archives_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint archives_check CHECK ((last_seq = ((first_seq + events) - 1))),
+  constraint archives_file_check CHECK ((file ~ '^[a-z0-9][a-z0-9.-]{0,199}$'::text)),
+  constraint archives_first_seq_check CHECK ((first_seq > 0)),
+  constraint archives_location_check CHECK (((char_length(location) >= 1) AND (char_length(location) <= 1000))),
+  constraint archives_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
+);
+alter table app.archives enable row level security;
+alter table app.archives force row level security;
+create policy door on app.archives for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+
 create table app.auth_attempts (
   tenant_id uuid not null,
   bucket text not null,
@@ -311,8 +357,10 @@ create policy door on app.passwords for all to cairn_owner using ((tenant_id = (
 create table app.positions (
   tenant_id uuid not null,
   seq bigint default 0 not null,
+  archived_to bigint default 0 not null,
   constraint positions_pkey PRIMARY KEY (tenant_id),
-  constraint positions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id)
+  constraint positions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint positions_check CHECK (((archived_to >= 0) AND (archived_to <= seq)))
 ) with (fillfactor=50);
 alter table app.positions enable row level security;
 alter table app.positions force row level security;
@@ -571,6 +619,7 @@ alter table public.events enable row level security;
 alter table public.events force row level security;
 create policy door_append on public.events for insert to cairn_owner with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
 create policy door_read on public.events for select to cairn_keeper, cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy keeper_archive on public.events for delete to cairn_keeper using ((tenant_id = ( SELECT app.tenant() AS tenant)));
 create policy keeper_redact on public.events for update to cairn_keeper using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
 create policy own_insert on public.events for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.events for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
@@ -1456,14 +1505,15 @@ AS $function$
       when not c.links then 'prev_hash' when not c.hashes then 'hash' when not c.pays then 'payload' when not c.counts then 'version' when not c.belongs then 'task_id' else 'seq' end)
   from (
     select e.seq, e.stream, e.version,
-      e.prev_hash is not distinct from lag(e.hash) over (partition by e.project_id order by e.seq) as links,
+      e.prev_hash is not distinct from coalesce(lag(e.hash) over (partition by e.project_id order by e.seq),
+        (select c.hash from app.archived_chains c where c.tenant_id = broken_event.tenant_id and c.project_id is not distinct from e.project_id)) as links,
       e.hash = app.event_hash(e) as hashes,
       case when e.redacted_at is null then e.payload_hash = app.payload_hash(e.payload)
         else e.payload = app.blanked(e) and exists (select from public.events r where r.tenant_id = e.tenant_id and r.stream = 'event:' || e.id) end as pays,
-      e.version = row_number() over (partition by e.stream order by e.version) as counts,
-      e.seq = row_number() over (order by e.seq) as follows,
+      e.version = coalesce(a.version, 0) + row_number() over (partition by e.stream order by e.version) as counts,
+      e.seq = (select p.archived_to from app.positions p where p.tenant_id = broken_event.tenant_id) + row_number() over (order by e.seq) as follows,
       not starts_with(e.stream, 'task:') or e.task_id is not distinct from app.stream_id(e.stream) as belongs
-    from public.events e where e.tenant_id = broken_event.tenant_id) c
+    from public.events e left join app.archived_streams a on a.tenant_id = e.tenant_id and a.stream = e.stream where e.tenant_id = broken_event.tenant_id) c
   where not (c.links and c.hashes and c.pays and c.counts and c.belongs and c.follows) order by c.seq limit 1
 $function$;
 -- owner cairn_owner
@@ -1513,9 +1563,11 @@ CREATE OR REPLACE FUNCTION app.chain_head(tenant_id uuid, project_id uuid)
 AS $function$
 begin
   if project_id is null then
-    return (select e.hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id is null order by e.seq desc limit 1);
+    return coalesce((select e.hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id is null order by e.seq desc limit 1),
+      (select c.hash from app.archived_chains c where c.tenant_id = chain_head.tenant_id and c.project_id is null));
   end if;
-  return (select e.hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id = chain_head.project_id order by e.seq desc limit 1);
+  return coalesce((select e.hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id = chain_head.project_id order by e.seq desc limit 1),
+    (select c.hash from app.archived_chains c where c.tenant_id = chain_head.tenant_id and c.project_id = chain_head.project_id));
 end
 $function$;
 -- owner cairn_owner
@@ -1593,6 +1645,24 @@ begin
     else
       perform app.bad_rule(path, 'one of create_task, set_status, save_checkpoint, enqueue');
   end case;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_archiving(actor app.actor, last_seq bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_position app.positions;
+begin
+  select * into v_position from app.positions p where p.tenant_id = actor.tenant_id for no key update;
+  if last_seq is null or last_seq <= v_position.archived_to or last_seq > v_position.seq then
+    perform app.fail('invalid_input', format('The archive ends at %s, the log at %s: %s is not between them.', v_position.archived_to, v_position.seq, last_seq),
+      jsonb_build_object('field', 'last_seq'));
+  end if;
+  return v_position.archived_to;
 end
 $function$;
 -- owner cairn_owner
@@ -1999,8 +2069,9 @@ CREATE OR REPLACE FUNCTION app.checkpoint_position(checkpoint public.checkpoints
  SET search_path TO ''
 AS $function$
 begin
-  return (
-    select e.seq from public.events e where e.tenant_id = checkpoint.tenant_id and e.stream = 'checkpoint:' || checkpoint.id and e.version = 1);
+  return coalesce(
+    (select e.seq from public.events e where e.tenant_id = checkpoint.tenant_id and e.stream = 'checkpoint:' || checkpoint.id and e.version = 1),
+    (select a.seq from app.archived_streams a where a.tenant_id = checkpoint.tenant_id and a.stream = 'checkpoint:' || checkpoint.id));
 end
 $function$;
 -- owner cairn_owner
@@ -2948,25 +3019,130 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE AGGREGATE app.fold_artifact(public.events) (sfunc = app.evolve_artifact, stype = public.artifacts);
+CREATE AGGREGATE app.fold_artifact(public.events) (sfunc = app.fold_step, stype = public.artifacts);
 -- owner cairn_owner
 
-CREATE AGGREGATE app.fold_checkpoint(public.events) (sfunc = app.evolve_checkpoint, stype = public.checkpoints);
+CREATE AGGREGATE app.fold_checkpoint(public.events) (sfunc = app.fold_step, stype = public.checkpoints);
 -- owner cairn_owner
 
-CREATE AGGREGATE app.fold_decision(public.events) (sfunc = app.evolve_decision, stype = public.decisions);
+CREATE AGGREGATE app.fold_decision(public.events) (sfunc = app.fold_step, stype = public.decisions);
 -- owner cairn_owner
 
-CREATE AGGREGATE app.fold_message(public.events) (sfunc = app.evolve_message, stype = public.messages);
+CREATE AGGREGATE app.fold_message(public.events) (sfunc = app.fold_step, stype = public.messages);
 -- owner cairn_owner
 
-CREATE AGGREGATE app.fold_project(public.events) (sfunc = app.evolve_project, stype = public.projects);
+CREATE AGGREGATE app.fold_project(public.events) (sfunc = app.fold_step, stype = public.projects);
 -- owner cairn_owner
 
-CREATE AGGREGATE app.fold_session(public.events) (sfunc = app.evolve_session, stype = public.agent_sessions);
+CREATE AGGREGATE app.fold_session(public.events) (sfunc = app.fold_step, stype = public.agent_sessions);
 -- owner cairn_owner
 
-CREATE AGGREGATE app.fold_task(public.events) (sfunc = app.evolve_task, stype = public.tasks);
+CREATE OR REPLACE FUNCTION app.fold_step(state public.agent_sessions, event public.events)
+ RETURNS public.agent_sessions
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+      begin
+        if event.event_type = 'archive.snapshot' then
+          return jsonb_populate_record(null::public.agent_sessions, event.payload);
+        end if;
+        return app.evolve_session(state, event);
+      end
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.artifacts, event public.events)
+ RETURNS public.artifacts
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+      begin
+        if event.event_type = 'archive.snapshot' then
+          return jsonb_populate_record(null::public.artifacts, event.payload);
+        end if;
+        return app.evolve_artifact(state, event);
+      end
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.checkpoints, event public.events)
+ RETURNS public.checkpoints
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+      begin
+        if event.event_type = 'archive.snapshot' then
+          return jsonb_populate_record(null::public.checkpoints, event.payload);
+        end if;
+        return app.evolve_checkpoint(state, event);
+      end
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.decisions, event public.events)
+ RETURNS public.decisions
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+      begin
+        if event.event_type = 'archive.snapshot' then
+          return jsonb_populate_record(null::public.decisions, event.payload);
+        end if;
+        return app.evolve_decision(state, event);
+      end
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.messages, event public.events)
+ RETURNS public.messages
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+      begin
+        if event.event_type = 'archive.snapshot' then
+          return jsonb_populate_record(null::public.messages, event.payload);
+        end if;
+        return app.evolve_message(state, event);
+      end
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.projects, event public.events)
+ RETURNS public.projects
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+      begin
+        if event.event_type = 'archive.snapshot' then
+          return jsonb_populate_record(null::public.projects, event.payload);
+        end if;
+        return app.evolve_project(state, event);
+      end
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.tasks, event public.events)
+ RETURNS public.tasks
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+      begin
+        if event.event_type = 'archive.snapshot' then
+          return jsonb_populate_record(null::public.tasks, event.payload);
+        end if;
+        return app.evolve_task(state, event);
+      end
+      $function$;
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_task(public.events) (sfunc = app.fold_step, stype = public.tasks);
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.folded(category text, tenant_id uuid, project_id uuid, up_to bigint, streams text[])
@@ -2978,9 +3154,14 @@ AS $function$
 begin
   return query execute format(
     'select (f.folded).id, to_jsonb(f.folded) from (
-       select app.%I(app.upcast(e) order by e.version) as folded from public.events e
-       where e.tenant_id = $1 and ($2 is null or e.project_id = $2) and e.seq <= $3
-         and starts_with(e.stream, $4) and ($5 is null or e.stream = any ($5))
+       select app.%I(e.event order by (e.event).version) as folded from (
+         select app.upcast(x) as event, x.stream from public.events x
+         where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= $3
+           and starts_with(x.stream, $4) and ($5 is null or x.stream = any ($5))
+         union all
+         select app.snapshot_event(a), a.stream from app.archived_streams a
+         where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+           and starts_with(a.stream, $4) and ($5 is null or a.stream = any ($5))) e
        group by e.stream) f', 'fold_' || category)
     using tenant_id, project_id, coalesce(up_to, 9223372036854775807), category || ':', streams;
 end
@@ -3156,7 +3337,7 @@ AS $function$
 begin
   return query
     select (e.item ->> 'criterion')::bigint, e.item ->> 'note', a.id, coalesce(a.tier, 'reported'),
-      coalesce(a.type <> 'diff' and added.seq < last_diff.seq, false)
+      coalesce(a.type <> 'diff' and coalesce(added.seq, 0) < last_diff.seq, false)
     from jsonb_array_elements(evidence) with ordinality e (item, at)
     left join public.artifacts a on a.tenant_id = task.tenant_id and a.id = app.as_uuid(e.item ->> 'artifact')
     left join public.events added on added.tenant_id = task.tenant_id and added.stream = 'artifact:' || a.id and added.version = 1
@@ -3559,6 +3740,23 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.join_archived(recent public.events[], archived jsonb, filters jsonb, tenant_id uuid, rising boolean, size integer)
+ RETURNS public.events[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return array(select u.event from (
+      select x as event from unnest(recent) x
+      union all
+      select jsonb_populate_record(null::public.events, a || jsonb_build_object('tenant_id', join_archived.tenant_id)) from jsonb_array_elements(archived) a) u
+    where app.event_passes((u.event).event_type, (u.event).payload, filters)
+    order by case when rising then (u.event).seq else -(u.event).seq end limit size);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.join_workspace(invitation app.invitations, user_id uuid, actor jsonb)
  RETURNS void
  LANGUAGE plpgsql
@@ -3762,7 +3960,8 @@ CREATE OR REPLACE FUNCTION app.missing_end(tenant_id uuid, last_seq bigint)
  SET search_path TO ''
 AS $function$
   select jsonb_build_object('seq', last_seq, 'wrong', 'missing')
-  where last_seq <> (select coalesce(max(e.seq), 0) from public.events e where e.tenant_id = missing_end.tenant_id)
+  where last_seq <> coalesce((select max(e.seq) from public.events e where e.tenant_id = missing_end.tenant_id),
+    (select p.archived_to from app.positions p where p.tenant_id = missing_end.tenant_id))
 $function$;
 -- owner cairn_owner
 
@@ -4317,6 +4516,16 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.remove_events(last_seq bigint)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  delete from public.events e where e.tenant_id = (select app.tenant()) and e.seq <= last_seq
+$function$;
+-- owner cairn_keeper
+
 CREATE OR REPLACE FUNCTION app.require_role(actor app.actor, role_min text, what text)
  RETURNS void
  LANGUAGE plpgsql
@@ -4411,6 +4620,66 @@ CREATE OR REPLACE FUNCTION app.signed_in()
  STABLE
 AS $function$
   select app.as_uuid(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.snapshot_event(left_behind app.archived_streams)
+ RETURNS public.events
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_event public.events;
+begin
+  v_event.tenant_id := left_behind.tenant_id;
+  v_event.stream := left_behind.stream;
+  v_event.version := left_behind.version;
+  v_event.event_type := 'archive.snapshot';
+  v_event.payload := left_behind.state;
+  return v_event;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.state_of(category text, tenant_id uuid, project_id uuid, up_to bigint, archived jsonb)
+ RETURNS TABLE(id uuid, state jsonb)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if archived is null then
+    return query select * from app.folded(category, tenant_id, project_id, up_to, null);
+    return;
+  end if;
+  return query execute format(
+    'select (f.folded).id, to_jsonb(f.folded) from (
+       select app.%I(app.upcast(e) order by e.version) as folded from jsonb_populate_recordset(null::public.events, $1) e
+       where starts_with(e.stream, $2) group by e.stream) f', 'fold_' || category) using archived, category || ':';
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.states_at(tenant_id uuid, last_seq bigint, streams text[])
+ RETURNS TABLE(stream text, version bigint, seq bigint, project_id uuid, state jsonb)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_model app.read_models;
+  v_states jsonb := '{}';
+  v_found jsonb;
+begin
+  for v_model in select * from app.read_models loop
+    select coalesce(jsonb_object_agg(v_model.category || ':' || f.id, f.state), '{}') into v_found
+      from app.folded(v_model.category, states_at.tenant_id, null, states_at.last_seq, states_at.streams) f;
+    v_states := v_states || v_found;
+  end loop;
+  return query select distinct on (e.stream) e.stream, e.version, e.seq, e.project_id, v_states -> e.stream
+    from public.events e where e.tenant_id = states_at.tenant_id and e.seq <= states_at.last_seq and e.stream = any (states_at.streams) order by e.stream, e.version desc;
+end
 $function$;
 -- owner cairn_owner
 
@@ -4847,6 +5116,41 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.archive_events(manifest jsonb DEFAULT '{}'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET statement_timeout TO '1min'
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor, 'owner');
+  v_last bigint := (manifest ->> 'last_seq')::bigint;
+  v_from bigint := app.check_archiving(v_actor, v_last);
+  v_streams text[] := array(select distinct e.stream from public.events e where e.tenant_id = v_actor.tenant_id and e.seq <= v_last);
+begin
+  if (manifest ->> 'first_seq')::bigint <> v_from + 1 or (manifest ->> 'events')::bigint <> v_last - v_from
+      or manifest ->> 'last_hash' is distinct from (select e.hash::text from public.events e where e.tenant_id = v_actor.tenant_id and e.seq = v_last) then
+    perform app.fail('invalid_input', format('The file is not of the events %s to %s of this workspace.', v_from + 1, v_last), null, 'Archive again: what was written is written anew.');
+  end if;
+  insert into app.archived_streams as a (tenant_id, stream, version, seq, project_id, state)
+    select v_actor.tenant_id, s.stream, s.version, s.seq, s.project_id, s.state from app.states_at(v_actor.tenant_id, v_last, v_streams) s
+    on conflict (tenant_id, stream) do update set version = excluded.version, seq = excluded.seq, state = excluded.state;
+  insert into app.archived_chains as a (tenant_id, project_id, hash)
+    select distinct on (e.project_id) e.tenant_id, e.project_id, e.hash from public.events e
+      where e.tenant_id = v_actor.tenant_id and e.seq <= v_last order by e.project_id, e.seq desc
+    on conflict (tenant_id, project_id) do update set hash = excluded.hash;
+  insert into app.archives (tenant_id, first_seq, last_seq, events, location, file, sha256, created_at)
+    values (v_actor.tenant_id, v_from + 1, v_last, v_last - v_from, manifest ->> 'location', manifest ->> 'file', manifest ->> 'sha256', app.now());
+  delete from app.search_documents d using public.events e
+    where d.tenant_id = v_actor.tenant_id and d.kind = 'event' and e.tenant_id = d.tenant_id and e.id = d.id and e.seq <= v_last;
+  update app.positions p set archived_to = v_last where p.tenant_id = v_actor.tenant_id;
+  perform app.remove_events(v_last);
+  return jsonb_build_object('archived_to', v_last);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.authenticate_token(token_hash text, resource text, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -4910,6 +5214,32 @@ begin
   end if;
   perform app.audit(jsonb_build_object('type', case when blocked then 'client.blocked' else 'client.unblocked' end, 'client_id', block_client.client_id), actor);
   return jsonb_build_object('blocked', blocked, 'revoked', v_revoked);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.check_events(events jsonb DEFAULT '[]'::jsonb, chains jsonb DEFAULT '{}'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET statement_timeout TO '1min'
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_event public.events;
+  v_chain text;
+begin
+  for v_event in select * from jsonb_populate_recordset(null::public.events, events) loop
+    v_chain := coalesce(v_event.project_id::text, '');
+    if v_event.prev_hash::text is distinct from chains ->> v_chain or v_event.hash <> app.event_hash(v_event)
+        or v_event.redacted_at is null and v_event.payload_hash <> app.payload_hash(v_event.payload)
+        or v_event.redacted_at is not null and v_event.payload <> app.blanked(v_event) then
+      return jsonb_build_object('chains', chains, 'difference', jsonb_build_object('seq', v_event.seq, 'stream', v_event.stream, 'wrong', 'chain'));
+    end if;
+    chains := chains || jsonb_build_object(v_chain, v_event.hash);
+  end loop;
+  return jsonb_build_object('chains', chains);
 end
 $function$;
 -- owner cairn_owner
@@ -5047,8 +5377,14 @@ declare
   v_actor app.actor := app.enter(actor);
   v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
   v_size integer := app.page_size(page_size, 1000);
-  v_found public.events[] := app.read_events(v_actor.tenant_id, v_project, null, '{}', after_seq, null, true, v_size);
+  v_found public.events[];
+  v_archived_to bigint := (select p.archived_to from app.positions p where p.tenant_id = v_actor.tenant_id);
 begin
+  if after_seq < v_archived_to then
+    return jsonb_build_object('events', '[]'::jsonb, 'users', '[]'::jsonb, 'next_seq', v_archived_to,
+      'archive', jsonb_build_object('project_id', v_project, 'after', after_seq, 'before', v_archived_to + 1, 'rising', true));
+  end if;
+  v_found := app.read_events(v_actor.tenant_id, v_project, null, '{}', after_seq, null, true, v_size);
   return jsonb_strip_nulls(jsonb_build_object(
     'next_seq', case when cardinality(v_found) = v_size then (v_found[v_size]).seq end))
     || jsonb_build_object('events', (select coalesce(jsonb_agg(to_jsonb(v_found[i]) - 'tenant_id' order by i), '[]') from generate_series(1, cardinality(v_found)) i),
@@ -5204,7 +5540,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION public.get_state(project text DEFAULT NULL::text, seq bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT NULL::timestamp with time zone, actor jsonb DEFAULT '{}'::jsonb)
+CREATE OR REPLACE FUNCTION public.get_state(project text DEFAULT NULL::text, seq bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT NULL::timestamp with time zone, archived jsonb DEFAULT NULL::jsonb, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -5216,13 +5552,20 @@ declare
   v_seq bigint := coalesce(seq, case when at is not null then (
     select coalesce(max(e.seq), 0) from public.events e where e.tenant_id = v_actor.tenant_id and e.project_id = v_project.id and e.created_at <= get_state.at)
     else (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id) end);
-  v_state jsonb := (select f.state from app.folded('project', v_actor.tenant_id, v_project.id, v_seq, null) f);
+  v_archived_to bigint := (select p.archived_to from app.positions p where p.tenant_id = v_actor.tenant_id);
+  v_state jsonb;
 begin
+  if archived is not null then
+    v_seq := coalesce(seq, (select max((a ->> 'seq')::bigint) from jsonb_array_elements(archived) a), 0);
+  elsif v_seq < v_archived_to then
+    return jsonb_build_object('archive', jsonb_build_object('project_id', v_project.id, 'after', 0, 'before', coalesce(seq, v_archived_to) + 1, 'at', at, 'rising', true));
+  end if;
+  v_state := (select f.state from app.state_of('project', v_actor.tenant_id, v_project.id, v_seq, archived) f);
   if v_state is null then
     perform app.fail('not_found', format('The project %s did not exist then.', v_project.slug), null, 'Its timeline (list_events) shows its first position.');
   end if;
   return (
-    with tasks as materialized (select f.state as t from app.folded('task', v_actor.tenant_id, v_project.id, v_seq, null) f)
+    with tasks as materialized (select f.state as t from app.state_of('task', v_actor.tenant_id, v_project.id, v_seq, archived) f)
     select jsonb_build_object('project', jsonb_strip_nulls(jsonb_build_object('slug', v_state -> 'slug', 'name', v_state -> 'name', 'description', nullif(v_state ->> 'description', ''),
         'rules', v_state -> 'rules', 'archived_at', v_state -> 'archived_at')),
       'position', v_seq, 'total', (select count(*) from tasks),
@@ -5321,6 +5664,21 @@ begin
   perform app.audit(jsonb_build_object('type', 'invitation.created', 'subject_id', invitation ->> 'id',
     'data', jsonb_build_object('role', invitation ->> 'role', 'email', invitation ->> 'email')), actor);
   return jsonb_strip_nulls(jsonb_build_object('id', invitation ->> 'id', 'role', invitation ->> 'role', 'email', nullif(invitation ->> 'email', ''), 'expires_at', v_expires));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_archives(actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+begin
+  return jsonb_build_object('archived_to', (select p.archived_to from app.positions p where p.tenant_id = v_actor.tenant_id),
+    'archives', (select coalesce(jsonb_agg(to_jsonb(a) - 'tenant_id' - 'created_at' order by a.first_seq), '[]') from app.archives a where a.tenant_id = v_actor.tenant_id));
 end
 $function$;
 -- owner cairn_owner
@@ -5494,7 +5852,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION public.list_events(project text DEFAULT NULL::text, task text DEFAULT NULL::text, filters jsonb DEFAULT '{}'::jsonb, after_seq bigint DEFAULT NULL::bigint, before_seq bigint DEFAULT NULL::bigint, cursor text DEFAULT NULL::text, page_size integer DEFAULT 20, actor jsonb DEFAULT '{}'::jsonb)
+CREATE OR REPLACE FUNCTION public.list_events(project text DEFAULT NULL::text, task text DEFAULT NULL::text, filters jsonb DEFAULT '{}'::jsonb, after_seq bigint DEFAULT NULL::bigint, before_seq bigint DEFAULT NULL::bigint, cursor text DEFAULT NULL::text, page_size integer DEFAULT 20, archived jsonb DEFAULT NULL::jsonb, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -5512,13 +5870,22 @@ declare
   v_cursor bigint := app.decode_cursor(cursor, v_question) ->> 'seq';
   v_rising boolean := after_seq is not null;
   v_data boolean := coalesce((v_filters ->> 'include_data')::boolean, false);
+  v_after bigint := case when v_rising then greatest(after_seq, v_cursor) else 0 end;
+  v_before bigint := case when v_rising then before_seq else least(before_seq, v_cursor) end;
   v_found public.events[];
   v_position bigint;
+  v_archived_to bigint;
 begin
   -- One statement, so one snapshot: a reader that goes on from the position has seen all before it.
-  select p.seq, app.read_events(v_actor.tenant_id, v_project, v_task, v_filters,
-      case when v_rising then greatest(after_seq, v_cursor) else 0 end, case when v_rising then before_seq else least(before_seq, v_cursor) end, v_rising, v_size + 1)
-    into v_position, v_found from app.positions p where p.tenant_id = v_actor.tenant_id;
+  select p.seq, p.archived_to, app.read_events(v_actor.tenant_id, v_project, v_task, v_filters, v_after, v_before, v_rising, v_size + 1)
+    into v_position, v_archived_to, v_found from app.positions p where p.tenant_id = v_actor.tenant_id;
+  if archived is not null then
+    v_found := app.join_archived(v_found, archived, v_filters, v_actor.tenant_id, v_rising, v_size + 1);
+  elsif v_after < v_archived_to and (v_rising or cardinality(v_found) <= v_size) then
+    -- The page reaches into the archive: whoever has the files asks again with what they hold of it.
+    return jsonb_build_object('archive', jsonb_build_object('project_id', v_project, 'task_id', v_task, 'after', v_after,
+      'before', least(v_before, v_archived_to + 1), 'rising', v_rising, 'size', v_size + 1));
+  end if;
   return jsonb_strip_nulls(jsonb_build_object('position', v_position,
     'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'seq', (v_found[v_size]).seq)) end,
     'events', (select coalesce(jsonb_agg(app.event_brief(e, (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id))
@@ -5670,6 +6037,26 @@ begin
       'resource', v_request.resource, 'state', v_request.state, 'expires_at', v_request.expires_at)),
     'client', (select app.client_view(c) - 'client_secret_hash' from app.oauth_clients c where c.client_id = v_request.client_id),
     'workspaces', app.workspaces(v_actor.user_id));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.plan_archive(before timestamp with time zone DEFAULT NULL::timestamp with time zone, size integer DEFAULT 20000, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor, 'owner');
+  v_from bigint := (select p.archived_to from app.positions p where p.tenant_id = v_actor.tenant_id);
+  v_to bigint := (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id);
+begin
+  if before is null then
+    perform app.fail('invalid_input', 'before is the time that archived events are older than.', jsonb_build_object('field', 'before'));
+  end if;
+  v_to := least(v_to, v_from + least(greatest(size, 1), 50000), (select min(e.seq) - 1 from public.events e where e.tenant_id = v_actor.tenant_id and e.created_at >= before));
+  return jsonb_build_object('first_seq', v_from + 1, 'last_seq', v_to, 'events', v_to - v_from);
 end
 $function$;
 -- owner cairn_owner
@@ -6192,6 +6579,28 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.snapshot_events(last_seq bigint DEFAULT NULL::bigint, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET statement_timeout TO '1min'
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor, 'owner');
+  v_from bigint := app.check_archiving(v_actor, last_seq);
+  v_streams text[] := array(select distinct e.stream from public.events e where e.tenant_id = v_actor.tenant_id and e.seq <= snapshot_events.last_seq);
+begin
+  return jsonb_build_object(
+    'streams', (select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('stream', s.stream, 'version', s.version)) || jsonb_build_object('state', s.state) order by s.seq), '[]')
+      from app.states_at(v_actor.tenant_id, last_seq, v_streams) s),
+    'chains', (select coalesce(jsonb_agg(jsonb_build_object('project_id', c.project_id, 'hash', c.hash)), '[]') from (
+      select distinct on (e.project_id) e.project_id, e.hash from public.events e
+      where e.tenant_id = v_actor.tenant_id and e.seq <= snapshot_events.last_seq order by e.project_id, e.seq desc) c));
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.start_authorization(request jsonb, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -6365,6 +6774,9 @@ $function$;
 
 -- Privileges
 
+grant delete, insert, select, update on app.archived_chains to cairn_owner;
+grant delete, insert, select, update on app.archived_streams to cairn_owner;
+grant delete, insert, select, update on app.archives to cairn_owner;
 grant delete on app.auth_attempts to cairn_keeper;
 grant delete, insert, select, update on app.auth_attempts to cairn_owner;
 grant insert, select on app.auth_events to cairn_owner;
@@ -6404,6 +6816,7 @@ grant execute on function app.blanked(public.events) to cairn_keeper;
 grant execute on function app.my_tenants() to authenticated;
 grant execute on function app.now() to cairn_keeper;
 grant execute on function app.purge_expired() to cairn_owner;
+grant execute on function app.remove_events(bigint) to cairn_owner;
 grant execute on function app.tenant() to cairn_keeper;
 grant execute on function public.accept_invitation(text,jsonb) to cairn_server;
 grant execute on function public.accept_invitation(text,jsonb) to service_role;
@@ -6414,10 +6827,15 @@ grant execute on function public.answer_authorization(text,text,jsonb,jsonb) to 
 grant execute on function public.append_events(jsonb,jsonb,jsonb) to authenticated;
 grant execute on function public.append_events(jsonb,jsonb,jsonb) to cairn_server;
 grant execute on function public.append_events(jsonb,jsonb,jsonb) to service_role;
+grant execute on function public.archive_events(jsonb,jsonb) to cairn_server;
+grant execute on function public.archive_events(jsonb,jsonb) to service_role;
 grant execute on function public.authenticate_token(text,text,jsonb) to cairn_server;
 grant execute on function public.authenticate_token(text,text,jsonb) to service_role;
 grant execute on function public.block_client(text,boolean,jsonb) to cairn_server;
 grant execute on function public.block_client(text,boolean,jsonb) to service_role;
+grant execute on function public.check_events(jsonb,jsonb,jsonb) to authenticated;
+grant execute on function public.check_events(jsonb,jsonb,jsonb) to cairn_server;
+grant execute on function public.check_events(jsonb,jsonb,jsonb) to service_role;
 grant execute on function public.claim_task(text,text,jsonb,integer,boolean,jsonb,jsonb) to authenticated;
 grant execute on function public.claim_task(text,text,jsonb,integer,boolean,jsonb,jsonb) to cairn_server;
 grant execute on function public.claim_task(text,text,jsonb,integer,boolean,jsonb,jsonb) to service_role;
@@ -6449,9 +6867,9 @@ grant execute on function public.get_project(text,jsonb) to cairn_server;
 grant execute on function public.get_project(text,jsonb) to service_role;
 grant execute on function public.get_session(text,jsonb) to cairn_server;
 grant execute on function public.get_session(text,jsonb) to service_role;
-grant execute on function public.get_state(text,bigint,timestamp with time zone,jsonb) to authenticated;
-grant execute on function public.get_state(text,bigint,timestamp with time zone,jsonb) to cairn_server;
-grant execute on function public.get_state(text,bigint,timestamp with time zone,jsonb) to service_role;
+grant execute on function public.get_state(text,bigint,timestamp with time zone,jsonb,jsonb) to authenticated;
+grant execute on function public.get_state(text,bigint,timestamp with time zone,jsonb,jsonb) to cairn_server;
+grant execute on function public.get_state(text,bigint,timestamp with time zone,jsonb,jsonb) to service_role;
 grant execute on function public.get_task(text,integer,jsonb) to authenticated;
 grant execute on function public.get_task(text,integer,jsonb) to cairn_server;
 grant execute on function public.get_task(text,integer,jsonb) to service_role;
@@ -6460,6 +6878,9 @@ grant execute on function public.import_events(jsonb,jsonb,jsonb) to cairn_serve
 grant execute on function public.import_events(jsonb,jsonb,jsonb) to service_role;
 grant execute on function public.invite_member(jsonb,jsonb) to cairn_server;
 grant execute on function public.invite_member(jsonb,jsonb) to service_role;
+grant execute on function public.list_archives(jsonb) to authenticated;
+grant execute on function public.list_archives(jsonb) to cairn_server;
+grant execute on function public.list_archives(jsonb) to service_role;
 grant execute on function public.list_artifacts(text,text,integer,jsonb) to authenticated;
 grant execute on function public.list_artifacts(text,text,integer,jsonb) to cairn_server;
 grant execute on function public.list_artifacts(text,text,integer,jsonb) to service_role;
@@ -6475,9 +6896,9 @@ grant execute on function public.list_connections(jsonb,text,integer,jsonb) to s
 grant execute on function public.list_decisions(text,boolean,text,integer,jsonb) to authenticated;
 grant execute on function public.list_decisions(text,boolean,text,integer,jsonb) to cairn_server;
 grant execute on function public.list_decisions(text,boolean,text,integer,jsonb) to service_role;
-grant execute on function public.list_events(text,text,jsonb,bigint,bigint,text,integer,jsonb) to authenticated;
-grant execute on function public.list_events(text,text,jsonb,bigint,bigint,text,integer,jsonb) to cairn_server;
-grant execute on function public.list_events(text,text,jsonb,bigint,bigint,text,integer,jsonb) to service_role;
+grant execute on function public.list_events(text,text,jsonb,bigint,bigint,text,integer,jsonb,jsonb) to authenticated;
+grant execute on function public.list_events(text,text,jsonb,bigint,bigint,text,integer,jsonb,jsonb) to cairn_server;
+grant execute on function public.list_events(text,text,jsonb,bigint,bigint,text,integer,jsonb,jsonb) to service_role;
 grant execute on function public.list_members(jsonb) to cairn_server;
 grant execute on function public.list_members(jsonb) to service_role;
 grant execute on function public.list_projects(boolean,text,integer,jsonb) to authenticated;
@@ -6491,6 +6912,8 @@ grant execute on function public.list_tasks(text,jsonb,text,integer,jsonb) to ca
 grant execute on function public.list_tasks(text,jsonb,text,integer,jsonb) to service_role;
 grant execute on function public.open_authorization(text,text,jsonb) to cairn_server;
 grant execute on function public.open_authorization(text,text,jsonb) to service_role;
+grant execute on function public.plan_archive(timestamp with time zone,integer,jsonb) to cairn_server;
+grant execute on function public.plan_archive(timestamp with time zone,integer,jsonb) to service_role;
 grant execute on function public.purge_auth(jsonb) to cairn_server;
 grant execute on function public.purge_auth(jsonb) to service_role;
 grant execute on function public.purge_idempotency_keys(jsonb) to authenticated;
@@ -6534,6 +6957,8 @@ grant execute on function public.set_password(text,jsonb) to cairn_server;
 grant execute on function public.set_password(text,jsonb) to service_role;
 grant execute on function public.sign_in(jsonb,jsonb) to cairn_server;
 grant execute on function public.sign_in(jsonb,jsonb) to service_role;
+grant execute on function public.snapshot_events(bigint,jsonb) to cairn_server;
+grant execute on function public.snapshot_events(bigint,jsonb) to service_role;
 grant execute on function public.start_authorization(jsonb,jsonb) to cairn_server;
 grant execute on function public.start_authorization(jsonb,jsonb) to service_role;
 grant execute on function public.start_login(jsonb,jsonb) to cairn_server;
@@ -6562,7 +6987,7 @@ grant delete, insert, select, update on public.checkpoints to cairn_owner;
 grant select on public.decisions to authenticated;
 grant delete, insert, select, update on public.decisions to cairn_owner;
 grant select on public.events to authenticated;
-grant select, update (payload), update (redacted_at) on public.events to cairn_keeper;
+grant delete, select, update (payload), update (redacted_at) on public.events to cairn_keeper;
 grant insert, select on public.events to cairn_owner;
 grant select on public.memberships to authenticated;
 grant delete, insert, select, update on public.memberships to cairn_owner;

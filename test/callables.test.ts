@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { AUTH_FUNCTIONS, FUNCTIONS } from '../src/db/functions.ts';
+import { ARCHIVE_FUNCTIONS, AUTH_FUNCTIONS, FUNCTIONS } from '../src/db/functions.ts';
 import { createScratch, type Scratch } from './support/scratch.ts';
+
+const SERVER_FUNCTIONS = { ...AUTH_FUNCTIONS, ...ARCHIVE_FUNCTIONS };
 
 // Conventions of the functions that the program may call, on a database without the tests' clock.
 let scratch: Scratch;
@@ -55,7 +57,7 @@ describe('a callable function', () => {
   test('finds out who acts before anything else', () => {
     for (const { name, source } of callables.filter((callable) => callable.name !== 'sign_in')) {
       const [first] = source.replace(/^\s*declare\s+/, '').split('\n');
-      const entered = Object.hasOwn(AUTH_FUNCTIONS, name)
+      const entered = Object.hasOwn(SERVER_FUNCTIONS, name)
         ? /^v_actor app\.actor := app\.enter_(server|person)\(actor[^()]*\);$/
         : /^v_actor app\.actor := app\.enter\(actor(, '(member|admin)')?\);$/;
       expect([name, first]).toEqual([name, expect.stringMatching(entered)]);
@@ -69,7 +71,7 @@ describe('a callable function', () => {
   test('is executable by signed-in users and the server alone, and what authorizes by the server', () => {
     for (const { name, callers } of callables) {
       const server = ['cairn_server', 'service_role'];
-      const alone = name === 'sign_in' || Object.hasOwn(AUTH_FUNCTIONS, name);
+      const alone = name === 'sign_in' || Object.hasOwn(SERVER_FUNCTIONS, name);
       expect([name, callers]).toEqual([name, alone ? server : ['authenticated', ...server]]);
     }
   });

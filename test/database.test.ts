@@ -102,6 +102,8 @@ describe('a table', () => {
     expect(writers.filter(({ privileges }) => /truncate|trigger|references|maintain/.test(privileges))).toEqual([]);
     expect(writers.filter(({ name }) => name.endsWith('events')).sort()).toEqual([
       { name: 'app.auth_events', grantee: 'cairn_owner', privileges: 'insert' },
+      // For the archive alone: remove_events.
+      { name: 'events', grantee: 'cairn_keeper', privileges: 'delete' },
       { name: 'events', grantee: 'cairn_owner', privileges: 'insert' },
     ]);
     const columns = await query(

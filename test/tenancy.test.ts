@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { describe, expect } from 'vitest';
-import type { FunctionName } from '../src/db/functions.ts';
+import { ARCHIVE_FUNCTIONS, type FunctionName } from '../src/db/functions.ts';
 import { newId } from '../src/events/ids.ts';
 import { append, type Caller, claim, createProject, hold, record, verify } from './support/commands.ts';
 import { EVERY_FUNCTION, expectNothingForeign, liveElsewhere, settle } from './support/foreign.ts';
@@ -84,7 +84,12 @@ describe('another workspace', () => {
 });
 
 const FOR_MEMBERS: FunctionName[] = ['append_events', 'claim_task', 'extend_lock', 'purge_idempotency_keys'];
-const FOR_ADMINS: FunctionName[] = ['import_events', 'redact_event', 'replay_events'];
+const FOR_ADMINS: FunctionName[] = [
+  ...(Object.keys(ARCHIVE_FUNCTIONS) as FunctionName[]),
+  'import_events',
+  'redact_event',
+  'replay_events',
+];
 
 function minimalArgs(fn: FunctionName): Record<string, unknown> {
   const args: Partial<Record<FunctionName, object>> = {

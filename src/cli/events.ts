@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import type { ArchiveOptions } from '../commands/archive.ts';
+import type { VerifyOptions } from '../commands/events.ts';
 import type { JsonOption } from '../commands/paint.ts';
 import { command, examples, JSON_OPTION } from './command.ts';
 
@@ -7,10 +9,11 @@ export function addEventsCommands(program: Command): void {
   events
     .command('verify')
     .description('check the log, and everything made of it; exit status 1 and the first difference if not whole')
+    .option('--no-archive', 'trust what the archive left behind, without reading its files')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn events verify', 'cairn events verify --json'))
     .action(
-      command(async (config, options: JsonOption) =>
+      command(async (config, options: VerifyOptions) =>
         (await import('../commands/events.ts')).runVerify(config, options),
       ),
     );
@@ -24,6 +27,33 @@ export function addEventsCommands(program: Command): void {
         (await import('../commands/events.ts')).runReplay(config, options),
       ),
     );
+  addLogFileCommands(events);
+  events
+    .command('archive')
+    .description('move old events to compressed files; they stay readable')
+    .requiredOption('--before <date>', 'those that are older, like 2026-01-31')
+    .option('--to <directory>', 'where to; otherwise into the data directory')
+    .option('--one-machine', 'for a database of your own: no other machine serves it')
+    .addHelpText('after', examples('cairn events archive --before 2026-01-31'))
+    .action(
+      command(async (config, options: ArchiveOptions) =>
+        (await import('../commands/archive.ts')).runArchive(config, options),
+      ),
+    );
+  events
+    .command('redact <event>')
+    .description('blank what an event (its position, like 12, or its id) says, on the record')
+    .requiredOption('--reason <text>', 'why; it stays on the record')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn events redact 12 --reason "A password leaked."'))
+    .action(
+      command(async (config, event: string, options: JsonOption & { reason: string }) =>
+        (await import('../commands/events.ts')).runRedact(config, event, options),
+      ),
+    );
+}
+
+function addLogFileCommands(events: Command): void {
   events
     .command('export')
     .description('write the log as JSON Lines')
@@ -42,15 +72,4 @@ export function addEventsCommands(program: Command): void {
     .description('read what export wrote (- for standard input); may be repeated')
     .addHelpText('after', examples('cairn events import all.jsonl'))
     .action(command(async (config, file: string) => (await import('../commands/transfer.ts')).runImport(config, file)));
-  events
-    .command('redact <event>')
-    .description('blank what an event (its position, like 12, or its id) says, on the record')
-    .requiredOption('--reason <text>', 'why; it stays on the record')
-    .option(...JSON_OPTION)
-    .addHelpText('after', examples('cairn events redact 12 --reason "A password leaked."'))
-    .action(
-      command(async (config, event: string, options: JsonOption & { reason: string }) =>
-        (await import('../commands/events.ts')).runRedact(config, event, options),
-      ),
-    );
 }

@@ -1,14 +1,28 @@
 import type { Config } from '../config.ts';
+import { verifyArchives } from '../services/archive.ts';
 import { RedactEvent, redactEvent } from '../services/history.ts';
 import { replayEvents, verifyEvents } from '../services/transfer.ts';
 import { answer, type JsonOption } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 
+export type VerifyOptions = JsonOption & { archive?: boolean };
+
 /** `cairn events verify`: exit status 0 when the log and everything made of it are whole, 1 when not. */
-export async function runVerify(config: Config, options: JsonOption): Promise<void> {
-  const result = await asPerson(config, verifyEvents);
+export async function runVerify(config: Config, options: VerifyOptions): Promise<void> {
+  const result = await asPerson(config, async (ctx) => {
+    const archived = options.archive === false ? undefined : await verifyArchives(ctx);
+    const verified = await verifyEvents(ctx);
+    const difference = archived?.difference ?? verified.difference;
+    return {
+      ...verified,
+      ok: difference === undefined,
+      archived: archived?.events ?? 0,
+      ...(difference && { difference }),
+    };
+  });
   if (!result.ok) process.exitCode = 1;
-  answer(result, options, ({ ok, events, position, tables, difference }) => [
+  answer(result, options, ({ ok, events, archived, position, tables, difference }) => [
+    ...(archived > 0 ? [`Checked ${archived} events in the archive.`] : []),
     `Checked ${events} events up to position ${position}: chain, payloads, versions, positions.`,
     `Compared every row with what the log makes of it: ${tables.map(({ table, rows }) => `${table} ${rows}`).join(', ')}.`,
     ok ? 'Everything agrees.' : `The first difference: ${JSON.stringify(difference)}`,

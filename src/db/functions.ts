@@ -37,13 +37,22 @@ export const AUTH_FUNCTIONS = Object.freeze({
   take_login_code: 'short',
 } as const);
 
+/** The steps of archiving, for the server's own role alone: whoever calls has written the files. */
+export const ARCHIVE_FUNCTIONS = Object.freeze({
+  archive_events: 'long',
+  plan_archive: 'short',
+  snapshot_events: 'long',
+} as const);
+
 /**
  * Every SQL function that the program may call, and how long a call may take: `short` for what an agent waits for,
  * `long` for work over a whole log.
  */
 export const FUNCTIONS = Object.freeze({
   ...AUTH_FUNCTIONS,
+  ...ARCHIVE_FUNCTIONS,
   append_events: 'short',
+  check_events: 'long',
   claim_task: 'short',
   compare_checkpoint: 'short',
   export_events: 'long',
@@ -54,6 +63,7 @@ export const FUNCTIONS = Object.freeze({
   get_state: 'short',
   get_task: 'short',
   import_events: 'long',
+  list_archives: 'short',
   list_artifacts: 'short',
   list_checkpoints: 'short',
   list_decisions: 'short',

@@ -4,6 +4,7 @@ import { append } from '../events/append.ts';
 import { follow } from '../events/feed.ts';
 import { NOTE_KINDS, Note, ProjectRef, projectNoted } from '../events/projects.ts';
 import { TaskRef, taskNoted } from '../events/tasks.ts';
+import { findArchived, type Wanted } from './archive.ts';
 import { page } from './pages.ts';
 import { Reach, reach } from './reach.ts';
 
@@ -79,12 +80,16 @@ export const EventPage = z.object({
 export type EventPage = z.infer<typeof EventPage>;
 
 /** The timeline of a task, a project or the workspace. */
-export function listEvents(
+export async function listEvents(
   ctx: Context,
   { project, types, kinds, include_data, ...rest }: z.output<typeof ListEvents>,
 ): Promise<EventPage> {
   const filters = { types, kinds, include_data };
-  return ctx.db.call('list_events', { ...rest, project: reach(ctx, project), filters }, ctx.actor);
+  const args = { ...rest, project: reach(ctx, project), filters };
+  const page = await ctx.db.call<EventPage | { archive: Wanted }>('list_events', args, ctx.actor);
+  if (!('archive' in page)) return page;
+  const archived = await findArchived(ctx, page.archive, filters);
+  return ctx.db.call('list_events', { ...args, archived }, ctx.actor);
 }
 
 export const WaitForEvents = z.strictObject({

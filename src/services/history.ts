@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Context } from '../context.ts';
 import { ProjectRef } from '../events/projects.ts';
 import { line, said } from '../text.ts';
+import { findArchived, type Wanted } from './archive.ts';
 import type { EventBrief } from './events.ts';
 
 export const GetState = z.strictObject({
@@ -38,11 +39,15 @@ export const State = z.object({
 });
 
 /** A project as it was at a position of the log or at a time. */
-export function getState(
+export async function getState(
   ctx: Context,
   { project, ...input }: z.output<typeof GetState>,
 ): Promise<z.infer<typeof State>> {
-  return ctx.db.call('get_state', { ...input, project: project ?? ctx.project }, ctx.actor);
+  const args = { ...input, project: project ?? ctx.project };
+  const state = await ctx.db.call<z.infer<typeof State> | { archive: Wanted }>('get_state', args, ctx.actor);
+  if (!('archive' in state)) return state;
+  const archived = await findArchived(ctx, state.archive, { types: ['project.', 'task.'] });
+  return ctx.db.call('get_state', { ...args, archived }, ctx.actor);
 }
 
 export const RedactEvent = z.strictObject({

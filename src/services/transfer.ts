@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
 import type { HistoryPage } from '../events/history-file.ts';
+import { archivedEvents, type Wanted } from './archive.ts';
 
 const PAGE_SIZE = 500;
 
@@ -24,10 +25,27 @@ export function replayEvents(ctx: Context): Promise<{ events: number; tables: st
 export async function* exportEvents(ctx: Context, project: string | undefined): AsyncGenerator<HistoryPage> {
   for (let after: number | undefined = 0; after !== undefined; ) {
     const args = { project, after_seq: after, page_size: PAGE_SIZE };
-    const page: HistoryPage & { next_seq?: number } = await ctx.db.call('export_events', args, ctx.actor);
-    yield page;
+    const page: HistoryPage & { next_seq?: number; archive?: Wanted } = await ctx.db.call(
+      'export_events',
+      args,
+      ctx.actor,
+    );
+    if (page.archive === undefined) yield page;
+    else yield* archivedPages(ctx, page.archive);
     after = page.next_seq;
   }
+}
+
+async function* archivedPages(ctx: Context, { project_id, ...range }: Wanted): AsyncGenerator<HistoryPage> {
+  let page: HistoryPage = { events: [], users: [] };
+  for await (const { event, users } of archivedEvents(ctx, range)) {
+    page.users.push(...users);
+    if (project_id == null || event['project_id'] === project_id) page.events.push(event);
+    if (page.events.length < PAGE_SIZE) continue;
+    yield page;
+    page = { events: [], users: [] };
+  }
+  yield page;
 }
 
 type Imported = { imported: number; skipped: number; position: number };

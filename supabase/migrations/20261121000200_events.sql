@@ -56,8 +56,27 @@ create trigger events_no_truncate before truncate on public.events
 -- The last position of each workspace. Taken last in a transaction, so positions appear in commit order, without gaps.
 create table app.positions (
   tenant_id uuid primary key references public.tenants,
-  seq bigint not null default 0
+  seq bigint not null default 0,
+  -- Events up to here are in files.
+  archived_to bigint not null default 0 check (archived_to between 0 and seq)
 ) with (fillfactor = 50);
+
+-- What archived events leave behind: of each stream its last version and what it had made, of each chain its last hash.
+create table app.archived_streams (
+  tenant_id uuid not null references public.tenants,
+  stream text not null,
+  version bigint not null,
+  seq bigint not null,
+  project_id uuid,
+  state jsonb,
+  primary key (tenant_id, stream)
+);
+create table app.archived_chains (
+  tenant_id uuid not null references public.tenants,
+  project_id uuid,
+  hash bytea not null,
+  unique nulls not distinct (tenant_id, project_id)
+);
 
 create table app.idempotency_keys (
   tenant_id uuid not null,
@@ -219,9 +238,11 @@ create function app.chain_head(tenant_id uuid, project_id uuid)
 as $$
 begin
   if project_id is null then
-    return (select e.hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id is null order by e.seq desc limit 1);
+    return coalesce((select e.hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id is null order by e.seq desc limit 1),
+      (select c.hash from app.archived_chains c where c.tenant_id = chain_head.tenant_id and c.project_id is null));
   end if;
-  return (select e.hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id = chain_head.project_id order by e.seq desc limit 1);
+  return coalesce((select e.hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id = chain_head.project_id order by e.seq desc limit 1),
+    (select c.hash from app.archived_chains c where c.tenant_id = chain_head.tenant_id and c.project_id = chain_head.project_id));
 end
 $$;
 

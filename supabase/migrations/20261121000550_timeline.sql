@@ -47,13 +47,14 @@ as $$
     order by q.seq desc
 $$;
 
--- list_events(project?, task?, filters?, after_seq?, before_seq?, cursor?, page_size) -> {events, next_cursor?, position}. Newest
+-- list_events(project?, task?, filters?, after_seq?, before_seq?, cursor?, page_size, archived?) -> {events, next_cursor?, position}; or {archive}
+-- where the page reaches into the archive: what to look for there, to be passed as `archived`, whole events. Newest
 -- first; oldest first when after_seq is given, so that a reader that follows positions misses nothing and repeats nothing. Each with
 -- its project where the whole workspace is read.
 -- Filters: types[] (task.completed, or task. for all of a category), kinds[] (of notes), include_data. With neither project nor
 -- task it reads the whole workspace. Raises not_found, invalid_input.
 create function public.list_events(project text default null, task text default null, filters jsonb default '{}', after_seq bigint default null,
-    before_seq bigint default null, cursor text default null, page_size integer default 20, actor jsonb default '{}')
+    before_seq bigint default null, cursor text default null, page_size integer default 20, archived jsonb default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
@@ -71,13 +72,22 @@ declare
   v_cursor bigint := app.decode_cursor(cursor, v_question) ->> 'seq';
   v_rising boolean := after_seq is not null;
   v_data boolean := coalesce((v_filters ->> 'include_data')::boolean, false);
+  v_after bigint := case when v_rising then greatest(after_seq, v_cursor) else 0 end;
+  v_before bigint := case when v_rising then before_seq else least(before_seq, v_cursor) end;
   v_found public.events[];
   v_position bigint;
+  v_archived_to bigint;
 begin
   -- One statement, so one snapshot: a reader that goes on from the position has seen all before it.
-  select p.seq, app.read_events(v_actor.tenant_id, v_project, v_task, v_filters,
-      case when v_rising then greatest(after_seq, v_cursor) else 0 end, case when v_rising then before_seq else least(before_seq, v_cursor) end, v_rising, v_size + 1)
-    into v_position, v_found from app.positions p where p.tenant_id = v_actor.tenant_id;
+  select p.seq, p.archived_to, app.read_events(v_actor.tenant_id, v_project, v_task, v_filters, v_after, v_before, v_rising, v_size + 1)
+    into v_position, v_archived_to, v_found from app.positions p where p.tenant_id = v_actor.tenant_id;
+  if archived is not null then
+    v_found := app.join_archived(v_found, archived, v_filters, v_actor.tenant_id, v_rising, v_size + 1);
+  elsif v_after < v_archived_to and (v_rising or cardinality(v_found) <= v_size) then
+    -- The page reaches into the archive: whoever has the files asks again with what they hold of it.
+    return jsonb_build_object('archive', jsonb_build_object('project_id', v_project, 'task_id', v_task, 'after', v_after,
+      'before', least(v_before, v_archived_to + 1), 'rising', v_rising, 'size', v_size + 1));
+  end if;
   return jsonb_strip_nulls(jsonb_build_object('position', v_position,
     'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'seq', (v_found[v_size]).seq)) end,
     'events', (select coalesce(jsonb_agg(app.event_brief(e, (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id))
@@ -86,6 +96,23 @@ begin
           (select p.slug from public.projects p where p.tenant_id = e.tenant_id and p.id = e.project_id)) else '{}' end
         order by case when v_rising then e.seq else -e.seq end), '[]')
       from unnest(v_found[:v_size]) e)));
+end
+$$;
+
+-- Events of the table and of the archive as one page.
+create function app.join_archived(recent public.events[], archived jsonb, filters jsonb, tenant_id uuid, rising boolean, size integer)
+  returns public.events[]
+  language plpgsql
+  stable
+  set search_path = ''
+as $$
+begin
+  return array(select u.event from (
+      select x as event from unnest(recent) x
+      union all
+      select jsonb_populate_record(null::public.events, a || jsonb_build_object('tenant_id', join_archived.tenant_id)) from jsonb_array_elements(archived) a) u
+    where app.event_passes((u.event).event_type, (u.event).payload, filters)
+    order by case when rising then (u.event).seq else -(u.event).seq end limit size);
 end
 $$;
 

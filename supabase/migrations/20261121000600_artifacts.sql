@@ -42,7 +42,7 @@ as $$
 begin
   return query
     select (e.item ->> 'criterion')::bigint, e.item ->> 'note', a.id, coalesce(a.tier, 'reported'),
-      coalesce(a.type <> 'diff' and added.seq < last_diff.seq, false)
+      coalesce(a.type <> 'diff' and coalesce(added.seq, 0) < last_diff.seq, false)
     from jsonb_array_elements(evidence) with ordinality e (item, at)
     left join public.artifacts a on a.tenant_id = task.tenant_id and a.id = app.as_uuid(e.item ->> 'artifact')
     left join public.events added on added.tenant_id = task.tenant_id and added.stream = 'artifact:' || a.id and added.version = 1

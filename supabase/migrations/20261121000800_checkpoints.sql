@@ -70,8 +70,9 @@ create function app.checkpoint_position(checkpoint public.checkpoints)
   set search_path = ''
 as $$
 begin
-  return (
-    select e.seq from public.events e where e.tenant_id = checkpoint.tenant_id and e.stream = 'checkpoint:' || checkpoint.id and e.version = 1);
+  return coalesce(
+    (select e.seq from public.events e where e.tenant_id = checkpoint.tenant_id and e.stream = 'checkpoint:' || checkpoint.id and e.version = 1),
+    (select a.seq from app.archived_streams a where a.tenant_id = checkpoint.tenant_id and a.stream = 'checkpoint:' || checkpoint.id));
 end
 $$;
 

@@ -9,13 +9,49 @@ create table app.read_models (
 insert into app.read_models (category, table_name, place) values ('project', 'projects', 1), ('task', 'tasks', 2), ('artifact', 'artifacts', 3),
   ('decision', 'decisions', 4), ('checkpoint', 'checkpoints', 5), ('session', 'agent_sessions', 6), ('message', 'messages', 7);
 
-create aggregate app.fold_project(public.events) (sfunc = app.evolve_project, stype = public.projects);
-create aggregate app.fold_task(public.events) (sfunc = app.evolve_task, stype = public.tasks);
-create aggregate app.fold_artifact(public.events) (sfunc = app.evolve_artifact, stype = public.artifacts);
-create aggregate app.fold_decision(public.events) (sfunc = app.evolve_decision, stype = public.decisions);
-create aggregate app.fold_checkpoint(public.events) (sfunc = app.evolve_checkpoint, stype = public.checkpoints);
-create aggregate app.fold_session(public.events) (sfunc = app.evolve_session, stype = public.agent_sessions);
-create aggregate app.fold_message(public.events) (sfunc = app.evolve_message, stype = public.messages);
+-- A fold goes on from what archived events of its stream have left, which is handed to it as an event before all others.
+do $$
+declare
+  v_model app.read_models;
+begin
+  for v_model in select * from app.read_models loop
+    execute format($step$
+      create function app.fold_step(state public.%1$I, event public.events)
+        returns public.%1$I
+        language plpgsql
+        immutable
+        set search_path = ''
+      as $body$
+      begin
+        if event.event_type = 'archive.snapshot' then
+          return jsonb_populate_record(null::public.%1$I, event.payload);
+        end if;
+        return app.evolve_%2$s(state, event);
+      end
+      $body$
+      $step$, v_model.table_name, v_model.category);
+    execute format('create aggregate app.fold_%s(public.events) (sfunc = app.fold_step, stype = public.%I)', v_model.category, v_model.table_name);
+  end loop;
+end
+$$;
+
+create function app.snapshot_event(left_behind app.archived_streams)
+  returns public.events
+  language plpgsql
+  immutable
+  set search_path = ''
+as $$
+declare
+  v_event public.events;
+begin
+  v_event.tenant_id := left_behind.tenant_id;
+  v_event.stream := left_behind.stream;
+  v_event.version := left_behind.version;
+  v_event.event_type := 'archive.snapshot';
+  v_event.payload := left_behind.state;
+  return v_event;
+end
+$$;
 
 -- The rows that the log up to a position makes of a category's streams: of a project or all, of some streams or all.
 create function app.folded(category text, tenant_id uuid, project_id uuid, up_to bigint, streams text[])
@@ -27,9 +63,14 @@ as $$
 begin
   return query execute format(
     'select (f.folded).id, to_jsonb(f.folded) from (
-       select app.%I(app.upcast(e) order by e.version) as folded from public.events e
-       where e.tenant_id = $1 and ($2 is null or e.project_id = $2) and e.seq <= $3
-         and starts_with(e.stream, $4) and ($5 is null or e.stream = any ($5))
+       select app.%I(e.event order by (e.event).version) as folded from (
+         select app.upcast(x) as event, x.stream from public.events x
+         where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= $3
+           and starts_with(x.stream, $4) and ($5 is null or x.stream = any ($5))
+         union all
+         select app.snapshot_event(a), a.stream from app.archived_streams a
+         where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+           and starts_with(a.stream, $4) and ($5 is null or a.stream = any ($5))) e
        group by e.stream) f', 'fold_' || category)
     using tenant_id, project_id, coalesce(up_to, 9223372036854775807), category || ':', streams;
 end
@@ -150,14 +191,15 @@ as $$
       when not c.links then 'prev_hash' when not c.hashes then 'hash' when not c.pays then 'payload' when not c.counts then 'version' when not c.belongs then 'task_id' else 'seq' end)
   from (
     select e.seq, e.stream, e.version,
-      e.prev_hash is not distinct from lag(e.hash) over (partition by e.project_id order by e.seq) as links,
+      e.prev_hash is not distinct from coalesce(lag(e.hash) over (partition by e.project_id order by e.seq),
+        (select c.hash from app.archived_chains c where c.tenant_id = broken_event.tenant_id and c.project_id is not distinct from e.project_id)) as links,
       e.hash = app.event_hash(e) as hashes,
       case when e.redacted_at is null then e.payload_hash = app.payload_hash(e.payload)
         else e.payload = app.blanked(e) and exists (select from public.events r where r.tenant_id = e.tenant_id and r.stream = 'event:' || e.id) end as pays,
-      e.version = row_number() over (partition by e.stream order by e.version) as counts,
-      e.seq = row_number() over (order by e.seq) as follows,
+      e.version = coalesce(a.version, 0) + row_number() over (partition by e.stream order by e.version) as counts,
+      e.seq = (select p.archived_to from app.positions p where p.tenant_id = broken_event.tenant_id) + row_number() over (order by e.seq) as follows,
       not starts_with(e.stream, 'task:') or e.task_id is not distinct from app.stream_id(e.stream) as belongs
-    from public.events e where e.tenant_id = broken_event.tenant_id) c
+    from public.events e left join app.archived_streams a on a.tenant_id = e.tenant_id and a.stream = e.stream where e.tenant_id = broken_event.tenant_id) c
   where not (c.links and c.hashes and c.pays and c.counts and c.belongs and c.follows) order by c.seq limit 1
 $$;
 
@@ -169,7 +211,8 @@ create function app.missing_end(tenant_id uuid, last_seq bigint)
   set search_path = ''
 as $$
   select jsonb_build_object('seq', last_seq, 'wrong', 'missing')
-  where last_seq <> (select coalesce(max(e.seq), 0) from public.events e where e.tenant_id = missing_end.tenant_id)
+  where last_seq <> coalesce((select max(e.seq) from public.events e where e.tenant_id = missing_end.tenant_id),
+    (select p.archived_to from app.positions p where p.tenant_id = missing_end.tenant_id))
 $$;
 
 -- The first row in which a live table and the fold of the log differ, or null.
@@ -271,8 +314,27 @@ begin
 end
 $$;
 
--- get_state(project?, seq? | at?) -> the project and its tasks as they were at a position or time: {project, position, counts, tasks, total}.
-create function public.get_state(project text default null, seq bigint default null, at timestamptz default null, actor jsonb default '{}')
+-- What a project's events up to a position make: those of the log, or where that begins later, those that were read from the archive.
+create function app.state_of(category text, tenant_id uuid, project_id uuid, up_to bigint, archived jsonb)
+  returns table (id uuid, state jsonb)
+  language plpgsql
+  stable
+  set search_path = ''
+as $$
+begin
+  if archived is null then
+    return query select * from app.folded(category, tenant_id, project_id, up_to, null);
+    return;
+  end if;
+  return query execute format(
+    'select (f.folded).id, to_jsonb(f.folded) from (
+       select app.%I(app.upcast(e) order by e.version) as folded from jsonb_populate_recordset(null::public.events, $1) e
+       where starts_with(e.stream, $2) group by e.stream) f', 'fold_' || category) using archived, category || ':';
+end
+$$;
+
+-- get_state(project?, seq? | at?, archived?) -> {archive} as list_events does, or the project and its tasks as they were at a position or time: {project, position, counts, tasks, total}.
+create function public.get_state(project text default null, seq bigint default null, at timestamptz default null, archived jsonb default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
@@ -284,13 +346,20 @@ declare
   v_seq bigint := coalesce(seq, case when at is not null then (
     select coalesce(max(e.seq), 0) from public.events e where e.tenant_id = v_actor.tenant_id and e.project_id = v_project.id and e.created_at <= get_state.at)
     else (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id) end);
-  v_state jsonb := (select f.state from app.folded('project', v_actor.tenant_id, v_project.id, v_seq, null) f);
+  v_archived_to bigint := (select p.archived_to from app.positions p where p.tenant_id = v_actor.tenant_id);
+  v_state jsonb;
 begin
+  if archived is not null then
+    v_seq := coalesce(seq, (select max((a ->> 'seq')::bigint) from jsonb_array_elements(archived) a), 0);
+  elsif v_seq < v_archived_to then
+    return jsonb_build_object('archive', jsonb_build_object('project_id', v_project.id, 'after', 0, 'before', coalesce(seq, v_archived_to) + 1, 'at', at, 'rising', true));
+  end if;
+  v_state := (select f.state from app.state_of('project', v_actor.tenant_id, v_project.id, v_seq, archived) f);
   if v_state is null then
     perform app.fail('not_found', format('The project %s did not exist then.', v_project.slug), null, 'Its timeline (list_events) shows its first position.');
   end if;
   return (
-    with tasks as materialized (select f.state as t from app.folded('task', v_actor.tenant_id, v_project.id, v_seq, null) f)
+    with tasks as materialized (select f.state as t from app.state_of('task', v_actor.tenant_id, v_project.id, v_seq, archived) f)
     select jsonb_build_object('project', jsonb_strip_nulls(jsonb_build_object('slug', v_state -> 'slug', 'name', v_state -> 'name', 'description', nullif(v_state ->> 'description', ''),
         'rules', v_state -> 'rules', 'archived_at', v_state -> 'archived_at')),
       'position', v_seq, 'total', (select count(*) from tasks),
@@ -315,8 +384,14 @@ declare
   v_actor app.actor := app.enter(actor);
   v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
   v_size integer := app.page_size(page_size, 1000);
-  v_found public.events[] := app.read_events(v_actor.tenant_id, v_project, null, '{}', after_seq, null, true, v_size);
+  v_found public.events[];
+  v_archived_to bigint := (select p.archived_to from app.positions p where p.tenant_id = v_actor.tenant_id);
 begin
+  if after_seq < v_archived_to then
+    return jsonb_build_object('events', '[]'::jsonb, 'users', '[]'::jsonb, 'next_seq', v_archived_to,
+      'archive', jsonb_build_object('project_id', v_project, 'after', after_seq, 'before', v_archived_to + 1, 'rising', true));
+  end if;
+  v_found := app.read_events(v_actor.tenant_id, v_project, null, '{}', after_seq, null, true, v_size);
   return jsonb_strip_nulls(jsonb_build_object(
     'next_seq', case when cardinality(v_found) = v_size then (v_found[v_size]).seq end))
     || jsonb_build_object('events', (select coalesce(jsonb_agg(to_jsonb(v_found[i]) - 'tenant_id' order by i), '[]') from generate_series(1, cardinality(v_found)) i),

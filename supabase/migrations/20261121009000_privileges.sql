@@ -16,7 +16,7 @@ begin
     where n.nspname = 'app' or n.nspname = 'public' and p.prosecdef and p.prosrc ~ 'app\.(enter|caller_is_server)'
   loop
     execute format('revoke all on function %s from public, anon, authenticated', v_object.name);
-    if v_object.proname not in ('blank_event', 'purge_expired') then
+    if v_object.proname not in ('blank_event', 'remove_events', 'purge_expired') then
       execute format('alter %s %s owner to cairn_owner', case v_object.kind when 'a' then 'aggregate' else 'function' end, v_object.name);
     end if;
     if v_object.schema = 'public' then
@@ -27,8 +27,9 @@ begin
     end if;
   end loop;
   alter function app.blank_event(public.events) owner to cairn_keeper;
+  alter function app.remove_events(bigint) owner to cairn_keeper;
   alter function app.purge_expired() owner to cairn_keeper;
-  grant execute on function app.blank_event(public.events), app.purge_expired() to cairn_owner;
+  grant execute on function app.blank_event(public.events), app.remove_events(bigint), app.purge_expired() to cairn_owner;
   grant execute on function app.blanked(public.events), app.now(), app.tenant() to cairn_keeper;
   revoke create on schema public, app from cairn_owner, cairn_keeper;
 
@@ -84,7 +85,8 @@ create policy door_append on public.events for insert to cairn_owner with check 
 create policy keeper_redact on public.events for update to cairn_keeper using (tenant_id = (select app.tenant())) with check (tenant_id = (select app.tenant()));
 create policy own_select on public.events for select to authenticated using (tenant_id in (select app.my_tenants()));
 create policy own_insert on public.events for insert to authenticated with check (tenant_id in (select app.my_tenants()));
-grant select, update (payload, redacted_at) on public.events to cairn_keeper;
+create policy keeper_archive on public.events for delete to cairn_keeper using (tenant_id = (select app.tenant()));
+grant select, delete, update (payload, redacted_at) on public.events to cairn_keeper;
 
 -- A policy on memberships that asked app.my_tenants() would ask itself without end.
 create policy door on public.memberships for all to cairn_owner

@@ -34,6 +34,8 @@ function unknownLike({ project, task }: Refs): Refs {
 // Every call in which something of another workspace can be named. `own-1` is a task of the caller.
 const CALLS: Record<Exclude<FunctionName, AuthFunctionName>, (refs: Refs) => Record<string, unknown>[]> = {
   append_events: (refs) => namingEvents(refs).map((event) => ({ events: [event] })),
+  archive_events: () => [],
+  check_events: () => [],
   claim_task: ({ project, task }) => [{ task }, { project }, { project: 'own', filters: { parent: task } }],
   compare_checkpoint: ({ project, checkpoint }) => [{ checkpoint }, { project }],
   export_events: ({ project }) => [{ project }],
@@ -44,6 +46,7 @@ const CALLS: Record<Exclude<FunctionName, AuthFunctionName>, (refs: Refs) => Rec
   get_state: ({ project }) => [{ project }, { project, seq: 1 }],
   get_task: ({ task }) => [{ task }],
   import_events: () => [],
+  list_archives: () => [{}],
   list_artifacts: ({ task }) => [{ task }],
   list_checkpoints: ({ project }) => [{ project }],
   list_decisions: ({ project }) => [{ project, include_superseded: true }],
@@ -51,12 +54,14 @@ const CALLS: Record<Exclude<FunctionName, AuthFunctionName>, (refs: Refs) => Rec
   list_projects: () => [{ include_archived: true, page_size: 100 }],
   list_sessions: ({ project }) => [{ project }],
   list_tasks: ({ project, task }) => [{ project }, { project: 'own', filters: { parent: task } }, { project: 'own' }],
+  plan_archive: () => [],
   purge_idempotency_keys: () => [],
   redact_event: ({ event }) => [{ event, reason: 'Not mine.' }],
   replay_events: () => [],
   resume_project: ({ project }) => [{ project }, { project: 'own' }],
   search: ({ project }) => [{ query: 'pelican' }, { query: 'pelican', project }],
   sign_in: () => [],
+  snapshot_events: () => [],
   suggest_refs: ({ project, task, checkpoint }) => [
     { kind: 'project', prefix: project },
     { kind: 'task', prefix: task },

@@ -1,0 +1,214 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { createGunzip, createGzip } from 'node:zlib';
+import type { Context } from '../context.ts';
+import { DomainError } from '../errors.ts';
+import { type ArchiveStore, storeAt } from '../events/archive-store.ts';
+import { type HistoryPage, historyLines, readHistory, type User, type WholeEvent } from '../events/history-file.ts';
+
+const SEGMENT_EVENTS = 20_000;
+const PAGE_EVENTS = 500;
+
+type Plan = { first_seq: number; last_seq: number; events: number };
+type Archive = Plan & { location: string; file: string; sha256: string };
+type Archives = { archived_to: number; archives: Archive[] };
+
+/** What a page needs of the archive: `after` and `before` are positions, both excluded. */
+export type Wanted = {
+  project_id?: string | null;
+  task_id?: string | null;
+  after: number;
+  before: number;
+  at?: string | null;
+  rising: boolean;
+  /** How many at most; all when left out. */
+  size?: number;
+};
+
+/** How long an archive's part may be, in events. */
+type Archiving = { before: string; store: ArchiveStore; segment?: number };
+
+/**
+ * Moves events older than a time to files, part by part. Each part is written and read back before its events leave the
+ * table, so an interrupted run is repeated and goes on.
+ */
+export async function* archiveEvents(
+  ctx: Context,
+  { before, store, segment = SEGMENT_EVENTS }: Archiving,
+): AsyncGenerator<Archive> {
+  for (;;) {
+    const plan = await ctx.db.call<Plan>('plan_archive', { before, size: segment }, ctx.actor);
+    if (plan.events <= 0) return;
+    yield await archivePart(ctx, plan, store);
+  }
+}
+
+async function archivePart(ctx: Context, plan: Plan, store: ArchiveStore): Promise<Archive> {
+  const name = `${String(ctx.actor.tenant_id ?? 'workspace')}-${plan.first_seq}-${plan.last_seq}`;
+  const file = `${name}.jsonl.gz`;
+  let last: WholeEvent | undefined;
+  const pages = (async function* () {
+    for await (const page of pagesBetween(ctx, plan)) {
+      last = page.events.at(-1) ?? last;
+      yield page;
+    }
+  })();
+  const bytes = await buffer(Readable.from(historyLines(pages, undefined)).pipe(createGzip()));
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const boundary = await ctx.db.call<{ streams: unknown[]; chains: unknown[] }>(
+    'snapshot_events',
+    { last_seq: plan.last_seq },
+    ctx.actor,
+  );
+  const snapshot = await buffer(
+    Readable.from(boundary.streams.map((row) => `${JSON.stringify(row)}\n`)).pipe(createGzip()),
+  );
+  const archive = { ...plan, location: store.location, file, sha256 };
+  await store.write(file, bytes);
+  await store.write(`${name}.snapshot.jsonl.gz`, snapshot);
+  const manifest = { format: 'cairn-archive', version: 1, ...archive, chains: boundary.chains };
+  await store.write(`${name}.json`, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
+
+  await readBack(store, archive);
+  await ctx.db.call('archive_events', { manifest: { ...archive, last_hash: last?.hash } }, ctx.actor);
+  return archive;
+}
+
+async function* pagesBetween(ctx: Context, { first_seq, last_seq }: Plan): AsyncGenerator<HistoryPage> {
+  for (let after = first_seq - 1; after < last_seq; ) {
+    const size = Math.min(PAGE_EVENTS, last_seq - after);
+    const page = await ctx.db.call<HistoryPage>('export_events', { after_seq: after, page_size: size }, ctx.actor);
+    const end = page.events.at(-1)?.seq;
+    if (end === undefined) throw new DomainError('internal', `Events after ${after} are missing.`);
+    yield page;
+    after = end;
+  }
+}
+
+/** What was written, as whoever reads it later will find it. */
+async function readBack(store: ArchiveStore, archive: Archive): Promise<void> {
+  let expected = archive.first_seq;
+  for await (const { event } of readArchive(store, archive)) {
+    if (event.seq !== expected) throw damaged(archive);
+    expected++;
+  }
+  if (expected !== archive.last_seq + 1) throw damaged(archive);
+}
+
+type ArchivedEvent = { event: WholeEvent; users: User[] };
+
+/** The events of one file, oldest first, each with the users who are named before it. Refuses a file that was changed. */
+async function* readArchive(store: ArchiveStore, archive: Archive): AsyncGenerator<ArchivedEvent> {
+  const bytes = await store.read(archive.file).catch((cause) => {
+    throw new DomainError(
+      'unavailable',
+      `Events ${archive.first_seq} to ${archive.last_seq} are archived, and their file cannot be read.`,
+      {
+        hint: `Put ${archive.file} back to ${archive.location}, then repeat the call; what is newer can be read without it.`,
+        retryable: false,
+        cause,
+      },
+    );
+  });
+  if (createHash('sha256').update(bytes).digest('hex') !== archive.sha256) throw damaged(archive);
+  let users: User[] = [];
+  for await (const line of readHistory(Readable.from([bytes]).pipe(createGunzip()))) {
+    if ('user' in line) users.push(line.user);
+    if (!('event' in line)) continue;
+    yield { event: line.event, users };
+    users = [];
+  }
+}
+
+function damaged({ file }: Archive): DomainError {
+  return new DomainError('unavailable', `The archive file ${file} is not as it was written.`, {
+    hint: 'Put a whole copy of it back; its hash is in the manifest beside it.',
+    retryable: false,
+  });
+}
+
+async function archivesOf(ctx: Context): Promise<Archives> {
+  return ctx.db.call('list_archives', {}, ctx.actor);
+}
+
+/** Archived events, oldest first, from the files in which they are. */
+export async function* archivedEvents(ctx: Context, { after, before }: Pick<Wanted, 'after' | 'before'>) {
+  const { archives } = await archivesOf(ctx);
+  for (const archive of archives) {
+    if (archive.last_seq <= after || archive.first_seq >= before) continue;
+    for await (const found of readArchive(storeAt(archive.location), archive)) {
+      if (found.event.seq > after && found.event.seq < before) yield found;
+    }
+  }
+}
+
+type Filters = { types?: string[] | undefined; kinds?: string[] | undefined };
+
+/** What a page needs: the first or the last ones that pass. */
+export async function findArchived(ctx: Context, wanted: Wanted, filters: Filters = {}): Promise<WholeEvent[]> {
+  const { archives } = await archivesOf(ctx);
+  const size = wanted.size ?? Number.POSITIVE_INFINITY;
+  const found: WholeEvent[] = [];
+  for (const archive of wanted.rising ? archives : archives.reverse()) {
+    if (archive.last_seq <= wanted.after || archive.first_seq >= wanted.before) continue;
+    const passing: WholeEvent[] = [];
+    for await (const { event } of readArchive(storeAt(archive.location), archive)) {
+      if (isWanted(event, wanted) && passes(event, filters)) passing.push(event);
+    }
+    found.push(...(wanted.rising ? passing : passing.reverse()));
+    if (found.length >= size) break;
+  }
+  return found.slice(0, size);
+}
+
+function isWanted(event: WholeEvent, { project_id, task_id, after, before, at }: Wanted): boolean {
+  return (
+    event.seq > after &&
+    event.seq < before &&
+    (project_id == null || event['project_id'] === project_id) &&
+    (task_id == null || event['task_id'] === task_id) &&
+    (at == null || Date.parse(String(event['created_at'])) <= Date.parse(at))
+  );
+}
+
+/** As SQL has it, which looks again. */
+function passes({ event_type, payload }: WholeEvent, { types, kinds }: Filters): boolean {
+  const category = `${event_type.split('.')[0]}.`;
+  return (
+    (types === undefined || types.includes(event_type) || types.includes(category)) &&
+    (kinds === undefined || kinds.includes(String(payload['kind'])))
+  );
+}
+
+type Checked = { events: number; difference?: Record<string, unknown> };
+
+/** Follows the chains, positions and versions through the files up to where the table goes on. */
+export async function verifyArchives(ctx: Context): Promise<Checked> {
+  const versions = new Map<string, number>();
+  let chains: Record<string, string> = {};
+  let position = 0;
+  let page: WholeEvent[] = [];
+  async function check(): Promise<Record<string, unknown> | undefined> {
+    const args = { events: page, chains };
+    const checked = await ctx.db.call<{ chains: Record<string, string>; difference?: Record<string, unknown> }>(
+      'check_events',
+      args,
+      ctx.actor,
+    );
+    [chains, page] = [checked.chains, []];
+    return checked.difference;
+  }
+  for await (const { event } of archivedEvents(ctx, { after: 0, before: Number.MAX_SAFE_INTEGER })) {
+    const version = (versions.get(event.stream) ?? 0) + 1;
+    const wrong = event.seq !== position + 1 ? 'seq' : event.version !== version ? 'version' : undefined;
+    if (wrong !== undefined) return { events: position, difference: { seq: event.seq, stream: event.stream, wrong } };
+    versions.set(event.stream, version);
+    position = event.seq;
+    page.push(event);
+    const difference = page.length < PAGE_EVENTS ? undefined : await check();
+    if (difference !== undefined) return { events: position, difference };
+  }
+  const difference = page.length === 0 ? undefined : await check();
+  return { events: position, ...(difference !== undefined && { difference }) };
+}

@@ -1,0 +1,251 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
+import type { Context } from '../src/context.ts';
+import { directoryStore } from '../src/events/archive-store.ts';
+import { archiveEvents, verifyArchives } from '../src/services/archive.ts';
+import { exportEvents, importEvents } from '../src/services/transfer.ts';
+import { cairn } from './support/cairn.ts';
+import { call } from './support/calls.ts';
+import { createTask, note, replay, verify } from './support/commands.ts';
+import { openLocalWorld } from './support/local-world.ts';
+import { startRaw } from './support/raw-agent.ts';
+import { hashTables } from './support/rows.ts';
+import { live } from './support/story.ts';
+import { test } from './support/world.ts';
+
+const DAY = 86_400;
+const BEFORE = new Date(Date.now() + 200 * DAY * 1_000).toISOString();
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cairn archive é-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+type Clock = { advance(by: { seconds: number }): Promise<void> };
+
+/** A year of work, then some of this year. */
+async function liveLong(ctx: Context, clock: Clock): Promise<void> {
+  await live(ctx);
+  await note(ctx, 'The last of the year.');
+  await clock.advance({ seconds: 400 * DAY });
+  await createTask(ctx, { title: 'Feed the pelican' });
+  await note(ctx, 'The first of this year.');
+}
+
+async function archive(ctx: Context, segment = 7): Promise<number> {
+  let events = 0;
+  for await (const part of archiveEvents(ctx, { before: BEFORE, store: directoryStore(folder), segment })) {
+    events += part.events;
+  }
+  return events;
+}
+
+async function count(sql: pg.Pool, tenant: string | undefined): Promise<number> {
+  const { rows } = await sql.query('select count(*)::int as n from public.events where tenant_id = $1', [tenant]);
+  return rows[0].n;
+}
+
+async function exported(ctx: Context): Promise<unknown[]> {
+  const events: unknown[] = [];
+  for await (const page of exportEvents(ctx, undefined)) events.push(...page.events);
+  return events;
+}
+
+/** Everything of the timeline, page by page, in one direction. */
+async function timeline(ctx: Context, input: object): Promise<unknown[]> {
+  const events: unknown[] = [];
+  let cursor: unknown;
+  do {
+    const page = await call(ctx, 'list_events', { ...input, cursor, page_size: 4 });
+    events.push(...(page['events'] as unknown[]));
+    cursor = page['next_cursor'];
+  } while (cursor !== undefined);
+  return events;
+}
+
+describe('events that were archived', () => {
+  test('leave the table, and are read as before', async ({ as, clock, sql, people }) => {
+    const ada = as('ada');
+    await liveLong(ada, clock);
+    const reads: [string, () => Promise<unknown>][] = [
+      ['timeline, newest first', () => timeline(ada, { project: 'web' })],
+      ['timeline, oldest first', () => timeline(ada, { project: '*', after_seq: 0 })],
+      ['timeline from the middle', () => timeline(ada, { project: 'web', after_seq: 5, include_data: true })],
+      ['timeline before a position', () => timeline(ada, { project: 'web', before_seq: 6 })],
+      ['timeline of a task', () => timeline(ada, { task: 'web-1' })],
+      ['notes', () => timeline(ada, { project: 'web', types: ['project.noted'], kinds: ['note'] })],
+      ['waiting from the start', () => call(ada, 'wait_for_events', { after_seq: 0 })],
+      ['state as of a position', () => call(ada, 'get_state', { project: 'web', seq: 6 })],
+      ['state as of a time', () => call(ada, 'get_state', { project: 'web', at: BEFORE })],
+      ['state now', () => call(ada, 'get_state', { project: 'web' })],
+      ['the latest checkpoint', () => call(ada, 'get_checkpoint', { project: 'web' })],
+      ['export', () => exported(ada)],
+    ];
+    const before = await Promise.all(reads.map(async ([what, read]) => [what, await read()]));
+
+    const moved = await archive(ada);
+
+    expect(moved).toBeGreaterThan(14);
+    expect(await count(sql, people.owner.tenant_id)).toBe(2);
+    for (const [at, [what, read]] of reads.entries()) expect([what, await read()]).toEqual(before[at]);
+    expect(await archive(ada)).toBe(0);
+  });
+
+  test('leave a chain that goes on and is verified, with the files and without', async ({ as, clock }) => {
+    const ada = as('ada');
+    await liveLong(ada, clock);
+    const moved = await archive(ada);
+    await note(ada, 'The chain goes on.');
+
+    expect(await verify(ada)).toMatchObject({ ok: true, events: 3, position: moved + 3 });
+    expect(await verifyArchives(ada)).toEqual({ events: moved });
+  });
+
+  test('are the start from which everything is made anew', async ({ as, clock, sql, people }) => {
+    const ada = as('ada');
+    await liveLong(ada, clock);
+    await archive(ada);
+    const task = await call(ada, 'claim_task', { task: 'web-4' });
+    await call(ada, 'complete_task', { task: 'web-4', lock_token: task.task.lock_token });
+    const live = async () =>
+      (await hashTables(sql, people.owner.tenant_id)).filter((row) => !/search/.test(JSON.stringify(row)));
+    const before = await live();
+
+    await replay(ada);
+
+    expect(await live()).toEqual(before);
+    expect(await verify(ada)).toMatchObject({ ok: true });
+  });
+
+  test('come along with an export, positions and hashes as they were', async ({ as, asStranger, clock }) => {
+    const ada = as('ada');
+    await liveLong(ada, clock);
+    await archive(ada);
+
+    for await (const page of exportEvents(ada, undefined)) {
+      if (page.events.length > 0) await importEvents(asStranger('eve'), page);
+    }
+
+    expect(await exported(asStranger('eve'))).toEqual(await exported(ada));
+    expect(await verify(asStranger('eve'))).toMatchObject({ ok: true });
+  });
+});
+
+describe('archiving', () => {
+  test('that is interrupted between any two steps loses nothing, and a repeat goes on', async ({ as, clock }) => {
+    const ada = as('ada');
+    await liveLong(ada, clock);
+    const before = await exported(ada);
+    for (const step of ['write 1', 'write 2', 'write 3', 'read 4', 'archive_events'] as const) {
+      await expect(archiveUntil(ada, step), step).rejects.toThrow();
+      expect(await exported(ada), step).toEqual(before);
+      expect(await verify(ada), step).toMatchObject({ ok: true });
+    }
+
+    await archive(ada);
+
+    expect(await exported(ada)).toEqual(before);
+    expect(await verify(ada)).toMatchObject({ ok: true });
+    expect(await verifyArchives(ada)).not.toHaveProperty('difference');
+  });
+
+  test('does not remove what was not read back as it was', async ({ as, clock, sql, people }) => {
+    const ada = as('ada');
+    await liveLong(ada, clock);
+    const kept = await count(sql, people.owner.tenant_id);
+    const store = directoryStore(folder);
+    const lossy = { ...store, write: (name: string, bytes: Buffer) => store.write(name, bytes.subarray(0, -9)) };
+
+    const attempt = archiveEvents(ada, { before: BEFORE, store: lossy }).next();
+
+    await expect(attempt).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await count(sql, people.owner.tenant_id)).toBe(kept);
+  });
+
+  test('is refused for events that are not those of the file', async ({ as, clock, people }) => {
+    await liveLong(as('ada'), clock);
+    const good = { first_seq: 1, last_seq: 3, events: 3, location: folder, file: 'x.jsonl.gz', sha256: '0'.repeat(64) };
+
+    for (const manifest of [
+      { ...good, last_hash: '\\x00' },
+      { ...good, first_seq: 2 },
+      { ...good, last_seq: 99 },
+    ]) {
+      const attempt = as('ada').db.call('archive_events', { manifest }, people.owner);
+      await expect(attempt).rejects.toMatchObject({ code: 'invalid_input' });
+    }
+  });
+});
+
+test('a file that was changed or is gone is found, and what is newer is read without it', async ({ as, clock }) => {
+  const ada = as('ada');
+  await liveLong(ada, clock);
+  await archive(ada, 100);
+  const name = (await readdir(folder)).find(
+    (file) => file.startsWith(String(ada.actor.tenant_id)) && /\d\.jsonl\.gz$/.test(file),
+  );
+  const path = join(folder, name ?? '');
+  const bytes = await readFile(path);
+  await writeFile(path, bytes.subarray(1));
+
+  await expect(verifyArchives(ada)).rejects.toMatchObject({ code: 'unavailable' });
+  await rm(path);
+  await expect(call(ada, 'list_events', { project: 'web' })).rejects.toMatchObject({ code: 'unavailable' });
+  expect(await call(ada, 'list_events', { project: 'web', page_size: 1 })).toMatchObject({ events: [{}] });
+  expect(await verify(ada)).toMatchObject({ ok: true });
+  await writeFile(path, bytes);
+  expect(await verifyArchives(ada)).not.toHaveProperty('difference');
+});
+
+/** As if the process were killed at that step: nothing after it happens. */
+async function archiveUntil(ctx: Context, step: string): Promise<void> {
+  const store = directoryStore(folder);
+  let writes = 0;
+  const killed = () => Promise.reject(new Error('killed'));
+  const broken = {
+    ...store,
+    write: (name: string, bytes: Buffer) => (step === `write ${++writes}` ? killed() : store.write(name, bytes)),
+    read: (name: string) => (step === 'read 4' ? killed() : store.read(name)),
+  };
+  const db: Context['db'] = {
+    ...ctx.db,
+    call: (fn, args, actor) => (fn === step ? killed() : ctx.db.call(fn, args, actor)),
+  };
+  for await (const _ of archiveEvents({ ...ctx, db }, { before: BEFORE, store: broken })) return;
+}
+
+test('cairn events archive moves them for every process of the machine, and is refused where there are others', async () => {
+  const world = await openLocalWorld();
+  const flags = ['--data-dir', world.dataDir];
+  const agent = await startRaw(flags);
+  await agent.call('create_project', { slug: 'web', name: 'Web' });
+  for (const at of [1, 2, 3]) await agent.call('record_event', { project: 'web', text: `Note ${at}.` });
+  const { data: before } = await agent.call('list_events', { project: 'web' });
+  const tomorrow = new Date(Date.now() + DAY * 1_000).toISOString().slice(0, 10);
+
+  const moved = await cairn([...flags, 'events', 'archive', '--before', tomorrow]);
+  const elsewhere = await cairn([
+    '--database-url',
+    'postgres://x@127.0.0.1:1/x',
+    'events',
+    'archive',
+    '--before',
+    tomorrow,
+  ]);
+
+  expect(moved).toMatchObject({ code: 0, stdout: expect.stringContaining('Archived 4 events.') });
+  expect(elsewhere).toMatchObject({ code: 1, stderr: expect.stringContaining('--one-machine') });
+  expect((await agent.call('list_events', { project: 'web' })).data).toEqual(before);
+  expect(await world.rows('select from public.events')).toHaveLength(0);
+  expect(await cairn([...flags, 'events', 'verify'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('Checked 4 events in the archive.'),
+  });
+  await agent.close();
+  await world.close();
+});
