@@ -182,6 +182,16 @@ function workingDirectory(): string | undefined {
   }
 }
 
+/** How clients reach a server before it listens. Raises invalid_input for a port that is not known yet. */
+export function publicUrlOf({ host, port, publicUrl }: Config): URL {
+  if (publicUrl === undefined && port === 0) {
+    throw new DomainError('invalid_input', 'With --auth the address must be known beforehand.', {
+      hint: 'Choose a --port, or say --public-url.',
+    });
+  }
+  return new URL(publicUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`);
+}
+
 /** The environment for a process of ours that follows its flags alone. */
 export function ownEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const ours = new Set(Object.values(VARIABLES));

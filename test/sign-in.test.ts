@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { hashPassword, verifyPassword } from '../src/auth/login/password.ts';
+import { networkOf } from '../src/auth/rates.ts';
 import { mintSecret } from '../src/auth/secrets.ts';
-import { networkOf } from '../src/web/rate.ts';
 import { Browser, ownerBrowser, PASSWORD, session, startWeb, type TestWeb } from './support/web.ts';
 
 let web: TestWeb;

@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { mayBeClient } from '../commands/audience.ts';
 import { VERSION } from '../version.ts';
+import { addAuthCommands } from './auth.ts';
 import { command, examples } from './command.ts';
 import { addCompletionCommands } from './completion.ts';
 import { addDatabaseCommands } from './database.ts';
@@ -51,6 +52,7 @@ export function createProgram(): Command {
   addTaskCommands(program);
   program.commandsGroup('Serve:');
   addServeCommand(program);
+  addAuthCommands(program);
   addLoginCommands(program);
   program.commandsGroup('Keep:');
   addTransferCommands(program);

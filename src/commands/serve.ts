@@ -1,22 +1,30 @@
 import { once } from 'node:events';
 import type { Access } from '../auth/access.ts';
-import type { Config } from '../config.ts';
+import { createCookies } from '../auth/cookies.ts';
+import { createLoginLink, hasPassword } from '../auth/login/owner.ts';
+import { createAuth } from '../auth/server.ts';
+import { authSettings } from '../auth/settings.ts';
+import { authStore } from '../auth/store.ts';
+import { type Config, isLoopback, publicUrlOf } from '../config.ts';
 import { SCOPES } from '../context.ts';
-import { DomainError } from '../errors.ts';
 import { type Local, openLocal } from '../local.ts';
-import { createLog } from '../log.ts';
+import { createLog, type Log } from '../log.ts';
 import { type HttpServer, refuseOpenDoor, serveHttp } from '../server/http.ts';
+import { createBrowser } from '../web/browser.ts';
+import { createWebRoutes } from '../web/routes.ts';
+import { type Web, waysIn } from '../web/web.ts';
 import { paint, say } from './paint.ts';
 
 /** `cairn serve`: MCP over HTTP until the process is told to stop. */
 export async function runServe(config: Config): Promise<void> {
   refuseOpenDoor(config);
-  if (config.auth) throw new DomainError('unavailable', 'This version has no authorization yet.', { retryable: false });
   const log = createLog(config.logLevel);
   const local = await openLocal(config, log, { connectionsMax: CONNECTIONS_MAX });
   try {
-    const server = await serveHttp({ config, log, db: local.db, access: ownerAlone(local) });
+    const access = config.auth ? authorized(config, local, log) : ownerAlone(local);
+    const server = await serveHttp({ config, log, db: local.db, access });
     greet(server);
+    if (config.auth) await inviteOwner(config, local, server.publicUrl);
     await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
     log.info('stopping');
     await server.close();
@@ -36,6 +44,29 @@ function ownerAlone({ actor }: Local): Access {
     challenge: (needed) => new Response(`Needs ${needed.join(' ')}.\n`, { status: 403 }),
     routes: [],
   };
+}
+
+/** Who calls proves for whom, with a token of our own authorization server. */
+function authorized(config: Config, { db, actor }: Local, log: Log): Access {
+  const publicUrl = publicUrlOf(config);
+  const store = authStore(db);
+  const cookies = createCookies(publicUrl);
+  const web: Web = { db, store, log, publicUrl, cookies, owner: actor, ...waysIn(config) };
+  const access = createAuth({ store, log, settings: authSettings(publicUrl), browser: createBrowser(web) });
+  return { ...access, routes: [...access.routes, createWebRoutes(web)] };
+}
+
+/** At the first run nobody can sign in: whoever sees this terminal chooses the password. Elsewhere the logs are not private. */
+async function inviteOwner(config: Config, { db, actor }: Local, publicUrl: URL): Promise<void> {
+  const store = authStore(db);
+  const { supabase, oidc } = waysIn(config);
+  if (supabase !== undefined || oidc.length > 0 || (await hasPassword(store, actor))) return;
+  if (isLoopback(config.host) && isLoopback(publicUrl.hostname)) {
+    const { href } = await createLoginLink(store, actor, publicUrl);
+    say(`\n${paint('bold', 'First')}, choose the owner's password. This link works once, for 15 minutes:\n  ${href}`);
+  } else {
+    say(`\nNobody can sign in yet. Set the owner's password with: cairn auth owner set-password`);
+  }
 }
 
 function greet({ address, publicUrl }: HttpServer): void {

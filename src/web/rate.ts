@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net';
+import { networkOf } from '../auth/rates.ts';
 import type { From, Store } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
 
@@ -14,16 +14,4 @@ export async function takeAttempts(store: Store, from: From, account?: string): 
       hint: `Wait ${minutes === 1 ? 'a minute' : `${minutes} minutes`}, then try again.`,
     });
   }
-}
-
-/** Whoever has one IPv6 address has the 2^64 of its network. */
-export function networkOf(address: string): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
-  if (!isIPv6(plain)) return plain;
-  const [head = '', tail] = plain.split('%', 1)[0]?.split('::', 2) ?? [];
-  const groups = head === '' ? [] : head.split(':');
-  const rest = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? [] : Array.from({ length: 8 - groups.length - rest.length }, () => '0');
-  const network = [...groups, ...zeros, ...rest].slice(0, 4);
-  return `${network.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`;
 }

@@ -58,10 +58,10 @@ function placeOf(pathname: string): Place | undefined {
 
 async function answer(web: Web, place: Place, { request, peer }: { request: Request; peer: Peer }): Promise<Response> {
   try {
-    const visit = await visitOf(web, request, peer);
+    const visit = await visitOf(web, request, { ip: peer.address });
     const response = await respond(web, place, visit);
     // Each answer renews the cookie that forms are checked with.
-    response.headers.append('set-cookie', web.cookies.write('txn', visit.txn));
+    response.headers.append('set-cookie', visit.cookie);
     return response;
   } catch (error) {
     return problem(web, error);

@@ -79,7 +79,8 @@ legend { margin: 0 0 .35rem; padding: 0; font-weight: 600; }
 .list .what { flex: 1 1 18rem; min-width: 0; }
 .list > li:last-child { padding-bottom: 0; }
 .list form { flex: none; }
-.actions { display: flex; flex-wrap: wrap; gap: .5rem; }
+.actions { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; }
+.actions select { width: auto; margin: 0 !important; }
 strong.code { font-weight: 700; }
 .tag { font-weight: 400; display: inline-block; padding: 0 .5rem; border: 1px solid var(--line); border-radius: 1rem; font-size: .8125rem; line-height: 1.5rem; color: var(--soft); white-space: nowrap; }
 .tag.warn { border-color: var(--warn-line); background: var(--warn-wash); color: var(--warn); }

@@ -1,28 +1,22 @@
-import type { Peer } from '../auth/access.ts';
+import type { Visit as BrowserVisit } from '../auth/pages.ts';
 import { derive, hashSecret, sameHash } from '../auth/secrets.ts';
 import type { From, Person, Session } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
 import type { Web } from './web.ts';
 
 /** A request of a browser, and what its cookies prove. */
-export type Visit = {
+export type Visit = BrowserVisit & {
   request: Request;
   url: URL;
   from: From;
-  /** Tells this browser from all others. */
-  txn: string;
-  /** Proves that a form came from a page that we showed to this browser, in this session. */
-  csrf: string;
   /** The cookie of the session. */
   sid: string | undefined;
-  session: Session | undefined;
 };
 
 /** A visit with somebody signed in. */
 export type SignedIn = Visit & { session: Session };
 
-export async function visitOf({ store, cookies }: Web, request: Request, { address }: Peer): Promise<Visit> {
-  const from = { ip: address };
+export async function visitOf({ store, cookies }: Web, request: Request, from: From): Promise<Visit> {
   const txn = cookies.browser(request);
   const sid = cookies.read(request, 'session');
   const found = sid === undefined ? undefined : await store.getSession(hashSecret(sid), from);
@@ -31,6 +25,7 @@ export async function visitOf({ store, cookies }: Web, request: Request, { addre
     url: new URL(request.url),
     from,
     txn,
+    cookie: cookies.write('txn', txn),
     csrf: derive(txn, `csrf ${sid ?? ''}`),
     sid,
     session: found?.user_id === undefined ? undefined : (found as Session),

@@ -1,6 +1,6 @@
 import type { AuthError } from '@supabase/supabase-js';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
-import { type Project, projectClient } from '../../db/supabase/client.ts';
+import { authClient, type Project } from '../../db/supabase/client.ts';
 import { DomainError } from '../../errors.ts';
 import type { Identity } from '../store.ts';
 
@@ -15,14 +15,14 @@ export function createSupabaseLogin(project: Project) {
   return {
     /** Has a code sent. An address without an account gets none, and the answer does not tell. */
     async sendCode(email: string): Promise<void> {
-      const { auth } = projectClient(project);
+      const auth = authClient(project);
       const { error } = await auth.signInWithOtp({ email, options: { shouldCreateUser: false } });
       refuseUnavailable(error);
     },
 
     /** Who typed the code of the e-mail, or null. The session at Supabase ends at once: who it is, is all that is kept. */
     async verifyCode(email: string, code: string): Promise<Identity | null> {
-      const { auth } = projectClient(project);
+      const auth = authClient(project);
       const { data, error } = await auth.verifyOtp({ email, token: code, type: 'email' });
       refuseUnavailable(error);
       if (error !== null || data.session === null) return null;

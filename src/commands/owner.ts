@@ -1,0 +1,43 @@
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import { createLoginLink, setPassword } from '../auth/login/owner.ts';
+import { authStore } from '../auth/store.ts';
+import { type Config, publicUrlOf } from '../config.ts';
+import { DomainError } from '../errors.ts';
+import { say } from './paint.ts';
+import { asPerson } from './person.ts';
+
+/** `cairn auth owner set-password`. */
+export async function runSetPassword(config: Config): Promise<void> {
+  const password = await typed('New password: ');
+  if (process.stdin.isTTY && (await typed('The same again: ')) !== password) {
+    throw new DomainError('invalid_input', 'The two passwords differ.', { hint: 'Run the command again.' });
+  }
+  await asPerson(config, ({ db, actor }) => setPassword(authStore(db), actor, password));
+  say('The password is set. Every browser was signed out.');
+}
+
+/** `cairn auth owner login-link`. */
+export async function runLoginLink(config: Config): Promise<void> {
+  const publicUrl = publicUrlOf(config);
+  const link = await asPerson(config, ({ db, actor }) => createLoginLink(authStore(db), actor, publicUrl));
+  say(link.href);
+}
+
+/** A line that nobody reads over a shoulder; from a pipe, its first line. */
+async function typed(question: string): Promise<string> {
+  const { stdin, stderr } = process;
+  if (stdin.isTTY) stderr.write(question);
+  // With a terminal the interface echoes what is typed: into nothing.
+  const output = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: stdin, output, terminal: stdin.isTTY });
+  try {
+    return await new Promise((resolve, reject) => {
+      lines.once('line', resolve).once('SIGINT', () => reject(new Error('Nothing was changed.')));
+      lines.once('close', () => resolve(''));
+    });
+  } finally {
+    lines.close();
+    if (stdin.isTTY) stderr.write('\n');
+  }
+}

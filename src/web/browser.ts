@@ -1,0 +1,14 @@
+import type { Browser } from '../auth/pages.ts';
+import { consentPage } from './pages/consent.ts';
+import { messagePage } from './pages/message.ts';
+import { visitOf } from './visit.ts';
+import type { Web } from './web.ts';
+
+/** What the authorization server asks of the pages. */
+export function createBrowser(web: Web): Browser {
+  return {
+    visit: (request, from) => visitOf(web, request, from),
+    consent: consentPage,
+    problem: ({ status, title, message, hint }) => messagePage({ title, text: `${message} ${hint}`, status }),
+  };
+}
