@@ -7,7 +7,7 @@ import { type Resumption, resumeProject, saveCheckpoint } from '../services/chec
 import { brief, changesOf } from './hook-text.ts';
 import { lastWords, readInput } from './transcript.ts';
 
-// From the start of the process. It takes a fifth of a second; where the machine or the database keeps it longer than
+// From the start of the process. It takes a quarter of a second; where the machine or the database keeps it longer than
 // an agent may be kept waiting, it stops wherever it is.
 const ANSWER_MS_MAX = 2_000;
 // A client stops after each answer: so often is it worth a checkpoint.
