@@ -116,6 +116,14 @@ describe('cairn import', () => {
     expect((await cairn([...flags, 'import', file])).stdout).toMatch(/^Imported 0 events; \d+ were there already/);
   });
 
+  test('takes a checklist from standard input', async () => {
+    const { stdout } = await cairn([...flags, 'import', '-', '--project', 'typed'], {
+      input: '- [ ] One\n- [ ] Two\n',
+    });
+
+    expect(stdout).toContain('Created 2');
+  });
+
   test('reads what cairn export writes', async () => {
     const { stdout: checklist } = await cairn([...flags, 'export', '--project', 'moved']);
     await writeFile(join(home, 'moved.md'), checklist);
@@ -170,6 +178,14 @@ describe('cairn events', () => {
     expect(verified).toMatchObject({ code: 1, stdout: expect.stringContaining('"Tampered"') });
     expect(await cairn([...flags, 'events', 'verify'])).toMatchObject({ code: 0 });
   });
+});
+
+test('a word that is no command is said to be none', async () => {
+  const { code, stdout, stderr } = await cairn([...flags, 'shw']);
+
+  expect(code).toBe(2);
+  expect(stdout).toBe('');
+  expect(stderr).toBe('error: There is no command shw. cairn --help lists those there are.\n');
 });
 
 describe('a failure is two sentences and no stack', () => {

@@ -33,12 +33,16 @@ export function createProgram(): Command {
     .option('--read-only', 'offer only tools that change nothing (CAIRN_READ_ONLY)')
     .option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent (CAIRN_LOG_LEVEL)');
 
-  program.action(
-    command(async (config) => {
-      if (mayBeClient() && (await (await import('../commands/stdio.ts')).runStdio(config))) return;
-      await (await import('../commands/welcome.ts')).runWelcome(config);
-    }),
-  );
+  const serve = command(async (config) => {
+    if (mayBeClient() && (await (await import('../commands/stdio.ts')).runStdio(config))) return;
+    await (await import('../commands/welcome.ts')).runWelcome(config);
+  });
+  program.allowExcessArguments().action(function (this: Command) {
+    // With an action of its own the program takes a word that is no command for an argument.
+    const [word] = this.args;
+    if (word !== undefined) this.error(`error: There is no command ${word}. cairn --help lists those there are.`);
+    return serve.call(this);
+  });
   program.commandsGroup('Set up:');
   addSetupCommands(program);
   addCompletionCommands(program);

@@ -1,6 +1,5 @@
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { buffer } from 'node:stream/consumers';
 import { DomainError } from '../errors.ts';
 import type { SourceFile } from '../formats/foreign-task.ts';
 import type { FormatName } from '../formats/formats.ts';
@@ -20,7 +19,7 @@ const BACKLOG_FOLDERS = ['tasks', 'completed'];
 
 /** What a path names: a file, or a folder in which a tool keeps its tasks. */
 export async function readSource(path: string): Promise<{ files: SourceFile[]; format?: FormatName }> {
-  if (path === '-') return { files: [{ path: 'standard input', text: (await buffer(process.stdin)).toString() }] };
+  if (path === '-') return { files: [await readInput()] };
   const about = await statOf(path);
   if (!about.isDirectory()) return { files: [await readOne(path, path)] };
   const found: { format: FormatName; path: string }[] = [];
@@ -88,14 +87,33 @@ async function statOf(path: string) {
 
 async function readOne(path: string, shown: string): Promise<SourceFile> {
   const { size } = await statOf(path);
-  if (size > FILE_BYTES_MAX) {
-    throw new DomainError('payload_too_large', `${shown} is larger than ${FILE_BYTES_MAX / 1_048_576} MB.`, {
-      hint: 'Import it in parts.',
-    });
-  }
+  if (size > FILE_BYTES_MAX) throw tooLarge(shown);
   return { path: shown, text: (await readFile(path, 'utf8')).replace(/^\uFEFF/, '') };
 }
 
 function unusable(message: string, hint: string): DomainError {
   return new DomainError('invalid_input', message, { hint });
+}
+
+async function readInput(): Promise<SourceFile> {
+  const path = 'standard input';
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of process.stdin as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > FILE_BYTES_MAX) throw tooLarge(path);
+    parts.push(part);
+  }
+  return {
+    path,
+    text: Buffer.concat(parts)
+      .toString()
+      .replace(/^\uFEFF/, ''),
+  };
+}
+
+function tooLarge(shown: string): DomainError {
+  return new DomainError('payload_too_large', `${shown} is larger than ${FILE_BYTES_MAX / 1_048_576} MB.`, {
+    hint: 'Import it in parts.',
+  });
 }
