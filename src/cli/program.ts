@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { mayBeClient } from '../commands/audience.ts';
 import { VERSION } from '../version.ts';
 import { addAuthCommands } from './auth.ts';
+import { addAccessCommands } from './access.ts';
 import { command, examples } from './command.ts';
 import { addCompletionCommands } from './completion.ts';
 import { addDatabaseCommands } from './database.ts';
@@ -57,6 +58,7 @@ export function createProgram(): Command {
   program.commandsGroup('Serve:');
   addServeCommand(program);
   addAuthCommands(program);
+  addAccessCommands(program);
   addLoginCommands(program);
   program.commandsGroup('Keep:');
   addTransferCommands(program);

@@ -1,0 +1,164 @@
+import * as z from 'zod';
+import type { Context } from '../context.ts';
+
+const Id = z.uuid().max(36);
+const ClientId = z.string().min(1).max(500).describe('The client_id that list_connections shows.');
+const Before = Id.optional().describe('next_before of the page before.');
+
+export const ROLES = ['owner', 'admin', 'member', 'viewer'] as const;
+const Role = z.enum(ROLES);
+
+export const ListConnections = z.strictObject({
+  all: z.boolean().default(false).describe("Everybody's, not only one's own; for admins."),
+  user_id: Id.optional().describe('Only those of this member.'),
+  client_id: ClientId.optional(),
+  ended: z.boolean().default(false).describe('Also those that were revoked or are over.'),
+  before: Before,
+});
+
+const Connection = z.object({
+  id: z.string(),
+  kind: z.enum(['oauth', 'pat']),
+  user_id: z.string(),
+  user: z.string(),
+  client_id: z.string(),
+  client: z.string(),
+  client_kind: z.string(),
+  redirect_host: z.string().optional(),
+  scope: z.string(),
+  created_at: z.string(),
+  created_ip: z.string().optional(),
+  last_used_at: z.string().optional(),
+  last_used_ip: z.string().optional(),
+  expires_at: z.string(),
+  revoked_at: z.string().optional(),
+  revoked_reason: z.string().optional(),
+});
+export type Connection = z.infer<typeof Connection>;
+
+export const ConnectionPage = z.object({ connections: z.array(Connection), next_before: z.string().optional() });
+
+/** Who has access, through which client, since when, last used from where: grants and personal access tokens. */
+export async function listConnections(
+  { db, actor }: Context,
+  { before, ...chosen }: z.infer<typeof ListConnections>,
+): Promise<z.infer<typeof ConnectionPage>> {
+  return db.call('list_connections', { chosen, before }, actor);
+}
+
+export const RevokeAccess = z.strictObject({
+  id: Id.optional().describe('One connection.'),
+  user_id: Id.optional().describe('All of a member.'),
+  client_id: ClientId.optional(),
+  everything: z.boolean().default(false).describe('Every connection of the workspace.'),
+  reason: z.string().max(200).optional().describe('Stays on the record.'),
+});
+
+export const Revoked = z.object({ grants: z.int(), tokens: z.int(), pats: z.int() });
+
+/** Ends access: refused at the very next request, wherever it arrives. */
+export async function revokeAccess(
+  { db, actor }: Context,
+  { reason, ...chosen }: z.infer<typeof RevokeAccess>,
+): Promise<z.infer<typeof Revoked>> {
+  return db.call('revoke_access', { chosen, reason }, actor);
+}
+
+export const ListClients = z.strictObject({});
+
+const ClientSummary = z.object({
+  client_id: z.string(),
+  kind: z.string().optional(),
+  client_name: z.string().optional(),
+  redirect_hosts: z.array(z.string()).optional(),
+  grants: z.int(),
+  users: z.int(),
+  last_used_at: z.string().optional(),
+  blocked_at: z.string().optional(),
+});
+export type ClientSummary = z.infer<typeof ClientSummary>;
+
+export const ClientList = z.object({ clients: z.array(ClientSummary) });
+
+export async function listClients({ db, actor }: Context): Promise<z.infer<typeof ClientList>> {
+  return db.call('list_clients', {}, actor);
+}
+
+export const BlockClient = z.strictObject({
+  client_id: ClientId,
+  blocked: z.boolean().default(true).describe('false admits it again.'),
+});
+
+export const BlockedClient = z.object({ blocked: z.boolean(), revoked: Revoked.partial() });
+
+/** Blocking a client ends its grants in the workspace; nobody can consent to it there again. */
+export async function blockClient(
+  { db, actor }: Context,
+  { client_id, blocked }: z.infer<typeof BlockClient>,
+): Promise<z.infer<typeof BlockedClient>> {
+  return db.call('block_client', { client_id, blocked: String(blocked) }, actor);
+}
+
+export const ListMembers = z.strictObject({});
+
+const Member = z.object({
+  user_id: z.string(),
+  name: z.string(),
+  email: z.string().optional(),
+  role: Role,
+  since: z.string(),
+  connections: z.int(),
+});
+const Invitation = z.object({ id: z.string(), email: z.string().optional(), role: Role, expires_at: z.string() });
+
+export const MemberList = z.object({ members: z.array(Member), invitations: z.array(Invitation) });
+export type MemberList = z.infer<typeof MemberList>;
+
+export async function listMembers({ db, actor }: Context): Promise<MemberList> {
+  return db.call('list_members', {}, actor);
+}
+
+export const SetMember = z.strictObject({
+  user_id: Id,
+  role: Role.optional().describe('The new role. Without one the member is removed and loses access at once.'),
+});
+
+export const ChangedMember = z.object({ role: Role.optional(), revoked: Revoked.optional() });
+
+export async function setMember(
+  { db, actor }: Context,
+  { user_id, role }: z.infer<typeof SetMember>,
+): Promise<z.infer<typeof ChangedMember>> {
+  return db.call('set_member', { user_id, role }, actor);
+}
+
+export const ListAuthEvents = z.strictObject({
+  since: z.iso.datetime({ offset: true }).max(40).optional().describe('Only from this time on.'),
+  type: z.string().max(60).optional().describe('Like grant.revoked, or its first word: grant.'),
+  user_id: Id.optional(),
+  client_id: ClientId.optional(),
+  before: Before,
+});
+
+const AuthEvent = z.object({
+  id: z.string(),
+  at: z.string(),
+  type: z.string(),
+  user_id: z.string().optional(),
+  user: z.string().optional(),
+  client_id: z.string().optional(),
+  subject_id: z.string().optional(),
+  ip: z.string().optional(),
+  data: z.record(z.string(), z.unknown()).optional(),
+});
+export type AuthEvent = z.infer<typeof AuthEvent>;
+
+export const AuthEventPage = z.object({ events: z.array(AuthEvent), next_before: z.string().optional() });
+
+/** The audit trail of access, newest first. `unowned` shows what belongs to no workspace, for the operator. */
+export async function listAuthEvents(
+  { db, actor }: Context,
+  { before, ...chosen }: z.infer<typeof ListAuthEvents> & { unowned?: boolean },
+): Promise<z.infer<typeof AuthEventPage>> {
+  return db.call('list_auth_events', { chosen, before }, actor);
+}

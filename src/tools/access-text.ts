@@ -1,0 +1,51 @@
+import type { AuthEvent, ClientSummary, Connection, MemberList } from '../services/access.ts';
+import { quote, time } from './render.ts';
+
+/** One connection on one line; names are what programs and people gave themselves. */
+export function connectionLine(connection: Connection): string {
+  const {
+    id,
+    kind,
+    client,
+    client_kind,
+    redirect_host,
+    user,
+    scope,
+    last_used_at,
+    last_used_ip,
+    revoked_at,
+    expires_at,
+  } = connection;
+  return [
+    `${id} ${kind === 'pat' ? 'token' : client_kind} ${quote(client, 100)} of ${quote(user, 100)}`,
+    redirect_host === undefined ? '' : `at ${redirect_host}`,
+    `may ${scope}`,
+    last_used_at === undefined
+      ? 'never used'
+      : `last used ${time(last_used_at)}${last_used_ip ? ` from ${last_used_ip}` : ''}`,
+    revoked_at === undefined ? `until ${time(expires_at)}` : `revoked ${time(revoked_at)}`,
+  ]
+    .filter((part) => part !== '')
+    .join(', ');
+}
+
+export function clientLine({ client_id, kind, client_name, grants, users, blocked_at }: ClientSummary): string {
+  const name = client_name === undefined ? '' : ` ${quote(client_name, 100)}`;
+  return `${client_id} ${kind ?? 'gone'}${name}: ${grants} grants of ${users} users${blocked_at === undefined ? '' : ', blocked'}`;
+}
+
+export function memberLine({ user_id, name, email, role, connections }: MemberList['members'][number]): string {
+  return `${user_id} ${quote(name, 100)}${email === undefined ? '' : ` ${quote(email)}`} ${role}, ${connections} connections`;
+}
+
+export function authEventLine({ at, type, user, client_id, ip, data }: AuthEvent): string {
+  const parts = [
+    time(at),
+    type,
+    user && quote(user, 100),
+    client_id,
+    ip && `from ${ip}`,
+    data && quote(JSON.stringify(data)),
+  ];
+  return parts.filter((part) => part !== undefined && part !== '').join(' ');
+}
