@@ -10,7 +10,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
 // Past this a call would need a person.
-const ANSWER_MS_MAX = 60_000;
+const ANSWER_MS_MAX = 120_000;
 const RETRY_PAUSE_MS = 20;
 
 /** @typedef {{ marker: string, tool: string, count: number, acknowledged: boolean, held?: { ref: string, lock_token: number } }} Entry What a command says in the log, how many events say it, and whether the agent was told. */
