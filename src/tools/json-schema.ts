@@ -16,8 +16,21 @@ export function jsonSchemas(tool: Tool): { input: JsonSchema; output: JsonSchema
 }
 
 function jsonSchema(schema: z.ZodObject, io: 'input' | 'output'): JsonSchema {
-  const { $schema: _, ...converted } = z.toJSONSchema(schema, { io, override: ({ jsonSchema: node }) => slim(node) });
+  const { $schema: _, ...converted } = z.toJSONSchema(schema, {
+    io,
+    override({ jsonSchema: node, path }) {
+      slim(node);
+      if (io === 'output' && path.length > 0) close(node);
+    },
+  });
   return { ...converted, type: 'object' };
+}
+
+/** A result's own fields are told with their types; what is within them shows itself, and would triple the list of tools. */
+function close(node: z.core.JSONSchema.BaseSchema): void {
+  delete node.properties;
+  delete node.required;
+  delete node.additionalProperties;
 }
 
 /** Leaves out what says nothing: every token of it is read by a model, again and again. */
