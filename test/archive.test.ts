@@ -7,11 +7,8 @@ import type { Context } from '../src/context.ts';
 import { directoryStore } from '../src/events/archive-store.ts';
 import { archiveEvents, verifyArchives } from '../src/services/archive.ts';
 import { exportEvents, importEvents } from '../src/services/transfer.ts';
-import { cairn } from './support/cairn.ts';
 import { call } from './support/calls.ts';
 import { createTask, note, replay, verify } from './support/commands.ts';
-import { openLocalWorld } from './support/local-world.ts';
-import { startRaw } from './support/raw-agent.ts';
 import { hashTables } from './support/rows.ts';
 import { live } from './support/story.ts';
 import { test } from './support/world.ts';
@@ -167,6 +164,18 @@ describe('archiving', () => {
     expect(await count(sql, people.owner.tenant_id)).toBe(kept);
   });
 
+  test('by many at once moves each event once, and leaves the files that the log names', async ({ as, clock }) => {
+    const ada = as('ada');
+    await liveLong(ada, clock);
+    const before = await exported(ada);
+
+    await Promise.allSettled(Array.from({ length: 6 }, () => archive(ada)));
+    await archive(ada);
+
+    expect(await exported(ada)).toEqual(before);
+    expect(await verifyArchives(ada)).not.toHaveProperty('difference');
+  });
+
   test('is refused for events that are not those of the file', async ({ as, clock, people }) => {
     await liveLong(as('ada'), clock);
     const good = { first_seq: 1, last_seq: 3, events: 3, location: folder, file: 'x.jsonl.gz', sha256: '0'.repeat(64) };
@@ -187,7 +196,7 @@ test('a file that was changed or is gone is found, and what is newer is read wit
   await liveLong(ada, clock);
   await archive(ada, 100);
   const name = (await readdir(folder)).find(
-    (file) => file.startsWith(String(ada.actor.tenant_id)) && /\d\.jsonl\.gz$/.test(file),
+    (file) => file.startsWith(String(ada.actor.tenant_id)) && /-[0-9a-f]{12}\.jsonl\.gz$/.test(file),
   );
   const path = join(folder, name ?? '');
   const bytes = await readFile(path);
@@ -218,34 +227,3 @@ async function archiveUntil(ctx: Context, step: string): Promise<void> {
   };
   for await (const _ of archiveEvents({ ...ctx, db }, { before: BEFORE, store: broken })) return;
 }
-
-test('cairn events archive moves them for every process of the machine, and is refused where there are others', async () => {
-  const world = await openLocalWorld();
-  const flags = ['--data-dir', world.dataDir];
-  const agent = await startRaw(flags);
-  await agent.call('create_project', { slug: 'web', name: 'Web' });
-  for (const at of [1, 2, 3]) await agent.call('record_event', { project: 'web', text: `Note ${at}.` });
-  const { data: before } = await agent.call('list_events', { project: 'web' });
-  const tomorrow = new Date(Date.now() + DAY * 1_000).toISOString().slice(0, 10);
-
-  const moved = await cairn([...flags, 'events', 'archive', '--before', tomorrow]);
-  const elsewhere = await cairn([
-    '--database-url',
-    'postgres://x@127.0.0.1:1/x',
-    'events',
-    'archive',
-    '--before',
-    tomorrow,
-  ]);
-
-  expect(moved).toMatchObject({ code: 0, stdout: expect.stringContaining('Archived 4 events.') });
-  expect(elsewhere).toMatchObject({ code: 1, stderr: expect.stringContaining('--one-machine') });
-  expect((await agent.call('list_events', { project: 'web' })).data).toEqual(before);
-  expect(await world.rows('select from public.events')).toHaveLength(0);
-  expect(await cairn([...flags, 'events', 'verify'])).toMatchObject({
-    code: 0,
-    stdout: expect.stringContaining('Checked 4 events in the archive.'),
-  });
-  await agent.close();
-  await world.close();
-});

@@ -10,6 +10,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ensureServer, stopServer } from '../src/db/embedded.ts';
 import { createLog } from '../src/log.ts';
+import { cairn as run } from './support/cairn.ts';
 import { query } from './support/embedded.ts';
 import { type LocalWorld, openLocalWorld } from './support/local-world.ts';
 import { type RawAgent, startRaw } from './support/raw-agent.ts';
@@ -34,8 +35,15 @@ beforeAll(async () => {
   await agent.call('create_project', { slug: 'web', name: 'Web' });
   await agent.call('create_tasks', { tasks: [{ title: 'First', description: ODD }, { title: 'Second' }] });
   for (let at = 0; at < NOTES; at += 1) await agent.call('record_event', { text: `${ODD} ${at}` });
+  const [first] = await world.rows<{ at: Date }>(
+    `select min(created_at) as at from public.events where event_type = 'project.noted'`,
+  );
+  await run(['--data-dir', world.dataDir, 'events', 'archive', '--before', first?.at.toISOString() ?? '']);
   // While an agent uses it.
-  expect(await cairn('backup', whole, world)).toMatchObject({ code: 0 });
+  expect(await cairn('backup', whole, world)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('Not in it: 3 archived events'),
+  });
 });
 afterAll(async () => {
   await agent.close();
@@ -84,15 +92,18 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 describe('a backup', () => {
-  test('is restored into an empty directory, row by row, and verified', async () => {
+  test('is restored into an empty directory, row by row, and verified, and reads the archive on', async () => {
     const dataDir = join(directory, 'empty');
 
     const restored = await cairn('restore', whole, { dataDir });
 
-    expect(restored).toMatchObject({ code: 0, stdout: expect.stringContaining(`Verified ${NOTES + 3} events`) });
+    expect(restored).toMatchObject({ code: 0, stdout: expect.stringContaining(`Verified ${NOTES} events`) });
     expect(await contentOf(dataDir)).toEqual(await contentOf(world.dataDir));
     const next = await startRaw(['--data-dir', dataDir, '--project', 'web']);
     expect(await next.call('record_event', { text: 'On we go.' })).toMatchObject({ data: { seq: NOTES + 4 } });
+    expect(await next.call('list_events', { after_seq: 0 })).toMatchObject({
+      data: { events: expect.arrayContaining([expect.objectContaining({ seq: 1 })]) },
+    });
     await next.close();
     expect(await readdir(dataDir)).not.toContainEqual(expect.stringContaining('restore-'));
   });

@@ -32,7 +32,7 @@ export function addEventsCommands(program: Command): void {
     .command('archive')
     .description('move old events to compressed files; they stay readable')
     .requiredOption('--before <date>', 'those that are older, like 2026-01-31')
-    .option('--to <directory>', 'where to; otherwise into the data directory')
+    .option('--to <place>', 'a directory, or supabase:BUCKET; otherwise into the data directory')
     .option('--one-machine', 'for a database of your own: no other machine serves it')
     .addHelpText('after', examples('cairn events archive --before 2026-01-31'))
     .action(

@@ -1,8 +1,9 @@
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import type { Config } from '../config.ts';
+import type { Database } from '../db/database.ts';
 import { DomainError } from '../errors.ts';
-import { directoryStore } from '../events/archive-store.ts';
+import { type ArchiveStore, directoryStore, isBucket, storeAt } from '../events/archive-store.ts';
 import { archiveEvents } from '../services/archive.ts';
 import { say } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
@@ -14,23 +15,15 @@ const Given = z.object({
 export type ArchiveOptions = { before: string; to?: string; oneMachine?: true };
 
 /** `cairn events archive --before DATE`: moves what is older to files. Repeated after an interruption it goes on. */
-export async function runArchive(config: Config, { to, oneMachine, ...given }: ArchiveOptions): Promise<void> {
-  const { before } = parseGiven(Given, given);
-  const embedded = config.databaseUrl === undefined && config.supabaseUrl === undefined;
-  if (!embedded && !oneMachine) {
-    throw new DomainError('forbidden', 'Other machines that serve this database could not read the files.', {
-      hint: 'Where one machine alone serves it, say so with --one-machine. Otherwise leave the events in the database.',
-    });
-  }
-  if (!embedded && to === undefined) {
-    throw new DomainError('invalid_input', 'There is no directory to archive to.', { hint: 'Name one with --to.' });
-  }
-  const store = directoryStore(resolve(to ?? join(config.dataDir, 'archive')));
+export async function runArchive(config: Config, options: ArchiveOptions): Promise<void> {
+  const { before } = parseGiven(Given, { before: options.before });
+  const openStore = storeFor(config, options);
   await asPerson(config, async (ctx) => {
+    const store = openStore(ctx.db);
     let events = 0;
     for await (const part of archiveEvents(ctx, { before, store })) {
       events += part.events;
-      say(`Archived events ${part.first_seq} to ${part.last_seq}: ${join(store.location, part.file)}`);
+      say(`Archived events ${part.first_seq} to ${part.last_seq}: ${part.file} in ${store.location}`);
     }
     say(
       events === 0
@@ -38,4 +31,27 @@ export async function runArchive(config: Config, { to, oneMachine, ...given }: A
         : `Archived ${events} events. Keep the files: they are part of the log.`,
     );
   });
+}
+
+/** A place that all who serve the database can read; refused before the database is opened. */
+function storeFor(config: Config, { to, oneMachine }: ArchiveOptions): (db: Database) => ArchiveStore {
+  if (to !== undefined && isBucket(to)) {
+    if (config.supabaseUrl !== undefined) return (db) => storeAt(to, db);
+    throw new DomainError('invalid_input', `${to} is a bucket of a Supabase project, and the database is none.`, {
+      hint: 'Set SUPABASE_URL and SUPABASE_SECRET_KEY, or name a directory with --to.',
+    });
+  }
+  const embedded = config.databaseUrl === undefined && config.supabaseUrl === undefined;
+  if (!embedded && !oneMachine) {
+    const bucket =
+      config.supabaseUrl === undefined ? '' : 'Name a private bucket of the project with --to supabase:BUCKET. ';
+    throw new DomainError('forbidden', 'Other machines that serve this database could not read the files.', {
+      hint: `${bucket}Where one machine alone serves it, say so with --one-machine. Otherwise leave the events in the database.`,
+    });
+  }
+  if (!embedded && to === undefined) {
+    throw new DomainError('invalid_input', 'There is no directory to archive to.', { hint: 'Name one with --to.' });
+  }
+  const store = directoryStore(resolve(to ?? join(config.dataDir, 'archive')));
+  return () => store;
 }

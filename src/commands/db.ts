@@ -54,11 +54,22 @@ export async function runDbBackup(config: Config, file: string): Promise<void> {
       const { size } = await stat(file);
       say(`Backed up ${done.rows} rows of ${done.tables} tables to ${file} (${size} bytes).`);
       say(`sha256 of what is in it: ${done.sha256}`);
+      await sayWhatIsApart(client);
     } finally {
       await client.end();
     }
   } finally {
     await open.close();
+  }
+}
+
+/** The database knows where archived events are, and has no copy of them. */
+async function sayWhatIsApart(client: pg.Client): Promise<void> {
+  const { rows } = await client.query(
+    'select location, sum(events)::int as events from app.archives group by location order by location',
+  );
+  for (const { location, events } of rows) {
+    say(`Not in it: ${events} archived events, in ${location}. Back up those files too, and keep them in that place.`);
   }
 }
 

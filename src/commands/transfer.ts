@@ -33,7 +33,9 @@ export async function runExport(config: Config, { project, out }: Target): Promi
     const pages = counted(exportEvents(ctx, project), done, progress);
     // Asked for first, so that an unknown project fails before anything is written.
     const first = await pages.next();
-    const lines = Readable.from(historyLines(resumed(first, pages), project), { objectMode: true });
+    const lines = Readable.from(historyLines(resumed(first, pages), project, new Date().toISOString()), {
+      objectMode: true,
+    });
     try {
       if (out === undefined) await print(lines);
       else await writeWhole([lines], out);

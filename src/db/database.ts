@@ -18,10 +18,19 @@ export type Listening = {
   stop(): void;
 };
 
+/** Files beside the database, which every process that serves it reaches. */
+export type Bucket = {
+  /** Never overwrites: what is there already is refused, unless it is the same. */
+  write(name: string, bytes: Buffer): Promise<void>;
+  read(name: string): Promise<Buffer>;
+};
+
 /** The database port: one SQL function, one round trip, whatever the engine. */
 export interface Database {
   call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T>;
   /** Hears of commits, of other processes too, where the engine can. A hint may come late, twice or never. */
   listen?(hint: (tenant: Hint) => void): Listening;
+  /** A bucket of that name, where the engine has some and the caller the key to them. */
+  bucket?(name: string): Bucket;
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError } from '../errors.ts';
 import type { Actor, Database } from './database.ts';
 import { FUNCTIONS, type FunctionName } from './functions.ts';
+import { supabaseBucket } from './supabase/bucket.ts';
 import { type Project, projectClient } from './supabase/client.ts';
 import { failureOf, type Refusal } from './supabase/failures.ts';
 import type { Session } from './supabase/session.ts';
@@ -51,6 +52,7 @@ export function supabaseDatabase({ project, session }: SupabaseOptions): Databas
         await sleep(Math.random() * BACKOFF_MS_MAX * number);
       }
     },
+    ...(session === undefined && { bucket: (name: string) => supabaseBucket(project, name) }),
     async close() {},
   };
 }

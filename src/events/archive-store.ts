@@ -1,17 +1,18 @@
-import { createReadStream } from 'node:fs';
+import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
-import type { Readable } from 'node:stream';
+import type { Bucket, Database } from '../db/database.ts';
 import { DomainError } from '../errors.ts';
 
 /** Where archived events are: files that are written once, whole, and read. */
-export type ArchiveStore = {
+export type ArchiveStore = Bucket & {
   /** What is kept with the log, so that whoever reads later finds it. */
   location: string;
-  write(name: string, bytes: Buffer): Promise<void>;
-  read(name: string): Promise<Buffer>;
-  stream(name: string): Readable;
 };
+
+// As `--to` has it, and the log.
+const BUCKET = /^supabase:(.*)$/;
+const BUCKET_NAME = /^[\w.-]{1,100}$/;
 
 /** A directory on this machine. */
 export function directoryStore(directory: string): ArchiveStore {
@@ -19,7 +20,7 @@ export function directoryStore(directory: string): ArchiveStore {
     location: directory,
     async write(name, bytes) {
       await mkdir(directory, { recursive: true, mode: 0o700 });
-      const part = join(directory, `${name}.part`);
+      const part = join(directory, `${name}.${randomUUID()}.part`);
       const file = await open(part, 'w', 0o600);
       try {
         await file.writeFile(bytes);
@@ -30,15 +31,36 @@ export function directoryStore(directory: string): ArchiveStore {
       await rename(part, join(directory, name));
     },
     read: (name) => readFile(join(directory, name)),
-    stream: (name) => createReadStream(join(directory, name)),
   };
 }
 
-/** The store that a log names. */
-export function storeAt(location: string): ArchiveStore {
+/** Whether a place is a bucket of the project, and no directory. */
+export function isBucket(location: string): boolean {
+  return BUCKET.test(location);
+}
+
+/** The store that a log names: an absolute path, or `supabase:BUCKET`. Raises invalid_input, unavailable. */
+export function storeAt(location: string, db: Database): ArchiveStore {
+  const name = BUCKET.exec(location)?.[1];
+  if (name !== undefined) return bucketStore(location, name, db);
   if (isAbsolute(location)) return directoryStore(location);
   throw new DomainError('unavailable', 'Archived events are kept where this cairn cannot read.', {
     hint: 'Update cairn (npm install -g cairn-mcp@latest).',
     retryable: false,
   });
+}
+
+function bucketStore(location: string, name: string, db: Database): ArchiveStore {
+  if (!BUCKET_NAME.test(name)) {
+    throw new DomainError('invalid_input', `Not the name of a bucket: ${name}`, {
+      hint: 'Name one like supabase:archive, of letters, digits, dots and hyphens.',
+    });
+  }
+  if (db.bucket === undefined) {
+    throw new DomainError('unavailable', `The bucket ${name} is for who has the secret key of the Supabase project.`, {
+      hint: 'Use SUPABASE_URL with SUPABASE_SECRET_KEY, or a cairn server that has them (cairn serve).',
+      retryable: false,
+    });
+  }
+  return { location, ...db.bucket(name) };
 }

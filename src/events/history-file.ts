@@ -46,12 +46,13 @@ export type HistoryPage = { events: WholeEvent[]; users: User[] };
 export async function* historyLines(
   pages: AsyncIterable<HistoryPage>,
   project: string | undefined,
+  exported_at?: string,
 ): AsyncGenerator<string> {
   const named = new Set<string>();
   let events = 0;
   let last: WholeEvent | undefined;
   const header = { format: 'cairn-events', version: FORMAT_VERSION, cairn: VERSION, project: project ?? null };
-  let lines = [JSON.stringify({ ...header, exported_at: new Date().toISOString() })];
+  let lines = [JSON.stringify({ ...header, exported_at })];
   for await (const page of pages) {
     for (const user of page.users) {
       if (named.has(user.id)) continue;

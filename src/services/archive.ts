@@ -45,8 +45,6 @@ export async function* archiveEvents(
 }
 
 async function archivePart(ctx: Context, plan: Plan, store: ArchiveStore): Promise<Archive> {
-  const name = `${String(ctx.actor.tenant_id ?? 'workspace')}-${plan.first_seq}-${plan.last_seq}`;
-  const file = `${name}.jsonl.gz`;
   let last: WholeEvent | undefined;
   const pages = (async function* () {
     for await (const page of pagesBetween(ctx, plan)) {
@@ -56,6 +54,9 @@ async function archivePart(ctx: Context, plan: Plan, store: ArchiveStore): Promi
   })();
   const bytes = await buffer(Readable.from(historyLines(pages, undefined)).pipe(createGzip()));
   const sha256 = createHash('sha256').update(bytes).digest('hex');
+  // Two who archive at once write apart, unless they write the same.
+  const name = `${ctx.actor.tenant_id ?? 'workspace'}-${plan.first_seq}-${plan.last_seq}-${sha256.slice(0, 12)}`;
+  const file = `${name}.jsonl.gz`;
   const boundary = await ctx.db.call<{ streams: unknown[]; chains: unknown[] }>(
     'snapshot_events',
     { last_seq: plan.last_seq },
@@ -101,6 +102,7 @@ type ArchivedEvent = { event: WholeEvent; users: User[] };
 /** The events of one file, oldest first, each with the users who are named before it. Refuses a file that was changed. */
 async function* readArchive(store: ArchiveStore, archive: Archive): AsyncGenerator<ArchivedEvent> {
   const bytes = await store.read(archive.file).catch((cause) => {
+    if (cause instanceof DomainError && cause.code !== 'not_found') throw cause;
     throw new DomainError(
       'unavailable',
       `Events ${archive.first_seq} to ${archive.last_seq} are archived, and their file cannot be read.`,
@@ -137,7 +139,7 @@ export async function* archivedEvents(ctx: Context, { after, before }: Pick<Want
   const { archives } = await archivesOf(ctx);
   for (const archive of archives) {
     if (archive.last_seq <= after || archive.first_seq >= before) continue;
-    for await (const found of readArchive(storeAt(archive.location), archive)) {
+    for await (const found of readArchive(storeAt(archive.location, ctx.db), archive)) {
       if (found.event.seq > after && found.event.seq < before) yield found;
     }
   }
@@ -153,7 +155,7 @@ export async function findArchived(ctx: Context, wanted: Wanted, filters: Filter
   for (const archive of wanted.rising ? archives : archives.reverse()) {
     if (archive.last_seq <= wanted.after || archive.first_seq >= wanted.before) continue;
     const passing: WholeEvent[] = [];
-    for await (const { event } of readArchive(storeAt(archive.location), archive)) {
+    for await (const { event } of readArchive(storeAt(archive.location, ctx.db), archive)) {
       if (isWanted(event, wanted) && passes(event, filters)) passing.push(event);
     }
     found.push(...(wanted.rising ? passing : passing.reverse()));

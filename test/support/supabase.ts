@@ -3,9 +3,10 @@ import type { AddressInfo } from 'node:net';
 import pg from 'pg';
 import { type AuthServer, createAuthServer } from './gotrue.ts';
 import { createRest, type Rest } from './postgrest.ts';
+import { createStorage, type Storage } from './storage.ts';
 
 // What a hosted Supabase project shows its clients, over a real PostgreSQL: the gateway that knows the keys, PostgREST's
-// `rpc` and tables, and of the Auth server what signing in needs. The clients are the real ones.
+// `rpc` and tables, of the Auth server what signing in needs, and of Storage what an archive needs. The clients are the real ones.
 
 export const PUBLISHABLE_KEY = 'sb_publishable_for-tests';
 export const SECRET_KEY = 'sb_secret_for-tests';
@@ -14,6 +15,7 @@ export type SupabaseProject = {
   url: string;
   auth: AuthServer;
   rest: Rest;
+  storage: Storage;
   /** Called before each request; may answer it, or break its connection, as a network would. */
   disturb(by: Disturbance | null): void;
   /** How many requests came. */
@@ -27,6 +29,7 @@ export type Disturbance = (
   path: string,
 ) => 'done' | 'lose answer' | 'go on';
 
+/** A body that is a Buffer is sent as it is, any other as JSON. */
 export type Reply = { status: number; headers?: Record<string, string>; body?: unknown };
 
 /** `connection` is a superuser's: it makes the role that PostgREST connects as. */
@@ -36,6 +39,7 @@ export async function startSupabase(connection: pg.ClientConfig): Promise<Supaba
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const auth = await createAuthServer(`${url}/auth/v1`);
   const rest = createRest({ connection: await authenticator(connection), verify: auth.verify });
+  const storage = createStorage();
   let disturb: Disturbance | null = null;
   let requests = 0;
 
@@ -44,19 +48,21 @@ export async function startSupabase(connection: pg.ClientConfig): Promise<Supaba
     const path = new URL(request.url ?? '/', url).pathname;
     const disturbed = disturb?.(request, response, path) ?? 'go on';
     if (disturbed === 'done') return;
-    const reply = await answer(request, { auth, rest, url });
+    const reply = await answer(request, { auth, rest, storage, url });
     if (disturbed === 'lose answer') {
       request.socket.destroy();
       return;
     }
-    const text = reply.body === undefined ? '' : JSON.stringify(reply.body);
-    response.writeHead(reply.status, { 'content-type': 'application/json; charset=utf-8', ...reply.headers }).end(text);
+    const { status, headers, body } = reply;
+    const sent = Buffer.isBuffer(body) || body === undefined ? (body ?? '') : JSON.stringify(body);
+    response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers }).end(sent);
   });
 
   return {
     url,
     auth,
     rest,
+    storage,
     disturb(by) {
       disturb = by;
     },
@@ -69,12 +75,13 @@ export async function startSupabase(connection: pg.ClientConfig): Promise<Supaba
   };
 }
 
-type Parts = { auth: AuthServer; rest: Rest; url: string };
+type Parts = { auth: AuthServer; rest: Rest; storage: Storage; url: string };
 
 /** The gateway: a known `apikey`, which stands for a role where nobody is signed in. */
-async function answer(request: IncomingMessage, { auth, rest, url }: Parts): Promise<Reply> {
+async function answer(request: IncomingMessage, { auth, rest, storage, url }: Parts): Promise<Reply> {
   const { pathname, searchParams } = new URL(request.url ?? '/', url);
-  const body = await read(request);
+  const bytes = await read(request);
+  const body = bytes.toString('utf8');
   const given = { method: request.method ?? 'GET', searchParams, body };
   // A browser brings no key.
   if (pathname === '/auth/v1/authorize' || pathname === '/auth/v1/.well-known/jwks.json') {
@@ -90,16 +97,21 @@ async function answer(request: IncomingMessage, { auth, rest, url }: Parts): Pro
   const bearer = token === undefined || token === key ? undefined : token;
   if (pathname.startsWith('/auth/v1/'))
     return auth.handle({ ...given, path: pathname.slice('/auth/v1'.length), bearer });
+  if (pathname.startsWith('/storage/v1/')) {
+    const { method, headers } = request;
+    const path = decodeURIComponent(pathname.slice('/storage/v1/'.length));
+    return storage.handle({ method: method ?? 'GET', path, upsert: headers['x-upsert'] === 'true', bytes, role });
+  }
   if (!pathname.startsWith('/rest/v1/'))
     return { status: 404, body: { message: 'no Route matched with those values' } };
   const prefer = String(request.headers['prefer'] ?? '');
   return rest.handle({ ...given, path: pathname.slice('/rest/v1/'.length), bearer, role, prefer });
 }
 
-async function read(request: IncomingMessage): Promise<string> {
+async function read(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 /** The role that PostgREST connects as: it may become the others, and nothing else. */
