@@ -113,7 +113,21 @@ describe('fetching what a stranger named', () => {
   });
 });
 
+test('four documents of one host are fetched at once, and no fifth', async () => {
+  const waiting: (() => void)[] = [];
+  const fetchDocument = createPublicFetch({ resolve: () => new Promise((answer) => waiting.push(() => answer([]))) });
+  const url = new URL('https://slow.test/client.json');
+  const first = Array.from({ length: 4 }, () => fetchDocument(url));
+
+  await expect(fetchDocument(url)).rejects.toThrow('too many');
+
+  for (const answer of waiting) answer();
+  await expect(Promise.all(first)).rejects.toThrow('not on the public internet');
+  await Promise.allSettled(first);
+});
+
 test('all addresses of one IPv6 network are one sender', () => {
+  expect(networkOf('::1')).toBe('0:0:0:0::/64');
   expect(networkOf('2001:db8:1:2:3:4:5:6')).toBe('2001:db8:1:2::/64');
   expect(networkOf('2001:db8:1:2::1')).toBe(networkOf('2001:0db8:0001:0002:ffff::1'));
   expect(networkOf('2001:db8::1')).toBe('2001:db8:0:0::/64');

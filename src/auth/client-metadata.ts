@@ -22,8 +22,8 @@ export type ClientMetadata = z.infer<typeof ClientMetadata>;
 export const ClientDocument = ClientMetadata.extend({
   client_id: z.string(),
   client_name: z.string(),
-  client_secret: z.undefined(),
-  client_secret_expires_at: z.undefined(),
+  client_secret: z.undefined().optional(),
+  client_secret_expires_at: z.undefined().optional(),
   token_endpoint_auth_methods_supported: z.array(z.string()).optional().catch(undefined),
 });
 

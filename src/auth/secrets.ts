@@ -20,9 +20,6 @@ export type SecretKind = keyof typeof PREFIXES;
 /** A secret to hand out once, and its SHA-256 in hex, which is all that is stored. */
 export type Secret = { secret: string; hash: string };
 
-/** Any secret of ours in a text, e.g. of a log line. */
-export const SECRET_PATTERN = /cairn_(?:at|rt|ac|pat|cs|se|tx|rq|lc|in)_[\w-]{6,}/g;
-
 const SECRET_BYTES = 32;
 const ENDING: Readonly<Partial<Record<SecretKind, (body: string) => string>>> = Object.freeze({
   pat: (body: string) => `_${checksum(body)}`,
