@@ -33,7 +33,10 @@ describe('the embedded server', () => {
 
     expect(between).toMatchObject({ running: false });
     expect(await query(second, 'select note from notes')).toEqual([{ note: 'kept' }]);
-    expect(await serverStatus(dataDir)).toMatchObject({ running: true, connections: 1 });
+    // The session that watches counts until the server knows its name.
+    await expect
+      .poll(() => serverStatus(dataDir), { timeout: 10_000 })
+      .toMatchObject({ running: true, connections: 1 });
     await second.release();
   });
 
@@ -55,9 +58,9 @@ describe('the embedded server', () => {
     const processes = Array.from({ length: 8 }, () => startProcess(dataDir));
     await Promise.all(processes.map(({ ready }) => ready));
 
-    const status = await serverStatus(dataDir);
-
-    expect(status).toMatchObject({ running: true, connections: 8 });
+    await expect
+      .poll(() => serverStatus(dataDir), { timeout: 10_000 })
+      .toMatchObject({ running: true, connections: 8 });
     for (const { child } of processes) child.stdin?.end();
     await Promise.all(processes.map(({ child }) => once(child, 'exit')));
     expect(await serverStatus(dataDir)).toMatchObject({ running: false });
@@ -72,7 +75,7 @@ describe('the embedded server', () => {
     const elapsed = performance.now() - started;
 
     // Usually under 10 ms; the bound is for a busy machine, and far below a start.
-    expect(elapsed).toBeLessThan(200);
+    expect(elapsed).toBeLessThan(1_000);
     await second.release();
     expect(await serverStatus(dataDir)).toMatchObject({ running: true });
     await first.release();
