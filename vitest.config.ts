@@ -6,5 +6,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // Many suites wait for processes of their own: a core left to the runner would be idle.
+    maxWorkers: '100%',
   },
 });
