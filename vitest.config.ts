@@ -8,5 +8,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Many suites wait for processes of their own: a core left to the runner would be idle.
     maxWorkers: '100%',
+    // Real servers are killed and started on machines that others load: one second chance, and the report tells of it.
+    retry: process.env['CI'] ? 1 : 0,
   },
 });

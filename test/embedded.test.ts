@@ -113,7 +113,6 @@ describe('the embedded server', () => {
     await ready;
     const pid = await serverPid(dataDir);
     const server = await ensureServer({ dataDir, log });
-    child.kill('SIGKILL');
 
     const looks = new Set<string>();
     const look = async () => {
@@ -122,6 +121,8 @@ describe('the embedded server', () => {
       for (const row of await query(server, sql)) looks.add(String(row['look']));
       return looks.size;
     };
+    await expect.poll(look, { interval: 20, timeout: 10_000 }).toBeGreaterThan(0);
+    child.kill('SIGKILL');
     // Ten looks at an empty server are its end.
     await expect.poll(look, { interval: 20, timeout: 20_000 }).toBeGreaterThan(15);
 

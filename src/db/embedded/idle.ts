@@ -17,7 +17,11 @@ export async function watchIdleness(
   presence: pg.Client,
   { connection, binaries, seconds }: { connection: Connection; binaries: Binaries; seconds: number },
 ): Promise<pg.Client | null> {
-  const watches = await presence.query('select from pg_stat_activity where application_name = $1', [IDLE_WATCH]);
+  // Not the session's name: one whose process was killed before it could ask has the name, and watches nothing.
+  const watches = await presence.query(
+    `select from pg_locks where locktype = 'advisory' and granted and (classid::bigint << 32) + objid::bigint = $1`,
+    [ADVISORY_LOCK],
+  );
   if (watches.rowCount !== 0) return null;
   // In another database than ours, where its snapshot keeps no row version from being cleaned up.
   const client = await connect({ ...connection, database: 'postgres' }, IDLE_WATCH);
