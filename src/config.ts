@@ -89,6 +89,13 @@ const Config = z.object({
   publicUrl: PublicUrl.optional(),
   /** Whether who calls has to prove who it is. */
   auth: Flag.default(false),
+  /** The authorization server whose tokens count instead of ours, exactly as its metadata names itself. */
+  authIssuer: z
+    .url({ protocol: /^https?$/, error: 'must start with https://' })
+    .max(500)
+    .optional(),
+  /** Whether that one may be on a private network. */
+  authIssuerPrivate: Flag.default(false),
   /** Web pages of other origins that may call `/mcp`. */
   allowedOrigins: NameList.pipe(z.array(Origin).max(20)).default([]),
   /** How many proxies stand in front: that many entries of X-Forwarded-For, from the right, are believed. */
@@ -126,6 +133,8 @@ const VARIABLES: Readonly<Record<keyof Config, string>> = Object.freeze({
   port: 'CAIRN_PORT',
   publicUrl: 'CAIRN_PUBLIC_URL',
   auth: 'CAIRN_AUTH',
+  authIssuer: 'CAIRN_AUTH_ISSUER',
+  authIssuerPrivate: 'CAIRN_AUTH_ISSUER_PRIVATE',
   allowedOrigins: 'CAIRN_ALLOWED_ORIGINS',
   trustedProxies: 'CAIRN_TRUSTED_PROXIES',
   oidcProviders: 'CAIRN_OIDC_PROVIDERS',
@@ -151,8 +160,9 @@ export function readConfig(
   if (given['project'] === undefined && directory !== undefined) given['project'] = findBinding(directory)?.project;
   const parsed = Config.safeParse(given);
   if (!parsed.success) throw invalidConfig(parsed.error);
-  const { dataDir, configDir } = parsed.data;
-  return oneEngine({ ...parsed.data, dataDir: resolve(dataDir), configDir: resolve(configDir) }, flags);
+  const { dataDir, configDir, authIssuer } = parsed.data;
+  const auth = parsed.data.auth || authIssuer !== undefined;
+  return oneEngine({ ...parsed.data, auth, dataDir: resolve(dataDir), configDir: resolve(configDir) }, flags);
 }
 
 /** Both may be in the environment of whoever works with the project; then only a flag says which one is meant. */

@@ -15,6 +15,7 @@ describe('the configuration', () => {
       host: '127.0.0.1',
       port: 7070,
       auth: false,
+      authIssuerPrivate: false,
       allowedOrigins: [],
       trustedProxies: 0,
       oidcProviders: [],

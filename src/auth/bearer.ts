@@ -38,24 +38,30 @@ const REFUSALS = Object.freeze({
   not_a_member: 'Its user is no member of the workspace any more.',
 } as const);
 
-function bearerOf(request: Request): string | undefined {
+export function bearerOf(request: Request): string | undefined {
   return /^Bearer +([\w.~+/-]+=*) *$/i.exec(request.headers.get('authorization') ?? '')?.[1];
 }
 
 /** 401 with its challenge (RFC 9728, section 5.1); an error only when a token was sent (RFC 6750, section 3.1). */
-function unauthenticated(settings: Pick<AuthSettings, 'issuer'>, why?: string): Response {
+export function unauthenticated(settings: Pick<AuthSettings, 'issuer'>, why?: string): Response {
   const error = why === undefined ? {} : { error: 'invalid_token', error_description: why };
   return refuse(401, { ...error, scope: BASELINE.join(' '), resource_metadata: resourceMetadataUrl(settings) });
 }
 
 /** 403 that names all an operation needs, at once. */
-function insufficientScope(settings: Pick<AuthSettings, 'issuer'>, needed: readonly Scope[]): Response {
+export function insufficientScope(settings: Pick<AuthSettings, 'issuer'>, needed: readonly Scope[]): Response {
   return refuse(403, {
     error: 'insufficient_scope',
     error_description: `This needs ${needed.join(' ')}.`,
     scope: needed.join(' '),
     resource_metadata: resourceMetadataUrl(settings),
   });
+}
+
+/** 403 without a challenge: another token of the same person would not help. */
+export function forbidden(why: string): Response {
+  const body = { error: 'access_denied', error_description: why };
+  return Response.json(body, { status: 403, headers: { 'cache-control': 'no-store' } });
 }
 
 function refuse(status: number, said: Record<string, string>): Response {

@@ -13,6 +13,7 @@ export type PublicFetchParts = {
   /** The test of an address, and the port: replaced in tests, whose servers are on this machine. */
   isPublic?: (address: string) => boolean;
   port?: number;
+  bytesMax?: number;
   ca?: string;
 };
 
@@ -27,6 +28,7 @@ const OPEN_PER_HOST_MAX = 4;
  */
 export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
   const { resolve = (host) => lookup(host, { all: true }), isPublic = isPublicAddress, port = 443, ca } = parts;
+  const { bytesMax = BYTES_MAX } = parts;
   const open = new Map<string, number>();
   let total = 0;
 
@@ -54,7 +56,7 @@ export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
       );
       asked.on('response', answered).on('error', failed).end();
     });
-    return { document: await readJson(response), maxAgeSeconds: maxAgeOf(response) };
+    return { document: await readJson(response, bytesMax), maxAgeSeconds: maxAgeOf(response) };
   }
 
   return async (url) => {
@@ -73,7 +75,7 @@ export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
   };
 }
 
-async function readJson(response: IncomingMessage): Promise<unknown> {
+async function readJson(response: IncomingMessage, bytesMax: number): Promise<unknown> {
   const type = response.headers['content-type'] ?? '';
   if (response.statusCode !== 200 || !/^application\/([\w.-]+\+)?json\b/i.test(type)) {
     response.destroy();
@@ -83,7 +85,7 @@ async function readJson(response: IncomingMessage): Promise<unknown> {
   let size = 0;
   for await (const chunk of response) {
     size += (chunk as Buffer).length;
-    if (size > BYTES_MAX) throw new Error(`is larger than ${BYTES_MAX} bytes`);
+    if (size > bytesMax) throw new Error(`is larger than ${bytesMax} bytes`);
     chunks.push(chunk as Buffer);
   }
   return JSON.parse(Buffer.concat(chunks).toString('utf8'));

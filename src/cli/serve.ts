@@ -9,6 +9,8 @@ export function addServeCommand(program: Command): void {
     .option('--port <number>', 'the port; 7070 when not said, 0 for any that is free (CAIRN_PORT)')
     .option('--public-url <origin>', 'how clients reach it, like https://cairn.example.com (CAIRN_PUBLIC_URL)')
     .option('--auth', 'have every client prove who it acts for (CAIRN_AUTH)')
+    .option('--auth-issuer <url>', 'believe the tokens of this authorization server instead (CAIRN_AUTH_ISSUER)')
+    .option('--auth-issuer-private', 'it may be on a private network (CAIRN_AUTH_ISSUER_PRIVATE)')
     .option('--allowed-origins <origins>', 'web pages that may call it, comma separated (CAIRN_ALLOWED_ORIGINS)')
     .option('--trusted-proxies <count>', 'proxies in front whose X-Forwarded-For is believed (CAIRN_TRUSTED_PROXIES)')
     .addHelpText(

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import type { Access } from '../auth/access.ts';
 import { createCookies } from '../auth/cookies.ts';
+import { createExternalAuth } from '../auth/external.ts';
+import { issuerKeys } from '../auth/issuer-keys.ts';
 import { createLoginLink, hasPassword } from '../auth/login/owner.ts';
 import { createAuth } from '../auth/server.ts';
 import { authSettings } from '../auth/settings.ts';
@@ -46,13 +48,25 @@ function ownerAlone({ actor }: Local): Access {
   };
 }
 
-/** Who calls proves for whom, with a token of our own authorization server. */
+/** Who calls proves for whom, with a token of our own authorization server, or of the one that the operator names. */
 function authorized(config: Config, { db, actor }: Local, log: Log): Access {
   const publicUrl = publicUrlOf(config);
   const store = authStore(db);
   const cookies = createCookies(publicUrl);
   const web: Web = { db, store, log, publicUrl, cookies, owner: actor, ...waysIn(config) };
-  const access = createAuth({ store, log, settings: authSettings(publicUrl), browser: createBrowser(web) });
+  const settings = authSettings(publicUrl);
+  const { authIssuer: issuer, authIssuerPrivate: allowPrivate } = config;
+  const access =
+    issuer === undefined
+      ? createAuth({ store, log, settings, browser: createBrowser(web) })
+      : createExternalAuth({
+          store,
+          log,
+          settings,
+          issuer,
+          keys: issuerKeys({ issuer, allowPrivate }),
+          signUp: web.signUp,
+        });
   return { ...access, routes: [...access.routes, createWebRoutes(web)] };
 }
 
