@@ -1,0 +1,1 @@
+export function openOwnerBrowser(link: string): Promise<{ allow(authorization: string): Promise<void> }>;
