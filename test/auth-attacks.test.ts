@@ -1,6 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { createClients } from '../src/auth/clients.ts';
 import { isAdmitted } from '../src/auth/login/identity.ts';
 import type { ConsentView } from '../src/auth/pages.ts';
+import type { Store } from '../src/auth/store.ts';
+import { createLog } from '../src/log.ts';
 import {
   type AuthWorld,
   REDIRECT,
@@ -175,22 +178,32 @@ describe('a client named by the address of its document', () => {
   });
 
   test('is fetched once for many at once, and not again for a minute when it cannot be had', async () => {
-    const fetched: string[] = [];
-    const on = await another({
-      fetchDocument: async ({ href }) => {
-        fetched.push(href);
-        await new Promise((resolve) => setImmediate(resolve));
+    const client_id = CLIENT();
+    let fetched = 0;
+    let looked = 0;
+    const store: Store = {
+      ...world.store,
+      async getClient(...asked) {
+        const found = await world.store.getClient(...asked);
+        looked += 1;
+        return found;
+      },
+    };
+    const clients = createClients({
+      store,
+      settings: world.settings,
+      log: createLog('silent'),
+      async fetchDocument() {
+        fetched += 1;
+        await vi.waitUntil(() => looked === 5, 10_000);
         throw new Error('away');
       },
     });
-    const browser = await on.signIn();
-    const url = rawClient(on, CLIENT()).authorizationUrl();
 
-    const shown = await Promise.all(Array.from({ length: 5 }, () => browser.go(url)));
-    shown.push(await browser.go(url));
-
-    expect(shown.map(({ status }) => status)).toEqual(Array(6).fill(400));
-    expect(fetched).toHaveLength(1);
+    const found = await Promise.all(Array.from({ length: 5 }, () => clients.find(client_id, {})));
+    expect([fetched, found]).toEqual([1, Array(5).fill(undefined)]);
+    expect(await clients.find(client_id, {})).toBeUndefined();
+    expect(fetched).toBe(1);
   });
 });
 

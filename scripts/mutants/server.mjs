@@ -70,8 +70,8 @@ export const SERVER = Object.freeze([
   ...of('T20', 'test/calls.test.ts', [
     {
       file: 'src/tools/render.ts',
-      find: "text.replace(/\\s+/g, ' '), charactersMax",
-      replace: 'text, charactersMax',
+      find: 'return `"',
+      replace: 'return `',
       name: 'shows stored text quoted, with its author',
     },
   ]),

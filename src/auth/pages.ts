@@ -12,7 +12,7 @@ export const COOKIES = Object.freeze({ session: 'sid', txn: 'txn' } as const);
 /** Where the pages live; the forms post to the same paths unless said otherwise. */
 export const PATHS = Object.freeze({
   authorize: '/oauth/authorize',
-  /** Shows ConsentView, takes ConsentForm; `?request=` names the request. */
+  /** Shows ConsentView, takes its form, where `scope` repeats, one for each ticked box; `?request=` names the request. */
   consent: '/oauth/consent',
   login: '/login',
   logout: '/logout',
@@ -48,15 +48,6 @@ export type ConsentView = {
   scopes: { scope: Scope; description: string; checked: boolean }[];
   user: { name: string; email?: string | undefined };
   workspaces: Workspace[];
-};
-
-/** POST /oauth/consent, application/x-www-form-urlencoded. `scope` repeats, one for each ticked box. */
-export type ConsentForm = {
-  request: string;
-  csrf: string;
-  decision: 'allow' | 'deny';
-  tenant_id: string;
-  scope: Scope[];
 };
 
 /** An authorization page that cannot go on and may not redirect: an unknown client, a redirect that is not its own, an old request. */

@@ -2,7 +2,7 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import { crc32 } from 'node:zlib';
 
 /** What each kind of secret begins with: scanners recognise it, the log redacts it. */
-export const PREFIXES = Object.freeze({
+const PREFIXES = Object.freeze({
   access: 'cairn_at_',
   refresh: 'cairn_rt_',
   code: 'cairn_ac_',

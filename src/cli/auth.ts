@@ -1,8 +1,27 @@
 import type { Command } from 'commander';
-import { command, examples } from './command.ts';
+import { command, examples, JSON_OPTION } from './command.ts';
 
 export function addAuthCommands(program: Command): void {
   const auth = program.command('auth').description('look after who has access by URL');
+  auth.addHelpText(
+    'after',
+    examples(
+      'cairn auth connections --all',
+      'cairn auth revoke --client CLIENT',
+      'cairn auth pat create --name ci --scope tasks:read',
+    ),
+  );
+  addOwnerCommands(auth);
+  addConnectionCommands(auth);
+  addClientCommands(auth);
+  addPatCommands(auth);
+  addMemberCommands(auth);
+  addTrailCommands(auth);
+}
+
+const load = () => import('../commands/access.ts');
+
+function addOwnerCommands(auth: Command): void {
   const owner = auth.command('owner').description('look after the built-in account');
   owner
     .command('set-password')
@@ -14,4 +33,162 @@ export function addAuthCommands(program: Command): void {
     .description('print a link by which its holder chooses the password, once and within 15 minutes')
     .addHelpText('after', examples('cairn auth owner login-link'))
     .action(command(async (config) => (await import('../commands/owner.ts')).runLoginLink(config)));
+}
+
+function addConnectionCommands(auth: Command): void {
+  auth
+    .command('connections')
+    .description('who has access, through which client, since when, last used from where')
+    .option('--all', "everybody's, not only your own")
+    .option('--user <id>', 'only of this member')
+    .option('--client <id>', 'only through this client')
+    .option('--ended', 'also what was revoked or is over')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth connections --all'))
+    .action(command(async (config, options) => (await load()).runConnections(config, options)));
+  auth
+    .command('revoke [id]')
+    .description('end one connection, or all of a user, of a client, or everything; exit status 1 when nothing matched')
+    .option('--user <id>', 'all of this member')
+    .option('--client <id>', 'all of this client')
+    .option('--everything', 'all of the workspace')
+    .option('--yes', 'really, with --everything')
+    .option('--reason <text>', 'why; it stays on the record')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth revoke --client CLIENT --reason "Not used any more."'))
+    .action(
+      command(async (config, id: string | undefined, options) => (await load()).runRevoke(config, { id, ...options })),
+    );
+}
+
+function addClientCommands(auth: Command): void {
+  const clients = auth.command('clients').description('the programs that have or had access');
+  clients
+    .command('list', { isDefault: true })
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth clients'))
+    .action(command(async (config, options) => (await load()).runClients(config, options)));
+  for (const [name, blocked, words] of [
+    ['block', true, 'keep a program out, and end its grants'],
+    ['unblock', false, 'admit it again'],
+  ] as const) {
+    clients
+      .command(`${name} <client>`)
+      .description(words)
+      .option(...JSON_OPTION)
+      .addHelpText('after', examples(`cairn auth clients ${name} CLIENT`))
+      .action(
+        command(async (config, client: string, options) =>
+          (await load()).runBlock(config, { client, blocked, ...options }),
+        ),
+      );
+  }
+  clients
+    .command('add <client>')
+    .description('add a program that cannot register itself; again, to change it and get a new secret')
+    .requiredOption('--redirect <uri...>', 'where its answers go')
+    .option('--name <text>', 'what the consent page calls it')
+    .option('--secret', 'give it a secret, shown once')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth clients add ci --redirect https://ci.example.com/callback --secret'))
+    .action(
+      command(async (config, client: string, options) => (await load()).runAddClient(config, { client, ...options })),
+    );
+  clients
+    .command('rm <client>')
+    .description('remove one that was added, and end its grants')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth clients rm ci'))
+    .action(
+      command(async (config, client: string, options) =>
+        (await load()).runRemoveClient(config, { client, ...options }),
+      ),
+    );
+}
+
+function addPatCommands(auth: Command): void {
+  const pat = auth.command('pat').description('personal access tokens, for programs without a browser');
+  pat
+    .command('create')
+    .description('make one; it is shown once')
+    .requiredOption('--name <text>', 'what it is for')
+    .option('--scope <scopes>', 'comma separated', 'projects:read,projects:write,tasks:read,tasks:write')
+    .option('--expires <days>', 'how many days it lives, at most 366', '90')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth pat create --name ci --scope tasks:read --expires 30'))
+    .action(command(async (config, options) => (await load()).runCreatePat(config, options)));
+  pat
+    .command('revoke [id]')
+    .description('end one; with --token-stdin, the one that is typed or piped in')
+    .option('--token-stdin', 'read the token, e.g. one that leaked')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth pat revoke --token-stdin < leaked.txt'))
+    .action(
+      command(async (config, id: string | undefined, options) =>
+        (await load()).runRevokePat(config, { id, ...options }),
+      ),
+    );
+}
+
+function addMemberCommands(auth: Command): void {
+  auth
+    .command('invite')
+    .description('make a link that lets somebody into the workspace; it is shown once')
+    .option('--email <address>', 'only for who has this address')
+    .option('--role <role>', 'owner, admin, member or viewer', 'member')
+    .option('--expires <days>', 'how many days it is good for', '7')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth invite --email ada@example.com --role member'))
+    .action(command(async (config, options) => (await load()).runInvite(config, options)));
+  const members = auth.command('members').description('who belongs to the workspace');
+  members
+    .command('list', { isDefault: true })
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth members'))
+    .action(command(async (config, options) => (await load()).runMembers(config, options)));
+  members
+    .command('set <user>')
+    .description('give a member another role')
+    .requiredOption('--role <role>', 'owner, admin, member or viewer')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth members set USER --role viewer'))
+    .action(
+      command(async (config, user: string, options) => (await load()).runSetMember(config, { user, ...options })),
+    );
+  members
+    .command('rm <user>')
+    .description('remove a member, whose access ends at once')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth members rm USER'))
+    .action(
+      command(async (config, user: string, options) => (await load()).runSetMember(config, { user, ...options })),
+    );
+}
+
+function addTrailCommands(auth: Command): void {
+  auth
+    .command('events')
+    .description('the audit trail of access, newest first')
+    .option('--since <age>', 'like 24h or 7d, or a time')
+    .option('--type <type>', 'like grant.revoked, or its first word')
+    .option('--unowned', 'what belongs to no workspace: clients that registered, logins that failed')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth events --since 24h --type grant'))
+    .action(command(async (config, options) => (await load()).runAuthEvents(config, options)));
+  auth
+    .command('gc')
+    .description('delete what is over: tokens, codes, sessions, clients that nobody authorized')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth gc'))
+    .action(command(async (config, options) => (await load()).runCollect(config, options)));
+  auth
+    .command('doctor <url>')
+    .description('check a deployment from outside, and say what to change')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth doctor https://cairn.example.com/mcp'))
+    .action(
+      command(async (_config, url: string, options) =>
+        (await import('../commands/auth-doctor.ts')).runAuthDoctor(url, options),
+      ),
+    );
 }

@@ -2,7 +2,6 @@ import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { mayBeClient } from '../commands/audience.ts';
 import { VERSION } from '../version.ts';
-import { addAccessCommands } from './access.ts';
 import { addAuthCommands } from './auth.ts';
 import { command, examples } from './command.ts';
 import { addCompletionCommands } from './completion.ts';
@@ -58,7 +57,6 @@ export function createProgram(): Command {
   program.commandsGroup('Serve:');
   addServeCommand(program);
   addAuthCommands(program);
-  addAccessCommands(program);
   addLoginCommands(program);
   program.commandsGroup('Keep:');
   addTransferCommands(program);

@@ -1,6 +1,9 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
 
+/** All that is needed of a context: the pages have no more. */
+type Caller = Pick<Context, 'db' | 'actor'>;
+
 const Id = z.uuid().max(36);
 const ClientId = z.string().min(1).max(500).describe('The client_id that list_connections shows.');
 const Before = Id.optional().describe('next_before of the page before.');
@@ -40,7 +43,7 @@ export const ConnectionPage = z.object({ connections: z.array(Connection), next_
 
 /** Who has access, through which client, since when, last used from where: grants and personal access tokens. */
 export async function listConnections(
-  { db, actor }: Context,
+  { db, actor }: Caller,
   { before, ...chosen }: z.infer<typeof ListConnections>,
 ): Promise<z.infer<typeof ConnectionPage>> {
   return db.call('list_connections', { chosen, before }, actor);
@@ -58,7 +61,7 @@ export const Revoked = z.object({ grants: z.int(), tokens: z.int(), pats: z.int(
 
 /** Ends access: refused at the very next request, wherever it arrives. */
 export async function revokeAccess(
-  { db, actor }: Context,
+  { db, actor }: Caller,
   { reason, ...chosen }: z.infer<typeof RevokeAccess>,
 ): Promise<z.infer<typeof Revoked>> {
   return db.call('revoke_access', { chosen, reason }, actor);
@@ -80,7 +83,7 @@ export type ClientSummary = z.infer<typeof ClientSummary>;
 
 export const ClientList = z.object({ clients: z.array(ClientSummary) });
 
-export async function listClients({ db, actor }: Context): Promise<z.infer<typeof ClientList>> {
+export async function listClients({ db, actor }: Caller): Promise<z.infer<typeof ClientList>> {
   return db.call('list_clients', {}, actor);
 }
 
@@ -93,7 +96,7 @@ export const BlockedClient = z.object({ blocked: z.boolean(), revoked: Revoked.p
 
 /** Blocking a client ends its grants in the workspace; nobody can consent to it there again. */
 export async function blockClient(
-  { db, actor }: Context,
+  { db, actor }: Caller,
   { client_id, blocked }: z.infer<typeof BlockClient>,
 ): Promise<z.infer<typeof BlockedClient>> {
   return db.call('block_client', { client_id, blocked: String(blocked) }, actor);
@@ -114,7 +117,7 @@ const Invitation = z.object({ id: z.string(), email: z.string().optional(), role
 export const MemberList = z.object({ members: z.array(Member), invitations: z.array(Invitation) });
 export type MemberList = z.infer<typeof MemberList>;
 
-export async function listMembers({ db, actor }: Context): Promise<MemberList> {
+export async function listMembers({ db, actor }: Caller): Promise<MemberList> {
   return db.call('list_members', {}, actor);
 }
 
@@ -126,7 +129,7 @@ export const SetMember = z.strictObject({
 export const ChangedMember = z.object({ role: Role.optional(), revoked: Revoked.optional() });
 
 export async function setMember(
-  { db, actor }: Context,
+  { db, actor }: Caller,
   { user_id, role }: z.infer<typeof SetMember>,
 ): Promise<z.infer<typeof ChangedMember>> {
   return db.call('set_member', { user_id, role }, actor);
@@ -157,7 +160,7 @@ export const AuthEventPage = z.object({ events: z.array(AuthEvent), next_before:
 
 /** The audit trail of access, newest first. `unowned` shows what belongs to no workspace, for the operator. */
 export async function listAuthEvents(
-  { db, actor }: Context,
+  { db, actor }: Caller,
   { before, ...chosen }: z.infer<typeof ListAuthEvents> & { unowned?: boolean },
 ): Promise<z.infer<typeof AuthEventPage>> {
   return db.call('list_auth_events', { chosen, before }, actor);

@@ -1,6 +1,6 @@
 import { hashSecret, isSecret } from '../auth/secrets.ts';
 import { DomainError } from '../errors.ts';
-import { accessOf } from './access.ts';
+import { listConnections, revokeAccess } from '../services/access.ts';
 import { redirect } from './page.ts';
 import { accountPage } from './pages/account.ts';
 import { invitationPage } from './pages/invitation.ts';
@@ -15,7 +15,8 @@ export async function showAccount({ db }: Web, visit: SignedIn, notice?: string)
     notice,
     workspaces: await Promise.all(
       workspaces.map(async (workspace) => {
-        const { connections } = await accessOf(db, personOf(visit, workspace.tenant_id)).connections({});
+        const actor = personOf(visit, workspace.tenant_id);
+        const { connections } = await listConnections({ db, actor }, { all: false, ended: false });
         return { ...workspace, connections };
       }),
     ),
@@ -24,9 +25,9 @@ export async function showAccount({ db }: Web, visit: SignedIn, notice?: string)
 
 /** Only one's own: an admin ends what is others' on the page of the workspace. */
 export async function revokeOwn(web: Web, visit: SignedIn, form: URLSearchParams): Promise<Response> {
-  const access = accessOf(web.db, personOf(visit, form.get('workspace') ?? ''));
-  const chosen = { id: form.get('id') ?? '', user_id: visit.session.user_id };
-  const { grants, pats } = await access.revoke(chosen, 'Ended on the account page.');
+  const own = { id: form.get('id') ?? '', user_id: visit.session.user_id, everything: false };
+  const caller = { db: web.db, actor: personOf(visit, form.get('workspace') ?? '') };
+  const { grants, pats } = await revokeAccess(caller, { ...own, reason: 'Ended on the account page.' });
   return showAccount(web, visit, grants + pats > 0 ? 'It has no access any more.' : 'It had no access any more.');
 }
 

@@ -1,14 +1,13 @@
-import { randomUUID } from 'node:crypto';
-import { mintSecret } from '../auth/secrets.ts';
-import type { Workspace } from '../auth/store.ts';
+import { inviteMember } from '../auth/issue.ts';
+import type { Role, Workspace } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
-import { accessOf } from './access.ts';
+import { listAuthEvents, listConnections, listMembers, ROLES, revokeAccess, setMember } from '../services/access.ts';
 import { adminPage } from './pages/admin.ts';
 import { administers } from './pages/navigation.ts';
 import { personOf, type SignedIn } from './visit.ts';
 import type { Web } from './web.ts';
 
-const INVITATION_SECONDS = 7 * 24 * 3_600;
+const INVITATION_DAYS = 7;
 
 type Shown = { workspace: Workspace; notice?: string; link?: string };
 
@@ -17,11 +16,11 @@ export function showAdmin(web: Web, visit: SignedIn): Promise<Response> {
 }
 
 async function adminOf({ db }: Web, visit: SignedIn, { workspace, ...said }: Shown): Promise<Response> {
-  const access = accessOf(db, personOf(visit, workspace.tenant_id));
+  const caller = { db, actor: personOf(visit, workspace.tenant_id) };
   const [listed, people, log] = await Promise.all([
-    access.connections({ all: true }),
-    access.members(),
-    access.events(),
+    listConnections(caller, { all: true, ended: false }),
+    listMembers(caller),
+    listAuthEvents(caller, {}),
   ]);
   return adminPage({
     csrf: visit.csrf,
@@ -31,7 +30,7 @@ async function adminOf({ db }: Web, visit: SignedIn, { workspace, ...said }: Sho
     connections: listed.connections,
     hasMore: listed.next_before !== undefined,
     ...people,
-    ...log,
+    events: log.events,
     ...said,
   });
 }
@@ -42,10 +41,12 @@ export async function revokeAny(web: Web, visit: SignedIn, form: URLSearchParams
   const chosen = Object.fromEntries(
     ['id', 'user_id', 'client_id'].flatMap((key) => [[key, form.get(key)]]).filter(([, value]) => value),
   );
-  const { grants, pats } = await accessOf(web.db, personOf(visit, workspace.tenant_id)).revoke(
-    chosen,
-    'Ended by an administrator.',
-  );
+  const caller = { db: web.db, actor: personOf(visit, workspace.tenant_id) };
+  const { grants, pats } = await revokeAccess(caller, {
+    ...chosen,
+    everything: false,
+    reason: 'Ended by an administrator.',
+  });
   const count = grants + pats;
   return adminOf(web, visit, {
     workspace,
@@ -56,22 +57,23 @@ export async function revokeAny(web: Web, visit: SignedIn, form: URLSearchParams
 export async function changeMember(web: Web, visit: SignedIn, form: URLSearchParams): Promise<Response> {
   const workspace = workspaceOf(visit, form.get('workspace'));
   const remove = form.get('do') === 'remove';
-  const role = remove ? undefined : (form.get('role') ?? '');
-  await accessOf(web.db, personOf(visit, workspace.tenant_id)).setMember(form.get('user_id') ?? '', role);
+  const role = remove ? undefined : roleOf(form);
+  const caller = { db: web.db, actor: personOf(visit, workspace.tenant_id) };
+  await setMember(caller, { user_id: form.get('user_id') ?? '', role });
   return adminOf(web, visit, { workspace, notice: remove ? 'They are no member any more.' : `They are ${role} now.` });
 }
 
 export async function changeInvitations(web: Web, visit: SignedIn, form: URLSearchParams): Promise<Response> {
   const workspace = workspaceOf(visit, form.get('workspace'));
-  const access = accessOf(web.db, personOf(visit, workspace.tenant_id));
+  const actor = personOf(visit, workspace.tenant_id);
   if (form.get('do') === 'withdraw') {
-    await access.revokeInvitation(form.get('invitation') ?? '');
+    await web.db.call('revoke_invitation', { invitation: form.get('invitation') ?? '' }, actor);
     return adminOf(web, visit, { workspace, notice: 'The link does not work any more.' });
   }
-  const { secret, hash } = mintSecret('invitation');
-  const given = { email: (form.get('email') ?? '').trim(), role: form.get('role') ?? '' };
-  await access.invite({ id: randomUUID(), invitation_hash: hash, ...given, ttl_seconds: INVITATION_SECONDS });
-  return adminOf(web, visit, { workspace, link: new URL(`/invite?code=${secret}`, web.publicUrl).href });
+  const email = (form.get('email') ?? '').trim() || undefined;
+  const asked = { role: roleOf(form), email, days: INVITATION_DAYS };
+  const { invitation } = await inviteMember(web.db, actor, asked);
+  return adminOf(web, visit, { workspace, link: new URL(`/invite?code=${invitation}`, web.publicUrl).href });
 }
 
 /** The one that is named, else the first that the person looks after. Raises forbidden where they look after none. */
@@ -81,4 +83,11 @@ function workspaceOf({ session }: SignedIn, id: string | null): Workspace {
   );
   if (found !== undefined) return found;
   throw new DomainError('forbidden', 'You do not administer this workspace.', { hint: 'Ask one of its owners.' });
+}
+
+/** Raises invalid_input for none of ours. */
+function roleOf(form: URLSearchParams): Role {
+  const role = ROLES.find((known) => known === form.get('role'));
+  if (role !== undefined) return role;
+  throw new DomainError('invalid_input', 'There is no such role.', { hint: 'Go back and choose one.' });
 }

@@ -1,5 +1,5 @@
 import type { Workspace } from '../../auth/store.ts';
-import type { Connection } from '../access.ts';
+import type { Connection } from '../../services/access.ts';
 import { html, name } from '../html.ts';
 import { page } from '../page.ts';
 import { connectionList } from './connections.ts';

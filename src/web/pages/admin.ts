@@ -1,5 +1,5 @@
 import type { Role, Workspace } from '../../auth/store.ts';
-import type { AuthEvent, Connection, Invitation, Member } from '../access.ts';
+import { type AuthEvent, type Connection, type MemberList, ROLES } from '../../services/access.ts';
 import { day, type Html, html, name, time } from '../html.ts';
 import { page } from '../page.ts';
 import { connectionList } from './connections.ts';
@@ -13,8 +13,8 @@ export type AdminView = {
   connections: readonly Connection[];
   /** There are more connections than these. */
   hasMore: boolean;
-  members: readonly Member[];
-  invitations: readonly Invitation[];
+  members: MemberList['members'];
+  invitations: MemberList['invitations'];
   events: readonly AuthEvent[];
   notice?: string | undefined;
   /** Shown once: the link of the invitation just made. */
@@ -67,14 +67,15 @@ function clientSection(view: AdminView): Html | false {
   );
 }
 
-const ROLES: readonly Role[] = ['owner', 'admin', 'member', 'viewer'];
-
 function memberSection(view: AdminView): Html {
   return html`<section><h2>Members</h2>
 <ul class="list">${view.members.map((member) => html`<li>${memberRow(view, member)}</li>`)}</ul></section>`;
 }
 
-function memberRow(view: AdminView, { user_id, name: called, email, role, since, connections }: Member): Html {
+function memberRow(
+  view: AdminView,
+  { user_id, name: called, email, role, since, connections }: MemberList['members'][number],
+): Html {
   const fields = html`${fieldsOf(view)}<input type="hidden" name="user_id" value="${user_id}">`;
   return html`<div class="what"><h3>${name(called)}</h3>
 <div class="small soft">${email !== undefined && html`${name(email, 320)} · `}${connections} ${connections === 1 ? 'connection' : 'connections'} · since ${day(since)}</div></div>

@@ -1,4 +1,4 @@
-import type { Connection } from '../access.ts';
+import type { Connection } from '../../services/access.ts';
 import { type Content, day, type Html, html, name, time } from '../html.ts';
 
 /** Programs that have access, each with a button that ends it. `fields` go along in each form. */
@@ -36,6 +36,8 @@ function tag(kind: Connection['client_kind']): Html | false {
       return html`<span class="tag">personal token</span>`;
     case 'static':
       return html`<span class="tag">added by an administrator</span>`;
+    default:
+      return false;
   }
 }
 
