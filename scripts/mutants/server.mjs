@@ -69,9 +69,9 @@ export const SERVER = Object.freeze([
   ]),
   ...of('T20', 'test/calls.test.ts', [
     {
-      file: 'src/tools/render.ts',
-      find: 'return `"',
-      replace: 'return `',
+      file: sql('0550_timeline'),
+      find: "|| coalesce(': ' || to_json(regexp_replace(left(",
+      replace: "|| coalesce(': ' || (regexp_replace(left(",
       name: 'shows stored text quoted, with its author',
     },
   ]),
