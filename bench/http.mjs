@@ -2,20 +2,24 @@
 //
 //   npm run bench:http                     5 seconds of load each, 1,000 streams
 //   npm run bench:http -- --seconds 2 --calls 200 --streams 100
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath, stdout } from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { CLI } from './rpc.mjs';
 import { summary } from './sample.mjs';
+import { seedTokens } from './tokens.mjs';
 
 const FLOOR = fileURLToPath(new URL('http-floor.mjs', import.meta.url));
 const CONNECTIONS = 32;
+const TOKENS = 10_000;
+const CLIENTS = 1_000;
 const META = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
   'io.modelcontextprotocol/clientCapabilities': {},
@@ -35,12 +39,14 @@ const calls = Number(flags.calls);
 const dataDir = await mkdtemp(join(tmpdir(), 'cairn-bench-'));
 const floor = await start([FLOOR]);
 const cairn = await start([CLI, 'serve', '--port', '0', '--data-dir', dataDir, '--log-level', 'info']);
+const authorized = await startAuthorized();
 try {
   await call(cairn, 'create_project', { args: { slug: 'web', name: 'Web' } });
   await call(cairn, 'create_tasks', { args: { project: 'web', tasks: [{ title: 'Write the docs' }] } });
   const kinds = [
     { name: 'bare SDK, echo', server: floor, tool: 'echo', args: { text: 'hello' } },
     { name: 'cairn, get_task', server: cairn, tool: 'get_task', args: { task: 'web-1' } },
+    { name: 'cairn, get_task with a token', server: authorized, tool: 'get_task', args: { task: 'web-1' } },
     { name: 'cairn, record_event', server: cairn, tool: 'record_event', args: { project: 'web', text: 'Done.' } },
   ];
   for (const kind of kinds) await load(kind, { connections: CONNECTIONS, ms: 1_000 });
@@ -60,11 +66,42 @@ try {
     const rate = await load(kind, { connections: CONNECTIONS, ms: seconds * 1_000 });
     say(`| ${kind.name} | ${p50.toFixed(2)} | ${p99.toFixed(2)} | ${Math.round(rate)} |`);
   }
+  sayShare(taken);
   for (const agent of agents.values()) agent.destroy();
   await holdStreams(Number(flags.streams));
 } finally {
-  for (const server of [floor, cairn]) await server.stop();
+  for (const server of [floor, cairn, authorized]) await server.stop();
   await rm(dataDir, { recursive: true, force: true });
+}
+
+/** A server with authorization over the same data, a token for it, and many others beside that one. */
+async function startAuthorized() {
+  const port = await freePort();
+  const own = ['--data-dir', dataDir];
+  const env = { ...process.env, CAIRN_PUBLIC_URL: `http://127.0.0.1:${port}` };
+  const scope = 'projects:write,tasks:write';
+  const pat = [CLI, 'auth', 'pat', 'create', '--name', 'bench', '--scope', scope, '--json', ...own];
+  const { stdout: created } = await promisify(execFile)(execPath, pat, { env });
+  await seedTokens(dataDir, { tokens: TOKENS, clients: CLIENTS, resource: `http://127.0.0.1:${port}/mcp` });
+  const server = await start([CLI, 'serve', '--auth', '--port', String(port), ...own, '--log-level', 'info']);
+  return { ...server, token: JSON.parse(created).token };
+}
+
+/** What of a call the token costs. @param {Map<string, number[]>} taken */
+function sayShare(taken) {
+  const [without, withToken] = ['cairn, get_task', 'cairn, get_task with a token'].map(
+    (name) => summary(taken.get(name) ?? []).p50,
+  );
+  const share = (1 - without / withToken) * 100;
+  say('', `The token check, among ${TOKENS} tokens and ${CLIENTS} clients, is ${share.toFixed(0)} % of a call at p50.`);
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
 
 /** Opens streams, finds out whether all of them hear of a change, and what a call takes meanwhile. @param {number} count */
@@ -154,7 +191,7 @@ function call(server, name, { args, agent }) {
   });
 }
 
-function send({ port }, { method, name, params, agent }, answered) {
+function send({ port, token }, { method, name, params, agent }, answered) {
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
   const headers = {
     'content-type': 'application/json',
@@ -163,6 +200,7 @@ function send({ port }, { method, name, params, agent }, answered) {
     'mcp-protocol-version': '2026-07-28',
     'mcp-method': method,
     ...(name && { 'mcp-name': name }),
+    ...(token && { authorization: `Bearer ${token}` }),
   };
   const sent = request({ port, host: '127.0.0.1', path: '/mcp', method: 'POST', headers, agent }, answered);
   sent.end(body);
