@@ -4526,6 +4526,19 @@ AS $function$
 $function$;
 -- owner cairn_keeper
 
+CREATE OR REPLACE FUNCTION app.require_known_role(role text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if role not in ('owner', 'admin', 'member', 'viewer') then
+    perform app.fail('invalid_input', format('There is no role %s.', left(role, 80)), null, 'Roles: owner, admin, member, viewer.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.require_role(actor app.actor, role_min text, what text)
  RETURNS void
  LANGUAGE plpgsql
@@ -5655,6 +5668,10 @@ declare
   v_actor app.actor := app.enter_person(actor, 'admin');
   v_expires timestamptz := app.now() + make_interval(secs => (invitation ->> 'ttl_seconds')::integer);
 begin
+  perform app.require_known_role(coalesce(invitation ->> 'role', ''));
+  if char_length(invitation ->> 'email') > 320 then
+    perform app.fail('invalid_input', 'An e-mail address has at most 320 characters.');
+  end if;
   if invitation ->> 'role' = 'owner' then
     perform app.require_role(v_actor, 'owner', 'Inviting an owner');
   end if;
@@ -6513,6 +6530,7 @@ declare
   v_user uuid := app.as_uuid(set_member.user_id);
   v_before text;
 begin
+  perform app.require_known_role(role);
   -- All roles of the workspace, in one order: two owners who demote each other at once would leave none.
   perform from public.memberships m where m.tenant_id = v_actor.tenant_id order by m.user_id for update;
   select m.role into v_before from public.memberships m where m.tenant_id = v_actor.tenant_id and m.user_id = v_user;

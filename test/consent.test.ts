@@ -1,20 +1,18 @@
-import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import type { Browser as Chromium, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { startAuthServing } from './support/auth-serving.ts';
 import { findChromium, launchChromium } from './support/chromium.ts';
 import { type LocalWorld, openLocalWorld } from './support/local-world.ts';
-import { type Serving, startServing } from './support/serve.ts';
+import type { Serving } from './support/serve.ts';
 import { PASSWORD } from './support/web.ts';
 
 // The whole of it: the program as people start it, a program that asks for access, and a person in a browser between them.
 
 const executable = findChromium();
-const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 const RESEMBLING = 'Claude\u202e"><img src=x onerror=document.title=1>';
 
 let world: LocalWorld;
@@ -31,8 +29,7 @@ describe.skipIf(executable === undefined)(
       program = createServer((_request, response) => response.end('You may close this window.')).listen(0, '127.0.0.1');
       await once(program, 'listening');
       callback = `http://127.0.0.1:${(program.address() as AddressInfo).port}/callback`;
-      serving = await startServing(['--auth', '--port', String(await freePort()), '--data-dir', world.dataDir]);
-      await setPassword(world.dataDir);
+      serving = await startAuthServing({ dataDir: world.dataDir });
       chromium = await launchChromium(executable ?? '');
     }, 120_000);
     afterAll(async () => {
@@ -208,21 +205,3 @@ describe.skipIf(executable === undefined)(
     });
   },
 );
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-function setPassword(dataDir: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = execFile(process.execPath, [CLI, 'auth', 'owner', 'set-password', '--data-dir', dataDir], (error) =>
-      error === null ? resolve() : reject(error),
-    );
-    child.stdin?.end(`${PASSWORD}\n`);
-  });
-}

@@ -1,42 +1,34 @@
 import { once } from 'node:events';
-import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TOOLSETS, toolNamed } from '../src/tools/catalog.ts';
+import { bytes, type Malformed, NODE_OPTIONS, openFuzzer, runsOr, trimmed, visible, word } from './support/fuzz.ts';
 import { type LocalWorld, openLocalWorld } from './support/local-world.ts';
 import { ACCEPT, callOf, INITIALIZE, sendRaw } from './support/raw-http.ts';
 import { type Serving, startServing } from './support/serve.ts';
 
 // CAIRN_FUZZ_RUNS=10000 npx vitest run test/http-fuzz.test.ts: as many requests as one has the time for.
-const RUNS = Number(process.env['CAIRN_FUZZ_RUNS'] ?? 2_000);
-const ANSWER_MS_MAX = 15_000;
-const CONNECTIONS = 16;
+const RUNS = runsOr(2_000);
 const SECRET = 'cairn_at_fuzzfuzzfuzzfuzzfuzzfuzzfuzzfuzzfuzzfuzzfuz';
-// The server has this much and no more: what a request leaves behind would soon be too much.
-const NODE_OPTIONS = '--max-old-space-size=112';
-const GROWTH_BYTES_MAX = 80 * 1_048_576;
 
 let world: LocalWorld;
 let serving: Serving;
 let session: string;
-const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
+let fuzzer: ReturnType<typeof openFuzzer>;
 
 beforeAll(async () => {
   world = await openLocalWorld();
   serving = await startServing(['--data-dir', world.dataDir, '--toolsets', 'all'], { NODE_OPTIONS });
+  fuzzer = openFuzzer(serving);
   session = String((await sendRaw(serving.url, INITIALIZE)).headers['mcp-session-id']);
 });
 afterAll(async () => {
-  agent.destroy();
+  fuzzer?.close();
   await serving?.stop();
   await world?.close();
 });
 
-type Malformed = { method: string; path: string; headers: Record<string, string>; body: string | Buffer };
-
-const visible = fc.string({ unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)) });
-const word = (...words: string[]) => fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...words) }, visible);
 const value = fc.oneof(
   fc.jsonValue({ maxDepth: 4 }),
   fc.constantFrom(SECRET, '\u0000', '\ud800', 1e308, -1, '__proto__', 'x'.repeat(70_000)),
@@ -99,7 +91,7 @@ const body = fc.oneof(
   fc.json(),
   fc.string(),
   nested,
-  fc.uint8Array({ maxLength: 500 }).map((bytes) => Buffer.from(bytes)),
+  bytes,
 );
 
 const malformed: fc.Arbitrary<Malformed> = fc.record({
@@ -129,7 +121,7 @@ const malformed: fc.Arbitrary<Malformed> = fc.record({
       },
       { requiredKeys: [] },
     )
-    .map((given) => Object.fromEntries(Object.entries(given).map(([name, text]) => [name, text.trim()]))),
+    .map(trimmed),
   body,
 });
 
@@ -155,42 +147,14 @@ function calls() {
   });
 }
 
-/** Sends it over a connection that others use too; a stream that opens is left at once. */
-function send({ method, path, headers, body }: Malformed): Promise<{ status: number; headers: IncomingHttpHeaders }> {
-  return new Promise((resolve, reject) => {
-    const { hostname, port } = serving.url;
-    const sent = request({ agent, hostname, port, method, path, headers }, (response) => {
-      resolve({ status: response.statusCode ?? 0, headers: response.headers });
-      if (method === 'GET' && String(response.headers['content-type']).includes('event-stream')) response.destroy();
-      else response.resume();
-    });
-    sent.setTimeout(ANSWER_MS_MAX, () => sent.destroy(new Error(`no answer in ${ANSWER_MS_MAX} ms`)));
-    sent.on('error', reject);
-    sent.end(method === 'GET' || method === 'HEAD' ? undefined : body);
-  });
-}
-
-async function residentBytes(): Promise<number> {
-  const { text } = await sendRaw(new URL('/metrics', serving.url), {});
-  return Number(/^process_resident_memory_bytes (\d+)/m.exec(text)?.[1]);
-}
-
 describe('/mcp', () => {
   test(
     `answers ${RUNS} malformed requests, each in time and as what it is`,
     async () => {
       const samples = fc.sample(fc.oneof(malformed, inSession, onItsOwn), RUNS);
-      // So that the first requests, which everything is compiled for, count toward neither side.
-      await sendAll(samples.slice(0, RUNS / 4));
-      const before = await residentBytes();
+      const statuses = await fuzzer.endure(samples, [SECRET]);
 
-      const statuses = await sendAll(samples.slice(RUNS / 4));
-
-      expect([...statuses.keys()].filter((status) => status >= 500 || status < 200)).toEqual([]);
       expect(statuses.size).toBeGreaterThan(4);
-      expect((await residentBytes()) - before).toBeLessThan(GROWTH_BYTES_MAX);
-      expect(serving.log.filter((line) => line.includes(SECRET))).toEqual([]);
-      expect(serving.log.filter((line) => JSON.parse(line).level >= 50)).toEqual([]);
     },
     120_000 + RUNS * 30,
   );
@@ -222,19 +186,3 @@ describe('/mcp', () => {
     expect(await sendRaw(serving.url, INITIALIZE)).toMatchObject({ status: 200 });
   });
 });
-
-async function sendAll(samples: readonly Malformed[]): Promise<Map<number, number>> {
-  const statuses = new Map<number, number>();
-  let next = 0;
-  async function work(): Promise<void> {
-    for (let sample = samples[next++]; sample !== undefined; sample = samples[next++]) {
-      const { status } = await send(sample).catch((error) => {
-        throw new Error(`${error.message}: ${JSON.stringify(sample).slice(0, 2_000)}`);
-      });
-      if (status >= 500) throw new Error(`${status}: ${JSON.stringify(sample).slice(0, 2_000)}`);
-      statuses.set(status, (statuses.get(status) ?? 0) + 1);
-    }
-  }
-  await Promise.all(Array.from({ length: CONNECTIONS }, work));
-  return statuses;
-}

@@ -29,7 +29,7 @@ export type HttpServer = {
   close(): Promise<void>;
 };
 
-const LIMITS: HttpLimits = { sessionsMax: 2_000, idleMs: 30 * 60_000, recheckMs: 30_000, drainMs: 10_000 };
+const LIMITS: HttpLimits = { sessionsMax: 2_000, idleMs: 30 * 60_000, recheckMs: 5_000, drainMs: 10_000 };
 const HEADERS_BYTES_MAX = 16_384;
 const HEADERS_MS_MAX = 10_000;
 const REQUEST_MS_MAX = 30_000;

@@ -230,6 +230,18 @@ begin
 end
 $$;
 
+create function app.require_known_role(role text)
+  returns void
+  language plpgsql
+  set search_path = ''
+as $$
+begin
+  if role not in ('owner', 'admin', 'member', 'viewer') then
+    perform app.fail('invalid_input', format('There is no role %s.', left(role, 80)), null, 'Roles: owner, admin, member, viewer.');
+  end if;
+end
+$$;
+
 -- invite_member(invitation {id, invitation_hash, email?, role, ttl_seconds}) -> {id, role, email?, expires_at}: for admins; only an owner makes owners.
 create function public.invite_member(invitation jsonb, actor jsonb default '{}')
   returns jsonb
@@ -241,6 +253,10 @@ declare
   v_actor app.actor := app.enter_person(actor, 'admin');
   v_expires timestamptz := app.now() + make_interval(secs => (invitation ->> 'ttl_seconds')::integer);
 begin
+  perform app.require_known_role(coalesce(invitation ->> 'role', ''));
+  if char_length(invitation ->> 'email') > 320 then
+    perform app.fail('invalid_input', 'An e-mail address has at most 320 characters.');
+  end if;
   if invitation ->> 'role' = 'owner' then
     perform app.require_role(v_actor, 'owner', 'Inviting an owner');
   end if;
@@ -286,6 +302,7 @@ declare
   v_user uuid := app.as_uuid(set_member.user_id);
   v_before text;
 begin
+  perform app.require_known_role(role);
   -- All roles of the workspace, in one order: two owners who demote each other at once would leave none.
   perform from public.memberships m where m.tenant_id = v_actor.tenant_id order by m.user_id for update;
   select m.role into v_before from public.memberships m where m.tenant_id = v_actor.tenant_id and m.user_id = v_user;

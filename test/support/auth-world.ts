@@ -1,7 +1,4 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { inject } from 'vitest';
 import type { Browser, ConsentView } from '../../src/auth/pages.ts';
 import type { PublicFetch } from '../../src/auth/public-fetch.ts';
@@ -13,6 +10,7 @@ import { readConfig } from '../../src/config.ts';
 import { postgresDatabase } from '../../src/db/postgres.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import { serveHttp } from '../../src/server/http.ts';
+import { freePort } from './free-port.ts';
 import { prepareDatabase } from './world.ts';
 
 export const REDIRECT = 'http://localhost:8976/callback';
@@ -59,15 +57,6 @@ export async function startAuthWorld({
       await db.close();
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function cookie(request: Request, name: string): string | undefined {

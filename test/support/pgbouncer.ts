@@ -1,11 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { expect } from 'vitest';
+import { freePort } from './free-port.ts';
 
 /** Whether the transaction pooler is installed (Debian: pgbouncer). */
 export const hasPgbouncer = spawnSync('pgbouncer', ['--version']).status === 0;
@@ -60,13 +60,4 @@ async function answers(connection: pg.ClientConfig): Promise<boolean> {
     .then(() => true)
     .catch(() => false)
     .finally(() => client.end().catch(() => {}));
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

@@ -12,6 +12,7 @@ export function sendRaw(url: URL, { method = 'GET', headers = {}, body }: Asked)
       response.on('data', (chunk) => {
         text += chunk;
       });
+      response.on('error', reject);
       response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
     });
     sent.on('error', reject);

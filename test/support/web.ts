@@ -107,15 +107,15 @@ export class Browser {
   }
 
   /** Sends the form of the last page that leads there, with what was typed. */
-  submit(action: string, typed: Record<string, string> = {}): Promise<Shown> {
+  submit(action: string, typed: Record<string, string | string[]> = {}): Promise<Shown> {
     const form = new RegExp(`<form[^>]*action="${action}"[^>]*>(.*?)</form>`, 's').exec(this.#shown?.text ?? '')?.[1];
     if (form === undefined) throw new Error(`The page has no form for ${action}.`);
     const hidden = [...form.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)];
-    const fields = hidden.map(([, name = '', value = '']) => [name, unescaped(value)]);
-    return this.open(action, {
-      method: 'POST',
-      body: new URLSearchParams({ ...Object.fromEntries(fields), ...typed }),
-    });
+    const hides = Object.fromEntries(hidden.map(([, name = '', value = '']) => [name, unescaped(value)]));
+    const fields = Object.entries({ ...hides, ...typed }).flatMap(([name, given]) =>
+      [given].flat().map((value): [string, string] => [name, value]),
+    );
+    return this.open(action, { method: 'POST', body: new URLSearchParams(fields) });
   }
 }
 

@@ -22,14 +22,17 @@ const QUIET_ROUTES = new Set(['/healthz', '/readyz', '/metrics']);
 // As nginx counts a client that left before its answer.
 const CLIENT_LEFT = 499;
 
-/** A stream is open for what may happen, for as long as its sender would be let in again. */
-export function keepOpen(exchange: Exchange, everyMs: number, letIn: () => Promise<unknown>): void {
-  exchange.stream = true;
+/** Cuts what is still open once its sender would not be let in any more: a stream, and a call that waits. */
+export function cutWhenRefused({ outgoing }: Exchange, everyMs: number, letIn: () => Promise<unknown>): void {
+  let asking = false;
   const timer = setInterval(async () => {
+    if (asking) return;
+    asking = true;
     // A failure says nothing about rights: the database may be away.
-    if ((await letIn().catch(() => undefined)) instanceof Response) exchange.outgoing.destroy();
+    if ((await letIn().catch(() => undefined)) instanceof Response) outgoing.destroy();
+    asking = false;
   }, everyMs);
-  exchange.outgoing.once('close', () => clearInterval(timer));
+  outgoing.once('close', () => clearInterval(timer));
 }
 
 export class Exchanges {

@@ -14,7 +14,7 @@ import { CONFORMANCE, createFixtures } from '../conformance/fixtures.ts';
 import { createMcpServer, createRequestServer, type Surface } from '../mcp.ts';
 import { followsResources, type Message, scopesNeeded } from '../needs.ts';
 import { takeBody } from './body.ts';
-import { type Exchange, keepOpen } from './exchange.ts';
+import { cutWhenRefused, type Exchange } from './exchange.ts';
 import { createListenEndpoint } from './listen.ts';
 import { refusal } from './reply.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';
@@ -59,9 +59,6 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe }: 
   const stateless = createMcpHandler(serve, { legacy: 'reject', onerror });
   const listening = createListenEndpoint(onerror);
 
-  const stay = (request: Request, exchange: Exchange) =>
-    keepOpen(exchange, limits.recheckMs, () => access.authenticate(request, { address: exchange.address }));
-
   async function dispatch(request: Request, { principal, exchange, body }: Asked): Promise<Response> {
     const messages = (Array.isArray(body) ? body : [body]) as Message[];
     describe(messages[0], { said: exchange.said, scopes });
@@ -70,12 +67,12 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe }: 
 
     const authInfo = authInfoOf({ principal, log: exchange.log });
     if (isOfSession(request, body)) {
-      if (request.method === 'GET') stay(request, exchange);
+      exchange.stream = request.method === 'GET';
       const whenOver = (run: () => void) => void exchange.outgoing.once('close', run);
       return sessions.handle(request, { principal, body, authInfo, whenOver });
     }
     if (messages[0]?.method === 'subscriptions/listen') {
-      stay(request, exchange);
+      exchange.stream = true;
       if (followsResources(messages[0])) {
         return listening.serve(request, { surface: surfaceOf(principal, principal.id), body, authInfo });
       }
@@ -88,6 +85,7 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe }: 
       const principal = await access.authenticate(request, { address: exchange.address });
       if (principal instanceof Response) return principal;
       exchange.said.user = principal.actor.user_id;
+      cutWhenRefused(exchange, limits.recheckMs, () => access.authenticate(request, { address: exchange.address }));
       const body = await bodyOf(request, exchange);
       return body instanceof Response ? body : dispatch(request, { principal, exchange, body });
     },
