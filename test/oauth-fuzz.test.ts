@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { mintSecret, PREFIXES, type SecretKind } from '../src/auth/secrets.ts';
+import { mintSecret } from '../src/auth/secrets.ts';
 import { type AuthServing, startAuthServing } from './support/auth-serving.ts';
 import { REDIRECT, rawClient, registerClient } from './support/auth-world.ts';
 import { bytes, NODE_OPTIONS, openFuzzer, runsOr } from './support/fuzz.ts';
@@ -9,6 +9,18 @@ import { malformedForms, method, uuid } from './support/malformed-forms.ts';
 
 // CAIRN_FUZZ_RUNS=10000 npx vitest run test/oauth-fuzz.test.ts: as many requests to each endpoint as one has the time for.
 const RUNS = runsOr(200);
+const KINDS = [
+  'access',
+  'refresh',
+  'code',
+  'pat',
+  'client',
+  'session',
+  'txn',
+  'request',
+  'login',
+  'invitation',
+] as const;
 
 let world: LocalWorld;
 let serving: AuthServing;
@@ -37,7 +49,7 @@ beforeAll(async () => {
   request = new URL(asked.headers.get('location') ?? '', serving.origin).searchParams.get('request') ?? '';
   expect([csrf, workspace, request]).not.toContain('');
   secrets = [
-    ...Object.keys(PREFIXES).map((kind) => mintSecret(kind as SecretKind).secret),
+    ...KINDS.map((kind) => mintSecret(kind).secret),
     String(confidential['client_secret']),
     request,
     ...browser.cookies.values(),

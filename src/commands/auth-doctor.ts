@@ -1,4 +1,5 @@
 import { DomainError } from '../errors.ts';
+import { CLIENT_SHAPES } from './client-shapes.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 
 type Finding = { check: string; ok: boolean; advice?: string };
@@ -89,7 +90,9 @@ async function serverFindings(issuer: string): Promise<Finding[]> {
   const stray = await ask(new URL('/oauth/authorize?client_id=doctor&redirect_uri=https://example.com/x', issuer), {
     redirect: 'manual',
   });
+  const registrations = await Promise.all(CLIENT_SHAPES.map((shape) => registrationFinding(issuer, shape)));
   return [
+    ...registrations,
     {
       check: 'the issuer is the address it was found by',
       ok: metadata['issuer'] === issuer,
@@ -116,6 +119,27 @@ async function serverFindings(issuer: string): Promise<Finding[]> {
       advice: 'Something in front answers /oauth/authorize: let it pass.',
     },
   ];
+}
+
+type Said = { redirect_uris?: unknown; error?: unknown };
+
+/** Registers as that client would; what nobody authorizes is forgotten after a day. */
+async function registrationFinding(issuer: string, shape: (typeof CLIENT_SHAPES)[number]): Promise<Finding> {
+  const reply = await ask(new URL('/oauth/register', issuer), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(shape),
+  });
+  const said = reply instanceof Error ? undefined : ((await reply.json().catch(() => undefined)) as Said | undefined);
+  const kept = said?.redirect_uris;
+  return {
+    check: `${shape.client_name} may register`,
+    ok: Array.isArray(kept) && shape.redirect_uris.every((uri) => kept.includes(uri)),
+    advice:
+      reply instanceof Error
+        ? `${reply.message}: let ${issuer}/oauth/* pass.`
+        : `It answered ${reply.status}${said?.error === undefined ? '' : `, ${String(said.error)}`}: ${reply.status === 429 ? 'wait an hour, or look at who registers.' : 'let POST /oauth/register pass as it is.'}`,
+  };
 }
 
 async function ask(url: URL, init: RequestInit = {}): Promise<Response | Error> {

@@ -1,0 +1,133 @@
+import { createServer, type IncomingHttpHeaders, request, type Server } from 'node:http';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type AuthServing, startAuthServing } from './support/auth-serving.ts';
+import { cairn } from './support/cairn.ts';
+import { freePort } from './support/free-port.ts';
+import { type LocalWorld, openLocalWorld } from './support/local-world.ts';
+
+type Answered = { status: number; headers: IncomingHttpHeaders; body: string };
+type Fault = (answered: Answered, asked: { method: string; path: string }) => Partial<Answered> | undefined;
+
+let world: LocalWorld;
+let serving: AuthServing;
+let front: Server;
+let url: string;
+/** What the proxy in front does wrong. */
+let fault: Fault | undefined;
+
+beforeAll(async () => {
+  world = await openLocalWorld();
+  const port = await freePort();
+  url = `http://127.0.0.1:${port}/mcp`;
+  serving = await startAuthServing({ dataDir: world.dataDir, flags: ['--public-url', new URL(url).origin] });
+  front = createServer((incoming, outgoing) => {
+    const { method = '', url: path = '', headers } = incoming;
+    const passed = request(new URL(path, serving.origin), { method, headers }, async (response) => {
+      const body = (await response.toArray()).join('');
+      const right = { status: response.statusCode ?? 0, headers: response.headers, body };
+      const given = { ...right, ...fault?.(right, { method, path }) };
+      const kept = Object.entries(given.headers).filter(
+        ([name, value]) => value !== undefined && !/^(content-length|transfer-encoding|connection)$/.test(name),
+      );
+      outgoing.writeHead(given.status, Object.fromEntries(kept)).end(given.body);
+    });
+    incoming.pipe(passed);
+  }).listen(port, '127.0.0.1');
+});
+afterEach(async () => {
+  fault = undefined;
+  // Each run registers as every client.
+  await world.rows('truncate app.auth_attempts');
+});
+afterAll(async () => {
+  front?.close();
+  await serving?.stop();
+  await world?.close();
+});
+
+type Finding = { check: string; ok: boolean; advice?: string };
+
+async function examine(): Promise<{ code: number | null; wrong: string[] }> {
+  const { code, stdout } = await cairn(['auth', 'doctor', url, '--json']);
+  return { code, wrong: (JSON.parse(stdout) as Finding[]).filter(({ ok }) => !ok).map(({ check }) => check) };
+}
+
+const without = (headers: IncomingHttpHeaders, name: string) => ({ headers: { ...headers, [name]: undefined } });
+
+/** Changes a field of a metadata document. */
+const metadata =
+  (path: string, change: object): Fault =>
+  ({ body }, asked) =>
+    asked.path.startsWith(`/.well-known/${path}`)
+      ? { body: JSON.stringify({ ...JSON.parse(body), ...change }) }
+      : undefined;
+
+const at =
+  (path: string, change: (answered: Answered) => Partial<Answered>): Fault =>
+  (answered, asked) =>
+    asked.path.startsWith(path) ? change(answered) : undefined;
+
+const FAULTS: [check: string, fault: Fault][] = [
+  ['it asks for a token (401)', at('/mcp', () => ({ status: 403, headers: { 'content-type': 'text/html' } }))],
+  ['the challenge says where to ask', at('/mcp', ({ headers }) => without(headers, 'www-authenticate'))],
+  [
+    'its clock agrees with this one',
+    at('/mcp', ({ headers }) => ({ headers: { ...headers, date: 'Thu, 01 Jan 2026 00:00:00 GMT' } })),
+  ],
+  [
+    'the resource metadata names exactly this address',
+    metadata('oauth-protected-resource', { resource: 'http://inside:7070/mcp' }),
+  ],
+  ['the authorization server has metadata', at('/.well-known/oauth-authorization-server', () => ({ status: 404 }))],
+  [
+    'the issuer is the address it was found by',
+    metadata('oauth-authorization-server', { issuer: 'http://inside:7070' }),
+  ],
+  ['it has PKCE S256', metadata('oauth-authorization-server', { code_challenge_methods_supported: ['plain'] })],
+  [
+    'it names itself in its answers (RFC 9207)',
+    metadata('oauth-authorization-server', { authorization_response_iss_parameter_supported: false }),
+  ],
+  [
+    'programs in a browser may call it',
+    at('/oauth/token', ({ headers }) => without(headers, 'access-control-allow-origin')),
+  ],
+  [
+    'it redirects nobody to an address it does not know',
+    at('/oauth/authorize', () => ({ status: 302, headers: { location: 'https://example.com/x' } })),
+  ],
+  [
+    'Cursor may register',
+    at('/oauth/register', ({ body, ...rest }) => ({ ...rest, body: body.replace('cursor:', 'https:') })),
+  ],
+];
+
+describe('cairn auth doctor', () => {
+  test('finds nothing to change where all is well', async () => {
+    expect(await examine()).toEqual({ code: 0, wrong: [] });
+
+    const { code, stdout } = await cairn(['auth', 'doctor', url], { env: { NO_COLOR: '1' } });
+    expect(code).toBe(0);
+    expect(stdout).toContain('ok  Claude Code may register');
+  });
+
+  test.for(FAULTS)('finds that it does not hold: %s', async ([check, wrong]) => {
+    fault = wrong;
+
+    const found = await examine();
+
+    expect(found.code).toBe(1);
+    expect(found.wrong).toContain(check);
+    expect(found.wrong.filter((name) => name !== check && name !== 'the challenge says where to ask')).toEqual([]);
+  });
+
+  test('finds that nobody answers, and that an address is none', async () => {
+    const silent = await cairn(['auth', 'doctor', `http://127.0.0.1:${await freePort()}/mcp`]);
+    expect(silent).toMatchObject({ code: 1, stdout: expect.stringContaining('no  it answers') });
+
+    expect(await cairn(['auth', 'doctor', 'not an address'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('no address'),
+    });
+  });
+});
