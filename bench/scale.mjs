@@ -1,6 +1,6 @@
 // npm run bench:scale: how long a process takes to its first answer, what many processes get done, and what rows weigh.
 //
-//   npm run bench:scale                        starts, 1, 8 and 32 processes, 100,000 events
+//   npm run bench:scale                        starts, 1, 8 and 32 processes, 100,000 events; writes docs/performance.md
 //   npm run bench:scale -- --events 1000000    rows and indexes at a million events
 //   npm run bench:scale -- --quick             a smoke test of seconds
 //   npm run bench:scale -- --only sizes        one of starts, load, sizes; --seconds 10, --processes 1,4
@@ -21,6 +21,7 @@ import { createLog } from '../dist/log.js';
 import { measureLoad } from './load.mjs';
 import { measureColdStart, measureEmptyStart, measureStart, stopDatabase } from './processes.mjs';
 import { startCairn } from './rpc.mjs';
+import { writeSection } from './section.mjs';
 import { measureSizes } from './sizes.mjs';
 
 const { values: flags } = parseArgs({
@@ -45,11 +46,17 @@ let made = 0;
 
 const PARTS = { starts: measureStarts, load: measureLoads, sizes: measureRows };
 try {
+  const tables = [];
   for (const [name, measure] of Object.entries(PARTS)) {
     if (flags.only !== undefined && flags.only !== name) continue;
     stderr.write(`${name}\n`);
-    stdout.write(`${(await measure()).join('\n')}\n\n`);
+    tables.push((await measure()).join('\n'));
+    stdout.write(`${tables.at(-1)}\n\n`);
   }
+  const report = [`Made by \`npm run bench:scale\` on ${new Date().toISOString().slice(0, 10)}.`, ...tables].join(
+    '\n\n',
+  );
+  if (!quick && flags.only === undefined) stderr.write(`wrote ${await writeSection('scale', report)}\n`);
 } finally {
   await rm(directory, { recursive: true, force: true });
 }
