@@ -138,7 +138,13 @@ test('each tool answers what its schema says, in plain text', async ({ as }) => 
     const { structured, text } = await callTool(as(agent), toolNamed(name), input);
     expect(text, name).toMatch(/^\S/);
     expect(text, name).not.toMatch(/undefined|\[object|NaN/);
-    return structured as { id: string; seq: number; version: number; task: { ref: string; lock_token: number } };
+    return structured as {
+      id: string;
+      seq: number;
+      version: number;
+      task: { ref: string; lock_token: number };
+      members: { user_id: string }[];
+    };
   }
 
   await call('ada', 'list_projects');
@@ -214,6 +220,13 @@ test('each tool answers what its schema says, in plain text', async ({ as }) => 
   await call('root', 'redact_event', { event: `#${note.seq}`, reason: 'A secret' });
   await call('ada', 'archive_project', { project: 'web' });
   await call('ada', 'unarchive_project', { project: 'web' });
+  await call('root', 'list_connections', { all: true });
+  await call('root', 'block_client', { client_id: 'https://client.example/metadata.json' });
+  await call('root', 'list_clients');
+  await call('root', 'revoke_access', { client_id: 'https://client.example/metadata.json' });
+  const { members } = await call('root', 'list_members');
+  await call('root', 'set_member', { user_id: members[0]?.user_id, role: 'owner' });
+  await call('root', 'list_auth_events');
 
   expect([...called].sort()).toEqual(
     selectTools(['all'])

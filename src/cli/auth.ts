@@ -118,6 +118,13 @@ function addPatCommands(auth: Command): void {
     .addHelpText('after', examples('cairn auth pat create --name ci --scope tasks:read --expires 30'))
     .action(command(async (config, options) => (await load()).runCreatePat(config, options)));
   pat
+    .command('list')
+    .description('those that are good, without their secrets')
+    .option('--all', "everybody's, not only your own")
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth pat list --all'))
+    .action(command(async (config, options) => (await load()).runPats(config, options)));
+  pat
     .command('revoke [id]')
     .description('end one; with --token-stdin, the one that is typed or piped in')
     .option('--token-stdin', 'read the token, e.g. one that leaked')

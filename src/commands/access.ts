@@ -159,6 +159,19 @@ export async function runCreatePat(config: Config, { name, scope, expires, ...op
   ]);
 }
 
+/** `cairn auth pat list`. */
+export async function runPats(config: Config, { all, ...options }: JsonOption & { all?: true }): Promise<void> {
+  const pats: Connection[] = [];
+  await asPerson(config, async (ctx) => {
+    for (let before: string | undefined, more = true; more; more = before !== undefined) {
+      const page = await listConnections(ctx, { all: all === true, ended: false, before });
+      pats.push(...page.connections.filter(({ kind }) => kind === 'pat'));
+      before = page.next_before;
+    }
+  });
+  answer({ pats }, options, () => connectionLines(pats));
+}
+
 /** `cairn auth pat revoke`: by id, or whoever holds the token itself. */
 export async function runRevokePat(
   config: Config,
