@@ -4,7 +4,8 @@ import type { Context } from '../context.ts';
 /** All that is needed of a context: the pages have no more. */
 type Caller = Pick<Context, 'db' | 'actor'>;
 
-const Id = z.uuid().max(36);
+// A user's id is made of the identity's hash, which is no uuid of RFC 9562.
+const Id = z.guid().max(36);
 const ClientId = z.string().min(1).max(500).describe('The client_id that list_connections shows.');
 const Before = Id.optional().describe('next_before of the page before.');
 

@@ -17,6 +17,8 @@ const UNSENT = /\((ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND
 // `invalid JWT`, whose reason is the message, and since version 13 `claims not valid`.
 const TOKEN = new Set(['PGRST301', 'PGRST302', 'PGRST303']);
 const SCHEMA = new Set(['PGRST106', 'PGRST202', 'PGRST203']);
+// Signed-in users may not call every function.
+const NOT_GRANTED = '42501';
 const SQLSTATE = /^(?!PGRST)[0-9A-Z]{5}$/;
 
 const LOG_IN = 'Run `cairn login`, then repeat the call.';
@@ -34,6 +36,11 @@ export function failureOf(body: Body, status: number): Refusal {
 
 /** PostgREST passes on what PostgreSQL raised; it calls DETAIL `details`. */
 function raised({ code, message, details, hint }: Body): DomainError {
+  if (code === NOT_GRANTED) {
+    return new DomainError('forbidden', 'Only the server of this workspace may do that.', {
+      hint: 'Run it where SUPABASE_SECRET_KEY or DATABASE_URL is set.',
+    });
+  }
   return domainErrorFrom(
     Object.assign(new Error(message), { code, detail: details ?? undefined, hint: hint ?? undefined }),
   );
