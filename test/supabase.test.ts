@@ -110,7 +110,7 @@ describe('a call to a Supabase project', () => {
   test('where nobody signed in is refused', async () => {
     const anonymous = databaseWith(PUBLISHABLE_KEY);
 
-    await expect(anonymous.call('list_projects', {}, NOBODY)).rejects.toMatchObject({ code: 'internal' });
+    await expect(anonymous.call('list_projects', {}, NOBODY)).rejects.toMatchObject({ code: 'unauthenticated' });
     await expect(databaseWith('sb_publishable_old').call('list_projects', {}, NOBODY)).rejects.toMatchObject({
       code: 'unauthenticated',
       hint: expect.stringContaining('SUPABASE_PUBLISHABLE_KEY'),

@@ -28,19 +28,22 @@ const REPEAT = 'Repeat the call with the same idempotency_key.';
 export function failureOf(body: Body, status: number): Refusal {
   const code = body.code ?? '';
   return {
-    error: SQLSTATE.test(code) ? raised(body) : refused(body, status),
+    error: code === NOT_GRANTED ? notGranted(status) : SQLSTATE.test(code) ? raised(body) : refused(body, status),
     undone: UNDONE.has(code) || TOKEN.has(code) || (status === 0 && UNSENT.test(body.details ?? '')),
     expired: TOKEN.has(code) && /expired/i.test(body.message),
   };
 }
 
+/** PostgREST tells nobody (401) from somebody (403) who may not call the function. */
+function notGranted(status: number): DomainError {
+  if (status === 401) return new DomainError('unauthenticated', 'Nobody is signed in.', { hint: LOG_IN });
+  return new DomainError('forbidden', 'Only the server of this workspace may do that.', {
+    hint: 'Run it where SUPABASE_SECRET_KEY or DATABASE_URL is set.',
+  });
+}
+
 /** PostgREST passes on what PostgreSQL raised; it calls DETAIL `details`. */
 function raised({ code, message, details, hint }: Body): DomainError {
-  if (code === NOT_GRANTED) {
-    return new DomainError('forbidden', 'Only the server of this workspace may do that.', {
-      hint: 'Run it where SUPABASE_SECRET_KEY or DATABASE_URL is set.',
-    });
-  }
   return domainErrorFrom(
     Object.assign(new Error(message), { code, detail: details ?? undefined, hint: hint ?? undefined }),
   );

@@ -1,0 +1,132 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type AuthServing, allow, startAuthServing } from './support/auth-serving.ts';
+import { rawClient, registerClient } from './support/auth-world.ts';
+import { cairn } from './support/cairn.ts';
+import { type LocalWorld, openLocalWorld } from './support/local-world.ts';
+import { callOf, sendRaw } from './support/raw-http.ts';
+
+let world: LocalWorld;
+let serving: AuthServing;
+
+beforeAll(async () => {
+  world = await openLocalWorld();
+  serving = await startAuthServing({ dataDir: world.dataDir });
+});
+afterAll(async () => {
+  await serving?.stop();
+  await world?.close();
+});
+
+async function auth(args: string[], input?: string) {
+  const flags = ['--data-dir', world.dataDir];
+  return cairn([...flags, 'auth', ...args], { input, env: { NO_COLOR: '1', CAIRN_PUBLIC_URL: serving.origin } });
+}
+
+/** What it answers as JSON. */
+async function answered(...args: string[]) {
+  const ran = await auth([...args, '--json']);
+  expect(ran).toMatchObject({ stderr: '', code: 0 });
+  return JSON.parse(ran.stdout);
+}
+
+async function statusOf(token: string): Promise<number> {
+  const call = callOf('list_projects');
+  const headers = { ...call.headers, authorization: `Bearer ${token}` };
+  return (await sendRaw(serving.url, { ...call, headers })).status;
+}
+
+async function connect(): Promise<{ client_id: string; token: string }> {
+  const client = rawClient(serving, String((await registerClient(serving.origin))['client_id']));
+  const back = await allow(await serving.signIn(), client.authorizationUrl());
+  const redeemed = await client.redeem(back.searchParams.get('code') ?? '');
+  const { access_token } = (await redeemed.json()) as { access_token: string };
+  await world.rows('truncate app.auth_attempts');
+  return { client_id: client.client_id, token: access_token };
+}
+
+describe('cairn auth', () => {
+  test('shows a connection and ends it: alone, with its client, with its user', async () => {
+    for (const by of ['id', 'client_id', 'user_id'] as const) {
+      const { client_id, token } = await connect();
+      const { connections } = await answered('connections', '--client', client_id);
+      expect(connections).toMatchObject([{ client_id, client_kind: 'dcr', redirect_host: 'localhost:8976' }]);
+      expect((await auth(['connections', '--all'])).stdout).toContain('Test client');
+
+      const named = { id: [], client_id: ['--client'], user_id: ['--user'] }[by];
+      expect(await answered('revoke', ...named, connections[0][by], '--reason', 'Not used.')).toMatchObject({
+        grants: 1,
+      });
+
+      expect(await statusOf(token)).toBe(401);
+      expect(await answered('connections', '--client', client_id)).toEqual({ connections: [] });
+      const { connections: ended } = await answered('connections', '--client', client_id, '--ended');
+      expect(ended).toMatchObject([{ revoked_reason: 'Not used.' }]);
+    }
+  });
+
+  test('says by its exit status that nothing matched, and asks before everything', async () => {
+    expect(await auth(['revoke', '--client', 'dcr_unknown'])).toMatchObject({ code: 1, stderr: '' });
+    expect(await auth(['revoke', '--everything'])).toMatchObject({ code: 1, stderr: expect.stringContaining('--yes') });
+    expect(await auth(['revoke', 'no-uuid'])).toMatchObject({ code: 1, stderr: expect.stringContaining('not valid') });
+    expect((await auth(['clients', 'block'])).code).toBe(2);
+  });
+
+  test('keeps a program out, and admits it again', async () => {
+    const { client_id, token } = await connect();
+    const isBlocked = async () =>
+      (await answered('clients')).clients.find((client: { client_id: string }) => client.client_id === client_id)
+        .blocked_at !== undefined;
+
+    expect((await auth(['clients', 'block', client_id])).stdout).toContain('1 grants ended');
+    expect([await statusOf(token), await isBlocked()]).toEqual([401, true]);
+
+    expect((await auth(['clients', 'unblock', client_id])).code).toBe(0);
+    expect(await isBlocked()).toBe(false);
+  });
+
+  test('makes a personal access token, lists it without its secret, and ends it by id and by whoever holds it', async () => {
+    const make = (name: string) =>
+      answered('pat', 'create', '--name', name, '--scope', 'projects:read', '--expires', '30d');
+    const [kept, leaked] = [await make('kept'), await make('leaked')];
+    expect(await statusOf(kept.token)).toBe(200);
+
+    const listed = await auth(['pat', 'list']);
+    expect(listed.stdout).toMatch(/kept[\s\S]*leaked|leaked[\s\S]*kept/);
+    expect(listed.stdout).not.toContain('Test client');
+    expect(listed.stdout).not.toContain('cairn_pat_');
+    expect(await auth(['pat', 'revoke', '--token-stdin'], `${leaked.token}\n`)).toMatchObject({
+      code: 0,
+      stdout: 'Revoked.\n',
+    });
+    expect(await statusOf(leaked.token)).toBe(401);
+    expect((await auth(['pat', 'revoke', kept.id])).code).toBe(0);
+    expect(await statusOf(kept.token)).toBe(401);
+    const typo = await auth(['pat', 'revoke', '--token-stdin'], leaked.token.replace(/.$/, '_'));
+    expect(typo).toMatchObject({ code: 1, stderr: expect.stringContaining('a typo is noticed') });
+    expect(typo.stderr).not.toContain(leaked.token.slice(10, 30));
+    const all = await auth(['pat', 'create', '--name', 'x', '--scope', 'everything']);
+    expect(all).toMatchObject({ code: 1, stderr: expect.stringContaining('Scopes:') });
+  });
+
+  test('invites, and lists members and what happened', async () => {
+    const { link, role } = await answered('invite', '--email', 'ada@example.com', '--role', 'viewer');
+    expect([new URL(link).origin, role]).toEqual([serving.origin, 'viewer']);
+    const refused = await auth(['invite', '--role', 'king']);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('Roles:') });
+
+    const { members } = await answered('members');
+    expect(members).toMatchObject([{ role: 'owner' }]);
+    const last = await auth(['members', 'set', members[0].user_id, '--role', 'viewer']);
+    expect(last).toMatchObject({ code: 1, stderr: expect.stringContaining('The last owner stays') });
+
+    const { events } = await answered('events', '--since', '1h', '--type', 'invitation');
+    expect(events).toMatchObject([{ type: 'invitation.created', data: { role: 'viewer' } }]);
+    expect(JSON.stringify(events)).not.toContain(new URL(link).searchParams.get('code'));
+  });
+
+  test('deletes what is over', async () => {
+    const counts = await answered('gc');
+
+    expect(Object.values(counts).every(Number.isInteger)).toBe(true);
+  });
+});
