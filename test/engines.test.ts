@@ -108,7 +108,7 @@ describe('the engines differ', () => {
     const identity = { issuer: 'test', subject: randomUUID(), name: 'X' };
     const attempt = ada.db.call('sign_in', { identity }, { user_id: '' });
 
-    if (name === 'supabase') await expect(attempt).rejects.toMatchObject({ code: 'internal' });
+    if (name === 'supabase') await expect(attempt).rejects.toMatchObject({ code: 'forbidden' });
     else expect(await attempt).toMatchObject({ role: 'owner' });
   });
 
