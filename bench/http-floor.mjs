@@ -1,20 +1,10 @@
-// The bare SDK over HTTP, as its documentation mounts it: one tool that answers with what it was given.
+// The bare SDK over HTTP, as its documentation mounts it.
 import { createServer } from 'node:http';
 import { toNodeHandler } from '@modelcontextprotocol/node';
-import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
-import * as z from 'zod';
+import { createMcpHandler } from '@modelcontextprotocol/server';
+import { createEcho } from './echo.mjs';
 
-const handler = toNodeHandler(
-  createMcpHandler(() => {
-    const server = new McpServer({ name: 'echo', version: '1.0.0' });
-    server.registerTool(
-      'echo',
-      { description: 'Answers with the text.', inputSchema: z.object({ text: z.string() }) },
-      ({ text }) => ({ content: [{ type: 'text', text }] }),
-    );
-    return server;
-  }),
-);
+const handler = toNodeHandler(createMcpHandler(createEcho));
 const server = createServer((request, response) => void handler(request, response));
 server.listen(0, '127.0.0.1', () => {
   const address = server.address();

@@ -5,13 +5,13 @@
 import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath, stdout } from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
+import { freePort } from './free-port.mjs';
 import { CLI } from './rpc.mjs';
 import { summary } from './sample.mjs';
 import { seedTokens } from './tokens.mjs';
@@ -94,14 +94,6 @@ function sayShare(taken) {
   );
   const share = (1 - without / withToken) * 100;
   say('', `The token check, among ${TOKENS} tokens and ${CLIENTS} clients, is ${share.toFixed(0)} % of a call at p50.`);
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Opens streams, finds out whether all of them hear of a change, and what a call takes meanwhile. @param {number} count */

@@ -8,7 +8,6 @@
 // Load runs on the embedded server and on a PostgreSQL by URL: DATABASE_URL, a database of its own that may be filled, or
 // one that this starts on a port of 127.0.0.1.
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { env, stderr, stdout } from 'node:process';
@@ -18,6 +17,7 @@ import { stopServer } from '../dist/db/embedded.js';
 import { migrate } from '../dist/db/migrate.js';
 import { openEngine } from '../dist/db/open.js';
 import { createLog } from '../dist/log.js';
+import { freePort } from './free-port.mjs';
 import { measureLoad } from './load.mjs';
 import { measureColdStart, measureEmptyStart, measureStart, stopDatabase } from './processes.mjs';
 import { startCairn } from './rpc.mjs';
@@ -155,12 +155,4 @@ async function fresh(name) {
   const dataDir = join(directory, `${name}-${made}`);
   await mkdir(dataDir);
   return dataDir;
-}
-
-async function freePort() {
-  const probe = createServer();
-  await new Promise((resolve) => probe.listen(0, '127.0.0.1', () => resolve(undefined)));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

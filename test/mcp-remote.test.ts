@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -12,6 +10,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openOwnerBrowser } from '../scripts/owner-browser.mjs';
 import { cairn } from './support/cairn.ts';
+import { freePort } from './support/free-port.ts';
 import { type LocalWorld, openLocalWorld } from './support/local-world.ts';
 import { type Serving, startServing } from './support/serve.ts';
 
@@ -28,15 +27,6 @@ async function canFetch(): Promise<boolean> {
   });
   const [code] = await once(child, 'exit');
   return code === 0;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 describe.skipIf(!isThere)(`mcp-remote${isThere ? '' : ' (skipped: npm cannot fetch it)'}`, () => {
