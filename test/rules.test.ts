@@ -104,11 +104,11 @@ describe('scope', () => {
   test('is not widened by a task', async ({ as }) => {
     await plan(as('ada'), [{ title: 'A' }], { scope: { files_max: 2, lines_max: 9 } });
 
-    const created = call(as('ada'), 'create_tasks', { tasks: [{ title: 'B', constraints: { files_max: 3 } }] });
-    const changed = call(as('ada'), 'update_task', { task: 'web-1', constraints: { lines_max: 10 } });
+    const create = () => call(as('ada'), 'create_tasks', { tasks: [{ title: 'B', constraints: { files_max: 3 } }] });
+    const change = () => call(as('ada'), 'update_task', { task: 'web-1', constraints: { lines_max: 10 } });
 
-    await expect(created).rejects.toMatchObject({ code: 'invalid_input', details: { field: 'constraints.files_max' } });
-    await expect(changed).rejects.toMatchObject({ code: 'invalid_input', details: { field: 'constraints.lines_max' } });
+    await expect(create()).rejects.toMatchObject({ code: 'invalid_input', details: { field: 'constraints.files_max' } });
+    await expect(change()).rejects.toMatchObject({ code: 'invalid_input', details: { field: 'constraints.lines_max' } });
   });
 });
 
