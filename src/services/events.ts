@@ -108,18 +108,23 @@ export async function waitForEvents(
   ctx: Context,
   { timeout_seconds, after_seq, ...where }: z.output<typeof WaitForEvents>,
 ): Promise<EventPage> {
-  const timeout = AbortSignal.timeout(timeout_seconds * 1_000);
+  const up = new AbortController();
+  // AbortSignal.timeout within AbortSignal.any may be collected as garbage before it fires (Node.js 20).
+  const timer = setTimeout(() => up.abort(), timeout_seconds * 1_000);
   const leaving = ctx.signal?.();
-  const signal = leaving === undefined ? timeout : AbortSignal.any([leaving, timeout]);
-  const after = after_seq ?? (await getPosition(ctx));
+  const signal = leaving === undefined ? up.signal : AbortSignal.any([leaving, up.signal]);
   const read = (from: number) =>
     listEvents(ctx, { ...where, after_seq: from, include_data: false, page_size: WAIT_PAGE_SIZE });
-  let position = after;
-  for await (const page of follow(ctx, { after, read }, signal)) {
-    position = page.position;
-    if (page.events.length > 0) return { events: page.events, position };
+  try {
+    let position = after_seq ?? (await getPosition(ctx));
+    for await (const page of follow(ctx, { after: position, read }, signal)) {
+      position = page.position;
+      if (page.events.length > 0) return { events: page.events, position };
+    }
+    return { events: [], position };
+  } finally {
+    clearTimeout(timer);
   }
-  return { events: [], position };
 }
 
 /** The latest position of the workspace. */
