@@ -107,8 +107,14 @@ describe('scope', () => {
     const create = () => call(as('ada'), 'create_tasks', { tasks: [{ title: 'B', constraints: { files_max: 3 } }] });
     const change = () => call(as('ada'), 'update_task', { task: 'web-1', constraints: { lines_max: 10 } });
 
-    await expect(create()).rejects.toMatchObject({ code: 'invalid_input', details: { field: 'constraints.files_max' } });
-    await expect(change()).rejects.toMatchObject({ code: 'invalid_input', details: { field: 'constraints.lines_max' } });
+    await expect(create()).rejects.toMatchObject({
+      code: 'invalid_input',
+      details: { field: 'constraints.files_max' },
+    });
+    await expect(change()).rejects.toMatchObject({
+      code: 'invalid_input',
+      details: { field: 'constraints.lines_max' },
+    });
   });
 });
 
