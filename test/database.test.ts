@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { knownVersions } from '../src/db/migrate.ts';
 import { ERROR_CODES } from '../src/errors.ts';
 import { installPlpgsqlCheck } from './support/plpgsql-check.ts';
 import { createScratch, type Scratch } from './support/scratch.ts';
@@ -234,6 +235,13 @@ test('the dumped schema is the schema, on every version of PostgreSQL', async ()
 
   const stored = await readFile(new URL('../supabase/schema.sql', import.meta.url), 'utf8');
   expect(dump.split('\n'), 'npm run schema').toEqual(stored.split('\n'));
+});
+
+test('the version of each chapter is a time, as the Supabase CLI has it', async () => {
+  const versions = await knownVersions();
+
+  const times = versions.map((version) => version.replace(/^(....)(..)(..)(..)(..)(..)$/, '$1-$2-$3T$4:$5:$6.000Z'));
+  expect(times.filter((time) => new Date(time).toISOString() !== time)).toEqual([]);
 });
 
 test('the error codes of SQL are those of TypeScript, with the same status', async () => {

@@ -6,7 +6,6 @@ import { prepareDataDir, unusable } from './embedded/account.ts';
 import { type Binaries, findBinaries, prepareBinaries } from './embedded/binaries.ts';
 import { checkVersion, configure, ensureCluster, type Layout, layout } from './embedded/cluster.ts';
 import { IDLE_WATCH, watchIdleness } from './embedded/idle.ts';
-import { isLocked, withLock } from './embedded/lock.ts';
 import {
   type Connection,
   connect,
@@ -17,6 +16,7 @@ import {
   stopServer as stopProcess,
   waitUntilReady,
 } from './embedded/server.ts';
+import { isLocked, withLock } from './lock.ts';
 
 // Many processes share one server. Each keeps one connection open for as long as it lives: that is its mark of
 // presence, which the system removes even when the process is killed. Whoever leaves asks the server, under the lock,

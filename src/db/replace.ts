@@ -5,11 +5,11 @@ import { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { prepareDataDir } from './embedded/account.ts';
 import { layout } from './embedded/cluster.ts';
-import { withLock } from './embedded/lock.ts';
-import { inspectProcess } from './embedded/process.ts';
 import { connect } from './embedded/server.ts';
 import { ensureServer, hasCluster, stopServer } from './embedded.ts';
+import { withLock } from './lock.ts';
 import { migrate } from './migrate.ts';
+import { inspectProcess } from './process.ts';
 
 type Options = { dataDir: string; log: Log; replace: boolean };
 

@@ -88,9 +88,11 @@ begin
   v_values := case kind
     when 'project' then array(select p.slug from public.projects p where p.tenant_id = v_actor.tenant_id and p.archived_at is null
       and starts_with(p.slug, v_prefix) order by p.updated_at desc limit 101)
-    when 'task' then array(select t.ref from public.projects p join public.tasks t on t.tenant_id = p.tenant_id and t.project_id = p.id
-      where p.tenant_id = v_actor.tenant_id and p.archived_at is null and t.status in ('pending', 'in_progress', 'blocked')
-        and (starts_with(p.slug || '-', v_prefix) or starts_with(v_prefix, p.slug || '-')) and starts_with(t.ref, v_prefix) order by t.number limit 101)
+    when 'task' then array(select t.ref from public.projects p cross join lateral (
+        select x.ref, x.number from public.tasks x where x.tenant_id = v_actor.tenant_id and x.project_id = p.id
+          and x.status in ('pending', 'in_progress', 'blocked') and starts_with(x.ref, v_prefix) order by x.number limit 101) t
+      where p.tenant_id = v_actor.tenant_id and p.archived_at is null
+        and (starts_with(p.slug || '-', v_prefix) or starts_with(v_prefix, p.slug || '-')) order by t.number limit 101)
     else array(select c.id::text from public.checkpoints c where c.tenant_id = v_actor.tenant_id and starts_with(c.id::text, v_prefix) order by c.created_at desc limit 101)
   end;
   return jsonb_build_object('values', to_jsonb(v_values[:100]), 'total', cardinality(v_values[:100]), 'has_more', cardinality(v_values) > 100);

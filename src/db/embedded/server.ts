@@ -3,10 +3,10 @@ import { chown, open, readFile, rename, rm, stat, writeFile } from 'node:fs/prom
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { findProcess, inspectProcess } from '../process.ts';
 import type { Account } from './account.ts';
 import { type Binaries, executable } from './binaries.ts';
 import { DATABASE, type Layout, SUPERUSER } from './cluster.ts';
-import { findProcess, inspectProcess } from './process.ts';
 import { run, spawnOptions, startFailed } from './run.ts';
 
 /** How to reach the server; what `pg` needs. */

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AuthError } from '@supabase/supabase-js';
 import * as z from 'zod';
 import { DomainError } from '../../errors.ts';
-import { withLock } from '../embedded/lock.ts';
+import { withLock } from '../lock.ts';
 import { authClient, type Project } from './client.ts';
 
 /** A signed-in user's access to a project, as all processes of this machine's user see it. */

@@ -1,7 +1,7 @@
 import { link, mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DomainError } from '../../errors.ts';
+import { DomainError } from '../errors.ts';
 import { inspectProcess } from './process.ts';
 
 // A lock among processes that survives `kill -9` of its holder. Each holder creates the next numbered file in the

@@ -218,9 +218,12 @@ declare
   v_actor app.actor := app.enter_person(actor);
 begin
   return jsonb_build_object('members', (select coalesce(jsonb_agg(m.member), '[]') from (
-      select jsonb_strip_nulls(jsonb_build_object('user_id', u.id, 'name', u.name, 'email', u.email, 'role', m.role, 'since', m.created_at, 'connections', (
-        select count(*) from app.oauth_grants g where g.tenant_id = m.tenant_id and g.user_id = m.user_id and g.revoked_at is null and g.expires_at > app.now()))) as member
-      from public.memberships m join public.users u on u.id = m.user_id where m.tenant_id = v_actor.tenant_id
+      select jsonb_strip_nulls(jsonb_build_object('user_id', u.id, 'name', u.name, 'email', u.email, 'role', m.role, 'since', m.created_at,
+        'connections', coalesce(c.n, 0))) as member
+      from public.memberships m join public.users u on u.id = m.user_id
+      left join (select g.user_id, count(*) as n from app.oauth_grants g
+        where g.tenant_id = v_actor.tenant_id and g.revoked_at is null and g.expires_at > app.now() group by g.user_id) c on c.user_id = m.user_id
+      where m.tenant_id = v_actor.tenant_id
       order by app.role_rank(m.role) desc, m.created_at limit 500) m),
     'invitations', (select coalesce(jsonb_agg(i.invitation), '[]') from (
       select jsonb_strip_nulls(jsonb_build_object('id', i.id, 'email', i.email, 'role', i.role, 'invited_by', i.invited_by, 'expires_at', i.expires_at)) as invitation
