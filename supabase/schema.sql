@@ -1504,16 +1504,18 @@ AS $function$
   select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'version', c.version, 'wrong', case
       when not c.links then 'prev_hash' when not c.hashes then 'hash' when not c.pays then 'payload' when not c.counts then 'version' when not c.belongs then 'task_id' else 'seq' end)
   from (
-    select e.seq, e.stream, e.version,
+    select e.seq, e.stream, e.version, e.hashes, e.pays, e.belongs,
       e.prev_hash is not distinct from coalesce(lag(e.hash) over (partition by e.project_id order by e.seq),
         (select c.hash from app.archived_chains c where c.tenant_id = broken_event.tenant_id and c.project_id is not distinct from e.project_id)) as links,
-      e.hash = app.event_hash(e) as hashes,
-      case when e.redacted_at is null then e.payload_hash = app.payload_hash(e.payload)
-        else e.payload = app.blanked(e) and exists (select from public.events r where r.tenant_id = e.tenant_id and r.stream = 'event:' || e.id) end as pays,
       e.version = coalesce(a.version, 0) + row_number() over (partition by e.stream order by e.version) as counts,
-      e.seq = (select p.archived_to from app.positions p where p.tenant_id = broken_event.tenant_id) + row_number() over (order by e.seq) as follows,
-      not starts_with(e.stream, 'task:') or e.task_id is not distinct from app.stream_id(e.stream) as belongs
-    from public.events e left join app.archived_streams a on a.tenant_id = e.tenant_id and a.stream = e.stream where e.tenant_id = broken_event.tenant_id) c
+      e.seq = (select p.archived_to from app.positions p where p.tenant_id = broken_event.tenant_id) + row_number() over (order by e.seq) as follows
+    from (
+      select x.seq, x.project_id, x.stream, x.version, x.prev_hash, x.hash, x.hash = app.event_hash(x) as hashes,
+        case when x.redacted_at is null then x.payload_hash = app.payload_hash(x.payload)
+          else x.payload = app.blanked(x) and exists (select from public.events r where r.tenant_id = x.tenant_id and r.stream = 'event:' || x.id) end as pays,
+        not starts_with(x.stream, 'task:') or x.task_id is not distinct from app.stream_id(x.stream) as belongs
+      from public.events x where x.tenant_id = broken_event.tenant_id offset 0) e
+    left join app.archived_streams a on a.tenant_id = broken_event.tenant_id and a.stream = e.stream) c
   where not (c.links and c.hashes and c.pays and c.counts and c.belongs and c.follows) order by c.seq limit 1
 $function$;
 -- owner cairn_owner
@@ -2228,6 +2230,50 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.differing_agent_sessions(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.agent_sessions, log public.agent_sessions)
+ LANGUAGE sql
+ STABLE
+AS $function$
+        select coalesce(l.id, f.id), l.live, f.state from app.folded_agent_sessions($1, null, null, $2) f
+          full join (select x as live, x.* from public.agent_sessions x where x.tenant_id = $1 and ($2 is null or 'session:' || x.id = any ($2))) l on l.id = f.id
+        where (l.tenant_id, l.id, l.project_id, l.user_id, l.snapshot, l.summary, l.version, l.created_at, l.updated_at) is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).snapshot, (f.state).summary, (f.state).version, (f.state).created_at, (f.state).updated_at)
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_artifacts(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.artifacts, log public.artifacts)
+ LANGUAGE sql
+ STABLE
+AS $function$
+        select coalesce(l.id, f.id), l.live, f.state from app.folded_artifacts($1, null, null, $2) f
+          full join (select x as live, x.* from public.artifacts x where x.tenant_id = $1 and ($2 is null or 'artifact:' || x.id = any ($2))) l on l.id = f.id
+        where (l.tenant_id, l.id, l.project_id, l.task_id, l.user_id, l.type, l.ref, l.summary, l.tier, l.files, l.lines_changed, l.added_by, l.version, l.created_at) is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).user_id, (f.state).type, (f.state).ref, (f.state).summary, (f.state).tier, (f.state).files, (f.state).lines_changed, (f.state).added_by, (f.state).version, (f.state).created_at)
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_checkpoints(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.checkpoints, log public.checkpoints)
+ LANGUAGE sql
+ STABLE
+AS $function$
+        select coalesce(l.id, f.id), l.live, f.state from app.folded_checkpoints($1, null, null, $2) f
+          full join (select x as live, x.* from public.checkpoints x where x.tenant_id = $1 and ($2 is null or 'checkpoint:' || x.id = any ($2))) l on l.id = f.id
+        where (l.tenant_id, l.id, l.project_id, l.user_id, l.label, l.repo_ref, l.summary, l.resume_instructions, l.snapshot, l.saved_by, l.version, l.created_at) is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).label, (f.state).repo_ref, (f.state).summary, (f.state).resume_instructions, (f.state).snapshot, (f.state).saved_by, (f.state).version, (f.state).created_at)
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_decisions(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.decisions, log public.decisions)
+ LANGUAGE sql
+ STABLE
+AS $function$
+        select coalesce(l.id, f.id), l.live, f.state from app.folded_decisions($1, null, null, $2) f
+          full join (select x as live, x.* from public.decisions x where x.tenant_id = $1 and ($2 is null or 'decision:' || x.id = any ($2))) l on l.id = f.id
+        where (l.tenant_id, l.id, l.project_id, l.task_id, l.user_id, l.title, l.options, l.choice, l.rationale, l.supersedes, l.superseded_by, l.decided_by, l.version, l.created_at) is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).user_id, (f.state).title, (f.state).options, (f.state).choice, (f.state).rationale, (f.state).supersedes, (f.state).superseded_by, (f.state).decided_by, (f.state).version, (f.state).created_at)
+      $function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.differing_link(tenant_id uuid)
  RETURNS jsonb
  LANGUAGE sql
@@ -2251,6 +2297,28 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.differing_messages(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.messages, log public.messages)
+ LANGUAGE sql
+ STABLE
+AS $function$
+        select coalesce(l.id, f.id), l.live, f.state from app.folded_messages($1, null, null, $2) f
+          full join (select x as live, x.* from public.messages x where x.tenant_id = $1 and ($2 is null or 'message:' || x.id = any ($2))) l on l.id = f.id
+        where (l.tenant_id, l.id, l.project_id, l.user_id, l.topic, l.payload, l.version, l.created_at) is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).topic, (f.state).payload, (f.state).version, (f.state).created_at)
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_projects(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.projects, log public.projects)
+ LANGUAGE sql
+ STABLE
+AS $function$
+        select coalesce(l.id, f.id), l.live, f.state from app.folded_projects($1, null, null, $2) f
+          full join (select x as live, x.* from public.projects x where x.tenant_id = $1 and ($2 is null or 'project:' || x.id = any ($2))) l on l.id = f.id
+        where (l.tenant_id, l.id, l.user_id, l.slug, l.name, l.description, l.rules, l.version, l.archived_at, l.created_at, l.updated_at) is distinct from ((f.state).tenant_id, (f.state).id, (f.state).user_id, (f.state).slug, (f.state).name, (f.state).description, (f.state).rules, (f.state).version, (f.state).archived_at, (f.state).created_at, (f.state).updated_at)
+      $function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.differing_row(model app.read_models, tenant_id uuid)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2261,16 +2329,25 @@ declare
   v_difference jsonb;
 begin
   execute format(
-    'select jsonb_build_object(''table'', %2$L, ''id'', coalesce(f.id, l.id), ''columns'', (
-         select jsonb_object_agg(k, jsonb_build_object(''live'', l.state -> k, ''log'', f.state -> k))
-         from jsonb_object_keys(coalesce(l.state, f.state)) k where l.state -> k is distinct from f.state -> k))
-     from (select x.id, x.state - ''open_dependencies'' as state from app.folded(%1$L, $1, null, null, null) x) f
-     full join (select x.id, to_jsonb(x) - ''open_dependencies'' as state from public.%2$I x where x.tenant_id = $1) l on l.id = f.id
-     where f.state is distinct from l.state limit 1', model.category, model.table_name)
-    into v_difference using tenant_id;
+    'select jsonb_build_object(''table'', $2, ''id'', d.id, ''columns'', (
+         select jsonb_object_agg(k, jsonb_build_object(''live'', d.live -> k, ''log'', d.log -> k))
+         from jsonb_object_keys(coalesce(d.live, d.log) - ''open_dependencies'') k where d.live -> k is distinct from d.log -> k))
+     from (select x.id, to_jsonb(x.live) as live, to_jsonb(x.log) as log from app.%I($1, null) x limit 1) d', 'differing_' || model.table_name)
+    into v_difference using tenant_id, model.table_name;
   return v_difference;
 end
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_tasks(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.tasks, log public.tasks)
+ LANGUAGE sql
+ STABLE
+AS $function$
+        select coalesce(l.id, f.id), l.live, f.state from app.folded_tasks($1, null, null, $2) f
+          full join (select x as live, x.* from public.tasks x where x.tenant_id = $1 and ($2 is null or 'task:' || x.id = any ($2))) l on l.id = f.id
+        where (l.tenant_id, l.id, l.project_id, l.user_id, l.created_by, l.number, l.ref, l.title, l.description, l.acceptance_criteria, l.constraints, l.dependencies, l.parent_id, l.discovered_from, l.status, l.priority, l.blocked_reason, l.blocked_by, l.warning, l.locked_at, l.locked_by, l.locked_by_user, l.lock_token, l.attempts, l.last_outcome, l.last_reason, l.last_agent, l.summary, l.evidence, l.approved_at, l.completed_at, l.version, l.created_at, l.updated_at) is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).created_by, (f.state).number, (f.state).ref, (f.state).title, (f.state).description, (f.state).acceptance_criteria, (f.state).constraints, (f.state).dependencies, (f.state).parent_id, (f.state).discovered_from, (f.state).status, (f.state).priority, (f.state).blocked_reason, (f.state).blocked_by, (f.state).warning, (f.state).locked_at, (f.state).locked_by, (f.state).locked_by_user, (f.state).lock_token, (f.state).attempts, (f.state).last_outcome, (f.state).last_reason, (f.state).last_agent, (f.state).summary, (f.state).evidence, (f.state).approved_at, (f.state).completed_at, (f.state).version, (f.state).created_at, (f.state).updated_at)
+      $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.effective_scope(rules jsonb, constraints jsonb)
@@ -2439,15 +2516,13 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.event_hash(event public.events)
  RETURNS bytea
- LANGUAGE plpgsql
- IMMUTABLE
+ LANGUAGE sql
+ STABLE
 AS $function$
-begin
-  return sha256(coalesce(event.prev_hash, ''::bytea)
+  select sha256(coalesce(event.prev_hash, ''::bytea)
     || convert_to(jsonb_build_array(event.stream, event.version, event.event_type, event.schema_version,
          (extract(epoch from event.created_at) * 1000000)::bigint, event.actor)::text, 'UTF8')
-    || event.payload_hash);
-end
+    || event.payload_hash)
 $function$;
 -- owner cairn_owner
 
@@ -3041,7 +3116,6 @@ CREATE OR REPLACE FUNCTION app.fold_step(state public.agent_sessions, event publ
  RETURNS public.agent_sessions
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO ''
 AS $function$
       begin
         if event.event_type = 'archive.snapshot' then
@@ -3056,7 +3130,6 @@ CREATE OR REPLACE FUNCTION app.fold_step(state public.artifacts, event public.ev
  RETURNS public.artifacts
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO ''
 AS $function$
       begin
         if event.event_type = 'archive.snapshot' then
@@ -3071,7 +3144,6 @@ CREATE OR REPLACE FUNCTION app.fold_step(state public.checkpoints, event public.
  RETURNS public.checkpoints
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO ''
 AS $function$
       begin
         if event.event_type = 'archive.snapshot' then
@@ -3086,7 +3158,6 @@ CREATE OR REPLACE FUNCTION app.fold_step(state public.decisions, event public.ev
  RETURNS public.decisions
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO ''
 AS $function$
       begin
         if event.event_type = 'archive.snapshot' then
@@ -3101,7 +3172,6 @@ CREATE OR REPLACE FUNCTION app.fold_step(state public.messages, event public.eve
  RETURNS public.messages
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO ''
 AS $function$
       begin
         if event.event_type = 'archive.snapshot' then
@@ -3116,7 +3186,6 @@ CREATE OR REPLACE FUNCTION app.fold_step(state public.projects, event public.eve
  RETURNS public.projects
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO ''
 AS $function$
       begin
         if event.event_type = 'archive.snapshot' then
@@ -3131,7 +3200,6 @@ CREATE OR REPLACE FUNCTION app.fold_step(state public.tasks, event public.events
  RETURNS public.tasks
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO ''
 AS $function$
       begin
         if event.event_type = 'archive.snapshot' then
@@ -3152,20 +3220,136 @@ CREATE OR REPLACE FUNCTION app.folded(category text, tenant_id uuid, project_id 
  SET search_path TO ''
 AS $function$
 begin
-  return query execute format(
-    'select (f.folded).id, to_jsonb(f.folded) from (
-       select app.%I(e.event order by (e.event).version) as folded from (
-         select app.upcast(x) as event, x.stream from public.events x
-         where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= $3
-           and starts_with(x.stream, $4) and ($5 is null or x.stream = any ($5))
-         union all
-         select app.snapshot_event(a), a.stream from app.archived_streams a
-         where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
-           and starts_with(a.stream, $4) and ($5 is null or a.stream = any ($5))) e
-       group by e.stream) f', 'fold_' || category)
-    using tenant_id, project_id, coalesce(up_to, 9223372036854775807), category || ':', streams;
+  return query execute format('select f.id, to_jsonb(f.state) from app.%I($1, $2, $3, $4) f',
+    'folded_' || (select m.table_name from app.read_models m where m.category = folded.category)) using tenant_id, project_id, up_to, streams;
 end
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_agent_sessions(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.agent_sessions)
+ LANGUAGE sql
+ STABLE
+AS $function$
+        select (f.folded).id, f.folded from (
+          select app.fold_session(e.event order by e.version) as folded from (
+            select x.stream, x.version, app.upcast(x) as event from public.events x
+            where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+              and starts_with(x.stream, 'session:') and ($4 is null or x.stream = any ($4))
+            union all
+            select a.stream, a.version, app.snapshot_event(a) from app.archived_streams a
+            where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+              and starts_with(a.stream, 'session:') and ($4 is null or a.stream = any ($4))) e
+          group by e.stream) f
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_artifacts(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.artifacts)
+ LANGUAGE sql
+ STABLE
+AS $function$
+        select (f.folded).id, f.folded from (
+          select app.fold_artifact(e.event order by e.version) as folded from (
+            select x.stream, x.version, app.upcast(x) as event from public.events x
+            where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+              and starts_with(x.stream, 'artifact:') and ($4 is null or x.stream = any ($4))
+            union all
+            select a.stream, a.version, app.snapshot_event(a) from app.archived_streams a
+            where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+              and starts_with(a.stream, 'artifact:') and ($4 is null or a.stream = any ($4))) e
+          group by e.stream) f
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_checkpoints(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.checkpoints)
+ LANGUAGE sql
+ STABLE
+AS $function$
+        select (f.folded).id, f.folded from (
+          select app.fold_checkpoint(e.event order by e.version) as folded from (
+            select x.stream, x.version, app.upcast(x) as event from public.events x
+            where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+              and starts_with(x.stream, 'checkpoint:') and ($4 is null or x.stream = any ($4))
+            union all
+            select a.stream, a.version, app.snapshot_event(a) from app.archived_streams a
+            where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+              and starts_with(a.stream, 'checkpoint:') and ($4 is null or a.stream = any ($4))) e
+          group by e.stream) f
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_decisions(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.decisions)
+ LANGUAGE sql
+ STABLE
+AS $function$
+        select (f.folded).id, f.folded from (
+          select app.fold_decision(e.event order by e.version) as folded from (
+            select x.stream, x.version, app.upcast(x) as event from public.events x
+            where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+              and starts_with(x.stream, 'decision:') and ($4 is null or x.stream = any ($4))
+            union all
+            select a.stream, a.version, app.snapshot_event(a) from app.archived_streams a
+            where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+              and starts_with(a.stream, 'decision:') and ($4 is null or a.stream = any ($4))) e
+          group by e.stream) f
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_messages(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.messages)
+ LANGUAGE sql
+ STABLE
+AS $function$
+        select (f.folded).id, f.folded from (
+          select app.fold_message(e.event order by e.version) as folded from (
+            select x.stream, x.version, app.upcast(x) as event from public.events x
+            where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+              and starts_with(x.stream, 'message:') and ($4 is null or x.stream = any ($4))
+            union all
+            select a.stream, a.version, app.snapshot_event(a) from app.archived_streams a
+            where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+              and starts_with(a.stream, 'message:') and ($4 is null or a.stream = any ($4))) e
+          group by e.stream) f
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_projects(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.projects)
+ LANGUAGE sql
+ STABLE
+AS $function$
+        select (f.folded).id, f.folded from (
+          select app.fold_project(e.event order by e.version) as folded from (
+            select x.stream, x.version, app.upcast(x) as event from public.events x
+            where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+              and starts_with(x.stream, 'project:') and ($4 is null or x.stream = any ($4))
+            union all
+            select a.stream, a.version, app.snapshot_event(a) from app.archived_streams a
+            where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+              and starts_with(a.stream, 'project:') and ($4 is null or a.stream = any ($4))) e
+          group by e.stream) f
+      $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_tasks(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.tasks)
+ LANGUAGE sql
+ STABLE
+AS $function$
+        select (f.folded).id, f.folded from (
+          select app.fold_task(e.event order by e.version) as folded from (
+            select x.stream, x.version, app.upcast(x) as event from public.events x
+            where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+              and starts_with(x.stream, 'task:') and ($4 is null or x.stream = any ($4))
+            union all
+            select a.stream, a.version, app.snapshot_event(a) from app.archived_streams a
+            where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+              and starts_with(a.stream, 'task:') and ($4 is null or a.stream = any ($4))) e
+          group by e.stream) f
+      $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.follow_action(action jsonb, event public.events, task public.tasks)
@@ -4158,12 +4342,10 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.payload_hash(payload jsonb)
  RETURNS bytea
- LANGUAGE plpgsql
- IMMUTABLE
+ LANGUAGE sql
+ STABLE
 AS $function$
-begin
-  return sha256(convert_to(payload::text, 'UTF8'));
-end
+  select sha256(convert_to(payload::text, 'UTF8'))
 $function$;
 -- owner cairn_owner
 
@@ -4354,12 +4536,11 @@ declare
 begin
   for v_model in select * from app.read_models order by place loop
     execute format(
-      'insert into public.%1$I select r.* from app.folded($1, $2, null, null, $3) f
-         cross join lateral jsonb_populate_record(null::public.%1$I, f.state) r
+      'insert into public.%1$I select (d.log).* from app.differing_%1$s($1, $2) d where (d.log).id is not null
        on conflict (tenant_id, id) do update set %2$s', v_model.table_name,
       (select string_agg(format('%1$I = excluded.%1$I', a.attname), ', ') from pg_catalog.pg_attribute a
         where a.attrelid = format('public.%I', v_model.table_name)::regclass and a.attnum > 0 and not a.attisdropped and a.attname <> 'open_dependencies'))
-      using v_model.category, tenant_id, streams;
+      using tenant_id, streams;
   end loop;
   perform app.rebuild_links(tenant_id);
   perform app.rebuild_search(tenant_id, streams);
@@ -4373,14 +4554,18 @@ CREATE OR REPLACE FUNCTION app.rebuild_links(tenant_id uuid)
  SET search_path TO ''
 AS $function$
 begin
-  delete from app.task_dependencies e where e.tenant_id = rebuild_links.tenant_id;
+  delete from app.task_dependencies e where e.tenant_id = rebuild_links.tenant_id and not exists (
+    select from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id and e.depends_on = any (t.dependencies));
   insert into app.task_dependencies (tenant_id, task_id, depends_on)
-    select t.tenant_id, t.id, d from public.tasks t, unnest(t.dependencies) d where t.tenant_id = rebuild_links.tenant_id;
+    select t.tenant_id, t.id, d from public.tasks t, unnest(t.dependencies) d where t.tenant_id = rebuild_links.tenant_id and t.dependencies <> '{}'
+    on conflict do nothing;
   update public.tasks t set open_dependencies = coalesce(o.n, 0)
     from public.tasks s left join app.open_dependency_counts(rebuild_links.tenant_id) o on o.task_id = s.id
     where s.tenant_id = rebuild_links.tenant_id and t.tenant_id = s.tenant_id and t.id = s.id and t.open_dependencies <> coalesce(o.n, 0);
-  delete from app.task_counts c where c.tenant_id = rebuild_links.tenant_id;
-  insert into app.task_counts select * from app.counted_tasks(rebuild_links.tenant_id);
+  insert into app.task_counts
+    select * from app.counted_tasks(rebuild_links.tenant_id) except select * from app.task_counts c where c.tenant_id = rebuild_links.tenant_id
+    on conflict on constraint task_counts_pkey do update set (pending, ready, in_progress, blocked, completed, cancelled)
+      = (excluded.pending, excluded.ready, excluded.in_progress, excluded.blocked, excluded.completed, excluded.cancelled);
   delete from public.task_leases l where l.tenant_id = rebuild_links.tenant_id and not exists (
     select from public.tasks t where t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token);
 end
@@ -4406,7 +4591,8 @@ begin
   perform app.index_artifact(x) from public.artifacts x where x.tenant_id = rebuild_search.tenant_id
     and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'artifact' and d.id = x.id));
   perform app.index_event(x) from public.events x where x.tenant_id = rebuild_search.tenant_id
-    and (x.stream = any (streams) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'event' and d.id = x.id));
+    and (x.stream = any (streams) or streams is null and app.searchable_text(x) is not null
+      and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'event' and d.id = x.id));
 end
 $function$;
 -- owner cairn_owner
@@ -4526,6 +4712,27 @@ AS $function$
 $function$;
 -- owner cairn_keeper
 
+CREATE OR REPLACE FUNCTION app.remove_rows(tenant_id uuid, all_rows boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_model app.read_models;
+begin
+  delete from app.task_dependencies d where d.tenant_id = remove_rows.tenant_id and all_rows;
+  delete from app.task_counts c where c.tenant_id = remove_rows.tenant_id and all_rows;
+  for v_model in select * from app.read_models order by place desc loop
+    execute format(
+      'delete from public.%1$I x where x.tenant_id = $1 and ($2
+         or not exists (select from public.events e where e.tenant_id = $1 and e.stream = %2$L || x.id)
+           and not exists (select from app.archived_streams a where a.tenant_id = $1 and a.stream = %2$L || x.id))',
+      v_model.table_name, v_model.category || ':') using tenant_id, all_rows;
+  end loop;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.require_known_role(role text)
  RETURNS void
  LANGUAGE plpgsql
@@ -4607,13 +4814,11 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.searchable_text(event public.events)
  RETURNS text
- LANGUAGE plpgsql
- IMMUTABLE
+ LANGUAGE sql
+ STABLE
 AS $function$
-begin
-  return nullif(concat_ws(' ', case when event.event_type like '%.noted' then event.payload ->> 'text' end, event.payload ->> 'reason',
-    case when event.event_type = 'task.completed' then concat_ws(' ', event.payload ->> 'summary', jsonb_path_query_array(event.payload, '$.evidence[*].note')) end), '');
-end
+  select nullif(concat_ws(' ', case when event.event_type like '%.noted' then event.payload ->> 'text' end, event.payload ->> 'reason',
+    case when event.event_type = 'task.completed' then concat_ws(' ', event.payload ->> 'summary', jsonb_path_query_array(event.payload, '$.evidence[*].note')) end), '')
 $function$;
 -- owner cairn_owner
 
@@ -6286,15 +6491,17 @@ CREATE OR REPLACE FUNCTION public.replay_events(actor jsonb)
 AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'admin');
-  v_model app.read_models;
 begin
   perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
-  delete from app.task_dependencies d where d.tenant_id = v_actor.tenant_id;
-  delete from app.task_counts c where c.tenant_id = v_actor.tenant_id;
-  for v_model in select * from app.read_models order by place desc loop
-    execute format('delete from public.%I x where x.tenant_id = $1', v_model.table_name) using v_actor.tenant_id;
-  end loop;
-  perform app.rebuild(v_actor.tenant_id, null);
+  begin
+    perform app.remove_rows(v_actor.tenant_id, false);
+    perform app.rebuild(v_actor.tenant_id, null);
+  exception
+    -- A row that was tampered with is in the way of another: each gets its place when all are gone.
+    when unique_violation or foreign_key_violation then
+      perform app.remove_rows(v_actor.tenant_id, true);
+      perform app.rebuild(v_actor.tenant_id, null);
+  end;
   return jsonb_build_object('events', (select count(*) from public.events e where e.tenant_id = v_actor.tenant_id),
     'tables', (select jsonb_agg(m.table_name order by m.place) from app.read_models m));
 end

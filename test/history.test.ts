@@ -122,10 +122,19 @@ describe('verifying', () => {
 });
 
 describe('replaying', () => {
-  test('restores a damaged read model, row for row', async ({ as, sql, people }) => {
+  const inTheWay = [
+    'update public.tasks set number = number + 1000 where tenant_id = $1 and number = 2',
+    'update public.tasks set number = 2 where tenant_id = $1 and number = 1',
+    'update public.tasks set number = 1 where tenant_id = $1 and number = 1002',
+  ];
+  test.for([
+    ['where it is', []],
+    ['with rows in the way of others', inTheWay],
+  ] as const)('restores a damaged read model, row for row: %s', async ([, more], { as, sql, people }) => {
     await live(as('ada'));
     const before = await rowsOf(sql, people.owner.tenant_id);
     for (const statement of [
+      ...more,
       `update public.tasks set title = 'x', status = 'pending', lock_token = null, locked_by = null, completed_at = null, blocked_reason = null where tenant_id = $1`,
       `update public.projects set rules = '{}' where tenant_id = $1`,
       'delete from public.artifacts where tenant_id = $1',
@@ -143,6 +152,16 @@ describe('replaying', () => {
     expect(result).toMatchObject({ events: before['events']?.length, tables: expect.arrayContaining(['tasks']) });
     expect(await rowsOf(sql, people.owner.tenant_id)).toEqual(before);
     expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
+
+  test('writes no row that is right already', async ({ as, sql, people }) => {
+    await live(as('ada'));
+    const versions = 'select id, xmin::text from public.tasks where tenant_id = $1 order by id';
+    const { rows: before } = await sql.query(versions, [people.owner.tenant_id]);
+
+    await replay(as('ada'));
+
+    expect((await sql.query(versions, [people.owner.tenant_id])).rows).toEqual(before);
   });
 
   test('leaves locks as they are', async ({ as }) => {

@@ -206,28 +206,16 @@ begin
 end
 $$;
 
-create function app.payload_hash(payload jsonb)
-  returns bytea
-  language plpgsql
-  immutable
-as $$
-begin
-  return sha256(convert_to(payload::text, 'UTF8'));
-end
+create function app.payload_hash(payload jsonb) returns bytea language sql stable as $$
+  select sha256(convert_to(payload::text, 'UTF8'))
 $$;
 
 -- Over project-local fields only, so that an import into another workspace keeps the chain.
-create function app.event_hash(event public.events)
-  returns bytea
-  language plpgsql
-  immutable
-as $$
-begin
-  return sha256(coalesce(event.prev_hash, ''::bytea)
+create function app.event_hash(event public.events) returns bytea language sql stable as $$
+  select sha256(coalesce(event.prev_hash, ''::bytea)
     || convert_to(jsonb_build_array(event.stream, event.version, event.event_type, event.schema_version,
          (extract(epoch from event.created_at) * 1000000)::bigint, event.actor)::text, 'UTF8')
-    || event.payload_hash);
-end
+    || event.payload_hash)
 $$;
 
 create function app.chain_head(tenant_id uuid, project_id uuid)

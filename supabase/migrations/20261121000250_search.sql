@@ -34,15 +34,9 @@ begin
 end
 $$;
 
-create function app.searchable_text(event public.events)
-  returns text
-  language plpgsql
-  immutable
-as $$
-begin
-  return nullif(concat_ws(' ', case when event.event_type like '%.noted' then event.payload ->> 'text' end, event.payload ->> 'reason',
-    case when event.event_type = 'task.completed' then concat_ws(' ', event.payload ->> 'summary', jsonb_path_query_array(event.payload, '$.evidence[*].note')) end), '');
-end
+create function app.searchable_text(event public.events) returns text language sql stable as $$
+  select nullif(concat_ws(' ', case when event.event_type like '%.noted' then event.payload ->> 'text' end, event.payload ->> 'reason',
+    case when event.event_type = 'task.completed' then concat_ws(' ', event.payload ->> 'summary', jsonb_path_query_array(event.payload, '$.evidence[*].note')) end), '')
 $$;
 
 create function app.index_event(event public.events)

@@ -9,32 +9,6 @@ create table app.read_models (
 insert into app.read_models (category, table_name, place) values ('project', 'projects', 1), ('task', 'tasks', 2), ('artifact', 'artifacts', 3),
   ('decision', 'decisions', 4), ('checkpoint', 'checkpoints', 5), ('session', 'agent_sessions', 6), ('message', 'messages', 7);
 
--- A fold goes on from what archived events of its stream have left, which is handed to it as an event before all others.
-do $$
-declare
-  v_model app.read_models;
-begin
-  for v_model in select * from app.read_models loop
-    execute format($step$
-      create function app.fold_step(state public.%1$I, event public.events)
-        returns public.%1$I
-        language plpgsql
-        immutable
-        set search_path = ''
-      as $body$
-      begin
-        if event.event_type = 'archive.snapshot' then
-          return jsonb_populate_record(null::public.%1$I, event.payload);
-        end if;
-        return app.evolve_%2$s(state, event);
-      end
-      $body$
-      $step$, v_model.table_name, v_model.category);
-    execute format('create aggregate app.fold_%s(public.events) (sfunc = app.fold_step, stype = public.%I)', v_model.category, v_model.table_name);
-  end loop;
-end
-$$;
-
 create function app.snapshot_event(left_behind app.archived_streams)
   returns public.events
   language plpgsql
@@ -53,7 +27,66 @@ begin
 end
 $$;
 
--- The rows that the log up to a position makes of a category's streams: of a project or all, of some streams or all.
+-- For each of them, fold_<category> makes a row of a stream's events; folded_<table> the rows of the log up to a position, of a
+-- project or all, of some streams or all; differing_<table> finds where those and the live rows are not the same. A fold goes on from
+-- what archived events of its stream have left, which is handed to it as an event before all others.
+do $$
+declare
+  v_model app.read_models;
+  v_columns text[];
+begin
+  for v_model in select * from app.read_models loop
+    -- How many dependencies are open is no matter of one stream: rebuild_links counts them.
+    select array_agg(quote_ident(a.attname) order by a.attnum) into v_columns from pg_catalog.pg_attribute a
+      where a.attrelid = format('public.%I', v_model.table_name)::regclass and a.attnum > 0 and not a.attisdropped and a.attname <> 'open_dependencies';
+    execute format($model$
+      create function app.fold_step(state public.%1$I, event public.events)
+        returns public.%1$I
+        language plpgsql
+        immutable
+      as $body$
+      begin
+        if event.event_type = 'archive.snapshot' then
+          return jsonb_populate_record(null::public.%1$I, event.payload);
+        end if;
+        return app.evolve_%2$s(state, event);
+      end
+      $body$;
+
+      create aggregate app.fold_%2$s(public.events) (sfunc = app.fold_step, stype = public.%1$I);
+
+      create function app.folded_%1$s(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+        returns table (id uuid, state public.%1$I)
+        language sql
+        stable
+      as $body$
+        select (f.folded).id, f.folded from (
+          select app.fold_%2$s(e.event order by e.version) as folded from (
+            select x.stream, x.version, app.upcast(x) as event from public.events x
+            where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+              and starts_with(x.stream, '%2$s:') and ($4 is null or x.stream = any ($4))
+            union all
+            select a.stream, a.version, app.snapshot_event(a) from app.archived_streams a
+            where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+              and starts_with(a.stream, '%2$s:') and ($4 is null or a.stream = any ($4))) e
+          group by e.stream) f
+      $body$;
+
+      create function app.differing_%1$s(tenant_id uuid, streams text[])
+        returns table (id uuid, live public.%1$I, log public.%1$I)
+        language sql
+        stable
+      as $body$
+        select coalesce(l.id, f.id), l.live, f.state from app.folded_%1$s($1, null, null, $2) f
+          full join (select x as live, x.* from public.%1$I x where x.tenant_id = $1 and ($2 is null or '%2$s:' || x.id = any ($2))) l on l.id = f.id
+        where (%3$s) is distinct from (%4$s)
+      $body$
+      $model$, v_model.table_name, v_model.category,
+      (select string_agg('l.' || c, ', ') from unnest(v_columns) c), (select string_agg('(f.state).' || c, ', ') from unnest(v_columns) c));
+  end loop;
+end
+$$;
+
 create function app.folded(category text, tenant_id uuid, project_id uuid, up_to bigint, streams text[])
   returns table (id uuid, state jsonb)
   language plpgsql
@@ -61,22 +94,13 @@ create function app.folded(category text, tenant_id uuid, project_id uuid, up_to
   set search_path = ''
 as $$
 begin
-  return query execute format(
-    'select (f.folded).id, to_jsonb(f.folded) from (
-       select app.%I(e.event order by (e.event).version) as folded from (
-         select app.upcast(x) as event, x.stream from public.events x
-         where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= $3
-           and starts_with(x.stream, $4) and ($5 is null or x.stream = any ($5))
-         union all
-         select app.snapshot_event(a), a.stream from app.archived_streams a
-         where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
-           and starts_with(a.stream, $4) and ($5 is null or a.stream = any ($5))) e
-       group by e.stream) f', 'fold_' || category)
-    using tenant_id, project_id, coalesce(up_to, 9223372036854775807), category || ':', streams;
+  return query execute format('select f.id, to_jsonb(f.state) from app.%I($1, $2, $3, $4) f',
+    'folded_' || (select m.table_name from app.read_models m where m.category = folded.category)) using tenant_id, project_id, up_to, streams;
 end
 $$;
 
--- Writes the folds of some streams, or of all, then what spans rows: edges, open dependencies, counts, search.
+-- Writes what the log says of some streams, or of all, where the live rows say otherwise; then what spans rows: edges, open
+-- dependencies, counts, search.
 create function app.rebuild(tenant_id uuid, streams text[])
   returns void
   language plpgsql
@@ -87,12 +111,11 @@ declare
 begin
   for v_model in select * from app.read_models order by place loop
     execute format(
-      'insert into public.%1$I select r.* from app.folded($1, $2, null, null, $3) f
-         cross join lateral jsonb_populate_record(null::public.%1$I, f.state) r
+      'insert into public.%1$I select (d.log).* from app.differing_%1$s($1, $2) d where (d.log).id is not null
        on conflict (tenant_id, id) do update set %2$s', v_model.table_name,
       (select string_agg(format('%1$I = excluded.%1$I', a.attname), ', ') from pg_catalog.pg_attribute a
         where a.attrelid = format('public.%I', v_model.table_name)::regclass and a.attnum > 0 and not a.attisdropped and a.attname <> 'open_dependencies'))
-      using v_model.category, tenant_id, streams;
+      using tenant_id, streams;
   end loop;
   perform app.rebuild_links(tenant_id);
   perform app.rebuild_search(tenant_id, streams);
@@ -105,14 +128,18 @@ create function app.rebuild_links(tenant_id uuid)
   set search_path = ''
 as $$
 begin
-  delete from app.task_dependencies e where e.tenant_id = rebuild_links.tenant_id;
+  delete from app.task_dependencies e where e.tenant_id = rebuild_links.tenant_id and not exists (
+    select from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id and e.depends_on = any (t.dependencies));
   insert into app.task_dependencies (tenant_id, task_id, depends_on)
-    select t.tenant_id, t.id, d from public.tasks t, unnest(t.dependencies) d where t.tenant_id = rebuild_links.tenant_id;
+    select t.tenant_id, t.id, d from public.tasks t, unnest(t.dependencies) d where t.tenant_id = rebuild_links.tenant_id and t.dependencies <> '{}'
+    on conflict do nothing;
   update public.tasks t set open_dependencies = coalesce(o.n, 0)
     from public.tasks s left join app.open_dependency_counts(rebuild_links.tenant_id) o on o.task_id = s.id
     where s.tenant_id = rebuild_links.tenant_id and t.tenant_id = s.tenant_id and t.id = s.id and t.open_dependencies <> coalesce(o.n, 0);
-  delete from app.task_counts c where c.tenant_id = rebuild_links.tenant_id;
-  insert into app.task_counts select * from app.counted_tasks(rebuild_links.tenant_id);
+  insert into app.task_counts
+    select * from app.counted_tasks(rebuild_links.tenant_id) except select * from app.task_counts c where c.tenant_id = rebuild_links.tenant_id
+    on conflict on constraint task_counts_pkey do update set (pending, ready, in_progress, blocked, completed, cancelled)
+      = (excluded.pending, excluded.ready, excluded.in_progress, excluded.blocked, excluded.completed, excluded.cancelled);
   delete from public.task_leases l where l.tenant_id = rebuild_links.tenant_id and not exists (
     select from public.tasks t where t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token);
 end
@@ -162,7 +189,8 @@ begin
   perform app.index_artifact(x) from public.artifacts x where x.tenant_id = rebuild_search.tenant_id
     and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'artifact' and d.id = x.id));
   perform app.index_event(x) from public.events x where x.tenant_id = rebuild_search.tenant_id
-    and (x.stream = any (streams) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'event' and d.id = x.id));
+    and (x.stream = any (streams) or streams is null and app.searchable_text(x) is not null
+      and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'event' and d.id = x.id));
 end
 $$;
 
@@ -180,7 +208,7 @@ as $$
   from app.event_fields f where f.event_type = event.event_type and event.payload ? f.field and f.kind in ('text', 'line', 'text[]', 'object', 'array')
 $$;
 
--- The first event whose link, hash or version is wrong, or null.
+-- The first event whose link, hash or version is wrong, or null. Each event is looked at once, alone; what has to be sorted is narrow.
 create function app.broken_event(tenant_id uuid)
   returns jsonb
   language sql
@@ -190,16 +218,18 @@ as $$
   select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'version', c.version, 'wrong', case
       when not c.links then 'prev_hash' when not c.hashes then 'hash' when not c.pays then 'payload' when not c.counts then 'version' when not c.belongs then 'task_id' else 'seq' end)
   from (
-    select e.seq, e.stream, e.version,
+    select e.seq, e.stream, e.version, e.hashes, e.pays, e.belongs,
       e.prev_hash is not distinct from coalesce(lag(e.hash) over (partition by e.project_id order by e.seq),
         (select c.hash from app.archived_chains c where c.tenant_id = broken_event.tenant_id and c.project_id is not distinct from e.project_id)) as links,
-      e.hash = app.event_hash(e) as hashes,
-      case when e.redacted_at is null then e.payload_hash = app.payload_hash(e.payload)
-        else e.payload = app.blanked(e) and exists (select from public.events r where r.tenant_id = e.tenant_id and r.stream = 'event:' || e.id) end as pays,
       e.version = coalesce(a.version, 0) + row_number() over (partition by e.stream order by e.version) as counts,
-      e.seq = (select p.archived_to from app.positions p where p.tenant_id = broken_event.tenant_id) + row_number() over (order by e.seq) as follows,
-      not starts_with(e.stream, 'task:') or e.task_id is not distinct from app.stream_id(e.stream) as belongs
-    from public.events e left join app.archived_streams a on a.tenant_id = e.tenant_id and a.stream = e.stream where e.tenant_id = broken_event.tenant_id) c
+      e.seq = (select p.archived_to from app.positions p where p.tenant_id = broken_event.tenant_id) + row_number() over (order by e.seq) as follows
+    from (
+      select x.seq, x.project_id, x.stream, x.version, x.prev_hash, x.hash, x.hash = app.event_hash(x) as hashes,
+        case when x.redacted_at is null then x.payload_hash = app.payload_hash(x.payload)
+          else x.payload = app.blanked(x) and exists (select from public.events r where r.tenant_id = x.tenant_id and r.stream = 'event:' || x.id) end as pays,
+        not starts_with(x.stream, 'task:') or x.task_id is not distinct from app.stream_id(x.stream) as belongs
+      from public.events x where x.tenant_id = broken_event.tenant_id offset 0) e
+    left join app.archived_streams a on a.tenant_id = broken_event.tenant_id and a.stream = e.stream) c
   where not (c.links and c.hashes and c.pays and c.counts and c.belongs and c.follows) order by c.seq limit 1
 $$;
 
@@ -226,13 +256,11 @@ declare
   v_difference jsonb;
 begin
   execute format(
-    'select jsonb_build_object(''table'', %2$L, ''id'', coalesce(f.id, l.id), ''columns'', (
-         select jsonb_object_agg(k, jsonb_build_object(''live'', l.state -> k, ''log'', f.state -> k))
-         from jsonb_object_keys(coalesce(l.state, f.state)) k where l.state -> k is distinct from f.state -> k))
-     from (select x.id, x.state - ''open_dependencies'' as state from app.folded(%1$L, $1, null, null, null) x) f
-     full join (select x.id, to_jsonb(x) - ''open_dependencies'' as state from public.%2$I x where x.tenant_id = $1) l on l.id = f.id
-     where f.state is distinct from l.state limit 1', model.category, model.table_name)
-    into v_difference using tenant_id;
+    'select jsonb_build_object(''table'', $2, ''id'', d.id, ''columns'', (
+         select jsonb_object_agg(k, jsonb_build_object(''live'', d.live -> k, ''log'', d.log -> k))
+         from jsonb_object_keys(coalesce(d.live, d.log) - ''open_dependencies'') k where d.live -> k is distinct from d.log -> k))
+     from (select x.id, to_jsonb(x.live) as live, to_jsonb(x.log) as log from app.%I($1, null) x limit 1) d', 'differing_' || model.table_name)
+    into v_difference using tenant_id, model.table_name;
   return v_difference;
 end
 $$;
@@ -290,7 +318,28 @@ begin
 end
 $$;
 
--- replay_events() -> {events, tables}. Empties the read model and folds it from the log again. For owners and admins.
+-- Rows that no event made, or all.
+create function app.remove_rows(tenant_id uuid, all_rows boolean)
+  returns void
+  language plpgsql
+  set search_path = ''
+as $$
+declare
+  v_model app.read_models;
+begin
+  delete from app.task_dependencies d where d.tenant_id = remove_rows.tenant_id and all_rows;
+  delete from app.task_counts c where c.tenant_id = remove_rows.tenant_id and all_rows;
+  for v_model in select * from app.read_models order by place desc loop
+    execute format(
+      'delete from public.%1$I x where x.tenant_id = $1 and ($2
+         or not exists (select from public.events e where e.tenant_id = $1 and e.stream = %2$L || x.id)
+           and not exists (select from app.archived_streams a where a.tenant_id = $1 and a.stream = %2$L || x.id))',
+      v_model.table_name, v_model.category || ':') using tenant_id, all_rows;
+  end loop;
+end
+$$;
+
+-- replay_events() -> {events, tables}. Folds the log again and makes the read model equal to it. For owners and admins.
 create function public.replay_events(actor jsonb)
   returns jsonb
   language plpgsql
@@ -300,15 +349,17 @@ create function public.replay_events(actor jsonb)
 as $$
 declare
   v_actor app.actor := app.enter(actor, 'admin');
-  v_model app.read_models;
 begin
   perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
-  delete from app.task_dependencies d where d.tenant_id = v_actor.tenant_id;
-  delete from app.task_counts c where c.tenant_id = v_actor.tenant_id;
-  for v_model in select * from app.read_models order by place desc loop
-    execute format('delete from public.%I x where x.tenant_id = $1', v_model.table_name) using v_actor.tenant_id;
-  end loop;
-  perform app.rebuild(v_actor.tenant_id, null);
+  begin
+    perform app.remove_rows(v_actor.tenant_id, false);
+    perform app.rebuild(v_actor.tenant_id, null);
+  exception
+    -- A row that was tampered with is in the way of another: each gets its place when all are gone.
+    when unique_violation or foreign_key_violation then
+      perform app.remove_rows(v_actor.tenant_id, true);
+      perform app.rebuild(v_actor.tenant_id, null);
+  end;
   return jsonb_build_object('events', (select count(*) from public.events e where e.tenant_id = v_actor.tenant_id),
     'tables', (select jsonb_agg(m.table_name order by m.place) from app.read_models m));
 end
