@@ -85,10 +85,9 @@ describe('the commands of', async () => {
   });
   afterAll(() => user.close());
 
-  const names = (await readdir(new URL('docs/', ROOT))).filter(
-    (name) => name.endsWith('.md') && name !== 'tutorial.md',
-  );
-  const pages = ['README.md', 'CONTRIBUTING.md', ...names.map((name) => `docs/${name}`)];
+  const names = (await readdir(new URL('docs/', ROOT), { recursive: true })).map((name) => name.replaceAll('\\', '/'));
+  const guides = names.filter((name) => name.endsWith('.md') && name !== 'tutorial.md');
+  const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...guides.map((name) => `docs/${name}`)];
   const withCommands: [path: string, lines: string[]][] = [];
   for (const path of pages) {
     const lines = commandLines(fencedBlocks(await page(path)));

@@ -53,8 +53,13 @@ describe.skipIf(!isThere)(`mcp-remote${isThere ? '' : ' (skipped: npm cannot fet
     const transport = new StdioClientTransport({
       command: 'npm',
       args: ['exec', '--yes', `--package=${PACKAGE}`, '--', 'mcp-remote', serving.url.href, `${await freePort()}`],
-      // Without a display there is no browser that it could open.
-      env: { MCP_REMOTE_CONFIG_DIR: home, DISPLAY: '', WAYLAND_DISPLAY: '' },
+      // With npm's settings, which may be in variables, and without a display: there is no browser that it could open.
+      env: {
+        ...(process.env as Record<string, string>),
+        MCP_REMOTE_CONFIG_DIR: home,
+        DISPLAY: '',
+        WAYLAND_DISPLAY: '',
+      },
       stderr: 'pipe',
     });
     const allowed = (async () => {

@@ -24,24 +24,26 @@ export async function measureStart(store) {
     start_ms: median(times),
     tools: tools.length,
     shown_tokens: countTokens(JSON.stringify(shown)),
+    tool_tokens: countTokens(JSON.stringify(shown)) / tools.length,
     tools_tokens: countTokens(JSON.stringify(tools)),
   };
 }
 
-/** The four commonest calls on a store of some size: p50 in milliseconds, and the tokens of the answer. */
+/** The commonest deeds on a store of some size: p50 in milliseconds, and the tokens of the answer where it is one call. */
 export async function measureCalls({ server, place, ids, open }) {
   const client = await open();
-  const said = (call) => (typeof call === 'function' ? call(place) : call);
+  const said = (call) => client.call(typeof call === 'function' ? call(place) : call);
   const kinds = {
-    create: (at) => server.create(`Another task ${at}`, 'It came up on the way.', place),
-    update: (at) => server.update(ids[at % ids.length] ?? '', `Seen in round ${at}.`, place),
+    create: (at) => said(server.create(`Another task ${at}`, 'It came up on the way.', place)),
+    update: (at) => said(server.update(ids[at % ids.length] ?? '', `Seen in round ${at}.`, place)),
     list: () => said(server.list),
     next: () => said(server.next),
+    take: () => server.claim(client, place),
   };
   const found = {};
-  for (const [kind, call] of Object.entries(kinds)) {
+  for (const [kind, run] of Object.entries(kinds)) {
     try {
-      found[kind] = await timeCalls(client, call);
+      found[kind] = await time(run);
     } catch (error) {
       found[kind] = { error: error.message };
     }
@@ -50,13 +52,13 @@ export async function measureCalls({ server, place, ids, open }) {
   return found;
 }
 
-async function timeCalls(client, call) {
+async function time(run) {
   const times = [];
   let text = '';
   const end = performance.now() + KIND_MS_MAX;
   for (let at = 0; at < CALLS && (at < 2 || performance.now() < end); at += 1) {
     const from = performance.now();
-    text = await client.call(call(at));
+    text = (await run(at)) ?? '';
     times.push(performance.now() - from);
   }
   // The first call of a kind meets cold code.

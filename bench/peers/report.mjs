@@ -2,7 +2,8 @@
 import { cpus, loadavg, platform } from 'node:os';
 import { table } from '../section.mjs';
 
-const KINDS = ['create', 'update', 'list', 'next'];
+const KINDS = ['create', 'update', 'list', 'next', 'take'];
+const ANSWERS = ['create', 'update', 'list', 'next'];
 const START_FACTOR_MAX = 2;
 
 /** @typedef {{ label: string, values: (number | undefined | { error: string })[], show?: (value: number) => string, aim?: 'least' | 'near' | 'none' }} Row */
@@ -25,11 +26,12 @@ export function renderPeers({ command, sizes, servers }) {
         label: 'tokens of the tools as a model is given them',
         values: servers.map(({ shown_tokens }) => shown_tokens),
       }),
+      row({ label: 'the same for each tool', values: servers.map(({ tool_tokens }) => tool_tokens) }),
       row({ label: 'tokens of all of `tools/list`', values: servers.map(({ tools_tokens }) => tools_tokens) }),
       row({ label: 'tools', values: servers.map(({ tools }) => tools), aim: 'none' }),
     ]),
     '',
-    '### One call, p50 in milliseconds',
+    '### One deed, p50 in milliseconds',
     '',
     ...table(
       head,
@@ -43,7 +45,7 @@ export function renderPeers({ command, sizes, servers }) {
     '### Tokens of an answer',
     '',
     ...table(head, [
-      ...KINDS.map((kind) =>
+      ...ANSWERS.map((kind) =>
         row({
           label: `${kind}, ${whole(usual)} tasks`,
           values: ofStage(usual, kind, 'tokens'),

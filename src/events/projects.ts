@@ -3,7 +3,7 @@ import { jsonObject, line, said, text } from '../text.ts';
 import type { Expectation, NewEvent } from './append.ts';
 import { newId } from './ids.ts';
 
-export const ProjectRef = line(80).describe('Project slug.');
+export const ProjectRef = line(80).describe('Slug.');
 
 export const NOTE_KINDS = ['note', 'question', 'answer', 'progress', 'risk'] as const;
 

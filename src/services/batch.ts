@@ -10,7 +10,7 @@ export const NewTask = z.strictObject({
     .max(31)
     .refine((key) => /^[a-z][a-z0-9_]*$/.test(key), 'must be lower-case letters, digits and underscores')
     .optional()
-    .describe('Name for it within this call.'),
+    .describe('Name within this call.'),
   ...TaskCreated.shape,
   dependencies: TaskCreated.shape.dependencies.describe('Refs or keys of what must be completed first.'),
 });

@@ -3,7 +3,7 @@ import * as z from 'zod';
 /** The input fields of a list that is read page by page. */
 export function page(sizeDefault: number, sizeMax: number) {
   return {
-    cursor: z.string().max(1_000).optional().describe('From next_cursor.'),
+    cursor: z.string().max(1_000).optional(),
     page_size: z.int().min(1).max(sizeMax).default(sizeDefault),
   };
 }

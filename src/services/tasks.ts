@@ -100,12 +100,12 @@ export function getTask(ctx: Context, input: z.output<typeof GetTask>): Promise<
 }
 
 export const ClaimTask = z.strictObject({
-  task: TaskRef.optional().describe('Ref like web-12. Default: the best ready task.'),
+  task: TaskRef.optional(),
   project: ProjectRef.optional(),
   priority: z.array(z.enum(PRIORITIES)).max(4).optional(),
   parent: line(80).optional(),
   query: line(200).optional().describe('Part of the title.'),
-  ttl_seconds: LeaseSeconds.describe('How long the claim lasts.'),
+  ttl_seconds: LeaseSeconds,
   take_over: z.boolean().default(false).describe('Take your own lock back after a restart under another name.'),
 });
 

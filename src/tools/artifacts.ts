@@ -10,9 +10,7 @@ export const artifacts = toolset(
   {
     add_artifact: {
       title: 'Add an artifact',
-      description:
-        'Attach to a task what work on it produced: a diff, pull request, test report or document. Keep the id as ' +
-        'evidence for complete_task.',
+      description: 'Attach to a task what work on it produced. Keep the id as evidence for complete_task.',
       effect: 'write',
       input: AddArtifact,
       output: Artifact,

@@ -39,8 +39,8 @@ export const events = toolset(
     wait_for_events: {
       title: 'Wait for events',
       description:
-        'Wait until something happens after a position, e.g. for an answer or for a task that others work on. Call it ' +
-        'again with the returned position to wait on.',
+        'Wait until something happens, e.g. an answer, or the end of a task that others hold. Call it again with the ' +
+        'returned position to wait on.',
       effect: 'read',
       input: WaitForEvents,
       output: EventPage,

@@ -44,8 +44,13 @@ export function counted(counts: Record<string, number>): string {
 }
 
 export function taskLine(task: TaskBrief): string {
+  return `${task.ref} [${task.priority}] ${quote(task.title)} ${taskState(task)}`;
+}
+
+/** For whoever knows the task and asks how it stands. */
+export function taskState(task: TaskBrief): string {
   return [
-    `${task.ref} [${task.priority}] ${quote(task.title)} ${task.ready ? 'ready' : task.status}`,
+    task.ready ? 'ready' : task.status,
     task.locked_by !== undefined &&
       `held by ${task.locked_by}${task.locked_until ? ` until ${time(task.locked_until)}` : ''}`,
     task.open_dependencies !== undefined && `waits for ${task.open_dependencies} task(s)`,

@@ -1,11 +1,26 @@
 import type * as z from 'zod';
 import type { Task } from '../events/tasks.ts';
 import type { ChangedTask, Claim, CreatedTasks, TaskPage, TaskWithHistory } from '../services/tasks.ts';
-import { block, consequences, counted, eventLine, lines, nextPage, quote, section, taskLine, time } from './render.ts';
+import {
+  block,
+  consequences,
+  counted,
+  eventLine,
+  lines,
+  nextPage,
+  quote,
+  section,
+  taskLine,
+  taskState,
+  time,
+} from './render.ts';
 
 export function renderCreated({ tasks, followed }: z.infer<typeof CreatedTasks>): string {
+  const [task, ...others] = tasks;
   return lines(
-    section('Created', tasks, taskLine),
+    task !== undefined && others.length === 0
+      ? `Created ${task.ref}, ${taskState(task)}.`
+      : section('Created', tasks, taskLine),
     consequences(followed),
     'Next: claim_task takes the best ready one.',
   );
@@ -82,7 +97,7 @@ export function renderClaim(claim: z.infer<typeof Claim>): string {
 export function renderChange({ task, repeated, followed }: ChangedTask): string {
   return lines(
     repeated === true && 'Nothing to do: this succeeded before.',
-    `${taskLine(task)}, version ${task.version}`,
+    `${task.ref} ${taskState(task)}, version ${task.version}`,
     consequences(followed),
   );
 }

@@ -33,8 +33,8 @@ export const tasks = toolset(
     create_tasks: {
       title: 'Create tasks',
       description:
-        'Plan work: create one task or a whole batch, all or none. Tasks of a batch may depend on each other by key. ' +
-        'A task is ready when all its dependencies are completed.',
+        'Plan work: up to 50 tasks at once, all or none, which may name each other by key. A task is ready when all its ' +
+        'dependencies are completed.',
       effect: 'write',
       input: CreateTasks,
       output: CreatedTasks,
@@ -75,9 +75,9 @@ export const tasks = toolset(
     claim_task: {
       title: 'Claim a task',
       description:
-        'Take a task so that no other agent works on it: the one you name, or the best ready one. Returns all that is ' +
-        'needed to start, and the lock_token: keep it, later calls on the task need it. Any call with the token renews ' +
-        'the claim. Claim again if you lost the token.',
+        'Take the task that you name, or the best ready one, so that no other agent works on it. Returns all that you ' +
+        'need to start, and the lock_token that later calls on the task ask for; each of them renews the claim. Claim ' +
+        'again if you lost it.',
       effect: 'write',
       input: ClaimTask,
       output: Claim,

@@ -33,7 +33,7 @@ export type Tool = Taking<z.ZodObject> &
 
 export type Toolset = { name: string; description: string; tools: Tool[] };
 
-const IdempotencyKey = z.string().max(200).optional().describe('Makes a retry safe.');
+const IdempotencyKey = z.string().max(200).optional();
 
 /** Gives each definition its name, scope, annotations and idempotency_key. */
 export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs extends Record<string, z.ZodObject>>(

@@ -1,5 +1,5 @@
 import { DEFAULT_TOOLS } from '../../src/tools/catalog.ts';
-import { type JsonSchema, jsonSchemas } from '../../src/tools/json-schema.ts';
+import { argumentsInFull, type JsonSchema, jsonSchemas } from '../../src/tools/json-schema.ts';
 import type { Tool, Toolset } from '../../src/tools/tool.ts';
 
 type Field = { type?: string; description?: string; [keyword: string]: unknown };
@@ -15,13 +15,13 @@ export function toolsetPage({ name, description, tools }: Toolset): string {
 }
 
 function toolEntry(tool: Tool): string {
-  const { input, output } = jsonSchemas(tool);
+  const { output } = jsonSchemas(tool);
   const shown = DEFAULT_TOOLS.includes(tool.name) ? 'in the default toolset' : 'not in the default toolset';
   return [
     `## ${tool.name}`,
     `**${tool.title}** · ${tool.effect} · scope \`${tool.scope}\` · ${shown}`,
     tool.description,
-    argumentTable(input),
+    argumentTable(argumentsInFull(tool)),
     `Returns ${Object.keys(output['properties'] ?? {})
       .map((field) => `\`${field}\``)
       .join(', ')}.`,

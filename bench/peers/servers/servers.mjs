@@ -22,8 +22,8 @@ import { taskMaster } from './task-master.mjs';
  * @property {(id: string, note: string, place: Place) => Call} update
  * @property {(stored: Stored, note: string) => boolean} [isUpdated] where the note cannot be stored
  * @property {Call | ((place: Place) => Call)} list
- * @property {Call | ((place: Place) => Call)} next what an agent asks that looks for work
- * @property {(client: Client, place: Place) => Promise<string | undefined>} claim takes a free task, as its documents tell an agent to
+ * @property {Call | ((place: Place) => Call)} next what an agent asks that looks for work and takes none yet
+ * @property {(client: Client, place: Place) => Promise<string | undefined>} claim finds a free task and takes it, in as many calls as its documents tell an agent to make
  * @property {(place: Place & { open: () => Promise<Client> }) => Promise<Stored[]>} stored what is in the store, past the server
  */
 
