@@ -16,13 +16,29 @@ export const CALLS = Object.freeze({
   search: { tool: 'search', kind: 'read' },
 });
 
+/** @typedef {{ cairn: import('./rpc.mjs').Server, floor: Awaited<ReturnType<typeof import('./floor.mjs').openFloor>>, project: string, refs: string[] }} Place */
+/** @typedef {{ rounds: number, calls: number, warmup: number }} Times */
+
 /**
- * Measures every call in one project, in rounds that take all of them and the floor in turn: whatever else the machine
+ * Measures every call in each place, in rounds that take all places, calls and the floor in turn: whatever else the machine
  * does meanwhile slows all of them alike.
- * @param {{ cairn: import('./rpc.mjs').Server, floor: Awaited<ReturnType<typeof import('./floor.mjs').openFloor>> }} servers
- * @param {{ project: string, refs: string[] }} where @param {{ rounds: number, calls: number, warmup: number }} times
+ * @param {Place[]} places @param {Times} times
  */
-export async function measureCalls({ cairn, floor }, { project, refs }, times) {
+export async function measureCalls(places, times) {
+  /** @type {Record<string, number[]>[]} */
+  const taken = places.map(() => ({}));
+  for (let round = 0; round < times.rounds; round++) {
+    for (const [at, place] of places.entries()) await measureRound(place, { ...times, round }, taken[at] ?? {});
+  }
+  return taken.map((lists) => {
+    const found = Object.fromEntries(Object.entries(lists).map(([name, ms]) => [name, summary(ms)]));
+    const { echo, read, insert, ...calls } = found;
+    return { floor: { echo, read, insert }, calls };
+  });
+}
+
+/** @param {Place} place @param {Times & { round: number }} times @param {Record<string, number[]>} taken */
+async function measureRound({ cairn, floor, project, refs }, { round, calls, warmup }, taken) {
   /** @param {number} at */
   const ref = (at) => refs[(at * 7919) % refs.length] ?? '';
   const runs = {
@@ -36,29 +52,22 @@ export async function measureCalls({ cairn, floor }, { project, refs }, times) {
     search: (/** @type {number} */ at) => cairn.call('search', { query: `pelican ${at % 500}`, project }),
     note: (/** @type {number} */ at) => cairn.call('record_event', { task: ref(at), text: 'The lantern is lit.' }),
   };
-  /** @type {Record<string, number[]>} */
-  const taken = {};
   /** @param {string} name @param {number} ms */
   const take = (name, ms) => {
     taken[name] ??= [];
     taken[name].push(ms);
   };
-  for (let round = 0; round < times.rounds; round++) {
-    const from = round * (times.warmup + times.calls);
-    for (const [name, run] of Object.entries(runs)) {
-      for (let at = from; at < from + times.warmup; at++) await run(at);
-      for (let at = from + times.warmup; at < from + times.warmup + times.calls; at++) {
-        take(name, (await timed(() => run(at))).ms);
-      }
-    }
-    for (let at = -times.warmup; at < times.calls; at++) {
-      const work = await workOnce(cairn, project);
-      if (at >= 0) for (const [name, ms] of work) take(name, ms);
+  const from = round * (warmup + calls);
+  for (const [name, run] of Object.entries(runs)) {
+    for (let at = from; at < from + warmup; at++) await run(at);
+    for (let at = from + warmup; at < from + warmup + calls; at++) {
+      take(name, (await timed(() => run(at))).ms);
     }
   }
-  const found = Object.fromEntries(Object.entries(taken).map(([name, ms]) => [name, summary(ms)]));
-  const { echo, read, insert, ...calls } = found;
-  return { floor: { echo, read, insert }, calls };
+  for (let at = -warmup; at < calls; at++) {
+    const work = await workOnce(cairn, project);
+    if (at >= 0) for (const [name, ms] of work) take(name, ms);
+  }
 }
 
 /** Create, claim and complete: the project keeps its number of open tasks. @param {import('./rpc.mjs').Server} cairn @param {string} project @returns {Promise<[string, number][]>} */

@@ -40,17 +40,54 @@ const times = { rounds, calls: Math.ceil(n / rounds), warmup: flags.quick ? 2 : 
 const seconds = Number(flags.seconds ?? (flags.quick ? 1 : 5));
 const starts = flags.quick ? 2 : 7;
 
-const dataDir = await mkdtemp(join(tmpdir(), 'cairn-bench-'));
+const dataDirs = [];
 try {
   const report = renderReport(await measure());
   stdout.write(`${report}\n`);
   if (!flags.quick && !flags['no-write']) progress(`wrote ${await writeSection('bench', report)}`);
 } finally {
-  stopDatabase(dataDir);
-  await rm(dataDir, { recursive: true, force: true });
+  for (const dataDir of dataDirs) {
+    stopDatabase(dataDir);
+    await rm(dataDir, { recursive: true, force: true });
+  }
 }
 
 async function measure() {
+  const databases = [];
+  for (const size of sizes) databases.push(await openDatabase(size));
+  const stages = await measureStages(
+    databases.map((database) => ({ ...database, name: `${whole(database.size)} tasks` })),
+  );
+
+  // The rest is measured where there is most.
+  const largest = databases.pop();
+  for (const { close } of databases) await close();
+  const { dataDir, caller, cairn, floor, refs, project } = largest;
+  const history = await measureHistory(caller);
+  if (flags.full) {
+    const { ms } = await timed(async () => seedNotes(caller, refs, FULL_EVENTS - (await countEvents(caller))));
+    progress(`${FULL_EVENTS} events: seeded in ${Math.round(ms / 1_000)} s`);
+    const wide = await measureStages([{ ...largest, name: `${whole(FULL_EVENTS)} events` }]);
+    stages.push(...wide.map(({ tasks, ...stage }) => stage));
+    history.push(...(await measureHistory(caller)));
+  }
+  const { pid: postmaster, server_version } = await serverStatus(dataDir);
+  const memory = measureMemory({ cairn: cairn.pid, echo: floor.pid, postmaster });
+  const throughput = await measureThroughput({ dataDir, project, refs, seconds });
+  progress('throughput');
+  const warm = await measureStart(dataDir, starts);
+  await largest.close();
+  const cold = await measureColdStart(dataDir, starts);
+  progress('starts');
+  const command = ['npm run bench', ...(argv.length > 2 ? ['--', ...argv.slice(2)] : [])].join(' ');
+  const { seeding } = largest;
+  return { command, times, stages, history, memory, throughput, seeding, server_version, starts: { warm, cold } };
+}
+
+/** A database of its own with a project of so many tasks, what is asked of it, and its floor. @param {number} size */
+async function openDatabase(size) {
+  const dataDir = await mkdtemp(join(tmpdir(), 'cairn-bench-'));
+  dataDirs.push(dataDir);
   const server = await ensureServer({ dataDir, log: createLog('error') });
   // Migrates the database.
   const cairn = await startCairn(dataDir);
@@ -58,55 +95,37 @@ async function measure() {
   const sql = await connect(server.connection);
   const floor = await openFloor(server.connection);
   const caller = { sql, actor: await actorOf(sql) };
-
   await warmUp(caller, { cairn, floor });
 
-  const stages = [];
-  let seeding = 0;
-  let where = { project: '', refs: [''] };
-  for (const size of sizes) {
-    const project = `b${size}`;
-    await seedProject(caller, project);
-    const { ms, result: refs } = await timed(() => seedTasks(caller, project, size));
-    seeding = (size / ms) * 1_000;
-    where = { project, refs };
-    progress(`${size} tasks: seeded ${Math.round(seeding)}/s`);
-    stages.push(await stage({ name: `${size.toLocaleString('en-US')} tasks`, tasks: size }, where));
-  }
-  const history = await measureHistory(caller);
-  if (flags.full) {
-    const { ms } = await timed(async () => seedNotes(caller, where.refs, FULL_EVENTS - (await countEvents(caller))));
-    progress(`${FULL_EVENTS} events: seeded in ${Math.round(ms / 1_000)} s`);
-    stages.push(await stage({ name: `${FULL_EVENTS.toLocaleString('en-US')} events` }, where));
-    history.push(...(await measureHistory(caller)));
-  }
-  const { pid: postmaster, server_version } = await serverStatus(dataDir);
-  const memory = measureMemory({ cairn: cairn.pid, echo: floor.pid, postmaster });
-  const throughput = await measureThroughput({ dataDir, ...where, seconds });
-  progress('throughput');
-  const warm = await measureStart(dataDir, starts);
-  await Promise.all([cairn.stop(), floor.close(), sql.end()]);
-  await server.release();
-  const cold = await measureColdStart(dataDir, starts);
-  progress('starts');
-  const command = ['npm run bench', ...(argv.length > 2 ? ['--', ...argv.slice(2)] : [])].join(' ');
-  return { command, times, stages, history, memory, throughput, seeding, server_version, starts: { warm, cold } };
+  const project = `b${size}`;
+  await seedProject(caller, project);
+  const { ms, result: refs } = await timed(() => seedTasks(caller, project, size));
+  const seeding = (size / ms) * 1_000;
+  progress(`${size} tasks: seeded ${Math.round(seeding)}/s`);
 
-  async function stage(about, place) {
-    // So that the planner knows what autovacuum would tell it in a minute.
-    await sql.query('vacuum analyze');
-    await sql.query('checkpoint');
-    const found = await measureCalls({ cairn, floor }, place, times);
-    progress(`${about.name}: measured`);
-    return { ...about, ...found };
+  async function close() {
+    await Promise.all([cairn.stop(), floor.close(), sql.end()]);
+    await server.release();
   }
+  return { dataDir, size, caller, cairn, floor, project, refs, seeding, close };
+}
+
+async function measureStages(databases) {
+  for (const { caller } of databases) {
+    // So that the planner knows what autovacuum would tell it in a minute.
+    await caller.sql.query('vacuum analyze');
+    await caller.sql.query('checkpoint');
+  }
+  const found = await measureCalls(databases, times);
+  progress(`${databases.map(({ name }) => name).join(', ')}: measured`);
+  return databases.map(({ name, size }, at) => ({ name, tasks: size, ...found[at] }));
 }
 
 /** Both processes compile what they run often; a process of an hour ago has done so. */
 async function warmUp(caller, { cairn, floor }) {
   await seedProject(caller, 'warm');
   const refs = await seedTasks(caller, 'warm', 100);
-  await measureCalls({ cairn, floor }, { project: 'warm', refs }, times);
+  await measureCalls([{ cairn, floor, project: 'warm', refs }], times);
 }
 
 /** The local user that `cairn` made when it started. @param {import('pg').Client} sql */
@@ -131,6 +150,11 @@ async function measureHistory(caller) {
     found.push({ what, events, ms });
   }
   return found;
+}
+
+/** @param {number} value */
+function whole(value) {
+  return value.toLocaleString('en-US');
 }
 
 /** @param {string} text */
