@@ -70,7 +70,7 @@ function systemRows({ history, starts, memory, throughput, seeding }) {
       `${what}, ${whole(events)} events`,
       `${perSecond((events / ms) * 1_000)} (${(ms / 1_000).toFixed(1)} s)`,
       `${perSecond(AIMS.replay)}`,
-      what === 'replay' ? atLeast((events / ms) * 1_000, AIMS.replay) : '',
+      what.startsWith('replay') ? atLeast((events / ms) * 1_000, AIMS.replay) : '',
     ]),
     ...[
       ['create, claim and complete', throughput.work],
