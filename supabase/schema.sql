@@ -3106,6 +3106,43 @@ CREATE AGGREGATE app.fold_decision(public.events) (sfunc = app.fold_step, stype 
 CREATE AGGREGATE app.fold_message(public.events) (sfunc = app.fold_step, stype = public.messages);
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.fold_on(tenant_id uuid, events public.events[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_model app.read_models;
+  v_ids uuid[] := array(select distinct app.stream_id(e.stream) from unnest(events) e);
+  v_tasks uuid[] := array(select unnest(v_ids) union select e.task_id from unnest(v_ids) i cross join lateral (
+    select x.task_id from app.task_dependencies x where x.tenant_id = fold_on.tenant_id and x.depends_on = i offset 0) e);
+  v_was public.tasks[] := app.tasks_among(tenant_id, v_tasks);
+begin
+  for v_model in select * from app.read_models order by place loop
+    execute format(
+      'with written as (
+         insert into public.%1$I as x select (f.folded).* from (
+           select app.%3$I(e.event order by e.version) as folded from (
+             select n.stream, n.version, app.upcast(n) as event from unnest($2) n where starts_with(n.stream, %4$L)
+             union all
+             select %4$L || l.id, l.version, app.snapshot_event((l.tenant_id, %4$L || l.id, l.version, 0, null, to_jsonb(l))) from unnest($3) i
+               cross join lateral (select t.* from public.%1$I t where t.tenant_id = $1 and t.id = i offset 0) l) e
+           group by e.stream) f
+         on conflict (tenant_id, id) do update set %2$s returning x as folded)
+       select %5$s from written w', v_model.table_name,
+      (select string_agg(format('%1$I = excluded.%1$I', a.attname), ', ') from pg_catalog.pg_attribute a
+        where a.attrelid = format('public.%I', v_model.table_name)::regclass and a.attnum > 0 and not a.attisdropped and a.attname <> 'open_dependencies'),
+      'fold_' || v_model.category, v_model.category || ':',
+      coalesce(to_regproc('app.index_' || v_model.category) || '(w.folded)', '1'))
+      using tenant_id, events, v_ids;
+  end loop;
+  insert into app.task_counts (tenant_id, project_id) select e.tenant_id, e.project_id from unnest(events) e where e.event_type = 'project.created';
+  perform app.link_among(tenant_id, v_tasks, v_was);
+  perform app.index_event(e) from unnest(events) e;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE AGGREGATE app.fold_project(public.events) (sfunc = app.fold_step, stype = public.projects);
 -- owner cairn_owner
 
@@ -4022,6 +4059,32 @@ begin
   end if;
   return coalesce((select l.expires_at from public.task_leases l
     where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token), task.locked_at + interval '1 hour');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.link_among(tenant_id uuid, ids uuid[], was public.tasks[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_linked uuid[] := array(select distinct t.id from unnest(was || app.tasks_among(tenant_id, ids)) t where t.dependencies <> '{}');
+  v_task public.tasks;
+begin
+  foreach v_task in array app.tasks_among(tenant_id, v_linked) loop
+    v_task.open_dependencies := app.project_dependencies(v_task);
+    update public.tasks t set open_dependencies = v_task.open_dependencies
+      where t.tenant_id = v_task.tenant_id and t.id = v_task.id and t.open_dependencies <> v_task.open_dependencies;
+  end loop;
+  update app.task_counts c set (pending, ready, in_progress, blocked, completed, cancelled)
+      = (c.pending + d.pending, c.ready + d.ready, c.in_progress + d.in_progress, c.blocked + d.blocked, c.completed + d.completed, c.cancelled + d.cancelled)
+    from (
+      select t.project_id, sum(t.n * (t.status = 'pending')::integer) as pending, sum(t.n * t.ready) as ready, sum(t.n * (t.status = 'in_progress')::integer) as in_progress,
+        sum(t.n * (t.status = 'blocked')::integer) as blocked, sum(t.n * (t.status = 'completed')::integer) as completed, sum(t.n * (t.status = 'cancelled')::integer) as cancelled
+      from (select 1 as n, x.project_id, x.status, app.is_ready(x) as ready from unnest(app.tasks_among(tenant_id, ids)) x
+        union all select -1, x.project_id, x.status, app.is_ready(x) from unnest(was) x) t group by t.project_id) d
+    where c.tenant_id = link_among.tenant_id and c.project_id = d.project_id;
 end
 $function$;
 -- owner cairn_owner
@@ -5002,6 +5065,19 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.tasks_among(tenant_id uuid, ids uuid[])
+ RETURNS public.tasks[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return array(select t from unnest(ids) i cross join lateral (
+    select x.* from public.tasks x where x.tenant_id = tasks_among.tenant_id and x.id = i offset 0) t);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.tasks_by_status(project public.projects, status text, size integer)
  RETURNS SETOF public.tasks
  LANGUAGE sql
@@ -5832,7 +5908,7 @@ declare
   v_actor app.actor := app.enter(actor, 'admin');
   v_event public.events;
   v_known bytea;
-  v_streams text[] := '{}';
+  v_imported public.events[] := '{}';
   v_seq bigint;
   v_source bigint;
 begin
@@ -5852,13 +5928,11 @@ begin
     v_event.seq := v_seq;
     insert into public.users (id, name) values (v_event.user_id, 'imported') on conflict (id) do nothing;
     insert into public.events select v_event.*;
-    v_streams := v_streams || v_event.stream;
+    v_imported := v_imported || v_event;
   end loop;
   update app.positions p set seq = v_seq where p.tenant_id = v_actor.tenant_id;
-  if cardinality(v_streams) > 0 then
-    perform app.rebuild(v_actor.tenant_id, array(select distinct s from unnest(v_streams) s));
-  end if;
-  return jsonb_build_object('imported', cardinality(v_streams), 'skipped', jsonb_array_length(events) - cardinality(v_streams), 'position', v_seq);
+  perform app.fold_on(v_actor.tenant_id, v_imported);
+  return jsonb_build_object('imported', cardinality(v_imported), 'skipped', jsonb_array_length(events) - cardinality(v_imported), 'position', v_seq);
 end
 $function$;
 -- owner cairn_owner

@@ -5,12 +5,23 @@ import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Context, SCOPES } from '../src/context.ts';
 import { historyLines, readHistory } from '../src/events/history-file.ts';
+import { newId } from '../src/events/ids.ts';
 import { createLog } from '../src/log.ts';
 import { exportEvents, importEvents } from '../src/services/transfer.ts';
 import { cairn, startCairn } from './support/cairn.ts';
-import { type Caller, createProject, record } from './support/commands.ts';
+import {
+  append,
+  type Caller,
+  createProject,
+  createTask,
+  exportAll,
+  importAll,
+  record,
+  verify,
+} from './support/commands.ts';
 import { databaseUrl } from './support/database-url.ts';
 import { type LocalWorld, openLocalWorld } from './support/local-world.ts';
+import { explainAll, stepsOf } from './support/plans.ts';
 import { startRaw } from './support/raw-agent.ts';
 import { createScratch, type Scratch } from './support/scratch.ts';
 import { upTo } from './support/writers.ts';
@@ -43,6 +54,10 @@ afterAll(async () => {
   await there.drop();
   await rm(folder, { recursive: true, force: true });
 });
+
+async function inBatches<T>(items: T[], work: (batch: T[]) => Promise<unknown>): Promise<void> {
+  for (let from = 0; from < items.length; from += 200) await work(items.slice(from, from + 200));
+}
 
 function lockOf({ task }: Record<string, unknown>): { task: string; lock_token: number } {
   const { ref, lock_token } = task as { ref: string; lock_token: number };
@@ -121,6 +136,37 @@ describe('between two workspaces', () => {
     await other.sql.query(`select app.provision_user($1, 'Countess', null)`, [ada.actor.user_id]);
     await other.sql.query(`select app.provision_user($1, 'Somebody', null)`, [ada.actor.user_id]);
     expect(await nameOfAda()).toEqual([{ name: 'Countess' }]);
+  });
+
+  test('a page costs the same however much is there already', async () => {
+    const [ada, eve] = [await other.signIn('ada'), await other.signIn('eve')];
+    await createProject(ada);
+    const tasks = upTo(600).map((at) => ({ stream: `task:${newId()}`, data: { project: 'web', title: `Task ${at}` } }));
+    await inBatches(tasks, (batch) =>
+      append(
+        ada,
+        batch.map((task) => ({ ...task, type: 'task.created' })),
+      ),
+    );
+    const notes = upTo(600).map((at) => ({ text: `Note ${at}`, kind: 'note' }));
+    await inBatches(notes, (batch) =>
+      append(
+        ada,
+        batch.map((data) => ({ stream: 'project:web', type: 'project.noted', data })),
+      ),
+    );
+    await createTask(ada, { project: 'web', dependencies: ['web-1'] });
+    await record(ada, { stream: 'task:web-1', type: 'task.cancelled', data: { reason: 'Not needed.' } });
+    const events = await exportAll(ada, null, 1_000);
+    await importAll(eve, events.slice(0, -10));
+    const sql = await other.connect();
+    await explainAll(sql);
+
+    const steps = await stepsOf(sql, ['import_events', { events: events.slice(-10) }], eve.actor);
+
+    await sql.end();
+    expect(steps.filter(({ lookedAt }) => lookedAt > 100)).toEqual([]);
+    expect(await verify(eve)).toMatchObject({ ok: true, events: events.length });
   });
 
   test('a name that is none is refused', async () => {
