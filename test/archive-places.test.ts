@@ -1,3 +1,7 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Context, SCOPES } from '../src/context.ts';
 import type { Database } from '../src/db/database.ts';
@@ -6,9 +10,10 @@ import { supabaseDatabase } from '../src/db/supabase.ts';
 import { storeAt } from '../src/events/archive-store.ts';
 import { createLog } from '../src/log.ts';
 import { archiveEvents } from '../src/services/archive.ts';
-import { cairn } from './support/cairn.ts';
+import { cairn, type Ran } from './support/cairn.ts';
 import { call } from './support/calls.ts';
-import { createProject, note, verify } from './support/commands.ts';
+import { type Caller, createProject, note, verify } from './support/commands.ts';
+import { databaseUrl } from './support/database-url.ts';
 import { signIn } from './support/engine.ts';
 import { openLocalWorld } from './support/local-world.ts';
 import { startRaw } from './support/raw-agent.ts';
@@ -41,6 +46,42 @@ test('cairn events archive moves them for every process of the machine, and is r
   await agent.close();
   await world.close();
 });
+
+test('cairn events archive, verify and export look after the workspace that is named, and after no other', async () => {
+  const scratch = await createScratch();
+  const directory = await mkdtemp(join(tmpdir(), 'cairn-places-'));
+  const [ada, eve] = [await scratch.signIn('ada'), await scratch.signIn('eve')];
+  for (const who of [ada, eve]) {
+    await createProject(who);
+    await note(who, 'Old.');
+  }
+  const events = (name: string, ...options: string[]) =>
+    cairn(['--database-url', databaseUrl(scratch.connection), 'events', name, ...options]);
+  const of = ({ actor }: Caller) => ['--workspace', String(actor.tenant_id)];
+
+  const exported = await events('export', ...of(ada));
+  const moved = await events('archive', '--before', TOMORROW, '--to', directory, '--one-machine', ...of(ada));
+  const verified = await events('verify', ...of(ada));
+  const unknown = await events('verify', '--workspace', randomUUID());
+
+  expect(moved).toMatchObject({ code: 0, stdout: expect.stringContaining('Archived 2 events.') });
+  const { rows } = await scratch.sql.query('select tenant_id, count(*)::int as n from public.events group by 1');
+  expect(rows).toEqual([{ tenant_id: eve.actor.tenant_id, n: 2 }]);
+  expect(verified).toMatchObject({ code: 0, stdout: expect.stringContaining('Checked 2 events in the archive.') });
+  expect(linesOf(await events('export', ...of(ada)))).toEqual(linesOf(exported));
+  expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining('workspace') });
+  await rm(directory, { recursive: true });
+  await scratch.drop();
+});
+
+/** Without the header, which says when. */
+function linesOf({ stdout }: Ran): unknown[] {
+  return stdout
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((line) => JSON.parse(line));
+}
 
 describe('a bucket of the Supabase project', () => {
   let scratch: Scratch;

@@ -2,7 +2,10 @@ import type { Command } from 'commander';
 import type { ArchiveOptions } from '../commands/archive.ts';
 import type { VerifyOptions } from '../commands/events.ts';
 import type { JsonOption } from '../commands/paint.ts';
+import type { WorkspaceOption } from '../commands/person.ts';
 import { command, examples, JSON_OPTION } from './command.ts';
+
+const WORKSPACE_OPTION = ['--workspace <id>', "another than one's own, by its id"] as const;
 
 export function addEventsCommands(program: Command): void {
   const events = program.command('events').description('look after the log');
@@ -10,6 +13,7 @@ export function addEventsCommands(program: Command): void {
     .command('verify')
     .description('check the log, and everything made of it; exit status 1 and the first difference if not whole')
     .option('--no-archive', 'trust what the archive left behind, without reading its files')
+    .option(...WORKSPACE_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn events verify', 'cairn events verify --json'))
     .action(
@@ -20,10 +24,11 @@ export function addEventsCommands(program: Command): void {
   events
     .command('replay')
     .description('make everything anew from the log')
+    .option(...WORKSPACE_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn events replay'))
     .action(
-      command(async (config, options: JsonOption) =>
+      command(async (config, options: JsonOption & WorkspaceOption) =>
         (await import('../commands/events.ts')).runReplay(config, options),
       ),
     );
@@ -34,6 +39,7 @@ export function addEventsCommands(program: Command): void {
     .requiredOption('--before <date>', 'those that are older, like 2026-01-31')
     .option('--to <place>', 'a directory, or supabase:BUCKET; otherwise into the data directory')
     .option('--one-machine', 'for a database of your own: no other machine serves it')
+    .option(...WORKSPACE_OPTION)
     .addHelpText('after', examples('cairn events archive --before 2026-01-31'))
     .action(
       command(async (config, options: ArchiveOptions) =>
@@ -59,17 +65,23 @@ function addLogFileCommands(events: Command): void {
     .description('write the log as JSON Lines')
     .option('--project <slug>', 'only this project; otherwise the workspace')
     .option('--out <file>', 'where to; otherwise standard output')
+    .option(...WORKSPACE_OPTION)
     .addHelpText('after', examples('cairn events export --out all.jsonl', 'cairn events export --project web'))
     .action(
       // Only a project that was typed: CAIRN_PROJECT is about tools, and half a log is not what one expects here.
-      command(async (config, { out }: { out?: string }, self: Command) => {
+      command(async (config, options: WorkspaceOption & { out?: string }, self: Command) => {
         const { project } = self.optsWithGlobals<{ project?: string }>();
-        await (await import('../commands/transfer.ts')).runExport(config, { project, out });
+        await (await import('../commands/transfer.ts')).runExport(config, { ...options, project });
       }),
     );
   events
     .command('import <file>')
     .description('read what export wrote (- for standard input); may be repeated')
+    .option(...WORKSPACE_OPTION)
     .addHelpText('after', examples('cairn events import all.jsonl'))
-    .action(command(async (config, file: string) => (await import('../commands/transfer.ts')).runImport(config, file)));
+    .action(
+      command(async (config, file: string, options: WorkspaceOption) =>
+        (await import('../commands/transfer.ts')).runImport(config, file, options),
+      ),
+    );
 }

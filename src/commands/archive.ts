@@ -6,31 +6,35 @@ import { DomainError } from '../errors.ts';
 import { type ArchiveStore, directoryStore, isBucket, storeAt } from '../events/archive-store.ts';
 import { archiveEvents } from '../services/archive.ts';
 import { say } from './paint.ts';
-import { asPerson, parseGiven } from './person.ts';
+import { asPerson, parseGiven, type WorkspaceOption } from './person.ts';
 
 const Given = z.object({
   before: z.union([z.iso.date(), z.iso.datetime({ offset: true })]).transform((text) => new Date(text).toISOString()),
 });
 
-export type ArchiveOptions = { before: string; to?: string; oneMachine?: true };
+export type ArchiveOptions = WorkspaceOption & { before: string; to?: string; oneMachine?: true };
 
 /** `cairn events archive --before DATE`: moves what is older to files. Repeated after an interruption it goes on. */
 export async function runArchive(config: Config, options: ArchiveOptions): Promise<void> {
   const { before } = parseGiven(Given, { before: options.before });
   const openStore = storeFor(config, options);
-  await asPerson(config, async (ctx) => {
-    const store = openStore(ctx.db);
-    let events = 0;
-    for await (const part of archiveEvents(ctx, { before, store })) {
-      events += part.events;
-      say(`Archived events ${part.first_seq} to ${part.last_seq}: ${part.file} in ${store.location}`);
-    }
-    say(
-      events === 0
-        ? `No event is older than ${before}.`
-        : `Archived ${events} events. Keep the files: they are part of the log.`,
-    );
-  });
+  await asPerson(
+    config,
+    async (ctx) => {
+      const store = openStore(ctx.db);
+      let events = 0;
+      for await (const part of archiveEvents(ctx, { before, store })) {
+        events += part.events;
+        say(`Archived events ${part.first_seq} to ${part.last_seq}: ${part.file} in ${store.location}`);
+      }
+      say(
+        events === 0
+          ? `No event is older than ${before}.`
+          : `Archived ${events} events. Keep the files: they are part of the log.`,
+      );
+    },
+    options,
+  );
 }
 
 /** A place that all who serve the database can read; refused before the database is opened. */

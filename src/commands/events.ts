@@ -3,23 +3,27 @@ import { verifyArchives } from '../services/archive.ts';
 import { RedactEvent, redactEvent } from '../services/history.ts';
 import { replayEvents, verifyEvents } from '../services/transfer.ts';
 import { answer, type JsonOption } from './paint.ts';
-import { asPerson, parseGiven } from './person.ts';
+import { asPerson, parseGiven, type WorkspaceOption } from './person.ts';
 
-export type VerifyOptions = JsonOption & { archive?: boolean };
+export type VerifyOptions = JsonOption & WorkspaceOption & { archive?: boolean };
 
 /** `cairn events verify`: exit status 0 when the log and everything made of it are whole, 1 when not. */
 export async function runVerify(config: Config, options: VerifyOptions): Promise<void> {
-  const result = await asPerson(config, async (ctx) => {
-    const archived = options.archive === false ? undefined : await verifyArchives(ctx);
-    const verified = await verifyEvents(ctx);
-    const difference = archived?.difference ?? verified.difference;
-    return {
-      ...verified,
-      ok: difference === undefined,
-      archived: archived?.events ?? 0,
-      ...(difference && { difference }),
-    };
-  });
+  const result = await asPerson(
+    config,
+    async (ctx) => {
+      const archived = options.archive === false ? undefined : await verifyArchives(ctx);
+      const verified = await verifyEvents(ctx);
+      const difference = archived?.difference ?? verified.difference;
+      return {
+        ...verified,
+        ok: difference === undefined,
+        archived: archived?.events ?? 0,
+        ...(difference && { difference }),
+      };
+    },
+    options,
+  );
   if (!result.ok) process.exitCode = 1;
   answer(result, options, ({ ok, events, archived, position, tables, difference }) => [
     ...(archived > 0 ? [`Checked ${archived} events in the archive.`] : []),
@@ -30,8 +34,8 @@ export async function runVerify(config: Config, options: VerifyOptions): Promise
 }
 
 /** `cairn events replay`: makes the read model anew. */
-export async function runReplay(config: Config, options: JsonOption): Promise<void> {
-  answer(await asPerson(config, replayEvents), options, ({ events, tables }) => [
+export async function runReplay(config: Config, options: JsonOption & WorkspaceOption): Promise<void> {
+  answer(await asPerson(config, replayEvents, options), options, ({ events, tables }) => [
     `Rebuilt ${tables.join(', ')} from ${events} events.`,
   ]);
 }

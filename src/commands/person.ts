@@ -7,11 +7,21 @@ import { createLog } from '../log.ts';
 
 type Person = Context & { connect: Local['connect'] };
 
+/** A workspace by its id, where it is not one's own. */
+export type WorkspaceOption = { workspace?: string };
+
 /** Opens the database for a command that a person runs: no agent acts. */
-export async function asPerson<T>(config: Config, run: (ctx: Person) => Promise<T>): Promise<T> {
+export async function asPerson<T>(
+  config: Config,
+  run: (ctx: Person) => Promise<T>,
+  { workspace }: WorkspaceOption = {},
+): Promise<T> {
+  const tenant_id = parseGiven(z.guid().optional(), workspace);
   // At the usual level a person would read that the database started before what was asked for.
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
-  const { db, actor, connect, close } = await openLocal(config, log);
+  const { db, user, actor: local, connect, close } = await openLocal(config, log);
+  // Where the program's word counts, it acts for who looks after the workspace: a user's own has the id of the user.
+  const actor = tenant_id === undefined ? local : { user_id: tenant_id, ...user, tenant_id };
   try {
     const scopes = new Set(SCOPES);
     return await run({

@@ -16,35 +16,42 @@ import {
 import { getPosition } from '../services/events.ts';
 import { exportEvents, importEvents } from '../services/transfer.ts';
 import { say } from './paint.ts';
-import { asPerson } from './person.ts';
+import { asPerson, type WorkspaceOption } from './person.ts';
 import { type Progress, showProgress } from './progress.ts';
 import { unusableFile, writeWhole } from './whole-file.ts';
 
 const PAGE_EVENTS = 500;
 const PAGE_BYTES = 4_194_304;
 
-type Target = { project?: string | undefined; out?: string | undefined };
+type Target = WorkspaceOption & { project?: string | undefined; out?: string | undefined };
 
 /** `cairn export --all`, `cairn events export`: the whole history of the workspace, or of the project that was named. */
-export async function runExport(config: Config, { project, out }: Target): Promise<void> {
-  await asPerson(config, async (ctx) => {
-    const progress = showProgress('Exporting', project === undefined && out !== undefined ? await getPosition(ctx) : 0);
-    const done = { events: 0 };
-    const pages = counted(exportEvents(ctx, project), done, progress);
-    // Asked for first, so that an unknown project fails before anything is written.
-    const first = await pages.next();
-    const lines = Readable.from(historyLines(resumed(first, pages), project, new Date().toISOString()), {
-      objectMode: true,
-    });
-    try {
-      if (out === undefined) await print(lines);
-      else await writeWhole([lines], out);
-    } finally {
-      progress.end();
-    }
-    const what = project === undefined ? 'the workspace' : `project ${project}`;
-    process.stderr.write(`Exported ${what}: ${done.events} events to ${out ?? 'standard output'}.\n`);
-  });
+export async function runExport(config: Config, { project, out, ...where }: Target): Promise<void> {
+  await asPerson(
+    config,
+    async (ctx) => {
+      const progress = showProgress(
+        'Exporting',
+        project === undefined && out !== undefined ? await getPosition(ctx) : 0,
+      );
+      const done = { events: 0 };
+      const pages = counted(exportEvents(ctx, project), done, progress);
+      // Asked for first, so that an unknown project fails before anything is written.
+      const first = await pages.next();
+      const lines = Readable.from(historyLines(resumed(first, pages), project, new Date().toISOString()), {
+        objectMode: true,
+      });
+      try {
+        if (out === undefined) await print(lines);
+        else await writeWhole([lines], out);
+      } finally {
+        progress.end();
+      }
+      const what = project === undefined ? 'the workspace' : `project ${project}`;
+      process.stderr.write(`Exported ${what}: ${done.events} events to ${out ?? 'standard output'}.\n`);
+    },
+    where,
+  );
 }
 
 async function* counted(pages: AsyncIterable<HistoryPage>, done: { events: number }, progress: Progress) {
@@ -69,28 +76,32 @@ async function print(lines: Readable): Promise<void> {
 }
 
 /** `cairn import FILE` of a history: page by page; repeated after a failure it goes on where it ended. */
-export async function runImport(config: Config, file: string): Promise<void> {
+export async function runImport(config: Config, file: string, where: WorkspaceOption = {}): Promise<void> {
   const size = file === '-' ? 0 : ((await stat(file).catch(() => null))?.size ?? 0);
   const input = file === '-' ? process.stdin : createReadStream(file);
-  await asPerson(config, async (ctx) => {
-    const progress = showProgress('Importing', size);
-    const done: Done = { imported: 0, skipped: 0 };
-    try {
-      for await (const page of pagesOf(readHistory(input), done)) {
-        await importPage(ctx, page, done);
-        if ('bytesRead' in input) progress.at(input.bytesRead);
+  await asPerson(
+    config,
+    async (ctx) => {
+      const progress = showProgress('Importing', size);
+      const done: Done = { imported: 0, skipped: 0 };
+      try {
+        for await (const page of pagesOf(readHistory(input), done)) {
+          await importPage(ctx, page, done);
+          if ('bytesRead' in input) progress.at(input.bytesRead);
+        }
+      } catch (error) {
+        progress.end();
+        if (done.imported > 0) process.stderr.write(`Imported ${done.imported} events before that.\n`);
+        throw error instanceof DomainError ? error : unusableFile(file, error);
       }
-    } catch (error) {
       progress.end();
-      if (done.imported > 0) process.stderr.write(`Imported ${done.imported} events before that.\n`);
-      throw error instanceof DomainError ? error : unusableFile(file, error);
-    }
-    progress.end();
-    say(`Imported ${done.imported} events; ${done.skipped} were there already.`);
-    if (done.moved !== undefined) {
-      say(`Positions differ: the workspace was not empty. Event #${done.moved.from} is #${done.moved.to} here.`);
-    }
-  });
+      say(`Imported ${done.imported} events; ${done.skipped} were there already.`);
+      if (done.moved !== undefined) {
+        say(`Positions differ: the workspace was not empty. Event #${done.moved.from} is #${done.moved.to} here.`);
+      }
+    },
+    where,
+  );
 }
 
 /** `moved` is where a whole workspace did not get its positions back. */

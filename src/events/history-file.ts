@@ -62,6 +62,7 @@ export async function* historyLines(
     for (const event of page.events) lines.push(JSON.stringify(event));
     events += page.events.length;
     last = page.events.at(-1) ?? last;
+    if (lines.length === 0) continue;
     yield `${lines.join('\n')}\n`;
     lines = [];
   }
