@@ -15,6 +15,20 @@ create type app.applied as (
   state jsonb
 );
 
+create type app.bearer as (
+  id uuid,
+  kind text,
+  user_id uuid,
+  grant_id uuid,
+  role text,
+  scope text,
+  client_id text,
+  client_name text,
+  expires_at timestamp with time zone,
+  last_used_at timestamp with time zone,
+  refused text
+);
+
 -- Tables
 
 create table app.archived_chains (
@@ -305,12 +319,10 @@ create table app.oauth_codes (
   constraint oauth_codes_tenant_id_grant_id_fkey FOREIGN KEY (tenant_id, grant_id) REFERENCES app.oauth_grants(tenant_id, id) ON DELETE CASCADE,
   constraint oauth_codes_code_hash_check CHECK ((code_hash ~ '^[0-9a-f]{64}$'::text))
 );
-CREATE UNIQUE INDEX idx_oauth_codes_code_hash ON app.oauth_codes USING btree (code_hash);
 alter table app.oauth_codes enable row level security;
 alter table app.oauth_codes force row level security;
 create policy door on app.oauth_codes for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
 create policy expired on app.oauth_codes for delete to cairn_keeper using ((expires_at < (now() - '1 day'::interval)));
-create policy presented on app.oauth_codes for select to cairn_owner using ((code_hash = ( SELECT app.presented() AS presented)));
 
 create table app.oauth_grants (
   tenant_id uuid not null,
@@ -698,16 +710,15 @@ create table public.oauth_tokens (
   constraint oauth_tokens_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
   constraint oauth_tokens_refresh_token_check CHECK ((refresh_token ~ '^[0-9a-f]{64}$'::text))
 );
-CREATE UNIQUE INDEX idx_oauth_tokens_access_token ON public.oauth_tokens USING btree (access_token);
+CREATE UNIQUE INDEX idx_oauth_tokens_access_token ON public.oauth_tokens USING btree (tenant_id, access_token);
 CREATE INDEX idx_oauth_tokens_grant_id ON public.oauth_tokens USING btree (tenant_id, grant_id);
-CREATE UNIQUE INDEX idx_oauth_tokens_refresh_token ON public.oauth_tokens USING btree (refresh_token) WHERE (refresh_token IS NOT NULL);
+CREATE UNIQUE INDEX idx_oauth_tokens_refresh_token ON public.oauth_tokens USING btree (tenant_id, refresh_token) WHERE (refresh_token IS NOT NULL);
 CREATE INDEX idx_oauth_tokens_user_id ON public.oauth_tokens USING btree (user_id) WHERE (revoked_at IS NULL);
 alter table public.oauth_tokens enable row level security;
 alter table public.oauth_tokens force row level security;
 create policy door on public.oauth_tokens for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
 create policy expired on public.oauth_tokens for delete to cairn_keeper using ((COALESCE(refresh_expires_at, expires_at) < (now() - '30 days'::interval)));
 create policy own_select on public.oauth_tokens for select to authenticated using ((user_id = ( SELECT auth.uid() AS uid)));
-create policy presented on public.oauth_tokens for select to cairn_owner using (((access_token = ( SELECT app.presented() AS presented)) OR (refresh_token = ( SELECT app.presented() AS presented))));
 
 create table public.projects (
   tenant_id uuid not null,
@@ -1439,22 +1450,6 @@ begin
   insert into app.auth_events (tenant_id, at, type, user_id, client_id, subject_id, ip, data)
   values (app.tenant(), app.now(), event ->> 'type', coalesce(app.as_uuid(event ->> 'user_id'), app.caller()), left(event ->> 'client_id', 500),
     app.as_uuid(event ->> 'subject_id'), app.ip(actor), coalesce(jsonb_strip_nulls(event -> 'data'), '{}'));
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.audit_refusal(token public.oauth_tokens, why text, actor jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-begin
-  if not exists (select from app.auth_events e where e.tenant_id = token.tenant_id and e.subject_id = token.id
-      and e.type = 'token.refused' and e.at > app.now() - interval '1 minute') then
-    perform app.audit(jsonb_build_object('type', 'token.refused', 'user_id', token.user_id, 'client_id', token.client_id, 'subject_id', token.id,
-      'data', jsonb_build_object('why', why)), actor);
-  end if;
-  return jsonb_build_object('refused', why);
 end
 $function$;
 -- owner cairn_owner
@@ -2408,6 +2403,8 @@ begin
       'data', jsonb_build_object('reason', reason, 'by', app.caller())), actor) from ended e where e.kind = 'pat')
   select array_agg(e.id) filter (where e.kind = 'pat'), count(*) filter (where e.kind = 'oauth') into v_pats, v_tokens
     from ended e cross join (select count(*) from told) t;
+  -- Servers that have something open for it close it.
+  perform pg_notify('cairn_access', v_tenant::text);
   return jsonb_build_object('grants', coalesce(cardinality(v_grants), 0), 'tokens', v_tokens, 'pats', coalesce(cardinality(v_pats), 0));
 end
 $function$;
@@ -2446,6 +2443,9 @@ begin
       null, 'Ask an owner of the workspace.');
   end if;
   perform set_config('app.tenant_id', v_actor.tenant_id::text, true);
+  if actor ? 'proof' then
+    perform app.prove_token(v_actor, actor -> 'proof');
+  end if;
   return v_actor;
 end
 $function$;
@@ -2481,6 +2481,21 @@ begin
   v_actor.client := left(nullif(actor ->> 'client', ''), 500);
   perform set_config('app.tenant_id', v_actor.tenant_id::text, true), set_config('app.user_id', '', true),
     set_config('app.presented', coalesce(secret_hash, ''), true);
+  return v_actor;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.enter_workspace(actor jsonb)
+ RETURNS app.actor
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor);
+begin
+  v_actor.tenant_id := coalesce(app.as_uuid(actor ->> 'tenant_id'), v_actor.tenant_id);
+  perform set_config('app.tenant_id', v_actor.tenant_id::text, true);
   return v_actor;
 end
 $function$;
@@ -2892,6 +2907,31 @@ begin
     when request.txn_hash is distinct from find_authorization.txn_hash then 'other_browser'
     when request.user_id <> find_authorization.user_id then 'other_user'
     when decide and request.user_id is null then 'not_opened' end;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.find_bearer(token_hash text, resource text)
+ RETURNS app.bearer
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_tenant uuid := app.tenant();
+  v_now timestamptz := app.now();
+  v_bearer app.bearer;
+begin
+  select t.id, t.kind, t.user_id, t.grant_id, m.role, t.scope, t.client_id, coalesce(g.client_name, t.name), least(t.expires_at, g.expires_at), t.last_used_at,
+      case when t.resource <> find_bearer.resource then 'audience'
+        when coalesce(t.revoked_at, g.revoked_at) is not null then 'revoked'
+        when m.role is null then 'not_a_member'
+        when least(t.expires_at, g.expires_at) <= v_now then 'expired' end
+    into v_bearer
+    from public.oauth_tokens t
+    left join app.oauth_grants g on g.tenant_id = t.tenant_id and g.id = t.grant_id
+    left join public.memberships m on m.tenant_id = t.tenant_id and m.user_id = t.user_id
+    where t.tenant_id = v_tenant and t.access_token = token_hash;
+  return v_bearer;
 end
 $function$;
 -- owner cairn_owner
@@ -4507,6 +4547,21 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.prove_token(acting app.actor, proof jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_bearer app.bearer := app.find_bearer(proof ->> 'token_hash', proof ->> 'resource');
+begin
+  if v_bearer.user_id is distinct from acting.user_id or v_bearer.refused is not null then
+    perform app.fail('unauthenticated', 'The access token is not good, or no longer.', null, 'Connect again.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.provision_user(user_id uuid, name text, email text)
  RETURNS void
  LANGUAGE plpgsql
@@ -4730,6 +4785,22 @@ begin
   if project.archived_at is not null then
     perform app.fail('illegal_transition', format('The project %s is archived.', project.slug), null, 'Call unarchive_project first.');
   end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.refuse_bearer(bearer app.bearer, actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  if bearer.refused <> 'expired' and not exists (select from app.auth_events e where e.tenant_id = app.tenant() and e.subject_id = bearer.id
+      and e.type = 'token.refused' and e.at > app.now() - interval '1 minute') then
+    perform app.audit(jsonb_build_object('type', 'token.refused', 'user_id', bearer.user_id, 'client_id', bearer.client_id, 'subject_id', bearer.id,
+      'data', jsonb_build_object('why', bearer.refused)), actor);
+  end if;
+  return jsonb_build_object('refused', bearer.refused);
 end
 $function$;
 -- owner cairn_owner
@@ -5450,41 +5521,28 @@ CREATE OR REPLACE FUNCTION public.authenticate_token(token_hash text, resource t
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
-  v_actor app.actor := app.enter_server(actor, token_hash);
-  v_token public.oauth_tokens;
-  v_grant app.oauth_grants;
-  v_role text;
+  v_actor app.actor := app.enter_workspace(actor);
+  v_bearer app.bearer := app.find_bearer(token_hash, resource);
   v_now timestamptz;
 begin
-  select t.* into v_token from public.oauth_tokens t where t.access_token = token_hash;
-  if not found then
+  if v_bearer.id is null then
     return jsonb_build_object('refused', 'unknown');
-  end if;
-  perform set_config('app.tenant_id', v_token.tenant_id::text, true), set_config('app.user_id', v_token.user_id::text, true);
-  v_now := app.now();
-  if v_token.kind = 'oauth' then
-    select g.* into v_grant from app.oauth_grants g where g.tenant_id = v_token.tenant_id and g.id = v_token.grant_id;
-  end if;
-  select m.role into v_role from public.memberships m where m.tenant_id = v_token.tenant_id and m.user_id = v_token.user_id;
-  if v_token.resource <> authenticate_token.resource then
-    return app.audit_refusal(v_token, 'audience', actor);
-  elsif v_token.revoked_at is not null or v_grant.revoked_at is not null then
-    return app.audit_refusal(v_token, 'revoked', actor);
-  elsif v_role is null then
-    return app.audit_refusal(v_token, 'not_a_member', actor);
-  elsif least(v_token.expires_at, v_grant.expires_at) <= v_now then
-    return jsonb_build_object('refused', 'expired');
+  elsif v_bearer.refused is not null then
+    return app.refuse_bearer(v_bearer, actor);
   end if;
   -- Where and when it was last used is kept to the minute: a call should not wait for a write.
-  if v_token.last_used_at is null or v_token.last_used_at < v_now - interval '1 minute' then
-    update public.oauth_tokens t set last_used_at = v_now, last_used_ip = app.ip(actor) where t.tenant_id = v_token.tenant_id and t.id = v_token.id;
-    update app.oauth_grants g set last_used_at = v_now, last_used_ip = app.ip(actor) where g.tenant_id = v_token.tenant_id and g.id = v_token.grant_id;
+  v_now := app.now();
+  if v_bearer.last_used_at is null or v_bearer.last_used_at < v_now - interval '1 minute' then
+    update public.oauth_tokens t set last_used_at = v_now, last_used_ip = app.ip(actor) where t.tenant_id = v_actor.tenant_id and t.id = v_bearer.id;
+    update app.oauth_grants g set last_used_at = v_now, last_used_ip = app.ip(actor) where g.tenant_id = v_actor.tenant_id and g.id = v_bearer.grant_id;
   end if;
-  return jsonb_strip_nulls(jsonb_build_object('token_id', v_token.id, 'grant_id', v_token.grant_id, 'kind', v_token.kind, 'user_id', v_token.user_id,
-    'tenant_id', v_token.tenant_id, 'role', v_role, 'scope', v_token.scope, 'resource', v_token.resource, 'client_id', v_token.client_id,
-    'client_name', coalesce(v_grant.client_name, v_token.name), 'expires_at', least(v_token.expires_at, v_grant.expires_at)));
+  return jsonb_strip_nulls(jsonb_build_object('token_id', v_bearer.id, 'grant_id', v_bearer.grant_id, 'kind', v_bearer.kind, 'user_id', v_bearer.user_id,
+    'tenant_id', v_actor.tenant_id, 'role', v_bearer.role, 'scope', v_bearer.scope, 'resource', authenticate_token.resource, 'client_id', v_bearer.client_id,
+    'client_name', v_bearer.client_name, 'expires_at', v_bearer.expires_at));
 end
 $function$;
 -- owner cairn_owner
@@ -6452,17 +6510,16 @@ CREATE OR REPLACE FUNCTION public.redeem_code(code_hash text, presented jsonb, m
  SET search_path TO ''
 AS $function$
 declare
-  v_actor app.actor := app.enter_server(actor, code_hash);
+  v_actor app.actor := app.enter_workspace(actor);
   v_code app.oauth_codes;
   v_grant app.oauth_grants;
   v_refused text;
   v_answer jsonb;
 begin
-  select c.* into v_code from app.oauth_codes c where c.code_hash = redeem_code.code_hash;
+  select c.* into v_code from app.oauth_codes c where c.tenant_id = v_actor.tenant_id and c.code_hash = redeem_code.code_hash;
   if not found then
     return jsonb_build_object('refused', 'unknown');
   end if;
-  perform set_config('app.tenant_id', v_code.tenant_id::text, true), set_config('app.presented', '', true);
   select g.* into v_grant from app.oauth_grants g where g.tenant_id = v_code.tenant_id and g.id = v_code.grant_id for update;
   select c.* into v_code from app.oauth_codes c where c.tenant_id = v_code.tenant_id and c.code_hash = v_code.code_hash for update;
   perform set_config('app.user_id', v_grant.user_id::text, true);
@@ -6497,18 +6554,18 @@ CREATE OR REPLACE FUNCTION public.refresh_token(token_hash text, presented jsonb
  SET search_path TO ''
 AS $function$
 declare
-  v_actor app.actor := app.enter_server(actor, token_hash);
+  v_actor app.actor := app.enter_workspace(actor);
   v_token public.oauth_tokens;
   v_grant app.oauth_grants;
   v_scope text;
   v_refused text;
   v_answer jsonb;
 begin
-  select t.* into v_token from public.oauth_tokens t where t.refresh_token = token_hash;
+  select t.* into v_token from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.refresh_token = token_hash;
   if not found then
     return jsonb_build_object('refused', 'unknown');
   end if;
-  perform set_config('app.tenant_id', v_token.tenant_id::text, true), set_config('app.user_id', v_token.user_id::text, true), set_config('app.presented', '', true);
+  perform set_config('app.user_id', v_token.user_id::text, true);
   select g.* into v_grant from app.oauth_grants g where g.tenant_id = v_token.tenant_id and g.id = v_token.grant_id for update;
   select t.* into v_token from public.oauth_tokens t where t.tenant_id = v_token.tenant_id and t.id = v_token.id;
   v_scope := coalesce(presented ->> 'scope', v_token.scope);
@@ -6667,17 +6724,17 @@ CREATE OR REPLACE FUNCTION public.revoke_token(token_hash text, client_id text D
  SET search_path TO ''
 AS $function$
 declare
-  v_actor app.actor := app.enter_server(actor, token_hash);
+  v_actor app.actor := app.enter_workspace(actor);
   v_token public.oauth_tokens;
 begin
-  select t.* into v_token from public.oauth_tokens t where t.access_token = token_hash;
+  select t.* into v_token from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.access_token = token_hash;
   if not found then
-    select t.* into v_token from public.oauth_tokens t where t.refresh_token = token_hash;
+    select t.* into v_token from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.refresh_token = token_hash;
   end if;
   if v_token.id is null or revoke_token.client_id <> v_token.client_id then
     return jsonb_build_object('revoked', false);
   end if;
-  perform set_config('app.tenant_id', v_token.tenant_id::text, true), set_config('app.user_id', v_token.user_id::text, true);
+  perform set_config('app.user_id', v_token.user_id::text, true);
   perform app.end_access(jsonb_build_object('id', v_token.id), case when revoke_token.client_id is null then 'Its holder ended it.' else 'Its client ended it.' end, actor);
   return jsonb_build_object('revoked', true);
 end

@@ -13,7 +13,10 @@ describe('a personal access token', () => {
     const { db, actor } = as('ada');
     const { token, id } = await createPat(db, actor, PAT);
     const use = (resource = RESOURCE) =>
-      authStore(db).authenticateToken({ token_hash: hashSecret(token), resource }, { ip: '203.0.113.9' });
+      authStore(db).authenticateToken(
+        { token_hash: hashSecret(token), resource },
+        { ip: '203.0.113.9', tenant_id: String(actor.tenant_id) },
+      );
 
     expect(isSecret('pat', token)).toBe(true);
     expect(isSecret('pat', `${token.slice(0, 20)}x${token.slice(21)}`)).toBe(false);

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import { bearerAccess } from '../src/auth/bearer.ts';
@@ -9,7 +10,7 @@ import { readConfig } from '../src/config.ts';
 import { createLog } from '../src/log.ts';
 import { refuseOpenDoor } from '../src/server/http.ts';
 import { type AuthWorld, connect, REDIRECT, rawClient, registerClient, startAuthWorld } from './support/auth-world.ts';
-import { callOf, sendRaw } from './support/raw-http.ts';
+import { type Asked, callOf, INITIALIZE, sendRaw } from './support/raw-http.ts';
 
 // What docs/security.md says is withstood; `npm run mutants` takes each mitigation away to see a test here fail.
 
@@ -66,6 +67,81 @@ describe('a token', () => {
     await query(`update public.memberships set role = 'member' where user_id = $1`, [user_id]);
 
     expect(await scopes()).toEqual(['tasks:read']);
+  });
+
+  describe('that was let in a moment ago, and is revoked elsewhere,', () => {
+    const inputs: [name: string, asked: Asked][] = [
+      ['a call', callOf('list_projects')],
+      ['a call that changes something', callOf('create_project', { slug: 'late', name: 'Late' })],
+      ['a call with arguments that are not valid', callOf('get_task', { nothing: 1 })],
+      ['a call of no tool', callOf('no_such_tool')],
+      ['a call whose headers name another', { ...callOf('list_projects'), body: String(callOf('get_task').body) }],
+      ['a body that is no JSON', { ...callOf('list_projects'), body: 'no JSON' }],
+      ['a session', { ...INITIALIZE, headers: callOf('list_projects').headers }],
+    ];
+    test.for(inputs)('is refused with %s', async ([, asked]) => {
+      const { user_id } = await world.signIn();
+      const pat = { name: 'ci', scope: 'projects:write tasks:read', days: 1, resource: world.mcp.href };
+      const { token, id } = await createPat(world.db, { user_id }, pat);
+      expect([await call(token), await call(token)]).toEqual([200, 200]);
+
+      await world.db.call('revoke_access', { chosen: { id } }, { user_id });
+      const headers = { ...asked.headers, authorization: `Bearer ${token}` };
+      const reply = await sendRaw(world.mcp, { ...asked, headers });
+
+      expect(reply).toMatchObject({ status: 401, headers: { 'www-authenticate': expect.stringContaining('revoked') } });
+      expect(reply.headers['mcp-session-id']).toBeUndefined();
+      const refusals = `select from app.auth_events where subject_id = $1 and type = 'token.refused'`;
+      expect(await query(refusals, [id])).toHaveLength(1);
+      expect(await query('select from public.projects where tenant_id = $1', [user_id])).toEqual([]);
+    });
+  });
+
+  test('is asked about again for what hangs on a role, and acts with the role of the moment', async () => {
+    const { user_id } = await world.signIn();
+    const pat = { name: 'ci', scope: 'projects:write admin', days: 1, resource: world.mcp.href };
+    const { token } = await createPat(world.db, { user_id }, pat);
+    const use = async (name: string, args = {}) => {
+      const asked = callOf(name, args);
+      return sendRaw(world.mcp, { ...asked, headers: { ...asked.headers, authorization: `Bearer ${token}` } });
+    };
+    expect(await use('list_projects')).toMatchObject({ status: 200 });
+    expect(await use('list_members')).toMatchObject({ status: 200 });
+
+    await query(`update public.memberships set role = 'viewer' where user_id = $1`, [user_id]);
+
+    expect(await use('list_members')).toMatchObject({ status: 403 });
+    expect(await use('create_project', { slug: 'web', name: 'Web' })).toMatchObject({
+      text: expect.stringContaining('This needs the role member'),
+    });
+    await query('delete from public.memberships where user_id = $1', [user_id]);
+    expect(await use('list_projects')).toMatchObject({ status: 401 });
+  });
+
+  test('that is there no more is not known, whoever remembers it', async () => {
+    const { user_id } = await world.signIn();
+    const pat = { name: 'ci', scope: 'projects:read', days: 1, resource: world.mcp.href };
+    const { token, id } = await createPat(world.db, { user_id }, pat);
+    expect(await call(token)).toBe(200);
+
+    await query('delete from public.oauth_tokens where id = $1', [id]);
+
+    expect(await call(token)).toBe(401);
+  });
+
+  test('that names another workspace than its own is not known', async () => {
+    const { client, tokens } = await connect(world, await world.signIn());
+    const elsewhere = (token: string) => {
+      const [prefix = '', body = ''] = [token.slice(0, 9), token.slice(9)];
+      const bytes = Buffer.from(body, 'base64url');
+      return prefix + Buffer.concat([randomBytes(16), bytes.subarray(16)]).toString('base64url');
+    };
+    expect(elsewhere(tokens.access_token)).toHaveLength(tokens.access_token.length);
+
+    expect(await call(elsewhere(tokens.access_token))).toBe(401);
+    expect((await client.refresh(elsewhere(tokens.refresh_token))).status).toBe(400);
+    expect((await client.revoke(elsewhere(tokens.access_token))).status).toBe(200);
+    expect(await call(tokens.access_token)).toBe(200);
   });
 
   test('with a typing error is refused without asking the database', async () => {

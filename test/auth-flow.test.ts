@@ -4,7 +4,7 @@ import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
 import { Client as OlderClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as OlderTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import * as oauth from 'oauth4webapi';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   type AuthWorld,
   connect,
@@ -14,7 +14,7 @@ import {
   startAuthWorld,
   type TestBrowser,
 } from './support/auth-world.ts';
-import { callOf, sendRaw } from './support/raw-http.ts';
+import { ACCEPT, callOf, INITIALIZE, sendRaw } from './support/raw-http.ts';
 
 let world: AuthWorld;
 
@@ -197,6 +197,40 @@ describe('the resource server', () => {
 
       expect((await call(tokens.access_token, 'list_projects', replica.mcp)).status).toBe(401);
       expect((await call(tokens.access_token)).status).toBe(401);
+    } finally {
+      await replica.close();
+    }
+  });
+});
+
+describe('what a token has open', () => {
+  test('is cut at once when it is revoked at another replica', async () => {
+    // One that would find out by itself only after an hour.
+    const replica = await startAuthWorld({ settings: { issuer: world.origin }, limits: { recheckMs: 3_600_000 } });
+    try {
+      const browser = await world.signIn();
+      const { tokens } = await connect(world, browser);
+      const authorized = { authorization: `Bearer ${tokens.access_token}` };
+      const opened = await sendRaw(replica.mcp, { ...INITIALIZE, headers: { ...ACCEPT, ...authorized } });
+      const session = { ...ACCEPT, ...authorized, 'mcp-session-id': String(opened.headers['mcp-session-id']) };
+      const stream = await fetch(replica.mcp, { headers: session });
+      const ended = expect(stream.text()).rejects.toThrow('terminated');
+      const waiting = callOf('wait_for_events', { timeout_seconds: 50 });
+      const called = { ...waiting, headers: { ...waiting.headers, ...authorized } };
+      const cut = sendRaw(replica.mcp, called).then(
+        ({ status }) => status,
+        () => 'cut',
+      );
+      const { mcp } = replica;
+      const open = async () => (await sendRaw(new URL('/metrics', mcp), {})).text;
+      // Beside the request that asks.
+      await vi.waitUntil(async () => (await open()).includes('cairn_requests_in_flight 2\n'), 20_000);
+
+      await world.db.call('revoke_access', { chosen: { everything: true } }, { user_id: browser.user_id });
+
+      await ended;
+      // Unless it had yet to ask the database.
+      expect(['cut', 401]).toContain(await cut);
     } finally {
       await replica.close();
     }

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { describe, expect } from 'vitest';
-import { mintSecret, type Secret } from '../src/auth/secrets.ts';
+import { mintSecret, mintWorkspaceSecret, type Secret } from '../src/auth/secrets.ts';
 import { authStore, type Minted, type Person, type Store } from '../src/auth/store.ts';
 import { newId } from '../src/events/ids.ts';
 import { test } from './support/world.ts';
@@ -9,7 +9,11 @@ const RESOURCE = 'https://cairn.test/mcp';
 const REDIRECT = 'http://localhost:9999/callback';
 const CHALLENGE = createHash('sha256').update('verifier').digest('base64url');
 
-function minted(access = mintSecret('access'), refresh = mintSecret('refresh')): Minted {
+// Here a secret goes by its hash; test/auth-door.test.ts has the workspace in it.
+const mint = (kind: 'access' | 'refresh' | 'code') => mintWorkspaceSecret(kind, randomUUID());
+const workspaceOf = ({ tenant_id = '' }: Person) => ({ tenant_id });
+
+function minted(access = mint('access'), refresh = mint('refresh')): Minted {
   const hashes = { access_hash: access.hash, refresh_hash: refresh.hash };
   return { id: newId(), ...hashes, access_seconds: 3_600, refresh_seconds: 2_592_000 };
 }
@@ -30,7 +34,7 @@ async function consent(
     },
     {},
   );
-  const [request, txn, code] = [mintSecret('request'), mintSecret('txn'), mintSecret('code')];
+  const [request, txn, code] = [mintSecret('request'), mintSecret('txn'), mint('code')];
   const binding = { request_hash: request.hash, txn_hash: txn.hash };
   await store.startAuthorization(
     {
@@ -60,9 +64,12 @@ async function consent(
 
 async function connect(store: Store, person: Person) {
   const { client_id, code } = await consent(store, person);
-  const [access, refresh] = [mintSecret('access'), mintSecret('refresh')];
+  const [access, refresh] = [mint('access'), mint('refresh')];
   const presented = { client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE, resource: RESOURCE };
-  const issued = await store.redeemCode({ code_hash: code.hash, presented, minted: minted(access, refresh) }, {});
+  const issued = await store.redeemCode(
+    { code_hash: code.hash, presented, minted: minted(access, refresh) },
+    workspaceOf(person),
+  );
   expect(issued).toMatchObject({ scope: 'tasks:read tasks:write', expires_in: 3_600 });
   return { client_id, code, presented, access, refresh };
 }
@@ -72,16 +79,20 @@ describe('an authorization code', () => {
     const store = authStore(users.owner.db);
     const { client_id, code } = await consent(store, users.owner.actor);
     const presented = { client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE };
-    const pairs = Array.from({ length: 5 }, () => mintSecret('access'));
+    const pairs = Array.from({ length: 5 }, () => mint('access'));
 
     const answers = await Promise.all(
-      pairs.map((access) => store.redeemCode({ code_hash: code.hash, presented, minted: minted(access) }, {})),
+      pairs.map((access) =>
+        store.redeemCode({ code_hash: code.hash, presented, minted: minted(access) }, workspaceOf(users.owner.actor)),
+      ),
     );
 
     expect(answers.filter((answer) => 'scope' in answer)).toHaveLength(1);
     expect(answers.filter((answer) => 'refused' in answer && answer.refused === 'reused')).toHaveLength(4);
     for (const { hash } of pairs) {
-      expect(await store.authenticateToken({ token_hash: hash, resource: RESOURCE }, {})).toHaveProperty('refused');
+      expect(
+        await store.authenticateToken({ token_hash: hash, resource: RESOURCE }, workspaceOf(users.owner.actor)),
+      ).toHaveProperty('refused');
     }
   });
 
@@ -95,7 +106,9 @@ describe('an authorization code', () => {
     const { client_id, code } = await consent(store, users.owner.actor);
     const presented = { client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE, ...wrong };
 
-    expect(await store.redeemCode({ code_hash: code.hash, presented, minted: minted() }, {})).toEqual({ refused: why });
+    expect(
+      await store.redeemCode({ code_hash: code.hash, presented, minted: minted() }, workspaceOf(users.owner.actor)),
+    ).toEqual({ refused: why });
   });
 
   test('ends after a minute', async ({ users, clock }) => {
@@ -105,7 +118,9 @@ describe('an authorization code', () => {
 
     await clock.advance({ seconds: 61 });
 
-    expect(await store.redeemCode({ code_hash: code.hash, presented, minted: minted() }, {})).toEqual({
+    expect(
+      await store.redeemCode({ code_hash: code.hash, presented, minted: minted() }, workspaceOf(users.owner.actor)),
+    ).toEqual({
       refused: 'expired',
     });
   });
@@ -119,13 +134,15 @@ describe('a refresh token', () => {
     const store = authStore(users.owner.db);
     const { client_id, refresh, access } = await connect(store, users.owner.actor);
     const presented = { client_id, grace_seconds: 120 };
-    const again = (pair = minted()) => store.refreshToken({ token_hash: refresh.hash, presented, minted: pair }, {});
-    const siblings = Array.from({ length: 5 }, () => mintSecret('access'));
+    const again = (pair = minted()) =>
+      store.refreshToken({ token_hash: refresh.hash, presented, minted: pair }, workspaceOf(users.owner.actor));
+    const siblings = Array.from({ length: 5 }, () => mint('access'));
 
     const answers = await Promise.all(siblings.map((sibling) => again(minted(sibling))));
 
     expect(answers.filter((answer) => 'scope' in answer)).toHaveLength(5);
-    const live = (token: Secret) => store.authenticateToken({ token_hash: token.hash, resource: RESOURCE }, {});
+    const live = (token: Secret) =>
+      store.authenticateToken({ token_hash: token.hash, resource: RESOURCE }, workspaceOf(users.owner.actor));
     for (const sibling of siblings) expect(await live(sibling)).toMatchObject({ client_id });
 
     await clock.advance({ seconds: 300 });
@@ -139,7 +156,7 @@ describe('a refresh token', () => {
     const use = (extra: { scope?: string; client_id?: string } = {}) =>
       store.refreshToken(
         { token_hash: refresh.hash, presented: { client_id, grace_seconds: 120, ...extra }, minted: minted() },
-        {},
+        workspaceOf(users.owner.actor),
       );
 
     expect(await use({ client_id: 'other' })).toEqual({ refused: 'client' });

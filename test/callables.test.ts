@@ -58,7 +58,7 @@ describe('a callable function', () => {
     for (const { name, source } of callables.filter((callable) => callable.name !== 'sign_in')) {
       const [first] = source.replace(/^\s*declare\s+/, '').split('\n');
       const entered = Object.hasOwn(SERVER_FUNCTIONS, name)
-        ? /^v_actor app\.actor := app\.enter_(server|person)\(actor[^()]*\);$/
+        ? /^v_actor app\.actor := app\.enter_(server|workspace|person)\(actor[^()]*\);$/
         : /^v_actor app\.actor := app\.enter\(actor(, '(member|admin)')?\);$/;
       expect([name, first]).toEqual([name, expect.stringMatching(entered)]);
     }

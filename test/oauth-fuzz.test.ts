@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { mintSecret } from '../src/auth/secrets.ts';
+import { mintSecret, mintWorkspaceSecret } from '../src/auth/secrets.ts';
 import { type AuthServing, startAuthServing } from './support/auth-serving.ts';
 import { REDIRECT, rawClient, registerClient } from './support/auth-world.ts';
 import { bytes, NODE_OPTIONS, openFuzzer, runsOr } from './support/fuzz.ts';
@@ -9,18 +9,8 @@ import { malformedForms, method, uuid } from './support/malformed-forms.ts';
 
 // CAIRN_FUZZ_RUNS=10000 npx vitest run test/oauth-fuzz.test.ts: as many requests to each endpoint as one has the time for.
 const RUNS = runsOr(200);
-const KINDS = [
-  'access',
-  'refresh',
-  'code',
-  'pat',
-  'client',
-  'session',
-  'txn',
-  'request',
-  'login',
-  'invitation',
-] as const;
+const WORKSPACE_KINDS = ['access', 'refresh', 'code', 'pat'] as const;
+const KINDS = ['client', 'session', 'txn', 'request', 'login', 'invitation'] as const;
 
 let world: LocalWorld;
 let serving: AuthServing;
@@ -50,6 +40,7 @@ beforeAll(async () => {
   expect([csrf, workspace, request]).not.toContain('');
   secrets = [
     ...KINDS.map((kind) => mintSecret(kind).secret),
+    ...WORKSPACE_KINDS.map((kind) => mintWorkspaceSecret(kind, workspace).secret),
     String(confidential['client_secret']),
     request,
     ...browser.cookies.values(),

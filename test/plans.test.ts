@@ -149,7 +149,9 @@ describe(`beside ${ROWS} rows of another workspace in every table`, () => {
   });
 
   test.each(CALLS)('%s %j looks at rows of its own workspace alone', async (fn, args) => {
-    const steps = await stepsOf(scratch.sql, [fn, args], ada.actor);
+    // Over HTTP a call proves its token.
+    const proof = { token_hash: access.hash('access first'), resource: access.resource };
+    const steps = await stepsOf(scratch.sql, [fn, args], { ...ada.actor, proof });
 
     expect(steps.length).toBeGreaterThan(0);
     expect(steps.filter(({ lookedAt }) => lookedAt > LOOKED_AT_MAX)).toEqual([]);

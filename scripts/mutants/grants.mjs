@@ -87,8 +87,8 @@ export const GRANTS = Object.freeze([
   ...of('T6', 'test/access.test.ts', [
     {
       file: sql('1500_tokens'),
-      find: 'if v_token.resource <> authenticate_token.resource then',
-      replace: 'if false then',
+      find: 'when t.resource <> find_bearer.resource then',
+      replace: 'when false then',
       name: 'is seen with its use, ends at once',
     },
   ]),
@@ -151,6 +151,29 @@ export const GRANTS = Object.freeze([
       find: "granted.has(name) && (name !== 'admin' || isAdmin)",
       replace: 'granted.has(name)',
       name: 'administers only while its user is an administrator',
+    },
+    {
+      file: sql('0100_tenancy'),
+      find: "perform app.prove_token(v_actor, actor -> 'proof');",
+      replace: 'null;',
+      name: 'is refused with a call that changes something',
+    },
+    {
+      file: sql('1500_tokens'),
+      find: 'v_bearer.user_id is distinct from acting.user_id or ',
+      name: 'that is there no more is not known',
+    },
+    {
+      file: 'src/server/http/mcp.ts',
+      find: 'proof === undefined || proof.held ? answer : ',
+      replace: 'true ? answer : ',
+      name: 'is refused with a call with arguments that are not valid',
+    },
+    {
+      file: 'src/server/http/mcp.ts',
+      find: 'recalled === undefined || isProvingCall(request, body, scopes) ? first : await ask()',
+      replace: 'first',
+      name: 'is asked about again for what hangs on a role',
     },
   ]),
   ...of('T17', 'test/auth-store.test.ts', [

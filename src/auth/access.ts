@@ -5,8 +5,8 @@ import type { Actor } from '../db/database.ts';
 export type Principal = {
   /** Names the grant behind it: a session answers to the principal that opened it, and to no other. */
   id: string;
-  /** The user, and the one workspace that the grant acts in. */
-  actor: Pick<Actor, 'user_id' | 'tenant_id'>;
+  /** The user, and the one workspace that the grant acts in; with a proof where whether it is good is still to be asked. */
+  actor: Pick<Actor, 'user_id' | 'tenant_id' | 'proof'>;
   /** As they are now, not as they were granted. */
   scopes: ReadonlySet<Scope>;
 };
@@ -19,8 +19,13 @@ export type Peer = { address: string };
  * the server has checked the Host header, read the body within its limit, and catches what is thrown.
  */
 export type Access = {
-  /** Asked at every request to `/mcp`, before anything else is told. A Response refuses: 401 with its challenge (RFC 9728, section 5.1). */
+  /** Asked at a request to `/mcp`, before anything else is told. A Response refuses: 401 with its challenge (RFC 9728, section 5.1). */
   authenticate(request: Request, peer: Peer): Promise<Principal | Response>;
+  /**
+   * Who the request was found to act for a moment ago, without what hangs on a role. Only for a call whose actor carries the proof to
+   * the database, which then refuses the call itself; where the proof did not hold, `authenticate` is asked before anything is told.
+   */
+  recall?(request: Request): Principal | undefined;
   /** Refuses an operation beyond the principal's scopes: 403 that names all it needs (RFC 6750, section 3.1). */
   challenge(needed: readonly Scope[]): Response;
   /** Asked in turn for every other path; the first Response is the answer. */

@@ -1,30 +1,45 @@
 import type { Scope } from '../context.ts';
 import type { Access, Principal } from './access.ts';
 import { resourceMetadataUrl } from './metadata.ts';
-import { BASELINE, liveScopes } from './scopes.ts';
-import { hashSecret, isSecret } from './secrets.ts';
+import { Recent } from './recent.ts';
+import { BASELINE, lastingScopes, liveScopes } from './scopes.ts';
+import { hashSecret, presentedSecret } from './secrets.ts';
 import { type AuthSettings, resourceOf } from './settings.ts';
 import type { Store } from './store.ts';
 
-/** The resource server's half: who a request acts for, by its bearer token (RFC 6750, section 2.1: of the header and nothing else). */
-export function bearerAccess(store: Store, settings: AuthSettings): Pick<Access, 'authenticate' | 'challenge'> {
+// As long as the last use of a token is not written again.
+const KNOWN = Object.freeze({ lifeMs: 60_000, max: 10_000 });
+
+/**
+ * The resource server's half: who a request acts for, by its bearer token (RFC 6750, section 2.1: of the header and nothing else).
+ * It remembers what a token is, which never changes, and not whether it is good.
+ */
+export function bearerAccess(
+  store: Store,
+  settings: AuthSettings,
+): Pick<Access, 'authenticate' | 'recall' | 'challenge'> {
+  const resource = resourceOf(settings);
+  const known = new Recent<Principal>(KNOWN);
   return {
     async authenticate(request, { address }): Promise<Principal | Response> {
       const token = bearerOf(request);
       if (token === undefined) return unauthenticated(settings);
       // The form is checked first: what nobody was ever given costs no query.
-      if (!isSecret('access', token) && !isSecret('pat', token))
-        return unauthenticated(settings, 'It is no token of this server.');
-      const found = await store.authenticateToken(
-        { token_hash: hashSecret(token), resource: resourceOf(settings) },
-        { ip: address },
-      );
+      const secret = presentedSecret(['access', 'pat'], token);
+      if (secret === undefined) return unauthenticated(settings, 'It is no token of this server.');
+      const { hash: token_hash, tenant_id } = secret;
+      const found = await store.authenticateToken({ token_hash, resource }, { ip: address, tenant_id });
+      known.delete(token_hash);
       if ('refused' in found) return unauthenticated(settings, REFUSALS[found.refused]);
-      return {
-        id: found.grant_id === undefined ? `pat:${found.token_id}` : `grant:${found.grant_id}`,
-        actor: { user_id: found.user_id, tenant_id: found.tenant_id },
-        scopes: liveScopes(found),
-      };
+      const id = found.grant_id === undefined ? `pat:${found.token_id}` : `grant:${found.grant_id}`;
+      const actor = { user_id: found.user_id, tenant_id };
+      known.set(token_hash, { id, actor, scopes: lastingScopes(found) });
+      return { id, actor, scopes: liveScopes(found) };
+    },
+    recall(request) {
+      const token_hash = hashSecret(bearerOf(request) ?? '');
+      const found = known.get(token_hash);
+      return found && { ...found, actor: { ...found.actor, proof: { token_hash, resource } } };
     },
     challenge: (needed) => insufficientScope(settings, needed),
   };

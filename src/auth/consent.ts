@@ -5,7 +5,7 @@ import { documentUrl } from './client-metadata.ts';
 import { type ConsentView, PATHS, type ProblemView, type SignedInVisit, type Visit } from './pages.ts';
 import { describeRedirect, matchesRedirect } from './redirects.ts';
 import { SCOPE_DESCRIPTIONS } from './scopes.ts';
-import { hashSecret, isSecret, mintSecret, sameHash } from './secrets.ts';
+import { hashSecret, isSecret, mintWorkspaceSecret, sameHash } from './secrets.ts';
 import type { AuthorizationRequest, Client, From, Session } from './store.ts';
 
 const PROBLEMS: Readonly<Record<string, Omit<ProblemView, 'status'>>> = Object.freeze({
@@ -96,7 +96,10 @@ export async function answerConsent(parts: AskingParts, request: Request, from: 
   if ('refused' in opened) return browser.problem(problem(opened.refused));
   const allow = form.get('decision') === 'allow';
   if (allow && !(await isStillIts(parts, opened.request, from))) return browser.problem(problem('client'));
-  const code = mintSecret('code');
+  const workspace = chosenOf(opened.workspaces, form);
+  if (workspace === undefined) return browser.problem(problem('form'));
+  const { tenant_id } = workspace;
+  const code = mintWorkspaceSecret('code', tenant_id);
   const answered = await store.answerAuthorization(
     {
       ...bindingOf(id, visit),
@@ -104,7 +107,7 @@ export async function answerConsent(parts: AskingParts, request: Request, from: 
         ? decisionOf(parts, { form, code_hash: code.hash, redirect_uri: opened.request.redirect_uri })
         : { allow },
     },
-    { ...person, ...tenantOf(form) },
+    { ...person, tenant_id },
   );
   if ('refused' in answered) return browser.problem(problem(answered.refused));
   return sendBack(
@@ -126,9 +129,10 @@ function bindingOf(id: string, { txn }: Visit): { request_hash: string; txn_hash
   return { request_hash: hashSecret(id), txn_hash: hashSecret(txn) };
 }
 
-function tenantOf(form: URLSearchParams): { tenant_id?: string } {
-  const tenant_id = form.get('tenant_id');
-  return tenant_id === null ? {} : { tenant_id };
+/** The first, the person's own, where the page offers no choice. */
+function chosenOf(workspaces: ConsentView['workspaces'], form: URLSearchParams) {
+  const chosen = form.get('tenant_id');
+  return chosen === null ? workspaces[0] : workspaces.find(({ tenant_id }) => tenant_id === chosen);
 }
 
 /** Looked up again: a client's document may have changed since the page was shown. */

@@ -5,6 +5,7 @@ import type { Access, Principal } from './access.ts';
 import { bearerOf, forbidden, insufficientScope, unauthenticated } from './bearer.ts';
 import { isAdmitted, type SignUp } from './login/identity.ts';
 import { metadataRoute, resourceMetadata } from './metadata.ts';
+import { Recent } from './recent.ts';
 import { type AuthSettings, resourceOf } from './settings.ts';
 import type { Identity, Store } from './store.ts';
 
@@ -25,8 +26,7 @@ const ALGORITHMS = [
 const TOKEN_LENGTH_MAX = 8_192;
 const CLOCK_SECONDS = 30;
 // How long an identity that was let in is not asked for again; roles are asked for at every call, in SQL.
-const KNOWN_MS = 60_000;
-const KNOWN_MAX = 10_000;
+const KNOWN = Object.freeze({ lifeMs: 60_000, max: 10_000 });
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 export type ExternalParts = {
@@ -115,18 +115,16 @@ function identityOf({ iss = '', sub = '', name, email, email_verified }: JWTPayl
 
 /** The user of an identity; undefined for one that has no account and may not have one. */
 function admission({ store, signUp }: ExternalParts) {
-  const known = new Map<string, { user_id: string; until: number }>();
+  const known = new Recent<string>(KNOWN);
   return async (identity: Identity, ip: string): Promise<string | undefined> => {
     const key = JSON.stringify([identity.issuer, identity.subject]);
-    const found = known.get(key);
-    if (found !== undefined && found.until > Date.now()) return found.user_id;
+    const user_id = known.get(key);
+    if (user_id !== undefined) return user_id;
     const terms = { open: isAdmitted(identity, signUp), link_email: signUp.linkByEmail };
     const admitted = await store.admitIdentity(identity, terms, { ip });
     known.delete(key);
     if ('refused' in admitted) return undefined;
-    const [oldest] = known.keys();
-    if (known.size >= KNOWN_MAX && oldest !== undefined) known.delete(oldest);
-    known.set(key, { user_id: admitted.user_id, until: Date.now() + KNOWN_MS });
+    known.set(key, admitted.user_id);
     return admitted.user_id;
   };
 }

@@ -2,7 +2,7 @@ import type { Actor, Database } from '../db/database.ts';
 import { DomainError } from '../errors.ts';
 import { newId } from '../events/ids.ts';
 import { acceptableRedirects, shownName } from './client-metadata.ts';
-import { mintSecret } from './secrets.ts';
+import { mintSecret, mintWorkspaceSecret } from './secrets.ts';
 import type { Client, Role } from './store.ts';
 
 /** What an admin or user hands out: each answers with the one secret that is shown once and stored nowhere. */
@@ -11,14 +11,18 @@ const DAY_SECONDS = 86_400;
 
 type NewPat = { name: string; scope: string; days: number; resource: string };
 
-/** A personal access token for programs without a browser. Raises forbidden for `admin` without the role. */
+/**
+ * A personal access token for programs without a browser, in the actor's workspace, else the user's own, which has the user's id.
+ * Raises forbidden for `admin` without the role.
+ */
 export async function createPat(db: Database, actor: Actor, { name, scope, days, resource }: NewPat) {
-  const { secret, hash: token_hash } = mintSecret('pat');
+  const { tenant_id = actor.user_id } = actor;
+  const { secret, hash: token_hash } = mintWorkspaceSecret('pat', tenant_id);
   const pat = { id: newId(), token_hash, name, scope, resource, ttl_seconds: days * DAY_SECONDS };
   const created = await db.call<{ id: string; name: string; scope: string; expires_at: string }>(
     'create_pat',
     { pat },
-    actor,
+    { ...actor, tenant_id },
   );
   return { ...created, token: secret };
 }

@@ -29,3 +29,8 @@ export function liveScopes({ scope, role }: Pick<LiveToken, 'scope' | 'role'>): 
   const isAdmin = role === 'owner' || role === 'admin';
   return new Set(SCOPES.filter((name) => granted.has(name) && (name !== 'admin' || isAdmin)));
 }
+
+/** What it may do whatever becomes of its user's role: the database enforces the others. */
+export function lastingScopes({ scope }: Pick<LiveToken, 'scope'>): ReadonlySet<Scope> {
+  return liveScopes({ scope, role: 'member' });
+}

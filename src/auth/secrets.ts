@@ -15,21 +15,48 @@ const PREFIXES = Object.freeze({
   invitation: 'cairn_in_',
 } as const);
 
+/** Those that act in a workspace begin with its id, so that it alone is asked about them: on a database in shards, one. */
+const WORKSPACE_KINDS = Object.freeze(['access', 'refresh', 'code', 'pat'] as const);
+
+type WorkspaceKind = (typeof WORKSPACE_KINDS)[number];
 export type SecretKind = keyof typeof PREFIXES;
 
 /** A secret to hand out once, and its SHA-256 in hex, which is all that is stored. */
 export type Secret = { secret: string; hash: string };
 
-const SECRET_BYTES = 32;
+/** What of a secret that acts in a workspace is shown to the database. */
+export type PresentedSecret = { hash: string; tenant_id: string };
+
+const RANDOM_BYTES = 32;
+const WORKSPACE_BYTES = 16;
 const ENDING: Readonly<Partial<Record<SecretKind, (body: string) => string>>> = Object.freeze({
   pat: (body: string) => `_${checksum(body)}`,
 });
 
-/** 256 random bits behind the prefix of their kind; a personal access token ends in a checksum, so that a typo is known without asking. */
-export function mintSecret(kind: SecretKind): Secret {
-  const body = `${PREFIXES[kind]}${randomBytes(SECRET_BYTES).toString('base64url')}`;
+/** 256 random bits behind the prefix of their kind. */
+export function mintSecret(kind: Exclude<SecretKind, WorkspaceKind>): Secret {
+  return secretOf(kind, randomBytes(RANDOM_BYTES));
+}
+
+/** The same behind the id of a workspace. A personal access token ends in a checksum, so that a typo is known without asking. */
+export function mintWorkspaceSecret(kind: WorkspaceKind, tenant_id: string): Secret {
+  const workspace = Buffer.from(tenant_id.replaceAll('-', ''), 'hex');
+  return secretOf(kind, Buffer.concat([workspace, randomBytes(RANDOM_BYTES)]));
+}
+
+function secretOf(kind: SecretKind, bytes: Buffer): Secret {
+  const body = `${PREFIXES[kind]}${bytes.toString('base64url')}`;
   const secret = `${body}${ENDING[kind]?.(body) ?? ''}`;
   return { secret, hash: hashSecret(secret) };
+}
+
+/** What to ask about a text of one of these kinds; undefined for one of another form, which nobody was ever given. */
+export function presentedSecret(kinds: readonly WorkspaceKind[], text: string): PresentedSecret | undefined {
+  const kind = kinds.find((each) => isSecret(each, text));
+  if (kind === undefined) return undefined;
+  const bytes = Buffer.from(text.slice(PREFIXES[kind].length, lengthOf(kind)), 'base64url');
+  const workspace = bytes.toString('hex', 0, WORKSPACE_BYTES);
+  return { hash: hashSecret(text), tenant_id: workspace.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-') };
 }
 
 /** SHA-256 in hex: enough for 256 random bits, which no list of guesses contains. */
@@ -39,9 +66,15 @@ export function hashSecret(secret: string): string {
 
 /** Whether a text has the form of a secret of the kind, checksum included. */
 export function isSecret(kind: SecretKind, text: string): boolean {
-  const body = text.slice(0, PREFIXES[kind].length + 43);
-  if (!body.startsWith(PREFIXES[kind]) || !/^[\w-]{43}$/.test(body.slice(PREFIXES[kind].length))) return false;
+  const body = text.slice(0, lengthOf(kind));
+  if (body.length < lengthOf(kind) || !body.startsWith(PREFIXES[kind]) || !/^[\w-]+$/.test(body)) return false;
   return text === `${body}${ENDING[kind]?.(body) ?? ''}`;
+}
+
+/** Of the prefix and the bytes in base64url. */
+function lengthOf(kind: SecretKind): number {
+  const workspace = (WORKSPACE_KINDS as readonly SecretKind[]).includes(kind) ? WORKSPACE_BYTES : 0;
+  return PREFIXES[kind].length + Math.ceil(((workspace + RANDOM_BYTES) * 4) / 3);
 }
 
 /** Compares in a time that tells nothing. */

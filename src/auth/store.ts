@@ -11,6 +11,8 @@ export type Store = ReturnType<typeof authStore>;
 /** Where a request comes from, and for a person who. */
 export type From = { ip?: string | undefined };
 export type Person = From & { user_id: string; tenant_id?: string };
+/** The workspace that a secret names: it is looked for there and nowhere else. */
+export type InWorkspace = From & { tenant_id: string };
 
 export type Client = {
   client_id: string;
@@ -89,11 +91,11 @@ export function authStore(db: Database) {
   return { ...accessCalls(call), ...consentCalls(call), ...personCalls(call), ...loginCalls(call) };
 }
 
-type Call = <T>(fn: AuthFunctionName, args: Record<string, unknown>, from: From | Person) => Promise<T>;
+type Call = <T>(fn: AuthFunctionName, args: Record<string, unknown>, from: From | Person | InWorkspace) => Promise<T>;
 
 function accessCalls(call: Call) {
   return {
-    authenticateToken: (token: { token_hash: string; resource: string }, from: From) =>
+    authenticateToken: (token: { token_hash: string; resource: string }, from: InWorkspace) =>
       call<LiveToken | Refused<'unknown' | 'audience' | 'revoked' | 'expired' | 'not_a_member'>>(
         'authenticate_token',
         token,
@@ -111,7 +113,7 @@ function accessCalls(call: Call) {
         presented: { client_id: string; redirect_uri: string | null; code_challenge: string; resource?: string };
         minted: Minted;
       },
-      from: From,
+      from: InWorkspace,
     ) => call<Issued | Refused<TokenRefusal | 'redirect_uri' | 'code_challenge'>>('redeem_code', code, from),
     refreshToken: (
       token: {
@@ -119,9 +121,9 @@ function accessCalls(call: Call) {
         presented: { client_id: string; scope?: string; resource?: string; grace_seconds: number };
         minted: Minted;
       },
-      from: From,
+      from: InWorkspace,
     ) => call<Issued | Refused<TokenRefusal | 'scope' | 'not_a_member'>>('refresh_token', token, from),
-    revokeToken: (token: { token_hash: string; client_id?: string }, from: From) =>
+    revokeToken: (token: { token_hash: string; client_id?: string }, from: InWorkspace) =>
       call<{ revoked: boolean }>('revoke_token', token, from),
   };
 }

@@ -3,9 +3,9 @@ import type { Clients } from './clients.ts';
 import { takeTurn } from './rates.ts';
 import { matchesRedirect } from './redirects.ts';
 import { formParameters, jsonReply, OAuthRefusal } from './reply.ts';
-import { codeChallenge, hashSecret, isSecret, mintSecret } from './secrets.ts';
+import { codeChallenge, mintWorkspaceSecret, type PresentedSecret, presentedSecret } from './secrets.ts';
 import { type AuthSettings, canonicalResource } from './settings.ts';
-import type { Client, From, Issued, Refused, Store } from './store.ts';
+import type { Client, From, InWorkspace, Issued, Minted, Refused, Store } from './store.ts';
 
 type Parts = { store: Store; settings: AuthSettings; clients: Clients };
 type Given = Record<string, string | undefined>;
@@ -15,11 +15,13 @@ export async function token(parts: Parts, request: Request, from: From): Promise
   await takeTurn(parts.store, from, { name: 'token', max: parts.settings.requestsMax, seconds: 60 });
   const given = await formParameters(request);
   const client = await parts.clients.authenticate(request, given, from);
-  const [access, refresh] = [mintSecret('access'), mintSecret('refresh')];
+  const asked = grantOf(given.grant_type)(parts, client, given);
+  if ('refused' in asked) throw refusalOf(asked);
+  const { tenant_id } = asked.secret;
+  const [access, refresh] = [mintWorkspaceSecret('access', tenant_id), mintWorkspaceSecret('refresh', tenant_id)];
   const { accessSeconds: access_seconds, refreshSeconds: refresh_seconds } = parts.settings;
   const hashes = { access_hash: access.hash, refresh_hash: refresh.hash };
-  const minted = { id: newId(), ...hashes, access_seconds, refresh_seconds };
-  const issued = await grantOf(given.grant_type)(parts, { client, given, minted }, from);
+  const issued = await asked.issue({ id: newId(), ...hashes, access_seconds, refresh_seconds }, { ...from, tenant_id });
   if ('refused' in issued) throw refusalOf(issued);
   const { scope, expires_in } = issued;
   return jsonReply(
@@ -29,8 +31,12 @@ export async function token(parts: Parts, request: Request, from: From): Promise
   );
 }
 
-type Asked = { client: Client; given: Given; minted: Parameters<Store['redeemCode']>[0]['minted'] };
-type Grant = (parts: Parts, asked: Asked, from: From) => Promise<Issued | Refused<string>>;
+/** What a request presents, and how tokens are had for it. */
+type Asked = {
+  secret: PresentedSecret;
+  issue(minted: Minted, from: InWorkspace): Promise<Issued | Refused<string>>;
+};
+type Grant = (parts: Parts, client: Client, given: Given) => Asked | Refused<string>;
 
 function grantOf(grantType: string | undefined): Grant {
   if (grantType === 'authorization_code') return redeemCode;
@@ -38,12 +44,13 @@ function grantOf(grantType: string | undefined): Grant {
   throw new OAuthRefusal('unsupported_grant_type', 'Grant types: authorization_code, refresh_token.');
 }
 
-const redeemCode: Grant = async ({ store, settings }, { client, given, minted }, from) => {
+const redeemCode: Grant = ({ store, settings }, client, given) => {
   const { code, code_verifier, redirect_uri } = given;
   if (code === undefined || code_verifier === undefined) {
     throw new OAuthRefusal('invalid_request', 'A code and its code_verifier are needed.');
   }
-  if (!isSecret('code', code)) return { refused: 'unknown' };
+  const secret = presentedSecret(['code'], code);
+  if (secret === undefined) return { refused: 'unknown' };
   // The client's document may have changed since the consent.
   if (redirect_uri === undefined || !matchesRedirect(client.redirect_uris, redirect_uri))
     return { refused: 'redirect_uri' };
@@ -53,12 +60,13 @@ const redeemCode: Grant = async ({ store, settings }, { client, given, minted },
     code_challenge: codeChallenge(code_verifier),
     ...resourceOfRequest(settings, given),
   };
-  return store.redeemCode({ code_hash: hashSecret(code), presented, minted }, from);
+  return { secret, issue: (minted, from) => store.redeemCode({ code_hash: secret.hash, presented, minted }, from) };
 };
 
-const refreshToken: Grant = async ({ store, settings }, { client, given, minted }, from) => {
+const refreshToken: Grant = ({ store, settings }, client, given) => {
   if (given.refresh_token === undefined) throw new OAuthRefusal('invalid_request', 'A refresh_token is needed.');
-  if (!isSecret('refresh', given.refresh_token)) return { refused: 'unknown' };
+  const secret = presentedSecret(['refresh'], given.refresh_token);
+  if (secret === undefined) return { refused: 'unknown' };
   const scope = given.scope?.split(' ').filter((name) => name !== '' && name !== 'offline_access');
   const presented = {
     client_id: client.client_id,
@@ -66,7 +74,7 @@ const refreshToken: Grant = async ({ store, settings }, { client, given, minted 
     ...(scope === undefined || scope.length === 0 ? {} : { scope: scope.join(' ') }),
     ...resourceOfRequest(settings, given),
   };
-  return store.refreshToken({ token_hash: hashSecret(given.refresh_token), presented, minted }, from);
+  return { secret, issue: (minted, from) => store.refreshToken({ token_hash: secret.hash, presented, minted }, from) };
 };
 
 function resourceOfRequest(settings: AuthSettings, { resource }: Given): { resource?: string } {
@@ -90,6 +98,9 @@ export async function revoke({ store, settings, clients }: Parts, request: Reque
   const given = await formParameters(request);
   const { client_id } = await clients.authenticate(request, given, from);
   if (given.token === undefined) throw new OAuthRefusal('invalid_request', 'A token is needed.');
-  await store.revokeToken({ token_hash: hashSecret(given.token), client_id }, from);
+  const secret = presentedSecret(['access', 'refresh'], given.token);
+  if (secret !== undefined) {
+    await store.revokeToken({ token_hash: secret.hash, client_id }, { ...from, tenant_id: secret.tenant_id });
+  }
   return jsonReply({});
 }

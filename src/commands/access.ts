@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers';
 import { createPat, inviteMember, saveStaticClient } from '../auth/issue.ts';
-import { hashSecret, isSecret } from '../auth/secrets.ts';
+import { presentedSecret } from '../auth/secrets.ts';
 import { resourceOf } from '../auth/settings.ts';
 import { authStore, type Role } from '../auth/store.ts';
 import { type Config, publicUrlOf } from '../config.ts';
@@ -178,13 +178,14 @@ export async function runRevokePat(
   { id, tokenStdin, ...options }: JsonOption & { id?: string | undefined; tokenStdin?: true },
 ): Promise<void> {
   if (!tokenStdin) return runRevoke(config, { id, ...options });
-  const token = (await text(process.stdin)).trim();
-  if (!isSecret('pat', token) && !isSecret('access', token) && !isSecret('refresh', token)) {
+  const token = presentedSecret(['pat', 'access', 'refresh'], (await text(process.stdin)).trim());
+  if (token === undefined) {
     throw new DomainError('invalid_input', 'This is no token of Cairn.', {
       hint: 'Paste the whole of it; a typo is noticed.',
     });
   }
-  const done = await asPerson(config, ({ db }) => authStore(db).revokeToken({ token_hash: hashSecret(token) }, {}));
+  const { hash: token_hash, tenant_id } = token;
+  const done = await asPerson(config, ({ db }) => authStore(db).revokeToken({ token_hash }, { tenant_id }));
   if (!done.revoked) process.exitCode = 1;
   answer(done, options, ({ revoked }) => [revoked ? 'Revoked.' : 'It was not known here.']);
 }

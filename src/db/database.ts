@@ -7,10 +7,20 @@ export type Actor = {
   agent?: string | null;
   client?: string | null;
   ip?: string | undefined;
+  proof?: Proof;
 };
 
-/** The workspace that may have grown; null when any may have, because hints were missed. */
+/**
+ * An access token that the actor's calls came with: the database raises `unauthenticated`, and does nothing, for one that is not
+ * good for the resource by then. `held` is what came of it.
+ */
+type Proof = { token_hash: string; resource: string; held?: boolean };
+
+/** The workspace in which something may have happened; null when it may be any, because hints were missed. */
 export type Hint = string | null;
+
+/** What hints are about: events that were added, or access that was ended. */
+export type Topic = 'events' | 'access';
 
 export type Listening = {
   /** Whether hints arrive at present. While they do not, one looks by oneself. */
@@ -29,7 +39,7 @@ export type Bucket = {
 export interface Database {
   call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T>;
   /** Hears of commits, of other processes too, where the engine can. A hint may come late, twice or never. */
-  listen?(hint: (tenant: Hint) => void): Listening;
+  listen?(hint: (tenant: Hint) => void, topic?: Topic): Listening;
   /** A bucket of that name, where the engine has some and the caller the key to them. */
   bucket?(name: string): Bucket;
   close(): Promise<void>;

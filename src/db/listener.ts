@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import type { Hint, Listening } from './database.ts';
-import { CHANNEL } from './notifier.ts';
+import type { Hint, Listening, Topic } from './database.ts';
+import { CHANNELS } from './notifier.ts';
 
 const PROBE = 'probe ';
 const CONNECT_MS_MAX = 10_000;
@@ -14,24 +14,26 @@ const DEAF_MS = 60_000;
 const IDLE_MS = 30_000;
 const KEEP_ALIVE_MS = 10_000;
 
-export type Listener = { listen(hint: (tenant: Hint) => void): Listening; close(): Promise<void> };
+type Ear = { hint: (tenant: Hint) => void; topic: Topic };
+
+export type Listener = { listen(hint: Ear['hint'], topic: Topic): Listening; close(): Promise<void> };
 
 /** One connection that listens, open only while somebody wants to hear; after a loss it is made anew. */
 export function createListener(connection: pg.ClientConfig): Listener {
-  const ears = new Set<(tenant: Hint) => void>();
+  const ears = new Set<Ear>();
   const closing = new AbortController();
   let session: Session | undefined;
   let running: Promise<void> | undefined;
   let idle: NodeJS.Timeout | undefined;
 
-  function hint(tenant: Hint): void {
-    for (const ear of ears) ear(tenant);
+  function heard(tenant: Hint, channel?: string): void {
+    for (const { hint, topic } of ears) if (channel === undefined || channel === CHANNELS[topic]) hint(tenant);
   }
 
   async function run(): Promise<void> {
     for (let pause: number = RECONNECT_MS.min; ears.size > 0 && !closing.signal.aborted; ) {
       const started = Date.now();
-      session = openSession(connection, hint);
+      session = openSession(connection, heard);
       const { deaf } = await session.over;
       session = undefined;
       if (deaf) pause = DEAF_MS;
@@ -43,7 +45,8 @@ export function createListener(connection: pg.ClientConfig): Listener {
   }
 
   return {
-    listen(ear) {
+    listen(hint, topic) {
+      const ear = { hint, topic };
       clearTimeout(idle);
       ears.add(ear);
       running ??= run();
@@ -71,7 +74,7 @@ export function createListener(connection: pg.ClientConfig): Listener {
 type Session = { hears(): boolean; end(): void; over: Promise<{ deaf: boolean }> };
 
 /** Listens until the connection is gone. It is deaf when it does not even hear itself. */
-function openSession(connection: pg.ClientConfig, hint: (tenant: Hint) => void): Session {
+function openSession(connection: pg.ClientConfig, heard: (tenant: Hint, channel?: string) => void): Session {
   const client = new pg.Client({
     ...connection,
     application_name: 'cairn listen',
@@ -83,22 +86,22 @@ function openSession(connection: pg.ClientConfig, hint: (tenant: Hint) => void):
   let hearing = false;
   const lost = new Promise<void>((resolve) => client.on('error', () => resolve()).once('end', () => resolve()));
   const probed = new Promise<void>((resolve) => {
-    client.on('notification', ({ payload = '' }) => {
+    client.on('notification', ({ channel, payload = '' }) => {
       if (payload === probe) resolve();
-      else if (!payload.startsWith(PROBE)) hint(payload === '' ? null : payload);
+      else if (!payload.startsWith(PROBE)) heard(payload === '' ? null : payload, channel);
     });
   });
 
   async function hear(): Promise<{ deaf: boolean }> {
     try {
       await client.connect();
-      await client.query(`listen ${CHANNEL}`);
-      await client.query('select pg_notify($1, $2)', [CHANNEL, probe]);
-      const heard = Promise.race([probed, lost]).then(() => true);
-      if (!(await Promise.race([heard, sleep(PROBE_MS_MAX, false, { ref: false })]))) return { deaf: true };
+      for (const channel of Object.values(CHANNELS)) await client.query(`listen ${channel}`);
+      await client.query('select pg_notify($1, $2)', [CHANNELS.events, probe]);
+      const answered = Promise.race([probed, lost]).then(() => true);
+      if (!(await Promise.race([answered, sleep(PROBE_MS_MAX, false, { ref: false })]))) return { deaf: true };
       hearing = true;
       // Whatever was said before.
-      hint(null);
+      heard(null);
       await lost;
       return { deaf: false };
     } catch {

@@ -1,7 +1,9 @@
-// A process that has written says so after the commit; one that waits for events listens. NOTIFY within the command, or in a
-// trigger, would make all commits wait for one another.
+import type { Topic } from './database.ts';
 
-export const CHANNEL = 'cairn';
+// A process that has written says so after the commit; one that waits for events listens. NOTIFY within the command, or in a
+// trigger, would make all commits wait for one another. Access ends so seldom that `app.end_access` says so itself.
+
+export const CHANNELS: Readonly<Record<Topic, string>> = Object.freeze({ events: 'cairn', access: 'cairn_access' });
 const NOTIFY_MS_MIN = 25;
 
 export type Notifier = {
@@ -19,7 +21,7 @@ export function createNotifier(query: Query): Notifier {
 
   function send(tenant: string): void {
     // Whoever does not hear it looks by themselves, a little later.
-    const sent = query('select pg_notify($1, $2)', [CHANNEL, tenant])
+    const sent = query('select pg_notify($1, $2)', [CHANNELS.events, tenant])
       .catch(() => {})
       .finally(() => sending.delete(sent));
     sending.add(sent);

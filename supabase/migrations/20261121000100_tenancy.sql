@@ -167,8 +167,8 @@ as $$
   select pg_has_role(coalesce(nullif(current_setting('role', true), 'none'), session_user), 'cairn_server', 'member')
 $$;
 
--- Every callable function begins here: who calls, in which workspace, and is the role enough. Raises
--- unauthenticated, forbidden.
+-- Every callable function begins here: who calls, in which workspace, is the role enough, and is the token good that the call came
+-- with. Raises unauthenticated, forbidden.
 create function app.enter(actor jsonb, role_min text default 'viewer')
   returns app.actor
   language plpgsql
@@ -202,6 +202,9 @@ begin
       null, 'Ask an owner of the workspace.');
   end if;
   perform set_config('app.tenant_id', v_actor.tenant_id::text, true);
+  if actor ? 'proof' then
+    perform app.prove_token(v_actor, actor -> 'proof');
+  end if;
   return v_actor;
 end
 $$;

@@ -28,6 +28,21 @@ begin
 end
 $$;
 
+-- The same in the workspace that a secret names: its hash is looked for there and nowhere else. Raises forbidden.
+create function app.enter_workspace(actor jsonb)
+  returns app.actor
+  language plpgsql
+  set search_path = ''
+as $$
+declare
+  v_actor app.actor := app.enter_server(actor);
+begin
+  v_actor.tenant_id := coalesce(app.as_uuid(actor ->> 'tenant_id'), v_actor.tenant_id);
+  perform set_config('app.tenant_id', v_actor.tenant_id::text, true);
+  return v_actor;
+end
+$$;
+
 -- The same for a person whom the server has authenticated, in a workspace where the role is enough. Raises forbidden, unauthenticated.
 create function app.enter_person(actor jsonb, role_min text default 'viewer')
   returns app.actor
@@ -108,7 +123,6 @@ create table app.oauth_codes (
   primary key (tenant_id, code_hash),
   foreign key (tenant_id, grant_id) references app.oauth_grants on delete cascade
 );
-create unique index idx_oauth_codes_code_hash on app.oauth_codes (code_hash);
 
 -- A row is one access token with its refresh token; a refresh adds a row to the grant. A personal access token has neither grant nor refresh.
 create table public.oauth_tokens (
@@ -140,8 +154,8 @@ create table public.oauth_tokens (
   check ((kind = 'pat') = (name is not null)),
   check ((refresh_token is null) = (refresh_expires_at is null))
 );
-create unique index idx_oauth_tokens_access_token on public.oauth_tokens (access_token);
-create unique index idx_oauth_tokens_refresh_token on public.oauth_tokens (refresh_token) where refresh_token is not null;
+create unique index idx_oauth_tokens_access_token on public.oauth_tokens (tenant_id, access_token);
+create unique index idx_oauth_tokens_refresh_token on public.oauth_tokens (tenant_id, refresh_token) where refresh_token is not null;
 create index idx_oauth_tokens_user_id on public.oauth_tokens (user_id) where revoked_at is null;
 create index idx_oauth_tokens_grant_id on public.oauth_tokens (tenant_id, grant_id);
 
@@ -210,68 +224,101 @@ begin
       'data', jsonb_build_object('reason', reason, 'by', app.caller())), actor) from ended e where e.kind = 'pat')
   select array_agg(e.id) filter (where e.kind = 'pat'), count(*) filter (where e.kind = 'oauth') into v_pats, v_tokens
     from ended e cross join (select count(*) from told) t;
+  -- Servers that have something open for it close it.
+  perform pg_notify('cairn_access', v_tenant::text);
   return jsonb_build_object('grants', coalesce(cardinality(v_grants), 0), 'tokens', v_tokens, 'pats', coalesce(cardinality(v_pats), 0));
 end
 $$;
 
--- A refusal that somebody may repeat without end is recorded once a minute.
-create function app.audit_refusal(token public.oauth_tokens, why text, actor jsonb)
+-- A token with what its grant adds, and what speaks against its use.
+create type app.bearer as (id uuid, kind text, user_id uuid, grant_id uuid, role text, scope text, client_id text, client_name text,
+  expires_at timestamptz, last_used_at timestamptz, refused text);
+
+-- The token in the workspace that the door is in; null when there is none.
+create function app.find_bearer(token_hash text, resource text)
+  returns app.bearer
+  language plpgsql
+  set search_path = ''
+as $$
+declare
+  v_tenant uuid := app.tenant();
+  v_now timestamptz := app.now();
+  v_bearer app.bearer;
+begin
+  select t.id, t.kind, t.user_id, t.grant_id, m.role, t.scope, t.client_id, coalesce(g.client_name, t.name), least(t.expires_at, g.expires_at), t.last_used_at,
+      case when t.resource <> find_bearer.resource then 'audience'
+        when coalesce(t.revoked_at, g.revoked_at) is not null then 'revoked'
+        when m.role is null then 'not_a_member'
+        when least(t.expires_at, g.expires_at) <= v_now then 'expired' end
+    into v_bearer
+    from public.oauth_tokens t
+    left join app.oauth_grants g on g.tenant_id = t.tenant_id and g.id = t.grant_id
+    left join public.memberships m on m.tenant_id = t.tenant_id and m.user_id = t.user_id
+    where t.tenant_id = v_tenant and t.access_token = token_hash;
+  return v_bearer;
+end
+$$;
+
+-- Proves within a command that the token it came with is its actor's, and good. Raises unauthenticated: `authenticate_token` says why, and records it.
+create function app.prove_token(acting app.actor, proof jsonb)
+  returns void
+  language plpgsql
+  set search_path = ''
+as $$
+declare
+  v_bearer app.bearer := app.find_bearer(proof ->> 'token_hash', proof ->> 'resource');
+begin
+  if v_bearer.user_id is distinct from acting.user_id or v_bearer.refused is not null then
+    perform app.fail('unauthenticated', 'The access token is not good, or no longer.', null, 'Connect again.');
+  end if;
+end
+$$;
+
+-- A refusal that somebody may repeat without end is recorded once a minute; that time is up, which the client knows, not at all.
+create function app.refuse_bearer(bearer app.bearer, actor jsonb)
   returns jsonb
   language plpgsql
   set search_path = ''
 as $$
 begin
-  if not exists (select from app.auth_events e where e.tenant_id = token.tenant_id and e.subject_id = token.id
+  if bearer.refused <> 'expired' and not exists (select from app.auth_events e where e.tenant_id = app.tenant() and e.subject_id = bearer.id
       and e.type = 'token.refused' and e.at > app.now() - interval '1 minute') then
-    perform app.audit(jsonb_build_object('type', 'token.refused', 'user_id', token.user_id, 'client_id', token.client_id, 'subject_id', token.id,
-      'data', jsonb_build_object('why', why)), actor);
+    perform app.audit(jsonb_build_object('type', 'token.refused', 'user_id', bearer.user_id, 'client_id', bearer.client_id, 'subject_id', bearer.id,
+      'data', jsonb_build_object('why', bearer.refused)), actor);
   end if;
-  return jsonb_build_object('refused', why);
+  return jsonb_build_object('refused', bearer.refused);
 end
 $$;
 
 -- authenticate_token(token_hash, resource) -> {token_id, grant_id?, kind, user_id, tenant_id, role, scope, resource, client_id, client_name?,
--- expires_at} or {refused: unknown|audience|revoked|expired|not_a_member}. Asked at every request: what was revoked is refused at the next one.
+-- expires_at} or {refused: unknown|audience|revoked|expired|not_a_member}. The actor's workspace is the one that the token names.
 create function public.authenticate_token(token_hash text, resource text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
   set search_path = ''
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 declare
-  v_actor app.actor := app.enter_server(actor, token_hash);
-  v_token public.oauth_tokens;
-  v_grant app.oauth_grants;
-  v_role text;
+  v_actor app.actor := app.enter_workspace(actor);
+  v_bearer app.bearer := app.find_bearer(token_hash, resource);
   v_now timestamptz;
 begin
-  select t.* into v_token from public.oauth_tokens t where t.access_token = token_hash;
-  if not found then
+  if v_bearer.id is null then
     return jsonb_build_object('refused', 'unknown');
-  end if;
-  perform set_config('app.tenant_id', v_token.tenant_id::text, true), set_config('app.user_id', v_token.user_id::text, true);
-  v_now := app.now();
-  if v_token.kind = 'oauth' then
-    select g.* into v_grant from app.oauth_grants g where g.tenant_id = v_token.tenant_id and g.id = v_token.grant_id;
-  end if;
-  select m.role into v_role from public.memberships m where m.tenant_id = v_token.tenant_id and m.user_id = v_token.user_id;
-  if v_token.resource <> authenticate_token.resource then
-    return app.audit_refusal(v_token, 'audience', actor);
-  elsif v_token.revoked_at is not null or v_grant.revoked_at is not null then
-    return app.audit_refusal(v_token, 'revoked', actor);
-  elsif v_role is null then
-    return app.audit_refusal(v_token, 'not_a_member', actor);
-  elsif least(v_token.expires_at, v_grant.expires_at) <= v_now then
-    return jsonb_build_object('refused', 'expired');
+  elsif v_bearer.refused is not null then
+    return app.refuse_bearer(v_bearer, actor);
   end if;
   -- Where and when it was last used is kept to the minute: a call should not wait for a write.
-  if v_token.last_used_at is null or v_token.last_used_at < v_now - interval '1 minute' then
-    update public.oauth_tokens t set last_used_at = v_now, last_used_ip = app.ip(actor) where t.tenant_id = v_token.tenant_id and t.id = v_token.id;
-    update app.oauth_grants g set last_used_at = v_now, last_used_ip = app.ip(actor) where g.tenant_id = v_token.tenant_id and g.id = v_token.grant_id;
+  v_now := app.now();
+  if v_bearer.last_used_at is null or v_bearer.last_used_at < v_now - interval '1 minute' then
+    update public.oauth_tokens t set last_used_at = v_now, last_used_ip = app.ip(actor) where t.tenant_id = v_actor.tenant_id and t.id = v_bearer.id;
+    update app.oauth_grants g set last_used_at = v_now, last_used_ip = app.ip(actor) where g.tenant_id = v_actor.tenant_id and g.id = v_bearer.grant_id;
   end if;
-  return jsonb_strip_nulls(jsonb_build_object('token_id', v_token.id, 'grant_id', v_token.grant_id, 'kind', v_token.kind, 'user_id', v_token.user_id,
-    'tenant_id', v_token.tenant_id, 'role', v_role, 'scope', v_token.scope, 'resource', v_token.resource, 'client_id', v_token.client_id,
-    'client_name', coalesce(v_grant.client_name, v_token.name), 'expires_at', least(v_token.expires_at, v_grant.expires_at)));
+  return jsonb_strip_nulls(jsonb_build_object('token_id', v_bearer.id, 'grant_id', v_bearer.grant_id, 'kind', v_bearer.kind, 'user_id', v_bearer.user_id,
+    'tenant_id', v_actor.tenant_id, 'role', v_bearer.role, 'scope', v_bearer.scope, 'resource', authenticate_token.resource, 'client_id', v_bearer.client_id,
+    'client_name', v_bearer.client_name, 'expires_at', v_bearer.expires_at));
 end
 $$;
 
@@ -307,17 +354,16 @@ create function public.redeem_code(code_hash text, presented jsonb, minted jsonb
   set search_path = ''
 as $$
 declare
-  v_actor app.actor := app.enter_server(actor, code_hash);
+  v_actor app.actor := app.enter_workspace(actor);
   v_code app.oauth_codes;
   v_grant app.oauth_grants;
   v_refused text;
   v_answer jsonb;
 begin
-  select c.* into v_code from app.oauth_codes c where c.code_hash = redeem_code.code_hash;
+  select c.* into v_code from app.oauth_codes c where c.tenant_id = v_actor.tenant_id and c.code_hash = redeem_code.code_hash;
   if not found then
     return jsonb_build_object('refused', 'unknown');
   end if;
-  perform set_config('app.tenant_id', v_code.tenant_id::text, true), set_config('app.presented', '', true);
   select g.* into v_grant from app.oauth_grants g where g.tenant_id = v_code.tenant_id and g.id = v_code.grant_id for update;
   select c.* into v_code from app.oauth_codes c where c.tenant_id = v_code.tenant_id and c.code_hash = v_code.code_hash for update;
   perform set_config('app.user_id', v_grant.user_id::text, true);
@@ -354,18 +400,18 @@ create function public.refresh_token(token_hash text, presented jsonb, minted js
   set search_path = ''
 as $$
 declare
-  v_actor app.actor := app.enter_server(actor, token_hash);
+  v_actor app.actor := app.enter_workspace(actor);
   v_token public.oauth_tokens;
   v_grant app.oauth_grants;
   v_scope text;
   v_refused text;
   v_answer jsonb;
 begin
-  select t.* into v_token from public.oauth_tokens t where t.refresh_token = token_hash;
+  select t.* into v_token from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.refresh_token = token_hash;
   if not found then
     return jsonb_build_object('refused', 'unknown');
   end if;
-  perform set_config('app.tenant_id', v_token.tenant_id::text, true), set_config('app.user_id', v_token.user_id::text, true), set_config('app.presented', '', true);
+  perform set_config('app.user_id', v_token.user_id::text, true);
   select g.* into v_grant from app.oauth_grants g where g.tenant_id = v_token.tenant_id and g.id = v_token.grant_id for update;
   select t.* into v_token from public.oauth_tokens t where t.tenant_id = v_token.tenant_id and t.id = v_token.id;
   v_scope := coalesce(presented ->> 'scope', v_token.scope);
@@ -402,17 +448,17 @@ create function public.revoke_token(token_hash text, client_id text default null
   set search_path = ''
 as $$
 declare
-  v_actor app.actor := app.enter_server(actor, token_hash);
+  v_actor app.actor := app.enter_workspace(actor);
   v_token public.oauth_tokens;
 begin
-  select t.* into v_token from public.oauth_tokens t where t.access_token = token_hash;
+  select t.* into v_token from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.access_token = token_hash;
   if not found then
-    select t.* into v_token from public.oauth_tokens t where t.refresh_token = token_hash;
+    select t.* into v_token from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.refresh_token = token_hash;
   end if;
   if v_token.id is null or revoke_token.client_id <> v_token.client_id then
     return jsonb_build_object('revoked', false);
   end if;
-  perform set_config('app.tenant_id', v_token.tenant_id::text, true), set_config('app.user_id', v_token.user_id::text, true);
+  perform set_config('app.user_id', v_token.user_id::text, true);
   perform app.end_access(jsonb_build_object('id', v_token.id), case when revoke_token.client_id is null then 'Its holder ended it.' else 'Its client ended it.' end, actor);
   return jsonb_build_object('revoked', true);
 end

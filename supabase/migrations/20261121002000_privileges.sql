@@ -11,7 +11,7 @@ begin
   -- Callable functions and helpers: definer functions run as cairn_owner, which policies bind.
   for v_object in
     select p.oid::regprocedure as name, n.nspname as schema, p.prokind as kind, p.proname, p.prosecdef,
-      p.prosrc ~ 'app\.(caller_is_server|enter_server|enter_person)\(' as for_server
+      p.prosrc ~ 'app\.(caller_is_server|enter_server|enter_workspace|enter_person)\(' as for_server
     from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
     where n.nspname = 'app' or n.nspname = 'public' and p.prosecdef and p.prosrc ~ 'app\.(enter|caller_is_server)'
   loop
@@ -71,7 +71,7 @@ grant usage on schema app to cairn_owner, cairn_keeper, authenticated;
 grant usage on schema public to cairn_owner, cairn_keeper, cairn_server;
 -- authenticated reaches the schema app for this one function, which its policies call.
 grant execute on function app.my_tenants() to authenticated;
-grant usage on type app.actor to cairn_owner;
+grant usage on type app.actor, app.bearer to cairn_owner;
 
 -- `@@` is not leakproof: a condition on the tenant would be checked first and keep the index from being used. The table holds no
 -- text, and what a search shows of it is read from the tables themselves, whose policies do compare the tenant.

@@ -1,7 +1,5 @@
 -- Which rows of remote access are seen before their workspace is known, and which ones the keeper may purge.
 
-create policy presented on public.oauth_tokens for select to cairn_owner using (access_token = (select app.presented()) or refresh_token = (select app.presented()));
-create policy presented on app.oauth_codes for select to cairn_owner using (code_hash = (select app.presented()));
 create policy presented on app.auth_sessions for select to cairn_owner using (session_hash = (select app.presented()));
 create policy presented on app.login_codes for select to cairn_owner using (code_hash = (select app.presented()));
 create policy presented on app.invitations for select to cairn_owner using (invitation_hash = (select app.presented()));

@@ -43,7 +43,11 @@ export async function liveWithAccess(db: Database, { user_id = '', tenant_id = '
   for (const what of ['first', 'second']) {
     await db.call('answer_authorization', { request_hash: hash(what), txn_hash, decision: allow(what) }, person);
   }
-  await db.call('redeem_code', { code_hash: hash('code first'), presented, minted: minted('first') }, { user_id: '' });
+  await db.call(
+    'redeem_code',
+    { code_hash: hash('code first'), presented, minted: minted('first') },
+    { user_id: '', tenant_id },
+  );
   await db.call('set_password', { password_hash: 'x'.repeat(40) }, person);
   const session = { session_hash: hash('session'), amr: ['pwd'], idle_seconds: 3_600, max_seconds: 86_400 };
   await db.call('start_session', { session }, person);

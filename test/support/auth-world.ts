@@ -9,14 +9,20 @@ import { authStore, type Session, type Store } from '../../src/auth/store.ts';
 import { readConfig } from '../../src/config.ts';
 import { postgresDatabase } from '../../src/db/postgres.ts';
 import { createLog, type Log } from '../../src/log.ts';
-import { serveHttp } from '../../src/server/http.ts';
+import { type HttpParts, serveHttp } from '../../src/server/http.ts';
 import { freePort } from './free-port.ts';
 import { prepareDatabase } from './world.ts';
 
 export const REDIRECT = 'http://localhost:8976/callback';
 
 export type AuthWorld = Awaited<ReturnType<typeof startAuthWorld>>;
-type Options = { settings?: Partial<AuthSettings>; fetchDocument?: PublicFetch; log?: Log; port?: number };
+type Options = {
+  settings?: Partial<AuthSettings>;
+  fetchDocument?: PublicFetch;
+  log?: Log;
+  port?: number;
+  limits?: HttpParts['limits'];
+};
 
 /** A server with authorization, over the database of the run; its pages answer with what a page would show. */
 export async function startAuthWorld({
@@ -24,6 +30,7 @@ export async function startAuthWorld({
   fetchDocument,
   log = createLog('silent'),
   port,
+  limits = {},
 }: Options = {}) {
   await prepareDatabase();
   const db = postgresDatabase({ connection: inject('server'), connectionsMax: 4 });
@@ -37,8 +44,9 @@ export async function startAuthWorld({
     browser: plainBrowser(store),
     ...(fetchDocument === undefined ? {} : { fetchDocument }),
   });
-  const config = readConfig({ host: '127.0.0.1', port: publicUrl.port, publicUrl: publicUrl.origin, auth: true }, {});
-  const server = await serveHttp({ config, log, db, access });
+  const flags = { host: '127.0.0.1', port: publicUrl.port, publicUrl: publicUrl.origin, auth: true, toolsets: 'all' };
+  const config = readConfig(flags, {});
+  const server = await serveHttp({ config, log, db, access, limits });
   return {
     db,
     store,

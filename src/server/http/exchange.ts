@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Database } from '../../db/database.ts';
 import type { Log } from '../../log.ts';
 import { addressOf } from './doors.ts';
 import type { Metrics } from './metrics.ts';
@@ -22,17 +23,35 @@ const QUIET_ROUTES = new Set(['/healthz', '/readyz', '/metrics']);
 // As nginx counts a client that left before its answer.
 const CLIENT_LEFT = 499;
 
-/** Cuts what is still open once its sender would not be let in any more: a stream, and a call that waits. */
-export function cutWhenRefused({ outgoing }: Exchange, everyMs: number, letIn: () => Promise<unknown>): void {
+type Watch = { db: Database; tenant_id: string | undefined; everyMs: number };
+
+/** Cuts what is still open once its sender would not be let in any more: at once where the database tells of it, else soon. */
+export function cutWhenRefused(
+  { outgoing }: Exchange,
+  { db, tenant_id, everyMs }: Watch,
+  letIn: () => Promise<unknown>,
+): void {
   let asking = false;
-  const timer = setInterval(async () => {
+  let again = false;
+  async function ask(): Promise<void> {
+    again = true;
     if (asking) return;
     asking = true;
-    // A failure says nothing about rights: the database may be away.
-    if ((await letIn().catch(() => undefined)) instanceof Response) outgoing.destroy();
+    while (again && !outgoing.destroyed) {
+      again = false;
+      // A failure says nothing about rights: the database may be away.
+      if ((await letIn().catch(() => undefined)) instanceof Response) outgoing.destroy();
+    }
     asking = false;
-  }, everyMs);
-  outgoing.once('close', () => clearInterval(timer));
+  }
+  const timer = setInterval(ask, everyMs);
+  const listening = db.listen?.((tenant) => {
+    if (tenant === null || tenant === tenant_id) void ask();
+  }, 'access');
+  outgoing.once('close', () => {
+    clearInterval(timer);
+    listening?.stop();
+  });
 }
 
 export class Exchanges {

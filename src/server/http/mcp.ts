@@ -16,6 +16,7 @@ import { followsResources, type Message, scopesNeeded } from '../needs.ts';
 import { takeBody } from './body.ts';
 import { cutWhenRefused, type Exchange } from './exchange.ts';
 import { createListenEndpoint } from './listen.ts';
+import { withProofs } from './proofs.ts';
 import { refusal } from './reply.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';
 import { authInfoOf, callerOf, createSurfaces } from './surface.ts';
@@ -45,18 +46,18 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe }: 
   const fixtures = toolsets.length < config.toolsets.length ? createFixtures() : undefined;
   const scopes = new Map(tools.map((tool) => [tool.name, tool.scope]));
   const leaving = new AbortController();
-  const surfaceOf = createSurfaces({ config, log, db, observe, tools, fixtures, leaving: leaving.signal });
+  const surfaceOf = createSurfaces({
+    config,
+    log,
+    db: withProofs(db),
+    observe,
+    tools,
+    fixtures,
+    leaving: leaving.signal,
+  });
   const sessions = createSessions((principal, id) => createMcpServer(surfaceOf(principal, id)), { ...limits, log });
-  const serve: McpServerFactory = ({ authInfo, requestInfo }) => {
-    const caller = callerOf(authInfo);
-    if (caller === undefined) throw new TypeError('A request without a principal.');
-    // The handler has compared these headers with the body.
-    const asked = (name: string) => requestInfo?.headers.get(name) ?? '';
-    const surface = surfaceOf(caller.principal, caller.principal.id);
-    return createRequestServer(surface, { method: asked('mcp-method'), name: asked('mcp-name') });
-  };
   const onerror = (error: Error) => log.debug({ err: error }, 'mcp');
-  const stateless = createMcpHandler(serve, { legacy: 'reject', onerror });
+  const stateless = createMcpHandler(serverFor(surfaceOf), { legacy: 'reject', onerror });
   const listening = createListenEndpoint(onerror);
 
   async function dispatch(request: Request, { principal, exchange, body }: Asked): Promise<Response> {
@@ -82,12 +83,18 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe }: 
 
   return {
     async serve(request: Request, exchange: Exchange): Promise<Response> {
-      const principal = await access.authenticate(request, { address: exchange.address });
-      if (principal instanceof Response) return principal;
-      exchange.said.user = principal.actor.user_id;
-      cutWhenRefused(exchange, limits.recheckMs, () => access.authenticate(request, { address: exchange.address }));
+      const ask = () => access.authenticate(request, { address: exchange.address });
+      const recalled = access.recall?.(request);
+      const first = recalled ?? (await ask());
+      if (first instanceof Response) return first;
       const body = await bodyOf(request, exchange);
-      return body instanceof Response ? body : dispatch(request, { principal, exchange, body });
+      const principal = recalled === undefined || isProvingCall(request, body, scopes) ? first : await ask();
+      if (principal instanceof Response) return principal;
+      const { user_id, tenant_id, proof } = principal.actor;
+      exchange.said.user = user_id;
+      cutWhenRefused(exchange, { db, tenant_id, everyMs: limits.recheckMs }, ask);
+      const answer = body instanceof Response ? body : await dispatch(request, { principal, exchange, body });
+      return proof === undefined || proof.held ? answer : unlessRefused(answer, await ask());
     },
     sessionCount: sessions.count,
     /** Ends what waits; calls go on. */
@@ -96,6 +103,18 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe }: 
     async close(): Promise<void> {
       await Promise.all([stateless.close(), listening.close(), sessions.close()]);
     },
+  };
+}
+
+/** Makes the server of each request of the 2026-07-28 protocol. */
+function serverFor(surfaceOf: ReturnType<typeof createSurfaces>): McpServerFactory {
+  return ({ authInfo, requestInfo }) => {
+    const caller = callerOf(authInfo);
+    if (caller === undefined) throw new TypeError('A request without a principal.');
+    // The handler has compared these headers with the body.
+    const asked = (name: string) => requestInfo?.headers.get(name) ?? '';
+    const surface = surfaceOf(caller.principal, caller.principal.id);
+    return createRequestServer(surface, { method: asked('mcp-method'), name: asked('mcp-name') });
   };
 }
 
@@ -113,6 +132,20 @@ async function bodyOf(request: Request, { incoming }: Exchange): Promise<unknown
   } catch {
     return refusal(400, 'The body is not JSON.', { code: PARSE_ERROR });
   }
+}
+
+/** Whether it is a call of one tool on its own, which asks the database as its actor; what hangs on a role is asked about before. */
+function isProvingCall(request: Request, body: unknown, scopes: ReadonlyMap<string, Scope>): boolean {
+  const { method, params } = (body ?? {}) as Message;
+  const scope = method === 'tools/call' ? scopes.get(String(params?.name)) : undefined;
+  return scope !== undefined && scope !== 'admin' && !isOfSession(request, body);
+}
+
+/** Where the database refused a call, perhaps for its token, or was not asked at all, its answer is for who is let in now. */
+async function unlessRefused(answer: Response, found: Principal | Response): Promise<Response> {
+  if (!(found instanceof Response)) return answer;
+  await answer.body?.cancel();
+  return found;
 }
 
 /** By what no request of the 2026-07-28 protocol lacks. */
