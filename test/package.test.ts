@@ -48,7 +48,8 @@ describe('the package', () => {
     );
     const sources = (await readdir(join(ROOT, 'src'), { recursive: true }))
       .filter((path) => path.endsWith('.ts'))
-      .map((path) => `dist/${path.replaceAll('\\', '/').replace(/\.ts$/, '.js')}`);
+      .map((path) => `dist/${path.replaceAll('\\', '/').replace(/\.ts$/, '.js')}`)
+      .filter((path) => !path.startsWith('dist/server/conformance/'));
 
     for (const path of ['package.json', 'README.md', 'LICENSE', ...migrations, ...sources])
       expect(packed).toContain(path);
@@ -58,7 +59,7 @@ describe('the package', () => {
       'README.md',
       'package.json',
     ]);
-    expect(packed.filter((path) => /\.(map|ts|test\.js|tsbuildinfo)$/.test(path))).toEqual([]);
+    expect(packed.filter((path) => /\.(map|ts|test\.js|tsbuildinfo)$|conformance/.test(path))).toEqual([]);
   });
 
   test('runs from an empty directory: commands, a database of its own, and MCP', { timeout: 60_000 }, async () => {
@@ -71,6 +72,10 @@ describe('the package', () => {
     const { stdout } = await cairn('init', '--client', 'claude-code', '--scope', 'user', '--dry-run');
     expect(stdout).toContain('"npx"');
     expect(stdout).toContain('"cairn-mcp"');
+    await expect(cairn('serve', '--port', '0', '--toolsets', 'conformance')).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('not part of the package'),
+    });
   });
 
   test('is as large, and brings as many packages, as the README says', async () => {

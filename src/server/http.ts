@@ -7,7 +7,7 @@ import { type Config, isLoopback } from '../config.ts';
 import type { Database } from '../db/database.ts';
 import { DomainError, domainErrorFrom, ERROR_CODES } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { CONFORMANCE } from './conformance/fixtures.ts';
+import { CONFORMANCE, loadFixtures } from './fixtures.ts';
 import { BodyTooLarge } from './http/body.ts';
 import { createDoors } from './http/doors.ts';
 import { type Exchange, Exchanges } from './http/exchange.ts';
@@ -57,6 +57,7 @@ export async function serveHttp({ config, log, db, access, limits: given = {} }:
   refuseOpenDoor(config);
   const limits = { ...LIMITS, ...given };
   const exchanges = new Exchanges(log, config.trustedProxies);
+  const fixtures = config.toolsets.includes(CONFORMANCE) ? await loadFixtures() : undefined;
   let draining = false;
 
   const metrics = createMetrics({
@@ -64,7 +65,7 @@ export async function serveHttp({ config, log, db, access, limits: given = {} }:
     streams: () => exchanges.count({ streams: true }),
     sessions: () => mcp.sessionCount(),
   });
-  const mcp = createMcpEndpoint({ config, log, db, access, limits, observe: metrics.call });
+  const mcp = createMcpEndpoint({ config, log, db, access, limits, observe: metrics.call, fixtures });
   const server = await listen(config);
   const { port } = server.address() as AddressInfo;
   const publicUrl = new URL(config.publicUrl ?? `http://${hostInUrl(config.host)}:${port}`);

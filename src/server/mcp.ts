@@ -9,7 +9,7 @@ import { domainErrorFrom, type ErrorCode } from '../errors.ts';
 import { type JsonSchema, jsonSchemas } from '../tools/json-schema.ts';
 import { renderError } from '../tools/render.ts';
 import { callTool, type Tool } from '../tools/tool.ts';
-import type { Fixtures } from './conformance/fixtures.ts';
+import type { Fixtures } from './fixtures.ts';
 import { INSTRUCTIONS } from './instructions.ts';
 import { addPrompts } from './prompts.ts';
 import { addResources } from './resources.ts';

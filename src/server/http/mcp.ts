@@ -10,7 +10,7 @@ import { mayUse, type Scope } from '../../context.ts';
 import type { Database } from '../../db/database.ts';
 import type { Log } from '../../log.ts';
 import { selectTools } from '../../tools/catalog.ts';
-import { CONFORMANCE, createFixtures } from '../conformance/fixtures.ts';
+import { CONFORMANCE } from '../fixtures.ts';
 import { createMcpServer, createRequestServer, type Surface } from '../mcp.ts';
 import { followsResources, type Message, scopesNeeded } from '../needs.ts';
 import { takeBody } from './body.ts';
@@ -33,6 +33,7 @@ type Parts = {
   access: Access;
   limits: McpLimits;
   observe: NonNullable<Surface['observe']>;
+  fixtures: Surface['fixtures'];
 };
 
 export type McpEndpoint = ReturnType<typeof createMcpEndpoint>;
@@ -40,10 +41,9 @@ export type McpEndpoint = ReturnType<typeof createMcpEndpoint>;
 type Asked = { principal: Principal; exchange: Exchange; body: unknown };
 
 /** `/mcp`: each request of the 2026-07-28 protocol on its own, those of the 2025 protocols in their session. */
-export function createMcpEndpoint({ config, log, db, access, limits, observe }: Parts) {
+export function createMcpEndpoint({ config, log, db, access, limits, observe, fixtures }: Parts) {
   const toolsets = config.toolsets.filter((name) => name !== CONFORMANCE);
   const tools = selectTools(toolsets, { readOnly: config.readOnly });
-  const fixtures = toolsets.length < config.toolsets.length ? createFixtures() : undefined;
   const scopes = new Map(tools.map((tool) => [tool.name, tool.scope]));
   const leaving = new AbortController();
   const surfaceOf = createSurfaces({
