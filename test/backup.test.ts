@@ -132,7 +132,9 @@ describe('a backup', () => {
     const child: ChildProcess = spawn(process.execPath, [CLI, 'db', 'backup', file, '--data-dir', world.dataDir], {
       stdio: 'ignore',
     });
-    await expect.poll(() => isThere(`${file}.part`), { timeout: 20_000 }).toBe(true);
+    const isWaiting = async () => (await holder.query('select from pg_locks where not granted')).rowCount === 1;
+    await expect.poll(isWaiting, { timeout: 20_000 }).toBe(true);
+    expect(await isThere(`${file}.part`)).toBe(true);
 
     child.kill('SIGTERM');
     await expect.poll(() => isThere(`${file}.part`), { timeout: 20_000 }).toBe(false);

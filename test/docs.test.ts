@@ -49,6 +49,11 @@ function visible(command: Command): Command[] {
     .filter((one) => one.name() !== 'help');
 }
 
+/** Those that do something themselves. */
+function leaves(command: Command): Command[] {
+  return visible(command).flatMap((one) => (one.commands.length > 0 ? leaves(one) : one));
+}
+
 function headings(markdown: string): string[] {
   const titles = [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) => title);
   return titles.map((title) =>
@@ -144,9 +149,13 @@ describe('the docs', () => {
     );
   });
 
+  test('offer --json with every command, save those whose output is for a shell, an agent or the eye', () => {
+    const without = leaves(createProgram()).filter(({ options }) => !options.some(({ long }) => long === '--json'));
+
+    expect(without.map((command) => command.name()).sort()).toEqual(['completion', 'demo', 'hook']);
+  });
+
   test('show an example in the help of every command', () => {
-    const leaves = (command: Command): Command[] =>
-      visible(command).flatMap((one) => (one.commands.length > 0 ? leaves(one) : one));
     const help = (command: Command) => {
       let shown = '';
       command

@@ -26,13 +26,15 @@ function addOwnerCommands(auth: Command): void {
   owner
     .command('set-password')
     .description('set its password, typed or from standard input; signs out every browser')
+    .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth owner set-password'))
-    .action(command(async (config) => (await import('../commands/owner.ts')).runSetPassword(config)));
+    .action(command(async (config, options) => (await import('../commands/owner.ts')).runSetPassword(config, options)));
   owner
     .command('login-link')
     .description('print a link by which its holder chooses the password, once and within 15 minutes')
+    .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth owner login-link'))
-    .action(command(async (config) => (await import('../commands/owner.ts')).runLoginLink(config)));
+    .action(command(async (config, options) => (await import('../commands/owner.ts')).runLoginLink(config, options)));
 }
 
 function addConnectionCommands(auth: Command): void {

@@ -31,14 +31,20 @@ export function addDatabaseCommands(program: Command): void {
     );
   db.command('backup <file>')
     .description('write everything in it to a file, as of one moment')
+    .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn db backup cairn.backup'))
-    .action(command(async (config, file: string) => (await import('../commands/db.ts')).runDbBackup(config, file)));
+    .action(
+      command(async (config, file: string, options: JsonOption) =>
+        (await import('../commands/db.ts')).runDbBackup(config, file, options),
+      ),
+    );
   db.command('restore <file>')
     .description('make the database of an empty data directory from a backup, and verify it')
     .option('--replace', 'put aside a database that is there')
+    .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn db restore cairn.backup', 'cairn db restore cairn.backup --replace'))
     .action(
-      command(async (config, file: string, options: { replace?: boolean }) =>
+      command(async (config, file: string, options: JsonOption & { replace?: boolean }) =>
         (await import('../commands/db.ts')).runDbRestore(config, file, options),
       ),
     );

@@ -40,6 +40,7 @@ export function addEventsCommands(program: Command): void {
     .option('--to <place>', 'a directory, or supabase:BUCKET; otherwise into the data directory')
     .option('--one-machine', 'for a database of your own: no other machine serves it')
     .option(...WORKSPACE_OPTION)
+    .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn events archive --before 2026-01-31'))
     .action(
       command(async (config, options: ArchiveOptions) =>
@@ -66,10 +67,11 @@ function addLogFileCommands(events: Command): void {
     .option('--project <slug>', 'only this project; otherwise the workspace')
     .option('--out <file>', 'where to; otherwise standard output')
     .option(...WORKSPACE_OPTION)
+    .option('--json', 'print what was written to the file as JSON')
     .addHelpText('after', examples('cairn events export --out all.jsonl', 'cairn events export --project web'))
     .action(
       // Only a project that was typed: CAIRN_PROJECT is about tools, and half a log is not what one expects here.
-      command(async (config, options: WorkspaceOption & { out?: string }, self: Command) => {
+      command(async (config, options: JsonOption & WorkspaceOption & { out?: string }, self: Command) => {
         const { project } = self.optsWithGlobals<{ project?: string }>();
         await (await import('../commands/transfer.ts')).runExport(config, { ...options, project });
       }),
@@ -78,9 +80,10 @@ function addLogFileCommands(events: Command): void {
     .command('import <file>')
     .description('read what export wrote (- for standard input); may be repeated')
     .option(...WORKSPACE_OPTION)
+    .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn events import all.jsonl'))
     .action(
-      command(async (config, file: string, options: WorkspaceOption) =>
+      command(async (config, file: string, options: JsonOption & WorkspaceOption) =>
         (await import('../commands/transfer.ts')).runImport(config, file, options),
       ),
     );

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { LoginOptions } from '../commands/login.ts';
-import { command, examples } from './command.ts';
+import type { JsonOption } from '../commands/paint.ts';
+import { command, examples, JSON_OPTION } from './command.ts';
 
 export function addLoginCommands(program: Command): void {
   program
@@ -9,6 +10,7 @@ export function addLoginCommands(program: Command): void {
     .option('--email <address>', 'send a one-time code there')
     .option('--provider <name>', 'sign in through github, google or what else the project has switched on')
     .option('--no-browser', 'print the address instead of opening it')
+    .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn login --email ada@example.com', 'cairn login --provider github'))
     .action(
       command(async (config, options: LoginOptions) =>
@@ -18,6 +20,9 @@ export function addLoginCommands(program: Command): void {
   program
     .command('logout')
     .description('end the session with the Supabase project')
+    .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn logout'))
-    .action(command(async (config) => (await import('../commands/login.ts')).runLogout(config)));
+    .action(
+      command(async (config, options: JsonOption) => (await import('../commands/login.ts')).runLogout(config, options)),
+    );
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { JsonOption } from '../commands/paint.ts';
 import { command, examples } from './command.ts';
 
 export function addServeCommand(program: Command): void {
@@ -13,9 +14,12 @@ export function addServeCommand(program: Command): void {
     .option('--auth-issuer-private', 'it may be on a private network (CAIRN_AUTH_ISSUER_PRIVATE)')
     .option('--allowed-origins <origins>', 'web pages that may call it, comma separated (CAIRN_ALLOWED_ORIGINS)')
     .option('--trusted-proxies <count>', 'proxies in front whose X-Forwarded-For is believed (CAIRN_TRUSTED_PROXIES)')
+    .option('--json', 'print where it listens as a line of JSON')
     .addHelpText(
       'after',
       examples('cairn serve', 'cairn serve --host 0.0.0.0 --public-url https://cairn.example.com --auth'),
     )
-    .action(command(async (config) => (await import('../commands/serve.ts')).runServe(config)));
+    .action(
+      command(async (config, options: JsonOption) => (await import('../commands/serve.ts')).runServe(config, options)),
+    );
 }

@@ -27,6 +27,7 @@ export function addTransferCommands(program: Command): void {
     .addOption(new Option('--all', 'the whole workspace, with its history').conflicts(['project', 'format']))
     .option('--project <slug>', 'which one; otherwise the only one')
     .option('--out <file>', 'where to; otherwise standard output')
+    .option('--json', 'print what was written to the file as JSON')
     .addHelpText(
       'after',
       examples(

@@ -5,14 +5,14 @@ import type { Database } from '../db/database.ts';
 import { DomainError } from '../errors.ts';
 import { type ArchiveStore, directoryStore, isBucket, storeAt } from '../events/archive-store.ts';
 import { archiveEvents } from '../services/archive.ts';
-import { say } from './paint.ts';
+import { answer, type JsonOption, remark } from './paint.ts';
 import { asPerson, parseGiven, type WorkspaceOption } from './person.ts';
 
 const Given = z.object({
   before: z.union([z.iso.date(), z.iso.datetime({ offset: true })]).transform((text) => new Date(text).toISOString()),
 });
 
-export type ArchiveOptions = WorkspaceOption & { before: string; to?: string; oneMachine?: true };
+export type ArchiveOptions = JsonOption & WorkspaceOption & { before: string; to?: string; oneMachine?: true };
 
 /** `cairn events archive --before DATE`: moves what is older to files. Repeated after an interruption it goes on. */
 export async function runArchive(config: Config, options: ArchiveOptions): Promise<void> {
@@ -22,16 +22,18 @@ export async function runArchive(config: Config, options: ArchiveOptions): Promi
     config,
     async (ctx) => {
       const store = openStore(ctx.db);
+      const files: string[] = [];
       let events = 0;
       for await (const part of archiveEvents(ctx, { before, store })) {
         events += part.events;
-        say(`Archived events ${part.first_seq} to ${part.last_seq}: ${part.file} in ${store.location}`);
+        files.push(part.file);
+        remark(`Archived events ${part.first_seq} to ${part.last_seq}: ${part.file} in ${store.location}`, options);
       }
-      say(
+      answer({ before, events, location: store.location, files }, options, () => [
         events === 0
           ? `No event is older than ${before}.`
           : `Archived ${events} events. Keep the files: they are part of the log.`,
-      );
+      ]);
     },
     options,
   );

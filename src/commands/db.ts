@@ -10,7 +10,7 @@ import { openEngine } from '../db/open.ts';
 import { replaceCluster } from '../db/replace.ts';
 import { DomainError } from '../errors.ts';
 import { createLog } from '../log.ts';
-import { answer, type JsonOption, paint, say } from './paint.ts';
+import { answer, type JsonOption, paint, remark } from './paint.ts';
 import { unusableFile, writeWhole } from './whole-file.ts';
 
 /** `cairn db status`: the embedded server of the data directory. */
@@ -35,7 +35,7 @@ export async function runDbStop(config: Config, options: JsonOption): Promise<vo
 }
 
 /** `cairn db backup FILE`: everything as of one moment, while others go on. */
-export async function runDbBackup(config: Config, file: string): Promise<void> {
+export async function runDbBackup(config: Config, file: string, options: JsonOption): Promise<void> {
   refuseOtherEngines(config, 'pg_dump makes backups of any PostgreSQL.');
   if (!(await hasCluster(config.dataDir))) {
     throw new DomainError('not_found', `There is no database in ${config.dataDir}.`, {
@@ -52,9 +52,15 @@ export async function runDbBackup(config: Config, file: string): Promise<void> {
       const done: BackedUp = { tables: 0, rows: 0, sha256: '' };
       await writeWhole([Readable.from(backup(client, done)), createGzip()], file);
       const { size } = await stat(file);
-      say(`Backed up ${done.rows} rows of ${done.tables} tables to ${file} (${size} bytes).`);
-      say(`sha256 of what is in it: ${done.sha256}`);
-      await sayWhatIsApart(client);
+      const written = { file, size_bytes: size, ...done, not_in_it: await whatIsApart(client) };
+      answer(written, options, ({ rows, tables, sha256, not_in_it }) => [
+        `Backed up ${rows} rows of ${tables} tables to ${file} (${size} bytes).`,
+        `sha256 of what is in it: ${sha256}`,
+        ...not_in_it.map(
+          ({ location, events }) =>
+            `Not in it: ${events} archived events, in ${location}. Back up those files too, and keep them in that place.`,
+        ),
+      ]);
     } finally {
       await client.end();
     }
@@ -64,32 +70,33 @@ export async function runDbBackup(config: Config, file: string): Promise<void> {
 }
 
 /** The database knows where archived events are, and has no copy of them. */
-async function sayWhatIsApart(client: pg.Client): Promise<void> {
+async function whatIsApart(client: pg.Client): Promise<{ location: string; events: number }[]> {
   const { rows } = await client.query(
     'select location, sum(events)::int as events from app.archives group by location order by location',
   );
-  for (const { location, events } of rows) {
-    say(`Not in it: ${events} archived events, in ${location}. Back up those files too, and keep them in that place.`);
-  }
+  return rows;
 }
 
 /** `cairn db restore FILE`: into an empty data directory, verified before it is there. */
 export async function runDbRestore(
   config: Config,
   file: string,
-  { replace = false }: { replace?: boolean },
+  { replace = false, ...options }: JsonOption & { replace?: boolean },
 ): Promise<void> {
   refuseOtherEngines(config, 'pg_restore restores what pg_dump wrote.');
   await checkBackup(unpacked(file));
   const { dataDir } = config;
+  const done = { rows: 0, tables: 0, events: 0 };
   const { aside } = await replaceCluster({ dataDir, log: createLog('warn'), replace }, async (client) => {
-    const { rows, tables } = await restore(client, unpacked(file));
-    say(`Read ${rows} rows of ${tables} tables.`);
-    const events = await verifyAll(client);
-    say(`Verified ${events} events, and everything made of them.`);
+    Object.assign(done, await restore(client, unpacked(file)));
+    remark(`Read ${done.rows} rows of ${done.tables} tables.`, options);
+    done.events = await verifyAll(client);
+    remark(`Verified ${done.events} events, and everything made of them.`, options);
   });
-  say(`Restored to ${dataDir}.`);
-  if (aside !== null) say(`What was there is in ${aside}; remove it when you no longer need it.`);
+  answer({ data_dir: dataDir, ...done, aside }, options, () => [
+    `Restored to ${dataDir}.`,
+    ...(aside === null ? [] : [`What was there is in ${aside}; remove it when you no longer need it.`]),
+  ]);
 }
 
 function unpacked(file: string): Readable {

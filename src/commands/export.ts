@@ -2,19 +2,27 @@ import { writeFile } from 'node:fs/promises';
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
+import type { Project } from '../events/projects.ts';
 import type { Task } from '../events/tasks.ts';
 import { writeTasks } from '../formats/cairn-tasks.ts';
 import { writeChecklist } from '../formats/checklist.ts';
 import { writeCsv } from '../formats/csv.ts';
 import { getProject } from '../services/projects.ts';
 import { getTask, listTasks } from '../services/tasks.ts';
+import { type JsonOption, wrote } from './paint.ts';
 import { asPerson } from './person.ts';
 
 const PAGE_SIZE = 100;
 const READS_AT_ONCE = 8;
 
-export type ExportOptions = {
-  format: 'markdown' | 'json' | 'csv' | 'history';
+const WRITERS = {
+  markdown: (project: Project, tasks: Task[]) => writeChecklist(project.name, tasks),
+  json: writeTasks,
+  csv: (_project: Project, tasks: Task[]) => writeCsv(tasks),
+};
+
+export type ExportOptions = JsonOption & {
+  format: keyof typeof WRITERS | 'history';
   all?: true;
   project?: string;
   out?: string;
@@ -23,16 +31,18 @@ export type ExportOptions = {
 /** `cairn export`: a project's tasks as they are now, its history, or the whole workspace. */
 export async function runExport(config: Config, file: string | undefined, options: ExportOptions): Promise<void> {
   const { format, all, project: slug = config.project, out = file } = options;
-  if (all) return (await import('./transfer.ts')).runExport(config, { out });
-  if (format === 'history') return (await import('./transfer.ts')).runExport(config, { project: slug, out });
-  const text = await asPerson(config, async (ctx) => {
-    const { project } = await getProject(ctx, { project: slug });
-    const tasks = await readTasks(ctx, project.slug);
-    if (format === 'csv') return writeCsv(tasks);
-    return format === 'json' ? writeTasks(project, tasks) : writeChecklist(project.name, tasks);
+  if (all || format === 'history') {
+    const { runExport: exportHistory } = await import('./transfer.ts');
+    return exportHistory(config, { ...options, project: all ? undefined : slug, out });
+  }
+  const { project, tasks } = await asPerson(config, async (ctx) => {
+    const { project: found } = await getProject(ctx, { project: slug });
+    return { project: found, tasks: await readTasks(ctx, found.slug) };
   });
-  if (out === undefined) process.stdout.write(text);
-  else await write(out, text);
+  const text = WRITERS[format](project, tasks);
+  if (out === undefined) return void process.stdout.write(text);
+  await write(out, text);
+  wrote({ file: out, project: project.slug, format, tasks: tasks.length }, options, `Exported to ${out}.`);
 }
 
 /** Every task of a project in full, by number. */
@@ -66,5 +76,4 @@ async function write(out: string, text: string): Promise<void> {
       },
     );
   }
-  process.stderr.write(`Exported to ${out}.\n`);
 }

@@ -18,7 +18,7 @@ export type ImportOptions = JsonOption & { from?: string; project?: string; dryR
 /** `cairn import PATH`: tasks that another tool kept, or a history that Cairn exported. */
 export async function runImport(config: Config, path: string, options: ImportOptions): Promise<void> {
   if (options.from === 'history' || (options.from === undefined && (await isHistory(path)))) {
-    return (await import('./transfer.ts')).runImport(config, path);
+    return (await import('./transfer.ts')).runImport(config, path, options);
   }
   const { files, format: placed } = await readSource(path);
   const first = files[0];

@@ -6,16 +6,17 @@ import { authClient, type Project } from '../db/supabase/client.ts';
 import { authError, forgetSession, saveSession, sessionFile } from '../db/supabase/session.ts';
 import { DomainError } from '../errors.ts';
 import { receiveCode } from './loopback.ts';
-import { say } from './paint.ts';
+import { answer, type JsonOption, remark } from './paint.ts';
 
-export type LoginOptions = { email?: string; provider?: string; browser: boolean };
+export type LoginOptions = JsonOption & { email?: string; provider?: string; browser: boolean };
 
 type Auth = ReturnType<typeof authClient>;
 
 const CODE_TRIES_MAX = 3;
 
 /** `cairn login`: keeps a session with the Supabase project, for every process of this user. */
-export async function runLogin(config: Config, { email, provider, browser }: LoginOptions): Promise<void> {
+export async function runLogin(config: Config, options: LoginOptions): Promise<void> {
+  const { email, provider } = options;
   const project = projectOf(config);
   if ((email === undefined) === (provider === undefined)) {
     throw new DomainError('invalid_input', 'Say how to sign in: --email ADDRESS or --provider NAME.', {
@@ -23,18 +24,29 @@ export async function runLogin(config: Config, { email, provider, browser }: Log
     });
   }
   const auth = authClient(project);
-  const session = email === undefined ? await byBrowser(auth, String(provider), browser) : await byCode(auth, email);
+  const session = await (email === undefined
+    ? byBrowser(auth, String(provider), options)
+    : byCode(auth, email, options));
   await saveSession(sessionFile(config.configDir, project.url), session);
-  say(`Signed in to ${new URL(project.url).host} as ${session.user.email ?? session.user.id}.`);
+  const { host } = new URL(project.url);
+  answer({ project: host, user: session.user.id, email: session.user.email }, options, ({ user, email: address }) => [
+    `Signed in to ${host} as ${address ?? user}.`,
+  ]);
 }
 
 /** `cairn logout`: ends the session here, and on the server if it can be reached. */
-export async function runLogout(config: Config): Promise<void> {
+export async function runLogout(config: Config, options: JsonOption): Promise<void> {
   const project = projectOf(config);
   const stored = await forgetSession(sessionFile(config.configDir, project.url));
-  if (stored === null) return say('Nobody is signed in.');
-  const { error } = await authClient(project).admin.signOut(stored.access_token, 'local');
-  say(error === null ? 'Signed out.' : 'Signed out on this machine; the server was not told.');
+  const done = { signed_out: stored !== null, server_told: stored !== null };
+  if (stored !== null) {
+    const { error } = await authClient(project).admin.signOut(stored.access_token, 'local');
+    done.server_told = error === null;
+  }
+  answer(done, options, ({ signed_out, server_told }) => {
+    if (!signed_out) return ['Nobody is signed in.'];
+    return [server_told ? 'Signed out.' : 'Signed out on this machine; the server was not told.'];
+  });
 }
 
 function projectOf({ supabaseUrl, supabasePublishableKey }: Config): Project {
@@ -47,7 +59,7 @@ function projectOf({ supabaseUrl, supabasePublishableKey }: Config): Project {
 }
 
 /** Authorization code with PKCE, received on a loopback address (RFC 8252, section 7.3). */
-async function byBrowser(auth: Auth, provider: string, open: boolean): Promise<Session> {
+async function byBrowser(auth: Auth, provider: string, options: LoginOptions): Promise<Session> {
   const receiver = await receiveCode();
   try {
     const { data, error } = await auth.signInWithOAuth({
@@ -55,8 +67,8 @@ async function byBrowser(auth: Auth, provider: string, open: boolean): Promise<S
       options: { redirectTo: receiver.url, skipBrowserRedirect: true },
     });
     if (error !== null || data.url === null) throw authError(error, 'The sign-in could not begin.');
-    say(`Sign in at\n  ${data.url}`);
-    if (open) openBrowser(data.url);
+    remark(`Sign in at\n  ${data.url}`, options);
+    if (options.browser) openBrowser(data.url);
     const exchanged = await auth.exchangeCodeForSession(await receiver.code);
     if (exchanged.error !== null) throw authError(exchanged.error, 'The sign-in was refused.');
     return exchanged.data.session;
@@ -65,13 +77,13 @@ async function byBrowser(auth: Auth, provider: string, open: boolean): Promise<S
   }
 }
 
-async function byCode(auth: Auth, email: string): Promise<Session> {
+async function byCode(auth: Auth, email: string, options: LoginOptions): Promise<Session> {
   const { error } = await auth.signInWithOtp({ email });
   if (error !== null) throw authError(error, 'No code could be sent.');
-  say(`A code was sent to ${email}.`);
+  remark(`A code was sent to ${email}.`, options);
   const lines = createInterface({ input: process.stdin });
   try {
-    return await verifyTyped(lines, (token) => auth.verifyOtp({ email, token, type: 'email' }));
+    return await verifyTyped(lines, options, (token) => auth.verifyOtp({ email, token, type: 'email' }));
   } finally {
     lines.close();
   }
@@ -79,17 +91,19 @@ async function byCode(auth: Auth, email: string): Promise<Session> {
 
 async function verifyTyped(
   lines: AsyncIterable<string>,
+  { json }: JsonOption,
   verify: (token: string) => ReturnType<Auth['verifyOtp']>,
 ): Promise<Session> {
+  const screen = json ? process.stderr : process.stdout;
   let tries = 0;
-  process.stdout.write('Code: ');
+  screen.write('Code: ');
   for await (const line of lines) {
     const { data, error } = await verify(line.trim());
     if (data.session !== null) return data.session;
     tries += 1;
     const failure = authError(error, 'The code was refused.');
     if (failure.code !== 'unauthenticated' || tries === CODE_TRIES_MAX) throw failure;
-    process.stdout.write('That code is wrong or too old.\nCode: ');
+    screen.write('That code is wrong or too old.\nCode: ');
   }
   throw new DomainError('invalid_input', 'No code was given.', { hint: 'Run `cairn login` in a terminal.' });
 }

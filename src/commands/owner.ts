@@ -4,24 +4,24 @@ import { createLoginLink, setPassword } from '../auth/login/owner.ts';
 import { authStore } from '../auth/store.ts';
 import { type Config, publicUrlOf } from '../config.ts';
 import { DomainError } from '../errors.ts';
-import { say } from './paint.ts';
+import { answer, type JsonOption } from './paint.ts';
 import { asPerson } from './person.ts';
 
 /** `cairn auth owner set-password`. */
-export async function runSetPassword(config: Config): Promise<void> {
+export async function runSetPassword(config: Config, options: JsonOption): Promise<void> {
   const password = await typed('New password: ');
   if (process.stdin.isTTY && (await typed('The same again: ')) !== password) {
     throw new DomainError('invalid_input', 'The two passwords differ.', { hint: 'Run the command again.' });
   }
   await asPerson(config, ({ db, actor }) => setPassword(authStore(db), actor, password));
-  say('The password is set. Every browser was signed out.');
+  answer({ set: true }, options, () => ['The password is set. Every browser was signed out.']);
 }
 
 /** `cairn auth owner login-link`. */
-export async function runLoginLink(config: Config): Promise<void> {
+export async function runLoginLink(config: Config, options: JsonOption): Promise<void> {
   const publicUrl = publicUrlOf(config);
   const link = await asPerson(config, ({ db, actor }) => createLoginLink(authStore(db), actor, publicUrl));
-  say(link.href);
+  answer({ link: link.href }, options, () => [link.href]);
 }
 
 /** A line that nobody reads over a shoulder; from a pipe, its first line. */

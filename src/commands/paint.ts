@@ -13,7 +13,22 @@ export function say(text = ''): void {
 
 export type JsonOption = { json?: true };
 
+/** What is said on the way to an answer: beside JSON it goes where nobody parses it. */
+export function remark(text: string, { json }: JsonOption): void {
+  (json ? process.stderr : process.stdout).write(`${text}\n`);
+}
+
 /** An answer as JSON for a program, or as lines for a person. */
 export function answer<Answer>(value: Answer, { json }: JsonOption, show: (value: Answer) => string[]): void {
   say(json ? JSON.stringify(value, null, 2) : show(value).join('\n'));
+}
+
+/** What was written where. Its text keeps off standard output, which may be that place. */
+export function wrote(
+  done: { file: string | undefined; [more: string]: unknown },
+  { json }: JsonOption,
+  text: string,
+): void {
+  if (json && done.file !== undefined) say(JSON.stringify(done, null, 2));
+  else process.stderr.write(`${text}\n`);
 }

@@ -15,18 +15,19 @@ import { type HttpServer, refuseOpenDoor, serveHttp } from '../server/http.ts';
 import { createBrowser } from '../web/browser.ts';
 import { createWebRoutes } from '../web/routes.ts';
 import { type Web, waysIn } from '../web/web.ts';
-import { paint, say } from './paint.ts';
+import { type JsonOption, paint, say } from './paint.ts';
 
 /** `cairn serve`: MCP over HTTP until the process is told to stop. */
-export async function runServe(config: Config): Promise<void> {
+export async function runServe(config: Config, { json }: JsonOption): Promise<void> {
   refuseOpenDoor(config);
   const log = createLog(config.logLevel);
   const local = await openLocal(config, log, { connectionsMax: CONNECTIONS_MAX });
   try {
     const access = config.auth ? authorized(config, local, log) : ownerAlone(local);
     const server = await serveHttp({ config, log, db: local.db, access });
-    greet(server);
-    if (config.auth) await inviteOwner(config, local, server.publicUrl);
+    if (json) say(JSON.stringify({ url: endpointOf(server), ...server.address }));
+    else greet(server);
+    if (config.auth && !json) await inviteOwner(config, local, server.publicUrl);
     await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
     log.info('stopping');
     await server.close();
@@ -83,11 +84,16 @@ async function inviteOwner(config: Config, { db, actor }: Local, publicUrl: URL)
   }
 }
 
-function greet({ address, publicUrl }: HttpServer): void {
-  const { href } = new URL('/mcp', publicUrl);
+function endpointOf({ publicUrl }: HttpServer): string {
+  return new URL('/mcp', publicUrl).href;
+}
+
+function greet(server: HttpServer): void {
+  const href = endpointOf(server);
   say(`${paint('bold', 'Cairn')} serves MCP at ${href}\n`);
   say(`${paint('bold', 'Claude Code')}, in your project:\n  claude mcp add --transport http cairn ${href}\n`);
   const json = JSON.stringify({ mcpServers: { cairn: { url: href } } }, null, 2);
   say(`${paint('bold', 'Cursor')}, in .cursor/mcp.json:\n${json}\n`);
-  say(`Listening on ${address.host}, port ${address.port}. Stop it with Ctrl+C.`);
+  const { host, port } = server.address;
+  say(`Listening on ${host}, port ${port}. Stop it with Ctrl+C.`);
 }

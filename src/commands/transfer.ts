@@ -15,7 +15,7 @@ import {
 } from '../events/history-file.ts';
 import { getPosition } from '../services/events.ts';
 import { exportEvents, importEvents } from '../services/transfer.ts';
-import { say } from './paint.ts';
+import { answer, type JsonOption, wrote } from './paint.ts';
 import { asPerson, type WorkspaceOption } from './person.ts';
 import { type Progress, showProgress } from './progress.ts';
 import { unusableFile, writeWhole } from './whole-file.ts';
@@ -23,10 +23,10 @@ import { unusableFile, writeWhole } from './whole-file.ts';
 const PAGE_EVENTS = 500;
 const PAGE_BYTES = 4_194_304;
 
-type Target = WorkspaceOption & { project?: string | undefined; out?: string | undefined };
+type Target = JsonOption & WorkspaceOption & { project?: string | undefined; out?: string | undefined };
 
 /** `cairn export --all`, `cairn events export`: the whole history of the workspace, or of the project that was named. */
-export async function runExport(config: Config, { project, out, ...where }: Target): Promise<void> {
+export async function runExport(config: Config, { project, out, ...options }: Target): Promise<void> {
   await asPerson(
     config,
     async (ctx) => {
@@ -48,9 +48,10 @@ export async function runExport(config: Config, { project, out, ...where }: Targ
         progress.end();
       }
       const what = project === undefined ? 'the workspace' : `project ${project}`;
-      process.stderr.write(`Exported ${what}: ${done.events} events to ${out ?? 'standard output'}.\n`);
+      const text = `Exported ${what}: ${done.events} events to ${out ?? 'standard output'}.`;
+      wrote({ file: out, project, ...done }, options, text);
     },
-    where,
+    options,
   );
 }
 
@@ -76,7 +77,7 @@ async function print(lines: Readable): Promise<void> {
 }
 
 /** `cairn import FILE` of a history: page by page; repeated after a failure it goes on where it ended. */
-export async function runImport(config: Config, file: string, where: WorkspaceOption = {}): Promise<void> {
+export async function runImport(config: Config, file: string, options: JsonOption & WorkspaceOption): Promise<void> {
   const size = file === '-' ? 0 : ((await stat(file).catch(() => null))?.size ?? 0);
   const input = file === '-' ? process.stdin : createReadStream(file);
   await asPerson(
@@ -95,12 +96,15 @@ export async function runImport(config: Config, file: string, where: WorkspaceOp
         throw error instanceof DomainError ? error : unusableFile(file, error);
       }
       progress.end();
-      say(`Imported ${done.imported} events; ${done.skipped} were there already.`);
-      if (done.moved !== undefined) {
-        say(`Positions differ: the workspace was not empty. Event #${done.moved.from} is #${done.moved.to} here.`);
-      }
+      const { imported, skipped, moved } = done;
+      answer({ imported, skipped, moved }, options, () => [
+        `Imported ${imported} events; ${skipped} were there already.`,
+        ...(moved === undefined
+          ? []
+          : [`Positions differ: the workspace was not empty. Event #${moved.from} is #${moved.to} here.`]),
+      ]);
     },
-    where,
+    options,
   );
 }
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import type { Readable, Transform } from 'node:stream';
@@ -11,9 +12,10 @@ export async function writeWhole([source, ...through]: [Readable, ...Transform[]
   const leave = () => leaving.abort();
   process.once('SIGINT', leave).once('SIGTERM', leave);
   try {
-    await pipeline([source, ...through, createWriteStream(part, { mode: 0o600, flush: true })], {
-      signal: leaving.signal,
-    });
+    const { signal } = leaving;
+    const written = pipeline([source, ...through, createWriteStream(part, { mode: 0o600, flush: true })], { signal });
+    // From Node.js 22 on an aborted pipeline ends after its source does, which may wait for a lock of the database.
+    await Promise.race([written, once(signal, 'abort').then(() => signal.throwIfAborted())]);
     await rename(part, out);
   } catch (error) {
     await rm(part, { force: true }).catch(() => {});
