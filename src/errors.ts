@@ -75,11 +75,14 @@ const UNREACHABLE_HINT = 'The database cannot be reached. Repeat the call with t
 const EXHAUSTED_MESSAGE = /timeout exceeded when trying to connect/i;
 const EXHAUSTED_HINT = 'All connections of this server are busy. Repeat the call in a moment.';
 
-// What only a person can mend: who may connect, and whom the certificates trust.
-const REFUSED = /^(28...|3D000|ERR_(TLS|SSL)_.*|.*_CERT(_.*)?|.*CERT_.*|UNABLE_TO_.*)$/;
+// What only a person can mend: who may connect, and whose certificate is trusted.
+const REFUSED = /^(28...|3D000|ERR_SSL_.*)$/;
 const REFUSED_MESSAGE = /^SASL|does not support SSL|SSL connection is required/i;
-const REFUSED_HINT =
-  'Check DATABASE_URL: user, password, database name, sslmode and certificates. The server log has the cause.';
+const REFUSED_HINT = 'Check DATABASE_URL: user, password, database name and sslmode. The server log has the cause.';
+// https://nodejs.org/docs/latest-v20.x/api/tls.html#x509-certificate-error-codes
+const UNTRUSTED = /^(ERR_TLS_.*|.*_CERT(_.*)?|.*CERT_.*|UNABLE_TO_.*|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE))$/;
+const UNTRUSTED_HINT =
+  'Check DATABASE_URL: sslrootcert names the file with the certificate of its authority, and the host is called as in its own certificate.';
 
 // Values that no column can hold: a NUL character, a lone surrogate, a malformed uuid, a number out of range.
 const INVALID_INPUT = new Set(['22003', '22007', '22008', '22021', '22P02', '22P05', '54000']);
@@ -101,6 +104,10 @@ export function domainErrorFrom(error: unknown): DomainError {
     return new DomainError('unavailable', 'The database is not available.', { hint, cause: error });
   if (isExhausted(error))
     return new DomainError('unavailable', 'The database is not available.', { hint: EXHAUSTED_HINT, cause: error });
+  if (UNTRUSTED.test(code)) {
+    const message = `The certificate of the database is not accepted: ${failure.message}.`;
+    return new DomainError('unavailable', message, { hint: UNTRUSTED_HINT, retryable: false, cause: error });
+  }
   if (isRefused(failure)) {
     return new DomainError('unavailable', 'The database refuses the connection.', {
       hint: REFUSED_HINT,

@@ -86,6 +86,15 @@ async function embedded(config: Config, log: Log): Promise<Engine> {
 }
 
 function postgres(connectionString: string): Engine {
+  try {
+    // Reads it, and the files that it names, without connecting.
+    new pg.Client({ connectionString });
+  } catch (cause) {
+    throw new DomainError('invalid_input', `DATABASE_URL cannot be used: ${(cause as Error).message}.`, {
+      hint: 'It is like postgres://user:password@host:5432/database?sslmode=verify-full&sslrootcert=/path/to/ca.pem.',
+      cause,
+    });
+  }
   return { connection: { connectionString }, pooled: POOLER.test(connectionString), release: async () => {} };
 }
 
