@@ -295,6 +295,7 @@ export type Schema = {
       list_events: { Args: { actor?: Json; after_seq?: number; archived?: Json; before_seq?: number; cursor?: string; filters?: Json; page_size?: number; project?: string; task?: string }; Returns: Json };
       list_members: { Args: { actor?: Json }; Returns: Json };
       list_projects: { Args: { actor?: Json; cursor?: string; include_archived?: boolean; page_size?: number }; Returns: Json };
+      list_secrets: { Args: { actor?: Json }; Returns: Json };
       list_sessions: { Args: { actor?: Json; cursor?: string; page_size?: number; project?: string }; Returns: Json };
       list_tasks: { Args: { actor?: Json; cursor?: string; filters?: Json; page_size?: number; project?: string }; Returns: Json };
       open_authorization: { Args: { actor?: Json; request_hash: string; txn_hash: string }; Returns: Json };
@@ -311,6 +312,7 @@ export type Schema = {
       revoke_access: { Args: { actor?: Json; chosen: Json; reason?: string }; Returns: Json };
       revoke_invitation: { Args: { actor?: Json; invitation: string }; Returns: Json };
       revoke_token: { Args: { actor?: Json; client_id?: string; token_hash: string }; Returns: Json };
+      rotate_secrets: { Args: { actor?: Json; everything?: boolean; renewed: Json }; Returns: Json };
       save_client: { Args: { actor?: Json; client: Json }; Returns: Json };
       save_login_code: { Args: { actor?: Json; code_hash: string; ttl_seconds: number }; Returns: Json };
       save_static_client: { Args: { actor?: Json; client: Json }; Returns: Json };

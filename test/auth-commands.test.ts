@@ -124,6 +124,48 @@ describe('cairn auth', () => {
     expect(JSON.stringify(events)).not.toContain(new URL(link).searchParams.get('code'));
   });
 
+  test('counts what opens the workspace, and replaces it: the secret of one client, or all there is', async () => {
+    const added = await answered('clients', 'add', 'ci', '--redirect', 'https://ci.example/cb', '--secret');
+    const { token } = await connect();
+    const pat = await answered('pat', 'create', '--name', 'ci', '--scope', 'projects:read');
+    const browser = await serving.signIn();
+    const counted = async () => {
+      const { secrets } = (await answered('secrets')) as { secrets: { kind: string; count: number }[] };
+      return Object.fromEntries(secrets.map(({ kind, count }) => [kind, count]));
+    };
+    expect(await counted()).toMatchObject({ client_secret: 1, access_token: 1, password: 1, personal_token: 1 });
+
+    const {
+      clients: [rotated],
+    } = await answered('secrets', 'rotate', 'ci');
+    expect([rotated.client_id, rotated.client_secret === added.client_secret]).toEqual(['ci', false]);
+    const prove = async (secret: string) =>
+      (await rawClient(serving, 'ci').revoke('x', { client_secret: secret })).status;
+    expect([await prove(added.client_secret), await prove(rotated.client_secret)]).toEqual([401, 200]);
+    expect(await auth(['secrets', 'rotate'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('--everything'),
+    });
+    expect(await auth(['secrets', 'rotate', '--everything'])).toMatchObject({ code: 1 });
+
+    const all = await auth(['secrets', 'rotate', '--everything', '--yes']);
+    expect(all).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('The new secret of ci, shown once: cairn_cs_'),
+    });
+    expect([await statusOf(token), await statusOf(pat.token), await prove(rotated.client_secret)]).toEqual([
+      401, 401, 401,
+    ]);
+    expect((await browser.open('/account')).url.pathname).toBe('/login');
+    expect(await counted()).toMatchObject({
+      access_token: 0,
+      refresh_token: 0,
+      personal_token: 0,
+      invitation: 0,
+      session: 0,
+    });
+  });
+
   test('deletes what is over', async () => {
     const counts = await answered('gc');
 

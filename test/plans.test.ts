@@ -131,6 +131,7 @@ const ACCESS_CALLS: [fn: string, args: (access: Access) => Record<string, unknow
   ['list_connections', () => ({})],
   ['list_connections', () => ({ chosen: { all: true } })],
   ['list_clients', () => ({})],
+  ['list_secrets', () => ({})],
   ['list_members', () => ({})],
   ['list_auth_events', () => ({})],
   ['create_pat', ({ pat }) => ({ pat })],

@@ -58,3 +58,22 @@ export async function saveStaticClient(db: Database, actor: Actor, given: NewSta
   const saved = await db.call<Client>('save_static_client', { client }, actor);
   return { ...saved, ...(secret === undefined ? {} : { client_secret: secret.secret }) };
 }
+
+type Rotated = {
+  clients: string[];
+  revoked?: { grants: number; tokens: number; pats: number };
+  invitations?: number;
+  sessions?: number;
+};
+
+/** New secrets for these clients; with `everything`, all else that opens the workspace ends, but for the password. */
+export async function rotateSecrets(
+  db: Database,
+  actor: Actor,
+  { clients, everything }: { clients: readonly string[]; everything: boolean },
+) {
+  const minted = clients.map((client_id) => ({ client_id, ...mintSecret('client') }));
+  const renewed = minted.map(({ client_id, hash }) => ({ client_id, client_secret_hash: hash }));
+  const rotated = await db.call<Rotated>('rotate_secrets', { renewed, everything }, actor);
+  return { ...rotated, clients: minted.map(({ client_id, secret }) => ({ client_id, client_secret: secret })) };
+}

@@ -184,6 +184,25 @@ function addTrailCommands(auth: Command): void {
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth events --since 24h --type grant'))
     .action(command(async (config, options) => (await load()).runAuthEvents(config, options)));
+  const secrets = auth.command('secrets').description('what opens the workspace, kept as hashes alone');
+  secrets
+    .command('list', { isDefault: true })
+    .description('how many of each kind are good, since and until when, and how to replace them')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth secrets'))
+    .action(command(async (config, options) => (await import('../commands/secrets.ts')).runSecrets(config, options)));
+  secrets
+    .command('rotate [client]')
+    .description('give a client a new secret, shown once; or with --everything end all that could have leaked')
+    .option('--everything', 'all clients that have a secret; and end all tokens, invitations and your sessions')
+    .option('--yes', 'really, with --everything')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn auth secrets rotate ci', 'cairn auth secrets rotate --everything --yes'))
+    .action(
+      command(async (config, client: string | undefined, options) =>
+        (await import('../commands/secrets.ts')).runRotate(config, { client, ...options }),
+      ),
+    );
   auth
     .command('gc')
     .description('delete what is over: tokens, codes, sessions, clients that nobody authorized')

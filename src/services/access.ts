@@ -136,6 +136,32 @@ export async function setMember(
   return db.call('set_member', { user_id, role }, actor);
 }
 
+export const ListSecrets = z.strictObject({});
+
+const KeptSecrets = z.object({
+  kind: z.enum([
+    'access_token',
+    'refresh_token',
+    'personal_token',
+    'client_secret',
+    'invitation',
+    'password',
+    'session',
+    'login_link',
+  ]),
+  count: z.int(),
+  since: z.string().optional(),
+  until: z.string().optional(),
+});
+export type KeptSecrets = z.infer<typeof KeptSecrets>;
+
+export const SecretList = z.object({ secrets: z.array(KeptSecrets), clients: z.array(z.string()) });
+
+/** What opens the workspace now, by kind and number: nobody can say more, for hashes alone are kept. */
+export async function listSecrets({ db, actor }: Caller): Promise<z.infer<typeof SecretList>> {
+  return db.call('list_secrets', {}, actor);
+}
+
 export const ListAuthEvents = z.strictObject({
   since: z.iso.datetime({ offset: true }).max(40).optional().describe('Only from this time on.'),
   type: z.string().max(60).optional().describe('Like grant.revoked, or its first word: grant.'),

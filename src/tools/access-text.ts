@@ -1,4 +1,4 @@
-import type { AuthEvent, ClientSummary, Connection, MemberList } from '../services/access.ts';
+import type { AuthEvent, ClientSummary, Connection, KeptSecrets, MemberList } from '../services/access.ts';
 import { quote, time } from './render.ts';
 
 /** One connection on one line; names are what programs and people gave themselves. */
@@ -36,6 +36,11 @@ export function clientLine({ client_id, kind, client_name, grants, users, blocke
 
 export function memberLine({ user_id, name, email, role, connections }: MemberList['members'][number]): string {
   return `${user_id} ${quote(name, 100)}${email === undefined ? '' : ` ${quote(email)}`} ${role}, ${connections} connections`;
+}
+
+export function secretLine({ kind, count, since, until }: KeptSecrets): string {
+  const times = [since && `since ${time(since)}`, until && `until ${time(until)}`].filter(Boolean);
+  return [`${kind}: ${count}`, ...times].join(', ');
 }
 
 export function authEventLine({ at, type, user, client_id, ip, data }: AuthEvent): string {

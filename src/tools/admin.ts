@@ -10,21 +10,24 @@ import {
   ListClients,
   ListConnections,
   ListMembers,
+  ListSecrets,
   listAuthEvents,
   listClients,
   listConnections,
   listMembers,
+  listSecrets,
   MemberList,
   RevokeAccess,
   Revoked,
   revokeAccess,
+  SecretList,
   SetMember,
   setMember,
 } from '../services/access.ts';
 import { EventBrief } from '../services/events.ts';
 import { RedactEvent, redactEvent } from '../services/history.ts';
 import { BreakLock, breakLock, ChangedTask } from '../services/tasks.ts';
-import { authEventLine, clientLine, connectionLine, memberLine } from './access-text.ts';
+import { authEventLine, clientLine, connectionLine, memberLine, secretLine } from './access-text.ts';
 import { eventLine, lines, quote } from './render.ts';
 import { renderChange } from './task-text.ts';
 import { toolset } from './tool.ts';
@@ -126,6 +129,16 @@ export const admin = toolset(
       run: setMember,
       render: ({ role, revoked }) =>
         role === undefined ? `Removed; ${revoked?.grants ?? 0} grants ended.` : `Now ${role}.`,
+    },
+    list_secrets: {
+      title: 'List secrets',
+      description:
+        'What opens the workspace now: how many tokens, invitations, client secrets and sessions are good, and until when. None is shown, for hashes alone are kept.',
+      effect: 'read',
+      input: ListSecrets,
+      output: SecretList,
+      run: listSecrets,
+      render: ({ secrets }) => lines(secrets.map(secretLine)),
     },
     list_auth_events: {
       title: 'Read the audit trail',
