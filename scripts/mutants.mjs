@@ -8,9 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv, execPath, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { GRANTS } from './mutants/grants.mjs';
-import { PEOPLE } from './mutants/people.mjs';
-import { SERVER } from './mutants/server.mjs';
+import { MUTANTS } from './mutants/all.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const VITEST = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
@@ -18,7 +16,7 @@ const COPIED = ['src', 'test', 'supabase', 'package.json', 'tsconfig.json', 'vit
 const AT_ONCE = 2;
 
 const chosen = new Set(argv.slice(2));
-const mutants = [...GRANTS, ...PEOPLE, ...SERVER].filter(({ threat }) => chosen.size === 0 || chosen.has(threat));
+const mutants = MUTANTS.filter(({ threat }) => chosen.size === 0 || chosen.has(threat));
 const waiting = [...mutants];
 const unnoticed = [];
 const work = await mkdtemp(join(tmpdir(), 'cairn-mutants-'));

@@ -1,65 +1,33 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { createClients } from '../src/auth/clients.ts';
+import { describe, expect, test } from 'vitest';
+import { inviteMember } from '../src/auth/issue.ts';
 import { isAdmitted } from '../src/auth/login/identity.ts';
-import type { ConsentView } from '../src/auth/pages.ts';
-import type { Store } from '../src/auth/store.ts';
-import { createLog } from '../src/log.ts';
-import {
-  type AuthWorld,
-  REDIRECT,
-  rawClient,
-  registerClient,
-  startAuthWorld,
-  type TestBrowser,
-} from './support/auth-world.ts';
+import { hashSecret } from '../src/auth/secrets.ts';
+import { consentOf, newClient, REDIRECT, rawClient, registerClient, useAuthWorld } from './support/auth-world.ts';
 
 // What docs/security.md says is withstood; `npm run mutants` takes each mitigation away to see a test here fail.
 
-let world: AuthWorld;
-const others: AuthWorld[] = [];
-
-beforeAll(async () => {
-  world = await startAuthWorld();
-});
-afterEach(async () => {
-  for (const other of others.splice(0)) await other.close();
-});
-afterAll(() => world?.close());
-
-async function another(options: Parameters<typeof startAuthWorld>[0]): Promise<AuthWorld> {
-  const other = await startAuthWorld(options);
-  others.push(other);
-  return other;
-}
-
-async function clientOf(on: AuthWorld = world) {
-  return rawClient(on, String((await registerClient(on.origin))['client_id']));
-}
-
-async function consentOf(browser: TestBrowser, url: URL): Promise<ConsentView> {
-  return (await (await browser.open(url)).json()) as ConsentView;
-}
+const { own, another } = useAuthWorld();
 
 /** What the client is told by way of the browser. */
 async function refusalOf(bent: Parameters<ReturnType<typeof rawClient>['authorizationUrl']>[0]) {
-  const url = (await clientOf()).authorizationUrl(bent);
-  const { headers } = await (await world.signIn()).go(url);
-  return new URL(headers.get('location') ?? world.origin).searchParams;
+  const url = (await newClient(own())).authorizationUrl(bent);
+  const { headers } = await (await own().signIn()).go(url);
+  return new URL(headers.get('location') ?? own().origin).searchParams;
 }
 
 describe('a request for access', () => {
   test('that began in one browser opens in no other', async () => {
-    const attacker = await world.signIn();
-    const begun = await attacker.go((await clientOf()).authorizationUrl());
+    const attacker = await own().signIn();
+    const begun = await attacker.go((await newClient(own())).authorizationUrl());
 
-    const shown = await (await world.signIn()).go(begun.headers.get('location') ?? '');
+    const shown = await (await own().signIn()).go(begun.headers.get('location') ?? '');
 
     expect(await shown.json()).toMatchObject({ status: 400, title: 'This request began in another browser' });
   });
 
   test('that one person opened is answered by no other, in the same browser', async () => {
-    const [ada, eve] = [await world.signIn(), await world.signIn()];
-    const view = await consentOf(ada, (await clientOf()).authorizationUrl());
+    const [ada, eve] = [await own().signIn(), await own().signIn()];
+    const view = await consentOf(ada, (await newClient(own())).authorizationUrl());
     ada.jar.set('sid', eve.jar.get('sid') ?? '');
 
     const shown = await ada.go(`/oauth/consent?request=${view.request}`);
@@ -68,19 +36,34 @@ describe('a request for access', () => {
   });
 
   test('is not granted by a form without the token of its page', async () => {
-    const browser = await world.signIn();
-    const view = await consentOf(browser, (await clientOf()).authorizationUrl());
+    const browser = await own().signIn();
+    const view = await consentOf(browser, (await newClient(own())).authorizationUrl());
 
     expect((await browser.answer(view, { csrf: 'x'.repeat(43) })).status).toBe(400);
+    expect((await browser.answer(view, {}, { 'sec-fetch-site': 'cross-site' })).status).toBe(400);
     expect((await browser.answer(view)).status).toBe(303);
   });
 
+  test('is over when nobody has answered it in time', async () => {
+    const on = await another({ settings: { requestSeconds: 0 } });
+
+    const shown = await (await on.signIn()).open((await newClient(on)).authorizationUrl());
+
+    expect(await shown.json()).toMatchObject({ status: 400, title: 'This request is over' });
+  });
+
   test('asks every time, and is granted once', async () => {
-    const browser = await world.signIn();
-    const client = await clientOf();
+    const browser = await own().signIn();
+    const client = await newClient(own());
     const view = await consentOf(browser, client.authorizationUrl());
 
-    expect((await browser.answer(view)).status).toBe(303);
+    const { status, headers } = await browser.answer(view);
+
+    expect([status, headers.get('cache-control'), headers.get('referrer-policy')]).toEqual([
+      303,
+      'no-store',
+      'no-referrer',
+    ]);
     expect((await browser.answer(view)).status).toBe(400);
     expect((await browser.open(client.authorizationUrl())).status).toBe(200);
   });
@@ -104,10 +87,10 @@ describe('a request for access', () => {
     'javascript:alert(1)',
     '//localhost:8976/callback',
   ])('to be answered at %s is not sent there', async (redirect_uri) => {
-    const { client_id } = await registerClient(world.origin, { redirect_uris: [REDIRECT, 'https://app.example/cb'] });
+    const { client_id } = await registerClient(own().origin, { redirect_uris: [REDIRECT, 'https://app.example/cb'] });
 
-    const shown = await (await world.signIn()).go(
-      rawClient(world, String(client_id)).authorizationUrl({ redirect_uri }),
+    const shown = await (await own().signIn()).go(
+      rawClient(own(), String(client_id)).authorizationUrl({ redirect_uri }),
     );
 
     expect([shown.status, shown.headers.get('location')]).toEqual([400, null]);
@@ -119,107 +102,113 @@ describe('a request for access', () => {
   });
 
   test('is for this server alone', async () => {
-    expect((await refusalOf({ resource: 'https://other.example/mcp' })).get('error')).toBe('invalid_target');
+    const other = 'https://other.example/mcp';
+    const client = await newClient(own());
+    const back = await (await own().signIn()).allow(client.authorizationUrl());
+
+    expect((await refusalOf({ resource: other })).get('error')).toBe('invalid_target');
+    const redeemed = await client.redeem(back.searchParams.get('code') ?? '', { resource: other });
+    expect([redeemed.status, await redeemed.json()]).toMatchObject([400, { error: 'invalid_target' }]);
   });
 
   test('that is refused names who refused it (RFC 9207)', async () => {
-    expect((await refusalOf({ response_type: 'token' })).get('iss')).toBe(world.origin);
+    expect((await refusalOf({ response_type: 'token' })).get('iss')).toBe(own().origin);
   });
 
-  test('grants no more than it asked for, and administration to administrators alone', async () => {
-    const browser = await world.signIn();
-    const view = await consentOf(browser, (await clientOf()).authorizationUrl({ scope: 'tasks:read' }));
+  test('grants no more than it asked for', async () => {
+    const browser = await own().signIn();
+    const view = await consentOf(browser, (await newClient(own())).authorizationUrl({ scope: 'tasks:read' }));
 
     expect((await browser.answer(view, { scope: ['tasks:read', 'tasks:write'] })).status).toBe(400);
   });
 
+  test('to write can be granted for reading alone', async () => {
+    const client = await newClient(own());
+    const asked = client.authorizationUrl({ scope: 'tasks:write' });
+
+    const back = await (await own().signIn()).allow(asked, { scope: ['tasks:read'] });
+
+    const redeemed = await client.redeem(back.searchParams.get('code') ?? '');
+    expect(await redeemed.json()).toMatchObject({ scope: 'tasks:read' });
+  });
+
+  test('to administer is made in vain unless the operator allows it, and granted by administrators alone', async () => {
+    const asked = { scope: 'tasks:read admin' };
+    const on = await another({ settings: { allowAdmin: true } });
+    const [ada, bob] = [await on.signIn(), await on.signIn()];
+    await own().query(`update public.memberships set role = 'member' where user_id = $1`, [bob.user_id]);
+    const url = (await newClient(on)).authorizationUrl(asked);
+
+    const view = await consentOf(await own().signIn(), (await newClient(own())).authorizationUrl(asked));
+    expect(view.scopes.map(({ scope }) => scope)).toEqual(['tasks:read']);
+    expect((await ada.answer(await consentOf(ada, url))).status).toBe(303);
+    const refused = await bob.answer(await consentOf(bob, url));
+    expect(await refused.json()).toMatchObject({ status: 400, title: 'Your role is not enough' });
+  });
+
   test('of a client on the device itself says so', async () => {
-    const view = await consentOf(await world.signIn(), (await clientOf()).authorizationUrl());
+    const view = await consentOf(await own().signIn(), (await newClient(own())).authorizationUrl());
 
     expect(view).toMatchObject({ client: { identified: 'dcr' }, redirect: { shown: 'localhost:8976', local: true } });
   });
 });
 
-describe('a client named by the address of its document', () => {
-  const CLIENT = () => `https://app.example/${crypto.randomUUID()}.json`;
-  const documentOf = (client_id: string) => ({ client_id, client_name: 'App', redirect_uris: [REDIRECT] });
-  const changed = (client_id: string) => ({
-    client_id,
-    kind: 'cimd' as const,
-    client_name: 'App',
-    redirect_uris: ['https://elsewhere.example/cb'],
-    token_endpoint_auth_method: 'none' as const,
-    fresh_seconds: 300,
-  });
-  const startWithDocuments = () =>
-    another({ fetchDocument: async ({ href }) => ({ document: documentOf(href), maxAgeSeconds: 300 }) });
+describe('a client that registers', () => {
+  test('under a name that turns letters round does so without what turns them, and without what is too long', async () => {
+    const registered = await registerClient(own().origin, { client_name: 'Claude\u202e\u200b\n (verified)' });
+    const long = await registerClient(own().origin, { client_name: 'x'.repeat(101) });
 
-  test('that changed its addresses gets no consent for the old one', async () => {
-    const on = await startWithDocuments();
-    const browser = await on.signIn();
-    const client = rawClient(on, CLIENT());
-    const view = await consentOf(browser, client.authorizationUrl());
-
-    await on.store.saveClient(changed(client.client_id), {});
-
-    const answered = await browser.answer(view);
-    expect([answered.status, answered.headers.get('location')]).toEqual([400, null]);
+    expect(registered).toMatchObject({ status: 201, client_name: 'Claude (verified)' });
+    expect(long).toMatchObject({ status: 201, client_name: 'x'.repeat(100) });
   });
 
-  test('that changed its addresses after the consent gets no token', async () => {
-    const on = await startWithDocuments();
-    const client = rawClient(on, CLIENT());
-    const back = await (await on.signIn()).allow(client.authorizationUrl());
+  test('with a secret gets nothing without it', async () => {
+    const method = { token_endpoint_auth_method: 'client_secret_post' };
+    const { client_id, client_secret } = await registerClient(own().origin, method);
+    const client = rawClient(own(), String(client_id));
+    const back = await (await own().signIn()).allow(client.authorizationUrl());
+    const redeem = async (bent: Record<string, string>) =>
+      (await client.redeem(back.searchParams.get('code') ?? '', bent)).status;
 
-    await on.store.saveClient(changed(client.client_id), {});
-
-    const redeemed = await client.redeem(back.searchParams.get('code') ?? '');
-    expect([redeemed.status, await redeemed.json()]).toMatchObject([400, { error: 'invalid_grant' }]);
+    expect([await redeem({}), await redeem({ client_secret: 'cairn_cs_guessed' })]).toEqual([401, 401]);
+    expect(await redeem({ client_secret: String(client_secret) })).toBe(200);
   });
-
-  test('is fetched once for many at once, and not again for a minute when it cannot be had', async () => {
-    const client_id = CLIENT();
-    let fetched = 0;
-    let looked = 0;
-    const store: Store = {
-      ...world.store,
-      async getClient(...asked) {
-        const found = await world.store.getClient(...asked);
-        looked += 1;
-        return found;
-      },
-    };
-    const clients = createClients({
-      store,
-      settings: world.settings,
-      log: createLog('silent'),
-      async fetchDocument() {
-        fetched += 1;
-        await vi.waitUntil(() => looked === 5, 10_000);
-        throw new Error('away');
-      },
-    });
-
-    const found = await Promise.all(Array.from({ length: 5 }, () => clients.find(client_id, {})));
-    expect([fetched, found]).toEqual([1, Array(5).fill(undefined)]);
-    expect(await clients.find(client_id, {})).toBeUndefined();
-    expect(fetched).toBe(1);
-  });
-});
-
-test('a name that turns letters round is registered without what turns them', async () => {
-  const registered = await registerClient(world.origin, { client_name: 'Claude\u202e\u200b\n (verified)' });
-
-  expect(registered).toMatchObject({ status: 201, client_name: 'Claude (verified)' });
 });
 
 describe('an account', () => {
   const person = (given: object) => ({ issuer: 'https://idp.test', subject: crypto.randomUUID(), ...given });
   const admit = async (identity: ReturnType<typeof person>, terms = {}) =>
-    world.store.admitIdentity(identity, terms, {});
+    own().store.admitIdentity(identity, terms, {});
 
   test('is for those who were let in', async () => {
     expect(await admit(person({}))).toEqual({ refused: 'sign_up_closed' });
+  });
+
+  test('is of its issuer: the same subject at another one is somebody else', async () => {
+    const known = person({});
+    const admitted = await admit(known, { open: true });
+
+    expect(await admit({ ...known, issuer: 'https://other.test' })).toEqual({ refused: 'sign_up_closed' });
+    expect(await admit(known)).toEqual({ ...admitted, created: false });
+  });
+
+  test('is opened by an invitation once, in its time, and of an address by who has verified it', async () => {
+    const { user_id } = await own().signIn();
+    const email = `${crypto.randomUUID()}@acme.example`;
+    const invite = async (given = {}) => {
+      const { id, invitation } = await inviteMember(own().db, { user_id }, { role: 'member', days: 1, ...given });
+      return { id, terms: { invitation_hash: hashSecret(invitation) } };
+    };
+    const [once, late, withdrawn, named] = [await invite(), await invite(), await invite(), await invite({ email })];
+    await own().query(`update app.invitations set expires_at = now() where id = $1`, [late.id]);
+    await own().db.call('revoke_invitation', { invitation: withdrawn.id }, { user_id });
+
+    expect(await admit(person({}), once.terms)).toMatchObject({ created: true });
+    expect(await admit(person({}), once.terms)).toEqual({ refused: 'invitation_used' });
+    expect(await admit(person({}), late.terms)).toEqual({ refused: 'invitation_expired' });
+    expect(await admit(person({}), withdrawn.terms)).toEqual({ refused: 'invitation_unknown' });
+    expect(await admit(person({ email }), named.terms)).toEqual({ refused: 'invitation_of_another' });
+    expect(await admit(person({ email, email_verified: true }), named.terms)).toMatchObject({ created: true });
   });
 
   test('is not opened by an address that nobody verified', () => {

@@ -165,12 +165,15 @@ describe('the resource server', () => {
   });
 
   test('takes a token of the header alone', async () => {
-    const { tokens } = await connect(world, await world.signIn());
+    const browser = await world.signIn();
+    const { tokens } = await connect(world, browser);
 
     expect((await call(tokens.access_token)).status).toBe(200);
     const asked = callOf('list_projects');
     const query = new URL(`${world.mcp.href}?access_token=${tokens.access_token}`);
     expect((await sendRaw(query, asked)).status).toBe(401);
+    const cookie = `access_token=${tokens.access_token}; sid=${browser.jar.get('sid')}`;
+    expect((await sendRaw(world.mcp, { ...asked, headers: { ...asked.headers, cookie } })).status).toBe(401);
     expect((await call(tokens.refresh_token)).status).toBe(401);
   });
 

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { documentUrl } from '../src/auth/client-metadata.ts';
 import { createPublicFetch, isPublicAddress } from '../src/auth/public-fetch.ts';
 import { networkOf } from '../src/auth/rates.ts';
+import { type DocumentHost, startDocumentHost } from './support/document-host.ts';
 
 // Somebody's service on this machine, which counts who knocks.
 let inside: Server;
@@ -113,17 +114,79 @@ describe('fetching what a stranger named', () => {
   });
 });
 
-test('four documents of one host are fetched at once, and no fifth', async () => {
+describe('a document', () => {
+  const url = new URL('https://app.example/client.json');
+  let host: DocumentHost;
+  let other: DocumentHost;
+  beforeAll(async () => {
+    [host, other] = await Promise.all([startDocumentHost('app.example'), startDocumentHost('other.example')]);
+  });
+  afterAll(() => {
+    host?.close();
+    other?.close();
+  });
+
+  test('is fetched over TLS', async () => {
+    host.answer = { body: '{"a":1}', headers: { 'cache-control': 'max-age=60' } };
+
+    expect(await host.fetching()(url)).toEqual({ document: { a: 1 }, maxAgeSeconds: 60 });
+  });
+
+  test.for([
+    ['that is larger than it says it may be', { body: `"${'x'.repeat(20_000)}"` }, 'is larger than 16384 bytes'],
+    ['that is a page', { headers: { 'content-type': 'text/html' }, body: '{}' }, 'answered 200 text/html'],
+    ['that is elsewhere', { status: 302, headers: { location: 'https://10.0.0.1/x' }, body: '{}' }, 'answered 302'],
+    ['that is not there', { status: 404, body: '{}' }, 'answered 404'],
+    ['that is no JSON', { body: '<html>' }, 'JSON'],
+  ] as const)('%s is not taken', async ([, answer, why]) => {
+    host.answer = answer;
+
+    await expect(host.fetching()(url)).rejects.toThrow(why);
+  });
+
+  test('that does not end is given up, as is a name that is not resolved', async () => {
+    host.answer = { stays: true };
+
+    await expect(host.fetching({ msMax: 200 })(url)).rejects.toThrow(/abort/i);
+    const silent = host.fetching({ msMax: 50, resolve: () => new Promise(() => {}) });
+    await expect(silent(url)).rejects.toThrow('took too long');
+  });
+
+  test('of a host that does not prove its name is not taken', async () => {
+    host.answer = { body: '{}' };
+
+    await expect(host.fetching({ ca: '' })(url)).rejects.toThrow(/self-signed|unable to verify/i);
+    await expect(other.fetching()(url)).rejects.toThrow(/altnames/i);
+    expect(other.asked).toBe(0);
+  });
+
+  test('is asked of the address that was looked at: one that turns out to be another gets no request', async () => {
+    host.answer = { body: '{}' };
+    let looked = 0;
+    const isPublic = () => looked++ === 0;
+    const asked = host.asked;
+
+    await expect(host.fetching({ isPublic })(url)).rejects.toThrow('another peer answered');
+    expect(host.asked).toBe(asked);
+  });
+});
+
+test('four documents of one host are fetched at once, sixteen of all, and no more', async () => {
   const waiting: (() => void)[] = [];
   const fetchDocument = createPublicFetch({ resolve: () => new Promise((answer) => waiting.push(() => answer([]))) });
-  const url = new URL('https://slow.test/client.json');
-  const first = Array.from({ length: 4 }, () => fetchDocument(url));
+  const of = (host: number) => fetchDocument(new URL(`https://slow${host}.test/client.json`));
+  const first = Array.from({ length: 16 }, (_, at) => of(Math.floor(at / 4)));
+  const others = createPublicFetch({ resolve: () => new Promise((answer) => waiting.push(() => answer([]))) });
+  const ofOne = Array.from({ length: 4 }, () => others(new URL('https://slow.test/client.json')));
 
-  await expect(fetchDocument(url)).rejects.toThrow('too many');
+  await expect(of(9)).rejects.toThrow('too many');
+  await expect(others(new URL('https://slow.test/client.json'))).rejects.toThrow('too many');
 
   for (const answer of waiting) answer();
-  await expect(Promise.all(first)).rejects.toThrow('not on the public internet');
-  await Promise.allSettled(first);
+  const ended = await Promise.allSettled([...first, ...ofOne]);
+  expect(
+    new Set(ended.map((end) => end.status === 'rejected' && String(end.reason).replace(/slow\d?/, 'slow'))),
+  ).toEqual(new Set(['Error: slow.test is not on the public internet']));
 });
 
 test('all addresses of one IPv6 network are one sender', () => {

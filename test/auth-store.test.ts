@@ -1,8 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { describe, expect } from 'vitest';
+import type pg from 'pg';
+import { describe, expect, vi } from 'vitest';
+import { collectExpired } from '../src/auth/collect.ts';
 import { mintSecret, mintWorkspaceSecret, type Secret } from '../src/auth/secrets.ts';
 import { authStore, type Minted, type Person, type Store } from '../src/auth/store.ts';
 import { newId } from '../src/events/ids.ts';
+import { createLog } from '../src/log.ts';
 import { test } from './support/world.ts';
 
 const RESOURCE = 'https://cairn.test/mcp';
@@ -18,22 +21,45 @@ function minted(access = mint('access'), refresh = mint('refresh')): Minted {
   return { id: newId(), ...hashes, access_seconds: 3_600, refresh_seconds: 2_592_000 };
 }
 
+// Who waits for a process, or for one that does.
+const WAITING = `
+  with recursive waiting as (
+    select a.pid from pg_stat_activity a where $1 = any (pg_blocking_pids(a.pid))
+    union
+    select a.pid from pg_stat_activity a join waiting w on w.pid = any (pg_blocking_pids(a.pid)))
+  select from waiting`;
+
+/** Has all of them wait for a row of a grant, so that none is done before the last has begun; then lets them go on. */
+async function atOnce<T>(sql: pg.Pool, client_id: string, works: (() => Promise<T>)[]): Promise<T[]> {
+  const holder = await sql.connect();
+  try {
+    await holder.query('begin');
+    await holder.query('select from app.oauth_grants where client_id = $1 for update', [client_id]);
+    const { rows } = await holder.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const done = works.map((work) => work());
+    await vi.waitUntil(async () => (await sql.query(WAITING, [rows[0]?.pid])).rowCount === works.length, 20_000);
+    await holder.query('commit');
+    return await Promise.all(done);
+  } finally {
+    // Nothing to undo when it was committed.
+    await holder.query('rollback');
+    holder.release();
+  }
+}
+
+async function register(store: Store): Promise<string> {
+  const client_id = `dcr_${randomUUID()}`;
+  const said = { client_name: 'Client', redirect_uris: [REDIRECT], token_endpoint_auth_method: 'none' as const };
+  await store.saveClient({ client_id, kind: 'dcr', ...said }, {});
+  return client_id;
+}
+
 async function consent(
   store: Store,
   person: Person,
   { scope = 'tasks:read tasks:write' } = {},
 ): Promise<{ client_id: string; code: Secret }> {
-  const client_id = `dcr_${randomUUID()}`;
-  await store.saveClient(
-    {
-      client_id,
-      kind: 'dcr',
-      client_name: 'Client',
-      redirect_uris: [REDIRECT],
-      token_endpoint_auth_method: 'none',
-    },
-    {},
-  );
+  const client_id = await register(store);
   const [request, txn, code] = [mintSecret('request'), mintSecret('txn'), mint('code')];
   const binding = { request_hash: request.hash, txn_hash: txn.hash };
   await store.startAuthorization(
@@ -94,6 +120,18 @@ describe('an authorization code', () => {
         await store.authenticateToken({ token_hash: hash, resource: RESOURCE }, workspaceOf(users.owner.actor)),
       ).toHaveProperty('refused');
     }
+  });
+
+  test('is redeemed once by two that are at it in the same moment', async ({ users, sql }) => {
+    const store = authStore(users.owner.db);
+    const { client_id, code } = await consent(store, users.owner.actor);
+    const presented = { client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE };
+    const redeem = () =>
+      store.redeemCode({ code_hash: code.hash, presented, minted: minted() }, workspaceOf(users.owner.actor));
+
+    const answers = await atOnce(sql, client_id, [redeem, redeem]);
+
+    expect(answers.filter((answer) => 'scope' in answer)).toHaveLength(1);
   });
 
   test.for([
@@ -165,4 +203,60 @@ describe('a refresh token', () => {
     for (let number = 2; number <= 10; number++) expect(await use()).toHaveProperty('scope');
     expect(await use()).toEqual({ refused: 'reused' });
   });
+
+  test('has no eleventh sibling, when two ask for the tenth in the same moment', async ({ users, sql }) => {
+    const store = authStore(users.owner.db);
+    const { client_id, refresh } = await connect(store, users.owner.actor);
+    const presented = { client_id, grace_seconds: 120 };
+    const use = () =>
+      store.refreshToken({ token_hash: refresh.hash, presented, minted: minted() }, workspaceOf(users.owner.actor));
+    for (let number = 1; number <= 9; number++) expect(await use()).toHaveProperty('scope');
+
+    const answers = await atOnce(sql, client_id, [use, use]);
+
+    expect(answers.filter((answer) => 'scope' in answer)).toHaveLength(1);
+  });
+
+  test('and its access token end in their time, and with the membership', async ({ users, clock, sql }) => {
+    const { actor } = users.owner;
+    const store = authStore(users.owner.db);
+    const { client_id, access, refresh } = await connect(store, actor);
+    const live = () => store.authenticateToken({ token_hash: access.hash, resource: RESOURCE }, workspaceOf(actor));
+    const use = (resource = RESOURCE) => {
+      const presented = { client_id, grace_seconds: 120, resource };
+      return store.refreshToken({ token_hash: refresh.hash, presented, minted: minted() }, workspaceOf(actor));
+    };
+
+    expect(await live()).toHaveProperty('scope');
+    expect(await use('https://other.test/mcp')).toEqual({ refused: 'resource' });
+    await sql.query('delete from public.memberships where user_id = $1', [actor.user_id]);
+    expect([await live(), await use()]).toEqual([{ refused: 'not_a_member' }, { refused: 'not_a_member' }]);
+    await clock.advance({ seconds: 3_601 });
+    await sql.query(`insert into public.memberships (tenant_id, user_id, role) values ($1, $2, 'owner')`, [
+      actor.tenant_id,
+      actor.user_id,
+    ]);
+    expect(await live()).toEqual({ refused: 'expired' });
+    await clock.advance({ seconds: 30 * 86_400 });
+    expect(await use()).toEqual({ refused: 'expired' });
+  });
+});
+
+test('what is over is deleted when a server starts, a client that nobody authorized in a day among it', async ({
+  users,
+  sql,
+}) => {
+  const store = authStore(users.owner.db);
+  const { client_id: authorized } = await connect(store, users.owner.actor);
+  const [forgotten, fresh] = [await register(store), await register(store)];
+  await sql.query(`update app.oauth_clients set created_at = now() - interval '25 hours' where client_id = any ($1)`, [
+    [authorized, forgotten],
+  ]);
+  const isThere = async (client_id: string) => 'client_id' in (await store.getClient(client_id, {}));
+
+  const stop = collectExpired(store, createLog('silent'));
+  await vi.waitUntil(async () => !(await isThere(forgotten)), 10_000);
+  stop();
+
+  expect([await isThere(authorized), await isThere(fresh)]).toEqual([true, true]);
 });

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Access } from '../src/auth/access.ts';
 import { createExternalAuth } from '../src/auth/external.ts';
 import { issuerKeys } from '../src/auth/issuer-keys.ts';
 import { authStore } from '../src/auth/store.ts';
@@ -21,6 +22,7 @@ let served: JWK[];
 let asked: string[];
 let key: CryptoKey;
 let publicKey: CryptoKey;
+let access: Access;
 let server: HttpServer;
 
 beforeAll(async () => {
@@ -33,6 +35,7 @@ beforeAll(async () => {
     const document = {
       '/realm/.well-known/openid-configuration': { issuer, jwks_uri: `${issuer}/keys` },
       '/realm/keys': { keys: served },
+      '/other/.well-known/openid-configuration': { issuer, jwks_uri: `${issuer}/keys` },
     }[url];
     response.writeHead(document === undefined ? 404 : 200, { 'content-type': 'application/json' });
     response.end(JSON.stringify(document ?? {}));
@@ -40,7 +43,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
   issuer = `http://127.0.0.1:${(front.address() as AddressInfo).port}/realm`;
   const publicUrl = 'https://cairn.example.com';
-  const access = createExternalAuth({
+  access = createExternalAuth({
     store: authStore(scratch.db),
     settings: { issuer: publicUrl, allowAdmin: false },
     issuer,
@@ -134,10 +137,13 @@ describe('a token of an external issuer', () => {
 
   test('does no more than its scopes say, admin never', async () => {
     const reading = await mint({ claims: { scope: 'tasks:write admin openid' } });
+    const headers = { authorization: `Bearer ${reading}` };
+    const principal = await access.authenticate(new Request(RESOURCE, { headers }), { address: '' });
 
     const refused = await call(reading, 'list_projects');
     const allowed = await call(await mint({ claims: { scope: undefined, scp: ['projects:write'] } }), 'list_projects');
 
+    expect(principal).toMatchObject({ scopes: new Set(['tasks:write']) });
     expect([refused.status, allowed.status]).toEqual([403, 200]);
     expect(refused.headers['www-authenticate']).toMatch(/error="insufficient_scope".*scope="projects:read"/);
   });
@@ -176,12 +182,23 @@ test('the resource metadata names the external issuer, and our own endpoints are
   for (const path of gone) expect([path, (await at(path)).status]).toEqual([path, 404]);
 });
 
+test('an issuer whose metadata is of another one has no keys', async () => {
+  const keys = issuerKeys({ issuer: issuer.replace('/realm', '/other'), allowPrivate: true });
+
+  await expect(keys({ alg: 'RS256', kid: 'k1' }, { payload: '', signature: '' })).rejects.toMatchObject({
+    code: 'unavailable',
+  });
+});
+
 test('an issuer on a private network needs the operator’s word', async () => {
   expect(() => issuerKeys({ issuer, allowPrivate: false })).toThrow(/not reached over TLS/);
   const keys = issuerKeys({ issuer: issuer.replace('http:', 'https:'), allowPrivate: false });
-  const before = asked.length;
+  let knocks = 0;
+  front.on('connection', () => {
+    knocks += 1;
+  });
 
   await expect(keys({ alg: 'RS256' }, { payload: '', signature: '' })).rejects.toMatchObject({ code: 'unavailable' });
 
-  expect(asked.length).toBe(before);
+  expect(knocks).toBe(0);
 });

@@ -1,6 +1,7 @@
+import { connect } from 'node:net';
 import { afterEach, describe, expect, vi } from 'vitest';
 import type { Access, Principal } from '../src/auth/access.ts';
-import { readConfig } from '../src/config.ts';
+import { type Flags, readConfig } from '../src/config.ts';
 import { SCOPES, type Scope } from '../src/context.ts';
 import { DomainError } from '../src/errors.ts';
 import { createLog } from '../src/log.ts';
@@ -10,7 +11,7 @@ import { test as base } from './support/world.ts';
 
 type Door = {
   /** Where a server listens to which requests prove who they are by naming themselves. */
-  serve(limits?: HttpParts['limits'], routes?: Access['routes']): Promise<URL>;
+  serve(limits?: HttpParts['limits'], routes?: Access['routes'], flags?: Flags): Promise<URL>;
   /** Whom it lets in no more. */
   revoked: Set<string>;
 };
@@ -38,8 +39,8 @@ const test = base.extend<Door>({
       challenge: (needed) => new Response(null, { status: 403, headers: { 'www-authenticate': needed.join(' ') } }),
       routes,
     });
-    await use(async (limits = {}, routes = []) => {
-      const config = readConfig({ port: '0' }, {});
+    await use(async (limits = {}, routes = [], flags = {}) => {
+      const config = readConfig({ port: '0', ...flags }, {});
       const log = createLog('silent');
       const server = await serveHttp({ config, log, db: owner.db, access: access(routes), limits });
       servers.push(server);
@@ -188,6 +189,34 @@ describe('a request', () => {
     expect(await post('/refuses', '')).toMatchObject({ status: 429, text: expect.stringContaining('Wait a minute.') });
     expect(await post('/fails', '')).toMatchObject({ status: 500, text: expect.not.stringContaining('hunter2') });
     expect(await post('/echo', Buffer.alloc(32_769, 'x'))).toMatchObject({ status: 413 });
+  });
+});
+
+describe('a sender', () => {
+  test('that takes ages for its headers is closed on', async ({ serve }) => {
+    const url = await serve({ headersMs: 100 });
+    const socket = connect({ host: '127.0.0.1', port: Number(url.port) });
+    socket.write('POST /mcp HTTP/1.1\r\nHost: localhost\r\n');
+
+    const chunks = await socket.toArray();
+
+    expect(String(chunks[0])).toMatch(/^HTTP\/1\.1 408/);
+  });
+});
+
+describe('a principal', () => {
+  test('that may not administer is not shown how', async ({ serve }) => {
+    const url = await serve({}, [], { toolsets: 'all' });
+    const list = async (scopes: string) => {
+      const session = { ...(await open(url, 'ada', { 'x-scopes': scopes })), 'x-scopes': scopes };
+      return sendRaw(url, { method: 'POST', headers: session, body: '{"jsonrpc":"2.0","id":2,"method":"tools/list"}' });
+    };
+
+    expect((await list('projects:write tasks:write')).text).not.toContain('redact_event');
+    expect((await list('projects:write tasks:write admin')).text).toContain('redact_event');
+    const asked = callOf('redact_event');
+    const refused = await sendRaw(url, { ...asked, headers: { ...asked.headers, 'x-scopes': 'tasks:write' } });
+    expect(refused).toMatchObject({ status: 403, headers: { 'www-authenticate': 'admin' } });
   });
 });
 

@@ -8,7 +8,7 @@ import { type LocalWorld, openLocalWorld } from './support/local-world.ts';
 import { ACCEPT, callOf, INITIALIZE, sendRaw } from './support/raw-http.ts';
 import { type Serving, startServing } from './support/serve.ts';
 
-// CAIRN_FUZZ_RUNS=10000 npx vitest run test/http-fuzz.test.ts: as many requests as one has the time for.
+// `npm run fuzz` sends 10,000.
 const RUNS = runsOr(2_000);
 const SECRET = 'cairn_at_fuzzfuzzfuzzfuzzfuzzfuzzfuzzfuzzfuzzfuzzfuz';
 
@@ -153,11 +153,12 @@ function calls() {
 describe('/mcp', () => {
   test(
     `answers ${RUNS} malformed requests, each in time and as what it is`,
-    async () => {
+    async ({ annotate }) => {
       const samples = fc.sample(fc.oneof(malformed, inSession, onItsOwn), RUNS);
-      const statuses = await fuzzer.endure(samples, [SECRET]);
+      const { statuses, figures } = await fuzzer.endure(samples, [SECRET]);
 
       expect(statuses.size).toBeGreaterThan(4);
+      await annotate(figures);
     },
     120_000 + RUNS * 30,
   );

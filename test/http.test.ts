@@ -1,4 +1,3 @@
-import { connect as connectSocket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Agent, CLIENT_KINDS, type ClientKind, connectTo } from './support/client.ts';
 import { type LocalWorld, openLocalWorld } from './support/local-world.ts';
@@ -144,21 +143,6 @@ describe('the door of /mcp', () => {
 
     expect(reply.status).toBe(400);
     expect(JSON.parse(reply.text)).toMatchObject({ error: { code: -32020 } });
-  });
-
-  test('closes on a sender that takes ages for its headers', async () => {
-    const socket = connectSocket({ host: '127.0.0.1', port: Number(serving.url.port) });
-    socket.write('POST /mcp HTTP/1.1\r\nHost: localhost\r\n');
-
-    const closed = await new Promise<string>((resolve) => {
-      let text = '';
-      socket.on('data', (chunk) => {
-        text += chunk;
-      });
-      socket.on('close', () => resolve(text));
-    });
-
-    expect(closed).toMatch(/^HTTP\/1\.1 408/);
   });
 });
 

@@ -83,6 +83,14 @@ describe('an OpenID provider', () => {
     expect(session(victim)).toBeUndefined();
   });
 
+  test('is not waited for longer than ten minutes', async () => {
+    const browser = new Browser(web);
+    const callback = await follow(browser, { sub: 'bob', email: 'bob@acme.example', email_verified: true });
+    await web.scratch.sql.query('update app.login_states set expires_at = now()');
+
+    expect([(await browser.open(callback)).status, session(browser)]).toEqual([400, undefined]);
+  });
+
   test('is believed once', async () => {
     const browser = new Browser(web);
     const callback = await follow(browser, { sub: 'bob', email: 'bob@acme.example', email_verified: true });
@@ -143,6 +151,31 @@ describe('Supabase', () => {
     const shown = await browser.submit('/login/code', { code: project.auth.mailbox.at(-1)?.code ?? '' });
 
     expect([shown.status, shown.url.pathname]).toEqual([200, '/account']);
+    // Who it is, is all that is kept: the session there is over.
+    expect(project.auth.sessions()).toBe(0);
+  });
+
+  test.for([
+    ['issuer', { iss: 'https://evil.example' }],
+    ['audience', { aud: 'anon' }],
+    ['subject', { sub: undefined }],
+  ] as const)('whose token has a wrong %s signs nobody in', async ([, claims]) => {
+    const browser = await start('grace@example.com');
+    project.auth.bendNext(claims);
+
+    const shown = await browser.submit('/login/code', { code: project.auth.mailbox.at(-1)?.code ?? '' });
+
+    expect(shown.status).toBeGreaterThanOrEqual(400);
+    expect(session(browser)).toBeUndefined();
+  });
+
+  test('is asked for five codes a minute from one address, and for no more', async () => {
+    const browser = await start('grace@example.com');
+    const statuses: number[] = [];
+    for (let count = 0; count < 5; count++)
+      statuses.push((await browser.submit('/login/code', { code: '000000' })).status);
+
+    expect(statuses).toEqual([400, 400, 400, 400, 429]);
   });
 
   test('with a wrong code does not', async () => {
@@ -155,7 +188,7 @@ describe('Supabase', () => {
   });
 
   test('answers the same for an address that may not sign in', async () => {
-    const browser = await start('nobody@elsewhere.example');
+    const browser = await start('unknown@elsewhere.example');
 
     const shown = await browser.submit('/login/code', { code: '000000' });
 

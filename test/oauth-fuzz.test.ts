@@ -1,16 +1,14 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { mintSecret, mintWorkspaceSecret } from '../src/auth/secrets.ts';
 import { type AuthServing, startAuthServing } from './support/auth-serving.ts';
 import { REDIRECT, rawClient, registerClient } from './support/auth-world.ts';
 import { bytes, NODE_OPTIONS, openFuzzer, runsOr } from './support/fuzz.ts';
 import { type LocalWorld, openLocalWorld } from './support/local-world.ts';
 import { malformedForms, method, uuid } from './support/malformed-forms.ts';
+import { mintEachKind } from './support/secrets.ts';
 
-// CAIRN_FUZZ_RUNS=10000 npx vitest run test/oauth-fuzz.test.ts: as many requests to each endpoint as one has the time for.
+// `npm run fuzz` sends 10,000 to each endpoint.
 const RUNS = runsOr(200);
-const WORKSPACE_KINDS = ['access', 'refresh', 'code', 'pat'] as const;
-const KINDS = ['client', 'session', 'txn', 'request', 'login', 'invitation'] as const;
 
 let world: LocalWorld;
 let serving: AuthServing;
@@ -38,13 +36,7 @@ beforeAll(async () => {
   const asked = await browser.fetch(rawClient(serving, String(open['client_id'])).authorizationUrl());
   request = new URL(asked.headers.get('location') ?? '', serving.origin).searchParams.get('request') ?? '';
   expect([csrf, workspace, request]).not.toContain('');
-  secrets = [
-    ...KINDS.map((kind) => mintSecret(kind).secret),
-    ...WORKSPACE_KINDS.map((kind) => mintWorkspaceSecret(kind, workspace).secret),
-    String(confidential['client_secret']),
-    request,
-    ...browser.cookies.values(),
-  ];
+  secrets = [...mintEachKind(workspace), String(confidential['client_secret']), request, ...browser.cookies.values()];
   const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
   forms = malformedForms({ secrets, clients, cookie });
 });
@@ -200,10 +192,11 @@ describe('malformed requests', () => {
   test.for(Object.keys(ENDPOINTS) as (keyof typeof ENDPOINTS)[])(
     `to %s are answered, ${RUNS} of them, each in time and as what it is`,
     { timeout: 120_000 + RUNS * 30 },
-    async (name) => {
-      const statuses = await fuzzer.endure(fc.sample(ENDPOINTS[name](), RUNS), secrets);
+    async (name, { annotate }) => {
+      const { statuses, figures } = await fuzzer.endure(fc.sample(ENDPOINTS[name](), RUNS), secrets);
 
       expect(statuses.size).toBeGreaterThan(1);
+      await annotate(figures);
     },
   );
 });

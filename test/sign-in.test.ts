@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createCookies } from '../src/auth/cookies.ts';
+import { createFirstLink, setPassword } from '../src/auth/login/owner.ts';
 import { hashPassword, verifyPassword } from '../src/auth/login/password.ts';
 import { mintSecret } from '../src/auth/secrets.ts';
+import { authStore } from '../src/auth/store.ts';
 import { takeAttempts } from '../src/web/rate.ts';
+import { createScratch } from './support/scratch.ts';
 import { Browser, ownerBrowser, PASSWORD, session, startWeb, type TestWeb } from './support/web.ts';
 
 let web: TestWeb;
@@ -29,6 +33,38 @@ describe('the owner', () => {
     const refused = await again.submit('/login/owner', { password: `${PASSWORD} 2`, repeated: `${PASSWORD} 2` });
     expect(refused.status).toBe(400);
     expect(session(again)).toBeUndefined();
+  });
+
+  test('has no use for a link that is too old, or of which there is a newer one', async () => {
+    const [replaced, late] = [await web.loginLink(), await web.loginLink()];
+    await web.scratch.sql.query('update app.login_codes set expires_at = now()');
+
+    for (const link of [replaced, late]) {
+      const browser = new Browser(web);
+      await browser.open(link);
+      const { status } = await browser.submit('/login/owner', { password: PASSWORD, repeated: PASSWORD });
+      expect([status, session(browser)]).toEqual([400, undefined]);
+    }
+    const kept = await web.loginLink();
+    await web.loginLink();
+    const browser = new Browser(web);
+    await browser.open(kept);
+    expect((await browser.submit('/login/owner', { password: PASSWORD, repeated: PASSWORD })).status).toBe(400);
+  });
+
+  test('is shown a first link on a terminal of this machine alone, and while there is no password', async () => {
+    const scratch = await createScratch();
+    const { db, actor } = await scratch.signIn('owner');
+    const store = authStore(db);
+    const local = { host: '127.0.0.1', publicUrl: web.url };
+    const shown = async (where: typeof local) => (await createFirstLink(store, actor, where)) !== undefined;
+
+    expect(await shown(local)).toBe(true);
+    expect(await shown({ ...local, host: '0.0.0.0' })).toBe(false);
+    expect(await shown({ ...local, publicUrl: new URL('https://cairn.example') })).toBe(false);
+    await setPassword(store, actor, PASSWORD);
+    expect(await shown(local)).toBe(false);
+    await scratch.drop();
   });
 
   test('keeps the link when the password is too short or mistyped', async () => {
@@ -92,6 +128,27 @@ describe('a session', () => {
     await browser.submit('/login', { password: PASSWORD });
 
     expect(session(browser)).not.toBe(planted);
+  });
+
+  test('ends after half a day unused, and after a week', async () => {
+    for (const over of ["last_seen_at = now() - interval '12 hours'", 'expires_at = now()']) {
+      const browser = await ownerBrowser(web);
+      expect((await browser.open('/account')).url.pathname).toBe('/account');
+
+      await web.scratch.sql.query(`update app.auth_sessions set ${over}`);
+
+      expect([over, (await browser.open('/account')).url.pathname]).toEqual([over, '/login']);
+    }
+  });
+
+  test('is in a cookie that over https no neighbouring host can set and no plain http carries', () => {
+    const { write } = createCookies(new URL('https://cairn.example'));
+
+    for (const kind of ['session', 'txn', 'invitation'] as const) {
+      expect(write(kind, 'secret')).toMatch(
+        /^__Host-\w+=secret; Max-Age=\d+; Path=\/; HttpOnly; SameSite=Lax; Secure$/,
+      );
+    }
   });
 
   test('is kept as a hash, in a cookie that scripts and other sites do not get', async () => {
@@ -219,5 +276,6 @@ describe('guessing', () => {
 
     expect(without).toBeGreaterThan(withOne / 4);
     expect(await verifyPassword(PASSWORD, hash)).toBe(true);
+    expect(hash).toMatch(/^\$scrypt\$ln=15,r=8,p=3\$/);
   });
 });

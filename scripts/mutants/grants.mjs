@@ -1,6 +1,6 @@
 import { of, sql } from './mutant.mjs';
 
-/** Threats to requests, consents, codes and tokens. */
+/** Threats to requests and consents, and by who was granted something. */
 export const GRANTS = Object.freeze([
   ...of('T1', 'test/auth-attacks.test.ts', [
     {
@@ -22,6 +22,36 @@ export const GRANTS = Object.freeze([
       file: sql('1520_authorization'),
       find: '  delete from app.authorization_requests r where r.tenant_id = v_request.tenant_id and r.request_hash = v_request.request_hash;\n',
       name: 'asks every time, and is granted once',
+    },
+    {
+      file: 'src/auth/consent.ts',
+      find: "    site !== 'same-origin' ||\n",
+      name: 'is not granted by a form without the token of its page',
+    },
+    {
+      file: sql('1520_authorization'),
+      find: ' or request.expires_at <= app.now()',
+      name: 'is over when nobody has answered it in time',
+    },
+  ]),
+  ...of('T1', 'test/identities.test.ts', [
+    {
+      file: sql('1540_accounts'),
+      find: ' and l.txn_hash = take_login.txn_hash',
+      name: 'cannot sign one browser in with what another brought back',
+    },
+    {
+      file: sql('1540_accounts'),
+      find: '\n    and l.expires_at > app.now() returning l.*',
+      replace: ' returning l.*',
+      name: 'is not waited for longer than ten minutes',
+    },
+    {
+      file: sql('1540_accounts'),
+      find: 'delete from app.login_states l where l.tenant_id = v_actor.tenant_id and l.state_hash = take_login.state_hash and l.txn_hash = take_login.txn_hash\n    and l.expires_at > app.now() returning l.* into v_login;',
+      replace:
+        'select l.* into v_login from app.login_states l where l.tenant_id = v_actor.tenant_id and l.state_hash = take_login.state_hash and l.txn_hash = take_login.txn_hash;',
+      name: 'is believed once',
     },
   ]),
   ...of('T2', 'test/auth-attacks.test.ts', [
@@ -46,103 +76,34 @@ export const GRANTS = Object.freeze([
       name: 'one redirect that is not acceptable does not spoil the others',
     },
   ]),
-  ...of('T4', 'test/auth-store.test.ts', [
-    {
-      file: sql('1500_tokens'),
-      find: "    when presented ->> 'code_challenge' is distinct from v_code.code_challenge then 'code_challenge'\n",
-      name: 'is refused with another code_challenge',
-    },
-    {
-      file: sql('1500_tokens'),
-      find: "    when presented ->> 'redirect_uri' is distinct from v_code.redirect_uri then 'redirect_uri'\n",
-      name: 'is refused with another redirect_uri',
-    },
-    {
-      file: sql('1500_tokens'),
-      find: "    when v_code.used_at is not null then 'reused'\n",
-      name: 'is redeemed by exactly one of many at once',
-    },
-    {
-      file: sql('1500_tokens'),
-      find: "perform app.end_access(jsonb_build_object('id', v_grant.id), 'The authorization code was presented twice.', actor);",
-      replace: 'null;',
-      name: 'is redeemed by exactly one of many at once',
-    },
-    {
-      file: sql('1500_tokens'),
-      find: "    when v_code.expires_at <= app.now() then 'expired'\n",
-      name: 'an authorization code ends after a minute',
-    },
-  ]),
-  ...of('T4', 'test/auth-attacks.test.ts', [
+  ...of('T5', 'test/auth-attacks.test.ts', [
     {
       file: 'src/auth/authorize.ts',
-      find: "asked.code_challenge_method !== 'S256' || ",
-      name: 'needs a code challenge of the method S256',
+      find: ', iss: issuer })',
+      replace: ' })',
+      name: 'that is refused names who refused it (RFC 9207)',
     },
   ]),
   ...of('T5', 'test/auth-flow.test.ts', [
     { file: 'src/auth/authorize.ts', find: ', iss: issuer })', replace: ' })', name: 'oauth4webapi' },
-  ]),
-  ...of('T6', 'test/access.test.ts', [
-    {
-      file: sql('1500_tokens'),
-      find: 'when t.resource <> find_bearer.resource then',
-      replace: 'when false then',
-      name: 'is seen with its use, ends at once',
-    },
-  ]),
-  ...of('T6', 'test/auth-attacks.test.ts', [
-    {
-      file: 'src/auth/authorize.ts',
-      find: ' || canonicalResource(settings, asked.resource) === undefined',
-      name: 'is for this server alone',
-    },
-  ]),
-  ...of('T7', 'test/auth-store.test.ts', [
-    {
-      file: sql('1500_tokens'),
-      find: " or v_token.refresh_used_at + make_interval(secs => (presented ->> 'grace_seconds')::integer) < app.now()",
-      name: 'gives each of five processes at once tokens of its own',
-    },
-    {
-      file: sql('1500_tokens'),
-      find: "perform app.end_access(jsonb_build_object('id', v_grant.id), 'A refresh token was used again after its time.', actor);",
-      replace: 'null;',
-      name: 'gives each of five processes at once tokens of its own',
-    },
-    {
-      file: sql('1500_tokens'),
-      find: 'v_token.refresh_uses >= 10 or ',
-      name: 'is good for ten siblings and no more',
-    },
-  ]),
-  ...of('T8', 'test/auth-door.test.ts', [
-    {
-      file: sql('1500_tokens'),
-      find: ' or revoke_token.client_id <> v_token.client_id',
-      name: 'is not ended by another client',
-    },
-  ]),
-  ...of('T8', 'test/auth-store.test.ts', [
-    {
-      file: sql('1500_tokens'),
-      find: "    when presented ->> 'client_id' is distinct from v_grant.client_id then 'client'\n    when v_grant.revoked_at is not null or",
-      replace: '    when v_grant.revoked_at is not null or',
-      name: 'is good for ten siblings and no more',
-    },
-    {
-      file: sql('1500_tokens'),
-      find: "    when presented ->> 'client_id' is distinct from v_grant.client_id then 'client'\n    when v_code",
-      replace: '    when v_code',
-      name: 'is refused with another client',
-    },
   ]),
   ...of('T17', 'test/auth-attacks.test.ts', [
     {
       file: sql('1520_authorization'),
       find: "not string_to_array(decision ->> 'scope', ' ') <@ string_to_array(v_request.scope, ' ') or ",
       name: 'grants no more than it asked for',
+    },
+    {
+      file: 'src/auth/scopes.ts',
+      find: "mayUse(named, scope) && (scope !== 'admin' || allowAdmin)",
+      replace: 'mayUse(named, scope)',
+      name: 'to administer is made in vain unless the operator allows it',
+    },
+    {
+      file: sql('1520_authorization'),
+      find: "\n      when 'admin' = any (string_to_array(decision ->> 'scope', ' ')) and app.role_rank(v_actor.role) < app.role_rank('admin') then 'role' end;",
+      replace: ' end;',
+      name: 'to administer is made in vain unless the operator allows it',
     },
   ]),
   ...of('T17', 'test/auth-door.test.ts', [
@@ -175,6 +136,12 @@ export const GRANTS = Object.freeze([
       replace: 'first',
       name: 'is asked about again for what hangs on a role',
     },
+    {
+      file: sql('1600_access'),
+      find: "    perform app.require_role(v_actor, 'admin', 'A token with the scope admin');\n",
+      replace: '    null;\n',
+      name: 'administers only while its user is an administrator',
+    },
   ]),
   ...of('T17', 'test/auth-store.test.ts', [
     {
@@ -182,25 +149,17 @@ export const GRANTS = Object.freeze([
       find: "    when not string_to_array(v_scope, ' ') <@ string_to_array(v_grant.scope, ' ') then 'scope'\n",
       name: 'is good for ten siblings and no more, within the scope that was granted',
     },
+    {
+      file: sql('1500_tokens'),
+      find: "        when m.role is null then 'not_a_member'\n",
+      name: 'and its access token end in their time, and with the membership',
+    },
   ]),
   ...of('T17', 'test/http-access.test.ts', [
     {
       file: 'src/server/http/mcp.ts',
       find: '    if (needed.some((scope) => !mayUse(principal.scopes, scope))) return access.challenge(needed);\n',
       name: 'acts with the rights of each request',
-    },
-  ]),
-  ...of('T24', 'test/auth-attacks.test.ts', [
-    {
-      file: 'src/auth/consent.ts',
-      find: "  if (allow && !(await isStillIts(parts, opened.request, from))) return browser.problem(problem('client'));\n",
-      name: 'that changed its addresses gets no consent for the old one',
-    },
-    {
-      file: 'src/auth/token.ts',
-      find: '!matchesRedirect(client.redirect_uris, redirect_uri)',
-      replace: 'false',
-      name: 'that changed its addresses after the consent gets no token',
     },
   ]),
 ]);

@@ -10,11 +10,12 @@ export type PublicFetch = (url: URL) => Promise<{ document: unknown; maxAgeSecon
 type Address = { address: string; family: number };
 export type PublicFetchParts = {
   resolve?: (host: string) => Promise<Address[]>;
-  /** The test of an address, and the port: replaced in tests, whose servers are on this machine. */
+  /** The test of an address, the port, the authority and the patience: replaced in tests, whose servers are on this machine. */
   isPublic?: (address: string) => boolean;
   port?: number;
-  bytesMax?: number;
   ca?: string;
+  msMax?: number;
+  bytesMax?: number;
 };
 
 const BYTES_MAX = 16_384;
@@ -28,12 +29,12 @@ const OPEN_PER_HOST_MAX = 4;
  */
 export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
   const { resolve = (host) => lookup(host, { all: true }), isPublic = isPublicAddress, port = 443, ca } = parts;
-  const { bytesMax = BYTES_MAX } = parts;
+  const { bytesMax = BYTES_MAX, msMax = MS_MAX } = parts;
   const open = new Map<string, number>();
   let total = 0;
 
   async function fetchFrom(url: URL): ReturnType<PublicFetch> {
-    const signal = AbortSignal.timeout(MS_MAX);
+    const signal = AbortSignal.timeout(msMax);
     const addresses = await Promise.race([resolve(url.hostname), expired(signal)]);
     const [first] = addresses;
     if (first === undefined || !addresses.every(({ address }) => isPublic(address))) {

@@ -1,4 +1,4 @@
-import { SCOPES, type Scope } from '../context.ts';
+import { mayUse, SCOPES, type Scope } from '../context.ts';
 import type { LiveToken } from './store.ts';
 
 /** What a program gets that asks for nothing in particular, and what the challenge and the resource metadata name. */
@@ -14,12 +14,13 @@ export const SCOPE_DESCRIPTIONS: Readonly<Record<Scope, string>> = Object.freeze
 });
 
 /**
- * What a request may be granted: the scopes of ours that it names, in our order, else the baseline. Names that we do not
- * know are ignored (RFC 6749, section 3.3): the answer says what was granted.
+ * What a request may be granted: the scopes of ours that it names and what they include, so that a person can grant reading
+ * alone, in our order; else the baseline. Names that we do not know are ignored (RFC 6749, section 3.3): the answer says what
+ * was granted.
  */
 export function requestedScopes(asked: string | undefined, { allowAdmin }: { allowAdmin: boolean }): Scope[] {
-  const names = new Set(asked?.split(' '));
-  const known = SCOPES.filter((scope) => names.has(scope) && (scope !== 'admin' || allowAdmin));
+  const named = new Set<Scope>(SCOPES.filter((scope) => asked?.split(' ').includes(scope)));
+  const known = SCOPES.filter((scope) => mayUse(named, scope) && (scope !== 'admin' || allowAdmin));
   return known.length === 0 ? [...BASELINE] : known;
 }
 

@@ -1,13 +1,14 @@
 import { once } from 'node:events';
 import type { Access } from '../auth/access.ts';
+import { collectExpired } from '../auth/collect.ts';
 import { createCookies } from '../auth/cookies.ts';
 import { createExternalAuth } from '../auth/external.ts';
 import { issuerKeys } from '../auth/issuer-keys.ts';
-import { createLoginLink, hasPassword } from '../auth/login/owner.ts';
+import { createFirstLink, hasPassword } from '../auth/login/owner.ts';
 import { createAuth } from '../auth/server.ts';
 import { authSettings } from '../auth/settings.ts';
 import { authStore } from '../auth/store.ts';
-import { type Config, isLoopback, publicUrlOf } from '../config.ts';
+import { type Config, publicUrlOf } from '../config.ts';
 import { SCOPES } from '../context.ts';
 import { type Local, openLocal } from '../local.ts';
 import { createLog, type Log } from '../log.ts';
@@ -25,11 +26,13 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
   try {
     const access = config.auth ? authorized(config, local, log) : ownerAlone(local);
     const server = await serveHttp({ config, log, db: local.db, access });
+    const stopCollecting = config.auth ? collectExpired(authStore(local.db), log) : undefined;
     if (json) say(JSON.stringify({ url: endpointOf(server), ...server.address }));
     else greet(server);
     if (config.auth && !json) await inviteOwner(config, local, server.publicUrl);
     await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
     log.info('stopping');
+    stopCollecting?.();
     await server.close();
   } finally {
     await local.close();
@@ -71,17 +74,17 @@ function authorized(config: Config, { db, actor }: Local, log: Log): Access {
   return { ...access, routes: [...access.routes, createWebRoutes(web)] };
 }
 
-/** At the first run nobody can sign in: whoever sees this terminal chooses the password. Elsewhere the logs are not private. */
+/** At the first run nobody can sign in: whoever sees this terminal chooses the password. */
 async function inviteOwner(config: Config, { db, actor }: Local, publicUrl: URL): Promise<void> {
   const store = authStore(db);
   const { supabase, oidc } = waysIn(config);
   if (supabase !== undefined || oidc.length > 0 || (await hasPassword(store, actor))) return;
-  if (isLoopback(config.host) && isLoopback(publicUrl.hostname)) {
-    const { href } = await createLoginLink(store, actor, publicUrl);
-    say(`\n${paint('bold', 'First')}, choose the owner's password. This link works once, for 15 minutes:\n  ${href}`);
-  } else {
-    say(`\nNobody can sign in yet. Set the owner's password with: cairn auth owner set-password`);
-  }
+  const link = await createFirstLink(store, actor, { host: config.host, publicUrl });
+  say(
+    link === undefined
+      ? `\nNobody can sign in yet. Set the owner's password with: cairn auth owner set-password`
+      : `\n${paint('bold', 'First')}, choose the owner's password. This link works once, for 15 minutes:\n  ${link.href}`,
+  );
 }
 
 function endpointOf({ publicUrl }: HttpServer): string {

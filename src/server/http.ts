@@ -17,7 +17,7 @@ import { createMetrics } from './http/metrics.ts';
 import { refusal } from './http/reply.ts';
 import { createRouter } from './http/router.ts';
 
-type HttpLimits = McpLimits & { drainMs: number };
+type HttpLimits = McpLimits & { drainMs: number; headersMs: number };
 
 export type HttpParts = { config: Config; log: Log; db: Database; access: Access; limits?: Partial<HttpLimits> };
 
@@ -29,11 +29,16 @@ export type HttpServer = {
   close(): Promise<void>;
 };
 
-const LIMITS: HttpLimits = { sessionsMax: 2_000, idleMs: 30 * 60_000, recheckMs: 5_000, drainMs: 10_000 };
+const LIMITS: HttpLimits = {
+  sessionsMax: 2_000,
+  idleMs: 30 * 60_000,
+  recheckMs: 5_000,
+  drainMs: 10_000,
+  headersMs: 10_000,
+};
 const HEADERS_BYTES_MAX = 16_384;
-const HEADERS_MS_MAX = 10_000;
 const REQUEST_MS_MAX = 30_000;
-const TIMEOUT_CHECK_MS = 2_000;
+const TIMEOUT_CHECK_MS_MAX = 2_000;
 // Longer than the proxies in front wait, so that they never use a connection that closes just then.
 const KEEP_ALIVE_MS = 75_000;
 const STREAM_END_MS_MAX = 1_000;
@@ -66,7 +71,7 @@ export async function serveHttp({ config, log, db, access, limits: given = {} }:
     sessions: () => mcp.sessionCount(),
   });
   const mcp = createMcpEndpoint({ config, log, db, access, limits, observe: metrics.call, fixtures });
-  const server = await listen(config);
+  const server = await listen(config, limits);
   const { port } = server.address() as AddressInfo;
   const publicUrl = new URL(config.publicUrl ?? `http://${hostInUrl(config.host)}:${port}`);
   const isReady = createReadiness(db);
@@ -109,12 +114,12 @@ export async function serveHttp({ config, log, db, access, limits: given = {} }:
   };
 }
 
-async function listen({ host, port }: Config): Promise<Server> {
+async function listen({ host, port }: Config, { headersMs }: HttpLimits): Promise<Server> {
   const server = createServer({
     maxHeaderSize: HEADERS_BYTES_MAX,
-    headersTimeout: HEADERS_MS_MAX,
+    headersTimeout: headersMs,
     requestTimeout: REQUEST_MS_MAX,
-    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    connectionsCheckingInterval: Math.min(headersMs, TIMEOUT_CHECK_MS_MAX),
     keepAliveTimeout: KEEP_ALIVE_MS,
     noDelay: true,
   });

@@ -15,7 +15,7 @@ import {
 } from './login.ts';
 import { redirect } from './page.ts';
 import { messagePage } from './pages/message.ts';
-import { formOf, type SignedIn, type Visit, visitOf } from './visit.ts';
+import { formOf, pathOf, type SignedIn, type Visit, visitOf } from './visit.ts';
 import type { Web } from './web.ts';
 
 type Place = {
@@ -82,7 +82,7 @@ function signedIn(run: Answer) {
   return async (web: Web, visit: Visit, form = new URLSearchParams()): Promise<Response> => {
     const { session, url, request } = visit;
     if (session !== undefined) return run(web, { ...visit, session }, form);
-    const next = request.method === 'GET' ? `${url.pathname}${url.search}` : '/account';
+    const next = request.method === 'GET' ? pathOf(`${url.pathname}${url.search}`) : '/account';
     return redirect(`/login?next=${encodeURIComponent(next)}`);
   };
 }

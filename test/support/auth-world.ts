@@ -1,5 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { inject } from 'vitest';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, inject } from 'vitest';
 import type { Browser, ConsentView } from '../../src/auth/pages.ts';
 import type { PublicFetch } from '../../src/auth/public-fetch.ts';
 import { derive, hashSecret, isSecret, mintSecret } from '../../src/auth/secrets.ts';
@@ -51,6 +52,7 @@ export async function startAuthWorld({
     db,
     store,
     settings,
+    access,
     origin: publicUrl.origin,
     mcp: new URL('/mcp', publicUrl),
     /** A browser in which a new user is signed in. */
@@ -60,9 +62,40 @@ export async function startAuthWorld({
       if ('refused' in admitted) throw new Error(admitted.refused);
       return openBrowser(publicUrl, store, admitted.user_id);
     },
+    /** As the superuser, past the doors. */
+    async query(sql: string, values: unknown[] = []): Promise<Record<string, string>[]> {
+      const client = new pg.Client(inject('server'));
+      await client.connect();
+      try {
+        return (await client.query(sql, values)).rows;
+      } finally {
+        await client.end();
+      }
+    },
     async close() {
       await server.close();
       await db.close();
+    },
+  };
+}
+
+/** The world of a test file, and others beside it that close with the test that asked for them. */
+export function useAuthWorld() {
+  let world: AuthWorld;
+  const others: AuthWorld[] = [];
+  beforeAll(async () => {
+    world = await startAuthWorld();
+  });
+  afterEach(async () => {
+    for (const other of others.splice(0)) await other.close();
+  });
+  afterAll(() => world?.close());
+  return {
+    own: () => world,
+    async another(options: Options): Promise<AuthWorld> {
+      const other = await startAuthWorld(options);
+      others.push(other);
+      return other;
     },
   };
 }
@@ -120,6 +153,7 @@ async function openBrowser(origin: URL, store: Store, user_id: string) {
   function answer(
     view: ConsentView,
     given: { decision?: string; scope?: string[]; tenant_id?: string; csrf?: string } = {},
+    headers: Record<string, string> = {},
   ) {
     const form = new URLSearchParams({
       request: view.request,
@@ -128,7 +162,7 @@ async function openBrowser(origin: URL, store: Store, user_id: string) {
       tenant_id: given.tenant_id ?? view.workspaces[0]?.tenant_id ?? '',
     });
     for (const scope of given.scope ?? view.scopes.map((item) => item.scope)) form.append('scope', scope);
-    return go('/oauth/consent', { method: 'POST', body: form });
+    return go('/oauth/consent', { method: 'POST', body: form, headers });
   }
 
   /** All of it: what the client is sent back to. */
@@ -199,10 +233,19 @@ export async function registerClient(origin: string, metadata: object = {}): Pro
   return { status: response.status, ...((await response.json()) as object) };
 }
 
+/** A client that has registered. */
+export async function newClient(world: AuthWorld, metadata: object = {}): Promise<ReturnType<typeof rawClient>> {
+  return rawClient(world, String((await registerClient(world.origin, metadata))['client_id']));
+}
+
+/** What a person is asked. */
+export async function consentOf(browser: TestBrowser, url: URL): Promise<ConsentView> {
+  return (await (await browser.open(url)).json()) as ConsentView;
+}
+
 /** A client that is connected, and its tokens. */
 export async function connect(world: AuthWorld, browser: TestBrowser, given: Parameters<TestBrowser['allow']>[1] = {}) {
-  const { client_id } = await registerClient(world.origin);
-  const client = rawClient(world, String(client_id));
+  const client = await newClient(world);
   const back = await browser.allow(client.authorizationUrl(), given);
   const code = back.searchParams.get('code') ?? '';
   const response = await client.redeem(code);

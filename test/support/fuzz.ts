@@ -12,6 +12,9 @@ const GROWTH_BYTES_MAX = 80 * 1_048_576;
 /** The server has this much and no more: what a request leaves behind would soon be too much. */
 export const NODE_OPTIONS = '--max-old-space-size=112';
 
+/** `figures` is for people: how many, how long, and the resident memory of the server before and after. */
+type Endured = { statuses: Map<number, number>; figures: string };
+
 export type Malformed = { method: string; path: string; headers: Record<string, string>; body?: string | Buffer };
 
 export const visible = fc.string({
@@ -70,18 +73,25 @@ export function openFuzzer(serving: Serving) {
 
   return {
     /** How many were answered with which status: each in time, none with a failure of ours, no secret in the log, memory bounded. */
-    async endure(samples: readonly Malformed[], secrets: readonly string[]): Promise<Map<number, number>> {
+    async endure(samples: readonly Malformed[], secrets: readonly string[]): Promise<Endured> {
+      const started = performance.now();
       // So that the first requests, which everything is compiled for, count toward neither side.
       await sendAll(samples.slice(0, samples.length / 4));
       const before = await residentBytes();
 
       const statuses = await sendAll(samples.slice(samples.length / 4));
 
+      const after = await residentBytes();
       expect([...statuses.keys()].filter((status) => status >= 500 || status < 200)).toEqual([]);
-      expect((await residentBytes()) - before).toBeLessThan(GROWTH_BYTES_MAX);
+      expect(after - before).toBeLessThan(GROWTH_BYTES_MAX);
       expect(serving.log.filter((line) => secrets.some((secret) => line.includes(secret)))).toEqual([]);
       expect(serving.log.filter((line) => JSON.parse(line).level >= 50)).toEqual([]);
-      return statuses;
+      const seconds = ((performance.now() - started) / 1_000).toFixed(1);
+      const [mibBefore, mibAfter] = [before, after].map((bytes) => Math.round(bytes / 1_048_576));
+      return {
+        statuses,
+        figures: `${samples.length} requests, ${seconds} s, ${mibBefore} MiB before, ${mibAfter} MiB after`,
+      };
     },
     close: () => agent.destroy(),
   };

@@ -27,6 +27,10 @@ export type AuthServer = {
   signIn(email: string): Promise<Granted>;
   /** The codes that were sent, the latest last. */
   mailbox: { email: string; code: string }[];
+  /** How many sessions nobody has ended. */
+  sessions(): number;
+  /** What the next access token says instead. */
+  bendNext(claims: Record<string, unknown>): void;
   /** How long the next access token lives; below zero it has expired already. */
   issueNextFor(seconds: number): void;
 };
@@ -45,21 +49,19 @@ export async function createAuthServer(issuer: string): Promise<AuthServer> {
   const flows = new Map<string, { challenge: string; email: string }>();
   const families = new Map<string, Family>();
   let lifetimes: number[] = [];
+  let bent: Record<string, unknown> = {};
 
   async function grant(email: string, session: string = randomUUID()): Promise<Granted> {
     const id = users.get(email) ?? randomUUID();
     users.set(email, id);
     const lifetime = lifetimes.shift() ?? LIFETIME_SECONDS;
     const claims = { email, phone: '', role: 'authenticated', aal: 'aal1', session_id: session, is_anonymous: false };
-    const access_token = await new SignJWT(claims)
+    const now = Math.floor(Date.now() / 1_000);
+    const registered = { sub: id, iss: issuer, aud: 'authenticated', jti: randomUUID(), iat: now, exp: now + lifetime };
+    const access_token = await new SignJWT({ ...claims, ...registered, ...bent })
       .setProtectedHeader({ alg: 'ES256', typ: 'JWT' })
-      .setSubject(id)
-      .setIssuer(issuer)
-      .setAudience('authenticated')
-      .setJti(randomUUID())
-      .setIssuedAt()
-      .setExpirationTime(Math.floor(Date.now() / 1_000) + lifetime)
       .sign(privateKey);
+    bent = {};
     const refresh_token = randomBytes(9).toString('base64url');
     const before = families.get(session);
     families.set(session, { email, active: refresh_token, parent: before?.active ?? null, revoked: false });
@@ -115,6 +117,10 @@ export async function createAuthServer(issuer: string): Promise<AuthServer> {
       case 'GET /.well-known/jwks.json':
         return { status: 200, body: { keys: [{ ...(await exportJWK(publicKey)), alg: 'ES256', use: 'sig' }] } };
       case 'POST /otp': {
+        // Whoever is called so has no account and is not to get one (create_user: false).
+        if (given['email']?.startsWith('unknown@')) {
+          return refusal(422, 'otp_disabled', 'Signups not allowed for otp');
+        }
         const code = String(randomInt(1e5, 1e6));
         mailbox.push({ email: given['email'] ?? '', code });
         codes.set(given['email'] ?? '', code);
@@ -150,6 +156,10 @@ export async function createAuthServer(issuer: string): Promise<AuthServer> {
     verify,
     signIn: grant,
     mailbox,
+    sessions: () => [...families.values()].filter(({ revoked }) => !revoked).length,
+    bendNext(claims) {
+      bent = claims;
+    },
     issueNextFor(seconds) {
       lifetimes = [seconds];
     },

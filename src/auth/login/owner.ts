@@ -1,3 +1,4 @@
+import { isLoopback } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
 import { mintSecret } from '../secrets.ts';
 import type { Person, Store } from '../store.ts';
@@ -25,6 +26,19 @@ export async function createLoginLink(store: Store, owner: Person, publicUrl: UR
   const { secret, hash } = mintSecret('login');
   await store.saveLoginCode({ code_hash: hash, ttl_seconds: LINK_SECONDS }, owner);
   return new URL(`/login/owner?code=${secret}`, publicUrl);
+}
+
+/**
+ * The link for a first run, to be printed: only while there is no password, and only where server and address are this machine's
+ * own. Elsewhere whoever reads the logs would become the owner.
+ */
+export async function createFirstLink(
+  store: Store,
+  owner: Person,
+  { host, publicUrl }: { host: string; publicUrl: URL },
+): Promise<URL | undefined> {
+  if (!isLoopback(host) || !isLoopback(publicUrl.hostname) || (await hasPassword(store, owner))) return undefined;
+  return createLoginLink(store, owner, publicUrl);
 }
 
 export function checkedPassword(password: string): string {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import { type Config, isLoopback } from '../../config.ts';
 
 /** Which names a request may come by, and which web pages may send one: a page that rebinds its name to our address gets in by neither. */
@@ -31,8 +32,8 @@ export function addressOf({ headers, socket }: IncomingMessage, trustedProxies: 
   const forwarded = String(headers['x-forwarded-for'] ?? '')
     .split(',')
     .map((entry) => entry.trim());
-  const seen = trustedProxies === 0 ? undefined : forwarded.at(-trustedProxies);
-  return seen || socket.remoteAddress || '';
+  const seen = (trustedProxies === 0 ? undefined : forwarded.at(-trustedProxies)) ?? '';
+  return isIP(seen) === 0 ? (socket.remoteAddress ?? '') : seen;
 }
 
 /** Whether it came straight from this machine or its network, through no proxy: from a probe or a scraper. */

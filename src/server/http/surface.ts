@@ -38,6 +38,9 @@ type Parts = {
  * An agent is called what the header Cairn-Agent says, else after its client and the connection.
  */
 export function createSurfaces({ config, log, db, observe, tools, fixtures, leaving }: Parts) {
+  // Who may not administer is not shown how.
+  const everyday = tools.filter(({ scope }) => scope !== 'admin');
+
   function surfaceOf(connected: Principal, connection: string): Surface {
     const suffix = createHash('sha256').update(connection).digest('hex').slice(0, 4);
 
@@ -58,7 +61,8 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
         },
       };
     }
-    return { version: VERSION, tools, contextOf, observe, fixtures };
+    const shown = connected.scopes.has('admin') ? tools : everyday;
+    return { version: VERSION, tools: shown, contextOf, observe, fixtures };
   }
 
   return surfaceOf;
