@@ -12,7 +12,8 @@ create type app.actor as (
 
 create type app.applied as (
   event public.events,
-  state jsonb
+  state jsonb,
+  triggers jsonb
 );
 
 create type app.bearer as (
@@ -40,7 +41,7 @@ create table app.archived_chains (
 );
 alter table app.archived_chains enable row level security;
 alter table app.archived_chains force row level security;
-create policy door on app.archived_chains for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.archived_chains for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.archived_streams (
   tenant_id uuid not null,
@@ -54,7 +55,7 @@ create table app.archived_streams (
 );
 alter table app.archived_streams enable row level security;
 alter table app.archived_streams force row level security;
-create policy door on app.archived_streams for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.archived_streams for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.archives (
   tenant_id uuid not null,
@@ -75,7 +76,7 @@ create table app.archives (
 );
 alter table app.archives enable row level security;
 alter table app.archives force row level security;
-create policy door on app.archives for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.archives for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.auth_attempts (
   tenant_id uuid not null,
@@ -87,7 +88,7 @@ create table app.auth_attempts (
 );
 alter table app.auth_attempts enable row level security;
 alter table app.auth_attempts force row level security;
-create policy door on app.auth_attempts for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.auth_attempts for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy expired on app.auth_attempts for delete to cairn_keeper using ((ends_at < now()));
 
 create table app.auth_events (
@@ -107,7 +108,7 @@ create table app.auth_events (
 CREATE INDEX idx_auth_events_subject_id ON app.auth_events USING btree (tenant_id, subject_id, at) WHERE (subject_id IS NOT NULL);
 alter table app.auth_events enable row level security;
 alter table app.auth_events force row level security;
-create policy door on app.auth_events for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.auth_events for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.auth_sessions (
   tenant_id uuid not null,
@@ -128,7 +129,7 @@ create table app.auth_sessions (
 CREATE UNIQUE INDEX idx_auth_sessions_session_hash ON app.auth_sessions USING btree (session_hash);
 alter table app.auth_sessions enable row level security;
 alter table app.auth_sessions force row level security;
-create policy door on app.auth_sessions for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.auth_sessions for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy expired on app.auth_sessions for delete to cairn_keeper using ((expires_at < now()));
 create policy presented on app.auth_sessions for select to cairn_owner using ((session_hash = ( SELECT app.presented() AS presented)));
 
@@ -155,7 +156,7 @@ create table app.authorization_requests (
 CREATE INDEX idx_authorization_requests_expires_at ON app.authorization_requests USING btree (expires_at);
 alter table app.authorization_requests enable row level security;
 alter table app.authorization_requests force row level security;
-create policy door on app.authorization_requests for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.authorization_requests for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy expired on app.authorization_requests for delete to cairn_keeper using ((expires_at < now()));
 
 create table app.client_blocks (
@@ -170,7 +171,7 @@ create table app.client_blocks (
 );
 alter table app.client_blocks enable row level security;
 alter table app.client_blocks force row level security;
-create policy door on app.client_blocks for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.client_blocks for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.event_fields (
   event_type text not null,
@@ -190,6 +191,7 @@ create policy read on app.event_fields for select to cairn_keeper, cairn_owner u
 create table app.event_types (
   event_type text not null,
   schema_version integer default 1 not null,
+  required text[] not null,
   internal boolean default false not null,
   constraint event_types_pkey PRIMARY KEY (event_type)
 );
@@ -209,7 +211,7 @@ create table app.idempotency_keys (
 CREATE INDEX idx_idempotency_keys_created_at ON app.idempotency_keys USING btree (created_at);
 alter table app.idempotency_keys enable row level security;
 alter table app.idempotency_keys force row level security;
-create policy door on app.idempotency_keys for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.idempotency_keys for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.invitations (
   tenant_id uuid not null,
@@ -234,7 +236,7 @@ create table app.invitations (
 CREATE UNIQUE INDEX idx_invitations_invitation_hash ON app.invitations USING btree (invitation_hash);
 alter table app.invitations enable row level security;
 alter table app.invitations force row level security;
-create policy door on app.invitations for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.invitations for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy expired on app.invitations for delete to cairn_keeper using ((expires_at < (now() - '90 days'::interval)));
 create policy presented on app.invitations for select to cairn_owner using ((invitation_hash = ( SELECT app.presented() AS presented)));
 
@@ -251,7 +253,7 @@ create table app.login_codes (
 CREATE UNIQUE INDEX idx_login_codes_code_hash ON app.login_codes USING btree (code_hash);
 alter table app.login_codes enable row level security;
 alter table app.login_codes force row level security;
-create policy door on app.login_codes for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.login_codes for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy expired on app.login_codes for delete to cairn_keeper using ((expires_at < now()));
 create policy presented on app.login_codes for select to cairn_owner using ((code_hash = ( SELECT app.presented() AS presented)));
 
@@ -270,7 +272,7 @@ create table app.login_states (
 );
 alter table app.login_states enable row level security;
 alter table app.login_states force row level security;
-create policy door on app.login_states for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.login_states for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy expired on app.login_states for delete to cairn_keeper using ((expires_at < now()));
 
 create table app.oauth_clients (
@@ -303,7 +305,7 @@ create table app.oauth_clients (
 CREATE UNIQUE INDEX idx_oauth_clients_client_id ON app.oauth_clients USING btree (client_id);
 alter table app.oauth_clients enable row level security;
 alter table app.oauth_clients force row level security;
-create policy door on app.oauth_clients for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.oauth_clients for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy everybody on app.oauth_clients for select to cairn_owner using (true);
 create policy expired on app.oauth_clients for delete to cairn_keeper using (((kind <> 'static'::text) AND (((authorized_at IS NULL) AND (created_at < (now() - '1 day'::interval))) OR (COALESCE(last_used_at, created_at) < (now() - '180 days'::interval)))));
 
@@ -321,7 +323,7 @@ create table app.oauth_codes (
 );
 alter table app.oauth_codes enable row level security;
 alter table app.oauth_codes force row level security;
-create policy door on app.oauth_codes for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.oauth_codes for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy expired on app.oauth_codes for delete to cairn_keeper using ((expires_at < (now() - '1 day'::interval)));
 
 create table app.oauth_grants (
@@ -350,7 +352,7 @@ CREATE INDEX idx_oauth_grants_client_id ON app.oauth_grants USING btree (client_
 CREATE INDEX idx_oauth_grants_user_id ON app.oauth_grants USING btree (tenant_id, user_id) WHERE (revoked_at IS NULL);
 alter table app.oauth_grants enable row level security;
 alter table app.oauth_grants force row level security;
-create policy door on app.oauth_grants for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.oauth_grants for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.passwords (
   tenant_id uuid not null,
@@ -364,7 +366,7 @@ create table app.passwords (
 );
 alter table app.passwords enable row level security;
 alter table app.passwords force row level security;
-create policy door on app.passwords for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.passwords for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.positions (
   tenant_id uuid not null,
@@ -376,7 +378,7 @@ create table app.positions (
 ) with (fillfactor=50);
 alter table app.positions enable row level security;
 alter table app.positions force row level security;
-create policy door on app.positions for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.positions for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.read_models (
   category text not null,
@@ -401,10 +403,10 @@ create table app.search_documents (
 CREATE INDEX idx_search_documents_words ON app.search_documents USING gin (words) WITH (gin_pending_list_limit='64');
 alter table app.search_documents enable row level security;
 alter table app.search_documents force row level security;
-create policy door_delete on app.search_documents for delete to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant)));
-create policy door_insert on app.search_documents for insert to cairn_owner with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door_delete on app.search_documents for delete to cairn_owner using ((tenant_id = app.tenant()));
+create policy door_insert on app.search_documents for insert to cairn_owner with check ((tenant_id = app.tenant()));
 create policy door_read on app.search_documents for select to cairn_owner using (true);
-create policy door_update on app.search_documents for update to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door_update on app.search_documents for update to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.task_counts (
   tenant_id uuid not null,
@@ -420,7 +422,7 @@ create table app.task_counts (
 ) with (fillfactor=50);
 alter table app.task_counts enable row level security;
 alter table app.task_counts force row level security;
-create policy door on app.task_counts for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.task_counts for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.task_dependencies (
   tenant_id uuid not null,
@@ -432,7 +434,7 @@ create table app.task_dependencies (
 CREATE INDEX idx_task_dependencies_depends_on ON app.task_dependencies USING btree (tenant_id, depends_on);
 alter table app.task_dependencies enable row level security;
 alter table app.task_dependencies force row level security;
-create policy door on app.task_dependencies for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.task_dependencies for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.task_moves (
   event_type text not null,
@@ -463,7 +465,7 @@ CREATE INDEX idx_user_identities_email ON app.user_identities USING btree (tenan
 CREATE INDEX idx_user_identities_user_id ON app.user_identities USING btree (user_id);
 alter table app.user_identities enable row level security;
 alter table app.user_identities force row level security;
-create policy door on app.user_identities for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on app.user_identities for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy everybody on app.user_identities for select to cairn_owner using ((user_id = ( SELECT app.caller() AS caller)));
 
 create table public.agent_sessions (
@@ -484,7 +486,7 @@ create table public.agent_sessions (
 CREATE INDEX idx_agent_sessions_project_updated ON public.agent_sessions USING btree (project_id, updated_at DESC);
 alter table public.agent_sessions enable row level security;
 alter table public.agent_sessions force row level security;
-create policy door on public.agent_sessions for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on public.agent_sessions for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy own_delete on public.agent_sessions for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_insert on public.agent_sessions for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.agent_sessions for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
@@ -519,7 +521,7 @@ CREATE INDEX idx_artifacts_type ON public.artifacts USING btree (type);
 CREATE INDEX idx_artifacts_user_id ON public.artifacts USING btree (user_id);
 alter table public.artifacts enable row level security;
 alter table public.artifacts force row level security;
-create policy door on public.artifacts for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on public.artifacts for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy own_delete on public.artifacts for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_insert on public.artifacts for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.artifacts for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
@@ -549,7 +551,7 @@ CREATE INDEX idx_checkpoints_project_id ON public.checkpoints USING btree (proje
 CREATE INDEX idx_checkpoints_user_id ON public.checkpoints USING btree (user_id);
 alter table public.checkpoints enable row level security;
 alter table public.checkpoints force row level security;
-create policy door on public.checkpoints for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on public.checkpoints for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy own_delete on public.checkpoints for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_insert on public.checkpoints for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.checkpoints for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
@@ -583,7 +585,7 @@ CREATE INDEX idx_decisions_task_id ON public.decisions USING btree (tenant_id, t
 CREATE INDEX idx_decisions_user_id ON public.decisions USING btree (user_id);
 alter table public.decisions enable row level security;
 alter table public.decisions force row level security;
-create policy door on public.decisions for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on public.decisions for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy own_delete on public.decisions for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_insert on public.decisions for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.decisions for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
@@ -629,10 +631,10 @@ CREATE TRIGGER events_append_only BEFORE DELETE OR UPDATE ON public.events FOR E
 CREATE TRIGGER events_no_truncate BEFORE TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION app.refuse_rewrite();
 alter table public.events enable row level security;
 alter table public.events force row level security;
-create policy door_append on public.events for insert to cairn_owner with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
-create policy door_read on public.events for select to cairn_keeper, cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant)));
-create policy keeper_archive on public.events for delete to cairn_keeper using ((tenant_id = ( SELECT app.tenant() AS tenant)));
-create policy keeper_redact on public.events for update to cairn_keeper using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door_append on public.events for insert to cairn_owner with check ((tenant_id = app.tenant()));
+create policy door_read on public.events for select to cairn_keeper, cairn_owner using ((tenant_id = app.tenant()));
+create policy keeper_archive on public.events for delete to cairn_keeper using ((tenant_id = app.tenant()));
+create policy keeper_redact on public.events for update to cairn_keeper using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy own_insert on public.events for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.events for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 
@@ -649,7 +651,7 @@ create table public.memberships (
 CREATE INDEX idx_memberships_user_id ON public.memberships USING btree (user_id, created_at);
 alter table public.memberships enable row level security;
 alter table public.memberships force row level security;
-create policy door on public.memberships for all to cairn_owner using (((tenant_id = ( SELECT app.tenant() AS tenant)) OR (user_id = ANY (ARRAY[( SELECT app.caller() AS caller), ( SELECT app.signed_in() AS signed_in)])))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on public.memberships for all to cairn_owner using (((tenant_id = app.tenant()) OR (user_id = ANY (ARRAY[app.caller(), app.signed_in()])))) with check ((tenant_id = app.tenant()));
 create policy own_select on public.memberships for select to authenticated using ((user_id = ( SELECT auth.uid() AS uid)));
 
 create table public.messages (
@@ -669,7 +671,7 @@ create table public.messages (
 CREATE INDEX idx_messages_topic ON public.messages USING btree (tenant_id, topic, created_at);
 alter table public.messages enable row level security;
 alter table public.messages force row level security;
-create policy door on public.messages for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on public.messages for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy own_delete on public.messages for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_insert on public.messages for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.messages for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
@@ -716,7 +718,7 @@ CREATE UNIQUE INDEX idx_oauth_tokens_refresh_token ON public.oauth_tokens USING 
 CREATE INDEX idx_oauth_tokens_user_id ON public.oauth_tokens USING btree (user_id) WHERE (revoked_at IS NULL);
 alter table public.oauth_tokens enable row level security;
 alter table public.oauth_tokens force row level security;
-create policy door on public.oauth_tokens for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on public.oauth_tokens for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy expired on public.oauth_tokens for delete to cairn_keeper using ((COALESCE(refresh_expires_at, expires_at) < (now() - '30 days'::interval)));
 create policy own_select on public.oauth_tokens for select to authenticated using ((user_id = ( SELECT auth.uid() AS uid)));
 
@@ -740,7 +742,7 @@ create table public.projects (
 CREATE INDEX idx_projects_user_id ON public.projects USING btree (user_id);
 alter table public.projects enable row level security;
 alter table public.projects force row level security;
-create policy door on public.projects for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on public.projects for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy own_delete on public.projects for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_insert on public.projects for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.projects for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
@@ -759,7 +761,7 @@ create table public.task_leases (
 CREATE INDEX idx_task_leases_expires_at ON public.task_leases USING btree (tenant_id, project_id, expires_at);
 alter table public.task_leases enable row level security;
 alter table public.task_leases force row level security;
-create policy door on public.task_leases for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on public.task_leases for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy own_delete on public.task_leases for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_insert on public.task_leases for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.task_leases for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
@@ -823,7 +825,7 @@ CREATE INDEX idx_tasks_ready ON public.tasks USING btree (tenant_id, project_id,
 CREATE INDEX idx_tasks_status ON public.tasks USING btree (status);
 alter table public.tasks enable row level security;
 alter table public.tasks force row level security;
-create policy door on public.tasks for all to cairn_owner using ((tenant_id = ( SELECT app.tenant() AS tenant))) with check ((tenant_id = ( SELECT app.tenant() AS tenant)));
+create policy door on public.tasks for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy own_delete on public.tasks for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_insert on public.tasks for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.tasks for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
@@ -838,7 +840,7 @@ create table public.tenants (
 );
 alter table public.tenants enable row level security;
 alter table public.tenants force row level security;
-create policy door on public.tenants for all to cairn_owner using ((id = ( SELECT app.tenant() AS tenant))) with check ((id = ( SELECT app.tenant() AS tenant)));
+create policy door on public.tenants for all to cairn_owner using ((id = app.tenant())) with check ((id = app.tenant()));
 create policy member on public.tenants for select to cairn_owner using ((id IN ( SELECT m.tenant_id
    FROM public.memberships m
   WHERE (m.user_id = ( SELECT app.caller() AS caller)))));
@@ -935,33 +937,33 @@ create policy own_select on public.users for select to authenticated using ((id 
 -- app.event_fields: (task.updated,title,line,f,300,)
 -- app.event_fields: (task.warned,dependency,ref,t,80,)
 -- app.event_fields: (task.warned,reason,text,t,4000,)
--- app.event_types: (artifact.added,1,f)
--- app.event_types: (checkpoint.saved,1,f)
--- app.event_types: (decision.recorded,1,f)
--- app.event_types: (decision.superseded,1,t)
--- app.event_types: (event.redacted,1,t)
--- app.event_types: (message.enqueued,1,t)
--- app.event_types: (project.archived,1,f)
--- app.event_types: (project.created,1,f)
--- app.event_types: (project.noted,1,f)
--- app.event_types: (project.unarchived,1,f)
--- app.event_types: (project.updated,1,f)
--- app.event_types: (session.saved,1,f)
--- app.event_types: (session.updated,1,f)
--- app.event_types: (task.approved,1,f)
--- app.event_types: (task.blocked,1,f)
--- app.event_types: (task.cancelled,1,f)
--- app.event_types: (task.claimed,1,f)
--- app.event_types: (task.completed,1,f)
--- app.event_types: (task.created,1,f)
--- app.event_types: (task.dependencies_changed,1,f)
--- app.event_types: (task.lock_broken,1,f)
--- app.event_types: (task.noted,1,f)
--- app.event_types: (task.released,1,f)
--- app.event_types: (task.reopened,1,f)
--- app.event_types: (task.unblocked,1,f)
--- app.event_types: (task.updated,1,f)
--- app.event_types: (task.warned,1,t)
+-- app.event_types: (artifact.added,1,"{task,type,ref}",f)
+-- app.event_types: (checkpoint.saved,1,"{label,summary}",f)
+-- app.event_types: (decision.recorded,1,"{title,choice,rationale}",f)
+-- app.event_types: (decision.superseded,1,{by},t)
+-- app.event_types: (event.redacted,1,{reason},t)
+-- app.event_types: (message.enqueued,1,"{project,topic,payload}",t)
+-- app.event_types: (project.archived,1,{},f)
+-- app.event_types: (project.created,1,"{slug,name}",f)
+-- app.event_types: (project.noted,1,"{text,kind}",f)
+-- app.event_types: (project.unarchived,1,{},f)
+-- app.event_types: (project.updated,1,{},f)
+-- app.event_types: (session.saved,1,{},f)
+-- app.event_types: (session.updated,1,{},f)
+-- app.event_types: (task.approved,1,{},f)
+-- app.event_types: (task.blocked,1,{reason},f)
+-- app.event_types: (task.cancelled,1,{reason},f)
+-- app.event_types: (task.claimed,1,{ttl_seconds},f)
+-- app.event_types: (task.completed,1,{},f)
+-- app.event_types: (task.created,1,{title},f)
+-- app.event_types: (task.dependencies_changed,1,{},f)
+-- app.event_types: (task.lock_broken,1,{reason},f)
+-- app.event_types: (task.noted,1,"{text,kind}",f)
+-- app.event_types: (task.released,1,"{outcome,reason}",f)
+-- app.event_types: (task.reopened,1,{reason},f)
+-- app.event_types: (task.unblocked,1,{},f)
+-- app.event_types: (task.updated,1,{},f)
+-- app.event_types: (task.warned,1,"{dependency,reason}",t)
 -- app.read_models: (artifact,artifacts,3)
 -- app.read_models: (checkpoint,checkpoints,5)
 -- app.read_models: (decision,decisions,4)
@@ -1074,39 +1076,35 @@ create view public.task_progress with (security_invoker=true) as
 
 -- Functions
 
-CREATE OR REPLACE FUNCTION app.answer(pending public.events[], states jsonb, asked integer)
+CREATE OR REPLACE FUNCTION app.answer(events public.events[], states jsonb, asked integer, position_before bigint)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ IMMUTABLE
 AS $function$
 declare
   v_event public.events;
-  v_new public.events[] := '{}';
   v_at integer := 0;
-  v_last bigint := 0;
+  v_seq bigint := position_before;
   v_item jsonb;
-  v_events jsonb := '[]';
+  v_asked jsonb := '[]';
   v_followed jsonb := '[]';
 begin
-  foreach v_event in array pending loop
-    v_event.correlation_id := pending[1].id;
-    v_new := case when v_event.version is null then v_new else v_new || v_event end;
-  end loop;
-  if cardinality(v_new) > 0 then
-    v_last := app.record_events(v_new) - cardinality(v_new);
-  end if;
-  foreach v_event in array pending loop
-    v_last := v_last + (v_event.version is not null)::integer;
-    v_item := jsonb_build_object('stream', v_event.stream, 'type', v_event.event_type) || case when v_event.version is null then '{"repeated": true}'
-      else jsonb_build_object('seq', v_last, 'id', v_event.id, 'version', v_event.version) end;
+  foreach v_event in array events loop
+    v_item := jsonb_build_object('stream', v_event.stream, 'type', v_event.event_type);
+    if v_event.version is null then
+      v_item := v_item || '{"repeated": true}';
+    else
+      v_seq := v_seq + 1;
+      v_item := v_item || jsonb_build_object('seq', v_seq, 'id', v_event.id, 'version', v_event.version);
+    end if;
     if v_at < asked then
-      v_events := v_events || (v_item || jsonb_build_object('state', states -> v_at));
+      v_asked := v_asked || (v_item || jsonb_build_object('state', states -> v_at));
     else
       v_followed := v_followed || (v_item || jsonb_strip_nulls(jsonb_build_object('ref', states -> v_at -> 'ref')));
     end if;
     v_at := v_at + 1;
   end loop;
-  return jsonb_build_object('events', v_events, 'followed', v_followed);
+  return jsonb_build_object('events', v_asked, 'followed', v_followed);
 end
 $function$;
 -- owner cairn_owner
@@ -1123,12 +1121,14 @@ declare
   v_event public.events;
   v_applied app.applied;
   v_now timestamptz;
-  v_pending public.events[] := '{}';
+  v_events public.events[] := '{}';
+  v_new public.events[] := '{}';
   v_states jsonb := '[]';
   v_follow jsonb;
   v_asked integer := jsonb_array_length(events);
 begin
-  if v_asked > 1 or events -> 0 ->> 'type' in ('task.created', 'task.dependencies_changed', 'task.completed', 'task.cancelled', 'task.reopened') then
+  if v_asked > 1 or events -> 0 ->> 'type' in ('task.dependencies_changed', 'task.completed', 'task.cancelled', 'task.reopened')
+      or events -> 0 -> 'data' ? 'dependencies' then
     perform app.lock_streams(events, actor);
   end if;
   v_now := app.now();
@@ -1138,17 +1138,21 @@ begin
     v_applied := case when v_request ? 'trigger' then app.apply_trigger(v_request, actor, v_now)
       else app.apply_event(app.new_event(v_request, actor, v_now), v_request -> 'expect', actor) end;
     v_event := v_applied.event;
+    v_event.correlation_id := coalesce(v_events[1].id, v_event.id);
     v_states := v_states || jsonb_build_array(v_applied.state);
-    v_pending := v_pending || v_event;
+    v_events := v_events || v_event;
     if v_event.version is not null then
-      perform app.index_event(v_event);
-      v_follow := app.follow_ups(v_event, coalesce((v_request ->> 'depth')::integer, 0));
+      v_new := v_new || v_event;
+      if v_event.payload ?| '{text,reason,summary,evidence}' then
+        perform app.index_event(v_event);
+      end if;
+      v_follow := app.follow_ups(v_event, v_applied.triggers, coalesce((v_request ->> 'depth')::integer, 0));
       if v_follow <> '[]' and jsonb_array_length(v_queue) < v_asked + 200 then
         v_queue := v_queue || app.caused(v_follow, v_event, v_request);
       end if;
     end if;
   end loop;
-  return app.answer(v_pending, v_states, v_asked);
+  return app.answer(v_events, v_states, v_asked, case when v_new <> '{}' then app.record_events(v_new) - cardinality(v_new) end);
 end
 $function$;
 -- owner cairn_owner
@@ -1178,7 +1182,7 @@ begin
     perform app.extend_lease(v_task, event.created_at);
   end if;
   perform app.index_artifact(v_artifact);
-  return (event, app.artifact_full(v_artifact))::app.applied;
+  return (event, app.artifact_full(v_artifact), v_project.rules -> 'triggers')::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -1204,7 +1208,7 @@ begin
   v_checkpoint := app.evolve_checkpoint(v_checkpoint, event);
   insert into public.checkpoints select v_checkpoint.*;
   perform app.index_checkpoint(v_checkpoint);
-  return (event, app.checkpoint_full(v_checkpoint, v_project.slug))::app.applied;
+  return (event, app.checkpoint_full(v_checkpoint, v_project.slug), v_project.rules -> 'triggers')::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -1236,7 +1240,7 @@ begin
   insert into public.decisions select v_decision.*
     on conflict (tenant_id, id) do update set (superseded_by, version) = (excluded.superseded_by, excluded.version);
   perform app.index_decision(v_decision);
-  return (event, app.decision_full(v_decision))::app.applied;
+  return (event, app.decision_full(v_decision), v_project.rules -> 'triggers')::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -1275,7 +1279,7 @@ begin
   event.version := 1;
   v_message := app.evolve_message(v_message, event);
   insert into public.messages select v_message.*;
-  return (event, to_jsonb(v_message))::app.applied;
+  return (event, to_jsonb(v_message), null)::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -1300,7 +1304,7 @@ begin
     insert into app.task_counts (tenant_id, project_id) values (event.tenant_id, event.project_id);
   end if;
   perform app.index_project(v_project);
-  return (event, app.project_brief(v_project) || jsonb_build_object('rules', v_project.rules, 'version', v_project.version))::app.applied;
+  return (event, app.project_brief(v_project) || jsonb_build_object('rules', v_project.rules, 'version', v_project.version), null)::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -1316,7 +1320,7 @@ begin
   event.project_id := v_redacted.project_id;
   event.task_id := v_redacted.task_id;
   event.version := 1 + (select count(*) from public.events e where e.tenant_id = event.tenant_id and e.stream = event.stream);
-  return (event, app.event_brief(v_redacted, (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id)))::app.applied;
+  return (event, app.event_brief(v_redacted, (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id)), null)::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -1342,7 +1346,7 @@ begin
   insert into public.agent_sessions select v_session.*
     on conflict (tenant_id, id) do update set (snapshot, summary, version, updated_at)
       = (excluded.snapshot, excluded.summary, excluded.version, excluded.updated_at);
-  return (event, app.session_full(v_session))::app.applied;
+  return (event, app.session_full(v_session), null)::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -1362,36 +1366,40 @@ begin
   if v_was.id is null and event.event_type <> 'task.created' then
     perform app.find_task_id(app.stream_id(event.stream)::text, event.tenant_id);
   end if;
+  v_project := app.find_project(case when v_was.id is null then event.payload ->> 'project' else v_was.project_id::text end, actor);
   if app.is_repeat(v_was, event, expect) then
     event.version := null;
-    return (event, app.task_full(v_was))::app.applied;
+    return (event, app.task_full(v_was, v_project.rules), null)::app.applied;
   end if;
-  v_project := app.find_project(case when v_was.id is null then event.payload ->> 'project' else v_was.project_id::text end, actor);
   event.project_id := v_project.id;
   event.task_id := app.stream_id(event.stream);
-  if v_project.rules ? 'triggers' then
-    -- A trigger may create a task, whose number is taken under the project's lock; and that lock comes before the counts'.
-    perform from public.projects p where p.tenant_id = v_project.tenant_id and p.id = v_project.id for no key update;
+  if v_was.id is null or v_project.rules ? 'triggers' then
+    -- A new task's number is taken under the project's lock, which comes before the counts'; a trigger may create one.
+    select * into v_project from public.projects p where p.tenant_id = v_project.tenant_id and p.id = v_project.id for no key update;
   end if;
   event.version := app.next_version(v_was.version, expect, 'task');
   event.payload := app.prepare_task(v_was, event, v_project);
   perform app.guard_task(v_was, event, expect, v_project, actor.role);
   v_task := app.evolve_task(v_was, event);
-  perform app.write_task(v_task);
+  perform app.write_task(v_task, v_was.id is null);
   if v_task.dependencies <> coalesce(v_was.dependencies, '{}') then
     v_task.open_dependencies := app.project_dependencies(v_task);
     update public.tasks t set open_dependencies = v_task.open_dependencies
       where t.tenant_id = v_task.tenant_id and t.id = v_task.id and t.open_dependencies <> v_task.open_dependencies;
   end if;
-  perform app.keep_lease(v_was, v_task, event, expect);
+  if v_was.lock_token is not null or v_task.lock_token is not null then
+    perform app.keep_lease(v_was, v_task, event, expect);
+  end if;
   if event.event_type in ('task.created', 'task.updated') then
     perform app.index_task(v_task);
   end if;
-  perform app.count_tasks(v_task.tenant_id, v_task.project_id, v_was.status, v_task.status, coalesce(app.is_ready(v_was), 0), app.is_ready(v_task));
-  if (coalesce(v_was.status, '') = 'completed') <> (v_task.status = 'completed') then
-    perform app.free_dependents(v_task, case when v_task.status = 'completed' then -1 else 1 end);
+  if (v_was.status, v_was.open_dependencies) is distinct from (v_task.status, v_task.open_dependencies) then
+    perform app.count_tasks(v_task.tenant_id, v_task.project_id, v_was.status, v_task.status, coalesce(app.is_ready(v_was), 0), app.is_ready(v_task));
+    if (coalesce(v_was.status, '') = 'completed') <> (v_task.status = 'completed') then
+      perform app.free_dependents(v_task, case when v_task.status = 'completed' then -1 else 1 end);
+    end if;
   end if;
-  return (event, app.task_full(v_task))::app.applied;
+  return (event, app.task_full(v_task, v_project.rules), v_project.rules -> 'triggers')::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -1437,7 +1445,7 @@ CREATE OR REPLACE FUNCTION app.as_uuid(value text)
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select case when value ~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' then value::uuid end
+  select case when value like '________-____-____-____-____________' and translate(value, '0123456789abcdefABCDEF', '') = '----' then value::uuid end
 $function$;
 -- owner cairn_owner
 
@@ -1558,13 +1566,18 @@ CREATE OR REPLACE FUNCTION app.chain_head(tenant_id uuid, project_id uuid)
  STABLE
  SET search_path TO ''
 AS $function$
+declare
+  v_hash bytea;
 begin
   if project_id is null then
-    return coalesce((select e.hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id is null order by e.seq desc limit 1),
-      (select c.hash from app.archived_chains c where c.tenant_id = chain_head.tenant_id and c.project_id is null));
+    select e.hash into v_hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id is null order by e.seq desc limit 1;
+  else
+    select e.hash into v_hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id = chain_head.project_id order by e.seq desc limit 1;
   end if;
-  return coalesce((select e.hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id = chain_head.project_id order by e.seq desc limit 1),
-    (select c.hash from app.archived_chains c where c.tenant_id = chain_head.tenant_id and c.project_id = chain_head.project_id));
+  if not found then
+    select c.hash into v_hash from app.archived_chains c where c.tenant_id = chain_head.tenant_id and c.project_id is not distinct from chain_head.project_id;
+  end if;
+  return v_hash;
 end
 $function$;
 -- owner cairn_owner
@@ -1705,38 +1718,37 @@ $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.check_data(event_type text, data jsonb, path text DEFAULT ''::text)
- RETURNS void
+ RETURNS app.event_types
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
 declare
-  v_field app.event_fields;
-  v_key text;
+  v_type app.event_types;
+  v_missing text;
+  v_field record;
 begin
-  select f.*, d.key into v_field.event_type, v_field.field, v_field.kind, v_field.required, v_field.size_max, v_field.one_of, v_key
-    from (select * from app.event_fields e where e.event_type = check_data.event_type) f
-    full join jsonb_each(data) d on d.key = f.field
-    where f.field is null or (d.key is null and f.required)
-      or (d.key is not null and not app.fits(d.value, f.kind, f.size_max, f.one_of)
-        and not (d.value = 'null' and f.kind = 'ref' and not f.required))
-    order by f.field limit 1;
+  select * into v_type from app.event_types t where t.event_type = check_data.event_type;
   if not found then
-    if not exists (select from app.event_types t where t.event_type = check_data.event_type) then
-      perform app.fail('invalid_input', format('There is no event type %s.', left(event_type, 80)));
-    end if;
-  elsif v_field.field is null then
-    perform app.fail('invalid_input', format('%s has no field %s.', event_type, left(v_key, 80)), jsonb_build_object('field', path || v_key));
-  elsif v_key is null then
-    perform app.fail('invalid_input', format('%s needs the field %s.', event_type, v_field.field), jsonb_build_object('field', path || v_field.field));
-  else
-    perform app.fail('invalid_input', format('%s of %s is not valid: allowed is %s.', v_field.field, event_type,
-      case v_field.kind when 'one_of' then 'one of ' || array_to_string(v_field.one_of, ', ')
-        when 'line' then 'one line of 1 to ' || v_field.size_max || ' characters without control characters'
-        when 'text' then 'text of at most ' || v_field.size_max || ' characters without control characters'
-        when 'integer' then 'a whole number from 0 to ' || v_field.size_max
-        else v_field.kind || coalesce(' of size at most ' || v_field.size_max, '') end),
-      jsonb_build_object('field', path || v_field.field));
+    perform app.fail('invalid_input', format('There is no event type %s.', left(event_type, 80)));
+  elsif not data ?& v_type.required then
+    select r into v_missing from unnest(v_type.required) r where not data ? r limit 1;
+    perform app.fail('invalid_input', format('%s needs the field %s.', event_type, v_missing), jsonb_build_object('field', path || v_missing));
   end if;
+  select d.key, f.* into v_field from jsonb_each(data) d
+    left join app.event_fields f on f.event_type = check_data.event_type and f.field = d.key
+    where f.field is null or not app.fits(d.value, f.kind, f.size_max, f.one_of) and not (d.value = 'null' and f.kind = 'ref' and not f.required) limit 1;
+  if not found then
+    return v_type;
+  elsif v_field.field is null then
+    perform app.fail('invalid_input', format('%s has no field %s.', event_type, left(v_field.key, 80)), jsonb_build_object('field', path || v_field.key));
+  end if;
+  perform app.fail('invalid_input', format('%s of %s is not valid: allowed is %s.', v_field.field, event_type,
+    case v_field.kind when 'one_of' then 'one of ' || array_to_string(v_field.one_of, ', ')
+      when 'line' then 'one line of 1 to ' || v_field.size_max || ' characters without control characters'
+      when 'text' then 'text of at most ' || v_field.size_max || ' characters without control characters'
+      when 'integer' then 'a whole number from 0 to ' || v_field.size_max
+      else v_field.kind || coalesce(' of size at most ' || v_field.size_max, '') end),
+    jsonb_build_object('field', path || v_field.field));
 end
 $function$;
 -- owner cairn_owner
@@ -1951,8 +1963,9 @@ AS $function$
 declare
   v_allowed text[];
 begin
-  if exists (select from app.task_moves m where m.event_type = check_move.event_type and m.from_status = task.status)
-      or not exists (select from app.task_moves m where m.event_type = check_move.event_type) then
+  if exists (select from app.task_moves m where m.event_type = check_move.event_type and m.from_status = task.status) then
+    return;
+  elsif not exists (select from app.task_moves m where m.event_type = check_move.event_type) then
     return;
   end if;
   v_allowed := array(select replace(m.event_type, 'task.', '') from app.task_moves m where m.from_status = task.status order by 1);
@@ -2174,7 +2187,8 @@ CREATE OR REPLACE FUNCTION app.declare_event(event_type text, VARIADIC fields te
  SET search_path TO ''
 AS $function$
 begin
-  insert into app.event_types (event_type) values (declare_event.event_type);
+  insert into app.event_types (event_type, required)
+    values (declare_event.event_type, array(select split_part(f, '!', 1) from unnest(fields) f where split_part(f, ':', 1) like '%!'));
   insert into app.event_fields (event_type, field, kind, required, size_max, one_of)
     select declare_event.event_type, rtrim(split_part(f, ':', 1), '!'), split_part(f, ':', 2),
       split_part(f, ':', 1) like '%!',
@@ -2424,7 +2438,7 @@ begin
   end if;
   v_actor.agent := left(nullif(actor ->> 'agent', ''), 120);
   v_actor.client := left(nullif(actor ->> 'client', ''), 120);
-  perform set_config('app.user_id', v_actor.user_id::text, true);
+  v_actor.user_id := set_config('app.user_id', v_actor.user_id::text, true);
   v_actor.tenant_id := app.as_uuid(actor ->> 'tenant_id');
   if v_actor.tenant_id is null then
     select m.tenant_id, m.role into v_actor.tenant_id, v_actor.role from public.memberships m
@@ -2442,7 +2456,7 @@ begin
     perform app.fail('forbidden', format('This needs the role %s in the workspace; you have %s.', role_min, coalesce(v_actor.role, 'none')),
       null, 'Ask an owner of the workspace.');
   end if;
-  perform set_config('app.tenant_id', v_actor.tenant_id::text, true);
+  v_actor.tenant_id := set_config('app.tenant_id', v_actor.tenant_id::text, true);
   if actor ? 'proof' then
     perform app.prove_token(v_actor, actor -> 'proof');
   end if;
@@ -2696,17 +2710,16 @@ begin
   v_task.project_id := event.project_id;
   v_task.user_id := event.user_id;
   v_task.created_by := app.by(event);
-  v_task.number := (event.payload ->> 'number')::integer;
-  v_task.ref := event.payload ->> 'ref';
+  v_task.created_at := event.created_at;
   v_task.status := 'pending';
+  v_task.priority := 'medium';
+  v_task.description := '';
   v_task.acceptance_criteria := '{}';
   v_task.constraints := '{}';
-  v_task.dependencies := app.text_list(event.payload -> 'dependencies')::uuid[];
-  v_task.discovered_from := (event.payload ->> 'discovered_from')::uuid;
+  v_task.dependencies := '{}';
   v_task.open_dependencies := 0;
   v_task.attempts := 0;
   v_task.evidence := '[]';
-  v_task.created_at := event.created_at;
   return app.evolve_task_text(v_task, event.payload);
 end
 $function$;
@@ -2774,6 +2787,7 @@ AS $function$
 begin
   case event.event_type
     when 'task.created' then task := app.evolve_new_task(event);
+    when 'task.noted' then null;
     when 'task.claimed' then
       task.status := 'in_progress';
       task.locked_at := event.created_at;
@@ -2838,15 +2852,7 @@ CREATE OR REPLACE FUNCTION app.evolve_task_text(task public.tasks, payload jsonb
  IMMUTABLE
 AS $function$
 begin
-  task.title := coalesce(payload ->> 'title', task.title);
-  task.description := coalesce(payload ->> 'description', task.description, '');
-  task.priority := coalesce(payload ->> 'priority', task.priority, 'medium');
-  if payload ? 'acceptance_criteria' then
-    task.acceptance_criteria := app.text_list(payload -> 'acceptance_criteria');
-  end if;
-  if payload ? 'constraints' then
-    task.constraints := payload -> 'constraints';
-  end if;
+  task := jsonb_populate_record(task, payload);
   if payload ? 'parent' then
     task.parent_id := (payload ->> 'parent')::uuid;
   end if;
@@ -3485,22 +3491,21 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.follow_ups(event public.events, depth integer)
+CREATE OR REPLACE FUNCTION app.follow_ups(event public.events, triggers jsonb, depth integer)
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
 declare
   v_follow jsonb := app.follow_policy(event);
-  v_triggers jsonb := (select p.rules -> 'triggers' from public.projects p where p.tenant_id = event.tenant_id and p.id = event.project_id);
   v_task public.tasks;
   v_trigger jsonb;
 begin
-  if v_triggers is null or depth >= 3 then
+  if triggers is null or depth >= 3 then
     return v_follow;
   end if;
   select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id;
-  for v_trigger in select t from jsonb_array_elements(v_triggers) t
+  for v_trigger in select t from jsonb_array_elements(triggers) t
       where t ->> 'on' = event.event_type and app.meets(t -> 'when', event.payload, v_task.priority) loop
     v_follow := v_follow || coalesce(app.follow_action(v_trigger -> 'do', event, v_task) || '{"trigger": true}', '[]');
   end loop;
@@ -3804,12 +3809,16 @@ AS $function$
 declare
   v_expires timestamptz := app.lease_expires_at(task);
 begin
-  perform app.refuse_archived(project);
+  if project.archived_at is not null then
+    perform app.refuse_archived(project);
+  end if;
   -- Whoever names a token learns at once that it is lost, whatever the call; a live one extends the lease.
   if expect ->> 'lock_token' is not null then
     perform app.check_holder(task, event, expect, v_expires, role);
   end if;
   case
+    when event.event_type = 'task.noted' then
+      null;
     when event.event_type = 'task.created' then
       perform app.guard_new_task(task, event);
     when event.event_type = 'task.claimed' then
@@ -3860,36 +3869,27 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.index_artifact(artifact public.artifacts)
  RETURNS void
- LANGUAGE plpgsql
- SET search_path TO ''
+ LANGUAGE sql
 AS $function$
-begin
-  perform app.index_text('artifact', artifact.tenant_id, artifact.id, artifact.project_id, concat_ws(' ', artifact.type, artifact.ref, artifact.summary));
-end
+  select app.index_text('artifact', artifact.tenant_id, artifact.id, artifact.project_id, concat_ws(' ', artifact.type, artifact.ref, artifact.summary))
 $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.index_checkpoint(checkpoint public.checkpoints)
  RETURNS void
- LANGUAGE plpgsql
- SET search_path TO ''
+ LANGUAGE sql
 AS $function$
-begin
-  perform app.index_text('checkpoint', checkpoint.tenant_id, checkpoint.id, checkpoint.project_id,
-    concat_ws(' ', checkpoint.label, checkpoint.summary, checkpoint.resume_instructions));
-end
+  select app.index_text('checkpoint', checkpoint.tenant_id, checkpoint.id, checkpoint.project_id,
+    concat_ws(' ', checkpoint.label, checkpoint.summary, checkpoint.resume_instructions))
 $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.index_decision(decision public.decisions)
  RETURNS void
- LANGUAGE plpgsql
- SET search_path TO ''
+ LANGUAGE sql
 AS $function$
-begin
-  perform app.index_text('decision', decision.tenant_id, decision.id, decision.project_id,
-    concat_ws(' ', decision.title, decision.choice, decision.rationale, decision.options::text));
-end
+  select app.index_text('decision', decision.tenant_id, decision.id, decision.project_id,
+    concat_ws(' ', decision.title, decision.choice, decision.rationale, decision.options::text))
 $function$;
 -- owner cairn_owner
 
@@ -3910,24 +3910,18 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.index_project(project public.projects)
  RETURNS void
- LANGUAGE plpgsql
- SET search_path TO ''
+ LANGUAGE sql
 AS $function$
-begin
-  perform app.index_text('project', project.tenant_id, project.id, project.id, concat_ws(' ', project.slug, project.name, project.description));
-end
+  select app.index_text('project', project.tenant_id, project.id, project.id, concat_ws(' ', project.slug, project.name, project.description))
 $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.index_task(task public.tasks)
  RETURNS void
- LANGUAGE plpgsql
- SET search_path TO ''
+ LANGUAGE sql
 AS $function$
-begin
-  perform app.index_text('task', task.tenant_id, task.id, task.project_id,
-    concat_ws(' ', task.ref, task.title, task.description, array_to_string(task.acceptance_criteria, ' ')));
-end
+  select app.index_text('task', task.tenant_id, task.id, task.project_id,
+    concat_ws(' ', task.ref, task.title, task.description, array_to_string(task.acceptance_criteria, ' ')))
 $function$;
 -- owner cairn_owner
 
@@ -3962,12 +3956,10 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.is_ready(task public.tasks)
  RETURNS integer
- LANGUAGE plpgsql
+ LANGUAGE sql
  IMMUTABLE
 AS $function$
-begin
-  return (coalesce(task.status, '') = 'pending' and task.open_dependencies = 0)::integer;
-end
+  select (coalesce(task.status, '') = 'pending' and task.open_dependencies = 0)::integer
 $function$;
 -- owner cairn_owner
 
@@ -3978,8 +3970,10 @@ CREATE OR REPLACE FUNCTION app.is_repeat(task public.tasks, event public.events,
  SET search_path TO ''
 AS $function$
 begin
-  return event.event_type in ('task.released', 'task.completed') and task.status <> 'in_progress' and expect ->> 'lock_token' is not null
-    and exists (select from public.events e where e.tenant_id = event.tenant_id and e.stream = event.stream
+  if event.event_type not in ('task.released', 'task.completed') or task.status = 'in_progress' or expect ->> 'lock_token' is null then
+    return false;
+  end if;
+  return exists (select from public.events e where e.tenant_id = event.tenant_id and e.stream = event.stream
       and e.version > (expect ->> 'lock_token')::bigint and e.event_type = event.event_type
       and e.payload ->> 'lock_token' = expect ->> 'lock_token' and e.actor = event.actor);
 end
@@ -4176,7 +4170,8 @@ declare
   v_tasks uuid[] := '{}';
   v_projects uuid[] := '{}';
 begin
-  for v_event in select * from jsonb_array_elements(events) loop
+  for v_at in 0 .. jsonb_array_length(events) - 1 loop
+    v_event := events -> v_at;
     if v_event ->> 'type' = 'task.created' then
       v_new := v_new || (v_event ->> 'stream');
       if v_project is null or v_event -> 'data' ->> 'project' is distinct from v_ref then
@@ -4289,6 +4284,7 @@ CREATE OR REPLACE FUNCTION app.new_event(request jsonb, actor app.actor, at time
 AS $function$
 declare
   v_event public.events;
+  v_type app.event_types;
   v_id text := substring(request ->> 'stream' from position(':' in request ->> 'stream') + 1);
   v_category text := split_part(request ->> 'stream', ':', 1);
 begin
@@ -4297,7 +4293,7 @@ begin
   if jsonb_typeof(v_event.payload) <> 'object' or split_part(v_event.event_type, '.', 1) is distinct from v_category then
     perform app.fail('invalid_input', format('An event has a stream, a type of the stream''s category and data; %s on %s is none.', left(v_event.event_type, 80), left(coalesce(request ->> 'stream', 'null'), 80)));
   end if;
-  perform app.check_data(v_event.event_type, v_event.payload);
+  v_type := app.check_data(v_event.event_type, v_event.payload);
   if app.as_uuid(v_id) is null then
     v_id := case v_category when 'task' then app.find_task_id(v_id, actor.tenant_id) when 'project' then (app.find_project(nullif(v_id, ''), actor)).id end;
     if v_id is null then
@@ -4311,9 +4307,8 @@ begin
   v_event.stream := v_category || ':' || lower(v_id);
   v_event.actor := jsonb_strip_nulls(jsonb_build_object('user', actor.user_id, 'agent', actor.agent, 'client', actor.client));
   v_event.causation_id := (request ->> 'causation')::uuid;
-  select t.schema_version into v_event.schema_version from app.event_types t
-    where t.event_type = v_event.event_type and (not t.internal or v_event.causation_id is not null);
-  if not found then
+  v_event.schema_version := v_type.schema_version;
+  if v_type.internal and v_event.causation_id is null then
     perform app.fail('forbidden', format('%s is recorded by the door itself, not by callers.', v_event.event_type));
   end if;
   return v_event;
@@ -4463,18 +4458,21 @@ declare
   v_key text;
   v_number integer;
 begin
-  foreach v_key in array array['dependencies', 'add', 'remove'] loop
-    if v_payload ? v_key then
-      v_payload := jsonb_set(v_payload, array[v_key], coalesce((select jsonb_agg(distinct app.find_task_id(x, event.tenant_id))
-        from jsonb_array_elements_text(v_payload -> v_key) x), '[]'));
-    end if;
-  end loop;
-  foreach v_key in array array['parent', 'discovered_from', 'dependency'] loop
-    if v_payload ->> v_key is not null then
-      v_payload := jsonb_set(v_payload, array[v_key], to_jsonb(app.find_task_id(v_payload ->> v_key, event.tenant_id)));
-    end if;
-  end loop;
+  if v_payload ?| '{dependencies,add,remove,parent,discovered_from,dependency}' then
+    foreach v_key in array array['dependencies', 'add', 'remove'] loop
+      if v_payload ? v_key then
+        v_payload := jsonb_set(v_payload, array[v_key], coalesce((select jsonb_agg(distinct app.find_task_id(x, event.tenant_id))
+          from jsonb_array_elements_text(v_payload -> v_key) x), '[]'));
+      end if;
+    end loop;
+    foreach v_key in array array['parent', 'discovered_from', 'dependency'] loop
+      if v_payload ->> v_key is not null then
+        v_payload := jsonb_set(v_payload, array[v_key], to_jsonb(app.find_task_id(v_payload ->> v_key, event.tenant_id)));
+      end if;
+    end loop;
+  end if;
   case event.event_type
+    when 'task.noted' then v_payload := app.resolve_answer(event);
     when 'task.created' then
       select coalesce(max(t.number), 0) + 1 into v_number from public.tasks t where t.tenant_id = project.tenant_id and t.project_id = project.id;
       v_payload := v_payload - 'project' || jsonb_build_object('project_id', project.id, 'number', v_number, 'ref', project.slug || '-' || v_number);
@@ -4487,7 +4485,6 @@ begin
         'lapsed', case when event.causation_id is not null then true end,
         'exhausted', case when v_payload ->> 'outcome' = 'failed' and task.attempts + 1 >= (project.rules ->> 'attempts_max')::integer then true end));
     when 'task.completed' then v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token));
-    when 'task.noted' then v_payload := app.resolve_answer(event);
     else
   end case;
   return v_payload;
@@ -4722,6 +4719,7 @@ CREATE OR REPLACE FUNCTION app.recall(actor app.actor, command jsonb)
 AS $function$
 declare
   v_key app.idempotency_keys;
+  v_lock bigint;
 begin
   if command ->> 'key' is null then
     return null;
@@ -4729,7 +4727,10 @@ begin
   if char_length(command ->> 'key') not between 1 and 200 then
     perform app.fail('invalid_input', 'idempotency_key has 1 to 200 characters.', jsonb_build_object('field', 'idempotency_key'));
   end if;
-  perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', actor.tenant_id, actor.user_id, command ->> 'key'), 0));
+  v_lock := hashtextextended(concat_ws(' ', actor.tenant_id, actor.user_id, command ->> 'key'), 0);
+  if not pg_try_advisory_xact_lock(v_lock) then
+    perform pg_advisory_xact_lock(v_lock);
+  end if;
   select * into v_key from app.idempotency_keys k
     where k.tenant_id = actor.tenant_id and k.user_id = actor.user_id and k.key = command ->> 'key';
   if not found then
@@ -4842,7 +4843,7 @@ CREATE OR REPLACE FUNCTION app.remove_events(last_seq bigint)
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-  delete from public.events e where e.tenant_id = (select app.tenant()) and e.seq <= last_seq
+  delete from public.events e where e.tenant_id = app.tenant() and e.seq <= last_seq
 $function$;
 -- owner cairn_keeper
 
@@ -4920,29 +4921,12 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.scope_of(task public.tasks)
- RETURNS jsonb
- LANGUAGE plpgsql
- STABLE
- SET search_path TO ''
-AS $function$
-declare
-  v_rules jsonb := (select p.rules from public.projects p where p.tenant_id = task.tenant_id and p.id = task.project_id);
-begin
-  return case when v_rules ? 'scope' or task.constraints <> '{}' then app.effective_scope(v_rules, task.constraints) end;
-end
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.search_vector(kind text, tenant_id uuid, project_id uuid, content text)
  RETURNS tsvector
- LANGUAGE plpgsql
- IMMUTABLE
+ LANGUAGE sql
+ STABLE
 AS $function$
-begin
-  return array_to_tsvector(array['=t' || tenant_id, '=p' || project_id, '=k' || kind])
-    || to_tsvector('pg_catalog.english', left(content, 30000));
-end
+  select array_to_tsvector(array['=t' || tenant_id, '=p' || project_id, '=k' || kind]) || to_tsvector('pg_catalog.english', left(content, 30000))
 $function$;
 -- owner cairn_owner
 
@@ -5088,7 +5072,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.task_full(task public.tasks)
+CREATE OR REPLACE FUNCTION app.task_full(task public.tasks, rules jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
@@ -5098,7 +5082,7 @@ declare
   v_task jsonb := app.task_brief(task) || jsonb_strip_nulls(jsonb_build_object(
     'id', task.id, 'project', left(task.ref, length(task.ref) - length(task.number::text) - 1), 'version', task.version,
     'description', nullif(task.description, ''), 'acceptance_criteria', to_jsonb(task.acceptance_criteria), 'dependencies', '[]'::jsonb,
-    'constraints', nullif(task.constraints, '{}'), 'scope', app.scope_of(task), 'summary', task.summary,
+    'constraints', nullif(task.constraints, '{}'), 'scope', case when rules ? 'scope' or task.constraints <> '{}' then app.effective_scope(rules, task.constraints) end, 'summary', task.summary,
     'last_outcome', task.last_outcome, 'last_reason', task.last_reason, 'last_agent', task.last_agent,
     'approved_at', task.approved_at, 'created_by', task.created_by, 'created_at', task.created_at, 'updated_at', task.updated_at));
 begin
@@ -5324,12 +5308,16 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.write_task(task public.tasks)
+CREATE OR REPLACE FUNCTION app.write_task(task public.tasks, is_new boolean)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
 begin
+  if is_new then
+    insert into public.tasks select task.*;
+    return;
+  end if;
   update public.tasks t set (title, description, acceptance_criteria, constraints, dependencies, parent_id, status, priority, open_dependencies,
       blocked_reason, blocked_by, warning, locked_at, locked_by, locked_by_user, lock_token, attempts, last_outcome, last_reason, last_agent,
       summary, evidence, approved_at, completed_at, version, updated_at)
@@ -5337,9 +5325,6 @@ begin
       task.blocked_reason, task.blocked_by, task.warning, task.locked_at, task.locked_by, task.locked_by_user, task.lock_token, task.attempts, task.last_outcome,
       task.last_reason, task.last_agent, task.summary, task.evidence, task.approved_at, task.completed_at, task.version, task.updated_at)
     where t.tenant_id = task.tenant_id and t.id = task.id;
-  if not found then
-    insert into public.tasks select task.*;
-  end if;
 end
 $function$;
 -- owner cairn_owner
@@ -5462,6 +5447,7 @@ AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'member');
   v_result jsonb := app.recall(v_actor, command);
+  v_request jsonb;
 begin
   if v_result is not null then
     return v_result;
@@ -5469,13 +5455,16 @@ begin
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 200 then
     perform app.fail('invalid_input', 'events is a list of 1 to 200 events.', jsonb_build_object('field', 'events'));
   end if;
-  if exists (select from jsonb_array_elements(events) e where jsonb_typeof(e) <> 'object' or e ?| array['trigger', 'causation', 'depth', 'project'] or e ->> 'type' = 'task.claimed') then
-    perform app.fail('invalid_input', 'An event has stream, type, data and expect, nothing else; claims are made by claim_task.', jsonb_build_object('field', 'events'));
-  end if;
-  if exists (select from jsonb_array_elements(events) e, jsonb_each_text(case jsonb_typeof(e -> 'expect') when 'object' then e -> 'expect' else '{}' end) x
-      where x.key not in ('version', 'lock_token') or x.value !~ '^[0-9]{1,18}$') then
-    perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.', jsonb_build_object('field', 'expect'));
-  end if;
+  for v_at in 0 .. jsonb_array_length(events) - 1 loop
+    v_request := events -> v_at;
+    if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project}' or v_request ->> 'type' = 'task.claimed' then
+      perform app.fail('invalid_input', 'An event has stream, type, data and expect, nothing else; claims are made by claim_task.', jsonb_build_object('field', 'events'));
+    elsif jsonb_typeof(v_request -> 'expect') = 'object' then
+      if exists (select from jsonb_each_text(v_request -> 'expect') x where x.key not in ('version', 'lock_token') or x.value !~ '^[0-9]{1,18}$') then
+        perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.', jsonb_build_object('field', 'expect'));
+      end if;
+    end if;
+  end loop;
   return app.remember(v_actor, command, app.append(events, v_actor));
 end
 $function$;
@@ -5945,7 +5934,7 @@ begin
   if timeline_size not between 0 and 100 then
     perform app.fail('invalid_input', format('timeline_size is %s; allowed is 0 to 100.', timeline_size), jsonb_build_object('field', 'timeline_size'));
   end if;
-  return app.task_full(v_task) || jsonb_build_object(
+  return app.task_full(v_task, (select p.rules from public.projects p where p.tenant_id = v_task.tenant_id and p.id = v_task.project_id)) || jsonb_build_object(
     'dependents', app.dependents(v_task),
     'artifacts', (select coalesce(jsonb_agg(app.artifact_full(a) - 'task' order by a.created_at desc), '[]') from (
       select * from public.artifacts x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.created_at desc limit 20) a),

@@ -71,7 +71,7 @@ export const SERVER = Object.freeze([
   ...of('T18', 'test/walls.test.ts', [
     {
       file: sql('2000_privileges'),
-      find: "'create policy door on %s for all to cairn_owner using (tenant_id = (select app.tenant()))",
+      find: "'create policy door on %s for all to cairn_owner using (tenant_id = app.tenant())",
       replace: "'create policy door on %s for all to cairn_owner using (true)",
       name: 'a query that forgot its tenant finds no foreign row',
     },

@@ -94,6 +94,8 @@ create index idx_idempotency_keys_created_at on app.idempotency_keys (created_at
 create table app.event_types (
   event_type text primary key,
   schema_version integer not null default 1,
+  -- The fields that no event of the type may be without.
+  required text[] not null,
   -- Only the door itself makes these, as what follows from another event.
   internal boolean not null default false
 );
@@ -114,7 +116,8 @@ create function app.declare_event(event_type text, variadic fields text[] defaul
   set search_path = ''
 as $$
 begin
-  insert into app.event_types (event_type) values (declare_event.event_type);
+  insert into app.event_types (event_type, required)
+    values (declare_event.event_type, array(select split_part(f, '!', 1) from unnest(fields) f where split_part(f, ':', 1) like '%!'));
   insert into app.event_fields (event_type, field, kind, required, size_max, one_of)
     select declare_event.event_type, rtrim(split_part(f, ':', 1), '!'), split_part(f, ':', 2),
       split_part(f, ':', 1) like '%!',
@@ -156,41 +159,40 @@ begin
 end
 $$;
 
--- Refuses unknown types, unknown or missing fields, and values of the wrong kind or past their limit. `path` is where the data
--- stands in what the caller sent.
+-- The type of an event. Refuses unknown types, unknown or missing fields, and values of the wrong kind or past their limit. `path`
+-- is where the data stands in what the caller sent.
 create function app.check_data(event_type text, data jsonb, path text default '')
-  returns void
+  returns app.event_types
   language plpgsql
   set search_path = ''
 as $$
 declare
-  v_field app.event_fields;
-  v_key text;
+  v_type app.event_types;
+  v_missing text;
+  v_field record;
 begin
-  select f.*, d.key into v_field.event_type, v_field.field, v_field.kind, v_field.required, v_field.size_max, v_field.one_of, v_key
-    from (select * from app.event_fields e where e.event_type = check_data.event_type) f
-    full join jsonb_each(data) d on d.key = f.field
-    where f.field is null or (d.key is null and f.required)
-      or (d.key is not null and not app.fits(d.value, f.kind, f.size_max, f.one_of)
-        and not (d.value = 'null' and f.kind = 'ref' and not f.required))
-    order by f.field limit 1;
+  select * into v_type from app.event_types t where t.event_type = check_data.event_type;
   if not found then
-    if not exists (select from app.event_types t where t.event_type = check_data.event_type) then
-      perform app.fail('invalid_input', format('There is no event type %s.', left(event_type, 80)));
-    end if;
-  elsif v_field.field is null then
-    perform app.fail('invalid_input', format('%s has no field %s.', event_type, left(v_key, 80)), jsonb_build_object('field', path || v_key));
-  elsif v_key is null then
-    perform app.fail('invalid_input', format('%s needs the field %s.', event_type, v_field.field), jsonb_build_object('field', path || v_field.field));
-  else
-    perform app.fail('invalid_input', format('%s of %s is not valid: allowed is %s.', v_field.field, event_type,
-      case v_field.kind when 'one_of' then 'one of ' || array_to_string(v_field.one_of, ', ')
-        when 'line' then 'one line of 1 to ' || v_field.size_max || ' characters without control characters'
-        when 'text' then 'text of at most ' || v_field.size_max || ' characters without control characters'
-        when 'integer' then 'a whole number from 0 to ' || v_field.size_max
-        else v_field.kind || coalesce(' of size at most ' || v_field.size_max, '') end),
-      jsonb_build_object('field', path || v_field.field));
+    perform app.fail('invalid_input', format('There is no event type %s.', left(event_type, 80)));
+  elsif not data ?& v_type.required then
+    select r into v_missing from unnest(v_type.required) r where not data ? r limit 1;
+    perform app.fail('invalid_input', format('%s needs the field %s.', event_type, v_missing), jsonb_build_object('field', path || v_missing));
   end if;
+  select d.key, f.* into v_field from jsonb_each(data) d
+    left join app.event_fields f on f.event_type = check_data.event_type and f.field = d.key
+    where f.field is null or not app.fits(d.value, f.kind, f.size_max, f.one_of) and not (d.value = 'null' and f.kind = 'ref' and not f.required) limit 1;
+  if not found then
+    return v_type;
+  elsif v_field.field is null then
+    perform app.fail('invalid_input', format('%s has no field %s.', event_type, left(v_field.key, 80)), jsonb_build_object('field', path || v_field.key));
+  end if;
+  perform app.fail('invalid_input', format('%s of %s is not valid: allowed is %s.', v_field.field, event_type,
+    case v_field.kind when 'one_of' then 'one of ' || array_to_string(v_field.one_of, ', ')
+      when 'line' then 'one line of 1 to ' || v_field.size_max || ' characters without control characters'
+      when 'text' then 'text of at most ' || v_field.size_max || ' characters without control characters'
+      when 'integer' then 'a whole number from 0 to ' || v_field.size_max
+      else v_field.kind || coalesce(' of size at most ' || v_field.size_max, '') end),
+    jsonb_build_object('field', path || v_field.field));
 end
 $$;
 
@@ -224,13 +226,18 @@ create function app.chain_head(tenant_id uuid, project_id uuid)
   stable
   set search_path = ''
 as $$
+declare
+  v_hash bytea;
 begin
   if project_id is null then
-    return coalesce((select e.hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id is null order by e.seq desc limit 1),
-      (select c.hash from app.archived_chains c where c.tenant_id = chain_head.tenant_id and c.project_id is null));
+    select e.hash into v_hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id is null order by e.seq desc limit 1;
+  else
+    select e.hash into v_hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id = chain_head.project_id order by e.seq desc limit 1;
   end if;
-  return coalesce((select e.hash from public.events e where e.tenant_id = chain_head.tenant_id and e.project_id = chain_head.project_id order by e.seq desc limit 1),
-    (select c.hash from app.archived_chains c where c.tenant_id = chain_head.tenant_id and c.project_id = chain_head.project_id));
+  if not found then
+    select c.hash into v_hash from app.archived_chains c where c.tenant_id = chain_head.tenant_id and c.project_id is not distinct from chain_head.project_id;
+  end if;
+  return v_hash;
 end
 $$;
 
@@ -265,8 +272,8 @@ begin
 end
 $$;
 
--- An event as the door has judged and versioned it (no version: nothing was to do), and the row it made.
-create type app.applied as (event public.events, state jsonb);
+-- An event as the door has judged and versioned it (no version: nothing was to do), the row it made, and the triggers it may set off.
+create type app.applied as (event public.events, state jsonb, triggers jsonb);
 
 create function app.stream_id(stream text) returns uuid language sql immutable as $$
   select split_part(stream, ':', 2)::uuid
@@ -328,6 +335,7 @@ create function app.recall(actor app.actor, command jsonb)
 as $$
 declare
   v_key app.idempotency_keys;
+  v_lock bigint;
 begin
   if command ->> 'key' is null then
     return null;
@@ -335,7 +343,10 @@ begin
   if char_length(command ->> 'key') not between 1 and 200 then
     perform app.fail('invalid_input', 'idempotency_key has 1 to 200 characters.', jsonb_build_object('field', 'idempotency_key'));
   end if;
-  perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', actor.tenant_id, actor.user_id, command ->> 'key'), 0));
+  v_lock := hashtextextended(concat_ws(' ', actor.tenant_id, actor.user_id, command ->> 'key'), 0);
+  if not pg_try_advisory_xact_lock(v_lock) then
+    perform pg_advisory_xact_lock(v_lock);
+  end if;
   select * into v_key from app.idempotency_keys k
     where k.tenant_id = actor.tenant_id and k.user_id = actor.user_id and k.key = command ->> 'key';
   if not found then

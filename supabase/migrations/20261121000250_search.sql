@@ -11,15 +11,8 @@ create table app.search_documents (
 );
 create index idx_search_documents_words on app.search_documents using gin (words) with (gin_pending_list_limit = 64);
 
-create function app.search_vector(kind text, tenant_id uuid, project_id uuid, content text)
-  returns tsvector
-  language plpgsql
-  immutable
-as $$
-begin
-  return array_to_tsvector(array['=t' || tenant_id, '=p' || project_id, '=k' || kind])
-    || to_tsvector('pg_catalog.english', left(content, 30000));
-end
+create function app.search_vector(kind text, tenant_id uuid, project_id uuid, content text) returns tsvector language sql stable as $$
+  select array_to_tsvector(array['=t' || tenant_id, '=p' || project_id, '=k' || kind]) || to_tsvector('pg_catalog.english', left(content, 30000))
 $$;
 
 create function app.index_text(kind text, tenant_id uuid, id uuid, project_id uuid, content text)

@@ -391,7 +391,7 @@ begin
     insert into app.task_counts (tenant_id, project_id) values (event.tenant_id, event.project_id);
   end if;
   perform app.index_project(v_project);
-  return (event, app.project_brief(v_project) || jsonb_build_object('rules', v_project.rules, 'version', v_project.version))::app.applied;
+  return (event, app.project_brief(v_project) || jsonb_build_object('rules', v_project.rules, 'version', v_project.version), null)::app.applied;
 end
 $$;
 
@@ -408,12 +408,6 @@ begin
 end
 $$;
 
-create function app.index_project(project public.projects)
-  returns void
-  language plpgsql
-  set search_path = ''
-as $$
-begin
-  perform app.index_text('project', project.tenant_id, project.id, project.id, concat_ws(' ', project.slug, project.name, project.description));
-end
+create function app.index_project(project public.projects) returns void language sql as $$
+  select app.index_text('project', project.tenant_id, project.id, project.id, concat_ws(' ', project.slug, project.name, project.description))
 $$;

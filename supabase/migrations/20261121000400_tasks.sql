@@ -249,8 +249,9 @@ as $$
 declare
   v_allowed text[];
 begin
-  if exists (select from app.task_moves m where m.event_type = check_move.event_type and m.from_status = task.status)
-      or not exists (select from app.task_moves m where m.event_type = check_move.event_type) then
+  if exists (select from app.task_moves m where m.event_type = check_move.event_type and m.from_status = task.status) then
+    return;
+  elsif not exists (select from app.task_moves m where m.event_type = check_move.event_type) then
     return;
   end if;
   v_allowed := array(select replace(m.event_type, 'task.', '') from app.task_moves m where m.from_status = task.status order by 1);
@@ -480,12 +481,16 @@ as $$
 declare
   v_expires timestamptz := app.lease_expires_at(task);
 begin
-  perform app.refuse_archived(project);
+  if project.archived_at is not null then
+    perform app.refuse_archived(project);
+  end if;
   -- Whoever names a token learns at once that it is lost, whatever the call; a live one extends the lease.
   if expect ->> 'lock_token' is not null then
     perform app.check_holder(task, event, expect, v_expires, role);
   end if;
   case
+    when event.event_type = 'task.noted' then
+      null;
     when event.event_type = 'task.created' then
       perform app.guard_new_task(task, event);
     when event.event_type = 'task.claimed' then
@@ -550,18 +555,21 @@ declare
   v_key text;
   v_number integer;
 begin
-  foreach v_key in array array['dependencies', 'add', 'remove'] loop
-    if v_payload ? v_key then
-      v_payload := jsonb_set(v_payload, array[v_key], coalesce((select jsonb_agg(distinct app.find_task_id(x, event.tenant_id))
-        from jsonb_array_elements_text(v_payload -> v_key) x), '[]'));
-    end if;
-  end loop;
-  foreach v_key in array array['parent', 'discovered_from', 'dependency'] loop
-    if v_payload ->> v_key is not null then
-      v_payload := jsonb_set(v_payload, array[v_key], to_jsonb(app.find_task_id(v_payload ->> v_key, event.tenant_id)));
-    end if;
-  end loop;
+  if v_payload ?| '{dependencies,add,remove,parent,discovered_from,dependency}' then
+    foreach v_key in array array['dependencies', 'add', 'remove'] loop
+      if v_payload ? v_key then
+        v_payload := jsonb_set(v_payload, array[v_key], coalesce((select jsonb_agg(distinct app.find_task_id(x, event.tenant_id))
+          from jsonb_array_elements_text(v_payload -> v_key) x), '[]'));
+      end if;
+    end loop;
+    foreach v_key in array array['parent', 'discovered_from', 'dependency'] loop
+      if v_payload ->> v_key is not null then
+        v_payload := jsonb_set(v_payload, array[v_key], to_jsonb(app.find_task_id(v_payload ->> v_key, event.tenant_id)));
+      end if;
+    end loop;
+  end if;
   case event.event_type
+    when 'task.noted' then v_payload := app.resolve_answer(event);
     when 'task.created' then
       select coalesce(max(t.number), 0) + 1 into v_number from public.tasks t where t.tenant_id = project.tenant_id and t.project_id = project.id;
       v_payload := v_payload - 'project' || jsonb_build_object('project_id', project.id, 'number', v_number, 'ref', project.slug || '-' || v_number);
@@ -574,7 +582,6 @@ begin
         'lapsed', case when event.causation_id is not null then true end,
         'exhausted', case when v_payload ->> 'outcome' = 'failed' and task.attempts + 1 >= (project.rules ->> 'attempts_max')::integer then true end));
     when 'task.completed' then v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token));
-    when 'task.noted' then v_payload := app.resolve_answer(event);
     else
   end case;
   return v_payload;
@@ -612,21 +619,14 @@ begin
 end
 $$;
 
+-- What people write stands in the payload under the names of its columns, but for the parent.
 create function app.evolve_task_text(task public.tasks, payload jsonb)
   returns public.tasks
   language plpgsql
   immutable
 as $$
 begin
-  task.title := coalesce(payload ->> 'title', task.title);
-  task.description := coalesce(payload ->> 'description', task.description, '');
-  task.priority := coalesce(payload ->> 'priority', task.priority, 'medium');
-  if payload ? 'acceptance_criteria' then
-    task.acceptance_criteria := app.text_list(payload -> 'acceptance_criteria');
-  end if;
-  if payload ? 'constraints' then
-    task.constraints := payload -> 'constraints';
-  end if;
+  task := jsonb_populate_record(task, payload);
   if payload ? 'parent' then
     task.parent_id := (payload ->> 'parent')::uuid;
   end if;
@@ -647,17 +647,16 @@ begin
   v_task.project_id := event.project_id;
   v_task.user_id := event.user_id;
   v_task.created_by := app.by(event);
-  v_task.number := (event.payload ->> 'number')::integer;
-  v_task.ref := event.payload ->> 'ref';
+  v_task.created_at := event.created_at;
   v_task.status := 'pending';
+  v_task.priority := 'medium';
+  v_task.description := '';
   v_task.acceptance_criteria := '{}';
   v_task.constraints := '{}';
-  v_task.dependencies := app.text_list(event.payload -> 'dependencies')::uuid[];
-  v_task.discovered_from := (event.payload ->> 'discovered_from')::uuid;
+  v_task.dependencies := '{}';
   v_task.open_dependencies := 0;
   v_task.attempts := 0;
   v_task.evidence := '[]';
-  v_task.created_at := event.created_at;
   return app.evolve_task_text(v_task, event.payload);
 end
 $$;
@@ -671,6 +670,7 @@ as $$
 begin
   case event.event_type
     when 'task.created' then task := app.evolve_new_task(event);
+    when 'task.noted' then null;
     when 'task.claimed' then
       task.status := 'in_progress';
       task.locked_at := event.created_at;
@@ -748,12 +748,16 @@ begin
 end
 $$;
 
-create function app.write_task(task public.tasks)
+create function app.write_task(task public.tasks, is_new boolean)
   returns void
   language plpgsql
   set search_path = ''
 as $$
 begin
+  if is_new then
+    insert into public.tasks select task.*;
+    return;
+  end if;
   update public.tasks t set (title, description, acceptance_criteria, constraints, dependencies, parent_id, status, priority, open_dependencies,
       blocked_reason, blocked_by, warning, locked_at, locked_by, locked_by_user, lock_token, attempts, last_outcome, last_reason, last_agent,
       summary, evidence, approved_at, completed_at, version, updated_at)
@@ -761,9 +765,6 @@ begin
       task.blocked_reason, task.blocked_by, task.warning, task.locked_at, task.locked_by, task.locked_by_user, task.lock_token, task.attempts, task.last_outcome,
       task.last_reason, task.last_agent, task.summary, task.evidence, task.approved_at, task.completed_at, task.version, task.updated_at)
     where t.tenant_id = task.tenant_id and t.id = task.id;
-  if not found then
-    insert into public.tasks select task.*;
-  end if;
 end
 $$;
 
@@ -802,14 +803,8 @@ begin
 end
 $$;
 
-create function app.is_ready(task public.tasks)
-  returns integer
-  language plpgsql
-  immutable
-as $$
-begin
-  return (coalesce(task.status, '') = 'pending' and task.open_dependencies = 0)::integer;
-end
+create function app.is_ready(task public.tasks) returns integer language sql immutable as $$
+  select (coalesce(task.status, '') = 'pending' and task.open_dependencies = 0)::integer
 $$;
 
 -- A completed task frees its dependents, a reopened one holds them back.
@@ -872,22 +867,18 @@ create function app.is_repeat(task public.tasks, event public.events, expect jso
   set search_path = ''
 as $$
 begin
-  return event.event_type in ('task.released', 'task.completed') and task.status <> 'in_progress' and expect ->> 'lock_token' is not null
-    and exists (select from public.events e where e.tenant_id = event.tenant_id and e.stream = event.stream
+  if event.event_type not in ('task.released', 'task.completed') or task.status = 'in_progress' or expect ->> 'lock_token' is null then
+    return false;
+  end if;
+  return exists (select from public.events e where e.tenant_id = event.tenant_id and e.stream = event.stream
       and e.version > (expect ->> 'lock_token')::bigint and e.event_type = event.event_type
       and e.payload ->> 'lock_token' = expect ->> 'lock_token' and e.actor = event.actor);
 end
 $$;
 
-create function app.index_task(task public.tasks)
-  returns void
-  language plpgsql
-  set search_path = ''
-as $$
-begin
-  perform app.index_text('task', task.tenant_id, task.id, task.project_id,
-    concat_ws(' ', task.ref, task.title, task.description, array_to_string(task.acceptance_criteria, ' ')));
-end
+create function app.index_task(task public.tasks) returns void language sql as $$
+  select app.index_text('task', task.tenant_id, task.id, task.project_id,
+    concat_ws(' ', task.ref, task.title, task.description, array_to_string(task.acceptance_criteria, ' ')))
 $$;
 
 create function app.apply_task(event public.events, expect jsonb, actor app.actor)
@@ -905,35 +896,39 @@ begin
   if v_was.id is null and event.event_type <> 'task.created' then
     perform app.find_task_id(app.stream_id(event.stream)::text, event.tenant_id);
   end if;
+  v_project := app.find_project(case when v_was.id is null then event.payload ->> 'project' else v_was.project_id::text end, actor);
   if app.is_repeat(v_was, event, expect) then
     event.version := null;
-    return (event, app.task_full(v_was))::app.applied;
+    return (event, app.task_full(v_was, v_project.rules), null)::app.applied;
   end if;
-  v_project := app.find_project(case when v_was.id is null then event.payload ->> 'project' else v_was.project_id::text end, actor);
   event.project_id := v_project.id;
   event.task_id := app.stream_id(event.stream);
-  if v_project.rules ? 'triggers' then
-    -- A trigger may create a task, whose number is taken under the project's lock; and that lock comes before the counts'.
-    perform from public.projects p where p.tenant_id = v_project.tenant_id and p.id = v_project.id for no key update;
+  if v_was.id is null or v_project.rules ? 'triggers' then
+    -- A new task's number is taken under the project's lock, which comes before the counts'; a trigger may create one.
+    select * into v_project from public.projects p where p.tenant_id = v_project.tenant_id and p.id = v_project.id for no key update;
   end if;
   event.version := app.next_version(v_was.version, expect, 'task');
   event.payload := app.prepare_task(v_was, event, v_project);
   perform app.guard_task(v_was, event, expect, v_project, actor.role);
   v_task := app.evolve_task(v_was, event);
-  perform app.write_task(v_task);
+  perform app.write_task(v_task, v_was.id is null);
   if v_task.dependencies <> coalesce(v_was.dependencies, '{}') then
     v_task.open_dependencies := app.project_dependencies(v_task);
     update public.tasks t set open_dependencies = v_task.open_dependencies
       where t.tenant_id = v_task.tenant_id and t.id = v_task.id and t.open_dependencies <> v_task.open_dependencies;
   end if;
-  perform app.keep_lease(v_was, v_task, event, expect);
+  if v_was.lock_token is not null or v_task.lock_token is not null then
+    perform app.keep_lease(v_was, v_task, event, expect);
+  end if;
   if event.event_type in ('task.created', 'task.updated') then
     perform app.index_task(v_task);
   end if;
-  perform app.count_tasks(v_task.tenant_id, v_task.project_id, v_was.status, v_task.status, coalesce(app.is_ready(v_was), 0), app.is_ready(v_task));
-  if (coalesce(v_was.status, '') = 'completed') <> (v_task.status = 'completed') then
-    perform app.free_dependents(v_task, case when v_task.status = 'completed' then -1 else 1 end);
+  if (v_was.status, v_was.open_dependencies) is distinct from (v_task.status, v_task.open_dependencies) then
+    perform app.count_tasks(v_task.tenant_id, v_task.project_id, v_was.status, v_task.status, coalesce(app.is_ready(v_was), 0), app.is_ready(v_task));
+    if (coalesce(v_was.status, '') = 'completed') <> (v_task.status = 'completed') then
+      perform app.free_dependents(v_task, case when v_task.status = 'completed' then -1 else 1 end);
+    end if;
   end if;
-  return (event, app.task_full(v_task))::app.applied;
+  return (event, app.task_full(v_task, v_project.rules), v_project.rules -> 'triggers')::app.applied;
 end
 $$;

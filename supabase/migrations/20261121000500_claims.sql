@@ -27,7 +27,7 @@ end
 $$;
 
 -- A task whole, but for its artifacts, timeline and dependents. What most tasks do not have costs no query.
-create function app.task_full(task public.tasks)
+create function app.task_full(task public.tasks, rules jsonb)
   returns jsonb
   language plpgsql
   stable
@@ -37,7 +37,7 @@ declare
   v_task jsonb := app.task_brief(task) || jsonb_strip_nulls(jsonb_build_object(
     'id', task.id, 'project', left(task.ref, length(task.ref) - length(task.number::text) - 1), 'version', task.version,
     'description', nullif(task.description, ''), 'acceptance_criteria', to_jsonb(task.acceptance_criteria), 'dependencies', '[]'::jsonb,
-    'constraints', nullif(task.constraints, '{}'), 'scope', app.scope_of(task), 'summary', task.summary,
+    'constraints', nullif(task.constraints, '{}'), 'scope', case when rules ? 'scope' or task.constraints <> '{}' then app.effective_scope(rules, task.constraints) end, 'summary', task.summary,
     'last_outcome', task.last_outcome, 'last_reason', task.last_reason, 'last_agent', task.last_agent,
     'approved_at', task.approved_at, 'created_by', task.created_by, 'created_at', task.created_at, 'updated_at', task.updated_at));
 begin
@@ -57,19 +57,6 @@ begin
     v_task := v_task || jsonb_build_object('waiting_for', app.waiting_for(task));
   end if;
   return v_task;
-end
-$$;
-
-create function app.scope_of(task public.tasks)
-  returns jsonb
-  language plpgsql
-  stable
-  set search_path = ''
-as $$
-declare
-  v_rules jsonb := (select p.rules from public.projects p where p.tenant_id = task.tenant_id and p.id = task.project_id);
-begin
-  return case when v_rules ? 'scope' or task.constraints <> '{}' then app.effective_scope(v_rules, task.constraints) end;
 end
 $$;
 
@@ -382,7 +369,7 @@ begin
   if timeline_size not between 0 and 100 then
     perform app.fail('invalid_input', format('timeline_size is %s; allowed is 0 to 100.', timeline_size), jsonb_build_object('field', 'timeline_size'));
   end if;
-  return app.task_full(v_task) || jsonb_build_object(
+  return app.task_full(v_task, (select p.rules from public.projects p where p.tenant_id = v_task.tenant_id and p.id = v_task.project_id)) || jsonb_build_object(
     'dependents', app.dependents(v_task),
     'artifacts', (select coalesce(jsonb_agg(app.artifact_full(a) - 'task' order by a.created_at desc), '[]') from (
       select * from public.artifacts x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.created_at desc limit 20) a),

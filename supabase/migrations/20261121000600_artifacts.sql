@@ -142,14 +142,8 @@ begin
 end
 $$;
 
-create function app.index_artifact(artifact public.artifacts)
-  returns void
-  language plpgsql
-  set search_path = ''
-as $$
-begin
-  perform app.index_text('artifact', artifact.tenant_id, artifact.id, artifact.project_id, concat_ws(' ', artifact.type, artifact.ref, artifact.summary));
-end
+create function app.index_artifact(artifact public.artifacts) returns void language sql as $$
+  select app.index_text('artifact', artifact.tenant_id, artifact.id, artifact.project_id, concat_ws(' ', artifact.type, artifact.ref, artifact.summary))
 $$;
 
 create function app.apply_artifact(event public.events, expect jsonb, actor app.actor)
@@ -177,7 +171,7 @@ begin
     perform app.extend_lease(v_task, event.created_at);
   end if;
   perform app.index_artifact(v_artifact);
-  return (event, app.artifact_full(v_artifact))::app.applied;
+  return (event, app.artifact_full(v_artifact), v_project.rules -> 'triggers')::app.applied;
 end
 $$;
 

@@ -103,15 +103,9 @@ begin
 end
 $$;
 
-create function app.index_decision(decision public.decisions)
-  returns void
-  language plpgsql
-  set search_path = ''
-as $$
-begin
-  perform app.index_text('decision', decision.tenant_id, decision.id, decision.project_id,
-    concat_ws(' ', decision.title, decision.choice, decision.rationale, decision.options::text));
-end
+create function app.index_decision(decision public.decisions) returns void language sql as $$
+  select app.index_text('decision', decision.tenant_id, decision.id, decision.project_id,
+    concat_ws(' ', decision.title, decision.choice, decision.rationale, decision.options::text))
 $$;
 
 create function app.apply_decision(event public.events, expect jsonb, actor app.actor)
@@ -141,7 +135,7 @@ begin
   insert into public.decisions select v_decision.*
     on conflict (tenant_id, id) do update set (superseded_by, version) = (excluded.superseded_by, excluded.version);
   perform app.index_decision(v_decision);
-  return (event, app.decision_full(v_decision))::app.applied;
+  return (event, app.decision_full(v_decision), v_project.rules -> 'triggers')::app.applied;
 end
 $$;
 

@@ -86,15 +86,9 @@ create function app.checkpoint_full(checkpoint public.checkpoints, slug text) re
     'resume_instructions', checkpoint.resume_instructions, 'snapshot', checkpoint.snapshot))
 $$;
 
-create function app.index_checkpoint(checkpoint public.checkpoints)
-  returns void
-  language plpgsql
-  set search_path = ''
-as $$
-begin
-  perform app.index_text('checkpoint', checkpoint.tenant_id, checkpoint.id, checkpoint.project_id,
-    concat_ws(' ', checkpoint.label, checkpoint.summary, checkpoint.resume_instructions));
-end
+create function app.index_checkpoint(checkpoint public.checkpoints) returns void language sql as $$
+  select app.index_text('checkpoint', checkpoint.tenant_id, checkpoint.id, checkpoint.project_id,
+    concat_ws(' ', checkpoint.label, checkpoint.summary, checkpoint.resume_instructions))
 $$;
 
 create function app.apply_checkpoint(event public.events, expect jsonb, actor app.actor)
@@ -118,7 +112,7 @@ begin
   v_checkpoint := app.evolve_checkpoint(v_checkpoint, event);
   insert into public.checkpoints select v_checkpoint.*;
   perform app.index_checkpoint(v_checkpoint);
-  return (event, app.checkpoint_full(v_checkpoint, v_project.slug))::app.applied;
+  return (event, app.checkpoint_full(v_checkpoint, v_project.slug), v_project.rules -> 'triggers')::app.applied;
 end
 $$;
 

@@ -80,7 +80,7 @@ begin
   insert into public.agent_sessions select v_session.*
     on conflict (tenant_id, id) do update set (snapshot, summary, version, updated_at)
       = (excluded.snapshot, excluded.summary, excluded.version, excluded.updated_at);
-  return (event, app.session_full(v_session))::app.applied;
+  return (event, app.session_full(v_session), null)::app.applied;
 end
 $$;
 

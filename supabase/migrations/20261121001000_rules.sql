@@ -49,7 +49,7 @@ begin
   event.version := 1;
   v_message := app.evolve_message(v_message, event);
   insert into public.messages select v_message.*;
-  return (event, to_jsonb(v_message))::app.applied;
+  return (event, to_jsonb(v_message), null)::app.applied;
 end
 $$;
 
@@ -116,7 +116,7 @@ end
 $$;
 
 -- What follows from an event: [{stream, type, data, trigger?}]. Triggers see no more than three events in a row.
-create function app.follow_ups(event public.events, depth integer)
+create function app.follow_ups(event public.events, triggers jsonb, depth integer)
   returns jsonb
   language plpgsql
   volatile
@@ -124,15 +124,14 @@ create function app.follow_ups(event public.events, depth integer)
 as $$
 declare
   v_follow jsonb := app.follow_policy(event);
-  v_triggers jsonb := (select p.rules -> 'triggers' from public.projects p where p.tenant_id = event.tenant_id and p.id = event.project_id);
   v_task public.tasks;
   v_trigger jsonb;
 begin
-  if v_triggers is null or depth >= 3 then
+  if triggers is null or depth >= 3 then
     return v_follow;
   end if;
   select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id;
-  for v_trigger in select t from jsonb_array_elements(v_triggers) t
+  for v_trigger in select t from jsonb_array_elements(triggers) t
       where t ->> 'on' = event.event_type and app.meets(t -> 'when', event.payload, v_task.priority) loop
     v_follow := v_follow || coalesce(app.follow_action(v_trigger -> 'do', event, v_task) || '{"trigger": true}', '[]');
   end loop;

@@ -9,6 +9,7 @@ create function app.new_event(request jsonb, actor app.actor, at timestamptz)
 as $$
 declare
   v_event public.events;
+  v_type app.event_types;
   v_id text := substring(request ->> 'stream' from position(':' in request ->> 'stream') + 1);
   v_category text := split_part(request ->> 'stream', ':', 1);
 begin
@@ -17,7 +18,7 @@ begin
   if jsonb_typeof(v_event.payload) <> 'object' or split_part(v_event.event_type, '.', 1) is distinct from v_category then
     perform app.fail('invalid_input', format('An event has a stream, a type of the stream''s category and data; %s on %s is none.', left(v_event.event_type, 80), left(coalesce(request ->> 'stream', 'null'), 80)));
   end if;
-  perform app.check_data(v_event.event_type, v_event.payload);
+  v_type := app.check_data(v_event.event_type, v_event.payload);
   if app.as_uuid(v_id) is null then
     v_id := case v_category when 'task' then app.find_task_id(v_id, actor.tenant_id) when 'project' then (app.find_project(nullif(v_id, ''), actor)).id end;
     if v_id is null then
@@ -31,9 +32,8 @@ begin
   v_event.stream := v_category || ':' || lower(v_id);
   v_event.actor := jsonb_strip_nulls(jsonb_build_object('user', actor.user_id, 'agent', actor.agent, 'client', actor.client));
   v_event.causation_id := (request ->> 'causation')::uuid;
-  select t.schema_version into v_event.schema_version from app.event_types t
-    where t.event_type = v_event.event_type and (not t.internal or v_event.causation_id is not null);
-  if not found then
+  v_event.schema_version := v_type.schema_version;
+  if v_type.internal and v_event.causation_id is null then
     perform app.fail('forbidden', format('%s is recorded by the door itself, not by callers.', v_event.event_type));
   end if;
   return v_event;
@@ -41,7 +41,7 @@ end
 $$;
 
 -- Locks, in sorted order, whatever the events will touch: the project where numbers or edges change, the tasks, what they
--- depend on, and their dependents. A single event on a task alone takes its lock when it is applied.
+-- depend on, and their dependents. A single event that touches no dependency takes its locks when it is applied.
 create function app.lock_streams(events jsonb, actor app.actor)
   returns void
   language plpgsql
@@ -55,7 +55,8 @@ declare
   v_tasks uuid[] := '{}';
   v_projects uuid[] := '{}';
 begin
-  for v_event in select * from jsonb_array_elements(events) loop
+  for v_at in 0 .. jsonb_array_length(events) - 1 loop
+    v_event := events -> v_at;
     if v_event ->> 'type' = 'task.created' then
       v_new := v_new || (v_event ->> 'stream');
       if v_project is null or v_event -> 'data' ->> 'project' is distinct from v_ref then
@@ -139,12 +140,14 @@ declare
   v_event public.events;
   v_applied app.applied;
   v_now timestamptz;
-  v_pending public.events[] := '{}';
+  v_events public.events[] := '{}';
+  v_new public.events[] := '{}';
   v_states jsonb := '[]';
   v_follow jsonb;
   v_asked integer := jsonb_array_length(events);
 begin
-  if v_asked > 1 or events -> 0 ->> 'type' in ('task.created', 'task.dependencies_changed', 'task.completed', 'task.cancelled', 'task.reopened') then
+  if v_asked > 1 or events -> 0 ->> 'type' in ('task.dependencies_changed', 'task.completed', 'task.cancelled', 'task.reopened')
+      or events -> 0 -> 'data' ? 'dependencies' then
     perform app.lock_streams(events, actor);
   end if;
   v_now := app.now();
@@ -154,17 +157,21 @@ begin
     v_applied := case when v_request ? 'trigger' then app.apply_trigger(v_request, actor, v_now)
       else app.apply_event(app.new_event(v_request, actor, v_now), v_request -> 'expect', actor) end;
     v_event := v_applied.event;
+    v_event.correlation_id := coalesce(v_events[1].id, v_event.id);
     v_states := v_states || jsonb_build_array(v_applied.state);
-    v_pending := v_pending || v_event;
+    v_events := v_events || v_event;
     if v_event.version is not null then
-      perform app.index_event(v_event);
-      v_follow := app.follow_ups(v_event, coalesce((v_request ->> 'depth')::integer, 0));
+      v_new := v_new || v_event;
+      if v_event.payload ?| '{text,reason,summary,evidence}' then
+        perform app.index_event(v_event);
+      end if;
+      v_follow := app.follow_ups(v_event, v_applied.triggers, coalesce((v_request ->> 'depth')::integer, 0));
       if v_follow <> '[]' and jsonb_array_length(v_queue) < v_asked + 200 then
         v_queue := v_queue || app.caused(v_follow, v_event, v_request);
       end if;
     end if;
   end loop;
-  return app.answer(v_pending, v_states, v_asked);
+  return app.answer(v_events, v_states, v_asked, case when v_new <> '{}' then app.record_events(v_new) - cardinality(v_new) end);
 end
 $$;
 
@@ -174,40 +181,36 @@ create function app.caused(follow_ups jsonb, event public.events, request jsonb)
   from jsonb_array_elements(follow_ups) f
 $$;
 
--- Records what is new and makes the command's answer: the asked events with their states, and what followed.
-create function app.answer(pending public.events[], states jsonb, asked integer)
+-- A command's answer: the asked events with their states, and what followed. Those that are new follow on a position.
+create function app.answer(events public.events[], states jsonb, asked integer, position_before bigint)
   returns jsonb
   language plpgsql
-  set search_path = ''
+  immutable
 as $$
 declare
   v_event public.events;
-  v_new public.events[] := '{}';
   v_at integer := 0;
-  v_last bigint := 0;
+  v_seq bigint := position_before;
   v_item jsonb;
-  v_events jsonb := '[]';
+  v_asked jsonb := '[]';
   v_followed jsonb := '[]';
 begin
-  foreach v_event in array pending loop
-    v_event.correlation_id := pending[1].id;
-    v_new := case when v_event.version is null then v_new else v_new || v_event end;
-  end loop;
-  if cardinality(v_new) > 0 then
-    v_last := app.record_events(v_new) - cardinality(v_new);
-  end if;
-  foreach v_event in array pending loop
-    v_last := v_last + (v_event.version is not null)::integer;
-    v_item := jsonb_build_object('stream', v_event.stream, 'type', v_event.event_type) || case when v_event.version is null then '{"repeated": true}'
-      else jsonb_build_object('seq', v_last, 'id', v_event.id, 'version', v_event.version) end;
+  foreach v_event in array events loop
+    v_item := jsonb_build_object('stream', v_event.stream, 'type', v_event.event_type);
+    if v_event.version is null then
+      v_item := v_item || '{"repeated": true}';
+    else
+      v_seq := v_seq + 1;
+      v_item := v_item || jsonb_build_object('seq', v_seq, 'id', v_event.id, 'version', v_event.version);
+    end if;
     if v_at < asked then
-      v_events := v_events || (v_item || jsonb_build_object('state', states -> v_at));
+      v_asked := v_asked || (v_item || jsonb_build_object('state', states -> v_at));
     else
       v_followed := v_followed || (v_item || jsonb_strip_nulls(jsonb_build_object('ref', states -> v_at -> 'ref')));
     end if;
     v_at := v_at + 1;
   end loop;
-  return jsonb_build_object('events', v_events, 'followed', v_followed);
+  return jsonb_build_object('events', v_asked, 'followed', v_followed);
 end
 $$;
 
@@ -225,6 +228,7 @@ as $$
 declare
   v_actor app.actor := app.enter(actor, 'member');
   v_result jsonb := app.recall(v_actor, command);
+  v_request jsonb;
 begin
   if v_result is not null then
     return v_result;
@@ -232,13 +236,16 @@ begin
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 200 then
     perform app.fail('invalid_input', 'events is a list of 1 to 200 events.', jsonb_build_object('field', 'events'));
   end if;
-  if exists (select from jsonb_array_elements(events) e where jsonb_typeof(e) <> 'object' or e ?| array['trigger', 'causation', 'depth', 'project'] or e ->> 'type' = 'task.claimed') then
-    perform app.fail('invalid_input', 'An event has stream, type, data and expect, nothing else; claims are made by claim_task.', jsonb_build_object('field', 'events'));
-  end if;
-  if exists (select from jsonb_array_elements(events) e, jsonb_each_text(case jsonb_typeof(e -> 'expect') when 'object' then e -> 'expect' else '{}' end) x
-      where x.key not in ('version', 'lock_token') or x.value !~ '^[0-9]{1,18}$') then
-    perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.', jsonb_build_object('field', 'expect'));
-  end if;
+  for v_at in 0 .. jsonb_array_length(events) - 1 loop
+    v_request := events -> v_at;
+    if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project}' or v_request ->> 'type' = 'task.claimed' then
+      perform app.fail('invalid_input', 'An event has stream, type, data and expect, nothing else; claims are made by claim_task.', jsonb_build_object('field', 'events'));
+    elsif jsonb_typeof(v_request -> 'expect') = 'object' then
+      if exists (select from jsonb_each_text(v_request -> 'expect') x where x.key not in ('version', 'lock_token') or x.value !~ '^[0-9]{1,18}$') then
+        perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.', jsonb_build_object('field', 'expect'));
+      end if;
+    end if;
+  end loop;
   return app.remember(v_actor, command, app.append(events, v_actor));
 end
 $$;

@@ -437,7 +437,7 @@ begin
   event.project_id := v_redacted.project_id;
   event.task_id := v_redacted.task_id;
   event.version := 1 + (select count(*) from public.events e where e.tenant_id = event.tenant_id and e.stream = event.stream);
-  return (event, app.event_brief(v_redacted, (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id)))::app.applied;
+  return (event, app.event_brief(v_redacted, (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id)), null)::app.applied;
 end
 $$;
 

@@ -104,7 +104,7 @@ create function app.remove_events(last_seq bigint)
   security definer
   set search_path = ''
 as $$
-  delete from public.events e where e.tenant_id = (select app.tenant()) and e.seq <= last_seq
+  delete from public.events e where e.tenant_id = app.tenant() and e.seq <= last_seq
 $$;
 
 -- archive_events(manifest {first_seq, last_seq, events, last_hash, location, file, sha256}) -> {archived_to}. Keeps the boundary and removes

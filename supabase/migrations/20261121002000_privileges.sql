@@ -54,7 +54,7 @@ begin
       execute format('grant select on table %s to authenticated', v_object.name);
     end if;
     if v_object.has_tenant and v_object.relname not in ('events', 'memberships', 'search_documents') then
-      execute format('create policy door on %s for all to cairn_owner using (tenant_id = (select app.tenant())) with check (tenant_id = (select app.tenant()))', v_object.name);
+      execute format('create policy door on %s for all to cairn_owner using (tenant_id = app.tenant()) with check (tenant_id = app.tenant())', v_object.name);
     end if;
     -- The second wall for signed-in users: no privilege but select lets them reach the other three.
     if v_object.schema = 'public' and v_object.has_tenant and v_object.relname not in ('events', 'memberships', 'oauth_tokens') then
@@ -76,26 +76,26 @@ grant usage on type app.actor, app.bearer to cairn_owner;
 -- `@@` is not leakproof: a condition on the tenant would be checked first and keep the index from being used. The table holds no
 -- text, and what a search shows of it is read from the tables themselves, whose policies do compare the tenant.
 create policy door_read on app.search_documents for select to cairn_owner using (true);
-create policy door_insert on app.search_documents for insert to cairn_owner with check (tenant_id = (select app.tenant()));
-create policy door_update on app.search_documents for update to cairn_owner using (tenant_id = (select app.tenant())) with check (tenant_id = (select app.tenant()));
-create policy door_delete on app.search_documents for delete to cairn_owner using (tenant_id = (select app.tenant()));
+create policy door_insert on app.search_documents for insert to cairn_owner with check (tenant_id = app.tenant());
+create policy door_update on app.search_documents for update to cairn_owner using (tenant_id = app.tenant()) with check (tenant_id = app.tenant());
+create policy door_delete on app.search_documents for delete to cairn_owner using (tenant_id = app.tenant());
 
-create policy door_read on public.events for select to cairn_owner, cairn_keeper using (tenant_id = (select app.tenant()));
-create policy door_append on public.events for insert to cairn_owner with check (tenant_id = (select app.tenant()));
-create policy keeper_redact on public.events for update to cairn_keeper using (tenant_id = (select app.tenant())) with check (tenant_id = (select app.tenant()));
+create policy door_read on public.events for select to cairn_owner, cairn_keeper using (tenant_id = app.tenant());
+create policy door_append on public.events for insert to cairn_owner with check (tenant_id = app.tenant());
+create policy keeper_redact on public.events for update to cairn_keeper using (tenant_id = app.tenant()) with check (tenant_id = app.tenant());
 create policy own_select on public.events for select to authenticated using (tenant_id in (select app.my_tenants()));
 create policy own_insert on public.events for insert to authenticated with check (tenant_id in (select app.my_tenants()));
-create policy keeper_archive on public.events for delete to cairn_keeper using (tenant_id = (select app.tenant()));
+create policy keeper_archive on public.events for delete to cairn_keeper using (tenant_id = app.tenant());
 grant select, delete, update (payload, redacted_at) on public.events to cairn_keeper;
 
 -- A policy on memberships that asked app.my_tenants() would ask itself without end.
 create policy door on public.memberships for all to cairn_owner
-  using (tenant_id = (select app.tenant()) or user_id in ((select app.caller()), (select app.signed_in())))
-  with check (tenant_id = (select app.tenant()));
+  using (tenant_id = app.tenant() or user_id in (app.caller(), app.signed_in()))
+  with check (tenant_id = app.tenant());
 create policy own_select on public.memberships for select to authenticated using (user_id = (select auth.uid()));
 create policy door on public.users for all to cairn_owner using (true) with check (true);
 create policy own_select on public.users for select to authenticated using (id = (select auth.uid()));
-create policy door on public.tenants for all to cairn_owner using (id = (select app.tenant())) with check (id = (select app.tenant()));
+create policy door on public.tenants for all to cairn_owner using (id = app.tenant()) with check (id = app.tenant());
 create policy own_select on public.tenants for select to authenticated using (id in (select app.my_tenants()));
 
 grant select (tenant_id, id, user_id, kind, name, token_type, expires_at, scope, client_id, created_at, updated_at, last_used_at, revoked_at)
