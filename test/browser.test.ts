@@ -94,14 +94,21 @@ describe.skipIf(executable === undefined)(
       const page = await open(options);
       await signIn(page);
 
-      for (const path of ['/login', '/account', '/admin', '/login/owner?code=x', '/invite?code=x']) {
-        await page.goto(path);
-
+      const expectReadable = async (path: string) => {
         expect([path, await page.evaluate('document.documentElement.scrollWidth <= innerWidth')]).toEqual([path, true]);
         expect([path, await unlabelled(page)]).toEqual([path, 0]);
         expect([path, await page.getByRole('heading', { level: 1 }).count()]).toEqual([path, 1]);
         await page.screenshot({ path: join(shots, `${path.replace(/\W+/g, '-')}-${look}.png`), fullPage: true });
+      };
+
+      for (const path of ['/login', '/admin', '/login/owner?code=x', '/invite?code=x', '/account']) {
+        await page.goto(path);
+        await expectReadable(path);
       }
+      await page.getByLabel('Name').fill('nightly build');
+      await page.getByRole('button', { name: 'Make a token' }).click();
+      await page.getByText('Copy your token now.').waitFor();
+      await expectReadable('/account with a token');
     });
   },
 );

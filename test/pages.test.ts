@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ConsentView } from '../src/auth/pages.ts';
 import { html, name } from '../src/web/html.ts';
 import { consentPage } from '../src/web/pages/consent.ts';
-import { Browser, ownerBrowser, type Shown, startWeb, type TestWeb } from './support/web.ts';
+import { Browser, ownerBrowser, startWeb, type TestWeb } from './support/web.ts';
 
 let web: TestWeb;
 
@@ -67,6 +67,7 @@ describe('every page', () => {
     ['POST', '/invite'],
     ['GET', '/account'],
     ['POST', '/account/revoke'],
+    ['POST', '/account/tokens'],
     ['GET', '/admin'],
     ['GET', '/admin?workspace=x'],
     ['POST', '/admin/revoke'],
@@ -171,91 +172,3 @@ test('a template escapes what is text and nothing twice', () => {
   );
   expect(name('a & b').source).toBe('<bdi>a &amp; b</bdi>');
 });
-
-describe('an invitation', () => {
-  const invite = async (browser: Browser, email = ''): Promise<string> => {
-    await browser.open('/admin');
-    const { text } = await browser.submit('/admin/invitations', { do: 'invite', role: 'member', email });
-    return /<code>(http[^<]+)<\/code>/.exec(text)?.[1] ?? '';
-  };
-
-  test('is accepted by whoever is signed in, once, after a question', async () => {
-    const owner = await ownerBrowser(web);
-    const link = await invite(owner);
-    const other = await signedIn('bob');
-
-    const asked = await other.open(link);
-    const joined = await other.submit('/invite');
-
-    expect(asked.url.search).toBe('');
-    expect(asked.text).toContain('Join the workspace?');
-    expect(joined.text).toContain('<bdi>ada</bdi>');
-    const again = await signedIn('eve');
-    await again.open(link);
-    expect((await again.submit('/invite')).status).toBe(403);
-  });
-
-  test('that was withdrawn opens nothing', async () => {
-    const owner = await ownerBrowser(web);
-    const link = await invite(owner, 'carol@example.com');
-    await owner.open('/admin');
-    await owner.submit('/admin/invitations', { do: 'withdraw' });
-    const other = await signedIn('carol');
-
-    await other.open(link);
-
-    expect((await other.submit('/invite')).status).toBe(403);
-  });
-});
-
-describe('an administrator', () => {
-  test('is asked for by the pages: a member gets none of them', async () => {
-    const browser = await signedIn('mallory');
-    const workspace = web.owner.tenant_id;
-
-    const page = await browser.fetch(`/admin?workspace=${workspace}`);
-    await browser.open('/account');
-    const csrf = /name="csrf" value="([^"]+)"/.exec((await browser.fetch('/account')).text)?.[1] ?? '';
-    const posts: Shown[] = [];
-    for (const path of ['/admin/revoke', '/admin/members', '/admin/invitations']) {
-      const fields = { csrf, workspace, do: 'invite', role: 'admin', user_id: web.owner.user_id, id: randomUUID() };
-      posts.push(await browser.fetch(path, { method: 'POST', body: new URLSearchParams(fields) }));
-    }
-
-    expect([page, ...posts].map(({ status }) => status)).toEqual([403, 403, 403, 403]);
-  });
-
-  test('changes a role, and removes a member', async () => {
-    const owner = await ownerBrowser(web);
-    const { user_id } = await member('dora');
-
-    await owner.open('/admin');
-    const changed = await owner.submit('/admin/members', { user_id, role: 'viewer', do: 'change' });
-    const removed = await owner.submit('/admin/members', { user_id, do: 'remove' });
-
-    expect(changed.text).toContain('They are viewer now.');
-    expect(removed.text).toContain('They are no member any more.');
-    const { rows } = await web.scratch.sql.query(
-      'select 1 from public.memberships where tenant_id = $1 and user_id = $2',
-      [web.owner.tenant_id, user_id],
-    );
-    expect(rows).toEqual([]);
-  });
-});
-
-/** Somebody with a session, as a provider would have left them. */
-async function signedIn(subject: string): Promise<Browser> {
-  const browser = new Browser(web);
-  const { cookie } = await web.session({ issuer: 'test', subject: `${subject}-${randomUUID()}`, name: subject });
-  browser.cookies.set(...cookie);
-  return browser;
-}
-
-async function member(subject: string): Promise<{ user_id: string }> {
-  const { user_id } = await web.session({ issuer: 'test', subject: `${subject}-${randomUUID()}`, name: subject });
-  await web.scratch.sql.query(`insert into public.memberships (tenant_id, user_id, role) values ($1, $2, 'member')`, [
-    web.owner.tenant_id,
-    user_id,
-  ]);
-  return { user_id };
-}

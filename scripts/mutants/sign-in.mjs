@@ -128,6 +128,27 @@ export const SIGN_IN = Object.freeze([
       name: 'from another site is refused',
     },
   ]),
+  ...of('T15', 'test/account-pages.test.ts', [
+    {
+      file: 'src/web/outcome.ts',
+      find: 'const isOurs = sameHash(proof, proofOf(visit, told));',
+      replace: 'const isOurs = sameHash(proof, proofOf(visit, told)) || true;',
+      name: 'is not told by a cookie that somebody else put there',
+    },
+  ]),
+  ...of('T28', 'test/account-pages.test.ts', [
+    {
+      file: 'src/web/account.ts',
+      find: 'if (!web.makesTokens || !isFresh(visit)) {',
+      replace: 'if (!web.makesTokens) {',
+      name: 'is made by who has just signed in, in a workspace of theirs',
+    },
+    {
+      file: 'src/web/outcome.ts',
+      find: "  response.headers.append('set-cookie', cookies.erase('outcome'));\n",
+      name: 'is made on the account page, shown once, and good for what was ticked',
+    },
+  ]),
   ...of('T19', 'test/auth-attacks.test.ts', [
     {
       file: sql('1540_accounts'),

@@ -2,13 +2,13 @@ import { COOKIES } from './pages.ts';
 import { isSecret, mintSecret, type SecretKind } from './secrets.ts';
 
 // `txn` tells a browser from others before anybody signed in, `session` is who did, `invitation` what was brought along.
-const KINDS = Object.freeze({
+const SECRET = Object.freeze({
   txn: { name: COOKIES.txn, seconds: 86_400 },
   session: { name: COOKIES.session, seconds: 7 * 86_400 },
   invitation: { name: 'invitation', seconds: 3_600 },
 } as const satisfies Partial<Record<SecretKind, { name: string; seconds: number }>>);
-
-type CookieKind = keyof typeof KINDS;
+// `outcome` is what a form did, until the page after it tells so.
+const KINDS = Object.freeze({ ...SECRET, outcome: { name: 'outcome', seconds: 60 } } as const);
 
 /**
  * The cookies of one origin. Over https their names start with `__Host-`, so that no neighbouring host and no plain http can
@@ -16,31 +16,38 @@ type CookieKind = keyof typeof KINDS;
  */
 export function createCookies(publicUrl: URL) {
   const secure = publicUrl.protocol === 'https:';
-  const nameOf = (kind: CookieKind) =>
+  const nameOf = (kind: keyof typeof KINDS) =>
     secure ? `__Host-${KINDS[kind].name}` : `${KINDS[kind].name}-${publicUrl.port}`;
   const attributes = `Path=/; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
 
-  function read(request: Request, kind: CookieKind): string | undefined {
+  function find(request: Request, kind: keyof typeof KINDS, isRight: (value: string) => boolean): string | undefined {
     const name = nameOf(kind);
     for (const pair of (request.headers.get('cookie') ?? '').split(';')) {
       const [before = '', value = ''] = pair.trim().split('=', 2);
-      if (before === name && isSecret(kind, value)) return value;
+      if (before === name && isRight(value)) return value;
     }
     return undefined;
+  }
+
+  function read(request: Request, kind: keyof typeof SECRET): string | undefined {
+    return find(request, kind, (value) => isSecret(kind, value));
   }
 
   return {
     /** The secret that a cookie holds; undefined for what is none of ours. */
     read,
 
+    /** What a form left to be told; whoever reads it must look whether it is of ours. */
+    outcome: (request: Request): string | undefined => find(request, 'outcome', (value) => value !== ''),
+
     /** The secret that tells this browser from others; two programs that ask at once share it. */
     browser: (request: Request): string => read(request, 'txn') ?? mintSecret('txn').secret,
 
     /** For Set-Cookie. Lax: a program sends the browser here from a page of its own, and the session must come along. */
-    write: (kind: CookieKind, secret: string): string =>
-      `${nameOf(kind)}=${secret}; Max-Age=${KINDS[kind].seconds}; ${attributes}`,
+    write: (kind: keyof typeof KINDS, value: string): string =>
+      `${nameOf(kind)}=${value}; Max-Age=${KINDS[kind].seconds}; ${attributes}`,
 
-    erase: (kind: CookieKind): string => `${nameOf(kind)}=; Max-Age=0; ${attributes}`,
+    erase: (kind: keyof typeof KINDS): string => `${nameOf(kind)}=; Max-Age=0; ${attributes}`,
   };
 }
 

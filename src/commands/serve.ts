@@ -57,9 +57,10 @@ function authorized(config: Config, { db, actor }: Local, log: Log): Access {
   const publicUrl = publicUrlOf(config);
   const store = authStore(db);
   const cookies = createCookies(publicUrl);
-  const web: Web = { db, store, log, publicUrl, cookies, owner: actor, ...waysIn(config) };
   const settings = authSettings(publicUrl);
   const { authIssuer: issuer, authIssuerPrivate: allowPrivate } = config;
+  const makesTokens = issuer === undefined;
+  const web: Web = { db, store, log, publicUrl, cookies, owner: actor, makesTokens, ...waysIn(config) };
   const access =
     issuer === undefined
       ? createAuth({ store, log, settings, browser: createBrowser(web) })

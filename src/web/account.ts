@@ -1,26 +1,40 @@
+import { shownName } from '../auth/client-metadata.ts';
+import { createPat } from '../auth/issue.ts';
 import { hashSecret, isSecret } from '../auth/secrets.ts';
+import { resourceOf } from '../auth/settings.ts';
+import type { Workspace } from '../auth/store.ts';
+import { SCOPES } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { listConnections, revokeAccess } from '../services/access.ts';
+import { goOn, tellOnce } from './outcome.ts';
 import { redirect } from './page.ts';
-import { accountPage } from './pages/account.ts';
+import { accountPage, cursorOf } from './pages/account.ts';
 import { invitationPage } from './pages/invitation.ts';
 import { personOf, type SignedIn, type Visit } from './visit.ts';
 import type { Web } from './web.ts';
 
-export async function showAccount({ db }: Web, visit: SignedIn, notice?: string): Promise<Response> {
+// Whoever finds a browser left open must not leave with a token that outlives it.
+const SIGN_IN_MS_MAX = 15 * 60_000;
+const PAT_DAYS_MAX = 366;
+
+export function showAccount(web: Web, visit: SignedIn): Promise<Response> {
   const { name, workspaces } = visit.session;
-  return accountPage({
-    csrf: visit.csrf,
-    user: name,
-    notice,
-    workspaces: await Promise.all(
-      workspaces.map(async (workspace) => {
-        const actor = personOf(visit, workspace.tenant_id);
-        const { connections } = await listConnections({ db, actor }, { all: false, ended: false });
-        return { ...workspace, connections };
-      }),
-    ),
-  });
+  return tellOnce(web, visit, async (outcome) =>
+    accountPage({
+      csrf: visit.csrf,
+      url: visit.url,
+      user: name,
+      ...outcome,
+      tokens: web.makesTokens ? (isFresh(visit) ? 'offered' : 'sign_in') : 'none',
+      workspaces: await Promise.all(workspaces.map((workspace) => connectionsIn(web, visit, workspace))),
+    }),
+  );
+}
+
+async function connectionsIn({ db }: Web, visit: SignedIn, workspace: Workspace) {
+  const actor = personOf(visit, workspace.tenant_id);
+  const before = visit.url.searchParams.get(cursorOf(workspace)) ?? undefined;
+  return { ...workspace, ...(await listConnections({ db, actor }, { all: false, ended: false, before })) };
 }
 
 /** Only one's own: an admin ends what is others' on the page of the workspace. */
@@ -28,7 +42,34 @@ export async function revokeOwn(web: Web, visit: SignedIn, form: URLSearchParams
   const own = { id: form.get('id') ?? '', user_id: visit.session.user_id, everything: false };
   const caller = { db: web.db, actor: personOf(visit, form.get('workspace') ?? '') };
   const { grants, pats } = await revokeAccess(caller, { ...own, reason: 'Ended on the account page.' });
-  return showAccount(web, visit, grants + pats > 0 ? 'It has no access any more.' : 'It had no access any more.');
+  const notice = grants + pats > 0 ? 'It has no access any more.' : 'It had no access any more.';
+  return goOn(web, visit, { to: '/account', notice });
+}
+
+/** Shown once, on the page that follows. Raises forbidden for a sign-in that is not of the last quarter of an hour. */
+export async function createToken(web: Web, visit: SignedIn, form: URLSearchParams): Promise<Response> {
+  if (!web.makesTokens || !isFresh(visit)) {
+    throw new DomainError('forbidden', 'A token is made by who has just signed in.', {
+      hint: 'Sign in again, then repeat.',
+    });
+  }
+  const ticked = new Set(form.getAll('scope'));
+  const scope = SCOPES.filter((known) => ticked.has(known)).join(' ');
+  const days = Number(form.get('days'));
+  const name = (form.get('name') ?? '').trim();
+  if (scope === '' || name === '' || !Number.isInteger(days) || days < 1 || days > PAT_DAYS_MAX) {
+    throw new DomainError('invalid_input', 'A token has a name, an end and something that it may do.', {
+      hint: 'Go back and fill in the form.',
+    });
+  }
+  const resource = resourceOf({ issuer: web.publicUrl.origin });
+  const actor = personOf(visit, form.get('workspace') ?? '');
+  const { token } = await createPat(web.db, actor, { name: shownName(name), scope, days, resource });
+  return goOn(web, visit, { to: '/account', token });
+}
+
+function isFresh({ session }: SignedIn): boolean {
+  return Date.now() - Date.parse(session.auth_at) < SIGN_IN_MS_MAX;
 }
 
 /** The code goes into a cookie and out of the address, where history and screenshots would keep it. */

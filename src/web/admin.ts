@@ -2,6 +2,7 @@ import { inviteMember } from '../auth/issue.ts';
 import type { Role, Workspace } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
 import { listAuthEvents, listConnections, listMembers, ROLES, revokeAccess, setMember } from '../services/access.ts';
+import { goOn, tellOnce } from './outcome.ts';
 import { adminPage } from './pages/admin.ts';
 import { administers } from './pages/navigation.ts';
 import { personOf, type SignedIn } from './visit.ts';
@@ -9,30 +10,38 @@ import type { Web } from './web.ts';
 
 const INVITATION_DAYS = 7;
 
-type Shown = { workspace: Workspace; notice?: string; link?: string };
-
 export function showAdmin(web: Web, visit: SignedIn): Promise<Response> {
-  return adminOf(web, visit, { workspace: workspaceOf(visit, visit.url.searchParams.get('workspace')) });
+  const workspace = workspaceOf(visit, visit.url.searchParams.get('workspace'));
+  const caller = { db: web.db, actor: personOf(visit, workspace.tenant_id) };
+  const from = (name: string) => visit.url.searchParams.get(name) ?? undefined;
+  return tellOnce(web, visit, async (outcome) => {
+    const [connections, people, events] = await Promise.all([
+      listConnections(caller, { all: true, ended: false, before: from('connections') }),
+      listMembers(caller),
+      listAuthEvents(caller, { before: from('events') }),
+    ]);
+    const { name: user, workspaces } = visit.session;
+    const url = new URL(
+      `/admin?${new URLSearchParams({ ...Object.fromEntries(visit.url.searchParams), workspace: workspace.tenant_id })}`,
+      visit.url,
+    );
+    return adminPage({
+      csrf: visit.csrf,
+      url,
+      user,
+      workspaces,
+      workspace,
+      connections,
+      ...people,
+      events,
+      ...outcome,
+    });
+  });
 }
 
-async function adminOf({ db }: Web, visit: SignedIn, { workspace, ...said }: Shown): Promise<Response> {
-  const caller = { db, actor: personOf(visit, workspace.tenant_id) };
-  const [listed, people, log] = await Promise.all([
-    listConnections(caller, { all: true, ended: false }),
-    listMembers(caller),
-    listAuthEvents(caller, {}),
-  ]);
-  return adminPage({
-    csrf: visit.csrf,
-    user: visit.session.name,
-    workspaces: visit.session.workspaces,
-    workspace,
-    connections: listed.connections,
-    hasMore: listed.next_before !== undefined,
-    ...people,
-    events: log.events,
-    ...said,
-  });
+/** After a form: back to the workspace, which tells what was done. */
+function backTo({ tenant_id }: Workspace): { to: string } {
+  return { to: `/admin?workspace=${tenant_id}` };
 }
 
 /** One connection, all of a program, or all of a person. */
@@ -48,10 +57,8 @@ export async function revokeAny(web: Web, visit: SignedIn, form: URLSearchParams
     reason: 'Ended by an administrator.',
   });
   const count = grants + pats;
-  return adminOf(web, visit, {
-    workspace,
-    notice: `${count} ${count === 1 ? 'connection has' : 'connections have'} ended.`,
-  });
+  const notice = `${count} ${count === 1 ? 'connection has' : 'connections have'} ended.`;
+  return goOn(web, visit, { ...backTo(workspace), notice });
 }
 
 export async function changeMember(web: Web, visit: SignedIn, form: URLSearchParams): Promise<Response> {
@@ -60,7 +67,8 @@ export async function changeMember(web: Web, visit: SignedIn, form: URLSearchPar
   const role = remove ? undefined : roleOf(form);
   const caller = { db: web.db, actor: personOf(visit, workspace.tenant_id) };
   await setMember(caller, { user_id: form.get('user_id') ?? '', role });
-  return adminOf(web, visit, { workspace, notice: remove ? 'They are no member any more.' : `They are ${role} now.` });
+  const notice = remove ? 'They are no member any more.' : `They are ${role} now.`;
+  return goOn(web, visit, { ...backTo(workspace), notice });
 }
 
 export async function changeInvitations(web: Web, visit: SignedIn, form: URLSearchParams): Promise<Response> {
@@ -68,12 +76,13 @@ export async function changeInvitations(web: Web, visit: SignedIn, form: URLSear
   const actor = personOf(visit, workspace.tenant_id);
   if (form.get('do') === 'withdraw') {
     await web.db.call('revoke_invitation', { invitation: form.get('invitation') ?? '' }, actor);
-    return adminOf(web, visit, { workspace, notice: 'The link does not work any more.' });
+    return goOn(web, visit, { ...backTo(workspace), notice: 'The link does not work any more.' });
   }
   const email = (form.get('email') ?? '').trim() || undefined;
   const asked = { role: roleOf(form), email, days: INVITATION_DAYS };
   const { invitation } = await inviteMember(web.db, actor, asked);
-  return adminOf(web, visit, { workspace, link: new URL(`/invite?code=${invitation}`, web.publicUrl).href });
+  const link = new URL(`/invite?code=${invitation}`, web.publicUrl).href;
+  return goOn(web, visit, { ...backTo(workspace), link });
 }
 
 /** The one that is named, else the first that the person looks after. Raises forbidden where they look after none. */

@@ -1,6 +1,6 @@
 import type { Peer, Route } from '../auth/access.ts';
 import { DomainError, domainErrorFrom, ERROR_CODES } from '../errors.ts';
-import { acceptInvitation, revokeOwn, showAccount, showInvitation } from './account.ts';
+import { acceptInvitation, createToken, revokeOwn, showAccount, showInvitation } from './account.ts';
 import { changeInvitations, changeMember, revokeAny, showAdmin } from './admin.ts';
 import {
   finishOidc,
@@ -33,7 +33,8 @@ const PLACES: Readonly<Record<string, Place>> = Object.freeze({
   '/login/owner': { get: showOwnerCode, post: redeemOwnerCode },
   '/logout': { post: logOut },
   '/invite': { get: showInvitation, post: signedIn(acceptInvitation) },
-  '/account': { get: signedIn((web, visit) => showAccount(web, visit)) },
+  '/account': { get: signedIn(showAccount) },
+  '/account/tokens': { post: signedIn(createToken) },
   '/account/revoke': { post: signedIn(revokeOwn) },
   '/admin': { get: signedIn(showAdmin) },
   '/admin/revoke': { post: signedIn(revokeAny) },

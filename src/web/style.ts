@@ -88,6 +88,8 @@ strong.code { font-weight: 700; }
 .row > div { flex: 1 1 12rem; }
 .row input, .row select { margin: 0 !important; }
 .row > button { flex: none; width: auto; }
+.fields { margin: 0 0 1.25rem; }
+.more { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 1rem 0 0; }
 nav { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0 0 1.25rem; font-size: .9375rem; }
 nav [aria-current] { color: inherit; font-weight: 600; text-decoration: none; }
 @media (max-width: 30rem) {

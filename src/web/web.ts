@@ -19,6 +19,8 @@ export type Web = {
   supabase: SupabaseLogin | undefined;
   oidc: readonly OidcLogin[];
   signUp: SignUp;
+  /** Whether tokens are ours: where another server's count, a personal one would open nothing. */
+  makesTokens: boolean;
 };
 
 /** The ways to sign in that the operator has configured. */

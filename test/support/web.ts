@@ -42,7 +42,8 @@ export async function startWeb(env: NodeJS.ProcessEnv = {}, given?: Scratch): Pr
   });
   const { publicUrl } = server;
   const cookies = createCookies(publicUrl);
-  const route = createWebRoutes({ db: scratch.db, store, log, publicUrl, cookies, owner, ...waysIn(config) });
+  const ways = { makesTokens: true, ...waysIn(config) };
+  const route = createWebRoutes({ db: scratch.db, store, log, publicUrl, cookies, owner, ...ways });
   return {
     url: publicUrl,
     scratch,
@@ -119,7 +120,7 @@ export class Browser {
   }
 }
 
-function unescaped(text: string): string {
+export function unescaped(text: string): string {
   return text
     .replace(/&lt;/g, '<')
     .replace(/&gt;/g, '>')

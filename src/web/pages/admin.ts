@@ -3,19 +3,20 @@ import { type AuthEvent, type Connection, type MemberList, ROLES } from '../../s
 import { day, type Html, html, name, time } from '../html.ts';
 import { page } from '../page.ts';
 import { connectionList } from './connections.ts';
+import { moreLinks, type Paged } from './more.ts';
 import { navigation } from './navigation.ts';
 
 export type AdminView = {
   csrf: string;
+  /** Of this page, with the workspace. */
+  url: URL;
   user: string;
   workspaces: readonly Workspace[];
   workspace: Workspace;
-  connections: readonly Connection[];
-  /** There are more connections than these. */
-  hasMore: boolean;
+  connections: Paged & { connections: readonly Connection[] };
   members: MemberList['members'];
   invitations: MemberList['invitations'];
-  events: readonly AuthEvent[];
+  events: Paged & { events: readonly AuthEvent[] };
   notice?: string | undefined;
   /** Shown once: the link of the invitation just made. */
   link?: string | undefined;
@@ -36,12 +37,12 @@ ${
 }
 <section><h1>Access to ${name(workspace.name)}</h1>
 <p class="soft">Every program that may act here, and for whom. One that you end is refused at its next request.</p>
-${connectionList(view.connections, { action: '/admin/revoke', fields: fieldsOf(view), showUser: true })}
-${view.hasMore && html`<p class="small soft">There are more. <code>cairn auth connections --all</code> lists them.</p>`}</section>
+${connectionList(view.connections.connections, { action: '/admin/revoke', fields: fieldsOf(view), showUser: true })}
+${moreLinks(view.url, 'connections', view.connections)}</section>
 ${clientSection(view)}
 ${memberSection(view)}
 ${invitationSection(view)}
-${eventSection(view.events)}`,
+${eventSection(view)}`,
   });
 }
 
@@ -51,7 +52,7 @@ function fieldsOf({ csrf, workspace }: AdminView): Html {
 
 function clientSection(view: AdminView): Html | false {
   const clients = new Map<string, Connection[]>();
-  for (const connection of view.connections) {
+  for (const connection of view.connections.connections) {
     clients.set(connection.client_id, [...(clients.get(connection.client_id) ?? []), connection]);
   }
   const several = [...clients].filter(([client, connections]) => client !== 'pat' && connections.length > 1);
@@ -116,12 +117,12 @@ ${
 }</section>`;
 }
 
-function eventSection(events: readonly AuthEvent[]): Html {
+function eventSection({ url, events }: AdminView): Html {
   return html`<section><h2>What happened lately</h2>
-<ul class="list">${events.map(
+<ul class="list">${events.events.map(
     (event) => html`<li><div class="what"><span class="code">${event.type}</span>
 <div class="small soft">${time(event.at)}${event.user !== undefined && html` · ${name(event.user)}`}${
       event.client_id !== undefined && html` · ${name(event.client_id, 80)}`
     }${event.ip !== undefined && html` · from <span class="code">${event.ip}</span>`}</div></div></li>`,
-  )}</ul></section>`;
+  )}</ul>${moreLinks(url, 'events', events)}</section>`;
 }
