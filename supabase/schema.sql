@@ -1320,7 +1320,7 @@ begin
   event.project_id := v_redacted.project_id;
   event.task_id := v_redacted.task_id;
   event.version := 1 + (select count(*) from public.events e where e.tenant_id = event.tenant_id and e.stream = event.stream);
-  return (event, app.event_brief(v_redacted, (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id)), null)::app.applied;
+  return (event, app.event_brief(app.upcast(v_redacted), (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id)), null)::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -1613,7 +1613,7 @@ begin
       'decisions', (select jsonb_agg(app.decision_brief(d) order by d.created_at desc) from public.decisions d
         where d.tenant_id = project.tenant_id and d.project_id = project.id and d.id in (
           select app.stream_id(h.stream) from happened h where h.event_type = 'decision.recorded' order by h.seq desc limit 10)),
-      'notes', (select jsonb_agg(app.event_brief(e, (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id)) order by e.seq desc) from (
+      'notes', (select jsonb_agg(app.event_brief(app.upcast(e), (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id)) order by e.seq desc) from (
         select * from public.events n where n.tenant_id = project.tenant_id and n.project_id = project.id and n.seq > after_seq
           and n.seq >= (select min(h.seq) from happened h) and n.event_type in ('task.noted', 'project.noted') order by n.seq desc limit 10) e))));
 end
@@ -1820,6 +1820,9 @@ declare
   v_key text;
 begin
   filters := jsonb_strip_nulls(coalesce(filters, '{}'));
+  if filters = '{}' then
+    return filters;
+  end if;
   select k into v_key from jsonb_object_keys(filters) k where k <> all (allowed) limit 1;
   if found then
     perform app.fail('invalid_input', format('There is no filter %s.', left(v_key, 80)), jsonb_build_object('field', v_key), 'Filters: ' || array_to_string(allowed, ', ') || '.');
@@ -1865,12 +1868,8 @@ CREATE OR REPLACE FUNCTION app.check_gates(task public.tasks, rules jsonb, move 
  SET search_path TO ''
 AS $function$
 declare
-  v_missing text[];
+  v_missing text[] := app.unmet_gates(task, rules, move, event);
 begin
-  if not rules ? 'gates' then
-    return;
-  end if;
-  v_missing := app.unmet_gates(task, rules, move, event);
   if cardinality(v_missing) > 0 then
     perform app.fail('gate_unmet', format('Task %s cannot %s yet. Missing: %s.', task.ref, move, array_to_string(v_missing, '; ')),
       jsonb_build_object('missing', v_missing), 'Provide what is missing, then repeat the call.');
@@ -2086,23 +2085,24 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.claim_briefing(state jsonb, task_id uuid, actor app.actor)
+CREATE OR REPLACE FUNCTION app.claim_briefing(claimed jsonb, project public.projects)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
  SET search_path TO ''
 AS $function$
 declare
-  v_task public.tasks;
-  v_rules jsonb;
+  v_state jsonb := claimed -> 'state';
+  v_gates text[];
 begin
-  select * into v_task from public.tasks t where t.tenant_id = actor.tenant_id and t.id = task_id;
-  select p.rules into v_rules from public.projects p where p.tenant_id = actor.tenant_id and p.id = v_task.project_id;
+  if project.rules ? 'gates' then
+    v_gates := app.unmet_gates(app.find_task(v_state ->> 'id', project.tenant_id), project.rules, 'complete', null);
+  end if;
   return jsonb_strip_nulls(jsonb_build_object(
-    'task', state || jsonb_build_object('lock_token', v_task.lock_token),
-    'gates', case when v_rules ? 'gates' then nullif(to_jsonb(app.unmet_gates(v_task, v_rules, 'complete', null)), '[]') end,
-    'previous', case when v_task.last_outcome is not null then
-      jsonb_build_object('outcome', v_task.last_outcome, 'reason', v_task.last_reason, 'by', v_task.last_agent) end));
+    'task', v_state || jsonb_build_object('lock_token', claimed -> 'version'),
+    'gates', nullif(to_jsonb(v_gates), '[]'),
+    'previous', case when v_state ? 'last_outcome' then
+      jsonb_build_object('outcome', v_state -> 'last_outcome', 'reason', v_state -> 'last_reason', 'by', v_state -> 'last_agent') end));
 end
 $function$;
 -- owner cairn_owner
@@ -2532,14 +2532,11 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.event_brief(event public.events, task_ref text DEFAULT NULL::text)
  RETURNS jsonb
- LANGUAGE plpgsql
- IMMUTABLE
+ LANGUAGE sql
+ STABLE
 AS $function$
-begin
-  event := app.upcast(event);
-  return jsonb_strip_nulls(jsonb_build_object('seq', event.seq, 'id', event.id, 'at', event.created_at, 'type', event.event_type, 'by', app.by(event),
-    'task', task_ref, 'kind', event.payload ->> 'kind', 'text', app.event_text(event), 'redacted', case when event.redacted_at is not null then true end));
-end
+  select jsonb_strip_nulls(jsonb_build_object('seq', event.seq, 'id', event.id, 'at', event.created_at, 'type', event.event_type, 'by', app.by(event),
+    'task', task_ref, 'kind', event.payload ->> 'kind', 'text', app.event_text(event), 'redacted', case when event.redacted_at is not null then true end))
 $function$;
 -- owner cairn_owner
 
@@ -2567,18 +2564,16 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.event_text(event public.events)
  RETURNS text
- LANGUAGE plpgsql
- IMMUTABLE
+ LANGUAGE sql
+ STABLE
 AS $function$
-begin
-  return left(replace(split_part(event.event_type, '.', 2), '_', ' ')
+  select left(replace(split_part(event.event_type, '.', 2), '_', ' ')
     || coalesce(' ' || (event.payload ->> 'outcome'), '')
     || coalesce(' [' || (event.payload ->> 'kind') || ']', '')
     || coalesce(' ' || (event.payload ->> 'type'), '')
     || coalesce(': ' || to_json(regexp_replace(left(coalesce(event.payload ->> 'title', event.payload ->> 'text', event.payload ->> 'reason',
          event.payload ->> 'summary', event.payload ->> 'label', event.payload ->> 'name', event.payload ->> 'note', event.payload ->> 'topic'), 400),
-         '\s+', ' ', 'g')), ''), 600);
-end
+         '\s+', ' ', 'g')), ''), 600)
 $function$;
 -- owner cairn_owner
 
@@ -3692,7 +3687,9 @@ begin
         jsonb_build_object('waiting_for', v_waiting), 'Claim what it waits for, or claim_task without task for the next ready one.');
     end if;
   end if;
-  perform app.check_gates(task, rules, 'claim', event);
+  if rules ? 'gates' then
+    perform app.check_gates(task, rules, 'claim', event);
+  end if;
 end
 $function$;
 -- owner cairn_owner
@@ -3841,7 +3838,7 @@ begin
   if event.payload ? 'evidence' then
     perform app.check_evidence(task, event.payload -> 'evidence');
   end if;
-  if event.event_type in ('task.completed', 'task.cancelled', 'task.reopened') then
+  if project.rules ? 'gates' and event.event_type in ('task.completed', 'task.cancelled', 'task.reopened') then
     perform app.check_gates(task, project.rules,
       case event.event_type when 'task.completed' then 'complete' when 'task.cancelled' then 'cancel' else 'reopen' end, event);
   end if;
@@ -4143,12 +4140,14 @@ begin
         and app.task_passes(t, filters, actor) and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
       order by app.priority_rank(t.priority), t.number limit 1 for no key update skip locked;
   end if;
-  select t.* into v_lapsed from public.task_leases l
-    join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
-    where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now() and app.task_passes(t, filters, actor)
-      and t.attempts + 1 < coalesce((project.rules ->> 'attempts_max')::integer, 2147483647)
-      and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
-    order by app.priority_rank(t.priority), t.number limit 1 for no key update of t skip locked;
+  if exists (select from public.task_leases l where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()) then
+    select t.* into v_lapsed from public.task_leases l
+      join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
+      where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now() and app.task_passes(t, filters, actor)
+        and t.attempts + 1 < coalesce((project.rules ->> 'attempts_max')::integer, 2147483647)
+        and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
+      order by app.priority_rank(t.priority), t.number limit 1 for no key update of t skip locked;
+  end if;
   if v_ready.id is null or (app.priority_rank(v_lapsed.priority), v_lapsed.number) < (app.priority_rank(v_ready.priority), v_ready.number) then
     return v_lapsed.id;
   end if;
@@ -5223,13 +5222,10 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.upcast(event public.events)
  RETURNS public.events
- LANGUAGE plpgsql
- IMMUTABLE
- SET search_path TO ''
+ LANGUAGE sql
+ STABLE
 AS $function$
-begin
-  return event;
-end
+  select event
 $function$;
 -- owner cairn_owner
 
@@ -5610,12 +5606,14 @@ begin
   if task is not null then
     v_id := app.find_task_id(task, v_actor.tenant_id);
     select p.* into v_project from public.tasks t join public.projects p on p.tenant_id = t.tenant_id and p.id = t.project_id
-      where t.tenant_id = v_actor.tenant_id and t.id = v_id and t.status = 'in_progress' and p.rules ? 'attempts_max';
+      where t.tenant_id = v_actor.tenant_id and t.id = v_id;
     v_events := app.give_up_lapsed(v_project, v_id);
   else
     v_filters := app.check_filters(filters, v_actor.tenant_id, 'priority', 'parent', 'query');
     v_project := app.find_project(project, v_actor);
-    perform app.refuse_archived(v_project);
+    if v_project.archived_at is not null then
+      perform app.refuse_archived(v_project);
+    end if;
     v_events := app.give_up_lapsed(v_project, null);
     v_id := app.lock_next_task(v_project, v_filters, v_actor);
     if v_id is null and v_events = '[]' then
@@ -5629,7 +5627,7 @@ begin
   end if;
   v_result := app.append(v_events || jsonb_build_array(jsonb_build_object('stream', 'task:' || v_id, 'type', 'task.claimed',
     'data', jsonb_strip_nulls(jsonb_build_object('ttl_seconds', ttl_seconds, 'take_over', nullif(take_over, false))))), v_actor);
-  return app.remember(v_actor, command, app.claim_briefing(v_result -> 'events' -> -1 -> 'state', v_id, v_actor));
+  return app.remember(v_actor, command, app.claim_briefing(v_result -> 'events' -> -1, v_project));
 end
 $function$;
 -- owner cairn_owner
@@ -5938,7 +5936,7 @@ begin
     'dependents', app.dependents(v_task),
     'artifacts', (select coalesce(jsonb_agg(app.artifact_full(a) - 'task' order by a.created_at desc), '[]') from (
       select * from public.artifacts x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.created_at desc limit 20) a),
-    'timeline', (select coalesce(jsonb_agg(app.event_brief(e) order by e.seq desc), '[]') from (
+    'timeline', (select coalesce(jsonb_agg(app.event_brief(app.upcast(e)) order by e.seq desc), '[]') from (
       select * from public.events x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.seq desc limit timeline_size) e));
 end
 $function$;
@@ -6231,7 +6229,7 @@ begin
   end if;
   return jsonb_strip_nulls(jsonb_build_object('position', v_position,
     'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'seq', (v_found[v_size]).seq)) end,
-    'events', (select coalesce(jsonb_agg(app.event_brief(e, (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id))
+    'events', (select coalesce(jsonb_agg(app.event_brief(app.upcast(e), (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id))
         || case when v_data then jsonb_build_object('data', (app.upcast(e)).payload) else '{}' end
         || case when v_task is null and v_project is null then jsonb_build_object('project',
           (select p.slug from public.projects p where p.tenant_id = e.tenant_id and p.id = e.project_id)) else '{}' end
@@ -6530,7 +6528,7 @@ begin
   end loop;
   delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at >= v_event.created_at;
   v_event := app.find_event(v_event.id::text, v_actor);
-  return app.event_brief(v_event, (select t.ref from public.tasks t where t.tenant_id = v_event.tenant_id and t.id = v_event.task_id));
+  return app.event_brief(app.upcast(v_event), (select t.ref from public.tasks t where t.tenant_id = v_event.tenant_id and t.id = v_event.task_id));
 end
 $function$;
 -- owner cairn_owner
@@ -6694,7 +6692,7 @@ begin
     'in_progress', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'in_progress', 10) t),
     'blocked', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'blocked', 5) t),
     'ready', (select jsonb_agg(app.task_brief(t)) from app.ready_tasks(v_project, 5) t),
-    'questions', (select jsonb_agg(app.event_brief(e, (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id))) from app.open_questions(v_project, 5) e),
+    'questions', (select jsonb_agg(app.event_brief(app.upcast(e), (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id))) from app.open_questions(v_project, 5) e),
     'decisions', (select jsonb_agg(app.decision_brief(d)) from (select * from public.decisions x
       where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null order by x.created_at desc limit 5) d),
     'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));

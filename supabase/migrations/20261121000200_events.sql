@@ -197,15 +197,8 @@ end
 $$;
 
 -- An old event in today's shape: one step per schema version, shared by rebuilds and reads. None is needed yet.
-create function app.upcast(event public.events)
-  returns public.events
-  language plpgsql
-  immutable
-  set search_path = ''
-as $$
-begin
-  return event;
-end
+create function app.upcast(event public.events) returns public.events language sql stable as $$
+  select event
 $$;
 
 create function app.payload_hash(payload jsonb) returns bytea language sql stable as $$

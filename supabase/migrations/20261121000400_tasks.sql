@@ -315,7 +315,9 @@ begin
         jsonb_build_object('waiting_for', v_waiting), 'Claim what it waits for, or claim_task without task for the next ready one.');
     end if;
   end if;
-  perform app.check_gates(task, rules, 'claim', event);
+  if rules ? 'gates' then
+    perform app.check_gates(task, rules, 'claim', event);
+  end if;
 end
 $$;
 
@@ -326,12 +328,8 @@ create function app.check_gates(task public.tasks, rules jsonb, move text, event
   set search_path = ''
 as $$
 declare
-  v_missing text[];
+  v_missing text[] := app.unmet_gates(task, rules, move, event);
 begin
-  if not rules ? 'gates' then
-    return;
-  end if;
-  v_missing := app.unmet_gates(task, rules, move, event);
   if cardinality(v_missing) > 0 then
     perform app.fail('gate_unmet', format('Task %s cannot %s yet. Missing: %s.', task.ref, move, array_to_string(v_missing, '; ')),
       jsonb_build_object('missing', v_missing), 'Provide what is missing, then repeat the call.');
@@ -513,7 +511,7 @@ begin
   if event.payload ? 'evidence' then
     perform app.check_evidence(task, event.payload -> 'evidence');
   end if;
-  if event.event_type in ('task.completed', 'task.cancelled', 'task.reopened') then
+  if project.rules ? 'gates' and event.event_type in ('task.completed', 'task.cancelled', 'task.reopened') then
     perform app.check_gates(task, project.rules,
       case event.event_type when 'task.completed' then 'complete' when 'task.cancelled' then 'cancel' else 'reopen' end, event);
   end if;

@@ -111,6 +111,9 @@ declare
   v_key text;
 begin
   filters := jsonb_strip_nulls(coalesce(filters, '{}'));
+  if filters = '{}' then
+    return filters;
+  end if;
   select k into v_key from jsonb_object_keys(filters) k where k <> all (allowed) limit 1;
   if found then
     perform app.fail('invalid_input', format('There is no filter %s.', left(v_key, 80)), jsonb_build_object('field', v_key), 'Filters: ' || array_to_string(allowed, ', ') || '.');
@@ -144,12 +147,14 @@ begin
         and app.task_passes(t, filters, actor) and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
       order by app.priority_rank(t.priority), t.number limit 1 for no key update skip locked;
   end if;
-  select t.* into v_lapsed from public.task_leases l
-    join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
-    where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now() and app.task_passes(t, filters, actor)
-      and t.attempts + 1 < coalesce((project.rules ->> 'attempts_max')::integer, 2147483647)
-      and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
-    order by app.priority_rank(t.priority), t.number limit 1 for no key update of t skip locked;
+  if exists (select from public.task_leases l where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()) then
+    select t.* into v_lapsed from public.task_leases l
+      join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
+      where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now() and app.task_passes(t, filters, actor)
+        and t.attempts + 1 < coalesce((project.rules ->> 'attempts_max')::integer, 2147483647)
+        and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
+      order by app.priority_rank(t.priority), t.number limit 1 for no key update of t skip locked;
+  end if;
   if v_ready.id is null or (app.priority_rank(v_lapsed.priority), v_lapsed.number) < (app.priority_rank(v_ready.priority), v_ready.number) then
     return v_lapsed.id;
   end if;
@@ -233,12 +238,14 @@ begin
   if task is not null then
     v_id := app.find_task_id(task, v_actor.tenant_id);
     select p.* into v_project from public.tasks t join public.projects p on p.tenant_id = t.tenant_id and p.id = t.project_id
-      where t.tenant_id = v_actor.tenant_id and t.id = v_id and t.status = 'in_progress' and p.rules ? 'attempts_max';
+      where t.tenant_id = v_actor.tenant_id and t.id = v_id;
     v_events := app.give_up_lapsed(v_project, v_id);
   else
     v_filters := app.check_filters(filters, v_actor.tenant_id, 'priority', 'parent', 'query');
     v_project := app.find_project(project, v_actor);
-    perform app.refuse_archived(v_project);
+    if v_project.archived_at is not null then
+      perform app.refuse_archived(v_project);
+    end if;
     v_events := app.give_up_lapsed(v_project, null);
     v_id := app.lock_next_task(v_project, v_filters, v_actor);
     if v_id is null and v_events = '[]' then
@@ -252,29 +259,30 @@ begin
   end if;
   v_result := app.append(v_events || jsonb_build_array(jsonb_build_object('stream', 'task:' || v_id, 'type', 'task.claimed',
     'data', jsonb_strip_nulls(jsonb_build_object('ttl_seconds', ttl_seconds, 'take_over', nullif(take_over, false))))), v_actor);
-  return app.remember(v_actor, command, app.claim_briefing(v_result -> 'events' -> -1 -> 'state', v_id, v_actor));
+  return app.remember(v_actor, command, app.claim_briefing(v_result -> 'events' -> -1, v_project));
 end
 $$;
 
 -- All that is needed to start: the task with its scope and its dependencies' outcomes, what completion will ask for, and
 -- why the last holder gave up.
-create function app.claim_briefing(state jsonb, task_id uuid, actor app.actor)
+create function app.claim_briefing(claimed jsonb, project public.projects)
   returns jsonb
   language plpgsql
   stable
   set search_path = ''
 as $$
 declare
-  v_task public.tasks;
-  v_rules jsonb;
+  v_state jsonb := claimed -> 'state';
+  v_gates text[];
 begin
-  select * into v_task from public.tasks t where t.tenant_id = actor.tenant_id and t.id = task_id;
-  select p.rules into v_rules from public.projects p where p.tenant_id = actor.tenant_id and p.id = v_task.project_id;
+  if project.rules ? 'gates' then
+    v_gates := app.unmet_gates(app.find_task(v_state ->> 'id', project.tenant_id), project.rules, 'complete', null);
+  end if;
   return jsonb_strip_nulls(jsonb_build_object(
-    'task', state || jsonb_build_object('lock_token', v_task.lock_token),
-    'gates', case when v_rules ? 'gates' then nullif(to_jsonb(app.unmet_gates(v_task, v_rules, 'complete', null)), '[]') end,
-    'previous', case when v_task.last_outcome is not null then
-      jsonb_build_object('outcome', v_task.last_outcome, 'reason', v_task.last_reason, 'by', v_task.last_agent) end));
+    'task', v_state || jsonb_build_object('lock_token', claimed -> 'version'),
+    'gates', nullif(to_jsonb(v_gates), '[]'),
+    'previous', case when v_state ? 'last_outcome' then
+      jsonb_build_object('outcome', v_state -> 'last_outcome', 'reason', v_state -> 'last_reason', 'by', v_state -> 'last_agent') end));
 end
 $$;
 
@@ -373,7 +381,7 @@ begin
     'dependents', app.dependents(v_task),
     'artifacts', (select coalesce(jsonb_agg(app.artifact_full(a) - 'task' order by a.created_at desc), '[]') from (
       select * from public.artifacts x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.created_at desc limit 20) a),
-    'timeline', (select coalesce(jsonb_agg(app.event_brief(e) order by e.seq desc), '[]') from (
+    'timeline', (select coalesce(jsonb_agg(app.event_brief(app.upcast(e)) order by e.seq desc), '[]') from (
       select * from public.events x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.seq desc limit timeline_size) e));
 end
 $$;

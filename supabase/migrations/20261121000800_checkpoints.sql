@@ -221,7 +221,7 @@ begin
       'decisions', (select jsonb_agg(app.decision_brief(d) order by d.created_at desc) from public.decisions d
         where d.tenant_id = project.tenant_id and d.project_id = project.id and d.id in (
           select app.stream_id(h.stream) from happened h where h.event_type = 'decision.recorded' order by h.seq desc limit 10)),
-      'notes', (select jsonb_agg(app.event_brief(e, (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id)) order by e.seq desc) from (
+      'notes', (select jsonb_agg(app.event_brief(app.upcast(e), (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id)) order by e.seq desc) from (
         select * from public.events n where n.tenant_id = project.tenant_id and n.project_id = project.id and n.seq > after_seq
           and n.seq >= (select min(h.seq) from happened h) and n.event_type in ('task.noted', 'project.noted') order by n.seq desc limit 10) e))));
 end

@@ -73,7 +73,7 @@ begin
     'in_progress', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'in_progress', 10) t),
     'blocked', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'blocked', 5) t),
     'ready', (select jsonb_agg(app.task_brief(t)) from app.ready_tasks(v_project, 5) t),
-    'questions', (select jsonb_agg(app.event_brief(e, (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id))) from app.open_questions(v_project, 5) e),
+    'questions', (select jsonb_agg(app.event_brief(app.upcast(e), (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id))) from app.open_questions(v_project, 5) e),
     'decisions', (select jsonb_agg(app.decision_brief(d)) from (select * from public.decisions x
       where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null order by x.created_at desc limit 5) d),
     'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));

@@ -437,7 +437,7 @@ begin
   event.project_id := v_redacted.project_id;
   event.task_id := v_redacted.task_id;
   event.version := 1 + (select count(*) from public.events e where e.tenant_id = event.tenant_id and e.stream = event.stream);
-  return (event, app.event_brief(v_redacted, (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id)), null)::app.applied;
+  return (event, app.event_brief(app.upcast(v_redacted), (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id)), null)::app.applied;
 end
 $$;
 
@@ -484,6 +484,6 @@ begin
   end loop;
   delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at >= v_event.created_at;
   v_event := app.find_event(v_event.id::text, v_actor);
-  return app.event_brief(v_event, (select t.ref from public.tasks t where t.tenant_id = v_event.tenant_id and t.id = v_event.task_id));
+  return app.event_brief(app.upcast(v_event), (select t.ref from public.tasks t where t.tenant_id = v_event.tenant_id and t.id = v_event.task_id));
 end
 $$;
