@@ -1,16 +1,13 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { followSession, readSession, saveSession, sessionFile } from '../src/db/supabase/session.ts';
 import { cairn } from './support/cairn.ts';
+import { logIn } from './support/log-in.ts';
 import { startRaw } from './support/raw-agent.ts';
 import { createScratch, type Scratch } from './support/scratch.ts';
 import { PUBLISHABLE_KEY, type SupabaseProject, startSupabase } from './support/supabase.ts';
-
-const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 
 let scratch: Scratch;
 let project: SupabaseProject;
@@ -39,39 +36,6 @@ afterEach(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-type Running = {
-  line(matching: RegExp): Promise<string>;
-  type(text: string): void;
-  ended: Promise<{ code: number | null; stderr: string }>;
-};
-
-/** `cairn login` as a person sees it. */
-function logIn(...args: string[]): Running {
-  const child = spawn(process.execPath, [CLI, 'login', ...args], { env: { ...process.env, ...env } });
-  let shown = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk) => {
-    shown += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  const ended = new Promise<{ code: number | null; stderr: string }>((resolve) => {
-    child.once('close', (code) => resolve({ code, stderr }));
-  });
-  return {
-    line: async (matching) => {
-      for (;;) {
-        const [found] = matching.exec(shown) ?? [];
-        if (found !== undefined) return found;
-        await new Promise((resolve) => child.stdout.once('data', resolve));
-      }
-    },
-    type: (text) => child.stdin.write(`${text}\n`),
-    ended,
-  };
-}
-
 /** A session in the file, whose access token is good for so many seconds. */
 async function session(seconds: number, email = 'ada@cairn.test') {
   project.auth.issueNextFor(seconds);
@@ -95,7 +59,7 @@ function countRefreshes(lose = false): () => number {
 
 describe('signing in', () => {
   test('by a code sent by e-mail lets every process of the user work, until signing out', async () => {
-    const login = logIn('--email', 'ada@cairn.test');
+    const login = logIn(['--email', 'ada@cairn.test'], env);
     await login.line(/Code: /);
     login.type('000000');
     await login.line(/wrong or too old/);
@@ -119,7 +83,7 @@ describe('signing in', () => {
   });
 
   test('with wrong codes only ends after three', async () => {
-    const login = logIn('--email', 'eve@cairn.test');
+    const login = logIn(['--email', 'eve@cairn.test'], env);
     for (const code of ['1', '2', '3']) login.type(code);
 
     const { code, stderr } = await login.ended;
@@ -130,7 +94,7 @@ describe('signing in', () => {
   });
 
   test('in the browser brings it back to a page that says so', async () => {
-    const login = logIn('--provider', 'github', '--no-browser');
+    const login = logIn(['--provider', 'github', '--no-browser'], env);
     const address = await login.line(/http:\S+authorize\S+/);
 
     const page = await fetch(address);
@@ -142,7 +106,7 @@ describe('signing in', () => {
   });
 
   test('in the browser, refused there, says why', async () => {
-    const login = logIn('--provider', 'denied', '--no-browser');
+    const login = logIn(['--provider', 'denied', '--no-browser'], env);
     const address = await login.line(/http:\S+authorize\S+/);
     const stray = await fetch(new URL('/?code=made-up', new URL(address).searchParams.get('redirect_to') ?? ''));
 
@@ -159,7 +123,7 @@ describe('signing in', () => {
     ['without a way to', [], /--email ADDRESS or --provider NAME/],
     ['both ways at once', ['--email', 'a@b.c', '--provider', 'github'], /--email ADDRESS or --provider NAME/],
   ])('%s says how', async (_, args, said) => {
-    expect(await logIn(...args).ended).toMatchObject({ code: 1, stderr: expect.stringMatching(said) });
+    expect(await logIn([...args], env).ended).toMatchObject({ code: 1, stderr: expect.stringMatching(said) });
   });
 
   test('is asked for by an agent that calls before', async () => {

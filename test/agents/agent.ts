@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cairn } from '../support/cairn.ts';
 import { connect } from '../support/client.ts';
+import { wordsOf } from '../support/doc-commands.ts';
 
 type Schema = {
   type?: string;
@@ -13,16 +14,36 @@ type Schema = {
 };
 type Offered = { name: string; description?: string; inputSchema: Schema };
 
-/** One agent: all that it knows are the instructions, the tools as they are listed, and what was answered. */
-export type Agent = {
-  name: string;
-  instructions: string;
-  tools: Offered[];
+/** What an agent does: it calls tools, and asks the person it works for to run a command. */
+export type Doing = {
   /** Every call so far, with what was read. */
   calls: { tool: string; args: Record<string, unknown>; text: string; refused: boolean }[];
   call(tool: string, args?: Record<string, unknown>): Promise<string>;
+  ask(command: string): Promise<void>;
+};
+
+/** One agent: all that it knows are the instructions, the tools as they are listed, and what was answered. */
+export type Agent = Doing & {
+  name: string;
+  instructions: string;
+  tools: Offered[];
   leave(): Promise<void>;
 };
+
+type Client = { call(tool: string, args: Record<string, unknown>): Promise<{ text: string; isError: boolean }> };
+
+export function doing(client: Client, ask: Doing['ask']): Doing {
+  const calls: Doing['calls'] = [];
+  return {
+    calls,
+    ask,
+    async call(tool, args = {}) {
+      const { text, isError } = await client.call(tool, args);
+      calls.push({ tool, args, text, refused: isError });
+      return text;
+    },
+  };
+}
 
 /** Agents on one data directory, which is gone afterwards. */
 export async function openTeam(): Promise<{ join(name: string): Promise<Agent>; end(): Promise<void> }> {
@@ -45,17 +66,14 @@ export async function openTeam(): Promise<{ join(name: string): Promise<Agent>; 
 
 async function enter(name: string, flags: string[]): Promise<Agent> {
   const client = await connect('v1 client', name, [...flags, '--agent', name]);
-  const calls: Agent['calls'] = [];
   return {
+    ...doing(client, async (command) => {
+      const { code, stderr } = await cairn([...flags, ...wordsOf(command).slice(1)]);
+      if (code !== 0) throw new Error(`${command}: ${stderr}`);
+    }),
     name,
     instructions: client.instructions() ?? '',
     tools: (await client.listTools()) as Offered[],
-    calls,
-    async call(tool, args = {}) {
-      const { text, isError } = await client.call(tool, args);
-      calls.push({ tool, args, text, refused: isError });
-      return text;
-    },
     leave: () => client.close(),
   };
 }

@@ -1,134 +1,19 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ERROR_CODES, type ErrorCode } from '../../src/errors.ts';
-import { type Agent, heldIn, openTeam, refIn, refusalIn } from './agent.ts';
+import { logIn } from '../support/log-in.ts';
+import { startRaw } from '../support/raw-agent.ts';
+import { createScratch } from '../support/scratch.ts';
+import { PUBLISHABLE_KEY, startSupabase } from '../support/supabase.ts';
+import { type Agent, type Doing, doing, heldIn, openTeam, refusalIn } from './agent.ts';
+import { type Args, obey } from './obey.ts';
 
-type Args = Record<string, unknown>;
-type Refusal = ReturnType<typeof refusalIn>;
-type Obey = (agent: Agent, refusal: Refusal, call: { tool: string; args: Args }) => Promise<string>;
-
-const again = (agent: Agent, { tool, args }: { tool: string; args: Args }, change: Args = {}) =>
-  agent.call(tool, { ...args, ...change });
-
-/** What an agent does on reading words like these in a hint. It looks at nothing but the refusal and its own call. */
-const PHRASES: readonly [says: RegExp, does: Obey][] = [
-  [
-    /^Create one with create_project/,
-    async (agent, _, call) => {
-      await agent.call('create_project', { slug: 'first', name: 'First' });
-      return again(agent, call);
-    },
-  ],
-  [/Use it, or choose another slug/, (agent, _, call) => agent.call('resume_project', { project: call.args.slug })],
-  [/claim_task without task/, (agent) => agent.call('claim_task', { project: 'web' })],
-  [
-    /Otherwise leave a note with record_event/,
-    (agent, _, { args }) => agent.call('record_event', { task: args.task, text: 'I would call it otherwise.' }),
-  ],
-  [/^Stop work on it.*get_task shows/, (agent, _, { args }) => agent.call('get_task', { task: args.task })],
-  [
-    /^list_tasks shows the refs/,
-    async (agent, _, call) => {
-      const listed = await agent.call('list_tasks', { project: 'web', ready: true });
-      return again(agent, call, { task: refIn(listed.split('\n')[1] ?? '') });
-    },
-  ],
-  [
-    /^list_projects shows/,
-    async (agent, _, call) => {
-      const listed = await agent.call('list_projects');
-      return again(agent, call, { project: /^(web)\b/m.exec(listed)?.[1] });
-    },
-  ],
-  [
-    /^From \w+ it can be/,
-    (agent, { hint }, { args }) => {
-      const [status] = /blocked|cancelled/.exec(hint) ?? [];
-      return agent.call('update_task', { ...args, status, reason: 'Not now.' });
-    },
-  ],
-  [
-    /repeat with the new version/,
-    (agent, { details }, call) => again(agent, call, { expected_version: details.version }),
-  ],
-  [
-    /^Each task waits for the one after it\. Leave one of them out/,
-    (agent, _, call) => {
-      const { add_dependencies: _dropped, ...rest } = call.args;
-      return agent.call(call.tool, { ...rest, title: 'Without it' });
-    },
-  ],
-  [
-    /^Provide what is missing/,
-    async (agent, { details }, call) => {
-      let artifact: string | undefined;
-      for (const what of details.missing as string[]) {
-        const type = /artifact of type (\w+) \(add_artifact\)/.exec(what)?.[1];
-        if (type !== undefined) {
-          const added = await agent.call('add_artifact', { ...call.args, type, ref: 'run 7' });
-          artifact = /[0-9a-f-]{36}/.exec(added)?.[0];
-        }
-        if (/record_decision with task/.test(what)) {
-          await agent.call('record_decision', {
-            task: call.args.task,
-            title: 'How',
-            choice: 'So',
-            rationale: 'It works.',
-          });
-        }
-      }
-      const numbers = (details.missing as string[]).flatMap((what) => /criterion (\d+)/.exec(what)?.[1] ?? []);
-      return again(agent, call, { evidence: numbers.map((number) => ({ criterion: Number(number), artifact })) });
-    },
-  ],
-  [
-    /into a task of their own \(discovered_from\)/,
-    async (agent, { details }, call) => {
-      const outside = details.files as string[];
-      await agent.call('create_tasks', {
-        project: 'web',
-        tasks: [{ title: `Change ${outside.join(', ')}`, discovered_from: call.args.task }],
-      });
-      const files = (call.args.files as string[]).filter((file) => !outside.includes(file));
-      return again(agent, call, { files });
-    },
-  ],
-  [/^Use a new key for a new request/, (agent, _, call) => again(agent, call, { idempotency_key: 'another' })],
-  [/^Store large content elsewhere/, (agent, _, call) => again(agent, call, { text: 'See build.log of run 7.' })],
-  [
-    /^Others come from claim_task, release_task, complete_task/,
-    async (agent, _, { args }) => {
-      const held = heldIn(await agent.call('claim_task', { task: args.task }));
-      return agent.call('complete_task', { ...held, summary: 'Done.' });
-    },
-  ],
-  [
-    /^Arguments of create_tasks/,
-    (agent, { message }, call) => {
-      const [, most = 0] = /at most (\d+) characters/.exec(message) ?? [];
-      const tasks = (call.args.tasks as Args[]).map((task) => ({
-        ...task,
-        title: String(task.title).slice(0, Number(most)),
-      }));
-      return again(agent, call, { tasks });
-    },
-  ],
-  [
-    /^lock_token: From claim_task/,
-    async (agent, _, call) =>
-      again(agent, call, { ...heldIn(await agent.call('claim_task', { task: call.args.task })) }),
-  ],
-];
-
-// What no agent meets over stdio on its own database: the rights of a user and the limits of a server are for HTTP, and
-// test/faults.test.ts repeats calls over a database that went away.
-const ELSEWHERE: readonly ErrorCode[] = [
-  'unauthenticated',
-  'insufficient_scope',
-  'forbidden',
-  'rate_limited',
-  'unavailable',
-  'internal',
-];
+// What no agent reads. `insufficient_scope`: over stdio it has every scope, and over HTTP its client is told before the tool
+// is called (403 with `WWW-Authenticate`, test/auth-door.test.ts), so that it asks its person for more. `internal`: a defect
+// of ours; nothing that an agent does leads there, and it is told to repeat the call once and then tell its person.
+const UNMET: readonly ErrorCode[] = ['insufficient_scope', 'internal'];
 
 type Case = [code: ErrorCode, what: string, tool: string, args: (world: World) => Args];
 type World = { held: { task: string; lock_token: number } };
@@ -187,6 +72,14 @@ const CASES: Case[] = [
     () => ({ task: 'web-8', text: 'Two', idempotency_key: 'used' }),
   ],
   ['payload_too_large', 'a text is too large', 'record_event', () => ({ task: 'web-8', text: 'x'.repeat(1_200_000) })],
+  ['forbidden', 'a person decides', 'update_task', () => ({ task: 'web-11', status: 'unblocked' })],
+];
+
+/** What a hosted project answers to the next request. */
+const HOSTED: [code: ErrorCode, what: string, status: number | null][] = [
+  ['unauthenticated', 'nobody has signed in', null],
+  ['rate_limited', 'the project asks for fewer calls', 429],
+  ['unavailable', 'the project is away for a moment', 503],
 ];
 
 describe('a refusal leads an agent that does what its hint says to success', () => {
@@ -208,7 +101,8 @@ describe('a refusal leads an agent that does what its hint says to success', () 
         require: { evidence: 'observed', artifacts: ['test_report'], decision: true },
       },
     ];
-    await ada.call('create_project', { slug: 'web', name: 'Web', rules: { scope: { paths: ['src/**'] }, gates } });
+    const rules = { scope: { paths: ['src/**'] }, gates, attempts_max: 1 };
+    await ada.call('create_project', { slug: 'web', name: 'Web', rules });
     const free = Array.from({ length: 8 }, (_, at) => ({ title: `Free ${at}` }));
     await ada.call('create_tasks', {
       project: 'web',
@@ -224,6 +118,8 @@ describe('a refusal leads an agent that does what its hint says to success', () 
     held = heldIn(await ada.call('claim_task', { task: 'web-5' })) as World['held'];
     const bob = await team.join('bob');
     await bob.call('claim_task', { task: 'web-1' });
+    const given = heldIn(await bob.call('claim_task', { task: 'web-11' }));
+    await bob.call('release_task', { ...given, outcome: 'failed', reason: 'The tests do not run.' });
     await ada.call('record_event', { task: 'web-8', text: 'One', idempotency_key: 'used' });
   }
 
@@ -233,17 +129,54 @@ describe('a refusal leads an agent that does what its hint says to success', () 
 
     const refusal = refusalIn(await ada.call(tool, call.args));
     expect(refusal.code).toBe(code);
-
-    const [, obey] =
-      PHRASES.find(([says]) => says.test(refusal.hint) || says.test(refusal.hint.replace(/^\w+: /, ''))) ?? [];
-    expect(obey, `no way on from: ${refusal.hint}`).toBeDefined();
-    await obey?.(ada, refusal, call);
-    const last = ada.calls.at(-1);
-    expect(last?.refused, last?.text).toBe(false);
+    await obey(ada, refusal, call);
   });
 
   test('for every code that it can meet', () => {
-    const met = new Set(CASES.map(([code]) => code));
-    expect([...met, ...ELSEWHERE].sort()).toEqual(Object.keys(ERROR_CODES).sort());
+    const met = new Set([...CASES, ...HOSTED].map(([code]) => code));
+    expect([...met, ...UNMET].sort()).toEqual(Object.keys(ERROR_CODES).sort());
+  });
+});
+
+describe('so it does at a hosted project', () => {
+  let scratch: Awaited<ReturnType<typeof createScratch>>;
+  let project: Awaited<ReturnType<typeof startSupabase>>;
+  let home: string;
+  let raw: Awaited<ReturnType<typeof startRaw>>;
+  let ada: Doing;
+
+  beforeAll(async () => {
+    scratch = await createScratch();
+    project = await startSupabase(scratch.connection);
+    home = await mkdtemp(join(tmpdir(), 'cairn-hosted-'));
+    const env = { SUPABASE_URL: project.url, SUPABASE_PUBLISHABLE_KEY: PUBLISHABLE_KEY, CAIRN_CONFIG_DIR: home };
+    raw = await startRaw([], env);
+    ada = doing(raw, async (command) => {
+      expect(command).toBe('cairn login');
+      const login = logIn(['--email', 'ada@cairn.test'], env);
+      await login.line(/Code: /);
+      login.type(project.auth.mailbox.at(-1)?.code ?? '');
+      expect(await login.ended).toEqual({ code: 0, stderr: '' });
+    });
+  });
+  afterAll(async () => {
+    await raw.close();
+    await project.close();
+    await scratch.drop();
+    await rm(home, { recursive: true, force: true });
+  });
+
+  test.for(HOSTED)('%s: %s', async ([code, what, status]) => {
+    const call = { tool: 'create_project', args: { slug: code.replace('_', '-'), name: what } };
+    project.disturb((_, response) => {
+      project.disturb(null);
+      if (status === null) return 'go on';
+      response.writeHead(status).end();
+      return 'done';
+    });
+
+    const refusal = refusalIn(await ada.call(call.tool, call.args));
+    expect(refusal.code).toBe(code);
+    await obey(ada, refusal, call);
   });
 });
