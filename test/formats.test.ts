@@ -93,6 +93,16 @@ describe('a file', () => {
     expect(detectFormat(await fixture(path))).toBe(format);
   });
 
+  test('of an older gh, which does not say why an issue was closed, says the same otherwise', async () => {
+    const [newer, older] = await Promise.all(['issues', 'gh-2.23'].map((name) => fixture(`github/${name}.json`)));
+    const said = (file: SourceFile | undefined) =>
+      file && FORMATS.github.read([file]).map(({ place: _, remark: __, ...task }) => task);
+
+    expect(said(older)).toEqual(
+      said(newer)?.map((task) => (task.status === 'cancelled' ? { ...task, status: 'completed' } : task)),
+    );
+  });
+
   test.for<[what: string, FormatName, text: string, message: RegExp]>([
     ['is not JSON', 'task-master', '{"tasks": [', /tasks\.txt is not JSON/],
     ['has no list', 'task-master', '{"a": 1}', /no list of tasks/],

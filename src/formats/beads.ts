@@ -19,16 +19,17 @@ const Issue = z.looseObject({
 });
 type Issue = z.output<typeof Issue>;
 
+const DELETED = 'tombstone';
 const PRIORITIES = ['critical', 'high', 'medium', 'low', 'low'] as const;
 
-/** What `bd export` writes: JSON Lines, an issue a line with its dependencies on it. Lines of another `_type` are passed over. */
+/** What `bd export` writes: JSON Lines, an issue a line with its dependencies on it. What is no issue, or deleted, is passed over. */
 export function readBeads({ path, text }: SourceFile): ForeignTask[] {
   return text.split('\n').flatMap((line, at) => {
     if (line.trim() === '') return [];
     const place = `${path} line ${at + 1}`;
     const value = parseLine(line, place);
-    const type = (value as { _type?: unknown } | null)?._type ?? 'issue';
-    return type === 'issue' ? [readIssue(checked(Issue, value, place), place)] : [];
+    const { _type = 'issue', status } = (value ?? {}) as { _type?: unknown; status?: unknown };
+    return _type === 'issue' && status !== DELETED ? [readIssue(checked(Issue, value, place), place)] : [];
   });
 }
 

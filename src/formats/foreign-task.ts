@@ -11,7 +11,7 @@ const STATUS_WORDS: Readonly<Record<ForeignTask['status'], readonly string[]>> =
   in_progress: ['inprogress', 'doing', 'started', 'review', 'inreview', 'hooked', 'testing', 'active'],
   blocked: ['blocked', 'onhold', 'waiting', 'deferred', 'paused', 'pinned'],
   completed: ['done', 'completed', 'complete', 'closed', 'fixed', 'resolved', 'shipped'],
-  cancelled: ['cancelled', 'canceled', 'wontfix', 'wontdo', 'notplanned', 'abandoned', 'duplicate', 'tombstone'],
+  cancelled: ['cancelled', 'canceled', 'wontfix', 'wontdo', 'notplanned', 'abandoned', 'duplicate'],
 });
 
 /** The status that a word of another tool means. An unknown word is pending, and said so. */
