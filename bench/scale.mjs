@@ -1,16 +1,17 @@
 // npm run bench:scale: how long a process takes to its first answer, what many processes get done, and what rows weigh.
 //
-//   npm run bench:scale                        starts, 1, 8 and 32 processes, 100,000 events; writes docs/performance.md
-//   npm run bench:scale -- --events 1000000    rows and indexes at a million events
-//   npm run bench:scale -- --quick             a smoke test of seconds
-//   npm run bench:scale -- --only sizes        one of starts, load, sizes; --seconds 10, --processes 1,4
+//   npm run bench:scale                        starts; 1, 8 and 32 processes; rows and indexes at a million events
+//   npm run bench:scale -- --only sizes        one of starts, load, sizes; --events 100000, --seconds 10, --processes 1,4
+//   npm run bench:scale -- --quick             a smoke test of seconds; writes nothing
+//
+// Writes starts and load to docs/performance.md where it measured both, sizes to docs/scale.md; not with --no-write.
 //
 // Load runs on the embedded server and on a PostgreSQL by URL: DATABASE_URL, a database of its own that may be filled, or
 // one that this starts on a port of 127.0.0.1.
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { env, stderr, stdout } from 'node:process';
+import { argv, env, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
 import { readConfig } from '../dist/config.js';
 import { stopServer } from '../dist/db/embedded.js';
@@ -31,12 +32,13 @@ const { values: flags } = parseArgs({
     events: { type: 'string' },
     seconds: { type: 'string' },
     processes: { type: 'string' },
+    'no-write': { type: 'boolean', default: false },
   },
 });
 const { quick } = flags;
 const processes = (flags.processes ?? (quick ? '1,2' : '1,8,32')).split(',').map(Number);
 const seconds = Number(flags.seconds ?? (quick ? 1 : 5));
-const events = Number(flags.events ?? (quick ? 1_000 : 100_000));
+const events = Number(flags.events ?? (quick ? 1_000 : 1_000_000));
 const starts = quick ? 2 : 7;
 const log = createLog('error');
 const directory = await mkdtemp(join(tmpdir(), 'cairn-scale-'));
@@ -45,18 +47,23 @@ await chmod(directory, 0o755);
 let made = 0;
 
 const PARTS = { starts: measureStarts, load: measureLoads, sizes: measureRows };
+const PAGES = { performance: ['starts', 'load'], scale: ['sizes'] };
 try {
-  const tables = [];
+  /** @type {Map<string, string>} */
+  const found = new Map();
   for (const [name, measure] of Object.entries(PARTS)) {
     if (flags.only !== undefined && flags.only !== name) continue;
     stderr.write(`${name}\n`);
-    tables.push((await measure()).join('\n'));
-    stdout.write(`${tables.at(-1)}\n\n`);
+    found.set(name, (await measure()).join('\n'));
+    stdout.write(`${found.get(name)}\n\n`);
   }
-  const report = [`Made by \`npm run bench:scale\` on ${new Date().toISOString().slice(0, 10)}.`, ...tables].join(
-    '\n\n',
-  );
-  if (!quick && flags.only === undefined) stderr.write(`wrote ${await writeSection('scale', report)}\n`);
+  for (const [page, parts] of Object.entries(PAGES)) {
+    if (quick || flags['no-write'] || !parts.every((name) => found.has(name))) continue;
+    const command = ['npm run bench:scale', ...(argv.length > 2 ? ['--', ...argv.slice(2)] : [])].join(' ');
+    const made = `Made by \`${command}\` on ${new Date().toISOString().slice(0, 10)}.`;
+    const report = [made, ...parts.map((name) => found.get(name))].join('\n\n');
+    stderr.write(`wrote ${await writeSection(page === 'scale' ? 'sizes' : 'scale', report, page)}\n`);
+  }
 } finally {
   await rm(directory, { recursive: true, force: true });
 }
