@@ -1,228 +1,183 @@
-// npm run bench:http: tool calls over HTTP beside the bare SDK's, in the same run.
+// npm run bench:http: tool calls over HTTP beside the bare SDK's, with and without a token, in the same run.
 //
-//   npm run bench:http                     5 seconds of load each, 1,000 streams
-//   npm run bench:http -- --seconds 2 --calls 200 --streams 100
-import { execFile, spawn } from 'node:child_process';
+//   npm run bench:http              1,000 calls and 5 seconds of load each, 1,000 streams; writes docs/performance.md
+//   npm run bench:http -- --quick   a smoke test; writes nothing
+//   npm run bench:http -- --calls 3000 --seconds 10 --streams 2000 --no-write
+import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { Agent, request } from 'node:http';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execPath, stdout } from 'node:process';
+import { argv, execPath, stderr, stdout } from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { freePort } from './free-port.mjs';
+import { agentOf, call, load } from './http-client.mjs';
+import { renderHttp } from './http-report.mjs';
+import { holdStreams } from './http-streams.mjs';
+import { stopDatabase } from './processes.mjs';
 import { CLI } from './rpc.mjs';
-import { summary } from './sample.mjs';
+import { summary, timed } from './sample.mjs';
+import { writeSection } from './section.mjs';
 import { seedTokens } from './tokens.mjs';
 
 const FLOOR = fileURLToPath(new URL('http-floor.mjs', import.meta.url));
 const CONNECTIONS = 32;
-const TOKENS = 10_000;
-const CLIENTS = 1_000;
-const META = {
-  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-  'io.modelcontextprotocol/clientCapabilities': {},
-  'io.modelcontextprotocol/clientInfo': { name: 'bench', version: '1.0.0' },
-};
+const MANY = Object.freeze({ tokens: 10_000, clients: 1_000 });
+const ONE = Object.freeze({ tokens: 1, clients: 1 });
+const WARMUP_MS = 500;
+// The load goes round so often, so that what else the machine does meets all kinds.
+const LOAD_ROUNDS = 5;
+
+/** @typedef {{ name: string, next: () => import('./http-client.mjs').Call, underLoad?: boolean }} Kind */
 
 const { values: flags } = parseArgs({
   options: {
-    seconds: { type: 'string', default: '5' },
-    calls: { type: 'string', default: '1000' },
-    streams: { type: 'string', default: '1000' },
+    quick: { type: 'boolean', default: false },
+    calls: { type: 'string' },
+    seconds: { type: 'string' },
+    streams: { type: 'string' },
+    'no-write': { type: 'boolean', default: false },
   },
 });
-const seconds = Number(flags.seconds);
-const calls = Number(flags.calls);
+const calls = Number(flags.calls ?? (flags.quick ? 100 : 1_000));
+const seconds = Number(flags.seconds ?? (flags.quick ? 1 : 5));
+const warmups = flags.quick ? 100 : 3_000;
+const count = Number(flags.streams ?? (flags.quick ? 50 : 1_000));
 
-const dataDir = await mkdtemp(join(tmpdir(), 'cairn-bench-'));
-const floor = await start([FLOOR]);
-const cairn = await start([CLI, 'serve', '--port', '0', '--data-dir', dataDir, '--log-level', 'info']);
-const authorized = await startAuthorized();
+/** @type {(() => Promise<unknown>)[]} */
+const stops = [];
 try {
-  await call(cairn, 'create_project', { args: { slug: 'web', name: 'Web' } });
-  await call(cairn, 'create_tasks', { args: { project: 'web', tasks: [{ title: 'Write the docs' }] } });
-  const kinds = [
-    { name: 'bare SDK, echo', server: floor, tool: 'echo', args: { text: 'hello' } },
-    { name: 'cairn, get_task', server: cairn, tool: 'get_task', args: { task: 'web-1' } },
-    { name: 'cairn, get_task with a token', server: authorized, tool: 'get_task', args: { task: 'web-1' } },
-    { name: 'cairn, record_event', server: cairn, tool: 'record_event', args: { project: 'web', text: 'Done.' } },
-  ];
-  for (const kind of kinds) await load(kind, { connections: CONNECTIONS, ms: 1_000 });
-  const agents = new Map(kinds.map(({ name }) => [name, new Agent({ keepAlive: true, maxSockets: 1 })]));
-  const taken = new Map(kinds.map(({ name }) => [name, /** @type {number[]} */ ([])]));
-  // In turns, so that whatever else the machine does slows all of them alike.
-  for (let at = 0; at < calls; at++) {
-    for (const { name, server, tool, args } of kinds) {
-      const started = performance.now();
-      await call(server, tool, { args, agent: agents.get(name) });
-      taken.get(name)?.push(performance.now() - started);
-    }
-  }
-  say('| call | p50 ms | p99 ms | requests/s at 32 connections |', '| --- | --- | --- | --- |');
-  for (const kind of kinds) {
-    const { p50, p99 } = summary(taken.get(kind.name) ?? []);
-    const rate = await load(kind, { connections: CONNECTIONS, ms: seconds * 1_000 });
-    say(`| ${kind.name} | ${p50.toFixed(2)} | ${p99.toFixed(2)} | ${Math.round(rate)} |`);
-  }
-  sayShare(taken);
-  for (const agent of agents.values()) agent.destroy();
-  await holdStreams(Number(flags.streams));
+  const report = renderHttp(await measure());
+  stdout.write(`${report}\n`);
+  if (!flags.quick && !flags['no-write']) stderr.write(`wrote ${await writeSection('http', report)}\n`);
 } finally {
-  for (const server of [floor, cairn, authorized]) await server.stop();
-  await rm(dataDir, { recursive: true, force: true });
+  for (const stop of stops) await stop();
 }
 
-/** A server with authorization over the same data, a token for it, and many others beside that one. */
-async function startAuthorized() {
-  const port = await freePort();
-  const own = ['--data-dir', dataDir];
-  const env = { ...process.env, CAIRN_PUBLIC_URL: `http://127.0.0.1:${port}` };
-  const scope = 'projects:write,tasks:write';
-  const pat = [CLI, 'auth', 'pat', 'create', '--name', 'bench', '--scope', scope, '--json', ...own];
-  const { stdout: created } = await promisify(execFile)(execPath, pat, { env });
-  await seedTokens(dataDir, { tokens: TOKENS, clients: CLIENTS, resource: `http://127.0.0.1:${port}/mcp` });
-  const server = await start([CLI, 'serve', '--auth', '--port', String(port), ...own, '--log-level', 'info']);
-  return { ...server, token: JSON.parse(created).token };
+async function measure() {
+  const [before = 0] = loadavg();
+  const floor = await start([FLOOR]);
+  const many = await openWorkspace(MANY);
+  const few = await openWorkspace(ONE);
+  const [token, ...unseen] = many.tokens;
+  const streaming = unseen.pop();
+  const open = await start([CLI, 'serve', '--port', '0', '--data-dir', many.dataDir, '--log-level', 'info']);
+  const task = { tool: 'get_task', args: { task: 'web-1' } };
+  const note = { tool: 'record_event', args: { project: 'web', text: 'Done.' } };
+  const authorized = { port: many.port, token: token?.secret };
+
+  /** @type {Record<string, Kind>} */
+  const kinds = {
+    floor: { name: 'bare SDK, echo', next: () => ({ ...floor, tool: 'echo', args: { text: 'hello' } }) },
+    open: { name: 'get_task', next: () => ({ ...open, ...task }) },
+    token: { name: 'get_task with a token', next: () => ({ ...authorized, ...task }) },
+    few: {
+      name: 'get_task with the only token',
+      next: () => ({ port: few.port, token: few.tokens[0]?.secret, ...task }),
+    },
+    unseen: {
+      name: 'get_task with a new token each time',
+      next: () => ({ port: many.port, token: unseen.pop()?.secret, ...task }),
+      underLoad: false,
+    },
+    write: { name: 'record_event', next: () => ({ ...open, ...note }) },
+    writeToken: { name: 'record_event with a token', next: () => ({ ...authorized, ...note }) },
+  };
+  // A process is slow until it has had some thousand calls: all get as many before any counts, and the load comes first.
+  for (const { next } of [kinds.floor, kinds.open, kinds.token, kinds.few]) await warmUp(next);
+  const rates = await allAtOnce(kinds);
+  // Those that are compared take turns with each other alone: a process that is called more often than the other is faster for it.
+  const read = await oneAtATime(kinds, ['floor', 'open', 'token']);
+  const grown = await oneAtATime(kinds, ['token', 'few']);
+  const fresh = await oneAtATime(kinds, ['open', 'unseen']);
+  const write = await oneAtATime(kinds, ['write', 'writeToken']);
+  const samples = { ...fresh, ...grown, ...read, ...write };
+  return {
+    command: ['npm run bench:http', ...(argv.length > 2 ? ['--', ...argv.slice(2)] : [])].join(' '),
+    before,
+    calls,
+    connections: CONNECTIONS,
+    many: MANY,
+    kinds: Object.fromEntries(
+      Object.entries(kinds).map(([key, { name }]) => [key, { name, sample: samples[key], rate: rates[key] }]),
+    ),
+    pairs: { token: [read.open, read.token], few: [grown.few, grown.token], unseen: [fresh.open, fresh.unseen] },
+    streams: await holdStreams({ server: authorized, dataDir: many.dataDir, token: streaming, count }),
+  };
 }
 
-/** What of a call the token costs. @param {Map<string, number[]>} taken */
-function sayShare(taken) {
-  const [without, withToken] = ['cairn, get_task', 'cairn, get_task with a token'].map(
-    (name) => summary(taken.get(name) ?? []).p50,
-  );
-  const share = (1 - without / withToken) * 100;
-  say('', `The token check, among ${TOKENS} tokens and ${CLIENTS} clients, is ${share.toFixed(0)} % of a call at p50.`);
-}
-
-/** Opens streams, finds out whether all of them hear of a change, and what a call takes meanwhile. @param {number} count */
-async function holdStreams(count) {
-  const before = await residentMegabytes();
-  const uri = 'cairn://projects/web/tasks/web-1';
-  const agent = new Agent({ keepAlive: true });
-  const streams = await Promise.all(Array.from({ length: count }, () => listen(uri, agent)));
-  const after = await residentMegabytes();
-  const idle = new Agent({ keepAlive: true, maxSockets: 1 });
-  const taken = [];
-  for (let at = 0; at < 200; at++) {
-    const started = performance.now();
-    await call(cairn, 'get_task', { args: { task: 'web-1' }, agent: idle });
-    taken.push(performance.now() - started);
-  }
-  const started = performance.now();
-  await call(cairn, 'record_event', { args: { task: 'web-1', text: 'Heard?' } });
-  await Promise.all(streams.map(({ heard }) => heard));
-  const ms = performance.now() - started;
-  const { p50, p99 } = summary(taken);
-  say(
-    '',
-    `${count} open streams: all heard of a change within ${Math.round(ms)} ms; get_task meanwhile p50 ${p50.toFixed(2)}, p99 ${p99.toFixed(2)} ms;`,
-  );
-  say(`memory ${Math.round(before)} MB before, ${Math.round(after)} MB with them.`);
-  for (const { leave } of streams) leave();
-  agent.destroy();
-  idle.destroy();
-}
-
-/** @param {string} uri @param {Agent} agent @returns {Promise<{ heard: Promise<void>, leave: () => void }>} */
-function listen(uri, agent) {
-  const params = { notifications: { resourceSubscriptions: [uri] }, _meta: META };
-  return new Promise((resolve, reject) => {
-    const sent = send(cairn, { method: 'subscriptions/listen', params, agent }, (response) => {
-      if (response.statusCode !== 200) return reject(new Error(`a stream was answered ${response.statusCode}`));
-      let text = '';
-      const heard = new Promise((done) => {
-        response.on('data', (chunk) => {
-          text += chunk;
-          if (text.includes('acknowledged')) resolve({ heard, leave: () => sent.destroy() });
-          if (text.includes('resources/updated')) done(undefined);
-        });
-      });
-      response.on('error', () => {});
-    });
-    sent.on('error', reject);
+/** A server with authorization over a workspace of its own, with a task and so many tokens. */
+async function openWorkspace(wanted) {
+  const dataDir = await mkdtemp(join(tmpdir(), 'cairn-bench-'));
+  stops.push(async () => {
+    stopDatabase(dataDir);
+    await rm(dataDir, { recursive: true, force: true });
   });
+  const port = await freePort();
+  const publicUrl = `http://127.0.0.1:${port}`;
+  const serve = ['serve', '--auth', '--port', String(port), '--public-url', publicUrl];
+  await start([CLI, ...serve, '--data-dir', dataDir, '--log-level', 'info']);
+  const tokens = await seedTokens(dataDir, { ...wanted, resource: `${publicUrl}/mcp` });
+  const server = { port, token: tokens[0]?.secret };
+  await call({ ...server, tool: 'create_project', args: { slug: 'web', name: 'Web' } });
+  await call({ ...server, tool: 'create_tasks', args: { project: 'web', tasks: [{ title: 'Write the docs' }] } });
+  return { dataDir, port, tokens };
 }
 
-/** Calls without a pause. @returns {Promise<number>} calls a second */
-async function load({ server, tool, args }, { connections, ms }) {
-  const agent = new Agent({ keepAlive: true, maxSockets: connections });
-  const end = performance.now() + ms;
-  let count = 0;
-  const started = performance.now();
-  async function work() {
-    while (performance.now() < end) {
-      await call(server, tool, { args, agent });
-      count += 1;
+/** @param {Kind['next']} next */
+async function warmUp(next) {
+  const agent = agentOf(CONNECTIONS);
+  for (let done = 0; done < warmups; ) {
+    done += (await load(next, { agent, connections: CONNECTIONS, ms: WARMUP_MS })).calls;
+  }
+  agent.destroy();
+}
+
+/** In turns, each time in another order, so that neither what else the machine does nor what came before favours one. */
+async function oneAtATime(kinds, names) {
+  const agents = Object.fromEntries(names.map((name) => [name, agentOf(1)]));
+  const taken = Object.fromEntries(names.map((name) => [name, []]));
+  for (let at = 0; at < calls; at++) {
+    for (const turn of names.keys()) {
+      const name = names[(turn + at) % names.length];
+      const asked = kinds[name].next();
+      const { ms } = await timed(() => call(asked, agents[name]));
+      taken[name].push(ms);
     }
   }
-  await Promise.all(Array.from({ length: connections }, work));
-  agent.destroy();
-  return (count / (performance.now() - started)) * 1_000;
+  for (const agent of Object.values(agents)) agent.destroy();
+  return Object.fromEntries(names.map((name) => [name, summary(taken[name])]));
 }
 
-/** Calls a tool; a refusal is an error, for the numbers would mean nothing. */
-function call(server, name, { args, agent }) {
-  return new Promise((resolve, reject) => {
-    const sent = send(
-      server,
-      { method: 'tools/call', name, params: { name, arguments: args, _meta: META }, agent },
-      (response) => {
-        let text = '';
-        response.on('data', (chunk) => {
-          text += chunk;
-        });
-        response.on('end', () => {
-          if (response.statusCode === 200 && !text.includes('"isError":true')) resolve(text);
-          else reject(new Error(`${name}: ${response.statusCode} ${text}`));
-        });
-      },
-    );
-    sent.on('error', reject);
-  });
-}
-
-function send({ port, token }, { method, name, params, agent }, answered) {
-  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
-  const headers = {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-    accept: 'application/json, text/event-stream',
-    'mcp-protocol-version': '2026-07-28',
-    'mcp-method': method,
-    ...(name && { 'mcp-name': name }),
-    ...(token && { authorization: `Bearer ${token}` }),
-  };
-  const sent = request({ port, host: '127.0.0.1', path: '/mcp', method: 'POST', headers, agent }, answered);
-  sent.end(body);
-  return sent;
-}
-
-async function residentMegabytes() {
-  const text = await (await fetch(`http://127.0.0.1:${cairn.port}/metrics`)).text();
-  return Number(/^process_resident_memory_bytes (\d+)/m.exec(text)?.[1]) / 1_024 ** 2;
+/** Calls a second of each kind. */
+async function allAtOnce(kinds) {
+  const loaded = Object.entries(kinds).filter(([, { underLoad = true }]) => underLoad);
+  const agents = Object.fromEntries(loaded.map(([name]) => [name, agentOf(CONNECTIONS)]));
+  const done = Object.fromEntries(loaded.map(([name]) => [name, { calls: 0, ms: 0 }]));
+  const how = { connections: CONNECTIONS, ms: (seconds * 1_000) / LOAD_ROUNDS };
+  for (let round = 0; round < LOAD_ROUNDS; round++) {
+    for (const [name, { next }] of loaded) {
+      const { calls: more, ms } = await load(next, { ...how, agent: agents[name] });
+      done[name].calls += more;
+      done[name].ms += ms;
+    }
+  }
+  for (const agent of Object.values(agents)) agent.destroy();
+  return Object.fromEntries(loaded.map(([name]) => [name, (done[name].calls / done[name].ms) * 1_000]));
 }
 
 /** A server process, once it has said where it listens. @param {string[]} command */
 async function start(command) {
   const child = spawn(execPath, command, { stdio: ['ignore', 'pipe', 'ignore'] });
   const exited = new Promise((resolve) => child.once('exit', resolve));
+  stops.unshift(() => {
+    child.kill('SIGTERM');
+    return exited;
+  });
   for await (const line of createInterface({ input: child.stdout })) {
     const port = /port (\d+)\. Stop/.exec(line)?.[1];
-    if (port === undefined) continue;
-    return {
-      port: Number(port),
-      stop() {
-        child.kill('SIGTERM');
-        return exited;
-      },
-    };
+    if (port !== undefined) return { port: Number(port) };
   }
   throw new Error(`${command[0]} did not start.`);
-}
-
-/** @param {string[]} lines */
-function say(...lines) {
-  stdout.write(`${lines.join('\n')}\n`);
 }

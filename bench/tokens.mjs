@@ -1,26 +1,61 @@
-// Fills the tables of the authorization server, so that a token is looked for among others.
+// Tokens of an authorization server, with the grants and clients that they belong to: more than people would click together.
 import pg from 'pg';
+import { mintWorkspaceSecret } from '../dist/auth/secrets.js';
 import { ensureServer } from '../dist/db/embedded.js';
 import { createLog } from '../dist/log.js';
 
-/** Of the owner of the data directory. @param {string} dataDir @param {{ tokens: number, clients: number, resource: string }} wanted */
+/** @typedef {{ secret: string, grant_id: string, actor: { user_id: string, tenant_id: string } }} Token */
+
+/**
+ * Gives the owner of a data directory so many tokens, each of its own grant, of so many clients.
+ * @param {string} dataDir @param {{ tokens: number, clients: number, resource: string }} wanted @returns {Promise<Token[]>}
+ */
 export async function seedTokens(dataDir, { tokens, clients, resource }) {
+  return withDatabase(dataDir, async (sql) => {
+    const { rows: owners } = await sql.query(
+      'select user_id, tenant_id from public.memberships where user_id = tenant_id limit 1',
+    );
+    const [actor] = owners;
+    const secrets = Array.from({ length: tokens }, () => mintWorkspaceSecret('access', actor.tenant_id));
+    await sql.query(
+      `insert into app.oauth_clients (tenant_id, client_id, kind, client_name, redirect_uris)
+       select app.nobody(), 'dcr_' || n, 'dcr', 'Client ' || n, array['http://localhost/callback'] from generate_series(0, $1::int - 1) n`,
+      [clients],
+    );
+    const { rows } = await sql.query(
+      `with granted as (
+         insert into app.oauth_grants (tenant_id, id, user_id, client_id, client_name, client_kind, redirect_host, resource, scope, created_at, expires_at)
+         select $1, gen_random_uuid(), $2, 'dcr_' || n % $3::int, 'Client', 'dcr', 'localhost', $4, 'projects:write tasks:write', now(), now() + interval '1 day'
+           from generate_series(1, $5::int) n returning *),
+       numbered as (select *, row_number() over () as n from granted)
+       insert into public.oauth_tokens (tenant_id, id, user_id, grant_id, access_token, expires_at, scope, resource, client_id)
+       select tenant_id, gen_random_uuid(), user_id, id, ($6::text[])[n], expires_at, scope, resource, client_id from numbered
+       returning grant_id, access_token`,
+      [actor.tenant_id, actor.user_id, clients, resource, tokens, secrets.map(({ hash }) => hash)],
+    );
+    await sql.query('analyze public.oauth_tokens, app.oauth_grants, app.oauth_clients');
+    const grants = new Map(rows.map(({ grant_id, access_token }) => [access_token, grant_id]));
+    return secrets.map(({ secret, hash }) => ({ secret, grant_id: grants.get(hash), actor }));
+  });
+}
+
+/** Ends the grant of a token, as an admin elsewhere does. @param {string} dataDir @param {Token} token */
+export async function endToken(dataDir, { grant_id, actor }) {
+  await withDatabase(dataDir, (sql) =>
+    sql.query('select public.revoke_access(chosen => $1, actor => $2)', [
+      JSON.stringify({ id: grant_id }),
+      JSON.stringify(actor),
+    ]),
+  );
+}
+
+/** @template T @param {string} dataDir @param {(sql: pg.Client) => Promise<T>} run */
+async function withDatabase(dataDir, run) {
   const server = await ensureServer({ dataDir, log: createLog('silent') });
   const sql = new pg.Client(server.connection);
   await sql.connect();
   try {
-    await sql.query(
-      `insert into app.oauth_clients (tenant_id, client_id, kind, client_name, redirect_uris)
-       select app.nobody(), 'dcr_' || n, 'dcr', 'Client ' || n, array['http://localhost/callback'] from generate_series(1, $1::int) n`,
-      [clients],
-    );
-    await sql.query(
-      `insert into public.oauth_tokens (tenant_id, id, user_id, kind, name, access_token, expires_at, scope, resource, client_id)
-       select u.id, gen_random_uuid(), u.id, 'pat', 'Token ' || n, encode(sha256(n::text::bytea), 'hex'), now() + interval '1 day', 'tasks:read', $2, 'pat'
-       from generate_series(1, $1::int) n, (select m.user_id as id from public.memberships m where m.user_id = m.tenant_id limit 1) u`,
-      [tokens, resource],
-    );
-    await sql.query('analyze public.oauth_tokens, app.oauth_clients');
+    return await run(sql);
   } finally {
     await sql.end();
     await server.release();

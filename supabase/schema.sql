@@ -5519,9 +5519,10 @@ begin
   elsif v_bearer.refused is not null then
     return app.refuse_bearer(v_bearer, actor);
   end if;
-  -- Where and when it was last used is kept to the minute: a call should not wait for a write.
+  -- Where and when it was last used is kept to the minute, and not waited for until it is on the disk.
   v_now := app.now();
   if v_bearer.last_used_at is null or v_bearer.last_used_at < v_now - interval '1 minute' then
+    perform set_config('synchronous_commit', 'off', true);
     update public.oauth_tokens t set last_used_at = v_now, last_used_ip = app.ip(actor) where t.tenant_id = v_actor.tenant_id and t.id = v_bearer.id;
     update app.oauth_grants g set last_used_at = v_now, last_used_ip = app.ip(actor) where g.tenant_id = v_actor.tenant_id and g.id = v_bearer.grant_id;
   end if;

@@ -1,0 +1,100 @@
+// A client of the 2026-07-28 protocol over HTTP, as plain as can be, so that little of its own is measured.
+import { Agent, request } from 'node:http';
+
+const META = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': {},
+  'io.modelcontextprotocol/clientInfo': { name: 'bench', version: '1.0.0' },
+};
+
+/** @typedef {{ port: number, token?: string | undefined, tool: string, args: object }} Call */
+
+/** Calls a tool; a refusal is an error, for the numbers would mean nothing. @param {Call} given @param {Agent} [agent] */
+export function call({ tool, args, ...server }, agent) {
+  return new Promise((resolve, reject) => {
+    const params = { name: tool, arguments: args, _meta: META };
+    const sent = send(server, { method: 'tools/call', name: tool, params, agent }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('end', () => {
+        if (response.statusCode === 200 && !text.includes('"isError":true')) resolve(text);
+        else reject(new Error(`${tool}: ${response.statusCode} ${text}`));
+      });
+    });
+    sent.on('error', reject);
+  });
+}
+
+/**
+ * Calls without a pause over so many connections. @param {() => Call} next @param {{ agent: Agent, connections: number, ms: number }} how
+ * @returns {Promise<{ calls: number, ms: number }>}
+ */
+export async function load(next, { agent, connections, ms }) {
+  const started = performance.now();
+  let calls = 0;
+  async function work() {
+    while (performance.now() - started < ms) {
+      await call(next(), agent);
+      calls += 1;
+    }
+  }
+  await Promise.all(Array.from({ length: connections }, work));
+  return { calls, ms: performance.now() - started };
+}
+
+/**
+ * A stream that follows a resource, once the server has said that it does: `heard` and `closed` settle when it tells of a change, and
+ * when it is over.
+ * @param {{ port: number, token?: string | undefined }} server @param {string} uri @param {Agent} agent
+ * @returns {Promise<{ heard: Promise<void>, closed: Promise<void>, isOpen: () => boolean, leave: () => void }>}
+ */
+export function listen(server, uri, agent) {
+  const params = { notifications: { resourceSubscriptions: [uri] }, _meta: META };
+  return new Promise((resolve, reject) => {
+    const sent = send(server, { method: 'subscriptions/listen', params, agent }, (response) => {
+      if (response.statusCode !== 200) return reject(new Error(`a stream was answered ${response.statusCode}`));
+      let text = '';
+      let open = true;
+      const closed = new Promise((done) => {
+        response.on('close', () => {
+          open = false;
+          done(undefined);
+        });
+      });
+      const heard = new Promise((done) => {
+        response.on('data', (chunk) => {
+          text += chunk;
+          if (text.includes('acknowledged')) {
+            resolve({ heard, closed, isOpen: () => open, leave: () => void sent.destroy() });
+          }
+          if (text.includes('resources/updated')) done(undefined);
+        });
+      });
+      response.on('error', () => {});
+    });
+    sent.on('error', reject);
+  });
+}
+
+function send({ port, token }, { method, name, params, agent }, answered) {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
+  const headers = {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    accept: 'application/json, text/event-stream',
+    'mcp-protocol-version': '2026-07-28',
+    'mcp-method': method,
+    ...(name && { 'mcp-name': name }),
+    ...(token && { authorization: `Bearer ${token}` }),
+  };
+  const sent = request({ port, host: '127.0.0.1', path: '/mcp', method: 'POST', headers, agent }, answered);
+  sent.end(body);
+  return sent;
+}
+
+/** @param {number} connections */
+export function agentOf(connections) {
+  return new Agent({ keepAlive: true, maxSockets: connections });
+}
