@@ -479,7 +479,6 @@ create table public.agent_sessions (
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
   constraint agent_sessions_pkey PRIMARY KEY (tenant_id, id),
-  constraint agent_sessions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint agent_sessions_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
   constraint agent_sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id)
 );
@@ -508,7 +507,6 @@ create table public.artifacts (
   version bigint not null,
   created_at timestamp with time zone not null,
   constraint artifacts_pkey PRIMARY KEY (tenant_id, id),
-  constraint artifacts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint artifacts_tenant_id_task_id_fkey FOREIGN KEY (tenant_id, task_id) REFERENCES public.tasks(tenant_id, id),
   constraint artifacts_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
   constraint artifacts_tier_check CHECK ((tier = ANY (ARRAY['reported'::text, 'observed'::text, 'ci'::text]))),
@@ -541,7 +539,6 @@ create table public.checkpoints (
   version bigint not null,
   created_at timestamp with time zone not null,
   constraint checkpoints_pkey PRIMARY KEY (tenant_id, id),
-  constraint checkpoints_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint checkpoints_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
   constraint checkpoints_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id)
 );
@@ -573,7 +570,6 @@ create table public.decisions (
   version bigint not null,
   created_at timestamp with time zone not null,
   constraint decisions_pkey PRIMARY KEY (tenant_id, id),
-  constraint decisions_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint decisions_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
   constraint decisions_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
   constraint decisions_options_check CHECK ((jsonb_typeof(options) = 'array'::text))
@@ -664,7 +660,6 @@ create table public.messages (
   version bigint not null,
   created_at timestamp with time zone not null,
   constraint messages_pkey PRIMARY KEY (tenant_id, id),
-  constraint messages_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint messages_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
   constraint messages_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id)
 );
@@ -805,7 +800,6 @@ create table public.tasks (
   updated_at timestamp with time zone not null,
   constraint tasks_tenant_id_project_id_number_key UNIQUE (tenant_id, project_id, number),
   constraint tasks_pkey PRIMARY KEY (tenant_id, id),
-  constraint tasks_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint tasks_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
   constraint tasks_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
   constraint tasks_check CHECK (((status = 'in_progress'::text) = (lock_token IS NOT NULL))),
@@ -1791,9 +1785,10 @@ AS $function$
 declare
   v_item jsonb;
 begin
-  for v_item in select * from jsonb_array_elements(evidence) loop
+  for v_at in 0 .. jsonb_array_length(evidence) - 1 loop
+    v_item := evidence -> v_at;
     if jsonb_typeof(v_item) <> 'object' or not app.fits(coalesce(v_item -> 'criterion', 'null'), 'integer', cardinality(task.acceptance_criteria), null)
-        or v_item -> 'criterion' = '0' or exists (select from jsonb_object_keys(v_item) k where k not in ('criterion', 'note', 'artifact')) then
+        or v_item -> 'criterion' = '0' or v_item - '{criterion,note,artifact}'::text[] <> '{}' then
       perform app.fail('invalid_input', format('Evidence names a criterion from 1 to %s of task %s, with a note or an artifact.', cardinality(task.acceptance_criteria), task.ref),
         jsonb_build_object('field', 'evidence'), 'get_task shows the criteria in order.');
     end if;
@@ -1801,9 +1796,11 @@ begin
       perform app.fail('invalid_input', format('The evidence for criterion %s needs a note of at most 4000 characters or an artifact id.', v_item ->> 'criterion'),
         jsonb_build_object('field', 'evidence'));
     end if;
-    if v_item ? 'artifact' and not exists (select from public.artifacts a
-        where a.tenant_id = task.tenant_id and a.task_id = task.id and a.id = app.as_uuid(v_item ->> 'artifact')) then
-      perform app.fail('not_found', format('Task %s has no artifact %s.', task.ref, left(v_item ->> 'artifact', 80)), null, 'add_artifact returns the id to name here.');
+    if v_item ? 'artifact' then
+      perform from public.artifacts a where a.tenant_id = task.tenant_id and a.task_id = task.id and a.id = app.as_uuid(v_item ->> 'artifact');
+      if not found then
+        perform app.fail('not_found', format('Task %s has no artifact %s.', task.ref, left(v_item ->> 'artifact', 80)), null, 'add_artifact returns the id to name here.');
+      end if;
     end if;
   end loop;
 end
@@ -2125,9 +2122,6 @@ CREATE OR REPLACE FUNCTION app.count_tasks(tenant_id uuid, project_id uuid, was 
  SET search_path TO ''
 AS $function$
 begin
-  if was is not distinct from becomes and was_ready = ready then
-    return;
-  end if;
   update app.task_counts c set
     ready = c.ready + count_tasks.ready - was_ready,
     pending = c.pending + (becomes = 'pending')::integer - coalesce((was = 'pending')::integer, 0),
@@ -3549,7 +3543,9 @@ begin
       returning d.status, d.open_dependencies)
   select coalesce(sum(case when c.open_dependencies = 0 then 1 when c.open_dependencies = difference then -1 else 0 end), 0)
     into v_ready from changed c where c.status = 'pending';
-  perform app.count_tasks(task.tenant_id, task.project_id, 'pending', 'pending', 0, v_ready);
+  if v_ready <> 0 then
+    perform app.count_tasks(task.tenant_id, task.project_id, 'pending', 'pending', 0, v_ready);
+  end if;
 end
 $function$;
 -- owner cairn_owner
@@ -3596,6 +3592,11 @@ CREATE OR REPLACE FUNCTION app.graded_evidence(task public.tasks, evidence jsonb
  SET search_path TO ''
 AS $function$
 begin
+  if not jsonb_path_exists(evidence, '$[*].artifact') then
+    return query select (e.item ->> 'criterion')::bigint, e.item ->> 'note', null::uuid, 'reported', false
+      from jsonb_array_elements(evidence) with ordinality e (item, at) order by e.at;
+    return;
+  end if;
   return query
     select (e.item ->> 'criterion')::bigint, e.item ->> 'note', a.id, coalesce(a.tier, 'reported'),
       coalesce(a.type <> 'diff' and coalesce(added.seq, 0) < last_diff.seq, false)
@@ -3823,7 +3824,7 @@ begin
       perform app.guard_claim(task, event, project.rules, v_expires);
     when event.event_type in ('task.released', 'task.completed', 'task.blocked', 'task.cancelled')
         or event.event_type = 'task.updated' and event.payload - 'priority' <> '{}' then
-      if event.causation_id is null then
+      if event.causation_id is null and expect ->> 'lock_token' is null then
         perform app.check_holder(task, event, expect, v_expires, role);
       end if;
       perform app.check_move(task, event.event_type);
@@ -5444,6 +5445,7 @@ declare
   v_actor app.actor := app.enter(actor, 'member');
   v_result jsonb := app.recall(v_actor, command);
   v_request jsonb;
+  v_expect jsonb;
 begin
   if v_result is not null then
     return v_result;
@@ -5456,7 +5458,9 @@ begin
     if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project}' or v_request ->> 'type' = 'task.claimed' then
       perform app.fail('invalid_input', 'An event has stream, type, data and expect, nothing else; claims are made by claim_task.', jsonb_build_object('field', 'events'));
     elsif jsonb_typeof(v_request -> 'expect') = 'object' then
-      if exists (select from jsonb_each_text(v_request -> 'expect') x where x.key not in ('version', 'lock_token') or x.value !~ '^[0-9]{1,18}$') then
+      v_expect := v_request -> 'expect';
+      if v_expect - '{version,lock_token}'::text[] <> '{}'
+          or concat(coalesce(v_expect ->> 'version', '0'), ' ', coalesce(v_expect ->> 'lock_token', '0')) !~ '^[0-9]{1,18} [0-9]{1,18}$' then
         perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.', jsonb_build_object('field', 'expect'));
       end if;
     end if;

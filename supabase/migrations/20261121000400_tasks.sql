@@ -5,7 +5,7 @@ create function app.priority_rank(priority text) returns smallint language sql i
 $$;
 
 create table public.tasks (
-  tenant_id uuid not null references public.tenants,
+  tenant_id uuid not null,
   id uuid not null,
   project_id uuid not null,
   user_id uuid not null references public.users,
@@ -402,9 +402,10 @@ as $$
 declare
   v_item jsonb;
 begin
-  for v_item in select * from jsonb_array_elements(evidence) loop
+  for v_at in 0 .. jsonb_array_length(evidence) - 1 loop
+    v_item := evidence -> v_at;
     if jsonb_typeof(v_item) <> 'object' or not app.fits(coalesce(v_item -> 'criterion', 'null'), 'integer', cardinality(task.acceptance_criteria), null)
-        or v_item -> 'criterion' = '0' or exists (select from jsonb_object_keys(v_item) k where k not in ('criterion', 'note', 'artifact')) then
+        or v_item -> 'criterion' = '0' or v_item - '{criterion,note,artifact}'::text[] <> '{}' then
       perform app.fail('invalid_input', format('Evidence names a criterion from 1 to %s of task %s, with a note or an artifact.', cardinality(task.acceptance_criteria), task.ref),
         jsonb_build_object('field', 'evidence'), 'get_task shows the criteria in order.');
     end if;
@@ -412,9 +413,11 @@ begin
       perform app.fail('invalid_input', format('The evidence for criterion %s needs a note of at most 4000 characters or an artifact id.', v_item ->> 'criterion'),
         jsonb_build_object('field', 'evidence'));
     end if;
-    if v_item ? 'artifact' and not exists (select from public.artifacts a
-        where a.tenant_id = task.tenant_id and a.task_id = task.id and a.id = app.as_uuid(v_item ->> 'artifact')) then
-      perform app.fail('not_found', format('Task %s has no artifact %s.', task.ref, left(v_item ->> 'artifact', 80)), null, 'add_artifact returns the id to name here.');
+    if v_item ? 'artifact' then
+      perform from public.artifacts a where a.tenant_id = task.tenant_id and a.task_id = task.id and a.id = app.as_uuid(v_item ->> 'artifact');
+      if not found then
+        perform app.fail('not_found', format('Task %s has no artifact %s.', task.ref, left(v_item ->> 'artifact', 80)), null, 'add_artifact returns the id to name here.');
+      end if;
     end if;
   end loop;
 end
@@ -496,7 +499,7 @@ begin
       perform app.guard_claim(task, event, project.rules, v_expires);
     when event.event_type in ('task.released', 'task.completed', 'task.blocked', 'task.cancelled')
         or event.event_type = 'task.updated' and event.payload - 'priority' <> '{}' then
-      if event.causation_id is null then
+      if event.causation_id is null and expect ->> 'lock_token' is null then
         perform app.check_holder(task, event, expect, v_expires, role);
       end if;
       perform app.check_move(task, event.event_type);
@@ -787,9 +790,6 @@ create function app.count_tasks(tenant_id uuid, project_id uuid, was text, becom
   set search_path = ''
 as $$
 begin
-  if was is not distinct from becomes and was_ready = ready then
-    return;
-  end if;
   update app.task_counts c set
     ready = c.ready + count_tasks.ready - was_ready,
     pending = c.pending + (becomes = 'pending')::integer - coalesce((was = 'pending')::integer, 0),
@@ -821,7 +821,9 @@ begin
       returning d.status, d.open_dependencies)
   select coalesce(sum(case when c.open_dependencies = 0 then 1 when c.open_dependencies = difference then -1 else 0 end), 0)
     into v_ready from changed c where c.status = 'pending';
-  perform app.count_tasks(task.tenant_id, task.project_id, 'pending', 'pending', 0, v_ready);
+  if v_ready <> 0 then
+    perform app.count_tasks(task.tenant_id, task.project_id, 'pending', 'pending', 0, v_ready);
+  end if;
 end
 $$;
 

@@ -1,7 +1,7 @@
 -- Artifacts: what work on a task produced, and the evidence that its criteria are met.
 
 create table public.artifacts (
-  tenant_id uuid not null references public.tenants,
+  tenant_id uuid not null,
   id uuid not null,
   project_id uuid not null,
   task_id uuid not null,
@@ -40,6 +40,11 @@ create function app.graded_evidence(task public.tasks, evidence jsonb)
   set search_path = ''
 as $$
 begin
+  if not jsonb_path_exists(evidence, '$[*].artifact') then
+    return query select (e.item ->> 'criterion')::bigint, e.item ->> 'note', null::uuid, 'reported', false
+      from jsonb_array_elements(evidence) with ordinality e (item, at) order by e.at;
+    return;
+  end if;
   return query
     select (e.item ->> 'criterion')::bigint, e.item ->> 'note', a.id, coalesce(a.tier, 'reported'),
       coalesce(a.type <> 'diff' and coalesce(added.seq, 0) < last_diff.seq, false)

@@ -1,7 +1,7 @@
 -- Decisions: what was chosen among which options, and why; a later one may supersede an earlier one.
 
 create table public.decisions (
-  tenant_id uuid not null references public.tenants,
+  tenant_id uuid not null,
   id uuid not null,
   project_id uuid not null,
   task_id uuid,

@@ -1,7 +1,7 @@
 -- Checkpoints: where a project stands, so that another agent resumes there; and what changed since.
 
 create table public.checkpoints (
-  tenant_id uuid not null references public.tenants,
+  tenant_id uuid not null,
   id uuid not null,
   project_id uuid not null,
   user_id uuid not null references public.users,

@@ -1,7 +1,7 @@
 -- Agent sessions: the older form of a checkpoint, kept readable and writable.
 
 create table public.agent_sessions (
-  tenant_id uuid not null references public.tenants,
+  tenant_id uuid not null,
   id uuid not null,
   project_id uuid not null,
   user_id uuid not null references public.users,

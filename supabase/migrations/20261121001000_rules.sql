@@ -2,7 +2,7 @@
 
 -- Messages that triggers enqueue, for whoever works them off.
 create table public.messages (
-  tenant_id uuid not null references public.tenants,
+  tenant_id uuid not null,
   id uuid not null,
   project_id uuid not null,
   user_id uuid not null references public.users,

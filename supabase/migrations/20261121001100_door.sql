@@ -229,6 +229,7 @@ declare
   v_actor app.actor := app.enter(actor, 'member');
   v_result jsonb := app.recall(v_actor, command);
   v_request jsonb;
+  v_expect jsonb;
 begin
   if v_result is not null then
     return v_result;
@@ -241,7 +242,9 @@ begin
     if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project}' or v_request ->> 'type' = 'task.claimed' then
       perform app.fail('invalid_input', 'An event has stream, type, data and expect, nothing else; claims are made by claim_task.', jsonb_build_object('field', 'events'));
     elsif jsonb_typeof(v_request -> 'expect') = 'object' then
-      if exists (select from jsonb_each_text(v_request -> 'expect') x where x.key not in ('version', 'lock_token') or x.value !~ '^[0-9]{1,18}$') then
+      v_expect := v_request -> 'expect';
+      if v_expect - '{version,lock_token}'::text[] <> '{}'
+          or concat(coalesce(v_expect ->> 'version', '0'), ' ', coalesce(v_expect ->> 'lock_token', '0')) !~ '^[0-9]{1,18} [0-9]{1,18}$' then
         perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.', jsonb_build_object('field', 'expect'));
       end if;
     end if;
