@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type AuthServing, startAuthServing } from './support/auth-serving.ts';
 import { cairn } from './support/cairn.ts';
@@ -47,9 +49,11 @@ afterAll(async () => {
 
 type Finding = { check: string; ok: boolean; advice?: string };
 
-async function examine(): Promise<{ code: number | null; wrong: string[] }> {
+async function examine(): Promise<{ code: number | null; wrong: string[]; right: string[] }> {
   const { code, stdout } = await cairn(['auth', 'doctor', url, '--json']);
-  return { code, wrong: (JSON.parse(stdout) as Finding[]).filter(({ ok }) => !ok).map(({ check }) => check) };
+  const findings = JSON.parse(stdout) as Finding[];
+  const named = (well: boolean) => findings.filter(({ ok }) => ok === well).map(({ check }) => check);
+  return { code, wrong: named(false), right: named(true) };
 }
 
 const without = (headers: IncomingHttpHeaders, name: string) => ({ headers: { ...headers, [name]: undefined } });
@@ -104,7 +108,7 @@ const FAULTS: [check: string, fault: Fault][] = [
 
 describe('cairn auth doctor', () => {
   test('finds nothing to change where all is well', async () => {
-    expect(await examine()).toEqual({ code: 0, wrong: [] });
+    expect(await examine()).toMatchObject({ code: 0, wrong: [] });
 
     const { code, stdout } = await cairn(['auth', 'doctor', url], { env: { NO_COLOR: '1' } });
     expect(code).toBe(0);
@@ -120,6 +124,37 @@ describe('cairn auth doctor', () => {
     expect(found.wrong).toContain(check);
     expect(found.wrong.filter((name) => name !== check && name !== 'the challenge says where to ask')).toEqual([]);
   });
+
+  test.for(['openid-configuration', 'oauth-authorization-server'])(
+    'looks at another authorization server by its %s, and registers nothing there',
+    async (document) => {
+      const asked: string[] = [];
+      const other = createServer(({ method, url: path = '' }, response) => {
+        asked.push(`${method} ${path}`);
+        const said = {
+          [`/.well-known/${document}`]: {
+            issuer,
+            jwks_uri: `${issuer}/keys`,
+            registration_endpoint: `${issuer}/register`,
+            code_challenge_methods_supported: ['S256'],
+          },
+          '/keys': { keys: [{ kty: 'EC' }] },
+        }[path];
+        response.writeHead(said === undefined ? 404 : 200, { 'content-type': 'application/json' });
+        response.end(JSON.stringify(said ?? {}));
+      }).listen(0, '127.0.0.1');
+      await once(other, 'listening');
+      const issuer = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+      fault = metadata('oauth-protected-resource', { authorization_servers: [issuer] });
+
+      const { code, wrong, right } = await examine();
+      other.close();
+
+      expect([code, wrong]).toEqual([0, []]);
+      expect(right).toContain('its keys can be fetched');
+      expect(asked.filter((line) => !line.startsWith('GET '))).toEqual([]);
+    },
+  );
 
   test('finds that nobody answers, and that an address is none', async () => {
     const silent = await cairn(['auth', 'doctor', `http://127.0.0.1:${await freePort()}/mcp`]);

@@ -71,8 +71,8 @@ async function jwksUri(issuer: string, fetchJson: JsonFetch): Promise<URL> {
   throw last instanceof DomainError ? last : unavailable('its metadata does not fit', last);
 }
 
-/** In the order in which clients look. */
-function metadataUrls(issuer: string): URL[] {
+/** Where the metadata of an issuer may be. */
+export function metadataUrls(issuer: string): URL[] {
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/$/, '');
   return [

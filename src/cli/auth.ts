@@ -211,7 +211,7 @@ function addTrailCommands(auth: Command): void {
     .action(command(async (config, options) => (await load()).runCollect(config, options)));
   auth
     .command('doctor <url>')
-    .description('check a deployment from outside, and say what to change')
+    .description('check a deployment from outside, and say what to change; registers as clients do, for a day')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth doctor https://cairn.example.com/mcp'))
     .action(

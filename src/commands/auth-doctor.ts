@@ -1,9 +1,8 @@
 import { DomainError } from '../errors.ts';
-import { CLIENT_SHAPES } from './client-shapes.ts';
+import { serverFindings } from './auth-server-checks.ts';
+import { ask, documentAt, type Finding } from './outside.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 
-type Finding = { check: string; ok: boolean; advice?: string };
-const MS_MAX = 10_000;
 const SKEW_MS_MAX = 60_000;
 
 /** `cairn auth doctor URL`: looks at a deployment as a client does. Exit status 1 when something is to be changed. */
@@ -38,7 +37,7 @@ async function examine(url: URL): Promise<Finding[]> {
       { check: 'it answers', ok: false, advice: `${reply.message}: check DNS, the certificate and the firewall.` },
     ];
   findings.push(...(await challengeFindings(url, reply)), clockFinding(reply));
-  const metadata = await json(new URL('/.well-known/oauth-protected-resource/mcp', url));
+  const metadata = await documentAt(new URL('/.well-known/oauth-protected-resource/mcp', url));
   findings.push({
     check: 'the resource metadata names exactly this address',
     ok: metadata?.['resource'] === url.href,
@@ -46,7 +45,7 @@ async function examine(url: URL): Promise<Finding[]> {
   });
   const [issuer] = Array.isArray(metadata?.['authorization_servers']) ? metadata['authorization_servers'] : [];
   if (typeof issuer !== 'string') return findings;
-  return [...findings, ...(await serverFindings(issuer))];
+  return [...findings, ...(await serverFindings(issuer, url))];
 }
 
 async function challengeFindings(url: URL, reply: Response): Promise<Finding[]> {
@@ -75,83 +74,4 @@ function clockFinding(reply: Response): Finding {
     ok: skew < SKEW_MS_MAX,
     advice: 'Switch on time synchronisation on the server.',
   };
-}
-
-async function serverFindings(issuer: string): Promise<Finding[]> {
-  const metadata = await json(new URL('/.well-known/oauth-authorization-server', issuer));
-  if (metadata === undefined) {
-    return [{ check: 'the authorization server has metadata', ok: false, advice: `Let ${issuer}/.well-known/* pass.` }];
-  }
-  const methods = metadata['code_challenge_methods_supported'];
-  const cors = await ask(new URL('/oauth/token', issuer), {
-    method: 'OPTIONS',
-    headers: { origin: 'https://inspector.example', 'access-control-request-method': 'POST' },
-  });
-  const stray = await ask(new URL('/oauth/authorize?client_id=doctor&redirect_uri=https://example.com/x', issuer), {
-    redirect: 'manual',
-  });
-  const registrations = await Promise.all(CLIENT_SHAPES.map((shape) => registrationFinding(issuer, shape)));
-  return [
-    ...registrations,
-    {
-      check: 'the issuer is the address it was found by',
-      ok: metadata['issuer'] === issuer,
-      advice: `It says ${String(metadata['issuer'])}: correct --public-url.`,
-    },
-    {
-      check: 'it has PKCE S256',
-      ok: Array.isArray(methods) && methods.includes('S256'),
-      advice: 'Clients refuse to go on without it.',
-    },
-    {
-      check: 'it names itself in its answers (RFC 9207)',
-      ok: metadata['authorization_response_iss_parameter_supported'] === true,
-      advice: 'Update the server.',
-    },
-    {
-      check: 'programs in a browser may call it',
-      ok: cors instanceof Response && cors.headers.get('access-control-allow-origin') === '*',
-      advice: 'A proxy answers OPTIONS or drops Access-Control headers: let them pass.',
-    },
-    {
-      check: 'it redirects nobody to an address it does not know',
-      ok: stray instanceof Response && stray.status === 400 && stray.headers.get('location') === null,
-      advice: 'Something in front answers /oauth/authorize: let it pass.',
-    },
-  ];
-}
-
-type Said = { redirect_uris?: unknown; error?: unknown };
-
-/** Registers as that client would; what nobody authorizes is forgotten after a day. */
-async function registrationFinding(issuer: string, shape: (typeof CLIENT_SHAPES)[number]): Promise<Finding> {
-  const reply = await ask(new URL('/oauth/register', issuer), {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(shape),
-  });
-  const said = reply instanceof Error ? undefined : ((await reply.json().catch(() => undefined)) as Said | undefined);
-  const kept = said?.redirect_uris;
-  return {
-    check: `${shape.client_name} may register`,
-    ok: Array.isArray(kept) && shape.redirect_uris.every((uri) => kept.includes(uri)),
-    advice:
-      reply instanceof Error
-        ? `${reply.message}: let ${issuer}/oauth/* pass.`
-        : `It answered ${reply.status}${said?.error === undefined ? '' : `, ${String(said.error)}`}: ${reply.status === 429 ? 'wait an hour, or look at who registers.' : 'let POST /oauth/register pass as it is.'}`,
-  };
-}
-
-async function ask(url: URL, init: RequestInit = {}): Promise<Response | Error> {
-  try {
-    return await fetch(url, { ...init, signal: AbortSignal.timeout(MS_MAX) });
-  } catch (error) {
-    return (error as Error).cause instanceof Error ? ((error as Error).cause as Error) : (error as Error);
-  }
-}
-
-async function json(url: URL): Promise<Record<string, unknown> | undefined> {
-  const reply = await ask(url);
-  if (reply instanceof Error || !reply.ok) return undefined;
-  return reply.json().catch(() => undefined) as Promise<Record<string, unknown> | undefined>;
 }

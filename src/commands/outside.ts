@@ -1,0 +1,23 @@
+/** What a look at a deployment from outside found; what is not well says what to change. */
+export type Finding = { check: string; ok: boolean; advice?: string };
+
+export type Document = Record<string, unknown>;
+
+const MS_MAX = 10_000;
+
+/** The answer, or why there is none. */
+export async function ask(url: URL, init: RequestInit = {}): Promise<Response | Error> {
+  try {
+    return await fetch(url, { ...init, signal: AbortSignal.timeout(MS_MAX) });
+  } catch (error) {
+    return (error as Error).cause instanceof Error ? ((error as Error).cause as Error) : (error as Error);
+  }
+}
+
+/** The JSON object at an address, if there is one. */
+export async function documentAt(url: URL): Promise<Document | undefined> {
+  const reply = await ask(url);
+  if (reply instanceof Error || !reply.ok) return undefined;
+  const found: unknown = await reply.json().catch(() => undefined);
+  return typeof found === 'object' && found !== null ? (found as Document) : undefined;
+}
