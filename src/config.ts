@@ -110,6 +110,15 @@ const Config = z.object({
   allowDomains: NameList.default([]),
   /** Whether a verified address joins a new identity to the account that has it. */
   linkByEmail: Flag.default(false),
+  /** How long what our authorization server gives lives, and how long a used refresh token gives siblings. */
+  accessTokenSeconds: z.coerce.number().int().min(900).max(86_400).default(3_600),
+  refreshTokenDays: z.coerce.number().int().min(1).max(366).default(30),
+  grantDays: z.coerce.number().int().min(1).max(366).default(90),
+  refreshGraceSeconds: z.coerce.number().int().min(0).max(600).default(120),
+  /** Whether programs may ask for the scope `admin`. */
+  allowAdmin: Flag.default(false),
+  /** Hosts whose client documents count; any on the public internet when not said. */
+  clientDocumentHosts: NameList.optional(),
 });
 
 export type Config = z.infer<typeof Config>;
@@ -143,6 +152,12 @@ const VARIABLES: Readonly<Record<keyof Config, string>> = Object.freeze({
   allowEmails: 'CAIRN_ALLOW_EMAILS',
   allowDomains: 'CAIRN_ALLOW_DOMAINS',
   linkByEmail: 'CAIRN_LINK_BY_EMAIL',
+  accessTokenSeconds: 'CAIRN_ACCESS_TOKEN_SECONDS',
+  refreshTokenDays: 'CAIRN_REFRESH_TOKEN_DAYS',
+  grantDays: 'CAIRN_GRANT_DAYS',
+  refreshGraceSeconds: 'CAIRN_REFRESH_GRACE_SECONDS',
+  allowAdmin: 'CAIRN_ALLOW_ADMIN',
+  clientDocumentHosts: 'CAIRN_CLIENT_DOCUMENT_HOSTS',
 });
 
 /** Reads flags, environment and the file that binds the working directory into one validated object. */

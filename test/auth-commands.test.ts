@@ -10,7 +10,7 @@ let serving: AuthServing;
 
 beforeAll(async () => {
   world = await openLocalWorld();
-  serving = await startAuthServing({ dataDir: world.dataDir });
+  serving = await startAuthServing({ dataDir: world.dataDir, flags: ['--access-token-seconds', '900'] });
 });
 afterAll(async () => {
   await serving?.stop();
@@ -39,7 +39,8 @@ async function connect(): Promise<{ client_id: string; token: string }> {
   const client = rawClient(serving, String((await registerClient(serving.origin))['client_id']));
   const back = await allow(await serving.signIn(), client.authorizationUrl());
   const redeemed = await client.redeem(back.searchParams.get('code') ?? '');
-  const { access_token } = (await redeemed.json()) as { access_token: string };
+  const { access_token, expires_in } = (await redeemed.json()) as { access_token: string; expires_in: number };
+  expect(expires_in).toBe(900);
   await world.rows('truncate app.auth_attempts');
   return { client_id: client.client_id, token: access_token };
 }
@@ -50,7 +51,6 @@ describe('cairn auth', () => {
       const { client_id, token } = await connect();
       const { connections } = await answered('connections', '--client', client_id);
       expect(connections).toMatchObject([{ client_id, client_kind: 'dcr', redirect_host: 'localhost:8976' }]);
-      expect((await auth(['connections', '--all'])).stdout).toContain('Test client');
 
       const named = { id: [], client_id: ['--client'], user_id: ['--user'] }[by];
       expect(await answered('revoke', ...named, connections[0][by], '--reason', 'Not used.')).toMatchObject({
@@ -58,10 +58,11 @@ describe('cairn auth', () => {
       });
 
       expect(await statusOf(token)).toBe(401);
-      expect(await answered('connections', '--client', client_id)).toEqual({ connections: [] });
       const { connections: ended } = await answered('connections', '--client', client_id, '--ended');
       expect(ended).toMatchObject([{ revoked_reason: 'Not used.' }]);
     }
+    expect(await answered('connections', '--all')).toEqual({ connections: [] });
+    expect((await auth(['connections', '--all', '--ended'])).stdout).toContain('Test client');
   });
 
   test('says by its exit status that nothing matched, and asks before everything', async () => {

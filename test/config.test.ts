@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { chosenSettings } from '../src/auth/settings.ts';
 import { readConfig } from '../src/config.ts';
 
 describe('the configuration', () => {
@@ -22,6 +23,11 @@ describe('the configuration', () => {
       allowEmails: [],
       allowDomains: [],
       linkByEmail: false,
+      accessTokenSeconds: 3_600,
+      refreshTokenDays: 30,
+      grantDays: 90,
+      refreshGraceSeconds: 120,
+      allowAdmin: false,
     });
   });
 
@@ -31,6 +37,22 @@ describe('the configuration', () => {
     const config = readConfig({ agent: 'ada' }, env);
 
     expect(config).toMatchObject({ agent: 'ada', project: 'web', readOnly: true, toolsets: ['tasks', 'events'] });
+  });
+
+  test('takes lives of tokens within bounds', () => {
+    const env = { CAIRN_ACCESS_TOKEN_SECONDS: '900', CAIRN_CLIENT_DOCUMENT_HOSTS: 'claude.ai, vscode.dev' };
+
+    expect(chosenSettings(readConfig({ refreshTokenDays: '7', grantDays: '14', allowAdmin: true }, env))).toEqual({
+      accessSeconds: 900,
+      refreshSeconds: 7 * 86_400,
+      grantSeconds: 14 * 86_400,
+      graceSeconds: 120,
+      allowAdmin: true,
+      documentHosts: ['claude.ai', 'vscode.dev'],
+    });
+    for (const flags of [{ accessTokenSeconds: '899' }, { refreshGraceSeconds: '601' }, { grantDays: '400' }]) {
+      expect(() => readConfig(flags, {})).toThrowError(expect.objectContaining({ code: 'invalid_input' }));
+    }
   });
 
   test('names the flag and the variable of a value that is not valid', () => {

@@ -240,7 +240,7 @@ describe('the README', () => {
     const program = createProgram();
     const flags = [program, ...program.commands].flatMap(({ options }) => options.map(({ long }) => long));
 
-    const pages = await Promise.all(['README.md', 'docs/http.md', 'docs/identity.md'].map(page));
+    const pages = await Promise.all(['README.md', 'docs/http.md', 'docs/identity.md', 'docs/auth.md'].map(page));
     const shown = pages.flatMap((text) => table(text, '| flag | variable | default | meaning |'));
     expect(shown.map(([, variable]) => variable)).toEqual(variables);
     expect(flags).toEqual(expect.arrayContaining(shown.flatMap(([flag = '']) => (flag === '' ? [] : flag))));

@@ -1,3 +1,5 @@
+import type { Config } from '../config.ts';
+
 /** Lives in seconds, and what the operator allows. */
 export type AuthSettings = {
   /** The origin that clients reach: the issuer, without a slash at its end. */
@@ -22,6 +24,20 @@ export type AuthSettings = {
 
 const HOUR = 3_600;
 const DAY = 24 * HOUR;
+
+/** What the operator has chosen. */
+export function chosenSettings(config: Config): Partial<AuthSettings> {
+  const { accessTokenSeconds, refreshTokenDays, grantDays, refreshGraceSeconds, allowAdmin, clientDocumentHosts } =
+    config;
+  return {
+    accessSeconds: accessTokenSeconds,
+    refreshSeconds: refreshTokenDays * DAY,
+    grantSeconds: grantDays * DAY,
+    graceSeconds: refreshGraceSeconds,
+    allowAdmin,
+    documentHosts: clientDocumentHosts,
+  };
+}
 
 export function authSettings(publicUrl: URL, given: Partial<AuthSettings> = {}): AuthSettings {
   return {

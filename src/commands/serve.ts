@@ -6,7 +6,7 @@ import { createExternalAuth } from '../auth/external.ts';
 import { issuerKeys } from '../auth/issuer-keys.ts';
 import { createFirstLink, hasPassword } from '../auth/login/owner.ts';
 import { createAuth } from '../auth/server.ts';
-import { authSettings } from '../auth/settings.ts';
+import { authSettings, chosenSettings } from '../auth/settings.ts';
 import { authStore } from '../auth/store.ts';
 import { type Config, publicUrlOf } from '../config.ts';
 import { SCOPES } from '../context.ts';
@@ -57,7 +57,7 @@ function authorized(config: Config, { db, actor }: Local, log: Log): Access {
   const publicUrl = publicUrlOf(config);
   const store = authStore(db);
   const cookies = createCookies(publicUrl);
-  const settings = authSettings(publicUrl);
+  const settings = authSettings(publicUrl, chosenSettings(config));
   const { authIssuer: issuer, authIssuerPrivate: allowPrivate } = config;
   const makesTokens = issuer === undefined;
   const web: Web = { db, store, log, publicUrl, cookies, owner: actor, makesTokens, ...waysIn(config) };
