@@ -16,7 +16,7 @@ export async function asPerson<T>(
   run: (ctx: Person) => Promise<T>,
   { workspace }: WorkspaceOption = {},
 ): Promise<T> {
-  const tenant_id = parseGiven(z.guid().optional(), workspace);
+  const { workspace: tenant_id } = parseGiven(z.object({ workspace: z.guid().optional() }), { workspace });
   // At the usual level a person would read that the database started before what was asked for.
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
   const { db, user, actor: local, connect, close } = await openLocal(config, log);
