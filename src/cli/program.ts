@@ -31,7 +31,11 @@ export function createProgram(): Command {
     .option('--project <slug>', 'the project to use when none is named (CAIRN_PROJECT)')
     .option('--toolsets <names>', 'which tools to offer, comma separated (CAIRN_TOOLSETS)')
     .option('--read-only', 'offer only tools that change nothing (CAIRN_READ_ONLY)')
-    .option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent (CAIRN_LOG_LEVEL)');
+    .option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent (CAIRN_LOG_LEVEL)')
+    .addHelpText('after', examples('cairn init', 'cairn demo', 'cairn status --project web', 'cairn watch --help'))
+    .addHelpText('afterAll', ({ command: asked }) =>
+      asked.parent === null ? '' : '\nWhat every command takes, like --project: cairn --help',
+    );
 
   const serve = command(async (config) => {
     if (mayBeClient() && (await (await import('../commands/stdio.ts')).runStdio(config))) return;

@@ -4,6 +4,8 @@ import { fromNow, table } from './format.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 
+const CHARACTERS_BEFORE = 16;
+
 export type SearchOptions = JsonOption & { kind?: string[]; limit: number };
 
 /** `cairn search WORDS`: everything that was written down, best first. */
@@ -18,12 +20,23 @@ export async function runSearch(config: Config, words: string[], options: Search
           { heading: 'REF', text: ({ ref = '' }) => ref, style: (text) => paint('bold', text) },
           { heading: 'TITLE', text: ({ title }) => title, flexible: true },
           { heading: 'WHEN', text: ({ at }) => fromNow(at), style: (text) => paint('dim', text) },
-          { heading: 'FOUND', text: ({ snippet }) => snippet.replace(/\s+/g, ' '), style: highlight, flexible: true },
+          {
+            heading: 'FOUND',
+            text: ({ snippet }) => around(snippet.replace(/\s+/g, ' ')),
+            style: highlight,
+            flexible: true,
+          },
         ]),
   );
 }
 
-/** The words that were found stand between asterisks. */
+/** On a terminal, which shows the beginning of a line, from shortly before the first word that was found. */
+function around(line: string): string {
+  const from = process.stdout.isTTY ? line.lastIndexOf(' ', line.indexOf('**') - CHARACTERS_BEFORE) : -1;
+  return from < 0 ? line : `…${line.slice(from + 1)}`;
+}
+
+/** The words that were found stand between asterisks, of which the end of the line may have taken the second ones. */
 function highlight(snippet: string): string {
-  return snippet.replace(/\*\*(.+?)\*\*/g, (_, word: string) => paint('bold', word));
+  return snippet.replace(/\*\*(.+?)(?:\*\*|(?=\*?…?$))\*?/g, (_, word: string) => paint('bold', word));
 }

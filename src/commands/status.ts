@@ -43,9 +43,13 @@ function count(tasks: number): string {
   return tasks === 0 ? '' : String(tasks);
 }
 
+function nameOf({ name, slug }: Resumption['project']): string {
+  return name === slug ? paint('bold', name) : `${paint('bold', name)} ${paint('dim', slug)}`;
+}
+
 function statusLines({ project, checkpoint, ...found }: Resumption): string[] {
   return [
-    `${paint('bold', project.name)} ${paint('dim', project.slug)}  ${countsLine(project.tasks)}`,
+    `${nameOf(project)}  ${countsLine(project.tasks)}`,
     ...(checkpoint === undefined
       ? []
       : [

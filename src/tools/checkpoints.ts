@@ -17,7 +17,19 @@ import {
   saveCheckpoint,
 } from '../services/checkpoints.ts';
 import { projectLine } from './projects.ts';
-import { block, counted, decisionLine, eventLine, lines, nextPage, quote, section, taskLine, time } from './render.ts';
+import {
+  amount,
+  block,
+  counted,
+  decisionLine,
+  eventLine,
+  lines,
+  nextPage,
+  quote,
+  section,
+  taskLine,
+  time,
+} from './render.ts';
 import { toolset } from './tool.ts';
 
 export const checkpoints = toolset(
@@ -97,7 +109,7 @@ function renderCheckpoint(checkpoint: z.infer<typeof Checkpoint>): string {
 function renderChanges({ events, counts, tasks, artifacts, decisions, notes }: Changes): string {
   if (events === 0) return 'Nothing happened.';
   return lines(
-    `${events} events${counts === undefined ? '' : `: ${counted(counts)}`}${artifacts === undefined ? '' : `, ${artifacts} artifacts`}`,
+    `${amount(events, 'event')}${counts === undefined ? '' : `: ${counted(counts)}`}${artifacts === undefined ? '' : `, ${amount(artifacts, 'artifact')}`}`,
     Object.entries(tasks ?? {}).map(
       ([change, changed]) => `${change}: ${changed.map(({ ref, title }) => `${ref} ${quote(title, 80)}`).join(', ')}`,
     ),

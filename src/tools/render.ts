@@ -43,6 +43,10 @@ export function counted(counts: Record<string, number>): string {
   return shown.length === 0 ? 'no tasks' : shown.map(([status, count]) => `${count} ${status}`).join(', ');
 }
 
+export function amount(count: number, one: string): string {
+  return `${count} ${count === 1 ? one : `${one}s`}`;
+}
+
 export function taskLine(task: TaskBrief): string {
   return `${task.ref} [${task.priority}] ${quote(task.title)} ${taskState(task)}`;
 }
@@ -53,10 +57,10 @@ export function taskState(task: TaskBrief): string {
     task.ready ? 'ready' : task.status,
     task.locked_by !== undefined &&
       `held by ${task.locked_by}${task.locked_until ? ` until ${time(task.locked_until)}` : ''}`,
-    task.open_dependencies !== undefined && `waits for ${task.open_dependencies} task(s)`,
+    task.open_dependencies !== undefined && `waits for ${amount(task.open_dependencies, 'task')}`,
     task.blocked_reason !== undefined && `reason ${quote(task.blocked_reason)}`,
     task.warning !== undefined && `warning ${quote(task.warning)}`,
-    task.attempts !== undefined && `given up ${task.attempts} time(s)`,
+    task.attempts !== undefined && `given up ${amount(task.attempts, 'time')}`,
     task.parent !== undefined && `part of ${task.parent}`,
   ]
     .filter((part) => part !== false)

@@ -89,8 +89,9 @@ export function nextIn(text: string): string | undefined {
   return /^Next: (.+)$/m.exec(text)?.[1];
 }
 
+/** The first ref, which is no part of an id. */
 export function refIn(text: string): string | undefined {
-  return /\b[a-z][a-z0-9-]*-\d+\b/.exec(text)?.[0];
+  return /(?<![\w-])[a-z][a-z0-9-]*-\d+(?![\w-])/.exec(text)?.[0];
 }
 
 /** The task that an answer says one holds, and the token for it. */
