@@ -1375,11 +1375,12 @@ begin
   event.payload := app.prepare_task(v_was, event, v_project);
   perform app.guard_task(v_was, event, expect, v_project, actor.role);
   v_task := app.evolve_task(v_was, event);
-  perform app.write_task(v_task, v_was.id is null);
-  if v_task.dependencies <> coalesce(v_was.dependencies, '{}') then
-    v_task.open_dependencies := app.project_dependencies(v_task);
-    update public.tasks t set open_dependencies = v_task.open_dependencies
-      where t.tenant_id = v_task.tenant_id and t.id = v_task.id and t.open_dependencies <> v_task.open_dependencies;
+  if v_task.dependencies = coalesce(v_was.dependencies, '{}') then
+    perform app.write_task(v_task, v_was.id is null);
+  else
+    v_task.open_dependencies := app.count_open_dependencies(v_task);
+    perform app.write_task(v_task, v_was.id is null);
+    perform app.write_edges(v_task);
   end if;
   if v_was.lock_token is not null or v_task.lock_token is not null then
     perform app.keep_lease(v_was, v_task, event, expect);
@@ -1431,6 +1432,15 @@ begin
       'tier', artifact.tier, 'files', nullif(artifact.files, '{}'), 'lines_changed', artifact.lines_changed, 'by', artifact.added_by, 'created_at', artifact.created_at))
     from public.tasks t where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id);
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.artifact_text(artifact public.artifacts)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select concat_ws(' ', artifact.type, artifact.ref, artifact.summary)
 $function$;
 -- owner cairn_owner
 
@@ -2082,6 +2092,15 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.checkpoint_text(checkpoint public.checkpoints)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select concat_ws(' ', checkpoint.label, checkpoint.summary, checkpoint.resume_instructions)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.claim_briefing(claimed jsonb, project public.projects)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2113,6 +2132,18 @@ AS $function$
     'client_uri', client.client_uri, 'redirect_uris', client.redirect_uris, 'token_endpoint_auth_method', client.token_endpoint_auth_method,
     'client_secret_hash', client.client_secret_hash, 'application_type', client.application_type, 'created_at', client.created_at,
     'fetched_at', client.fetched_at, 'fresh_until', client.fresh_until, 'authorized_at', client.authorized_at, 'last_used_at', client.last_used_at))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.count_open_dependencies(task public.tasks)
+ RETURNS integer
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return (select count(*) from public.tasks d where d.tenant_id = task.tenant_id and d.id = any (task.dependencies) and d.status <> 'completed');
+end
 $function$;
 -- owner cairn_owner
 
@@ -2172,6 +2203,15 @@ begin
     from public.projects p left join public.tasks t on t.tenant_id = decision.tenant_id and t.id = decision.task_id
     where p.tenant_id = decision.tenant_id and p.id = decision.project_id);
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.decision_text(decision public.decisions)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select concat_ws(' ', decision.title, decision.choice, decision.rationale, decision.options::text)
 $function$;
 -- owner cairn_owner
 
@@ -2706,7 +2746,8 @@ begin
   v_task.acceptance_criteria := '{}';
   v_task.constraints := '{}';
   v_task.dependencies := '{}';
-  v_task.open_dependencies := 0;
+  -- As the plan is made. Which are completed is no matter of this stream: see count_open_dependencies.
+  v_task.open_dependencies := coalesce(jsonb_array_length(event.payload -> 'dependencies'), 0);
   v_task.attempts := 0;
   v_task.evidence := '[]';
   return app.evolve_task_text(v_task, event.payload);
@@ -3869,7 +3910,7 @@ CREATE OR REPLACE FUNCTION app.index_artifact(artifact public.artifacts)
  RETURNS void
  LANGUAGE sql
 AS $function$
-  select app.index_text('artifact', artifact.tenant_id, artifact.id, artifact.project_id, concat_ws(' ', artifact.type, artifact.ref, artifact.summary))
+  select app.index_text('artifact', artifact.tenant_id, artifact.id, artifact.project_id, app.artifact_text(artifact))
 $function$;
 -- owner cairn_owner
 
@@ -3877,8 +3918,7 @@ CREATE OR REPLACE FUNCTION app.index_checkpoint(checkpoint public.checkpoints)
  RETURNS void
  LANGUAGE sql
 AS $function$
-  select app.index_text('checkpoint', checkpoint.tenant_id, checkpoint.id, checkpoint.project_id,
-    concat_ws(' ', checkpoint.label, checkpoint.summary, checkpoint.resume_instructions))
+  select app.index_text('checkpoint', checkpoint.tenant_id, checkpoint.id, checkpoint.project_id, app.checkpoint_text(checkpoint))
 $function$;
 -- owner cairn_owner
 
@@ -3886,8 +3926,7 @@ CREATE OR REPLACE FUNCTION app.index_decision(decision public.decisions)
  RETURNS void
  LANGUAGE sql
 AS $function$
-  select app.index_text('decision', decision.tenant_id, decision.id, decision.project_id,
-    concat_ws(' ', decision.title, decision.choice, decision.rationale, decision.options::text))
+  select app.index_text('decision', decision.tenant_id, decision.id, decision.project_id, app.decision_text(decision))
 $function$;
 -- owner cairn_owner
 
@@ -3910,7 +3949,7 @@ CREATE OR REPLACE FUNCTION app.index_project(project public.projects)
  RETURNS void
  LANGUAGE sql
 AS $function$
-  select app.index_text('project', project.tenant_id, project.id, project.id, concat_ws(' ', project.slug, project.name, project.description))
+  select app.index_text('project', project.tenant_id, project.id, project.id, app.project_text(project))
 $function$;
 -- owner cairn_owner
 
@@ -3918,8 +3957,7 @@ CREATE OR REPLACE FUNCTION app.index_task(task public.tasks)
  RETURNS void
  LANGUAGE sql
 AS $function$
-  select app.index_text('task', task.tenant_id, task.id, task.project_id,
-    concat_ws(' ', task.ref, task.title, task.description, array_to_string(task.acceptance_criteria, ' ')))
+  select app.index_text('task', task.tenant_id, task.id, task.project_id, app.task_text(task))
 $function$;
 -- owner cairn_owner
 
@@ -4105,7 +4143,8 @@ declare
   v_task public.tasks;
 begin
   foreach v_task in array app.tasks_among(tenant_id, v_linked) loop
-    v_task.open_dependencies := app.project_dependencies(v_task);
+    perform app.write_edges(v_task);
+    v_task.open_dependencies := app.count_open_dependencies(v_task);
     update public.tasks t set open_dependencies = v_task.open_dependencies
       where t.tenant_id = v_task.tenant_id and t.id = v_task.id and t.open_dependencies <> v_task.open_dependencies;
   end loop;
@@ -4530,17 +4569,12 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.project_dependencies(task public.tasks)
- RETURNS integer
- LANGUAGE plpgsql
- SET search_path TO ''
+CREATE OR REPLACE FUNCTION app.project_text(project public.projects)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
 AS $function$
-begin
-  delete from app.task_dependencies e where e.tenant_id = task.tenant_id and e.task_id = task.id and e.depends_on <> all (task.dependencies);
-  insert into app.task_dependencies (tenant_id, task_id, depends_on)
-    select task.tenant_id, task.id, d from unnest(task.dependencies) d on conflict do nothing;
-  return (select count(*) from public.tasks d where d.tenant_id = task.tenant_id and d.id = any (task.dependencies) and d.status <> 'completed');
-end
+  select concat_ws(' ', project.slug, project.name, project.description)
 $function$;
 -- owner cairn_owner
 
@@ -4692,22 +4726,13 @@ CREATE OR REPLACE FUNCTION app.rebuild_search(tenant_id uuid, streams text[])
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
-declare
-  v_ids uuid[] := array(select app.stream_id(s) from unnest(streams) s);
 begin
-  perform app.index_task(x) from public.tasks x where x.tenant_id = rebuild_search.tenant_id
-    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'task' and d.id = x.id));
-  perform app.index_project(x) from public.projects x where x.tenant_id = rebuild_search.tenant_id
-    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'project' and d.id = x.id));
-  perform app.index_decision(x) from public.decisions x where x.tenant_id = rebuild_search.tenant_id
-    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'decision' and d.id = x.id));
-  perform app.index_checkpoint(x) from public.checkpoints x where x.tenant_id = rebuild_search.tenant_id
-    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'checkpoint' and d.id = x.id));
-  perform app.index_artifact(x) from public.artifacts x where x.tenant_id = rebuild_search.tenant_id
-    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'artifact' and d.id = x.id));
-  perform app.index_event(x) from public.events x where x.tenant_id = rebuild_search.tenant_id
-    and (x.stream = any (streams) or streams is null and app.searchable_text(x) is not null
-      and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'event' and d.id = x.id));
+  insert into app.search_documents as d (tenant_id, kind, id, words)
+    select rebuild_search.tenant_id, s.kind, s.id, app.search_vector(s.kind, rebuild_search.tenant_id, s.project_id, s.content)
+    from app.searchable(rebuild_search.tenant_id) s
+    where s.content is not null and (s.stream = any (streams) or streams is null and not exists (
+      select from app.search_documents x where x.tenant_id = rebuild_search.tenant_id and x.kind = s.kind and x.id = s.id))
+    on conflict on constraint search_documents_pkey do update set words = excluded.words where d.words <> excluded.words;
 end
 $function$;
 -- owner cairn_owner
@@ -4930,6 +4955,25 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.searchable(tenant_id uuid)
+ RETURNS TABLE(kind text, id uuid, project_id uuid, stream text, content text)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select 'project', x.id, x.id, 'project:' || x.id, app.project_text(x) from public.projects x where x.tenant_id = $1
+  union all
+  select 'task', x.id, x.project_id, 'task:' || x.id, app.task_text(x) from public.tasks x where x.tenant_id = $1
+  union all
+  select 'artifact', x.id, x.project_id, 'artifact:' || x.id, app.artifact_text(x) from public.artifacts x where x.tenant_id = $1
+  union all
+  select 'decision', x.id, x.project_id, 'decision:' || x.id, app.decision_text(x) from public.decisions x where x.tenant_id = $1
+  union all
+  select 'checkpoint', x.id, x.project_id, 'checkpoint:' || x.id, app.checkpoint_text(x) from public.checkpoints x where x.tenant_id = $1
+  union all
+  select 'event', x.id, x.project_id, x.stream, app.searchable_text(x) from public.events x where x.tenant_id = $1
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.searchable_text(event public.events)
  RETURNS text
  LANGUAGE sql
@@ -5120,6 +5164,15 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.task_text(task public.tasks)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select concat_ws(' ', task.ref, task.title, task.description, array_to_string(task.acceptance_criteria, ' '))
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.tasks_among(tenant_id uuid, ids uuid[])
  RETURNS public.tasks[]
  LANGUAGE plpgsql
@@ -5289,6 +5342,19 @@ CREATE OR REPLACE FUNCTION app.workspaces(user_id uuid)
 AS $function$
   select coalesce(jsonb_agg(jsonb_build_object('tenant_id', t.id, 'name', t.name, 'role', m.role) order by (t.id = m.user_id) desc, m.created_at, t.id), '[]')
     from public.memberships m join public.tenants t on t.id = m.tenant_id where m.user_id = workspaces.user_id
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.write_edges(task public.tasks)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  delete from app.task_dependencies e where e.tenant_id = task.tenant_id and e.task_id = task.id and e.depends_on <> all (task.dependencies);
+  insert into app.task_dependencies (tenant_id, task_id, depends_on)
+    select task.tenant_id, task.id, d from unnest(task.dependencies) d on conflict do nothing;
+end
 $function$;
 -- owner cairn_owner
 

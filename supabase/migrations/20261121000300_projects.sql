@@ -408,6 +408,10 @@ begin
 end
 $$;
 
+create function app.project_text(project public.projects) returns text language sql stable as $$
+  select concat_ws(' ', project.slug, project.name, project.description)
+$$;
+
 create function app.index_project(project public.projects) returns void language sql as $$
-  select app.index_text('project', project.tenant_id, project.id, project.id, concat_ws(' ', project.slug, project.name, project.description))
+  select app.index_text('project', project.tenant_id, project.id, project.id, app.project_text(project))
 $$;

@@ -655,7 +655,8 @@ begin
   v_task.acceptance_criteria := '{}';
   v_task.constraints := '{}';
   v_task.dependencies := '{}';
-  v_task.open_dependencies := 0;
+  -- As the plan is made. Which are completed is no matter of this stream: see count_open_dependencies.
+  v_task.open_dependencies := coalesce(jsonb_array_length(event.payload -> 'dependencies'), 0);
   v_task.attempts := 0;
   v_task.evidence := '[]';
   return app.evolve_task_text(v_task, event.payload);
@@ -769,9 +770,20 @@ begin
 end
 $$;
 
--- The second projection of tasks: edges, and how many dependencies are open. A pure function of the tasks themselves.
-create function app.project_dependencies(task public.tasks)
+-- The second projection of tasks: how many dependencies are open, and edges. A pure function of the tasks themselves.
+create function app.count_open_dependencies(task public.tasks)
   returns integer
+  language plpgsql
+  stable
+  set search_path = ''
+as $$
+begin
+  return (select count(*) from public.tasks d where d.tenant_id = task.tenant_id and d.id = any (task.dependencies) and d.status <> 'completed');
+end
+$$;
+
+create function app.write_edges(task public.tasks)
+  returns void
   language plpgsql
   set search_path = ''
 as $$
@@ -779,7 +791,6 @@ begin
   delete from app.task_dependencies e where e.tenant_id = task.tenant_id and e.task_id = task.id and e.depends_on <> all (task.dependencies);
   insert into app.task_dependencies (tenant_id, task_id, depends_on)
     select task.tenant_id, task.id, d from unnest(task.dependencies) d on conflict do nothing;
-  return (select count(*) from public.tasks d where d.tenant_id = task.tenant_id and d.id = any (task.dependencies) and d.status <> 'completed');
 end
 $$;
 
@@ -876,9 +887,12 @@ begin
 end
 $$;
 
+create function app.task_text(task public.tasks) returns text language sql stable as $$
+  select concat_ws(' ', task.ref, task.title, task.description, array_to_string(task.acceptance_criteria, ' '))
+$$;
+
 create function app.index_task(task public.tasks) returns void language sql as $$
-  select app.index_text('task', task.tenant_id, task.id, task.project_id,
-    concat_ws(' ', task.ref, task.title, task.description, array_to_string(task.acceptance_criteria, ' ')))
+  select app.index_text('task', task.tenant_id, task.id, task.project_id, app.task_text(task))
 $$;
 
 create function app.apply_task(event public.events, expect jsonb, actor app.actor)
@@ -911,11 +925,12 @@ begin
   event.payload := app.prepare_task(v_was, event, v_project);
   perform app.guard_task(v_was, event, expect, v_project, actor.role);
   v_task := app.evolve_task(v_was, event);
-  perform app.write_task(v_task, v_was.id is null);
-  if v_task.dependencies <> coalesce(v_was.dependencies, '{}') then
-    v_task.open_dependencies := app.project_dependencies(v_task);
-    update public.tasks t set open_dependencies = v_task.open_dependencies
-      where t.tenant_id = v_task.tenant_id and t.id = v_task.id and t.open_dependencies <> v_task.open_dependencies;
+  if v_task.dependencies = coalesce(v_was.dependencies, '{}') then
+    perform app.write_task(v_task, v_was.id is null);
+  else
+    v_task.open_dependencies := app.count_open_dependencies(v_task);
+    perform app.write_task(v_task, v_was.id is null);
+    perform app.write_edges(v_task);
   end if;
   if v_was.lock_token is not null or v_task.lock_token is not null then
     perform app.keep_lease(v_was, v_task, event, expect);

@@ -147,8 +147,12 @@ begin
 end
 $$;
 
+create function app.artifact_text(artifact public.artifacts) returns text language sql stable as $$
+  select concat_ws(' ', artifact.type, artifact.ref, artifact.summary)
+$$;
+
 create function app.index_artifact(artifact public.artifacts) returns void language sql as $$
-  select app.index_text('artifact', artifact.tenant_id, artifact.id, artifact.project_id, concat_ws(' ', artifact.type, artifact.ref, artifact.summary))
+  select app.index_text('artifact', artifact.tenant_id, artifact.id, artifact.project_id, app.artifact_text(artifact))
 $$;
 
 create function app.apply_artifact(event public.events, expect jsonb, actor app.actor)

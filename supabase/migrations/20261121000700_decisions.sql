@@ -103,9 +103,12 @@ begin
 end
 $$;
 
+create function app.decision_text(decision public.decisions) returns text language sql stable as $$
+  select concat_ws(' ', decision.title, decision.choice, decision.rationale, decision.options::text)
+$$;
+
 create function app.index_decision(decision public.decisions) returns void language sql as $$
-  select app.index_text('decision', decision.tenant_id, decision.id, decision.project_id,
-    concat_ws(' ', decision.title, decision.choice, decision.rationale, decision.options::text))
+  select app.index_text('decision', decision.tenant_id, decision.id, decision.project_id, app.decision_text(decision))
 $$;
 
 create function app.apply_decision(event public.events, expect jsonb, actor app.actor)

@@ -86,9 +86,12 @@ create function app.checkpoint_full(checkpoint public.checkpoints, slug text) re
     'resume_instructions', checkpoint.resume_instructions, 'snapshot', checkpoint.snapshot))
 $$;
 
+create function app.checkpoint_text(checkpoint public.checkpoints) returns text language sql stable as $$
+  select concat_ws(' ', checkpoint.label, checkpoint.summary, checkpoint.resume_instructions)
+$$;
+
 create function app.index_checkpoint(checkpoint public.checkpoints) returns void language sql as $$
-  select app.index_text('checkpoint', checkpoint.tenant_id, checkpoint.id, checkpoint.project_id,
-    concat_ws(' ', checkpoint.label, checkpoint.summary, checkpoint.resume_instructions))
+  select app.index_text('checkpoint', checkpoint.tenant_id, checkpoint.id, checkpoint.project_id, app.checkpoint_text(checkpoint))
 $$;
 
 create function app.apply_checkpoint(event public.events, expect jsonb, actor app.actor)

@@ -169,28 +169,33 @@ as $$
   where p.tenant_id = counted_tasks.tenant_id group by p.tenant_id, p.id
 $$;
 
+create function app.searchable(tenant_id uuid) returns table (kind text, id uuid, project_id uuid, stream text, content text) language sql stable as $$
+  select 'project', x.id, x.id, 'project:' || x.id, app.project_text(x) from public.projects x where x.tenant_id = $1
+  union all
+  select 'task', x.id, x.project_id, 'task:' || x.id, app.task_text(x) from public.tasks x where x.tenant_id = $1
+  union all
+  select 'artifact', x.id, x.project_id, 'artifact:' || x.id, app.artifact_text(x) from public.artifacts x where x.tenant_id = $1
+  union all
+  select 'decision', x.id, x.project_id, 'decision:' || x.id, app.decision_text(x) from public.decisions x where x.tenant_id = $1
+  union all
+  select 'checkpoint', x.id, x.project_id, 'checkpoint:' || x.id, app.checkpoint_text(x) from public.checkpoints x where x.tenant_id = $1
+  union all
+  select 'event', x.id, x.project_id, x.stream, app.searchable_text(x) from public.events x where x.tenant_id = $1
+$$;
+
 -- The documents of some streams; for all, those that are missing: what the door wrote of unchanged rows still holds.
 create function app.rebuild_search(tenant_id uuid, streams text[])
   returns void
   language plpgsql
   set search_path = ''
 as $$
-declare
-  v_ids uuid[] := array(select app.stream_id(s) from unnest(streams) s);
 begin
-  perform app.index_task(x) from public.tasks x where x.tenant_id = rebuild_search.tenant_id
-    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'task' and d.id = x.id));
-  perform app.index_project(x) from public.projects x where x.tenant_id = rebuild_search.tenant_id
-    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'project' and d.id = x.id));
-  perform app.index_decision(x) from public.decisions x where x.tenant_id = rebuild_search.tenant_id
-    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'decision' and d.id = x.id));
-  perform app.index_checkpoint(x) from public.checkpoints x where x.tenant_id = rebuild_search.tenant_id
-    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'checkpoint' and d.id = x.id));
-  perform app.index_artifact(x) from public.artifacts x where x.tenant_id = rebuild_search.tenant_id
-    and (x.id = any (v_ids) or streams is null and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'artifact' and d.id = x.id));
-  perform app.index_event(x) from public.events x where x.tenant_id = rebuild_search.tenant_id
-    and (x.stream = any (streams) or streams is null and app.searchable_text(x) is not null
-      and not exists (select from app.search_documents d where d.tenant_id = x.tenant_id and d.kind = 'event' and d.id = x.id));
+  insert into app.search_documents as d (tenant_id, kind, id, words)
+    select rebuild_search.tenant_id, s.kind, s.id, app.search_vector(s.kind, rebuild_search.tenant_id, s.project_id, s.content)
+    from app.searchable(rebuild_search.tenant_id) s
+    where s.content is not null and (s.stream = any (streams) or streams is null and not exists (
+      select from app.search_documents x where x.tenant_id = rebuild_search.tenant_id and x.kind = s.kind and x.id = s.id))
+    on conflict on constraint search_documents_pkey do update set words = excluded.words where d.words <> excluded.words;
 end
 $$;
 

@@ -93,7 +93,8 @@ declare
   v_task public.tasks;
 begin
   foreach v_task in array app.tasks_among(tenant_id, v_linked) loop
-    v_task.open_dependencies := app.project_dependencies(v_task);
+    perform app.write_edges(v_task);
+    v_task.open_dependencies := app.count_open_dependencies(v_task);
     update public.tasks t set open_dependencies = v_task.open_dependencies
       where t.tenant_id = v_task.tenant_id and t.id = v_task.id and t.open_dependencies <> v_task.open_dependencies;
   end loop;
