@@ -7,6 +7,16 @@ const TABLES = `
   from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
   where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' group by c.relname order by c.relname collate "C"`;
 
+// A column is never null where every one of its name that the view reads never is.
+const VIEWS = `
+  select c.relname as name, json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, null), 'required', coalesce((
+      select bool_and(b.attnotnull) from information_schema.view_column_usage u
+        join pg_attribute b on b.attrelid = format('%I.%I', u.table_schema, u.table_name)::regclass and b.attname = u.column_name
+      where u.view_schema = 'public' and u.view_name = c.relname and u.column_name = a.attname), false))
+    order by a.attname collate "C") as fields
+  from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  where c.relnamespace = 'public'::regnamespace and c.relkind = 'v' group by c.relname order by c.relname collate "C"`;
+
 const FUNCTIONS = `
   select p.proname as name, format_type(p.prorettype, null) as returns, json_agg(json_build_object(
       'name', p.proargnames[i], 'type', format_type(p.proargtypes[i - 1], null), 'required', i <= p.pronargs - p.pronargdefaults)
@@ -43,19 +53,22 @@ function argument({ name, type, required }) {
 
 const indented = (lines, depth) => lines.map((line) => `${' '.repeat(depth)}${line}\n`).join('');
 
-/** The types of a migrated database as one text. */
-export async function generateTypes(client) {
-  const [{ rows: tables }, { rows: functions }] = [await client.query(TABLES), await client.query(FUNCTIONS)];
-  const rows = tables.map(
-    ({ name, fields }) => `      ${name}: {
+function relation({ name, fields }) {
+  return `      ${name}: {
         Row: {
 ${indented(fields.map(column), 10)}        };
         Insert: never;
         Update: never;
         Relationships: [];
       };
-`,
-  );
+`;
+}
+
+/** The types of a migrated database as one text. */
+export async function generateTypes(client) {
+  const { rows: tables } = await client.query(TABLES);
+  const { rows: views } = await client.query(VIEWS);
+  const { rows: functions } = await client.query(FUNCTIONS);
   const calls = functions.map(
     ({ name, returns, fields }) =>
       `      ${name}: { Args: { ${fields.map(argument).join('; ')} }; Returns: ${typed(returns)} };\n`,
@@ -68,8 +81,9 @@ export type Json = string | number | boolean | null | { [key: string]: Json | un
 export type Schema = {
   public: {
     Tables: {
-${rows.join('')}    };
-    Views: Record<never, never>;
+${tables.map(relation).join('')}    };
+    Views: {
+${views.map(relation).join('')}    };
     Functions: {
 ${calls.join('')}    };
   };
