@@ -100,6 +100,14 @@ describe('a hint', () => {
   });
 });
 
+test('a port that closes while it begins to listen does not wait for it', async () => {
+  const db = postgresDatabase({ connection: scratch.connection });
+
+  db.listen?.(() => {}, 'access');
+
+  await expect(db.close()).resolves.toBeUndefined();
+});
+
 describe('waiting for events', () => {
   test('ends with what another process did, with a hint and without one', async () => {
     const there = open();

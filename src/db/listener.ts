@@ -112,5 +112,15 @@ function openSession(connection: pg.ClientConfig, heard: (tenant: Hint, channel?
     }
   }
 
-  return { hears: () => hearing, end: () => void client.end().catch(() => {}), over: hear() };
+  // Ended while it is being made, a connection tells whoever waits for it nothing (pg, Client.end).
+  let tellEnd = () => {};
+  const ended = new Promise<{ deaf: boolean }>((resolve) => {
+    tellEnd = () => resolve({ deaf: false });
+  });
+  const end = () =>
+    void client
+      .end()
+      .catch(() => {})
+      .finally(tellEnd);
+  return { hears: () => hearing, end, over: Promise.race([hear(), ended]) };
 }
