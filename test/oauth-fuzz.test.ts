@@ -166,9 +166,17 @@ const ENDPOINTS = {
     }),
   account: () =>
     forms.requestsTo({
-      paths: ['/', '/account', '/account/revoke'],
+      paths: ['/', '/account', '/account/revoke', '/account/tokens'],
       methods: ['GET', 'POST'],
-      fields: { csrf: text(csrf), workspace: fc.oneof(text(workspace), uuid), id: fc.oneof(uuid, text()) },
+      fields: {
+        csrf: text(csrf),
+        workspace: fc.oneof(text(workspace), uuid),
+        id: fc.oneof(uuid, text()),
+        name: text('nightly build'),
+        days: text('30', '0', '1e9', '-1'),
+        scope: text('tasks:read', 'admin'),
+        [`before-${workspace}`]: fc.oneof(uuid, text()),
+      },
     }),
   admin: () =>
     forms.requestsTo({
@@ -184,6 +192,8 @@ const ENDPOINTS = {
         do: text('remove', 'withdraw', 'invite'),
         email: text('ada@example.com'),
         invitation: fc.oneof(uuid, text()),
+        connections: fc.oneof(uuid, text()),
+        events: fc.oneof(uuid, text()),
       },
     }),
 };
