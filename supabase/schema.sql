@@ -6941,6 +6941,10 @@ declare
   v_actor app.actor := app.enter_person(actor, 'admin');
   v_client app.oauth_clients;
 begin
+  -- An authorization request names nothing but the client_id, so that all workspaces share them.
+  if exists (select from app.oauth_clients c where c.client_id = client ->> 'client_id' and c.tenant_id <> v_actor.tenant_id) then
+    perform app.fail('already_exists', 'Another client of this server has that client_id.', jsonb_build_object('field', 'client_id'), 'Choose another one.');
+  end if;
   insert into app.oauth_clients as c (tenant_id, client_id, kind, client_name, redirect_uris, token_endpoint_auth_method, client_secret_hash, created_ip, created_at)
   select v_actor.tenant_id, n.client_id, 'static', n.client_name, n.redirect_uris, n.token_endpoint_auth_method, n.client_secret_hash, app.ip(actor), app.now()
     from jsonb_populate_record(null::app.oauth_clients, client) n

@@ -94,6 +94,8 @@ describe('the access to another workspace', () => {
       ...{ connection: newId(), invitation: newId() },
     });
 
+    const taken = ada.db.call('save_static_client', { client: { ...client, kind: 'static' } }, ada.actor);
+    await expect(taken).rejects.toMatchObject({ code: 'already_exists' });
     for (const [fn, argsOf] of CALLS) {
       const nothing = unknown();
       const learned = await outcome(ada, fn, [argsOf(theirs), theirs]);
