@@ -7,20 +7,20 @@ create function app.found_document(kind text, tenant_id uuid, id uuid)
   set search_path = ''
 as $$
 begin
-  return case kind
-    when 'task' then (select jsonb_build_object('ref', t.ref, 'title', t.title, 'at', t.updated_at, 'by', t.created_by, 'body', concat_ws(' ', t.title, t.description, array_to_string(t.acceptance_criteria, ' ')))
-      from public.tasks t where t.tenant_id = found_document.tenant_id and t.id = found_document.id)
-    when 'project' then (select jsonb_build_object('ref', p.slug, 'title', p.name, 'at', p.updated_at, 'body', concat_ws(' ', p.name, p.description))
-      from public.projects p where p.tenant_id = found_document.tenant_id and p.id = found_document.id)
-    when 'decision' then (select jsonb_build_object('title', d.title, 'at', d.created_at, 'by', d.decided_by, 'body', concat_ws(' ', d.title, d.choice, d.rationale))
-      from public.decisions d where d.tenant_id = found_document.tenant_id and d.id = found_document.id)
-    when 'checkpoint' then (select jsonb_build_object('title', c.label, 'at', c.created_at, 'by', c.saved_by, 'body', concat_ws(' ', c.label, c.summary, c.resume_instructions))
-      from public.checkpoints c where c.tenant_id = found_document.tenant_id and c.id = found_document.id)
-    when 'artifact' then (select jsonb_build_object('ref', t.ref, 'title', a.type || ' ' || a.ref, 'at', a.created_at, 'by', a.added_by, 'body', concat_ws(' ', a.ref, a.summary))
-      from public.artifacts a join public.tasks t on t.tenant_id = a.tenant_id and t.id = a.task_id where a.tenant_id = found_document.tenant_id and a.id = found_document.id)
-    else (select jsonb_build_object('ref', t.ref, 'title', e.event_type || ' #' || e.seq, 'at', e.created_at, 'by', app.by(e), 'body', app.searchable_text(e))
-      from public.events e left join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id where e.tenant_id = found_document.tenant_id and e.id = found_document.id)
-  end;
+  case kind
+    when 'task' then return (select jsonb_build_object('ref', t.ref, 'title', t.title, 'at', t.updated_at, 'by', t.created_by, 'body', concat_ws(' ', t.title, t.description, array_to_string(t.acceptance_criteria, ' ')))
+      from public.tasks t where t.tenant_id = found_document.tenant_id and t.id = found_document.id);
+    when 'project' then return (select jsonb_build_object('ref', p.slug, 'title', p.name, 'at', p.updated_at, 'body', concat_ws(' ', p.name, p.description))
+      from public.projects p where p.tenant_id = found_document.tenant_id and p.id = found_document.id);
+    when 'decision' then return (select jsonb_build_object('title', d.title, 'at', d.created_at, 'by', d.decided_by, 'body', concat_ws(' ', d.title, d.choice, d.rationale))
+      from public.decisions d where d.tenant_id = found_document.tenant_id and d.id = found_document.id);
+    when 'checkpoint' then return (select jsonb_build_object('title', c.label, 'at', c.created_at, 'by', c.saved_by, 'body', concat_ws(' ', c.label, c.summary, c.resume_instructions))
+      from public.checkpoints c where c.tenant_id = found_document.tenant_id and c.id = found_document.id);
+    when 'artifact' then return (select jsonb_build_object('ref', t.ref, 'title', a.type || ' ' || a.ref, 'at', a.created_at, 'by', a.added_by, 'body', concat_ws(' ', a.ref, a.summary))
+      from public.artifacts a join public.tasks t on t.tenant_id = a.tenant_id and t.id = a.task_id where a.tenant_id = found_document.tenant_id and a.id = found_document.id);
+    else return (select jsonb_build_object('ref', t.ref, 'title', e.event_type || ' #' || e.seq, 'at', e.created_at, 'by', app.by(e), 'body', app.searchable_text(e))
+      from public.events e left join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id where e.tenant_id = found_document.tenant_id and e.id = found_document.id);
+  end case;
 end
 $$;
 
