@@ -71,10 +71,13 @@ export async function connect({ script, args = [], env: own = {}, cwd }) {
   }
   send({ method: 'notifications/initialized' });
 
-  return {
+  const client = {
+    /** What came with the last answer for programs; some hosts show it instead of the text. */
+    structured: undefined,
     /** The text that a model would see; a refusal is an error. @param {[name: string, args: object]} call */
     async call([name, args]) {
-      const { content = [], isError } = await request('tools/call', { name, arguments: args });
+      const { content = [], structuredContent, isError } = await request('tools/call', { name, arguments: args });
+      client.structured = structuredContent;
       const text = content.map((part) => part.text ?? '').join('\n');
       if (isError) throw new Error(`${name}: ${text.slice(0, 200)}`);
       return text;
@@ -87,6 +90,7 @@ export async function connect({ script, args = [], env: own = {}, cwd }) {
       clearTimeout(timer);
     },
   };
+  return client;
 }
 
 function parse(line) {

@@ -44,6 +44,7 @@ export async function measureCalls({ server, place, ids, open }) {
   for (const [kind, run] of Object.entries(kinds)) {
     try {
       found[kind] = await time(run);
+      if (client.structured !== undefined) found[kind].structured = countTokens(JSON.stringify(client.structured));
     } catch (error) {
       found[kind] = { error: error.message };
     }

@@ -53,6 +53,13 @@ export function renderPeers({ command, sizes, servers }) {
         }),
       ),
       row({ label: `list, ${whole(largest)} tasks`, values: ofStage(largest, 'list', 'tokens') }),
+      ...ANSWERS.map((kind) =>
+        row({
+          label: `${kind}, ${whole(usual)} tasks, as structured content`,
+          values: ofStage(usual, kind, 'structured'),
+          aim: 'none',
+        }),
+      ),
     ]),
     '',
     '### Eight processes on one store, 200 tasks',
