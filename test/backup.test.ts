@@ -114,11 +114,14 @@ describe('a backup', () => {
 
     const refused = await cairn('restore', whole, { dataDir });
     const again = await cairn('backup', whole, { dataDir });
-    const replaced = await cairn('restore', whole, { dataDir, flags: ['--replace'] });
+    const replaced = await cairn('restore', whole, { dataDir, flags: ['--replace', '--json'] });
 
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('--replace') });
     expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('is there already') });
-    expect(replaced).toMatchObject({ code: 0, stdout: expect.stringContaining('pg.replaced-') });
+    expect(JSON.parse(replaced.stdout)).toMatchObject({
+      data_dir: dataDir,
+      aside: expect.stringContaining('pg.replaced-'),
+    });
     expect(await readdir(dataDir)).toContainEqual(expect.stringMatching(/^pg\.replaced-/));
     expect(await contentOf(dataDir)).toEqual(await contentOf(world.dataDir));
   });

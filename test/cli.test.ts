@@ -139,16 +139,17 @@ describe('cairn events', () => {
   test('moves a project: export, import, import again, verify', { timeout: 60_000 }, async () => {
     const file = join(home, 'web.jsonl');
     const elsewhere = ['--data-dir', join(home, 'elsewhere')];
-    await cairn([...flags, 'events', 'export', '--project', 'web', '--out', file]);
+    const written = await cairn([...flags, 'events', 'export', '--project', 'web', '--out', file, '--json']);
     const exported = (await readFile(file, 'utf8')).trim().split('\n');
     const { end } = JSON.parse(exported.at(-1) ?? '') as { end: { events: number } };
 
     const first = await cairn([...elsewhere, 'events', 'import', file]);
-    const again = await cairn([...elsewhere, 'events', 'import', '-'], { input: exported.join('\n') });
+    const again = await cairn([...elsewhere, 'events', 'import', '-', '--json'], { input: exported.join('\n') });
 
     expect(JSON.parse(exported[0] ?? '')).toMatchObject({ format: 'cairn-events', version: 1, project: 'web' });
     expect(first.stdout).toBe(`Imported ${end.events} events; 0 were there already.\n`);
-    expect(again.stdout).toBe(`Imported 0 events; ${end.events} were there already.\n`);
+    expect(JSON.parse(written.stdout)).toEqual({ file, project: 'web', events: end.events });
+    expect(JSON.parse(again.stdout)).toEqual({ imported: 0, skipped: end.events });
     expect(await cairn([...elsewhere, 'events', 'verify'])).toMatchObject({ code: 0 });
     const { stdout } = await cairn([...elsewhere, 'events', 'export']);
     expect(stdout.trim().split('\n').slice(1)).toEqual(exported.slice(1));

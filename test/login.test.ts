@@ -140,6 +140,8 @@ describe('signing in', () => {
 
   test('out of nothing says so', async () => {
     expect(await cairn(['logout'], { env })).toMatchObject({ code: 0, stdout: 'Nobody is signed in.\n' });
+    const { stdout } = await cairn(['logout', '--json'], { env });
+    expect(JSON.parse(stdout)).toEqual({ signed_out: false, server_told: false });
   });
 
   test('out without the server being there still removes the session', async () => {
