@@ -11,6 +11,7 @@ const BATCH_MAX = 50;
 const EVENTS_PER_USER = 500;
 const EVENTS_A_YEAR = 2_500;
 const SEEDED_USERS_MAX = 50;
+const SHOWN_MIN = 0.005;
 // What the plan reckons a payload with.
 const PAYLOAD_BYTES = 1_000;
 // The version of a claim that is the second event of its task.
@@ -21,7 +22,7 @@ const SIZES = `
   select format('%s.%s', n.nspname, c.relname) as name, c.reltuples::float8 as rows,
     pg_table_size(c.oid)::float8 as heap, pg_indexes_size(c.oid)::float8 as indexes
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where n.nspname in ('public', 'app') and c.relkind = 'r' and c.reltuples > 1000 order by pg_total_relation_size(c.oid) desc`;
+  where n.nspname in ('public', 'app') and c.relkind = 'r' and c.reltuples > 0 order by pg_total_relation_size(c.oid) desc`;
 
 const COPIED = `
   select format('%I.%I', n.nspname, c.relname) as name, array_agg(quote_ident(a.attname)) as columns,
@@ -184,6 +185,7 @@ function words(seed) {
 /** @param {Size[]} sizes @param {{ events: number, payload: number }} log */
 function report(sizes, { events, payload }) {
   const total = sizes.reduce((sum, { heap, indexes }) => sum + heap + indexes, 0);
+  const shown = sizes.filter(({ heap, indexes }) => (heap + indexes) / total >= SHOWN_MIN);
   const perEvent = total / events;
   // A payload is in the event, and about half as much again in the search index.
   const planned = perEvent + 1.5 * Math.max(0, PAYLOAD_BYTES - payload);
@@ -199,7 +201,7 @@ function report(sizes, { events, payload }) {
   return [
     ...table(
       [`table, at ${bytes(events)} events`, 'rows', 'bytes a row', 'index bytes a row', 'MB in all'],
-      sizes.map(({ name, rows, heap, indexes }) => [
+      shown.map(({ name, rows, heap, indexes }) => [
         `\`${name}\``,
         ...[rows, heap / rows, indexes / rows].map(bytes),
         ((heap + indexes) / 1e6).toFixed(1),
