@@ -2474,7 +2474,9 @@ begin
   v_actor.client := left(nullif(actor ->> 'client', ''), 120);
   v_actor.user_id := set_config('app.user_id', v_actor.user_id::text, true);
   v_actor.tenant_id := app.as_uuid(actor ->> 'tenant_id');
-  if v_actor.tenant_id is null then
+  if actor ? 'proof' then
+    v_actor.role := app.prove_token(v_actor, actor -> 'proof');
+  elsif v_actor.tenant_id is null then
     select m.tenant_id, m.role into v_actor.tenant_id, v_actor.role from public.memberships m
       where m.user_id = v_actor.user_id order by (m.tenant_id = m.user_id) desc, m.created_at limit 1;
     if not found then
@@ -2491,9 +2493,6 @@ begin
       null, 'Ask an owner of the workspace.');
   end if;
   v_actor.tenant_id := set_config('app.tenant_id', v_actor.tenant_id::text, true);
-  if actor ? 'proof' then
-    perform app.prove_token(v_actor, actor -> 'proof');
-  end if;
   return v_actor;
 end
 $function$;
@@ -2947,13 +2946,13 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.find_bearer(token_hash text, resource text)
+CREATE OR REPLACE FUNCTION app.find_bearer(workspace uuid, token_hash text, resource text)
  RETURNS app.bearer
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
 declare
-  v_tenant uuid := app.tenant();
+  v_tenant uuid := set_config('app.tenant_id', coalesce(workspace, app.nobody())::text, true);
   v_now timestamptz := app.now();
   v_bearer app.bearer;
 begin
@@ -4579,16 +4578,17 @@ $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.prove_token(acting app.actor, proof jsonb)
- RETURNS void
+ RETURNS text
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
 declare
-  v_bearer app.bearer := app.find_bearer(proof ->> 'token_hash', proof ->> 'resource');
+  v_bearer app.bearer := app.find_bearer(acting.tenant_id, proof ->> 'token_hash', proof ->> 'resource');
 begin
   if v_bearer.user_id is distinct from acting.user_id or v_bearer.refused is not null then
     perform app.fail('unauthenticated', 'The access token is not good, or no longer.', null, 'Connect again.');
   end if;
+  return v_bearer.role;
 end
 $function$;
 -- owner cairn_owner
@@ -5581,7 +5581,7 @@ CREATE OR REPLACE FUNCTION public.authenticate_token(token_hash text, resource t
 AS $function$
 declare
   v_actor app.actor := app.enter_workspace(actor);
-  v_bearer app.bearer := app.find_bearer(token_hash, resource);
+  v_bearer app.bearer := app.find_bearer(v_actor.tenant_id, token_hash, resource);
   v_now timestamptz;
 begin
   if v_bearer.id is null then

@@ -186,7 +186,9 @@ begin
   v_actor.client := left(nullif(actor ->> 'client', ''), 120);
   v_actor.user_id := set_config('app.user_id', v_actor.user_id::text, true);
   v_actor.tenant_id := app.as_uuid(actor ->> 'tenant_id');
-  if v_actor.tenant_id is null then
+  if actor ? 'proof' then
+    v_actor.role := app.prove_token(v_actor, actor -> 'proof');
+  elsif v_actor.tenant_id is null then
     select m.tenant_id, m.role into v_actor.tenant_id, v_actor.role from public.memberships m
       where m.user_id = v_actor.user_id order by (m.tenant_id = m.user_id) desc, m.created_at limit 1;
     if not found then
@@ -203,9 +205,6 @@ begin
       null, 'Ask an owner of the workspace.');
   end if;
   v_actor.tenant_id := set_config('app.tenant_id', v_actor.tenant_id::text, true);
-  if actor ? 'proof' then
-    perform app.prove_token(v_actor, actor -> 'proof');
-  end if;
   return v_actor;
 end
 $$;

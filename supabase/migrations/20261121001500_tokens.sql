@@ -234,14 +234,14 @@ $$;
 create type app.bearer as (id uuid, kind text, user_id uuid, grant_id uuid, role text, scope text, client_id text, client_name text,
   expires_at timestamptz, last_used_at timestamptz, refused text);
 
--- The token in the workspace that the door is in; null when there is none.
-create function app.find_bearer(token_hash text, resource text)
+-- The token of that hash in the workspace, which is entered; null when there is none.
+create function app.find_bearer(workspace uuid, token_hash text, resource text)
   returns app.bearer
   language plpgsql
   set search_path = ''
 as $$
 declare
-  v_tenant uuid := app.tenant();
+  v_tenant uuid := set_config('app.tenant_id', coalesce(workspace, app.nobody())::text, true);
   v_now timestamptz := app.now();
   v_bearer app.bearer;
 begin
@@ -259,18 +259,20 @@ begin
 end
 $$;
 
--- Proves within a command that the token it came with is its actor's, and good. Raises unauthenticated: `authenticate_token` says why, and records it.
+-- The role of an actor whose call came with a token, within that call. Raises unauthenticated where the token is not the actor's, or not good: why,
+-- authenticate_token says and records.
 create function app.prove_token(acting app.actor, proof jsonb)
-  returns void
+  returns text
   language plpgsql
   set search_path = ''
 as $$
 declare
-  v_bearer app.bearer := app.find_bearer(proof ->> 'token_hash', proof ->> 'resource');
+  v_bearer app.bearer := app.find_bearer(acting.tenant_id, proof ->> 'token_hash', proof ->> 'resource');
 begin
   if v_bearer.user_id is distinct from acting.user_id or v_bearer.refused is not null then
     perform app.fail('unauthenticated', 'The access token is not good, or no longer.', null, 'Connect again.');
   end if;
+  return v_bearer.role;
 end
 $$;
 
@@ -302,7 +304,7 @@ create function public.authenticate_token(token_hash text, resource text, actor 
 as $$
 declare
   v_actor app.actor := app.enter_workspace(actor);
-  v_bearer app.bearer := app.find_bearer(token_hash, resource);
+  v_bearer app.bearer := app.find_bearer(v_actor.tenant_id, token_hash, resource);
   v_now timestamptz;
 begin
   if v_bearer.id is null then

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../../db/database.ts';
 import type { Log } from '../../log.ts';
 import { addressOf } from './doors.ts';
@@ -20,6 +21,8 @@ export type Exchange = {
 };
 
 const QUIET_ROUTES = new Set(['/healthz', '/readyz', '/metrics']);
+// A call that does not wait is about to be answered, and says itself what became of its token.
+const ANSWER_MS_MAX = 500;
 // As nginx counts a client that left before its answer.
 const CLIENT_LEFT = 499;
 
@@ -40,7 +43,9 @@ export function cutWhenRefused(
     while (again && !outgoing.destroyed) {
       again = false;
       // A failure says nothing about rights: the database may be away.
-      if ((await letIn().catch(() => undefined)) instanceof Response) outgoing.destroy();
+      if (!((await letIn().catch(() => undefined)) instanceof Response)) continue;
+      if (!outgoing.headersSent) await sleep(ANSWER_MS_MAX, undefined, { ref: false });
+      if (!outgoing.writableEnded) outgoing.destroy();
     }
     asking = false;
   }
