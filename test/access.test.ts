@@ -4,6 +4,7 @@ import { createPat } from '../src/auth/issue.ts';
 import { hashSecret, isSecret } from '../src/auth/secrets.ts';
 import { authStore } from '../src/auth/store.ts';
 import type { Context } from '../src/context.ts';
+import type { Actor } from '../src/db/database.ts';
 import type { AuthFunctionName } from '../src/db/functions.ts';
 import { newId } from '../src/events/ids.ts';
 import { listAuthEvents, listConnections, listMembers, revokeAccess } from '../src/services/access.ts';
@@ -36,6 +37,23 @@ describe('a personal access token', () => {
     const { events } = await listAuthEvents(as('ada'), {});
     expect(events.map(({ type }) => type)).toEqual(['pat.revoked', 'token.refused', 'pat.created']);
     expect(JSON.stringify(events)).not.toContain(token.slice(10));
+  });
+
+  test('proves its own user within a call, and no other member', async ({ as, asStranger, sql }) => {
+    const [{ db, actor: ada }, { actor: eve }] = [as('ada'), asStranger('eve')];
+    const member = { ...eve, tenant_id: String(ada.tenant_id) };
+    await sql.query(`insert into public.memberships (tenant_id, user_id, role) values ($1, $2, 'viewer')`, [
+      member.tenant_id,
+      member.user_id,
+    ]);
+    const pat = { ...PAT, scope: 'projects:read' };
+    const [here, elsewhere] = [await createPat(db, member, pat), await createPat(db, eve, pat)];
+    const list = (actor: Actor, { token }: { token: string }) =>
+      db.call('list_projects', {}, { ...actor, proof: { token_hash: hashSecret(token), resource: RESOURCE } });
+
+    expect(await list(member, here)).toMatchObject({ projects: [] });
+    await expect(list(ada, here)).rejects.toMatchObject({ code: 'unauthenticated' });
+    await expect(list(member, elsewhere)).rejects.toMatchObject({ code: 'unauthenticated' });
   });
 
   test('of another workspace can be neither seen nor revoked', async ({ as, asStranger }) => {

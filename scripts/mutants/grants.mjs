@@ -120,11 +120,6 @@ export const GRANTS = Object.freeze([
       name: 'is refused with a call that changes something',
     },
     {
-      file: sql('1500_tokens'),
-      find: 'v_bearer.user_id is distinct from acting.user_id or ',
-      name: 'that is there no more is not known',
-    },
-    {
       file: 'src/server/http/mcp.ts',
       find: 'proof === undefined || proof.held ? answer : ',
       replace: 'true ? answer : ',
@@ -153,6 +148,13 @@ export const GRANTS = Object.freeze([
       file: sql('1500_tokens'),
       find: "        when m.role is null then 'not_a_member'\n",
       name: 'and its access token end in their time, and with the membership',
+    },
+  ]),
+  ...of('T17', 'test/access.test.ts', [
+    {
+      file: sql('1500_tokens'),
+      find: 'v_bearer.user_id is distinct from acting.user_id or ',
+      name: 'proves its own user within a call, and no other member',
     },
   ]),
   ...of('T17', 'test/http-access.test.ts', [
