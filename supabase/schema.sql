@@ -6323,8 +6323,12 @@ begin
       select jsonb_strip_nulls(jsonb_build_object('user_id', u.id, 'name', u.name, 'email', u.email, 'role', m.role, 'since', m.created_at,
         'connections', coalesce(c.n, 0))) as member
       from public.memberships m join public.users u on u.id = m.user_id
-      left join (select g.user_id, count(*) as n from app.oauth_grants g
-        where g.tenant_id = v_actor.tenant_id and g.revoked_at is null and g.expires_at > app.now() group by g.user_id) c on c.user_id = m.user_id
+      left join (select a.user_id, count(*) as n from (
+          select g.user_id from app.oauth_grants g where g.tenant_id = v_actor.tenant_id and g.revoked_at is null and g.expires_at > app.now()
+          union all
+          select t.user_id from public.oauth_tokens t
+            where t.tenant_id = v_actor.tenant_id and t.kind = 'pat' and t.revoked_at is null and t.expires_at > app.now()) a
+        group by a.user_id) c on c.user_id = m.user_id
       where m.tenant_id = v_actor.tenant_id
       order by app.role_rank(m.role) desc, m.created_at limit 500) m),
     'invitations', (select coalesce(jsonb_agg(i.invitation), '[]') from (

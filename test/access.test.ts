@@ -30,6 +30,7 @@ describe('a personal access token', () => {
     expect(await use('https://other.test/mcp')).toEqual({ refused: 'audience' });
     const { connections } = await listConnections(as('ada'), { all: true, ended: false });
     expect(connections).toMatchObject([{ id, client: 'ci', last_used_ip: '203.0.113.9' }]);
+    expect((await listMembers(as('ada'))).members).toMatchObject([{ connections: 1 }]);
 
     expect(await revokeAccess(as('ada'), { id, everything: false })).toEqual({ grants: 0, tokens: 0, pats: 1 });
 
