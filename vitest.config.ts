@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -6,8 +7,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // Many suites wait for processes of their own: a core left to the runner would be idle.
-    maxWorkers: '100%',
+    // Many suites wait for processes of their own, and a core would be idle meanwhile.
+    maxWorkers: availableParallelism() + 1,
     // Real servers are killed and started on machines that others load: one second chance, and the report tells of it.
     retry: process.env['CI'] ? 1 : 0,
   },
