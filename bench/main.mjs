@@ -114,11 +114,7 @@ async function openDatabase(size) {
 }
 
 async function measureStages(databases) {
-  for (const { caller } of databases) {
-    // So that the planner knows what autovacuum would tell it in a minute.
-    await caller.sql.query('vacuum analyze');
-    await caller.sql.query('checkpoint');
-  }
+  for (const { caller } of databases) await analyze(caller);
   const found = await measureCalls(databases, times);
   progress(`${databases.map(({ name }) => name).join(', ')}: measured`);
   return databases.map(({ name, size }, at) => ({ name, tasks: size, ...found[at] }));
@@ -129,6 +125,13 @@ async function warmUp(caller, { cairn, floor }) {
   await seedProject(caller, 'warm');
   const refs = await seedTasks(caller, 'warm', 100);
   await measureCalls([{ cairn, floor, project: 'warm', refs }], times);
+  await analyze(caller);
+}
+
+/** So that the planner knows what autovacuum would tell it in a minute. */
+async function analyze({ sql }) {
+  await sql.query('vacuum analyze');
+  await sql.query('checkpoint');
 }
 
 /** The local user that `cairn` made when it started. @param {import('pg').Client} sql */

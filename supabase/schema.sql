@@ -6723,6 +6723,7 @@ CREATE OR REPLACE FUNCTION public.replay_events(actor jsonb)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_custom_plan'
  SET statement_timeout TO '1min'
 AS $function$
 declare
@@ -7255,6 +7256,7 @@ CREATE OR REPLACE FUNCTION public.verify_events(actor jsonb)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET plan_cache_mode TO 'force_custom_plan'
  SET statement_timeout TO '1min'
 AS $function$
 declare

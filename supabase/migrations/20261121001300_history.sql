@@ -299,6 +299,8 @@ create function public.verify_events(actor jsonb)
   language plpgsql
   security definer
   set search_path = ''
+  -- A plan made while a table was empty would be kept for when it is full.
+  set plan_cache_mode = force_custom_plan
   set statement_timeout = '1min'
 as $$
 declare
@@ -350,6 +352,8 @@ create function public.replay_events(actor jsonb)
   language plpgsql
   security definer
   set search_path = ''
+  -- A plan made while a table was empty would be kept for when it is full.
+  set plan_cache_mode = force_custom_plan
   set statement_timeout = '1min'
 as $$
 declare
