@@ -299,8 +299,9 @@ create function public.verify_events(actor jsonb)
   language plpgsql
   security definer
   set search_path = ''
-  -- A plan made while a table was empty would be kept for when it is full.
+  -- Whole tables are compared, perhaps before their statistics are known: a plan for a few rows would take hours.
   set plan_cache_mode = force_custom_plan
+  set enable_nestloop = off
   set statement_timeout = '1min'
 as $$
 declare
@@ -352,8 +353,9 @@ create function public.replay_events(actor jsonb)
   language plpgsql
   security definer
   set search_path = ''
-  -- A plan made while a table was empty would be kept for when it is full.
+  -- Whole tables are compared, perhaps before their statistics are known: a plan for a few rows would take hours.
   set plan_cache_mode = force_custom_plan
+  set enable_nestloop = off
   set statement_timeout = '1min'
 as $$
 declare
