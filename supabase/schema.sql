@@ -6724,7 +6724,6 @@ CREATE OR REPLACE FUNCTION public.replay_events(actor jsonb)
  SECURITY DEFINER
  SET search_path TO ''
  SET plan_cache_mode TO 'force_custom_plan'
- SET enable_nestloop TO 'off'
  SET statement_timeout TO '1min'
 AS $function$
 declare
@@ -7258,7 +7257,6 @@ CREATE OR REPLACE FUNCTION public.verify_events(actor jsonb)
  SECURITY DEFINER
  SET search_path TO ''
  SET plan_cache_mode TO 'force_custom_plan'
- SET enable_nestloop TO 'off'
  SET statement_timeout TO '1min'
 AS $function$
 declare

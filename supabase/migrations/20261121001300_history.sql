@@ -299,9 +299,8 @@ create function public.verify_events(actor jsonb)
   language plpgsql
   security definer
   set search_path = ''
-  -- Whole tables are compared, perhaps before their statistics are known: a plan for a few rows would take hours.
+  -- A plan made while a table was empty would be kept for when it is full.
   set plan_cache_mode = force_custom_plan
-  set enable_nestloop = off
   set statement_timeout = '1min'
 as $$
 declare
@@ -353,9 +352,8 @@ create function public.replay_events(actor jsonb)
   language plpgsql
   security definer
   set search_path = ''
-  -- Whole tables are compared, perhaps before their statistics are known: a plan for a few rows would take hours.
+  -- A plan made while a table was empty would be kept for when it is full.
   set plan_cache_mode = force_custom_plan
-  set enable_nestloop = off
   set statement_timeout = '1min'
 as $$
 declare
