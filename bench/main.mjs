@@ -156,7 +156,6 @@ async function measureHistory({ sql, actor }) {
   ]) {
     const { ms, result } = await timed(() => sql.query(`select public.${fn}(actor => $1) as result`, [actor]));
     if (result.rows[0].result.ok === false) throw new Error(JSON.stringify(result.rows[0].result));
-    await analyze({ sql });
     progress(`${what}: ${events} events in ${Math.round(ms)} ms`);
     found.push({ what, events, ms });
   }

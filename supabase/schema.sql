@@ -2324,9 +2324,8 @@ CREATE OR REPLACE FUNCTION app.differing_link(tenant_id uuid)
  SET search_path TO ''
 AS $function$
   select * from (
-    (select jsonb_build_object('table', 'tasks', 'id', t.id, 'columns', jsonb_build_object('open_dependencies', jsonb_build_object('live', t.open_dependencies, 'log', coalesce(o.n, 0))))
-      from public.tasks t left join app.open_dependency_counts(differing_link.tenant_id) o on o.task_id = t.id
-      where t.tenant_id = differing_link.tenant_id and t.open_dependencies <> coalesce(o.n, 0) limit 1)
+    (select jsonb_build_object('table', 'tasks', 'id', m.id, 'columns', jsonb_build_object('open_dependencies', jsonb_build_object('live', m.live, 'log', m.log)))
+      from app.miscounted_tasks(differing_link.tenant_id) m limit 1)
     union all
     (select jsonb_build_object('table', 'task_dependencies', 'id', coalesce(e.task_id, x.task_id))
       from (select * from app.task_dependencies where task_dependencies.tenant_id = differing_link.tenant_id) e
@@ -4087,6 +4086,18 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.keep_statistics()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  execute (select format('lock table %s, app.task_dependencies, app.task_counts, app.search_documents in share update exclusive mode',
+    string_agg(format('public.%I', m.table_name), ', ' order by m.place)) from app.read_models m);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.known_user(identity jsonb, terms jsonb)
  RETURNS uuid
  LANGUAGE plpgsql
@@ -4273,6 +4284,18 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.miscounted_tasks(tenant_id uuid)
+ RETURNS TABLE(id uuid, live integer, log integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select t.id, t.open_dependencies, o.n
+  from public.tasks t cross join lateral (
+    select count(*)::integer as n from public.tasks d where d.tenant_id = $1 and d.id = any (t.dependencies) and d.status <> 'completed') o
+  where t.tenant_id = $1 and t.open_dependencies <> o.n
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.missing_end(tenant_id uuid, last_seq bigint)
  RETURNS jsonb
  LANGUAGE sql
@@ -4403,18 +4426,6 @@ CREATE OR REPLACE FUNCTION app.now()
  RETURNS timestamp with time zone
  LANGUAGE sql
 AS $function$ select clock_timestamp() $function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.open_dependency_counts(tenant_id uuid)
- RETURNS TABLE(task_id uuid, n integer)
- LANGUAGE sql
- STABLE
- SET search_path TO ''
-AS $function$
-  select t.id, count(*)::integer from public.tasks t, unnest(t.dependencies) d
-    join public.tasks x on x.tenant_id = open_dependency_counts.tenant_id and x.id = d
-    where t.tenant_id = open_dependency_counts.tenant_id and x.status <> 'completed' group by t.id
-$function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.open_questions(project public.projects, size integer)
@@ -4708,9 +4719,8 @@ begin
   insert into app.task_dependencies (tenant_id, task_id, depends_on)
     select t.tenant_id, t.id, d from public.tasks t, unnest(t.dependencies) d where t.tenant_id = rebuild_links.tenant_id and t.dependencies <> '{}'
     on conflict do nothing;
-  update public.tasks t set open_dependencies = coalesce(o.n, 0)
-    from public.tasks s left join app.open_dependency_counts(rebuild_links.tenant_id) o on o.task_id = s.id
-    where s.tenant_id = rebuild_links.tenant_id and t.tenant_id = s.tenant_id and t.id = s.id and t.open_dependencies <> coalesce(o.n, 0);
+  update public.tasks t set open_dependencies = m.log
+    from app.miscounted_tasks(rebuild_links.tenant_id) m where t.tenant_id = rebuild_links.tenant_id and t.id = m.id;
   insert into app.task_counts
     select * from app.counted_tasks(rebuild_links.tenant_id) except select * from app.task_counts c where c.tenant_id = rebuild_links.tenant_id
     on conflict on constraint task_counts_pkey do update set (pending, ready, in_progress, blocked, completed, cancelled)
@@ -6723,13 +6733,13 @@ CREATE OR REPLACE FUNCTION public.replay_events(actor jsonb)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
- SET plan_cache_mode TO 'force_custom_plan'
  SET statement_timeout TO '1min'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'admin');
 begin
   perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
+  perform app.keep_statistics();
   begin
     perform app.remove_rows(v_actor.tenant_id, false);
     perform app.rebuild(v_actor.tenant_id, null);

@@ -164,6 +164,25 @@ describe('replaying', () => {
     expect((await sql.query(versions, [people.owner.tenant_id])).rows).toEqual(before);
   });
 
+  test('holds up no other workspace, but autovacuum, which would count the rows as none until the end', async ({ as, asStranger, sql }) => {
+    await live(as('ada'));
+    const client = await sql.connect();
+    const { actor } = as('ada');
+    try {
+      await client.query('begin');
+      await client.query('select public.replay_events(actor => $1)', [actor]);
+
+      await live(asStranger('eve'));
+      for (const table of ['public.tasks', 'app.search_documents']) {
+        const asAutovacuum = `do $$ begin lock table ${table} in share update exclusive mode nowait; end $$`;
+        await expect(sql.query(asAutovacuum)).rejects.toMatchObject({ code: '55P03' });
+      }
+    } finally {
+      await client.query('rollback');
+      client.release();
+    }
+  });
+
   test('leaves locks as they are', async ({ as }) => {
     await createProject(as('ada'));
     const { ref } = await createTask(as('ada'));

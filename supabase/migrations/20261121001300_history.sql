@@ -133,9 +133,8 @@ begin
   insert into app.task_dependencies (tenant_id, task_id, depends_on)
     select t.tenant_id, t.id, d from public.tasks t, unnest(t.dependencies) d where t.tenant_id = rebuild_links.tenant_id and t.dependencies <> '{}'
     on conflict do nothing;
-  update public.tasks t set open_dependencies = coalesce(o.n, 0)
-    from public.tasks s left join app.open_dependency_counts(rebuild_links.tenant_id) o on o.task_id = s.id
-    where s.tenant_id = rebuild_links.tenant_id and t.tenant_id = s.tenant_id and t.id = s.id and t.open_dependencies <> coalesce(o.n, 0);
+  update public.tasks t set open_dependencies = m.log
+    from app.miscounted_tasks(rebuild_links.tenant_id) m where t.tenant_id = rebuild_links.tenant_id and t.id = m.id;
   insert into app.task_counts
     select * from app.counted_tasks(rebuild_links.tenant_id) except select * from app.task_counts c where c.tenant_id = rebuild_links.tenant_id
     on conflict on constraint task_counts_pkey do update set (pending, ready, in_progress, blocked, completed, cancelled)
@@ -145,15 +144,16 @@ begin
 end
 $$;
 
-create function app.open_dependency_counts(tenant_id uuid)
-  returns table (task_id uuid, n integer)
+-- The tasks of which the row and its dependencies' rows say different numbers of open ones.
+create function app.miscounted_tasks(tenant_id uuid)
+  returns table (id uuid, live integer, log integer)
   language sql
   stable
-  set search_path = ''
 as $$
-  select t.id, count(*)::integer from public.tasks t, unnest(t.dependencies) d
-    join public.tasks x on x.tenant_id = open_dependency_counts.tenant_id and x.id = d
-    where t.tenant_id = open_dependency_counts.tenant_id and x.status <> 'completed' group by t.id
+  select t.id, t.open_dependencies, o.n
+  from public.tasks t cross join lateral (
+    select count(*)::integer as n from public.tasks d where d.tenant_id = $1 and d.id = any (t.dependencies) and d.status <> 'completed') o
+  where t.tenant_id = $1 and t.open_dependencies <> o.n
 $$;
 
 create function app.counted_tasks(tenant_id uuid)
@@ -277,9 +277,8 @@ create function app.differing_link(tenant_id uuid)
   set search_path = ''
 as $$
   select * from (
-    (select jsonb_build_object('table', 'tasks', 'id', t.id, 'columns', jsonb_build_object('open_dependencies', jsonb_build_object('live', t.open_dependencies, 'log', coalesce(o.n, 0))))
-      from public.tasks t left join app.open_dependency_counts(differing_link.tenant_id) o on o.task_id = t.id
-      where t.tenant_id = differing_link.tenant_id and t.open_dependencies <> coalesce(o.n, 0) limit 1)
+    (select jsonb_build_object('table', 'tasks', 'id', m.id, 'columns', jsonb_build_object('open_dependencies', jsonb_build_object('live', m.live, 'log', m.log)))
+      from app.miscounted_tasks(differing_link.tenant_id) m limit 1)
     union all
     (select jsonb_build_object('table', 'task_dependencies', 'id', coalesce(e.task_id, x.task_id))
       from (select * from app.task_dependencies where task_dependencies.tenant_id = differing_link.tenant_id) e
@@ -346,20 +345,32 @@ begin
 end
 $$;
 
+-- Keeps autovacuum, and no reader or writer, from the tables until the end of the transaction: it would see one that is being filled as
+-- empty, and every plan made after that would read the workspace for each row. Two workspaces are replayed one after the other.
+create function app.keep_statistics()
+  returns void
+  language plpgsql
+  set search_path = ''
+as $$
+begin
+  execute (select format('lock table %s, app.task_dependencies, app.task_counts, app.search_documents in share update exclusive mode',
+    string_agg(format('public.%I', m.table_name), ', ' order by m.place)) from app.read_models m);
+end
+$$;
+
 -- replay_events() -> {events, tables}. Folds the log again and makes the read model equal to it. For owners and admins.
 create function public.replay_events(actor jsonb)
   returns jsonb
   language plpgsql
   security definer
   set search_path = ''
-  -- A plan made while a table was empty would be kept for when it is full.
-  set plan_cache_mode = force_custom_plan
   set statement_timeout = '1min'
 as $$
 declare
   v_actor app.actor := app.enter(actor, 'admin');
 begin
   perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
+  perform app.keep_statistics();
   begin
     perform app.remove_rows(v_actor.tenant_id, false);
     perform app.rebuild(v_actor.tenant_id, null);
