@@ -65,9 +65,9 @@ export async function measureThroughput({ dataDir, project, refs, seconds }) {
   }
 }
 
-/** Commands a second, after a warm-up: each process has two connections, and each plans every statement once. */
+/** Commands a second when the processes, which share the processors, have compiled and planned what they run often. */
 async function load(servers, seconds, run) {
-  await drive(servers, Math.min(seconds, 2), run);
+  await drive(servers, seconds * 4, run);
   return drive(servers, seconds, run);
 }
 
