@@ -4086,7 +4086,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.keep_statistics()
+CREATE OR REPLACE FUNCTION app.hold_off_autovacuum()
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -6739,7 +6739,7 @@ declare
   v_actor app.actor := app.enter(actor, 'admin');
 begin
   perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
-  perform app.keep_statistics();
+  perform app.hold_off_autovacuum();
   begin
     perform app.remove_rows(v_actor.tenant_id, false);
     perform app.rebuild(v_actor.tenant_id, null);

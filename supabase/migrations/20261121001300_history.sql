@@ -345,9 +345,9 @@ begin
 end
 $$;
 
--- Keeps autovacuum, and no reader or writer, from the tables until the end of the transaction: it would see one that is being filled as
+-- Keeps autovacuum, but no reader and no writer, from the tables until the end of the transaction: it would see one that is being filled as
 -- empty, and every plan made after that would read the workspace for each row. Two workspaces are replayed one after the other.
-create function app.keep_statistics()
+create function app.hold_off_autovacuum()
   returns void
   language plpgsql
   set search_path = ''
@@ -370,7 +370,7 @@ declare
   v_actor app.actor := app.enter(actor, 'admin');
 begin
   perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
-  perform app.keep_statistics();
+  perform app.hold_off_autovacuum();
   begin
     perform app.remove_rows(v_actor.tenant_id, false);
     perform app.rebuild(v_actor.tenant_id, null);
