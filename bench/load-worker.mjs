@@ -6,7 +6,8 @@ import { createLog } from '../dist/log.js';
 import { toolNamed } from '../dist/tools/catalog.js';
 import { callTool } from '../dist/tools/tool.js';
 
-const WARM_UP = 20;
+// So many turns until what is run often has been compiled and planned, as in a process of an hour ago.
+const WARM_UP = 150;
 
 const { connection, actor, seconds } = JSON.parse(process.argv[2] ?? '{}');
 const db = postgresDatabase({ connection });

@@ -37,7 +37,7 @@ async function run({ db, connection }, { count, workspaces, seconds }) {
     return fork(WORKER, [JSON.stringify({ connection, actor, seconds })]);
   });
   const answers = workers.map((worker) => once(worker, 'message').then(([message]) => message));
-  // All have connected and planned their statements before any is counted.
+  // All have connected and are warm before any is counted.
   await Promise.all(answers);
   const results = workers.map((worker) => once(worker, 'message').then(([message]) => message));
   for (const worker of workers) worker.send('go');
