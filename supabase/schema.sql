@@ -3889,6 +3889,18 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.hold_off_autovacuum()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  execute (select format('lock table %s, app.task_dependencies, app.task_counts, app.search_documents in share update exclusive mode',
+    string_agg(format('public.%I', m.table_name), ', ' order by m.place)) from app.read_models m);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.import_users(users jsonb)
  RETURNS void
  LANGUAGE plpgsql
@@ -4082,18 +4094,6 @@ begin
   elsif expect ->> 'lock_token' is not null then
     perform app.extend_lease(task, event.created_at);
   end if;
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.hold_off_autovacuum()
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO ''
-AS $function$
-begin
-  execute (select format('lock table %s, app.task_dependencies, app.task_counts, app.search_documents in share update exclusive mode',
-    string_agg(format('public.%I', m.table_name), ', ' order by m.place)) from app.read_models m);
 end
 $function$;
 -- owner cairn_owner
