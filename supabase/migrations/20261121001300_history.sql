@@ -352,9 +352,13 @@ create function app.hold_off_autovacuum()
   language plpgsql
   set search_path = ''
 as $$
+declare
+  v_model app.read_models;
 begin
-  execute (select format('lock table %s, app.task_dependencies, app.task_counts, app.search_documents in share update exclusive mode',
-    string_agg(format('public.%I', m.table_name), ', ' order by m.place)) from app.read_models m);
+  for v_model in select * from app.read_models order by place loop
+    execute format('lock table public.%I in share update exclusive mode', v_model.table_name);
+  end loop;
+  lock table app.task_dependencies, app.task_counts, app.search_documents in share update exclusive mode;
 end
 $$;
 
