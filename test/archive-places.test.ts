@@ -47,7 +47,7 @@ test('cairn events archive moves them for every process of the machine, and is r
   await world.close();
 });
 
-test('cairn events archive, verify and export look after the workspace that is named, and after no other', async () => {
+test('cairn events archive, verify, export and redact look after the workspace that is named, and after no other', async () => {
   const scratch = await createScratch();
   const directory = await mkdtemp(join(tmpdir(), 'cairn-places-'));
   const [ada, eve] = [await scratch.signIn('ada'), await scratch.signIn('eve')];
@@ -70,6 +70,8 @@ test('cairn events archive, verify and export look after the workspace that is n
   expect(verified).toMatchObject({ code: 0, stdout: expect.stringContaining('Checked 2 events in the archive.') });
   expect(linesOf(await events('export', ...of(ada)))).toEqual(linesOf(exported));
   expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining('workspace') });
+  const redacted = await events('redact', '2', '--reason', 'A password leaked.', ...of(eve));
+  expect(redacted).toMatchObject({ code: 0, stdout: expect.stringContaining('Redacted event #2 (project.noted).') });
   await rm(directory, { recursive: true });
   await scratch.drop();
 });

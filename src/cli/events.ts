@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { ArchiveOptions } from '../commands/archive.ts';
-import type { VerifyOptions } from '../commands/events.ts';
+import type { RedactOptions, VerifyOptions } from '../commands/events.ts';
 import type { JsonOption } from '../commands/paint.ts';
 import type { WorkspaceOption } from '../commands/person.ts';
 import { command, examples, JSON_OPTION } from './command.ts';
@@ -51,10 +51,11 @@ export function addEventsCommands(program: Command): void {
     .command('redact <event>')
     .description('blank what an event (its position, like 12, or its id) says, on the record')
     .requiredOption('--reason <text>', 'why; it stays on the record')
+    .option(...WORKSPACE_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn events redact 12 --reason "A password leaked."'))
     .action(
-      command(async (config, event: string, options: JsonOption & { reason: string }) =>
+      command(async (config, event: string, options: RedactOptions) =>
         (await import('../commands/events.ts')).runRedact(config, event, options),
       ),
     );

@@ -7,6 +7,8 @@ import { asPerson, parseGiven, type WorkspaceOption } from './person.ts';
 
 export type VerifyOptions = JsonOption & WorkspaceOption & { archive?: boolean };
 
+export type RedactOptions = JsonOption & WorkspaceOption & { reason: string };
+
 /** `cairn events verify`: exit status 0 when the log and everything made of it are whole, 1 when not. */
 export async function runVerify(config: Config, options: VerifyOptions): Promise<void> {
   const result = await asPerson(
@@ -41,12 +43,8 @@ export async function runReplay(config: Config, options: JsonOption & WorkspaceO
 }
 
 /** `cairn events redact EVENT`: blanks what an event says, on the record. */
-export async function runRedact(
-  config: Config,
-  event: string,
-  options: JsonOption & { reason: string },
-): Promise<void> {
+export async function runRedact(config: Config, event: string, options: RedactOptions): Promise<void> {
   const input = parseGiven(RedactEvent, { event, reason: options.reason });
-  const redacted = await asPerson(config, (ctx) => redactEvent(ctx, input));
+  const redacted = await asPerson(config, (ctx) => redactEvent(ctx, input), options);
   answer(redacted, options, ({ seq, type }) => [`Redacted event #${seq} (${type}).`]);
 }
