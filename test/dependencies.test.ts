@@ -38,6 +38,18 @@ describe('a dependency', () => {
     });
   });
 
+  test('is of the own project, of a new task too', async ({ as }) => {
+    await plan(as('ada'), chain);
+    await call(as('ada'), 'create_project', { slug: 'zoo', name: 'Zoo' });
+
+    const tasks = [{ title: 'Z', dependencies: ['web-1'] }];
+
+    await expect(call(as('ada'), 'create_tasks', { project: 'zoo', tasks })).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: expect.stringContaining('web-1'),
+    });
+  });
+
   test('that is reopened holds back who has not started and warns who has', async ({ as }) => {
     await plan(as('ada'), [...chain, { title: 'C', dependencies: ['a'] }]);
     await call(as('ada'), 'complete_task', await take(as('ada'), 'web-1'));

@@ -154,11 +154,11 @@ begin
   end if;
   if event.payload ? 'dependencies' then
     select d.ref into v_ref from public.tasks d where d.tenant_id = event.tenant_id
-      and d.id = any (array(select app.as_uuid(x) from jsonb_array_elements_text(event.payload -> 'dependencies') x)) and d.status = 'cancelled' limit 1;
+      and d.id = any (array(select app.as_uuid(x) from jsonb_array_elements_text(event.payload -> 'dependencies') x)) and (d.status = 'cancelled' or d.project_id <> event.project_id) limit 1;
   end if;
   if v_ref is not null then
-    perform app.fail('invalid_input', format('%s is cancelled: a task that depends on it could never start.', v_ref),
-      jsonb_build_object('field', 'dependencies'), 'Leave it out, or reopen it first.');
+    perform app.fail('invalid_input', format('A task cannot depend on %s: it is cancelled or of another project.', v_ref),
+      jsonb_build_object('field', 'dependencies'), 'Leave it out, or if it is cancelled reopen it first.');
   end if;
 end
 $$;
