@@ -7,7 +7,8 @@ create type app.actor as (
   tenant_id uuid,
   agent text,
   client text,
-  role text
+  role text,
+  project_id uuid
 );
 
 create type app.applied as (
@@ -23,6 +24,7 @@ create type app.bearer as (
   grant_id uuid,
   role text,
   scope text,
+  project_id uuid,
   client_id text,
   client_name text,
   expires_at timestamp with time zone,
@@ -42,6 +44,7 @@ create table app.archived_chains (
 alter table app.archived_chains enable row level security;
 alter table app.archived_chains force row level security;
 create policy door on app.archived_chains for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy reach on app.archived_chains for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table app.archived_streams (
   tenant_id uuid not null,
@@ -56,6 +59,7 @@ create table app.archived_streams (
 alter table app.archived_streams enable row level security;
 alter table app.archived_streams force row level security;
 create policy door on app.archived_streams for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy reach on app.archived_streams for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table app.archives (
   tenant_id uuid not null,
@@ -423,6 +427,7 @@ create table app.task_counts (
 alter table app.task_counts enable row level security;
 alter table app.task_counts force row level security;
 create policy door on app.task_counts for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy reach on app.task_counts for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table app.task_dependencies (
   tenant_id uuid not null,
@@ -490,6 +495,7 @@ create policy own_delete on public.agent_sessions for delete to authenticated us
 create policy own_insert on public.agent_sessions for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.agent_sessions for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_update on public.agent_sessions for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.agent_sessions for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table public.artifacts (
   tenant_id uuid not null,
@@ -524,6 +530,7 @@ create policy own_delete on public.artifacts for delete to authenticated using (
 create policy own_insert on public.artifacts for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.artifacts for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_update on public.artifacts for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.artifacts for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table public.checkpoints (
   tenant_id uuid not null,
@@ -553,6 +560,7 @@ create policy own_delete on public.checkpoints for delete to authenticated using
 create policy own_insert on public.checkpoints for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.checkpoints for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_update on public.checkpoints for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.checkpoints for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table public.decisions (
   tenant_id uuid not null,
@@ -586,6 +594,7 @@ create policy own_delete on public.decisions for delete to authenticated using (
 create policy own_insert on public.decisions for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.decisions for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_update on public.decisions for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.decisions for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table public.events (
   tenant_id uuid not null,
@@ -633,6 +642,7 @@ create policy keeper_archive on public.events for delete to cairn_keeper using (
 create policy keeper_redact on public.events for update to cairn_keeper using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy own_insert on public.events for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.events for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.events for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table public.memberships (
   tenant_id uuid not null,
@@ -671,6 +681,7 @@ create policy own_delete on public.messages for delete to authenticated using ((
 create policy own_insert on public.messages for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.messages for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_update on public.messages for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.messages for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table public.oauth_tokens (
   tenant_id uuid not null,
@@ -688,6 +699,7 @@ create table public.oauth_tokens (
   refresh_uses integer default 0 not null,
   scope text default ''::text not null,
   resource text not null,
+  project_id uuid,
   client_id text not null,
   created_ip inet,
   created_at timestamp with time zone default now() not null,
@@ -702,7 +714,8 @@ create table public.oauth_tokens (
   constraint oauth_tokens_access_token_check CHECK ((access_token ~ '^[0-9a-f]{64}$'::text)),
   constraint oauth_tokens_check CHECK (((kind = 'pat'::text) = (grant_id IS NULL))),
   constraint oauth_tokens_check1 CHECK (((kind = 'pat'::text) = (name IS NOT NULL))),
-  constraint oauth_tokens_check2 CHECK (((refresh_token IS NULL) = (refresh_expires_at IS NULL))),
+  constraint oauth_tokens_check2 CHECK (((kind = 'pat'::text) OR (project_id IS NULL))),
+  constraint oauth_tokens_check3 CHECK (((refresh_token IS NULL) = (refresh_expires_at IS NULL))),
   constraint oauth_tokens_kind_check CHECK ((kind = ANY (ARRAY['oauth'::text, 'pat'::text]))),
   constraint oauth_tokens_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
   constraint oauth_tokens_refresh_token_check CHECK ((refresh_token ~ '^[0-9a-f]{64}$'::text))
@@ -742,6 +755,7 @@ create policy own_delete on public.projects for delete to authenticated using ((
 create policy own_insert on public.projects for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.projects for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_update on public.projects for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.projects for all to cairn_owner using (app.reaches(id)) with check (app.reaches(id));
 
 create table public.task_leases (
   tenant_id uuid not null,
@@ -761,6 +775,7 @@ create policy own_delete on public.task_leases for delete to authenticated using
 create policy own_insert on public.task_leases for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.task_leases for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_update on public.task_leases for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.task_leases for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table public.tasks (
   tenant_id uuid not null,
@@ -824,6 +839,7 @@ create policy own_delete on public.tasks for delete to authenticated using ((ten
 create policy own_insert on public.tasks for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_select on public.tasks for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
 create policy own_update on public.tasks for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.tasks for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table public.tenants (
   id uuid not null,
@@ -1286,6 +1302,9 @@ AS $function$
 declare
   v_project public.projects;
 begin
+  if event.event_type = 'project.created' then
+    perform app.refuse_limited(actor);
+  end if;
   select * into v_project from public.projects p
     where p.tenant_id = event.tenant_id and p.id = app.stream_id(event.stream) for no key update;
   event.project_id := app.stream_id(event.stream);
@@ -2473,8 +2492,9 @@ begin
   v_actor.client := left(nullif(actor ->> 'client', ''), 120);
   v_actor.user_id := set_config('app.user_id', v_actor.user_id::text, true);
   v_actor.tenant_id := app.as_uuid(actor ->> 'tenant_id');
+  v_actor.project_id := case when actor ->> 'project_id' is not null then coalesce(app.as_uuid(actor ->> 'project_id'), app.nobody()) end;
   if actor ? 'proof' then
-    v_actor.role := app.prove_token(v_actor, actor -> 'proof');
+    v_actor := app.prove_token(v_actor, actor -> 'proof');
   elsif v_actor.tenant_id is null then
     select m.tenant_id, m.role into v_actor.tenant_id, v_actor.role from public.memberships m
       where m.user_id = v_actor.user_id order by (m.tenant_id = m.user_id) desc, m.created_at limit 1;
@@ -2492,6 +2512,7 @@ begin
       null, 'Ask an owner of the workspace.');
   end if;
   v_actor.tenant_id := set_config('app.tenant_id', v_actor.tenant_id::text, true);
+  v_actor.project_id := nullif(set_config('app.project_id', coalesce(v_actor.project_id::text, ''), true), '');
   return v_actor;
 end
 $function$;
@@ -2502,12 +2523,16 @@ CREATE OR REPLACE FUNCTION app.enter_person(actor jsonb, role_min text DEFAULT '
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
+declare
+  v_actor app.actor;
 begin
   if not app.caller_is_server() then
     perform app.fail('forbidden', 'Only the server does this.');
   end if;
   perform set_config('app.presented', '', true);
-  return app.enter(actor, role_min);
+  v_actor := app.enter(actor, role_min);
+  perform app.refuse_limited(v_actor);
+  return v_actor;
 end
 $function$;
 -- owner cairn_owner
@@ -2526,7 +2551,7 @@ begin
   v_actor.tenant_id := app.nobody();
   v_actor.client := left(nullif(actor ->> 'client', ''), 500);
   perform set_config('app.tenant_id', v_actor.tenant_id::text, true), set_config('app.user_id', '', true),
-    set_config('app.presented', coalesce(secret_hash, ''), true);
+    set_config('app.project_id', '', true), set_config('app.presented', coalesce(secret_hash, ''), true);
   return v_actor;
 end
 $function$;
@@ -2955,7 +2980,7 @@ declare
   v_now timestamptz := app.now();
   v_bearer app.bearer;
 begin
-  select t.id, t.kind, t.user_id, t.grant_id, m.role, t.scope, t.client_id, coalesce(g.client_name, t.name), least(t.expires_at, g.expires_at), t.last_used_at,
+  select t.id, t.kind, t.user_id, t.grant_id, m.role, t.scope, t.project_id, t.client_id, coalesce(g.client_name, t.name), least(t.expires_at, g.expires_at), t.last_used_at,
       case when t.resource <> find_bearer.resource then 'audience'
         when coalesce(t.revoked_at, g.revoked_at) is not null then 'revoked'
         when m.role is null then 'not_a_member'
@@ -3071,11 +3096,11 @@ CREATE OR REPLACE FUNCTION app.find_project(ref text, actor app.actor)
  SET search_path TO ''
 AS $function$
 declare
-  v_id uuid := app.as_uuid(ref);
+  v_id uuid := case when ref is null then actor.project_id else app.as_uuid(ref) end;
   v_project public.projects;
   v_slugs text[];
 begin
-  if ref is null then
+  if ref is null and v_id is null then
     select array_agg(p.slug order by p.updated_at desc) into v_slugs from (
       select * from public.projects q where q.tenant_id = actor.tenant_id and q.archived_at is null order by q.updated_at desc limit 20) p;
     if cardinality(v_slugs) is distinct from 1 then
@@ -3091,7 +3116,7 @@ begin
     select * into v_project from public.projects p where p.tenant_id = actor.tenant_id and p.id = v_id;
   end if;
   if not found then
-    perform app.fail('not_found', format('There is no project %s in this workspace.', left(ref, 80)), null, 'list_projects shows what there is.');
+    perform app.fail('not_found', format('There is no project %s in this workspace.', left(coalesce(ref, v_id::text), 80)), null, 'list_projects shows what there is.');
   end if;
   return v_project;
 end
@@ -3776,11 +3801,11 @@ begin
   end if;
   if event.payload ? 'dependencies' then
     select d.ref into v_ref from public.tasks d where d.tenant_id = event.tenant_id
-      and d.id = any (array(select app.as_uuid(x) from jsonb_array_elements_text(event.payload -> 'dependencies') x)) and d.status = 'cancelled' limit 1;
+      and d.id = any (array(select app.as_uuid(x) from jsonb_array_elements_text(event.payload -> 'dependencies') x)) and (d.status = 'cancelled' or d.project_id <> event.project_id) limit 1;
   end if;
   if v_ref is not null then
-    perform app.fail('invalid_input', format('%s is cancelled: a task that depends on it could never start.', v_ref),
-      jsonb_build_object('field', 'dependencies'), 'Leave it out, or reopen it first.');
+    perform app.fail('invalid_input', format('A task cannot depend on %s: it is cancelled or of another project.', v_ref),
+      jsonb_build_object('field', 'dependencies'), 'Leave it out, or if it is cancelled reopen it first.');
   end if;
 end
 $function$;
@@ -4563,6 +4588,15 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.project()
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select nullif(current_setting('app.project_id', true), '')::uuid
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.project_brief(project public.projects)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -4593,7 +4627,7 @@ $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.prove_token(acting app.actor, proof jsonb)
- RETURNS text
+ RETURNS app.actor
  LANGUAGE plpgsql
  SET search_path TO ''
 AS $function$
@@ -4603,7 +4637,9 @@ begin
   if v_bearer.user_id is distinct from acting.user_id or v_bearer.refused is not null then
     perform app.fail('unauthenticated', 'The access token is not good, or no longer.', null, 'Connect again.');
   end if;
-  return v_bearer.role;
+  acting.role := v_bearer.role;
+  acting.project_id := v_bearer.project_id;
+  return acting;
 end
 $function$;
 -- owner cairn_owner
@@ -4648,6 +4684,15 @@ begin
 end
 $function$;
 -- owner cairn_keeper
+
+CREATE OR REPLACE FUNCTION app.reaches(project_id uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (coalesce(project_id, app.nobody()) <> app.project()) is not true
+$function$;
+-- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.read_events(tenant_id uuid, project_id uuid, task_id uuid, filters jsonb, after_seq bigint, before_seq bigint, rising boolean, size integer)
  RETURNS public.events[]
@@ -4758,6 +4803,7 @@ CREATE OR REPLACE FUNCTION app.recall(actor app.actor, command jsonb)
 AS $function$
 declare
   v_key app.idempotency_keys;
+  v_name text := concat_ws(' ', actor.project_id, command ->> 'key');
   v_lock bigint;
 begin
   if command ->> 'key' is null then
@@ -4766,12 +4812,12 @@ begin
   if char_length(command ->> 'key') not between 1 and 200 then
     perform app.fail('invalid_input', 'idempotency_key has 1 to 200 characters.', jsonb_build_object('field', 'idempotency_key'));
   end if;
-  v_lock := hashtextextended(concat_ws(' ', actor.tenant_id, actor.user_id, command ->> 'key'), 0);
+  v_lock := hashtextextended(concat_ws(' ', actor.tenant_id, actor.user_id, v_name), 0);
   if not pg_try_advisory_xact_lock(v_lock) then
     perform pg_advisory_xact_lock(v_lock);
   end if;
   select * into v_key from app.idempotency_keys k
-    where k.tenant_id = actor.tenant_id and k.user_id = actor.user_id and k.key = command ->> 'key';
+    where k.tenant_id = actor.tenant_id and k.user_id = actor.user_id and k.key = v_name;
   if not found then
     return null;
   end if;
@@ -4845,6 +4891,24 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.refuse_limited(actor app.actor)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_slug text;
+begin
+  if actor.project_id is not null then
+    select p.slug into v_slug from public.projects p where p.tenant_id = actor.tenant_id and p.id = actor.project_id;
+    perform app.fail('forbidden', format('This token is limited to %s.', coalesce('the project ' || v_slug, 'a project that is gone')), null,
+      'Other projects, and what concerns all of them, need a token without --project. Ask the person you work for.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.refuse_rewrite()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4869,7 +4933,7 @@ AS $function$
 begin
   if command ->> 'key' is not null then
     insert into app.idempotency_keys (tenant_id, user_id, key, fingerprint, result, created_at)
-      values (actor.tenant_id, actor.user_id, command ->> 'key', coalesce(command ->> 'fingerprint', ''), result, app.now());
+      values (actor.tenant_id, actor.user_id, concat_ws(' ', actor.project_id, command ->> 'key'), coalesce(command ->> 'fingerprint', ''), result, app.now());
   end if;
   return result;
 end
@@ -5150,7 +5214,8 @@ begin
       from public.tasks d where d.tenant_id = task.tenant_id and d.id = any (task.dependencies)));
   end if;
   if task.discovered_from is not null then
-    v_task := v_task || jsonb_build_object('discovered_from', (select d.ref from public.tasks d where d.tenant_id = task.tenant_id and d.id = task.discovered_from));
+    v_task := v_task || jsonb_strip_nulls(jsonb_build_object('discovered_from', (
+      select d.ref from public.tasks d where d.tenant_id = task.tenant_id and d.id = task.discovered_from)));
   end if;
   if task.evidence <> '[]' then
     v_task := v_task || jsonb_build_object('evidence', (
@@ -5611,8 +5676,8 @@ begin
     update app.oauth_grants g set last_used_at = v_now, last_used_ip = app.ip(actor) where g.tenant_id = v_actor.tenant_id and g.id = v_bearer.grant_id;
   end if;
   return jsonb_strip_nulls(jsonb_build_object('token_id', v_bearer.id, 'grant_id', v_bearer.grant_id, 'kind', v_bearer.kind, 'user_id', v_bearer.user_id,
-    'tenant_id', v_actor.tenant_id, 'role', v_bearer.role, 'scope', v_bearer.scope, 'resource', authenticate_token.resource, 'client_id', v_bearer.client_id,
-    'client_name', v_bearer.client_name, 'expires_at', v_bearer.expires_at));
+    'tenant_id', v_actor.tenant_id, 'role', v_bearer.role, 'scope', v_bearer.scope, 'resource', authenticate_token.resource,
+    'project_id', v_bearer.project_id, 'client_id', v_bearer.client_id, 'client_name', v_bearer.client_name, 'expires_at', v_bearer.expires_at));
 end
 $function$;
 -- owner cairn_owner
@@ -5746,9 +5811,17 @@ declare
   v_actor app.actor := app.enter_person(actor);
   v_now timestamptz := app.now();
   v_expires timestamptz := v_now + make_interval(secs => (pat ->> 'ttl_seconds')::integer);
+  v_project public.projects;
 begin
+  if pat ->> 'project' is not null then
+    v_project := app.find_project(pat ->> 'project', v_actor);
+  end if;
   if 'admin' = any (string_to_array(pat ->> 'scope', ' ')) then
     perform app.require_role(v_actor, 'admin', 'A token with the scope admin');
+    if v_project.id is not null then
+      perform app.fail('invalid_input', 'What the scope admin allows concerns the whole workspace: a token for one project cannot have it.',
+        jsonb_build_object('field', 'scope'), 'Leave out the scope admin, or the project.');
+    end if;
   end if;
   if v_expires not between v_now and v_now + interval '366 days' then
     perform app.fail('invalid_input', 'A personal access token lives at most 366 days.', jsonb_build_object('field', 'expires'), 'Choose fewer days.');
@@ -5757,12 +5830,13 @@ begin
       and t.revoked_at is null and t.expires_at > v_now) >= 100 then
     perform app.fail('payload_too_large', 'You have 100 personal access tokens in this workspace.', null, 'Revoke those that nothing uses.');
   end if;
-  insert into public.oauth_tokens (tenant_id, id, user_id, kind, name, access_token, expires_at, scope, resource, client_id, created_ip, created_at, updated_at)
+  insert into public.oauth_tokens (tenant_id, id, user_id, kind, name, access_token, expires_at, scope, resource, project_id, client_id, created_ip, created_at, updated_at)
   values (v_actor.tenant_id, (pat ->> 'id')::uuid, v_actor.user_id, 'pat', pat ->> 'name', pat ->> 'token_hash', v_expires, pat ->> 'scope', pat ->> 'resource',
-    'pat', app.ip(actor), v_now, v_now);
+    v_project.id, 'pat', app.ip(actor), v_now, v_now);
   perform app.audit(jsonb_build_object('type', 'pat.created', 'subject_id', pat ->> 'id',
-    'data', jsonb_build_object('name', pat ->> 'name', 'scope', pat ->> 'scope', 'expires_at', v_expires)), actor);
-  return jsonb_build_object('id', pat ->> 'id', 'name', pat ->> 'name', 'scope', pat ->> 'scope', 'expires_at', v_expires);
+    'data', jsonb_build_object('name', pat ->> 'name', 'scope', pat ->> 'scope', 'project', v_project.slug, 'expires_at', v_expires)), actor);
+  return jsonb_strip_nulls(jsonb_build_object('id', pat ->> 'id', 'name', pat ->> 'name', 'scope', pat ->> 'scope', 'project', v_project.slug,
+    'expires_at', v_expires));
 end
 $function$;
 -- owner cairn_owner
@@ -5804,6 +5878,9 @@ declare
   v_found public.events[];
   v_archived_to bigint := (select p.archived_to from app.positions p where p.tenant_id = v_actor.tenant_id);
 begin
+  if project is null then
+    perform app.refuse_limited(v_actor);
+  end if;
   if after_seq < v_archived_to then
     return jsonb_build_object('events', '[]'::jsonb, 'users', '[]'::jsonb, 'next_seq', v_archived_to,
       'archive', jsonb_build_object('project_id', v_project, 'after', after_seq, 'before', v_archived_to + 1, 'rising', true));
@@ -6042,6 +6119,7 @@ declare
   v_seq bigint;
   v_source bigint;
 begin
+  perform app.refuse_limited(v_actor);
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 5000 then
     perform app.fail('invalid_input', 'events is a list of 1 to 5000 events.');
   end if;
@@ -6229,18 +6307,19 @@ begin
   end if;
   select array_agg(f.connection) into v_found from (
     select jsonb_strip_nulls(jsonb_build_object('id', c.id, 'kind', c.kind, 'user_id', c.user_id, 'user', u.name, 'client_id', c.client_id, 'client', c.client_name,
-      'client_kind', c.client_kind, 'redirect_host', c.redirect_host, 'scope', c.scope, 'resource', c.resource, 'created_at', c.created_at,
+      'client_kind', c.client_kind, 'redirect_host', c.redirect_host, 'scope', c.scope, 'project', coalesce(p.slug, c.project_id::text), 'resource', c.resource, 'created_at', c.created_at,
       'created_ip', host(c.created_ip), 'last_used_at', c.last_used_at, 'last_used_ip', host(c.last_used_ip), 'expires_at', c.expires_at,
       'revoked_at', c.revoked_at, 'revoked_reason', c.revoked_reason)) as connection
     from (
-      select g.id, 'oauth' as kind, g.user_id, g.client_id, g.client_name, g.client_kind, g.redirect_host, g.scope, g.resource, g.created_at, g.created_ip,
+      select g.id, 'oauth' as kind, g.user_id, g.client_id, g.client_name, g.client_kind, g.redirect_host, g.scope, null::uuid as project_id, g.resource, g.created_at, g.created_ip,
           g.last_used_at, g.last_used_ip, g.expires_at, g.revoked_at, g.revoked_reason
         from app.oauth_grants g where g.tenant_id = v_actor.tenant_id
       union all
-      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.resource, t.created_at, t.created_ip,
+      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.project_id, t.resource, t.created_at, t.created_ip,
           t.last_used_at, t.last_used_ip, t.expires_at, t.revoked_at, null
         from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.kind = 'pat') c
       join public.users u on u.id = c.user_id
+      left join public.projects p on p.tenant_id = v_actor.tenant_id and p.id = c.project_id
     where (v_all or c.user_id = v_actor.user_id)
       and (chosen ->> 'user_id' is null or c.user_id = app.as_uuid(chosen ->> 'user_id'))
       and (chosen ->> 'client_id' is null or c.client_id = chosen ->> 'client_id')
@@ -6290,7 +6369,8 @@ declare
   v_actor app.actor := app.enter(actor);
   v_filters jsonb := app.check_filters(filters, v_actor.tenant_id, 'types', 'kinds', 'include_data');
   v_task uuid := case when task is not null then app.find_task_id(task, v_actor.tenant_id) end;
-  v_project uuid := case when task is null and project is not null then (app.find_project(project, v_actor)).id end;
+  v_everywhere boolean := task is null and project is null;
+  v_project uuid := case when v_everywhere then v_actor.project_id when task is null then (app.find_project(project, v_actor)).id end;
   v_size integer := app.page_size(page_size, 100);
   v_question text := md5(concat_ws(' ', v_task, v_project, v_filters, after_seq is not null));
   v_cursor bigint := app.decode_cursor(cursor, v_question) ->> 'seq';
@@ -6316,7 +6396,7 @@ begin
     'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'seq', (v_found[v_size]).seq)) end,
     'events', (select coalesce(jsonb_agg(app.event_brief(app.upcast(e), (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id))
         || case when v_data then jsonb_build_object('data', (app.upcast(e)).payload) else '{}' end
-        || case when v_task is null and v_project is null then jsonb_build_object('project',
+        || case when v_everywhere then jsonb_build_object('project',
           (select p.slug from public.projects p where p.tenant_id = e.tenant_id and p.id = e.project_id)) else '{}' end
         order by case when v_rising then e.seq else -e.seq end), '[]')
       from unnest(v_found[:v_size]) e)));
@@ -6564,6 +6644,7 @@ declare
   v_actor app.actor := app.enter(actor, 'member');
   v_purged bigint;
 begin
+  perform app.refuse_limited(v_actor);
   delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at < app.now() - interval '7 days';
   get diagnostics v_purged = row_count;
   return jsonb_build_object('purged', v_purged);
@@ -6597,6 +6678,7 @@ declare
   v_event public.events := app.find_event(event, v_actor);
   v_copy public.events;
 begin
+  perform app.refuse_limited(v_actor);
   if v_event.redacted_at is not null or v_event.event_type = 'event.redacted' then
     perform app.fail('illegal_transition', format('Event #%s is redacted already.', v_event.seq));
   end if;
@@ -6742,6 +6824,7 @@ AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'admin');
 begin
+  perform app.refuse_limited(v_actor);
   perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
   perform app.hold_off_autovacuum();
   begin
@@ -6986,7 +7069,7 @@ CREATE OR REPLACE FUNCTION public.search(query text, project text DEFAULT NULL::
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
-  v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
+  v_project uuid := case when project is null then v_actor.project_id else (app.find_project(project, v_actor)).id end;
   v_size integer := app.page_size(page_size, 50);
   v_question text := md5(concat_ws(' ', query, v_project, kinds));
   v_from integer := coalesce((app.decode_cursor(cursor, v_question) ->> 'from')::integer, 0);
@@ -7281,6 +7364,7 @@ declare
   v_rows bigint;
   v_position bigint;
 begin
+  perform app.refuse_limited(v_actor);
   select p.seq into v_position from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
   v_difference := coalesce(app.broken_event(v_actor.tenant_id), app.missing_end(v_actor.tenant_id, v_position));
   for v_model in select * from app.read_models order by place loop
@@ -7521,7 +7605,7 @@ grant select on public.memberships to authenticated;
 grant delete, insert, select, update on public.memberships to cairn_owner;
 grant select on public.messages to authenticated;
 grant delete, insert, select, update on public.messages to cairn_owner;
-grant select (client_id), select (created_at), select (expires_at), select (id), select (kind), select (last_used_at), select (name), select (revoked_at), select (scope), select (tenant_id), select (token_type), select (updated_at), select (user_id) on public.oauth_tokens to authenticated;
+grant select (client_id), select (created_at), select (expires_at), select (id), select (kind), select (last_used_at), select (name), select (project_id), select (revoked_at), select (scope), select (tenant_id), select (token_type), select (updated_at), select (user_id) on public.oauth_tokens to authenticated;
 grant delete on public.oauth_tokens to cairn_keeper;
 grant delete, insert, select, update on public.oauth_tokens to cairn_owner;
 grant select on public.projects to authenticated;

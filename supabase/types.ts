@@ -148,6 +148,7 @@ export type Schema = {
           last_used_at: string | null;
           last_used_ip: unknown | null;
           name: string | null;
+          project_id: string | null;
           refresh_expires_at: string | null;
           refresh_token: string | null;
           refresh_used_at: string | null;

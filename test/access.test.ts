@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { describe, expect } from 'vitest';
+import { describe, expect, vi } from 'vitest';
 import { createPat } from '../src/auth/issue.ts';
 import { hashSecret, isSecret } from '../src/auth/secrets.ts';
 import { authStore } from '../src/auth/store.ts';
@@ -8,7 +8,13 @@ import type { Actor } from '../src/db/database.ts';
 import type { AuthFunctionName } from '../src/db/functions.ts';
 import { newId } from '../src/events/ids.ts';
 import { listAuthEvents, listConnections, listMembers, revokeAccess } from '../src/services/access.ts';
+import { selectTools } from '../src/tools/catalog.ts';
+import type { Tool } from '../src/tools/tool.ts';
 import { liveWithAccess } from './support/access-story.ts';
+import { useAuthWorld } from './support/auth-world.ts';
+import { CLIENT_KINDS, connectTo } from './support/client.ts';
+import { createProject, record } from './support/commands.ts';
+import { liveElsewhere, type Refs, settle, unknownLike, withoutRefs } from './support/foreign.ts';
 import { test } from './support/world.ts';
 
 const RESOURCE = 'https://cairn.test/mcp';
@@ -55,6 +61,29 @@ describe('a personal access token', () => {
     expect(await list(member, here)).toMatchObject({ projects: [] });
     await expect(list(ada, here)).rejects.toMatchObject({ code: 'unauthenticated' });
     await expect(list(member, elsewhere)).rejects.toMatchObject({ code: 'unauthenticated' });
+  });
+
+  test('may be limited to a project: its proof holds it there, and who looks after access sees it', async ({ as }) => {
+    const { db, actor } = as('ada');
+    const pat = { ...PAT, scope: 'projects:write', project: 'web' };
+    await createProject(as('ada'));
+    await createProject(as('ada'), { slug: 'zoo', name: 'Zoo' });
+    const { token, id, project } = await createPat(db, actor, pat);
+    const proof = { token_hash: hashSecret(token), resource: RESOURCE };
+
+    expect(project).toBe('web');
+    expect(await db.call('list_projects', {}, { ...actor, proof })).toMatchObject({ projects: [{ slug: 'web' }] });
+    expect(await listConnections(as('ada'), { all: true, ended: false })).toMatchObject({
+      connections: [{ id, project: 'web' }],
+    });
+    const { events } = await listAuthEvents(as('ada'), { type: 'pat.created' });
+    expect(events).toMatchObject([{ subject_id: id, data: { project: 'web' } }]);
+    const looking = db.call('list_connections', {}, { ...actor, proof });
+    await expect(looking).rejects.toMatchObject({ code: 'forbidden', message: expect.stringContaining('limited') });
+    const admin = createPat(db, actor, { ...pat, scope: 'projects:write admin' });
+    await expect(admin).rejects.toMatchObject({ code: 'invalid_input', details: { field: 'scope' } });
+    await expect(createPat(db, actor, { ...pat, project: 'nowhere' })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(createPat(db, actor, { ...pat, project: '' })).rejects.toMatchObject({ code: 'not_found' });
   });
 
   test('of another workspace can be neither seen nor revoked', async ({ as, asStranger }) => {
@@ -130,5 +159,84 @@ describe('the access to another workspace', () => {
     ).toMatchObject({
       role: 'owner',
     });
+  });
+});
+
+// What tools are given where they take it, so that none is refused for what it was given.
+const GIVEN = {
+  ...{ name: 'x', slug: 'late', title: 'x', tasks: [{ title: 'x' }], text: 'x', label: 'x', summary: 'x', choice: 'x' },
+  ...{ rationale: 'x', reason: 'x', outcome: 'paused', type: 'other', ref: 'x', query: 'pelican', lock_token: 2 },
+  timeout_seconds: 1,
+};
+
+function argumentsOf(tool: Tool, { project, task, checkpoint, session, decision, event }: Refs) {
+  const all = { ...GIVEN, project, task, checkpoint, session, supersedes: decision, answers: event };
+  return Object.fromEntries(Object.entries(all).filter(([name]) => Object.hasOwn(tool.input.shape, name)));
+}
+
+describe('over HTTP, a token that is limited to a project', () => {
+  const { own } = useAuthWorld();
+
+  /** An agent with such a token, and who owns the workspace: of another project, everything in it. */
+  async function arrive(kind: (typeof CLIENT_KINDS)[number]) {
+    const { user_id } = await own().signIn();
+    const owner = { db: own().db, actor: { user_id, tenant_id: user_id } };
+    await settle(owner);
+    const refs = await liveElsewhere(owner);
+    const pat = { name: 'ci', scope: 'projects:write tasks:write', project: 'own', days: 1, resource: own().mcp.href };
+    const { token } = await createPat(owner.db, owner.actor, pat);
+    const agent = await connectTo(kind, 'ci', { url: own().mcp, headers: { authorization: `Bearer ${token}` } });
+    return { agent, owner, ...refs };
+  }
+
+  test.for(CLIENT_KINDS.slice(1))('reaches no other with any tool, over the %s', async (kind) => {
+    const { agent, ids, shorts } = await arrive(kind);
+    const unknown = unknownLike(shorts);
+    const secrets = ['pelican', ...Object.values(ids)];
+
+    for (const tool of selectTools(['all']).filter(({ scope }) => scope !== 'admin')) {
+      const { text } = await agent.call(tool.name, argumentsOf(tool, shorts));
+      const nothing = await agent.call(tool.name, argumentsOf(tool, unknown));
+      const said = withoutRefs(text, shorts);
+      expect([tool.name, said]).toEqual([tool.name, withoutRefs(nothing.text, unknown)]);
+      expect([tool.name, said]).not.toEqual([tool.name, expect.stringMatching(/^(internal|invalid_input):/)]);
+      expect([tool.name, secrets.filter((secret) => said.toLowerCase().includes(secret))]).toEqual([tool.name, []]);
+    }
+    for (const [name, args] of [
+      ['list_events', { project: '*', after_seq: 0, page_size: 100 }],
+      ['search', { project: '*', query: 'pelican' }],
+      ['resume_project', {}],
+    ] as const) {
+      const { text, isError } = await agent.call(name, args);
+      expect([name, isError, secrets.filter((secret) => text.toLowerCase().includes(secret))]).toEqual([
+        name,
+        false,
+        [],
+      ]);
+    }
+    expect((await agent.call('create_project', { slug: 'late', name: 'Late' })).text).toContain(
+      'forbidden: This token is limited to the project own.',
+    );
+    expect(await agent.call('create_tasks', { tasks: [{ title: 'Mine too' }] })).toMatchObject({ isError: false });
+    await agent.close();
+  });
+
+  test.for(CLIENT_KINDS.slice(1))('reaches no other by resources, over the %s', async (kind) => {
+    const { agent, owner } = await arrive(kind);
+    const [mine, theirs] = ['cairn://projects/own', 'cairn://projects/zoo'];
+
+    expect(await agent.listResources()).toEqual([mine]);
+    await expect(agent.readResource(theirs)).rejects.toThrow();
+    const slug = { type: 'ref/resource', uri: 'cairn://projects/{slug}' } as const;
+    expect(await agent.complete(slug, { name: 'slug', value: '' })).toEqual(['own']);
+    await agent.subscribe(theirs).catch(() => {});
+    const leave = await agent.subscribe(mine);
+    await record(owner, { stream: 'project:zoo', type: 'project.noted', data: { text: 'There.', kind: 'note' } });
+    await agent.call('record_event', { text: 'Here.' });
+
+    await vi.waitFor(() => expect(agent.updated).toContain(mine), { timeout: 20_000 });
+    expect(agent.updated).not.toContain(theirs);
+    await leave();
+    await agent.close();
   });
 });

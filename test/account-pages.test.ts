@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createPat } from '../src/auth/issue.ts';
 import { hashSecret } from '../src/auth/secrets.ts';
+import { createProject } from './support/commands.ts';
 import { Browser, ownerBrowser, type Shown, startWeb, type TestWeb, unescaped } from './support/web.ts';
 
 // What people do on /account and /admin.
@@ -104,6 +105,23 @@ describe('a personal access token', () => {
     const resource = `${web.url.origin}/mcp`;
     const found = await web.store.authenticateToken({ token_hash: hashSecret(token), resource }, web.owner);
     expect(found).toMatchObject({ kind: 'pat', scope: 'projects:read' });
+  });
+
+  test('is limited to a project where one is named, and the pages say so', async () => {
+    const browser = await ownerBrowser(web);
+    const project_id = await createProject({ db: web.scratch.db, actor: web.owner });
+    await browser.open('/account');
+
+    const shown = await browser.submit('/account/tokens', { ...GIVEN, name: 'of web', project: ' web ' });
+
+    const [token = ''] = /cairn_pat_[\w-]+/.exec(shown.text) ?? [];
+    const presented = { token_hash: hashSecret(token), resource: `${web.url.origin}/mcp` };
+    expect(await web.store.authenticateToken(presented, web.owner)).toMatchObject({ project_id });
+    for (const path of ['/account', '/admin']) {
+      expect((await browser.open(path)).text).toContain('in <strong><bdi>web</bdi></strong> alone');
+    }
+    await browser.open('/account');
+    expect((await browser.submit('/account/tokens', { ...GIVEN, project: 'nowhere' })).status).toBe(404);
   });
 
   test.for([

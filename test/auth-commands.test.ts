@@ -86,13 +86,19 @@ describe('cairn auth', () => {
   });
 
   test('makes a personal access token, lists it without its secret, and ends it by id and by whoever holds it', async () => {
-    const make = (name: string) =>
-      answered('pat', 'create', '--name', name, '--scope', 'projects:read', '--expires', '30d');
-    const [kept, leaked] = [await make('kept'), await make('leaked')];
-    expect(await statusOf(kept.token)).toBe(200);
+    const make = (name: string, ...given: string[]) =>
+      answered('pat', 'create', '--name', name, '--scope', 'projects:write', '--expires', '30d', ...given);
+    const kept = await make('kept');
+    const create = callOf('create_project', { slug: 'web', name: 'Web' });
+    const headers = { ...create.headers, authorization: `Bearer ${kept.token}` };
+    expect(await sendRaw(serving.url, { ...create, headers })).toMatchObject({ status: 200 });
+    const leaked = await make('leaked', '--project', 'web');
+    expect([kept.project, leaked.project]).toEqual([undefined, 'web']);
 
     const listed = await auth(['pat', 'list']);
-    expect(listed.stdout).toMatch(/kept[\s\S]*leaked|leaked[\s\S]*kept/);
+    expect(listed.stdout).toMatch(/leaked .* web [\s\S]*kept /);
+    const { connections } = await answered('connections');
+    expect(connections).toMatchObject([{ client: 'leaked', project: 'web' }, { client: 'kept' }]);
     expect(listed.stdout).not.toContain('Test client');
     expect(listed.stdout).not.toContain('cairn_pat_');
     expect(await auth(['pat', 'revoke', '--token-stdin'], `${leaked.token}\n`)).toMatchObject({
@@ -107,6 +113,8 @@ describe('cairn auth', () => {
     expect(typo.stderr).not.toContain(leaked.token.slice(10, 30));
     const all = await auth(['pat', 'create', '--name', 'x', '--scope', 'everything']);
     expect(all).toMatchObject({ code: 1, stderr: expect.stringContaining('Scopes:') });
+    const nowhere = await auth(['pat', 'create', '--name', 'x', '--project', 'nowhere']);
+    expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no project nowhere') });
   });
 
   test('invites, and lists members and what happened', async () => {

@@ -156,6 +156,55 @@ export const GRANTS = Object.freeze([
       find: 'v_bearer.user_id is distinct from acting.user_id or ',
       name: 'proves its own user within a call, and no other member',
     },
+    {
+      file: sql('1500_tokens'),
+      find: '  acting.project_id := v_bearer.project_id;\n',
+      name: 'may be limited to a project: its proof holds it there',
+    },
+    {
+      file: sql('1600_access'),
+      find: '    if v_project.id is not null then\n',
+      replace: '    if false then\n',
+      name: 'may be limited to a project: its proof holds it there',
+    },
+    {
+      file: 'src/auth/bearer.ts',
+      find: ', ...(project_id !== undefined && { project_id })',
+      name: 'reaches no other with any tool',
+    },
+  ]),
+  ...of('T17', 'test/limited-tokens.test.ts', [
+    {
+      file: sql('2000_privileges'),
+      find: '    if v_object.project is not null then\n',
+      replace: '    if false then\n',
+      name: 'another one is as if it were not there',
+    },
+    {
+      file: sql('1500_tokens'),
+      find: '  if actor.project_id is not null then\n',
+      replace: '  if false then\n',
+      name: 'what concerns more than the project is forbidden',
+    },
+    {
+      file: sql('0200_events'),
+      find: 'and k.key = v_name;',
+      replace: "and k.key = command ->> 'key';",
+      name: 'no answer is had that a key got beyond the project',
+    },
+    {
+      file: sql('0100_tenancy'),
+      find: "nullif(set_config('app.project_id', coalesce(v_actor.project_id::text, ''), true), '');",
+      replace:
+        "nullif(set_config('app.project_id', coalesce(v_actor.project_id::text, current_setting('app.project_id', true), ''), true), '');",
+      name: 'nothing of the limit is left for a later call',
+    },
+    {
+      file: sql('0100_tenancy'),
+      find: "coalesce(app.as_uuid(actor ->> 'project_id'), app.nobody()) end;",
+      replace: "app.as_uuid(actor ->> 'project_id') end;",
+      name: 'a project that is none is no project',
+    },
   ]),
   ...of('T17', 'test/http-access.test.ts', [
     {

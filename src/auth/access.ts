@@ -5,8 +5,8 @@ import type { Actor } from '../db/database.ts';
 export type Principal = {
   /** Names the grant behind it: a session answers to the principal that opened it, and to no other. */
   id: string;
-  /** The user, and the one workspace that the grant acts in; with a proof where whether it is good is still to be asked. */
-  actor: Pick<Actor, 'user_id' | 'tenant_id' | 'proof'>;
+  /** The user, and the one workspace, or project, that the grant acts in; with a proof where whether it is good is still to be asked. */
+  actor: Pick<Actor, 'user_id' | 'tenant_id' | 'project_id' | 'proof'>;
   /** As they are now, not as they were granted. */
   scopes: ReadonlySet<Scope>;
 };

@@ -9,17 +9,17 @@ import type { Client, Role } from './store.ts';
 
 const DAY_SECONDS = 86_400;
 
-type NewPat = { name: string; scope: string; days: number; resource: string };
+type NewPat = { name: string; scope: string; project?: string | undefined; days: number; resource: string };
 
 /**
- * A personal access token for programs without a browser, in the actor's workspace, else the user's own, which has the user's id.
- * Raises forbidden for `admin` without the role.
+ * A personal access token for programs without a browser, in the actor's workspace, else the user's own, which has the user's id; with a
+ * project (slug or id) limited to it. Raises forbidden for `admin` without the role, invalid_input for it within a project, and not_found.
  */
-export async function createPat(db: Database, actor: Actor, { name, scope, days, resource }: NewPat) {
+export async function createPat(db: Database, actor: Actor, { name, scope, project, days, resource }: NewPat) {
   const { tenant_id = actor.user_id } = actor;
   const { secret, hash: token_hash } = mintWorkspaceSecret('pat', tenant_id);
-  const pat = { id: newId(), token_hash, name, scope, resource, ttl_seconds: days * DAY_SECONDS };
-  const created = await db.call<{ id: string; name: string; scope: string; expires_at: string }>(
+  const pat = { id: newId(), token_hash, name, scope, project, resource, ttl_seconds: days * DAY_SECONDS };
+  const created = await db.call<{ id: string; name: string; scope: string; project?: string; expires_at: string }>(
     'create_pat',
     { pat },
     { ...actor, tenant_id },

@@ -65,6 +65,8 @@ export type LiveToken = {
   role: Role;
   scope: string;
   resource: string;
+  /** The one project that it reaches. */
+  project_id?: string;
   client_id: string;
   client_name?: string;
   expires_at: string;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { PatOptions } from '../commands/access.ts';
 import { command, examples, JSON_OPTION } from './command.ts';
 
 export function addAuthCommands(program: Command): void {
@@ -116,9 +117,22 @@ function addPatCommands(auth: Command): void {
     .requiredOption('--name <text>', 'what it is for')
     .option('--scope <scopes>', 'comma separated', 'projects:read,projects:write,tasks:read,tasks:write')
     .option('--expires <days>', 'how many days it lives, at most 366', '90')
+    .option('--project <slug>', 'the one project that it reaches; otherwise the workspace')
     .option(...JSON_OPTION)
-    .addHelpText('after', examples('cairn auth pat create --name ci --scope tasks:read --expires 30'))
-    .action(command(async (config, options) => (await load()).runCreatePat(config, options)));
+    .addHelpText(
+      'after',
+      examples(
+        'cairn auth pat create --name ci --scope tasks:read --expires 30',
+        'cairn auth pat create --name nightly --project web',
+      ),
+    )
+    .action(
+      // Only a project that was typed: CAIRN_PROJECT is about tools.
+      command(async (config, options: PatOptions, self: Command) => {
+        const { project } = self.optsWithGlobals<{ project?: string }>();
+        await (await load()).runCreatePat(config, { ...options, project });
+      }),
+    );
   pat
     .command('list')
     .description('those that are good, without their secrets')

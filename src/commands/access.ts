@@ -51,6 +51,7 @@ function connectionLines(connections: readonly Connection[]): string[] {
     { heading: 'HOW', text: ({ client_kind }) => client_kind },
     { heading: 'WHERE', text: ({ redirect_host }) => redirect_host ?? '', flexible: true },
     { heading: 'MAY', text: ({ scope }) => scope, flexible: true },
+    { heading: 'PROJECT', text: ({ project }) => project ?? '' },
     { heading: 'USED', text: ({ last_used_at }) => (last_used_at === undefined ? 'never' : fromNow(last_used_at)) },
     { heading: 'FROM', text: ({ last_used_ip }) => last_used_ip ?? '' },
     { heading: 'ENDED', text: ({ revoked_at }) => (revoked_at === undefined ? '' : fromNow(revoked_at)) },
@@ -142,20 +143,23 @@ export async function runRemoveClient(
   answer(removed, options, ({ revoked }) => [`Removed; ${revoked.grants} grants ended.`]);
 }
 
-type PatOptions = JsonOption & { name: string; scope: string; expires: string };
+export type PatOptions = JsonOption & { name: string; scope: string; expires: string; project?: string | undefined };
 
 /** `cairn auth pat create`: the token is shown once. */
-export async function runCreatePat(config: Config, { name, scope, expires, ...options }: PatOptions): Promise<void> {
+export async function runCreatePat(
+  config: Config,
+  { name, scope, expires, project, ...options }: PatOptions,
+): Promise<void> {
   const asked = new Set(scope.split(',').map((part) => part.trim()));
   const known = SCOPES.filter((each) => asked.has(each));
   if (known.length < asked.size)
     throw new DomainError('invalid_input', `Scopes: ${SCOPES.join(', ')}.`, { hint: 'Correct --scope.' });
   const resource = resourceOf({ issuer: publicUrlOf(config).origin });
-  const given = { name, scope: known.join(' '), days: daysOf(expires, 366), resource };
+  const given = { name, scope: known.join(' '), project, days: daysOf(expires, 366), resource };
   const created = await asPerson(config, ({ db, actor }) => createPat(db, actor, given));
-  answer(created, options, ({ token, id, expires_at }) => [
+  answer(created, options, ({ token, id, project: only, expires_at }) => [
     `${paint('bold', token)}`,
-    `For ${resource}, until ${expires_at}. It is shown this once. End it with: cairn auth revoke ${id}`,
+    `For ${resource}${only === undefined ? '' : `, in the project ${only} alone`}, until ${expires_at}. It is shown this once. End it with: cairn auth revoke ${id}`,
   ]);
 }
 

@@ -1,9 +1,13 @@
 import type { FunctionName } from './functions.ts';
 
-/** Who acts: a user, through a client, as an agent; `ip` is where from, for the audit trail of access. */
+/**
+ * Who acts: a user, through a client, as an agent; `ip` is where from, for the audit trail of access. With `project_id` nothing of another
+ * project is reached.
+ */
 export type Actor = {
   user_id: string;
   tenant_id?: string;
+  project_id?: string;
   agent?: string | null;
   client?: string | null;
   ip?: string | undefined;

@@ -30,6 +30,7 @@ const Connection = z.object({
   client_kind: z.string(),
   redirect_host: z.string().optional(),
   scope: z.string(),
+  project: z.string().optional(),
   created_at: z.string(),
   created_ip: z.string().optional(),
   last_used_at: z.string().optional(),

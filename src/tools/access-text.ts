@@ -11,6 +11,7 @@ export function connectionLine(connection: Connection): string {
     redirect_host,
     user,
     scope,
+    project,
     last_used_at,
     last_used_ip,
     revoked_at,
@@ -19,7 +20,7 @@ export function connectionLine(connection: Connection): string {
   return [
     `${id} ${kind === 'pat' ? 'token' : client_kind} ${quote(client, 100)} of ${quote(user, 100)}`,
     redirect_host === undefined ? '' : `at ${redirect_host}`,
-    `may ${scope}`,
+    `may ${scope}${project === undefined ? '' : ` in ${project} alone`}`,
     last_used_at === undefined
       ? 'never used'
       : `last used ${time(last_used_at)}${last_used_ip ? ` from ${last_used_ip}` : ''}`,

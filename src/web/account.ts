@@ -64,7 +64,8 @@ export async function createToken(web: Web, visit: SignedIn, form: URLSearchPara
   }
   const resource = resourceOf({ issuer: web.publicUrl.origin });
   const actor = personOf(visit, form.get('workspace') ?? '');
-  const { token } = await createPat(web.db, actor, { name: shownName(name), scope, days, resource });
+  const project = (form.get('project') ?? '').trim() || undefined;
+  const { token } = await createPat(web.db, actor, { name: shownName(name), scope, project, days, resource });
   return goOn(web, visit, { to: '/account', token });
 }
 

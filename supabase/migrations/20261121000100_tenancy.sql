@@ -122,7 +122,8 @@ create table public.memberships (
 );
 create index idx_memberships_user_id on public.memberships (user_id, created_at);
 
-create type app.actor as (user_id uuid, tenant_id uuid, agent text, client text, role text);
+-- With a project where the call came with a token that is limited to it.
+create type app.actor as (user_id uuid, tenant_id uuid, agent text, client text, role text, project_id uuid);
 
 -- Workspaces of the signed-in user; policies read it as `tenant_id in (select app.my_tenants())`, once a statement.
 create function app.my_tenants()
@@ -168,8 +169,8 @@ as $$
   select pg_has_role(coalesce(nullif(current_setting('role', true), 'none'), session_user), 'cairn_server', 'member')
 $$;
 
--- Every callable function begins here: who calls, in which workspace, is the role enough, and is the token good that the call came
--- with. Raises unauthenticated, forbidden.
+-- Every callable function begins here: who calls, in which workspace, is the role enough, is the token good that the call came with, and
+-- what is it limited to. What is no project is one that nothing belongs to. Raises unauthenticated, forbidden.
 create function app.enter(actor jsonb, role_min text default 'viewer')
   returns app.actor
   language plpgsql
@@ -186,8 +187,9 @@ begin
   v_actor.client := left(nullif(actor ->> 'client', ''), 120);
   v_actor.user_id := set_config('app.user_id', v_actor.user_id::text, true);
   v_actor.tenant_id := app.as_uuid(actor ->> 'tenant_id');
+  v_actor.project_id := case when actor ->> 'project_id' is not null then coalesce(app.as_uuid(actor ->> 'project_id'), app.nobody()) end;
   if actor ? 'proof' then
-    v_actor.role := app.prove_token(v_actor, actor -> 'proof');
+    v_actor := app.prove_token(v_actor, actor -> 'proof');
   elsif v_actor.tenant_id is null then
     select m.tenant_id, m.role into v_actor.tenant_id, v_actor.role from public.memberships m
       where m.user_id = v_actor.user_id order by (m.tenant_id = m.user_id) desc, m.created_at limit 1;
@@ -205,6 +207,7 @@ begin
       null, 'Ask an owner of the workspace.');
   end if;
   v_actor.tenant_id := set_config('app.tenant_id', v_actor.tenant_id::text, true);
+  v_actor.project_id := nullif(set_config('app.project_id', coalesce(v_actor.project_id::text, ''), true), '');
   return v_actor;
 end
 $$;

@@ -320,7 +320,8 @@ begin
 end
 $$;
 
--- The answer of an earlier, equal command with this key, or null. The advisory lock makes a repeat wait for the first.
+-- The answer of an earlier, equal command with this key, or null. The advisory lock makes a repeat wait for the first. A token that is
+-- limited to a project has keys of its own, and so no answer that was given beyond it.
 create function app.recall(actor app.actor, command jsonb)
   returns jsonb
   language plpgsql
@@ -328,6 +329,7 @@ create function app.recall(actor app.actor, command jsonb)
 as $$
 declare
   v_key app.idempotency_keys;
+  v_name text := concat_ws(' ', actor.project_id, command ->> 'key');
   v_lock bigint;
 begin
   if command ->> 'key' is null then
@@ -336,12 +338,12 @@ begin
   if char_length(command ->> 'key') not between 1 and 200 then
     perform app.fail('invalid_input', 'idempotency_key has 1 to 200 characters.', jsonb_build_object('field', 'idempotency_key'));
   end if;
-  v_lock := hashtextextended(concat_ws(' ', actor.tenant_id, actor.user_id, command ->> 'key'), 0);
+  v_lock := hashtextextended(concat_ws(' ', actor.tenant_id, actor.user_id, v_name), 0);
   if not pg_try_advisory_xact_lock(v_lock) then
     perform pg_advisory_xact_lock(v_lock);
   end if;
   select * into v_key from app.idempotency_keys k
-    where k.tenant_id = actor.tenant_id and k.user_id = actor.user_id and k.key = command ->> 'key';
+    where k.tenant_id = actor.tenant_id and k.user_id = actor.user_id and k.key = v_name;
   if not found then
     return null;
   end if;
@@ -361,7 +363,7 @@ as $$
 begin
   if command ->> 'key' is not null then
     insert into app.idempotency_keys (tenant_id, user_id, key, fingerprint, result, created_at)
-      values (actor.tenant_id, actor.user_id, command ->> 'key', coalesce(command ->> 'fingerprint', ''), result, app.now());
+      values (actor.tenant_id, actor.user_id, concat_ws(' ', actor.project_id, command ->> 'key'), coalesce(command ->> 'fingerprint', ''), result, app.now());
   end if;
   return result;
 end
@@ -380,6 +382,7 @@ declare
   v_actor app.actor := app.enter(actor, 'member');
   v_purged bigint;
 begin
+  perform app.refuse_limited(v_actor);
   delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at < app.now() - interval '7 days';
   get diagnostics v_purged = row_count;
   return jsonb_build_object('purged', v_purged);

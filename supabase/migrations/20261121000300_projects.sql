@@ -37,7 +37,7 @@ select app.declare_event('project.archived', 'reason:text:4000');
 select app.declare_event('project.unarchived');
 select app.declare_event('project.noted', 'text!:text:20000', 'kind!:one_of:note|question|answer|progress|risk', 'answers:ref:80');
 
--- The project that a slug or uuid names; with none, the only one that is not archived. Raises not_found, invalid_input.
+-- The project that a slug or uuid names; with none, the one that the token is limited to, or the only one that is not archived. Raises not_found, invalid_input.
 create function app.find_project(ref text, actor app.actor)
   returns public.projects
   language plpgsql
@@ -45,11 +45,11 @@ create function app.find_project(ref text, actor app.actor)
   set search_path = ''
 as $$
 declare
-  v_id uuid := app.as_uuid(ref);
+  v_id uuid := case when ref is null then actor.project_id else app.as_uuid(ref) end;
   v_project public.projects;
   v_slugs text[];
 begin
-  if ref is null then
+  if ref is null and v_id is null then
     select array_agg(p.slug order by p.updated_at desc) into v_slugs from (
       select * from public.projects q where q.tenant_id = actor.tenant_id and q.archived_at is null order by q.updated_at desc limit 20) p;
     if cardinality(v_slugs) is distinct from 1 then
@@ -65,7 +65,7 @@ begin
     select * into v_project from public.projects p where p.tenant_id = actor.tenant_id and p.id = v_id;
   end if;
   if not found then
-    perform app.fail('not_found', format('There is no project %s in this workspace.', left(ref, 80)), null, 'list_projects shows what there is.');
+    perform app.fail('not_found', format('There is no project %s in this workspace.', left(coalesce(ref, v_id::text), 80)), null, 'list_projects shows what there is.');
   end if;
   return v_project;
 end
@@ -379,6 +379,9 @@ as $$
 declare
   v_project public.projects;
 begin
+  if event.event_type = 'project.created' then
+    perform app.refuse_limited(actor);
+  end if;
   select * into v_project from public.projects p
     where p.tenant_id = event.tenant_id and p.id = app.stream_id(event.stream) for no key update;
   event.project_id := app.stream_id(event.stream);

@@ -47,7 +47,8 @@ begin
       from public.tasks d where d.tenant_id = task.tenant_id and d.id = any (task.dependencies)));
   end if;
   if task.discovered_from is not null then
-    v_task := v_task || jsonb_build_object('discovered_from', (select d.ref from public.tasks d where d.tenant_id = task.tenant_id and d.id = task.discovered_from));
+    v_task := v_task || jsonb_strip_nulls(jsonb_build_object('discovered_from', (
+      select d.ref from public.tasks d where d.tenant_id = task.tenant_id and d.id = task.discovered_from)));
   end if;
   if task.evidence <> '[]' then
     v_task := v_task || jsonb_build_object('evidence', (

@@ -53,7 +53,8 @@ declare
   v_actor app.actor := app.enter(actor);
   v_filters jsonb := app.check_filters(filters, v_actor.tenant_id, 'types', 'kinds', 'include_data');
   v_task uuid := case when task is not null then app.find_task_id(task, v_actor.tenant_id) end;
-  v_project uuid := case when task is null and project is not null then (app.find_project(project, v_actor)).id end;
+  v_everywhere boolean := task is null and project is null;
+  v_project uuid := case when v_everywhere then v_actor.project_id when task is null then (app.find_project(project, v_actor)).id end;
   v_size integer := app.page_size(page_size, 100);
   v_question text := md5(concat_ws(' ', v_task, v_project, v_filters, after_seq is not null));
   v_cursor bigint := app.decode_cursor(cursor, v_question) ->> 'seq';
@@ -79,7 +80,7 @@ begin
     'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'seq', (v_found[v_size]).seq)) end,
     'events', (select coalesce(jsonb_agg(app.event_brief(app.upcast(e), (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id))
         || case when v_data then jsonb_build_object('data', (app.upcast(e)).payload) else '{}' end
-        || case when v_task is null and v_project is null then jsonb_build_object('project',
+        || case when v_everywhere then jsonb_build_object('project',
           (select p.slug from public.projects p where p.tenant_id = e.tenant_id and p.id = e.project_id)) else '{}' end
         order by case when v_rising then e.seq else -e.seq end), '[]')
       from unnest(v_found[:v_size]) e)));

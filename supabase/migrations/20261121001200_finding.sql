@@ -36,7 +36,7 @@ create function public.search(query text, project text default null, kinds jsonb
 as $$
 declare
   v_actor app.actor := app.enter(actor);
-  v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
+  v_project uuid := case when project is null then v_actor.project_id else (app.find_project(project, v_actor)).id end;
   v_size integer := app.page_size(page_size, 50);
   v_question text := md5(concat_ws(' ', query, v_project, kinds));
   v_from integer := coalesce((app.decode_cursor(cursor, v_question) ->> 'from')::integer, 0);

@@ -310,6 +310,7 @@ declare
   v_rows bigint;
   v_position bigint;
 begin
+  perform app.refuse_limited(v_actor);
   select p.seq into v_position from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
   v_difference := coalesce(app.broken_event(v_actor.tenant_id), app.missing_end(v_actor.tenant_id, v_position));
   for v_model in select * from app.read_models order by place loop
@@ -373,6 +374,7 @@ as $$
 declare
   v_actor app.actor := app.enter(actor, 'admin');
 begin
+  perform app.refuse_limited(v_actor);
   perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
   perform app.hold_off_autovacuum();
   begin
@@ -488,6 +490,7 @@ declare
   v_event public.events := app.find_event(event, v_actor);
   v_copy public.events;
 begin
+  perform app.refuse_limited(v_actor);
   if v_event.redacted_at is not null or v_event.event_type = 'event.redacted' then
     perform app.fail('illegal_transition', format('Event #%s is redacted already.', v_event.seq));
   end if;

@@ -16,6 +16,9 @@ declare
   v_found public.events[];
   v_archived_to bigint := (select p.archived_to from app.positions p where p.tenant_id = v_actor.tenant_id);
 begin
+  if project is null then
+    perform app.refuse_limited(v_actor);
+  end if;
   if after_seq < v_archived_to then
     return jsonb_build_object('events', '[]'::jsonb, 'users', '[]'::jsonb, 'next_seq', v_archived_to,
       'archive', jsonb_build_object('project_id', v_project, 'after', after_seq, 'before', v_archived_to + 1, 'rising', true));
@@ -164,6 +167,7 @@ declare
   v_seq bigint;
   v_source bigint;
 begin
+  perform app.refuse_limited(v_actor);
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 5000 then
     perform app.fail('invalid_input', 'events is a list of 1 to 5000 events.');
   end if;

@@ -8,6 +8,35 @@ create function app.presented() returns text language sql stable as $$
   select nullif(current_setting('app.presented', true), '')
 $$;
 
+-- The project that the token of the call is limited to; null where it is not.
+create function app.project() returns uuid language sql stable as $$
+  select nullif(current_setting('app.project_id', true), '')::uuid
+$$;
+
+-- Whether the call reaches what belongs to a project, or to none. In these words because without a limit the planner then takes it to hold for
+-- every row, and plans as if it were not there.
+create function app.reaches(project_id uuid) returns boolean language sql stable as $$
+  select (coalesce(project_id, app.nobody()) <> app.project()) is not true
+$$;
+
+-- For what concerns the workspace, not one project. Raises forbidden where the token is limited to one.
+create function app.refuse_limited(actor app.actor)
+  returns void
+  language plpgsql
+  stable
+  set search_path = ''
+as $$
+declare
+  v_slug text;
+begin
+  if actor.project_id is not null then
+    select p.slug into v_slug from public.projects p where p.tenant_id = actor.tenant_id and p.id = actor.project_id;
+    perform app.fail('forbidden', format('This token is limited to %s.', coalesce('the project ' || v_slug, 'a project that is gone')), null,
+      'Other projects, and what concerns all of them, need a token without --project. Ask the person you work for.');
+  end if;
+end
+$$;
+
 -- For verbs of the server's own role alone, before anybody is known: acts in no workspace. Raises forbidden.
 create function app.enter_server(actor jsonb, secret_hash text default null)
   returns app.actor
@@ -23,7 +52,7 @@ begin
   v_actor.tenant_id := app.nobody();
   v_actor.client := left(nullif(actor ->> 'client', ''), 500);
   perform set_config('app.tenant_id', v_actor.tenant_id::text, true), set_config('app.user_id', '', true),
-    set_config('app.presented', coalesce(secret_hash, ''), true);
+    set_config('app.project_id', '', true), set_config('app.presented', coalesce(secret_hash, ''), true);
   return v_actor;
 end
 $$;
@@ -43,18 +72,23 @@ begin
 end
 $$;
 
--- The same for a person whom the server has authenticated, in a workspace where the role is enough. Raises forbidden, unauthenticated.
+-- The same for a person whom the server has authenticated, in a workspace where the role is enough, and with no limit. Raises forbidden,
+-- unauthenticated.
 create function app.enter_person(actor jsonb, role_min text default 'viewer')
   returns app.actor
   language plpgsql
   set search_path = ''
 as $$
+declare
+  v_actor app.actor;
 begin
   if not app.caller_is_server() then
     perform app.fail('forbidden', 'Only the server does this.');
   end if;
   perform set_config('app.presented', '', true);
-  return app.enter(actor, role_min);
+  v_actor := app.enter(actor, role_min);
+  perform app.refuse_limited(v_actor);
+  return v_actor;
 end
 $$;
 
@@ -124,7 +158,8 @@ create table app.oauth_codes (
   foreign key (tenant_id, grant_id) references app.oauth_grants on delete cascade
 );
 
--- A row is one access token with its refresh token; a refresh adds a row to the grant. A personal access token has neither grant nor refresh.
+-- A row is one access token with its refresh token; a refresh adds a row to the grant. A personal access token has neither grant nor refresh, and
+-- may be limited to a project. No key binds it: a replay takes projects away for a moment, and without its project it reaches nothing.
 create table public.oauth_tokens (
   tenant_id uuid not null references public.tenants,
   id uuid not null,
@@ -141,6 +176,7 @@ create table public.oauth_tokens (
   refresh_uses integer not null default 0,
   scope text not null default '',
   resource text not null,
+  project_id uuid,
   client_id text not null,
   created_ip inet,
   created_at timestamptz not null default now(),
@@ -152,6 +188,7 @@ create table public.oauth_tokens (
   foreign key (tenant_id, grant_id) references app.oauth_grants on delete cascade,
   check ((kind = 'pat') = (grant_id is null)),
   check ((kind = 'pat') = (name is not null)),
+  check (kind = 'pat' or project_id is null),
   check ((refresh_token is null) = (refresh_expires_at is null))
 );
 create unique index idx_oauth_tokens_access_token on public.oauth_tokens (tenant_id, access_token);
@@ -231,7 +268,7 @@ end
 $$;
 
 -- A token with what its grant adds, and what speaks against its use.
-create type app.bearer as (id uuid, kind text, user_id uuid, grant_id uuid, role text, scope text, client_id text, client_name text,
+create type app.bearer as (id uuid, kind text, user_id uuid, grant_id uuid, role text, scope text, project_id uuid, client_id text, client_name text,
   expires_at timestamptz, last_used_at timestamptz, refused text);
 
 -- The token of that hash in the workspace, which is entered; null when there is none.
@@ -245,7 +282,7 @@ declare
   v_now timestamptz := app.now();
   v_bearer app.bearer;
 begin
-  select t.id, t.kind, t.user_id, t.grant_id, m.role, t.scope, t.client_id, coalesce(g.client_name, t.name), least(t.expires_at, g.expires_at), t.last_used_at,
+  select t.id, t.kind, t.user_id, t.grant_id, m.role, t.scope, t.project_id, t.client_id, coalesce(g.client_name, t.name), least(t.expires_at, g.expires_at), t.last_used_at,
       case when t.resource <> find_bearer.resource then 'audience'
         when coalesce(t.revoked_at, g.revoked_at) is not null then 'revoked'
         when m.role is null then 'not_a_member'
@@ -259,10 +296,10 @@ begin
 end
 $$;
 
--- The role of an actor whose call came with a token, within that call. Raises unauthenticated where the token is not the actor's, or not good: why,
--- authenticate_token says and records.
+-- An actor whose call came with a token, within that call: with the role of its user, and limited as the token is. Raises unauthenticated where
+-- the token is not the actor's, or not good: why, authenticate_token says and records.
 create function app.prove_token(acting app.actor, proof jsonb)
-  returns text
+  returns app.actor
   language plpgsql
   set search_path = ''
 as $$
@@ -272,7 +309,9 @@ begin
   if v_bearer.user_id is distinct from acting.user_id or v_bearer.refused is not null then
     perform app.fail('unauthenticated', 'The access token is not good, or no longer.', null, 'Connect again.');
   end if;
-  return v_bearer.role;
+  acting.role := v_bearer.role;
+  acting.project_id := v_bearer.project_id;
+  return acting;
 end
 $$;
 
@@ -292,8 +331,8 @@ begin
 end
 $$;
 
--- authenticate_token(token_hash, resource) -> {token_id, grant_id?, kind, user_id, tenant_id, role, scope, resource, client_id, client_name?,
--- expires_at} or {refused: unknown|audience|revoked|expired|not_a_member}. The actor's workspace is the one that the token names.
+-- authenticate_token(token_hash, resource) -> {token_id, grant_id?, kind, user_id, tenant_id, role, scope, resource, project_id?, client_id,
+-- client_name?, expires_at} or {refused: unknown|audience|revoked|expired|not_a_member}. The actor's workspace is the one that the token names.
 create function public.authenticate_token(token_hash text, resource text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -320,8 +359,8 @@ begin
     update app.oauth_grants g set last_used_at = v_now, last_used_ip = app.ip(actor) where g.tenant_id = v_actor.tenant_id and g.id = v_bearer.grant_id;
   end if;
   return jsonb_strip_nulls(jsonb_build_object('token_id', v_bearer.id, 'grant_id', v_bearer.grant_id, 'kind', v_bearer.kind, 'user_id', v_bearer.user_id,
-    'tenant_id', v_actor.tenant_id, 'role', v_bearer.role, 'scope', v_bearer.scope, 'resource', authenticate_token.resource, 'client_id', v_bearer.client_id,
-    'client_name', v_bearer.client_name, 'expires_at', v_bearer.expires_at));
+    'tenant_id', v_actor.tenant_id, 'role', v_bearer.role, 'scope', v_bearer.scope, 'resource', authenticate_token.resource,
+    'project_id', v_bearer.project_id, 'client_id', v_bearer.client_id, 'client_name', v_bearer.client_name, 'expires_at', v_bearer.expires_at));
 end
 $$;
 

@@ -13,7 +13,7 @@ end
 $$;
 
 -- list_connections(chosen {all?, user_id?, client_id?, ended?}, before?, page_size) -> {connections: [{id, kind, user_id, user, client_id,
--- client, client_kind, redirect_host?, scope, resource, created_at, created_ip?, last_used_at?, last_used_ip?, expires_at, revoked_at?,
+-- client, client_kind, redirect_host?, scope, project?, resource, created_at, created_ip?, last_used_at?, last_used_ip?, expires_at, revoked_at?,
 -- revoked_reason?}], next_before?}: the actor's own, or with `all` everybody's, for admins. Newest first.
 create function public.list_connections(chosen jsonb default '{}', before text default null, page_size integer default 50, actor jsonb default '{}')
   returns jsonb
@@ -32,18 +32,19 @@ begin
   end if;
   select array_agg(f.connection) into v_found from (
     select jsonb_strip_nulls(jsonb_build_object('id', c.id, 'kind', c.kind, 'user_id', c.user_id, 'user', u.name, 'client_id', c.client_id, 'client', c.client_name,
-      'client_kind', c.client_kind, 'redirect_host', c.redirect_host, 'scope', c.scope, 'resource', c.resource, 'created_at', c.created_at,
+      'client_kind', c.client_kind, 'redirect_host', c.redirect_host, 'scope', c.scope, 'project', coalesce(p.slug, c.project_id::text), 'resource', c.resource, 'created_at', c.created_at,
       'created_ip', host(c.created_ip), 'last_used_at', c.last_used_at, 'last_used_ip', host(c.last_used_ip), 'expires_at', c.expires_at,
       'revoked_at', c.revoked_at, 'revoked_reason', c.revoked_reason)) as connection
     from (
-      select g.id, 'oauth' as kind, g.user_id, g.client_id, g.client_name, g.client_kind, g.redirect_host, g.scope, g.resource, g.created_at, g.created_ip,
+      select g.id, 'oauth' as kind, g.user_id, g.client_id, g.client_name, g.client_kind, g.redirect_host, g.scope, null::uuid as project_id, g.resource, g.created_at, g.created_ip,
           g.last_used_at, g.last_used_ip, g.expires_at, g.revoked_at, g.revoked_reason
         from app.oauth_grants g where g.tenant_id = v_actor.tenant_id
       union all
-      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.resource, t.created_at, t.created_ip,
+      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.project_id, t.resource, t.created_at, t.created_ip,
           t.last_used_at, t.last_used_ip, t.expires_at, t.revoked_at, null
         from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.kind = 'pat') c
       join public.users u on u.id = c.user_id
+      left join public.projects p on p.tenant_id = v_actor.tenant_id and p.id = c.project_id
     where (v_all or c.user_id = v_actor.user_id)
       and (chosen ->> 'user_id' is null or c.user_id = app.as_uuid(chosen ->> 'user_id'))
       and (chosen ->> 'client_id' is null or c.client_id = chosen ->> 'client_id')
@@ -179,7 +180,8 @@ begin
 end
 $$;
 
--- create_pat(pat {id, token_hash, name, scope, resource, ttl_seconds}) -> {id, name, scope, expires_at}: for the actor. `admin` only for admins.
+-- create_pat(pat {id, token_hash, name, scope, project?, resource, ttl_seconds}) -> {id, name, scope, project?, expires_at}: for the actor. `admin` only for
+-- admins, and not within a project. Raises not_found, forbidden, invalid_input, payload_too_large.
 create function public.create_pat(pat jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -190,9 +192,17 @@ declare
   v_actor app.actor := app.enter_person(actor);
   v_now timestamptz := app.now();
   v_expires timestamptz := v_now + make_interval(secs => (pat ->> 'ttl_seconds')::integer);
+  v_project public.projects;
 begin
+  if pat ->> 'project' is not null then
+    v_project := app.find_project(pat ->> 'project', v_actor);
+  end if;
   if 'admin' = any (string_to_array(pat ->> 'scope', ' ')) then
     perform app.require_role(v_actor, 'admin', 'A token with the scope admin');
+    if v_project.id is not null then
+      perform app.fail('invalid_input', 'What the scope admin allows concerns the whole workspace: a token for one project cannot have it.',
+        jsonb_build_object('field', 'scope'), 'Leave out the scope admin, or the project.');
+    end if;
   end if;
   if v_expires not between v_now and v_now + interval '366 days' then
     perform app.fail('invalid_input', 'A personal access token lives at most 366 days.', jsonb_build_object('field', 'expires'), 'Choose fewer days.');
@@ -201,12 +211,13 @@ begin
       and t.revoked_at is null and t.expires_at > v_now) >= 100 then
     perform app.fail('payload_too_large', 'You have 100 personal access tokens in this workspace.', null, 'Revoke those that nothing uses.');
   end if;
-  insert into public.oauth_tokens (tenant_id, id, user_id, kind, name, access_token, expires_at, scope, resource, client_id, created_ip, created_at, updated_at)
+  insert into public.oauth_tokens (tenant_id, id, user_id, kind, name, access_token, expires_at, scope, resource, project_id, client_id, created_ip, created_at, updated_at)
   values (v_actor.tenant_id, (pat ->> 'id')::uuid, v_actor.user_id, 'pat', pat ->> 'name', pat ->> 'token_hash', v_expires, pat ->> 'scope', pat ->> 'resource',
-    'pat', app.ip(actor), v_now, v_now);
+    v_project.id, 'pat', app.ip(actor), v_now, v_now);
   perform app.audit(jsonb_build_object('type', 'pat.created', 'subject_id', pat ->> 'id',
-    'data', jsonb_build_object('name', pat ->> 'name', 'scope', pat ->> 'scope', 'expires_at', v_expires)), actor);
-  return jsonb_build_object('id', pat ->> 'id', 'name', pat ->> 'name', 'scope', pat ->> 'scope', 'expires_at', v_expires);
+    'data', jsonb_build_object('name', pat ->> 'name', 'scope', pat ->> 'scope', 'project', v_project.slug, 'expires_at', v_expires)), actor);
+  return jsonb_strip_nulls(jsonb_build_object('id', pat ->> 'id', 'name', pat ->> 'name', 'scope', pat ->> 'scope', 'project', v_project.slug,
+    'expires_at', v_expires));
 end
 $$;
 

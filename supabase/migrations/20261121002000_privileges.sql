@@ -35,7 +35,10 @@ begin
 
   for v_object in
     select c.oid::regclass as name, n.nspname as schema, c.relname, exists (
-        select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped) as has_tenant
+        select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped) as has_tenant,
+      -- The column that names the project that a row belongs to. A token only is limited to one.
+      (select a.attname from pg_catalog.pg_attribute a where a.attrelid = c.oid and not a.attisdropped
+        and a.attname = case c.relname when 'projects' then 'id' when 'oauth_tokens' then null else 'project_id' end) as project
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relkind = 'r' and (n.nspname = 'app' or n.nspname = 'public' and c.relname = any (v_own_tables))
   loop
@@ -55,6 +58,11 @@ begin
     end if;
     if v_object.has_tenant and v_object.relname not in ('events', 'memberships', 'search_documents') then
       execute format('create policy door on %s for all to cairn_owner using (tenant_id = app.tenant()) with check (tenant_id = app.tenant())', v_object.name);
+    end if;
+    -- Whatever else lets a row through: a token that is limited to a project reaches that one alone. Of what hangs on another row (edges, texts to
+    -- search), that row is what is told.
+    if v_object.project is not null then
+      execute format('create policy reach on %s as restrictive for all to cairn_owner using (app.reaches(%I)) with check (app.reaches(%2$I))', v_object.name, v_object.project);
     end if;
     -- The second wall for signed-in users: no privilege but select lets them reach the other three.
     if v_object.schema = 'public' and v_object.has_tenant and v_object.relname not in ('events', 'memberships', 'oauth_tokens') then
@@ -98,7 +106,7 @@ create policy own_select on public.users for select to authenticated using (id =
 create policy door on public.tenants for all to cairn_owner using (id = app.tenant()) with check (id = app.tenant());
 create policy own_select on public.tenants for select to authenticated using (id in (select app.my_tenants()));
 
-grant select (tenant_id, id, user_id, kind, name, token_type, expires_at, scope, client_id, created_at, updated_at, last_used_at, revoked_at)
+grant select (tenant_id, id, user_id, kind, name, token_type, expires_at, scope, project_id, client_id, created_at, updated_at, last_used_at, revoked_at)
   on public.oauth_tokens to authenticated;
 create policy own_select on public.oauth_tokens for select to authenticated using (user_id = (select auth.uid()));
 

@@ -15,7 +15,7 @@ function refsOf(story: Story, event: string, slug: string): { ids: Refs; shorts:
 }
 
 /** Refs of the same form that name nothing. */
-function unknownLike({ project, task }: Refs): Refs {
+export function unknownLike({ project, task }: Refs): Refs {
   const id = () => newId();
   const short = { project: 'nowhere', task: 'nowhere-1' };
   const isShort = !/^[0-9a-f-]{36}$/.test(project) && !/^[0-9a-f-]{36}$/.test(task);
@@ -125,12 +125,17 @@ async function outcome({ db, actor }: Caller, { fn, args }: Call, refs: Refs): P
     (result) => ({ result }),
     ({ code, message, hint, details }) => ({ code, message, hint, details }),
   );
-  // Longest first: web-1 before web.
-  const names = [...new Set(Object.values(refs))].sort((a, b) => b.length - a.length);
-  return names.reduce((text, ref) => text.replaceAll(ref, '<ref>'), JSON.stringify(learned));
+  return withoutRefs(JSON.stringify(learned), refs);
 }
 
-/** Whatever one calls, another workspace's things are as if they were not there. */
+/** What was said, with the refs that were passed taken out. */
+export function withoutRefs(said: string, refs: Refs): string {
+  // Longest first: web-1 before web.
+  const names = [...new Set(Object.values(refs))].sort((a, b) => b.length - a.length);
+  return names.reduce((text, ref) => text.replaceAll(ref, '<ref>'), said);
+}
+
+/** Whatever one calls, the things of another workspace, or of a project out of reach, are as if they were not there. */
 export async function expectNothingForeign(who: Caller, refs: Refs, ids: Refs): Promise<number> {
   const unknown = unknownLike(refs);
   let calls = 0;

@@ -49,12 +49,14 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
       const caller = callerOf(request?.http?.authInfo) ?? { principal: connected, log };
       const client = clientName(server, request);
       const named = nameOf(request?.http?.req?.headers.get('cairn-agent') ?? '');
+      const { actor, scopes } = caller.principal;
       return {
         db,
-        actor: { ...caller.principal.actor, agent: named || (config.agent ?? `${client}#${suffix}`), client },
-        scopes: caller.principal.scopes,
+        actor: { ...actor, agent: named || (config.agent ?? `${client}#${suffix}`), client },
+        scopes,
         log: caller.log,
-        project: config.project,
+        // Who reaches one project alone means that one.
+        project: actor.project_id === undefined ? config.project : undefined,
         signal() {
           const ends = [leaving, request?.mcpReq.signal, request?.http?.req?.signal];
           return AbortSignal.any(ends.filter((signal) => signal !== undefined));
