@@ -42,7 +42,7 @@ const SECTIONS = [
          from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal),
          case when c.relrowsecurity then format('alter table %s.%I enable row level security;', n.nspname, c.relname) end,
          case when c.relforcerowsecurity then format('alter table %s.%I force row level security;', n.nspname, c.relname) end, (
-         select string_agg(concat_ws(' ', format('create policy %I on %s.%I for %s to %s', p.policyname, n.nspname, c.relname, lower(p.cmd), (select string_agg(r, ', ' order by r) from unnest(p.roles) r)),
+         select string_agg(concat_ws(' ', format('create policy %I on %s.%I as %s for %s to %s', p.policyname, n.nspname, c.relname, lower(p.permissive), lower(p.cmd), (select string_agg(r, ', ' order by r) from unnest(p.roles) r)),
              'using (' || p.qual || ')', 'with check (' || p.with_check || ')') || ';', E'\\n' order by p.policyname collate "C")
          from pg_policies p where p.schemaname = n.nspname and p.tablename = c.relname)))
      from pg_class c join pg_namespace n on n.oid = c.relnamespace

@@ -43,8 +43,8 @@ create table app.archived_chains (
 );
 alter table app.archived_chains enable row level security;
 alter table app.archived_chains force row level security;
-create policy door on app.archived_chains for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy reach on app.archived_chains for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
+create policy door on app.archived_chains as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy reach on app.archived_chains as restrictive for all to cairn_owner using (app.reaches(COALESCE(project_id, app.nobody()))) with check (app.reaches(COALESCE(project_id, app.nobody())));
 
 create table app.archived_streams (
   tenant_id uuid not null,
@@ -58,8 +58,8 @@ create table app.archived_streams (
 );
 alter table app.archived_streams enable row level security;
 alter table app.archived_streams force row level security;
-create policy door on app.archived_streams for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy reach on app.archived_streams for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
+create policy door on app.archived_streams as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy reach on app.archived_streams as restrictive for all to cairn_owner using (app.reaches(COALESCE(project_id, app.nobody()))) with check (app.reaches(COALESCE(project_id, app.nobody())));
 
 create table app.archives (
   tenant_id uuid not null,
@@ -80,7 +80,7 @@ create table app.archives (
 );
 alter table app.archives enable row level security;
 alter table app.archives force row level security;
-create policy door on app.archives for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy door on app.archives as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.auth_attempts (
   tenant_id uuid not null,
@@ -92,8 +92,8 @@ create table app.auth_attempts (
 );
 alter table app.auth_attempts enable row level security;
 alter table app.auth_attempts force row level security;
-create policy door on app.auth_attempts for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy expired on app.auth_attempts for delete to cairn_keeper using ((ends_at < now()));
+create policy door on app.auth_attempts as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy expired on app.auth_attempts as permissive for delete to cairn_keeper using ((ends_at < now()));
 
 create table app.auth_events (
   tenant_id uuid not null,
@@ -112,7 +112,7 @@ create table app.auth_events (
 CREATE INDEX idx_auth_events_subject_id ON app.auth_events USING btree (tenant_id, subject_id, at) WHERE (subject_id IS NOT NULL);
 alter table app.auth_events enable row level security;
 alter table app.auth_events force row level security;
-create policy door on app.auth_events for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy door on app.auth_events as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.auth_sessions (
   tenant_id uuid not null,
@@ -133,9 +133,9 @@ create table app.auth_sessions (
 CREATE UNIQUE INDEX idx_auth_sessions_session_hash ON app.auth_sessions USING btree (session_hash);
 alter table app.auth_sessions enable row level security;
 alter table app.auth_sessions force row level security;
-create policy door on app.auth_sessions for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy expired on app.auth_sessions for delete to cairn_keeper using ((expires_at < now()));
-create policy presented on app.auth_sessions for select to cairn_owner using ((session_hash = ( SELECT app.presented() AS presented)));
+create policy door on app.auth_sessions as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy expired on app.auth_sessions as permissive for delete to cairn_keeper using ((expires_at < now()));
+create policy presented on app.auth_sessions as permissive for select to cairn_owner using ((session_hash = ( SELECT app.presented() AS presented)));
 
 create table app.authorization_requests (
   tenant_id uuid not null,
@@ -160,8 +160,8 @@ create table app.authorization_requests (
 CREATE INDEX idx_authorization_requests_expires_at ON app.authorization_requests USING btree (expires_at);
 alter table app.authorization_requests enable row level security;
 alter table app.authorization_requests force row level security;
-create policy door on app.authorization_requests for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy expired on app.authorization_requests for delete to cairn_keeper using ((expires_at < now()));
+create policy door on app.authorization_requests as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy expired on app.authorization_requests as permissive for delete to cairn_keeper using ((expires_at < now()));
 
 create table app.client_blocks (
   tenant_id uuid not null,
@@ -175,7 +175,7 @@ create table app.client_blocks (
 );
 alter table app.client_blocks enable row level security;
 alter table app.client_blocks force row level security;
-create policy door on app.client_blocks for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy door on app.client_blocks as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.event_fields (
   event_type text not null,
@@ -190,7 +190,7 @@ create table app.event_fields (
 );
 alter table app.event_fields enable row level security;
 alter table app.event_fields force row level security;
-create policy read on app.event_fields for select to cairn_keeper, cairn_owner using (true);
+create policy read on app.event_fields as permissive for select to cairn_keeper, cairn_owner using (true);
 
 create table app.event_types (
   event_type text not null,
@@ -201,7 +201,7 @@ create table app.event_types (
 );
 alter table app.event_types enable row level security;
 alter table app.event_types force row level security;
-create policy read on app.event_types for select to cairn_keeper, cairn_owner using (true);
+create policy read on app.event_types as permissive for select to cairn_keeper, cairn_owner using (true);
 
 create table app.idempotency_keys (
   tenant_id uuid not null,
@@ -215,7 +215,7 @@ create table app.idempotency_keys (
 CREATE INDEX idx_idempotency_keys_created_at ON app.idempotency_keys USING btree (created_at);
 alter table app.idempotency_keys enable row level security;
 alter table app.idempotency_keys force row level security;
-create policy door on app.idempotency_keys for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy door on app.idempotency_keys as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.invitations (
   tenant_id uuid not null,
@@ -240,9 +240,9 @@ create table app.invitations (
 CREATE UNIQUE INDEX idx_invitations_invitation_hash ON app.invitations USING btree (invitation_hash);
 alter table app.invitations enable row level security;
 alter table app.invitations force row level security;
-create policy door on app.invitations for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy expired on app.invitations for delete to cairn_keeper using ((expires_at < (now() - '90 days'::interval)));
-create policy presented on app.invitations for select to cairn_owner using ((invitation_hash = ( SELECT app.presented() AS presented)));
+create policy door on app.invitations as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy expired on app.invitations as permissive for delete to cairn_keeper using ((expires_at < (now() - '90 days'::interval)));
+create policy presented on app.invitations as permissive for select to cairn_owner using ((invitation_hash = ( SELECT app.presented() AS presented)));
 
 create table app.login_codes (
   tenant_id uuid not null,
@@ -257,9 +257,9 @@ create table app.login_codes (
 CREATE UNIQUE INDEX idx_login_codes_code_hash ON app.login_codes USING btree (code_hash);
 alter table app.login_codes enable row level security;
 alter table app.login_codes force row level security;
-create policy door on app.login_codes for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy expired on app.login_codes for delete to cairn_keeper using ((expires_at < now()));
-create policy presented on app.login_codes for select to cairn_owner using ((code_hash = ( SELECT app.presented() AS presented)));
+create policy door on app.login_codes as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy expired on app.login_codes as permissive for delete to cairn_keeper using ((expires_at < now()));
+create policy presented on app.login_codes as permissive for select to cairn_owner using ((code_hash = ( SELECT app.presented() AS presented)));
 
 create table app.login_states (
   tenant_id uuid not null,
@@ -276,8 +276,8 @@ create table app.login_states (
 );
 alter table app.login_states enable row level security;
 alter table app.login_states force row level security;
-create policy door on app.login_states for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy expired on app.login_states for delete to cairn_keeper using ((expires_at < now()));
+create policy door on app.login_states as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy expired on app.login_states as permissive for delete to cairn_keeper using ((expires_at < now()));
 
 create table app.oauth_clients (
   tenant_id uuid not null,
@@ -309,9 +309,9 @@ create table app.oauth_clients (
 CREATE UNIQUE INDEX idx_oauth_clients_client_id ON app.oauth_clients USING btree (client_id);
 alter table app.oauth_clients enable row level security;
 alter table app.oauth_clients force row level security;
-create policy door on app.oauth_clients for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy everybody on app.oauth_clients for select to cairn_owner using (true);
-create policy expired on app.oauth_clients for delete to cairn_keeper using (((kind <> 'static'::text) AND (((authorized_at IS NULL) AND (created_at < (now() - '1 day'::interval))) OR (COALESCE(last_used_at, created_at) < (now() - '180 days'::interval)))));
+create policy door on app.oauth_clients as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy everybody on app.oauth_clients as permissive for select to cairn_owner using (true);
+create policy expired on app.oauth_clients as permissive for delete to cairn_keeper using (((kind <> 'static'::text) AND (((authorized_at IS NULL) AND (created_at < (now() - '1 day'::interval))) OR (COALESCE(last_used_at, created_at) < (now() - '180 days'::interval)))));
 
 create table app.oauth_codes (
   tenant_id uuid not null,
@@ -327,8 +327,8 @@ create table app.oauth_codes (
 );
 alter table app.oauth_codes enable row level security;
 alter table app.oauth_codes force row level security;
-create policy door on app.oauth_codes for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy expired on app.oauth_codes for delete to cairn_keeper using ((expires_at < (now() - '1 day'::interval)));
+create policy door on app.oauth_codes as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy expired on app.oauth_codes as permissive for delete to cairn_keeper using ((expires_at < (now() - '1 day'::interval)));
 
 create table app.oauth_grants (
   tenant_id uuid not null,
@@ -356,7 +356,7 @@ CREATE INDEX idx_oauth_grants_client_id ON app.oauth_grants USING btree (client_
 CREATE INDEX idx_oauth_grants_user_id ON app.oauth_grants USING btree (tenant_id, user_id) WHERE (revoked_at IS NULL);
 alter table app.oauth_grants enable row level security;
 alter table app.oauth_grants force row level security;
-create policy door on app.oauth_grants for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy door on app.oauth_grants as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.passwords (
   tenant_id uuid not null,
@@ -370,7 +370,7 @@ create table app.passwords (
 );
 alter table app.passwords enable row level security;
 alter table app.passwords force row level security;
-create policy door on app.passwords for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy door on app.passwords as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.positions (
   tenant_id uuid not null,
@@ -382,7 +382,7 @@ create table app.positions (
 ) with (fillfactor=50);
 alter table app.positions enable row level security;
 alter table app.positions force row level security;
-create policy door on app.positions for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy door on app.positions as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.read_models (
   category text not null,
@@ -394,7 +394,7 @@ create table app.read_models (
 );
 alter table app.read_models enable row level security;
 alter table app.read_models force row level security;
-create policy read on app.read_models for select to cairn_keeper, cairn_owner using (true);
+create policy read on app.read_models as permissive for select to cairn_keeper, cairn_owner using (true);
 
 create table app.search_documents (
   tenant_id uuid not null,
@@ -407,10 +407,10 @@ create table app.search_documents (
 CREATE INDEX idx_search_documents_words ON app.search_documents USING gin (words) WITH (gin_pending_list_limit='64');
 alter table app.search_documents enable row level security;
 alter table app.search_documents force row level security;
-create policy door_delete on app.search_documents for delete to cairn_owner using ((tenant_id = app.tenant()));
-create policy door_insert on app.search_documents for insert to cairn_owner with check ((tenant_id = app.tenant()));
-create policy door_read on app.search_documents for select to cairn_owner using (true);
-create policy door_update on app.search_documents for update to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy door_delete on app.search_documents as permissive for delete to cairn_owner using ((tenant_id = app.tenant()));
+create policy door_insert on app.search_documents as permissive for insert to cairn_owner with check ((tenant_id = app.tenant()));
+create policy door_read on app.search_documents as permissive for select to cairn_owner using (true);
+create policy door_update on app.search_documents as permissive for update to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.task_counts (
   tenant_id uuid not null,
@@ -426,8 +426,8 @@ create table app.task_counts (
 ) with (fillfactor=50);
 alter table app.task_counts enable row level security;
 alter table app.task_counts force row level security;
-create policy door on app.task_counts for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy reach on app.task_counts for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
+create policy door on app.task_counts as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy reach on app.task_counts as restrictive for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table app.task_dependencies (
   tenant_id uuid not null,
@@ -439,7 +439,7 @@ create table app.task_dependencies (
 CREATE INDEX idx_task_dependencies_depends_on ON app.task_dependencies USING btree (tenant_id, depends_on);
 alter table app.task_dependencies enable row level security;
 alter table app.task_dependencies force row level security;
-create policy door on app.task_dependencies for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy door on app.task_dependencies as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table app.task_moves (
   event_type text not null,
@@ -449,7 +449,7 @@ create table app.task_moves (
 );
 alter table app.task_moves enable row level security;
 alter table app.task_moves force row level security;
-create policy read on app.task_moves for select to cairn_keeper, cairn_owner using (true);
+create policy read on app.task_moves as permissive for select to cairn_keeper, cairn_owner using (true);
 
 create table app.user_identities (
   tenant_id uuid not null,
@@ -470,8 +470,8 @@ CREATE INDEX idx_user_identities_email ON app.user_identities USING btree (tenan
 CREATE INDEX idx_user_identities_user_id ON app.user_identities USING btree (user_id);
 alter table app.user_identities enable row level security;
 alter table app.user_identities force row level security;
-create policy door on app.user_identities for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy everybody on app.user_identities for select to cairn_owner using ((user_id = ( SELECT app.caller() AS caller)));
+create policy door on app.user_identities as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy everybody on app.user_identities as permissive for select to cairn_owner using ((user_id = ( SELECT app.caller() AS caller)));
 
 create table public.agent_sessions (
   tenant_id uuid not null,
@@ -490,12 +490,12 @@ create table public.agent_sessions (
 CREATE INDEX idx_agent_sessions_project_updated ON public.agent_sessions USING btree (project_id, updated_at DESC);
 alter table public.agent_sessions enable row level security;
 alter table public.agent_sessions force row level security;
-create policy door on public.agent_sessions for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy own_delete on public.agent_sessions for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_insert on public.agent_sessions for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_select on public.agent_sessions for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_update on public.agent_sessions for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy reach on public.agent_sessions for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
+create policy door on public.agent_sessions as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy own_delete on public.agent_sessions as permissive for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.agent_sessions as permissive for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.agent_sessions as permissive for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.agent_sessions as permissive for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.agent_sessions as restrictive for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table public.artifacts (
   tenant_id uuid not null,
@@ -525,12 +525,12 @@ CREATE INDEX idx_artifacts_type ON public.artifacts USING btree (type);
 CREATE INDEX idx_artifacts_user_id ON public.artifacts USING btree (user_id);
 alter table public.artifacts enable row level security;
 alter table public.artifacts force row level security;
-create policy door on public.artifacts for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy own_delete on public.artifacts for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_insert on public.artifacts for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_select on public.artifacts for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_update on public.artifacts for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy reach on public.artifacts for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
+create policy door on public.artifacts as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy own_delete on public.artifacts as permissive for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.artifacts as permissive for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.artifacts as permissive for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.artifacts as permissive for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.artifacts as restrictive for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table public.checkpoints (
   tenant_id uuid not null,
@@ -555,12 +555,12 @@ CREATE INDEX idx_checkpoints_project_id ON public.checkpoints USING btree (proje
 CREATE INDEX idx_checkpoints_user_id ON public.checkpoints USING btree (user_id);
 alter table public.checkpoints enable row level security;
 alter table public.checkpoints force row level security;
-create policy door on public.checkpoints for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy own_delete on public.checkpoints for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_insert on public.checkpoints for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_select on public.checkpoints for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_update on public.checkpoints for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy reach on public.checkpoints for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
+create policy door on public.checkpoints as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy own_delete on public.checkpoints as permissive for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.checkpoints as permissive for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.checkpoints as permissive for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.checkpoints as permissive for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.checkpoints as restrictive for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table public.decisions (
   tenant_id uuid not null,
@@ -589,12 +589,12 @@ CREATE INDEX idx_decisions_task_id ON public.decisions USING btree (tenant_id, t
 CREATE INDEX idx_decisions_user_id ON public.decisions USING btree (user_id);
 alter table public.decisions enable row level security;
 alter table public.decisions force row level security;
-create policy door on public.decisions for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy own_delete on public.decisions for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_insert on public.decisions for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_select on public.decisions for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_update on public.decisions for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy reach on public.decisions for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
+create policy door on public.decisions as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy own_delete on public.decisions as permissive for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.decisions as permissive for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.decisions as permissive for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.decisions as permissive for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.decisions as restrictive for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table public.events (
   tenant_id uuid not null,
@@ -636,13 +636,13 @@ CREATE TRIGGER events_append_only BEFORE DELETE OR UPDATE ON public.events FOR E
 CREATE TRIGGER events_no_truncate BEFORE TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION app.refuse_rewrite();
 alter table public.events enable row level security;
 alter table public.events force row level security;
-create policy door_append on public.events for insert to cairn_owner with check ((tenant_id = app.tenant()));
-create policy door_read on public.events for select to cairn_keeper, cairn_owner using ((tenant_id = app.tenant()));
-create policy keeper_archive on public.events for delete to cairn_keeper using ((tenant_id = app.tenant()));
-create policy keeper_redact on public.events for update to cairn_keeper using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy own_insert on public.events for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_select on public.events for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy reach on public.events for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
+create policy door_append on public.events as permissive for insert to cairn_owner with check ((tenant_id = app.tenant()));
+create policy door_read on public.events as permissive for select to cairn_keeper, cairn_owner using ((tenant_id = app.tenant()));
+create policy keeper_archive on public.events as permissive for delete to cairn_keeper using ((tenant_id = app.tenant()));
+create policy keeper_redact on public.events as permissive for update to cairn_keeper using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy own_insert on public.events as permissive for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.events as permissive for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.events as restrictive for all to cairn_owner using (app.reaches(COALESCE(project_id, app.nobody()))) with check (app.reaches(COALESCE(project_id, app.nobody())));
 
 create table public.memberships (
   tenant_id uuid not null,
@@ -657,8 +657,8 @@ create table public.memberships (
 CREATE INDEX idx_memberships_user_id ON public.memberships USING btree (user_id, created_at);
 alter table public.memberships enable row level security;
 alter table public.memberships force row level security;
-create policy door on public.memberships for all to cairn_owner using (((tenant_id = app.tenant()) OR (user_id = ANY (ARRAY[app.caller(), app.signed_in()])))) with check ((tenant_id = app.tenant()));
-create policy own_select on public.memberships for select to authenticated using ((user_id = ( SELECT auth.uid() AS uid)));
+create policy door on public.memberships as permissive for all to cairn_owner using (((tenant_id = app.tenant()) OR (user_id = ANY (ARRAY[app.caller(), app.signed_in()])))) with check ((tenant_id = app.tenant()));
+create policy own_select on public.memberships as permissive for select to authenticated using ((user_id = ( SELECT auth.uid() AS uid)));
 
 create table public.messages (
   tenant_id uuid not null,
@@ -676,12 +676,12 @@ create table public.messages (
 CREATE INDEX idx_messages_topic ON public.messages USING btree (tenant_id, topic, created_at);
 alter table public.messages enable row level security;
 alter table public.messages force row level security;
-create policy door on public.messages for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy own_delete on public.messages for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_insert on public.messages for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_select on public.messages for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_update on public.messages for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy reach on public.messages for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
+create policy door on public.messages as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy own_delete on public.messages as permissive for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.messages as permissive for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.messages as permissive for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.messages as permissive for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.messages as restrictive for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table public.oauth_tokens (
   tenant_id uuid not null,
@@ -726,9 +726,9 @@ CREATE UNIQUE INDEX idx_oauth_tokens_refresh_token ON public.oauth_tokens USING 
 CREATE INDEX idx_oauth_tokens_user_id ON public.oauth_tokens USING btree (user_id) WHERE (revoked_at IS NULL);
 alter table public.oauth_tokens enable row level security;
 alter table public.oauth_tokens force row level security;
-create policy door on public.oauth_tokens for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy expired on public.oauth_tokens for delete to cairn_keeper using ((COALESCE(refresh_expires_at, expires_at) < (now() - '30 days'::interval)));
-create policy own_select on public.oauth_tokens for select to authenticated using ((user_id = ( SELECT auth.uid() AS uid)));
+create policy door on public.oauth_tokens as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy expired on public.oauth_tokens as permissive for delete to cairn_keeper using ((COALESCE(refresh_expires_at, expires_at) < (now() - '30 days'::interval)));
+create policy own_select on public.oauth_tokens as permissive for select to authenticated using ((user_id = ( SELECT auth.uid() AS uid)));
 
 create table public.projects (
   tenant_id uuid not null,
@@ -750,12 +750,12 @@ create table public.projects (
 CREATE INDEX idx_projects_user_id ON public.projects USING btree (user_id);
 alter table public.projects enable row level security;
 alter table public.projects force row level security;
-create policy door on public.projects for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy own_delete on public.projects for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_insert on public.projects for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_select on public.projects for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_update on public.projects for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy reach on public.projects for all to cairn_owner using (app.reaches(id)) with check (app.reaches(id));
+create policy door on public.projects as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy own_delete on public.projects as permissive for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.projects as permissive for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.projects as permissive for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.projects as permissive for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.projects as restrictive for all to cairn_owner using (app.reaches(id)) with check (app.reaches(id));
 
 create table public.task_leases (
   tenant_id uuid not null,
@@ -770,12 +770,12 @@ create table public.task_leases (
 CREATE INDEX idx_task_leases_expires_at ON public.task_leases USING btree (tenant_id, project_id, expires_at);
 alter table public.task_leases enable row level security;
 alter table public.task_leases force row level security;
-create policy door on public.task_leases for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy own_delete on public.task_leases for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_insert on public.task_leases for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_select on public.task_leases for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_update on public.task_leases for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy reach on public.task_leases for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
+create policy door on public.task_leases as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy own_delete on public.task_leases as permissive for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.task_leases as permissive for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.task_leases as permissive for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.task_leases as permissive for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.task_leases as restrictive for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table public.tasks (
   tenant_id uuid not null,
@@ -834,12 +834,12 @@ CREATE INDEX idx_tasks_ready ON public.tasks USING btree (tenant_id, project_id,
 CREATE INDEX idx_tasks_status ON public.tasks USING btree (status);
 alter table public.tasks enable row level security;
 alter table public.tasks force row level security;
-create policy door on public.tasks for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
-create policy own_delete on public.tasks for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_insert on public.tasks for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_select on public.tasks for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_update on public.tasks for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy reach on public.tasks for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
+create policy door on public.tasks as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy own_delete on public.tasks as permissive for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.tasks as permissive for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.tasks as permissive for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.tasks as permissive for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.tasks as restrictive for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table public.tenants (
   id uuid not null,
@@ -850,11 +850,11 @@ create table public.tenants (
 );
 alter table public.tenants enable row level security;
 alter table public.tenants force row level security;
-create policy door on public.tenants for all to cairn_owner using ((id = app.tenant())) with check ((id = app.tenant()));
-create policy member on public.tenants for select to cairn_owner using ((id IN ( SELECT m.tenant_id
+create policy door on public.tenants as permissive for all to cairn_owner using ((id = app.tenant())) with check ((id = app.tenant()));
+create policy member on public.tenants as permissive for select to cairn_owner using ((id IN ( SELECT m.tenant_id
    FROM public.memberships m
   WHERE (m.user_id = ( SELECT app.caller() AS caller)))));
-create policy own_select on public.tenants for select to authenticated using ((id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.tenants as permissive for select to authenticated using ((id IN ( SELECT app.my_tenants() AS my_tenants)));
 
 create table public.users (
   id uuid not null,
@@ -867,8 +867,8 @@ create table public.users (
 );
 alter table public.users enable row level security;
 alter table public.users force row level security;
-create policy door on public.users for all to cairn_owner using (true) with check (true);
-create policy own_select on public.users for select to authenticated using ((id = ( SELECT auth.uid() AS uid)));
+create policy door on public.users as permissive for all to cairn_owner using (true) with check (true);
+create policy own_select on public.users as permissive for select to authenticated using ((id = ( SELECT auth.uid() AS uid)));
 
 -- Rows that are part of the schema
 
@@ -4690,7 +4690,7 @@ CREATE OR REPLACE FUNCTION app.reaches(project_id uuid)
  LANGUAGE sql
  STABLE
 AS $function$
-  select (coalesce(project_id, app.nobody()) <> app.project()) is not true
+  select (project_id <> app.project()) is not true
 $function$;
 -- owner cairn_owner
 

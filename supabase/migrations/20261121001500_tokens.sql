@@ -13,10 +13,10 @@ create function app.project() returns uuid language sql stable as $$
   select nullif(current_setting('app.project_id', true), '')::uuid
 $$;
 
--- Whether the call reaches what belongs to a project, or to none. In these words because without a limit the planner then takes it to hold for
--- every row, and plans as if it were not there.
+-- Whether the call reaches what belongs to a project. In these words because without a limit the planner then takes it to hold for every row,
+-- and plans as if it were not there.
 create function app.reaches(project_id uuid) returns boolean language sql stable as $$
-  select (coalesce(project_id, app.nobody()) <> app.project()) is not true
+  select (project_id <> app.project()) is not true
 $$;
 
 -- For what concerns the workspace, not one project. Raises forbidden where the token is limited to one.

@@ -36,9 +36,10 @@ begin
   for v_object in
     select c.oid::regclass as name, n.nspname as schema, c.relname, exists (
         select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped) as has_tenant,
-      -- The column that names the project that a row belongs to. A token only is limited to one.
-      (select a.attname from pg_catalog.pg_attribute a where a.attrelid = c.oid and not a.attisdropped
-        and a.attname = case c.relname when 'projects' then 'id' when 'oauth_tokens' then null else 'project_id' end) as project
+      -- What names the project of a row; what belongs to none is out of a limited token's reach. (A token itself belongs to none.)
+      (select format(case when a.attnotnull then '%I' else 'coalesce(%I, app.nobody())' end, a.attname)
+        from pg_catalog.pg_attribute a where a.attrelid = c.oid and not a.attisdropped
+          and a.attname = case c.relname when 'projects' then 'id' when 'oauth_tokens' then null else 'project_id' end) as project
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.relkind = 'r' and (n.nspname = 'app' or n.nspname = 'public' and c.relname = any (v_own_tables))
   loop
@@ -62,7 +63,7 @@ begin
     -- Whatever else lets a row through: a token that is limited to a project reaches that one alone. Of what hangs on another row (edges, texts to
     -- search), that row is what is told.
     if v_object.project is not null then
-      execute format('create policy reach on %s as restrictive for all to cairn_owner using (app.reaches(%I)) with check (app.reaches(%2$I))', v_object.name, v_object.project);
+      execute format('create policy reach on %s as restrictive for all to cairn_owner using (app.reaches(%s)) with check (app.reaches(%2$s))', v_object.name, v_object.project);
     end if;
     -- The second wall for signed-in users: no privilege but select lets them reach the other three.
     if v_object.schema = 'public' and v_object.has_tenant and v_object.relname not in ('events', 'memberships', 'oauth_tokens') then
