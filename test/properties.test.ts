@@ -38,6 +38,8 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 class Pair {
   readonly model = new Model();
   #claimed: { task: ModelTask; token: number } | null = null;
+  /** The tables' hashes, where the last command was refused. */
+  #unchanged: object[] | null = null;
   readonly #sql: pg.Pool;
   readonly #callers: Record<Agent, Caller>;
   readonly tenant: string;
@@ -63,12 +65,13 @@ class Pair {
 
   /** Runs the command on both sides; they must agree on what happens. A refusal leaves no trace. */
   async run(next: Command): Promise<void> {
-    const before = await hashTables(this.#sql, this.tenant);
+    const before = this.#unchanged ?? (await hashTables(this.#sql, this.tenant));
     const held = this.model.tasks.map((each) => each.holder?.token);
     const verdict = await this.#inDatabase(next);
     expect([next, verdict]).toEqual([next, this.#inModel(next, held)]);
-    if (verdict !== 'ok' && verdict !== 'wait')
-      expect([next, await hashTables(this.#sql, this.tenant)]).toEqual([next, before]);
+    const refused = verdict !== 'ok' && verdict !== 'wait';
+    if (refused) expect([next, await hashTables(this.#sql, this.tenant)]).toEqual([next, before]);
+    this.#unchanged = refused ? before : null;
   }
 
   async #inDatabase(next: Command): Promise<Verdict> {
