@@ -77,8 +77,8 @@ function tokenSection({ csrf, tokens, workspaces }: AccountView): Html | false {
 <div><label for="token-days">Ends after</label>
 <select id="token-days" name="days"><option value="7">7 days</option><option value="30" selected>30 days</option><option value="90">90 days</option><option value="366">a year</option></select></div>
 ${workspaceField(workspaces)}
-<div><label for="token-project">Project <span class="hint">Optional. Then it reaches that one alone.</span></label>
-<input id="token-project" name="project" maxlength="80" autocomplete="off" placeholder="All"></div></div>
+<div><label for="token-project">In one project alone</label>
+<input id="token-project" name="project" maxlength="80" autocomplete="off" placeholder="No, in all"></div></div>
 <fieldset><legend>It may</legend>
 ${SCOPES.filter((scope) => scope !== 'admin' || workspaces.some(administers)).map(
   (
