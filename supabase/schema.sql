@@ -4127,6 +4127,15 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.key_name(actor app.actor, command jsonb)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select concat_ws(' ', actor.project_id, command ->> 'key')
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.known_user(identity jsonb, terms jsonb)
  RETURNS uuid
  LANGUAGE plpgsql
@@ -4803,7 +4812,7 @@ CREATE OR REPLACE FUNCTION app.recall(actor app.actor, command jsonb)
 AS $function$
 declare
   v_key app.idempotency_keys;
-  v_name text := concat_ws(' ', actor.project_id, command ->> 'key');
+  v_name text;
   v_lock bigint;
 begin
   if command ->> 'key' is null then
@@ -4812,6 +4821,7 @@ begin
   if char_length(command ->> 'key') not between 1 and 200 then
     perform app.fail('invalid_input', 'idempotency_key has 1 to 200 characters.', jsonb_build_object('field', 'idempotency_key'));
   end if;
+  v_name := app.key_name(actor, command);
   v_lock := hashtextextended(concat_ws(' ', actor.tenant_id, actor.user_id, v_name), 0);
   if not pg_try_advisory_xact_lock(v_lock) then
     perform pg_advisory_xact_lock(v_lock);
@@ -4933,7 +4943,7 @@ AS $function$
 begin
   if command ->> 'key' is not null then
     insert into app.idempotency_keys (tenant_id, user_id, key, fingerprint, result, created_at)
-      values (actor.tenant_id, actor.user_id, concat_ws(' ', actor.project_id, command ->> 'key'), coalesce(command ->> 'fingerprint', ''), result, app.now());
+      values (actor.tenant_id, actor.user_id, app.key_name(actor, command), coalesce(command ->> 'fingerprint', ''), result, app.now());
   end if;
   return result;
 end

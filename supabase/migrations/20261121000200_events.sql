@@ -320,8 +320,12 @@ begin
 end
 $$;
 
--- The answer of an earlier, equal command with this key, or null. The advisory lock makes a repeat wait for the first. A token that is
--- limited to a project has keys of its own, and so no answer that was given beyond it.
+-- What a command's key is kept as. A token that is limited to a project has keys of its own, and so no answer that was given beyond it.
+create function app.key_name(actor app.actor, command jsonb) returns text language sql stable as $$
+  select concat_ws(' ', actor.project_id, command ->> 'key')
+$$;
+
+-- The answer of an earlier, equal command with this key, or null. The advisory lock makes a repeat wait for the first.
 create function app.recall(actor app.actor, command jsonb)
   returns jsonb
   language plpgsql
@@ -329,7 +333,7 @@ create function app.recall(actor app.actor, command jsonb)
 as $$
 declare
   v_key app.idempotency_keys;
-  v_name text := concat_ws(' ', actor.project_id, command ->> 'key');
+  v_name text;
   v_lock bigint;
 begin
   if command ->> 'key' is null then
@@ -338,6 +342,7 @@ begin
   if char_length(command ->> 'key') not between 1 and 200 then
     perform app.fail('invalid_input', 'idempotency_key has 1 to 200 characters.', jsonb_build_object('field', 'idempotency_key'));
   end if;
+  v_name := app.key_name(actor, command);
   v_lock := hashtextextended(concat_ws(' ', actor.tenant_id, actor.user_id, v_name), 0);
   if not pg_try_advisory_xact_lock(v_lock) then
     perform pg_advisory_xact_lock(v_lock);
@@ -363,7 +368,7 @@ as $$
 begin
   if command ->> 'key' is not null then
     insert into app.idempotency_keys (tenant_id, user_id, key, fingerprint, result, created_at)
-      values (actor.tenant_id, actor.user_id, concat_ws(' ', actor.project_id, command ->> 'key'), coalesce(command ->> 'fingerprint', ''), result, app.now());
+      values (actor.tenant_id, actor.user_id, app.key_name(actor, command), coalesce(command ->> 'fingerprint', ''), result, app.now());
   end if;
   return result;
 end
