@@ -1682,6 +1682,25 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.check_added(event public.events, added uuid[], field text, subject text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+declare
+  v_ref text;
+begin
+  select d.ref into v_ref from public.tasks d where d.tenant_id = event.tenant_id and d.id = any (added)
+    and (d.status = 'cancelled' or d.project_id <> event.project_id) limit 1;
+  if found then
+    perform app.fail('invalid_input', format('%s cannot depend on %s: it is cancelled or of another project.', subject, v_ref),
+      jsonb_build_object('field', field), 'Leave it out, or if it is cancelled reopen it first.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.check_archiving(actor app.actor, last_seq bigint)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -1789,11 +1808,7 @@ begin
   if task.status in ('completed', 'cancelled') then
     perform app.fail('illegal_transition', format('Task %s is %s; its dependencies cannot change.', task.ref, task.status), null, 'Reopen it first.');
   end if;
-  select d.ref into v_other from public.tasks d where d.tenant_id = task.tenant_id and d.id = any (v_added)
-    and (d.status = 'cancelled' or d.project_id <> task.project_id) limit 1;
-  if found then
-    perform app.fail('invalid_input', format('%s cannot depend on %s: it is cancelled or of another project.', task.ref, v_other), jsonb_build_object('field', 'add_dependencies'));
-  end if;
+  perform app.check_added(event, v_added, 'add_dependencies', task.ref);
   if cardinality(task.dependencies) + cardinality(v_added) > 100 then
     perform app.fail('invalid_input', format('Task %s would have more than 100 dependencies.', task.ref), jsonb_build_object('field', 'add_dependencies'));
   end if;
@@ -3793,19 +3808,12 @@ CREATE OR REPLACE FUNCTION app.guard_new_task(task public.tasks, event public.ev
  STABLE
  SET search_path TO ''
 AS $function$
-declare
-  v_ref text;
 begin
   if task.id is not null then
     perform app.fail('already_exists', format('The task %s exists.', task.ref));
   end if;
   if event.payload ? 'dependencies' then
-    select d.ref into v_ref from public.tasks d where d.tenant_id = event.tenant_id
-      and d.id = any (array(select app.as_uuid(x) from jsonb_array_elements_text(event.payload -> 'dependencies') x)) and (d.status = 'cancelled' or d.project_id <> event.project_id) limit 1;
-  end if;
-  if v_ref is not null then
-    perform app.fail('invalid_input', format('A task cannot depend on %s: it is cancelled or of another project.', v_ref),
-      jsonb_build_object('field', 'dependencies'), 'Leave it out, or if it is cancelled reopen it first.');
+    perform app.check_added(event, array(select app.as_uuid(x) from jsonb_array_elements_text(event.payload -> 'dependencies') x), 'dependencies', 'A task');
   end if;
 end
 $function$;

@@ -140,7 +140,8 @@ begin
 end
 $$;
 
-create function app.guard_new_task(task public.tasks, event public.events)
+-- What a task may not wait for; `field` is the tool's name of the list, `subject` the task.
+create function app.check_added(event public.events, added uuid[], field text, subject text)
   returns void
   language plpgsql
   stable
@@ -149,16 +150,27 @@ as $$
 declare
   v_ref text;
 begin
+  select d.ref into v_ref from public.tasks d where d.tenant_id = event.tenant_id and d.id = any (added)
+    and (d.status = 'cancelled' or d.project_id <> event.project_id) limit 1;
+  if found then
+    perform app.fail('invalid_input', format('%s cannot depend on %s: it is cancelled or of another project.', subject, v_ref),
+      jsonb_build_object('field', field), 'Leave it out, or if it is cancelled reopen it first.');
+  end if;
+end
+$$;
+
+create function app.guard_new_task(task public.tasks, event public.events)
+  returns void
+  language plpgsql
+  stable
+  set search_path = ''
+as $$
+begin
   if task.id is not null then
     perform app.fail('already_exists', format('The task %s exists.', task.ref));
   end if;
   if event.payload ? 'dependencies' then
-    select d.ref into v_ref from public.tasks d where d.tenant_id = event.tenant_id
-      and d.id = any (array(select app.as_uuid(x) from jsonb_array_elements_text(event.payload -> 'dependencies') x)) and (d.status = 'cancelled' or d.project_id <> event.project_id) limit 1;
-  end if;
-  if v_ref is not null then
-    perform app.fail('invalid_input', format('A task cannot depend on %s: it is cancelled or of another project.', v_ref),
-      jsonb_build_object('field', 'dependencies'), 'Leave it out, or if it is cancelled reopen it first.');
+    perform app.check_added(event, array(select app.as_uuid(x) from jsonb_array_elements_text(event.payload -> 'dependencies') x), 'dependencies', 'A task');
   end if;
 end
 $$;
@@ -239,11 +251,7 @@ begin
   if task.status in ('completed', 'cancelled') then
     perform app.fail('illegal_transition', format('Task %s is %s; its dependencies cannot change.', task.ref, task.status), null, 'Reopen it first.');
   end if;
-  select d.ref into v_other from public.tasks d where d.tenant_id = task.tenant_id and d.id = any (v_added)
-    and (d.status = 'cancelled' or d.project_id <> task.project_id) limit 1;
-  if found then
-    perform app.fail('invalid_input', format('%s cannot depend on %s: it is cancelled or of another project.', task.ref, v_other), jsonb_build_object('field', 'add_dependencies'));
-  end if;
+  perform app.check_added(event, v_added, 'add_dependencies', task.ref);
   if cardinality(task.dependencies) + cardinality(v_added) > 100 then
     perform app.fail('invalid_input', format('Task %s would have more than 100 dependencies.', task.ref), jsonb_build_object('field', 'add_dependencies'));
   end if;
