@@ -1122,7 +1122,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.append(events jsonb, actor app.actor)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_queue jsonb := events;
@@ -1170,7 +1170,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.apply_artifact(event public.events, expect jsonb, actor app.actor)
  RETURNS app.applied
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_id uuid := app.find_task_id(event.payload ->> 'task', event.tenant_id);
@@ -1200,7 +1200,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.apply_checkpoint(event public.events, expect jsonb, actor app.actor)
  RETURNS app.applied
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_checkpoint public.checkpoints;
@@ -1226,7 +1226,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.apply_decision(event public.events, expect jsonb, actor app.actor)
  RETURNS app.applied
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_decision public.decisions;
@@ -1258,7 +1258,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.apply_event(event public.events, expect jsonb, actor app.actor)
  RETURNS app.applied
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   case split_part(event.stream, ':', 1)
@@ -1279,7 +1279,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.apply_message(event public.events, expect jsonb, actor app.actor)
  RETURNS app.applied
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_message public.messages;
@@ -1297,7 +1297,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.apply_project(event public.events, expect jsonb, actor app.actor)
  RETURNS app.applied
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_project public.projects;
@@ -1325,7 +1325,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.apply_redaction(event public.events, expect jsonb, actor app.actor)
  RETURNS app.applied
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_redacted public.events := app.find_event(app.stream_id(event.stream)::text, actor);
@@ -1341,7 +1341,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.apply_session(event public.events, expect jsonb, actor app.actor)
  RETURNS app.applied
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_session public.agent_sessions;
@@ -1367,7 +1367,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.apply_task(event public.events, expect jsonb, actor app.actor)
  RETURNS app.applied
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_was public.tasks;
@@ -1421,7 +1421,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.apply_trigger(request jsonb, actor app.actor, at timestamp with time zone)
  RETURNS app.applied
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_message text;
@@ -1443,7 +1443,7 @@ CREATE OR REPLACE FUNCTION app.artifact_full(artifact public.artifacts)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return (
@@ -1467,15 +1467,13 @@ CREATE OR REPLACE FUNCTION app.as_uuid(value text)
  RETURNS uuid
  LANGUAGE sql
  IMMUTABLE
-AS $function$
-  select case when value like '________-____-____-____-____________' and translate(value, '0123456789abcdefABCDEF', '') = '----' then value::uuid end
-$function$;
+RETURN CASE WHEN ((value ~~ '________-____-____-____-____________'::text) AND (translate(value, '0123456789abcdefABCDEF'::text, ''::text) = '----'::text)) THEN (value)::uuid ELSE NULL::uuid END;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.audit(event jsonb, actor jsonb)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   insert into app.auth_events (tenant_id, at, type, user_id, client_id, subject_id, ip, data)
@@ -1488,7 +1486,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.bad_rule(path text, allowed text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   perform app.fail('invalid_input', format('Rule %s is not valid: allowed is %s.', left(path, 200), allowed),
@@ -1501,7 +1499,7 @@ CREATE OR REPLACE FUNCTION app.blank_event(event public.events)
  RETURNS void
  LANGUAGE sql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   update public.events e set payload = app.blanked(event), redacted_at = app.now() where e.tenant_id = event.tenant_id and e.id = event.id
 $function$;
@@ -1511,7 +1509,7 @@ CREATE OR REPLACE FUNCTION app.blanked(event public.events)
  RETURNS jsonb
  LANGUAGE sql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select event.payload || coalesce(jsonb_object_agg(f.field, case f.kind
       when 'object' then '{}' when 'array' then '[]'
@@ -1525,7 +1523,7 @@ CREATE OR REPLACE FUNCTION app.broken_event(tenant_id uuid)
  RETURNS jsonb
  LANGUAGE sql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'version', c.version, 'wrong', case
       when not c.links then 'prev_hash' when not c.hashes then 'hash' when not c.pays then 'payload' when not c.counts then 'version' when not c.belongs then 'task_id' else 'seq' end)
@@ -1559,9 +1557,7 @@ CREATE OR REPLACE FUNCTION app.caller()
  RETURNS uuid
  LANGUAGE sql
  STABLE
-AS $function$
-  select nullif(current_setting('app.user_id', true), '')::uuid
-$function$;
+RETURN (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.caller_is_server()
@@ -1587,7 +1583,7 @@ CREATE OR REPLACE FUNCTION app.chain_head(tenant_id uuid, project_id uuid)
  RETURNS bytea
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_hash bytea;
@@ -1609,7 +1605,7 @@ CREATE OR REPLACE FUNCTION app.changes_since(project public.projects, after_seq 
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return (
@@ -1646,7 +1642,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.check_action(action jsonb, path text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_kind text := (select string_agg(k, ',') from jsonb_object_keys(case jsonb_typeof(action) when 'object' then action else '{}' end) k);
@@ -1686,7 +1682,7 @@ CREATE OR REPLACE FUNCTION app.check_added(event public.events, added uuid[], fi
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_ref text;
@@ -1704,7 +1700,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.check_archiving(actor app.actor, last_seq bigint)
  RETURNS bigint
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_position app.positions;
@@ -1723,7 +1719,7 @@ CREATE OR REPLACE FUNCTION app.check_authority(task public.tasks, event public.e
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if event.event_type = 'task.lock_broken' and app.role_rank(role) < 3 then
@@ -1743,7 +1739,7 @@ CREATE OR REPLACE FUNCTION app.check_constraints(constraints jsonb, rules jsonb)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_key text;
@@ -1762,7 +1758,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.check_data(event_type text, data jsonb, path text DEFAULT ''::text)
  RETURNS app.event_types
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_type app.event_types;
@@ -1799,7 +1795,7 @@ CREATE OR REPLACE FUNCTION app.check_dependencies(task public.tasks, event publi
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_added uuid[] := array(select x::uuid from jsonb_array_elements_text(event.payload -> 'add') x);
@@ -1824,7 +1820,7 @@ CREATE OR REPLACE FUNCTION app.check_evidence(task public.tasks, evidence jsonb)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_item jsonb;
@@ -1855,7 +1851,7 @@ CREATE OR REPLACE FUNCTION app.check_filters(filters jsonb, tenant_id uuid, VARI
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_key text;
@@ -1879,7 +1875,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.check_gate(gate jsonb, path text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   perform app.check_keys(gate, path, 'on', 'require', 'when');
@@ -1906,7 +1902,7 @@ CREATE OR REPLACE FUNCTION app.check_gates(task public.tasks, rules jsonb, move 
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_missing text[] := app.unmet_gates(task, rules, move, event);
@@ -1923,7 +1919,7 @@ CREATE OR REPLACE FUNCTION app.check_holder(task public.tasks, event public.even
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_token text := expect ->> 'lock_token';
@@ -1953,7 +1949,7 @@ CREATE OR REPLACE FUNCTION app.check_imported(event public.events, source bigint
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if num_nulls(event.id, event.user_id, event.stream, event.version, event.payload, event.hash, event.payload_hash, event.actor, event.created_at) > 0
@@ -1978,7 +1974,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.check_keys(value jsonb, path text, VARIADIC allowed text[])
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_key text;
@@ -1998,7 +1994,7 @@ CREATE OR REPLACE FUNCTION app.check_move(task public.tasks, event_type text)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_allowed text[];
@@ -2020,7 +2016,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.check_rules(rules jsonb)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_rule jsonb;
@@ -2055,7 +2051,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.check_scope(scope jsonb, path text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_key text;
@@ -2078,7 +2074,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.check_when(condition jsonb, path text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if condition is null then
@@ -2116,7 +2112,7 @@ CREATE OR REPLACE FUNCTION app.checkpoint_position(checkpoint public.checkpoints
  RETURNS bigint
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return coalesce(
@@ -2139,7 +2135,7 @@ CREATE OR REPLACE FUNCTION app.claim_briefing(claimed jsonb, project public.proj
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_state jsonb := claimed -> 'state';
@@ -2173,7 +2169,7 @@ CREATE OR REPLACE FUNCTION app.count_open_dependencies(task public.tasks)
  RETURNS integer
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return (select count(*) from public.tasks d where d.tenant_id = task.tenant_id and d.id = any (task.dependencies) and d.status <> 'completed');
@@ -2184,7 +2180,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.count_tasks(tenant_id uuid, project_id uuid, was text, becomes text, was_ready integer, ready integer)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   update app.task_counts c set
@@ -2203,7 +2199,7 @@ CREATE OR REPLACE FUNCTION app.counted_tasks(tenant_id uuid)
  RETURNS SETOF app.task_counts
  LANGUAGE sql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select p.tenant_id, p.id, count(*) filter (where t.status = 'pending')::integer, coalesce(sum(app.is_ready(t)) filter (where t.id is not null), 0)::integer,
     count(*) filter (where t.status = 'in_progress')::integer, count(*) filter (where t.status = 'blocked')::integer,
@@ -2227,7 +2223,7 @@ CREATE OR REPLACE FUNCTION app.decision_full(decision public.decisions)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return (
@@ -2252,7 +2248,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.declare_event(event_type text, VARIADIC fields text[] DEFAULT '{}'::text[])
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   insert into app.event_types (event_type, required)
@@ -2271,7 +2267,7 @@ CREATE OR REPLACE FUNCTION app.decode_cursor(cursor text, question text)
  RETURNS jsonb
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_position jsonb;
@@ -2297,7 +2293,7 @@ CREATE OR REPLACE FUNCTION app.dependents(task public.tasks)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return (select coalesce(jsonb_agg(jsonb_build_object('ref', d.ref, 'title', d.title, 'status', d.status) order by d.number), '[]') from (
@@ -2355,7 +2351,7 @@ CREATE OR REPLACE FUNCTION app.differing_link(tenant_id uuid)
  RETURNS jsonb
  LANGUAGE sql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select * from (
     (select jsonb_build_object('table', 'tasks', 'id', m.id, 'columns', jsonb_build_object('open_dependencies', jsonb_build_object('live', m.live, 'log', m.log)))
@@ -2399,7 +2395,7 @@ CREATE OR REPLACE FUNCTION app.differing_row(model app.read_models, tenant_id uu
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_difference jsonb;
@@ -2453,7 +2449,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.end_access(chosen jsonb, reason text, actor jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_tenant uuid := app.tenant();
@@ -2494,7 +2490,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.enter(actor jsonb, role_min text DEFAULT 'viewer'::text)
  RETURNS app.actor
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor;
@@ -2536,7 +2532,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.enter_person(actor jsonb, role_min text DEFAULT 'viewer'::text)
  RETURNS app.actor
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor;
@@ -2555,7 +2551,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.enter_server(actor jsonb, secret_hash text DEFAULT NULL::text)
  RETURNS app.actor
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor;
@@ -2575,7 +2571,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.enter_workspace(actor jsonb)
  RETURNS app.actor
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_server(actor);
@@ -2797,7 +2793,7 @@ CREATE OR REPLACE FUNCTION app.evolve_project(project public.projects, event pub
  RETURNS public.projects
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if event.event_type = 'project.created' then
@@ -2932,7 +2928,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.extend_lease(task public.tasks, at timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   update public.task_leases l set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds))
@@ -2944,7 +2940,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.fail(code text, message text, details jsonb DEFAULT NULL::jsonb, hint text DEFAULT NULL::text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   raise exception using
@@ -2968,7 +2964,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.find_authorization(request_hash text, txn_hash text, user_id uuid, decide boolean, OUT request app.authorization_requests, OUT refused text)
  RETURNS record
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if decide then
@@ -2988,7 +2984,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.find_bearer(workspace uuid, token_hash text, resource text)
  RETURNS app.bearer
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_tenant uuid := set_config('app.tenant_id', coalesce(workspace, app.nobody())::text, true);
@@ -3014,7 +3010,7 @@ CREATE OR REPLACE FUNCTION app.find_checkpoint(checkpoint text, project text, ac
  RETURNS public.checkpoints
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_checkpoint public.checkpoints;
@@ -3037,7 +3033,7 @@ CREATE OR REPLACE FUNCTION app.find_cycle(task public.tasks, added uuid[])
  RETURNS text
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_reached_from jsonb;
@@ -3070,7 +3066,7 @@ CREATE OR REPLACE FUNCTION app.find_event(ref text, actor app.actor)
  RETURNS public.events
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_event public.events;
@@ -3091,7 +3087,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.find_invitation(invitation_hash text, email text, OUT invitation app.invitations, OUT refused text)
  RETURNS record
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   select i.* into invitation from app.invitations i where i.invitation_hash = find_invitation.invitation_hash;
@@ -3108,7 +3104,7 @@ CREATE OR REPLACE FUNCTION app.find_project(ref text, actor app.actor)
  RETURNS public.projects
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_id uuid := case when ref is null then actor.project_id else app.as_uuid(ref) end;
@@ -3142,7 +3138,7 @@ CREATE OR REPLACE FUNCTION app.find_task(ref text, tenant_id uuid)
  RETURNS public.tasks
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   -- Not inside the query: where there is no row to compare with it would not be called, and not raise.
@@ -3159,7 +3155,7 @@ CREATE OR REPLACE FUNCTION app.find_task_id(ref text, tenant_id uuid)
  RETURNS uuid
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_id uuid := app.as_uuid(ref);
@@ -3184,7 +3180,7 @@ CREATE OR REPLACE FUNCTION app.fits(value jsonb, kind text, size_max integer, on
  RETURNS boolean
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_type text := jsonb_typeof(value);
@@ -3223,7 +3219,7 @@ CREATE AGGREGATE app.fold_message(public.events) (sfunc = app.fold_step, stype =
 CREATE OR REPLACE FUNCTION app.fold_on(tenant_id uuid, events public.events[])
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_model app.read_models;
@@ -3368,7 +3364,7 @@ CREATE OR REPLACE FUNCTION app.folded(category text, tenant_id uuid, project_id 
  RETURNS TABLE(id uuid, state jsonb)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return query execute format('select f.id, to_jsonb(f.state) from app.%I($1, $2, $3, $4) f',
@@ -3506,7 +3502,7 @@ AS $function$
 CREATE OR REPLACE FUNCTION app.follow_action(action jsonb, event public.events, task public.tasks)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_body jsonb := action -> (select k from jsonb_object_keys(action) k limit 1);
@@ -3533,7 +3529,7 @@ CREATE OR REPLACE FUNCTION app.follow_policy(event public.events)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_ref text;
@@ -3562,7 +3558,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.follow_ups(event public.events, triggers jsonb, depth integer)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_follow jsonb := app.follow_policy(event);
@@ -3586,7 +3582,7 @@ CREATE OR REPLACE FUNCTION app.found_document(kind text, tenant_id uuid, id uuid
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   case kind
@@ -3610,7 +3606,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.free_dependents(task public.tasks, difference integer)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_ready integer;
@@ -3632,7 +3628,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.give_up_lapsed(project public.projects, task_id uuid)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if not coalesce(project.rules ? 'attempts_max', false) then
@@ -3668,7 +3664,7 @@ CREATE OR REPLACE FUNCTION app.graded_evidence(task public.tasks, evidence jsonb
  RETURNS TABLE(criterion bigint, note text, artifact uuid, tier text, stale boolean)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if not jsonb_path_exists(evidence, '$[*].artifact') then
@@ -3694,7 +3690,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.grant_access(request app.authorization_requests, decision jsonb, actor jsonb)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now timestamptz := app.now();
@@ -3717,7 +3713,7 @@ CREATE OR REPLACE FUNCTION app.guard_artifact(artifact public.artifacts, event p
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_scope jsonb := app.effective_scope(project.rules, task.constraints);
@@ -3748,7 +3744,7 @@ CREATE OR REPLACE FUNCTION app.guard_claim(task public.tasks, event public.event
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_own boolean := task.locked_by_user = event.user_id
@@ -3778,7 +3774,7 @@ CREATE OR REPLACE FUNCTION app.guard_decision(decision public.decisions, event p
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_old public.decisions;
@@ -3806,7 +3802,7 @@ CREATE OR REPLACE FUNCTION app.guard_new_task(task public.tasks, event public.ev
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if task.id is not null then
@@ -3822,7 +3818,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.guard_project(project public.projects, event public.events)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if event.event_type = 'project.created' then
@@ -3858,7 +3854,7 @@ CREATE OR REPLACE FUNCTION app.guard_session(session public.agent_sessions, even
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if session.id is null and event.event_type = 'session.updated' then
@@ -3874,7 +3870,7 @@ CREATE OR REPLACE FUNCTION app.guard_task(task public.tasks, event public.events
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_expires timestamptz := app.lease_expires_at(task);
@@ -3925,7 +3921,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.hold_off_autovacuum()
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_model app.read_models;
@@ -3941,7 +3937,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.import_users(users jsonb)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if coalesce(jsonb_typeof(users), 'null') <> 'array' or jsonb_array_length(users) > 5000 or exists (select from jsonb_array_elements(users) u
@@ -3980,7 +3976,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.index_event(event public.events)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_text text := app.searchable_text(event);
@@ -4011,7 +4007,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.index_text(kind text, tenant_id uuid, id uuid, project_id uuid, content text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   insert into app.search_documents as d (tenant_id, kind, id, words)
@@ -4050,7 +4046,7 @@ CREATE OR REPLACE FUNCTION app.is_repeat(task public.tasks, event public.events,
  RETURNS boolean
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if event.event_type not in ('task.released', 'task.completed') or task.status = 'in_progress' or expect ->> 'lock_token' is null then
@@ -4067,7 +4063,7 @@ CREATE OR REPLACE FUNCTION app.is_scope_clean(task public.tasks, rules jsonb)
  RETURNS boolean
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_files text[] := (select x.files from public.artifacts x
@@ -4082,7 +4078,7 @@ CREATE OR REPLACE FUNCTION app.join_archived(recent public.events[], archived js
  RETURNS public.events[]
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return array(select u.event from (
@@ -4098,7 +4094,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.join_workspace(invitation app.invitations, user_id uuid, actor jsonb)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   perform set_config('app.tenant_id', invitation.tenant_id::text, true), set_config('app.user_id', user_id::text, true);
@@ -4117,7 +4113,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.keep_lease(was public.tasks, task public.tasks, event public.events, expect jsonb)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if event.event_type = 'task.claimed' then
@@ -4147,7 +4143,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.known_user(identity jsonb, terms jsonb)
  RETURNS uuid
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_user uuid;
@@ -4167,7 +4163,7 @@ CREATE OR REPLACE FUNCTION app.latest_checkpoint(project public.projects)
  RETURNS public.checkpoints
  LANGUAGE sql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select c.* from public.checkpoints c where c.tenant_id = project.tenant_id and c.project_id = project.id order by c.created_at desc, c.id desc limit 1
 $function$;
@@ -4177,7 +4173,7 @@ CREATE OR REPLACE FUNCTION app.lease_expires_at(task public.tasks)
  RETURNS timestamp with time zone
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if task.lock_token is null then
@@ -4192,7 +4188,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.link_among(tenant_id uuid, ids uuid[], was public.tasks[])
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_linked uuid[] := array(select distinct t.id from unnest(was || app.tasks_among(tenant_id, ids)) t where t.dependencies <> '{}');
@@ -4219,7 +4215,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.lock_next_task(project public.projects, filters jsonb, actor app.actor)
  RETURNS uuid
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_ready public.tasks;
@@ -4255,7 +4251,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.lock_streams(events jsonb, actor app.actor)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_event jsonb;
@@ -4311,7 +4307,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.mint(access app.oauth_grants, scope text, minted jsonb, actor jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now timestamptz := app.now();
@@ -4346,7 +4342,7 @@ CREATE OR REPLACE FUNCTION app.missing_end(tenant_id uuid, last_seq bigint)
  RETURNS jsonb
  LANGUAGE sql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select jsonb_build_object('seq', last_seq, 'wrong', 'missing')
   where last_seq <> coalesce((select max(e.seq) from public.events e where e.tenant_id = missing_end.tenant_id),
@@ -4358,7 +4354,7 @@ CREATE OR REPLACE FUNCTION app.missing_evidence(task public.tasks, tier text, ev
  RETURNS text[]
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return (
@@ -4378,7 +4374,7 @@ CREATE OR REPLACE FUNCTION app.my_tenants()
  RETURNS SETOF uuid
  LANGUAGE sql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select m.tenant_id from public.memberships m where m.user_id = (select app.signed_in())
 $function$;
@@ -4387,7 +4383,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.new_event(request jsonb, actor app.actor, at timestamp with time zone)
  RETURNS public.events
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_event public.events;
@@ -4427,7 +4423,7 @@ CREATE OR REPLACE FUNCTION app.next_version(current bigint, expect jsonb, what t
  RETURNS bigint
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if expect ->> 'version' is not null and expect ->> 'version' <> coalesce(current, 0)::text then
@@ -4443,14 +4439,14 @@ CREATE OR REPLACE FUNCTION app.nobody()
  RETURNS uuid
  LANGUAGE sql
  IMMUTABLE
-AS $function$ select '00000000-0000-0000-0000-000000000000'::uuid $function$;
+RETURN '00000000-0000-0000-0000-000000000000'::uuid;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.nothing_ready(project public.projects, filters jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_counts jsonb := app.project_brief(project) -> 'tasks';
@@ -4508,7 +4504,7 @@ CREATE OR REPLACE FUNCTION app.page(name text, items jsonb[], size integer, ques
  RETURNS jsonb
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return jsonb_strip_nulls(jsonb_build_object(name, to_jsonb(coalesce(items[:size], '{}')),
@@ -4522,7 +4518,7 @@ CREATE OR REPLACE FUNCTION app.page_size(asked integer, most integer)
  RETURNS integer
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if asked not between 1 and most then
@@ -4546,7 +4542,7 @@ CREATE OR REPLACE FUNCTION app.prepare_task(task public.tasks, event public.even
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_payload jsonb := event.payload;
@@ -4591,9 +4587,7 @@ CREATE OR REPLACE FUNCTION app.presented()
  RETURNS text
  LANGUAGE sql
  STABLE
-AS $function$
-  select nullif(current_setting('app.presented', true), '')
-$function$;
+RETURN NULLIF(current_setting('app.presented'::text, true), ''::text);
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.priority_rank(priority text)
@@ -4609,16 +4603,14 @@ CREATE OR REPLACE FUNCTION app.project()
  RETURNS uuid
  LANGUAGE sql
  STABLE
-AS $function$
-  select nullif(current_setting('app.project_id', true), '')::uuid
-$function$;
+RETURN (NULLIF(current_setting('app.project_id'::text, true), ''::text))::uuid;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.project_brief(project public.projects)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_counts app.task_counts;
@@ -4646,7 +4638,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.prove_token(acting app.actor, proof jsonb)
  RETURNS app.actor
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_bearer app.bearer := app.find_bearer(acting.tenant_id, proof ->> 'token_hash', proof ->> 'resource');
@@ -4664,7 +4656,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.provision_user(user_id uuid, name text, email text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   perform set_config('app.user_id', provision_user.user_id::text, true);
@@ -4684,7 +4676,7 @@ CREATE OR REPLACE FUNCTION app.purge_expired()
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_table text;
@@ -4706,16 +4698,14 @@ CREATE OR REPLACE FUNCTION app.reaches(project_id uuid)
  RETURNS boolean
  LANGUAGE sql
  STABLE
-AS $function$
-  select (project_id <> app.project()) is not true
-$function$;
+RETURN ((project_id <> app.project()) IS NOT TRUE);
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.read_events(tenant_id uuid, project_id uuid, task_id uuid, filters jsonb, after_seq bigint, before_seq bigint, rising boolean, size integer)
  RETURNS public.events[]
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_before bigint := coalesce(before_seq, 9223372036854775807);
@@ -4755,7 +4745,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.rebuild(tenant_id uuid, streams text[])
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_model app.read_models;
@@ -4777,7 +4767,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.rebuild_links(tenant_id uuid)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   delete from app.task_dependencies e where e.tenant_id = rebuild_links.tenant_id and not exists (
@@ -4800,7 +4790,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.rebuild_search(tenant_id uuid, streams text[])
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   insert into app.search_documents as d (tenant_id, kind, id, words)
@@ -4816,7 +4806,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.recall(actor app.actor, command jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_key app.idempotency_keys;
@@ -4851,7 +4841,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.record_events(pending public.events[])
  RETURNS bigint
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_event public.events;
@@ -4883,7 +4873,7 @@ CREATE OR REPLACE FUNCTION app.refuse_archived(project public.projects)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if project.archived_at is not null then
@@ -4896,7 +4886,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.refuse_bearer(bearer app.bearer, actor jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if bearer.refused <> 'expired' and not exists (select from app.auth_events e where e.tenant_id = app.tenant() and e.subject_id = bearer.id
@@ -4913,7 +4903,7 @@ CREATE OR REPLACE FUNCTION app.refuse_limited(actor app.actor)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_slug text;
@@ -4930,7 +4920,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.refuse_rewrite()
  RETURNS trigger
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if tg_op <> 'TRUNCATE' and current_user = 'cairn_keeper' then
@@ -4946,7 +4936,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.remember(actor app.actor, command jsonb, result jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if command ->> 'key' is not null then
@@ -4962,7 +4952,7 @@ CREATE OR REPLACE FUNCTION app.remove_events(last_seq bigint)
  RETURNS void
  LANGUAGE sql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   delete from public.events e where e.tenant_id = app.tenant() and e.seq <= last_seq
 $function$;
@@ -4971,7 +4961,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.remove_rows(tenant_id uuid, all_rows boolean)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_model app.read_models;
@@ -4992,7 +4982,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.require_known_role(role text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if role not in ('owner', 'admin', 'member', 'viewer') then
@@ -5005,7 +4995,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.require_role(actor app.actor, role_min text, what text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if app.role_rank(actor.role) < app.role_rank(role_min) then
@@ -5019,7 +5009,7 @@ CREATE OR REPLACE FUNCTION app.resolve_answer(event public.events)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor;
@@ -5080,6 +5070,35 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.secure_functions()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_function record;
+begin
+  grant create on schema public, app to cairn_owner;
+  for v_function in
+    select p.oid::regprocedure as name, n.nspname as schema, p.prosrc ~ 'app\.(caller_is_server|enter_server|enter_workspace|enter_person)\(' as for_server
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where (n.nspname = 'app' or n.nspname = 'public' and p.prosecdef and p.prosrc ~ 'app\.(enter|caller_is_server)')
+      and p.prokind = 'f' and p.proowner not in ('cairn_owner'::regrole, 'cairn_keeper'::regrole)
+  loop
+    execute format('revoke all on function %s from public, anon, authenticated', v_function.name);
+    execute format('alter function %s owner to cairn_owner', v_function.name);
+    if v_function.schema = 'public' then
+      execute format('grant execute on function %s to cairn_server, service_role', v_function.name);
+      if not v_function.for_server then
+        execute format('grant execute on function %s to authenticated', v_function.name);
+      end if;
+    end if;
+  end loop;
+  revoke create on schema public, app from cairn_owner;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.session_full(session public.agent_sessions)
  RETURNS jsonb
  LANGUAGE sql
@@ -5094,16 +5113,14 @@ CREATE OR REPLACE FUNCTION app.signed_in()
  RETURNS uuid
  LANGUAGE sql
  STABLE
-AS $function$
-  select app.as_uuid(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')
-$function$;
+RETURN app.as_uuid(((NULLIF(current_setting('request.jwt.claims'::text, true), ''::text))::jsonb ->> 'sub'::text));
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.snapshot_event(left_behind app.archived_streams)
  RETURNS public.events
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_event public.events;
@@ -5122,7 +5139,7 @@ CREATE OR REPLACE FUNCTION app.state_of(category text, tenant_id uuid, project_i
  RETURNS TABLE(id uuid, state jsonb)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if archived is null then
@@ -5141,7 +5158,7 @@ CREATE OR REPLACE FUNCTION app.states_at(tenant_id uuid, last_seq bigint, stream
  RETURNS TABLE(stream text, version bigint, seq bigint, project_id uuid, state jsonb)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_model app.read_models;
@@ -5172,7 +5189,7 @@ CREATE OR REPLACE FUNCTION app.take_snapshot(project public.projects)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return (
@@ -5189,7 +5206,7 @@ CREATE OR REPLACE FUNCTION app.task_brief(task public.tasks)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_until timestamptz;
@@ -5216,7 +5233,7 @@ CREATE OR REPLACE FUNCTION app.task_full(task public.tasks, rules jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_task jsonb := app.task_brief(task) || jsonb_strip_nulls(jsonb_build_object(
@@ -5274,7 +5291,7 @@ CREATE OR REPLACE FUNCTION app.tasks_among(tenant_id uuid, ids uuid[])
  RETURNS public.tasks[]
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return array(select t from unnest(ids) i cross join lateral (
@@ -5297,9 +5314,7 @@ CREATE OR REPLACE FUNCTION app.tenant()
  RETURNS uuid
  LANGUAGE sql
  STABLE
-AS $function$
-  select nullif(current_setting('app.tenant_id', true), '')::uuid
-$function$;
+RETURN (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.text_list(value jsonb)
@@ -5348,7 +5363,7 @@ CREATE OR REPLACE FUNCTION app.unmet_gates(task public.tasks, rules jsonb, move 
  RETURNS text[]
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_require jsonb;
@@ -5406,7 +5421,7 @@ CREATE OR REPLACE FUNCTION app.waiting_for(task public.tasks)
  RETURNS text[]
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_expires timestamptz;
@@ -5435,7 +5450,7 @@ CREATE OR REPLACE FUNCTION app.workspaces(user_id uuid)
  RETURNS jsonb
  LANGUAGE sql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select coalesce(jsonb_agg(jsonb_build_object('tenant_id', t.id, 'name', t.name, 'role', m.role) order by (t.id = m.user_id) desc, m.created_at, t.id), '[]')
     from public.memberships m join public.tenants t on t.id = m.tenant_id where m.user_id = workspaces.user_id
@@ -5445,7 +5460,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.write_edges(task public.tasks)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   delete from app.task_dependencies e where e.tenant_id = task.tenant_id and e.task_id = task.id and e.depends_on <> all (task.dependencies);
@@ -5458,7 +5473,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.write_project(project public.projects)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   insert into public.projects select project.*
@@ -5471,7 +5486,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.write_task(task public.tasks, is_new boolean)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if is_new then
@@ -5493,7 +5508,7 @@ CREATE OR REPLACE FUNCTION public.accept_invitation(invitation_hash text, actor 
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor);
@@ -5519,7 +5534,7 @@ CREATE OR REPLACE FUNCTION public.admit_identity(identity jsonb, terms jsonb DEF
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_server(actor, terms ->> 'invitation_hash');
@@ -5557,7 +5572,7 @@ CREATE OR REPLACE FUNCTION public.answer_authorization(request_hash text, txn_ha
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor);
@@ -5600,7 +5615,7 @@ CREATE OR REPLACE FUNCTION public.append_events(events jsonb, command jsonb DEFA
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -5637,7 +5652,7 @@ CREATE OR REPLACE FUNCTION public.archive_events(manifest jsonb DEFAULT '{}'::js
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET statement_timeout TO '1min'
 AS $function$
 declare
@@ -5672,7 +5687,7 @@ CREATE OR REPLACE FUNCTION public.authenticate_token(token_hash text, resource t
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -5704,7 +5719,7 @@ CREATE OR REPLACE FUNCTION public.block_client(client_id text, blocked boolean D
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor, 'admin');
@@ -5727,7 +5742,7 @@ CREATE OR REPLACE FUNCTION public.check_events(events jsonb DEFAULT '[]'::jsonb,
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET statement_timeout TO '1min'
 AS $function$
 declare
@@ -5753,7 +5768,7 @@ CREATE OR REPLACE FUNCTION public.claim_task(task text DEFAULT NULL::text, proje
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -5804,7 +5819,7 @@ CREATE OR REPLACE FUNCTION public.compare_checkpoint(checkpoint text DEFAULT NUL
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -5823,7 +5838,7 @@ CREATE OR REPLACE FUNCTION public.create_pat(pat jsonb, actor jsonb DEFAULT '{}'
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor);
@@ -5863,7 +5878,7 @@ CREATE OR REPLACE FUNCTION public.end_session(session_hash text, everywhere bool
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_server(actor, session_hash);
@@ -5886,7 +5901,7 @@ CREATE OR REPLACE FUNCTION public.export_events(project text DEFAULT NULL::text,
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET statement_timeout TO '1min'
 AS $function$
 declare
@@ -5917,7 +5932,7 @@ CREATE OR REPLACE FUNCTION public.extend_lock(task text, lock_token bigint, ttl_
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -5948,7 +5963,7 @@ CREATE OR REPLACE FUNCTION public.get_checkpoint(checkpoint text DEFAULT NULL::t
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -5965,7 +5980,7 @@ CREATE OR REPLACE FUNCTION public.get_client(client_id text, actor jsonb DEFAULT
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_server(actor);
@@ -5979,7 +5994,7 @@ CREATE OR REPLACE FUNCTION public.get_password(actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor - 'tenant_id');
@@ -5994,7 +6009,7 @@ CREATE OR REPLACE FUNCTION public.get_position(actor jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
@@ -6009,7 +6024,7 @@ CREATE OR REPLACE FUNCTION public.get_project(project text DEFAULT NULL::text, a
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -6034,7 +6049,7 @@ CREATE OR REPLACE FUNCTION public.get_session(session_hash text, actor jsonb DEF
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_server(actor, session_hash);
@@ -6063,7 +6078,7 @@ CREATE OR REPLACE FUNCTION public.get_state(project text DEFAULT NULL::text, seq
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -6101,7 +6116,7 @@ CREATE OR REPLACE FUNCTION public.get_task(task text, timeline_size integer DEFA
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -6126,7 +6141,7 @@ CREATE OR REPLACE FUNCTION public.import_events(events jsonb, users jsonb DEFAUL
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET statement_timeout TO '1min'
 AS $function$
 declare
@@ -6167,7 +6182,7 @@ CREATE OR REPLACE FUNCTION public.invite_member(invitation jsonb, actor jsonb DE
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor, 'admin');
@@ -6194,7 +6209,7 @@ CREATE OR REPLACE FUNCTION public.list_archives(actor jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
@@ -6209,7 +6224,7 @@ CREATE OR REPLACE FUNCTION public.list_artifacts(task text, cursor text DEFAULT 
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -6233,7 +6248,7 @@ CREATE OR REPLACE FUNCTION public.list_auth_events(chosen jsonb DEFAULT '{}'::js
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor, 'admin');
@@ -6262,7 +6277,7 @@ CREATE OR REPLACE FUNCTION public.list_checkpoints(project text DEFAULT NULL::te
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -6286,7 +6301,7 @@ CREATE OR REPLACE FUNCTION public.list_clients(actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor, 'admin');
@@ -6312,7 +6327,7 @@ CREATE OR REPLACE FUNCTION public.list_connections(chosen jsonb DEFAULT '{}'::js
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor);
@@ -6354,7 +6369,7 @@ CREATE OR REPLACE FUNCTION public.list_decisions(project text DEFAULT NULL::text
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -6379,7 +6394,7 @@ CREATE OR REPLACE FUNCTION public.list_events(project text DEFAULT NULL::text, t
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -6426,7 +6441,7 @@ CREATE OR REPLACE FUNCTION public.list_members(actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor);
@@ -6456,7 +6471,7 @@ CREATE OR REPLACE FUNCTION public.list_projects(include_archived boolean DEFAULT
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -6479,7 +6494,7 @@ CREATE OR REPLACE FUNCTION public.list_secrets(actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor, 'admin');
@@ -6522,7 +6537,7 @@ CREATE OR REPLACE FUNCTION public.list_sessions(project text DEFAULT NULL::text,
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -6546,7 +6561,7 @@ CREATE OR REPLACE FUNCTION public.list_tasks(project text DEFAULT NULL::text, fi
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -6589,7 +6604,7 @@ CREATE OR REPLACE FUNCTION public.open_authorization(request_hash text, txn_hash
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor);
@@ -6619,7 +6634,7 @@ CREATE OR REPLACE FUNCTION public.plan_archive(before timestamp with time zone D
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor, 'owner');
@@ -6639,7 +6654,7 @@ CREATE OR REPLACE FUNCTION public.purge_auth(actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET statement_timeout TO '1min'
 AS $function$
 declare
@@ -6654,7 +6669,7 @@ CREATE OR REPLACE FUNCTION public.purge_idempotency_keys(actor jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -6674,7 +6689,7 @@ CREATE OR REPLACE FUNCTION public.record_auth_event(event jsonb, actor jsonb DEF
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_server(actor);
@@ -6689,7 +6704,7 @@ CREATE OR REPLACE FUNCTION public.redact_event(event text, reason text, actor js
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'admin');
@@ -6726,7 +6741,7 @@ CREATE OR REPLACE FUNCTION public.redeem_code(code_hash text, presented jsonb, m
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_workspace(actor);
@@ -6770,7 +6785,7 @@ CREATE OR REPLACE FUNCTION public.refresh_token(token_hash text, presented jsonb
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_workspace(actor);
@@ -6817,7 +6832,7 @@ CREATE OR REPLACE FUNCTION public.remove_client(client_id text, actor jsonb DEFA
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor, 'admin');
@@ -6836,7 +6851,7 @@ CREATE OR REPLACE FUNCTION public.replay_events(actor jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET statement_timeout TO '1min'
 AS $function$
 declare
@@ -6864,7 +6879,7 @@ CREATE OR REPLACE FUNCTION public.resume_project(project text DEFAULT NULL::text
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -6895,7 +6910,7 @@ CREATE OR REPLACE FUNCTION public.revoke_access(chosen jsonb, reason text DEFAUL
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor);
@@ -6922,7 +6937,7 @@ CREATE OR REPLACE FUNCTION public.revoke_invitation(invitation text, actor jsonb
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor, 'admin');
@@ -6942,7 +6957,7 @@ CREATE OR REPLACE FUNCTION public.revoke_token(token_hash text, client_id text D
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_workspace(actor);
@@ -6966,7 +6981,7 @@ CREATE OR REPLACE FUNCTION public.rotate_secrets(renewed jsonb, everything boole
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor, 'admin');
@@ -7004,7 +7019,7 @@ CREATE OR REPLACE FUNCTION public.save_client(client jsonb, actor jsonb DEFAULT 
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_server(actor);
@@ -7037,7 +7052,7 @@ CREATE OR REPLACE FUNCTION public.save_login_code(code_hash text, ttl_seconds in
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor - 'tenant_id');
@@ -7055,7 +7070,7 @@ CREATE OR REPLACE FUNCTION public.save_static_client(client jsonb, actor jsonb D
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor, 'admin');
@@ -7081,7 +7096,7 @@ CREATE OR REPLACE FUNCTION public.search(query text, project text DEFAULT NULL::
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -7127,7 +7142,7 @@ CREATE OR REPLACE FUNCTION public.set_member(user_id text, role text DEFAULT NUL
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor, 'admin');
@@ -7163,7 +7178,7 @@ CREATE OR REPLACE FUNCTION public.set_password(password_hash text, actor jsonb D
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor - 'tenant_id');
@@ -7182,7 +7197,7 @@ CREATE OR REPLACE FUNCTION public.sign_in(identity jsonb, actor jsonb DEFAULT '{
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_user uuid := app.user_of(identity);
@@ -7205,7 +7220,7 @@ CREATE OR REPLACE FUNCTION public.snapshot_events(last_seq bigint DEFAULT NULL::
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET statement_timeout TO '1min'
 AS $function$
 declare
@@ -7227,7 +7242,7 @@ CREATE OR REPLACE FUNCTION public.start_authorization(request jsonb, actor jsonb
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_server(actor);
@@ -7246,7 +7261,7 @@ CREATE OR REPLACE FUNCTION public.start_login(login jsonb, actor jsonb DEFAULT '
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_server(actor);
@@ -7263,7 +7278,7 @@ CREATE OR REPLACE FUNCTION public.start_session(session jsonb, actor jsonb DEFAU
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor - 'tenant_id');
@@ -7284,7 +7299,7 @@ CREATE OR REPLACE FUNCTION public.suggest_refs(kind text, prefix text DEFAULT ''
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
@@ -7312,7 +7327,7 @@ CREATE OR REPLACE FUNCTION public.take_attempt(bucket text, attempts_max integer
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_server(actor);
@@ -7335,7 +7350,7 @@ CREATE OR REPLACE FUNCTION public.take_login(state_hash text, txn_hash text, act
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_server(actor);
@@ -7352,7 +7367,7 @@ CREATE OR REPLACE FUNCTION public.take_login_code(code_hash text, actor jsonb DE
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_actor app.actor := app.enter_server(actor, code_hash);
@@ -7370,7 +7385,7 @@ CREATE OR REPLACE FUNCTION public.verify_events(actor jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_custom_plan'
  SET statement_timeout TO '1min'
 AS $function$

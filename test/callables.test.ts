@@ -34,14 +34,14 @@ describe('a callable function', () => {
     callables = rows;
   });
 
-  test('runs as cairn_owner with an empty search_path', () => {
+  test('runs as cairn_owner with pg_catalog first and pg_temp last in its search_path', () => {
     expect(callables.length).toBeGreaterThan(20);
     for (const { name, owner, definer, config } of callables) {
       expect({ name, owner, definer, config }).toEqual({
         name,
         owner: 'cairn_owner',
         definer: true,
-        config: expect.arrayContaining(['search_path=""']),
+        config: expect.arrayContaining(['search_path=pg_catalog, pg_temp']),
       });
     }
   });
