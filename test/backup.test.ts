@@ -17,6 +17,7 @@ import { type RawAgent, startRaw } from './support/raw-agent.ts';
 
 const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 const NOTES = 30;
+const EARLIER = '1ac68c1';
 // Whatever COPY would take for something else.
 const ODD = 'a\\b\n\\.\nc\td — "日本" \u0000'.replace('\u0000', '');
 
@@ -106,6 +107,19 @@ describe('a backup', () => {
     });
     await next.close();
     expect(await readdir(dataDir)).not.toContainEqual(expect.stringContaining('restore-'));
+  });
+
+  test('of an earlier commit is restored and migrated', async () => {
+    const dataDir = join(directory, 'earlier');
+
+    const restored = await cairn(
+      'restore',
+      fileURLToPath(new URL(`fixtures/databases/${EARLIER}.backup`, import.meta.url)),
+      { dataDir },
+    );
+
+    expect(restored).toMatchObject({ code: 0, stdout: expect.stringMatching(/Verified \d+ events/) });
+    expect(await run(['--data-dir', dataDir, 'doctor', '--json'])).toMatchObject({ code: 0 });
   });
 
   test('does not overwrite a database or a file unless told, and then puts the database aside', async () => {

@@ -34,11 +34,24 @@ describe('a function', () => {
     expect(open).toEqual([{ name: 'app.my_tenants()', role: 'authenticated' }]);
   });
 
-  test('with the rights of its owner has an empty search_path, as has every one that does more than compute', async () => {
+  test('looks for names in pg_catalog first and in temporary objects last, or only computes', async () => {
     const loose = await query(
       `select p.oid::regprocedure::text as name from pg_proc p join pg_language l on l.oid = p.prolang ${IN_SCHEMAS}
-         and p.proconfig is null and (p.prosecdef or l.lanname = 'plpgsql' and p.provolatile <> 'i')`,
+         and p.proconfig @> array['search_path=pg_catalog, pg_temp'] is not true and p.prokind = 'f'
+         and (p.prosecdef or p.prorettype = 'trigger'::regtype or l.lanname = 'plpgsql' and p.provolatile <> 'i')`,
       [['app', 'public']],
+    );
+
+    expect(loose).toEqual([]);
+  });
+
+  test('that a policy calls has that path too, or a body whose names were resolved when it was made', async () => {
+    const loose = await query(
+      `select distinct p.oid::regprocedure::text as name from pg_policy y
+         join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = y.oid and d.refclassid = 'pg_proc'::regclass
+         join pg_proc p on p.oid = d.refobjid ${IN_SCHEMAS}
+         and p.proconfig @> array['search_path=pg_catalog, pg_temp'] is not true and p.prosqlbody is null`,
+      [['app']],
     );
 
     expect(loose).toEqual([]);

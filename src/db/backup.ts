@@ -7,7 +7,7 @@ import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import * as z from 'zod';
 import { DomainError, domainErrorFrom } from '../errors.ts';
 import { VERSION } from '../version.ts';
-import { appliedVersions, knownVersions } from './migrate.ts';
+import { appliedVersions, knownVersions, migrate } from './migrate.ts';
 
 // A backup is lines: a header, for each table a line of JSON and its rows as COPY writes them, up to `\.`, and at the end
 // the number of rows and the hash of all lines before. Every value comes back as it was, on any system and any version
@@ -71,32 +71,42 @@ export async function* backup(client: pg.Client, done: BackedUp): AsyncGenerator
 
 /** Reads a backup to its end, so that a bad one is refused before anything is made for it. Raises invalid_input. */
 export async function checkBackup(input: Readable): Promise<BackedUp> {
+  const count = async (_: Table, rows: AsyncGenerator<Buffer>) => {
+    let found = 0;
+    for await (const _row of rows) found += 1;
+    return found;
+  };
   try {
-    return await read(input, await knownVersions(), async (_, rows) => {
-      let count = 0;
-      for await (const _row of rows) count += 1;
-      return count;
-    });
+    return await read(input, { begin: async () => {}, take: count });
   } catch (error) {
     throw translate(error);
   }
 }
 
-/** Reads a backup into a database that has just been migrated, all or nothing. Raises invalid_input. */
+/**
+ * Reads a backup into an empty database: makes the tables that the backup was made of, fills them, then migrates them to
+ * those of this program. Raises invalid_input.
+ */
 export async function restore(client: pg.Client, input: Readable): Promise<BackedUp> {
+  let known: Table[] = [];
   try {
-    const schema = await appliedVersions(client);
-    await client.query('begin');
-    // Rows come in the order of their tables, and guards have judged them before.
-    await client.query('set local session_replication_role = replica');
-    const { rows: known } = await client.query<Table>(TABLES);
-    await client.query(`truncate ${known.map(({ table }) => table).join(', ')}`);
-    const restored = await read(input, schema, async (table, rows) => {
-      const fits = known.some((one) => one.table === table.table && `${one.columns}` === `${table.columns}`);
-      if (!fits) throw unreadable(`This cairn has no table ${table.table} of these columns`);
-      return copyRows(client, table, rows);
+    const restored = await read(input, {
+      async begin(schema) {
+        await migrate(client, { upTo: schema.at(-1) });
+        await client.query('begin');
+        // Rows come in the order of their tables, and guards have judged them before.
+        await client.query('set local session_replication_role = replica');
+        known = (await client.query<Table>(TABLES)).rows;
+        await client.query(`truncate ${known.map(({ table }) => table).join(', ')}`);
+      },
+      async take(table, rows) {
+        const fits = known.some((one) => one.table === table.table && `${one.columns}` === `${table.columns}`);
+        if (!fits) throw unreadable(`This cairn has no table ${table.table} of these columns`);
+        return copyRows(client, table, rows);
+      },
     });
     await client.query('commit');
+    await migrate(client);
     return restored;
   } catch (error) {
     await client.query('rollback').catch(() => {});
@@ -104,15 +114,18 @@ export async function restore(client: pg.Client, input: Readable): Promise<Backe
   }
 }
 
-/** Hands each table to `take`, which reads its rows and answers with their number; then holds all against the trailer. */
-async function read(
-  input: Readable,
-  schema: string[],
-  take: (table: Table, rows: AsyncGenerator<Buffer>) => Promise<number>,
-): Promise<BackedUp> {
+type Reader = {
+  /** Gets the versions of the backup's schema before the first table. */
+  begin: (schema: string[]) => Promise<void>;
+  /** Reads the rows of a table and answers with their number. */
+  take: (table: Table, rows: AsyncGenerator<Buffer>) => Promise<number>;
+};
+
+/** Hands a backup to its reader, table by table, and holds it against its trailer. */
+async function read(input: Readable, { begin, take }: Reader): Promise<BackedUp> {
   const hash = createHash('sha256');
   const lines = readLines(input, hash);
-  checkHeader(await nextLine(lines), schema);
+  await begin(checkHeader(await nextLine(lines), await knownVersions()));
   const found = { tables: 0, rows: 0 };
   for (;;) {
     const line = parse(await nextLine(lines));
@@ -148,23 +161,22 @@ async function copyRows(client: pg.Client, { table, columns }: Table, rows: Asyn
   return copy.rowCount;
 }
 
-function checkHeader(line: Buffer, schema: string[]): void {
+/** The versions of the schema that the backup was made of: an earlier state of this program's, or its own. */
+function checkHeader(line: Buffer, known: string[]): string[] {
   const header = Header.safeParse(parse(line)).data;
   if (header === undefined) throw unreadable('The file is no backup of cairn');
   if (header.version > FORMAT_VERSION) {
     throw new DomainError(
       'invalid_input',
       `The backup has format ${header.version}; this cairn reads ${FORMAT_VERSION}.`,
-      {
-        hint: 'Update cairn (npm install -g cairn-mcp@latest).',
-      },
+      { hint: 'Update cairn (npm install -g cairn-mcp@latest).' },
     );
   }
-  if (`${header.schema}` === `${schema}`) return;
+  if (`${header.schema}` === `${known.slice(0, header.schema.length)}`) return header.schema;
   throw new DomainError(
     'invalid_input',
-    `The backup was made by cairn ${header.cairn} with schema ${header.schema.at(-1)}; this cairn has schema ${schema.at(-1)}.`,
-    { hint: `Restore it with cairn-mcp@${header.cairn}; a newer cairn then migrates the database when it opens it.` },
+    `The backup was made by cairn ${header.cairn} with schema ${header.schema.at(-1)}; this cairn knows schemas up to ${known.at(-1)}.`,
+    { hint: 'Update cairn (npm install -g cairn-mcp@latest).' },
   );
 }
 

@@ -6,7 +6,11 @@ import { DomainError, domainErrorFrom } from '../errors.ts';
 
 type Migration = { version: string; name: string; file: string };
 
-type Options = { directory?: string };
+type Options = {
+  directory?: string;
+  /** The last version to apply; by default the last one there is. */
+  upTo?: string | undefined;
+};
 
 const DIRECTORY = fileURLToPath(new URL('../../supabase/migrations', import.meta.url));
 // Any number, as long as it is the same in every process.
@@ -34,7 +38,8 @@ export async function pendingMigrations(client: pg.Client, options: Options = {}
       retryable: false,
     });
   }
-  return migrations.filter(({ version }) => !applied.includes(version));
+  const { upTo } = options;
+  return migrations.filter(({ version }) => !applied.includes(version) && (upTo === undefined || version <= upTo));
 }
 
 /** Applies what is missing and returns it. Safe to run twice, and from several processes at once. */

@@ -8,13 +8,12 @@ import { layout } from './embedded/cluster.ts';
 import { connect } from './embedded/server.ts';
 import { ensureServer, hasCluster, stopServer } from './embedded.ts';
 import { withLock } from './lock.ts';
-import { migrate } from './migrate.ts';
 import { inspectProcess } from './process.ts';
 
 type Options = { dataDir: string; log: Log; replace: boolean };
 
 /**
- * Makes the database of a data directory anew: in a place of its own, where `fill` writes it, and only when that is done
+ * Makes the database of a data directory anew: in a place of its own, where `fill` makes it, and only when that is done
  * under its name. What was there is put aside, and answered with. Raises already_exists unless it may be replaced.
  */
 export async function replaceCluster(
@@ -32,7 +31,6 @@ export async function replaceCluster(
     try {
       const client = await connect(server.connection);
       try {
-        await migrate(client);
         await fill(client);
       } finally {
         await client.end();

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { Actor, Database } from '../../src/db/database.ts';
-import { migrate } from '../../src/db/migrate.ts';
 import { postgresDatabase } from '../../src/db/postgres.ts';
 import type { Caller } from './commands.ts';
 import { createEmptyDatabase } from './database.ts';
+import { prepareSchema } from './kept.ts';
 
 export type Scratch = {
   db: Database;
@@ -20,7 +20,7 @@ export type Scratch = {
 export async function createScratch(): Promise<Scratch> {
   const { connect, connection, drop } = await createEmptyDatabase();
   const sql = await connect();
-  await migrate(sql);
+  await prepareSchema(sql);
   const db = postgresDatabase({ connection });
   return {
     db,

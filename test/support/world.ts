@@ -2,9 +2,9 @@ import pg from 'pg';
 import { test as base, inject } from 'vitest';
 import { type Context, SCOPES } from '../../src/context.ts';
 import type { Actor } from '../../src/db/database.ts';
-import { migrate } from '../../src/db/migrate.ts';
 import { createLog } from '../../src/log.ts';
 import { type Engine, engineOfRun, openTestEngine, type Person } from './engine.ts';
+import { prepareSchema } from './kept.ts';
 import { type WithWriters, writersOn } from './writers.ts';
 
 type World = {
@@ -34,16 +34,21 @@ const FAKE_CLOCK = `
   $$;`;
 const FAKE_CLOCK_LOCK = 7_226_913_005;
 
+/** Puts the fake clock into a migrated database. */
+export async function installClock(client: pg.Client): Promise<void> {
+  await client.query('begin');
+  await client.query('select pg_advisory_xact_lock($1)', [FAKE_CLOCK_LOCK]);
+  await client.query(FAKE_CLOCK);
+  await client.query('commit');
+}
+
 /** Migrates the run's database, whoever comes first, and puts the fake clock in. */
 export async function prepareDatabase(): Promise<void> {
   const client = new pg.Client(inject('server'));
   await client.connect();
   try {
-    await migrate(client);
-    await client.query('begin');
-    await client.query('select pg_advisory_xact_lock($1)', [FAKE_CLOCK_LOCK]);
-    await client.query(FAKE_CLOCK);
-    await client.query('commit');
+    await prepareSchema(client);
+    await installClock(client);
   } finally {
     await client.end();
   }
