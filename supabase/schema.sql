@@ -1086,36 +1086,26 @@ create view public.task_progress with (security_invoker=true) as
 
 -- Functions
 
-CREATE OR REPLACE FUNCTION app.answer(events public.events[], states jsonb, asked integer, position_before bigint)
+CREATE OR REPLACE FUNCTION app.answer(events public.events[], states jsonb[], asked integer, position_before bigint)
  RETURNS jsonb
- LANGUAGE plpgsql
+ LANGUAGE sql
  IMMUTABLE
 AS $function$
-declare
-  v_event public.events;
-  v_at integer := 0;
-  v_seq bigint := position_before;
-  v_item jsonb;
-  v_asked jsonb := '[]';
-  v_followed jsonb := '[]';
-begin
-  foreach v_event in array events loop
-    v_item := jsonb_build_object('stream', v_event.stream, 'type', v_event.event_type);
-    if v_event.version is null then
-      v_item := v_item || '{"repeated": true}';
-    else
-      v_seq := v_seq + 1;
-      v_item := v_item || jsonb_build_object('seq', v_seq, 'id', v_event.id, 'version', v_event.version);
-    end if;
-    if v_at < asked then
-      v_asked := v_asked || (v_item || jsonb_build_object('state', states -> v_at));
-    else
-      v_followed := v_followed || (v_item || jsonb_strip_nulls(jsonb_build_object('ref', states -> v_at -> 'ref')));
-    end if;
-    v_at := v_at + 1;
-  end loop;
-  return jsonb_build_object('events', v_asked, 'followed', v_followed);
-end
+  with items as (
+    select e.ordinality as at, e.unnest as state,
+      jsonb_build_object('stream', e.stream, 'type', e.event_type) || case
+        when e.version is null then '{"repeated": true}'
+        else jsonb_build_object('seq', position_before + count(e.version) over (order by e.ordinality),
+          'id', e.id, 'version', e.version) end as item
+    from rows from (unnest(events), unnest(states)) with ordinality e)
+  select jsonb_build_object(
+      'events', (
+        select jsonb_agg(i.item || jsonb_build_object('state', i.state) order by i.at) from items i where i.at <= asked),
+      'followed', (
+        select coalesce(jsonb_agg(i.item || jsonb_strip_nulls(jsonb_build_object('ref', i.state)) order by i.at), '[]')
+        from items i where i.at > asked and i.at <= asked + 50))
+    || case when cardinality(events) > asked + 50
+      then jsonb_build_object('followed_total', cardinality(events) - asked) else '{}' end
 $function$;
 -- owner cairn_owner
 
@@ -1125,7 +1115,8 @@ CREATE OR REPLACE FUNCTION app.append(events jsonb, actor app.actor)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_queue jsonb := events;
+  v_queue jsonb[] := array(select e from jsonb_array_elements(events) with ordinality x (e, at) order by at);
+  v_asked integer := cardinality(v_queue);
   v_at integer := 0;
   v_request jsonb;
   v_event public.events;
@@ -1133,36 +1124,51 @@ declare
   v_now timestamptz;
   v_events public.events[] := '{}';
   v_new public.events[] := '{}';
-  v_states jsonb := '[]';
+  v_states jsonb[] := '{}';
   v_follow jsonb;
-  v_asked integer := jsonb_array_length(events);
+  v_depth integer;
+  v_room integer := app.policy_max();
+  v_triggered integer := 0;
+  v_cut uuid[] := '{}';
 begin
-  if v_asked > 1 or events -> 0 ->> 'type' in ('task.dependencies_changed', 'task.completed', 'task.cancelled', 'task.reopened')
+  if v_asked > 1
+      or events -> 0 ->> 'type' in ('task.dependencies_changed', 'task.completed', 'task.cancelled', 'task.reopened')
       or events -> 0 -> 'data' ? 'dependencies' then
     perform app.lock_streams(events, actor);
   end if;
   v_now := app.now();
-  while v_at < jsonb_array_length(v_queue) loop
-    v_request := v_queue -> v_at;
+  while v_at < cardinality(v_queue) loop
     v_at := v_at + 1;
-    v_applied := case when v_request ? 'trigger' then app.apply_trigger(v_request, actor, v_now)
-      else app.apply_event(app.new_event(v_request, actor, v_now), v_request -> 'expect', actor) end;
+    v_request := v_queue[v_at];
+    continue when v_at > v_asked and app.is_settled(v_request, actor.tenant_id);
+    v_applied := case when v_request ? 'trigger' then app.apply_trigger(v_request, actor, v_now, v_room)
+      else app.apply_request(v_request, actor, v_now, v_room) end;
     v_event := v_applied.event;
     v_event.correlation_id := coalesce(v_events[1].id, v_event.id);
-    v_states := v_states || jsonb_build_array(v_applied.state);
+    v_states := v_states || case when v_at <= v_asked then v_applied.state else v_applied.state -> 'ref' end;
     v_events := v_events || v_event;
     if v_event.version is not null then
       v_new := v_new || v_event;
       if v_event.payload ?| '{text,reason,summary,evidence}' then
         perform app.index_event(v_event);
       end if;
-      v_follow := app.follow_ups(v_event, v_applied.triggers, coalesce((v_request ->> 'depth')::integer, 0));
-      if v_follow <> '[]' and jsonb_array_length(v_queue) < v_asked + 200 then
-        v_queue := v_queue || app.caused(v_follow, v_event, v_request);
-      end if;
+      v_depth := coalesce((v_request ->> 'depth')::integer, 0);
+      foreach v_follow in array app.follow_ups(v_event, v_applied.triggers, v_depth) loop
+        if not v_follow ? 'trigger' then
+          v_room := v_room - 1;
+        elsif v_triggered < app.triggered_max() then
+          v_triggered := v_triggered + 1;
+        else
+          continue when v_event.project_id = any (v_cut);
+          v_cut := v_cut || v_event.project_id;
+          v_follow := app.note_cut() || jsonb_build_object('stream', 'project:' || v_event.project_id);
+        end if;
+        v_queue := v_queue || app.caused(v_follow, v_event, v_depth);
+      end loop;
     end if;
   end loop;
-  return app.answer(v_events, v_states, v_asked, case when v_new <> '{}' then app.record_events(v_new) - cardinality(v_new) end);
+  return app.answer(v_events, v_states, v_asked,
+    case when v_new <> '{}' then app.record_events(v_new) - cardinality(v_new) end);
 end
 $function$;
 -- owner cairn_owner
@@ -1338,6 +1344,28 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.apply_request(request jsonb, actor app.actor, at timestamp with time zone, room integer)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_applied app.applied := app.apply_event(app.new_event(request, actor, at), coalesce(request -> 'expect', '{}'), actor);
+  v_event public.events := v_applied.event;
+begin
+  if v_event.event_type in ('task.cancelled', 'task.reopened')
+      and (select count(*) from (select from app.concerned_tasks(v_event) limit room + 1) t) > room then
+    perform app.fail('illegal_transition',
+      format('Task %s cannot be %s: more than %s tasks that depend on it would change with it.',
+        v_applied.state ->> 'ref', split_part(v_event.event_type, '.', 2), room),
+      jsonb_build_object('dependents_max', room),
+      'Take it out of the dependencies of some (update_task with remove_dependencies) or cancel those, then repeat the call.');
+  end if;
+  return v_applied;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.apply_session(event public.events, expect jsonb, actor app.actor)
  RETURNS app.applied
  LANGUAGE plpgsql
@@ -1418,7 +1446,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.apply_trigger(request jsonb, actor app.actor, at timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.apply_trigger(request jsonb, actor app.actor, at timestamp with time zone, room integer)
  RETURNS app.applied
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1426,15 +1454,16 @@ AS $function$
 declare
   v_message text;
 begin
-  return app.apply_event(app.new_event(request, actor, at), '{}', actor);
+  return app.apply_request(request, actor, at, room);
 exception
   -- The whole command is repeated then.
   when deadlock_detected or serialization_failure then
     raise;
   when others then
     get stacked diagnostics v_message = message_text;
-    return app.apply_event(app.new_event(request || jsonb_build_object('stream', 'project:' || (request ->> 'project'), 'type', 'project.noted', 'data',
-      jsonb_build_object('kind', 'risk', 'text', left(format('A trigger could not do %s: %s', request ->> 'type', v_message), 4000))), actor, at), '{}', actor);
+    return app.apply_event(app.new_event(request || jsonb_build_object(
+      'stream', 'project:' || (request ->> 'project'), 'type', 'project.noted', 'data', jsonb_build_object('kind', 'risk',
+        'text', left(format('A trigger could not do %s: %s', request ->> 'type', v_message), 4000))), actor, at), '{}', actor);
 end
 $function$;
 -- owner cairn_owner
@@ -1526,21 +1555,27 @@ CREATE OR REPLACE FUNCTION app.broken_event(tenant_id uuid)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'version', c.version, 'wrong', case
-      when not c.links then 'prev_hash' when not c.hashes then 'hash' when not c.pays then 'payload' when not c.counts then 'version' when not c.belongs then 'task_id' else 'seq' end)
+      when not c.links then 'prev_hash' when not c.hashes then 'hash' when not c.pays then 'payload'
+      when not c.counts then 'version' else coalesce(c.wrong, 'seq') end)
   from (
-    select e.seq, e.stream, e.version, e.hashes, e.pays, e.belongs,
-      e.prev_hash is not distinct from coalesce(lag(e.hash) over (partition by e.project_id order by e.seq),
-        (select c.hash from app.archived_chains c where c.tenant_id = broken_event.tenant_id and c.project_id is not distinct from e.project_id)) as links,
+    select e.seq, e.stream, e.version, e.hashes, e.pays, e.wrong,
+      e.prev_hash is not distinct from coalesce(lag(e.hash) over (partition by e.project_id order by e.seq), (
+        select c.hash from app.archived_chains c
+        where c.tenant_id = broken_event.tenant_id and c.project_id is not distinct from e.project_id)) as links,
       e.version = coalesce(a.version, 0) + row_number() over (partition by e.stream order by e.version) as counts,
-      e.seq = (select p.archived_to from app.positions p where p.tenant_id = broken_event.tenant_id) + row_number() over (order by e.seq) as follows
+      e.seq = (select p.archived_to from app.positions p where p.tenant_id = broken_event.tenant_id)
+        + row_number() over (order by e.seq) as follows
     from (
       select x.seq, x.project_id, x.stream, x.version, x.prev_hash, x.hash, x.hash = app.event_hash(x) as hashes,
         case when x.redacted_at is null then x.payload_hash = app.payload_hash(x.payload)
-          else x.payload = app.blanked(x) and exists (select from public.events r where r.tenant_id = x.tenant_id and r.stream = 'event:' || x.id) end as pays,
-        not starts_with(x.stream, 'task:') or x.task_id is not distinct from app.stream_id(x.stream) as belongs
+          else x.payload = app.blanked(x) and exists (
+            select from public.events r where r.tenant_id = x.tenant_id and r.stream = 'event:' || x.id) end as pays,
+        coalesce(app.wrong_column(x), case when starts_with(x.stream, 'event:') and exists (
+          select from public.events o where o.tenant_id = x.tenant_id and o.id = app.stream_id(x.stream)
+            and o.task_id is distinct from x.task_id) then 'task_id' end) as wrong
       from public.events x where x.tenant_id = broken_event.tenant_id offset 0) e
     left join app.archived_streams a on a.tenant_id = broken_event.tenant_id and a.stream = e.stream) c
-  where not (c.links and c.hashes and c.pays and c.counts and c.belongs and c.follows) order by c.seq limit 1
+  where not (c.links and c.hashes and c.pays and c.counts and c.wrong is null and c.follows) order by c.seq limit 1
 $function$;
 -- owner cairn_owner
 
@@ -1569,13 +1604,12 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.caused(follow_ups jsonb, event public.events, request jsonb)
+CREATE OR REPLACE FUNCTION app.caused(follow_up jsonb, event public.events, depth integer)
  RETURNS jsonb
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select jsonb_agg(f || jsonb_build_object('causation', event.id, 'project', event.project_id, 'depth', coalesce((request ->> 'depth')::integer, 0) + 1))
-  from jsonb_array_elements(follow_ups) f
+  select follow_up || jsonb_build_object('causation', event.id, 'project', event.project_id, 'depth', depth + 1)
 $function$;
 -- owner cairn_owner
 
@@ -1687,12 +1721,31 @@ AS $function$
 declare
   v_ref text;
 begin
-  select d.ref into v_ref from public.tasks d where d.tenant_id = event.tenant_id and d.id = any (added)
-    and (d.status = 'cancelled' or d.project_id <> event.project_id) limit 1;
+  select d.ref into v_ref from app.tasks_with(event.tenant_id, added) d
+    where d.status = 'cancelled' or d.project_id <> event.project_id limit 1;
   if found then
     perform app.fail('invalid_input', format('%s cannot depend on %s: it is cancelled or of another project.', subject, v_ref),
       jsonb_build_object('field', field), 'Leave it out, or if it is cancelled reopen it first.');
   end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_archivable(tenant_id uuid, last_seq bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_position app.positions;
+begin
+  select * into v_position from app.positions p where p.tenant_id = check_archivable.tenant_id;
+  if last_seq is null or last_seq <= v_position.archived_to or last_seq > v_position.seq then
+    perform app.fail('invalid_input', format('The archive ends at %s, the log at %s: %s is not between them.',
+      v_position.archived_to, v_position.seq, last_seq), jsonb_build_object('field', 'last_seq'));
+  end if;
+  return v_position.archived_to;
 end
 $function$;
 -- owner cairn_owner
@@ -1702,15 +1755,9 @@ CREATE OR REPLACE FUNCTION app.check_archiving(actor app.actor, last_seq bigint)
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare
-  v_position app.positions;
 begin
-  select * into v_position from app.positions p where p.tenant_id = actor.tenant_id for no key update;
-  if last_seq is null or last_seq <= v_position.archived_to or last_seq > v_position.seq then
-    perform app.fail('invalid_input', format('The archive ends at %s, the log at %s: %s is not between them.', v_position.archived_to, v_position.seq, last_seq),
-      jsonb_build_object('field', 'last_seq'));
-  end if;
-  return v_position.archived_to;
+  perform from app.positions p where p.tenant_id = actor.tenant_id for no key update;
+  return app.check_archivable(actor.tenant_id, last_seq);
 end
 $function$;
 -- owner cairn_owner
@@ -2165,6 +2212,65 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.compare_log(tenant_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_model app.read_models;
+  v_difference jsonb;
+  v_tables jsonb := '[]';
+  v_rows bigint;
+  v_position bigint := (select p.seq from app.positions p where p.tenant_id = compare_log.tenant_id);
+begin
+  v_difference := coalesce(app.broken_event(tenant_id), app.missing_end(tenant_id, v_position));
+  for v_model in select * from app.read_models order by place loop
+    v_difference := coalesce(v_difference, app.differing_row(v_model, tenant_id));
+    execute format('select count(*) from public.%I x where x.tenant_id = $1', v_model.table_name) into v_rows using tenant_id;
+    v_tables := v_tables || jsonb_build_object('table', v_model.table_name, 'rows', v_rows);
+  end loop;
+  v_difference := coalesce(v_difference, app.differing_link(tenant_id));
+  return jsonb_strip_nulls(jsonb_build_object('ok', v_difference is null,
+    'events', (select count(*) from public.events e where e.tenant_id = compare_log.tenant_id),
+    'position', v_position, 'tables', v_tables, 'difference', v_difference));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.concerned_tasks(event public.events)
+ RETURNS SETOF public.tasks
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select d.* from app.tasks_with(event.tenant_id, array(select app.dependents_of(event.tenant_id, event.task_id))) d
+  where d.status = 'in_progress'
+    or event.event_type = 'task.cancelled' and d.status = 'pending'
+    or event.event_type = 'task.reopened' and d.blocked_by = event.task_id
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.copies_of(event public.events)
+ RETURNS public.events[]
+ LANGUAGE sql
+ STABLE
+AS $function$
+  with recursive
+    command as materialized (
+      select e.id, e.causation_id from public.events e
+      where e.tenant_id = event.tenant_id and e.correlation_id = event.correlation_id
+        and e.seq > event.seq and e.seq <= event.seq + 200 + app.policy_max() + 2 * app.triggered_max()),
+    copies (id) as (
+      select event.id
+      union
+      select m.id from copies c join command m on m.causation_id = c.id)
+  select array_agg(x.found order by (x.found).seq) from copies c cross join lateral (
+    select e as found from public.events e where e.tenant_id = event.tenant_id and e.id = c.id
+      and e.redacted_at is null and e.event_type <> 'event.redacted' offset 0) x
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.count_open_dependencies(task public.tasks)
  RETURNS integer
  LANGUAGE plpgsql
@@ -2172,7 +2278,7 @@ CREATE OR REPLACE FUNCTION app.count_open_dependencies(task public.tasks)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  return (select count(*) from public.tasks d where d.tenant_id = task.tenant_id and d.id = any (task.dependencies) and d.status <> 'completed');
+  return (select count(*) from app.tasks_with(task.tenant_id, task.dependencies) d where d.status <> 'completed');
 end
 $function$;
 -- owner cairn_owner
@@ -2300,6 +2406,16 @@ begin
     select t.* from app.task_dependencies e join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id
     where e.tenant_id = task.tenant_id and e.depends_on = task.id order by t.number limit 20) d);
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.dependents_of(tenant_id uuid, task_id uuid)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select e.task_id from app.task_dependencies e
+  where e.tenant_id = dependents_of.tenant_id and e.depends_on = dependents_of.task_id offset 0
 $function$;
 -- owner cairn_owner
 
@@ -2642,6 +2758,17 @@ AS $function$
     || coalesce(': ' || to_json(regexp_replace(left(coalesce(event.payload ->> 'title', event.payload ->> 'text', event.payload ->> 'reason',
          event.payload ->> 'summary', event.payload ->> 'label', event.payload ->> 'name', event.payload ->> 'note', event.payload ->> 'topic'), 400),
          '\s+', ' ', 'g')), ''), 600)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.events_in(events jsonb)
+ RETURNS TABLE(ordinality bigint, seq bigint, stream text, project_id uuid, redacted_at timestamp with time zone, event public.events)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select e.at, r.seq, r.stream, r.project_id, r.redacted_at, r
+  from jsonb_array_elements(events) with ordinality e (item, at)
+    cross join lateral jsonb_populate_record(null::public.events, e.item) r
 $function$;
 -- owner cairn_owner
 
@@ -3036,28 +3163,27 @@ CREATE OR REPLACE FUNCTION app.find_cycle(task public.tasks, added uuid[])
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_reached_from jsonb;
-  v_frontier uuid[] := added;
-  v_path text := task.ref;
-  v_step text := task.id;
+  v_via jsonb;
+  v_back uuid[] := array[task.id];
 begin
-  select coalesce(jsonb_object_agg(a, task.id), '{}') into v_reached_from from unnest(added) a;
-  while cardinality(v_frontier) > 0 and not v_reached_from ? task.id::text loop
-    with next as (
-      select distinct on (e.depends_on) e.depends_on, e.task_id from app.task_dependencies e
-      where e.tenant_id = task.tenant_id and e.task_id = any (v_frontier) and not v_reached_from ? e.depends_on::text)
-    select array_agg(n.depends_on), v_reached_from || coalesce(jsonb_object_agg(n.depends_on, n.task_id), '{}')
-      into v_frontier, v_reached_from from next n;
-  end loop;
-  if not v_reached_from ? task.id::text then
+  -- Nothing leads back to a task that none waits for.
+  if task.id <> all (added) and not exists (select app.dependents_of(task.tenant_id, task.id)) then
+    return null;
+  elsif not exists (select from app.reached_tasks(task.tenant_id, added) r where r = task.id) then
     return null;
   end if;
-  loop
-    v_step := v_reached_from ->> v_step;
-    v_path := (select t.ref from public.tasks t where t.tenant_id = task.tenant_id and t.id = v_step::uuid) || ' → ' || v_path;
-    exit when v_step = task.id::text;
+  -- The first that led to each. It was reached before, so that going back ends.
+  select jsonb_object_agg(l.depends_on, l.task_id) into v_via from (
+    select distinct on (e.depends_on) e.depends_on, r.id as task_id
+    from app.reached_tasks(task.tenant_id, added) with ordinality r (id, place)
+      cross join lateral (
+        select x.depends_on from app.task_dependencies x
+        where x.tenant_id = task.tenant_id and x.task_id = r.id offset 0) e
+    order by e.depends_on, r.place) l;
+  while v_back[cardinality(v_back)] <> all (added) loop
+    v_back := v_back || (v_via ->> v_back[cardinality(v_back)]::text)::uuid;
   end loop;
-  return v_path;
+  return app.path_text(task, v_back);
 end
 $function$;
 -- owner cairn_owner
@@ -3526,44 +3652,45 @@ $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.follow_policy(event public.events)
- RETURNS jsonb
+ RETURNS jsonb[]
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_ref text;
+  v_reason text;
 begin
   if event.event_type = 'decision.recorded' and event.payload ? 'supersedes' then
-    return jsonb_build_array(jsonb_build_object('stream', 'decision:' || (event.payload ->> 'supersedes'), 'type', 'decision.superseded',
-      'data', jsonb_build_object('by', app.stream_id(event.stream))));
+    return array[jsonb_build_object('stream', 'decision:' || (event.payload ->> 'supersedes'), 'type', 'decision.superseded',
+      'data', jsonb_build_object('by', app.stream_id(event.stream)))];
   elsif event.event_type not in ('task.cancelled', 'task.reopened') then
-    return '[]';
+    return '{}';
   end if;
   v_ref := (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id);
-  return (select coalesce(jsonb_agg(jsonb_build_object('stream', 'task:' || d.id, 'type', case
-        when d.status = 'blocked' then 'task.unblocked' when d.status = 'pending' then 'task.blocked' else 'task.warned' end,
-      'data', case when d.status = 'blocked' then jsonb_build_object('reason', format('Its dependency %s was reopened.', v_ref))
-        else jsonb_build_object('dependency', event.task_id, 'reason', left(format('Its dependency %s was %s: %s', v_ref, split_part(event.event_type, '.', 2), event.payload ->> 'reason'), 4000)) end)
-      order by d.id), '[]')
-    from app.task_dependencies e join public.tasks d on d.tenant_id = e.tenant_id and d.id = e.task_id
-    where e.tenant_id = event.tenant_id and e.depends_on = event.task_id
-      and (d.status = 'in_progress'
-        or event.event_type = 'task.cancelled' and d.status = 'pending'
-        or event.event_type = 'task.reopened' and d.blocked_by = event.task_id));
+  v_reason := left(format('Its dependency %s was %s: %s',
+    v_ref, split_part(event.event_type, '.', 2), event.payload ->> 'reason'), 4000);
+  return array(
+    select jsonb_build_object('stream', 'task:' || d.id, 'type', case d.status
+        when 'blocked' then 'task.unblocked' when 'pending' then 'task.blocked' else 'task.warned' end,
+      'data', case d.status
+        when 'blocked' then jsonb_build_object('reason', format('Its dependency %s was reopened.', v_ref))
+        else jsonb_build_object('dependency', event.task_id, 'reason', v_reason) end)
+    from app.concerned_tasks(event) d order by d.id);
 end
 $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.follow_ups(event public.events, triggers jsonb, depth integer)
- RETURNS jsonb
+ RETURNS jsonb[]
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_follow jsonb := app.follow_policy(event);
+  v_follow jsonb[] := app.follow_policy(event);
   v_task public.tasks;
   v_trigger jsonb;
+  v_action jsonb;
 begin
   if triggers is null or depth >= 3 then
     return v_follow;
@@ -3571,7 +3698,10 @@ begin
   select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id;
   for v_trigger in select t from jsonb_array_elements(triggers) t
       where t ->> 'on' = event.event_type and app.meets(t -> 'when', event.payload, v_task.priority) loop
-    v_follow := v_follow || coalesce(app.follow_action(v_trigger -> 'do', event, v_task) || '{"trigger": true}', '[]');
+    v_action := app.follow_action(v_trigger -> 'do', event, v_task);
+    if v_action is not null then
+      v_follow := v_follow || (v_action || '{"trigger": true}');
+    end if;
   end loop;
   return v_follow;
 end
@@ -4074,6 +4204,24 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.is_settled(request jsonb, tenant_id uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if request ? 'trigger' or request ->> 'stream' not like 'task:%' then
+    return false;
+  end if;
+  return not exists (select from public.tasks t
+    where t.tenant_id = is_settled.tenant_id and t.id = app.stream_id(request ->> 'stream')
+      and t.status = case request ->> 'type'
+        when 'task.blocked' then 'pending' when 'task.unblocked' then 'blocked' else 'in_progress' end);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.join_archived(recent public.events[], archived jsonb, filters jsonb, tenant_id uuid, rising boolean, size integer)
  RETURNS public.events[]
  LANGUAGE plpgsql
@@ -4257,12 +4405,13 @@ declare
   v_event jsonb;
   v_project uuid;
   v_ref text;
+  v_id uuid;
   v_new text[] := '{}';
   v_tasks uuid[] := '{}';
+  v_turned uuid[] := '{}';
   v_projects uuid[] := '{}';
 begin
-  for v_at in 0 .. jsonb_array_length(events) - 1 loop
-    v_event := events -> v_at;
+  for v_event in select e from jsonb_array_elements(events) with ordinality x (e, at) order by at loop
     if v_event ->> 'type' = 'task.created' then
       v_new := v_new || (v_event ->> 'stream');
       if v_project is null or v_event -> 'data' ->> 'project' is distinct from v_ref then
@@ -4271,23 +4420,33 @@ begin
         v_projects := v_projects || v_project;
       end if;
     elsif v_event ->> 'stream' like 'task:%' then
-      v_tasks := v_tasks || app.find_task_id(substring(v_event ->> 'stream' from 6), actor.tenant_id);
+      v_id := app.find_task_id(substring(v_event ->> 'stream' from 6), actor.tenant_id);
+      v_tasks := v_tasks || v_id;
       if v_event ->> 'type' = 'task.dependencies_changed' then
-        v_projects := v_projects || (select t.project_id from public.tasks t where t.tenant_id = actor.tenant_id and t.id = v_tasks[cardinality(v_tasks)]);
+        v_projects := v_projects || (
+          select t.project_id from public.tasks t where t.tenant_id = actor.tenant_id and t.id = v_id);
+      elsif v_event ->> 'type' in ('task.completed', 'task.cancelled', 'task.reopened') then
+        v_turned := v_turned || v_id;
       end if;
     end if;
     if v_event -> 'data' ?| array['dependencies', 'add'] then
       v_tasks := v_tasks || array(select app.find_task_id(d, actor.tenant_id)
-        from jsonb_array_elements_text(coalesce(v_event -> 'data' -> 'dependencies', v_event -> 'data' -> 'add')) d where 'task:' || d <> all (v_new));
+        from jsonb_array_elements_text(coalesce(v_event -> 'data' -> 'dependencies', v_event -> 'data' -> 'add')) d
+        where 'task:' || d <> all (v_new));
     end if;
   end loop;
   if cardinality(v_projects) > 0 then
-    perform from public.projects p where p.tenant_id = actor.tenant_id and p.id = any (v_projects) order by p.id for no key update;
+    perform from (select distinct i as id from unnest(v_projects) i order by 1) s
+      cross join lateral (
+        select from public.projects p where p.tenant_id = actor.tenant_id and p.id = s.id for no key update) p;
+  end if;
+  if cardinality(v_turned) > 0 then
+    v_tasks := v_tasks || array(select d from unnest(v_turned) i cross join app.dependents_of(actor.tenant_id, i) d);
   end if;
   if cardinality(v_tasks) > 0 then
-    perform from public.tasks t where t.tenant_id = actor.tenant_id and t.id = any (v_tasks || array(
-        select d.task_id from app.task_dependencies d where d.tenant_id = actor.tenant_id and d.depends_on = any (v_tasks)))
-      order by t.id for no key update;
+    perform from (select distinct i as id from unnest(v_tasks) i order by 1) s
+      cross join lateral (
+        select from public.tasks t where t.tenant_id = actor.tenant_id and t.id = s.id for no key update) t;
   end if;
 end
 $function$;
@@ -4333,7 +4492,7 @@ CREATE OR REPLACE FUNCTION app.miscounted_tasks(tenant_id uuid)
 AS $function$
   select t.id, t.open_dependencies, o.n
   from public.tasks t cross join lateral (
-    select count(*)::integer as n from public.tasks d where d.tenant_id = $1 and d.id = any (t.dependencies) and d.status <> 'completed') o
+    select count(*)::integer as n from app.tasks_with($1, t.dependencies) d where d.status <> 'completed') o
   where t.tenant_id = $1 and t.open_dependencies <> o.n
 $function$;
 -- owner cairn_owner
@@ -4442,6 +4601,16 @@ CREATE OR REPLACE FUNCTION app.nobody()
 RETURN '00000000-0000-0000-0000-000000000000'::uuid;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.note_cut()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select jsonb_build_object('trigger', true, 'type', 'project.noted', 'data', jsonb_build_object('kind', 'risk', 'text',
+    format('The rules of this project asked for more than %s events after one command. The rest was left out.', app.triggered_max())))
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.nothing_ready(project public.projects, filters jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -4529,6 +4698,26 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.path_text(task public.tasks, back uuid[])
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_length integer := cardinality(back);
+  v_shown uuid[] := case when v_length > 20 then back[:10] || back[v_length - 9:] else back end;
+  v_refs text[] := array(
+    select (select t.ref from public.tasks t where t.tenant_id = task.tenant_id and t.id = s.id)
+    from unnest(v_shown) with ordinality s (id, at) order by s.at desc);
+begin
+  return concat_ws(' → ', task.ref, array_to_string(v_refs[:10], ' → '),
+    case when v_length > 20 then format('… %s more', v_length - 20) end,
+    nullif(array_to_string(v_refs[11:], ' → '), ''));
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.payload_hash(payload jsonb)
  RETURNS bytea
  LANGUAGE sql
@@ -4536,6 +4725,13 @@ CREATE OR REPLACE FUNCTION app.payload_hash(payload jsonb)
 AS $function$
   select sha256(convert_to(payload::text, 'UTF8'))
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.policy_max()
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$ select 2000 $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.prepare_task(task public.tasks, event public.events, project public.projects)
@@ -4693,6 +4889,21 @@ begin
 end
 $function$;
 -- owner cairn_keeper
+
+CREATE OR REPLACE FUNCTION app.reached_tasks(tenant_id uuid, start uuid[])
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+  with recursive reached (id) as (
+    select unnest(start)
+    union
+    select e.depends_on from reached r cross join lateral (
+      select x.depends_on from app.task_dependencies x
+      where x.tenant_id = reached_tasks.tenant_id and x.task_id = r.id offset 0) e)
+  select r.id from reached r
+$function$;
+-- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.reaches(project_id uuid)
  RETURNS boolean
@@ -5238,15 +5449,19 @@ AS $function$
 declare
   v_task jsonb := app.task_brief(task) || jsonb_strip_nulls(jsonb_build_object(
     'id', task.id, 'project', left(task.ref, length(task.ref) - length(task.number::text) - 1), 'version', task.version,
-    'description', nullif(task.description, ''), 'acceptance_criteria', to_jsonb(task.acceptance_criteria), 'dependencies', '[]'::jsonb,
-    'constraints', nullif(task.constraints, '{}'), 'scope', case when rules ? 'scope' or task.constraints <> '{}' then app.effective_scope(rules, task.constraints) end, 'summary', task.summary,
+    'description', nullif(task.description, ''), 'acceptance_criteria', to_jsonb(task.acceptance_criteria),
+    'dependencies', '[]'::jsonb,
+    'constraints', nullif(task.constraints, '{}'), 'summary', task.summary,
+    'scope', case when rules ? 'scope' or task.constraints <> '{}' then app.effective_scope(rules, task.constraints) end,
     'last_outcome', task.last_outcome, 'last_reason', task.last_reason, 'last_agent', task.last_agent,
-    'approved_at', task.approved_at, 'created_by', task.created_by, 'created_at', task.created_at, 'updated_at', task.updated_at));
+    'approved_at', task.approved_at,
+    'created_by', task.created_by, 'created_at', task.created_at, 'updated_at', task.updated_at));
 begin
   if task.dependencies <> '{}' then
     v_task := v_task || jsonb_build_object('dependencies', (
-      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('ref', d.ref, 'title', d.title, 'status', d.status, 'outcome', left(d.summary, 500))) order by d.number)
-      from public.tasks d where d.tenant_id = task.tenant_id and d.id = any (task.dependencies)));
+      select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+        'ref', d.ref, 'title', d.title, 'status', d.status, 'outcome', left(d.summary, 500))) order by d.number)
+      from app.tasks_with(task.tenant_id, task.dependencies) d));
   end if;
   if task.discovered_from is not null then
     v_task := v_task || jsonb_strip_nulls(jsonb_build_object('discovered_from', (
@@ -5254,7 +5469,8 @@ begin
   end if;
   if task.evidence <> '[]' then
     v_task := v_task || jsonb_build_object('evidence', (
-      select jsonb_agg(jsonb_strip_nulls(to_jsonb(g) || jsonb_build_object('stale', nullif(g.stale, false)))) from app.graded_evidence(task, task.evidence) g));
+      select jsonb_agg(jsonb_strip_nulls(to_jsonb(g) || jsonb_build_object('stale', nullif(g.stale, false))))
+      from app.graded_evidence(task, task.evidence) g));
   end if;
   if task.status = 'pending' and task.open_dependencies > 0 then
     v_task := v_task || jsonb_build_object('waiting_for', app.waiting_for(task));
@@ -5310,6 +5526,16 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.tasks_with(tenant_id uuid, ids uuid[])
+ RETURNS SETOF public.tasks
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select t.* from unnest(ids) i cross join lateral (
+    select x.* from public.tasks x where x.tenant_id = tasks_with.tenant_id and x.id = i offset 0) t
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.tenant()
  RETURNS uuid
  LANGUAGE sql
@@ -5338,6 +5564,13 @@ CREATE OR REPLACE FUNCTION app.tier_rank(tier text)
 AS $function$
   select case tier when 'ci' then 3 when 'observed' then 2 when 'reported' then 1 else 0 end
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.triggered_max()
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$ select 200 $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.unlock_task(task public.tasks, status text)
@@ -5431,14 +5664,16 @@ begin
       if task.open_dependencies = 0 then
         return '{}';
       end if;
-      return array(select format('%s (%s): %s', d.ref, d.status, d.title) from public.tasks d
-        where d.tenant_id = task.tenant_id and d.id = any (task.dependencies) and d.status <> 'completed' order by d.number limit 10);
+      return array(
+        select format('%s (%s): %s', d.ref, d.status, d.title) from app.tasks_with(task.tenant_id, task.dependencies) d
+        where d.status <> 'completed' order by d.number limit 10);
     when 'in_progress' then
       v_expires := app.lease_expires_at(task);
       if v_expires <= app.now() then
         return '{}';
       end if;
-      return array[format('held by %s until %s', task.locked_by, to_char(v_expires at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))];
+      return array[format('held by %s until %s', task.locked_by,
+        to_char(v_expires at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))];
     when 'blocked' then return array['blocked: ' || task.blocked_reason];
     else return array['it is ' || task.status];
   end case;
@@ -5501,6 +5736,24 @@ begin
       task.last_reason, task.last_agent, task.summary, task.evidence, task.approved_at, task.completed_at, task.version, task.updated_at)
     where t.tenant_id = task.tenant_id and t.id = task.id;
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.wrong_column(event public.events)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select case
+    when event.user_id::text is distinct from event.actor ->> 'user' then 'user_id'
+    when event.task_id::text is distinct from case split_part(event.stream, ':', 1)
+        when 'task' then split_part(event.stream, ':', 2)
+        when 'event' then event.task_id::text
+        when 'artifact' then event.payload ->> 'task'
+        when 'decision' then event.payload ->> 'task' end then 'task_id'
+    when event.project_id::text <> case
+        when starts_with(event.stream, 'project:') then split_part(event.stream, ':', 2)
+        else event.payload ->> 'project_id' end then 'project_id' end
 $function$;
 -- owner cairn_owner
 
@@ -5747,19 +6000,26 @@ CREATE OR REPLACE FUNCTION public.check_events(events jsonb DEFAULT '[]'::jsonb,
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
-  v_event public.events;
-  v_chain text;
+  v_difference jsonb;
 begin
-  for v_event in select * from jsonb_populate_recordset(null::public.events, events) loop
-    v_chain := coalesce(v_event.project_id::text, '');
-    if v_event.prev_hash::text is distinct from chains ->> v_chain or v_event.hash <> app.event_hash(v_event)
-        or v_event.redacted_at is null and v_event.payload_hash <> app.payload_hash(v_event.payload)
-        or v_event.redacted_at is not null and v_event.payload <> app.blanked(v_event) then
-      return jsonb_build_object('chains', chains, 'difference', jsonb_build_object('seq', v_event.seq, 'stream', v_event.stream, 'wrong', 'chain'));
-    end if;
-    chains := chains || jsonb_build_object(v_chain, v_event.hash);
-  end loop;
-  return jsonb_build_object('chains', chains);
+  select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'wrong', coalesce(c.wrong, 'chain')) into v_difference
+  from (
+    select x.ordinality as at, x.seq, x.stream, app.wrong_column(x.event) as wrong,
+      (x.event).prev_hash::text is not distinct from coalesce(
+        lag((x.event).hash::text) over (partition by x.project_id order by x.ordinality),
+        chains ->> coalesce(x.project_id::text, '')) as links,
+      (x.event).hash = app.event_hash(x.event) as hashes,
+      case when x.redacted_at is null then (x.event).payload_hash = app.payload_hash((x.event).payload)
+        else (x.event).payload = app.blanked(x.event) end as pays
+    from app.events_in(events) x) c
+  where (c.links and c.hashes and c.pays and c.wrong is null) is not true order by c.at limit 1;
+  if v_difference is not null then
+    return jsonb_build_object('chains', chains, 'difference', v_difference);
+  end if;
+  return jsonb_build_object('chains', chains || (
+    select coalesce(jsonb_object_agg(coalesce(l.project_id::text, ''), (l.event).hash), '{}') from (
+      select distinct on (x.project_id) x.project_id, x.event from app.events_in(events) x
+      order by x.project_id, x.ordinality desc) l));
 end
 $function$;
 -- owner cairn_owner
@@ -6709,30 +6969,22 @@ AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'admin');
   v_event public.events := app.find_event(event, v_actor);
-  v_copy public.events;
+  v_copies public.events[];
 begin
   perform app.refuse_limited(v_actor);
   if v_event.redacted_at is not null or v_event.event_type = 'event.redacted' then
     perform app.fail('illegal_transition', format('Event #%s is redacted already.', v_event.seq));
   end if;
-  -- What the event caused in its own command may carry its words on: a dependent's reason, a trigger's message.
-  for v_copy in
-    with recursive copies as (
-      select v_event.id as id
-      union
-      select e.id from copies c join public.events e on e.tenant_id = v_actor.tenant_id and e.causation_id = c.id
-        and e.correlation_id = v_event.correlation_id and e.seq > v_event.seq and e.seq <= v_event.seq + 400)
-    select e.* from copies c join public.events e on e.tenant_id = v_actor.tenant_id and e.id = c.id
-      where e.redacted_at is null and e.event_type <> 'event.redacted' order by e.seq
-  loop
-    perform app.append(jsonb_build_array(jsonb_build_object('stream', 'event:' || v_copy.id, 'type', 'event.redacted',
-      'data', jsonb_build_object('reason', reason), 'causation', v_copy.id)), v_actor);
-    perform app.blank_event(v_copy);
-    perform app.rebuild(v_actor.tenant_id, array[v_copy.stream]);
-  end loop;
+  v_copies := app.copies_of(v_event);
+  perform app.append((
+    select jsonb_agg(jsonb_build_object('stream', 'event:' || c.id, 'type', 'event.redacted',
+      'data', jsonb_build_object('reason', reason), 'causation', c.id) order by c.seq) from unnest(v_copies) c), v_actor);
+  perform app.blank_event(c) from unnest(v_copies) c;
+  perform app.rebuild(v_actor.tenant_id, array(select distinct c.stream from unnest(v_copies) c));
   delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at >= v_event.created_at;
   v_event := app.find_event(v_event.id::text, v_actor);
-  return app.event_brief(app.upcast(v_event), (select t.ref from public.tasks t where t.tenant_id = v_event.tenant_id and t.id = v_event.task_id));
+  return app.event_brief(app.upcast(v_event), (
+    select t.ref from public.tasks t where t.tenant_id = v_event.tenant_id and t.id = v_event.task_id));
 end
 $function$;
 -- owner cairn_owner
@@ -7225,15 +7477,19 @@ CREATE OR REPLACE FUNCTION public.snapshot_events(last_seq bigint DEFAULT NULL::
 AS $function$
 declare
   v_actor app.actor := app.enter_person(actor, 'owner');
-  v_from bigint := app.check_archiving(v_actor, last_seq);
-  v_streams text[] := array(select distinct e.stream from public.events e where e.tenant_id = v_actor.tenant_id and e.seq <= snapshot_events.last_seq);
+  v_from bigint := app.check_archivable(v_actor.tenant_id, last_seq);
+  v_streams text[] := array(
+    select distinct e.stream from public.events e where e.tenant_id = v_actor.tenant_id and e.seq <= snapshot_events.last_seq);
 begin
   return jsonb_build_object(
-    'streams', (select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('stream', s.stream, 'version', s.version)) || jsonb_build_object('state', s.state) order by s.seq), '[]')
+    'streams', (
+      select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('stream', s.stream, 'version', s.version))
+        || jsonb_build_object('state', s.state) order by s.seq), '[]')
       from app.states_at(v_actor.tenant_id, last_seq, v_streams) s),
-    'chains', (select coalesce(jsonb_agg(jsonb_build_object('project_id', c.project_id, 'hash', c.hash)), '[]') from (
-      select distinct on (e.project_id) e.project_id, e.hash from public.events e
-      where e.tenant_id = v_actor.tenant_id and e.seq <= snapshot_events.last_seq order by e.project_id, e.seq desc) c));
+    'chains', (
+      select coalesce(jsonb_agg(jsonb_build_object('project_id', c.project_id, 'hash', c.hash)), '[]') from (
+        select distinct on (e.project_id) e.project_id, e.hash from public.events e
+        where e.tenant_id = v_actor.tenant_id and e.seq <= snapshot_events.last_seq order by e.project_id, e.seq desc) c));
 end
 $function$;
 -- owner cairn_owner
@@ -7391,24 +7647,9 @@ CREATE OR REPLACE FUNCTION public.verify_events(actor jsonb)
 AS $function$
 declare
   v_actor app.actor := app.enter(actor);
-  v_model app.read_models;
-  v_difference jsonb;
-  v_tables jsonb := '[]';
-  v_rows bigint;
-  v_position bigint;
 begin
   perform app.refuse_limited(v_actor);
-  select p.seq into v_position from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
-  v_difference := coalesce(app.broken_event(v_actor.tenant_id), app.missing_end(v_actor.tenant_id, v_position));
-  for v_model in select * from app.read_models order by place loop
-    v_difference := coalesce(v_difference, app.differing_row(v_model, v_actor.tenant_id));
-    execute format('select count(*) from public.%I x where x.tenant_id = $1', v_model.table_name) into v_rows using v_actor.tenant_id;
-    v_tables := v_tables || jsonb_build_object('table', v_model.table_name, 'rows', v_rows);
-  end loop;
-  v_difference := coalesce(v_difference, app.differing_link(v_actor.tenant_id));
-  return jsonb_strip_nulls(jsonb_build_object('ok', v_difference is null,
-    'events', (select count(*) from public.events e where e.tenant_id = v_actor.tenant_id),
-    'position', v_position, 'tables', v_tables, 'difference', v_difference));
+  return app.compare_log(v_actor.tenant_id);
 end
 $function$;
 -- owner cairn_owner

@@ -42,6 +42,26 @@ describe('verifying', () => {
       { seq: 2, wrong: 'task_id' },
     ],
     [
+      'a user changed',
+      `update public.events set user_id = (select max(u.id::text)::uuid from public.users u where u.id <> user_id) where tenant_id = $1 and seq = ${first}`,
+      { seq: 2, wrong: 'user_id' },
+    ],
+    [
+      'the task of an artifact changed',
+      `update public.events set task_id = gen_random_uuid() where tenant_id = $1 and event_type = 'artifact.added'`,
+      { wrong: 'task_id', stream: expect.stringContaining('artifact:') },
+    ],
+    [
+      'the task of a decision changed',
+      `update public.events set task_id = gen_random_uuid() where tenant_id = $1 and event_type = 'decision.recorded'`,
+      { wrong: 'task_id', stream: expect.stringContaining('decision:') },
+    ],
+    [
+      'a project changed for another one of all its events',
+      `update public.events set project_id = '018f0000-0000-7000-8000-00000000000a' where tenant_id = $1`,
+      { seq: 1, wrong: 'project_id' },
+    ],
+    [
       'a payload changed',
       `update public.events set payload = payload || '{"title": "x"}' where tenant_id = $1 and seq = ${first}`,
       { seq: 2, wrong: 'payload' },

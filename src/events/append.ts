@@ -30,7 +30,9 @@ export type Followed = { seq: number; type: string; stream: string; ref?: string
 
 export type Answer<Events extends readonly NewEvent[]> = {
   events: { [Place in keyof Events]: Appended<StateOf<Events[Place]>> };
+  /** The first of what followed, and how much it is where that is more. */
   followed: Followed[];
+  followed_total?: number;
 };
 
 /** Sends events through the door: all or none. One command makes one append, for its idempotency key remembers one answer. */

@@ -33,13 +33,16 @@ import { page } from './pages.ts';
 const LeaseSeconds = z.int().min(1).max(86_400).default(3_600);
 
 /** What rules and dependency policy did in consequence, for the agent to know. */
-const Consequences = z.array(z.object({ seq: z.int(), type: z.string(), ref: z.string().optional() })).optional();
+const Consequences = {
+  followed: z.array(z.object({ seq: z.int(), type: z.string(), ref: z.string().optional() })).optional(),
+  followed_total: z.int().optional().describe('Where not all are shown.'),
+};
 
 /** A task after a command, short: the caller knows what it sent. */
 export const ChangedTask = z.object({
   task: TaskBrief.extend({ version: z.int() }),
   repeated: z.boolean().optional(),
-  followed: Consequences,
+  ...Consequences,
 });
 export type ChangedTask = z.infer<typeof ChangedTask>;
 
@@ -48,7 +51,7 @@ export const CreateTasks = z.strictObject({
   tasks: z.array(NewTask).min(1).max(50),
 });
 
-export const CreatedTasks = z.object({ tasks: z.array(TaskBrief), followed: Consequences });
+export const CreatedTasks = z.object({ tasks: z.array(TaskBrief), ...Consequences });
 
 /** Creates tasks together, all or none; they may depend on each other. */
 export async function createTasks(
@@ -57,13 +60,13 @@ export async function createTasks(
 ): Promise<z.infer<typeof CreatedTasks>> {
   const members = orderBatch(tasks);
   const about = { project: project ?? ctx.project };
-  const { events, followed } = await append(
+  const { events, ...answer } = await append(
     ctx,
     members.map(({ id, data }) => taskCreated(id, { ...data, ...about })),
   );
   const created: Task[] = [];
   for (const [at, { place }] of members.entries()) created[place] = (events[at] as (typeof events)[number]).state;
-  return { tasks: created, ...consequences(followed) };
+  return { tasks: created, ...consequences(answer) };
 }
 
 export const ListTasks = z.strictObject({
@@ -207,14 +210,16 @@ export function approveTask(ctx: Context, { task, note }: z.output<typeof Approv
 
 /** Appends events of one task and answers with the task after the last. */
 async function change(ctx: Context, requests: NewEvent<Task>[]): Promise<ChangedTask> {
-  const { events, followed } = await append(ctx, requests);
+  const { events, ...answer } = await append(ctx, requests);
   const last = events.at(-1);
   if (last === undefined) throw new DomainError('internal', 'The door answered without an event.');
-  return { task: last.state, ...(last.repeated && { repeated: true }), ...consequences(followed) };
+  return { task: last.state, ...(last.repeated && { repeated: true }), ...consequences(answer) };
 }
 
-function consequences(followed: Followed[]): { followed?: Followed[] } {
-  return followed.length === 0 ? {} : { followed };
+type Consequences = { followed?: Followed[]; followed_total?: number | undefined };
+
+function consequences({ followed = [], followed_total }: Consequences): Consequences {
+  return followed.length === 0 ? {} : { followed, ...(followed_total && { followed_total }) };
 }
 
 function missing(field: string, hint: string): DomainError {

@@ -83,8 +83,17 @@ export function nextPage(cursor: string | undefined): string | undefined {
   return cursor === undefined ? undefined : `More: pass cursor ${cursor}`;
 }
 
-export function consequences(followed: { type: string; ref?: string | undefined }[] | undefined): string[] {
-  return section('In consequence', followed, ({ type, ref }) => `${type}${ref === undefined ? '' : ` ${ref}`}`);
+type Consequences = {
+  followed?: { type: string; ref?: string | undefined }[] | undefined;
+  followed_total?: number | undefined;
+};
+
+export function consequences({ followed, followed_total }: Consequences): string[] {
+  const more = followed_total === undefined ? [] : [`and more, ${followed_total} in all: list_events shows them.`];
+  return [
+    ...section('In consequence', followed, ({ type, ref }) => `${type}${ref === undefined ? '' : ` ${ref}`}`),
+    ...more,
+  ];
 }
 
 /** What happened, what to do next, and what helps to do it. */

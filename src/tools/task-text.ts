@@ -15,13 +15,13 @@ import {
   time,
 } from './render.ts';
 
-export function renderCreated({ tasks, followed }: z.infer<typeof CreatedTasks>): string {
+export function renderCreated({ tasks, ...answer }: z.infer<typeof CreatedTasks>): string {
   const [task, ...others] = tasks;
   return lines(
     task !== undefined && others.length === 0
       ? `Created ${task.ref}, ${taskState(task)}.`
       : section('Created', tasks, taskLine),
-    consequences(followed),
+    consequences(answer),
     'Next: claim_task takes the best ready one.',
   );
 }
@@ -94,10 +94,10 @@ export function renderClaim(claim: z.infer<typeof Claim>): string {
   );
 }
 
-export function renderChange({ task, repeated, followed }: ChangedTask): string {
+export function renderChange({ task, repeated, ...answer }: ChangedTask): string {
   return lines(
     repeated === true && 'Nothing to do: this succeeded before.',
     `${task.ref} ${taskState(task)}, version ${task.version}`,
-    consequences(followed),
+    consequences(answer),
   );
 }

@@ -1,0 +1,59 @@
+import { readFile } from 'node:fs/promises';
+import type pg from 'pg';
+import type { Database } from '../../src/db/database.ts';
+
+/** The port over one connection, so that what a call costs is what its backend does. */
+export function overClient(sql: pg.Client): Database {
+  return {
+    async call<T>(fn: string, args: Record<string, unknown>, actor: object): Promise<T> {
+      const given = Object.entries({ ...args, actor }).filter(([, value]) => value !== undefined);
+      const list = given.map(([name], at) => `${name} => $${at + 1}`).join(', ');
+      const values = given.map(([, value]) => (typeof value === 'object' ? JSON.stringify(value) : value));
+      const { rows } = await sql.query(`select public.${fn}(${list}) as result`, values);
+      return rows[0].result;
+    },
+    close: async () => {},
+  };
+}
+
+/** Milliseconds of a processor that the backend has had; where the system does not say, of the clock. */
+async function spent(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/schedstat`, 'utf8').catch(() => null);
+  return stat === null ? performance.now() : Number(stat.split(' ')[0]) / 1e6;
+}
+
+/** What a piece of work costs, undone so that the next finds the same. */
+async function costOf(sql: pg.Client, work: () => Promise<unknown>): Promise<number> {
+  const { rows } = await sql.query<{ pid: number }>('select pg_backend_pid() as pid');
+  const pid = rows[0]?.pid ?? 0;
+  await sql.query('begin');
+  try {
+    const before = await spent(pid);
+    await work();
+    return (await spent(pid)) - before;
+  } finally {
+    await sql.query('rollback');
+  }
+}
+
+// Below this the measure is noise.
+const LEAST_MS = 4;
+const REPEATS_MAX = 5;
+
+/** How many times as much the second costs as the first. Others slow both down, so that the least of some counts where it matters. */
+export async function growthOf(
+  sql: pg.Client,
+  [small, large]: [() => Promise<unknown>, () => Promise<unknown>],
+  most: number,
+): Promise<number> {
+  // Makes the plans.
+  let least = { small: await costOf(sql, small), large: Number.POSITIVE_INFINITY };
+  for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
+    least = {
+      small: Math.min(least.small, await costOf(sql, small)),
+      large: Math.min(least.large, await costOf(sql, large)),
+    };
+    if (least.large < most * Math.max(least.small, LEAST_MS)) break;
+  }
+  return least.large / Math.max(least.small, LEAST_MS);
+}
