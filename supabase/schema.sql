@@ -1119,6 +1119,16 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.any_word(words tsquery)
+ RETURNS tsquery
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select coalesce(string_agg(distinct w, ' | '), '''=''')::tsquery from app.list_words(
+    regexp_replace(words::text, '!(?:''(?:[^'']|'''')*''|\( (?:''(?:[^'']|'''')*''|[^'')])*\))', '', 'g')) w
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.append(events jsonb, actor app.actor)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -1516,6 +1526,15 @@ AS $function$
       when 'text[]' then (select coalesce(jsonb_agg('[redacted]'::text), '[]') from jsonb_array_elements(event.payload -> f.field))
       else '"[redacted]"' end), '{}')
   from app.event_fields f where f.event_type = event.event_type and event.payload ? f.field and f.kind in ('text', 'line', 'text[]', 'object', 'array')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.break_runs(content text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select regexp_replace(replace(content, '<!--', '< !--'), '\S{100}', '\& ', 'g')
 $function$;
 -- owner cairn_owner
 
@@ -4212,6 +4231,15 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.list_words(query text)
+ RETURNS SETOF text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select m[1] from regexp_matches(query, '(''(?:[^'']|'''')*'')', 'g') m
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.lock_next_task(project public.projects, filters jsonb, actor app.actor)
  RETURNS uuid
  LANGUAGE plpgsql
@@ -5032,12 +5060,69 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.search_query(query text)
+ RETURNS tsquery
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_text text := app.break_runs(left(query, 500));
+  v_plain tsquery := websearch_to_tsquery('pg_catalog.simple', v_text);
+  v_words tsquery := websearch_to_tsquery('pg_catalog.english', v_text) || v_plain;
+begin
+  if coalesce(trim(query), '') = '' or numnode(v_words) = 0 then
+    perform app.fail('invalid_input', 'query has no word to search for.', jsonb_build_object('field', 'query'),
+      'Use the words you expect in the text: payment retry.');
+  end if;
+  if (select count(*) from app.list_words(v_plain::text)) > 32 then
+    perform app.fail('invalid_input', 'query has more than 32 words.', jsonb_build_object('field', 'query'),
+      'Use the few words you expect in the text. Each part of a name such as web-1 counts.');
+  end if;
+  return v_words;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.search_snippet(content text, words tsquery, any_word tsquery)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_text text := app.break_runs(coalesce(content, ''));
+  v_words tsvector;
+  v_at integer;
+begin
+  for v_place in 1 .. length(v_text) by 200 loop
+    v_words := to_tsvector('pg_catalog.english', substr(v_text, v_place, 300));
+    if v_words @@ any_word then
+      v_at := coalesce(v_at, v_place);
+      if v_words @@ words then
+        v_at := v_place;
+        exit;
+      end if;
+    end if;
+  end loop;
+  -- A word before, so that the first one is whole: none is longer than a hundred characters.
+  v_text := case
+    when v_at > 100 then regexp_replace(substr(v_text, v_at - 100, 500), '^\S*\s', '')
+    else left(v_text, 500)
+  end;
+  return ts_headline('pg_catalog.english', v_text, any_word,
+    'MaxFragments=1, MaxWords=24, MinWords=8, StartSel=**, StopSel=**');
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.search_vector(kind text, tenant_id uuid, project_id uuid, content text)
  RETURNS tsvector
  LANGUAGE sql
  STABLE
 AS $function$
-  select array_to_tsvector(array['=t' || tenant_id, '=p' || project_id, '=k' || kind]) || to_tsvector('pg_catalog.english', left(content, 30000))
+  select array_to_tsvector(array['=t' || tenant_id, '=p' || project_id, '=k' || kind])
+    || to_tsvector('pg_catalog.english', app.break_runs(left(content, 30000)))
 $function$;
 -- owner cairn_owner
 
@@ -7106,34 +7191,38 @@ declare
   v_size integer := app.page_size(page_size, 50);
   v_question text := md5(concat_ws(' ', query, v_project, kinds));
   v_from integer := coalesce((app.decode_cursor(cursor, v_question) ->> 'from')::integer, 0);
-  v_words tsquery := websearch_to_tsquery('pg_catalog.english', left(query, 500)) || websearch_to_tsquery('pg_catalog.simple', left(query, 500));
+  v_words tsquery := app.search_query(query);
+  v_any tsquery := app.any_word(v_words);
   v_reach tsquery := ('''=t' || v_actor.tenant_id || '''')::tsquery;
   v_kind text;
   v_found jsonb[];
 begin
-  if coalesce(trim(query), '') = '' or numnode(v_words) = 0 then
-    perform app.fail('invalid_input', 'query has no word to search for.', jsonb_build_object('field', 'query'), 'Use the words you expect in the text: payment retry.');
-  end if;
-  select k into v_kind from jsonb_array_elements_text(kinds) k where k not in ('task', 'event', 'decision', 'checkpoint', 'artifact', 'project') limit 1;
+  select k into v_kind from jsonb_array_elements_text(kinds) k
+    where k not in ('task', 'event', 'decision', 'checkpoint', 'artifact', 'project') limit 1;
   if found then
-    perform app.fail('invalid_input', format('There is no kind %s.', left(v_kind, 40)), jsonb_build_object('field', 'kinds'), 'Kinds: task, event, decision, checkpoint, artifact, project.');
+    perform app.fail('invalid_input', format('There is no kind %s.', left(v_kind, 40)),
+      jsonb_build_object('field', 'kinds'), 'Kinds: task, event, decision, checkpoint, artifact, project.');
   end if;
   if v_project is not null then
     v_reach := v_reach && ('''=p' || v_project || '''')::tsquery;
   end if;
   if jsonb_array_length(kinds) > 0 then
-    v_reach := v_reach && (select string_agg('''=k' || k || '''', ' | ') from jsonb_array_elements_text(kinds) k)::tsquery;
+    v_reach := v_reach
+      && (select string_agg(distinct '''=k' || k || '''', ' | ') from jsonb_array_elements_text(kinds) k)::tsquery;
   end if;
   select array_agg(h.hit order by h.score desc, h.id desc) into v_found from (
-    select r.id, r.score, d.doc - 'body' || jsonb_build_object('kind', r.kind, 'id', r.id, 'score', round(r.score::numeric, 3),
-      'snippet', ts_headline('pg_catalog.english', left(d.doc ->> 'body', 20000), v_words, 'MaxFragments=1, MaxWords=24, MinWords=8, StartSel=**, StopSel=**')) as hit
-    from (select m.kind, m.id, ts_rank(m.words, v_words) as score from (
-        select * from app.search_documents s where s.words @@ (v_reach && v_words) and s.tenant_id = v_actor.tenant_id limit 1000) m
+    select r.id, r.score, d.doc - 'body' || jsonb_build_object('kind', r.kind, 'id', r.id,
+      'score', round(r.score::numeric, 3),
+      'snippet', app.search_snippet(left(d.doc ->> 'body', least(20000, 400000 / v_size)), v_words, v_any)) as hit
+    from (select m.kind, m.id, ts_rank(m.words, v_any) as score from (
+        select * from app.search_documents s
+        where s.words @@ (v_reach && v_words) and s.tenant_id = v_actor.tenant_id limit 1000) m
       order by score desc, m.id desc offset v_from limit v_size + 1) r
     cross join lateral (select app.found_document(r.kind, v_actor.tenant_id, r.id) as doc offset 0) d
     where d.doc is not null) h;
   return jsonb_strip_nulls(jsonb_build_object('hits', to_jsonb(coalesce(v_found[:v_size], '{}')),
-    'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'from', v_from + v_size)) end));
+    'next_cursor', case when cardinality(v_found) > v_size
+      then app.encode_cursor(jsonb_build_object('of', v_question, 'from', v_from + v_size)) end));
 end
 $function$;
 -- owner cairn_owner

@@ -16,8 +16,9 @@ const rows = [...(await read('docs/security.md')).matchAll(/^\| (T\d+) \|(.*)\|$
   },
 );
 
-test('the table tells of 28 threats, and mutants are of these', () => {
-  expect(rows.map(({ threat }) => threat)).toEqual(Array.from({ length: 28 }, (_, at) => `T${at + 1}`));
+test('the table counts its threats, and mutants are of these', () => {
+  expect(rows.length).toBeGreaterThan(28);
+  expect(rows.map(({ threat }) => threat)).toEqual(Array.from(rows, (_, at) => `T${at + 1}`));
   expect(MUTANTS.map(({ threat }) => threat).filter((threat) => !rows.some((row) => row.threat === threat))).toEqual(
     [],
   );
