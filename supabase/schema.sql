@@ -2081,6 +2081,11 @@ begin
       perform app.bad_rule(path || '.' || v_key, 'a list of at most 50 texts of at most 1000 characters');
     end if;
   end loop;
+  foreach v_key in array array['paths', 'deny'] loop
+    if exists (select from jsonb_array_elements_text(scope -> v_key) g where app.count_wildcards(g) > 16) then
+      perform app.bad_rule(path || '.' || v_key, 'in each glob at most 16 wildcards (**, * and ?)');
+    end if;
+  end loop;
   foreach v_key in array array['files_max', 'lines_max'] loop
     if scope ? v_key and not app.fits(scope -> v_key, 'integer', 1000000, null) then
       perform app.bad_rule(path || '.' || v_key, 'a whole number from 0 to 1000000');
@@ -2211,6 +2216,15 @@ begin
     cancelled = c.cancelled + (becomes = 'cancelled')::integer - coalesce((was = 'cancelled')::integer, 0)
   where c.tenant_id = count_tasks.tenant_id and c.project_id = count_tasks.project_id;
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.count_wildcards(glob text)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select length(regexp_replace(app.glob_tokens(glob), E'[^\x01\x02\x03?]', '', 'g'))
 $function$;
 -- owner cairn_owner
 
@@ -3668,14 +3682,25 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.glob_matches(path text, glob text)
- RETURNS boolean
+CREATE OR REPLACE FUNCTION app.glob_pattern(glob text)
+ RETURNS text
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select path ~ ('^' || replace(replace(replace(replace(replace(replace(
-    regexp_replace(glob, '([.+^$(){}|\[\]\\])', '\\\1', 'g'),
-    '**/', E'\x01'), '**', E'\x02'), '*', '[^/]*'), '?', '[^/]'), E'\x01', '(.*/)?'), E'\x02', '.*') || '$')
+  select '^' || replace(replace(replace(replace(
+    regexp_replace(app.glob_tokens(glob), '([.+^$(){}|\[\]\\])', '\\\1', 'g'),
+    '?', '[^/]'), E'\x01', '(?:.*/)?'), E'\x02', '.*'), E'\x03', '[^/]*') || '$'
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.glob_tokens(glob text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select regexp_replace(regexp_replace(
+    replace(replace(replace(glob, '**/', E'\x01'), '**', E'\x02'), '*', E'\x03'),
+    E'[\x01\x03]*(?:\x02|\x01\x03)[\x01\x02\x03]*', E'\x02', 'g'), E'\x01+', E'\x01', 'g')
 $function$;
 -- owner cairn_owner
 
@@ -3737,6 +3762,7 @@ AS $function$
 declare
   v_scope jsonb := app.effective_scope(project.rules, task.constraints);
   v_files text[] := app.text_list(event.payload -> 'files');
+  v_excess text;
   v_bad text[];
 begin
   if artifact.id is not null then
@@ -3746,13 +3772,25 @@ begin
   if event.payload ->> 'type' <> 'diff' or v_scope is null then
     return;
   end if;
-  v_bad := app.out_of_scope(v_scope, v_files);
-  if v_bad is not null then
-    perform app.fail('scope_violation', format('%s of the files are outside the scope of task %s: %s.', cardinality(v_bad), task.ref, array_to_string(v_bad[:10], ', ')),
-      jsonb_build_object('files', to_jsonb(v_bad[:50]), 'scope', v_scope), 'Revert those changes or put them into a task of their own (discovered_from), then add the diff again.');
-  elsif cardinality(v_files) > (v_scope ->> 'files_max')::integer or (event.payload ->> 'lines_changed')::integer > (v_scope ->> 'lines_max')::integer then
-    perform app.fail('scope_violation', format('The diff has %s files and %s lines; task %s allows %s files and %s lines.', cardinality(v_files),
-        coalesce(event.payload ->> 'lines_changed', '?'), task.ref, coalesce(v_scope ->> 'files_max', 'any'), coalesce(v_scope ->> 'lines_max', 'any')),
+  v_excess := app.scope_excess(v_scope, v_files);
+  v_bad := case when v_excess is null then app.out_of_scope(v_scope, v_files) end;
+  if v_excess is not null then
+    perform app.fail('scope_violation',
+      format('The diff cannot be compared with the scope of task %s: %s.', task.ref, v_excess),
+      jsonb_build_object('files_count', cardinality(v_files)),
+      'Add the diff in parts. If that does not help, the globs of the project or the task need fewer characters.');
+  elsif v_bad is not null then
+    perform app.fail('scope_violation',
+      format('%s of the files are outside the scope of task %s: %s.', cardinality(v_bad), task.ref,
+        array_to_string(v_bad[:10], ', ')),
+      jsonb_build_object('files', to_jsonb(v_bad[:50]), 'scope', v_scope),
+      'Revert those changes or put them into a task of their own (discovered_from), then add the diff again.');
+  elsif cardinality(v_files) > (v_scope ->> 'files_max')::integer
+      or (event.payload ->> 'lines_changed')::integer > (v_scope ->> 'lines_max')::integer then
+    perform app.fail('scope_violation',
+      format('The diff has %s files and %s lines; task %s allows %s files and %s lines.', cardinality(v_files),
+        coalesce(event.payload ->> 'lines_changed', '?'), task.ref, coalesce(v_scope ->> 'files_max', 'any'),
+        coalesce(v_scope ->> 'lines_max', 'any')),
       jsonb_build_object('scope', v_scope), 'Split the work: a smaller diff here, the rest in a new task.');
   end if;
 end
@@ -4517,14 +4555,27 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.out_of_scope(scope jsonb, files text[])
  RETURNS text[]
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  select array_agg(f) from unnest(files) f
-  where (scope ? 'paths' and not exists (select from jsonb_array_elements_text(scope -> 'paths') g where app.glob_matches(f, g)))
-    or (scope ? 'project_paths' and not exists (select from jsonb_array_elements_text(scope -> 'project_paths') g where app.glob_matches(f, g)))
-    or exists (select from jsonb_array_elements_text(scope -> 'deny') g where app.glob_matches(f, g))
-    or f ~ '(^|/)\.\.(/|$)'
+declare
+  v_outside text[] := '{}';
+  v_allowed text[];
+begin
+  if app.scope_excess(scope, files) is not null then
+    return nullif(files, '{}');
+  end if;
+  if scope ? 'paths' then
+    v_outside := app.unmatched_files(scope -> 'paths', files);
+  end if;
+  if scope ? 'project_paths' then
+    v_outside := v_outside || app.unmatched_files(scope -> 'project_paths', files);
+  end if;
+  v_allowed := app.unmatched_files(scope -> 'deny', files);
+  return (select array_agg(f order by at) from unnest(files) with ordinality x (f, at)
+    where f = any (v_outside) or f <> all (v_allowed) or f ~ '(^|/)\.\.(/|$)');
+end
 $function$;
 -- owner cairn_owner
 
@@ -5060,6 +5111,30 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.scope_excess(scope jsonb, files text[])
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_globs text[] := array(select g from unnest(array['paths', 'project_paths', 'deny']) k
+    cross join jsonb_array_elements_text(scope -> k) g);
+  v_glob text := (select g from unnest(v_globs) g where app.count_wildcards(g) > 16 limit 1);
+  v_globs_length bigint := (select sum(length(g) + 10) from unnest(v_globs) g);
+  v_files_length bigint := (select sum(length(f) + 10) from unnest(files) f);
+begin
+  if v_glob is not null then
+    return format('the glob %s has more than 16 wildcards', to_json(left(v_glob, 80)));
+  elsif v_globs_length * v_files_length > 200000000 then
+    return format('its %s files have %s characters, too many for globs of %s', cardinality(files), v_files_length,
+      v_globs_length);
+  end if;
+  return null;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.search_query(query text)
  RETURNS tsquery
  LANGUAGE plpgsql
@@ -5440,6 +5515,24 @@ begin
   task.blocked_by := null;
   task.completed_at := null;
   return task;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.unmatched_files(globs jsonb, files text[])
+ RETURNS text[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_pattern text;
+begin
+  for v_pattern in select app.glob_pattern(g) from jsonb_array_elements_text(globs) g loop
+    exit when files = '{}';
+    files := array(select f from unnest(files) f where f !~ v_pattern);
+  end loop;
+  return files;
 end
 $function$;
 -- owner cairn_owner
