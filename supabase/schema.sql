@@ -1109,6 +1109,16 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.any_word(words tsquery)
+ RETURNS tsquery
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select coalesce(string_agg(distinct w, ' | '), '''=''')::tsquery from app.list_words(
+    regexp_replace(words::text, '!(?:''(?:[^'']|'''')*''|\( (?:''(?:[^'']|'''')*''|[^'')])*\))', '', 'g')) w
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.append(events jsonb, actor app.actor)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -1545,6 +1555,15 @@ AS $function$
       when 'text[]' then (select coalesce(jsonb_agg('[redacted]'::text), '[]') from jsonb_array_elements(event.payload -> f.field))
       else '"[redacted]"' end), '{}')
   from app.event_fields f where f.event_type = event.event_type and event.payload ? f.field and f.kind in ('text', 'line', 'text[]', 'object', 'array')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.break_runs(content text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select regexp_replace(replace(content, '<!--', '< !--'), '\S{100}', '\& ', 'g')
 $function$;
 -- owner cairn_owner
 
@@ -2109,6 +2128,11 @@ begin
       perform app.bad_rule(path || '.' || v_key, 'a list of at most 50 texts of at most 1000 characters');
     end if;
   end loop;
+  foreach v_key in array array['paths', 'deny'] loop
+    if exists (select from jsonb_array_elements_text(scope -> v_key) g where app.count_wildcards(g) > 16) then
+      perform app.bad_rule(path || '.' || v_key, 'in each glob at most 16 wildcards (**, * and ?)');
+    end if;
+  end loop;
   foreach v_key in array array['files_max', 'lines_max'] loop
     if scope ? v_key and not app.fits(scope -> v_key, 'integer', 1000000, null) then
       perform app.bad_rule(path || '.' || v_key, 'a whole number from 0 to 1000000');
@@ -2298,6 +2322,15 @@ begin
     cancelled = c.cancelled + (becomes = 'cancelled')::integer - coalesce((was = 'cancelled')::integer, 0)
   where c.tenant_id = count_tasks.tenant_id and c.project_id = count_tasks.project_id;
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.count_wildcards(glob text)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select length(regexp_replace(app.glob_tokens(glob), E'[^\x01\x02\x03?]', '', 'g'))
 $function$;
 -- owner cairn_owner
 
@@ -3779,14 +3812,25 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.glob_matches(path text, glob text)
- RETURNS boolean
+CREATE OR REPLACE FUNCTION app.glob_pattern(glob text)
+ RETURNS text
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select path ~ ('^' || replace(replace(replace(replace(replace(replace(
-    regexp_replace(glob, '([.+^$(){}|\[\]\\])', '\\\1', 'g'),
-    '**/', E'\x01'), '**', E'\x02'), '*', '[^/]*'), '?', '[^/]'), E'\x01', '(.*/)?'), E'\x02', '.*') || '$')
+  select '^' || replace(replace(replace(replace(
+    regexp_replace(app.glob_tokens(glob), '([.+^$(){}|\[\]\\])', '\\\1', 'g'),
+    '?', '[^/]'), E'\x01', '(?:.*/)?'), E'\x02', '.*'), E'\x03', '[^/]*') || '$'
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.glob_tokens(glob text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select regexp_replace(regexp_replace(
+    replace(replace(replace(glob, '**/', E'\x01'), '**', E'\x02'), '*', E'\x03'),
+    E'[\x01\x03]*(?:\x02|\x01\x03)[\x01\x02\x03]*', E'\x02', 'g'), E'\x01+', E'\x01', 'g')
 $function$;
 -- owner cairn_owner
 
@@ -3848,6 +3892,7 @@ AS $function$
 declare
   v_scope jsonb := app.effective_scope(project.rules, task.constraints);
   v_files text[] := app.text_list(event.payload -> 'files');
+  v_excess text;
   v_bad text[];
 begin
   if artifact.id is not null then
@@ -3857,13 +3902,25 @@ begin
   if event.payload ->> 'type' <> 'diff' or v_scope is null then
     return;
   end if;
-  v_bad := app.out_of_scope(v_scope, v_files);
-  if v_bad is not null then
-    perform app.fail('scope_violation', format('%s of the files are outside the scope of task %s: %s.', cardinality(v_bad), task.ref, array_to_string(v_bad[:10], ', ')),
-      jsonb_build_object('files', to_jsonb(v_bad[:50]), 'scope', v_scope), 'Revert those changes or put them into a task of their own (discovered_from), then add the diff again.');
-  elsif cardinality(v_files) > (v_scope ->> 'files_max')::integer or (event.payload ->> 'lines_changed')::integer > (v_scope ->> 'lines_max')::integer then
-    perform app.fail('scope_violation', format('The diff has %s files and %s lines; task %s allows %s files and %s lines.', cardinality(v_files),
-        coalesce(event.payload ->> 'lines_changed', '?'), task.ref, coalesce(v_scope ->> 'files_max', 'any'), coalesce(v_scope ->> 'lines_max', 'any')),
+  v_excess := app.scope_excess(v_scope, v_files);
+  v_bad := case when v_excess is null then app.out_of_scope(v_scope, v_files) end;
+  if v_excess is not null then
+    perform app.fail('scope_violation',
+      format('The diff cannot be compared with the scope of task %s: %s.', task.ref, v_excess),
+      jsonb_build_object('files_count', cardinality(v_files)),
+      'Add the diff in parts. If that does not help, the globs of the project or the task need fewer characters.');
+  elsif v_bad is not null then
+    perform app.fail('scope_violation',
+      format('%s of the files are outside the scope of task %s: %s.', cardinality(v_bad), task.ref,
+        array_to_string(v_bad[:10], ', ')),
+      jsonb_build_object('files', to_jsonb(v_bad[:50]), 'scope', v_scope),
+      'Revert those changes or put them into a task of their own (discovered_from), then add the diff again.');
+  elsif cardinality(v_files) > (v_scope ->> 'files_max')::integer
+      or (event.payload ->> 'lines_changed')::integer > (v_scope ->> 'lines_max')::integer then
+    perform app.fail('scope_violation',
+      format('The diff has %s files and %s lines; task %s allows %s files and %s lines.', cardinality(v_files),
+        coalesce(event.payload ->> 'lines_changed', '?'), task.ref, coalesce(v_scope ->> 'files_max', 'any'),
+        coalesce(v_scope ->> 'lines_max', 'any')),
       jsonb_build_object('scope', v_scope), 'Split the work: a smaller diff here, the rest in a new task.');
   end if;
 end
@@ -4360,6 +4417,15 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.list_words(query text)
+ RETURNS SETOF text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select m[1] from regexp_matches(query, '(''(?:[^'']|'''')*'')', 'g') m
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.lock_next_task(project public.projects, filters jsonb, actor app.actor)
  RETURNS uuid
  LANGUAGE plpgsql
@@ -4658,14 +4724,27 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.out_of_scope(scope jsonb, files text[])
  RETURNS text[]
- LANGUAGE sql
+ LANGUAGE plpgsql
  IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  select array_agg(f) from unnest(files) f
-  where (scope ? 'paths' and not exists (select from jsonb_array_elements_text(scope -> 'paths') g where app.glob_matches(f, g)))
-    or (scope ? 'project_paths' and not exists (select from jsonb_array_elements_text(scope -> 'project_paths') g where app.glob_matches(f, g)))
-    or exists (select from jsonb_array_elements_text(scope -> 'deny') g where app.glob_matches(f, g))
-    or f ~ '(^|/)\.\.(/|$)'
+declare
+  v_outside text[] := '{}';
+  v_allowed text[];
+begin
+  if app.scope_excess(scope, files) is not null then
+    return nullif(files, '{}');
+  end if;
+  if scope ? 'paths' then
+    v_outside := app.unmatched_files(scope -> 'paths', files);
+  end if;
+  if scope ? 'project_paths' then
+    v_outside := v_outside || app.unmatched_files(scope -> 'project_paths', files);
+  end if;
+  v_allowed := app.unmatched_files(scope -> 'deny', files);
+  return (select array_agg(f order by at) from unnest(files) with ordinality x (f, at)
+    where f = any (v_outside) or f <> all (v_allowed) or f ~ '(^|/)\.\.(/|$)');
+end
 $function$;
 -- owner cairn_owner
 
@@ -5243,12 +5322,93 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.scope_excess(scope jsonb, files text[])
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_globs text[] := array(select g from unnest(array['paths', 'project_paths', 'deny']) k
+    cross join jsonb_array_elements_text(scope -> k) g);
+  v_glob text := (select g from unnest(v_globs) g where app.count_wildcards(g) > 16 limit 1);
+  v_globs_length bigint := (select sum(length(g) + 10) from unnest(v_globs) g);
+  v_files_length bigint := (select sum(length(f) + 10) from unnest(files) f);
+begin
+  if v_glob is not null then
+    return format('the glob %s has more than 16 wildcards', to_json(left(v_glob, 80)));
+  elsif v_globs_length * v_files_length > 200000000 then
+    return format('its %s files have %s characters, too many for globs of %s', cardinality(files), v_files_length,
+      v_globs_length);
+  end if;
+  return null;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.search_query(query text)
+ RETURNS tsquery
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_text text := app.break_runs(left(query, 500));
+  v_plain tsquery := websearch_to_tsquery('pg_catalog.simple', v_text);
+  v_words tsquery := websearch_to_tsquery('pg_catalog.english', v_text) || v_plain;
+begin
+  if coalesce(trim(query), '') = '' or numnode(v_words) = 0 then
+    perform app.fail('invalid_input', 'query has no word to search for.', jsonb_build_object('field', 'query'),
+      'Use the words you expect in the text: payment retry.');
+  end if;
+  if (select count(*) from app.list_words(v_plain::text)) > 32 then
+    perform app.fail('invalid_input', 'query has more than 32 words.', jsonb_build_object('field', 'query'),
+      'Use the few words you expect in the text. Each part of a name such as web-1 counts.');
+  end if;
+  return v_words;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.search_snippet(content text, words tsquery, any_word tsquery)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_text text := app.break_runs(coalesce(content, ''));
+  v_words tsvector;
+  v_at integer;
+begin
+  for v_place in 1 .. length(v_text) by 200 loop
+    v_words := to_tsvector('pg_catalog.english', substr(v_text, v_place, 300));
+    if v_words @@ any_word then
+      v_at := coalesce(v_at, v_place);
+      if v_words @@ words then
+        v_at := v_place;
+        exit;
+      end if;
+    end if;
+  end loop;
+  -- A word before, so that the first one is whole: none is longer than a hundred characters.
+  v_text := case
+    when v_at > 100 then regexp_replace(substr(v_text, v_at - 100, 500), '^\S*\s', '')
+    else left(v_text, 500)
+  end;
+  return ts_headline('pg_catalog.english', v_text, any_word,
+    'MaxFragments=1, MaxWords=24, MinWords=8, StartSel=**, StopSel=**');
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.search_vector(kind text, tenant_id uuid, project_id uuid, content text)
  RETURNS tsvector
  LANGUAGE sql
  STABLE
 AS $function$
-  select array_to_tsvector(array['=t' || tenant_id, '=p' || project_id, '=k' || kind]) || to_tsvector('pg_catalog.english', left(content, 30000))
+  select array_to_tsvector(array['=t' || tenant_id, '=p' || project_id, '=k' || kind])
+    || to_tsvector('pg_catalog.english', app.break_runs(left(content, 30000)))
 $function$;
 -- owner cairn_owner
 
@@ -5588,6 +5748,24 @@ begin
   task.blocked_by := null;
   task.completed_at := null;
   return task;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.unmatched_files(globs jsonb, files text[])
+ RETURNS text[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_pattern text;
+begin
+  for v_pattern in select app.glob_pattern(g) from jsonb_array_elements_text(globs) g loop
+    exit when files = '{}';
+    files := array(select f from unnest(files) f where f !~ v_pattern);
+  end loop;
+  return files;
 end
 $function$;
 -- owner cairn_owner
@@ -7358,34 +7536,38 @@ declare
   v_size integer := app.page_size(page_size, 50);
   v_question text := md5(concat_ws(' ', query, v_project, kinds));
   v_from integer := coalesce((app.decode_cursor(cursor, v_question) ->> 'from')::integer, 0);
-  v_words tsquery := websearch_to_tsquery('pg_catalog.english', left(query, 500)) || websearch_to_tsquery('pg_catalog.simple', left(query, 500));
+  v_words tsquery := app.search_query(query);
+  v_any tsquery := app.any_word(v_words);
   v_reach tsquery := ('''=t' || v_actor.tenant_id || '''')::tsquery;
   v_kind text;
   v_found jsonb[];
 begin
-  if coalesce(trim(query), '') = '' or numnode(v_words) = 0 then
-    perform app.fail('invalid_input', 'query has no word to search for.', jsonb_build_object('field', 'query'), 'Use the words you expect in the text: payment retry.');
-  end if;
-  select k into v_kind from jsonb_array_elements_text(kinds) k where k not in ('task', 'event', 'decision', 'checkpoint', 'artifact', 'project') limit 1;
+  select k into v_kind from jsonb_array_elements_text(kinds) k
+    where k not in ('task', 'event', 'decision', 'checkpoint', 'artifact', 'project') limit 1;
   if found then
-    perform app.fail('invalid_input', format('There is no kind %s.', left(v_kind, 40)), jsonb_build_object('field', 'kinds'), 'Kinds: task, event, decision, checkpoint, artifact, project.');
+    perform app.fail('invalid_input', format('There is no kind %s.', left(v_kind, 40)),
+      jsonb_build_object('field', 'kinds'), 'Kinds: task, event, decision, checkpoint, artifact, project.');
   end if;
   if v_project is not null then
     v_reach := v_reach && ('''=p' || v_project || '''')::tsquery;
   end if;
   if jsonb_array_length(kinds) > 0 then
-    v_reach := v_reach && (select string_agg('''=k' || k || '''', ' | ') from jsonb_array_elements_text(kinds) k)::tsquery;
+    v_reach := v_reach
+      && (select string_agg(distinct '''=k' || k || '''', ' | ') from jsonb_array_elements_text(kinds) k)::tsquery;
   end if;
   select array_agg(h.hit order by h.score desc, h.id desc) into v_found from (
-    select r.id, r.score, d.doc - 'body' || jsonb_build_object('kind', r.kind, 'id', r.id, 'score', round(r.score::numeric, 3),
-      'snippet', ts_headline('pg_catalog.english', left(d.doc ->> 'body', 20000), v_words, 'MaxFragments=1, MaxWords=24, MinWords=8, StartSel=**, StopSel=**')) as hit
-    from (select m.kind, m.id, ts_rank(m.words, v_words) as score from (
-        select * from app.search_documents s where s.words @@ (v_reach && v_words) and s.tenant_id = v_actor.tenant_id limit 1000) m
+    select r.id, r.score, d.doc - 'body' || jsonb_build_object('kind', r.kind, 'id', r.id,
+      'score', round(r.score::numeric, 3),
+      'snippet', app.search_snippet(left(d.doc ->> 'body', least(20000, 400000 / v_size)), v_words, v_any)) as hit
+    from (select m.kind, m.id, ts_rank(m.words, v_any) as score from (
+        select * from app.search_documents s
+        where s.words @@ (v_reach && v_words) and s.tenant_id = v_actor.tenant_id limit 1000) m
       order by score desc, m.id desc offset v_from limit v_size + 1) r
     cross join lateral (select app.found_document(r.kind, v_actor.tenant_id, r.id) as doc offset 0) d
     where d.doc is not null) h;
   return jsonb_strip_nulls(jsonb_build_object('hits', to_jsonb(coalesce(v_found[:v_size], '{}')),
-    'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question, 'from', v_from + v_size)) end));
+    'next_cursor', case when cardinality(v_found) > v_size
+      then app.encode_cursor(jsonb_build_object('of', v_question, 'from', v_from + v_size)) end));
 end
 $function$;
 -- owner cairn_owner

@@ -13,6 +13,8 @@ test.for<[path: string, rules: object]>([
   ['rules.scope.path', { scope: { path: ['src/**'] } }],
   ['rules.scope.paths', { scope: { paths: 'src/**' } }],
   ['rules.scope.deny', { scope: { deny: [7] } }],
+  ['rules.scope.deny', { scope: { deny: ['**/*.pem', '**/a/'.repeat(17)] } }],
+  ['rules.scope.paths', { scope: { paths: ['?'.repeat(17)] } }],
   ['rules.scope.files_max', { scope: { files_max: -1 } }],
   ['rules.scope.lines_max', { scope: { lines_max: 1.5 } }],
   ['rules', { gates: {} }],

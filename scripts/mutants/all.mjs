@@ -1,3 +1,4 @@
+import { BOUNDS } from './bounds.mjs';
 import { COSTS } from './costs.mjs';
 import { FETCHING } from './fetching.mjs';
 import { FOREIGN_TOKENS } from './foreign-tokens.mjs';
@@ -15,5 +16,6 @@ export const MUTANTS = Object.freeze([
   ...PEOPLE,
   ...FETCHING,
   ...SERVER,
+  ...BOUNDS,
   ...COSTS,
 ]);

@@ -25,7 +25,9 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
   const local = await openLocal(config, log, { connectionsMax: CONNECTIONS_MAX });
   try {
     const access = config.auth ? authorized(config, local, log) : ownerAlone(local);
-    const server = await serveHttp({ config, log, db: local.db, access });
+    // Where the owner is alone, there is nobody to share with.
+    const limits = config.auth ? { callsMax: CONNECTIONS_MAX } : {};
+    const server = await serveHttp({ config, log, db: local.db, access, limits });
     const stopCollecting = config.auth ? collectExpired(authStore(local.db), log) : undefined;
     if (json) say(JSON.stringify({ url: endpointOf(server), ...server.address }));
     else greet(server);

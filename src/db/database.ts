@@ -2,7 +2,7 @@ import type { FunctionName } from './functions.ts';
 
 /**
  * Who acts: a user, through a client, as an agent; `ip` is where from, for the audit trail of access. With `project_id` nothing of another
- * project is reached.
+ * project is reached. `grant` names what lets them, where calls take turns by it; the database is not told.
  */
 export type Actor = {
   user_id: string;
@@ -12,6 +12,7 @@ export type Actor = {
   client?: string | null;
   ip?: string | undefined;
   proof?: Proof;
+  grant?: string;
 };
 
 /**

@@ -72,7 +72,9 @@ function watch(db: Database, tenant: string | undefined, unwatched: () => void):
     const [first] = waiters;
     if (first === undefined) return;
     try {
-      const { position } = await db.call<{ position: number }>('get_position', {}, first.actor);
+      // One look for all of them is nobody's turn.
+      const { grant: _, ...actor } = first.actor;
+      const { position } = await db.call<{ position: number }>('get_position', {}, actor);
       for (const waiter of [...waiters]) if (waiter.after < position) waiter.wake();
     } catch (error) {
       // Another may still look; this one learns from its own read what is wrong.

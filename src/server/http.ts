@@ -33,6 +33,9 @@ const LIMITS: HttpLimits = {
   sessionsMax: 2_000,
   idleMs: 30 * 60_000,
   recheckMs: 5_000,
+  callsMax: Number.POSITIVE_INFINITY,
+  waitingMax: 500,
+  waitMs: 10_000,
   drainMs: 10_000,
   headersMs: 10_000,
 };

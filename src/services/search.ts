@@ -7,7 +7,7 @@ import { Reach, reach } from './reach.ts';
 const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project'] as const;
 
 export const Search = z.strictObject({
-  query: line(500).describe('Words, all of which must occur; "a phrase", or and -not work.'),
+  query: line(500).describe('At most 32 words, all of which must occur; "a phrase", or and -not work.'),
   project: Reach,
   kinds: z.array(z.enum(KINDS)).max(6).optional(),
   ...page(10, 50),

@@ -19,12 +19,13 @@ import { createListenEndpoint } from './listen.ts';
 import { withProofs } from './proofs.ts';
 import { refusal } from './reply.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';
+import { type ShareLimits, withShares } from './shares.ts';
 import { authInfoOf, callerOf, createSurfaces } from './surface.ts';
 
 const BODY_BYTES_MAX = 1_048_576;
 const PARSE_ERROR = -32_700;
 
-export type McpLimits = SessionLimits & { recheckMs: number };
+export type McpLimits = SessionLimits & ShareLimits & { recheckMs: number };
 
 type Parts = {
   config: Config;
@@ -49,7 +50,7 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
   const surfaceOf = createSurfaces({
     config,
     log,
-    db: withProofs(db),
+    db: withShares(withProofs(db), limits),
     observe,
     tools,
     fixtures,

@@ -49,10 +49,10 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
       const caller = callerOf(request?.http?.authInfo) ?? { principal: connected, log };
       const client = clientName(server, request);
       const named = nameOf(request?.http?.req?.headers.get('cairn-agent') ?? '');
-      const { actor, scopes } = caller.principal;
+      const { id: grant, actor, scopes } = caller.principal;
       return {
         db,
-        actor: { ...actor, agent: named || (config.agent ?? `${client}#${suffix}`), client },
+        actor: { ...actor, grant, agent: named || (config.agent ?? `${client}#${suffix}`), client },
         scopes,
         log: caller.log,
         // Who reaches one project alone means that one.

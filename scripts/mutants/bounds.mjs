@@ -1,0 +1,125 @@
+import { of } from './mutant.mjs';
+
+const SEARCH = 'supabase/migrations/20261125000200_search.sql';
+const GLOBS = 'supabase/migrations/20261125000300_globs.sql';
+
+/** Threats of calls that cost the others what they need. */
+export const BOUNDS = Object.freeze([
+  ...of('T29', 'test/search.test.ts', [
+    {
+      file: SEARCH,
+      find: "  return ts_headline('pg_catalog.english', v_text, any_word,",
+      replace: "  return ts_headline('pg_catalog.english', v_text, words,",
+      name: 'costs little memory',
+    },
+    {
+      file: SEARCH,
+      find: 'ts_rank(m.words, v_any) as score',
+      replace: 'ts_rank(m.words, v_words) as score',
+      name: 'costs little time',
+    },
+    {
+      file: SEARCH,
+      find: "when v_at > 100 then regexp_replace(substr(v_text, v_at - 100, 500), '^\\S*\\s', '')",
+      replace: 'when false then null',
+      name: 'shows a place far behind',
+    },
+    {
+      file: SEARCH,
+      find: 'app.list_words(v_plain::text)) > 32 then',
+      replace: 'app.list_words(v_plain::text)) > 3200 then',
+      name: 'of more than 32 words is refused',
+    },
+    {
+      file: SEARCH,
+      find: "left(d.doc ->> 'body', least(20000, 400000 / v_size))",
+      replace: "d.doc ->> 'body'",
+      name: 'shows the beginning of a long text where a page is of many',
+    },
+    {
+      file: SEARCH,
+      find: "string_agg(distinct '''=k'",
+      replace: "string_agg('''=k'",
+      name: 'takes a kind as often as it is named for one',
+    },
+    {
+      file: SEARCH,
+      find: "replace(content, '<!--', '< !--')",
+      replace: 'content',
+      name: 'a text of <!-- is put into words',
+    },
+    {
+      file: SEARCH,
+      find: "'\\S{100}', '\\& ', 'g')",
+      replace: "'\\S{100}', '\\&', 'g')",
+      name: 'a text of _a is put into words',
+    },
+  ]),
+  ...of('T30', 'test/globs.test.ts', [
+    {
+      file: GLOBS,
+      find: "E'[\\x01\\x03]*(?:\\x02|\\x01\\x03)[\\x01\\x02\\x03]*', E'\\x02', 'g'), E'\\x01+', E'\\x01', 'g')",
+      replace: "E'\\x04', '', 'g'), E'\\x04', '', 'g')",
+      name: 'of a task has at most sixteen wildcards, as one of a project',
+    },
+    {
+      file: GLOBS,
+      find: '(scope -> v_key) g where app.count_wildcards(g) > 16) then',
+      replace: '(scope -> v_key) g where false) then',
+      name: 'of a task has at most sixteen wildcards, as one of a project',
+    },
+    {
+      file: GLOBS,
+      find: '(select g from unnest(v_globs) g where app.count_wildcards(g) > 16 limit 1)',
+      replace: 'null',
+      name: 'that is too much leaves every file out of scope',
+    },
+    {
+      file: GLOBS,
+      find: 'elsif v_globs_length * v_files_length > 200000000 then',
+      replace: 'elsif false then',
+      name: 'at the limit of what is compared ends soon, and says so beyond',
+    },
+    {
+      file: GLOBS,
+      find: "    return nullif(files, '{}');\n",
+      replace: '    return null;\n',
+      name: 'that is too much leaves every file out of scope',
+    },
+  ]),
+  ...of('T30', 'test/http-shares.test.ts', [
+    {
+      file: 'src/server/http/shares.ts',
+      find: 'if (fits(caller)) return take(caller, 1);',
+      replace: 'return take(caller, 1);',
+      name: 'leave room for those of another, and take their turns',
+    },
+    {
+      file: 'src/server/http/shares.ts',
+      find: 'holds(grant) < free && ',
+      name: 'leave room for those of another, and take their turns',
+    },
+    {
+      file: 'src/server/http/shares.ts',
+      find: ' && holds(user) < 2 * free',
+      name: 'leave room for those of another user, whatever grants that one has',
+    },
+    {
+      file: 'src/server/http/shares.ts',
+      find: '>= waitingMax) throw busy();',
+      replace: '< 0) throw busy();',
+      name: 'are refused at once where too many wait',
+    },
+    {
+      file: 'src/server/http/shares.ts',
+      find: '        reject(busy());\n',
+      name: 'are refused when their turn does not come',
+    },
+    {
+      file: 'src/server/http/surface.ts',
+      find: 'actor: { ...actor, grant, agent:',
+      replace: 'actor: { ...actor, agent:',
+      name: 'leave room for those of another, and take their turns',
+    },
+  ]),
+]);

@@ -1,0 +1,233 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import type pg from 'pg';
+import { describe, expect, inject } from 'vitest';
+import type { Context } from '../src/context.ts';
+import { postgresDatabase } from '../src/db/postgres.ts';
+import { call, plan } from './support/calls.ts';
+import { test } from './support/world.ts';
+
+type Hit = { title: string; snippet: string };
+
+async function find(ctx: Context, query: string, input: object = {}): Promise<Hit[]> {
+  const { hits } = await call(ctx, 'search', { query, project: 'web', ...input });
+  return hits as Hit[];
+}
+
+describe('a search', () => {
+  test.for<[query: string, found: string[]]>([
+    ['payment', ['Declined cards', 'Payment retry', 'Refunds']],
+    ['payments retried', ['Payment retry']],
+    ['"payment retry"', ['Payment retry']],
+    ['"retry payment"', []],
+    ['payment -card', ['Payment retry', 'Refunds']],
+    ['retry or invoice', ['Invoices', 'Payment retry']],
+    [
+      'payment retry or refund failure or invoice error or card declined',
+      ['Declined cards', 'Invoices', 'Payment retry'],
+    ],
+    ['cart-service', ['Invoices']],
+    ["customer's", ['Refunds']],
+    ['shop.test/refund', ['Refunds']],
+    [`payment ${'or nothing '.repeat(31)}`, ['Declined cards', 'Payment retry', 'Refunds']],
+  ])('for %s finds what says so', async ([query, found], { as }) => {
+    await plan(as('ada'), [
+      { title: 'Payment retry', description: 'A payment retry waits for a second.' },
+      { title: 'Refunds', description: "The customer's payment goes back: see shop.test/refund for more." },
+      { title: 'Invoices', description: 'An invoice error of the cart-service.' },
+      { title: 'Declined cards', description: 'The card was declined before payment.' },
+    ]);
+
+    const hits = await find(as('ada'), query, { kinds: ['task'] });
+
+    expect(hits.map(({ title }) => title).sort()).toEqual(found);
+  });
+
+  test.for<[what: string, text: string, query: string, snippet: string]>([
+    ['the beginning', 'The payment failed twice.', 'payment', '**payment** failed twice'],
+    ['a place far behind', `${'lorem ipsum '.repeat(1_500)}the payment failed`, 'payment', 'the **payment** failed'],
+    [
+      'where the words are together, not the first of them',
+      `a payment ${'lorem ipsum '.repeat(900)}a payment retry`,
+      'payment retry',
+      'a **payment** **retry**',
+    ],
+    [
+      'any word where they are nowhere together',
+      `${'lorem ipsum '.repeat(900)}a payment ${'lorem ipsum '.repeat(90)}a retry`,
+      'retry payment',
+      'a **payment** lorem',
+    ],
+    ['the beginning where no word is to be found', 'Nothing of the kind.', '-payment', 'Nothing of the kind'],
+    ['no word that is not wanted', 'The card or the payment', 'card or -payment', '**card** or the payment'],
+  ])('shows %s', async ([, text, query, snippet], { as }) => {
+    await plan(as('ada'), []);
+    await call(as('ada'), 'record_event', { project: 'web', kind: 'note', text });
+
+    const [hit] = await find(as('ada'), query, { kinds: ['event'] });
+
+    expect(hit?.snippet).toContain(snippet);
+  });
+
+  test('shows the beginning of a long text where a page is of many', async ({ as }) => {
+    await plan(as('ada'), []);
+    await call(as('ada'), 'record_event', { project: 'web', kind: 'note', text: `${'lorem '.repeat(2_000)} payment` });
+
+    const [one] = await find(as('ada'), 'payment', { page_size: 10 });
+    const [ofMany] = await find(as('ada'), 'payment', { page_size: 50 });
+
+    expect([one?.snippet.includes('**payment**'), ofMany?.snippet.includes('**payment**')]).toEqual([true, false]);
+  });
+
+  test('takes a kind as often as it is named for one', async ({ as }) => {
+    await plan(as('ada'), [{ title: 'Payment' }]);
+    const { db, actor } = as('ada');
+
+    const answer = await db.call('search', { query: 'payment', kinds: Array(100_000).fill('task') }, actor);
+
+    expect(answer).toMatchObject({ hits: [{ title: 'Payment' }] });
+  });
+
+  test('of more than 32 words is refused', async ({ as }) => {
+    await plan(as('ada'), []);
+    const words = Array.from({ length: 33 }, (_, at) => `w${at}`);
+
+    await expect(find(as('ada'), words.join(' '))).rejects.toMatchObject({
+      code: 'invalid_input',
+      details: { field: 'query' },
+    });
+    expect(await find(as('ada'), words.slice(1).join(' '))).toEqual([]);
+  });
+});
+
+// Words that English leaves out of queries, as their plurals have them in documents: all that is left of such a query is an `and`.
+const STOPS =
+  'him they them what whom that am are been have had did an and but if at for up in out on off all few own than can will now'.split(
+    ' ',
+  );
+
+/** 40 notes of 20,000 characters: full of matches, of places for each word, and of what the parser goes back in. */
+const NOTES = [
+  ...Array(30).fill('rust code '.repeat(2_000)),
+  ...['_a', './', '1_', '<!-- ', 'a-', 'x '].map((part) => part.repeat(10_000)),
+  ...Array(4).fill(Array.from({ length: 4_000 }, (_, at) => at.toString(36).padStart(4, 'w')).join(' ')),
+].map((text) => text.slice(0, 20_000));
+
+/** As much text as a task has words of. */
+const TASK = {
+  title: 'All of them',
+  description: `${STOPS.join('s ')}s `.repeat(300).slice(0, 20_000),
+  acceptance_criteria: Array(10).fill(`${STOPS.join('s ')}s `.repeat(20).slice(0, 1_000)),
+};
+
+const SHAPES: [what: string, query: string][] = [
+  ['two words', 'rust code'],
+  ...[2, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 30].map((times): [string, string] => [
+    `${times} pairs`,
+    'rust or code '.repeat(times),
+  ]),
+  ...[8, 16, 40].map((times): [string, string] => [`${times} phrases`, '"rust code" '.repeat(times)]),
+  ['phrases joined by or', `rust${' or "rust code"'.repeat(15)}`],
+  ['a long phrase', `"${'rust code '.repeat(15)}"`],
+  ['a long phrase that is nowhere', `"${'code code '.repeat(16)}"`],
+  ['pairs with a negation', 'rust -nothing or code -nowhere or '.repeat(7)],
+  ['negations alone', '-nothing or -nowhere or '.repeat(15)],
+  ['words that English leaves out', STOPS.join(' ')],
+  ['many words', Array.from({ length: 32 }, (_, at) => `ww1${at.toString(36)}`).join(' or ')],
+  ['words of one letter', 'b c d e '.repeat(60)],
+  ['words of one letter joined by or', 'b or c or d or x or '.repeat(8)],
+  ['a run without a blank', '_a'.repeat(240)],
+  ['stars and colons', 'rust:* code:* ru* (rust | code) & !x '.repeat(4)],
+];
+
+const part = fc.constantFrom(
+  'rust',
+  'code',
+  ...STOPS,
+  'or',
+  'x',
+  '-x',
+  '-rust',
+  '"rust code"',
+  '-"code rust"',
+  '"',
+  'a-b',
+  '_a',
+  './',
+);
+const query = fc.array(part, { minLength: 1, maxLength: 90 }).map((parts) => parts.join(' ').slice(0, 500));
+
+async function writeMuch(ctx: Context): Promise<void> {
+  await plan(ctx, []);
+  for (const text of NOTES) await call(ctx, 'record_event', { project: 'web', kind: 'note', text });
+  for (let at = 0; at < 4; at++) await call(ctx, 'create_tasks', { project: 'web', tasks: Array(10).fill(TASK) });
+}
+
+/** How long it took, be it refused or not. */
+async function timed(run: Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  const refusal = await run.then(
+    () => undefined,
+    (error) => error,
+  );
+  if (refusal !== undefined) expect(refusal).toMatchObject({ code: 'invalid_input' });
+  return performance.now() - started;
+}
+
+// Seven times what the worst of them takes at rest.
+const SEARCH_MS_MAX = 5_000;
+const MEMORY_MB_MAX = 64;
+
+describe('a search of any shape', () => {
+  test('costs little time', { timeout: 180_000 }, async ({ as }) => {
+    await writeMuch(as('ada'));
+
+    for (const [what, query] of SHAPES) {
+      const ms = await timed(find(as('ada'), query.slice(0, 500), { page_size: 50 }));
+      // The first one ends it: those that follow would cost a multiple.
+      expect(ms, what).toBeLessThan(SEARCH_MS_MAX);
+    }
+
+    const anything = fc.asyncProperty(query, async (query) => {
+      expect(await timed(find(as('ada'), query, { page_size: 50 }))).toBeLessThan(SEARCH_MS_MAX);
+    });
+    await fc.assert(anything, { numRuns: 25 });
+  });
+
+  test('costs little memory', { timeout: 180_000 }, async ({ as, sql, skip }) => {
+    skip(process.platform !== 'linux', 'The memory of a process is read from /proc, which is of Linux.');
+    const application_name = crypto.randomUUID();
+    const db = postgresDatabase({ connection: { ...inject('server'), application_name }, connectionsMax: 1 });
+    const ada = { ...as('ada'), db };
+    await writeMuch(ada);
+    await find(ada, 'rust', { page_size: 50 });
+    const before = await peakMb(sql, application_name);
+
+    for (const [what, query] of SHAPES) {
+      await timed(find(ada, query.slice(0, 500), { page_size: 50 }));
+      expect((await peakMb(sql, application_name)) - before, what).toBeLessThan(MEMORY_MB_MAX);
+    }
+
+    await db.close();
+  });
+});
+
+/** The most memory that the backend of the one connection of this name has had. */
+async function peakMb(sql: pg.Pool, name: string): Promise<number> {
+  const { rows } = await sql.query('select pid from pg_stat_activity where application_name = $1', [name]);
+  expect(rows).toHaveLength(1);
+  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${rows[0].pid}/status`, 'utf8'))?.[1]) / 1_024;
+}
+
+test.for(['_a', 'a_', '1_', './', '~/', '<!--', '<!-- ', '<!--a '])(
+  'a text of %s is put into words in time that grows with its length',
+  async (part, { sql }) => {
+    const started = performance.now();
+    await sql.query(
+      `select app.search_vector('event', gen_random_uuid(), gen_random_uuid(), left(repeat($1, 30000), 30000))`,
+      [part],
+    );
+
+    expect(performance.now() - started).toBeLessThan(1_500);
+  },
+);
