@@ -1,4 +1,5 @@
 import { FETCHING } from './fetching.mjs';
+import { FILES } from './files.mjs';
 import { FOREIGN_TOKENS } from './foreign-tokens.mjs';
 import { GRANTS } from './grants.mjs';
 import { PEOPLE } from './people.mjs';
@@ -14,4 +15,5 @@ export const MUTANTS = Object.freeze([
   ...PEOPLE,
   ...FETCHING,
   ...SERVER,
+  ...FILES,
 ]);
