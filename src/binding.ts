@@ -1,18 +1,21 @@
-import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
+import { readBounded } from './bounded-read.ts';
 import { DomainError } from './errors.ts';
+import { escaped, SLUG } from './text.ts';
 
 /** Binds a repository to a project; committed with it, so that agents started there need no ids. */
 const BINDING_FILE = '.cairn.json';
+const BYTES_MAX = 65_536;
 
-const Binding = z.looseObject({ project: z.string().min(1).max(100) });
+// Whoever made the repository wrote it: nothing but a name gets out of it.
+const Binding = z.looseObject({ project: z.string().regex(SLUG).or(z.guid()) });
 
 /** What binds a directory: the file in it, or in the nearest directory above it that has one. */
 export function findBinding(directory: string): { file: string; project: string } | undefined {
   const file = join(directory, BINDING_FILE);
   const content = readIfThere(file);
-  if (content !== undefined) return { file, project: parseBinding(file, content) };
+  if (content !== null) return { file, project: parseBinding(file, content) };
   const above = dirname(directory);
   return above === directory ? undefined : findBinding(above);
 }
@@ -21,18 +24,23 @@ function parseBinding(file: string, content: string): string {
   try {
     return Binding.parse(JSON.parse(content.replace(/^\uFEFF/, ''))).project;
   } catch (cause) {
-    throw new DomainError('invalid_input', `The file ${file} does not name a project.`, {
-      hint: 'Write { "project": "slug" } into it, or remove it.',
-      cause,
-    });
+    throw unnamed(file, cause);
   }
 }
 
-function readIfThere(file: string): string | undefined {
+function readIfThere(file: string): string | null {
   try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    // Not there, or not ours to read: the next one above may bind.
-    return undefined;
+    return readBounded(file, BYTES_MAX);
+  } catch (error) {
+    if (error instanceof DomainError && error.code === 'payload_too_large') throw unnamed(file, error);
+    // Not a file, or not ours to read: the next one above may bind.
+    return null;
   }
+}
+
+function unnamed(file: string, cause: unknown): DomainError {
+  return new DomainError('invalid_input', `The file ${escaped(file)} does not name a project.`, {
+    hint: 'Write { "project": "slug" } into it, or remove it.',
+    cause,
+  });
 }

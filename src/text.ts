@@ -4,9 +4,21 @@ import * as z from 'zod';
 const UNCLEAN = /(?![\n\t])\p{Cc}|\p{Cs}|\p{Bidi_Control}/gu;
 const JSON_DEPTH_MAX = 32;
 
+/** What a project is called; the first part of its tasks' refs. */
+export const SLUG = /^[a-z][a-z0-9-]{0,30}$/;
+
 /** Text without what no screen or column should get. */
 export function clean(value: string): string {
   return value.replace(UNCLEAN, '');
+}
+
+/** A name of the system's, such as a path, on one line: what a screen would act on is spelled out. */
+export function escaped(value: string): string {
+  return value.replace(/[\n\t]/g, spelled).replace(UNCLEAN, spelled);
+}
+
+function spelled(character: string): string {
+  return `\\u{${character.codePointAt(0)?.toString(16)}}`;
 }
 
 /** Text of several lines. The length is judged before anything looks at the characters. */

@@ -1,6 +1,9 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import type { Context } from '../src/context.ts';
@@ -209,6 +212,68 @@ test('a file that was changed or is gone is found, and what is newer is read wit
   expect(await verify(ada)).toMatchObject({ ok: true });
   await writeFile(path, bytes);
   expect(await verifyArchives(ada)).not.toHaveProperty('difference');
+});
+
+describe('a file that a changed log names', () => {
+  const lines = (bytes: Buffer) => gunzipSync(bytes).toString().trim().split('\n');
+  const packed = (all: string[]) => gzipSync(`${all.join('\n')}\n`);
+  const user = JSON.stringify({ user: { id: '00000000-0000-0000-0000-000000000000', name: 'x' } });
+
+  test.for<[what: string, (bytes: Buffer) => Buffer]>([
+    [
+      'events in another order',
+      (bytes) => packed([...lines(bytes).slice(0, 2), ...lines(bytes).slice(2, 4).reverse(), ...lines(bytes).slice(4)]),
+    ],
+    ['fewer events', (bytes) => packed(lines(bytes).filter((_, at) => at !== 3))],
+    ['an event twice', (bytes) => packed(lines(bytes).flatMap((line, at) => (at === 3 ? [line, line] : [line])))],
+    [
+      'a hundred million empty lines',
+      (bytes) => gzipSync(`${lines(bytes)[0]}${'\n'.repeat(100_000_000)}`, { level: 1 }),
+    ],
+    ['a million users', (bytes) => packed([lines(bytes)[0] ?? '', ...Array<string>(1_000_000).fill(user)])],
+    ['a line without an end', (bytes) => gzipSync(`${lines(bytes)[0]}\n${' '.repeat(100_000_000)}`, { level: 1 })],
+    ['what is not packed', () => Buffer.from('Dear diary')],
+  ])('is refused, with %s in it', { timeout: 60_000 }, async ([, change], { as, clock, sql }) => {
+    const ada = as('ada');
+    await liveLong(ada, clock);
+    await archive(ada, 100);
+    const { archives } = await ada.db.call<{ archives: { file: string }[] }>('list_archives', {}, ada.actor);
+    const path = join(folder, archives[0]?.file ?? '');
+    const bytes = change(await readFile(path));
+    await writeFile(path, bytes);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    await sql.query('update app.archives set sha256 = $1 where tenant_id = $2', [sha256, ada.actor.tenant_id]);
+
+    const started = performance.now();
+    await expect(verifyArchives(ada)).rejects.toMatchObject({ code: 'unavailable' });
+
+    expect(performance.now() - started).toBeLessThan(10_000);
+  });
+
+  test.for(['../outside.jsonl.gz', '/etc/passwd', 'a\\..\\b.jsonl.gz', ''])(
+    'is in the place where archives are, and not %j',
+    async (file, { as, clock, sql }) => {
+      const ada = as('ada');
+      await liveLong(ada, clock);
+      await archive(ada, 100);
+
+      const changed = sql.query('update app.archives set file = $1 where tenant_id = $2', [file, ada.actor.tenant_id]);
+
+      await expect(changed).rejects.toMatchObject({ constraint: 'archives_file_check' });
+    },
+  );
+
+  test.skipIf(process.platform === 'win32')('is not waited for where a pipe took its place', async ({ as, clock }) => {
+    const ada = as('ada');
+    await liveLong(ada, clock);
+    await archive(ada, 100);
+    const { archives } = await ada.db.call<{ archives: { file: string }[] }>('list_archives', {}, ada.actor);
+    const path = join(folder, archives[0]?.file ?? '');
+    await rm(path);
+    execFileSync('mkfifo', [path]);
+
+    await expect(verifyArchives(ada)).rejects.toMatchObject({ code: 'unavailable' });
+  });
 });
 
 /** As if the process were killed at that step: nothing after it happens. */

@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CLIENTS } from '../src/clients/catalog.ts';
-import { makeEdits, planEdit, planUndo, undoEdits } from '../src/clients/changes.ts';
+import { findOutside, makeEdits, planEdit, planUndo, undoEdits } from '../src/clients/changes.ts';
 import { detectClients } from '../src/clients/detect.ts';
 import type { Edit } from '../src/clients/edits.ts';
 import { hookCommand, serverCommand } from '../src/clients/launch.ts';
@@ -97,7 +97,7 @@ describe('where clients keep their configuration', () => {
     for (const { entry } of CLIENTS) expect(JSON.stringify(entry(clone, 'web'))).not.toContain('secret');
     const installed = { cli: '/opt/My Tools/node_modules/cairn-mcp/dist/cli.js', host: windows };
     expect(hookCommand('stop', config, installed)).toBe(
-      'node "/opt/My Tools/node_modules/cairn-mcp/dist/cli.js" --data-dir "D:\\\\my data" hook stop',
+      'node "/opt/My Tools/node_modules/cairn-mcp/dist/cli.js" --data-dir "D:/my data" hook stop',
     );
     expect(hookCommand('stop', config, { cli, host: windows })).toMatch(/^npx -y cairn-mcp .* hook stop$/);
   });
@@ -218,6 +218,34 @@ describe('setting up', () => {
 
     expect(JSON.parse(await readFile(real, 'utf8'))).toMatchObject({ mcpServers: { cairn: ENTRY } });
     expect((await stat(real)).mode & 0o777).toBe(0o600);
+  });
+
+  test.skipIf(process.platform === 'win32')('tells which files links lead out of the repository', async () => {
+    await symlink(home, join(repository, '.vscode'));
+    await symlink('../planted.json', join(repository, '.mcp.json'));
+    await symlink('.git/config', join(repository, 'CLAUDE.md'));
+    await mkdir(join(repository, 'own'));
+    await symlink('own', join(repository, '.cursor'));
+
+    const outside = await findOutside(await planInit(wanted(), host), repository);
+
+    expect(outside.map(({ file }) => relative(repository, file)).sort()).toEqual([
+      '.mcp.json',
+      '.vscode/mcp.json',
+      'CLAUDE.md',
+    ]);
+  });
+
+  test.skipIf(process.platform === 'win32')('undone removes the file that a link leads to, and no link', async () => {
+    const link = join(repository, '.mcp.json');
+    await symlink('../elsewhere/new.json', link);
+    await makeEdits([(await planEdit(link, json)) as never], repository, state);
+    expect(await readFile(join(home, 'elsewhere', 'new.json'), 'utf8')).toContain('cairn');
+
+    await undoEdits(repository, state);
+
+    expect((await lstat(link)).isSymbolicLink()).toBe(true);
+    await expect(stat(join(home, 'elsewhere'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
   test('teaches Claude Code once where its page leads to the common one', async () => {

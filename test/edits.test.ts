@@ -124,6 +124,25 @@ describe('the configuration of a client', () => {
   });
 });
 
+describe('the block in a page', () => {
+  const block: Edit = { kind: 'block', text: 'Ours.' };
+  const [start, end] = ['<!-- cairn:start -->', '<!-- cairn:end -->'];
+
+  test.each([
+    `a\n${start}\nMine.\n${start}\nOurs.\n${end}\n`,
+    `${start}\nOurs.\n${end}\nMine.\n${end}\n`,
+    `${start}\nOurs.\n${end}\n${start}\nOurs.\n${end}\n`,
+    `${end}\nMine.\n${start}\n`,
+    `${start}\nMine.\n`,
+    `Mine.\n${end}\n`,
+  ])('is left alone where its marks are no pair: %j', (page) => {
+    const refusal = expect.objectContaining({ code: 'invalid_input', message: expect.stringContaining('once each') });
+
+    expect(() => applyEdit(block, page, 'AGENTS.md')).toThrow(refusal);
+    expect(() => revertEdit(block, page, 'AGENTS.md')).toThrow(refusal);
+  });
+});
+
 describe('hooks', () => {
   const commands = { Stop: 'node /opt/cairn/dist/cli.js hook stop' };
   const edit: Edit = { kind: 'hooks', commands };
@@ -136,6 +155,17 @@ describe('hooks', () => {
     const { hooks } = JSON.parse(applyEdit(edit, after, 'file'));
 
     expect(hooks.Stop).toEqual([...others.Stop, { hooks: [{ type: 'command', command: commands.Stop, timeout: 5 }] }]);
+  });
+
+  test('are told from those of others however long these are', () => {
+    const command = `${'cairn '.repeat(50_000)}hook`;
+    const before = JSON.stringify({ hooks: { Stop: [{ hooks: [{ type: 'command', command }] }] } });
+
+    const started = performance.now();
+    const { hooks } = JSON.parse(applyEdit(edit, before, 'file'));
+
+    expect(hooks.Stop).toHaveLength(2);
+    expect(performance.now() - started).toBeLessThan(4_000);
   });
 
   test('leave nothing behind', () => {

@@ -82,6 +82,15 @@ describe('a plan', () => {
   });
 });
 
+function attempt(format: FormatName, text: string): void {
+  try {
+    detectFormat({ path: 'x', text });
+    planAdoption(FORMATS[format].read([{ path: 'x', text }]));
+  } catch (error) {
+    expect(error).toBeInstanceOf(DomainError);
+  }
+}
+
 describe('a file', () => {
   test.each<[FormatName, string]>([
     ['task-master', 'task-master/tasks.json'],
@@ -128,6 +137,94 @@ describe('a file', () => {
 
     expect(attempt).toThrow(
       expect.objectContaining({ code: 'invalid_input', message: expect.stringMatching(message) }),
+    );
+  });
+
+  // The parts of a line that expressions could compete for, in each place where one is looked at.
+  const odd = [
+    ' ',
+    '\t',
+    '\u2028',
+    '\r',
+    '\n',
+    '<!--',
+    '-->',
+    '[',
+    '- [ ] ',
+    '(',
+    ' (',
+    '*',
+    '- ',
+    '# ',
+    '#1',
+    '1',
+    '1. ',
+    'a-1',
+  ];
+  odd.push('"', "'", '\\', '`', '{', '}', ': ', '&a ', '> ', '? ', ', ', 'after #1 ', '---\n', '## \n', '\u0000');
+  const LENGTH = 100_000;
+  const made: Record<FormatName, (part: string) => string[]> = {
+    markdown: (part) => [`- [ ] a${part}b (${part}\n  - ${part}x\u2028y\n  > ${part}\n#${part}x\n${part}- [ ] c`],
+    backlog: (part) => [
+      `---\nid: T-1\ntitle: t\n---\n## Description\n${part}\n## Acceptance Criteria\n- [ ] ${part}x\u2028y\n## ${part}`,
+      `---\nid: T-1\ntitle: ${part}\n---\n`,
+      `---\nid: T-1\ntitle: ${part.slice(0, 16_000)}\n---\n`,
+    ],
+    github: (part) => [
+      JSON.stringify([
+        { number: 1, title: `t${part}`, body: `after${part}x\u2028\n- [ ] ${part}x\u2028y`, labels: [{ name: part }] },
+      ]),
+    ],
+    'task-master': (part) => [
+      JSON.stringify({ tasks: [{ id: 1, title: 't', testStrategy: `- ${part}x\u2028y`, status: part }] }),
+    ],
+    beads: (part) => [JSON.stringify({ id: 'a', title: 't', acceptance_criteria: `- ${part}x\u2028y`, status: part })],
+    cairn: (part) => [
+      JSON.stringify({
+        format: 'cairn-tasks',
+        version: 1,
+        tasks: [{ ref: part, title: `${part}x`, priority: 'low', status: 'pending' }],
+      }),
+    ],
+  };
+
+  test.for(odd.flatMap((piece) => Object.keys(made).map((format) => [format as FormatName, piece] as const)))(
+    'of %s with a long line of %j takes no longer than it is long',
+    ([format, piece]) => {
+      const texts = made[format](piece.repeat(LENGTH / piece.length));
+
+      const started = performance.now();
+      for (const text of texts) attempt(format, text);
+
+      // A tenth of this on a quiet machine; with the square of the length, minutes.
+      expect(performance.now() - started).toBeLessThan(4_000);
+    },
+  );
+
+  test.each([
+    [
+      'items inside items',
+      Array.from({ length: 60 }, (_, at) => `${' '.repeat(at)}- [ ] a`).join('\n'),
+      /more than 50 others/,
+    ],
+    ['items', '- [ ] a\n'.repeat(100_001), /more than 100000 items/],
+  ])('of more %s than a plan has is refused', (_, text, message) => {
+    expect(() => FORMATS.markdown.read([{ path: 'x', text }])).toThrow(message);
+  });
+
+  test('names its items in a length that does not grow with what is around them', () => {
+    const text = `## ${'h'.repeat(1_000_000)}\n- [ ] ${'p'.repeat(1_000_000)}\n${'  - [ ] c\n'.repeat(1_000)}`;
+
+    const found = FORMATS.markdown.read([{ path: 'x', text }]);
+
+    expect(Math.max(...found.map(({ key }) => key.length))).toBeLessThan(1_000);
+    expect(new Set(found.map(({ key }) => key)).size).toBe(1_001);
+  });
+
+  test('that is refused is told of on one line, without what a screen would act on', () => {
+    expect(() => FORMATS.markdown.read([{ path: 'x\u001b[2J\n', text: '- [\u001b] a' }])).toThrow(/^[ -~]*$/);
+    expect(() => FORMATS.github.read([{ path: 'x', text: '[\u001b[2J\n\u202e' }])).toThrow(
+      /^[^\p{Cc}\p{Bidi_Control}]*$/u,
     );
   });
 

@@ -250,6 +250,10 @@ describe('exporting', () => {
 
     const csv = writeCsv(await tasksOf(as('ada')));
 
+    const [first] = await tasksOf(as('ada'));
+    for (const begin of ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
+      expect(writeCsv([{ ...first, ref: `${begin}1` } as Task])).toMatch(new RegExp(`\r\n"?'\\${begin}1"?,`));
+    }
     expect(csv.split('\r\n')[1]).toMatch(/^shop-1,"'=HYPERLINK\(""x""\)",pending,medium,,,,"One,\n""two""",/);
   });
 });

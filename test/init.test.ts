@@ -1,7 +1,8 @@
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { diffLines } from '../src/commands/diff.ts';
 import { slugOf } from '../src/commands/init.ts';
 import { cairn, type Ran } from './support/cairn.ts';
@@ -81,6 +82,110 @@ describe('cairn init', () => {
   });
 });
 
+describe.skipIf(process.platform === 'win32')('cairn init in a repository of a stranger', () => {
+  let place: string;
+  let strange: string;
+  let outside: string;
+
+  beforeEach(async () => {
+    place = await mkdtemp(join(home, 'strange-'));
+    [strange, outside] = [join(place, 'repository'), join(place, 'mine')];
+    await mkdir(join(strange, '.git'), { recursive: true });
+    await mkdir(outside);
+    await writeFile(join(outside, 'profile'), '# mine\n');
+    await writeFile(join(strange, '.cairn.json'), '{ "project": "web" }\n');
+  });
+
+  const init = (...args: string[]) => {
+    const env = { HOME: home, USERPROFILE: home, XDG_CONFIG_HOME: join(place, '.config'), PATH: '' };
+    return cairn([...flags, 'init', '--client', 'claude-code', 'cursor', 'vscode', ...args], { cwd: strange, env });
+  };
+
+  test('goes through no link in the place of a file that is not finished', async () => {
+    await writeFile(join(strange, 'AGENTS.md'), '# Build\ntouch RAN\n');
+    for (const file of ['AGENTS.md', 'CLAUDE.md', '.mcp.json', '.cairn.json']) {
+      for (const ending of ['cairn-part', 'part', 'tmp'])
+        await symlink('../mine/profile', join(strange, `${file}.${ending}`));
+    }
+
+    expect(await init('--yes')).toMatchObject({ code: 0 });
+
+    expect(await readFile(join(outside, 'profile'), 'utf8')).toBe('# mine\n');
+    expect((await lstat(join(strange, 'AGENTS.md'))).isFile()).toBe(true);
+  });
+
+  test.each([
+    ['a file', 'AGENTS.md', '../mine/profile'],
+    ['a directory', '.vscode', '../mine'],
+    ['what is not there yet', '.cursor', '../mine/new'],
+    ['a chain of links', 'CLAUDE.md', 'AGENTS.md'],
+    ['what git keeps', '.mcp.json', '.git/hooks/post-checkout'],
+  ])('shows where a link to %s leads, and with --yes writes nothing at all', async (_, link, to) => {
+    await symlink(to, join(strange, link));
+    if (to === 'AGENTS.md') await symlink('../mine/profile', join(strange, 'AGENTS.md'));
+
+    const shown = await init('--dry-run');
+    const refused = await init('--yes');
+
+    expect(shown.stdout).toContain('  ! leads to ');
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/outside of this repository\.\n.*--follow-links/),
+    });
+    expect((await readdir(strange)).filter((name) => !/^(\.git|\.cairn\.json|AGENTS\.md)$/.test(name))).toEqual(
+      to === 'AGENTS.md' || link !== 'AGENTS.md' ? [link] : [],
+    );
+    expect(await readdir(outside)).toEqual(['profile']);
+    expect(await readFile(join(outside, 'profile'), 'utf8')).toBe('# mine\n');
+  });
+
+  test('follows a link that the person allowed, and undoes what it did there, not what is put there since', async () => {
+    await symlink('../mine/profile', join(strange, 'AGENTS.md'));
+    await symlink('../mine/new', join(strange, '.cursor'));
+
+    expect(await init('--yes', '--follow-links')).toMatchObject({ code: 0 });
+    expect(await readFile(join(outside, 'profile'), 'utf8')).toContain('cairn:start');
+    expect(await readdir(join(outside, 'new'))).toEqual(['mcp.json']);
+    expect(await init('--undo', '--yes')).toMatchObject({ code: 1, stderr: expect.stringContaining('--follow-links') });
+    expect(await init('--undo', '--yes', '--follow-links')).toMatchObject({ code: 0 });
+
+    expect(await readFile(join(outside, 'profile'), 'utf8')).toBe('# mine\n');
+    expect((await lstat(join(strange, 'AGENTS.md'))).isSymbolicLink()).toBe(true);
+    expect(await readdir(outside)).toEqual(['profile']);
+  });
+
+  test('takes a link within the repository for what it is', async () => {
+    await mkdir(join(strange, 'docs'));
+    await writeFile(join(strange, 'docs', 'agents.md'), '# Agents\n');
+    await symlink('docs/agents.md', join(strange, 'AGENTS.md'));
+
+    expect(await init('--yes')).toMatchObject({ code: 0 });
+
+    expect((await lstat(join(strange, 'AGENTS.md'))).isSymbolicLink()).toBe(true);
+    expect(await readFile(join(strange, 'docs', 'agents.md'), 'utf8')).toContain('cairn:start');
+  });
+
+  test.each([
+    ['a pipe', 'AGENTS.md', (file: string) => execFileSync('mkfifo', [file])],
+    ['a device', '.mcp.json', (file: string) => symlink('/dev/zero', file)],
+    ['a directory', '.mcp.json', (file: string) => mkdir(file)],
+    ['17 MB', 'AGENTS.md', (file: string) => writeFile(file, Buffer.alloc(17 * 1_048_576, 'a\n'))],
+  ])('does not read %s', { timeout: 20_000 }, async (_, name, put) => {
+    await put(join(strange, name));
+
+    expect(await init('--dry-run')).toMatchObject({ code: 1, stderr: expect.stringContaining(name) });
+  });
+
+  test('shows no escape of a page on the terminal', async () => {
+    await writeFile(join(strange, 'AGENTS.md'), 'a\u001b[2J\u202eb\n');
+
+    const { stdout } = await init('--dry-run');
+
+    expect(stdout).toContain('a[2Jb');
+    expect(stdout).not.toMatch(/(?!\n)\p{Cc}|\p{Bidi_Control}/u);
+  });
+});
+
 test.each([
   ['My Shöp 2', 'my-shop-2'],
   ['2048.game', 'game'],
@@ -101,4 +206,5 @@ test('a difference shows the lines that change, and two around them', () => {
     '    f',
   ]);
   expect(diffLines('', 'a\n')).toEqual(['  + a']);
+  expect(diffLines('\u001b[2Ja\nb\u202e\n', '\u001b[2Ja\nc\u0007\n')).toEqual(['    [2Ja', '  - b', '  + c']);
 });

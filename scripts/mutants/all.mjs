@@ -1,6 +1,7 @@
 import { BOUNDS } from './bounds.mjs';
 import { COSTS } from './costs.mjs';
 import { FETCHING } from './fetching.mjs';
+import { FILES } from './files.mjs';
 import { FOREIGN_TOKENS } from './foreign-tokens.mjs';
 import { GRANTS } from './grants.mjs';
 import { PEOPLE } from './people.mjs';
@@ -18,4 +19,5 @@ export const MUTANTS = Object.freeze([
   ...SERVER,
   ...BOUNDS,
   ...COSTS,
+  ...FILES,
 ]);

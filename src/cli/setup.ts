@@ -17,6 +17,7 @@ export function addSetupCommands(program: Command): void {
     .option('--no-instructions', 'no block in AGENTS.md or CLAUDE.md')
     .option('--no-binding', 'no .cairn.json and no project')
     .option('-y, --yes', 'write without asking')
+    .option('--follow-links', 'also where a link leads out of the repository')
     .option('--dry-run', 'only show what would be written')
     .option('--undo', 'take back what was written from here')
     .option(...JSON_OPTION)

@@ -1,4 +1,5 @@
-// A passage of our own in a text that people write: found by its marks, replaced in place, removed without a trace.
+// A passage of our own in a text that people write: found by its marks, replaced in place, removed without a trace. What cannot be
+// told from their words throws.
 
 const START = '<!-- cairn:start -->';
 const END = '<!-- cairn:end -->';
@@ -19,8 +20,11 @@ export function removeBlock(text: string): string {
   return before + text.slice(found.end).replace(/^\r?\n/, '');
 }
 
+/** With any other marks than one pair, nobody can say whose the words between them are. */
 function findBlock(text: string): { start: number; end: number } | null {
-  const start = text.indexOf(START);
-  const end = text.indexOf(END, start);
-  return start === -1 || end === -1 ? null : { start, end: end + END.length };
+  const [start, end] = [text.indexOf(START), text.indexOf(END)];
+  if (start === -1 && end === -1) return null;
+  const isPair = start !== -1 && start < end && start === text.lastIndexOf(START) && end === text.lastIndexOf(END);
+  if (!isPair) throw new Error(`it must have ${START} and ${END} once each, in this order, or neither`);
+  return { start, end: end + END.length };
 }

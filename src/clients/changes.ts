@@ -1,11 +1,16 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readFile, realpath, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, rm, rmdir } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import * as z from 'zod';
+import { realPathOf, writeAtomically } from '../atomic-write.ts';
+import { readBounded } from '../bounded-read.ts';
 import { applyEdit, type Edit, revertEdit } from './edits.ts';
 
-/** What a file says now and shall say; null is a file that is not there. */
-export type Change = { file: string; before: string | null; after: string | null };
+// Larger than any configuration; some clients keep their history in it.
+export const FILE_BYTES_MAX = 16_777_216;
+
+/** What a file says now and shall say; null is a file that is not there. `real` is where links lead. */
+export type Change = { file: string; real: string; before: string | null; after: string | null };
 
 export type PlannedEdit = Change & { edit: Edit; after: string };
 
@@ -24,18 +29,36 @@ type Entry = z.infer<typeof Entry>;
 
 /** What the edit makes of the file; null when it says so already. */
 export async function planEdit(file: string, edit: Edit): Promise<PlannedEdit | null> {
-  const before = await readIfThere(file);
+  const before = readIfThere(file);
   const after = applyEdit(edit, before, file);
-  return after === before ? null : { file, before, after, edit };
+  return after === before ? null : { file, real: await realPathOf(file), before, after, edit };
+}
+
+/** Those that are named in a repository and are elsewhere, or in what git keeps: whoever made it may have put links there. */
+export async function findOutside(changes: readonly Change[], repository: string): Promise<Change[]> {
+  const root = await realPathOf(repository);
+  return changes.filter(
+    ({ file, real }) => pathWithin(repository, file) !== null && !isWorkTree(pathWithin(root, real)),
+  );
+}
+
+function isWorkTree(path: string | null): boolean {
+  return path !== null && path.split(sep)[0]?.toLowerCase() !== '.git';
+}
+
+/** The way down from a directory; null where there is none. */
+function pathWithin(directory: string, file: string): string | null {
+  const path = relative(directory, file);
+  return path === '' || path.split(sep)[0] === '..' || isAbsolute(path) ? null : path;
 }
 
 /** Writes the files, each with a copy of what it replaces, so that it can be undone. */
 export async function makeEdits(planned: readonly PlannedEdit[], from: string, notes: string): Promise<void> {
   await mkdir(notes, { recursive: true, mode: 0o700 });
-  for (const { file, before, after, edit } of planned) {
-    const journal = await readJournal(notes);
+  for (const { file, real, before, after, edit } of planned) {
+    const journal = readJournal(notes);
     const earlier = journal.find((entry) => entry.file === file);
-    const made_directory = await mkdir(dirname(file), { recursive: true });
+    const made_directory = await mkdir(dirname(real), { recursive: true });
     const untouched = earlier !== undefined && before !== null && earlier.sha256 === sha256(before);
     // Made again on top of our own change: what was there before the first one is what undoing brings back.
     const backup = untouched ? earlier.backup : await keepCopy(notes, file, before);
@@ -49,30 +72,33 @@ export async function makeEdits(planned: readonly PlannedEdit[], from: string, n
     };
     // Noted first: a file that was noted and never written is left as it is.
     await writeJournal(notes, [...journal.filter((other) => other.file !== file), entry]);
-    await replaceFile(file, after);
+    await writeAtomically(real, after, { mode: 0o644 });
   }
 }
 
 /** What undoing would do to the files that were changed from a directory: as they were, or without our part of them. */
 export async function planUndo(from: string, notes: string): Promise<Change[]> {
   const changes: Change[] = [];
-  for (const entry of await readJournal(notes)) {
-    const before = await readIfThere(entry.file);
-    if (entry.from !== from || before === null) continue;
-    const after = await undone(entry, before, notes);
-    if (after !== before) changes.push({ file: entry.file, before, after });
+  for (const entry of readJournal(notes)) {
+    if (entry.from !== from) continue;
+    const { file } = entry;
+    const before = readIfThere(file);
+    if (before === null) continue;
+    const after = undone(entry, before, notes);
+    if (after !== before) changes.push({ file, real: await realPathOf(file), before, after });
   }
   return changes;
 }
 
 export async function undoEdits(from: string, notes: string): Promise<void> {
-  for (const { file, after } of await planUndo(from, notes)) {
-    if (after === null) await rm(file);
-    else await replaceFile(file, after);
+  for (const { real, after } of await planUndo(from, notes)) {
+    if (after === null) await rm(real);
+    else await writeAtomically(real, after);
   }
-  const journal = await readJournal(notes);
+  const journal = readJournal(notes);
   for (const entry of journal.filter((entry) => entry.from === from)) {
-    if (entry.made_directory !== undefined) await removeEmpty(dirname(entry.file), entry.made_directory);
+    if (entry.made_directory !== undefined)
+      await removeEmpty(dirname(await realPathOf(entry.file)), entry.made_directory);
     if (entry.backup !== null) await rm(join(notes, entry.backup), { force: true });
   }
   await writeJournal(
@@ -81,8 +107,8 @@ export async function undoEdits(from: string, notes: string): Promise<void> {
   );
 }
 
-async function undone({ file, edit, backup, sha256: written }: Entry, now: string, notes: string) {
-  if (sha256(now) === written) return backup === null ? null : await readFile(join(notes, backup), 'utf8');
+function undone({ file, edit, backup, sha256: written }: Entry, now: string, notes: string): string | null {
+  if (sha256(now) === written) return backup === null ? null : readIfThere(join(notes, backup));
   const reverted = revertEdit(edit, now, file);
   return backup === null && /^\uFEFF?\s*(\{\s*\})?\s*$/.test(reverted) ? null : reverted;
 }
@@ -90,33 +116,17 @@ async function undone({ file, edit, backup, sha256: written }: Entry, now: strin
 async function keepCopy(notes: string, file: string, content: string | null): Promise<string | null> {
   if (content === null) return null;
   const name = `${sha256(file).slice(0, 16)}.backup`;
-  await writeFile(join(notes, name), content, { mode: 0o600 });
+  await writeAtomically(join(notes, name), content);
   return name;
 }
 
-async function readJournal(notes: string): Promise<Entry[]> {
-  const content = await readIfThere(join(notes, 'journal.json'));
+function readJournal(notes: string): Entry[] {
+  const content = readIfThere(join(notes, 'journal.json'));
   return content === null ? [] : z.array(Entry).parse(JSON.parse(content));
 }
 
 async function writeJournal(notes: string, entries: Entry[]): Promise<void> {
-  await replaceFile(join(notes, 'journal.json'), `${JSON.stringify(entries, null, 2)}\n`);
-}
-
-/** Whole or not at all; a link stays a link, and who may read it stays as it was. */
-async function replaceFile(path: string, content: string): Promise<void> {
-  const file = await realpath(path).catch(() => path);
-  const mode = (await stat(file).catch(() => null))?.mode;
-  const part = `${file}.cairn-part`;
-  try {
-    await writeFile(part, content, { mode: mode ?? 0o644 });
-    if (mode !== undefined) await chmod(part, mode);
-    await rename(part, file);
-  } catch {
-    // Windows keeps a file that is open, and a directory may take no new one.
-    await rm(part, { force: true });
-    await writeFile(file, content);
-  }
+  await writeAtomically(join(notes, 'journal.json'), `${JSON.stringify(entries, null, 2)}\n`);
 }
 
 /** Removes directories that we made and that nothing is in, from the innermost. */
@@ -129,13 +139,8 @@ async function removeEmpty(directory: string, outermost: string): Promise<void> 
   if (removed) await removeEmpty(dirname(directory), outermost);
 }
 
-async function readIfThere(file: string): Promise<string | null> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
+function readIfThere(file: string): string | null {
+  return readBounded(file, FILE_BYTES_MAX);
 }
 
 function sha256(text: string): string {

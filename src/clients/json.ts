@@ -18,7 +18,8 @@ type HookGroup = { matcher?: string; hooks?: { type?: string; command?: string }
 
 // Seconds; a hook of ours answers in a fraction of one.
 const HOOK_TIMEOUT = 5;
-const OUR_HOOK = /(cairn|\bcli\.js\b).*\bhook (session-start|pre-compact|stop)\b/s;
+const OUR_PROGRAM = /cairn|\bcli\.js\b/;
+const OUR_HOOK = /\bhook (session-start|pre-compact|stop)\b/;
 const COMMENTS = /\/\*.*?\*\/|\/\/.*/g;
 const REST_OF_LINE = /^(?:[ \t]*(?:,|\/\*[^\n]*?\*\/|\/\/[^\r\n]*))*/;
 // How clients name a server that is not started but reached; such an entry becomes one that is started.
@@ -126,10 +127,16 @@ function otherHooks(text: string, event: string): HookGroup[] {
   const groups = (valueAt(text, ['hooks', event]) ?? []) as HookGroup[];
   if (!Array.isArray(groups)) throw new Error(`hooks.${event} is not a list`);
   return groups.flatMap((group) => {
-    const kept = group.hooks?.filter(({ command = '' }) => !OUR_HOOK.test(command));
+    const kept = group.hooks?.filter(({ command = '' }) => !isOurs(command));
     if (kept === undefined || kept.length === group.hooks?.length) return [group];
     return kept.length === 0 ? [] : [{ ...group, hooks: kept }];
   });
+}
+
+/** Two looks, because one expression of both looks for the second from each place of the first. */
+function isOurs(command: string): boolean {
+  const program = OUR_PROGRAM.exec(command);
+  return program !== null && OUR_HOOK.test(command.slice(program.index + program[0].length));
 }
 
 function isObject(value: unknown): value is Json {

@@ -1,5 +1,7 @@
 import type { Config, Host } from '../config.ts';
 import { defaultDataDir } from '../config.ts';
+import { DomainError } from '../errors.ts';
+import { escaped } from '../text.ts';
 import type { ServerCommand } from './catalog.ts';
 
 const PACKAGE = ['-y', 'cairn-mcp'];
@@ -26,7 +28,11 @@ export function serverCommand(config: Database, launch: Launch): ServerCommand {
     const env = { SUPABASE_URL: supabaseUrl, ...(key !== undefined && { SUPABASE_PUBLISHABLE_KEY: key }) };
     return { command, args, env, passes: secret === undefined ? [] : ['SUPABASE_SECRET_KEY'] };
   }
-  return { command, args: [...args, ...ownOptions({ dataDir }, launch.host)], env: {}, passes: [] };
+  const options = ownOptions({ dataDir }, launch.host);
+  // Clients quote an argument for the program that they start, which is cmd here, and not for what cmd makes of it.
+  const odd = command === 'cmd' ? options.find((word) => /["%!^&|<>]|\p{Cc}/u.test(word)) : undefined;
+  if (odd !== undefined) throw unquotable(odd, 'or keep it where it is by default');
+  return { command, args: [...args, ...options], env: {}, passes: [] };
 }
 
 /** What must be said on every line that starts Cairn, because it is not as usual. */
@@ -49,11 +55,30 @@ export function hookCommand(
 ): string {
   const isTemporary = /[\\/]_npx[\\/]/.test(cli);
   const program = isTemporary ? ['npx', ...PACKAGE] : ['node', cli];
-  return [...program, ...ownOptions(config, host), 'hook', event].map(quoted).join(' ');
+  return [...program, ...ownOptions(config, host), 'hook', event].map((word) => quoted(word, host)).join(' ');
 }
 
-export function quoted(word: string): string {
-  return /^[\w@%+=:,./\\-]+$/.test(word) ? word : JSON.stringify(word);
+/** A word of a line for a shell, as the shell hands it on. Raises invalid_input where no way to write it is safe. */
+export function quoted(word: string, { platform }: Pick<Host, 'platform'>): string {
+  return platform === 'win32' ? quotedOnWindows(word) : quotedForShell(word);
+}
+
+/** A word for a POSIX shell, which takes nothing in it for its own. */
+function quotedForShell(word: string): string {
+  return /^[\w@%+:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** A word for Git Bash, cmd and PowerShell alike, since nobody knows which one runs it: what one of them takes for its own is refused. */
+function quotedOnWindows(word: string): string {
+  const path = word.replaceAll('\\', '/');
+  if (/["$`%!^\u201c-\u201e]|\p{Cc}/u.test(path)) throw unquotable(word, 'or leave the hooks out with --no-hooks');
+  return /^[\w:./-]+$/.test(path) ? path : `"${path}"`;
+}
+
+function unquotable(word: string, otherwise: string): DomainError {
+  return new DomainError('invalid_input', `A shell would take a part of ${escaped(word)} for a command of its own.`, {
+    hint: `Name a directory without such characters with --data-dir, ${otherwise}.`,
+  });
 }
 
 function isPublished(cli: string): boolean {

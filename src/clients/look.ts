@@ -1,7 +1,10 @@
-import { access, readFile } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
+import { readBounded } from '../bounded-read.ts';
 import type { Host } from '../config.ts';
+import { escaped } from '../text.ts';
 import type { Client } from './catalog.ts';
+import { FILE_BYTES_MAX } from './changes.ts';
 import { readJson } from './json.ts';
 import { serverFile } from './plan.ts';
 import { readToml } from './toml.ts';
@@ -22,17 +25,17 @@ export async function lookAtClient(client: Client, host: Host, repository: strin
 }
 
 async function lookAtFile({ format, key }: Client, file: string): Promise<Told | null> {
-  const content = await readFile(file, 'utf8').catch(() => null);
-  if (content === null) return null;
   try {
+    const content = readBounded(file, FILE_BYTES_MAX);
+    if (content === null) return null;
     const text = content.replace(/^\uFEFF/, '');
     const servers = (format === 'toml' ? readToml(text) : readJson(text))[key] as Record<string, Entry> | undefined;
     const entry = servers?.['cairn'];
     if (entry === undefined) return null;
     const missing = await firstMissing(entry);
-    return missing === null ? { file } : { file, wrong: `it starts ${missing}, which is not there` };
+    return missing === null ? { file } : { file, wrong: `it starts ${escaped(missing)}, which is not there` };
   } catch (error) {
-    return { file, wrong: `it cannot be read: ${(error as Error).message}` };
+    return { file, wrong: `it cannot be read: ${escaped((error as Error).message)}` };
   }
 }
 
@@ -40,7 +43,8 @@ async function lookAtFile({ format, key }: Client, file: string): Promise<Told |
 async function firstMissing({ command, args }: Entry): Promise<string | null> {
   const [script] = Array.isArray(args) ? args : [];
   for (const path of [command, script]) {
-    if (typeof path !== 'string' || !isAbsolute(path)) continue;
+    // Windows would sign in to whichever host such a path names.
+    if (typeof path !== 'string' || !isAbsolute(path) || /^[\\/]{2}/.test(path)) continue;
     const there = await access(path).then(
       () => true,
       () => false,

@@ -1,7 +1,8 @@
-import { readFile, realpath } from 'node:fs/promises';
+import { realPathOf } from '../atomic-write.ts';
+import { readBounded } from '../bounded-read.ts';
 import type { Host } from '../config.ts';
 import { type Client, pathOf, type ServerCommand } from './catalog.ts';
-import { type PlannedEdit, planEdit } from './changes.ts';
+import { FILE_BYTES_MAX, type PlannedEdit, planEdit } from './changes.ts';
 import type { Edit } from './edits.ts';
 import { instructions } from './instructions.ts';
 
@@ -93,9 +94,6 @@ async function instructionFiles(clients: readonly Client[], repository: string):
 }
 
 async function look(file: string): Promise<{ path: string; text: string } | null> {
-  try {
-    return { path: await realpath(file), text: await readFile(file, 'utf8') };
-  } catch {
-    return null;
-  }
+  const text = readBounded(file, FILE_BYTES_MAX);
+  return text === null ? null : { path: await realPathOf(file), text };
 }

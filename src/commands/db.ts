@@ -3,6 +3,8 @@ import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
 import type pg from 'pg';
+import { pipeAtomically } from '../atomic-write.ts';
+import { unusableFile } from '../bounded-read.ts';
 import type { Config } from '../config.ts';
 import { type BackedUp, backup, checkBackup, restore } from '../db/backup.ts';
 import { hasCluster, serverStatus, stopServer } from '../db/embedded.ts';
@@ -11,7 +13,6 @@ import { replaceCluster } from '../db/replace.ts';
 import { DomainError } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { answer, type JsonOption, paint, remark } from './paint.ts';
-import { unusableFile, writeWhole } from './whole-file.ts';
 
 /** `cairn db status`: the embedded server of the data directory. */
 export async function runDbStatus(config: Config, options: JsonOption): Promise<void> {
@@ -50,7 +51,7 @@ export async function runDbBackup(config: Config, file: string, options: JsonOpt
     const client = await open.connect();
     try {
       const done: BackedUp = { tables: 0, rows: 0, sha256: '' };
-      await writeWhole([Readable.from(backup(client, done)), createGzip()], file);
+      await pipeAtomically([Readable.from(backup(client, done)), createGzip()], file);
       const { size } = await stat(file);
       const written = { file, size_bytes: size, ...done, not_in_it: await whatIsApart(client) };
       answer(written, options, ({ rows, tables, sha256, not_in_it }) => [

@@ -1,6 +1,9 @@
+import { clean } from '../text.ts';
 import { paint } from './paint.ts';
 
 const CONTEXT_LINES = 2;
+// The text is anybody's: what a terminal would act on could hide what changes.
+const shown = clean;
 
 /** What changes in a text, marked line by line with a little of what is around it. */
 export function diffLines(before: string, after: string): string[] {
@@ -12,10 +15,10 @@ export function diffLines(before: string, after: string): string[] {
   while (tail < limit - start && old[old.length - 1 - tail] === now[now.length - 1 - tail]) tail++;
   const end = now.length - tail;
   return [
-    ...now.slice(Math.max(0, start - CONTEXT_LINES), start).map((line) => paint('dim', `    ${line}`.trimEnd())),
-    ...old.slice(start, old.length - tail).map((line) => paint('red', `  - ${line}`)),
-    ...now.slice(start, end).map((line) => paint('green', `  + ${line}`)),
-    ...now.slice(end, end + CONTEXT_LINES).map((line) => paint('dim', `    ${line}`.trimEnd())),
+    ...now.slice(Math.max(0, start - CONTEXT_LINES), start).map((line) => paint('dim', `    ${shown(line)}`.trimEnd())),
+    ...old.slice(start, old.length - tail).map((line) => paint('red', `  - ${shown(line)}`)),
+    ...now.slice(start, end).map((line) => paint('green', `  + ${shown(line)}`)),
+    ...now.slice(end, end + CONTEXT_LINES).map((line) => paint('dim', `    ${shown(line)}`.trimEnd())),
   ];
 }
 

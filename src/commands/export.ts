@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { writeAtomically } from '../atomic-write.ts';
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
@@ -65,7 +65,7 @@ async function readTasks(ctx: Context, project: string): Promise<Task[]> {
 
 async function write(out: string, text: string): Promise<void> {
   try {
-    await writeFile(out, text, { mode: 0o600 });
+    await writeAtomically(out, text);
   } catch (error) {
     throw new DomainError(
       'invalid_input',

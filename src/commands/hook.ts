@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import { readConfig } from '../config.ts';
 import { type Context, SCOPES } from '../context.ts';
+import { DomainError } from '../errors.ts';
 import { openLocal } from '../local.ts';
 import { createLog } from '../log.ts';
 import { type Resumption, resumeProject, saveCheckpoint } from '../services/checkpoints.ts';
@@ -12,6 +13,7 @@ import { lastWords, readInput } from './transcript.ts';
 const ANSWER_MS_MAX = 2_000;
 // A client stops after each answer: so often is it worth a checkpoint.
 const STOP_MS_MIN = 10 * 60_000;
+const ASK = 'Cairn holds the plan and the hand-over of this repository. Call resume_project.\n';
 const LABELS: Readonly<Record<string, string>> = Object.freeze({
   'pre-compact': 'Saved before compaction',
   stop: 'Saved at stop',
@@ -30,8 +32,8 @@ export async function runHook(event: string, flags: object): Promise<void> {
     const input = await readInput(process.stdin);
     const config = readConfig(flags, undefined, input.cwd);
     if (config.project === undefined) return;
-    if (event === 'session-start')
-      said = `Cairn holds the plan and the hand-over of this repository (project ${config.project}). Call resume_project.\n`;
+    // Without a word of the repository's own: the database alone knows whether there is such a project.
+    if (event === 'session-start') said = ASK;
     if (!(await isRunning(config))) return;
     const { db, actor } = await openLocal(config, createLog('silent'));
     const agent = config.agent ?? `claude-code#${input.session_id?.slice(0, 4) ?? 'hook'}`;
@@ -46,8 +48,9 @@ export async function runHook(event: string, flags: object): Promise<void> {
     const found = await resumeProject(ctx, {});
     if (event === 'session-start') said = brief(found);
     else if (isWorthSaving(event, found)) await saveCheckpoint(ctx, await checkpoint(event, found, input));
-  } catch {
-    // The agent goes on without it.
+  } catch (error) {
+    // The agent goes on without it, and is not sent after a project that is not there.
+    if (error instanceof DomainError && error.code === 'not_found') said = '';
   } finally {
     end();
   }

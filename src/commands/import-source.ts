@@ -1,5 +1,8 @@
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import type { Readable } from 'node:stream';
+import { readBounded, tooLarge, unusableFile } from '../bounded-read.ts';
 import { DomainError } from '../errors.ts';
 import type { SourceFile } from '../formats/foreign-task.ts';
 import type { FormatName } from '../formats/formats.ts';
@@ -19,9 +22,9 @@ const BACKLOG_FOLDERS = ['tasks', 'completed'];
 
 /** What a path names: a file, or a folder in which a tool keeps its tasks. */
 export async function readSource(path: string): Promise<{ files: SourceFile[]; format?: FormatName }> {
-  if (path === '-') return { files: [await readInput()] };
+  if (path === '-') return { files: [await readAll(process.stdin, 'standard input')] };
   const about = await statOf(path);
-  if (!about.isDirectory()) return { files: [await readOne(path, path)] };
+  if (!about.isDirectory()) return { files: [await readAll(createReadStream(path), path)] };
   const found: { format: FormatName; path: string }[] = [];
   for (const place of PLACES) {
     if ((await stat(join(path, place.path)).catch(() => null)) !== null) found.push(place);
@@ -34,7 +37,7 @@ export async function readSource(path: string): Promise<{ files: SourceFile[]; f
     );
   }
   if (first?.format === 'backlog') return { files: await readBacklog(join(path, first.path, '..')), format: 'backlog' };
-  if (first !== undefined) return { files: [await readOne(join(path, first.path), first.path)], format: first.format };
+  if (first !== undefined) return { files: [readOne(join(path, first.path), first.path)], format: first.format };
   const files = await readBacklog(path);
   if (files.length > 0) return { files, format: 'backlog' };
   throw unusable(`${path} has no tasks of a tool that Cairn knows.`, 'Name the file with the tasks.');
@@ -61,16 +64,25 @@ async function readBacklog(folder: string): Promise<SourceFile[]> {
     const names = (await readdir(place).catch(() => [])).filter((name) => name.endsWith('.md'));
     if (names.length === 0) continue;
     const places = at < BACKLOG_FOLDERS.length ? folders.slice(0, BACKLOG_FOLDERS.length) : [place];
-    return (await Promise.all(places.map((one) => readPages(one, folder)))).flat();
+    return readPages(places, folder);
   }
   return [];
 }
 
-async function readPages(place: string, folder: string): Promise<SourceFile[]> {
-  const names = (await readdir(place).catch(() => [])).filter((name) => name.endsWith('.md'));
-  if (names.length > FILES_MAX) throw unusable(`${place} has more than ${FILES_MAX} files.`, 'Import them in parts.');
+/** As much as may come from one file comes from all of them. */
+async function readPages(places: string[], folder: string): Promise<SourceFile[]> {
   const files: SourceFile[] = [];
-  for (const name of names) files.push(await readOne(join(place, name), relative(folder, join(place, name))));
+  let size = 0;
+  for (const place of places) {
+    const names = (await readdir(place).catch(() => [])).filter((name) => name.endsWith('.md'));
+    if (names.length > FILES_MAX) throw unusable(`${place} has more than ${FILES_MAX} files.`, 'Import them in parts.');
+    for (const name of names) {
+      const file = readOne(join(place, name), relative(folder, join(place, name)));
+      size += file.text.length;
+      if (size > FILE_BYTES_MAX) throw tooLarge(place, FILE_BYTES_MAX);
+      files.push(file);
+    }
+  }
   return files;
 }
 
@@ -78,42 +90,32 @@ async function statOf(path: string) {
   try {
     return await stat(path);
   } catch (error) {
-    throw unusable(
-      `The file ${path} cannot be used (${(error as NodeJS.ErrnoException).code}).`,
-      'Name a file that you may read.',
-    );
+    throw unusableFile(path, error);
   }
 }
 
-async function readOne(path: string, shown: string): Promise<SourceFile> {
-  const { size } = await statOf(path);
-  if (size > FILE_BYTES_MAX) throw tooLarge(shown);
-  return { path: shown, text: (await readFile(path, 'utf8')).replace(/^\uFEFF/, '') };
+/** A file that whoever made the folder put there: nothing but a file. */
+function readOne(path: string, shown: string): SourceFile {
+  return { path: shown, text: (readBounded(path, FILE_BYTES_MAX) ?? '').replace(/^\uFEFF/, '') };
 }
 
 function unusable(message: string, hint: string): DomainError {
   return new DomainError('invalid_input', message, { hint });
 }
 
-async function readInput(): Promise<SourceFile> {
-  const path = 'standard input';
+/** What a person named, which may be a pipe. */
+async function readAll(input: Readable, path: string): Promise<SourceFile> {
   const parts: Buffer[] = [];
   let size = 0;
-  for await (const part of process.stdin as AsyncIterable<Buffer>) {
-    size += part.length;
-    if (size > FILE_BYTES_MAX) throw tooLarge(path);
-    parts.push(part);
+  try {
+    for await (const part of input as AsyncIterable<Buffer>) {
+      size += part.length;
+      if (size > FILE_BYTES_MAX) throw tooLarge(path, FILE_BYTES_MAX);
+      parts.push(part);
+    }
+  } catch (error) {
+    throw error instanceof DomainError ? error : unusableFile(path, error);
   }
-  return {
-    path,
-    text: Buffer.concat(parts)
-      .toString()
-      .replace(/^\uFEFF/, ''),
-  };
-}
-
-function tooLarge(shown: string): DomainError {
-  return new DomainError('payload_too_large', `${shown} is larger than ${FILE_BYTES_MAX / 1_048_576} MB.`, {
-    hint: 'Import it in parts.',
-  });
+  const text = Buffer.concat(parts).toString();
+  return { path, text: text.replace(/^\uFEFF/, '') };
 }

@@ -20,8 +20,8 @@ export async function askWanted(around: Surroundings, options: InitOptions): Pro
   }
 }
 
-export async function askConfirmation(message: string): Promise<boolean> {
-  return (await confirm({ message })) === true;
+export async function askConfirmation(message: string, initialValue = true): Promise<boolean> {
+  return (await confirm({ message, initialValue })) === true;
 }
 
 async function ask({ repository, detected, project }: Surroundings, options: InitOptions): Promise<Answers> {

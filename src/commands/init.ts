@@ -1,12 +1,13 @@
 import { basename, join } from 'node:path';
 import { CLIENTS, type Client } from '../clients/catalog.ts';
-import { type Change, makeEdits, planUndo, undoEdits } from '../clients/changes.ts';
+import { type Change, findOutside, makeEdits, planUndo, undoEdits } from '../clients/changes.ts';
 import { detectClients, findRepository } from '../clients/detect.ts';
 import { hookCommand, serverCommand } from '../clients/launch.ts';
 import { planInit, type Scope, type Wanted } from '../clients/plan.ts';
 import { type Config, type Host, thisHost } from '../config.ts';
 import { DomainError } from '../errors.ts';
 import { CreateProject, createProject } from '../services/projects.ts';
+import { escaped } from '../text.ts';
 import { CLI } from './demo-client.ts';
 import { diffLines } from './diff.ts';
 import { askConfirmation, askWanted } from './init-questions.ts';
@@ -19,10 +20,14 @@ export type InitOptions = JsonOption & {
   hooks?: boolean;
   instructions: boolean;
   binding: boolean;
+  followLinks?: true;
   yes?: true;
   dryRun?: true;
   undo?: true;
 };
+
+/** The changes to show, and those among them that a link leads out of the repository. */
+type Shown = { changes: readonly Change[]; outside: readonly Change[] };
 
 /** What is known before anyone is asked. */
 export type Surroundings = { host: Host; repository: string | null; detected: Client[]; project: string };
@@ -46,13 +51,13 @@ export async function runInit(config: Config, options: InitOptions): Promise<voi
     server: (shared) => serverCommand(config, { cli: CLI, host, shared }),
   };
   const planned = await planInit(wanted, host);
-  if (!options.json) show(planned);
+  const shown = await show(planned, from, options);
   if (planned.length > 0 && !options.dryRun) {
-    if (!(await mayWrite(options))) return leave();
+    if (!(await mayWrite(shown, options))) return leave();
     if (wanted.project !== undefined) await ensureProject(config, wanted.project, basename(from));
     await makeEdits(planned, from, notes);
   }
-  for (const line of report(planned, options, wanted)) say(line);
+  for (const line of report(shown, options, wanted)) say(line);
 }
 
 function asksPeople({ yes, dryRun, json }: InitOptions): boolean {
@@ -79,26 +84,50 @@ function chooseAlone(
   };
 }
 
-async function mayWrite(options: InitOptions): Promise<boolean> {
-  if (options.yes) return true;
-  if (asksPeople(options)) return askConfirmation('Write these changes?');
+/** All of it or nothing: what a link leads out of the repository is allowed by itself. */
+async function mayWrite({ outside }: Shown, options: InitOptions): Promise<boolean> {
+  const asksAgain = outside.length > 0 && !options.followLinks;
+  if (options.yes) {
+    if (asksAgain) throw leadsOut(outside);
+    return true;
+  }
+  if (asksPeople(options)) {
+    if (!(await askConfirmation('Write these changes?'))) return false;
+    return !asksAgain || askConfirmation(`Write to ${placesOf(outside)}, outside of this repository?`, false);
+  }
   throw new DomainError('invalid_input', 'Nothing was written: there is no terminal to ask on.', {
     hint: 'Repeat with --yes to write this, or with --dry-run to only see it.',
   });
 }
 
-function show(changes: readonly Change[]): void {
-  for (const { file, before, after } of changes) {
-    say(`${paint('bold', file)} ${paint('dim', `(${kindOf(before, after)})`)}`);
+function leadsOut(outside: readonly Change[]): DomainError {
+  const files = outside.map(({ file, real }) => `${escaped(file)} leads to ${escaped(real)}`);
+  return new DomainError('invalid_input', `Nothing was written: ${files.join('; ')}, outside of this repository.`, {
+    hint: 'Put a file in the place of the link, or repeat with --follow-links if that is what you want to change.',
+  });
+}
+
+function placesOf(changes: readonly Change[]): string {
+  return changes.map(({ real }) => escaped(real)).join(', ');
+}
+
+async function show(changes: readonly Change[], from: string, { json }: InitOptions): Promise<Shown> {
+  const outside = await findOutside(changes, from);
+  for (const change of json ? [] : changes) {
+    const { file, before, after } = change;
+    say(`${paint('bold', escaped(file))} ${paint('dim', `(${kindOf(before, after)})`)}`);
+    if (outside.includes(change))
+      say(paint('yellow', `  ! leads to ${placesOf([change])}, outside of this repository`));
     for (const line of diffLines(before ?? '', after ?? '')) say(line);
     say();
   }
+  return { changes, outside };
 }
 
-function report(planned: readonly Change[], options: InitOptions, wanted: Wanted): string[] {
+function report(shown: Shown, options: InitOptions, wanted: Wanted): string[] {
   const { clients, project } = wanted;
-  if (options.json) return [asJson(planned, options, { clients: clients.map(({ id }) => id), project })];
-  if (planned.length === 0) return ['Everything is set up already.'];
+  if (options.json) return [asJson(shown, options, { clients: clients.map(({ id }) => id), project })];
+  if (shown.changes.length === 0) return ['Everything is set up already.'];
   if (options.dryRun) return ['Nothing was written.'];
   return [
     `${paint('green', 'Done.')} \`cairn init --undo\` takes it back; \`cairn doctor\` checks it.`,
@@ -109,8 +138,12 @@ function report(planned: readonly Change[], options: InitOptions, wanted: Wanted
   ];
 }
 
-function asJson(changes: readonly Change[], { dryRun }: InitOptions, more: object = {}): string {
-  const files = changes.map(({ file, before, after }) => ({ file, change: kindOf(before, after) }));
+function asJson({ changes, outside }: Shown, { dryRun }: InitOptions, more: object = {}): string {
+  const files = changes.map((change) => ({
+    file: change.file,
+    change: kindOf(change.before, change.after),
+    ...(outside.includes(change) && { leads_to: change.real }),
+  }));
   return JSON.stringify({ written: !dryRun, files, ...more }, null, 2);
 }
 
@@ -142,12 +175,12 @@ export function slugOf(name: string): string {
 
 async function undo(from: string, notes: string, options: InitOptions): Promise<void> {
   const changes = await planUndo(from, notes);
-  if (!options.json) show(changes);
+  const shown = await show(changes, from, options);
   if (changes.length > 0 && !options.dryRun) {
-    if (!(await mayWrite(options))) return leave();
+    if (!(await mayWrite(shown, options))) return leave();
     await undoEdits(from, notes);
   }
-  if (options.json) return say(asJson(changes, options));
+  if (options.json) return say(asJson(shown, options));
   if (changes.length === 0) return say('There is nothing to undo here.');
   say(options.dryRun ? 'Nothing was written.' : `${paint('green', 'Undone.')} The project and its data stay.`);
 }

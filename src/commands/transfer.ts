@@ -2,6 +2,8 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { pipeAtomically } from '../atomic-write.ts';
+import { unusableFile } from '../bounded-read.ts';
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
@@ -18,7 +20,6 @@ import { exportEvents, importEvents } from '../services/transfer.ts';
 import { answer, type JsonOption, wrote } from './paint.ts';
 import { asPerson, type WorkspaceOption } from './person.ts';
 import { type Progress, showProgress } from './progress.ts';
-import { unusableFile, writeWhole } from './whole-file.ts';
 
 const PAGE_EVENTS = 500;
 const PAGE_BYTES = 4_194_304;
@@ -43,7 +44,7 @@ export async function runExport(config: Config, { project, out, ...options }: Ta
       });
       try {
         if (out === undefined) await print(lines);
-        else await writeWhole([lines], out);
+        else await pipeAtomically([lines], out);
       } finally {
         progress.end();
       }

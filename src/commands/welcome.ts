@@ -24,14 +24,16 @@ export async function runWelcome(config: Config): Promise<void> {
   const readOnly = config.readOnly ? ', read-only' : '';
   say(`  tools       ${tools.length} (${config.toolsets.join(', ')}${readOnly})\n`);
 
-  const server = serverCommand(config, { cli: CLI, host: thisHost(), shared: false });
+  const host = thisHost();
+  const forShell = (word: string) => quoted(word, host);
+  const server = serverCommand(config, { cli: CLI, host, shared: false });
   const secrets = Object.fromEntries(server.passes.map((name) => [name, '…']));
   const env = { ...server.env, ...secrets };
   const entry = { command: server.command, args: server.args, ...(Object.keys(env).length > 0 && { env }) };
   const json = JSON.stringify({ mcpServers: { cairn: entry } }, null, 2);
-  const given = Object.entries(env).flatMap(([name, value]) => ['--env', quoted(`${name}=${value}`)]);
-  const line = ['claude', 'mcp', 'add', 'cairn', ...given, '--', ...[server.command, ...server.args].map(quoted)];
-  const init = [...(server.command === 'node' ? ['node', CLI] : ['npx', '-y', 'cairn-mcp']), 'init'].map(quoted);
+  const given = Object.entries(env).flatMap(([name, value]) => ['--env', forShell(`${name}=${value}`)]);
+  const line = ['claude', 'mcp', 'add', 'cairn', ...given, '--', ...[server.command, ...server.args].map(forShell)];
+  const init = [...(server.command === 'node' ? ['node', CLI] : ['npx', '-y', 'cairn-mcp']), 'init'].map(forShell);
   say(`${paint('bold', 'Your clients')}, found and told of it:\n  ${init.join(' ')}\n`);
   say(`${paint('bold', 'Claude Code')}, in your project:\n  ${line.join(' ')}\nor in its .mcp.json:\n${json}\n`);
   say(`${paint('bold', 'Cursor')}, in .cursor/mcp.json:\n${json}\n`);

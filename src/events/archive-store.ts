@@ -1,6 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
+import { writeAtomically } from '../atomic-write.ts';
 import type { Bucket, Database } from '../db/database.ts';
 import { DomainError } from '../errors.ts';
 
@@ -13,6 +14,8 @@ export type ArchiveStore = Bucket & {
 // As `--to` has it, and the log.
 const BUCKET = /^supabase:(.*)$/;
 const BUCKET_NAME = /^[\w.-]{1,100}$/;
+// Compressed, as a part is written, which is as long as what one process keeps of it at a time.
+const FILE_BYTES_MAX = 1_073_741_824;
 
 /** A directory on this machine. */
 export function directoryStore(directory: string): ArchiveStore {
@@ -20,18 +23,22 @@ export function directoryStore(directory: string): ArchiveStore {
     location: directory,
     async write(name, bytes) {
       await mkdir(directory, { recursive: true, mode: 0o700 });
-      const part = join(directory, `${name}.${randomUUID()}.part`);
-      const file = await open(part, 'w', 0o600);
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(part, join(directory, name));
+      await writeAtomically(join(directory, name), bytes, { replacesLink: true });
     },
-    read: (name) => readFile(join(directory, name)),
+    read: (name) => readWhole(join(directory, name)),
   };
+}
+
+async function readWhole(path: string): Promise<Buffer> {
+  // A pipe in its place must not hold up a server.
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const about = await file.stat();
+    if (!about.isFile() || about.size > FILE_BYTES_MAX) throw new Error('It is not a file of an archive.');
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
 }
 
 /** Whether a place is a bucket of the project, and no directory. */

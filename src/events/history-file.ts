@@ -9,6 +9,8 @@ import { VERSION } from '../version.ts';
 const FORMAT_VERSION = 1;
 const LINE_BYTES_MAX = 8_388_608;
 const LINE_FEED = 0x0a;
+// A page of events names its users before them; more lines without an event are no history.
+const LINES_BETWEEN_EVENTS_MAX = 10_000;
 
 /** A whole event as the log keeps it. Only what tells one event from another line is looked at here; SQL checks the rest. */
 export const WholeEvent = z.looseObject({
@@ -75,9 +77,12 @@ export async function* readHistory(input: Readable): AsyncGenerator<HistoryLine>
   let number = 0;
   let events = 0;
   let last: WholeEvent | undefined;
+  let lastLine = 0;
   let state: 'start' | 'inside' | 'over' = 'start';
   for await (const bytes of readLines(input)) {
     number++;
+    if (number - lastLine > LINES_BETWEEN_EVENTS_MAX)
+      throw damaged(`There is no event for ${LINES_BETWEEN_EVENTS_MAX} lines up to line ${number}.`);
     const text = bytes.toString().replace(/^\uFEFF/, '');
     if (text.trim() === '') continue;
     const value = parseLine(text, number);
@@ -93,6 +98,7 @@ export async function* readHistory(input: Readable): AsyncGenerator<HistoryLine>
     } else {
       last = readAs(WholeEvent, value, number);
       events++;
+      lastLine = number;
       yield { number, event: last, bytes: bytes.length };
     }
   }

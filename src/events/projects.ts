@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { jsonObject, line, said, text } from '../text.ts';
+import { jsonObject, line, SLUG, said, text } from '../text.ts';
 import type { Expectation, NewEvent } from './append.ts';
 import { newId } from './ids.ts';
 
@@ -21,7 +21,7 @@ const Rules = jsonObject(65_536).describe(
 export const ProjectCreated = z.object({
   slug: z
     .string()
-    .regex(/^[a-z][a-z0-9-]{0,30}$/, 'must be 1 to 31 lower-case letters, digits and dashes, beginning with a letter')
+    .regex(SLUG, 'must be 1 to 31 lower-case letters, digits and dashes, beginning with a letter')
     .describe('Never changes; refs begin with it.'),
   name: line(200),
   description: text(20_000).optional().describe('Goal, stack, conventions.'),

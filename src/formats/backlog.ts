@@ -24,9 +24,10 @@ const FrontMatter = z.looseObject({
 });
 
 const PAGE = /^\uFEFF?---\r?\n([\s\S]*?)\r?\n---(?:\r?\n([\s\S]*))?$/;
+// The parser takes the square of the time where nearly every character is a mistake.
+const FRONT_CHARACTERS_MAX = 16_384;
 const SECTION = /^## +(.+)$/gm;
-const MARK = /<!--.*?-->/g;
-const CHECKED_ITEM = /^\s*- \[[ xX]\] (?:#\d+ )?(.+)$/;
+const CHECKED_ITEM = /^- \[[ xX]\] +(?:#\d+ +)?(\S.*)$/;
 const CRITERIA = ['Acceptance Criteria', 'Definition of Done'];
 
 /** The task files of Backlog.md: YAML front matter, then sections of markdown. */
@@ -68,8 +69,10 @@ function readPage({ path, text }: SourceFile): ForeignTask {
 }
 
 function readYaml(front: string, path: string): unknown {
+  if (front.length > FRONT_CHARACTERS_MAX)
+    throw wrongFile(`${path}: the front matter is longer than ${FRONT_CHARACTERS_MAX} characters.`);
   try {
-    return parse(front, { maxAliasCount: 0 });
+    return parse(front, { maxAliasCount: 0, prettyErrors: false });
   } catch (error) {
     throw wrongFile(`${path}: the front matter is not YAML: ${(error as Error).message.split('\n')[0]}.`);
   }
@@ -80,11 +83,23 @@ function readSections(body: string): Map<string, string> {
   return new Map(
     headings.map((heading, at) => {
       const content = body.slice(heading.index + heading[0].length, headings[at + 1]?.index);
-      return [heading[1]?.trim() ?? '', content.replace(MARK, '').trim()];
+      return [heading[1]?.trim() ?? '', content.split('\n').map(withoutComments).join('\n').trim()];
     }),
   );
 }
 
+/** A line without its comments; one that is not closed is text. */
+function withoutComments(line: string): string {
+  let [kept, from] = ['', 0];
+  for (let start = line.indexOf('<!--'); start !== -1; start = line.indexOf('<!--', from)) {
+    const end = line.indexOf('-->', start + 4);
+    if (end === -1) break;
+    kept += line.slice(from, start);
+    from = end + 3;
+  }
+  return kept + line.slice(from);
+}
+
 function checklist(content: string): string[] {
-  return content.split(/\r?\n/).flatMap((line) => CHECKED_ITEM.exec(line)?.[1]?.trim() ?? []);
+  return content.split(/\r?\n/).flatMap((line) => CHECKED_ITEM.exec(line.trim())?.[1] ?? []);
 }

@@ -2,13 +2,17 @@ import type { Task } from '../events/tasks.ts';
 import type { ForeignTask } from '../services/adoption.ts';
 import { paragraphs, priorityOf, type SourceFile, titled, wrongFile } from './foreign-task.ts';
 
-const ITEM = /^(\s*)(?:[-*+]|\d+[.)])\s+\[(.)\]\s+(.*\S)\s*$/;
-const BULLET = /^(\s*)(?:[-*+]|\d+[.)])\s+(.*\S)\s*$/;
+// Of lines without white space at their end.
+const ITEM = /^(\s*)(?:[-*+]|\d+[.)])\s+\[(.)\]\s+(\S.*)$/;
+const BULLET = /^\s*(?:[-*+]|\d+[.)])\s+(\S.*)$/;
 const QUOTE = /^\s*>\s?(.*)$/;
-const HEADING = /^(#{1,6})\s+(.*\S)\s*$/;
+const HEADING = /^(#{1,6})\s+(\S.*)$/;
+// A name that is made of what is around an item must not grow with the file.
+const LEVELS_MAX = 50;
+const KEY_PART_MAX = 300;
+const ITEMS_MAX = 100_000;
 const FENCE = /^\s*(```|~~~)/;
 const NAME = /^((?:[A-Za-z][\w-]*-|#)\d+|[A-Z]{1,5}\d+):\s+/;
-const HINTS = /\s+\(([^()]*)\)$/;
 const STATUS_BY_MARK: Readonly<Record<string, ForeignTask['status']>> = Object.freeze({
   ' ': 'pending',
   x: 'completed',
@@ -38,13 +42,15 @@ export function readChecklist({ path, text }: SourceFile): ForeignTask[] {
   const seen = new Map<string, number>();
   let heading: string | undefined;
   let fenced = false;
-  for (const [at, line] of text.split(/\r?\n/).entries()) {
+  for (const [at, whole] of text.split(/\r?\n/).entries()) {
+    const line = whole.trimEnd();
+    if (line === '') continue;
     if (FENCE.test(line)) fenced = !fenced;
     if (fenced) continue;
     const [, level, title] = HEADING.exec(line) ?? [];
     if (level !== undefined) {
       // The first level is the title of the page.
-      heading = level === '#' ? undefined : title;
+      heading = level === '#' ? undefined : title?.slice(0, KEY_PART_MAX);
       open.length = 0;
       continue;
     }
@@ -55,19 +61,26 @@ export function readChecklist({ path, text }: SourceFile): ForeignTask[] {
     }
     const depth = width(item[1] ?? '');
     while (open.length > 0 && (open.at(-1)?.depth ?? 0) >= depth) open.pop();
+    const place = `${path} line ${at + 1}`;
+    if (open.length >= LEVELS_MAX) throw wrongFile(`${place}: an item has more than ${LEVELS_MAX} others above it.`);
+    if (found.length >= ITEMS_MAX) throw wrongFile(`${place}: there are more than ${ITEMS_MAX} items.`);
     const parent = open.at(-1)?.task.key;
-    const task = readItem(item[2] ?? ' ', item[3] ?? '', `${path} line ${at + 1}`);
+    const task = readItem(item[2] ?? ' ', item[3] ?? '', place);
     // Without a name an item is known by where it stands and what it says; the same again is another one.
-    const known = task.key || [heading, parent, task.title].join(' / ');
+    const known = task.key || [heading, parent?.slice(-KEY_PART_MAX), task.title.slice(0, KEY_PART_MAX)].join(' / ');
     const times = (seen.get(known) ?? 0) + 1;
     seen.set(known, times);
     const key = times === 1 || task.key !== '' ? known : `${known} (${times})`;
-    const whole = { depth, task: { ...task, key, parent }, quoted: [titled('Section', heading) || ''] };
-    found.push(whole);
-    open.push(whole);
+    const entry = { depth, task: { ...task, key, parent }, quoted: [titled('Section', heading) || ''] };
+    found.push(entry);
+    open.push(entry);
   }
   if (found.length === 0) throw wrongFile(`${path} has no checklist item (- [ ] …).`);
   return found.map(({ task, quoted }) => ({ ...task, description: paragraphs(quoted.slice(1).join('\n'), quoted[0]) }));
+}
+
+export function looksLikeChecklist({ text }: SourceFile): boolean {
+  return text.split(/\r?\n/).some((line) => ITEM.test(line.trimEnd()));
 }
 
 /** A quote or bullet below an item is about the innermost item that it is indented under. */
@@ -76,7 +89,7 @@ function addDetail(open: Open[], line: string): void {
   const owner = open.findLast((candidate) => candidate.depth < depth);
   if (owner === undefined) return;
   const quote = QUOTE.exec(line)?.[1];
-  const bullet = BULLET.exec(line)?.[2];
+  const bullet = BULLET.exec(line)?.[1];
   if (quote !== undefined) owner.quoted.push(quote);
   else if (bullet !== undefined) owner.task.acceptance_criteria?.push(bullet);
 }
@@ -89,12 +102,13 @@ function readItem(mark: string, text: string, place: string): ForeignTask {
   const status = STATUS_BY_MARK[mark];
   if (status === undefined) throw wrongFile(`${place}: [${mark}] is none of [ ] [x] [/] [-] [!].`);
   const key = NAME.exec(text)?.[1] ?? '';
-  const hints = readHints(HINTS.exec(text)?.[1]);
-  const title = text.replace(NAME, '');
+  const named = text.replace(NAME, '');
+  const open = named.endsWith(')') && /\s/.test(named.charAt(named.lastIndexOf('(') - 1)) ? named.lastIndexOf('(') : -1;
+  const hints = readHints(open === -1 ? undefined : named.slice(open + 1, -1));
   return {
     key,
     place,
-    title: hints === undefined ? title : title.replace(HINTS, ''),
+    title: hints === undefined ? named : named.slice(0, open).trimEnd(),
     acceptance_criteria: [],
     status,
     remark: status === 'pending' ? undefined : 'It was marked so in the checklist.',

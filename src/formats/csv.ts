@@ -29,7 +29,7 @@ function field(task: Task, column: (typeof COLUMNS)[number]): string {
 }
 
 function cell(value: string): string {
-  // A spreadsheet would run what begins like this as a formula.
-  const inert = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  // A spreadsheet would run what begins like this as a formula; some take the full-width forms for the same.
+  const inert = /^[=+\-@\t\r\n＝＋－＠]/.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(inert) ? `"${inert.replaceAll('"', '""')}"` : inert;
 }

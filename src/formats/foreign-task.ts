@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { DomainError } from '../errors.ts';
 import type { ForeignTask } from '../services/adoption.ts';
+import { escaped } from '../text.ts';
 
 /** A file as it was read; `path` is what a person calls it. */
 export type SourceFile = { path: string; text: string };
@@ -13,6 +14,9 @@ const STATUS_WORDS: Readonly<Record<ForeignTask['status'], readonly string[]>> =
   completed: ['done', 'completed', 'complete', 'closed', 'fixed', 'resolved', 'shipped'],
   cancelled: ['cancelled', 'canceled', 'wontfix', 'wontdo', 'notplanned', 'abandoned', 'duplicate'],
 });
+
+// Expressions here are read by whoever wrote the file too: after white space they ask for what is none, so that no two parts of one
+// compete for the same characters, and a line takes no longer than it is long.
 
 /** The status that a word of another tool means. An unknown word is pending, and said so. */
 export function statusOf(word: string): Pick<ForeignTask, 'status' | 'left_out'> {
@@ -57,9 +61,9 @@ export function titled(heading: string, body: string | null | undefined): string
 /** The items of a list in plain text; text without bullets is one item. */
 export function listItems(text: string | null | undefined): string[] {
   if (!text?.trim()) return [];
-  const bullet = /^\s*(?:[-*+]|\d+[.)])\s+(?:\[[ xX]\]\s+)?(.+)$/;
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
-  const items = lines.map((line) => bullet.exec(line)?.[1]?.trim());
+  const bullet = /^(?:[-*+]|\d+[.)])\s+(?:\[[ xX]\]\s+)?(\S.*)$/;
+  const lines = text.split('\n').flatMap((line) => line.trim() || []);
+  const items = lines.map((line) => bullet.exec(line)?.[1]);
   return items.every((item) => item !== undefined) ? (items as string[]) : [text.trim().replace(/\s+/g, ' ')];
 }
 
@@ -80,7 +84,7 @@ export function parseJson({ path, text }: SourceFile): unknown {
 }
 
 export function wrongFile(message: string): DomainError {
-  return new DomainError('invalid_input', message, {
+  return new DomainError('invalid_input', escaped(message), {
     hint: 'Correct the file, or name its format with --from. Nothing was imported.',
   });
 }

@@ -2,7 +2,7 @@ import type { ForeignTask } from '../services/adoption.ts';
 import { looksLikeBacklog, readBacklog } from './backlog.ts';
 import { readBeads } from './beads.ts';
 import { readTasks } from './cairn-tasks.ts';
-import { readChecklist } from './checklist.ts';
+import { looksLikeChecklist, readChecklist } from './checklist.ts';
 import { type SourceFile, wrongFile } from './foreign-task.ts';
 import { readGitHub } from './github.ts';
 import { readTaskMaster } from './task-master.ts';
@@ -29,7 +29,7 @@ export function detectFormat(file: SourceFile): FormatName {
   if (text.startsWith('[') && !/^\[[^\]]?\]\s/.test(text)) return 'github';
   if (text.startsWith('{')) return detectJson(file, text);
   if (looksLikeBacklog(file)) return 'backlog';
-  if (/^\s*(?:[-*+]|\d+[.)])\s+\[.\]\s/m.test(file.text)) return 'markdown';
+  if (looksLikeChecklist(file)) return 'markdown';
   throw unknown(file);
 }
 

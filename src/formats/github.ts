@@ -13,7 +13,7 @@ const Issue = z.looseObject({
   url: z.string().nullish(),
 });
 
-const CHECKLIST_ITEM = /^\s*[-*+]\s+\[[ xX]\]\s+(.+)$/;
+const CHECKLIST_ITEM = /^[-*+]\s+\[[ xX]\]\s+(\S.*)$/;
 const LINK_TO_ISSUE = /^(?:#(\d+)|https:\/\/\S+\/issues\/(\d+))\b/;
 const WAITS_FOR = /\b(?:depends on|blocked by|requires|after)[:\s]+((?:#\d+(?:\s*(?:,|and|&)\s*)?)+)/gi;
 
@@ -64,7 +64,7 @@ function readIssue(issue: z.output<typeof Issue>, place: string): ForeignTask {
 }
 
 function checklist(body: string | null | undefined): string[] {
-  return (body ?? '').split(/\r?\n/).flatMap((line) => CHECKLIST_ITEM.exec(line)?.[1]?.trim() ?? []);
+  return (body ?? '').split(/\r?\n/).flatMap((line) => CHECKLIST_ITEM.exec(line.trim())?.[1] ?? []);
 }
 
 function linked(item: string): string | undefined {

@@ -6,6 +6,7 @@ import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { type ArchiveStore, storeAt } from '../events/archive-store.ts';
 import { type HistoryPage, historyLines, readHistory, type User, type WholeEvent } from '../events/history-file.ts';
+import { escaped } from '../text.ts';
 
 const SEGMENT_EVENTS = 20_000;
 const PAGE_EVENTS = 500;
@@ -89,12 +90,7 @@ async function* pagesBetween(ctx: Context, { first_seq, last_seq }: Plan): Async
 
 /** What was written, as whoever reads it later will find it. */
 async function readBack(store: ArchiveStore, archive: Archive): Promise<void> {
-  let expected = archive.first_seq;
-  for await (const { event } of readArchive(store, archive)) {
-    if (event.seq !== expected) throw damaged(archive);
-    expected++;
-  }
-  if (expected !== archive.last_seq + 1) throw damaged(archive);
+  for await (const _event of readArchive(store, archive));
 }
 
 type ArchivedEvent = { event: WholeEvent; users: User[] };
@@ -114,17 +110,30 @@ async function* readArchive(store: ArchiveStore, archive: Archive): AsyncGenerat
     );
   });
   if (createHash('sha256').update(bytes).digest('hex') !== archive.sha256) throw damaged(archive);
-  let users: User[] = [];
-  for await (const line of readHistory(Readable.from([bytes]).pipe(createGunzip()))) {
-    if ('user' in line) users.push(line.user);
-    if (!('event' in line)) continue;
-    yield { event: line.event, users };
-    users = [];
+  try {
+    yield* readEvents(bytes, archive);
+  } catch {
+    throw damaged(archive);
   }
 }
 
+/** Exactly the events that the log says, however much more a file unpacks to. */
+async function* readEvents(bytes: Buffer, archive: Plan): AsyncGenerator<ArchivedEvent> {
+  let users: User[] = [];
+  let expected = archive.first_seq;
+  for await (const line of readHistory(Readable.from([bytes]).pipe(createGunzip()))) {
+    if ('user' in line) users.push(line.user);
+    if (!('event' in line)) continue;
+    if (line.event.seq !== expected || expected > archive.last_seq) throw new Error('It has other events.');
+    expected++;
+    yield { event: line.event, users };
+    users = [];
+  }
+  if (expected !== archive.last_seq + 1) throw new Error('It has fewer events.');
+}
+
 function damaged({ file }: Archive): DomainError {
-  return new DomainError('unavailable', `The archive file ${file} is not as it was written.`, {
+  return new DomainError('unavailable', `The archive file ${escaped(file)} is not as it was written.`, {
     hint: 'Put a whole copy of it back; its hash is in the manifest beside it.',
     retryable: false,
   });

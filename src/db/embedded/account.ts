@@ -1,4 +1,4 @@
-import { chown, lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { chown, lchown, lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DomainError } from '../../errors.ts';
 
@@ -58,7 +58,7 @@ export async function makePrivateDir(directory: string, account: Account | null)
       retryable: false,
     });
   }
-  if (account !== null) await chown(directory, account.uid, account.gid);
+  if (account !== null) await lchown(directory, account.uid, account.gid);
 }
 
 function ignoreExisting(error: NodeJS.ErrnoException): void {

@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { lchown, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { writeAtomically } from '../../atomic-write.ts';
 import { DomainError } from '../../errors.ts';
 import { type Account, makePrivateDir } from './account.ts';
 import { type Binaries, executable } from './binaries.ts';
@@ -74,7 +75,7 @@ export async function ensureCluster(paths: Layout, binaries: Binaries, account: 
     '--no-instructions',
   ];
   if (process.platform === 'win32') {
-    await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
+    await writeAtomically(passwordFile, randomBytes(24).toString('base64url'));
     options.push('--auth=scram-sha-256', `--pwfile=${passwordFile}`);
   } else {
     options.push('--auth=trust');
@@ -82,7 +83,7 @@ export async function ensureCluster(paths: Layout, binaries: Binaries, account: 
   try {
     // The account may be unable to make it: all it needs to do in the data directory itself is to pass through.
     await mkdir(draft, { mode: 0o700 });
-    if (account !== null) await chown(draft, account.uid, account.gid);
+    if (account !== null) await lchown(draft, account.uid, account.gid);
     await run(executable(binaries, 'initdb'), ['--pgdata', draft, ...options], account);
     await rename(draft, cluster);
   } catch (error) {
@@ -118,10 +119,9 @@ export async function configure(paths: Layout, account: Account | null): Promise
   const lines = Object.entries(settings).map(
     ([name, value]) => `${name} = '${String(value).replace(/['\\]/g, '$&$&')}'`,
   );
-  await writeFile(file, `# Written at every start. Own settings: alter system set ...\n${lines.join('\n')}\n`, {
-    mode: 0o600,
-  });
-  if (account !== null) await chown(file, account.uid, account.gid);
+  const text = `# Written at every start. Own settings: alter system set ...\n${lines.join('\n')}\n`;
+  // As root we write into a directory of the account, which may have put a link there.
+  await writeAtomically(file, text, { replacesLink: true, owner: account });
   return port;
 }
 

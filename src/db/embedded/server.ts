@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
-import { chown, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { writeAtomically } from '../../atomic-write.ts';
 import { findProcess, inspectProcess } from '../process.ts';
 import type { Account } from './account.ts';
 import { type Binaries, executable } from './binaries.ts';
@@ -195,7 +197,7 @@ async function disownStaleLock(paths: Layout): Promise<void> {
   const content = await readFile(paths.pidFile, 'utf8').catch(() => null);
   if (content === null || process.platform === 'win32') return;
   if (!/^\d+\n/.test(content)) return rm(paths.pidFile);
-  await writeFile(paths.pidFile, content.replace(/^\d+/, String(process.pid)));
+  await writeAtomically(paths.pidFile, content.replace(/^\d+/, String(process.pid)), { replacesLink: true });
   const postmaster = await readPostmaster(paths);
   if (postmaster === null) return;
   const socket = join(paths.socketDir, `.s.PGSQL.${postmaster.port}`);
@@ -205,7 +207,13 @@ async function disownStaleLock(paths: Layout): Promise<void> {
 async function openLog({ log }: Layout, account: Account | null) {
   const size = (await stat(log).catch(() => null))?.size ?? 0;
   if (size > LOG_BYTES_MAX) await rename(log, `${log}.1`);
-  const handle = await open(log, 'a', 0o600);
-  if (account !== null) await chown(log, account.uid, account.gid);
+  if (account === null) return open(log, 'a', 0o600);
+  // As root we write into a directory of the account, which may have put a link there.
+  const handle = await open(
+    log,
+    constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW,
+    0o600,
+  );
+  await handle.chown(account.uid, account.gid);
   return handle;
 }

@@ -1,8 +1,9 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AuthError } from '@supabase/supabase-js';
 import * as z from 'zod';
+import { writeAtomically } from '../../atomic-write.ts';
 import { DomainError } from '../../errors.ts';
 import { withLock } from '../lock.ts';
 import { authClient, type Project } from './client.ts';
@@ -140,10 +141,7 @@ export function authError(error: AuthError | null, message: string): DomainError
 async function write(file: string, { access_token, refresh_token, expires_in, user }: Granted): Promise<Stored> {
   const expires_at = Date.now() + expires_in * 1_000;
   const stored: Stored = { user_id: user.id, email: user.email, access_token, refresh_token, expires_at };
-  // Written beside it and renamed, so that a reader sees the old one or the new one, whole.
-  const draft = `${file}.${process.pid}.draft`;
-  await writeFile(draft, `${JSON.stringify(stored)}\n`, { mode: 0o600 });
-  await rename(draft, file);
+  await writeAtomically(file, `${JSON.stringify(stored)}\n`);
   return stored;
 }
 

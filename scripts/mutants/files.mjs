@@ -1,0 +1,194 @@
+import { of } from './mutant.mjs';
+
+const LONG = 'with a long line of';
+
+/** Threats by files that others made: where they lead, what they say, what reading them costs. */
+export const FILES = Object.freeze([
+  ...of('T35', 'test/atomic-write.test.ts', [
+    {
+      file: 'src/atomic-write.ts',
+      find: "await open(part, 'wx', mode)",
+      replace: "await open(part, 'w', mode)",
+      name: 'under a name that was guessed is refused',
+    },
+    {
+      file: 'src/atomic-write.ts',
+      find: '{randomUUID()}.part`',
+      replace: '{0}.part`',
+      name: 'goes through no link that a name which could be foreseen leads to',
+    },
+    {
+      file: 'src/atomic-write.ts',
+      find: 'const target = replacesLink ? path : await realPathOf(path);',
+      replace: 'const target = await realPathOf(path);',
+      name: 'where someone else may write takes the place of a link',
+    },
+    {
+      file: 'src/atomic-write.ts',
+      find: 'return leadsTo === null ? join(parent, basename(path)) : realPathOf(resolve(parent, leadsTo), links - 1);',
+      replace: 'return join(parent, basename(path));',
+      name: 'the real path of a file follows links',
+    },
+  ]),
+  ...of('T35', 'test/clients.test.ts', [
+    {
+      file: 'src/clients/changes.ts',
+      find: '!isWorkTree(pathWithin(root, real))',
+      replace: '!isWorkTree(pathWithin(repository, file))',
+      name: 'tells which files links lead out of the repository',
+    },
+    {
+      file: 'src/clients/changes.ts',
+      find: "path !== null && path.split(sep)[0]?.toLowerCase() !== '.git'",
+      replace: 'path !== null',
+      name: 'tells which files links lead out of the repository',
+    },
+    {
+      file: 'src/clients/changes.ts',
+      find: 'for (const { real, after } of await planUndo(from, notes)) {\n    if (after === null) await rm(real);',
+      replace:
+        'for (const { file, real, after } of await planUndo(from, notes)) {\n    if (after === null) await rm(file);',
+      name: 'undone removes the file that a link leads to',
+    },
+  ]),
+  ...of('T36', 'test/config.test.ts', [
+    {
+      file: 'src/binding.ts',
+      find: '.regex(SLUG).or(z.guid())',
+      name: 'is refused by name when it says',
+    },
+    {
+      file: 'src/binding.ts',
+      find: 'const BYTES_MAX = 65_536;',
+      replace: 'const BYTES_MAX = 65_536_000;',
+      name: 'is refused by name when it says',
+    },
+  ]),
+  ...of('T36', 'test/init.test.ts', [
+    {
+      file: 'src/commands/diff.ts',
+      find: 'const shown = clean;',
+      replace: 'const shown = String;',
+      name: 'a difference shows',
+    },
+  ]),
+  ...of('T36', 'test/edits.test.ts', [
+    {
+      file: 'src/clients/block.ts',
+      find: ' && start === text.lastIndexOf(START)',
+      name: 'is left alone where its marks are no pair',
+    },
+    {
+      file: 'src/clients/block.ts',
+      find: ' && end === text.lastIndexOf(END)',
+      name: 'is left alone where its marks are no pair',
+    },
+  ]),
+  ...of('T36', 'test/launch.test.ts', [
+    {
+      file: 'src/clients/launch.ts',
+      find: "? word : `'",
+      replace: '? word : JSON.stringify(word) || `',
+      name: 'hands on the directory',
+    },
+    {
+      file: 'src/clients/launch.ts',
+      find: '["$`%!^',
+      replace: '["',
+      name: 'on Windows is refused where a shell',
+    },
+    {
+      file: 'src/clients/launch.ts',
+      find: 'if (odd !== undefined) throw',
+      replace: 'if (false) throw',
+      name: 'on Windows is not started through cmd',
+    },
+  ]),
+  ...of('T37', 'test/config.test.ts', [
+    {
+      file: 'src/bounded-read.ts',
+      find: '    if (!about.isFile()) throw',
+      replace: '    if (false) throw',
+      name: 'is looked for further up where its place is taken',
+    },
+    {
+      file: 'src/bounded-read.ts',
+      find: '    if (about.size > bytesMax) throw',
+      replace: '    if (false) throw',
+      name: 'is refused by name when it says',
+    },
+  ]),
+  ...of('T37', 'test/formats.test.ts', [
+    {
+      file: 'src/formats/checklist.ts',
+      find: '\\[(.)\\]\\s+(\\S.*)$/;',
+      replace: '\\[(.)\\]\\s+(.*\\S)\\s*$/;',
+      name: LONG,
+    },
+    {
+      file: 'src/formats/checklist.ts',
+      find: 'if (open.length >= LEVELS_MAX)',
+      replace: 'if (false)',
+      name: 'of more',
+    },
+    {
+      file: 'src/formats/checklist.ts',
+      find: 'if (found.length >= ITEMS_MAX)',
+      replace: 'if (false)',
+      name: 'of more',
+    },
+    {
+      file: 'src/formats/checklist.ts',
+      find: 'parent?.slice(-KEY_PART_MAX)',
+      replace: 'parent',
+      name: 'names its items in a length that does not grow',
+    },
+    {
+      file: 'src/formats/backlog.ts',
+      find: 'if (front.length > FRONT_CHARACTERS_MAX)',
+      replace: 'if (false)',
+      name: LONG,
+    },
+    {
+      file: 'src/formats/foreign-task.ts',
+      find: '(?:\\[[ xX]\\]\\s+)?(\\S.*)$/;',
+      replace: '(?:\\[[ xX]\\]\\s+)?(.+)$/;',
+      name: LONG,
+    },
+    {
+      file: 'src/formats/foreign-task.ts',
+      find: 'escaped(message)',
+      replace: 'message',
+      name: 'that is refused is told of on one line',
+    },
+  ]),
+  ...of('T37', 'test/import.test.ts', [
+    { file: 'src/formats/csv.ts', find: '＝＋－＠', name: 'lets no cell be a formula' },
+  ]),
+  ...of('T37', 'test/edits.test.ts', [
+    {
+      file: 'src/clients/json.ts',
+      find: 'return program !== null && OUR_HOOK.test(command.slice(program.index + program[0].length));',
+      replace: 'return /(cairn|\\bcli\\.js\\b).*\\bhook (session-start|pre-compact|stop)\\b/s.test(command);',
+      name: 'are told from those of others however long',
+    },
+  ]),
+  ...of('T37', 'test/archive.test.ts', [
+    {
+      file: 'src/services/archive.ts',
+      find: 'line.event.seq !== expected || ',
+      name: 'is refused, with',
+    },
+    {
+      file: 'src/services/archive.ts',
+      find: "if (expected !== archive.last_seq + 1) throw new Error('It has fewer events.');",
+      name: 'is refused, with',
+    },
+    {
+      file: 'src/events/history-file.ts',
+      find: 'if (number - lastLine > LINES_BETWEEN_EVENTS_MAX)',
+      replace: 'if (false)',
+      name: 'is refused, with',
+    },
+  ]),
+]);

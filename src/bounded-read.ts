@@ -1,0 +1,60 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { DomainError } from './errors.ts';
+import { escaped } from './text.ts';
+
+/**
+ * The text of a file that others wrote; null where there is none. Raises invalid_input for what is no file, as a directory, a device
+ * or a pipe that nobody fills, and payload_too_large before anything is read.
+ */
+export function readBounded(file: string, bytesMax: number): string | null {
+  let descriptor: number;
+  try {
+    // Without waiting for whoever may write into a pipe; Windows has no such flag.
+    descriptor = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw unreadable(file, codeOf(error), error);
+  }
+  try {
+    const about = fstatSync(descriptor);
+    if (!about.isFile()) throw unreadable(file, 'it is not a file');
+    if (about.size > bytesMax) throw tooLarge(file, bytesMax);
+    const bytes = Buffer.alloc(about.size);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < bytes.length; length += read) {
+      read = readSync(descriptor, bytes, length, bytes.length - length, null);
+    }
+    return bytes.toString('utf8', 0, length);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+export function isMissing(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(codeOf(error));
+}
+
+export function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? '';
+}
+
+function unreadable(file: string, why: string, cause?: unknown): DomainError {
+  return new DomainError('invalid_input', `The file ${escaped(file)} cannot be read (${why}).`, {
+    hint: 'Put a file there that you may read, or move this away.',
+    cause,
+  });
+}
+
+export function tooLarge(file: string, bytesMax: number): DomainError {
+  return new DomainError('payload_too_large', `${escaped(file)} is larger than ${bytesMax / 1_048_576} MB.`, {
+    hint: 'Name another file, or split this one.',
+  });
+}
+
+export function unusableFile(file: string, cause: unknown): DomainError {
+  const code = codeOf(cause) || String(cause);
+  return new DomainError('invalid_input', `The file ${escaped(file)} cannot be used (${code}).`, {
+    hint: 'Name a file that you may read or write, or leave it out for standard input or output.',
+    cause,
+  });
+}

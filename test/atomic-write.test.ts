@@ -1,0 +1,150 @@
+import {
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { pipeAtomically, realPathOf, writeAtomically } from '../src/atomic-write.ts';
+
+const named = vi.hoisted(() => ({ next: undefined as string | undefined }));
+// Someone who foresaw the name after all.
+vi.mock('node:crypto', async (original) => {
+  const crypto = await original<typeof import('node:crypto')>();
+  return { ...crypto, randomUUID: () => named.next ?? crypto.randomUUID() };
+});
+
+let folder: string;
+let victim: string;
+
+beforeEach(async () => {
+  folder = join(await realpath(await mkdtemp(join(tmpdir(), 'cairn write-'))), 'folder');
+  victim = join(folder, '..', 'victim');
+  await mkdir(folder);
+  await writeFile(victim, 'mine');
+});
+afterEach(async () => {
+  named.next = undefined;
+  await rm(join(folder, '..'), { recursive: true });
+});
+
+describe.skipIf(process.platform === 'win32')('a file that is written', () => {
+  const writers: [string, (file: string) => Promise<void>][] = [
+    ['as text', (file) => writeAtomically(file, 'new')],
+    ['as bytes', (file) => writeAtomically(file, Buffer.from('new'))],
+    ['from streams', (file) => pipeAtomically([Readable.from(['n', 'ew'])], file)],
+  ];
+
+  test.each(writers)('%s is whole, private, and alone in its directory', async (_, write) => {
+    const file = join(folder, 'x');
+
+    await write(file);
+
+    expect(await readFile(file, 'utf8')).toBe('new');
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect(await readdir(folder)).toEqual(['x']);
+  });
+
+  test.each(writers)('%s goes through no link that a name which could be foreseen leads to', async (_, write) => {
+    const file = join(folder, 'x');
+    await writeFile(file, 'old', { mode: 0o640 });
+    for (const ending of ['.part', '.0.part', '.cairn-part', `.${process.pid}.draft`, '.tmp'])
+      await symlink(victim, file + ending);
+
+    await write(file);
+
+    expect(await readFile(victim, 'utf8')).toBe('mine');
+    expect([await readFile(file, 'utf8'), (await stat(file)).mode & 0o777]).toEqual(['new', 0o640]);
+  });
+
+  test.each(writers)('%s under a name that was guessed is refused, and what is there stays', async (_, write) => {
+    named.next = 'guessed';
+    await symlink(victim, join(folder, 'x.guessed.part'));
+    await writeFile(join(folder, 'x'), 'old');
+
+    await expect(write(join(folder, 'x'))).rejects.toThrow('EEXIST');
+
+    expect(await readFile(victim, 'utf8')).toBe('mine');
+    expect(await readFile(join(folder, 'x'), 'utf8')).toBe('old');
+  });
+
+  test.each(writers)('%s leaves a link a link, and a link to nothing too', async (_, write) => {
+    await symlink(victim, join(folder, 'link'));
+    await symlink('../new', join(folder, 'nowhere'));
+
+    await write(join(folder, 'link'));
+    await write(join(folder, 'nowhere'));
+
+    expect(await readlink(join(folder, 'link'))).toBe(victim);
+    expect(await readFile(victim, 'utf8')).toBe('new');
+    expect(await readlink(join(folder, 'nowhere'))).toBe('../new');
+    expect(await readFile(join(folder, '..', 'new'), 'utf8')).toBe('new');
+  });
+
+  test('where someone else may write takes the place of a link', async () => {
+    await symlink(victim, join(folder, 'link'));
+
+    await writeAtomically(join(folder, 'link'), 'new', { replacesLink: true });
+
+    expect(await readFile(victim, 'utf8')).toBe('mine');
+    expect((await lstat(join(folder, 'link'))).isFile()).toBe(true);
+  });
+
+  test('that fails halfway leaves the old one, and nothing beside it', async () => {
+    await writeFile(join(folder, 'x'), 'old');
+    const broken = Readable.from(
+      (function* () {
+        yield 'half';
+        throw new Error('broken');
+      })(),
+    );
+
+    await expect(pipeAtomically([broken, createGzip()], join(folder, 'x'))).rejects.toMatchObject({
+      code: 'invalid_input',
+    });
+
+    expect(await readFile(join(folder, 'x'), 'utf8')).toBe('old');
+    expect(await readdir(folder)).toEqual(['x']);
+  });
+
+  test('to a device is written into it', async () => {
+    await writeAtomically('/dev/null', 'new');
+    await pipeAtomically([Readable.from(['new'])], '/dev/null');
+
+    expect((await stat('/dev/null')).isCharacterDevice()).toBe(true);
+  });
+});
+
+test.skipIf(process.platform === 'win32')(
+  'the real path of a file follows links to files, to directories and to nothing',
+  async () => {
+    const outside = join(folder, '..');
+    await symlink(victim, join(folder, 'file'));
+    await symlink(outside, join(folder, 'directory'));
+    await symlink('missing/further', join(folder, 'nowhere'));
+    await symlink('round', join(folder, 'round'));
+
+    const real = await Promise.all(
+      ['file', 'directory/new/x', 'nowhere/x', 'plain/x'].map((path) => realPathOf(join(folder, path))),
+    );
+
+    expect(real).toEqual([
+      join(outside, 'victim'),
+      join(outside, 'new/x'),
+      join(folder, 'missing/further/x'),
+      join(folder, 'plain/x'),
+    ]);
+    await expect(realPathOf(join(folder, 'round'))).rejects.toMatchObject({ code: 'ELOOP' });
+  },
+);
