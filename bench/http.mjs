@@ -3,17 +3,16 @@
 //   npm run bench:http              1,000 calls and 5 seconds of load each, 1,000 streams; writes docs/performance.md
 //   npm run bench:http -- --quick   a smoke test; writes nothing
 //   npm run bench:http -- --calls 3000 --seconds 10 --streams 2000 --no-write
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { argv, execPath, stderr, stdout } from 'node:process';
-import { createInterface } from 'node:readline';
+import { argv, stderr, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { freePort } from './free-port.mjs';
 import { agentOf, call, load } from './http-client.mjs';
 import { renderHttp } from './http-report.mjs';
+import { startHttp } from './http-server.mjs';
 import { holdStreams } from './http-streams.mjs';
 import { stopDatabase } from './processes.mjs';
 import { CLI } from './rpc.mjs';
@@ -169,15 +168,7 @@ async function allAtOnce(kinds) {
 
 /** A server process, once it has said where it listens. @param {string[]} command */
 async function start(command) {
-  const child = spawn(execPath, command, { stdio: ['ignore', 'pipe', 'ignore'] });
-  const exited = new Promise((resolve) => child.once('exit', resolve));
-  stops.unshift(() => {
-    child.kill('SIGTERM');
-    return exited;
-  });
-  for await (const line of createInterface({ input: child.stdout })) {
-    const port = /port (\d+)\. Stop/.exec(line)?.[1];
-    if (port !== undefined) return { port: Number(port) };
-  }
-  throw new Error(`${command[0]} did not start.`);
+  const { port, stop } = await startHttp(command);
+  stops.unshift(stop);
+  return { port };
 }
