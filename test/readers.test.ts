@@ -3,6 +3,7 @@ import { describe, expect, inject } from 'vitest';
 import { ARCHIVE_FUNCTIONS, AUTH_FUNCTIONS, FUNCTIONS } from '../src/db/functions.ts';
 import { append, createProject, createTask, exportAll, note, verify } from './support/commands.ts';
 import { overClient } from './support/costs.ts';
+import { createScratch, mutate } from './support/scratch.ts';
 import { live } from './support/story.ts';
 import { test } from './support/world.ts';
 import { upTo } from './support/writers.ts';
@@ -146,5 +147,31 @@ describe('verifying while others write', () => {
     expect(results.length).toBeGreaterThan(2);
     expect(results.filter((result) => !('ok' in result && result.ok))).toEqual([]);
     expect((await exportAll(as('ada'), null, 1_000)).length).toBe(1 + 8 * 15 * 4);
+  });
+
+  test('sees nothing of what is written after it began', async () => {
+    const scratch = await createScratch();
+    try {
+      const ada = await scratch.signIn('ada');
+      await createProject(ada);
+      // Lets it begin, and no more, for as long as the test holds the lock.
+      await mutate(scratch.sql, 'app.compare_log', ['\nbegin\n', '\nbegin\n  perform pg_advisory_xact_lock(1);\n']);
+      await scratch.sql.query('select pg_advisory_lock(1)');
+      const verified = verify(ada);
+      for (let waits = 0; waits === 0; ) {
+        const { rows } = await scratch.sql.query(
+          `select count(*)::int as waits from pg_locks where locktype = 'advisory' and not granted
+             and database = (select oid from pg_database where datname = current_database())`,
+        );
+        waits = rows[0].waits;
+      }
+
+      await note(ada, 'Too late to be looked at.');
+      await scratch.sql.query('select pg_advisory_unlock(1)');
+
+      expect(await verified).toMatchObject({ ok: true, events: 1, position: 1 });
+    } finally {
+      await scratch.drop();
+    }
   });
 });

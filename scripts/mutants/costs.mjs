@@ -69,7 +69,7 @@ export const COSTS = Object.freeze([
       file: VERIFY_SQL,
       find: 'create function app.compare_log(tenant_id uuid)\n  returns jsonb\n  language plpgsql\n  stable',
       replace: 'create function app.compare_log(tenant_id uuid)\n  returns jsonb\n  language plpgsql\n  volatile',
-      name: 'looks at one moment: it finds no difference where there is none',
+      name: 'sees nothing of what is written after it began',
     },
     {
       file: VERIFY_SQL,
