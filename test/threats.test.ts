@@ -16,8 +16,10 @@ const rows = [...(await read('docs/security.md')).matchAll(/^\| (T\d+) \|(.*)\|$
   },
 );
 
-test('the table tells of 28 threats, and mutants are of these', () => {
-  expect(rows.map(({ threat }) => threat)).toEqual(Array.from({ length: 28 }, (_, at) => `T${at + 1}`));
+test('the table tells of each threat once, in order, and mutants are of these', () => {
+  const numbers = rows.map(({ threat }) => Number(threat.slice(1)));
+  expect(numbers.length).toBeGreaterThanOrEqual(28);
+  expect(numbers).toEqual([...new Set(numbers)].sort((one, other) => one - other));
   expect(MUTANTS.map(({ threat }) => threat).filter((threat) => !rows.some((row) => row.threat === threat))).toEqual(
     [],
   );

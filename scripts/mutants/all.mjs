@@ -1,3 +1,4 @@
+import { ACCESS } from './access.mjs';
 import { FETCHING } from './fetching.mjs';
 import { FOREIGN_TOKENS } from './foreign-tokens.mjs';
 import { GRANTS } from './grants.mjs';
@@ -14,4 +15,5 @@ export const MUTANTS = Object.freeze([
   ...PEOPLE,
   ...FETCHING,
   ...SERVER,
+  ...ACCESS,
 ]);
