@@ -100,6 +100,8 @@ const Config = z.object({
   allowedOrigins: NameList.pipe(z.array(Origin).max(20)).default([]),
   /** How many proxies stand in front: that many entries of X-Forwarded-For, from the right, are believed. */
   trustedProxies: z.coerce.number().int().min(0).max(10).default(0),
+  /** What a scraper presents to read `/metrics`; without one this machine alone may. */
+  metricsToken: z.string().min(16).max(500).optional(),
   /** OpenID providers to sign in with. */
   oidcProviders: Json.pipe(z.array(OidcProvider).max(10)).default([]),
   /** A Supabase project to sign in with; that of the database when not said. */
@@ -146,6 +148,7 @@ const VARIABLES: Readonly<Record<keyof Config, string>> = Object.freeze({
   authIssuerPrivate: 'CAIRN_AUTH_ISSUER_PRIVATE',
   allowedOrigins: 'CAIRN_ALLOWED_ORIGINS',
   trustedProxies: 'CAIRN_TRUSTED_PROXIES',
+  metricsToken: 'CAIRN_METRICS_TOKEN',
   oidcProviders: 'CAIRN_OIDC_PROVIDERS',
   loginSupabaseUrl: 'CAIRN_LOGIN_SUPABASE_URL',
   loginSupabaseKey: 'CAIRN_LOGIN_SUPABASE_KEY',

@@ -3,7 +3,7 @@ import { type DestinationStream, type Logger, pino } from 'pino';
 export type Log = Logger;
 
 // Whatever src/auth/secrets.ts mints, and the password in the address of a database.
-const SECRETS = /\bcairn_(at|rt|ac|pat|cs|se|tx|rq|lc|in)_[\w-]+|(?<=:\/\/[^:/?#\s"]*:)[^@\s"]+(?=@)/g;
+const SECRETS = /\bcairn_(at|rt|ac|pat|cs|se|tx|br|rq|lc|in)_[\w-]+|(?<=:\/\/[^:/?#\s"]*:)[^@\s"]+(?=@)/g;
 
 /** Logs go to standard error: standard output belongs to the protocol. No line holds a secret, whatever was logged. */
 export function createLog(

@@ -2,6 +2,9 @@ import * as z from 'zod';
 
 // Control characters but tab and line feed, halves of a surrogate pair, and characters that reorder what is shown.
 const UNCLEAN = /(?![\n\t])\p{Cc}|\p{Cs}|\p{Bidi_Control}/gu;
+// White space, and what shows nothing at all or turns the letters around it: controls, formats, fillers (Unicode's default ignorable
+// code points, and the Braille blank, which is none of them), halves, and what is for private use.
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
 const JSON_DEPTH_MAX = 32;
 
 /** What a project is called; the first part of its tasks' refs. */
@@ -19,6 +22,11 @@ export function escaped(value: string): string {
 
 function spelled(character: string): string {
   return `\\u{${character.codePointAt(0)?.toString(16)}}`;
+}
+
+/** A name that a stranger chose, on one line: what is left of it can be seen. */
+export function visible(value: string): string {
+  return value.replace(/\s+/g, ' ').replace(UNSEEN, '').replace(/ +/g, ' ').trim();
 }
 
 /** Text of several lines. The length is judged before anything looks at the characters. */

@@ -1517,7 +1517,7 @@ AS $function$
 begin
   insert into app.auth_events (tenant_id, at, type, user_id, client_id, subject_id, ip, data)
   values (app.tenant(), app.now(), event ->> 'type', coalesce(app.as_uuid(event ->> 'user_id'), app.caller()), left(event ->> 'client_id', 500),
-    app.as_uuid(event ->> 'subject_id'), app.ip(actor), coalesce(jsonb_strip_nulls(event -> 'data'), '{}'));
+    app.as_uuid(event ->> 'subject_id'), app.ip(actor), app.cut_audited(coalesce(jsonb_strip_nulls(event -> 'data'), '{}')));
 end
 $function$;
 -- owner cairn_owner
@@ -1595,6 +1595,15 @@ AS $function$
       from public.events x where x.tenant_id = broken_event.tenant_id offset 0) e
     left join app.archived_streams a on a.tenant_id = broken_event.tenant_id and a.stream = e.stream) c
   where not (c.links and c.hashes and c.pays and c.counts and c.wrong is null and c.follows) order by c.seq limit 1
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.browser_bucket(account text, browser_hash text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select 'browser ' || account || ' ' || browser_hash
 $function$;
 -- owner cairn_owner
 
@@ -2345,6 +2354,31 @@ AS $function$
     count(*) filter (where t.status = 'completed')::integer, count(*) filter (where t.status = 'cancelled')::integer
   from public.projects p left join public.tasks t on t.tenant_id = p.tenant_id and t.project_id = p.id
   where p.tenant_id = counted_tasks.tenant_id group by p.tenant_id, p.id
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.cut_audited(data jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_max constant integer := 4096;
+  v_cut jsonb;
+begin
+  if pg_column_size(data) <= v_max then
+    return data;
+  end if;
+  select jsonb_object_agg(left(d.key, 60), case jsonb_typeof(d.value)
+      when 'string' then to_jsonb(left(d.value #>> '{}', 300))
+      when 'array' then (select jsonb_agg(left(e.value, 100)) from jsonb_array_elements_text(d.value) with ordinality e where e.ordinality <= 5)
+      when 'object' then to_jsonb(left(d.value::text, 300))
+      else d.value end) || '{"cut": true}'
+    into v_cut from jsonb_each(data) d;
+  return case when pg_column_size(v_cut) <= v_max then v_cut
+    else jsonb_build_object('cut', true, 'begins', left(data::text, 500)) end;
+end
 $function$;
 -- owner cairn_owner
 
@@ -3243,18 +3277,38 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.find_invitation(invitation_hash text, email text, OUT invitation app.invitations, OUT refused text)
+CREATE OR REPLACE FUNCTION app.find_invitation(invitation_hash text, email text, user_id uuid, actor jsonb, OUT invitation app.invitations, OUT refused text)
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  v_tenant text := current_setting('app.tenant_id', true);
 begin
   select i.* into invitation from app.invitations i where i.invitation_hash = find_invitation.invitation_hash;
+  if invitation.id is null then
+    refused := 'invitation_unknown';
+    return;
+  end if;
+  perform set_config('app.tenant_id', invitation.tenant_id::text, true);
+  -- All roles in the order of set_member, and only then the invitation as it is now: of a removal and an acceptance at once the second
+  -- sees what the first did.
+  perform from public.memberships m where m.tenant_id = invitation.tenant_id order by m.user_id for update;
+  select i.* into invitation from app.invitations i
+    where i.tenant_id = invitation.tenant_id and i.id = invitation.id for update;
   refused := case
-    when invitation.id is null or invitation.revoked_at is not null then 'invitation_unknown'
+    when invitation.revoked_at is not null then 'invitation_withdrawn'
     when invitation.accepted_at is not null then 'invitation_used'
     when invitation.expires_at <= app.now() then 'invitation_expired'
+    when not app.may_invite((select m.role from public.memberships m
+        where m.tenant_id = invitation.tenant_id and m.user_id = invitation.invited_by), invitation.role) then 'invitation_lapsed'
     when lower(invitation.email) <> coalesce(lower(find_invitation.email), '') then 'invitation_of_another' end;
+  if refused is not null and not exists (select from app.auth_events e where e.tenant_id = invitation.tenant_id
+      and e.subject_id = invitation.id and e.type = 'invitation.refused' and e.at > app.now() - interval '1 minute') then
+    perform app.audit(jsonb_build_object('type', 'invitation.refused', 'user_id', find_invitation.user_id, 'subject_id', invitation.id,
+      'data', jsonb_build_object('why', refused, 'role', invitation.role, 'invited_by', invitation.invited_by)), actor);
+  end if;
+  perform set_config('app.tenant_id', coalesce(v_tenant, ''), true);
 end
 $function$;
 -- owner cairn_owner
@@ -4515,6 +4569,15 @@ begin
         select from public.tasks t where t.tenant_id = actor.tenant_id and t.id = s.id for no key update) t;
   end if;
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.may_invite(inviter_role text, role text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select app.role_rank(inviter_role) >= app.role_rank('admin') and (role <> 'owner' or inviter_role = 'owner')
 $function$;
 -- owner cairn_owner
 
@@ -5859,6 +5922,29 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.withdraw_invitations(member uuid, role text, actor jsonb)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_email text := (select lower(u.email) from public.users u where u.id = member);
+  v_count integer;
+begin
+  with withdrawn as (
+    update app.invitations i set revoked_at = app.now()
+      where i.tenant_id = app.tenant() and i.accepted_at is null and i.revoked_at is null
+        and (i.invited_by = member and not app.may_invite(withdraw_invitations.role, i.role)
+          or lower(i.email) = v_email and app.role_rank(i.role) > app.role_rank(withdraw_invitations.role))
+      returning i.id, i.role),
+    told as (select app.audit(jsonb_build_object('type', 'invitation.revoked', 'subject_id', w.id,
+      'data', jsonb_build_object('why', 'member_changed', 'role', w.role, 'member', member)), actor) from withdrawn w)
+  select count(*) into v_count from withdrawn w cross join (select count(*) from told) t;
+  return v_count;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.workspaces(user_id uuid)
  RETURNS jsonb
  LANGUAGE sql
@@ -5949,14 +6035,37 @@ declare
 begin
   perform set_config('app.presented', invitation_hash, true);
   select * into v_found from app.find_invitation(accept_invitation.invitation_hash, (
-    select i.email from app.user_identities i where i.user_id = v_actor.user_id and i.email_verified order by i.last_login_at desc limit 1));
+    select i.email from app.user_identities i where i.user_id = v_actor.user_id and i.email_verified order by i.last_login_at desc limit 1),
+    v_actor.user_id, actor);
   v_invitation := v_found.invitation;
   v_refused := v_found.refused;
   if v_refused is not null then
     return jsonb_build_object('refused', v_refused);
   end if;
   perform app.join_workspace(v_invitation, v_actor.user_id, actor);
-  return (select jsonb_build_object('tenant_id', t.id, 'name', t.name, 'role', v_invitation.role) from public.tenants t where t.id = v_invitation.tenant_id);
+  return (select jsonb_build_object('tenant_id', t.id, 'name', t.name, 'role', v_invitation.role)
+    from public.tenants t where t.id = v_invitation.tenant_id);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.admit_browser(account text, browser jsonb, buckets jsonb DEFAULT '[]'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor);
+begin
+  update app.auth_attempts a set count = greatest(a.count - 1, 0)
+    where a.tenant_id = v_actor.tenant_id and a.bucket in (select jsonb_array_elements_text(buckets));
+  delete from app.auth_attempts a
+    where a.tenant_id = v_actor.tenant_id and a.bucket = app.browser_bucket(account, browser ->> 'replaces_hash');
+  insert into app.auth_attempts (tenant_id, bucket, count, ends_at)
+  values (v_actor.tenant_id, app.browser_bucket(account, browser ->> 'browser_hash'), 0,
+    app.now() + make_interval(secs => (browser ->> 'ttl_seconds')::integer));
+  return '{}';
 end
 $function$;
 -- owner cairn_owner
@@ -5976,16 +6085,20 @@ declare
   v_refused text := case when v_user is null and not coalesce((terms ->> 'open')::boolean, false) then 'sign_up_closed' end;
 begin
   if terms ->> 'invitation_hash' is not null then
-    select * into v_found from app.find_invitation(terms ->> 'invitation_hash', case when (identity ->> 'email_verified')::boolean then identity ->> 'email' end);
+    select * into v_found from app.find_invitation(terms ->> 'invitation_hash',
+      case when (identity ->> 'email_verified')::boolean then identity ->> 'email' end, v_user, actor);
     v_invitation := v_found.invitation;
     v_refused := v_found.refused;
   end if;
   if v_refused is not null then
-    perform app.audit(jsonb_build_object('type', 'login.refused', 'data', jsonb_build_object('why', v_refused, 'issuer', left(identity ->> 'issuer', 200))), actor);
+    perform app.audit(jsonb_build_object('type', 'login.refused',
+      'data', jsonb_build_object('why', v_refused, 'issuer', left(identity ->> 'issuer', 200))), actor);
     return jsonb_build_object('refused', v_refused);
   end if;
   v_user := coalesce(v_user, app.user_of(identity));
-  perform app.provision_user(v_user, left(coalesce(nullif(identity ->> 'name', ''), nullif(identity ->> 'email', ''), identity ->> 'subject'), 200), left(identity ->> 'email', 320));
+  perform app.provision_user(v_user,
+    left(coalesce(nullif(identity ->> 'name', ''), nullif(identity ->> 'email', ''), identity ->> 'subject'), 200),
+    left(identity ->> 'email', 320));
   if v_invitation.id is not null then
     perform app.join_workspace(v_invitation, v_user, actor);
   end if;
@@ -5993,7 +6106,8 @@ begin
   insert into app.user_identities as i (tenant_id, issuer, subject, user_id, email, email_verified, created_at, last_login_at)
   values (app.nobody(), identity ->> 'issuer', identity ->> 'subject', v_user, left(identity ->> 'email', 320),
     coalesce((identity ->> 'email_verified')::boolean, false), app.now(), app.now())
-  on conflict (tenant_id, issuer, subject) do update set email = excluded.email, email_verified = excluded.email_verified, last_login_at = excluded.last_login_at;
+  on conflict (tenant_id, issuer, subject) do update set email = excluded.email, email_verified = excluded.email_verified,
+    last_login_at = excluded.last_login_at;
   return jsonb_build_object('user_id', v_user, 'created', v_created);
 end
 $function$;
@@ -7582,6 +7696,7 @@ declare
   v_actor app.actor := app.enter_person(actor, 'admin');
   v_user uuid := app.as_uuid(set_member.user_id);
   v_before text;
+  v_withdrawn jsonb;
 begin
   perform app.require_known_role(role);
   -- All roles of the workspace, in one order: two owners who demote each other at once would leave none.
@@ -7598,12 +7713,13 @@ begin
   end if;
   perform app.audit(jsonb_build_object('type', case when role is null then 'member.removed' else 'member.changed' end, 'user_id', v_user,
     'data', jsonb_build_object('before', v_before, 'role', role, 'by', v_actor.user_id)), actor);
+  v_withdrawn := jsonb_strip_nulls(jsonb_build_object('invitations', nullif(app.withdraw_invitations(v_user, role, actor), 0)));
   if role is not null then
     update public.memberships m set role = set_member.role where m.tenant_id = v_actor.tenant_id and m.user_id = v_user;
-    return jsonb_build_object('role', role);
+    return jsonb_build_object('role', role) || v_withdrawn;
   end if;
   delete from public.memberships m where m.tenant_id = v_actor.tenant_id and m.user_id = v_user;
-  return jsonb_build_object('revoked', app.end_access(jsonb_build_object('user_id', v_user), 'The member was removed.', actor));
+  return jsonb_build_object('revoked', app.end_access(jsonb_build_object('user_id', v_user), 'The member was removed.', actor)) || v_withdrawn;
 end
 $function$;
 -- owner cairn_owner
@@ -7617,8 +7733,12 @@ AS $function$
 declare
   v_actor app.actor := app.enter_person(actor - 'tenant_id');
 begin
+  perform set_config('app.tenant_id', app.nobody()::text, true);
+  delete from app.auth_attempts a
+    where a.tenant_id = app.nobody() and starts_with(a.bucket, app.browser_bucket(v_actor.user_id::text, ''));
   perform set_config('app.tenant_id', v_actor.user_id::text, true);
-  insert into app.passwords as p (tenant_id, user_id, password_hash, updated_at) values (v_actor.user_id, v_actor.user_id, set_password.password_hash, app.now())
+  insert into app.passwords as p (tenant_id, user_id, password_hash, updated_at)
+  values (v_actor.user_id, v_actor.user_id, set_password.password_hash, app.now())
     on conflict (tenant_id, user_id) do update set password_hash = excluded.password_hash, updated_at = excluded.updated_at;
   delete from app.auth_sessions s where s.tenant_id = v_actor.user_id;
   perform app.audit(jsonb_build_object('type', 'password.set'), actor);
@@ -7784,6 +7904,25 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.take_known_attempt(account text, browser_hash text, attempts_max integer, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor);
+begin
+  update app.auth_attempts a set count = a.count + 1
+    where a.tenant_id = v_actor.tenant_id
+      and a.bucket = app.browser_bucket(account, browser_hash)
+      and a.ends_at > app.now()
+      and a.count < attempts_max;
+  return jsonb_build_object('known', found);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.take_login(state_hash text, txn_hash text, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -7815,6 +7954,33 @@ begin
   perform set_config('app.tenant_id', coalesce(v_code.tenant_id, app.nobody())::text, true);
   delete from app.login_codes c where c.tenant_id = v_code.tenant_id and c.code_hash = v_code.code_hash and c.expires_at > app.now();
   return case when found then jsonb_build_object('user_id', v_code.user_id) else '{}' end;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.trusts_client(client_id text, redirect_host text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.enter_person(actor);
+  v_tenant uuid;
+begin
+  for v_tenant in select m.tenant_id from public.memberships m where m.user_id = v_actor.user_id limit 1000 loop
+    perform set_config('app.tenant_id', v_tenant::text, true);
+    if exists (select from app.oauth_grants g
+        where g.tenant_id = v_tenant
+          and g.user_id = v_actor.user_id
+          and g.client_id = trusts_client.client_id
+          and g.revoked_at is null
+          and g.expires_at > app.now()
+          and g.redirect_host = coalesce(trusts_client.redirect_host, g.redirect_host)) then
+      return '{"trusted": true}';
+    end if;
+  end loop;
+  return '{"trusted": false}';
 end
 $function$;
 -- owner cairn_owner
@@ -7884,6 +8050,8 @@ grant execute on function app.remove_events(bigint) to cairn_owner;
 grant execute on function app.tenant() to cairn_keeper;
 grant execute on function public.accept_invitation(text,jsonb) to cairn_server;
 grant execute on function public.accept_invitation(text,jsonb) to service_role;
+grant execute on function public.admit_browser(text,jsonb,jsonb,jsonb) to cairn_server;
+grant execute on function public.admit_browser(text,jsonb,jsonb,jsonb) to service_role;
 grant execute on function public.admit_identity(jsonb,jsonb,jsonb) to cairn_server;
 grant execute on function public.admit_identity(jsonb,jsonb,jsonb) to service_role;
 grant execute on function public.answer_authorization(text,text,jsonb,jsonb) to cairn_server;
@@ -8038,10 +8206,14 @@ grant execute on function public.suggest_refs(text,text,jsonb) to cairn_server;
 grant execute on function public.suggest_refs(text,text,jsonb) to service_role;
 grant execute on function public.take_attempt(text,integer,integer,jsonb) to cairn_server;
 grant execute on function public.take_attempt(text,integer,integer,jsonb) to service_role;
+grant execute on function public.take_known_attempt(text,text,integer,jsonb) to cairn_server;
+grant execute on function public.take_known_attempt(text,text,integer,jsonb) to service_role;
 grant execute on function public.take_login(text,text,jsonb) to cairn_server;
 grant execute on function public.take_login(text,text,jsonb) to service_role;
 grant execute on function public.take_login_code(text,jsonb) to cairn_server;
 grant execute on function public.take_login_code(text,jsonb) to service_role;
+grant execute on function public.trusts_client(text,text,jsonb) to cairn_server;
+grant execute on function public.trusts_client(text,text,jsonb) to service_role;
 grant execute on function public.verify_events(jsonb) to authenticated;
 grant execute on function public.verify_events(jsonb) to cairn_server;
 grant execute on function public.verify_events(jsonb) to service_role;

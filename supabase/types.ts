@@ -354,6 +354,7 @@ export type Schema = {
     };
     Functions: {
       accept_invitation: { Args: { actor?: Json; invitation_hash: string }; Returns: Json };
+      admit_browser: { Args: { account: string; actor?: Json; browser: Json; buckets?: Json }; Returns: Json };
       admit_identity: { Args: { actor?: Json; identity: Json; terms?: Json }; Returns: Json };
       answer_authorization: { Args: { actor?: Json; decision: Json; request_hash: string; txn_hash: string }; Returns: Json };
       append_events: { Args: { actor?: Json; command?: Json; events: Json }; Returns: Json };
@@ -418,8 +419,10 @@ export type Schema = {
       start_session: { Args: { actor?: Json; session: Json }; Returns: Json };
       suggest_refs: { Args: { actor?: Json; kind: string; prefix?: string }; Returns: Json };
       take_attempt: { Args: { actor?: Json; attempts_max: number; bucket: string; window_seconds: number }; Returns: Json };
+      take_known_attempt: { Args: { account: string; actor?: Json; attempts_max: number; browser_hash: string }; Returns: Json };
       take_login: { Args: { actor?: Json; state_hash: string; txn_hash: string }; Returns: Json };
       take_login_code: { Args: { actor?: Json; code_hash: string }; Returns: Json };
+      trusts_client: { Args: { actor?: Json; client_id: string; redirect_host?: string }; Returns: Json };
       verify_events: { Args: { actor: Json }; Returns: Json };
     };
   };

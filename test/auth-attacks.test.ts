@@ -8,10 +8,11 @@ import { consentOf, newClient, REDIRECT, rawClient, registerClient, useAuthWorld
 
 const { own, another } = useAuthWorld();
 
-/** What the client is told by way of the browser. */
+/** What a client that the person lets in already is told by way of the browser. */
 async function refusalOf(bent: Parameters<ReturnType<typeof rawClient>['authorizationUrl']>[0]) {
-  const url = (await newClient(own())).authorizationUrl(bent);
-  const { headers } = await (await own().signIn()).go(url);
+  const [browser, client] = [await own().signIn(), await newClient(own())];
+  await browser.allow(client.authorizationUrl());
+  const { headers } = await browser.go(client.authorizationUrl(bent));
   return new URL(headers.get('location') ?? own().origin).searchParams;
 }
 
@@ -162,6 +163,23 @@ describe('a client that registers', () => {
     expect(long).toMatchObject({ status: 201, client_name: 'x'.repeat(100) });
   });
 
+  test.for(['\u3164\u2800\u115f', '\u200b\u00a0\u3000', '\ufe0f\u034f\u180e', '\uffa0\u1160\ud800'])(
+    'under a name that nobody sees is called what it is: %j',
+    async (client_name) => {
+      expect(await registerClient(own().origin, { client_name })).toMatchObject({ client_name: 'Unnamed client' });
+    },
+  );
+
+  test.for(['https://a;sandbox;.evil.example/cb', 'https://b,c.evil.example/cb', "https://'self'.evil.example/cb"])(
+    'at a host that a policy would take for more than one word is not: %s',
+    async (uri) => {
+      expect(await registerClient(own().origin, { redirect_uris: [uri] })).toMatchObject({
+        status: 400,
+        error: 'invalid_redirect_uri',
+      });
+    },
+  );
+
   test('with a secret gets nothing without it', async () => {
     const method = { token_endpoint_auth_method: 'client_secret_post' };
     const { client_id, client_secret } = await registerClient(own().origin, method);
@@ -206,7 +224,7 @@ describe('an account', () => {
     expect(await admit(person({}), once.terms)).toMatchObject({ created: true });
     expect(await admit(person({}), once.terms)).toEqual({ refused: 'invitation_used' });
     expect(await admit(person({}), late.terms)).toEqual({ refused: 'invitation_expired' });
-    expect(await admit(person({}), withdrawn.terms)).toEqual({ refused: 'invitation_unknown' });
+    expect(await admit(person({}), withdrawn.terms)).toEqual({ refused: 'invitation_withdrawn' });
     expect(await admit(person({ email }), named.terms)).toEqual({ refused: 'invitation_of_another' });
     expect(await admit(person({ email, email_verified: true }), named.terms)).toMatchObject({ created: true });
   });

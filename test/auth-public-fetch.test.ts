@@ -1,10 +1,11 @@
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { documentUrl } from '../src/auth/client-metadata.ts';
-import { createPublicFetch, isPublicAddress } from '../src/auth/public-fetch.ts';
-import { networkOf } from '../src/auth/rates.ts';
+import { createPublicFetch, isPublicAddress, resolveHost, TooManyFetches } from '../src/auth/public-fetch.ts';
+import { networkOf, networksOf } from '../src/auth/rates.ts';
 import { type DocumentHost, startDocumentHost } from './support/document-host.ts';
 
 // Somebody's service on this machine, which counts who knocks.
@@ -171,22 +172,65 @@ describe('a document', () => {
   });
 });
 
-test('four documents of one host are fetched at once, sixteen of all, and no more', async () => {
+describe('of documents whose hosts take their time', () => {
   const waiting: (() => void)[] = [];
-  const fetchDocument = createPublicFetch({ resolve: () => new Promise((answer) => waiting.push(() => answer([]))) });
-  const of = (host: number) => fetchDocument(new URL(`https://slow${host}.test/client.json`));
-  const first = Array.from({ length: 16 }, (_, at) => of(Math.floor(at / 4)));
-  const others = createPublicFetch({ resolve: () => new Promise((answer) => waiting.push(() => answer([]))) });
-  const ofOne = Array.from({ length: 4 }, () => others(new URL('https://slow.test/client.json')));
+  const open = () => createPublicFetch({ resolve: () => new Promise((answer) => waiting.push(() => answer([]))) });
+  const documentAt = (host: string) => new URL(`https://${host}/client.json`);
+  /** How many of so many get a place. */
+  async function placesOf(asked: Promise<unknown>[]): Promise<number> {
+    const refused = asked.map((each) => each.catch((error) => error instanceof TooManyFetches));
+    for (const answer of waiting.splice(0)) answer();
+    return (await Promise.all(refused)).filter((isRefused) => !isRefused).length;
+  }
+  const times = (count: number, ask: (at: number) => Promise<unknown>) =>
+    Array.from({ length: count }, (_, at) => ask(at));
 
-  await expect(of(9)).rejects.toThrow('too many');
-  await expect(others(new URL('https://slow.test/client.json'))).rejects.toThrow('too many');
+  test('four of one site are fetched at once, whatever it calls its hosts', async () => {
+    const fetchDocument = open();
 
-  for (const answer of waiting) answer();
-  const ended = await Promise.allSettled([...first, ...ofOne]);
-  expect(
-    new Set(ended.map((end) => end.status === 'rejected' && String(end.reason).replace(/slow\d?/, 'slow'))),
-  ).toEqual(new Set(['Error: slow.test is not on the public internet']));
+    expect(await placesOf(times(8, (at) => fetchDocument(documentAt(`slow${at}.evil.test`))))).toBe(4);
+    expect(await placesOf(times(1, () => fetchDocument(documentAt('slow.evil.test'))))).toBe(1);
+  });
+
+  test('four are fetched at once for one network', async () => {
+    const fetchDocument = open();
+
+    expect(
+      await placesOf(times(8, (at) => fetchDocument(documentAt(`slow${at}.test`), { network: '192.0.2.0/24' }))),
+    ).toBe(4);
+  });
+
+  test('twelve that nobody trusts are fetched at once, and sixteen in all: strangers do not take every place', async () => {
+    const fetchDocument = open();
+    const strange = times(20, (at) => fetchDocument(documentAt(`slow${at}.test`)));
+    const trusted = times(8, (at) => fetchDocument(documentAt(`app${at}.test`), { isTrusted: true }));
+
+    expect(await placesOf(strange)).toBe(12);
+    expect(await placesOf(trusted)).toBe(4);
+  });
+});
+
+test('a name that nobody answers for is given up, and asked about no further', async () => {
+  const silent = createSocket('udp4');
+  let asked = 0;
+  silent.on('message', () => {
+    asked += 1;
+  });
+  silent.bind(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const servers = [`127.0.0.1:${silent.address().port}`];
+  const fetchDocument = createPublicFetch({
+    msMax: 300,
+    resolve: (host, signal) => resolveHost(host, signal, servers),
+  });
+  const busy = () => process.getActiveResourcesInfo().filter((name) => /QueryReqWrap|GetAddrInfo/.test(name)).length;
+
+  const slow = Array.from({ length: 12 }, (_, at) => fetchDocument(new URL(`https://slow${at}.test/client.json`)));
+  const ended = await Promise.allSettled(slow);
+
+  expect(new Set(ended.map(({ status }) => status))).toEqual(new Set(['rejected']));
+  expect([asked > 0, busy()]).toEqual([true, 0]);
+  silent.close();
 });
 
 test('all addresses of one IPv6 network are one sender', () => {
@@ -196,4 +240,6 @@ test('all addresses of one IPv6 network are one sender', () => {
   expect(networkOf('2001:db8::1')).toBe('2001:db8:0:0::/64');
   expect(networkOf('::ffff:1.2.3.4')).toBe('1.2.3.4');
   expect(networkOf('1.2.3.4')).toBe('1.2.3.4');
+  expect(networksOf('2001:db8:1:2:3:4:5:6')).toEqual(['2001:db8:1:2::/64', '2001:db8:1::/48', '2001:db8::/32']);
+  expect(networksOf('::ffff:1.2.3.4')).toEqual(['1.2.3.4', '1.2.3.0/24', '1.2.0.0/16']);
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createClients } from '../src/auth/clients.ts';
+import { TooManyFetches } from '../src/auth/public-fetch.ts';
 import type { Store } from '../src/auth/store.ts';
 import { createLog } from '../src/log.ts';
 import { type AuthWorld, consentOf, REDIRECT, rawClient, useAuthWorld } from './support/auth-world.ts';
@@ -156,6 +157,65 @@ describe('a client named by the address of its document', () => {
     expect([fetched, found]).toEqual([1, Array(5).fill(undefined)]);
     expect(await clients.find(client_id, {})).toBeUndefined();
     expect(fetched).toBe(1);
+  });
+});
+
+describe('while the documents of others are being fetched', () => {
+  const busy = async () => {
+    throw new TooManyFetches('too many documents are being fetched');
+  };
+
+  test('a client is asked to wait, and is found as soon as there is a place', async () => {
+    const client_id = newAddress();
+    let places = 0;
+    const on = await another({
+      fetchDocument: (url) =>
+        places > 0 ? Promise.resolve({ document: documentOf(url.href), maxAgeSeconds: undefined }) : busy(),
+    });
+    const client = rawClient(on, client_id);
+    const browser = await on.signIn();
+
+    const shown = await browser.go(client.authorizationUrl());
+    const told = await client.redeem('cairn_ac_x');
+    places = 1;
+
+    expect([shown.status, shown.headers.get('location')]).toEqual([503, null]);
+    expect([told.status, told.headers.get('retry-after'), await told.json()]).toMatchObject([
+      503,
+      '5',
+      { error: 'temporarily_unavailable' },
+    ]);
+    expect(await consentOf(browser, client.authorizationUrl())).toMatchObject({ client: { client_name: 'App' } });
+  });
+
+  test('a client that is known is known as it was', async () => {
+    const client_id = newAddress();
+    const { store, settings } = own();
+    await store.saveClient({ ...changed(client_id), fresh_seconds: -1 }, {});
+    const clients = createClients({ store, settings, log: createLog('silent'), fetchDocument: busy });
+
+    expect(await clients.find(client_id, {})).toMatchObject({ client_name: 'App' });
+  });
+
+  test('a consent is not lost: the person answers again', async () => {
+    const client_id = newAddress();
+    let answers = 1;
+    const on = await another({
+      fetchDocument: (url) =>
+        answers-- > 0 ? Promise.resolve({ document: documentOf(url.href), maxAgeSeconds: undefined }) : busy(),
+    });
+    const browser = await on.signIn();
+    const view = await consentOf(browser, rawClient(on, client_id).authorizationUrl());
+    await own().query(
+      `update app.oauth_clients set fresh_until = now(), fetched_at = now() - interval '2 days' where client_id = $1`,
+      [client_id],
+    );
+
+    const held = await browser.answer(view);
+    answers = 1;
+
+    expect(await held.json()).toMatchObject({ status: 400, title: 'The program cannot be looked up right now' });
+    expect((await browser.answer(view)).status).toBe(303);
   });
 });
 

@@ -69,7 +69,13 @@ const ENDPOINTS = {
     }),
   register: () => {
     const value = fc.oneof(fc.jsonValue({ maxDepth: 3 }), text(REDIRECT));
-    const uris = fc.oneof({ weight: 4, arbitrary: fc.array(redirect_uri(), { maxLength: 25 }) }, value);
+    // As many and as long as a body holds, and a little more.
+    const long = fc
+      .record({ count: fc.integer({ min: 1, max: 25 }), length: fc.integer({ min: 1_000, max: 2_100 }) })
+      .map(({ count, length }) =>
+        Array.from({ length: count }, (_, at) => `https://a.example/${at}${'x'.repeat(length)}`),
+      );
+    const uris = fc.oneof({ weight: 4, arbitrary: fc.array(redirect_uri(), { maxLength: 25 }) }, long, value);
     const metadata = fc.record(
       {
         redirect_uris: uris,

@@ -83,6 +83,29 @@ describe('every page', () => {
     }
   });
 
+  test.for([
+    ['GET', '/admin'],
+    ['GET', '/account'],
+    ['GET', '/login/owner?code=NAME'],
+    ['GET', '/login?next=/NAME'],
+    ['GET', '/admin?workspace=NAME'],
+    ['GET', '/invite?code=NAME'],
+  ] as const)('%s %s shows nothing that turns letters round, in no text and no attribute', async ([, path]) => {
+    const owner = await ownerBrowser(web);
+    const hostile = 'Eve\u202e\u2066\u061c\u001b[2J\u009b31m';
+    const { user_id } = await web.session({ issuer: 'test', subject: randomUUID(), name: 'eve' });
+    await web.scratch.sql.query('update public.users set name = $2 where id = $1', [user_id, hostile]);
+    await web.scratch.sql.query(`insert into public.memberships (tenant_id, user_id, role) values ($1, $2, 'member')`, [
+      web.owner.tenant_id,
+      user_id,
+    ]);
+
+    const { text } = await owner.open(path.replace('NAME', encodeURIComponent(hostile)));
+
+    expect(/(?!\s)\p{Cc}|\p{Bidi_Control}/u.exec(text)).toBeNull();
+    expect(text.includes('aria-label="Remove Eve')).toBe(path === '/admin');
+  });
+
   test('says what to do when a form is too large or is none', async () => {
     const browser = new Browser(web);
 
@@ -152,6 +175,7 @@ describe('the consent page', () => {
     ['markup', FRAMED, '&lt;iframe src=&quot;https://evil.example&quot;&gt;'],
     ['a script', SCRIPT, '&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;'],
     ['letters that turn others round', 'Claude\u202eedualC\u2066', '<bdi>ClaudeedualC</bdi>'],
+    ['letters that nobody sees', '\u3164\u2800\u115f\uffa0', '<bdi>unnamed</bdi>'],
     ['invisible letters', 'Cl\u200baude\u00ad\u2060', '<bdi>Claude</bdi>'],
     ['lines', 'Claude\r\n\r\nVerified by Cairn', '<bdi>Claude Verified by Cairn</bdi>'],
     ['nothing that shows', '\u200b \u2028', '<bdi>unnamed</bdi>'],

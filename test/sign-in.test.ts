@@ -4,7 +4,7 @@ import { createFirstLink, setPassword } from '../src/auth/login/owner.ts';
 import { hashPassword, verifyPassword } from '../src/auth/login/password.ts';
 import { mintSecret } from '../src/auth/secrets.ts';
 import { authStore } from '../src/auth/store.ts';
-import { takeAttempts } from '../src/web/rate.ts';
+import { type Account, takeAttempt } from '../src/web/rate.ts';
 import { createScratch } from './support/scratch.ts';
 import { Browser, ownerBrowser, PASSWORD, session, startWeb, type TestWeb } from './support/web.ts';
 
@@ -144,7 +144,7 @@ describe('a session', () => {
   test('is in a cookie that over https no neighbouring host can set and no plain http carries', () => {
     const { write } = createCookies(new URL('https://cairn.example'));
 
-    for (const kind of ['session', 'txn', 'invitation'] as const) {
+    for (const kind of ['session', 'txn', 'browser', 'invitation'] as const) {
       expect(write(kind, 'secret')).toMatch(
         /^__Host-\w+=secret; Max-Age=\d+; Path=\/; HttpOnly; SameSite=Lax; Secure$/,
       );
@@ -231,6 +231,8 @@ describe('where to go on to', () => {
 });
 
 describe('guessing', () => {
+  const OWNER: Account = { name: 'owner', way: 'password', firstTriesMax: 1_000 };
+
   test('ends after five tries a minute from an address', async () => {
     const browser = new Browser(web);
     await ownerBrowser(web);
@@ -247,15 +249,18 @@ describe('guessing', () => {
     expect(statuses).toEqual([400, 400, 400, 400, 400, 429]);
   });
 
-  test('from many networks at one account ends after ten tries in a quarter of an hour', async () => {
-    const guess = (ip: string) => takeAttempts(web.store, { ip }, 'owner');
+  test('from many networks at one account ends after ten tries in a quarter of an hour, and one of each new network', async () => {
+    const guess = (ip: string) => takeAttempt(web.store, { from: { ip } }, { ...OWNER, firstTriesMax: 2 });
     for (let count = 0; count < 10; count++) await guess(`192.0.2.${count}`);
 
-    await expect(guess('192.0.2.10')).rejects.toMatchObject({ code: 'rate_limited' });
+    await guess('192.0.2.10');
+    await expect(guess('192.0.2.11')).rejects.toMatchObject({ code: 'rate_limited' });
+    await guess('198.51.100.1');
+    await expect(guess('203.0.113.1')).rejects.toMatchObject({ code: 'rate_limited' });
   });
 
   test('from many addresses of one network is guessing from one', async () => {
-    const guess = (ip: string) => takeAttempts(web.store, { ip });
+    const guess = (ip: string) => takeAttempt(web.store, { from: { ip } }, OWNER);
     for (let count = 0; count < 5; count++) await guess(`2001:db8:1:2::${count}`);
 
     await expect(guess('2001:db8:1:2:ffff::1')).rejects.toMatchObject({ code: 'rate_limited' });

@@ -1,3 +1,4 @@
+import { ACCESS } from './access.mjs';
 import { BOUNDS } from './bounds.mjs';
 import { COSTS } from './costs.mjs';
 import { FETCHING } from './fetching.mjs';
@@ -20,4 +21,5 @@ export const MUTANTS = Object.freeze([
   ...BOUNDS,
   ...COSTS,
   ...FILES,
+  ...ACCESS,
 ]);

@@ -4,7 +4,7 @@ import { of } from './mutant.mjs';
 export const PEOPLE = Object.freeze([
   ...of('T3', 'test/auth-attacks.test.ts', [
     {
-      file: 'src/auth/client-metadata.ts',
+      file: 'src/text.ts',
       find: ".replace(UNSEEN, '')",
       name: 'under a name that turns letters round does so without what turns them',
     },
@@ -16,9 +16,14 @@ export const PEOPLE = Object.freeze([
   ]),
   ...of('T3', 'test/pages.test.ts', [
     {
+      file: 'src/text.ts',
+      find: '\\p{Default_Ignorable_Code_Point}\\u2800',
+      name: 'shows a name of letters that nobody sees as text',
+    },
+    {
       file: 'src/web/html.ts',
-      find: ".replace(DECEPTIVE, '')",
-      name: 'shows a name of letters that turn others round as text',
+      find: "    .replace(TURNING, '')\n",
+      name: 'shows nothing that turns letters round, in no text and no attribute',
     },
     {
       file: 'src/web/pages/consent.ts',

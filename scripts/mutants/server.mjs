@@ -181,18 +181,17 @@ export const SERVER = Object.freeze([
     },
     {
       file: 'src/auth/rates.ts',
-      find: 'if (taken.allowed) return;',
-      replace: 'return;',
+      find: "if (wait !== undefined) throw slowDown('Too many requests from this network.', wait);",
       name: 'asks /oauth/register so many times',
     },
     {
       file: 'src/auth/register.ts',
-      find: "  await takeTurn(store, from, { name: 'register', max: settings.registrationsMax, seconds: 3_600 });\n",
+      find: "  await takeTurn(store, from, { name: 'register', max: settings.registrationsMax, seconds: 3_600, wide: true });\n",
       name: 'asks /oauth/register so many times',
     },
     {
       file: 'src/auth/authorize.ts',
-      find: "    await takeTurn(store, from, { name: 'authorize', max: settings.requestsMax, seconds: 60 });\n",
+      find: "    await takeTurn(store, from, { name: 'authorize', max: settings.requestsMax, seconds: 60, wide: true });\n",
       name: 'asks /oauth/authorize so many times',
     },
     {

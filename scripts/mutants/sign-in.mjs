@@ -1,3 +1,4 @@
+import { ACCESS_SQL } from './access.mjs';
 import { of, sql } from './mutant.mjs';
 
 /** Threats by who signs in, and to who is signed in. */
@@ -11,18 +12,26 @@ export const SIGN_IN = Object.freeze([
     },
     {
       file: 'src/web/rate.ts',
-      find: 'if (account !== undefined) limits.push(',
-      replace: 'if (account === null) limits.push(',
+      find: 'attempts_max: 10, window_seconds: QUARTER_HOUR',
+      replace: 'attempts_max: 1_000, window_seconds: QUARTER_HOUR',
+      name: 'from many networks at one account ends after ten tries',
+    },
+    {
+      file: 'src/web/rate.ts',
+      find: 'attempts_max: firstTriesMax,',
+      replace: 'attempts_max: 1_000,',
       name: 'from many networks at one account ends after ten tries',
     },
     {
       file: 'src/auth/rates.ts',
-      find: '.slice(0, 4)',
+      find: 'network(4), ',
+      replace: 'network(8), ',
       name: 'from many addresses of one network is guessing from one',
     },
     {
       file: 'src/web/login.ts',
-      find: "  await takeAttempts(web.store, visit.from, 'owner');\n",
+      find: "await takeAttempt(web.store, trierOf(web, visit), accountOf(web.owner.user_id, 'password'));",
+      replace: '{ account: web.owner.user_id, buckets: [] };',
       name: 'ends after five tries a minute from an address',
     },
     {
@@ -35,8 +44,8 @@ export const SIGN_IN = Object.freeze([
   ...of('T9', 'test/identities.test.ts', [
     {
       file: 'src/web/login.ts',
-      find: '  await takeAttempts(web.store, visit.from, `code ',
-      replace: '  void (`code ',
+      find: "await takeAttempt(web.store, trierOf(web, visit), accountOf(email, 'code'));",
+      replace: '{ account: email, buckets: [] };',
       name: 'is asked for five codes a minute from one address, and for no more',
     },
     {
@@ -162,7 +171,7 @@ export const SIGN_IN = Object.freeze([
       name: 'is joined by address only where both verified it',
     },
     {
-      file: sql('1540_accounts'),
+      file: ACCESS_SQL,
       find: "case when v_user is null and not coalesce((terms ->> 'open')::boolean, false) then 'sign_up_closed' end",
       replace: 'null',
       name: 'is for those who were let in',
@@ -184,19 +193,19 @@ export const SIGN_IN = Object.freeze([
       name: 'is not opened by an address that nobody verified',
     },
     {
-      file: sql('1540_accounts'),
+      file: ACCESS_SQL,
       find: "    when invitation.accepted_at is not null then 'invitation_used'\n",
       name: 'is opened by an invitation once, in its time',
     },
     {
-      file: sql('1540_accounts'),
+      file: ACCESS_SQL,
       find: "    when invitation.expires_at <= app.now() then 'invitation_expired'\n",
       name: 'is opened by an invitation once, in its time',
     },
     {
-      file: sql('1540_accounts'),
-      find: "case when (identity ->> 'email_verified')::boolean then identity ->> 'email' end);",
-      replace: "identity ->> 'email');",
+      file: ACCESS_SQL,
+      find: "case when (identity ->> 'email_verified')::boolean then identity ->> 'email' end, v_user",
+      replace: "identity ->> 'email', v_user",
       name: 'is opened by an invitation once, in its time',
     },
   ]),

@@ -1,7 +1,7 @@
 import type { Clients } from './clients.ts';
 import { type Browser, PATHS, type ProblemView } from './pages.ts';
 import { takeTurn } from './rates.ts';
-import { matchesRedirect } from './redirects.ts';
+import { describeRedirect, matchesRedirect } from './redirects.ts';
 import { OAuthRefusal, parameters } from './reply.ts';
 import { requestedScopes } from './scopes.ts';
 import { hashSecret, mintSecret } from './secrets.ts';
@@ -16,7 +16,7 @@ const STATE_LENGTH_MAX = 2_000;
 
 /**
  * GET /oauth/authorize: keeps what the client asks and sends the browser to the consent page. Until client and redirect are
- * known to belong together nothing is redirected: the person is told.
+ * known to belong together nothing is redirected: the person is told. So they are of an error of a client that nobody vouches for.
  */
 export async function authorize(parts: AskingParts, request: Request, from: From): Promise<Response> {
   const { store, settings, browser } = parts;
@@ -27,7 +27,14 @@ export async function authorize(parts: AskingParts, request: Request, from: From
   const refused = flaw(settings, given, asked);
   if (refused !== undefined) {
     await store.recordEvent({ type: 'authorization.refused', client_id: client.client_id, data: refused }, from);
-    return sendBack(settings, target, refused);
+    if (await isVouchedFor(parts, found, { request, from })) return sendBack(settings, target, refused);
+    return browser.problem(
+      problem(
+        'The program asked for something that is not allowed',
+        refused.error_description,
+        'Nothing was sent to it.',
+      ),
+    );
   }
   const visit = await browser.visit(request, from);
   const id = mintSecret('request');
@@ -52,6 +59,23 @@ export async function authorize(parts: AskingParts, request: Request, from: From
   });
 }
 
+/**
+ * Whether an answer may go there that no person has looked at (RFC 9700, section 4.11.2): anybody registers a client, or serves its document,
+ * and our address would lead on to theirs. An administrator added it, or the person who is signed in lets it in already.
+ */
+async function isVouchedFor(
+  { store, browser }: AskingParts,
+  { client, target }: { client: Client; target: Target },
+  { request, from }: { request: Request; from: From },
+): Promise<boolean> {
+  if (client.kind === 'static') return true;
+  const { session } = await browser.visit(request, from);
+  if (session === undefined) return false;
+  const { client_id } = client;
+  const redirect_host = describeRedirect(target.redirect_uri).shown;
+  return (await store.trustsClient({ client_id, redirect_host }, { ...from, user_id: session.user_id })).trusted;
+}
+
 /** The client and where its answer goes, if both are what they say; otherwise what to tell the person. */
 async function trusted(
   { store, settings, clients }: AskingParts,
@@ -59,7 +83,7 @@ async function trusted(
   from: From,
 ): Promise<{ client: Client; target: Target; asked: Given } | ProblemView> {
   try {
-    await takeTurn(store, from, { name: 'authorize', max: settings.requestsMax, seconds: 60 });
+    await takeTurn(store, from, { name: 'authorize', max: settings.requestsMax, seconds: 60, wide: true });
     // RFC 8707, section 2: the one that may be there more than once.
     const [client_id, ...others] = given.getAll('client_id');
     const client = client_id === undefined || others.length > 0 ? undefined : await clients.find(client_id, from);

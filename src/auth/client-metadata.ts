@@ -1,15 +1,14 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
-import { isAcceptableRedirect } from './redirects.ts';
+import { visible } from '../text.ts';
+import { areBounded, isAcceptableRedirect } from './redirects.ts';
 
 const NAME_LENGTH_MAX = 100;
 const REDIRECTS_MAX = 20;
-// Control characters, and what turns the direction of text or cannot be seen.
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029]/gu;
 
 /** What a client says of itself (RFC 7591, section 2). Everything we do not use is ignored, whatever it is. */
 export const ClientMetadata = z.object({
-  redirect_uris: z.array(z.string()).min(1).max(REDIRECTS_MAX),
+  redirect_uris: z.array(z.string()).min(1).max(REDIRECTS_MAX).refine(areBounded),
   client_name: z.string().optional().catch(undefined),
   client_uri: z.string().optional().catch(undefined),
   token_endpoint_auth_method: z.string().optional().catch(undefined),
@@ -29,7 +28,7 @@ export const ClientDocument = ClientMetadata.extend({
 
 /** A name as it is shown: what cannot be seen is gone. */
 export function shownName(name: string | undefined): string {
-  const shown = (name ?? '').replace(UNSEEN, '').replace(/\s+/g, ' ').trim();
+  const shown = visible(name ?? '');
   return [...shown].slice(0, NAME_LENGTH_MAX).join('') || 'Unnamed client';
 }
 

@@ -1,6 +1,7 @@
 import type { Log } from '../log.ts';
 import { acceptableRedirects, ClientDocument, documentUrl, httpsUri, shownName } from './client-metadata.ts';
-import type { PublicFetch } from './public-fetch.ts';
+import { type PublicFetch, TooManyFetches } from './public-fetch.ts';
+import { networksOf } from './rates.ts';
 import { OAuthRefusal } from './reply.ts';
 import { hashSecret, sameHash } from './secrets.ts';
 import type { AuthSettings } from './settings.ts';
@@ -16,9 +17,10 @@ const FAILURES_MAX = 1_000;
 
 /** Finds clients: those that registered or were added by their id, and those that are named by the address of their document. */
 export function createClients({ store, settings, fetchDocument, log }: Parts) {
-  const fetching = new Map<string, Promise<Client | undefined>>();
+  const fetching = new Map<string, Promise<Client | 'busy' | undefined>>();
   const failures = new Map<string, number>();
 
+  /** Raises temporarily_unavailable while the documents of others are being fetched, which says nothing about this one. */
   async function find(client_id: string, from: From): Promise<Client | undefined> {
     const found = await store.getClient(client_id, from);
     const known = found.client_id === undefined ? undefined : (found as Client);
@@ -26,10 +28,13 @@ export function createClients({ store, settings, fetchDocument, log }: Parts) {
     const url = documentUrl(client_id);
     if (url === undefined || !isTrusted(url)) return undefined;
     if (known !== undefined && Date.parse(known.fresh_until ?? '') > Date.now()) return known;
-    const asked = fetching.get(client_id) ?? refresh(url, from);
+    const asked = fetching.get(client_id) ?? refresh(url, { from, isTrusted: known?.authorized_at !== undefined });
     fetching.set(client_id, asked);
     const fetched = await asked.finally(() => fetching.delete(client_id));
-    return fetched ?? (known !== undefined && isYoung(known) ? known : undefined);
+    if (fetched !== undefined && fetched !== 'busy') return fetched;
+    if (known !== undefined && isYoung(known)) return known;
+    if (fetched === 'busy') throw busy();
+    return undefined;
   }
 
   function isTrusted({ hostname }: URL): boolean {
@@ -37,14 +42,21 @@ export function createClients({ store, settings, fetchDocument, log }: Parts) {
   }
 
   /** Undefined when the document cannot be had; nobody asks again for a minute. */
-  async function refresh(url: URL, from: From): Promise<Client | undefined> {
+  async function refresh(
+    url: URL,
+    { from, isTrusted }: { from: From; isTrusted: boolean },
+  ): Promise<Client | 'busy' | undefined> {
     if ((failures.get(url.href) ?? 0) > Date.now()) return undefined;
     try {
-      const { document, maxAgeSeconds = FRESH_SECONDS.usual } = await fetchDocument(url);
+      const { document, maxAgeSeconds = FRESH_SECONDS.usual } = await fetchDocument(url, {
+        network: from.ip === undefined ? undefined : networksOf(from.ip)[1],
+        isTrusted,
+      });
       const fresh_seconds = Math.min(Math.max(maxAgeSeconds, FRESH_SECONDS.min), FRESH_SECONDS.max);
       return await store.saveClient({ ...clientOf(url, document), fresh_seconds }, from);
     } catch (error) {
       log.warn({ client_id: url.href, why: (error as Error).message }, 'client document refused');
+      if (error instanceof TooManyFetches) return 'busy';
       if (failures.size >= FAILURES_MAX) failures.clear();
       failures.set(url.href, Date.now() + FAILURE_MS);
       return undefined;
@@ -70,6 +82,13 @@ export function createClients({ store, settings, fetchDocument, log }: Parts) {
   }
 
   return { find, authenticate };
+}
+
+function busy(): OAuthRefusal {
+  return new OAuthRefusal('temporarily_unavailable', 'The documents of many clients are being fetched.', {
+    status: 503,
+    headers: { 'retry-after': '5' },
+  });
 }
 
 function isYoung({ fetched_at }: Client): boolean {

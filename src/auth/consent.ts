@@ -4,6 +4,7 @@ import { type AskingParts, sendBack } from './authorize.ts';
 import { documentUrl } from './client-metadata.ts';
 import { type ConsentView, PATHS, type ProblemView, type SignedInVisit, type Visit } from './pages.ts';
 import { describeRedirect, matchesRedirect } from './redirects.ts';
+import { OAuthRefusal } from './reply.ts';
 import { SCOPE_DESCRIPTIONS } from './scopes.ts';
 import { hashSecret, isSecret, mintWorkspaceSecret, sameHash } from './secrets.ts';
 import type { AuthorizationRequest, Client, From, Session } from './store.ts';
@@ -43,6 +44,11 @@ const PROBLEMS: Readonly<Record<string, Omit<ProblemView, 'status'>>> = Object.f
     title: 'This form is too old, or of another browser',
     message: 'It does not belong to the page that this browser was shown.',
     hint: 'Start again from the program that you want to connect.',
+  },
+  busy: {
+    title: 'The program cannot be looked up right now',
+    message: 'The documents of many programs are being fetched.',
+    hint: 'Go back and answer again in a moment.',
   },
   expired: {
     title: 'This request is over',
@@ -95,7 +101,8 @@ export async function answerConsent(parts: AskingParts, request: Request, from: 
   const opened = await store.openAuthorization(bindingOf(id, visit), person);
   if ('refused' in opened) return browser.problem(problem(opened.refused));
   const allow = form.get('decision') === 'allow';
-  if (allow && !(await isStillIts(parts, opened.request, from))) return browser.problem(problem('client'));
+  const changed = allow ? await changeOf(parts, opened.request, from) : undefined;
+  if (changed !== undefined) return browser.problem(problem(changed));
   const workspace = chosenOf(opened.workspaces, form);
   if (workspace === undefined) return browser.problem(problem('form'));
   const { tenant_id } = workspace;
@@ -135,14 +142,19 @@ function chosenOf(workspaces: ConsentView['workspaces'], form: URLSearchParams) 
   return chosen === null ? workspaces[0] : workspaces.find(({ tenant_id }) => tenant_id === chosen);
 }
 
-/** Looked up again: a client's document may have changed since the page was shown. */
-async function isStillIts(
+/** What speaks against the client, looked up again: its document may have changed since the page was shown. */
+async function changeOf(
   { clients }: AskingParts,
   { client_id, redirect_uri }: AuthorizationRequest,
   from: From,
-): Promise<boolean> {
-  const client = await clients.find(client_id, from);
-  return client !== undefined && matchesRedirect(client.redirect_uris, redirect_uri);
+): Promise<'client' | 'busy' | undefined> {
+  try {
+    const client = await clients.find(client_id, from);
+    return client !== undefined && matchesRedirect(client.redirect_uris, redirect_uri) ? undefined : 'client';
+  } catch (error) {
+    if (error instanceof OAuthRefusal) return 'busy';
+    throw error;
+  }
 }
 
 type Answer = { form: URLSearchParams; code_hash: string; redirect_uri: string };

@@ -1,15 +1,24 @@
-import { lookup } from 'node:dns/promises';
+import { Resolver } from 'node:dns/promises';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { BlockList, isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
-/** Gets a small JSON document that a stranger named, and reaches nothing that is not on the public internet. */
-export type PublicFetch = (url: URL) => Promise<{ document: unknown; maxAgeSeconds: number | undefined }>;
+/** Gets a small JSON document that a stranger named, and reaches nothing that is not on the public internet. Raises TooManyFetches. */
+export type PublicFetch = (
+  url: URL,
+  asker?: Asker,
+) => Promise<{ document: unknown; maxAgeSeconds: number | undefined }>;
+
+/** From which network somebody asks, and whether for a document that somebody trusted before. */
+export type Asker = { network?: string | undefined; isTrusted?: boolean };
+
+/** Says nothing about the document: others are being fetched. */
+export class TooManyFetches extends Error {}
 
 type Address = { address: string; family: number };
 export type PublicFetchParts = {
-  resolve?: (host: string) => Promise<Address[]>;
+  resolve?: (host: string, signal: AbortSignal) => Promise<Address[]>;
   /** The test of an address, the port, the authority and the patience: replaced in tests, whose servers are on this machine. */
   isPublic?: (address: string) => boolean;
   port?: number;
@@ -20,22 +29,25 @@ export type PublicFetchParts = {
 
 const BYTES_MAX = 16_384;
 const MS_MAX = 5_000;
+const LOOKUP_MS_MAX = 2_000;
 const OPEN_MAX = 16;
-const OPEN_PER_HOST_MAX = 4;
+// So that slow hosts of strangers leave places for others: those of documents that somebody trusted, of other sites, of other networks.
+const OPEN_UNTRUSTED_MAX = 12;
+const OPEN_SITE_MAX = 4;
+const OPEN_NETWORK_MAX = 4;
 
 /**
  * One resolution, every answer public, the connection pinned to what was checked (no rebinding), its peer checked again,
  * no redirect, bounded in size, time and number (RFC 9728, section 7.7).
  */
 export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
-  const { resolve = (host) => lookup(host, { all: true }), isPublic = isPublicAddress, port = 443, ca } = parts;
+  const { resolve = resolveHost, isPublic = isPublicAddress, port = 443, ca } = parts;
   const { bytesMax = BYTES_MAX, msMax = MS_MAX } = parts;
-  const open = new Map<string, number>();
-  let total = 0;
+  const places = createPlaces();
 
   async function fetchFrom(url: URL): ReturnType<PublicFetch> {
     const signal = AbortSignal.timeout(msMax);
-    const addresses = await Promise.race([resolve(url.hostname), expired(signal)]);
+    const addresses = await Promise.race([resolve(url.hostname, signal), expired(signal)]);
     const [first] = addresses;
     if (first === undefined || !addresses.every(({ address }) => isPublic(address))) {
       throw new Error(`${url.hostname} is not on the public internet`);
@@ -60,20 +72,70 @@ export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
     return { document: await readJson(response, bytesMax), maxAgeSeconds: maxAgeOf(response) };
   }
 
-  return async (url) => {
-    const here = open.get(url.hostname) ?? 0;
-    if (total >= OPEN_MAX || here >= OPEN_PER_HOST_MAX) throw new Error('too many documents are being fetched');
-    total += 1;
-    open.set(url.hostname, here + 1);
+  return async (url, asker = {}) => {
+    const leave = places.take(url, asker);
     try {
       return await fetchFrom(url);
     } finally {
-      total -= 1;
-      const left = (open.get(url.hostname) ?? 1) - 1;
-      if (left === 0) open.delete(url.hostname);
-      else open.set(url.hostname, left);
+      leave();
     }
   };
+}
+
+/** Counts what is being fetched: in all, of untrusted documents, of a site, for a network. */
+function createPlaces() {
+  const taken = new Map<string, number>();
+  const count = (key: string, by: number) => {
+    const left = (taken.get(key) ?? 0) + by;
+    if (left === 0) taken.delete(key);
+    else taken.set(key, left);
+  };
+  return {
+    /** Takes a place and answers with how to leave it. Raises TooManyFetches. */
+    take({ hostname }: URL, { network, isTrusted = false }: Asker): () => void {
+      const limits: [key: string, max: number][] = [
+        ['all', OPEN_MAX],
+        [`site ${siteOf(hostname)}`, OPEN_SITE_MAX],
+      ];
+      if (!isTrusted) limits.push(['untrusted', OPEN_UNTRUSTED_MAX]);
+      if (network !== undefined) limits.push([`network ${network}`, OPEN_NETWORK_MAX]);
+      if (limits.some(([key, max]) => (taken.get(key) ?? 0) >= max)) {
+        throw new TooManyFetches('too many documents are being fetched');
+      }
+      for (const [key] of limits) count(key, 1);
+      return () => {
+        for (const [key] of limits) count(key, -1);
+      };
+    },
+  };
+}
+
+/** The last two labels: a stranger has as many names below a domain as they like. */
+function siteOf(hostname: string): string {
+  return hostname.split('.').slice(-2).join('.');
+}
+
+/**
+ * By c-ares, which gives a question up when told to: getaddrinfo goes on in one of the four threads that files and passwords wait for too.
+ * IPv4 first, since not every machine has IPv6.
+ */
+export async function resolveHost(host: string, signal: AbortSignal, servers?: readonly string[]): Promise<Address[]> {
+  const resolver = new Resolver({ timeout: LOOKUP_MS_MAX, tries: 2 });
+  if (servers !== undefined) resolver.setServers(servers);
+  const cancel = () => resolver.cancel();
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    const [four, six] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
+    const found = [...addressesOf(four, 4), ...addressesOf(six, 6)];
+    if (found.length === 0 && four.status === 'rejected') throw four.reason;
+    return found;
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+}
+
+function addressesOf(answer: PromiseSettledResult<string[]>, family: number): Address[] {
+  return answer.status === 'fulfilled' ? answer.value.map((address) => ({ address, family })) : [];
 }
 
 async function readJson(response: IncomingMessage, bytesMax: number): Promise<unknown> {

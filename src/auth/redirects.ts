@@ -6,6 +6,10 @@ const LOOPBACK = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?(?=[/?]|$
 // A deviation from the letter of the specification, which knows https and loopback alone: Cursor registers nothing else that works.
 const CUSTOM: ReadonlySet<string> = new Set(['cursor://anysphere.cursor-mcp/oauth/callback']);
 const LENGTH_MAX = 2_000;
+// Of one client, together: what is stored, audited and shown of them stays small.
+const LENGTH_SUM_MAX = 8_000;
+// A name or address and a port. What else a URL takes for a host could end a source in a policy and begin another (CSP 3, section 2.3.1).
+const HOST = /^([\w.-]+|\[[\da-f:.]+\])(:\d+)?$/;
 
 /** Whether anybody may register it. */
 export function isAcceptableRedirect(uri: string): boolean {
@@ -13,8 +17,13 @@ export function isAcceptableRedirect(uri: string): boolean {
   // A browser drops tabs and line feeds and takes a backslash for a slash: what we compare must be what it opens.
   if (uri.length > LENGTH_MAX || !/^[\x21-\x7e]+$/.test(uri) || /[\\#*]/.test(uri)) return false;
   const url = URL.parse(uri);
-  if (url === null || url.username !== '' || url.password !== '') return false;
+  if (url === null || url.username !== '' || url.password !== '' || !HOST.test(url.host)) return false;
   return url.protocol === 'https:' ? uri.startsWith('https://') : LOOPBACK.test(uri);
+}
+
+/** Whether a client may name so much. */
+export function areBounded(uris: readonly string[]): boolean {
+  return uris.reduce((sum, { length }) => sum + length, 0) <= LENGTH_SUM_MAX;
 }
 
 /** Whether a client that registered these may have its code sent there. */

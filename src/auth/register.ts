@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { acceptableRedirects, ClientMetadata, httpsUri, shownName } from './client-metadata.ts';
-import { takeTurn } from './rates.ts';
+import { takeTurn, takeTurnOfAll } from './rates.ts';
 import { jsonReply, OAuthRefusal } from './reply.ts';
 import { mintSecret } from './secrets.ts';
 import type { AuthSettings } from './settings.ts';
@@ -18,12 +18,13 @@ export async function register(
   request: Request,
   from: From,
 ): Promise<Response> {
-  await takeTurn(store, from, { name: 'register', max: settings.registrationsMax, seconds: 3_600 });
+  await takeTurn(store, from, { name: 'register', max: settings.registrationsMax, seconds: 3_600, wide: true });
   const { redirect_uris: given, ...metadata } = metadataOf(await request.json().catch(() => undefined));
   const redirect_uris = acceptableRedirects(given);
   if (redirect_uris.length === 0) {
     throw new OAuthRefusal('invalid_redirect_uri', 'No redirect_uri is https or of this device (loopback).');
   }
+  await takeTurnOfAll(store, from, { name: 'register', max: settings.registrationsAllMax, seconds: 3_600 });
   const method = METHODS.find((known) => known === metadata.token_endpoint_auth_method) ?? 'none';
   const client_uri = httpsUri(metadata.client_uri);
   const said = {

@@ -8,7 +8,8 @@ type ErrorName =
   | 'unsupported_grant_type'
   | 'invalid_redirect_uri'
   | 'invalid_client_metadata'
-  | 'slow_down';
+  | 'slow_down'
+  | 'temporarily_unavailable';
 
 /** Ends a request at an endpoint of programs. */
 export class OAuthRefusal extends Error {

@@ -10,6 +10,7 @@ const PREFIXES = Object.freeze({
   client: 'cairn_cs_',
   session: 'cairn_se_',
   txn: 'cairn_tx_',
+  browser: 'cairn_br_',
   request: 'cairn_rq_',
   login: 'cairn_lc_',
   invitation: 'cairn_in_',

@@ -17,6 +17,8 @@ export type AuthSettings = {
   allowAdmin: boolean;
   /** Hosts whose client documents are trusted; any when undefined. */
   documentHosts: readonly string[] | undefined;
+  /** Registrations in an hour, of everybody together: each is forgotten within a day, and what is registered already goes on. */
+  registrationsAllMax: number;
   /** Requests from one network: registrations an hour, others a minute. */
   registrationsMax: number;
   requestsMax: number;
@@ -51,6 +53,7 @@ export function authSettings(publicUrl: URL, given: Partial<AuthSettings> = {}):
     loginSecondsMax: DAY,
     allowAdmin: false,
     documentHosts: undefined,
+    registrationsAllMax: 6_000,
     registrationsMax: 60,
     requestsMax: 300,
     ...given,

@@ -86,6 +86,13 @@ export type Refused<Why extends string> = { refused: Why };
 export type Identity = { issuer: string; subject: string; name?: string; email?: string; email_verified?: boolean };
 
 type TokenRefusal = 'unknown' | 'client' | 'revoked' | 'expired' | 'reused' | 'resource';
+type InvitationRefusal =
+  | 'invitation_unknown'
+  | 'invitation_withdrawn'
+  | 'invitation_used'
+  | 'invitation_expired'
+  | 'invitation_lapsed'
+  | 'invitation_of_another';
 type ConsentRefusal = 'expired' | 'other_browser' | 'other_user';
 
 export function authStore(db: Database) {
@@ -147,6 +154,9 @@ function consentCalls(call: Call) {
         request,
         person,
       ),
+    /** Whether the person lets the client in now, with its answers going to that host. */
+    trustsClient: (client: { client_id: string; redirect_host: string }, person: Person) =>
+      call<{ trusted: boolean }>('trusts_client', client, person),
     answerAuthorization: (
       answer: {
         request_hash: string;
@@ -179,14 +189,13 @@ function personCalls(call: Call) {
       terms: { open?: boolean; link_email?: boolean; invitation_hash?: string },
       from: From,
     ) =>
-      call<
-        | { user_id: string; created: boolean }
-        | Refused<
-            'sign_up_closed' | 'invitation_unknown' | 'invitation_used' | 'invitation_expired' | 'invitation_of_another'
-          >
-      >('admit_identity', { identity, terms }, from),
+      call<{ user_id: string; created: boolean } | Refused<'sign_up_closed' | InvitationRefusal>>(
+        'admit_identity',
+        { identity, terms },
+        from,
+      ),
     acceptInvitation: (invitation_hash: string, person: Person) =>
-      call<Workspace | Refused<string>>('accept_invitation', { invitation_hash }, person),
+      call<Workspace | Refused<InvitationRefusal>>('accept_invitation', { invitation_hash }, person),
     startSession: (
       session: { session_hash: string; amr: string[]; idle_seconds: number; max_seconds: number },
       person: Person,
@@ -217,6 +226,17 @@ function loginCalls(call: Call) {
     /** One of so many tries in a window, counted for all replicas, e.g. `login:2001:db8::/64`. */
     takeAttempt: (attempt: { bucket: string; attempts_max: number; window_seconds: number }, from: From) =>
       call<{ allowed: boolean; retry_after_seconds: number }>('take_attempt', attempt, from),
+    /** One of those that a browser has which signed in to the account before. */
+    takeKnownAttempt: (attempt: { account: string; browser_hash: string; attempts_max: number }, from: From) =>
+      call<{ known: boolean }>('take_known_attempt', attempt, from),
+    admitBrowser: (
+      admitted: {
+        account: string;
+        browser: { browser_hash: string; replaces_hash?: string; ttl_seconds: number };
+        buckets: string[];
+      },
+      from: From,
+    ) => call<Record<string, never>>('admit_browser', admitted, from),
     recordEvent: (
       event: { type: string; user_id?: string; client_id?: string; data?: Record<string, unknown> },
       from: From,

@@ -1,6 +1,7 @@
 /** The verbs of authorization (`src/auth`, `src/services/access.ts`), for the server's own role alone. */
 export const AUTH_FUNCTIONS = Object.freeze({
   accept_invitation: 'short',
+  admit_browser: 'short',
   admit_identity: 'short',
   answer_authorization: 'short',
   authenticate_token: 'short',
@@ -35,8 +36,10 @@ export const AUTH_FUNCTIONS = Object.freeze({
   start_login: 'short',
   start_session: 'short',
   take_attempt: 'short',
+  take_known_attempt: 'short',
   take_login: 'short',
   take_login_code: 'short',
+  trusts_client: 'short',
 } as const);
 
 /** The steps of archiving, for the server's own role alone: whoever calls has written the files. */

@@ -128,7 +128,11 @@ export const SetMember = z.strictObject({
   role: Role.optional().describe('The new role. Without one the member is removed and loses access at once.'),
 });
 
-export const ChangedMember = z.object({ role: Role.optional(), revoked: Revoked.optional() });
+export const ChangedMember = z.object({
+  role: Role.optional(),
+  revoked: Revoked.optional(),
+  invitations: z.int().optional().describe('How many of theirs were withdrawn.'),
+});
 
 export async function setMember(
   { db, actor }: Caller,

@@ -8,6 +8,7 @@ import { TaskBrief } from '../events/tasks.ts';
 import { line } from '../text.ts';
 import { EventBrief } from './events.ts';
 import { page } from './pages.ts';
+import { showsTasks, TASKS_HIDDEN } from './shown.ts';
 
 export const SaveCheckpoint = z.strictObject({ project: ProjectRef.optional(), ...CheckpointSaved.shape });
 
@@ -39,11 +40,18 @@ export const NameCheckpoint = z.strictObject({
   project: ProjectRef.optional(),
 });
 
-export function getCheckpoint(
+export const ReadCheckpoint = Checkpoint.extend({ not_shown: z.string().optional() });
+
+export async function getCheckpoint(
   ctx: Context,
   { checkpoint, project }: z.output<typeof NameCheckpoint>,
-): Promise<Checkpoint> {
-  return ctx.db.call('get_checkpoint', { checkpoint, project: project ?? ctx.project }, ctx.actor);
+): Promise<z.infer<typeof ReadCheckpoint>> {
+  const args = { checkpoint, project: project ?? ctx.project };
+  const found = await ctx.db.call<Checkpoint>('get_checkpoint', args, ctx.actor);
+  if (showsTasks(ctx)) return found;
+  // What the agent wrote stays; what the server added to it names tasks and who held them.
+  const { server: _, ...snapshot } = found.snapshot ?? {};
+  return { ...found, snapshot, not_shown: TASKS_HIDDEN };
 }
 
 /** What happened since a position, folded: each task once, under the last thing that happened to it. */
@@ -57,13 +65,25 @@ const Changes = z.object({
 });
 export type Changes = z.infer<typeof Changes>;
 
-export const Comparison = z.object({ checkpoint: CheckpointBrief, changed: Changes, position: z.int() });
+export const Comparison = z.object({
+  checkpoint: CheckpointBrief,
+  changed: Changes,
+  position: z.int(),
+  not_shown: z.string().optional(),
+});
+type Comparison = z.infer<typeof Comparison>;
 
-export function compareCheckpoint(
+export async function compareCheckpoint(
   ctx: Context,
   { checkpoint, project }: z.output<typeof NameCheckpoint>,
-): Promise<z.infer<typeof Comparison>> {
-  return ctx.db.call('compare_checkpoint', { checkpoint, project: project ?? ctx.project }, ctx.actor);
+): Promise<Comparison> {
+  const args = { checkpoint, project: project ?? ctx.project };
+  const found = await ctx.db.call<Comparison>('compare_checkpoint', args, ctx.actor);
+  return showsTasks(ctx) ? found : { ...found, changed: withoutTasks(found.changed), not_shown: TASKS_HIDDEN };
+}
+
+function withoutTasks({ tasks: _tasks, notes: _notes, ...changes }: Changes): Changes {
+  return changes;
 }
 
 export const ResumeProject = z.strictObject({ project: ProjectRef.optional() });
@@ -79,10 +99,14 @@ export const Resumption = z.object({
   questions: z.array(EventBrief).optional(),
   decisions: z.array(DecisionBrief).optional(),
   position: z.int(),
+  not_shown: z.string().optional(),
 });
 export type Resumption = z.infer<typeof Resumption>;
 
 /** All that an agent needs to go on where others left off, in one call. */
-export function resumeProject(ctx: Context, { project }: z.output<typeof ResumeProject>): Promise<Resumption> {
-  return ctx.db.call('resume_project', { project: project ?? ctx.project }, ctx.actor);
+export async function resumeProject(ctx: Context, { project }: z.output<typeof ResumeProject>): Promise<Resumption> {
+  const found = await ctx.db.call<Resumption>('resume_project', { project: project ?? ctx.project }, ctx.actor);
+  if (showsTasks(ctx)) return found;
+  const { project: brief, checkpoint, since, decisions, position } = found;
+  return { project: brief, checkpoint, since: withoutTasks(since), decisions, position, not_shown: TASKS_HIDDEN };
 }

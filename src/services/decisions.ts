@@ -5,6 +5,7 @@ import { Decision, DecisionRecorded, decisionRecorded } from '../events/decision
 import { ProjectRef } from '../events/projects.ts';
 import { TaskRef } from '../events/tasks.ts';
 import { page } from './pages.ts';
+import { showsTasks } from './shown.ts';
 
 export const RecordDecision = z.strictObject({
   project: ProjectRef.optional(),
@@ -30,9 +31,12 @@ export const ListDecisions = z.strictObject({
 
 export const DecisionPage = z.object({ decisions: z.array(Decision), next_cursor: z.string().optional() });
 
-export function listDecisions(
+export async function listDecisions(
   ctx: Context,
   { project, ...input }: z.output<typeof ListDecisions>,
 ): Promise<z.infer<typeof DecisionPage>> {
-  return ctx.db.call('list_decisions', { ...input, project: project ?? ctx.project }, ctx.actor);
+  const args = { ...input, project: project ?? ctx.project };
+  const found = await ctx.db.call<z.infer<typeof DecisionPage>>('list_decisions', args, ctx.actor);
+  if (showsTasks(ctx)) return found;
+  return { ...found, decisions: found.decisions.map(({ task: _, ...decision }) => decision) };
 }

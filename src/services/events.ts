@@ -7,6 +7,7 @@ import { TaskRef, taskNoted } from '../events/tasks.ts';
 import { findArchived, type Wanted } from './archive.ts';
 import { page } from './pages.ts';
 import { Reach, reach } from './reach.ts';
+import { PROJECTS_HIDDEN, showsProjects, taskTypes } from './shown.ts';
 
 // So many that their texts fit into one answer.
 const WAIT_PAGE_SIZE = 40;
@@ -76,11 +77,17 @@ export const EventPage = z.object({
   events: z.array(EventBrief),
   position: z.int().describe('The latest of the workspace.'),
   next_cursor: z.string().optional(),
+  not_shown: z.string().optional(),
 });
 export type EventPage = z.infer<typeof EventPage>;
 
-/** The timeline of a task, a project or the workspace. */
-export async function listEvents(
+/** The timeline of a task, a project or the workspace, as far as the caller may read it. */
+export async function listEvents(ctx: Context, input: z.output<typeof ListEvents>): Promise<EventPage> {
+  if (showsProjects(ctx)) return readEvents(ctx, input);
+  return { ...(await readEvents(ctx, { ...input, types: taskTypes(input.types) })), not_shown: PROJECTS_HIDDEN };
+}
+
+async function readEvents(
   ctx: Context,
   { project, types, kinds, include_data, ...rest }: z.output<typeof ListEvents>,
 ): Promise<EventPage> {
@@ -119,7 +126,7 @@ export async function waitForEvents(
     let position = after_seq ?? (await getPosition(ctx));
     for await (const page of follow(ctx, { after: position, read }, signal)) {
       position = page.position;
-      if (page.events.length > 0) return { events: page.events, position };
+      if (page.events.length > 0) return { ...page, next_cursor: undefined };
     }
     return { events: [], position };
   } finally {

@@ -4,6 +4,7 @@ import { ProjectRef } from '../events/projects.ts';
 import { line, said } from '../text.ts';
 import { findArchived, type Wanted } from './archive.ts';
 import type { EventBrief } from './events.ts';
+import { showsTasks, TASKS_HIDDEN } from './shown.ts';
 
 export const GetState = z.strictObject({
   project: ProjectRef.optional(),
@@ -36,15 +37,19 @@ export const State = z.object({
     }),
   ),
   total: z.int(),
+  not_shown: z.string().optional(),
 });
+type State = z.infer<typeof State>;
 
 /** A project as it was at a position of the log or at a time. */
-export async function getState(
-  ctx: Context,
-  { project, ...input }: z.output<typeof GetState>,
-): Promise<z.infer<typeof State>> {
+export async function getState(ctx: Context, input: z.output<typeof GetState>): Promise<State> {
+  const state = await readState(ctx, input);
+  return showsTasks(ctx) ? state : { ...state, tasks: [], not_shown: TASKS_HIDDEN };
+}
+
+async function readState(ctx: Context, { project, ...input }: z.output<typeof GetState>): Promise<State> {
   const args = { ...input, project: project ?? ctx.project };
-  const state = await ctx.db.call<z.infer<typeof State> | { archive: Wanted }>('get_state', args, ctx.actor);
+  const state = await ctx.db.call<State | { archive: Wanted }>('get_state', args, ctx.actor);
   if (!('archive' in state)) return state;
   const archived = await findArchived(ctx, state.archive, { types: ['project.', 'task.'] });
   return ctx.db.call('get_state', { ...args, archived }, ctx.actor);

@@ -17,6 +17,7 @@ import {
 } from '../events/projects.ts';
 import { TaskBrief, Version } from '../events/tasks.ts';
 import { page } from './pages.ts';
+import { showsTasks, TASKS_HIDDEN } from './shown.ts';
 
 export const CreateProject = z.strictObject(ProjectCreated.shape);
 
@@ -74,12 +75,12 @@ export const ProjectContext = z.object({
   ready: z.array(TaskBrief),
   decisions: z.array(DecisionBrief),
   position: z.int(),
+  not_shown: z.string().optional(),
 });
+type ProjectContext = z.infer<typeof ProjectContext>;
 
 /** A project with its rules and what goes on in it. */
-export function getProject(
-  ctx: Context,
-  { project }: z.output<typeof GetProject>,
-): Promise<z.infer<typeof ProjectContext>> {
-  return ctx.db.call('get_project', { project: project ?? ctx.project }, ctx.actor);
+export async function getProject(ctx: Context, { project }: z.output<typeof GetProject>): Promise<ProjectContext> {
+  const found = await ctx.db.call<ProjectContext>('get_project', { project: project ?? ctx.project }, ctx.actor);
+  return showsTasks(ctx) ? found : { ...found, in_progress: [], ready: [], not_shown: TASKS_HIDDEN };
 }

@@ -3,8 +3,11 @@ import type { Context } from '../context.ts';
 import { line } from '../text.ts';
 import { page } from './pages.ts';
 import { Reach, reach } from './reach.ts';
+import { insufficient, showsProjects, showsTasks, TASKS_HIDDEN } from './shown.ts';
 
 const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project'] as const;
+// Events are of the timeline, which reads with the scope of tasks.
+const PROJECT_KINDS: readonly string[] = ['decision', 'checkpoint', 'project'] satisfies (typeof KINDS)[number][];
 
 export const Search = z.strictObject({
   query: line(500).describe('At most 32 words, all of which must occur; "a phrase", or and -not work.'),
@@ -27,15 +30,23 @@ export const Hits = z.object({
     }),
   ),
   next_cursor: z.string().optional(),
+  not_shown: z.string().optional(),
 });
+type Hits = z.infer<typeof Hits>;
 
-/** Full-text search over everything that was written down, best first. */
-export function search(ctx: Context, { project, ...input }: z.output<typeof Search>): Promise<z.infer<typeof Hits>> {
-  return ctx.db.call('search', { ...input, project: reach(ctx, project) }, ctx.actor);
+/** Full-text search over everything that was written down and that the caller may read, best first. */
+export async function search(ctx: Context, { project, ...input }: z.output<typeof Search>): Promise<Hits> {
+  const args = { ...input, project: reach(ctx, project) };
+  if (showsTasks(ctx)) return ctx.db.call('search', args, ctx.actor);
+  const kinds = (input.kinds ?? PROJECT_KINDS).filter((kind) => PROJECT_KINDS.includes(kind));
+  if (kinds.length === 0 && input.kinds?.length !== 0) throw insufficient('tasks:read', 'These kinds');
+  const shown = { ...args, kinds: kinds.length === 0 ? PROJECT_KINDS : kinds };
+  return { ...(await ctx.db.call<Hits>('search', shown, ctx.actor)), not_shown: TASKS_HIDDEN };
 }
 
 /** Refs, slugs or ids that begin as given: for completion. */
 export async function suggestRefs(ctx: Context, kind: 'project' | 'task', prefix: string): Promise<string[]> {
+  if (!(kind === 'task' ? showsTasks(ctx) : showsProjects(ctx))) return [];
   const args = { kind, prefix: prefix.slice(0, 80) };
   const { values } = await ctx.db.call<{ values: string[] }>('suggest_refs', args, ctx.actor);
   return values;

@@ -29,6 +29,7 @@ import { line, said, text } from '../text.ts';
 import { NewTask, orderBatch } from './batch.ts';
 import { EventBrief } from './events.ts';
 import { page } from './pages.ts';
+import { isTaskEvent, PROJECTS_HIDDEN, showsProjects } from './shown.ts';
 
 const LeaseSeconds = z.int().min(1).max(86_400).default(3_600);
 
@@ -96,10 +97,17 @@ export function listTasks(
 
 export const GetTask = z.strictObject({ task: TaskRef, timeline_size: z.int().min(0).max(100).default(10) });
 
-export const TaskWithHistory = Task.extend({ artifacts: z.array(Artifact), timeline: z.array(EventBrief) });
+export const TaskWithHistory = Task.extend({
+  artifacts: z.array(Artifact),
+  timeline: z.array(EventBrief),
+  not_shown: z.string().optional(),
+});
+type TaskWithHistory = z.infer<typeof TaskWithHistory>;
 
-export function getTask(ctx: Context, input: z.output<typeof GetTask>): Promise<z.infer<typeof TaskWithHistory>> {
-  return ctx.db.call('get_task', input, ctx.actor);
+export async function getTask(ctx: Context, input: z.output<typeof GetTask>): Promise<TaskWithHistory> {
+  const task = await ctx.db.call<TaskWithHistory>('get_task', input, ctx.actor);
+  const timeline = showsProjects(ctx) ? task.timeline : task.timeline.filter(isTaskEvent);
+  return timeline.length === task.timeline.length ? task : { ...task, timeline, not_shown: PROJECTS_HIDDEN };
 }
 
 export const ClaimTask = z.strictObject({

@@ -28,7 +28,7 @@ import { EventBrief } from '../services/events.ts';
 import { RedactEvent, redactEvent } from '../services/history.ts';
 import { BreakLock, breakLock, ChangedTask } from '../services/tasks.ts';
 import { authEventLine, clientLine, connectionLine, memberLine, secretLine } from './access-text.ts';
-import { eventLine, lines, quote } from './render.ts';
+import { amount, eventLine, lines, quote } from './render.ts';
 import { renderChange } from './task-text.ts';
 import { toolset } from './tool.ts';
 
@@ -127,8 +127,9 @@ export const admin = toolset(
       input: SetMember,
       output: ChangedMember,
       run: setMember,
-      render: ({ role, revoked }) =>
-        role === undefined ? `Removed; ${revoked?.grants ?? 0} grants ended.` : `Now ${role}.`,
+      render: ({ role, revoked, invitations }) =>
+        (role === undefined ? `Removed; ${revoked?.grants ?? 0} grants ended.` : `Now ${role}.`) +
+        (invitations === undefined ? '' : ` ${amount(invitations, 'invitation')} withdrawn.`),
     },
     list_secrets: {
       title: 'List secrets',

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { Checkpoint, type CheckpointBrief } from '../events/checkpoints.ts';
+import type { CheckpointBrief } from '../events/checkpoints.ts';
 import type { Changes } from '../services/checkpoints.ts';
 import {
   CheckpointPage,
@@ -9,6 +9,7 @@ import {
   ListCheckpoints,
   listCheckpoints,
   NameCheckpoint,
+  ReadCheckpoint,
   ResumeProject,
   Resumption,
   resumeProject,
@@ -72,7 +73,7 @@ export const checkpoints = toolset(
       description: 'Read one checkpoint in full, with its snapshot.',
       effect: 'read',
       input: NameCheckpoint,
-      output: Checkpoint,
+      output: ReadCheckpoint,
       run: getCheckpoint,
       render: renderCheckpoint,
     },
@@ -83,8 +84,8 @@ export const checkpoints = toolset(
       input: NameCheckpoint,
       output: Comparison,
       run: compareCheckpoint,
-      render: ({ checkpoint, changed, position }) =>
-        lines(`Since ${checkpointLine(checkpoint)}:`, renderChanges(changed), `position ${position}`),
+      render: ({ checkpoint, changed, position, not_shown }) =>
+        lines(`Since ${checkpointLine(checkpoint)}:`, renderChanges(changed), not_shown, `position ${position}`),
     },
   },
 );
@@ -96,13 +97,14 @@ function checkpointLine({ label, by, created_at, repo_ref, position, id }: Line)
   return `checkpoint ${quote(label)} by ${by}, ${time(created_at)}${repo_ref ? `, ${quote(repo_ref)}` : ''}${at} (${id})`;
 }
 
-function renderCheckpoint(checkpoint: z.infer<typeof Checkpoint>): string {
-  const { summary, resume_instructions, snapshot } = checkpoint;
+function renderCheckpoint(checkpoint: z.infer<typeof ReadCheckpoint>): string {
+  const { summary, resume_instructions, snapshot, not_shown } = checkpoint;
   return lines(
     checkpointLine(checkpoint),
     block('summary', summary),
     resume_instructions !== undefined && block('resume instructions', resume_instructions),
     snapshot !== undefined && `snapshot: ${JSON.stringify(snapshot)}`,
+    not_shown,
   );
 }
 
@@ -133,8 +135,9 @@ function renderResumption(found: z.infer<typeof Resumption>): string {
     section('Blocked', found.blocked, taskLine),
     section('Open questions', found.questions, eventLine),
     section('Decisions', found.decisions, decisionLine),
+    found.not_shown,
     `position ${found.position}`,
-    nextStep(found),
+    found.not_shown === undefined && nextStep(found),
   );
 }
 

@@ -50,6 +50,11 @@ export const events = toolset(
   },
 );
 
-function renderEvents({ events: found, position, next_cursor }: z.infer<typeof EventPage>): string {
-  return lines(found.length === 0 ? 'No events.' : found.map(eventLine), nextPage(next_cursor), `position ${position}`);
+function renderEvents({ events: found, position, next_cursor, not_shown }: z.infer<typeof EventPage>): string {
+  return lines(
+    found.length === 0 ? 'No events.' : found.map(eventLine),
+    nextPage(next_cursor),
+    not_shown,
+    `position ${position}`,
+  );
 }

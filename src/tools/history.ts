@@ -13,14 +13,14 @@ export const history = toolset(
       input: GetState,
       output: State,
       run: getState,
-      render: ({ project, position, counts, tasks, total }) =>
+      render: ({ project, position, counts, tasks, total, not_shown }) =>
         lines(
           `${project.slug} ${quote(project.name)} at position ${position}: ${counted(counts)}`,
           tasks.map(
             ({ ref, priority, title, status, locked_by }) =>
               `${ref} [${priority}] ${quote(title)} ${status}${locked_by ? `, held by ${locked_by}` : ''}`,
           ),
-          total > tasks.length && `${total - tasks.length} more are not shown.`,
+          not_shown ?? (total > tasks.length && `${total - tasks.length} more are not shown.`),
         ),
     },
   },

@@ -109,6 +109,7 @@ function renderContext(context: z.infer<typeof ProjectContext>): string {
     section('in progress', context.in_progress, taskLine),
     section('ready', context.ready, taskLine),
     section('decisions', context.decisions, decisionLine),
+    context.not_shown,
     `position ${context.position}`,
   );
 }

@@ -14,16 +14,16 @@ export const search = toolset(
       input: Search,
       output: Hits,
       run: searchProjects,
-      render: ({ hits, next_cursor }) =>
-        hits.length === 0
-          ? 'Nothing found. Try fewer or other words.'
-          : lines(
-              hits.map(
-                ({ kind, ref, id, title, by, at, snippet }) =>
-                  `${kind} ${ref ?? id} ${quote(title)}${by ? ` by ${by}` : ''}, ${time(at)}: ${quote(snippet)}`,
-              ),
-              nextPage(next_cursor),
-            ),
+      render: ({ hits, next_cursor, not_shown }) =>
+        lines(
+          hits.length === 0 && 'Nothing found. Try fewer or other words.',
+          hits.map(
+            ({ kind, ref, id, title, by, at, snippet }) =>
+              `${kind} ${ref ?? id} ${quote(title)}${by ? ` by ${by}` : ''}, ${time(at)}: ${quote(snippet)}`,
+          ),
+          nextPage(next_cursor),
+          not_shown,
+        ),
     },
   },
 );

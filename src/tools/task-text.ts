@@ -55,6 +55,7 @@ export function renderTask(task: z.infer<typeof TaskWithHistory>): string {
         `${type} ${quote(ref)} by ${by} (${id})${summary ? `: ${quote(summary)}` : ''}`,
     ),
     section('latest events', task.timeline, eventLine),
+    task.not_shown,
   );
 }
 

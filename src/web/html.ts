@@ -1,3 +1,5 @@
+import { visible } from '../text.ts';
+
 /** Markup that may be sent as it is. Only `html` makes it, so that no text becomes markup by accident. */
 export class Html {
   readonly source: string;
@@ -16,7 +18,10 @@ const ENTITIES: Readonly<Record<string, string>> = Object.freeze({
   "'": '&#39;',
 });
 
-/** A template whose values are text, safe between tags and in quoted attributes; nothing for null, undefined and false. */
+/**
+ * A template whose values are text, safe between tags and in quoted attributes, and turns nothing around it round, in attributes either;
+ * nothing for null, undefined and false.
+ */
 export function html(strings: TemplateStringsArray, ...values: Content[]): Html {
   return new Html(String.raw({ raw: strings }, ...values.map(render)));
 }
@@ -25,15 +30,17 @@ function render(content: Content): string {
   if (content instanceof Html) return content.source;
   if (Array.isArray(content)) return content.map(render).join('');
   if (content === null || content === undefined || content === false) return '';
-  return String(content).replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
+  return String(content)
+    .replace(TURNING, '')
+    .replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
 }
 
-// What could forge the sentence around it: controls, bidirectional overrides, invisible characters.
-const DECEPTIVE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu;
+// Controls but white space, and what reorders the letters after it.
+const TURNING = /(?!\s)\p{Cc}|\p{Bidi_Control}/gu;
 
 /** A name that a stranger chose: one line, cut, isolated from the direction of the text around it. */
 export function name(value: string, lengthMax = 100): Html {
-  const shown = Array.from(value.replace(/\s+/g, ' ').replace(DECEPTIVE, '').trim());
+  const shown = Array.from(visible(value));
   const cut = shown.length > lengthMax ? `${shown.slice(0, lengthMax - 1).join('')}…` : shown.join('');
   return html`<bdi>${cut === '' ? 'unnamed' : cut}</bdi>`;
 }

@@ -2,18 +2,21 @@ import { isAdmitted } from '../auth/login/identity.ts';
 import type { OidcAttempt, OidcLogin } from '../auth/login/oidc.ts';
 import { checkedPassword, hasPassword, isPassword, setPassword } from '../auth/login/owner.ts';
 import { PASSWORD_LENGTH_MIN } from '../auth/login/password.ts';
-import { derive, hashSecret, mintSecret } from '../auth/secrets.ts';
+import { derive, hashSecret, isSecret, mintSecret } from '../auth/secrets.ts';
 import type { Identity } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
 import { redirect } from './page.ts';
 import { codePage, loginPage, passwordPage } from './pages/login.ts';
-import { takeAttempts } from './rate.ts';
+import { type Account, type Attempt, takeAttempt, takeSending, takeStart } from './rate.ts';
 import { pathOf, type Visit } from './visit.ts';
 import type { Web } from './web.ts';
 
 const IDLE_SECONDS = 12 * 3_600;
 const SESSION_SECONDS = 7 * 24 * 3_600;
 const ATTEMPT_SECONDS = 600;
+const BROWSER_SECONDS = 90 * 24 * 3_600;
+// A password has twelve characters at least, a code six digits.
+const FIRST_TRIES_MAX = Object.freeze({ password: 1_000, code: 100, send: 0 });
 
 export async function showLogin(web: Web, visit: Visit): Promise<Response> {
   return loginPage(await loginView(web, visit, visit.url.searchParams.get('next')));
@@ -31,36 +34,37 @@ async function loginView({ store, owner, supabase, oidc, cookies }: Web, visit: 
 }
 
 export async function logInWithPassword(web: Web, visit: Visit, form: URLSearchParams): Promise<Response> {
-  await takeAttempts(web.store, visit.from, 'owner');
+  const attempt = await takeAttempt(web.store, trierOf(web, visit), accountOf(web.owner.user_id, 'password'));
   if (!(await isPassword(web.store, web.owner, form.get('password') ?? ''))) {
     const view = await loginView(web, visit, form.get('next'));
     return loginPage({ ...view, wrong: 'That is not the password.' });
   }
-  return openSession(web, visit, { user: web.owner.user_id, method: 'pwd', next: form.get('next') });
+  return openSession(web, visit, { user: web.owner.user_id, method: 'pwd', next: form.get('next'), attempt });
 }
 
 export async function sendCode(web: Web, visit: Visit, form: URLSearchParams): Promise<Response> {
   const email = emailOf(form);
-  await takeAttempts(web.store, visit.from, `send ${email}`);
-  await offered(web.supabase).sendCode(email);
-  return codePage({ csrf: visit.csrf, next: pathOf(form.get('next')), email });
+  // Whoever asks for codes without end keeps nobody from typing in the one that came last.
+  const isSent = (await takeSending(web.store, trierOf(web, visit), accountOf(email, 'send'))) !== undefined;
+  if (isSent) await offered(web.supabase).sendCode(email);
+  return codePage({ csrf: visit.csrf, next: pathOf(form.get('next')), email, isSent });
 }
 
 export async function logInWithCode(web: Web, visit: Visit, form: URLSearchParams): Promise<Response> {
   const email = emailOf(form);
-  await takeAttempts(web.store, visit.from, `code ${email}`);
+  const attempt = await takeAttempt(web.store, trierOf(web, visit), accountOf(email, 'code'));
   const code = (form.get('code') ?? '').replace(/\s/g, '');
   const identity = /^\d{6,10}$/.test(code) ? await offered(web.supabase).verifyCode(email, code) : null;
   if (identity === null) {
     const wrong = 'That is not the code, or it is too old.';
     return codePage({ csrf: visit.csrf, next: pathOf(form.get('next')), email, wrong });
   }
-  return admit(web, visit, { identity, method: 'otp', next: form.get('next') });
+  return admit(web, visit, { identity, method: 'otp', next: form.get('next'), attempt });
 }
 
 export async function startOidc(web: Web, visit: Visit, id: string): Promise<Response> {
   const login = providerOf(web, id);
-  await takeAttempts(web.store, visit.from);
+  await takeStart(web.store, trierOf(web, visit));
   const state = mintSecret('txn').secret;
   const attempt = attemptOf(web, login, { txn: visit.txn, state });
   const url = await login.begin(attempt);
@@ -105,27 +109,29 @@ function providerOf({ oidc }: Web, id: string): OidcLogin {
 
 /** Looking at the link does not use it up: mail programs and chats open links, people do send the form. */
 export async function showOwnerCode(_web: Web, visit: Visit): Promise<Response> {
-  return passwordPage({
-    csrf: visit.csrf,
-    code: visit.url.searchParams.get('code') ?? '',
-    minLength: PASSWORD_LENGTH_MIN,
-  });
+  const code = visit.url.searchParams.get('code') ?? '';
+  return passwordPage({ csrf: visit.csrf, code: isSecret('login', code) ? code : '', minLength: PASSWORD_LENGTH_MIN });
 }
 
+/** Without a limit on tries: 256 random bits are not guessed, and it is the way in that nobody else can use up. */
 export async function redeemOwnerCode(web: Web, visit: Visit, form: URLSearchParams): Promise<Response> {
-  await takeAttempts(web.store, visit.from);
   const code = form.get('code') ?? '';
   const password = form.get('password') ?? '';
   const wrong = wrongPassword(password, form.get('repeated') ?? '');
   if (wrong !== undefined) return passwordPage({ csrf: visit.csrf, code, minLength: PASSWORD_LENGTH_MIN, wrong });
-  const { user_id } = await web.store.takeLoginCode(hashSecret(code), visit.from);
+  const { user_id } = isSecret('login', code) ? await web.store.takeLoginCode(hashSecret(code), visit.from) : {};
   if (user_id === undefined) {
     throw new DomainError('invalid_input', 'This link was used already, or is too old.', {
       hint: 'Whoever runs the server gets a new one with: cairn auth owner login-link',
     });
   }
   await setPassword(web.store, { ...visit.from, user_id }, password);
-  return openSession(web, visit, { user: user_id, method: 'pwd', next: null });
+  return openSession(web, visit, {
+    user: user_id,
+    method: 'pwd',
+    next: null,
+    attempt: { account: user_id, buckets: [] },
+  });
 }
 
 function wrongPassword(password: string, repeated: string): string | undefined {
@@ -138,17 +144,19 @@ function wrongPassword(password: string, repeated: string): string | undefined {
   }
 }
 
-type Proven = { identity: Identity; method: string; next: string | null };
+type Proven = { identity: Identity; method: string; next: string | null; attempt?: Attempt };
 
 const REFUSALS = Object.freeze({
   sign_up_closed: 'You have no account here.',
-  invitation_unknown: 'This invitation was withdrawn.',
+  invitation_unknown: 'There is no such invitation.',
+  invitation_withdrawn: 'This invitation was withdrawn.',
   invitation_used: 'This invitation was accepted already.',
   invitation_expired: 'This invitation is too old.',
+  invitation_lapsed: 'Whoever made this invitation may no longer invite you.',
   invitation_of_another: 'This invitation is for another e-mail address.',
 });
 
-async function admit(web: Web, visit: Visit, { identity, method, next }: Proven): Promise<Response> {
+async function admit(web: Web, visit: Visit, { identity, method, next, attempt }: Proven): Promise<Response> {
   const invitation = web.cookies.read(visit.request, 'invitation');
   const terms = {
     open: isAdmitted(identity, web.signUp),
@@ -156,23 +164,44 @@ async function admit(web: Web, visit: Visit, { identity, method, next }: Proven)
     ...(invitation === undefined ? {} : { invitation_hash: hashSecret(invitation) }),
   };
   const admitted = await web.store.admitIdentity(identity, terms, visit.from);
-  if ('user_id' in admitted) return openSession(web, visit, { user: admitted.user_id, method, next });
+  if ('user_id' in admitted) return openSession(web, visit, { user: admitted.user_id, method, next, attempt });
   throw new DomainError('forbidden', REFUSALS[admitted.refused], { hint: 'Ask an administrator for an invitation.' });
 }
 
-type Opened = { user: string; method: string; next: string | null };
+type Opened = { user: string; method: string; next: string | null; attempt?: Attempt | undefined };
 
 /** A new session id at each login, whatever the browser brought (threat T15); the session it had ends. */
-async function openSession(
-  { store, cookies }: Web,
-  { sid, from }: Visit,
-  { user, method, next }: Opened,
-): Promise<Response> {
+async function openSession(web: Web, visit: Visit, { user, method, next, attempt }: Opened): Promise<Response> {
+  const { store, cookies } = web;
+  const { sid, from } = visit;
   if (sid !== undefined) await store.endSession(hashSecret(sid), {}, from);
   const { secret, hash } = mintSecret('session');
   const session = { session_hash: hash, amr: [method], idle_seconds: IDLE_SECONDS, max_seconds: SESSION_SECONDS };
   await store.startSession(session, { ...from, user_id: user });
-  return redirect(pathOf(next), [cookies.write('session', secret), cookies.erase('invitation')]);
+  const known = attempt === undefined ? [] : [await admitBrowser(web, visit, attempt)];
+  return redirect(pathOf(next), [cookies.write('session', secret), cookies.erase('invitation'), ...known]);
+}
+
+/** Gives back what the right try took, and the cookie that the browser is known by from now on: a new one each time, like the session. */
+async function admitBrowser(
+  { store, cookies }: Web,
+  { request, from }: Visit,
+  { account, buckets }: Attempt,
+): Promise<string> {
+  const before = cookies.read(request, 'browser');
+  const { secret, hash: browser_hash } = mintSecret('browser');
+  const replaced = before === undefined ? {} : { replaces_hash: hashSecret(before) };
+  const browser = { browser_hash, ...replaced, ttl_seconds: BROWSER_SECONDS };
+  await store.admitBrowser({ account, browser, buckets }, from);
+  return cookies.write('browser', secret);
+}
+
+function trierOf({ cookies }: Web, { request, from }: Visit) {
+  return { from, browser: cookies.read(request, 'browser') };
+}
+
+function accountOf(name: string, way: Account['way']): Account {
+  return { name, way, firstTriesMax: FIRST_TRIES_MAX[way] };
 }
 
 export async function logOut({ store, cookies }: Web, { sid, from }: Visit, form: URLSearchParams): Promise<Response> {

@@ -1,17 +1,76 @@
-import { networkOf } from '../auth/rates.ts';
-import type { From, Store } from '../auth/store.ts';
+import { networkOf, networksOf, takeEach } from '../auth/rates.ts';
+import { hashSecret } from '../auth/secrets.ts';
+import type { Store } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
+import type { Visit } from './visit.ts';
 
-/** A try to sign in: five a minute from an address, ten in a quarter of an hour for an account. Raises rate_limited. */
-export async function takeAttempts(store: Store, from: From, account?: string): Promise<void> {
-  const limits = [{ bucket: `login ${networkOf(from.ip ?? '')}`, attempts_max: 5, window_seconds: 60 }];
-  if (account !== undefined) limits.push({ bucket: `login ${account}`, attempts_max: 10, window_seconds: 900 });
-  for (const limit of limits) {
-    const { allowed, retry_after_seconds } = await store.takeAttempt(limit, from);
-    if (allowed) continue;
-    const minutes = Math.ceil(retry_after_seconds / 60);
-    throw new DomainError('rate_limited', 'Too many tries.', {
-      hint: `Wait ${minutes === 1 ? 'a minute' : `${minutes} minutes`}, then try again.`,
-    });
+const QUARTER_HOUR = 15 * 60;
+const DAY = 86_400;
+const BROWSER_ATTEMPTS_MAX = 10;
+
+/** Whose account is tried and how; and from how many new networks a day, when others have used up what they share. */
+export type Account = { name: string; way: 'password' | 'code' | 'send'; firstTriesMax: number };
+
+/** A try that is under way, to be given back when it turns out to be right. */
+export type Attempt = { account: string; buckets: string[] };
+
+type Trier = { from: Visit['from']; browser?: string | undefined };
+
+/** A try to sign in that no account is known of yet: 30 a minute from a network. Raises rate_limited. */
+export async function takeStart(store: Store, { from }: Trier): Promise<void> {
+  const bucket = `start ${networkOf(from.ip ?? '')}`;
+  const wait = await takeEach(store, from, [{ bucket, attempts_max: 30, window_seconds: 60 }]);
+  if (wait !== undefined) throw tooMany(wait);
+}
+
+/**
+ * A try at an account. A browser that signed in to it before has ten tries of its own, which nobody else can use up. Others have five a
+ * minute from their network, and share ten in a quarter of an hour; where these are gone, the first try in a day of a network that was
+ * not there yet still counts, for so many networks. Raises rate_limited.
+ */
+export async function takeAttempt(store: Store, trier: Trier, account: Account): Promise<Attempt> {
+  const attempt = await takeOrWait(store, trier, account);
+  if ('wait' in attempt) throw tooMany(attempt.wait);
+  return attempt;
+}
+
+/** The same for what is sent rather than tried; undefined where the account has had enough of it for now. Raises rate_limited. */
+export async function takeSending(store: Store, trier: Trier, account: Account): Promise<Attempt | undefined> {
+  const attempt = await takeOrWait(store, trier, account);
+  if (!('wait' in attempt)) return attempt;
+  if (attempt.of === 'network') throw tooMany(attempt.wait);
+  return undefined;
+}
+
+type Wait = { wait: number; of: 'network' | 'account' };
+
+async function takeOrWait(
+  store: Store,
+  { from, browser }: Trier,
+  { name: account, way, firstTriesMax }: Account,
+): Promise<Attempt | Wait> {
+  if (browser !== undefined) {
+    const own = { account, browser_hash: hashSecret(browser), attempts_max: BROWSER_ATTEMPTS_MAX };
+    if ((await store.takeKnownAttempt(own, from)).known) return { account, buckets: [] };
   }
+  const [network, around] = networksOf(from.ip ?? '');
+  const ofNetwork = { bucket: `login ${network}`, attempts_max: 5, window_seconds: 60 };
+  const ofNetworkWait = await takeEach(store, from, [ofNetwork]);
+  if (ofNetworkWait !== undefined) return { wait: ofNetworkWait, of: 'network' };
+  const shared = { bucket: `${way} ${account}`, attempts_max: 10, window_seconds: QUARTER_HOUR };
+  const wait = await takeEach(store, from, [shared]);
+  if (wait === undefined) return { account, buckets: [ofNetwork.bucket, shared.bucket] };
+  const first = [
+    { bucket: `first ${way} ${account} ${around}`, attempts_max: 1, window_seconds: DAY },
+    { bucket: `first ${way} ${account}`, attempts_max: firstTriesMax, window_seconds: DAY },
+  ];
+  if ((await takeEach(store, from, first)) !== undefined) return { wait, of: 'account' };
+  return { account, buckets: [ofNetwork.bucket, ...first.map(({ bucket }) => bucket)] };
+}
+
+function tooMany(seconds: number): DomainError {
+  const minutes = Math.ceil(seconds / 60);
+  return new DomainError('rate_limited', 'Too many tries.', {
+    hint: `Wait ${minutes === 1 ? 'a minute' : `${minutes} minutes`}, then try again.`,
+  });
 }

@@ -37,7 +37,12 @@ export async function startAuthWorld({
   const db = postgresDatabase({ connection: inject('server'), connectionsMax: 4 });
   const store = authStore(db);
   const publicUrl = new URL(`http://localhost:${port ?? (await freePort())}`);
-  const settings = authSettings(publicUrl, { registrationsMax: 1e6, requestsMax: 1e6, ...given });
+  const settings = authSettings(publicUrl, {
+    registrationsAllMax: 1e8,
+    registrationsMax: 1e6,
+    requestsMax: 1e6,
+    ...given,
+  });
   const access = createAuth({
     store,
     settings,

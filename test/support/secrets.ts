@@ -8,6 +8,7 @@ const MINT: Readonly<Record<SecretKind, (tenant_id: string) => Secret>> = Object
   client: () => mintSecret('client'),
   session: () => mintSecret('session'),
   txn: () => mintSecret('txn'),
+  browser: () => mintSecret('browser'),
   request: () => mintSecret('request'),
   login: () => mintSecret('login'),
   invitation: () => mintSecret('invitation'),

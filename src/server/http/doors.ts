@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import { hashSecret, sameHash } from '../../auth/secrets.ts';
 import { type Config, isLoopback } from '../../config.ts';
 
 /** Which names a request may come by, and which web pages may send one: a page that rebinds its name to our address gets in by neither. */
@@ -8,6 +9,8 @@ export type Doors = {
   letsIn(origin: string | null): boolean;
   /** Whether a page of this origin may also read the answer. */
   shares(origin: string | null): origin is string;
+  /** Whether who asks may read the metrics: by the token, or where there is none from this machine, by its own name and through no proxy. */
+  showsMetrics(incoming: IncomingMessage): boolean;
 };
 
 export function createDoors(config: Config, publicUrl: URL): Doors {
@@ -24,6 +27,15 @@ export function createDoors(config: Config, publicUrl: URL): Doors {
       return url !== null && local && isLoopback(url.hostname);
     },
     shares: (origin): origin is string => origin !== null && shared.has(origin),
+    showsMetrics({ headers, socket }) {
+      if (config.metricsToken !== undefined) {
+        return sameHash(hashSecret(headers.authorization ?? ''), hashSecret(`Bearer ${config.metricsToken}`));
+      }
+      if (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined) return false;
+      const named = headers.host === undefined ? null : URL.parse(`http://${headers.host}`);
+      // A private address proves nothing: a container's network sends all the world's requests from one.
+      return named !== null && isLoopback(named.hostname) && isLocal(socket.remoteAddress ?? '');
+    },
   };
 }
 
@@ -36,9 +48,6 @@ export function addressOf({ headers, socket }: IncomingMessage, trustedProxies: 
   return isIP(seen) === 0 ? (socket.remoteAddress ?? '') : seen;
 }
 
-/** Whether it came straight from this machine or its network, through no proxy: from a probe or a scraper. */
-export function isDirect({ headers, socket }: IncomingMessage): boolean {
-  if (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined) return false;
-  const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-  return /^(127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|::1$|f[cd])/.test(address);
+function isLocal(address: string): boolean {
+  return isLoopback(address.replace(/^::ffff:/, ''));
 }

@@ -1,7 +1,6 @@
 import type { Access } from '../../auth/access.ts';
 import { takeBody } from './body.ts';
 import type { Doors } from './doors.ts';
-import { isDirect } from './doors.ts';
 import type { Exchange } from './exchange.ts';
 import type { McpEndpoint } from './mcp.ts';
 import type { Metrics } from './metrics.ts';
@@ -24,7 +23,7 @@ const PREFLIGHT = {
   'access-control-max-age': '600',
 };
 
-/** Brings each request to its place. Probes and scrapers come by any name of this machine; everything else by ours. */
+/** Brings each request to its place. Probes come by any name; everything else by ours. */
 export function createRouter({ doors, mcp, access, metrics, isReady }: Places) {
   async function own(path: string, exchange: Exchange): Promise<Response | undefined> {
     switch (path) {
@@ -33,7 +32,7 @@ export function createRouter({ doors, mcp, access, metrics, isReady }: Places) {
       case '/readyz':
         return (await isReady()) ? new Response('ready\n') : new Response('the database is away\n', { status: 503 });
       case '/metrics':
-        if (!isDirect(exchange.incoming)) return new Response('Not found\n', { status: 404 });
+        if (!doors.showsMetrics(exchange.incoming)) return new Response('Not found\n', { status: 404 });
         return new Response(await metrics.text(), { headers: { 'content-type': metrics.contentType } });
       default:
         return undefined;

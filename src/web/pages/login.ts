@@ -78,7 +78,11 @@ function autofocus(wanted: boolean): Html | false {
   return wanted && html` autofocus`;
 }
 
-export type CodeView = Pick<LoginView, 'csrf' | 'next' | 'wrong'> & { email: string };
+export type CodeView = Pick<LoginView, 'csrf' | 'next' | 'wrong'> & {
+  email: string;
+  /** Not when so many were asked for that the one before counts. */
+  isSent?: boolean;
+};
 
 /** Asks for the code of the e-mail; says the same whether or not the address is known here. */
 export function codePage(view: CodeView): Response {
@@ -86,7 +90,11 @@ export function codePage(view: CodeView): Response {
     title: 'Enter the code',
     status: view.wrong === undefined ? 200 : 400,
     body: html`<h1>Enter the code</h1>
-<p class="soft">If <strong>${name(view.email, 320)}</strong> may sign in here, an e-mail with a code is on its way.</p>
+<p class="soft">${
+      view.isSent === false
+        ? html`Many codes were asked for. If <strong>${name(view.email, 320)}</strong> may sign in here, the newest of the e-mails counts.`
+        : html`If <strong>${name(view.email, 320)}</strong> may sign in here, an e-mail with a code is on its way.`
+    }</p>
 ${wrong(view.wrong)}
 <form method="post" action="/login/code">
 ${carried(view)}<input type="hidden" name="email" value="${view.email}">

@@ -1,0 +1,48 @@
+import { type Context, mayUse } from '../context.ts';
+import { DomainError } from '../errors.ts';
+
+/**
+ * What an answer shows beyond the scope of its tool: one that reads projects also tells of their tasks, one that reads tasks of what was
+ * decided meanwhile. Who may not read the other kind is shown the rest, and told so; numbers alone are shown to both.
+ */
+export const TASKS_HIDDEN = 'tasks are not shown: this token lacks tasks:read';
+export const PROJECTS_HIDDEN = 'projects, decisions and checkpoints are not shown: this token lacks projects:read';
+
+type Rights = Pick<Context, 'scopes'>;
+
+export function showsTasks({ scopes }: Rights): boolean {
+  return mayUse(scopes, 'tasks:read');
+}
+
+export function showsProjects({ scopes }: Rights): boolean {
+  return mayUse(scopes, 'projects:read');
+}
+
+// What happened to tasks, and what agents told each other, which record_event writes with the scope of tasks.
+const TASK_EVENTS = ['task.', 'artifact.', 'project.noted'];
+
+export function isTaskEvent({ type }: { type: string }): boolean {
+  return TASK_EVENTS.some((shown) => isWithin(type, shown));
+}
+
+/** Of these types of events, or of all, those that a token for tasks shows. Raises insufficient_scope where there is none. */
+export function taskTypes(types: readonly string[] | undefined): string[] {
+  if (types === undefined) return TASK_EVENTS;
+  const shown = types.flatMap((type) =>
+    TASK_EVENTS.some((event) => isWithin(type, event)) ? [type] : TASK_EVENTS.filter((event) => isWithin(event, type)),
+  );
+  if (shown.length > 0) return shown;
+  throw insufficient('projects:read', 'These events');
+}
+
+export function insufficient(scope: 'projects:read' | 'tasks:read', what: string): DomainError {
+  return new DomainError('insufficient_scope', `${what} need the scope ${scope}.`, {
+    hint: 'Ask the person you work for to grant it.',
+    details: { scope },
+  });
+}
+
+/** Types end in a dot where they name a category. */
+function isWithin(type: string, category: string): boolean {
+  return type === category || (category.endsWith('.') && type.startsWith(category));
+}
