@@ -1,7 +1,12 @@
+import { ACCESS } from './access.mjs';
+import { CORE } from './core.mjs';
 import { FETCHING } from './fetching.mjs';
 import { FOREIGN_TOKENS } from './foreign-tokens.mjs';
 import { GRANTS } from './grants.mjs';
 import { PEOPLE } from './people.mjs';
+import { PORT } from './port.mjs';
+import { PROJECTS } from './projects.mjs';
+import { RULES } from './rules.mjs';
 import { SERVER } from './server.mjs';
 import { SIGN_IN } from './sign-in.mjs';
 import { TOKENS } from './tokens.mjs';
@@ -14,4 +19,9 @@ export const MUTANTS = Object.freeze([
   ...PEOPLE,
   ...FETCHING,
   ...SERVER,
+  ...CORE,
+  ...PORT,
+  ...PROJECTS,
+  ...RULES,
+  ...ACCESS,
 ]);

@@ -14,9 +14,11 @@ export default class implements Reporter {
         const name = `${module.relativeModuleId} › ${test.fullName}`;
         const result = test.result();
         if (test.diagnostic()?.flaky) report.retried.push(name);
-        if (result.state === 'skipped') report.skipped.push(result.note === undefined ? name : `${name}: ${result.note}`);
+        if (result.state === 'skipped')
+          report.skipped.push(result.note === undefined ? name : `${name}: ${result.note}`);
       }
     }
-    if (process.env.CAIRN_TEST_REPORT !== undefined) writeFileSync(process.env.CAIRN_TEST_REPORT, JSON.stringify(report));
+    if (process.env.CAIRN_TEST_REPORT !== undefined)
+      writeFileSync(process.env.CAIRN_TEST_REPORT, JSON.stringify(report));
   }
 }
