@@ -7,6 +7,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A test that has asserted nothing has not passed.
+    expect: { requireAssertions: true },
     // Many suites wait for processes of their own, and a core would be idle meanwhile.
     maxWorkers: availableParallelism() + 1,
     // Real servers are killed and started on machines that others load: one second chance, and the report tells of it.

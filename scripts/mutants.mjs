@@ -1,27 +1,40 @@
-// npm run mutants: takes the mitigations of docs/security.md out of the code, one by one, and names those that no test misses.
+// npm run mutants: takes the mitigations of docs/security.md and the refusals of the core out of the code, one by one, and names those
+// that no test misses.
 //
 //   npm run mutants              all of them
-//   npm run mutants -- T4 T17    those of some threats
+//   npm run mutants -- T4 core   those of some threats, and of the core
 import { spawn } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { argv, execPath, stdout } from 'node:process';
+import { argv, env, execPath, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { ensureServer, stopServer } from '../dist/db/embedded.js';
+import { migrate } from '../dist/db/migrate.js';
+import { createLog } from '../dist/log.js';
 import { MUTANTS } from './mutants/all.mjs';
+import { placeOf, readMigrations, SQL } from './mutants/migrations.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const VITEST = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
 const COPIED = ['src', 'test', 'supabase', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
 const AT_ONCE = 2;
+// The slowest test has less; whoever waits longer waits for ever.
+const TRY_MS_MAX = 180_000;
+
+/** @typedef {import('./mutants/mutant.mjs').Mutant} Mutant */
 
 const chosen = new Set(argv.slice(2));
 const mutants = MUTANTS.filter(({ threat }) => chosen.size === 0 || chosen.has(threat));
+const migrations = await readMigrations(ROOT);
 const waiting = [...mutants];
 const unnoticed = [];
 const work = await mkdtemp(join(tmpdir(), 'cairn-mutants-'));
 try {
   if (mutants.length === 0) throw new Error(`No mutant of ${[...chosen].join(', ')}.`);
+  // The account of the server passes through here to its own directory.
+  await chmod(work, 0o755);
   await Promise.all(Array.from({ length: AT_ONCE }, (_, number) => takeTurns(join(work, String(number)))));
 } finally {
   await rm(work, { recursive: true, force: true });
@@ -30,31 +43,58 @@ stdout.write(`${mutants.length} mutants, ${unnoticed.length} unnoticed${unnotice
 for (const line of unnoticed) stdout.write(`  ${line}\n`);
 process.exitCode = unnoticed.length === 0 ? 0 : 1;
 
-/** Tries mutants in a copy of the tree until none is left. @param {string} tree */
+/** Tries mutants in a copy of the tree, on one server, until none is left. @param {string} tree */
 async function takeTurns(tree) {
   await mkdir(tree);
   for (const name of COPIED) await cp(join(ROOT, name), join(tree, name), { recursive: true });
   await symlink(join(ROOT, 'node_modules'), join(tree, 'node_modules'), 'junction');
-  for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-    const started = Date.now();
-    const verdict = await tried(tree, mutant).catch((error) => error.message);
-    const seconds = ((Date.now() - started) / 1_000).toFixed(1);
-    stdout.write(`${mutant.threat.padEnd(4)}${verdict ?? 'noticed'}  ${mutant.file}  ${seconds} s\n`);
-    if (verdict !== undefined) unnoticed.push(`${mutant.threat} ${verdict}: ${mutant.file}: ${mutant.find}`);
+  const dataDir = join(tree, 'data');
+  const server = await ensureServer({ dataDir, log: createLog('silent') });
+  // The server's own database holds the connection that keeps it running.
+  const connection = { ...server.connection, database: 'mutant' };
+  const kept = server.connection.database;
+  try {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const started = Date.now();
+      await empty(connection, kept);
+      const verdict = await tried({ tree, connection }, mutant).catch((error) => error.message);
+      const seconds = ((Date.now() - started) / 1_000).toFixed(1);
+      const { threat, test, name, within, file, find } = mutant;
+      stdout.write(`${threat.padEnd(5)}${verdict ?? 'noticed'}  ${test} › ${name}  ${seconds} s\n`);
+      if (verdict !== undefined) unnoticed.push(`${threat} ${verdict}: ${within ?? file}: ${find}`);
+    }
+  } finally {
+    await server.release();
+    await stopServer({ dataDir });
   }
 }
 
-/** What is wrong, if anything: the test that the mutant names must pass without it and fail with it. */
-async function tried(tree, { file, find, replace, test, name }) {
+/** Nothing is there that an earlier mutant left: no role but the superuser, no database but those of the server and an empty one. */
+async function empty(connection, kept) {
+  const client = new pg.Client({ ...connection, database: 'postgres' });
+  await client.connect();
+  try {
+    const { rows } = await client.query(
+      `select format('drop database %I with (force)', datname) as drop from pg_database where datname not in ('postgres', $1) and not datistemplate
+       union all select format('drop owned by %1$I; drop role %1$I', rolname) from pg_roles where rolname !~ '^pg_' and rolname <> current_user`,
+      [kept],
+    );
+    for (const { drop } of rows) await client.query(drop);
+    await client.query(`create database ${connection.database}`);
+  } finally {
+    await client.end();
+  }
+}
+
+/** What is wrong, if anything: the test that the mutant names must pass without it and fail with it. @param {Mutant} mutant */
+async function tried({ tree, connection }, mutant) {
+  const { file, from, to, replace } = mutant.file === SQL ? sqlEdit(mutant) : await edit(tree, mutant);
   const path = join(tree, file);
   const source = await readFile(path, 'utf8');
-  if (source.split(find).length !== 2) return 'is not there exactly once';
-  await writeFile(
-    path,
-    source.replace(find, () => replace),
-  );
+  await writeFile(path, source.slice(0, from) + replace + source.slice(to));
   try {
-    const { failed, broken } = await outcome(tree, test, name);
+    if (mutant.file === SQL) await migrated(connection, tree);
+    const { failed, broken } = await outcome({ tree, connection }, mutant);
     if (broken) return 'breaks the whole suite, which shows nothing';
     return failed > 0 ? undefined : 'SURVIVES';
   } finally {
@@ -62,13 +102,39 @@ async function tried(tree, { file, find, replace, test, name }) {
   }
 }
 
-async function outcome(tree, test, name) {
+/** A mutant that is no SQL would fail every test. */
+async function migrated(connection, tree) {
+  const client = new pg.Client(connection);
+  await client.connect();
+  try {
+    await migrate(client, { directory: join(tree, SQL) });
+  } finally {
+    await client.end();
+  }
+}
+
+/** @param {Mutant} mutant */
+function sqlEdit({ replace, ...mutant }) {
+  return { ...placeOf(migrations, mutant), replace: replace.trim() };
+}
+
+/** @param {string} tree @param {Mutant} mutant */
+async function edit(tree, { file, find, replace }) {
+  const [before = '', ...after] = (await readFile(join(tree, file), 'utf8')).split(find);
+  if (after.length !== 1) throw new Error('is not there exactly once');
+  return { file, from: before.length, to: before.length + find.length, replace };
+}
+
+/** @param {Mutant} mutant */
+async function outcome({ tree, connection }, { test, name }) {
   const report = join(tree, 'report.json');
   await rm(report, { force: true });
   const pattern = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const vitest = spawn(execPath, [VITEST, 'run', test, '-t', pattern, '--reporter=json', `--outputFile=${report}`], {
     cwd: tree,
     stdio: 'ignore',
+    env: { ...env, CAIRN_TEST_SERVER: JSON.stringify(connection) },
+    timeout: TRY_MS_MAX,
   });
   await new Promise((resolve) => vitest.once('exit', resolve));
   const { numFailedTests: failed, testResults } = JSON.parse(await readFile(report, 'utf8'));

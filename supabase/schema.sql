@@ -1196,11 +1196,13 @@ declare
 begin
   select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = v_id for no key update;
   v_project := app.find_project(v_task.project_id::text, actor);
-  select * into v_artifact from public.artifacts a where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream);
+  select * into v_artifact from public.artifacts a
+    where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream);
   event.project_id := v_task.project_id;
   event.task_id := v_task.id;
   event.version := app.next_version(v_artifact.version, expect, 'artifact');
   event.payload := jsonb_set(event.payload, '{task}', to_jsonb(v_task.id));
+  perform app.refuse_archived(v_project);
   perform app.guard_artifact(v_artifact, event, expect, v_task, v_project, actor.role);
   v_artifact := app.evolve_artifact(v_artifact, event);
   insert into public.artifacts select v_artifact.*;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { BrowserContextOptions, Browser as Chromium, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { findChromium, launchChromium } from './support/chromium.ts';
+import { lacks } from './support/needs.ts';
 import { PASSWORD, startWeb, type TestWeb } from './support/web.ts';
 
 const executable = findChromium();
@@ -15,7 +16,7 @@ let web: TestWeb;
 let chromium: Chromium;
 let shots: string;
 
-describe.skipIf(executable === undefined)(
+describe.skipIf(lacks('chromium', executable !== undefined))(
   `in Chromium${executable === undefined ? ' (there is none: set CAIRN_TEST_CHROMIUM)' : ''}`,
   () => {
     beforeAll(async () => {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startAuthServing } from './support/auth-serving.ts';
 import { findChromium, launchChromium } from './support/chromium.ts';
 import { type LocalWorld, openLocalWorld } from './support/local-world.ts';
+import { lacks } from './support/needs.ts';
 import type { Serving } from './support/serve.ts';
 import { PASSWORD } from './support/web.ts';
 
@@ -21,7 +22,7 @@ let chromium: Chromium;
 let program: Server;
 let callback: string;
 
-describe.skipIf(executable === undefined)(
+describe.skipIf(lacks('chromium', executable !== undefined))(
   `consent in Chromium${executable === undefined ? ' (there is none: set CAIRN_TEST_CHROMIUM)' : ''}`,
   () => {
     beforeAll(async () => {

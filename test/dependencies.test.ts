@@ -50,6 +50,35 @@ describe('a dependency', () => {
     });
   });
 
+  test('of a task that is completed does not change, and nothing is added to a cancelled one', async ({ as }) => {
+    await plan(as('ada'), [{ title: 'A' }, { title: 'B' }, { title: 'C' }]);
+    await call(as('ada'), 'complete_task', await take(as('ada'), 'web-1'));
+    await call(as('ada'), 'update_task', { task: 'web-2', status: 'cancelled', reason: 'Not needed.' });
+
+    const attempts = await Promise.allSettled(
+      ['web-1', 'web-2'].map((task) => call(as('ada'), 'update_task', { task, add_dependencies: ['web-3'] })),
+    );
+
+    const reason = { code: 'illegal_transition', message: expect.stringContaining('its dependencies cannot change') };
+    expect(attempts).toEqual(Array(2).fill({ status: 'rejected', reason: expect.objectContaining(reason) }));
+  });
+
+  test('is one of at most a hundred', async ({ as }) => {
+    const tasks = (count: number) => Array.from({ length: count }, () => ({ title: 'A' }));
+    await plan(as('ada'), tasks(50));
+    for (const count of [50, 2]) await call(as('ada'), 'create_tasks', { project: 'web', tasks: tasks(count) });
+    const refs = Array.from({ length: 100 }, (_, at) => `web-${at + 2}`);
+    await call(as('ada'), 'update_task', { task: 'web-1', add_dependencies: refs.slice(0, 50) });
+    await call(as('ada'), 'update_task', { task: 'web-1', add_dependencies: refs.slice(50) });
+
+    const attempt = call(as('ada'), 'update_task', { task: 'web-1', add_dependencies: ['web-102'] });
+
+    await expect(attempt).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: 'Task web-1 would have more than 100 dependencies.',
+    });
+  });
+
   test('that is reopened holds back who has not started and warns who has', async ({ as }) => {
     await plan(as('ada'), [...chain, { title: 'C', dependencies: ['a'] }]);
     await call(as('ada'), 'complete_task', await take(as('ada'), 'web-1'));

@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -95,4 +96,20 @@ describe('migrating', () => {
     const { rows } = await withClient((client) => client.query(`select to_regclass('things') as things`));
     expect(rows).toEqual([{ things: null }]);
   });
+});
+
+test('the migrations of the first version are as they were when databases applied them', async () => {
+  const list = await readFile(new URL('fixtures/frozen-migrations.sha256', import.meta.url), 'utf8');
+  const frozen = list.trimEnd().split('\n');
+
+  const found = await Promise.all(
+    frozen.map(async (entry) => {
+      const name = entry.split('  ')[1] ?? '';
+      const source = await readFile(new URL(`../supabase/migrations/${name}`, import.meta.url));
+      return `${createHash('sha256').update(source).digest('hex')}  ${name}`;
+    }),
+  );
+
+  expect(frozen).toHaveLength(29);
+  expect(found).toEqual(frozen);
 });

@@ -7,6 +7,7 @@ import { type PostgresDatabase, postgresDatabase } from '../src/db/postgres.ts';
 import { createLog } from '../src/log.ts';
 import { call, plan, take } from './support/calls.ts';
 import { signIn } from './support/engine.ts';
+import { lacks } from './support/needs.ts';
 import { hasPgbouncer, type Pooler, startPgbouncer } from './support/pgbouncer.ts';
 import { createScratch, type Scratch } from './support/scratch.ts';
 
@@ -66,55 +67,58 @@ async function expectApart(contexts: Context[]): Promise<void> {
   }
 }
 
-describe.skipIf(!hasPgbouncer)('through a transaction pooler (skipped where pgbouncer is not installed)', () => {
-  test('clients share few connections, and nothing of one reaches another', async () => {
-    pooler = await startPgbouncer({ ...scratch.connection });
+describe.skipIf(lacks('pgbouncer', hasPgbouncer))(
+  'through a transaction pooler (skipped where pgbouncer is not installed)',
+  () => {
+    test('clients share few connections, and nothing of one reaches another', async () => {
+      pooler = await startPgbouncer({ ...scratch.connection });
 
-    const contexts = await work({ pooled: true });
+      const contexts = await work({ pooled: true });
 
-    await expectApart(contexts);
-  });
+      await expectApart(contexts);
+    });
 
-  test('that refuses settings, calls adapt to it by themselves', async () => {
-    pooler = await startPgbouncer({ ...scratch.connection });
+    test('that refuses settings, calls adapt to it by themselves', async () => {
+      pooler = await startPgbouncer({ ...scratch.connection });
 
-    const contexts = await work({});
+      const contexts = await work({});
 
-    await expectApart(contexts);
-    expect(clients.map((db) => db.isPooled())).toEqual(clients.map(() => true));
-  });
+      await expectApart(contexts);
+      expect(clients.map((db) => db.isPooled())).toEqual(clients.map(() => true));
+    });
 
-  test('that swallows settings, calls adapt when a prepared statement is not there', async () => {
-    pooler = await startPgbouncer({ ...scratch.connection }, { ignore_startup_parameters: 'statement_timeout' });
+    test('that swallows settings, calls adapt when a prepared statement is not there', async () => {
+      pooler = await startPgbouncer({ ...scratch.connection }, { ignore_startup_parameters: 'statement_timeout' });
 
-    const contexts = await work({});
+      const contexts = await work({});
 
-    await expectApart(contexts);
-    expect(clients.some((db) => db.isPooled())).toBe(true);
-  });
+      await expectApart(contexts);
+      expect(clients.some((db) => db.isPooled())).toBe(true);
+    });
 
-  test('the program migrates, opens, and knows that LISTEN hears nothing there', async () => {
-    pooler = await startPgbouncer({ ...scratch.connection });
-    const { host, port, user, database } = pooler.connection;
-    const url = `postgres://${user}@${host}:${port}/${database}`;
+    test('the program migrates, opens, and knows that LISTEN hears nothing there', async () => {
+      pooler = await startPgbouncer({ ...scratch.connection });
+      const { host, port, user, database } = pooler.connection;
+      const url = `postgres://${user}@${host}:${port}/${database}`;
 
-    const direct = await openDatabase(readConfig({ databaseUrl: url }, {}), log);
-    const told = await openEngine(readConfig({ databaseUrl: `${url}?pgbouncer=true` }, {}), log);
-    await asNewUser(direct.db as PostgresDatabase, 'ada');
+      const direct = await openDatabase(readConfig({ databaseUrl: url }, {}), log);
+      const told = await openEngine(readConfig({ databaseUrl: `${url}?pgbouncer=true` }, {}), log);
+      await asNewUser(direct.db as PostgresDatabase, 'ada');
 
-    expect([direct.isPooled(), told.isPooled()]).toEqual([true, true]);
-    await direct.close();
-    await told.close();
-  });
+      expect([direct.isPooled(), told.isPooled()]).toEqual([true, true]);
+      await direct.close();
+      await told.close();
+    });
 
-  test('that goes away, a call is unavailable', async () => {
-    pooler = await startPgbouncer({ ...scratch.connection });
-    const ada = await asNewUser(connect({ pooled: true }), 'ada');
-    await pooler.stop();
+    test('that goes away, a call is unavailable', async () => {
+      pooler = await startPgbouncer({ ...scratch.connection });
+      const ada = await asNewUser(connect({ pooled: true }), 'ada');
+      await pooler.stop();
 
-    await expect(call(ada, 'list_projects')).rejects.toMatchObject({ code: 'unavailable', retryable: true });
-  });
-});
+      await expect(call(ada, 'list_projects')).rejects.toMatchObject({ code: 'unavailable', retryable: true });
+    });
+  },
+);
 
 test('a server without a pooler stays as it is', async () => {
   const ada = await scratch.signIn('ada');

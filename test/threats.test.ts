@@ -1,12 +1,19 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { MUTANTS } from '../scripts/mutants/all.mjs';
+import { placeOf, readMigrations, refusalsIn, SQL } from '../scripts/mutants/migrations.mjs';
 
-// The table of threats in docs/security.md, held against what `npm run mutants` takes away, and against the tests it names.
+// The table of threats in docs/security.md and the refusals of the SQL, held against what `npm run mutants` takes away, and against
+// the tests it names.
 
 const ROOT = new URL('../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, ROOT), 'utf8');
+const migrations = await readMigrations(fileURLToPath(ROOT));
+
+// Mutants of no threat: refusals of the core, and of who looks after access.
+const REFUSALS = ['core', 'access'];
 
 const rows = [...(await read('docs/security.md')).matchAll(/^\| (T\d+) \|(.*)\|$/gm)].map(
   ([, threat = '', cells = '']) => {
@@ -20,9 +27,8 @@ test('each threat of the table has a number of its own, in order, and mutants ar
   const numbers = rows.map(({ threat }) => Number(threat.slice(1)));
   expect(numbers.length).toBeGreaterThanOrEqual(28);
   expect(numbers).toEqual([...new Set(numbers)].sort((one, other) => one - other));
-  expect(MUTANTS.map(({ threat }) => threat).filter((threat) => !rows.some((row) => row.threat === threat))).toEqual(
-    [],
-  );
+  const known = [...rows.map(({ threat }) => threat), ...REFUSALS];
+  expect(MUTANTS.map(({ threat }) => threat).filter((threat) => !known.includes(threat))).toEqual([]);
 });
 
 describe.each(rows)('threat $threat', ({ threat, where, suite, name }) => {
@@ -36,13 +42,33 @@ describe.each(rows)('threat $threat', ({ threat, where, suite, name }) => {
 
   test('has mitigations that can be taken out, each there once and at a place in the table or near it', async () => {
     expect(mutants.length).toBeGreaterThan(0);
-    for (const { file, find, replace, test: path } of mutants) {
-      const occurrences = (await read(file)).split(find).length - 1;
-      expect([file, find, occurrences]).toEqual([file, find, 1]);
-      expect(replace).not.toBe(find);
-      expect([path, existsSync(new URL(path, ROOT))]).toEqual([path, true]);
+    const files: string[] = [];
+    for (const mutant of mutants) {
+      files.push(...(await filesOf(mutant)));
+      expect(mutant.replace).not.toBe(mutant.find);
+      expect([mutant.test, existsSync(new URL(mutant.test, ROOT))]).toEqual([mutant.test, true]);
     }
     const places = [...where.matchAll(/`([^`]+)`/g)].map(([, place = '']) => place.replace('*', ''));
-    expect(places.filter((place) => !mutants.some(({ file }) => file.endsWith(place)))).toEqual([]);
+    expect(places.filter((place) => !files.some((file) => file.endsWith(place)))).toEqual([]);
   });
+});
+
+/** Where the mutant is; in SQL each migration that ever defined the function, of which the last is in force. */
+async function filesOf(mutant: (typeof MUTANTS)[number]): Promise<string[]> {
+  if (mutant.file === SQL) return placeOf(migrations, mutant).files;
+  const occurrences = (await read(mutant.file)).split(mutant.find).length - 1;
+  expect([mutant.file, mutant.find, occurrences]).toEqual([mutant.file, mutant.find, 1]);
+  return [mutant.file];
+}
+
+test('each refusal of the SQL that is in force is taken out by a mutant with a test', async () => {
+  const mutants = MUTANTS.filter(({ isRefusal }) => isRefusal);
+  const taken = mutants.map((mutant) => placeOf(migrations, mutant));
+
+  const missed = refusalsIn(migrations).filter(
+    ({ file, from }) => !taken.some((place) => place.file === file && place.from === from),
+  );
+
+  expect(missed.map(({ within, text }) => `${within}: ${text}`)).toEqual([]);
+  expect(mutants.filter(({ test: path }) => !existsSync(new URL(path, ROOT)))).toEqual([]);
 });

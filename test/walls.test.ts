@@ -53,6 +53,31 @@ describe('with a wall removed on purpose', () => {
       await expect(expectNothingForeign(ada, ids, ids)).rejects.toThrow();
     }));
 
+  test('what is for the server alone is refused to who is signed in: not only by privileges', () =>
+    inScratch(async ({ sql, signIn }) => {
+      const ada = await signIn('ada');
+      const { rows: functions } = await sql.query<{ name: string; call: string }>(
+        `select p.proname as name, format('select public.%I(%s)', p.proname, (select string_agg(format('%I => null', a), ', ')
+            from unnest(p.proargnames[:p.pronargs]) a)) as call
+           from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prosrc ~ 'app\\.(enter_(server|workspace|person)|caller_is_server)\\('`,
+      );
+      await sql.query('grant execute on all functions in schema public to authenticated');
+      await sql.query(
+        `select set_config('request.jwt.claims', $1, false), set_config('role', 'authenticated', false)`,
+        [JSON.stringify({ sub: ada.actor.user_id })],
+      );
+
+      const refused = [];
+      for (const { name, call } of functions) {
+        const because = await sql.query(call).catch(({ message }) => message);
+        if (/^Only the server (does this|signs users in)\.$/.test(because)) refused.push(name);
+      }
+      await sql.query('reset role');
+
+      expect(functions.length).toBeGreaterThan(30);
+      expect(refused).toEqual(functions.map(({ name }) => name));
+    }));
+
   test('a late holder gets through without the fencing check, so the test of it can fail', () =>
     inScratch(async ({ sql, signIn }) => {
       const ada = await signIn('ada');

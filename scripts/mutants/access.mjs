@@ -1,35 +1,34 @@
+import { SQL } from './migrations.mjs';
 import { of } from './mutant.mjs';
-
-export const ACCESS_SQL = 'supabase/migrations/20261125000700_access.sql';
 
 /** Threats to access itself: rights that outlive a role, lock-outs, answers beyond a scope, and what anybody may use up. */
 export const ACCESS = Object.freeze([
   ...of('T38', 'test/invitations.test.ts', [
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: 'i.invited_by = member and not app.may_invite(withdraw_invitations.role, i.role)',
       replace: 'false',
       name: 'of an admin who is removed is withdrawn with the right to it',
     },
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: " and (role <> 'owner' or inviter_role = 'owner')",
       name: 'of an owner who becomes an admin is withdrawn with the right to it',
     },
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: 'invitation.invited_by), invitation.role) then',
       replace: 'invitation.invited_by), invitation.role) and false then',
       name: 'whose maker is gone opens nothing, and the workspace is told who tried',
     },
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: '          or lower(i.email) = v_email and app.role_rank(i.role) > app.role_rank(withdraw_invitations.role))\n',
       replace: ')\n',
       name: 'for the address of somebody who is removed is withdrawn, whoever made it',
     },
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: "and e.type = 'invitation.refused' and e.at > app.now() - interval '1 minute'",
       replace: 'and false',
       name: 'that is opened again and again is recorded once a minute',
@@ -56,31 +55,31 @@ export const ACCESS = Object.freeze([
       name: 'signs in with a link of the server whatever is used up',
     },
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: 'set count = greatest(a.count - 1, 0)',
       replace: 'set count = a.count',
       name: 'that was right is not counted',
     },
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: '      and a.count < attempts_max;',
       replace: '      ;',
       name: 'of a known browser is one of ten between two that were right',
     },
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: "select 'browser ' || account || ' ' || browser_hash",
       replace: "select 'browser ' || browser_hash",
       name: 'is of a known browser only for the account that it signed in to',
     },
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: "starts_with(a.bucket, app.browser_bucket(v_actor.user_id::text, ''))",
       replace: 'false',
       name: 'is of a known browser only for the account that it signed in to',
     },
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: "a.bucket = app.browser_bucket(account, browser ->> 'replaces_hash')",
       replace: 'false',
       name: 'gives a browser a new secret, and the old one counts no more',
@@ -130,7 +129,7 @@ export const ACCESS = Object.freeze([
   ]),
   ...of('T41', 'test/auth-sizes.test.ts', [
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: "app.cut_audited(coalesce(jsonb_strip_nulls(event -> 'data'), '{}'))",
       replace: "coalesce(jsonb_strip_nulls(event -> 'data'), '{}')",
       name: 'fits, of a list as well',
@@ -163,7 +162,7 @@ export const ACCESS = Object.freeze([
       name: 'leads nowhere when it is not valid, whoever opens it',
     },
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: '          and g.redirect_host = coalesce(trusts_client.redirect_host, g.redirect_host)) then\n',
       replace: '          ) then\n',
       name: 'leads only where the person sent an answer before',

@@ -1,9 +1,4 @@
+import type { Mutant } from './migrations.mjs';
+
 /** What scripts/mutants/mutant.mjs describes. */
-export const MUTANTS: readonly {
-  threat: string;
-  file: string;
-  find: string;
-  replace: string;
-  test: string;
-  name: string;
-}[];
+export const MUTANTS: readonly (Mutant & { threat: string; test: string; name: string })[];

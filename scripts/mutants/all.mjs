@@ -1,11 +1,16 @@
 import { ACCESS } from './access.mjs';
+import { ACCESS_REFUSALS } from './access-refusals.mjs';
 import { BOUNDS } from './bounds.mjs';
+import { CORE } from './core.mjs';
 import { COSTS } from './costs.mjs';
 import { FETCHING } from './fetching.mjs';
 import { FILES } from './files.mjs';
 import { FOREIGN_TOKENS } from './foreign-tokens.mjs';
 import { GRANTS } from './grants.mjs';
 import { PEOPLE } from './people.mjs';
+import { PORT } from './port.mjs';
+import { PROJECTS } from './projects.mjs';
+import { RULES } from './rules.mjs';
 import { SERVER } from './server.mjs';
 import { SIGN_IN } from './sign-in.mjs';
 import { TOKENS } from './tokens.mjs';
@@ -21,5 +26,10 @@ export const MUTANTS = Object.freeze([
   ...BOUNDS,
   ...COSTS,
   ...FILES,
+  ...CORE,
+  ...PORT,
+  ...PROJECTS,
+  ...RULES,
   ...ACCESS,
+  ...ACCESS_REFUSALS,
 ]);

@@ -1,55 +1,53 @@
+import { SQL } from './migrations.mjs';
 import { of } from './mutant.mjs';
-
-const SEARCH = 'supabase/migrations/20261125000200_search.sql';
-const GLOBS = 'supabase/migrations/20261125000300_globs.sql';
 
 /** Threats of calls that cost the others what they need. */
 export const BOUNDS = Object.freeze([
   ...of('T29', 'test/search.test.ts', [
     {
-      file: SEARCH,
+      file: SQL,
       find: "  return ts_headline('pg_catalog.english', v_text, any_word,",
       replace: "  return ts_headline('pg_catalog.english', v_text, words,",
       name: 'costs little memory',
     },
     {
-      file: SEARCH,
+      file: SQL,
       find: 'ts_rank(m.words, v_any) as score',
       replace: 'ts_rank(m.words, v_words) as score',
       name: 'costs little time',
     },
     {
-      file: SEARCH,
+      file: SQL,
       find: "when v_at > 100 then regexp_replace(substr(v_text, v_at - 100, 500), '^\\S*\\s', '')",
       replace: 'when false then null',
       name: 'shows a place far behind',
     },
     {
-      file: SEARCH,
+      file: SQL,
       find: 'app.list_words(v_plain::text)) > 32 then',
       replace: 'app.list_words(v_plain::text)) > 3200 then',
       name: 'of more than 32 words is refused',
     },
     {
-      file: SEARCH,
+      file: SQL,
       find: "left(d.doc ->> 'body', least(20000, 400000 / v_size))",
       replace: "d.doc ->> 'body'",
       name: 'shows the beginning of a long text where a page is of many',
     },
     {
-      file: SEARCH,
+      file: SQL,
       find: "string_agg(distinct '''=k'",
       replace: "string_agg('''=k'",
       name: 'takes a kind as often as it is named for one',
     },
     {
-      file: SEARCH,
+      file: SQL,
       find: "replace(content, '<!--', '< !--')",
       replace: 'content',
       name: 'a text of <!-- is put into words',
     },
     {
-      file: SEARCH,
+      file: SQL,
       find: "'\\S{100}', '\\& ', 'g')",
       replace: "'\\S{100}', '\\&', 'g')",
       name: 'a text of _a is put into words',
@@ -57,31 +55,31 @@ export const BOUNDS = Object.freeze([
   ]),
   ...of('T30', 'test/globs.test.ts', [
     {
-      file: GLOBS,
+      file: SQL,
       find: "E'[\\x01\\x03]*(?:\\x02|\\x01\\x03)[\\x01\\x02\\x03]*', E'\\x02', 'g'), E'\\x01+', E'\\x01', 'g')",
       replace: "E'\\x04', '', 'g'), E'\\x04', '', 'g')",
       name: 'of a task has at most sixteen wildcards, as one of a project',
     },
     {
-      file: GLOBS,
+      file: SQL,
       find: '(scope -> v_key) g where app.count_wildcards(g) > 16) then',
       replace: '(scope -> v_key) g where false) then',
       name: 'of a task has at most sixteen wildcards, as one of a project',
     },
     {
-      file: GLOBS,
+      file: SQL,
       find: '(select g from unnest(v_globs) g where app.count_wildcards(g) > 16 limit 1)',
       replace: 'null',
       name: 'that is too much leaves every file out of scope',
     },
     {
-      file: GLOBS,
+      file: SQL,
       find: 'elsif v_globs_length * v_files_length > 200000000 then',
       replace: 'elsif false then',
       name: 'at the limit of what is compared ends soon, and says so beyond',
     },
     {
-      file: GLOBS,
+      file: SQL,
       find: "    return nullif(files, '{}');\n",
       replace: '    return null;\n',
       name: 'that is too much leaves every file out of scope',

@@ -1,13 +1,11 @@
+import { SQL } from './migrations.mjs';
 import { of } from './mutant.mjs';
-
-const COSTS_SQL = 'supabase/migrations/20261125000900_costs.sql';
-const VERIFY_SQL = 'supabase/migrations/20261125001000_verify.sql';
 
 /** Threats by work that grows or waits, and by what is changed beside the hash. */
 export const COSTS = Object.freeze([
   ...of('T42', 'test/growth.test.ts', [
     {
-      file: COSTS_SQL,
+      file: SQL,
       find: "select count(*) from app.tasks_with(task.tenant_id, task.dependencies) d where d.status <> 'completed'",
       replace:
         "select count(*) from public.tasks d where d.tenant_id = task.tenant_id and d.id = any (task.dependencies) and d.status <> 'completed'",
@@ -16,42 +14,42 @@ export const COSTS = Object.freeze([
   ]),
   ...of('T42', 'test/consequences.test.ts', [
     {
-      file: COSTS_SQL,
+      file: SQL,
       find: 'limit room + 1) t) > room then',
       replace: 'limit room + 1) t) > room and false then',
       name: 'that more wait for is refused whole, and says how to go on',
     },
     {
-      file: COSTS_SQL,
+      file: SQL,
       find: 'v_room := v_room - 1;',
       replace: 'null;',
       name: 'counts with what the others of its command change',
     },
     {
-      file: COSTS_SQL,
+      file: SQL,
       find: 'elsif v_triggered < app.triggered_max() then',
       replace: 'elsif true then',
       name: 'what rules ask for is cut at the bound and noted once',
     },
     {
-      file: COSTS_SQL,
+      file: SQL,
       find: '    continue when v_at > v_asked and app.is_settled(v_request, actor.tenant_id);\n',
       name: 'goes together with one that waits for it, or for which the same wait',
     },
     {
-      file: COSTS_SQL,
+      file: SQL,
       find: 'where i.at > asked and i.at <= asked + 50',
       replace: 'where i.at > asked',
       name: 'an answer shows the first fifty and says how many there are',
     },
     {
-      file: COSTS_SQL,
+      file: SQL,
       find: 'case when v_length > 20 then back',
       replace: 'case when false then back',
       name: 'a long cycle is shown from both ends',
     },
     {
-      file: VERIFY_SQL,
+      file: SQL,
       find: 'event.seq + 200 + app.policy_max() + 2 * app.triggered_max()',
       replace: 'event.seq + 400',
       name: 'a redaction misses none',
@@ -59,20 +57,20 @@ export const COSTS = Object.freeze([
   ]),
   ...of('T42', 'test/readers.test.ts', [
     {
-      file: VERIFY_SQL,
+      file: SQL,
       find: '  perform app.refuse_limited(v_actor);\n  return app.compare_log',
       replace:
         '  perform app.refuse_limited(v_actor);\n  perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;\n  return app.compare_log',
       name: 'lets a command through before it ends',
     },
     {
-      file: VERIFY_SQL,
+      file: SQL,
       find: 'create function app.compare_log(tenant_id uuid)\n  returns jsonb\n  language plpgsql\n  stable',
       replace: 'create function app.compare_log(tenant_id uuid)\n  returns jsonb\n  language plpgsql\n  volatile',
       name: 'sees nothing of what is written after it began',
     },
     {
-      file: VERIFY_SQL,
+      file: SQL,
       find: 'v_from bigint := app.check_archivable(v_actor.tenant_id, last_seq);',
       replace: 'v_from bigint := app.check_archiving(v_actor, last_seq);',
       name: 'holds no lock that a writer waits for: snapshot_events',
@@ -80,24 +78,24 @@ export const COSTS = Object.freeze([
   ]),
   ...of('T43', 'test/history.test.ts', [
     {
-      file: VERIFY_SQL,
+      file: SQL,
       find: "    when event.user_id::text is distinct from event.actor ->> 'user' then 'user_id'\n",
       name: 'finds a user changed',
     },
     {
-      file: VERIFY_SQL,
+      file: SQL,
       find: "        when 'artifact' then event.payload ->> 'task'\n",
       replace: "        when 'artifact' then event.task_id::text\n",
       name: 'finds the task of an artifact changed',
     },
     {
-      file: VERIFY_SQL,
+      file: SQL,
       find: "        when 'decision' then event.payload ->> 'task' end",
       replace: "        when 'decision' then event.task_id::text end",
       name: 'finds the task of a decision changed',
     },
     {
-      file: VERIFY_SQL,
+      file: SQL,
       find: "        when starts_with(event.stream, 'project:') then split_part(event.stream, ':', 2)\n",
       replace: '        when false then null\n',
       name: 'finds a project changed for another one of all its events',

@@ -1,15 +1,16 @@
-import { of, sql } from './mutant.mjs';
+import { SQL } from './migrations.mjs';
+import { of } from './mutant.mjs';
 
 /** Threats to requests and consents, and by who was granted something. */
 export const GRANTS = Object.freeze([
   ...of('T1', 'test/auth-attacks.test.ts', [
     {
-      file: sql('1520_authorization'),
+      file: SQL,
       find: "    when request.txn_hash is distinct from find_authorization.txn_hash then 'other_browser'\n",
       name: 'that began in one browser opens in no other',
     },
     {
-      file: sql('1520_authorization'),
+      file: SQL,
       find: "    when request.user_id <> find_authorization.user_id then 'other_user'\n",
       name: 'that one person opened is answered by no other',
     },
@@ -19,7 +20,7 @@ export const GRANTS = Object.freeze([
       name: 'is not granted by a form without the token of its page',
     },
     {
-      file: sql('1520_authorization'),
+      file: SQL,
       find: '  delete from app.authorization_requests r where r.tenant_id = v_request.tenant_id and r.request_hash = v_request.request_hash;\n',
       name: 'asks every time, and is granted once',
     },
@@ -29,25 +30,25 @@ export const GRANTS = Object.freeze([
       name: 'is not granted by a form without the token of its page',
     },
     {
-      file: sql('1520_authorization'),
+      file: SQL,
       find: ' or request.expires_at <= app.now()',
       name: 'is over when nobody has answered it in time',
     },
   ]),
   ...of('T1', 'test/identities.test.ts', [
     {
-      file: sql('1540_accounts'),
+      file: SQL,
       find: ' and l.txn_hash = take_login.txn_hash',
       name: 'cannot sign one browser in with what another brought back',
     },
     {
-      file: sql('1540_accounts'),
+      file: SQL,
       find: '\n    and l.expires_at > app.now() returning l.*',
       replace: ' returning l.*',
       name: 'is not waited for longer than ten minutes',
     },
     {
-      file: sql('1540_accounts'),
+      file: SQL,
       find: 'delete from app.login_states l where l.tenant_id = v_actor.tenant_id and l.state_hash = take_login.state_hash and l.txn_hash = take_login.txn_hash\n    and l.expires_at > app.now() returning l.* into v_login;',
       replace:
         'select l.* into v_login from app.login_states l where l.tenant_id = v_actor.tenant_id and l.state_hash = take_login.state_hash and l.txn_hash = take_login.txn_hash;',
@@ -89,7 +90,7 @@ export const GRANTS = Object.freeze([
   ]),
   ...of('T17', 'test/auth-attacks.test.ts', [
     {
-      file: sql('1520_authorization'),
+      file: SQL,
       find: "not string_to_array(decision ->> 'scope', ' ') <@ string_to_array(v_request.scope, ' ') or ",
       name: 'grants no more than it asked for',
     },
@@ -100,7 +101,7 @@ export const GRANTS = Object.freeze([
       name: 'to administer is made in vain unless the operator allows it',
     },
     {
-      file: sql('1520_authorization'),
+      file: SQL,
       find: "\n      when 'admin' = any (string_to_array(decision ->> 'scope', ' ')) and app.role_rank(v_actor.role) < app.role_rank('admin') then 'role' end;",
       replace: ' end;',
       name: 'to administer is made in vain unless the operator allows it',
@@ -114,7 +115,7 @@ export const GRANTS = Object.freeze([
       name: 'administers only while its user is an administrator',
     },
     {
-      file: sql('0100_tenancy'),
+      file: SQL,
       find: "if actor ? 'proof' then",
       replace: 'if false then',
       name: 'is refused with a call that changes something',
@@ -132,7 +133,7 @@ export const GRANTS = Object.freeze([
       name: 'is asked about again for what hangs on a role',
     },
     {
-      file: sql('1600_access'),
+      file: SQL,
       find: "    perform app.require_role(v_actor, 'admin', 'A token with the scope admin');\n",
       replace: '    null;\n',
       name: 'administers only while its user is an administrator',
@@ -140,29 +141,29 @@ export const GRANTS = Object.freeze([
   ]),
   ...of('T17', 'test/auth-store.test.ts', [
     {
-      file: sql('1500_tokens'),
+      file: SQL,
       find: "    when not string_to_array(v_scope, ' ') <@ string_to_array(v_grant.scope, ' ') then 'scope'\n",
       name: 'is good for ten siblings and no more, within the scope that was granted',
     },
     {
-      file: sql('1500_tokens'),
+      file: SQL,
       find: "        when m.role is null then 'not_a_member'\n",
       name: 'and its access token end in their time, and with the membership',
     },
   ]),
   ...of('T17', 'test/access.test.ts', [
     {
-      file: sql('1500_tokens'),
+      file: SQL,
       find: 'v_bearer.user_id is distinct from acting.user_id or ',
       name: 'proves its own user within a call, and no other member',
     },
     {
-      file: sql('1500_tokens'),
+      file: SQL,
       find: '  acting.project_id := v_bearer.project_id;\n',
       name: 'may be limited to a project: its proof holds it there',
     },
     {
-      file: sql('1600_access'),
+      file: SQL,
       find: '    if v_project.id is not null then\n',
       replace: '    if false then\n',
       name: 'may be limited to a project: its proof holds it there',
@@ -175,32 +176,32 @@ export const GRANTS = Object.freeze([
   ]),
   ...of('T17', 'test/limited-tokens.test.ts', [
     {
-      file: sql('2000_privileges'),
+      file: SQL,
       find: '    if v_object.project is not null then\n',
       replace: '    if false then\n',
       name: 'another one is as if it were not there',
     },
     {
-      file: sql('1500_tokens'),
+      file: SQL,
       find: '  if actor.project_id is not null then\n',
       replace: '  if false then\n',
       name: 'what concerns more than the project is forbidden',
     },
     {
-      file: sql('0200_events'),
+      file: SQL,
       find: 'and k.key = v_name;',
       replace: "and k.key = command ->> 'key';",
       name: 'no answer is had that a key got beyond the project',
     },
     {
-      file: sql('0100_tenancy'),
+      file: SQL,
       find: "nullif(set_config('app.project_id', coalesce(v_actor.project_id::text, ''), true), '');",
       replace:
         "nullif(set_config('app.project_id', coalesce(v_actor.project_id::text, current_setting('app.project_id', true), ''), true), '');",
       name: 'nothing of the limit is left for a later call',
     },
     {
-      file: sql('0100_tenancy'),
+      file: SQL,
       find: "coalesce(app.as_uuid(actor ->> 'project_id'), app.nobody()) end;",
       replace: "app.as_uuid(actor ->> 'project_id') end;",
       name: 'a project that is none is no project',

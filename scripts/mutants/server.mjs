@@ -1,4 +1,5 @@
-import { of, sql } from './mutant.mjs';
+import { SQL } from './migrations.mjs';
+import { of } from './mutant.mjs';
 
 /** Threats to the server, its data and its neighbours. */
 export const SERVER = Object.freeze([
@@ -55,14 +56,14 @@ export const SERVER = Object.freeze([
   ]),
   ...of('T18', 'test/database.test.ts', [
     {
-      file: sql('2000_privileges'),
+      file: SQL,
       find: "    execute format('alter table %s force row level security', v_object.name);\n",
       name: 'has row level security, for its owner too',
     },
   ]),
   ...of('T18', 'test/callables.test.ts', [
     {
-      file: sql('2000_privileges'),
+      file: SQL,
       find: '      if not v_object.for_server then\n',
       replace: '      if true then\n',
       name: 'is executable by signed-in users and the server alone',
@@ -70,7 +71,7 @@ export const SERVER = Object.freeze([
   ]),
   ...of('T18', 'test/walls.test.ts', [
     {
-      file: sql('2000_privileges'),
+      file: SQL,
       find: "'create policy door on %s for all to cairn_owner using (tenant_id = app.tenant())",
       replace: "'create policy door on %s for all to cairn_owner using (true)",
       name: 'a query that forgot its tenant finds no foreign row',
@@ -78,7 +79,7 @@ export const SERVER = Object.freeze([
   ]),
   ...of('T20', 'test/calls.test.ts', [
     {
-      file: sql('0550_timeline'),
+      file: SQL,
       find: "|| coalesce(': ' || to_json(regexp_replace(left(",
       replace: "|| coalesce(': ' || (regexp_replace(left(",
       name: 'shows stored text quoted, with its author',
@@ -205,7 +206,7 @@ export const SERVER = Object.freeze([
       name: 'asks /oauth/revoke so many times',
     },
     {
-      file: sql('1600_access'),
+      file: SQL,
       find: '      and t.revoked_at is null and t.expires_at > v_now) >= 100 then\n',
       replace: '      and t.revoked_at is null and t.expires_at > v_now) >= 1000 then\n',
       name: 'has at most a hundred personal access tokens of a person',
@@ -223,7 +224,7 @@ export const SERVER = Object.freeze([
       name: 'what is over is deleted when a server starts',
     },
     {
-      file: sql('2100_access_policies'),
+      file: SQL,
       find: "authorized_at is null and created_at < now() - interval '1 day' or ",
       name: 'what is over is deleted when a server starts',
     },
@@ -259,13 +260,13 @@ export const SERVER = Object.freeze([
   ]),
   ...of('T28', 'test/access.test.ts', [
     {
-      file: sql('1500_tokens'),
+      file: SQL,
       find: 'update public.oauth_tokens t set last_used_at = v_now, last_used_ip = app.ip(actor) where',
       replace: 'update public.oauth_tokens t set last_used_at = v_now where',
       name: 'is seen with its use, ends at once',
     },
     {
-      file: sql('1500_tokens'),
+      file: SQL,
       find: '    update public.oauth_tokens t set revoked_at = v_now, updated_at = v_now\n',
       replace: '    update public.oauth_tokens t set updated_at = v_now\n',
       name: 'is seen with its use, ends at once',

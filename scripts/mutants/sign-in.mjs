@@ -1,5 +1,5 @@
-import { ACCESS_SQL } from './access.mjs';
-import { of, sql } from './mutant.mjs';
+import { SQL } from './migrations.mjs';
+import { of } from './mutant.mjs';
 
 /** Threats by who signs in, and to who is signed in. */
 export const SIGN_IN = Object.freeze([
@@ -114,13 +114,13 @@ export const SIGN_IN = Object.freeze([
       name: 'of before the login does not count after it',
     },
     {
-      file: sql('1540_accounts'),
+      file: SQL,
       find: 'least(v_session.expires_at, v_session.last_seen_at + make_interval(secs => v_session.idle_seconds)) <= v_now',
       replace: 'v_session.expires_at <= v_now',
       name: 'ends after half a day unused, and after a week',
     },
     {
-      file: sql('1540_accounts'),
+      file: SQL,
       find: 'least(v_session.expires_at, v_session.last_seen_at + make_interval(secs => v_session.idle_seconds)) <= v_now',
       replace: 'v_session.last_seen_at + make_interval(secs => v_session.idle_seconds) <= v_now',
       name: 'ends after half a day unused, and after a week',
@@ -160,18 +160,18 @@ export const SIGN_IN = Object.freeze([
   ]),
   ...of('T19', 'test/auth-attacks.test.ts', [
     {
-      file: sql('1540_accounts'),
+      file: SQL,
       find: "(terms ->> 'link_email')::boolean and ",
       name: 'is joined by address only where both verified it',
     },
     {
-      file: sql('1540_accounts'),
+      file: SQL,
       find: "(terms ->> 'link_email')::boolean and (identity ->> 'email_verified')::boolean",
       replace: "(terms ->> 'link_email')::boolean",
       name: 'is joined by address only where both verified it',
     },
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: "case when v_user is null and not coalesce((terms ->> 'open')::boolean, false) then 'sign_up_closed' end",
       replace: 'null',
       name: 'is for those who were let in',
@@ -182,7 +182,7 @@ export const SIGN_IN = Object.freeze([
       name: 'is not opened by an address that nobody verified',
     },
     {
-      file: sql('1540_accounts'),
+      file: SQL,
       find: "i.issuer = identity ->> 'issuer' and ",
       name: 'is of its issuer: the same subject at another one is somebody else',
     },
@@ -193,17 +193,17 @@ export const SIGN_IN = Object.freeze([
       name: 'is not opened by an address that nobody verified',
     },
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: "    when invitation.accepted_at is not null then 'invitation_used'\n",
       name: 'is opened by an invitation once, in its time',
     },
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: "    when invitation.expires_at <= app.now() then 'invitation_expired'\n",
       name: 'is opened by an invitation once, in its time',
     },
     {
-      file: ACCESS_SQL,
+      file: SQL,
       find: "case when (identity ->> 'email_verified')::boolean then identity ->> 'email' end, v_user",
       replace: "identity ->> 'email', v_user",
       name: 'is opened by an invitation once, in its time',
@@ -227,20 +227,21 @@ export const SIGN_IN = Object.freeze([
   ]),
   ...of('T26', 'test/sign-in.test.ts', [
     {
-      file: sql('1540_accounts'),
+      file: SQL,
       find: '  delete from app.login_codes c where c.tenant_id = v_code.tenant_id and c.code_hash = v_code.code_hash and c.expires_at > app.now();\n',
       replace:
         '  perform from app.login_codes c where c.tenant_id = v_code.tenant_id and c.code_hash = v_code.code_hash;\n',
       name: 'chooses a password with a link that works once',
     },
     {
-      file: sql('1540_accounts'),
+      file: SQL,
       find: ' and c.expires_at > app.now();',
       replace: ';',
       name: 'has no use for a link that is too old, or of which there is a newer one',
     },
     {
-      file: sql('1540_accounts'),
+      file: SQL,
+      within: 'public.save_login_code',
       find: '  delete from app.login_codes c where c.tenant_id = v_actor.user_id;\n',
       name: 'has no use for a link that is too old, or of which there is a newer one',
     },

@@ -1,10 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { ownEnvironment } from '../config.ts';
+import { within } from '../deadline.ts';
+import { DomainError } from '../errors.ts';
 
 export const CLI = fileURLToPath(new URL('../cli.js', import.meta.url));
 const PROTOCOL = '2025-06-18';
+// The first call makes the database.
+const CALL_MS_MAX = 120_000;
+const LEAVE_MS_MAX = 15_000;
 
 type Result = { content?: { text?: string }[]; structuredContent?: Record<string, unknown>; isError?: boolean };
 type Reply = { id?: number; result?: Result; error?: { message: string } };
@@ -23,7 +29,7 @@ export async function connectAgent(name: string, dataDir: string): Promise<DemoA
     stdio: ['pipe', 'pipe', 'inherit'],
     windowsHide: true,
   });
-  const request = requester(child);
+  const request = requester(child, name);
   const clientInfo = { name: 'cairn-demo', version: '1' };
   await request('initialize', { protocolVersion: PROTOCOL, capabilities: {}, clientInfo });
   child.stdin?.write(`${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' })}\n`);
@@ -33,20 +39,24 @@ export async function connectAgent(name: string, dataDir: string): Promise<DemoA
       const { content, structuredContent, isError } = await request('tools/call', { name: tool, arguments: args });
       return { text: content?.[0]?.text ?? '', data: structuredContent ?? {}, isError: isError === true };
     },
-    leave: () =>
-      new Promise((resolve) => {
-        if (child.exitCode !== null || child.signalCode !== null) return resolve();
-        child.once('exit', () => resolve());
-        child.stdin?.end();
-      }),
+    async leave() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, 'exit');
+      child.stdin?.end();
+      const left = within(LEAVE_MS_MAX, `the server of ${name} to end`, exited);
+      await left.catch(() => {
+        child.kill('SIGKILL');
+        return exited;
+      });
+    },
   };
 }
 
-function requester(child: ChildProcess): (method: string, params: object) => Promise<Result> {
+function requester(child: ChildProcess, name: string): (method: string, params: object) => Promise<Result> {
   type Waiting = { resolve: (result: Result) => void; reject: (error: Error) => void };
   const waiting = new Map<number, Waiting>();
   const fail = () => {
-    for (const { reject } of waiting.values()) reject(new Error('The server of the demo ended.'));
+    for (const { reject } of waiting.values()) reject(ended(name));
   };
   child.once('error', fail).once('exit', fail);
   child.stdin?.on('error', fail);
@@ -57,10 +67,18 @@ function requester(child: ChildProcess): (method: string, params: object) => Pro
     waiting.delete(id);
   });
   let last = 0;
-  return (method, params) =>
-    new Promise((resolve, reject) => {
-      const id = ++last;
+  return (method, params) => {
+    const id = ++last;
+    const answer = new Promise<Result>((resolve, reject) => {
       waiting.set(id, { resolve, reject });
-      child.stdin?.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`);
+      // A process that is gone already says nothing more, and neither does the pipe to it.
+      const written = (error?: Error | null) => error && reject(ended(name));
+      child.stdin?.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`, written);
     });
+    return within(CALL_MS_MAX, `the server of ${name} to answer ${method}`, answer);
+  };
+}
+
+function ended(name: string): DomainError {
+  return new DomainError('unavailable', `The server of ${name} ended.`);
 }

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { within } from '../deadline.ts';
 import { DomainError } from '../errors.ts';
 import { connectAgent, type DemoAgent, type DemoAnswer } from './demo-client.ts';
 import { paint, say } from './paint.ts';
@@ -19,6 +20,8 @@ const EVIDENCE = [
   { criterion: 2, note: '12 passed, 0 failed' },
 ];
 
+const DEMO_MS_MAX = 300_000;
+
 /** `cairn demo`: a hand-over between agents, through real servers, on a database that is gone afterwards. */
 export async function runDemo(): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), 'cairn-demo-'));
@@ -36,7 +39,7 @@ export async function runDemo(): Promise<void> {
   };
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
-    await play(connect, leaveAll);
+    await within(DEMO_MS_MAX, 'the demo to end', play(connect, leaveAll));
   } catch (error) {
     if (process.exitCode !== 130) throw error;
   } finally {

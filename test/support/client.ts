@@ -7,8 +7,11 @@ import { Client as OlderClient } from '@modelcontextprotocol/sdk/client/index.js
 import { StdioClientTransport as OlderTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport as OlderHttpTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import { within } from '../../src/deadline.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+// A client waits for ever to send to a process that was just killed.
+const WAIT_MS_MAX = 60_000;
 
 type Answer = { text: string; data: Record<string, unknown>; isError: boolean };
 
@@ -62,7 +65,7 @@ type OlderHttp = Parameters<OlderClient['connect']>[0];
 async function connectOlder(name: string, transport: OlderHttp): Promise<Agent> {
   const client = new OlderClient({ name, version: '1.0.0' });
   const updated: string[] = [];
-  await client.connect(transport);
+  await within(WAIT_MS_MAX, `the connection of ${name}`, client.connect(transport));
   client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void updated.push(params.uri));
   return agent(client, updated);
 }
@@ -73,7 +76,7 @@ async function connectNewer(kind: ClientKind, { name, transport }: Newer): Promi
   const mode = kind === 'v2 client, 2026 protocol' ? { pin: '2026-07-28' } : 'legacy';
   const client = new Client({ name, version: '1.0.0' }, { versionNegotiation: { mode } });
   const updated: string[] = [];
-  await client.connect(transport);
+  await within(WAIT_MS_MAX, `the connection of ${name}`, client.connect(transport));
   client.setNotificationHandler('notifications/resources/updated', ({ params }) => void updated.push(params.uri));
   const subscribe = async (uri: string) => {
     const subscription = await client.listen({ resourceSubscriptions: [uri] });
@@ -110,7 +113,7 @@ function agent(client: Client | OlderClient, updated: string[]): Agent {
       return () => shared.unsubscribeResource({ uri });
     },
     updated,
-    close: () => shared.close(),
+    close: () => within(WAIT_MS_MAX, 'a client to close', shared.close()),
   };
 }
 

@@ -1,4 +1,8 @@
+import { within } from '../../src/deadline.ts';
 import { spawnRaw } from './client.ts';
+
+// Longer than any call may take, and than most tests may.
+const ANSWER_MS_MAX = 100_000;
 
 type RawAnswer = { text: string; data: Record<string, unknown>; isError: boolean };
 
@@ -19,13 +23,15 @@ export async function startRaw(flags: string[], env: NodeJS.ProcessEnv = {}): Pr
   raw.process.stdin?.on('error', () => {});
   const waiting = new Map<number, Waiting>();
   let last = 0;
+  let end: unknown;
 
-  function request(method: string, params: object): Promise<Line> {
+  async function request(method: string, params: object): Promise<Line> {
+    if (end !== undefined) throw end;
     last += 1;
     const id = last;
     const answer = new Promise<Line>((resolve, reject) => waiting.set(id, { resolve, reject }));
     raw.send(JSON.stringify({ jsonrpc: '2.0', id, method, params }));
-    return answer;
+    return within(ANSWER_MS_MAX, `an answer to ${method}`, answer);
   }
 
   async function read(): Promise<void> {
@@ -36,6 +42,7 @@ export async function startRaw(flags: string[], env: NodeJS.ProcessEnv = {}): Pr
     }
   }
   read().catch((error) => {
+    end = error;
     for (const { reject } of waiting.values()) reject(error);
   });
 

@@ -14,13 +14,22 @@ declare module 'vitest' {
   }
 }
 
-/** One server for the whole run: the bundled PostgreSQL, or with CAIRN_TEST_PG=15, 16 or 17 an older one that is supported. */
+/**
+ * One server for the whole run: the bundled PostgreSQL, or with CAIRN_TEST_PG=15, 16 or 17 an older one that is supported. Where
+ * many runs follow each other CAIRN_TEST_SERVER is how to reach one that is there, with an empty database.
+ */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const running = process.env.CAIRN_TEST_SERVER;
+  if (running !== undefined) {
+    project.provide('server', JSON.parse(running));
+    return async () => {};
+  }
   const dataDir = await mkdtemp(join(tmpdir(), 'cairn-test-'));
   const major = process.env.CAIRN_TEST_PG;
   const binaries = await findBinaries(
     major === undefined ? undefined : fileURLToPath(new URL(`postgres-${major}/package.json`, import.meta.url)),
   );
+  if (major !== undefined && binaries.major !== major) throw new Error(`PostgreSQL ${major} is not installed: npm ci.`);
   const server = await ensureServer({ dataDir, log: createLog('silent'), binaries });
   project.provide('server', server.connection);
 

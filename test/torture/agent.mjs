@@ -6,24 +6,31 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { within } from '../../dist/deadline.js';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
 // Past this a call would need a person.
 const ANSWER_MS_MAX = 120_000;
+// Past this another process is asked.
+const ATTEMPT_MS_MAX = 60_000;
+const CLOSE_MS_MAX = 10_000;
 const RETRY_PAUSE_MS = 20;
 
 /** @typedef {{ marker: string, tool: string, count: number, acknowledged: boolean, held?: { ref: string, lock_token: number } }} Entry What a command says in the log, how many events say it, and whether the agent was told. */
 /** @typedef {{ commands: number, reads: number, retries: number, processes: number, slowestMs: number }} Tally */
-/** @typedef {{ answered: Promise<void>, process(): number | null, work(): Promise<void>, leave(): Promise<void>, entries: Entry[], tally: Tally }} Agent */
+/** @typedef {{ client: Client, transport: StdioClientTransport, gone: Promise<never> }} Connection */
+/** @typedef {{ answered: Promise<void>, process(): number | null, waitsFor(): string[], work(): Promise<void>, leave(): Promise<void>, entries: Entry[], tally: Tally }} Agent */
 
 /** @param {{ dataDir: string, name: string, isOver: () => boolean }} options @returns {Agent} */
 export function startAgent({ dataDir, name, isOver }) {
   /** @type {Entry[]} */
   const entries = [];
   const tally = { commands: 0, reads: 0, retries: 0, processes: 0, slowestMs: 0 };
-  /** @type {{ client: Client, transport: StdioClientTransport } | null} */
+  /** @type {Connection | null} */
   let connection = null;
+  /** @type {{ tool: string, since: number } | null} */
+  let waiting = null;
   /** @type {() => void} */
   let answer = () => {};
   /** @type {Promise<void>} */
@@ -47,22 +54,36 @@ export function startAgent({ dataDir, name, isOver }) {
     ];
     const transport = new StdioClientTransport({ command: execPath, args, stderr: 'inherit' });
     const client = new Client({ name: 'torture', version: '1.0.0' }, { versionNegotiation: { mode: 'legacy' } });
-    connection = { client, transport };
+    connection = { client, transport, gone: end(client) };
     tally.processes += 1;
-    await client.connect(transport);
-    return client;
+    await Promise.race([connection.gone, client.connect(transport)]);
+    return connection;
+  }
+
+  async function disconnect() {
+    const closed = connection?.client.close() ?? Promise.resolve();
+    connection = null;
+    await within(CLOSE_MS_MAX, `a process of ${name} to end`, closed);
+  }
+
+  /** @param {string} tool @param {Record<string, unknown>} input */
+  async function attempt(tool, input) {
+    const { client, gone } = connection ?? (await connect());
+    return Promise.race([gone, client.callTool({ name: tool, arguments: input })]);
   }
 
   /** Until it is answered: by another process if this one is gone. @param {string} tool @param {Record<string, unknown>} input */
   async function call(tool, input) {
     const started = performance.now();
+    waiting = { tool, since: started };
     for (;;) {
       /** @type {unknown} */
       let reason;
       try {
-        const client = connection?.client ?? (await connect());
-        const { content, structuredContent, isError } = await client.callTool({ name: tool, arguments: input });
+        const answer = await within(ATTEMPT_MS_MAX, `an answer to ${tool}`, attempt(tool, input));
+        const { content, structuredContent, isError } = answer;
         if (isError !== true) {
+          waiting = null;
           tally.slowestMs = Math.max(tally.slowestMs, performance.now() - started);
           return /** @type {Record<string, any>} */ (structuredContent);
         }
@@ -73,8 +94,7 @@ export function startAgent({ dataDir, name, isOver }) {
         // A process that was killed; anything else is a failure of its own.
         if (error instanceof Error && error.message.startsWith(`${name}, `)) throw error;
         reason = error;
-        await connection?.client.close().catch(() => {});
-        connection = null;
+        await disconnect().catch(() => {});
       }
       if (performance.now() - started > ANSWER_MS_MAX)
         throw new Error(`${name}: no answer to ${tool} in time: ${reason}`);
@@ -127,14 +147,31 @@ export function startAgent({ dataDir, name, isOver }) {
     entries,
     tally,
     process: () => connection?.transport.pid ?? null,
+    waitsFor() {
+      if (waiting === null) return [];
+      const seconds = Math.round((performance.now() - waiting.since) / 1_000);
+      return [`${name}: ${waiting.tool}, for ${seconds} s`];
+    },
     async work() {
       // All of them ask for it, with one key: one makes it.
       await call('create_project', { slug: 'web', name: 'Web', idempotency_key: 'web' });
       answer();
       while (!isOver()) await turn();
     },
-    async leave() {
-      await connection?.client.close();
-    },
+    leave: disconnect,
   };
+}
+
+/**
+ * Rejects when the process ends. The client alone does not tell: a message that it sends to a process which was just killed may
+ * wait for ever for room in a pipe that is gone.
+ *
+ * @param {Client} client @returns {Promise<never>}
+ */
+function end(client) {
+  const gone = new Promise((_, reject) => {
+    client.onclose = () => reject(new Error('The process ended.'));
+  });
+  gone.catch(() => {});
+  return gone;
 }

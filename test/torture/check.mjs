@@ -9,6 +9,10 @@ import { createLog } from '../../dist/log.js';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
+// Far more than either takes.
+const QUERY_MS_MAX = 60_000;
+const VERIFY_MS_MAX = 60_000;
+
 // Each command says its marker in one of these.
 const MARKERS = `select coalesce(payload ->> 'text', payload ->> 'title', payload ->> 'label', payload ->> 'summary') as marker,
     count(*)::int as count from public.events group by 1`;
@@ -21,7 +25,7 @@ const CLAIMS = `select t.ref || ' ' || e.version as marker, count(*)::int as cou
  */
 export async function check(dataDir, entries) {
   const server = await ensureServer({ dataDir, log: createLog('fatal') });
-  const client = new pg.Client(server.connection);
+  const client = new pg.Client({ ...server.connection, query_timeout: QUERY_MS_MAX });
   await client.connect();
   try {
     const said = await counts(client, MARKERS);
@@ -59,7 +63,9 @@ function differences({ marker, tool, count, acknowledged, held }, { said, claims
 
 /** @param {string} dataDir @returns {Promise<string[]>} */
 async function verify(dataDir) {
-  return promisify(execFile)(execPath, [CLI, 'events', 'verify', '--data-dir', dataDir]).then(
+  return promisify(execFile)(execPath, [CLI, 'events', 'verify', '--data-dir', dataDir], {
+    timeout: VERIFY_MS_MAX,
+  }).then(
     () => [],
     ({ stdout, stderr }) => [`events verify fails: ${stdout}${stderr}`],
   );

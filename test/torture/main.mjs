@@ -10,6 +10,7 @@ import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { serverStatus, stopServer } from '../../dist/db/embedded.js';
+import { within } from '../../dist/deadline.js';
 import { startAgent } from './agent.mjs';
 import { check } from './check.mjs';
 
@@ -28,33 +29,49 @@ const [processes, seconds, serverKills, killEveryMs] = [
   flags['kill-every-ms'],
 ].map(Number);
 
+// The last calls and the check have theirs to end in.
+const RUN_MS_MAX = (seconds + 200) * 1_000;
+
 const dataDir = await mkdtemp(join(tmpdir(), 'cairn-torture-'));
+let isOver = false;
+let stage = 'the first answer';
+const agents = Array.from({ length: processes }, (_, at) =>
+  startAgent({ dataDir, name: `agent-${at}`, isOver: () => isOver }),
+);
+const waitedFor = () => [stage, ...agents.flatMap((agent) => agent.waitsFor())].join('; ');
 try {
-  const { report, wrong } = await torture();
+  const { report, wrong } = await within(RUN_MS_MAX, waitedFor, torture());
   process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   for (const line of wrong.slice(0, 20)) process.stdout.write(`WRONG: ${line}\n`);
   process.exitCode = wrong.length === 0 ? 0 : 1;
+} catch (error) {
+  process.stdout.write(`WRONG: ${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+  isOver = true;
+  for (const agent of agents) kill(agent.process());
 } finally {
   await stopServer({ dataDir });
   await rm(dataDir, { recursive: true, force: true });
 }
+// Whatever still waits, waits for nothing.
+process.exit();
 
 async function torture() {
   const started = performance.now();
-  // Counted from the first answer. Processes are killed while the first of them starts the database too.
-  let isOver = false;
-  const agents = Array.from({ length: processes }, (_, at) =>
-    startAgent({ dataDir, name: `agent-${at}`, isOver: () => isOver }),
-  );
   const work = Promise.allSettled(agents.map((agent) => agent.work())).finally(() => {
     isOver = true;
   });
-  const killing = killProcesses(agents, () => isOver);
+  const killing = killProcesses();
+  // The time counts from the first answer. Processes are killed while the first of them starts the database too.
   await Promise.race([work, Promise.any(agents.map(({ answered }) => answered))]);
-  const [serversKilled] = await Promise.all([killServers(agents, () => isOver), pause(seconds * 1_000)]);
+  stage = 'the end of the time';
+  const [serversKilled] = await Promise.all([killServers(), pause(seconds * 1_000)]);
   isOver = true;
+  stage = 'the last turn of each agent';
   const [worked, killed] = await Promise.all([work, killing]);
+  stage = 'the processes to end';
   await Promise.all(agents.map((agent) => agent.leave()));
+  stage = 'the check';
   const stopped = !(await serverStatus(dataDir)).running;
 
   const { events, wrong } = await check(
@@ -82,26 +99,23 @@ async function torture() {
   return { report, wrong };
 }
 
-/** @param {import('./agent.mjs').Agent[]} agents @param {() => boolean} isOver */
-async function killProcesses(agents, isOver) {
+async function killProcesses() {
   let killed = 0;
-  for (await pause(killEveryMs); !isOver(); await pause(killEveryMs)) {
-    const pid = agents[Math.floor(Math.random() * agents.length)]?.process();
-    if (pid !== null && pid !== undefined && kill(pid)) killed += 1;
+  for (await pause(killEveryMs); !isOver; await pause(killEveryMs)) {
+    if (kill(agents[Math.floor(Math.random() * agents.length)]?.process())) killed += 1;
   }
   return killed;
 }
 
-/** Spread over the time, each after the one before was got over. @param {import('./agent.mjs').Agent[]} agents @param {() => boolean} isOver */
-async function killServers(agents, isOver) {
+/** Spread over the time, each after the one before was got over. */
+async function killServers() {
   const commands = () => agents.reduce((total, { tally }) => total + tally.commands, 0);
   let killed = 0;
-  while (killed < serverKills && !isOver()) {
+  while (killed < serverKills && !isOver) {
     const before = commands();
     await pause((seconds * 1_000) / (serverKills + 1));
-    while (!isOver() && commands() === before) await pause(20);
-    const pid = await serverPid();
-    if (pid !== null && kill(pid)) killed += 1;
+    while (!isOver && commands() === before) await pause(20);
+    if (kill(await serverPid())) killed += 1;
   }
   return killed;
 }
@@ -111,10 +125,10 @@ async function serverPid() {
   return lines[7]?.trim() === 'ready' ? Number(lines[0]) : null;
 }
 
-/** @param {number} pid */
+/** @param {number | null | undefined} pid */
 function kill(pid) {
   try {
-    return process.kill(pid, 'SIGKILL');
+    return typeof pid === 'number' && process.kill(pid, 'SIGKILL');
   } catch {
     return false;
   }
