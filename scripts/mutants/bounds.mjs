@@ -1,5 +1,5 @@
 import { SQL } from './migrations.mjs';
-import { of } from './mutant.mjs';
+import { of, refusals } from './mutant.mjs';
 
 /** Threats of calls that cost the others what they need. */
 export const BOUNDS = Object.freeze([
@@ -118,6 +118,25 @@ export const BOUNDS = Object.freeze([
       find: 'actor: { ...actor, grant, agent:',
       replace: 'actor: { ...actor, agent:',
       name: 'leave room for those of another, and take their turns',
+    },
+  ]),
+  ...refusals('T29', 'test/search.test.ts', [
+    {
+      within: 'app.search_query',
+      find: 'query has more than 32 words.',
+      name: 'of more than 32 words is refused',
+    },
+  ]),
+  ...refusals('T30', 'test/globs.test.ts', [
+    {
+      within: 'app.check_scope',
+      find: 'in each glob at most 16 wildcards',
+      name: 'of a task has at most sixteen wildcards, as one of a project',
+    },
+    {
+      within: 'app.guard_artifact',
+      find: 'The diff cannot be compared with the scope of task',
+      name: 'at the limit of what is compared ends soon, and says so beyond',
     },
   ]),
 ]);

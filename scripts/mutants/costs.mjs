@@ -1,5 +1,5 @@
 import { SQL } from './migrations.mjs';
-import { of } from './mutant.mjs';
+import { of, refusals } from './mutant.mjs';
 
 /** Threats by work that grows or waits, and by what is changed beside the hash. */
 export const COSTS = Object.freeze([
@@ -99,6 +99,13 @@ export const COSTS = Object.freeze([
       find: "        when starts_with(event.stream, 'project:') then split_part(event.stream, ':', 2)\n",
       replace: '        when false then null\n',
       name: 'finds a project changed for another one of all its events',
+    },
+  ]),
+  ...refusals('T42', 'test/consequences.test.ts', [
+    {
+      within: 'app.apply_request',
+      find: 'Task %s cannot be %s: more than %s tasks that depend on it would change with it.',
+      name: 'that more wait for is refused whole, and says how to go on',
     },
   ]),
 ]);

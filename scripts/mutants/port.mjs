@@ -112,7 +112,7 @@ export const PORT = Object.freeze([
       name: 'refuses an expectation that is no number by itself',
     },
     {
-      within: 'public.search',
+      within: 'app.search_query',
       find: 'query has no word to search for.',
       name: 'refuses a search for no word by itself',
     },
@@ -132,7 +132,7 @@ export const PORT = Object.freeze([
       name: 'refuses the import of no events by itself',
     },
     {
-      within: 'app.check_archiving',
+      within: 'app.check_archivable',
       find: 'The archive ends at %s, the log at %s: %s is not between',
       name: 'refuses an archive beyond the log by itself',
     },
