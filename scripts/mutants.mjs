@@ -60,7 +60,7 @@ async function takeTurns(tree) {
       const verdict = await tried({ tree, connection }, mutant).catch((error) => error.message);
       const seconds = ((Date.now() - started) / 1_000).toFixed(1);
       const { threat, test, name, within, file, find } = mutant;
-      stdout.write(`${threat.padEnd(5)}${verdict ?? 'noticed'}  ${test} › ${name}  ${seconds} s\n`);
+      stdout.write(`${threat.padEnd(7)}${verdict ?? 'noticed'}  ${test} › ${name}  ${seconds} s\n`);
       if (verdict !== undefined) unnoticed.push(`${threat} ${verdict}: ${within ?? file}: ${find}`);
     }
   } finally {

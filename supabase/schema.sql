@@ -1419,7 +1419,8 @@ begin
   if v_was.id is null and event.event_type <> 'task.created' then
     perform app.find_task_id(app.stream_id(event.stream)::text, event.tenant_id);
   end if;
-  v_project := app.find_project(case when v_was.id is null then event.payload ->> 'project' else v_was.project_id::text end, actor);
+  v_project := app.find_project(
+    case when v_was.id is null then event.payload ->> 'project' else v_was.project_id::text end, actor);
   if app.is_repeat(v_was, event, expect) then
     event.version := null;
     return (event, app.task_full(v_was, v_project.rules), null)::app.applied;
@@ -1428,11 +1429,15 @@ begin
   event.task_id := app.stream_id(event.stream);
   if v_was.id is null or v_project.rules ? 'triggers' then
     -- A new task's number is taken under the project's lock, which comes before the counts'; a trigger may create one.
-    select * into v_project from public.projects p where p.tenant_id = v_project.tenant_id and p.id = v_project.id for no key update;
+    select * into v_project from public.projects p
+      where p.tenant_id = v_project.tenant_id and p.id = v_project.id for no key update;
   end if;
   event.version := app.next_version(v_was.version, expect, 'task');
   event.payload := app.prepare_task(v_was, event, v_project);
   perform app.guard_task(v_was, event, expect, v_project, actor.role);
+  if v_was.id is not null and event.payload ->> 'parent' is not null then
+    perform app.check_parent(v_was, (event.payload ->> 'parent')::uuid);
+  end if;
   v_task := app.evolve_task(v_was, event);
   if v_task.dependencies = coalesce(v_was.dependencies, '{}') then
     perform app.write_task(v_task, v_was.id is null);
@@ -1448,7 +1453,8 @@ begin
     perform app.index_task(v_task);
   end if;
   if (v_was.status, v_was.open_dependencies) is distinct from (v_task.status, v_task.open_dependencies) then
-    perform app.count_tasks(v_task.tenant_id, v_task.project_id, v_was.status, v_task.status, coalesce(app.is_ready(v_was), 0), app.is_ready(v_task));
+    perform app.count_tasks(v_task.tenant_id, v_task.project_id, v_was.status, v_task.status,
+      coalesce(app.is_ready(v_was), 0), app.is_ready(v_task));
     if (coalesce(v_was.status, '') = 'completed') <> (v_task.status = 'completed') then
       perform app.free_dependents(v_task, case when v_task.status = 'completed' then -1 else 1 end);
     end if;
@@ -2086,6 +2092,28 @@ begin
     jsonb_strip_nulls(jsonb_build_object('status', task.status, 'allowed', v_allowed, 'blocked_reason', task.blocked_reason)),
     case when event_type = 'task.completed' then 'Claim it first with claim_task, then complete it with the lock_token.'
       else format('From %s it can be %s.', task.status, array_to_string(v_allowed, ', ')) end);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_parent(task public.tasks, parent uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', task.tenant_id, 'parents'), 0));
+  if exists (
+    with recursive above as (
+      select t.id, t.parent_id from public.tasks t where t.tenant_id = task.tenant_id and t.id = check_parent.parent
+      union
+      select t.id, t.parent_id from above a
+        join public.tasks t on t.tenant_id = task.tenant_id and t.id = a.parent_id)
+    select from above a where a.id = task.id)
+  then
+    perform app.fail('dependency_cycle', format('Task %s would be a part of itself.', task.ref),
+      jsonb_build_object('field', 'parent'), 'Choose another parent, or "" for none.');
+  end if;
 end
 $function$;
 -- owner cairn_owner

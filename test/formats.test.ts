@@ -35,6 +35,23 @@ describe('a plan', () => {
     ]);
   });
 
+  test('leaves out one parent of a circle', () => {
+    const { tasks, warnings } = planAdoption([
+      task('a', { parent: 'c' }),
+      task('b', { parent: 'a' }),
+      task('c', { parent: 'b' }),
+      task('d', { parent: 'a' }),
+    ]);
+
+    expect(tasks.map(({ key, parent }) => [key, parent])).toEqual([
+      ['a', undefined],
+      ['b', 'a'],
+      ['c', 'b'],
+      ['d', 'a'],
+    ]);
+    expect(warnings).toEqual(['a: left out the parent c, which is a part of it.']);
+  });
+
   test('lets what is completed wait for nothing', () => {
     const { tasks, warnings } = planAdoption([task('a', { status: 'completed', dependencies: ['b'] }), task('b')]);
 

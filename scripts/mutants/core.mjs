@@ -220,4 +220,7 @@ export const CORE = Object.freeze([
       name: 'archiving is refused for events that are not those of the file',
     },
   ]),
+  ...refusals('core', 'test/parents.test.ts', [
+    { within: 'app.check_parent', find: 'Task %s would be a part of itself.', name: 'of the whole is not web-2' },
+  ]),
 ]);

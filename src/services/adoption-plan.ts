@@ -35,6 +35,7 @@ export function planAdoption(given: ForeignTask[]): Plan {
     for (const what of task.left_out ?? []) warnings.push(`${task.key}: left out ${what}.`);
     linked.set(task.key, withKnownLinks(withinLimits(task, warnings), byKey, warnings));
   }
+  dropCircles(linked, warnings);
   const tasks = order(linked);
   const placed = new Set<string>();
   for (const task of tasks) {
@@ -108,6 +109,24 @@ function withKnownLinks(task: ForeignTask, byKey: ReadonlyMap<string, ForeignTas
     parent: known(task.parent, 'the parent'),
     discovered_from: known(task.discovered_from, 'the origin'),
   };
+}
+
+/** Leaves out a parent where it would make a task a part of itself. */
+function dropCircles(byKey: ReadonlyMap<string, ForeignTask>, warnings: string[]): void {
+  const rooted = new Set<string>();
+  for (const start of byKey.values()) {
+    const path = new Set<string>();
+    let task: ForeignTask | undefined = start;
+    while (task !== undefined && !rooted.has(task.key) && !path.has(task.key)) {
+      path.add(task.key);
+      task = byKey.get(task.parent ?? '');
+    }
+    if (task !== undefined && path.has(task.key)) {
+      warnings.push(`${task.key}: left out the parent ${task.parent}, which is a part of it.`);
+      task.parent = undefined;
+    }
+    for (const key of path) rooted.add(key);
+  }
 }
 
 /** Depth first along the dependencies, without recursion: a chain may be as long as the file. */
