@@ -231,3 +231,34 @@ describe('a stream', () => {
     await expect(stream.text()).rejects.toThrow('terminated');
   });
 });
+
+describe('the metrics', () => {
+  const scrape = async (url: URL, headers: Record<string, string>) =>
+    (await sendRaw(new URL('/metrics', url), { headers })).status;
+
+  test.for(['evil.example', '10.0.0.7', 'cairn.example.com', 'localhost.evil.example'])(
+    'are for nobody who comes by the name %s, which is none of this machine',
+    async (host, { serve }) => {
+      const url = await serve();
+
+      expect([await scrape(url, {}), await scrape(url, { host })]).toEqual([200, 404]);
+    },
+  );
+
+  test('are for who has the token alone, where there is one', async ({ serve }) => {
+    const metricsToken = 'a token for the scraper';
+    const url = await serve({}, [], { metricsToken });
+
+    const [none, wrong, right] = [
+      await scrape(url, {}),
+      await scrape(url, { authorization: `Bearer ${metricsToken}x` }),
+      await scrape(url, {
+        authorization: `Bearer ${metricsToken}`,
+        host: 'cairn:7070',
+        'x-forwarded-for': '192.0.2.1',
+      }),
+    ];
+
+    expect([none, wrong, right]).toEqual([404, 404, 200]);
+  });
+});

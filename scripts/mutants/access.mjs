@@ -194,18 +194,18 @@ export const ACCESS = Object.freeze([
       name: 'a client is asked to wait, and is found as soon as there is a place',
     },
   ]),
-  ...of('T41', 'test/http.test.ts', [
+  ...of('T41', 'test/http-access.test.ts', [
     {
       file: 'src/server/http/doors.ts',
       find: 'named !== null && isLoopback(named.hostname) && isLocal',
       replace: 'named !== null && isLocal',
-      name: 'shows nobody the metrics who comes by the name evil.example',
+      name: 'are for nobody who comes by the name evil.example',
     },
     {
       file: 'src/server/http/doors.ts',
       find: 'if (config.metricsToken !== undefined) {',
       replace: 'if (config.metricsToken === null) {',
-      name: 'shows the metrics to who has the token alone',
+      name: 'are for who has the token alone',
     },
   ]),
 ]);
