@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import { findBinding } from './binding.ts';
 import { DomainError } from './errors.ts';
+import { cleanName } from './text.ts';
 
 const Flag = z.union([
   z.boolean(),
@@ -76,7 +77,12 @@ const Config = z.object({
   /** Where `cairn login` keeps sessions. */
   configDir: z.string().min(1).max(1_000),
   /** The name under which this process acts; otherwise derived from the client. */
-  agent: z.string().min(1).max(100).optional(),
+  agent: z
+    .string()
+    .max(100)
+    .overwrite((name) => cleanName(name, 100))
+    .refine((name) => name !== '', 'must be a name that can be seen')
+    .optional(),
   /** The slug of the project that tools use when none is named. */
   project: z.string().min(1).max(100).optional(),
   toolsets: NameList.default(['default']),

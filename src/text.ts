@@ -2,9 +2,10 @@ import * as z from 'zod';
 
 // Control characters but tab and line feed, halves of a surrogate pair, and characters that reorder what is shown.
 const UNCLEAN = /(?![\n\t])\p{Cc}|\p{Cs}|\p{Bidi_Control}/gu;
-// White space, and what shows nothing at all or turns the letters around it: controls, formats, fillers (Unicode's default ignorable
-// code points, and the Braille blank, which is none of them), halves, and what is for private use.
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+// Of a name, also what takes no room or looks like a space; `app.clean_name` in SQL has the same, and a test compares them.
+const UNSEEN =
+  /(?![\t-\r\u0085])\p{Cc}|\p{Cs}|\p{Default_Ignorable_Code_Point}|[\u2800\uE000-\uF8FF\uFFF9-\uFFFB\u{E0000}-\u{10FFFF}]/gu;
+const SPACES = /[\t-\r \u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+/g;
 const JSON_DEPTH_MAX = 32;
 
 /** What a project is called; the first part of its tasks' refs. */
@@ -24,9 +25,16 @@ function spelled(character: string): string {
   return `\\u{${character.codePointAt(0)?.toString(16)}}`;
 }
 
-/** A name that a stranger chose, on one line: what is left of it can be seen. */
-export function visible(value: string): string {
-  return value.replace(/\s+/g, ' ').replace(UNSEEN, '').replace(/ +/g, ' ').trim();
+/** The same on one line. */
+export function cleanLine(value: string): string {
+  return clean(value).replace(/\s+/g, ' ').trim();
+}
+
+/** A name on one line: nothing of it when nobody can see it. */
+export function cleanName(value: string, lengthMax: number): string {
+  const given = [...value.slice(0, 8 * lengthMax)].slice(0, 4 * lengthMax).join('');
+  const shown = given.replace(UNSEEN, '').replace(SPACES, ' ').trim();
+  return [...shown].slice(0, lengthMax).join('').trim();
 }
 
 /** Text of several lines. The length is judged before anything looks at the characters. */
@@ -39,7 +47,7 @@ export function line(lengthMax: number) {
   return z
     .string()
     .max(lengthMax)
-    .overwrite((value) => clean(value).replace(/\s+/g, ' ').trim())
+    .overwrite(cleanLine)
     .refine((value) => value !== '', 'must not be empty');
 }
 
@@ -68,7 +76,8 @@ function isDeeper(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((item) => isDeeper(item, levels - 1));
 }
 
-function cleanJson(value: unknown): unknown {
+/** A JSON value, its keys and texts cleaned. */
+export function cleanJson(value: unknown): unknown {
   if (typeof value === 'string') return clean(value);
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(cleanJson);

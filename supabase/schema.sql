@@ -184,6 +184,7 @@ create table app.event_fields (
   required boolean not null,
   size_max integer,
   one_of text[],
+  by_door boolean default false not null,
   constraint event_fields_pkey PRIMARY KEY (event_type, field),
   constraint event_fields_event_type_fkey FOREIGN KEY (event_type) REFERENCES app.event_types(event_type),
   constraint event_fields_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'line'::text, 'ref'::text, 'ref[]'::text, 'text[]'::text, 'integer'::text, 'boolean'::text, 'object'::text, 'array'::text, 'one_of'::text])))
@@ -238,6 +239,7 @@ create table app.invitations (
   constraint invitations_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text, 'viewer'::text])))
 );
 CREATE UNIQUE INDEX idx_invitations_invitation_hash ON app.invitations USING btree (invitation_hash);
+CREATE TRIGGER invitations_clean_email BEFORE INSERT OR UPDATE OF email ON app.invitations FOR EACH ROW WHEN ((new.email IS NOT NULL)) EXECUTE FUNCTION app.clean_column('email', '320', '-');
 alter table app.invitations enable row level security;
 alter table app.invitations force row level security;
 create policy door on app.invitations as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
@@ -307,6 +309,7 @@ create table app.oauth_clients (
   constraint oauth_clients_token_endpoint_auth_method_check CHECK ((token_endpoint_auth_method = ANY (ARRAY['none'::text, 'client_secret_basic'::text, 'client_secret_post'::text])))
 );
 CREATE UNIQUE INDEX idx_oauth_clients_client_id ON app.oauth_clients USING btree (client_id);
+CREATE TRIGGER clients_clean_name BEFORE INSERT OR UPDATE OF client_name ON app.oauth_clients FOR EACH ROW EXECUTE FUNCTION app.clean_column('client_name', '100', 'Unnamed client');
 alter table app.oauth_clients enable row level security;
 alter table app.oauth_clients force row level security;
 create policy door on app.oauth_clients as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
@@ -354,6 +357,7 @@ create table app.oauth_grants (
 );
 CREATE INDEX idx_oauth_grants_client_id ON app.oauth_grants USING btree (client_id) WHERE (revoked_at IS NULL);
 CREATE INDEX idx_oauth_grants_user_id ON app.oauth_grants USING btree (tenant_id, user_id) WHERE (revoked_at IS NULL);
+CREATE TRIGGER grants_clean_name BEFORE INSERT OR UPDATE OF client_name ON app.oauth_grants FOR EACH ROW EXECUTE FUNCTION app.clean_column('client_name', '100', 'Unnamed client');
 alter table app.oauth_grants enable row level security;
 alter table app.oauth_grants force row level security;
 create policy door on app.oauth_grants as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
@@ -472,6 +476,19 @@ alter table app.user_identities enable row level security;
 alter table app.user_identities force row level security;
 create policy door on app.user_identities as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 create policy everybody on app.user_identities as permissive for select to cairn_owner using ((user_id = ( SELECT app.caller() AS caller)));
+
+create table app.user_names (
+  tenant_id uuid not null,
+  user_id uuid not null,
+  name text not null,
+  constraint user_names_pkey PRIMARY KEY (tenant_id, user_id),
+  constraint user_names_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint user_names_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200)))
+);
+CREATE TRIGGER user_names_clean BEFORE INSERT OR UPDATE OF name ON app.user_names FOR EACH ROW EXECUTE FUNCTION app.clean_column('name', '200', 'user');
+alter table app.user_names enable row level security;
+alter table app.user_names force row level security;
+create policy door on app.user_names as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
 create table public.agent_sessions (
   tenant_id uuid not null,
@@ -616,11 +633,15 @@ create table public.events (
   prev_hash bytea,
   hash bytea not null,
   redacted_at timestamp with time zone,
+  imported_by uuid,
+  imported_at timestamp with time zone,
   constraint events_tenant_id_seq_key UNIQUE (tenant_id, seq),
   constraint events_tenant_id_stream_version_key UNIQUE (tenant_id, stream, version),
   constraint events_pkey PRIMARY KEY (tenant_id, id),
+  constraint events_imported_by_fkey FOREIGN KEY (imported_by) REFERENCES public.users(id),
   constraint events_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint events_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
+  constraint events_check CHECK (((imported_by IS NULL) = (imported_at IS NULL))),
   constraint events_seq_check CHECK ((seq > 0)),
   constraint events_version_check CHECK ((version > 0))
 );
@@ -655,6 +676,7 @@ create table public.memberships (
   constraint memberships_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text, 'viewer'::text])))
 );
 CREATE INDEX idx_memberships_user_id ON public.memberships USING btree (user_id, created_at);
+CREATE TRIGGER memberships_keep_name BEFORE DELETE ON public.memberships FOR EACH ROW EXECUTE FUNCTION app.keep_name();
 alter table public.memberships enable row level security;
 alter table public.memberships force row level security;
 create policy door on public.memberships as permissive for all to cairn_owner using (((tenant_id = app.tenant()) OR (user_id = ANY (ARRAY[app.caller(), app.signed_in()])))) with check ((tenant_id = app.tenant()));
@@ -724,6 +746,7 @@ CREATE UNIQUE INDEX idx_oauth_tokens_access_token ON public.oauth_tokens USING b
 CREATE INDEX idx_oauth_tokens_grant_id ON public.oauth_tokens USING btree (tenant_id, grant_id);
 CREATE UNIQUE INDEX idx_oauth_tokens_refresh_token ON public.oauth_tokens USING btree (tenant_id, refresh_token) WHERE (refresh_token IS NOT NULL);
 CREATE INDEX idx_oauth_tokens_user_id ON public.oauth_tokens USING btree (user_id) WHERE (revoked_at IS NULL);
+CREATE TRIGGER tokens_clean_name BEFORE INSERT OR UPDATE OF name ON public.oauth_tokens FOR EACH ROW WHEN ((new.name IS NOT NULL)) EXECUTE FUNCTION app.clean_column('name', '100', 'Unnamed token');
 alter table public.oauth_tokens enable row level security;
 alter table public.oauth_tokens force row level security;
 create policy door on public.oauth_tokens as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
@@ -848,6 +871,7 @@ create table public.tenants (
   constraint tenants_pkey PRIMARY KEY (id),
   constraint tenants_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200)))
 );
+CREATE TRIGGER tenants_clean_name BEFORE INSERT OR UPDATE OF name ON public.tenants FOR EACH ROW EXECUTE FUNCTION app.clean_column('name', '200', 'workspace');
 alter table public.tenants enable row level security;
 alter table public.tenants force row level security;
 create policy door on public.tenants as permissive for all to cairn_owner using ((id = app.tenant())) with check ((id = app.tenant()));
@@ -865,88 +889,102 @@ create table public.users (
   constraint users_email_check CHECK ((char_length(email) <= 320)),
   constraint users_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200)))
 );
+CREATE TRIGGER users_clean_email BEFORE INSERT OR UPDATE OF email ON public.users FOR EACH ROW EXECUTE FUNCTION app.clean_column('email', '320', '-');
+CREATE TRIGGER users_clean_name BEFORE INSERT OR UPDATE OF name ON public.users FOR EACH ROW EXECUTE FUNCTION app.clean_column('name', '200', 'user');
 alter table public.users enable row level security;
 alter table public.users force row level security;
-create policy door on public.users as permissive for all to cairn_owner using (true) with check (true);
+create policy door_insert on public.users as permissive for insert to cairn_owner with check (true);
+create policy door_read on public.users as permissive for select to cairn_owner using (((id = app.caller()) OR (EXISTS ( SELECT
+   FROM public.memberships m
+  WHERE ((m.tenant_id = app.tenant()) AND (m.user_id = users.id))))));
+create policy door_update on public.users as permissive for update to cairn_owner using ((id = app.caller())) with check ((id = app.caller()));
 create policy own_select on public.users as permissive for select to authenticated using ((id = ( SELECT auth.uid() AS uid)));
 
 -- Rows that are part of the schema
 
--- app.event_fields: (artifact.added,files,text[],f,500,)
--- app.event_fields: (artifact.added,lines_changed,integer,f,999999999,)
--- app.event_fields: (artifact.added,ref,line,t,2000,)
--- app.event_fields: (artifact.added,summary,text,f,4000,)
--- app.event_fields: (artifact.added,task,ref,t,80,)
--- app.event_fields: (artifact.added,type,one_of,t,,"{diff,pr,test_report,document,other}")
--- app.event_fields: (checkpoint.saved,label,line,t,200,)
--- app.event_fields: (checkpoint.saved,project,ref,f,80,)
--- app.event_fields: (checkpoint.saved,repo_ref,line,f,500,)
--- app.event_fields: (checkpoint.saved,resume_instructions,text,f,10000,)
--- app.event_fields: (checkpoint.saved,snapshot,object,f,65536,)
--- app.event_fields: (checkpoint.saved,summary,text,t,10000,)
--- app.event_fields: (decision.recorded,choice,text,t,2000,)
--- app.event_fields: (decision.recorded,options,array,f,40000,)
--- app.event_fields: (decision.recorded,project,ref,f,80,)
--- app.event_fields: (decision.recorded,rationale,text,t,10000,)
--- app.event_fields: (decision.recorded,supersedes,ref,f,80,)
--- app.event_fields: (decision.recorded,task,ref,f,80,)
--- app.event_fields: (decision.recorded,title,line,t,300,)
--- app.event_fields: (decision.superseded,by,ref,t,80,)
--- app.event_fields: (event.redacted,reason,text,t,4000,)
--- app.event_fields: (message.enqueued,payload,object,t,65536,)
--- app.event_fields: (message.enqueued,project,ref,t,80,)
--- app.event_fields: (message.enqueued,topic,line,t,100,)
--- app.event_fields: (project.archived,reason,text,f,4000,)
--- app.event_fields: (project.created,description,text,f,20000,)
--- app.event_fields: (project.created,name,line,t,200,)
--- app.event_fields: (project.created,rules,object,f,65536,)
--- app.event_fields: (project.created,slug,ref,t,31,)
--- app.event_fields: (project.noted,answers,ref,f,80,)
--- app.event_fields: (project.noted,kind,one_of,t,,"{note,question,answer,progress,risk}")
--- app.event_fields: (project.noted,text,text,t,20000,)
--- app.event_fields: (project.updated,description,text,f,20000,)
--- app.event_fields: (project.updated,name,line,f,200,)
--- app.event_fields: (project.updated,rules,object,f,65536,)
--- app.event_fields: (session.saved,project,ref,f,80,)
--- app.event_fields: (session.saved,snapshot,object,f,262144,)
--- app.event_fields: (session.saved,summary,text,f,10000,)
--- app.event_fields: (session.updated,snapshot,object,f,262144,)
--- app.event_fields: (session.updated,summary,text,f,10000,)
--- app.event_fields: (task.approved,note,text,f,4000,)
--- app.event_fields: (task.blocked,dependency,ref,f,80,)
--- app.event_fields: (task.blocked,reason,text,t,4000,)
--- app.event_fields: (task.cancelled,reason,text,t,4000,)
--- app.event_fields: (task.claimed,take_over,boolean,f,,)
--- app.event_fields: (task.claimed,ttl_seconds,integer,t,86400,)
--- app.event_fields: (task.completed,evidence,array,f,400000,)
--- app.event_fields: (task.completed,summary,text,f,10000,)
--- app.event_fields: (task.created,acceptance_criteria,text[],f,50,)
--- app.event_fields: (task.created,constraints,object,f,16384,)
--- app.event_fields: (task.created,dependencies,ref[],f,100,)
--- app.event_fields: (task.created,description,text,f,20000,)
--- app.event_fields: (task.created,discovered_from,ref,f,80,)
--- app.event_fields: (task.created,parent,ref,f,80,)
--- app.event_fields: (task.created,priority,one_of,f,,"{low,medium,high,critical}")
--- app.event_fields: (task.created,project,ref,f,80,)
--- app.event_fields: (task.created,title,line,t,300,)
--- app.event_fields: (task.dependencies_changed,add,ref[],f,100,)
--- app.event_fields: (task.dependencies_changed,remove,ref[],f,100,)
--- app.event_fields: (task.lock_broken,reason,text,t,4000,)
--- app.event_fields: (task.noted,answers,ref,f,80,)
--- app.event_fields: (task.noted,kind,one_of,t,,"{note,question,answer,progress,risk}")
--- app.event_fields: (task.noted,text,text,t,20000,)
--- app.event_fields: (task.released,outcome,one_of,t,,"{paused,failed}")
--- app.event_fields: (task.released,reason,text,t,4000,)
--- app.event_fields: (task.reopened,reason,text,t,4000,)
--- app.event_fields: (task.unblocked,reason,text,f,4000,)
--- app.event_fields: (task.updated,acceptance_criteria,text[],f,50,)
--- app.event_fields: (task.updated,constraints,object,f,16384,)
--- app.event_fields: (task.updated,description,text,f,20000,)
--- app.event_fields: (task.updated,parent,ref,f,80,)
--- app.event_fields: (task.updated,priority,one_of,f,,"{low,medium,high,critical}")
--- app.event_fields: (task.updated,title,line,f,300,)
--- app.event_fields: (task.warned,dependency,ref,t,80,)
--- app.event_fields: (task.warned,reason,text,t,4000,)
+-- app.event_fields: (artifact.added,files,text[],f,500,,f)
+-- app.event_fields: (artifact.added,lines_changed,integer,f,999999999,,f)
+-- app.event_fields: (artifact.added,ref,line,t,2000,,f)
+-- app.event_fields: (artifact.added,summary,text,f,4000,,f)
+-- app.event_fields: (artifact.added,task,ref,t,80,,f)
+-- app.event_fields: (artifact.added,type,one_of,t,,"{diff,pr,test_report,document,other}",f)
+-- app.event_fields: (checkpoint.saved,label,line,t,200,,f)
+-- app.event_fields: (checkpoint.saved,project,ref,f,80,,f)
+-- app.event_fields: (checkpoint.saved,repo_ref,line,f,500,,f)
+-- app.event_fields: (checkpoint.saved,resume_instructions,text,f,10000,,f)
+-- app.event_fields: (checkpoint.saved,snapshot,object,f,65536,,f)
+-- app.event_fields: (checkpoint.saved,summary,text,t,10000,,f)
+-- app.event_fields: (decision.recorded,choice,text,t,2000,,f)
+-- app.event_fields: (decision.recorded,options,array,f,40000,,f)
+-- app.event_fields: (decision.recorded,project,ref,f,80,,f)
+-- app.event_fields: (decision.recorded,rationale,text,t,10000,,f)
+-- app.event_fields: (decision.recorded,supersedes,ref,f,80,,f)
+-- app.event_fields: (decision.recorded,task,ref,f,80,,f)
+-- app.event_fields: (decision.recorded,title,line,t,300,,f)
+-- app.event_fields: (decision.superseded,by,ref,t,80,,f)
+-- app.event_fields: (event.redacted,reason,text,t,4000,,f)
+-- app.event_fields: (message.enqueued,payload,object,t,65536,,f)
+-- app.event_fields: (message.enqueued,project,ref,t,80,,f)
+-- app.event_fields: (message.enqueued,topic,line,t,100,,f)
+-- app.event_fields: (project.archived,reason,text,f,4000,,f)
+-- app.event_fields: (project.created,description,text,f,20000,,f)
+-- app.event_fields: (project.created,name,line,t,200,,f)
+-- app.event_fields: (project.created,rules,object,f,65536,,f)
+-- app.event_fields: (project.created,slug,ref,t,31,,f)
+-- app.event_fields: (project.noted,answers,ref,f,80,,f)
+-- app.event_fields: (project.noted,kind,one_of,t,,"{note,question,answer,progress,risk}",f)
+-- app.event_fields: (project.noted,text,text,t,20000,,f)
+-- app.event_fields: (project.updated,description,text,f,20000,,f)
+-- app.event_fields: (project.updated,name,line,f,200,,f)
+-- app.event_fields: (project.updated,rules,object,f,65536,,f)
+-- app.event_fields: (session.saved,project,ref,f,80,,f)
+-- app.event_fields: (session.saved,snapshot,object,f,262144,,f)
+-- app.event_fields: (session.saved,summary,text,f,10000,,f)
+-- app.event_fields: (session.updated,snapshot,object,f,262144,,f)
+-- app.event_fields: (session.updated,summary,text,f,10000,,f)
+-- app.event_fields: (task.approved,note,text,f,4000,,f)
+-- app.event_fields: (task.blocked,dependency,ref,f,80,,f)
+-- app.event_fields: (task.blocked,reason,text,t,4000,,f)
+-- app.event_fields: (task.cancelled,reason,text,t,4000,,f)
+-- app.event_fields: (task.claimed,lapsed,boolean,f,,,t)
+-- app.event_fields: (task.claimed,take_over,boolean,f,,,f)
+-- app.event_fields: (task.claimed,ttl_seconds,integer,t,86400,,f)
+-- app.event_fields: (task.completed,evidence,array,f,400000,,f)
+-- app.event_fields: (task.completed,lock_token,integer,f,999999999,,t)
+-- app.event_fields: (task.completed,summary,text,f,10000,,f)
+-- app.event_fields: (task.created,acceptance_criteria,text[],f,50,,f)
+-- app.event_fields: (task.created,constraints,object,f,16384,,f)
+-- app.event_fields: (task.created,dependencies,ref[],f,100,,f)
+-- app.event_fields: (task.created,description,text,f,20000,,f)
+-- app.event_fields: (task.created,discovered_from,ref,f,80,,f)
+-- app.event_fields: (task.created,number,integer,f,999999999,,t)
+-- app.event_fields: (task.created,parent,ref,f,80,,f)
+-- app.event_fields: (task.created,priority,one_of,f,,"{low,medium,high,critical}",f)
+-- app.event_fields: (task.created,project,ref,f,80,,f)
+-- app.event_fields: (task.created,project_id,ref,f,36,,t)
+-- app.event_fields: (task.created,ref,ref,f,41,,t)
+-- app.event_fields: (task.created,title,line,t,300,,f)
+-- app.event_fields: (task.dependencies_changed,add,ref[],f,100,,f)
+-- app.event_fields: (task.dependencies_changed,remove,ref[],f,100,,f)
+-- app.event_fields: (task.lock_broken,reason,text,t,4000,,f)
+-- app.event_fields: (task.noted,answers,ref,f,80,,f)
+-- app.event_fields: (task.noted,kind,one_of,t,,"{note,question,answer,progress,risk}",f)
+-- app.event_fields: (task.noted,text,text,t,20000,,f)
+-- app.event_fields: (task.released,exhausted,boolean,f,,,t)
+-- app.event_fields: (task.released,lapsed,boolean,f,,,t)
+-- app.event_fields: (task.released,lock_token,integer,f,999999999,,t)
+-- app.event_fields: (task.released,outcome,one_of,t,,"{paused,failed}",f)
+-- app.event_fields: (task.released,reason,text,t,4000,,f)
+-- app.event_fields: (task.reopened,reason,text,t,4000,,f)
+-- app.event_fields: (task.unblocked,reason,text,f,4000,,f)
+-- app.event_fields: (task.updated,acceptance_criteria,text[],f,50,,f)
+-- app.event_fields: (task.updated,constraints,object,f,16384,,f)
+-- app.event_fields: (task.updated,description,text,f,20000,,f)
+-- app.event_fields: (task.updated,parent,ref,f,80,,f)
+-- app.event_fields: (task.updated,priority,one_of,f,,"{low,medium,high,critical}",f)
+-- app.event_fields: (task.updated,title,line,f,300,,f)
+-- app.event_fields: (task.warned,dependency,ref,t,80,,f)
+-- app.event_fields: (task.warned,reason,text,t,4000,,f)
 -- app.event_types: (artifact.added,1,"{task,type,ref}",f)
 -- app.event_types: (checkpoint.saved,1,"{label,summary}",f)
 -- app.event_types: (decision.recorded,1,"{title,choice,rationale}",f)
@@ -1486,6 +1524,13 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.are_ids(value jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE jsonb_typeof(value) WHEN 'null'::text THEN true WHEN 'array'::text THEN (NOT (EXISTS (SELECT FROM jsonb_array_elements_text(are_ids.value) v(value) WHERE (app.as_uuid(v.value) IS NULL)))) ELSE (app.as_uuid((value #>> '{}'::text[])) IS NOT NULL) END;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.artifact_full(artifact public.artifacts)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -1818,6 +1863,32 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.check_chain_end(event public.events, actor app.actor)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_by uuid;
+begin
+  if event.prev_hash is null or actor.role = 'owner' then
+    return;
+  elsif event.project_id is null then
+    select e.imported_by into v_by from public.events e
+      where e.tenant_id = event.tenant_id and e.project_id is null order by e.seq desc limit 1;
+  else
+    select e.imported_by into v_by from public.events e
+      where e.tenant_id = event.tenant_id and e.project_id = event.project_id order by e.seq desc limit 1;
+  end if;
+  if v_by is distinct from actor.user_id then
+    perform app.fail('forbidden', 'The workspace has this project, and something happened in it here.', null,
+      'Only an owner imports more of its history.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.check_constraints(constraints jsonb, rules jsonb)
  RETURNS void
  LANGUAGE plpgsql
@@ -1838,7 +1909,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.check_data(event_type text, data jsonb, path text DEFAULT ''::text)
+CREATE OR REPLACE FUNCTION app.check_data(event_type text, data jsonb, path text DEFAULT ''::text, recorded boolean DEFAULT false)
  RETURNS app.event_types
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1852,22 +1923,32 @@ begin
   if not found then
     perform app.fail('invalid_input', format('There is no event type %s.', left(event_type, 80)));
   elsif not data ?& v_type.required then
-    select r into v_missing from unnest(v_type.required) r where not data ? r limit 1;
-    perform app.fail('invalid_input', format('%s needs the field %s.', event_type, v_missing), jsonb_build_object('field', path || v_missing));
+    select r into v_missing from unnest(v_type.required) r where not data ? r and not (recorded and r = 'project') limit 1;
+    if found then
+      perform app.fail('invalid_input', format('%s needs the field %s.', event_type, v_missing),
+        jsonb_build_object('field', path || v_missing));
+    end if;
   end if;
   select d.key, f.* into v_field from jsonb_each(data) d
-    left join app.event_fields f on f.event_type = check_data.event_type and f.field = d.key
-    where f.field is null or not app.fits(d.value, f.kind, f.size_max, f.one_of) and not (d.value = 'null' and f.kind = 'ref' and not f.required) limit 1;
+    left join app.event_fields f on f.event_type = check_data.event_type and f.field = d.key and (recorded or not f.by_door)
+    where f.field is null
+      or not app.fits(d.value, f.kind, case when recorded and f.kind = 'object' then 2 * f.size_max else f.size_max end, f.one_of)
+        and not (d.value = 'null' and f.kind = 'ref' and not f.required)
+      or recorded and f.kind in ('ref', 'ref[]') and f.field not in ('slug', 'ref') and not app.are_ids(d.value)
+    limit 1;
   if not found then
     return v_type;
   elsif v_field.field is null then
-    perform app.fail('invalid_input', format('%s has no field %s.', event_type, left(v_field.key, 80)), jsonb_build_object('field', path || v_field.key));
+    perform app.fail('invalid_input', format('%s has no field %s.', event_type, left(v_field.key, 80)),
+      jsonb_build_object('field', path || left(v_field.key, 200)));
   end if;
   perform app.fail('invalid_input', format('%s of %s is not valid: allowed is %s.', v_field.field, event_type,
     case v_field.kind when 'one_of' then 'one of ' || array_to_string(v_field.one_of, ', ')
       when 'line' then 'one line of 1 to ' || v_field.size_max || ' characters without control characters'
       when 'text' then 'text of at most ' || v_field.size_max || ' characters without control characters'
       when 'integer' then 'a whole number from 0 to ' || v_field.size_max
+      when 'object' then 'an object of at most ' || v_field.size_max || ' bytes and 32 levels, without control characters'
+      when 'array' then 'a list of at most ' || v_field.size_max || ' bytes and 32 levels, without control characters'
       else v_field.kind || coalesce(' of size at most ' || v_field.size_max, '') end),
     jsonb_build_object('field', path || v_field.field));
 end
@@ -2017,10 +2098,10 @@ begin
     return;
   elsif task.status = 'in_progress' and expires_at <= event.created_at and event.event_type in ('task.released', 'task.completed') then
     -- Leaving the token out must not do what the token no longer does.
-    perform app.fail('lock_lost', format('Nobody holds task %s any more: the lock of %s expired.', task.ref, task.locked_by),
+    perform app.fail('lock_lost', format('Nobody holds task %s any more: the lock of %s expired.', task.ref, app.quoted_name(task.locked_by)),
       jsonb_build_object('status', task.status, 'locked_by', task.locked_by), 'Claim it with claim_task, then pass the lock_token.');
   elsif task.status = 'in_progress' and expires_at > event.created_at then
-    perform app.fail('lock_held', format('Task %s is held by %s.', task.ref, task.locked_by),
+    perform app.fail('lock_held', format('Task %s is held by %s.', task.ref, app.quoted_name(task.locked_by)),
       jsonb_build_object('locked_by', task.locked_by, 'locked_until', expires_at),
       'If that is you, pass the lock_token that claim_task returned. Otherwise leave a note with record_event, or claim another task.');
   end if;
@@ -2028,27 +2109,52 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.check_imported(event public.events, source bigint)
+CREATE OR REPLACE FUNCTION app.check_imported(event public.events, source bigint, actor app.actor)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  v_message text;
+  v_detail text;
 begin
-  if num_nulls(event.id, event.user_id, event.stream, event.version, event.payload, event.hash, event.payload_hash, event.actor, event.created_at) > 0
-      or not exists (select from app.event_types t where t.event_type = event.event_type and t.schema_version >= event.schema_version) then
+  if num_nulls(event.id, event.user_id, event.stream, event.version, event.payload, event.hash, event.payload_hash, event.actor,
+        event.created_at) > 0
+      or not exists (select from app.event_types t
+        where t.event_type = event.event_type and event.schema_version between 1 and t.schema_version)
+      or jsonb_typeof(event.payload) <> 'object'
+      or event.stream !~ '^[a-z]+:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+      or split_part(event.stream, ':', 1) <> split_part(event.event_type, '.', 1) then
     perform app.fail('invalid_input', format('Line %s is not an event that this version knows.', source));
-  end if;
-  if event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
+  elsif event.actor ->> 'user' is distinct from event.user_id::text
+      or event.actor - '{user,agent,client}'::text[] <> '{}'
+      or event.actor ->> 'agent' is distinct from app.clean_name(event.actor ->> 'agent', 120)
+      or event.actor ->> 'client' is distinct from app.clean_name(event.actor ->> 'client', 120) then
+    perform app.fail('invalid_input', format('Of event %s of the file it is not clear whose it is.', source), null,
+      'An actor is the user of the event, with the names of agent and client on one line.');
+  elsif event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
       or event.hash <> app.event_hash(event)
-      or starts_with(event.stream, 'task:') and event.task_id is distinct from app.stream_id(event.stream)
+      or not app.is_in_place(event)
       or exists (select from public.events e where e.tenant_id = event.tenant_id and e.id = event.id)
       or event.redacted_at is null and event.payload_hash <> app.payload_hash(event.payload)
       or event.redacted_at is not null and event.payload <> app.blanked(event) then
-    perform app.fail('invalid_input', format('The chain is broken at event %s of the file.', source), null, 'The file was changed or is not whole. Export it again.');
+    perform app.fail('invalid_input', format('The chain is broken at event %s of the file.', source), null,
+      'The file was changed or is not whole. Export it again.');
   end if;
-  if event.event_type = 'project.created' and exists (select from public.projects p where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
-    perform app.fail('already_exists', format('This workspace has another project %s.', event.payload ->> 'slug'), null, 'Import into another workspace; refs are built from the slug.');
+  perform app.check_chain_end(event, actor);
+  begin
+    perform app.check_recorded(event);
+  exception
+    when sqlstate 'PT400' then
+      get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail;
+      perform app.fail('invalid_input', format('The data of event %s of the file is not valid. %s', source, v_message),
+        v_detail::jsonb -> 'details', 'The file was made or changed by hand. Export it again.');
+  end;
+  if event.event_type = 'project.created'
+      and exists (select from public.projects p where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
+    perform app.fail('already_exists', format('This workspace has another project %s.', event.payload ->> 'slug'), null,
+      'Import into another workspace; refs are built from the slug.');
   end if;
 end
 $function$;
@@ -2096,6 +2202,22 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.check_number(field text, given bigint, from_number bigint, most bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if (given between from_number and most) is not true then
+    perform app.fail('invalid_input',
+      format('%s is %s; allowed is %s to %s.', field, coalesce(given::text, 'null'), from_number, most),
+      jsonb_build_object('field', field));
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.check_parent(task public.tasks, parent uuid)
  RETURNS void
  LANGUAGE plpgsql
@@ -2113,6 +2235,41 @@ begin
   then
     perform app.fail('dependency_cycle', format('Task %s would be a part of itself.', task.ref),
       jsonb_build_object('field', 'parent'), 'Choose another parent, or "" for none.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_recorded(event public.events)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_slug text;
+begin
+  perform app.check_data(event.event_type, event.payload, '', true);
+  if event.event_type = 'project.created' and event.payload ->> 'slug' !~ '^[a-z][a-z0-9-]{0,30}$' then
+    perform app.fail('invalid_input', 'Its slug is none.', jsonb_build_object('field', 'slug'));
+  elsif event.event_type = 'task.created' then
+    v_slug := coalesce(
+      (select p.slug from public.projects p where p.tenant_id = event.tenant_id and p.id = event.project_id),
+      (select e.payload ->> 'slug' from public.events e
+        where e.tenant_id = event.tenant_id and e.stream = 'project:' || event.project_id and e.version = 1));
+    if event.payload ->> 'project_id' is distinct from event.project_id::text
+        or event.payload ->> 'ref' is distinct from v_slug || '-' || (event.payload ->> 'number') then
+      perform app.fail('invalid_input', 'Its ref or its project is another one than that of its place.', jsonb_build_object('field', 'ref'));
+    end if;
+  end if;
+  if event.payload ? 'rules' then
+    perform app.check_rules(event.payload -> 'rules');
+  end if;
+  if event.payload ? 'constraints' then
+    perform app.check_scope(event.payload -> 'constraints', 'constraints');
+  end if;
+  if event.payload ? 'evidence' and not app.is_evidence(event.payload -> 'evidence') then
+    perform app.fail('invalid_input', 'Its evidence is none.', jsonb_build_object('field', 'evidence'));
   end if;
 end
 $function$;
@@ -2261,6 +2418,30 @@ begin
       jsonb_build_object('outcome', v_state -> 'last_outcome', 'reason', v_state -> 'last_reason', 'by', v_state -> 'last_agent') end));
 end
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.clean_column()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_name text := to_jsonb(new) ->> tg_argv[0];
+  v_clean text := coalesce(app.clean_name(v_name, tg_argv[1]::integer), tg_argv[2]);
+begin
+  if v_name <> v_clean then
+    new := jsonb_populate_record(new, jsonb_build_object(tg_argv[0], v_clean));
+  end if;
+  return new;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.clean_name(value text, size_max integer)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN (value ~ '^[!-~]+( [!-~]+)*$'::text) THEN rtrim("left"(value, size_max)) ELSE NULLIF(rtrim("left"(btrim(regexp_replace(regexp_replace("left"(value, (4 * size_max)), (('[\u0001-\u0008\u000E-\u001F\u007F-\u0084\u0086-\u009F\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F'::text || '\u202A-\u202E\u2060-\u206F\u2800\u3164\uE000-\uF8FF\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB'::text) || '\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0000-\U0010FFFF]'::text), ''::text, 'g'::text), '[\u0009-\u000D\u0020\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+'::text, ' '::text, 'g'::text)), size_max)), ''::text) END;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.client_view(client app.oauth_clients)
@@ -2712,18 +2893,20 @@ begin
   if v_actor.user_id is null then
     perform app.fail('unauthenticated', 'Nobody is signed in.', null, 'Sign in, then try again.');
   end if;
-  v_actor.agent := left(nullif(actor ->> 'agent', ''), 120);
-  v_actor.client := left(nullif(actor ->> 'client', ''), 120);
+  -- An agent whose name nobody can see is still one, and no person.
+  v_actor.agent := coalesce(app.clean_name(actor ->> 'agent', 120), case when actor ->> 'agent' <> '' then 'agent' end);
+  v_actor.client := app.clean_name(actor ->> 'client', 120);
   v_actor.user_id := set_config('app.user_id', v_actor.user_id::text, true);
   v_actor.tenant_id := app.as_uuid(actor ->> 'tenant_id');
-  v_actor.project_id := case when actor ->> 'project_id' is not null then coalesce(app.as_uuid(actor ->> 'project_id'), app.nobody()) end;
+  v_actor.project_id := case when actor ->> 'project_id' is not null
+    then coalesce(app.as_uuid(actor ->> 'project_id'), app.nobody()) end;
   if actor ? 'proof' then
     v_actor := app.prove_token(v_actor, actor -> 'proof');
   elsif v_actor.tenant_id is null then
     select m.tenant_id, m.role into v_actor.tenant_id, v_actor.role from public.memberships m
       where m.user_id = v_actor.user_id order by (m.tenant_id = m.user_id) desc, m.created_at limit 1;
     if not found then
-      perform app.provision_user(v_actor.user_id, coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'email', 'user'), null);
+      perform app.provision_user(v_actor.user_id, nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'email', null);
       v_actor.tenant_id := v_actor.user_id;
       v_actor.role := 'owner';
     end if;
@@ -2732,7 +2915,8 @@ begin
       where m.tenant_id = v_actor.tenant_id and m.user_id = v_actor.user_id;
   end if;
   if app.role_rank(v_actor.role) < app.role_rank(role_min) or v_actor.role is null then
-    perform app.fail('forbidden', format('This needs the role %s in the workspace; you have %s.', role_min, coalesce(v_actor.role, 'none')),
+    perform app.fail('forbidden',
+      format('This needs the role %s in the workspace; you have %s.', role_min, coalesce(v_actor.role, 'none')),
       null, 'Ask an owner of the workspace.');
   end if;
   v_actor.tenant_id := set_config('app.tenant_id', v_actor.tenant_id::text, true);
@@ -2773,7 +2957,7 @@ begin
     perform app.fail('forbidden', 'Only the server does this.');
   end if;
   v_actor.tenant_id := app.nobody();
-  v_actor.client := left(nullif(actor ->> 'client', ''), 500);
+  v_actor.client := app.clean_name(actor ->> 'client', 500);
   perform set_config('app.tenant_id', v_actor.tenant_id::text, true), set_config('app.user_id', '', true),
     set_config('app.project_id', '', true), set_config('app.presented', coalesce(secret_hash, ''), true);
   return v_actor;
@@ -2816,8 +3000,13 @@ CREATE OR REPLACE FUNCTION app.event_brief(event public.events, task_ref text DE
  LANGUAGE sql
  STABLE
 AS $function$
-  select jsonb_strip_nulls(jsonb_build_object('seq', event.seq, 'id', event.id, 'at', event.created_at, 'type', event.event_type, 'by', app.by(event),
-    'task', task_ref, 'kind', event.payload ->> 'kind', 'text', app.event_text(event), 'redacted', case when event.redacted_at is not null then true end))
+  select jsonb_strip_nulls(jsonb_build_object(
+    'seq', event.seq, 'id', event.id, 'at', event.created_at, 'type', event.event_type, 'by', app.by(event), 'task', task_ref,
+    'kind', event.payload ->> 'kind', 'text', app.event_text(event),
+    'redacted', case when event.redacted_at is not null then true end,
+    'imported_by', case when event.imported_by is not null
+      then coalesce(app.user_name(event.imported_by), event.imported_by::text) end,
+    'imported_at', event.imported_at))
 $function$;
 -- owner cairn_owner
 
@@ -3431,17 +3620,20 @@ declare
 begin
   case kind
     when 'text' then return v_type = 'string' and char_length(v_text) <= size_max and app.is_clean(v_text);
-    when 'line' then return v_type = 'string' and char_length(v_text) <= size_max and v_text ~ '\S' and v_text !~ '[\n\t]' and app.is_clean(v_text);
+    when 'line' then
+      return v_type = 'string' and char_length(v_text) <= size_max and v_text ~ '\S' and v_text !~ '[\n\t]' and app.is_clean(v_text);
     when 'one_of' then return v_type = 'string' and v_text = any (one_of);
     when 'ref' then return v_type = 'string' and char_length(v_text) between 1 and size_max;
     when 'integer' then return v_type = 'number' and v_text ~ '^[0-9]{1,9}$' and v_text::integer <= size_max;
     when 'boolean' then return v_type = 'boolean';
-    when 'object' then return v_type = 'object' and octet_length(value::text) <= size_max;
-    when 'array' then return v_type = 'array' and octet_length(value::text) <= size_max;
+    when 'object', 'array' then return v_type = kind and octet_length(value::text) <= size_max and app.is_clean_json(value);
     else
       return v_type = 'array' and jsonb_array_length(value) <= size_max and not exists (
-        select from jsonb_array_elements(value) item where jsonb_typeof(item) <> 'string' or item #>> '{}' !~ '\S'
-          or char_length(item #>> '{}') > case kind when 'ref[]' then 80 else 1000 end or not app.is_clean(item #>> '{}'));
+        select from jsonb_array_elements(value) item
+        where jsonb_typeof(item) <> 'string'
+          or item #>> '{}' !~ '\S'
+          or char_length(item #>> '{}') > case kind when 'ref[]' then 80 else 1000 end
+          or not app.is_clean(item #>> '{}'));
   end case;
 end
 $function$;
@@ -3889,7 +4081,7 @@ begin
         and t.attempts + 1 >= (project.rules ->> 'attempts_max')::integer and (give_up_lapsed.task_id is null or t.id = give_up_lapsed.task_id)
       order by t.id limit 20 for no key update of t skip locked)
     select coalesce(jsonb_agg(jsonb_build_object('stream', 'task:' || w.id, 'type', 'task.released',
-        'data', jsonb_build_object('outcome', 'failed', 'reason', format('The claim of %s lapsed.', w.locked_by)),
+        'data', jsonb_build_object('outcome', 'failed', 'reason', format('The claim of %s lapsed.', app.quoted_name(w.locked_by))),
         'causation', coalesce((select e.id from public.events e where e.tenant_id = project.tenant_id and e.stream = 'task:' || w.id and e.version = w.lock_token), w.id))
       order by w.id), '[]') from worn_out w);
 end
@@ -4023,7 +4215,7 @@ declare
   v_waiting text[];
 begin
   if task.status = 'in_progress' and expires_at > event.created_at and not v_own then
-    perform app.fail('lock_held', format('Task %s is held by %s.', task.ref, task.locked_by),
+    perform app.fail('lock_held', format('Task %s is held by %s.', task.ref, app.quoted_name(task.locked_by)),
       jsonb_build_object('locked_by', task.locked_by, 'locked_until', expires_at),
       'Claim another ready task (claim_task without task), or wait until the lock expires. If that was you under another name, pass take_over: true.');
   end if;
@@ -4205,17 +4397,22 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.import_users(users jsonb)
+CREATE OR REPLACE FUNCTION app.import_users(users jsonb, tenant_id uuid)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  if coalesce(jsonb_typeof(users), 'null') <> 'array' or jsonb_array_length(users) > 5000 or exists (select from jsonb_array_elements(users) u
-      where app.as_uuid(u ->> 'id') is null or not app.fits(coalesce(u -> 'name', 'null'), 'line', 200, null)) then
-    perform app.fail('invalid_input', 'users is a list of at most 5000, each with an id and a name of one line.', jsonb_build_object('field', 'users'));
+  if coalesce(jsonb_typeof(users), 'null') <> 'array'
+      or jsonb_array_length(users) > 5000
+      or exists (select from jsonb_array_elements(users) u
+        where app.as_uuid(u ->> 'id') is null or not app.fits(coalesce(u -> 'name', 'null'), 'line', 200, null)) then
+    perform app.fail('invalid_input', 'users is a list of at most 5000, each with an id and a name of one line.',
+      jsonb_build_object('field', 'users'));
   end if;
-  insert into public.users (id, name) select distinct on (u ->> 'id') (u ->> 'id')::uuid, u ->> 'name' from jsonb_array_elements(users) u on conflict (id) do nothing;
+  insert into app.user_names (tenant_id, user_id, name)
+    select distinct on (u ->> 'id') import_users.tenant_id, (u ->> 'id')::uuid, u ->> 'name' from jsonb_array_elements(users) u
+    on conflict do nothing;
 end
 $function$;
 -- owner cairn_owner
@@ -4301,6 +4498,56 @@ CREATE OR REPLACE FUNCTION app.is_clean(value text)
  IMMUTABLE
 AS $function$
   select value !~ '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]'
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_clean_json(value jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN (app.is_clean((value)::text) AND (replace((value)::text, '\\'::text, ''::text) !~ '\\([bfr]|u00)'::text) AND (NOT jsonb_path_exists(value, 'strict $.**{32}?(@.type() == "object" || @.type() == "array")'::jsonpath)));
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_evidence(evidence jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN (NOT (EXISTS (SELECT FROM jsonb_array_elements(is_evidence.evidence) e(value) WHERE ((jsonb_typeof(e.value) <> 'object'::text) OR CASE WHEN (jsonb_typeof(e.value) = 'object'::text) THEN ((e.value - '{criterion,note,artifact}'::text[]) <> '{}'::jsonb) ELSE NULL::boolean END OR (NOT app.fits(COALESCE((e.value -> 'criterion'::text), 'null'::jsonb), 'integer'::text, 50, NULL::text[])) OR ((e.value ? 'note'::text) AND (NOT app.fits((e.value -> 'note'::text), 'text'::text, 4000, NULL::text[]))) OR ((e.value ? 'artifact'::text) AND (app.as_uuid((e.value ->> 'artifact'::text)) IS NULL))))));
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_in_place(event public.events)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_id uuid := app.stream_id(event.stream);
+  v_category text := split_part(event.stream, ':', 1);
+  v_task uuid := case v_category
+    when 'task' then v_id
+    when 'event' then event.task_id
+    when 'artifact' then app.as_uuid(event.payload ->> 'task')
+    when 'decision' then app.as_uuid(event.payload ->> 'task') end;
+  v_last bigint;
+begin
+  select e.version into v_last from public.events e
+    where e.tenant_id = event.tenant_id and e.stream = event.stream order by e.version desc limit 1;
+  if not found then
+    select a.version into v_last from app.archived_streams a where a.tenant_id = event.tenant_id and a.stream = event.stream;
+  end if;
+  if event.version <> coalesce(v_last, 0) + 1 or event.task_id is distinct from v_task then
+    return false;
+  elsif v_task is not null and (event.stream <> 'task:' || v_task or event.version > 1)
+      and event.project_id is distinct from app.stream_project(event.tenant_id, 'task:' || v_task) then
+    return false;
+  elsif event.version > 1 then
+    return event.project_id is not distinct from app.stream_project(event.tenant_id, event.stream);
+  elsif v_category = 'project' then
+    return event.project_id = v_id;
+  end if;
+  return v_category = 'event' or event.project_id = app.stream_project(event.tenant_id, 'project:' || event.project_id);
+end
 $function$;
 -- owner cairn_owner
 
@@ -4420,6 +4667,20 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.keep_name()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  insert into app.user_names as n (tenant_id, user_id, name)
+    select old.tenant_id, u.id, u.name from public.users u where u.id = old.user_id
+    on conflict (tenant_id, user_id) do update set name = excluded.name;
+  return old;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.key_name(actor app.actor, command jsonb)
  RETURNS text
  LANGUAGE sql
@@ -4480,7 +4741,9 @@ CREATE OR REPLACE FUNCTION app.link_among(tenant_id uuid, ids uuid[], was public
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_linked uuid[] := array(select distinct t.id from unnest(was || app.tasks_among(tenant_id, ids)) t where t.dependencies <> '{}');
+  -- Also those that have no dependencies any more: the fold of their first event counts all that they had.
+  v_linked uuid[] := array(select distinct t.id from unnest(was || app.tasks_among(tenant_id, ids)) t
+    where t.dependencies <> '{}' or t.open_dependencies <> 0);
   v_task public.tasks;
 begin
   foreach v_task in array app.tasks_among(tenant_id, v_linked) loop
@@ -4490,12 +4753,16 @@ begin
       where t.tenant_id = v_task.tenant_id and t.id = v_task.id and t.open_dependencies <> v_task.open_dependencies;
   end loop;
   update app.task_counts c set (pending, ready, in_progress, blocked, completed, cancelled)
-      = (c.pending + d.pending, c.ready + d.ready, c.in_progress + d.in_progress, c.blocked + d.blocked, c.completed + d.completed, c.cancelled + d.cancelled)
+      = (c.pending + d.pending, c.ready + d.ready, c.in_progress + d.in_progress, c.blocked + d.blocked,
+        c.completed + d.completed, c.cancelled + d.cancelled)
     from (
-      select t.project_id, sum(t.n * (t.status = 'pending')::integer) as pending, sum(t.n * t.ready) as ready, sum(t.n * (t.status = 'in_progress')::integer) as in_progress,
-        sum(t.n * (t.status = 'blocked')::integer) as blocked, sum(t.n * (t.status = 'completed')::integer) as completed, sum(t.n * (t.status = 'cancelled')::integer) as cancelled
-      from (select 1 as n, x.project_id, x.status, app.is_ready(x) as ready from unnest(app.tasks_among(tenant_id, ids)) x
-        union all select -1, x.project_id, x.status, app.is_ready(x) from unnest(was) x) t group by t.project_id) d
+      select t.project_id, sum(t.n * (t.status = 'pending')::integer) as pending, sum(t.n * t.ready) as ready,
+        sum(t.n * (t.status = 'in_progress')::integer) as in_progress, sum(t.n * (t.status = 'blocked')::integer) as blocked,
+        sum(t.n * (t.status = 'completed')::integer) as completed, sum(t.n * (t.status = 'cancelled')::integer) as cancelled
+      from (
+        select 1 as n, x.project_id, x.status, app.is_ready(x) as ready from unnest(app.tasks_among(tenant_id, ids)) x
+        union all
+        select -1, x.project_id, x.status, app.is_ready(x) from unnest(was) x) t group by t.project_id) d
     where c.tenant_id = link_among.tenant_id and c.project_id = d.project_id;
 end
 $function$;
@@ -4862,8 +5129,9 @@ CREATE OR REPLACE FUNCTION app.page_size(asked integer, most integer)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  if asked not between 1 and most then
-    perform app.fail('invalid_input', format('page_size is %s; allowed is 1 to %s.', asked, most), jsonb_build_object('field', 'page_size'));
+  if (asked between 1 and most) is not true then
+    perform app.fail('invalid_input', format('page_size is %s; allowed is 1 to %s.', coalesce(asked::text, 'null'), most),
+      jsonb_build_object('field', 'page_size'));
   end if;
   return asked;
 end
@@ -5026,16 +5294,19 @@ CREATE OR REPLACE FUNCTION app.provision_user(user_id uuid, name text, email tex
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  v_name text := coalesce(app.clean_name(provision_user.name, 200), app.clean_name(provision_user.email, 200), 'user');
 begin
   perform set_config('app.user_id', provision_user.user_id::text, true);
   perform set_config('app.tenant_id', provision_user.user_id::text, true);
   -- Who was only named by imported events is known from now on as who vouches for them says.
-  insert into public.users as u (id, name, email) values (provision_user.user_id, provision_user.name, provision_user.email)
+  insert into public.users as u (id, name, email) values (provision_user.user_id, v_name, provision_user.email)
     on conflict (id) do update set name = excluded.name, email = excluded.email
     where not exists (select from public.memberships m where m.user_id = u.id);
-  insert into public.tenants (id, name) values (provision_user.user_id, provision_user.name) on conflict do nothing;
+  insert into public.tenants (id, name) values (provision_user.user_id, v_name) on conflict do nothing;
   insert into app.positions (tenant_id) values (provision_user.user_id) on conflict do nothing;
-  insert into public.memberships (tenant_id, user_id, role) values (provision_user.user_id, provision_user.user_id, 'owner') on conflict do nothing;
+  insert into public.memberships (tenant_id, user_id, role)
+    values (provision_user.user_id, provision_user.user_id, 'owner') on conflict do nothing;
 end
 $function$;
 -- owner cairn_owner
@@ -5061,6 +5332,13 @@ begin
 end
 $function$;
 -- owner cairn_keeper
+
+CREATE OR REPLACE FUNCTION app.quoted_name(name text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN (name ~ '^[A-Za-z0-9_.@#+-]{1,100}$'::text) THEN name ELSE (to_json(COALESCE(app.clean_name(name, 120), ''::text)))::text END;
+-- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.reached_tasks(tenant_id uuid, start uuid[])
  RETURNS SETOF uuid
@@ -5201,6 +5479,9 @@ begin
   end if;
   if char_length(command ->> 'key') not between 1 and 200 then
     perform app.fail('invalid_input', 'idempotency_key has 1 to 200 characters.', jsonb_build_object('field', 'idempotency_key'));
+  end if;
+  if char_length(command ->> 'fingerprint') > 200 then
+    perform app.fail('invalid_input', 'fingerprint has at most 200 characters.', jsonb_build_object('field', 'fingerprint'));
   end if;
   v_name := app.key_name(actor, command);
   v_lock := hashtextextended(concat_ws(' ', actor.tenant_id, actor.user_id, v_name), 0);
@@ -5649,6 +5930,26 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.stream_project(tenant_id uuid, stream text)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_project uuid;
+begin
+  select e.project_id into v_project from public.events e
+    where e.tenant_id = stream_project.tenant_id and e.stream = stream_project.stream order by e.version limit 1;
+  if not found then
+    select a.project_id into v_project from app.archived_streams a
+      where a.tenant_id = stream_project.tenant_id and a.stream = stream_project.stream;
+  end if;
+  return v_project;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.take_snapshot(project public.projects)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -5899,6 +6200,26 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.user_name(user_id uuid)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_tenant uuid := app.tenant();
+  v_name text;
+begin
+  select u.name into v_name from public.memberships m join public.users u on u.id = m.user_id
+    where m.tenant_id = v_tenant and m.user_id = user_name.user_id;
+  if not found then
+    select n.name into v_name from app.user_names n where n.tenant_id = v_tenant and n.user_id = user_name.user_id;
+  end if;
+  return v_name;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.user_of(identity jsonb)
  RETURNS uuid
  LANGUAGE sql
@@ -5943,7 +6264,7 @@ begin
       if v_expires <= app.now() then
         return '{}';
       end if;
-      return array[format('held by %s until %s', task.locked_by,
+      return array[format('held by %s until %s', app.quoted_name(task.locked_by),
         to_char(v_expires at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))];
     when 'blocked' then return array['blocked: ' || task.blocked_reason];
     else return array['it is ' || task.status];
@@ -6365,9 +6686,7 @@ begin
   if v_result is not null then
     return v_result;
   end if;
-  if ttl_seconds not between 1 and 86400 then
-    perform app.fail('invalid_input', format('ttl_seconds is %s; allowed is 1 to 86400.', ttl_seconds), jsonb_build_object('field', 'ttl_seconds'));
-  end if;
+  perform app.check_number('ttl_seconds', ttl_seconds, 1, 86400);
   if task is not null then
     v_id := app.find_task_id(task, v_actor.tenant_id);
     select p.* into v_project from public.tasks t join public.projects p on p.tenant_id = t.tenant_id and p.id = t.project_id
@@ -6490,22 +6809,29 @@ declare
   v_actor app.actor := app.enter(actor);
   v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
   v_size integer := app.page_size(page_size, 1000);
+  v_after bigint := coalesce(after_seq, 0);
   v_found public.events[];
   v_archived_to bigint := (select p.archived_to from app.positions p where p.tenant_id = v_actor.tenant_id);
 begin
   if project is null then
     perform app.refuse_limited(v_actor);
   end if;
-  if after_seq < v_archived_to then
-    return jsonb_build_object('events', '[]'::jsonb, 'users', '[]'::jsonb, 'next_seq', v_archived_to,
-      'archive', jsonb_build_object('project_id', v_project, 'after', after_seq, 'before', v_archived_to + 1, 'rising', true));
+  if v_after < v_archived_to then
+    return jsonb_build_object('events', '[]'::jsonb, 'users', '[]'::jsonb, 'next_seq', v_archived_to, 'archive',
+      jsonb_build_object('project_id', v_project, 'after', v_after, 'before', v_archived_to + 1, 'rising', true));
   end if;
-  v_found := app.read_events(v_actor.tenant_id, v_project, null, '{}', after_seq, null, true, v_size);
+  v_found := app.read_events(v_actor.tenant_id, v_project, null, '{}', v_after, null, true, v_size);
   return jsonb_strip_nulls(jsonb_build_object(
-    'next_seq', case when cardinality(v_found) = v_size then (v_found[v_size]).seq end))
-    || jsonb_build_object('events', (select coalesce(jsonb_agg(to_jsonb(v_found[i]) - 'tenant_id' order by i), '[]') from generate_series(1, cardinality(v_found)) i),
-      'users', (select coalesce(jsonb_agg(jsonb_build_object('id', u.id, 'name', u.name) order by u.id), '[]') from public.users u
-        where u.id in (select (v_found[i]).user_id from generate_series(1, cardinality(v_found)) i)));
+      'next_seq', case when cardinality(v_found) = v_size then (v_found[v_size]).seq end))
+    || jsonb_build_object(
+      'events', (
+        select coalesce(jsonb_agg(to_jsonb(e) - 'tenant_id'
+            - case when e.imported_by is null then '{imported_by,imported_at}'::text[] else '{}' end order by e.seq), '[]')
+        from unnest(v_found) e),
+      'users', (
+        select coalesce(jsonb_agg(jsonb_build_object('id', u.id, 'name', u.name) order by u.id), '[]')
+        from (select x.id, app.user_name(x.id) as name from (select distinct e.user_id as id from unnest(v_found) e) x) u
+        where u.name is not null));
 end
 $function$;
 -- owner cairn_owner
@@ -6525,9 +6851,8 @@ declare
   v_event public.events;
   v_until timestamptz;
 begin
-  if ttl_seconds not between 1 and 86400 then
-    perform app.fail('invalid_input', format('ttl_seconds is %s; allowed is 1 to 86400.', ttl_seconds), jsonb_build_object('field', 'ttl_seconds'));
-  end if;
+  perform app.check_number('ttl_seconds', ttl_seconds, 1, 86400);
+  perform app.check_number('lock_token', lock_token, 0, 9223372036854775807);
   select * into v_task from public.tasks t
     where t.tenant_id = v_actor.tenant_id and t.id = v_id for no key update;
   v_event.created_at := app.now();
@@ -6706,9 +7031,7 @@ declare
   v_actor app.actor := app.enter(actor);
   v_task public.tasks := app.find_task(task, v_actor.tenant_id);
 begin
-  if timeline_size not between 0 and 100 then
-    perform app.fail('invalid_input', format('timeline_size is %s; allowed is 0 to 100.', timeline_size), jsonb_build_object('field', 'timeline_size'));
-  end if;
+  perform app.check_number('timeline_size', timeline_size, 0, 100);
   return app.task_full(v_task, (select p.rules from public.projects p where p.tenant_id = v_task.tenant_id and p.id = v_task.project_id)) || jsonb_build_object(
     'dependents', app.dependents(v_task),
     'artifacts', (select coalesce(jsonb_agg(app.artifact_full(a) - 'task' order by a.created_at desc), '[]') from (
@@ -6736,26 +7059,39 @@ declare
 begin
   perform app.refuse_limited(v_actor);
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 5000 then
-    perform app.fail('invalid_input', 'events is a list of 1 to 5000 events.');
+    perform app.fail('invalid_input', 'events is a list of 1 to 5000 events.', jsonb_build_object('field', 'events'));
   end if;
-  perform app.import_users(users);
+  perform app.import_users(users, v_actor.tenant_id);
   select p.seq into v_seq from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
-  for v_event in select r.* from jsonb_array_elements(events) with ordinality e (item, at)
-      cross join lateral jsonb_populate_record(null::public.events, case jsonb_typeof(e.item) when 'object' then e.item else '{}' end) r order by e.at loop
+  for v_event in
+    select r.* from jsonb_array_elements(events) with ordinality e (item, at)
+      cross join lateral jsonb_populate_record(null::public.events,
+        case jsonb_typeof(e.item) when 'object' then e.item else '{}' end) r
+      order by e.at
+  loop
     v_source := v_event.seq;
     v_event.tenant_id := v_actor.tenant_id;
-    select e.hash into v_known from public.events e where e.tenant_id = v_actor.tenant_id and e.stream = v_event.stream and e.version = v_event.version;
+    select e.hash into v_known from public.events e
+      where e.tenant_id = v_actor.tenant_id and e.stream = v_event.stream and e.version = v_event.version;
     continue when v_known = v_event.hash;
-    perform app.check_imported(v_event, v_source);
+    perform app.check_imported(v_event, v_source, v_actor);
     v_seq := v_seq + 1;
     v_event.seq := v_seq;
-    insert into public.users (id, name) values (v_event.user_id, 'imported') on conflict (id) do nothing;
+    v_event.imported_by := v_actor.user_id;
+    v_event.imported_at := app.now();
+    insert into public.users (id, name) values (v_event.user_id, 'imported') on conflict do nothing;
     insert into public.events select v_event.*;
     v_imported := v_imported || v_event;
   end loop;
   update app.positions p set seq = v_seq where p.tenant_id = v_actor.tenant_id;
-  perform app.fold_on(v_actor.tenant_id, v_imported);
-  return jsonb_build_object('imported', cardinality(v_imported), 'skipped', jsonb_array_length(events) - cardinality(v_imported), 'position', v_seq);
+  begin
+    perform app.fold_on(v_actor.tenant_id, v_imported);
+  exception
+    when integrity_constraint_violation or data_exception then
+      perform app.fail('invalid_input', 'The events do not follow from one another.', null, 'Export the history again, whole.');
+  end;
+  return jsonb_build_object('imported', cardinality(v_imported),
+    'skipped', jsonb_array_length(events) - cardinality(v_imported), 'position', v_seq);
 end
 $function$;
 -- owner cairn_owner
@@ -6840,9 +7176,10 @@ declare
 begin
   perform set_config('app.tenant_id', v_tenant::text, true);
   select array_agg(f.event) into v_found from (
-    select jsonb_strip_nulls(jsonb_build_object('id', e.id, 'at', e.at, 'type', e.type, 'user_id', e.user_id, 'user', u.name, 'client_id', e.client_id,
+    select jsonb_strip_nulls(jsonb_build_object('id', e.id, 'at', e.at, 'type', e.type,
+        'user_id', e.user_id, 'user', app.user_name(e.user_id), 'client_id', e.client_id,
         'subject_id', e.subject_id, 'ip', host(e.ip), 'data', nullif(e.data, '{}'))) as event
-      from app.auth_events e left join public.users u on u.id = e.user_id
+      from app.auth_events e
       where e.tenant_id = v_tenant and (before is null or e.id < app.as_uuid(before))
         and (chosen ->> 'since' is null or e.at >= (chosen ->> 'since')::timestamptz)
         and (chosen ->> 'type' is null or e.type = chosen ->> 'type' or starts_with(e.type, (chosen ->> 'type') || '.'))
@@ -6921,19 +7258,21 @@ begin
     perform app.require_role(v_actor, 'admin', 'Seeing the connections of others');
   end if;
   select array_agg(f.connection) into v_found from (
-    select jsonb_strip_nulls(jsonb_build_object('id', c.id, 'kind', c.kind, 'user_id', c.user_id, 'user', u.name, 'client_id', c.client_id, 'client', c.client_name,
-      'client_kind', c.client_kind, 'redirect_host', c.redirect_host, 'scope', c.scope, 'project', coalesce(p.slug, c.project_id::text), 'resource', c.resource, 'created_at', c.created_at,
-      'created_ip', host(c.created_ip), 'last_used_at', c.last_used_at, 'last_used_ip', host(c.last_used_ip), 'expires_at', c.expires_at,
-      'revoked_at', c.revoked_at, 'revoked_reason', c.revoked_reason)) as connection
+    select jsonb_strip_nulls(jsonb_build_object('id', c.id, 'kind', c.kind, 'user_id', c.user_id,
+      'user', coalesce(app.user_name(c.user_id), 'former member'), 'client_id', c.client_id, 'client', c.client_name,
+      'client_kind', c.client_kind, 'redirect_host', c.redirect_host, 'scope', c.scope,
+      'project', coalesce(p.slug, c.project_id::text), 'resource', c.resource, 'created_at', c.created_at,
+      'created_ip', host(c.created_ip), 'last_used_at', c.last_used_at, 'last_used_ip', host(c.last_used_ip),
+      'expires_at', c.expires_at, 'revoked_at', c.revoked_at, 'revoked_reason', c.revoked_reason)) as connection
     from (
-      select g.id, 'oauth' as kind, g.user_id, g.client_id, g.client_name, g.client_kind, g.redirect_host, g.scope, null::uuid as project_id, g.resource, g.created_at, g.created_ip,
+      select g.id, 'oauth' as kind, g.user_id, g.client_id, g.client_name, g.client_kind, g.redirect_host, g.scope,
+          null::uuid as project_id, g.resource, g.created_at, g.created_ip,
           g.last_used_at, g.last_used_ip, g.expires_at, g.revoked_at, g.revoked_reason
         from app.oauth_grants g where g.tenant_id = v_actor.tenant_id
       union all
       select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.project_id, t.resource, t.created_at, t.created_ip,
           t.last_used_at, t.last_used_ip, t.expires_at, t.revoked_at, null
         from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.kind = 'pat') c
-      join public.users u on u.id = c.user_id
       left join public.projects p on p.tenant_id = v_actor.tenant_id and p.id = c.project_id
     where (v_all or c.user_id = v_actor.user_id)
       and (chosen ->> 'user_id' is null or c.user_id = app.as_uuid(chosen ->> 'user_id'))
@@ -7793,8 +8132,10 @@ begin
   if coalesce(identity ->> 'issuer', '') = '' or coalesce(identity ->> 'subject', '') = '' then
     perform app.fail('invalid_input', 'An identity has an issuer and a subject.');
   end if;
-  perform app.provision_user(v_user, left(coalesce(nullif(identity ->> 'name', ''), identity ->> 'subject'), 200), left(identity ->> 'email', 320));
-  v_actor := app.enter(jsonb_build_object('user_id', v_user) || jsonb_strip_nulls(jsonb_build_object('tenant_id', actor ->> 'tenant_id')));
+  perform app.provision_user(v_user,
+    coalesce(app.clean_name(identity ->> 'name', 200), identity ->> 'subject'), left(identity ->> 'email', 320));
+  v_actor := app.enter(jsonb_build_object('user_id', v_user)
+    || jsonb_strip_nulls(jsonb_build_object('tenant_id', actor ->> 'tenant_id')));
   return jsonb_build_object('user_id', v_actor.user_id, 'tenant_id', v_actor.tenant_id, 'role', v_actor.role);
 end
 $function$;
@@ -8071,6 +8412,7 @@ grant delete, insert, select, update on app.task_dependencies to cairn_owner;
 grant select on app.task_moves to cairn_keeper;
 grant select on app.task_moves to cairn_owner;
 grant delete, insert, select, update on app.user_identities to cairn_owner;
+grant delete, insert, select, update on app.user_names to cairn_owner;
 grant execute on function app.blank_event(public.events) to cairn_owner;
 grant execute on function app.blanked(public.events) to cairn_keeper;
 grant execute on function app.my_tenants() to authenticated;

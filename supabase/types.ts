@@ -92,6 +92,8 @@ export type Schema = {
           event_type: string;
           hash: string;
           id: string;
+          imported_at: string | null;
+          imported_by: string | null;
           payload: NonNullable<Json>;
           payload_hash: string;
           prev_hash: string | null;

@@ -9,9 +9,11 @@ import { afterAll, beforeAll, describe, expect } from 'vitest';
 import type { Context } from '../src/context.ts';
 import { directoryStore } from '../src/events/archive-store.ts';
 import { archiveEvents, verifyArchives } from '../src/services/archive.ts';
+import { listEvents } from '../src/services/events.ts';
 import { exportEvents, importEvents } from '../src/services/transfer.ts';
 import { call } from './support/calls.ts';
-import { createTask, note, replay, verify } from './support/commands.ts';
+import { asRecorded, createTask, note, replay, verify } from './support/commands.ts';
+import { archiveUntil } from './support/killed-archiving.ts';
 import { hashTables } from './support/rows.ts';
 import { live } from './support/story.ts';
 import { test } from './support/world.ts';
@@ -50,8 +52,8 @@ async function count(sql: pg.Pool, tenant: string | undefined): Promise<number> 
   return rows[0].n;
 }
 
-async function exported(ctx: Context): Promise<unknown[]> {
-  const events: unknown[] = [];
+async function exported(ctx: Context): Promise<object[]> {
+  const events: object[] = [];
   for await (const page of exportEvents(ctx, undefined)) events.push(...page.events);
   return events;
 }
@@ -131,8 +133,19 @@ describe('events that were archived', () => {
       if (page.events.length > 0) await importEvents(asStranger('eve'), page);
     }
 
-    expect(await exported(asStranger('eve'))).toEqual(await exported(ada));
+    const events = await exported(ada);
+    expect(asRecorded(await exported(asStranger('eve')))).toEqual(events);
     expect(await verify(asStranger('eve'))).toMatchObject({ ok: true });
+  });
+
+  test('are shown with who imported them', async ({ as, asStranger, clock }) => {
+    await liveLong(as('ada'), clock);
+    for await (const page of exportEvents(as('ada'), undefined)) await importEvents(asStranger('eve'), page);
+    await archive(asStranger('eve'));
+
+    const { events } = await listEvents(asStranger('eve'), { include_data: false, page_size: 100 });
+
+    expect(new Set(events.map(({ imported_by }) => imported_by))).toEqual(new Set(['stranger']));
   });
 });
 
@@ -142,7 +155,7 @@ describe('archiving', () => {
     await liveLong(ada, clock);
     const before = await exported(ada);
     for (const step of ['write 1', 'write 2', 'write 3', 'read 4', 'archive_events'] as const) {
-      await expect(archiveUntil(ada, step), step).rejects.toThrow();
+      await expect(archiveUntil(ada, step, { folder, before: BEFORE }), step).rejects.toThrow();
       expect(await exported(ada), step).toEqual(before);
       expect(await verify(ada), step).toMatchObject({ ok: true });
     }
@@ -275,20 +288,3 @@ describe('a file that a changed log names', () => {
     await expect(verifyArchives(ada)).rejects.toMatchObject({ code: 'unavailable' });
   });
 });
-
-/** As if the process were killed at that step: nothing after it happens. */
-async function archiveUntil(ctx: Context, step: string): Promise<void> {
-  const store = directoryStore(folder);
-  let writes = 0;
-  const killed = () => Promise.reject(new Error('killed'));
-  const broken = {
-    ...store,
-    write: (name: string, bytes: Buffer) => (step === `write ${++writes}` ? killed() : store.write(name, bytes)),
-    read: (name: string) => (step === 'read 4' ? killed() : store.read(name)),
-  };
-  const db: Context['db'] = {
-    ...ctx.db,
-    call: (fn, args, actor) => (fn === step ? killed() : ctx.db.call(fn, args, actor)),
-  };
-  for await (const _ of archiveEvents({ ...ctx, db }, { before: BEFORE, store: broken })) return;
-}

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Context, SCOPES } from '../src/context.ts';
-import { historyLines, readHistory } from '../src/events/history-file.ts';
+import { type HistoryPage, historyLines, readHistory } from '../src/events/history-file.ts';
 import { newId } from '../src/events/ids.ts';
 import { createLog } from '../src/log.ts';
 import { exportEvents, importEvents } from '../src/services/transfer.ts';
@@ -123,19 +123,20 @@ describe('between two workspaces', () => {
 
   const context = (caller: Caller): Context => ({ ...caller, log: createLog('silent'), scopes: new Set(SCOPES) });
 
-  test('people keep their names, until they sign in with another', async () => {
+  test('people keep their names, whatever they are called elsewhere', async () => {
     const ada = await there.signIn('Ada Lovelace');
     await createProject(ada, { slug: 'names' });
     const eve = await other.signIn('eve');
 
     for await (const page of exportEvents(context(ada), 'names')) await importEvents(context(eve), page);
 
-    const nameOfAda = async () =>
-      (await other.sql.query('select name from public.users where id = $1', [ada.actor.user_id])).rows;
-    expect(await nameOfAda()).toEqual([{ name: 'Ada Lovelace' }]);
+    const nameOfAda = async () => (await eve.db.call<HistoryPage>('export_events', {}, eve.actor)).users;
+    expect(await nameOfAda()).toEqual([{ id: ada.actor.user_id, name: 'Ada Lovelace' }]);
     await other.sql.query(`select app.provision_user($1, 'Countess', null)`, [ada.actor.user_id]);
     await other.sql.query(`select app.provision_user($1, 'Somebody', null)`, [ada.actor.user_id]);
-    expect(await nameOfAda()).toEqual([{ name: 'Countess' }]);
+    const { rows } = await other.sql.query('select name from public.users where id = $1', [ada.actor.user_id]);
+    expect(rows).toEqual([{ name: 'Countess' }]);
+    expect(await nameOfAda()).toEqual([{ id: ada.actor.user_id, name: 'Ada Lovelace' }]);
   });
 
   test('a page costs the same however much is there already', async () => {

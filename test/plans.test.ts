@@ -6,6 +6,7 @@ import { type Context, SCOPES } from '../src/context.ts';
 import { directoryStore } from '../src/events/archive-store.ts';
 import { createLog } from '../src/log.ts';
 import { archiveEvents } from '../src/services/archive.ts';
+import { exportEvents, importEvents } from '../src/services/transfer.ts';
 import { type Access, liveWithAccess } from './support/access-story.ts';
 import { call } from './support/calls.ts';
 import { crowd } from './support/crowd.ts';
@@ -30,6 +31,7 @@ beforeAll(async () => {
   const stranger = await signIn('stranger');
   await live(stranger, 'old');
   await archive(stranger);
+  await importFrom(await signIn('bob'), stranger);
   await populate(stranger);
   await liveWithAccess(scratch.db, stranger.actor);
   tables = await crowd(scratch.sql, String(stranger.actor.tenant_id), ROWS);
@@ -46,6 +48,12 @@ async function signIn(name: string): Promise<Context> {
 async function populate(ctx: Context): Promise<void> {
   await live(ctx);
   await call(ctx, 'create_tasks', { project: 'web', tasks: [{ title: 'Feed it' }], idempotency_key: 'once' });
+}
+
+/** Events of somebody who is called here as there. */
+async function importFrom(from: Context, to: Context): Promise<void> {
+  await live(from, 'moved');
+  for await (const page of exportEvents(from, 'moved')) await importEvents(to, page);
 }
 
 /** Into files that nobody will read. */

@@ -1,7 +1,16 @@
 import fc from 'fast-check';
 import type pg from 'pg';
 import { expect } from 'vitest';
-import { append, type Caller, claim, createProject, createTask, verify } from './support/commands.ts';
+import {
+  append,
+  type Caller,
+  claim,
+  createProject,
+  createTask,
+  exportAll,
+  importAll,
+  verify,
+} from './support/commands.ts';
 import type { Engine } from './support/engine.ts';
 import { type Agent, type Command, Model, type ModelTask, type Verdict } from './support/model.ts';
 import { hashTables } from './support/rows.ts';
@@ -42,11 +51,13 @@ class Pair {
   #claimed: { task: ModelTask; token: number } | null = null;
   /** The tables' hashes, where the last command was refused. */
   #unchanged: object[] | null = null;
+  readonly #engine: Engine;
   readonly #sql: pg.Pool;
   readonly #callers: Record<Agent, Caller>;
   readonly tenant: string;
 
-  private constructor(sql: pg.Pool, callers: Record<Agent, Caller>) {
+  private constructor(engine: Engine, sql: pg.Pool, callers: Record<Agent, Caller>) {
+    this.#engine = engine;
     this.#sql = sql;
     this.#callers = callers;
     this.tenant = callers.ada.actor.tenant_id as string;
@@ -62,7 +73,7 @@ class Pair {
     const as = ({ db, actor }: Caller, agent: Agent) => ({ db, actor: { ...actor, tenant_id, agent, client: 'test' } });
     const callers = { ada: as(owner, 'ada'), bob: as(owner, 'bob'), cyd: as(member, 'cyd') };
     await createProject(callers.ada);
-    return new Pair(sql, callers);
+    return new Pair(engine, sql, callers);
   }
 
   /** Runs the command on both sides; they must agree on what happens. A refusal leaves no trace. */
@@ -160,6 +171,13 @@ class Pair {
     return [...new Set(picks.flatMap((pick) => this.model.pick(pick)?.number ?? []))].map((number) => `web-${number}`);
   }
 
+  /** What happened, all of it, in a workspace of somebody else. */
+  async move(): Promise<void> {
+    const elsewhere = await this.#engine.signIn('elsewhere');
+    await importAll(elsewhere, await exportAll(this.#callers.ada, null, 1_000));
+    expect((await verify(elsewhere)).difference).toBeUndefined();
+  }
+
   /** What must be true of any workspace, whatever happened in it; and it is what the model says. */
   async check(): Promise<void> {
     const { rows } = await this.#sql.query(
@@ -213,5 +231,19 @@ test('whatever agents do, in any order, the invariants hold and a refusal change
       await pair.check();
     }),
     { numRuns: RUNS, endOnFailure: false },
+  );
+});
+
+test('whatever agents did, in any order, is taken by another workspace', { timeout: 120_000 }, async ({
+  engine,
+  sql,
+}) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(command, { minLength: 15, maxLength: 45 }), async (commands) => {
+      const pair = await Pair.start(engine, sql);
+      for (const next of commands) await pair.run(next);
+      await pair.move();
+    }),
+    { numRuns: RUNS / 4, endOnFailure: false },
   );
 });

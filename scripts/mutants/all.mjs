@@ -3,6 +3,7 @@ import { ACCESS_REFUSALS } from './access-refusals.mjs';
 import { BOUNDS } from './bounds.mjs';
 import { CORE } from './core.mjs';
 import { COSTS } from './costs.mjs';
+import { DATA } from './data.mjs';
 import { FETCHING } from './fetching.mjs';
 import { FILES } from './files.mjs';
 import { FOREIGN_TOKENS } from './foreign-tokens.mjs';
@@ -32,4 +33,5 @@ export const MUTANTS = Object.freeze([
   ...RULES,
   ...ACCESS,
   ...ACCESS_REFUSALS,
+  ...DATA,
 ]);

@@ -4,25 +4,29 @@ import { of } from './mutant.mjs';
 export const PEOPLE = Object.freeze([
   ...of('T3', 'test/auth-attacks.test.ts', [
     {
-      file: 'src/text.ts',
-      find: ".replace(UNSEEN, '')",
+      file: 'src/auth/client-metadata.ts',
+      find: "cleanName(name ?? '', NAME_LENGTH_MAX)",
+      replace: "(name ?? '').slice(0, NAME_LENGTH_MAX)",
       name: 'under a name that turns letters round does so without what turns them',
     },
     {
       file: 'src/auth/client-metadata.ts',
-      find: '.slice(0, NAME_LENGTH_MAX)',
+      find: "cleanName(name ?? '', NAME_LENGTH_MAX)",
+      replace: "cleanName(name ?? '', 1_000)",
       name: 'and without what is too long',
     },
   ]),
   ...of('T3', 'test/pages.test.ts', [
     {
-      file: 'src/text.ts',
-      find: '\\p{Default_Ignorable_Code_Point}\\u2800',
+      file: 'src/web/html.ts',
+      find: 'Array.from(cleanName(value, lengthMax + 1))',
+      replace: "Array.from(value.replace(/\\s+/g, ' ').trim())",
       name: 'shows a name of letters that nobody sees as text',
     },
     {
       file: 'src/web/html.ts',
-      find: "    .replace(TURNING, '')\n",
+      find: 'clean(String(content))',
+      replace: 'String(content)',
       name: 'shows nothing that turns letters round, in no text and no attribute',
     },
     {

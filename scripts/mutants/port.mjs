@@ -70,19 +70,9 @@ export const PORT = Object.freeze([
       name: 'refuses a filter that there is not by itself',
     },
     {
-      within: 'public.claim_task',
-      find: 'ttl_seconds is %s; allowed is 1 to 86400.',
+      within: 'app.check_number',
+      find: '%s is %s; allowed is %s to %s.',
       name: 'refuses a lease of no time by itself',
-    },
-    {
-      within: 'public.extend_lock',
-      find: 'ttl_seconds is %s; allowed is 1 to 86400.',
-      name: 'refuses a longer lease than a day by itself',
-    },
-    {
-      within: 'public.get_task',
-      find: 'timeline_size is %s; allowed is 0 to 100.',
-      name: 'refuses a timeline without an end by itself',
     },
     {
       within: 'app.new_event',

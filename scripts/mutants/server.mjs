@@ -88,7 +88,7 @@ export const SERVER = Object.freeze([
   ...of('T20', 'test/calls.test.ts', [
     {
       file: 'src/tools/render.ts',
-      find: ".replaceAll('\"', '\\\\\"')",
+      find: `.replace(/["\\\\]/g, '\\\\$&')`,
       name: 'shows stored text quoted, with its author',
     },
   ]),

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
-import { visible } from '../text.ts';
+import { cleanName } from '../text.ts';
 import { areBounded, isAcceptableRedirect } from './redirects.ts';
 
 const NAME_LENGTH_MAX = 100;
@@ -28,8 +28,7 @@ export const ClientDocument = ClientMetadata.extend({
 
 /** A name as it is shown: what cannot be seen is gone. */
 export function shownName(name: string | undefined): string {
-  const shown = visible(name ?? '');
-  return [...shown].slice(0, NAME_LENGTH_MAX).join('') || 'Unnamed client';
+  return cleanName(name ?? '', NAME_LENGTH_MAX) || 'Unnamed client';
 }
 
 /** Those that are acceptable: one that is not does not spoil the rest. */

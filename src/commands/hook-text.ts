@@ -1,7 +1,7 @@
 import type { TaskBrief } from '../events/tasks.ts';
 import type { Changes, Resumption } from '../services/checkpoints.ts';
 import { shorten } from '../tools/fit.ts';
-import { counted, decisionLine, eventLine, lines, quote, section, taskLine, time } from '../tools/render.ts';
+import { counted, decisionLine, eventLine, lines, named, quote, section, taskLine, time } from '../tools/render.ts';
 
 // What every session begins with must be small.
 const BRIEF_BYTES_MAX = 2_000;
@@ -20,7 +20,7 @@ export function brief({ project, checkpoint, since, ...found }: Resumption): str
   const text = lines(
     `Cairn, the memory that agents share, about project ${project.slug}: ${counted(statuses)}; ${ready} ready.`,
     checkpoint !== undefined && [
-      `Checkpoint ${quote(checkpoint.label)} by ${checkpoint.by}, ${time(checkpoint.created_at)}: ${quote(checkpoint.summary, TEXT_CHARACTERS_MAX)}`,
+      `Checkpoint ${quote(checkpoint.label)} by ${named(checkpoint.by)}, ${time(checkpoint.created_at)}: ${quote(checkpoint.summary, TEXT_CHARACTERS_MAX)}`,
       checkpoint.resume_instructions === undefined
         ? ''
         : `Do first: ${quote(checkpoint.resume_instructions, TEXT_CHARACTERS_MAX)}`,

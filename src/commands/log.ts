@@ -30,6 +30,7 @@ export function eventTable(events: readonly EventBrief[]): string[] {
     { heading: '#', text: ({ seq }) => String(seq), style: (text) => paint('dim', text) },
     { heading: 'WHEN', text: ({ at }) => fromNow(at), style: (text) => paint('dim', text) },
     { heading: 'WHO', text: ({ by }) => by, style: (text) => paint('cyan', text) },
+    { heading: 'IMPORTED BY', text: ({ imported_by = '' }) => imported_by, style: (text) => paint('yellow', text) },
     { heading: 'TASK', text: ({ task = '' }) => task, style: (text) => paint('bold', text) },
     { heading: 'WHAT', text: whatOf, flexible: true },
   ]);

@@ -1,5 +1,6 @@
 import { CLIENT_INFO_META_KEY, type McpServer, type ServerContext } from '@modelcontextprotocol/server';
 import * as z from 'zod';
+import { cleanName } from '../text.ts';
 
 const CHARACTERS_MAX = 60;
 
@@ -14,5 +15,7 @@ export function clientName(server: McpServer, request?: ServerContext): string {
 
 /** What a client calls itself, as a name that stands in a log and in a sentence. */
 export function nameOf(given: string): string {
-  return given.replace(/[^\w.@-]+/g, '-').slice(0, CHARACTERS_MAX);
+  return cleanName(given, CHARACTERS_MAX)
+    .replace(/[^\w.@-]+/g, '-')
+    .slice(0, CHARACTERS_MAX);
 }

@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import { Artifact } from '../events/artifacts.ts';
 import { AddArtifact, ArtifactPage, addArtifact, ListArtifacts, listArtifacts } from '../services/artifacts.ts';
-import { lines, nextPage, quote, time } from './render.ts';
+import { lines, named, nextPage, quote, time } from './render.ts';
 import { toolset } from './tool.ts';
 
 export const artifacts = toolset(
@@ -32,5 +32,5 @@ export const artifacts = toolset(
 
 function artifactLine({ type, ref, task, tier, by, created_at, id, summary }: z.infer<typeof Artifact>): string {
   const said = summary === undefined ? '' : `: ${quote(summary)}`;
-  return `${type} ${quote(ref)} for ${task}, ${tier}, by ${by}, ${time(created_at)} (id ${id})${said}`;
+  return `${type} ${quote(ref)} for ${task}, ${tier}, by ${named(by)}, ${time(created_at)} (id ${id})${said}`;
 }

@@ -25,6 +25,7 @@ import {
   decisionLine,
   eventLine,
   lines,
+  named,
   nextPage,
   quote,
   section,
@@ -94,7 +95,7 @@ type Line = Omit<z.infer<typeof CheckpointBrief>, 'position'> & { position?: num
 
 function checkpointLine({ label, by, created_at, repo_ref, position, id }: Line): string {
   const at = position === undefined ? '' : `, position ${position}`;
-  return `checkpoint ${quote(label)} by ${by}, ${time(created_at)}${repo_ref ? `, ${quote(repo_ref)}` : ''}${at} (${id})`;
+  return `checkpoint ${quote(label)} by ${named(by)}, ${time(created_at)}${repo_ref ? `, ${quote(repo_ref)}` : ''}${at} (${id})`;
 }
 
 function renderCheckpoint(checkpoint: z.infer<typeof ReadCheckpoint>): string {

@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import { Decision } from '../events/decisions.ts';
 import { DecisionPage, ListDecisions, listDecisions, RecordDecision, recordDecision } from '../services/decisions.ts';
-import { block, decisionLine, lines, nextPage, time } from './render.ts';
+import { block, decisionLine, lines, named, nextPage, time } from './render.ts';
 import { toolset } from './tool.ts';
 
 export const decisions = toolset(
@@ -33,7 +33,7 @@ export const decisions = toolset(
 
 function renderDecision(decision: z.infer<typeof Decision>): string {
   return lines(
-    `${decisionLine(decision)}, by ${decision.by}, ${time(decision.created_at)}`,
+    `${decisionLine(decision)}, by ${named(decision.by)}, ${time(decision.created_at)}`,
     decision.options.length > 0 && `options: ${JSON.stringify(decision.options)}`,
     block('rationale', decision.rationale),
   );

@@ -16,7 +16,7 @@ import {
   unarchiveProject,
   updateProject,
 } from '../services/projects.ts';
-import { block, counted, decisionLine, lines, nextPage, quote, section, taskLine, time } from './render.ts';
+import { block, counted, decisionLine, lines, named, nextPage, quote, section, taskLine, time } from './render.ts';
 import { toolset } from './tool.ts';
 
 export const projects = toolset(
@@ -105,7 +105,7 @@ function renderContext(context: z.infer<typeof ProjectContext>): string {
   return lines(
     renderProject(context.project),
     checkpoint !== undefined &&
-      `latest checkpoint ${quote(checkpoint.label)} by ${checkpoint.by}, ${time(checkpoint.created_at)} (${checkpoint.id})`,
+      `latest checkpoint ${quote(checkpoint.label)} by ${named(checkpoint.by)}, ${time(checkpoint.created_at)} (${checkpoint.id})`,
     section('in progress', context.in_progress, taskLine),
     section('ready', context.ready, taskLine),
     section('decisions', context.decisions, decisionLine),

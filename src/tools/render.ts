@@ -2,6 +2,7 @@ import type { DomainError } from '../errors.ts';
 import type { DecisionBrief } from '../events/decisions.ts';
 import type { TaskBrief } from '../events/tasks.ts';
 import type { EventBrief } from '../services/events.ts';
+import { cleanName } from '../text.ts';
 import { shorten } from './fit.ts';
 
 const DETAILS_CHARACTERS_MAX = 2_000;
@@ -10,7 +11,12 @@ const DETAILS_CHARACTERS_MAX = 2_000;
 
 /** Stored text on one line. */
 export function quote(text: string, charactersMax = 300): string {
-  return `"${shorten(text.replace(/\s+/g, ' '), charactersMax).replaceAll('"', '\\"')}"`;
+  return `"${shorten(text.replace(/\s+/g, ' '), charactersMax).replace(/["\\]/g, '\\$&')}"`;
+}
+
+/** A name that somebody chose: a plain word as it is, anything else quoted like stored text. */
+export function named(name: string): string {
+  return /^[\w.@#+-]{1,100}$/.test(name) ? name : quote(cleanName(name, 120));
 }
 
 /** Stored text as it was written, each line marked. */
@@ -56,7 +62,7 @@ export function taskState(task: TaskBrief): string {
   return [
     task.ready ? 'ready' : task.status,
     task.locked_by !== undefined &&
-      `held by ${task.locked_by}${task.locked_until ? ` until ${time(task.locked_until)}` : ''}`,
+      `held by ${named(task.locked_by)}${task.locked_until ? ` until ${time(task.locked_until)}` : ''}`,
     task.open_dependencies !== undefined && `waits for ${amount(task.open_dependencies, 'task')}`,
     task.blocked_reason !== undefined && `reason ${quote(task.blocked_reason)}`,
     task.warning !== undefined && `warning ${quote(task.warning)}`,
@@ -71,7 +77,8 @@ export function eventLine(event: EventBrief): string {
   const subject = event.task ?? event.project;
   const about = subject === undefined ? '' : ` ${subject}`;
   const data = event.data === undefined ? '' : ` ${shorten(JSON.stringify(event.data), 2_000)}`;
-  return `#${event.seq} ${time(event.at)} ${event.by}${about}: ${event.type.split('.')[0]} ${event.text}${data}`;
+  const imported = event.imported_by === undefined ? '' : ` (imported by ${named(event.imported_by)})`;
+  return `#${event.seq} ${time(event.at)} ${named(event.by)}${imported}${about}: ${event.type.split('.')[0]} ${event.text}${data}`;
 }
 
 export function decisionLine(decision: DecisionBrief): string {

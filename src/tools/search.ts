@@ -1,5 +1,5 @@
 import { Hits, Search, search as searchProjects } from '../services/search.ts';
-import { lines, nextPage, quote, time } from './render.ts';
+import { lines, named, nextPage, quote, time } from './render.ts';
 import { toolset } from './tool.ts';
 
 export const search = toolset(
@@ -19,7 +19,7 @@ export const search = toolset(
           hits.length === 0 && 'Nothing found. Try fewer or other words.',
           hits.map(
             ({ kind, ref, id, title, by, at, snippet }) =>
-              `${kind} ${ref ?? id} ${quote(title)}${by ? ` by ${by}` : ''}, ${time(at)}: ${quote(snippet)}`,
+              `${kind} ${ref ?? id} ${quote(title)}${by ? ` by ${named(by)}` : ''}, ${time(at)}: ${quote(snippet)}`,
           ),
           nextPage(next_cursor),
           not_shown,

@@ -7,6 +7,7 @@ import {
   counted,
   eventLine,
   lines,
+  named,
   nextPage,
   quote,
   section,
@@ -52,7 +53,7 @@ export function renderTask(task: z.infer<typeof TaskWithHistory>): string {
       'artifacts',
       task.artifacts,
       ({ type, ref, by, id, summary }) =>
-        `${type} ${quote(ref)} by ${by} (${id})${summary ? `: ${quote(summary)}` : ''}`,
+        `${type} ${quote(ref)} by ${named(by)} (${id})${summary ? `: ${quote(summary)}` : ''}`,
     ),
     section('latest events', task.timeline, eventLine),
     task.not_shown,
@@ -62,7 +63,7 @@ export function renderTask(task: z.infer<typeof TaskWithHistory>): string {
 /** What the work is, as its authors wrote it, and what surrounds it. */
 function briefing(task: Task): string {
   return lines(
-    task.description !== undefined && block(`description by ${task.created_by}`, task.description),
+    task.description !== undefined && block(`description by ${named(task.created_by)}`, task.description),
     task.acceptance_criteria.length > 0 && 'acceptance criteria:',
     task.acceptance_criteria.map((text, at) => `${at + 1}. ${quote(text, 1_000)}`),
     task.scope !== undefined && `scope: ${JSON.stringify(task.scope)}`,
@@ -89,7 +90,7 @@ export function renderClaim(claim: z.infer<typeof Claim>): string {
     taskLine(task),
     briefing(task),
     previous !== undefined &&
-      `Before you, ${previous.by ?? 'someone'} left it ${previous.outcome}: ${quote(previous.reason ?? '', 2_000)}`,
+      `Before you, ${named(previous.by ?? 'someone')} left it ${previous.outcome}: ${quote(previous.reason ?? '', 2_000)}`,
     section('To complete it, these are still missing', gates, (gate) => gate),
     'Next: do the work, add_artifact for what it produces, then complete_task; release_task if you cannot.',
   );

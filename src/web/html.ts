@@ -1,4 +1,4 @@
-import { visible } from '../text.ts';
+import { clean, cleanName } from '../text.ts';
 
 /** Markup that may be sent as it is. Only `html` makes it, so that no text becomes markup by accident. */
 export class Html {
@@ -30,17 +30,12 @@ function render(content: Content): string {
   if (content instanceof Html) return content.source;
   if (Array.isArray(content)) return content.map(render).join('');
   if (content === null || content === undefined || content === false) return '';
-  return String(content)
-    .replace(TURNING, '')
-    .replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
+  return clean(String(content)).replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
 }
-
-// Controls but white space, and what reorders the letters after it.
-const TURNING = /(?!\s)\p{Cc}|\p{Bidi_Control}/gu;
 
 /** A name that a stranger chose: one line, cut, isolated from the direction of the text around it. */
 export function name(value: string, lengthMax = 100): Html {
-  const shown = Array.from(visible(value));
+  const shown = Array.from(cleanName(value, lengthMax + 1));
   const cut = shown.length > lengthMax ? `${shown.slice(0, lengthMax - 1).join('')}…` : shown.join('');
   return html`<bdi>${cut === '' ? 'unnamed' : cut}</bdi>`;
 }

@@ -102,7 +102,7 @@ begin
       if v_expires <= app.now() then
         return '{}';
       end if;
-      return array[format('held by %s until %s', task.locked_by,
+      return array[format('held by %s until %s', app.quoted_name(task.locked_by),
         to_char(v_expires at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))];
     when 'blocked' then return array['blocked: ' || task.blocked_reason];
     else return array['it is ' || task.status];

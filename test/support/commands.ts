@@ -88,6 +88,11 @@ export type Exported = {
   [column: string]: unknown;
 };
 
+/** Without who imported them. */
+export function asRecorded<Event extends object>(events: Event[]): object[] {
+  return events.map((event) => ({ ...event, imported_by: undefined, imported_at: undefined }));
+}
+
 export async function exportAll(
   { db, actor }: Caller,
   project: string | null = 'web',

@@ -3,6 +3,7 @@ import { test as base, inject } from 'vitest';
 import { type Context, SCOPES } from '../../src/context.ts';
 import type { Actor } from '../../src/db/database.ts';
 import { createLog } from '../../src/log.ts';
+import type { Caller } from './commands.ts';
 import { type Engine, engineOfRun, openTestEngine, type Person } from './engine.ts';
 import { prepareSchema } from './kept.ts';
 import { type WithWriters, writersOn } from './writers.ts';
@@ -57,7 +58,7 @@ export async function prepareDatabase(): Promise<void> {
 const log = createLog('silent');
 const scopes = new Set(SCOPES);
 
-function contextOf({ db, actor }: Person): (agent: string) => Context {
+export function contextOf({ db, actor }: Caller): (agent: string) => Context {
   return (agent) => ({ db, log, scopes, actor: { ...actor, agent, client: 'test' } });
 }
 

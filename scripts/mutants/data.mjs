@@ -1,0 +1,201 @@
+import { SQL } from './migrations.mjs';
+import { of, refusals } from './mutant.mjs';
+
+/** Threats by what is stored: names, imports, names behind ids, limits. */
+export const DATA = Object.freeze([
+  ...of('T31', 'test/names.test.ts', [
+    {
+      file: SQL,
+      find: "coalesce(app.clean_name(actor ->> 'agent', 120), case when actor ->> 'agent' <> '' then 'agent' end)",
+      replace: "left(nullif(actor ->> 'agent', ''), 120)",
+      name: 'it is an agent still, and no person',
+    },
+    {
+      file: SQL,
+      find: "v_actor.client := app.clean_name(actor ->> 'client', 120);",
+      replace: "v_actor.client := left(nullif(actor ->> 'client', ''), 120);",
+      name: 'it is an agent still, and no person',
+    },
+    {
+      file: SQL,
+      find: '\\u2800\\u3164',
+      name: 'is cleaned alike by SQL and by TypeScript, every character',
+    },
+    {
+      file: SQL,
+      find: '  if v_name <> v_clean then\n',
+      replace: '  if false then\n',
+      name: 'a name of a person, a workspace, a program or a token is clean, however it came',
+    },
+    {
+      file: 'src/text.ts',
+      find: '\\p{Default_Ignorable_Code_Point}|',
+      name: 'is cleaned alike by SQL and by TypeScript, every character',
+    },
+    {
+      file: 'src/tools/render.ts',
+      find: '? name : quote(cleanName(name, 120))',
+      replace: '? name : name',
+      name: 'it does no harm to those who read of it',
+    },
+    {
+      file: 'src/commands/person.ts',
+      find: 'EXACT.has(fn) ? answer : (cleanJson(answer) as T)',
+      replace: 'answer',
+      name: 'what a command is told by the database is clean',
+    },
+    {
+      file: 'src/tools/tool.ts',
+      find: 'tool.output.parse(cleanJson(result))',
+      replace: 'tool.output.parse(result)',
+      name: 'it does no harm where it was stored before names were cleaned',
+    },
+    {
+      file: SQL,
+      find: `    perform app.fail('lock_held', format('Task %s is held by %s.', task.ref, app.quoted_name(task.locked_by)),
+      jsonb_build_object('locked_by', task.locked_by, 'locked_until', expires_at),
+      'Claim another`,
+      replace: `    perform app.fail('lock_held', format('Task %s is held by %s.', task.ref, task.locked_by),
+      jsonb_build_object('locked_by', task.locked_by, 'locked_until', expires_at),
+      'Claim another`,
+      name: 'it does no harm to those who read of it',
+    },
+  ]),
+  ...of('T32', 'test/transfer-forged.test.ts', [
+    {
+      file: SQL,
+      find: "  perform app.check_data(event.event_type, event.payload, '', true);\n",
+      name: 'is refused with a field that is none',
+    },
+    {
+      file: SQL,
+      find: "  elsif event.actor ->> 'user' is distinct from event.user_id::text\n      or ",
+      replace: '  elsif ',
+      name: 'is refused with another user than its actor',
+    },
+    {
+      file: SQL,
+      find: "      or event.actor ->> 'agent' is distinct from app.clean_name(event.actor ->> 'agent', 120)\n",
+      name: 'is refused with an agent of two lines',
+    },
+    {
+      file: SQL,
+      find: '      or not app.is_in_place(event)\n',
+      name: 'is gone on with by the admin who imported its end, and by no other chain',
+    },
+    {
+      file: SQL,
+      find: '  perform app.check_chain_end(event, actor);\n',
+      name: 'is not gone on with by an admin',
+    },
+    {
+      file: SQL,
+      within: 'app.check_recorded',
+      find: "    perform app.check_rules(event.payload -> 'rules');\n",
+      replace: '    null;\n',
+      name: 'is refused with rules that are none',
+    },
+    {
+      file: SQL,
+      find: '    v_event.imported_by := v_actor.user_id;\n',
+      name: 'says who imported it, whatever the file says of that',
+    },
+  ]),
+  ...of('T33', 'test/user-names.test.ts', [
+    {
+      file: SQL,
+      find: `  using (id = app.caller() or exists (
+    select from public.memberships m where m.tenant_id = app.tenant() and m.user_id = users.id));`,
+      replace: '  using (true);',
+      name: 'is not seen by the functions’ owner, whatever they forget to ask',
+    },
+    {
+      file: SQL,
+      find: `from public.memberships m join public.users u on u.id = m.user_id
+    where m.tenant_id = v_tenant and m.user_id = user_name.user_id;`,
+      replace: 'from public.users u where u.id = user_name.user_id;',
+      name: 'is called as everywhere, whatever an import says, and keeps the name when it leaves',
+    },
+    {
+      file: SQL,
+      find: "      'users', (\n        select coalesce(jsonb_agg(jsonb_build_object('id', u.id, 'name', u.name) order by u.id), '[]')",
+      replace:
+        "      'users', (\n        select coalesce(jsonb_agg(jsonb_build_object('id', u.id, 'name', coalesce(u.name, '?')) order by u.id), '[]')",
+      name: 'has no name here, though an import says that it acted here',
+    },
+  ]),
+  ...of('T34', 'test/bounds.test.ts', [
+    {
+      file: SQL,
+      find: '  if (asked between 1 and most) is not true then\n',
+      replace: '  if asked not between 1 and most then\n',
+      name: 'no call, whatever it leaves out or counts, gets more than it may',
+    },
+    {
+      file: SQL,
+      find: '  if (given between from_number and most) is not true then\n',
+      replace: '  if given not between from_number and most then\n',
+      name: 'no call, whatever it leaves out or counts, gets more than it may',
+    },
+    {
+      file: SQL,
+      find: "  if char_length(command ->> 'fingerprint') > 200 then\n",
+      replace: '  if false then\n',
+      name: 'has no fingerprint of more than 200 characters',
+    },
+    {
+      file: SQL,
+      find: "    and replace(value::text, '\\\\', '') !~ '\\\\([bfr]|u00)'\n",
+      name: 'with an escape in a key is refused',
+    },
+    {
+      file: SQL,
+      find: `    and not jsonb_path_exists(value, 'strict $.**{32} ? (@.type() == "object" || @.type() == "array")')`,
+      name: 'with 33 levels is refused',
+    },
+  ]),
+  ...refusals('T32', 'test/transfer-forged.test.ts', [
+    {
+      within: 'app.check_recorded',
+      find: 'Its slug is none.',
+      name: 'is refused with a slug that is none',
+    },
+    {
+      within: 'app.check_recorded',
+      find: 'Its ref or its project is another one',
+      name: 'is refused with a ref of another task',
+    },
+    {
+      within: 'app.check_recorded',
+      find: 'Its evidence is none.',
+      name: 'is refused with evidence that is none',
+    },
+    {
+      within: 'app.check_chain_end',
+      find: 'something happened in it here',
+      name: 'is not gone on with by an admin',
+    },
+    {
+      within: 'app.check_imported',
+      find: 'it is not clear whose it is',
+      name: 'is refused with another user than its actor',
+    },
+    {
+      within: 'app.check_imported',
+      find: 'The data of event %s of the file is not valid',
+      name: 'is refused with a field that is none',
+    },
+    {
+      within: 'public.import_events',
+      find: 'The events do not follow from one another',
+      name: 'is refused where its events do not follow from one another',
+    },
+  ]),
+  ...refusals('T34', 'test/bounds.test.ts', [
+    {
+      within: 'app.recall',
+      find: 'fingerprint has at most 200 characters',
+      name: 'has no fingerprint of more than 200 characters',
+    },
+  ]),
+]);
