@@ -229,6 +229,10 @@ test('a file that was changed or is gone is found, and what is newer is read wit
 
 describe('a file that a changed log names', () => {
   const lines = (bytes: Buffer) => gunzipSync(bytes).toString().trim().split('\n');
+  const pathOf = async (ctx: Context) => {
+    const { archives } = await ctx.db.call<{ archives: { file: string }[] }>('list_archives', {}, ctx.actor);
+    return join(folder, archives[0]?.file ?? '');
+  };
   const packed = (all: string[]) => gzipSync(`${all.join('\n')}\n`);
   const user = JSON.stringify({ user: { id: '00000000-0000-0000-0000-000000000000', name: 'x' } });
 
@@ -238,7 +242,15 @@ describe('a file that a changed log names', () => {
       (bytes) => packed([...lines(bytes).slice(0, 2), ...lines(bytes).slice(2, 4).reverse(), ...lines(bytes).slice(4)]),
     ],
     ['fewer events', (bytes) => packed(lines(bytes).filter((_, at) => at !== 3))],
-    ['an event twice', (bytes) => packed(lines(bytes).flatMap((line, at) => (at === 3 ? [line, line] : [line])))],
+    [
+      'fewer events and an end that says so',
+      (bytes) => {
+        const [header = '', ...rest] = lines(bytes).slice(0, -2);
+        const events = rest.filter((line) => 'seq' in JSON.parse(line));
+        const end = { events: events.length, last_hash: JSON.parse(events.at(-1) ?? '').hash };
+        return packed([header, ...rest, JSON.stringify({ end })]);
+      },
+    ],
     [
       'a hundred million empty lines',
       (bytes) => gzipSync(`${lines(bytes)[0]}${'\n'.repeat(100_000_000)}`, { level: 1 }),
@@ -250,8 +262,7 @@ describe('a file that a changed log names', () => {
     const ada = as('ada');
     await liveLong(ada, clock);
     await archive(ada, 100);
-    const { archives } = await ada.db.call<{ archives: { file: string }[] }>('list_archives', {}, ada.actor);
-    const path = join(folder, archives[0]?.file ?? '');
+    const path = await pathOf(ada);
     const bytes = change(await readFile(path));
     await writeFile(path, bytes);
     const sha256 = createHash('sha256').update(bytes).digest('hex');
@@ -263,25 +274,20 @@ describe('a file that a changed log names', () => {
     expect(performance.now() - started).toBeLessThan(10_000);
   });
 
-  test.for(['../outside.jsonl.gz', '/etc/passwd', 'a\\..\\b.jsonl.gz', ''])(
-    'is in the place where archives are, and not %j',
-    async (file, { as, clock, sql }) => {
-      const ada = as('ada');
-      await liveLong(ada, clock);
-      await archive(ada, 100);
+  test('is in the place where archives are', async ({ sql }) => {
+    for (const file of ['../outside.jsonl.gz', '/etc/passwd', 'a\\..\\b.jsonl.gz', '']) {
+      const values = `gen_random_uuid(), 1, 1, 1, '/a', $1, repeat('0', 64), now()`;
+      const named = sql.query(`insert into app.archives values (${values})`, [file]);
 
-      const changed = sql.query('update app.archives set file = $1 where tenant_id = $2', [file, ada.actor.tenant_id]);
-
-      await expect(changed).rejects.toMatchObject({ constraint: 'archives_file_check' });
-    },
-  );
+      await expect(named).rejects.toMatchObject({ constraint: 'archives_file_check' });
+    }
+  });
 
   test.skipIf(process.platform === 'win32')('is not waited for where a pipe took its place', async ({ as, clock }) => {
     const ada = as('ada');
     await liveLong(ada, clock);
     await archive(ada, 100);
-    const { archives } = await ada.db.call<{ archives: { file: string }[] }>('list_archives', {}, ada.actor);
-    const path = join(folder, archives[0]?.file ?? '');
+    const path = await pathOf(ada);
     await rm(path);
     execFileSync('mkfifo', [path]);
 

@@ -1,7 +1,5 @@
 import { of } from './mutant.mjs';
 
-const LONG = 'with a long line of';
-
 /** Threats by files that others made: where they lead, what they say, what reading them costs. */
 export const FILES = Object.freeze([
   ...of('T35', 'test/atomic-write.test.ts', [
@@ -121,9 +119,9 @@ export const FILES = Object.freeze([
   ...of('T37', 'test/formats.test.ts', [
     {
       file: 'src/formats/checklist.ts',
-      find: '\\[(.)\\]\\s+(\\S.*)$/;',
-      replace: '\\[(.)\\]\\s+(.*\\S)\\s*$/;',
-      name: LONG,
+      find: "named.endsWith(')') && /\\s/.test(named.charAt(named.lastIndexOf('(') - 1))",
+      replace: '/\\s+\\(([^()]*)\\)$/.test(named)',
+      name: 'of markdown with a long line of " " takes',
     },
     {
       file: 'src/formats/checklist.ts',
@@ -147,13 +145,13 @@ export const FILES = Object.freeze([
       file: 'src/formats/backlog.ts',
       find: 'if (front.length > FRONT_CHARACTERS_MAX)',
       replace: 'if (false)',
-      name: LONG,
+      name: 'of backlog with a long line of',
     },
     {
       file: 'src/formats/foreign-task.ts',
       find: '(?:\\[[ xX]\\]\\s+)?(\\S.*)$/;',
       replace: '(?:\\[[ xX]\\]\\s+)?(.+)$/;',
-      name: LONG,
+      name: 'of beads with a long line of " " takes',
     },
     {
       file: 'src/formats/foreign-task.ts',
