@@ -1569,8 +1569,9 @@ CREATE OR REPLACE FUNCTION app.audit(event jsonb, actor jsonb)
 AS $function$
 begin
   insert into app.auth_events (tenant_id, at, type, user_id, client_id, subject_id, ip, data)
-  values (app.tenant(), app.now(), event ->> 'type', coalesce(app.as_uuid(event ->> 'user_id'), app.caller()), left(event ->> 'client_id', 500),
-    app.as_uuid(event ->> 'subject_id'), app.ip(actor), app.cut_audited(coalesce(jsonb_strip_nulls(event -> 'data'), '{}')));
+  values (app.tenant(), app.now(), event ->> 'type', coalesce(app.as_uuid(event ->> 'user_id'), app.caller()),
+    left(event ->> 'client_id', 500), app.as_uuid(event ->> 'subject_id'), app.ip(actor),
+    app.cut_audited(coalesce(jsonb_strip_nulls(event -> 'data'), '{}')));
 end
 $function$;
 -- owner cairn_owner
@@ -2583,7 +2584,8 @@ begin
   end if;
   select jsonb_object_agg(left(d.key, 60), case jsonb_typeof(d.value)
       when 'string' then to_jsonb(left(d.value #>> '{}', 300))
-      when 'array' then (select jsonb_agg(left(e.value, 100)) from jsonb_array_elements_text(d.value) with ordinality e where e.ordinality <= 5)
+      when 'array' then (select jsonb_agg(left(e.value, 100))
+        from jsonb_array_elements_text(d.value) with ordinality e where e.ordinality <= 5)
       when 'object' then to_jsonb(left(d.value::text, 300))
       else d.value end) || '{"cut": true}'
     into v_cut from jsonb_each(data) d;
@@ -3510,8 +3512,8 @@ begin
     return;
   end if;
   perform set_config('app.tenant_id', invitation.tenant_id::text, true);
-  -- All roles in the order of set_member, and only then the invitation as it is now: of a removal and an acceptance at once the second
-  -- sees what the first did.
+  -- All roles in the order of set_member, and only then the invitation as it is now: of a removal and an acceptance at
+  -- once the second sees what the first did.
   perform from public.memberships m where m.tenant_id = invitation.tenant_id order by m.user_id for update;
   select i.* into invitation from app.invitations i
     where i.tenant_id = invitation.tenant_id and i.id = invitation.id for update;
@@ -3524,7 +3526,8 @@ begin
     when lower(invitation.email) <> coalesce(lower(find_invitation.email), '') then 'invitation_of_another' end;
   if refused is not null and not exists (select from app.auth_events e where e.tenant_id = invitation.tenant_id
       and e.subject_id = invitation.id and e.type = 'invitation.refused' and e.at > app.now() - interval '1 minute') then
-    perform app.audit(jsonb_build_object('type', 'invitation.refused', 'user_id', find_invitation.user_id, 'subject_id', invitation.id,
+    perform app.audit(jsonb_build_object('type', 'invitation.refused', 'user_id', find_invitation.user_id,
+      'subject_id', invitation.id,
       'data', jsonb_build_object('why', refused, 'role', invitation.role, 'invited_by', invitation.invited_by)), actor);
   end if;
   perform set_config('app.tenant_id', coalesce(v_tenant, ''), true);
@@ -6386,7 +6389,8 @@ declare
 begin
   perform set_config('app.presented', invitation_hash, true);
   select * into v_found from app.find_invitation(accept_invitation.invitation_hash, (
-    select i.email from app.user_identities i where i.user_id = v_actor.user_id and i.email_verified order by i.last_login_at desc limit 1),
+    select i.email from app.user_identities i where i.user_id = v_actor.user_id and i.email_verified
+      order by i.last_login_at desc limit 1),
     v_actor.user_id, actor);
   v_invitation := v_found.invitation;
   v_refused := v_found.refused;
@@ -8080,15 +8084,18 @@ begin
       perform app.fail('forbidden', 'The last owner stays.', null, 'Make somebody else an owner first.');
     end if;
   end if;
-  perform app.audit(jsonb_build_object('type', case when role is null then 'member.removed' else 'member.changed' end, 'user_id', v_user,
+  perform app.audit(jsonb_build_object('type', case when role is null then 'member.removed' else 'member.changed' end,
+    'user_id', v_user,
     'data', jsonb_build_object('before', v_before, 'role', role, 'by', v_actor.user_id)), actor);
-  v_withdrawn := jsonb_strip_nulls(jsonb_build_object('invitations', nullif(app.withdraw_invitations(v_user, role, actor), 0)));
+  v_withdrawn := jsonb_strip_nulls(jsonb_build_object('invitations',
+    nullif(app.withdraw_invitations(v_user, role, actor), 0)));
   if role is not null then
     update public.memberships m set role = set_member.role where m.tenant_id = v_actor.tenant_id and m.user_id = v_user;
     return jsonb_build_object('role', role) || v_withdrawn;
   end if;
   delete from public.memberships m where m.tenant_id = v_actor.tenant_id and m.user_id = v_user;
-  return jsonb_build_object('revoked', app.end_access(jsonb_build_object('user_id', v_user), 'The member was removed.', actor)) || v_withdrawn;
+  return v_withdrawn || jsonb_build_object('revoked',
+    app.end_access(jsonb_build_object('user_id', v_user), 'The member was removed.', actor));
 end
 $function$;
 -- owner cairn_owner

@@ -11,7 +11,7 @@ export type PublicFetch = (
 ) => Promise<{ document: unknown; maxAgeSeconds: number | undefined }>;
 
 /** From which network somebody asks, and whether for a document that somebody trusted before. */
-export type Asker = { network?: string | undefined; isTrusted?: boolean };
+type Asker = { network?: string | undefined; isTrusted?: boolean };
 
 /** Says nothing about the document: others are being fetched. */
 export class TooManyFetches extends Error {}

@@ -1,7 +1,8 @@
--- Rights that end with the role they came from, what is audited cut to size, tries that nobody can use up for somebody else, and which
--- clients a person has let in.
+-- Rights that end with the role they came from, what is audited cut to size, tries that nobody can use up for
+-- somebody else, and which clients a person has let in.
 
--- What is larger than an audit row may be is cut, and says so: what happened is recorded however much a stranger sent along.
+-- What is larger than an audit row may be is cut, and says so: what happened is recorded however much a stranger
+-- sent along.
 create function app.cut_audited(data jsonb)
   returns jsonb
   language plpgsql
@@ -17,7 +18,8 @@ begin
   end if;
   select jsonb_object_agg(left(d.key, 60), case jsonb_typeof(d.value)
       when 'string' then to_jsonb(left(d.value #>> '{}', 300))
-      when 'array' then (select jsonb_agg(left(e.value, 100)) from jsonb_array_elements_text(d.value) with ordinality e where e.ordinality <= 5)
+      when 'array' then (select jsonb_agg(left(e.value, 100))
+        from jsonb_array_elements_text(d.value) with ordinality e where e.ordinality <= 5)
       when 'object' then to_jsonb(left(d.value::text, 300))
       else d.value end) || '{"cut": true}'
     into v_cut from jsonb_each(data) d;
@@ -33,8 +35,9 @@ create or replace function app.audit(event jsonb, actor jsonb)
 as $$
 begin
   insert into app.auth_events (tenant_id, at, type, user_id, client_id, subject_id, ip, data)
-  values (app.tenant(), app.now(), event ->> 'type', coalesce(app.as_uuid(event ->> 'user_id'), app.caller()), left(event ->> 'client_id', 500),
-    app.as_uuid(event ->> 'subject_id'), app.ip(actor), app.cut_audited(coalesce(jsonb_strip_nulls(event -> 'data'), '{}')));
+  values (app.tenant(), app.now(), event ->> 'type', coalesce(app.as_uuid(event ->> 'user_id'), app.caller()),
+    left(event ->> 'client_id', 500), app.as_uuid(event ->> 'subject_id'), app.ip(actor),
+    app.cut_audited(coalesce(jsonb_strip_nulls(event -> 'data'), '{}')));
 end
 $$;
 
@@ -42,8 +45,9 @@ create function app.may_invite(inviter_role text, role text) returns boolean lan
   select app.role_rank(inviter_role) >= app.role_rank('admin') and (role <> 'owner' or inviter_role = 'owner')
 $$;
 
--- The invitation that a secret opens, or why not, for somebody with this e-mail address; call with the hash presented. It lasts no longer
--- than its maker's right to make it. A refusal stays on the record of its workspace, once a minute.
+-- The invitation that a secret opens, or why not, for somebody with this e-mail address; call with the hash
+-- presented. It lasts no longer than its maker's right to make it. A refusal stays on the record of its workspace,
+-- once a minute.
 drop function app.find_invitation(text, text);
 create function app.find_invitation(invitation_hash text, email text, user_id uuid, actor jsonb,
     out invitation app.invitations, out refused text)
@@ -59,8 +63,8 @@ begin
     return;
   end if;
   perform set_config('app.tenant_id', invitation.tenant_id::text, true);
-  -- All roles in the order of set_member, and only then the invitation as it is now: of a removal and an acceptance at once the second
-  -- sees what the first did.
+  -- All roles in the order of set_member, and only then the invitation as it is now: of a removal and an acceptance at
+  -- once the second sees what the first did.
   perform from public.memberships m where m.tenant_id = invitation.tenant_id order by m.user_id for update;
   select i.* into invitation from app.invitations i
     where i.tenant_id = invitation.tenant_id and i.id = invitation.id for update;
@@ -73,17 +77,19 @@ begin
     when lower(invitation.email) <> coalesce(lower(find_invitation.email), '') then 'invitation_of_another' end;
   if refused is not null and not exists (select from app.auth_events e where e.tenant_id = invitation.tenant_id
       and e.subject_id = invitation.id and e.type = 'invitation.refused' and e.at > app.now() - interval '1 minute') then
-    perform app.audit(jsonb_build_object('type', 'invitation.refused', 'user_id', find_invitation.user_id, 'subject_id', invitation.id,
+    perform app.audit(jsonb_build_object('type', 'invitation.refused', 'user_id', find_invitation.user_id,
+      'subject_id', invitation.id,
       'data', jsonb_build_object('why', refused, 'role', invitation.role, 'invited_by', invitation.invited_by)), actor);
   end if;
   perform set_config('app.tenant_id', coalesce(v_tenant, ''), true);
 end
 $$;
 
--- admit_identity(identity {issuer, subject, name?, email?, email_verified?}, terms {open?, link_email?, invitation_hash?}) ->
--- {user_id, created} or {refused: sign_up_closed|invitation_unknown|invitation_withdrawn|invitation_used|invitation_expired|
--- invitation_lapsed|invitation_of_another}. The server vouches for the identity; a new one is let in when `open` (an allow-list matched)
--- or with an invitation, which anybody may bring to join its workspace.
+-- admit_identity(identity {issuer, subject, name?, email?, email_verified?}, terms {open?, link_email?,
+-- invitation_hash?}) -> {user_id, created} or {refused:
+-- sign_up_closed|invitation_unknown|invitation_withdrawn|invitation_used|invitation_expired|
+-- invitation_lapsed|invitation_of_another}. The server vouches for the identity; a new one is let in when `open` (an
+-- allow-list matched) or with an invitation, which anybody may bring to join its workspace.
 create or replace function public.admit_identity(identity jsonb, terms jsonb default '{}', actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -141,7 +147,8 @@ declare
 begin
   perform set_config('app.presented', invitation_hash, true);
   select * into v_found from app.find_invitation(accept_invitation.invitation_hash, (
-    select i.email from app.user_identities i where i.user_id = v_actor.user_id and i.email_verified order by i.last_login_at desc limit 1),
+    select i.email from app.user_identities i where i.user_id = v_actor.user_id and i.email_verified
+      order by i.last_login_at desc limit 1),
     v_actor.user_id, actor);
   v_invitation := v_found.invitation;
   v_refused := v_found.refused;
@@ -154,8 +161,8 @@ begin
 end
 $$;
 
--- Withdraws what a member who has this role now, or none, may no longer have made, and what would give the member back what was taken;
--- answers how many. Of the workspace that the door is in.
+-- Withdraws what a member who has this role now, or none, may no longer have made, and what would give the member
+-- back what was taken; answers how many. Of the workspace that the door is in.
 create function app.withdraw_invitations(member uuid, role text, actor jsonb)
   returns integer
   language plpgsql
@@ -178,9 +185,9 @@ begin
 end
 $$;
 
--- set_member(user_id, role?) -> {role?, revoked?, invitations?}: gives a member another role, or without one removes the member, whose
--- access ends at once. Invitations that the member made beyond the role end too, and their number is told. For admins; only an owner
--- changes owners, and the last owner stays.
+-- set_member(user_id, role?) -> {role?, revoked?, invitations?}: gives a member another role, or without one removes
+-- the member, whose access ends at once. Invitations that the member made beyond the role end too, and their number
+-- is told. For admins; only an owner changes owners, and the last owner stays.
 create or replace function public.set_member(user_id text, role text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -206,15 +213,18 @@ begin
       perform app.fail('forbidden', 'The last owner stays.', null, 'Make somebody else an owner first.');
     end if;
   end if;
-  perform app.audit(jsonb_build_object('type', case when role is null then 'member.removed' else 'member.changed' end, 'user_id', v_user,
+  perform app.audit(jsonb_build_object('type', case when role is null then 'member.removed' else 'member.changed' end,
+    'user_id', v_user,
     'data', jsonb_build_object('before', v_before, 'role', role, 'by', v_actor.user_id)), actor);
-  v_withdrawn := jsonb_strip_nulls(jsonb_build_object('invitations', nullif(app.withdraw_invitations(v_user, role, actor), 0)));
+  v_withdrawn := jsonb_strip_nulls(jsonb_build_object('invitations',
+    nullif(app.withdraw_invitations(v_user, role, actor), 0)));
   if role is not null then
     update public.memberships m set role = set_member.role where m.tenant_id = v_actor.tenant_id and m.user_id = v_user;
     return jsonb_build_object('role', role) || v_withdrawn;
   end if;
   delete from public.memberships m where m.tenant_id = v_actor.tenant_id and m.user_id = v_user;
-  return jsonb_build_object('revoked', app.end_access(jsonb_build_object('user_id', v_user), 'The member was removed.', actor)) || v_withdrawn;
+  return v_withdrawn || jsonb_build_object('revoked',
+    app.end_access(jsonb_build_object('user_id', v_user), 'The member was removed.', actor));
 end
 $$;
 
@@ -223,8 +233,8 @@ create function app.browser_bucket(account text, browser_hash text) returns text
   select 'browser ' || account || ' ' || browser_hash
 $$;
 
--- take_known_attempt(account, browser_hash, attempts_max) -> {known}: one of the tries that a browser has between two times that it signs in to
--- the account; false where it never did, or has none left.
+-- take_known_attempt(account, browser_hash, attempts_max) -> {known}: one of the tries that a browser has between
+-- two times that it signs in to the account; false where it never did, or has none left.
 create function public.take_known_attempt(account text, browser_hash text, attempts_max integer, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -243,8 +253,9 @@ begin
 end
 $$;
 
--- admit_browser(account, browser {browser_hash, replaces_hash?, ttl_seconds}, buckets [text]) -> {}: somebody signed in. The tries that it
--- took, in these buckets, are given back, and the browser is known from now on; the secret that it had before no longer is.
+-- admit_browser(account, browser {browser_hash, replaces_hash?, ttl_seconds}, buckets [text]) -> {}: somebody signed
+-- in. The tries that it took, in these buckets, are given back, and the browser is known from now on; the secret
+-- that it had before no longer is.
 create function public.admit_browser(account text, browser jsonb, buckets jsonb default '[]', actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -265,7 +276,8 @@ begin
 end
 $$;
 
--- set_password(password_hash) -> {}: of the actor. Ends the sessions that the old one opened, and what their browsers were known by.
+-- set_password(password_hash) -> {}: of the actor. Ends the sessions that the old one opened, and what their
+-- browsers were known by.
 create or replace function public.set_password(password_hash text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -288,8 +300,8 @@ begin
 end
 $$;
 
--- trusts_client(client_id, redirect_host?) -> {trusted}: whether the actor lets the client in now, in any workspace, with its answers going there
--- if a host is named.
+-- trusts_client(client_id, redirect_host?) -> {trusted}: whether the actor lets the client in now, in any workspace,
+-- with its answers going there if a host is named.
 create function public.trusts_client(client_id text, redirect_host text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
