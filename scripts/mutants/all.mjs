@@ -9,6 +9,7 @@ import { FILES } from './files.mjs';
 import { FOREIGN_TOKENS } from './foreign-tokens.mjs';
 import { GRANTS } from './grants.mjs';
 import { PEOPLE } from './people.mjs';
+import { PLANTED } from './planted.mjs';
 import { PORT } from './port.mjs';
 import { PROJECTS } from './projects.mjs';
 import { RULES } from './rules.mjs';
@@ -28,6 +29,7 @@ export const MUTANTS = Object.freeze([
   ...COSTS,
   ...FILES,
   ...CORE,
+  ...PLANTED,
   ...PORT,
   ...PROJECTS,
   ...RULES,
