@@ -1924,16 +1924,19 @@ begin
   if not found then
     perform app.fail('invalid_input', format('There is no event type %s.', left(event_type, 80)));
   elsif not data ?& v_type.required then
-    select r into v_missing from unnest(v_type.required) r where not data ? r and not (recorded and r = 'project') limit 1;
+    select r into v_missing from unnest(v_type.required) r
+      where not data ? r and not (recorded and r = 'project') limit 1;
     if found then
       perform app.fail('invalid_input', format('%s needs the field %s.', event_type, v_missing),
         jsonb_build_object('field', path || v_missing));
     end if;
   end if;
   select d.key, f.* into v_field from jsonb_each(data) d
-    left join app.event_fields f on f.event_type = check_data.event_type and f.field = d.key and (recorded or not f.by_door)
+    left join app.event_fields f
+      on f.event_type = check_data.event_type and f.field = d.key and (recorded or not f.by_door)
     where f.field is null
-      or not app.fits(d.value, f.kind, case when recorded and f.kind = 'object' then 2 * f.size_max else f.size_max end, f.one_of)
+      or not app.fits(d.value, f.kind,
+          case when recorded and f.kind = 'object' then 2 * f.size_max else f.size_max end, f.one_of)
         and not (d.value = 'null' and f.kind = 'ref' and not f.required)
       or recorded and f.kind in ('ref', 'ref[]') and f.field not in ('slug', 'ref') and not app.are_ids(d.value)
     limit 1;
@@ -1948,8 +1951,10 @@ begin
       when 'line' then 'one line of 1 to ' || v_field.size_max || ' characters without control characters'
       when 'text' then 'text of at most ' || v_field.size_max || ' characters without control characters'
       when 'integer' then 'a whole number from 0 to ' || v_field.size_max
-      when 'object' then 'an object of at most ' || v_field.size_max || ' bytes and 32 levels, without control characters'
-      when 'array' then 'a list of at most ' || v_field.size_max || ' bytes and 32 levels, without control characters'
+      when 'object' then
+        'an object of at most ' || v_field.size_max || ' bytes and 32 levels, without control characters'
+      when 'array' then
+        'a list of at most ' || v_field.size_max || ' bytes and 32 levels, without control characters'
       else v_field.kind || coalesce(' of size at most ' || v_field.size_max, '') end),
     jsonb_build_object('field', path || v_field.field));
 end
@@ -2091,20 +2096,26 @@ declare
 begin
   if v_token is not null then
     if task.lock_token is null or v_token <> task.lock_token::text or expires_at <= event.created_at then
-      perform app.fail('lock_lost', format('You no longer hold task %s: the lock_token %s is not the live one.', task.ref, left(v_token, 20)),
+      perform app.fail('lock_lost',
+        format('You no longer hold task %s: the lock_token %s is not the live one.', task.ref, left(v_token, 20)),
         jsonb_strip_nulls(jsonb_build_object('status', task.status, 'locked_by', task.locked_by)),
-        'Stop work on it: another agent may have taken over. get_task shows its state; claim_task takes it again if it is free.');
+        'Stop work on it: another agent may have taken over. '
+          || 'get_task shows its state; claim_task takes it again if it is free.');
     end if;
   elsif task.status = 'in_progress' and event.actor ->> 'agent' is null and app.role_rank(role) >= 3 then
     return;
-  elsif task.status = 'in_progress' and expires_at <= event.created_at and event.event_type in ('task.released', 'task.completed') then
+  elsif task.status = 'in_progress' and expires_at <= event.created_at
+      and event.event_type in ('task.released', 'task.completed') then
     -- Leaving the token out must not do what the token no longer does.
-    perform app.fail('lock_lost', format('Nobody holds task %s any more: the lock of %s expired.', task.ref, app.quoted_name(task.locked_by)),
-      jsonb_build_object('status', task.status, 'locked_by', task.locked_by), 'Claim it with claim_task, then pass the lock_token.');
+    perform app.fail('lock_lost',
+      format('Nobody holds task %s any more: the lock of %s expired.', task.ref, app.quoted_name(task.locked_by)),
+      jsonb_build_object('status', task.status, 'locked_by', task.locked_by),
+      'Claim it with claim_task, then pass the lock_token.');
   elsif task.status = 'in_progress' and expires_at > event.created_at then
     perform app.fail('lock_held', format('Task %s is held by %s.', task.ref, app.quoted_name(task.locked_by)),
       jsonb_build_object('locked_by', task.locked_by, 'locked_until', expires_at),
-      'If that is you, pass the lock_token that claim_task returned. Otherwise leave a note with record_event, or claim another task.');
+      'If that is you, pass the lock_token that claim_task returned. '
+        || 'Otherwise leave a note with record_event, or claim another task.');
   end if;
 end
 $function$;
@@ -2120,8 +2131,8 @@ declare
   v_message text;
   v_detail text;
 begin
-  if num_nulls(event.id, event.user_id, event.stream, event.version, event.payload, event.hash, event.payload_hash, event.actor,
-        event.created_at) > 0
+  if num_nulls(event.id, event.user_id, event.stream, event.version, event.payload, event.hash, event.payload_hash,
+        event.actor, event.created_at) > 0
       or not exists (select from app.event_types t
         where t.event_type = event.event_type and event.schema_version between 1 and t.schema_version)
       or jsonb_typeof(event.payload) <> 'object'
@@ -2153,7 +2164,8 @@ begin
         v_detail::jsonb -> 'details', 'The file was made or changed by hand. Export it again.');
   end;
   if event.event_type = 'project.created'
-      and exists (select from public.projects p where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
+      and exists (select from public.projects p
+        where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
     perform app.fail('already_exists', format('This workspace has another project %s.', event.payload ->> 'slug'), null,
       'Import into another workspace; refs are built from the slug.');
   end if;
@@ -2260,7 +2272,8 @@ begin
         where e.tenant_id = event.tenant_id and e.stream = 'project:' || event.project_id and e.version = 1));
     if event.payload ->> 'project_id' is distinct from event.project_id::text
         or event.payload ->> 'ref' is distinct from v_slug || '-' || (event.payload ->> 'number') then
-      perform app.fail('invalid_input', 'Its ref or its project is another one than that of its place.', jsonb_build_object('field', 'ref'));
+      perform app.fail('invalid_input', 'Its ref or its project is another one than that of its place.',
+        jsonb_build_object('field', 'ref'));
     end if;
   end if;
   if event.payload ? 'rules' then
@@ -2442,7 +2455,7 @@ CREATE OR REPLACE FUNCTION app.clean_name(value text, size_max integer)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
-RETURN CASE WHEN (value ~ '^[!-~]+( [!-~]+)*$'::text) THEN rtrim("left"(value, size_max)) ELSE NULLIF(rtrim("left"(btrim(regexp_replace(regexp_replace("left"(value, (4 * size_max)), (('[\u0001-\u0008\u000E-\u001F\u007F-\u0084\u0086-\u009F\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F'::text || '\u202A-\u202E\u2060-\u206F\u2800\u3164\uE000-\uF8FF\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB'::text) || '\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0000-\U0010FFFF]'::text), ''::text, 'g'::text), '[\u0009-\u000D\u0020\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+'::text, ' '::text, 'g'::text)), size_max)), ''::text) END;
+RETURN CASE WHEN (value ~ '^[!-~]+( [!-~]+)*$'::text) THEN rtrim("left"(value, size_max)) ELSE NULLIF(rtrim("left"(btrim(regexp_replace(regexp_replace("left"(value, (4 * size_max)), (('[\u0001-\u0008\u000E-\u001F\u007F-\u0084\u0086-\u009F\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F'::text || '\u200B-\u200F\u202A-\u202E\u2060-\u206F\u2800\u3164\uE000-\uF8FF\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB'::text) || '\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0000-\U0010FFFF]'::text), ''::text, 'g'::text), '[\u0009-\u000D\u0020\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+'::text, ' '::text, 'g'::text)), size_max)), ''::text) END;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.client_view(client app.oauth_clients)
@@ -2908,7 +2921,8 @@ begin
     select m.tenant_id, m.role into v_actor.tenant_id, v_actor.role from public.memberships m
       where m.user_id = v_actor.user_id order by (m.tenant_id = m.user_id) desc, m.created_at limit 1;
     if not found then
-      perform app.provision_user(v_actor.user_id, nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'email', null);
+      perform app.provision_user(v_actor.user_id,
+        nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'email', null);
       v_actor.tenant_id := v_actor.user_id;
       v_actor.role := 'owner';
     end if;
@@ -3003,8 +3017,8 @@ CREATE OR REPLACE FUNCTION app.event_brief(event public.events, task_ref text DE
  STABLE
 AS $function$
   select jsonb_strip_nulls(jsonb_build_object(
-    'seq', event.seq, 'id', event.id, 'at', event.created_at, 'type', event.event_type, 'by', app.by(event), 'task', task_ref,
-    'kind', event.payload ->> 'kind', 'text', app.event_text(event),
+    'seq', event.seq, 'id', event.id, 'at', event.created_at, 'type', event.event_type, 'by', app.by(event),
+    'task', task_ref, 'kind', event.payload ->> 'kind', 'text', app.event_text(event),
     'redacted', case when event.redacted_at is not null then true end,
     'imported_by', case when event.imported_by is not null
       then coalesce(app.user_name(event.imported_by), event.imported_by::text) end,
@@ -3624,12 +3638,14 @@ begin
   case kind
     when 'text' then return v_type = 'string' and char_length(v_text) <= size_max and app.is_clean(v_text);
     when 'line' then
-      return v_type = 'string' and char_length(v_text) <= size_max and v_text ~ '\S' and v_text !~ '[\n\t]' and app.is_clean(v_text);
+      return v_type = 'string' and char_length(v_text) <= size_max
+        and v_text ~ '\S' and v_text !~ '[\n\t]' and app.is_clean(v_text);
     when 'one_of' then return v_type = 'string' and v_text = any (one_of);
     when 'ref' then return v_type = 'string' and char_length(v_text) between 1 and size_max;
     when 'integer' then return v_type = 'number' and v_text ~ '^[0-9]{1,9}$' and v_text::integer <= size_max;
     when 'boolean' then return v_type = 'boolean';
-    when 'object', 'array' then return v_type = kind and octet_length(value::text) <= size_max and app.is_clean_json(value);
+    when 'object', 'array' then
+      return v_type = kind and octet_length(value::text) <= size_max and app.is_clean_json(value);
     else
       return v_type = 'array' and jsonb_array_length(value) <= size_max and not exists (
         select from jsonb_array_elements(value) item
@@ -4081,11 +4097,15 @@ begin
       select t.id, t.ref, t.lock_token, t.locked_by from public.task_leases l
         join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
       where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()
-        and t.attempts + 1 >= (project.rules ->> 'attempts_max')::integer and (give_up_lapsed.task_id is null or t.id = give_up_lapsed.task_id)
+        and t.attempts + 1 >= (project.rules ->> 'attempts_max')::integer
+        and (give_up_lapsed.task_id is null or t.id = give_up_lapsed.task_id)
       order by t.id limit 20 for no key update of t skip locked)
     select coalesce(jsonb_agg(jsonb_build_object('stream', 'task:' || w.id, 'type', 'task.released',
-        'data', jsonb_build_object('outcome', 'failed', 'reason', format('The claim of %s lapsed.', app.quoted_name(w.locked_by))),
-        'causation', coalesce((select e.id from public.events e where e.tenant_id = project.tenant_id and e.stream = 'task:' || w.id and e.version = w.lock_token), w.id))
+        'data', jsonb_build_object('outcome', 'failed',
+          'reason', format('The claim of %s lapsed.', app.quoted_name(w.locked_by))),
+        'causation', coalesce((
+          select e.id from public.events e
+          where e.tenant_id = project.tenant_id and e.stream = 'task:' || w.id and e.version = w.lock_token), w.id))
       order by w.id), '[]') from worn_out w);
 end
 $function$;
@@ -4220,13 +4240,16 @@ begin
   if task.status = 'in_progress' and expires_at > event.created_at and not v_own then
     perform app.fail('lock_held', format('Task %s is held by %s.', task.ref, app.quoted_name(task.locked_by)),
       jsonb_build_object('locked_by', task.locked_by, 'locked_until', expires_at),
-      'Claim another ready task (claim_task without task), or wait until the lock expires. If that was you under another name, pass take_over: true.');
+      'Claim another ready task (claim_task without task), or wait until the lock expires. '
+        || 'If that was you under another name, pass take_over: true.');
   end if;
   if task.status = 'pending' then
     v_waiting := app.waiting_for(task);
     if cardinality(v_waiting) > 0 then
-      perform app.fail('illegal_transition', format('Task %s is not ready: it waits for %s.', task.ref, array_to_string(v_waiting, '; ')),
-        jsonb_build_object('waiting_for', v_waiting), 'Claim what it waits for, or claim_task without task for the next ready one.');
+      perform app.fail('illegal_transition',
+        format('Task %s is not ready: it waits for %s.', task.ref, array_to_string(v_waiting, '; ')),
+        jsonb_build_object('waiting_for', v_waiting),
+        'Claim what it waits for, or claim_task without task for the next ready one.');
     end if;
   end if;
   if rules ? 'gates' then
@@ -4414,7 +4437,8 @@ begin
       jsonb_build_object('field', 'users'));
   end if;
   insert into app.user_names (tenant_id, user_id, name)
-    select distinct on (u ->> 'id') import_users.tenant_id, (u ->> 'id')::uuid, u ->> 'name' from jsonb_array_elements(users) u
+    select distinct on (u ->> 'id') import_users.tenant_id, (u ->> 'id')::uuid, u ->> 'name'
+    from jsonb_array_elements(users) u
     on conflict do nothing;
 end
 $function$;
@@ -4537,7 +4561,8 @@ begin
   select e.version into v_last from public.events e
     where e.tenant_id = event.tenant_id and e.stream = event.stream order by e.version desc limit 1;
   if not found then
-    select a.version into v_last from app.archived_streams a where a.tenant_id = event.tenant_id and a.stream = event.stream;
+    select a.version into v_last from app.archived_streams a
+      where a.tenant_id = event.tenant_id and a.stream = event.stream;
   end if;
   if event.version <> coalesce(v_last, 0) + 1 or event.task_id is distinct from v_task then
     return false;
@@ -4760,8 +4785,10 @@ begin
         c.completed + d.completed, c.cancelled + d.cancelled)
     from (
       select t.project_id, sum(t.n * (t.status = 'pending')::integer) as pending, sum(t.n * t.ready) as ready,
-        sum(t.n * (t.status = 'in_progress')::integer) as in_progress, sum(t.n * (t.status = 'blocked')::integer) as blocked,
-        sum(t.n * (t.status = 'completed')::integer) as completed, sum(t.n * (t.status = 'cancelled')::integer) as cancelled
+        sum(t.n * (t.status = 'in_progress')::integer) as in_progress,
+        sum(t.n * (t.status = 'blocked')::integer) as blocked,
+        sum(t.n * (t.status = 'completed')::integer) as completed,
+        sum(t.n * (t.status = 'cancelled')::integer) as cancelled
       from (
         select 1 as n, x.project_id, x.status, app.is_ready(x) as ready from unnest(app.tasks_among(tenant_id, ids)) x
         union all
@@ -5133,7 +5160,8 @@ CREATE OR REPLACE FUNCTION app.page_size(asked integer, most integer)
 AS $function$
 begin
   if (asked between 1 and most) is not true then
-    perform app.fail('invalid_input', format('page_size is %s; allowed is 1 to %s.', coalesce(asked::text, 'null'), most),
+    perform app.fail('invalid_input',
+      format('page_size is %s; allowed is 1 to %s.', coalesce(asked::text, 'null'), most),
       jsonb_build_object('field', 'page_size'));
   end if;
   return asked;
@@ -5481,10 +5509,12 @@ begin
     return null;
   end if;
   if char_length(command ->> 'key') not between 1 and 200 then
-    perform app.fail('invalid_input', 'idempotency_key has 1 to 200 characters.', jsonb_build_object('field', 'idempotency_key'));
+    perform app.fail('invalid_input', 'idempotency_key has 1 to 200 characters.',
+      jsonb_build_object('field', 'idempotency_key'));
   end if;
   if char_length(command ->> 'fingerprint') > 200 then
-    perform app.fail('invalid_input', 'fingerprint has at most 200 characters.', jsonb_build_object('field', 'fingerprint'));
+    perform app.fail('invalid_input', 'fingerprint has at most 200 characters.',
+      jsonb_build_object('field', 'fingerprint'));
   end if;
   v_name := app.key_name(actor, command);
   v_lock := hashtextextended(concat_ws(' ', actor.tenant_id, actor.user_id, v_name), 0);
@@ -6693,7 +6723,8 @@ begin
   perform app.check_number('ttl_seconds', ttl_seconds, 1, 86400);
   if task is not null then
     v_id := app.find_task_id(task, v_actor.tenant_id);
-    select p.* into v_project from public.tasks t join public.projects p on p.tenant_id = t.tenant_id and p.id = t.project_id
+    select p.* into v_project from public.tasks t
+      join public.projects p on p.tenant_id = t.tenant_id and p.id = t.project_id
       where t.tenant_id = v_actor.tenant_id and t.id = v_id;
     v_events := app.give_up_lapsed(v_project, v_id);
   else
@@ -6710,11 +6741,14 @@ begin
   end if;
   if v_id is null or task is not null and v_events <> '[]' then
     perform app.append(v_events, v_actor);
-    return app.remember(v_actor, command, app.nothing_ready(v_project, coalesce(v_filters, '{}')) || case when task is null then '{}' else jsonb_build_object('hint',
-      format('Task %s was given up as often as its project allows and is blocked for a person. Claim another one.', task)) end);
+    return app.remember(v_actor, command, app.nothing_ready(v_project, coalesce(v_filters, '{}'))
+      || case when task is null then '{}' else jsonb_build_object('hint', format(
+        'Task %s was given up as often as its project allows and is blocked for a person. Claim another one.',
+        task)) end);
   end if;
-  v_result := app.append(v_events || jsonb_build_array(jsonb_build_object('stream', 'task:' || v_id, 'type', 'task.claimed',
-    'data', jsonb_strip_nulls(jsonb_build_object('ttl_seconds', ttl_seconds, 'take_over', nullif(take_over, false))))), v_actor);
+  v_result := app.append(v_events || jsonb_build_array(jsonb_build_object(
+    'stream', 'task:' || v_id, 'type', 'task.claimed', 'data', jsonb_strip_nulls(jsonb_build_object(
+      'ttl_seconds', ttl_seconds, 'take_over', nullif(take_over, false))))), v_actor);
   return app.remember(v_actor, command, app.claim_briefing(v_result -> 'events' -> -1, v_project));
 end
 $function$;
@@ -6830,11 +6864,14 @@ begin
     || jsonb_build_object(
       'events', (
         select coalesce(jsonb_agg(to_jsonb(e) - 'tenant_id'
-            - case when e.imported_by is null then '{imported_by,imported_at}'::text[] else '{}' end order by e.seq), '[]')
+            - case when e.imported_by is null then '{imported_by,imported_at}'::text[] else '{}' end
+            order by e.seq), '[]')
         from unnest(v_found) e),
       'users', (
         select coalesce(jsonb_agg(jsonb_build_object('id', u.id, 'name', u.name) order by u.id), '[]')
-        from (select x.id, app.user_name(x.id) as name from (select distinct e.user_id as id from unnest(v_found) e) x) u
+        from (
+          select x.id, app.user_name(x.id) as name
+          from (select distinct e.user_id as id from unnest(v_found) e) x) u
         where u.name is not null));
 end
 $function$;
@@ -6860,7 +6897,8 @@ begin
   select * into v_task from public.tasks t
     where t.tenant_id = v_actor.tenant_id and t.id = v_id for no key update;
   v_event.created_at := app.now();
-  perform app.check_holder(v_task, v_event, jsonb_build_object('lock_token', lock_token), app.lease_expires_at(v_task), v_actor.role);
+  perform app.check_holder(v_task, v_event, jsonb_build_object('lock_token', lock_token),
+    app.lease_expires_at(v_task), v_actor.role);
   v_until := v_event.created_at + make_interval(secs => extend_lock.ttl_seconds);
   insert into public.task_leases as l (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at)
     values (v_task.tenant_id, v_task.id, v_task.project_id, v_task.lock_token, extend_lock.ttl_seconds, v_until)
@@ -7036,12 +7074,16 @@ declare
   v_task public.tasks := app.find_task(task, v_actor.tenant_id);
 begin
   perform app.check_number('timeline_size', timeline_size, 0, 100);
-  return app.task_full(v_task, (select p.rules from public.projects p where p.tenant_id = v_task.tenant_id and p.id = v_task.project_id)) || jsonb_build_object(
+  return app.task_full(v_task, (
+    select p.rules from public.projects p
+    where p.tenant_id = v_task.tenant_id and p.id = v_task.project_id)) || jsonb_build_object(
     'dependents', app.dependents(v_task),
     'artifacts', (select coalesce(jsonb_agg(app.artifact_full(a) - 'task' order by a.created_at desc), '[]') from (
-      select * from public.artifacts x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.created_at desc limit 20) a),
+      select * from public.artifacts x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id
+      order by x.created_at desc limit 20) a),
     'timeline', (select coalesce(jsonb_agg(app.event_brief(app.upcast(e)) order by e.seq desc), '[]') from (
-      select * from public.events x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.seq desc limit timeline_size) e));
+      select * from public.events x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id
+      order by x.seq desc limit timeline_size) e));
 end
 $function$;
 -- owner cairn_owner
@@ -7092,7 +7134,8 @@ begin
     perform app.fold_on(v_actor.tenant_id, v_imported);
   exception
     when integrity_constraint_violation or data_exception then
-      perform app.fail('invalid_input', 'The events do not follow from one another.', null, 'Export the history again, whole.');
+      perform app.fail('invalid_input', 'The events do not follow from one another.', null,
+        'Export the history again, whole.');
   end;
   return jsonb_build_object('imported', cardinality(v_imported),
     'skipped', jsonb_array_length(events) - cardinality(v_imported), 'position', v_seq);
@@ -7274,8 +7317,8 @@ begin
           g.last_used_at, g.last_used_ip, g.expires_at, g.revoked_at, g.revoked_reason
         from app.oauth_grants g where g.tenant_id = v_actor.tenant_id
       union all
-      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.project_id, t.resource, t.created_at, t.created_ip,
-          t.last_used_at, t.last_used_ip, t.expires_at, t.revoked_at, null
+      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.project_id, t.resource,
+          t.created_at, t.created_ip, t.last_used_at, t.last_used_ip, t.expires_at, t.revoked_at, null
         from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.kind = 'pat') c
       left join public.projects p on p.tenant_id = v_actor.tenant_id and p.id = c.project_id
     where (v_all or c.user_id = v_actor.user_id)

@@ -197,6 +197,11 @@ test('a name of a person, a workspace, a program or a token is clean, however it
   await scratch.drop();
 });
 
+test('the name that a setting gives an agent is clean, and is one', () => {
+  expect(readConfig({}, { CAIRN_AGENT: 'ada\n\u001b[1m\u202e two\u3164' }).agent).toBe('ada [1m two');
+  expect(() => readConfig({ agent: '\u2800' }, {})).toThrow('a name that can be seen');
+});
+
 describe('whatever an agent calls itself', () => {
   test('it does no harm to those who read of it', { timeout: 120_000 }, async ({ engine }) => {
     await fc.assert(
@@ -231,10 +236,11 @@ describe('whatever an agent calls itself', () => {
       `update public.events set actor = actor || jsonb_build_object('agent', $2::text) where tenant_id = $1`,
       [tenant, agent],
     );
-    await tamper(sql, `update public.tasks set locked_by = $2, created_by = $2, last_agent = $2 where tenant_id = $1`, [
-      tenant,
-      agent,
-    ]);
+    await tamper(
+      sql,
+      `update public.tasks set locked_by = $2, created_by = $2, last_agent = $2, title = $2 where tenant_id = $1`,
+      [tenant, agent],
+    );
     await tamper(sql, `update public.artifacts set added_by = $2 where tenant_id = $1`, [tenant, agent]);
     await tamper(sql, `update public.decisions set decided_by = $2 where tenant_id = $1`, [tenant, agent]);
     await tamper(sql, `update public.checkpoints set saved_by = $2 where tenant_id = $1`, [tenant, agent]);

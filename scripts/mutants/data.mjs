@@ -111,16 +111,14 @@ export const DATA = Object.freeze([
     },
     {
       file: SQL,
-      find: `from public.memberships m join public.users u on u.id = m.user_id
-    where m.tenant_id = v_tenant and m.user_id = user_name.user_id;`,
-      replace: 'from public.users u where u.id = user_name.user_id;',
+      find: '    on conflict (tenant_id, user_id) do update set name = excluded.name;\n  return old;',
+      replace: '    on conflict (tenant_id, user_id) do nothing;\n  return old;',
       name: 'is called as everywhere, whatever an import says, and keeps the name when it leaves',
     },
     {
       file: SQL,
-      find: "      'users', (\n        select coalesce(jsonb_agg(jsonb_build_object('id', u.id, 'name', u.name) order by u.id), '[]')",
-      replace:
-        "      'users', (\n        select coalesce(jsonb_agg(jsonb_build_object('id', u.id, 'name', coalesce(u.name, '?')) order by u.id), '[]')",
+      find: '        where u.name is not null));',
+      replace: '        ));',
       name: 'has no name here, though an import says that it acted here',
     },
   ]),

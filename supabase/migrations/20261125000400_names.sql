@@ -8,10 +8,11 @@ create function app.clean_name(value text, size_max integer) returns text langua
   return case when value ~ '^[!-~]+( [!-~]+)*$' then rtrim(left(value, size_max))
     else nullif(rtrim(left(btrim(regexp_replace(regexp_replace(
       left(value, 4 * size_max),
-      '[\u0001-\u0008\u000E-\u001F\u007F-\u0084\u0086-\u009F\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F'
-        || '\u202A-\u202E\u2060-\u206F\u2800\u3164\uE000-\uF8FF\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB'
+      '[\u0001-\u0008\u000E-\u001F\u007F-\u0084\u0086-\u009F\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F'
+        || '\u200B-\u200F\u202A-\u202E\u2060-\u206F\u2800\u3164\uE000-\uF8FF\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB'
         || '\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0000-\U0010FFFF]', '', 'g'),
-      '[\u0009-\u000D\u0020\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+', ' ', 'g')), size_max)), '') end;
+      '[\u0009-\u000D\u0020\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+', ' ', 'g')),
+      size_max)), '') end;
 
 -- A name within a sentence: a plain word as it is, anything else in quotes, so that it never reads as the sentence's
 -- own words.
@@ -95,7 +96,9 @@ create policy door_read on public.users for select to cairn_owner
   using (id = app.caller() or exists (
     select from public.memberships m where m.tenant_id = app.tenant() and m.user_id = users.id));
 create policy door_insert on public.users for insert to cairn_owner with check (true);
-create policy door_update on public.users for update to cairn_owner using (id = app.caller()) with check (id = app.caller());
+create policy door_update on public.users for update to cairn_owner
+  using (id = app.caller())
+  with check (id = app.caller());
 
 -- The name of a user in the workspace that the door is in, or null: a member's own, else the one that is kept there.
 create function app.user_name(user_id uuid)
@@ -183,7 +186,8 @@ begin
     select m.tenant_id, m.role into v_actor.tenant_id, v_actor.role from public.memberships m
       where m.user_id = v_actor.user_id order by (m.tenant_id = m.user_id) desc, m.created_at limit 1;
     if not found then
-      perform app.provision_user(v_actor.user_id, nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'email', null);
+      perform app.provision_user(v_actor.user_id,
+        nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'email', null);
       v_actor.tenant_id := v_actor.user_id;
       v_actor.role := 'owner';
     end if;
@@ -252,7 +256,8 @@ $$;
 -- user_id, user, client_id, client, client_kind, redirect_host?, scope, project?, resource, created_at, created_ip?,
 -- last_used_at?, last_used_ip?, expires_at, revoked_at?, revoked_reason?}], next_before?}: the actor's own, or with
 -- `all` everybody's, for admins. Newest first.
-create or replace function public.list_connections(chosen jsonb default '{}', before text default null, page_size integer default 50, actor jsonb default '{}')
+create or replace function public.list_connections(chosen jsonb default '{}', before text default null,
+    page_size integer default 50, actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
@@ -280,8 +285,8 @@ begin
           g.last_used_at, g.last_used_ip, g.expires_at, g.revoked_at, g.revoked_reason
         from app.oauth_grants g where g.tenant_id = v_actor.tenant_id
       union all
-      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.project_id, t.resource, t.created_at, t.created_ip,
-          t.last_used_at, t.last_used_ip, t.expires_at, t.revoked_at, null
+      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.project_id, t.resource,
+          t.created_at, t.created_ip, t.last_used_at, t.last_used_ip, t.expires_at, t.revoked_at, null
         from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.kind = 'pat') c
       left join public.projects p on p.tenant_id = v_actor.tenant_id and p.id = c.project_id
     where (v_all or c.user_id = v_actor.user_id)
@@ -299,7 +304,8 @@ $$;
 -- type, user_id?, user?, client_id?, subject_id?, ip?, data?}], next_before?}: newest first, for admins. `type` is a
 -- whole type or its first word. `unowned` shows what belongs to no workspace (clients that registered, logins that
 -- failed): for the operator.
-create or replace function public.list_auth_events(chosen jsonb default '{}', before text default null, page_size integer default 50, actor jsonb default '{}')
+create or replace function public.list_auth_events(chosen jsonb default '{}', before text default null,
+    page_size integer default 50, actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
@@ -329,7 +335,8 @@ end
 $$;
 
 -- Refuses who does not hold the task. A token must be the live one; without a token, nobody else may hold the task.
-create or replace function app.check_holder(task public.tasks, event public.events, expect jsonb, expires_at timestamptz, role text)
+create or replace function app.check_holder(task public.tasks, event public.events, expect jsonb,
+    expires_at timestamptz, role text)
   returns void
   language plpgsql
   stable
@@ -340,20 +347,26 @@ declare
 begin
   if v_token is not null then
     if task.lock_token is null or v_token <> task.lock_token::text or expires_at <= event.created_at then
-      perform app.fail('lock_lost', format('You no longer hold task %s: the lock_token %s is not the live one.', task.ref, left(v_token, 20)),
+      perform app.fail('lock_lost',
+        format('You no longer hold task %s: the lock_token %s is not the live one.', task.ref, left(v_token, 20)),
         jsonb_strip_nulls(jsonb_build_object('status', task.status, 'locked_by', task.locked_by)),
-        'Stop work on it: another agent may have taken over. get_task shows its state; claim_task takes it again if it is free.');
+        'Stop work on it: another agent may have taken over. '
+          || 'get_task shows its state; claim_task takes it again if it is free.');
     end if;
   elsif task.status = 'in_progress' and event.actor ->> 'agent' is null and app.role_rank(role) >= 3 then
     return;
-  elsif task.status = 'in_progress' and expires_at <= event.created_at and event.event_type in ('task.released', 'task.completed') then
+  elsif task.status = 'in_progress' and expires_at <= event.created_at
+      and event.event_type in ('task.released', 'task.completed') then
     -- Leaving the token out must not do what the token no longer does.
-    perform app.fail('lock_lost', format('Nobody holds task %s any more: the lock of %s expired.', task.ref, app.quoted_name(task.locked_by)),
-      jsonb_build_object('status', task.status, 'locked_by', task.locked_by), 'Claim it with claim_task, then pass the lock_token.');
+    perform app.fail('lock_lost',
+      format('Nobody holds task %s any more: the lock of %s expired.', task.ref, app.quoted_name(task.locked_by)),
+      jsonb_build_object('status', task.status, 'locked_by', task.locked_by),
+      'Claim it with claim_task, then pass the lock_token.');
   elsif task.status = 'in_progress' and expires_at > event.created_at then
     perform app.fail('lock_held', format('Task %s is held by %s.', task.ref, app.quoted_name(task.locked_by)),
       jsonb_build_object('locked_by', task.locked_by, 'locked_until', expires_at),
-      'If that is you, pass the lock_token that claim_task returned. Otherwise leave a note with record_event, or claim another task.');
+      'If that is you, pass the lock_token that claim_task returned. '
+        || 'Otherwise leave a note with record_event, or claim another task.');
   end if;
 end
 $$;
@@ -372,13 +385,16 @@ begin
   if task.status = 'in_progress' and expires_at > event.created_at and not v_own then
     perform app.fail('lock_held', format('Task %s is held by %s.', task.ref, app.quoted_name(task.locked_by)),
       jsonb_build_object('locked_by', task.locked_by, 'locked_until', expires_at),
-      'Claim another ready task (claim_task without task), or wait until the lock expires. If that was you under another name, pass take_over: true.');
+      'Claim another ready task (claim_task without task), or wait until the lock expires. '
+        || 'If that was you under another name, pass take_over: true.');
   end if;
   if task.status = 'pending' then
     v_waiting := app.waiting_for(task);
     if cardinality(v_waiting) > 0 then
-      perform app.fail('illegal_transition', format('Task %s is not ready: it waits for %s.', task.ref, array_to_string(v_waiting, '; ')),
-        jsonb_build_object('waiting_for', v_waiting), 'Claim what it waits for, or claim_task without task for the next ready one.');
+      perform app.fail('illegal_transition',
+        format('Task %s is not ready: it waits for %s.', task.ref, array_to_string(v_waiting, '; ')),
+        jsonb_build_object('waiting_for', v_waiting),
+        'Claim what it waits for, or claim_task without task for the next ready one.');
     end if;
   end if;
   if rules ? 'gates' then
@@ -403,11 +419,15 @@ begin
       select t.id, t.ref, t.lock_token, t.locked_by from public.task_leases l
         join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
       where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()
-        and t.attempts + 1 >= (project.rules ->> 'attempts_max')::integer and (give_up_lapsed.task_id is null or t.id = give_up_lapsed.task_id)
+        and t.attempts + 1 >= (project.rules ->> 'attempts_max')::integer
+        and (give_up_lapsed.task_id is null or t.id = give_up_lapsed.task_id)
       order by t.id limit 20 for no key update of t skip locked)
     select coalesce(jsonb_agg(jsonb_build_object('stream', 'task:' || w.id, 'type', 'task.released',
-        'data', jsonb_build_object('outcome', 'failed', 'reason', format('The claim of %s lapsed.', app.quoted_name(w.locked_by))),
-        'causation', coalesce((select e.id from public.events e where e.tenant_id = project.tenant_id and e.stream = 'task:' || w.id and e.version = w.lock_token), w.id))
+        'data', jsonb_build_object('outcome', 'failed',
+          'reason', format('The claim of %s lapsed.', app.quoted_name(w.locked_by))),
+        'causation', coalesce((
+          select e.id from public.events e
+          where e.tenant_id = project.tenant_id and e.stream = 'task:' || w.id and e.version = w.lock_token), w.id))
       order by w.id), '[]') from worn_out w);
 end
 $$;

@@ -45,16 +45,19 @@ begin
   if not found then
     perform app.fail('invalid_input', format('There is no event type %s.', left(event_type, 80)));
   elsif not data ?& v_type.required then
-    select r into v_missing from unnest(v_type.required) r where not data ? r and not (recorded and r = 'project') limit 1;
+    select r into v_missing from unnest(v_type.required) r
+      where not data ? r and not (recorded and r = 'project') limit 1;
     if found then
       perform app.fail('invalid_input', format('%s needs the field %s.', event_type, v_missing),
         jsonb_build_object('field', path || v_missing));
     end if;
   end if;
   select d.key, f.* into v_field from jsonb_each(data) d
-    left join app.event_fields f on f.event_type = check_data.event_type and f.field = d.key and (recorded or not f.by_door)
+    left join app.event_fields f
+      on f.event_type = check_data.event_type and f.field = d.key and (recorded or not f.by_door)
     where f.field is null
-      or not app.fits(d.value, f.kind, case when recorded and f.kind = 'object' then 2 * f.size_max else f.size_max end, f.one_of)
+      or not app.fits(d.value, f.kind,
+          case when recorded and f.kind = 'object' then 2 * f.size_max else f.size_max end, f.one_of)
         and not (d.value = 'null' and f.kind = 'ref' and not f.required)
       or recorded and f.kind in ('ref', 'ref[]') and f.field not in ('slug', 'ref') and not app.are_ids(d.value)
     limit 1;
@@ -69,8 +72,10 @@ begin
       when 'line' then 'one line of 1 to ' || v_field.size_max || ' characters without control characters'
       when 'text' then 'text of at most ' || v_field.size_max || ' characters without control characters'
       when 'integer' then 'a whole number from 0 to ' || v_field.size_max
-      when 'object' then 'an object of at most ' || v_field.size_max || ' bytes and 32 levels, without control characters'
-      when 'array' then 'a list of at most ' || v_field.size_max || ' bytes and 32 levels, without control characters'
+      when 'object' then
+        'an object of at most ' || v_field.size_max || ' bytes and 32 levels, without control characters'
+      when 'array' then
+        'a list of at most ' || v_field.size_max || ' bytes and 32 levels, without control characters'
       else v_field.kind || coalesce(' of size at most ' || v_field.size_max, '') end),
     jsonb_build_object('field', path || v_field.field));
 end
@@ -125,7 +130,8 @@ begin
   select e.version into v_last from public.events e
     where e.tenant_id = event.tenant_id and e.stream = event.stream order by e.version desc limit 1;
   if not found then
-    select a.version into v_last from app.archived_streams a where a.tenant_id = event.tenant_id and a.stream = event.stream;
+    select a.version into v_last from app.archived_streams a
+      where a.tenant_id = event.tenant_id and a.stream = event.stream;
   end if;
   if event.version <> coalesce(v_last, 0) + 1 or event.task_id is distinct from v_task then
     return false;
@@ -161,7 +167,8 @@ begin
         where e.tenant_id = event.tenant_id and e.stream = 'project:' || event.project_id and e.version = 1));
     if event.payload ->> 'project_id' is distinct from event.project_id::text
         or event.payload ->> 'ref' is distinct from v_slug || '-' || (event.payload ->> 'number') then
-      perform app.fail('invalid_input', 'Its ref or its project is another one than that of its place.', jsonb_build_object('field', 'ref'));
+      perform app.fail('invalid_input', 'Its ref or its project is another one than that of its place.',
+        jsonb_build_object('field', 'ref'));
     end if;
   end if;
   if event.payload ? 'rules' then
@@ -215,8 +222,8 @@ declare
   v_message text;
   v_detail text;
 begin
-  if num_nulls(event.id, event.user_id, event.stream, event.version, event.payload, event.hash, event.payload_hash, event.actor,
-        event.created_at) > 0
+  if num_nulls(event.id, event.user_id, event.stream, event.version, event.payload, event.hash, event.payload_hash,
+        event.actor, event.created_at) > 0
       or not exists (select from app.event_types t
         where t.event_type = event.event_type and event.schema_version between 1 and t.schema_version)
       or jsonb_typeof(event.payload) <> 'object'
@@ -248,7 +255,8 @@ begin
         v_detail::jsonb -> 'details', 'The file was made or changed by hand. Export it again.');
   end;
   if event.event_type = 'project.created'
-      and exists (select from public.projects p where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
+      and exists (select from public.projects p
+        where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
     perform app.fail('already_exists', format('This workspace has another project %s.', event.payload ->> 'slug'), null,
       'Import into another workspace; refs are built from the slug.');
   end if;
@@ -272,7 +280,8 @@ begin
       jsonb_build_object('field', 'users'));
   end if;
   insert into app.user_names (tenant_id, user_id, name)
-    select distinct on (u ->> 'id') import_users.tenant_id, (u ->> 'id')::uuid, u ->> 'name' from jsonb_array_elements(users) u
+    select distinct on (u ->> 'id') import_users.tenant_id, (u ->> 'id')::uuid, u ->> 'name'
+    from jsonb_array_elements(users) u
     on conflict do nothing;
 end
 $$;
@@ -327,7 +336,8 @@ begin
     perform app.fold_on(v_actor.tenant_id, v_imported);
   exception
     when integrity_constraint_violation or data_exception then
-      perform app.fail('invalid_input', 'The events do not follow from one another.', null, 'Export the history again, whole.');
+      perform app.fail('invalid_input', 'The events do not follow from one another.', null,
+        'Export the history again, whole.');
   end;
   return jsonb_build_object('imported', cardinality(v_imported),
     'skipped', jsonb_array_length(events) - cardinality(v_imported), 'position', v_seq);
@@ -336,8 +346,8 @@ $$;
 
 -- export_events(project?, after_seq, page_size) -> {events: [whole rows], users: [{id, name}], next_seq?}, oldest
 -- first, with those whom the events name, as the workspace knows them; without a project, the workspace.
-create or replace function public.export_events(project text default null, after_seq bigint default 0, page_size integer default 500,
-    actor jsonb default '{}')
+create or replace function public.export_events(project text default null, after_seq bigint default 0,
+    page_size integer default 500, actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
@@ -365,21 +375,28 @@ begin
     || jsonb_build_object(
       'events', (
         select coalesce(jsonb_agg(to_jsonb(e) - 'tenant_id'
-            - case when e.imported_by is null then '{imported_by,imported_at}'::text[] else '{}' end order by e.seq), '[]')
+            - case when e.imported_by is null then '{imported_by,imported_at}'::text[] else '{}' end
+            order by e.seq), '[]')
         from unnest(v_found) e),
       'users', (
         select coalesce(jsonb_agg(jsonb_build_object('id', u.id, 'name', u.name) order by u.id), '[]')
-        from (select x.id, app.user_name(x.id) as name from (select distinct e.user_id as id from unnest(v_found) e) x) u
+        from (
+          select x.id, app.user_name(x.id) as name
+          from (select distinct e.user_id as id from unnest(v_found) e) x) u
         where u.name is not null));
 end
 $$;
 
 -- An event, in today's shape, as lists show it. Reads nothing itself but who imported it, so that a list of many costs
 -- one query.
-create or replace function app.event_brief(event public.events, task_ref text default null) returns jsonb language sql stable as $$
+create or replace function app.event_brief(event public.events, task_ref text default null)
+  returns jsonb
+  language sql
+  stable
+as $$
   select jsonb_strip_nulls(jsonb_build_object(
-    'seq', event.seq, 'id', event.id, 'at', event.created_at, 'type', event.event_type, 'by', app.by(event), 'task', task_ref,
-    'kind', event.payload ->> 'kind', 'text', app.event_text(event),
+    'seq', event.seq, 'id', event.id, 'at', event.created_at, 'type', event.event_type, 'by', app.by(event),
+    'task', task_ref, 'kind', event.payload ->> 'kind', 'text', app.event_text(event),
     'redacted', case when event.redacted_at is not null then true end,
     'imported_by', case when event.imported_by is not null
       then coalesce(app.user_name(event.imported_by), event.imported_by::text) end,
@@ -409,8 +426,10 @@ begin
         c.completed + d.completed, c.cancelled + d.cancelled)
     from (
       select t.project_id, sum(t.n * (t.status = 'pending')::integer) as pending, sum(t.n * t.ready) as ready,
-        sum(t.n * (t.status = 'in_progress')::integer) as in_progress, sum(t.n * (t.status = 'blocked')::integer) as blocked,
-        sum(t.n * (t.status = 'completed')::integer) as completed, sum(t.n * (t.status = 'cancelled')::integer) as cancelled
+        sum(t.n * (t.status = 'in_progress')::integer) as in_progress,
+        sum(t.n * (t.status = 'blocked')::integer) as blocked,
+        sum(t.n * (t.status = 'completed')::integer) as completed,
+        sum(t.n * (t.status = 'cancelled')::integer) as cancelled
       from (
         select 1 as n, x.project_id, x.status, app.is_ready(x) as ready from unnest(app.tasks_among(tenant_id, ids)) x
         union all

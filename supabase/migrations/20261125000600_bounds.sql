@@ -20,12 +20,14 @@ begin
   case kind
     when 'text' then return v_type = 'string' and char_length(v_text) <= size_max and app.is_clean(v_text);
     when 'line' then
-      return v_type = 'string' and char_length(v_text) <= size_max and v_text ~ '\S' and v_text !~ '[\n\t]' and app.is_clean(v_text);
+      return v_type = 'string' and char_length(v_text) <= size_max
+        and v_text ~ '\S' and v_text !~ '[\n\t]' and app.is_clean(v_text);
     when 'one_of' then return v_type = 'string' and v_text = any (one_of);
     when 'ref' then return v_type = 'string' and char_length(v_text) between 1 and size_max;
     when 'integer' then return v_type = 'number' and v_text ~ '^[0-9]{1,9}$' and v_text::integer <= size_max;
     when 'boolean' then return v_type = 'boolean';
-    when 'object', 'array' then return v_type = kind and octet_length(value::text) <= size_max and app.is_clean_json(value);
+    when 'object', 'array' then
+      return v_type = kind and octet_length(value::text) <= size_max and app.is_clean_json(value);
     else
       return v_type = 'array' and jsonb_array_length(value) <= size_max and not exists (
         select from jsonb_array_elements(value) item
@@ -45,7 +47,8 @@ create or replace function app.page_size(asked integer, most integer)
 as $$
 begin
   if (asked between 1 and most) is not true then
-    perform app.fail('invalid_input', format('page_size is %s; allowed is 1 to %s.', coalesce(asked::text, 'null'), most),
+    perform app.fail('invalid_input',
+      format('page_size is %s; allowed is 1 to %s.', coalesce(asked::text, 'null'), most),
       jsonb_build_object('field', 'page_size'));
   end if;
   return asked;
@@ -83,10 +86,12 @@ begin
     return null;
   end if;
   if char_length(command ->> 'key') not between 1 and 200 then
-    perform app.fail('invalid_input', 'idempotency_key has 1 to 200 characters.', jsonb_build_object('field', 'idempotency_key'));
+    perform app.fail('invalid_input', 'idempotency_key has 1 to 200 characters.',
+      jsonb_build_object('field', 'idempotency_key'));
   end if;
   if char_length(command ->> 'fingerprint') > 200 then
-    perform app.fail('invalid_input', 'fingerprint has at most 200 characters.', jsonb_build_object('field', 'fingerprint'));
+    perform app.fail('invalid_input', 'fingerprint has at most 200 characters.',
+      jsonb_build_object('field', 'fingerprint'));
   end if;
   v_name := app.key_name(actor, command);
   v_lock := hashtextextended(concat_ws(' ', actor.tenant_id, actor.user_id, v_name), 0);
@@ -109,8 +114,9 @@ $$;
 -- claim_task(task?, project?, filters?, ttl_seconds, take_over, command) -> {task: {…, lock_token}, gates?, previous?}
 -- or, when nothing is ready, {counts, next_expiry?, hint}. Without `task` it takes the best ready one. Raises
 -- not_found, lock_held, illegal_transition, gate_unmet, invalid_input.
-create or replace function public.claim_task(task text default null, project text default null, filters jsonb default '{}', ttl_seconds integer default 3600,
-    take_over boolean default false, command jsonb default '{}', actor jsonb default '{}')
+create or replace function public.claim_task(task text default null, project text default null,
+    filters jsonb default '{}', ttl_seconds integer default 3600, take_over boolean default false,
+    command jsonb default '{}', actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
@@ -132,7 +138,8 @@ begin
   perform app.check_number('ttl_seconds', ttl_seconds, 1, 86400);
   if task is not null then
     v_id := app.find_task_id(task, v_actor.tenant_id);
-    select p.* into v_project from public.tasks t join public.projects p on p.tenant_id = t.tenant_id and p.id = t.project_id
+    select p.* into v_project from public.tasks t
+      join public.projects p on p.tenant_id = t.tenant_id and p.id = t.project_id
       where t.tenant_id = v_actor.tenant_id and t.id = v_id;
     v_events := app.give_up_lapsed(v_project, v_id);
   else
@@ -149,17 +156,21 @@ begin
   end if;
   if v_id is null or task is not null and v_events <> '[]' then
     perform app.append(v_events, v_actor);
-    return app.remember(v_actor, command, app.nothing_ready(v_project, coalesce(v_filters, '{}')) || case when task is null then '{}' else jsonb_build_object('hint',
-      format('Task %s was given up as often as its project allows and is blocked for a person. Claim another one.', task)) end);
+    return app.remember(v_actor, command, app.nothing_ready(v_project, coalesce(v_filters, '{}'))
+      || case when task is null then '{}' else jsonb_build_object('hint', format(
+        'Task %s was given up as often as its project allows and is blocked for a person. Claim another one.',
+        task)) end);
   end if;
-  v_result := app.append(v_events || jsonb_build_array(jsonb_build_object('stream', 'task:' || v_id, 'type', 'task.claimed',
-    'data', jsonb_strip_nulls(jsonb_build_object('ttl_seconds', ttl_seconds, 'take_over', nullif(take_over, false))))), v_actor);
+  v_result := app.append(v_events || jsonb_build_array(jsonb_build_object(
+    'stream', 'task:' || v_id, 'type', 'task.claimed', 'data', jsonb_strip_nulls(jsonb_build_object(
+      'ttl_seconds', ttl_seconds, 'take_over', nullif(take_over, false))))), v_actor);
   return app.remember(v_actor, command, app.claim_briefing(v_result -> 'events' -> -1, v_project));
 end
 $$;
 
 -- extend_lock(task, lock_token, ttl_seconds) -> {ref, lock_token, locked_until}. Writes no event. Raises lock_lost.
-create or replace function public.extend_lock(task text, lock_token bigint, ttl_seconds integer default 3600, actor jsonb default '{}')
+create or replace function public.extend_lock(task text, lock_token bigint, ttl_seconds integer default 3600,
+    actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
@@ -179,7 +190,8 @@ begin
   select * into v_task from public.tasks t
     where t.tenant_id = v_actor.tenant_id and t.id = v_id for no key update;
   v_event.created_at := app.now();
-  perform app.check_holder(v_task, v_event, jsonb_build_object('lock_token', lock_token), app.lease_expires_at(v_task), v_actor.role);
+  perform app.check_holder(v_task, v_event, jsonb_build_object('lock_token', lock_token),
+    app.lease_expires_at(v_task), v_actor.role);
   v_until := v_event.created_at + make_interval(secs => extend_lock.ttl_seconds);
   insert into public.task_leases as l (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at)
     values (v_task.tenant_id, v_task.id, v_task.project_id, v_task.lock_token, extend_lock.ttl_seconds, v_until)
@@ -202,11 +214,15 @@ declare
   v_task public.tasks := app.find_task(task, v_actor.tenant_id);
 begin
   perform app.check_number('timeline_size', timeline_size, 0, 100);
-  return app.task_full(v_task, (select p.rules from public.projects p where p.tenant_id = v_task.tenant_id and p.id = v_task.project_id)) || jsonb_build_object(
+  return app.task_full(v_task, (
+    select p.rules from public.projects p
+    where p.tenant_id = v_task.tenant_id and p.id = v_task.project_id)) || jsonb_build_object(
     'dependents', app.dependents(v_task),
     'artifacts', (select coalesce(jsonb_agg(app.artifact_full(a) - 'task' order by a.created_at desc), '[]') from (
-      select * from public.artifacts x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.created_at desc limit 20) a),
+      select * from public.artifacts x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id
+      order by x.created_at desc limit 20) a),
     'timeline', (select coalesce(jsonb_agg(app.event_brief(app.upcast(e)) order by e.seq desc), '[]') from (
-      select * from public.events x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id order by x.seq desc limit timeline_size) e));
+      select * from public.events x where x.tenant_id = v_task.tenant_id and x.task_id = v_task.id
+      order by x.seq desc limit timeline_size) e));
 end
 $$;
