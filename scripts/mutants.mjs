@@ -32,7 +32,10 @@ const waiting = [...mutants];
 const unnoticed = [];
 const work = await mkdtemp(join(tmpdir(), 'cairn-mutants-'));
 try {
-  if (mutants.length === 0) throw new Error(`No mutant of ${[...chosen].join(', ')}.`);
+  if (mutants.length === 0) {
+    const known = [...new Set(MUTANTS.map(({ threat }) => threat))].join(', ');
+    throw new Error(`There is no mutant of ${[...chosen].join(', ')}. There are: ${known}.`);
+  }
   // The account of the server passes through here to its own directory.
   await chmod(work, 0o755);
   await Promise.all(Array.from({ length: AT_ONCE }, (_, number) => takeTurns(join(work, String(number)))));

@@ -90,7 +90,10 @@ describe('the commands of', async () => {
   const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...guides.map((name) => `docs/${name}`)];
   const withCommands: [path: string, lines: string[]][] = [];
   for (const path of pages) {
-    const lines = commandLines(fencedBlocks(await page(path)));
+    // Of what is not run, the help of our own commands is held against it.
+    const lines = commandLines(fencedBlocks(await page(path))).filter(
+      (line) => whyNotRun(line) === undefined || wordsOf(line)[0] === 'cairn',
+    );
     if (lines.length > 0) withCommands.push([path, lines]);
   }
 
@@ -101,7 +104,7 @@ describe('the commands of', async () => {
         expect(program, line).toBe('cairn');
         const { code, stderr } = await user.run(args);
         expect(code, `${line}\n${stderr}`).toBe(0);
-      } else if (program === 'cairn') {
+      } else {
         const named = args.filter((word) => /^[a-z]+$/.test(word)).slice(0, 2);
         const { code, stdout } = await user.run([...named, '--help']);
         expect(code, line).toBe(0);

@@ -43,7 +43,10 @@ beforeAll(async () => {
     await agent.call('create_project', { slug, name: slug });
     await agent.call('create_tasks', { project: slug, tasks: [{ title: 'One' }, { title: 'Two' }] });
   }
-  await Promise.all(upTo(1_200).map((at) => agent.call('record_event', { project: 'web', text: `Note ${at}.` })));
+  await inBatches(upTo(1_200), async (batch) => {
+    const noted = batch.map((at) => agent.call('record_event', { project: 'web', text: `Note ${at}.` }));
+    expect((await Promise.all(noted)).filter(({ isError }) => isError)).toEqual([]);
+  });
   const { data } = await agent.call('claim_task', { project: 'api' });
   await agent.call('release_task', { ...lockOf(data), outcome: 'paused', reason: 'Moving.' });
   await agent.close();

@@ -38,9 +38,10 @@ export function placeOf(migrations, { find, within, isRefusal = false }) {
   const candidates = all.filter((place) => within === undefined || place.within === within);
   const [place, ...others] = candidates.filter((place) => place.isInForce);
   if (place !== undefined && others.length === 0) return place;
-  if (candidates.length === 0) throw new Error('is not there');
+  const about = `${within ?? 'SQL'}: ${find.trim().slice(0, 80)}:`;
+  if (candidates.length === 0) throw new Error(`${about} is not there`);
   throw new Error(
-    place === undefined ? 'stands only in a definition that a later migration replaces' : 'is there twice',
+    `${about} ${place === undefined ? 'stands only in a definition that a later migration replaces' : 'is there twice'}`,
   );
 }
 

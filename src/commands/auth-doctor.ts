@@ -25,7 +25,7 @@ async function examine(url: URL): Promise<Finding[]> {
   const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
   const findings: Finding[] = [
     {
-      check: 'it is reached by https',
+      check: isLocal ? 'it is reached on this machine' : 'it is reached by https',
       ok: url.protocol === 'https:' || isLocal,
       advice: 'Put a proxy with a certificate in front.',
     },

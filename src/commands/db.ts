@@ -95,7 +95,7 @@ export async function runDbRestore(
     remark(`Verified ${done.events} events, and everything made of them.`, options);
   });
   answer({ data_dir: dataDir, ...done, aside }, options, () => [
-    `Restored to ${dataDir}.`,
+    `Restored to ${dataDir}, as it was when the backup was made: what was revoked since is good again.`,
     ...(aside === null ? [] : [`What was there is in ${aside}; remove it when you no longer need it.`]),
   ]);
 }
