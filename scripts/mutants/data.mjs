@@ -155,17 +155,17 @@ export const DATA = Object.freeze([
   ...refusals('T32', 'test/transfer-forged.test.ts', [
     {
       within: 'app.check_recorded',
-      find: 'Its slug is none.',
+      find: 'The slug must be 1 to 31 lower-case letters, digits and dashes.',
       name: 'is refused with a slug that is none',
     },
     {
       within: 'app.check_recorded',
-      find: 'Its ref or its project is another one',
+      find: 'The ref and project_id must be those of the event',
       name: 'is refused with a ref of another task',
     },
     {
       within: 'app.check_recorded',
-      find: 'Its evidence is none.',
+      find: 'Evidence is a list of {criterion, note or artifact}.',
       name: 'is refused with evidence that is none',
     },
     {
@@ -175,8 +175,13 @@ export const DATA = Object.freeze([
     },
     {
       within: 'app.check_imported',
-      find: 'it is not clear whose it is',
+      find: 'The actor of event %s does not match its user_id.',
       name: 'is refused with another user than its actor',
+    },
+    {
+      within: 'app.check_imported',
+      find: 'has a name that is not on one line of visible characters',
+      name: 'is refused with an agent of two lines',
     },
     {
       within: 'app.check_imported',
