@@ -190,18 +190,20 @@ describe.each(await keptCommits())('the names in a database of commit %s', (comm
   async function upgraded({ asOwner }: { asOwner: boolean }): Promise<Record<string, string[]>> {
     const database = await createEmptyDatabase();
     const sql = await database.connect();
+    const name = pg.escapeLiteral(dirty);
     const role = `owner_${randomUUID().replaceAll('-', '')}`;
     try {
       await restoreAsItWas(sql, keptBackup(commit));
       await sql.query(
         `do $do$ begin
-           update public.users set name = ${pg.escapeLiteral(dirty)}, email = ${pg.escapeLiteral(dirty)};
-           update public.tenants set name = ${pg.escapeLiteral(dirty)};
-           update app.oauth_clients set client_name = ${pg.escapeLiteral(dirty)};
-           update app.oauth_grants set client_name = ${pg.escapeLiteral(dirty)};
-           update public.oauth_tokens set name = ${pg.escapeLiteral(dirty)};
-           update app.invitations set email = ${pg.escapeLiteral(dirty)};
-           insert into public.users (id, name) values ('${REMOVED}', ${pg.escapeLiteral(dirty)});
+           update public.users set name = ${name}, email = ${name};
+           update public.tenants set name = ${name};
+           update app.oauth_clients set client_name = ${name};
+           update app.oauth_grants set client_name = ${name};
+           update public.oauth_tokens set (kind, name, grant_id, refresh_token, refresh_expires_at)
+             = ('pat', ${name}, null, null, null);
+           update app.invitations set email = ${name};
+           insert into public.users (id, name) values ('${REMOVED}', ${name});
            insert into app.auth_events (tenant_id, at, type, user_id, data)
              select t.id, now(), 'member.removed', '${REMOVED}', '{}' from public.tenants t limit 1;
          end $do$`,

@@ -75,7 +75,8 @@ export const DATA = Object.freeze([
     },
     {
       file: SQL,
-      find: "      or event.actor ->> 'agent' is distinct from app.clean_name(event.actor ->> 'agent', 120)\n",
+      find: "  elsif event.actor ->> 'agent' is distinct from app.clean_name(event.actor ->> 'agent', 120)\n      or ",
+      replace: '  elsif ',
       name: 'is refused with an agent of two lines',
     },
     {
@@ -120,6 +121,19 @@ export const DATA = Object.freeze([
       find: '        where u.name is not null));',
       replace: '        ));',
       name: 'has no name here, though an import says that it acted here',
+    },
+  ]),
+  ...of('T31', 'test/upgrade.test.ts', [
+    {
+      file: SQL,
+      find: '  update public.tenants t set name = t.name where t.name is distinct from app.clean_name(t.name, 200);\n',
+      name: 'are cleaned, and kept of members of the past, whoever upgrades it',
+    },
+    {
+      file: SQL,
+      find: "    execute format('alter table %s no force row level security', v_table);\n",
+      replace: '    null;\n',
+      name: 'are cleaned, and kept of members of the past, whoever upgrades it',
     },
   ]),
   ...of('T34', 'test/bounds.test.ts', [
