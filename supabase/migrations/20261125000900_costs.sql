@@ -429,8 +429,7 @@ declare
 begin
   if v_asked > 1
       or events -> 0 ->> 'type' in ('task.dependencies_changed', 'task.completed', 'task.cancelled', 'task.reopened')
-      or events -> 0 ->> 'type' = 'task.updated' and events -> 0 -> 'data' ->> 'parent' is not null
-      or events -> 0 -> 'data' ? 'dependencies' then
+      or events -> 0 -> 'data' ?| '{dependencies,parent}' then
     perform app.lock_streams(events, actor);
   end if;
   v_now := app.now();
