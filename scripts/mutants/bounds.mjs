@@ -80,7 +80,7 @@ export const BOUNDS = Object.freeze([
     },
     {
       file: SQL,
-      find: "    return nullif(files, '{}');\n",
+      find: "else nullif(files, '{}') end",
       replace: '    return null;\n',
       name: 'that is too much leaves every file out of scope',
     },
