@@ -1181,7 +1181,7 @@ declare
 begin
   if v_asked > 1
       or events -> 0 ->> 'type' in ('task.dependencies_changed', 'task.completed', 'task.cancelled', 'task.reopened')
-      or events -> 0 -> 'data' ? 'dependencies' then
+      or events -> 0 -> 'data' ?| '{dependencies,parent}' then
     perform app.lock_streams(events, actor);
   end if;
   v_now := app.now();
@@ -2130,6 +2130,8 @@ AS $function$
 declare
   v_message text;
   v_detail text;
+  v_hint constant text := 'A later version refuses what an earlier one recorded; move it with `cairn db backup` and '
+    || '`cairn db restore`.';
 begin
   if num_nulls(event.id, event.user_id, event.stream, event.version, event.payload, event.hash, event.payload_hash,
         event.actor, event.created_at) > 0
@@ -2140,11 +2142,14 @@ begin
       or split_part(event.stream, ':', 1) <> split_part(event.event_type, '.', 1) then
     perform app.fail('invalid_input', format('Line %s is not an event that this version knows.', source));
   elsif event.actor ->> 'user' is distinct from event.user_id::text
-      or event.actor - '{user,agent,client}'::text[] <> '{}'
-      or event.actor ->> 'agent' is distinct from app.clean_name(event.actor ->> 'agent', 120)
+      or event.actor - '{user,agent,client}'::text[] <> '{}' then
+    perform app.fail('invalid_input', format('The actor of event %s does not match its user_id.', source), null,
+      'An actor is the user of the event, and the names of agent and client.');
+  elsif event.actor ->> 'agent' is distinct from app.clean_name(event.actor ->> 'agent', 120)
       or event.actor ->> 'client' is distinct from app.clean_name(event.actor ->> 'client', 120) then
-    perform app.fail('invalid_input', format('Of event %s of the file it is not clear whose it is.', source), null,
-      'An actor is the user of the event, with the names of agent and client on one line.');
+    perform app.fail('invalid_input',
+      format('The agent or client of event %s has a name that is not on one line of visible characters.', source), null,
+      v_hint);
   elsif event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
       or event.hash <> app.event_hash(event)
       or not app.is_in_place(event)
@@ -2161,7 +2166,7 @@ begin
     when sqlstate 'PT400' then
       get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail;
       perform app.fail('invalid_input', format('The data of event %s of the file is not valid. %s', source, v_message),
-        v_detail::jsonb -> 'details', 'The file was made or changed by hand. Export it again.');
+        v_detail::jsonb -> 'details', v_hint);
   end;
   if event.event_type = 'project.created'
       and exists (select from public.projects p
@@ -2234,10 +2239,10 @@ $function$;
 CREATE OR REPLACE FUNCTION app.check_parent(task public.tasks, parent uuid)
  RETURNS void
  LANGUAGE plpgsql
+ STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', task.tenant_id, 'parents'), 0));
   if exists (
     with recursive above as (
       select t.id, t.parent_id from public.tasks t where t.tenant_id = task.tenant_id and t.id = check_parent.parent
@@ -2263,8 +2268,9 @@ declare
   v_slug text;
 begin
   perform app.check_data(event.event_type, event.payload, '', true);
-  if event.event_type = 'project.created' and event.payload ->> 'slug' !~ '^[a-z][a-z0-9-]{0,30}$' then
-    perform app.fail('invalid_input', 'Its slug is none.', jsonb_build_object('field', 'slug'));
+  if event.event_type = 'project.created' and not app.is_slug(event.payload ->> 'slug') then
+    perform app.fail('invalid_input', 'The slug must be 1 to 31 lower-case letters, digits and dashes.',
+      jsonb_build_object('field', 'slug'));
   elsif event.event_type = 'task.created' then
     v_slug := coalesce(
       (select p.slug from public.projects p where p.tenant_id = event.tenant_id and p.id = event.project_id),
@@ -2272,7 +2278,7 @@ begin
         where e.tenant_id = event.tenant_id and e.stream = 'project:' || event.project_id and e.version = 1));
     if event.payload ->> 'project_id' is distinct from event.project_id::text
         or event.payload ->> 'ref' is distinct from v_slug || '-' || (event.payload ->> 'number') then
-      perform app.fail('invalid_input', 'Its ref or its project is another one than that of its place.',
+      perform app.fail('invalid_input', 'The ref and project_id must be those of the event''s project.',
         jsonb_build_object('field', 'ref'));
     end if;
   end if;
@@ -2283,7 +2289,8 @@ begin
     perform app.check_scope(event.payload -> 'constraints', 'constraints');
   end if;
   if event.payload ? 'evidence' and not app.is_evidence(event.payload -> 'evidence') then
-    perform app.fail('invalid_input', 'Its evidence is none.', jsonb_build_object('field', 'evidence'));
+    perform app.fail('invalid_input', 'Evidence is a list of {criterion, note or artifact}.',
+      jsonb_build_object('field', 'evidence'));
   end if;
 end
 $function$;
@@ -3381,6 +3388,29 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.files_outside(scope jsonb, files text[])
+ RETURNS text[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_outside text[] := '{}';
+  v_allowed text[];
+begin
+  if scope ? 'paths' then
+    v_outside := app.unmatched_files(scope -> 'paths', files);
+  end if;
+  if scope ? 'project_paths' then
+    v_outside := v_outside || app.unmatched_files(scope -> 'project_paths', files);
+  end if;
+  v_allowed := app.unmatched_files(scope -> 'deny', files);
+  return (select array_agg(f order by at) from unnest(files) with ordinality x (f, at)
+    where f = any (v_outside) or f <> all (v_allowed) or f ~ '(^|/)\.\.(/|$)');
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.fill_template(template text, task public.tasks)
  RETURNS text
  LANGUAGE sql
@@ -4202,7 +4232,7 @@ begin
     return;
   end if;
   v_excess := app.scope_excess(v_scope, v_files);
-  v_bad := case when v_excess is null then app.out_of_scope(v_scope, v_files) end;
+  v_bad := case when v_excess is null then app.files_outside(v_scope, v_files) end;
   if v_excess is not null then
     perform app.fail('scope_violation',
       format('The diff cannot be compared with the scope of task %s: %s.', task.ref, v_excess),
@@ -4311,20 +4341,24 @@ CREATE OR REPLACE FUNCTION app.guard_project(project public.projects, event publ
 AS $function$
 begin
   if event.event_type = 'project.created' then
-    if event.payload ->> 'slug' !~ '^[a-z][a-z0-9-]{0,30}$' then
-      perform app.fail('invalid_input', format('%s is not a slug.', event.payload ->> 'slug'), jsonb_build_object('field', 'slug'),
+    if not app.is_slug(event.payload ->> 'slug') then
+      perform app.fail('invalid_input', format('%s is not a slug.', event.payload ->> 'slug'),
+        jsonb_build_object('field', 'slug'),
         'A slug has 1 to 31 lower-case letters, digits and dashes and begins with a letter: web, api-v2.');
     end if;
     -- Of two who want the same slug at once, the second waits and then sees it taken.
     perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', event.tenant_id, 'slug', event.payload ->> 'slug'), 0));
-    if project.id is not null or exists (select from public.projects p where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
+    if project.id is not null or exists (select from public.projects p
+        where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
       perform app.fail('already_exists', format('The project %s exists.', event.payload ->> 'slug'), null,
         'Use it, or choose another slug; a slug never changes, for refs are built from it.');
     end if;
   elsif project.id is null then
-    perform app.fail('not_found', 'There is no such project in this workspace.', null, 'list_projects shows what there is.');
+    perform app.fail('not_found', 'There is no such project in this workspace.', null,
+      'list_projects shows what there is.');
   elsif project.archived_at is not null and event.event_type <> 'project.unarchived' then
-    perform app.fail('illegal_transition', format('The project %s is archived.', project.slug), null, 'Call unarchive_project first.');
+    perform app.fail('illegal_transition', format('The project %s is archived.', project.slug), null,
+      'Call unarchive_project first.');
   elsif project.archived_at is null and event.event_type = 'project.unarchived' then
     perform app.fail('illegal_transition', format('The project %s is not archived.', project.slug));
   elsif event.event_type = 'project.archived' and exists (select from public.task_leases l
@@ -4638,6 +4672,13 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.is_slug(value text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN (value ~ '^[a-z][a-z0-9-]{0,30}$'::text);
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.join_archived(recent public.events[], archived jsonb, filters jsonb, tenant_id uuid, rising boolean, size integer)
  RETURNS public.events[]
  LANGUAGE plpgsql
@@ -4769,7 +4810,7 @@ CREATE OR REPLACE FUNCTION app.link_among(tenant_id uuid, ids uuid[], was public
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  -- Also those that have no dependencies any more: the fold of their first event counts all that they had.
+  -- Some of these have no dependencies any more: the fold of their first event counts all that they had.
   v_linked uuid[] := array(select distinct t.id from unnest(was || app.tasks_among(tenant_id, ids)) t
     where t.dependencies <> '{}' or t.open_dependencies <> 0);
   v_task public.tasks;
@@ -4858,6 +4899,10 @@ declare
   v_turned uuid[] := '{}';
   v_projects uuid[] := '{}';
 begin
+  if jsonb_path_exists(events, '$[*] ? (@.type == "task.updated" && @.data.parent != null)') then
+    -- One move at a time: of two the second sees the first. Before all rows, for a move holds it until it is done.
+    perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', actor.tenant_id, 'parents'), 0));
+  end if;
   for v_event in select e from jsonb_array_elements(events) with ordinality x (e, at) order by at loop
     if v_event ->> 'type' = 'task.created' then
       v_new := v_new || (v_event ->> 'stream');
@@ -5114,27 +5159,11 @@ $function$;
 
 CREATE OR REPLACE FUNCTION app.out_of_scope(scope jsonb, files text[])
  RETURNS text[]
- LANGUAGE plpgsql
+ LANGUAGE sql
  IMMUTABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare
-  v_outside text[] := '{}';
-  v_allowed text[];
-begin
-  if app.scope_excess(scope, files) is not null then
-    return nullif(files, '{}');
-  end if;
-  if scope ? 'paths' then
-    v_outside := app.unmatched_files(scope -> 'paths', files);
-  end if;
-  if scope ? 'project_paths' then
-    v_outside := v_outside || app.unmatched_files(scope -> 'project_paths', files);
-  end if;
-  v_allowed := app.unmatched_files(scope -> 'deny', files);
-  return (select array_agg(f order by at) from unnest(files) with ordinality x (f, at)
-    where f = any (v_outside) or f <> all (v_allowed) or f ~ '(^|/)\.\.(/|$)');
-end
+  select case when app.scope_excess(scope, files) is null then app.files_outside(scope, files)
+    else nullif(files, '{}') end
 $function$;
 -- owner cairn_owner
 
@@ -5330,7 +5359,7 @@ declare
 begin
   perform set_config('app.user_id', provision_user.user_id::text, true);
   perform set_config('app.tenant_id', provision_user.user_id::text, true);
-  -- Who was only named by imported events is known from now on as who vouches for them says.
+  -- A user whom only imported events named is called from now on as the server that signs them in says.
   insert into public.users as u (id, name, email) values (provision_user.user_id, v_name, provision_user.email)
     on conflict (id) do update set name = excluded.name, email = excluded.email
     where not exists (select from public.memberships m where m.user_id = u.id);
@@ -6312,14 +6341,19 @@ CREATE OR REPLACE FUNCTION app.withdraw_invitations(member uuid, role text, acto
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_email text := (select lower(u.email) from public.users u where u.id = member);
+  v_tenant text := current_setting('app.tenant_id', true);
+  v_emails text[];
   v_count integer;
 begin
+  perform set_config('app.tenant_id', app.nobody()::text, true);
+  v_emails := array(select lower(i.email) from app.user_identities i
+    where i.tenant_id = app.nobody() and i.user_id = member and i.email_verified);
+  perform set_config('app.tenant_id', v_tenant, true);
   with withdrawn as (
     update app.invitations i set revoked_at = app.now()
       where i.tenant_id = app.tenant() and i.accepted_at is null and i.revoked_at is null
         and (i.invited_by = member and not app.may_invite(withdraw_invitations.role, i.role)
-          or lower(i.email) = v_email and app.role_rank(i.role) > app.role_rank(withdraw_invitations.role))
+          or lower(i.email) = any (v_emails) and app.role_rank(i.role) > app.role_rank(withdraw_invitations.role))
       returning i.id, i.role),
     told as (select app.audit(jsonb_build_object('type', 'invitation.revoked', 'subject_id', w.id,
       'data', jsonb_build_object('why', 'member_changed', 'role', w.role, 'member', member)), actor) from withdrawn w)
@@ -7219,22 +7253,26 @@ declare
   v_actor app.actor := app.enter_person(actor, 'admin');
   v_tenant uuid := case when (chosen ->> 'unowned')::boolean then app.nobody() else v_actor.tenant_id end;
   v_size integer := app.page_size(page_size, 200);
-  v_found jsonb[];
+  v_found app.auth_events[];
 begin
   perform set_config('app.tenant_id', v_tenant::text, true);
-  select array_agg(f.event) into v_found from (
-    select jsonb_strip_nulls(jsonb_build_object('id', e.id, 'at', e.at, 'type', e.type,
-        'user_id', e.user_id, 'user', app.user_name(e.user_id), 'client_id', e.client_id,
-        'subject_id', e.subject_id, 'ip', host(e.ip), 'data', nullif(e.data, '{}'))) as event
-      from app.auth_events e
+  select array_agg(f order by f.id desc) into v_found from (
+    select * from app.auth_events e
       where e.tenant_id = v_tenant and (before is null or e.id < app.as_uuid(before))
         and (chosen ->> 'since' is null or e.at >= (chosen ->> 'since')::timestamptz)
         and (chosen ->> 'type' is null or e.type = chosen ->> 'type' or starts_with(e.type, (chosen ->> 'type') || '.'))
         and (chosen ->> 'user_id' is null or e.user_id = app.as_uuid(chosen ->> 'user_id'))
         and (chosen ->> 'client_id' is null or e.client_id = chosen ->> 'client_id')
       order by e.id desc limit v_size + 1) f;
-  return jsonb_strip_nulls(jsonb_build_object('events', coalesce(to_jsonb(v_found[1:v_size]), '[]'),
-    'next_before', case when cardinality(v_found) > v_size then v_found[v_size] ->> 'id' end));
+  -- People have their names in the workspace of who asks, of what belongs to none too.
+  perform set_config('app.tenant_id', v_actor.tenant_id::text, true);
+  return jsonb_strip_nulls(jsonb_build_object(
+    'events', (
+      select coalesce(jsonb_agg(jsonb_build_object('id', e.id, 'at', e.at, 'type', e.type, 'user_id', e.user_id,
+          'user', app.user_name(e.user_id), 'client_id', e.client_id, 'subject_id', e.subject_id, 'ip', host(e.ip),
+          'data', nullif(e.data, '{}')) order by e.id desc), '[]')
+        from unnest(v_found[:v_size]) e),
+    'next_before', case when cardinality(v_found) > v_size then (v_found[v_size]).id end));
 end
 $function$;
 -- owner cairn_owner
@@ -8071,6 +8109,7 @@ declare
   v_reach tsquery := ('''=t' || v_actor.tenant_id || '''')::tsquery;
   v_kind text;
   v_found jsonb[];
+  v_ranked integer;
 begin
   select k into v_kind from jsonb_array_elements_text(kinds) k
     where k not in ('task', 'event', 'decision', 'checkpoint', 'artifact', 'project') limit 1;
@@ -8085,18 +8124,21 @@ begin
     v_reach := v_reach
       && (select string_agg(distinct '''=k' || k || '''', ' | ') from jsonb_array_elements_text(kinds) k)::tsquery;
   end if;
-  select array_agg(h.hit order by h.score desc, h.id desc) into v_found from (
-    select r.id, r.score, d.doc - 'body' || jsonb_build_object('kind', r.kind, 'id', r.id,
+  -- One more than the page is ranked, for the cursor alone. A document that is gone makes the page shorter, not the
+  -- last.
+  select array_agg(h.hit order by h.place) filter (where h.hit is not null), count(*) into v_found, v_ranked from (
+    select r.place, d.doc - 'body' || jsonb_build_object('kind', r.kind, 'id', r.id,
       'score', round(r.score::numeric, 3),
       'snippet', app.search_snippet(left(d.doc ->> 'body', least(20000, 400000 / v_size)), v_words, v_any)) as hit
-    from (select m.kind, m.id, ts_rank(m.words, v_any) as score from (
+    from (select m.kind, m.id, ts_rank(m.words, v_any) as score,
+          row_number() over (order by ts_rank(m.words, v_any) desc, m.id desc) as place from (
         select * from app.search_documents s
         where s.words @@ (v_reach && v_words) and s.tenant_id = v_actor.tenant_id limit 1000) m
-      order by score desc, m.id desc offset v_from limit v_size + 1) r
-    cross join lateral (select app.found_document(r.kind, v_actor.tenant_id, r.id) as doc offset 0) d
-    where d.doc is not null) h;
-  return jsonb_strip_nulls(jsonb_build_object('hits', to_jsonb(coalesce(v_found[:v_size], '{}')),
-    'next_cursor', case when cardinality(v_found) > v_size
+      order by place offset v_from limit v_size + 1) r
+    cross join lateral (select case when r.place <= v_from + v_size
+      then app.found_document(r.kind, v_actor.tenant_id, r.id) end as doc offset 0) d) h;
+  return jsonb_strip_nulls(jsonb_build_object('hits', to_jsonb(coalesce(v_found, '{}')),
+    'next_cursor', case when v_ranked > v_size
       then app.encode_cursor(jsonb_build_object('of', v_question, 'from', v_from + v_size)) end));
 end
 $function$;

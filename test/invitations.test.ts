@@ -130,6 +130,37 @@ describe('an invitation', () => {
     expect(await workspace.roleOf(member)).toBeUndefined();
   });
 
+  test('for any address of somebody who is removed is withdrawn: that of another identity, and a changed one', async () => {
+    const workspace = await openWorkspace();
+    const [first, second, changed] = ['first', 'second', 'changed'].map(
+      (name) => `${name}-${randomUUID()}@acme.example`,
+    );
+    const subject = randomUUID();
+    const signInAs = (issuer: string, email: string | undefined) =>
+      own().store.admitIdentity(
+        { issuer, subject, email_verified: true, email: `${email}` },
+        { open: true, link_email: true },
+        {},
+      );
+    const member = await workspace.join('member', { email: `${first}` });
+    await signInAs('https://other.test', first);
+    await signInAs('https://other.test', second);
+    await signInAs('https://third.test', second);
+    await signInAs('https://third.test', changed);
+    const spare = await Promise.all(
+      [first, second, changed].map((email) =>
+        workspace.invite(workspace.tenant_id, { role: 'member', email: `${email}` }),
+      ),
+    );
+
+    const removed = await setMember(workspace.owner, { user_id: member });
+
+    expect(removed).toMatchObject({ invitations: 3 });
+    for (const invitation of spare) {
+      expect(await accept(member, invitation)).toEqual({ refused: 'invitation_withdrawn' });
+    }
+  });
+
   test('that is opened again and again is recorded once a minute', async () => {
     const workspace = await openWorkspace();
     const [guest, other] = [await newPerson(), await newPerson()];

@@ -43,6 +43,27 @@ describe('a search', () => {
     expect(hits.map(({ title }) => title).sort()).toEqual(found);
   });
 
+  test('goes on past what is gone', async ({ as, people, sql }) => {
+    await plan(as('ada'), [{ title: 'Payment retry' }, { title: 'Payment of a payment' }]);
+    // The row of a document that is not there any more, before all others.
+    await sql.query(
+      `insert into app.search_documents (tenant_id, kind, id, words)
+         select tenant_id, kind, gen_random_uuid(), words || to_tsvector('payment payment payment') from app.search_documents
+         where tenant_id = $1 and kind = 'task'`,
+      [people.owner.tenant_id],
+    );
+
+    const found: Hit[] = [];
+    let cursor: unknown;
+    do {
+      const page = await call(as('ada'), 'search', { query: 'payment', kinds: ['task'], page_size: 1, cursor });
+      found.push(...(page['hits'] as Hit[]));
+      cursor = page['next_cursor'];
+    } while (cursor !== undefined);
+
+    expect(found.map(({ title }) => title).sort()).toEqual(['Payment of a payment', 'Payment retry']);
+  });
+
   test.for<[what: string, text: string, query: string, snippet: string]>([
     ['the beginning', 'The payment failed twice.', 'payment', '**payment** failed twice'],
     ['a place far behind', `${'lorem ipsum '.repeat(1_500)}the payment failed`, 'payment', 'the **payment** failed'],

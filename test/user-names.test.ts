@@ -53,6 +53,28 @@ describe('a user of another workspace', () => {
     expect(await exportedUsers(as('ada'))).toHaveLength(1);
   });
 
+  test('is named to nobody elsewhere in what belongs to no workspace, and there to its own', async ({
+    as,
+    asStranger,
+    people,
+    sql,
+  }) => {
+    await createProject(as('ada'));
+    await sql.query(
+      `insert into app.auth_events (tenant_id, at, type, user_id, data)
+         values (app.nobody(), now(), 'login.failed', $1, '{}')`,
+      [people.owner.user_id],
+    );
+    const chosen = { unowned: true, user_id: people.owner.user_id };
+    const list = async ({ db }: Caller, actor: Caller['actor']) =>
+      (await db.call<{ events: object[] }>('list_auth_events', { chosen }, actor)).events;
+
+    expect(await list(as('ada'), people.owner)).toMatchObject([{ user_id: people.owner.user_id, user: 'owner' }]);
+    expect(await list(asStranger('eve'), people.stranger)).toEqual([
+      expect.not.objectContaining({ user: expect.anything() }),
+    ]);
+  });
+
   test('is not told from one that does not exist', async ({ asStranger, people, sql }) => {
     const answer = async (user: string | undefined) => {
       const { position, ...rest } = await importAll(asStranger('eve'), await projectBy(sql, user)).catch((error) => ({

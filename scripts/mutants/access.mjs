@@ -23,9 +23,16 @@ export const ACCESS = Object.freeze([
     },
     {
       file: SQL,
-      find: '          or lower(i.email) = v_email and app.role_rank(i.role) > app.role_rank(withdraw_invitations.role))\n',
+      find: '          or lower(i.email) = any (v_emails) and app.role_rank(i.role) > app.role_rank(withdraw_invitations.role))\n',
       replace: ')\n',
       name: 'for the address of somebody who is removed is withdrawn, whoever made it',
+    },
+    {
+      file: SQL,
+      find: `  v_emails := array(select lower(i.email) from app.user_identities i
+    where i.tenant_id = app.nobody() and i.user_id = member and i.email_verified);`,
+      replace: '  v_emails := array(select lower(u.email) from public.users u where u.id = member);',
+      name: 'for any address of somebody who is removed is withdrawn: that of another identity, and a changed one',
     },
     {
       file: SQL,

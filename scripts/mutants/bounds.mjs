@@ -80,8 +80,8 @@ export const BOUNDS = Object.freeze([
     },
     {
       file: SQL,
-      find: "    return nullif(files, '{}');\n",
-      replace: '    return null;\n',
+      find: "else nullif(files, '{}') end",
+      replace: 'end',
       name: 'that is too much leaves every file out of scope',
     },
   ]),

@@ -75,7 +75,8 @@ export const DATA = Object.freeze([
     },
     {
       file: SQL,
-      find: "      or event.actor ->> 'agent' is distinct from app.clean_name(event.actor ->> 'agent', 120)\n",
+      find: "  elsif event.actor ->> 'agent' is distinct from app.clean_name(event.actor ->> 'agent', 120)\n      or ",
+      replace: '  elsif ',
       name: 'is refused with an agent of two lines',
     },
     {
@@ -122,6 +123,19 @@ export const DATA = Object.freeze([
       name: 'has no name here, though an import says that it acted here',
     },
   ]),
+  ...of('T31', 'test/upgrade.test.ts', [
+    {
+      file: SQL,
+      find: '  update public.tenants t set name = t.name where t.name is distinct from app.clean_name(t.name, 200);\n',
+      name: 'are cleaned, and kept of members of the past, whoever upgrades it',
+    },
+    {
+      file: SQL,
+      find: "    execute format('alter table %s no force row level security', v_table);\n",
+      replace: '    null;\n',
+      name: 'are cleaned, and kept of members of the past, whoever upgrades it',
+    },
+  ]),
   ...of('T34', 'test/bounds.test.ts', [
     {
       file: SQL,
@@ -155,17 +169,17 @@ export const DATA = Object.freeze([
   ...refusals('T32', 'test/transfer-forged.test.ts', [
     {
       within: 'app.check_recorded',
-      find: 'Its slug is none.',
+      find: 'The slug must be 1 to 31 lower-case letters, digits and dashes.',
       name: 'is refused with a slug that is none',
     },
     {
       within: 'app.check_recorded',
-      find: 'Its ref or its project is another one',
+      find: 'The ref and project_id must be those of the event',
       name: 'is refused with a ref of another task',
     },
     {
       within: 'app.check_recorded',
-      find: 'Its evidence is none.',
+      find: 'Evidence is a list of {criterion, note or artifact}.',
       name: 'is refused with evidence that is none',
     },
     {
@@ -175,8 +189,13 @@ export const DATA = Object.freeze([
     },
     {
       within: 'app.check_imported',
-      find: 'it is not clear whose it is',
+      find: 'The actor of event %s does not match its user_id.',
       name: 'is refused with another user than its actor',
+    },
+    {
+      within: 'app.check_imported',
+      find: 'has a name that is not on one line of visible characters',
+      name: 'is refused with an agent of two lines',
     },
     {
       within: 'app.check_imported',

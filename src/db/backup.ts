@@ -83,11 +83,15 @@ export async function checkBackup(input: Readable): Promise<BackedUp> {
   }
 }
 
-/**
- * Reads a backup into an empty database: makes the tables that the backup was made of, fills them, then migrates them to
- * those of this program. Raises invalid_input.
- */
+/** Reads a backup into an empty database and migrates it to the schema of this program. Raises invalid_input. */
 export async function restore(client: pg.Client, input: Readable): Promise<BackedUp> {
+  const restored = await restoreAsItWas(client, input);
+  await migrate(client);
+  return restored;
+}
+
+/** Makes the tables that a backup was made of, and fills them. Raises invalid_input. */
+export async function restoreAsItWas(client: pg.Client, input: Readable): Promise<BackedUp> {
   let known: Table[] = [];
   try {
     const restored = await read(input, {
@@ -106,7 +110,6 @@ export async function restore(client: pg.Client, input: Readable): Promise<Backe
       },
     });
     await client.query('commit');
-    await migrate(client);
     return restored;
   } catch (error) {
     await client.query('rollback').catch(() => {});

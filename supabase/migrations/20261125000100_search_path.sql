@@ -1,5 +1,6 @@
--- Where functions look for names: `pg_catalog` first, a session's temporary schema last. With an empty path PostgreSQL looks for types and
--- tables in the temporary schema before all others, and the check of a domain that a caller planted there ran as the functions' owner.
+-- Functions look for names in `pg_catalog` first and in a session's temporary schema last. With an empty path
+-- PostgreSQL looks for types and tables in the temporary schema before all others, and the check of a domain that a
+-- caller planted there ran as the functions' owner.
 
 do $$
 declare
@@ -32,11 +33,14 @@ create or replace function app.signed_in() returns uuid language sql stable
 create or replace function app.reaches(project_id uuid) returns boolean language sql stable
   return (reaches.project_id <> app.project()) is not true;
 
--- Who may make nothing temporary can plant nothing. Only who owns the database, or a superuser, may say so.
+-- A role that may make nothing temporary can plant nothing. The owner of the database and superusers alone may revoke
+-- that right.
 do $$
 begin
   if pg_has_role((select d.datdba from pg_catalog.pg_database d where d.datname = current_database()), 'usage') then
     execute format('revoke temporary on database %I from public', current_database());
+    raise notice 'No role but the owner makes temporary objects in this database any more. A role that needs to: %',
+      format('grant temporary on database %I to ROLE', current_database());
   end if;
 end
 $$;

@@ -1,6 +1,6 @@
--- What a search may cost: the words it takes, the text it reads, and how it ranks and shows them.
+-- A search has bounds: for the words it takes, the text it reads, and the work of ranking and showing it.
 
--- Text as the parser of words gets it. The parser goes back at the end of a long run of characters without a blank,
+-- Prepares text for the parser of words. The parser goes back at the end of a long run of characters without a blank,
 -- and of a comment that nobody closed, so that its time grew with the square of their length.
 create function app.break_runs(content text) returns text language sql immutable as $$
   select regexp_replace(replace(content, '<!--', '< !--'), '\S{100}', '\& ', 'g')
@@ -15,13 +15,13 @@ as $$
     || to_tsvector('pg_catalog.english', app.break_runs(left(content, 30000)))
 $$;
 
--- The words of a query, as they are quoted in its text.
+-- Lists the words of a query, as they are quoted in its text.
 create function app.list_words(query text) returns setof text language sql immutable as $$
   select m[1] from regexp_matches(query, '(''(?:[^'']|'''')*'')', 'g') m
 $$;
 
--- What a search looks for: each condition as English and as it stands. Raises invalid_input for no word and for more
--- than 32.
+-- Reads what a search looks for: each condition as English and as it stands. Raises invalid_input for no word and for
+-- more than 32.
 create function app.search_query(query text)
   returns tsquery
   language plpgsql
@@ -45,16 +45,16 @@ begin
 end
 $$;
 
--- Any word of a query that is not negated: what ranks and marks a match in time that grows with the text alone. The
--- time of ts_rank grows with the square of the words that are joined by and; ts_headline brings a query into
+-- Joins the words of a query that are not negated by or: these rank and mark a match in time that grows with the text
+-- alone. The time of ts_rank grows with the square of the words that are joined by and; ts_headline brings a query into
 -- conjunctive form, which of n pairs joined by or has 2^n parts.
 create function app.any_word(words tsquery) returns tsquery language sql immutable as $$
   select coalesce(string_agg(distinct w, ' | '), '''=''')::tsquery from app.list_words(
     regexp_replace(words::text, '!(?:''(?:[^'']|'''')*''|\( (?:''(?:[^'']|'''')*''|[^'')])*\))', '', 'g')) w
 $$;
 
--- The place that shows best why a text matches: the first that meets the whole query, else the first with a word of
--- it. It is found by the same parser, a few lines at a time, and the marks are made in these lines alone.
+-- Shows the place that says best why a text matches: the first that meets the whole query, else the first with a word
+-- of it. The same parser finds it, a few lines at a time, and the marks are made in these lines alone.
 create function app.search_snippet(content text, words tsquery, any_word tsquery)
   returns text
   language plpgsql
@@ -116,6 +116,7 @@ declare
   v_reach tsquery := ('''=t' || v_actor.tenant_id || '''')::tsquery;
   v_kind text;
   v_found jsonb[];
+  v_ranked integer;
 begin
   select k into v_kind from jsonb_array_elements_text(kinds) k
     where k not in ('task', 'event', 'decision', 'checkpoint', 'artifact', 'project') limit 1;
@@ -130,18 +131,21 @@ begin
     v_reach := v_reach
       && (select string_agg(distinct '''=k' || k || '''', ' | ') from jsonb_array_elements_text(kinds) k)::tsquery;
   end if;
-  select array_agg(h.hit order by h.score desc, h.id desc) into v_found from (
-    select r.id, r.score, d.doc - 'body' || jsonb_build_object('kind', r.kind, 'id', r.id,
+  -- One more than the page is ranked, for the cursor alone. A document that is gone makes the page shorter, not the
+  -- last.
+  select array_agg(h.hit order by h.place) filter (where h.hit is not null), count(*) into v_found, v_ranked from (
+    select r.place, d.doc - 'body' || jsonb_build_object('kind', r.kind, 'id', r.id,
       'score', round(r.score::numeric, 3),
       'snippet', app.search_snippet(left(d.doc ->> 'body', least(20000, 400000 / v_size)), v_words, v_any)) as hit
-    from (select m.kind, m.id, ts_rank(m.words, v_any) as score from (
+    from (select m.kind, m.id, ts_rank(m.words, v_any) as score,
+          row_number() over (order by ts_rank(m.words, v_any) desc, m.id desc) as place from (
         select * from app.search_documents s
         where s.words @@ (v_reach && v_words) and s.tenant_id = v_actor.tenant_id limit 1000) m
-      order by score desc, m.id desc offset v_from limit v_size + 1) r
-    cross join lateral (select app.found_document(r.kind, v_actor.tenant_id, r.id) as doc offset 0) d
-    where d.doc is not null) h;
-  return jsonb_strip_nulls(jsonb_build_object('hits', to_jsonb(coalesce(v_found[:v_size], '{}')),
-    'next_cursor', case when cardinality(v_found) > v_size
+      order by place offset v_from limit v_size + 1) r
+    cross join lateral (select case when r.place <= v_from + v_size
+      then app.found_document(r.kind, v_actor.tenant_id, r.id) end as doc offset 0) d) h;
+  return jsonb_strip_nulls(jsonb_build_object('hits', to_jsonb(coalesce(v_found, '{}')),
+    'next_cursor', case when v_ranked > v_size
       then app.encode_cursor(jsonb_build_object('of', v_question, 'from', v_from + v_size)) end));
 end
 $$;

@@ -1,6 +1,6 @@
--- What comparing files with globs may cost: how a glob is read, and how much of it there may be.
+-- Comparing files with globs has a bound: each glob is read once, and there may be only so much of it.
 
--- A glob with its wildcards as single characters: \x01 for `**/`, \x02 for `**`, \x03 for `*`. Neighbours that say
+-- Writes the wildcards of a glob as single characters: \x01 for `**/`, \x02 for `**`, \x03 for `*`. Neighbours that say
 -- together what `**` says are one, for repeated ones say nothing more and cost a time that grows with their square.
 create function app.glob_tokens(glob text) returns text language sql immutable as $$
   select regexp_replace(regexp_replace(
@@ -49,8 +49,8 @@ begin
 end
 $$;
 
--- Why the files of a diff cannot be compared with a scope; null where they can. The time of one comparison grows at
--- most with the characters of the file times those of the glob. 200 million of these take a second or two, and
+-- Says why the files of a diff cannot be compared with a scope; null where they can. The time of one comparison grows
+-- at most with the characters of the file times those of the glob. 200 million of these take a second or two, and
 -- hundreds of files and globs have fewer.
 create function app.scope_excess(scope jsonb, files text[])
   returns text
@@ -75,7 +75,7 @@ begin
 end
 $$;
 
--- Those that match no glob. Each glob is compiled once for all files: PostgreSQL keeps few of them.
+-- Lists the files that match no glob. Each glob is compiled once for all files: PostgreSQL keeps few of them.
 create function app.unmatched_files(globs jsonb, files text[])
   returns text[]
   language plpgsql
@@ -93,8 +93,8 @@ begin
 end
 $$;
 
--- The files of a diff that a scope does not allow; all of them where scope and files are too much to be compared.
-create or replace function app.out_of_scope(scope jsonb, files text[])
+-- Lists the files of a diff that a scope does not allow, or null. Call it where scope_excess has nothing to say.
+create function app.files_outside(scope jsonb, files text[])
   returns text[]
   language plpgsql
   immutable
@@ -104,9 +104,6 @@ declare
   v_outside text[] := '{}';
   v_allowed text[];
 begin
-  if app.scope_excess(scope, files) is not null then
-    return nullif(files, '{}');
-  end if;
   if scope ? 'paths' then
     v_outside := app.unmatched_files(scope -> 'paths', files);
   end if;
@@ -117,6 +114,12 @@ begin
   return (select array_agg(f order by at) from unnest(files) with ordinality x (f, at)
     where f = any (v_outside) or f <> all (v_allowed) or f ~ '(^|/)\.\.(/|$)');
 end
+$$;
+
+-- The same, or all files where scope and files are too much to be compared.
+create or replace function app.out_of_scope(scope jsonb, files text[]) returns text[] language sql immutable as $$
+  select case when app.scope_excess(scope, files) is null then app.files_outside(scope, files)
+    else nullif(files, '{}') end
 $$;
 
 create or replace function app.guard_artifact(
@@ -146,7 +149,7 @@ begin
     return;
   end if;
   v_excess := app.scope_excess(v_scope, v_files);
-  v_bad := case when v_excess is null then app.out_of_scope(v_scope, v_files) end;
+  v_bad := case when v_excess is null then app.files_outside(v_scope, v_files) end;
   if v_excess is not null then
     perform app.fail('scope_violation',
       format('The diff cannot be compared with the scope of task %s: %s.', task.ref, v_excess),

@@ -1,9 +1,9 @@
--- Names of people, agents, programs and workspaces: cleaned on every way in, shown to those who share a workspace with
--- whoever has them.
+-- Names of people, agents, programs and workspaces are cleaned on every way in, and shown to those who share a
+-- workspace with whoever has them.
 
--- A name on one line, or null when nobody can see any of it: without control characters, without what turns the
--- direction of text or takes no room, white space as single spaces. `cleanName` in src/text.ts does the same; a test
--- compares them for every character.
+-- Puts a name on one line, or answers null when nobody can see any of it: without control characters, without what
+-- turns the direction of text or takes no room, white space as single spaces. `cleanName` in src/text.ts does the same;
+-- a test compares them for every character.
 create function app.clean_name(value text, size_max integer) returns text language sql immutable
   return case when value ~ '^[!-~]+( [!-~]+)*$' then rtrim(left(value, size_max))
     else nullif(rtrim(left(btrim(regexp_replace(regexp_replace(
@@ -14,8 +14,8 @@ create function app.clean_name(value text, size_max integer) returns text langua
       '[\u0009-\u000D\u0020\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+', ' ', 'g')),
       size_max)), '') end;
 
--- A name within a sentence: a plain word as it is, anything else in quotes, so that it never reads as the sentence's
--- own words.
+-- Writes a name within a sentence: a plain word as it is, anything else in quotes, so that it never reads as the
+-- sentence's own words.
 create function app.quoted_name(name text) returns text language sql immutable
   return case when name ~ '^[A-Za-z0-9_.@#+-]{1,100}$' then name
     else to_json(coalesce(app.clean_name(name, 120), ''))::text end;
@@ -52,7 +52,8 @@ create trigger tokens_clean_name before insert or update of name on public.oauth
 create trigger invitations_clean_email before insert or update of email on app.invitations
   for each row when (new.email is not null) execute function app.clean_column('email', '320', '-');
 
--- What a workspace calls people who are no members of it: those whom an import named, and members of the past.
+-- Here a workspace keeps the names of people who are no members of it: those whom an import named, and members of the
+-- past.
 create table app.user_names (
   tenant_id uuid not null references public.tenants,
   user_id uuid not null,
@@ -62,24 +63,42 @@ create table app.user_names (
 create trigger user_names_clean before insert or update of name on app.user_names
   for each row execute function app.clean_column('name', '200', 'user');
 
--- Those of before: people who were only ever named by events, and members that were removed.
-alter table public.users no force row level security;
-alter table public.events no force row level security;
-alter table public.memberships no force row level security;
-alter table app.auth_events no force row level security;
-insert into app.user_names (tenant_id, user_id, name)
-  select e.tenant_id, u.id, u.name
-    from public.users u cross join lateral (select distinct x.tenant_id from public.events x where x.user_id = u.id) e
-    where u.name <> 'imported' and not exists (select from public.memberships m where m.user_id = u.id)
-  union
-  select distinct a.tenant_id, u.id, u.name
-    from app.auth_events a join public.users u on u.id = a.user_id
-    join public.tenants t on t.id = a.tenant_id
-    where a.type = 'member.removed';
-alter table public.users force row level security;
-alter table public.events force row level security;
-alter table public.memberships force row level security;
-alter table app.auth_events force row level security;
+-- Keeps the names of before: of people who were only ever named by events, and of members that were removed. Names that
+-- were stored before are cleaned first, by the triggers above. Forced row security would hide the rows from a role that
+-- owns the tables and is no superuser.
+do $$
+declare
+  v_tables constant regclass[] := '{public.users, public.tenants, public.events, public.memberships, public.oauth_tokens,
+    app.auth_events, app.oauth_clients, app.oauth_grants, app.invitations}';
+  v_table regclass;
+begin
+  foreach v_table in array v_tables loop
+    execute format('alter table %s no force row level security', v_table);
+  end loop;
+  update public.users u set name = u.name, email = u.email
+    where u.name is distinct from app.clean_name(u.name, 200) or u.email is distinct from app.clean_name(u.email, 320);
+  update public.tenants t set name = t.name where t.name is distinct from app.clean_name(t.name, 200);
+  update app.oauth_clients c set client_name = c.client_name
+    where c.client_name is distinct from app.clean_name(c.client_name, 100);
+  update app.oauth_grants g set client_name = g.client_name
+    where g.client_name is distinct from app.clean_name(g.client_name, 100);
+  update public.oauth_tokens t set name = t.name where t.name is distinct from app.clean_name(t.name, 100);
+  update app.invitations i set email = i.email where i.email is distinct from app.clean_name(i.email, 320);
+  insert into app.user_names (tenant_id, user_id, name)
+    select e.tenant_id, u.id, u.name
+      from public.users u
+        cross join lateral (select distinct x.tenant_id from public.events x where x.user_id = u.id) e
+      where u.name <> 'imported' and not exists (select from public.memberships m where m.user_id = u.id)
+    union
+    select distinct a.tenant_id, u.id, u.name
+      from app.auth_events a join public.users u on u.id = a.user_id
+      join public.tenants t on t.id = a.tenant_id
+      where a.type = 'member.removed';
+  foreach v_table in array v_tables loop
+    execute format('alter table %s force row level security', v_table);
+  end loop;
+end
+$$;
 
 revoke all on table app.user_names from public, anon, authenticated, service_role;
 alter table app.user_names enable row level security;
@@ -100,7 +119,8 @@ create policy door_update on public.users for update to cairn_owner
   using (id = app.caller())
   with check (id = app.caller());
 
--- The name of a user in the workspace that the door is in, or null: a member's own, else the one that is kept there.
+-- Finds the name of a user in the workspace that the door is in, or null: a member's own, else the one that is kept
+-- there.
 create function app.user_name(user_id uuid)
   returns text
   language plpgsql
@@ -120,7 +140,7 @@ begin
 end
 $$;
 
--- Who leaves keeps the name there.
+-- A member who leaves keeps the name there.
 create function app.keep_name()
   returns trigger
   language plpgsql
@@ -147,7 +167,7 @@ declare
 begin
   perform set_config('app.user_id', provision_user.user_id::text, true);
   perform set_config('app.tenant_id', provision_user.user_id::text, true);
-  -- Who was only named by imported events is known from now on as who vouches for them says.
+  -- A user whom only imported events named is called from now on as the server that signs them in says.
   insert into public.users as u (id, name, email) values (provision_user.user_id, v_name, provision_user.email)
     on conflict (id) do update set name = excluded.name, email = excluded.email
     where not exists (select from public.memberships m where m.user_id = u.id);
@@ -206,7 +226,7 @@ begin
 end
 $$;
 
--- For verbs of the server's own role alone, before anybody is known: acts in no workspace. Raises forbidden.
+-- Calls of the server's own role alone begin here, before anybody is known: they act in no workspace. Raises forbidden.
 create or replace function app.enter_server(actor jsonb, secret_hash text default null)
   returns app.actor
   language plpgsql
@@ -315,22 +335,26 @@ declare
   v_actor app.actor := app.enter_person(actor, 'admin');
   v_tenant uuid := case when (chosen ->> 'unowned')::boolean then app.nobody() else v_actor.tenant_id end;
   v_size integer := app.page_size(page_size, 200);
-  v_found jsonb[];
+  v_found app.auth_events[];
 begin
   perform set_config('app.tenant_id', v_tenant::text, true);
-  select array_agg(f.event) into v_found from (
-    select jsonb_strip_nulls(jsonb_build_object('id', e.id, 'at', e.at, 'type', e.type,
-        'user_id', e.user_id, 'user', app.user_name(e.user_id), 'client_id', e.client_id,
-        'subject_id', e.subject_id, 'ip', host(e.ip), 'data', nullif(e.data, '{}'))) as event
-      from app.auth_events e
+  select array_agg(f order by f.id desc) into v_found from (
+    select * from app.auth_events e
       where e.tenant_id = v_tenant and (before is null or e.id < app.as_uuid(before))
         and (chosen ->> 'since' is null or e.at >= (chosen ->> 'since')::timestamptz)
         and (chosen ->> 'type' is null or e.type = chosen ->> 'type' or starts_with(e.type, (chosen ->> 'type') || '.'))
         and (chosen ->> 'user_id' is null or e.user_id = app.as_uuid(chosen ->> 'user_id'))
         and (chosen ->> 'client_id' is null or e.client_id = chosen ->> 'client_id')
       order by e.id desc limit v_size + 1) f;
-  return jsonb_strip_nulls(jsonb_build_object('events', coalesce(to_jsonb(v_found[1:v_size]), '[]'),
-    'next_before', case when cardinality(v_found) > v_size then v_found[v_size] ->> 'id' end));
+  -- People have their names in the workspace of who asks, of what belongs to none too.
+  perform set_config('app.tenant_id', v_actor.tenant_id::text, true);
+  return jsonb_strip_nulls(jsonb_build_object(
+    'events', (
+      select coalesce(jsonb_agg(jsonb_build_object('id', e.id, 'at', e.at, 'type', e.type, 'user_id', e.user_id,
+          'user', app.user_name(e.user_id), 'client_id', e.client_id, 'subject_id', e.subject_id, 'ip', host(e.ip),
+          'data', nullif(e.data, '{}')) order by e.id desc), '[]')
+        from unnest(v_found[:v_size]) e),
+    'next_before', case when cardinality(v_found) > v_size then (v_found[v_size]).id end));
 end
 $$;
 
@@ -403,8 +427,8 @@ begin
 end
 $$;
 
--- What ends the lapsed claims that were the last attempt their project allows, of one task or of any: releases that
--- leave the task blocked for a person, each caused by the claim that lapsed.
+-- Ends the lapsed claims that were the last attempt their project allows, of one task or of any, by releases that leave
+-- the task blocked for a person, each caused by the claim that lapsed.
 create or replace function app.give_up_lapsed(project public.projects, task_id uuid)
   returns jsonb
   language plpgsql

@@ -1,12 +1,13 @@
--- Imports are judged as everything else that enters the log, and marked: whose import brought an event, and when.
+-- Imports are judged as everything else that enters the log, and each event is marked with whose import brought it, and
+-- when.
 
--- Beside the hash, which tells what happened and not how it came here. An import sets them anew.
+-- The hash does not cover these columns: it tells what happened and not how it came here. An import sets them anew.
 alter table public.events
   add column imported_by uuid references public.users,
   add column imported_at timestamptz,
   add check ((imported_by is null) = (imported_at is null));
 
--- What the door itself adds to an event. No caller may say it, and a history that is imported has it.
+-- The door itself adds these fields to an event. No caller may say them, and a history that is imported has them.
 alter table app.event_fields add column by_door boolean not null default false;
 alter table app.event_fields no force row level security;
 insert into app.event_fields (event_type, field, kind, required, size_max, by_door) values
@@ -20,7 +21,49 @@ insert into app.event_fields (event_type, field, kind, required, size_max, by_do
   ('task.completed', 'lock_token', 'integer', false, 999999999, true);
 alter table app.event_fields force row level security;
 
--- Whether each reference is an id, as the door leaves them.
+-- Refs are built from slugs, so that these are short and plain.
+create function app.is_slug(value text) returns boolean language sql immutable
+  return value ~ '^[a-z][a-z0-9-]{0,30}$';
+
+create or replace function app.guard_project(project public.projects, event public.events)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if event.event_type = 'project.created' then
+    if not app.is_slug(event.payload ->> 'slug') then
+      perform app.fail('invalid_input', format('%s is not a slug.', event.payload ->> 'slug'),
+        jsonb_build_object('field', 'slug'),
+        'A slug has 1 to 31 lower-case letters, digits and dashes and begins with a letter: web, api-v2.');
+    end if;
+    -- Of two who want the same slug at once, the second waits and then sees it taken.
+    perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', event.tenant_id, 'slug', event.payload ->> 'slug'), 0));
+    if project.id is not null or exists (select from public.projects p
+        where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
+      perform app.fail('already_exists', format('The project %s exists.', event.payload ->> 'slug'), null,
+        'Use it, or choose another slug; a slug never changes, for refs are built from it.');
+    end if;
+  elsif project.id is null then
+    perform app.fail('not_found', 'There is no such project in this workspace.', null,
+      'list_projects shows what there is.');
+  elsif project.archived_at is not null and event.event_type <> 'project.unarchived' then
+    perform app.fail('illegal_transition', format('The project %s is archived.', project.slug), null,
+      'Call unarchive_project first.');
+  elsif project.archived_at is null and event.event_type = 'project.unarchived' then
+    perform app.fail('illegal_transition', format('The project %s is not archived.', project.slug));
+  elsif event.event_type = 'project.archived' and exists (select from public.task_leases l
+      where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at > event.created_at) then
+    perform app.fail('lock_held', format('Agents are working in %s.', project.slug), null,
+      'list_tasks with status in_progress shows who; archive when they have released their tasks.');
+  end if;
+  if event.payload ? 'rules' then
+    perform app.check_rules(event.payload -> 'rules');
+  end if;
+end
+$$;
+
+-- Tells whether each reference is an id, as the door leaves them.
 create function app.are_ids(value jsonb) returns boolean language sql immutable
   return case jsonb_typeof(value)
     when 'null' then true
@@ -28,9 +71,9 @@ create function app.are_ids(value jsonb) returns boolean language sql immutable
     else app.as_uuid(value #>> '{}') is not null end;
 
 drop function app.check_data(text, jsonb, text);
--- The type of an event. Refuses unknown types, unknown or missing fields, and values of the wrong kind or past their
--- limit. `path` is where the data stands in what the caller sent. Recorded data is as the door leaves it: with what it
--- adds (to an object as much again as a caller may say), without the project, with ids for refs.
+-- Finds the type of an event. Refuses unknown types, unknown or missing fields, and values of the wrong kind or past
+-- their limit. `path` is where the data stands in what the caller sent. Recorded data is as the door leaves it: with
+-- what it adds (to an object as much again as a caller may say), without the project, with ids for refs.
 create function app.check_data(event_type text, data jsonb, path text default '', recorded boolean default false)
   returns app.event_types
   language plpgsql
@@ -81,7 +124,8 @@ begin
 end
 $$;
 
--- Evidence as it is recorded; which criteria and artifacts the task has, its guard has judged.
+-- Tells evidence as it is recorded from other values. The guard of its task has judged which criteria and artifacts it
+-- names.
 create function app.is_evidence(evidence jsonb) returns boolean language sql immutable
   return not exists (select from jsonb_array_elements(evidence) e
     where jsonb_typeof(e) <> 'object'
@@ -90,7 +134,7 @@ create function app.is_evidence(evidence jsonb) returns boolean language sql imm
       or e ? 'note' and not app.fits(e -> 'note', 'text', 4000, null)
       or e ? 'artifact' and app.as_uuid(e ->> 'artifact') is null);
 
--- The project that a stream belongs to, or null where there is no such stream.
+-- Finds the project that a stream belongs to, or null where there is no such stream.
 create function app.stream_project(tenant_id uuid, stream text)
   returns uuid
   language plpgsql
@@ -110,7 +154,8 @@ begin
 end
 $$;
 
--- Whether an event belongs where it says: no hash covers its project, nor, but for the events of a task, its task.
+-- Tells whether an event belongs where it says: no hash covers its project, nor, but for the events of a task, its
+-- task.
 create function app.is_in_place(event public.events)
   returns boolean
   language plpgsql
@@ -147,7 +192,7 @@ begin
 end
 $$;
 
--- What the door checks of every event, of one that it recorded. Raises invalid_input.
+-- Checks a recorded event as the door checks a new one. Raises invalid_input.
 create function app.check_recorded(event public.events)
   returns void
   language plpgsql
@@ -158,8 +203,9 @@ declare
   v_slug text;
 begin
   perform app.check_data(event.event_type, event.payload, '', true);
-  if event.event_type = 'project.created' and event.payload ->> 'slug' !~ '^[a-z][a-z0-9-]{0,30}$' then
-    perform app.fail('invalid_input', 'Its slug is none.', jsonb_build_object('field', 'slug'));
+  if event.event_type = 'project.created' and not app.is_slug(event.payload ->> 'slug') then
+    perform app.fail('invalid_input', 'The slug must be 1 to 31 lower-case letters, digits and dashes.',
+      jsonb_build_object('field', 'slug'));
   elsif event.event_type = 'task.created' then
     v_slug := coalesce(
       (select p.slug from public.projects p where p.tenant_id = event.tenant_id and p.id = event.project_id),
@@ -167,7 +213,7 @@ begin
         where e.tenant_id = event.tenant_id and e.stream = 'project:' || event.project_id and e.version = 1));
     if event.payload ->> 'project_id' is distinct from event.project_id::text
         or event.payload ->> 'ref' is distinct from v_slug || '-' || (event.payload ->> 'number') then
-      perform app.fail('invalid_input', 'Its ref or its project is another one than that of its place.',
+      perform app.fail('invalid_input', 'The ref and project_id must be those of the event''s project.',
         jsonb_build_object('field', 'ref'));
     end if;
   end if;
@@ -178,12 +224,13 @@ begin
     perform app.check_scope(event.payload -> 'constraints', 'constraints');
   end if;
   if event.payload ? 'evidence' and not app.is_evidence(event.payload -> 'evidence') then
-    perform app.fail('invalid_input', 'Its evidence is none.', jsonb_build_object('field', 'evidence'));
+    perform app.fail('invalid_input', 'Evidence is a list of {criterion, note or artifact}.',
+      jsonb_build_object('field', 'evidence'));
   end if;
 end
 $$;
 
--- Who may add to a chain that is there: an owner, or who imported its end and goes on. Raises forbidden.
+-- Lets an owner add to a chain that is there, or whoever imported its end and goes on. Raises forbidden.
 create function app.check_chain_end(event public.events, actor app.actor)
   returns void
   language plpgsql
@@ -221,6 +268,8 @@ as $$
 declare
   v_message text;
   v_detail text;
+  v_hint constant text := 'A later version refuses what an earlier one recorded; move it with `cairn db backup` and '
+    || '`cairn db restore`.';
 begin
   if num_nulls(event.id, event.user_id, event.stream, event.version, event.payload, event.hash, event.payload_hash,
         event.actor, event.created_at) > 0
@@ -231,11 +280,14 @@ begin
       or split_part(event.stream, ':', 1) <> split_part(event.event_type, '.', 1) then
     perform app.fail('invalid_input', format('Line %s is not an event that this version knows.', source));
   elsif event.actor ->> 'user' is distinct from event.user_id::text
-      or event.actor - '{user,agent,client}'::text[] <> '{}'
-      or event.actor ->> 'agent' is distinct from app.clean_name(event.actor ->> 'agent', 120)
+      or event.actor - '{user,agent,client}'::text[] <> '{}' then
+    perform app.fail('invalid_input', format('The actor of event %s does not match its user_id.', source), null,
+      'An actor is the user of the event, and the names of agent and client.');
+  elsif event.actor ->> 'agent' is distinct from app.clean_name(event.actor ->> 'agent', 120)
       or event.actor ->> 'client' is distinct from app.clean_name(event.actor ->> 'client', 120) then
-    perform app.fail('invalid_input', format('Of event %s of the file it is not clear whose it is.', source), null,
-      'An actor is the user of the event, with the names of agent and client on one line.');
+    perform app.fail('invalid_input',
+      format('The agent or client of event %s has a name that is not on one line of visible characters.', source), null,
+      v_hint);
   elsif event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
       or event.hash <> app.event_hash(event)
       or not app.is_in_place(event)
@@ -252,7 +304,7 @@ begin
     when sqlstate 'PT400' then
       get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail;
       perform app.fail('invalid_input', format('The data of event %s of the file is not valid. %s', source, v_message),
-        v_detail::jsonb -> 'details', 'The file was made or changed by hand. Export it again.');
+        v_detail::jsonb -> 'details', v_hint);
   end;
   if event.event_type = 'project.created'
       and exists (select from public.projects p
@@ -264,8 +316,8 @@ end
 $$;
 
 drop function app.import_users(jsonb);
--- Those whom imported events name, so that each is called here as where the events come from. A member is called as
--- everywhere.
+-- Keeps the names of those whom imported events name, so that each is called here as where the events come from. A
+-- member is called as everywhere.
 create function app.import_users(users jsonb, tenant_id uuid)
   returns void
   language plpgsql
@@ -387,8 +439,8 @@ begin
 end
 $$;
 
--- An event, in today's shape, as lists show it. Reads nothing itself but who imported it, so that a list of many costs
--- one query.
+-- Shows an event in today's shape, as lists do. It reads nothing itself but who imported it, so that a list of many
+-- costs one query.
 create or replace function app.event_brief(event public.events, task_ref text default null)
   returns jsonb
   language sql
@@ -403,14 +455,14 @@ as $$
     'imported_at', event.imported_at))
 $$;
 
--- Edges, open dependencies and counts of some tasks, from what they were to what their rows say.
+-- Writes edges, open dependencies and counts of some tasks, from what they were to what their rows say.
 create or replace function app.link_among(tenant_id uuid, ids uuid[], was public.tasks[])
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Also those that have no dependencies any more: the fold of their first event counts all that they had.
+  -- Some of these have no dependencies any more: the fold of their first event counts all that they had.
   v_linked uuid[] := array(select distinct t.id from unnest(was || app.tasks_among(tenant_id, ids)) t
     where t.dependencies <> '{}' or t.open_dependencies <> 0);
   v_task public.tasks;

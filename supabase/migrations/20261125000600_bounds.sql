@@ -1,7 +1,7 @@
 -- Limits that hold whatever a caller leaves out or nests: null is no number, objects are looked into.
 
--- Whether all texts and keys of a value are clean, and none of it is deeper than 32 levels. In the text of jsonb a
--- control character is an escape, and a backslash is two.
+-- Tells whether all texts and keys of a value are clean, and none of it is deeper than 32 levels. In the text of jsonb
+-- a control character is an escape, and a backslash is two.
 create function app.is_clean_json(value jsonb) returns boolean language sql immutable
   return app.is_clean(value::text)
     and replace(value::text, '\\', '') !~ '\\([bfr]|u00)'
@@ -55,7 +55,7 @@ begin
 end
 $$;
 
--- The same for any other number of a caller.
+-- Refuses any other number of a caller in the same way.
 create function app.check_number(field text, given bigint, from_number bigint, most bigint)
   returns void
   language plpgsql
@@ -71,7 +71,8 @@ begin
 end
 $$;
 
--- The answer of an earlier, equal command with this key, or null. The advisory lock makes a repeat wait for the first.
+-- Finds the answer of an earlier, equal command with this key, or null. The advisory lock makes a repeat wait for the
+-- first.
 create or replace function app.recall(actor app.actor, command jsonb)
   returns jsonb
   language plpgsql

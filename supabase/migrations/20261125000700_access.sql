@@ -1,8 +1,7 @@
--- Rights that end with the role they came from, what is audited cut to size, tries that nobody can use up for
--- somebody else, and which clients a person has let in.
+-- Rights end with the role that they came from, the audit is cut to size, nobody uses up the tries of somebody else,
+-- and a server may ask which clients a person has let in.
 
--- What is larger than an audit row may be is cut, and says so: what happened is recorded however much a stranger
--- sent along.
+-- Cuts what is larger than an audit row may be, and marks it: an event is recorded however much a stranger sent along.
 create function app.cut_audited(data jsonb)
   returns jsonb
   language plpgsql
@@ -45,7 +44,7 @@ create function app.may_invite(inviter_role text, role text) returns boolean lan
   select app.role_rank(inviter_role) >= app.role_rank('admin') and (role <> 'owner' or inviter_role = 'owner')
 $$;
 
--- The invitation that a secret opens, or why not, for somebody with this e-mail address; call with the hash
+-- Finds the invitation that a secret opens, or why not, for somebody with this e-mail address; call with the hash
 -- presented. It lasts no longer than its maker's right to make it. A refusal stays on the record of its workspace,
 -- once a minute.
 drop function app.find_invitation(text, text);
@@ -161,22 +160,28 @@ begin
 end
 $$;
 
--- Withdraws what a member who has this role now, or none, may no longer have made, and what would give the member
--- back what was taken; answers how many. Of the workspace that the door is in.
+-- Withdraws, in the workspace that the door is in, what a member who has this role now, or none, may no longer have
+-- made, and what would give the member back what was taken: an invitation for any address that opens it to the member.
+-- Answers how many.
 create function app.withdraw_invitations(member uuid, role text, actor jsonb)
   returns integer
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_email text := (select lower(u.email) from public.users u where u.id = member);
+  v_tenant text := current_setting('app.tenant_id', true);
+  v_emails text[];
   v_count integer;
 begin
+  perform set_config('app.tenant_id', app.nobody()::text, true);
+  v_emails := array(select lower(i.email) from app.user_identities i
+    where i.tenant_id = app.nobody() and i.user_id = member and i.email_verified);
+  perform set_config('app.tenant_id', v_tenant, true);
   with withdrawn as (
     update app.invitations i set revoked_at = app.now()
       where i.tenant_id = app.tenant() and i.accepted_at is null and i.revoked_at is null
         and (i.invited_by = member and not app.may_invite(withdraw_invitations.role, i.role)
-          or lower(i.email) = v_email and app.role_rank(i.role) > app.role_rank(withdraw_invitations.role))
+          or lower(i.email) = any (v_emails) and app.role_rank(i.role) > app.role_rank(withdraw_invitations.role))
       returning i.id, i.role),
     told as (select app.audit(jsonb_build_object('type', 'invitation.revoked', 'subject_id', w.id,
       'data', jsonb_build_object('why', 'member_changed', 'role', w.role, 'member', member)), actor) from withdrawn w)
@@ -228,7 +233,7 @@ begin
 end
 $$;
 
--- The tries of a browser that signed in to an account before: a bucket of its own, which nobody else can use up.
+-- Names the bucket of a browser that signed in to an account before. Nobody else can use up its tries.
 create function app.browser_bucket(account text, browser_hash text) returns text language sql immutable as $$
   select 'browser ' || account || ' ' || browser_hash
 $$;

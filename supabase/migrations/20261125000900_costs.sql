@@ -1,7 +1,7 @@
 -- What a command costs grows with what it touches, and has a bound: cycles, locks, follow-ups, answers.
 
--- Tasks by their keys and by what they wait for, each looked up for itself. A plan that is made while a workspace is small,
--- and kept, would else read all of its tasks for a few.
+-- These find tasks by their keys and by what they wait for, each looked up for itself. A plan that is made while a
+-- workspace is small, and kept, would else read all of its tasks for a few.
 create function app.tasks_with(tenant_id uuid, ids uuid[]) returns setof public.tasks language sql stable as $$
   select t.* from unnest(ids) i cross join lateral (
     select x.* from public.tasks x where x.tenant_id = tasks_with.tenant_id and x.id = i offset 0) t
@@ -12,7 +12,8 @@ create function app.dependents_of(tenant_id uuid, task_id uuid) returns setof uu
   where e.tenant_id = dependents_of.tenant_id and e.depends_on = dependents_of.task_id offset 0
 $$;
 
--- The dependencies that lead from a task back to itself, as a path of refs, or null. Breadth first, each task once.
+-- Finds the dependencies that lead from a task back to itself, as a path of refs, or null. It goes breadth first, to
+-- each task once.
 create or replace function app.find_cycle(task public.tasks, added uuid[])
   returns text
   language plpgsql
@@ -44,7 +45,7 @@ begin
 end
 $$;
 
--- Some tasks and all that they wait for, each once and after the one that led to it.
+-- Lists some tasks and all that they wait for, each once and after the one that led to it.
 create function app.reached_tasks(tenant_id uuid, start uuid[])
   returns setof uuid
   language sql
@@ -59,7 +60,8 @@ as $$
   select r.id from reached r
 $$;
 
--- A path that ends with the task, as refs. `back` goes from its end to its second task. What is long is cut in the middle.
+-- Writes a path that ends with the task, as refs. `back` goes from its end to its second task. A long one is cut in the
+-- middle.
 create function app.path_text(task public.tasks, back uuid[])
   returns text
   language plpgsql
@@ -110,7 +112,7 @@ begin
 end
 $$;
 
--- What a task may not wait for; `field` is the tool's name of the list, `subject` the task.
+-- Refuses what a task may not wait for; `field` is the tool's name of the list, `subject` the task.
 create or replace function app.check_added(event public.events, added uuid[], field text, subject text)
   returns void
   language plpgsql
@@ -129,7 +131,8 @@ begin
 end
 $$;
 
--- The second projection of tasks: how many dependencies are open, and edges. A pure function of the tasks themselves.
+-- The second projection of tasks says how many dependencies are open, and edges. It is a pure function of the tasks
+-- themselves.
 create or replace function app.count_open_dependencies(task public.tasks)
   returns integer
   language plpgsql
@@ -141,7 +144,7 @@ begin
 end
 $$;
 
--- A task whole, but for its artifacts, timeline and dependents. What most tasks do not have costs no query.
+-- Shows a task whole, but for its artifacts, timeline and dependents. What most tasks do not have costs no query.
 create or replace function app.task_full(task public.tasks, rules jsonb)
   returns jsonb
   language plpgsql
@@ -181,9 +184,9 @@ begin
 end
 $$;
 
--- Locks, in sorted order, whatever the events will touch: the project where numbers or edges change, the tasks, what they
--- depend on, and the dependents of those that open or close. A single event that touches no dependency takes its locks when
--- it is applied.
+-- Locks, in sorted order, whatever the events will touch: the parents of the workspace where a task moves, the project
+-- where numbers or edges change, the tasks, what they depend on, and the dependents of those that open or close. A
+-- single event that touches no dependency and no parent takes its locks when it is applied.
 create or replace function app.lock_streams(events jsonb, actor app.actor)
   returns void
   language plpgsql
@@ -199,6 +202,10 @@ declare
   v_turned uuid[] := '{}';
   v_projects uuid[] := '{}';
 begin
+  if jsonb_path_exists(events, '$[*] ? (@.type == "task.updated" && @.data.parent != null)') then
+    -- One move at a time: of two the second sees the first. Before all rows, for a move holds it until it is done.
+    perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', actor.tenant_id, 'parents'), 0));
+  end if;
   for v_event in select e from jsonb_array_elements(events) with ordinality x (e, at) order by at loop
     if v_event ->> 'type' = 'task.created' then
       v_new := v_new || (v_event ->> 'stream');
@@ -239,11 +246,12 @@ begin
 end
 $$;
 
--- How many events one command may cause by dependency policy, and how many by rules.
+-- One command may cause so many events by dependency policy, and so many by rules.
 create function app.policy_max() returns integer language sql immutable as $$ select 2000 $$;
 create function app.triggered_max() returns integer language sql immutable as $$ select 200 $$;
 
--- Whom a cancelled or reopened task concerns: who waits for it, and who works although it is open again.
+-- Lists the tasks that a cancelled or reopened one concerns: those that wait for it, and those in progress although it
+-- is open again.
 create function app.concerned_tasks(event public.events)
   returns setof public.tasks
   language sql
@@ -261,8 +269,8 @@ drop function app.follow_ups(public.events, jsonb, integer);
 drop function app.follow_policy(public.events);
 drop function app.apply_trigger(jsonb, app.actor, timestamptz);
 
--- A cancelled task blocks the dependents that wait for it, a reopened one frees those it had blocked; dependents in progress
--- are warned of either. A superseded decision is marked.
+-- A cancelled task blocks the dependents that wait for it, a reopened one frees those it had blocked; dependents in
+-- progress are warned of either. A superseded decision is marked.
 create function app.follow_policy(event public.events)
   returns jsonb[]
   language plpgsql
@@ -292,7 +300,7 @@ begin
 end
 $$;
 
--- What follows from an event: [{stream, type, data, trigger?}]. Triggers see no more than three events in a row.
+-- Lists what follows from an event: [{stream, type, data, trigger?}]. Triggers see no more than three events in a row.
 create function app.follow_ups(event public.events, triggers jsonb, depth integer)
   returns jsonb[]
   language plpgsql
@@ -320,18 +328,19 @@ begin
 end
 $$;
 
--- A follow-up with what caused it, ready for the queue.
+-- Marks a follow-up with what caused it, ready for the queue.
 create function app.caused(follow_up jsonb, event public.events, depth integer) returns jsonb language sql immutable as $$
   select follow_up || jsonb_build_object('causation', event.id, 'project', event.project_id, 'depth', depth + 1)
 $$;
 
--- Instead of what rules ask for beyond the bound.
+-- This note stands for what rules ask for beyond the bound.
 create function app.note_cut() returns jsonb language sql stable as $$
   select jsonb_build_object('trigger', true, 'type', 'project.noted', 'data', jsonb_build_object('kind', 'risk', 'text',
     format('The rules of this project asked for more than %s events after one command. The rest was left out.', app.triggered_max())))
 $$;
 
--- Whether what a policy asks for came about meanwhile, or can no longer: another event of the same command was first.
+-- Tells whether what a policy asks for came about meanwhile, or can no longer: another event of the same command was
+-- first.
 create function app.is_settled(request jsonb, tenant_id uuid)
   returns boolean
   language plpgsql
@@ -349,8 +358,8 @@ begin
 end
 $$;
 
--- Judges, evolves and writes the event that a request asks for. Refuses one that concerns more tasks than the command has
--- room for: all of them have to follow.
+-- Judges, evolves and writes the event that a request asks for. Refuses one that concerns more tasks than the command
+-- has room for: all of them have to follow.
 create function app.apply_request(request jsonb, actor app.actor, at timestamptz, room integer)
   returns app.applied
   language plpgsql
@@ -394,7 +403,8 @@ exception
 end
 $$;
 
--- Guards, evolves and writes the events in order, then what follows from them; last of all takes the positions and records.
+-- Guards, evolves and writes the events in order, then what follows from them; last of all takes the positions and
+-- records.
 create or replace function app.append(events jsonb, actor app.actor)
   returns jsonb
   language plpgsql
@@ -419,7 +429,7 @@ declare
 begin
   if v_asked > 1
       or events -> 0 ->> 'type' in ('task.dependencies_changed', 'task.completed', 'task.cancelled', 'task.reopened')
-      or events -> 0 -> 'data' ? 'dependencies' then
+      or events -> 0 -> 'data' ?| '{dependencies,parent}' then
     perform app.lock_streams(events, actor);
   end if;
   v_now := app.now();
@@ -458,8 +468,8 @@ begin
 end
 $$;
 
--- A command's answer: the asked events with their states, and what followed: the first fifty, and how many where they are
--- more. Those that are new follow on a position.
+-- Builds a command's answer: the asked events with their states, and what followed: the first fifty, and how many where
+-- they are more. Those that are new follow on a position.
 create function app.answer(events public.events[], states jsonb[], asked integer, position_before bigint)
   returns jsonb
   language sql

@@ -1,6 +1,6 @@
 -- Verifying holds up nobody, and looks at the columns beside the hash; a redaction costs one look at the workspace.
 
--- The first of an event's columns that is not what the hash covers says it is, or null. Nothing says it of `id`,
+-- Finds the first of an event's columns that is not what the hash covers says it is, or null. Nothing says it of `id`,
 -- `correlation_id` and `causation_id`.
 create function app.wrong_column(event public.events) returns text language sql stable as $$
   select case
@@ -15,8 +15,8 @@ create function app.wrong_column(event public.events) returns text language sql 
         else event.payload ->> 'project_id' end then 'project_id' end
 $$;
 
--- The first event whose link, hash, version or column is wrong, or null. Each event is looked at once, alone; what has to be
--- sorted is narrow.
+-- Finds the first event whose link, hash, version or column is wrong, or null. Each event is looked at once, alone;
+-- what has to be sorted is narrow.
 create or replace function app.broken_event(tenant_id uuid)
   returns jsonb
   language sql
@@ -47,7 +47,8 @@ as $$
   where not (c.links and c.hashes and c.pays and c.counts and c.wrong is null and c.follows) order by c.seq limit 1
 $$;
 
--- The tasks of which the row and its dependencies' rows say different numbers of open ones. Each is looked up by its key.
+-- Lists the tasks of which the row and its dependencies' rows say different numbers of open ones. Each is looked up by
+-- its key.
 create or replace function app.miscounted_tasks(tenant_id uuid)
   returns table (id uuid, live integer, log integer)
   language sql
@@ -59,8 +60,8 @@ as $$
   where t.tenant_id = $1 and t.open_dependencies <> o.n
 $$;
 
--- Compares the log with itself and with the live rows. Stable, so that all of it reads the snapshot of the statement that calls
--- it: what writers commit meanwhile is not there, and none of them has to wait.
+-- Compares the log with itself and with the live rows. Stable, so that all of it reads the snapshot of the statement
+-- that calls it: what writers commit meanwhile is not there, and none of them has to wait.
 create function app.compare_log(tenant_id uuid)
   returns jsonb
   language plpgsql
@@ -87,8 +88,8 @@ begin
 end
 $$;
 
--- verify_events() -> {ok, events, position, tables: [{table, rows}], difference?}. Recomputes every hash, link, version and
--- position, folds the log beside the live tables and compares row by row, as of one moment.
+-- verify_events() -> {ok, events, position, tables: [{table, rows}], difference?}. Recomputes every hash, link, version
+-- and position, folds the log beside the live tables and compares row by row, as of one moment.
 create or replace function public.verify_events(actor jsonb)
   returns jsonb
   language plpgsql
@@ -136,8 +137,8 @@ begin
 end
 $$;
 
--- snapshot_events(last_seq) -> {streams: [{stream, version, state?}], chains: [{project_id?, hash}]}: the boundary as it will be
--- after archiving up to there, of what the events up to there changed. For the server's role, and owners.
+-- snapshot_events(last_seq) -> {streams: [{stream, version, state?}], chains: [{project_id?, hash}]}: the boundary as
+-- it will be after archiving up to there, of what the events up to there changed. For the server's role, and owners.
 create or replace function public.snapshot_events(last_seq bigint default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -163,7 +164,7 @@ begin
 end
 $$;
 
--- Events as they stand in files, in order.
+-- Reads events as they stand in files, in order.
 create function app.events_in(events jsonb)
   returns table (ordinality bigint, seq bigint, stream text, project_id uuid, redacted_at timestamptz, event public.events)
   language sql
@@ -174,8 +175,8 @@ as $$
     cross join lateral jsonb_populate_record(null::public.events, e.item) r
 $$;
 
--- check_events(events, chains) -> {chains, difference?}. Follows the chains of events that are not in the table: `chains` is the
--- last hash of each project so far, by id, empty for the workspace's own.
+-- check_events(events, chains) -> {chains, difference?}. Follows the chains of events that are not in the table:
+-- `chains` is the last hash of each project so far, by id, empty for the workspace's own.
 create or replace function public.check_events(events jsonb default '[]', chains jsonb default '{}', actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -208,8 +209,8 @@ begin
 end
 $$;
 
--- redact_event(event, reason) -> the blanked event. On the record (event.redacted), and gone from the read model, the search and
--- remembered answers; the chain still verifies, for it is made of payload hashes. For owners and admins.
+-- redact_event(event, reason) -> the blanked event. On the record (event.redacted), and gone from the read model, the
+-- search and remembered answers; the chain still verifies, for it is made of payload hashes. For owners and admins.
 create or replace function public.redact_event(event text, reason text, actor jsonb)
   returns jsonb
   language plpgsql
@@ -238,8 +239,9 @@ begin
 end
 $$;
 
--- An event and what it caused in its own command, which may carry its words on: a dependent's reason, a trigger's message. They
--- are no further away than a command is long: what is asked, what policy and rules make of it, and what is noted instead.
+-- Lists an event and what it caused in its own command, which may carry its words on: a dependent's reason, a trigger's
+-- message. They are no further away than a command is long: what is asked, what policy and rules make of it, and what
+-- is noted instead.
 create function app.copies_of(event public.events)
   returns public.events[]
   language sql

@@ -1,13 +1,14 @@
 -- A task cannot become a part of itself, nor of one of its own parts.
 
--- Of two moves at once the second waits for the first, and then sees it. A circle that is there already ends the walk.
+-- Refuses a parent that is the task itself or one of its parts. `lock_streams` lets one move at a time come here. A
+-- circle that is there already ends the walk.
 create function app.check_parent(task public.tasks, parent uuid)
   returns void
   language plpgsql
+  stable
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', task.tenant_id, 'parents'), 0));
   if exists (
     with recursive above as (
       select t.id, t.parent_id from public.tasks t where t.tenant_id = task.tenant_id and t.id = check_parent.parent

@@ -1,6 +1,7 @@
--- Who owns the functions of the files before, and who may call them.
+-- The functions of the files before get their owner and those who may call them.
 
--- Gives new functions of ours their owner and their callers, as those have that are there already. A migration that makes a function ends with it.
+-- Gives new functions of ours their owner and their callers, as those have that are there already. A migration that
+-- makes a function ends with it.
 create function app.secure_functions()
   returns void
   language plpgsql
