@@ -166,7 +166,11 @@ describe.each(await keptCommits())('a database of commit %s, upgraded in place',
   test('gives away what every version takes, and says how to move what this one refuses', async () => {
     const elsewhere = {
       ...owner,
-      actor: await db.call<Caller['actor']>('sign_in', { identity: { issuer: 'test', subject: randomUUID() } }),
+      actor: await db.call<Caller['actor']>(
+        'sign_in',
+        { identity: { issuer: 'test', subject: randomUUID() } },
+        { user_id: '' },
+      ),
     };
     const [plan, odd] = await Promise.all([exportAll(owner, 'plan', 1_000), exportAll(owner, 'odd', 1_000)]);
 
