@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import type { Stats } from 'node:fs';
-import { type FileHandle, lstat, open, readlink, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, lstat, open, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { Readable, Transform } from 'node:stream';
+import type { Readable, Stream, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, isMissing, unusableFile } from './bounded-read.ts';
-import { DomainError } from './errors.ts';
+import { DomainError, domainErrorFrom } from './errors.ts';
+import { escaped } from './text.ts';
 
 // The one way to write a file. Until it is whole it is beside its place, under a name that nobody can foresee, created exclusively:
 // what a stranger put there beforehand, such as a link to somewhere else, is never written through.
@@ -18,15 +19,22 @@ const RENAMES_MAX = 10;
 const RENAME_WAIT_MS = 30;
 // A directory that takes no new file, a file mounted by itself, one that another program holds open on Windows.
 const IN_PLACE = new Set(['EACCES', 'EPERM', 'EROFS', 'EBUSY']);
+const IN_PLACE_FLAGS = constants.O_WRONLY | constants.O_TRUNC | (constants.O_NOFOLLOW ?? 0);
+// As a shell has it for what Ctrl-C ended.
+const INTERRUPTED = 130;
+
+type Place = 'source' | 'file';
 
 type Content = string | Uint8Array | ((file: FileHandle) => Promise<void>);
 
 type Options = {
-  /** Of a file that is new; one that is there keeps its mode and owner. */
+  /** A new file gets this mode; one that is there keeps its mode and owner. */
   mode?: number;
-  /** Replaces a link instead of the file it leads to: for directories that someone else may write to. */
+  /** A link is replaced, not the file it leads to, and nothing is written in place: for directories that someone else may write to. */
   replacesLink?: boolean;
-  /** Whom the file belongs to, where that is not who writes it. */
+  /** The path was followed to its end before: a link that has come into its place since is replaced. */
+  isReal?: boolean;
+  /** The file belongs to this account, where another one writes it. */
   owner?: { uid: number; gid: number } | null;
 };
 
@@ -35,49 +43,78 @@ type Options = {
  * compares `realPathOf` first. Devices and pipes are written into. Raises what the system raises.
  */
 export async function writeAtomically(path: string, content: Content, options: Options = {}): Promise<void> {
-  const { mode = 0o600, replacesLink = false, owner } = options;
-  const found = await statIfThere(path, replacesLink);
+  const { mode = 0o600, replacesLink = false, isReal = replacesLink, owner } = options;
+  const found = await statIfThere(path, isReal);
   if (found !== null && !found.isFile() && !found.isSymbolicLink()) return fill(await open(path, 'w'), content);
-  const target = replacesLink ? path : await realPathOf(path);
+  const target = isReal ? path : await realPathOf(path);
   const name = `${basename(target).slice(0, NAME_CHARACTERS_MAX)}.${randomUUID()}.part`;
   const part = join(dirname(target), name);
   const file = found?.isFile() ? found : null;
-  try {
-    const handle = await open(part, 'wx', mode);
-    await fill(handle, content, async () => {
-      if (file !== null) await handle.chmod(file.mode & 0o777);
-      if (owner) await handle.chown(owner.uid, owner.gid);
-      else if (file !== null) await handle.chown(file.uid, file.gid).catch(() => {});
-    });
-    await renameOver(part, target);
-  } catch (error) {
-    await rm(part, { force: true }).catch(() => {});
-    if (file === null || typeof content !== 'string' || !IN_PLACE.has(codeOf(error))) throw error;
-    await writeFile(target, content);
+  const mayBeInPlace = file !== null && !replacesLink && typeof content === 'string';
+  const refused = (error: unknown) => {
+    if (!mayBeInPlace || !IN_PLACE.has(codeOf(error))) throw error;
+    return null;
+  };
+  const handle = await open(part, 'wx', mode).catch(refused);
+  let isPlaced = false;
+  if (handle !== null) {
+    try {
+      await fill(handle, content, async () => {
+        if (file !== null) await handle.chmod(file.mode & 0o777);
+        if (owner) await handle.chown(owner.uid, owner.gid);
+        else if (file !== null) await handle.chown(file.uid, file.gid).catch(() => {});
+      });
+      isPlaced = (await renameOver(part, target).then(() => true, refused)) ?? false;
+    } finally {
+      if (!isPlaced) await rm(part, { force: true }).catch(() => {});
+    }
   }
+  if (!isPlaced) await fill(await open(target, IN_PLACE_FLAGS), content);
 }
 
-/** Writes what flows through streams. Raises invalid_input for a file that cannot be written; a signal leaves nothing behind. */
+/**
+ * Writes what flows through streams; a signal leaves nothing behind. Raises invalid_input for a file that cannot be written, and
+ * unavailable or internal where what flows ended early.
+ */
 export async function pipeAtomically([source, ...through]: [Readable, ...Transform[]], out: string): Promise<void> {
   const leaving = new AbortController();
-  const leave = () => leaving.abort();
+  const leave = () => {
+    process.exitCode = INTERRUPTED;
+    leaving.abort();
+  };
+  // The streams hand an error on to each other: whichever has it first is where it came from.
+  const broken = new Map<unknown, Place>();
+  const watch = (stream: Stream, as: Place) =>
+    stream.once('error', (error) => broken.has(error) || broken.set(error, as));
   process.once('SIGINT', leave).once('SIGTERM', leave);
   try {
     await writeAtomically(out, async (file) => {
       const { signal } = leaving;
       const flush = (await file.stat()).isFile();
-      const written = pipeline([source, ...through, file.createWriteStream({ flush })], { signal });
+      const sink = file.createWriteStream({ flush });
+      for (const stream of [source, ...through]) watch(stream, 'source');
+      watch(sink, 'file');
+      const written = pipeline([source, ...through, sink], { signal });
       // From Node.js 22 on an aborted pipeline ends after its source does, which may wait for a lock of the database.
       await Promise.race([written, once(signal, 'abort').then(() => signal.throwIfAborted())]);
     });
   } catch (error) {
-    throw error instanceof DomainError ? error : unusableFile(out, error);
+    if (leaving.signal.aborted) throw interrupted(out, error);
+    const isOfFile = typeof (error as NodeJS.ErrnoException).errno === 'number' && broken.get(error) !== 'source';
+    throw isOfFile ? unusableFile(out, error) : domainErrorFrom(error);
   } finally {
     process.off('SIGINT', leave).off('SIGTERM', leave);
   }
 }
 
-/** Where a file is or would be once every link on the way to it is followed, its directories and what is missing included. */
+function interrupted(out: string, cause: unknown): DomainError {
+  return new DomainError('unavailable', `Interrupted: ${escaped(out)} was not written.`, {
+    hint: 'Run it again.',
+    cause,
+  });
+}
+
+/** Follows every link on the way to a file, its directories and what is missing included, to where it is or would be. */
 export async function realPathOf(path: string, links = LINKS_MAX): Promise<string> {
   try {
     return await realpath(path);
@@ -120,9 +157,9 @@ async function renameOver(part: string, target: string): Promise<void> {
   }
 }
 
-async function statIfThere(path: string, replacesLink: boolean): Promise<Stats | null> {
+async function statIfThere(path: string, isReal: boolean): Promise<Stats | null> {
   try {
-    return await (replacesLink ? lstat : stat)(path);
+    return await (isReal ? lstat : stat)(path);
   } catch (error) {
     if (isMissing(error)) return null;
     throw error;

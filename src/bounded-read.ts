@@ -2,11 +2,14 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { DomainError } from './errors.ts';
 import { escaped } from './text.ts';
 
+const KB = 1_024;
+const MB = 1_048_576;
+
 /**
- * The text of a file that others wrote; null where there is none. Raises invalid_input for what is no file, as a directory, a device
- * or a pipe that nobody fills, and payload_too_large before anything is read.
+ * Reads a file that others wrote; null where there is none. Raises invalid_input for what is no file, as a directory, a device or a
+ * pipe that nobody fills, and payload_too_large, with the hint, before anything is read.
  */
-export function readBounded(file: string, bytesMax: number): string | null {
+export function readBounded(file: string, bytesMax: number, hint?: string): string | null {
   let descriptor: number;
   try {
     // Without waiting for whoever may write into a pipe; Windows has no such flag.
@@ -18,7 +21,7 @@ export function readBounded(file: string, bytesMax: number): string | null {
   try {
     const about = fstatSync(descriptor);
     if (!about.isFile()) throw unreadable(file, 'it is not a file');
-    if (about.size > bytesMax) throw tooLarge(file, bytesMax);
+    if (about.size > bytesMax) throw tooLarge(file, bytesMax, hint);
     const bytes = Buffer.alloc(about.size);
     let length = 0;
     for (let read = -1; read !== 0 && length < bytes.length; length += read) {
@@ -45,10 +48,9 @@ function unreadable(file: string, why: string, cause?: unknown): DomainError {
   });
 }
 
-export function tooLarge(file: string, bytesMax: number): DomainError {
-  return new DomainError('payload_too_large', `${escaped(file)} is larger than ${bytesMax / 1_048_576} MB.`, {
-    hint: 'Name another file, or split this one.',
-  });
+export function tooLarge(file: string, bytesMax: number, hint = 'Name another file, or split this one.'): DomainError {
+  const size = bytesMax < MB ? `${bytesMax / KB} KB` : `${bytesMax / MB} MB`;
+  return new DomainError('payload_too_large', `${escaped(file)} is larger than ${size}.`, { hint });
 }
 
 export function unusableFile(file: string, cause: unknown): DomainError {

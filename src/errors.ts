@@ -1,5 +1,3 @@
-import { cleanJson, cleanLine } from './text.ts';
-
 /** The closed table of error codes, shared with `app.fail` in SQL. `status` is both the HTTP status and the `nnn` of SQLSTATE `PTnnn`. */
 export const ERROR_CODES = Object.freeze({
   invalid_input: { status: 400, retryable: false },
@@ -141,10 +139,9 @@ function raisedBySql(failure: Failure, cause: unknown): DomainError {
   if (!isErrorCode(detail.code)) {
     return new DomainError('internal', 'The database refused with an unknown code.', { cause });
   }
-  // It may tell of what somebody stored.
-  return new DomainError(detail.code, cleanLine(failure.message ?? detail.code), {
-    hint: failure.hint === undefined ? undefined : cleanLine(failure.hint),
-    details: (cleanJson(detail.details) as Record<string, unknown> | null | undefined) ?? undefined,
+  return new DomainError(detail.code, failure.message ?? detail.code, {
+    hint: failure.hint,
+    details: detail.details ?? undefined,
   });
 }
 

@@ -7,13 +7,15 @@ const UNSEEN =
   /(?![\t-\r\u0085])\p{Cc}|\p{Cs}|\p{Default_Ignorable_Code_Point}|[\u2800\uE000-\uF8FF\uFFF9-\uFFFB\u{E0000}-\u{10FFFF}]/gu;
 const SPACES = /[\t-\r \u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+/g;
 const JSON_DEPTH_MAX = 32;
+// Most text is, and is not looked at further.
+const PLAIN = /^[\t\n\x20-\x7e]*$/;
 
-/** What a project is called; the first part of its tasks' refs. */
+/** A project's short name, the first part of its tasks' refs, looks like this. */
 export const SLUG = /^[a-z][a-z0-9-]{0,30}$/;
 
 /** Text without what no screen or column should get. */
 export function clean(value: string): string {
-  return value.replace(UNCLEAN, '');
+  return PLAIN.test(value) ? value : value.replace(UNCLEAN, '');
 }
 
 /** A name of the system's, such as a path, on one line: what a screen would act on is spelled out. */
@@ -27,7 +29,12 @@ function spelled(character: string): string {
 
 /** The same on one line. */
 export function cleanLine(value: string): string {
-  return clean(value).replace(/\s+/g, ' ').trim();
+  return oneLine(clean(value));
+}
+
+/** Text whose white space is folded, for a place of one line. */
+export function oneLine(value: string): string {
+  return value.replace(/\s+/g, ' ').trim();
 }
 
 /** A name on one line: nothing of it when nobody can see it. */
@@ -76,10 +83,16 @@ function isDeeper(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((item) => isDeeper(item, levels - 1));
 }
 
-/** A JSON value, its keys and texts cleaned. */
+/** A JSON value, its keys and texts cleaned: the same one where there is nothing to clean. */
 export function cleanJson(value: unknown): unknown {
   if (typeof value === 'string') return clean(value);
-  if (typeof value !== 'object' || value === null) return value;
+  if (typeof value !== 'object' || value === null || isClean(value)) return value;
   if (Array.isArray(value)) return value.map(cleanJson);
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [clean(key), cleanJson(item)]));
+}
+
+function isClean(value: unknown): boolean {
+  if (typeof value === 'string') return clean(value) === value;
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([key, item]) => clean(key) === key && isClean(item));
 }

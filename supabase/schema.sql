@@ -5397,7 +5397,7 @@ CREATE OR REPLACE FUNCTION app.quoted_name(name text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
-RETURN CASE WHEN (name ~ '^[A-Za-z0-9_.@#+-]{1,100}$'::text) THEN name ELSE (to_json(COALESCE(app.clean_name(name, 120), ''::text)))::text END;
+RETURN CASE WHEN (name ~ '^[A-Za-z0-9_.@#+/-]{1,100}$'::text) THEN name ELSE (to_json(COALESCE(app.clean_name(name, 120), ''::text)))::text END;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.reached_tasks(tenant_id uuid, start uuid[])

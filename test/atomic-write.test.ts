@@ -1,4 +1,5 @@
 import {
+  chmod,
   lstat,
   mkdir,
   mkdtemp,
@@ -24,6 +25,19 @@ vi.mock('node:crypto', async (original) => {
   const crypto = await original<typeof import('node:crypto')>();
   return { ...crypto, randomUUID: () => named.next ?? crypto.randomUUID() };
 });
+
+/** Runs it with the rights that an account which is no superuser has in the folder. */
+async function asNobody<T>(mode: number, run: () => Promise<T>): Promise<T> {
+  const isRoot = process.geteuid?.() === 0;
+  await chmod(folder, mode);
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    return await run();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+    await chmod(folder, 0o755);
+  }
+}
 
 let folder: string;
 let victim: string;
@@ -101,6 +115,50 @@ describe.skipIf(process.platform === 'win32')('a file that is written', () => {
     expect((await lstat(join(folder, 'link'))).isFile()).toBe(true);
   });
 
+  describe('in a directory that takes no new file', () => {
+    beforeEach(async () => {
+      await writeFile(join(folder, 'x'), 'old');
+      await chmod(join(folder, 'x'), 0o666);
+      await chmod(join(folder, '..'), 0o755);
+    });
+
+    const write = (options: object) =>
+      asNobody(0o555, () => writeAtomically(join(folder, 'x'), 'new', options).catch(({ code }) => code));
+
+    test('is written in place', async () => {
+      expect(await write({})).toBe(undefined);
+      expect(await readFile(join(folder, 'x'), 'utf8')).toBe('new');
+    });
+
+    test('is not written in place where someone else may write', async () => {
+      expect(await write({ replacesLink: true })).toBe('EACCES');
+      expect(await readFile(join(folder, 'x'), 'utf8')).toBe('old');
+    });
+  });
+
+  test('is not written in place where its owner cannot be kept', async () => {
+    await writeFile(join(folder, 'x'), 'old');
+    await chmod(join(folder, 'x'), 0o666);
+    await chmod(join(folder, '..'), 0o755);
+
+    const refused = await asNobody(0o777, () =>
+      writeAtomically(join(folder, 'x'), 'new', { owner: { uid: 0, gid: 0 } }).catch((error) => error),
+    );
+
+    expect(refused).toMatchObject({ code: 'EPERM', syscall: 'fchown' });
+    expect(await readFile(join(folder, 'x'), 'utf8')).toBe('old');
+    expect(await readdir(folder)).toEqual(['x']);
+  });
+
+  test('under a path that was followed before replaces a link that came since', async () => {
+    await symlink(victim, join(folder, 'x'));
+
+    await writeAtomically(join(folder, 'x'), 'new', { isReal: true });
+
+    expect(await readFile(victim, 'utf8')).toBe('mine');
+    expect((await lstat(join(folder, 'x'))).isFile()).toBe(true);
+  });
+
   test('that fails halfway leaves the old one, and nothing beside it', async () => {
     await writeFile(join(folder, 'x'), 'old');
     const broken = Readable.from(
@@ -110,12 +168,38 @@ describe.skipIf(process.platform === 'win32')('a file that is written', () => {
       })(),
     );
 
-    await expect(pipeAtomically([broken, createGzip()], join(folder, 'x'))).rejects.toMatchObject({
-      code: 'invalid_input',
-    });
+    await expect(pipeAtomically([broken, createGzip()], join(folder, 'x'))).rejects.toMatchObject({ code: 'internal' });
 
     expect(await readFile(join(folder, 'x'), 'utf8')).toBe('old');
     expect(await readdir(folder)).toEqual(['x']);
+  });
+
+  test('is blamed for what fails in it, and for nothing that fails in what flows', async () => {
+    const refused = Object.assign(new Error('connection lost'), { code: '08006' });
+    const reset = Object.assign(new Error('read'), { code: 'ECONNRESET', errno: -104, syscall: 'read' });
+    const codes = [];
+    for (const error of [refused, reset]) {
+      const failing = new Readable({
+        read() {
+          this.destroy(error);
+        },
+      });
+      codes.push(await pipeAtomically([failing, createGzip()], join(folder, 'x')).catch(({ code }) => code));
+    }
+
+    await expect(pipeAtomically([Readable.from(['x'])], join(folder, 'no', 'x'))).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: expect.stringContaining('ENOENT'),
+    });
+    expect(codes).toEqual(['unavailable', 'unavailable']);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test.skipIf(process.platform !== 'linux')('on a full disk is blamed for that', async () => {
+    await expect(pipeAtomically([Readable.from(['x'])], '/dev/full')).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: expect.stringContaining('ENOSPC'),
+    });
   });
 
   test('to a device is written into it', async () => {

@@ -1,4 +1,4 @@
-import { lstat, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -6,102 +6,11 @@ import { CLIENTS } from '../src/clients/catalog.ts';
 import { findOutside, makeEdits, planEdit, planUndo, undoEdits } from '../src/clients/changes.ts';
 import { detectClients } from '../src/clients/detect.ts';
 import type { Edit } from '../src/clients/edits.ts';
-import { hookCommand, serverCommand } from '../src/clients/launch.ts';
 import { planInit, type Wanted } from '../src/clients/plan.ts';
 import type { Host } from '../src/config.ts';
 
 const ENTRY = { command: 'npx', args: ['-y', 'cairn-mcp'] };
 const json: Edit = { kind: 'json', path: ['mcpServers', 'cairn'], value: ENTRY };
-
-describe('where clients keep their configuration', () => {
-  const hosts: Record<string, Host> = {
-    linux: { platform: 'linux', home: '/home/ada', env: {} },
-    darwin: { platform: 'darwin', home: '/Users/ada', env: {} },
-    win32: { platform: 'win32', home: 'C:\\Users\\ada', env: { APPDATA: 'C:\\Users\\ada\\AppData\\Roaming' } },
-  };
-
-  test.each([
-    ['claude-code', '/home/ada/.claude.json', '/Users/ada/.claude.json', 'C:\\Users\\ada\\.claude.json'],
-    [
-      'claude-desktop',
-      '/home/ada/.config/Claude/claude_desktop_config.json',
-      '/Users/ada/Library/Application Support/Claude/claude_desktop_config.json',
-      'C:\\Users\\ada\\AppData\\Roaming\\Claude\\claude_desktop_config.json',
-    ],
-    ['cursor', '/home/ada/.cursor/mcp.json', '/Users/ada/.cursor/mcp.json', 'C:\\Users\\ada\\.cursor\\mcp.json'],
-    [
-      'vscode',
-      '/home/ada/.config/Code/User/mcp.json',
-      '/Users/ada/Library/Application Support/Code/User/mcp.json',
-      'C:\\Users\\ada\\AppData\\Roaming\\Code\\User\\mcp.json',
-    ],
-    ['codex', '/home/ada/.codex/config.toml', '/Users/ada/.codex/config.toml', 'C:\\Users\\ada\\.codex\\config.toml'],
-    [
-      'gemini',
-      '/home/ada/.gemini/settings.json',
-      '/Users/ada/.gemini/settings.json',
-      'C:\\Users\\ada\\.gemini\\settings.json',
-    ],
-    [
-      'windsurf',
-      '/home/ada/.codeium/windsurf/mcp_config.json',
-      '/Users/ada/.codeium/windsurf/mcp_config.json',
-      'C:\\Users\\ada\\.codeium\\windsurf\\mcp_config.json',
-    ],
-    [
-      'zed',
-      '/home/ada/.config/zed/settings.json',
-      '/Users/ada/.config/zed/settings.json',
-      'C:\\Users\\ada\\AppData\\Roaming\\Zed\\settings.json',
-    ],
-  ])('%s', (id, ...files) => {
-    const client = CLIENTS.find((one) => one.id === id);
-
-    expect(['linux', 'darwin', 'win32'].map((name) => client?.userFile(hosts[name] as Host))).toEqual(files);
-  });
-
-  test('follows the variables that the clients follow', () => {
-    const env = { XDG_CONFIG_HOME: '/xdg', CODEX_HOME: '/codex', CLAUDE_CONFIG_DIR: '/claude' };
-    const files = CLIENTS.map(({ userFile }) => userFile({ platform: 'linux', home: '/home/ada', env }));
-
-    for (const file of [
-      '/xdg/zed/settings.json',
-      '/xdg/Code/User/mcp.json',
-      '/codex/config.toml',
-      '/claude/.claude.json',
-    ]) {
-      expect(files).toContain(file);
-    }
-  });
-
-  test('a server is started as the system and the file need it', () => {
-    const cli = 'C:\\npm\\_npx\\1\\node_modules\\cairn-mcp\\dist\\cli.js';
-    const windows = hosts['win32'] as Host;
-    const config = { dataDir: 'D:\\my data' };
-
-    expect(serverCommand(config, { cli, host: windows, shared: false })).toEqual({
-      command: 'cmd',
-      args: ['/c', 'npx', '-y', 'cairn-mcp', '--data-dir', 'D:\\my data'],
-      env: {},
-      passes: [],
-    });
-    expect(serverCommand(config, { cli, host: windows, shared: true }).command).toBe('npx');
-    const remote = { dataDir: '/d', databaseUrl: 'postgres://ada:secret@db/cairn' };
-    const clone = serverCommand(remote, { cli: '/src/cairn/dist/cli.js', host: hosts['linux'] as Host, shared: true });
-    expect(clone).toEqual({ command: 'node', args: ['/src/cairn/dist/cli.js'], env: {}, passes: ['DATABASE_URL'] });
-    const supabase = { dataDir: '/d', supabaseUrl: 'https://x.supabase.co', supabaseSecretKey: 'secret' };
-    expect(serverCommand(supabase, { cli, host: windows, shared: true })).toMatchObject({
-      env: { SUPABASE_URL: 'https://x.supabase.co' },
-      passes: ['SUPABASE_SECRET_KEY'],
-    });
-    for (const { entry } of CLIENTS) expect(JSON.stringify(entry(clone, 'web'))).not.toContain('secret');
-    const installed = { cli: '/opt/My Tools/node_modules/cairn-mcp/dist/cli.js', host: windows };
-    expect(hookCommand('stop', config, installed)).toBe(
-      'node "/opt/My Tools/node_modules/cairn-mcp/dist/cli.js" --data-dir "D:/my data" hook stop',
-    );
-    expect(hookCommand('stop', config, { cli, host: windows })).toMatch(/^npx -y cairn-mcp .* hook stop$/);
-  });
-});
 
 describe('setting up', () => {
   let home: string;
@@ -130,6 +39,8 @@ describe('setting up', () => {
     hook: (event) => `node /opt/cairn/dist/cli.js hook ${event}`,
     ...more,
   });
+
+  const undo = async () => undoEdits(await planUndo(repository, state), repository, state);
 
   test('finds the clients that are used, and only those', async () => {
     await mkdir(join(home, '.cursor'));
@@ -160,7 +71,7 @@ describe('setting up', () => {
     ];
     for (const file of files) expect(await readFile(join(repository, file), 'utf8')).toContain('cairn');
 
-    await undoEdits(repository, state);
+    await undo();
 
     expect(await readFile(join(repository, 'AGENTS.md'), 'utf8')).toBe('# Agents');
     for (const file of [...files, '.cairn.json', '.cursor', '.vscode', '.claude']) {
@@ -183,7 +94,7 @@ describe('setting up', () => {
     const content = JSON.parse(await readFile(file, 'utf8'));
     await writeFile(file, JSON.stringify({ ...content, mine: 1 }));
 
-    await undoEdits(repository, state);
+    await undo();
 
     expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({ mcpServers: {}, mine: 1 });
   });
@@ -196,9 +107,59 @@ describe('setting up', () => {
       await makeEdits([(await planEdit(file, edit)) as never], repository, state);
     }
 
-    await undoEdits(repository, state);
+    await undo();
 
     expect(await readFile(file, 'utf8')).toBe('{ "mine": 1 }');
+  });
+
+  test('undone without the copy of what was there loses nothing but our part', async () => {
+    const file = join(home, 'x.json');
+    await writeFile(file, '{ "mine": 1 }');
+    await makeEdits([(await planEdit(file, json)) as never], repository, state);
+    for (const name of await readdir(state)) if (name.endsWith('.backup')) await rm(join(state, name));
+
+    await undo();
+
+    expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({ mcpServers: {}, mine: 1 });
+  });
+
+  test('goes on without a file that cannot be read, and undoes that one once it can', async () => {
+    const [broken, whole] = [join(repository, '.mcp.json'), join(repository, '.cursor', 'mcp.json')];
+    await makeEdits(await planInit(wanted(), host), repository, state);
+    const content = await readFile(broken, 'utf8');
+    await rm(broken);
+    await mkdir(broken);
+    const told: string[] = [];
+    const planned = await planUndo(repository, state, (_, file) => told.push(file));
+    const again: string[] = [];
+    const others = await planInit(wanted({ project: 'other' }), host, (_, file) => again.push(file));
+
+    await undoEdits(planned, repository, state);
+
+    expect([told, again]).toEqual([[broken], [broken]]);
+    expect(others.map(({ file }) => file)).toContain(join(repository, '.cairn.json'));
+    await expect(stat(whole)).rejects.toMatchObject({ code: 'ENOENT' });
+    await rm(broken, { recursive: true });
+    await writeFile(broken, content);
+    await undo();
+    await expect(stat(broken)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  test.skipIf(process.platform === 'win32')('follows no link that came after the plan was shown', async () => {
+    const [file, mine] = [join(repository, '.mcp.json'), join(home, 'mine.json')];
+    await writeFile(mine, '{}');
+    const planned = await planEdit(file, json);
+    await symlink(mine, file);
+
+    await expect(makeEdits([planned as never], repository, state)).rejects.toMatchObject({ code: 'version_conflict' });
+
+    await rm(file);
+    await makeEdits([planned as never], repository, state);
+    const undoing = await planUndo(repository, state);
+    await rm(file);
+    await symlink(mine, file);
+    await expect(undoEdits(undoing, repository, state)).rejects.toMatchObject({ code: 'version_conflict' });
+    expect(await readFile(mine, 'utf8')).toBe('{}');
   });
 
   test('does not undo what another repository did', async () => {
@@ -242,7 +203,7 @@ describe('setting up', () => {
     await makeEdits([(await planEdit(link, json)) as never], repository, state);
     expect(await readFile(join(home, 'elsewhere', 'new.json'), 'utf8')).toContain('cairn');
 
-    await undoEdits(repository, state);
+    await undo();
 
     expect((await lstat(link)).isSymbolicLink()).toBe(true);
     await expect(stat(join(home, 'elsewhere'))).rejects.toMatchObject({ code: 'ENOENT' });

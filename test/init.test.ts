@@ -176,6 +176,26 @@ describe.skipIf(process.platform === 'win32')('cairn init in a repository of a s
     expect(await init('--dry-run')).toMatchObject({ code: 1, stderr: expect.stringContaining(name) });
   });
 
+  test('sets up the rest where one file cannot be read, says so, and undoes the rest', async () => {
+    await mkdir(join(strange, '.mcp.json'));
+
+    const made = await init('--yes');
+    const shown = await init('--undo', '--yes', '--json');
+
+    expect(made).toMatchObject({ code: 1, stderr: expect.stringContaining('.mcp.json cannot be read') });
+    expect(made.stdout).toContain('.cursor/mcp.json (new)');
+    expect(shown).toMatchObject({ code: 0 });
+    expect(await readdir(strange)).toEqual(['.cairn.json', '.git', '.mcp.json']);
+  });
+
+  test('says of a page that is too large what to do about it', { timeout: 20_000 }, async () => {
+    await writeFile(join(strange, 'AGENTS.md'), Buffer.alloc(17 * 1_048_576, 'a\n'));
+
+    const { stderr } = await init('--dry-run');
+
+    expect(stderr).toMatch(/AGENTS\.md is larger than 16 MB\.\n.*--no-instructions/);
+  });
+
   test('shows no escape of a page on the terminal', async () => {
     await writeFile(join(strange, 'AGENTS.md'), 'a\u001b[2J\u202eb\n');
 

@@ -39,15 +39,15 @@ export const DATA = Object.freeze([
       name: 'it does no harm to those who read of it',
     },
     {
-      file: 'src/commands/person.ts',
+      file: 'src/db/clean.ts',
       find: 'EXACT.has(fn) ? answer : (cleanJson(answer) as T)',
       replace: 'answer',
       name: 'what a command is told by the database is clean',
     },
     {
-      file: 'src/tools/tool.ts',
-      find: 'tool.output.parse(cleanJson(result))',
-      replace: 'tool.output.parse(result)',
+      file: 'src/db/clean.ts',
+      find: 'error instanceof DomainError ? cleanError(error) : error',
+      replace: 'error',
       name: 'it does no harm where it was stored before names were cleaned',
     },
     {

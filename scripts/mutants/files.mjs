@@ -17,9 +17,15 @@ export const FILES = Object.freeze([
     },
     {
       file: 'src/atomic-write.ts',
-      find: 'const target = replacesLink ? path : await realPathOf(path);',
+      find: 'const target = isReal ? path : await realPathOf(path);',
       replace: 'const target = await realPathOf(path);',
       name: 'where someone else may write takes the place of a link',
+    },
+    {
+      file: 'src/atomic-write.ts',
+      find: 'file !== null && !replacesLink && ',
+      replace: 'file !== null && ',
+      name: 'is not written in place where someone else may write',
     },
     {
       file: 'src/atomic-write.ts',
@@ -43,10 +49,21 @@ export const FILES = Object.freeze([
     },
     {
       file: 'src/clients/changes.ts',
-      find: 'for (const { real, after } of await planUndo(from, notes)) {\n    if (after === null) await rm(real);',
-      replace:
-        'for (const { file, real, after } of await planUndo(from, notes)) {\n    if (after === null) await rm(file);',
+      find: 'if (after === null) await rm(real);',
+      replace: 'if (after === null) await rm(change.file);',
       name: 'undone removes the file that a link leads to',
+    },
+    {
+      file: 'src/clients/changes.ts',
+      find: 'if ((await realPathOf(file)) === real) return;',
+      replace: 'return;',
+      name: 'follows no link that came after the plan was shown',
+    },
+    {
+      file: 'src/clients/changes.ts',
+      find: 'if (copy !== null) return copy;',
+      replace: 'if (isOurs) return copy;',
+      name: 'undone without the copy of what was there loses nothing but our part',
     },
   ]),
   ...of('T36', 'test/config.test.ts', [
@@ -65,8 +82,8 @@ export const FILES = Object.freeze([
   ...of('T36', 'test/init.test.ts', [
     {
       file: 'src/commands/diff.ts',
-      find: 'const shown = clean;',
-      replace: 'const shown = String;',
+      find: 'clean(line)',
+      replace: 'line',
       name: 'a difference shows',
     },
   ]),

@@ -26,7 +26,8 @@ export function command<Given extends unknown[]>(
     } catch (error) {
       const { json } = this.opts<JsonOption>();
       process.stderr.write(json ? `${asJson(error)}\n` : `cairn: ${describe(error, config)}\n`);
-      process.exitCode = config === undefined ? MISUSED : FAILED;
+      // One that was interrupted has set its own.
+      process.exitCode = config === undefined ? MISUSED : (process.exitCode ?? FAILED);
     }
   };
 }

@@ -4,37 +4,60 @@ import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import * as z from 'zod';
 import { realPathOf, writeAtomically } from '../atomic-write.ts';
 import { readBounded } from '../bounded-read.ts';
+import { DomainError } from '../errors.ts';
+import { escaped } from '../text.ts';
 import { applyEdit, type Edit, revertEdit } from './edits.ts';
 
 // Larger than any configuration; some clients keep their history in it.
 export const FILE_BYTES_MAX = 16_777_216;
+const TOO_LARGE_HINT =
+  'Make it smaller, or leave it out: --client names the clients, --no-instructions spares the pages.';
 
-/** What a file says now and shall say; null is a file that is not there. `real` is where links lead. */
+/** A file says `before` now and shall say `after`; null is a file that is not there. `real` is where links lead. */
 export type Change = { file: string; real: string; before: string | null; after: string | null };
 
 export type PlannedEdit = Change & { edit: Edit; after: string };
+
+/** Hears of a file that cannot be read or safely changed. Where nobody does, planning ends there. */
+export type Skip = (error: DomainError, file: string) => void;
+const refuse: Skip = (error) => {
+  throw error;
+};
 
 const Entry = z.object({
   file: z.string(),
   /** The directory in which it was made: what was made there is undone together. */
   from: z.string(),
   edit: z.custom<Edit>(),
-  /** The name of the copy of what was there; null where there was no file. */
+  /** A copy of what was there has this name; null where there was no file. */
   backup: z.string().nullable(),
-  /** Of what was written: whether someone changed it since. */
+  /** The digest of what was written tells whether someone changed it since. */
   sha256: z.string(),
   made_directory: z.string().optional(),
 });
 type Entry = z.infer<typeof Entry>;
 
-/** What the edit makes of the file; null when it says so already. */
-export async function planEdit(file: string, edit: Edit): Promise<PlannedEdit | null> {
-  const before = readIfThere(file);
-  const after = applyEdit(edit, before, file);
-  return after === before ? null : { file, real: await realPathOf(file), before, after, edit };
+/** Plans what the edit makes of the file; null when it says so already, and where it was skipped. */
+export async function planEdit(file: string, edit: Edit, skip: Skip = refuse): Promise<PlannedEdit | null> {
+  return orSkip(file, skip, async () => {
+    const before = readIfThere(file);
+    const after = applyEdit(edit, before, file);
+    return after === before ? null : { file, real: await realPathOf(file), before, after, edit };
+  });
 }
 
-/** Those that are named in a repository and are elsewhere, or in what git keeps: whoever made it may have put links there. */
+/** One file that cannot be changed keeps no other from its turn. */
+async function orSkip<T>(file: string, skip: Skip, plan: () => Promise<T>): Promise<T | null> {
+  try {
+    return await plan();
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    skip(error, file);
+    return null;
+  }
+}
+
+/** Finds those that are named in a repository and are elsewhere, or in what git keeps: whoever made it may have put links there. */
 export async function findOutside(changes: readonly Change[], repository: string): Promise<Change[]> {
   const root = await realPathOf(repository);
   return changes.filter(
@@ -46,16 +69,21 @@ function isWorkTree(path: string | null): boolean {
   return path !== null && path.split(sep)[0]?.toLowerCase() !== '.git';
 }
 
-/** The way down from a directory; null where there is none. */
+/** Finds the way down from a directory; null where there is none. */
 function pathWithin(directory: string, file: string): string | null {
   const path = relative(directory, file);
   return path === '' || path.split(sep)[0] === '..' || isAbsolute(path) ? null : path;
 }
 
-/** Writes the files, each with a copy of what it replaces, so that it can be undone. */
+/**
+ * Writes the files, each with a copy of what it replaces, so that it can be undone. Raises version_conflict for one that leads
+ * elsewhere since it was planned.
+ */
 export async function makeEdits(planned: readonly PlannedEdit[], from: string, notes: string): Promise<void> {
   await mkdir(notes, { recursive: true, mode: 0o700 });
-  for (const { file, real, before, after, edit } of planned) {
+  for (const change of planned) {
+    const { file, real, before, after, edit } = change;
+    await refuseLed(change);
     const journal = readJournal(notes);
     const earlier = journal.find((entry) => entry.file === file);
     const made_directory = await mkdir(dirname(real), { recursive: true });
@@ -72,45 +100,66 @@ export async function makeEdits(planned: readonly PlannedEdit[], from: string, n
     };
     // Noted first: a file that was noted and never written is left as it is.
     await writeJournal(notes, [...journal.filter((other) => other.file !== file), entry]);
-    await writeAtomically(real, after, { mode: 0o644 });
+    await refuseLed(change);
+    await writeAtomically(real, after, { mode: 0o644, isReal: true });
   }
 }
 
-/** What undoing would do to the files that were changed from a directory: as they were, or without our part of them. */
-export async function planUndo(from: string, notes: string): Promise<Change[]> {
+/** Plans to undo what was changed from a directory: files become as they were, or lose our part of them. */
+export async function planUndo(from: string, notes: string, skip: Skip = refuse): Promise<Change[]> {
   const changes: Change[] = [];
   for (const entry of readJournal(notes)) {
     if (entry.from !== from) continue;
     const { file } = entry;
-    const before = readIfThere(file);
-    if (before === null) continue;
-    const after = undone(entry, before, notes);
-    if (after !== before) changes.push({ file, real: await realPathOf(file), before, after });
+    const change = await orSkip(file, skip, async () => {
+      const before = readIfThere(file);
+      const after = before === null ? null : undone(entry, before, notes);
+      return after === before ? null : { file, real: await realPathOf(file), before, after };
+    });
+    if (change !== null) changes.push(change);
   }
   return changes;
 }
 
-export async function undoEdits(from: string, notes: string): Promise<void> {
-  for (const { real, after } of await planUndo(from, notes)) {
+/** Undoes what was planned. What was skipped stays in the notes, to be undone another time. Raises as `makeEdits` does. */
+export async function undoEdits(planned: readonly Change[], from: string, notes: string): Promise<void> {
+  for (const change of planned) {
+    const { real, after } = change;
+    await refuseLed(change);
     if (after === null) await rm(real);
-    else await writeAtomically(real, after);
+    else await writeAtomically(real, after, { isReal: true });
   }
+  const skipped = new Set<string>();
+  await planUndo(from, notes, (_, file) => skipped.add(file));
   const journal = readJournal(notes);
-  for (const entry of journal.filter((entry) => entry.from === from)) {
+  const isOver = (entry: Entry) => entry.from === from && !skipped.has(entry.file);
+  for (const entry of journal.filter(isOver)) {
     if (entry.made_directory !== undefined)
       await removeEmpty(dirname(await realPathOf(entry.file)), entry.made_directory);
     if (entry.backup !== null) await rm(join(notes, entry.backup), { force: true });
   }
   await writeJournal(
     notes,
-    journal.filter((entry) => entry.from !== from),
+    journal.filter((entry) => !isOver(entry)),
   );
 }
 
 function undone({ file, edit, backup, sha256: written }: Entry, now: string, notes: string): string | null {
-  if (sha256(now) === written) return backup === null ? null : readIfThere(join(notes, backup));
+  const isOurs = sha256(now) === written;
+  if (isOurs && backup === null) return null;
+  const copy = isOurs && backup !== null ? readIfThere(join(notes, backup)) : null;
+  if (copy !== null) return copy;
+  // Someone went on in the file, or the copy is gone: our part alone is taken out.
   const reverted = revertEdit(edit, now, file);
   return backup === null && /^\uFEFF?\s*(\{\s*\})?\s*$/.test(reverted) ? null : reverted;
+}
+
+/** A link that came since was shown to nobody. */
+async function refuseLed({ file, real }: Change): Promise<void> {
+  if ((await realPathOf(file)) === real) return;
+  throw new DomainError('version_conflict', `The file ${escaped(file)} leads elsewhere since it was shown.`, {
+    hint: 'Run it again to see what it would do now.',
+  });
 }
 
 async function keepCopy(notes: string, file: string, content: string | null): Promise<string | null> {
@@ -140,7 +189,7 @@ async function removeEmpty(directory: string, outermost: string): Promise<void> 
 }
 
 function readIfThere(file: string): string | null {
-  return readBounded(file, FILE_BYTES_MAX);
+  return readBounded(file, FILE_BYTES_MAX, TOO_LARGE_HINT);
 }
 
 function sha256(text: string): string {

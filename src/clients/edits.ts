@@ -1,4 +1,5 @@
 import { DomainError } from '../errors.ts';
+import { escaped } from '../text.ts';
 import { removeBlock, setBlock } from './block.ts';
 import { removeHooks, removeJson, setHooks, setJson } from './json.ts';
 import { removeTable, setTable } from './toml.ts';
@@ -35,9 +36,13 @@ function changed(content: string, file: string, change: (text: string) => string
   try {
     return bom + change(content.slice(bom.length));
   } catch (cause) {
-    throw new DomainError('invalid_input', `The file ${file} cannot be changed safely: ${(cause as Error).message}.`, {
-      hint: 'Repair it, or leave its client out with --client.',
-      cause,
-    });
+    throw new DomainError(
+      'invalid_input',
+      `The file ${escaped(file)} cannot be changed safely: ${escaped((cause as Error).message)}.`,
+      {
+        hint: 'Repair it, or leave its client out with --client.',
+        cause,
+      },
+    );
   }
 }

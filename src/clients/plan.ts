@@ -1,8 +1,9 @@
 import { realPathOf } from '../atomic-write.ts';
 import { readBounded } from '../bounded-read.ts';
 import type { Host } from '../config.ts';
+import { DomainError } from '../errors.ts';
 import { type Client, pathOf, type ServerCommand } from './catalog.ts';
-import { FILE_BYTES_MAX, type PlannedEdit, planEdit } from './changes.ts';
+import { FILE_BYTES_MAX, type PlannedEdit, planEdit, type Skip } from './changes.ts';
 import type { Edit } from './edits.ts';
 import { instructions } from './instructions.ts';
 
@@ -21,8 +22,8 @@ export type Wanted = {
   hook(event: string): string;
 };
 
-/** Every edit that is wanted and not there yet, in the order in which a person reads them. */
-export async function planInit(wanted: Wanted, host: Host): Promise<PlannedEdit[]> {
+/** Plans every edit that is wanted and not there yet, in the order in which a person reads them. */
+export async function planInit(wanted: Wanted, host: Host, skip?: Skip): Promise<PlannedEdit[]> {
   const edits: [file: string, edit: Edit][] = wanted.clients.map((client) => serverEdit(client, wanted, host));
   if (wanted.hooks) edits.push([hooksFile(wanted, host), { kind: 'hooks', commands: hookCommands(wanted) }]);
   const { repository, project } = wanted;
@@ -37,13 +38,13 @@ export async function planInit(wanted: Wanted, host: Host): Promise<PlannedEdit[
   }
   const planned: PlannedEdit[] = [];
   for (const [file, edit] of edits) {
-    const change = await planEdit(file, edit);
+    const change = await planEdit(file, edit, skip);
     if (change !== null) planned.push(change);
   }
   return planned;
 }
 
-/** Where a client is told of the server: in the repository, if it is to be there and the client looks there. */
+/** A client is told of the server in this file: in the repository, if it is to be there and the client looks there. */
 export function serverFile(
   client: Client,
   { scope, repository }: Pick<Wanted, 'scope' | 'repository'>,
@@ -65,7 +66,7 @@ function serverEdit(client: Client, wanted: Wanted, host: Host): [file: string, 
   ];
 }
 
-/** Claude Code's settings; in a repository those that are not committed, because the command names a path of this machine. */
+/** Hooks go into Claude Code's settings; in a repository those that are not committed, because the command names a path of this machine. */
 function hooksFile({ scope, repository }: Wanted, host: Host): string {
   const { join } = pathOf(host);
   if (scope === 'project' && repository !== null) return join(repository, '.claude', 'settings.local.json');
@@ -80,7 +81,7 @@ function hookCommands({ hook }: Wanted): Record<string, string> {
   };
 }
 
-/** The pages that the agents of these clients read: Claude Code its own, unless that leads to the common one. */
+/** Names the pages that the agents of these clients read: Claude Code its own, unless that leads to the common one. */
 async function instructionFiles(clients: readonly Client[], repository: string): Promise<string[]> {
   const [common, own] = await Promise.all(['AGENTS.md', 'CLAUDE.md'].map((name) => look(`${repository}/${name}`)));
   const claude = clients.some(({ id }) => id === 'claude-code');
@@ -94,6 +95,12 @@ async function instructionFiles(clients: readonly Client[], repository: string):
 }
 
 async function look(file: string): Promise<{ path: string; text: string } | null> {
-  const text = readBounded(file, FILE_BYTES_MAX);
-  return text === null ? null : { path: await realPathOf(file), text };
+  try {
+    const text = readBounded(file, FILE_BYTES_MAX);
+    return text === null ? null : { path: await realPathOf(file), text };
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    // Whether it is to be changed is not known from here; if so, that is refused then.
+    return null;
+  }
 }

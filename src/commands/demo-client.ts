@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { ownEnvironment } from '../config.ts';
-import { within } from '../deadline.ts';
+import { AGAIN, within } from '../deadline.ts';
 import { DomainError } from '../errors.ts';
 
 export const CLI = fileURLToPath(new URL('../cli.js', import.meta.url));
@@ -80,5 +80,5 @@ function requester(child: ChildProcess, name: string): (method: string, params: 
 }
 
 function ended(name: string): DomainError {
-  return new DomainError('unavailable', `The server of ${name} ended.`);
+  return new DomainError('unavailable', `The server of ${name} ended.`, { hint: AGAIN });
 }

@@ -1,7 +1,7 @@
 import { writeAtomically } from '../atomic-write.ts';
+import { unusableFile } from '../bounded-read.ts';
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
-import { DomainError } from '../errors.ts';
 import type { Project } from '../events/projects.ts';
 import type { Task } from '../events/tasks.ts';
 import { writeTasks } from '../formats/cairn-tasks.ts';
@@ -41,7 +41,9 @@ export async function runExport(config: Config, file: string | undefined, option
   });
   const text = WRITERS[format](project, tasks);
   if (out === undefined) return void process.stdout.write(text);
-  await write(out, text);
+  await writeAtomically(out, text).catch((error) => {
+    throw unusableFile(out, error);
+  });
   wrote({ file: out, project: project.slug, format, tasks: tasks.length }, options, `Exported to ${out}.`);
 }
 
@@ -61,19 +63,4 @@ async function readTasks(ctx: Context, project: string): Promise<Task[]> {
   } while (cursor !== undefined);
   const number = ({ ref }: Task) => Number(ref.slice(ref.lastIndexOf('-') + 1));
   return tasks.sort((a, b) => number(a) - number(b));
-}
-
-async function write(out: string, text: string): Promise<void> {
-  try {
-    await writeAtomically(out, text);
-  } catch (error) {
-    throw new DomainError(
-      'invalid_input',
-      `The file ${out} cannot be written (${(error as NodeJS.ErrnoException).code}).`,
-      {
-        hint: 'Name a file that you may write, or leave --out away for standard output.',
-        cause: error,
-      },
-    );
-  }
 }

@@ -1,6 +1,6 @@
 import truncatedWidth from 'fast-string-truncated-width';
 import type { PRIORITIES, TaskBrief } from '../events/tasks.ts';
-import { cleanLine } from '../text.ts';
+import { oneLine } from '../text.ts';
 import { paint } from './paint.ts';
 
 const SECOND_MS = 1_000;
@@ -25,7 +25,7 @@ type Column<Row> = {
 /** Rows in aligned columns no wider than the terminal. A column with nothing in it is left out. */
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], width = terminalWidth()): string[] {
   const filled = columns
-    .map((column) => ({ ...column, cells: rows.map((row) => cleanLine(column.text(row))) }))
+    .map((column) => ({ ...column, cells: rows.map((row) => oneLine(column.text(row))) }))
     .filter(({ cells }) => cells.some((cell) => cell !== ''))
     .map((column) => ({ ...column, width: Math.max(...[column.heading, ...column.cells].map(widthOf)) }));
   narrow(filled, width);

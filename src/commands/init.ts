@@ -26,10 +26,10 @@ export type InitOptions = JsonOption & {
   undo?: true;
 };
 
-/** The changes to show, and those among them that a link leads out of the repository. */
-type Shown = { changes: readonly Change[]; outside: readonly Change[] };
+/** The changes to show, those among them that a link leads out of the repository, and why files were left out. */
+type Shown = { changes: readonly Change[]; outside: readonly Change[]; skipped: readonly DomainError[] };
 
-/** What is known before anyone is asked. */
+/** This much is known before anyone is asked. */
 export type Surroundings = { host: Host; repository: string | null; detected: Client[]; project: string };
 
 /** `cairn init`: tells clients of Cairn, binds the repository to a project, and shows before it writes. */
@@ -50,8 +50,9 @@ export async function runInit(config: Config, options: InitOptions): Promise<voi
     hook: (event) => hookCommand(event, config, { cli: CLI, host }),
     server: (shared) => serverCommand(config, { cli: CLI, host, shared }),
   };
-  const planned = await planInit(wanted, host);
-  const shown = await show(planned, from, options);
+  const skipped: DomainError[] = [];
+  const planned = await planInit(wanted, host, (error) => skipped.push(error));
+  const shown = await show({ changes: planned, skipped }, from, options);
   if (planned.length > 0 && !options.dryRun) {
     if (!(await mayWrite(shown, options))) return leave();
     if (wanted.project !== undefined) await ensureProject(config, wanted.project, basename(from));
@@ -111,7 +112,7 @@ function placesOf(changes: readonly Change[]): string {
   return changes.map(({ real }) => escaped(real)).join(', ');
 }
 
-async function show(changes: readonly Change[], from: string, { json }: InitOptions): Promise<Shown> {
+async function show({ changes, skipped }: Omit<Shown, 'outside'>, from: string, { json }: InitOptions): Promise<Shown> {
   const outside = await findOutside(changes, from);
   for (const change of json ? [] : changes) {
     const { file, before, after } = change;
@@ -121,14 +122,17 @@ async function show(changes: readonly Change[], from: string, { json }: InitOpti
     for (const line of diffLines(before ?? '', after ?? '')) say(line);
     say();
   }
-  return { changes, outside };
+  for (const { message, hint } of json ? [] : skipped) process.stderr.write(`cairn: ${message}\n${hint}\n`);
+  if (skipped.length > 0) process.exitCode = 1;
+  return { changes, outside, skipped };
 }
 
 function report(shown: Shown, options: InitOptions, wanted: Wanted): string[] {
   const { clients, project } = wanted;
   if (options.json) return [asJson(shown, options, { clients: clients.map(({ id }) => id), project })];
-  if (shown.changes.length === 0) return ['Everything is set up already.'];
-  if (options.dryRun) return ['Nothing was written.'];
+  const isAnythingLeft = shown.changes.length > 0 || shown.skipped.length > 0;
+  if (!isAnythingLeft) return ['Everything is set up already.'];
+  if (options.dryRun || shown.changes.length === 0) return ['Nothing was written.'];
   return [
     `${paint('green', 'Done.')} \`cairn init --undo\` takes it back; \`cairn doctor\` checks it.`,
     ...clients.map(({ name, reload }) => `  ${paint('bold', name)}: ${reload}.`),
@@ -138,13 +142,14 @@ function report(shown: Shown, options: InitOptions, wanted: Wanted): string[] {
   ];
 }
 
-function asJson({ changes, outside }: Shown, { dryRun }: InitOptions, more: object = {}): string {
+function asJson({ changes, outside, skipped }: Shown, { dryRun }: InitOptions, more: object = {}): string {
   const files = changes.map((change) => ({
     file: change.file,
     change: kindOf(change.before, change.after),
     ...(outside.includes(change) && { leads_to: change.real }),
   }));
-  return JSON.stringify({ written: !dryRun, files, ...more }, null, 2);
+  const left = skipped.map(({ code, message, hint }) => ({ code, message, hint }));
+  return JSON.stringify({ written: !dryRun, files, ...(left.length > 0 && { skipped: left }), ...more }, null, 2);
 }
 
 function kindOf(before: string | null, after: string | null): string {
@@ -174,15 +179,20 @@ export function slugOf(name: string): string {
 }
 
 async function undo(from: string, notes: string, options: InitOptions): Promise<void> {
-  const changes = await planUndo(from, notes);
-  const shown = await show(changes, from, options);
+  const skipped: DomainError[] = [];
+  const changes = await planUndo(from, notes, (error) => skipped.push(error));
+  const shown = await show({ changes, skipped }, from, options);
   if (changes.length > 0 && !options.dryRun) {
     if (!(await mayWrite(shown, options))) return leave();
-    await undoEdits(from, notes);
+    await undoEdits(changes, from, notes);
   }
   if (options.json) return say(asJson(shown, options));
-  if (changes.length === 0) return say('There is nothing to undo here.');
-  say(options.dryRun ? 'Nothing was written.' : `${paint('green', 'Undone.')} The project and its data stay.`);
+  if (changes.length === 0 && skipped.length === 0) return say('There is nothing to undo here.');
+  say(
+    options.dryRun || changes.length === 0
+      ? 'Nothing was written.'
+      : `${paint('green', 'Undone.')} The project and its data stay.`,
+  );
 }
 
 function leave(): void {

@@ -1,15 +1,9 @@
 import * as z from 'zod';
 import type { Config } from '../config.ts';
 import { type Context, SCOPES } from '../context.ts';
-import type { Actor, Database } from '../db/database.ts';
-import type { FunctionName } from '../db/functions.ts';
 import { DomainError } from '../errors.ts';
 import { type Local, openLocal } from '../local.ts';
 import { createLog } from '../log.ts';
-import { cleanJson } from '../text.ts';
-
-// Answers that are written as they are, to be read by programs: their hashes would no longer agree.
-const EXACT: ReadonlySet<FunctionName> = new Set(['export_events', 'snapshot_events']);
 
 type Person = Context & { connect: Local['connect'] };
 
@@ -31,7 +25,7 @@ export async function asPerson<T>(
   try {
     const scopes = new Set(SCOPES);
     return await run({
-      db: shown(db),
+      db,
       connect,
       log,
       scopes,
@@ -43,18 +37,7 @@ export async function asPerson<T>(
   }
 }
 
-/** The database, its answers without what no terminal should get: some were stored before it refused that. */
-function shown(db: Database): Database {
-  return {
-    ...db,
-    async call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T> {
-      const answer = await db.call<T>(fn, args, actor);
-      return EXACT.has(fn) ? answer : (cleanJson(answer) as T);
-    },
-  };
-}
-
-/** What a person typed, as the service wants it. */
+/** Checks what a person typed against what the service takes. Raises invalid_input. */
 export function parseGiven<Schema extends z.ZodType>(schema: Schema, given: unknown): z.output<Schema> {
   const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;

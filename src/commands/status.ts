@@ -3,7 +3,7 @@ import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import { type Resumption, resumeProject } from '../services/checkpoints.ts';
 import { listProjects, type ProjectPage } from '../services/projects.ts';
-import { cleanLine } from '../text.ts';
+import { oneLine } from '../text.ts';
 import { fromNow, table, taskTable } from './format.ts';
 import { eventTable } from './log.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
@@ -54,7 +54,7 @@ function statusLines({ project, checkpoint, ...found }: Resumption): string[] {
     ...(checkpoint === undefined
       ? []
       : [
-          `${paint('dim', 'Checkpoint')} ${checkpoint.label} ${paint('dim', `by ${cleanLine(checkpoint.by)}, ${fromNow(checkpoint.created_at)}`)}`,
+          `${paint('dim', 'Checkpoint')} ${checkpoint.label} ${paint('dim', `by ${oneLine(checkpoint.by)}, ${fromNow(checkpoint.created_at)}`)}`,
         ]),
     ...tasksUnder('In progress', found.in_progress),
     ...tasksUnder('Ready', found.ready),

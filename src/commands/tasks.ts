@@ -3,7 +3,7 @@ import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import type { TaskBrief } from '../events/tasks.ts';
 import { GetTask, getTask, ListTasks, listTasks, type TaskPage, type TaskWithHistory } from '../services/tasks.ts';
-import { cleanLine } from '../text.ts';
+import { oneLine } from '../text.ts';
 import { fromNow, paintPriority, paintStatus, statusOf, table, taskTable } from './format.ts';
 import { eventTable } from './log.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
@@ -95,7 +95,7 @@ function taskLines(task: z.infer<typeof TaskWithHistory>): string[] {
     [
       paintStatus(statusOf(task), task),
       paintPriority(priority, priority),
-      paint('dim', `version ${task.version}, created ${fromNow(task.created_at)} by ${cleanLine(task.created_by)}`),
+      paint('dim', `version ${task.version}, created ${fromNow(task.created_at)} by ${oneLine(task.created_by)}`),
     ].join('  '),
     ...standing(task),
     ...titled('Description', task.description === undefined ? [] : indented(task.description)),
@@ -121,12 +121,12 @@ function taskLines(task: z.infer<typeof TaskWithHistory>): string[] {
 function standing(task: z.infer<typeof TaskWithHistory>): string[] {
   const lines: (string | false | undefined)[] = [
     task.locked_by !== undefined &&
-      `Held by ${paint('cyan', cleanLine(task.locked_by))}${task.locked_until ? `, until ${fromNow(task.locked_until)}` : ''}`,
+      `Held by ${paint('cyan', oneLine(task.locked_by))}${task.locked_until ? `, until ${fromNow(task.locked_until)}` : ''}`,
     task.blocked_reason !== undefined && `Blocked: ${task.blocked_reason}`,
     task.warning !== undefined && paint('yellow', task.warning),
     ...(task.waiting_for ?? []).map((text) => `Waits for: ${text}`),
     task.last_reason !== undefined &&
-      `Given up by ${cleanLine(task.last_agent ?? 'someone')} (${task.last_outcome}): ${task.last_reason}`,
+      `Given up by ${oneLine(task.last_agent ?? 'someone')} (${task.last_outcome}): ${task.last_reason}`,
     task.summary !== undefined && `Completed: ${task.summary}`,
   ];
   return lines.filter((line): line is string => typeof line === 'string');

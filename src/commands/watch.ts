@@ -3,7 +3,7 @@ import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { type EventBrief, listEvents, waitForEvents } from '../services/events.ts';
-import { cleanLine } from '../text.ts';
+import { oneLine } from '../text.ts';
 import { eventTable, whatOf } from './log.ts';
 import { type JsonOption, paint, say } from './paint.ts';
 import { asPerson } from './person.ts';
@@ -82,8 +82,8 @@ async function follow(ctx: Context, signal: AbortSignal, { json }: JsonOption): 
 
 function lineOf(event: EventBrief): string {
   const { seq, at, by, imported_by, task } = event;
-  const imported = imported_by === undefined ? undefined : `(imported by ${cleanLine(imported_by)})`;
-  return [`#${seq}`, at, cleanLine(by), imported, task, whatOf(event)].filter(Boolean).join('  ');
+  const imported = imported_by === undefined ? undefined : `(imported by ${oneLine(imported_by)})`;
+  return [`#${seq}`, at, oneLine(by), imported, task, whatOf(event)].filter(Boolean).join('  ');
 }
 
 type Watcher = { take(events: EventBrief[]): Promise<void>; missed(error: DomainError): void };

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { domainErrorFrom, isExhausted } from '../errors.ts';
+import { withCleanAnswers } from './clean.ts';
 import type { Actor, Database } from './database.ts';
 import { FUNCTIONS, type FunctionName, GROWING } from './functions.ts';
 import { createListener } from './listener.ts';
@@ -81,7 +82,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
     }
   }
 
-  return {
+  return withCleanAnswers<PostgresDatabase>({
     async call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T> {
       // Sorted, so that one set of arguments is one prepared statement.
       const names = Object.keys(args)
@@ -108,7 +109,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
       await Promise.all([listener.close(), Promise.race([notifier.flush(), sleep(FLUSH_MS_MAX)])]);
       await Promise.all([...pools.values()].map((pool) => pool.end()));
     },
-  };
+  });
 }
 
 function createPool({ connection, connectionsMax, pooled, limits }: PostgresOptions, kind: 'short' | 'long'): pg.Pool {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError } from '../errors.ts';
+import { withCleanAnswers } from './clean.ts';
 import type { Actor, Database } from './database.ts';
 import { FUNCTIONS, type FunctionName } from './functions.ts';
 import { supabaseBucket } from './supabase/bucket.ts';
@@ -38,7 +39,7 @@ export function supabaseDatabase({ project, session }: SupabaseOptions): Databas
     return { refusal };
   }
 
-  return {
+  return withCleanAnswers<Database>({
     async call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T> {
       if (!Object.hasOwn(FUNCTIONS, fn)) throw new DomainError('internal', `Not a callable function: ${fn}.`);
       const limit = AbortSignal.timeout(CALL_MS_MAX[FUNCTIONS[fn]]);
@@ -54,7 +55,7 @@ export function supabaseDatabase({ project, session }: SupabaseOptions): Databas
     },
     ...(session === undefined && { bucket: (name: string) => supabaseBucket(project, name) }),
     async close() {},
-  };
+  });
 }
 
 type Outcome = { data?: unknown; refusal?: Refusal };

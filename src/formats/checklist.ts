@@ -1,5 +1,6 @@
 import type { Task } from '../events/tasks.ts';
 import type { ForeignTask } from '../services/adoption.ts';
+import { oneLine } from '../text.ts';
 import { paragraphs, priorityOf, type SourceFile, titled, wrongFile } from './foreign-task.ts';
 
 // Of lines without white space at their end.
@@ -156,8 +157,4 @@ function detailsOf({ description, acceptance_criteria, blocked_reason, summary }
   const said = paragraphs(description, titled('Blocked', blocked_reason), titled('Outcome', summary));
   const quoted = said?.split('\n').map((line) => `> ${line}`.trimEnd()) ?? [];
   return [...quoted, ...acceptance_criteria.map((criterion) => `- ${oneLine(criterion)}`)];
-}
-
-function oneLine(text: string): string {
-  return text.replace(/\s+/g, ' ').trim();
 }

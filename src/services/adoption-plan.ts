@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { DomainError } from '../errors.ts';
-import { clean } from '../text.ts';
+import { clean, cleanLine } from '../text.ts';
 import type { ForeignTask } from './adoption.ts';
 
 const TITLE_MAX = 300;
@@ -64,13 +64,13 @@ export function adoptedId(projectId: string, format: string, key: string): strin
 }
 
 function withinLimits(task: ForeignTask, warnings: string[]): ForeignTask {
-  const title = oneLine(task.title);
+  const title = cleanLine(task.title);
   if (title === '') {
     throw new DomainError('invalid_input', `${task.place} has no title.`, {
       hint: 'Give it one. Nothing was imported.',
     });
   }
-  const criteria = (task.acceptance_criteria ?? []).map(oneLine).filter((text) => text !== '');
+  const criteria = (task.acceptance_criteria ?? []).map(cleanLine).filter((text) => text !== '');
   const spare = [
     ...(title.length > TITLE_MAX ? [title] : []),
     ...criteria.filter((text, at) => at >= CRITERIA_MAX || text.length > CRITERION_MAX),
@@ -168,10 +168,6 @@ function dropUnmet(task: ForeignTask, byKey: ReadonlyMap<string, ForeignTask>, w
   if (unmet.length === 0) return;
   warnings.push(`${task.key}: it is completed, so its dependency on ${unmet.join(', ')} was left out.`);
   task.dependencies = task.dependencies.filter((name) => !unmet.includes(name));
-}
-
-function oneLine(text: string): string {
-  return clean(text).replace(/\s+/g, ' ').trim();
 }
 
 function cut(text: string, charactersMax: number): string {

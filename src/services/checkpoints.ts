@@ -50,11 +50,12 @@ export async function getCheckpoint(
   const found = await ctx.db.call<Checkpoint>('get_checkpoint', args, ctx.actor);
   if (showsTasks(ctx)) return found;
   // What the agent wrote stays; what the server added to it names tasks and who held them.
-  const { server: _, ...snapshot } = found.snapshot ?? {};
-  return { ...found, snapshot, not_shown: TASKS_HIDDEN };
+  const { snapshot = {}, ...rest } = found;
+  const { server: _, ...own } = snapshot;
+  return { ...rest, ...(Object.keys(own).length > 0 && { snapshot: own }), not_shown: TASKS_HIDDEN };
 }
 
-/** What happened since a position, folded: each task once, under the last thing that happened to it. */
+/** A span of events is folded: each task appears once, under the last thing that happened to it. */
 const Changes = z.object({
   events: z.int(),
   counts: z.record(z.string(), z.int()).optional(),

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
-import { append, type Followed, type NewEvent } from '../events/append.ts';
+import { append, type NewEvent } from '../events/append.ts';
 import { Artifact } from '../events/artifacts.ts';
 import { ProjectRef } from '../events/projects.ts';
 import {
@@ -33,17 +33,18 @@ import { isTaskEvent, PROJECTS_HIDDEN, showsProjects } from './shown.ts';
 
 const LeaseSeconds = z.int().min(1).max(86_400).default(3_600);
 
-/** What rules and dependency policy did in consequence, for the agent to know. */
-const Consequences = {
+/** Rules and dependency policy did this in consequence, for the agent to know. */
+const Consequences = z.object({
   followed: z.array(z.object({ seq: z.int(), type: z.string(), ref: z.string().optional() })).optional(),
   followed_total: z.int().optional().describe('Where not all are shown.'),
-};
+});
+export type Consequences = z.infer<typeof Consequences>;
 
 /** A task after a command, short: the caller knows what it sent. */
 export const ChangedTask = z.object({
   task: TaskBrief.extend({ version: z.int() }),
   repeated: z.boolean().optional(),
-  ...Consequences,
+  ...Consequences.shape,
 });
 export type ChangedTask = z.infer<typeof ChangedTask>;
 
@@ -52,7 +53,7 @@ export const CreateTasks = z.strictObject({
   tasks: z.array(NewTask).min(1).max(50),
 });
 
-export const CreatedTasks = z.object({ tasks: z.array(TaskBrief), ...Consequences });
+export const CreatedTasks = z.object({ tasks: z.array(TaskBrief), ...Consequences.shape });
 
 /** Creates tasks together, all or none; they may depend on each other. */
 export async function createTasks(
@@ -223,8 +224,6 @@ async function change(ctx: Context, requests: NewEvent<Task>[]): Promise<Changed
   if (last === undefined) throw new DomainError('internal', 'The door answered without an event.');
   return { task: last.state, ...(last.repeated && { repeated: true }), ...consequences(answer) };
 }
-
-type Consequences = { followed?: Followed[]; followed_total?: number | undefined };
 
 function consequences({ followed = [], followed_total }: Consequences): Consequences {
   return followed.length === 0 ? {} : { followed, ...(followed_total && { followed_total }) };

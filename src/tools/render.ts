@@ -2,6 +2,7 @@ import type { DomainError } from '../errors.ts';
 import type { DecisionBrief } from '../events/decisions.ts';
 import type { TaskBrief } from '../events/tasks.ts';
 import type { EventBrief } from '../services/events.ts';
+import type { Consequences } from '../services/tasks.ts';
 import { cleanName } from '../text.ts';
 import { shorten } from './fit.ts';
 
@@ -16,7 +17,7 @@ export function quote(text: string, charactersMax = 300): string {
 
 /** A name that somebody chose: a plain word as it is, anything else quoted like stored text. */
 export function named(name: string): string {
-  return /^[\w.@#+-]{1,100}$/.test(name) ? name : quote(cleanName(name, 120));
+  return /^[\w.@#+/-]{1,100}$/.test(name) ? name : quote(cleanName(name, 120));
 }
 
 /** Stored text as it was written, each line marked. */
@@ -89,11 +90,6 @@ export function decisionLine(decision: DecisionBrief): string {
 export function nextPage(cursor: string | undefined): string | undefined {
   return cursor === undefined ? undefined : `More: pass cursor ${cursor}`;
 }
-
-type Consequences = {
-  followed?: { type: string; ref?: string | undefined }[] | undefined;
-  followed_total?: number | undefined;
-};
 
 export function consequences({ followed, followed_total }: Consequences): string[] {
   const more = followed_total === undefined ? [] : [`and more, ${followed_total} in all: list_events shows them.`];

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { type Context, mayUse, type Scope } from '../context.ts';
 import { DomainError, domainErrorFrom } from '../errors.ts';
-import { cleanJson } from '../text.ts';
 import { fitResult, fitText } from './fit.ts';
 import { inputError } from './input-error.ts';
 
@@ -71,8 +70,7 @@ export async function callTool(ctx: Context, tool: Tool, given: unknown): Promis
     const { idempotency_key, ...input } = parse(tool, given);
     const command = { name: tool.name, ...keyed(tool, idempotency_key, input) };
     const result = await tool.run({ ...ctx, command }, input);
-    // What was stored before the database refused it is cleaned when it is shown.
-    const { fitted, notice } = fitResult(tool.output.parse(cleanJson(result)));
+    const { fitted, notice } = fitResult(tool.output.parse(result));
     const text = fitText(tool.render(fitted));
     return { structured: fitted, text: notice === undefined ? text : `${text}\n${notice}` };
   } catch (thrown) {

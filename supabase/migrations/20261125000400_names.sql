@@ -17,7 +17,7 @@ create function app.clean_name(value text, size_max integer) returns text langua
 -- Writes a name within a sentence: a plain word as it is, anything else in quotes, so that it never reads as the
 -- sentence's own words.
 create function app.quoted_name(name text) returns text language sql immutable
-  return case when name ~ '^[A-Za-z0-9_.@#+-]{1,100}$' then name
+  return case when name ~ '^[A-Za-z0-9_.@#+/-]{1,100}$' then name
     else to_json(coalesce(app.clean_name(name, 120), ''))::text end;
 
 -- Cleans a column of a row that is written, whoever writes it. Arguments: the column, its size, and what is called so
