@@ -1,5 +1,3 @@
-export type Counts = ReturnType<typeof createCounts>;
-
 /** Counts by key. A key whose count is zero takes no memory. */
 export function createCounts() {
   const counts = new Map<string, number>();
