@@ -30,8 +30,9 @@ const SECTIONS = [
     // PostgreSQL 18 lists NOT NULL among the constraints; here it stays with its column.
     `select format(E'create table %s.%I (\\n  %s\\n)%s;\\n%s', n.nspname, c.relname, concat_ws(E',\\n  ', (
          select string_agg(concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
+             case when a.attcollation <> t.typcollation then 'collate ' || a.attcollation::regcollation end,
              'default ' || pg_get_expr(d.adbin, d.adrelid), case when a.attnotnull then 'not null' end), E',\\n  ' order by a.attnum)
-         from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+         from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
          where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), (
          select string_agg(format('constraint %I %s', k.conname, pg_get_constraintdef(k.oid)), E',\\n  ' order by k.contype desc, k.conname collate "C")
          from pg_constraint k where k.conrelid = c.oid and k.contype in ('p', 'u', 'f', 'c'))),

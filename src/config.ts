@@ -21,7 +21,7 @@ const NameList = z
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
-/** Whether only this machine reaches the host that a URL or a bind address names. */
+/** Tells whether only this machine reaches the host that a URL or a bind address names. */
 export function isLoopback(host: string): boolean {
   return LOOPBACK.test(host) || host === '::1';
 }
@@ -37,7 +37,7 @@ const PublicUrl = Origin.transform((text) => new URL(text).origin).refine(
 const OidcProvider = z.strictObject({
   /** Part of its addresses here: /login/oidc/ID. */
   id: z.string().regex(/^[\w-]{1,40}$/, 'must be a short word'),
-  /** What its button says. */
+  /** The text of its button. */
   name: z.string().min(1).max(60),
   issuer: z
     .url({ protocol: /^https?$/ })
@@ -63,7 +63,7 @@ const Json = z
   });
 
 const Config = z.object({
-  /** Where the embedded database lives. */
+  /** The directory of the embedded database. */
   dataDir: z.string().min(1).max(1_000),
   /** A PostgreSQL server to use instead of the embedded one. */
   databaseUrl: z
@@ -74,7 +74,7 @@ const Config = z.object({
   supabaseUrl: z.url({ protocol: /^https?$/, error: 'must start with https://' }).optional(),
   supabasePublishableKey: z.string().min(1).max(1_000).optional(),
   supabaseSecretKey: z.string().min(1).max(1_000).optional(),
-  /** Where `cairn login` keeps sessions. */
+  /** The directory in which `cairn login` keeps sessions. */
   configDir: z.string().min(1).max(1_000),
   /** The name under which this process acts; otherwise derived from the client. */
   agent: z
@@ -88,42 +88,42 @@ const Config = z.object({
   toolsets: NameList.default(['default']),
   readOnly: Flag.default(false),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  /** Where `cairn serve` listens. */
+  /** `cairn serve` listens here. */
   host: z.string().min(1).max(255).default('127.0.0.1'),
   port: z.coerce.number().int().min(0).max(65_535).default(7070),
-  /** How clients reach it, when that is not where it listens: an origin without a path. */
+  /** Clients reach it here, when that is not where it listens: an origin without a path. */
   publicUrl: PublicUrl.optional(),
-  /** Whether who calls has to prove who it is. */
+  /** Callers have to prove who they are. */
   auth: Flag.default(false),
   /** The authorization server whose tokens count instead of ours, exactly as its metadata names itself. */
   authIssuer: z
     .url({ protocol: /^https?$/, error: 'must start with https://' })
     .max(500)
     .optional(),
-  /** Whether that one may be on a private network. */
+  /** That server may be on a private network. */
   authIssuerPrivate: Flag.default(false),
   /** Web pages of other origins that may call `/mcp`. */
   allowedOrigins: NameList.pipe(z.array(Origin).max(20)).default([]),
-  /** How many proxies stand in front: that many entries of X-Forwarded-For, from the right, are believed. */
+  /** So many proxies stand in front: that many entries of X-Forwarded-For, from the right, are believed. */
   trustedProxies: z.coerce.number().int().min(0).max(10).default(0),
-  /** What a scraper presents to read `/metrics`; without one this machine alone may. */
+  /** A scraper presents this token to read `/metrics`; without one this machine alone may. */
   metricsToken: z.string().min(16).max(500).optional(),
   /** OpenID providers to sign in with. */
   oidcProviders: Json.pipe(z.array(OidcProvider).max(10)).default([]),
   /** A Supabase project to sign in with; that of the database when not said. */
   loginSupabaseUrl: z.url({ protocol: /^https?$/, error: 'must start with https://' }).optional(),
   loginSupabaseKey: z.string().min(1).max(1_000).optional(),
-  /** Who may have an account without an invitation: verified addresses, and all of a domain. */
+  /** These may have an account without an invitation: verified addresses, and all of a domain. */
   allowEmails: NameList.default([]),
   allowDomains: NameList.default([]),
-  /** Whether a verified address joins a new identity to the account that has it. */
+  /** A verified address joins a new identity to the account that has it. */
   linkByEmail: Flag.default(false),
-  /** How long what our authorization server gives lives, and how long a used refresh token gives siblings. */
+  /** The lives of what our authorization server gives, and the time for which a used refresh token gives siblings. */
   accessTokenSeconds: z.coerce.number().int().min(900).max(86_400).default(3_600),
   refreshTokenDays: z.coerce.number().int().min(1).max(366).default(30),
   grantDays: z.coerce.number().int().min(1).max(366).default(90),
   refreshGraceSeconds: z.coerce.number().int().min(0).max(600).default(120),
-  /** Whether programs may ask for the scope `admin`. */
+  /** Programs may ask for the scope `admin`. */
   allowAdmin: Flag.default(false),
   /** Hosts whose client documents count; any on the public internet when not said. */
   clientDocumentHosts: NameList.optional(),
@@ -207,7 +207,7 @@ export function thisHost(): Host {
   return { platform: process.platform, home: homedir(), env: process.env };
 }
 
-/** Where this process was started; it may have been removed since. */
+/** The directory that this process was started in; it may have been removed since. */
 function workingDirectory(): string | undefined {
   try {
     return process.cwd();
@@ -216,7 +216,7 @@ function workingDirectory(): string | undefined {
   }
 }
 
-/** How clients reach a server before it listens. Raises invalid_input for a port that is not known yet. */
+/** The URL by which clients reach a server, before it listens. Raises invalid_input for a port that is not known yet. */
 export function publicUrlOf({ host, port, publicUrl }: Config): URL {
   if (publicUrl === undefined && port === 0) {
     throw new DomainError('invalid_input', 'With --auth the address must be known beforehand.', {
@@ -241,7 +241,7 @@ function invalidConfig(error: z.ZodError): DomainError {
   });
 }
 
-/** Where the embedded database lives when nothing names another place. */
+/** The directory of the embedded database when nothing names another one. */
 export function defaultDataDir(env: NodeJS.ProcessEnv = process.env): string {
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'cairn');
   if (process.platform === 'win32') return join(env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'cairn');
@@ -251,7 +251,7 @@ export function defaultDataDir(env: NodeJS.ProcessEnv = process.env): string {
   return join(homedir(), '.local', 'share', 'cairn');
 }
 
-/** Where what concerns the user of this machine lives, apart from the database. */
+/** The directory of what concerns the user of this machine, apart from the database. */
 function defaultConfigDir(env: NodeJS.ProcessEnv): string {
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Preferences', 'cairn');
   if (process.platform === 'win32') return join(env['APPDATA'] ?? join(homedir(), 'AppData', 'Roaming'), 'cairn');

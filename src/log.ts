@@ -1,9 +1,12 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { PREFIXES } from './auth/secrets.ts';
 
 export type Log = Logger;
 
-// Whatever src/auth/secrets.ts mints, and the password in the address of a database.
-const SECRETS = /\bcairn_(at|rt|ac|pat|cs|se|tx|br|rq|lc|in)_[\w-]+|(?<=:\/\/[^:/?#\s"]*:)[^@\s"]+(?=@)/g;
+// A line holds no secret that Cairn mints, nor the password in the address of a database.
+const MINTED = `\\b(?:${Object.values(PREFIXES).join('|')})[\\w-]+`;
+const PASSWORD = /(?<=:\/\/[^:/?#\s"]*:)[^@\s"]+(?=@)/.source;
+const SECRETS = new RegExp(`${MINTED}|${PASSWORD}`, 'g');
 
 /** Logs go to standard error: standard output belongs to the protocol. No line holds a secret, whatever was logged. */
 export function createLog(

@@ -84,7 +84,7 @@ create policy door on app.archives as permissive for all to cairn_owner using ((
 
 create table app.auth_attempts (
   tenant_id uuid not null,
-  bucket text not null,
+  bucket text collate "C" not null,
   count integer not null,
   ends_at timestamp with time zone not null,
   constraint auth_attempts_pkey PRIMARY KEY (tenant_id, bucket),
@@ -8196,7 +8196,9 @@ declare
 begin
   perform set_config('app.tenant_id', app.nobody()::text, true);
   delete from app.auth_attempts a
-    where a.tenant_id = app.nobody() and starts_with(a.bucket, app.browser_bucket(v_actor.user_id::text, ''));
+    where a.tenant_id = app.nobody()
+      and a.bucket > app.browser_bucket(v_actor.user_id::text, '')
+      and a.bucket < app.browser_bucket(v_actor.user_id::text, 'g');
   perform set_config('app.tenant_id', v_actor.user_id::text, true);
   insert into app.passwords as p (tenant_id, user_id, password_hash, updated_at)
   values (v_actor.user_id, v_actor.user_id, set_password.password_hash, app.now())

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { describe, expect } from 'vitest';
-import { ARCHIVE_FUNCTIONS, AUTH_FUNCTIONS, FUNCTIONS, type FunctionName } from '../src/db/functions.ts';
+import { AUTH_FUNCTIONS, FUNCTIONS, type FunctionName } from '../src/db/functions.ts';
 import { DomainError } from '../src/errors.ts';
 import { newId } from '../src/events/ids.ts';
 import { append, type Caller, createProject, createTask, record } from './support/commands.ts';
@@ -27,7 +27,11 @@ const ARGUMENTS: Partial<Record<FunctionName, object>> = {
   suggest_refs: { kind: 'task', prefix: 'web-' },
 };
 
-const isOfServer = (fn: FunctionName) => Object.hasOwn({ ...AUTH_FUNCTIONS, ...ARCHIVE_FUNCTIONS }, fn);
+// Left out are the functions of authorization, but those that list: their arguments are hashes and times that the server makes, so a null
+// among them is a fault of the server, which `internal` says.
+const CALLED = (Object.keys(FUNCTIONS) as FunctionName[]).filter(
+  (fn) => !Object.hasOwn(AUTH_FUNCTIONS, fn) || fn.startsWith('list_'),
+);
 
 /** More of everything than an answer may have. */
 async function crowd(who: Caller): Promise<void> {
@@ -68,14 +72,14 @@ test('no call, whatever it leaves out or counts, gets more than it may, or fails
   const { db, actor } = as('ada');
   const wrong: unknown[] = [];
 
-  for (const fn of Object.keys(FUNCTIONS) as FunctionName[]) {
+  for (const fn of CALLED) {
     for (const { name, type } of await argumentsOf(sql, fn)) {
       const numbers = /^(integer|bigint)$/.test(type) ? [-1, 0, 2_147_483_647] : [];
       for (const value of [null, ...numbers]) {
         const call = { ...ARGUMENTS[fn], [name]: value };
         const answer = await db.call(fn, call, actor).catch((error: DomainError) => error);
         const refused = answer instanceof DomainError;
-        const bad = refused ? answer.code === 'internal' && !isOfServer(fn) : longest(answer) > (ITEMS_MAX[fn] ?? 100);
+        const bad = refused ? answer.code === 'internal' : longest(answer) > (ITEMS_MAX[fn] ?? 100);
         if (bad) wrong.push([fn, name, value, refused ? `${answer.message} ${answer.cause}` : longest(answer)]);
       }
     }

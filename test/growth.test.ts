@@ -10,7 +10,8 @@ import {
   hold,
   type Request,
 } from './support/commands.ts';
-import { growthOf, overClient } from './support/costs.ts';
+import { growthOf } from './support/costs.ts';
+import { overClient } from './support/database.ts';
 import { explainAll, stepsOf } from './support/plans.ts';
 import { createScratch, type Scratch } from './support/scratch.ts';
 import { upTo } from './support/writers.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { setPassword } from '../src/auth/login/owner.ts';
 import { hashSecret, isSecret } from '../src/auth/secrets.ts';
-import { type Account, takeAttempt } from '../src/web/rate.ts';
+import { type Account, takeAttempt, takeSending } from '../src/web/rate.ts';
 import { Browser, ownerBrowser, PASSWORD, startWeb, type TestWeb } from './support/web.ts';
 
 // Tries are bounded, and nobody uses up those of somebody else. Threats: docs/security.md.
@@ -76,6 +76,20 @@ describe('a try', () => {
     );
     expect(statuses).toEqual(Array(6).fill(200));
     expect(rows).toEqual([{ count: 0 }, { count: 0 }]);
+  });
+
+  test('where no new network has one leaves nothing of its own behind', async () => {
+    const account: Account = { name: 'somebody@example.com', way: 'send', firstTriesMax: 0 };
+
+    const tries = Array.from({ length: 12 }, (_, at) =>
+      takeSending(web.store, { from: { ip: `192.0.${at}.1` } }, account),
+    );
+
+    expect((await Promise.all(tries)).filter((each) => each === undefined)).toHaveLength(2);
+    const { rows } = await web.scratch.sql.query(
+      `select bucket from app.auth_attempts where starts_with(bucket, 'first ')`,
+    );
+    expect(rows).toEqual([]);
   });
 
   test('of a known browser is one of ten between two that were right; then it is as unknown as others', async () => {

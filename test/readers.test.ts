@@ -1,8 +1,8 @@
 import pg from 'pg';
-import { describe, expect, inject } from 'vitest';
+import { describe, expect, inject, vi } from 'vitest';
 import { ARCHIVE_FUNCTIONS, AUTH_FUNCTIONS, FUNCTIONS } from '../src/db/functions.ts';
 import { append, createProject, createTask, exportAll, note, verify } from './support/commands.ts';
-import { overClient } from './support/costs.ts';
+import { overClient } from './support/database.ts';
 import { createScratch, mutate } from './support/scratch.ts';
 import { live } from './support/story.ts';
 import { test } from './support/world.ts';
@@ -158,13 +158,15 @@ describe('verifying while others write', () => {
       await mutate(scratch.sql, 'app.compare_log', ['\nbegin\n', '\nbegin\n  perform pg_advisory_xact_lock(1);\n']);
       await scratch.sql.query('select pg_advisory_lock(1)');
       const verified = verify(ada);
-      for (let waits = 0; waits === 0; ) {
-        const { rows } = await scratch.sql.query(
-          `select count(*)::int as waits from pg_locks where locktype = 'advisory' and not granted
+      const waits = async () => {
+        const { rowCount } = await scratch.sql.query(
+          `select from pg_locks where locktype = 'advisory' and not granted
              and database = (select oid from pg_database where datname = current_database())`,
         );
-        waits = rows[0].waits;
-      }
+        return rowCount === 1;
+      };
+      const early = await Promise.race([vi.waitUntil(waits, { timeout: 10_000 }), verified]);
+      expect(early, 'it ended before it was let go on').toBe(true);
 
       await note(ada, 'Too late to be looked at.');
       await scratch.sql.query('select pg_advisory_unlock(1)');

@@ -6,7 +6,9 @@ import { createScratch, type Scratch } from './support/scratch.ts';
 
 let scratch: Scratch;
 const MEMBERS_OF = ['authenticated', 'cairn_server'];
-const login = (member: string) => `login_of_${member}`;
+// Roles are of the whole server, which other runs may use too.
+const suffix = randomUUID().slice(0, 8);
+const login = (member: string) => `login_of_${member}_${suffix}`;
 
 beforeAll(async () => {
   scratch = await createScratch();

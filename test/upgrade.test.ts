@@ -7,7 +7,7 @@ import type { Database } from '../src/db/database.ts';
 import { migrate } from '../src/db/migrate.ts';
 import { postgresDatabase } from '../src/db/postgres.ts';
 import { append, type Caller, exportAll, importAll, record, verify } from './support/commands.ts';
-import { createEmptyDatabase, type EmptyDatabase } from './support/database.ts';
+import { createEmptyDatabase, type EmptyDatabase, overClient } from './support/database.ts';
 import { keptBackup, keptCommits } from './support/kept.ts';
 import { installClock } from './support/world.ts';
 
@@ -101,6 +101,16 @@ describe.each(await keptCommits())('a database of commit %s, upgraded in place',
     await database.drop();
   });
 
+  /** What the owner's calls answer, in a transaction that is undone: each test finds the database as it was restored. */
+  async function undone<T>(work: (owner: Caller) => Promise<T>): Promise<T> {
+    await sql.query('begin');
+    try {
+      return await work({ ...owner, db: overClient(sql) });
+    } finally {
+      await sql.query('rollback');
+    }
+  }
+
   test('has the schema that a new one has', async () => {
     const stored = await readFile(new URL('../supabase/schema.sql', import.meta.url), 'utf8');
 
@@ -108,11 +118,13 @@ describe.each(await keptCommits())('a database of commit %s, upgraded in place',
   });
 
   test('verifies, before a replay and after it', async () => {
-    const before = await verify(owner);
-    await db.call('replay_events', {}, owner.actor);
-    const after = await verify(owner);
+    const found = await undone(async (owner) => {
+      const before = await verify(owner);
+      await owner.db.call('replay_events', {}, owner.actor);
+      return [before, await verify(owner)];
+    });
 
-    expect([before, after]).toMatchObject([{ ok: true }, { ok: true }]);
+    expect(found).toMatchObject([{ ok: true }, { ok: true }]);
   });
 
   test('knows the commands that it was sent before', async () => {
@@ -139,12 +151,14 @@ describe.each(await keptCommits())('a database of commit %s, upgraded in place',
     );
 
     const [held] = rows.filter(({ ref }) => ref === 'plan-2');
-    const completed = await record(owner, {
-      stream: 'task:plan-2',
-      type: 'task.completed',
-      data: { summary: 'After the upgrade.' },
-      expect: { lock_token: held.lock_token },
-    });
+    const completed = await undone((owner) =>
+      record(owner, {
+        stream: 'task:plan-2',
+        type: 'task.completed',
+        data: { summary: 'After the upgrade.' },
+        expect: { lock_token: held.lock_token },
+      }),
+    );
 
     expect(rows.map(({ ref }) => ref)).toEqual(['odd-1', 'plan-2', 'web-2']);
     expect(completed.state).toMatchObject({ status: 'completed' });

@@ -128,7 +128,12 @@ export const SERVER = Object.freeze([
       find: ', hooks: { streamWrite: redact }',
       name: 'is redacted from whatever is logged',
     },
-    { file: 'src/log.ts', find: '|lc|', replace: '|', name: 'is redacted from whatever is logged' },
+    {
+      file: 'src/log.ts',
+      find: 'Object.values(PREFIXES)',
+      replace: '[PREFIXES.access]',
+      name: 'is redacted from whatever is logged',
+    },
     {
       file: 'src/server/http/exchange.ts',
       find: "incoming.url?.split('?', 1)[0]?.slice(0, 200)",

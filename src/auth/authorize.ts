@@ -60,7 +60,7 @@ export async function authorize(parts: AskingParts, request: Request, from: From
 }
 
 /**
- * Whether an answer may go there that no person has looked at (RFC 9700, section 4.11.2): anybody registers a client, or serves its document,
+ * Tells whether an answer may go there that no person has looked at (RFC 9700, section 4.11.2): anybody registers a client, or serves its document,
  * and our address would lead on to theirs. An administrator added it, or the person who is signed in lets it in already.
  */
 async function isVouchedFor(
@@ -124,7 +124,7 @@ function problem(title: string, message: string, hint: string): ProblemView {
   return { status: 400, title, message, hint };
 }
 
-/** What the client did wrong, for it to read. */
+/** Tells the client what it did wrong. */
 function flaw(
   settings: AuthSettings,
   given: URLSearchParams,

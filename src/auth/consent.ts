@@ -136,13 +136,13 @@ function bindingOf(id: string, { txn }: Visit): { request_hash: string; txn_hash
   return { request_hash: hashSecret(id), txn_hash: hashSecret(txn) };
 }
 
-/** The first, the person's own, where the page offers no choice. */
+/** Chooses the first, the person's own, where the page offers no choice. */
 function chosenOf(workspaces: ConsentView['workspaces'], form: URLSearchParams) {
   const chosen = form.get('tenant_id');
   return chosen === null ? workspaces[0] : workspaces.find(({ tenant_id }) => tenant_id === chosen);
 }
 
-/** What speaks against the client, looked up again: its document may have changed since the page was shown. */
+/** Looks the client up again and answers with what speaks against it: its document may have changed since the page was shown. */
 async function changeOf(
   { clients }: AskingParts,
   { client_id, redirect_uri }: AuthorizationRequest,

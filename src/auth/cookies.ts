@@ -1,12 +1,16 @@
 import { COOKIES } from './pages.ts';
 import { isSecret, mintSecret, type SecretKind } from './secrets.ts';
 
+/** How long a session may last, and how long a browser is known by that somebody signed in there. */
+export const SESSION_SECONDS = 7 * 86_400;
+export const BROWSER_SECONDS = 90 * 86_400;
+
 // `txn` tells a browser from others before anybody signed in, `session` is who did, `browser` that somebody did here before,
 // `invitation` what was brought along.
 const SECRET = Object.freeze({
   txn: { name: COOKIES.txn, seconds: 86_400 },
-  session: { name: COOKIES.session, seconds: 7 * 86_400 },
-  browser: { name: 'browser', seconds: 90 * 86_400 },
+  session: { name: COOKIES.session, seconds: SESSION_SECONDS },
+  browser: { name: 'browser', seconds: BROWSER_SECONDS },
   invitation: { name: 'invitation', seconds: 3_600 },
 } as const satisfies Partial<Record<SecretKind, { name: string; seconds: number }>>);
 // `outcome` is what a form did, until the page after it tells so.

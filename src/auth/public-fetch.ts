@@ -3,6 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { BlockList, isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { createCounts } from '../counts.ts';
+import { networkOf } from './rates.ts';
 
 /** Gets a small JSON document that a stranger named, and reaches nothing that is not on the public internet. Raises TooManyFetches. */
 export type PublicFetch = (
@@ -10,7 +12,7 @@ export type PublicFetch = (
   asker?: Asker,
 ) => Promise<{ document: unknown; maxAgeSeconds: number | undefined }>;
 
-/** From which network somebody asks, and whether for a document that somebody trusted before. */
+/** The network that somebody asks from, and whether the document is one that somebody trusted before. */
 type Asker = { network?: string | undefined; isTrusted?: boolean };
 
 /** Says nothing about the document: others are being fetched. */
@@ -31,9 +33,9 @@ const BYTES_MAX = 16_384;
 const MS_MAX = 5_000;
 const LOOKUP_MS_MAX = 2_000;
 const OPEN_MAX = 16;
-// So that slow hosts of strangers leave places for others: those of documents that somebody trusted, of other sites, of other networks.
+// Slow hosts of strangers leave places for others: documents that somebody trusted, other hosts' addresses, other askers' networks.
 const OPEN_UNTRUSTED_MAX = 12;
-const OPEN_SITE_MAX = 4;
+const OPEN_HOST_MAX = 4;
 const OPEN_NETWORK_MAX = 4;
 
 /**
@@ -45,13 +47,23 @@ export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
   const { bytesMax = BYTES_MAX, msMax = MS_MAX } = parts;
   const places = createPlaces();
 
-  async function fetchFrom(url: URL): ReturnType<PublicFetch> {
+  async function fetchFrom(url: URL, isTrusted: boolean): ReturnType<PublicFetch> {
     const signal = AbortSignal.timeout(msMax);
     const addresses = await Promise.race([resolve(url.hostname, signal), expired(signal)]);
     const [first] = addresses;
     if (first === undefined || !addresses.every(({ address }) => isPublic(address))) {
       throw new Error(`${url.hostname} is not on the public internet`);
     }
+    const kind = isTrusted ? 'trusted host' : 'host';
+    const leave = places.take([[`${kind} ${networkOf(first.address)}`, OPEN_HOST_MAX]]);
+    try {
+      return await read(url, first, signal);
+    } finally {
+      leave();
+    }
+  }
+
+  async function read(url: URL, first: Address, signal: AbortSignal): ReturnType<PublicFetch> {
     const response = await new Promise<IncomingMessage>((answered, failed) => {
       const asked = request(url, {
         port,
@@ -73,51 +85,39 @@ export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
   }
 
   return async (url, asker = {}) => {
-    const leave = places.take(url, asker);
+    const { network, isTrusted = false } = asker;
+    const leave = places.take([
+      ['all', OPEN_MAX],
+      ...(isTrusted ? [] : [['untrusted', OPEN_UNTRUSTED_MAX] as const]),
+      ...(network === undefined ? [] : [[`network ${network}`, OPEN_NETWORK_MAX] as const]),
+    ]);
     try {
-      return await fetchFrom(url);
+      return await fetchFrom(url, isTrusted);
     } finally {
       leave();
     }
   };
 }
 
-/** Counts what is being fetched: in all, of untrusted documents, of a site, for a network. */
+/** Counts what is being fetched, by each key that bounds it. */
 function createPlaces() {
-  const taken = new Map<string, number>();
-  const count = (key: string, by: number) => {
-    const left = (taken.get(key) ?? 0) + by;
-    if (left === 0) taken.delete(key);
-    else taken.set(key, left);
-  };
+  const taken = createCounts();
   return {
-    /** Takes a place and answers with how to leave it. Raises TooManyFetches. */
-    take({ hostname }: URL, { network, isTrusted = false }: Asker): () => void {
-      const limits: [key: string, max: number][] = [
-        ['all', OPEN_MAX],
-        [`site ${siteOf(hostname)}`, OPEN_SITE_MAX],
-      ];
-      if (!isTrusted) limits.push(['untrusted', OPEN_UNTRUSTED_MAX]);
-      if (network !== undefined) limits.push([`network ${network}`, OPEN_NETWORK_MAX]);
-      if (limits.some(([key, max]) => (taken.get(key) ?? 0) >= max)) {
+    /** Takes a place under each key and answers with how to leave them. Raises TooManyFetches. */
+    take(limits: readonly (readonly [key: string, max: number])[]): () => void {
+      if (limits.some(([key, max]) => taken.of(key) >= max)) {
         throw new TooManyFetches('too many documents are being fetched');
       }
-      for (const [key] of limits) count(key, 1);
-      return () => {
-        for (const [key] of limits) count(key, -1);
-      };
+      const keys = limits.map(([key]) => key);
+      taken.add(keys, 1);
+      return () => taken.add(keys, -1);
     },
   };
 }
 
-/** The last two labels: a stranger has as many names below a domain as they like. */
-function siteOf(hostname: string): string {
-  return hostname.split('.').slice(-2).join('.');
-}
-
 /**
- * By c-ares, which gives a question up when told to: getaddrinfo goes on in one of the four threads that files and passwords wait for too.
- * IPv4 first, since not every machine has IPv6.
+ * Asks the name servers by c-ares, which gives a question up when told to: getaddrinfo goes on in one of the four threads that files and
+ * passwords wait for too. The machine's hosts file is not read. IPv4 comes first, since not every machine has IPv6.
  */
 export async function resolveHost(host: string, signal: AbortSignal, servers?: readonly string[]): Promise<Address[]> {
   const resolver = new Resolver({ timeout: LOOKUP_MS_MAX, tries: 2 });
@@ -165,7 +165,7 @@ function expired(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('took too long'))));
 }
 
-// What is not global in IANA's special-purpose registries, and what carries an IPv4 address inside: checked as such.
+// These are not global in IANA's special-purpose registries, or carry an IPv4 address inside, which is checked as such.
 const NOT_PUBLIC = new BlockList();
 for (const [network, bits] of [
   ['0.0.0.0', 8],

@@ -1,17 +1,17 @@
 /**
- * Where a code may be sent. Exact match (OAuth 2.1, section 2.3.1); of a loopback address the port may differ, because a native
- * program takes one that is free (RFC 8252, section 7.3), for `localhost` too, which most of them register.
+ * These functions decide where a code may be sent. Addresses match exactly (OAuth 2.1, section 2.3.1); of a loopback address the port
+ * may differ, because a native program takes one that is free (RFC 8252, section 7.3), for `localhost` too, which most of them register.
  */
 const LOOPBACK = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?(?=[/?]|$)/;
 // A deviation from the letter of the specification, which knows https and loopback alone: Cursor registers nothing else that works.
 const CUSTOM: ReadonlySet<string> = new Set(['cursor://anysphere.cursor-mcp/oauth/callback']);
 const LENGTH_MAX = 2_000;
-// Of one client, together: what is stored, audited and shown of them stays small.
+// The addresses of one client together, so that what is stored, audited and shown of them stays small.
 const LENGTH_SUM_MAX = 8_000;
 // A name or address and a port. What else a URL takes for a host could end a source in a policy and begin another (CSP 3, section 2.3.1).
 const HOST = /^([\w.-]+|\[[\da-f:.]+\])(:\d+)?$/;
 
-/** Whether anybody may register it. */
+/** Tells whether anybody may register the address. */
 export function isAcceptableRedirect(uri: string): boolean {
   if (CUSTOM.has(uri)) return true;
   // A browser drops tabs and line feeds and takes a backslash for a slash: what we compare must be what it opens.
@@ -21,12 +21,12 @@ export function isAcceptableRedirect(uri: string): boolean {
   return url.protocol === 'https:' ? uri.startsWith('https://') : LOOPBACK.test(uri);
 }
 
-/** Whether a client may name so much. */
+/** Tells whether a client may name so much. */
 export function areBounded(uris: readonly string[]): boolean {
   return uris.reduce((sum, { length }) => sum + length, 0) <= LENGTH_SUM_MAX;
 }
 
-/** Whether a client that registered these may have its code sent there. */
+/** Tells whether a client that registered these may have its code sent there. */
 export function matchesRedirect(registered: readonly string[], uri: string): boolean {
   if (!isAcceptableRedirect(uri)) return false;
   return (
@@ -38,7 +38,7 @@ function portless(uri: string): string {
   return LOOPBACK.test(uri) ? uri.replace(LOOPBACK, 'http://$1') : uri;
 }
 
-/** What the consent page says about it, and the source that its policy must allow the form to end at. */
+/** Describes the address for the consent page, with the source that the page's policy must allow the form to end at. */
 export function describeRedirect(uri: string): { uri: string; shown: string; form_action: string; local: boolean } {
   const url = new URL(uri);
   if (url.protocol === 'https:') return { uri, shown: url.host, form_action: url.origin, local: false };

@@ -1,8 +1,8 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
-/** What each kind of secret begins with: scanners recognise it, the log redacts it. */
-const PREFIXES = Object.freeze({
+/** The beginning of each kind of secret: scanners recognise it, the log redacts it. */
+export const PREFIXES = Object.freeze({
   access: 'cairn_at_',
   refresh: 'cairn_rt_',
   code: 'cairn_ac_',
@@ -65,14 +65,14 @@ export function hashSecret(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');
 }
 
-/** Whether a text has the form of a secret of the kind, checksum included. */
+/** Tells whether a text has the form of a secret of the kind, checksum included. */
 export function isSecret(kind: SecretKind, text: string): boolean {
   const body = text.slice(0, lengthOf(kind));
   if (body.length < lengthOf(kind) || !body.startsWith(PREFIXES[kind]) || !/^[\w-]+$/.test(body)) return false;
   return text === `${body}${ENDING[kind]?.(body) ?? ''}`;
 }
 
-/** Of the prefix and the bytes in base64url. */
+/** The length of the prefix and the bytes in base64url. */
 function lengthOf(kind: SecretKind): number {
   const workspace = (WORKSPACE_KINDS as readonly SecretKind[]).includes(kind) ? WORKSPACE_BYTES : 0;
   return PREFIXES[kind].length + Math.ceil(((workspace + RANDOM_BYTES) * 4) / 3);

@@ -2,7 +2,8 @@ import type { FunctionName } from './functions.ts';
 
 /**
  * Who acts: a user, through a client, as an agent; `ip` is where from, for the audit trail of access. With `project_id` nothing of another
- * project is reached. `grant` names what lets them, where calls take turns by it; the database is not told.
+ * project is reached. `grant` names what lets them, where calls take turns by it, and `gone` aborts when nobody waits for the answer any more:
+ * the database is told of neither.
  */
 export type Actor = {
   user_id: string;
@@ -13,6 +14,7 @@ export type Actor = {
   ip?: string | undefined;
   proof?: Proof;
   grant?: string;
+  gone?: () => AbortSignal;
 };
 
 /**

@@ -34,7 +34,7 @@ const LIMITS: HttpLimits = {
   idleMs: 30 * 60_000,
   recheckMs: 5_000,
   callsMax: Number.POSITIVE_INFINITY,
-  waitingMax: 500,
+  waitingMax: { grant: 250, user: 500, all: 2_000 },
   waitMs: 10_000,
   drainMs: 10_000,
   headersMs: 10_000,

@@ -2,8 +2,8 @@ import { type Context, mayUse } from '../context.ts';
 import { DomainError } from '../errors.ts';
 
 /**
- * What an answer shows beyond the scope of its tool: one that reads projects also tells of their tasks, one that reads tasks of what was
- * decided meanwhile. Who may not read the other kind is shown the rest, and told so; numbers alone are shown to both.
+ * An answer may show more than its tool's scope: a tool that reads projects also tells of their tasks, one that reads tasks of what was
+ * decided meanwhile. A caller who may not read the other kind is shown the rest, and told so; numbers alone are shown to both.
  */
 export const TASKS_HIDDEN = 'tasks are not shown: this token lacks tasks:read';
 export const PROJECTS_HIDDEN = 'projects, decisions and checkpoints are not shown: this token lacks projects:read';
@@ -18,14 +18,14 @@ export function showsProjects({ scopes }: Rights): boolean {
   return mayUse(scopes, 'projects:read');
 }
 
-// What happened to tasks, and what agents told each other, which record_event writes with the scope of tasks.
+// These types tell what happened to tasks, and what agents told each other, which record_event writes with the scope of tasks.
 const TASK_EVENTS = ['task.', 'artifact.', 'project.noted'];
 
 export function isTaskEvent({ type }: { type: string }): boolean {
   return TASK_EVENTS.some((shown) => isWithin(type, shown));
 }
 
-/** Of these types of events, or of all, those that a token for tasks shows. Raises insufficient_scope where there is none. */
+/** Answers with the types of events that a token for tasks shows, of these or of all. Raises insufficient_scope where there is none. */
 export function taskTypes(types: readonly string[] | undefined): string[] {
   if (types === undefined) return TASK_EVENTS;
   const shown = types.flatMap((type) =>

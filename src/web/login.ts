@@ -1,3 +1,4 @@
+import { BROWSER_SECONDS, SESSION_SECONDS } from '../auth/cookies.ts';
 import { isAdmitted } from '../auth/login/identity.ts';
 import type { OidcAttempt, OidcLogin } from '../auth/login/oidc.ts';
 import { checkedPassword, hasPassword, isPassword, setPassword } from '../auth/login/owner.ts';
@@ -12,9 +13,7 @@ import { pathOf, type Visit } from './visit.ts';
 import type { Web } from './web.ts';
 
 const IDLE_SECONDS = 12 * 3_600;
-const SESSION_SECONDS = 7 * 24 * 3_600;
 const ATTEMPT_SECONDS = 600;
-const BROWSER_SECONDS = 90 * 24 * 3_600;
 // A password has twelve characters at least, a code six digits.
 const FIRST_TRIES_MAX = Object.freeze({ password: 1_000, code: 100, send: 0 });
 

@@ -8,7 +8,7 @@ const QUARTER_HOUR = 15 * 60;
 const DAY = 86_400;
 const BROWSER_ATTEMPTS_MAX = 10;
 
-/** Whose account is tried and how; and from how many new networks a day, when others have used up what they share. */
+/** The account that is tried, and how. Where others have used up the tries that they share, so many new networks have one each a day. */
 export type Account = { name: string; way: 'password' | 'code' | 'send'; firstTriesMax: number };
 
 /** A try that is under way, to be given back when it turns out to be right. */
@@ -34,7 +34,7 @@ export async function takeAttempt(store: Store, trier: Trier, account: Account):
   return attempt;
 }
 
-/** The same for what is sent rather than tried; undefined where the account has had enough of it for now. Raises rate_limited. */
+/** Takes a try for what is sent to an account; undefined where the account has had enough of it for now. Raises rate_limited. */
 export async function takeSending(store: Store, trier: Trier, account: Account): Promise<Attempt | undefined> {
   const attempt = await takeOrWait(store, trier, account);
   if (!('wait' in attempt)) return attempt;
@@ -60,6 +60,7 @@ async function takeOrWait(
   const shared = { bucket: `${way} ${account}`, attempts_max: 10, window_seconds: QUARTER_HOUR };
   const wait = await takeEach(store, from, [shared]);
   if (wait === undefined) return { account, buckets: [ofNetwork.bucket, shared.bucket] };
+  if (firstTriesMax === 0) return { wait, of: 'account' };
   const first = [
     { bucket: `first ${way} ${account} ${around}`, attempts_max: 1, window_seconds: DAY },
     { bucket: `first ${way} ${account}`, attempts_max: firstTriesMax, window_seconds: DAY },

@@ -233,6 +233,9 @@ begin
 end
 $$;
 
+-- In the order of its bytes, so that the primary key finds the buckets that begin alike.
+alter table app.auth_attempts alter column bucket type text collate "C";
+
 -- Names the bucket of a browser that signed in to an account before. Nobody else can use up its tries.
 create function app.browser_bucket(account text, browser_hash text) returns text language sql immutable as $$
   select 'browser ' || account || ' ' || browser_hash
@@ -282,7 +285,7 @@ end
 $$;
 
 -- set_password(password_hash) -> {}: of the actor. Ends the sessions that the old one opened, and what their
--- browsers were known by.
+-- browsers were known by: buckets that end in a hash in hex, which is before "g".
 create or replace function public.set_password(password_hash text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -294,7 +297,9 @@ declare
 begin
   perform set_config('app.tenant_id', app.nobody()::text, true);
   delete from app.auth_attempts a
-    where a.tenant_id = app.nobody() and starts_with(a.bucket, app.browser_bucket(v_actor.user_id::text, ''));
+    where a.tenant_id = app.nobody()
+      and a.bucket > app.browser_bucket(v_actor.user_id::text, '')
+      and a.bucket < app.browser_bucket(v_actor.user_id::text, 'g');
   perform set_config('app.tenant_id', v_actor.user_id::text, true);
   insert into app.passwords as p (tenant_id, user_id, password_hash, updated_at)
   values (v_actor.user_id, v_actor.user_id, set_password.password_hash, app.now())

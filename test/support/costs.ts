@@ -1,29 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
-import type { Database } from '../../src/db/database.ts';
-
-/** The port over one connection, so that what a call costs is what its backend does. */
-export function overClient(sql: pg.Client): Database {
-  return {
-    async call<T>(fn: string, args: Record<string, unknown>, actor: object): Promise<T> {
-      const given = Object.entries({ ...args, actor }).filter(([, value]) => value !== undefined);
-      const list = given.map(([name], at) => `${name} => $${at + 1}`).join(', ');
-      const values = given.map(([, value]) => (typeof value === 'object' ? JSON.stringify(value) : value));
-      const { rows } = await sql.query(`select public.${fn}(${list}) as result`, values);
-      return rows[0].result;
-    },
-    close: async () => {},
-  };
-}
 
 /** Milliseconds of a processor that the backend has had; where the system does not say, of the clock. */
-async function spent(pid: number): Promise<number> {
+export async function spent(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/schedstat`, 'utf8').catch(() => null);
   return stat === null ? performance.now() : Number(stat.split(' ')[0]) / 1e6;
 }
 
 /** What a piece of work costs, undone so that the next finds the same. */
-async function costOf(sql: pg.Client, work: () => Promise<unknown>): Promise<number> {
+async function costOf(sql: pg.ClientBase, work: () => Promise<unknown>): Promise<number> {
   const { rows } = await sql.query<{ pid: number }>('select pg_backend_pid() as pid');
   const pid = rows[0]?.pid ?? 0;
   await sql.query('begin');
@@ -42,7 +27,7 @@ const REPEATS_MAX = 5;
 
 /** How many times as much the second costs as the first. Others slow both down, so that the least of some counts where it matters. */
 export async function growthOf(
-  sql: pg.Client,
+  sql: pg.ClientBase,
   [small, large]: [() => Promise<unknown>, () => Promise<unknown>],
   most: number,
 ): Promise<number> {

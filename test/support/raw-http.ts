@@ -1,12 +1,12 @@
 import { type IncomingHttpHeaders, request } from 'node:http';
 
-export type Asked = { method?: string; headers?: Record<string, string>; body?: string | Buffer };
+export type Asked = { method?: string; headers?: Record<string, string>; body?: string | Buffer; signal?: AbortSignal };
 type Reply = { status: number; headers: IncomingHttpHeaders; text: string };
 
 /** A request as it is, with headers that `fetch` would not send. */
-export function sendRaw(url: URL, { method = 'GET', headers = {}, body }: Asked): Promise<Reply> {
+export function sendRaw(url: URL, { method = 'GET', headers = {}, body, signal }: Asked): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const sent = request(url, { method, headers, agent: false }, (response) => {
+    const sent = request(url, { method, headers, agent: false, ...(signal && { signal }) }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk) => {
@@ -28,7 +28,7 @@ const META = {
 };
 
 /** A call of the 2026-07-28 protocol, as its client writes it. */
-export function callOf(name: string, args: object = {}): Required<Asked> {
+export function callOf(name: string, args: object = {}): Required<Omit<Asked, 'signal'>> {
   return {
     method: 'POST',
     headers: { ...ACCEPT, 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': name },

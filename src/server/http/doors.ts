@@ -3,13 +3,13 @@ import { isIP } from 'node:net';
 import { hashSecret, sameHash } from '../../auth/secrets.ts';
 import { type Config, isLoopback } from '../../config.ts';
 
-/** Which names a request may come by, and which web pages may send one: a page that rebinds its name to our address gets in by neither. */
+/** Decides which names a request may come by, and which web pages may send one: a page that rebinds its name to our address gets in by neither. */
 export type Doors = {
   opensTo(host: string | undefined): boolean;
   letsIn(origin: string | null): boolean;
-  /** Whether a page of this origin may also read the answer. */
+  /** Tells whether a page of this origin may also read the answer. */
   shares(origin: string | null): origin is string;
-  /** Whether who asks may read the metrics: by the token, or where there is none from this machine, by its own name and through no proxy. */
+  /** Tells whether the asker may read the metrics: with the token, or where there is none from this machine, by its own name and through no proxy. */
   showsMetrics(incoming: IncomingMessage): boolean;
 };
 
@@ -39,7 +39,7 @@ export function createDoors(config: Config, publicUrl: URL): Doors {
   };
 }
 
-/** The address that sent a request: that of the connection, or what the outermost trusted proxy saw. */
+/** Finds the address that sent a request: that of the connection, or the one that the outermost trusted proxy saw. */
 export function addressOf({ headers, socket }: IncomingMessage, trustedProxies: number): string {
   const forwarded = String(headers['x-forwarded-for'] ?? '')
     .split(',')

@@ -14,18 +14,18 @@ import { CONFORMANCE } from '../fixtures.ts';
 import { createMcpServer, createRequestServer, type Surface } from '../mcp.ts';
 import { followsResources, type Message, scopesNeeded } from '../needs.ts';
 import { takeBody } from './body.ts';
+import { type ConcurrencyLimits, limitConcurrency } from './concurrency.ts';
 import { cutWhenRefused, type Exchange } from './exchange.ts';
 import { createListenEndpoint } from './listen.ts';
 import { withProofs } from './proofs.ts';
 import { refusal } from './reply.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';
-import { type ShareLimits, withShares } from './shares.ts';
 import { authInfoOf, callerOf, createSurfaces } from './surface.ts';
 
 const BODY_BYTES_MAX = 1_048_576;
 const PARSE_ERROR = -32_700;
 
-export type McpLimits = SessionLimits & ShareLimits & { recheckMs: number };
+export type McpLimits = SessionLimits & ConcurrencyLimits & { recheckMs: number };
 
 type Parts = {
   config: Config;
@@ -50,7 +50,7 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
   const surfaceOf = createSurfaces({
     config,
     log,
-    db: withShares(withProofs(db), limits),
+    db: limitConcurrency(withProofs(db), limits),
     observe,
     tools,
     fixtures,

@@ -50,17 +50,15 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
       const client = clientName(server, request);
       const named = nameOf(request?.http?.req?.headers.get('cairn-agent') ?? '');
       const { id: grant, actor, scopes } = caller.principal;
+      const gone = () => signalOf([request?.mcpReq.signal, request?.http?.req?.signal]);
       return {
         db,
-        actor: { ...actor, grant, agent: named || (config.agent ?? `${client}#${suffix}`), client },
+        actor: { ...actor, grant, gone, agent: named || (config.agent ?? `${client}#${suffix}`), client },
         scopes,
         log: caller.log,
         // Who reaches one project alone means that one.
         project: actor.project_id === undefined ? config.project : undefined,
-        signal() {
-          const ends = [leaving, request?.mcpReq.signal, request?.http?.req?.signal];
-          return AbortSignal.any(ends.filter((signal) => signal !== undefined));
-        },
+        signal: () => signalOf([leaving, gone()]),
       };
     }
     const shown = connected.scopes.has('admin') ? tools : everyday;
@@ -68,4 +66,9 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
   }
 
   return surfaceOf;
+}
+
+/** Aborts as soon as one of them does. */
+function signalOf(signals: (AbortSignal | undefined)[]): AbortSignal {
+  return AbortSignal.any(signals.filter((signal) => signal !== undefined));
 }

@@ -7,6 +7,7 @@ import { readConfig } from '../src/config.ts';
 import { SCOPES } from '../src/context.ts';
 import { postgresDatabase } from '../src/db/postgres.ts';
 import { createLog } from '../src/log.ts';
+import { type ConcurrencyLimits, limitConcurrency } from '../src/server/http/concurrency.ts';
 import { type HttpParts, serveHttp } from '../src/server/http.ts';
 import { type AuthServing, startAuthServing } from './support/auth-serving.ts';
 import { cairn } from './support/cairn.ts';
@@ -17,9 +18,11 @@ import { test as base } from './support/world.ts';
 
 type Answer = { status: number; text: string };
 
+type Call = (grant: string, tool: string, asked?: { input?: object; signal?: AbortSignal }) => Promise<Answer>;
+
 type Door = {
   /** Serves over ten connections, as `cairn serve` does: `ada` and `ada-2` are grants of one user, `bob` is of another. */
-  serve(limits?: HttpParts['limits']): Promise<(grant: string, tool: string, input?: object) => Promise<Answer>>;
+  serve(limits?: HttpParts['limits']): Promise<Call>;
   /** Makes every write in the first user's workspace wait until it is called back. */
   hold(): Promise<() => Promise<void>>;
   /** How many calls the database is at work on and waits with. */
@@ -31,7 +34,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-const name = `shares-${randomUUID()}`;
+const name = `concurrency-${randomUUID()}`;
 
 const test = base.extend<Door>({
   serve: async ({ users: { owner, stranger } }, use) => {
@@ -50,9 +53,10 @@ const test = base.extend<Door>({
       const parts = { config: readConfig({ port: '0' }, {}), log: createLog('silent'), db, access };
       const server = await serveHttp({ ...parts, limits: { callsMax: 10, ...limits } });
       closers.push(() => server.close());
-      return (grant, tool, input = {}) => {
+      return (grant, tool, { input, ...ends } = {}) => {
         const asked = callOf(tool, input);
-        return sendRaw(new URL('/mcp', server.publicUrl), { ...asked, headers: { ...asked.headers, 'x-name': grant } });
+        const headers = { ...asked.headers, 'x-name': grant };
+        return sendRaw(new URL('/mcp', server.publicUrl), { ...asked, headers, ...ends });
       };
     });
   },
@@ -81,7 +85,7 @@ const test = base.extend<Door>({
   },
 });
 
-const note = { project: 'web', kind: 'note', text: 'A note.' };
+const note = { input: { project: 'web', kind: 'note', text: 'A note.' } };
 const done = { status: 200, text: expect.not.stringContaining('"isError":true') };
 const busy = { status: 200, text: expect.stringContaining('rate_limited') };
 
@@ -131,9 +135,9 @@ describe('the calls of one grant', () => {
     expect(await call('ada', 'record_event', note)).toMatchObject(done);
   });
 
-  test('are refused at once where too many wait', async ({ as, serve, hold, held }) => {
+  test('are refused at once where too many of the grant wait', async ({ as, serve, hold, held }) => {
     await plan(as('ada'), []);
-    const call = await serve({ waitingMax: 2 });
+    const call = await serve({ waitingMax: { grant: 2, user: 9, all: 9 } });
     const release = await hold();
     const first = Array.from({ length: 5 }, () => call('ada', 'record_event', note));
     await vi.waitUntil(async () => (await held()) === 5, { timeout: 10_000 });
@@ -145,6 +149,88 @@ describe('the calls of one grant', () => {
     expect(refused).toMatchObject(busy);
     const ends = await Promise.all([...first, ...more]);
     expect(ends.filter(({ text }) => text.includes('rate_limited'))).toHaveLength(1);
+  });
+
+  test('do not run when their client went away while they waited', async ({ as, serve, hold, held }) => {
+    await plan(as('ada'), []);
+    const call = await serve({ waitingMax: { grant: 1, user: 9, all: 9 } });
+    const release = await hold();
+    const first = Array.from({ length: 5 }, () => call('ada', 'record_event', note));
+    await vi.waitUntil(async () => (await held()) === 5, { timeout: 10_000 });
+    const leaving = new AbortController();
+    const two = [1, 2].map(() =>
+      call('ada', 'record_event', { input: { ...note.input, text: 'Gone.' }, signal: leaving.signal }),
+    );
+    // The one that is refused tells that the other waits.
+    expect(await Promise.race(two)).toMatchObject(busy);
+
+    leaving.abort();
+    await Promise.allSettled(two);
+    await call('bob', 'list_projects');
+    await release();
+
+    expect(await Promise.all(first)).toMatchObject(Array(5).fill(done));
+    expect(await call('ada', 'list_events', { input: { project: 'web' } })).toMatchObject({
+      status: 200,
+      text: expect.not.stringContaining('Gone.'),
+    });
+  });
+});
+
+describe('calls that wait', () => {
+  /** A database that is at work on each call until the test ends it: it tells which of them it began. */
+  function openDatabase(limits: Partial<ConcurrencyLimits> = {}) {
+    const begun: string[] = [];
+    const ends: (() => void)[] = [];
+    const db = limitConcurrency(
+      {
+        async call<T>(_fn: string, args: Record<string, unknown>): Promise<T> {
+          begun.push(String(args.name));
+          await new Promise<void>((end) => ends.push(end));
+          return {} as T;
+        },
+        close: async () => {},
+      },
+      { callsMax: 1, waitingMax: { grant: 9, user: 9, all: 9 }, waitMs: 60_000, ...limits },
+    );
+    const call = (grant: string, name: string) =>
+      db.call('list_projects', { name }, { user_id: grant.slice(0, 1), grant }).then(
+        () => 'done',
+        ({ code }) => code,
+      );
+    return { begun, call, end: () => ends.shift()?.() };
+  }
+
+  test('take turns with those of the user’s other grants', async () => {
+    const { begun, call, end } = openDatabase();
+    const calls = [call('a1', 'first')];
+    for (const grant of ['a1', 'a2', 'b1']) for (const at of [1, 2, 3]) calls.push(call(grant, `${grant} ${at}`));
+
+    for (const at of calls.keys()) {
+      await vi.waitUntil(() => begun.length === at + 1);
+      end();
+    }
+
+    await Promise.all(calls);
+    const turns = [1, 2, 3].flatMap((at) => ['a1', 'a2', 'b1'].map((grant) => `${grant} ${at}`));
+    expect(begun).toEqual(['first', ...turns]);
+  });
+
+  test.for<[of: string, waitingMax: ConcurrencyLimits['waitingMax'], refused: string, waits: string]>([
+    ['the user', { grant: 9, user: 2, all: 9 }, 'a3', 'b1'],
+    ['all users', { grant: 9, user: 9, all: 2 }, 'b1', ''],
+  ])('are refused at once where too many of %s wait', async ([, waitingMax, refused, waits]) => {
+    const { begun, call, end } = openDatabase({ waitingMax });
+    const calls = ['a1', 'a1', 'a2', waits].filter((grant) => grant !== '').map((grant) => call(grant, grant));
+
+    const answer = await call(refused, refused);
+
+    expect(answer).toBe('rate_limited');
+    for (const at of calls.keys()) {
+      await vi.waitUntil(() => begun.length === at + 1);
+      end();
+    }
+    expect(await Promise.all(calls)).toEqual(calls.map(() => 'done'));
   });
 });
 
@@ -163,7 +249,7 @@ describe('cairn serve --auth', () => {
     const sql = new pg.Client({ host: join(world.dataDir, 'run'), user: 'cairn', database: 'cairn' });
     await sql.connect();
     await sql.query('begin; select from app.positions for update');
-    const many = Array.from({ length: 12 }, () => call(busyOne, 'record_event', note));
+    const many = Array.from({ length: 12 }, () => call(busyOne, 'record_event', note.input));
     const waits = `select from pg_stat_activity where application_name = 'cairn' and wait_event_type = 'Lock'`;
     await vi.waitUntil(async () => (await world.rows(waits)).length === 5, { timeout: 20_000, interval: 200 });
 
