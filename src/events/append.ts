@@ -26,7 +26,7 @@ type Appended<State> = {
 };
 
 /** What rules and dependency policy made of it, in the same transaction. */
-export type Followed = { seq: number; type: string; stream: string; ref?: string };
+type Followed = { seq: number; type: string; stream: string; ref?: string };
 
 export type Answer<Events extends readonly NewEvent[]> = {
   events: { [Place in keyof Events]: Appended<StateOf<Events[Place]>> };
