@@ -72,6 +72,11 @@ export async function writeAtomically(path: string, content: Content, options: O
   if (!isPlaced) await fill(await open(target, IN_PLACE_FLAGS), content);
 }
 
+/** Writes a file that a person named. A link in its place is replaced, since a stranger may have put it there; those of /dev are meant. */
+export function writeOutput(out: string, content: Content): Promise<void> {
+  return writeAtomically(out, content, { isReal: !out.startsWith('/dev/') });
+}
+
 /**
  * Writes what flows through streams; a signal leaves nothing behind. Raises invalid_input for a file that cannot be written, and
  * unavailable or internal where what flows ended early.
@@ -88,7 +93,7 @@ export async function pipeAtomically([source, ...through]: [Readable, ...Transfo
     stream.once('error', (error) => broken.has(error) || broken.set(error, as));
   process.once('SIGINT', leave).once('SIGTERM', leave);
   try {
-    await writeAtomically(out, async (file) => {
+    await writeOutput(out, async (file) => {
       const { signal } = leaving;
       const flush = (await file.stat()).isFile();
       const sink = file.createWriteStream({ flush });

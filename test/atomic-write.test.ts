@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { pipeAtomically, realPathOf, writeAtomically } from '../src/atomic-write.ts';
+import { pipeAtomically, realPathOf, writeAtomically, writeOutput } from '../src/atomic-write.ts';
 
 const named = vi.hoisted(() => ({ next: undefined as string | undefined }));
 // Someone who foresaw the name after all.
@@ -53,8 +53,10 @@ afterEach(async () => {
   await rm(join(folder, '..'), { recursive: true });
 });
 
+type Writer = (file: string) => Promise<void>;
+
 describe.skipIf(process.platform === 'win32')('a file that is written', () => {
-  const writers: [string, (file: string) => Promise<void>][] = [
+  const writers: [[string, Writer], [string, Writer], [string, Writer]] = [
     ['as text', (file) => writeAtomically(file, 'new')],
     ['as bytes', (file) => writeAtomically(file, Buffer.from('new'))],
     ['from streams', (file) => pipeAtomically([Readable.from(['n', 'ew'])], file)],
@@ -93,7 +95,7 @@ describe.skipIf(process.platform === 'win32')('a file that is written', () => {
     expect(await readFile(join(folder, 'x'), 'utf8')).toBe('old');
   });
 
-  test.each(writers)('%s leaves a link a link, and a link to nothing too', async (_, write) => {
+  test.each(writers.slice(0, 2))('%s leaves a link a link, and a link to nothing too', async (_, write) => {
     await symlink(victim, join(folder, 'link'));
     await symlink('../new', join(folder, 'nowhere'));
 
@@ -105,6 +107,20 @@ describe.skipIf(process.platform === 'win32')('a file that is written', () => {
     expect(await readlink(join(folder, 'nowhere'))).toBe('../new');
     expect(await readFile(join(folder, '..', 'new'), 'utf8')).toBe('new');
   });
+
+  test.each([writers[2], ['as text', (file: string) => writeOutput(file, 'new')] as const])(
+    'that a person named, %s, takes the place of a link, and follows those of /dev',
+    async (_, write) => {
+      await symlink(victim, join(folder, 'link'));
+
+      await write(join(folder, 'link'));
+
+      expect(await readFile(victim, 'utf8')).toBe('mine');
+      expect(await readFile(join(folder, 'link'), 'utf8')).toBe('new');
+      await expect(write('/dev/null')).resolves.toBeUndefined();
+      expect((await lstat('/dev/null')).isCharacterDevice()).toBe(true);
+    },
+  );
 
   test('where someone else may write takes the place of a link', async () => {
     await symlink(victim, join(folder, 'link'));

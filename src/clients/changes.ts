@@ -66,7 +66,7 @@ export async function findOutside(changes: readonly Change[], repository: string
 }
 
 function isWorkTree(path: string | null): boolean {
-  return path !== null && path.split(sep)[0]?.toLowerCase() !== '.git';
+  return path !== null && !path.split(sep).some((part) => part.toLowerCase() === '.git');
 }
 
 /** Finds the way down from a directory; null where there is none. */

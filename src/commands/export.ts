@@ -1,4 +1,4 @@
-import { writeAtomically } from '../atomic-write.ts';
+import { writeOutput } from '../atomic-write.ts';
 import { unusableFile } from '../bounded-read.ts';
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
@@ -41,7 +41,7 @@ export async function runExport(config: Config, file: string | undefined, option
   });
   const text = WRITERS[format](project, tasks);
   if (out === undefined) return void process.stdout.write(text);
-  await writeAtomically(out, text).catch((error) => {
+  await writeOutput(out, text).catch((error) => {
     throw unusableFile(out, error);
   });
   wrote({ file: out, project: project.slug, format, tasks: tasks.length }, options, `Exported to ${out}.`);

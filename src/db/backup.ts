@@ -6,6 +6,7 @@ import type pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import * as z from 'zod';
 import { DomainError, domainErrorFrom } from '../errors.ts';
+import { escaped } from '../text.ts';
 import { VERSION } from '../version.ts';
 import { appliedVersions, knownVersions, migrate } from './migrate.ts';
 
@@ -178,7 +179,7 @@ function checkHeader(line: Buffer, known: string[]): string[] {
   if (`${header.schema}` === `${known.slice(0, header.schema.length)}`) return header.schema;
   throw new DomainError(
     'invalid_input',
-    `The backup was made by cairn ${header.cairn} with schema ${header.schema.at(-1)}; this cairn knows schemas up to ${known.at(-1)}.`,
+    `The backup was made by cairn ${escaped(header.cairn)} with schema ${escaped(header.schema.at(-1) ?? '')}; this cairn knows schemas up to ${known.at(-1)}.`,
     { hint: 'Update cairn (npm install -g cairn-mcp@latest).' },
   );
 }

@@ -53,7 +53,7 @@ async function takeOrWait(
     const own = { account, browser_hash: hashSecret(browser), attempts_max: BROWSER_ATTEMPTS_MAX };
     if ((await store.takeKnownAttempt(own, from)).known) return { account, buckets: [] };
   }
-  const [network, around] = networksOf(from.ip ?? '');
+  const [network, around, widest] = networksOf(from.ip ?? '');
   const ofNetwork = { bucket: `login ${network}`, attempts_max: 5, window_seconds: 60 };
   const ofNetworkWait = await takeEach(store, from, [ofNetwork]);
   if (ofNetworkWait !== undefined) return { wait: ofNetworkWait, of: 'network' };
@@ -63,6 +63,8 @@ async function takeOrWait(
   if (firstTriesMax === 0) return { wait, of: 'account' };
   const first = [
     { bucket: `first ${way} ${account} ${around}`, attempts_max: 1, window_seconds: DAY },
+    // Who holds a whole /32 has 65,536 networks of that size.
+    { bucket: `first ${way} ${account} ${widest}`, attempts_max: 16, window_seconds: DAY },
     { bucket: `first ${way} ${account}`, attempts_max: firstTriesMax, window_seconds: DAY },
   ];
   if ((await takeEach(store, from, first)) !== undefined) return { wait, of: 'account' };
