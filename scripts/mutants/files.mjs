@@ -43,7 +43,7 @@ export const FILES = Object.freeze([
     },
     {
       file: 'src/clients/changes.ts',
-      find: "path !== null && path.split(sep)[0]?.toLowerCase() !== '.git'",
+      find: "path !== null && !path.split(sep).some((part) => part.toLowerCase() === '.git')",
       replace: 'path !== null',
       name: 'tells which files links lead out of the repository',
     },
