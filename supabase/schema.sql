@@ -957,7 +957,7 @@ create policy own_select on public.users as permissive for select to authenticat
 -- app.event_fields: (task.created,dependencies,ref[],f,100,,f)
 -- app.event_fields: (task.created,description,text,f,20000,,f)
 -- app.event_fields: (task.created,discovered_from,ref,f,80,,f)
--- app.event_fields: (task.created,number,integer,f,999999999,,t)
+-- app.event_fields: (task.created,number,integer,f,99999999,,t)
 -- app.event_fields: (task.created,parent,ref,f,80,,f)
 -- app.event_fields: (task.created,priority,one_of,f,,"{low,medium,high,critical}",f)
 -- app.event_fields: (task.created,project,ref,f,80,,f)
@@ -1890,6 +1890,35 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.check_circles(tenant_id uuid, events public.events[])
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_task public.tasks;
+begin
+  foreach v_task in array app.tasks_among(tenant_id, array(
+      select distinct e.task_id from unnest(events) e
+      where starts_with(e.event_type, 'task.') and e.payload ?| '{add,parent}')) loop
+    if app.find_cycle(v_task, v_task.dependencies) is not null or exists (
+        with recursive above (id) as (
+          select v_task.parent_id
+          union
+          select t.parent_id from above a
+            join public.tasks t on t.tenant_id = check_circles.tenant_id and t.id = a.id)
+        select from above a where a.id = v_task.id) then
+      perform app.fail('invalid_input', format('Task %s would wait for itself or be a part of itself.', v_task.ref),
+        null,
+        'Export the history again; move one that an earlier version recorded so with `cairn db backup` and '
+          || '`cairn db restore`.');
+    end if;
+  end loop;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.check_constraints(constraints jsonb, rules jsonb)
  RETURNS void
  LANGUAGE plpgsql
@@ -2141,6 +2170,10 @@ begin
       or event.stream !~ '^[a-z]+:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
       or split_part(event.stream, ':', 1) <> split_part(event.event_type, '.', 1) then
     perform app.fail('invalid_input', format('Line %s is not an event that this version knows.', source));
+  elsif event.created_at not between 'epoch' and app.now() + interval '5 minutes'
+      or event.redacted_at not between 'epoch' and app.now() + interval '5 minutes' then
+    perform app.fail('invalid_input', format('The times of event %s are not between 1970 and now.', source), null,
+      'created_at and redacted_at may be up to 5 minutes ahead; compare the clocks of both machines.');
   elsif event.actor ->> 'user' is distinct from event.user_id::text
       or event.actor - '{user,agent,client}'::text[] <> '{}' then
     perform app.fail('invalid_input', format('The actor of event %s does not match its user_id.', source), null,
@@ -2152,7 +2185,7 @@ begin
       v_hint);
   elsif event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
       or event.hash <> app.event_hash(event)
-      or not app.is_in_place(event)
+      or app.is_in_place(event) is not true
       or exists (select from public.events e where e.tenant_id = event.tenant_id and e.id = event.id)
       or event.redacted_at is null and event.payload_hash <> app.payload_hash(event.payload)
       or event.redacted_at is not null and event.payload <> app.blanked(event) then
@@ -2281,6 +2314,18 @@ begin
       perform app.fail('invalid_input', 'The ref and project_id must be those of the event''s project.',
         jsonb_build_object('field', 'ref'));
     end if;
+  elsif event.event_type = 'task.approved' and event.actor ->> 'agent' is not null then
+    perform app.fail('invalid_input', 'A person approves a task: the actor must name no agent.',
+      jsonb_build_object('field', 'actor'));
+  end if;
+  -- A task waits for tasks that were there before.
+  if event.event_type in ('task.created', 'task.dependencies_changed') and exists (
+      select from jsonb_array_elements_text(
+        coalesce(event.payload -> 'dependencies', '[]') || coalesce(event.payload -> 'add', '[]')) d
+      where app.as_uuid(d) = event.task_id
+        or app.stream_project(event.tenant_id, 'task:' || app.as_uuid(d)) is distinct from event.project_id) then
+    perform app.fail('invalid_input', 'Dependencies must be earlier tasks of the same project.',
+      jsonb_build_object('field', 'dependencies'));
   end if;
   if event.payload ? 'rules' then
     perform app.check_rules(event.payload -> 'rules');
@@ -4607,8 +4652,10 @@ begin
     return event.project_id is not distinct from app.stream_project(event.tenant_id, event.stream);
   elsif v_category = 'project' then
     return event.project_id = v_id;
+  elsif v_category = 'event' then
+    return app.is_redaction_in_place(event);
   end if;
-  return v_category = 'event' or event.project_id = app.stream_project(event.tenant_id, 'project:' || event.project_id);
+  return event.project_id = app.stream_project(event.tenant_id, 'project:' || event.project_id);
 end
 $function$;
 -- owner cairn_owner
@@ -4619,6 +4666,27 @@ CREATE OR REPLACE FUNCTION app.is_ready(task public.tasks)
  IMMUTABLE
 AS $function$
   select (coalesce(task.status, '') = 'pending' and task.open_dependencies = 0)::integer
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_redaction_in_place(redaction public.events)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_named public.events;
+begin
+  select * into v_named from public.events e
+    where e.tenant_id = redaction.tenant_id and e.id = app.stream_id(redaction.stream);
+  if v_named.id is not null then
+    return (v_named.project_id, v_named.task_id) is not distinct from (redaction.project_id, redaction.task_id);
+  end if;
+  return (select p.archived_to > 0 from app.positions p where p.tenant_id = redaction.tenant_id)
+    and redaction.project_id is not distinct from
+      app.stream_project(redaction.tenant_id, 'project:' || redaction.project_id);
+end
 $function$;
 -- owner cairn_owner
 
@@ -5449,6 +5517,23 @@ begin
       and app.event_passes(e.event_type, e.payload, filters) order by e.seq limit size)
     else array(select e from public.events e where e.tenant_id = read_events.tenant_id and e.seq > after_seq and e.seq < v_before
       and app.event_passes(e.event_type, e.payload, filters) order by e.seq desc limit size) end;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.read_imported(item jsonb, place bigint)
+ RETURNS public.events
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return jsonb_populate_record(null::public.events, case jsonb_typeof(item) when 'object' then item else '{}' end);
+exception
+  when data_exception or feature_not_supported then
+    perform app.fail('invalid_input', format('Line %s is not an event: a value has the wrong form.',
+      coalesce(substring(item ->> 'seq' from '^[0-9]{1,18}$'), place::text)), null,
+      'Export the history again; its events are imported as they are.');
 end
 $function$;
 -- owner cairn_owner
@@ -7145,8 +7230,7 @@ begin
   select p.seq into v_seq from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
   for v_event in
     select r.* from jsonb_array_elements(events) with ordinality e (item, at)
-      cross join lateral jsonb_populate_record(null::public.events,
-        case jsonb_typeof(e.item) when 'object' then e.item else '{}' end) r
+      cross join lateral app.read_imported(e.item, e.at) r
       order by e.at
   loop
     v_source := v_event.seq;
@@ -7171,6 +7255,7 @@ begin
       perform app.fail('invalid_input', 'The events do not follow from one another.', null,
         'Export the history again, whole.');
   end;
+  perform app.check_circles(v_actor.tenant_id, v_imported);
   return jsonb_build_object('imported', cardinality(v_imported),
     'skipped', jsonb_array_length(events) - cardinality(v_imported), 'position', v_seq);
 end

@@ -174,6 +174,12 @@ class Pair {
   /** What happened, all of it, in a workspace of somebody else. */
   async move(): Promise<void> {
     const elsewhere = await this.#engine.signIn('elsewhere');
+    // It is as late there.
+    await this.#sql.query(
+      `insert into app.test_clock (tenant_id, ahead) select $1, c.ahead from app.test_clock c where c.tenant_id = $2
+       on conflict (tenant_id) do update set ahead = excluded.ahead`,
+      [elsewhere.actor.tenant_id, this.tenant],
+    );
     await importAll(elsewhere, await exportAll(this.#callers.ada, null, 1_000));
     expect((await verify(elsewhere)).difference).toBeUndefined();
   }

@@ -2,6 +2,7 @@ import { describe, expect } from 'vitest';
 import type { Context } from '../src/context.ts';
 import { newId } from '../src/events/ids.ts';
 import { toolNamed } from '../src/tools/catalog.ts';
+import { time } from '../src/tools/render.ts';
 import { callTool } from '../src/tools/tool.ts';
 import {
   append,
@@ -15,7 +16,7 @@ import {
   record,
   verify,
 } from './support/commands.ts';
-import { forge } from './support/forge.ts';
+import { add, dependent, first, forge, payloadOf, redactionOf, waitFor } from './support/forge.ts';
 import { rowsOf } from './support/rows.ts';
 import { live } from './support/story.ts';
 import { test } from './support/world.ts';
@@ -25,14 +26,6 @@ import { test } from './support/world.ts';
 const ESCAPES = '\u001b]0;x\u0007\u202e';
 
 type Change = (events: Exported[]) => unknown;
-
-function payloadOf(events: Exported[], type: string): Record<string, unknown> {
-  return events.find(({ event_type }) => event_type === type)?.payload ?? {};
-}
-
-function first(events: Exported[], type: string): Exported {
-  return events.find(({ event_type }) => event_type === type) as Exported;
-}
 
 describe('a history whose hashes are right', () => {
   test.for<[what: string, change: Change, field?: string]>([
@@ -70,6 +63,45 @@ describe('a history whose hashes are right', () => {
     ['a version left out', (all) => Object.assign(first(all, 'task.claimed'), { version: 7 })],
     ['an artifact of no task', (all) => Object.assign(first(all, 'artifact.added'), { task_id: null })],
     ['a project that is not there', (all) => Object.assign(first(all, 'session.saved'), { project_id: newId() })],
+    ['no project', (all) => Object.assign(first(all, 'session.saved'), { project_id: null })],
+    [
+      'a year that is far away',
+      (all) => Object.assign(first(all, 'task.created'), { created_at: '200000-01-01T00:00Z' }),
+    ],
+    [
+      'a time before computers',
+      (all) => Object.assign(first(all, 'task.created'), { created_at: '1969-12-31T00:00Z' }),
+    ],
+    [
+      'a redaction that is to come',
+      (all) => Object.assign(first(all, 'task.claimed'), { redacted_at: '2900-01-01T00:00Z' }),
+    ],
+    [
+      'a number past all',
+      (all) => Object.assign(payloadOf(all, 'task.created'), { number: 1e8, ref: 'web-100000000' }),
+    ],
+    ['a dependency on itself', (all) => waitFor(all, first(all, 'task.created')['task_id'])],
+    [
+      'a dependency that comes later',
+      (all) => waitFor(all, all.findLast(({ event_type }) => event_type === 'task.created')?.['task_id']),
+    ],
+    ['dependencies in a circle', (all) => add(all, 'task.dependencies_changed', { add: [dependent(all)['task_id']] })],
+    [
+      'a parent that is a part of it',
+      (all) => {
+        const [task, other] = [first(all, 'task.created'), dependent(all)];
+        Object.assign(other.payload, { parent: task['task_id'] });
+        add(all, 'task.updated', { parent: other['task_id'] });
+      },
+    ],
+    ['an approval by an agent', (all) => add(all, 'task.approved', { agent: 'ada' })],
+    ['a redaction of what is not there', (all) => redactionOf(all, newId(), first(all, 'task.created')['project_id'])],
+    ['a redaction in another project', (all) => redactionOf(all, first(all, 'session.saved')['id'], newId())],
+    ['a redaction in no project', (all) => redactionOf(all, first(all, 'session.saved')['id'], null)],
+    [
+      'a redaction of another task',
+      (all) => redactionOf(all, first(all, 'task.created')['id'], first(all, 'task.created')['project_id']),
+    ],
   ])('is refused with %s, and nothing is written', async ([, change, field], { as, asStranger, sql, people }) => {
     await live(as('ada'));
     const events = await exportAll(as('ada'));
@@ -83,6 +115,25 @@ describe('a history whose hashes are right', () => {
     });
 
     expect(await rowsOf(sql, people.stranger.tenant_id)).toEqual(before);
+  });
+
+  test.for<[what: string, change: object]>([
+    ['a time that is none', { created_at: 'x' }],
+    ['a version that no column holds', { version: 1e30 }],
+    ['an id that is none', { id: 'zz' }],
+    ['a hash that is none', { hash: 'zz' }],
+    ['a position that is none', { seq: 'x' }],
+    ['a year that no hash can hold', { created_at: 'infinity' }],
+  ])('is refused with %s, and the error names its place', async ([, change], { as, asStranger }) => {
+    await live(as('ada'));
+    const [event] = await exportAll(as('ada'));
+
+    const attempt = importAll(asStranger('eve'), [{ ...event, ...change }]);
+
+    await expect(attempt).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: expect.stringMatching(/(Line|event) \d/),
+    });
   });
 
   test('is taken as it was, where nothing else was changed', async ({ as, asStranger, sql }) => {
@@ -152,6 +203,14 @@ describe('an imported event', () => {
     expect((await read('get_task', { task: 'web-1' })).text).toContain('(imported by stranger)');
     expect((await read('resume_project', { project: 'web' })).text).toMatch(/imported by stranger.*Which colour/);
   });
+});
+
+test.for([
+  ['2026-11-25T10:00:00.5+01:00', '2026-11-25T09:00:00Z'],
+  ['200000-01-01T00:00:00+00:00', '200000-01-01T00:00:00+00:00'],
+  ['infinity', 'infinity'],
+])('the time %s is shown as %s', ([at, shown]) => {
+  expect(time(at as string)).toBe(shown);
 });
 
 describe('the history of a project that is there', () => {

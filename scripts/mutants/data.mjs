@@ -81,8 +81,15 @@ export const DATA = Object.freeze([
     },
     {
       file: SQL,
-      find: '      or not app.is_in_place(event)\n',
+      find: '      or app.is_in_place(event) is not true\n',
       name: 'is gone on with by the admin who imported its end, and by no other chain',
+    },
+    {
+      file: SQL,
+      within: 'app.is_in_place',
+      find: '    return app.is_redaction_in_place(event);',
+      replace: '    return true;',
+      name: 'is refused with a redaction in another project',
     },
     {
       file: SQL,
@@ -181,6 +188,31 @@ export const DATA = Object.freeze([
       within: 'app.check_recorded',
       find: 'Evidence is a list of {criterion, note or artifact}.',
       name: 'is refused with evidence that is none',
+    },
+    {
+      within: 'app.check_recorded',
+      find: 'A person approves a task: the actor must name no agent.',
+      name: 'is refused with an approval by an agent',
+    },
+    {
+      within: 'app.check_recorded',
+      find: 'Dependencies must be earlier tasks of the same project.',
+      name: 'is refused with a dependency that comes later',
+    },
+    {
+      within: 'app.check_imported',
+      find: 'The times of event %s are not between 1970 and now.',
+      name: 'is refused with a time before computers',
+    },
+    {
+      within: 'app.read_imported',
+      find: 'Line %s is not an event: a value has the wrong form.',
+      name: 'is refused with an id that is none',
+    },
+    {
+      within: 'app.check_circles',
+      find: 'Task %s would wait for itself or be a part of itself.',
+      name: 'is refused with a parent that is a part of it',
     },
     {
       within: 'app.check_chain_end',

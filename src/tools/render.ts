@@ -41,8 +41,10 @@ export function section<Item>(heading: string, items: Item[] | undefined, show: 
   return [`${heading}:`, ...items.map((item) => `- ${show(item)}`)];
 }
 
+/** A time to the second. What is no date here is shown as it stands. */
 export function time(at: string): string {
-  return `${new Date(at).toISOString().slice(0, 19)}Z`;
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? at : `${date.toISOString().slice(0, 19)}Z`;
 }
 
 export function counted(counts: Record<string, number>): string {
