@@ -128,6 +128,7 @@ describe('events that were archived', () => {
     const ada = as('ada');
     await liveLong(ada, clock);
     await archive(ada);
+    await clock.setForStranger();
 
     for await (const page of exportEvents(ada, undefined)) {
       if (page.events.length > 0) await importEvents(asStranger('eve'), page);
@@ -140,6 +141,7 @@ describe('events that were archived', () => {
 
   test('are shown with who imported them', async ({ as, asStranger, clock }) => {
     await liveLong(as('ada'), clock);
+    await clock.setForStranger();
     for await (const page of exportEvents(as('ada'), undefined)) await importEvents(asStranger('eve'), page);
     await archive(asStranger('eve'));
 

@@ -14,6 +14,7 @@ import {
 import type { Engine } from './support/engine.ts';
 import { type Agent, type Command, Model, type ModelTask, type Verdict } from './support/model.ts';
 import { hashTables } from './support/rows.ts';
+import { setSameClock } from './support/same-clock.ts';
 import { test } from './support/world.ts';
 
 const { CAIRN_TEST_ENGINE: engineName, CAIRN_TEST_PG: major } = process.env;
@@ -174,12 +175,7 @@ class Pair {
   /** What happened, all of it, in a workspace of somebody else. */
   async move(): Promise<void> {
     const elsewhere = await this.#engine.signIn('elsewhere');
-    // It is as late there.
-    await this.#sql.query(
-      `insert into app.test_clock (tenant_id, ahead) select $1, c.ahead from app.test_clock c where c.tenant_id = $2
-       on conflict (tenant_id) do update set ahead = excluded.ahead`,
-      [elsewhere.actor.tenant_id, this.tenant],
-    );
+    await setSameClock(this.#sql, { from: this.tenant, to: elsewhere.actor.tenant_id });
     await importAll(elsewhere, await exportAll(this.#callers.ada, null, 1_000));
     expect((await verify(elsewhere)).difference).toBeUndefined();
   }

@@ -6,6 +6,7 @@ import { createLog } from '../../src/log.ts';
 import type { Caller } from './commands.ts';
 import { type Engine, engineOfRun, openTestEngine, type Person } from './engine.ts';
 import { prepareSchema } from './kept.ts';
+import { setSameClock } from './same-clock.ts';
 import { type WithWriters, writersOn } from './writers.ts';
 
 type World = {
@@ -21,7 +22,11 @@ type World = {
   asStranger: (agent: string) => Context;
   withWriters: WithWriters;
   /** The time of this test's workspace. */
-  clock: { advance(by: { seconds: number }): Promise<void> };
+  clock: {
+    advance(by: { seconds: number }): Promise<void>;
+    /** Makes it as late in the stranger's workspace. */
+    setForStranger(): Promise<void>;
+  };
 };
 
 // The clock of the tests' build of the schema: each workspace may be ahead of the real time.
@@ -96,5 +101,6 @@ export const test = base.extend<World>({
           [people.owner.tenant_id, seconds],
         );
       },
+      setForStranger: () => setSameClock(sql, { from: people.owner.tenant_id, to: people.stranger.tenant_id }),
     }),
 });
