@@ -177,6 +177,20 @@ describe('a network that', () => {
 });
 
 describe('a server that', () => {
+  test('refuses a command is waited for until it holds nothing any more', async ({ as }) => {
+    const ada = { ...as('ada'), db: overNetwork({ limits: undefined }) };
+    await plan(ada, [{ title: 'First' }]);
+    network.holdEnds(300);
+    const reopening = { task: 'web-1', status: 'reopened', reason: 'So.' };
+    const started = performance.now();
+
+    await expect(call(ada, 'update_task', reopening)).rejects.toMatchObject({
+      code: 'illegal_transition',
+    });
+
+    expect(performance.now() - started).toBeGreaterThanOrEqual(295);
+  });
+
   test('has no connection left for us says so', async ({ as }) => {
     const ada = { ...as('ada'), db: overNetwork({ limits: { connect: 300, short: 5_000 } }) };
     await call(ada, 'list_projects');

@@ -162,13 +162,19 @@ export const FILES = Object.freeze([
       file: 'src/formats/backlog.ts',
       find: 'if (front.length > FRONT_CHARACTERS_MAX)',
       replace: 'if (false)',
-      name: 'of backlog with a long line of',
+      name: 'that has long YAML is refused',
+    },
+    {
+      file: 'src/formats/backlog.ts',
+      find: 'if (levelsOf(front) > FRONT_LEVELS_MAX)',
+      replace: 'if (false)',
+      name: 'that nests YAML flows is refused',
     },
     {
       file: 'src/formats/foreign-task.ts',
       find: '(?:\\[[ xX]\\]\\s+)?(\\S.*)$/;',
       replace: '(?:\\[[ xX]\\]\\s+)?(.+)$/;',
-      name: 'of beads with a long line of " " takes',
+      name: 'of task-master with a long line of " " takes',
     },
     {
       file: 'src/formats/foreign-task.ts',

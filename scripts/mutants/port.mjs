@@ -1,4 +1,4 @@
-import { refusals } from './mutant.mjs';
+import { of, refusals } from './mutant.mjs';
 
 /** What the core refuses from who calls it without our tools. */
 export const PORT = Object.freeze([
@@ -130,6 +130,14 @@ export const PORT = Object.freeze([
       within: 'public.plan_archive',
       find: 'before is the time that archived events are older than.',
       name: 'refuses an archive of any time by itself',
+    },
+  ]),
+  ...of('core', 'test/faults.test.ts', [
+    {
+      file: 'src/db/postgres.ts',
+      find: '(await hasEnded(client))',
+      replace: 'true',
+      name: 'refuses a command is waited for until it holds nothing',
     },
   ]),
 ]);

@@ -75,7 +75,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
       const { rows } = await client.query(query);
       return rows[0]?.result ?? null;
     } catch (error) {
-      broken = !isRefusal(error);
+      broken = !(isRefusal(error) && (await hasEnded(client)));
       throw error;
     } finally {
       client.release(broken);
@@ -172,6 +172,17 @@ function parameter(value: unknown): string | null {
 function isRefusal(error: unknown): boolean {
   const { code, severity } = error as { code?: string; severity?: string };
   return code?.length === 5 && severity === 'ERROR';
+}
+
+/**
+ * Waits until a transaction that was refused has let go of its locks: the server says so after it says why, and to the next claim, over
+ * another connection, a task would still be taken.
+ */
+async function hasEnded(client: pg.PoolClient): Promise<boolean> {
+  return client.query('').then(
+    () => true,
+    () => false,
+  );
 }
 
 function tellsOfPooler(error: unknown): boolean {

@@ -1,4 +1,4 @@
-import { parse } from 'yaml';
+import { type CST, Parser, parse } from 'yaml';
 import * as z from 'zod';
 import type { ForeignTask } from '../services/adoption.ts';
 import {
@@ -11,6 +11,8 @@ import {
   titled,
   wrongFile,
 } from './foreign-task.ts';
+
+type Token = CST.Token;
 
 const FrontMatter = z.looseObject({
   id: LooseId,
@@ -26,6 +28,8 @@ const FrontMatter = z.looseObject({
 const PAGE = /^\uFEFF?---\r?\n([\s\S]*?)\r?\n---(?:\r?\n([\s\S]*))?$/;
 // The parser takes the square of the time where nearly every character is a mistake.
 const FRONT_CHARACTERS_MAX = 16_384;
+// It composes values by recursion: some thousand of them in one another would end the process.
+const FRONT_LEVELS_MAX = 32;
 const SECTION = /^## +(.+)$/gm;
 const CHECKED_ITEM = /^- \[[ xX]\] +(?:#\d+ +)?(\S.*)$/;
 const CRITERIA = ['Acceptance Criteria', 'Definition of Done'];
@@ -71,11 +75,27 @@ function readPage({ path, text }: SourceFile): ForeignTask {
 function readYaml(front: string, path: string): unknown {
   if (front.length > FRONT_CHARACTERS_MAX)
     throw wrongFile(`${path}: the front matter is longer than ${FRONT_CHARACTERS_MAX} characters.`);
+  if (levelsOf(front) > FRONT_LEVELS_MAX)
+    throw wrongFile(`${path}: the front matter is deeper than ${FRONT_LEVELS_MAX} levels.`);
   try {
     return parse(front, { maxAliasCount: 0, prettyErrors: false });
   } catch (error) {
     throw wrongFile(`${path}: the front matter is not YAML: ${(error as Error).message.split('\n')[0]}.`);
   }
+}
+
+/** How many values stand in one another, at most. */
+function levelsOf(yaml: string): number {
+  let levels = 0;
+  for (let outer: Token[] = [...new Parser().parse(yaml)]; outer.length > 0; levels += 1) {
+    outer = outer.flatMap(valuesIn).filter((value) => value != null);
+  }
+  return levels;
+}
+
+function valuesIn(token: Token): (Token | null | undefined)[] {
+  if ('items' in token) return token.items.flatMap(({ key, value }) => [key, value]);
+  return token.type === 'document' ? [token.value] : [];
 }
 
 function readSections(body: string): Map<string, string> {

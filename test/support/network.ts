@@ -18,6 +18,8 @@ export type Network = {
   goDown(): void;
   /** Holds back whatever is sent, in both directions. */
   slowDown(ms: number): void;
+  /** Holds back the end of each answer: what the server says when it is done with a command. */
+  holdEnds(ms: number): void;
   heal(): void;
   close(): Promise<void>;
 };
@@ -31,6 +33,7 @@ export async function openNetwork(server: pg.ClientConfig): Promise<Network> {
   let fault: Fault | null = null;
   let down = false;
   let delay = 0;
+  let endDelay = 0;
 
   const listener = createServer({ allowHalfOpen: false }, (near) => {
     if (down) return void near.destroy();
@@ -65,8 +68,11 @@ export async function openNetwork(server: pg.ClientConfig): Promise<Network> {
     });
     far.on('data', (chunk: Buffer) => {
       if (swallowing) return;
-      if (!losingAnswer) carry(near, chunk);
-      else if (chunk.at(-READY_BYTES) === READY_FOR_QUERY) cut();
+      const ends = chunk.at(-READY_BYTES) === READY_FOR_QUERY;
+      if (losingAnswer) return ends ? cut() : undefined;
+      if (endDelay === 0 || !ends) return carry(near, chunk);
+      carry(near, chunk.subarray(0, -READY_BYTES));
+      setTimeout(() => near.destroyed || near.write(chunk.subarray(-READY_BYTES)), endDelay);
     });
   });
   listener.listen(0, '127.0.0.1');
@@ -89,11 +95,15 @@ export async function openNetwork(server: pg.ClientConfig): Promise<Network> {
     slowDown(ms) {
       delay = ms;
     },
+    holdEnds(ms) {
+      endDelay = ms;
+    },
     heal() {
       if (fault === 'swallow') cutAll();
       fault = null;
       down = false;
       delay = 0;
+      endDelay = 0;
     },
     async close() {
       cutAll();
