@@ -94,13 +94,19 @@ export const BOUNDS = Object.freeze([
     },
     {
       file: 'src/server/http/concurrency.ts',
-      find: 'held.of(grant) < free && ',
+      find: 'held.of(grant) < most && ',
       name: 'leave room for those of another, and take their turns',
     },
     {
       file: 'src/server/http/concurrency.ts',
-      find: ' && held.of(user) < 2 * free',
+      find: ' && held.of(user) < 2 * most',
       name: 'leave room for those of another user, whatever grants that one has',
+    },
+    {
+      file: 'src/server/http/concurrency.ts',
+      find: 'Math.min(free, grantMax)',
+      replace: 'free',
+      name: 'are worked on by one grant at a time as often as the machine allows',
     },
     {
       file: 'src/server/http/concurrency.ts',

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import type { Access } from '../auth/access.ts';
 import { collectExpired } from '../auth/collect.ts';
 import { createCookies } from '../auth/cookies.ts';
@@ -26,7 +27,7 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
   try {
     const access = config.auth ? authorized(config, local, log) : ownerAlone(local);
     // Where the owner is alone, there is nobody to share with.
-    const limits = config.auth ? { callsMax: CONNECTIONS_MAX } : {};
+    const limits = config.auth ? { callsMax: CONNECTIONS_MAX, grantMax: grantMax(config) } : {};
     const server = await serveHttp({ config, log, db: local.db, access, limits });
     const stopCollecting = config.auth ? collectExpired(authStore(local.db), log) : undefined;
     if (json) say(JSON.stringify({ url: endpointOf(server), ...server.address }));
@@ -41,8 +42,13 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
   }
 }
 
-// What one process of PostgreSQL may be asked at once by one of ours.
+// What PostgreSQL may be asked at once by one of our processes.
 const CONNECTIONS_MAX = 10;
+
+/** What it may be asked at once by one grant: on this machine no more than it has processors to work on. */
+function grantMax({ databaseUrl, supabaseUrl }: Config): number {
+  return databaseUrl === undefined && supabaseUrl === undefined ? Math.max(2, availableParallelism()) : CONNECTIONS_MAX;
+}
 
 /** Who reaches this machine's own address is its owner. */
 function ownerAlone({ actor }: Local): Access {

@@ -34,6 +34,7 @@ const LIMITS: HttpLimits = {
   idleMs: 30 * 60_000,
   recheckMs: 5_000,
   callsMax: Number.POSITIVE_INFINITY,
+  grantMax: Number.POSITIVE_INFINITY,
   waitingMax: { grant: 250, user: 500, all: 2_000 },
   waitMs: 10_000,
   drainMs: 10_000,

@@ -2,9 +2,10 @@ import { createCounts } from '../../counts.ts';
 import type { Database } from '../../db/database.ts';
 import { DomainError } from '../../errors.ts';
 
-/** How many calls the database works on at once, how many may wait for their turn, and how long each. */
+/** How many calls the database works on at once, of all and of one grant, how many may wait for their turn, and how long each. */
 export type ConcurrencyLimits = {
   callsMax: number;
+  grantMax: number;
   waitingMax: Readonly<{ grant: number; user: number; all: number }>;
   waitMs: number;
 };
@@ -15,16 +16,20 @@ type Waiting = Caller & { begin: () => void };
 
 /**
  * The same database, which works on a limited number of calls at once. A grant is at work on at most as many as it leaves to others, and a
- * user over all of their grants on at most twice as many: however much one asks for, the next one finds a connection. Other calls wait for
+ * user over all of their grants on at most twice as many as a grant: however much one asks for, the next one finds a connection. Other calls wait for
  * their turn; the grants take turns. A call whose client goes away stops waiting. Raises rate_limited.
  */
-export function limitConcurrency(db: Database, { callsMax, waitingMax, waitMs }: ConcurrencyLimits): Database {
+export function limitConcurrency(
+  db: Database,
+  { callsMax, grantMax, waitingMax, waitMs }: ConcurrencyLimits,
+): Database {
   const held = createCounts();
   const queues = createQueues(waitingMax);
   let free = callsMax;
 
   function fits({ grant, user }: Caller): boolean {
-    return held.of(grant) < free && held.of(user) < 2 * free;
+    const most = Math.min(free, grantMax);
+    return held.of(grant) < most && held.of(user) < 2 * most;
   }
 
   function take({ grant, user }: Caller, by: 1 | -1): void {
