@@ -106,6 +106,12 @@ describe('every page', () => {
     expect(text.includes('aria-label="Remove Eve')).toBe(path === '/admin');
   });
 
+  test('takes out of what it is given whatever turns letters round, in text and in attributes', () => {
+    const hostile = 'Eve\u202e\u2066\u061c\u001b[2J';
+
+    expect(html`<a title="${hostile}">${hostile}</a>`.source).toBe('<a title="Eve[2J">Eve[2J</a>');
+  });
+
   test('says what to do when a form is too large or is none', async () => {
     const browser = new Browser(web);
 

@@ -27,7 +27,7 @@ export const PEOPLE = Object.freeze([
       file: 'src/web/html.ts',
       find: 'clean(String(content))',
       replace: 'String(content)',
-      name: 'shows nothing that turns letters round, in no text and no attribute',
+      name: 'takes out of what it is given whatever turns letters round',
     },
     {
       file: 'src/web/pages/consent.ts',
