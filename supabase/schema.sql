@@ -1606,7 +1606,9 @@ CREATE OR REPLACE FUNCTION app.blanked(event public.events)
 AS $function$
   select event.payload || coalesce(jsonb_object_agg(f.field, case f.kind
       when 'object' then '{}' when 'array' then '[]'
-      when 'text[]' then (select coalesce(jsonb_agg('[redacted]'::text), '[]') from jsonb_array_elements(event.payload -> f.field))
+      when 'text[]' then (
+        select coalesce(jsonb_agg('[redacted]'::text), '[]')
+        from jsonb_path_query(event.payload -> f.field, 'strict $ ? (@.type() == "array")[*]'))
       else '"[redacted]"' end), '{}')
   from app.event_fields f where f.event_type = event.event_type and event.payload ? f.field and f.kind in ('text', 'line', 'text[]', 'object', 'array')
 $function$;
@@ -2056,12 +2058,28 @@ declare
   v_key text;
 begin
   filters := jsonb_strip_nulls(coalesce(filters, '{}'));
+  if jsonb_typeof(filters) <> 'object' then
+    perform app.fail('invalid_input', 'filters is an object.', jsonb_build_object('field', 'filters'),
+      'Filters: ' || array_to_string(allowed, ', ') || '.');
+  end if;
   if filters = '{}' then
     return filters;
   end if;
   select k into v_key from jsonb_object_keys(filters) k where k <> all (allowed) limit 1;
   if found then
-    perform app.fail('invalid_input', format('There is no filter %s.', left(v_key, 80)), jsonb_build_object('field', v_key), 'Filters: ' || array_to_string(allowed, ', ') || '.');
+    perform app.fail('invalid_input', format('There is no filter %s.', left(v_key, 80)),
+      jsonb_build_object('field', left(v_key, 200)), 'Filters: ' || array_to_string(allowed, ', ') || '.');
+  end if;
+  select f.key into v_key from jsonb_each(filters) f
+    where not app.fits(f.value,
+      case when f.key in ('parent', 'query') then 'text'
+        when f.key in ('ready', 'mine', 'include_data') then 'boolean' else 'text[]' end, 200, null)
+    limit 1;
+  if found then
+    perform app.fail('invalid_input', format('The filter %s is not valid: allowed is %s.', v_key,
+      case when v_key in ('parent', 'query') then 'a text of at most 200 characters'
+        when v_key in ('ready', 'mine', 'include_data') then 'true or false' else 'a list of at most 200 texts' end),
+      jsonb_build_object('field', v_key));
   end if;
   if filters ? 'parent' then
     filters := jsonb_set(filters, '{parent}', to_jsonb(app.find_task_id(filters ->> 'parent', tenant_id)));
@@ -2717,7 +2735,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.decode_cursor(cursor text, question text)
  RETURNS jsonb
  LANGUAGE plpgsql
- IMMUTABLE
+ STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
@@ -2728,6 +2746,11 @@ begin
   end if;
   begin
     v_position := convert_from(decode(rpad(translate(cursor, '-_', '+/'), (4 * ceil(length(cursor) / 4.0))::integer, '='), 'base64'), 'UTF8')::jsonb;
+    perform (v_position ->> 'at')::timestamptz, (v_position ->> 'id')::uuid, (v_position ->> 'rank')::smallint,
+      (v_position ->> 'number')::integer, (v_position ->> 'seq')::bigint;
+    if (v_position ->> 'from')::integer < 0 then
+      v_position := null;
+    end if;
   exception
     when others then v_position := null;
   end;
@@ -3112,17 +3135,6 @@ AS $function$
     || coalesce(': ' || to_json(regexp_replace(left(coalesce(event.payload ->> 'title', event.payload ->> 'text', event.payload ->> 'reason',
          event.payload ->> 'summary', event.payload ->> 'label', event.payload ->> 'name', event.payload ->> 'note', event.payload ->> 'topic'), 400),
          '\s+', ' ', 'g')), ''), 600)
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.events_in(events jsonb)
- RETURNS TABLE(ordinality bigint, seq bigint, stream text, project_id uuid, redacted_at timestamp with time zone, event public.events)
- LANGUAGE sql
- STABLE
-AS $function$
-  select e.at, r.seq, r.stream, r.project_id, r.redacted_at, r
-  from jsonb_array_elements(events) with ordinality e (item, at)
-    cross join lateral jsonb_populate_record(null::public.events, e.item) r
 $function$;
 -- owner cairn_owner
 
@@ -4757,7 +4769,8 @@ begin
   return array(select u.event from (
       select x as event from unnest(recent) x
       union all
-      select jsonb_populate_record(null::public.events, a || jsonb_build_object('tenant_id', join_archived.tenant_id)) from jsonb_array_elements(archived) a) u
+      select jsonb_populate_record(a.event, jsonb_build_object('tenant_id', join_archived.tenant_id))
+      from app.read_given('archived', archived) a) u
     where app.event_passes((u.event).event_type, (u.event).payload, filters)
     order by case when rising then (u.event).seq else -(u.event).seq end limit size);
 end
@@ -4962,6 +4975,7 @@ declare
   v_project uuid;
   v_ref text;
   v_id uuid;
+  v_added jsonb;
   v_new text[] := '{}';
   v_tasks uuid[] := '{}';
   v_turned uuid[] := '{}';
@@ -4989,9 +5003,11 @@ begin
         v_turned := v_turned || v_id;
       end if;
     end if;
-    if v_event -> 'data' ?| array['dependencies', 'add'] then
+    v_added := coalesce(v_event -> 'data' -> 'dependencies', v_event -> 'data' -> 'add');
+    -- Whether it is a list of refs is judged with the rest of the event.
+    if jsonb_typeof(v_added) = 'array' then
       v_tasks := v_tasks || array(select app.find_task_id(d, actor.tenant_id)
-        from jsonb_array_elements_text(coalesce(v_event -> 'data' -> 'dependencies', v_event -> 'data' -> 'add')) d
+        from jsonb_array_elements_text(v_added) d
         where 'task:' || d <> all (v_new));
     end if;
   end loop;
@@ -5521,6 +5537,31 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.read_given(field text, events jsonb)
+ RETURNS TABLE(ordinality bigint, seq bigint, stream text, project_id uuid, redacted_at timestamp with time zone, event public.events)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  begin
+    if jsonb_typeof(events) = 'array' and not exists (
+        select from jsonb_array_elements(events) e
+        where jsonb_typeof(e) <> 'object' or jsonb_typeof(e -> 'payload') is distinct from 'object') then
+      return query
+        select e.at, r.seq, r.stream, r.project_id, r.redacted_at, r
+        from jsonb_array_elements(events) with ordinality e (item, at)
+          cross join lateral jsonb_populate_record(null::public.events, e.item) r;
+      return;
+    end if;
+  exception
+    when data_exception or program_limit_exceeded then null;
+  end;
+  perform app.refuse_events(field);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.read_imported(item jsonb, place bigint)
  RETURNS public.events
  LANGUAGE plpgsql
@@ -5619,7 +5660,10 @@ declare
   v_name text;
   v_lock bigint;
 begin
-  if command ->> 'key' is null then
+  if jsonb_typeof(command) <> 'object' then
+    perform app.fail('invalid_input', 'command is an object with key and fingerprint.',
+      jsonb_build_object('field', 'command'));
+  elsif command ->> 'key' is null then
     return null;
   end if;
   if char_length(command ->> 'key') not between 1 and 200 then
@@ -5706,6 +5750,18 @@ begin
       'data', jsonb_build_object('why', bearer.refused)), actor);
   end if;
   return jsonb_build_object('refused', bearer.refused);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.refuse_events(field text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform app.fail('invalid_input', format('%s is a list of events as export_events answers with them.', field),
+    jsonb_build_object('field', field));
 end
 $function$;
 -- owner cairn_owner
@@ -6039,9 +6095,13 @@ begin
     return;
   end if;
   return query execute format(
-    'select (f.folded).id, to_jsonb(f.folded) from (
-       select app.%I(app.upcast(e) order by e.version) as folded from jsonb_populate_recordset(null::public.events, $1) e
-       where starts_with(e.stream, $2) group by e.stream) f', 'fold_' || category) using archived, category || ':';
+    $fold$select (f.folded).id, to_jsonb(f.folded) from (
+       select app.%I(app.upcast(e.event) order by (e.event).version) as folded from app.read_given('archived', $1) e
+       where starts_with(e.stream, $2) group by e.stream) f where (f.folded).id is not null$fold$, 'fold_' || category)
+    using archived, category || ':';
+exception
+  when data_exception or program_limit_exceeded then
+    perform app.refuse_events('archived');
 end
 $function$;
 -- owner cairn_owner
@@ -6684,9 +6744,9 @@ begin
     v_request := events -> v_at;
     if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project}' or v_request ->> 'type' = 'task.claimed' then
       perform app.fail('invalid_input', 'An event has stream, type, data and expect, nothing else; claims are made by claim_task.', jsonb_build_object('field', 'events'));
-    elsif jsonb_typeof(v_request -> 'expect') = 'object' then
+    elsif v_request -> 'expect' <> 'null' then
       v_expect := v_request -> 'expect';
-      if v_expect - '{version,lock_token}'::text[] <> '{}'
+      if jsonb_typeof(v_expect) <> 'object' or v_expect - '{version,lock_token}'::text[] <> '{}'
           or concat(coalesce(v_expect ->> 'version', '0'), ' ', coalesce(v_expect ->> 'lock_token', '0')) !~ '^[0-9]{1,18} [0-9]{1,18}$' then
         perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.', jsonb_build_object('field', 'expect'));
       end if;
@@ -6798,6 +6858,10 @@ declare
   v_actor app.actor := app.enter(actor);
   v_difference jsonb;
 begin
+  if jsonb_typeof(chains) is distinct from 'object' then
+    perform app.fail('invalid_input', 'chains is an object: of each project the hash of the last event before.',
+      jsonb_build_object('field', 'chains'));
+  end if;
   select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'wrong', coalesce(c.wrong, 'chain')) into v_difference
   from (
     select x.ordinality as at, x.seq, x.stream, app.wrong_column(x.event) as wrong,
@@ -6807,14 +6871,14 @@ begin
       (x.event).hash = app.event_hash(x.event) as hashes,
       case when x.redacted_at is null then (x.event).payload_hash = app.payload_hash((x.event).payload)
         else (x.event).payload = app.blanked(x.event) end as pays
-    from app.events_in(events) x) c
+    from app.read_given('events', events) x) c
   where (c.links and c.hashes and c.pays and c.wrong is null) is not true order by c.at limit 1;
   if v_difference is not null then
     return jsonb_build_object('chains', chains, 'difference', v_difference);
   end if;
   return jsonb_build_object('chains', chains || (
     select coalesce(jsonb_object_agg(coalesce(l.project_id::text, ''), (l.event).hash), '{}') from (
-      select distinct on (x.project_id) x.project_id, x.event from app.events_in(events) x
+      select distinct on (x.project_id) x.project_id, x.event from app.read_given('events', events) x
       order by x.project_id, x.ordinality desc) l));
 end
 $function$;
@@ -7158,7 +7222,7 @@ declare
   v_state jsonb;
 begin
   if archived is not null then
-    v_seq := coalesce(seq, (select max((a ->> 'seq')::bigint) from jsonb_array_elements(archived) a), 0);
+    v_seq := coalesce(seq, (select max(a.seq) from app.read_given('archived', archived) a), 0);
   elsif v_seq < v_archived_to then
     return jsonb_build_object('archive', jsonb_build_object('project_id', v_project.id, 'after', 0, 'before', coalesce(seq, v_archived_to) + 1, 'at', at, 'rising', true));
   end if;
@@ -8196,6 +8260,10 @@ declare
   v_found jsonb[];
   v_ranked integer;
 begin
+  if kinds is not null and not app.fits(kinds, 'text[]', 100, null) then
+    perform app.fail('invalid_input', 'kinds is a list of at most 100 texts.', jsonb_build_object('field', 'kinds'),
+      'Kinds: task, event, decision, checkpoint, artifact, project.');
+  end if;
   select k into v_kind from jsonb_array_elements_text(kinds) k
     where k not in ('task', 'event', 'decision', 'checkpoint', 'artifact', 'project') limit 1;
   if found then
@@ -8207,7 +8275,7 @@ begin
   end if;
   if jsonb_array_length(kinds) > 0 then
     v_reach := v_reach
-      && (select string_agg(distinct '''=k' || k || '''', ' | ') from jsonb_array_elements_text(kinds) k)::tsquery;
+      && (select string_agg('''=k' || k || '''', ' | ') from jsonb_array_elements_text(kinds) k)::tsquery;
   end if;
   -- One more than the page is ranked, for the cursor alone. A document that is gone makes the page shorter, not the
   -- last.

@@ -80,6 +80,13 @@ describe('a history whose hashes are right', () => {
       'a number past all',
       (all) => Object.assign(payloadOf(all, 'task.created'), { number: 1e8, ref: 'web-100000000' }),
     ],
+    [
+      'a redacted list that is none',
+      (all) => {
+        Object.assign(payloadOf(all, 'task.created'), { acceptance_criteria: 'x' });
+        Object.assign(first(all, 'task.created'), { redacted_at: first(all, 'task.created')['created_at'] });
+      },
+    ],
     ['a dependency on itself', (all) => waitFor(all, first(all, 'task.created')['task_id'])],
     [
       'a dependency that comes later',

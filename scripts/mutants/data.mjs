@@ -143,6 +143,41 @@ export const DATA = Object.freeze([
       name: 'are cleaned, and kept of members of the past, whoever upgrades it',
     },
   ]),
+  ...of('T34', 'test/malformed.test.ts', [
+    {
+      file: SQL,
+      find: "(v_position ->> 'at')::timestamptz, (v_position ->> 'id')::uuid,",
+      name: 'no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn',
+    },
+    {
+      file: SQL,
+      find: "if jsonb_typeof(v_added) = 'array' then",
+      replace: 'if v_added is not null then',
+      name: 'no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn',
+    },
+    {
+      file: SQL,
+      within: 'app.state_of',
+      find: 'data_exception or program_limit_exceeded',
+      replace: 'no_data_found',
+      name: 'no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn',
+    },
+    {
+      file: SQL,
+      within: 'app.read_given',
+      find: 'data_exception or program_limit_exceeded',
+      replace: 'no_data_found',
+      name: 'no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn',
+    },
+  ]),
+  ...of('T34', 'test/transfer-forged.test.ts', [
+    {
+      file: SQL,
+      find: `'strict $ ? (@.type() == "array")[*]'`,
+      replace: "'strict $[*]'",
+      name: 'is refused with a redacted list that is none, and nothing is written',
+    },
+  ]),
   ...of('T34', 'test/bounds.test.ts', [
     {
       file: SQL,
