@@ -40,7 +40,7 @@ export const DATA = Object.freeze([
     },
     {
       file: 'src/db/clean.ts',
-      find: 'EXACT.has(fn) ? answer : (cleanJson(answer) as T)',
+      find: 'EXACT.has(fn) ? answer : (cleanAnswer(cleanJson(answer)) as T)',
       replace: 'answer',
       name: 'what a command is told by the database is clean',
     },
@@ -141,6 +141,14 @@ export const DATA = Object.freeze([
       find: "    execute format('alter table %s no force row level security', v_table);\n",
       replace: '    null;\n',
       name: 'are cleaned, and kept of members of the past, whoever upgrades it',
+    },
+  ]),
+  ...of('T31', 'test/clean.test.ts', [
+    {
+      file: 'src/db/clean.ts',
+      find: 'cleanAnswer(cleanJson(answer)) as T',
+      replace: 'cleanJson(answer) as T',
+      name: 'a slug and refs of several lines that were stored begin no line in what tools say, nor in completions',
     },
   ]),
   ...of('T34', 'test/malformed.test.ts', [
