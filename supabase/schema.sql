@@ -1899,24 +1899,35 @@ CREATE OR REPLACE FUNCTION app.check_circles(tenant_id uuid, events public.event
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_task public.tasks;
+  v_ids uuid[] := array(
+    select distinct e.task_id from unnest(events) e
+    where starts_with(e.event_type, 'task.') and e.payload ?| '{add,parent}');
+  v_circle uuid;
 begin
-  foreach v_task in array app.tasks_among(tenant_id, array(
-      select distinct e.task_id from unnest(events) e
-      where starts_with(e.event_type, 'task.') and e.payload ?| '{add,parent}')) loop
-    if app.find_cycle(v_task, v_task.dependencies) is not null or exists (
-        with recursive above (id) as (
-          select v_task.parent_id
-          union
-          select t.parent_id from above a
-            join public.tasks t on t.tenant_id = check_circles.tenant_id and t.id = a.id)
-        select from above a where a.id = v_task.id) then
-      perform app.fail('invalid_input', format('Task %s would wait for itself or be a part of itself.', v_task.ref),
-        null,
-        'Export the history again; move one that an earlier version recorded so with `cairn db backup` and '
-          || '`cairn db restore`.');
-    end if;
-  end loop;
+  if v_ids = '{}' then
+    return;
+  end if;
+  v_circle := coalesce((
+    select app.find_circle(array_agg(r), array_agg(e.depends_on))
+    from app.reached_tasks(tenant_id, v_ids) r cross join lateral (
+      select x.depends_on from app.task_dependencies x
+      where x.tenant_id = check_circles.tenant_id and x.task_id = r offset 0) e), (
+    with recursive above (id, parent_id) as (
+      select t.id, t.parent_id from unnest(v_ids) i cross join lateral (
+        select x.id, x.parent_id from public.tasks x
+        where x.tenant_id = check_circles.tenant_id and x.id = i offset 0) t
+      union
+      select t.id, t.parent_id from above a cross join lateral (
+        select x.id, x.parent_id from public.tasks x
+        where x.tenant_id = check_circles.tenant_id and x.id = a.parent_id offset 0) t)
+    select app.find_circle(array_agg(a.id), array_agg(a.parent_id)) from above a where a.parent_id is not null));
+  if v_circle is not null then
+    perform app.fail('invalid_input',
+      format('Task %s would wait for itself or be a part of itself, or another that it leads to would.',
+        (select t.ref from public.tasks t where t.tenant_id = check_circles.tenant_id and t.id = v_circle)), null,
+      'Export the history again; move one that an earlier version recorded so with `cairn db backup` and '
+        || '`cairn db restore`.');
+  end if;
 end
 $function$;
 -- owner cairn_owner
@@ -3541,6 +3552,65 @@ begin
       'list_checkpoints shows what there is; save_checkpoint makes one.');
   end if;
   return v_checkpoint;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.find_circle(waiting uuid[], awaited uuid[])
+ RETURNS uuid
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_ids uuid[];
+  v_waiting integer[];
+  v_awaited integer[];
+  v_open integer[];
+  v_first integer[];
+  v_queue integer[] := '{}';
+  v_last integer := 0;
+  v_at integer := 0;
+  v_edge integer;
+begin
+  if coalesce(cardinality(waiting), 0) = 0 then
+    return null;
+  end if;
+  with ends as (
+    select u.edge, s.is_waiting, s.id, dense_rank() over (order by s.id)::integer as node
+    from unnest(waiting, awaited) with ordinality u (one, other, edge)
+      cross join lateral (values (true, u.one), (false, u.other)) s (is_waiting, id)),
+  edges as materialized (
+    select max(e.node) filter (where e.is_waiting) as waits, max(e.node) filter (where not e.is_waiting) as for_node
+    from ends e group by e.edge)
+  select array_agg(e.waits order by e.for_node), array_agg(e.for_node order by e.for_node),
+      (select array_agg(distinct x.id order by x.id) from ends x)
+    into v_waiting, v_awaited, v_ids from edges e;
+  v_open := array_fill(0, array[cardinality(v_ids)]);
+  v_first := v_open;
+  for v_edge in reverse cardinality(v_waiting) .. 1 loop
+    v_open[v_waiting[v_edge]] := v_open[v_waiting[v_edge]] + 1;
+    v_first[v_awaited[v_edge]] := v_edge;
+  end loop;
+  for v_node in 1 .. cardinality(v_ids) loop
+    if v_open[v_node] = 0 then
+      v_last := v_last + 1;
+      v_queue[v_last] := v_node;
+    end if;
+  end loop;
+  while v_at < v_last loop
+    v_at := v_at + 1;
+    v_edge := nullif(v_first[v_queue[v_at]], 0);
+    while v_awaited[v_edge] = v_queue[v_at] loop
+      v_open[v_waiting[v_edge]] := v_open[v_waiting[v_edge]] - 1;
+      if v_open[v_waiting[v_edge]] = 0 then
+        v_last := v_last + 1;
+        v_queue[v_last] := v_waiting[v_edge];
+      end if;
+      v_edge := v_edge + 1;
+    end loop;
+  end loop;
+  return (select v_ids[n] from generate_subscripts(v_open, 1) n where v_open[n] > 0 limit 1);
 end
 $function$;
 -- owner cairn_owner
@@ -7277,6 +7347,7 @@ CREATE OR REPLACE FUNCTION public.import_events(events jsonb, users jsonb DEFAUL
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET statement_timeout TO '1min'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'admin');
@@ -7287,8 +7358,9 @@ declare
   v_source bigint;
 begin
   perform app.refuse_limited(v_actor);
-  if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 5000 then
-    perform app.fail('invalid_input', 'events is a list of 1 to 5000 events.', jsonb_build_object('field', 'events'));
+  if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 500 then
+    perform app.fail('invalid_input', 'events is a list of 1 to 500 events.', jsonb_build_object('field', 'events'),
+      'Import a longer history in several calls, in its order.');
   end if;
   perform app.import_users(users, v_actor.tenant_id);
   select p.seq into v_seq from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;

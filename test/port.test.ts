@@ -198,7 +198,13 @@ const REFUSED: Refusal[] = [
     'redact_event',
     () => ({ event: '999', reason: 'So.' }),
   ],
-  ['the import of no events', 'events is a list of 1 to 5000 events.', 'import_events', () => ({ events: [] })],
+  [
+    'the import of more than a page',
+    'events is a list of 1 to 500 events.',
+    'import_events',
+    () => ({ events: Array(501).fill({}) }),
+  ],
+  ['the import of no events', 'events is a list of 1 to 500 events.', 'import_events', () => ({ events: [] })],
   [
     'the import of a user without an id',
     'users is a list of at most 5000, each with an id and a name of one line.',

@@ -254,7 +254,7 @@ export const DATA = Object.freeze([
     },
     {
       within: 'app.check_circles',
-      find: 'Task %s would wait for itself or be a part of itself.',
+      find: 'Task %s would wait for itself or be a part of itself, or',
       name: 'is refused with a parent that is a part of it',
     },
     {

@@ -154,7 +154,7 @@ export const PORT = Object.freeze([
     },
     {
       within: 'public.import_events',
-      find: 'events is a list of 1 to 5000 events.',
+      find: 'events is a list of 1 to 500 events.',
       name: 'refuses the import of no events by itself',
     },
     {
