@@ -7939,14 +7939,15 @@ declare
   v_copies public.events[];
 begin
   perform app.refuse_limited(v_actor);
-  if v_event.redacted_at is not null or v_event.event_type = 'event.redacted' then
+  if v_event.event_type = 'event.redacted' or v_event.redacted_at is not null and exists (
+      select from public.events e where e.tenant_id = v_event.tenant_id and e.stream = 'event:' || v_event.id) then
     perform app.fail('illegal_transition', format('Event #%s is redacted already.', v_event.seq));
   end if;
-  v_copies := app.copies_of(v_event);
+  v_copies := case when v_event.redacted_at is null then app.copies_of(v_event) else array[v_event] end;
   perform app.append((
     select jsonb_agg(jsonb_build_object('stream', 'event:' || c.id, 'type', 'event.redacted',
       'data', jsonb_build_object('reason', reason), 'causation', c.id) order by c.seq) from unnest(v_copies) c), v_actor);
-  perform app.blank_event(c) from unnest(v_copies) c;
+  perform app.blank_event(c) from unnest(v_copies) c where c.redacted_at is null;
   perform app.rebuild(v_actor.tenant_id, array(select distinct c.stream from unnest(v_copies) c));
   delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at >= v_event.created_at;
   v_event := app.find_event(v_event.id::text, v_actor);

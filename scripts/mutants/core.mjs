@@ -1,7 +1,16 @@
-import { refusals } from './mutant.mjs';
+import { SQL } from './migrations.mjs';
+import { of, refusals } from './mutant.mjs';
 
 /** What the core refuses. */
 export const CORE = Object.freeze([
+  ...of('core', 'test/redaction.test.ts', [
+    {
+      file: SQL,
+      find: 'else array[v_event] end',
+      replace: 'else app.copies_of(v_event) end',
+      name: 'an event that came without the record of its redaction writes the record, once',
+    },
+  ]),
   ...refusals('core', 'test/privileges.test.ts', [
     {
       within: 'app.enter',
