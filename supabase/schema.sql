@@ -1473,8 +1473,8 @@ begin
   event.version := app.next_version(v_was.version, expect, 'task');
   event.payload := app.prepare_task(v_was, event, v_project);
   perform app.guard_task(v_was, event, expect, v_project, actor.role);
-  if v_was.id is not null and event.payload ->> 'parent' is not null then
-    perform app.check_parent(v_was, (event.payload ->> 'parent')::uuid);
+  if event.payload ->> 'parent' is not null then
+    perform app.check_parent(v_was, event);
   end if;
   v_task := app.evolve_task(v_was, event);
   if v_task.dependencies = coalesce(v_was.dependencies, '{}') then
@@ -2298,16 +2298,22 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.check_parent(task public.tasks, parent uuid)
+CREATE OR REPLACE FUNCTION app.check_parent(task public.tasks, event public.events)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  v_parent public.tasks := app.find_task(event.payload ->> 'parent', event.tenant_id);
 begin
+  if v_parent.project_id <> event.project_id then
+    perform app.fail('invalid_input', format('Task %s is of another project; it has no part here.', v_parent.ref),
+      jsonb_build_object('field', 'parent'), 'Choose a parent of the same project, or name it as discovered_from.');
+  end if;
   if exists (
     with recursive above as (
-      select t.id, t.parent_id from public.tasks t where t.tenant_id = task.tenant_id and t.id = check_parent.parent
+      select t.id, t.parent_id from public.tasks t where t.tenant_id = event.tenant_id and t.id = v_parent.id
       union
       select t.id, t.parent_id from above a
         join public.tasks t on t.tenant_id = task.tenant_id and t.id = a.parent_id)
@@ -2355,6 +2361,12 @@ begin
         or app.stream_project(event.tenant_id, 'task:' || app.as_uuid(d)) is distinct from event.project_id) then
     perform app.fail('invalid_input', 'Dependencies must be earlier tasks of the same project.',
       jsonb_build_object('field', 'dependencies'));
+  end if;
+  if event.event_type in ('task.created', 'task.updated') and event.payload ->> 'parent' is not null
+      and app.stream_project(event.tenant_id, 'task:' || app.as_uuid(event.payload ->> 'parent'))
+        is distinct from event.project_id then
+    perform app.fail('invalid_input', 'The parent must be an earlier task of the same project.',
+      jsonb_build_object('field', 'parent'));
   end if;
   if event.payload ? 'rules' then
     perform app.check_rules(event.payload -> 'rules');

@@ -101,6 +101,7 @@ describe('a history whose hashes are right', () => {
         add(all, 'task.updated', { parent: other['task_id'] });
       },
     ],
+    ['a parent that is no task here', (all) => add(all, 'task.updated', { parent: newId() }), 'parent'],
     ['an approval by an agent', (all) => add(all, 'task.approved', { agent: 'ada' })],
     ['a redaction of what is not there', (all) => redactionOf(all, newId(), first(all, 'task.created')['project_id'])],
     ['a redaction in another project', (all) => redactionOf(all, first(all, 'session.saved')['id'], newId())],

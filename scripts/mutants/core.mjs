@@ -231,5 +231,10 @@ export const CORE = Object.freeze([
   ]),
   ...refusals('core', 'test/parents.test.ts', [
     { within: 'app.check_parent', find: 'Task %s would be a part of itself.', name: 'of the whole is not web-2' },
+    {
+      within: 'app.check_parent',
+      find: 'Task %s is of another project; it has no part here.',
+      name: 'is of the same project, for a new task and for one that moves',
+    },
   ]),
 ]);

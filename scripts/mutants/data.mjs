@@ -253,6 +253,11 @@ export const DATA = Object.freeze([
       name: 'is refused with an id that is none',
     },
     {
+      within: 'app.check_recorded',
+      find: 'The parent must be an earlier task of the same project.',
+      name: 'is refused with a parent that is no task here',
+    },
+    {
       within: 'app.check_circles',
       find: 'Task %s would wait for itself or be a part of itself, or',
       name: 'is refused with a parent that is a part of it',
