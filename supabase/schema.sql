@@ -1473,8 +1473,8 @@ begin
   event.version := app.next_version(v_was.version, expect, 'task');
   event.payload := app.prepare_task(v_was, event, v_project);
   perform app.guard_task(v_was, event, expect, v_project, actor.role);
-  if v_was.id is not null and event.payload ->> 'parent' is not null then
-    perform app.check_parent(v_was, (event.payload ->> 'parent')::uuid);
+  if event.payload ->> 'parent' is not null then
+    perform app.check_parent(v_was, event);
   end if;
   v_task := app.evolve_task(v_was, event);
   if v_task.dependencies = coalesce(v_was.dependencies, '{}') then
@@ -1606,7 +1606,9 @@ CREATE OR REPLACE FUNCTION app.blanked(event public.events)
 AS $function$
   select event.payload || coalesce(jsonb_object_agg(f.field, case f.kind
       when 'object' then '{}' when 'array' then '[]'
-      when 'text[]' then (select coalesce(jsonb_agg('[redacted]'::text), '[]') from jsonb_array_elements(event.payload -> f.field))
+      when 'text[]' then (
+        select coalesce(jsonb_agg('[redacted]'::text), '[]')
+        from jsonb_path_query(event.payload -> f.field, 'strict $ ? (@.type() == "array")[*]'))
       else '"[redacted]"' end), '{}')
   from app.event_fields f where f.event_type = event.event_type and event.payload ? f.field and f.kind in ('text', 'line', 'text[]', 'object', 'array')
 $function$;
@@ -1897,24 +1899,35 @@ CREATE OR REPLACE FUNCTION app.check_circles(tenant_id uuid, events public.event
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_task public.tasks;
+  v_ids uuid[] := array(
+    select distinct e.task_id from unnest(events) e
+    where starts_with(e.event_type, 'task.') and e.payload ?| '{add,parent}');
+  v_circle uuid;
 begin
-  foreach v_task in array app.tasks_among(tenant_id, array(
-      select distinct e.task_id from unnest(events) e
-      where starts_with(e.event_type, 'task.') and e.payload ?| '{add,parent}')) loop
-    if app.find_cycle(v_task, v_task.dependencies) is not null or exists (
-        with recursive above (id) as (
-          select v_task.parent_id
-          union
-          select t.parent_id from above a
-            join public.tasks t on t.tenant_id = check_circles.tenant_id and t.id = a.id)
-        select from above a where a.id = v_task.id) then
-      perform app.fail('invalid_input', format('Task %s would wait for itself or be a part of itself.', v_task.ref),
-        null,
-        'Export the history again; move one that an earlier version recorded so with `cairn db backup` and '
-          || '`cairn db restore`.');
-    end if;
-  end loop;
+  if v_ids = '{}' then
+    return;
+  end if;
+  v_circle := coalesce((
+    select app.find_circle(array_agg(r), array_agg(e.depends_on))
+    from app.reached_tasks(tenant_id, v_ids) r cross join lateral (
+      select x.depends_on from app.task_dependencies x
+      where x.tenant_id = check_circles.tenant_id and x.task_id = r offset 0) e), (
+    with recursive above (id, parent_id) as (
+      select t.id, t.parent_id from unnest(v_ids) i cross join lateral (
+        select x.id, x.parent_id from public.tasks x
+        where x.tenant_id = check_circles.tenant_id and x.id = i offset 0) t
+      union
+      select t.id, t.parent_id from above a cross join lateral (
+        select x.id, x.parent_id from public.tasks x
+        where x.tenant_id = check_circles.tenant_id and x.id = a.parent_id offset 0) t)
+    select app.find_circle(array_agg(a.id), array_agg(a.parent_id)) from above a where a.parent_id is not null));
+  if v_circle is not null then
+    perform app.fail('invalid_input',
+      format('Task %s would wait for itself or be a part of itself, or another that it leads to would.',
+        (select t.ref from public.tasks t where t.tenant_id = check_circles.tenant_id and t.id = v_circle)), null,
+      'Export the history again; move one that an earlier version recorded so with `cairn db backup` and '
+        || '`cairn db restore`.');
+  end if;
 end
 $function$;
 -- owner cairn_owner
@@ -2056,12 +2069,28 @@ declare
   v_key text;
 begin
   filters := jsonb_strip_nulls(coalesce(filters, '{}'));
+  if jsonb_typeof(filters) <> 'object' then
+    perform app.fail('invalid_input', 'filters is an object.', jsonb_build_object('field', 'filters'),
+      'Filters: ' || array_to_string(allowed, ', ') || '.');
+  end if;
   if filters = '{}' then
     return filters;
   end if;
   select k into v_key from jsonb_object_keys(filters) k where k <> all (allowed) limit 1;
   if found then
-    perform app.fail('invalid_input', format('There is no filter %s.', left(v_key, 80)), jsonb_build_object('field', v_key), 'Filters: ' || array_to_string(allowed, ', ') || '.');
+    perform app.fail('invalid_input', format('There is no filter %s.', left(v_key, 80)),
+      jsonb_build_object('field', left(v_key, 200)), 'Filters: ' || array_to_string(allowed, ', ') || '.');
+  end if;
+  select f.key into v_key from jsonb_each(filters) f
+    where not app.fits(f.value,
+      case when f.key in ('parent', 'query') then 'text'
+        when f.key in ('ready', 'mine', 'include_data') then 'boolean' else 'text[]' end, 200, null)
+    limit 1;
+  if found then
+    perform app.fail('invalid_input', format('The filter %s is not valid: allowed is %s.', v_key,
+      case when v_key in ('parent', 'query') then 'a text of at most 200 characters'
+        when v_key in ('ready', 'mine', 'include_data') then 'true or false' else 'a list of at most 200 texts' end),
+      jsonb_build_object('field', v_key));
   end if;
   if filters ? 'parent' then
     filters := jsonb_set(filters, '{parent}', to_jsonb(app.find_task_id(filters ->> 'parent', tenant_id)));
@@ -2269,16 +2298,22 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.check_parent(task public.tasks, parent uuid)
+CREATE OR REPLACE FUNCTION app.check_parent(task public.tasks, event public.events)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  v_parent public.tasks := app.find_task(event.payload ->> 'parent', event.tenant_id);
 begin
+  if v_parent.project_id <> event.project_id then
+    perform app.fail('invalid_input', format('Task %s is of another project; it has no part here.', v_parent.ref),
+      jsonb_build_object('field', 'parent'), 'Choose a parent of the same project, or name it as discovered_from.');
+  end if;
   if exists (
     with recursive above as (
-      select t.id, t.parent_id from public.tasks t where t.tenant_id = task.tenant_id and t.id = check_parent.parent
+      select t.id, t.parent_id from public.tasks t where t.tenant_id = event.tenant_id and t.id = v_parent.id
       union
       select t.id, t.parent_id from above a
         join public.tasks t on t.tenant_id = task.tenant_id and t.id = a.parent_id)
@@ -2326,6 +2361,12 @@ begin
         or app.stream_project(event.tenant_id, 'task:' || app.as_uuid(d)) is distinct from event.project_id) then
     perform app.fail('invalid_input', 'Dependencies must be earlier tasks of the same project.',
       jsonb_build_object('field', 'dependencies'));
+  end if;
+  if event.event_type in ('task.created', 'task.updated') and event.payload ->> 'parent' is not null
+      and app.stream_project(event.tenant_id, 'task:' || app.as_uuid(event.payload ->> 'parent'))
+        is distinct from event.project_id then
+    perform app.fail('invalid_input', 'The parent must be an earlier task of the same project.',
+      jsonb_build_object('field', 'parent'));
   end if;
   if event.payload ? 'rules' then
     perform app.check_rules(event.payload -> 'rules');
@@ -2717,7 +2758,7 @@ $function$;
 CREATE OR REPLACE FUNCTION app.decode_cursor(cursor text, question text)
  RETURNS jsonb
  LANGUAGE plpgsql
- IMMUTABLE
+ STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
@@ -2728,6 +2769,11 @@ begin
   end if;
   begin
     v_position := convert_from(decode(rpad(translate(cursor, '-_', '+/'), (4 * ceil(length(cursor) / 4.0))::integer, '='), 'base64'), 'UTF8')::jsonb;
+    perform (v_position ->> 'at')::timestamptz, (v_position ->> 'id')::uuid, (v_position ->> 'rank')::smallint,
+      (v_position ->> 'number')::integer, (v_position ->> 'seq')::bigint;
+    if (v_position ->> 'from')::integer < 0 then
+      v_position := null;
+    end if;
   exception
     when others then v_position := null;
   end;
@@ -3112,17 +3158,6 @@ AS $function$
     || coalesce(': ' || to_json(regexp_replace(left(coalesce(event.payload ->> 'title', event.payload ->> 'text', event.payload ->> 'reason',
          event.payload ->> 'summary', event.payload ->> 'label', event.payload ->> 'name', event.payload ->> 'note', event.payload ->> 'topic'), 400),
          '\s+', ' ', 'g')), ''), 600)
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.events_in(events jsonb)
- RETURNS TABLE(ordinality bigint, seq bigint, stream text, project_id uuid, redacted_at timestamp with time zone, event public.events)
- LANGUAGE sql
- STABLE
-AS $function$
-  select e.at, r.seq, r.stream, r.project_id, r.redacted_at, r
-  from jsonb_array_elements(events) with ordinality e (item, at)
-    cross join lateral jsonb_populate_record(null::public.events, e.item) r
 $function$;
 -- owner cairn_owner
 
@@ -3529,6 +3564,65 @@ begin
       'list_checkpoints shows what there is; save_checkpoint makes one.');
   end if;
   return v_checkpoint;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.find_circle(waiting uuid[], awaited uuid[])
+ RETURNS uuid
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_ids uuid[];
+  v_waiting integer[];
+  v_awaited integer[];
+  v_open integer[];
+  v_first integer[];
+  v_queue integer[] := '{}';
+  v_last integer := 0;
+  v_at integer := 0;
+  v_edge integer;
+begin
+  if coalesce(cardinality(waiting), 0) = 0 then
+    return null;
+  end if;
+  with ends as (
+    select u.edge, s.is_waiting, s.id, dense_rank() over (order by s.id)::integer as node
+    from unnest(waiting, awaited) with ordinality u (one, other, edge)
+      cross join lateral (values (true, u.one), (false, u.other)) s (is_waiting, id)),
+  edges as materialized (
+    select max(e.node) filter (where e.is_waiting) as waits, max(e.node) filter (where not e.is_waiting) as for_node
+    from ends e group by e.edge)
+  select array_agg(e.waits order by e.for_node), array_agg(e.for_node order by e.for_node),
+      (select array_agg(distinct x.id order by x.id) from ends x)
+    into v_waiting, v_awaited, v_ids from edges e;
+  v_open := array_fill(0, array[cardinality(v_ids)]);
+  v_first := v_open;
+  for v_edge in reverse cardinality(v_waiting) .. 1 loop
+    v_open[v_waiting[v_edge]] := v_open[v_waiting[v_edge]] + 1;
+    v_first[v_awaited[v_edge]] := v_edge;
+  end loop;
+  for v_node in 1 .. cardinality(v_ids) loop
+    if v_open[v_node] = 0 then
+      v_last := v_last + 1;
+      v_queue[v_last] := v_node;
+    end if;
+  end loop;
+  while v_at < v_last loop
+    v_at := v_at + 1;
+    v_edge := nullif(v_first[v_queue[v_at]], 0);
+    while v_awaited[v_edge] = v_queue[v_at] loop
+      v_open[v_waiting[v_edge]] := v_open[v_waiting[v_edge]] - 1;
+      if v_open[v_waiting[v_edge]] = 0 then
+        v_last := v_last + 1;
+        v_queue[v_last] := v_waiting[v_edge];
+      end if;
+      v_edge := v_edge + 1;
+    end loop;
+  end loop;
+  return (select v_ids[n] from generate_subscripts(v_open, 1) n where v_open[n] > 0 limit 1);
 end
 $function$;
 -- owner cairn_owner
@@ -4757,7 +4851,8 @@ begin
   return array(select u.event from (
       select x as event from unnest(recent) x
       union all
-      select jsonb_populate_record(null::public.events, a || jsonb_build_object('tenant_id', join_archived.tenant_id)) from jsonb_array_elements(archived) a) u
+      select jsonb_populate_record(a.event, jsonb_build_object('tenant_id', join_archived.tenant_id))
+      from app.read_given('archived', archived) a) u
     where app.event_passes((u.event).event_type, (u.event).payload, filters)
     order by case when rising then (u.event).seq else -(u.event).seq end limit size);
 end
@@ -4962,6 +5057,7 @@ declare
   v_project uuid;
   v_ref text;
   v_id uuid;
+  v_added jsonb;
   v_new text[] := '{}';
   v_tasks uuid[] := '{}';
   v_turned uuid[] := '{}';
@@ -4989,9 +5085,11 @@ begin
         v_turned := v_turned || v_id;
       end if;
     end if;
-    if v_event -> 'data' ?| array['dependencies', 'add'] then
+    v_added := coalesce(v_event -> 'data' -> 'dependencies', v_event -> 'data' -> 'add');
+    -- Whether it is a list of refs is judged with the rest of the event.
+    if jsonb_typeof(v_added) = 'array' then
       v_tasks := v_tasks || array(select app.find_task_id(d, actor.tenant_id)
-        from jsonb_array_elements_text(coalesce(v_event -> 'data' -> 'dependencies', v_event -> 'data' -> 'add')) d
+        from jsonb_array_elements_text(v_added) d
         where 'task:' || d <> all (v_new));
     end if;
   end loop;
@@ -5521,6 +5619,31 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.read_given(field text, events jsonb)
+ RETURNS TABLE(ordinality bigint, seq bigint, stream text, project_id uuid, redacted_at timestamp with time zone, event public.events)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  begin
+    if jsonb_typeof(events) = 'array' and not exists (
+        select from jsonb_array_elements(events) e
+        where jsonb_typeof(e) <> 'object' or jsonb_typeof(e -> 'payload') is distinct from 'object') then
+      return query
+        select e.at, r.seq, r.stream, r.project_id, r.redacted_at, r
+        from jsonb_array_elements(events) with ordinality e (item, at)
+          cross join lateral jsonb_populate_record(null::public.events, e.item) r;
+      return;
+    end if;
+  exception
+    when data_exception or program_limit_exceeded then null;
+  end;
+  perform app.refuse_events(field);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.read_imported(item jsonb, place bigint)
  RETURNS public.events
  LANGUAGE plpgsql
@@ -5619,7 +5742,10 @@ declare
   v_name text;
   v_lock bigint;
 begin
-  if command ->> 'key' is null then
+  if jsonb_typeof(command) <> 'object' then
+    perform app.fail('invalid_input', 'command is an object with key and fingerprint.',
+      jsonb_build_object('field', 'command'));
+  elsif command ->> 'key' is null then
     return null;
   end if;
   if char_length(command ->> 'key') not between 1 and 200 then
@@ -5706,6 +5832,18 @@ begin
       'data', jsonb_build_object('why', bearer.refused)), actor);
   end if;
   return jsonb_build_object('refused', bearer.refused);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.refuse_events(field text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform app.fail('invalid_input', format('%s is a list of events as export_events answers with them.', field),
+    jsonb_build_object('field', field));
 end
 $function$;
 -- owner cairn_owner
@@ -6039,9 +6177,13 @@ begin
     return;
   end if;
   return query execute format(
-    'select (f.folded).id, to_jsonb(f.folded) from (
-       select app.%I(app.upcast(e) order by e.version) as folded from jsonb_populate_recordset(null::public.events, $1) e
-       where starts_with(e.stream, $2) group by e.stream) f', 'fold_' || category) using archived, category || ':';
+    $fold$select (f.folded).id, to_jsonb(f.folded) from (
+       select app.%I(app.upcast(e.event) order by (e.event).version) as folded from app.read_given('archived', $1) e
+       where starts_with(e.stream, $2) group by e.stream) f where (f.folded).id is not null$fold$, 'fold_' || category)
+    using archived, category || ':';
+exception
+  when data_exception or program_limit_exceeded then
+    perform app.refuse_events('archived');
 end
 $function$;
 -- owner cairn_owner
@@ -6684,9 +6826,9 @@ begin
     v_request := events -> v_at;
     if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project}' or v_request ->> 'type' = 'task.claimed' then
       perform app.fail('invalid_input', 'An event has stream, type, data and expect, nothing else; claims are made by claim_task.', jsonb_build_object('field', 'events'));
-    elsif jsonb_typeof(v_request -> 'expect') = 'object' then
+    elsif v_request -> 'expect' <> 'null' then
       v_expect := v_request -> 'expect';
-      if v_expect - '{version,lock_token}'::text[] <> '{}'
+      if jsonb_typeof(v_expect) <> 'object' or v_expect - '{version,lock_token}'::text[] <> '{}'
           or concat(coalesce(v_expect ->> 'version', '0'), ' ', coalesce(v_expect ->> 'lock_token', '0')) !~ '^[0-9]{1,18} [0-9]{1,18}$' then
         perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.', jsonb_build_object('field', 'expect'));
       end if;
@@ -6798,6 +6940,10 @@ declare
   v_actor app.actor := app.enter(actor);
   v_difference jsonb;
 begin
+  if jsonb_typeof(chains) is distinct from 'object' then
+    perform app.fail('invalid_input', 'chains is an object: of each project the hash of the last event before.',
+      jsonb_build_object('field', 'chains'));
+  end if;
   select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'wrong', coalesce(c.wrong, 'chain')) into v_difference
   from (
     select x.ordinality as at, x.seq, x.stream, app.wrong_column(x.event) as wrong,
@@ -6807,14 +6953,14 @@ begin
       (x.event).hash = app.event_hash(x.event) as hashes,
       case when x.redacted_at is null then (x.event).payload_hash = app.payload_hash((x.event).payload)
         else (x.event).payload = app.blanked(x.event) end as pays
-    from app.events_in(events) x) c
+    from app.read_given('events', events) x) c
   where (c.links and c.hashes and c.pays and c.wrong is null) is not true order by c.at limit 1;
   if v_difference is not null then
     return jsonb_build_object('chains', chains, 'difference', v_difference);
   end if;
   return jsonb_build_object('chains', chains || (
     select coalesce(jsonb_object_agg(coalesce(l.project_id::text, ''), (l.event).hash), '{}') from (
-      select distinct on (x.project_id) x.project_id, x.event from app.events_in(events) x
+      select distinct on (x.project_id) x.project_id, x.event from app.read_given('events', events) x
       order by x.project_id, x.ordinality desc) l));
 end
 $function$;
@@ -7158,7 +7304,7 @@ declare
   v_state jsonb;
 begin
   if archived is not null then
-    v_seq := coalesce(seq, (select max((a ->> 'seq')::bigint) from jsonb_array_elements(archived) a), 0);
+    v_seq := coalesce(seq, (select max(a.seq) from app.read_given('archived', archived) a), 0);
   elsif v_seq < v_archived_to then
     return jsonb_build_object('archive', jsonb_build_object('project_id', v_project.id, 'after', 0, 'before', coalesce(seq, v_archived_to) + 1, 'at', at, 'rising', true));
   end if;
@@ -7213,6 +7359,7 @@ CREATE OR REPLACE FUNCTION public.import_events(events jsonb, users jsonb DEFAUL
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET statement_timeout TO '1min'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'admin');
@@ -7223,8 +7370,9 @@ declare
   v_source bigint;
 begin
   perform app.refuse_limited(v_actor);
-  if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 5000 then
-    perform app.fail('invalid_input', 'events is a list of 1 to 5000 events.', jsonb_build_object('field', 'events'));
+  if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 500 then
+    perform app.fail('invalid_input', 'events is a list of 1 to 500 events.', jsonb_build_object('field', 'events'),
+      'Import a longer history in several calls, in its order.');
   end if;
   perform app.import_users(users, v_actor.tenant_id);
   select p.seq into v_seq from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
@@ -7803,14 +7951,15 @@ declare
   v_copies public.events[];
 begin
   perform app.refuse_limited(v_actor);
-  if v_event.redacted_at is not null or v_event.event_type = 'event.redacted' then
+  if v_event.event_type = 'event.redacted' or v_event.redacted_at is not null and exists (
+      select from public.events e where e.tenant_id = v_event.tenant_id and e.stream = 'event:' || v_event.id) then
     perform app.fail('illegal_transition', format('Event #%s is redacted already.', v_event.seq));
   end if;
-  v_copies := app.copies_of(v_event);
+  v_copies := case when v_event.redacted_at is null then app.copies_of(v_event) else array[v_event] end;
   perform app.append((
     select jsonb_agg(jsonb_build_object('stream', 'event:' || c.id, 'type', 'event.redacted',
       'data', jsonb_build_object('reason', reason), 'causation', c.id) order by c.seq) from unnest(v_copies) c), v_actor);
-  perform app.blank_event(c) from unnest(v_copies) c;
+  perform app.blank_event(c) from unnest(v_copies) c where c.redacted_at is null;
   perform app.rebuild(v_actor.tenant_id, array(select distinct c.stream from unnest(v_copies) c));
   delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at >= v_event.created_at;
   v_event := app.find_event(v_event.id::text, v_actor);
@@ -8196,6 +8345,10 @@ declare
   v_found jsonb[];
   v_ranked integer;
 begin
+  if kinds is not null and not app.fits(kinds, 'text[]', 100, null) then
+    perform app.fail('invalid_input', 'kinds is a list of at most 100 texts.', jsonb_build_object('field', 'kinds'),
+      'Kinds: task, event, decision, checkpoint, artifact, project.');
+  end if;
   select k into v_kind from jsonb_array_elements_text(kinds) k
     where k not in ('task', 'event', 'decision', 'checkpoint', 'artifact', 'project') limit 1;
   if found then
@@ -8207,7 +8360,7 @@ begin
   end if;
   if jsonb_array_length(kinds) > 0 then
     v_reach := v_reach
-      && (select string_agg(distinct '''=k' || k || '''', ' | ') from jsonb_array_elements_text(kinds) k)::tsquery;
+      && (select string_agg('''=k' || k || '''', ' | ') from jsonb_array_elements_text(kinds) k)::tsquery;
   end if;
   -- One more than the page is ranked, for the cursor alone. A document that is gone makes the page shorter, not the
   -- last.

@@ -8,6 +8,7 @@ import {
   type Exported,
   exportAll,
   hold,
+  importAll,
   type Request,
 } from './support/commands.ts';
 import { growthOf } from './support/costs.ts';
@@ -192,10 +193,7 @@ const WORK: [what: string, work: (world: World) => Promise<unknown>][] = [
     'a page of an export',
     ({ size, log: { who } }) => who.db.call('export_events', { page_size: 100 * size }, who.actor),
   ],
-  [
-    'a page of an import',
-    ({ log: { exported }, stranger }) => stranger.db.call('import_events', { events: exported }, stranger.actor),
-  ],
+  ['an import', ({ log: { exported }, stranger }) => importAll(stranger, exported)],
   [
     'a check of archived events',
     ({ log: { who, exported } }) => who.db.call('check_events', { events: exported }, who.actor),

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ConsentView } from '../src/auth/pages.ts';
-import { html, name } from '../src/web/html.ts';
+import { day, html, name, time } from '../src/web/html.ts';
 import { consentPage } from '../src/web/pages/consent.ts';
 import { Browser, ownerBrowser, startWeb, type TestWeb } from './support/web.ts';
 
@@ -123,6 +123,22 @@ describe('every page', () => {
 
     expect(none.status).toBe(403);
     expect(none.text).toContain('Go back, load the page again');
+  });
+});
+
+describe('a moment on a page', () => {
+  test('is shown in UTC, with the moment for machines', () => {
+    const [iso, moment] = ['2026-11-25T21:30:05.000Z', '2026-11-25T22:30:05+01:00'];
+
+    expect(time(moment).source).toBe(`<time datetime="${iso}">2026-11-25 21:30 UTC</time>`);
+    expect(day(moment).source).toBe(`<time datetime="${iso}">2026-11-25</time>`);
+  });
+
+  test.for(['infinity', '', '<b>soon</b>', '4713-01-01 BC'])('that is none, %s, stands as it is', (moment) => {
+    const shown = html`${moment}`.source;
+
+    expect(time(moment).source).toBe(shown);
+    expect(day(moment).source).toBe(shown);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, vi } from 'vitest';
 import { call, plan } from './support/calls.ts';
+import { tamper } from './support/tamper.ts';
 import { test } from './support/world.ts';
 
 const parts = [
@@ -27,6 +28,39 @@ describe('the parent of a task', () => {
 
     await expect(attempt).rejects.toMatchObject({ code: 'dependency_cycle', details: { field: 'parent' } });
     expect(await call(as('ada'), 'get_task', { task: 'web-1' })).not.toHaveProperty('parent');
+  });
+
+  test('is of the same project, for a new task and for one that moves; what it was discovered from may be of another', async ({
+    as,
+  }) => {
+    await plan(as('ada'), parts);
+    await call(as('ada'), 'create_project', { slug: 'shop', name: 'Shop' });
+    const create = (task: object) =>
+      call(as('ada'), 'create_tasks', { project: 'shop', tasks: [{ title: 'A', ...task }] });
+    const refused = { code: 'invalid_input', details: { field: 'parent' } };
+
+    await create({ discovered_from: 'web-1' });
+
+    await expect(create({ parent: 'web-1' })).rejects.toMatchObject(refused);
+    await expect(call(as('ada'), 'update_task', { task: 'shop-1', parent: 'web-1' })).rejects.toMatchObject(refused);
+    expect(await call(as('ada'), 'get_task', { task: 'shop-1' })).toMatchObject({ discovered_from: 'web-1' });
+  });
+
+  test('of another project that an earlier version recorded is shown, and the task is changed as ever', async ({
+    as,
+    sql,
+    people,
+  }) => {
+    await plan(as('ada'), [{ title: 'A' }]);
+    await call(as('ada'), 'create_project', { slug: 'shop', name: 'Shop' });
+    await call(as('ada'), 'create_tasks', { project: 'shop', tasks: [{ title: 'B' }] });
+    const { id } = await call(as('ada'), 'get_task', { task: 'web-1' });
+    const crossing = `update public.tasks set parent_id = $2 where tenant_id = $1 and ref = 'shop-1'`;
+    await tamper(sql, crossing, [people.owner.tenant_id, id]);
+
+    await call(as('ada'), 'update_task', { task: 'shop-1', title: 'C' });
+
+    expect(await call(as('ada'), 'get_task', { task: 'shop-1' })).toMatchObject({ title: 'C', parent: 'web-1' });
   });
 
   test('is moved by one after another: who waits for another move has locked no task yet', async ({

@@ -1,6 +1,17 @@
 import { describe, expect } from 'vitest';
 import { newId } from '../src/events/ids.ts';
-import { append, createProject, createTask, hold, note, redact, replay, verify } from './support/commands.ts';
+import {
+  append,
+  createProject,
+  createTask,
+  exportAll,
+  hold,
+  importAll,
+  note,
+  redact,
+  replay,
+  verify,
+} from './support/commands.ts';
 import { rowsOf } from './support/rows.ts';
 import { test } from './support/world.ts';
 
@@ -83,5 +94,23 @@ describe('redacting', () => {
     await expect(redact(as('ada'), seq)).rejects.toMatchObject({ code: 'illegal_transition' });
     await expect(redact(as('ada'), seq + 1)).rejects.toMatchObject({ code: 'illegal_transition' });
     await expect(redact(as('ada'), 99)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  test('an event that came without the record of its redaction writes the record, once', async ({ as, asStranger }) => {
+    await createProject(as('ada'));
+    const { seq } = await note(as('ada'), SECRET);
+    await redact(as('ada'), seq);
+    const events = await exportAll(as('ada'));
+    await importAll(asStranger('eve'), events.slice(0, seq));
+    const before = await verify(asStranger('eve'));
+
+    const answer = await redact(asStranger('eve'), seq);
+
+    expect(before).toMatchObject({ ok: false, difference: { seq, wrong: 'payload' } });
+    expect(answer).toMatchObject({ redacted: true });
+    expect(await verify(asStranger('eve'))).toMatchObject({ ok: true, events: seq + 1 });
+    const [redacted] = (await exportAll(asStranger('eve'))).filter((event) => event.seq === seq);
+    expect(redacted).toMatchObject({ redacted_at: events[seq - 1]?.['redacted_at'] });
+    await expect(redact(asStranger('eve'), seq)).rejects.toMatchObject({ code: 'illegal_transition' });
   });
 });

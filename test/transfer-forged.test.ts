@@ -80,6 +80,13 @@ describe('a history whose hashes are right', () => {
       'a number past all',
       (all) => Object.assign(payloadOf(all, 'task.created'), { number: 1e8, ref: 'web-100000000' }),
     ],
+    [
+      'a redacted list that is none',
+      (all) => {
+        Object.assign(payloadOf(all, 'task.created'), { acceptance_criteria: 'x' });
+        Object.assign(first(all, 'task.created'), { redacted_at: first(all, 'task.created')['created_at'] });
+      },
+    ],
     ['a dependency on itself', (all) => waitFor(all, first(all, 'task.created')['task_id'])],
     [
       'a dependency that comes later',
@@ -94,6 +101,7 @@ describe('a history whose hashes are right', () => {
         add(all, 'task.updated', { parent: other['task_id'] });
       },
     ],
+    ['a parent that is no task here', (all) => add(all, 'task.updated', { parent: newId() }), 'parent'],
     ['an approval by an agent', (all) => add(all, 'task.approved', { agent: 'ada' })],
     ['a redaction of what is not there', (all) => redactionOf(all, newId(), first(all, 'task.created')['project_id'])],
     ['a redaction in another project', (all) => redactionOf(all, first(all, 'session.saved')['id'], newId())],

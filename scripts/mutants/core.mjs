@@ -1,7 +1,16 @@
-import { refusals } from './mutant.mjs';
+import { SQL } from './migrations.mjs';
+import { of, refusals } from './mutant.mjs';
 
 /** What the core refuses. */
 export const CORE = Object.freeze([
+  ...of('core', 'test/redaction.test.ts', [
+    {
+      file: SQL,
+      find: 'else array[v_event] end',
+      replace: 'else app.copies_of(v_event) end',
+      name: 'an event that came without the record of its redaction writes the record, once',
+    },
+  ]),
   ...refusals('core', 'test/privileges.test.ts', [
     {
       within: 'app.enter',
@@ -222,5 +231,10 @@ export const CORE = Object.freeze([
   ]),
   ...refusals('core', 'test/parents.test.ts', [
     { within: 'app.check_parent', find: 'Task %s would be a part of itself.', name: 'of the whole is not web-2' },
+    {
+      within: 'app.check_parent',
+      find: 'Task %s is of another project; it has no part here.',
+      name: 'is of the same project, for a new task and for one that moves',
+    },
   ]),
 ]);

@@ -3,6 +3,23 @@ import { of, refusals } from './mutant.mjs';
 
 /** Threats by work that grows or waits, and by what is changed beside the hash. */
 export const COSTS = Object.freeze([
+  ...of('T42', 'test/port.test.ts', [
+    {
+      file: SQL,
+      within: 'public.import_events',
+      find: 'not between 1 and 500 then',
+      replace: 'not between 1 and 5000 then',
+      name: 'refuses the import of more than a page by itself',
+    },
+  ]),
+  ...of('T42', 'test/circles.test.ts', [
+    {
+      file: SQL,
+      find: 'from generate_subscripts(v_open, 1) n where v_open[n] > 0 limit 1',
+      replace: 'from generate_subscripts(v_open, 1) n where v_open[n] > 1 limit 1',
+      name: 'a circle is found where there is one, and nowhere else',
+    },
+  ]),
   ...of('T42', 'test/growth.test.ts', [
     {
       file: SQL,

@@ -40,7 +40,7 @@ export const DATA = Object.freeze([
     },
     {
       file: 'src/db/clean.ts',
-      find: 'EXACT.has(fn) ? answer : (cleanJson(answer) as T)',
+      find: 'EXACT.has(fn) ? answer : (cleanAnswer(cleanJson(answer)) as T)',
       replace: 'answer',
       name: 'what a command is told by the database is clean',
     },
@@ -143,6 +143,49 @@ export const DATA = Object.freeze([
       name: 'are cleaned, and kept of members of the past, whoever upgrades it',
     },
   ]),
+  ...of('T31', 'test/clean.test.ts', [
+    {
+      file: 'src/db/clean.ts',
+      find: 'cleanAnswer(cleanJson(answer)) as T',
+      replace: 'cleanJson(answer) as T',
+      name: 'a slug and refs of several lines that were stored begin no line in what tools say, nor in completions',
+    },
+  ]),
+  ...of('T34', 'test/malformed.test.ts', [
+    {
+      file: SQL,
+      find: "(v_position ->> 'at')::timestamptz, (v_position ->> 'id')::uuid,",
+      name: 'no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn',
+    },
+    {
+      file: SQL,
+      find: "if jsonb_typeof(v_added) = 'array' then",
+      replace: 'if v_added is not null then',
+      name: 'no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn',
+    },
+    {
+      file: SQL,
+      within: 'app.state_of',
+      find: 'data_exception or program_limit_exceeded',
+      replace: 'no_data_found',
+      name: 'no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn',
+    },
+    {
+      file: SQL,
+      within: 'app.read_given',
+      find: 'data_exception or program_limit_exceeded',
+      replace: 'no_data_found',
+      name: 'no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn',
+    },
+  ]),
+  ...of('T34', 'test/transfer-forged.test.ts', [
+    {
+      file: SQL,
+      find: `'strict $ ? (@.type() == "array")[*]'`,
+      replace: "'strict $[*]'",
+      name: 'is refused with a redacted list that is none, and nothing is written',
+    },
+  ]),
   ...of('T34', 'test/bounds.test.ts', [
     {
       file: SQL,
@@ -210,8 +253,13 @@ export const DATA = Object.freeze([
       name: 'is refused with an id that is none',
     },
     {
+      within: 'app.check_recorded',
+      find: 'The parent must be an earlier task of the same project.',
+      name: 'is refused with a parent that is no task here',
+    },
+    {
       within: 'app.check_circles',
-      find: 'Task %s would wait for itself or be a part of itself.',
+      find: 'Task %s would wait for itself or be a part of itself, or',
       name: 'is refused with a parent that is a part of it',
     },
     {

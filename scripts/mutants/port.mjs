@@ -70,6 +70,42 @@ export const PORT = Object.freeze([
       name: 'refuses a filter that there is not by itself',
     },
     {
+      within: 'app.check_filters',
+      find: 'filters is an object.',
+      name: 'refuses filters that are a list by itself',
+    },
+    {
+      within: 'app.check_filters',
+      find: 'The filter %s is not valid: allowed is %s.',
+      name: 'refuses a status that is a number by itself',
+    },
+    {
+      within: 'app.recall',
+      find: 'command is an object with key and fingerprint.',
+      name: 'refuses a command that is a list by itself',
+    },
+    {
+      within: 'public.search',
+      find: 'kinds is a list of at most 100 texts.',
+      name: 'refuses kinds that are none by itself',
+    },
+    {
+      within: 'app.refuse_events',
+      find: '%s is a list of events as export_events answers with them.',
+      name: 'refuses an archive of no events by itself',
+    },
+    { within: 'app.read_given', find: 'app.refuse_events(field)', name: 'refuses events that are none by itself' },
+    {
+      within: 'app.state_of',
+      find: "app.refuse_events('archived')",
+      name: 'refuses an archive of what never was by itself',
+    },
+    {
+      within: 'public.check_events',
+      find: 'chains is an object: of each project the hash of the last',
+      name: 'refuses chains that are none by itself',
+    },
+    {
       within: 'app.check_number',
       find: '%s is %s; allowed is %s to %s.',
       name: 'refuses a lease of no time by itself',
@@ -118,7 +154,7 @@ export const PORT = Object.freeze([
     },
     {
       within: 'public.import_events',
-      find: 'events is a list of 1 to 5000 events.',
+      find: 'events is a list of 1 to 500 events.',
       name: 'refuses the import of no events by itself',
     },
     {

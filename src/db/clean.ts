@@ -1,10 +1,25 @@
 import { DomainError } from '../errors.ts';
-import { cleanJson, cleanLine } from '../text.ts';
+import { cleanJson, cleanLine, oneLine } from '../text.ts';
 import type { Actor, Database } from './database.ts';
 import type { FunctionName } from './functions.ts';
 
 // Programs read these answers, and hashes are made of every byte of them.
 const EXACT: ReadonlySet<FunctionName> = new Set(['check_events', 'export_events', 'snapshot_events']);
+
+// Slugs and refs, which stand in the middle of lines, and the lists of them. An earlier version imported some of several lines.
+const LINES: ReadonlySet<string> = new Set([
+  'dependencies',
+  'discovered_from',
+  'parent',
+  'project',
+  'projects',
+  'ref',
+  'slug',
+  'task',
+  'values',
+]);
+// What callers gave, whose keys mean nothing here.
+const GIVEN: ReadonlySet<string> = new Set(['constraints', 'data', 'evidence', 'options', 'rules', 'snapshot']);
 
 /**
  * The same database, whose answers and refusals hold nothing that a terminal acts on or that turns text round: some of it was stored
@@ -16,7 +31,7 @@ export function withCleanAnswers<Engine extends Database>(db: Engine): Engine {
     async call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T> {
       try {
         const answer = await db.call<T>(fn, args, actor);
-        return EXACT.has(fn) ? answer : (cleanJson(answer) as T);
+        return EXACT.has(fn) ? answer : (cleanAnswer(cleanJson(answer)) as T);
       } catch (error) {
         throw error instanceof DomainError ? cleanError(error) : error;
       }
@@ -27,8 +42,25 @@ export function withCleanAnswers<Engine extends Database>(db: Engine): Engine {
 function cleanError({ code, message, hint, details, retryable, cause }: DomainError): DomainError {
   return new DomainError(code, cleanLine(message), {
     hint: hint === null ? undefined : cleanLine(hint),
-    details: (cleanJson(details) as typeof details) ?? undefined,
+    details: (cleanAnswer(cleanJson(details)) as typeof details) ?? undefined,
     retryable,
     cause,
   });
+}
+
+/** An answer whose slugs and refs are on one line each: the same one where they are. */
+function cleanAnswer(value: unknown, key = ''): unknown {
+  if (isInLine(value, key)) return value;
+  if (typeof value === 'string') return oneLine(value);
+  if (Array.isArray(value)) return value.map((item) => cleanAnswer(item, key));
+  return Object.fromEntries(Object.entries(value as object).map(([name, item]) => [name, cleanAnswer(item, name)]));
+}
+
+function isInLine(value: unknown, key: string): boolean {
+  if (typeof value === 'string') return !LINES.has(key) || !/[\n\t\u0085\u2028\u2029]/.test(value);
+  if (typeof value !== 'object' || value === null || GIVEN.has(key)) return true;
+  for (const name in value) {
+    if (!isInLine(value[name as keyof typeof value], Array.isArray(value) ? key : name)) return false;
+  }
+  return true;
 }

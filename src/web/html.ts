@@ -42,12 +42,18 @@ export function name(value: string, lengthMax = 100): Html {
 
 /** A moment, to be read by people and machines; in UTC, since the server does not know the reader's zone. */
 export function time(moment: string | Date): Html {
-  const iso = new Date(moment).toISOString();
-  return html`<time datetime="${iso}">${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC</time>`;
+  return timed(moment, (iso) => `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`);
 }
 
 /** The day of a moment, where the hour says nothing. */
 export function day(moment: string | Date): Html {
-  const iso = new Date(moment).toISOString();
-  return html`<time datetime="${iso}">${iso.slice(0, 10)}</time>`;
+  return timed(moment, (iso) => iso.slice(0, 10));
+}
+
+/** What is no date stands as it is: a page says more with it than an error would. */
+function timed(moment: string | Date, shown: (iso: string) => string): Html {
+  const date = new Date(moment);
+  if (Number.isNaN(date.valueOf())) return html`${String(moment)}`;
+  const iso = date.toISOString();
+  return html`<time datetime="${iso}">${shown(iso)}</time>`;
 }

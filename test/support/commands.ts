@@ -111,11 +111,18 @@ export async function exportAll(
   return all;
 }
 
-export function importAll(
-  { db, actor }: Caller,
-  events: object[],
-): Promise<{ imported: number; skipped: number; position: number }> {
-  return db.call('import_events', { events }, actor);
+type Imported = { imported: number; skipped: number; position: number };
+
+/** In as many calls as it takes. */
+export async function importAll({ db, actor }: Caller, events: object[]): Promise<Imported> {
+  const sum = { imported: 0, skipped: 0, position: 0 };
+  for (let at = 0; at === 0 || at < events.length; at += 500) {
+    const page = await db.call<Imported>('import_events', { events: events.slice(at, at + 500) }, actor);
+    sum.imported += page.imported;
+    sum.skipped += page.skipped;
+    sum.position = page.position;
+  }
+  return sum;
 }
 
 export function replay({ db, actor }: Caller): Promise<{ events: number; tables: string[] }> {
