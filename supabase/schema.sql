@@ -1473,7 +1473,7 @@ begin
   event.version := app.next_version(v_was.version, expect, 'task');
   event.payload := app.prepare_task(v_was, event, v_project);
   perform app.guard_task(v_was, event, expect, v_project, actor.role);
-  if event.payload ->> 'parent' is not null then
+  if (event.payload ->> 'parent')::uuid <> coalesce(v_was.parent_id, app.nobody()) then
     perform app.check_parent(v_was, event);
   end if;
   v_task := app.evolve_task(v_was, event);
@@ -1610,7 +1610,9 @@ AS $function$
         select coalesce(jsonb_agg('[redacted]'::text), '[]')
         from jsonb_path_query(event.payload -> f.field, 'strict $ ? (@.type() == "array")[*]'))
       else '"[redacted]"' end), '{}')
-  from app.event_fields f where f.event_type = event.event_type and event.payload ? f.field and f.kind in ('text', 'line', 'text[]', 'object', 'array')
+  from app.event_fields f
+  where f.event_type = event.event_type and event.payload ? f.field
+    and f.kind in ('text', 'line', 'text[]', 'object', 'array')
 $function$;
 -- owner cairn_owner
 
@@ -1892,46 +1894,6 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.check_circles(tenant_id uuid, events public.events[])
- RETURNS void
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_ids uuid[] := array(
-    select distinct e.task_id from unnest(events) e
-    where starts_with(e.event_type, 'task.') and e.payload ?| '{add,parent}');
-  v_circle uuid;
-begin
-  if v_ids = '{}' then
-    return;
-  end if;
-  v_circle := coalesce((
-    select app.find_circle(array_agg(r), array_agg(e.depends_on))
-    from app.reached_tasks(tenant_id, v_ids) r cross join lateral (
-      select x.depends_on from app.task_dependencies x
-      where x.tenant_id = check_circles.tenant_id and x.task_id = r offset 0) e), (
-    with recursive above (id, parent_id) as (
-      select t.id, t.parent_id from unnest(v_ids) i cross join lateral (
-        select x.id, x.parent_id from public.tasks x
-        where x.tenant_id = check_circles.tenant_id and x.id = i offset 0) t
-      union
-      select t.id, t.parent_id from above a cross join lateral (
-        select x.id, x.parent_id from public.tasks x
-        where x.tenant_id = check_circles.tenant_id and x.id = a.parent_id offset 0) t)
-    select app.find_circle(array_agg(a.id), array_agg(a.parent_id)) from above a where a.parent_id is not null));
-  if v_circle is not null then
-    perform app.fail('invalid_input',
-      format('Task %s would wait for itself or be a part of itself, or another that it leads to would.',
-        (select t.ref from public.tasks t where t.tenant_id = check_circles.tenant_id and t.id = v_circle)), null,
-      'Export the history again; move one that an earlier version recorded so with `cairn db backup` and '
-        || '`cairn db restore`.');
-  end if;
-end
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.check_constraints(constraints jsonb, rules jsonb)
  RETURNS void
  LANGUAGE plpgsql
@@ -1948,6 +1910,46 @@ begin
         jsonb_build_object('field', 'constraints.' || v_key), 'A task may narrow the project''s scope, not widen it.');
     end if;
   end loop;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_cycles(tenant_id uuid, events public.events[])
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_ids uuid[] := array(
+    select distinct e.task_id from unnest(events) e
+    where starts_with(e.event_type, 'task.') and e.payload ?| '{add,parent}');
+  v_member uuid;
+begin
+  if v_ids = '{}' then
+    return;
+  end if;
+  v_member := coalesce((
+    select app.find_cycle_member(array_agg(r), array_agg(e.depends_on))
+    from app.reached_tasks(tenant_id, v_ids) r cross join lateral (
+      select x.depends_on from app.task_dependencies x
+      where x.tenant_id = check_cycles.tenant_id and x.task_id = r offset 0) e), (
+    with recursive above (id, parent_id) as (
+      select t.id, t.parent_id from unnest(v_ids) i cross join lateral (
+        select x.id, x.parent_id from public.tasks x
+        where x.tenant_id = check_cycles.tenant_id and x.id = i offset 0) t
+      union
+      select t.id, t.parent_id from above a cross join lateral (
+        select x.id, x.parent_id from public.tasks x
+        where x.tenant_id = check_cycles.tenant_id and x.id = a.parent_id offset 0) t)
+    select app.find_cycle_member(array_agg(a.id), array_agg(a.parent_id)) from above a where a.parent_id is not null));
+  if v_member is not null then
+    perform app.fail('invalid_input',
+      format('Task %s would wait for itself or be a part of itself.',
+        (select t.ref from public.tasks t where t.tenant_id = check_cycles.tenant_id and t.id = v_member)), null,
+      'Export the history again; move one that an earlier version recorded so with `cairn db backup` and '
+        || '`cairn db restore`.');
+  end if;
 end
 $function$;
 -- owner cairn_owner
@@ -2090,7 +2092,7 @@ begin
     perform app.fail('invalid_input', format('The filter %s is not valid: allowed is %s.', v_key,
       case when v_key in ('parent', 'query') then 'a text of at most 200 characters'
         when v_key in ('ready', 'mine', 'include_data') then 'true or false' else 'a list of at most 200 texts' end),
-      jsonb_build_object('field', v_key));
+      jsonb_build_object('field', v_key), 'Leave it out, or pass what is allowed.');
   end if;
   if filters ? 'parent' then
     filters := jsonb_set(filters, '{parent}', to_jsonb(app.find_task_id(filters ->> 'parent', tenant_id)));
@@ -2768,7 +2770,8 @@ begin
     return null;
   end if;
   begin
-    v_position := convert_from(decode(rpad(translate(cursor, '-_', '+/'), (4 * ceil(length(cursor) / 4.0))::integer, '='), 'base64'), 'UTF8')::jsonb;
+    v_position := convert_from(decode(
+      rpad(translate(cursor, '-_', '+/'), (4 * ceil(length(cursor) / 4.0))::integer, '='), 'base64'), 'UTF8')::jsonb;
     perform (v_position ->> 'at')::timestamptz, (v_position ->> 'id')::uuid, (v_position ->> 'rank')::smallint,
       (v_position ->> 'number')::integer, (v_position ->> 'seq')::bigint;
     if (v_position ->> 'from')::integer < 0 then
@@ -3568,7 +3571,39 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.find_circle(waiting uuid[], awaited uuid[])
+CREATE OR REPLACE FUNCTION app.find_cycle(task public.tasks, added uuid[])
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_via jsonb;
+  v_back uuid[] := array[task.id];
+begin
+  -- Nothing leads back to a task that none waits for.
+  if task.id <> all (added) and not exists (select app.dependents_of(task.tenant_id, task.id)) then
+    return null;
+  elsif not exists (select from app.reached_tasks(task.tenant_id, added) r where r = task.id) then
+    return null;
+  end if;
+  -- The first that led to each. It was reached before, so that going back ends.
+  select jsonb_object_agg(l.depends_on, l.task_id) into v_via from (
+    select distinct on (e.depends_on) e.depends_on, r.id as task_id
+    from app.reached_tasks(task.tenant_id, added) with ordinality r (id, place)
+      cross join lateral (
+        select x.depends_on from app.task_dependencies x
+        where x.tenant_id = task.tenant_id and x.task_id = r.id offset 0) e
+    order by e.depends_on, r.place) l;
+  while v_back[cardinality(v_back)] <> all (added) loop
+    v_back := v_back || (v_via ->> v_back[cardinality(v_back)]::text)::uuid;
+  end loop;
+  return app.path_text(task, v_back);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.find_cycle_member(waiting uuid[], awaited uuid[])
  RETURNS uuid
  LANGUAGE plpgsql
  IMMUTABLE
@@ -3622,39 +3657,20 @@ begin
       v_edge := v_edge + 1;
     end loop;
   end loop;
-  return (select v_ids[n] from generate_subscripts(v_open, 1) n where v_open[n] > 0 limit 1);
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.find_cycle(task public.tasks, added uuid[])
- RETURNS text
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_via jsonb;
-  v_back uuid[] := array[task.id];
-begin
-  -- Nothing leads back to a task that none waits for.
-  if task.id <> all (added) and not exists (select app.dependents_of(task.tenant_id, task.id)) then
-    return null;
-  elsif not exists (select from app.reached_tasks(task.tenant_id, added) r where r = task.id) then
+  if v_last = cardinality(v_ids) then
     return null;
   end if;
-  -- The first that led to each. It was reached before, so that going back ends.
-  select jsonb_object_agg(l.depends_on, l.task_id) into v_via from (
-    select distinct on (e.depends_on) e.depends_on, r.id as task_id
-    from app.reached_tasks(task.tenant_id, added) with ordinality r (id, place)
-      cross join lateral (
-        select x.depends_on from app.task_dependencies x
-        where x.tenant_id = task.tenant_id and x.task_id = r.id offset 0) e
-    order by e.depends_on, r.place) l;
-  while v_back[cardinality(v_back)] <> all (added) loop
-    v_back := v_back || (v_via ->> v_back[cardinality(v_back)]::text)::uuid;
+  for v_edge in 1 .. cardinality(v_waiting) loop
+    if v_open[v_awaited[v_edge]] > 0 then
+      v_first[v_waiting[v_edge]] := v_awaited[v_edge];
+      v_last := v_waiting[v_edge];
+    end if;
   end loop;
-  return app.path_text(task, v_back);
+  -- As many steps as there are tasks end within a cycle.
+  for v_step in 1 .. cardinality(v_ids) loop
+    v_last := v_first[v_last];
+  end loop;
+  return v_ids[v_last];
 end
 $function$;
 -- owner cairn_owner
@@ -3847,8 +3863,12 @@ AS $function$
 declare
   v_model app.read_models;
   v_ids uuid[] := array(select distinct app.stream_id(e.stream) from unnest(events) e);
-  v_tasks uuid[] := array(select unnest(v_ids) union select e.task_id from unnest(v_ids) i cross join lateral (
-    select x.task_id from app.task_dependencies x where x.tenant_id = fold_on.tenant_id and x.depends_on = i offset 0) e);
+  v_tasks uuid[] := array(
+    select unnest(v_ids)
+    union
+    select e.task_id from unnest(v_ids) i cross join lateral (
+      select x.task_id from app.task_dependencies x
+      where x.tenant_id = fold_on.tenant_id and x.depends_on = i offset 0) e);
   v_was public.tasks[] := app.tasks_among(tenant_id, v_tasks);
 begin
   for v_model in select * from app.read_models order by place loop
@@ -3858,18 +3878,23 @@ begin
            select app.%3$I(e.event order by e.version) as folded from (
              select n.stream, n.version, app.upcast(n) as event from unnest($2) n where starts_with(n.stream, %4$L)
              union all
-             select %4$L || l.id, l.version, app.snapshot_event((l.tenant_id, %4$L || l.id, l.version, 0, null, to_jsonb(l))) from unnest($3) i
-               cross join lateral (select t.* from public.%1$I t where t.tenant_id = $1 and t.id = i offset 0) l) e
+             select %4$L || l.id, l.version,
+               app.snapshot_event((l.tenant_id, %4$L || l.id, l.version, 0, null, to_jsonb(l)))
+             from unnest($3) i cross join lateral (
+               select t.* from public.%1$I t where t.tenant_id = (select $1) and t.id = i offset 0) l) e
            group by e.stream) f
          on conflict (tenant_id, id) do update set %2$s returning x as folded)
        select %5$s from written w', v_model.table_name,
-      (select string_agg(format('%1$I = excluded.%1$I', a.attname), ', ') from pg_catalog.pg_attribute a
-        where a.attrelid = format('public.%I', v_model.table_name)::regclass and a.attnum > 0 and not a.attisdropped and a.attname <> 'open_dependencies'),
+      (
+        select string_agg(format('%1$I = excluded.%1$I', a.attname), ', ') from pg_attribute a
+        where a.attrelid = format('public.%I', v_model.table_name)::regclass and a.attnum > 0 and not a.attisdropped
+          and a.attname <> 'open_dependencies'),
       'fold_' || v_model.category, v_model.category || ':',
       coalesce(to_regproc('app.index_' || v_model.category) || '(w.folded)', '1'))
       using tenant_id, events, v_ids;
   end loop;
-  insert into app.task_counts (tenant_id, project_id) select e.tenant_id, e.project_id from unnest(events) e where e.event_type = 'project.created';
+  insert into app.task_counts (tenant_id, project_id)
+    select e.tenant_id, e.project_id from unnest(events) e where e.event_type = 'project.created';
   perform app.link_among(tenant_id, v_tasks, v_was);
   perform app.index_event(e) from unnest(events) e;
 end
@@ -4129,21 +4154,30 @@ CREATE OR REPLACE FUNCTION app.follow_action(action jsonb, event public.events, 
 AS $function$
 declare
   v_body jsonb := action -> (select k from jsonb_object_keys(action) k limit 1);
+  v_target uuid := case when v_body ->> 'task' = 'parent' then (
+      select p.id from public.tasks p
+      where p.tenant_id = task.tenant_id and p.id = task.parent_id and p.project_id = event.project_id)
+    else task.id end;
 begin
   return case
     when action ? 'create_task' then jsonb_build_object('stream', 'task:' || app.uuid_v7(), 'type', 'task.created',
-      'data', v_body - 'depends_on_source' || jsonb_build_object('project', event.project_id, 'title', app.fill_template(v_body ->> 'title', task))
+      'data', v_body - 'depends_on_source'
+        || jsonb_build_object('project', event.project_id, 'title', app.fill_template(v_body ->> 'title', task))
         || case when task.id is null then '{}' when coalesce((v_body ->> 'depends_on_source')::boolean, false)
           then jsonb_build_object('dependencies', jsonb_build_array(task.id), 'discovered_from', task.id)
           else jsonb_build_object('discovered_from', task.id) end)
-    when action ? 'set_status' then case when coalesce(case v_body ->> 'task' when 'parent' then task.parent_id else task.id end) is not null then
-      jsonb_build_object('stream', 'task:' || case v_body ->> 'task' when 'parent' then task.parent_id else task.id end, 'type', 'task.' || (v_body ->> 'status'),
-        'data', jsonb_build_object('reason', coalesce(v_body ->> 'reason', format('A rule of the project, on %s.', event.event_type)))) end
-    when action ? 'save_checkpoint' then jsonb_build_object('stream', 'checkpoint:' || app.uuid_v7(), 'type', 'checkpoint.saved',
-      'data', jsonb_build_object('project', event.project_id, 'label', v_body ->> 'label', 'summary', format('Saved by a rule of the project, on %s.', app.event_text(event))))
+    when action ? 'set_status' then case when v_target is not null then jsonb_build_object(
+      'stream', 'task:' || v_target, 'type', 'task.' || (v_body ->> 'status'),
+      'data', jsonb_build_object('reason',
+        coalesce(v_body ->> 'reason', format('A rule of the project, on %s.', event.event_type)))) end
+    when action ? 'save_checkpoint' then jsonb_build_object(
+      'stream', 'checkpoint:' || app.uuid_v7(), 'type', 'checkpoint.saved',
+      'data', jsonb_build_object('project', event.project_id, 'label', v_body ->> 'label',
+        'summary', format('Saved by a rule of the project, on %s.', app.event_text(event))))
     else jsonb_build_object('stream', 'message:' || app.uuid_v7(), 'type', 'message.enqueued',
       'data', jsonb_build_object('project', event.project_id, 'topic', v_body ->> 'topic',
-        'payload', jsonb_strip_nulls(jsonb_build_object('event_id', event.id, 'event_type', event.event_type, 'task', task.ref, 'data', event.payload)))) end;
+        'payload', jsonb_strip_nulls(jsonb_build_object('event_id', event.id, 'event_type', event.event_type,
+          'task', task.ref, 'data', event.payload)))) end;
 end
 $function$;
 -- owner cairn_owner
@@ -4852,7 +4886,7 @@ begin
       select x as event from unnest(recent) x
       union all
       select jsonb_populate_record(a.event, jsonb_build_object('tenant_id', join_archived.tenant_id))
-      from app.read_given('archived', archived) a) u
+      from app.read_events_given('archived', archived) a) u
     where app.event_passes((u.event).event_type, (u.event).payload, filters)
     order by case when rising then (u.event).seq else -(u.event).seq end limit size);
 end
@@ -5619,7 +5653,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.read_given(field text, events jsonb)
+CREATE OR REPLACE FUNCTION app.read_events_given(field text, events jsonb)
  RETURNS TABLE(ordinality bigint, seq bigint, stream text, project_id uuid, redacted_at timestamp with time zone, event public.events)
  LANGUAGE plpgsql
  STABLE
@@ -5744,7 +5778,7 @@ declare
 begin
   if jsonb_typeof(command) <> 'object' then
     perform app.fail('invalid_input', 'command is an object with key and fingerprint.',
-      jsonb_build_object('field', 'command'));
+      jsonb_build_object('field', 'command'), 'Leave it out where the call is not to be repeated.');
   elsif command ->> 'key' is null then
     return null;
   end if;
@@ -5843,7 +5877,7 @@ CREATE OR REPLACE FUNCTION app.refuse_events(field text)
 AS $function$
 begin
   perform app.fail('invalid_input', format('%s is a list of events as export_events answers with them.', field),
-    jsonb_build_object('field', field));
+    jsonb_build_object('field', field), 'Pass the events of an answer unchanged, in their order.');
 end
 $function$;
 -- owner cairn_owner
@@ -6176,14 +6210,18 @@ begin
     return query select * from app.folded(category, tenant_id, project_id, up_to, null);
     return;
   end if;
-  return query execute format(
-    $fold$select (f.folded).id, to_jsonb(f.folded) from (
-       select app.%I(app.upcast(e.event) order by (e.event).version) as folded from app.read_given('archived', $1) e
-       where starts_with(e.stream, $2) group by e.stream) f where (f.folded).id is not null$fold$, 'fold_' || category)
-    using archived, category || ':';
-exception
-  when data_exception or program_limit_exceeded then
-    perform app.refuse_events('archived');
+  begin
+    return query execute format(
+      $fold$select (f.folded).id, to_jsonb(f.folded) from (
+         select app.%I(app.upcast(e.event) order by (e.event).version) as folded
+         from app.read_events_given('archived', $1) e
+         where starts_with(e.stream, $2) group by e.stream) f
+       where (f.folded).id is not null$fold$, 'fold_' || category)
+      using archived, category || ':';
+  exception
+    when data_exception or program_limit_exceeded then
+      perform app.refuse_events('archived');
+  end;
 end
 $function$;
 -- owner cairn_owner
@@ -6824,13 +6862,18 @@ begin
   end if;
   for v_at in 0 .. jsonb_array_length(events) - 1 loop
     v_request := events -> v_at;
-    if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project}' or v_request ->> 'type' = 'task.claimed' then
-      perform app.fail('invalid_input', 'An event has stream, type, data and expect, nothing else; claims are made by claim_task.', jsonb_build_object('field', 'events'));
+    if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project}'
+        or v_request ->> 'type' = 'task.claimed' then
+      perform app.fail('invalid_input',
+        'An event has stream, type, data and expect, nothing else; claims are made by claim_task.',
+        jsonb_build_object('field', 'events'));
     elsif v_request -> 'expect' <> 'null' then
       v_expect := v_request -> 'expect';
       if jsonb_typeof(v_expect) <> 'object' or v_expect - '{version,lock_token}'::text[] <> '{}'
-          or concat(coalesce(v_expect ->> 'version', '0'), ' ', coalesce(v_expect ->> 'lock_token', '0')) !~ '^[0-9]{1,18} [0-9]{1,18}$' then
-        perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.', jsonb_build_object('field', 'expect'));
+          or concat(coalesce(v_expect ->> 'version', '0'), ' ', coalesce(v_expect ->> 'lock_token', '0'))
+            !~ '^[0-9]{1,18} [0-9]{1,18}$' then
+        perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.',
+          jsonb_build_object('field', 'expect'), 'Leave out what you do not expect.');
       end if;
     end if;
   end loop;
@@ -6942,7 +6985,7 @@ declare
 begin
   if jsonb_typeof(chains) is distinct from 'object' then
     perform app.fail('invalid_input', 'chains is an object: of each project the hash of the last event before.',
-      jsonb_build_object('field', 'chains'));
+      jsonb_build_object('field', 'chains'), 'Pass the chains of the answer before, or {} to begin.');
   end if;
   select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'wrong', coalesce(c.wrong, 'chain')) into v_difference
   from (
@@ -6953,14 +6996,14 @@ begin
       (x.event).hash = app.event_hash(x.event) as hashes,
       case when x.redacted_at is null then (x.event).payload_hash = app.payload_hash((x.event).payload)
         else (x.event).payload = app.blanked(x.event) end as pays
-    from app.read_given('events', events) x) c
+    from app.read_events_given('events', events) x) c
   where (c.links and c.hashes and c.pays and c.wrong is null) is not true order by c.at limit 1;
   if v_difference is not null then
     return jsonb_build_object('chains', chains, 'difference', v_difference);
   end if;
   return jsonb_build_object('chains', chains || (
     select coalesce(jsonb_object_agg(coalesce(l.project_id::text, ''), (l.event).hash), '{}') from (
-      select distinct on (x.project_id) x.project_id, x.event from app.read_given('events', events) x
+      select distinct on (x.project_id) x.project_id, x.event from app.read_events_given('events', events) x
       order by x.project_id, x.ordinality desc) l));
 end
 $function$;
@@ -7298,30 +7341,40 @@ declare
   v_actor app.actor := app.enter(actor);
   v_project public.projects := app.find_project(project, v_actor);
   v_seq bigint := coalesce(seq, case when at is not null then (
-    select coalesce(max(e.seq), 0) from public.events e where e.tenant_id = v_actor.tenant_id and e.project_id = v_project.id and e.created_at <= get_state.at)
+    select coalesce(max(e.seq), 0) from public.events e
+    where e.tenant_id = v_actor.tenant_id and e.project_id = v_project.id and e.created_at <= get_state.at)
     else (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id) end);
   v_archived_to bigint := (select p.archived_to from app.positions p where p.tenant_id = v_actor.tenant_id);
   v_state jsonb;
 begin
   if archived is not null then
-    v_seq := coalesce(seq, (select max(a.seq) from app.read_given('archived', archived) a), 0);
+    v_seq := coalesce(seq, (select max(a.seq) from app.read_events_given('archived', archived) a), 0);
   elsif v_seq < v_archived_to then
-    return jsonb_build_object('archive', jsonb_build_object('project_id', v_project.id, 'after', 0, 'before', coalesce(seq, v_archived_to) + 1, 'at', at, 'rising', true));
+    return jsonb_build_object('archive', jsonb_build_object('project_id', v_project.id, 'after', 0,
+      'before', coalesce(seq, v_archived_to) + 1, 'at', at, 'rising', true));
   end if;
   v_state := (select f.state from app.state_of('project', v_actor.tenant_id, v_project.id, v_seq, archived) f);
   if v_state is null then
-    perform app.fail('not_found', format('The project %s did not exist then.', v_project.slug), null, 'Its timeline (list_events) shows its first position.');
+    perform app.fail('not_found', format('The project %s did not exist then.', v_project.slug), null,
+      'Its timeline (list_events) shows its first position.');
   end if;
   return (
-    with tasks as materialized (select f.state as t from app.state_of('task', v_actor.tenant_id, v_project.id, v_seq, archived) f)
-    select jsonb_build_object('project', jsonb_strip_nulls(jsonb_build_object('slug', v_state -> 'slug', 'name', v_state -> 'name', 'description', nullif(v_state ->> 'description', ''),
+    with tasks as materialized (
+      select f.state as t from app.state_of('task', v_actor.tenant_id, v_project.id, v_seq, archived) f)
+    select jsonb_build_object('project', jsonb_strip_nulls(jsonb_build_object(
+        'slug', v_state -> 'slug', 'name', v_state -> 'name', 'description', nullif(v_state ->> 'description', ''),
         'rules', v_state -> 'rules', 'archived_at', v_state -> 'archived_at')),
       'position', v_seq, 'total', (select count(*) from tasks),
-      'counts', (select coalesce(jsonb_object_agg(c.status, c.n), '{}') from (select x.t ->> 'status' as status, count(*) as n from tasks x group by 1) c),
-      'tasks', (select coalesce(jsonb_agg(o.brief order by o.number), '[]') from (
-        select (x.t ->> 'number')::integer as number, jsonb_strip_nulls(jsonb_build_object('ref', x.t -> 'ref', 'title', x.t -> 'title', 'status', x.t -> 'status',
-          'priority', x.t -> 'priority', 'locked_by', x.t -> 'locked_by', 'blocked_reason', x.t -> 'blocked_reason')) as brief
-        from tasks x order by 1 limit 200) o)));
+      'counts', (
+        select coalesce(jsonb_object_agg(c.status, c.n), '{}')
+        from (select x.t ->> 'status' as status, count(*) as n from tasks x group by 1) c),
+      'tasks', (
+        select coalesce(jsonb_agg(o.brief order by o.number), '[]')
+        from (
+          select (x.t ->> 'number')::integer as number, jsonb_strip_nulls(jsonb_build_object('ref', x.t -> 'ref',
+            'title', x.t -> 'title', 'status', x.t -> 'status', 'priority', x.t -> 'priority',
+            'locked_by', x.t -> 'locked_by', 'blocked_reason', x.t -> 'blocked_reason')) as brief
+          from tasks x order by 1 limit 200) o)));
 end
 $function$;
 -- owner cairn_owner
@@ -7359,6 +7412,7 @@ CREATE OR REPLACE FUNCTION public.import_events(events jsonb, users jsonb DEFAUL
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET statement_timeout TO '1min'
+ SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
 declare
@@ -7403,7 +7457,7 @@ begin
       perform app.fail('invalid_input', 'The events do not follow from one another.', null,
         'Export the history again, whole.');
   end;
-  perform app.check_circles(v_actor.tenant_id, v_imported);
+  perform app.check_cycles(v_actor.tenant_id, v_imported);
   return jsonb_build_object('imported', cardinality(v_imported),
     'skipped', jsonb_array_length(events) - cardinality(v_imported), 'position', v_seq);
 end

@@ -35,6 +35,11 @@ const PROJECT = `
     select coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''),
       (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'))::uuid $$;
   alter function auth.uid() owner to supabase_auth_admin;`;
+// What else lives in a schema that is shared, with columns that are called as some of ours.
+const SHOP = `
+  create role shop;
+  create table public.orders (id integer primary key, user_id uuid, project_id uuid, status text, type text);
+  alter table public.orders owner to shop;`;
 
 let dataDir: string;
 let stop: () => Promise<void>;
@@ -59,7 +64,7 @@ beforeAll(async () => {
     await client.query('create database hosted owner postgres');
   });
   superuser = { ...server.connection, database: 'hosted' };
-  await as(superuser, (client) => client.query(PROJECT));
+  await as(superuser, (client) => client.query(PROJECT + SHOP));
   applied = await as({ ...superuser, user: 'postgres' }, (client) => migrate(client));
   sql = new pg.Client(superuser);
   await sql.connect();
@@ -87,6 +92,14 @@ describe('a hosted Supabase project', () => {
 
     expect(applied.length).toBeGreaterThan(15);
     expect(again).toEqual([]);
+  });
+
+  test('leaves the tables of others alone', async () => {
+    const { rows } = await sql.query(
+      `select s.staattnum from pg_statistic s where s.starelid = 'public.orders'::regclass`,
+    );
+
+    expect(rows).toEqual([]);
   });
 
   test('leaves to its users none of what its default privileges gave them', async () => {

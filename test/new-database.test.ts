@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newId } from '../src/events/ids.ts';
-import { append, type Caller, createProject } from './support/commands.ts';
+import { append, type Caller, createProject, exportAll, importAll } from './support/commands.ts';
 import { overClient } from './support/database.ts';
 import { explainAll, stepsOf } from './support/plans.ts';
 import { createScratch, type Scratch } from './support/scratch.ts';
@@ -54,4 +54,17 @@ describe('in a database of this minute, of which the server has no statistics ye
     expect(steps.length).toBeGreaterThan(0);
     expect(steps.filter(({ lookedAt }) => lookedAt > LOOKED_AT_MAX)).toEqual([]);
   });
+});
+
+test('an import into a new workspace finds rows by their whole key, whatever statistics of others say', async () => {
+  const { actor } = await scratch.signIn('bob');
+  const bob = { db: who.db, actor };
+  const history = await exportAll(who, 'web', 500);
+  await scratch.sql.query('analyze');
+  await importAll(bob, history.slice(0, -1));
+
+  const steps = await stepsOf(scratch.sql, ['import_events', { events: history.slice(-1) }], actor);
+
+  expect(steps.length).toBeGreaterThan(0);
+  expect(steps.filter(({ lookedAt }) => lookedAt > LOOKED_AT_MAX)).toEqual([]);
 });

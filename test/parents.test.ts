@@ -52,15 +52,18 @@ describe('the parent of a task', () => {
     people,
   }) => {
     await plan(as('ada'), [{ title: 'A' }]);
-    await call(as('ada'), 'create_project', { slug: 'shop', name: 'Shop' });
+    const rules = { triggers: [{ on: 'task.noted', do: { set_status: { task: 'parent', status: 'blocked' } } }] };
+    await call(as('ada'), 'create_project', { slug: 'shop', name: 'Shop', rules });
     await call(as('ada'), 'create_tasks', { project: 'shop', tasks: [{ title: 'B' }] });
     const { id } = await call(as('ada'), 'get_task', { task: 'web-1' });
     const crossing = `update public.tasks set parent_id = $2 where tenant_id = $1 and ref = 'shop-1'`;
     await tamper(sql, crossing, [people.owner.tenant_id, id]);
 
-    await call(as('ada'), 'update_task', { task: 'shop-1', title: 'C' });
+    await call(as('ada'), 'update_task', { task: 'shop-1', title: 'C', parent: 'web-1' });
+    await call(as('ada'), 'record_event', { task: 'shop-1', text: 'A rule acts on the part that I am of.' });
 
     expect(await call(as('ada'), 'get_task', { task: 'shop-1' })).toMatchObject({ title: 'C', parent: 'web-1' });
+    expect(await call(as('ada'), 'get_task', { task: 'web-1' })).toMatchObject({ status: 'pending' });
   });
 
   test('is moved by one after another: who waits for another move has locked no task yet', async ({

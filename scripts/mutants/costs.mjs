@@ -12,12 +12,12 @@ export const COSTS = Object.freeze([
       name: 'refuses the import of more than a page by itself',
     },
   ]),
-  ...of('T42', 'test/circles.test.ts', [
+  ...of('T42', 'test/cycles.test.ts', [
     {
       file: SQL,
-      find: 'from generate_subscripts(v_open, 1) n where v_open[n] > 0 limit 1',
-      replace: 'from generate_subscripts(v_open, 1) n where v_open[n] > 1 limit 1',
-      name: 'a circle is found where there is one, and nowhere else',
+      find: '    v_last := v_first[v_last];',
+      replace: '    null;',
+      name: 'a task of a cycle is found where there is one, and no other',
     },
   ]),
   ...of('T42', 'test/growth.test.ts', [
@@ -131,6 +131,14 @@ export const COSTS = Object.freeze([
       within: 'app.apply_request',
       find: 'Task %s cannot be %s: more than %s tasks that depend on it would change with it.',
       name: 'that more wait for is refused whole, and says how to go on',
+    },
+  ]),
+  ...of('T42', 'test/new-database.test.ts', [
+    {
+      file: SQL,
+      within: 'public.import_events',
+      find: '  set plan_cache_mode = force_generic_plan\n',
+      name: 'an import into a new workspace finds rows by their whole key',
     },
   ]),
 ]);

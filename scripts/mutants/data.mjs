@@ -172,7 +172,7 @@ export const DATA = Object.freeze([
     },
     {
       file: SQL,
-      within: 'app.read_given',
+      within: 'app.read_events_given',
       find: 'data_exception or program_limit_exceeded',
       replace: 'no_data_found',
       name: 'no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn',
@@ -258,7 +258,7 @@ export const DATA = Object.freeze([
       name: 'is refused with a parent that is no task here',
     },
     {
-      within: 'app.check_circles',
+      within: 'app.check_cycles',
       find: 'Task %s would wait for itself or be a part of itself, or',
       name: 'is refused with a parent that is a part of it',
     },

@@ -94,7 +94,11 @@ export const PORT = Object.freeze([
       find: '%s is a list of events as export_events answers with them.',
       name: 'refuses an archive of no events by itself',
     },
-    { within: 'app.read_given', find: 'app.refuse_events(field)', name: 'refuses events that are none by itself' },
+    {
+      within: 'app.read_events_given',
+      find: 'app.refuse_events(field)',
+      name: 'refuses events that are none by itself',
+    },
     {
       within: 'app.state_of',
       find: "app.refuse_events('archived')",

@@ -45,7 +45,7 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
 // What PostgreSQL may be asked at once by one of our processes.
 const CONNECTIONS_MAX = 10;
 
-/** What it may be asked at once by one grant: on this machine no more than it has processors to work on. */
+/** How many calls of one grant it works on at once: on this machine no more than there are processors. */
 function grantMax({ databaseUrl, supabaseUrl }: Config): number {
   return databaseUrl === undefined && supabaseUrl === undefined ? Math.max(2, availableParallelism()) : CONNECTIONS_MAX;
 }

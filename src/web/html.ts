@@ -50,7 +50,7 @@ export function day(moment: string | Date): Html {
   return timed(moment, (iso) => iso.slice(0, 10));
 }
 
-/** What is no date stands as it is: a page says more with it than an error would. */
+/** A date as it is shown; anything else stands as it is, for a page says more with it than an error would. */
 function timed(moment: string | Date, shown: (iso: string) => string): Html {
   const date = new Date(moment);
   if (Number.isNaN(date.valueOf())) return html`${String(moment)}`;

@@ -1,7 +1,7 @@
 -- Arguments of a wrong shape are refused in Cairn's words, not in PostgreSQL's: each kind of argument in one place.
 
 -- Events as an export or an archive holds them, in order. The field is the argument that they came in.
-create function app.read_given(field text, events jsonb)
+create function app.read_events_given(field text, events jsonb)
   returns table (
     ordinality bigint,
     seq bigint,
@@ -39,11 +39,12 @@ create function app.refuse_events(field text)
 as $$
 begin
   perform app.fail('invalid_input', format('%s is a list of events as export_events answers with them.', field),
-    jsonb_build_object('field', field));
+    jsonb_build_object('field', field), 'Pass the events of an answer unchanged, in their order.');
 end
 $$;
 
-create or replace function app.join_archived(recent public.events[], archived jsonb, filters jsonb, tenant_id uuid, rising boolean, size integer)
+create or replace function app.join_archived(recent public.events[], archived jsonb, filters jsonb, tenant_id uuid,
+    rising boolean, size integer)
   returns public.events[]
   language plpgsql
   stable
@@ -54,14 +55,15 @@ begin
       select x as event from unnest(recent) x
       union all
       select jsonb_populate_record(a.event, jsonb_build_object('tenant_id', join_archived.tenant_id))
-      from app.read_given('archived', archived) a) u
+      from app.read_events_given('archived', archived) a) u
     where app.event_passes((u.event).event_type, (u.event).payload, filters)
     order by case when rising then (u.event).seq else -(u.event).seq end limit size);
 end
 $$;
 
 -- From the archive one state after another is folded; what nothing created is no state.
-create or replace function app.state_of(category text, tenant_id uuid, project_id uuid, up_to bigint, archived jsonb)
+create or replace function app.state_of(category text, tenant_id uuid, project_id uuid, up_to bigint,
+    archived jsonb)
   returns table (id uuid, state jsonb)
   language plpgsql
   stable
@@ -72,18 +74,23 @@ begin
     return query select * from app.folded(category, tenant_id, project_id, up_to, null);
     return;
   end if;
-  return query execute format(
-    $fold$select (f.folded).id, to_jsonb(f.folded) from (
-       select app.%I(app.upcast(e.event) order by (e.event).version) as folded from app.read_given('archived', $1) e
-       where starts_with(e.stream, $2) group by e.stream) f where (f.folded).id is not null$fold$, 'fold_' || category)
-    using archived, category || ':';
-exception
-  when data_exception or program_limit_exceeded then
-    perform app.refuse_events('archived');
+  begin
+    return query execute format(
+      $fold$select (f.folded).id, to_jsonb(f.folded) from (
+         select app.%I(app.upcast(e.event) order by (e.event).version) as folded
+         from app.read_events_given('archived', $1) e
+         where starts_with(e.stream, $2) group by e.stream) f
+       where (f.folded).id is not null$fold$, 'fold_' || category)
+      using archived, category || ':';
+  exception
+    when data_exception or program_limit_exceeded then
+      perform app.refuse_events('archived');
+  end;
 end
 $$;
 
-create or replace function public.get_state(project text default null, seq bigint default null, at timestamptz default null, archived jsonb default null, actor jsonb default '{}')
+create or replace function public.get_state(project text default null, seq bigint default null,
+    at timestamptz default null, archived jsonb default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
@@ -93,34 +100,45 @@ declare
   v_actor app.actor := app.enter(actor);
   v_project public.projects := app.find_project(project, v_actor);
   v_seq bigint := coalesce(seq, case when at is not null then (
-    select coalesce(max(e.seq), 0) from public.events e where e.tenant_id = v_actor.tenant_id and e.project_id = v_project.id and e.created_at <= get_state.at)
+    select coalesce(max(e.seq), 0) from public.events e
+    where e.tenant_id = v_actor.tenant_id and e.project_id = v_project.id and e.created_at <= get_state.at)
     else (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id) end);
   v_archived_to bigint := (select p.archived_to from app.positions p where p.tenant_id = v_actor.tenant_id);
   v_state jsonb;
 begin
   if archived is not null then
-    v_seq := coalesce(seq, (select max(a.seq) from app.read_given('archived', archived) a), 0);
+    v_seq := coalesce(seq, (select max(a.seq) from app.read_events_given('archived', archived) a), 0);
   elsif v_seq < v_archived_to then
-    return jsonb_build_object('archive', jsonb_build_object('project_id', v_project.id, 'after', 0, 'before', coalesce(seq, v_archived_to) + 1, 'at', at, 'rising', true));
+    return jsonb_build_object('archive', jsonb_build_object('project_id', v_project.id, 'after', 0,
+      'before', coalesce(seq, v_archived_to) + 1, 'at', at, 'rising', true));
   end if;
   v_state := (select f.state from app.state_of('project', v_actor.tenant_id, v_project.id, v_seq, archived) f);
   if v_state is null then
-    perform app.fail('not_found', format('The project %s did not exist then.', v_project.slug), null, 'Its timeline (list_events) shows its first position.');
+    perform app.fail('not_found', format('The project %s did not exist then.', v_project.slug), null,
+      'Its timeline (list_events) shows its first position.');
   end if;
   return (
-    with tasks as materialized (select f.state as t from app.state_of('task', v_actor.tenant_id, v_project.id, v_seq, archived) f)
-    select jsonb_build_object('project', jsonb_strip_nulls(jsonb_build_object('slug', v_state -> 'slug', 'name', v_state -> 'name', 'description', nullif(v_state ->> 'description', ''),
+    with tasks as materialized (
+      select f.state as t from app.state_of('task', v_actor.tenant_id, v_project.id, v_seq, archived) f)
+    select jsonb_build_object('project', jsonb_strip_nulls(jsonb_build_object(
+        'slug', v_state -> 'slug', 'name', v_state -> 'name', 'description', nullif(v_state ->> 'description', ''),
         'rules', v_state -> 'rules', 'archived_at', v_state -> 'archived_at')),
       'position', v_seq, 'total', (select count(*) from tasks),
-      'counts', (select coalesce(jsonb_object_agg(c.status, c.n), '{}') from (select x.t ->> 'status' as status, count(*) as n from tasks x group by 1) c),
-      'tasks', (select coalesce(jsonb_agg(o.brief order by o.number), '[]') from (
-        select (x.t ->> 'number')::integer as number, jsonb_strip_nulls(jsonb_build_object('ref', x.t -> 'ref', 'title', x.t -> 'title', 'status', x.t -> 'status',
-          'priority', x.t -> 'priority', 'locked_by', x.t -> 'locked_by', 'blocked_reason', x.t -> 'blocked_reason')) as brief
-        from tasks x order by 1 limit 200) o)));
+      'counts', (
+        select coalesce(jsonb_object_agg(c.status, c.n), '{}')
+        from (select x.t ->> 'status' as status, count(*) as n from tasks x group by 1) c),
+      'tasks', (
+        select coalesce(jsonb_agg(o.brief order by o.number), '[]')
+        from (
+          select (x.t ->> 'number')::integer as number, jsonb_strip_nulls(jsonb_build_object('ref', x.t -> 'ref',
+            'title', x.t -> 'title', 'status', x.t -> 'status', 'priority', x.t -> 'priority',
+            'locked_by', x.t -> 'locked_by', 'blocked_reason', x.t -> 'blocked_reason')) as brief
+          from tasks x order by 1 limit 200) o)));
 end
 $$;
 
-create or replace function public.check_events(events jsonb default '[]', chains jsonb default '{}', actor jsonb default '{}')
+create or replace function public.check_events(events jsonb default '[]', chains jsonb default '{}',
+    actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
@@ -133,7 +151,7 @@ declare
 begin
   if jsonb_typeof(chains) is distinct from 'object' then
     perform app.fail('invalid_input', 'chains is an object: of each project the hash of the last event before.',
-      jsonb_build_object('field', 'chains'));
+      jsonb_build_object('field', 'chains'), 'Pass the chains of the answer before, or {} to begin.');
   end if;
   select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'wrong', coalesce(c.wrong, 'chain')) into v_difference
   from (
@@ -144,14 +162,14 @@ begin
       (x.event).hash = app.event_hash(x.event) as hashes,
       case when x.redacted_at is null then (x.event).payload_hash = app.payload_hash((x.event).payload)
         else (x.event).payload = app.blanked(x.event) end as pays
-    from app.read_given('events', events) x) c
+    from app.read_events_given('events', events) x) c
   where (c.links and c.hashes and c.pays and c.wrong is null) is not true order by c.at limit 1;
   if v_difference is not null then
     return jsonb_build_object('chains', chains, 'difference', v_difference);
   end if;
   return jsonb_build_object('chains', chains || (
     select coalesce(jsonb_object_agg(coalesce(l.project_id::text, ''), (l.event).hash), '{}') from (
-      select distinct on (x.project_id) x.project_id, x.event from app.read_given('events', events) x
+      select distinct on (x.project_id) x.project_id, x.event from app.read_events_given('events', events) x
       order by x.project_id, x.ordinality desc) l));
 end
 $$;
@@ -171,7 +189,9 @@ as $$
         select coalesce(jsonb_agg('[redacted]'::text), '[]')
         from jsonb_path_query(event.payload -> f.field, 'strict $ ? (@.type() == "array")[*]'))
       else '"[redacted]"' end), '{}')
-  from app.event_fields f where f.event_type = event.event_type and event.payload ? f.field and f.kind in ('text', 'line', 'text[]', 'object', 'array')
+  from app.event_fields f
+  where f.event_type = event.event_type and event.payload ? f.field
+    and f.kind in ('text', 'line', 'text[]', 'object', 'array')
 $$;
 
 create or replace function app.check_filters(filters jsonb, tenant_id uuid, variadic allowed text[])
@@ -205,7 +225,7 @@ begin
     perform app.fail('invalid_input', format('The filter %s is not valid: allowed is %s.', v_key,
       case when v_key in ('parent', 'query') then 'a text of at most 200 characters'
         when v_key in ('ready', 'mine', 'include_data') then 'true or false' else 'a list of at most 200 texts' end),
-      jsonb_build_object('field', v_key));
+      jsonb_build_object('field', v_key), 'Leave it out, or pass what is allowed.');
   end if;
   if filters ? 'parent' then
     filters := jsonb_set(filters, '{parent}', to_jsonb(app.find_task_id(filters ->> 'parent', tenant_id)));
@@ -228,7 +248,8 @@ begin
     return null;
   end if;
   begin
-    v_position := convert_from(decode(rpad(translate(cursor, '-_', '+/'), (4 * ceil(length(cursor) / 4.0))::integer, '='), 'base64'), 'UTF8')::jsonb;
+    v_position := convert_from(decode(
+      rpad(translate(cursor, '-_', '+/'), (4 * ceil(length(cursor) / 4.0))::integer, '='), 'base64'), 'UTF8')::jsonb;
     perform (v_position ->> 'at')::timestamptz, (v_position ->> 'id')::uuid, (v_position ->> 'rank')::smallint,
       (v_position ->> 'number')::integer, (v_position ->> 'seq')::bigint;
     if (v_position ->> 'from')::integer < 0 then
@@ -321,7 +342,7 @@ declare
 begin
   if jsonb_typeof(command) <> 'object' then
     perform app.fail('invalid_input', 'command is an object with key and fingerprint.',
-      jsonb_build_object('field', 'command'));
+      jsonb_build_object('field', 'command'), 'Leave it out where the call is not to be repeated.');
   elsif command ->> 'key' is null then
     return null;
   end if;
@@ -435,13 +456,18 @@ begin
   end if;
   for v_at in 0 .. jsonb_array_length(events) - 1 loop
     v_request := events -> v_at;
-    if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project}' or v_request ->> 'type' = 'task.claimed' then
-      perform app.fail('invalid_input', 'An event has stream, type, data and expect, nothing else; claims are made by claim_task.', jsonb_build_object('field', 'events'));
+    if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project}'
+        or v_request ->> 'type' = 'task.claimed' then
+      perform app.fail('invalid_input',
+        'An event has stream, type, data and expect, nothing else; claims are made by claim_task.',
+        jsonb_build_object('field', 'events'));
     elsif v_request -> 'expect' <> 'null' then
       v_expect := v_request -> 'expect';
       if jsonb_typeof(v_expect) <> 'object' or v_expect - '{version,lock_token}'::text[] <> '{}'
-          or concat(coalesce(v_expect ->> 'version', '0'), ' ', coalesce(v_expect ->> 'lock_token', '0')) !~ '^[0-9]{1,18} [0-9]{1,18}$' then
-        perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.', jsonb_build_object('field', 'expect'));
+          or concat(coalesce(v_expect ->> 'version', '0'), ' ', coalesce(v_expect ->> 'lock_token', '0'))
+            !~ '^[0-9]{1,18} [0-9]{1,18}$' then
+        perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.',
+          jsonb_build_object('field', 'expect'), 'Leave out what you do not expect.');
       end if;
     end if;
   end loop;

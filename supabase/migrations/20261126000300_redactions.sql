@@ -20,7 +20,8 @@ begin
   v_copies := case when v_event.redacted_at is null then app.copies_of(v_event) else array[v_event] end;
   perform app.append((
     select jsonb_agg(jsonb_build_object('stream', 'event:' || c.id, 'type', 'event.redacted',
-      'data', jsonb_build_object('reason', reason), 'causation', c.id) order by c.seq) from unnest(v_copies) c), v_actor);
+      'data', jsonb_build_object('reason', reason), 'causation', c.id) order by c.seq)
+    from unnest(v_copies) c), v_actor);
   perform app.blank_event(c) from unnest(v_copies) c where c.redacted_at is null;
   perform app.rebuild(v_actor.tenant_id, array(select distinct c.stream from unnest(v_copies) c));
   delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at >= v_event.created_at;

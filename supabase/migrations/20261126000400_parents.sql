@@ -2,8 +2,8 @@
 
 drop function app.check_parent(public.tasks, uuid);
 
--- Refuses a parent of another project, and one that is the task itself or one of its parts: `lock_streams` lets one move
--- at a time come here. A circle that is there already ends the walk. A new task, whose row is empty, has no parts yet.
+-- Refuses a parent of another project, and one that is the task itself or one of its parts: `lock_streams` lets one
+-- move at a time come here. A circle that is there already ends the walk. A new task, whose row is empty, has no parts yet.
 create function app.check_parent(task public.tasks, event public.events)
   returns void
   language plpgsql
@@ -62,7 +62,7 @@ begin
   event.version := app.next_version(v_was.version, expect, 'task');
   event.payload := app.prepare_task(v_was, event, v_project);
   perform app.guard_task(v_was, event, expect, v_project, actor.role);
-  if event.payload ->> 'parent' is not null then
+  if (event.payload ->> 'parent')::uuid <> coalesce(v_was.parent_id, app.nobody()) then
     perform app.check_parent(v_was, event);
   end if;
   v_task := app.evolve_task(v_was, event);
@@ -87,6 +87,42 @@ begin
     end if;
   end if;
   return (event, app.task_full(v_task, v_project.rules), v_project.rules -> 'triggers')::app.applied;
+end
+$$;
+
+-- A part that an earlier version let another project's task have does nothing there.
+create or replace function app.follow_action(action jsonb, event public.events, task public.tasks)
+  returns jsonb
+  language plpgsql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_body jsonb := action -> (select k from jsonb_object_keys(action) k limit 1);
+  v_target uuid := case when v_body ->> 'task' = 'parent' then (
+      select p.id from public.tasks p
+      where p.tenant_id = task.tenant_id and p.id = task.parent_id and p.project_id = event.project_id)
+    else task.id end;
+begin
+  return case
+    when action ? 'create_task' then jsonb_build_object('stream', 'task:' || app.uuid_v7(), 'type', 'task.created',
+      'data', v_body - 'depends_on_source'
+        || jsonb_build_object('project', event.project_id, 'title', app.fill_template(v_body ->> 'title', task))
+        || case when task.id is null then '{}' when coalesce((v_body ->> 'depends_on_source')::boolean, false)
+          then jsonb_build_object('dependencies', jsonb_build_array(task.id), 'discovered_from', task.id)
+          else jsonb_build_object('discovered_from', task.id) end)
+    when action ? 'set_status' then case when v_target is not null then jsonb_build_object(
+      'stream', 'task:' || v_target, 'type', 'task.' || (v_body ->> 'status'),
+      'data', jsonb_build_object('reason',
+        coalesce(v_body ->> 'reason', format('A rule of the project, on %s.', event.event_type)))) end
+    when action ? 'save_checkpoint' then jsonb_build_object(
+      'stream', 'checkpoint:' || app.uuid_v7(), 'type', 'checkpoint.saved',
+      'data', jsonb_build_object('project', event.project_id, 'label', v_body ->> 'label',
+        'summary', format('Saved by a rule of the project, on %s.', app.event_text(event))))
+    else jsonb_build_object('stream', 'message:' || app.uuid_v7(), 'type', 'message.enqueued',
+      'data', jsonb_build_object('project', event.project_id, 'topic', v_body ->> 'topic',
+        'payload', jsonb_strip_nulls(jsonb_build_object('event_id', event.id, 'event_type', event.event_type,
+          'task', task.ref, 'data', event.payload)))) end;
 end
 $$;
 

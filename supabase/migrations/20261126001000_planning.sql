@@ -1,6 +1,7 @@
 -- A database that is new has no statistics, and the planner takes every value for one of two hundred: an index that
 -- begins with the workspace then seems as good as the whole key, and each lookup reads the workspace, until autovacuum
 -- has looked. PostgreSQL can be told since 18 what most databases are: of few workspaces, projects, people and kinds.
+-- Tables of others, which may share the schema, are left alone.
 do $$
 declare
   v_column record;
@@ -15,6 +16,7 @@ begin
       join pg_class c on c.oid = a.attrelid and c.relkind = 'r'
       join pg_namespace n on n.oid = c.relnamespace
     where n.nspname in ('app', 'public') and c.reltuples < 0
+      and exists (select from pg_policy p where p.polrelid = c.oid and 'cairn_owner'::regrole = any (p.polroles))
   loop
     execute 'select pg_restore_attribute_stats(''schemaname'', $1, ''relname'', $2, ''attname'', $3,
       ''inherited'', false, ''null_frac'', 0::real, ''avg_width'', 16, ''n_distinct'', $4)'

@@ -28,6 +28,10 @@ export async function hashTables(sql: pg.Pool, tenant: string | undefined): Prom
     (name) =>
       `select '${name}' as name, count(*), md5(string_agg(x::text, ' ' order by x::text)) from ${name} x where tenant_id = $1`,
   );
-  const { rows } = await sql.query({ name: 'hash_tables', text: parts.join(' union all '), values: [tenant] });
+  const { rows } = await sql.query({
+    name: 'hash_tables',
+    text: `${parts.join(' union all ')} order by name`,
+    values: [tenant],
+  });
   return rows;
 }
