@@ -259,7 +259,7 @@ export const DATA = Object.freeze([
     },
     {
       within: 'app.check_cycles',
-      find: 'Task %s would wait for itself or be a part of itself, or',
+      find: 'Task %s would wait for itself or be a part of itself.',
       name: 'is refused with a parent that is a part of it',
     },
     {
