@@ -19,6 +19,15 @@ const NameList = z
       .filter((name) => name !== ''),
   );
 
+const OUTPUTS = ['text', 'json', 'both'] as const;
+
+/** What the answers of tools hold: text for a model, data for a program, or both. */
+export type Output = (typeof OUTPUTS)[number];
+
+export function isOutput(word: string): word is Output {
+  return OUTPUTS.some((output) => output === word);
+}
+
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
 /** Tells whether only this machine reaches the host that a URL or a bind address names. */
@@ -86,6 +95,7 @@ const Config = z.object({
   /** The slug of the project that tools use when none is named. */
   project: z.string().min(1).max(100).optional(),
   toolsets: NameList.default(['default']),
+  output: z.enum(OUTPUTS).default('text'),
   readOnly: Flag.default(false),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /** `cairn serve` listens here. */
@@ -144,6 +154,7 @@ const VARIABLES: Readonly<Record<keyof Config, string>> = Object.freeze({
   agent: 'CAIRN_AGENT',
   project: 'CAIRN_PROJECT',
   toolsets: 'CAIRN_TOOLSETS',
+  output: 'CAIRN_OUTPUT',
   readOnly: 'CAIRN_READ_ONLY',
   logLevel: 'CAIRN_LOG_LEVEL',
   host: 'CAIRN_HOST',

@@ -12,6 +12,7 @@ describe('the configuration', () => {
       dataDir: expect.stringMatching(/cairn$/),
       configDir: expect.stringMatching(/cairn$/),
       toolsets: ['default'],
+      output: 'text',
       readOnly: false,
       logLevel: 'info',
       host: '127.0.0.1',
