@@ -729,6 +729,7 @@ create table public.oauth_tokens (
   last_used_at timestamp with time zone,
   last_used_ip inet,
   revoked_at timestamp with time zone,
+  parent_id uuid,
   constraint oauth_tokens_pkey PRIMARY KEY (tenant_id, id),
   constraint oauth_tokens_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint oauth_tokens_tenant_id_grant_id_fkey FOREIGN KEY (tenant_id, grant_id) REFERENCES app.oauth_grants(tenant_id, id) ON DELETE CASCADE,
@@ -744,6 +745,7 @@ create table public.oauth_tokens (
 );
 CREATE UNIQUE INDEX idx_oauth_tokens_access_token ON public.oauth_tokens USING btree (tenant_id, access_token);
 CREATE INDEX idx_oauth_tokens_grant_id ON public.oauth_tokens USING btree (tenant_id, grant_id);
+CREATE INDEX idx_oauth_tokens_parent_id ON public.oauth_tokens USING btree (tenant_id, parent_id) WHERE (parent_id IS NOT NULL);
 CREATE UNIQUE INDEX idx_oauth_tokens_refresh_token ON public.oauth_tokens USING btree (tenant_id, refresh_token) WHERE (refresh_token IS NOT NULL);
 CREATE INDEX idx_oauth_tokens_user_id ON public.oauth_tokens USING btree (user_id) WHERE (revoked_at IS NULL);
 CREATE TRIGGER tokens_clean_name BEFORE INSERT OR UPDATE OF name ON public.oauth_tokens FOR EACH ROW WHEN ((new.name IS NOT NULL)) EXECUTE FUNCTION app.clean_column('name', '100', 'Unnamed token');
@@ -4916,6 +4918,24 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.lives_elsewhere(token public.oauth_tokens, address inet)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  with recursive family as (
+    select t.id as branch, t.id, t.created_ip, t.last_used_ip
+    from public.oauth_tokens t where t.tenant_id = token.tenant_id and t.parent_id = token.id
+    union all
+    select f.branch, t.id, t.created_ip, t.last_used_ip
+    from family f join public.oauth_tokens t on t.tenant_id = token.tenant_id and t.parent_id = f.id)
+  select exists (
+    select from family f group by f.branch
+    having not bool_or(array[app.place(f.created_ip), app.place(f.last_used_ip)] && array[app.place(token.created_ip), app.place(address)]))
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.lock_next_task(project public.projects, filters jsonb, actor app.actor)
  RETURNS uuid
  LANGUAGE plpgsql
@@ -5041,9 +5061,9 @@ declare
   v_now timestamptz := app.now();
   v_token public.oauth_tokens;
 begin
-  insert into public.oauth_tokens (tenant_id, id, user_id, grant_id, access_token, refresh_token, expires_at, refresh_expires_at, scope, resource,
-    client_id, created_ip, created_at, updated_at)
-  values (access.tenant_id, (minted ->> 'id')::uuid, access.user_id, access.id, minted ->> 'access_hash', minted ->> 'refresh_hash',
+  insert into public.oauth_tokens (tenant_id, id, user_id, grant_id, parent_id, access_token, refresh_token, expires_at, refresh_expires_at, scope,
+    resource, client_id, created_ip, created_at, updated_at)
+  values (access.tenant_id, (minted ->> 'id')::uuid, access.user_id, access.id, (minted ->> 'parent_id')::uuid, minted ->> 'access_hash', minted ->> 'refresh_hash',
     least(v_now + make_interval(secs => (minted ->> 'access_seconds')::integer), access.expires_at),
     least(v_now + make_interval(secs => (minted ->> 'refresh_seconds')::integer), access.expires_at),
     scope, access.resource, access.client_id, app.ip(actor), v_now, v_now)
@@ -5292,6 +5312,17 @@ CREATE OR REPLACE FUNCTION app.payload_hash(payload jsonb)
  STABLE
 AS $function$
   select sha256(convert_to(payload::text, 'UTF8'))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.place(address inet)
+ RETURNS cidr
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select network(set_masklen(a.plain, case family(a.plain) when 4 then 24 else 48 end))
+  from (select regexp_replace(host(address), '^::ffff:(?=\d+\.)', '')::inet as plain) a
 $function$;
 -- owner cairn_owner
 
@@ -7875,6 +7906,7 @@ declare
   v_token public.oauth_tokens;
   v_grant app.oauth_grants;
   v_scope text;
+  v_late boolean;
   v_refused text;
   v_answer jsonb;
 begin
@@ -7886,25 +7918,27 @@ begin
   select g.* into v_grant from app.oauth_grants g where g.tenant_id = v_token.tenant_id and g.id = v_token.grant_id for update;
   select t.* into v_token from public.oauth_tokens t where t.tenant_id = v_token.tenant_id and t.id = v_token.id;
   v_scope := coalesce(presented ->> 'scope', v_token.scope);
+  v_late := coalesce(v_token.refresh_used_at + make_interval(secs => (presented ->> 'grace_seconds')::integer) < app.now(), false);
   v_refused := case
     when presented ->> 'client_id' is distinct from v_grant.client_id then 'client'
     when v_grant.revoked_at is not null or v_token.revoked_at is not null then 'revoked'
     when least(v_token.refresh_expires_at, v_grant.expires_at) <= app.now() then 'expired'
-    when v_token.refresh_uses >= 10 or v_token.refresh_used_at + make_interval(secs => (presented ->> 'grace_seconds')::integer) < app.now() then 'reused'
+    when v_late and app.lives_elsewhere(v_token, app.ip(actor)) then 'stolen'
+    when v_late or v_token.refresh_uses >= 100 then 'reused'
     when coalesce(presented ->> 'resource', v_grant.resource) <> v_grant.resource then 'resource'
     when not string_to_array(v_scope, ' ') <@ string_to_array(v_grant.scope, ' ') then 'scope'
     when not exists (select from public.memberships m where m.tenant_id = v_token.tenant_id and m.user_id = v_token.user_id) then 'not_a_member' end;
   if v_refused is not null then
-    perform app.audit(jsonb_build_object('type', case v_refused when 'reused' then 'refresh.reused' else 'refresh.refused' end, 'client_id', v_grant.client_id,
+    perform app.audit(jsonb_build_object('type', case when v_refused in ('reused', 'stolen') then 'refresh.reused' else 'refresh.refused' end, 'client_id', v_grant.client_id,
       'subject_id', v_grant.id, 'data', jsonb_build_object('why', v_refused, 'presented_by', left(presented ->> 'client_id', 200))), actor);
-    if v_refused = 'reused' then
-      perform app.end_access(jsonb_build_object('id', v_grant.id), 'A refresh token was used again after its time.', actor);
+    if v_refused = 'stolen' then
+      perform app.end_access(jsonb_build_object('id', v_grant.id), 'A refresh token that was used elsewhere came back.', actor);
     end if;
     return jsonb_build_object('refused', v_refused);
   end if;
   update public.oauth_tokens t set refresh_used_at = coalesce(t.refresh_used_at, app.now()), refresh_uses = t.refresh_uses + 1, updated_at = app.now()
     where t.tenant_id = v_token.tenant_id and t.id = v_token.id;
-  v_answer := app.mint(v_grant, v_scope, minted, actor);
+  v_answer := app.mint(v_grant, v_scope, minted || jsonb_build_object('parent_id', v_token.id), actor);
   perform app.audit(jsonb_build_object('type', 'token.refreshed', 'client_id', v_grant.client_id, 'subject_id', v_grant.id), actor);
   return v_answer;
 end

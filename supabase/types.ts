@@ -150,6 +150,7 @@ export type Schema = {
           last_used_at: string | null;
           last_used_ip: unknown | null;
           name: string | null;
+          parent_id: string | null;
           project_id: string | null;
           refresh_expires_at: string | null;
           refresh_token: string | null;

@@ -131,7 +131,7 @@ function accessCalls(call: Call) {
         minted: Minted;
       },
       from: InWorkspace,
-    ) => call<Issued | Refused<TokenRefusal | 'scope' | 'not_a_member'>>('refresh_token', token, from),
+    ) => call<Issued | Refused<TokenRefusal | 'stolen' | 'scope' | 'not_a_member'>>('refresh_token', token, from),
     revokeToken: (token: { token_hash: string; client_id?: string }, from: InWorkspace) =>
       call<{ revoked: boolean }>('revoke_token', token, from),
   };
