@@ -137,6 +137,14 @@ const Config = z.object({
   allowAdmin: Flag.default(false),
   /** Hosts whose client documents count; any on the public internet when not said. */
   clientDocumentHosts: NameList.optional(),
+  /** Clients may be known by the address of their document; else all of them register. */
+  clientDocuments: Flag.default(true),
+  /** What stands between this machine and the internet, as the environment says it to every program; and the hosts that it does not concern. */
+  httpsProxy: z.string().max(2_000).optional().catch(undefined),
+  noProxy: z
+    .string()
+    .default('')
+    .transform((list) => list.split(/[\s,]+/).filter((name) => name !== '')),
 });
 
 export type Config = z.infer<typeof Config>;
@@ -144,7 +152,13 @@ export type Config = z.infer<typeof Config>;
 /** Command line flags as given; each wins over its environment variable. */
 export type Flags = { [Name in keyof Config]?: string | boolean | undefined };
 
-const VARIABLES: Readonly<Record<keyof Config, string>> = Object.freeze({
+/** Read by every program that goes out, and therefore no settings of ours. */
+const PROXY_VARIABLES = Object.freeze({
+  httpsProxy: ['https_proxy', 'HTTPS_PROXY'],
+  noProxy: ['no_proxy', 'NO_PROXY'],
+});
+
+const VARIABLES: Readonly<Record<Exclude<keyof Config, keyof typeof PROXY_VARIABLES>, string>> = Object.freeze({
   dataDir: 'CAIRN_DATA_DIR',
   databaseUrl: 'DATABASE_URL',
   supabaseUrl: 'SUPABASE_URL',
@@ -178,6 +192,7 @@ const VARIABLES: Readonly<Record<keyof Config, string>> = Object.freeze({
   refreshGraceSeconds: 'CAIRN_REFRESH_GRACE_SECONDS',
   allowAdmin: 'CAIRN_ALLOW_ADMIN',
   clientDocumentHosts: 'CAIRN_CLIENT_DOCUMENT_HOSTS',
+  clientDocuments: 'CAIRN_CLIENT_DOCUMENTS',
 });
 
 /** Reads flags, environment and the file that binds the working directory into one validated object. */
@@ -190,6 +205,10 @@ export function readConfig(
   for (const [name, variable] of Object.entries(VARIABLES)) {
     // An empty variable is how many tools write "not set".
     const value = flags[name as keyof Config] ?? (env[variable] || undefined);
+    if (value !== undefined) given[name] = value;
+  }
+  for (const [name, variables] of Object.entries(PROXY_VARIABLES)) {
+    const value = variables.map((variable) => env[variable]).find(Boolean);
     if (value !== undefined) given[name] = value;
   }
   if (given['project'] === undefined && directory !== undefined) given['project'] = findBinding(directory)?.project;
@@ -245,7 +264,7 @@ export function ownEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.Pro
 
 function invalidConfig(error: z.ZodError): DomainError {
   const issue = error.issues[0];
-  const name = String(issue?.path[0]) as keyof Config;
+  const name = String(issue?.path[0]) as keyof typeof VARIABLES;
   const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   return new DomainError('invalid_input', `The setting --${flag} is not valid: ${issue?.message}.`, {
     hint: `Correct the flag --${flag} or the environment variable ${VARIABLES[name]}.`,
