@@ -28,6 +28,9 @@ export function isOutput(word: string): word is Output {
   return OUTPUTS.some((output) => output === word);
 }
 
+const DEFAULT_HOST = '127.0.0.1';
+const DEFAULT_PORT = 7070;
+
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
 /** Tells whether only this machine reaches the host that a URL or a bind address names. */
@@ -99,8 +102,8 @@ const Config = z.object({
   readOnly: Flag.default(false),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /** `cairn serve` listens here. */
-  host: z.string().min(1).max(255).default('127.0.0.1'),
-  port: z.coerce.number().int().min(0).max(65_535).default(7070),
+  host: z.string().min(1).max(255).default(DEFAULT_HOST),
+  port: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_PORT),
   /** Clients reach it here, when that is not where it listens: an origin without a path. */
   publicUrl: PublicUrl.optional(),
   /** Callers have to prove who they are. */
@@ -254,6 +257,11 @@ export function publicUrlOf({ host, port, publicUrl }: Config): URL {
     });
   }
   return new URL(publicUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`);
+}
+
+/** Tells whether an address was chosen: then it counts, and not what a server said of itself. */
+export function choosesAddress({ host, port, publicUrl }: Config): boolean {
+  return publicUrl !== undefined || host !== DEFAULT_HOST || port !== DEFAULT_PORT;
 }
 
 /** The environment for a process of ours that follows its flags alone. */

@@ -416,6 +416,17 @@ create policy door_insert on app.search_documents as permissive for insert to ca
 create policy door_read on app.search_documents as permissive for select to cairn_owner using (true);
 create policy door_update on app.search_documents as permissive for update to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
+create table app.served_urls (
+  tenant_id uuid not null,
+  public_url text not null,
+  served_at timestamp with time zone not null,
+  constraint served_urls_pkey PRIMARY KEY (tenant_id, public_url),
+  constraint served_urls_public_url_check CHECK (((char_length(public_url) <= 500) AND (public_url ~ '^https?://[^/?#]+$'::text)))
+);
+alter table app.served_urls enable row level security;
+alter table app.served_urls force row level security;
+create policy door on app.served_urls as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+
 create table app.task_counts (
   tenant_id uuid not null,
   project_id uuid not null,
@@ -7385,7 +7396,11 @@ begin
   return jsonb_strip_nulls(jsonb_build_object(
     'events', (
       select coalesce(jsonb_agg(jsonb_build_object('id', e.id, 'at', e.at, 'type', e.type, 'user_id', e.user_id,
-          'user', app.user_name(e.user_id), 'client_id', e.client_id, 'subject_id', e.subject_id, 'ip', host(e.ip),
+          'user', app.user_name(e.user_id), 'client_id', e.client_id,
+          'client', coalesce(
+            (select g.client_name from app.oauth_grants g where g.tenant_id = v_actor.tenant_id and g.id = e.subject_id),
+            (select c.client_name from app.oauth_clients c where c.client_id = e.client_id),
+            (select t.name from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.id = e.subject_id)), 'subject_id', e.subject_id, 'ip', host(e.ip),
           'data', nullif(e.data, '{}')) order by e.id desc), '[]')
         from unnest(v_found[:v_size]) e),
     'next_before', case when cardinality(v_found) > v_size then (v_found[v_size]).id end));
@@ -7651,6 +7666,22 @@ begin
     union all
     select 'login_link', count(*), null, max(c.expires_at) from app.login_codes c where c.tenant_id = v_actor.user_id and c.expires_at > v_now) k;
   return jsonb_build_object('secrets', v_shared || v_own, 'clients', coalesce(to_jsonb(v_clients), '[]'));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_served_urls(actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor);
+begin
+  return jsonb_build_object('served', (
+    select coalesce(jsonb_agg(jsonb_build_object('public_url', s.public_url, 'served_at', s.served_at) order by s.served_at desc, s.public_url), '[]')
+    from app.served_urls s where s.tenant_id = v_actor.tenant_id));
 end
 $function$;
 -- owner cairn_owner
@@ -8183,6 +8214,24 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.save_served_url(public_url text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor);
+begin
+  insert into app.served_urls as s (tenant_id, public_url, served_at) values (v_actor.tenant_id, save_served_url.public_url, app.now())
+    on conflict on constraint served_urls_pkey do update set served_at = excluded.served_at;
+  delete from app.served_urls s where s.tenant_id = v_actor.tenant_id and s.public_url not in (
+    select k.public_url from app.served_urls k where k.tenant_id = v_actor.tenant_id order by k.served_at desc, k.public_url limit 10);
+  return '{}';
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.save_static_client(client jsonb, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -8620,6 +8669,7 @@ grant delete, insert, select, update on app.positions to cairn_owner;
 grant select on app.read_models to cairn_keeper;
 grant select on app.read_models to cairn_owner;
 grant delete, insert, select, update on app.search_documents to cairn_owner;
+grant delete, insert, select, update on app.served_urls to cairn_owner;
 grant delete, insert, select, update on app.task_counts to cairn_owner;
 grant delete, insert, select, update on app.task_dependencies to cairn_owner;
 grant select on app.task_moves to cairn_keeper;
@@ -8723,6 +8773,8 @@ grant execute on function public.list_projects(boolean,text,integer,jsonb) to ca
 grant execute on function public.list_projects(boolean,text,integer,jsonb) to service_role;
 grant execute on function public.list_secrets(jsonb) to cairn_server;
 grant execute on function public.list_secrets(jsonb) to service_role;
+grant execute on function public.list_served_urls(jsonb) to cairn_server;
+grant execute on function public.list_served_urls(jsonb) to service_role;
 grant execute on function public.list_sessions(text,text,integer,jsonb) to authenticated;
 grant execute on function public.list_sessions(text,text,integer,jsonb) to cairn_server;
 grant execute on function public.list_sessions(text,text,integer,jsonb) to service_role;
@@ -8767,6 +8819,8 @@ grant execute on function public.save_client(jsonb,jsonb) to cairn_server;
 grant execute on function public.save_client(jsonb,jsonb) to service_role;
 grant execute on function public.save_login_code(text,integer,jsonb) to cairn_server;
 grant execute on function public.save_login_code(text,integer,jsonb) to service_role;
+grant execute on function public.save_served_url(text,jsonb) to cairn_server;
+grant execute on function public.save_served_url(text,jsonb) to service_role;
 grant execute on function public.save_static_client(jsonb,jsonb) to cairn_server;
 grant execute on function public.save_static_client(jsonb,jsonb) to service_role;
 grant execute on function public.search(text,text,jsonb,text,integer,jsonb) to authenticated;

@@ -241,6 +241,9 @@ function loginCalls(call: Call) {
       event: { type: string; user_id?: string; client_id?: string; data?: Record<string, unknown> },
       from: From,
     ) => call<Record<string, never>>('record_auth_event', { event }, from),
+    /** Where this database is served with authorization, the newest first. */
+    saveServedUrl: (public_url: string) => call<Record<string, never>>('save_served_url', { public_url }, {}),
+    listServedUrls: () => call<{ served: { public_url: string; served_at: string }[] }>('list_served_urls', {}, {}),
     purge: () => call<Record<string, number>>('purge_auth', {}, {}),
   };
 }
