@@ -68,7 +68,18 @@ export async function start(script, flags = []) {
 
 /** A `cairn` process of its own. @param {string} dataDir @param {string} [agent] */
 export function startCairn(dataDir, agent = 'bench') {
-  return start(CLI, ['--data-dir', dataDir, '--toolsets', 'all', '--log-level', 'error', '--agent', agent]);
+  return start(CLI, [
+    '--data-dir',
+    dataDir,
+    '--toolsets',
+    'all',
+    '--output',
+    'both',
+    '--log-level',
+    'error',
+    '--agent',
+    agent,
+  ]);
 }
 
 /** @param {import('node:stream').Readable} stream @param {(line: string) => void} each */

@@ -19,6 +19,18 @@ const NameList = z
       .filter((name) => name !== ''),
   );
 
+const OUTPUTS = ['text', 'json', 'both'] as const;
+
+/** What the answers of tools hold: text for a model, data for a program, or both. */
+export type Output = (typeof OUTPUTS)[number];
+
+export function isOutput(word: string): word is Output {
+  return OUTPUTS.some((output) => output === word);
+}
+
+const DEFAULT_HOST = '127.0.0.1';
+const DEFAULT_PORT = 7070;
+
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
 /** Tells whether only this machine reaches the host that a URL or a bind address names. */
@@ -86,11 +98,12 @@ const Config = z.object({
   /** The slug of the project that tools use when none is named. */
   project: z.string().min(1).max(100).optional(),
   toolsets: NameList.default(['default']),
+  output: z.enum(OUTPUTS).default('text'),
   readOnly: Flag.default(false),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /** `cairn serve` listens here. */
-  host: z.string().min(1).max(255).default('127.0.0.1'),
-  port: z.coerce.number().int().min(0).max(65_535).default(7070),
+  host: z.string().min(1).max(255).default(DEFAULT_HOST),
+  port: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_PORT),
   /** Clients reach it here, when that is not where it listens: an origin without a path. */
   publicUrl: PublicUrl.optional(),
   /** Callers have to prove who they are. */
@@ -127,6 +140,14 @@ const Config = z.object({
   allowAdmin: Flag.default(false),
   /** Hosts whose client documents count; any on the public internet when not said. */
   clientDocumentHosts: NameList.optional(),
+  /** Clients may be known by the address of their document; else all of them register. */
+  clientDocuments: Flag.default(true),
+  /** What stands between this machine and the internet, as the environment says it to every program; and the hosts that it does not concern. */
+  httpsProxy: z.string().max(2_000).optional().catch(undefined),
+  noProxy: z
+    .string()
+    .default('')
+    .transform((list) => list.split(/[\s,]+/).filter((name) => name !== '')),
 });
 
 export type Config = z.infer<typeof Config>;
@@ -134,7 +155,13 @@ export type Config = z.infer<typeof Config>;
 /** Command line flags as given; each wins over its environment variable. */
 export type Flags = { [Name in keyof Config]?: string | boolean | undefined };
 
-const VARIABLES: Readonly<Record<keyof Config, string>> = Object.freeze({
+/** Read by every program that goes out, and therefore no settings of ours. */
+const PROXY_VARIABLES = Object.freeze({
+  httpsProxy: ['https_proxy', 'HTTPS_PROXY'],
+  noProxy: ['no_proxy', 'NO_PROXY'],
+});
+
+const VARIABLES: Readonly<Record<Exclude<keyof Config, keyof typeof PROXY_VARIABLES>, string>> = Object.freeze({
   dataDir: 'CAIRN_DATA_DIR',
   databaseUrl: 'DATABASE_URL',
   supabaseUrl: 'SUPABASE_URL',
@@ -144,6 +171,7 @@ const VARIABLES: Readonly<Record<keyof Config, string>> = Object.freeze({
   agent: 'CAIRN_AGENT',
   project: 'CAIRN_PROJECT',
   toolsets: 'CAIRN_TOOLSETS',
+  output: 'CAIRN_OUTPUT',
   readOnly: 'CAIRN_READ_ONLY',
   logLevel: 'CAIRN_LOG_LEVEL',
   host: 'CAIRN_HOST',
@@ -167,6 +195,7 @@ const VARIABLES: Readonly<Record<keyof Config, string>> = Object.freeze({
   refreshGraceSeconds: 'CAIRN_REFRESH_GRACE_SECONDS',
   allowAdmin: 'CAIRN_ALLOW_ADMIN',
   clientDocumentHosts: 'CAIRN_CLIENT_DOCUMENT_HOSTS',
+  clientDocuments: 'CAIRN_CLIENT_DOCUMENTS',
 });
 
 /** Reads flags, environment and the file that binds the working directory into one validated object. */
@@ -179,6 +208,10 @@ export function readConfig(
   for (const [name, variable] of Object.entries(VARIABLES)) {
     // An empty variable is how many tools write "not set".
     const value = flags[name as keyof Config] ?? (env[variable] || undefined);
+    if (value !== undefined) given[name] = value;
+  }
+  for (const [name, variables] of Object.entries(PROXY_VARIABLES)) {
+    const value = variables.map((variable) => env[variable]).find(Boolean);
     if (value !== undefined) given[name] = value;
   }
   if (given['project'] === undefined && directory !== undefined) given['project'] = findBinding(directory)?.project;
@@ -226,6 +259,11 @@ export function publicUrlOf({ host, port, publicUrl }: Config): URL {
   return new URL(publicUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`);
 }
 
+/** Tells whether an address was chosen: then it counts, and not what a server said of itself. */
+export function choosesAddress({ host, port, publicUrl }: Config): boolean {
+  return publicUrl !== undefined || host !== DEFAULT_HOST || port !== DEFAULT_PORT;
+}
+
 /** The environment for a process of ours that follows its flags alone. */
 export function ownEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const ours = new Set(Object.values(VARIABLES));
@@ -234,7 +272,7 @@ export function ownEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.Pro
 
 function invalidConfig(error: z.ZodError): DomainError {
   const issue = error.issues[0];
-  const name = String(issue?.path[0]) as keyof Config;
+  const name = String(issue?.path[0]) as keyof typeof VARIABLES;
   const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   return new DomainError('invalid_input', `The setting --${flag} is not valid: ${issue?.message}.`, {
     hint: `Correct the flag --${flag} or the environment variable ${VARIABLES[name]}.`,

@@ -416,6 +416,17 @@ create policy door_insert on app.search_documents as permissive for insert to ca
 create policy door_read on app.search_documents as permissive for select to cairn_owner using (true);
 create policy door_update on app.search_documents as permissive for update to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
+create table app.served_urls (
+  tenant_id uuid not null,
+  public_url text not null,
+  served_at timestamp with time zone not null,
+  constraint served_urls_pkey PRIMARY KEY (tenant_id, public_url),
+  constraint served_urls_public_url_check CHECK (((char_length(public_url) <= 500) AND (public_url ~ '^https?://[^/?#]+$'::text)))
+);
+alter table app.served_urls enable row level security;
+alter table app.served_urls force row level security;
+create policy door on app.served_urls as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+
 create table app.task_counts (
   tenant_id uuid not null,
   project_id uuid not null,
@@ -729,6 +740,7 @@ create table public.oauth_tokens (
   last_used_at timestamp with time zone,
   last_used_ip inet,
   revoked_at timestamp with time zone,
+  parent_id uuid,
   constraint oauth_tokens_pkey PRIMARY KEY (tenant_id, id),
   constraint oauth_tokens_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint oauth_tokens_tenant_id_grant_id_fkey FOREIGN KEY (tenant_id, grant_id) REFERENCES app.oauth_grants(tenant_id, id) ON DELETE CASCADE,
@@ -744,6 +756,7 @@ create table public.oauth_tokens (
 );
 CREATE UNIQUE INDEX idx_oauth_tokens_access_token ON public.oauth_tokens USING btree (tenant_id, access_token);
 CREATE INDEX idx_oauth_tokens_grant_id ON public.oauth_tokens USING btree (tenant_id, grant_id);
+CREATE INDEX idx_oauth_tokens_parent_id ON public.oauth_tokens USING btree (tenant_id, parent_id) WHERE (parent_id IS NOT NULL);
 CREATE UNIQUE INDEX idx_oauth_tokens_refresh_token ON public.oauth_tokens USING btree (tenant_id, refresh_token) WHERE (refresh_token IS NOT NULL);
 CREATE INDEX idx_oauth_tokens_user_id ON public.oauth_tokens USING btree (user_id) WHERE (revoked_at IS NULL);
 CREATE TRIGGER tokens_clean_name BEFORE INSERT OR UPDATE OF name ON public.oauth_tokens FOR EACH ROW WHEN ((new.name IS NOT NULL)) EXECUTE FUNCTION app.clean_column('name', '100', 'Unnamed token');
@@ -5045,6 +5058,24 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.lives_elsewhere(token public.oauth_tokens, address inet)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  with recursive family as (
+    select t.id as branch, t.id, t.created_ip, t.last_used_ip
+    from public.oauth_tokens t where t.tenant_id = token.tenant_id and t.parent_id = token.id
+    union all
+    select f.branch, t.id, t.created_ip, t.last_used_ip
+    from family f join public.oauth_tokens t on t.tenant_id = token.tenant_id and t.parent_id = f.id)
+  select exists (
+    select from family f group by f.branch
+    having not bool_or(array[app.place(f.created_ip), app.place(f.last_used_ip)] && array[app.place(token.created_ip), app.place(address)]))
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.lock_next_task(project public.projects, filters jsonb, actor app.actor)
  RETURNS uuid
  LANGUAGE plpgsql
@@ -5173,9 +5204,9 @@ declare
   v_now timestamptz := app.now();
   v_token public.oauth_tokens;
 begin
-  insert into public.oauth_tokens (tenant_id, id, user_id, grant_id, access_token, refresh_token, expires_at, refresh_expires_at, scope, resource,
-    client_id, created_ip, created_at, updated_at)
-  values (access.tenant_id, (minted ->> 'id')::uuid, access.user_id, access.id, minted ->> 'access_hash', minted ->> 'refresh_hash',
+  insert into public.oauth_tokens (tenant_id, id, user_id, grant_id, parent_id, access_token, refresh_token, expires_at, refresh_expires_at, scope,
+    resource, client_id, created_ip, created_at, updated_at)
+  values (access.tenant_id, (minted ->> 'id')::uuid, access.user_id, access.id, (minted ->> 'parent_id')::uuid, minted ->> 'access_hash', minted ->> 'refresh_hash',
     least(v_now + make_interval(secs => (minted ->> 'access_seconds')::integer), access.expires_at),
     least(v_now + make_interval(secs => (minted ->> 'refresh_seconds')::integer), access.expires_at),
     scope, access.resource, access.client_id, app.ip(actor), v_now, v_now)
@@ -5424,6 +5455,17 @@ CREATE OR REPLACE FUNCTION app.payload_hash(payload jsonb)
  STABLE
 AS $function$
   select sha256(convert_to(payload::text, 'UTF8'))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.place(address inet)
+ RETURNS cidr
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select network(set_masklen(a.plain, case family(a.plain) when 4 then 24 else 48 end))
+  from (select regexp_replace(host(address), '^::ffff:(?=\d+\.)', '')::inet as plain) a
 $function$;
 -- owner cairn_owner
 
@@ -7556,7 +7598,11 @@ begin
   return jsonb_strip_nulls(jsonb_build_object(
     'events', (
       select coalesce(jsonb_agg(jsonb_build_object('id', e.id, 'at', e.at, 'type', e.type, 'user_id', e.user_id,
-          'user', app.user_name(e.user_id), 'client_id', e.client_id, 'subject_id', e.subject_id, 'ip', host(e.ip),
+          'user', app.user_name(e.user_id), 'client_id', e.client_id,
+          'client', coalesce(
+            (select g.client_name from app.oauth_grants g where g.tenant_id = v_actor.tenant_id and g.id = e.subject_id),
+            (select c.client_name from app.oauth_clients c where c.client_id = e.client_id),
+            (select t.name from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.id = e.subject_id)), 'subject_id', e.subject_id, 'ip', host(e.ip),
           'data', nullif(e.data, '{}')) order by e.id desc), '[]')
         from unnest(v_found[:v_size]) e),
     'next_before', case when cardinality(v_found) > v_size then (v_found[v_size]).id end));
@@ -7826,6 +7872,22 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.list_served_urls(actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor);
+begin
+  return jsonb_build_object('served', (
+    select coalesce(jsonb_agg(jsonb_build_object('public_url', s.public_url, 'served_at', s.served_at) order by s.served_at desc, s.public_url), '[]')
+    from app.served_urls s where s.tenant_id = v_actor.tenant_id));
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.list_sessions(project text DEFAULT NULL::text, cursor text DEFAULT NULL::text, page_size integer DEFAULT 5, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -8012,7 +8074,8 @@ begin
   v_copies := case when v_event.redacted_at is null then app.copies_of(v_event) else array[v_event] end;
   perform app.append((
     select jsonb_agg(jsonb_build_object('stream', 'event:' || c.id, 'type', 'event.redacted',
-      'data', jsonb_build_object('reason', reason), 'causation', c.id) order by c.seq) from unnest(v_copies) c), v_actor);
+      'data', jsonb_build_object('reason', reason), 'causation', c.id) order by c.seq)
+    from unnest(v_copies) c), v_actor);
   perform app.blank_event(c) from unnest(v_copies) c where c.redacted_at is null;
   perform app.rebuild(v_actor.tenant_id, array(select distinct c.stream from unnest(v_copies) c));
   delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at >= v_event.created_at;
@@ -8078,6 +8141,7 @@ declare
   v_token public.oauth_tokens;
   v_grant app.oauth_grants;
   v_scope text;
+  v_late boolean;
   v_refused text;
   v_answer jsonb;
 begin
@@ -8089,25 +8153,27 @@ begin
   select g.* into v_grant from app.oauth_grants g where g.tenant_id = v_token.tenant_id and g.id = v_token.grant_id for update;
   select t.* into v_token from public.oauth_tokens t where t.tenant_id = v_token.tenant_id and t.id = v_token.id;
   v_scope := coalesce(presented ->> 'scope', v_token.scope);
+  v_late := coalesce(v_token.refresh_used_at + make_interval(secs => (presented ->> 'grace_seconds')::integer) < app.now(), false);
   v_refused := case
     when presented ->> 'client_id' is distinct from v_grant.client_id then 'client'
     when v_grant.revoked_at is not null or v_token.revoked_at is not null then 'revoked'
     when least(v_token.refresh_expires_at, v_grant.expires_at) <= app.now() then 'expired'
-    when v_token.refresh_uses >= 10 or v_token.refresh_used_at + make_interval(secs => (presented ->> 'grace_seconds')::integer) < app.now() then 'reused'
+    when v_late and app.lives_elsewhere(v_token, app.ip(actor)) then 'stolen'
+    when v_late or v_token.refresh_uses >= 100 then 'reused'
     when coalesce(presented ->> 'resource', v_grant.resource) <> v_grant.resource then 'resource'
     when not string_to_array(v_scope, ' ') <@ string_to_array(v_grant.scope, ' ') then 'scope'
     when not exists (select from public.memberships m where m.tenant_id = v_token.tenant_id and m.user_id = v_token.user_id) then 'not_a_member' end;
   if v_refused is not null then
-    perform app.audit(jsonb_build_object('type', case v_refused when 'reused' then 'refresh.reused' else 'refresh.refused' end, 'client_id', v_grant.client_id,
+    perform app.audit(jsonb_build_object('type', case when v_refused in ('reused', 'stolen') then 'refresh.reused' else 'refresh.refused' end, 'client_id', v_grant.client_id,
       'subject_id', v_grant.id, 'data', jsonb_build_object('why', v_refused, 'presented_by', left(presented ->> 'client_id', 200))), actor);
-    if v_refused = 'reused' then
-      perform app.end_access(jsonb_build_object('id', v_grant.id), 'A refresh token was used again after its time.', actor);
+    if v_refused = 'stolen' then
+      perform app.end_access(jsonb_build_object('id', v_grant.id), 'A refresh token that was used elsewhere came back.', actor);
     end if;
     return jsonb_build_object('refused', v_refused);
   end if;
   update public.oauth_tokens t set refresh_used_at = coalesce(t.refresh_used_at, app.now()), refresh_uses = t.refresh_uses + 1, updated_at = app.now()
     where t.tenant_id = v_token.tenant_id and t.id = v_token.id;
-  v_answer := app.mint(v_grant, v_scope, minted, actor);
+  v_answer := app.mint(v_grant, v_scope, minted || jsonb_build_object('parent_id', v_token.id), actor);
   perform app.audit(jsonb_build_object('type', 'token.refreshed', 'client_id', v_grant.client_id, 'subject_id', v_grant.id), actor);
   return v_answer;
 end
@@ -8348,6 +8414,24 @@ begin
   delete from app.login_codes c where c.tenant_id = v_actor.user_id;
   insert into app.login_codes (tenant_id, code_hash, user_id, expires_at) values (v_actor.user_id, save_login_code.code_hash, v_actor.user_id, v_expires);
   return jsonb_build_object('expires_at', v_expires);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.save_served_url(public_url text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.enter_server(actor);
+begin
+  insert into app.served_urls as s (tenant_id, public_url, served_at) values (v_actor.tenant_id, save_served_url.public_url, app.now())
+    on conflict on constraint served_urls_pkey do update set served_at = excluded.served_at;
+  delete from app.served_urls s where s.tenant_id = v_actor.tenant_id and s.public_url not in (
+    select k.public_url from app.served_urls k where k.tenant_id = v_actor.tenant_id order by k.served_at desc, k.public_url limit 10);
+  return '{}';
 end
 $function$;
 -- owner cairn_owner
@@ -8793,6 +8877,7 @@ grant delete, insert, select, update on app.positions to cairn_owner;
 grant select on app.read_models to cairn_keeper;
 grant select on app.read_models to cairn_owner;
 grant delete, insert, select, update on app.search_documents to cairn_owner;
+grant delete, insert, select, update on app.served_urls to cairn_owner;
 grant delete, insert, select, update on app.task_counts to cairn_owner;
 grant delete, insert, select, update on app.task_dependencies to cairn_owner;
 grant select on app.task_moves to cairn_keeper;
@@ -8896,6 +8981,8 @@ grant execute on function public.list_projects(boolean,text,integer,jsonb) to ca
 grant execute on function public.list_projects(boolean,text,integer,jsonb) to service_role;
 grant execute on function public.list_secrets(jsonb) to cairn_server;
 grant execute on function public.list_secrets(jsonb) to service_role;
+grant execute on function public.list_served_urls(jsonb) to cairn_server;
+grant execute on function public.list_served_urls(jsonb) to service_role;
 grant execute on function public.list_sessions(text,text,integer,jsonb) to authenticated;
 grant execute on function public.list_sessions(text,text,integer,jsonb) to cairn_server;
 grant execute on function public.list_sessions(text,text,integer,jsonb) to service_role;
@@ -8940,6 +9027,8 @@ grant execute on function public.save_client(jsonb,jsonb) to cairn_server;
 grant execute on function public.save_client(jsonb,jsonb) to service_role;
 grant execute on function public.save_login_code(text,integer,jsonb) to cairn_server;
 grant execute on function public.save_login_code(text,integer,jsonb) to service_role;
+grant execute on function public.save_served_url(text,jsonb) to cairn_server;
+grant execute on function public.save_served_url(text,jsonb) to service_role;
 grant execute on function public.save_static_client(jsonb,jsonb) to cairn_server;
 grant execute on function public.save_static_client(jsonb,jsonb) to service_role;
 grant execute on function public.search(text,text,jsonb,text,integer,jsonb) to authenticated;

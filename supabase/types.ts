@@ -150,6 +150,7 @@ export type Schema = {
           last_used_at: string | null;
           last_used_ip: unknown | null;
           name: string | null;
+          parent_id: string | null;
           project_id: string | null;
           refresh_expires_at: string | null;
           refresh_token: string | null;
@@ -391,6 +392,7 @@ export type Schema = {
       list_members: { Args: { actor?: Json }; Returns: Json };
       list_projects: { Args: { actor?: Json; cursor?: string; include_archived?: boolean; page_size?: number }; Returns: Json };
       list_secrets: { Args: { actor?: Json }; Returns: Json };
+      list_served_urls: { Args: { actor?: Json }; Returns: Json };
       list_sessions: { Args: { actor?: Json; cursor?: string; page_size?: number; project?: string }; Returns: Json };
       list_tasks: { Args: { actor?: Json; cursor?: string; filters?: Json; page_size?: number; project?: string }; Returns: Json };
       open_authorization: { Args: { actor?: Json; request_hash: string; txn_hash: string }; Returns: Json };
@@ -410,6 +412,7 @@ export type Schema = {
       rotate_secrets: { Args: { actor?: Json; everything?: boolean; renewed: Json }; Returns: Json };
       save_client: { Args: { actor?: Json; client: Json }; Returns: Json };
       save_login_code: { Args: { actor?: Json; code_hash: string; ttl_seconds: number }; Returns: Json };
+      save_served_url: { Args: { actor?: Json; public_url: string }; Returns: Json };
       save_static_client: { Args: { actor?: Json; client: Json }; Returns: Json };
       search: { Args: { actor?: Json; cursor?: string; kinds?: Json; page_size?: number; project?: string; query: string }; Returns: Json };
       set_member: { Args: { actor?: Json; role?: string; user_id: string }; Returns: Json };

@@ -58,6 +58,8 @@ describe('cairn auth', () => {
       });
 
       expect(await statusOf(token)).toBe(401);
+      const { events } = await answered('events', '--type', 'token.issued');
+      expect(events[0]).toMatchObject({ client_id, client: 'Test client' });
       const { connections: ended } = await answered('connections', '--client', client_id, '--ended');
       expect(ended).toMatchObject([{ revoked_reason: 'Not used.' }]);
     }

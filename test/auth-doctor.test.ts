@@ -21,7 +21,10 @@ beforeAll(async () => {
   world = await openLocalWorld();
   const port = await freePort();
   url = `http://127.0.0.1:${port}/mcp`;
-  serving = await startAuthServing({ dataDir: world.dataDir, flags: ['--public-url', new URL(url).origin] });
+  serving = await startAuthServing({
+    dataDir: world.dataDir,
+    flags: ['--public-url', new URL(url).origin, '--no-client-documents'],
+  });
   front = createServer((incoming, outgoing) => {
     const { method = '', url: path = '', headers } = incoming;
     const passed = request(new URL(path, serving.origin), { method, headers }, async (response) => {
@@ -113,6 +116,7 @@ describe('cairn auth doctor', () => {
     const { code, stdout } = await cairn(['auth', 'doctor', url], { env: { NO_COLOR: '1' } });
     expect(code).toBe(0);
     expect(stdout).toContain('ok  Claude Code may register');
+    expect(stdout).toContain('ok  Codex registers: the server fetches no documents of clients');
   });
 
   test.for(FAULTS)('finds that it does not hold: %s', async ([check, wrong]) => {
@@ -123,6 +127,40 @@ describe('cairn auth doctor', () => {
     expect(found.code).toBe(1);
     expect(found.wrong).toContain(check);
     expect(found.wrong.filter((name) => name !== check && name !== 'the challenge says where to ask')).toEqual([]);
+  });
+
+  test.for([
+    [
+      'are not fetched',
+      ['--client-document-hosts', 'claude.ai,chatgpt.com'],
+      /could not be fetched: ECONNREFUSED\. .*HTTPS_PROXY/,
+    ],
+    [
+      'are of hosts that are not admitted',
+      ['--client-document-hosts', 'vscode.dev'],
+      /^Add (claude\.ai|chatgpt\.com) to/,
+    ],
+  ] as const)('says what to set where the documents of real clients %s', async ([, flags, advice]) => {
+    const HTTPS_PROXY = `http://127.0.0.1:${await freePort()}`;
+    const other = await startAuthServing({ dataDir: world.dataDir, flags: [...flags], env: { HTTPS_PROXY } });
+
+    const { code, stdout } = await cairn(['auth', 'doctor', other.mcp.href, '--json']);
+    await other.stop();
+
+    const wrong = (JSON.parse(stdout) as Finding[]).filter(({ ok }) => !ok);
+    expect([code, wrong.map(({ check }) => check)]).toEqual([
+      1,
+      ['Claude Code is known by its document at claude.ai', 'Codex is known by its document at chatgpt.com'],
+    ]);
+    for (const { advice: told } of wrong) expect(told).toMatch(advice);
+    for (const { advice: told } of wrong) expect(told).toContain('--no-client-documents');
+  });
+
+  test('finds that a cache keeps old metadata', async () => {
+    fault = metadata('oauth-authorization-server', { client_id_metadata_document_supported: true });
+    const { code, stdout } = await cairn(['auth', 'doctor', url, '--json']);
+    const [first] = (JSON.parse(stdout) as Finding[]).filter(({ ok }) => !ok);
+    expect([code, first?.advice]).toEqual([1, expect.stringContaining('let no cache keep')]);
   });
 
   test.for(['openid-configuration', 'oauth-authorization-server'])(

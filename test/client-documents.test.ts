@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createClients } from '../src/auth/clients.ts';
+import { createDocuments } from '../src/auth/documents.ts';
 import { TooManyFetches } from '../src/auth/public-fetch.ts';
 import type { Store } from '../src/auth/store.ts';
 import { createLog } from '../src/log.ts';
@@ -36,7 +37,7 @@ function startWithDocuments(): Promise<AuthWorld> {
 function clientsOn(store: Store = own().store, settings: object = {}) {
   return createClients({
     store,
-    settings: { ...own().settings, ...settings },
+    documents: createDocuments({ ...own().settings, ...settings }),
     log: createLog('silent'),
     fetchDocument: host.fetching(),
   });
@@ -144,7 +145,7 @@ describe('a client named by the address of its document', () => {
     };
     const clients = createClients({
       store,
-      settings: own().settings,
+      documents: createDocuments(own().settings),
       log: createLog('silent'),
       async fetchDocument() {
         fetched += 1;
@@ -191,8 +192,9 @@ describe('while the documents of others are being fetched', () => {
   test('a client that is known is known as it was', async () => {
     const client_id = newAddress();
     const { store, settings } = own();
+    const documents = createDocuments(settings);
     await store.saveClient({ ...changed(client_id), fresh_seconds: -1 }, {});
-    const clients = createClients({ store, settings, log: createLog('silent'), fetchDocument: busy });
+    const clients = createClients({ store, documents, log: createLog('silent'), fetchDocument: busy });
 
     expect(await clients.find(client_id, {})).toMatchObject({ client_name: 'App' });
   });

@@ -12,6 +12,7 @@ describe('the configuration', () => {
       dataDir: expect.stringMatching(/cairn$/),
       configDir: expect.stringMatching(/cairn$/),
       toolsets: ['default'],
+      output: 'text',
       readOnly: false,
       logLevel: 'info',
       host: '127.0.0.1',
@@ -29,6 +30,8 @@ describe('the configuration', () => {
       grantDays: 90,
       refreshGraceSeconds: 120,
       allowAdmin: false,
+      clientDocuments: true,
+      noProxy: [],
     });
   });
 
@@ -50,6 +53,8 @@ describe('the configuration', () => {
       graceSeconds: 120,
       allowAdmin: true,
       documentHosts: ['claude.ai', 'vscode.dev'],
+      documents: true,
+      proxy: undefined,
     });
     for (const flags of [{ accessTokenSeconds: '899' }, { refreshGraceSeconds: '601' }, { grantDays: '400' }]) {
       expect(() => readConfig(flags, {})).toThrowError(expect.objectContaining({ code: 'invalid_input' }));

@@ -51,7 +51,7 @@ beforeAll(async () => {
     signUp: { emails: [], domains: ['cairn.test'], linkByEmail: false },
     log: createLog('silent'),
   });
-  const config = { ...readConfig({ auth: true, publicUrl }, {}), port: 0 };
+  const config = { ...readConfig({ auth: true, publicUrl, output: 'both' }, {}), port: 0 };
   server = await serveHttp({ config, log: createLog('silent'), db: scratch.db, access });
 });
 afterAll(async () => {

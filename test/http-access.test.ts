@@ -40,7 +40,7 @@ const test = base.extend<Door>({
       routes,
     });
     await use(async (limits = {}, routes = [], flags = {}) => {
-      const config = readConfig({ port: '0', ...flags }, {});
+      const config = readConfig({ port: '0', output: 'both', ...flags }, {});
       const log = createLog('silent');
       const server = await serveHttp({ config, log, db: owner.db, access: access(routes), limits });
       servers.push(server);

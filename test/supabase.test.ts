@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { authStore } from '../src/auth/store.ts';
 import { SCOPES } from '../src/context.ts';
 import type { Database } from '../src/db/database.ts';
 import { supabaseDatabase } from '../src/db/supabase.ts';
@@ -124,6 +125,15 @@ describe('a call to a Supabase project', () => {
     const eve = await signIn('eve');
 
     await expect(eve.db.call('search', args, eve.actor)).rejects.toMatchObject({ code: 'invalid_input' });
+  });
+
+  test('keeps where the database is served, for the server alone', async () => {
+    const db = supabaseDatabase({ project: { url: project.url, key: SECRET_KEY } });
+    await authStore(db).saveServedUrl('https://cairn.example.com');
+
+    expect((await authStore(db).listServedUrls()).served).toMatchObject([{ public_url: 'https://cairn.example.com' }]);
+    const eve = await signIn('eve');
+    await expect(authStore(eve.db).listServedUrls()).rejects.toMatchObject({ code: 'forbidden' });
   });
 
   test('of a schema that is not there says how to bring it', async () => {

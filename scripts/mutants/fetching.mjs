@@ -38,8 +38,8 @@ export const FETCHING = Object.freeze([
     },
     {
       file: 'src/auth/public-fetch.ts',
-      find: '      if (!isPublic((socket as TLSSocket).remoteAddress',
-      replace: '      if (false && !isPublic((socket as TLSSocket).remoteAddress',
+      find: "if (isPublic((socket as TLSSocket).remoteAddress ?? '')) return;",
+      replace: 'return;',
       name: 'one that turns out to be another gets no request',
     },
     {
@@ -61,7 +61,7 @@ export const FETCHING = Object.freeze([
     },
     {
       file: 'src/auth/public-fetch.ts',
-      find: 'response.statusCode !== 200 || ',
+      find: 'status !== 200 || ',
       name: 'that is elsewhere is not taken',
     },
     {
@@ -113,8 +113,9 @@ export const FETCHING = Object.freeze([
       name: 'is not known when it proves itself in another way',
     },
     {
-      file: 'src/auth/clients.ts',
-      find: ' || !isTrusted(url)',
+      file: 'src/auth/documents.ts',
+      find: "documentHosts?.includes(host) === false ? { absent: 'host', host } : undefined",
+      replace: 'undefined',
       name: 'is not even asked for at a host that the operator does not list',
     },
     {
@@ -122,6 +123,45 @@ export const FETCHING = Object.freeze([
       find: 'known !== undefined && isYoung(known)',
       replace: 'known !== undefined',
       name: 'that cannot be asked for is known as it was, for a day',
+    },
+  ]),
+  ...of('T12', 'test/documents-off.test.ts', [
+    {
+      file: 'src/auth/documents.ts',
+      find: ' && (proxy === undefined || documentHosts !== undefined)',
+      name: 'behind a proxy, whose hosts nobody listed',
+    },
+    {
+      file: 'src/auth/documents.ts',
+      find: 'documents && documentHosts?.length !== 0',
+      replace: 'documentHosts?.length !== 0',
+      name: 'by a flag: the metadata says so',
+    },
+    {
+      file: 'src/auth/proxy.ts',
+      find: 'return !except.some(',
+      replace: 'return true || !except.some(',
+      name: 'a document is fetched through it, and of a host in NO_PROXY past it',
+    },
+    {
+      file: 'src/auth/public-fetch.ts',
+      find: "throw new Unreachable('ENOTFOUND', `",
+      replace: "throw new Unreachable('EPRIVATE', `",
+      name: 'nothing of the network around the server',
+    },
+  ]),
+  ...of('T23', 'test/documents-off.test.ts', [
+    {
+      file: 'src/auth/documents.ts',
+      find: 'return isTrusted || documentHosts !== undefined || isKnownHost(host);',
+      replace: 'return true;',
+      name: 'by no stranger, whose host is away or whose document is bad',
+    },
+    {
+      file: 'src/auth/documents.ts',
+      find: 'away.delete(hostname);',
+      replace: 'away.clear();',
+      name: 'until it is reached, whatever others are',
     },
   ]),
   ...of('T12', 'test/external-auth.test.ts', [
@@ -134,8 +174,9 @@ export const FETCHING = Object.freeze([
   ]),
   ...of('T23', 'test/client-documents.test.ts', [
     {
-      file: 'src/auth/clients.ts',
-      find: '    if ((failures.get(url.href) ?? 0) > Date.now()) return undefined;\n',
+      file: 'src/auth/documents.ts',
+      find: 'return failed !== undefined && failed.until > Date.now() ? failed.absent : undefined;',
+      replace: 'return undefined;',
       name: 'is fetched once for many at once',
     },
     {
@@ -151,8 +192,8 @@ export const FETCHING = Object.freeze([
     },
     {
       file: 'src/auth/clients.ts',
-      find: ', FRESH_SECONDS.max);',
-      replace: ', 1e9);',
+      find: ', FRESH_SECONDS.max) };',
+      replace: ', 1e9) };',
       name: 'is asked for again after five minutes at the earliest and a day at the latest',
     },
   ]),

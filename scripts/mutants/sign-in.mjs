@@ -212,8 +212,8 @@ export const SIGN_IN = Object.freeze([
   ...of('T26', 'test/config.test.ts', [
     {
       file: 'src/config.ts',
-      find: "default('127.0.0.1')",
-      replace: "default('0.0.0.0')",
+      find: "const DEFAULT_HOST = '127.0.0.1';",
+      replace: "const DEFAULT_HOST = '0.0.0.0';",
       name: 'has defaults for everything',
     },
   ]),

@@ -79,28 +79,77 @@ export const TOKENS = Object.freeze([
       name: 'signs in with the code of the e-mail',
     },
   ]),
-  ...of('T7', 'test/auth-store.test.ts', [
+  ...of('T7', 'test/refresh.test.ts', [
     {
       file: SQL,
-      find: " or v_token.refresh_used_at + make_interval(secs => (presented ->> 'grace_seconds')::integer) < app.now()",
-      name: 'gives each of five processes at once tokens of its own',
+      find: "    when v_late and app.lives_elsewhere(v_token, app.ip(actor)) then 'stolen'\n",
+      name: 'ends the grant when its owner comes with it, and the thief has nothing',
     },
     {
       file: SQL,
-      find: "perform app.end_access(jsonb_build_object('id', v_grant.id), 'A refresh token was used again after its time.', actor);",
+      find: "perform app.end_access(jsonb_build_object('id', v_grant.id), 'A refresh token that was used elsewhere came back.', actor);",
       replace: 'null;',
-      name: 'gives each of five processes at once tokens of its own',
+      name: 'ends the grant when its owner comes with it, and the thief has nothing',
     },
     {
       file: SQL,
-      find: 'v_token.refresh_uses >= 10 or ',
-      name: 'is good for ten siblings and no more',
+      find: "    when v_late and app.lives_elsewhere(v_token, app.ip(actor)) then 'stolen'\n",
+      replace: "    when v_late then 'stolen'\n",
+      name: 'is refused to one that slept, and to nobody else',
+    },
+    {
+      file: SQL,
+      find: 'array[app.place(token.created_ip), app.place(address)]',
+      replace: 'array[app.place(address)]',
+      name: 'is refused alone to one that woke in another place, whoever of the machine woke first',
+    },
+    {
+      file: SQL,
+      find: 'array[app.place(token.created_ip), app.place(address)]',
+      replace: 'array[app.place(token.created_ip)]',
+      name: 'is refused alone to one that woke in another place, whoever of the machine woke first',
+    },
+    {
+      file: SQL,
+      find: 'from family f group by f.branch\n    having not bool_or(',
+      replace: 'from family f\n    having not bool_or(',
+      name: 'ends the grant also when another process of its owner was in time',
+    },
+    {
+      file: SQL,
+      find: 'array[app.place(f.created_ip), app.place(f.last_used_ip)]',
+      replace: 'array[app.place(f.created_ip)]',
+      name: 'is refused alone where what it gave has been since, by use or by refresh',
+    },
+    {
+      file: SQL,
+      find: '    from family f join public.oauth_tokens t on t.tenant_id = token.tenant_id and t.parent_id = f.id)',
+      replace: '    from family f join public.oauth_tokens t on false)',
+      name: 'is refused alone where what it gave has been since, by use or by refresh',
+    },
+    {
+      file: SQL,
+      find: "regexp_replace(host(address), '^::ffff:(?=\\d+\\.)', '')::inet",
+      replace: 'address',
+      name: 'are of one place',
+    },
+    {
+      file: SQL,
+      find: "v_late or v_token.refresh_uses >= 100 then 'reused'",
+      replace: "v_token.refresh_uses >= 100 then 'reused'",
+      name: 'is refused to one that slept, and to nobody else',
+    },
+    {
+      file: SQL,
+      find: 'v_late or v_token.refresh_uses >= 100 ',
+      replace: 'v_late ',
+      name: 'is good for a hundred siblings and no more',
     },
     {
       file: SQL,
       find: ' and g.id = v_token.grant_id for update;',
       replace: ' and g.id = v_token.grant_id;',
-      name: 'has no eleventh sibling, when two ask for the tenth in the same moment',
+      name: 'has no sibling too many, when two ask for the last in the same moment',
     },
     {
       file: SQL,
@@ -116,7 +165,7 @@ export const TOKENS = Object.freeze([
     {
       file: SQL,
       find: "        when coalesce(t.revoked_at, g.revoked_at) is not null then 'revoked'\n",
-      name: 'gives each of five processes at once tokens of its own',
+      name: 'used again later from a place that nobody knows ends the grant',
     },
     {
       file: SQL,

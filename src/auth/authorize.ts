@@ -1,3 +1,4 @@
+import { absentProgram } from './absent.ts';
 import type { Clients } from './clients.ts';
 import { type Browser, PATHS, type ProblemView } from './pages.ts';
 import { takeTurn } from './rates.ts';
@@ -86,14 +87,9 @@ async function trusted(
     await takeTurn(store, from, { name: 'authorize', max: settings.requestsMax, seconds: 60, wide: true });
     // RFC 8707, section 2: the one that may be there more than once.
     const [client_id, ...others] = given.getAll('client_id');
-    const client = client_id === undefined || others.length > 0 ? undefined : await clients.find(client_id, from);
-    if (client === undefined) {
-      return problem(
-        'This program is not known here',
-        'It named itself in a way that this server cannot look up.',
-        'Remove the connection in the program and add it again.',
-      );
-    }
+    const isNamed = client_id !== undefined && others.length === 0;
+    const client = isNamed ? await clients.lookUp(client_id, from) : ({ absent: 'unknown' } as const);
+    if ('absent' in client) return absentProgram(client);
     const asked = parameters(new URLSearchParams([...given].filter(([name]) => name !== 'resource')));
     const { redirect_uri } = asked;
     if (redirect_uri === undefined || !matchesRedirect(client.redirect_uris, redirect_uri)) {

@@ -1,65 +1,65 @@
 import type { Log } from '../log.ts';
 import { acceptableRedirects, ClientDocument, documentUrl, httpsUri, shownName } from './client-metadata.ts';
+import type { Absent, Documents } from './documents.ts';
 import { type PublicFetch, TooManyFetches } from './public-fetch.ts';
 import { networksOf } from './rates.ts';
 import { OAuthRefusal } from './reply.ts';
 import { hashSecret, sameHash } from './secrets.ts';
-import type { AuthSettings } from './settings.ts';
 import type { Client, From, NewClient, Store } from './store.ts';
 
 export type Clients = ReturnType<typeof createClients>;
-type Parts = { store: Store; settings: AuthSettings; fetchDocument: PublicFetch; log: Log };
+type Parts = { store: Store; documents: Documents; fetchDocument: PublicFetch; log: Log };
 
 const FRESH_SECONDS = Object.freeze({ min: 300, usual: 3_600, max: 86_400 });
 const STALE_MS_MAX = 86_400_000;
-const FAILURE_MS = 60_000;
-const FAILURES_MAX = 1_000;
 
 /** Finds clients: those that registered or were added by their id, and those that are named by the address of their document. */
-export function createClients({ store, settings, fetchDocument, log }: Parts) {
-  const fetching = new Map<string, Promise<Client | 'busy' | undefined>>();
-  const failures = new Map<string, number>();
+export function createClients({ store, documents, fetchDocument, log }: Parts) {
+  const fetching = new Map<string, Promise<Client | 'busy' | Absent>>();
 
   /** Raises temporarily_unavailable while the documents of others are being fetched, which says nothing about this one. */
   async function find(client_id: string, from: From): Promise<Client | undefined> {
+    const found = await lookUp(client_id, from);
+    return 'absent' in found ? undefined : found;
+  }
+
+  /** The same, with why there is none. */
+  async function lookUp(client_id: string, from: From): Promise<Client | Absent> {
     const found = await store.getClient(client_id, from);
     const known = found.client_id === undefined ? undefined : (found as Client);
     if (known !== undefined && known.kind !== 'cimd') return known;
     const url = documentUrl(client_id);
-    if (url === undefined || !isTrusted(url)) return undefined;
+    if (url === undefined) return { absent: 'unknown' };
+    const refusal = documents.refusal(url);
+    if (refusal !== undefined) return refusal;
     if (known !== undefined && Date.parse(known.fresh_until ?? '') > Date.now()) return known;
     const asked = fetching.get(client_id) ?? refresh(url, { from, isTrusted: known?.authorized_at !== undefined });
     fetching.set(client_id, asked);
     const fetched = await asked.finally(() => fetching.delete(client_id));
-    if (fetched !== undefined && fetched !== 'busy') return fetched;
+    if (fetched !== 'busy' && !('absent' in fetched)) return fetched;
     if (known !== undefined && isYoung(known)) return known;
     if (fetched === 'busy') throw busy();
-    return undefined;
+    return fetched;
   }
 
-  function isTrusted({ hostname }: URL): boolean {
-    return settings.documentHosts?.includes(hostname) ?? true;
-  }
-
-  /** Undefined when the document cannot be had; nobody asks again for a minute. */
+  /** When the document cannot be had, nobody asks again for a minute. */
   async function refresh(
     url: URL,
     { from, isTrusted }: { from: From; isTrusted: boolean },
-  ): Promise<Client | 'busy' | undefined> {
-    if ((failures.get(url.href) ?? 0) > Date.now()) return undefined;
+  ): Promise<Client | 'busy' | Absent> {
+    const failed = documents.failure(url);
+    if (failed !== undefined) return failed;
     try {
-      const { document, maxAgeSeconds = FRESH_SECONDS.usual } = await fetchDocument(url, {
+      const fetched = await fetchDocument(url, {
         network: from.ip === undefined ? undefined : networksOf(from.ip)[1],
         isTrusted,
       });
-      const fresh_seconds = Math.min(Math.max(maxAgeSeconds, FRESH_SECONDS.min), FRESH_SECONDS.max);
-      return await store.saveClient({ ...clientOf(url, document), fresh_seconds }, from);
+      documents.reached(url);
+      return await store.saveClient({ ...clientOf(url, fetched.document), ...freshness(fetched) }, from);
     } catch (error) {
       log.warn({ client_id: url.href, why: (error as Error).message }, 'client document refused');
       if (error instanceof TooManyFetches) return 'busy';
-      if (failures.size >= FAILURES_MAX) failures.clear();
-      failures.set(url.href, Date.now() + FAILURE_MS);
-      return undefined;
+      return documents.failed(url, error, { isTrusted });
     }
   }
 
@@ -81,7 +81,7 @@ export function createClients({ store, settings, fetchDocument, log }: Parts) {
     });
   }
 
-  return { find, authenticate };
+  return { find, lookUp, authenticate };
 }
 
 function busy(): OAuthRefusal {
@@ -93,6 +93,10 @@ function busy(): OAuthRefusal {
 
 function isYoung({ fetched_at }: Client): boolean {
   return Date.now() - Date.parse(fetched_at ?? '') < STALE_MS_MAX;
+}
+
+function freshness({ maxAgeSeconds = FRESH_SECONDS.usual }: { maxAgeSeconds: number | undefined }) {
+  return { fresh_seconds: Math.min(Math.max(maxAgeSeconds, FRESH_SECONDS.min), FRESH_SECONDS.max) };
 }
 
 function clientOf(url: URL, given: unknown): NewClient {

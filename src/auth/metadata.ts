@@ -7,6 +7,8 @@ const RESOURCE = '/.well-known/oauth-protected-resource';
 const SERVER = '/.well-known/oauth-authorization-server';
 // Clients look again within minutes: a change of address should not last.
 const CACHED = { ...CORS, 'cache-control': 'public, max-age=300' };
+// Whether documents can be fetched is another matter from one minute to the next: who adds a connection again has to learn it.
+const CHANGING = { ...CORS, 'cache-control': 'no-cache' };
 
 /** Where the metadata of the resource lies, for the challenge. */
 export function resourceMetadataUrl({ issuer }: Pick<AuthSettings, 'issuer'>): string {
@@ -25,7 +27,7 @@ export function resourceMetadata(settings: Pick<AuthSettings, 'issuer'>, servers
 }
 
 /** Authorization server metadata (RFC 8414, RFC 9207, the client id metadata document draft). */
-export function serverMetadata({ issuer, allowAdmin }: AuthSettings): object {
+export function serverMetadata({ issuer, allowAdmin }: AuthSettings, documentsAreOn: boolean): object {
   const methods = ['none', 'client_secret_basic', 'client_secret_post'];
   return {
     issuer,
@@ -40,23 +42,24 @@ export function serverMetadata({ issuer, allowAdmin }: AuthSettings): object {
     revocation_endpoint_auth_methods_supported: methods,
     code_challenge_methods_supported: ['S256'],
     scopes_supported: [...BASELINE, ...(allowAdmin ? ['admin'] : []), 'offline_access'],
-    client_id_metadata_document_supported: true,
+    client_id_metadata_document_supported: documentsAreOn,
     authorization_response_iss_parameter_supported: true,
   };
 }
 
 /** Serves documents under both of their names: of the host, and of the host with the path of the endpoint. */
-export function metadataRoute(documents: { resource: object; server?: object }): Route {
-  const served: Readonly<Record<string, object | undefined>> = {
-    [RESOURCE]: documents.resource,
-    [`${RESOURCE}/mcp`]: documents.resource,
-    [SERVER]: documents.server,
-    [`${SERVER}/mcp`]: documents.server,
+export function metadataRoute({ resource, server }: { resource: object; server?: () => object }): Route {
+  const ofResource = () => jsonReply(resource, 200, CACHED);
+  const ofServer = server === undefined ? undefined : () => jsonReply(server(), 200, CHANGING);
+  const served: Readonly<Record<string, (() => Response) | undefined>> = {
+    [RESOURCE]: ofResource,
+    [`${RESOURCE}/mcp`]: ofResource,
+    [SERVER]: ofServer,
+    [`${SERVER}/mcp`]: ofServer,
   };
   return async (request) => {
     const { pathname } = new URL(request.url);
-    const document = Object.hasOwn(served, pathname) ? served[pathname] : undefined;
-    if (document === undefined) return undefined;
-    return endpoint('GET', async () => jsonReply(document, 200, CACHED))(request);
+    const reply = Object.hasOwn(served, pathname) ? served[pathname] : undefined;
+    return reply === undefined ? undefined : endpoint('GET', async () => reply())(request);
   };
 }

@@ -1,12 +1,14 @@
 import { Resolver } from 'node:dns/promises';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { BlockList, isIP } from 'node:net';
+import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { createCounts } from '../counts.ts';
+import { concerns, type ProxyServer } from './proxy.ts';
 import { networkOf } from './rates.ts';
 
-/** Gets a small JSON document that a stranger named, and reaches nothing that is not on the public internet. Raises TooManyFetches. */
+/** Gets a small JSON document that a stranger named, and reaches nothing that is not on the public internet. Raises TooManyFetches, Unreachable. */
 export type PublicFetch = (
   url: URL,
   asker?: Asker,
@@ -18,6 +20,16 @@ type Asker = { network?: string | undefined; isTrusted?: boolean };
 /** Says nothing about the document: others are being fetched. */
 export class TooManyFetches extends Error {}
 
+/** Says nothing about the document either: it was not had. `why` is short and tells nothing of the network around this machine. */
+export class Unreachable extends Error {
+  readonly why: string;
+
+  constructor(why: string, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.why = why;
+  }
+}
+
 type Address = { address: string; family: number };
 export type PublicFetchParts = {
   resolve?: (host: string, signal: AbortSignal) => Promise<Address[]>;
@@ -27,10 +39,13 @@ export type PublicFetchParts = {
   ca?: string;
   msMax?: number;
   bytesMax?: number;
+  /** It looks the host up and connects: only for hosts that the operator named, since nobody checks what address they have. */
+  proxy?: ProxyServer | undefined;
 };
 
 const BYTES_MAX = 16_384;
 const MS_MAX = 5_000;
+const ASKING = Object.freeze({ accept: 'application/json', 'user-agent': 'cairn' });
 const LOOKUP_MS_MAX = 2_000;
 const OPEN_MAX = 16;
 // Slow hosts of strangers leave places for others: documents that somebody trusted, other hosts' addresses, other askers' networks.
@@ -44,15 +59,18 @@ const OPEN_NETWORK_MAX = 4;
  */
 export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
   const { resolve = resolveHost, isPublic = isPublicAddress, port = 443, ca } = parts;
-  const { bytesMax = BYTES_MAX, msMax = MS_MAX } = parts;
+  const { bytesMax = BYTES_MAX, msMax = MS_MAX, proxy } = parts;
   const places = createPlaces();
 
   async function fetchFrom(url: URL, isTrusted: boolean): ReturnType<PublicFetch> {
     const signal = AbortSignal.timeout(msMax);
+    if (proxy !== undefined && concerns(proxy, url.hostname))
+      return readThrough(proxy, url, { signal, port, ca, bytesMax });
     const addresses = await Promise.race([resolve(url.hostname, signal), expired(signal)]);
     const [first] = addresses;
     if (first === undefined || !addresses.every(({ address }) => isPublic(address))) {
-      throw new Error(`${url.hostname} is not on the public internet`);
+      // Not told apart from a name that nobody has: else strangers learn which names there are inside.
+      throw new Unreachable('ENOTFOUND', `${url.hostname} is not on the public internet`);
     }
     const kind = isTrusted ? 'trusted host' : 'host';
     const leave = places.take([[`${kind} ${networkOf(first.address)}`, OPEN_HOST_MAX]]);
@@ -70,18 +88,19 @@ export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
         ...(ca === undefined ? {} : { ca }),
         agent: false,
         signal,
-        headers: { accept: 'application/json', 'user-agent': 'cairn' },
+        headers: ASKING,
         lookup: (_host, options, found) =>
           options.all === true ? found(null, [first]) : found(null, first.address, first.family),
       });
       asked.on('socket', (socket) =>
         socket.on('secureConnect', () => {
-          if (!isPublic((socket as TLSSocket).remoteAddress ?? '')) asked.destroy(new Error('another peer answered'));
+          if (isPublic((socket as TLSSocket).remoteAddress ?? '')) return;
+          asked.destroy(new Unreachable('ENOTFOUND', 'another peer answered'));
         }),
       );
       asked.on('response', answered).on('error', failed).end();
     });
-    return { document: await readJson(response, bytesMax), maxAgeSeconds: maxAgeOf(response) };
+    return answerOf(response.statusCode ?? 0, response, bytesMax);
   }
 
   return async (url, asker = {}) => {
@@ -93,10 +112,32 @@ export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
     ]);
     try {
       return await fetchFrom(url, isTrusted);
+    } catch (error) {
+      throw unreachable(error);
     } finally {
       leave();
     }
   };
+}
+
+type Through = { signal: AbortSignal; port: number; ca: string | undefined; bytesMax: number };
+
+/** The proxy connects to the host and TLS goes on to it. The program for it is loaded where it is needed alone; it follows no redirect. */
+async function readThrough(proxy: ProxyServer, url: URL, { signal, port, ca, bytesMax }: Through) {
+  const { ProxyAgent, request: ask } = await import('undici');
+  const dispatcher = new ProxyAgent({ uri: proxy.url, ...(ca === undefined ? {} : { requestTls: { ca } }) });
+  try {
+    const target = new URL(url);
+    target.port = String(port);
+    const { statusCode, headers, body } = await ask(target, { dispatcher, signal, headers: { ...ASKING } });
+    return await answerOf(statusCode, Object.assign(body, { headers }), bytesMax);
+  } finally {
+    await dispatcher.destroy();
+  }
+}
+
+async function answerOf(status: number, answer: Answer, bytesMax: number): ReturnType<PublicFetch> {
+  return { document: await readJson(status, answer, bytesMax), maxAgeSeconds: maxAgeOf(answer) };
 }
 
 /** Counts what is being fetched, by each key that bounds it. */
@@ -138,11 +179,19 @@ function addressesOf(answer: PromiseSettledResult<string[]>, family: number): Ad
   return answer.status === 'fulfilled' ? answer.value.map((address) => ({ address, family })) : [];
 }
 
-async function readJson(response: IncomingMessage, bytesMax: number): Promise<unknown> {
+type Answer = Readable & { headers: IncomingHttpHeaders };
+
+/** Who is overloaded, or keeps machines out, has said nothing about the document. */
+function isHeldBack(status: number): boolean {
+  return status >= 500 || [401, 403, 407, 408, 425, 429].includes(status);
+}
+
+async function readJson(status: number, response: Answer, bytesMax: number): Promise<unknown> {
   const type = response.headers['content-type'] ?? '';
-  if (response.statusCode !== 200 || !/^application\/([\w.-]+\+)?json\b/i.test(type)) {
+  if (status !== 200 || !/^application\/([\w.-]+\+)?json\b/i.test(type)) {
     response.destroy();
-    throw new Error(`answered ${response.statusCode} ${type}`);
+    const message = `it answered ${status} ${/^[\w.+/-]{0,60}/.exec(type)?.[0]}`.trim();
+    throw isHeldBack(status) ? new Unreachable(`it answered ${status}`, message) : new Error(message);
   }
   const chunks: Buffer[] = [];
   let size = 0;
@@ -154,7 +203,7 @@ async function readJson(response: IncomingMessage, bytesMax: number): Promise<un
   return JSON.parse(Buffer.concat(chunks).toString('utf8'));
 }
 
-function maxAgeOf({ headers }: IncomingMessage): number | undefined {
+function maxAgeOf({ headers }: Answer): number | undefined {
   const said = headers['cache-control'] ?? '';
   if (/no-store|no-cache/i.test(said)) return 0;
   const [, seconds] = /max-age=(\d{1,9})/i.exec(said) ?? [];
@@ -162,7 +211,15 @@ function maxAgeOf({ headers }: IncomingMessage): number | undefined {
 }
 
 function expired(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('took too long'))));
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+}
+
+/** What ended a fetch, told apart from a document that is not good. Codes are shown, messages are not: some name addresses. */
+function unreachable(error: unknown): unknown {
+  const { name, code, message } = error as { name?: string; code?: unknown; message?: string };
+  if (name === 'AbortError' || name === 'TimeoutError') return new Unreachable('ETIMEDOUT', 'took too long', error);
+  if (typeof code !== 'string' || !/^[A-Z][A-Z\d_]{2,60}$/.test(code)) return error;
+  return new Unreachable(code, message ?? code, error);
 }
 
 // These are not global in IANA's special-purpose registries, or carry an IPv4 address inside, which is checked as such.

@@ -4,6 +4,7 @@ import { type AskingParts, authorize } from './authorize.ts';
 import { bearerAccess } from './bearer.ts';
 import { createClients } from './clients.ts';
 import { answerConsent, showConsent } from './consent.ts';
+import { createDocuments } from './documents.ts';
 import { metadataRoute, resourceMetadata, serverMetadata } from './metadata.ts';
 import { type Browser, PATHS } from './pages.ts';
 import { createPublicFetch, type PublicFetch } from './public-fetch.ts';
@@ -22,10 +23,15 @@ export type AuthParts = {
 };
 
 /** Our authorization server, and the resource server that believes its tokens (OAuth 2.1 draft 13). */
-export function createAuth({ store, settings, browser, log, fetchDocument = createPublicFetch() }: AuthParts): Access {
-  const clients = createClients({ store, settings, fetchDocument, log });
+export function createAuth({ store, settings, browser, log, fetchDocument }: AuthParts): Access {
+  const documents = createDocuments(settings);
+  const fetching = fetchDocument ?? createPublicFetch({ proxy: settings.proxy });
+  const clients = createClients({ store, documents, fetchDocument: fetching, log });
   const parts: AskingParts = { store, settings, clients, browser };
-  const metadata = { resource: resourceMetadata(settings, [settings.issuer]), server: serverMetadata(settings) };
+  const metadata = {
+    resource: resourceMetadata(settings, [settings.issuer]),
+    server: () => serverMetadata(settings, documents.areOn()),
+  };
   return { ...bearerAccess(store, settings), routes: [metadataRoute(metadata), flowRoute(parts)] };
 }
 

@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts';
+import { type ProxyServer, proxyOf } from './proxy.ts';
 
 /** Lives in seconds, and what the operator allows. */
 export type AuthSettings = {
@@ -17,6 +18,10 @@ export type AuthSettings = {
   allowAdmin: boolean;
   /** Hosts whose client documents are trusted; any when undefined. */
   documentHosts: readonly string[] | undefined;
+  /** Whether clients may be known by the address of their document. */
+  documents: boolean;
+  /** The way to the internet, where there is no direct one. */
+  proxy: ProxyServer | undefined;
   /** Registrations in an hour, of everybody together: each is forgotten within a day, and what is registered already goes on. */
   registrationsAllMax: number;
   /** Requests from one network: registrations an hour, others a minute. */
@@ -29,15 +34,16 @@ const DAY = 24 * HOUR;
 
 /** What the operator has chosen. */
 export function chosenSettings(config: Config): Partial<AuthSettings> {
-  const { accessTokenSeconds, refreshTokenDays, grantDays, refreshGraceSeconds, allowAdmin, clientDocumentHosts } =
-    config;
+  const { accessTokenSeconds, refreshTokenDays, grantDays, refreshGraceSeconds, allowAdmin } = config;
   return {
     accessSeconds: accessTokenSeconds,
     refreshSeconds: refreshTokenDays * DAY,
     grantSeconds: grantDays * DAY,
     graceSeconds: refreshGraceSeconds,
     allowAdmin,
-    documentHosts: clientDocumentHosts,
+    documentHosts: config.clientDocumentHosts,
+    documents: config.clientDocuments,
+    proxy: proxyOf(config),
   };
 }
 
@@ -53,6 +59,8 @@ export function authSettings(publicUrl: URL, given: Partial<AuthSettings> = {}):
     loginSecondsMax: DAY,
     allowAdmin: false,
     documentHosts: undefined,
+    documents: true,
+    proxy: undefined,
     registrationsAllMax: 6_000,
     registrationsMax: 60,
     requestsMax: 300,

@@ -131,7 +131,7 @@ function accessCalls(call: Call) {
         minted: Minted;
       },
       from: InWorkspace,
-    ) => call<Issued | Refused<TokenRefusal | 'scope' | 'not_a_member'>>('refresh_token', token, from),
+    ) => call<Issued | Refused<TokenRefusal | 'stolen' | 'scope' | 'not_a_member'>>('refresh_token', token, from),
     revokeToken: (token: { token_hash: string; client_id?: string }, from: InWorkspace) =>
       call<{ revoked: boolean }>('revoke_token', token, from),
   };
@@ -241,6 +241,9 @@ function loginCalls(call: Call) {
       event: { type: string; user_id?: string; client_id?: string; data?: Record<string, unknown> },
       from: From,
     ) => call<Record<string, never>>('record_auth_event', { event }, from),
+    /** Where this database is served with authorization, the newest first. */
+    saveServedUrl: (public_url: string) => call<Record<string, never>>('save_served_url', { public_url }, {}),
+    listServedUrls: () => call<{ served: { public_url: string; served_at: string }[] }>('list_served_urls', {}, {}),
     purge: () => call<Record<string, number>>('purge_auth', {}, {}),
   };
 }

@@ -20,6 +20,12 @@ export function addAuthCommands(program: Command): void {
   addTrailCommands(auth);
 }
 
+// What a token or link is made for.
+const ADDRESS_OPTION = [
+  '--public-url <origin>',
+  'for a server there; where the database is served when not said',
+] as const;
+
 const load = () => import('../commands/access.ts');
 
 function addOwnerCommands(auth: Command): void {
@@ -33,6 +39,7 @@ function addOwnerCommands(auth: Command): void {
   owner
     .command('login-link')
     .description('print a link by which its holder chooses the password, once and within 15 minutes')
+    .option(...ADDRESS_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth owner login-link'))
     .action(command(async (config, options) => (await import('../commands/owner.ts')).runLoginLink(config, options)));
@@ -118,6 +125,7 @@ function addPatCommands(auth: Command): void {
     .option('--scope <scopes>', 'comma separated', 'projects:read,projects:write,tasks:read,tasks:write')
     .option('--expires <days>', 'how many days it lives, at most 366', '90')
     .option('--project <slug>', 'the one project that it reaches; otherwise the workspace')
+    .option(...ADDRESS_OPTION)
     .option(...JSON_OPTION)
     .addHelpText(
       'after',
@@ -160,6 +168,7 @@ function addMemberCommands(auth: Command): void {
     .option('--email <address>', 'only for who has this address')
     .option('--role <role>', 'owner, admin, member or viewer', 'member')
     .option('--expires <days>', 'how many days it is good for', '7')
+    .option(...ADDRESS_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth invite --email ada@example.com --role member'))
     .action(command(async (config, options) => (await load()).runInvite(config, options)));
@@ -224,13 +233,13 @@ function addTrailCommands(auth: Command): void {
     .addHelpText('after', examples('cairn auth gc'))
     .action(command(async (config, options) => (await load()).runCollect(config, options)));
   auth
-    .command('doctor <url>')
-    .description('check a deployment from outside, and say what to change; registers as clients do, for a day')
+    .command('doctor [url]')
+    .description('check a deployment from outside, the one of this database when not said; registers as clients do')
     .option(...JSON_OPTION)
-    .addHelpText('after', examples('cairn auth doctor https://cairn.example.com/mcp'))
+    .addHelpText('after', examples('cairn auth doctor', 'cairn auth doctor https://cairn.example.com/mcp'))
     .action(
-      command(async (_config, url: string, options) =>
-        (await import('../commands/auth-doctor.ts')).runAuthDoctor(url, options),
+      command(async (config, url: string | undefined, options) =>
+        (await import('../commands/auth-doctor.ts')).runAuthDoctor(config, url, options),
       ),
     );
 }

@@ -30,6 +30,7 @@ export function createProgram(): Command {
     .option('--agent <name>', 'the name under which this process acts (CAIRN_AGENT)')
     .option('--project <slug>', 'the project to use when none is named (CAIRN_PROJECT)')
     .option('--toolsets <names>', 'which tools to offer, comma separated (CAIRN_TOOLSETS)')
+    .option('--output <kind>', 'what tools answer: text, json or both (CAIRN_OUTPUT)')
     .option('--read-only', 'offer only tools that change nothing (CAIRN_READ_ONLY)')
     .option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent (CAIRN_LOG_LEVEL)')
     .addHelpText('after', examples('cairn init', 'cairn demo', 'cairn status --project web', 'cairn watch --help'))

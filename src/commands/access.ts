@@ -3,7 +3,7 @@ import { createPat, inviteMember, saveStaticClient } from '../auth/issue.ts';
 import { presentedSecret } from '../auth/secrets.ts';
 import { resourceOf } from '../auth/settings.ts';
 import { authStore, type Role } from '../auth/store.ts';
-import { type Config, publicUrlOf } from '../config.ts';
+import type { Config } from '../config.ts';
 import { SCOPES } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import {
@@ -24,6 +24,7 @@ import {
 import { fromNow, table } from './format.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
+import { servedAddress } from './served.ts';
 
 type ConnectionOptions = JsonOption & { all?: true; user?: string; client?: string; ended?: true };
 
@@ -154,9 +155,11 @@ export async function runCreatePat(
   const known = SCOPES.filter((each) => asked.has(each));
   if (known.length < asked.size)
     throw new DomainError('invalid_input', `Scopes: ${SCOPES.join(', ')}.`, { hint: 'Correct --scope.' });
-  const resource = resourceOf({ issuer: publicUrlOf(config).origin });
-  const given = { name, scope: known.join(' '), project, days: daysOf(expires, 366), resource };
-  const created = await asPerson(config, ({ db, actor }) => createPat(db, actor, given));
+  const given = { name, scope: known.join(' '), project, days: daysOf(expires, 366) };
+  const { resource, ...created } = await asPerson(config, async ({ db, actor }) => {
+    const resource = resourceOf({ issuer: (await servedAddress(config, db)).origin });
+    return { resource, ...(await createPat(db, actor, { ...given, resource })) };
+  });
   answer(created, options, ({ token, id, project: only, expires_at }) => [
     `${paint('bold', token)}`,
     `For ${resource}${only === undefined ? '' : `, in the project ${only} alone`}, until ${expires_at}. It is shown this once. End it with: cairn auth revoke ${id}`,
@@ -199,10 +202,13 @@ type InviteOptions = JsonOption & { email?: string; role: string; expires: strin
 /** `cairn auth invite`: the link is shown once. */
 export async function runInvite(config: Config, { email, role, expires, ...options }: InviteOptions): Promise<void> {
   const given = { email, role: roleOf(role), days: daysOf(expires, 90) };
-  const created = await asPerson(config, ({ db, actor }) => inviteMember(db, actor, given));
-  const link = new URL(`/invite?code=${created.invitation}`, publicUrlOf(config)).href;
-  answer({ ...created, link }, options, () => [
-    link,
+  const created = await asPerson(config, async ({ db, actor }) => {
+    const address = await servedAddress(config, db);
+    const made = await inviteMember(db, actor, given);
+    return { ...made, link: new URL(`/invite?code=${made.invitation}`, address).href };
+  });
+  answer(created, options, () => [
+    created.link,
     `Good once, until ${created.expires_at}, for the role ${created.role}.`,
   ]);
 }

@@ -1,13 +1,20 @@
+import type { Config } from '../config.ts';
+import type { Database } from '../db/database.ts';
 import { DomainError } from '../errors.ts';
 import { serverFindings } from './auth-server-checks.ts';
 import { ask, documentAt, type Finding } from './outside.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
+import { asPerson } from './person.ts';
+import { servedAddress } from './served.ts';
 
 const SKEW_MS_MAX = 60_000;
 
-/** `cairn auth doctor URL`: looks at a deployment as a client does. Exit status 1 when something is to be changed. */
-export async function runAuthDoctor(given: string, options: JsonOption): Promise<void> {
-  const url = URL.parse(given);
+/**
+ * `cairn auth doctor [URL]`: looks at a deployment as a client does, at the one that serves the database when none is named. Exit status 1
+ * when something is to be changed.
+ */
+export async function runAuthDoctor(config: Config, given: string | undefined, options: JsonOption): Promise<void> {
+  const url = given === undefined ? await asPerson(config, ({ db }) => endpointOf(config, db)) : URL.parse(given);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new DomainError('invalid_input', 'This is no address.', { hint: 'Like https://cairn.example.com/mcp' });
   }
@@ -19,6 +26,10 @@ export async function runAuthDoctor(given: string, options: JsonOption): Promise
         `${ok ? paint('green', 'ok') : paint('red', 'no')}  ${check}${ok || advice === undefined ? '' : `\n    ${advice}`}`,
     ),
   );
+}
+
+async function endpointOf(config: Config, db: Database): Promise<URL> {
+  return new URL('/mcp', await servedAddress(config, db));
 }
 
 async function examine(url: URL): Promise<Finding[]> {

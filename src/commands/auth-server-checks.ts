@@ -1,4 +1,5 @@
 import { metadataUrls } from '../auth/issuer-keys.ts';
+import { documentFindings } from './auth-document-checks.ts';
 import { CLIENT_SHAPES } from './client-shapes.ts';
 import { ask, type Document, documentAt, type Finding } from './outside.ts';
 
@@ -45,6 +46,7 @@ async function ownFindings(issuer: string, metadata: Document): Promise<Finding[
   const registrations = await Promise.all(CLIENT_SHAPES.map((shape) => registrationFinding(issuer, shape)));
   return [
     ...registrations,
+    ...(await documentFindings(issuer, metadata)),
     {
       check: 'it names itself in its answers (RFC 9207)',
       ok: metadata['authorization_response_iss_parameter_supported'] === true,

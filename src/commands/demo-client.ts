@@ -24,7 +24,8 @@ export type DemoAgent = {
 };
 
 export async function connectAgent(name: string, dataDir: string): Promise<DemoAgent> {
-  const child = spawn(process.execPath, [CLI, '--agent', name, '--data-dir', dataDir, '--log-level', 'error'], {
+  const flags = ['--agent', name, '--data-dir', dataDir, '--output', 'both', '--log-level', 'error'];
+  const child = spawn(process.execPath, [CLI, ...flags], {
     env: ownEnvironment(),
     stdio: ['pipe', 'pipe', 'inherit'],
     windowsHide: true,

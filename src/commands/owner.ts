@@ -2,10 +2,11 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { createLoginLink, setPassword } from '../auth/login/owner.ts';
 import { authStore } from '../auth/store.ts';
-import { type Config, publicUrlOf } from '../config.ts';
+import type { Config } from '../config.ts';
 import { DomainError } from '../errors.ts';
 import { answer, type JsonOption } from './paint.ts';
 import { asPerson } from './person.ts';
+import { servedAddress } from './served.ts';
 
 /** `cairn auth owner set-password`. */
 export async function runSetPassword(config: Config, options: JsonOption): Promise<void> {
@@ -19,8 +20,9 @@ export async function runSetPassword(config: Config, options: JsonOption): Promi
 
 /** `cairn auth owner login-link`. */
 export async function runLoginLink(config: Config, options: JsonOption): Promise<void> {
-  const publicUrl = publicUrlOf(config);
-  const link = await asPerson(config, ({ db, actor }) => createLoginLink(authStore(db), actor, publicUrl));
+  const link = await asPerson(config, async ({ db, actor }) =>
+    createLoginLink(authStore(db), actor, await servedAddress(config, db)),
+  );
   answer({ link: link.href }, options, () => [link.href]);
 }
 

@@ -9,6 +9,7 @@ import { createFirstLink, hasPassword } from '../auth/login/owner.ts';
 import { createAuth } from '../auth/server.ts';
 import { authSettings, chosenSettings } from '../auth/settings.ts';
 import { authStore } from '../auth/store.ts';
+import { endpointConfig } from '../clients/endpoint-config.ts';
 import { type Config, publicUrlOf } from '../config.ts';
 import { SCOPES } from '../context.ts';
 import { type Local, openLocal } from '../local.ts';
@@ -29,6 +30,7 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
     // Where the owner is alone, there is nobody to share with.
     const limits = config.auth ? { callsMax: CONNECTIONS_MAX, grantMax: grantMax(config) } : {};
     const server = await serveHttp({ config, log, db: local.db, access, limits });
+    if (config.auth) await authStore(local.db).saveServedUrl(server.publicUrl.origin);
     const stopCollecting = config.auth ? collectExpired(authStore(local.db), log) : undefined;
     if (json) say(JSON.stringify({ url: endpointOf(server), ...server.address }));
     else greet(server);
@@ -104,8 +106,7 @@ function greet(server: HttpServer): void {
   const href = endpointOf(server);
   say(`${paint('bold', 'Cairn')} serves MCP at ${href}\n`);
   say(`${paint('bold', 'Claude Code')}, in your project:\n  claude mcp add --transport http cairn ${href}\n`);
-  const json = JSON.stringify({ mcpServers: { cairn: { url: href } } }, null, 2);
-  say(`${paint('bold', 'Cursor')}, in .cursor/mcp.json:\n${json}\n`);
+  say(`${paint('bold', 'Cursor')}, in .cursor/mcp.json:\n${endpointConfig(new URL(href))}\n`);
   const { host, port } = server.address;
   say(`Listening on ${host}, port ${port}. Stop it with Ctrl+C.`);
 }

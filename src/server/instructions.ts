@@ -1,8 +1,8 @@
 /** What a model is told of the server as a whole: hosts show about 2 kB of it. */
-export const INSTRUCTIONS = `Cairn is the memory that agents share about a project: what is to be done, who does it, what happened, what was decided, where to resume.
+export const INSTRUCTIONS = `Cairn is the memory that agents share about a project: what is to be done, who does it, what happened, what was decided, where to resume. Call resume_project first.
 
 The loop:
-1. resume_project first. It shows the latest checkpoint, what changed since, what is ready, and the position of the log.
+1. resume_project shows the latest checkpoint, what changed since, what is ready, and the position of the log.
 2. claim_task takes the best ready task, or the one you name. Its answer has all you need, and a lock_token: pass it to every later call on that task.
 3. Work within the task's scope. add_artifact for diffs, pull requests and test reports.
 4. record_event for progress, risks and questions; record_decision for choices that others must keep to. Work that you find on the way: create_tasks with discovered_from.

@@ -4,6 +4,7 @@ import {
   type ServerContext,
   type StandardSchemaWithJSON,
 } from '@modelcontextprotocol/server';
+import type { Output } from '../config.ts';
 import type { Context } from '../context.ts';
 import { domainErrorFrom, type ErrorCode } from '../errors.ts';
 import { type JsonSchema, jsonSchemas } from '../tools/json-schema.ts';
@@ -11,15 +12,19 @@ import { renderError } from '../tools/render.ts';
 import { callTool, type Tool } from '../tools/tool.ts';
 import type { Fixtures } from './fixtures.ts';
 import { INSTRUCTIONS } from './instructions.ts';
+import { givesData, resultOf } from './output.ts';
 import { addPrompts } from './prompts.ts';
 import { addResources } from './resources.ts';
 import { addSubscriptions } from './subscriptions.ts';
 
 const MINUTE_MS = 60_000;
+// Claude Code shows its model the names of most tools alone, until it searches for them.
+const LOADED_AT_ONCE = Object.freeze({ 'anthropic/alwaysLoad': true });
 
 export type Surface = {
   version: string;
   tools: readonly Tool[];
+  output: Output;
   /** Who makes a request; without one, who is connected. */
   contextOf(server: McpServer, request?: ServerContext): Promise<Context>;
   /** What the conformance suite calls, where it is to be run. */
@@ -70,7 +75,7 @@ function emptyServer(surface: Surface): McpServer {
   );
 }
 
-function addTool(server: McpServer, tool: Tool, { contextOf, observe }: Surface): void {
+function addTool(server: McpServer, tool: Tool, { contextOf, observe, output }: Surface): void {
   server.registerTool(
     tool.name,
     {
@@ -78,16 +83,17 @@ function addTool(server: McpServer, tool: Tool, { contextOf, observe }: Surface)
       description: tool.description,
       annotations: tool.annotations,
       inputSchema: advertised(() => jsonSchemas(tool).input),
-      outputSchema: advertised(() => jsonSchemas(tool).output),
+      ...(givesData(output) && { outputSchema: advertised(() => jsonSchemas(tool).output) }),
+      ...(tool.first && { _meta: LOADED_AT_ONCE }),
     },
     async (given, request): Promise<CallToolResult> => {
       const started = performance.now();
       const over = (outcome: 'ok' | ErrorCode) =>
         observe?.({ tool: tool.name, outcome, ms: performance.now() - started });
       try {
-        const { text, structured } = await callTool(await contextOf(server, request), tool, given);
+        const answer = await callTool(await contextOf(server, request), tool, given);
         over('ok');
-        return { content: [{ type: 'text', text }], structuredContent: structured };
+        return resultOf(answer, output);
       } catch (thrown) {
         const error = domainErrorFrom(thrown);
         over(error.code);

@@ -21,7 +21,7 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
 
   const leaving = new AbortController();
   const contextOf = contexts({ config, log, local, leaving });
-  const surface: Surface = { version: VERSION, tools, contextOf };
+  const surface: Surface = { version: VERSION, tools, output: config.output, contextOf };
   let server: McpServer;
   const listening = listenFollower(
     () => contextOf(server),

@@ -182,6 +182,7 @@ const AuthEvent = z.object({
   user_id: z.string().optional(),
   user: z.string().optional(),
   client_id: z.string().optional(),
+  client: z.string().optional(),
   subject_id: z.string().optional(),
   ip: z.string().optional(),
   data: z.record(z.string(), z.unknown()).optional(),

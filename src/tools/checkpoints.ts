@@ -39,6 +39,7 @@ export const checkpoints = toolset(
   { description: 'Where a project stands, so that another agent resumes there.', scopes: 'projects' },
   {
     resume_project: {
+      first: true,
       title: 'Resume a project',
       description:
         'Call this first. One answer with the latest checkpoint, what changed since, what you hold, who works on what, ' +

@@ -73,6 +73,7 @@ export const tasks = toolset(
       render: renderChange,
     },
     claim_task: {
+      first: true,
       title: 'Claim a task',
       description:
         'Take the task that you name, or the best ready one, so that no other agent works on it. Returns all that you ' +
@@ -105,6 +106,7 @@ export const tasks = toolset(
       render: renderChange,
     },
     complete_task: {
+      first: true,
       title: 'Complete a task',
       description: 'Finish a claimed task: say what was done and show for each acceptance criterion that it is met.',
       effect: 'write',

@@ -11,6 +11,8 @@ type Taking<Input extends z.ZodObject> = {
   title: string;
   description: string;
   effect: Effect;
+  /** One of the first minute: a client that loads tools when they are looked for has it at once. */
+  first?: true;
   /** Repeating it changes nothing more, so that it needs no idempotency_key. */
   idempotent?: true;
   input: Input;

@@ -24,6 +24,7 @@ export function showAccount(web: Web, visit: SignedIn): Promise<Response> {
       csrf: visit.csrf,
       url: visit.url,
       user: name,
+      endpoint: new URL('/mcp', web.publicUrl),
       ...outcome,
       tokens: web.makesTokens ? (isFresh(visit) ? 'offered' : 'sign_in') : 'none',
       workspaces: await Promise.all(workspaces.map((workspace) => connectionsIn(web, visit, workspace))),

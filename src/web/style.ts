@@ -31,12 +31,13 @@ h1 { margin: 0 0 .6rem; font-size: 1.375rem; line-height: 1.3; font-weight: 600;
 h2 { margin: 0 0 .25rem; font-size: 1.0625rem; line-height: 1.35; font-weight: 600; }
 h3 { margin: 0; font-size: 1rem; font-weight: 600; }
 p { margin: 0 0 1rem; }
-p:last-child { margin-bottom: 0; }
+pre { margin: 0 0 1rem; padding: .75rem; border: 1px solid var(--line); border-radius: .5rem; background: var(--field); white-space: pre-wrap; overflow-wrap: anywhere; }
+p:last-child, pre:last-child { margin-bottom: 0; }
 .soft { color: var(--soft); }
 .small { font-size: .875rem; }
 .after { margin-top: 1.25rem; }
 a { color: var(--accent); text-underline-offset: .15em; }
-code, .code { font: .875em/1.5 ui-monospace, "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
+pre, code, .code { font: .875em/1.5 ui-monospace, "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 form { margin: 0; }
 label { display: block; margin: 0 0 .35rem; font-weight: 500; }
 .hint { display: block; font-size: .875rem; font-weight: 400; color: var(--soft); }

@@ -41,7 +41,7 @@ export type ClientKind = (typeof CLIENT_KINDS)[number];
 export async function connect(kind: ClientKind, name: string, flags: string[]): Promise<Agent> {
   const command = {
     command: process.execPath,
-    args: [CLI, '--log-level', 'error', ...flags],
+    args: [CLI, '--output', 'both', '--log-level', 'error', ...flags],
     stderr: 'inherit' as const,
   };
   if (kind === 'v1 client') return connectOlder(name, new OlderTransport(command));
@@ -127,7 +127,7 @@ export type RawProcess = {
 };
 
 export function spawnRaw(flags: string[], env: NodeJS.ProcessEnv = {}): RawProcess {
-  const child = spawn(process.execPath, [CLI, '--log-level', 'fatal', ...flags], {
+  const child = spawn(process.execPath, [CLI, '--output', 'both', '--log-level', 'fatal', ...flags], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, ...env },
   });

@@ -3,8 +3,8 @@ import type pg from 'pg';
 type Column = { name: string; type: string; varies: boolean };
 type Table = { name: string; columns: Column[] };
 
-// Those that the migrations fill are the same for all workspaces.
-const CONSTANTS = ['event_fields', 'event_types', 'read_models', 'task_moves'];
+// Those that the migrations fill are the same for all workspaces; of what is served there are ten at most.
+const CONSTANTS = ['event_fields', 'event_types', 'read_models', 'served_urls', 'task_moves'];
 
 // A column of a unique index varies; where one of them is a uuid, that is enough. Who is alone in a table varies by workspace.
 const TABLES = `

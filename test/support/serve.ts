@@ -16,7 +16,7 @@ export type Serving = {
 
 /** Starts one on a port that is free, and waits until it says where. */
 export async function startServing(flags: string[], env: NodeJS.ProcessEnv = {}): Promise<Serving> {
-  const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', ...flags], {
+  const child = spawn(process.execPath, [CLI, 'serve', '--port', '0', '--output', 'both', ...flags], {
     env: { ...process.env, NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

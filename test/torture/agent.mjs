@@ -49,6 +49,8 @@ export function startAgent({ dataDir, name, isOver }) {
       name,
       '--toolsets',
       'all',
+      '--output',
+      'both',
       '--log-level',
       'fatal',
     ];

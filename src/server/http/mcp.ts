@@ -5,7 +5,7 @@ import {
   type McpServerFactory,
 } from '@modelcontextprotocol/server';
 import type { Access, Principal } from '../../auth/access.ts';
-import type { Config } from '../../config.ts';
+import { type Config, isOutput } from '../../config.ts';
 import { mayUse, type Scope } from '../../context.ts';
 import type { Database } from '../../db/database.ts';
 import type { Log } from '../../log.ts';
@@ -20,7 +20,7 @@ import { createListenEndpoint } from './listen.ts';
 import { withProofs } from './proofs.ts';
 import { refusal } from './reply.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';
-import { authInfoOf, callerOf, createSurfaces } from './surface.ts';
+import { authInfoOf, callerOf, createSurfaces, outputAskedIn } from './surface.ts';
 
 const BODY_BYTES_MAX = 1_048_576;
 const PARSE_ERROR = -32_700;
@@ -56,7 +56,10 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
     fixtures,
     leaving: leaving.signal,
   });
-  const sessions = createSessions((principal, id) => createMcpServer(surfaceOf(principal, id)), { ...limits, log });
+  const sessions = createSessions((principal, { id, url }) => createMcpServer(surfaceOf(principal, id, url)), {
+    ...limits,
+    log,
+  });
   const onerror = (error: Error) => log.debug({ err: error }, 'mcp');
   const stateless = createMcpHandler(serverFor(surfaceOf), { legacy: 'reject', onerror });
   const listening = createListenEndpoint(onerror);
@@ -76,7 +79,7 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
     if (messages[0]?.method === 'subscriptions/listen') {
       exchange.stream = true;
       if (followsResources(messages[0])) {
-        return listening.serve(request, { surface: surfaceOf(principal, principal.id), body, authInfo });
+        return listening.serve(request, { surface: surfaceOf(principal, principal.id, request.url), body, authInfo });
       }
     }
     return stateless.fetch(request, { parsedBody: body, authInfo });
@@ -84,6 +87,8 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
 
   return {
     async serve(request: Request, exchange: Exchange): Promise<Response> {
+      const output = outputAskedIn(request.url);
+      if (output !== null && !isOutput(output)) return refusal(400, 'output is text, json or both.');
       const ask = () => access.authenticate(request, { address: exchange.address });
       const recalled = access.recall?.(request);
       const first = recalled ?? (await ask());
@@ -114,7 +119,7 @@ function serverFor(surfaceOf: ReturnType<typeof createSurfaces>): McpServerFacto
     if (caller === undefined) throw new TypeError('A request without a principal.');
     // The handler has compared these headers with the body.
     const asked = (name: string) => requestInfo?.headers.get(name) ?? '';
-    const surface = surfaceOf(caller.principal, caller.principal.id);
+    const surface = surfaceOf(caller.principal, caller.principal.id, requestInfo?.url ?? '');
     return createRequestServer(surface, { method: asked('mcp-method'), name: asked('mcp-name') });
   };
 }

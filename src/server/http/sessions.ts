@@ -33,7 +33,7 @@ export type SessionLimits = { sessionsMax: number; idleMs: number };
  * one that nobody uses is closed, and so is an idle one when another is wanted and there is room for no more.
  */
 export function createSessions(
-  build: (principal: Principal, sessionId: string) => McpServer,
+  build: (principal: Principal, session: { id: string; url: string }) => McpServer,
   { sessionsMax, idleMs, log }: SessionLimits & { log: Log },
 ) {
   const sessions = new Map<string, Session>();
@@ -66,7 +66,7 @@ export function createSessions(
       },
     });
     transport.onclose = () => sessions.delete(id);
-    const server = build(visit.principal, id);
+    const server = build(visit.principal, { id, url: request.url });
     server.server.onerror = (error) => log.debug({ err: error }, 'session');
     await server.connect(transport);
     const response = await transport.handleRequest(request, { authInfo: visit.authInfo, parsedBody: visit.body });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { AuthInfo, McpServer, ServerContext } from '@modelcontextprotocol/server';
 import type { Principal } from '../../auth/access.ts';
-import type { Config } from '../../config.ts';
+import { type Config, isOutput } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import type { Database } from '../../db/database.ts';
 import type { Log } from '../../log.ts';
@@ -12,6 +12,11 @@ import type { Surface } from '../mcp.ts';
 
 /** Who makes a request, as the SDK hands it through. */
 export type Caller = { principal: Principal; log: Log };
+
+/** What kind of answers a client wants, by its address: `/mcp?output=json`. */
+export function outputAskedIn(url: string): string | null {
+  return new URL(url).searchParams.get('output');
+}
 
 /** No token goes further than the door. */
 export function authInfoOf(caller: Caller): AuthInfo {
@@ -41,7 +46,8 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
   // Who may not administer is not shown how.
   const everyday = tools.filter(({ scope }) => scope !== 'admin');
 
-  function surfaceOf(connected: Principal, connection: string): Surface {
+  function surfaceOf(connected: Principal, connection: string, url: string): Surface {
+    const asked = outputAskedIn(url);
     const suffix = createHash('sha256').update(connection).digest('hex').slice(0, 4);
 
     async function contextOf(server: McpServer, request?: ServerContext): Promise<Context> {
@@ -62,7 +68,14 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
       };
     }
     const shown = connected.scopes.has('admin') ? tools : everyday;
-    return { version: VERSION, tools: shown, contextOf, observe, fixtures };
+    return {
+      version: VERSION,
+      tools: shown,
+      output: asked !== null && isOutput(asked) ? asked : config.output,
+      contextOf,
+      observe,
+      fixtures,
+    };
   }
 
   return surfaceOf;

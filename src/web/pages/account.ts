@@ -4,6 +4,7 @@ import { SCOPES } from '../../context.ts';
 import type { Connection } from '../../services/access.ts';
 import { type Html, html, name } from '../html.ts';
 import { page } from '../page.ts';
+import { connectSection } from './connect.ts';
 import { connectionList } from './connections.ts';
 import { moreLinks, type Paged } from './more.ts';
 import { administers, navigation } from './navigation.ts';
@@ -14,6 +15,8 @@ export type AccountView = {
   csrf: string;
   url: URL;
   user: string;
+  /** Where programs reach this server. */
+  endpoint: URL;
   workspaces: readonly WorkspaceView[];
   /** Whether personal tokens can be made here, or after signing in again. */
   tokens: 'offered' | 'sign_in' | 'none';
@@ -29,7 +32,7 @@ export function cursorOf({ tenant_id }: Pick<Workspace, 'tenant_id'>): string {
 
 /** A person's own connections, in each workspace. */
 export function accountPage(view: AccountView): Response {
-  const { csrf, url, user, workspaces, notice, token } = view;
+  const { csrf, url, user, workspaces, notice, token, endpoint } = view;
   const fields = html`<input type="hidden" name="csrf" value="${csrf}">`;
   return page({
     title: 'Your connections',
@@ -52,6 +55,7 @@ ${connectionList(workspace.connections, {
   showUser: false,
 })}${moreLinks(url, cursorOf(workspace), workspace)}</section>`,
 )}
+${workspaces.every(({ connections }) => connections.length === 0) && connectSection(endpoint)}
 ${tokenSection(view)}
 <section><h2>This browser</h2>
 <p class="small soft">Signing out ends no connection.</p>

@@ -2,6 +2,7 @@ import type { Role, Workspace } from '../../auth/store.ts';
 import { type AuthEvent, type Connection, type MemberList, ROLES } from '../../services/access.ts';
 import { day, type Html, html, name, time } from '../html.ts';
 import { page } from '../page.ts';
+import { activity } from './activity.ts';
 import { connectionList } from './connections.ts';
 import { moreLinks, type Paged } from './more.ts';
 import { navigation } from './navigation.ts';
@@ -119,10 +120,15 @@ ${
 
 function eventSection({ url, events }: AdminView): Html {
   return html`<section><h2>What happened lately</h2>
-<ul class="list">${events.events.map(
-    (event) => html`<li><div class="what"><span class="code">${event.type}</span>
-<div class="small soft">${time(event.at)}${event.user !== undefined && html` · ${name(event.user)}`}${
-      event.client_id !== undefined && html` · ${name(event.client_id, 80)}`
-    }${event.ip !== undefined && html` · from <span class="code">${event.ip}</span>`}</div></div></li>`,
-  )}</ul>${moreLinks(url, 'events', events)}</section>`;
+<ul class="list">${events.events.map((event) => html`<li>${eventRow(event)}</li>`)}</ul>${moreLinks(url, 'events', events)}</section>`;
+}
+
+/** Whom it concerns is there once: in the sentence, or after it. */
+function eventRow(event: AuthEvent): Html {
+  const told = activity(event);
+  const person = event.user === undefined ? undefined : name(event.user);
+  return html`<div class="what">${told}
+<div class="small soft">${time(event.at)}${person !== undefined && !told.source.includes(person.source) && html` · ${person}`}${
+    event.ip !== undefined && html` · from <span class="code">${event.ip}</span>`
+  }</div></div>`;
 }

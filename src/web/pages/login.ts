@@ -44,9 +44,12 @@ function wrong(message: string | undefined): Html | false {
   return message !== undefined && html`<div class="note wrong" role="alert"><strong>${message}</strong></div>`;
 }
 
+// Password managers keep a password under a name, and see none in a field of the type hidden.
+const OWNER = html`<input type="text" name="username" value="owner" autocomplete="username" aria-label="Account" readonly hidden>`;
+
 function passwordForm(view: LoginView): Html {
   return html`<form method="post" action="/login">
-${carried(view)}
+${carried(view)}${OWNER}
 <label for="password">Owner's password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required maxlength="200"${autofocus(true)}>
 <button class="main">Sign in</button>
@@ -118,7 +121,7 @@ export function passwordPage(view: PasswordView): Response {
 ${wrong(view.wrong)}
 <form method="post" action="/login/owner">
 <input type="hidden" name="csrf" value="${view.csrf}"><input type="hidden" name="code" value="${view.code}">
-<input type="hidden" name="username" value="owner" autocomplete="username">
+${OWNER}
 <label for="password">New password <span class="hint">At least ${view.minLength} characters. Several words are easier to remember.</span></label>
 <input id="password" name="password" type="password" autocomplete="new-password" required minlength="${view.minLength}" maxlength="200" autofocus>
 <label for="repeated">The same again</label>

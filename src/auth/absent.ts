@@ -1,0 +1,35 @@
+import type { Absent } from './documents.ts';
+import type { ProblemView } from './pages.ts';
+
+const AGAIN = 'Remove the connection in the program and add it again: the program registers then.';
+const SWITCHED_OFF =
+  'switch documents off with --no-client-documents: then the program registers when you add it again';
+
+/** What a person is told of a program that is not known: what it named, what was wrong with it, and what helps. */
+export function absentProgram(found: Absent): ProblemView {
+  return { status: 400, title: 'This program is not known here', ...told(found) };
+}
+
+function told(found: Absent): { message: string; hint: string } {
+  switch (found.absent) {
+    case 'unknown':
+      return { message: 'It names itself by an id that this server does not have.', hint: AGAIN };
+    case 'off':
+      return { message: `It names itself by a document of ${found.host}, and this server fetches none.`, hint: AGAIN };
+    case 'host':
+      return {
+        message: `It names itself by a document of ${found.host}, a host that this server does not admit.`,
+        hint: `Whoever runs the server can admit it with --client-document-hosts, or ${SWITCHED_OFF}.`,
+      };
+    case 'unreachable':
+      return {
+        message: `${found.host} could not be fetched: ${found.why}.`,
+        hint: found.registers ? AGAIN : `Try again in a minute. Whoever runs the server can ${SWITCHED_OFF}.`,
+      };
+    case 'document':
+      return {
+        message: `It names itself by a document of ${found.host} that is not good: ${found.why}.`,
+        hint: `Tell who makes the program. Until then, whoever runs the server can ${SWITCHED_OFF}.`,
+      };
+  }
+}
