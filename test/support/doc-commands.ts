@@ -25,6 +25,7 @@ export function wordsOf(line: string): string[] {
 const NOT_RUN: readonly [command: RegExp, because: string][] = [
   [/^npm (ci|test|run|start|install|exec)\b/, 'the repository, which is what runs this'],
   [/^npx\b/, 'the published package'],
+  [/^node \/path\/to\/cairn\//, 'a clone of somebody else'],
   [/^(claude|docker|supabase|openssl|curl|git|gh|psql|ngrok|systemctl|sudo|code|codex|gemini)\b/, 'other programs'],
   [/\b(DATABASE_URL|SUPABASE_\w+|CAIRN_\w+)=/, 'a server that is not there'],
   [/^cairn (serve|watch)\b/, 'does not end'],
