@@ -95,6 +95,8 @@ const Config = z.object({
     .overwrite((name) => cleanName(name, 100))
     .refine((name) => name !== '', 'must be a name that can be seen')
     .optional(),
+  /** The session of the client that starts this process, where the client says so. */
+  clientSession: z.string().min(4).max(200).optional().catch(undefined),
   /** The slug of the project that tools use when none is named. */
   project: z.string().min(1).max(100).optional(),
   toolsets: NameList.default(['default']),
@@ -169,6 +171,7 @@ const VARIABLES: Readonly<Record<Exclude<keyof Config, keyof typeof PROXY_VARIAB
   supabaseSecretKey: 'SUPABASE_SECRET_KEY',
   configDir: 'CAIRN_CONFIG_DIR',
   agent: 'CAIRN_AGENT',
+  clientSession: 'CLAUDE_CODE_SESSION_ID',
   project: 'CAIRN_PROJECT',
   toolsets: 'CAIRN_TOOLSETS',
   output: 'CAIRN_OUTPUT',

@@ -1,8 +1,8 @@
-import { userInfo } from 'node:os';
 import type { Config } from './config.ts';
 import type { Actor, Database } from './db/database.ts';
 import { type OpenDatabase, type OpenOptions, openDatabase } from './db/open.ts';
 import type { Log } from './log.ts';
+import { personName } from './person-name.ts';
 
 export type Local = OpenDatabase & { actor: Actor };
 
@@ -24,16 +24,7 @@ export async function openLocal(config: Config, log: Log, options: OpenOptions =
 }
 
 async function signIn(db: Database): Promise<Actor> {
-  const identity = { ...LOCAL_IDENTITY, name: userName() };
+  const identity = { ...LOCAL_IDENTITY, name: await personName() };
   const { user_id, tenant_id } = await db.call<Required<Actor>>('sign_in', { identity }, NOBODY);
   return { user_id, tenant_id };
-}
-
-/** The name of who runs this; a container may run as a uid that has none. */
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return 'owner';
-  }
 }

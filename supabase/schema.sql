@@ -800,6 +800,7 @@ create table public.task_leases (
   lock_token bigint not null,
   ttl_seconds integer not null,
   expires_at timestamp with time zone not null,
+  process uuid,
   constraint task_leases_pkey PRIMARY KEY (tenant_id, task_id),
   constraint task_leases_ttl_seconds_check CHECK (((ttl_seconds >= 1) AND (ttl_seconds <= 86400)))
 ) with (fillfactor=50);
@@ -1483,9 +1484,10 @@ begin
     select * into v_project from public.projects p
       where p.tenant_id = v_project.tenant_id and p.id = v_project.id for no key update;
   end if;
-  event.version := app.next_version(v_was.version, expect, 'task');
   event.payload := app.prepare_task(v_was, event, v_project);
   perform app.guard_task(v_was, event, expect, v_project, actor.role);
+  perform app.check_text_version(v_was, event, expect);
+  event.version := app.next_version(v_was.version, expect, 'task');
   if (event.payload ->> 'parent')::uuid <> coalesce(v_was.parent_id, app.nobody()) then
     perform app.check_parent(v_was, event);
   end if;
@@ -2460,6 +2462,30 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.check_text_version(task public.tasks, event public.events, expect jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if event.event_type <> 'task.updated' or event.causation_id is not null
+      or not event.payload ?| '{title,description,acceptance_criteria}'
+      or expect ->> 'lock_token' is not null or expect ->> 'version' = task.version::text then
+    return;
+  end if;
+  perform app.fail('version_conflict',
+    case when expect ->> 'version' is null
+      then format('You do not hold task %s: say on which version of its text yours is based.', task.ref)
+      else format('Task %s is at version %s, not %s.', task.ref, task.version, left(expect ->> 'version', 20)) end,
+    jsonb_build_object('version', task.version, 'title', task.title, 'description', nullif(task.description, ''),
+      'acceptance_criteria', to_jsonb(task.acceptance_criteria)),
+    format('Work your change into the text as it stands now (get_task shows all of it), then repeat with '
+      || 'expected_version %s.', task.version));
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.check_when(condition jsonb, path text)
  RETURNS void
  LANGUAGE plpgsql
@@ -2688,6 +2714,13 @@ AS $function$
   from public.projects p left join public.tasks t on t.tenant_id = p.tenant_id and t.project_id = p.id
   where p.tenant_id = counted_tasks.tenant_id group by p.tenant_id, p.id
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.current_process()
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE
+RETURN (NULLIF(current_setting('app.process'::text, true), ''::text))::uuid;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.cut_audited(data jsonb)
@@ -3051,6 +3084,7 @@ begin
   end if;
   v_actor.tenant_id := set_config('app.tenant_id', v_actor.tenant_id::text, true);
   v_actor.project_id := nullif(set_config('app.project_id', coalesce(v_actor.project_id::text, ''), true), '');
+  perform set_config('app.process', coalesce(app.as_uuid(actor ->> 'process')::text, ''), true);
   return v_actor;
 end
 $function$;
@@ -3628,8 +3662,8 @@ declare
   v_awaited integer[];
   v_open integer[];
   v_first integer[];
-  v_queue integer[] := '{}';
-  v_last integer := 0;
+  v_queue integer[];
+  v_last integer;
   v_at integer := 0;
   v_edge integer;
 begin
@@ -3652,12 +3686,8 @@ begin
     v_open[v_waiting[v_edge]] := v_open[v_waiting[v_edge]] + 1;
     v_first[v_awaited[v_edge]] := v_edge;
   end loop;
-  for v_node in 1 .. cardinality(v_ids) loop
-    if v_open[v_node] = 0 then
-      v_last := v_last + 1;
-      v_queue[v_last] := v_node;
-    end if;
-  end loop;
+  v_queue := array(select n from generate_subscripts(v_open, 1) n where v_open[n] = 0);
+  v_last := cardinality(v_queue);
   while v_at < v_last loop
     v_at := v_at + 1;
     v_edge := nullif(v_first[v_queue[v_at]], 0);
@@ -4449,15 +4479,16 @@ CREATE OR REPLACE FUNCTION app.guard_claim(task public.tasks, event public.event
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_own boolean := task.locked_by_user = event.user_id
-    and (task.locked_by = app.by(event) or coalesce((event.payload ->> 'take_over')::boolean, false));
+  v_takes_over boolean := task.locked_by_user = event.user_id
+    and coalesce((event.payload ->> 'take_over')::boolean, false);
   v_waiting text[];
 begin
-  if task.status = 'in_progress' and expires_at > event.created_at and not v_own then
+  if task.status = 'in_progress' and expires_at > event.created_at and not v_takes_over then
     perform app.fail('lock_held', format('Task %s is held by %s.', task.ref, app.quoted_name(task.locked_by)),
       jsonb_build_object('locked_by', task.locked_by, 'locked_until', expires_at),
       'Claim another ready task (claim_task without task), or wait until the lock expires. '
-        || 'If that was you under another name, pass take_over: true.');
+        || case when task.locked_by_user = event.user_id then 'Only if that was you, and no other worker or session '
+          || 'of yours, take your lock back: pass take_over: true.' else '' end);
   end if;
   if task.status = 'pending' then
     v_waiting := app.waiting_for(task);
@@ -4932,11 +4963,11 @@ CREATE OR REPLACE FUNCTION app.keep_lease(was public.tasks, task public.tasks, e
 AS $function$
 begin
   if event.event_type = 'task.claimed' then
-    insert into public.task_leases (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at)
+    insert into public.task_leases (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at, process)
       values (task.tenant_id, task.id, task.project_id, task.lock_token, (event.payload ->> 'ttl_seconds')::integer,
-        event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer))
-      on conflict (tenant_id, task_id) do update set (lock_token, ttl_seconds, expires_at)
-        = (excluded.lock_token, excluded.ttl_seconds, excluded.expires_at);
+        event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer), app.current_process())
+      on conflict (tenant_id, task_id) do update set (lock_token, ttl_seconds, expires_at, process)
+        = (excluded.lock_token, excluded.ttl_seconds, excluded.expires_at, excluded.process);
   elsif was.status = 'in_progress' and task.status <> 'in_progress' then
     delete from public.task_leases l where l.tenant_id = task.tenant_id and l.task_id = task.id;
   elsif expect ->> 'lock_token' is not null then
@@ -5395,6 +5426,32 @@ CREATE OR REPLACE FUNCTION app.out_of_scope(scope jsonb, files text[])
 AS $function$
   select case when app.scope_excess(scope, files) is null then app.files_outside(scope, files)
     else nullif(files, '{}') end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.own_locks(project public.projects, actor app.actor, is_named boolean)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_name text := coalesce(actor.agent, actor.client, 'user');
+  v_process uuid := app.current_process();
+begin
+  return (
+    select jsonb_agg(app.task_brief(t.task) || case when (is_named or t.is_earlier) and t.is_live
+        then jsonb_build_object('lock_token', (t.task).lock_token) else '{}' end)
+    from (
+      select x as task, l.expires_at > app.now() as is_live,
+        v_process is null or l.process is distinct from v_process as is_earlier
+      from app.tasks_by_status(project, 'in_progress', 100) x
+        join public.task_leases l on l.tenant_id = x.tenant_id and l.task_id = x.id and l.lock_token = x.lock_token
+      where x.locked_by_user = actor.user_id) t
+    where (t.task).locked_by = v_name
+      or not is_named and t.is_earlier and starts_with((t.task).locked_by, v_name || '/')
+    limit 10);
+end
 $function$;
 -- owner cairn_owner
 
@@ -8242,17 +8299,23 @@ declare
 begin
   return jsonb_strip_nulls(jsonb_build_object(
     'project', app.project_brief(v_project),
-    'checkpoint', case when v_checkpoint.id is not null then app.checkpoint_full(v_checkpoint, v_project.slug) - 'snapshot' end,
+    'checkpoint', case when v_checkpoint.id is not null
+      then app.checkpoint_full(v_checkpoint, v_project.slug) - 'snapshot' end,
     'since', app.changes_since(v_project, coalesce(app.checkpoint_position(v_checkpoint), 0)),
-    'mine', (select jsonb_agg(app.task_brief(t) || jsonb_build_object('lock_token', t.lock_token)) from (
-      select * from app.tasks_by_status(v_project, 'in_progress', 100) x where x.locked_by_user = v_actor.user_id
-        and x.locked_by = coalesce(v_actor.agent, v_actor.client, 'user') limit 10) t),
+    'mine', app.own_locks(v_project, v_actor, actor ->> 'worker' is not null),
     'in_progress', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'in_progress', 10) t),
     'blocked', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'blocked', 5) t),
     'ready', (select jsonb_agg(app.task_brief(t)) from app.ready_tasks(v_project, 5) t),
-    'questions', (select jsonb_agg(app.event_brief(app.upcast(e), (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id))) from app.open_questions(v_project, 5) e),
-    'decisions', (select jsonb_agg(app.decision_brief(d)) from (select * from public.decisions x
-      where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null order by x.created_at desc limit 5) d),
+    'questions', (
+      select jsonb_agg(app.event_brief(app.upcast(e),
+        (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id)))
+      from app.open_questions(v_project, 5) e),
+    'decisions', (
+      select jsonb_agg(app.decision_brief(d))
+      from (
+        select * from public.decisions x
+        where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null
+        order by x.created_at desc limit 5) d),
     'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
 end
 $function$;

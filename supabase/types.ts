@@ -190,6 +190,7 @@ export type Schema = {
         Row: {
           expires_at: string;
           lock_token: number;
+          process: string | null;
           project_id: string;
           task_id: string;
           tenant_id: string;

@@ -218,6 +218,7 @@ test('each tool answers what its schema says, in plain text', async ({ as }) => 
   await call('ada', 'update_task', {
     task: 'web-3',
     title: 'Documentation',
+    expected_version: 1,
     add_dependencies: ['web-2'],
     parent: 'web-2',
   });

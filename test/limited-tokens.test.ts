@@ -32,7 +32,7 @@ describe('with a token that is limited to a project', () => {
     await createTask(own, { dependencies: ['own-1'] });
     await createTask(own);
     expect(await claim(own)).toMatchObject({ task: { ref: 'own-3' } });
-    const token = { lock_token: await hold(own, 'own-1') };
+    const token = { lock_token: await hold(own, 'own-1', { take_over: true }) };
     const done = { summary: 'Done.', evidence: [{ criterion: 1, note: 'Seen.' }] };
     await record(own, { stream: 'task:own-1', type: 'task.completed', data: done, expect: token });
 

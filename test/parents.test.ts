@@ -59,7 +59,7 @@ describe('the parent of a task', () => {
     const crossing = `update public.tasks set parent_id = $2 where tenant_id = $1 and ref = 'shop-1'`;
     await tamper(sql, crossing, [people.owner.tenant_id, id]);
 
-    await call(as('ada'), 'update_task', { task: 'shop-1', title: 'C', parent: 'web-1' });
+    await call(as('ada'), 'update_task', { task: 'shop-1', title: 'C', parent: 'web-1', expected_version: 1 });
     await call(as('ada'), 'record_event', { task: 'shop-1', text: 'A rule acts on the part that I am of.' });
 
     expect(await call(as('ada'), 'get_task', { task: 'shop-1' })).toMatchObject({ title: 'C', parent: 'web-1' });

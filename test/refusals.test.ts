@@ -65,7 +65,7 @@ describe('an agent is refused', () => {
       'a bad status move, its text with it',
       'illegal_transition',
       'update_task',
-      () => ({ task: 'web-5', title: 'A', status: 'reopened', reason: 'So.' }),
+      () => ({ task: 'web-5', title: 'A', status: 'reopened', reason: 'So.', expected_version: 1 }),
     ],
     ['a task that waits', 'illegal_transition', 'claim_task', () => ({ task: 'web-6' })],
     ['a held lock', 'lock_held', 'claim_task', () => ({ task: 'web-1' })],

@@ -66,7 +66,7 @@ const WRITES: Readonly<Record<string, object>> = {
   save_session: { project: 'web', summary: 'other', snapshot: {} },
   create_tasks: { project: 'web', tasks: [{ title: 'other' }] },
   claim_task: { task: 'web-2' },
-  update_task: { task: 'web-3', description: 'other' },
+  update_task: { task: 'web-3', priority: 'low' },
   record_event: { task: 'web-3', text: 'other' },
   add_artifact: { task: 'web-3', type: 'document', ref: 'other' },
 };

@@ -228,15 +228,18 @@ describe('the process', () => {
     expect(await raw.exited).toBe(0);
   });
 
-  test('leaves when told to, though its input is open', async () => {
-    const raw = spawnRaw(flags);
-    raw.send(INITIALIZE);
-    await raw.next();
+  test.for(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    'leaves when told to by %s, though its input is open',
+    async (signal) => {
+      const raw = spawnRaw(flags);
+      raw.send(INITIALIZE);
+      await raw.next();
 
-    raw.process.kill('SIGTERM');
+      raw.process.kill(signal);
 
-    expect(await raw.exited).toBe(0);
-  });
+      expect(await raw.exited).toBe(0);
+    },
+  );
 
   test('shows only reads when read-only', async () => {
     const reader = await connect('v2 client, 2026 protocol', 'reader', [...flags, '--toolsets', 'all', '--read-only']);

@@ -138,7 +138,12 @@ describe('a trigger', () => {
       triggers: [{ on: 'task.updated', do: { create_task: { title: 'More' } } }],
     });
 
-    const attempt = call(as('ada'), 'update_task', { task: 'web-1', title: 'B', add_dependencies: ['web-1'] });
+    const attempt = call(as('ada'), 'update_task', {
+      task: 'web-1',
+      title: 'B',
+      expected_version: 1,
+      add_dependencies: ['web-1'],
+    });
 
     await expect(attempt).rejects.toMatchObject({ code: 'dependency_cycle' });
     expect(await call(as('ada'), 'list_tasks')).toMatchObject({ tasks: [{ title: 'A' }] });

@@ -237,4 +237,26 @@ export const CORE = Object.freeze([
       name: 'is of the same project, for a new task and for one that moves',
     },
   ]),
+  ...refusals('core', 'test/texts.test.ts', [
+    {
+      within: 'app.check_text_version',
+      find: 'You do not hold task %s: say on which version of its text',
+      name: 'is not written over blindly: the refusal shows what stands there',
+    },
+  ]),
+  ...of('core', 'test/workers.test.ts', [
+    {
+      file: SQL,
+      find: '(is_named or t.is_earlier) and t.is_live',
+      replace: 't.is_live',
+      name: 'are not told the token',
+    },
+    { file: SQL, find: ' and t.is_live', name: 'is told to claim again what lapsed' },
+    {
+      file: SQL,
+      find: 'event.created_at and not v_takes_over',
+      replace: 'event.created_at and false',
+      name: 'never hold',
+    },
+  ]),
 ]);

@@ -8,5 +8,7 @@ Plans, tasks, decisions and hand-overs of this repository live in Cairn (MCP ser
 2. \`claim_task\` before you change anything; pass its \`lock_token\` to later calls on the task. On \`lock_lost\` stop.
 3. While you work: \`add_artifact\` for diffs and test reports, \`record_decision\` for choices, \`create_tasks\` for work you find.
 4. \`complete_task\` with evidence for each acceptance criterion, or \`release_task\` with the reason.
-5. \`save_checkpoint\` before you stop or your context fills up.`;
+5. \`save_checkpoint\` before you stop or your context fills up.
+
+Give each sub-agent a name, and have it pass \`as\` with that name to every Cairn tool that takes it: its locks are then its own.`;
 }

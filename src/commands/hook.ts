@@ -4,6 +4,7 @@ import { type Context, SCOPES } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { openLocal } from '../local.ts';
 import { createLog } from '../log.ts';
+import { agentName } from '../server/client-name.ts';
 import { type Resumption, resumeProject, saveCheckpoint } from '../services/checkpoints.ts';
 import { brief, changesOf } from './hook-text.ts';
 import { lastWords, readInput } from './transcript.ts';
@@ -36,7 +37,7 @@ export async function runHook(event: string, flags: object): Promise<void> {
     if (event === 'session-start') said = ASK;
     if (!(await isRunning(config))) return;
     const { db, actor } = await openLocal(config, createLog('silent'));
-    const agent = config.agent ?? `claude-code#${input.session_id?.slice(0, 4) ?? 'hook'}`;
+    const agent = config.agent ?? agentName('claude-code', input.session_id ?? 'hook');
     const log = createLog('silent');
     const ctx: Context = {
       db,

@@ -4,6 +4,7 @@ import { type Context, SCOPES } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { type Local, openLocal } from '../local.ts';
 import { createLog } from '../log.ts';
+import { personName } from '../person-name.ts';
 
 type Person = Context & { connect: Local['connect'] };
 
@@ -29,7 +30,7 @@ export async function asPerson<T>(
       connect,
       log,
       scopes,
-      actor: { ...actor, agent: null, client: 'cli' },
+      actor: { ...actor, agent: null, client: await personName() },
       project: config.project,
     });
   } finally {

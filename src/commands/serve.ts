@@ -35,7 +35,7 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
     if (json) say(JSON.stringify({ url: endpointOf(server), ...server.address }));
     else greet(server);
     if (config.auth && !json) await inviteOwner(config, local, server.publicUrl);
-    await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+    await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT'), once(process, 'SIGHUP')]);
     log.info('stopping');
     stopCollecting?.();
     await server.close();

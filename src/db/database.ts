@@ -11,6 +11,9 @@ export type Actor = {
   project_id?: string;
   agent?: string | null;
   client?: string | null;
+  /** The worker that the agent's name ends with, where a call names one of several; and the process that its locks are of, a UUID. */
+  worker?: string;
+  process?: string;
   ip?: string | undefined;
   proof?: Proof;
   grant?: string;

@@ -10,7 +10,12 @@ const Envelope = z.object({ [CLIENT_INFO_META_KEY]: z.object({ name: z.string() 
 export function clientName(server: McpServer, request?: ServerContext): string {
   const envelope = Envelope.safeParse(request?.mcpReq.envelope).data;
   const info = envelope?.[CLIENT_INFO_META_KEY] ?? server.server.getClientVersion();
-  return nameOf(info?.name ?? '') || 'agent';
+  return nameOf(info?.name ?? '').replace(/-mcp-client$/, '') || 'agent';
+}
+
+/** The agent that a session of a client is: its server and its hooks, and whoever goes on with it. */
+export function agentName(client: string, session: string): string {
+  return `${client}#${session.slice(0, 4)}`;
 }
 
 /** What a client calls itself, as a name that stands in a log and in a sentence. */

@@ -1,16 +1,19 @@
-import { randomBytes } from 'node:crypto';
 import type { McpServer, ServerContext } from '@modelcontextprotocol/server';
 import { serveStdio as serve } from '@modelcontextprotocol/server/stdio';
 import type { Config } from '../config.ts';
 import { type Context, SCOPES } from '../context.ts';
+import { newId } from '../events/ids.ts';
 import { type Local, openLocal } from '../local.ts';
 import type { Log } from '../log.ts';
 import { selectTools } from '../tools/catalog.ts';
 import { VERSION } from '../version.ts';
-import { clientName } from './client-name.ts';
+import { agentName, clientName } from './client-name.ts';
 import { createMcpServer, type Surface } from './mcp.ts';
 import { stdioTransport } from './stdio-transport.ts';
 import { listenFollower } from './subscriptions.ts';
+
+// To be told to stop; the last when the terminal is closed.
+const SIGNALS = Object.freeze(['SIGTERM', 'SIGINT', 'SIGHUP'] as const);
 
 /** Serves one client over standard input and output until it leaves or the process is told to stop. */
 export async function serveStdio(config: Config, log: Log): Promise<void> {
@@ -33,7 +36,7 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
     transport.drain();
   };
   process.stdin.once('end', leave);
-  process.once('SIGTERM', leave).once('SIGINT', leave);
+  for (const signal of SIGNALS) process.once(signal, leave);
 
   // A client that only asked which protocol there is gets another server for the older one.
   const create = () => {
@@ -45,21 +48,22 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
   listening.end();
   await connection.close();
   await local.close();
-  process.off('SIGTERM', leave).off('SIGINT', leave);
+  for (const signal of SIGNALS) process.off(signal, leave);
 }
 
 type Parts = { config: Config; log: Log; local: ReturnType<typeof opener>; leaving: AbortController };
 
 /** The local user, as the agent that the configuration names or that the client and this process make up. */
 function contexts({ config, log, local, leaving }: Parts): Surface['contextOf'] {
-  const suffix = randomBytes(2).toString('hex');
+  const process = newId();
+  const session = config.clientSession ?? process.slice(-4);
   const scopes = new Set(SCOPES);
   return async (server: McpServer, request?: ServerContext): Promise<Context> => {
     const { db, actor } = await local.open();
     const client = clientName(server, request);
     return {
       db,
-      actor: { ...actor, agent: config.agent ?? `${client}#${suffix}`, client },
+      actor: { ...actor, agent: config.agent ?? agentName(client, session), client, process },
       scopes,
       log,
       project: config.project,

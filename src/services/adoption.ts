@@ -128,14 +128,19 @@ function isUntouched({ known, late }: Member): boolean {
 }
 
 /** Gives the task its status through the moves there are; answers with why that was refused. */
-async function moveToStatus(ctx: Context, { task, id }: Member): Promise<string | undefined> {
+async function moveToStatus(ctx: Context, { task, id, known }: Member): Promise<string | undefined> {
   const reason = (task.remark ?? `It was ${task.status} where it comes from.`).slice(0, REMARK_MAX);
   try {
     if (task.status === 'blocked' || task.status === 'cancelled') {
       await append(ctx, [statusChanged(id, { status: task.status, reason }, {})]);
       return undefined;
     }
-    const { task: held } = await claimTask(ctx, { task: id, ttl_seconds: LEASE_SECONDS, take_over: false });
+    const { task: held } = await claimTask(ctx, {
+      task: id,
+      ttl_seconds: LEASE_SECONDS,
+      // An import that was interrupted goes on with what it held.
+      take_over: known?.locked_by === AGENT,
+    });
     const lock = { task: id, lock_token: held?.lock_token ?? 0 };
     if (task.status === 'in_progress') {
       // Nobody works on it here: whoever claims it reads where it stood.

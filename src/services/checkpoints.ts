@@ -93,7 +93,7 @@ export const Resumption = z.object({
   project: ProjectBrief,
   checkpoint: Checkpoint.omit({ snapshot: true }).optional(),
   since: Changes,
-  mine: z.array(TaskBrief.extend({ lock_token: z.int() })).optional(),
+  mine: z.array(TaskBrief.extend({ lock_token: z.int().optional() })).optional(),
   in_progress: z.array(TaskBrief).optional(),
   ready: z.array(TaskBrief).optional(),
   blocked: z.array(TaskBrief).optional(),

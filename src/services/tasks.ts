@@ -118,7 +118,7 @@ export const ClaimTask = z.strictObject({
   parent: line(80).optional(),
   query: line(200).optional().describe('Part of the title.'),
   ttl_seconds: LeaseSeconds,
-  take_over: z.boolean().default(false).describe('Take your own lock back after a restart under another name.'),
+  take_over: z.boolean().default(false).describe('Take your own lock back when you lost its token.'),
 });
 
 export const Claim = z.object({

@@ -40,6 +40,7 @@ export const checkpoints = toolset(
   {
     resume_project: {
       first: true,
+      ofWorker: true,
       title: 'Resume a project',
       description:
         'Call this first. One answer with the latest checkpoint, what changed since, what you hold, who works on what, ' +
@@ -131,7 +132,7 @@ function renderResumption(found: z.infer<typeof Resumption>): string {
     checkpoint === undefined ? 'No checkpoint yet.' : renderCheckpoint(checkpoint),
     checkpoint === undefined ? 'So far:' : 'Since then:',
     renderChanges(found.since),
-    section('You hold', mine, (task) => `${taskLine(task)}, lock_token ${task.lock_token}`),
+    section('You hold', mine, ownLine),
     section('In progress', others, taskLine),
     section('Ready', found.ready, taskLine),
     section('Blocked', found.blocked, taskLine),
@@ -143,8 +144,21 @@ function renderResumption(found: z.infer<typeof Resumption>): string {
   );
 }
 
+/** The token is with whichever worker claimed, unless it is one of an earlier process. */
+function ownLine({ lock_token, ...task }: NonNullable<z.infer<typeof Resumption>['mine']>[number]): string {
+  if (lock_token !== undefined) return `${taskLine(task)}, lock_token ${lock_token}`;
+  return task.ready ? taskLine(task) : `${taskLine(task)}; if that was not another worker of yours, take_over: true`;
+}
+
 function nextStep({ project, mine, ready }: z.infer<typeof Resumption>): string {
-  if (mine !== undefined && mine.length > 0) return `Next: go on with ${mine[0]?.ref}.`;
+  const [own] = mine?.filter(({ lock_token }) => lock_token !== undefined) ?? [];
+  if (own !== undefined) return `Next: go on with ${own.ref}.`;
+  const held = mine?.find((task) => !task.ready);
+  if (held !== undefined) {
+    return `Next: if you lost the token of ${held.ref}, claim_task ${held.ref} with take_over: true; else claim_task with project ${project.slug}.`;
+  }
+  const [lapsed] = mine ?? [];
+  if (lapsed !== undefined) return `Next: claim_task ${lapsed.ref} again; its lock expired, and nobody took it.`;
   if (ready !== undefined && ready.length > 0) return `Next: claim_task with project ${project.slug}.`;
   return project.tasks.in_progress > 0
     ? 'Next: nothing is ready; wait_for_events, or plan more.'

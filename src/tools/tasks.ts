@@ -42,6 +42,7 @@ export const tasks = toolset(
       render: renderCreated,
     },
     list_tasks: {
+      ofWorker: true,
       title: 'List tasks',
       description:
         'Find tasks of a project by status, priority, parent or title. To start work use claim_task instead.',
@@ -77,8 +78,7 @@ export const tasks = toolset(
       title: 'Claim a task',
       description:
         'Take the task that you name, or the best ready one, so that no other agent works on it. Returns all that you ' +
-        'need to start, and the lock_token that later calls on the task ask for; each of them renews the claim. Claim ' +
-        'again if you lost it.',
+        'need to start, and the lock_token that later calls on the task ask for; each of them renews the claim.',
       effect: 'write',
       input: ClaimTask,
       output: Claim,

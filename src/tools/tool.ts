@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { type Context, mayUse, type Scope } from '../context.ts';
+import type { Actor } from '../db/database.ts';
 import { DomainError, domainErrorFrom } from '../errors.ts';
+import { line } from '../text.ts';
 import { fitResult, fitText } from './fit.ts';
 import { inputError } from './input-error.ts';
 
@@ -13,6 +15,8 @@ type Taking<Input extends z.ZodObject> = {
   effect: Effect;
   /** One of the first minute: a client that loads tools when they are looked for has it at once. */
   first?: true;
+  /** A read whose answer depends on what the worker holds; every write is a worker's. */
+  ofWorker?: true;
   /** Repeating it changes nothing more, so that it needs no idempotency_key. */
   idempotent?: true;
   input: Input;
@@ -36,6 +40,10 @@ export type Tool = Taking<z.ZodObject> &
 export type Toolset = { name: string; description: string; tools: Tool[] };
 
 const IdempotencyKey = z.string().max(200).optional();
+// Of several workers of one client, which: its locks are its own.
+const Worker = line(40)
+  .refine((name) => /^[\w.@#+-]+$/.test(name), 'must be a word')
+  .optional();
 
 /** Gives each definition its name, scope, annotations and idempotency_key. */
 export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs extends Record<string, z.ZodObject>>(
@@ -45,13 +53,16 @@ export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs exte
   definitions: { [Name in keyof Inputs]: Taking<Inputs[Name]> } & { [Name in keyof Outputs]: Giving<Outputs[Name]> },
 ): Toolset {
   const tools = Object.entries(definitions).map(([toolName, definition]): Tool => {
-    const { effect, idempotent = false, input } = definition;
+    const { effect, idempotent = false, ofWorker = false, input } = definition;
     const reads = effect === 'read';
     return {
       ...definition,
       name: toolName,
       scope: scopes === 'admin' ? 'admin' : `${scopes}:${reads ? 'read' : 'write'}`,
-      input: reads || idempotent ? input : input.extend({ idempotency_key: IdempotencyKey }),
+      input: input.extend({
+        ...((!reads || ofWorker) && { as: Worker }),
+        ...(!reads && !idempotent && { idempotency_key: IdempotencyKey }),
+      }),
       annotations: {
         readOnlyHint: reads,
         destructiveHint: effect === 'destructive',
@@ -69,9 +80,9 @@ export type ToolAnswer = { text: string; structured: Record<string, unknown> };
 export async function callTool(ctx: Context, tool: Tool, given: unknown): Promise<ToolAnswer> {
   try {
     authorise(ctx, tool);
-    const { idempotency_key, ...input } = parse(tool, given);
+    const { idempotency_key, as, ...input } = parse(tool, given);
     const command = { name: tool.name, ...keyed(tool, idempotency_key, input) };
-    const result = await tool.run({ ...ctx, command }, input);
+    const result = await tool.run({ ...ctx, actor: workerOf(ctx.actor, as), command }, input);
     const { fitted, notice } = fitResult(tool.output.parse(result));
     const text = fitText(tool.render(fitted));
     return { structured: fitted, text: notice === undefined ? text : `${text}\n${notice}` };
@@ -80,6 +91,12 @@ export async function callTool(ctx: Context, tool: Tool, given: unknown): Promis
     if (error.code === 'internal') ctx.log.error({ tool: tool.name, err: error.cause ?? error }, 'tool failed');
     throw error;
   }
+}
+
+/** Who acts where a client says which of its workers calls: `claude-code#f33e/tests`. */
+function workerOf(actor: Actor, worker: unknown): Actor {
+  if (typeof worker !== 'string') return actor;
+  return { ...actor, agent: `${actor.agent ?? actor.client ?? 'agent'}/${worker}`, worker };
 }
 
 function authorise(ctx: Context, tool: Tool): void {

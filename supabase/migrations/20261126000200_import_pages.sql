@@ -14,8 +14,8 @@ declare
   v_awaited integer[];
   v_open integer[];
   v_first integer[];
-  v_queue integer[] := '{}';
-  v_last integer := 0;
+  v_queue integer[];
+  v_last integer;
   v_at integer := 0;
   v_edge integer;
 begin
@@ -38,12 +38,8 @@ begin
     v_open[v_waiting[v_edge]] := v_open[v_waiting[v_edge]] + 1;
     v_first[v_awaited[v_edge]] := v_edge;
   end loop;
-  for v_node in 1 .. cardinality(v_ids) loop
-    if v_open[v_node] = 0 then
-      v_last := v_last + 1;
-      v_queue[v_last] := v_node;
-    end if;
-  end loop;
+  v_queue := array(select n from generate_subscripts(v_open, 1) n where v_open[n] = 0);
+  v_last := cardinality(v_queue);
   while v_at < v_last loop
     v_at := v_at + 1;
     v_edge := nullif(v_first[v_queue[v_at]], 0);

@@ -46,14 +46,14 @@ const PHRASES: readonly [says: RegExp, does: Act][] = [
     },
   ],
   [
-    /repeat with the new version/,
+    /repeat with (the new version|expected_version)/,
     (agent, { details }, call) => again(agent, call, { expected_version: details.version }),
   ],
   [
     /^Each task waits for the one after it\. Leave one of them out/,
     (agent, _, call) => {
       const { add_dependencies: _dropped, ...rest } = call.args;
-      return agent.call(call.tool, { ...rest, title: 'Without it' });
+      return agent.call(call.tool, { ...rest, title: 'Without it', expected_version: 1 });
     },
   ],
   [

@@ -70,8 +70,7 @@ export class Model {
     const task = this.pick(number);
     if (task === undefined) return 'not_found';
     if (task.holder !== null && !this.#hasLapsed(task)) {
-      const isOwn = task.holder.agent === agent || (takeOver && USERS[task.holder.agent] === USERS[agent]);
-      return isOwn ? 'ok' : 'lock_held';
+      return takeOver && USERS[task.holder.agent] === USERS[agent] ? 'ok' : 'lock_held';
     }
     return task.status === 'in_progress' || this.isReady(task) ? 'ok' : 'illegal_transition';
   }

@@ -26,7 +26,8 @@ export const cairn = {
   },
   create: (title, description) => ['create_tasks', { tasks: [{ title, description }] }],
   created: (text) => /\bbench-\d+/.exec(text)?.[0],
-  update: (id, note) => ['update_task', { task: id, description: note }],
+  // A text is written over by who has read it; what is seen on the way is a note.
+  update: (id, note) => ['record_event', { task: id, kind: 'progress', text: note }],
   list: ['list_tasks', {}],
   next: ['list_tasks', { ready: true, page_size: 1 }],
   /** Finding and taking are one call. */
@@ -43,7 +44,7 @@ export const cairn = {
       cursor = /pass cursor (\S+)/.exec(text)?.[1];
     } while (cursor !== undefined);
     const found = [];
-    for (const id of tasks) found.push({ id, text: await client.call(['get_task', { task: id, timeline_size: 0 }]) });
+    for (const id of tasks) found.push({ id, text: await client.call(['get_task', { task: id, timeline_size: 20 }]) });
     await client.stop();
     return found;
   },

@@ -1,13 +1,13 @@
-import { createHash } from 'node:crypto';
 import type { AuthInfo, McpServer, ServerContext } from '@modelcontextprotocol/server';
 import type { Principal } from '../../auth/access.ts';
 import { type Config, isOutput } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import type { Database } from '../../db/database.ts';
+import { idOf } from '../../events/ids.ts';
 import type { Log } from '../../log.ts';
 import type { Tool } from '../../tools/tool.ts';
 import { VERSION } from '../../version.ts';
-import { clientName, nameOf } from '../client-name.ts';
+import { agentName, clientName, nameOf } from '../client-name.ts';
 import type { Surface } from '../mcp.ts';
 
 /** Who makes a request, as the SDK hands it through. */
@@ -48,7 +48,8 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
 
   function surfaceOf(connected: Principal, connection: string, url: string): Surface {
     const asked = outputAskedIn(url);
-    const suffix = createHash('sha256').update(connection).digest('hex').slice(0, 4);
+    // Requests of no session share it, and the name.
+    const process = idOf(connection);
 
     async function contextOf(server: McpServer, request?: ServerContext): Promise<Context> {
       // Completions come without a request: they belong to who connected.
@@ -59,7 +60,7 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
       const gone = () => signalOf([request?.mcpReq.signal, request?.http?.req?.signal]);
       return {
         db,
-        actor: { ...actor, grant, gone, agent: named || (config.agent ?? `${client}#${suffix}`), client },
+        actor: { ...actor, grant, gone, agent: named || (config.agent ?? agentName(client, process)), client, process },
         scopes,
         log: caller.log,
         // Who reaches one project alone means that one.

@@ -1,0 +1,99 @@
+import { describe, expect } from 'vitest';
+import type { Context } from '../src/context.ts';
+import type { DomainError } from '../src/errors.ts';
+import { call, plan, take } from './support/calls.ts';
+import { test } from './support/world.ts';
+import { upTo } from './support/writers.ts';
+
+const AGENTS = 8;
+const LINES = 10;
+
+type Text = { description?: string; version: number };
+
+/** Reads the text, appends a line and writes it back, as often as it takes. Answers with how often it was refused. */
+async function appendLine(ctx: Context, line: string, blind: boolean): Promise<number> {
+  let refused = 0;
+  let now = (await call(ctx, 'get_task', { task: 'web-1' })) as Text;
+  let known = !blind;
+  for (;;) {
+    const description = `${now.description ?? ''}${line}\n`;
+    const input = { task: 'web-1', description, ...(known && { expected_version: now.version }) };
+    try {
+      await call(ctx, 'update_task', input);
+      return refused;
+    } catch (error) {
+      const { code, details } = error as DomainError;
+      expect(code).toBe('version_conflict');
+      now = details as Text;
+      known = true;
+      refused += 1;
+    }
+  }
+}
+
+describe('a text that eight agents append to at once', () => {
+  test.for([
+    ['who name the version that they read', false],
+    ['who name none at first', true],
+  ] as const)('%s, loses no line that was acknowledged', { timeout: 60_000 }, async ([, blind], { as }) => {
+    await plan(as('ada'), [{ title: 'A' }]);
+
+    const refused = await Promise.all(
+      upTo(AGENTS).map(async (agent) => {
+        let count = 0;
+        for (const at of upTo(LINES)) count += await appendLine(as(`agent-${agent}`), `${agent} ${at}`, blind);
+        return count;
+      }),
+    );
+
+    const { description } = (await call(as('ada'), 'get_task', { task: 'web-1' })) as Text;
+    const lines = (description ?? '').trim().split('\n');
+    expect(new Set(lines)).toEqual(new Set(upTo(AGENTS).flatMap((agent) => upTo(LINES).map((at) => `${agent} ${at}`))));
+    expect(lines).toHaveLength(AGENTS * LINES);
+    expect(refused.every((count) => count > 0)).toBe(true);
+  });
+});
+
+describe('the text of a task that one does not hold', () => {
+  test.for([{ title: 'B' }, { description: 'B' }, { acceptance_criteria: ['B'] }])(
+    '%j is not written over blindly: the refusal shows what stands there',
+    async (text, { as }) => {
+      const stands = { title: 'A', description: 'As it was.', acceptance_criteria: ['It is.'] };
+      await plan(as('ada'), [stands]);
+
+      await expect(call(as('bob'), 'update_task', { task: 'web-1', ...text })).rejects.toMatchObject({
+        code: 'version_conflict',
+        message: 'You do not hold task web-1: say on which version of its text yours is based.',
+        hint: expect.stringContaining('expected_version 1'),
+        details: { version: 1, ...stands },
+      });
+      await call(as('bob'), 'update_task', { task: 'web-1', ...text, expected_version: 1 });
+      await expect(
+        call(as('eve'), 'update_task', { task: 'web-1', ...text, expected_version: 1 }),
+      ).rejects.toMatchObject({
+        code: 'version_conflict',
+        details: { version: 2, ...stands, ...text },
+      });
+    },
+  );
+
+  test('is changed by its holder without a version, and by nobody else', async ({ as }) => {
+    await plan(as('ada'), [{ title: 'A' }]);
+    const held = await take(as('ada'), 'web-1');
+
+    await call(as('ada'), 'update_task', { ...held, description: 'Mine.' });
+
+    await expect(
+      call(as('bob'), 'update_task', { task: 'web-1', title: 'B', expected_version: 3 }),
+    ).rejects.toMatchObject({ code: 'lock_held' });
+  });
+
+  test('may be left alone: priority, dependencies and status ask for no version', async ({ as }) => {
+    await plan(as('ada'), [{ title: 'A' }, { title: 'B' }]);
+
+    await call(as('bob'), 'update_task', { task: 'web-2', priority: 'high', add_dependencies: ['web-1'] });
+    const { task } = await call(as('bob'), 'update_task', { task: 'web-2', status: 'blocked', reason: 'Wait.' });
+
+    expect(task).toMatchObject({ status: 'blocked', priority: 'high' });
+  });
+});
