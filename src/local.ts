@@ -6,15 +6,18 @@ import { personName } from './person-name.ts';
 
 export type Local = OpenDatabase & { actor: Actor };
 
+/** `person` is what the user is called, where the caller has found it out. */
+type LocalOptions = OpenOptions & { person?: string };
+
 // One user for a database that this machine reaches without signing in: all agents of it share one workspace.
 const LOCAL_IDENTITY = { issuer: 'local', subject: 'owner' };
 const NOBODY: Actor = { user_id: '00000000-0000-0000-0000-000000000000' };
 
 /** Opens the configured database as its local user, or as the one who signed in to it. */
-export async function openLocal(config: Config, log: Log, options: OpenOptions = {}): Promise<Local> {
+export async function openLocal(config: Config, log: Log, { person, ...options }: LocalOptions = {}): Promise<Local> {
   const open = await openDatabase(config, log, options);
   try {
-    const actor = open.user ?? (await signIn(open.db));
+    const actor = open.user ?? (await signIn(open.db, person ?? (await personName())));
     open.db.call('purge_idempotency_keys', {}, actor).catch((err) => log.debug({ err }, 'old idempotency keys stay'));
     return { ...open, actor };
   } catch (error) {
@@ -23,8 +26,8 @@ export async function openLocal(config: Config, log: Log, options: OpenOptions =
   }
 }
 
-async function signIn(db: Database): Promise<Actor> {
-  const identity = { ...LOCAL_IDENTITY, name: await personName() };
+async function signIn(db: Database, name: string): Promise<Actor> {
+  const identity = { ...LOCAL_IDENTITY, name };
   const { user_id, tenant_id } = await db.call<Required<Actor>>('sign_in', { identity }, NOBODY);
   return { user_id, tenant_id };
 }

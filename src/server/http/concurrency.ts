@@ -15,9 +15,9 @@ type Caller = { grant: string; user: string };
 type Waiting = Caller & { begin: () => void };
 
 /**
- * The same database, which works on a limited number of calls at once. A grant is at work on at most as many as it leaves to others, and on
- * `grantMax`; a user over all of their grants on at most twice as many: however much one asks for, the next one finds a connection. Other calls wait for
- * their turn; the grants take turns. A call whose client goes away stops waiting. Raises rate_limited.
+ * The same database, which works on a limited number of calls at once. A grant is at work on at most `grantMax`, and on no more than it
+ * leaves to others; a user over all of their grants on at most twice as many: however much one asks for, the next one finds a connection.
+ * Other calls wait for their turn; the grants take turns. A call whose client goes away stops waiting. Raises rate_limited.
  */
 export function limitConcurrency(
   db: Database,
