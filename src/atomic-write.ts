@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, isMissing, unusableFile } from './bounded-read.ts';
 import { DomainError, domainErrorFrom } from './errors.ts';
+import { onStopSignal } from './stop-signals.ts';
 import { escaped } from './text.ts';
 
 // The one way to write a file. Until it is whole it is beside its place, under a name that nobody can foresee, created exclusively:
@@ -91,7 +92,7 @@ export async function pipeAtomically([source, ...through]: [Readable, ...Transfo
   const broken = new Map<unknown, Place>();
   const watch = (stream: Stream, as: Place) =>
     stream.once('error', (error) => broken.has(error) || broken.set(error, as));
-  process.once('SIGINT', leave).once('SIGTERM', leave);
+  const listenNoLonger = onStopSignal(leave);
   try {
     await writeOutput(out, async (file) => {
       const { signal } = leaving;
@@ -108,7 +109,7 @@ export async function pipeAtomically([source, ...through]: [Readable, ...Transfo
     const isOfFile = typeof (error as NodeJS.ErrnoException).errno === 'number' && broken.get(error) !== 'source';
     throw isOfFile ? unusableFile(out, error) : domainErrorFrom(error);
   } finally {
-    process.off('SIGINT', leave).off('SIGTERM', leave);
+    listenNoLonger();
   }
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { within } from '../deadline.ts';
 import { DomainError } from '../errors.ts';
+import { onStopSignal } from '../stop-signals.ts';
 import { connectAgent, type DemoAgent, type DemoAnswer } from './demo-client.ts';
 import { paint, say } from './paint.ts';
 
@@ -37,14 +38,14 @@ export async function runDemo(): Promise<void> {
     process.exitCode = 130;
     void leaveAll();
   };
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const listenNoLonger = onStopSignal(interrupt);
   try {
     await within(DEMO_MS_MAX, 'the demo to end', play(connect, leaveAll));
   } catch (error) {
     if (process.exitCode !== 130) throw error;
   } finally {
     await leaveAll();
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    listenNoLonger();
     await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
   }
 }

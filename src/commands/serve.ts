@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import type { Access } from '../auth/access.ts';
 import { collectExpired } from '../auth/collect.ts';
@@ -15,6 +14,7 @@ import { SCOPES } from '../context.ts';
 import { type Local, openLocal } from '../local.ts';
 import { createLog, type Log } from '../log.ts';
 import { type HttpServer, refuseOpenDoor, serveHttp } from '../server/http.ts';
+import { onStopSignal } from '../stop-signals.ts';
 import { createBrowser } from '../web/browser.ts';
 import { createWebRoutes } from '../web/routes.ts';
 import { type Web, waysIn } from '../web/web.ts';
@@ -35,7 +35,7 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
     if (json) say(JSON.stringify({ url: endpointOf(server), ...server.address }));
     else greet(server);
     if (config.auth && !json) await inviteOwner(config, local, server.publicUrl);
-    await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT'), once(process, 'SIGHUP')]);
+    await new Promise<void>((resolve) => onStopSignal(resolve));
     log.info('stopping');
     stopCollecting?.();
     await server.close();

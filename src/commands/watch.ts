@@ -3,6 +3,7 @@ import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { type EventBrief, listEvents, waitForEvents } from '../services/events.ts';
+import { onStopSignal } from '../stop-signals.ts';
 import { oneLine } from '../text.ts';
 import { eventTable, whatOf } from './log.ts';
 import { type JsonOption, paint, say } from './paint.ts';
@@ -20,14 +21,14 @@ type View = { status(): string[]; recent: EventBrief[]; note: string };
 export async function runWatch(config: Config, options: JsonOption): Promise<void> {
   const leaving = new AbortController();
   const leave = () => leaving.abort();
-  process.once('SIGINT', leave).once('SIGTERM', leave);
+  const listenNoLonger = onStopSignal(leave);
   try {
     await asPerson(config, (person) => {
       const ctx = { ...person, signal: () => leaving.signal };
       return process.stdout.isTTY && !options.json ? watchScreen(ctx, leaving) : follow(ctx, leaving.signal, options);
     });
   } finally {
-    process.off('SIGINT', leave).off('SIGTERM', leave);
+    listenNoLonger();
   }
 }
 

@@ -5,15 +5,13 @@ import { type Context, SCOPES } from '../context.ts';
 import { newId } from '../events/ids.ts';
 import { type Local, openLocal } from '../local.ts';
 import type { Log } from '../log.ts';
+import { onStopSignal } from '../stop-signals.ts';
 import { selectTools } from '../tools/catalog.ts';
 import { VERSION } from '../version.ts';
 import { agentName, clientName } from './client-name.ts';
 import { createMcpServer, type Surface } from './mcp.ts';
 import { stdioTransport } from './stdio-transport.ts';
 import { listenFollower } from './subscriptions.ts';
-
-// To be told to stop; the last when the terminal is closed.
-const SIGNALS = Object.freeze(['SIGTERM', 'SIGINT', 'SIGHUP'] as const);
 
 /** Serves one client over standard input and output until it leaves or the process is told to stop. */
 export async function serveStdio(config: Config, log: Log): Promise<void> {
@@ -36,7 +34,7 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
     transport.drain();
   };
   process.stdin.once('end', leave);
-  for (const signal of SIGNALS) process.once(signal, leave);
+  const listenNoLonger = onStopSignal(leave);
 
   // A client that only asked which protocol there is gets another server for the older one.
   const create = () => {
@@ -48,7 +46,7 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
   listening.end();
   await connection.close();
   await local.close();
-  for (const signal of SIGNALS) process.off(signal, leave);
+  listenNoLonger();
 }
 
 type Parts = { config: Config; log: Log; local: ReturnType<typeof opener>; leaving: AbortController };
