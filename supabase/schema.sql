@@ -388,6 +388,25 @@ alter table app.positions enable row level security;
 alter table app.positions force row level security;
 create policy door on app.positions as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
+create table app.presence (
+  tenant_id uuid not null,
+  process uuid not null,
+  user_id uuid not null,
+  agent text,
+  client text,
+  watched boolean not null,
+  started_at timestamp with time zone not null,
+  beat_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  constraint presence_pkey PRIMARY KEY (tenant_id, process),
+  constraint presence_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint presence_agent_check CHECK ((char_length(agent) <= 120)),
+  constraint presence_client_check CHECK ((char_length(client) <= 120))
+) with (fillfactor=50);
+alter table app.presence enable row level security;
+alter table app.presence force row level security;
+create policy door on app.presence as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+
 create table app.read_models (
   category text not null,
   table_name text not null,
@@ -801,10 +820,13 @@ create table public.task_leases (
   ttl_seconds integer not null,
   expires_at timestamp with time zone not null,
   process uuid,
+  renewed_by uuid,
+  session_ended_at timestamp with time zone,
   constraint task_leases_pkey PRIMARY KEY (tenant_id, task_id),
   constraint task_leases_ttl_seconds_check CHECK (((ttl_seconds >= 1) AND (ttl_seconds <= 86400)))
 ) with (fillfactor=50);
 CREATE INDEX idx_task_leases_expires_at ON public.task_leases USING btree (tenant_id, project_id, expires_at);
+CREATE INDEX idx_task_leases_renewed_by ON public.task_leases USING btree (tenant_id, renewed_by);
 alter table public.task_leases enable row level security;
 alter table public.task_leases force row level security;
 create policy door on public.task_leases as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
@@ -1137,6 +1159,25 @@ create view public.task_progress with (security_invoker=true) as
    FROM public.tasks t;
 
 -- Functions
+
+CREATE OR REPLACE FUNCTION app.ago(at timestamp with time zone)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_seconds bigint := greatest(0, extract(epoch from app.now() - at))::bigint;
+  v_size integer := case when v_seconds < 60 then 1 when v_seconds < 3600 then 60 else 3600 end;
+  v_unit text := case v_size when 1 then 'second' when 60 then 'minute' else 'hour' end;
+begin
+  if v_seconds = 0 then
+    return 'just now';
+  end if;
+  return format('%s %s%s ago', v_seconds / v_size, v_unit, case when v_seconds / v_size <> 1 then 's' else '' end);
+end
+$function$;
+-- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.answer(events public.events[], states jsonb[], asked integer, position_before bigint)
  RETURNS jsonb
@@ -3043,6 +3084,36 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.end_lost_sessions(tenant_id uuid, at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_locks bigint[];
+begin
+  if exists (select from app.presence p where p.tenant_id = end_lost_sessions.tenant_id and p.ended_at is null
+      and p.watched and p.beat_at < at) then
+    v_locks := array(select (l.classid::bigint << 32) | l.objid::bigint from pg_locks l
+      where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+        and l.database = (select d.oid from pg_database d where d.datname = current_database()));
+    -- Its last sign of life is the best that is known of when it was.
+    update app.presence p set ended_at = p.beat_at
+      where p.tenant_id = end_lost_sessions.tenant_id and p.ended_at is null and p.watched and p.beat_at < at
+        and app.presence_lock(p.tenant_id, p.process) <> all (v_locks);
+  end if;
+  update public.task_leases l
+    set expires_at = least(l.expires_at, at + interval '2 minutes'), session_ended_at = ended.ended_at
+    from (
+      select x.task_id, p.ended_at from public.task_leases x
+        join app.presence p on p.tenant_id = x.tenant_id and p.process = x.renewed_by
+      where x.tenant_id = end_lost_sessions.tenant_id and p.ended_at is not null and x.session_ended_at is null
+      for update of x skip locked) ended
+    where l.tenant_id = end_lost_sessions.tenant_id and l.task_id = ended.task_id;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.enter(actor jsonb, role_min text DEFAULT 'viewer'::text)
  RETURNS app.actor
  LANGUAGE plpgsql
@@ -3497,7 +3568,9 @@ CREATE OR REPLACE FUNCTION app.extend_lease(task public.tasks, at timestamp with
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  update public.task_leases l set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds))
+  update public.task_leases l
+    set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds)),
+      process = coalesce(app.current_process(), l.process), renewed_by = app.current_process(), session_ended_at = null
     where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token;
 end
 $function$;
@@ -4479,16 +4552,21 @@ CREATE OR REPLACE FUNCTION app.guard_claim(task public.tasks, event public.event
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_takes_over boolean := task.locked_by_user = event.user_id
-    and coalesce((event.payload ->> 'take_over')::boolean, false);
+  v_is_own boolean := task.locked_by_user = event.user_id;
+  v_session text;
   v_waiting text[];
 begin
-  if task.status = 'in_progress' and expires_at > event.created_at and not v_takes_over then
-    perform app.fail('lock_held', format('Task %s is held by %s.', task.ref, app.quoted_name(task.locked_by)),
+  if task.status = 'in_progress' and expires_at > event.created_at
+      and not (v_is_own and coalesce((event.payload ->> 'take_over')::boolean, false)) then
+    v_session := app.session_state(task);
+    perform app.fail('lock_held',
+      format('Task %s is held by %s%s.', task.ref, app.quoted_name(task.locked_by), '; its session ' || v_session),
       jsonb_build_object('locked_by', task.locked_by, 'locked_until', expires_at),
-      'Claim another ready task (claim_task without task), or wait until the lock expires. '
-        || case when task.locked_by_user = event.user_id then 'Only if that was you, and no other worker or session '
-          || 'of yours, take your lock back: pass take_over: true.' else '' end);
+      case when v_is_own and v_session is not null
+        then 'Go on with it: claim_task with take_over: true. Or claim another ready task (claim_task without task).'
+        else 'Claim another ready task (claim_task without task), or wait until the lock expires. '
+          || case when v_is_own then 'Only if that was you, and no other worker or session of yours, take your lock '
+            || 'back: pass take_over: true.' else '' end end);
   end if;
   if task.status = 'pending' then
     v_waiting := app.waiting_for(task);
@@ -4963,11 +5041,14 @@ CREATE OR REPLACE FUNCTION app.keep_lease(was public.tasks, task public.tasks, e
 AS $function$
 begin
   if event.event_type = 'task.claimed' then
-    insert into public.task_leases (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at, process)
+    insert into public.task_leases (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at, process,
+        renewed_by)
       values (task.tenant_id, task.id, task.project_id, task.lock_token, (event.payload ->> 'ttl_seconds')::integer,
-        event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer), app.current_process())
-      on conflict (tenant_id, task_id) do update set (lock_token, ttl_seconds, expires_at, process)
-        = (excluded.lock_token, excluded.ttl_seconds, excluded.expires_at, excluded.process);
+        event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer), app.current_process(),
+        app.current_process())
+      on conflict (tenant_id, task_id) do update
+        set (lock_token, ttl_seconds, expires_at, process, renewed_by, session_ended_at)
+        = (excluded.lock_token, excluded.ttl_seconds, excluded.expires_at, excluded.process, excluded.renewed_by, null);
   elsif was.status = 'in_progress' and task.status <> 'in_progress' then
     delete from public.task_leases l where l.tenant_id = task.tenant_id and l.task_id = task.id;
   elsif expect ->> 'lock_token' is not null then
@@ -5043,6 +5124,21 @@ begin
     where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token), task.locked_at + interval '1 hour');
 end
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.left_locks(project public.projects, actor app.actor)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT jsonb_agg(f.ref) AS jsonb_agg
+    FROM ( SELECT t.ref
+            FROM (public.task_leases l
+              JOIN public.tasks t ON (((t.tenant_id = l.tenant_id) AND (t.id = l.task_id))))
+           WHERE ((l.tenant_id = (left_locks.project).tenant_id) AND (l.project_id = (left_locks.project).id) AND (l.expires_at > app.now()) AND (l.session_ended_at IS NOT NULL) AND (t.lock_token = l.lock_token) AND (t.status = 'in_progress'::text) AND (t.locked_by_user = (left_locks.actor).user_id))
+           ORDER BY t.locked_at
+          LIMIT 10) f;
+END;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.link_among(tenant_id uuid, ids uuid[], was public.tasks[])
@@ -5204,6 +5300,17 @@ begin
   end if;
 end
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.may_be_present(tenant_id uuid, process uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT (EXISTS ( SELECT
+            FROM app.presence p
+           WHERE ((p.tenant_id = may_be_present.tenant_id) AND (p.process = may_be_present.process) AND (p.ended_at IS NULL) AND (p.watched OR (p.beat_at > (app.now() - '00:01:00'::interval)))))) AS "exists";
+END;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.may_invite(inviter_role text, role text)
@@ -5444,7 +5551,8 @@ begin
         then jsonb_build_object('lock_token', (t.task).lock_token) else '{}' end)
     from (
       select x as task, l.expires_at > app.now() as is_live,
-        v_process is null or l.process is distinct from v_process as is_earlier
+        v_process is null
+          or l.process is distinct from v_process and not app.may_be_present(l.tenant_id, l.process) as is_earlier
       from app.tasks_by_status(project, 'in_progress', 100) x
         join public.task_leases l on l.tenant_id = x.tenant_id and l.task_id = x.id and l.lock_token = x.lock_token
       where x.locked_by_user = actor.user_id) t
@@ -5576,6 +5684,13 @@ begin
   return v_payload;
 end
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.presence_lock(tenant_id uuid, process uuid)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+RETURN hashtextextended(concat_ws(' '::text, tenant_id, 'process', process), (0)::bigint);
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.presented()
@@ -6061,6 +6176,30 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.renew_leases(actor app.actor, names text[], at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_process uuid := app.current_process();
+begin
+  update public.task_leases l
+    set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds)), session_ended_at = null,
+      renewed_by = case when l.renewed_by <> v_process and app.may_be_present(l.tenant_id, l.renewed_by)
+        then l.renewed_by else v_process end
+    from (
+      select x.task_id from public.task_leases x
+        join public.tasks t on t.tenant_id = x.tenant_id and t.id = x.task_id and t.lock_token = x.lock_token
+      where x.tenant_id = actor.tenant_id and t.locked_by_user = actor.user_id
+        and (x.renewed_by = v_process and x.session_ended_at is not null
+          or t.locked_by = any (names) and x.expires_at > at)
+      for update of x skip locked) own
+    where l.tenant_id = actor.tenant_id and l.task_id = own.task_id;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.require_known_role(role text)
  RETURNS void
  LANGUAGE plpgsql
@@ -6272,6 +6411,17 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.session_state(task public.tasks)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT ('ended '::text || app.ago(l.session_ended_at))
+    FROM public.task_leases l
+   WHERE ((l.tenant_id = (session_state.task).tenant_id) AND (l.task_id = (session_state.task).id) AND (l.lock_token = (session_state.task).lock_token) AND (l.session_ended_at IS NOT NULL));
+END;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.signed_in()
  RETURNS uuid
  LANGUAGE sql
@@ -6401,20 +6551,23 @@ CREATE OR REPLACE FUNCTION app.task_brief(task public.tasks)
 AS $function$
 declare
   v_until timestamptz;
+  v_session text;
   v_parent text;
 begin
   if task.lock_token is not null then
     v_until := app.lease_expires_at(task);
+    v_session := app.session_state(task);
   end if;
   if task.parent_id is not null then
     select p.ref into v_parent from public.tasks p where p.tenant_id = task.tenant_id and p.id = task.parent_id;
   end if;
   return jsonb_strip_nulls(jsonb_build_object(
     'ref', task.ref, 'title', task.title, 'status', task.status, 'priority', task.priority,
-    'ready', task.status = 'pending' and task.open_dependencies = 0 or task.status = 'in_progress' and v_until <= app.now(),
-    'locked_by', task.locked_by, 'locked_until', v_until,
-    'open_dependencies', nullif(task.open_dependencies, 0), 'blocked_reason', left(task.blocked_reason, 300), 'warning', left(task.warning, 300),
-    'attempts', nullif(task.attempts, 0), 'completed_at', task.completed_at,
+    'ready', task.status = 'pending' and task.open_dependencies = 0
+      or task.status = 'in_progress' and v_until <= app.now(),
+    'locked_by', task.locked_by, 'locked_until', v_until, 'session', v_session,
+    'open_dependencies', nullif(task.open_dependencies, 0), 'blocked_reason', left(task.blocked_reason, 300),
+    'warning', left(task.warning, 300), 'attempts', nullif(task.attempts, 0), 'completed_at', task.completed_at,
     'parent', v_parent));
 end
 $function$;
@@ -6695,6 +6848,21 @@ begin
     when 'blocked' then return array['blocked: ' || task.blocked_reason];
     else return array['it is ' || task.status];
   end case;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.watch_process(actor app.actor)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not app.caller_is_server() then
+    return false;
+  end if;
+  perform pg_try_advisory_lock(app.presence_lock(actor.tenant_id, app.current_process()));
+  return true;
 end
 $function$;
 -- owner cairn_owner
@@ -7307,9 +7475,13 @@ begin
   perform app.check_holder(v_task, v_event, jsonb_build_object('lock_token', lock_token),
     app.lease_expires_at(v_task), v_actor.role);
   v_until := v_event.created_at + make_interval(secs => extend_lock.ttl_seconds);
-  insert into public.task_leases as l (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at)
-    values (v_task.tenant_id, v_task.id, v_task.project_id, v_task.lock_token, extend_lock.ttl_seconds, v_until)
-    on conflict (tenant_id, task_id) do update set ttl_seconds = excluded.ttl_seconds, expires_at = excluded.expires_at;
+  insert into public.task_leases as l (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at, process,
+      renewed_by)
+    values (v_task.tenant_id, v_task.id, v_task.project_id, v_task.lock_token, extend_lock.ttl_seconds, v_until,
+      app.current_process(), app.current_process())
+    on conflict (tenant_id, task_id) do update
+      set (ttl_seconds, expires_at, process, renewed_by, session_ended_at)
+      = (excluded.ttl_seconds, excluded.expires_at, coalesce(excluded.process, l.process), excluded.renewed_by, null);
   return jsonb_build_object('ref', v_task.ref, 'lock_token', v_task.lock_token, 'locked_until', v_until);
 end
 $function$;
@@ -8284,6 +8456,48 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.report_presence(agents jsonb DEFAULT '[]'::jsonb, watched boolean DEFAULT false, ended boolean DEFAULT false, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_process uuid := app.current_process();
+  v_ended boolean := coalesce(ended, false);
+  v_watched boolean;
+  v_now timestamptz := app.now();
+begin
+  if v_process is null then
+    perform app.fail('invalid_input', 'It is not said which process is there.', null,
+      'Name it: actor.process, a UUID.');
+  elsif not coalesce(app.fits(agents, 'text[]', 100, null), false) then
+    perform app.fail('invalid_input', 'agents is a list of at most 100 names.', null,
+      'Name them: ["claude-code#f33e"].');
+  end if;
+  v_watched := coalesce(watched, false) and not v_ended and app.watch_process(v_actor);
+  insert into app.presence as p (tenant_id, process, user_id, agent, client, watched, started_at, beat_at, ended_at)
+    values (v_actor.tenant_id, v_process, v_actor.user_id, v_actor.agent, v_actor.client, v_watched, v_now, v_now,
+      case when v_ended then v_now end)
+    on conflict on constraint presence_pkey do update
+      set agent = coalesce(excluded.agent, p.agent), client = coalesce(excluded.client, p.client),
+        watched = excluded.watched, beat_at = excluded.beat_at, ended_at = excluded.ended_at
+      where p.user_id = excluded.user_id;
+  if not v_ended then
+    perform app.renew_leases(v_actor, array(select jsonb_array_elements_text(agents)), v_now);
+  end if;
+  -- From here on it is not the caller who acts: a process that ended has ended in every project.
+  perform set_config('app.project_id', '', true);
+  perform app.end_lost_sessions(v_actor.tenant_id, v_now);
+  delete from app.presence p where p.tenant_id = v_actor.tenant_id and (p.beat_at < v_now - interval '7 days'
+    or p.process in (select k.process from app.presence k where k.tenant_id = v_actor.tenant_id
+      order by k.beat_at desc offset 1000));
+  return '{}';
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.resume_project(project text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -8303,6 +8517,7 @@ begin
       then app.checkpoint_full(v_checkpoint, v_project.slug) - 'snapshot' end,
     'since', app.changes_since(v_project, coalesce(app.checkpoint_position(v_checkpoint), 0)),
     'mine', app.own_locks(v_project, v_actor, actor ->> 'worker' is not null),
+    'left', app.left_locks(v_project, v_actor),
     'in_progress', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'in_progress', 10) t),
     'blocked', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'blocked', 5) t),
     'ready', (select jsonb_agg(app.task_brief(t)) from app.ready_tasks(v_project, 5) t),
@@ -8937,6 +9152,7 @@ grant delete, insert, select, update on app.oauth_codes to cairn_owner;
 grant delete, insert, select, update on app.oauth_grants to cairn_owner;
 grant delete, insert, select, update on app.passwords to cairn_owner;
 grant delete, insert, select, update on app.positions to cairn_owner;
+grant delete, insert, select, update on app.presence to cairn_owner;
 grant select on app.read_models to cairn_keeper;
 grant select on app.read_models to cairn_owner;
 grant delete, insert, select, update on app.search_documents to cairn_owner;
@@ -9075,6 +9291,9 @@ grant execute on function public.remove_client(text,jsonb) to service_role;
 grant execute on function public.replay_events(jsonb) to authenticated;
 grant execute on function public.replay_events(jsonb) to cairn_server;
 grant execute on function public.replay_events(jsonb) to service_role;
+grant execute on function public.report_presence(jsonb,boolean,boolean,jsonb) to authenticated;
+grant execute on function public.report_presence(jsonb,boolean,boolean,jsonb) to cairn_server;
+grant execute on function public.report_presence(jsonb,boolean,boolean,jsonb) to service_role;
 grant execute on function public.resume_project(text,jsonb) to authenticated;
 grant execute on function public.resume_project(text,jsonb) to cairn_server;
 grant execute on function public.resume_project(text,jsonb) to service_role;

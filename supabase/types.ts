@@ -192,6 +192,8 @@ export type Schema = {
           lock_token: number;
           process: string | null;
           project_id: string;
+          renewed_by: string | null;
+          session_ended_at: string | null;
           task_id: string;
           tenant_id: string;
           ttl_seconds: number;
@@ -406,6 +408,7 @@ export type Schema = {
       refresh_token: { Args: { actor?: Json; minted: Json; presented: Json; token_hash: string }; Returns: Json };
       remove_client: { Args: { actor?: Json; client_id: string }; Returns: Json };
       replay_events: { Args: { actor: Json }; Returns: Json };
+      report_presence: { Args: { actor?: Json; agents?: Json; ended?: boolean; watched?: boolean }; Returns: Json };
       resume_project: { Args: { actor?: Json; project?: string }; Returns: Json };
       revoke_access: { Args: { actor?: Json; chosen: Json; reason?: string }; Returns: Json };
       revoke_invitation: { Args: { actor?: Json; invitation: string }; Returns: Json };

@@ -54,6 +54,7 @@ async function meant(ctx: Context, sql: pg.Pool): Promise<Record<string, Argumen
       {},
     ],
     redact_event: [{ event: '1', reason: 'x' }],
+    report_presence: [{ agents: ['ada'], watched: true, ended: true, actor: { process: ID } }],
     search: [{ query: 'pelican', kinds: ['task'] }],
     suggest_refs: [{ kind: 'task', prefix: 'web-' }],
   };

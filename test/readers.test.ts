@@ -43,6 +43,7 @@ const WRITES = [
   'purge_idempotency_keys',
   'redact_event',
   'replay_events',
+  'report_presence',
   'sign_in',
 ];
 

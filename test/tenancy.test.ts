@@ -120,7 +120,8 @@ describe('in a shared workspace', () => {
       people.stranger.user_id,
       role,
     ]);
-    return { ...asStranger('vic'), actor: { ...asStranger('vic').actor, tenant_id: people.owner.tenant_id ?? '' } };
+    const { db, actor } = asStranger('vic');
+    return { db, actor: { ...actor, tenant_id: people.owner.tenant_id ?? '', process: newId() } };
   }
 
   test('a viewer reads everything and every write is forbidden', async ({ as, asStranger, people, sql }) => {

@@ -141,8 +141,8 @@ export const BOUNDS = Object.freeze([
     },
     {
       file: 'src/server/http/surface.ts',
-      find: 'actor: { ...actor, grant, gone, agent:',
-      replace: 'actor: { ...actor, gone, agent:',
+      find: 'const acting = { ...actor, grant, gone,',
+      replace: 'const acting = { ...actor, gone,',
       name: 'leave room for those of another, and take their turns',
     },
   ]),

@@ -25,6 +25,38 @@ export const CORE = Object.freeze([
       name: 'another workspace cannot be entered by append_events, and looks like one that does not exist',
     },
   ]),
+  ...refusals('core', 'test/presence.test.ts', [
+    {
+      within: 'public.report_presence',
+      find: 'It is not said which process is there.',
+      name: 'a process that is not named cannot be there',
+    },
+    {
+      within: 'public.report_presence',
+      find: 'agents is a list of at most 100 names.',
+      name: 'is told of a hundred agents at once and of no more',
+    },
+  ]),
+  ...of('core', 'test/presence.test.ts', [
+    {
+      file: SQL,
+      find: '      where p.user_id = excluded.user_id;\n',
+      replace: ';\n',
+      name: 'is ended by no other user',
+    },
+    {
+      file: SQL,
+      find: 'app.presence_lock(p.tenant_id, p.process) <> all (v_locks)',
+      replace: 'true',
+      name: 'lives while it is watched, however long it is silent',
+    },
+    {
+      file: SQL,
+      find: 'p.ended_at is null and p.watched and p.beat_at < at\n        and',
+      replace: 'p.ended_at is null and p.beat_at < at\n        and',
+      name: 'and that nobody watches is only silent: its lock has its own time',
+    },
+  ]),
   ...refusals('core', 'test/walls.test.ts', [
     {
       within: 'public.sign_in',
@@ -58,7 +90,7 @@ export const CORE = Object.freeze([
       find: 'Task %s is %s; it cannot be %s.',
       name: 'is refused a bad status move, with illegal_transition',
     },
-    { within: 'app.guard_claim', find: 'Task %s is held by %s.', name: 'is refused a held lock, with lock_held' },
+    { within: 'app.guard_claim', find: 'Task %s is held by %s%s.', name: 'is refused a held lock, with lock_held' },
     {
       within: 'app.guard_claim',
       find: 'Task %s is not ready: it waits for %s.',

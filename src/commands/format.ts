@@ -104,7 +104,8 @@ export function paintPriority(text: string, priority: (typeof PRIORITIES)[number
 /** What stands in the way of a task, or who has it. */
 function noteOf(task: TaskBrief): string {
   if (task.locked_by !== undefined) {
-    return `${task.locked_by}${task.locked_until === undefined ? '' : `, ${lease(task.locked_until)}`}`;
+    const session = task.session === undefined ? '' : `, session ${task.session}`;
+    return `${task.locked_by}${session}${task.locked_until === undefined ? '' : `, ${lease(task.locked_until)}`}`;
   }
   if (task.blocked_reason !== undefined) return task.blocked_reason;
   return task.open_dependencies === undefined ? '' : `waits for ${task.open_dependencies}`;

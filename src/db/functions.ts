@@ -81,6 +81,7 @@ export const FUNCTIONS = Object.freeze({
   purge_idempotency_keys: 'short',
   redact_event: 'short',
   replay_events: 'long',
+  report_presence: 'short',
   resume_project: 'short',
   search: 'short',
   sign_in: 'short',

@@ -13,7 +13,7 @@ export type PostgresOptions = {
   connectionsMax?: number;
   /** Behind a transaction pooler each call may run on another connection. Left out, it is found out. */
   pooled?: boolean;
-  /** Called once when no connection can be made, before the one further attempt. */
+  /** Called once when no connection can be made for a call that somebody waits for, before the one further attempt. */
   revive?: () => Promise<void>;
   limits?: Partial<Limits> | undefined;
 };
@@ -67,7 +67,9 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   }
 
   async function attempt(fn: FunctionName, names: string[], values: unknown[]): Promise<unknown> {
-    const client = await connect(poolFor(fn), options.revive);
+    // That a process is there is no reason to start what somebody stopped.
+    const revive = fn === 'report_presence' ? undefined : options.revive;
+    const client = await connect(poolFor(fn), revive);
     let broken = false;
     try {
       const { text, name } = statementFor(statements, fn, names);

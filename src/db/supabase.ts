@@ -21,7 +21,13 @@ const ATTEMPTS_MAX = 3;
 const BACKOFF_MS_MAX = 250;
 // What reads may be asked again, whatever became of the first try. So may these few others.
 const READS = /^(compare|export|get|list|resume|search|suggest|verify)(_|$)/;
-const REPEATABLE = new Set<FunctionName>(['extend_lock', 'import_events', 'purge_idempotency_keys', 'sign_in']);
+const REPEATABLE = new Set<FunctionName>([
+  'extend_lock',
+  'import_events',
+  'purge_idempotency_keys',
+  'report_presence',
+  'sign_in',
+]);
 
 /** The port over PostgREST: one call is one HTTP request. */
 export function supabaseDatabase({ project, session }: SupabaseOptions): Database {

@@ -64,6 +64,8 @@ export const TaskBrief = z.object({
   ready: z.boolean(),
   locked_by: z.string().optional(),
   locked_until: z.string().optional(),
+  /** How the session of its holder ended: `ended 2 minutes ago`. */
+  session: z.string().optional(),
   open_dependencies: z.int().optional(),
   blocked_reason: z.string().optional(),
   warning: z.string().optional(),

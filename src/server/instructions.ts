@@ -9,7 +9,7 @@ The loop:
 5. complete_task with evidence for each acceptance criterion. If you cannot finish: release_task with the reason.
 6. save_checkpoint before you stop or your context fills up.
 
-Locks: a claim lasts an hour unless you say otherwise, and any call with its lock_token renews it; use extend_lock before long silent work. On lock_lost stop at once: another agent may have the task. On lock_held take another task. If you lost the token of your own lock, claim_task with take_over: true gives you a new one.
+Locks: a claim lasts an hour unless you say otherwise, and your calls renew it; use extend_lock before long silent work. On lock_lost stop at once: another agent may have the task. On lock_held take another task. If you lost the token of your own lock, claim_task with take_over: true gives you a new one.
 
 Workers: sub-agents share your connection. Give each a name, and have it pass as (tests, docs, worker-2) with every call that takes it: its locks are then its own.
 

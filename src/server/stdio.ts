@@ -10,6 +10,7 @@ import { selectTools } from '../tools/catalog.ts';
 import { VERSION } from '../version.ts';
 import { agentName, clientName } from './client-name.ts';
 import { createMcpServer, type Surface } from './mcp.ts';
+import { ProcessPresence } from './presence.ts';
 import { stdioTransport } from './stdio-transport.ts';
 import { listenFollower } from './subscriptions.ts';
 
@@ -51,17 +52,21 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
 
 type Parts = { config: Config; log: Log; local: ReturnType<typeof opener>; leaving: AbortController };
 
+/** Open for this process, which says that it is there. */
+type Present = Local & { process: string; presence: ProcessPresence };
+
 /** The local user, as the agent that the configuration names or that the client and this process make up. */
 function contexts({ config, log, local, leaving }: Parts): Surface['contextOf'] {
-  const process = newId();
-  const session = config.clientSession ?? process.slice(-4);
   const scopes = new Set(SCOPES);
   return async (server: McpServer, request?: ServerContext): Promise<Context> => {
-    const { db, actor } = await local.open();
+    const { db, actor: person, process, presence } = await local.open();
     const client = clientName(server, request);
+    const agent = config.agent ?? agentName(client, config.clientSession ?? process.slice(-4));
+    const actor = { ...person, agent, client, process };
     return {
       db,
-      actor: { ...actor, agent: config.agent ?? agentName(client, session), client, process },
+      actor,
+      acted: (worker) => presence.acted(actor, worker),
       scopes,
       log,
       project: config.project,
@@ -72,10 +77,20 @@ function contexts({ config, log, local, leaving }: Parts): Surface['contextOf'] 
 
 /** Opens once; after a failure the next call tries again. */
 function opener(config: Config, log: Log) {
-  let opened: Promise<Local> | undefined;
+  const process = newId();
+  let opened: Promise<Present> | undefined;
+
+  async function open(): Promise<Present> {
+    const local = await openLocal(config, log);
+    const { db, actor, isPooled } = local;
+    const presence = new ProcessPresence({ db, log, actor: { ...actor, process }, watched: () => !isPooled() });
+    await presence.start();
+    return { ...local, process, presence };
+  }
+
   return {
-    open(): Promise<Local> {
-      opened ??= openLocal(config, log).catch((error) => {
+    open(): Promise<Present> {
+      opened ??= open().catch((error) => {
         opened = undefined;
         log.error({ err: error }, 'the database does not open');
         throw error;
@@ -84,6 +99,7 @@ function opener(config: Config, log: Log) {
     },
     async close(): Promise<void> {
       const local = await opened?.catch(() => undefined);
+      await local?.presence.end();
       await local?.close();
     },
   };

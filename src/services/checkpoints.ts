@@ -94,6 +94,8 @@ export const Resumption = z.object({
   checkpoint: Checkpoint.omit({ snapshot: true }).optional(),
   since: Changes,
   mine: z.array(TaskBrief.extend({ lock_token: z.int().optional() })).optional(),
+  /** Refs of what the user's own sessions, which have ended, still hold. */
+  left: z.array(z.string()).optional(),
   in_progress: z.array(TaskBrief).optional(),
   ready: z.array(TaskBrief).optional(),
   blocked: z.array(TaskBrief).optional(),

@@ -150,9 +150,12 @@ function ownLine({ lock_token, ...task }: NonNullable<z.infer<typeof Resumption>
   return task.ready ? taskLine(task) : `${taskLine(task)}; if that was not another worker of yours, take_over: true`;
 }
 
-function nextStep({ project, mine, ready }: z.infer<typeof Resumption>): string {
+function nextStep({ project, mine, left, ready }: z.infer<typeof Resumption>): string {
   const [own] = mine?.filter(({ lock_token }) => lock_token !== undefined) ?? [];
   if (own !== undefined) return `Next: go on with ${own.ref}.`;
+  const [orphan] = left ?? [];
+  if (orphan !== undefined)
+    return `Next: claim_task ${orphan} with take_over: true; the session that held it has ended.`;
   const held = mine?.find((task) => !task.ready);
   if (held !== undefined) {
     return `Next: if you lost the token of ${held.ref}, claim_task ${held.ref} with take_over: true; else claim_task with project ${project.slug}.`;

@@ -66,6 +66,7 @@ export function taskState(task: TaskBrief): string {
     task.ready ? 'ready' : task.status,
     task.locked_by !== undefined &&
       `held by ${named(task.locked_by)}${task.locked_until ? ` until ${time(task.locked_until)}` : ''}`,
+    task.session !== undefined && `its session ${task.session}`,
     task.open_dependencies !== undefined && `waits for ${amount(task.open_dependencies, 'task')}`,
     task.blocked_reason !== undefined && `reason ${quote(task.blocked_reason)}`,
     task.warning !== undefined && `warning ${quote(task.warning)}`,

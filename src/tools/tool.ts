@@ -82,7 +82,8 @@ export async function callTool(ctx: Context, tool: Tool, given: unknown): Promis
     authorise(ctx, tool);
     const { idempotency_key, as, ...input } = parse(tool, given);
     const command = { name: tool.name, ...keyed(tool, idempotency_key, input) };
-    const result = await tool.run({ ...ctx, actor: workerOf(ctx.actor, as), command }, input);
+    const actor = workerOf(ctx.actor, as);
+    const result = await tool.run({ ...ctx, actor, command }, input).finally(() => ctx.acted?.(agentOf(actor)));
     const { fitted, notice } = fitResult(tool.output.parse(result));
     const text = fitText(tool.render(fitted));
     return { structured: fitted, text: notice === undefined ? text : `${text}\n${notice}` };
@@ -96,7 +97,11 @@ export async function callTool(ctx: Context, tool: Tool, given: unknown): Promis
 /** Who acts where a client says which of its workers calls: `claude-code#f33e/tests`. */
 function workerOf(actor: Actor, worker: unknown): Actor {
   if (typeof worker !== 'string') return actor;
-  return { ...actor, agent: `${actor.agent ?? actor.client ?? 'agent'}/${worker}`, worker };
+  return { ...actor, agent: `${agentOf(actor)}/${worker}`, worker };
+}
+
+function agentOf({ agent, client }: Actor): string {
+  return agent ?? client ?? 'agent';
 }
 
 function authorise(ctx: Context, tool: Tool): void {

@@ -47,7 +47,7 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
   const tools = selectTools(toolsets, { readOnly: config.readOnly });
   const scopes = new Map(tools.map((tool) => [tool.name, tool.scope]));
   const leaving = new AbortController();
-  const surfaceOf = createSurfaces({
+  const { surfaceOf, leave } = createSurfaces({
     config,
     log,
     db: limitConcurrency(withProofs(db), limits),
@@ -59,6 +59,7 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
   const sessions = createSessions((principal, { id, url }) => createMcpServer(surfaceOf(principal, id, url)), {
     ...limits,
     log,
+    left: leave,
   });
   const onerror = (error: Error) => log.debug({ err: error }, 'mcp');
   const stateless = createMcpHandler(serverFor(surfaceOf), { legacy: 'reject', onerror });
@@ -113,7 +114,7 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
 }
 
 /** Makes the server of each request of the 2026-07-28 protocol. */
-function serverFor(surfaceOf: ReturnType<typeof createSurfaces>): McpServerFactory {
+function serverFor(surfaceOf: ReturnType<typeof createSurfaces>['surfaceOf']): McpServerFactory {
   return ({ authInfo, requestInfo }) => {
     const caller = callerOf(authInfo);
     if (caller === undefined) throw new TypeError('A request without a principal.');

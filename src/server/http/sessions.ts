@@ -28,13 +28,16 @@ type Visit = {
 
 export type SessionLimits = { sessionsMax: number; idleMs: number };
 
+/** Told of each session that is over, and whether it was its client that ended it. */
+type Left = (session: string, how: { ended: boolean }) => Promise<void>;
+
 /**
  * The sessions of the 2025 protocols. Another principal's session looks as if there were none (an id is no credential);
  * one that nobody uses is closed, and so is an idle one when another is wanted and there is room for no more.
  */
 export function createSessions(
   build: (principal: Principal, session: { id: string; url: string }) => McpServer,
-  { sessionsMax, idleMs, log }: SessionLimits & { log: Log },
+  { sessionsMax, idleMs, log, left }: SessionLimits & { log: Log; left: Left },
 ) {
   const sessions = new Map<string, Session>();
   const sweeper = setInterval(sweep, Math.min(idleMs, 60_000)).unref();
@@ -64,8 +67,12 @@ export function createSessions(
       onsessioninitialized() {
         sessions.set(id, { transport, owner: visit.principal.id, open: 0, usedAt: Date.now() });
       },
+      onsessionclosed: () => left(id, { ended: true }),
     });
-    transport.onclose = () => sessions.delete(id);
+    transport.onclose = () => {
+      sessions.delete(id);
+      void left(id, { ended: false });
+    };
     const server = build(visit.principal, { id, url: request.url });
     server.server.onerror = (error) => log.debug({ err: error }, 'session');
     await server.connect(transport);

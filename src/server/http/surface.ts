@@ -2,13 +2,14 @@ import type { AuthInfo, McpServer, ServerContext } from '@modelcontextprotocol/s
 import type { Principal } from '../../auth/access.ts';
 import { type Config, isOutput } from '../../config.ts';
 import type { Context } from '../../context.ts';
-import type { Database } from '../../db/database.ts';
+import type { Actor, Database } from '../../db/database.ts';
 import { idOf } from '../../events/ids.ts';
 import type { Log } from '../../log.ts';
 import type { Tool } from '../../tools/tool.ts';
 import { VERSION } from '../../version.ts';
 import { agentName, clientName, nameOf } from '../client-name.ts';
 import type { Surface } from '../mcp.ts';
+import { ProcessPresence } from '../presence.ts';
 
 /** Who makes a request, as the SDK hands it through. */
 export type Caller = { principal: Principal; log: Log };
@@ -26,6 +27,8 @@ export function authInfoOf(caller: Caller): AuthInfo {
 export function callerOf(authInfo: AuthInfo | undefined): Caller | undefined {
   return authInfo?.extra as Caller | undefined;
 }
+
+const PRESENCES_MAX = 10_000;
 
 type Parts = {
   config: Config;
@@ -45,6 +48,16 @@ type Parts = {
 export function createSurfaces({ config, log, db, observe, tools, fixtures, leaving }: Parts) {
   // Who may not administer is not shown how.
   const everyday = tools.filter(({ scope }) => scope !== 'admin');
+  const presences = new Map<string, ProcessPresence>();
+
+  /** That of a session, or of a grant whose requests are of none: nothing but the end of a session tells that one is gone. */
+  function presenceOf(process: string, actor: Actor): ProcessPresence {
+    const presence = presences.get(process) ?? new ProcessPresence({ db, log, actor });
+    presences.set(process, presence);
+    const [oldest] = presences.keys();
+    if (presences.size > PRESENCES_MAX && oldest !== undefined) presences.delete(oldest);
+    return presence;
+  }
 
   function surfaceOf(connected: Principal, connection: string, url: string): Surface {
     const asked = outputAskedIn(url);
@@ -58,9 +71,12 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
       const named = nameOf(request?.http?.req?.headers.get('cairn-agent') ?? '');
       const { id: grant, actor, scopes } = caller.principal;
       const gone = () => signalOf([request?.mcpReq.signal, request?.http?.req?.signal]);
+      const agent = named || (config.agent ?? agentName(client, process));
+      const acting = { ...actor, grant, gone, agent, client, process };
       return {
         db,
-        actor: { ...actor, grant, gone, agent: named || (config.agent ?? agentName(client, process)), client, process },
+        actor: acting,
+        acted: (worker) => presenceOf(process, acting).acted(acting, worker),
         scopes,
         log: caller.log,
         // Who reaches one project alone means that one.
@@ -79,7 +95,16 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
     };
   }
 
-  return surfaceOf;
+  return {
+    surfaceOf,
+    /** The client has ended its session, or the server forgets one of which it does not know whether it ended. */
+    async leave(session: string, { ended }: { ended: boolean }): Promise<void> {
+      const process = idOf(session);
+      const presence = presences.get(process);
+      presences.delete(process);
+      if (ended) await presence?.end();
+    },
+  };
 }
 
 /** Aborts as soon as one of them does. */

@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Actor, Database } from '../db/database.ts';
+import type { Log } from '../log.ts';
+import { reportPresence } from '../services/presence.ts';
+
+const BEAT_MS = 20_000;
+const RENEW_MS = 30_000;
+const END_MS_MAX = 500;
+const AGENTS_MAX = 100;
+
+type Parts = {
+  db: Database;
+  log: Log;
+  /** The user, and the process that is there. */
+  actor: Actor;
+  /** Whether a connection of the process's own shows that it lives. */
+  watched?: () => boolean;
+};
+
+/**
+ * Says for a process, or for a session that it serves, that it is there, and renews what its agents hold: in one statement
+ * in the background, at most every 30 s for all that they call. What cannot be said is said again with the next.
+ */
+export class ProcessPresence {
+  readonly #parts: Parts;
+  readonly #agents = new Set<string>();
+  #renewedAt = Number.NEGATIVE_INFINITY;
+  #renewal: NodeJS.Timeout | undefined;
+  #beat: NodeJS.Timeout | undefined;
+  #actor: Actor;
+  #reported: Promise<void> = Promise.resolve();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#actor = parts.actor;
+  }
+
+  /** Says so now, so that what a lost process held is known to be free, and every 20 s. */
+  async start(): Promise<void> {
+    this.#beat = setInterval(() => void this.#report(), BEAT_MS).unref();
+    await this.#report();
+  }
+
+  /** An agent of the process called something. What is said later waits for nobody's turn, and no client for it. */
+  acted({ grant: _, gone: __, proof, ...actor }: Actor, agent: string): void {
+    this.#actor = { ...actor, ...(proof && { proof: { ...proof } }) };
+    if (this.#agents.size < AGENTS_MAX) this.#agents.add(agent);
+    this.#renewal ??= setTimeout(() => void this.#renew(), this.#renewedAt + RENEW_MS - performance.now()).unref();
+  }
+
+  /** The process ends, or its client has ended the session. Nobody waits for long. */
+  async end(): Promise<void> {
+    clearInterval(this.#beat);
+    clearTimeout(this.#renewal);
+    await Promise.race([this.#report({ ended: true }), sleep(END_MS_MAX, undefined, { ref: false })]);
+  }
+
+  async #renew(): Promise<void> {
+    this.#renewal = undefined;
+    this.#renewedAt = performance.now();
+    const agents = [...this.#agents];
+    this.#agents.clear();
+    await this.#report({ agents });
+  }
+
+  /** One after the other, so that the end is the last word. */
+  #report(said: { agents?: string[]; ended?: boolean } = {}): Promise<void> {
+    this.#reported = this.#reported.then(() => this.#say(said));
+    return this.#reported;
+  }
+
+  async #say({ agents = [], ended = false }: { agents?: string[]; ended?: boolean }): Promise<void> {
+    const { db, log, watched } = this.#parts;
+    const said = { agents, ended, watched: watched?.() ?? false };
+    await reportPresence(db, said, this.#actor).catch((err) => {
+      for (const agent of agents) this.#agents.add(agent);
+      log.debug({ err }, 'presence is not reported');
+    });
+  }
+}
