@@ -59,6 +59,26 @@ describe('a hook of Claude Code', () => {
     expect(printed).toContain('resume_project');
   });
 
+  test('tells a session that was compacted what it holds, and the tokens', { timeout: 60_000 }, async () => {
+    const named = [...flags, '--agent', 'cy'];
+    const holder = await connect('v1 client', 'test', [...named, '--project', 'web']);
+    await holder.call('create_tasks', { tasks: [{ title: 'Held', priority: 'low' }] });
+    const { data } = await holder.call('claim_task', { task: 'web-2' });
+    const { lock_token } = data['task'] as { lock_token: number };
+    expect((await holder.call('resume_project')).text).not.toContain('lock_token');
+
+    let printed = '';
+    await until(async () => {
+      printed = (await hook('session-start', { source: 'compact' }, named)).stdout;
+      return printed.includes('You hold');
+    });
+
+    expect(printed).toMatch(new RegExp(`You hold:\n- web-2 .*, lock_token ${lock_token}\n`));
+    expect(printed).not.toContain('In progress');
+    await holder.call('release_task', { task: 'web-2', lock_token, outcome: 'paused', reason: 'Lunch.' });
+    await holder.close();
+  });
+
   test('before compaction saves what changed in the last words of the agent, once', { timeout: 60_000 }, async () => {
     await agent.call('save_checkpoint', {
       label: 'Mine',

@@ -145,7 +145,7 @@ function renderResumption(found: z.infer<typeof Resumption>): string {
 }
 
 /** The token is with whichever worker claimed, unless it is one of an earlier process. */
-function ownLine({ lock_token, ...task }: NonNullable<z.infer<typeof Resumption>['mine']>[number]): string {
+export function ownLine({ lock_token, ...task }: NonNullable<z.infer<typeof Resumption>['mine']>[number]): string {
   if (lock_token !== undefined) return `${taskLine(task)}, lock_token ${lock_token}`;
   return task.ready ? taskLine(task) : `${taskLine(task)}; if that was not another worker of yours, take_over: true`;
 }
