@@ -108,7 +108,10 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
     isPooled: () => pooled,
     listen: (hint, topic = 'events') => (pooled ? { hears: () => false, stop() {} } : listener.listen(hint, topic)),
     async close() {
-      await Promise.all([listener.close(), Promise.race([notifier.flush(), sleep(FLUSH_MS_MAX)])]);
+      await Promise.all([
+        listener.close(),
+        Promise.race([notifier.flush(), sleep(FLUSH_MS_MAX, undefined, { ref: false })]),
+      ]);
       await Promise.all([...pools.values()].map((pool) => pool.end()));
     },
   });
