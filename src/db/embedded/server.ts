@@ -12,7 +12,22 @@ import { DATABASE, type Layout, SUPERUSER } from './cluster.ts';
 import { run, spawnOptions, startFailed } from './run.ts';
 
 /** How to reach the server; what `pg` needs. */
-export type Connection = { host: string; port: number; user: string; database: string; password?: string };
+// What is left out the driver takes from PG* variables, by which a developer means another server; empty counts as left out.
+const UNINFLUENCED = Object.freeze({
+  ssl: false,
+  sslnegotiation: 'postgres',
+  options: ' ',
+  client_encoding: 'UTF8',
+  replication: 'false',
+} as const);
+
+export type Connection = {
+  host: string;
+  port: number;
+  user: string;
+  database: string;
+  password?: string;
+} & typeof UNINFLUENCED;
 
 // Recovery after a crash replays the log before the server answers.
 const START_MS_MAX = 90_000;
@@ -36,7 +51,7 @@ export async function currentConnection(paths: Layout): Promise<Connection | nul
   const postmaster = await readPostmaster(paths);
   if (postmaster === null) return null;
   const { host, port } = postmaster;
-  const connection = { host, port, user: SUPERUSER, database: DATABASE };
+  const connection = { ...UNINFLUENCED, host, port, user: SUPERUSER, database: DATABASE };
   if (process.platform !== 'win32') return connection;
   return { ...connection, password: (await readFile(paths.passwordFile, 'utf8')).trim() };
 }
@@ -47,7 +62,6 @@ export async function connect(connection: Connection, name = 'cairn'): Promise<p
     ...connection,
     application_name: name,
     connectionTimeoutMillis: 5_000,
-    ssl: false,
   });
   // Without a listener the loss of the connection would end the process.
   client.on('error', () => {});
