@@ -108,6 +108,27 @@ describe('the door of /mcp', () => {
     expect(local.headers).not.toHaveProperty('access-control-allow-origin');
   });
 
+  test.each([
+    ['application/json', 'application/json'],
+    ['text/event-stream', 'text/event-stream'],
+    ['*/*', 'text/event-stream'],
+    [undefined, 'text/event-stream'],
+  ])('answers a client that accepts %s', async (accept, type) => {
+    const headers = { 'content-type': 'application/json', ...(accept && { accept }) };
+
+    const opened = await send('/mcp/', { ...INITIALIZE, headers });
+    const session = { ...headers, 'mcp-session-id': String(opened.headers['mcp-session-id']) };
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 2, method: 'ping' });
+    const pinged = await send('/mcp', { method: 'POST', headers: session, body });
+    const call = callOf('list_projects');
+    const { accept: _, ...others } = call.headers;
+    const called = await send('/mcp/', { ...call, headers: { ...others, ...(accept && { accept }) } });
+
+    expect(opened).toMatchObject({ status: 200, headers: { 'content-type': expect.stringContaining(type) } });
+    expect(pinged).toMatchObject({ status: 200, headers: { 'content-type': expect.stringContaining(type) } });
+    expect(called).toMatchObject({ status: 200 });
+  });
+
   test('refuses what is not JSON', async () => {
     const { headers } = callOf('list_projects');
 

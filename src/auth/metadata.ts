@@ -54,8 +54,10 @@ export function metadataRoute({ resource, server }: { resource: object; server?:
   const served: Readonly<Record<string, (() => Response) | undefined>> = {
     [RESOURCE]: ofResource,
     [`${RESOURCE}/mcp`]: ofResource,
+    [`${RESOURCE}/mcp/`]: ofResource,
     [SERVER]: ofServer,
     [`${SERVER}/mcp`]: ofServer,
+    [`${SERVER}/mcp/`]: ofServer,
   };
   return async (request) => {
     const { pathname } = new URL(request.url);

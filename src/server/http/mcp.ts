@@ -72,10 +72,11 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
     if (needed.some((scope) => !mayUse(principal.scopes, scope))) return access.challenge(needed);
 
     const authInfo = authInfoOf({ principal, log: exchange.log });
+    const takesJsonAlone = acceptAll(request.headers);
     if (isOfSession(request, body)) {
       exchange.stream = request.method === 'GET';
       const whenOver = (run: () => void) => void exchange.outgoing.once('close', run);
-      return sessions.handle(request, { principal, body, authInfo, whenOver });
+      return sessions.handle(request, { principal, body, authInfo, takesJsonAlone, whenOver });
     }
     if (messages[0]?.method === 'subscriptions/listen') {
       exchange.stream = true;
@@ -153,6 +154,16 @@ async function unlessRefused(answer: Response, found: Principal | Response): Pro
   if (!(found instanceof Response)) return answer;
   await answer.body?.cancel();
   return found;
+}
+
+/**
+ * The protocol wants both kinds of answers accepted, and refuses who names one; clients and proxies do so all the same. Says whether a
+ * stream would not be understood.
+ */
+function acceptAll(headers: Headers): boolean {
+  const accepted = headers.get('accept') ?? '*/*';
+  headers.set('accept', 'application/json, text/event-stream');
+  return accepted.includes('application/json') && !/text\/(event-stream|\*)|\*\/\*/.test(accepted);
 }
 
 /** By what no request of the 2026-07-28 protocol lacks. */

@@ -62,8 +62,8 @@ export function createRouter({ doors, mcp, access, metrics, isReady }: Places) {
     if (!doors.opensTo(exchange.incoming.headers.host)) {
       return refusal(421, 'This server does not go by that name. Its --public-url is the name it goes by.');
     }
-    if (pathname === '/mcp') {
-      said.route = pathname;
+    if (pathname === '/mcp' || pathname === '/mcp/') {
+      said.route = '/mcp';
       return serveMcp(request, exchange);
     }
     await takeBody(exchange.incoming, BODY_BYTES_MAX);

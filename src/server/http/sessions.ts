@@ -22,6 +22,8 @@ type Visit = {
   principal: Principal;
   body: unknown;
   authInfo: AuthInfo;
+  /** A stream would not be understood. */
+  takesJsonAlone: boolean;
   /** Calls back when the answer is over. */
   whenOver(run: () => void): void;
 };
@@ -64,6 +66,7 @@ export function createSessions(
     const id = randomUUID();
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => id,
+      enableJsonResponse: visit.takesJsonAlone,
       onsessioninitialized() {
         sessions.set(id, { transport, owner: visit.principal.id, open: 0, usedAt: Date.now() });
       },
