@@ -1672,15 +1672,6 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.break_runs(content text)
- RETURNS text
- LANGUAGE sql
- IMMUTABLE
-AS $function$
-  select regexp_replace(replace(content, '<!--', '< !--'), '\S{100}', '\& ', 'g')
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.broken_event(tenant_id uuid)
  RETURNS jsonb
  LANGUAGE sql
@@ -3959,6 +3950,26 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.fold(content text)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if octet_length(content) = char_length(content) then
+    return app.lower_case(content);
+  end if;
+  content := app.lower_case(normalize(content, nfkd));
+  content := regexp_replace(content, '([a-z\u03b1-\u03c9])[\u0300-\u036f]+', '\1', 'g');
+  content := regexp_replace(content,
+    '[\u00ad\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]+', '', 'g');
+  content := replace(replace(replace(normalize(content, nfc), 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe');
+  return translate(content, 'ςёıøłđ', 'σеiold');
+end
+$function$;
+-- owner cairn_owner
+
 CREATE AGGREGATE app.fold_artifact(public.events) (sfunc = app.fold_step, stype = public.artifacts);
 -- owner cairn_owner
 
@@ -4864,6 +4875,13 @@ CREATE OR REPLACE FUNCTION app.is_clean_json(value jsonb)
 RETURN (app.is_clean((value)::text) AND (replace((value)::text, '\\'::text, ''::text) !~ '\\([bfr]|u00)'::text) AND (NOT jsonb_path_exists(value, 'strict $.**{32}?(@.type() == "object" || @.type() == "array")'::jsonpath)));
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.is_dense(sign text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN ('{[3584,3840),[4096,4256),[6016,6144),[11904,12256),[12293,12296),[12353,42192),[44032,55216),[63744,64256),[131072,205744)}'::int4multirange @> ascii(sign));
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.is_evidence(evidence jsonb)
  RETURNS boolean
  LANGUAGE sql
@@ -5302,6 +5320,42 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.lower_case(content text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN lower((content COLLATE pg_c_utf8));
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.mark_words(content text, any_word tsquery, runs text[])
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_beside constant text := '[!-/:-@[-`{-~\u2000-\u206f\u3000-\u303f«»]';
+  v_run text;
+begin
+  foreach v_run in array runs loop
+    if strpos(content, v_run) > 0 then
+      content := replace(substr(content, greatest(1, strpos(content, v_run) - 40), 160), v_run, '**' || v_run || '**');
+      return regexp_replace(btrim(content), '\s+', ' ', 'g');
+    end if;
+  end loop;
+  return (
+    select string_agg(case when w.is_hit
+        then regexp_replace(w.word, format('^(%1$s*)(.*?)(%1$s*)$', v_beside), '\1**\2**\3') else w.word end, ' '
+        order by w.at)
+    from (
+      select h.*, coalesce(min(h.at) filter (where h.is_hit) over (), 1) as first
+      from (select r.word, r.at, to_tsvector('pg_catalog.russian', app.search_text(r.word)) @@ any_word as is_hit
+        from regexp_split_to_table(btrim(content), '\s+') with ordinality r (word, at)) h) w
+    where w.at between w.first - 4 and greatest(w.first - 4, 1) + 23);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.may_be_present(tenant_id uuid, process uuid)
  RETURNS boolean
  LANGUAGE sql
@@ -5592,6 +5646,32 @@ begin
   return asked;
 end
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.pair_characters(content text, of_query boolean)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+BEGIN ATOMIC
+ SELECT string_agg(
+         CASE
+             WHEN (NOT p.is_dense) THEN p.c
+             WHEN p.is_next_dense THEN (((' '::text || p.c) || p.next) || ' '::text)
+             WHEN (pair_characters.of_query AND p.was_dense) THEN ' '::text
+             ELSE ((' '::text || p.c) || ' '::text)
+         END, ''::text ORDER BY p.at) AS string_agg
+    FROM ( SELECT d.c,
+             d.at,
+             d.is_dense,
+             lead(d.c) OVER o AS next,
+             COALESCE(lead(d.is_dense) OVER o, false) AS is_next_dense,
+             COALESCE(lag(d.is_dense) OVER o, false) AS was_dense
+            FROM ( SELECT c.c,
+                     c.at,
+                     app.is_dense(c.c) AS is_dense
+                    FROM string_to_table(pair_characters.content, NULL::text) WITH ORDINALITY c(c, at)) d
+           WINDOW o AS (ORDER BY d.at)) p;
+END;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.path_text(task public.tasks, back uuid[])
@@ -6277,6 +6357,29 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.search_item(item text)
+ RETURNS tsquery
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_item tsquery := phraseto_tsquery('pg_catalog.russian', app.search_text(item, true));
+begin
+  if item ~ '^\S*([a-z0-9][A-Z]|[A-Z][A-Z][a-z])\S*$' then
+    v_item := v_item || phraseto_tsquery('pg_catalog.russian', app.search_text(lower(item), true));
+  end if;
+  -- A single character of those that are written in pairs.
+  if v_item::text ~ '''[^ -~]''' then
+    v_item := (
+      select string_agg(w || case when w ~ '^''.''$' and app.is_dense(substr(w, 2)) then ':*' else '' end, ' <-> ')
+      from app.list_words(v_item::text) w)::tsquery;
+  end if;
+  return v_item;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.search_query(query text)
  RETURNS tsquery
  LANGUAGE plpgsql
@@ -6284,36 +6387,54 @@ CREATE OR REPLACE FUNCTION app.search_query(query text)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_text text := app.break_runs(left(query, 500));
-  v_plain tsquery := websearch_to_tsquery('pg_catalog.simple', v_text);
-  v_words tsquery := websearch_to_tsquery('pg_catalog.english', v_text) || v_plain;
+  v_words tsquery := '';
+  v_group tsquery := '';
+  v_negates boolean := false;
+  v_word text;
+  v_item tsquery;
 begin
-  if coalesce(trim(query), '') = '' or numnode(v_words) = 0 then
+  for v_word in select m[1] from regexp_matches(left(query, 500), '("[^"]*"|[^\s"]+)', 'g') m loop
+    if v_word in ('or', 'OR') then
+      v_words := v_words || v_group;
+      v_group := '';
+    elsif v_word = 'NOT' then
+      v_negates := true;
+    else
+      v_item := app.search_item(v_word);
+      if numnode(v_item) > 0 then
+        v_group := v_group && case when v_negates then !! v_item else v_item end;
+      end if;
+      v_negates := false;
+    end if;
+  end loop;
+  v_words := v_words || v_group;
+  if numnode(v_words) = 0 then
     perform app.fail('invalid_input', 'query has no word to search for.', jsonb_build_object('field', 'query'),
       'Use the words you expect in the text: payment retry.');
   end if;
-  if (select count(*) from app.list_words(v_plain::text)) > 32 then
+  if (select count(*) from app.list_words(v_words::text)) > 32 then
     perform app.fail('invalid_input', 'query has more than 32 words.', jsonb_build_object('field', 'query'),
-      'Use the few words you expect in the text. Each part of a name such as web-1 counts.');
+      'Use the few words you expect in the text. Each part of a name such as web-1 counts, and in Chinese, Japanese '
+        || 'and Korean each character.');
   end if;
   return v_words;
 end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.search_snippet(content text, words tsquery, any_word tsquery)
+CREATE OR REPLACE FUNCTION app.search_snippet(content text, query text, words tsquery, any_word tsquery)
  RETURNS text
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_text text := app.break_runs(coalesce(content, ''));
+  v_text text := coalesce(content, '');
   v_words tsvector;
   v_at integer;
 begin
   for v_place in 1 .. length(v_text) by 200 loop
-    v_words := to_tsvector('pg_catalog.english', substr(v_text, v_place, 300));
+    v_words := to_tsvector('pg_catalog.russian', app.search_text(substr(v_text, v_place, 300)));
     if v_words @@ any_word then
       v_at := coalesce(v_at, v_place);
       if v_words @@ words then
@@ -6322,13 +6443,56 @@ begin
       end if;
     end if;
   end loop;
-  -- A word before, so that the first one is whole: none is longer than a hundred characters.
+  -- A little before, so that the first word is whole.
   v_text := case
-    when v_at > 100 then regexp_replace(substr(v_text, v_at - 100, 500), '^\S*\s', '')
+    when v_at > 100 then regexp_replace(substr(v_text, v_at - 100, 500), '^\S{0,100}\s', '')
     else left(v_text, 500)
   end;
-  return ts_headline('pg_catalog.english', v_text, any_word,
-    'MaxFragments=1, MaxWords=24, MinWords=8, StartSel=**, StopSel=**');
+  return app.mark_words(v_text, any_word, array(select m[1] from regexp_matches(query,
+    '([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fff\u3005-\u3007\u3041-\ufaff\U00020000-\U000323af]+)',
+    'g') m));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.search_text(content text, of_query boolean DEFAULT false)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_text text := content;
+  v_names text;
+begin
+  if v_text ~ '[a-z0-9][A-Z]|[A-Z][A-Z][a-z]' then
+    if not of_query then
+      select string_agg(lower(n[1]), ' ') into v_names
+        from regexp_matches(v_text,
+          '[A-Za-z0-9]*(?:[a-z0-9][A-Z]|[A-Z][A-Z][a-z])[A-Za-z0-9]*', 'g') n;
+    end if;
+    v_text := app.split_names(v_text);
+  end if;
+  v_text := app.fold(v_text);
+  if v_text ~ '[a-z](\+\+|#)' then
+    v_text := regexp_replace(v_text, '\m([a-z])\+\+', '\1 \1plusplus ', 'g');
+    v_text := regexp_replace(v_text, '\m([a-z])#(?![a-z0-9])', '\1 \1sharp ', 'g');
+  end if;
+  if v_text ~ '\mv[0-9]' then
+    v_text := regexp_replace(v_text, '\mv([0-9])', 'v \1', 'g');
+  end if;
+  v_text := regexp_replace(v_text, '[!-/:-@[-`{-~]+', ' ', 'g');
+  if octet_length(v_text) > char_length(v_text) then
+    v_text := regexp_replace(v_text, '[\u0080-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u02c2-\u02df'
+      '\u037e\u0387\u055a-\u055f\u0589\u058a\u05be\u05f3\u05f4\u0600-\u060f\u061b-\u061f\u066a-\u066d\u06d4'
+      '\u0700-\u070d\u0964\u0965\u0970\u0e2f\u0e3f\u0e4f\u0e5a\u0e5b\u104a-\u104f\u10fb\u1360-\u1368\u17d4-\u17db'
+      '\u1800-\u180e\u2000-\u206f\u20a0-\u20cf\u2190-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u3020\u3030'
+      '\u303d-\u303f\u30fb\ufe00-\ufe6f\ufeff-\uff0f\uff5f-\uff65\ufff0-\uffff\U0001f000-\U0001faff]+', ' ', 'g');
+    if v_text ~ '[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ufaff\U00020000-\U000323af]' then
+      v_text := app.pair_characters(v_text, of_query);
+    end if;
+  end if;
+  return concat_ws(' ', v_text, v_names);
 end
 $function$;
 -- owner cairn_owner
@@ -6339,7 +6503,7 @@ CREATE OR REPLACE FUNCTION app.search_vector(kind text, tenant_id uuid, project_
  STABLE
 AS $function$
   select array_to_tsvector(array['=t' || tenant_id, '=p' || project_id, '=k' || kind])
-    || to_tsvector('pg_catalog.english', app.break_runs(left(content, 30000)))
+    || to_tsvector('pg_catalog.russian', app.search_text(left(content, 30000)))
 $function$;
 -- owner cairn_owner
 
@@ -6446,6 +6610,13 @@ begin
   return v_event;
 end
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.split_names(content text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN regexp_replace(regexp_replace(content, '([a-z0-9])([A-Z])'::text, '\1 \2'::text, 'g'::text), '([A-Z])([A-Z][a-z])'::text, '\1 \2'::text, 'g'::text);
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.state_of(category text, tenant_id uuid, project_id uuid, up_to bigint, archived jsonb)
@@ -6621,7 +6792,7 @@ AS $function$
   select (not filters ? 'status' or filters -> 'status' ? task.status)
     and (not filters ? 'priority' or filters -> 'priority' ? task.priority)
     and (not filters ? 'parent' or task.parent_id = (filters ->> 'parent')::uuid)
-    and (not filters ? 'query' or position(lower(filters ->> 'query') in lower(task.title)) > 0)
+    and (not filters ? 'query' or position(app.fold(filters ->> 'query') in app.fold(task.title)) > 0)
     and (not coalesce((filters ->> 'mine')::boolean, false)
       or task.locked_by_user = actor.user_id and task.locked_by = coalesce(actor.agent, actor.client, 'user'))
 $function$;
@@ -8783,7 +8954,8 @@ begin
   select array_agg(h.hit order by h.place) filter (where h.hit is not null), count(*) into v_found, v_ranked from (
     select r.place, d.doc - 'body' || jsonb_build_object('kind', r.kind, 'id', r.id,
       'score', round(r.score::numeric, 3),
-      'snippet', app.search_snippet(left(d.doc ->> 'body', least(20000, 400000 / v_size)), v_words, v_any)) as hit
+      'snippet', app.search_snippet(left(d.doc ->> 'body', least(20000, 400000 / v_size)), query, v_words,
+        v_any)) as hit
     from (select m.kind, m.id, ts_rank(m.words, v_any) as score,
           row_number() over (order by ts_rank(m.words, v_any) desc, m.id desc) as place from (
         select * from app.search_documents s

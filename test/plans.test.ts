@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Context, SCOPES } from '../src/context.ts';
 import { directoryStore } from '../src/events/archive-store.ts';
+import { newId } from '../src/events/ids.ts';
 import { createLog } from '../src/log.ts';
 import { archiveEvents } from '../src/services/archive.ts';
+import { reportPresence } from '../src/services/presence.ts';
 import { exportEvents, importEvents } from '../src/services/transfer.ts';
 import { type Access, liveWithAccess } from './support/access-story.ts';
 import { call } from './support/calls.ts';
@@ -17,6 +19,7 @@ import { live } from './support/story.ts';
 const ROWS = 100_000;
 // What one step of a plan may look at in a workspace of a few dozen rows.
 const LOOKED_AT_MAX = 500;
+const PRESENT = { agents: ['ada'], watched: true, ended: false };
 
 let scratch: Scratch;
 let ada: Context;
@@ -41,12 +44,13 @@ afterAll(() => scratch.drop());
 
 async function signIn(name: string): Promise<Context> {
   const { actor } = await scratch.signIn(name);
-  return { db: scratch.db, actor, log: createLog('silent'), scopes: new Set(SCOPES) };
+  return { db: scratch.db, actor: { ...actor, process: newId() }, log: createLog('silent'), scopes: new Set(SCOPES) };
 }
 
 /** A workspace with something in every table, and something to do. */
 async function populate(ctx: Context): Promise<void> {
   await live(ctx);
+  await reportPresence(ctx.db, PRESENT, ctx.actor);
   await call(ctx, 'create_tasks', { project: 'web', tasks: [{ title: 'Feed it' }], idempotency_key: 'once' });
 }
 
@@ -104,6 +108,8 @@ const CALLS: [fn: string, args: Record<string, unknown>][] = [
   ],
   ['append_events', append('task.reopened', 'task:web-1', { reason: 'Again.' })],
   ['get_position', {}],
+  ['report_presence', PRESENT],
+  ['report_presence', { ended: true }],
   ['purge_idempotency_keys', {}],
 ];
 

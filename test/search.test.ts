@@ -21,8 +21,8 @@ describe('a search', () => {
     ['payments retried', ['Payment retry']],
     ['"payment retry"', ['Payment retry']],
     ['"retry payment"', []],
-    ['payment -card', ['Payment retry', 'Refunds']],
-    ['retry or invoice', ['Invoices', 'Payment retry']],
+    ['payment NOT card', ['Payment retry', 'Refunds']],
+    ['retry OR invoice', ['Invoices', 'Payment retry']],
     [
       'payment retry or refund failure or invoice error or card declined',
       ['Declined cards', 'Invoices', 'Payment retry'],
@@ -80,8 +80,8 @@ describe('a search', () => {
       'retry payment',
       'a **payment** lorem',
     ],
-    ['the beginning where no word is to be found', 'Nothing of the kind.', '-payment', 'Nothing of the kind'],
-    ['no word that is not wanted', 'The card or the payment', 'card or -payment', '**card** or the payment'],
+    ['the beginning where no word is to be found', 'Nothing of the kind.', 'NOT payment', 'Nothing of the kind'],
+    ['no word that is not wanted', 'The card or the payment', 'card or NOT payment', '**card** or the payment'],
   ])('shows %s', async ([, text, query, snippet], { as }) => {
     await plan(as('ada'), []);
     await call(as('ada'), 'record_event', { project: 'web', kind: 'note', text });
@@ -122,11 +122,8 @@ describe('a search', () => {
   });
 });
 
-// Words that English leaves out of queries, as their plurals have them in documents: all that is left of such a query is an `and`.
-const STOPS =
-  'him they them what whom that am are been have had did an and but if at for up in out on off all few own than can will now'.split(
-    ' ',
-  );
+// So many that occur together, and often: their ranking would take what grows with the square of their number.
+const WORDS = [...'bcdfghjklmnpqrtvwxz'].flatMap((letter) => [`q${letter}`, `z${letter}`]).slice(0, 32);
 
 /** 40 notes of 20,000 characters: full of matches, of places for each word, and of what the parser goes back in. */
 const NOTES = [
@@ -138,8 +135,8 @@ const NOTES = [
 /** As much text as a task has words of. */
 const TASK = {
   title: 'All of them',
-  description: `${STOPS.join('s ')}s `.repeat(300).slice(0, 20_000),
-  acceptance_criteria: Array(10).fill(`${STOPS.join('s ')}s `.repeat(20).slice(0, 1_000)),
+  description: `${WORDS.join(' ')} `.repeat(300).slice(0, 20_000),
+  acceptance_criteria: Array(10).fill(`${WORDS.join(' ')} `.repeat(20).slice(0, 1_000)),
 };
 
 const SHAPES: [what: string, query: string][] = [
@@ -152,9 +149,9 @@ const SHAPES: [what: string, query: string][] = [
   ['phrases joined by or', `rust${' or "rust code"'.repeat(15)}`],
   ['a long phrase', `"${'rust code '.repeat(15)}"`],
   ['a long phrase that is nowhere', `"${'code code '.repeat(16)}"`],
-  ['pairs with a negation', 'rust -nothing or code -nowhere or '.repeat(7)],
-  ['negations alone', '-nothing or -nowhere or '.repeat(15)],
-  ['words that English leaves out', STOPS.join(' ')],
+  ['pairs with a negation', 'rust NOT nothing or code NOT nowhere or '.repeat(7)],
+  ['negations alone', 'NOT nothing or NOT nowhere or '.repeat(15)],
+  ['words that all occur, and often', WORDS.join(' ')],
   ['many words', Array.from({ length: 32 }, (_, at) => `ww1${at.toString(36)}`).join(' or ')],
   ['words of one letter', 'b c d e '.repeat(60)],
   ['words of one letter joined by or', 'b or c or d or x or '.repeat(8)],
@@ -165,13 +162,14 @@ const SHAPES: [what: string, query: string][] = [
 const part = fc.constantFrom(
   'rust',
   'code',
-  ...STOPS,
+  ...WORDS,
   'or',
   'x',
-  '-x',
+  'NOT x',
+  'NOT rust',
   '-rust',
   '"rust code"',
-  '-"code rust"',
+  'NOT "code rust"',
   '"',
   'a-b',
   '_a',
@@ -210,8 +208,8 @@ async function search(ctx: Context, query: string): Promise<void> {
   if (refusal !== undefined) expect(refusal).toMatchObject({ code: 'invalid_input' });
 }
 
-// Time of a processor: seven times what the worst of them takes.
-const SEARCH_MS_MAX = 5_000;
+// Time of a processor: three times what the worst of them takes.
+const SEARCH_MS_MAX = 2_000;
 const MEMORY_MB_MAX = 64;
 
 describe('a search of any shape', () => {

@@ -127,6 +127,19 @@ describe.each(await keptCommits())('a database of commit %s, upgraded in place',
     expect(found).toMatchObject([{ ok: true }, { ok: true }]);
   });
 
+  test('has every text in the words that are searched for now', async () => {
+    const { rows } = await sql.query(
+      `select count(*)::integer as texts,
+         count(*) filter (where d.words = app.search_vector(s.kind, $1, s.project_id, s.content))::integer as found
+       from app.searchable($1) s join app.search_documents d on d.tenant_id = $1 and d.kind = s.kind and d.id = s.id
+       where s.content is not null`,
+      [owner.actor.tenant_id],
+    );
+
+    expect(rows[0].texts).toBeGreaterThan(100);
+    expect(rows[0].found).toBe(rows[0].texts);
+  });
+
   test('knows the commands that it was sent before', async () => {
     const before = await db.call<{ position: number }>('get_position', {}, owner.actor);
     const { rows } = await sql.query('select key, result from app.idempotency_keys where key like $1', ['plan %']);

@@ -10,7 +10,7 @@ const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project']
 const PROJECT_KINDS: readonly string[] = ['decision', 'checkpoint', 'project'] satisfies (typeof KINDS)[number][];
 
 export const Search = z.strictObject({
-  query: line(500).describe('At most 32 words, all of which must occur; "a phrase", or and -not work.'),
+  query: line(500).describe('At most 32 words, all of which must occur; "a phrase", or and NOT work.'),
   project: Reach,
   kinds: z.array(z.enum(KINDS)).max(6).optional(),
   ...page(10, 50),
