@@ -1,0 +1,14 @@
+// The parts that can be asked for, in the order in which they run.
+import { loop } from './parts/loop.mjs';
+import { tokens } from './parts/tokens.mjs';
+
+/**
+ * @typedef {{ clients: string[], expectOf: (client: string) => import('./expectations.mjs').Expect, say: (text: string) => void }} Given
+ * @typedef {{ run: (given: Given) => Promise<void>, needs?: string[] }} Part `needs` names the clients that can show it
+ */
+
+/** @type {Record<string, Part>} */
+export const PARTS = {
+  loop: { run: loop },
+  tokens: { run: tokens },
+};
