@@ -1,4 +1,5 @@
 // The parts that can be asked for, in the order in which they run.
+import { hints } from './parts/hints.mjs';
 import { loop } from './parts/loop.mjs';
 import { tokens } from './parts/tokens.mjs';
 
@@ -11,4 +12,5 @@ import { tokens } from './parts/tokens.mjs';
 export const PARTS = {
   loop: { run: loop },
   tokens: { run: tokens },
+  hints: { run: hints },
 };

@@ -6,7 +6,7 @@ import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { start } from './run.mjs';
 
-const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+export const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const WHO = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com'];
 
 /** @typedef {Awaited<ReturnType<typeof makePlace>>} Place */
@@ -53,7 +53,7 @@ async function makePlace() {
 }
 
 /** @param {(place: Place) => Promise<void>} story */
-async function withPlace(story) {
+export async function withPlace(story) {
   const place = await makePlace();
   try {
     await story(place);
