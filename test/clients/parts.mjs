@@ -1,7 +1,9 @@
 // The parts that can be asked for, in the order in which they run.
 import { hints } from './parts/hints.mjs';
+import { hooks } from './parts/hooks.mjs';
 import { loop } from './parts/loop.mjs';
 import { tokens } from './parts/tokens.mjs';
+import { workers } from './parts/workers.mjs';
 
 /**
  * @typedef {{ clients: string[], expectOf: (client: string) => import('./expectations.mjs').Expect, say: (text: string) => void }} Given
@@ -13,4 +15,6 @@ export const PARTS = {
   loop: { run: loop },
   tokens: { run: tokens },
   hints: { run: hints },
+  hooks: { run: hooks, needs: ['claude'] },
+  workers: { run: workers, needs: ['claude'] },
 };

@@ -7,7 +7,7 @@ const ERR_CHARACTERS_MAX = 600;
 /**
  * @typedef {object} Options
  * @property {string[]} [args] besides those of every session
- * @property {string} [input] what stands on its standard input
+ * @property {string[]} [prompts] what a person types, where `session` reads it as a stream of JSON
  * @property {Record<string, import('./model.mjs').Play>} [workers] its sub-agents, by what their prompts begin with
  */
 
@@ -18,7 +18,7 @@ const ERR_CHARACTERS_MAX = 600;
 export async function startSession(
   program,
   place,
-  { play, args = [], input = '', workers = {}, session = program.session },
+  { play, args = [], prompts, workers = {}, session = program.session },
 ) {
   const model = await startModel(program, play, workers);
   await program.prepare?.(model.url, place);
@@ -26,7 +26,7 @@ export async function startSession(
   const client = start(command, [...first, ...session, ...args], {
     cwd: place.cwd,
     env: { ...place.env, ...program.env(model.url, place) },
-    input,
+    prompts,
   });
   const finish = async () => {
     try {
