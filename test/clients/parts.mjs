@@ -1,7 +1,9 @@
 // The parts that can be asked for, in the order in which they run.
 import { hints } from './parts/hints.mjs';
 import { hooks } from './parts/hooks.mjs';
+import { kill } from './parts/kill.mjs';
 import { loop } from './parts/loop.mjs';
+import { oneToken } from './parts/one-token.mjs';
 import { tokens } from './parts/tokens.mjs';
 import { workers } from './parts/workers.mjs';
 
@@ -17,4 +19,6 @@ export const PARTS = {
   hints: { run: hints },
   hooks: { run: hooks, needs: ['claude'] },
   workers: { run: workers, needs: ['claude'] },
+  kill: { run: kill, needs: ['claude'] },
+  'one-token': { run: oneToken, needs: ['claude'] },
 };

@@ -53,7 +53,7 @@ async function makePlace() {
 }
 
 /** @param {(place: Place) => Promise<void>} story */
-export async function withPlace(story) {
+async function withPlace(story) {
   const place = await makePlace();
   try {
     await story(place);
