@@ -4,6 +4,7 @@ import { hooks } from './parts/hooks.mjs';
 import { kill } from './parts/kill.mjs';
 import { loop } from './parts/loop.mjs';
 import { oneToken } from './parts/one-token.mjs';
+import { signin } from './parts/signin.mjs';
 import { tokens } from './parts/tokens.mjs';
 import { workers } from './parts/workers.mjs';
 
@@ -21,4 +22,5 @@ export const PARTS = {
   workers: { run: workers, needs: ['claude'] },
   kill: { run: kill, needs: ['claude'] },
   'one-token': { run: oneToken, needs: ['claude'] },
+  signin: { run: signin, needs: ['claude', 'codex'] },
 };
