@@ -4,7 +4,6 @@ import { EventEmitter, once } from 'node:events';
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CLI } from './place.mjs';
-import { PROGRAMS } from './programs.mjs';
 import { startSession } from './session.mjs';
 
 const END_MS_MAX = 30_000;
@@ -12,11 +11,11 @@ const END_MS_MAX = 30_000;
 /** @typedef {Awaited<ReturnType<typeof startHolding>>} Holding */
 
 /**
- * Starts Claude Code, which acts, waits until it is told to go on, and acts once more. Resolves when it waits.
- * @param {import('./place.mjs').Place} place
+ * Starts a client that acts, waits until it is told to go on, and acts once more. Resolves when it waits.
+ * @param {import('./programs.mjs').Program} program @param {import('./place.mjs').Place} place
  * @param {{ act: import('./model.mjs').Play, afterwards?: import('./model.mjs').Play, args?: string[] }} story
  */
-export async function startHolding(place, { act, afterwards = async () => {}, args = [] }) {
+export async function startHolding(program, place, { act, afterwards = async () => {}, args = [] }) {
   const signs = new EventEmitter();
   const waits = once(signs, 'waits');
   const play = async (agent) => {
@@ -26,7 +25,7 @@ export async function startHolding(place, { act, afterwards = async () => {}, ar
     await told;
     await afterwards(agent);
   };
-  const { client, ended } = await startSession(PROGRAMS.claude, place, { play, args });
+  const { client, ended } = await startSession(program, place, { play, args });
   // One that is killed does not come to its end, and that is no failure.
   ended.catch(() => {});
   await Promise.race([waits, ended]);
@@ -36,29 +35,33 @@ export async function startHolding(place, { act, afterwards = async () => {}, ar
       signs.emit('go on');
       return ended;
     },
-    /** Kills the client. Resolves to how long its server ran on. */
+    /** Kills the client as nobody can refuse. Resolves when its server has ended too. */
     async kill() {
-      const [server] = serversOf(client.pid);
+      const server = serverOf(client.pid);
       const killed = performance.now();
-      client.kill('SIGKILL');
-      while (isRunning(server) && performance.now() - killed < END_MS_MAX) await pause(20);
-      return Math.round(performance.now() - killed);
+      // A program may be started by another of its own; the server's parent is the one that matters.
+      process.kill(server?.parent ?? client.pid ?? 0, 'SIGKILL');
+      while (server && isRunning(server.pid) && performance.now() - killed < END_MS_MAX) await pause(20);
     },
     /** @param {NodeJS.Signals} signal */
     signalServer(signal) {
-      for (const pid of serversOf(client.pid)) process.kill(pid, signal);
+      process.kill(serverOf(client.pid)?.pid ?? 0, signal);
     },
   };
 }
 
-/** The servers that a client started for itself. @param {number | undefined} client */
-function serversOf(client) {
-  return processes()
-    .filter(({ parent, line }) => parent === client && line.includes(CLI) && !line.includes(' hook '))
-    .map(({ pid }) => pid);
+/** The server that a client, or a process of it, started for itself. @param {number | undefined} client */
+function serverOf(client) {
+  const all = processes();
+  const parents = new Map(all.map(({ pid, parent }) => [pid, parent]));
+  const isBelow = (/** @type {number | undefined} */ pid) => {
+    for (let at = pid; at !== undefined; at = parents.get(at)) if (at === client) return true;
+    return false;
+  };
+  return all.find(({ pid, line }) => line.includes(CLI) && !line.includes(' hook ') && isBelow(pid));
 }
 
-/** @param {number | undefined} pid */
+/** @param {number} pid */
 function isRunning(pid) {
   return processes().some((one) => one.pid === pid && !one.state.startsWith('Z'));
 }

@@ -43,6 +43,11 @@ async function firstSession(place, expect) {
     /Checkpoint \W+Saved before compaction/.test(compacted) && compacted.includes(LAST_WORDS),
     compacted,
   );
+  expect(
+    'and its token again',
+    /You hold:\W+shop-1[^\n]*lock_token 2/.test(compacted.replaceAll('\\n', '\n')),
+    compacted,
+  );
   const log = await place.log();
   const saved = log.filter(({ type }) => type === 'checkpoint.saved');
   const [compaction, stop] = saved.map(({ text }) => text);

@@ -31,10 +31,11 @@ export async function kill(given) {
 /** @param {Story} story */
 async function tell(story) {
   const session = randomUUID();
-  const first = await startHolding(story.place, { args: ['--session-id', session], act: begin });
+  const first = await startHolding(PROGRAMS.claude, story.place, { args: ['--session-id', session], act: begin });
   const sleeper = await besideIt(story);
   sleeper.signalServer('SIGSTOP');
   const slept = performance.now();
+  await openedTwice(story, session);
   await resumed(story, { killed: first, session });
   await succeeded(story);
   sleeper.signalServer('SIGCONT');
@@ -53,7 +54,7 @@ async function begin(agent) {
 /** A second session at the same time. @param {Story} story */
 function besideIt({ place, expect, told }) {
   let held = {};
-  return startHolding(place, {
+  return startHolding(PROGRAMS.claude, place, {
     async act(agent) {
       const refused = await agent.call('claim_task', { task: 'shop-1' });
       told.note('the second of two at once', 'claim_task shop-1', refused);
@@ -67,6 +68,19 @@ function besideIt({ place, expect, told }) {
       await agent.call('complete_task', { ...held, summary: 'The page is there.' });
     },
   });
+}
+
+/** The same session once more, while it goes on in another process. @param {Story} story @param {string} session */
+async function openedTwice({ place, expect, told }, session) {
+  const play = async (agent) => {
+    const { text } = await agent.call('resume_project');
+    told.note('the same session, opened twice', 'resume_project', { text: lineOf(text, '- shop-1') });
+    expect('a session that is opened twice reads no token of the one at work', !text.includes('lock_token'), text);
+    const refused = await agent.call('claim_task', { task: 'shop-1' });
+    told.note('the same session, opened twice', 'claim_task shop-1', refused);
+    expect('and is refused its task', refused.text.includes('lock_held: '), refused.text);
+  };
+  await (await startSession(PROGRAMS.claude, place, { play, args: ['--resume', session] })).ended;
 }
 
 /** The same session again, after its client was killed. @param {Story} story */
@@ -92,7 +106,7 @@ async function resumed({ place, expect, told }, { killed, session }) {
 
 /** Another session, after one that was killed. @param {Story} story */
 async function succeeded({ place, expect, told }) {
-  const killed = await startHolding(place, {
+  const killed = await startHolding(PROGRAMS.claude, place, {
     act: async (agent) => {
       await agent.call('claim_task', { task: 'shop-3' });
     },
