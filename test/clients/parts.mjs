@@ -3,6 +3,7 @@ import { hints } from './parts/hints.mjs';
 import { hooks } from './parts/hooks.mjs';
 import { kill } from './parts/kill.mjs';
 import { leave } from './parts/leave.mjs';
+import { left } from './parts/left.mjs';
 import { loop } from './parts/loop.mjs';
 import { oneToken } from './parts/one-token.mjs';
 import { signin } from './parts/signin.mjs';
@@ -22,6 +23,7 @@ export const PARTS = {
   hooks: { run: hooks, needs: ['claude'] },
   workers: { run: workers, needs: ['claude'] },
   leave: { run: leave },
+  left: { run: left, needs: ['claude'] },
   kill: { run: kill, needs: ['claude'] },
   'one-token': { run: oneToken, needs: ['claude'] },
   signin: { run: signin, needs: ['claude', 'codex'] },
