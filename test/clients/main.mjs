@@ -25,6 +25,10 @@ const clients = named(PROGRAMS).filter((name) => {
   if (!isInstalled(name)) say(`${PROGRAMS[name]?.title} is not installed: left out.`);
   return isInstalled(name);
 });
+if (clients.length === 0) {
+  say('There is no client to run: CONTRIBUTING.md says how to install them.');
+  process.exit(2);
+}
 
 const expectations = new Expectations();
 for (const part of named(PARTS)) {
