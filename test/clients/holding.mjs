@@ -40,12 +40,12 @@ export async function startHolding(program, place, { act, afterwards = async () 
       const server = serverOf(client.pid);
       const killed = performance.now();
       // A program may be started by another of its own; the server's parent is the one that matters.
-      process.kill(server?.parent ?? client.pid ?? 0, 'SIGKILL');
-      while (server && isRunning(server.pid) && performance.now() - killed < END_MS_MAX) await pause(20);
+      process.kill(server.parent, 'SIGKILL');
+      while (isRunning(server.pid) && performance.now() - killed < END_MS_MAX) await pause(20);
     },
     /** @param {NodeJS.Signals} signal */
     signalServer(signal) {
-      process.kill(serverOf(client.pid)?.pid ?? 0, signal);
+      process.kill(serverOf(client.pid).pid, signal);
     },
   };
 }
@@ -58,7 +58,9 @@ function serverOf(client) {
     for (let at = pid; at !== undefined; at = parents.get(at)) if (at === client) return true;
     return false;
   };
-  return all.find(({ pid, line }) => line.includes(CLI) && !line.includes(' hook ') && isBelow(pid));
+  const server = all.find(({ pid, line }) => line.includes(CLI) && !line.includes(' hook ') && isBelow(pid));
+  if (server === undefined) throw new Error('The client has started no server.');
+  return server;
 }
 
 /** @param {number} pid */

@@ -30,6 +30,8 @@ if (clients.length === 0) {
   process.exit(2);
 }
 
+// What was started ends with this process.
+process.once('SIGINT', () => process.exit(130));
 const expectations = new Expectations();
 for (const part of named(PARTS)) {
   const { run, needs } = PARTS[part] ?? {};

@@ -12,7 +12,9 @@ const RUN_MS_MAX = 180_000;
 /** @param {string} command @param {string[]} args @param {Where} where */
 export function start(command, args, { cwd, env, prompts = [], msMax = RUN_MS_MAX }) {
   const child = spawn(command, args, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
-  const timer = setTimeout(() => killGroup(child), msMax);
+  const kill = () => killGroup(child);
+  const timer = setTimeout(kill, msMax);
+  process.once('exit', kill);
   child.stdin.on('error', () => {});
   give(child, prompts);
   const closed = new Promise((resolve, reject) => {
@@ -23,9 +25,10 @@ export function start(command, args, { cwd, env, prompts = [], msMax = RUN_MS_MA
   const end = async () => {
     const [exit, out, err] = await Promise.all([closed, text(child.stdout), text(child.stderr)]);
     clearTimeout(timer);
+    process.off('exit', kill);
     return { ...exit, out, err };
   };
-  return { child, ended: end() };
+  return { child, ended: end(), kill };
 }
 
 /** @param {import('node:child_process').ChildProcessWithoutNullStreams} child @param {string[]} prompts */
@@ -42,10 +45,11 @@ function give({ stdin, stdout }, [first, ...rest]) {
   });
 }
 
-/** @param {import('node:child_process').ChildProcess} child */
-function killGroup({ pid }) {
+/** What has ended may still have a child that leaves in peace. @param {import('node:child_process').ChildProcess} child */
+function killGroup({ pid, exitCode, signalCode }) {
+  if (pid === undefined || exitCode !== null || signalCode !== null) return;
   try {
-    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+    process.kill(-pid, 'SIGKILL');
   } catch {
     // It has ended meanwhile.
   }

@@ -5,15 +5,17 @@ import { start } from './run.mjs';
 const ERR_CHARACTERS_MAX = 600;
 
 /**
- * @typedef {object} Options
- * @property {string[]} [args] besides those of every session
+ * @typedef {object} Session
+ * @property {import('./model.mjs').Play} play what its model does
+ * @property {string[]} [session] its arguments, where not those of any session
+ * @property {string[]} [args] arguments besides
  * @property {string[]} [prompts] what a person types, where `session` reads it as a stream of JSON
  * @property {Record<string, import('./model.mjs').Play>} [workers] its sub-agents, by what their prompts begin with
  */
 
 /**
- * Starts a client in a place. `ended` resolves to all that reached its model, and fails when the play does or the client ends before it.
- * @param {import('./programs.mjs').Program} program @param {import('./place.mjs').Place} place
+ * Starts a client in a place. `ended` resolves to all that reached its model; it fails when the play does, or the client ends before it.
+ * @param {import('./programs.mjs').Program} program @param {import('./place.mjs').Place} place @param {Session} options
  */
 export async function startSession(
   program,
@@ -28,22 +30,20 @@ export async function startSession(
     env: { ...place.env, ...program.env(model.url, place) },
     prompts,
   });
+  const endedEarly = client.ended.then(({ code, signal, out, err }) => {
+    const last = `${err}${out}`.slice(-ERR_CHARACTERS_MAX);
+    throw new Error(`${program.title} ended with ${code ?? signal} before its play: ${last}`);
+  });
+  endedEarly.catch(() => {});
   const finish = async () => {
     try {
-      let exit;
-      const exited = client.ended.then((ended) => {
-        exit = ended;
-        throw new Error(
-          `${program.title} ended with ${exit.code ?? exit.signal} before its play: ${`${exit.err}${exit.out}`.slice(-ERR_CHARACTERS_MAX)}`,
-        );
-      });
-      await Promise.race([model.played, exited]);
-      exited.catch(() => {});
-      exit = await client.ended;
-      return { agent: model.agent, exit };
+      await Promise.race([model.played, endedEarly]);
+      await client.ended;
+      return { agent: model.agent };
     } finally {
+      client.kill();
       model.close();
     }
   };
-  return { client: client.child, agent: model.agent, ended: finish() };
+  return { client: client.child, ended: finish() };
 }
