@@ -1,0 +1,51 @@
+// The person who signs in: Chromium, with the owner's password.
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import process from 'node:process';
+import { chromium } from 'playwright-core';
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+const PASSWORD = 'correct horse battery staple';
+
+/** The Chromium of this machine: what CAIRN_TEST_CHROMIUM names, else what the path holds. */
+export function findChromium() {
+  const directories = (process.env.PATH ?? '').split(delimiter);
+  const found = directories.flatMap((directory) => NAMES.map((name) => join(directory, name)));
+  return [process.env.CAIRN_TEST_CHROMIUM ?? '', ...found].find((path) => path !== '' && isProgram(path));
+}
+
+function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A browser that is signed in as the owner. @param {string} executablePath @param {string} ownerLink */
+export async function openBrowser(executablePath, ownerLink) {
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(ownerLink);
+  for (const field of await page.locator('input[type=password]').all()) await field.fill(PASSWORD);
+  await page.locator('button').first().click();
+  await page.waitForURL(/account/);
+  return { page, close: () => browser.close() };
+}
+
+/**
+ * Answers a request for access. Resolves to what the page said, and to where the browser was sent if there was something to allow.
+ * @param {import('playwright-core').Page} page @param {string} address
+ */
+export async function allow(page, address) {
+  await page.goto(address);
+  const said = (await page.locator('body').innerText()).replace(/\s*\n\s*/g, ' ');
+  const button = page.getByRole('button', { name: /allow/i });
+  if ((await button.count()) === 0) return { said, back: undefined };
+  const isBack = (/** @type {URL} */ url) => url.searchParams.has('code') && url.origin !== new URL(address).origin;
+  const sent = page.waitForRequest((request) => isBack(new URL(request.url())));
+  await button.first().click();
+  return { said, back: (await sent).url() };
+}

@@ -1,0 +1,77 @@
+// The hooks that `cairn init --hooks` writes, run by Claude Code: what the model is told, and what is saved.
+import { connect } from '../../../bench/peers/client.mjs';
+import { CLI, withEach } from '../place.mjs';
+import { PROGRAMS } from '../programs.mjs';
+import { startSession } from '../session.mjs';
+
+const ASK = 'Cairn holds the plan and the hand-over of this repository. Call resume_project.';
+const FIRST_WORDS = 'The cart is half done; the sums are next.';
+const LAST_WORDS = 'The sums are right; the page is next.';
+const STREAM = ['--input-format', 'stream-json', '--output-format', 'stream-json', '--verbose'];
+
+/** @param {import('../parts.mjs').Given} given */
+export async function hooks(given) {
+  await withEach(given, async (_name, place, expect) => {
+    await place.cairn('init', '--client', 'claude-code', '--hooks', '--no-instructions', '--yes');
+    await firstSession(place, expect);
+    await secondSession(place, expect);
+  });
+}
+
+/** Nothing runs yet; it works, stops, works and is compacted. @param {import('../place.mjs').Place} place */
+async function firstSession(place, expect) {
+  const play = async (agent) => {
+    await agent.call('create_tasks', { tasks: [{ title: 'Write the cart' }, { title: 'Write the page' }] });
+    await agent.call('claim_task', { task: 'shop-1' });
+    await agent.say(FIRST_WORDS);
+    await agent.call('record_event', { task: 'shop-1', kind: 'progress', text: 'The sums are right.' });
+    await agent.say(LAST_WORDS);
+    // The client asks for a summary of its own.
+    await agent.say('We wrote the cart.');
+  };
+  const session = ['-p', ...STREAM, '--permission-mode', 'bypassPermissions'];
+  const prompts = ['go', 'go on', '/compact', 'and now'];
+  const { agent } = await (await startSession(PROGRAMS.claude, place, { play, session, prompts })).ended;
+  expect(
+    'a session that starts where nothing runs is told to resume',
+    agent.requests[0].all.includes(ASK),
+    agent.requests[0].all,
+  );
+  const compacted = agent.requests.at(-1)?.all ?? '';
+  expect(
+    'the session that was compacted is given where it stood',
+    /Checkpoint \W+Saved before compaction/.test(compacted) && compacted.includes(LAST_WORDS),
+    compacted,
+  );
+  expect(
+    'and its token again',
+    /You hold:\W+shop-1[^\n]*lock_token 2/.test(compacted.replaceAll('\\n', '\n')),
+    compacted,
+  );
+  const log = await place.log();
+  const saved = log.filter(({ type }) => type === 'checkpoint.saved');
+  const [compaction, stop] = saved.map(({ text }) => text);
+  expect('stopping saves a checkpoint, in its last words', stop?.includes(FIRST_WORDS) === true, log);
+  expect('so does compaction', compaction?.includes(LAST_WORDS) === true, log);
+  const names = new Set(log.filter(({ type }) => /^(task\.claimed|checkpoint\.saved)$/.test(type)).map(({ by }) => by));
+  expect('server and hooks are one agent', names.size === 1 && saved.length > 0, log);
+}
+
+/** Another agent keeps the database up. @param {import('../place.mjs').Place} place */
+async function secondSession(place, expect) {
+  const bob = await connect({
+    script: CLI,
+    args: ['--data-dir', place.env.CAIRN_DATA_DIR, '--agent', 'bob'],
+    cwd: place.cwd,
+  });
+  await bob.call(['list_tasks', {}]);
+  const { agent } = await (await startSession(PROGRAMS.claude, place, { play: async () => {} })).ended.finally(() =>
+    bob.stop(),
+  );
+  const [{ all }] = agent.requests;
+  expect(
+    'the next session beside a running one starts with the hand-over',
+    all.includes(LAST_WORDS) && all.includes('shop-2'),
+    all,
+  );
+}
