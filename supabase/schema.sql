@@ -4574,7 +4574,8 @@ begin
       format('Task %s is held by %s%s.', task.ref, app.quoted_name(task.locked_by), '; its session ' || v_session),
       jsonb_build_object('locked_by', task.locked_by, 'locked_until', expires_at),
       case when v_is_own and v_session is not null
-        then 'Go on with it: claim_task with take_over: true. Or claim another ready task (claim_task without task).'
+        then format('Go on with it: claim_task with take_over: true, from: %s. Or claim another ready task (claim_task '
+          || 'without task).', app.quoted_name(task.locked_by))
         else 'Claim another ready task (claim_task without task), or wait until the lock expires. '
           || case when v_is_own then 'Only if that was you, and no other worker or session of yours, take your lock '
             || 'back: pass take_over: true.' else '' end end);
@@ -5149,8 +5150,9 @@ CREATE OR REPLACE FUNCTION app.left_locks(project public.projects, actor app.act
  LANGUAGE sql
  STABLE
 BEGIN ATOMIC
- SELECT jsonb_agg(f.ref) AS jsonb_agg
-    FROM ( SELECT t.ref
+ SELECT jsonb_agg(jsonb_build_object('ref', f.ref, 'locked_by', f.locked_by)) AS jsonb_agg
+    FROM ( SELECT t.ref,
+             t.locked_by
             FROM (public.task_leases l
               JOIN public.tasks t ON (((t.tenant_id = l.tenant_id) AND (t.id = l.task_id))))
            WHERE ((l.tenant_id = (left_locks.project).tenant_id) AND (l.project_id = (left_locks.project).id) AND (l.expires_at > app.now()) AND (l.session_ended_at IS NOT NULL) AND (t.lock_token = l.lock_token) AND (t.status = 'in_progress'::text) AND (t.locked_by_user = (left_locks.actor).user_id))
@@ -7235,6 +7237,39 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.adopt_locks(tasks jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_process uuid := app.current_process();
+  v_name text := coalesce(v_actor.agent, v_actor.client, 'user');
+  v_now timestamptz := app.now();
+  v_adopted text[];
+begin
+  if not coalesce(app.fits(tasks, 'ref[]', 100, null), false) then
+    perform app.fail('invalid_input', 'tasks is a list of at most 100 refs.', null, 'Name them: ["web-12"].');
+  end if;
+  with own as (
+    update public.task_leases l
+      set process = v_process, renewed_by = v_process, session_ended_at = null,
+        expires_at = greatest(l.expires_at, v_now + make_interval(secs => l.ttl_seconds))
+      from public.tasks t
+      where l.tenant_id = v_actor.tenant_id and t.tenant_id = l.tenant_id and t.id = l.task_id
+        and t.ref in (select jsonb_array_elements_text(adopt_locks.tasks)) and t.status = 'in_progress'
+        and t.lock_token = l.lock_token and t.locked_by_user = v_actor.user_id and l.expires_at > v_now
+        and (t.locked_by = v_name or starts_with(t.locked_by, v_name || '/'))
+        and l.process is distinct from v_process and not app.may_be_present(l.tenant_id, l.process)
+      returning t.ref)
+  select array_agg(o.ref) into v_adopted from own o;
+  return jsonb_build_object('adopted', to_jsonb(coalesce(v_adopted, '{}')));
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.answer_authorization(request_hash text, txn_hash text, decision jsonb, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -7447,7 +7482,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION public.claim_task(task text DEFAULT NULL::text, project text DEFAULT NULL::text, filters jsonb DEFAULT '{}'::jsonb, ttl_seconds integer DEFAULT 3600, take_over boolean DEFAULT false, command jsonb DEFAULT '{}'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+CREATE OR REPLACE FUNCTION public.claim_task(task text DEFAULT NULL::text, project text DEFAULT NULL::text, filters jsonb DEFAULT '{}'::jsonb, ttl_seconds integer DEFAULT 3600, take_over boolean DEFAULT false, take_over_from text DEFAULT NULL::text, command jsonb DEFAULT '{}'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -7472,6 +7507,10 @@ begin
     select p.* into v_project from public.tasks t
       join public.projects p on p.tenant_id = t.tenant_id and p.id = t.project_id
       where t.tenant_id = v_actor.tenant_id and t.id = v_id;
+    if take_over_from is not null then
+      select take_over and t.locked_by = take_over_from into take_over from public.tasks t
+        where t.tenant_id = v_actor.tenant_id and t.id = v_id for no key update;
+    end if;
     v_events := app.give_up_lapsed(v_project, v_id);
   else
     v_filters := app.check_filters(filters, v_actor.tenant_id, 'priority', 'parent', 'query');
@@ -9348,6 +9387,9 @@ grant execute on function public.admit_browser(text,jsonb,jsonb,jsonb) to cairn_
 grant execute on function public.admit_browser(text,jsonb,jsonb,jsonb) to service_role;
 grant execute on function public.admit_identity(jsonb,jsonb,jsonb) to cairn_server;
 grant execute on function public.admit_identity(jsonb,jsonb,jsonb) to service_role;
+grant execute on function public.adopt_locks(jsonb,jsonb) to authenticated;
+grant execute on function public.adopt_locks(jsonb,jsonb) to cairn_server;
+grant execute on function public.adopt_locks(jsonb,jsonb) to service_role;
 grant execute on function public.answer_authorization(text,text,jsonb,jsonb) to cairn_server;
 grant execute on function public.answer_authorization(text,text,jsonb,jsonb) to service_role;
 grant execute on function public.append_events(jsonb,jsonb,jsonb) to authenticated;
@@ -9362,9 +9404,9 @@ grant execute on function public.block_client(text,boolean,jsonb) to service_rol
 grant execute on function public.check_events(jsonb,jsonb,jsonb) to authenticated;
 grant execute on function public.check_events(jsonb,jsonb,jsonb) to cairn_server;
 grant execute on function public.check_events(jsonb,jsonb,jsonb) to service_role;
-grant execute on function public.claim_task(text,text,jsonb,integer,boolean,jsonb,jsonb) to authenticated;
-grant execute on function public.claim_task(text,text,jsonb,integer,boolean,jsonb,jsonb) to cairn_server;
-grant execute on function public.claim_task(text,text,jsonb,integer,boolean,jsonb,jsonb) to service_role;
+grant execute on function public.claim_task(text,text,jsonb,integer,boolean,text,jsonb,jsonb) to authenticated;
+grant execute on function public.claim_task(text,text,jsonb,integer,boolean,text,jsonb,jsonb) to cairn_server;
+grant execute on function public.claim_task(text,text,jsonb,integer,boolean,text,jsonb,jsonb) to service_role;
 grant execute on function public.compare_checkpoint(text,text,jsonb) to authenticated;
 grant execute on function public.compare_checkpoint(text,text,jsonb) to cairn_server;
 grant execute on function public.compare_checkpoint(text,text,jsonb) to service_role;

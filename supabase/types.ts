@@ -362,13 +362,14 @@ export type Schema = {
       accept_invitation: { Args: { actor?: Json; invitation_hash: string }; Returns: Json };
       admit_browser: { Args: { account: string; actor?: Json; browser: Json; buckets?: Json }; Returns: Json };
       admit_identity: { Args: { actor?: Json; identity: Json; terms?: Json }; Returns: Json };
+      adopt_locks: { Args: { actor?: Json; tasks: Json }; Returns: Json };
       answer_authorization: { Args: { actor?: Json; decision: Json; request_hash: string; txn_hash: string }; Returns: Json };
       append_events: { Args: { actor?: Json; command?: Json; events: Json }; Returns: Json };
       archive_events: { Args: { actor?: Json; manifest?: Json }; Returns: Json };
       authenticate_token: { Args: { actor?: Json; resource: string; token_hash: string }; Returns: Json };
       block_client: { Args: { actor?: Json; blocked?: boolean; client_id: string }; Returns: Json };
       check_events: { Args: { actor?: Json; chains?: Json; events?: Json }; Returns: Json };
-      claim_task: { Args: { actor?: Json; command?: Json; filters?: Json; project?: string; take_over?: boolean; task?: string; ttl_seconds?: number }; Returns: Json };
+      claim_task: { Args: { actor?: Json; command?: Json; filters?: Json; project?: string; take_over?: boolean; take_over_from?: string; task?: string; ttl_seconds?: number }; Returns: Json };
       compare_checkpoint: { Args: { actor?: Json; checkpoint?: string; project?: string }; Returns: Json };
       create_pat: { Args: { actor?: Json; pat: Json }; Returns: Json };
       end_session: { Args: { actor?: Json; everywhere?: boolean; session_hash: string }; Returns: Json };

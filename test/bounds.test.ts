@@ -17,6 +17,7 @@ const ITEMS_MAX: Partial<Record<FunctionName, number>> = {
 
 // What a call needs to get as far as its limits.
 const ARGUMENTS: Partial<Record<FunctionName, object>> = {
+  adopt_locks: { tasks: ['web-1'] },
   append_events: { events: [{ stream: 'project:web', type: 'project.noted', data: { text: 'x', kind: 'note' } }] },
   extend_lock: { task: 'web-1', lock_token: 2 },
   get_task: { task: 'web-1' },

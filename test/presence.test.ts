@@ -54,15 +54,45 @@ describe('a process that has ended', () => {
     await expect(take(next, 'web-1')).rejects.toMatchObject({
       code: 'lock_held',
       message: 'Task web-1 is held by ada; its session ended 1 minute ago.',
-      hint: expect.stringMatching(/claim_task with take_over: true/),
+      hint: expect.stringContaining('claim_task with take_over: true, from: ada.'),
     });
     expect(await resumed(next)).toMatch(/web-1 .*held by ada until .*, its session ended 1 minute ago/);
     expect(await resumed(next)).toContain(
-      'Next: claim_task web-1 with take_over: true; the session that held it has ended.',
+      'Next: claim_task web-1 with take_over: true, from: ada; its session has ended.',
     );
     await clock.advance({ seconds: 61 });
     expect(await take(next, 'web-1')).toMatchObject({ task: 'web-1' });
     expect(await resumed(next)).not.toContain('session ended');
+  });
+
+  test('is taken over by one of those who are told', async ({ as }) => {
+    const gone = processOf(as('ada'));
+    await plan(gone, [{ title: 'A' }]);
+    await take(gone, 'web-1');
+    await report(gone, { ended: true });
+
+    await take(as('bob'), 'web-1', { take_over: true, from: 'ada' });
+
+    await expect(take(as('cy'), 'web-1', { take_over: true, from: 'ada' })).rejects.toMatchObject({
+      code: 'lock_held',
+      message: 'Task web-1 is held by bob.',
+    });
+    await expect(take(as('cy'), 'web-1', { from: 'bob' })).rejects.toMatchObject({ code: 'lock_held' });
+  });
+
+  test('and that two workers go on with is gone on with by one', async ({ as }) => {
+    const before = processOf(as('claude-code#f33e'));
+    await report(before);
+    await plan(before, [{ title: 'A' }]);
+    await take(before, 'web-1');
+    await report(before, { ended: true });
+    const after = processOf(as('claude-code#f33e'));
+    await report(after);
+
+    const told = await Promise.all([resumed(after), resumed(after)]);
+
+    expect(told.filter((text) => text.includes('lock_token'))).toHaveLength(1);
+    expect(told.filter((text) => text.includes('if that was not another worker of yours'))).toHaveLength(1);
   });
 
   test('is no reason for another person to take over before the time', async ({ as, asStranger, people, sql }) => {
@@ -103,13 +133,11 @@ describe('a process that has ended', () => {
     const after = processOf(as('claude-code#f33e'));
     await report(after);
     expect(await resumed(after)).toContain(`lock_token ${lock_token}`);
-    await report(after, { agents: ['claude-code#f33e'] });
     await clock.advance({ seconds: 600 });
-
-    expect(await resumed(after)).toContain('Next: go on with web-1.');
-    await call(after, 'update_task', { task: 'web-1', lock_token, title: 'B' });
-    // Whoever has shown the token has it: a worker beside is not told.
+    // One worker was told; a second one beside it is not.
     expect(await resumed(after)).not.toContain('lock_token');
+
+    await call(after, 'update_task', { task: 'web-1', lock_token, title: 'B' });
     await report(after, { ended: true });
     expect(await secondsLeft(after, 'web-1')).toBeLessThan(121);
   });
@@ -258,9 +286,15 @@ test('is told of a hundred agents at once and of no more', async ({ as }) => {
   });
 });
 
-test('a process that is not named cannot be there', async ({ as }) => {
-  await expect(report(as('ada'))).rejects.toMatchObject({
+test('refs of locks to go on with are a list of at most a hundred', async ({ as }) => {
+  const { db, actor } = processOf(as('ada'));
+
+  await expect(db.call('adopt_locks', { tasks: Array(101).fill('web-1') }, actor)).rejects.toMatchObject({
     code: 'invalid_input',
-    hint: expect.stringContaining('actor.process'),
   });
+  expect(await db.call('adopt_locks', { tasks: ['web-1'] }, actor)).toEqual({ adopted: [] });
+});
+
+test('a process that is not named cannot be there', async ({ as }) => {
+  await expect(report(as('ada'))).rejects.toMatchObject({ code: 'invalid_input' });
 });

@@ -35,6 +35,7 @@ const READS: Record<string, Record<string, unknown>> = {
   verify_events: {},
 };
 const WRITES = [
+  'adopt_locks',
   'append_events',
   'archive_events',
   'claim_task',

@@ -94,6 +94,7 @@ const FOR_ADMINS: FunctionName[] = [
 function minimalArgs(fn: FunctionName): Record<string, unknown> {
   const args: Partial<Record<FunctionName, object>> = {
     append_events: { events: [{ stream: 'project:web', type: 'project.noted', data: { text: 'x', kind: 'note' } }] },
+    adopt_locks: { tasks: ['web-2'] },
     extend_lock: { task: 'web-2', lock_token: 2 },
     get_task: { task: 'web-1' },
     import_events: { events: [{}] },

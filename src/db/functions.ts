@@ -58,6 +58,7 @@ export const ARCHIVE_FUNCTIONS = Object.freeze({
 export const FUNCTIONS = Object.freeze({
   ...AUTH_FUNCTIONS,
   ...ARCHIVE_FUNCTIONS,
+  adopt_locks: 'short',
   append_events: 'short',
   check_events: 'long',
   claim_task: 'short',

@@ -94,8 +94,8 @@ export const Resumption = z.object({
   checkpoint: Checkpoint.omit({ snapshot: true }).optional(),
   since: Changes,
   mine: z.array(TaskBrief.extend({ lock_token: z.int().optional() })).optional(),
-  /** Refs of what the user's own sessions, which have ended, still hold. */
-  left: z.array(z.string()).optional(),
+  /** What the user's own sessions, which have ended, still hold. */
+  left: z.array(z.object({ ref: z.string(), locked_by: z.string() })).optional(),
   in_progress: z.array(TaskBrief).optional(),
   ready: z.array(TaskBrief).optional(),
   blocked: z.array(TaskBrief).optional(),
@@ -106,10 +106,19 @@ export const Resumption = z.object({
 });
 export type Resumption = z.infer<typeof Resumption>;
 
+/** Of several workers of a session that goes on, one is shown the tokens of what an earlier process held. */
+async function adopted({ db, actor }: Context, mine: Resumption['mine']): Promise<Resumption['mine']> {
+  const shown = mine?.filter(({ lock_token }) => lock_token !== undefined) ?? [];
+  if (shown.length === 0 || actor.process === undefined || actor.worker !== undefined) return mine;
+  const tasks = shown.map(({ ref }) => ref);
+  const own = await db.call<{ adopted: string[] }>('adopt_locks', { tasks }, actor);
+  return mine?.map(({ lock_token, ...task }) => (own.adopted.includes(task.ref) ? { ...task, lock_token } : task));
+}
+
 /** All that an agent needs to go on where others left off, in one call. */
 export async function resumeProject(ctx: Context, { project }: z.output<typeof ResumeProject>): Promise<Resumption> {
   const found = await ctx.db.call<Resumption>('resume_project', { project: project ?? ctx.project }, ctx.actor);
-  if (showsTasks(ctx)) return found;
+  if (showsTasks(ctx)) return { ...found, mine: await adopted(ctx, found.mine) };
   const { project: brief, checkpoint, since, decisions, position } = found;
   return { project: brief, checkpoint, since: withoutTasks(since), decisions, position, not_shown: TASKS_HIDDEN };
 }

@@ -119,6 +119,7 @@ export const ClaimTask = z.strictObject({
   query: line(200).optional().describe('Part of the title.'),
   ttl_seconds: LeaseSeconds,
   take_over: z.boolean().default(false).describe('Take your own lock back when you lost its token.'),
+  from: line(120).optional().describe('Who must still hold it.'),
 });
 
 export const Claim = z.object({
@@ -134,10 +135,10 @@ export const Claim = z.object({
 /** Takes the task's lock. The returned lock_token proves the claim to every later command on it. */
 export function claimTask(
   ctx: Context,
-  { project, priority, parent, query, ...input }: z.output<typeof ClaimTask>,
+  { project, priority, parent, query, from, ...input }: z.output<typeof ClaimTask>,
 ): Promise<z.infer<typeof Claim>> {
   const filters = { priority, parent, query };
-  const args = { ...input, filters, project: project ?? ctx.project, command: ctx.command };
+  const args = { ...input, take_over_from: from, filters, project: project ?? ctx.project, command: ctx.command };
   return ctx.db.call('claim_task', args, ctx.actor);
 }
 

@@ -155,7 +155,7 @@ function nextStep({ project, mine, left, ready }: z.infer<typeof Resumption>): s
   if (own !== undefined) return `Next: go on with ${own.ref}.`;
   const [orphan] = left ?? [];
   if (orphan !== undefined)
-    return `Next: claim_task ${orphan} with take_over: true; the session that held it has ended.`;
+    return `Next: claim_task ${orphan.ref} with take_over: true, from: ${named(orphan.locked_by)}; its session has ended.`;
   const held = mine?.find((task) => !task.ready);
   if (held !== undefined) {
     return `Next: if you lost the token of ${held.ref}, claim_task ${held.ref} with take_over: true; else claim_task with project ${project.slug}.`;

@@ -33,6 +33,7 @@ export function unknownLike({ project, task }: Refs): Refs {
 
 // Every call in which something of another workspace can be named. `own-1` is a task of the caller.
 const CALLS: Record<Exclude<FunctionName, AuthFunctionName>, (refs: Refs) => Record<string, unknown>[]> = {
+  adopt_locks: ({ task }) => [{ tasks: [task] }],
   append_events: (refs) => namingEvents(refs).map((event) => ({ events: [event] })),
   archive_events: () => [],
   check_events: () => [],

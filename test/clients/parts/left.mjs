@@ -46,8 +46,8 @@ async function takeUp(place, args, told) {
     told.note(word, 'resume_project', { text: next });
     const own = /go on with (\S+)\./.exec(next)?.[1];
     if (own !== undefined) return taken.push(own);
-    const [, task, take_over] = /claim_task (\S+) with take_over: (\w+)/.exec(next) ?? [];
-    const claims = [task === undefined ? {} : { task, take_over: JSON.parse(take_over) }, {}];
+    const [, task, from] = /claim_task (\S+) with take_over: true, from: ([^;]+)/.exec(next) ?? [];
+    const claims = [task === undefined ? {} : { task, take_over: true, from }, {}];
     for (const input of claims) {
       const { text } = await agent.call('claim_task', input);
       told.note(word, `claim_task ${JSON.stringify(input)}`, { text });
