@@ -153,8 +153,13 @@ function hintsOf({ priority, dependencies }: Task): string {
   return [priority, ...dependencies.map(({ ref }) => `after ${ref}`)].join(', ');
 }
 
-function detailsOf({ description, acceptance_criteria, blocked_reason, summary }: Task): string[] {
-  const said = paragraphs(description, titled('Blocked', blocked_reason), titled('Outcome', summary));
+function detailsOf({ description, acceptance_criteria, blocked_reason, summary, unproven }: Task): string[] {
+  const said = paragraphs(
+    description,
+    titled('Blocked', blocked_reason),
+    titled('Outcome', summary),
+    titled('Unproven', unproven && `criteria ${unproven.join(', ')}`),
+  );
   const quoted = said?.split('\n').map((line) => `> ${line}`.trimEnd()) ?? [];
   return [...quoted, ...acceptance_criteria.map((criterion) => `- ${oneLine(criterion)}`)];
 }
