@@ -5,9 +5,9 @@ import {
   type McpServer,
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server';
-import type { Principal } from '../../auth/access.ts';
 import type { Log } from '../../log.ts';
 import { refusal } from './reply.ts';
+import type { Caller } from './surface.ts';
 
 type Session = {
   transport: WebStandardStreamableHTTPServerTransport;
@@ -19,7 +19,7 @@ type Session = {
 };
 
 type Visit = {
-  principal: Principal;
+  caller: Caller;
   body: unknown;
   authInfo: AuthInfo;
   /** Calls back when the answer is over. */
@@ -33,7 +33,7 @@ export type SessionLimits = { sessionsMax: number; idleMs: number };
  * one that nobody uses is closed, and so is an idle one when another is wanted and there is room for no more.
  */
 export function createSessions(
-  build: (principal: Principal, session: { id: string; url: string }) => McpServer,
+  build: (caller: Caller, sessionId: string) => McpServer,
   { sessionsMax, idleMs, log }: SessionLimits & { log: Log },
 ) {
   const sessions = new Map<string, Session>();
@@ -62,11 +62,11 @@ export function createSessions(
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => id,
       onsessioninitialized() {
-        sessions.set(id, { transport, owner: visit.principal.id, open: 0, usedAt: Date.now() });
+        sessions.set(id, { transport, owner: visit.caller.principal.id, open: 0, usedAt: Date.now() });
       },
     });
     transport.onclose = () => sessions.delete(id);
-    const server = build(visit.principal, { id, url: request.url });
+    const server = build(visit.caller, id);
     server.server.onerror = (error) => log.debug({ err: error }, 'session');
     await server.connect(transport);
     const response = await transport.handleRequest(request, { authInfo: visit.authInfo, parsedBody: visit.body });
@@ -94,7 +94,7 @@ export function createSessions(
         return refusal(400, 'Bad Request: Mcp-Session-Id header is required');
       }
       const session = sessions.get(id);
-      if (session?.owner !== visit.principal.id) return refusal(404, 'Session not found', { code: -32_001 });
+      if (session?.owner !== visit.caller.principal.id) return refusal(404, 'Session not found', { code: -32_001 });
       occupy(session, visit);
       return session.transport.handleRequest(request, { authInfo: visit.authInfo, parsedBody: visit.body });
     },
