@@ -11,6 +11,29 @@ export const CORE = Object.freeze([
       name: 'an event that came without the record of its redaction writes the record, once',
     },
   ]),
+  ...of('core', 'test/evidence.test.ts', [
+    {
+      file: SQL,
+      within: 'app.apply_project',
+      find: "app.with_default_gates(event.payload -> 'rules')",
+      replace: "coalesce(event.payload -> 'rules', '{}')",
+      name: 'a new project that skips our programs has the gate too',
+    },
+    {
+      file: SQL,
+      within: 'app.check_evidence',
+      find: "coalesce(v_item ->> 'note', '') ~ '\\S'",
+      replace: "v_item ? 'note'",
+      name: 'a new project takes no blank note for evidence',
+    },
+  ]),
+  ...of('core', 'test/http-bodies.test.ts', [
+    {
+      file: 'src/server/http.ts',
+      find: 'await discardBody(incoming, limits);',
+      name: 'a refusal of another kind is read as well by who sends all of it first',
+    },
+  ]),
   ...refusals('core', 'test/privileges.test.ts', [
     {
       within: 'app.enter',
