@@ -18,6 +18,27 @@ export function clean(value: string): string {
   return PLAIN.test(value) ? value : value.replace(UNCLEAN, '');
 }
 
+/** What `clean` leaves out of the text, in words: `2 NUL characters were`; undefined where that is nothing. */
+export function leftOut(value: string): string | undefined {
+  if (PLAIN.test(value)) return undefined;
+  const counts = new Map<string, number>();
+  for (const { 0: character, index } of value.matchAll(UNCLEAN)) {
+    // The line break of some systems is two characters, of which the second stays.
+    if (character === '\r' && value[index + 1] === '\n') continue;
+    const kind = kindOf(character);
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const parts = [...counts].map(([kind, count]) => `${count} ${kind}${count === 1 ? '' : 's'}`);
+  return total === 0 ? undefined : `${parts.join(' and ')} ${total === 1 ? 'was' : 'were'}`;
+}
+
+function kindOf(character: string): string {
+  if (character === '\0') return 'NUL character';
+  if (/\p{Cs}/u.test(character)) return 'lone surrogate';
+  return /\p{Cc}/u.test(character) ? 'control character' : 'bidirectional control';
+}
+
 /** A name of the system's, such as a path, on one line: what a screen would act on is spelled out. */
 export function escaped(value: string): string {
   return value.replace(/[\n\t]/g, spelled).replace(UNCLEAN, spelled);

@@ -891,6 +891,7 @@ CREATE INDEX idx_tasks_priority ON public.tasks USING btree (priority);
 CREATE INDEX idx_tasks_project_status ON public.tasks USING btree (tenant_id, project_id, status, number);
 CREATE INDEX idx_tasks_ready ON public.tasks USING btree (tenant_id, project_id, app.priority_rank(priority), number) WHERE ((status = 'pending'::text) AND (open_dependencies = 0));
 CREATE INDEX idx_tasks_status ON public.tasks USING btree (status);
+CREATE INDEX idx_tasks_unproven ON public.tasks USING btree (tenant_id, project_id, number) WHERE ((status = 'completed'::text) AND (app.unproven_criteria(acceptance_criteria, evidence) IS NOT NULL));
 alter table public.tasks enable row level security;
 alter table public.tasks force row level security;
 create policy door on public.tasks as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
@@ -988,6 +989,7 @@ create policy own_select on public.users as permissive for select to authenticat
 -- app.event_fields: (task.completed,evidence,array,f,400000,,f)
 -- app.event_fields: (task.completed,lock_token,integer,f,999999999,,t)
 -- app.event_fields: (task.completed,summary,text,f,10000,,f)
+-- app.event_fields: (task.completed,unproven,array,f,400,,t)
 -- app.event_fields: (task.created,acceptance_criteria,text[],f,50,,f)
 -- app.event_fields: (task.created,constraints,object,f,16384,,f)
 -- app.event_fields: (task.created,dependencies,ref[],f,100,,f)
@@ -1415,6 +1417,7 @@ declare
 begin
   if event.event_type = 'project.created' then
     perform app.refuse_limited(actor);
+    event.payload := event.payload || jsonb_build_object('rules', app.with_default_gates(event.payload -> 'rules'));
   end if;
   select * into v_project from public.projects p
     where p.tenant_id = event.tenant_id and p.id = app.stream_id(event.stream) for no key update;
@@ -2093,7 +2096,7 @@ begin
       perform app.fail('invalid_input', format('Evidence names a criterion from 1 to %s of task %s, with a note or an artifact.', cardinality(task.acceptance_criteria), task.ref),
         jsonb_build_object('field', 'evidence'), 'get_task shows the criteria in order.');
     end if;
-    if not (v_item ? 'note' or v_item ? 'artifact') or v_item ? 'note' and not app.fits(v_item -> 'note', 'text', 4000, null) then
+    if not (coalesce(v_item ->> 'note', '') ~ '\S' or v_item ? 'artifact') or v_item ? 'note' and not app.fits(v_item -> 'note', 'text', 4000, null) then
       perform app.fail('invalid_input', format('The evidence for criterion %s needs a note of at most 4000 characters or an artifact id.', v_item ->> 'criterion'),
         jsonb_build_object('field', 'evidence'));
     end if;
@@ -2133,12 +2136,12 @@ begin
   select f.key into v_key from jsonb_each(filters) f
     where not app.fits(f.value,
       case when f.key in ('parent', 'query') then 'text'
-        when f.key in ('ready', 'mine', 'include_data') then 'boolean' else 'text[]' end, 200, null)
+        when f.key in ('ready', 'mine', 'unproven', 'include_data') then 'boolean' else 'text[]' end, 200, null)
     limit 1;
   if found then
     perform app.fail('invalid_input', format('The filter %s is not valid: allowed is %s.', v_key,
       case when v_key in ('parent', 'query') then 'a text of at most 200 characters'
-        when v_key in ('ready', 'mine', 'include_data') then 'true or false' else 'a list of at most 200 texts' end),
+        when v_key in ('ready', 'mine', 'unproven', 'include_data') then 'true or false' else 'a list of at most 200 texts' end),
       jsonb_build_object('field', v_key), 'Leave it out, or pass what is allowed.');
   end if;
   if filters ? 'parent' then
@@ -2186,7 +2189,8 @@ declare
 begin
   if cardinality(v_missing) > 0 then
     perform app.fail('gate_unmet', format('Task %s cannot %s yet. Missing: %s.', task.ref, move, array_to_string(v_missing, '; ')),
-      jsonb_build_object('missing', v_missing), 'Provide what is missing, then repeat the call.');
+      jsonb_build_object('missing', v_missing), 'Provide what is missing, then repeat the call'
+        || coalesce(' with evidence: ' || case move when 'complete' then app.evidence_wanted(task, rules, event) end, '') || '.');
   end if;
 end
 $function$;
@@ -3267,9 +3271,48 @@ AS $function$
     || coalesce(' ' || (event.payload ->> 'outcome'), '')
     || coalesce(' [' || (event.payload ->> 'kind') || ']', '')
     || coalesce(' ' || (event.payload ->> 'type'), '')
+    || case when event.payload ? 'unproven' then ', unproven '
+      || trim(both '[]' from jsonb_path_query_array(event.payload, '$.unproven[*] ? (@.type() == "number")')::text)
+      else '' end
     || coalesce(': ' || to_json(regexp_replace(left(coalesce(event.payload ->> 'title', event.payload ->> 'text', event.payload ->> 'reason',
          event.payload ->> 'summary', event.payload ->> 'label', event.payload ->> 'name', event.payload ->> 'note', event.payload ->> 'topic'), 400),
          '\s+', ' ', 'g')), ''), 600)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evidence_of(tier text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case tier when 'reported' then 'a note or an artifact' when 'observed' then 'a diff, pr or test_report'
+    else 'an artifact that ci added' end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evidence_wanted(task public.tasks, rules jsonb, event public.events)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_rank integer := (
+    select max(app.tier_rank(g -> 'require' ->> 'evidence')) from jsonb_array_elements(rules -> 'gates') g
+    where g ->> 'on' = 'complete' and g -> 'require' ? 'evidence'
+      and app.meets(g -> 'when', event.payload, task.priority)
+      and app.missing_evidence(task, g -> 'require' ->> 'evidence', event.payload -> 'evidence') <> '{}');
+  v_most integer := least(cardinality(task.acceptance_criteria), 10);
+begin
+  if v_rank is null then
+    return null;
+  end if;
+  return (
+    select '[' || string_agg(format('{"criterion": %s, %s}', c.at,
+      case v_rank when 1 then '"note": "what shows it"' else '"artifact": "id from add_artifact"' end), ', ' order by c.at)
+      || case when v_most < cardinality(task.acceptance_criteria) then ', and so on' else '' end || ']'
+    from generate_series(1, v_most) c (at));
+end
 $function$;
 -- owner cairn_owner
 
@@ -5444,7 +5487,7 @@ AS $function$
 begin
   return (
     select coalesce(array_agg(format('%s evidence (%s) for criterion %s: "%s"%s', tier,
-        case tier when 'reported' then 'a note or an artifact' when 'observed' then 'a diff, pr or test_report' else 'an artifact that ci added' end, c.at, left(c.text, 120),
+        app.evidence_of(tier), c.at, left(c.text, 120),
         case when best.stale then ' (what there is, is older than the last diff)' else '' end) order by c.at), '{}')
     from unnest(task.acceptance_criteria) with ordinality c (text, at)
     left join lateral (
@@ -5760,7 +5803,9 @@ begin
       v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token,
         'lapsed', case when event.causation_id is not null then true end,
         'exhausted', case when v_payload ->> 'outcome' = 'failed' and task.attempts + 1 >= (project.rules ->> 'attempts_max')::integer then true end));
-    when 'task.completed' then v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token));
+    when 'task.completed' then
+      v_payload := v_payload || jsonb_strip_nulls(jsonb_build_object('lock_token', task.lock_token,
+        'unproven', app.unproven(app.evolve_task(task, event))));
     else
   end case;
   return v_payload;
@@ -5806,14 +5851,21 @@ CREATE OR REPLACE FUNCTION app.project_brief(project public.projects)
 AS $function$
 declare
   v_counts app.task_counts;
+  v_unproven bigint;
 begin
   select * into v_counts from app.task_counts c where c.tenant_id = project.tenant_id and c.project_id = project.id;
+  if v_counts.completed > 0 then
+    select count(*) into v_unproven from public.tasks t
+      where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'completed'
+        and app.unproven_criteria(t.acceptance_criteria, t.evidence) is not null;
+  end if;
   return jsonb_strip_nulls(jsonb_build_object(
     'id', project.id, 'slug', project.slug, 'name', project.name, 'description', nullif(project.description, ''),
     'archived_at', project.archived_at, 'updated_at', project.updated_at,
     'tasks', jsonb_build_object('pending', coalesce(v_counts.pending, 0), 'ready', coalesce(v_counts.ready, 0),
       'in_progress', coalesce(v_counts.in_progress, 0), 'blocked', coalesce(v_counts.blocked, 0),
-      'completed', coalesce(v_counts.completed, 0), 'cancelled', coalesce(v_counts.cancelled, 0))));
+      'completed', coalesce(v_counts.completed, 0), 'cancelled', coalesce(v_counts.cancelled, 0),
+      'unproven', nullif(v_unproven, 0))));
 end
 $function$;
 -- owner cairn_owner
@@ -6741,7 +6793,7 @@ begin
     'locked_by', task.locked_by, 'locked_until', v_until, 'session', v_session,
     'open_dependencies', nullif(task.open_dependencies, 0), 'blocked_reason', left(task.blocked_reason, 300),
     'warning', left(task.warning, 300), 'attempts', nullif(task.attempts, 0), 'completed_at', task.completed_at,
-    'parent', v_parent));
+    'unproven', app.unproven(task), 'parent', v_parent));
 end
 $function$;
 -- owner cairn_owner
@@ -6766,7 +6818,8 @@ begin
   if task.dependencies <> '{}' then
     v_task := v_task || jsonb_build_object('dependencies', (
       select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-        'ref', d.ref, 'title', d.title, 'status', d.status, 'outcome', left(d.summary, 500))) order by d.number)
+        'ref', d.ref, 'title', d.title, 'status', d.status, 'unproven', app.unproven(d),
+        'outcome', left(d.summary, 500))) order by d.number)
       from app.tasks_with(task.tenant_id, task.dependencies) d));
   end if;
   if task.discovered_from is not null then
@@ -6931,7 +6984,10 @@ begin
     v_missing := v_missing
       || array(select format('an artifact of type %s (add_artifact)', r.type) from jsonb_array_elements_text(v_require -> 'artifacts') with ordinality r (type, at)
            where not exists (select from public.artifacts x where x.tenant_id = task.tenant_id and x.task_id = task.id and x.type = r.type) order by r.at)
-      || case when v_require ? 'evidence' then app.missing_evidence(task, v_require ->> 'evidence', event.payload -> 'evidence') else '{}' end
+      || case when not v_require ? 'evidence' or task.acceptance_criteria = '{}' then '{}'
+           when event.event_type is null then array[format('%s evidence (%s) for each criterion',
+             v_require ->> 'evidence', app.evidence_of(v_require ->> 'evidence'))]
+           else app.missing_evidence(task, v_require ->> 'evidence', event.payload -> 'evidence') end
       || case when v_require ? 'decision' and not exists (select from public.decisions d where d.tenant_id = task.tenant_id and d.task_id = task.id)
            then array['a decision for this task (record_decision with task)'] else '{}' end
       || case when v_require ? 'approval' and task.approved_at is null then array[format('approval by a person (cairn approve %s)', task.ref)] else '{}' end
@@ -6939,6 +6995,44 @@ begin
            then array['a diff artifact naming its files, all in scope (add_artifact type diff, files)'] else '{}' end;
   end loop;
   return v_missing;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.unproven(task public.tasks)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if task.status = 'completed' then
+    return app.unproven_criteria(task.acceptance_criteria, task.evidence);
+  end if;
+  return null;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.unproven_criteria(criteria text[], evidence jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_answered jsonb[];
+begin
+  if cardinality(criteria) = 0 then
+    return null;
+  end if;
+  v_answered := array(
+    select e.value -> 'criterion' from jsonb_array_elements(evidence) e
+    where jsonb_typeof(e.value) = 'object' and e.value ? 'criterion'
+      and (e.value ? 'artifact' or e.value ->> 'note' ~ '\S'));
+  return (
+    select jsonb_agg(c.at order by c.at) from generate_series(1, cardinality(criteria)) c (at)
+    where to_jsonb(c.at) <> all (v_answered));
 end
 $function$;
 -- owner cairn_owner
@@ -7036,6 +7130,18 @@ begin
   end if;
   perform pg_try_advisory_lock(app.presence_lock(actor.tenant_id, app.current_process()));
   return true;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.with_default_gates(rules jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return '{"gates": [{"on": "complete", "require": {"evidence": "reported"}}]}' || coalesce(rules, '{}');
 end
 $function$;
 -- owner cairn_owner
@@ -7854,7 +7960,8 @@ begin
         from (
           select (x.t ->> 'number')::integer as number, jsonb_strip_nulls(jsonb_build_object('ref', x.t -> 'ref',
             'title', x.t -> 'title', 'status', x.t -> 'status', 'priority', x.t -> 'priority',
-            'locked_by', x.t -> 'locked_by', 'blocked_reason', x.t -> 'blocked_reason')) as brief
+            'locked_by', x.t -> 'locked_by', 'blocked_reason', x.t -> 'blocked_reason',
+            'unproven', app.unproven(jsonb_populate_record(null::public.tasks, x.t)))) as brief
           from tasks x order by 1 limit 200) o)));
 end
 $function$;
@@ -8362,13 +8469,21 @@ AS $function$
 declare
   v_actor app.actor := app.enter(actor);
   v_project public.projects := app.find_project(project, v_actor);
-  v_filters jsonb := app.check_filters(filters, v_actor.tenant_id, 'status', 'priority', 'ready', 'mine', 'parent', 'query');
+  v_filters jsonb := app.check_filters(filters, v_actor.tenant_id, 'status', 'priority', 'ready', 'mine', 'parent', 'query',
+    'unproven');
   v_size integer := app.page_size(page_size, 100);
   v_question text := md5(v_project.id || v_filters::text);
   v_after jsonb := app.decode_cursor(cursor, v_question);
   v_found public.tasks[];
 begin
-  if coalesce((v_filters ->> 'ready')::boolean, false) then
+  if coalesce((v_filters ->> 'unproven')::boolean, false) then
+    v_found := array(select t from public.tasks t
+      where t.tenant_id = v_project.tenant_id and t.project_id = v_project.id and t.status = 'completed'
+        and app.unproven_criteria(t.acceptance_criteria, t.evidence) is not null
+        and not coalesce((v_filters ->> 'ready')::boolean, false)
+        and app.task_passes(t, v_filters, v_actor) and t.number > coalesce((v_after ->> 'number')::integer, 0)
+      order by t.number limit v_size + 1);
+  elsif coalesce((v_filters ->> 'ready')::boolean, false) then
     v_found := array(select t from public.tasks t
       where t.tenant_id = v_project.tenant_id and t.project_id = v_project.id and t.status = 'pending' and t.open_dependencies = 0
         and app.task_passes(t, v_filters, v_actor)

@@ -229,12 +229,9 @@ describe('the door', () => {
     const body = JSON.stringify({ redirect_uris: [REDIRECT], pad: 'x'.repeat(size) });
     const headers = { ...callOf('x').headers, authorization: `Bearer ${tokens.access_token}` };
 
-    const reply = await sendRaw(new URL(path, own().origin), { method: 'POST', headers, body }).catch(
-      ({ code }) => code,
-    );
+    const reply = await sendRaw(new URL(path, own().origin), { method: 'POST', headers, body });
 
-    // A sender that does not stop may find the connection gone before it reads the answer.
-    expect(['EPIPE', 'ECONNRESET', 413]).toContain(typeof reply === 'string' ? reply : reply.status);
+    expect(reply.status).toBe(413);
   });
 });
 

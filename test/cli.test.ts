@@ -1,6 +1,6 @@
-import { chmod, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -122,6 +122,20 @@ describe('cairn import', () => {
     });
 
     expect(stdout).toContain('Created 2');
+  });
+
+  test('merges nothing by its title: like items of two checklists are two tasks, those of one file are found again', async () => {
+    const [web, api] = [join(home, 'web', 'TODO.md'), join(home, 'api', 'TODO.md')];
+    for (const file of [web, api]) {
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, '## Setup\n- [ ] Install\n- [ ] Install\n');
+    }
+    await mkdir(join(home, '.git'), { recursive: true });
+    const run = async (file: string) => (await cairn([...flags, 'import', file, '--project', 'todo'])).stdout;
+
+    expect(await run(web)).toContain('Created 2; 0 were there already');
+    expect(await run(api)).toContain('Created 2; 0 were there already');
+    expect(await run(relative(process.cwd(), web))).toContain('Created 0; 2 were there already');
   });
 
   test('reads what cairn export writes', async () => {

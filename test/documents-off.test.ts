@@ -1,6 +1,3 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import { type AddressInfo, connect as connectTo } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { KNOWN_DOCUMENTS } from '../src/auth/known-documents.ts';
 import { proxyOf } from '../src/auth/proxy.ts';
@@ -8,6 +5,7 @@ import { type PublicFetch, Unreachable } from '../src/auth/public-fetch.ts';
 import { chosenSettings } from '../src/auth/settings.ts';
 import { readConfig } from '../src/config.ts';
 import { type AuthWorld, REDIRECT, rawClient, registerClient, useAuthWorld } from './support/auth-world.ts';
+import { startConnectProxy } from './support/connect-proxy.ts';
 import { startDocumentHost } from './support/document-host.ts';
 
 // Where documents of clients cannot be had, clients learn from the metadata that they are to register.
@@ -194,19 +192,7 @@ describe('behind a proxy', () => {
     const host = await startDocumentHost('app.example');
     const url = new URL('https://app.example/a.json');
     host.answer = { body: JSON.stringify(good(url).document) };
-    const asked: string[] = [];
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    server.on('connect', ({ url: target = '', headers }, socket) => {
-      asked.push(`${target.split(':')[0]} ${headers['proxy-authorization']}`);
-      const on = connectTo(Number(target.split(':')[1]), '127.0.0.1', () => {
-        socket.write('HTTP/1.1 200 OK\r\n\r\n');
-        on.pipe(socket).pipe(on);
-      });
-      socket.on('error', () => on.destroy());
-    });
-    const { port } = server.address() as AddressInfo;
-    const HTTPS_PROXY = `http://ada:secret@127.0.0.1:${port}`;
+    const { url: HTTPS_PROXY, asked, close } = await startConnectProxy();
     const through = (env: NodeJS.ProcessEnv) => {
       const proxy = proxyOf(readConfig({}, { HTTPS_PROXY, ...env }));
       // Nobody here knows the name.
@@ -221,8 +207,7 @@ describe('behind a proxy', () => {
     expect((await through({ NO_PROXY: 'pp.example,app.example.test' })(url)).document).toBeDefined();
     expect(asked).toHaveLength(2);
 
-    server.closeAllConnections();
-    server.close();
+    close();
     await expect(through({})(url)).rejects.toMatchObject({ why: 'ECONNREFUSED' });
     host.close();
   });

@@ -184,6 +184,7 @@ describe('a file', () => {
     'a-1',
   ];
   odd.push('"', "'", '\\', '`', '{', '}', ': ', '&a ', '> ', '? ', ', ', 'after #1 ', '---\n', '## \n', '\u0000');
+  odd.push('x', '漢', 'https://a.b/');
   const LENGTH = 100_000;
   const made: Record<FormatName, (part: string) => string[]> = {
     markdown: (part) => [`- [ ] a${part}b (${part}\n  - ${part}x\u2028y\n  > ${part}\n#${part}x\n${part}- [ ] c`],

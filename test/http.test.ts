@@ -152,10 +152,9 @@ describe('the door of /mcp', () => {
     const body = Buffer.alloc(1_048_577, 0x20);
     const headers = { ...callOf('list_projects').headers, ...framing };
 
-    const reply = await send('/mcp', { method: 'POST', headers, body }).catch(({ code }) => code);
+    const reply = await send('/mcp', { method: 'POST', headers, body });
 
-    // A sender that does not stop may find the connection gone before it reads the answer.
-    expect(['EPIPE', 'ECONNRESET', 413]).toContain(typeof reply === 'string' ? reply : reply.status);
+    expect(reply.status).toBe(413);
   });
 
   test('compares the headers of a request with its body', async () => {

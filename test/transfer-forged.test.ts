@@ -176,6 +176,9 @@ test('whatever the door adds to an event is imported', async ({ as, asStranger, 
   await clock.advance({ seconds: 100 });
   await claim(as('cyd'), { task: task.ref });
   await record(as('ada'), { stream: `task:${task.ref}`, type: 'task.unblocked', data: {} }).catch(() => undefined);
+  const { ref } = await createTask(as('ada'), { project: 'web', acceptance_criteria: ['It runs'] });
+  const held = { lock_token: await hold(as('ada'), ref) };
+  await record(as('ada'), { stream: `task:${ref}`, type: 'task.completed', data: {}, expect: held });
   const events = await exportAll(as('ada'));
 
   await importAll(asStranger('eve'), events);

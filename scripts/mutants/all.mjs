@@ -11,6 +11,7 @@ import { GRANTS } from './grants.mjs';
 import { PEOPLE } from './people.mjs';
 import { PLANTED } from './planted.mjs';
 import { PORT } from './port.mjs';
+import { PRESENCE } from './presence.mjs';
 import { PROJECTS } from './projects.mjs';
 import { RULES } from './rules.mjs';
 import { SERVER } from './server.mjs';
@@ -31,6 +32,7 @@ export const MUTANTS = Object.freeze([
   ...CORE,
   ...PLANTED,
   ...PORT,
+  ...PRESENCE,
   ...PROJECTS,
   ...RULES,
   ...ACCESS,

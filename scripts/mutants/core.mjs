@@ -11,6 +11,29 @@ export const CORE = Object.freeze([
       name: 'an event that came without the record of its redaction writes the record, once',
     },
   ]),
+  ...of('core', 'test/evidence.test.ts', [
+    {
+      file: SQL,
+      within: 'app.apply_project',
+      find: "app.with_default_gates(event.payload -> 'rules')",
+      replace: "coalesce(event.payload -> 'rules', '{}')",
+      name: 'a new project that skips our programs has the gate too',
+    },
+    {
+      file: SQL,
+      within: 'app.check_evidence',
+      find: "coalesce(v_item ->> 'note', '') ~ '\\S'",
+      replace: "v_item ? 'note'",
+      name: 'a new project takes no blank note for evidence',
+    },
+  ]),
+  ...of('core', 'test/http-bodies.test.ts', [
+    {
+      file: 'src/server/http.ts',
+      find: 'await discardBody(incoming, limits);',
+      name: 'a refusal of another kind is read as well by who sends all of it first',
+    },
+  ]),
   ...refusals('core', 'test/privileges.test.ts', [
     {
       within: 'app.enter',
@@ -23,43 +46,6 @@ export const CORE = Object.freeze([
       within: 'app.enter',
       find: 'This needs the role %s in the workspace; you have %s.',
       name: 'another workspace cannot be entered by append_events, and looks like one that does not exist',
-    },
-  ]),
-  ...refusals('core', 'test/presence.test.ts', [
-    {
-      within: 'public.adopt_locks',
-      find: 'tasks is a list of at most 100 refs.',
-      name: 'refs of locks to go on with are a list of at most a hundred',
-    },
-    {
-      within: 'public.report_presence',
-      find: 'It is not said which process is there.',
-      name: 'a process that is not named cannot be there',
-    },
-    {
-      within: 'public.report_presence',
-      find: 'agents is a list of at most 100 names.',
-      name: 'is told of a hundred agents at once and of no more',
-    },
-  ]),
-  ...of('core', 'test/presence.test.ts', [
-    {
-      file: SQL,
-      find: '      where p.user_id = excluded.user_id;\n',
-      replace: ';\n',
-      name: 'is ended by no other user',
-    },
-    {
-      file: SQL,
-      find: 'app.presence_lock(p.tenant_id, p.process) <> all (v_locks)',
-      replace: 'true',
-      name: 'lives while it is watched, however long it is silent',
-    },
-    {
-      file: SQL,
-      find: 'p.ended_at is null and p.watched and p.beat_at < at\n        and',
-      replace: 'p.ended_at is null and p.beat_at < at\n        and',
-      name: 'and that nobody watches is only silent: its lock has its own time',
     },
   ]),
   ...refusals('core', 'test/walls.test.ts', [

@@ -167,7 +167,7 @@ export const FETCHING = Object.freeze([
   ...of('T12', 'test/external-auth.test.ts', [
     {
       file: 'src/auth/issuer-keys.ts',
-      find: 'allowPrivate ? fetchAnywhere(url) : fetchPublic(url)',
+      find: 'allowPrivate ? fetchAnywhere(url) : fetchPublic(url, reach)',
       replace: 'fetchAnywhere(url)',
       name: 'an issuer on a private network needs the operator’s word',
     },

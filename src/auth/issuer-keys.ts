@@ -1,7 +1,7 @@
 import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose';
 import * as z from 'zod';
 import { DomainError } from '../errors.ts';
-import { createPublicFetch } from './public-fetch.ts';
+import { createPublicFetch, type PublicFetchParts } from './public-fetch.ts';
 
 const DOCUMENT_BYTES_MAX = 262_144;
 const FETCH_MS_MAX = 5_000;
@@ -10,7 +10,8 @@ const AGE_MS_MAX = 600_000;
 
 const Metadata = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
 
-type Issuer = { issuer: string; allowPrivate: boolean };
+/** `reach`: the way to the public internet. An issuer on a private network is reached directly. */
+type Issuer = { issuer: string; allowPrivate: boolean; reach?: PublicFetchParts };
 
 /**
  * The keys of an authorization server, found by its metadata (OpenID Connect Discovery, section 4; RFC 8414, section 3) and fetched again
@@ -83,18 +84,18 @@ export function metadataUrls(issuer: string): URL[] {
 }
 
 /** Only the public internet is reached, unless the operator says that the issuer is on a private network. */
-function jsonFetch({ allowPrivate }: Issuer): JsonFetch {
+function jsonFetch({ allowPrivate, reach }: Issuer): JsonFetch {
   return async (url) => {
     try {
-      return await (allowPrivate ? fetchAnywhere(url) : fetchPublic(url));
+      return await (allowPrivate ? fetchAnywhere(url) : fetchPublic(url, reach));
     } catch (error) {
       throw unavailable(url.href, error);
     }
   };
 }
 
-async function fetchPublic(url: URL): Promise<unknown> {
-  const fetchDocument = createPublicFetch({ port: Number(url.port || 443), bytesMax: DOCUMENT_BYTES_MAX });
+async function fetchPublic(url: URL, reach?: PublicFetchParts): Promise<unknown> {
+  const fetchDocument = createPublicFetch({ port: Number(url.port || 443), bytesMax: DOCUMENT_BYTES_MAX, ...reach });
   return (await fetchDocument(url)).document;
 }
 

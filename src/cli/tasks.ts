@@ -13,6 +13,7 @@ export function addTaskCommands(program: Command): void {
     .addOption(new Option('--status <status...>', 'only these').choices(STATUSES))
     .addOption(new Option('--priority <priority...>', 'only these').choices(PRIORITIES))
     .option('--ready', 'only what can be claimed now')
+    .option('--unproven', 'only what was completed without evidence for each criterion')
     .option('--parent <task>', 'only the parts of a task')
     .option('--limit <count>', 'how many at most', limit, 50)
     .option(...JSON_OPTION)

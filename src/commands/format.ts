@@ -108,6 +108,7 @@ function noteOf(task: TaskBrief): string {
     return `${task.locked_by}${session}${task.locked_until === undefined ? '' : `, ${lease(task.locked_until)}`}`;
   }
   if (task.blocked_reason !== undefined) return task.blocked_reason;
+  if (task.unproven !== undefined) return `unproven: ${task.unproven.join(', ')}`;
   return task.open_dependencies === undefined ? '' : `waits for ${task.open_dependencies}`;
 }
 

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { open, readdir, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { readBounded, tooLarge, unusableFile } from '../bounded-read.ts';
 import { DomainError } from '../errors.ts';
@@ -24,7 +24,10 @@ const BACKLOG_FOLDERS = ['tasks', 'completed'];
 export async function readSource(path: string): Promise<{ files: SourceFile[]; format?: FormatName }> {
   if (path === '-') return { files: [await readAll(process.stdin, 'standard input')] };
   const about = await statOf(path);
-  if (!about.isDirectory()) return { files: [await readAll(createReadStream(path), path)] };
+  if (!about.isDirectory()) {
+    const read = await readAll(createReadStream(path), path);
+    return { files: [about.isFile() ? { ...read, home: await homeOf(path) } : read] };
+  }
   const found: { format: FormatName; path: string }[] = [];
   for (const place of PLACES) {
     if ((await stat(join(path, place.path)).catch(() => null)) !== null) found.push(place);
@@ -41,6 +44,17 @@ export async function readSource(path: string): Promise<{ files: SourceFile[]; f
   const files = await readBacklog(path);
   if (files.length > 0) return { files, format: 'backlog' };
   throw unusable(`${path} has no tasks of a tool that Cairn knows.`, 'Name the file with the tasks.');
+}
+
+/** Where the file is in its repository; its name alone where it is in none. */
+async function homeOf(path: string): Promise<string> {
+  const whole = await realpath(path);
+  for (let at = dirname(whole); ; at = dirname(at)) {
+    if ((await stat(join(at, '.git')).catch(() => null)) !== null) {
+      return relative(at, whole).split(sep).join('/');
+    }
+    if (dirname(at) === at) return basename(whole);
+  }
 }
 
 /** Whether the file is a history that Cairn exported: its first line says so. */

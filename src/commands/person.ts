@@ -5,6 +5,7 @@ import { DomainError } from '../errors.ts';
 import { type Local, openLocal } from '../local.ts';
 import { createLog } from '../log.ts';
 import { personName } from '../person-name.ts';
+import { lossesOf } from '../tools/left-out.ts';
 
 type Person = Context & { connect: Local['connect'] };
 
@@ -42,7 +43,11 @@ export async function asPerson<T>(
 /** Checks what a person typed against what the service takes. Raises invalid_input. */
 export function parseGiven<Schema extends z.ZodType>(schema: Schema, given: unknown): z.output<Schema> {
   const parsed = schema.safeParse(given);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    // Beside the answer, which a program may parse.
+    for (const loss of lossesOf(given, parsed.data)) process.stderr.write(`! ${loss}\n`);
+    return parsed.data;
+  }
   throw new DomainError('invalid_input', `The arguments are not valid: ${z.prettifyError(parsed.error)}`, {
     hint: 'The command with --help shows what it takes.',
   });

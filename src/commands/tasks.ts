@@ -16,15 +16,18 @@ export type TasksOptions = JsonOption & {
   status?: string[];
   priority?: string[];
   ready?: true;
+  unproven?: true;
   parent?: string;
   limit: number;
 };
 
 /** `cairn tasks [WORDS]`: the tasks of the project. */
 export async function runTasks(config: Config, words: string[], options: TasksOptions): Promise<void> {
-  const { status, priority, ready, parent, limit } = options;
+  const { status, priority, ready, unproven, parent, limit } = options;
   const query = words.length === 0 ? undefined : words.join(' ');
-  const found = await asPerson(config, (ctx) => collect(ctx, { status, priority, ready, parent, query }, limit));
+  const found = await asPerson(config, (ctx) =>
+    collect(ctx, { status, priority, ready, unproven, parent, query }, limit),
+  );
   answer(found, options, ({ project, counts, tasks, more }) => [
     `${paint('bold', project)}  ${countsLine(counts)}`,
     ...(tasks.length === 0 ? ['No task matches.'] : ['', ...taskTable(tasks)]),
@@ -66,8 +69,8 @@ export async function runShow(config: Config, task: string, options: JsonOption)
   answer(await asPerson(config, (ctx) => getTask(ctx, input)), options, taskLines);
 }
 
-export function countsLine(counts: Record<string, number>): string {
-  const { ready = 0, in_progress = 0, blocked = 0, pending = 0, completed = 0, cancelled = 0 } = counts;
+export function countsLine(counts: Readonly<Record<string, number | undefined>>): string {
+  const { ready = 0, in_progress = 0, blocked = 0, pending = 0, completed = 0, cancelled = 0, unproven = 0 } = counts;
   const parts: [count: number, word: string, style: Parameters<typeof paint>[0]][] = [
     [ready, 'ready', 'green'],
     [in_progress, 'in progress', 'cyan'],
@@ -75,6 +78,7 @@ export function countsLine(counts: Record<string, number>): string {
     [pending - ready, 'waiting', 'dim'],
     [completed, 'completed', 'dim'],
     [cancelled, 'cancelled', 'dim'],
+    [unproven, 'unproven', 'yellow'],
   ];
   const shown = parts.filter(([count]) => count > 0).map(([count, word, style]) => paint(style, `${count} ${word}`));
   return shown.length === 0 ? 'no tasks' : shown.join(', ');
@@ -128,6 +132,7 @@ function standing(task: z.infer<typeof TaskWithHistory>): string[] {
     task.last_reason !== undefined &&
       `Given up by ${oneLine(task.last_agent ?? 'someone')} (${task.last_outcome}): ${task.last_reason}`,
     task.summary !== undefined && `Completed: ${task.summary}`,
+    task.unproven !== undefined && paint('yellow', `Unproven: criteria ${task.unproven.join(', ')}`),
   ];
   return lines.filter((line): line is string => typeof line === 'string');
 }

@@ -50,6 +50,7 @@ export const ProjectBrief = z.object({
     blocked: z.int(),
     completed: z.int(),
     cancelled: z.int(),
+    unproven: z.int().optional(),
   }),
 });
 

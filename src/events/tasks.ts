@@ -54,7 +54,16 @@ export const TaskCompleted = z.object({
     .describe('One or more for each criterion.'),
 });
 
-const TaskLink = z.object({ ref: z.string(), title: z.string(), status: z.string(), outcome: z.string().optional() });
+/** The numbers of the criteria that a completed task gave no evidence for. */
+const Unproven = z.array(z.int()).optional();
+
+const TaskLink = z.object({
+  ref: z.string(),
+  title: z.string(),
+  status: z.string(),
+  unproven: Unproven,
+  outcome: z.string().optional(),
+});
 
 export const TaskBrief = z.object({
   ref: z.string(),
@@ -72,6 +81,7 @@ export const TaskBrief = z.object({
   attempts: z.int().optional(),
   parent: z.string().optional(),
   completed_at: z.string().optional(),
+  unproven: Unproven,
 });
 export type TaskBrief = z.infer<typeof TaskBrief>;
 

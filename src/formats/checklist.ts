@@ -37,12 +37,13 @@ type Open = { depth: number; task: ForeignTask; quoted: string[] };
  * A markdown checklist: `- [ ] web-3: Title (high, after web-1)`. An indented item is a part of the one above it, an indented
  * bullet an acceptance criterion, an indented quote the description. Name, priority and `after` may be left out.
  */
-export function readChecklist({ path, text }: SourceFile): ForeignTask[] {
+export function readChecklist({ path, text, home }: SourceFile): ForeignTask[] {
   const found: Open[] = [];
   const open: Open[] = [];
   const seen = new Map<string, number>();
   let heading: string | undefined;
   let fenced = false;
+  const file = home === undefined ? [] : [home.slice(-KEY_PART_MAX)];
   for (const [at, whole] of text.split(/\r?\n/).entries()) {
     const line = whole.trimEnd();
     if (line === '') continue;
@@ -67,8 +68,9 @@ export function readChecklist({ path, text }: SourceFile): ForeignTask[] {
     if (found.length >= ITEMS_MAX) throw wrongFile(`${place}: there are more than ${ITEMS_MAX} items.`);
     const parent = open.at(-1)?.task.key;
     const task = readItem(item[2] ?? ' ', item[3] ?? '', place);
-    // Without a name an item is known by where it stands and what it says; the same again is another one.
-    const known = task.key || [heading, parent?.slice(-KEY_PART_MAX), task.title.slice(0, KEY_PART_MAX)].join(' / ');
+    // Without a name an item is known by where it stands and what it says; the same again, or in another file, is another one.
+    const known =
+      task.key || [...file, heading, parent?.slice(-KEY_PART_MAX), task.title.slice(0, KEY_PART_MAX)].join(' / ');
     const times = (seen.get(known) ?? 0) + 1;
     seen.set(known, times);
     const key = times === 1 || task.key !== '' ? known : `${known} (${times})`;
@@ -153,8 +155,13 @@ function hintsOf({ priority, dependencies }: Task): string {
   return [priority, ...dependencies.map(({ ref }) => `after ${ref}`)].join(', ');
 }
 
-function detailsOf({ description, acceptance_criteria, blocked_reason, summary }: Task): string[] {
-  const said = paragraphs(description, titled('Blocked', blocked_reason), titled('Outcome', summary));
+function detailsOf({ description, acceptance_criteria, blocked_reason, summary, unproven }: Task): string[] {
+  const said = paragraphs(
+    description,
+    titled('Blocked', blocked_reason),
+    titled('Outcome', summary),
+    titled('Unproven', unproven && `criteria ${unproven.join(', ')}`),
+  );
   const quoted = said?.split('\n').map((line) => `> ${line}`.trimEnd()) ?? [];
   return [...quoted, ...acceptance_criteria.map((criterion) => `- ${oneLine(criterion)}`)];
 }

@@ -14,6 +14,7 @@ const COLUMNS = [
   'summary',
   'created_at',
   'completed_at',
+  'unproven',
 ] as const;
 
 /** The tasks as a table (RFC 4180). Lists are separated by line feeds. */
@@ -25,6 +26,7 @@ export function writeCsv(tasks: Task[]): string {
 function field(task: Task, column: (typeof COLUMNS)[number]): string {
   if (column === 'dependencies') return task.dependencies.map(({ ref }) => ref).join('\n');
   if (column === 'acceptance_criteria') return task.acceptance_criteria.join('\n');
+  if (column === 'unproven') return task.unproven?.join('\n') ?? '';
   return task[column] ?? '';
 }
 

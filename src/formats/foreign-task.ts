@@ -3,8 +3,8 @@ import { DomainError } from '../errors.ts';
 import type { ForeignTask } from '../services/adoption.ts';
 import { escaped } from '../text.ts';
 
-/** A file as it was read; `path` is what a person calls it. */
-export type SourceFile = { path: string; text: string };
+/** A file as it was read; `path` is what a person calls it, `home` the same for every clone: its place in the repository. */
+export type SourceFile = { path: string; text: string; home?: string };
 
 // What other tools and people write for each status of a task; compared without case, spaces, dashes and apostrophes.
 const STATUS_WORDS: Readonly<Record<ForeignTask['status'], readonly string[]>> = Object.freeze({

@@ -8,7 +8,7 @@ import type { Database } from '../db/database.ts';
 import { DomainError, domainErrorFrom, ERROR_CODES } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { CONFORMANCE, loadFixtures } from './fixtures.ts';
-import { BodyTooLarge } from './http/body.ts';
+import { type DiscardLimits, discardBody } from './http/body.ts';
 import { createDoors } from './http/doors.ts';
 import { type Exchange, Exchanges } from './http/exchange.ts';
 import { createReadiness } from './http/health.ts';
@@ -17,7 +17,7 @@ import { createMetrics } from './http/metrics.ts';
 import { refusal } from './http/reply.ts';
 import { createRouter } from './http/router.ts';
 
-type HttpLimits = McpLimits & { drainMs: number; headersMs: number };
+type HttpLimits = McpLimits & DiscardLimits & { drainMs: number; headersMs: number };
 
 export type HttpParts = { config: Config; log: Log; db: Database; access: Access; limits?: Partial<HttpLimits> };
 
@@ -39,6 +39,8 @@ const LIMITS: HttpLimits = {
   waitMs: 10_000,
   drainMs: 10_000,
   headersMs: 10_000,
+  discardBytesMax: 16_777_216,
+  discardMs: 5_000,
 };
 const HEADERS_BYTES_MAX = 16_384;
 const REQUEST_MS_MAX = 30_000;
@@ -90,11 +92,9 @@ export async function serveHttp({ config, log, db, access, limits: given = {} }:
   async function answer(request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> {
     const exchange = exchanges.begin(incoming, outgoing, metrics);
     if (draining) outgoing.setHeader('connection', 'close');
-    try {
-      return await route(request, exchange);
-    } catch (error) {
-      return failed(error, exchange);
-    }
+    const response = await route(request, exchange).catch((error: unknown) => failed(error, exchange));
+    await discardBody(incoming, limits);
+    return response;
   }
   server.on(
     'request',
@@ -140,17 +140,18 @@ async function listen({ host, port }: Config, { headersMs }: HttpLimits): Promis
   }
 }
 
-function failed(error: unknown, { log, outgoing, incoming }: Exchange): Response {
-  if (error instanceof BodyTooLarge) {
-    return refusal(413, 'The body is too large.', { headers: { connection: 'close' } });
-  }
+function failed(error: unknown, { log, outgoing, incoming, said }: Exchange): Response {
   // Nobody is left to answer.
   if (incoming.errored !== null || outgoing.destroyed) return new Response(null, { status: 400 });
   const failure = domainErrorFrom(error);
   if (failure.code === 'internal') log.error({ err: failure.cause ?? error }, 'request failed');
   const { status } = ERROR_CODES[failure.code];
+  const headers = failure.code === 'payload_too_large' ? { connection: 'close' } : {};
+  if (failure.code === 'payload_too_large' && said.route === '/mcp') {
+    return refusal(status, `${failure.message} ${failure.hint}`, { headers });
+  }
   const hint = failure.hint === null ? {} : { hint: failure.hint };
-  return Response.json({ error: failure.code, message: failure.message, ...hint }, { status });
+  return Response.json({ error: failure.code, message: failure.message, ...hint }, { status, headers });
 }
 
 function hostInUrl(host: string): string {

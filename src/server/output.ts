@@ -10,7 +10,10 @@ export function givesData(output: Output): boolean {
   return output !== 'text';
 }
 
-export function resultOf({ text, structured }: ToolAnswer, output: Output): CallToolResult {
-  const shown = output === 'json' ? JSON.stringify(structured) : text;
-  return { content: [{ type: 'text', text: shown }], ...(givesData(output) && { structuredContent: structured }) };
+export function resultOf({ text, structured, notices }: ToolAnswer, output: Output): CallToolResult {
+  const shown = output === 'json' ? [JSON.stringify(structured), ...notices] : [text];
+  return {
+    content: shown.map((part) => ({ type: 'text', text: part })),
+    ...(givesData(output) && { structuredContent: structured }),
+  };
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { DomainError } from '../errors.ts';
-import { clean, cleanLine } from '../text.ts';
+import { clean, cleanLine, leftOut } from '../text.ts';
 import type { ForeignTask } from './adoption.ts';
 
 const TITLE_MAX = 300;
@@ -64,6 +64,7 @@ export function adoptedId(projectId: string, format: string, key: string): strin
 }
 
 function withinLimits(task: ForeignTask, warnings: string[]): ForeignTask {
+  warnOfLosses(task, warnings);
   const title = cleanLine(task.title);
   if (title === '') {
     throw new DomainError('invalid_input', `${task.place} has no title.`, {
@@ -82,9 +83,18 @@ function withinLimits(task: ForeignTask, warnings: string[]): ForeignTask {
   return {
     ...task,
     title: cut(title, TITLE_MAX),
+    remark: task.remark && clean(task.remark),
     description: cut(description, DESCRIPTION_MAX),
     acceptance_criteria: criteria.slice(0, CRITERIA_MAX).map((text) => cut(text, CRITERION_MAX)),
   };
+}
+
+function warnOfLosses({ key, title, description, acceptance_criteria, remark }: ForeignTask, warnings: string[]): void {
+  const texts = { title, description, acceptance_criteria: acceptance_criteria?.join(' '), remark };
+  for (const [field, text] of Object.entries(texts)) {
+    const what = leftOut(text ?? '');
+    if (what !== undefined) warnings.push(`${key}: ${what} left out of its ${field.replace('_', ' ')}.`);
+  }
 }
 
 /** The task with the links that lead somewhere. */

@@ -1,3 +1,4 @@
+import type * as z from 'zod';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { append, type NewEvent } from '../events/append.ts';
@@ -11,7 +12,7 @@ import {
   taskUpdated,
 } from '../events/tasks.ts';
 import { adoptedId, type Plan } from './adoption-plan.ts';
-import { claimTask, completeTask, getTask, releaseTask } from './tasks.ts';
+import { type CompleteTask, claimTask, completeTask, getTask, releaseTask } from './tasks.ts';
 
 /** A task as another tool kept it. */
 export type ForeignTask = {
@@ -77,7 +78,7 @@ export async function adoptTasks(caller: Context, { tasks, warnings }: Plan, sou
   const isLast = ({ task }: Member) => task.status === 'cancelled';
   for (const member of [...members.filter((one) => !isLast(one)), ...members.filter(isLast)]) {
     if (member.task.status === 'pending' || !isUntouched(member)) continue;
-    const problem = await moveToStatus(ctx, member);
+    const problem = await moveToStatus(ctx, member, source);
     if (problem === undefined) result.moved += 1;
     else result.warnings.push(`${member.task.key}: it could not become ${member.task.status}: ${problem}`);
   }
@@ -128,7 +129,7 @@ function isUntouched({ known, late }: Member): boolean {
 }
 
 /** Gives the task its status through the moves there are; answers with why that was refused. */
-async function moveToStatus(ctx: Context, { task, id, known }: Member): Promise<string | undefined> {
+async function moveToStatus(ctx: Context, { task, id, known }: Member, source: Source): Promise<string | undefined> {
   const reason = (task.remark ?? `It was ${task.status} where it comes from.`).slice(0, REMARK_MAX);
   try {
     if (task.status === 'blocked' || task.status === 'cancelled') {
@@ -147,24 +148,29 @@ async function moveToStatus(ctx: Context, { task, id, known }: Member): Promise<
       await releaseTask(ctx, { ...lock, outcome: 'paused', reason });
       return undefined;
     }
-    return await complete(ctx, lock, reason);
+    return await complete(ctx, { ...lock, summary: reason, evidence: reported(task, source) });
   } catch (error) {
     if (!(error instanceof DomainError) || error.retryable) throw error;
     return error.message;
   }
 }
 
-async function complete(
-  ctx: Context,
-  lock: { task: string; lock_token: number },
-  summary: string,
-): Promise<string | undefined> {
+/** What the other tool says of each criterion: that the task is done there. */
+function reported({ acceptance_criteria = [] }: ForeignTask, { format }: Source): Completion['evidence'] {
+  return acceptance_criteria.map((_, at) => ({ criterion: at + 1, note: `Reported as completed by ${format}.` }));
+}
+
+type Completion = z.output<typeof CompleteTask>;
+
+async function complete(ctx: Context, completion: Completion): Promise<string | undefined> {
+  const { task, lock_token, summary = '' } = completion;
   try {
-    await completeTask(ctx, { ...lock, summary });
+    await completeTask(ctx, completion);
     return undefined;
   } catch (error) {
     if (!(error instanceof DomainError) || error.code !== 'gate_unmet') throw error;
-    await releaseTask(ctx, { ...lock, outcome: 'paused', reason: `${summary}\n${error.message}`.slice(0, REMARK_MAX) });
+    const reason = `${summary}\n${error.message}`.slice(0, REMARK_MAX);
+    await releaseTask(ctx, { task, lock_token, outcome: 'paused', reason });
     return error.message;
   }
 }

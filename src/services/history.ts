@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
 import { ProjectRef } from '../events/projects.ts';
+import { TaskBrief } from '../events/tasks.ts';
 import { line, said } from '../text.ts';
 import { findArchived, type Wanted } from './archive.ts';
 import type { EventBrief } from './events.ts';
@@ -34,6 +35,7 @@ export const State = z.object({
       priority: z.string(),
       locked_by: z.string().optional(),
       blocked_reason: z.string().optional(),
+      unproven: TaskBrief.shape.unproven,
     }),
   ),
   total: z.int(),

@@ -77,6 +77,7 @@ export const ListTasks = z.strictObject({
   priority: z.array(z.enum(PRIORITIES)).max(4).optional(),
   ready: z.boolean().optional().describe('Only what can be claimed now.'),
   mine: z.boolean().optional().describe('Only what you hold.'),
+  unproven: z.boolean().optional(),
   parent: line(80).optional(),
   query: line(200).optional().describe('Part of the title.'),
   ...page(20, 100),

@@ -42,7 +42,7 @@ function fieldName(issue: Issue | undefined): string {
   return pathName(issue?.path ?? []);
 }
 
-function pathName(path: readonly PropertyKey[]): string {
+export function pathName(path: readonly PropertyKey[]): string {
   return path
     .map((part, at) => (typeof part === 'number' ? `[${part}]` : `${at > 0 ? '.' : ''}${String(part)}`))
     .join('');

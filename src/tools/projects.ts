@@ -39,7 +39,12 @@ export const projects = toolset(
       input: CreateProject,
       output: Project,
       run: createProject,
-      render: (project) => lines(`Created ${projectLine(project)}`, `Next: create_tasks with project ${project.slug}.`),
+      render: (project) =>
+        lines(
+          `Created ${projectLine(project)}`,
+          completionNeeds(project),
+          `Next: create_tasks with project ${project.slug}.`,
+        ),
     },
     update_project: {
       title: 'Update a project',
@@ -97,7 +102,16 @@ function renderProject(project: z.infer<typeof Project>): string {
     `${projectLine(project)}, version ${project.version}`,
     project.description !== undefined && block('description', project.description),
     `rules: ${JSON.stringify(project.rules)}`,
+    completionNeeds(project),
   );
+}
+
+/** Whether a task can be completed without showing its criteria: rules that are replaced whole may lose the gate unnoticed. */
+function completionNeeds({ rules }: z.infer<typeof Project>): string {
+  const gates = (rules['gates'] ?? []) as { on: string; require: object; when?: object }[];
+  return gates.some(({ on, require, when }) => on === 'complete' && 'evidence' in require && when === undefined)
+    ? 'A task is completed with evidence for each of its criteria.'
+    : 'Its rules let tasks be completed without evidence for their criteria; they are then unproven.';
 }
 
 function renderContext(context: z.infer<typeof ProjectContext>): string {

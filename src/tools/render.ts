@@ -47,8 +47,8 @@ export function time(at: string): string {
   return Number.isNaN(date.getTime()) ? at : `${date.toISOString().slice(0, 19)}Z`;
 }
 
-export function counted(counts: Record<string, number>): string {
-  const shown = Object.entries(counts).filter(([, count]) => count > 0);
+export function counted(counts: Readonly<Record<string, number | undefined>>): string {
+  const shown = Object.entries(counts).filter(([, count = 0]) => count > 0);
   return shown.length === 0 ? 'no tasks' : shown.map(([status, count]) => `${count} ${status}`).join(', ');
 }
 
@@ -64,6 +64,7 @@ export function taskLine(task: TaskBrief): string {
 export function taskState(task: TaskBrief): string {
   return [
     task.ready ? 'ready' : task.status,
+    unproven(task),
     task.locked_by !== undefined &&
       `held by ${named(task.locked_by)}${task.locked_until ? ` until ${time(task.locked_until)}` : ''}`,
     task.session !== undefined && `its session ${task.session}`,
@@ -75,6 +76,11 @@ export function taskState(task: TaskBrief): string {
   ]
     .filter((part) => part !== false)
     .join(', ');
+}
+
+/** Which criteria of a completed task nothing was given for. */
+export function unproven({ unproven: criteria = [] }: Pick<TaskBrief, 'unproven'>): string | false {
+  return criteria.length > 0 && `unproven ${criteria.join(', ')}`;
 }
 
 export function eventLine(event: EventBrief): string {

@@ -14,6 +14,7 @@ import {
   taskLine,
   taskState,
   time,
+  unproven,
 } from './render.ts';
 
 export function renderCreated({ tasks, ...answer }: z.infer<typeof CreatedTasks>): string {
@@ -70,8 +71,9 @@ function briefing(task: Task): string {
     section(
       'depends on',
       task.dependencies,
-      ({ ref, status, title, outcome }) =>
-        `${ref} ${status} ${quote(title)}${outcome ? `, outcome ${quote(outcome, 500)}` : ''}`,
+      ({ ref, status, title, outcome, ...link }) =>
+        `${ref} ${[status, unproven(link)].filter(Boolean).join(', ')} ${quote(title)}` +
+        `${outcome ? `, outcome ${quote(outcome, 500)}` : ''}`,
     ),
     section('waits for', task.waiting_for, (text) => quote(text)),
     section('needed by', task.dependents, ({ ref, status, title }) => `${ref} ${status} ${quote(title)}`),
@@ -100,6 +102,9 @@ export function renderChange({ task, repeated, ...answer }: ChangedTask): string
   return lines(
     repeated === true && 'Nothing to do: this succeeded before.',
     `${task.ref} ${taskState(task)}, version ${task.version}`,
+    task.unproven !== undefined &&
+      `Nothing shows criteria ${task.unproven.join(', ')}. To show them: update_task with status reopened, ` +
+        'claim_task, then complete_task with evidence.',
     consequences(answer),
   );
 }

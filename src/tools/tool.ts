@@ -6,6 +6,7 @@ import { DomainError, domainErrorFrom } from '../errors.ts';
 import { line } from '../text.ts';
 import { fitResult, fitText } from './fit.ts';
 import { inputError } from './input-error.ts';
+import { lossesOf } from './left-out.ts';
 
 type Effect = 'read' | 'write' | 'destructive';
 
@@ -74,24 +75,30 @@ export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs exte
   return { name, description, tools };
 }
 
-export type ToolAnswer = { text: string; structured: Record<string, unknown> };
+/** `notices`: what the text ends with and the data has no place for. */
+export type ToolAnswer = { text: string; structured: Record<string, unknown>; notices: string[] };
 
 /** The one path of a call: scope, parse, fingerprint, run, render. Whatever fails is a DomainError. */
 export async function callTool(ctx: Context, tool: Tool, given: unknown): Promise<ToolAnswer> {
   try {
     authorise(ctx, tool);
-    const { idempotency_key, as, ...input } = parse(tool, given);
+    const parsed = parse(tool, given);
+    const { idempotency_key, as, ...input } = parsed;
     const command = { name: tool.name, ...keyed(tool, idempotency_key, input) };
     const actor = workerOf(ctx.actor, as);
     const result = await tool.run({ ...ctx, actor, command }, input).finally(() => ctx.acted?.(agentOf(actor)));
     const { fitted, notice } = fitResult(tool.output.parse(result));
-    const text = fitText(tool.render(fitted));
-    return { structured: fitted, text: notice === undefined ? text : `${text}\n${notice}` };
+    const notices = [...(notice === undefined ? [] : [notice]), ...(stores(tool) ? lossesOf(given, parsed) : [])];
+    return { structured: fitted, text: [fitText(tool.render(fitted)), ...notices].join('\n'), notices };
   } catch (thrown) {
     const error = domainErrorFrom(thrown);
     if (error.code === 'internal') ctx.log.error({ tool: tool.name, err: error.cause ?? error }, 'tool failed');
     throw error;
   }
+}
+
+function stores({ annotations }: Tool): boolean {
+  return !annotations.readOnlyHint;
 }
 
 /** Who acts where a client says which of its workers calls: `claude-code#f33e/tests`. */

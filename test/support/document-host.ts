@@ -10,6 +10,8 @@ export type DocumentHost = {
   name: string;
   asked: number;
   answer: Answer | ((path: string) => Answer);
+  /** The way to it, as to a host of the public internet. */
+  reach(parts?: PublicFetchParts): PublicFetchParts;
   /** As the server fetches, but that this machine counts as public. */
   fetching(parts?: PublicFetchParts): PublicFetch;
   close(): void;
@@ -31,14 +33,14 @@ export async function startDocumentHost(name: string): Promise<DocumentHost> {
     name,
     asked: 0,
     answer: {},
-    fetching: (parts) =>
-      createPublicFetch({
-        port,
-        ca: cert,
-        isPublic: () => true,
-        resolve: async () => [{ address: '127.0.0.1', family: 4 }],
-        ...parts,
-      }),
+    reach: (parts) => ({
+      port,
+      ca: cert,
+      isPublic: () => true,
+      resolve: async () => [{ address: '127.0.0.1', family: 4 }],
+      ...parts,
+    }),
+    fetching: (parts) => createPublicFetch(host.reach(parts)),
     close() {
       server.close();
       server.closeAllConnections();

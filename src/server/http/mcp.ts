@@ -5,11 +5,12 @@ import {
   type McpServerFactory,
 } from '@modelcontextprotocol/server';
 import type { Access, Principal } from '../../auth/access.ts';
-import { type Config, isOutput } from '../../config.ts';
+import type { Config } from '../../config.ts';
 import { mayUse, type Scope } from '../../context.ts';
 import type { Database } from '../../db/database.ts';
 import type { Log } from '../../log.ts';
 import { selectTools } from '../../tools/catalog.ts';
+import type { Tool } from '../../tools/tool.ts';
 import { CONFORMANCE } from '../fixtures.ts';
 import { createMcpServer, createRequestServer, type Surface } from '../mcp.ts';
 import { followsResources, type Message, scopesNeeded } from '../needs.ts';
@@ -20,7 +21,7 @@ import { createListenEndpoint } from './listen.ts';
 import { withProofs } from './proofs.ts';
 import { refusal } from './reply.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';
-import { authInfoOf, callerOf, createSurfaces, outputAskedIn } from './surface.ts';
+import { authInfoOf, type Caller, callerOf, createSurfaces, outputAskedIn } from './surface.ts';
 
 const BODY_BYTES_MAX = 1_048_576;
 const PARSE_ERROR = -32_700;
@@ -39,12 +40,11 @@ type Parts = {
 
 export type McpEndpoint = ReturnType<typeof createMcpEndpoint>;
 
-type Asked = { principal: Principal; exchange: Exchange; body: unknown };
+type Asked = { caller: Caller; exchange: Exchange; body: unknown };
 
 /** `/mcp`: each request of the 2026-07-28 protocol on its own, those of the 2025 protocols in their session. */
 export function createMcpEndpoint({ config, log, db, access, limits, observe, fixtures }: Parts) {
-  const toolsets = config.toolsets.filter((name) => name !== CONFORMANCE);
-  const tools = selectTools(toolsets, { readOnly: config.readOnly });
+  const tools = toolsServed(config);
   const scopes = new Map(tools.map((tool) => [tool.name, tool.scope]));
   const leaving = new AbortController();
   const { surfaceOf, leave } = createSurfaces({
@@ -56,7 +56,7 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
     fixtures,
     leaving: leaving.signal,
   });
-  const sessions = createSessions((principal, { id, url }) => createMcpServer(surfaceOf(principal, id, url)), {
+  const sessions = createSessions((caller, id) => createMcpServer(surfaceOf(caller, id)), {
     ...limits,
     log,
     left: leave,
@@ -65,23 +65,23 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
   const stateless = createMcpHandler(serverFor(surfaceOf), { legacy: 'reject', onerror });
   const listening = createListenEndpoint(onerror);
 
-  async function dispatch(request: Request, { principal, exchange, body }: Asked): Promise<Response> {
+  async function dispatch(request: Request, { caller, exchange, body }: Asked): Promise<Response> {
+    const { principal } = caller;
     const messages = (Array.isArray(body) ? body : [body]) as Message[];
     describe(messages[0], { said: exchange.said, scopes });
     const needed = [...new Set(messages.flatMap((message) => scopesNeeded(message, scopes)))];
     if (needed.some((scope) => !mayUse(principal.scopes, scope))) return access.challenge(needed);
 
-    const authInfo = authInfoOf({ principal, log: exchange.log });
+    const authInfo = authInfoOf(caller);
     const takesJsonAlone = acceptAll(request.headers);
     if (isOfSession(request, body)) {
       exchange.stream = request.method === 'GET';
-      const whenOver = (run: () => void) => void exchange.outgoing.once('close', run);
-      return sessions.handle(request, { principal, body, authInfo, takesJsonAlone, whenOver });
+      return sessions.handle(request, { caller, body, authInfo, takesJsonAlone, answer: exchange.outgoing });
     }
     if (messages[0]?.method === 'subscriptions/listen') {
       exchange.stream = true;
       if (followsResources(messages[0])) {
-        return listening.serve(request, { surface: surfaceOf(principal, principal.id, request.url), body, authInfo });
+        return listening.serve(request, { surface: surfaceOf(caller, principal.id), body, authInfo });
       }
     }
     return stateless.fetch(request, { parsedBody: body, authInfo });
@@ -90,7 +90,7 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
   return {
     async serve(request: Request, exchange: Exchange): Promise<Response> {
       const output = outputAskedIn(request.url);
-      if (output !== null && !isOutput(output)) return refusal(400, 'output is text, json or both.');
+      if (output === null) return refusal(400, 'output is text, json or both.');
       const ask = () => access.authenticate(request, { address: exchange.address });
       const recalled = access.recall?.(request);
       const first = recalled ?? (await ask());
@@ -101,7 +101,8 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
       const { user_id, tenant_id, proof } = principal.actor;
       exchange.said.user = user_id;
       cutWhenRefused(exchange, { db, tenant_id, everyMs: limits.recheckMs }, ask);
-      const answer = body instanceof Response ? body : await dispatch(request, { principal, exchange, body });
+      const caller = { principal, log: exchange.log, output };
+      const answer = body instanceof Response ? body : await dispatch(request, { caller, exchange, body });
       return proof === undefined || proof.held ? answer : unlessRefused(answer, await ask());
     },
     sessionCount: sessions.count,
@@ -114,6 +115,14 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
   };
 }
 
+/** What the configuration asks for; the fixtures of the conformance suite come by themselves. */
+function toolsServed({ toolsets, readOnly }: Config): Tool[] {
+  return selectTools(
+    toolsets.filter((name) => name !== CONFORMANCE),
+    { readOnly },
+  );
+}
+
 /** Makes the server of each request of the 2026-07-28 protocol. */
 function serverFor(surfaceOf: ReturnType<typeof createSurfaces>['surfaceOf']): McpServerFactory {
   return ({ authInfo, requestInfo }) => {
@@ -121,7 +130,7 @@ function serverFor(surfaceOf: ReturnType<typeof createSurfaces>['surfaceOf']): M
     if (caller === undefined) throw new TypeError('A request without a principal.');
     // The handler has compared these headers with the body.
     const asked = (name: string) => requestInfo?.headers.get(name) ?? '';
-    const surface = surfaceOf(caller.principal, caller.principal.id, requestInfo?.url ?? '');
+    const surface = surfaceOf(caller, caller.principal.id);
     return createRequestServer(surface, { method: asked('mcp-method'), name: asked('mcp-name') });
   };
 }

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import {
   type AuthInfo,
   isInitializeRequest,
   type McpServer,
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server';
-import type { Principal } from '../../auth/access.ts';
 import type { Log } from '../../log.ts';
 import { refusal } from './reply.ts';
+import type { Caller } from './surface.ts';
 
 type Session = {
   transport: WebStandardStreamableHTTPServerTransport;
@@ -19,13 +20,13 @@ type Session = {
 };
 
 type Visit = {
-  principal: Principal;
+  caller: Caller;
   body: unknown;
   authInfo: AuthInfo;
   /** A stream would not be understood. */
   takesJsonAlone: boolean;
-  /** Calls back when the answer is over. */
-  whenOver(run: () => void): void;
+  /** Closes when the answer is over. */
+  answer: ServerResponse;
 };
 
 export type SessionLimits = { sessionsMax: number; idleMs: number };
@@ -38,7 +39,7 @@ type Left = (session: string, how: { ended: boolean }) => Promise<void>;
  * one that nobody uses is closed, and so is an idle one when another is wanted and there is room for no more.
  */
 export function createSessions(
-  build: (principal: Principal, session: { id: string; url: string }) => McpServer,
+  build: (caller: Caller, sessionId: string) => McpServer,
   { sessionsMax, idleMs, log, left }: SessionLimits & { log: Log; left: Left },
 ) {
   const sessions = new Map<string, Session>();
@@ -68,7 +69,7 @@ export function createSessions(
       sessionIdGenerator: () => id,
       enableJsonResponse: visit.takesJsonAlone,
       onsessioninitialized() {
-        sessions.set(id, { transport, owner: visit.principal.id, open: 0, usedAt: Date.now() });
+        sessions.set(id, { transport, owner: visit.caller.principal.id, open: 0, usedAt: Date.now() });
       },
       onsessionclosed: () => left(id, { ended: true }),
     });
@@ -76,7 +77,7 @@ export function createSessions(
       sessions.delete(id);
       void left(id, { ended: false });
     };
-    const server = build(visit.principal, { id, url: request.url });
+    const server = build(visit.caller, id);
     server.server.onerror = (error) => log.debug({ err: error }, 'session');
     await server.connect(transport);
     const response = await transport.handleRequest(request, { authInfo: visit.authInfo, parsedBody: visit.body });
@@ -86,9 +87,9 @@ export function createSessions(
     return response;
   }
 
-  function occupy(session: Session, { whenOver }: Visit): void {
+  function occupy(session: Session, { answer }: Visit): void {
     session.open += 1;
-    whenOver(() => {
+    answer.once('close', () => {
       session.open -= 1;
       session.usedAt = Date.now();
     });
@@ -104,7 +105,7 @@ export function createSessions(
         return refusal(400, 'Bad Request: Mcp-Session-Id header is required');
       }
       const session = sessions.get(id);
-      if (session?.owner !== visit.principal.id) return refusal(404, 'Session not found', { code: -32_001 });
+      if (session?.owner !== visit.caller.principal.id) return refusal(404, 'Session not found', { code: -32_001 });
       occupy(session, visit);
       return session.transport.handleRequest(request, { authInfo: visit.authInfo, parsedBody: visit.body });
     },

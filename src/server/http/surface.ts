@@ -1,6 +1,6 @@
 import type { AuthInfo, McpServer, ServerContext } from '@modelcontextprotocol/server';
 import type { Principal } from '../../auth/access.ts';
-import { type Config, isOutput } from '../../config.ts';
+import { type Config, isOutput, type Output } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import type { Actor, Database } from '../../db/database.ts';
 import { idOf } from '../../events/ids.ts';
@@ -11,12 +11,14 @@ import { agentName, clientName, nameOf } from '../client-name.ts';
 import type { Surface } from '../mcp.ts';
 import { ProcessPresence } from '../presence.ts';
 
-/** Who makes a request, as the SDK hands it through. */
-export type Caller = { principal: Principal; log: Log };
+/** Who makes a request and what kind of answers it asks for, as the SDK hands it through. */
+export type Caller = { principal: Principal; log: Log; output: Output | undefined };
 
-/** What kind of answers a client wants, by its address: `/mcp?output=json`. */
-export function outputAskedIn(url: string): string | null {
-  return new URL(url).searchParams.get('output');
+/** What kind of answers a client wants, by its address: `/mcp?output=json`. Null where there is no such kind. */
+export function outputAskedIn(url: string): Output | undefined | null {
+  const word = new URL(url).searchParams.get('output');
+  if (word === null) return undefined;
+  return isOutput(word) ? word : null;
 }
 
 /** No token goes further than the door. */
@@ -59,14 +61,14 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
     return presence;
   }
 
-  function surfaceOf(connected: Principal, connection: string, url: string): Surface {
-    const asked = outputAskedIn(url);
+  function surfaceOf(opened: Caller, connection: string): Surface {
+    const connected = opened.principal;
     // Requests of no session share it, and the name.
     const process = idOf(connection);
 
     async function contextOf(server: McpServer, request?: ServerContext): Promise<Context> {
       // Completions come without a request: they belong to who connected.
-      const caller = callerOf(request?.http?.authInfo) ?? { principal: connected, log };
+      const caller = callerOf(request?.http?.authInfo) ?? { ...opened, log };
       const client = clientName(server, request);
       const named = nameOf(request?.http?.req?.headers.get('cairn-agent') ?? '');
       const { id: grant, actor, scopes } = caller.principal;
@@ -88,7 +90,7 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
     return {
       version: VERSION,
       tools: shown,
-      output: asked !== null && isOutput(asked) ? asked : config.output,
+      output: opened.output ?? config.output,
       contextOf,
       observe,
       fixtures,

@@ -1,0 +1,37 @@
+import { cleanLine, leftOut } from '../text.ts';
+import { shorten } from './fit.ts';
+import { pathName } from './input-error.ts';
+
+const FIELDS_MAX = 5;
+const FIELD_CHARACTERS_MAX = 200;
+
+type Loss = { path: PropertyKey[]; what: string };
+
+/** Says of each argument what was left out of its text, so that nothing is lost in silence. */
+export function lossesOf(given: unknown, taken: unknown): string[] {
+  const losses = [...findLosses(given, taken, [])];
+  const told = losses.slice(0, FIELDS_MAX).map(({ path, what }) => `${what} left out of ${fieldOf(path)}.`);
+  const more = losses.length - told.length;
+  return more > 0 ? [...told, `The same goes for ${more} more texts.`] : told;
+}
+
+/** The caller's own keys are among the names. */
+function fieldOf(path: PropertyKey[]): string {
+  return shorten(cleanLine(pathName(path)), FIELD_CHARACTERS_MAX);
+}
+
+function* findLosses(given: unknown, taken: unknown, path: PropertyKey[]): Generator<Loss> {
+  if (given === taken) return;
+  if (typeof given === 'string') {
+    const what = leftOut(given);
+    if (what !== undefined) yield { path, what };
+  } else if (typeof given === 'object' && given !== null) {
+    for (const [key, item] of Object.entries(given)) {
+      const within = [...path, Array.isArray(given) ? Number(key) : key];
+      // A key that lost something is another one.
+      const lost = Array.isArray(given) ? undefined : leftOut(key);
+      if (lost !== undefined) yield { path, what: lost };
+      yield* findLosses(item, (taken as Record<string, unknown> | undefined)?.[key], within);
+    }
+  }
+}
