@@ -2,6 +2,7 @@ import { describe, expect } from 'vitest';
 import { selectTools, toolNamed } from '../src/tools/catalog.ts';
 import { fitResult } from '../src/tools/fit.ts';
 import { callTool } from '../src/tools/tool.ts';
+import { call, plan } from './support/calls.ts';
 import { engineOfRun } from './support/engine.ts';
 import { test } from './support/world.ts';
 
@@ -34,6 +35,24 @@ describe('a result that is too large', () => {
     expect(fitted['items']).toHaveLength(40);
     expect(fitted).not.toHaveProperty('next_cursor');
   });
+});
+
+test('a page that does not fit is smaller, and goes on where it ends', async ({ as }) => {
+  const title = (at: number) => `${at} ${'é'.repeat(290)}`;
+  await plan(
+    as('ada'),
+    Array.from({ length: 100 }, (_, at) => ({ title: title(at) })),
+  );
+
+  const seen: string[] = [];
+  let cursor: unknown;
+  do {
+    const page = await call(as('ada'), 'list_tasks', { project: 'web', page_size: 100, cursor });
+    seen.push(...page.tasks.map((task) => String(task['title'])));
+    cursor = page['next_cursor'];
+  } while (cursor !== undefined);
+
+  expect(seen).toEqual(Array.from({ length: 100 }, (_, at) => title(at)));
 });
 
 describe('calling a tool', () => {

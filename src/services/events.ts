@@ -10,7 +10,8 @@ import { Reach, reach } from './reach.ts';
 import { PROJECTS_HIDDEN, showsProjects, taskTypes } from './shown.ts';
 
 // So many that their texts fit into one answer.
-const WAIT_PAGE_SIZE = 40;
+// So many fit with their longest texts cut: none is left out of an answer that says where to wait on from.
+const WAIT_PAGE_SIZE = 30;
 const FOLLOW_PAGE_SIZE = 100;
 
 export const EventBrief = z.object({

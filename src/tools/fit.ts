@@ -9,12 +9,20 @@ const LIMITS = [
   { characters: 300, items: 20 },
   { characters: 300, items: 5 },
 ];
+const TEXTS_SHORTEST = { characters: 300, items: EVERYTHING };
 const CUT = '… [cut]';
 const TEXTS_CUT = 'Long texts were cut to fit: read one item alone (get_task, get_checkpoint) for more.';
 const ITEMS_CUT = 'Only the first items fit: ask again with a smaller page_size, or narrow the filters.';
 
+export type Fitted = {
+  fitted: Record<string, unknown>;
+  notice?: string;
+  /** What part of the items may fit, where cutting texts is not enough. */
+  share?: number;
+};
+
 /** The result as it is, or with its longest texts, then its lists, cut until it fits, and a sentence that says so. */
-export function fitResult(result: Record<string, unknown>): { fitted: Record<string, unknown>; notice?: string } {
+export function fitResult(result: Record<string, unknown>): Fitted {
   if (JSON.stringify(result).length <= RESULT_CHARACTERS_MAX) return { fitted: result };
   for (const limit of LIMITS) {
     const fitted = cut(result, limit) as Record<string, unknown>;
@@ -22,7 +30,11 @@ export function fitResult(result: Record<string, unknown>): { fitted: Record<str
     if (limit.items === EVERYTHING) return { fitted, notice: TEXTS_CUT };
     // Whoever went on from the cursor would skip the items that were left out.
     delete fitted['next_cursor'];
-    return { fitted, notice: ITEMS_CUT };
+    return {
+      fitted,
+      notice: ITEMS_CUT,
+      share: RESULT_CHARACTERS_MAX / JSON.stringify(cut(result, TEXTS_SHORTEST)).length,
+    };
   }
   return { fitted: result };
 }

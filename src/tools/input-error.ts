@@ -7,7 +7,7 @@ type Issue = z.ZodError['issues'][number];
 
 /** Says which argument is wrong, what is allowed, and what the argument is for. */
 export function inputError(tool: { name: string; input: z.ZodObject }, error: z.ZodError, given: unknown): DomainError {
-  const issues = error.issues.slice(0, ISSUES_MAX);
+  const issues = error.issues.filter(isFirstOfPlace).slice(0, ISSUES_MAX);
   const path = issues[0]?.path ?? [];
   const argument = tool.input.shape[String(path[0])];
   return new DomainError('invalid_input', issues.map((issue) => sentence(issue, tool.name, given)).join(' '), {
@@ -17,6 +17,11 @@ export function inputError(tool: { name: string; input: z.ZodObject }, error: z.
         : `${String(path[0])}: ${argument.description}`,
     details: { field: fieldName(issues[0]) },
   });
+}
+
+/** What is of another kind is not measured as well. */
+function isFirstOfPlace({ path }: Issue, at: number, issues: Issue[]): boolean {
+  return issues.findIndex((issue) => pathName(issue.path) === pathName(path)) === at;
 }
 
 function sentence(issue: Issue, toolName: string, given: unknown): string {

@@ -4,7 +4,8 @@ import { type Context, mayUse, type Scope } from '../context.ts';
 import type { Actor } from '../db/database.ts';
 import { DomainError, domainErrorFrom } from '../errors.ts';
 import { line } from '../text.ts';
-import { fitResult, fitText } from './fit.ts';
+import { type Fitted, fitResult, fitText } from './fit.ts';
+import { understood } from './forms.ts';
 import { inputError } from './input-error.ts';
 import { lossesOf } from './left-out.ts';
 
@@ -79,15 +80,17 @@ export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs exte
 export type ToolAnswer = { text: string; structured: Record<string, unknown>; notices: string[] };
 
 /** The one path of a call: scope, parse, fingerprint, run, render. Whatever fails is a DomainError. */
-export async function callTool(ctx: Context, tool: Tool, given: unknown): Promise<ToolAnswer> {
+export async function callTool(ctx: Context, tool: Tool, args: unknown): Promise<ToolAnswer> {
   try {
     authorise(ctx, tool);
+    const given = understood(tool.input, args ?? {});
     const parsed = parse(tool, given);
     const { idempotency_key, as, ...input } = parsed;
     const command = { name: tool.name, ...keyed(tool, idempotency_key, input) };
     const actor = workerOf(ctx.actor, as);
-    const result = await tool.run({ ...ctx, actor, command }, input).finally(() => ctx.acted?.(agentOf(actor)));
-    const { fitted, notice } = fitResult(tool.output.parse(result));
+    const { fitted, notice } = await runFitting({ ...ctx, actor, command }, tool, input).finally(() =>
+      ctx.acted?.(agentOf(actor)),
+    );
     const notices = [...(notice === undefined ? [] : [notice]), ...(stores(tool) ? lossesOf(given, parsed) : [])];
     return { structured: fitted, text: [fitText(tool.render(fitted)), ...notices].join('\n'), notices };
   } catch (thrown) {
@@ -95,6 +98,14 @@ export async function callTool(ctx: Context, tool: Tool, given: unknown): Promis
     if (error.code === 'internal') ctx.log.error({ tool: tool.name, err: error.cause ?? error }, 'tool failed');
     throw error;
   }
+}
+
+/** A page that does not fit is read again, smaller, so that its cursor is behind the last item that it shows. */
+async function runFitting(ctx: Context, tool: Tool, input: Record<string, unknown>): Promise<Fitted> {
+  const found = fitResult(tool.output.parse(await tool.run(ctx, input)));
+  const { page_size } = input;
+  if (found.share === undefined || typeof page_size !== 'number' || page_size === 1) return found;
+  return runFitting(ctx, tool, { ...input, page_size: Math.max(1, Math.floor(page_size * found.share * 0.9)) });
 }
 
 function stores({ annotations }: Tool): boolean {
@@ -120,7 +131,7 @@ function authorise(ctx: Context, tool: Tool): void {
 }
 
 function parse(tool: Tool, given: unknown): Record<string, unknown> {
-  const parsed = tool.input.safeParse(given ?? {});
+  const parsed = tool.input.safeParse(given);
   if (!parsed.success) throw inputError(tool, parsed.error, given);
   return parsed.data;
 }

@@ -1,0 +1,82 @@
+import type * as z from 'zod';
+
+// Clients send what a model wrote, and models write arrays, numbers and booleans as text now and then; strict modes fill in what was
+// not given with an empty text or null. What can be meant in one way alone is understood; everything else is left as it is.
+
+const NUMBER = /^-?\d{1,15}(\.\d{1,15})?$/;
+const WRAPPED = new Set(['optional', 'default', 'prefault', 'nullable', 'readonly']);
+
+type Def = {
+  type: string;
+  innerType?: z.ZodType;
+  in?: z.ZodType;
+  element?: z.ZodType;
+  shape?: Record<string, z.ZodType>;
+};
+
+/** The value in the form that the schema asks for, where it is that in another form. */
+export function understood(schema: z.ZodType, value: unknown): unknown {
+  const def = schema.def as Def;
+  if (WRAPPED.has(def.type)) return understood(def.innerType as z.ZodType, value);
+  if (def.type === 'pipe') return understood(def.in as z.ZodType, value);
+  switch (def.type) {
+    case 'number':
+      return typeof value === 'string' && NUMBER.test(value) ? Number(value) : value;
+    case 'boolean':
+      return value === 'true' || (value === 'false' ? false : value);
+    case 'array':
+      return asArray(def.element as z.ZodType, value);
+    case 'object':
+      return asObject(def.shape ?? {}, value);
+    case 'record':
+      return fromJson(value, isRecord);
+    default:
+      return value;
+  }
+}
+
+function asArray(element: z.ZodType, value: unknown): unknown {
+  const given = fromJson(value, isObject(element) ? isComposed : Array.isArray);
+  if (Array.isArray(given)) return given.map((item) => understood(element, item));
+  const isWord = typeof given === 'string' && /^[^[{]/.test(given) && !isObject(element);
+  return isWord || (isRecord(given) && isObject(element)) ? [understood(element, given)] : given;
+}
+
+function isObject(schema: z.ZodType): boolean {
+  return (schema.def as Def).type === 'object';
+}
+
+function asObject(shape: Record<string, z.ZodType>, value: unknown): unknown {
+  const given = fromJson(value, isRecord);
+  if (!isRecord(given)) return given;
+  const fields = Object.entries(given).flatMap(([key, field]) => {
+    const schema = Object.hasOwn(shape, key) ? shape[key] : undefined;
+    if (schema === undefined) return [[key, field]];
+    return isLeftOut(schema, field) ? [] : [[key, understood(schema, field)]];
+  });
+  return Object.fromEntries(fields);
+}
+
+/** Whether an optional field is there with nothing in it, which it could not be. */
+function isLeftOut(schema: z.ZodType, value: unknown): boolean {
+  if (value !== '' && value !== null) return false;
+  return schema.safeParse(undefined).success && !schema.safeParse(value).success;
+}
+
+function fromJson(value: unknown, isWanted: (value: unknown) => boolean): unknown {
+  if (typeof value !== 'string' || !/^\s*[[{]/.test(value)) return value;
+  try {
+    const parsed: unknown = JSON.parse(value);
+    return isWanted(parsed) ? parsed : value;
+  } catch {
+    return value;
+  }
+}
+
+function isComposed(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return isComposed(value) && !Array.isArray(value);
+}
