@@ -36,7 +36,7 @@ const SEARCHES = [
   ['plain words', 'lantern harbour'],
   ['pairs joined by or', repeat('rust code or ')],
   ['a phrase of frequent words', repeat('"rust code rust code" ')],
-  ['negated words', repeat('-rust -code ')],
+  ['negated words', repeat('NOT rust NOT code ')],
   ['words of one letter', repeat('a b c d e f g h i j k l m n o p q r s t u v w x y z ')],
   ['stop words', repeat('and will can the of to ')],
   ['one long run', 'a_'.repeat(200)],

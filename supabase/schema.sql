@@ -5381,6 +5381,8 @@ AS $function$
 declare
   v_beside constant text := '[!-/:-@[-`{-~\u2000-\u206f\u3000-\u303f«»]';
   v_run text;
+  v_words text[];
+  v_ready text[];
 begin
   foreach v_run in array runs loop
     if strpos(content, v_run) > 0 then
@@ -5388,14 +5390,16 @@ begin
       return regexp_replace(btrim(content), '\s+', ' ', 'g');
     end if;
   end loop;
+  v_words := regexp_split_to_array(btrim(content), '\s+');
+  v_ready := string_to_array(app.search_text(array_to_string(v_words, e' \x01 '), true), e'\x01');
   return (
     select string_agg(case when w.is_hit
         then regexp_replace(w.word, format('^(%1$s*)(.*?)(%1$s*)$', v_beside), '\1**\2**\3') else w.word end, ' '
         order by w.at)
     from (
       select h.*, coalesce(min(h.at) filter (where h.is_hit) over (), 1) as first
-      from (select r.word, r.at, to_tsvector('pg_catalog.russian', app.search_text(r.word)) @@ any_word as is_hit
-        from regexp_split_to_table(btrim(content), '\s+') with ordinality r (word, at)) h) w
+      from (select u.word, u.at, to_tsvector('pg_catalog.russian', coalesce(u.ready, '')) @@ any_word as is_hit
+        from unnest(v_words, v_ready) with ordinality u (word, ready, at) where u.word is not null) h) w
     where w.at between w.first - 4 and greatest(w.first - 4, 1) + 23);
 end
 $function$;
