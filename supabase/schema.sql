@@ -872,6 +872,7 @@ create table public.tasks (
   version bigint not null,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  open_parts integer default 0,
   constraint tasks_tenant_id_project_id_number_key UNIQUE (tenant_id, project_id, number),
   constraint tasks_pkey PRIMARY KEY (tenant_id, id),
   constraint tasks_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
@@ -882,6 +883,7 @@ create table public.tasks (
   constraint tasks_check3 CHECK (((status = 'completed'::text) = (completed_at IS NOT NULL))),
   constraint tasks_number_check CHECK ((number > 0)),
   constraint tasks_open_dependencies_check CHECK ((open_dependencies >= 0)),
+  constraint tasks_open_parts_check CHECK ((open_parts >= 0)),
   constraint tasks_priority_check CHECK ((priority = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text, 'critical'::text]))),
   constraint tasks_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'in_progress'::text, 'blocked'::text, 'completed'::text, 'cancelled'::text])))
 ) with (fillfactor=80);
@@ -889,7 +891,7 @@ CREATE INDEX idx_tasks_locked_at ON public.tasks USING btree (locked_at) WHERE (
 CREATE INDEX idx_tasks_parent ON public.tasks USING btree (tenant_id, parent_id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX idx_tasks_priority ON public.tasks USING btree (priority);
 CREATE INDEX idx_tasks_project_status ON public.tasks USING btree (tenant_id, project_id, status, number);
-CREATE INDEX idx_tasks_ready ON public.tasks USING btree (tenant_id, project_id, app.priority_rank(priority), number) WHERE ((status = 'pending'::text) AND (open_dependencies = 0));
+CREATE INDEX idx_tasks_ready ON public.tasks USING btree (tenant_id, project_id, app.priority_rank(priority), number) WHERE ((status = 'pending'::text) AND (open_dependencies = 0) AND (open_parts = 0));
 CREATE INDEX idx_tasks_status ON public.tasks USING btree (status);
 CREATE INDEX idx_tasks_unproven ON public.tasks USING btree (tenant_id, project_id, number) WHERE ((status = 'completed'::text) AND (app.unproven_criteria(acceptance_criteria, evidence) IS NOT NULL));
 alter table public.tasks enable row level security;
@@ -1543,6 +1545,7 @@ begin
     perform app.write_task(v_task, v_was.id is null);
     perform app.write_edges(v_task);
   end if;
+  perform app.count_part(v_was, v_task);
   if v_was.lock_token is not null or v_task.lock_token is not null then
     perform app.keep_lease(v_was, v_task, event, expect);
   end if;
@@ -2711,6 +2714,36 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.count_part(was public.tasks, task public.tasks)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_change record;
+  v_ready integer;
+begin
+  if app.open_part_of(was) is not distinct from app.open_part_of(task) then
+    return;
+  end if;
+  for v_change in
+    select c.parent_id, c.step from (values (app.open_part_of(was), -1), (app.open_part_of(task), 1)) c (parent_id, step)
+    where c.parent_id is not null order by c.parent_id
+  loop
+    with changed as (
+      update public.tasks t set open_parts = t.open_parts + v_change.step
+        where t.tenant_id = task.tenant_id and t.id = v_change.parent_id
+        returning t.status, t.open_dependencies, t.open_parts)
+    select case when c.open_parts = 0 then 1 when c.open_parts = v_change.step then -1 else 0 end into v_ready
+      from changed c where c.status = 'pending' and c.open_dependencies = 0;
+    if v_ready <> 0 then
+      perform app.count_tasks(task.tenant_id, task.project_id, 'pending', 'pending', 0, v_ready);
+    end if;
+  end loop;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.count_tasks(tenant_id uuid, project_id uuid, was text, becomes text, was_ready integer, ready integer)
  RETURNS void
  LANGUAGE plpgsql
@@ -2949,6 +2982,10 @@ AS $function$
     (select jsonb_build_object('table', 'tasks', 'id', m.id, 'columns', jsonb_build_object('open_dependencies', jsonb_build_object('live', m.live, 'log', m.log)))
       from app.miscounted_tasks(differing_link.tenant_id) m limit 1)
     union all
+    (select jsonb_build_object('table', 'tasks', 'id', m.id, 'columns',
+        jsonb_build_object('open_parts', jsonb_build_object('live', m.live, 'log', m.log)))
+      from app.miscounted_parts(differing_link.tenant_id) m limit 1)
+    union all
     (select jsonb_build_object('table', 'task_dependencies', 'id', coalesce(e.task_id, x.task_id))
       from (select * from app.task_dependencies where task_dependencies.tenant_id = differing_link.tenant_id) e
       full join (select t.id as task_id, d as depends_on from public.tasks t, unnest(t.dependencies) d where t.tenant_id = differing_link.tenant_id) x
@@ -2995,7 +3032,7 @@ begin
   execute format(
     'select jsonb_build_object(''table'', $2, ''id'', d.id, ''columns'', (
          select jsonb_object_agg(k, jsonb_build_object(''live'', d.live -> k, ''log'', d.log -> k))
-         from jsonb_object_keys(coalesce(d.live, d.log) - ''open_dependencies'') k where d.live -> k is distinct from d.log -> k))
+         from jsonb_object_keys(coalesce(d.live, d.log) - ''open_dependencies'' - ''open_parts'') k where d.live -> k is distinct from d.log -> k))
      from (select x.id, to_jsonb(x.live) as live, to_jsonb(x.log) as log from app.%I($1, null) x limit 1) d', 'differing_' || model.table_name)
     into v_difference using tenant_id, model.table_name;
   return v_difference;
@@ -3453,6 +3490,7 @@ begin
   v_task.dependencies := '{}';
   -- As the plan is made. Which are completed is no matter of this stream: see count_open_dependencies.
   v_task.open_dependencies := coalesce(jsonb_array_length(event.payload -> 'dependencies'), 0);
+  v_task.open_parts := 0;
   v_task.attempts := 0;
   v_task.evidence := '[]';
   return app.evolve_task_text(v_task, event.payload);
@@ -4038,7 +4076,13 @@ declare
     union
     select e.task_id from unnest(v_ids) i cross join lateral (
       select x.task_id from app.task_dependencies x
-      where x.tenant_id = fold_on.tenant_id and x.depends_on = i offset 0) e);
+      where x.tenant_id = fold_on.tenant_id and x.depends_on = i offset 0) e
+    union
+    -- What they are, or were, a part of.
+    select (e.payload ->> 'parent')::uuid from unnest(events) e
+      where e.event_type in ('task.created', 'task.updated') and e.payload ->> 'parent' is not null
+    union
+    select t.parent_id from unnest(app.tasks_among(tenant_id, v_ids)) t where t.parent_id is not null);
   v_was public.tasks[] := app.tasks_among(tenant_id, v_tasks);
 begin
   for v_model in select * from app.read_models order by place loop
@@ -4058,7 +4102,7 @@ begin
       (
         select string_agg(format('%1$I = excluded.%1$I', a.attname), ', ') from pg_attribute a
         where a.attrelid = format('public.%I', v_model.table_name)::regclass and a.attnum > 0 and not a.attisdropped
-          and a.attname <> 'open_dependencies'),
+          and a.attname not in ('open_dependencies', 'open_parts')),
       'fold_' || v_model.category, v_model.category || ':',
       coalesce(to_regproc('app.index_' || v_model.category) || '(w.folded)', '1'))
       using tenant_id, events, v_ids;
@@ -4446,9 +4490,9 @@ begin
     update public.tasks d set open_dependencies = d.open_dependencies + difference
       from app.task_dependencies e
       where e.tenant_id = task.tenant_id and e.depends_on = task.id and d.tenant_id = e.tenant_id and d.id = e.task_id
-      returning d.status, d.open_dependencies)
+      returning d.status, d.open_dependencies, d.open_parts)
   select coalesce(sum(case when c.open_dependencies = 0 then 1 when c.open_dependencies = difference then -1 else 0 end), 0)
-    into v_ready from changed c where c.status = 'pending';
+    into v_ready from changed c where c.status = 'pending' and c.open_parts = 0;
   if v_ready <> 0 then
     perform app.count_tasks(task.tenant_id, task.project_id, 'pending', 'pending', 0, v_ready);
   end if;
@@ -4903,6 +4947,25 @@ CREATE OR REPLACE FUNCTION app.ip(actor jsonb)
 AS $function$ select nullif(actor ->> 'ip', '')::inet $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.is_claimable(task public.tasks, expires_at timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if task.status <> 'in_progress' then
+    return app.is_ready(task) = 1;
+  elsif expires_at > app.now() or coalesce(task.open_parts, 0) > 0 then
+    return false;
+  end if;
+  -- Given up as often as its project allows, the next claim blocks it.
+  return task.attempts + 1 < coalesce((select (p.rules ->> 'attempts_max')::integer from public.projects p
+    where p.tenant_id = task.tenant_id and p.id = task.project_id), 2147483647);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.is_clean(value text)
  RETURNS boolean
  LANGUAGE sql
@@ -4977,7 +5040,7 @@ CREATE OR REPLACE FUNCTION app.is_ready(task public.tasks)
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select (coalesce(task.status, '') = 'pending' and task.open_dependencies = 0)::integer
+  select (coalesce(task.status, '') = 'pending' and task.open_dependencies = 0 and coalesce(task.open_parts, 0) = 0)::integer
 $function$;
 -- owner cairn_owner
 
@@ -5162,6 +5225,20 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.lapsed_tasks(project public.projects)
+ RETURNS SETOF public.tasks
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select t.* from public.task_leases l
+    cross join lateral (
+      select x.* from public.tasks x
+      where x.tenant_id = l.tenant_id and x.id = l.task_id and x.lock_token = l.lock_token offset 0) t
+  where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()
+    and t.status = 'in_progress' and app.is_claimable(t, l.expires_at)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.latest_checkpoint(project public.projects)
  RETURNS public.checkpoints
  LANGUAGE sql
@@ -5221,6 +5298,11 @@ begin
     update public.tasks t set open_dependencies = v_task.open_dependencies
       where t.tenant_id = v_task.tenant_id and t.id = v_task.id and t.open_dependencies <> v_task.open_dependencies;
   end loop;
+  update public.tasks t set open_parts = p.n
+    from unnest(ids) i cross join lateral (
+      select count(*)::integer as n from public.tasks c
+      where c.tenant_id = link_among.tenant_id and c.parent_id = i and app.open_part_of(c) is not null offset 0) p
+    where t.tenant_id = link_among.tenant_id and t.id = i and t.open_parts is distinct from p.n;
   update app.task_counts c set (pending, ready, in_progress, blocked, completed, cancelled)
       = (c.pending + d.pending, c.ready + d.ready, c.in_progress + d.in_progress, c.blocked + d.blocked,
         c.completed + d.completed, c.cancelled + d.cancelled)
@@ -5279,18 +5361,20 @@ begin
   if filters = '{}' and not v_gated then
     select * into v_ready from public.tasks t
       where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'pending' and t.open_dependencies = 0
+        and t.open_parts = 0
       order by app.priority_rank(t.priority), t.number limit 1 for no key update skip locked;
   else
     select * into v_ready from public.tasks t
       where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'pending' and t.open_dependencies = 0
+        and t.open_parts = 0
         and app.task_passes(t, filters, actor) and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
       order by app.priority_rank(t.priority), t.number limit 1 for no key update skip locked;
   end if;
-  if exists (select from public.task_leases l where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()) then
-    select t.* into v_lapsed from public.task_leases l
-      join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
-      where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now() and app.task_passes(t, filters, actor)
-        and t.attempts + 1 < coalesce((project.rules ->> 'attempts_max')::integer, 2147483647)
+  if exists (select from public.task_leases l
+      where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()) then
+    select t.* into v_lapsed from public.tasks t
+      where t.tenant_id = project.tenant_id and t.id in (select x.id from app.lapsed_tasks(project) x)
+        and t.status = 'in_progress' and app.task_passes(t, filters, actor)
         and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
       order by app.priority_rank(t.priority), t.number limit 1 for no key update of t skip locked;
   end if;
@@ -5458,6 +5542,20 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.miscounted_parts(tenant_id uuid)
+ RETURNS TABLE(id uuid, live integer, log integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select t.id, t.open_parts, coalesce(p.n, 0)
+  from public.tasks t left join (
+    select c.parent_id, count(*)::integer as n from public.tasks c
+    where c.tenant_id = miscounted_parts.tenant_id and app.open_part_of(c) is not null group by c.parent_id) p
+    on p.parent_id = t.id
+  where t.tenant_id = miscounted_parts.tenant_id and t.open_parts is distinct from coalesce(p.n, 0)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.miscounted_tasks(tenant_id uuid)
  RETURNS TABLE(id uuid, live integer, log integer)
  LANGUAGE sql
@@ -5610,6 +5708,13 @@ CREATE OR REPLACE FUNCTION app.now()
  RETURNS timestamp with time zone
  LANGUAGE sql
 AS $function$ select clock_timestamp() $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.open_part_of(task public.tasks)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN ((task).status <> ALL (ARRAY['completed'::text, 'cancelled'::text])) THEN (task).parent_id ELSE NULL::uuid END;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.open_questions(project public.projects, size integer)
@@ -5856,6 +5961,7 @@ AS $function$
 declare
   v_counts app.task_counts;
   v_unproven bigint;
+  v_lapsed bigint;
 begin
   select * into v_counts from app.task_counts c where c.tenant_id = project.tenant_id and c.project_id = project.id;
   if v_counts.completed > 0 then
@@ -5863,10 +5969,14 @@ begin
       where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'completed'
         and app.unproven_criteria(t.acceptance_criteria, t.evidence) is not null;
   end if;
+  if v_counts.in_progress > 0 then
+    select count(*) into v_lapsed from app.lapsed_tasks(project);
+  end if;
   return jsonb_strip_nulls(jsonb_build_object(
     'id', project.id, 'slug', project.slug, 'name', project.name, 'description', nullif(project.description, ''),
     'archived_at', project.archived_at, 'updated_at', project.updated_at,
-    'tasks', jsonb_build_object('pending', coalesce(v_counts.pending, 0), 'ready', coalesce(v_counts.ready, 0),
+    'tasks', jsonb_build_object('pending', coalesce(v_counts.pending, 0),
+      'ready', coalesce(v_counts.ready, 0) + coalesce(v_lapsed, 0),
       'in_progress', coalesce(v_counts.in_progress, 0), 'blocked', coalesce(v_counts.blocked, 0),
       'completed', coalesce(v_counts.completed, 0), 'cancelled', coalesce(v_counts.cancelled, 0),
       'unproven', nullif(v_unproven, 0))));
@@ -6047,13 +6157,25 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.ready_tasks(project public.projects, size integer)
+CREATE OR REPLACE FUNCTION app.ready_tasks(project public.projects, filters jsonb, actor app.actor, after jsonb, size integer)
  RETURNS SETOF public.tasks
  LANGUAGE sql
  STABLE
 AS $function$
-  select t.* from public.tasks t where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'pending' and t.open_dependencies = 0
-    order by app.priority_rank(t.priority), t.number limit size
+  select * from (
+    (select t.* from public.tasks t
+      where t.tenant_id = project.tenant_id and t.project_id = project.id
+        and t.status = 'pending' and t.open_dependencies = 0 and t.open_parts = 0
+        and app.task_passes(t, filters, actor)
+        and (after is null or (app.priority_rank(t.priority), t.number)
+          > ((after ->> 'rank')::smallint, (after ->> 'number')::integer))
+      order by app.priority_rank(t.priority), t.number limit size)
+    union all
+    (select t.* from app.lapsed_tasks(project) t
+      where app.task_passes(t, filters, actor)
+        and (after is null or (app.priority_rank(t.priority), t.number)
+          > ((after ->> 'rank')::smallint, (after ->> 'number')::integer)))) t
+  order by app.priority_rank(t.priority), t.number limit size
 $function$;
 -- owner cairn_owner
 
@@ -6070,7 +6192,7 @@ begin
       'insert into public.%1$I select (d.log).* from app.differing_%1$s($1, $2) d where (d.log).id is not null
        on conflict (tenant_id, id) do update set %2$s', v_model.table_name,
       (select string_agg(format('%1$I = excluded.%1$I', a.attname), ', ') from pg_catalog.pg_attribute a
-        where a.attrelid = format('public.%I', v_model.table_name)::regclass and a.attnum > 0 and not a.attisdropped and a.attname <> 'open_dependencies'))
+        where a.attrelid = format('public.%I', v_model.table_name)::regclass and a.attnum > 0 and not a.attisdropped and a.attname not in ('open_dependencies', 'open_parts')))
       using tenant_id, streams;
   end loop;
   perform app.rebuild_links(tenant_id);
@@ -6092,6 +6214,8 @@ begin
     on conflict do nothing;
   update public.tasks t set open_dependencies = m.log
     from app.miscounted_tasks(rebuild_links.tenant_id) m where t.tenant_id = rebuild_links.tenant_id and t.id = m.id;
+  update public.tasks t set open_parts = m.log
+    from app.miscounted_parts(rebuild_links.tenant_id) m where t.tenant_id = rebuild_links.tenant_id and t.id = m.id;
   insert into app.task_counts
     select * from app.counted_tasks(rebuild_links.tenant_id) except select * from app.task_counts c where c.tenant_id = rebuild_links.tenant_id
     on conflict on constraint task_counts_pkey do update set (pending, ready, in_progress, blocked, completed, cancelled)
@@ -6792,10 +6916,10 @@ begin
   end if;
   return jsonb_strip_nulls(jsonb_build_object(
     'ref', task.ref, 'title', task.title, 'status', task.status, 'priority', task.priority,
-    'ready', task.status = 'pending' and task.open_dependencies = 0
-      or task.status = 'in_progress' and v_until <= app.now(),
+    'ready', app.is_claimable(task, v_until),
     'locked_by', task.locked_by, 'locked_until', v_until, 'session', v_session,
-    'open_dependencies', nullif(task.open_dependencies, 0), 'blocked_reason', left(task.blocked_reason, 300),
+    'open_dependencies', nullif(task.open_dependencies, 0), 'open_parts', nullif(task.open_parts, 0),
+    'blocked_reason', left(task.blocked_reason, 300),
     'warning', left(task.warning, 300), 'attempts', nullif(task.attempts, 0), 'completed_at', task.completed_at,
     'unproven', app.unproven(task), 'parent', v_parent));
 end
@@ -6829,6 +6953,12 @@ begin
   if task.discovered_from is not null then
     v_task := v_task || jsonb_strip_nulls(jsonb_build_object('discovered_from', (
       select d.ref from public.tasks d where d.tenant_id = task.tenant_id and d.id = task.discovered_from)));
+  end if;
+  if task.open_parts > 0 then
+    v_task := v_task || jsonb_build_object('parts', (
+      select jsonb_agg(p.ref) from (
+        select c.ref from public.tasks c where c.tenant_id = task.tenant_id and c.parent_id = task.id
+          and c.status not in ('completed', 'cancelled') order by c.number limit 20) p));
   end if;
   if task.evidence <> '[]' then
     v_task := v_task || jsonb_build_object('evidence', (
@@ -7885,7 +8015,7 @@ begin
     'project', app.project_brief(v_project) || jsonb_build_object('rules', v_project.rules, 'version', v_project.version),
     'checkpoint', case when v_checkpoint.id is not null then app.checkpoint_brief(v_checkpoint) end,
     'in_progress', (select coalesce(jsonb_agg(app.task_brief(t)), '[]') from app.tasks_by_status(v_project, 'in_progress', 10) t),
-    'ready', (select coalesce(jsonb_agg(app.task_brief(t)), '[]') from app.ready_tasks(v_project, 10) t),
+    'ready', (select coalesce(jsonb_agg(app.task_brief(t)), '[]') from app.ready_tasks(v_project, '{}', v_actor, null, 10) t),
     'decisions', (select coalesce(jsonb_agg(app.decision_brief(d)), '[]') from (select * from public.decisions x
       where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null order by x.created_at desc limit 5) d),
     'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
@@ -8488,11 +8618,7 @@ begin
         and app.task_passes(t, v_filters, v_actor) and t.number > coalesce((v_after ->> 'number')::integer, 0)
       order by t.number limit v_size + 1);
   elsif coalesce((v_filters ->> 'ready')::boolean, false) then
-    v_found := array(select t from public.tasks t
-      where t.tenant_id = v_project.tenant_id and t.project_id = v_project.id and t.status = 'pending' and t.open_dependencies = 0
-        and app.task_passes(t, v_filters, v_actor)
-        and (v_after is null or (app.priority_rank(t.priority), t.number) > ((v_after ->> 'rank')::smallint, (v_after ->> 'number')::integer))
-      order by app.priority_rank(t.priority), t.number limit v_size + 1);
+    v_found := array(select t from app.ready_tasks(v_project, v_filters, v_actor, v_after, v_size + 1) t);
   elsif jsonb_array_length(v_filters -> 'status') = 1 or coalesce((v_filters ->> 'mine')::boolean, false) then
     v_found := array(select t from public.tasks t
       where t.tenant_id = v_project.tenant_id and t.project_id = v_project.id and t.status = coalesce(v_filters -> 'status' ->> 0, 'in_progress')
@@ -8849,7 +8975,7 @@ begin
     'left', app.left_locks(v_project, v_actor),
     'in_progress', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'in_progress', 10) t),
     'blocked', (select jsonb_agg(app.task_brief(t)) from app.tasks_by_status(v_project, 'blocked', 5) t),
-    'ready', (select jsonb_agg(app.task_brief(t)) from app.ready_tasks(v_project, 5) t),
+    'ready', (select jsonb_agg(app.task_brief(t)) from app.ready_tasks(v_project, '{}', v_actor, null, 5) t),
     'questions', (
       select jsonb_agg(app.event_brief(app.upcast(e),
         (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id)))

@@ -227,6 +227,7 @@ export type Schema = {
           locked_by_user: string | null;
           number: number;
           open_dependencies: number;
+          open_parts: number | null;
           parent_id: string | null;
           priority: string;
           project_id: string;

@@ -226,7 +226,7 @@ test('an update that expects another version is refused, whole', async ({ as }) 
 describe('claiming the next task', () => {
   test.for<[filters: object, ref: string | undefined]>([
     [{}, 'web-4'],
-    [{ priority: ['low'] }, 'web-1'],
+    [{ priority: ['low'] }, 'web-6'],
     [{ query: 'PAGE' }, 'web-2'],
     [{ parent: 'web-1' }, 'web-3'],
     [{ parent: 'web-1', priority: ['high'] }, undefined],
@@ -237,6 +237,7 @@ describe('claiming the next task', () => {
       { title: 'Child', parent: 'p' },
       { title: 'Urgent', priority: 'critical' },
       { title: 'Later', priority: 'critical', dependencies: ['p'] },
+      { title: 'Slow', priority: 'low' },
     ]);
 
     const claimed = await call(as('ada'), 'claim_task', { ...filters });

@@ -76,6 +76,7 @@ export const TaskBrief = z.object({
   /** How the session of its holder ended: `ended 2 minutes ago`. */
   session: z.string().optional(),
   open_dependencies: z.int().optional(),
+  open_parts: z.int().optional(),
   blocked_reason: z.string().optional(),
   warning: z.string().optional(),
   attempts: z.int().optional(),
@@ -84,6 +85,9 @@ export const TaskBrief = z.object({
   unproven: Unproven,
 });
 export type TaskBrief = z.infer<typeof TaskBrief>;
+
+/** Refs of the parts that are still open, where there are any. */
+export const Parts = z.array(z.string()).optional();
 
 export const Task = TaskBrief.extend({
   id: z.string(),
@@ -95,6 +99,7 @@ export const Task = TaskBrief.extend({
   scope: z.record(z.string(), z.unknown()).optional(),
   dependencies: z.array(TaskLink),
   dependents: z.array(TaskLink).optional(),
+  parts: Parts,
   discovered_from: z.string().optional(),
   evidence: z
     .array(

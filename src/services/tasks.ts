@@ -8,6 +8,7 @@ import {
   dependenciesChanged,
   LockToken,
   lockBroken,
+  Parts,
   PRIORITIES,
   STATUS_CHANGES,
   STATUSES,
@@ -42,7 +43,7 @@ export type Consequences = z.infer<typeof Consequences>;
 
 /** A task after a command, short: the caller knows what it sent. */
 export const ChangedTask = z.object({
-  task: TaskBrief.extend({ version: z.int() }),
+  task: TaskBrief.extend({ version: z.int(), parts: Parts }),
   repeated: z.boolean().optional(),
   ...Consequences.shape,
 });

@@ -69,6 +69,7 @@ export function taskState(task: TaskBrief): string {
       `held by ${named(task.locked_by)}${task.locked_until ? ` until ${time(task.locked_until)}` : ''}`,
     task.session !== undefined && `its session ${task.session}`,
     task.open_dependencies !== undefined && `waits for ${amount(task.open_dependencies, 'task')}`,
+    task.open_parts !== undefined && amount(task.open_parts, 'open part'),
     task.blocked_reason !== undefined && `reason ${quote(task.blocked_reason)}`,
     task.warning !== undefined && `warning ${quote(task.warning)}`,
     task.attempts !== undefined && `given up ${amount(task.attempts, 'time')}`,

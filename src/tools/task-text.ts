@@ -17,6 +17,8 @@ import {
   unproven,
 } from './render.ts';
 
+const ENDED = new Set<Task['status']>(['completed', 'cancelled']);
+
 export function renderCreated({ tasks, ...answer }: z.infer<typeof CreatedTasks>): string {
   const [task, ...others] = tasks;
   return lines(
@@ -77,6 +79,7 @@ function briefing(task: Task): string {
     ),
     section('waits for', task.waiting_for, (text) => quote(text)),
     section('needed by', task.dependents, ({ ref, status, title }) => `${ref} ${status} ${quote(title)}`),
+    task.parts !== undefined && `open parts: ${task.parts.join(', ')}`,
     task.discovered_from !== undefined && `found during ${task.discovered_from}`,
   );
 }
@@ -105,6 +108,7 @@ export function renderChange({ task, repeated, ...answer }: ChangedTask): string
     task.unproven !== undefined &&
       `Nothing shows criteria ${task.unproven.join(', ')}. To show them: update_task with status reopened, ` +
         'claim_task, then complete_task with evidence.',
+    task.parts !== undefined && ENDED.has(task.status) && `Its parts are still open: ${task.parts.join(', ')}.`,
     consequences(answer),
   );
 }
