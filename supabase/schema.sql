@@ -398,7 +398,7 @@ create table app.presence (
   started_at timestamp with time zone not null,
   beat_at timestamp with time zone not null,
   ended_at timestamp with time zone,
-  constraint presence_pkey PRIMARY KEY (tenant_id, process),
+  constraint presence_pkey PRIMARY KEY (tenant_id, user_id, process),
   constraint presence_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint presence_agent_check CHECK ((char_length(agent) <= 120)),
   constraint presence_client_check CHECK ((char_length(client) <= 120))
@@ -2101,7 +2101,8 @@ begin
     end if;
     if not (coalesce(v_item ->> 'note', '') ~ '\S' or v_item ? 'artifact') or v_item ? 'note' and not app.fits(v_item -> 'note', 'text', 4000, null) then
       perform app.fail('invalid_input', format('The evidence for criterion %s needs a note of at most 4000 characters or an artifact id.', v_item ->> 'criterion'),
-        jsonb_build_object('field', 'evidence'));
+        jsonb_build_object('field', 'evidence'),
+        'Say in the note what shows it: a command and what it printed, a test, a diff.');
     end if;
     if v_item ? 'artifact' then
       perform from public.artifacts a where a.tenant_id = task.tenant_id and a.task_id = task.id and a.id = app.as_uuid(v_item ->> 'artifact');
@@ -2193,7 +2194,8 @@ begin
   if cardinality(v_missing) > 0 then
     perform app.fail('gate_unmet', format('Task %s cannot %s yet. Missing: %s.', task.ref, move, array_to_string(v_missing, '; ')),
       jsonb_build_object('missing', v_missing), 'Provide what is missing, then repeat the call'
-        || coalesce(' with evidence: ' || case move when 'complete' then app.evidence_wanted(task, rules, event) end, '') || '.');
+        || coalesce(' with all of the evidence, each note saying what shows it (a command and what it printed, a test, a '
+          || 'diff): evidence: ' || case move when 'complete' then app.evidence_wanted(task, rules, event) end, '') || '.');
   end if;
 end
 $function$;
@@ -2209,7 +2211,11 @@ declare
   v_token text := expect ->> 'lock_token';
 begin
   if v_token is not null then
-    if task.lock_token is null or v_token <> task.lock_token::text or expires_at <= event.created_at then
+    if task.status = 'in_progress' and v_token = task.lock_token::text and expires_at <= event.created_at then
+      perform app.fail('lock_lost', format('Your lock on task %s has expired; nobody has taken the task since.', task.ref),
+        jsonb_build_object('status', task.status, 'locked_by', task.locked_by),
+        format('claim_task %s takes it again, with a new lock_token.', task.ref));
+    elsif task.lock_token is null or v_token <> task.lock_token::text or expires_at <= event.created_at then
       perform app.fail('lock_lost',
         format('You no longer hold task %s: the lock_token %s is not the live one.', task.ref, left(v_token, 20)),
         jsonb_strip_nulls(jsonb_build_object('status', task.status, 'locked_by', task.locked_by)),
@@ -3131,16 +3137,22 @@ begin
         and l.database = (select d.oid from pg_database d where d.datname = current_database()));
     -- Its last sign of life is the best that is known of when it was.
     update app.presence p set ended_at = p.beat_at
-      where p.tenant_id = end_lost_sessions.tenant_id and p.ended_at is null and p.watched and p.beat_at < at
-        and app.presence_lock(p.tenant_id, p.process) <> all (v_locks);
+      from (
+        select x.user_id, x.process from app.presence x
+        where x.tenant_id = end_lost_sessions.tenant_id and x.ended_at is null and x.watched and x.beat_at < at
+          and (x.beat_at > pg_postmaster_start_time() or x.beat_at < at - interval '25 seconds')
+          and app.presence_lock(x.tenant_id, x.process) <> all (v_locks)
+        order by x.user_id, x.process for update skip locked) lost
+      where p.tenant_id = end_lost_sessions.tenant_id and p.user_id = lost.user_id and p.process = lost.process;
   end if;
   update public.task_leases l
     set expires_at = least(l.expires_at, at + interval '2 minutes'), session_ended_at = ended.ended_at
     from (
       select x.task_id, p.ended_at from public.task_leases x
-        join app.presence p on p.tenant_id = x.tenant_id and p.process = x.renewed_by
+        join public.tasks t on t.tenant_id = x.tenant_id and t.id = x.task_id and t.lock_token = x.lock_token
+        join app.presence p on p.tenant_id = x.tenant_id and p.user_id = t.locked_by_user and p.process = x.renewed_by
       where x.tenant_id = end_lost_sessions.tenant_id and p.ended_at is not null and x.session_ended_at is null
-      for update of x skip locked) ended
+      order by x.task_id for update of x skip locked) ended
     where l.tenant_id = end_lost_sessions.tenant_id and l.task_id = ended.task_id;
 end
 $function$;
@@ -3346,7 +3358,7 @@ begin
   end if;
   return (
     select '[' || string_agg(format('{"criterion": %s, %s}', c.at,
-      case v_rank when 1 then '"note": "what shows it"' else '"artifact": "id from add_artifact"' end), ', ' order by c.at)
+      case v_rank when 1 then '"note": ""' else '"artifact": "id from add_artifact"' end), ', ' order by c.at)
       || case when v_most < cardinality(task.acceptance_criteria) then ', and so on' else '' end || ']'
     from generate_series(1, v_most) c (at));
 end
@@ -5489,14 +5501,14 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.may_be_present(tenant_id uuid, process uuid)
+CREATE OR REPLACE FUNCTION app.may_be_present(tenant_id uuid, user_id uuid, process uuid)
  RETURNS boolean
  LANGUAGE sql
  STABLE
 BEGIN ATOMIC
  SELECT (EXISTS ( SELECT
             FROM app.presence p
-           WHERE ((p.tenant_id = may_be_present.tenant_id) AND (p.process = may_be_present.process) AND (p.ended_at IS NULL) AND (p.watched OR (p.beat_at > (app.now() - '00:01:00'::interval)))))) AS "exists";
+           WHERE ((p.tenant_id = may_be_present.tenant_id) AND (p.user_id = may_be_present.user_id) AND (p.process = may_be_present.process) AND (p.ended_at IS NULL) AND (p.watched OR (p.beat_at > (app.now() - '00:01:00'::interval)))))) AS "exists";
 END;
 -- owner cairn_owner
 
@@ -5755,18 +5767,22 @@ declare
   v_process uuid := app.current_process();
 begin
   return (
-    select jsonb_agg(app.task_brief(t.task) || case when (is_named or t.is_earlier) and t.is_live
-        then jsonb_build_object('lock_token', (t.task).lock_token) else '{}' end)
+    select jsonb_agg(app.task_brief(o.task) || case when (is_named or o.is_earlier) and o.is_live
+        then jsonb_build_object('lock_token', (o.task).lock_token) else '{}' end order by (o.task).locked_at)
     from (
-      select x as task, l.expires_at > app.now() as is_live,
-        v_process is null
-          or l.process is distinct from v_process and not app.may_be_present(l.tenant_id, l.process) as is_earlier
-      from app.tasks_by_status(project, 'in_progress', 100) x
-        join public.task_leases l on l.tenant_id = x.tenant_id and l.task_id = x.id and l.lock_token = x.lock_token
-      where x.locked_by_user = actor.user_id) t
-    where (t.task).locked_by = v_name
-      or not is_named and t.is_earlier and starts_with((t.task).locked_by, v_name || '/')
-    limit 10);
+      select t.task, l.expires_at > app.now() as is_live, e.is_earlier
+      from public.task_leases l
+        cross join lateral (
+          select x as task from public.tasks x
+          where x.tenant_id = l.tenant_id and x.id = l.task_id and x.lock_token = l.lock_token
+            and x.status = 'in_progress' and x.locked_by_user = actor.user_id
+            and (x.locked_by = v_name or starts_with(x.locked_by, v_name || '/')) offset 0) t
+        cross join lateral (
+          select v_process is null or l.process is distinct from v_process
+            and not app.may_be_present(l.tenant_id, actor.user_id, l.process) as is_earlier) e
+      where l.tenant_id = project.tenant_id and l.project_id = project.id
+        and ((t.task).locked_by = v_name or not is_named and e.is_earlier)
+      order by (t.task).locked_at limit 10) o);
 end
 $function$;
 -- owner cairn_owner
@@ -6448,7 +6464,7 @@ declare
 begin
   update public.task_leases l
     set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds)), session_ended_at = null,
-      renewed_by = case when l.renewed_by <> v_process and app.may_be_present(l.tenant_id, l.renewed_by)
+      renewed_by = case when l.renewed_by <> v_process and app.may_be_present(l.tenant_id, actor.user_id, l.renewed_by)
         then l.renewed_by else v_process end
     from (
       select x.task_id from public.task_leases x
@@ -6614,8 +6630,18 @@ declare
   v_text text := coalesce(content, '');
   v_words tsvector;
   v_at integer;
+  v_from integer := 1;
+  v_to integer := length(coalesce(content, ''));
 begin
-  for v_place in 1 .. length(v_text) by 200 loop
+  -- Where it is at all, by large pieces first.
+  for v_place in 1 .. length(v_text) by 3700 loop
+    v_from := v_place;
+    v_to := v_place + 4000;
+    exit when to_tsvector('pg_catalog.russian', app.search_text(substr(v_text, v_place, 4000))) @@ words;
+    v_from := 1;
+    v_to := length(v_text);
+  end loop;
+  for v_place in v_from .. least(v_to, length(v_text)) by 200 loop
     v_words := to_tsvector('pg_catalog.russian', app.search_text(substr(v_text, v_place, 300)));
     if v_words @@ any_word then
       v_at := coalesce(v_at, v_place);
@@ -7484,13 +7510,16 @@ CREATE OR REPLACE FUNCTION public.adopt_locks(tasks jsonb, actor jsonb DEFAULT '
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_actor app.actor := app.enter(actor);
+  v_actor app.actor := app.enter(actor, 'member');
   v_process uuid := app.current_process();
   v_name text := coalesce(v_actor.agent, v_actor.client, 'user');
   v_now timestamptz := app.now();
   v_adopted text[];
 begin
-  if not coalesce(app.fits(tasks, 'ref[]', 100, null), false) then
+  if v_process is null then
+    perform app.fail('invalid_input', 'It is not said which process goes on with the locks.', null,
+      'Name it: actor.process, a UUID.');
+  elsif not coalesce(app.fits(tasks, 'ref[]', 100, null), false) then
     perform app.fail('invalid_input', 'tasks is a list of at most 100 refs.', null, 'Name them: ["web-12"].');
   end if;
   with own as (
@@ -7502,7 +7531,7 @@ begin
         and t.ref in (select jsonb_array_elements_text(adopt_locks.tasks)) and t.status = 'in_progress'
         and t.lock_token = l.lock_token and t.locked_by_user = v_actor.user_id and l.expires_at > v_now
         and (t.locked_by = v_name or starts_with(t.locked_by, v_name || '/'))
-        and l.process is distinct from v_process and not app.may_be_present(l.tenant_id, l.process)
+        and l.process is distinct from v_process and not app.may_be_present(l.tenant_id, v_actor.user_id, l.process)
       returning t.ref)
   select array_agg(o.ref) into v_adopted from own o;
   return jsonb_build_object('adopted', to_jsonb(coalesce(v_adopted, '{}')));
@@ -7737,18 +7766,23 @@ declare
   v_project public.projects;
   v_id uuid;
   v_events jsonb;
+  v_takes_over boolean := take_over;
 begin
   if v_result is not null then
     return v_result;
   end if;
   perform app.check_number('ttl_seconds', ttl_seconds, 1, 86400);
+  if take_over_from is not null and (task is null or take_over is not true) then
+    perform app.fail('invalid_input', 'from says whose lock is taken over.', jsonb_build_object('field', 'from'),
+      'Name the task, and pass take_over: true.');
+  end if;
   if task is not null then
     v_id := app.find_task_id(task, v_actor.tenant_id);
     select p.* into v_project from public.tasks t
       join public.projects p on p.tenant_id = t.tenant_id and p.id = t.project_id
       where t.tenant_id = v_actor.tenant_id and t.id = v_id;
     if take_over_from is not null then
-      select take_over and t.locked_by = take_over_from into take_over from public.tasks t
+      select take_over and t.locked_by = take_over_from into v_takes_over from public.tasks t
         where t.tenant_id = v_actor.tenant_id and t.id = v_id for no key update;
     end if;
     v_events := app.give_up_lapsed(v_project, v_id);
@@ -7773,7 +7807,7 @@ begin
   end if;
   v_result := app.append(v_events || jsonb_build_array(jsonb_build_object(
     'stream', 'task:' || v_id, 'type', 'task.claimed', 'data', jsonb_strip_nulls(jsonb_build_object(
-      'ttl_seconds', ttl_seconds, 'take_over', nullif(take_over, false))))), v_actor);
+      'ttl_seconds', ttl_seconds, 'take_over', nullif(v_takes_over, false))))), v_actor);
   return app.remember(v_actor, command, app.claim_briefing(v_result -> 'events' -> -1, v_project));
 end
 $function$;
@@ -8918,10 +8952,11 @@ CREATE OR REPLACE FUNCTION public.report_presence(agents jsonb DEFAULT '[]'::jso
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_actor app.actor := app.enter(actor);
+  v_actor app.actor := app.enter(actor, 'member');
   v_process uuid := app.current_process();
   v_ended boolean := coalesce(ended, false);
   v_watched boolean;
+  v_is_new boolean;
   v_now timestamptz := app.now();
 begin
   if v_process is null then
@@ -8938,16 +8973,19 @@ begin
     on conflict on constraint presence_pkey do update
       set agent = coalesce(excluded.agent, p.agent), client = coalesce(excluded.client, p.client),
         watched = excluded.watched, beat_at = excluded.beat_at, ended_at = excluded.ended_at
-      where p.user_id = excluded.user_id;
+    returning xmax = 0 into v_is_new;
   if not v_ended then
     perform app.renew_leases(v_actor, array(select jsonb_array_elements_text(agents)), v_now);
   end if;
   -- From here on it is not the caller who acts: a process that ended has ended in every project.
   perform set_config('app.project_id', '', true);
   perform app.end_lost_sessions(v_actor.tenant_id, v_now);
-  delete from app.presence p where p.tenant_id = v_actor.tenant_id and (p.beat_at < v_now - interval '7 days'
-    or p.process in (select k.process from app.presence k where k.tenant_id = v_actor.tenant_id
-      order by k.beat_at desc offset 1000));
+  if v_is_new then
+    delete from app.presence p where p.tenant_id = v_actor.tenant_id and (p.beat_at < v_now - interval '7 days'
+      or p.user_id = v_actor.user_id and p.process in (
+        select k.process from app.presence k where k.tenant_id = v_actor.tenant_id and k.user_id = v_actor.user_id
+        order by k.beat_at desc offset 100));
+  end if;
   return '{}';
 end
 $function$;

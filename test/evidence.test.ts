@@ -69,12 +69,15 @@ describe('a new project', () => {
     const evidence = [{ criterion: 1, note: 'Seen.' }];
 
     const refused = await call(as('ada'), 'complete_task', { ...own, evidence }).catch(renderError);
-    const wanted = /with evidence: (\[.*\])\./.exec(String(refused))?.[1] ?? '';
-    const done = await call(as('ada'), 'complete_task', { ...own, evidence: JSON.parse(wanted) });
+    const wanted = JSON.parse(/evidence: (\[.*\])\./.exec(String(refused))?.[1] ?? '');
+    const unfilled = call(as('ada'), 'complete_task', { ...own, evidence: wanted });
+    await expect(unfilled).rejects.toMatchObject({ hint: expect.stringContaining('what shows it') });
+    const filled = wanted.map((item: object) => ({ ...item, note: '3 passed' }));
+    const done = await call(as('ada'), 'complete_task', { ...own, evidence: filled });
 
     expect(gates).toEqual(['reported evidence (a note or an artifact) for each criterion']);
     expect(refused).toMatch(/^gate_unmet: .* for criterion 2: "It stops"/);
-    expect(JSON.parse(wanted)).toEqual([1, 2].map((criterion) => ({ criterion, note: 'what shows it' })));
+    expect(wanted).toEqual([1, 2].map((criterion) => ({ criterion, note: '' })));
     expect(done.task).toMatchObject({ status: 'completed' });
   });
 

@@ -93,3 +93,16 @@ test('the session that is resumed in another process has its lock and its token'
   await expect.poll(() => secondsLeft(resumed)).toBeGreaterThan(3_500);
   expect(await told(resumed)).not.toContain('lock_token');
 });
+
+test('one whose connections are lost while it lives says that it does, and keeps its lock', async () => {
+  const { agent, lock_token } = await holder();
+  await world.rows(
+    `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'cairn' and pid <> pg_backend_pid()`,
+  );
+  const other = await start();
+
+  await expect.poll(() => told(other), { timeout: 10_000 }).not.toContain('session ended');
+  const done = await agent.call('complete_task', { task: `${project}-1`, lock_token });
+
+  expect(done.isError).toBe(false);
+});

@@ -83,7 +83,14 @@ describe('another workspace', () => {
   });
 });
 
-const FOR_MEMBERS: FunctionName[] = ['append_events', 'claim_task', 'extend_lock', 'purge_idempotency_keys'];
+const FOR_MEMBERS: FunctionName[] = [
+  'adopt_locks',
+  'append_events',
+  'claim_task',
+  'extend_lock',
+  'purge_idempotency_keys',
+  'report_presence',
+];
 const FOR_ADMINS: FunctionName[] = [
   ...(Object.keys(ARCHIVE_FUNCTIONS) as FunctionName[]),
   'import_events',

@@ -68,6 +68,17 @@ describe('two workers of one client', () => {
     expect(other.mine).toEqual([]);
   });
 
+  test('find what they hold among any number that others do', async ({ as }) => {
+    const client = processOf(as('claude-code#f33e'));
+    const batch = Array.from({ length: 50 }, (_, at) => ({ title: `A${at}` }));
+    await plan(client, batch);
+    for (const _ of [1, 2]) await call(client, 'create_tasks', { tasks: batch });
+    for (let at = 1; at <= 105; at += 1) await take(as('busy'), `web-${at}`);
+    await take(client, 'web-106');
+
+    expect((await resumed(client)).mine).toMatchObject([{ ref: 'web-106' }]);
+  });
+
   test('finish their own tasks with their own tokens', async ({ as }) => {
     const client = processOf(as('claude-code#f33e'));
     await plan(client, [{ title: 'A' }, { title: 'B' }]);

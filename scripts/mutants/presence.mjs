@@ -10,6 +10,21 @@ export const PRESENCE = Object.freeze([
       name: 'refs of locks to go on with are a list of at most a hundred',
     },
     {
+      within: 'public.adopt_locks',
+      find: 'It is not said which process goes on with the locks.',
+      name: 'refs of locks to go on with are a list of at most a hundred',
+    },
+    {
+      within: 'public.claim_task',
+      find: 'from says whose lock is taken over.',
+      name: 'is taken over by one of those who are told',
+    },
+    {
+      within: 'app.check_holder',
+      find: 'nobody has taken the task since.',
+      name: 'does not bring back a lock whose time is over',
+    },
+    {
       within: 'public.report_presence',
       find: 'It is not said which process is there.',
       name: 'a process that is not named cannot be there',
@@ -23,20 +38,20 @@ export const PRESENCE = Object.freeze([
   ...of('core', 'test/presence.test.ts', [
     {
       file: SQL,
-      find: '      where p.user_id = excluded.user_id;\n',
-      replace: ';\n',
+      find: 'join app.presence p on p.tenant_id = x.tenant_id and p.user_id = t.locked_by_user and p.process',
+      replace: 'join app.presence p on p.tenant_id = x.tenant_id and p.process',
       name: 'is ended by no other user',
     },
     {
       file: SQL,
-      find: 'app.presence_lock(p.tenant_id, p.process) <> all (v_locks)',
+      find: 'app.presence_lock(x.tenant_id, x.process) <> all (v_locks)',
       replace: 'true',
       name: 'lives while it is watched, however long it is silent',
     },
     {
       file: SQL,
-      find: 'p.ended_at is null and p.watched and p.beat_at < at\n        and',
-      replace: 'p.ended_at is null and p.beat_at < at\n        and',
+      find: 'x.ended_at is null and x.watched and x.beat_at < at\n          and',
+      replace: 'x.ended_at is null and x.beat_at < at\n          and',
       name: 'and that nobody watches is only silent: its lock has its own time',
     },
   ]),

@@ -50,6 +50,8 @@ export interface Database {
   call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T>;
   /** Hears of commits, of other processes too, where the engine can. A hint may come late, twice or never. */
   listen?(hint: (tenant: Hint) => void, topic?: Topic): Listening;
+  /** Calls back whenever a connection was lost, where connections are kept. */
+  onLoss?(told: () => void): void;
   /** A bucket of that name, where the engine has some and the caller the key to them. */
   bucket?(name: string): Bucket;
   close(): Promise<void>;

@@ -98,6 +98,9 @@ export const GROWING: ReadonlySet<FunctionName> = new Set([
   'redact_event',
 ]);
 
+/** Those that nobody waits for: no reason to start a server that somebody stopped. */
+export const QUIET: ReadonlySet<FunctionName> = new Set(['report_presence']);
+
 export type FunctionName = keyof typeof FUNCTIONS;
 
 export type AuthFunctionName = keyof typeof AUTH_FUNCTIONS;

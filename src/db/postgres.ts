@@ -4,7 +4,7 @@ import pg from 'pg';
 import { domainErrorFrom, isExhausted } from '../errors.ts';
 import { withCleanAnswers } from './clean.ts';
 import type { Actor, Database } from './database.ts';
-import { FUNCTIONS, type FunctionName, GROWING } from './functions.ts';
+import { FUNCTIONS, type FunctionName, GROWING, QUIET } from './functions.ts';
 import { createListener } from './listener.ts';
 import { createNotifier } from './notifier.ts';
 
@@ -52,10 +52,14 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   const statements = new Map<string, Statement>();
   const notifier = createNotifier((text, values) => poolFor('append_events').query(text, values));
   const listener = createListener(options.connection);
+  const told: (() => void)[] = [];
+  const lost = () => {
+    for (const tell of told) tell();
+  };
 
   function poolFor(fn: FunctionName): pg.Pool {
     const kind = FUNCTIONS[fn];
-    const pool = pools.get(kind) ?? createPool({ ...options, pooled }, kind);
+    const pool = pools.get(kind) ?? createPool({ ...options, pooled, lost }, kind);
     pools.set(kind, pool);
     return pool;
   }
@@ -67,9 +71,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   }
 
   async function attempt(fn: FunctionName, names: string[], values: unknown[]): Promise<unknown> {
-    // That a process is there is no reason to start what somebody stopped.
-    const revive = fn === 'report_presence' ? undefined : options.revive;
-    const client = await connect(poolFor(fn), revive);
+    const client = await connect(poolFor(fn), QUIET.has(fn) ? undefined : options.revive);
     let broken = false;
     try {
       const { text, name } = statementFor(statements, fn, names);
@@ -78,6 +80,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
       return rows[0]?.result ?? null;
     } catch (error) {
       broken = !(isRefusal(error) && (await hasEnded(client)));
+      if (broken) lost();
       throw error;
     } finally {
       client.release(broken);
@@ -106,6 +109,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
       }
     },
     isPooled: () => pooled,
+    onLoss: (tell) => void told.push(tell),
     listen: (hint, topic = 'events') => (pooled ? { hears: () => false, stop() {} } : listener.listen(hint, topic)),
     async close() {
       await Promise.all([
@@ -117,7 +121,12 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   });
 }
 
-function createPool({ connection, connectionsMax, pooled, limits }: PostgresOptions, kind: 'short' | 'long'): pg.Pool {
+type PoolOptions = PostgresOptions & { lost: () => void };
+
+function createPool(
+  { connection, connectionsMax, pooled, limits, lost }: PoolOptions,
+  kind: 'short' | 'long',
+): pg.Pool {
   const { connect, grace, [kind]: call } = { ...LIMITS, ...limits };
   const pool = new pg.Pool({
     application_name: 'cairn',
@@ -133,7 +142,7 @@ function createPool({ connection, connectionsMax, pooled, limits }: PostgresOpti
   });
   // A connection may break at any time. An idle one the pool drops, and nobody else needs to know; for one in use the pool
   // does not listen, and what arrives between its last answer and its release would end the process.
-  pool.on('error', () => {});
+  pool.on('error', lost);
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }

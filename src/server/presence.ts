@@ -7,6 +7,10 @@ const BEAT_MS = 20_000;
 const RENEW_MS = 30_000;
 const END_MS_MAX = 500;
 const AGENTS_MAX = 100;
+const RETURN_MS = 1_000;
+const RETURN_TRIES = 20;
+
+type Said = { agents?: string[]; ended?: boolean };
 
 type Parts = {
   db: Database;
@@ -27,8 +31,9 @@ export class ProcessPresence {
   #renewedAt = Number.NEGATIVE_INFINITY;
   #renewal: NodeJS.Timeout | undefined;
   #beat: NodeJS.Timeout | undefined;
+  #returns = false;
   #actor: Actor;
-  #reported: Promise<void> = Promise.resolve();
+  #reported: Promise<boolean> = Promise.resolve(true);
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -38,43 +43,66 @@ export class ProcessPresence {
   /** Says so now, so that what a lost process held is known to be free, and every 20 s. */
   async start(): Promise<void> {
     this.#beat = setInterval(() => void this.#report(), BEAT_MS).unref();
+    this.#parts.db.onLoss?.(() => void this.#return());
     await this.#report();
   }
 
   /** An agent of the process called something. What is said later waits for nobody's turn, and no client for it. */
-  acted({ grant: _, gone: __, proof, ...actor }: Actor, agent: string): void {
+  acted({ grant: _turn, gone: _client, proof, ...actor }: Actor, agent: string): void {
     this.#actor = { ...actor, ...(proof && { proof: { ...proof } }) };
-    if (this.#agents.size < AGENTS_MAX) this.#agents.add(agent);
-    this.#renewal ??= setTimeout(() => void this.#renew(), this.#renewedAt + RENEW_MS - performance.now()).unref();
+    this.#agents.add(agent);
+    this.#renewSoon();
   }
 
   /** The process ends, or its client has ended the session. Nobody waits for long. */
   async end(): Promise<void> {
     clearInterval(this.#beat);
+    this.#beat = undefined;
     clearTimeout(this.#renewal);
     await Promise.race([this.#report({ ended: true }), sleep(END_MS_MAX, undefined, { ref: false })]);
+  }
+
+  /** After the loss of a connection whoever looks takes the process for lost: it says that it is not, as soon as it can. */
+  async #return(): Promise<void> {
+    if (this.#returns) return;
+    this.#returns = true;
+    for (let tries = 0; tries < RETURN_TRIES && this.#beat !== undefined; tries += 1) {
+      if (await this.#report()) break;
+      await sleep(RETURN_MS, undefined, { ref: false });
+    }
+    this.#returns = false;
+  }
+
+  #renewSoon(): void {
+    const due = Math.max(0, this.#renewedAt + RENEW_MS - performance.now());
+    this.#renewal ??= setTimeout(() => void this.#renew(), due).unref();
   }
 
   async #renew(): Promise<void> {
     this.#renewal = undefined;
     this.#renewedAt = performance.now();
-    const agents = [...this.#agents];
-    this.#agents.clear();
+    const agents = [...this.#agents].slice(0, AGENTS_MAX);
+    for (const agent of agents) this.#agents.delete(agent);
     await this.#report({ agents });
+    if (this.#agents.size > 0) this.#renewSoon();
   }
 
   /** One after the other, so that the end is the last word. */
-  #report(said: { agents?: string[]; ended?: boolean } = {}): Promise<void> {
+  #report(said: Said = {}): Promise<boolean> {
     this.#reported = this.#reported.then(() => this.#say(said));
     return this.#reported;
   }
 
-  async #say({ agents = [], ended = false }: { agents?: string[]; ended?: boolean }): Promise<void> {
+  async #say({ agents = [], ended = false }: Said): Promise<boolean> {
     const { db, log, watched } = this.#parts;
     const said = { agents, ended, watched: watched?.() ?? false };
-    await reportPresence(db, said, this.#actor).catch((err) => {
+    try {
+      await reportPresence(db, said, this.#actor);
+      return true;
+    } catch (err) {
       for (const agent of agents) this.#agents.add(agent);
       log.debug({ err }, 'presence is not reported');
-    });
+      return false;
+    }
   }
 }

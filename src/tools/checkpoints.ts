@@ -153,15 +153,16 @@ export function ownLine({ lock_token, ...task }: NonNullable<z.infer<typeof Resu
 function nextStep({ project, mine, left, ready }: z.infer<typeof Resumption>): string {
   const [own] = mine?.filter(({ lock_token }) => lock_token !== undefined) ?? [];
   if (own !== undefined) return `Next: go on with ${own.ref}.`;
-  const [orphan] = left ?? [];
-  if (orphan !== undefined)
-    return `Next: claim_task ${orphan.ref} with take_over: true, from: ${named(orphan.locked_by)}; its session has ended.`;
-  const held = mine?.find((task) => !task.ready);
+  const lapsed = mine?.find((task) => task.ready);
+  if (lapsed !== undefined) return `Next: claim_task ${lapsed.ref} again; its lock expired, and nobody took it.`;
+  const [held] = mine ?? [];
   if (held !== undefined) {
     return `Next: if you lost the token of ${held.ref}, claim_task ${held.ref} with take_over: true; else claim_task with project ${project.slug}.`;
   }
-  const [lapsed] = mine ?? [];
-  if (lapsed !== undefined) return `Next: claim_task ${lapsed.ref} again; its lock expired, and nobody took it.`;
+  const [orphan] = left ?? [];
+  if (orphan !== undefined) {
+    return `Next: claim_task ${orphan.ref} with take_over: true, from: ${named(orphan.locked_by)}; its session has ended.`;
+  }
   if (ready !== undefined && ready.length > 0) return `Next: claim_task with project ${project.slug}.`;
   return project.tasks.in_progress > 0
     ? 'Next: nothing is ready; wait_for_events, or plan more.'

@@ -65,8 +65,7 @@ export function taskState(task: TaskBrief): string {
   return [
     task.ready ? 'ready' : task.status,
     unproven(task),
-    task.locked_by !== undefined &&
-      `held by ${named(task.locked_by)}${task.locked_until ? ` until ${time(task.locked_until)}` : ''}`,
+    task.locked_by !== undefined && holding(task.locked_by, task),
     task.session !== undefined && `its session ${task.session}`,
     task.open_dependencies !== undefined && `waits for ${amount(task.open_dependencies, 'task')}`,
     task.open_parts !== undefined && amount(task.open_parts, 'open part'),
@@ -82,6 +81,14 @@ export function taskState(task: TaskBrief): string {
 /** Which criteria of a completed task nothing was given for. */
 export function unproven({ unproven: criteria = [] }: Pick<TaskBrief, 'unproven'>): string | false {
   return criteria.length > 0 && `unproven ${criteria.join(', ')}`;
+}
+
+/** Who has it, or had it until the claim lapsed. */
+function holding(by: string, { locked_until, ready }: TaskBrief): string {
+  if (locked_until === undefined) return `held by ${named(by)}`;
+  return ready
+    ? `the claim of ${named(by)} lapsed ${time(locked_until)}`
+    : `held by ${named(by)} until ${time(locked_until)}`;
 }
 
 export function eventLine(event: EventBrief): string {

@@ -44,7 +44,7 @@ export type Toolset = { name: string; description: string; tools: Tool[] };
 const IdempotencyKey = z.string().max(200).optional();
 // Of several workers of one client, which: its locks are its own.
 const Worker = line(40)
-  .refine((name) => /^[\w.@#+-]+$/.test(name), 'must be a word')
+  .refine((name) => /^[\w.@#+-]+$/.test(name), 'must be one word of letters, digits and _ . @ # + -, like worker-2')
   .optional();
 
 /** Gives each definition its name, scope, annotations and idempotency_key. */

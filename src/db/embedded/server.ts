@@ -11,7 +11,6 @@ import { type Binaries, executable } from './binaries.ts';
 import { DATABASE, type Layout, SUPERUSER } from './cluster.ts';
 import { run, spawnOptions, startFailed } from './run.ts';
 
-/** How to reach the server; what `pg` needs. */
 // What is left out the driver takes from PG* variables, by which a developer means another server; empty counts as left out.
 const UNINFLUENCED = Object.freeze({
   ssl: false,
@@ -21,6 +20,7 @@ const UNINFLUENCED = Object.freeze({
   replication: 'false',
 } as const);
 
+/** How to reach the server; what `pg` needs. */
 export type Connection = {
   host: string;
   port: number;

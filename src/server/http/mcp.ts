@@ -73,10 +73,10 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
     if (needed.some((scope) => !mayUse(principal.scopes, scope))) return access.challenge(needed);
 
     const authInfo = authInfoOf(caller);
-    const takesJsonAlone = acceptAll(request.headers);
+    const accepted = acceptBoth(request.headers);
     if (isOfSession(request, body)) {
       exchange.stream = request.method === 'GET';
-      return sessions.handle(request, { caller, body, authInfo, takesJsonAlone, answer: exchange.outgoing });
+      return sessions.handle(request, { caller, body, authInfo, accepted, answer: exchange.outgoing });
     }
     if (messages[0]?.method === 'subscriptions/listen') {
       exchange.stream = true;
@@ -166,13 +166,13 @@ async function unlessRefused(answer: Response, found: Principal | Response): Pro
 }
 
 /**
- * The protocol wants both kinds of answers accepted, and refuses who names one; clients and proxies do so all the same. Says whether a
- * stream would not be understood.
+ * The protocol wants both kinds of answers accepted, and refuses who names one; clients and proxies do so all the same. Answers with
+ * what was there before.
  */
-function acceptAll(headers: Headers): boolean {
+function acceptBoth(headers: Headers): string {
   const accepted = headers.get('accept') ?? '*/*';
   headers.set('accept', 'application/json, text/event-stream');
-  return accepted.includes('application/json') && !/text\/(event-stream|\*)|\*\/\*/.test(accepted);
+  return accepted;
 }
 
 /** By what no request of the 2026-07-28 protocol lacks. */

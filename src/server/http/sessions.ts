@@ -23,8 +23,8 @@ type Visit = {
   caller: Caller;
   body: unknown;
   authInfo: AuthInfo;
-  /** A stream would not be understood. */
-  takesJsonAlone: boolean;
+  /** The kinds of answers that the client takes. */
+  accepted: string;
   /** Closes when the answer is over. */
   answer: ServerResponse;
 };
@@ -67,7 +67,7 @@ export function createSessions(
     const id = randomUUID();
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => id,
-      enableJsonResponse: visit.takesJsonAlone,
+      enableJsonResponse: takesJsonAlone(visit.accepted),
       onsessioninitialized() {
         sessions.set(id, { transport, owner: visit.caller.principal.id, open: 0, usedAt: Date.now() });
       },
@@ -115,6 +115,11 @@ export function createSessions(
       await Promise.all([...sessions.values()].map(({ transport }) => transport.close()));
     },
   };
+}
+
+/** Whether a stream would not be understood. */
+function takesJsonAlone(accepted: string): boolean {
+  return accepted.includes('application/json') && !/text\/(event-stream|\*)|\*\/\*/.test(accepted);
 }
 
 /** Of those who have most, what was idle the longest: so nobody can drive the others out. */

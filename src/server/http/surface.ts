@@ -11,6 +11,8 @@ import { agentName, clientName, nameOf } from '../client-name.ts';
 import type { Surface } from '../mcp.ts';
 import { ProcessPresence } from '../presence.ts';
 
+const PRESENCES_MAX = 10_000;
+
 /** Who makes a request and what kind of answers it asks for, as the SDK hands it through. */
 export type Caller = { principal: Principal; log: Log; output: Output | undefined };
 
@@ -29,8 +31,6 @@ export function authInfoOf(caller: Caller): AuthInfo {
 export function callerOf(authInfo: AuthInfo | undefined): Caller | undefined {
   return authInfo?.extra as Caller | undefined;
 }
-
-const PRESENCES_MAX = 10_000;
 
 type Parts = {
   config: Config;
@@ -55,6 +55,8 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
   /** That of a session, or of a grant whose requests are of none: nothing but the end of a session tells that one is gone. */
   function presenceOf(process: string, actor: Actor): ProcessPresence {
     const presence = presences.get(process) ?? new ProcessPresence({ db, log, actor });
+    // The one that was used last goes last.
+    presences.delete(process);
     presences.set(process, presence);
     const [oldest] = presences.keys();
     if (presences.size > PRESENCES_MAX && oldest !== undefined) presences.delete(oldest);
