@@ -88,12 +88,12 @@ const Config = z.object({
   supabaseSecretKey: z.string().min(1).max(1_000).optional(),
   /** The directory in which `cairn login` keeps sessions. */
   configDir: z.string().min(1).max(1_000),
-  /** The name under which this process acts; otherwise derived from the client. */
+  /** The name under which this process acts; otherwise derived from the client. A worker's comes behind it and a /, 120 in all. */
   agent: z
     .string()
-    .max(100)
-    .overwrite((name) => cleanName(name, 100))
-    .refine((name) => name !== '', 'must be a name that can be seen')
+    .max(79)
+    .overwrite((name) => cleanName(name, 79))
+    .refine((name) => /^[^/]+$/.test(name), 'must be a name that can be seen, without /')
     .optional(),
   /** The session of the client that starts this process, where the client says so. */
   clientSession: z.string().min(4).max(200).optional().catch(undefined),

@@ -2514,6 +2514,12 @@ CREATE OR REPLACE FUNCTION app.check_text_version(task public.tasks, event publi
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
+  if event.event_type = 'task.updated' and task.status = 'completed'
+      and event.payload -> 'acceptance_criteria' <> to_jsonb(task.acceptance_criteria) then
+    perform app.fail('illegal_transition', format('Task %s is completed: its criteria are what it was shown by.', task.ref),
+      jsonb_build_object('field', 'acceptance_criteria'),
+      'Reopen it (update_task with status reopened), then change them.');
+  end if;
   if event.event_type <> 'task.updated' or event.causation_id is not null
       or not event.payload ?| '{title,description,acceptance_criteria}'
       or expect ->> 'lock_token' is not null or expect ->> 'version' = task.version::text then
@@ -3651,10 +3657,16 @@ CREATE OR REPLACE FUNCTION app.extend_lease(task public.tasks, at timestamp with
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  v_process uuid := app.current_process();
 begin
   update public.task_leases l
-    set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds)),
-      process = coalesce(app.current_process(), l.process), renewed_by = app.current_process(), session_ended_at = null
+    set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds)), session_ended_at = null,
+      (process, renewed_by) = (
+        select case when k.is_kept then l.process else coalesce(v_process, l.process) end,
+          case when k.is_kept then l.process else v_process end
+        from (select l.process is not null
+          and app.has_not_ended(l.tenant_id, task.locked_by_user, l.process) as is_kept) k)
     where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token;
 end
 $function$;
@@ -4512,7 +4524,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.give_up_lapsed(project public.projects, task_id uuid)
+CREATE OR REPLACE FUNCTION app.give_up_lapsed(project public.projects, task_id uuid, actor app.actor)
  RETURNS jsonb
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4528,6 +4540,9 @@ begin
       where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()
         and t.attempts + 1 >= (project.rules ->> 'attempts_max')::integer
         and (give_up_lapsed.task_id is null or t.id = give_up_lapsed.task_id)
+        -- Who comes back before another has claimed goes on.
+        and not (t.id is not distinct from give_up_lapsed.task_id and t.locked_by_user = actor.user_id
+          and t.locked_by = coalesce(actor.agent, actor.client, 'user'))
       order by t.id limit 20 for no key update of t skip locked)
     select coalesce(jsonb_agg(jsonb_build_object('stream', 'task:' || w.id, 'type', 'task.released',
         'data', jsonb_build_object('outcome', 'failed',
@@ -4845,6 +4860,17 @@ begin
   end if;
 end
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.has_not_ended(tenant_id uuid, user_id uuid, process uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT (EXISTS ( SELECT
+            FROM app.presence p
+           WHERE ((p.tenant_id = has_not_ended.tenant_id) AND (p.user_id = has_not_ended.user_id) AND (p.process = has_not_ended.process) AND (p.ended_at IS NULL)))) AS "exists";
+END;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.hold_off_autovacuum()
@@ -5508,7 +5534,7 @@ CREATE OR REPLACE FUNCTION app.may_be_present(tenant_id uuid, user_id uuid, proc
 BEGIN ATOMIC
  SELECT (EXISTS ( SELECT
             FROM app.presence p
-           WHERE ((p.tenant_id = may_be_present.tenant_id) AND (p.user_id = may_be_present.user_id) AND (p.process = may_be_present.process) AND (p.ended_at IS NULL) AND (p.watched OR (p.beat_at > (app.now() - '00:01:00'::interval)))))) AS "exists";
+           WHERE ((p.tenant_id = may_be_present.tenant_id) AND (p.user_id = may_be_present.user_id) AND (p.process = may_be_present.process) AND (p.ended_at IS NULL) AND (p.beat_at > (app.now() - '00:01:30'::interval))))) AS "exists";
 END;
 -- owner cairn_owner
 
@@ -6464,7 +6490,7 @@ declare
 begin
   update public.task_leases l
     set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds)), session_ended_at = null,
-      renewed_by = case when l.renewed_by <> v_process and app.may_be_present(l.tenant_id, actor.user_id, l.renewed_by)
+      renewed_by = case when l.renewed_by <> v_process and app.has_not_ended(l.tenant_id, actor.user_id, l.renewed_by)
         then l.renewed_by else v_process end
     from (
       select x.task_id from public.task_leases x
@@ -7288,6 +7314,9 @@ begin
   if not app.caller_is_server() then
     return false;
   end if;
+  -- A machine that is gone says nothing: the server asks, and is sure within a minute. Over a socket this is nothing.
+  perform set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false),
+    set_config('tcp_keepalives_count', '3', false);
   perform pg_try_advisory_lock(app.presence_lock(actor.tenant_id, app.current_process()));
   return true;
 end
@@ -7785,14 +7814,14 @@ begin
       select take_over and t.locked_by = take_over_from into v_takes_over from public.tasks t
         where t.tenant_id = v_actor.tenant_id and t.id = v_id for no key update;
     end if;
-    v_events := app.give_up_lapsed(v_project, v_id);
+    v_events := app.give_up_lapsed(v_project, v_id, v_actor);
   else
     v_filters := app.check_filters(filters, v_actor.tenant_id, 'priority', 'parent', 'query');
     v_project := app.find_project(project, v_actor);
     if v_project.archived_at is not null then
       perform app.refuse_archived(v_project);
     end if;
-    v_events := app.give_up_lapsed(v_project, null);
+    v_events := app.give_up_lapsed(v_project, null, v_actor);
     v_id := app.lock_next_task(v_project, v_filters, v_actor);
     if v_id is null and v_events = '[]' then
       return app.nothing_ready(v_project, v_filters);
@@ -7959,13 +7988,10 @@ begin
   perform app.check_holder(v_task, v_event, jsonb_build_object('lock_token', lock_token),
     app.lease_expires_at(v_task), v_actor.role);
   v_until := v_event.created_at + make_interval(secs => extend_lock.ttl_seconds);
-  insert into public.task_leases as l (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at, process,
-      renewed_by)
-    values (v_task.tenant_id, v_task.id, v_task.project_id, v_task.lock_token, extend_lock.ttl_seconds, v_until,
-      app.current_process(), app.current_process())
-    on conflict (tenant_id, task_id) do update
-      set (ttl_seconds, expires_at, process, renewed_by, session_ended_at)
-      = (excluded.ttl_seconds, excluded.expires_at, coalesce(excluded.process, l.process), excluded.renewed_by, null);
+  insert into public.task_leases as l (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at)
+    values (v_task.tenant_id, v_task.id, v_task.project_id, v_task.lock_token, extend_lock.ttl_seconds, v_until)
+    on conflict (tenant_id, task_id) do update set ttl_seconds = excluded.ttl_seconds, expires_at = excluded.expires_at;
+  perform app.extend_lease(v_task, v_event.created_at);
   return jsonb_build_object('ref', v_task.ref, 'lock_token', v_task.lock_token, 'locked_until', v_until);
 end
 $function$;

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type LocalWorld, openLocalWorld } from './support/local-world.ts';
 import { ACCEPT, callOf, INITIALIZE, sendRaw } from './support/raw-http.ts';
@@ -58,6 +59,28 @@ test('the end of a session is the end of its locks, two minutes later', async ()
   const refused = await call(other, 'claim_task', { task: `${slug}-1` });
   expect(refused).toMatch(/^lock_held: .* its session ended (just now|\d+ seconds? ago)\./);
   expect(await call(other, 'claim_task', { task: `${slug}-1`, take_over: true })).toContain('lock_token: ');
+});
+
+test('it is so with a call in flight, which does not bring the session back', async () => {
+  const session = await openSession();
+  await hold(session);
+  const waiting = call(session, 'wait_for_events', { project: slug, timeout_seconds: 20 }).catch(() => 'gone');
+  await pause(300);
+
+  await sendRaw(serving.url, { method: 'DELETE', headers: session });
+  await waiting;
+  await pause(300);
+
+  const other = await openSession();
+  expect(await call(other, 'claim_task', { task: `${slug}-1` })).toMatch(/^lock_held: .* its session ended /);
+});
+
+test('of two sessions with one name neither is shown the token of the other', async () => {
+  const named = async () => ({ ...(await openSession()), 'cairn-agent': 'window' });
+  const [one, two] = [await named(), await named()];
+  await hold(one);
+
+  expect(await call(two, 'resume_project', { project: slug })).not.toContain('lock_token');
 });
 
 test('two clients with one token, without a session, hold no task both, and neither is told the token', async () => {

@@ -35,6 +35,13 @@ export const PRESENCE = Object.freeze([
       name: 'is told of a hundred agents at once and of no more',
     },
   ]),
+  ...refusals('core', 'test/shared-names.test.ts', [
+    {
+      within: 'app.check_text_version',
+      find: 'is completed: its criteria are what it was shown by.',
+      name: 'what a completed task was shown by is not exchanged',
+    },
+  ]),
   ...of('core', 'test/presence.test.ts', [
     {
       file: SQL,

@@ -52,7 +52,7 @@ export function changesOf({ tasks = {}, artifacts, decisions }: Changes): string
     ...Object.entries(tasks).map(
       ([change, some]) =>
         `${change} ${some
-          .map(({ ref }) => ref)
+          .map(({ ref, unproven }) => (unproven === undefined ? ref : `${ref} (unproven)`))
           .slice(0, 2 * TASKS_MAX)
           .join(', ')}`,
     ),

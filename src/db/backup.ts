@@ -7,7 +7,7 @@ import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import * as z from 'zod';
 import { DomainError, domainErrorFrom } from '../errors.ts';
 import { escaped } from '../text.ts';
-import { VERSION } from '../version.ts';
+import { UPDATE_HINT, VERSION } from '../version.ts';
 import { appliedVersions, knownVersions, migrate } from './migrate.ts';
 
 // A backup is lines: a header, for each table a line of JSON and its rows as COPY writes them, up to `\.`, and at the end
@@ -173,14 +173,14 @@ function checkHeader(line: Buffer, known: string[]): string[] {
     throw new DomainError(
       'invalid_input',
       `The backup has format ${header.version}; this cairn reads ${FORMAT_VERSION}.`,
-      { hint: 'Update cairn (npm install -g cairn-mcp@latest).' },
+      { hint: UPDATE_HINT },
     );
   }
   if (`${header.schema}` === `${known.slice(0, header.schema.length)}`) return header.schema;
   throw new DomainError(
     'invalid_input',
     `The backup was made by cairn ${escaped(header.cairn)} with schema ${escaped(header.schema.at(-1) ?? '')}; this cairn knows schemas up to ${known.at(-1)}.`,
-    { hint: 'Update cairn (npm install -g cairn-mcp@latest).' },
+    { hint: UPDATE_HINT },
   );
 }
 

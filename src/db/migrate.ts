@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import { DomainError, domainErrorFrom } from '../errors.ts';
+import { UPDATE_HINT } from '../version.ts';
 
 type Migration = { version: string; name: string; file: string };
 
@@ -33,7 +34,7 @@ export async function pendingMigrations(client: pg.Client, options: Options = {}
   const unknown = applied.filter((version) => !known.has(version));
   if (unknown.length > 0) {
     throw new DomainError('unavailable', `The database is newer than this cairn: it has migration ${unknown.at(-1)}.`, {
-      hint: 'Update cairn (npm install -g cairn-mcp@latest), or use another database.',
+      hint: `${UPDATE_HINT} Or use another database.`,
       details: { unknown_versions: unknown },
       retryable: false,
     });

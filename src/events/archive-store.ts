@@ -4,6 +4,7 @@ import { isAbsolute, join } from 'node:path';
 import { writeAtomically } from '../atomic-write.ts';
 import type { Bucket, Database } from '../db/database.ts';
 import { DomainError } from '../errors.ts';
+import { UPDATE_HINT } from '../version.ts';
 
 /** Where archived events are: files that are written once, whole, and read. */
 export type ArchiveStore = Bucket & {
@@ -52,7 +53,7 @@ export function storeAt(location: string, db: Database): ArchiveStore {
   if (name !== undefined) return bucketStore(location, name, db);
   if (isAbsolute(location)) return directoryStore(location);
   throw new DomainError('unavailable', 'Archived events are kept where this cairn cannot read.', {
-    hint: 'Update cairn (npm install -g cairn-mcp@latest).',
+    hint: UPDATE_HINT,
     retryable: false,
   });
 }

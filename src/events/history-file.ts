@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import * as z from 'zod';
 import { DomainError } from '../errors.ts';
-import { VERSION } from '../version.ts';
+import { UPDATE_HINT, VERSION } from '../version.ts';
 
 // A history as JSON Lines: a header; each event whole, oldest first; a user before the first event of theirs; and an end that says
 // what there was, so that a file that was cut is told from a whole one.
@@ -138,7 +138,7 @@ function readHeader(value: unknown, number: number): Header {
   }
   if (header.data.version > FORMAT_VERSION) {
     const message = `The file has format ${header.data.version}; this cairn reads ${FORMAT_VERSION}.`;
-    throw new DomainError('invalid_input', message, { hint: 'Update cairn (npm install -g cairn-mcp@latest).' });
+    throw new DomainError('invalid_input', message, { hint: UPDATE_HINT });
   }
   return header.data;
 }

@@ -32,33 +32,45 @@ export class ProcessPresence {
   #renewal: NodeJS.Timeout | undefined;
   #beat: NodeJS.Timeout | undefined;
   #returns = false;
+  #isOver = false;
+  #started: Promise<void> | undefined;
   #actor: Actor;
   #reported: Promise<boolean> = Promise.resolve(true);
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#actor = parts.actor;
+    this.#actor = reporting(parts.actor);
   }
 
   /** Says so now, so that what a lost process held is known to be free, and every 20 s. */
-  async start(): Promise<void> {
-    this.#beat = setInterval(() => void this.#report(), BEAT_MS).unref();
-    this.#parts.db.onLoss?.(() => void this.#return());
-    await this.#report();
+  start(everyMs = BEAT_MS): Promise<void> {
+    this.#started ??= (async () => {
+      this.#beat = setInterval(() => void this.#report(), everyMs).unref();
+      if (this.#parts.watched !== undefined) this.#parts.db.onLoss?.(() => void this.#return());
+      await this.#report();
+    })();
+    return this.#started;
   }
 
-  /** An agent of the process called something. What is said later waits for nobody's turn, and no client for it. */
-  acted({ grant: _turn, gone: _client, proof, ...actor }: Actor, agent: string): void {
-    this.#actor = { ...actor, ...(proof && { proof: { ...proof } }) };
+  /** Says nothing any more, where nobody knows whether it ended. */
+  stop(): void {
+    this.#isOver = true;
+    clearInterval(this.#beat);
+    this.#beat = undefined;
+    clearTimeout(this.#renewal);
+  }
+
+  /** An agent of the process called something. */
+  acted(actor: Actor, agent: string): void {
+    if (this.#isOver) return;
+    this.#actor = reporting(actor);
     this.#agents.add(agent);
     this.#renewSoon();
   }
 
   /** The process ends, or its client has ended the session. Nobody waits for long. */
   async end(): Promise<void> {
-    clearInterval(this.#beat);
-    this.#beat = undefined;
-    clearTimeout(this.#renewal);
+    this.stop();
     await Promise.race([this.#report({ ended: true }), sleep(END_MS_MAX, undefined, { ref: false })]);
   }
 
@@ -105,4 +117,9 @@ export class ProcessPresence {
       return false;
     }
   }
+}
+
+/** Who says it: what is said in the background waits for nobody's turn, and no client waits for it. */
+function reporting({ grant: _turn, gone: _client, proof, ...actor }: Actor): Actor {
+  return { ...actor, ...(proof && { proof: { ...proof } }) };
 }

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import type { CheckpointBrief } from '../events/checkpoints.ts';
+import type { TaskBrief } from '../events/tasks.ts';
 import type { Changes } from '../services/checkpoints.ts';
 import {
   CheckpointPage,
@@ -115,12 +116,14 @@ function renderChanges({ events, counts, tasks, artifacts, decisions, notes }: C
   if (events === 0) return 'Nothing happened.';
   return lines(
     `${amount(events, 'event')}${counts === undefined ? '' : `: ${counted(counts)}`}${artifacts === undefined ? '' : `, ${amount(artifacts, 'artifact')}`}`,
-    Object.entries(tasks ?? {}).map(
-      ([change, changed]) => `${change}: ${changed.map(({ ref, title }) => `${ref} ${quote(title, 80)}`).join(', ')}`,
-    ),
+    Object.entries(tasks ?? {}).map(([change, changed]) => `${change}: ${changed.map(changedTask).join(', ')}`),
     section('decided', decisions, decisionLine),
     section('said', notes, eventLine),
   );
+}
+
+function changedTask({ ref, title, unproven }: TaskBrief): string {
+  return `${ref} ${quote(title, 80)}${unproven === undefined ? '' : ' unproven'}`;
 }
 
 function renderResumption(found: z.infer<typeof Resumption>): string {

@@ -78,7 +78,12 @@ function briefing(task: Task): string {
         `${outcome ? `, outcome ${quote(outcome, 500)}` : ''}`,
     ),
     section('waits for', task.waiting_for, (text) => quote(text)),
-    section('needed by', task.dependents, ({ ref, status, title }) => `${ref} ${status} ${quote(title)}`),
+    section(
+      'needed by',
+      task.dependents,
+      ({ ref, status, title, unproven }) =>
+        `${ref} ${status}${unproven === undefined ? '' : ' unproven'} ${quote(title)}`,
+    ),
     task.parts !== undefined && `open parts: ${task.parts.join(', ')}`,
     task.discovered_from !== undefined && `found during ${task.discovered_from}`,
   );

@@ -74,6 +74,7 @@ export const tasks = toolset(
       render: renderChange,
     },
     claim_task: {
+      personal: true,
       first: true,
       title: 'Claim a task',
       description:

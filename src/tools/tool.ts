@@ -19,6 +19,8 @@ type Taking<Input extends z.ZodObject> = {
   first?: true;
   /** A read whose answer depends on what the worker holds; every write is a worker's. */
   ofWorker?: true;
+  /** Its answer is for who asked alone: another agent's same key is another's. */
+  personal?: true;
   /** Repeating it changes nothing more, so that it needs no idempotency_key. */
   idempotent?: true;
   input: Input;
@@ -86,8 +88,9 @@ export async function callTool(ctx: Context, tool: Tool, args: unknown): Promise
     const given = understood(tool.input, args ?? {});
     const parsed = parse(tool, given);
     const { idempotency_key, as, ...input } = parsed;
-    const command = { name: tool.name, ...keyed(tool, idempotency_key, input) };
     const actor = workerOf(ctx.actor, as);
+    const asked = tool.personal ? [input, agentOf(actor)] : as === undefined ? [input] : [input, as];
+    const command = { name: tool.name, ...keyed(tool, idempotency_key, asked) };
     const { fitted, notice } = await runFitting({ ...ctx, actor, command }, tool, input).finally(() =>
       ctx.acted?.(agentOf(actor)),
     );
@@ -136,12 +139,12 @@ function parse(tool: Tool, given: unknown): Record<string, unknown> {
   return parsed.data;
 }
 
-function keyed(tool: Tool, key: unknown, input: Record<string, unknown>): { key?: string; fingerprint?: string } {
+function keyed(tool: Tool, key: unknown, asked: unknown[]): { key?: string; fingerprint?: string } {
   if (typeof key !== 'string') return {};
   return {
     key,
     fingerprint: createHash('sha256')
-      .update(JSON.stringify([tool.name, input]))
+      .update(JSON.stringify([tool.name, ...asked]))
       .digest('hex'),
   };
 }

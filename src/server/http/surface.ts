@@ -2,16 +2,14 @@ import type { AuthInfo, McpServer, ServerContext } from '@modelcontextprotocol/s
 import type { Principal } from '../../auth/access.ts';
 import { type Config, isOutput, type Output } from '../../config.ts';
 import type { Context } from '../../context.ts';
-import type { Actor, Database } from '../../db/database.ts';
+import type { Database } from '../../db/database.ts';
 import { idOf } from '../../events/ids.ts';
 import type { Log } from '../../log.ts';
 import type { Tool } from '../../tools/tool.ts';
 import { VERSION } from '../../version.ts';
 import { agentName, clientName, nameOf } from '../client-name.ts';
 import type { Surface } from '../mcp.ts';
-import { ProcessPresence } from '../presence.ts';
-
-const PRESENCES_MAX = 10_000;
+import { createPresences } from './presences.ts';
 
 /** Who makes a request and what kind of answers it asks for, as the SDK hands it through. */
 export type Caller = { principal: Principal; log: Log; output: Output | undefined };
@@ -50,23 +48,13 @@ type Parts = {
 export function createSurfaces({ config, log, db, observe, tools, fixtures, leaving }: Parts) {
   // Who may not administer is not shown how.
   const everyday = tools.filter(({ scope }) => scope !== 'admin');
-  const presences = new Map<string, ProcessPresence>();
-
-  /** That of a session, or of a grant whose requests are of none: nothing but the end of a session tells that one is gone. */
-  function presenceOf(process: string, actor: Actor): ProcessPresence {
-    const presence = presences.get(process) ?? new ProcessPresence({ db, log, actor });
-    // The one that was used last goes last.
-    presences.delete(process);
-    presences.set(process, presence);
-    const [oldest] = presences.keys();
-    if (presences.size > PRESENCES_MAX && oldest !== undefined) presences.delete(oldest);
-    return presence;
-  }
+  const presences = createPresences({ db, log });
 
   function surfaceOf(opened: Caller, connection: string): Surface {
     const connected = opened.principal;
     // Requests of no session share it, and the name.
     const process = idOf(connection);
+    const isSession = connection !== connected.id;
 
     async function contextOf(server: McpServer, request?: ServerContext): Promise<Context> {
       // Completions come without a request: they belong to who connected.
@@ -77,10 +65,11 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
       const gone = () => signalOf([request?.mcpReq.signal, request?.http?.req?.signal]);
       const agent = named || (config.agent ?? agentName(client, process));
       const acting = { ...actor, grant, gone, agent, client, process };
+      const presence = await presences.find(process, { actor: acting, isSession });
       return {
         db,
         actor: acting,
-        acted: (worker) => presenceOf(process, acting).acted(acting, worker),
+        acted: (worker) => presence.acted(acting, worker),
         scopes,
         log: caller.log,
         // Who reaches one project alone means that one.
@@ -101,13 +90,7 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
 
   return {
     surfaceOf,
-    /** The client has ended its session, or the server forgets one of which it does not know whether it ended. */
-    async leave(session: string, { ended }: { ended: boolean }): Promise<void> {
-      const process = idOf(session);
-      const presence = presences.get(process);
-      presences.delete(process);
-      if (ended) await presence?.end();
-    },
+    leave: (session: string, how: { ended: boolean }) => presences.leave(idOf(session), how),
   };
 }
 
