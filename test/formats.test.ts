@@ -4,100 +4,11 @@ import { describe, expect, test } from 'vitest';
 import { DomainError } from '../src/errors.ts';
 import type { SourceFile } from '../src/formats/foreign-task.ts';
 import { detectFormat, FORMATS, type FormatName } from '../src/formats/formats.ts';
-import type { ForeignTask } from '../src/services/adoption.ts';
 import { planAdoption } from '../src/services/adoption-plan.ts';
 
 async function fixture(path: string): Promise<SourceFile> {
   return { path, text: await readFile(new URL(`fixtures/import/${path}`, import.meta.url), 'utf8') };
 }
-
-describe('a plan', () => {
-  const task = (key: string, rest: Partial<ForeignTask> = {}): ForeignTask => ({
-    key,
-    place: `line ${key}`,
-    title: `Task ${key}`,
-    status: 'pending',
-    dependencies: [],
-    ...rest,
-  });
-
-  test('leaves out links that lead nowhere, and says which', () => {
-    const { tasks, warnings } = planAdoption([
-      task('a', { dependencies: ['a', 'z'], parent: 'y', left_out: ['its colour'] }),
-    ]);
-
-    expect(tasks[0]).toMatchObject({ dependencies: [], parent: undefined });
-    expect(warnings).toEqual([
-      'a: left out its colour.',
-      'a: left out the dependency on a, which is itself.',
-      'a: left out the dependency on z, which is not in the file.',
-      'a: left out the parent y, which is not in the file.',
-    ]);
-  });
-
-  test('leaves out one parent of a circle', () => {
-    const { tasks, warnings } = planAdoption([
-      task('a', { parent: 'c' }),
-      task('b', { parent: 'a' }),
-      task('c', { parent: 'b' }),
-      task('d', { parent: 'a' }),
-    ]);
-
-    expect(tasks.map(({ key, parent }) => [key, parent])).toEqual([
-      ['a', undefined],
-      ['b', 'a'],
-      ['c', 'b'],
-      ['d', 'a'],
-    ]);
-    expect(warnings).toEqual(['a: left out the parent c, which is a part of it.']);
-  });
-
-  test('lets what is completed wait for nothing', () => {
-    const { tasks, warnings } = planAdoption([task('a', { status: 'completed', dependencies: ['b'] }), task('b')]);
-
-    expect(tasks.map(({ key, dependencies }) => [key, dependencies])).toEqual([
-      ['b', []],
-      ['a', []],
-    ]);
-    expect(warnings).toEqual(['a: it is completed, so its dependency on b was left out.']);
-  });
-
-  test('keeps in the description what is too long for its field', () => {
-    const title = 'x'.repeat(400);
-    const { tasks, warnings } = planAdoption([task('a', { title, acceptance_criteria: Array(60).fill('Works') })]);
-
-    expect(tasks[0]?.title).toHaveLength(300);
-    expect(tasks[0]?.acceptance_criteria).toHaveLength(50);
-    expect(tasks[0]?.description).toContain(title);
-    expect(warnings).toHaveLength(1);
-  });
-
-  test('orders a chain as long as a file, the last one first', () => {
-    const chain = Array.from({ length: 20_000 }, (_, at) =>
-      task(`t${at}`, { dependencies: at === 19_999 ? [] : [`t${at + 1}`] }),
-    );
-
-    expect(planAdoption(chain).tasks.map(({ key }) => key)).toEqual(chain.map(({ key }) => key).reverse());
-  });
-
-  test('shows the cycle that it refuses', () => {
-    const circle = [
-      task('a', { dependencies: ['b'] }),
-      task('b', { dependencies: ['c'] }),
-      task('c', { dependencies: ['b'] }),
-    ];
-
-    expect(() => planAdoption(circle)).toThrow(
-      expect.objectContaining({ code: 'dependency_cycle', details: { cycle: 'b → c → b' } }),
-    );
-  });
-
-  test('refuses a name that two tasks have, with both places', () => {
-    expect(() => planAdoption([task('a', { place: 'line 1' }), task('a', { place: 'line 7' })])).toThrow(
-      /line 7.*line 1/,
-    );
-  });
-});
 
 function attempt(format: FormatName, text: string): void {
   try {
