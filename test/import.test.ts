@@ -3,10 +3,10 @@ import { describe, expect } from 'vitest';
 import type { Context } from '../src/context.ts';
 import type { Task } from '../src/events/tasks.ts';
 import { writeTasks } from '../src/formats/cairn-tasks.ts';
-import { writeChecklist } from '../src/formats/checklist.ts';
+import { writeChecklist } from '../src/formats/checklist-writer.ts';
 import { writeCsv } from '../src/formats/csv.ts';
 import type { SourceFile } from '../src/formats/foreign-task.ts';
-import { detectFormat, FORMATS, type FormatName } from '../src/formats/formats.ts';
+import { detectFormat, type FormatName, readForeign } from '../src/formats/formats.ts';
 import { adoptTasks, type ForeignTask } from '../src/services/adoption.ts';
 import { planAdoption } from '../src/services/adoption-plan.ts';
 import { createProject, getProject } from '../src/services/projects.ts';
@@ -34,7 +34,7 @@ async function read(format: FormatName): Promise<ForeignTask[]> {
     markdown: async () => [await fixture('markdown/plan.md')],
     cairn: async () => [],
   };
-  return FORMATS[format].read(await files[format]());
+  return readForeign(format, await files[format]()).tasks;
 }
 
 async function source(ctx: Context, format: string, slug = 'shop') {
@@ -241,7 +241,7 @@ describe('exporting', () => {
     const text = write(before);
 
     expect(detectFormat({ path: 'x', text })).toBe(format);
-    const plan = planAdoption(FORMATS[format].read([{ path: 'x', text }]));
+    const plan = planAdoption(readForeign(format, [{ path: 'x', text }]).tasks);
     await adoptTasks(as('ada'), plan, await source(as('ada'), format, 'copy'));
 
     expect(shape(await tasksOf(as('ada'), 'copy'))).toEqual(shape(before));

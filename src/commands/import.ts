@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
-import { detectFormat, FORMATS, type FormatName } from '../formats/formats.ts';
+import { detectFormat, FORMATS, type FormatName, readForeign } from '../formats/formats.ts';
 import { adoptTasks, type ForeignTask, findAdopted } from '../services/adoption.ts';
 import { type Plan, planAdoption } from '../services/adoption-plan.ts';
 import { CreateProject, createProject, getProject, listProjects } from '../services/projects.ts';
@@ -20,13 +20,14 @@ export async function runImport(config: Config, path: string, options: ImportOpt
   if (options.from === 'history' || (options.from === undefined && (await isHistory(path)))) {
     return (await import('./transfer.ts')).runImport(config, path, options);
   }
-  const { files, format: placed } = await readSource(path);
+  const { files, format: placed, warnings = [] } = await readSource(path);
   const first = files[0];
   if (first === undefined)
     throw new DomainError('invalid_input', `${path} has no tasks.`, { hint: 'Name another file.' });
   const format = (options.from as FormatName | undefined) ?? placed ?? detectFormat(first);
-  const { label, read } = FORMATS[format];
-  const plan = planAdoption(read(files));
+  const { label } = FORMATS[format];
+  const read = readForeign(format, files);
+  const plan = planAdoption(read.tasks, [...warnings, ...read.warnings]);
   if (plan.tasks.length > TASKS_MAX) {
     throw new DomainError('payload_too_large', `${path} has ${plan.tasks.length} tasks; ${TASKS_MAX} at most.`, {
       hint: 'Import it in parts.',
@@ -105,7 +106,9 @@ function line({ key, title, status, priority, dependencies, parent, acceptance_c
 function shownWarnings(warnings: string[]): string[] {
   const shown = warnings.slice(0, WARNINGS_SHOWN).map((warning) => `! ${warning}`);
   const more = warnings.length - shown.length;
-  return [...shown, ...(more > 0 ? [`! and ${more} more like these`] : [])].map((text) => paint('yellow', clean(text)));
+  return [...shown, ...(more > 0 ? [`! and ${more} more: --json shows all`] : [])].map((text) =>
+    paint('yellow', clean(text)),
+  );
 }
 
 function count(number: number, one: string, many = `${one}s`): string {

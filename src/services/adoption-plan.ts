@@ -7,6 +7,7 @@ const TITLE_MAX = 300;
 const DESCRIPTION_MAX = 20_000;
 const CRITERIA_MAX = 50;
 const CRITERION_MAX = 1_000;
+const REMARK_MAX = 4_000;
 const DEPENDENCIES_MAX = 100;
 const CUT = '…';
 
@@ -17,9 +18,9 @@ export type Plan = {
   warnings: string[];
 };
 
-/** Puts tasks into an order in which they can be created, within Cairn's limits; what does not fit is named in a warning. */
-export function planAdoption(given: ForeignTask[]): Plan {
-  const warnings: string[] = [];
+/** Puts tasks into an order in which they can be created, within Cairn's limits; what does not fit is named in a warning, after those that were found. */
+export function planAdoption(given: ForeignTask[], found: readonly string[] = []): Plan {
+  const warnings = [...found];
   const byKey = new Map<string, ForeignTask>();
   for (const task of withOwnNames(given, warnings)) byKey.set(task.key, task);
   const linked = new Map<string, ForeignTask>();
@@ -83,18 +84,24 @@ function withinLimits(task: ForeignTask, warnings: string[]): ForeignTask {
   // A title of characters that nothing shows is none.
   const title = cleanLine(task.title) || cleanLine(task.key) || cleanLine(task.place);
   const criteria = (task.acceptance_criteria ?? []).map(cleanLine).filter((text) => text !== '');
+  const remark = task.remark && clean(task.remark).trim();
   const spare = [
     ...(title.length > TITLE_MAX ? [title] : []),
     ...criteria.filter((text, at) => at >= CRITERIA_MAX || text.length > CRITERION_MAX),
+    ...(remark && remark.length > REMARK_MAX ? [remark] : []),
   ];
   if (spare.length > 0) warnings.push(`${task.key}: what is too long for its field is in the description as well.`);
-  const description = clean([task.description ?? '', ...spare].join('\n\n')).trim();
+  // A task that is open has no place for what was said of its end.
+  const said = task.status === 'pending' && remark ? [remark] : [];
+  const description = clean([task.description ?? '', ...said, ...spare].join('\n\n')).trim();
   if (description.length > DESCRIPTION_MAX)
-    warnings.push(`${task.key}: the description was cut to ${DESCRIPTION_MAX} characters.`);
+    warnings.push(
+      `${task.key}: the description was cut to ${DESCRIPTION_MAX} characters; ${description.length - DESCRIPTION_MAX} more were left out.`,
+    );
   return {
     ...task,
     title: cut(title, TITLE_MAX),
-    remark: task.remark && clean(task.remark),
+    remark,
     description: cut(description, DESCRIPTION_MAX),
     acceptance_criteria: criteria.slice(0, CRITERIA_MAX).map((text) => cut(text, CRITERION_MAX)),
   };
