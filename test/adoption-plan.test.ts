@@ -63,6 +63,13 @@ describe('a plan', () => {
     expect(warnings).toHaveLength(1);
   });
 
+  test('has in a warning what no description has room for', () => {
+    const { tasks, warnings } = planAdoption([task('a', { description: `${'x'.repeat(19_990)} and the end of it` })]);
+
+    expect(tasks[0]?.description).toHaveLength(20_000);
+    expect(warnings).toEqual(['a: the description was cut to 20000 characters; left out: end of it']);
+  });
+
   test('orders a chain as long as a file, the last one first', () => {
     const chain = Array.from({ length: 20_000 }, (_, at) =>
       task(`t${at}`, { dependencies: at === 19_999 ? [] : [`t${at + 1}`] }),

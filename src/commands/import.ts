@@ -5,13 +5,14 @@ import { detectFormat, FORMATS, type FormatName, readForeign } from '../formats/
 import { adoptTasks, type ForeignTask, findAdopted } from '../services/adoption.ts';
 import { type Plan, planAdoption } from '../services/adoption-plan.ts';
 import { CreateProject, createProject, getProject, listProjects } from '../services/projects.ts';
-import { clean } from '../text.ts';
+import { clean, oneLine } from '../text.ts';
 import { isHistory, readSource } from './import-source.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 
 const TASKS_MAX = 50_000;
 const WARNINGS_SHOWN = 20;
+const WARNING_CHARACTERS = 400;
 
 export type ImportOptions = JsonOption & { from?: string; project?: string; dryRun?: boolean };
 
@@ -104,11 +105,15 @@ function line({ key, title, status, priority, dependencies, parent, acceptance_c
 }
 
 function shownWarnings(warnings: string[]): string[] {
-  const shown = warnings.slice(0, WARNINGS_SHOWN).map((warning) => `! ${warning}`);
+  const shown = warnings.slice(0, WARNINGS_SHOWN).map((warning) => `! ${short(oneLine(warning))}`);
   const more = warnings.length - shown.length;
   return [...shown, ...(more > 0 ? [`! and ${more} more: --json shows all`] : [])].map((text) =>
     paint('yellow', clean(text)),
   );
+}
+
+function short(text: string): string {
+  return text.length > WARNING_CHARACTERS ? `${text.slice(0, WARNING_CHARACTERS)}…` : text;
 }
 
 function count(number: number, one: string, many = `${one}s`): string {

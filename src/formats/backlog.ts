@@ -33,6 +33,8 @@ const PAGE = /^\uFEFF?---\r?\n([\s\S]*?)\r?\n---(?:\r?\n([\s\S]*))?$/;
 const FRONT_CHARACTERS_MAX = 16_384;
 // It composes values by recursion: some thousand of them in one another would end the process.
 const FRONT_LEVELS_MAX = 32;
+// Names of people as older versions wrote them, which YAML has reserved.
+const BARE_NAME = /^([ \t]*(?:- |[\w-]+: ))([@`].*)$/gm;
 const SECTION = /^## +(.+)$/gm;
 const CHECKED_ITEM = /^- \[([ xX])\] +(?:#\d+ +)?(\S.*)$/;
 // The tool marks with these where its sections begin and end; other comments were written by people.
@@ -133,14 +135,21 @@ function isCriteria({ name }: Section): boolean {
 }
 
 function readYaml(front: string, { path, warn }: { path: string; warn: Warn }): unknown {
-  const skip = (why: string) => warn(`${path}: the front matter is ${why}, so the file was skipped.`);
+  const skip = (why: string) => {
+    warn(`${path}: the front matter is ${why}, so the file was skipped.`);
+    return undefined;
+  };
   if (front.length > FRONT_CHARACTERS_MAX) return skip(`longer than ${FRONT_CHARACTERS_MAX} characters`);
   if (levelsOf(front) > FRONT_LEVELS_MAX) return skip(`deeper than ${FRONT_LEVELS_MAX} levels`);
   try {
-    return parse(front, { maxAliasCount: 0, prettyErrors: false }) ?? {};
+    return parse(front.replace(BARE_NAME, quoted), { maxAliasCount: 0, prettyErrors: false }) ?? {};
   } catch (error) {
     return skip(`not YAML (${(error as Error).message.split('\n')[0]})`);
   }
+}
+
+function quoted(_line: string, before: string, name: string): string {
+  return `${before}'${name.trimEnd().replaceAll("'", "''")}'`;
 }
 
 /** How many values stand in one another, at most. */

@@ -29,7 +29,9 @@ function each(read: (file: SourceFile, warn: Warn) => ForeignTask[]): Read {
 /** The tasks of a source, and what of it is in none of them. Raises `invalid_input` when nothing of it can be read. */
 export function readForeign(format: FormatName, files: SourceFile[]): { tasks: ForeignTask[]; warnings: string[] } {
   const warnings: string[] = [];
-  const tasks = FORMATS[format].read(files, (text) => warnings.push(escaped(text)));
+  const tasks = FORMATS[format].read(files, (text) => {
+    warnings.push(escaped(text));
+  });
   const [first] = warnings;
   if (tasks.length === 0 && first !== undefined) throw wrongFile(first);
   return { tasks, warnings };

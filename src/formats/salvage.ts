@@ -54,9 +54,8 @@ export function otherFields(others: Others): string | false {
 
 /** Warns of what belongs to no task. */
 export function warnOfOthers(others: Others, { place, warn }: Reading): void {
-  for (const line of Object.entries(others).flatMap(([name, value]) => leaves(name, value))) {
-    warn(`${place}: left out ${line}.`);
-  }
+  const lines = Object.entries(others).flatMap(([name, value]) => leaves(name, value));
+  if (lines.length > 0) warn(`${place}: left out ${lines.join('; ')}.`);
 }
 
 /** Counts fields that are left out of many records, for one warning. */

@@ -94,10 +94,10 @@ function withinLimits(task: ForeignTask, warnings: string[]): ForeignTask {
   // A task that is open has no place for what was said of its end.
   const said = task.status === 'pending' && remark ? [remark] : [];
   const description = clean([task.description ?? '', ...said, ...spare].join('\n\n')).trim();
-  if (description.length > DESCRIPTION_MAX)
-    warnings.push(
-      `${task.key}: the description was cut to ${DESCRIPTION_MAX} characters; ${description.length - DESCRIPTION_MAX} more were left out.`,
-    );
+  if (description.length > DESCRIPTION_MAX) {
+    const rest = description.slice(cut(description, DESCRIPTION_MAX).length - CUT.length);
+    warnings.push(`${task.key}: the description was cut to ${DESCRIPTION_MAX} characters; left out: ${rest}`);
+  }
   return {
     ...task,
     title: cut(title, TITLE_MAX),
