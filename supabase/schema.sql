@@ -5452,7 +5452,8 @@ begin
         v_project := (app.find_project(v_ref, actor)).id;
         v_projects := v_projects || v_project;
       end if;
-    elsif v_event ->> 'stream' like 'task:%' then
+    -- What this call creates is nobody else's to lock.
+    elsif v_event ->> 'stream' like 'task:%' and v_event ->> 'stream' <> all (v_new) then
       v_id := app.find_task_id(substring(v_event ->> 'stream' from 6), actor.tenant_id);
       v_tasks := v_tasks || v_id;
       if v_event ->> 'type' = 'task.dependencies_changed' then
@@ -7624,6 +7625,7 @@ declare
   v_result jsonb := app.recall(v_actor, command);
   v_request jsonb;
   v_expect jsonb;
+  v_created jsonb := '{}';
 begin
   if v_result is not null then
     return v_result;
@@ -7633,11 +7635,11 @@ begin
   end if;
   for v_at in 0 .. jsonb_array_length(events) - 1 loop
     v_request := events -> v_at;
+    -- Nobody else can want a task that this call creates; any other claim takes turns in claim_task.
     if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project}'
-        or v_request ->> 'type' = 'task.claimed' then
-      perform app.fail('invalid_input',
-        'An event has stream, type, data and expect, nothing else; claims are made by claim_task.',
-        jsonb_build_object('field', 'events'));
+        or v_request ->> 'type' = 'task.claimed' and not v_created ? coalesce(v_request ->> 'stream', '') then
+      perform app.fail('invalid_input', 'An event has stream, type, data and expect, nothing else; claims are made by '
+        || 'claim_task, but of a task that the same call creates.', jsonb_build_object('field', 'events'));
     elsif v_request -> 'expect' <> 'null' then
       v_expect := v_request -> 'expect';
       if jsonb_typeof(v_expect) <> 'object' or v_expect - '{version,lock_token}'::text[] <> '{}'
@@ -7646,6 +7648,9 @@ begin
         perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.',
           jsonb_build_object('field', 'expect'), 'Leave out what you do not expect.');
       end if;
+    end if;
+    if v_request ->> 'type' = 'task.created' and jsonb_typeof(v_request -> 'stream') = 'string' then
+      v_created := v_created || jsonb_build_object(v_request ->> 'stream', true);
     end if;
   end loop;
   return app.remember(v_actor, command, app.append(events, v_actor));

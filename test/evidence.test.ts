@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest';
 import type { Context } from '../src/context.ts';
-import { writeChecklist } from '../src/formats/checklist.ts';
+import { writeChecklist } from '../src/formats/checklist-writer.ts';
 import { writeCsv } from '../src/formats/csv.ts';
 import { adoptTasks } from '../src/services/adoption.ts';
 import { planAdoption } from '../src/services/adoption-plan.ts';

@@ -3,10 +3,10 @@ import { describe, expect } from 'vitest';
 import type { Context } from '../src/context.ts';
 import type { Task } from '../src/events/tasks.ts';
 import { writeTasks } from '../src/formats/cairn-tasks.ts';
-import { writeChecklist } from '../src/formats/checklist.ts';
+import { writeChecklist } from '../src/formats/checklist-writer.ts';
 import { writeCsv } from '../src/formats/csv.ts';
 import type { SourceFile } from '../src/formats/foreign-task.ts';
-import { detectFormat, FORMATS, type FormatName } from '../src/formats/formats.ts';
+import { detectFormat, type FormatName, readForeign } from '../src/formats/formats.ts';
 import { adoptTasks, type ForeignTask } from '../src/services/adoption.ts';
 import { planAdoption } from '../src/services/adoption-plan.ts';
 import { createProject, getProject } from '../src/services/projects.ts';
@@ -34,7 +34,7 @@ async function read(format: FormatName): Promise<ForeignTask[]> {
     markdown: async () => [await fixture('markdown/plan.md')],
     cairn: async () => [],
   };
-  return FORMATS[format].read(await files[format]());
+  return readForeign(format, await files[format]()).tasks;
 }
 
 async function source(ctx: Context, format: string, slug = 'shop') {
@@ -99,9 +99,9 @@ describe('importing', () => {
     [
       'beads',
       [
+        ['Cart API', 'pending', 'high'],
         ['Validate the body', 'completed', 'high', { part_of: 'Cart API', criteria: 2 }],
         ['Answer 201 with the cart', 'pending', 'critical', { part_of: 'Cart API', after: ['Validate the body'] }],
-        ['Cart API', 'pending', 'high'],
         ['Totals are off by one cent', 'blocked', 'medium'],
         ['Gift cards', 'blocked', 'low'],
       ],
@@ -159,7 +159,7 @@ describe('importing', () => {
   test('tells whoever claims it where a task in progress stood', async ({ as }) => {
     await adoptTasks(as('ada'), planAdoption(await read('beads')), await source(as('ada'), 'beads'));
 
-    const claim = await call(as('ada'), 'claim_task', { task: 'shop-2' });
+    const claim = await call(as('ada'), 'claim_task', { task: 'shop-3' });
 
     expect(claim).toMatchObject({ previous: { outcome: 'paused', reason: 'It was in_progress in Beads.' } });
   });
@@ -202,14 +202,17 @@ describe('importing', () => {
     ]);
   });
 
-  test('leaves open what a gate of the project refuses to complete, and says so', async ({ as }) => {
+  test('blocks what a gate of the project refuses to complete, and says so', async ({ as }) => {
     const rules = { gates: [{ on: 'complete', require: { decision: true } }] };
     const project = await createProject(as('ada'), { slug: 'shop', name: 'Shop', rules });
 
     const done = await adoptTasks(as('ada'), planAdoption(await read('markdown')), { project, format: 'markdown' });
 
     expect(done.warnings).toEqual([expect.stringMatching(/Design the schema: it could not become completed/)]);
-    expect((await tasksOf(as('ada')))[0]).toMatchObject({ status: 'pending', last_outcome: 'paused' });
+    expect((await tasksOf(as('ada')))[0]).toMatchObject({
+      status: 'blocked',
+      blocked_reason: expect.stringMatching(/marked so in the checklist[\s\S]*cannot complete yet/),
+    });
   });
 
   test('takes a chain of 300 tasks, the last one first', async ({ as }) => {
@@ -238,7 +241,7 @@ describe('exporting', () => {
     const text = write(before);
 
     expect(detectFormat({ path: 'x', text })).toBe(format);
-    const plan = planAdoption(FORMATS[format].read([{ path: 'x', text }]));
+    const plan = planAdoption(readForeign(format, [{ path: 'x', text }]).tasks);
     await adoptTasks(as('ada'), plan, await source(as('ada'), format, 'copy'));
 
     expect(shape(await tasksOf(as('ada'), 'copy'))).toEqual(shape(before));

@@ -191,7 +191,12 @@ const REFUSED: Refusal[] = [
   ['a page of nothing', 'page_size is 0; allowed is 1 to 100.', 'list_tasks', () => ({ page_size: 0 })],
   ['a cursor that is none', 'The cursor is not valid for this list.', 'list_tasks', () => ({ cursor: 'e30' })],
   ['a search for no word', 'query has no word to search for.', 'search', () => ({ query: ' !? ' })],
-  ['a search among what there is not', 'There is no kind robot.', 'search', () => ({ query: 'a', kinds: ['robot'] })],
+  [
+    'a search among what there is not',
+    'There is no kind robot.',
+    'search',
+    () => ({ query: 'pelican', kinds: ['robot'] }),
+  ],
   [
     'an event that there is not',
     'There is no event 999 in this workspace.',

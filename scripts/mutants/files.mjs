@@ -148,7 +148,7 @@ export const FILES = Object.freeze([
     },
     {
       file: 'src/formats/checklist.ts',
-      find: 'if (found.length >= ITEMS_MAX)',
+      find: 'if (items.length >= ITEMS_MAX)',
       replace: 'if (false)',
       name: 'of more',
     },
@@ -180,6 +180,12 @@ export const FILES = Object.freeze([
       file: 'src/formats/foreign-task.ts',
       find: 'escaped(message)',
       replace: 'message',
+      name: 'that is refused is told of on one line',
+    },
+    {
+      file: 'src/formats/formats.ts',
+      find: 'escaped(text)',
+      replace: 'text',
       name: 'that is refused is told of on one line',
     },
   ]),

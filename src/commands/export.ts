@@ -5,7 +5,7 @@ import type { Context } from '../context.ts';
 import type { Project } from '../events/projects.ts';
 import type { Task } from '../events/tasks.ts';
 import { writeTasks } from '../formats/cairn-tasks.ts';
-import { writeChecklist } from '../formats/checklist.ts';
+import { writeChecklist } from '../formats/checklist-writer.ts';
 import { writeCsv } from '../formats/csv.ts';
 import { getProject } from '../services/projects.ts';
 import { getTask, listTasks } from '../services/tasks.ts';

@@ -5,45 +5,70 @@ import type { Readable } from 'node:stream';
 import { readBounded, tooLarge, unusableFile } from '../bounded-read.ts';
 import { DomainError } from '../errors.ts';
 import type { SourceFile } from '../formats/foreign-task.ts';
-import type { FormatName } from '../formats/formats.ts';
+import { detectFormat, type FormatName } from '../formats/formats.ts';
 
 const FILE_BYTES_MAX = 67_108_864;
 const FILES_MAX = 20_000;
 const FIRST_BYTES = 4_096;
 
-// Where each tool keeps its tasks in a repository.
+// Where each tool keeps its tasks in a repository; older places after the newer ones.
 const PLACES: readonly { format: FormatName; path: string }[] = [
   { format: 'task-master', path: '.taskmaster/tasks/tasks.json' },
+  { format: 'task-master', path: 'tasks/tasks.json' },
   { format: 'beads', path: '.beads/issues.jsonl' },
+  { format: 'beads', path: '.beads/beads.jsonl' },
   { format: 'backlog', path: 'backlog/tasks' },
   { format: 'backlog', path: '.backlog/tasks' },
 ];
 const BACKLOG_FOLDERS = ['tasks', 'completed'];
 
+type Source = { files: SourceFile[]; format?: FormatName; warnings?: string[] };
+
 /** What a path names: a file, or a folder in which a tool keeps its tasks. */
-export async function readSource(path: string): Promise<{ files: SourceFile[]; format?: FormatName }> {
+export async function readSource(path: string): Promise<Source> {
   if (path === '-') return { files: [await readAll(process.stdin, 'standard input')] };
   const about = await statOf(path);
   if (!about.isDirectory()) {
     const read = await readAll(createReadStream(path), path);
     return { files: [about.isFile() ? { ...read, home: await homeOf(path) } : read] };
   }
-  const found: { format: FormatName; path: string }[] = [];
-  for (const place of PLACES) {
-    if ((await stat(join(path, place.path)).catch(() => null)) !== null) found.push(place);
-  }
-  const [first, second] = found;
-  if (second !== undefined) {
+  const found = await placesIn(path);
+  const [first, ...others] = found;
+  if (others.some(({ format }) => format !== first?.format)) {
     throw unusable(
       `${path} has tasks of several tools: ${found.map((place) => place.path).join(', ')}.`,
       'Name one of them.',
     );
   }
-  if (first?.format === 'backlog') return { files: await readBacklog(join(path, first.path, '..')), format: 'backlog' };
-  if (first !== undefined) return { files: [readOne(join(path, first.path), first.path)], format: first.format };
-  const files = await readBacklog(path);
-  if (files.length > 0) return { files, format: 'backlog' };
-  throw unusable(`${path} has no tasks of a tool that Cairn knows.`, 'Name the file with the tasks.');
+  const files =
+    first === undefined || first.format === 'backlog'
+      ? await readBacklog(join(path, first?.path ?? '.', first === undefined ? '.' : '..'))
+      : [readOne(join(path, first.path), first.path)];
+  if (first === undefined && files.length === 0) {
+    throw unusable(`${path} has no tasks of a tool that Cairn knows.`, 'Name the file with the tasks.');
+  }
+  const warnings = others.map((other) => `${other.path} is there too and was not read: ${first?.path} was.`);
+  return { files, format: first?.format ?? 'backlog', warnings };
+}
+
+async function placesIn(folder: string): Promise<(typeof PLACES)[number][]> {
+  const found: (typeof PLACES)[number][] = [];
+  for (const place of PLACES) {
+    if ((await stat(join(folder, place.path)).catch(() => null)) === null) continue;
+    // Other tools have a file of this name too.
+    if (place.path !== 'tasks/tasks.json' || isOf(place.format, readOne(join(folder, place.path), place.path))) {
+      found.push(place);
+    }
+  }
+  return found;
+}
+
+function isOf(format: FormatName, file: SourceFile): boolean {
+  try {
+    return detectFormat(file) === format;
+  } catch {
+    return false;
+  }
 }
 
 /** Where the file is in its repository; its name alone where it is in none. */

@@ -1,17 +1,18 @@
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
-import { detectFormat, FORMATS, type FormatName } from '../formats/formats.ts';
+import { detectFormat, FORMATS, type FormatName, readForeign } from '../formats/formats.ts';
 import { adoptTasks, type ForeignTask, findAdopted } from '../services/adoption.ts';
 import { type Plan, planAdoption } from '../services/adoption-plan.ts';
 import { CreateProject, createProject, getProject, listProjects } from '../services/projects.ts';
-import { clean } from '../text.ts';
+import { clean, oneLine } from '../text.ts';
 import { isHistory, readSource } from './import-source.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 
 const TASKS_MAX = 50_000;
 const WARNINGS_SHOWN = 20;
+const WARNING_CHARACTERS = 400;
 
 export type ImportOptions = JsonOption & { from?: string; project?: string; dryRun?: boolean };
 
@@ -20,13 +21,14 @@ export async function runImport(config: Config, path: string, options: ImportOpt
   if (options.from === 'history' || (options.from === undefined && (await isHistory(path)))) {
     return (await import('./transfer.ts')).runImport(config, path, options);
   }
-  const { files, format: placed } = await readSource(path);
+  const { files, format: placed, warnings = [] } = await readSource(path);
   const first = files[0];
   if (first === undefined)
     throw new DomainError('invalid_input', `${path} has no tasks.`, { hint: 'Name another file.' });
   const format = (options.from as FormatName | undefined) ?? placed ?? detectFormat(first);
-  const { label, read } = FORMATS[format];
-  const plan = planAdoption(read(files));
+  const { label } = FORMATS[format];
+  const read = readForeign(format, files);
+  const plan = planAdoption(read.tasks, [...warnings, ...read.warnings]);
   if (plan.tasks.length > TASKS_MAX) {
     throw new DomainError('payload_too_large', `${path} has ${plan.tasks.length} tasks; ${TASKS_MAX} at most.`, {
       hint: 'Import it in parts.',
@@ -103,9 +105,15 @@ function line({ key, title, status, priority, dependencies, parent, acceptance_c
 }
 
 function shownWarnings(warnings: string[]): string[] {
-  const shown = warnings.slice(0, WARNINGS_SHOWN).map((warning) => `! ${warning}`);
+  const shown = warnings.slice(0, WARNINGS_SHOWN).map((warning) => `! ${short(oneLine(warning))}`);
   const more = warnings.length - shown.length;
-  return [...shown, ...(more > 0 ? [`! and ${more} more like these`] : [])].map((text) => paint('yellow', clean(text)));
+  return [...shown, ...(more > 0 ? [`! and ${more} more: --json shows all`] : [])].map((text) =>
+    paint('yellow', clean(text)),
+  );
+}
+
+function short(text: string): string {
+  return text.length > WARNING_CHARACTERS ? `${text.slice(0, WARNING_CHARACTERS)}…` : text;
 }
 
 function count(number: number, one: string, many = `${one}s`): string {

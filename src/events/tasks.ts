@@ -156,6 +156,11 @@ export function statusChanged(task: string, { status, reason }: StatusChange, ex
   return { stream: `task:${task}`, type: `task.${status}`, data: { reason }, expect };
 }
 
+/** A claim of a task that the same append creates; `claim_task` makes all others. */
+export function taskClaimed(task: string, data: { ttl_seconds: number }): NewEvent<Task> {
+  return { stream: `task:${task}`, type: 'task.claimed', data };
+}
+
 export function taskReleased(task: string, data: z.infer<typeof TaskReleased>, expect: Expectation): NewEvent<Task> {
   return { stream: `task:${task}`, type: 'task.released', data, expect };
 }

@@ -2,25 +2,28 @@ import { type CST, Parser, parse } from 'yaml';
 import * as z from 'zod';
 import type { ForeignTask } from '../services/adoption.ts';
 import {
-  checked,
   LooseId,
+  LooseTitle,
   paragraphs,
   priorityOf,
   type SourceFile,
+  skipped,
   statusOf,
   titled,
-  wrongFile,
+  type Warn,
 } from './foreign-task.ts';
+import { type Others, otherFields, salvage } from './salvage.ts';
 
 type Token = CST.Token;
 
+const Words = z.union([z.string().transform((text) => text.split(/[\s,]+/).filter(Boolean)), z.array(LooseId)]);
 const FrontMatter = z.looseObject({
-  id: LooseId,
-  title: z.string().min(1),
+  id: LooseId.nullish(),
+  title: LooseTitle.nullish(),
   status: z.string().default('To Do'),
-  labels: z.array(z.string()).nullish(),
-  milestone: z.string().nullish(),
-  dependencies: z.array(LooseId).nullish(),
+  labels: z.union([z.string().transform((text) => [text]), z.array(LooseId)]).nullish(),
+  milestone: LooseTitle.nullish(),
+  dependencies: Words.nullish(),
   parent_task_id: LooseId.nullish(),
   priority: z.string().nullish(),
 });
@@ -30,58 +33,123 @@ const PAGE = /^\uFEFF?---\r?\n([\s\S]*?)\r?\n---(?:\r?\n([\s\S]*))?$/;
 const FRONT_CHARACTERS_MAX = 16_384;
 // It composes values by recursion: some thousand of them in one another would end the process.
 const FRONT_LEVELS_MAX = 32;
+// Names of people as older versions wrote them, which YAML has reserved.
+const BARE_NAME = /^([ \t]*(?:- |[\w-]+: ))([@`].*)$/gm;
 const SECTION = /^## +(.+)$/gm;
-const CHECKED_ITEM = /^- \[[ xX]\] +(?:#\d+ +)?(\S.*)$/;
+const CHECKED_ITEM = /^- \[([ xX])\] +(?:#\d+ +)?(\S.*)$/;
+// The tool marks with these where its sections begin and end; other comments were written by people.
+const OWN_MARK = /^<!-- ?(?:[A-Z_]{1,30}:){1,3}(?:BEGIN|END) ?-->$/;
 const CRITERIA = ['Acceptance Criteria', 'Definition of Done'];
+const SUMMARY = 'Final Summary';
+
+type Section = { name: string; content: string };
 
 /** The task files of Backlog.md: YAML front matter, then sections of markdown. */
-export function readBacklog(files: SourceFile[]): ForeignTask[] {
-  return files.map(readPage).sort((a, b) => a.key.localeCompare(b.key, 'en', { numeric: true }));
+export function readBacklog(files: SourceFile[], warn: Warn): ForeignTask[] {
+  const tasks = files
+    .flatMap((file) => readPage(file, warn) ?? [])
+    .sort((a, b) => a.key.localeCompare(b.key, 'en', { numeric: true }));
+  return withOldLinks(tasks);
+}
+
+/** Links that say task-4 where one task alone has that number, as BACK-4: a project may change its prefix. */
+function withOldLinks(tasks: ForeignTask[]): ForeignTask[] {
+  const numberOf = (key: string) => /[\d.]+$/.exec(key)?.[0] ?? key;
+  const keys = new Set(tasks.map(({ key }) => key));
+  const byNumber = new Map<string, string[]>();
+  for (const key of keys) byNumber.set(numberOf(key), [...(byNumber.get(numberOf(key)) ?? []), key]);
+  const resolve = (name: string) => {
+    const [only, other] = keys.has(name) ? [] : (byNumber.get(numberOf(name)) ?? []);
+    return only !== undefined && other === undefined ? only : name;
+  };
+  return tasks.map((task) => ({
+    ...task,
+    dependencies: task.dependencies.map(resolve),
+    parent: task.parent === undefined ? undefined : resolve(task.parent),
+  }));
 }
 
 export function looksLikeBacklog({ text }: SourceFile): boolean {
   return /^id:/m.test(PAGE.exec(text)?.[1] ?? '');
 }
 
-function readPage({ path, text }: SourceFile): ForeignTask {
+function readPage({ path, text }: SourceFile, warn: Warn): ForeignTask | undefined {
   const [, front, body = ''] = PAGE.exec(text) ?? [];
-  if (front === undefined) throw wrongFile(`${path} does not begin with front matter.`);
-  const about = checked(FrontMatter, readYaml(front, path), path);
+  if (front === undefined) {
+    warn(`${path} does not begin with front matter, ${skipped(text)}.`);
+    return undefined;
+  }
+  const yaml = readYaml(front, { path, warn });
+  const read = yaml === undefined ? undefined : salvage(FrontMatter, yaml, { place: path, warn });
+  if (read === undefined) return undefined;
+  const { record: about, others } = read;
+  const id = about.id ?? about.title;
+  if (id == null) {
+    warn(`${path}: it has neither id nor title, ${skipped(front)}.`);
+    return undefined;
+  }
   const sections = readSections(body);
-  const outcome = sections.get('Final Summary');
+  const outcome = paragraphs(...sections.map(({ name, content }) => name === SUMMARY && content));
   const { status, left_out } = statusOf(about.status);
   return {
     // Written as TASK-2 in one version and task-2 in another.
-    key: about.id.toUpperCase(),
+    key: id.toUpperCase(),
     place: path,
-    title: about.title,
-    description: paragraphs(
-      ...[...sections]
-        .filter(([name]) => ![...CRITERIA, 'Final Summary'].includes(name))
-        .map(([name, content]) => (name === 'Description' ? content : titled(name, content))),
-      titled('Labels', about.labels?.join(', ')),
-      titled('Milestone', about.milestone),
-    ),
-    acceptance_criteria: CRITERIA.flatMap((name) => checklist(sections.get(name) ?? '')),
+    title: about.title ?? id,
+    description: describe(about, sections, { ...others, comment: front.match(/^[ \t]*#.*$/gm) }),
+    acceptance_criteria: sections.filter(isCriteria).flatMap(({ content }) => itemsOf(content).map(({ text }) => text)),
     priority: priorityOf(about.priority),
     status,
     left_out,
     remark: outcome || (status === 'pending' ? undefined : `It was "${about.status}" in Backlog.md.`),
-    dependencies: (about.dependencies ?? []).map((id) => id.toUpperCase()),
+    dependencies: (about.dependencies ?? []).map((name) => name.toUpperCase()),
     parent: about.parent_task_id?.toUpperCase(),
   };
 }
 
-function readYaml(front: string, path: string): unknown {
-  if (front.length > FRONT_CHARACTERS_MAX)
-    throw wrongFile(`${path}: the front matter is longer than ${FRONT_CHARACTERS_MAX} characters.`);
-  if (levelsOf(front) > FRONT_LEVELS_MAX)
-    throw wrongFile(`${path}: the front matter is deeper than ${FRONT_LEVELS_MAX} levels.`);
+function describe(about: z.output<typeof FrontMatter>, sections: Section[], others: Others): string | undefined {
+  const { labels, milestone, id, priority } = about;
+  const met = sections.filter(isCriteria).flatMap(({ content }) => itemsOf(content));
+  const isMet = met.flatMap(({ mark }, at) => (mark === ' ' ? [] : String(at + 1)));
+  return paragraphs(
+    ...sections.map((section) => {
+      if (section.name === SUMMARY) return false;
+      const content = isCriteria(section) ? withoutItems(section.content) : section.content;
+      if (['', 'Description'].includes(section.name)) return content;
+      return titled(section.name, content) || (!isCriteria(section) && section.name);
+    }),
+    titled(
+      'Met so far',
+      statusOf(about.status).status !== 'completed' && isMet.length > 0 && `criteria ${isMet.join(', ')}`,
+    ),
+    titled('Labels', labels?.join(', ')),
+    titled('Milestone', milestone),
+    titled('Priority', priorityOf(priority) === undefined && priority),
+    titled('Backlog.md', id),
+    otherFields(others),
+  );
+}
+
+function isCriteria({ name }: Section): boolean {
+  return CRITERIA.includes(name);
+}
+
+function readYaml(front: string, { path, warn }: { path: string; warn: Warn }): unknown {
+  const skip = (why: string) => {
+    warn(`${path}: the front matter is ${why}, so the file was skipped.`);
+    return undefined;
+  };
+  if (front.length > FRONT_CHARACTERS_MAX) return skip(`longer than ${FRONT_CHARACTERS_MAX} characters`);
+  if (levelsOf(front) > FRONT_LEVELS_MAX) return skip(`deeper than ${FRONT_LEVELS_MAX} levels`);
   try {
-    return parse(front, { maxAliasCount: 0, prettyErrors: false });
+    return parse(front.replace(BARE_NAME, quoted), { maxAliasCount: 0, prettyErrors: false }) ?? {};
   } catch (error) {
-    throw wrongFile(`${path}: the front matter is not YAML: ${(error as Error).message.split('\n')[0]}.`);
+    return skip(`not YAML (${(error as Error).message.split('\n')[0]})`);
   }
+}
+
+function quoted(_line: string, before: string, name: string): string {
+  return `${before}'${name.trimEnd().replaceAll("'", "''")}'`;
 }
 
 /** How many values stand in one another, at most. */
@@ -98,28 +166,33 @@ function valuesIn(token: Token): (Token | null | undefined)[] {
   return token.type === 'document' ? [token.value] : [];
 }
 
-function readSections(body: string): Map<string, string> {
+/** The sections in their order, what comes before the first one under no name. */
+function readSections(body: string): Section[] {
   const headings = [...body.matchAll(SECTION)];
-  return new Map(
-    headings.map((heading, at) => {
-      const content = body.slice(heading.index + heading[0].length, headings[at + 1]?.index);
-      return [heading[1]?.trim() ?? '', content.split('\n').map(withoutComments).join('\n').trim()];
-    }),
-  );
+  const clean = (text: string) => text.split('\n').map(withoutMarks).join('\n').trim();
+  return [
+    { name: '', content: clean(body.slice(0, headings[0]?.index)) },
+    ...headings.map((heading, at) => ({
+      name: heading[1]?.trim() ?? '',
+      content: clean(body.slice(heading.index + heading[0].length, headings[at + 1]?.index)),
+    })),
+  ];
 }
 
-/** A line without its comments; one that is not closed is text. */
-function withoutComments(line: string): string {
-  let [kept, from] = ['', 0];
-  for (let start = line.indexOf('<!--'); start !== -1; start = line.indexOf('<!--', from)) {
-    const end = line.indexOf('-->', start + 4);
-    if (end === -1) break;
-    kept += line.slice(from, start);
-    from = end + 3;
-  }
-  return kept + line.slice(from);
+function withoutMarks(line: string): string {
+  return OWN_MARK.test(line.trim().slice(0, 200)) ? '' : line;
 }
 
-function checklist(content: string): string[] {
-  return content.split(/\r?\n/).flatMap((line) => CHECKED_ITEM.exec(line.trim())?.[1] ?? []);
+function itemsOf(content: string): { mark: string; text: string }[] {
+  return content.split(/\r?\n/).flatMap((line) => {
+    const [, mark, text] = CHECKED_ITEM.exec(line.trim()) ?? [];
+    return mark === undefined || text === undefined ? [] : { mark, text };
+  });
+}
+
+function withoutItems(content: string): string {
+  return content
+    .split(/\r?\n/)
+    .filter((line) => !CHECKED_ITEM.test(line.trim()))
+    .join('\n');
 }

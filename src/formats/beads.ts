@@ -1,73 +1,159 @@
 import * as z from 'zod';
 import type { ForeignTask } from '../services/adoption.ts';
-import { checked, listItems, paragraphs, type SourceFile, statusOf, titled, wrongFile } from './foreign-task.ts';
+import {
+  LooseId,
+  LooseTitle,
+  lineRanges,
+  listItems,
+  paragraphs,
+  priorityOf,
+  type SourceFile,
+  skipped,
+  statusOf,
+  titled,
+  type Warn,
+} from './foreign-task.ts';
+import { countOthers, type Others, otherFields, salvage, warnOfCounts } from './salvage.ts';
 
+const Link = z.looseObject({ depends_on_id: LooseId, type: z.string().default('blocks') });
 const Issue = z.looseObject({
-  id: z.string().min(1).max(200),
-  title: z.string().min(1),
+  _type: z.string().nullish(),
+  id: LooseId.nullish(),
+  title: LooseTitle.nullish(),
   description: z.string().nullish(),
   design: z.string().nullish(),
-  acceptance_criteria: z.string().nullish(),
+  acceptance_criteria: z.union([z.string(), z.array(z.string())]).nullish(),
   notes: z.string().nullish(),
   status: z.string().default('open'),
-  priority: z.int().min(0).max(4).nullish(),
+  priority: z.union([z.int().min(0).max(4), z.string()]).nullish(),
   issue_type: z.string().nullish(),
   labels: z.array(z.string()).nullish(),
   close_reason: z.string().nullish(),
   external_ref: z.string().nullish(),
-  dependencies: z.array(z.looseObject({ depends_on_id: z.string(), type: z.string().default('blocks') })).nullish(),
+  comments: z.array(z.unknown()).nullish(),
+  dependencies: z.array(Link).nullish(),
+});
+const Comment = z.looseObject({
+  author: z.string().nullish(),
+  text: z.string(),
+  created_at: z.string().nullish(),
 });
 type Issue = z.output<typeof Issue>;
+type Reading = { place: string; warn: Warn; counts: Map<string, number> };
 
 const DELETED = 'tombstone';
 const PRIORITIES = ['critical', 'high', 'medium', 'low', 'low'] as const;
+const BLOCKING = ['blocks', 'conditional-blocks', 'waits-for'];
 
 /** What `bd export` writes: JSON Lines, an issue a line with its dependencies on it. What is no issue, or deleted, is passed over. */
-export function readBeads({ path, text }: SourceFile): ForeignTask[] {
-  return text.split('\n').flatMap((line, at) => {
+export function readBeads({ path, text }: SourceFile, warn: Warn): ForeignTask[] {
+  const counts = new Map<string, number>();
+  const passed: number[] = [];
+  const tasks = text.split('\n').flatMap((line, at) => {
     if (line.trim() === '') return [];
     const place = `${path} line ${at + 1}`;
-    const value = parseLine(line, place);
-    const { _type = 'issue', status } = (value ?? {}) as { _type?: unknown; status?: unknown };
-    return _type === 'issue' && status !== DELETED ? [readIssue(checked(Issue, value, place), place)] : [];
+    const value = parseLine(line, { place, warn });
+    if (value === undefined) return [];
+    const { _type, status } = (value ?? {}) as { _type?: unknown; status?: unknown };
+    if ((_type ?? 'issue') === 'issue' && status !== DELETED) return readIssue(value, { place, warn, counts }) ?? [];
+    passed.push(at + 1);
+    return [];
   });
+  if (passed.length > 0) {
+    warn(`${path}: ${passed.length} that are deleted or no issues were passed over: ${lineRanges(passed).join(', ')}.`);
+  }
+  warnOfCounts(counts, { place: path, warn });
+  return tasks;
 }
 
-function parseLine(line: string, place: string): unknown {
+function parseLine(line: string, { place, warn }: { place: string; warn: Warn }): unknown {
   try {
     return JSON.parse(line);
   } catch {
-    throw wrongFile(`${place} is not JSON.`);
+    warn(`${place} is not JSON, ${skipped(line)}.`);
+    return undefined;
   }
 }
 
-function readIssue(issue: Issue, place: string): ForeignTask {
-  const links = issue.dependencies ?? [];
-  const named = (...types: string[]) =>
-    links.filter(({ type }) => types.includes(type)).map(({ depends_on_id }) => depends_on_id);
-  const others = links.filter(
-    ({ type }) => !/^(blocks|conditional-blocks|waits-for|parent-child|discovered-from)$/.test(type),
-  );
+function readIssue(value: unknown, reading: Reading): ForeignTask | undefined {
+  const read = salvage(Issue, value, reading);
+  const key = read?.record.id ?? read?.record.title;
+  if (read === undefined || key == null) {
+    if (read !== undefined) {
+      reading.warn(`${reading.place}: it has neither id nor title, ${skipped(value)}.`);
+    }
+    return undefined;
+  }
+  const { record: issue, others } = read;
+  const priority = priorityIn(issue, others);
   const { status, left_out = [] } = statusOf(issue.status);
+  const { dependencies, parent, discovered_from, left_out: links } = linksOf(issue, reading);
   return {
-    key: issue.id,
-    place,
-    title: issue.title,
+    key,
+    place: reading.place,
+    title: issue.title ?? key,
     description: paragraphs(
       issue.description,
       titled('Design', issue.design),
       titled('Notes', issue.notes),
+      commentsOf(issue, others, reading),
       titled('Type', issue.issue_type === 'task' ? undefined : issue.issue_type),
       titled('Labels', issue.labels?.join(', ')),
       titled('Reference', issue.external_ref),
+      titled('Beads', issue.id),
+      otherFields(others),
     ),
-    acceptance_criteria: listItems(issue.acceptance_criteria),
-    priority: PRIORITIES[issue.priority ?? 2],
+    acceptance_criteria: [issue.acceptance_criteria ?? []].flat().flatMap(listItems),
+    priority,
     status,
     remark: issue.close_reason || (issue.status === 'open' ? undefined : `It was ${issue.status} in Beads.`),
-    dependencies: named('blocks', 'conditional-blocks', 'waits-for'),
-    parent: named('parent-child')[0],
-    discovered_from: named('discovered-from')[0],
-    left_out: [...left_out, ...others.map(({ type, depends_on_id }) => `its link "${type}" to ${depends_on_id}`)],
+    dependencies,
+    parent,
+    discovered_from,
+    left_out: [...left_out, ...links],
   };
+}
+
+function priorityIn({ priority }: Issue, others: Others): ForeignTask['priority'] {
+  const digit = /^p?([0-4])$/i.exec(String(priority ?? 2).trim())?.[1];
+  const found = digit === undefined ? priorityOf(String(priority)) : PRIORITIES[Number(digit) as 0];
+  if (found === undefined) others['priority'] = priority;
+  return found;
+}
+
+/** What an issue waits for, is a part of and comes from: of the last two Cairn has one each. */
+function linksOf(issue: Issue, { counts }: Reading) {
+  const links = issue.dependencies ?? [];
+  for (const { depends_on_id: _, type: __, issue_id: ___, ...rest } of links) countOthers(counts, 'links', rest);
+  const named = (...types: string[]) =>
+    links.flatMap(({ type, depends_on_id }) => (types.includes(type) ? depends_on_id : []));
+  const [parent, ...parents] = named('parent-child');
+  const [origin, ...origins] = named('discovered-from');
+  const others = links.filter(({ type }) => ![...BLOCKING, 'parent-child', 'discovered-from'].includes(type));
+  return {
+    dependencies: named(...BLOCKING),
+    parent,
+    discovered_from: origin,
+    left_out: [
+      ...parents.map((id) => `its parent ${id}, for it has ${parent}`),
+      ...origins.map((id) => `its origin ${id}, for it has ${origin}`),
+      ...others.map(({ type, depends_on_id }) => `its link "${type}" to ${depends_on_id}`),
+    ],
+  };
+}
+
+function commentsOf({ comments }: Issue, others: Others, { counts }: Reading): string | false {
+  const said = (comments ?? []).flatMap((given, at) => {
+    if (typeof given === 'string') return given;
+    const comment = Comment.safeParse(given);
+    if (!comment.success) {
+      others[`comments[${at}]`] = given;
+      return [];
+    }
+    const { author, text, created_at, ...rest } = comment.data;
+    countOthers(counts, 'comments', rest);
+    const by = [author, created_at && `(${created_at})`].filter(Boolean).join(' ');
+    return by === '' ? text : `${by}: ${text}`;
+  });
+  return said.length > 0 && `Comments:\n${said.join('\n')}`;
 }

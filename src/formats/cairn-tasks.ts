@@ -3,7 +3,17 @@ import type { Project } from '../events/projects.ts';
 import type { Task } from '../events/tasks.ts';
 import { PRIORITIES, STATUSES } from '../events/tasks.ts';
 import type { ForeignTask } from '../services/adoption.ts';
-import { checked, paragraphs, parseJson, type SourceFile, titled, wrongFile } from './foreign-task.ts';
+import {
+  checked,
+  LooseTitle,
+  paragraphs,
+  parseJson,
+  type SourceFile,
+  titled,
+  type Warn,
+  wrongFile,
+} from './foreign-task.ts';
+import { countOthers, type Others, otherFields, salvage, warnOfCounts } from './salvage.ts';
 
 const FORMAT = 'cairn-tasks';
 const FORMAT_VERSION = 1;
@@ -11,18 +21,26 @@ const FORMAT_VERSION = 1;
 const Header = z.looseObject({ format: z.literal(FORMAT), version: z.int().min(1), tasks: z.array(z.unknown()) });
 const Item = z.looseObject({
   ref: z.string().min(1),
-  title: z.string().min(1),
-  description: z.string().optional(),
+  title: LooseTitle.nullish(),
+  description: z.string().nullish(),
   acceptance_criteria: z.array(z.string()).default([]),
-  priority: z.enum(PRIORITIES),
-  status: z.enum(STATUSES),
+  priority: z.enum(PRIORITIES).optional(),
+  status: z.enum(STATUSES).default('pending'),
   dependencies: z.array(z.looseObject({ ref: z.string() })).default([]),
-  parent: z.string().optional(),
-  discovered_from: z.string().optional(),
-  summary: z.string().optional(),
-  blocked_reason: z.string().optional(),
-  last_reason: z.string().optional(),
+  parent: z.string().nullish(),
+  discovered_from: z.string().nullish(),
+  summary: z.string().nullish(),
+  blocked_reason: z.string().nullish(),
+  last_reason: z.string().nullish(),
 });
+type Item = z.output<typeof Item>;
+
+// What the other Cairn says of how its copy came about, and stands.
+const NOT_TAKEN = [
+  ...['id', 'project', 'version', 'ready', 'locked_by', 'locked_until', 'session', 'open_dependencies', 'warning'],
+  ...['attempts', 'completed_at', 'unproven', 'scope', 'dependents', 'last_outcome', 'last_agent', 'waiting_for'],
+  ...['approved_at', 'created_by', 'created_at', 'updated_at'],
+];
 
 /** A project's tasks as they are now, without their history. */
 export function writeTasks(project: Project, tasks: Task[]): string {
@@ -31,20 +49,43 @@ export function writeTasks(project: Project, tasks: Task[]): string {
   return `${JSON.stringify({ ...header, project: { slug, name, description }, tasks }, null, 2)}\n`;
 }
 
-export function readTasks(file: SourceFile): ForeignTask[] {
+export function readTasks(file: SourceFile, warn: Warn): ForeignTask[] {
   const { version, tasks } = checked(Header, parseJson(file), file.path);
   if (version > FORMAT_VERSION)
     throw wrongFile(`${file.path} has version ${version}; this cairn reads ${FORMAT_VERSION}.`);
-  return tasks.map((value, at) => {
+  const counts = new Map<string, number>();
+  const found = tasks.flatMap((value, at): ForeignTask[] => {
     const place = `${file.path} tasks[${at}]`;
-    const { ref, summary, blocked_reason, last_reason, dependencies, ...task } = checked(Item, value, place);
-    return {
-      ...task,
-      key: ref,
-      place,
-      description: paragraphs(task.description, titled('Reason', blocked_reason)),
-      remark: summary ?? blocked_reason ?? last_reason,
-      dependencies: dependencies.map((dependency) => dependency.ref),
-    };
+    const read = salvage(Item, value, { place, warn });
+    if (read === undefined) return [];
+    const isTaken = ([name]: [string, unknown]) => !NOT_TAKEN.includes(name);
+    const fields = Object.entries(read.others);
+    countOthers(counts, 'tasks', Object.fromEntries(fields.filter((field) => !isTaken(field))));
+    return [{ ...taskOf(read.record, Object.fromEntries(fields.filter(isTaken))), place }];
   });
+  warnOfCounts(counts, { place: file.path, warn });
+  return found;
+}
+
+function taskOf(item: Item, others: Others): Omit<ForeignTask, 'place'> {
+  const { ref, summary, blocked_reason, last_reason, dependencies, parent, discovered_from } = item;
+  const remark = summary ?? blocked_reason ?? last_reason ?? undefined;
+  const unless = (text: string | null | undefined) => (text === remark ? undefined : text);
+  return {
+    key: ref,
+    title: item.title ?? ref,
+    description: paragraphs(
+      item.description,
+      titled('Reason', blocked_reason),
+      titled('Last reason', unless(last_reason)),
+      otherFields(others),
+    ),
+    acceptance_criteria: item.acceptance_criteria,
+    priority: item.priority,
+    status: item.status,
+    remark,
+    dependencies: dependencies.map((dependency) => dependency.ref),
+    parent: parent ?? undefined,
+    discovered_from: discovered_from ?? undefined,
+  };
 }

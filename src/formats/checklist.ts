@@ -1,18 +1,20 @@
-import type { Task } from '../events/tasks.ts';
 import type { ForeignTask } from '../services/adoption.ts';
-import { oneLine } from '../text.ts';
-import { paragraphs, priorityOf, type SourceFile, titled, wrongFile } from './foreign-task.ts';
+import { type ChecklistLine, linesOf } from './checklist-lines.ts';
+import {
+  beginning,
+  lineRanges,
+  paragraphs,
+  priorityOf,
+  type SourceFile,
+  titled,
+  type Warn,
+  wrongFile,
+} from './foreign-task.ts';
 
-// Of lines without white space at their end.
-const ITEM = /^(\s*)(?:[-*+]|\d+[.)])\s+\[(.)\]\s+(\S.*)$/;
-const BULLET = /^\s*(?:[-*+]|\d+[.)])\s+(\S.*)$/;
-const QUOTE = /^\s*>\s?(.*)$/;
-const HEADING = /^(#{1,6})\s+(\S.*)$/;
 // A name that is made of what is around an item must not grow with the file.
 const LEVELS_MAX = 50;
 const KEY_PART_MAX = 300;
 const ITEMS_MAX = 100_000;
-const FENCE = /^\s*(```|~~~)/;
 const NAME = /^((?:[A-Za-z][\w-]*-|#)\d+|[A-Z]{1,5}\d+):\s+/;
 const STATUS_BY_MARK: Readonly<Record<string, ForeignTask['status']>> = Object.freeze({
   ' ': 'pending',
@@ -23,98 +25,169 @@ const STATUS_BY_MARK: Readonly<Record<string, ForeignTask['status']>> = Object.f
   '~': 'cancelled',
   '!': 'blocked',
 });
-const MARK_BY_STATUS: Readonly<Record<ForeignTask['status'], string>> = Object.freeze({
-  pending: ' ',
-  in_progress: '/',
-  blocked: '!',
-  completed: 'x',
-  cancelled: '-',
-});
 
-type Open = { depth: number; task: ForeignTask; quoted: string[] };
+type Heading = { at: number; level: number; text: string; isUsed: boolean };
+type Item = {
+  at: number;
+  depth: number;
+  mark: string;
+  /** The lines of the title; the first one names the item. */
+  title: string[];
+  parent: Item | undefined;
+  headings: Heading[];
+  criteria: string[][];
+  description: string[];
+};
+/** What the next line goes on with: the lines of a title or criterion, or of a description. */
+type Reading = {
+  items: Item[];
+  open: Item[];
+  headings: Heading[];
+  unread: number[];
+  goesOn: string[] | undefined;
+  afterBlank: boolean;
+};
 
 /**
  * A markdown checklist: `- [ ] web-3: Title (high, after web-1)`. An indented item is a part of the one above it, an indented
- * bullet an acceptance criterion, an indented quote the description. Name, priority and `after` may be left out.
+ * bullet an acceptance criterion, other indented text the description. Name, priority and `after` may be left out.
  */
-export function readChecklist({ path, text, home }: SourceFile): ForeignTask[] {
-  const found: Open[] = [];
-  const open: Open[] = [];
-  const seen = new Map<string, number>();
-  let heading: string | undefined;
-  let fenced = false;
-  const file = home === undefined ? [] : [home.slice(-KEY_PART_MAX)];
-  for (const [at, whole] of text.split(/\r?\n/).entries()) {
-    const line = whole.trimEnd();
-    if (line === '') continue;
-    if (FENCE.test(line)) fenced = !fenced;
-    if (fenced) continue;
-    const [, level, title] = HEADING.exec(line) ?? [];
-    if (level !== undefined) {
-      // The first level is the title of the page.
-      heading = level === '#' ? undefined : title?.slice(0, KEY_PART_MAX);
-      open.length = 0;
-      continue;
-    }
-    const item = ITEM.exec(line);
-    if (item === null) {
-      addDetail(open, line);
-      continue;
-    }
-    const depth = width(item[1] ?? '');
-    while (open.length > 0 && (open.at(-1)?.depth ?? 0) >= depth) open.pop();
-    const place = `${path} line ${at + 1}`;
-    if (open.length >= LEVELS_MAX) throw wrongFile(`${place}: an item has more than ${LEVELS_MAX} others above it.`);
-    if (found.length >= ITEMS_MAX) throw wrongFile(`${place}: there are more than ${ITEMS_MAX} items.`);
-    const parent = open.at(-1)?.task.key;
-    const task = readItem(item[2] ?? ' ', item[3] ?? '', place);
-    // Without a name an item is known by where it stands and what it says; the same again, or in another file, is another one.
-    const known =
-      task.key || [...file, heading, parent?.slice(-KEY_PART_MAX), task.title.slice(0, KEY_PART_MAX)].join(' / ');
-    const times = (seen.get(known) ?? 0) + 1;
-    seen.set(known, times);
-    const key = times === 1 || task.key !== '' ? known : `${known} (${times})`;
-    const entry = { depth, task: { ...task, key, parent }, quoted: [titled('Section', heading) || ''] };
-    found.push(entry);
-    open.push(entry);
+export function readChecklist({ path, text, home }: SourceFile, warn: Warn): ForeignTask[] {
+  const lines = [...linesOf(text)];
+  const reading: Reading = { items: [], open: [], headings: [], unread: [], goesOn: undefined, afterBlank: true };
+  const all: Heading[] = [];
+  for (const line of lines) {
+    if (line.kind === 'heading') all.push(addHeading(reading, line));
+    else if (line.kind === 'item') addItem(reading, line, path);
+    else addText(reading, line);
+    reading.afterBlank = line.kind === 'blank';
   }
-  if (found.length === 0) throw wrongFile(`${path} has no checklist item (- [ ] …).`);
-  return found.map(({ task, quoted }) => ({ ...task, description: paragraphs(quoted.slice(1).join('\n'), quoted[0]) }));
+  if (reading.items.length === 0) throw wrongFile(`${path} has no checklist item (- [ ] …).`);
+  const unused = all.filter(({ isUsed }) => !isUsed).map(({ at }) => at);
+  warnOfUnread([...reading.unread, ...unused], lines, { path, warn });
+  return withKeys(reading.items, { path, warn, file: home === undefined ? [] : [home.slice(-KEY_PART_MAX)] });
 }
 
 export function looksLikeChecklist({ text }: SourceFile): boolean {
-  return text.split(/\r?\n/).some((line) => ITEM.test(line.trimEnd()));
+  for (const { kind } of linesOf(text)) if (kind === 'item') return true;
+  return false;
 }
 
-/** A quote or bullet below an item is about the innermost item that it is indented under. */
-function addDetail(open: Open[], line: string): void {
-  const depth = width(/^\s*/.exec(line)?.[0] ?? '');
-  const owner = open.findLast((candidate) => candidate.depth < depth);
-  if (owner === undefined) return;
-  const quote = QUOTE.exec(line)?.[1];
-  const bullet = BULLET.exec(line)?.[1];
-  if (quote !== undefined) owner.quoted.push(quote);
-  else if (bullet !== undefined) owner.task.acceptance_criteria?.push(bullet);
+function addHeading(reading: Reading, { at, level, text }: ChecklistLine): Heading {
+  const heading = { at, level, text, isUsed: false };
+  reading.headings = [...reading.headings.filter((above) => above.level < level), heading];
+  reading.open.length = 0;
+  reading.goesOn = undefined;
+  return heading;
 }
 
-function width(space: string): number {
-  return space.replaceAll('\t', '    ').length;
+function addItem(reading: Reading, { at, depth, mark, text }: ChecklistLine, path: string): void {
+  const { items, open, headings } = reading;
+  close(open, depth);
+  const place = `${path} line ${at + 1}`;
+  if (open.length >= LEVELS_MAX) throw wrongFile(`${place}: an item has more than ${LEVELS_MAX} others above it.`);
+  if (items.length >= ITEMS_MAX) throw wrongFile(`${place}: there are more than ${ITEMS_MAX} items.`);
+  // The first level is the title of the page.
+  const above = headings.filter(({ level }) => level > 1);
+  for (const heading of above) heading.isUsed = true;
+  const item = { at, depth, mark, title: [text], parent: open.at(-1), headings: above, criteria: [], description: [] };
+  items.push(item);
+  open.push(item);
+  reading.goesOn = item.title;
 }
 
-function readItem(mark: string, text: string, place: string): ForeignTask {
-  const status = STATUS_BY_MARK[mark];
-  if (status === undefined) throw wrongFile(`${place}: [${mark}] is none of [ ] [x] [/] [-] [!].`);
+/** A line below an item is about the innermost item that it is indented under, or goes on with the line before it. */
+function addText(reading: Reading, { kind, at, depth, text }: ChecklistLine): void {
+  const { open, unread, goesOn, afterBlank } = reading;
+  if (kind === 'blank') {
+    reading.goesOn = undefined;
+    return;
+  }
+  if (kind === 'text' && goesOn !== undefined) {
+    goesOn.push(text);
+    return;
+  }
+  // Text goes on with a line that belongs to no item, however it is indented.
+  const isStray = kind === 'rule' || (kind === 'text' && !afterBlank && unread.at(-1) === at - 1);
+  if (kind === 'bullet' || depth === 0 || isStray) close(open, isStray ? 0 : depth);
+  const owner = open.findLast((item) => item.depth < depth);
+  if (owner === undefined) {
+    unread.push(at);
+    reading.goesOn = undefined;
+  } else if (kind === 'bullet') {
+    reading.goesOn = [text];
+    owner.criteria.push(reading.goesOn);
+  } else {
+    if (afterBlank && owner.description.length > 0) owner.description.push('');
+    owner.description.push(text);
+    reading.goesOn = kind === 'fenced' ? undefined : owner.description;
+  }
+}
+
+function close(open: Item[], depth: number): void {
+  while (open.length > 0 && (open.at(-1)?.depth ?? 0) >= depth) open.pop();
+}
+
+function warnOfUnread(unread: number[], lines: ChecklistLine[], { path, warn }: { path: string; warn: Warn }): void {
+  const sorted = unread.toSorted((a, b) => a - b);
+  const isBlank = (at: number) => lines[at]?.kind === 'blank';
+  let from = 0;
+  for (const [index, at] of sorted.entries()) {
+    let next = at + 1;
+    while (isBlank(next)) next += 1;
+    if (sorted[index + 1] === next) continue;
+    const first = sorted[from] ?? at;
+    const range = Array.from({ length: at - first + 1 }, (_, line) => first + line + 1);
+    const said = beginning(
+      sorted
+        .slice(from, Math.min(from + 20, index + 1))
+        .map((line) => lines[line]?.whole)
+        .join(' '),
+    );
+    warn(`${path} ${lineRanges(range)[0]}: left out what belongs to no item: ${said}.`);
+    from = index + 1;
+  }
+}
+
+/** Without a name an item is known by where it stands and what it says; the same again, or in another file, is another one. */
+function withKeys(items: Item[], { path, warn, file }: { path: string; warn: Warn; file: string[] }): ForeignTask[] {
+  const seen = new Map<string, number>();
+  const keys = new Map<Item, string>();
+  return items.map((item) => {
+    const place = `${path} line ${item.at + 1}`;
+    const first = readTitle(item.title[0] ?? '');
+    const parent = item.parent && keys.get(item.parent);
+    const heading = item.headings.at(-1)?.text.slice(0, KEY_PART_MAX);
+    const known =
+      first.key || [...file, heading, parent?.slice(-KEY_PART_MAX), first.title.slice(0, KEY_PART_MAX)].join(' / ');
+    const times = (seen.get(known) ?? 0) + 1;
+    seen.set(known, times);
+    const key = times === 1 || first.key !== '' ? known : `${known} (${times})`;
+    keys.set(item, key);
+    const status = STATUS_BY_MARK[item.mark];
+    if (status === undefined) warn(`${place}: [${item.mark}] is none of [ ] [x] [/] [-] [!], so it is pending.`);
+    const section = item.headings.map(({ text }) => text.slice(0, KEY_PART_MAX)).join(' / ');
+    return {
+      ...readTitle(item.title.join(' ')),
+      key,
+      place,
+      parent,
+      description: paragraphs(item.description.join('\n'), titled('Section', section)),
+      acceptance_criteria: item.criteria.map((parts) => parts.join(' ').replace(/^\\(?=\\*\[)/, '')),
+      status: status ?? 'pending',
+      remark: status === undefined || status === 'pending' ? undefined : 'It was marked so in the checklist.',
+    };
+  });
+}
+
+function readTitle(text: string): Pick<ForeignTask, 'key' | 'title' | 'priority' | 'dependencies'> {
   const key = NAME.exec(text)?.[1] ?? '';
   const named = text.replace(NAME, '');
   const open = named.endsWith(')') && /\s/.test(named.charAt(named.lastIndexOf('(') - 1)) ? named.lastIndexOf('(') : -1;
   const hints = readHints(open === -1 ? undefined : named.slice(open + 1, -1));
   return {
     key,
-    place,
     title: hints === undefined ? named : named.slice(0, open).trimEnd(),
-    acceptance_criteria: [],
-    status,
-    remark: status === 'pending' ? undefined : 'It was marked so in the checklist.',
     ...(hints ?? { dependencies: [] }),
   };
 }
@@ -130,38 +203,4 @@ function readHints(given: string | undefined): Pick<ForeignTask, 'priority' | 'd
     else return undefined;
   }
   return given === undefined ? undefined : hints;
-}
-
-/** The tasks as a checklist that readChecklist reads again, parts below what they are part of. */
-export function writeChecklist(name: string, tasks: Task[]): string {
-  const shown = new Set(tasks.map(({ ref }) => ref));
-  const isRoot = ({ parent }: Task) => parent === undefined || !shown.has(parent);
-  const parts = groupByParent(tasks);
-  const write = (task: Task, indent: string): string[] => [
-    `${indent}- [${MARK_BY_STATUS[task.status]}] ${task.ref}: ${oneLine(task.title)} (${hintsOf(task)})`,
-    ...detailsOf(task).map((line) => `${indent}  ${line}`),
-    ...(parts.get(task.ref) ?? []).flatMap((part) => write(part, `${indent}  `)),
-  ];
-  return [`# ${oneLine(name)}`, '', ...tasks.filter(isRoot).flatMap((task) => write(task, '')), ''].join('\n');
-}
-
-function groupByParent(tasks: Task[]): Map<string | undefined, Task[]> {
-  const parts = new Map<string | undefined, Task[]>();
-  for (const task of tasks) parts.set(task.parent, [...(parts.get(task.parent) ?? []), task]);
-  return parts;
-}
-
-function hintsOf({ priority, dependencies }: Task): string {
-  return [priority, ...dependencies.map(({ ref }) => `after ${ref}`)].join(', ');
-}
-
-function detailsOf({ description, acceptance_criteria, blocked_reason, summary, unproven }: Task): string[] {
-  const said = paragraphs(
-    description,
-    titled('Blocked', blocked_reason),
-    titled('Outcome', summary),
-    titled('Unproven', unproven && `criteria ${unproven.join(', ')}`),
-  );
-  const quoted = said?.split('\n').map((line) => `> ${line}`.trimEnd()) ?? [];
-  return [...quoted, ...acceptance_criteria.map((criterion) => `- ${oneLine(criterion)}`)];
 }

@@ -1,10 +1,13 @@
 import * as z from 'zod';
 import { DomainError } from '../errors.ts';
 import type { ForeignTask } from '../services/adoption.ts';
-import { escaped } from '../text.ts';
+import { escaped, oneLine } from '../text.ts';
 
 /** A file as it was read; `path` is what a person calls it, `home` the same for every clone: its place in the repository. */
 export type SourceFile = { path: string; text: string; home?: string };
+
+/** Takes what a person should know of a source that was read. */
+export type Warn = (text: string) => void;
 
 // What other tools and people write for each status of a task; compared without case, spaces, dashes and apostrophes.
 const STATUS_WORDS: Readonly<Record<ForeignTask['status'], readonly string[]>> = Object.freeze({
@@ -26,6 +29,9 @@ export function statusOf(word: string): Pick<ForeignTask, 'status' | 'left_out'>
   }
   return { status: 'pending', left_out: [`its status "${word.slice(0, 60)}", which Cairn does not have`] };
 }
+
+const BEGINNING_MAX = 200;
+const SKIPPED_MAX = 4_000;
 
 const PRIORITY_WORDS: Readonly<Record<string, ForeignTask['priority']>> = Object.freeze({
   critical: 'critical',
@@ -54,8 +60,8 @@ export function paragraphs(...parts: (string | false | null | undefined)[]): str
 }
 
 /** A heading and its text, or nothing where there is no text. */
-export function titled(heading: string, body: string | null | undefined): string | false {
-  return body?.trim() ? `${heading}: ${body.trim()}` : false;
+export function titled(heading: string, body: string | false | null | undefined): string | false {
+  return body && body.trim() !== '' ? `${heading}: ${body.trim()}` : false;
 }
 
 /** The items of a list in plain text; text without bullets is one item. */
@@ -65,6 +71,28 @@ export function listItems(text: string | null | undefined): string[] {
   const lines = text.split('\n').flatMap((line) => line.trim() || []);
   const items = lines.map((line) => bullet.exec(line)?.[1]);
   return items.every((item) => item !== undefined) ? (items as string[]) : [text.trim().replace(/\s+/g, ' ')];
+}
+
+/** The first of a text on one line, in quotes. */
+export function beginning(text: string, charactersMax = BEGINNING_MAX): string {
+  const line = oneLine(text.slice(0, 4 * charactersMax));
+  return `"${line.length > charactersMax ? `${line.slice(0, charactersMax)}…` : line}"`;
+}
+
+/** A record that no task is made of, for its warning. */
+export function skipped(value: unknown): string {
+  return `so it was skipped: ${beginning(typeof value === 'string' ? value : JSON.stringify(value), SKIPPED_MAX)}`;
+}
+
+/** Numbers of lines in words: `line 3`, `lines 5-7`. */
+export function lineRanges(lines: number[]): string[] {
+  const ranges: [number, number][] = [];
+  for (const line of lines) {
+    const last = ranges.at(-1);
+    if (last !== undefined && last[1] === line - 1) last[1] = line;
+    else ranges.push([line, line]);
+  }
+  return ranges.map(([first, last]) => (first === last ? `line ${first}` : `lines ${first}-${last}`));
 }
 
 /** The value as the schema has it. Raises `invalid_input` that names the place and the field. */
@@ -90,4 +118,7 @@ export function wrongFile(message: string): DomainError {
 }
 
 /** An id that some tools write as a number and some as text. */
-export const LooseId = z.union([z.string().min(1).max(200), z.int()]).transform(String);
+export const LooseId = z.union([z.string().min(1).max(200), z.number()]).transform(String);
+
+/** A title, which YAML takes for a number where it looks like one. */
+export const LooseTitle = z.union([z.string().regex(/\S/), z.number()]).transform(String);

@@ -1,9 +1,10 @@
 import type { ForeignTask } from '../services/adoption.ts';
+import { escaped } from '../text.ts';
 import { looksLikeBacklog, readBacklog } from './backlog.ts';
 import { readBeads } from './beads.ts';
 import { readTasks } from './cairn-tasks.ts';
 import { looksLikeChecklist, readChecklist } from './checklist.ts';
-import { type SourceFile, wrongFile } from './foreign-task.ts';
+import { type SourceFile, type Warn, wrongFile } from './foreign-task.ts';
 import { readGitHub } from './github.ts';
 import { readTaskMaster } from './task-master.ts';
 
@@ -15,12 +16,25 @@ export const FORMATS = Object.freeze({
   github: { label: 'GitHub issues', read: each(readGitHub) },
   markdown: { label: 'a markdown checklist', read: each(readChecklist) },
   cairn: { label: 'Cairn', read: each(readTasks) },
-} satisfies Record<string, { label: string; read(files: SourceFile[]): ForeignTask[] }>);
+} satisfies Record<string, { label: string; read: Read }>);
 
 export type FormatName = keyof typeof FORMATS;
 
-function each(read: (file: SourceFile) => ForeignTask[]): (files: SourceFile[]) => ForeignTask[] {
-  return (files) => files.flatMap(read);
+type Read = (files: SourceFile[], warn: Warn) => ForeignTask[];
+
+function each(read: (file: SourceFile, warn: Warn) => ForeignTask[]): Read {
+  return (files, warn) => files.flatMap((file) => read(file, warn));
+}
+
+/** The tasks of a source, and what of it is in none of them. Raises `invalid_input` when nothing of it can be read. */
+export function readForeign(format: FormatName, files: SourceFile[]): { tasks: ForeignTask[]; warnings: string[] } {
+  const warnings: string[] = [];
+  const tasks = FORMATS[format].read(files, (text) => {
+    warnings.push(escaped(text));
+  });
+  const [first] = warnings;
+  if (tasks.length === 0 && first !== undefined) throw wrongFile(first);
+  return { tasks, warnings };
 }
 
 /** The format of a file, by what is in it. Raises `invalid_input` when it is none of ours. */

@@ -1,66 +1,121 @@
 import * as z from 'zod';
 import type { ForeignTask } from '../services/adoption.ts';
-import { checked, paragraphs, parseJson, priorityOf, type SourceFile, titled } from './foreign-task.ts';
+import {
+  checked,
+  LooseTitle,
+  paragraphs,
+  parseJson,
+  priorityOf,
+  type SourceFile,
+  skipped,
+  titled,
+  type Warn,
+} from './foreign-task.ts';
+import { countOthers, type Others, otherFields, salvage, warnOfCounts } from './salvage.ts';
 
+const Named = z.union([z.string().transform((name) => ({ name })), z.looseObject({ name: z.string() })]);
 const Issue = z.looseObject({
-  number: z.int().min(1),
-  title: z.string().min(1),
+  number: z.int().min(1).nullish(),
+  title: LooseTitle.nullish(),
   body: z.string().nullish(),
   state: z.string().default('OPEN'),
   stateReason: z.string().nullish(),
-  labels: z.array(z.looseObject({ name: z.string() })).nullish(),
-  milestone: z.looseObject({ title: z.string() }).nullish(),
+  // The same in the answers of GitHub's API.
+  state_reason: z.string().nullish(),
+  html_url: z.string().nullish(),
+  labels: z.array(Named).nullish(),
+  milestone: z.union([z.string().transform((title) => ({ title })), z.looseObject({ title: z.string() })]).nullish(),
+  comments: z.array(z.unknown()).nullish(),
   url: z.string().nullish(),
 });
+const Comment = z.looseObject({
+  author: z.looseObject({ login: z.string() }).nullish(),
+  body: z.string(),
+  createdAt: z.string().nullish(),
+});
+type Issue = z.output<typeof Issue>;
+type Counts = Map<string, number>;
 
 const CHECKLIST_ITEM = /^[-*+]\s+\[[ xX]\]\s+(\S.*)$/;
 const LINK_TO_ISSUE = /^(?:#(\d+)|https:\/\/\S+\/issues\/(\d+))\b/;
 const WAITS_FOR = /\b(?:depends on|blocked by|requires|after)[:\s]+((?:#\d+(?:\s*(?:,|and|&)\s*)?)+)/gi;
 
-/** What `gh issue list --state all --json number,title,body,state,stateReason,labels,milestone,url` prints. */
-export function readGitHub(file: SourceFile): ForeignTask[] {
-  const issues = checked(z.array(z.unknown()), parseJson(file), file.path).map((value, at) => ({
-    place: `${file.path} [${at}]`,
-    issue: checked(Issue, value, `${file.path} [${at}]`),
-  }));
+/** What `gh issue list --state all --json number,title,body,state,stateReason,labels,milestone,comments,url` prints. */
+export function readGitHub(file: SourceFile, warn: Warn): ForeignTask[] {
+  const counts: Counts = new Map();
+  const issues = checked(z.array(z.unknown()), parseJson(file), file.path).flatMap((value, at) => {
+    const place = `${file.path} [${at}]`;
+    const read = salvage(Issue, value, { place, warn });
+    const key = read?.record.number ?? read?.record.title;
+    if (read !== undefined && key == null) {
+      warn(`${place}: it has neither number nor title, ${skipped(value)}.`);
+    }
+    return read === undefined || key == null ? [] : [{ ...read, key: String(key), place }];
+  });
   // An item of a tasklist that links to an issue makes that issue a part of this one.
   const parents = new Map<string, string>();
-  for (const { issue } of issues) {
-    for (const item of checklist(issue.body)) {
+  for (const { record, key } of issues) {
+    for (const item of checklist(record.body)) {
       const part = linked(item);
-      if (part !== undefined && part !== String(issue.number) && !parents.has(part))
-        parents.set(part, String(issue.number));
+      if (part !== undefined && part !== key && !parents.has(part)) parents.set(part, key);
     }
   }
   // gh prints the newest first.
-  return issues
-    .reverse()
-    .map(({ issue, place }) => ({ ...readIssue(issue, place), parent: parents.get(String(issue.number)) }));
+  const tasks = issues.toReversed().map(({ record, others, key, place }): ForeignTask => {
+    const description = describe(record, others, counts);
+    return { ...readIssue(record, key), key, place, description, parent: parents.get(key) };
+  });
+  warnOfCounts(counts, { place: file.path, warn });
+  return tasks;
 }
 
-function readIssue(issue: z.output<typeof Issue>, place: string): ForeignTask {
-  const { number, title, body, state, stateReason, labels, milestone, url } = issue;
-  const names = (labels ?? []).map(({ name }) => name);
-  const closed = state.toUpperCase() === 'CLOSED';
-  const given = /not.planned|duplicate/i.test(stateReason ?? '');
+function readIssue(issue: Issue, key: string): Omit<ForeignTask, 'key' | 'place'> {
+  const { number, title, body, state, labels } = issue;
+  const reason = issue.stateReason ?? issue.state_reason;
+  const isClosed = state.toUpperCase() === 'CLOSED';
+  const isGivenUp = /not.planned|duplicate/i.test(reason ?? '');
   return {
-    key: String(number),
-    place,
-    title,
-    description: paragraphs(
-      body,
-      titled('Labels', names.join(', ')),
-      titled('Milestone', milestone?.title),
-      titled('GitHub', url ?? `#${number}`),
-    ),
+    title: title ?? `#${number}`,
     acceptance_criteria: checklist(body).filter((item) => linked(item) === undefined),
-    priority: names.map(priorityOfLabel).find((priority) => priority !== undefined),
-    status: closed ? (given ? 'cancelled' : 'completed') : 'pending',
-    remark: closed
-      ? `It was closed on GitHub${stateReason ? ` (${stateReason.toLowerCase().replaceAll('_', ' ')})` : ''}.`
+    priority: (labels ?? []).map(({ name }) => priorityOfLabel(name)).find((priority) => priority !== undefined),
+    status: isClosed ? (isGivenUp ? 'cancelled' : 'completed') : 'pending',
+    remark: isClosed
+      ? `It was closed on GitHub${reason ? ` (${reason.toLowerCase().replaceAll('_', ' ')})` : ''}.`
       : undefined,
-    dependencies: waitsFor(body),
+    dependencies: waitsFor(body).filter((name) => name !== key),
   };
+}
+
+function describe(issue: Issue, others: Others, counts: Counts): string | undefined {
+  const { number, body, state, labels, milestone, comments } = issue;
+  for (const { name: _, ...rest } of labels ?? []) countOthers(counts, 'labels', rest);
+  const { title: _, ...rest } = milestone ?? { title: '' };
+  countOthers(counts, 'milestones', rest);
+  if (!/^(open|closed)$/i.test(state)) others['state'] = state;
+  else if (!/^closed$/i.test(state)) others['stateReason'] = issue.stateReason ?? issue.state_reason;
+  return paragraphs(
+    body,
+    commentsOf(comments ?? [], others, counts),
+    titled('Labels', labels?.map(({ name }) => name).join(', ')),
+    titled('Milestone', milestone?.title),
+    titled('GitHub', issue.html_url ?? issue.url ?? (number == null ? undefined : `#${number}`)),
+    otherFields(others),
+  );
+}
+
+function commentsOf(comments: unknown[], others: Others, counts: Counts): string | false {
+  const said = comments.flatMap((given, at) => {
+    const comment = Comment.safeParse(given);
+    if (!comment.success) {
+      others[`comments[${at}]`] = given;
+      return [];
+    }
+    const { author, body, createdAt, ...rest } = comment.data;
+    countOthers(counts, 'comments', rest);
+    const by = [author?.login, createdAt && `(${createdAt})`].filter(Boolean).join(' ');
+    return by === '' ? body : `${by}: ${body}`;
+  });
+  return said.length > 0 && `Comments:\n${said.join('\n\n')}`;
 }
 
 function checklist(body: string | null | undefined): string[] {

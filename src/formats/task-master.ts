@@ -3,19 +3,23 @@ import type { ForeignTask } from '../services/adoption.ts';
 import {
   checked,
   LooseId,
+  LooseTitle,
   listItems,
   paragraphs,
   parseJson,
   priorityOf,
   type SourceFile,
+  skipped,
   statusOf,
   titled,
+  type Warn,
   wrongFile,
 } from './foreign-task.ts';
+import { type Others, otherFields, salvage, warnOfOthers } from './salvage.ts';
 
 const Item = z.looseObject({
-  id: LooseId,
-  title: z.string().min(1),
+  id: LooseId.nullish(),
+  title: LooseTitle.nullish(),
   description: z.string().nullish(),
   details: z.string().nullish(),
   testStrategy: z.string().nullish(),
@@ -24,46 +28,94 @@ const Item = z.looseObject({
   dependencies: z.array(LooseId).nullish(),
   subtasks: z.array(z.unknown()).nullish(),
 });
+type Item = z.output<typeof Item>;
 const List = z.looseObject({ tasks: z.array(z.unknown()) });
 
-/** Task Master's `tasks.json`: `{tasks}`, or since 0.16 `{<tag>: {tasks}}`. */
-export function readTaskMaster(file: SourceFile): ForeignTask[] {
+// Parts of parts are none that the tool makes; what is deeper is told of like any other field.
+const LEVELS_MAX = 20;
+
+/** `prefix`: what tells a tag's tasks from another's. `whole`: what the items are parts of. */
+type Place = { prefix: string; where: string; warn: Warn; whole?: { key: string; id: string; level: number } };
+
+/** Task Master's `tasks.json`: `{tasks}`, or since 0.16 `{<tag>: {tasks}}`, or both. */
+export function readTaskMaster(file: SourceFile, warn: Warn): ForeignTask[] {
   const whole = checked(z.record(z.string(), z.unknown()), parseJson(file), file.path);
-  if (Array.isArray(whole['tasks'])) return readList('', whole['tasks'], 'tasks');
+  const old = Array.isArray(whole['tasks']) ? whole['tasks'] : undefined;
+  const others: Others = {};
   const lists = Object.entries(whole).flatMap(([tag, value]) => {
+    if (tag === 'tasks' && old !== undefined) return [{ prefix: '', tasks: old, where: 'tasks' }];
     const list = List.safeParse(value);
-    return list.success ? [{ tag, tasks: list.data.tasks }] : [];
+    if (!list.success) {
+      others[tag] = value;
+      return [];
+    }
+    const { tasks, ...rest } = list.data;
+    warnOfOthers(rest, { place: `${file.path} ${tag}`, warn });
+    // Each tag numbers its tasks from 1.
+    return [{ prefix: tag === 'master' && old === undefined ? '' : `${tag}:`, tasks, where: `${tag}.tasks` }];
   });
   if (lists.length === 0) throw wrongFile(`${file.path} has no list of tasks.`);
-  // Each tag numbers its tasks from 1.
-  return lists.flatMap(({ tag, tasks }) => readList(tag === 'master' ? '' : `${tag}:`, tasks, `${tag}.tasks`));
+  warnOfOthers(others, { place: file.path, warn });
+  return lists.flatMap(({ tasks, ...about }) => readList(tasks, { ...about, warn }));
 }
 
-function readList(prefix: string, tasks: unknown[], where: string): ForeignTask[] {
-  return tasks.flatMap((task, at) => {
-    const place = `${where}[${at}]`;
-    const item = checked(Item, task, place);
-    const key = `${prefix}${item.id}`;
-    const whole = { ...readItem(item, (name) => `${prefix}${name}`), key, place };
-    const parts = (item.subtasks ?? []).map((subtask, part): ForeignTask => {
-      const subplace = `${place}.subtasks[${part}]`;
-      const child = checked(Item, subtask, subplace);
-      // A subtask names its siblings by their bare number, or anything by its whole one.
-      const resolve = (name: string) => `${prefix}${name.includes('.') ? name : `${item.id}.${name}`}`;
-      return { ...readItem(child, resolve), key: `${key}.${child.id}`, place: subplace, parent: key };
-    });
-    return [whole, ...parts];
+function readList(items: unknown[], about: Place): ForeignTask[] {
+  const read = items.map((value, at) => readItem(value, { ...about, where: `${about.where}[${at}]` }));
+  const siblings = new Set(read.map((item) => item?.id));
+  return read.flatMap((item) => {
+    if (item === undefined) return [];
+    // A subtask names its siblings by their bare number, or anything by its whole one.
+    const { prefix, whole } = about;
+    const resolve = (name: string) =>
+      `${prefix}${whole === undefined || name.includes('.') || !siblings.has(name) ? name : `${whole.id}.${name}`}`;
+    return [{ ...item.task, dependencies: item.dependencies.map(resolve) }, ...item.parts];
   });
 }
 
-function readItem(item: z.output<typeof Item>, resolve: (name: string) => string): Omit<ForeignTask, 'key' | 'place'> {
+type Read = { id: string; task: Omit<ForeignTask, 'dependencies'>; dependencies: string[]; parts: ForeignTask[] };
+
+function readItem(value: unknown, { where, prefix, warn, whole }: Place): Read | undefined {
+  const place = where;
+  const read = salvage(Item, value, { place, warn });
+  if (read === undefined) return undefined;
+  const { record: item, others } = read;
+  const id = item.id ?? item.title;
+  if (id == null) {
+    warn(`${place}: it has neither id nor title, ${skipped(value)}.`);
+    return undefined;
+  }
+  const path = whole === undefined ? id : `${whole.id}.${id}`;
+  const key = `${prefix}${path}`;
+  const level = (whole?.level ?? 0) + 1;
+  const isDeep = level >= LEVELS_MAX;
+  if (isDeep) others['subtasks'] = item.subtasks;
+  const parts = isDeep
+    ? []
+    : readList(item.subtasks ?? [], { prefix, where: `${place}.subtasks`, warn, whole: { key, id: path, level } });
   return {
-    title: item.title,
-    description: paragraphs(item.description, titled('Details', item.details)),
+    id,
+    task: { ...about(item, others), key, place, title: item.title ?? key, ...(whole && { parent: whole.key }) },
+    dependencies: item.dependencies ?? [],
+    parts,
+  };
+}
+
+function about(item: Item, others: Others): Pick<ForeignTask, 'description' | 'status' | 'left_out'> {
+  const priority = priorityOf(item.priority);
+  if (priority === undefined) others['priority'] = item.priority;
+  const task = {
     acceptance_criteria: listItems(item.testStrategy),
-    priority: priorityOf(item.priority),
+    priority,
     ...statusOf(item.status),
     remark: item.status === 'pending' ? undefined : `It was ${item.status} in Task Master.`,
-    dependencies: (item.dependencies ?? []).map(resolve),
+  };
+  return {
+    ...task,
+    description: paragraphs(
+      item.description,
+      titled('Details', item.details),
+      titled('Task Master', item.id),
+      otherFields(others),
+    ),
   };
 }

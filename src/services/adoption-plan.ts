@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import { DomainError } from '../errors.ts';
 import { clean, cleanLine, leftOut } from '../text.ts';
 import type { ForeignTask } from './adoption.ts';
+import { inOrder } from './adoption-order.ts';
 
 const TITLE_MAX = 300;
 const DESCRIPTION_MAX = 20_000;
 const CRITERIA_MAX = 50;
 const CRITERION_MAX = 1_000;
+const REMARK_MAX = 4_000;
 const DEPENDENCIES_MAX = 100;
 const CUT = '…';
 
@@ -17,29 +18,21 @@ export type Plan = {
   warnings: string[];
 };
 
-/** Puts tasks into an order in which they can be created, within Cairn's limits. Raises `invalid_input`, `dependency_cycle`. */
-export function planAdoption(given: ForeignTask[]): Plan {
-  const warnings: string[] = [];
+/** Puts tasks into an order in which they can be created, within Cairn's limits; what does not fit is named in a warning, after those that were found. */
+export function planAdoption(given: ForeignTask[], found: readonly string[] = []): Plan {
+  const warnings = [...found];
   const byKey = new Map<string, ForeignTask>();
-  for (const task of given) {
-    const other = byKey.get(task.key);
-    if (other !== undefined) {
-      throw new DomainError('invalid_input', `${task.place} has the name ${task.key}, like ${other.place}.`, {
-        hint: 'Give each task a name of its own. Nothing was imported.',
-      });
-    }
-    byKey.set(task.key, task);
-  }
+  for (const task of withOwnNames(given, warnings)) byKey.set(task.key, task);
   const linked = new Map<string, ForeignTask>();
-  for (const task of given) {
-    for (const what of task.left_out ?? []) warnings.push(`${task.key}: left out ${what}.`);
-    linked.set(task.key, withKnownLinks(withinLimits(task, warnings), byKey, warnings));
+  for (const [key, task] of byKey) {
+    for (const what of task.left_out ?? []) warnings.push(`${key}: left out ${what}.`);
+    linked.set(key, withKnownLinks(withinLimits(task, warnings), byKey, warnings));
   }
   dropCircles(linked, warnings);
-  const tasks = order(linked);
+  for (const task of linked.values()) dropUnmet(task, linked, warnings);
+  const tasks = inOrder(linked, warnings);
   const placed = new Set<string>();
   for (const task of tasks) {
-    dropUnmet(task, linked, warnings);
     if (task.discovered_from !== undefined && !placed.has(task.discovered_from)) {
       warnings.push(`${task.key}: left out the origin ${task.discovered_from}, which waits for it.`);
       task.discovered_from = undefined;
@@ -47,6 +40,29 @@ export function planAdoption(given: ForeignTask[]): Plan {
     placed.add(task.key);
   }
   return { tasks, warnings };
+}
+
+/** The tasks, each under a name of its own: links mean the first of two with one name. */
+function withOwnNames(given: ForeignTask[], warnings: string[]): ForeignTask[] {
+  const taken = new Set(given.map(({ key }) => key));
+  const seen = new Map<string, ForeignTask>();
+  const times = new Map<string, number>();
+  return given.map((task) => {
+    const first = seen.get(task.key);
+    if (first === undefined) {
+      seen.set(task.key, task);
+      return task;
+    }
+    let at = times.get(task.key) ?? 1;
+    do at += 1;
+    while (taken.has(`${task.key} (${at})`));
+    times.set(task.key, at);
+    const key = `${task.key} (${at})`;
+    warnings.push(
+      `${task.place} has the name ${task.key}, like ${first.place}: it is called ${key}, and links mean the first.`,
+    );
+    return { ...task, key };
+  });
 }
 
 /**
@@ -65,25 +81,27 @@ export function adoptedId(projectId: string, format: string, key: string): strin
 
 function withinLimits(task: ForeignTask, warnings: string[]): ForeignTask {
   warnOfLosses(task, warnings);
-  const title = cleanLine(task.title);
-  if (title === '') {
-    throw new DomainError('invalid_input', `${task.place} has no title.`, {
-      hint: 'Give it one. Nothing was imported.',
-    });
-  }
+  // A title of characters that nothing shows is none.
+  const title = cleanLine(task.title) || cleanLine(task.key) || cleanLine(task.place);
   const criteria = (task.acceptance_criteria ?? []).map(cleanLine).filter((text) => text !== '');
+  const remark = task.remark && clean(task.remark).trim();
   const spare = [
     ...(title.length > TITLE_MAX ? [title] : []),
     ...criteria.filter((text, at) => at >= CRITERIA_MAX || text.length > CRITERION_MAX),
+    ...(remark && remark.length > REMARK_MAX ? [remark] : []),
   ];
   if (spare.length > 0) warnings.push(`${task.key}: what is too long for its field is in the description as well.`);
-  const description = clean([task.description ?? '', ...spare].join('\n\n')).trim();
-  if (description.length > DESCRIPTION_MAX)
-    warnings.push(`${task.key}: the description was cut to ${DESCRIPTION_MAX} characters.`);
+  // A task that is open has no place for what was said of its end.
+  const said = task.status === 'pending' && remark ? [remark] : [];
+  const description = clean([task.description ?? '', ...said, ...spare].join('\n\n')).trim();
+  if (description.length > DESCRIPTION_MAX) {
+    const rest = description.slice(cut(description, DESCRIPTION_MAX).length - CUT.length);
+    warnings.push(`${task.key}: the description was cut to ${DESCRIPTION_MAX} characters; left out: ${rest}`);
+  }
   return {
     ...task,
     title: cut(title, TITLE_MAX),
-    remark: task.remark && clean(task.remark),
+    remark,
     description: cut(description, DESCRIPTION_MAX),
     acceptance_criteria: criteria.slice(0, CRITERIA_MAX).map((text) => cut(text, CRITERION_MAX)),
   };
@@ -137,38 +155,6 @@ function dropCircles(byKey: ReadonlyMap<string, ForeignTask>, warnings: string[]
     }
     for (const key of path) rooted.add(key);
   }
-}
-
-/** Depth first along the dependencies, without recursion: a chain may be as long as the file. */
-function order(byKey: ReadonlyMap<string, ForeignTask>): ForeignTask[] {
-  const ordered: ForeignTask[] = [];
-  const state = new Map<string, 'open' | 'done'>();
-  for (const root of byKey.values()) {
-    const path = state.has(root.key) ? [] : [{ task: root, next: 0 }];
-    state.set(root.key, state.get(root.key) ?? 'open');
-    for (let step = path.at(-1); step !== undefined; step = path.at(-1)) {
-      const name = step.task.dependencies[step.next++];
-      if (name === undefined) {
-        state.set(step.task.key, 'done');
-        ordered.push(step.task);
-        path.pop();
-      } else if (state.get(name) === 'open') {
-        throw cycle([...path.map(({ task }) => task.key), name]);
-      } else if (state.get(name) === undefined) {
-        state.set(name, 'open');
-        path.push({ task: byKey.get(name) as ForeignTask, next: 0 });
-      }
-    }
-  }
-  return ordered;
-}
-
-function cycle(path: string[]): DomainError {
-  const shown = path.slice(path.indexOf(path.at(-1) ?? '')).join(' → ');
-  return new DomainError('dependency_cycle', `The tasks wait for each other: ${shown}.`, {
-    hint: 'Each task waits for the one after it. Leave one of them out. Nothing was imported.',
-    details: { cycle: shown },
-  });
 }
 
 /** What is done waits for nothing: other tools let a task be closed before what it depends on. */

@@ -1,18 +1,11 @@
-import type * as z from 'zod';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
-import { append, type NewEvent } from '../events/append.ts';
-import {
-  type PRIORITIES,
-  type STATUSES,
-  statusChanged,
-  type Task,
-  TaskCreated,
-  taskCreated,
-  taskUpdated,
-} from '../events/tasks.ts';
+import { append } from '../events/append.ts';
+import { type PRIORITIES, type STATUSES, statusChanged, type Task } from '../events/tasks.ts';
+import { type Adoption, createTogether, cutRemark, parented, remarkOf, reported } from './adoption-events.ts';
 import { adoptedId, type Plan } from './adoption-plan.ts';
-import { type CompleteTask, claimTask, completeTask, getTask, releaseTask } from './tasks.ts';
+import { getProject } from './projects.ts';
+import { claimTask, completeTask, getTask, releaseTask } from './tasks.ts';
 
 /** A task as another tool kept it. */
 export type ForeignTask = {
@@ -40,13 +33,13 @@ export type Source = { project: { id: string; slug: string }; format: string };
 export type Adopted = { created: number; present: number; moved: number; warnings: string[] };
 
 /** `late`: what it is a part of comes after it in the order. `known`: as it is in the project already. */
-type Member = { task: ForeignTask; id: string; late: boolean; known: Known | undefined };
+export type Member = { task: ForeignTask; id: string; late: boolean; known: Known | undefined; warnings: string[] };
 type Known = Pick<Task, 'version' | 'status' | 'locked_by' | 'parent'>;
 
 const AGENT = 'import';
+// Of each at most four events, of which an append takes 200.
 const BATCH_SIZE = 50;
 const LOOKUPS_AT_ONCE = 8;
-const REMARK_MAX = 4_000;
 // What an interrupted import holds is free again soon.
 const LEASE_SECONDS = 60;
 
@@ -56,33 +49,43 @@ export async function findAdopted(ctx: Context, { tasks }: Plan, source: Source)
   return members.filter(({ known }) => known !== undefined).map(({ task }) => task.key);
 }
 
-/** Creates the tasks that are not there, then moves each to its status. A repeat goes on where it ended, and changes nothing more. */
+/** Creates the tasks that are not there, in the state that they had. A repeat goes on where it ended, and changes nothing more. */
 export async function adoptTasks(caller: Context, { tasks, warnings }: Plan, source: Source): Promise<Adopted> {
   const ctx = { ...caller, actor: { ...caller.actor, agent: AGENT } };
   const members = await lookUp(ctx, tasks, source);
   const absent = members.filter(({ known }) => known === undefined);
-  for (let from = 0; from < absent.length; from += BATCH_SIZE) {
-    await append(
-      ctx,
-      absent.slice(from, from + BATCH_SIZE).map((member) => creation(member, source)),
-    );
+  const present = members.filter(({ known }) => known !== undefined);
+  const adoption: Adoption = {
+    ctx,
+    source,
+    result: { created: 0, present: present.length, moved: 0, warnings: [...warnings] },
+    placed: new Set(),
+    cancelled: new Set(present.filter(({ known }) => known?.status === 'cancelled').map(({ task }) => task.key)),
+  };
+  const size = await batchSize(ctx, source);
+  for (let from = 0; from < absent.length; from += size) {
+    await createTogether(adoption, absent.slice(from, from + size));
   }
-  const result = { created: absent.length, present: members.length - absent.length, moved: 0, warnings: [...warnings] };
-  for (const { id, task, late, known } of members) {
-    if (!late || (known !== undefined && (known.version > 1 || known.parent !== undefined))) continue;
-    await append(ctx, [
-      taskUpdated(id, { parent: adoptedId(source.project.id, source.format, task.parent ?? '') }, {}),
-    ]);
+  for (const member of members) {
+    if (!lacksParent(adoption, member)) continue;
+    await warned(adoption, member, {
+      to: `a part of ${member.task.parent}`,
+      run: () => append(ctx, [parented(adoption, member)]),
+    });
   }
-  // Cancelling blocks what depends on it, so that comes last.
-  const isLast = ({ task }: Member) => task.status === 'cancelled';
-  for (const member of [...members.filter((one) => !isLast(one)), ...members.filter(isLast)]) {
-    if (member.task.status === 'pending' || !isUntouched(member)) continue;
-    const problem = await moveToStatus(ctx, member, source);
-    if (problem === undefined) result.moved += 1;
-    else result.warnings.push(`${member.task.key}: it could not become ${member.task.status}: ${problem}`);
-  }
-  return result;
+  for (const member of present) await settle(adoption, member);
+  return adoption.result;
+}
+
+/** Each rule may follow each event, and an append lets few follow: there each task has one of its own. */
+async function batchSize(ctx: Context, { project: { slug } }: Source): Promise<number> {
+  const { rules } = (await getProject(ctx, { project: slug })).project;
+  return Array.isArray(rules['triggers']) && rules['triggers'].length > 0 ? 1 : BATCH_SIZE;
+}
+
+function lacksParent({ placed }: Adoption, { task, late, known }: Member): boolean {
+  if (task.parent === undefined) return false;
+  return known === undefined ? late && !placed.has(task.key) : known.version === 1 && known.parent === undefined;
 }
 
 async function lookUp(ctx: Context, tasks: ForeignTask[], { project, format }: Source): Promise<Member[]> {
@@ -92,7 +95,7 @@ async function lookUp(ctx: Context, tasks: ForeignTask[], { project, format }: S
     const some = tasks.slice(from, from + LOOKUPS_AT_ONCE).map(async (task, at): Promise<Member> => {
       const id = adoptedId(project.id, format, task.key);
       const late = task.parent !== undefined && (places.get(task.parent) ?? 0) > from + at;
-      return { task, id, late, known: await lookUpOne(ctx, id) };
+      return { task, id, late, known: await lookUpOne(ctx, id), warnings: [] };
     });
     members.push(...(await Promise.all(some)));
   }
@@ -108,69 +111,66 @@ async function lookUpOne(ctx: Context, id: string): Promise<Known | undefined> {
   }
 }
 
-function creation({ task, id, late }: Member, { project, format }: Source): NewEvent<Task> {
-  const idOf = (key: string) => adoptedId(project.id, format, key);
-  const data = TaskCreated.parse({
-    title: task.title,
-    description: task.description || undefined,
-    acceptance_criteria: task.acceptance_criteria,
-    priority: task.priority,
-    dependencies: task.dependencies.map(idOf),
-    parent: task.parent !== undefined && !late ? idOf(task.parent) : undefined,
-    discovered_from: task.discovered_from && idOf(task.discovered_from),
-  });
-  return taskCreated(id, { ...data, project: project.slug });
+/** Gives a task that an interrupted import left behind its status; what somebody went on with, or holds, stays as it is. */
+async function settle(adoption: Adoption, member: Member): Promise<void> {
+  const { task, known } = member;
+  if (task.status === 'pending' || known === undefined) return;
+  const isOwn = known.locked_by === AGENT;
+  if (known.locked_by !== undefined && !isOwn && task.status !== 'in_progress') {
+    adoption.result.warnings.push(
+      `${task.key}: it is held by ${known.locked_by}, so it did not become ${task.status}.`,
+    );
+  }
+  const isUntouched = known.status === 'pending' && known.version <= (task.parent === undefined ? 1 : 2);
+  if (!isOwn && !isUntouched) return;
+  const move = { to: task.status, run: () => moveToStatus(adoption, member) };
+  if (await warned(adoption, member, move)) adoption.result.moved += 1;
 }
 
-/** Nobody has worked on it since it was created here. */
-function isUntouched({ known, late }: Member): boolean {
-  if (known === undefined || known.locked_by === AGENT) return true;
-  return known.status === 'pending' && known.version <= (late ? 2 : 1);
-}
-
-/** Gives the task its status through the moves there are; answers with why that was refused. */
-async function moveToStatus(ctx: Context, { task, id, known }: Member, source: Source): Promise<string | undefined> {
-  const reason = (task.remark ?? `It was ${task.status} where it comes from.`).slice(0, REMARK_MAX);
+/** Whether it was done: a refusal is a warning, as is an agent that was faster. */
+async function warned(
+  { result }: Adoption,
+  { task }: Member,
+  { to, run }: { to: string; run(): Promise<unknown> },
+): Promise<boolean> {
   try {
-    if (task.status === 'blocked' || task.status === 'cancelled') {
-      await append(ctx, [statusChanged(id, { status: task.status, reason }, {})]);
-      return undefined;
-    }
-    const { task: held } = await claimTask(ctx, {
-      task: id,
-      ttl_seconds: LEASE_SECONDS,
-      // An import that was interrupted goes on with what it held.
-      take_over: known?.locked_by === AGENT,
-    });
-    const lock = { task: id, lock_token: held?.lock_token ?? 0 };
-    if (task.status === 'in_progress') {
-      // Nobody works on it here: whoever claims it reads where it stood.
-      await releaseTask(ctx, { ...lock, outcome: 'paused', reason });
-      return undefined;
-    }
-    return await complete(ctx, { ...lock, summary: reason, evidence: reported(task, source) });
+    await run();
+    return true;
   } catch (error) {
-    if (!(error instanceof DomainError) || error.retryable) throw error;
-    return error.message;
+    if (!(error instanceof DomainError) || (error.retryable && error.code !== 'lock_held')) throw error;
+    result.warnings.push(`${task.key}: it could not become ${to}: ${error.message}`);
+    return false;
   }
 }
 
-/** What the other tool says of each criterion: that the task is done there. */
-function reported({ acceptance_criteria = [] }: ForeignTask, { format }: Source): Completion['evidence'] {
-  return acceptance_criteria.map((_, at) => ({ criterion: at + 1, note: `Reported as completed by ${format}.` }));
-}
-
-type Completion = z.output<typeof CompleteTask>;
-
-async function complete(ctx: Context, completion: Completion): Promise<string | undefined> {
-  const { task, lock_token, summary = '' } = completion;
+async function moveToStatus({ ctx, source }: Adoption, { task, id, known }: Member): Promise<void> {
+  const reason = remarkOf(task);
+  if (task.status === 'blocked' || task.status === 'cancelled') {
+    await append(ctx, [statusChanged(id, { status: task.status, reason }, {})]);
+    return;
+  }
+  const { task: held } = await claimTask(ctx, {
+    task: id,
+    ttl_seconds: LEASE_SECONDS,
+    // An import that was interrupted goes on with what it held.
+    take_over: known?.locked_by === AGENT,
+  });
+  const lock = { task: id, lock_token: held?.lock_token ?? 0 };
+  if (task.status === 'in_progress') {
+    // Nobody works on it here: whoever claims it reads where it stood.
+    await releaseTask(ctx, { ...lock, outcome: 'paused', reason });
+    return;
+  }
   try {
-    await completeTask(ctx, completion);
-    return undefined;
+    await completeTask(ctx, { ...lock, summary: reason, evidence: reported(task, source) });
   } catch (error) {
     if (!(error instanceof DomainError) || error.code !== 'gate_unmet') throw error;
-    const reason = `${summary}\n${error.message}`.slice(0, REMARK_MAX);
-    await releaseTask(ctx, { task, lock_token, outcome: 'paused', reason });
-    return error.message;
+    const change = {
+      status: 'blocked' as const,
+      reason: cutRemark(`${reason}
+${error.message}`),
+    };
+    await append(ctx, [statusChanged(id, change, { lock_token: lock.lock_token })]);
+    throw error;
   }
 }

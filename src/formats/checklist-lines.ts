@@ -1,0 +1,56 @@
+// Of lines without white space at their end.
+const ITEM = /^(\s*)(?:[-*+]|\d+[.)])\s+\[(.)\]\s+(\S.*)$/u;
+const BULLET = /^\s*(?:[-*+]|\d+[.)])\s+(\S.*)$/;
+const QUOTE = /^\s*>\s?(.*)$/;
+const HEADING = /^(#{1,6})\s+(\S.*)$/;
+const RULE = /^(?:-{3,}|\*{3,}|_{3,})$/;
+const FENCE = /^\s*(```+|~~~+)/;
+
+export type ChecklistLine = {
+  kind: 'blank' | 'heading' | 'item' | 'bullet' | 'quote' | 'fenced' | 'rule' | 'text';
+  /** From 0. */
+  at: number;
+  whole: string;
+  /** How far it is indented. */
+  depth: number;
+  /** What it says, without the signs that make it what it is. */
+  text: string;
+  mark: string;
+  level: number;
+};
+
+/** The lines of a markdown file, each with what it is by itself. What is between fences is code, whatever it looks like. */
+export function* linesOf(text: string): Generator<ChecklistLine> {
+  let fence: { sign: string; depth: number } | undefined;
+  for (const [at, given] of text.split(/\r?\n/).entries()) {
+    const whole = given.trimEnd();
+    const space = /^\s*/.exec(whole)?.[0] ?? '';
+    const line = { at, whole, depth: width(space), text: whole.slice(space.length), mark: '', level: 0 };
+    const sign = FENCE.exec(whole)?.[1];
+    if (fence !== undefined) {
+      const { depth } = fence;
+      if (sign?.startsWith(fence.sign) && line.text === sign) fence = undefined;
+      yield { ...line, kind: 'fenced', depth, text: whole.slice(Math.min(depth, space.length)) };
+    } else if (sign !== undefined) {
+      fence = { sign, depth: line.depth };
+      yield { ...line, kind: 'fenced' };
+    } else yield { ...line, ...kindOf(whole) };
+  }
+}
+
+function kindOf(whole: string): Pick<ChecklistLine, 'kind'> & Partial<ChecklistLine> {
+  if (whole === '') return { kind: 'blank' };
+  const [, signs, heading] = HEADING.exec(whole) ?? [];
+  if (signs !== undefined && heading !== undefined) return { kind: 'heading', level: signs.length, text: heading };
+  const [, , mark, title] = ITEM.exec(whole) ?? [];
+  if (mark !== undefined && title !== undefined) return { kind: 'item', mark, text: title };
+  if (RULE.test(whole.replace(/\s+/g, ''))) return { kind: 'rule' };
+  const bullet = BULLET.exec(whole)?.[1];
+  if (bullet !== undefined) return { kind: 'bullet', text: bullet };
+  const quote = QUOTE.exec(whole)?.[1];
+  return quote === undefined ? { kind: 'text' } : { kind: 'quote', text: quote };
+}
+
+function width(space: string): number {
+  return space.replaceAll('\t', '    ').length;
+}

@@ -1,0 +1,136 @@
+import type * as z from 'zod';
+import { beginning, skipped, type Warn } from './foreign-task.ts';
+
+/** Fields that no rule took, by their names: they go into the description. */
+export type Others = Record<string, unknown>;
+type Path = PropertyKey[];
+type Reading = { place: string; warn: Warn };
+
+// Each round takes out at least one value; what needs more is no record.
+const ROUNDS_MAX = 100;
+const LEAVES_MAX = 1_000;
+
+/**
+ * A record of a stranger as the schema has it. A value that is of another type is taken out with a warning and kept among the
+ * others, as is each field that the schema does not name. Undefined, with a warning, when the rest is no record.
+ */
+export function salvage<Schema extends z.ZodObject>(
+  schema: Schema,
+  given: unknown,
+  { place, warn }: Reading,
+): { record: z.output<Schema>; others: Others } | undefined {
+  const others: Others = {};
+  const skip = (why: string) => warn(`${place}: ${why}, ${skipped(given)}.`);
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    skip('it is no record');
+    return undefined;
+  }
+  const rest: unknown = structuredClone(given);
+  for (let round = 0; round < ROUNDS_MAX; round += 1) {
+    const parsed = schema.safeParse(rest);
+    if (parsed.success) {
+      for (const [name, value] of Object.entries(parsed.data)) {
+        if (!Object.hasOwn(schema.shape, name)) others[name] = value;
+      }
+      return { record: parsed.data, others };
+    }
+    const wrong = outermost(parsed.error.issues.map(({ path }) => present(rest, path)));
+    if (wrong.some((path) => path.length === 0)) break;
+    for (const path of wrong.toReversed()) {
+      const value = takeOut(rest, path);
+      others[unused(others, nameOf(path))] = value;
+      warn(`${place}: left out ${nameOf(path)}, which is ${shown(value)}.`);
+    }
+  }
+  skip('a field that it needs is missing');
+  return undefined;
+}
+
+/** The record's others as a part of its description: a line for each value that says something. */
+export function otherFields(others: Others): string | false {
+  const lines = Object.entries(others).flatMap(([name, value]) => leaves(name, value));
+  return lines.length > 0 && `Other fields:\n${lines.join('\n')}`;
+}
+
+/** Warns of what belongs to no task. */
+export function warnOfOthers(others: Others, { place, warn }: Reading): void {
+  const lines = Object.entries(others).flatMap(([name, value]) => leaves(name, value));
+  if (lines.length > 0) warn(`${place}: left out ${lines.join('; ')}.`);
+}
+
+/** Counts fields that are left out of many records, for one warning. */
+export function countOthers(counts: Map<string, number>, what: string, others: Others): void {
+  for (const [name, value] of Object.entries(others)) {
+    if (leaves(name, value).length > 0) counts.set(`${name} of ${what}`, (counts.get(`${name} of ${what}`) ?? 0) + 1);
+  }
+}
+
+export function warnOfCounts(counts: Map<string, number>, { place, warn }: Reading): void {
+  if (counts.size === 0) return;
+  const fields = [...counts].map(([name, total]) => `${name} (${total} times)`);
+  warn(`${place}: left out what Cairn has no place for: ${fields.join(', ')}.`);
+}
+
+/** The values in a value, each with its path: whatever is nested stays readable, word for word. */
+function leaves(name: string, value: unknown): string[] {
+  const found: string[] = [];
+  const open: [string, unknown][] = [[name, value]];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [path, inner] = next;
+    if (found.length >= LEAVES_MAX) return [...found, `${name}: and more, which was left out`];
+    if (Array.isArray(inner)) {
+      if (inner.length > 0 && inner.every((item) => typeof item === 'string' && !/[\n,]/.test(item))) {
+        found.push(`${path}: ${inner.join(', ')}`);
+      } else open.push(...inner.map((item, at): [string, unknown] => [`${path}[${at}]`, item]).toReversed());
+    } else if (typeof inner === 'object' && inner !== null) {
+      open.push(
+        ...Object.entries(inner)
+          .map(([key, item]): [string, unknown] => [`${path}.${key}`, item])
+          .toReversed(),
+      );
+    } else if (!isEmpty(inner)) found.push(`${path}: ${inner}`);
+  }
+  return found;
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || value === false || value === 0 || String(value).trim() === '';
+}
+
+/** The path of a value that is there: for one that is missing, of what it is missing from. */
+function present(whole: unknown, path: Path): Path {
+  let value = whole;
+  for (const [at, key] of path.entries()) {
+    value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
+    if (value === undefined) return path.slice(0, at);
+  }
+  return path;
+}
+
+/** Each of the paths once, without those below another one. */
+function outermost(paths: Path[]): Path[] {
+  const names = new Map(paths.map((path) => [nameOf(path), path]));
+  return [...names.values()].filter((path) => !path.some((_, at) => names.has(nameOf(path.slice(0, at)))));
+}
+
+function takeOut(whole: unknown, path: Path): unknown {
+  const key = path.at(-1) as PropertyKey;
+  let holder = whole as Record<PropertyKey, unknown>;
+  for (const step of path.slice(0, -1)) holder = holder[step] as Record<PropertyKey, unknown>;
+  const value = holder[key];
+  if (Array.isArray(holder)) holder.splice(Number(key), 1);
+  else delete holder[key];
+  return value;
+}
+
+function nameOf(path: Path): string {
+  return path.map((key, at) => (typeof key === 'number' ? `[${key}]` : `${at > 0 ? '.' : ''}${String(key)}`)).join('');
+}
+
+function unused(others: Others, name: string): string {
+  return Object.hasOwn(others, name) ? unused(others, `${name}'`) : name;
+}
+
+function shown(value: unknown): string {
+  return beginning(typeof value === 'string' ? value : JSON.stringify(value));
+}

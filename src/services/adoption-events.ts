@@ -1,0 +1,148 @@
+import type { Context } from '../context.ts';
+import { DomainError } from '../errors.ts';
+import { append, type NewEvent } from '../events/append.ts';
+import {
+  statusChanged,
+  type Task,
+  TaskCreated,
+  taskClaimed,
+  taskCompleted,
+  taskCreated,
+  taskReleased,
+  taskUpdated,
+} from '../events/tasks.ts';
+import type { Adopted, ForeignTask, Member, Source } from './adoption.ts';
+import { adoptedId } from './adoption-plan.ts';
+
+const REMARK_MAX = 4_000;
+const LEASE_SECONDS = 60;
+// The version of a new task that is claimed at once: its token.
+const CLAIMED = 2;
+
+/** One import as far as it has come: `cancelled` and `placed`, which came before its parent and has it now, are names of tasks. */
+export type Adoption = {
+  ctx: Context;
+  source: Source;
+  result: Adopted;
+  cancelled: Set<string>;
+  placed: Set<string>;
+};
+
+/** Creates tasks in the state that they had, all in one append; those that are refused alone stay behind, blocked. */
+export async function createTogether(adoption: Adoption, members: Member[]): Promise<void> {
+  const { ctx, result, cancelled, placed } = adoption;
+  const known = members.map((member) => withoutCancelled(adoption, member));
+  const here = new Set(members.map(({ task }) => task.key));
+  const late = known.filter((member) => member.late && here.has(member.task.parent ?? ''));
+  try {
+    await append(ctx, eventsOf(adoption, known, late));
+  } catch (error) {
+    if (!(error instanceof DomainError) || error.retryable) throw error;
+    if (members.length === 1) return createStopped(adoption, known[0] as Member, error);
+    const half = Math.ceil(members.length / 2);
+    await createTogether(adoption, members.slice(0, half));
+    return createTogether(adoption, members.slice(half));
+  }
+  for (const { task } of late) placed.add(task.key);
+  for (const { task, warnings } of known) {
+    result.created += 1;
+    if (task.status !== 'pending') result.moved += 1;
+    result.warnings.push(...warnings);
+    if (task.status === 'cancelled') cancelled.add(task.key);
+  }
+}
+
+/** A task whose status is refused, as by a gate, is for a person to judge: it is not handed out as if it were open. */
+async function createStopped(adoption: Adoption, member: Member, refusal: DomainError): Promise<void> {
+  const { task, id, warnings } = member;
+  const { ctx, result } = adoption;
+  if (refusal.code === 'already_exists') {
+    result.present += 1;
+    return;
+  }
+  if (task.status === 'pending') throw refusal;
+  const events = [creation(adoption, member)];
+  const reason = cutRemark(`${remarkOf(task)}\n${refusal.message}`);
+  // What waits is not handed out, and a gate holds for each claim.
+  if (task.status !== 'in_progress') events.push(statusChanged(id, { status: 'blocked', reason }, {}));
+  await append(ctx, events);
+  result.created += 1;
+  result.warnings.push(...warnings, `${task.key}: it could not become ${task.status}: ${refusal.message}`);
+}
+
+function eventsOf(adoption: Adoption, members: Member[], late: Member[]): NewEvent<Task>[] {
+  const isOver = ({ task }: Member) => task.status === 'cancelled';
+  return [
+    ...members.flatMap((member) => [creation(adoption, member), ...(isOver(member) ? [] : movesOf(adoption, member))]),
+    ...late.map((member) => parented(adoption, member)),
+    // Cancelling blocks what depends on it, so that comes last.
+    ...members
+      .filter(isOver)
+      .toReversed()
+      .flatMap((member) => movesOf(adoption, member)),
+  ];
+}
+
+/** Nothing may be made to wait for what is cancelled: where that was not created together, a person decides. */
+function withoutCancelled({ cancelled }: Adoption, member: Member): Member {
+  const { task } = member;
+  const gone = task.dependencies.filter((name) => cancelled.has(name));
+  if (gone.length === 0) return member;
+  const isOpen = task.status === 'pending' || task.status === 'in_progress';
+  const why = `It depends on ${gone.join(', ')}, which is cancelled.`;
+  return {
+    ...member,
+    task: {
+      ...task,
+      dependencies: task.dependencies.filter((name) => !cancelled.has(name)),
+      ...(isOpen && { status: 'blocked', remark: [why, task.remark].filter(Boolean).join('\n') }),
+    },
+    warnings: [`${task.key}: left out the dependency on ${gone.join(', ')}, which is cancelled.`],
+  };
+}
+
+function creation({ source }: Adoption, { task, id, late }: Member): NewEvent<Task> {
+  const idOf = (key: string) => adoptedId(source.project.id, source.format, key);
+  const data = TaskCreated.parse({
+    title: task.title,
+    description: task.description || undefined,
+    acceptance_criteria: task.acceptance_criteria,
+    priority: task.priority,
+    dependencies: task.dependencies.map(idOf),
+    parent: task.parent !== undefined && !late ? idOf(task.parent) : undefined,
+    discovered_from: task.discovered_from && idOf(task.discovered_from),
+  });
+  return taskCreated(id, { ...data, project: source.project.slug });
+}
+
+/** Names what the task is a part of, where that was created after it. */
+export function parented({ source: { project, format } }: Adoption, { task, id }: Member): NewEvent<Task> {
+  return taskUpdated(id, { parent: adoptedId(project.id, format, task.parent ?? '') }, {});
+}
+
+/** The moves of a new task to the status that it had. */
+function movesOf({ source }: Adoption, { task, id }: Member): NewEvent<Task>[] {
+  const reason = remarkOf(task);
+  if (task.status === 'pending') return [];
+  if (task.status === 'blocked' || task.status === 'cancelled') {
+    return [statusChanged(id, { status: task.status, reason }, {})];
+  }
+  const claim = taskClaimed(id, { ttl_seconds: LEASE_SECONDS });
+  const expect = { lock_token: CLAIMED };
+  // Nobody works on it here: whoever claims it reads where it stood.
+  if (task.status === 'in_progress') return [claim, taskReleased(id, { outcome: 'paused', reason }, expect)];
+  return [claim, taskCompleted(id, { summary: reason, evidence: reported(task, source) }, expect)];
+}
+
+export function remarkOf(task: ForeignTask): string {
+  return cutRemark(task.remark || `It was ${task.status} where it comes from.`);
+}
+
+export function cutRemark(text: string): string {
+  return text.slice(0, REMARK_MAX).replace(/[\uD800-\uDBFF]$/, '');
+}
+
+/** What the other tool says of each criterion: that the task is done there. */
+export function reported({ acceptance_criteria = [] }: ForeignTask, { format }: Source) {
+  return acceptance_criteria.map((_, at) => ({ criterion: at + 1, note: `Reported as completed by ${format}.` }));
+}
