@@ -197,7 +197,7 @@ test('each tool answers what its schema says, in plain text', async ({ as }) => 
       { title: 'Docs', discovered_from: undefined },
     ],
   });
-  const { task: api } = await call('ada', 'claim_task');
+  const { task: api } = await call('ada', 'claim_task', { task: 'web-1' });
   await call('ada', 'extend_lock', { task: api.ref, lock_token: api.lock_token });
   await call('ada', 'release_task', {
     task: api.ref,
@@ -207,7 +207,7 @@ test('each tool answers what its schema says, in plain text', async ({ as }) => 
   });
   await call('ada', 'claim_task', { task: api.ref });
   await call('root', 'break_lock', { task: api.ref, reason: 'Gone' });
-  const { task: held } = await call('bob', 'claim_task', { query: 'api', priority: ['high'] });
+  const { task: held } = await call('bob', 'claim_task', { task: api.ref });
   const own = { task: held.ref, lock_token: held.lock_token };
   const diff = { type: 'diff', ref: 'abc', files: ['src/a.ts'], lines_changed: 3, summary: 'All of it' };
   const { id: artifact } = await call('bob', 'add_artifact', { ...own, ...diff });

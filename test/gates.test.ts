@@ -199,7 +199,8 @@ describe('a gate', () => {
     await plan(as('ada'), [{ title: 'A' }], { gates });
     const own = await take(as('ada'), 'web-1');
     await call(as('ada'), 'add_artifact', { ...own, ...diff, files: ['src/a.ts'] });
-    await call(as('ada'), 'update_project', { project: 'web', rules: { scope: { paths: ['docs/**'] }, gates } });
+    const rules = { scope: { paths: ['docs/**'] }, gates };
+    await call(as('ada'), 'update_project', { project: 'web', rules, expected_version: 1 });
 
     const attempt = call(as('ada'), 'complete_task', own);
 

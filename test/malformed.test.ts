@@ -27,7 +27,7 @@ async function meant(ctx: Context, sql: pg.Pool): Promise<Record<string, Argumen
   const command = { key: 'k', fingerprint: 'f' };
   const [status, priority] = [['pending'], ['low']];
   return {
-    adopt_locks: [{ tasks: ['web-1'] }],
+    adopt_locks: [{ tasks: ['web-1'], actor: { process: ID } }],
     append_events: [
       { events: [{ ...note, expect: { version: 2, lock_token: 1 } }], command },
       ...(await sampleEvents(sql, held)).map((event) => ({ events: [event] })),

@@ -60,7 +60,7 @@ const READS: Readonly<Record<string, object>> = {
   get_state: { project: 'web' },
 };
 const WRITES: Readonly<Record<string, object>> = {
-  update_project: { project: 'web', description: 'other' },
+  update_project: { project: 'web', name: 'other' },
   save_checkpoint: { project: 'web', label: 'other', summary: 'other' },
   record_decision: { project: 'web', title: 'other', options: [], choice: 'other', rationale: 'other' },
   save_session: { project: 'web', summary: 'other', snapshot: {} },

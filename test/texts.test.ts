@@ -10,16 +10,37 @@ const LINES = 10;
 
 type Text = { description?: string; version: number };
 
+/** What is appended to: how it is read, and the tool that changes it. */
+type Place = { read(ctx: Context): Promise<Text>; tool: string; named: object };
+
+const TASK: Place = {
+  read: async (ctx) => (await call(ctx, 'get_task', { task: 'web-1' })) as Text,
+  tool: 'update_task',
+  named: { task: 'web-1' },
+};
+const PROJECT: Place = {
+  async read(ctx) {
+    const found = (await call(ctx, 'get_project', { project: 'web' })) as unknown as { project: Text };
+    return found.project;
+  },
+  tool: 'update_project',
+  named: { project: 'web' },
+};
+
 /** Reads the text, appends a line and writes it back, as often as it takes. Answers with how often it was refused. */
-async function appendLine(ctx: Context, line: string, blind: boolean): Promise<number> {
+async function appendLine(
+  ctx: Context,
+  { read, tool, named }: Place,
+  [line, blind]: [string, boolean],
+): Promise<number> {
   let refused = 0;
-  let now = (await call(ctx, 'get_task', { task: 'web-1' })) as Text;
+  let now = await read(ctx);
   let known = !blind;
   for (;;) {
     const description = `${now.description ?? ''}${line}\n`;
-    const input = { task: 'web-1', description, ...(known && { expected_version: now.version }) };
+    const input = { ...named, description, ...(known && { expected_version: now.version }) };
     try {
-      await call(ctx, 'update_task', input);
+      await call(ctx, tool, input);
       return refused;
     } catch (error) {
       const { code, details } = error as DomainError;
@@ -33,25 +54,45 @@ async function appendLine(ctx: Context, line: string, blind: boolean): Promise<n
 
 describe('a text that eight agents append to at once', () => {
   test.for([
-    ['who name the version that they read', false],
-    ['who name none at first', true],
-  ] as const)('%s, loses no line that was acknowledged', { timeout: 60_000 }, async ([, blind], { as }) => {
+    ['of a task, who name the version that they read', TASK, false],
+    ['of a task, who name none at first', TASK, true],
+    ['of a project, who name none at first', PROJECT, true],
+  ] as const)('%s, loses no line that was acknowledged', { timeout: 60_000 }, async ([, place, blind], { as }) => {
     await plan(as('ada'), [{ title: 'A' }]);
+    // What is not there yet is nobody's loss.
+    await call(as('ada'), place.tool, {
+      ...place.named,
+      description: '0 0\n',
+      ...(place === TASK && { expected_version: 1 }),
+    });
 
     const refused = await Promise.all(
       upTo(AGENTS).map(async (agent) => {
         let count = 0;
-        for (const at of upTo(LINES)) count += await appendLine(as(`agent-${agent}`), `${agent} ${at}`, blind);
+        for (const at of upTo(LINES)) count += await appendLine(as(`agent-${agent}`), place, [`${agent} ${at}`, blind]);
         return count;
       }),
     );
 
-    const { description } = (await call(as('ada'), 'get_task', { task: 'web-1' })) as Text;
-    const lines = (description ?? '').trim().split('\n');
+    const { description } = await place.read(as('ada'));
+    const [, ...lines] = (description ?? '').trim().split('\n');
     expect(new Set(lines)).toEqual(new Set(upTo(AGENTS).flatMap((agent) => upTo(LINES).map((at) => `${agent} ${at}`))));
     expect(lines).toHaveLength(AGENTS * LINES);
     expect(refused.every((count) => count > 0)).toBe(true);
   });
+});
+
+test('the rules of a project are not replaced blindly', async ({ as }) => {
+  const gates = [{ on: 'complete', require: { artifacts: ['pr'] } }];
+  await plan(as('ada'), []);
+  await call(as('ada'), 'update_project', { project: 'web', rules: { gates } });
+  const change = { project: 'web', rules: { scope: { paths: ['src/**'] } } };
+
+  await expect(call(as('bob'), 'update_project', change)).rejects.toMatchObject({
+    code: 'version_conflict',
+    details: { version: 2, rules: { gates } },
+  });
+  expect(await call(as('bob'), 'update_project', { ...change, expected_version: 2 })).toMatchObject({ version: 3 });
 });
 
 describe('the text of a task that one does not hold', () => {

@@ -2,6 +2,13 @@ import { refusals } from './mutant.mjs';
 
 /** What a project refuses, and what is written in it. */
 export const PROJECTS = Object.freeze([
+  ...refusals('core', 'test/texts.test.ts', [
+    {
+      within: 'app.check_project_version',
+      find: 'has this already: say on which version',
+      name: 'the rules of a project are not replaced blindly',
+    },
+  ]),
   ...refusals('core', 'test/projects.test.ts', [
     {
       within: 'app.guard_project',

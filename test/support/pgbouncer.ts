@@ -40,7 +40,8 @@ export async function startPgbouncer(server: pg.ClientConfig, settings: Record<s
     stdio: 'ignore',
     ...(owner === null ? {} : { uid: owner.uid, gid: owner.gid }),
   });
-  const connection = { ...server, host: '127.0.0.1', port, ssl: false };
+  const { user, database, password } = server;
+  const connection = { user, database, ...(password && { password }), host: '127.0.0.1', port, ssl: false };
   await expect.poll(() => answers(connection), { timeout: 20_000 }).toBe(true);
   return {
     connection,
