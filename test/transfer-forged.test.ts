@@ -168,7 +168,16 @@ describe('a history whose hashes are right', () => {
 
 test('whatever the door adds to an event is imported', async ({ as, asStranger, clock, sql }) => {
   await live(as('ada'));
-  await append(as('ada'), [{ stream: 'project:web', type: 'project.updated', data: { rules: { attempts_max: 2 } } }]);
+  const { db, actor } = as('ada');
+  const { project } = await db.call<{ project: { version: number } }>('get_project', { project: 'web' }, actor);
+  await append(as('ada'), [
+    {
+      stream: 'project:web',
+      type: 'project.updated',
+      data: { rules: { attempts_max: 2 } },
+      expect: { version: project.version },
+    },
+  ]);
   const task = await createTask(as('ada'), { project: 'web', priority: 'critical', parent: 'web-1' });
   await hold(as('ada'), task.ref, { ttl_seconds: 1 });
   await clock.advance({ seconds: 100 });
