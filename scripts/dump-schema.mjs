@@ -100,6 +100,11 @@ function unqualified(text) {
   return text.replace(/^( SELECT | {4}(?! )).*$/gm, (line) => line.replace(own, ''));
 }
 
+/** The server's own rules of case have another name before 17, where ICU brings them. */
+function withNewestCollation(text) {
+  return text.replace('COLLATE "und-x-icu"', 'COLLATE pg_c_utf8');
+}
+
 /** The schema of a migrated database as one text. */
 export async function dumpSchema(client) {
   await client.query(`set search_path = ''; set timezone = 'UTC'`);
@@ -107,7 +112,9 @@ export async function dumpSchema(client) {
   for (const [title, query] of SECTIONS) {
     const { rows } = await client.query({ text: query, rowMode: 'array' });
     const separator = rows.some(([text]) => text.includes('\n')) ? '\n\n' : '\n';
-    parts.push(`-- ${title}\n\n${rows.map(([text]) => unqualified(text.trimEnd())).join(separator)}\n`);
+    parts.push(
+      `-- ${title}\n\n${rows.map(([text]) => withNewestCollation(unqualified(text.trimEnd()))).join(separator)}\n`,
+    );
   }
   return parts.join('\n');
 }
