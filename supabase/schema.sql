@@ -455,6 +455,7 @@ create table app.task_counts (
   blocked integer default 0 not null,
   completed integer default 0 not null,
   cancelled integer default 0 not null,
+  unproven integer default 0 not null,
   constraint task_counts_pkey PRIMARY KEY (tenant_id, project_id),
   constraint task_counts_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id)
 ) with (fillfactor=50);
@@ -1164,6 +1165,13 @@ create view public.task_progress with (security_invoker=true) as
 
 -- Functions
 
+CREATE OR REPLACE FUNCTION app.actor_name(actor app.actor)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN COALESCE((actor).agent, (actor).client, 'user'::text);
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.ago(at timestamp with time zone)
  RETURNS text
  LANGUAGE plpgsql
@@ -1554,9 +1562,10 @@ begin
   if event.event_type in ('task.created', 'task.updated') then
     perform app.index_task(v_task);
   end if;
-  if (v_was.status, v_was.open_dependencies) is distinct from (v_task.status, v_task.open_dependencies) then
+  if (v_was.status, v_was.open_dependencies, app.is_unproven(v_was))
+      is distinct from (v_task.status, v_task.open_dependencies, app.is_unproven(v_task)) then
     perform app.count_tasks(v_task.tenant_id, v_task.project_id, v_was.status, v_task.status,
-      coalesce(app.is_ready(v_was), 0), app.is_ready(v_task));
+      coalesce(app.is_ready(v_was), 0), app.is_ready(v_task), app.is_unproven(v_task) - app.is_unproven(v_was));
     if (coalesce(v_was.status, '') = 'completed') <> (v_task.status = 'completed') then
       perform app.free_dependents(v_task, case when v_task.status = 'completed' then -1 else 1 end);
     end if;
@@ -2101,7 +2110,7 @@ begin
       perform app.fail('invalid_input', format('Evidence names a criterion from 1 to %s of task %s, with a note or an artifact.', cardinality(task.acceptance_criteria), task.ref),
         jsonb_build_object('field', 'evidence'), 'get_task shows the criteria in order.');
     end if;
-    if not (coalesce(v_item ->> 'note', '') ~ '\S' or v_item ? 'artifact') or v_item ? 'note' and not app.fits(v_item -> 'note', 'text', 4000, null) then
+    if not (app.clean_name(v_item ->> 'note', 4000) is not null or v_item ? 'artifact') or v_item ? 'note' and not app.fits(v_item -> 'note', 'text', 4000, null) then
       perform app.fail('invalid_input', format('The evidence for criterion %s needs a note of at most 4000 characters or an artifact id.', v_item ->> 'criterion'),
         jsonb_build_object('field', 'evidence'),
         'Say in the note what shows it: a command and what it printed, a test, a diff.');
@@ -2551,7 +2560,7 @@ begin
       'Reopen it (update_task with status reopened), then change them.');
   end if;
   if event.event_type <> 'task.updated' or event.causation_id is not null
-      or not event.payload ?| '{title,description,acceptance_criteria}'
+      or not event.payload ?| '{title,description,acceptance_criteria,constraints}'
       or expect ->> 'lock_token' is not null or expect ->> 'version' = task.version::text then
     return;
   end if;
@@ -2560,7 +2569,7 @@ begin
       then format('You do not hold task %s: say on which version of its text yours is based.', task.ref)
       else format('Task %s is at version %s, not %s.', task.ref, task.version, left(expect ->> 'version', 20)) end,
     jsonb_build_object('version', task.version, 'title', task.title, 'description', nullif(task.description, ''),
-      'acceptance_criteria', to_jsonb(task.acceptance_criteria)),
+      'acceptance_criteria', to_jsonb(task.acceptance_criteria), 'constraints', nullif(task.constraints, '{}')),
     format('Work your change into the text as it stands now (get_task shows all of it), then repeat with '
       || 'expected_version %s.', task.version));
 end
@@ -2786,7 +2795,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.count_tasks(tenant_id uuid, project_id uuid, was text, becomes text, was_ready integer, ready integer)
+CREATE OR REPLACE FUNCTION app.count_tasks(tenant_id uuid, project_id uuid, was text, becomes text, was_ready integer, ready integer, unproven integer DEFAULT 0)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2798,7 +2807,8 @@ begin
     in_progress = c.in_progress + (becomes = 'in_progress')::integer - coalesce((was = 'in_progress')::integer, 0),
     blocked = c.blocked + (becomes = 'blocked')::integer - coalesce((was = 'blocked')::integer, 0),
     completed = c.completed + (becomes = 'completed')::integer - coalesce((was = 'completed')::integer, 0),
-    cancelled = c.cancelled + (becomes = 'cancelled')::integer - coalesce((was = 'cancelled')::integer, 0)
+    cancelled = c.cancelled + (becomes = 'cancelled')::integer - coalesce((was = 'cancelled')::integer, 0),
+    unproven = c.unproven + count_tasks.unproven
   where c.tenant_id = count_tasks.tenant_id and c.project_id = count_tasks.project_id;
 end
 $function$;
@@ -2819,9 +2829,11 @@ CREATE OR REPLACE FUNCTION app.counted_tasks(tenant_id uuid)
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  select p.tenant_id, p.id, count(*) filter (where t.status = 'pending')::integer, coalesce(sum(app.is_ready(t)) filter (where t.id is not null), 0)::integer,
+  select p.tenant_id, p.id, count(*) filter (where t.status = 'pending')::integer,
+    coalesce(sum(app.is_ready(t)) filter (where t.id is not null), 0)::integer,
     count(*) filter (where t.status = 'in_progress')::integer, count(*) filter (where t.status = 'blocked')::integer,
-    count(*) filter (where t.status = 'completed')::integer, count(*) filter (where t.status = 'cancelled')::integer
+    count(*) filter (where t.status = 'completed')::integer, count(*) filter (where t.status = 'cancelled')::integer,
+    coalesce(sum(app.is_unproven(t)) filter (where t.id is not null), 0)::integer
   from public.projects p left join public.tasks t on t.tenant_id = p.tenant_id and t.project_id = p.id
   where p.tenant_id = counted_tasks.tenant_id group by p.tenant_id, p.id
 $function$;
@@ -4515,7 +4527,10 @@ CREATE OR REPLACE FUNCTION app.found_document(kind text, tenant_id uuid, id uuid
 AS $function$
 begin
   case kind
-    when 'task' then return (select jsonb_build_object('ref', t.ref, 'title', t.title, 'at', t.updated_at, 'by', t.created_by, 'body', concat_ws(' ', t.title, t.description, array_to_string(t.acceptance_criteria, ' ')))
+    when 'task' then return (
+      select jsonb_strip_nulls(jsonb_build_object('ref', t.ref, 'title', t.title, 'at', t.updated_at,
+        'by', t.created_by, 'unproven', app.unproven(t),
+        'body', concat_ws(' ', t.title, t.description, array_to_string(t.acceptance_criteria, ' '))))
       from public.tasks t where t.tenant_id = found_document.tenant_id and t.id = found_document.id);
     when 'project' then return (select jsonb_build_object('ref', p.slug, 'title', p.name, 'at', p.updated_at, 'body', concat_ws(' ', p.name, p.description))
       from public.projects p where p.tenant_id = found_document.tenant_id and p.id = found_document.id);
@@ -4572,7 +4587,7 @@ begin
         and (give_up_lapsed.task_id is null or t.id = give_up_lapsed.task_id)
         -- Who comes back before another has claimed goes on.
         and not (t.id is not distinct from give_up_lapsed.task_id and t.locked_by_user = actor.user_id
-          and t.locked_by = coalesce(actor.agent, actor.client, 'user'))
+          and t.locked_by = app.actor_name(actor))
       order by t.id limit 20 for no key update of t skip locked)
     select coalesce(jsonb_agg(jsonb_build_object('stream', 'task:' || w.id, 'type', 'task.released',
         'data', jsonb_build_object('outcome', 'failed',
@@ -5190,6 +5205,13 @@ CREATE OR REPLACE FUNCTION app.is_slug(value text)
 RETURN (value ~ '^[a-z][a-z0-9-]{0,30}$'::text);
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.is_unproven(task public.tasks)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+RETURN ((app.unproven(task) IS NOT NULL))::integer;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.join_archived(recent public.events[], archived jsonb, filters jsonb, tenant_id uuid, rising boolean, size integer)
  RETURNS public.events[]
  LANGUAGE plpgsql
@@ -5371,19 +5393,22 @@ begin
       select count(*)::integer as n from public.tasks c
       where c.tenant_id = link_among.tenant_id and c.parent_id = i and app.open_part_of(c) is not null offset 0) p
     where t.tenant_id = link_among.tenant_id and t.id = i and t.open_parts is distinct from p.n;
-  update app.task_counts c set (pending, ready, in_progress, blocked, completed, cancelled)
+  update app.task_counts c set (pending, ready, in_progress, blocked, completed, cancelled, unproven)
       = (c.pending + d.pending, c.ready + d.ready, c.in_progress + d.in_progress, c.blocked + d.blocked,
-        c.completed + d.completed, c.cancelled + d.cancelled)
+        c.completed + d.completed, c.cancelled + d.cancelled,
+        c.unproven + d.unproven)
     from (
       select t.project_id, sum(t.n * (t.status = 'pending')::integer) as pending, sum(t.n * t.ready) as ready,
         sum(t.n * (t.status = 'in_progress')::integer) as in_progress,
         sum(t.n * (t.status = 'blocked')::integer) as blocked,
         sum(t.n * (t.status = 'completed')::integer) as completed,
-        sum(t.n * (t.status = 'cancelled')::integer) as cancelled
+        sum(t.n * (t.status = 'cancelled')::integer) as cancelled,
+        sum(t.n * t.unproven) as unproven
       from (
-        select 1 as n, x.project_id, x.status, app.is_ready(x) as ready from unnest(app.tasks_among(tenant_id, ids)) x
+        select 1 as n, x.project_id, x.status, app.is_ready(x) as ready, app.is_unproven(x) as unproven
+        from unnest(app.tasks_among(tenant_id, ids)) x
         union all
-        select -1, x.project_id, x.status, app.is_ready(x) from unnest(was) x) t group by t.project_id) d
+        select -1, x.project_id, x.status, app.is_ready(x), app.is_unproven(x) from unnest(was) x) t group by t.project_id) d
     where c.tenant_id = link_among.tenant_id and c.project_id = d.project_id;
 end
 $function$;
@@ -5820,14 +5845,14 @@ CREATE OR REPLACE FUNCTION app.own_locks(project public.projects, actor app.acto
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_name text := coalesce(actor.agent, actor.client, 'user');
+  v_name text := app.actor_name(actor);
   v_process uuid := app.current_process();
 begin
   return (
-    select jsonb_agg(app.task_brief(o.task) || case when (is_named or o.is_earlier) and o.is_live
+    select jsonb_agg(app.task_brief(o.task) || case when (is_named and o.is_same or o.is_earlier) and o.is_live
         then jsonb_build_object('lock_token', (o.task).lock_token) else '{}' end order by (o.task).locked_at)
     from (
-      select t.task, l.expires_at > app.now() as is_live, e.is_earlier
+      select t.task, l.expires_at > app.now() as is_live, e.is_earlier, l.process = v_process as is_same
       from public.task_leases l
         cross join lateral (
           select x as task from public.tasks x
@@ -6033,15 +6058,9 @@ CREATE OR REPLACE FUNCTION app.project_brief(project public.projects)
 AS $function$
 declare
   v_counts app.task_counts;
-  v_unproven bigint;
   v_lapsed bigint;
 begin
   select * into v_counts from app.task_counts c where c.tenant_id = project.tenant_id and c.project_id = project.id;
-  if v_counts.completed > 0 then
-    select count(*) into v_unproven from public.tasks t
-      where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'completed'
-        and app.unproven_criteria(t.acceptance_criteria, t.evidence) is not null;
-  end if;
   if v_counts.in_progress > 0 then
     select count(*) into v_lapsed from app.lapsed_tasks(project);
   end if;
@@ -6052,7 +6071,7 @@ begin
       'ready', coalesce(v_counts.ready, 0) + coalesce(v_lapsed, 0),
       'in_progress', coalesce(v_counts.in_progress, 0), 'blocked', coalesce(v_counts.blocked, 0),
       'completed', coalesce(v_counts.completed, 0), 'cancelled', coalesce(v_counts.cancelled, 0),
-      'unproven', nullif(v_unproven, 0))));
+      'unproven', nullif(v_counts.unproven, 0))));
 end
 $function$;
 -- owner cairn_owner
@@ -6291,8 +6310,10 @@ begin
     from app.miscounted_parts(rebuild_links.tenant_id) m where t.tenant_id = rebuild_links.tenant_id and t.id = m.id;
   insert into app.task_counts
     select * from app.counted_tasks(rebuild_links.tenant_id) except select * from app.task_counts c where c.tenant_id = rebuild_links.tenant_id
-    on conflict on constraint task_counts_pkey do update set (pending, ready, in_progress, blocked, completed, cancelled)
-      = (excluded.pending, excluded.ready, excluded.in_progress, excluded.blocked, excluded.completed, excluded.cancelled);
+    on conflict on constraint task_counts_pkey do update set (pending, ready, in_progress, blocked, completed, cancelled,
+        unproven)
+      = (excluded.pending, excluded.ready, excluded.in_progress, excluded.blocked, excluded.completed, excluded.cancelled,
+        excluded.unproven);
   delete from public.task_leases l where l.tenant_id = rebuild_links.tenant_id and not exists (
     select from public.tasks t where t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token);
 end
@@ -6796,8 +6817,10 @@ CREATE OR REPLACE FUNCTION app.searchable_text(event public.events)
  LANGUAGE sql
  STABLE
 AS $function$
-  select nullif(concat_ws(' ', case when event.event_type like '%.noted' then event.payload ->> 'text' end, event.payload ->> 'reason',
-    case when event.event_type = 'task.completed' then concat_ws(' ', event.payload ->> 'summary', jsonb_path_query_array(event.payload, '$.evidence[*].note')) end), '')
+  select nullif(concat_ws(' ', case when event.event_type like '%.noted' then event.payload ->> 'text' end,
+    event.payload ->> 'reason',
+    case when event.event_type = 'task.completed' then concat_ws(' ', event.payload ->> 'summary', (
+      select string_agg(n #>> '{}', ' ') from jsonb_path_query(event.payload, '$.evidence[*].note') n)) end), '')
 $function$;
 -- owner cairn_owner
 
@@ -7066,7 +7089,7 @@ AS $function$
     and (not filters ? 'parent' or task.parent_id = (filters ->> 'parent')::uuid)
     and (not filters ? 'query' or position(app.fold(filters ->> 'query') in app.fold(task.title)) > 0)
     and (not coalesce((filters ->> 'mine')::boolean, false)
-      or task.locked_by_user = actor.user_id and task.locked_by = coalesce(actor.agent, actor.client, 'user'))
+      or task.locked_by_user = actor.user_id and task.locked_by = app.actor_name(actor))
 $function$;
 -- owner cairn_owner
 
@@ -7572,7 +7595,7 @@ AS $function$
 declare
   v_actor app.actor := app.enter(actor, 'member');
   v_process uuid := app.current_process();
-  v_name text := coalesce(v_actor.agent, v_actor.client, 'user');
+  v_name text := app.actor_name(v_actor);
   v_now timestamptz := app.now();
   v_adopted text[];
 begin

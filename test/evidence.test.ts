@@ -85,7 +85,7 @@ describe('a new project', () => {
     await plan(as('ada'), [{ title: 'A', acceptance_criteria: ['It runs'] }]);
     const own = await take(as('ada'), 'web-1');
 
-    const attempt = call(as('ada'), 'complete_task', { ...own, evidence: [{ criterion: 1, note: ' \n' }] });
+    const attempt = call(as('ada'), 'complete_task', { ...own, evidence: [{ criterion: 1, note: ' \n\u200b' }] });
 
     await expect(attempt).rejects.toMatchObject({ code: 'invalid_input', details: { field: 'evidence' } });
   });
@@ -102,18 +102,23 @@ describe('a new project', () => {
 
   test('takes over what was completed elsewhere as reported', async ({ as }) => {
     const project = await call(as('ada'), 'create_project', { slug: 'web', name: 'Web' });
-    const found = { key: 'a', place: 'x', title: 'A', acceptance_criteria: criteria, status: 'completed' as const };
+    const found = { key: 'a', place: 'x', title: 'A', acceptance_criteria: criteria, unmet: [criteria[1] ?? ''] };
 
-    const { warnings } = await adoptTasks(as('ada'), planAdoption([{ ...found, dependencies: [] }]), {
-      project: { id: project.id, slug: 'web' },
-      format: 'beads',
-    });
+    const { warnings } = await adoptTasks(
+      as('ada'),
+      planAdoption([{ ...found, status: 'completed', dependencies: [] }]),
+      {
+        project: { id: project.id, slug: 'web' },
+        format: 'beads',
+      },
+    );
 
     expect(warnings).toEqual([]);
     const reported = { tier: 'reported', note: 'Reported as completed by beads.' };
+    const unticked = { ...reported, note: 'Reported as completed by beads, where this criterion is not ticked.' };
     expect(await call(as('ada'), 'get_task', { task: 'web-1' })).toMatchObject({
       status: 'completed',
-      evidence: criteria.map(() => reported),
+      evidence: criteria.map((_, at) => (at === 1 ? unticked : reported)),
     });
   });
 });

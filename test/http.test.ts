@@ -133,6 +133,11 @@ describe('the door of /mcp', () => {
     const { headers } = callOf('list_projects');
 
     expect(await send('/mcp', { method: 'POST', headers, body: '{"jsonrpc":' })).toMatchObject({ status: 400 });
+    const latin = Buffer.from('{"text":"\u00e9"}', 'latin1');
+    expect(await send('/mcp', { method: 'POST', headers, body: latin })).toMatchObject({
+      status: 400,
+      text: expect.stringContaining('not UTF-8'),
+    });
     expect(
       await send('/mcp', { method: 'POST', headers: { ...headers, 'content-type': 'text/plain' }, body: '{}' }),
     ).toMatchObject({ status: 415 });

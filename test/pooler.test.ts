@@ -94,6 +94,9 @@ describe.skipIf(lacks('pgbouncer', hasPgbouncer))(
 
       await expectApart(contexts);
       expect(clients.some((db) => db.isPooled())).toBe(true);
+      // Also where no call has met it yet: the loss of its connections says nothing of a process.
+      const late = connect();
+      expect([late.isPooled(), await late.isDirect()]).toEqual([false, false]);
     });
 
     test('the program migrates, opens, and knows that LISTEN hears nothing there', async () => {
@@ -124,5 +127,6 @@ test('a server without a pooler stays as it is', async () => {
   const ada = await scratch.signIn('ada');
 
   expect(await ada.db.call('list_projects', {}, ada.actor)).toMatchObject({ projects: [] });
-  expect((scratch.db as PostgresDatabase).isPooled()).toBe(false);
+  const db = scratch.db as PostgresDatabase;
+  expect([db.isPooled(), await db.isDirect()]).toEqual([false, true]);
 });

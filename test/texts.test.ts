@@ -96,10 +96,11 @@ test('the rules of a project are not replaced blindly', async ({ as }) => {
 });
 
 describe('the text of a task that one does not hold', () => {
-  test.for([{ title: 'B' }, { description: 'B' }, { acceptance_criteria: ['B'] }])(
+  test.for([{ title: 'B' }, { description: 'B' }, { acceptance_criteria: ['B'] }, { constraints: { files_max: 2 } }])(
     '%j is not written over blindly: the refusal shows what stands there',
     async (text, { as }) => {
-      const stands = { title: 'A', description: 'As it was.', acceptance_criteria: ['It is.'] };
+      const constraints = { files_max: 1 };
+      const stands = { title: 'A', description: 'As it was.', acceptance_criteria: ['It is.'], constraints };
       await plan(as('ada'), [stands]);
 
       await expect(call(as('bob'), 'update_task', { task: 'web-1', ...text })).rejects.toMatchObject({

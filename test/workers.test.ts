@@ -1,6 +1,7 @@
 import { describe, expect } from 'vitest';
 import type { Context } from '../src/context.ts';
 import { newId } from '../src/events/ids.ts';
+import { reportPresence } from '../src/services/presence.ts';
 import { toolNamed } from '../src/tools/catalog.ts';
 import { callTool } from '../src/tools/tool.ts';
 import { call, plan, take } from './support/calls.ts';
@@ -101,6 +102,16 @@ describe('two workers of one client', () => {
 });
 
 describe('a session that goes on in another process', () => {
+  test('beside a worker of the same name that lives is not told its token', async ({ as }) => {
+    const [one, two] = [processOf(as('claude-code#f33e')), processOf(as('claude-code#f33e'))];
+    await reportPresence(one.db, { agents: [], watched: false, ended: false }, one.actor);
+    await plan(one, [{ title: 'A' }]);
+    const { lock_token } = await take(one, 'web-1', { as: 'tests' });
+
+    expect((await resumed(two, { as: 'tests' })).text).not.toContain('lock_token');
+    expect((await resumed(one, { as: 'tests' })).text).toContain(`lock_token ${lock_token}`);
+  });
+
   test('is given the locks and the tokens of the earlier one, of its workers too', async ({ as }) => {
     const before = processOf(as('claude-code#f33e'));
     await plan(before, [{ title: 'A' }, { title: 'B' }, { title: 'C' }]);

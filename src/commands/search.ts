@@ -18,7 +18,11 @@ export async function runSearch(config: Config, words: string[], options: Search
       : table(hits, [
           { heading: 'KIND', text: ({ kind }) => kind, style: (text) => paint('dim', text) },
           { heading: 'REF', text: ({ ref = '' }) => ref, style: (text) => paint('bold', text) },
-          { heading: 'TITLE', text: ({ title }) => title, flexible: true },
+          {
+            heading: 'TITLE',
+            text: ({ title, unproven }) => (unproven ? `${title} (unproven)` : title),
+            flexible: true,
+          },
           { heading: 'WHEN', text: ({ at }) => fromNow(at), style: (text) => paint('dim', text) },
           {
             heading: 'FOUND',

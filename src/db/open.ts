@@ -10,6 +10,8 @@ export type OpenDatabase = {
   db: Database;
   /** Whether a transaction pooler or HTTP is in between, through which LISTEN hears nothing. */
   isPooled(): boolean;
+  /** Whether its connections are the server's own, so that the loss of one tells something. */
+  isDirect(): Promise<boolean>;
   /** Who the engine itself knows to be calling; left out, the caller signs someone in. */
   user?: Pick<Actor, 'user_id'>;
   /** A connection of one's own, for LISTEN and for migrating; the caller ends it. */
@@ -24,6 +26,8 @@ export type OpenOptions = { connectionsMax?: number };
 type Engine = { connection: pg.ClientConfig; pooled?: boolean; revive?: () => Promise<void>; release(): Promise<void> };
 
 const CONNECT_MS_MAX = 10_000;
+// Over HTTP there is no connection of one's own.
+const AWAY = Object.freeze({ isPooled: () => true, isDirect: async () => false });
 // As Prisma has it and Supabase prints it, or Supabase's port. Of any other transaction pooler the first call finds out.
 const POOLER = /:6543\/|[?&]pgbouncer=true(&|$)/;
 
@@ -37,6 +41,7 @@ export async function openEngine(config: Config, log: Log, options: OpenOptions 
   return {
     db,
     isPooled: db.isPooled,
+    isDirect: db.isDirect,
     async connect() {
       try {
         return await connect(connection, log);
@@ -113,7 +118,7 @@ async function supabase(config: Config, url: string): Promise<OpenDatabase> {
   };
   if (supabaseSecretKey !== undefined) {
     const db = supabaseDatabase({ project: { url, key: supabaseSecretKey } });
-    return { db, isPooled: () => true, connect, close: () => db.close() };
+    return { db, ...AWAY, connect, close: () => db.close() };
   }
   if (supabasePublishableKey === undefined) {
     throw new DomainError('invalid_input', 'SUPABASE_URL is set, and no key to call it with.', {
@@ -130,7 +135,7 @@ async function supabase(config: Config, url: string): Promise<OpenDatabase> {
   const { user_id } = stored;
   const project = { url, key: supabasePublishableKey };
   const db = supabaseDatabase({ project, session: sessions.followSession(file, user_id, project) });
-  return { db, isPooled: () => true, user: { user_id }, connect, close: () => db.close() };
+  return { db, ...AWAY, user: { user_id }, connect, close: () => db.close() };
 }
 
 /** A server that others use too is migrated by a person, at a time of their choice. */

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { domainErrorFrom, isExhausted } from '../errors.ts';
 import { withCleanAnswers } from './clean.ts';
 import type { Actor, Database } from './database.ts';
+import { directness } from './direct.ts';
 import { FUNCTIONS, type FunctionName, GROWING, QUIET } from './functions.ts';
 import { createListener } from './listener.ts';
 import { createNotifier } from './notifier.ts';
@@ -21,6 +23,8 @@ export type PostgresOptions = {
 export type PostgresDatabase = Database & {
   /** Whether a transaction pooler is in between: nothing of a session outlives a call, and LISTEN hears nothing. */
   isPooled(): boolean;
+  /** Whether a connection is one of the server's own: a pooler in between gives it another number. */
+  isDirect(): Promise<boolean>;
 };
 
 /** Milliseconds: to connect, for the server to answer each kind of call, and for its answer to arrive. */
@@ -52,14 +56,12 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   const statements = new Map<string, Statement>();
   const notifier = createNotifier((text, values) => poolFor('append_events').query(text, values));
   const listener = createListener(options.connection);
-  const told: (() => void)[] = [];
-  const lost = () => {
-    for (const tell of told) tell();
-  };
+  const isDirect = directness(() => poolFor('report_presence'));
+  const losses = new EventEmitter();
 
   function poolFor(fn: FunctionName): pg.Pool {
     const kind = FUNCTIONS[fn];
-    const pool = pools.get(kind) ?? createPool({ ...options, pooled, lost }, kind);
+    const pool = pools.get(kind) ?? createPool({ ...options, pooled, losses }, kind);
     pools.set(kind, pool);
     return pool;
   }
@@ -80,7 +82,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
       return rows[0]?.result ?? null;
     } catch (error) {
       broken = !(isRefusal(error) && (await hasEnded(client)));
-      if (broken) lost();
+      if (broken) losses.emit('loss');
       throw error;
     } finally {
       client.release(broken);
@@ -109,7 +111,8 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
       }
     },
     isPooled: () => pooled,
-    onLoss: (tell) => void told.push(tell),
+    isDirect: async () => !pooled && (await isDirect()),
+    onLoss: (tell) => void losses.on('loss', tell),
     listen: (hint, topic = 'events') => (pooled ? { hears: () => false, stop() {} } : listener.listen(hint, topic)),
     async close() {
       await Promise.all([
@@ -121,10 +124,10 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   });
 }
 
-type PoolOptions = PostgresOptions & { lost: () => void };
+type PoolOptions = PostgresOptions & { losses: EventEmitter };
 
 function createPool(
-  { connection, connectionsMax, pooled, limits, lost }: PoolOptions,
+  { connection, connectionsMax, pooled, limits, losses }: PoolOptions,
   kind: 'short' | 'long',
 ): pg.Pool {
   const { connect, grace, [kind]: call } = { ...LIMITS, ...limits };
@@ -142,7 +145,7 @@ function createPool(
   });
   // A connection may break at any time. An idle one the pool drops, and nobody else needs to know; for one in use the pool
   // does not listen, and what arrives between its last answer and its release would end the process.
-  pool.on('error', lost);
+  pool.on('error', () => losses.emit('loss'));
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }

@@ -55,7 +55,7 @@ export const TaskCompleted = z.object({
 });
 
 /** The numbers of the criteria that a completed task gave no evidence for. */
-const Unproven = z.array(z.int()).optional();
+export const Unproven = z.array(z.int()).optional();
 
 const TaskLink = z.object({
   ref: z.string(),

@@ -9,6 +9,7 @@ import {
   type SourceFile,
   skipped,
   statusOf,
+  tickedItems,
   titled,
   type Warn,
 } from './foreign-task.ts';
@@ -89,6 +90,7 @@ function readPage({ path, text }: SourceFile, warn: Warn): ForeignTask | undefin
     return undefined;
   }
   const sections = readSections(body);
+  const criteria = sections.filter(isCriteria).flatMap(({ content }) => tickedItems(content, CHECKED_ITEM));
   const outcome = paragraphs(...sections.map(({ name, content }) => name === SUMMARY && content));
   const { status, left_out } = statusOf(about.status);
   return {
@@ -97,7 +99,8 @@ function readPage({ path, text }: SourceFile, warn: Warn): ForeignTask | undefin
     place: path,
     title: about.title ?? id,
     description: describe(about, sections, { ...others, comment: front.match(/^[ \t]*#.*$/gm) }),
-    acceptance_criteria: sections.filter(isCriteria).flatMap(({ content }) => itemsOf(content).map(({ text }) => text)),
+    acceptance_criteria: criteria.map(({ text }) => text),
+    unmet: criteria.filter(({ mark }) => mark === ' ').map(({ text }) => text),
     priority: priorityOf(about.priority),
     status,
     left_out,
@@ -109,7 +112,7 @@ function readPage({ path, text }: SourceFile, warn: Warn): ForeignTask | undefin
 
 function describe(about: z.output<typeof FrontMatter>, sections: Section[], others: Others): string | undefined {
   const { labels, milestone, id, priority } = about;
-  const met = sections.filter(isCriteria).flatMap(({ content }) => itemsOf(content));
+  const met = sections.filter(isCriteria).flatMap(({ content }) => tickedItems(content, CHECKED_ITEM));
   const isMet = met.flatMap(({ mark }, at) => (mark === ' ' ? [] : String(at + 1)));
   return paragraphs(
     ...sections.map((section) => {
@@ -181,13 +184,6 @@ function readSections(body: string): Section[] {
 
 function withoutMarks(line: string): string {
   return OWN_MARK.test(line.trim().slice(0, 200)) ? '' : line;
-}
-
-function itemsOf(content: string): { mark: string; text: string }[] {
-  return content.split(/\r?\n/).flatMap((line) => {
-    const [, mark, text] = CHECKED_ITEM.exec(line.trim()) ?? [];
-    return mark === undefined || text === undefined ? [] : { mark, text };
-  });
 }
 
 function withoutItems(content: string): string {

@@ -64,6 +64,14 @@ export function titled(heading: string, body: string | false | null | undefined)
   return body && body.trim() !== '' ? `${heading}: ${body.trim()}` : false;
 }
 
+/** The items with a box in a text: `mark` is what stands in the box. The expression takes a line without white space around it. */
+export function tickedItems(text: string, item: RegExp): { mark: string; text: string }[] {
+  return text.split(/\r?\n/).flatMap((line) => {
+    const [, mark, said] = item.exec(line.trim()) ?? [];
+    return mark === undefined || said === undefined ? [] : { mark, text: said };
+  });
+}
+
 /** The items of a list in plain text; text without bullets is one item. */
 export function listItems(text: string | null | undefined): string[] {
   if (!text?.trim()) return [];

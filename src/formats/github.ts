@@ -8,6 +8,7 @@ import {
   priorityOf,
   type SourceFile,
   skipped,
+  tickedItems,
   titled,
   type Warn,
 } from './foreign-task.ts';
@@ -36,7 +37,7 @@ const Comment = z.looseObject({
 type Issue = z.output<typeof Issue>;
 type Counts = Map<string, number>;
 
-const CHECKLIST_ITEM = /^[-*+]\s+\[[ xX]\]\s+(\S.*)$/;
+const CHECKLIST_ITEM = /^[-*+]\s+\[([ xX])\]\s+(\S.*)$/;
 const LINK_TO_ISSUE = /^(?:#(\d+)|https:\/\/\S+\/issues\/(\d+))\b/;
 const WAITS_FOR = /\b(?:depends on|blocked by|requires|after)[:\s]+((?:#\d+(?:\s*(?:,|and|&)\s*)?)+)/gi;
 
@@ -55,8 +56,8 @@ export function readGitHub(file: SourceFile, warn: Warn): ForeignTask[] {
   // An item of a tasklist that links to an issue makes that issue a part of this one.
   const parents = new Map<string, string>();
   for (const { record, key } of issues) {
-    for (const item of checklist(record.body)) {
-      const part = linked(item);
+    for (const { text } of checklist(record.body)) {
+      const part = linked(text);
       if (part !== undefined && part !== key && !parents.has(part)) parents.set(part, key);
     }
   }
@@ -72,11 +73,13 @@ export function readGitHub(file: SourceFile, warn: Warn): ForeignTask[] {
 function readIssue(issue: Issue, key: string): Omit<ForeignTask, 'key' | 'place'> {
   const { number, title, body, state, labels } = issue;
   const reason = issue.stateReason ?? issue.state_reason;
+  const criteria = checklist(body).filter(({ text }) => linked(text) === undefined);
   const isClosed = state.toUpperCase() === 'CLOSED';
   const isGivenUp = /not.planned|duplicate/i.test(reason ?? '');
   return {
     title: title ?? `#${number}`,
-    acceptance_criteria: checklist(body).filter((item) => linked(item) === undefined),
+    acceptance_criteria: criteria.map(({ text }) => text),
+    unmet: criteria.filter(({ mark }) => mark === ' ').map(({ text }) => text),
     priority: (labels ?? []).map(({ name }) => priorityOfLabel(name)).find((priority) => priority !== undefined),
     status: isClosed ? (isGivenUp ? 'cancelled' : 'completed') : 'pending',
     remark: isClosed
@@ -118,8 +121,8 @@ function commentsOf(comments: unknown[], others: Others, counts: Counts): string
   return said.length > 0 && `Comments:\n${said.join('\n\n')}`;
 }
 
-function checklist(body: string | null | undefined): string[] {
-  return (body ?? '').split(/\r?\n/).flatMap((line) => CHECKLIST_ITEM.exec(line.trim())?.[1] ?? []);
+function checklist(body: string | null | undefined): { mark: string; text: string }[] {
+  return tickedItems(body ?? '', CHECKLIST_ITEM);
 }
 
 function linked(item: string): string | undefined {

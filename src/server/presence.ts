@@ -18,7 +18,7 @@ type Parts = {
   /** The user, and the process that is there. */
   actor: Actor;
   /** Whether a connection of the process's own shows that it lives. */
-  watched?: () => boolean;
+  watched?: () => Promise<boolean>;
 };
 
 /**
@@ -107,7 +107,7 @@ export class ProcessPresence {
 
   async #say({ agents = [], ended = false }: Said): Promise<boolean> {
     const { db, log, watched } = this.#parts;
-    const said = { agents, ended, watched: watched?.() ?? false };
+    const said = { agents, ended, watched: (await watched?.()) ?? false };
     try {
       await reportPresence(db, said, this.#actor);
       return true;

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
 import {
   deserializeMessage,
@@ -78,8 +79,8 @@ export function stdioTransport({ input, output }: Streams, observer?: Observer):
     return new Promise((resolve) => output.write(serializeMessage(message), () => resolve()));
   }
 
-  function receive(line: string): void {
-    if (line.trim() === '' || draining) return;
+  function receive(line: string | undefined): void {
+    if (line?.trim() === '' || draining) return;
     const message = readMessage(line);
     if ('error' in message && !('id' in message)) return void write(message);
     track(message);
@@ -104,7 +105,9 @@ export function stdioTransport({ input, output }: Streams, observer?: Observer):
 }
 
 /** The message of a line, or the error to answer when there is none in it. */
-function readMessage(line: string): JSONRPCMessage {
+function readMessage(line: string | undefined): JSONRPCMessage {
+  // Its characters would be replaced, and nobody told.
+  if (line === undefined) return { jsonrpc: '2.0', error: { code: PARSE_ERROR, message: 'A line is not UTF-8.' } };
   try {
     return deserializeMessage(line);
   } catch (error) {
@@ -116,8 +119,8 @@ function readMessage(line: string): JSONRPCMessage {
   }
 }
 
-/** Splits chunks into lines. Of a line that is too large only its two ends are kept. */
-function readLines(on: { line(line: string): void; tooLarge(start: string, end: string): void }) {
+/** Splits chunks into lines; one that is not UTF-8 is undefined. Of a line that is too large only its two ends are kept. */
+function readLines(on: { line(line: string | undefined): void; tooLarge(start: string, end: string): void }) {
   let parts: Buffer[] = [];
   let size = 0;
   let start: Buffer | undefined;
@@ -136,13 +139,14 @@ function readLines(on: { line(line: string): void; tooLarge(start: string, end: 
     for (let to = chunk.indexOf(LINE_FEED); to !== -1; to = chunk.indexOf(LINE_FEED, from)) {
       add(chunk.subarray(from, to));
       from = to + 1;
-      const text = (parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)).toString();
+      const bytes = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+      const text = bytes.toString();
       const first = start?.toString();
       parts = [];
       size = 0;
       start = undefined;
-      if (first === undefined) on.line(text);
-      else on.tooLarge(first, text);
+      if (first !== undefined) on.tooLarge(first, text);
+      else on.line(isUtf8(bytes) ? text : undefined);
     }
     if (from < chunk.length) add(chunk.subarray(from));
   };

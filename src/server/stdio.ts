@@ -82,8 +82,8 @@ function opener(config: Config, log: Log) {
 
   async function open(): Promise<Present> {
     const local = await openLocal(config, log);
-    const { db, actor, isPooled } = local;
-    const presence = new ProcessPresence({ db, log, actor: { ...actor, process }, watched: () => !isPooled() });
+    const { db, actor, isDirect } = local;
+    const presence = new ProcessPresence({ db, log, actor: { ...actor, process }, watched: isDirect });
     await presence.start();
     return { ...local, process, presence };
   }

@@ -142,7 +142,10 @@ export function cutRemark(text: string): string {
   return text.slice(0, REMARK_MAX).replace(/[\uD800-\uDBFF]$/, '');
 }
 
-/** What the other tool says of each criterion: that the task is done there. */
-export function reported({ acceptance_criteria = [] }: ForeignTask, { format }: Source) {
-  return acceptance_criteria.map((_, at) => ({ criterion: at + 1, note: `Reported as completed by ${format}.` }));
+/** What the other tool says of each criterion: that the task is done there, and whether the criterion is ticked. */
+export function reported({ acceptance_criteria = [], unmet = [] }: ForeignTask, { format }: Source) {
+  return acceptance_criteria.map((text, at) => ({
+    criterion: at + 1,
+    note: `Reported as completed by ${format}${unmet.includes(text) ? ', where this criterion is not ticked' : ''}.`,
+  }));
 }

@@ -104,6 +104,7 @@ function withinLimits(task: ForeignTask, warnings: string[]): ForeignTask {
     remark,
     description: cut(description, DESCRIPTION_MAX),
     acceptance_criteria: criteria.slice(0, CRITERIA_MAX).map((text) => cut(text, CRITERION_MAX)),
+    unmet: task.unmet?.map((text) => cut(cleanLine(text), CRITERION_MAX)),
   };
 }
 

@@ -16,6 +16,8 @@ export type ForeignTask = {
   title: string;
   description?: string | undefined;
   acceptance_criteria?: string[] | undefined;
+  /** Those of its criteria that are not ticked there. */
+  unmet?: string[] | undefined;
   priority?: (typeof PRIORITIES)[number] | undefined;
   status: (typeof STATUSES)[number];
   /** What was said of the status: how it ended, why it is blocked. */

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
+import { Unproven } from '../events/tasks.ts';
 import { line } from '../text.ts';
 import { page } from './pages.ts';
 import { Reach, reach } from './reach.ts';
@@ -22,6 +23,7 @@ export const Hits = z.object({
       kind: z.enum(KINDS),
       id: z.string(),
       ref: z.string().optional(),
+      unproven: Unproven,
       title: z.string(),
       snippet: z.string(),
       by: z.string().optional(),

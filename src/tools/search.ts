@@ -18,8 +18,8 @@ export const search = toolset(
         lines(
           hits.length === 0 && 'Nothing found. Try fewer or other words.',
           hits.map(
-            ({ kind, ref, id, title, by, at, snippet }) =>
-              `${kind} ${ref ?? id} ${quote(title)}${by ? ` by ${named(by)}` : ''}, ${time(at)}: ${quote(snippet)}`,
+            ({ kind, ref, id, title, unproven, by, at, snippet }) =>
+              `${kind} ${ref ?? id} ${quote(title)}${unproven ? ' unproven' : ''}${by ? ` by ${named(by)}` : ''}, ${time(at)}: ${quote(snippet)}`,
           ),
           nextPage(next_cursor),
           not_shown,

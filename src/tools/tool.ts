@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { type Context, mayUse, type Scope } from '../context.ts';
 import type { Actor } from '../db/database.ts';
 import { DomainError, domainErrorFrom } from '../errors.ts';
-import { line } from '../text.ts';
+import { leftOut, line } from '../text.ts';
 import { type Fitted, fitResult, fitText } from './fit.ts';
 import { understood } from './forms.ts';
 import { inputError } from './input-error.ts';
@@ -43,7 +43,11 @@ export type Tool = Taking<z.ZodObject> &
 
 export type Toolset = { name: string; description: string; tools: Tool[] };
 
-const IdempotencyKey = z.string().max(200).optional();
+const IdempotencyKey = z
+  .string()
+  .max(200)
+  .refine((key) => leftOut(key) === undefined, 'must be of characters that can be stored')
+  .optional();
 // Of several workers of one client, which: its locks are its own.
 const Worker = line(40)
   .refine((name) => /^[\w.@#+-]+$/.test(name), 'must be one word of letters, digits and _ . @ # + -, like worker-2')

@@ -5,8 +5,10 @@ import { DomainError } from '../../errors.ts';
 export type DiscardLimits = { discardBytesMax: number; discardMs: number };
 
 /** Reads the body where the adapter of requests looks for one that was read already: `text()` and its like answer from it. */
-export async function takeBody(incoming: IncomingMessage, bytesMax: number): Promise<void> {
-  Object.assign(incoming, { rawBody: await readBody(incoming, bytesMax) });
+export async function takeBody(incoming: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  const rawBody = await readBody(incoming, bytesMax);
+  Object.assign(incoming, { rawBody });
+  return rawBody;
 }
 
 /** Reads what a request carries, and stops at the limit, whatever its Content-Length says. Rejects when the sender leaves. */

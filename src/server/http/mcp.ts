@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import {
   classifyInboundRequest,
   createMcpHandler,
@@ -143,7 +144,8 @@ async function bodyOf(request: Request, { incoming }: Exchange): Promise<unknown
   if (!isJsonContentType(headers.get('content-type')) || headers.has('content-encoding')) {
     return refusal(415, 'The body must be plain application/json.');
   }
-  await takeBody(incoming, BODY_BYTES_MAX);
+  const bytes = await takeBody(incoming, BODY_BYTES_MAX);
+  if (!isUtf8(bytes)) return refusal(400, 'The body is not UTF-8.', { code: PARSE_ERROR });
   try {
     return JSON.parse(await request.text());
   } catch {
