@@ -7,17 +7,21 @@ import { personName } from './person-name.ts';
 export type Local = OpenDatabase & { actor: Actor };
 
 /** `person` is what the user is called, where the caller has found it out. */
-type LocalOptions = OpenOptions & { person?: string };
+type LocalOptions = OpenOptions & { person?: Promise<string> };
 
 // One user for a database that this machine reaches without signing in: all agents of it share one workspace.
 const LOCAL_IDENTITY = { issuer: 'local', subject: 'owner' };
 const NOBODY: Actor = { user_id: '00000000-0000-0000-0000-000000000000' };
 
 /** Opens the configured database as its local user, or as the one who signed in to it. */
-export async function openLocal(config: Config, log: Log, { person, ...options }: LocalOptions = {}): Promise<Local> {
+export async function openLocal(
+  config: Config,
+  log: Log,
+  { person = personName(), ...options }: LocalOptions = {},
+): Promise<Local> {
   const open = await openDatabase(config, log, options);
   try {
-    const actor = open.user ?? (await signIn(open.db, person ?? (await personName())));
+    const actor = open.user ?? (await signIn(open.db, await person));
     open.db.call('purge_idempotency_keys', {}, actor).catch((err) => log.debug({ err }, 'old idempotency keys stay'));
     return { ...open, actor };
   } catch (error) {

@@ -13,6 +13,11 @@ const PLAIN = /^[\t\n\x20-\x7e]*$/;
 /** A project's short name, the first part of its tasks' refs, looks like this. */
 export const SLUG = /^[a-z][a-z0-9-]{0,30}$/;
 
+/** The first characters of a text, without half a surrogate pair at the end. */
+export function firstOf(text: string, charactersMax: number): string {
+  return text.slice(0, charactersMax).replace(/[\uD800-\uDBFF]$/, '');
+}
+
 /** Text without what no screen or column should get. */
 export function clean(value: string): string {
   return PLAIN.test(value) ? value : value.replace(UNCLEAN, '');

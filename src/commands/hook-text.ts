@@ -1,6 +1,6 @@
 import type { TaskBrief } from '../events/tasks.ts';
 import type { Changes, Resumption } from '../services/checkpoints.ts';
-import { ownLine } from '../tools/checkpoints.ts';
+import { heldByOthers, ownLine } from '../tools/checkpoints.ts';
 import { shorten } from '../tools/fit.ts';
 import { counted, decisionLine, eventLine, lines, named, quote, section, taskLine, time } from '../tools/render.ts';
 
@@ -29,10 +29,7 @@ export function brief({ project, checkpoint, since, ...found }: Resumption): str
     since.events > 0 && `${since.events} events since: ${changesOf(since)}`,
     // After a compaction nobody knows the token any more.
     section('You hold', found.mine, ownLine),
-    tasks(
-      'In progress',
-      found.in_progress?.filter(({ ref }) => !found.mine?.some((own) => own.ref === ref)),
-    ),
+    tasks('In progress', heldByOthers(found)),
     tasks('Ready', found.ready),
     tasks('Blocked', found.blocked),
     section('Open questions', found.questions?.slice(0, TASKS_MAX), (event) =>

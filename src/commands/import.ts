@@ -5,7 +5,7 @@ import { detectFormat, FORMATS, type FormatName, readForeign } from '../formats/
 import { adoptTasks, type ForeignTask, findAdopted } from '../services/adoption.ts';
 import { type Plan, planAdoption } from '../services/adoption-plan.ts';
 import { CreateProject, createProject, getProject, listProjects } from '../services/projects.ts';
-import { clean, oneLine } from '../text.ts';
+import { clean, firstOf, oneLine } from '../text.ts';
 import { isHistory, readSource } from './import-source.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
@@ -113,7 +113,7 @@ function shownWarnings(warnings: string[]): string[] {
 }
 
 function short(text: string): string {
-  return text.length > WARNING_CHARACTERS ? `${text.slice(0, WARNING_CHARACTERS)}…` : text;
+  return text.length > WARNING_CHARACTERS ? `${firstOf(text, WARNING_CHARACTERS)}…` : text;
 }
 
 function count(number: number, one: string, many = `${one}s`): string {

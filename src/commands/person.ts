@@ -21,7 +21,8 @@ export async function asPerson<T>(
   const { workspace: tenant_id } = parseGiven(z.object({ workspace: z.guid().optional() }), { workspace });
   // At the usual level a person would read that the database started before what was asked for.
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
-  const person = await personName();
+  // Found out while the database opens.
+  const person = personName();
   const { db, user, actor: local, connect, close } = await openLocal(config, log, { person });
   // Where the program's word counts, it acts for who looks after the workspace: a user's own has the id of the user.
   const actor = tenant_id === undefined ? local : { user_id: tenant_id, ...user, tenant_id };
@@ -32,7 +33,7 @@ export async function asPerson<T>(
       connect,
       log,
       scopes,
-      actor: { ...actor, agent: null, client: person },
+      actor: { ...actor, agent: null, client: await person },
       project: config.project,
     });
   } finally {

@@ -61,7 +61,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
 
   function poolFor(fn: FunctionName): pg.Pool {
     const kind = FUNCTIONS[fn];
-    const pool = pools.get(kind) ?? createPool({ ...options, pooled, losses }, kind);
+    const pool = pools.get(kind) ?? createPool({ ...options, pooled }, kind).on('error', () => losses.emit('loss'));
     pools.set(kind, pool);
     return pool;
   }
@@ -124,12 +124,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   });
 }
 
-type PoolOptions = PostgresOptions & { losses: EventEmitter };
-
-function createPool(
-  { connection, connectionsMax, pooled, limits, losses }: PoolOptions,
-  kind: 'short' | 'long',
-): pg.Pool {
+function createPool({ connection, connectionsMax, pooled, limits }: PostgresOptions, kind: 'short' | 'long'): pg.Pool {
   const { connect, grace, [kind]: call } = { ...LIMITS, ...limits };
   const pool = new pg.Pool({
     application_name: 'cairn',
@@ -143,9 +138,8 @@ function createPool(
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
   });
-  // A connection may break at any time. An idle one the pool drops, and nobody else needs to know; for one in use the pool
-  // does not listen, and what arrives between its last answer and its release would end the process.
-  pool.on('error', () => losses.emit('loss'));
+  // A connection may break at any time. Of an idle one the pool tells; to one in use it does not listen, and what arrives
+  // between its last answer and its release would end the process.
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { DomainError } from '../errors.ts';
 import type { ForeignTask } from '../services/adoption.ts';
-import { escaped, oneLine } from '../text.ts';
+import { escaped, firstOf, oneLine } from '../text.ts';
 
 /** A file as it was read; `path` is what a person calls it, `home` the same for every clone: its place in the repository. */
 export type SourceFile = { path: string; text: string; home?: string };
@@ -83,8 +83,8 @@ export function listItems(text: string | null | undefined): string[] {
 
 /** The first of a text on one line, in quotes. */
 export function beginning(text: string, charactersMax = BEGINNING_MAX): string {
-  const line = oneLine(text.slice(0, 4 * charactersMax));
-  return `"${line.length > charactersMax ? `${line.slice(0, charactersMax)}…` : line}"`;
+  const line = oneLine(firstOf(text, 4 * charactersMax));
+  return `"${line.length > charactersMax ? `${firstOf(line, charactersMax)}…` : line}"`;
 }
 
 /** A record that no task is made of, for its warning. */

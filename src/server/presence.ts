@@ -56,7 +56,6 @@ export class ProcessPresence {
   stop(): void {
     this.#isOver = true;
     clearInterval(this.#beat);
-    this.#beat = undefined;
     clearTimeout(this.#renewal);
   }
 
@@ -78,7 +77,7 @@ export class ProcessPresence {
   async #return(): Promise<void> {
     if (this.#returns) return;
     this.#returns = true;
-    for (let tries = 0; tries < RETURN_TRIES && this.#beat !== undefined; tries += 1) {
+    for (let tries = 0; tries < RETURN_TRIES && !this.#isOver; tries += 1) {
       if (await this.#report()) break;
       await sleep(RETURN_MS, undefined, { ref: false });
     }

@@ -11,11 +11,12 @@ import {
   taskReleased,
   taskUpdated,
 } from '../events/tasks.ts';
+import { firstOf } from '../text.ts';
 import type { Adopted, ForeignTask, Member, Source } from './adoption.ts';
-import { adoptedId } from './adoption-plan.ts';
+import { adoptedId, REMARK_MAX } from './adoption-plan.ts';
 
-const REMARK_MAX = 4_000;
-const LEASE_SECONDS = 60;
+// What an interrupted import holds is free again soon.
+export const LEASE_SECONDS = 60;
 // The version of a new task that is claimed at once: its token.
 const CLAIMED = 2;
 
@@ -102,15 +103,15 @@ function withoutCancelled({ cancelled }: Adoption, member: Member): Member {
 }
 
 function creation({ source }: Adoption, { task, id, late }: Member): NewEvent<Task> {
-  const idOf = (key: string) => adoptedId(source.project.id, source.format, key);
+  const adopted = (key: string) => adoptedId(source.project.id, source.format, key);
   const data = TaskCreated.parse({
     title: task.title,
     description: task.description || undefined,
     acceptance_criteria: task.acceptance_criteria,
     priority: task.priority,
-    dependencies: task.dependencies.map(idOf),
-    parent: task.parent !== undefined && !late ? idOf(task.parent) : undefined,
-    discovered_from: task.discovered_from && idOf(task.discovered_from),
+    dependencies: task.dependencies.map(adopted),
+    parent: task.parent !== undefined && !late ? adopted(task.parent) : undefined,
+    discovered_from: task.discovered_from && adopted(task.discovered_from),
   });
   return taskCreated(id, { ...data, project: source.project.slug });
 }
@@ -139,7 +140,7 @@ export function remarkOf(task: ForeignTask): string {
 }
 
 export function cutRemark(text: string): string {
-  return text.slice(0, REMARK_MAX).replace(/[\uD800-\uDBFF]$/, '');
+  return firstOf(text, REMARK_MAX);
 }
 
 /** What the other tool says of each criterion: that the task is done there, and whether the criterion is ticked. */

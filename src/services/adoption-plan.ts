@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { clean, cleanLine, leftOut } from '../text.ts';
+import { idOf } from '../events/ids.ts';
+import { clean, cleanLine, firstOf, leftOut } from '../text.ts';
 import type { ForeignTask } from './adoption.ts';
 import { inOrder } from './adoption-order.ts';
 
@@ -7,7 +7,7 @@ const TITLE_MAX = 300;
 const DESCRIPTION_MAX = 20_000;
 const CRITERIA_MAX = 50;
 const CRITERION_MAX = 1_000;
-const REMARK_MAX = 4_000;
+export const REMARK_MAX = 4_000;
 const DEPENDENCIES_MAX = 100;
 const CUT = '…';
 
@@ -65,18 +65,9 @@ function withOwnNames(given: ForeignTask[], warnings: string[]): ForeignTask[] {
   });
 }
 
-/**
- * The id of a task that another tool kept: a uuid v8 (RFC 9562, section 5.8) of where it comes from and goes to, so that a
- * repeat finds it again.
- */
+/** The id of a task that another tool kept: of where it comes from and goes to, so that a repeat finds it again. */
 export function adoptedId(projectId: string, format: string, key: string): string {
-  const bytes = createHash('sha256')
-    .update(JSON.stringify([projectId, format, key]))
-    .digest()
-    .subarray(0, 16);
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  return idOf(JSON.stringify([projectId, format, key]));
 }
 
 function withinLimits(task: ForeignTask, warnings: string[]): ForeignTask {
@@ -168,7 +159,5 @@ function dropUnmet(task: ForeignTask, byKey: ReadonlyMap<string, ForeignTask>, w
 }
 
 function cut(text: string, charactersMax: number): string {
-  return text.length <= charactersMax
-    ? text
-    : `${text.slice(0, charactersMax - 1).replace(/[\uD800-\uDBFF]$/, '')}${CUT}`;
+  return text.length <= charactersMax ? text : `${firstOf(text, charactersMax - 1)}${CUT}`;
 }

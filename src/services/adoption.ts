@@ -2,7 +2,15 @@ import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { append } from '../events/append.ts';
 import { type PRIORITIES, type STATUSES, statusChanged, type Task } from '../events/tasks.ts';
-import { type Adoption, createTogether, cutRemark, parented, remarkOf, reported } from './adoption-events.ts';
+import {
+  type Adoption,
+  createTogether,
+  cutRemark,
+  LEASE_SECONDS,
+  parented,
+  remarkOf,
+  reported,
+} from './adoption-events.ts';
 import { adoptedId, type Plan } from './adoption-plan.ts';
 import { getProject } from './projects.ts';
 import { claimTask, completeTask, getTask, releaseTask } from './tasks.ts';
@@ -42,8 +50,6 @@ const AGENT = 'import';
 // Of each at most four events, of which an append takes 200.
 const BATCH_SIZE = 50;
 const LOOKUPS_AT_ONCE = 8;
-// What an interrupted import holds is free again soon.
-const LEASE_SECONDS = 60;
 
 /** Which of the tasks are in the project already, by their names in the other tool. */
 export async function findAdopted(ctx: Context, { tasks }: Plan, source: Source): Promise<string[]> {
@@ -169,8 +175,7 @@ async function moveToStatus({ ctx, source }: Adoption, { task, id, known }: Memb
     if (!(error instanceof DomainError) || error.code !== 'gate_unmet') throw error;
     const change = {
       status: 'blocked' as const,
-      reason: cutRemark(`${reason}
-${error.message}`),
+      reason: cutRemark(`${reason}\n${error.message}`),
     };
     await append(ctx, [statusChanged(id, change, { lock_token: lock.lock_token })]);
     throw error;

@@ -128,7 +128,6 @@ function changedTask({ ref, title, unproven }: TaskBrief): string {
 
 function renderResumption(found: z.infer<typeof Resumption>): string {
   const { project, checkpoint, mine } = found;
-  const others = found.in_progress?.filter(({ ref }) => !mine?.some((own) => own.ref === ref));
   return lines(
     projectLine(project),
     project.description !== undefined && block('description', project.description),
@@ -136,7 +135,7 @@ function renderResumption(found: z.infer<typeof Resumption>): string {
     checkpoint === undefined ? 'So far:' : 'Since then:',
     renderChanges(found.since),
     section('You hold', mine, ownLine),
-    section('In progress', others, taskLine),
+    section('In progress', heldByOthers(found), taskLine),
     section('Ready', found.ready, taskLine),
     section('Blocked', found.blocked, taskLine),
     section('Open questions', found.questions, eventLine),
@@ -145,6 +144,11 @@ function renderResumption(found: z.infer<typeof Resumption>): string {
     `position ${found.position}`,
     found.not_shown === undefined && nextStep(found),
   );
+}
+
+/** What is in progress and not the caller's. */
+export function heldByOthers({ in_progress, mine }: Pick<Resumption, 'in_progress' | 'mine'>): TaskBrief[] | undefined {
+  return in_progress?.filter(({ ref }) => !mine?.some((own) => own.ref === ref));
 }
 
 /** The token is with whichever worker claimed, unless it is one of an earlier process. */

@@ -1,3 +1,5 @@
+import { firstOf } from '../text.ts';
+
 // About 8,000 tokens: what hosts show of a result without cutting it themselves.
 const RESULT_CHARACTERS_MAX = 32_000;
 const EVERYTHING = Number.POSITIVE_INFINITY;
@@ -9,7 +11,6 @@ const LIMITS = [
   { characters: 300, items: 20 },
   { characters: 300, items: 5 },
 ];
-const TEXTS_SHORTEST = { characters: 300, items: EVERYTHING };
 const CUT = '… [cut]';
 const TEXTS_CUT = 'Long texts were cut to fit: read one item alone (get_task, get_checkpoint) for more.';
 const ITEMS_CUT = 'Only the first items fit: ask again with a smaller page_size, or narrow the filters.';
@@ -24,17 +25,16 @@ export type Fitted = {
 /** The result as it is, or with its longest texts, then its lists, cut until it fits, and a sentence that says so. */
 export function fitResult(result: Record<string, unknown>): Fitted {
   if (JSON.stringify(result).length <= RESULT_CHARACTERS_MAX) return { fitted: result };
+  let whole = Number.POSITIVE_INFINITY;
   for (const limit of LIMITS) {
     const fitted = cut(result, limit) as Record<string, unknown>;
-    if (JSON.stringify(fitted).length > RESULT_CHARACTERS_MAX && limit !== LIMITS.at(-1)) continue;
+    const size = JSON.stringify(fitted).length;
+    if (limit.items === EVERYTHING) whole = size;
+    if (size > RESULT_CHARACTERS_MAX && limit !== LIMITS.at(-1)) continue;
     if (limit.items === EVERYTHING) return { fitted, notice: TEXTS_CUT };
     // Whoever went on from the cursor would skip the items that were left out.
     delete fitted['next_cursor'];
-    return {
-      fitted,
-      notice: ITEMS_CUT,
-      share: RESULT_CHARACTERS_MAX / JSON.stringify(cut(result, TEXTS_SHORTEST)).length,
-    };
+    return { fitted, notice: ITEMS_CUT, share: RESULT_CHARACTERS_MAX / whole };
   }
   return { fitted: result };
 }
@@ -46,7 +46,7 @@ export function fitText(text: string): string {
 /** At most so many characters, without half a surrogate pair at the end. */
 export function shorten(text: string, charactersMax: number): string {
   if (text.length <= charactersMax) return text;
-  return text.slice(0, charactersMax - CUT.length).replace(/[\uD800-\uDBFF]$/, '') + CUT;
+  return firstOf(text, charactersMax - CUT.length) + CUT;
 }
 
 function cut(value: unknown, limit: { characters: number; items: number }): unknown {

@@ -93,12 +93,18 @@ export async function callTool(ctx: Context, tool: Tool, args: unknown): Promise
     const parsed = parse(tool, given);
     const { idempotency_key, as, ...input } = parsed;
     const actor = workerOf(ctx.actor, as);
-    const asked = tool.personal ? [input, agentOf(actor)] : as === undefined ? [input] : [input, as];
-    const command = { name: tool.name, ...keyed(tool, idempotency_key, asked) };
+    const whose = tool.personal ? agentOf(actor) : as;
+    const command = {
+      name: tool.name,
+      ...keyed(tool, idempotency_key, whose === undefined ? [input] : [input, whose]),
+    };
     const { fitted, notice } = await runFitting({ ...ctx, actor, command }, tool, input).finally(() =>
       ctx.acted?.(agentOf(actor)),
     );
-    const notices = [...(notice === undefined ? [] : [notice]), ...(stores(tool) ? lossesOf(given, parsed) : [])];
+    const notices = [
+      ...(notice === undefined ? [] : [notice]),
+      ...(tool.effect === 'read' ? [] : lossesOf(given, parsed)),
+    ];
     return { structured: fitted, text: [fitText(tool.render(fitted)), ...notices].join('\n'), notices };
   } catch (thrown) {
     const error = domainErrorFrom(thrown);
@@ -113,10 +119,6 @@ async function runFitting(ctx: Context, tool: Tool, input: Record<string, unknow
   const { page_size } = input;
   if (found.share === undefined || typeof page_size !== 'number' || page_size === 1) return found;
   return runFitting(ctx, tool, { ...input, page_size: Math.max(1, Math.floor(page_size * found.share * 0.9)) });
-}
-
-function stores({ annotations }: Tool): boolean {
-  return !annotations.readOnlyHint;
 }
 
 /** Who acts where a client says which of its workers calls: `claude-code#f33e/tests`. */
