@@ -103,7 +103,7 @@ function render(kinds) {
     Math.max(...taken).toFixed(1),
   ]);
   return [
-    `${notes.toLocaleString('en')} notes of ${WORDS} words in all of the scripts below, two of them of the titles that are looked for.`,
+    `${notes.toLocaleString('en')} notes of ${WORDS} words in all of the scripts below, two words of each from the titles that are looked for.`,
     '',
     ...table(['script or kind of name', 'found, and nothing else', 'median ms', 'slowest ms'], rows),
   ].join('\n');

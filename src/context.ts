@@ -20,8 +20,8 @@ export type Context = {
   command?: Command;
   /** Ends a call that waits. Made when asked for: most calls never wait. */
   signal?: () => AbortSignal;
-  /** Told which worker called, when the call is over: what it holds is renewed. */
-  acted?: (worker: string) => void;
+  /** Told which agent called, when the call is over: what it holds is renewed. */
+  acted?: (agent: string) => void;
 };
 
 export function mayUse(scopes: ReadonlySet<Scope>, needed: Scope): boolean {

@@ -84,7 +84,7 @@ function addTool(server: McpServer, tool: Tool, { contextOf, observe, output }: 
       annotations: tool.annotations,
       inputSchema: advertised(() => jsonSchemas(tool).input),
       ...(givesData(output) && { outputSchema: advertised(() => jsonSchemas(tool).output) }),
-      ...(tool.first && { _meta: LOADED_AT_ONCE }),
+      ...(tool.alwaysLoaded && { _meta: LOADED_AT_ONCE }),
     },
     async (given, request): Promise<CallToolResult> => {
       const started = performance.now();

@@ -10,7 +10,7 @@ const AGENTS_MAX = 100;
 const RETURN_MS = 1_000;
 const RETURN_TRIES = 20;
 
-type Said = { agents?: string[]; ended?: boolean };
+type Report = { agents?: string[]; ended?: boolean };
 
 type Parts = {
   db: Database;
@@ -31,7 +31,7 @@ export class ProcessPresence {
   #renewedAt = Number.NEGATIVE_INFINITY;
   #renewal: NodeJS.Timeout | undefined;
   #beat: NodeJS.Timeout | undefined;
-  #returns = false;
+  #isReturning = false;
   #isOver = false;
   #started: Promise<void> | undefined;
   #actor: Actor;
@@ -46,7 +46,7 @@ export class ProcessPresence {
   start(everyMs = BEAT_MS): Promise<void> {
     this.#started ??= (async () => {
       this.#beat = setInterval(() => void this.#report(), everyMs).unref();
-      if (this.#parts.watched !== undefined) this.#parts.db.onLoss?.(() => void this.#return());
+      if (this.#parts.watched !== undefined) this.#parts.db.onLoss?.(() => void this.#reportAfterLoss());
       await this.#report();
     })();
     return this.#started;
@@ -74,14 +74,14 @@ export class ProcessPresence {
   }
 
   /** After the loss of a connection whoever looks takes the process for lost: it says that it is not, as soon as it can. */
-  async #return(): Promise<void> {
-    if (this.#returns) return;
-    this.#returns = true;
+  async #reportAfterLoss(): Promise<void> {
+    if (this.#isReturning) return;
+    this.#isReturning = true;
     for (let tries = 0; tries < RETURN_TRIES && !this.#isOver; tries += 1) {
       if (await this.#report()) break;
       await sleep(RETURN_MS, undefined, { ref: false });
     }
-    this.#returns = false;
+    this.#isReturning = false;
   }
 
   #renewSoon(): void {
@@ -99,12 +99,12 @@ export class ProcessPresence {
   }
 
   /** One after the other, so that the end is the last word. */
-  #report(said: Said = {}): Promise<boolean> {
-    this.#reported = this.#reported.then(() => this.#say(said));
+  #report(said: Report = {}): Promise<boolean> {
+    this.#reported = this.#reported.then(() => this.#send(said));
     return this.#reported;
   }
 
-  async #say({ agents = [], ended = false }: Said): Promise<boolean> {
+  async #send({ agents = [], ended = false }: Report): Promise<boolean> {
     const { db, log, watched } = this.#parts;
     const said = { agents, ended, watched: (await watched?.()) ?? false };
     try {

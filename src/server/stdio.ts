@@ -66,7 +66,7 @@ function contexts({ config, log, local, leaving }: Parts): Surface['contextOf'] 
     return {
       db,
       actor,
-      acted: (worker) => presence.acted(actor, worker),
+      acted: (name) => presence.acted(actor, name),
       scopes,
       log,
       project: config.project,

@@ -9,7 +9,6 @@ import { page } from './pages.ts';
 import { Reach, reach } from './reach.ts';
 import { PROJECTS_HIDDEN, showsProjects, taskTypes } from './shown.ts';
 
-// So many that their texts fit into one answer.
 // So many fit with their longest texts cut: none is left out of an answer that says where to wait on from.
 const WAIT_PAGE_SIZE = 30;
 const FOLLOW_PAGE_SIZE = 100;

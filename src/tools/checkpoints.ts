@@ -40,8 +40,8 @@ export const checkpoints = toolset(
   { description: 'Where a project stands, so that another agent resumes there.', scopes: 'projects' },
   {
     resume_project: {
-      first: true,
-      ofWorker: true,
+      alwaysLoaded: true,
+      takesWorker: true,
       title: 'Resume a project',
       description:
         'Call this first. One answer with the latest checkpoint, what changed since, what you hold, who works on what, ' +

@@ -42,7 +42,7 @@ export const tasks = toolset(
       render: renderCreated,
     },
     list_tasks: {
-      ofWorker: true,
+      takesWorker: true,
       title: 'List tasks',
       description:
         'Find tasks of a project by status, priority, parent or title. To start work use claim_task instead.',
@@ -74,8 +74,8 @@ export const tasks = toolset(
       render: renderChange,
     },
     claim_task: {
-      personal: true,
-      first: true,
+      keyedByAgent: true,
+      alwaysLoaded: true,
       title: 'Claim a task',
       description:
         'Take the task that you name, or the best ready one, so that no other agent works on it. Returns all that you ' +
@@ -107,7 +107,7 @@ export const tasks = toolset(
       render: renderChange,
     },
     complete_task: {
-      first: true,
+      alwaysLoaded: true,
       title: 'Complete a task',
       description: 'Finish a claimed task: say what was done and show for each acceptance criterion that it is met.',
       effect: 'write',

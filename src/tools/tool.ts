@@ -4,8 +4,8 @@ import { type Context, mayUse, type Scope } from '../context.ts';
 import type { Actor } from '../db/database.ts';
 import { DomainError, domainErrorFrom } from '../errors.ts';
 import { leftOut, line } from '../text.ts';
+import { coerceInput } from './coercion.ts';
 import { type Fitted, fitResult, fitText } from './fit.ts';
-import { understood } from './forms.ts';
 import { inputError } from './input-error.ts';
 import { lossesOf } from './left-out.ts';
 
@@ -16,11 +16,11 @@ type Taking<Input extends z.ZodObject> = {
   description: string;
   effect: Effect;
   /** One of the first minute: a client that loads tools when they are looked for has it at once. */
-  first?: true;
+  alwaysLoaded?: true;
   /** A read whose answer depends on what the worker holds; every write is a worker's. */
-  ofWorker?: true;
+  takesWorker?: true;
   /** Its answer is for who asked alone: another agent's same key is another's. */
-  personal?: true;
+  keyedByAgent?: true;
   /** Repeating it changes nothing more, so that it needs no idempotency_key. */
   idempotent?: true;
   input: Input;
@@ -61,14 +61,14 @@ export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs exte
   definitions: { [Name in keyof Inputs]: Taking<Inputs[Name]> } & { [Name in keyof Outputs]: Giving<Outputs[Name]> },
 ): Toolset {
   const tools = Object.entries(definitions).map(([toolName, definition]): Tool => {
-    const { effect, idempotent = false, ofWorker = false, input } = definition;
+    const { effect, idempotent = false, takesWorker = false, input } = definition;
     const reads = effect === 'read';
     return {
       ...definition,
       name: toolName,
       scope: scopes === 'admin' ? 'admin' : `${scopes}:${reads ? 'read' : 'write'}`,
       input: input.extend({
-        ...((!reads || ofWorker) && { as: Worker }),
+        ...((!reads || takesWorker) && { as: Worker }),
         ...(!reads && !idempotent && { idempotency_key: IdempotencyKey }),
       }),
       annotations: {
@@ -89,11 +89,11 @@ export type ToolAnswer = { text: string; structured: Record<string, unknown>; no
 export async function callTool(ctx: Context, tool: Tool, args: unknown): Promise<ToolAnswer> {
   try {
     authorise(ctx, tool);
-    const given = understood(tool.input, args ?? {});
+    const given = coerceInput(tool.input, args ?? {});
     const parsed = parse(tool, given);
     const { idempotency_key, as, ...input } = parsed;
     const actor = workerOf(ctx.actor, as);
-    const whose = tool.personal ? agentOf(actor) : as;
+    const whose = tool.keyedByAgent ? agentOf(actor) : as;
     const command = {
       name: tool.name,
       ...keyed(tool, idempotency_key, whose === undefined ? [input] : [input, whose]),

@@ -69,7 +69,7 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
       return {
         db,
         actor: acting,
-        acted: (worker) => presence.acted(acting, worker),
+        acted: (name) => presence.acted(acting, name),
         scopes,
         log: caller.log,
         // Who reaches one project alone means that one.

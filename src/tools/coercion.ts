@@ -4,7 +4,6 @@ import type * as z from 'zod';
 // not given with an empty text or null. What can be meant in one way alone is understood; everything else is left as it is.
 
 const NUMBER = /^-?\d{1,15}(\.\d{1,15})?$/;
-const WRAPPED = new Set(['optional', 'default', 'prefault', 'nullable', 'readonly']);
 
 type Def = {
   type: string;
@@ -15,10 +14,10 @@ type Def = {
 };
 
 /** The value in the form that the schema asks for, where it is that in another form. */
-export function understood(schema: z.ZodType, value: unknown): unknown {
+export function coerceInput(schema: z.ZodType, value: unknown): unknown {
   const def = schema.def as Def;
-  if (WRAPPED.has(def.type)) return understood(def.innerType as z.ZodType, value);
-  if (def.type === 'pipe') return understood(def.in as z.ZodType, value);
+  const inner = def.innerType ?? def.in;
+  if (inner !== undefined) return coerceInput(inner, value);
   switch (def.type) {
     case 'number':
       return typeof value === 'string' && NUMBER.test(value) ? Number(value) : value;
@@ -37,9 +36,9 @@ export function understood(schema: z.ZodType, value: unknown): unknown {
 
 function asArray(element: z.ZodType, value: unknown): unknown {
   const given = fromJson(value, isObject(element) ? isComposed : Array.isArray);
-  if (Array.isArray(given)) return given.map((item) => understood(element, item));
+  if (Array.isArray(given)) return given.map((item) => coerceInput(element, item));
   const isWord = typeof given === 'string' && /^[^[{]/.test(given) && !isObject(element);
-  return isWord || (isRecord(given) && isObject(element)) ? [understood(element, given)] : given;
+  return isWord || (isRecord(given) && isObject(element)) ? [coerceInput(element, given)] : given;
 }
 
 function isObject(schema: z.ZodType): boolean {
@@ -52,7 +51,7 @@ function asObject(shape: Record<string, z.ZodType>, value: unknown): unknown {
   const fields = Object.entries(given).flatMap(([key, field]) => {
     const schema = Object.hasOwn(shape, key) ? shape[key] : undefined;
     if (schema === undefined) return [[key, field]];
-    return isLeftOut(schema, field) ? [] : [[key, understood(schema, field)]];
+    return isLeftOut(schema, field) ? [] : [[key, coerceInput(schema, field)]];
   });
   return Object.fromEntries(fields);
 }

@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { toolNamed } from '../src/tools/catalog.ts';
-import { understood } from '../src/tools/forms.ts';
+import { coerceInput } from '../src/tools/coercion.ts';
 import { inputError } from '../src/tools/input-error.ts';
 
 /** What a tool's schema makes of arguments as a client sent them. */
 function taken(name: string, args: unknown): unknown {
   const { input } = toolNamed(name);
-  return input.parse(understood(input, args));
+  return input.parse(coerceInput(input, args));
 }
 
 function refusal(name: string, args: unknown): string {
   const tool = toolNamed(name);
-  const given = understood(tool.input, args);
+  const given = coerceInput(tool.input, args);
   const { error } = tool.input.safeParse(given);
   return error === undefined ? 'taken' : inputError(tool, error, given).message;
 }
