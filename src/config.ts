@@ -19,14 +19,9 @@ const NameList = z
       .filter((name) => name !== ''),
   );
 
-const OUTPUTS = ['text', 'json', 'both'] as const;
-
 /** What the answers of tools hold: text for a model, data for a program, or both. */
-export type Output = (typeof OUTPUTS)[number];
-
-export function isOutput(word: string): word is Output {
-  return OUTPUTS.some((output) => output === word);
-}
+export const Output = z.enum(['text', 'json', 'both']);
+export type Output = z.infer<typeof Output>;
 
 const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 7070;
@@ -100,7 +95,7 @@ const Config = z.object({
   /** The slug of the project that tools use when none is named. */
   project: z.string().min(1).max(100).optional(),
   toolsets: NameList.default(['default']),
-  output: z.enum(OUTPUTS).default('text'),
+  output: Output.default('text'),
   readOnly: Flag.default(false),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /** `cairn serve` listens here. */

@@ -146,8 +146,9 @@ function failed(error: unknown, { log, outgoing, incoming, said }: Exchange): Re
   const failure = domainErrorFrom(error);
   if (failure.code === 'internal') log.error({ err: failure.cause ?? error }, 'request failed');
   const { status } = ERROR_CODES[failure.code];
-  const headers = failure.code === 'payload_too_large' ? { connection: 'close' } : {};
-  if (failure.code === 'payload_too_large' && said.route === '/mcp') {
+  const isTooLarge = failure.code === 'payload_too_large';
+  const headers = isTooLarge ? { connection: 'close' } : {};
+  if (isTooLarge && said.route === '/mcp') {
     return refusal(status, `${failure.message} ${failure.hint}`, { headers });
   }
   const hint = failure.hint === null ? {} : { hint: failure.hint };

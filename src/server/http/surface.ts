@@ -1,6 +1,6 @@
 import type { AuthInfo, McpServer, ServerContext } from '@modelcontextprotocol/server';
 import type { Principal } from '../../auth/access.ts';
-import { type Config, isOutput, type Output } from '../../config.ts';
+import { type Config, Output } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import type { Database } from '../../db/database.ts';
 import { idOf } from '../../events/ids.ts';
@@ -18,7 +18,7 @@ export type Caller = { principal: Principal; log: Log; output: Output | undefine
 export function outputAskedIn(url: string): Output | undefined | null {
   const word = new URL(url).searchParams.get('output');
   if (word === null) return undefined;
-  return isOutput(word) ? word : null;
+  return Output.safeParse(word).data ?? null;
 }
 
 /** No token goes further than the door. */
