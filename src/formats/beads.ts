@@ -13,7 +13,7 @@ import {
   titled,
   type Warn,
 } from './foreign-task.ts';
-import { countOthers, type Others, otherFields, salvage, warnOfCounts } from './salvage.ts';
+import { countOthers, type Others, otherFields, salvageNamed, warnOfCounts } from './salvage.ts';
 
 const Link = z.looseObject({ depends_on_id: LooseId, type: z.string().default('blocks') });
 const Issue = z.looseObject({
@@ -76,15 +76,9 @@ function parseLine(line: string, { place, warn }: { place: string; warn: Warn })
 }
 
 function readIssue(value: unknown, reading: Reading): ForeignTask | undefined {
-  const read = salvage(Issue, value, reading);
-  const key = read?.record.id ?? read?.record.title;
-  if (read === undefined || key == null) {
-    if (read !== undefined) {
-      reading.warn(`${reading.place}: it has neither id nor title, ${skipped(value)}.`);
-    }
-    return undefined;
-  }
-  const { record: issue, others } = read;
+  const read = salvageNamed(Issue, value, reading);
+  if (read === undefined) return undefined;
+  const { record: issue, others, key } = read;
   const priority = priorityIn(issue, others);
   const { status, left_out = [] } = statusOf(issue.status);
   const { dependencies, parent, discovered_from, left_out: links } = linksOf(issue, reading);

@@ -7,12 +7,11 @@ import {
   parseJson,
   priorityOf,
   type SourceFile,
-  skipped,
   tickedItems,
   titled,
   type Warn,
 } from './foreign-task.ts';
-import { countOthers, type Others, otherFields, salvage, warnOfCounts } from './salvage.ts';
+import { countOthers, type Others, otherFields, salvageNamed, warnOfCounts } from './salvage.ts';
 
 const Named = z.union([z.string().transform((name) => ({ name })), z.looseObject({ name: z.string() })]);
 const Issue = z.looseObject({
@@ -46,12 +45,8 @@ export function readGitHub(file: SourceFile, warn: Warn): ForeignTask[] {
   const counts: Counts = new Map();
   const issues = checked(z.array(z.unknown()), parseJson(file), file.path).flatMap((value, at) => {
     const place = `${file.path} [${at}]`;
-    const read = salvage(Issue, value, { place, warn });
-    const key = read?.record.number ?? read?.record.title;
-    if (read !== undefined && key == null) {
-      warn(`${place}: it has neither number nor title, ${skipped(value)}.`);
-    }
-    return read === undefined || key == null ? [] : [{ ...read, key: String(key), place }];
+    const read = salvageNamed(Issue, value, { place, warn, id: 'number' });
+    return read === undefined ? [] : [{ ...read, place }];
   });
   // An item of a tasklist that links to an issue makes that issue a part of this one.
   const parents = new Map<string, string>();

@@ -46,6 +46,24 @@ export function salvage<Schema extends z.ZodObject>(
   return undefined;
 }
 
+/**
+ * A record with the key that it is known by: its id, which the source may call otherwise, or else its title. Undefined, with a
+ * warning, where it has neither.
+ */
+export function salvageNamed<Schema extends z.ZodObject>(
+  schema: Schema,
+  given: unknown,
+  { place, warn, id = 'id' }: Reading & { id?: string },
+): { record: z.output<Schema>; others: Others; key: string } | undefined {
+  const read = salvage(schema, given, { place, warn });
+  if (read === undefined) return undefined;
+  const { [id]: own, title } = read.record as Record<string, unknown>;
+  const key = own ?? title;
+  if (key != null) return { ...read, key: String(key) };
+  warn(`${place}: it has neither ${id} nor title, ${skipped(given)}.`);
+  return undefined;
+}
+
 /** The record's others as a part of its description: a line for each value that says something. */
 export function otherFields(others: Others): string | false {
   const lines = Object.entries(others).flatMap(([name, value]) => leaves(name, value));
