@@ -70,6 +70,34 @@ export function otherFields(others: Others): string | false {
   return lines.length > 0 && `Other fields:\n${lines.join('\n')}`;
 }
 
+/** A comment as a format has it; `rest` are the fields that no rule took. */
+export type Comment = {
+  author?: string | null | undefined;
+  at?: string | null | undefined;
+  text: string;
+  rest?: Others;
+};
+
+/** What was said of a record as a part of its description. A comment that `read` makes nothing of goes to the others. */
+export function commentsOf(
+  given: unknown[] | null | undefined,
+  { others, counts, between }: { others: Others; counts: Map<string, number>; between: string },
+  read: (value: unknown) => Comment | undefined,
+): string | false {
+  const said = (given ?? []).flatMap((value, index) => {
+    const comment = read(value);
+    if (comment === undefined) {
+      others[`comments[${index}]`] = value;
+      return [];
+    }
+    const { author, at, text, rest = {} } = comment;
+    countOthers(counts, 'comments', rest);
+    const by = [author, at && `(${at})`].filter(Boolean).join(' ');
+    return by === '' ? text : `${by}: ${text}`;
+  });
+  return said.length > 0 && `Comments:\n${said.join(between)}`;
+}
+
 /** Warns of what belongs to no task. */
 export function warnOfOthers(others: Others, { place, warn }: Reading): void {
   const lines = Object.entries(others).flatMap(([name, value]) => leaves(name, value));
