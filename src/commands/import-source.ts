@@ -3,6 +3,8 @@ import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { readBounded, tooLarge, unusableFile } from '../bounded-read.ts';
+import { findRepository } from '../clients/detect.ts';
+import { thisHost } from '../config.ts';
 import { DomainError } from '../errors.ts';
 import type { SourceFile } from '../formats/foreign-task.ts';
 import { detectFormat, type FormatName } from '../formats/formats.ts';
@@ -86,12 +88,8 @@ function isOf(format: FormatName, file: SourceFile): boolean {
 /** Where the file is in its repository; its name alone where it is in none. */
 async function homeOf(path: string): Promise<string> {
   const whole = await realpath(path);
-  for (let at = dirname(whole); ; at = dirname(at)) {
-    if ((await stat(join(at, '.git')).catch(() => null)) !== null) {
-      return relative(at, whole).split(sep).join('/');
-    }
-    if (dirname(at) === at) return basename(whole);
-  }
+  const repository = await findRepository(dirname(whole), thisHost());
+  return repository === null ? basename(whole) : relative(repository, whole).split(sep).join('/');
 }
 
 /** Whether the file is a history that Cairn exported: its first line says so. */
