@@ -3,6 +3,8 @@ import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { readBounded, tooLarge, unusableFile } from '../bounded-read.ts';
+import { findRepository } from '../clients/detect.ts';
+import { thisHost } from '../config.ts';
 import { DomainError } from '../errors.ts';
 import type { SourceFile } from '../formats/foreign-task.ts';
 import { detectFormat, type FormatName } from '../formats/formats.ts';
@@ -11,10 +13,13 @@ const FILE_BYTES_MAX = 67_108_864;
 const FILES_MAX = 20_000;
 const FIRST_BYTES = 4_096;
 
+/** `isShared`: other tools have a file of this name too. */
+type Place = { format: FormatName; path: string; isShared?: true };
+
 // Where each tool keeps its tasks in a repository; older places after the newer ones.
-const PLACES: readonly { format: FormatName; path: string }[] = [
+const PLACES: readonly Place[] = [
   { format: 'task-master', path: '.taskmaster/tasks/tasks.json' },
-  { format: 'task-master', path: 'tasks/tasks.json' },
+  { format: 'task-master', path: 'tasks/tasks.json', isShared: true },
   { format: 'beads', path: '.beads/issues.jsonl' },
   { format: 'beads', path: '.beads/beads.jsonl' },
   { format: 'backlog', path: 'backlog/tasks' },
@@ -40,10 +45,7 @@ export async function readSource(path: string): Promise<Source> {
       'Name one of them.',
     );
   }
-  const files =
-    first === undefined || first.format === 'backlog'
-      ? await readBacklog(join(path, first?.path ?? '.', first === undefined ? '.' : '..'))
-      : [readOne(join(path, first.path), first.path)];
+  const files = await filesAt(path, first);
   if (first === undefined && files.length === 0) {
     throw unusable(`${path} has no tasks of a tool that Cairn knows.`, 'Name the file with the tasks.');
   }
@@ -51,16 +53,28 @@ export async function readSource(path: string): Promise<Source> {
   return { files, format: first?.format ?? 'backlog', warnings };
 }
 
-async function placesIn(folder: string): Promise<(typeof PLACES)[number][]> {
-  const found: (typeof PLACES)[number][] = [];
+/** A place where something is, with the file if it had to be read to tell. */
+type Found = Place & { file?: SourceFile };
+
+async function placesIn(folder: string): Promise<Found[]> {
+  const found: Found[] = [];
   for (const place of PLACES) {
     if ((await stat(join(folder, place.path)).catch(() => null)) === null) continue;
-    // Other tools have a file of this name too.
-    if (place.path !== 'tasks/tasks.json' || isOf(place.format, readOne(join(folder, place.path), place.path))) {
+    if (place.isShared) {
+      const file = readOne(join(folder, place.path), place.path);
+      if (isOf(place.format, file)) found.push({ ...place, file });
+    } else {
       found.push(place);
     }
   }
   return found;
+}
+
+/** The files at a place in a folder; without a place, the pages in the folder itself. */
+async function filesAt(folder: string, place: Found | undefined): Promise<SourceFile[]> {
+  if (place === undefined) return readBacklog(join(folder, '.'));
+  if (place.format === 'backlog') return readBacklog(join(folder, place.path, '..'));
+  return [place.file ?? readOne(join(folder, place.path), place.path)];
 }
 
 function isOf(format: FormatName, file: SourceFile): boolean {
@@ -74,12 +88,8 @@ function isOf(format: FormatName, file: SourceFile): boolean {
 /** Where the file is in its repository; its name alone where it is in none. */
 async function homeOf(path: string): Promise<string> {
   const whole = await realpath(path);
-  for (let at = dirname(whole); ; at = dirname(at)) {
-    if ((await stat(join(at, '.git')).catch(() => null)) !== null) {
-      return relative(at, whole).split(sep).join('/');
-    }
-    if (dirname(at) === at) return basename(whole);
-  }
+  const repository = await findRepository(dirname(whole), thisHost());
+  return repository === null ? basename(whole) : relative(repository, whole).split(sep).join('/');
 }
 
 /** Whether the file is a history that Cairn exported: its first line says so. */

@@ -98,7 +98,7 @@ function readPage({ path, text }: SourceFile, warn: Warn): ForeignTask | undefin
     key: id.toUpperCase(),
     place: path,
     title: about.title ?? id,
-    description: describe(about, sections, { ...others, comment: front.match(/^[ \t]*#.*$/gm) }),
+    description: describe(about, { sections, criteria, others: { ...others, comment: front.match(/^[ \t]*#.*$/gm) } }),
     acceptance_criteria: criteria.map(({ text }) => text),
     unmet: criteria.filter(({ mark }) => mark === ' ').map(({ text }) => text),
     priority: priorityOf(about.priority),
@@ -110,10 +110,11 @@ function readPage({ path, text }: SourceFile, warn: Warn): ForeignTask | undefin
   };
 }
 
-function describe(about: z.output<typeof FrontMatter>, sections: Section[], others: Others): string | undefined {
+type Page = { sections: Section[]; criteria: { mark: string }[]; others: Others };
+
+function describe(about: z.output<typeof FrontMatter>, { sections, criteria, others }: Page): string | undefined {
   const { labels, milestone, id, priority } = about;
-  const met = sections.filter(isCriteria).flatMap(({ content }) => tickedItems(content, CHECKED_ITEM));
-  const isMet = met.flatMap(({ mark }, at) => (mark === ' ' ? [] : String(at + 1)));
+  const met = criteria.flatMap(({ mark }, at) => (mark === ' ' ? [] : String(at + 1)));
   return paragraphs(
     ...sections.map((section) => {
       if (section.name === SUMMARY) return false;
@@ -123,7 +124,7 @@ function describe(about: z.output<typeof FrontMatter>, sections: Section[], othe
     }),
     titled(
       'Met so far',
-      statusOf(about.status).status !== 'completed' && isMet.length > 0 && `criteria ${isMet.join(', ')}`,
+      statusOf(about.status).status !== 'completed' && met.length > 0 && `criteria ${met.join(', ')}`,
     ),
     titled('Labels', labels?.join(', ')),
     titled('Milestone', milestone),

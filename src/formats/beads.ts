@@ -13,7 +13,15 @@ import {
   titled,
   type Warn,
 } from './foreign-task.ts';
-import { countOthers, type Others, otherFields, salvage, warnOfCounts } from './salvage.ts';
+import {
+  type Comment,
+  commentsOf,
+  countOthers,
+  type Others,
+  otherFields,
+  salvageNamed,
+  warnOfCounts,
+} from './salvage.ts';
 
 const Link = z.looseObject({ depends_on_id: LooseId, type: z.string().default('blocks') });
 const Issue = z.looseObject({
@@ -33,7 +41,7 @@ const Issue = z.looseObject({
   comments: z.array(z.unknown()).nullish(),
   dependencies: z.array(Link).nullish(),
 });
-const Comment = z.looseObject({
+const Said = z.looseObject({
   author: z.string().nullish(),
   text: z.string(),
   created_at: z.string().nullish(),
@@ -76,15 +84,9 @@ function parseLine(line: string, { place, warn }: { place: string; warn: Warn })
 }
 
 function readIssue(value: unknown, reading: Reading): ForeignTask | undefined {
-  const read = salvage(Issue, value, reading);
-  const key = read?.record.id ?? read?.record.title;
-  if (read === undefined || key == null) {
-    if (read !== undefined) {
-      reading.warn(`${reading.place}: it has neither id nor title, ${skipped(value)}.`);
-    }
-    return undefined;
-  }
-  const { record: issue, others } = read;
+  const read = salvageNamed(Issue, value, reading);
+  if (read === undefined) return undefined;
+  const { record: issue, others, key } = read;
   const priority = priorityIn(issue, others);
   const { status, left_out = [] } = statusOf(issue.status);
   const { dependencies, parent, discovered_from, left_out: links } = linksOf(issue, reading);
@@ -96,7 +98,7 @@ function readIssue(value: unknown, reading: Reading): ForeignTask | undefined {
       issue.description,
       titled('Design', issue.design),
       titled('Notes', issue.notes),
-      commentsOf(issue, others, reading),
+      commentsOf(issue.comments, { others, counts: reading.counts, between: '\n' }, readComment),
       titled('Type', issue.issue_type === 'task' ? undefined : issue.issue_type),
       titled('Labels', issue.labels?.join(', ')),
       titled('Reference', issue.external_ref),
@@ -142,18 +144,8 @@ function linksOf(issue: Issue, { counts }: Reading) {
   };
 }
 
-function commentsOf({ comments }: Issue, others: Others, { counts }: Reading): string | false {
-  const said = (comments ?? []).flatMap((given, at) => {
-    if (typeof given === 'string') return given;
-    const comment = Comment.safeParse(given);
-    if (!comment.success) {
-      others[`comments[${at}]`] = given;
-      return [];
-    }
-    const { author, text, created_at, ...rest } = comment.data;
-    countOthers(counts, 'comments', rest);
-    const by = [author, created_at && `(${created_at})`].filter(Boolean).join(' ');
-    return by === '' ? text : `${by}: ${text}`;
-  });
-  return said.length > 0 && `Comments:\n${said.join('\n')}`;
+function readComment(given: unknown): Comment | undefined {
+  if (typeof given === 'string') return { text: given };
+  const { author, text, created_at: at, ...rest } = Said.safeParse(given).data ?? {};
+  return text === undefined ? undefined : { author, at, text, rest };
 }

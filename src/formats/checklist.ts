@@ -2,7 +2,7 @@ import type { ForeignTask } from '../services/adoption.ts';
 import { type ChecklistLine, linesOf } from './checklist-lines.ts';
 import {
   beginning,
-  lineRanges,
+  lineRange,
   paragraphs,
   priorityOf,
   type SourceFile,
@@ -15,6 +15,7 @@ import {
 const LEVELS_MAX = 50;
 const KEY_PART_MAX = 300;
 const ITEMS_MAX = 100_000;
+const SHOWN_LINES_MAX = 20;
 const NAME = /^((?:[A-Za-z][\w-]*-|#)\d+|[A-Z]{1,5}\d+):\s+/;
 const STATUS_BY_MARK: Readonly<Record<string, ForeignTask['status']>> = Object.freeze({
   ' ': 'pending',
@@ -128,24 +129,20 @@ function close(open: Item[], depth: number): void {
   while (open.length > 0 && (open.at(-1)?.depth ?? 0) >= depth) open.pop();
 }
 
+/** A warning for each run of lines that were not read; blank lines do not end a run. */
 function warnOfUnread(unread: number[], lines: ChecklistLine[], { path, warn }: { path: string; warn: Warn }): void {
-  const sorted = unread.toSorted((a, b) => a - b);
-  const isBlank = (at: number) => lines[at]?.kind === 'blank';
-  let from = 0;
-  for (const [index, at] of sorted.entries()) {
-    let next = at + 1;
-    while (isBlank(next)) next += 1;
-    if (sorted[index + 1] === next) continue;
-    const first = sorted[from] ?? at;
-    const range = Array.from({ length: at - first + 1 }, (_, line) => first + line + 1);
-    const said = beginning(
-      sorted
-        .slice(from, Math.min(from + 20, index + 1))
-        .map((line) => lines[line]?.whole)
-        .join(' '),
-    );
-    warn(`${path} ${lineRanges(range)[0]}: left out what belongs to no item: ${said}.`);
-    from = index + 1;
+  const runs: number[][] = [];
+  for (const at of unread.toSorted((a, b) => a - b)) {
+    const run = runs.at(-1);
+    const goesOn = run !== undefined && lines.slice((run.at(-1) ?? at) + 1, at).every(({ kind }) => kind === 'blank');
+    if (goesOn) run.push(at);
+    else runs.push([at]);
+  }
+  for (const run of runs) {
+    const [first = 0] = run;
+    const said = run.slice(0, SHOWN_LINES_MAX).map((at) => lines[at]?.whole);
+    const range = lineRange(first + 1, (run.at(-1) ?? first) + 1);
+    warn(`${path} ${range}: left out what belongs to no item: ${beginning(said.join(' '))}.`);
   }
 }
 

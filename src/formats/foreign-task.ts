@@ -100,7 +100,11 @@ export function lineRanges(lines: number[]): string[] {
     if (last !== undefined && last[1] === line - 1) last[1] = line;
     else ranges.push([line, line]);
   }
-  return ranges.map(([first, last]) => (first === last ? `line ${first}` : `lines ${first}-${last}`));
+  return ranges.map(([first, last]) => lineRange(first, last));
+}
+
+export function lineRange(first: number, last: number): string {
+  return first === last ? `line ${first}` : `lines ${first}-${last}`;
 }
 
 /** The value as the schema has it. Raises `invalid_input` that names the place and the field. */

@@ -7,12 +7,19 @@ import {
   parseJson,
   priorityOf,
   type SourceFile,
-  skipped,
   tickedItems,
   titled,
   type Warn,
 } from './foreign-task.ts';
-import { countOthers, type Others, otherFields, salvage, warnOfCounts } from './salvage.ts';
+import {
+  type Comment,
+  commentsOf,
+  countOthers,
+  type Others,
+  otherFields,
+  salvageNamed,
+  warnOfCounts,
+} from './salvage.ts';
 
 const Named = z.union([z.string().transform((name) => ({ name })), z.looseObject({ name: z.string() })]);
 const Issue = z.looseObject({
@@ -29,7 +36,7 @@ const Issue = z.looseObject({
   comments: z.array(z.unknown()).nullish(),
   url: z.string().nullish(),
 });
-const Comment = z.looseObject({
+const Said = z.looseObject({
   author: z.looseObject({ login: z.string() }).nullish(),
   body: z.string(),
   createdAt: z.string().nullish(),
@@ -46,12 +53,8 @@ export function readGitHub(file: SourceFile, warn: Warn): ForeignTask[] {
   const counts: Counts = new Map();
   const issues = checked(z.array(z.unknown()), parseJson(file), file.path).flatMap((value, at) => {
     const place = `${file.path} [${at}]`;
-    const read = salvage(Issue, value, { place, warn });
-    const key = read?.record.number ?? read?.record.title;
-    if (read !== undefined && key == null) {
-      warn(`${place}: it has neither number nor title, ${skipped(value)}.`);
-    }
-    return read === undefined || key == null ? [] : [{ ...read, key: String(key), place }];
+    const read = salvageNamed(Issue, value, { place, warn, id: 'number' });
+    return read === undefined ? [] : [{ ...read, place }];
   });
   // An item of a tasklist that links to an issue makes that issue a part of this one.
   const parents = new Map<string, string>();
@@ -98,7 +101,7 @@ function describe(issue: Issue, others: Others, counts: Counts): string | undefi
   else if (!/^closed$/i.test(state)) others['stateReason'] = issue.stateReason ?? issue.state_reason;
   return paragraphs(
     body,
-    commentsOf(comments ?? [], others, counts),
+    commentsOf(comments, { others, counts, between: '\n\n' }, readComment),
     titled('Labels', labels?.map(({ name }) => name).join(', ')),
     titled('Milestone', milestone?.title),
     titled('GitHub', issue.html_url ?? issue.url ?? (number == null ? undefined : `#${number}`)),
@@ -106,19 +109,9 @@ function describe(issue: Issue, others: Others, counts: Counts): string | undefi
   );
 }
 
-function commentsOf(comments: unknown[], others: Others, counts: Counts): string | false {
-  const said = comments.flatMap((given, at) => {
-    const comment = Comment.safeParse(given);
-    if (!comment.success) {
-      others[`comments[${at}]`] = given;
-      return [];
-    }
-    const { author, body, createdAt, ...rest } = comment.data;
-    countOthers(counts, 'comments', rest);
-    const by = [author?.login, createdAt && `(${createdAt})`].filter(Boolean).join(' ');
-    return by === '' ? body : `${by}: ${body}`;
-  });
-  return said.length > 0 && `Comments:\n${said.join('\n\n')}`;
+function readComment(given: unknown): Comment | undefined {
+  const { author, body: text, createdAt: at, ...rest } = Said.safeParse(given).data ?? {};
+  return text === undefined ? undefined : { author: author?.login, at, text, rest };
 }
 
 function checklist(body: string | null | undefined): { mark: string; text: string }[] {

@@ -46,10 +46,56 @@ export function salvage<Schema extends z.ZodObject>(
   return undefined;
 }
 
+/**
+ * A record with the key that it is known by: its id, which the source may call otherwise, or else its title. Undefined, with a
+ * warning, where it has neither.
+ */
+export function salvageNamed<Schema extends z.ZodObject>(
+  schema: Schema,
+  given: unknown,
+  { place, warn, id = 'id' }: Reading & { id?: string },
+): { record: z.output<Schema>; others: Others; key: string } | undefined {
+  const read = salvage(schema, given, { place, warn });
+  if (read === undefined) return undefined;
+  const { [id]: own, title } = read.record as Record<string, unknown>;
+  const key = own ?? title;
+  if (key != null) return { ...read, key: String(key) };
+  warn(`${place}: it has neither ${id} nor title, ${skipped(given)}.`);
+  return undefined;
+}
+
 /** The record's others as a part of its description: a line for each value that says something. */
 export function otherFields(others: Others): string | false {
   const lines = Object.entries(others).flatMap(([name, value]) => leaves(name, value));
   return lines.length > 0 && `Other fields:\n${lines.join('\n')}`;
+}
+
+/** A comment as a format has it; `rest` are the fields that no rule took. */
+export type Comment = {
+  author?: string | null | undefined;
+  at?: string | null | undefined;
+  text: string;
+  rest?: Others;
+};
+
+/** What was said of a record as a part of its description. A comment that `read` makes nothing of goes to the others. */
+export function commentsOf(
+  given: unknown[] | null | undefined,
+  { others, counts, between }: { others: Others; counts: Map<string, number>; between: string },
+  read: (value: unknown) => Comment | undefined,
+): string | false {
+  const said = (given ?? []).flatMap((value, index) => {
+    const comment = read(value);
+    if (comment === undefined) {
+      others[`comments[${index}]`] = value;
+      return [];
+    }
+    const { author, at, text, rest = {} } = comment;
+    countOthers(counts, 'comments', rest);
+    const by = [author, at && `(${at})`].filter(Boolean).join(' ');
+    return by === '' ? text : `${by}: ${text}`;
+  });
+  return said.length > 0 && `Comments:\n${said.join(between)}`;
 }
 
 /** Warns of what belongs to no task. */

@@ -9,13 +9,12 @@ import {
   parseJson,
   priorityOf,
   type SourceFile,
-  skipped,
   statusOf,
   titled,
   type Warn,
   wrongFile,
 } from './foreign-task.ts';
-import { type Others, otherFields, salvage, warnOfOthers } from './salvage.ts';
+import { type Others, otherFields, salvageNamed, warnOfOthers } from './salvage.ts';
 
 const Item = z.looseObject({
   id: LooseId.nullish(),
@@ -76,14 +75,9 @@ type Read = { id: string; task: Omit<ForeignTask, 'dependencies'>; dependencies:
 
 function readItem(value: unknown, { where, prefix, warn, whole }: Place): Read | undefined {
   const place = where;
-  const read = salvage(Item, value, { place, warn });
+  const read = salvageNamed(Item, value, { place, warn });
   if (read === undefined) return undefined;
-  const { record: item, others } = read;
-  const id = item.id ?? item.title;
-  if (id == null) {
-    warn(`${place}: it has neither id nor title, ${skipped(value)}.`);
-    return undefined;
-  }
+  const { record: item, others, key: id } = read;
   const path = whole === undefined ? id : `${whole.id}.${id}`;
   const key = `${prefix}${path}`;
   const level = (whole?.level ?? 0) + 1;

@@ -1,17 +1,20 @@
 // One conversation of a client with its model, from the model's side.
+import { NOTHING } from './models/wire.mjs';
+
 /** @typedef {import('./models/wire.mjs').Request} Request */
 /** @typedef {import('./models/wire.mjs').Turn} Turn */
+/** @typedef {{ request: Request, answer: (turn: Turn) => void }} Arrived */
 
 export class Agent {
   /** All that reached the model, in order. @type {Request[]} */
   requests = [];
   #program;
-  /** @type {{ request: Request, answer: (turn: Turn) => void }[]} */
+  /** @type {Arrived[]} */
   #arrived = [];
-  /** @type {((next: { request: Request, answer: (turn: Turn) => void }) => void) | undefined} */
+  /** @type {((next: Arrived) => void) | undefined} */
   #awaited;
   #isOver = false;
-  /** @type {{ request: Request, answer: (turn: Turn) => void } | undefined} */
+  /** @type {Arrived | undefined} */
   #current;
 
   /** @param {import('./programs.mjs').Program} program */
@@ -26,16 +29,14 @@ export class Agent {
       await play(this);
     } finally {
       this.#isOver = true;
-      for (const { answer } of [...(this.#current ? [this.#current] : []), ...this.#arrived]) {
-        answer({ calls: [], say: 'Done.' });
-      }
+      for (const { answer } of [...(this.#current ? [this.#current] : []), ...this.#arrived]) answer(NOTHING);
     }
   }
 
   /** The turn that the play takes at a request. @param {Request} request @returns {Promise<Turn>} */
   take(request) {
     this.requests.push(request);
-    if (this.#isOver) return Promise.resolve({ calls: [], say: 'Done.' });
+    if (this.#isOver) return Promise.resolve(NOTHING);
     return new Promise((answer) => {
       const arrived = { request, answer };
       const awaited = this.#awaited;
@@ -92,7 +93,7 @@ export class Agent {
     return this.#current.request;
   }
 
-  /** @returns {Promise<{ request: Request, answer: (turn: Turn) => void }>} */
+  /** @returns {Promise<Arrived>} */
   #next() {
     this.#current = undefined;
     const arrived = this.#arrived.shift();

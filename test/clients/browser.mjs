@@ -1,31 +1,11 @@
 // The person who signs in: Chromium, with the owner's password.
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
-import process from 'node:process';
-import { chromium } from 'playwright-core';
+import { launchChromium } from '../support/chromium.mjs';
 
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 const PASSWORD = 'correct horse battery staple';
-
-/** The Chromium of this machine: what CAIRN_TEST_CHROMIUM names, else what the path holds. */
-export function findChromium() {
-  const directories = (process.env.PATH ?? '').split(delimiter);
-  const found = directories.flatMap((directory) => NAMES.map((name) => join(directory, name)));
-  return [process.env.CAIRN_TEST_CHROMIUM ?? '', ...found].find((path) => path !== '' && isProgram(path));
-}
-
-function isProgram(path) {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** A browser that is signed in as the owner. @param {string} executablePath @param {string} ownerLink */
 export async function openBrowser(executablePath, ownerLink) {
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  const browser = await launchChromium(executablePath);
   const context = await browser.newContext();
   const page = await context.newPage();
   await page.goto(ownerLink);

@@ -3,10 +3,10 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execPath } from 'node:process';
-import { fileURLToPath } from 'node:url';
+import { connect } from '../../bench/peers/client.mjs';
+import { CLI } from '../../bench/rpc.mjs';
 import { start } from './run.mjs';
 
-export const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const WHO = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com'];
 
 /** @typedef {Awaited<ReturnType<typeof makePlace>>} Place */
@@ -39,6 +39,22 @@ async function makePlace() {
       const { code, out, err } = await start(execPath, [CLI, ...args], { cwd, env }).ended;
       if (code !== 0) throw new Error(`cairn ${args.join(' ')} ended with ${code}: ${err}`);
       return out;
+    },
+    /** @param {string} client what `cairn init --client` calls it @param {string[]} flags */
+    init(client, ...flags) {
+      return place.cairn('init', '--client', client, ...flags, '--yes');
+    },
+    /**
+     * Acts as another agent, whose server runs for as long. Resolves to what it did.
+     * @template Done @param {(bob: import('../../bench/peers/client.mjs').Client) => Promise<Done>} act
+     */
+    async beside(act) {
+      const bob = await connect({ script: CLI, args: ['--data-dir', env.CAIRN_DATA_DIR, '--agent', 'bob'], cwd });
+      try {
+        return await act(bob);
+      } finally {
+        await bob.stop();
+      }
     },
     /** Who did what, as the log has it. @returns {Promise<{ type: string, by: string }[]>} */
     async log() {

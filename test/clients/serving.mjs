@@ -2,7 +2,7 @@
 import { execPath } from 'node:process';
 import { createInterface } from 'node:readline';
 import { freePort } from '../../bench/free-port.mjs';
-import { CLI } from './place.mjs';
+import { CLI } from '../../bench/rpc.mjs';
 import { start } from './run.mjs';
 
 const SERVE_MS_MAX = 600_000;

@@ -27,3 +27,8 @@ export class Told {
     return table(['who', 'after', 'call', 'what it was told'], this.#rows).join('\n');
   }
 }
+
+/** The first line of an answer that begins so; empty where none does. @param {string} text @param {string} beginning */
+export function lineOf(text, beginning) {
+  return text.split('\n').find((line) => line.startsWith(beginning)) ?? '';
+}

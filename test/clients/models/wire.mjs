@@ -12,6 +12,9 @@
  * @property {(response: import('node:http').ServerResponse, turn: Turn, asked: { path: string, body: any }) => void} answer
  */
 
+/** The turn of a model that has nothing left to do. @type {Turn} */
+export const NOTHING = Object.freeze({ calls: [], say: 'Done.' });
+
 let last = 0;
 
 /** @param {string} kind */

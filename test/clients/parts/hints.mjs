@@ -1,9 +1,9 @@
 // An agent that knows no more than what it was shown last: it calls what the first paragraph, `Next:` or the hint of a refusal names.
 import { heldIn } from '../../../bench/everyday.mjs';
-import { connect } from '../../../bench/peers/client.mjs';
-import { CLI, withEach } from '../place.mjs';
+import { withEach } from '../place.mjs';
 import { PROGRAMS } from '../programs.mjs';
 import { startSession } from '../session.mjs';
+import { lineOf } from '../told.mjs';
 
 const CALLS_MAX = 12;
 const TASKS = [{ title: 'Write the cart' }, { title: 'Write the page' }];
@@ -22,22 +22,15 @@ const DEEDS = {
 export async function hints(given) {
   await withEach(given, async (name, place, expect) => {
     const program = PROGRAMS[name];
-    await place.cairn('init', '--client', program.client, '--no-instructions', '--yes');
-    const bob = await connect({
-      script: CLI,
-      args: ['--data-dir', place.env.CAIRN_DATA_DIR, '--agent', 'bob'],
-      cwd: place.cwd,
-    });
+    await place.init(program.client, '--no-instructions');
     /** @type {{ tool: string, text: string }[]} */
     let story = [];
-    const play = async (agent) => {
-      story = await follow(agent, () => bob.call(['claim_task', { task: 'shop-1' }]));
-    };
-    try {
+    await place.beside(async (bob) => {
+      const play = async (agent) => {
+        story = await follow(agent, () => bob.call(['claim_task', { task: 'shop-1' }]));
+      };
       await (await startSession(program, place, { play })).ended;
-    } finally {
-      await bob.stop();
-    }
+    });
     const tools = story.map(({ tool }) => tool).join(' ');
     given.say(`${name}: ${tools}`);
     const refused = story.find(({ text }) => text.includes('lock_held: '));
@@ -70,10 +63,11 @@ async function follow(agent, meanwhile) {
 /** What an answer says to do next: its last line, or what a refusal has after its first sentence. @param {string} text */
 function adviceIn(text) {
   // One client shows a refusal as the JSON that carried it.
-  const lines = text.replaceAll('\\n', '\n').split('\n');
+  const plain = text.replaceAll('\\n', '\n');
+  const lines = plain.split('\n');
   const refusal = lines.findIndex((line) => /\b(lock_held|not_found|invalid_input): /.test(line));
   if (refusal >= 0) return lines[refusal + 1] ?? '';
-  return lines.find((line) => line.startsWith('Next: ')) ?? '';
+  return lineOf(plain, 'Next: ');
 }
 
 /** The tools of the first sentence that names any; what follows a comma or a semicolon is for other cases. @param {string} said */

@@ -1,6 +1,5 @@
 // The hooks that `cairn init --hooks` writes, run by Claude Code: what the model is told, and what is saved.
-import { connect } from '../../../bench/peers/client.mjs';
-import { CLI, withEach } from '../place.mjs';
+import { withEach } from '../place.mjs';
 import { PROGRAMS } from '../programs.mjs';
 import { startSession } from '../session.mjs';
 
@@ -12,7 +11,7 @@ const STREAM = ['--input-format', 'stream-json', '--output-format', 'stream-json
 /** @param {import('../parts.mjs').Given} given */
 export async function hooks(given) {
   await withEach(given, async (_name, place, expect) => {
-    await place.cairn('init', '--client', 'claude-code', '--hooks', '--no-instructions', '--yes');
+    await place.init('claude-code', '--hooks', '--no-instructions');
     await firstSession(place, expect);
     await secondSession(place, expect);
   });
@@ -59,15 +58,10 @@ async function firstSession(place, expect) {
 
 /** Another agent keeps the database up. @param {import('../place.mjs').Place} place */
 async function secondSession(place, expect) {
-  const bob = await connect({
-    script: CLI,
-    args: ['--data-dir', place.env.CAIRN_DATA_DIR, '--agent', 'bob'],
-    cwd: place.cwd,
+  const { agent } = await place.beside(async (bob) => {
+    await bob.call(['list_tasks', {}]);
+    return (await startSession(PROGRAMS.claude, place, { play: async () => {} })).ended;
   });
-  await bob.call(['list_tasks', {}]);
-  const { agent } = await (await startSession(PROGRAMS.claude, place, { play: async () => {} })).ended.finally(() =>
-    bob.stop(),
-  );
   const [{ all }] = agent.requests;
   expect(
     'the next session beside a running one starts with the hand-over',

@@ -6,7 +6,7 @@ import { startHolding } from '../holding.mjs';
 import { withEach } from '../place.mjs';
 import { PROGRAMS } from '../programs.mjs';
 import { startSession } from '../session.mjs';
-import { Told } from '../told.mjs';
+import { lineOf, Told } from '../told.mjs';
 
 // The locks of a session that ended lapse after two minutes.
 const GRACE_SECONDS = 120;
@@ -18,7 +18,7 @@ export async function kill(given) {
   await withEach(given, async (_name, place, expect) => {
     const told = new Told();
     try {
-      await place.cairn('init', '--client', 'claude-code', '--no-instructions', '--yes');
+      await place.init('claude-code', '--no-instructions');
       await tell({ place, expect, told });
     } finally {
       given.say(told.report());
@@ -132,9 +132,4 @@ async function succeeded({ place, expect, told }) {
     expect('two minutes later the task is free', claim.text.includes('You hold shop-3'), claim.text);
   };
   await (await startSession(PROGRAMS.claude, place, { play })).ended;
-}
-
-/** @param {string} text @param {string} word */
-function lineOf(text, word) {
-  return text.split('\n').find((line) => line.includes(word)) ?? '';
 }

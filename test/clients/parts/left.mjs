@@ -4,7 +4,7 @@ import { startHolding } from '../holding.mjs';
 import { withEach } from '../place.mjs';
 import { PROGRAMS } from '../programs.mjs';
 import { startSession } from '../session.mjs';
-import { Told } from '../told.mjs';
+import { lineOf, Told } from '../told.mjs';
 
 const WORDS = ['WORKER-ONE', 'WORKER-TWO'];
 const SESSION = randomUUID();
@@ -27,7 +27,7 @@ export async function left(given) {
 
 /** @param {import('../place.mjs').Place} place */
 async function leaveTask(place) {
-  await place.cairn('init', '--client', 'claude-code', '--no-instructions', '--yes');
+  await place.init('claude-code', '--no-instructions');
   const act = async (agent) => {
     await agent.call('create_tasks', { tasks: [{ title: 'Write the cart' }, { title: 'Write the page' }] });
     await agent.call('claim_task', { task: 'shop-1' });
@@ -42,7 +42,7 @@ async function takeUp(place, args, told) {
   const taken = [];
   const work = (/** @type {string} */ word) => async (agent) => {
     const resumed = await agent.call('resume_project');
-    const next = resumed.text.split('\n').find((line) => line.startsWith('Next: ')) ?? '';
+    const next = lineOf(resumed.text, 'Next: ');
     told.note(word, 'resume_project', { text: next });
     const own = /go on with (\S+)\./.exec(next)?.[1];
     if (own !== undefined) return taken.push(own);

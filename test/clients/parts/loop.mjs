@@ -20,7 +20,7 @@ export async function loop(given) {
 /** @param {string} name @param {import('../place.mjs').Place} place @param {import('../expectations.mjs').Expect} expect */
 async function loopOf(name, place, expect) {
   const program = PROGRAMS[name];
-  await place.cairn('init', '--client', program.client, '--yes');
+  await place.init(program.client);
   const shown = {};
   const play = async (agent) => {
     shown.resume = await agent.call('resume_project');

@@ -26,7 +26,7 @@ export async function oneToken(given) {
 
 /** @param {import('../place.mjs').Place} place @param {string} url */
 async function writeConfig(place, url) {
-  await place.cairn('init', '--client', 'claude-code', '--no-instructions', '--yes');
+  await place.init('claude-code', '--no-instructions');
   const { token } = JSON.parse(await place.cairn('auth', 'pat', 'create', '--name', 'laptop', '--json'));
   const cairn = { type: 'http', url, headers: { Authorization: `Bearer ${token}` } };
   await writeFile(join(place.cwd, '.mcp.json'), JSON.stringify({ mcpServers: { cairn } }));

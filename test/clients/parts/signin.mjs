@@ -1,5 +1,6 @@
 // Signing in to `cairn serve --auth` where it cannot reach the internet, and being signed out. The person is played by Chromium.
-import { findChromium, openBrowser } from '../browser.mjs';
+import { findChromium } from '../../support/chromium.mjs';
+import { openBrowser } from '../browser.mjs';
 import { withEach } from '../place.mjs';
 import { PROGRAMS } from '../programs.mjs';
 import { start } from '../run.mjs';

@@ -58,7 +58,7 @@ function columnOf(name, output) {
 /** @param {string} name @param {import('../place.mjs').Place} place @param {string} output */
 async function day(name, place, output) {
   const program = PROGRAMS[name];
-  await place.cairn('init', '--client', program.client, '--no-instructions', '--yes');
+  await place.init(program.client, '--no-instructions');
   await edit(join(place.cwd, program.config), (text) =>
     text.replace('"--data-dir"', `"--output", "${output}", "--data-dir"`),
   );

@@ -29,7 +29,7 @@ export async function workers(given) {
  * @param {import('../place.mjs').Place} place @param {(word: string) => object} nameOf
  */
 async function together(place, nameOf) {
-  await place.cairn('init', '--client', 'claude-code', '--no-instructions', '--yes');
+  await place.init('claude-code', '--no-instructions');
   /** @type {{ word: string, before: string, claim: string, after: string }[]} */
   const seen = [];
   const work = (/** @type {string} */ word) => async (agent) => {
