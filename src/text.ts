@@ -13,6 +13,13 @@ const PLAIN = /^[\t\n\x20-\x7e]*$/;
 /** A project's short name, the first part of its tasks' refs, looks like this. */
 export const SLUG = /^[a-z][a-z0-9-]{0,30}$/;
 
+/** Where in a value something stands: `tasks[0].title`. */
+export function pathName(path: readonly PropertyKey[]): string {
+  return path
+    .map((part, at) => (typeof part === 'number' ? `[${part}]` : `${at > 0 ? '.' : ''}${String(part)}`))
+    .join('');
+}
+
 /** The first characters of a text, without half a surrogate pair at the end. */
 export function firstOf(text: string, charactersMax: number): string {
   return text.slice(0, charactersMax).replace(/[\uD800-\uDBFF]$/, '');

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { pathName } from '../text.ts';
 import { beginning, skipped, type Warn } from './foreign-task.ts';
 
 /** Fields that no rule took, by their names: they go into the description. */
@@ -38,8 +39,8 @@ export function salvage<Schema extends z.ZodObject>(
     if (wrong.some((path) => path.length === 0)) break;
     for (const path of wrong.toReversed()) {
       const value = takeOut(rest, path);
-      others[unused(others, nameOf(path))] = value;
-      warn(`${place}: left out ${nameOf(path)}, which is ${shown(value)}.`);
+      others[unused(others, pathName(path))] = value;
+      warn(`${place}: left out ${pathName(path)}, which is ${shown(value)}.`);
     }
   }
   skip('a field that it needs is missing');
@@ -155,8 +156,8 @@ function present(whole: unknown, path: Path): Path {
 
 /** Each of the paths once, without those below another one. */
 function outermost(paths: Path[]): Path[] {
-  const names = new Map(paths.map((path) => [nameOf(path), path]));
-  return [...names.values()].filter((path) => !path.some((_, at) => names.has(nameOf(path.slice(0, at)))));
+  const names = new Map(paths.map((path) => [pathName(path), path]));
+  return [...names.values()].filter((path) => !path.some((_, at) => names.has(pathName(path.slice(0, at)))));
 }
 
 function takeOut(whole: unknown, path: Path): unknown {
@@ -167,10 +168,6 @@ function takeOut(whole: unknown, path: Path): unknown {
   if (Array.isArray(holder)) holder.splice(Number(key), 1);
   else delete holder[key];
   return value;
-}
-
-function nameOf(path: Path): string {
-  return path.map((key, at) => (typeof key === 'number' ? `[${key}]` : `${at > 0 ? '.' : ''}${String(key)}`)).join('');
 }
 
 function unused(others: Others, name: string): string {

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { DomainError } from '../errors.ts';
+import { pathName } from '../text.ts';
 
 const ISSUES_MAX = 5;
 
@@ -45,12 +46,6 @@ function sentence(issue: Issue, toolName: string, given: unknown): string {
 function fieldName(issue: Issue | undefined): string {
   if (issue?.code === 'unrecognized_keys') return shortened(pathName([...issue.path, issue.keys[0] ?? '']));
   return pathName(issue?.path ?? []);
-}
-
-export function pathName(path: readonly PropertyKey[]): string {
-  return path
-    .map((part, at) => (typeof part === 'number' ? `[${part}]` : `${at > 0 ? '.' : ''}${String(part)}`))
-    .join('');
 }
 
 function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {

@@ -1,6 +1,5 @@
-import { cleanLine, leftOut } from '../text.ts';
+import { cleanLine, leftOut, pathName } from '../text.ts';
 import { shorten } from './fit.ts';
-import { pathName } from './input-error.ts';
 
 const FIELDS_MAX = 5;
 const FIELD_CHARACTERS_MAX = 200;
