@@ -158,9 +158,9 @@ export const FETCHING = Object.freeze([
       name: 'by no stranger, whose host is away or whose document is bad',
     },
     {
-      file: 'src/auth/documents.ts',
-      find: 'away.delete(hostname);',
-      replace: 'away.clear();',
+      file: 'src/auth/recent.ts',
+      find: 'delete(key: string): void {\n    this.#found.delete(key);',
+      replace: 'delete(_key: string): void {\n    this.#found.clear();',
       name: 'until it is reached, whatever others are',
     },
   ]),
@@ -175,7 +175,7 @@ export const FETCHING = Object.freeze([
   ...of('T23', 'test/client-documents.test.ts', [
     {
       file: 'src/auth/documents.ts',
-      find: 'return failed !== undefined && failed.until > Date.now() ? failed.absent : undefined;',
+      find: 'return failures.get(href);',
       replace: 'return undefined;',
       name: 'is fetched once for many at once',
     },
