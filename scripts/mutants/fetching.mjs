@@ -192,8 +192,8 @@ export const FETCHING = Object.freeze([
     },
     {
       file: 'src/auth/clients.ts',
-      find: ', FRESH_SECONDS.max) };',
-      replace: ', 1e9) };',
+      find: ', FRESH_SECONDS.max);',
+      replace: ', 1e9);',
       name: 'is asked for again after five minutes at the earliest and a day at the latest',
     },
   ]),

@@ -55,7 +55,7 @@ export function createClients({ store, documents, fetchDocument, log }: Parts) {
         isTrusted,
       });
       documents.reached(url);
-      return await store.saveClient({ ...clientOf(url, fetched.document), ...freshness(fetched) }, from);
+      return await store.saveClient({ ...clientOf(url, fetched.document), fresh_seconds: freshSeconds(fetched) }, from);
     } catch (error) {
       log.warn({ client_id: url.href, why: (error as Error).message }, 'client document refused');
       if (error instanceof TooManyFetches) return 'busy';
@@ -95,8 +95,8 @@ function isYoung({ fetched_at }: Client): boolean {
   return Date.now() - Date.parse(fetched_at ?? '') < STALE_MS_MAX;
 }
 
-function freshness({ maxAgeSeconds = FRESH_SECONDS.usual }: { maxAgeSeconds: number | undefined }) {
-  return { fresh_seconds: Math.min(Math.max(maxAgeSeconds, FRESH_SECONDS.min), FRESH_SECONDS.max) };
+function freshSeconds({ maxAgeSeconds = FRESH_SECONDS.usual }: { maxAgeSeconds: number | undefined }): number {
+  return Math.min(Math.max(maxAgeSeconds, FRESH_SECONDS.min), FRESH_SECONDS.max);
 }
 
 function clientOf(url: URL, given: unknown): NewClient {
