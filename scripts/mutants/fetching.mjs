@@ -114,7 +114,7 @@ export const FETCHING = Object.freeze([
     },
     {
       file: 'src/auth/documents.ts',
-      find: "documentHosts?.includes(host) === false ? { absent: 'host', host } : undefined",
+      find: "documentHosts?.includes(host) === false ? { reason: 'host', host } : undefined",
       replace: 'undefined',
       name: 'is not even asked for at a host that the operator does not list',
     },
@@ -167,7 +167,7 @@ export const FETCHING = Object.freeze([
   ...of('T12', 'test/external-auth.test.ts', [
     {
       file: 'src/auth/issuer-keys.ts',
-      find: 'allowPrivate ? fetchAnywhere(url) : fetchPublic(url, reach)',
+      find: 'allowPrivate ? fetchAnywhere(url) : fetchPublic(url, fetchParts)',
       replace: 'fetchAnywhere(url)',
       name: 'an issuer on a private network needs the operator’s word',
     },

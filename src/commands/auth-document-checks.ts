@@ -1,5 +1,5 @@
-import { PHRASES } from '../auth/absent.ts';
 import { KNOWN_DOCUMENTS } from '../auth/known-documents.ts';
+import { PHRASES } from '../auth/unknown-client.ts';
 import { ask, type Document, type Finding } from './outside.ts';
 
 const OFF = 'start it with --no-client-documents: then these programs register';

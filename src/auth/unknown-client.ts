@@ -1,4 +1,4 @@
-import type { Absent } from './documents.ts';
+import type { UnknownClient } from './documents.ts';
 import type { ProblemView } from './pages.ts';
 
 /** The doctor knows the page by these. */
@@ -15,12 +15,12 @@ const SWITCHED_OFF =
   'switch documents off with --no-client-documents: then the program registers when you add it again';
 
 /** What a person is told of a program that is not known: what it named, what was wrong with it, and what helps. */
-export function absentProgram(found: Absent): ProblemView {
-  return { status: 400, title: PHRASES.title, ...told(found) };
+export function unknownClientPage(found: UnknownClient): ProblemView {
+  return { status: 400, title: PHRASES.title, ...explanation(found) };
 }
 
-function told(found: Absent): { message: string; hint: string } {
-  switch (found.absent) {
+function explanation(found: UnknownClient): { message: string; hint: string } {
+  switch (found.reason) {
     case 'unknown':
       return { message: 'It names itself by an id that this server does not have.', hint: AGAIN };
     case 'off':
