@@ -7,7 +7,7 @@ const RESOURCE = '/.well-known/oauth-protected-resource';
 const SERVER = '/.well-known/oauth-authorization-server';
 // Clients look again within minutes: a change of address should not last.
 const CACHED = { ...CORS, 'cache-control': 'public, max-age=300' };
-// Whether documents can be fetched is another matter from one minute to the next: who adds a connection again has to learn it.
+// Whether documents can be fetched may change within a minute: who adds a connection again has to learn it.
 const CHANGING = { ...CORS, 'cache-control': 'no-cache' };
 
 /** Where the metadata of the resource lies, for the challenge. */

@@ -20,7 +20,7 @@ type Asker = { network?: string | undefined; isTrusted?: boolean };
 /** Says nothing about the document: others are being fetched. */
 export class TooManyFetches extends Error {}
 
-/** Says nothing about the document either: it was not had. `why` is short and tells nothing of the network around this machine. */
+/** Says nothing about the document either: it could not be fetched. `why` is short and tells nothing of the network around this machine. */
 export class Unreachable extends Error {
   readonly why: string;
 
