@@ -19,8 +19,8 @@ test('the keys of an external issuer are fetched through the proxy, and of a hos
   const verify = (env: NodeJS.ProcessEnv) => {
     const config = readConfig({}, { HTTPS_PROXY: proxy.url, ...env });
     // Nobody here knows the name.
-    const reach = host.reach({ proxy: proxyOf(config), isPublic: () => false });
-    return jwtVerify(token, issuerKeys({ issuer, allowPrivate: false, reach }), { issuer });
+    const fetchParts = host.fetchParts({ proxy: proxyOf(config), isPublic: () => false });
+    return jwtVerify(token, issuerKeys({ issuer, allowPrivate: false, fetchParts }), { issuer });
   };
 
   expect((await verify({})).payload.iss).toBe(issuer);

@@ -114,7 +114,7 @@ export const FETCHING = Object.freeze([
     },
     {
       file: 'src/auth/documents.ts',
-      find: "documentHosts?.includes(host) === false ? { absent: 'host', host } : undefined",
+      find: "documentHosts?.includes(host) === false ? { reason: 'host', host } : undefined",
       replace: 'undefined',
       name: 'is not even asked for at a host that the operator does not list',
     },
@@ -158,16 +158,16 @@ export const FETCHING = Object.freeze([
       name: 'by no stranger, whose host is away or whose document is bad',
     },
     {
-      file: 'src/auth/documents.ts',
-      find: 'away.delete(hostname);',
-      replace: 'away.clear();',
+      file: 'src/auth/recent.ts',
+      find: 'delete(key: string): void {\n    this.#found.delete(key);',
+      replace: 'delete(_key: string): void {\n    this.#found.clear();',
       name: 'until it is reached, whatever others are',
     },
   ]),
   ...of('T12', 'test/external-auth.test.ts', [
     {
       file: 'src/auth/issuer-keys.ts',
-      find: 'allowPrivate ? fetchAnywhere(url) : fetchPublic(url, reach)',
+      find: 'allowPrivate ? fetchAnywhere(url) : fetchPublic(url, fetchParts)',
       replace: 'fetchAnywhere(url)',
       name: 'an issuer on a private network needs the operator’s word',
     },
@@ -175,7 +175,7 @@ export const FETCHING = Object.freeze([
   ...of('T23', 'test/client-documents.test.ts', [
     {
       file: 'src/auth/documents.ts',
-      find: 'return failed !== undefined && failed.until > Date.now() ? failed.absent : undefined;',
+      find: 'return failures.get(href);',
       replace: 'return undefined;',
       name: 'is fetched once for many at once',
     },
@@ -192,8 +192,8 @@ export const FETCHING = Object.freeze([
     },
     {
       file: 'src/auth/clients.ts',
-      find: ', FRESH_SECONDS.max) };',
-      replace: ', 1e9) };',
+      find: ', FRESH_SECONDS.max);',
+      replace: ', 1e9);',
       name: 'is asked for again after five minutes at the earliest and a day at the latest',
     },
   ]),

@@ -1,4 +1,3 @@
-import { absentProgram } from './absent.ts';
 import type { Clients } from './clients.ts';
 import { type Browser, PATHS, type ProblemView } from './pages.ts';
 import { takeTurn } from './rates.ts';
@@ -8,6 +7,7 @@ import { requestedScopes } from './scopes.ts';
 import { hashSecret, mintSecret } from './secrets.ts';
 import { type AuthSettings, canonicalResource } from './settings.ts';
 import type { Client, From, Store } from './store.ts';
+import { unknownClientPage } from './unknown-client.ts';
 
 export type AskingParts = { store: Store; settings: AuthSettings; clients: Clients; browser: Browser };
 type Given = Record<string, string | undefined>;
@@ -88,8 +88,8 @@ async function trusted(
     // RFC 8707, section 2: the one that may be there more than once.
     const [client_id, ...others] = given.getAll('client_id');
     const isNamed = client_id !== undefined && others.length === 0;
-    const client = isNamed ? await clients.lookUp(client_id, from) : ({ absent: 'unknown' } as const);
-    if ('absent' in client) return absentProgram(client);
+    const client = isNamed ? await clients.lookUp(client_id, from) : ({ reason: 'unknown' } as const);
+    if ('reason' in client) return unknownClientPage(client);
     const asked = parameters(new URLSearchParams([...given].filter(([name]) => name !== 'resource')));
     const { redirect_uri } = asked;
     if (redirect_uri === undefined || !matchesRedirect(client.redirect_uris, redirect_uri)) {

@@ -1,6 +1,6 @@
 import type { Log } from '../log.ts';
 import { acceptableRedirects, ClientDocument, documentUrl, httpsUri, shownName } from './client-metadata.ts';
-import type { Absent, Documents } from './documents.ts';
+import type { Documents, UnknownClient } from './documents.ts';
 import { type PublicFetch, TooManyFetches } from './public-fetch.ts';
 import { networksOf } from './rates.ts';
 import { OAuthRefusal } from './reply.ts';
@@ -15,28 +15,28 @@ const STALE_MS_MAX = 86_400_000;
 
 /** Finds clients: those that registered or were added by their id, and those that are named by the address of their document. */
 export function createClients({ store, documents, fetchDocument, log }: Parts) {
-  const fetching = new Map<string, Promise<Client | 'busy' | Absent>>();
+  const fetching = new Map<string, Promise<Client | 'busy' | UnknownClient>>();
 
   /** Raises temporarily_unavailable while the documents of others are being fetched, which says nothing about this one. */
   async function find(client_id: string, from: From): Promise<Client | undefined> {
     const found = await lookUp(client_id, from);
-    return 'absent' in found ? undefined : found;
+    return 'reason' in found ? undefined : found;
   }
 
   /** The same, with why there is none. */
-  async function lookUp(client_id: string, from: From): Promise<Client | Absent> {
+  async function lookUp(client_id: string, from: From): Promise<Client | UnknownClient> {
     const found = await store.getClient(client_id, from);
     const known = found.client_id === undefined ? undefined : (found as Client);
     if (known !== undefined && known.kind !== 'cimd') return known;
     const url = documentUrl(client_id);
-    if (url === undefined) return { absent: 'unknown' };
+    if (url === undefined) return { reason: 'unknown' };
     const refusal = documents.refusal(url);
     if (refusal !== undefined) return refusal;
     if (known !== undefined && Date.parse(known.fresh_until ?? '') > Date.now()) return known;
     const asked = fetching.get(client_id) ?? refresh(url, { from, isTrusted: known?.authorized_at !== undefined });
     fetching.set(client_id, asked);
     const fetched = await asked.finally(() => fetching.delete(client_id));
-    if (fetched !== 'busy' && !('absent' in fetched)) return fetched;
+    if (fetched !== 'busy' && !('reason' in fetched)) return fetched;
     if (known !== undefined && isYoung(known)) return known;
     if (fetched === 'busy') throw busy();
     return fetched;
@@ -46,7 +46,7 @@ export function createClients({ store, documents, fetchDocument, log }: Parts) {
   async function refresh(
     url: URL,
     { from, isTrusted }: { from: From; isTrusted: boolean },
-  ): Promise<Client | 'busy' | Absent> {
+  ): Promise<Client | 'busy' | UnknownClient> {
     const failed = documents.failure(url);
     if (failed !== undefined) return failed;
     try {
@@ -55,7 +55,7 @@ export function createClients({ store, documents, fetchDocument, log }: Parts) {
         isTrusted,
       });
       documents.reached(url);
-      return await store.saveClient({ ...clientOf(url, fetched.document), ...freshness(fetched) }, from);
+      return await store.saveClient({ ...clientOf(url, fetched.document), fresh_seconds: freshSeconds(fetched) }, from);
     } catch (error) {
       log.warn({ client_id: url.href, why: (error as Error).message }, 'client document refused');
       if (error instanceof TooManyFetches) return 'busy';
@@ -95,8 +95,8 @@ function isYoung({ fetched_at }: Client): boolean {
   return Date.now() - Date.parse(fetched_at ?? '') < STALE_MS_MAX;
 }
 
-function freshness({ maxAgeSeconds = FRESH_SECONDS.usual }: { maxAgeSeconds: number | undefined }) {
-  return { fresh_seconds: Math.min(Math.max(maxAgeSeconds, FRESH_SECONDS.min), FRESH_SECONDS.max) };
+function freshSeconds({ maxAgeSeconds = FRESH_SECONDS.usual }: { maxAgeSeconds: number | undefined }): number {
+  return Math.min(Math.max(maxAgeSeconds, FRESH_SECONDS.min), FRESH_SECONDS.max);
 }
 
 function clientOf(url: URL, given: unknown): NewClient {

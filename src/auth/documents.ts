@@ -1,18 +1,18 @@
 import { isKnownHost } from './known-documents.ts';
 import { Unreachable } from './public-fetch.ts';
+import { Recent } from './recent.ts';
 import type { AuthSettings } from './settings.ts';
 
 export type Documents = ReturnType<typeof createDocuments>;
 
 /** Why a client that is named by its document is not known. `why` is fit for a stranger. */
-export type Absent =
-  | { absent: 'unknown' }
-  | { absent: 'off' | 'host'; host: string }
-  | { absent: 'unreachable' | 'document'; host: string; why: string; registers: boolean };
+export type UnknownClient =
+  | { reason: 'unknown' }
+  | { reason: 'off' | 'host'; host: string }
+  | { reason: 'unreachable' | 'document'; host: string; why: string; registers: boolean };
 
-const AWAY_MS = 600_000;
-const FAILURE_MS = 60_000;
-const FAILURES_MAX = 1_000;
+const UNREACHABLE = Object.freeze({ lifeMs: 600_000, max: 1_000 });
+const FAILURES = Object.freeze({ lifeMs: 60_000, max: 1_000 });
 
 /**
  * Whether clients may be known by their documents, which the metadata says: where it says no, they register. So it does for ten minutes after a
@@ -21,39 +21,41 @@ const FAILURES_MAX = 1_000;
 export function createDocuments({ documents, documentHosts, proxy }: AuthSettings) {
   // Through a proxy nobody checks what address a name has, so that only what the operator listed is fetched.
   const mayFetch = documents && documentHosts?.length !== 0 && (proxy === undefined || documentHosts !== undefined);
-  const failures = new Map<string, { absent: Absent; until: number }>();
-  const away = new Map<string, number>();
-  const areOn = () => mayFetch && ![...away.values()].some((until) => until > Date.now());
+  const failures = new Recent<UnknownClient>(FAILURES);
+  const unreachableHosts = new Recent<true>(UNREACHABLE);
+  const isSupported = () => mayFetch && unreachableHosts.isEmpty;
 
   /** A stranger's host may be away because the stranger likes it so. */
-  function tells(host: string, isTrusted: boolean): boolean {
+  function isTelling(host: string, isTrusted: boolean): boolean {
     return isTrusted || documentHosts !== undefined || isKnownHost(host);
   }
 
   return {
-    areOn,
+    isSupported,
     /** Why the document of a client is not asked for, if it is not. */
-    refusal({ hostname: host }: URL): Absent | undefined {
-      if (!mayFetch) return { absent: 'off', host };
-      return documentHosts?.includes(host) === false ? { absent: 'host', host } : undefined;
+    refusal({ hostname: host }: URL): UnknownClient | undefined {
+      if (!mayFetch) return { reason: 'off', host };
+      return documentHosts?.includes(host) === false ? { reason: 'host', host } : undefined;
     },
     /** What was wrong with a document that was asked for in the last minute. */
-    failure({ href }: URL): Absent | undefined {
-      const failed = failures.get(href);
-      return failed !== undefined && failed.until > Date.now() ? failed.absent : undefined;
+    failure({ href }: URL): UnknownClient | undefined {
+      return failures.get(href);
     },
     reached({ hostname }: URL): void {
-      away.delete(hostname);
+      unreachableHosts.delete(hostname);
     },
-    failed({ href, hostname: host }: URL, error: unknown, { isTrusted }: { isTrusted: boolean }): Absent {
-      const isAway = error instanceof Unreachable;
-      if (failures.size >= FAILURES_MAX) failures.clear();
-      if (away.size >= FAILURES_MAX) away.clear();
-      if (isAway && tells(host, isTrusted)) away.set(host, Date.now() + AWAY_MS);
-      const why = isAway ? error.why : whyOf(error);
-      const absent: Absent = { absent: isAway ? 'unreachable' : 'document', host, why, registers: !areOn() };
-      failures.set(href, { absent, until: Date.now() + FAILURE_MS });
-      return absent;
+    failed({ href, hostname: host }: URL, error: unknown, { isTrusted }: { isTrusted: boolean }): UnknownClient {
+      const isUnreachable = error instanceof Unreachable;
+      if (isUnreachable && isTelling(host, isTrusted)) unreachableHosts.set(host, true);
+      const why = isUnreachable ? error.why : whyOf(error);
+      const unknown: UnknownClient = {
+        reason: isUnreachable ? 'unreachable' : 'document',
+        host,
+        why,
+        registers: !isSupported(),
+      };
+      failures.set(href, unknown);
+      return unknown;
     },
   };
 }

@@ -10,8 +10,8 @@ const AGE_MS_MAX = 600_000;
 
 const Metadata = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
 
-/** `reach`: the way to the public internet. An issuer on a private network is reached directly. */
-type Issuer = { issuer: string; allowPrivate: boolean; reach?: PublicFetchParts };
+/** `fetchParts`: the way to the public internet. An issuer on a private network is reached directly. */
+type Issuer = { issuer: string; allowPrivate: boolean; fetchParts?: PublicFetchParts };
 
 /**
  * The keys of an authorization server, found by its metadata (OpenID Connect Discovery, section 4; RFC 8414, section 3) and fetched again
@@ -84,18 +84,22 @@ export function metadataUrls(issuer: string): URL[] {
 }
 
 /** Only the public internet is reached, unless the operator says that the issuer is on a private network. */
-function jsonFetch({ allowPrivate, reach }: Issuer): JsonFetch {
+function jsonFetch({ allowPrivate, fetchParts }: Issuer): JsonFetch {
   return async (url) => {
     try {
-      return await (allowPrivate ? fetchAnywhere(url) : fetchPublic(url, reach));
+      return await (allowPrivate ? fetchAnywhere(url) : fetchPublic(url, fetchParts));
     } catch (error) {
       throw unavailable(url.href, error);
     }
   };
 }
 
-async function fetchPublic(url: URL, reach?: PublicFetchParts): Promise<unknown> {
-  const fetchDocument = createPublicFetch({ port: Number(url.port || 443), bytesMax: DOCUMENT_BYTES_MAX, ...reach });
+async function fetchPublic(url: URL, fetchParts?: PublicFetchParts): Promise<unknown> {
+  const fetchDocument = createPublicFetch({
+    port: Number(url.port || 443),
+    bytesMax: DOCUMENT_BYTES_MAX,
+    ...fetchParts,
+  });
   return (await fetchDocument(url)).document;
 }
 

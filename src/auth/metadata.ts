@@ -7,7 +7,7 @@ const RESOURCE = '/.well-known/oauth-protected-resource';
 const SERVER = '/.well-known/oauth-authorization-server';
 // Clients look again within minutes: a change of address should not last.
 const CACHED = { ...CORS, 'cache-control': 'public, max-age=300' };
-// Whether documents can be fetched is another matter from one minute to the next: who adds a connection again has to learn it.
+// Whether documents can be fetched may change within a minute: who adds a connection again has to learn it.
 const CHANGING = { ...CORS, 'cache-control': 'no-cache' };
 
 /** Where the metadata of the resource lies, for the challenge. */
@@ -27,7 +27,7 @@ export function resourceMetadata(settings: Pick<AuthSettings, 'issuer'>, servers
 }
 
 /** Authorization server metadata (RFC 8414, RFC 9207, the client id metadata document draft). */
-export function serverMetadata({ issuer, allowAdmin }: AuthSettings, documentsAreOn: boolean): object {
+export function serverMetadata({ issuer, allowAdmin }: AuthSettings, documentsSupported: boolean): object {
   const methods = ['none', 'client_secret_basic', 'client_secret_post'];
   return {
     issuer,
@@ -42,7 +42,7 @@ export function serverMetadata({ issuer, allowAdmin }: AuthSettings, documentsAr
     revocation_endpoint_auth_methods_supported: methods,
     code_challenge_methods_supported: ['S256'],
     scopes_supported: [...BASELINE, ...(allowAdmin ? ['admin'] : []), 'offline_access'],
-    client_id_metadata_document_supported: documentsAreOn,
+    client_id_metadata_document_supported: documentsSupported,
     authorization_response_iss_parameter_supported: true,
   };
 }

@@ -9,7 +9,7 @@ export function proxyOf({ httpsProxy, noProxy }: Config): ProxyServer | undefine
 }
 
 /** Tells whether the host is fetched from through the proxy: `.example.com` and `example.com` except the domain and all below it. */
-export function concerns({ except }: ProxyServer, host: string): boolean {
+export function usesProxy({ except }: ProxyServer, host: string): boolean {
   return !except.some((entry) => {
     const name = entry
       .toLowerCase()

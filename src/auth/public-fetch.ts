@@ -5,7 +5,7 @@ import { BlockList, isIP } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { createCounts } from '../counts.ts';
-import { concerns, type ProxyServer } from './proxy.ts';
+import { type ProxyServer, usesProxy } from './proxy.ts';
 import { networkOf } from './rates.ts';
 
 /** Gets a small JSON document that a stranger named, and reaches nothing that is not on the public internet. Raises TooManyFetches, Unreachable. */
@@ -20,7 +20,7 @@ type Asker = { network?: string | undefined; isTrusted?: boolean };
 /** Says nothing about the document: others are being fetched. */
 export class TooManyFetches extends Error {}
 
-/** Says nothing about the document either: it was not had. `why` is short and tells nothing of the network around this machine. */
+/** Says nothing about the document either: it could not be fetched. `why` is short and tells nothing of the network around this machine. */
 export class Unreachable extends Error {
   readonly why: string;
 
@@ -64,8 +64,8 @@ export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
 
   async function fetchFrom(url: URL, isTrusted: boolean): ReturnType<PublicFetch> {
     const signal = AbortSignal.timeout(msMax);
-    if (proxy !== undefined && concerns(proxy, url.hostname))
-      return readThrough(proxy, url, { signal, port, ca, bytesMax });
+    if (proxy !== undefined && usesProxy(proxy, url.hostname))
+      return fetchThroughProxy(proxy, url, { signal, port, ca, bytesMax });
     const addresses = await Promise.race([resolve(url.hostname, signal), expired(signal)]);
     const [first] = addresses;
     if (first === undefined || !addresses.every(({ address }) => isPublic(address))) {
@@ -120,10 +120,10 @@ export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
   };
 }
 
-type Through = { signal: AbortSignal; port: number; ca: string | undefined; bytesMax: number };
+type ProxiedFetch = { signal: AbortSignal; port: number; ca: string | undefined; bytesMax: number };
 
 /** The proxy connects to the host and TLS goes on to it. The program for it is loaded where it is needed alone; it follows no redirect. */
-async function readThrough(proxy: ProxyServer, url: URL, { signal, port, ca, bytesMax }: Through) {
+async function fetchThroughProxy(proxy: ProxyServer, url: URL, { signal, port, ca, bytesMax }: ProxiedFetch) {
   const { ProxyAgent, request: ask } = await import('undici');
   const dispatcher = new ProxyAgent({ uri: proxy.url, ...(ca === undefined ? {} : { requestTls: { ca } }) });
   try {
@@ -182,7 +182,7 @@ function addressesOf(answer: PromiseSettledResult<string[]>, family: number): Ad
 type Answer = Readable & { headers: IncomingHttpHeaders };
 
 /** Who is overloaded, or keeps machines out, has said nothing about the document. */
-function isHeldBack(status: number): boolean {
+function isInconclusive(status: number): boolean {
   return status >= 500 || [401, 403, 407, 408, 425, 429].includes(status);
 }
 
@@ -191,7 +191,7 @@ async function readJson(status: number, response: Answer, bytesMax: number): Pro
   if (status !== 200 || !/^application\/([\w.-]+\+)?json\b/i.test(type)) {
     response.destroy();
     const message = `it answered ${status} ${/^[\w.+/-]{0,60}/.exec(type)?.[0]}`.trim();
-    throw isHeldBack(status) ? new Unreachable(`it answered ${status}`, message) : new Error(message);
+    throw isInconclusive(status) ? new Unreachable(`it answered ${status}`, message) : new Error(message);
   }
   const chunks: Buffer[] = [];
   let size = 0;

@@ -14,6 +14,10 @@ export class Recent<Value> {
     return found !== undefined && found.until > Date.now() ? found.value : undefined;
   }
 
+  get isEmpty(): boolean {
+    return ![...this.#found.values()].some(({ until }) => until > Date.now());
+  }
+
   set(key: string, value: Value): void {
     this.#found.delete(key);
     const [oldest] = this.#found.keys();

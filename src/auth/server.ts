@@ -30,7 +30,7 @@ export function createAuth({ store, settings, browser, log, fetchDocument }: Aut
   const parts: AskingParts = { store, settings, clients, browser };
   const metadata = {
     resource: resourceMetadata(settings, [settings.issuer]),
-    server: () => serverMetadata(settings, documents.areOn()),
+    server: () => serverMetadata(settings, documents.isSupported()),
   };
   return { ...bearerAccess(store, settings), routes: [metadataRoute(metadata), flowRoute(parts)] };
 }

@@ -23,7 +23,7 @@ export function addAuthCommands(program: Command): void {
 // What a token or link is made for.
 const ADDRESS_OPTION = [
   '--public-url <origin>',
-  'for a server there; where the database is served when not said',
+  "the server's address; by default the one that last served this database",
 ] as const;
 
 const load = () => import('../commands/access.ts');
@@ -234,7 +234,9 @@ function addTrailCommands(auth: Command): void {
     .action(command(async (config, options) => (await load()).runCollect(config, options)));
   auth
     .command('doctor [url]')
-    .description('check a deployment from outside, the one of this database when not said; registers as clients do')
+    .description(
+      'check a deployment from outside, by default the one that serves this database; registers as clients do',
+    )
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth doctor', 'cairn auth doctor https://cairn.example.com/mcp'))
     .action(

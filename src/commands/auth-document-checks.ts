@@ -1,7 +1,10 @@
 import { KNOWN_DOCUMENTS } from '../auth/known-documents.ts';
+import { PHRASES } from '../auth/unknown-client.ts';
 import { ask, type Document, type Finding } from './outside.ts';
 
 const OFF = 'start it with --no-client-documents: then these programs register';
+const UNREACHABLE = new RegExp(String.raw`\S+ ${PHRASES.unreachable}: .{1,80}?\.(?= |$)`);
+const NOT_GOOD = new RegExp(String.raw`${PHRASES.document}: .{1,80}?\.(?= |$)`);
 
 /** Asks for access as each client does that names itself by its document; nobody answers, and it is over in ten minutes. */
 export function documentFindings(issuer: string, metadata: Document): Promise<Finding[]> {
@@ -25,28 +28,28 @@ async function documentFinding(
   }).toString();
   const reply = await ask(asked, { redirect: 'manual' });
   const page = reply instanceof Error ? '' : textOf(await reply.text());
-  const areOff = page.includes('this server fetches none');
+  const areOff = page.includes(PHRASES.off);
   if (areOff && metadata['client_id_metadata_document_supported'] === false) {
     return { check: `${client_name} registers: the server fetches no documents of clients`, ok: true };
   }
   return {
     check: `${client_name} is known by its document at ${host}`,
-    ok: !(reply instanceof Error) && reply.status < 500 && !page.includes('This program is not known here'),
+    ok: !(reply instanceof Error) && reply.status < 500 && !page.includes(PHRASES.title),
     advice: reply instanceof Error ? `${reply.message}: let ${issuer}/oauth/* pass.` : adviceFor(host, page),
   };
 }
 
 function adviceFor(host: string, page: string): string {
-  const [failed] = /\S+ could not be fetched: .{1,80}?\.(?= |$)/.exec(page) ?? [];
+  const [failed] = UNREACHABLE.exec(page) ?? [];
   if (failed !== undefined) {
     const hosts = KNOWN_DOCUMENTS.map(({ client_id }) => new URL(client_id).hostname).join(',');
     return `${failed} Let the server reach https://${host}, by HTTPS_PROXY and --client-document-hosts ${hosts} if it has a proxy; or ${OFF}.`;
   }
-  if (page.includes('does not admit')) return `Add ${host} to the server's --client-document-hosts, or ${OFF}.`;
-  if (page.includes('this server fetches none')) {
+  if (page.includes(PHRASES.host)) return `Add ${host} to the server's --client-document-hosts, or ${OFF}.`;
+  if (page.includes(PHRASES.off)) {
     return 'The metadata says that it fetches them: let no cache keep /.well-known/oauth-authorization-server.';
   }
-  const [bad] = /that is not good: .{1,80}?\.(?= |$)/.exec(page) ?? [];
+  const [bad] = NOT_GOOD.exec(page) ?? [];
   return bad === undefined
     ? 'Something in front answers /oauth/authorize: let it pass.'
     : `It found a document ${bad} If a filter answers for ${host}, let the server pass it; or ${OFF}.`;

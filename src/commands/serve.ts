@@ -79,7 +79,7 @@ function authorized(config: Config, { db, actor }: Local, log: Log): Access {
           log,
           settings,
           issuer,
-          keys: issuerKeys({ issuer, allowPrivate, reach: { proxy: settings.proxy } }),
+          keys: issuerKeys({ issuer, allowPrivate, fetchParts: { proxy: settings.proxy } }),
           signUp: web.signUp,
         });
   return { ...access, routes: [...access.routes, createWebRoutes(web)] };

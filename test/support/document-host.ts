@@ -11,7 +11,7 @@ export type DocumentHost = {
   asked: number;
   answer: Answer | ((path: string) => Answer);
   /** The way to it, as to a host of the public internet. */
-  reach(parts?: PublicFetchParts): PublicFetchParts;
+  fetchParts(parts?: PublicFetchParts): PublicFetchParts;
   /** As the server fetches, but that this machine counts as public. */
   fetching(parts?: PublicFetchParts): PublicFetch;
   close(): void;
@@ -33,14 +33,14 @@ export async function startDocumentHost(name: string): Promise<DocumentHost> {
     name,
     asked: 0,
     answer: {},
-    reach: (parts) => ({
+    fetchParts: (parts) => ({
       port,
       ca: cert,
       isPublic: () => true,
       resolve: async () => [{ address: '127.0.0.1', family: 4 }],
       ...parts,
     }),
-    fetching: (parts) => createPublicFetch(host.reach(parts)),
+    fetching: (parts) => createPublicFetch(host.fetchParts(parts)),
     close() {
       server.close();
       server.closeAllConnections();
