@@ -20,8 +20,9 @@ describe('a lock is given to one', () => {
     const claim = (ctx: Context, input = {}) => call(ctx, 'claim_task', { idempotency_key: 'claim', ...input });
     const { task } = await claim(client, { as: 'w1' });
 
-    for (const again of [claim(client, { as: 'w2' }), claim(client), claim(as('other'))]) {
-      await expect(again).rejects.toMatchObject({ code: 'idempotency_mismatch' });
+    const others: [Context, object?][] = [[client, { as: 'w2' }], [client], [as('other')]];
+    for (const [ctx, input] of others) {
+      await expect(claim(ctx, input)).rejects.toMatchObject({ code: 'idempotency_mismatch' });
     }
     expect((await claim(client, { as: 'w1' })).task).toMatchObject({ ref: task.ref, lock_token: task.lock_token });
   });
