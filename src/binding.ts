@@ -5,7 +5,7 @@ import { DomainError } from './errors.ts';
 import { escaped, SLUG } from './text.ts';
 
 /** Binds a repository to a project; committed with it, so that agents started there need no ids. */
-const BINDING_FILE = '.cairn.json';
+export const BINDING_FILE = '.cairn.json';
 const BYTES_MAX = 65_536;
 
 // Whoever made the repository wrote it: nothing but a name gets out of it.

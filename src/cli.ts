@@ -3,6 +3,13 @@ import { CommanderError } from 'commander';
 import { MISUSED } from './cli/command.ts';
 import { createProgram } from './cli/program.ts';
 
+// A reader may stop early, as `head` does: the rest is written to nobody, and that is no failure.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 try {
   await createProgram().parseAsync();
 } catch (error) {

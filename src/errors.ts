@@ -69,6 +69,8 @@ const UNAVAILABLE: Readonly<Record<string, string>> = Object.freeze({
   '57P03': 'The database is starting. Repeat the call in a moment.',
 });
 
+/** Said where nothing more is known than what the driver says. */
+export const NOT_AVAILABLE = 'The database is not available.';
 const UNREACHABLE = /^(08...|E[A-Z]+|EAI_[A-Z]+|ERR_(STREAM|SOCKET)_[A-Z_]+)$/;
 const UNREACHABLE_MESSAGE = /connection terminated|query read timeout|is not queryable|cannot use a pool/i;
 const UNREACHABLE_HINT = 'The database cannot be reached. Repeat the call with the same idempotency_key.';
@@ -100,10 +102,8 @@ export function domainErrorFrom(error: unknown): DomainError {
     });
   }
   const hint = UNAVAILABLE[code] ?? (isUnreachable(failure) ? UNREACHABLE_HINT : undefined);
-  if (hint !== undefined)
-    return new DomainError('unavailable', 'The database is not available.', { hint, cause: error });
-  if (isExhausted(error))
-    return new DomainError('unavailable', 'The database is not available.', { hint: EXHAUSTED_HINT, cause: error });
+  if (hint !== undefined) return new DomainError('unavailable', NOT_AVAILABLE, { hint, cause: error });
+  if (isExhausted(error)) return new DomainError('unavailable', NOT_AVAILABLE, { hint: EXHAUSTED_HINT, cause: error });
   if (UNTRUSTED.test(code)) {
     const message = `The certificate of the database is not accepted: ${failure.message}.`;
     return new DomainError('unavailable', message, { hint: UNTRUSTED_HINT, retryable: false, cause: error });

@@ -1283,7 +1283,9 @@ begin
     end if;
   end loop;
   return app.answer(v_events, v_states, v_asked,
-    case when v_new <> '{}' then app.record_events(v_new) - cardinality(v_new) end);
+      case when v_new <> '{}' then app.record_events(v_new) - cardinality(v_new) end)
+    || case when events @? '$[*].type ? (@ == "task.completed" || @ == "task.cancelled")' then app.freed_by(v_new)
+      else '{}' end;
 end
 $function$;
 -- owner cairn_owner
@@ -2233,7 +2235,8 @@ begin
         'Stop work on it: another agent may have taken over. '
           || 'get_task shows its state; claim_task takes it again if it is free.');
     end if;
-  elsif task.status = 'in_progress' and event.actor ->> 'agent' is null and app.role_rank(role) >= 3 then
+  elsif task.status = 'in_progress' and event.actor ->> 'agent' is null
+      and (app.role_rank(role) >= 3 or task.locked_by_user = event.user_id and task.locked_by = app.by(event)) then
     return;
   elsif task.status = 'in_progress' and expires_at <= event.created_at
       and event.event_type in ('task.released', 'task.completed') then
@@ -4566,6 +4569,27 @@ begin
     perform app.count_tasks(task.tenant_id, task.project_id, 'pending', 'pending', 0, v_ready);
   end if;
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.freed_by(events public.events[])
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  with ended as (
+    select e.tenant_id, e.task_id from unnest(events) e where e.event_type in ('task.completed', 'task.cancelled')),
+  after as (
+    select e.tenant_id, d.id from ended e cross join lateral app.dependents_of(e.tenant_id, e.task_id) d (id)
+    union
+    select e.tenant_id, t.parent_id from ended e
+      join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id),
+  freed as (
+    select t.ref, app.priority_rank(t.priority) as rank, t.number from after a
+      join public.tasks t on t.tenant_id = a.tenant_id and t.id = a.id
+    where app.is_ready(t) = 1
+    order by app.priority_rank(t.priority), t.number limit 20)
+  select jsonb_strip_nulls(jsonb_build_object('freed', (select jsonb_agg(f.ref order by f.rank, f.number) from freed f)))
 $function$;
 -- owner cairn_owner
 
@@ -9087,6 +9111,7 @@ declare
   v_actor app.actor := app.enter(actor);
   v_project public.projects := app.find_project(project, v_actor);
   v_checkpoint public.checkpoints := app.latest_checkpoint(v_project);
+  v_questions public.events[] := array(select q from app.open_questions(v_project, 300) q);
 begin
   return jsonb_strip_nulls(jsonb_build_object(
     'project', app.project_brief(v_project),
@@ -9101,7 +9126,8 @@ begin
     'questions', (
       select jsonb_agg(app.event_brief(app.upcast(e),
         (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id)))
-      from app.open_questions(v_project, 5) e),
+      from unnest(v_questions[:5]) e),
+    'questions_open', case when cardinality(v_questions) > 5 then cardinality(v_questions) end,
     'decisions', (
       select jsonb_agg(app.decision_brief(d))
       from (

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cairn, type Ran } from './support/cairn.ts';
 import { connect } from './support/client.ts';
-import { commandLines, fencedBlocks, missingLines, whyNotRun, wordsOf } from './support/doc-commands.ts';
+import { commandLines, fencedBlocks, missingLines, transcriptOf, whyNotRun, wordsOf } from './support/doc-commands.ts';
 
 const ROOT = new URL('../', import.meta.url);
 const FIXTURES = fileURLToPath(new URL('fixtures/import/', import.meta.url));
@@ -65,6 +65,30 @@ describe('the tutorial', () => {
       }
     } finally {
       await agent?.close();
+      await user.close();
+    }
+  });
+});
+
+describe('the page for people at a terminal', () => {
+  test('goes as written', { timeout: 120_000 }, async () => {
+    const user = await openHome();
+    const agent = await connect('v1 client', 'ada', ['--data-dir', user.dataDir]);
+    const play = async ([tool, input]: [string, Record<string, unknown>]) => {
+      const { isError, text } = await agent.call(tool, input);
+      expect(isError, text).toBe(false);
+    };
+    try {
+      for (const block of fencedBlocks(await page('docs/people.md'))) {
+        for (const step of block.about === 'agent' ? JSON.parse(block.body) : []) await play(step);
+        for (const { line, shown } of block.language === 'console' ? transcriptOf(block) : []) {
+          const { code, stdout, stderr } = await user.run(wordsOf(line).slice(1));
+          expect(code, `${line}\n${stderr}`).toBe(0);
+          expect(missingLines(shown, stdout), `${line}\n${stdout}`).toEqual([]);
+        }
+      }
+    } finally {
+      await agent.close();
       await user.close();
     }
   });

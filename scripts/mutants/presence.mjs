@@ -62,4 +62,12 @@ export const PRESENCE = Object.freeze([
       name: 'and that nobody watches is only silent: its lock has its own time',
     },
   ]),
+  ...of('core', 'test/freed.test.ts', [
+    {
+      file: SQL,
+      within: 'app.check_holder',
+      find: ' and task.locked_by = app.by(event)',
+      name: 'needs no token for what they hold under their own name',
+    },
+  ]),
 ]);

@@ -1,7 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { inCommands } from '../commands/hints.ts';
 import type { JsonOption } from '../commands/paint.ts';
 import { type Config, type Flags, readConfig } from '../config.ts';
-import { DomainError, domainErrorFrom } from '../errors.ts';
+import { DomainError, domainErrorFrom, NOT_AVAILABLE } from '../errors.ts';
+import { oneLine } from '../text.ts';
 
 /** What every command has that answers with something. */
 export const JSON_OPTION = ['--json', 'print JSON'] as const;
@@ -13,6 +15,7 @@ const FAILED = 1;
 export const MISUSED = 2;
 
 const LIMIT_MAX = 1_000;
+const DAY_SECONDS = 86_400;
 
 /** Runs a command with the configuration and what else was typed; a failure is two sentences on standard error. */
 export function command<Given extends unknown[]>(
@@ -33,15 +36,34 @@ export function command<Given extends unknown[]>(
 }
 
 function describe(error: unknown, config: Config | undefined): string {
-  if (error instanceof DomainError) return error.hint === null ? error.message : `${error.message}\n${error.hint}`;
+  if (error instanceof DomainError) {
+    const { message, hint } = inOurWords(error);
+    return hint === null ? message : `${message}\n${hint}`;
+  }
   const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined };
   const verbose = config?.logLevel === 'debug' || config?.logLevel === 'trace';
   return verbose ? `${stack}` : `${message}\n--log-level debug shows where it comes from.`;
 }
 
 function asJson(error: unknown): string {
-  const { code, message, hint, details } = domainErrorFrom(error);
-  return JSON.stringify({ error: { code, message, hint, details } });
+  const failure = domainErrorFrom(error);
+  const { code, details } = failure;
+  return JSON.stringify({ error: { code, ...inOurWords(failure), details } });
+}
+
+/** For whoever runs the database themselves: why it cannot be reached, and commands in the place of tools. */
+function inOurWords({ message, hint, cause }: DomainError): { message: string; hint: string | null } {
+  const reason = message === NOT_AVAILABLE ? reasonOf(cause) : '';
+  return {
+    message: reason === '' ? message : `${message.replace(/\.$/, '')}: ${reason}`,
+    hint: hint === null ? null : inCommands(hint),
+  };
+}
+
+/** A connection tried at several addresses fails with the failures of all. */
+function reasonOf(cause: unknown): string {
+  if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join('; ');
+  return cause instanceof Error ? oneLine(cause.message) : '';
 }
 
 /** The end of a command's help. */
@@ -54,4 +76,19 @@ export function limit(given: string): number {
   const count = Number(given);
   if (Number.isInteger(count) && count >= 1 && count <= LIMIT_MAX) return count;
   throw new InvalidArgumentError(`It must be a number from 1 to ${LIMIT_MAX}.`);
+}
+
+/** An option that may be given several times. */
+export function repeated(given: string, before: string[] = []): string[] {
+  return [...before, given];
+}
+
+const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+
+/** A time like `90m` or `8h`, in seconds; at most a day. */
+export function duration(given: string): number {
+  const [, amount, unit = ''] = /^(\d{1,5})([smhd])$/.exec(given) ?? [];
+  const seconds = Number(amount) * (UNIT_SECONDS[unit] ?? 0);
+  if (seconds >= 1 && seconds <= DAY_SECONDS) return seconds;
+  throw new InvalidArgumentError('It must be a time like 90m or 8h, at most 24h.');
 }

@@ -1,14 +1,17 @@
 import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { mayBeClient } from '../commands/audience.ts';
+import { escaped } from '../text.ts';
 import { VERSION } from '../version.ts';
 import { addAuthCommands } from './auth.ts';
+import { addChangeCommands } from './changes.ts';
 import { command, examples } from './command.ts';
 import { addCompletionCommands } from './completion.ts';
 import { addDatabaseCommands } from './database.ts';
 import { addEventsCommands } from './events.ts';
 import { addLoginCommands } from './login.ts';
-import { addProjectCommands } from './project.ts';
+import { addOverviewCommands } from './overview.ts';
+import { addProjectsCommands } from './projects.ts';
 import { addServeCommand } from './serve.ts';
 import { addSetupCommands } from './setup.ts';
 import { addTaskCommands } from './tasks.ts';
@@ -45,7 +48,7 @@ export function createProgram(): Command {
   program.allowExcessArguments().action(function (this: Command) {
     // With an action of its own the program takes a word that is no command for an argument.
     const [word] = this.args;
-    if (word !== undefined) this.error(`error: There is no command ${word}. cairn --help lists those there are.`);
+    if (word !== undefined) refuseUnknown(this, word);
     return serve.call(this);
   });
   program.commandsGroup('Set up:');
@@ -56,9 +59,12 @@ export function createProgram(): Command {
     .description('play a short hand-over between agents, on a temporary database')
     .addHelpText('after', examples('cairn demo'))
     .action(command(async () => (await import('../commands/demo.ts')).runDemo()));
-  program.commandsGroup('See and decide:');
-  addProjectCommands(program);
+  program.commandsGroup('See:');
+  addOverviewCommands(program);
   addTaskCommands(program);
+  program.commandsGroup('Plan and decide:');
+  addChangeCommands(program);
+  addProjectsCommands(program);
   program.commandsGroup('Serve:');
   addServeCommand(program);
   addAuthCommands(program);
@@ -68,4 +74,16 @@ export function createProgram(): Command {
   addEventsCommands(program);
   addDatabaseCommands(program);
   return program;
+}
+
+/** Says what was meant, as Commander does where a program has no action of its own. Ends with its error. */
+function refuseUnknown(program: Command, word: string): void {
+  const names = new Command(program.name()).exitOverride().configureOutput({ writeErr: () => {} });
+  for (const { name } of program.commands.map((one) => ({ name: one.name() }))) names.command(name);
+  try {
+    names.parse([word], { from: 'user' });
+  } catch (error) {
+    const [, meant = ''] = (error as Error).message.split('\n');
+    program.error(`error: There is no command ${escaped(word)}. ${meant || 'cairn --help lists those there are.'}`);
+  }
 }

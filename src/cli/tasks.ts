@@ -4,14 +4,15 @@ import type { TasksOptions } from '../commands/tasks.ts';
 import { command, examples, JSON_OPTION, limit } from './command.ts';
 
 const STATUSES = ['pending', 'in_progress', 'blocked', 'completed', 'cancelled'];
-const PRIORITIES = ['critical', 'high', 'medium', 'low'];
+export const PRIORITIES = ['critical', 'high', 'medium', 'low'];
 
 export function addTaskCommands(program: Command): void {
   program
     .command('tasks [words...]')
-    .description('list tasks, those whose title has the words')
+    .description('list open tasks, those whose title has the words')
     .addOption(new Option('--status <status...>', 'only these').choices(STATUSES))
     .addOption(new Option('--priority <priority...>', 'only these').choices(PRIORITIES))
+    .option('--all', 'also what is completed or cancelled')
     .option('--ready', 'only what can be claimed now')
     .option('--unproven', 'only what was completed without evidence for each criterion')
     .option('--parent <task>', 'only the parts of a task')
@@ -39,28 +40,6 @@ export function addTaskCommands(program: Command): void {
     .action(
       command(async (config, task: string, options: JsonOption) =>
         (await import('../commands/tasks.ts')).runShow(config, task, options),
-      ),
-    );
-  program
-    .command('approve <task>')
-    .description('approve a task as a person, for a gate that asks for it')
-    .option('--note <text>', 'what to say with it')
-    .option(...JSON_OPTION)
-    .addHelpText('after', examples('cairn approve web-12 --note "Reviewed."'))
-    .action(
-      command(async (config, task: string, options: JsonOption & { note?: string }) =>
-        (await import('../commands/approve.ts')).runApprove(config, task, options),
-      ),
-    );
-  program
-    .command('unblock <task>')
-    .description('unblock a task as a person, also one that was given up as often as its project allows')
-    .option('--reason <text>', 'what to say with it')
-    .option(...JSON_OPTION)
-    .addHelpText('after', examples('cairn unblock web-12 --reason "The tests run again."'))
-    .action(
-      command(async (config, task: string, options: JsonOption & { reason?: string }) =>
-        (await import('../commands/unblock.ts')).runUnblock(config, task, options),
       ),
     );
 }

@@ -2,12 +2,13 @@ import type { Config } from '../config.ts';
 import { ApproveTask, approveTask } from '../services/tasks.ts';
 import { answer, type JsonOption } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
+import { taskRef } from './refs.ts';
 
 /** `cairn approve REF`: a person's approval, for a gate that asks for one. */
 export async function runApprove(config: Config, task: string, options: JsonOption & { note?: string }): Promise<void> {
-  const input = parseGiven(ApproveTask, { task, note: options.note });
   await asPerson(config, async (ctx) => {
-    const { task: approved } = await approveTask(ctx, input);
+    const input = { task: await taskRef(ctx, task), note: options.note };
+    const { task: approved } = await approveTask(ctx, parseGiven(ApproveTask, input));
     answer(approved, options, ({ ref, title, status }) => [`Approved ${ref} "${title}" (${status}).`]);
   });
 }

@@ -1,7 +1,7 @@
-import truncatedWidth from 'fast-string-truncated-width';
 import type { PRIORITIES, TaskBrief } from '../events/tasks.ts';
 import { oneLine } from '../text.ts';
 import { paint } from './paint.ts';
+import { clip, widthOf } from './width.ts';
 
 const SECOND_MS = 1_000;
 const UNITS: readonly [suffix: string, ms: number][] = [
@@ -11,15 +11,19 @@ const UNITS: readonly [suffix: string, ms: number][] = [
   ['s', SECOND_MS],
 ];
 const GAP = '  ';
-const ELLIPSIS = '…';
+// Narrower than this a flexible column says nothing; before it is, columns that can be spared are left out.
 const COLUMN_WIDTH_MIN = 12;
 
-/** A column of a table: what its cells say, and how they look. A flexible one gives way when the line is too long. */
+/**
+ * A column of a table: what its cells say, and how they look. Where lines are too long, flexible ones give way, then
+ * those that can be spared are left out, the lowest number first.
+ */
 type Column<Row> = {
   heading: string;
   text(row: Row): string;
   style?(text: string, row: Row): string;
   flexible?: true;
+  spare?: number;
 };
 
 /** Rows in aligned columns no wider than the terminal. A column with nothing in it is left out. */
@@ -28,12 +32,12 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
     .map((column) => ({ ...column, cells: rows.map((row) => oneLine(column.text(row))) }))
     .filter(({ cells }) => cells.some((cell) => cell !== ''))
     .map((column) => ({ ...column, width: Math.max(...[column.heading, ...column.cells].map(widthOf)) }));
-  narrow(filled, width);
+  const shown = fitted(filled, width);
   const line = (show: (column: (typeof filled)[number]) => { text: string; styled: string }) =>
-    filled
+    shown
       .map((column) => ({ ...show(column), width: column.width }))
       .map(({ text, styled, width }, at) =>
-        at === filled.length - 1 ? styled : styled + ' '.repeat(width - widthOf(text)),
+        at === shown.length - 1 ? styled : styled + ' '.repeat(Math.max(0, width - widthOf(text))),
       )
       .join(GAP)
       .trimEnd();
@@ -47,28 +51,34 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
       return { text, styled: column.style?.(text, row) ?? text };
     }),
   );
-  return [heading, ...body];
+  return [heading, ...body].map((text) => clip(text, width));
 }
 
-/** Takes from the widest of the columns that give way, until all fit. */
-function narrow(columns: { width: number; flexible?: true }[], width: number): void {
-  const total = columns.reduce((sum, column) => sum + column.width + GAP.length, -GAP.length);
-  const flexible = columns.filter((column) => column.flexible);
-  for (let excess = total - width; excess > 0; excess--) {
-    const widest = flexible.reduce((a, b) => (b.width > a.width ? b : a), { width: 0 });
-    if (widest.width <= COLUMN_WIDTH_MIN) return;
+type Fitting = { width: number; flexible?: true; spare?: number };
+
+/** The columns that a line of this width has room for, the flexible ones as wide as is left for them. */
+function fitted<Filled extends Fitting>(columns: readonly Filled[], width: number): Filled[] {
+  const shown = [...columns];
+  while (widthOfLine(shown.map((column) => ({ ...column, width: leastWidth(column) }))) > width) {
+    const spared = shown.filter(({ spare }) => spare !== undefined).sort((a, b) => (a.spare ?? 0) - (b.spare ?? 0))[0];
+    if (spared === undefined) break;
+    shown.splice(shown.indexOf(spared), 1);
+  }
+  const flexible = shown.filter((column) => column.flexible);
+  for (let excess = widthOfLine(shown) - width; excess > 0; excess--) {
+    const widest = flexible.reduce<Fitting>((a, b) => (b.width > a.width ? b : a), { width: 0 });
+    if (widest.width <= COLUMN_WIDTH_MIN) break;
     widest.width--;
   }
+  return shown;
 }
 
-/** The text in so many columns of a terminal, where some characters take two. */
-export function clip(text: string, columns: number): string {
-  const { truncated, ellipsed, index } = truncatedWidth(text, { limit: columns, ellipsis: ELLIPSIS });
-  return truncated ? text.slice(0, index) + (ellipsed ? ELLIPSIS : '') : text;
+function leastWidth({ width, flexible }: Fitting): number {
+  return flexible ? Math.min(width, COLUMN_WIDTH_MIN) : width;
 }
 
-function widthOf(text: string): number {
-  return truncatedWidth(text).width;
+function widthOfLine(columns: readonly Fitting[]): number {
+  return columns.reduce((sum, { width }) => sum + width + GAP.length, -GAP.length);
 }
 
 /** What does not go to a terminal is never cut. */
@@ -112,21 +122,26 @@ function noteOf(task: TaskBrief): string {
   return task.open_dependencies === undefined ? '' : `waits for ${task.open_dependencies}`;
 }
 
-function lease(until: string): string {
+export function lease(until: string): string {
   const distance = fromNow(until);
   return distance.startsWith('in ') ? `${distance.slice(3)} left` : `expired ${distance}`;
 }
 
-export function taskTable(tasks: readonly TaskBrief[]): string[] {
-  return table<TaskBrief>(tasks, [
-    { heading: 'REF', text: ({ ref }) => ref, style: (text) => paint('bold', text) },
-    { heading: 'STATUS', text: statusOf, style: paintStatus },
-    {
-      heading: 'PRIORITY',
-      text: ({ priority }) => priority,
-      style: (text, task) => paintPriority(text, task.priority),
-    },
-    { heading: 'TITLE', text: ({ title }) => title, flexible: true },
-    { heading: 'NOTE', text: noteOf, style: (text) => paint('dim', text), flexible: true },
-  ]);
+export function taskTable(tasks: readonly TaskBrief[], width?: number): string[] {
+  return table<TaskBrief>(
+    tasks,
+    [
+      { heading: 'REF', text: ({ ref }) => ref, style: (text) => paint('bold', text) },
+      { heading: 'STATUS', text: statusOf, style: paintStatus },
+      {
+        heading: 'PRIORITY',
+        text: ({ priority }) => priority,
+        style: (text, task) => paintPriority(text, task.priority),
+        spare: 1,
+      },
+      { heading: 'TITLE', text: ({ title }) => title, flexible: true },
+      { heading: 'NOTE', text: noteOf, style: (text) => paint('dim', text), flexible: true, spare: 2 },
+    ],
+    width,
+  );
 }

@@ -31,7 +31,7 @@ type Source = { files: SourceFile[]; format?: FormatName; warnings?: string[] };
 
 /** What a path names: a file, or a folder in which a tool keeps its tasks. */
 export async function readSource(path: string): Promise<Source> {
-  if (path === '-') return { files: [await readAll(process.stdin, 'standard input')] };
+  if (path === '-') return { files: [await readStandardInput()] };
   const about = await statOf(path);
   if (!about.isDirectory()) {
     const read = await readAll(createReadStream(path), path);
@@ -150,6 +150,10 @@ function readOne(path: string, shown: string): SourceFile {
 
 function unusable(message: string, hint: string): DomainError {
   return new DomainError('invalid_input', message, { hint });
+}
+
+export function readStandardInput(): Promise<SourceFile> {
+  return readAll(process.stdin, 'standard input');
 }
 
 /** What a person named, which may be a pipe. */

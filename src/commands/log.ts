@@ -3,15 +3,17 @@ import { type EventBrief, ListEvents, listEvents } from '../services/events.ts';
 import { fromNow, table } from './format.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
+import { taskRef } from './refs.ts';
 
 const PAGE_SIZE_MAX = 100;
 
 export type LogOptions = JsonOption & { type?: string[]; limit: number };
 
 /** `cairn log [REF]`: what happened, latest first. */
-export async function runLog(config: Config, task: string | undefined, options: LogOptions): Promise<void> {
+export async function runLog(config: Config, given: string | undefined, options: LogOptions): Promise<void> {
   const { type: types, limit } = options;
   const found = await asPerson(config, async (ctx) => {
+    const task = given && (await taskRef(ctx, given));
     const events: EventBrief[] = [];
     let cursor: string | undefined;
     do {
@@ -20,17 +22,25 @@ export async function runLog(config: Config, task: string | undefined, options: 
       events.push(...page.events);
       cursor = page.next_cursor;
     } while (cursor !== undefined && events.length < limit);
-    return { events };
+    return { events, more: cursor !== undefined };
   });
-  answer(found, options, ({ events }) => (events.length === 0 ? ['Nothing happened yet.'] : eventTable(events)));
+  answer(found, options, ({ events, more }) => [
+    ...(events.length === 0 ? ['Nothing happened yet.'] : eventTable(events)),
+    ...(more ? [paint('dim', `Only the latest ${events.length}; --limit shows more.`)] : []),
+  ]);
 }
 
 export function eventTable(events: readonly EventBrief[]): string[] {
   return table<EventBrief>(events, [
     { heading: '#', text: ({ seq }) => String(seq), style: (text) => paint('dim', text) },
-    { heading: 'WHEN', text: ({ at }) => fromNow(at), style: (text) => paint('dim', text) },
-    { heading: 'WHO', text: ({ by }) => by, style: (text) => paint('cyan', text) },
-    { heading: 'IMPORTED BY', text: ({ imported_by = '' }) => imported_by, style: (text) => paint('yellow', text) },
+    { heading: 'WHEN', text: ({ at }) => fromNow(at), style: (text) => paint('dim', text), spare: 2 },
+    { heading: 'WHO', text: ({ by }) => by, style: (text) => paint('cyan', text), spare: 3 },
+    {
+      heading: 'IMPORTED BY',
+      text: ({ imported_by = '' }) => imported_by,
+      style: (text) => paint('yellow', text),
+      spare: 1,
+    },
     { heading: 'TASK', text: ({ task = '' }) => task, style: (text) => paint('bold', text) },
     { heading: 'WHAT', text: whatOf, flexible: true },
   ]);

@@ -1,5 +1,5 @@
 import { emitKeypressEvents, type Key } from 'node:readline';
-import { clip } from './format.ts';
+import { clip } from './width.ts';
 
 // DEC private modes 1049 (alternate screen) and 25 (cursor); what was on the terminal comes back at the end.
 const ENTER = '\x1b[?1049h\x1b[?25l';

@@ -5,7 +5,7 @@ import { type Resumption, resumeProject } from '../services/checkpoints.ts';
 import { listProjects, type ProjectPage } from '../services/projects.ts';
 import { oneLine } from '../text.ts';
 import { fromNow, table, taskTable } from './format.ts';
-import { eventTable } from './log.ts';
+import { moreOf, needsYou } from './needs.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson } from './person.ts';
 import { countsLine } from './tasks.ts';
@@ -22,21 +22,32 @@ export async function runStatus(config: Config, options: JsonOption): Promise<vo
 export async function readStatus(ctx: Context): Promise<{ found: object; lines(): string[] }> {
   const { projects } = await listProjects(ctx, { include_archived: false, page_size: PROJECTS_MAX });
   const project = ctx.project ?? (projects.length === 1 ? projects[0]?.slug : undefined);
-  if (project === undefined) return { found: { projects }, lines: () => projectLines({ projects }) };
+  if (project === undefined) return { found: { projects }, lines: () => projectTable({ projects }) };
   const found = await resumeProject(ctx, { project });
   return { found, lines: () => statusLines(found) };
 }
 
-function projectLines({ projects }: Pick<z.infer<typeof ProjectPage>, 'projects'>): string[] {
-  if (projects.length === 0) return ['No projects yet. `cairn init` makes one for this repository.'];
+export function projectTable({ projects }: Pick<z.infer<typeof ProjectPage>, 'projects'>): string[] {
+  if (projects.length === 0)
+    return ['No projects yet. `cairn init` makes one for this repository, `cairn project create SLUG` any other.'];
   return table(projects, [
     { heading: 'PROJECT', text: ({ slug }) => slug, style: (text) => paint('bold', text) },
     { heading: 'NAME', text: ({ name }) => name, flexible: true },
+    { heading: 'BLOCKED', text: ({ tasks }) => count(tasks.blocked), style: (text) => paint('red', text) },
     { heading: 'READY', text: ({ tasks }) => count(tasks.ready), style: (text) => paint('green', text) },
     { heading: 'IN PROGRESS', text: ({ tasks }) => count(tasks.in_progress), style: (text) => paint('cyan', text) },
-    { heading: 'BLOCKED', text: ({ tasks }) => count(tasks.blocked), style: (text) => paint('red', text) },
-    { heading: 'DONE', text: ({ tasks }) => count(tasks.completed), style: (text) => paint('dim', text) },
-    { heading: 'CHANGED', text: ({ updated_at }) => fromNow(updated_at), style: (text) => paint('dim', text) },
+    { heading: 'DONE', text: ({ tasks }) => count(tasks.completed), style: (text) => paint('dim', text), spare: 2 },
+    {
+      heading: 'CHANGED',
+      text: ({ updated_at }) => fromNow(updated_at),
+      style: (text) => paint('dim', text),
+      spare: 1,
+    },
+    {
+      heading: 'ARCHIVED',
+      text: ({ archived_at }) => (archived_at === undefined ? '' : fromNow(archived_at)),
+      spare: 3,
+    },
   ]);
 }
 
@@ -56,13 +67,24 @@ function statusLines({ project, checkpoint, ...found }: Resumption): string[] {
       : [
           `${paint('dim', 'Checkpoint')} ${checkpoint.label} ${paint('dim', `by ${oneLine(checkpoint.by)}, ${fromNow(checkpoint.created_at)}`)}`,
         ]),
-    ...tasksUnder('In progress', found.in_progress),
-    ...tasksUnder('Ready', found.ready),
-    ...tasksUnder('Blocked', found.blocked),
-    ...(found.questions?.length ? ['', paint('bold', 'Open questions'), ...eventTable(found.questions)] : []),
+    ...under(needsYou({ project, ...found })),
+    ...tasksUnder('In progress', found.in_progress, {
+      count: project.tasks.in_progress,
+      command: 'cairn tasks --status in_progress',
+    }),
+    ...tasksUnder('Ready', found.ready, { count: project.tasks.ready, command: 'cairn tasks --ready' }),
   ];
 }
 
-function tasksUnder(heading: string, tasks: Resumption['ready']): string[] {
-  return tasks?.length ? ['', paint('bold', heading), ...taskTable(tasks)] : [];
+function tasksUnder(
+  heading: string,
+  tasks: Resumption['ready'] = [],
+  { count, command }: { count: number; command: string },
+): string[] {
+  if (tasks.length === 0) return [];
+  return ['', paint('bold', heading), ...taskTable(tasks), ...moreOf(count - tasks.length, '', command)];
+}
+
+function under(lines: string[]): string[] {
+  return lines.length === 0 ? [] : ['', ...lines];
 }

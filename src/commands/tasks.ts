@@ -4,16 +4,20 @@ import type { Context } from '../context.ts';
 import type { TaskBrief } from '../events/tasks.ts';
 import { GetTask, getTask, ListTasks, listTasks, type TaskPage, type TaskWithHistory } from '../services/tasks.ts';
 import { oneLine } from '../text.ts';
-import { fromNow, paintPriority, paintStatus, statusOf, table, taskTable } from './format.ts';
+import { fromNow, lease, paintPriority, paintStatus, statusOf, table, taskTable } from './format.ts';
 import { eventTable } from './log.ts';
+import { moreOf } from './needs.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
+import { taskRef } from './refs.ts';
 
 const PAGE_SIZE_MAX = 100;
 const HISTORY_SIZE = 10;
+const OPEN = ['pending', 'in_progress', 'blocked'];
 
 export type TasksOptions = JsonOption & {
   status?: string[];
+  all?: true;
   priority?: string[];
   ready?: true;
   unproven?: true;
@@ -21,18 +25,25 @@ export type TasksOptions = JsonOption & {
   limit: number;
 };
 
-/** `cairn tasks [WORDS]`: the tasks of the project. */
+/** `cairn tasks [WORDS]`: the tasks of the project that are open, or those that are asked for. */
 export async function runTasks(config: Config, words: string[], options: TasksOptions): Promise<void> {
-  const { status, priority, ready, unproven, parent, limit } = options;
+  const { all, priority, ready, unproven, limit } = options;
   const query = words.length === 0 ? undefined : words.join(' ');
-  const found = await asPerson(config, (ctx) =>
-    collect(ctx, { status, priority, ready, unproven, parent, query }, limit),
-  );
-  answer(found, options, ({ project, counts, tasks, more }) => [
-    `${paint('bold', project)}  ${countsLine(counts)}`,
-    ...(tasks.length === 0 ? ['No task matches.'] : ['', ...taskTable(tasks)]),
-    ...(more ? [paint('dim', `Only the first ${tasks.length}; --limit shows more.`)] : []),
-  ]);
+  const showsOpen = options.status === undefined && !all && !ready && !unproven;
+  const status = showsOpen ? OPEN : options.status;
+  const found = await asPerson(config, async (ctx) => {
+    const parent = options.parent && (await taskRef(ctx, options.parent));
+    return collect(ctx, { status, priority, ready, unproven, parent, query }, limit);
+  });
+  answer(found, options, ({ project, counts, tasks, more }) => {
+    const { completed = 0, cancelled = 0 } = counts;
+    return [
+      `${paint('bold', project)}  ${countsLine(counts)}`,
+      ...(tasks.length === 0 ? ['No task matches.'] : ['', ...taskTable(tasks)]),
+      ...(more ? [paint('dim', `Only the first ${tasks.length}; --limit shows more.`)] : []),
+      ...(showsOpen ? moreOf(completed + cancelled, 'completed or cancelled', 'cairn tasks --all') : []),
+    ];
+  });
 }
 
 type Found = Omit<z.infer<typeof TaskPage>, 'next_cursor'> & { more: boolean };
@@ -65,8 +76,10 @@ export async function runNext(config: Config, options: JsonOption): Promise<void
 
 /** `cairn show REF`: one task with everything about it. */
 export async function runShow(config: Config, task: string, options: JsonOption): Promise<void> {
-  const input = parseGiven(GetTask, { task, timeline_size: HISTORY_SIZE });
-  answer(await asPerson(config, (ctx) => getTask(ctx, input)), options, taskLines);
+  const found = await asPerson(config, async (ctx) =>
+    getTask(ctx, parseGiven(GetTask, { task: await taskRef(ctx, task), timeline_size: HISTORY_SIZE })),
+  );
+  answer(found, options, taskLines);
 }
 
 export function countsLine(counts: Readonly<Record<string, number | undefined>>): string {
@@ -84,7 +97,7 @@ export function countsLine(counts: Readonly<Record<string, number | undefined>>)
   return shown.length === 0 ? 'no tasks' : shown.join(', ');
 }
 
-function taskLines(task: z.infer<typeof TaskWithHistory>): string[] {
+export function taskLines(task: z.infer<typeof TaskWithHistory>): string[] {
   const { ref, title, priority, acceptance_criteria, evidence = [], artifacts, timeline } = task;
   const criteria = acceptance_criteria.map((text, at) => {
     const shown = evidence.filter(({ criterion }) => criterion === at + 1);
@@ -125,12 +138,12 @@ function taskLines(task: z.infer<typeof TaskWithHistory>): string[] {
 function standing(task: z.infer<typeof TaskWithHistory>): string[] {
   const lines: (string | false | undefined)[] = [
     task.locked_by !== undefined &&
-      `Held by ${paint('cyan', oneLine(task.locked_by))}${task.locked_until ? `, until ${fromNow(task.locked_until)}` : ''}`,
+      `Held by ${paint('cyan', oneLine(task.locked_by))}${task.locked_until ? `, ${lease(task.locked_until)}` : ''}`,
     task.blocked_reason !== undefined && `Blocked: ${task.blocked_reason}`,
     task.warning !== undefined && paint('yellow', task.warning),
     ...(task.waiting_for ?? []).map((text) => `Waits for: ${text}`),
     task.last_reason !== undefined &&
-      `Given up by ${oneLine(task.last_agent ?? 'someone')} (${task.last_outcome}): ${task.last_reason}`,
+      `Last ${task.last_outcome} by ${oneLine(task.last_agent ?? 'someone')}: ${task.last_reason}`,
     task.summary !== undefined && `Completed: ${task.summary}`,
     task.unproven !== undefined && paint('yellow', `Unproven: criteria ${task.unproven.join(', ')}`),
   ];

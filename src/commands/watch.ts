@@ -22,6 +22,8 @@ export async function runWatch(config: Config, options: JsonOption): Promise<voi
   const leaving = new AbortController();
   const leave = () => leaving.abort();
   const listenNoLonger = onStopSignal(leave);
+  // Nobody reads on.
+  process.stdout.once('error', leave);
   try {
     await asPerson(config, (person) => {
       const ctx = { ...person, signal: () => leaving.signal };

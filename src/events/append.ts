@@ -33,6 +33,8 @@ export type Answer<Events extends readonly NewEvent[]> = {
   /** The first of what followed, and how much it is where that is more. */
   followed: Followed[];
   followed_total?: number;
+  /** The tasks that became ready because others ended: at most 20 refs, the best first. */
+  freed?: string[];
 };
 
 /** Sends events through the door: all or none. One command makes one append, for its idempotency key remembers one answer. */

@@ -100,6 +100,7 @@ export const Resumption = z.object({
   ready: z.array(TaskBrief).optional(),
   blocked: z.array(TaskBrief).optional(),
   questions: z.array(EventBrief).optional(),
+  questions_open: z.int().optional().describe('Where not all are shown.'),
   decisions: z.array(DecisionBrief).optional(),
   position: z.int(),
   not_shown: z.string().optional(),

@@ -38,6 +38,7 @@ const LeaseSeconds = z.int().min(1).max(86_400).default(3_600);
 const Consequences = z.object({
   followed: z.array(z.object({ seq: z.int(), type: z.string(), ref: z.string().optional() })).optional(),
   followed_total: z.int().optional().describe('Where not all are shown.'),
+  freed: z.array(z.string()).optional().describe('Ready now.'),
 });
 export type Consequences = z.infer<typeof Consequences>;
 
@@ -157,21 +158,24 @@ export function extendLock(ctx: Context, input: z.output<typeof ExtendLock>): Pr
 }
 
 export const ReleaseTask = z.strictObject({ task: TaskRef, lock_token: LockToken, ...TaskReleased.shape });
+/** A person needs no token for what they hold. */
+export const ReleaseTaskAsPerson = ReleaseTask.partial({ lock_token: true });
 
 /** Gives a task back with an outcome and a reason for whoever claims it next. */
 export function releaseTask(
   ctx: Context,
-  { task, lock_token, ...data }: z.output<typeof ReleaseTask>,
+  { task, lock_token, ...data }: z.output<typeof ReleaseTaskAsPerson>,
 ): Promise<ChangedTask> {
   return change(ctx, [taskReleased(task, data, { lock_token })]);
 }
 
 export const CompleteTask = z.strictObject({ task: TaskRef, lock_token: LockToken, ...TaskCompleted.shape });
+export const CompleteTaskAsPerson = CompleteTask.partial({ lock_token: true });
 
 /** Ends a task with what was done and the evidence for each criterion. */
 export function completeTask(
   ctx: Context,
-  { task, lock_token, ...data }: z.output<typeof CompleteTask>,
+  { task, lock_token, ...data }: z.output<typeof CompleteTaskAsPerson>,
 ): Promise<ChangedTask> {
   return change(ctx, [taskCompleted(task, data, { lock_token })]);
 }
@@ -228,8 +232,11 @@ async function change(ctx: Context, requests: NewEvent<Task>[]): Promise<Changed
   return { task: last.state, ...(last.repeated && { repeated: true }), ...consequences(answer) };
 }
 
-function consequences({ followed = [], followed_total }: Consequences): Consequences {
-  return followed.length === 0 ? {} : { followed, ...(followed_total && { followed_total }) };
+function consequences({ followed = [], followed_total, freed }: Consequences): Consequences {
+  return {
+    ...(followed.length > 0 && { followed, ...(followed_total && { followed_total }) }),
+    ...(freed && { freed }),
+  };
 }
 
 function missing(field: string, hint: string): DomainError {

@@ -138,7 +138,11 @@ function renderResumption(found: z.infer<typeof Resumption>): string {
     section('In progress', heldByOthers(found), taskLine),
     section('Ready', found.ready, taskLine),
     section('Blocked', found.blocked, taskLine),
-    section('Open questions', found.questions, eventLine),
+    section(
+      found.questions_open === undefined ? 'Open questions' : `The latest of ${found.questions_open} open questions`,
+      found.questions,
+      eventLine,
+    ),
     section('Decisions', found.decisions, decisionLine),
     found.not_shown,
     `position ${found.position}`,

@@ -108,11 +108,12 @@ export function nextPage(cursor: string | undefined): string | undefined {
   return cursor === undefined ? undefined : `More: pass cursor ${cursor}`;
 }
 
-export function consequences({ followed, followed_total }: Consequences): string[] {
+export function consequences({ followed, followed_total, freed }: Consequences): string[] {
   const more = followed_total === undefined ? [] : [`and more, ${followed_total} in all: list_events shows them.`];
   return [
     ...section('In consequence', followed, ({ type, ref }) => `${type}${ref === undefined ? '' : ` ${ref}`}`),
     ...more,
+    ...(freed === undefined ? [] : [`Ready now: ${freed.join(', ')}.`]),
   ];
 }
 

@@ -115,5 +115,6 @@ export function renderChange({ task, repeated, ...answer }: ChangedTask): string
         'claim_task, then complete_task with evidence.',
     task.parts !== undefined && ENDED.has(task.status) && `Its parts are still open: ${task.parts.join(', ')}.`,
     consequences(answer),
+    task.status === 'completed' && 'Next: claim_task takes the best ready one.',
   );
 }

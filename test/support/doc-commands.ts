@@ -10,10 +10,21 @@ export function fencedBlocks(markdown: string): Block[] {
 /** The commands of a shell block, without comments. */
 export function commandLines(blocks: Block[]): string[] {
   return blocks
-    .filter(({ language }) => ['sh', 'console', 'bash'].includes(language))
+    .filter(({ language }) => ['sh', 'bash'].includes(language))
     .flatMap(({ body }) => body.replaceAll('\\\n', ' ').split('\n'))
     .map((line) => line.replace(/\s+#.*$/, '').trim())
     .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+/** What is typed in a `console` block, behind `$`, and what it shows. */
+export function transcriptOf({ body }: Block): { line: string; shown: string }[] {
+  return body
+    .split(/^\$ /m)
+    .slice(1)
+    .map((part) => {
+      const [line = '', ...shown] = part.split('\n');
+      return { line, shown: shown.join('\n') };
+    });
 }
 
 /** The words of a command line, quoted ones whole. */

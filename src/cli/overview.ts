@@ -6,7 +6,7 @@ import { command, examples, JSON_OPTION, limit } from './command.ts';
 
 const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project'];
 
-export function addProjectCommands(program: Command): void {
+export function addOverviewCommands(program: Command): void {
   program
     .command('status')
     .description('show the project at a glance; without one, all projects')

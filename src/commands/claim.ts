@@ -1,0 +1,28 @@
+import type { Config } from '../config.ts';
+import { ClaimTask, claimTask } from '../services/tasks.ts';
+import { lease } from './format.ts';
+import { inCommands } from './hints.ts';
+import { answer, type JsonOption, paint } from './paint.ts';
+import { asPerson, parseGiven } from './person.ts';
+import { taskRef } from './refs.ts';
+import { countsLine, taskLines } from './tasks.ts';
+
+export type ClaimOptions = JsonOption & { for: number; takeOver?: true };
+
+/** `cairn claim [REF]`: takes a task, the best ready one by default, so that no agent does. */
+export async function runClaim(config: Config, given: string | undefined, options: ClaimOptions): Promise<void> {
+  const claim = await asPerson(config, async (ctx) => {
+    const task = given && (await taskRef(ctx, given));
+    return claimTask(ctx, parseGiven(ClaimTask, { task, ttl_seconds: options.for, take_over: options.takeOver }));
+  });
+  answer(claim, options, ({ task, project = '', counts = {}, hint = '' }) =>
+    task === undefined
+      ? [`Nothing to claim in ${project}: ${countsLine(counts)}.`, ...(hint === '' ? [] : [inCommands(hint)])]
+      : [
+          ...taskLines({ ...task, artifacts: [], timeline: [] }),
+          '',
+          `${paint('bold', task.ref)} is yours${task.locked_until ? `, ${lease(task.locked_until)}` : ''}.`,
+          paint('dim', `Then: cairn close ${task.ref}, or cairn release ${task.ref}`),
+        ],
+  );
+}

@@ -1,0 +1,52 @@
+// What a tool is called in a sentence for people, sentences before words: the first that fits is taken.
+const SENTENCES: readonly [said: RegExp, instead: string][] = [
+  [/\(update_task with remove_dependencies\)/g, '(`cairn edit REF --not-after OTHER`)'],
+  [/\(update_task with status reopened\)/g, '(`cairn reopen REF`)'],
+  [/Claim it with claim_task, then pass the lock_token\./g, 'Claim it: `cairn claim REF`.'],
+  [
+    /If that is you, pass the lock_token that claim_task returned\. Otherwise leave/g,
+    'An owner or admin may change it all the same. Otherwise leave',
+  ],
+  [
+    /Claim it first with claim_task, then complete it with the lock_token\./g,
+    'Claim it first: `cairn claim REF`, then `cairn close REF`.',
+  ],
+  [/claim_task with take_over: true, from: .*?\. Or/g, '`cairn claim REF --take-over`. Or'],
+  [/\(claim_task without task\)/g, '(`cairn claim`)'],
+  [/claim_task without task/g, '`cairn claim`'],
+  [/claim_task ([\w-]+-\d+)/g, '`cairn claim $1`'],
+  [/take_over: true/g, '--take-over'],
+  [/then repeat with expected_version \d+/g, 'then repeat the command'],
+  [/Call unarchive_project/g, 'Run `cairn project unarchive SLUG`'],
+  [/list_tasks with status (\w+)/g, '`cairn tasks --status $1`'],
+  [/Repeat the call once; if it fails again, .*/g, 'Repeat the command once; --log-level debug shows the cause.'],
+  [/,? with (the same idempotency_key|a new lock_token)/g, ''],
+  [/([Rr])epeat the call/g, '$1epeat the command'],
+];
+
+const COMMANDS: Readonly<Record<string, string>> = {
+  add_artifact: "an agent's add_artifact",
+  claim_task: '`cairn claim`',
+  create_project: '`cairn project create`',
+  create_tasks: '`cairn add`',
+  get_task: '`cairn show REF`',
+  list_checkpoints: '`cairn log --type checkpoint.`',
+  list_decisions: '`cairn log --type decision.`',
+  list_events: '`cairn log`',
+  list_projects: '`cairn project list`',
+  list_tasks: '`cairn tasks`',
+  record_decision: "an agent's record_decision",
+  record_event: '`cairn note`',
+  redact_event: '`cairn events redact`',
+  replay_events: '`cairn events replay`',
+  resume_project: '`cairn resume`',
+  save_checkpoint: "an agent's save_checkpoint",
+  wait_for_events: '`cairn watch`',
+};
+const TOOL = new RegExp(`\\b(${Object.keys(COMMANDS).join('|')})\\b`, 'g');
+
+/** A hint that was written for agents, in the words of the command line. */
+export function inCommands(hint: string): string {
+  const told = SENTENCES.reduce((text, [said, instead]) => text.replace(said, instead), hint);
+  return told.replace(TOOL, (tool) => COMMANDS[tool] ?? tool);
+}

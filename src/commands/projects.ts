@@ -1,0 +1,115 @@
+import { readFile } from 'node:fs/promises';
+import { unusableFile } from '../bounded-read.ts';
+import type { Config } from '../config.ts';
+import type { Context } from '../context.ts';
+import { DomainError } from '../errors.ts';
+import {
+  ArchiveProject,
+  archiveProject,
+  CreateProject,
+  createProject,
+  getProject,
+  ListProjects,
+  listProjects,
+  UpdateProject,
+  unarchiveProject,
+  updateProject,
+} from '../services/projects.ts';
+import { canAsk } from './ask.ts';
+import { writeInEditor } from './editor.ts';
+import { answer, type JsonOption, paint } from './paint.ts';
+import { asPerson, parseGiven } from './person.ts';
+import { projectTable } from './status.ts';
+
+const PROJECTS_MAX = 100;
+
+export type ProjectOptions = JsonOption & { name?: string; description?: string; rules?: string };
+
+/** `cairn project create SLUG`. */
+export async function runCreateProject(config: Config, slug: string, options: ProjectOptions): Promise<void> {
+  const { name = slug, description } = options;
+  const input = parseGiven(CreateProject, { slug, name, description, rules: await rulesIn(options.rules) });
+  const project = await asPerson(config, (ctx) => createProject(ctx, input));
+  answer(project, options, () => [
+    `Created the project ${paint('bold', slug)} "${project.name}".`,
+    paint('dim', `Then: cairn use ${slug} in its repository, cairn add "…" --project ${slug}`),
+  ]);
+}
+
+/** `cairn project edit [SLUG]`: by options, else its description in an editor. */
+export async function runEditProject(config: Config, slug: string | undefined, options: ProjectOptions): Promise<void> {
+  const { name, description } = options;
+  const rules = await rulesIn(options.rules);
+  const changed = await asPerson(config, async (ctx) => {
+    const { project } = await getProject(ctx, { project: slug });
+    const asked =
+      name === undefined && description === undefined && rules === undefined
+        ? { description: await descriptionInEditor(project.description ?? '', options) }
+        : { name, description, rules };
+    const input = { project: project.slug, ...asked, expected_version: project.version };
+    return updateProject(ctx, parseGiven(UpdateProject, input));
+  });
+  answer(changed, options, ({ slug, name }) => [`Changed the project ${paint('bold', slug)} "${name}".`]);
+}
+
+function descriptionInEditor(before: string, options: JsonOption): Promise<string> {
+  if (canAsk(options)) return writeInEditor(before, 'What is the project about? Goal, stack, conventions.');
+  throw new DomainError('invalid_input', 'It is not said what to change.', {
+    hint: 'Say it with --name, --description or --rules. In a terminal an editor opens.',
+  });
+}
+
+/** The rules in a file of JSON. */
+async function rulesIn(file: string | undefined): Promise<unknown> {
+  if (file === undefined) return undefined;
+  const written = await readFile(file, 'utf8').catch((error) => {
+    throw unusableFile(file, error);
+  });
+  try {
+    return JSON.parse(written);
+  } catch (cause) {
+    throw new DomainError('invalid_input', `The file ${file} is not JSON: ${(cause as Error).message}`, {
+      hint: 'Rules are an object like {"gates": [{"on": "complete", "require": {"approval": true}}]}.',
+      cause,
+    });
+  }
+}
+
+export type ListOptions = JsonOption & { all?: true };
+
+/** `cairn project list`. */
+export async function runListProjects(config: Config, options: ListOptions): Promise<void> {
+  const found = await asPerson(config, (ctx) => collect(ctx, options));
+  answer(found, options, projectTable);
+}
+
+async function collect(ctx: Context, { all }: ListOptions) {
+  const projects: Awaited<ReturnType<typeof listProjects>>['projects'] = [];
+  let cursor: string | undefined;
+  do {
+    const input = { include_archived: all, page_size: PROJECTS_MAX, cursor };
+    const page = await listProjects(ctx, parseGiven(ListProjects, input));
+    projects.push(...page.projects);
+    cursor = page.next_cursor;
+  } while (cursor !== undefined);
+  return { projects };
+}
+
+/** `cairn project archive SLUG`: out of the way, still readable. */
+export async function runArchiveProject(
+  config: Config,
+  slug: string,
+  options: JsonOption & { reason?: string },
+): Promise<void> {
+  const input = parseGiven(ArchiveProject, { project: slug, reason: options.reason });
+  const project = await asPerson(config, (ctx) => archiveProject(ctx, input));
+  answer(project, options, () => [
+    `Archived the project ${paint('bold', slug)}; cairn project unarchive ${slug} takes it back.`,
+  ]);
+}
+
+/** `cairn project unarchive SLUG`. */
+export async function runUnarchiveProject(config: Config, slug: string, options: JsonOption): Promise<void> {
+  const project = await asPerson(config, (ctx) => unarchiveProject(ctx, { project: slug }));
+  answer(project, options, () => [`The project ${paint('bold', slug)} is open again.`]);
+}

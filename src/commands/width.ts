@@ -1,0 +1,41 @@
+import truncatedWidth from 'fast-string-truncated-width';
+
+const ELLIPSIS = '…';
+// Colours take no room (ECMA-48, SGR).
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what they begin with
+const COLOURS = /(\u001b\[[\d;]*m)/;
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+
+/** How many columns of a terminal a text takes: some characters take two, some none. */
+export function widthOf(text: string): number {
+  return truncatedWidth(text).width;
+}
+
+/** The text in so many columns of a terminal, cut between characters as a reader sees them; colours stay. */
+export function clip(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text;
+  if (columns <= 0) return '';
+  let room = columns - widthOf(ELLIPSIS);
+  let isCut = false;
+  const kept = text.split(COLOURS).map((part, at) => {
+    // Every second part is a colour; behind the cut they are what gives the plain colour back.
+    if (at % 2 === 1) return part;
+    if (isCut) return '';
+    const start = startOf(part, room);
+    room -= widthOf(start);
+    isCut = start !== part;
+    return isCut ? start + ELLIPSIS : start;
+  });
+  return kept.join('');
+}
+
+/** The longest start of a text that fits. */
+function startOf(text: string, columns: number): string {
+  let end = 0;
+  for (const { segment, index } of graphemes.segment(text)) {
+    const next = index + segment.length;
+    if (widthOf(text.slice(0, next)) > columns) break;
+    end = next;
+  }
+  return text.slice(0, end);
+}
