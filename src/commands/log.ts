@@ -34,7 +34,7 @@ export function eventTable(events: readonly EventBrief[]): string[] {
   return table<EventBrief>(events, [
     { heading: '#', text: ({ seq }) => String(seq), style: (text) => paint('dim', text) },
     { heading: 'WHEN', text: ({ at }) => fromNow(at), style: (text) => paint('dim', text), spare: 2 },
-    { heading: 'WHO', text: ({ by }) => by, style: (text) => paint('cyan', text), spare: 3 },
+    { heading: 'WHO', text: ({ by }) => by, style: (text) => paint('cyan', text), flexible: true, spare: 3 },
     {
       heading: 'IMPORTED BY',
       text: ({ imported_by = '' }) => imported_by,

@@ -18,7 +18,7 @@ export function needsYou({
       what: `question ${seq}`,
       task,
       who: by,
-      text,
+      text: questionIn({ text }),
       command: 'cairn answer NUMBER "…"',
     })),
     ...in_progress
@@ -48,12 +48,17 @@ export function needsYou({
     ...table(needs, [
       { heading: 'WHAT', text: ({ what }) => what, style: (text) => paint('yellow', text) },
       { heading: 'TASK', text: ({ task }) => task, style: (text) => paint('bold', text) },
-      { heading: 'WHO', text: ({ who }) => who, style: (text) => paint('cyan', text), spare: 1 },
+      { heading: 'WHO', text: ({ who }) => who, style: (text) => paint('cyan', text), flexible: true, spare: 1 },
       { heading: 'WHY', text: ({ text }) => text, flexible: true },
     ]),
     ...more,
     paint('dim', [...new Set(needs.map(({ command }) => command))].join('  ')),
   ];
+}
+
+/** The words of a question, without what the timeline says around them. */
+export function questionIn({ text }: { text: string }): string {
+  return text.replace(/^noted \[question\]: "([\s\S]*)"$/, '$1');
 }
 
 /** A line for what a list leaves out, with the command that shows it. */

@@ -6,6 +6,7 @@ import { getPosition, ListEvents, listEvents, RecordEvent, recordEvent } from '.
 import { canAsk } from './ask.ts';
 import { writeInEditor } from './editor.ts';
 import { readStandardInput } from './import-source.ts';
+import { questionIn } from './needs.ts';
 import { answer, type JsonOption } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { taskRef } from './refs.ts';
@@ -32,7 +33,7 @@ export async function runAnswer(config: Config, words: string[], options: JsonOp
   const [which = '', ...rest] = words;
   await asPerson(config, async (ctx) => {
     const question = await findQuestion(ctx, which);
-    const text = await textGiven(rest, options, question.text);
+    const text = await textGiven(rest, options, questionIn(question));
     const { task, seq } = question;
     const noted = await recordEvent(ctx, parseGiven(RecordEvent, { task, kind: 'answer', text, answers: String(seq) }));
     answer(noted, options, ({ about }) => [`Answered #${seq} on ${about}.`]);
