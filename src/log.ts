@@ -13,7 +13,26 @@ export function createLog(
   level: string,
   destination: DestinationStream = pino.destination({ dest: 2, sync: true }),
 ): Log {
-  return pino({ level, base: null, hooks: { streamWrite: redact } }, destination);
+  const shown = process.stderr.isTTY ? (line: string) => readable(redact(line)) : redact;
+  return pino({ level, base: null, hooks: { streamWrite: shown } }, destination);
+}
+
+/** A line of JSON as a person at a terminal reads it: `17:04:12 request method=POST status=200`. */
+export function readable(line: string): string {
+  const { time, level, msg = '', ...more } = JSON.parse(line) as Record<string, unknown>;
+  const label = pino.levels.labels[Number(level)] ?? '';
+  const values = Object.entries(more).map(([name, value]) => `${name}=${readableValue(value)}`);
+  return `${[clockTime(Number(time)), ...(label === 'info' ? [] : [label]), msg, ...values].join(' ')}\n`;
+}
+
+function clockTime(time: number): string {
+  return new Date(time).toLocaleTimeString('en-GB');
+}
+
+function readableValue(value: unknown): string {
+  if (typeof value === 'string') return /^\S+$/.test(value) ? value : JSON.stringify(value);
+  const { message } = (value ?? {}) as { message?: unknown };
+  return JSON.stringify(typeof message === 'string' ? message : value);
 }
 
 function redact(line: string): string {

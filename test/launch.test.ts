@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
+import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { hookCommand, serverCommand } from '../src/clients/launch.ts';
-import type { Host } from '../src/config.ts';
+import type { Config, Host } from '../src/config.ts';
 
 describe('a line for a shell', () => {
   const cli = '/opt/cairn/dist/cli.js';
@@ -46,4 +47,16 @@ describe('a line for a shell', () => {
       expect.objectContaining({ code: 'invalid_input' }),
     );
   });
+});
+
+test('a file for everyone passes the variable of the data directory on and says no path', () => {
+  const dataDir = resolve('/somewhere/cairn');
+  const host: Host = { platform: 'linux', home: '/home/ada', env: { CAIRN_DATA_DIR: dataDir } };
+  const launch = { cli: '/opt/cairn/dist/cli.js', host };
+
+  expect(serverCommand({ dataDir } as Config, { ...launch, shared: true })).toMatchObject({
+    args: ['/opt/cairn/dist/cli.js'],
+    passes: ['CAIRN_DATA_DIR'],
+  });
+  expect(serverCommand({ dataDir } as Config, { ...launch, shared: false }).args).toContain(dataDir);
 });

@@ -89,7 +89,7 @@ export const CLIENTS: readonly Client[] = [
       args: server.args,
       ...environment(server, (name) => `\${${name}}`),
     }),
-    reload: 'start a new session; /mcp shows it',
+    reload: 'start a new session and approve the server; /mcp shows it',
   },
   {
     id: 'claude-desktop',

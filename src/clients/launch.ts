@@ -1,9 +1,11 @@
+import { resolve } from 'node:path';
 import type { Config, Host } from '../config.ts';
 import { defaultDataDir } from '../config.ts';
 import { DomainError } from '../errors.ts';
 import { escaped } from '../text.ts';
 import type { ServerCommand } from './catalog.ts';
 
+const DATA_DIR = 'CAIRN_DATA_DIR';
 const PACKAGE = ['-y', 'cairn-mcp'];
 
 type Database = Pick<
@@ -28,6 +30,9 @@ export function serverCommand(config: Database, launch: Launch): ServerCommand {
     const env = { SUPABASE_URL: supabaseUrl, ...(key !== undefined && { SUPABASE_PUBLISHABLE_KEY: key }) };
     return { command, args, env, passes: secret === undefined ? [] : ['SUPABASE_SECRET_KEY'] };
   }
+  // A file for everyone says no path of this machine: whoever set the variable has it where their clients start.
+  const said = launch.host.env[DATA_DIR];
+  if (launch.shared && said && resolve(said) === dataDir) return { command, args, env: {}, passes: [DATA_DIR] };
   const options = ownOptions({ dataDir }, launch.host);
   // Clients quote an argument for the program that they start, which is cmd here, and not for what cmd makes of it.
   const odd = command === 'cmd' ? options.find((word) => /["%!^&|<>]|\p{Cc}/u.test(word)) : undefined;

@@ -21,6 +21,7 @@ import {
   SetMember,
   setMember,
 } from '../services/access.ts';
+import { amount, time } from '../tools/render.ts';
 import { fromNow, table } from './format.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
@@ -82,7 +83,7 @@ export async function runRevoke(
   const revoked = await asPerson(config, (ctx) => revokeAccess(ctx, chosen));
   if (revoked.grants + revoked.pats === 0) process.exitCode = 1;
   answer(revoked, options, ({ grants, tokens, pats }) => [
-    `Revoked ${grants} grants with ${tokens} tokens, and ${pats} personal tokens.`,
+    `Revoked ${amount(grants, 'grant')} with ${amount(tokens, 'token')}, and ${amount(pats, 'personal token')}.`,
   ]);
 }
 
@@ -162,7 +163,7 @@ export async function runCreatePat(
   });
   answer(created, options, ({ token, id, project: only, expires_at }) => [
     `${paint('bold', token)}`,
-    `For ${resource}${only === undefined ? '' : `, in the project ${only} alone`}, until ${expires_at}. It is shown this once. End it with: cairn auth revoke ${id}`,
+    `For ${resource}${only === undefined ? '' : `, in the project ${only} alone`}, until ${time(expires_at)}. It is shown this once. End it with: cairn auth revoke ${id}`,
   ]);
 }
 
@@ -209,7 +210,7 @@ export async function runInvite(config: Config, { email, role, expires, ...optio
   });
   answer(created, options, () => [
     created.link,
-    `Good once, until ${created.expires_at}, for the role ${created.role}.`,
+    `Good once, until ${time(created.expires_at)}, for the role ${created.role}.`,
   ]);
 }
 

@@ -86,14 +86,15 @@ function chooseAlone(
 }
 
 /** All of it or nothing: what a link leads out of the repository is allowed by itself. */
-async function mayWrite({ outside }: Shown, options: InitOptions): Promise<boolean> {
+async function mayWrite({ changes, outside }: Shown, options: InitOptions): Promise<boolean> {
   const asksAgain = outside.length > 0 && !options.followLinks;
   if (options.yes) {
     if (asksAgain) throw leadsOut(outside);
     return true;
   }
   if (asksPeople(options)) {
-    if (!(await askConfirmation('Write these changes?'))) return false;
+    if (!(await askConfirmation(`Write ${changes.map(({ file }) => escaped(basename(file))).join(', ')}?`)))
+      return false;
     return !asksAgain || askConfirmation(`Write to ${placesOf(outside)}, outside of this repository?`, false);
   }
   throw new DomainError('invalid_input', 'Nothing was written: there is no terminal to ask on.', {
@@ -136,9 +137,7 @@ function report(shown: Shown, options: InitOptions, wanted: Wanted): string[] {
   return [
     `${paint('green', 'Done.')} \`cairn init --undo\` takes it back; \`cairn doctor\` checks it.`,
     ...clients.map(({ name, reload }) => `  ${paint('bold', name)}: ${reload}.`),
-    ...wanted
-      .server(true)
-      .passes.map((name) => `  ${name} is a secret and was not written: set it where your clients start.`),
+    ...wanted.server(true).passes.map((name) => `  ${name} was not written: set it where your clients start.`),
   ];
 }
 

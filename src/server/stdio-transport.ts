@@ -164,7 +164,7 @@ function refusal(start: string, end: string): JSONRPCMessage | undefined {
   const id = new RegExp(String.raw`"id"\s*:\s*${VALUE}`).exec(members)?.[1];
   if (id === undefined) return undefined;
   const error = new DomainError('payload_too_large', 'The arguments are larger than 1 MB.', {
-    hint: 'Store large content elsewhere (a file, a commit) and record its reference.',
+    hint: 'Send fewer items at a time; store large content elsewhere (a file, a commit) and record its reference.',
   });
   const answer = { jsonrpc: '2.0', id: JSON.parse(id) as RequestId } as const;
   if (!/"method"\s*:\s*"tools\/call"/.test(members)) {

@@ -92,7 +92,7 @@ const PHRASES: readonly [says: RegExp, does: Act][] = [
     },
   ],
   [/^Use a new key for a new request/, (agent, _, call) => again(agent, call, { idempotency_key: 'another' })],
-  [/^Store large content elsewhere/, (agent, _, call) => again(agent, call, { text: 'See build.log of run 7.' })],
+  [/store large content elsewhere/, (agent, _, call) => again(agent, call, { text: 'See build.log of run 7.' })],
   [
     /^Others come from claim_task, release_task, complete_task/,
     async (agent, _, { args }) => {
