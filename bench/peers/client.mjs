@@ -7,12 +7,17 @@ import { createInterface } from 'node:readline';
 const PROTOCOL = '2025-06-18';
 const CALL_MS_MAX = 60_000;
 
-/** @typedef {{ script: string, args?: string[], env?: Record<string, string>, cwd: string }} Command */
+/**
+ * @typedef {{
+ *   program?: string, script: string, args?: string[], env?: Record<string, string>, cwd: string,
+ *   isRefusal?: (text: string) => boolean,
+ * }} Command
+ */
 /** @typedef {Awaited<ReturnType<typeof connect>>} Client */
 
 /** Starts a server and shakes hands. @param {Command} command */
-export async function connect({ script, args = [], env: own = {}, cwd }) {
-  const child = spawn(execPath, [script, ...args], {
+export async function connect({ program = execPath, script, args = [], env: own = {}, cwd, isRefusal }) {
+  const child = spawn(program, [script, ...args], {
     cwd,
     stdio: ['pipe', 'pipe', 'ignore'],
     env: { ...env, ...own },
@@ -79,7 +84,7 @@ export async function connect({ script, args = [], env: own = {}, cwd }) {
       const { content = [], structuredContent, isError } = await request('tools/call', { name, arguments: args });
       client.structured = structuredContent;
       const text = content.map((part) => part.text ?? '').join('\n');
-      if (isError) throw new Error(`${name}: ${text.slice(0, 200)}`);
+      if (isError || isRefusal?.(text)) throw new Error(`${name}: ${text.slice(0, 200)}`);
       return text;
     },
     listTools: async () => (await request('tools/list', {})).tools,

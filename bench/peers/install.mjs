@@ -5,20 +5,27 @@ import { join } from 'node:path';
 
 const INSTALL_MS_MAX = 300_000;
 
-/** Installs a package unless it is there; answers with its folder and version. @param {string} cache @param {string} name */
-export function install(cache, name) {
+/**
+ * Installs a package unless it is there; answers with its folder and version, and the program of another runtime.
+ *
+ * @param {string} cache @param {string} name @param {'bun'} [runtime]
+ */
+export function install(cache, name, runtime) {
   const home = join(cache, name.replace(/[@/]/g, '_'));
   const folder = join(home, 'node_modules', name);
   if (!existsSync(join(folder, 'package.json'))) {
     mkdirSync(home, { recursive: true });
     writeFileSync(join(home, 'package.json'), '{"private":true}');
-    const { status, stderr } = spawnSync('npm', ['install', '--no-audit', '--no-fund', name], {
-      cwd: home,
-      encoding: 'utf8',
-      shell: process.platform === 'win32',
-      timeout: INSTALL_MS_MAX,
-    });
-    if (status !== 0) throw new Error(`npm install ${name} failed: ${stderr?.split('\n').at(-2) ?? status}`);
+    run(home, 'npm', ['install', '--no-audit', '--no-fund', name, ...(runtime === undefined ? [] : [runtime])]);
+    // npm holds the script back that puts the program in its place.
+    if (runtime !== undefined) run(home, 'node', [join('node_modules', runtime, 'install.js')]);
   }
-  return { home, folder, version: JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version };
+  const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return { home, folder, version, runtime: runtime && join(home, 'node_modules', runtime, 'bin', `${runtime}.exe`) };
+}
+
+function run(cwd, program, args) {
+  const shell = process.platform === 'win32';
+  const { status, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8', shell, timeout: INSTALL_MS_MAX });
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')} failed: ${stderr?.split('\n').at(-2) ?? status}`);
 }

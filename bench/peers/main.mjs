@@ -50,8 +50,9 @@ if (!flags.quick && !flags['no-write'] && only === undefined)
 async function measure(server) {
   const about = { name: server.name, stages: {} };
   try {
-    const { folder = '', version } = server.package === undefined ? {} : install(cache, server.package);
-    const at = (count, run) => withStore({ server, folder, count }, run);
+    const { package: name, runtime: needed } = server;
+    const { folder = '', version, runtime } = name === undefined ? {} : install(cache, name, needed);
+    const at = (count, run) => withStore({ server, folder, runtime, count }, run);
     Object.assign(about, { version }, await attempt('start', () => at(10, measureStart)));
     for (const size of sizes) about.stages[size] = await attempt(`${size} tasks`, () => at(size, measureCalls));
     about.creates = await attempt('creates', () => at(1, measureCreates));

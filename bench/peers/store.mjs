@@ -5,9 +5,9 @@ import { stopDatabase } from '../processes.mjs';
 import { connect } from './client.mjs';
 
 /** A store of a server with so many open tasks, in a directory of its own that is gone afterwards. */
-export async function withStore({ server, folder, count }, run) {
+export async function withStore({ server, folder, runtime, count }, run) {
   const dir = await mkdtemp(join(tmpdir(), 'cairn-peers-'));
-  const placeOf = (agent) => ({ dir, folder, agent });
+  const placeOf = (agent) => ({ dir, folder, runtime, agent });
   const open = (agent = 'ada') => connect(server.command(placeOf(agent)));
   try {
     const ids = await server.prepare({ ...placeOf('ada'), count, open });

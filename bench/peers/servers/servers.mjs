@@ -2,19 +2,21 @@ import { backlog } from './backlog.mjs';
 import { cairn } from './cairn.mjs';
 import { dex } from './dex.mjs';
 import { memory } from './memory.mjs';
+import { memoryBank } from './memory-bank.mjs';
 import { ohno } from './ohno.mjs';
 import { shrimp } from './shrimp.mjs';
 import { taskMaster } from './task-master.mjs';
 
 /**
  * How the same work is said to one server. A `Place` is where it works: its store, its package, who acts.
- * @typedef {{ dir: string, folder: string, agent: string }} Place
+ * @typedef {{ dir: string, folder: string, agent: string, runtime?: string }} Place
  * @typedef {[tool: string, args: object]} Call
  * @typedef {{ id: string, text: string }} Stored
  * @typedef {import('../client.mjs').Client} Client
  * @typedef {object} Server
  * @property {string} name
  * @property {string} [package] on npm; none for this build
+ * @property {'bun'} [runtime] where it does not run on Node.js
  * @property {(place: Place) => import('../client.mjs').Command} command
  * @property {(place: Place & { count: number, open: () => Promise<Client> }) => Promise<string[]>} prepare makes a store with that many open tasks; answers with their ids
  * @property {(title: string, description: string, place: Place) => Call} create
@@ -28,4 +30,4 @@ import { taskMaster } from './task-master.mjs';
  */
 
 /** @type {readonly Server[]} */
-export const SERVERS = [cairn, taskMaster, backlog, memory, shrimp, dex, ohno];
+export const SERVERS = [cairn, taskMaster, backlog, memory, memoryBank, shrimp, dex, ohno];
