@@ -6,6 +6,8 @@ import { Artifact } from '../events/artifacts.ts';
 import { ProjectRef } from '../events/projects.ts';
 import {
   dependenciesChanged,
+  HeldTask,
+  Labels,
   LockToken,
   lockBroken,
   Parts,
@@ -76,6 +78,7 @@ export const ListTasks = z.strictObject({
   project: ProjectRef.optional(),
   status: z.array(z.enum(STATUSES)).max(5).optional(),
   priority: z.array(z.enum(PRIORITIES)).max(4).optional(),
+  labels: Labels.optional(),
   ready: z.boolean().optional().describe('Only what can be claimed now.'),
   mine: z.boolean().optional().describe('Only what you hold.'),
   unproven: z.boolean().optional(),
@@ -117,8 +120,9 @@ export const ClaimTask = z.strictObject({
   task: TaskRef.optional(),
   project: ProjectRef.optional(),
   priority: z.array(z.enum(PRIORITIES)).max(4).optional(),
+  labels: Labels.optional(),
   parent: line(80).optional(),
-  query: line(200).optional().describe('Part of the title.'),
+  query: line(200).optional(),
   ttl_seconds: LeaseSeconds,
   take_over: z.boolean().default(false).describe('Take your own lock back when you lost its token.'),
   from: line(120).optional().describe('Who must still hold it.'),
@@ -137,15 +141,15 @@ export const Claim = z.object({
 /** Takes the task's lock. The returned lock_token proves the claim to every later command on it. */
 export function claimTask(
   ctx: Context,
-  { project, priority, parent, query, from, ...input }: z.output<typeof ClaimTask>,
+  { project, priority, labels, parent, query, from, ...input }: z.output<typeof ClaimTask>,
 ): Promise<z.infer<typeof Claim>> {
-  const filters = { priority, parent, query };
+  const filters = { priority, labels, parent, query };
   const args = { ...input, take_over_from: from, filters, project: project ?? ctx.project, command: ctx.command };
   return ctx.db.call('claim_task', args, ctx.actor);
 }
 
 export const ExtendLock = z.strictObject({
-  task: TaskRef,
+  task: HeldTask,
   lock_token: LockToken,
   ttl_seconds: LeaseSeconds.describe('From now.'),
 });
@@ -156,7 +160,7 @@ export function extendLock(ctx: Context, input: z.output<typeof ExtendLock>): Pr
   return ctx.db.call('extend_lock', input, ctx.actor);
 }
 
-export const ReleaseTask = z.strictObject({ task: TaskRef, lock_token: LockToken, ...TaskReleased.shape });
+export const ReleaseTask = z.strictObject({ task: HeldTask, lock_token: LockToken, ...TaskReleased.shape });
 
 /** Gives a task back with an outcome and a reason for whoever claims it next. */
 export function releaseTask(
@@ -166,7 +170,7 @@ export function releaseTask(
   return change(ctx, [taskReleased(task, data, { lock_token })]);
 }
 
-export const CompleteTask = z.strictObject({ task: TaskRef, lock_token: LockToken, ...TaskCompleted.shape });
+export const CompleteTask = z.strictObject({ task: HeldTask, lock_token: LockToken, ...TaskCompleted.shape });
 
 /** Ends a task with what was done and the evidence for each criterion. */
 export function completeTask(
