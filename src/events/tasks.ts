@@ -12,15 +12,15 @@ export const HeldTask = line(80);
 export const LockToken = z.int().min(1).describe('From claim_task.');
 export const Version = z.int().min(1).describe('Refuse if changed since.');
 
-const LABELS_MAX = 20;
-const LABEL_CHARACTERS_MAX = 50;
+export const LABELS_MAX = 20;
+export const LABEL_CHARACTERS_MAX = 50;
 
 /** Compared without case. Of two that are the same, a task keeps the first. */
 export const Labels = z.array(nameLine(LABEL_CHARACTERS_MAX)).max(LABELS_MAX);
 const Rank = z.number().refine(isRank, 'must be zero, or from 10^-15 to 10^15 on either side of it');
 
 /** What a double precision of the database holds, without what it would hold as zero. */
-function isRank(rank: number): boolean {
+export function isRank(rank: number): boolean {
   return rank === 0 || (Math.abs(rank) >= 1e-15 && Math.abs(rank) <= 1e15);
 }
 
