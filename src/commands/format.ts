@@ -127,6 +127,12 @@ export function taskTable(tasks: readonly TaskBrief[]): string[] {
       style: (text, task) => paintPriority(text, task.priority),
     },
     { heading: 'TITLE', text: ({ title }) => title, flexible: true },
+    {
+      heading: 'LABELS',
+      text: ({ labels = [] }) => labels.join(', '),
+      style: (text) => paint('cyan', text),
+      flexible: true,
+    },
     { heading: 'NOTE', text: noteOf, style: (text) => paint('dim', text), flexible: true },
   ]);
 }

@@ -15,6 +15,7 @@ const HISTORY_SIZE = 10;
 export type TasksOptions = JsonOption & {
   status?: string[];
   priority?: string[];
+  label?: string[];
   ready?: true;
   unproven?: true;
   parent?: string;
@@ -23,10 +24,10 @@ export type TasksOptions = JsonOption & {
 
 /** `cairn tasks [WORDS]`: the tasks of the project. */
 export async function runTasks(config: Config, words: string[], options: TasksOptions): Promise<void> {
-  const { status, priority, ready, unproven, parent, limit } = options;
+  const { status, priority, label: labels, ready, unproven, parent, limit } = options;
   const query = words.length === 0 ? undefined : words.join(' ');
   const found = await asPerson(config, (ctx) =>
-    collect(ctx, { status, priority, ready, unproven, parent, query }, limit),
+    collect(ctx, { status, priority, labels, ready, unproven, parent, query }, limit),
   );
   answer(found, options, ({ project, counts, tasks, more }) => [
     `${paint('bold', project)}  ${countsLine(counts)}`,
@@ -85,7 +86,7 @@ export function countsLine(counts: Readonly<Record<string, number | undefined>>)
 }
 
 function taskLines(task: z.infer<typeof TaskWithHistory>): string[] {
-  const { ref, title, priority, acceptance_criteria, evidence = [], artifacts, timeline } = task;
+  const { ref, title, priority, rank, labels = [], acceptance_criteria, evidence = [], artifacts, timeline } = task;
   const criteria = acceptance_criteria.map((text, at) => {
     const shown = evidence.filter(({ criterion }) => criterion === at + 1);
     return shown.length === 0
@@ -99,6 +100,8 @@ function taskLines(task: z.infer<typeof TaskWithHistory>): string[] {
     [
       paintStatus(statusOf(task), task),
       paintPriority(priority, priority),
+      ...(rank === undefined ? [] : [`rank ${rank}`]),
+      ...labels.map((label) => paint('cyan', `#${label}`)),
       paint('dim', `version ${task.version}, created ${fromNow(task.created_at)} by ${oneLine(task.created_by)}`),
     ].join('  '),
     ...standing(task),
