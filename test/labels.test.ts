@@ -8,7 +8,7 @@ import { archiveEvents } from '../src/services/archive.ts';
 import { toolNamed } from '../src/tools/catalog.ts';
 import { callTool } from '../src/tools/tool.ts';
 import { call, plan, take } from './support/calls.ts';
-import { createTask, exportAll, importAll, record, replay, verify } from './support/commands.ts';
+import { createTask, exportAll, importAll, record, redact, replay, verify } from './support/commands.ts';
 import { rowsOf } from './support/rows.ts';
 import { tamper } from './support/tamper.ts';
 import { test } from './support/world.ts';
@@ -188,6 +188,16 @@ describe('labels and rank', () => {
 
     expect(await verify(as('ada'))).toMatchObject({ ok: true });
     expect(await call(as('ada'), 'get_task', { task: 'web-1' })).not.toHaveProperty('labels');
+  });
+
+  test('go when the event that gave them is redacted', async ({ as }) => {
+    await plan(as('ada'), [{ title: 'A', labels: ['secret', 'password'], rank: 1 }]);
+    const [created] = (await exportAll(as('ada'))).filter(({ event_type }) => event_type === 'task.created');
+
+    await redact(as('ada'), created?.seq ?? 0);
+
+    expect(await call(as('ada'), 'get_task', { task: 'web-1' })).toMatchObject({ labels: ['[redacted]'], rank: 1 });
+    expect(await verify(as('ada'))).toMatchObject({ ok: true });
   });
 
   test('move with the history', async ({ as, asStranger }) => {

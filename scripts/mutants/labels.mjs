@@ -33,6 +33,13 @@ export const LABELS = Object.freeze([
     },
     {
       file: SQL,
+      within: 'app.blanked',
+      find: "in ('text', 'line', 'text[]', 'label[]', 'object', 'array')",
+      replace: "in ('text', 'line', 'text[]', 'object', 'array')",
+      name: 'go when the event that gave them is redacted',
+    },
+    {
+      file: SQL,
       within: 'app.guard_task',
       find: "'{priority,labels,rank}'::text[]",
       replace: "'{priority}'::text[]",
