@@ -91,6 +91,15 @@ export function line(lengthMax: number) {
     .refine((value) => value !== '', 'must not be empty');
 }
 
+/** A name on one line, of what can be seen. */
+export function nameLine(lengthMax: number) {
+  return z
+    .string()
+    .max(lengthMax)
+    .overwrite((value) => cleanName(value, lengthMax))
+    .refine((value) => value !== '', 'must not be empty');
+}
+
 /** Text that a person or agent must give. */
 export function said(lengthMax: number) {
   return text(lengthMax).refine((value) => /\S/.test(value), 'must not be empty');

@@ -187,7 +187,7 @@ create table app.event_fields (
   by_door boolean default false not null,
   constraint event_fields_pkey PRIMARY KEY (event_type, field),
   constraint event_fields_event_type_fkey FOREIGN KEY (event_type) REFERENCES app.event_types(event_type),
-  constraint event_fields_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'line'::text, 'ref'::text, 'ref[]'::text, 'text[]'::text, 'integer'::text, 'boolean'::text, 'object'::text, 'array'::text, 'one_of'::text])))
+  constraint event_fields_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'line'::text, 'ref'::text, 'ref[]'::text, 'text[]'::text, 'label[]'::text, 'integer'::text, 'number'::text, 'boolean'::text, 'object'::text, 'array'::text, 'one_of'::text])))
 );
 alter table app.event_fields enable row level security;
 alter table app.event_fields force row level security;
@@ -874,6 +874,8 @@ create table public.tasks (
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
   open_parts integer default 0,
+  labels text[] default '{}'::text[] not null,
+  rank double precision,
   constraint tasks_tenant_id_project_id_number_key UNIQUE (tenant_id, project_id, number),
   constraint tasks_pkey PRIMARY KEY (tenant_id, id),
   constraint tasks_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
@@ -882,17 +884,19 @@ create table public.tasks (
   constraint tasks_check1 CHECK (((status = 'in_progress'::text) = (locked_by IS NOT NULL))),
   constraint tasks_check2 CHECK (((status = 'blocked'::text) = (blocked_reason IS NOT NULL))),
   constraint tasks_check3 CHECK (((status = 'completed'::text) = (completed_at IS NOT NULL))),
+  constraint tasks_labels_check CHECK ((cardinality(labels) <= 20)),
   constraint tasks_number_check CHECK ((number > 0)),
   constraint tasks_open_dependencies_check CHECK ((open_dependencies >= 0)),
   constraint tasks_open_parts_check CHECK ((open_parts >= 0)),
   constraint tasks_priority_check CHECK ((priority = ANY (ARRAY['low'::text, 'medium'::text, 'high'::text, 'critical'::text]))),
+  constraint tasks_rank_check CHECK (((rank > '-Infinity'::double precision) AND (rank < 'Infinity'::double precision))),
   constraint tasks_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'in_progress'::text, 'blocked'::text, 'completed'::text, 'cancelled'::text])))
 ) with (fillfactor=80);
 CREATE INDEX idx_tasks_locked_at ON public.tasks USING btree (locked_at) WHERE (locked_at IS NOT NULL);
 CREATE INDEX idx_tasks_parent ON public.tasks USING btree (tenant_id, parent_id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX idx_tasks_priority ON public.tasks USING btree (priority);
 CREATE INDEX idx_tasks_project_status ON public.tasks USING btree (tenant_id, project_id, status, number);
-CREATE INDEX idx_tasks_ready ON public.tasks USING btree (tenant_id, project_id, app.priority_rank(priority), number) WHERE ((status = 'pending'::text) AND (open_dependencies = 0) AND (open_parts = 0));
+CREATE INDEX idx_tasks_ready ON public.tasks USING btree (tenant_id, project_id, app.priority_rank(priority), app.rank_order(rank), number) WHERE ((status = 'pending'::text) AND (open_dependencies = 0) AND (open_parts = 0));
 CREATE INDEX idx_tasks_status ON public.tasks USING btree (status);
 CREATE INDEX idx_tasks_unproven ON public.tasks USING btree (tenant_id, project_id, number) WHERE ((status = 'completed'::text) AND (app.unproven_criteria(acceptance_criteria, evidence) IS NOT NULL));
 alter table public.tasks enable row level security;
@@ -998,11 +1002,13 @@ create policy own_select on public.users as permissive for select to authenticat
 -- app.event_fields: (task.created,dependencies,ref[],f,100,,f)
 -- app.event_fields: (task.created,description,text,f,20000,,f)
 -- app.event_fields: (task.created,discovered_from,ref,f,80,,f)
+-- app.event_fields: (task.created,labels,label[],f,20,,f)
 -- app.event_fields: (task.created,number,integer,f,99999999,,t)
 -- app.event_fields: (task.created,parent,ref,f,80,,f)
 -- app.event_fields: (task.created,priority,one_of,f,,"{low,medium,high,critical}",f)
 -- app.event_fields: (task.created,project,ref,f,80,,f)
 -- app.event_fields: (task.created,project_id,ref,f,36,,t)
+-- app.event_fields: (task.created,rank,number,f,,,f)
 -- app.event_fields: (task.created,ref,ref,f,41,,t)
 -- app.event_fields: (task.created,title,line,t,300,,f)
 -- app.event_fields: (task.dependencies_changed,add,ref[],f,100,,f)
@@ -1021,8 +1027,10 @@ create policy own_select on public.users as permissive for select to authenticat
 -- app.event_fields: (task.updated,acceptance_criteria,text[],f,50,,f)
 -- app.event_fields: (task.updated,constraints,object,f,16384,,f)
 -- app.event_fields: (task.updated,description,text,f,20000,,f)
+-- app.event_fields: (task.updated,labels,label[],f,20,,f)
 -- app.event_fields: (task.updated,parent,ref,f,80,,f)
 -- app.event_fields: (task.updated,priority,one_of,f,,"{low,medium,high,critical}",f)
+-- app.event_fields: (task.updated,rank,number,f,,,f)
 -- app.event_fields: (task.updated,title,line,f,300,,f)
 -- app.event_fields: (task.warned,dependency,ref,t,80,,f)
 -- app.event_fields: (task.warned,reason,text,t,4000,,f)
@@ -1679,15 +1687,15 @@ CREATE OR REPLACE FUNCTION app.blanked(event public.events)
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  select event.payload || coalesce(jsonb_object_agg(f.field, case f.kind
-      when 'object' then '{}' when 'array' then '[]'
-      when 'text[]' then (
+  select event.payload || coalesce(jsonb_object_agg(f.field, case
+      when f.kind = 'object' then '{}' when f.kind = 'array' then '[]'
+      when f.kind in ('text[]', 'label[]') then (
         select coalesce(jsonb_agg('[redacted]'::text), '[]')
         from jsonb_path_query(event.payload -> f.field, 'strict $ ? (@.type() == "array")[*]'))
       else '"[redacted]"' end), '{}')
   from app.event_fields f
   where f.event_type = event.event_type and event.payload ? f.field
-    and f.kind in ('text', 'line', 'text[]', 'object', 'array')
+    and f.kind in ('text', 'line', 'text[]', 'label[]', 'object', 'array')
 $function$;
 -- owner cairn_owner
 
@@ -2047,7 +2055,7 @@ begin
     where f.field is null
       or not app.fits(d.value, f.kind,
           case when recorded and f.kind = 'object' then 2 * f.size_max else f.size_max end, f.one_of)
-        and not (d.value = 'null' and f.kind = 'ref' and not f.required)
+        and not (d.value = 'null' and f.kind in ('ref', 'number') and not f.required)
       or recorded and f.kind in ('ref', 'ref[]') and f.field not in ('slug', 'ref') and not app.are_ids(d.value)
     limit 1;
   if not found then
@@ -2061,6 +2069,9 @@ begin
       when 'line' then 'one line of 1 to ' || v_field.size_max || ' characters without control characters'
       when 'text' then 'text of at most ' || v_field.size_max || ' characters without control characters'
       when 'integer' then 'a whole number from 0 to ' || v_field.size_max
+      when 'number' then 'zero, or a number from 10^-15 to 10^15 on either side of it'
+      when 'label[]' then
+        'a list of at most ' || v_field.size_max || ' labels, each one line of 1 to 50 characters that can be seen'
       when 'object' then
         'an object of at most ' || v_field.size_max || ' bytes and 32 levels, without control characters'
       when 'array' then
@@ -2945,6 +2956,7 @@ begin
     v_position := convert_from(decode(
       rpad(translate(cursor, '-_', '+/'), (4 * ceil(length(cursor) / 4.0))::integer, '='), 'base64'), 'UTF8')::jsonb;
     perform (v_position ->> 'at')::timestamptz, (v_position ->> 'id')::uuid, (v_position ->> 'rank')::smallint,
+      (v_position ->> 'place')::double precision,
       (v_position ->> 'number')::integer, (v_position ->> 'seq')::bigint;
     if (v_position ->> 'from')::integer < 0 then
       v_position := null;
@@ -3102,10 +3114,23 @@ CREATE OR REPLACE FUNCTION app.differing_tasks(tenant_id uuid, streams text[])
  LANGUAGE sql
  STABLE
 AS $function$
-        select coalesce(l.id, f.id), l.live, f.state from app.folded_tasks($1, null, null, $2) f
-          full join (select x as live, x.* from public.tasks x where x.tenant_id = $1 and ($2 is null or 'task:' || x.id = any ($2))) l on l.id = f.id
-        where (l.tenant_id, l.id, l.project_id, l.user_id, l.created_by, l.number, l.ref, l.title, l.description, l.acceptance_criteria, l.constraints, l.dependencies, l.parent_id, l.discovered_from, l.status, l.priority, l.blocked_reason, l.blocked_by, l.warning, l.locked_at, l.locked_by, l.locked_by_user, l.lock_token, l.attempts, l.last_outcome, l.last_reason, l.last_agent, l.summary, l.evidence, l.approved_at, l.completed_at, l.version, l.created_at, l.updated_at) is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).created_by, (f.state).number, (f.state).ref, (f.state).title, (f.state).description, (f.state).acceptance_criteria, (f.state).constraints, (f.state).dependencies, (f.state).parent_id, (f.state).discovered_from, (f.state).status, (f.state).priority, (f.state).blocked_reason, (f.state).blocked_by, (f.state).warning, (f.state).locked_at, (f.state).locked_by, (f.state).locked_by_user, (f.state).lock_token, (f.state).attempts, (f.state).last_outcome, (f.state).last_reason, (f.state).last_agent, (f.state).summary, (f.state).evidence, (f.state).approved_at, (f.state).completed_at, (f.state).version, (f.state).created_at, (f.state).updated_at)
-      $function$;
+  select coalesce(l.id, f.id), l.live, f.state from app.folded_tasks($1, null, null, $2) f
+    full join (select x as live, x.* from public.tasks x where x.tenant_id = $1
+      and ($2 is null or 'task:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.user_id, l.created_by, l.number, l.ref, l.title, l.description,
+    l.acceptance_criteria, l.constraints, l.dependencies, l.parent_id, l.discovered_from, l.status,
+    l.priority, l.blocked_reason, l.blocked_by, l.warning, l.locked_at, l.locked_by, l.locked_by_user,
+    l.lock_token, l.attempts, l.last_outcome, l.last_reason, l.last_agent, l.summary, l.evidence,
+    l.approved_at, l.completed_at, l.version, l.created_at, l.updated_at, l.labels, l.rank)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).created_by,
+    (f.state).number, (f.state).ref, (f.state).title, (f.state).description, (f.state).acceptance_criteria,
+    (f.state).constraints, (f.state).dependencies, (f.state).parent_id, (f.state).discovered_from,
+    (f.state).status, (f.state).priority, (f.state).blocked_reason, (f.state).blocked_by, (f.state).warning,
+    (f.state).locked_at, (f.state).locked_by, (f.state).locked_by_user, (f.state).lock_token,
+    (f.state).attempts, (f.state).last_outcome, (f.state).last_reason, (f.state).last_agent,
+    (f.state).summary, (f.state).evidence, (f.state).approved_at, (f.state).completed_at, (f.state).version,
+    (f.state).created_at, (f.state).updated_at, (f.state).labels, (f.state).rank)
+$function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.effective_scope(rules jsonb, constraints jsonb)
@@ -3550,6 +3575,7 @@ begin
   v_task.description := '';
   v_task.acceptance_criteria := '{}';
   v_task.constraints := '{}';
+  v_task.labels := '{}';
   v_task.dependencies := '{}';
   -- As the plan is made. Which are completed is no matter of this stream: see count_open_dependencies.
   v_task.open_dependencies := coalesce(jsonb_array_length(event.payload -> 'dependencies'), 0);
@@ -3691,6 +3717,9 @@ begin
   task := jsonb_populate_record(task, payload);
   if payload ? 'parent' then
     task.parent_id := (payload ->> 'parent')::uuid;
+  end if;
+  if payload ? 'labels' then
+    task.labels := app.merge_labels(task.labels);
   end if;
   return task;
 end
@@ -4085,9 +4114,17 @@ begin
     when 'one_of' then return v_type = 'string' and v_text = any (one_of);
     when 'ref' then return v_type = 'string' and char_length(v_text) between 1 and size_max;
     when 'integer' then return v_type = 'number' and v_text ~ '^[0-9]{1,9}$' and v_text::integer <= size_max;
+    when 'number' then
+      -- What no double precision holds, or holds as zero, is refused.
+      return v_type = 'number' and abs(v_text::numeric) <= 1e15
+        and (v_text::numeric = 0 or abs(v_text::numeric) >= 1e-15);
     when 'boolean' then return v_type = 'boolean';
     when 'object', 'array' then
       return v_type = kind and octet_length(value::text) <= size_max and app.is_clean_json(value);
+    when 'label[]' then
+      return v_type = 'array' and jsonb_array_length(value) <= size_max and not exists (
+        select from jsonb_array_elements(value) item
+        where jsonb_typeof(item) <> 'string' or app.clean_name(item #>> '{}', 50) is distinct from item #>> '{}');
     else
       return v_type = 'array' and jsonb_array_length(value) <= size_max and not exists (
         select from jsonb_array_elements(value) item
@@ -4127,6 +4164,13 @@ CREATE AGGREGATE app.fold_checkpoint(public.events) (sfunc = app.fold_step, styp
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_decision(public.events) (sfunc = app.fold_step, stype = public.decisions);
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_label(label text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN app.lower_case(NORMALIZE(label, NFC));
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_message(public.events) (sfunc = app.fold_step, stype = public.messages);
@@ -4279,13 +4323,13 @@ CREATE OR REPLACE FUNCTION app.fold_step(state public.tasks, event public.events
  LANGUAGE plpgsql
  IMMUTABLE
 AS $function$
-      begin
-        if event.event_type = 'archive.snapshot' then
-          return jsonb_populate_record(null::public.tasks, event.payload);
-        end if;
-        return app.evolve_task(state, event);
-      end
-      $function$;
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.tasks, '{"labels": []}' || event.payload);
+  end if;
+  return app.evolve_task(state, event);
+end
+$function$;
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_task(public.events) (sfunc = app.fold_step, stype = public.tasks);
@@ -4533,18 +4577,26 @@ begin
     when 'task' then return (
       select jsonb_strip_nulls(jsonb_build_object('ref', t.ref, 'title', t.title, 'at', t.updated_at,
         'by', t.created_by, 'unproven', app.unproven(t),
-        'body', concat_ws(' ', t.title, t.description, array_to_string(t.acceptance_criteria, ' '))))
+        'body', concat_ws(' ', t.title, t.description, array_to_string(t.acceptance_criteria, ' '),
+          array_to_string(t.labels, ' '))))
       from public.tasks t where t.tenant_id = found_document.tenant_id and t.id = found_document.id);
-    when 'project' then return (select jsonb_build_object('ref', p.slug, 'title', p.name, 'at', p.updated_at, 'body', concat_ws(' ', p.name, p.description))
+    when 'project' then return (select jsonb_build_object('ref', p.slug, 'title', p.name, 'at', p.updated_at,
+      'body', concat_ws(' ', p.name, p.description))
       from public.projects p where p.tenant_id = found_document.tenant_id and p.id = found_document.id);
-    when 'decision' then return (select jsonb_build_object('title', d.title, 'at', d.created_at, 'by', d.decided_by, 'body', concat_ws(' ', d.title, d.choice, d.rationale))
+    when 'decision' then return (select jsonb_build_object('title', d.title, 'at', d.created_at, 'by', d.decided_by,
+      'body', concat_ws(' ', d.title, d.choice, d.rationale))
       from public.decisions d where d.tenant_id = found_document.tenant_id and d.id = found_document.id);
-    when 'checkpoint' then return (select jsonb_build_object('title', c.label, 'at', c.created_at, 'by', c.saved_by, 'body', concat_ws(' ', c.label, c.summary, c.resume_instructions))
+    when 'checkpoint' then return (select jsonb_build_object('title', c.label, 'at', c.created_at, 'by', c.saved_by,
+      'body', concat_ws(' ', c.label, c.summary, c.resume_instructions))
       from public.checkpoints c where c.tenant_id = found_document.tenant_id and c.id = found_document.id);
-    when 'artifact' then return (select jsonb_build_object('ref', t.ref, 'title', a.type || ' ' || a.ref, 'at', a.created_at, 'by', a.added_by, 'body', concat_ws(' ', a.ref, a.summary))
-      from public.artifacts a join public.tasks t on t.tenant_id = a.tenant_id and t.id = a.task_id where a.tenant_id = found_document.tenant_id and a.id = found_document.id);
-    else return (select jsonb_build_object('ref', t.ref, 'title', e.event_type || ' #' || e.seq, 'at', e.created_at, 'by', app.by(e), 'body', app.searchable_text(e))
-      from public.events e left join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id where e.tenant_id = found_document.tenant_id and e.id = found_document.id);
+    when 'artifact' then return (select jsonb_build_object('ref', t.ref, 'title', a.type || ' ' || a.ref, 'at',
+      a.created_at, 'by', a.added_by, 'body', concat_ws(' ', a.ref, a.summary))
+      from public.artifacts a join public.tasks t on t.tenant_id = a.tenant_id and t.id = a.task_id
+        where a.tenant_id = found_document.tenant_id and a.id = found_document.id);
+    else return (select jsonb_build_object('ref', t.ref, 'title', e.event_type || ' #' || e.seq, 'at', e.created_at,
+      'by', app.by(e), 'body', app.searchable_text(e))
+      from public.events e left join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id
+        where e.tenant_id = found_document.tenant_id and e.id = found_document.id);
   end case;
 end
 $function$;
@@ -4585,11 +4637,11 @@ AS $function$
     select e.tenant_id, t.parent_id from ended e
       join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id),
   freed as (
-    select t.ref, app.priority_rank(t.priority) as rank, t.number from after a
-      join public.tasks t on t.tenant_id = a.tenant_id and t.id = a.id
-    where app.is_ready(t) = 1
-    order by app.priority_rank(t.priority), t.number limit 20)
-  select jsonb_strip_nulls(jsonb_build_object('freed', (select jsonb_agg(f.ref order by f.rank, f.number) from freed f)))
+    select t.ref, row_number() over (order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number) as place
+    from after a join public.tasks t on t.tenant_id = a.tenant_id and t.id = a.id
+    where app.is_ready(t) = 1)
+  select jsonb_strip_nulls(jsonb_build_object(
+    'freed', (select jsonb_agg(f.ref order by f.place) from freed f where f.place <= 20)))
 $function$;
 -- owner cairn_owner
 
@@ -4904,7 +4956,7 @@ begin
       perform app.check_move(task, event.event_type);
       perform app.guard_claim(task, event, project.rules, v_expires);
     when event.event_type in ('task.released', 'task.completed', 'task.blocked', 'task.cancelled')
-        or event.event_type = 'task.updated' and event.payload - 'priority' <> '{}' then
+        or event.event_type = 'task.updated' and event.payload - '{priority,labels,rank}'::text[] <> '{}' then
       if event.causation_id is null and expect ->> 'lock_token' is null then
         perform app.check_holder(task, event, expect, v_expires, role);
       end if;
@@ -4922,13 +4974,21 @@ begin
   end if;
   if project.rules ? 'gates' and event.event_type in ('task.completed', 'task.cancelled', 'task.reopened') then
     perform app.check_gates(task, project.rules,
-      case event.event_type when 'task.completed' then 'complete' when 'task.cancelled' then 'cancel' else 'reopen' end, event);
+      case event.event_type when 'task.completed' then 'complete' when 'task.cancelled' then 'cancel' else 'reopen' end,
+      event);
   end if;
   if event.payload ? 'constraints' then
     perform app.check_constraints(event.payload -> 'constraints', project.rules);
   end if;
 end
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.has_labels(labels text[], wanted jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN (ARRAY(SELECT app.fold_label(l.l) AS fold_label FROM unnest(has_labels.labels) l(l)) @> ARRAY(SELECT app.fold_label(w.value) AS fold_label FROM jsonb_array_elements_text(has_labels.wanted) w(value)));
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.has_not_ended(tenant_id uuid, user_id uuid, process uuid)
@@ -5477,15 +5537,16 @@ declare
 begin
   if filters = '{}' and not v_gated then
     select * into v_ready from public.tasks t
-      where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'pending' and t.open_dependencies = 0
-        and t.open_parts = 0
-      order by app.priority_rank(t.priority), t.number limit 1 for no key update skip locked;
+      where t.tenant_id = project.tenant_id and t.project_id = project.id
+        and t.status = 'pending' and t.open_dependencies = 0 and t.open_parts = 0
+      order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number limit 1 for no key update skip locked;
   else
     select * into v_ready from public.tasks t
-      where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'pending' and t.open_dependencies = 0
-        and t.open_parts = 0
-        and app.task_passes(t, filters, actor) and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
-      order by app.priority_rank(t.priority), t.number limit 1 for no key update skip locked;
+      where t.tenant_id = project.tenant_id and t.project_id = project.id
+        and t.status = 'pending' and t.open_dependencies = 0 and t.open_parts = 0
+        and app.task_passes(t, filters, actor)
+        and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
+      order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number limit 1 for no key update skip locked;
   end if;
   if exists (select from public.task_leases l
       where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()) then
@@ -5493,9 +5554,12 @@ begin
       where t.tenant_id = project.tenant_id and t.id in (select x.id from app.lapsed_tasks(project) x)
         and t.status = 'in_progress' and app.task_passes(t, filters, actor)
         and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
-      order by app.priority_rank(t.priority), t.number limit 1 for no key update of t skip locked;
+      order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number
+      limit 1 for no key update of t skip locked;
   end if;
-  if v_ready.id is null or (app.priority_rank(v_lapsed.priority), v_lapsed.number) < (app.priority_rank(v_ready.priority), v_ready.number) then
+  if v_ready.id is null
+      or (app.priority_rank(v_lapsed.priority), app.rank_order(v_lapsed.rank), v_lapsed.number)
+        < (app.priority_rank(v_ready.priority), app.rank_order(v_ready.rank), v_ready.number) then
     return v_lapsed.id;
   end if;
   return v_ready.id;
@@ -5636,6 +5700,13 @@ AS $function$
     select from jsonb_each(condition) c
     where not c.value ? coalesce(case c.key when 'priority' then priority else payload ->> c.key end, ''))
 $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.merge_labels(labels text[])
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE
+RETURN ARRAY(SELECT l.label FROM unnest(merge_labels.labels) WITH ORDINALITY l(label, at) WHERE (NOT (EXISTS (SELECT FROM unnest(merge_labels.labels) WITH ORDINALITY e(label, at) WHERE ((e.at < l.at) AND (app.fold_label(e.label) = app.fold_label(l.label)))))) ORDER BY l.at);
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.mint(access app.oauth_grants, scope text, minted jsonb, actor jsonb)
@@ -6178,6 +6249,13 @@ CREATE OR REPLACE FUNCTION app.quoted_name(name text)
 RETURN CASE WHEN (name ~ '^[A-Za-z0-9_.@#+/-]{1,100}$'::text) THEN name ELSE (to_json(COALESCE(app.clean_name(name, 120), ''::text)))::text END;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.rank_order(rank double precision)
+ RETURNS double precision
+ LANGUAGE sql
+ IMMUTABLE
+RETURN COALESCE(rank, 'Infinity'::double precision);
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.reached_tasks(tenant_id uuid, start uuid[])
  RETURNS SETOF uuid
  LANGUAGE sql
@@ -6283,15 +6361,17 @@ AS $function$
       where t.tenant_id = project.tenant_id and t.project_id = project.id
         and t.status = 'pending' and t.open_dependencies = 0 and t.open_parts = 0
         and app.task_passes(t, filters, actor)
-        and (after is null or (app.priority_rank(t.priority), t.number)
-          > ((after ->> 'rank')::smallint, (after ->> 'number')::integer))
-      order by app.priority_rank(t.priority), t.number limit size)
+        and (after is null or (app.priority_rank(t.priority), app.rank_order(t.rank), t.number)
+          > ((after ->> 'rank')::smallint, app.rank_order((after ->> 'place')::double precision),
+            (after ->> 'number')::integer))
+      order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number limit size)
     union all
     (select t.* from app.lapsed_tasks(project) t
       where app.task_passes(t, filters, actor)
-        and (after is null or (app.priority_rank(t.priority), t.number)
-          > ((after ->> 'rank')::smallint, (after ->> 'number')::integer)))) t
-  order by app.priority_rank(t.priority), t.number limit size
+        and (after is null or (app.priority_rank(t.priority), app.rank_order(t.rank), t.number)
+          > ((after ->> 'rank')::smallint, app.rank_order((after ->> 'place')::double precision),
+            (after ->> 'number')::integer)))) t
+  order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number limit size
 $function$;
 -- owner cairn_owner
 
@@ -7046,6 +7126,7 @@ begin
   end if;
   return jsonb_strip_nulls(jsonb_build_object(
     'ref', task.ref, 'title', task.title, 'status', task.status, 'priority', task.priority,
+    'labels', nullif(task.labels, '{}'),
     'ready', app.is_claimable(task, v_until),
     'locked_by', task.locked_by, 'locked_until', v_until, 'session', v_session,
     'open_dependencies', nullif(task.open_dependencies, 0), 'open_parts', nullif(task.open_parts, 0),
@@ -7066,9 +7147,10 @@ declare
   v_task jsonb := app.task_brief(task) || jsonb_strip_nulls(jsonb_build_object(
     'id', task.id, 'project', left(task.ref, length(task.ref) - length(task.number::text) - 1), 'version', task.version,
     'description', nullif(task.description, ''), 'acceptance_criteria', to_jsonb(task.acceptance_criteria),
-    'dependencies', '[]'::jsonb,
+    'dependencies', '[]'::jsonb, 'rank', task.rank,
     'constraints', nullif(task.constraints, '{}'), 'summary', task.summary,
-    'scope', case when rules ? 'scope' or task.constraints <> '{}' then app.effective_scope(rules, task.constraints) end,
+    'scope', case when rules ? 'scope' or task.constraints <> '{}'
+      then app.effective_scope(rules, task.constraints) end,
     'last_outcome', task.last_outcome, 'last_reason', task.last_reason, 'last_agent', task.last_agent,
     'approved_at', task.approved_at,
     'created_by', task.created_by, 'created_at', task.created_at, 'updated_at', task.updated_at));
@@ -7110,6 +7192,7 @@ CREATE OR REPLACE FUNCTION app.task_passes(task public.tasks, filters jsonb, act
 AS $function$
   select (not filters ? 'status' or filters -> 'status' ? task.status)
     and (not filters ? 'priority' or filters -> 'priority' ? task.priority)
+    and (not filters ? 'labels' or app.has_labels(task.labels, filters -> 'labels'))
     and (not filters ? 'parent' or task.parent_id = (filters ->> 'parent')::uuid)
     and (not filters ? 'query' or position(app.fold(filters ->> 'query') in app.fold(task.title)) > 0)
     and (not coalesce((filters ->> 'mine')::boolean, false)
@@ -7122,7 +7205,8 @@ CREATE OR REPLACE FUNCTION app.task_text(task public.tasks)
  LANGUAGE sql
  STABLE
 AS $function$
-  select concat_ws(' ', task.ref, task.title, task.description, array_to_string(task.acceptance_criteria, ' '))
+  select concat_ws(' ', task.ref, task.title, task.description, array_to_string(task.acceptance_criteria, ' '),
+    array_to_string(task.labels, ' '))
 $function$;
 -- owner cairn_owner
 
@@ -7488,12 +7572,15 @@ begin
     insert into public.tasks select task.*;
     return;
   end if;
-  update public.tasks t set (title, description, acceptance_criteria, constraints, dependencies, parent_id, status, priority, open_dependencies,
-      blocked_reason, blocked_by, warning, locked_at, locked_by, locked_by_user, lock_token, attempts, last_outcome, last_reason, last_agent,
-      summary, evidence, approved_at, completed_at, version, updated_at)
-    = (task.title, task.description, task.acceptance_criteria, task.constraints, task.dependencies, task.parent_id, task.status, task.priority, task.open_dependencies,
-      task.blocked_reason, task.blocked_by, task.warning, task.locked_at, task.locked_by, task.locked_by_user, task.lock_token, task.attempts, task.last_outcome,
-      task.last_reason, task.last_agent, task.summary, task.evidence, task.approved_at, task.completed_at, task.version, task.updated_at)
+  update public.tasks t set (title, description, acceptance_criteria, constraints, dependencies, parent_id, status,
+      priority, labels, rank, open_dependencies, blocked_reason, blocked_by, warning, locked_at, locked_by,
+      locked_by_user, lock_token, attempts, last_outcome, last_reason, last_agent, summary, evidence, approved_at,
+      completed_at, version, updated_at)
+    = (task.title, task.description, task.acceptance_criteria, task.constraints, task.dependencies, task.parent_id,
+      task.status, task.priority, task.labels, task.rank, task.open_dependencies, task.blocked_reason, task.blocked_by,
+      task.warning, task.locked_at, task.locked_by, task.locked_by_user, task.lock_token, task.attempts,
+      task.last_outcome, task.last_reason, task.last_agent, task.summary, task.evidence, task.approved_at,
+      task.completed_at, task.version, task.updated_at)
     where t.tenant_id = task.tenant_id and t.id = task.id;
 end
 $function$;
@@ -7898,7 +7985,7 @@ begin
     end if;
     v_events := app.give_up_lapsed(v_project, v_id, v_actor);
   else
-    v_filters := app.check_filters(filters, v_actor.tenant_id, 'priority', 'parent', 'query');
+    v_filters := app.check_filters(filters, v_actor.tenant_id, 'priority', 'labels', 'parent', 'query');
     v_project := app.find_project(project, v_actor);
     if v_project.archived_at is not null then
       perform app.refuse_archived(v_project);
@@ -8236,6 +8323,7 @@ begin
         from (
           select (x.t ->> 'number')::integer as number, jsonb_strip_nulls(jsonb_build_object('ref', x.t -> 'ref',
             'title', x.t -> 'title', 'status', x.t -> 'status', 'priority', x.t -> 'priority',
+            'labels', nullif(x.t -> 'labels', '[]'),
             'locked_by', x.t -> 'locked_by', 'blocked_reason', x.t -> 'blocked_reason',
             'unproven', app.unproven(jsonb_populate_record(null::public.tasks, x.t)))) as brief
           from tasks x order by 1 limit 200) o)));
@@ -8745,8 +8833,8 @@ AS $function$
 declare
   v_actor app.actor := app.enter(actor);
   v_project public.projects := app.find_project(project, v_actor);
-  v_filters jsonb := app.check_filters(filters, v_actor.tenant_id, 'status', 'priority', 'ready', 'mine', 'parent', 'query',
-    'unproven');
+  v_filters jsonb := app.check_filters(filters, v_actor.tenant_id, 'status', 'priority', 'labels', 'ready', 'mine',
+    'parent', 'query', 'unproven');
   v_size integer := app.page_size(page_size, 100);
   v_question text := md5(v_project.id || v_filters::text);
   v_after jsonb := app.decode_cursor(cursor, v_question);
@@ -8763,7 +8851,8 @@ begin
     v_found := array(select t from app.ready_tasks(v_project, v_filters, v_actor, v_after, v_size + 1) t);
   elsif jsonb_array_length(v_filters -> 'status') = 1 or coalesce((v_filters ->> 'mine')::boolean, false) then
     v_found := array(select t from public.tasks t
-      where t.tenant_id = v_project.tenant_id and t.project_id = v_project.id and t.status = coalesce(v_filters -> 'status' ->> 0, 'in_progress')
+      where t.tenant_id = v_project.tenant_id and t.project_id = v_project.id
+        and t.status = coalesce(v_filters -> 'status' ->> 0, 'in_progress')
         and app.task_passes(t, v_filters, v_actor) and t.number > coalesce((v_after ->> 'number')::integer, 0)
       order by t.number limit v_size + 1);
   else
@@ -8774,9 +8863,11 @@ begin
   end if;
   return jsonb_strip_nulls(jsonb_build_object(
     'project', v_project.slug, 'counts', app.project_brief(v_project) -> 'tasks',
-    'tasks', (select coalesce(jsonb_agg(app.task_brief(v_found[i]) order by i), '[]') from generate_series(1, least(v_size, cardinality(v_found))) i),
+    'tasks', (select coalesce(jsonb_agg(app.task_brief(v_found[i]) order by i), '[]') from generate_series(1,
+      least(v_size, cardinality(v_found))) i),
     'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object('of', v_question,
-      'rank', app.priority_rank((v_found[v_size]).priority), 'number', (v_found[v_size]).number)) end));
+      'rank', app.priority_rank((v_found[v_size]).priority), 'place', (v_found[v_size]).rank,
+      'number', (v_found[v_size]).number)) end));
 end
 $function$;
 -- owner cairn_owner

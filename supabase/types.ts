@@ -218,6 +218,7 @@ export type Schema = {
           discovered_from: string | null;
           evidence: NonNullable<Json>;
           id: string;
+          labels: string[];
           last_agent: string | null;
           last_outcome: string | null;
           last_reason: string | null;
@@ -231,6 +232,7 @@ export type Schema = {
           parent_id: string | null;
           priority: string;
           project_id: string;
+          rank: unknown | null;
           ref: string;
           status: string;
           summary: string | null;

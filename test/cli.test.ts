@@ -83,7 +83,9 @@ describe('cairn import', () => {
     const again = await cairn([...flags, 'import', path, '--project', 'moved']);
 
     expect(dry.stdout).toContain('Backlog.md: 5 tasks → a new project moved');
-    expect(dry.stdout).toContain('+ TASK-2 "Build the cart API" (in_progress; high; after TASK-1; 1 criterion)');
+    expect(dry.stdout).toContain(
+      '+ TASK-2 "Build the cart API" (in_progress; high; #backend #api; after TASK-1; 1 criterion)',
+    );
     expect(first.stdout).toContain('Created 5; 0 were there already');
     expect(again.stdout).toContain('Created 0; 5 were there already; 0 given');
   });
@@ -144,7 +146,7 @@ describe('cairn import', () => {
 
     const { stdout } = await cairn([...flags, 'import', join(home, 'moved.md'), '--project', 'again']);
 
-    expect(checklist).toContain('- [x] moved-1: Design the cart schema (high)');
+    expect(checklist).toContain('- [x] moved-1: Design the cart schema (high, rank 1000)');
     expect(stdout).toContain('Created 5');
   });
 });

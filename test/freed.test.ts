@@ -83,3 +83,17 @@ test('resume says how many questions are open where it does not show all', async
   const { text } = await callTool(as('ada'), toolNamed('resume_project'), { project: 'web' });
   expect(text).toContain('The latest of 7 open questions:');
 });
+
+test('what became ready is in the order of claims, by rank too', async ({ as }) => {
+  const after = { dependencies: ['a'] };
+  await plan(as('ada'), [
+    { key: 'a', title: 'A' },
+    { title: 'B', ...after },
+    { title: 'C', rank: 2, ...after },
+    { title: 'D', rank: 1, ...after },
+  ]);
+
+  const { freed } = await call(as('ada'), 'complete_task', await take(as('ada'), 'web-1'));
+
+  expect(freed).toEqual(['web-4', 'web-3', 'web-2']);
+});

@@ -23,7 +23,7 @@ A word before all.
 
 - [ ] C-1: Wire the form to the
       new endpoint by
-March (high, after C-2)
+March (high, rank 2.5, after C-2, #needs care, #a\\, b)
   > Quoted reason
   goes on lazily
 
@@ -68,6 +68,7 @@ title: 2024
 status: Unheard of
 assignee: ["@ann", "@bob"]
 labels: [ui, 7]
+ordinal: 1500
 dependencies: [task-2]
 priority: asap
 references:
@@ -165,6 +166,7 @@ Ended well.
               title: 'Of the tag',
               status: 'done',
               priority: 'soon',
+              tags: ['urgent matter', 5],
               testStrategy: 'Look twice',
               complexity: { score: 8, reasoning: 'many parts' },
               subtasks: [
@@ -227,7 +229,8 @@ Ended well.
             last_reason: 'Was tried',
             constraints: { notes: 'only here' },
             evidence: [{ criterion: 1, note: 'seen it' }],
-            labels: ['x'],
+            labels: ['x', 'y'.repeat(60)],
+            rank: 7.25,
             created_by: 'ann',
           },
           { ref: 'web-2', status: 'lost', dependencies: [{ ref: 'web-1' }, { id: 'gone' }] },
@@ -297,7 +300,7 @@ function isSkipped(line: string): boolean {
   return line.includes('"_type":"memory"');
 }
 
-const FIELD = /^(?:id|title|status|assignee|labels|dependencies|priority|references|url|milestone|- title):\s*/;
+const FIELD = /^(?:id|title|status|assignee|labels|dependencies|priority|references|url|milestone|ordinal|- title):\s*/;
 const FORM = /^(?:---|<!-- [A-Z:]+ -->|## (?:Description|Acceptance Criteria|Final Summary))$/;
 
 /** What a line of markdown or YAML says, without the signs of the form. */
@@ -307,11 +310,12 @@ function wordsOf(line: string): string {
     return words
       .replace(FIELD, '')
       .replace(/["[\]{}]|name: /g, '')
+      .replace('ui, 7', 'ui 7')
       .replace('task-2', 'BACK-2');
   return words
     .replace(/^(?:[-*]|\d\.) \[.\] (?:#\d |C-\d: )?/, '')
     .replace(/^(?:#+|>|-) /, '')
-    .replace(/ \(high, after C-2\)$/, '')
+    .replace(/ \(high, rank 2.5, after C-2, #needs care, #a\\, b\)$/, '')
     .replace(/^\\/, '');
 }
 

@@ -34,7 +34,7 @@ async function meant(ctx: Context, sql: pg.Pool): Promise<Record<string, Argumen
     ],
     check_events: [{ events: events.slice(0, 2), chains: { [String(events[0]?.['project_id'])]: HASH } }],
     claim_task: [
-      { filters: { priority, parent: 'web-1', query: 'x' }, command },
+      { filters: { priority, labels: ['x'], parent: 'web-1', query: 'x' }, command },
       { task: ref, take_over: true },
     ],
     extend_lock: [held],
@@ -49,7 +49,7 @@ async function meant(ctx: Context, sql: pg.Pool): Promise<Record<string, Argumen
       { after_seq: 1 },
     ],
     list_tasks: [
-      { filters: { status, priority, ready: true, mine: true, parent: 'web-1', query: 'x' } },
+      { filters: { status, priority, labels: ['x'], ready: true, mine: true, parent: 'web-1', query: 'x' } },
       { filters: { mine: true } },
       { filters: { ready: true } },
       {},

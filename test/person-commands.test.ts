@@ -113,6 +113,22 @@ describe('tasks', () => {
     expect(await run(['edit', '5'])).toMatchObject({ code: 1, stderr: expect.stringContaining('cairn edit --help') });
   });
 
+  test('carry labels and a rank, which claims obey', async () => {
+    await run(['edit', '5', '--label', 'Design', '--label', 'ui', '--rank', '2', '--priority', 'high']);
+    await run(['add', 'First', '--label', 'ui', '--rank', '1', '--priority', 'high']);
+    expect(await json('next')).toMatchObject({ task: { ref: 'web-6', labels: ['ui'], rank: 1 } });
+    expect((await json('tasks', '--label', 'design', 'UI')).tasks).toMatchObject([{ ref: 'web-5' }]);
+    expect((await run(['claim', '--label', 'design'])).stdout).toContain('web-5 is yours');
+    await run(['release', '5', '--reason', 'Later.']);
+
+    await run(['edit', '5', '--not-label', 'DESIGN', '--no-rank', '--priority', 'low']);
+    const task = await json('show', '5');
+    expect(task.labels).toEqual(['ui']);
+    expect(task).not.toHaveProperty('rank');
+    expect(await run(['edit', '5', '--rank', 'x'])).toMatchObject({ code: 1 });
+    await run(['cancel', '6', '--reason', 'A test.']);
+  });
+
   test('are claimed, released and closed by the person, without tokens', async () => {
     expect((await run(['claim', '1', '--for', '2h'])).stdout).toContain('web-1 is yours');
     expect((await agent.call('claim_task', { task: 'web-1' })).text).toContain('lock_held');
@@ -190,8 +206,8 @@ describe('lists', () => {
     await run(['add'], { input: Array.from({ length: 30 }, (_, at) => `More ${at}`).join('\n') });
 
     expect((await json('tasks')).tasks.map(({ status }: { status: string }) => status)).not.toContain('completed');
-    expect((await run(['tasks'])).stdout).toContain('… and 1 more completed or cancelled: cairn tasks --all');
-    expect((await json('tasks', '--all')).tasks).toHaveLength(35);
+    expect((await run(['tasks'])).stdout).toContain('… and 2 more completed or cancelled: cairn tasks --all');
+    expect((await json('tasks', '--all')).tasks).toHaveLength(36);
     expect((await run(['status'])).stdout).toMatch(/… and \d+ more: cairn tasks --ready/);
     expect((await run(['log', '--limit', '3'])).stdout).toContain('Only the latest 3; --limit shows more.');
   });

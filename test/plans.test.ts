@@ -76,6 +76,7 @@ const CALLS: [fn: string, args: Record<string, unknown>][] = [
   ['list_projects', {}],
   ['list_tasks', { project: 'web' }],
   ['list_tasks', { project: 'web', filters: { ready: true } }],
+  ['list_tasks', { project: 'web', filters: { ready: true, labels: ['ui'] } }],
   ['list_tasks', { project: 'web', filters: { mine: true } }],
   ['list_tasks', { project: 'web', filters: { status: ['completed'], priority: ['medium'] } }],
   ['get_task', { task: 'web-1' }],
@@ -96,6 +97,7 @@ const CALLS: [fn: string, args: Record<string, unknown>][] = [
   ['suggest_refs', { kind: 'project', prefix: 'w' }],
   ['claim_task', {}],
   ['claim_task', { project: 'web' }],
+  ['claim_task', { project: 'web', filters: { labels: ['ui'] } }],
   ['append_events', append('project.noted', 'project:web', { text: 'A note.', kind: 'note' })],
   ['append_events', append('task.noted', 'task:web-1', { text: 'A note.', kind: 'note' })],
   [

@@ -28,7 +28,7 @@ beforeAll(async () => {
   const tasks = [
     { key: 'api', title: 'Write the cart API', acceptance_criteria: ['It answers 201'], priority: 'high' },
     { title: 'Build the checkout page', dependencies: ['api'] },
-    { title: 'Fix a typo', priority: 'low' },
+    { title: 'Fix a typo', priority: 'low', rank: 2, labels: ['docs', 'needs care'] },
   ];
   await agent.call('create_tasks', { project: 'web', tasks });
   await agent.call('claim_task', { task: 'web-1' });
@@ -68,6 +68,18 @@ describe('a person sees', () => {
     expect(await refs('--priority', 'high')).toEqual(['web-1']);
     expect(await refs('checkout', 'page')).toEqual(['web-2']);
     expect((await run('tasks', '--limit', '1')).stdout).toContain('Only the first 1');
+  });
+
+  test('tasks with all of the labels, and labels only where there are any', async () => {
+    const { tasks } = await json('tasks', '--label', 'DOCS', 'needs care');
+    const [all, unlabelled] = [(await run('tasks')).stdout, (await run('tasks', '--status', 'in_progress')).stdout];
+
+    expect(tasks).toMatchObject([{ ref: 'web-3', labels: ['docs', 'needs care'] }]);
+    expect((await json('tasks', '--label', 'docs', 'api')).tasks).toEqual([]);
+    expect(all).toMatch(/^REF .* TITLE {2,}LABELS {2,}NOTE$/m);
+    expect(all).toMatch(/^web-3 .* Fix a typo {2,}docs, needs care$/m);
+    expect(unlabelled).not.toContain('LABELS');
+    expect((await run('show', 'web-3')).stdout).toMatch(/^ready {2}low {2}rank 2 {2}#docs {2}#needs care {2}version /m);
   });
 
   test('what an agent would get next, and nothing when nothing is ready', async () => {

@@ -8,6 +8,7 @@ import { FETCHING } from './fetching.mjs';
 import { FILES } from './files.mjs';
 import { FOREIGN_TOKENS } from './foreign-tokens.mjs';
 import { GRANTS } from './grants.mjs';
+import { LABELS } from './labels.mjs';
 import { PEOPLE } from './people.mjs';
 import { PLANTED } from './planted.mjs';
 import { PORT } from './port.mjs';
@@ -30,6 +31,7 @@ export const MUTANTS = Object.freeze([
   ...COSTS,
   ...FILES,
   ...CORE,
+  ...LABELS,
   ...PLANTED,
   ...PORT,
   ...PRESENCE,

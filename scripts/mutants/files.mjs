@@ -136,8 +136,8 @@ export const FILES = Object.freeze([
   ...of('T37', 'test/formats.test.ts', [
     {
       file: 'src/formats/checklist.ts',
-      find: "named.endsWith(')') && /\\s/.test(named.charAt(named.lastIndexOf('(') - 1))",
-      replace: '/\\s+\\(([^()]*)\\)$/.test(named)',
+      find: '/\\s\\(((?:[^()\\\\]|\\\\.)*)\\)$/',
+      replace: '/\\s+\\(((?:[^()\\\\]|\\\\.)*)\\)$/',
       name: 'of markdown with a long line of " " takes',
     },
     {

@@ -19,6 +19,8 @@ export type AddOptions = JsonOption & {
   description?: string;
   criterion?: string[];
   priority?: string;
+  label?: string[];
+  rank?: number;
   parent?: string;
   after?: string[];
   edit?: true;
@@ -30,7 +32,8 @@ export async function runAdd(config: Config, words: string[], options: AddOption
   const { tasks } = await asPerson(config, async (ctx) => {
     const parent = options.parent && (await taskRef(ctx, options.parent));
     const dependencies = options.after && (await taskRefs(ctx, options.after));
-    const about = { priority: options.priority, parent, dependencies };
+    const { priority, label: labels, rank } = options;
+    const about = { priority, labels, rank, parent, dependencies };
     return createTasks(ctx, parseGiven(CreateTasks, { tasks: given.map((task) => ({ ...task, ...about })) }));
   });
   answer({ tasks }, options, () => {

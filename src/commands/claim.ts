@@ -7,13 +7,14 @@ import { asPerson, parseGiven } from './person.ts';
 import { taskRef } from './refs.ts';
 import { countsLine, taskLines } from './tasks.ts';
 
-export type ClaimOptions = JsonOption & { for: number; takeOver?: true };
+export type ClaimOptions = JsonOption & { for: number; label?: string[]; takeOver?: true };
 
 /** `cairn claim [REF]`: takes a task, the best ready one by default, so that no agent does. */
 export async function runClaim(config: Config, given: string | undefined, options: ClaimOptions): Promise<void> {
   const claim = await asPerson(config, async (ctx) => {
     const task = given && (await taskRef(ctx, given));
-    return claimTask(ctx, parseGiven(ClaimTask, { task, ttl_seconds: options.for, take_over: options.takeOver }));
+    const input = { task, labels: options.label, ttl_seconds: options.for, take_over: options.takeOver };
+    return claimTask(ctx, parseGiven(ClaimTask, input));
   });
   answer(claim, options, ({ task, project = '', counts = {}, hint = '' }) =>
     task === undefined

@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts';
 import { DomainError } from '../errors.ts';
-import { GetTask, getTask, UpdateTask, updateTask } from '../services/tasks.ts';
+import { GetTask, getTask, UpdateTaskAsPerson, updateTask } from '../services/tasks.ts';
 import { canAsk } from './ask.ts';
 import { writeInEditor } from './editor.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
@@ -15,6 +15,10 @@ export type EditOptions = JsonOption & {
   description?: string;
   criterion?: string[];
   priority?: string;
+  label?: string[];
+  notLabel?: string[];
+  /** `false`: --no-rank. */
+  rank?: number | false;
   /** `false`: --no-parent. */
   parent?: string | false;
   after?: string[];
@@ -26,12 +30,14 @@ export async function runEdit(config: Config, given: string, options: EditOption
   const changed = await asPerson(config, async (ctx) => {
     const ref = await taskRef(ctx, given);
     const task = await getTask(ctx, parseGiven(GetTask, { task: ref, timeline_size: 0 }));
-    const { title, description, criterion: acceptance_criteria, priority, parent, after, notAfter } = options;
+    const { title, description, criterion: acceptance_criteria, priority, rank, parent, after, notAfter } = options;
     const changes = {
       title,
       description,
       acceptance_criteria,
       priority,
+      labels: labelsAfter(task.labels, options),
+      rank: rank === false ? null : rank,
       parent: parent === false ? '' : parent && (await taskRef(ctx, parent)),
       add_dependencies: after && (await taskRefs(ctx, after)),
       remove_dependencies: notAfter && (await taskRefs(ctx, notAfter)),
@@ -42,13 +48,20 @@ export async function runEdit(config: Config, given: string, options: EditOption
     if (wanted === null) return null;
     const { task: done } = await updateTask(
       ctx,
-      parseGiven(UpdateTask, { task: ref, ...wanted, expected_version: task.version }),
+      parseGiven(UpdateTaskAsPerson, { task: ref, ...wanted, expected_version: task.version }),
     );
     return done;
   });
   answer(changed, options, (task) =>
     task === null ? ['Nothing was changed.'] : [`Changed ${paint('bold', task.ref)} "${task.title}".`],
   );
+}
+
+/** The labels that a task has after some are added and some taken away; undefined where nothing is asked. */
+function labelsAfter(before: string[] = [], { label = [], notLabel = [] }: EditOptions): string[] | undefined {
+  if (label.length + notLabel.length === 0) return undefined;
+  const away = new Set(notLabel.map((one) => one.toLowerCase()));
+  return [...before.filter((one) => !away.has(one.toLowerCase())), ...label];
 }
 
 type Editable = Parameters<typeof taskDocument>[0];

@@ -140,7 +140,14 @@ export function taskTable(tasks: readonly TaskBrief[], width?: number): string[]
         spare: 1,
       },
       { heading: 'TITLE', text: ({ title }) => title, flexible: true },
-      { heading: 'NOTE', text: noteOf, style: (text) => paint('dim', text), flexible: true, spare: 2 },
+      {
+        heading: 'LABELS',
+        text: ({ labels = [] }) => labels.join(', '),
+        style: (text) => paint('cyan', text),
+        flexible: true,
+        spare: 2,
+      },
+      { heading: 'NOTE', text: noteOf, style: (text) => paint('dim', text), flexible: true, spare: 3 },
     ],
     width,
   );

@@ -90,10 +90,12 @@ function showPlan(found: About & Plan & { present: string[] }): string[] {
   ];
 }
 
-function line({ key, title, status, priority, dependencies, parent, acceptance_criteria }: ForeignTask): string {
+function line({ key, title, status, priority, labels, dependencies, ...task }: ForeignTask): string {
+  const { parent, acceptance_criteria } = task;
   const about = [
     status,
     priority,
+    labels?.map((label) => `#${label}`).join(' '),
     parent !== undefined && `part of ${parent}`,
     dependencies.length > 0 && `after ${dependencies.join(', ')}`,
     acceptance_criteria !== undefined &&

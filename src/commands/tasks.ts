@@ -19,6 +19,7 @@ export type TasksOptions = JsonOption & {
   status?: string[];
   all?: true;
   priority?: string[];
+  label?: string[];
   ready?: true;
   unproven?: true;
   parent?: string;
@@ -27,13 +28,13 @@ export type TasksOptions = JsonOption & {
 
 /** `cairn tasks [WORDS]`: the tasks of the project that are open, or those that are asked for. */
 export async function runTasks(config: Config, words: string[], options: TasksOptions): Promise<void> {
-  const { all, priority, ready, unproven, limit } = options;
+  const { all, priority, label: labels, ready, unproven, limit } = options;
   const query = words.length === 0 ? undefined : words.join(' ');
   const showsOpen = options.status === undefined && !all && !ready && !unproven;
   const status = showsOpen ? OPEN : options.status;
   const found = await asPerson(config, async (ctx) => {
     const parent = options.parent && (await taskRef(ctx, options.parent));
-    return collect(ctx, { status, priority, ready, unproven, parent, query }, limit);
+    return collect(ctx, { status, priority, labels, ready, unproven, parent, query }, limit);
   });
   answer(found, options, ({ project, counts, tasks, more }) => {
     const { completed = 0, cancelled = 0 } = counts;
@@ -98,7 +99,7 @@ export function countsLine(counts: Readonly<Record<string, number | undefined>>)
 }
 
 export function taskLines(task: z.infer<typeof TaskWithHistory>): string[] {
-  const { ref, title, priority, acceptance_criteria, evidence = [], artifacts, timeline } = task;
+  const { ref, title, priority, rank, labels = [], acceptance_criteria, evidence = [], artifacts, timeline } = task;
   const criteria = acceptance_criteria.map((text, at) => {
     const shown = evidence.filter(({ criterion }) => criterion === at + 1);
     return shown.length === 0
@@ -112,6 +113,8 @@ export function taskLines(task: z.infer<typeof TaskWithHistory>): string[] {
     [
       paintStatus(statusOf(task), task),
       paintPriority(priority, priority),
+      ...(rank === undefined ? [] : [`rank ${rank}`]),
+      ...labels.map((label) => paint('cyan', `#${label}`)),
       paint('dim', `version ${task.version}, created ${fromNow(task.created_at)} by ${oneLine(task.created_by)}`),
     ].join('  '),
     ...standing(task),

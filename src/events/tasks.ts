@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { jsonObject, line, said, text } from '../text.ts';
+import { jsonObject, line, nameLine, said, text } from '../text.ts';
 import type { Expectation, NewEvent } from './append.ts';
 import type { Note } from './projects.ts';
 
@@ -7,8 +7,22 @@ export const STATUSES = ['pending', 'in_progress', 'blocked', 'completed', 'canc
 export const PRIORITIES = ['low', 'medium', 'high', 'critical'] as const;
 
 export const TaskRef = line(80).describe('Ref like web-12.');
+/** Whoever passes a lock_token beside it was told both. */
+export const HeldTask = line(80);
 export const LockToken = z.int().min(1).describe('From claim_task.');
 export const Version = z.int().min(1).describe('Refuse if changed since.');
+
+export const LABELS_MAX = 20;
+export const LABEL_CHARACTERS_MAX = 50;
+
+/** Compared without case. Of two that are the same, a task keeps the first. */
+export const Labels = z.array(nameLine(LABEL_CHARACTERS_MAX)).max(LABELS_MAX);
+export const Rank = z.number().refine(isRank, 'must be zero, or from 10^-15 to 10^15 on either side of it');
+
+/** What a double precision of the database holds, without what it would hold as zero. */
+export function isRank(rank: number): boolean {
+  return rank === 0 || (Math.abs(rank) >= 1e-15 && Math.abs(rank) <= 1e15);
+}
 
 const Constraints = jsonObject(16_384).describe(
   "{paths, deny, files_max, lines_max, notes}: narrows the project's scope.",
@@ -23,6 +37,8 @@ export const TaskCreated = z.object({
   parent: line(80).optional(),
   discovered_from: line(80).optional().describe('Task during which this was found.'),
   priority: z.enum(PRIORITIES).optional(),
+  rank: Rank.optional().describe('Lower first.'),
+  labels: Labels.optional(),
 });
 
 export const TaskUpdated = z.object({
@@ -31,6 +47,8 @@ export const TaskUpdated = z.object({
   acceptance_criteria: z.array(line(1_000)).max(50).optional(),
   constraints: jsonObject(16_384).optional(),
   priority: z.enum(PRIORITIES).optional(),
+  rank: Rank.nullable().optional(),
+  labels: Labels.optional(),
   parent: text(80).optional().describe('Ref; "" for none.'),
 });
 
@@ -70,6 +88,7 @@ export const TaskBrief = z.object({
   title: z.string(),
   status: z.enum(STATUSES),
   priority: z.enum(PRIORITIES),
+  labels: z.array(z.string()).optional(),
   ready: z.boolean(),
   locked_by: z.string().optional(),
   locked_until: z.string().optional(),
@@ -93,6 +112,8 @@ export const Task = TaskBrief.extend({
   id: z.string(),
   project: z.string(),
   version: z.int(),
+  /** Its place among those of its priority. */
+  rank: z.number().optional(),
   description: z.string().optional(),
   acceptance_criteria: z.array(z.string()),
   constraints: z.record(z.string(), z.unknown()).optional(),

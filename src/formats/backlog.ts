@@ -22,11 +22,12 @@ const FrontMatter = z.looseObject({
   id: LooseId.nullish(),
   title: LooseTitle.nullish(),
   status: z.string().default('To Do'),
-  labels: z.union([z.string().transform((text) => [text]), z.array(LooseId)]).nullish(),
+  labels: z.union([z.string().transform((text) => text.split(',')), z.array(LooseId)]).nullish(),
   milestone: LooseTitle.nullish(),
   dependencies: Words.nullish(),
   parent_task_id: LooseId.nullish(),
   priority: z.string().nullish(),
+  ordinal: z.number().nullish(),
 });
 
 const PAGE = /^\uFEFF?---\r?\n([\s\S]*?)\r?\n---(?:\r?\n([\s\S]*))?$/;
@@ -102,6 +103,8 @@ function readPage({ path, text }: SourceFile, warn: Warn): ForeignTask | undefin
     acceptance_criteria: criteria.map(({ text }) => text),
     unmet: criteria.filter(({ mark }) => mark === ' ').map(({ text }) => text),
     priority: priorityOf(about.priority),
+    rank: about.ordinal ?? undefined,
+    labels: about.labels ?? undefined,
     status,
     left_out,
     remark: outcome || (status === 'pending' ? undefined : `It was "${about.status}" in Backlog.md.`),
@@ -113,7 +116,7 @@ function readPage({ path, text }: SourceFile, warn: Warn): ForeignTask | undefin
 type Page = { sections: Section[]; criteria: { mark: string }[]; others: Others };
 
 function describe(about: z.output<typeof FrontMatter>, { sections, criteria, others }: Page): string | undefined {
-  const { labels, milestone, id, priority } = about;
+  const { milestone, id, priority } = about;
   const met = criteria.flatMap(({ mark }, at) => (mark === ' ' ? [] : String(at + 1)));
   return paragraphs(
     ...sections.map((section) => {
@@ -126,7 +129,6 @@ function describe(about: z.output<typeof FrontMatter>, { sections, criteria, oth
       'Met so far',
       statusOf(about.status).status !== 'completed' && met.length > 0 && `criteria ${met.join(', ')}`,
     ),
-    titled('Labels', labels?.join(', ')),
     titled('Milestone', milestone),
     titled('Priority', priorityOf(priority) === undefined && priority),
     titled('Backlog.md', id),

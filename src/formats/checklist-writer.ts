@@ -32,8 +32,15 @@ function groupByParent(tasks: Task[]): Map<string | undefined, Task[]> {
   return parts;
 }
 
-function hintsOf({ priority, dependencies }: Task): string {
-  return [priority, ...dependencies.map(({ ref }) => `after ${ref}`)].join(', ');
+function hintsOf({ priority, rank, dependencies, labels = [] }: Task): string {
+  const hints = [
+    priority,
+    rank !== undefined && `rank ${rank}`,
+    ...dependencies.map(({ ref }) => `after ${ref}`),
+    // A number alone would be read as one of an issue.
+    ...labels.map((label) => `#${label.replace(/[\\,()]|^\d+$/g, '\\$&')}`),
+  ];
+  return hints.filter((hint) => hint !== false).join(', ');
 }
 
 function detailsOf({ description, acceptance_criteria, blocked_reason, summary, unproven }: Task): string[] {

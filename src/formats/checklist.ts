@@ -17,6 +17,9 @@ const KEY_PART_MAX = 300;
 const ITEMS_MAX = 100_000;
 const SHOWN_LINES_MAX = 20;
 const NAME = /^((?:[A-Za-z][\w-]*-|#)\d+|[A-Z]{1,5}\d+):\s+/;
+// What a comma, a bracket or a backslash belongs to is said by a backslash before it.
+const HINTS = /\s\(((?:[^()\\]|\\.)*)\)$/;
+const HINT = /(?:[^,\\]|\\.)+/g;
 const STATUS_BY_MARK: Readonly<Record<string, ForeignTask['status']>> = Object.freeze({
   ' ': 'pending',
   x: 'completed',
@@ -27,6 +30,7 @@ const STATUS_BY_MARK: Readonly<Record<string, ForeignTask['status']>> = Object.f
   '!': 'blocked',
 });
 
+type Hints = Pick<ForeignTask, 'priority' | 'rank' | 'labels' | 'dependencies'>;
 type Heading = { at: number; level: number; text: string; isUsed: boolean };
 type Item = {
   at: number;
@@ -50,8 +54,8 @@ type Reading = {
 };
 
 /**
- * A markdown checklist: `- [ ] web-3: Title (high, after web-1)`. An indented item is a part of the one above it, an indented
- * bullet an acceptance criterion, other indented text the description. Name, priority and `after` may be left out.
+ * A markdown checklist: `- [ ] web-3: Title (high, rank 2, after web-1, #api)`. An indented item is a part of the one above it, an
+ * indented bullet an acceptance criterion, other indented text the description. Name and hints may be left out.
  */
 export function readChecklist({ path, text, home }: SourceFile, warn: Warn): ForeignTask[] {
   const lines = [...linesOf(text)];
@@ -177,27 +181,36 @@ function withKeys(items: Item[], { path, warn, file }: { path: string; warn: War
   });
 }
 
-function readTitle(text: string): Pick<ForeignTask, 'key' | 'title' | 'priority' | 'dependencies'> {
+function readTitle(text: string): Pick<ForeignTask, 'key' | 'title'> & Hints {
   const key = NAME.exec(text)?.[1] ?? '';
   const named = text.replace(NAME, '');
-  const open = named.endsWith(')') && /\s/.test(named.charAt(named.lastIndexOf('(') - 1)) ? named.lastIndexOf('(') : -1;
-  const hints = readHints(open === -1 ? undefined : named.slice(open + 1, -1));
+  const found = HINTS.exec(named);
+  const hints = readHints(found?.[1]);
   return {
     key,
-    title: hints === undefined ? named : named.slice(0, open).trimEnd(),
+    title: hints === undefined ? named : named.slice(0, found?.index).trimEnd(),
     ...(hints ?? { dependencies: [] }),
   };
 }
 
-/** `high, after web-1, after web-2`; undefined when any part is something else, for then it belongs to the title. */
-function readHints(given: string | undefined): Pick<ForeignTask, 'priority' | 'dependencies'> | undefined {
-  const hints: Pick<ForeignTask, 'priority' | 'dependencies'> = { dependencies: [] };
-  for (const part of given?.split(',').map((text) => text.trim()) ?? []) {
+/** `high, rank 2, after web-1, #api`; undefined when any part is something else, for then it belongs to the title. */
+function readHints(given: string | undefined): Hints | undefined {
+  const hints: Hints = { dependencies: [] };
+  for (const part of hintsIn(given)) {
     const after = /^after (\S+)$/.exec(part)?.[1];
+    const rank = /^rank (-?\d{1,16}(?:\.\d{1,25})?(?:e[+-]?\d{1,2})?)$/.exec(part)?.[1];
+    // `(#12)` names an issue.
+    const label = /^#(?!\d+$)(\S.*)$/.exec(part)?.[1];
     const priority = priorityOf(part);
     if (after !== undefined) hints.dependencies.push(after);
+    else if (rank !== undefined) hints.rank = Number(rank);
+    else if (label !== undefined) hints.labels = [...(hints.labels ?? []), label.replace(/\\(.)/g, '$1')];
     else if (priority !== undefined) hints.priority = priority;
     else return undefined;
   }
   return given === undefined ? undefined : hints;
+}
+
+function hintsIn(given: string | undefined): string[] {
+  return given === undefined ? [] : (given.match(HINT) ?? ['']).map((text) => text.trim());
 }

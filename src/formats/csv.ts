@@ -15,6 +15,8 @@ const COLUMNS = [
   'created_at',
   'completed_at',
   'unproven',
+  'labels',
+  'rank',
 ] as const;
 
 /** The tasks as a table (RFC 4180). Lists are separated by line feeds. */
@@ -26,7 +28,8 @@ export function writeCsv(tasks: Task[]): string {
 function field(task: Task, column: (typeof COLUMNS)[number]): string {
   if (column === 'dependencies') return task.dependencies.map(({ ref }) => ref).join('\n');
   if (column === 'acceptance_criteria') return task.acceptance_criteria.join('\n');
-  if (column === 'unproven') return task.unproven?.join('\n') ?? '';
+  if (column === 'unproven' || column === 'labels') return task[column]?.join('\n') ?? '';
+  if (column === 'rank') return String(task.rank ?? '');
   return task[column] ?? '';
 }
 

@@ -76,6 +76,7 @@ export function readGitHub(file: SourceFile, warn: Warn): ForeignTask[] {
 function readIssue(issue: Issue, key: string): Omit<ForeignTask, 'key' | 'place'> {
   const { number, title, body, state, labels } = issue;
   const reason = issue.stateReason ?? issue.state_reason;
+  const names = (labels ?? []).map(({ name }) => name);
   const criteria = checklist(body).filter(({ text }) => linked(text) === undefined);
   const isClosed = state.toUpperCase() === 'CLOSED';
   const isGivenUp = /not.planned|duplicate/i.test(reason ?? '');
@@ -83,7 +84,8 @@ function readIssue(issue: Issue, key: string): Omit<ForeignTask, 'key' | 'place'
     title: title ?? `#${number}`,
     acceptance_criteria: criteria.map(({ text }) => text),
     unmet: criteria.filter(({ mark }) => mark === ' ').map(({ text }) => text),
-    priority: (labels ?? []).map(({ name }) => priorityOfLabel(name)).find((priority) => priority !== undefined),
+    priority: names.map(priorityOfLabel).find((priority) => priority !== undefined),
+    labels: names,
     status: isClosed ? (isGivenUp ? 'cancelled' : 'completed') : 'pending',
     remark: isClosed
       ? `It was closed on GitHub${reason ? ` (${reason.toLowerCase().replaceAll('_', ' ')})` : ''}.`
@@ -102,7 +104,6 @@ function describe(issue: Issue, others: Others, counts: Counts): string | undefi
   return paragraphs(
     body,
     commentsOf(comments, { others, counts, between: '\n\n' }, readComment),
-    titled('Labels', labels?.map(({ name }) => name).join(', ')),
     titled('Milestone', milestone?.title),
     titled('GitHub', issue.html_url ?? issue.url ?? (number == null ? undefined : `#${number}`)),
     otherFields(others),

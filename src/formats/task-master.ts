@@ -24,6 +24,8 @@ const Item = z.looseObject({
   testStrategy: z.string().nullish(),
   status: z.string().default('pending'),
   priority: z.string().nullish(),
+  labels: z.array(LooseId).nullish(),
+  tags: z.array(LooseId).nullish(),
   dependencies: z.array(LooseId).nullish(),
   subtasks: z.array(z.unknown()).nullish(),
 });
@@ -100,6 +102,7 @@ function about(item: Item, others: Others): Pick<ForeignTask, 'description' | 's
   const task = {
     acceptance_criteria: listItems(item.testStrategy),
     priority,
+    labels: [...(item.labels ?? []), ...(item.tags ?? [])],
     ...statusOf(item.status),
     remark: item.status === 'pending' ? undefined : `It was ${item.status} in Task Master.`,
   };

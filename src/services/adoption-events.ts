@@ -109,6 +109,8 @@ function creation({ source }: Adoption, { task, id, late }: Member): NewEvent<Ta
     description: task.description || undefined,
     acceptance_criteria: task.acceptance_criteria,
     priority: task.priority,
+    rank: task.rank,
+    labels: task.labels,
     dependencies: task.dependencies.map(adopted),
     parent: task.parent !== undefined && !late ? adopted(task.parent) : undefined,
     discovered_from: task.discovered_from && adopted(task.discovered_from),

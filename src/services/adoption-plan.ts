@@ -1,5 +1,6 @@
 import { idOf } from '../events/ids.ts';
-import { clean, cleanLine, firstOf, leftOut } from '../text.ts';
+import { isRank, LABEL_CHARACTERS_MAX, LABELS_MAX } from '../events/tasks.ts';
+import { clean, cleanLine, cleanName, firstOf, leftOut } from '../text.ts';
 import type { ForeignTask } from './adoption.ts';
 import { inOrder } from './adoption-order.ts';
 
@@ -76,10 +77,12 @@ function withinLimits(task: ForeignTask, warnings: string[]): ForeignTask {
   const title = cleanLine(task.title) || cleanLine(task.key) || cleanLine(task.place);
   const criteria = (task.acceptance_criteria ?? []).map(cleanLine).filter((text) => text !== '');
   const remark = task.remark && clean(task.remark).trim();
+  const labels = labelsWithinLimits(task);
   const spare = [
     ...(title.length > TITLE_MAX ? [title] : []),
     ...criteria.filter((text, at) => at >= CRITERIA_MAX || text.length > CRITERION_MAX),
     ...(remark && remark.length > REMARK_MAX ? [remark] : []),
+    ...(labels.spare.length > 0 ? [`Labels: ${labels.spare.join(', ')}`] : []),
   ];
   if (spare.length > 0) warnings.push(`${task.key}: what is too long for its field is in the description as well.`);
   // A task that is open has no place for what was said of its end.
@@ -96,11 +99,28 @@ function withinLimits(task: ForeignTask, warnings: string[]): ForeignTask {
     description: cut(description, DESCRIPTION_MAX),
     acceptance_criteria: criteria.slice(0, CRITERIA_MAX).map((text) => cut(text, CRITERION_MAX)),
     unmet: task.unmet?.map((text) => cut(cleanLine(text), CRITERION_MAX)),
+    labels: labels.kept.length > 0 ? labels.kept : undefined,
+    rank: rankWithinLimits(task, warnings),
   };
 }
 
-function warnOfLosses({ key, title, description, acceptance_criteria, remark }: ForeignTask, warnings: string[]): void {
-  const texts = { title, description, acceptance_criteria: acceptance_criteria?.join(' '), remark };
+/** The labels that a task may have, and those that it may not for their number or length. */
+function labelsWithinLimits({ labels = [] }: ForeignTask): { kept: string[]; spare: string[] } {
+  const given = [...new Set(labels.map((label) => cleanName(label, label.length)))].filter((label) => label !== '');
+  const kept = given.filter((label) => label.length <= LABEL_CHARACTERS_MAX).slice(0, LABELS_MAX);
+  return { kept, spare: given.filter((label) => !kept.includes(label)) };
+}
+
+function rankWithinLimits({ key, rank }: ForeignTask, warnings: string[]): number | undefined {
+  if (rank === undefined || isRank(rank)) return rank;
+  warnings.push(`${key}: left out its rank ${rank}, which is too large or too small.`);
+  return undefined;
+}
+
+function warnOfLosses({ key, labels, ...task }: ForeignTask, warnings: string[]): void {
+  const { title, description, acceptance_criteria, remark } = task;
+  const criteria = acceptance_criteria?.join(' ');
+  const texts = { title, description, acceptance_criteria: criteria, remark, labels: labels?.join(' ') };
   for (const [field, text] of Object.entries(texts)) {
     const what = leftOut(text ?? '');
     if (what !== undefined) warnings.push(`${key}: ${what} left out of its ${field.replace('_', ' ')}.`);

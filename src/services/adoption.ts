@@ -27,6 +27,9 @@ export type ForeignTask = {
   /** Those of its criteria that are not ticked there. */
   unmet?: string[] | undefined;
   priority?: (typeof PRIORITIES)[number] | undefined;
+  /** Its place among those of its priority: a lower one comes first. */
+  rank?: number | undefined;
+  labels?: string[] | undefined;
   status: (typeof STATUSES)[number];
   /** What was said of the status: how it ended, why it is blocked. */
   remark?: string | undefined;

@@ -33,6 +33,7 @@ export const State = z.object({
       title: z.string(),
       status: z.string(),
       priority: z.string(),
+      labels: TaskBrief.shape.labels,
       locked_by: z.string().optional(),
       blocked_reason: z.string().optional(),
       unproven: TaskBrief.shape.unproven,

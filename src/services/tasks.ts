@@ -6,10 +6,13 @@ import { Artifact } from '../events/artifacts.ts';
 import { ProjectRef } from '../events/projects.ts';
 import {
   dependenciesChanged,
+  HeldTask,
+  Labels,
   LockToken,
   lockBroken,
   Parts,
   PRIORITIES,
+  Rank,
   STATUS_CHANGES,
   STATUSES,
   statusChanged,
@@ -77,6 +80,7 @@ export const ListTasks = z.strictObject({
   project: ProjectRef.optional(),
   status: z.array(z.enum(STATUSES)).max(5).optional(),
   priority: z.array(z.enum(PRIORITIES)).max(4).optional(),
+  labels: Labels.optional(),
   ready: z.boolean().optional().describe('Only what can be claimed now.'),
   mine: z.boolean().optional().describe('Only what you hold.'),
   unproven: z.boolean().optional(),
@@ -118,8 +122,9 @@ export const ClaimTask = z.strictObject({
   task: TaskRef.optional(),
   project: ProjectRef.optional(),
   priority: z.array(z.enum(PRIORITIES)).max(4).optional(),
+  labels: Labels.optional(),
   parent: line(80).optional(),
-  query: line(200).optional().describe('Part of the title.'),
+  query: line(200).optional(),
   ttl_seconds: LeaseSeconds,
   take_over: z.boolean().default(false).describe('Take your own lock back when you lost its token.'),
   from: line(120).optional().describe('Who must still hold it.'),
@@ -138,15 +143,15 @@ export const Claim = z.object({
 /** Takes the task's lock. The returned lock_token proves the claim to every later command on it. */
 export function claimTask(
   ctx: Context,
-  { project, priority, parent, query, from, ...input }: z.output<typeof ClaimTask>,
+  { project, priority, labels, parent, query, from, ...input }: z.output<typeof ClaimTask>,
 ): Promise<z.infer<typeof Claim>> {
-  const filters = { priority, parent, query };
+  const filters = { priority, labels, parent, query };
   const args = { ...input, take_over_from: from, filters, project: project ?? ctx.project, command: ctx.command };
   return ctx.db.call('claim_task', args, ctx.actor);
 }
 
 export const ExtendLock = z.strictObject({
-  task: TaskRef,
+  task: HeldTask,
   lock_token: LockToken,
   ttl_seconds: LeaseSeconds.describe('From now.'),
 });
@@ -157,7 +162,7 @@ export function extendLock(ctx: Context, input: z.output<typeof ExtendLock>): Pr
   return ctx.db.call('extend_lock', input, ctx.actor);
 }
 
-export const ReleaseTask = z.strictObject({ task: TaskRef, lock_token: LockToken, ...TaskReleased.shape });
+export const ReleaseTask = z.strictObject({ task: HeldTask, lock_token: LockToken, ...TaskReleased.shape });
 /** A person needs no token for what they hold. */
 export const ReleaseTaskAsPerson = ReleaseTask.partial({ lock_token: true });
 
@@ -169,7 +174,7 @@ export function releaseTask(
   return change(ctx, [taskReleased(task, data, { lock_token })]);
 }
 
-export const CompleteTask = z.strictObject({ task: TaskRef, lock_token: LockToken, ...TaskCompleted.shape });
+export const CompleteTask = z.strictObject({ task: HeldTask, lock_token: LockToken, ...TaskCompleted.shape });
 export const CompleteTaskAsPerson = CompleteTask.partial({ lock_token: true });
 
 /** Ends a task with what was done and the evidence for each criterion. */
@@ -184,6 +189,8 @@ export const UpdateTask = z.strictObject({
   task: TaskRef,
   lock_token: LockToken.optional().describe('If you hold it.'),
   ...TaskUpdated.shape,
+  // Some clients send null for whatever is optional: it is not what clears the rank.
+  rank: Rank.optional(),
   add_dependencies: z.array(line(80)).max(100).optional(),
   remove_dependencies: z.array(line(80)).max(100).optional(),
   status: z.enum(STATUS_CHANGES).optional().describe('Others come from claim_task, release_task, complete_task.'),
@@ -191,10 +198,12 @@ export const UpdateTask = z.strictObject({
   expected_version: Version.optional(),
 });
 
+export const UpdateTaskAsPerson = UpdateTask.extend({ rank: TaskUpdated.shape.rank });
+
 /** Changes a task in one step: its text, its dependencies, its status. */
 export function updateTask(
   ctx: Context,
-  { task, lock_token, expected_version, ...input }: z.output<typeof UpdateTask>,
+  { task, lock_token, expected_version, ...input }: z.output<typeof UpdateTaskAsPerson>,
 ): Promise<ChangedTask> {
   const { add_dependencies: add, remove_dependencies: remove, status, reason, ...fields } = input;
   const expect = { lock_token };

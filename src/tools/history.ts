@@ -1,5 +1,5 @@
 import { GetState, getState, State } from '../services/history.ts';
-import { counted, lines, named, quote, unproven } from './render.ts';
+import { counted, labelsOf, lines, named, quote, unproven } from './render.ts';
 import { toolset } from './tool.ts';
 
 export const history = toolset(
@@ -18,7 +18,7 @@ export const history = toolset(
           `${project.slug} ${quote(project.name)} at position ${position}: ${counted(counts)}`,
           tasks.map(
             ({ ref, priority, title, status, locked_by, ...task }) =>
-              `${ref} [${priority}] ${quote(title)} ` +
+              `${[ref, `[${priority}]`, quote(title), ...labelsOf(task)].join(' ')} ` +
               [status, unproven(task), locked_by && `held by ${named(locked_by)}`].filter(Boolean).join(', '),
           ),
           not_shown ?? (total > tasks.length && `${total - tasks.length} more are not shown.`),

@@ -57,7 +57,12 @@ export function amount(count: number, one: string): string {
 }
 
 export function taskLine(task: TaskBrief): string {
-  return `${task.ref} [${task.priority}] ${quote(task.title)} ${taskState(task)}`;
+  return [task.ref, `[${task.priority}]`, quote(task.title), ...labelsOf(task), taskState(task)].join(' ');
+}
+
+/** Its labels: `#auth`, `#"needs design"`. */
+export function labelsOf({ labels = [] }: Pick<TaskBrief, 'labels'>): string[] {
+  return labels.map((label) => `#${named(label)}`);
 }
 
 /** For whoever knows the task and asks how it stands. */

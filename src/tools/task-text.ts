@@ -42,7 +42,8 @@ export function renderPage({ project, counts, tasks, next_cursor }: z.infer<type
 export function renderTask(task: z.infer<typeof TaskWithHistory>): string {
   return lines(
     taskLine(task),
-    `version ${task.version}, created ${time(task.created_at)}, changed ${time(task.updated_at)}`,
+    `version ${task.version}, created ${time(task.created_at)}, changed ${time(task.updated_at)}` +
+      `${task.rank === undefined ? '' : `, rank ${task.rank}`}`,
     briefing(task),
     task.summary !== undefined && block('completed with', task.summary),
     section(

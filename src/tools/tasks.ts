@@ -44,8 +44,7 @@ export const tasks = toolset(
     list_tasks: {
       takesWorker: true,
       title: 'List tasks',
-      description:
-        'Find tasks of a project by status, priority, parent or title. To start work use claim_task instead.',
+      description: 'Find tasks of a project. To start work use claim_task instead.',
       effect: 'read',
       input: ListTasks,
       output: TaskPage,
@@ -54,8 +53,7 @@ export const tasks = toolset(
     },
     get_task: {
       title: 'Read a task',
-      description:
-        'Read one task in full: criteria, dependencies and why it waits, evidence, artifacts, latest events.',
+      description: 'Read one task in full: criteria, why it waits, evidence, artifacts, latest events.',
       effect: 'read',
       input: GetTask,
       output: TaskWithHistory,
@@ -65,8 +63,8 @@ export const tasks = toolset(
     update_task: {
       title: 'Update a task',
       description:
-        "Change a task's text, priority, dependencies or status in one step. While another agent holds it, only " +
-        'priority and dependencies can change.',
+        'Change a task in one step. While another agent holds it, only priority, rank, labels and dependencies ' +
+        'can change.',
       effect: 'write',
       input: UpdateTask,
       output: ChangedTask,
@@ -79,7 +77,7 @@ export const tasks = toolset(
       title: 'Claim a task',
       description:
         'Take the task that you name, or the best ready one, so that no other agent works on it. Returns all that you ' +
-        'need to start, and the lock_token that later calls on the task ask for; each of them renews the claim.',
+        'need to start, and the lock_token for later calls on the task, each of which renews the claim.',
       effect: 'write',
       input: ClaimTask,
       output: Claim,

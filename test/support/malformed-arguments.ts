@@ -71,6 +71,8 @@ const KINDS: Readonly<Record<string, unknown>> = {
   ref: 'web-1',
   'ref[]': ['web-1'],
   'text[]': ['x'],
+  'label[]': ['x'],
+  number: 1,
   integer: 1,
   boolean: true,
   object: { a: 1 },
