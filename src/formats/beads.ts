@@ -57,13 +57,16 @@ const BLOCKING = ['blocks', 'conditional-blocks', 'waits-for'];
 export function readBeads({ path, text }: SourceFile, warn: Warn): ForeignTask[] {
   const counts = new Map<string, number>();
   const passed: number[] = [];
-  const tasks = text.split('\n').flatMap((line, at) => {
+  const tasks = text.split('\n').flatMap((line, at): Found[] => {
     if (line.trim() === '') return [];
     const place = `${path} line ${at + 1}`;
     const value = parseLine(line, { place, warn });
     if (value === undefined) return [];
     const { _type, status } = (value ?? {}) as { _type?: unknown; status?: unknown };
-    if ((_type ?? 'issue') === 'issue' && status !== DELETED) return readIssue(value, { place, warn, counts }) ?? [];
+    if ((_type ?? 'issue') === 'issue' && status !== DELETED) {
+      const task = readIssue(value, { place, warn, counts });
+      return task === undefined ? [] : [{ task, at: timeOf(value), line }];
+    }
     passed.push(at + 1);
     return [];
   });
@@ -71,7 +74,31 @@ export function readBeads({ path, text }: SourceFile, warn: Warn): ForeignTask[]
     warn(`${path}: ${passed.length} that are deleted or no issues were passed over: ${lineRanges(passed).join(', ')}.`);
   }
   warnOfCounts(counts, { place: path, warn });
-  return tasks;
+  return newest(tasks, warn);
+}
+
+/** `at`: when the issue was changed, in milliseconds; `line`: what says so. */
+type Found = { task: ForeignTask; at: number; line: string };
+
+function timeOf(value: unknown): number {
+  return Date.parse(String((value as { updated_at?: unknown }).updated_at)) || 0;
+}
+
+/** Without the older states of an issue, which a merge of two files leaves behind: id and title are the same. */
+function newest(found: Found[], warn: Warn): ForeignTask[] {
+  const states = new Map<string, Found>();
+  const name = ({ task }: Found) => JSON.stringify([task.key, task.title]);
+  for (const state of found) {
+    const other = states.get(name(state));
+    if (other === undefined || state.at >= other.at) states.set(name(state), state);
+  }
+  return found.flatMap((state) => {
+    const { task, line } = state;
+    const kept = states.get(name(state));
+    if (kept === state) return [task];
+    warn(`${task.place}: ${task.key} is as it was before ${kept?.task.place}, ${skipped(line)}.`);
+    return [];
+  });
 }
 
 function parseLine(line: string, { place, warn }: { place: string; warn: Warn }): unknown {

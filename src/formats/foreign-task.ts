@@ -123,6 +123,34 @@ export function parseJson({ path, text }: SourceFile): unknown {
   }
 }
 
+/** A value that is JSON; undefined for any other text. */
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A text cut behind each object or array that stands in no other. */
+export function jsonTexts(text: string): string[] {
+  const ends = [0];
+  let depth = 0;
+  let isQuoted = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (isQuoted && character === '\\') at += 1;
+    else if (character === '"') isQuoted = !isQuoted;
+    else if (isQuoted) continue;
+    else if (character === '{' || character === '[') depth += 1;
+    else if (character === '}' || character === ']') {
+      depth -= 1;
+      if (depth === 0) ends.push(at + 1);
+    }
+  }
+  return ends.map((end, at) => text.slice(end, ends[at + 1])).filter((part) => part.trim() !== '');
+}
+
 export function wrongFile(message: string): DomainError {
   return new DomainError('invalid_input', escaped(message), {
     hint: 'Correct the file, or name its format with --from. Nothing was imported.',
