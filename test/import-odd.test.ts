@@ -181,6 +181,15 @@ describe('records of other tools', () => {
     );
   });
 
+  test.for<[FormatName, string]>([
+    ['beads', '[{"id":"a-1","title":"A","issue_type":"task","status":"closed"}]'],
+    ['task-master', '[{"id":1,"title":"A","status":"done"}]'],
+    ['github', '[{"number":1,"title":"A","state":"CLOSED"}]'],
+  ])('of %s in an array are in the state that they have', ([format, text]) => {
+    expect(detectFormat({ path: 'x', text })).toBe(format);
+    expect(read(format, text).tasks).toMatchObject([{ title: 'A', status: 'completed' }]);
+  });
+
   test('of GitHub’s API say why an issue was closed', () => {
     const issue = { number: 1, title: 'A', state: 'closed', state_reason: 'not_planned', labels: ['P1'] };
 

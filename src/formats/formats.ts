@@ -40,13 +40,19 @@ export function readForeign(format: FormatName, files: SourceFile[]): { tasks: F
 /** The format of a file, by how it begins. Raises `invalid_input` when it is none of ours. */
 export function detectFormat(file: SourceFile): FormatName {
   const text = file.text.trimStart().slice(0, 100_000);
-  if (text.startsWith('[') && !/^\[[^\]]?\]\s/.test(text)) return 'github';
+  if (text.startsWith('[') && !/^\[[^\]]?\]\s/.test(text)) return detectArray(text);
   if (text.startsWith('{')) return detectJson(file, text);
   if (looksLikeBacklog(file)) return 'backlog';
   if (looksLikeChecklist(file)) return 'markdown';
   // A file that git could not merge begins with what it wrote there.
   if (/^<{7} /.test(text) && text.split('\n').some(isIssue)) return 'beads';
   throw unknown(file);
+}
+
+/** GitHub says the `state` of an issue; of what has a `status` another reader knows what it means. */
+function detectArray(text: string): FormatName {
+  if (/"issue_type"\s*:/.test(text)) return 'beads';
+  return /"status"\s*:/.test(text) && !/"(?:state|number)"\s*:/.test(text) ? 'task-master' : 'github';
 }
 
 /** By the names of its fields, without parsing: a file may be one line, and as long as a file may be. */

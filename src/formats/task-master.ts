@@ -40,7 +40,7 @@ const LEVELS_MAX = 20;
 /** `prefix`: what tells a tag's tasks from another's. `whole`: what the items are parts of. */
 type Place = { prefix: string; where: string; warn: Warn; whole?: { key: string; id: string; level: number } };
 
-/** Task Master's `tasks.json`: `{tasks}`, or since 0.16 `{<tag>: {tasks}}`, or both; some that were made by hand have `{<tag>: [<task>]}`. */
+/** Task Master's `tasks.json`: `{tasks}`, or since 0.16 `{<tag>: {tasks}}`, or both; some that were made by hand have the array alone. */
 export function readTaskMaster(file: SourceFile, warn: Warn): ForeignTask[] {
   const entries = parseWholes(file, warn).flatMap(Object.entries);
   const hasOld = entries.some(([tag, value]) => tag === 'tasks' && Array.isArray(value));
@@ -65,7 +65,10 @@ export function readTaskMaster(file: SourceFile, warn: Warn): ForeignTask[] {
 
 /** The file's one value; or, where two states of it were put together, each of them, and the rest in a warning. */
 function parseWholes(file: SourceFile, warn: Warn): Record<string, unknown>[] {
-  const whole = z.record(z.string(), z.unknown());
+  const whole = z.preprocess(
+    (value) => (Array.isArray(value) ? { tasks: value } : value),
+    z.record(z.string(), z.unknown()),
+  );
   const [first, ...others] = jsonTexts(file.text);
   if (first === undefined || others.length === 0) return [checked(whole, parseJson(file), file.path)];
   const rest = others.flatMap((text) => {
