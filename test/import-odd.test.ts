@@ -158,6 +158,13 @@ describe('records of other tools', () => {
     expect(warnings).toEqual(['x: what follows the end of its JSON is none, so it was skipped: ">>> end".']);
   });
 
+  test('of Task Master are read from a file of nothing but ends', () => {
+    const { tasks, warnings } = read('task-master', `{"tasks":[{"id":1,"title":"A"}]}${'{}'.repeat(1_000_000)}`);
+
+    expect(tasks).toHaveLength(1);
+    expect(warnings).toHaveLength(1);
+  });
+
   test('of Beads that a merge left twice are as they were last, and two issues with one id are two', () => {
     const text = [
       '<<<<<<< HEAD',

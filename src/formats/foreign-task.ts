@@ -132,12 +132,15 @@ export function parsed(text: string): unknown {
   }
 }
 
-/** A text cut behind each object or array that stands in no other. */
+// A merge puts two states together, or three with their origin.
+const TEXTS_MAX = 4;
+
+/** A text cut behind each of its first objects or arrays that stand in no other. */
 export function jsonTexts(text: string): string[] {
   const ends = [0];
   let depth = 0;
   let isQuoted = false;
-  for (let at = 0; at < text.length; at += 1) {
+  for (let at = 0; at < text.length && ends.length < TEXTS_MAX; at += 1) {
     const character = text[at];
     if (isQuoted && character === '\\') at += 1;
     else if (character === '"') isQuoted = !isQuoted;
