@@ -10,6 +10,11 @@ const MB = 1_048_576;
  * pipe that nobody fills, and payload_too_large, with the hint, before anything is read.
  */
 export function readBounded(file: string, bytesMax: number, hint?: string): string | null {
+  return readBytes(file, bytesMax, hint)?.toString() ?? null;
+}
+
+/** As `readBounded`, for text that may be in another encoding. */
+export function readBytes(file: string, bytesMax: number, hint?: string): Buffer | null {
   let descriptor: number;
   try {
     // Without waiting for whoever may write into a pipe; Windows has no such flag.
@@ -27,7 +32,7 @@ export function readBounded(file: string, bytesMax: number, hint?: string): stri
     for (let read = -1; read !== 0 && length < bytes.length; length += read) {
       read = readSync(descriptor, bytes, length, bytes.length - length, null);
     }
-    return bytes.toString('utf8', 0, length);
+    return bytes.subarray(0, length);
   } finally {
     closeSync(descriptor);
   }

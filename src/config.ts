@@ -120,7 +120,7 @@ const Config = z.object({
   metricsToken: z.string().min(16).max(500).optional(),
   /** OpenID providers to sign in with. */
   oidcProviders: Json.pipe(z.array(OidcProvider).max(10)).default([]),
-  /** A Supabase project to sign in with; that of the database when not said. */
+  /** A Supabase project to sign in with; by default that of the database. */
   loginSupabaseUrl: z.url({ protocol: /^https?$/, error: 'must start with https://' }).optional(),
   loginSupabaseKey: z.string().min(1).max(1_000).optional(),
   /** These may have an account without an invitation: verified addresses, and all of a domain. */
@@ -135,7 +135,7 @@ const Config = z.object({
   refreshGraceSeconds: z.coerce.number().int().min(0).max(600).default(120),
   /** Programs may ask for the scope `admin`. */
   allowAdmin: Flag.default(false),
-  /** Hosts whose client documents count; any on the public internet when not said. */
+  /** Hosts whose client documents count; by default any on the public internet. */
   clientDocumentHosts: NameList.optional(),
   /** Clients may be known by the address of their document; else all of them register. */
   clientDocuments: Flag.default(true),

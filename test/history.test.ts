@@ -1,4 +1,7 @@
 import { describe, expect } from 'vitest';
+import { toolNamed } from '../src/tools/catalog.ts';
+import { callTool } from '../src/tools/tool.ts';
+import { call } from './support/calls.ts';
 import { createProject, createTask, exportAll, hold, note, record, replay, verify } from './support/commands.ts';
 import { createScratch, mutate } from './support/scratch.ts';
 import { live } from './support/story.ts';
@@ -159,6 +162,8 @@ describe('the log is append-only', () => {
 });
 
 describe('the state of a project as of', () => {
+  const CLAIMS = 'The log does not record when a claim expires: a task shown as held may have been free by then.';
+
   test('a position is what the log up to there makes', async ({ as }) => {
     const { db, actor } = as('ada');
     await createProject(as('ada'));
@@ -180,6 +185,35 @@ describe('the state of a project as of', () => {
     ]);
     expect(states.at(-1)).toEqual(await db.call('get_state', {}, actor));
     await expect(db.call('get_state', { seq: 0 }, actor)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  test('a position shows who held a task, and says that the log does not know when a claim ran out', async ({
+    as,
+    clock,
+  }) => {
+    await createProject(as('ada'));
+    const { ref } = await createTask(as('ada'));
+    await hold(as('ada'), ref);
+    await clock.advance({ seconds: 7200 });
+    const taken = await hold(as('bob'), ref);
+    await record(as('bob'), {
+      stream: `task:${ref}`,
+      type: 'task.completed',
+      data: {},
+      expect: { lock_token: taken },
+    });
+
+    const states = [];
+    for (const seq of [2, 3, 4, 5]) states.push(await call(as('eve'), 'get_state', { project: 'web', seq }));
+
+    expect(states.map(({ tasks, claims }) => [tasks, claims])).toMatchObject([
+      [[{ status: 'pending' }], undefined],
+      [[{ status: 'in_progress', locked_by: 'ada' }], CLAIMS],
+      [[{ status: 'in_progress', locked_by: 'bob' }], CLAIMS],
+      [[{ status: 'completed' }], undefined],
+    ]);
+    const { text } = await callTool(as('eve'), toolNamed('get_state'), { project: 'web', seq: 3 });
+    expect(text).toContain(`in_progress, held by ada\n${CLAIMS}`);
   });
 
   test('a time is that of the last position before it', async ({ as, clock }) => {

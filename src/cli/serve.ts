@@ -6,8 +6,8 @@ export function addServeCommand(program: Command): void {
   program
     .command('serve')
     .description('serve MCP over HTTP, at /mcp')
-    .option('--host <address>', 'where to listen; 127.0.0.1 when not said (CAIRN_HOST)')
-    .option('--port <number>', 'the port; 7070 when not said, 0 for any that is free (CAIRN_PORT)')
+    .option('--host <address>', 'where to listen; 127.0.0.1 by default (CAIRN_HOST)')
+    .option('--port <number>', 'the port; 7070 by default, 0 for any that is free (CAIRN_PORT)')
     .option('--public-url <origin>', 'how clients reach it, like https://cairn.example.com (CAIRN_PUBLIC_URL)')
     .option('--auth', 'have every client prove who it acts for (CAIRN_AUTH)')
     .option('--auth-issuer <url>', 'believe the tokens of this authorization server instead (CAIRN_AUTH_ISSUER)')

@@ -4,7 +4,7 @@ import { CreateTasks, createTasks } from '../services/tasks.ts';
 import { askLine, canAsk } from './ask.ts';
 import { writeInEditor } from './editor.ts';
 import { statusOf, taskTable } from './format.ts';
-import { readStandardInput } from './import-source.ts';
+import { readInputText } from './import-source.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { taskRef, taskRefs } from './refs.ts';
@@ -56,7 +56,7 @@ async function newTasks(title: string, options: AddOptions): Promise<object[]> {
 /** A line of standard input is a title; a person at a terminal is asked for one. */
 async function titlesGiven(options: AddOptions): Promise<string[]> {
   if (canAsk(options)) return [await askLine('What is to be done?')];
-  const given = process.stdin.isTTY ? '' : (await readStandardInput()).text;
+  const given = process.stdin.isTTY ? '' : await readInputText();
   const titles = given
     .split('\n')
     .map((line) => line.replace(MARKER, '').trim())

@@ -1,17 +1,19 @@
+import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { open, readdir, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
-import { readBounded, tooLarge, unusableFile } from '../bounded-read.ts';
+import { readBytes, tooLarge, unusableFile } from '../bounded-read.ts';
 import { findRepository } from '../clients/detect.ts';
 import { thisHost } from '../config.ts';
 import { DomainError } from '../errors.ts';
-import type { SourceFile } from '../formats/foreign-task.ts';
+import { lineRanges, type SourceFile } from '../formats/foreign-task.ts';
 import { detectFormat, type FormatName } from '../formats/formats.ts';
 
 const FILE_BYTES_MAX = 67_108_864;
 const FILES_MAX = 20_000;
 const FIRST_BYTES = 4_096;
+const REPLACED = '\uFFFD';
 
 /** `isShared`: other tools have a file of this name too. */
 type Place = { format: FormatName; path: string; isShared?: true };
@@ -26,17 +28,24 @@ const PLACES: readonly Place[] = [
   { format: 'backlog', path: '.backlog/tasks' },
 ];
 const BACKLOG_FOLDERS = ['tasks', 'completed'];
+// Backlog.md shows neither among its tasks.
+const BACKLOG_OTHERS = ['drafts', join('archive', 'tasks'), join('archive', 'drafts')];
 
-type Source = { files: SourceFile[]; format?: FormatName; warnings?: string[] };
+type Source = { files: SourceFile[]; format?: FormatName; warnings: string[] };
 
 /** What a path names: a file, or a folder in which a tool keeps its tasks. */
 export async function readSource(path: string): Promise<Source> {
-  if (path === '-') return { files: [await readStandardInput()] };
+  const warnings: string[] = [];
+  if (path === '-') return { files: [await readStandardInput(warnings)], warnings };
   const about = await statOf(path);
   if (!about.isDirectory()) {
-    const read = await readAll(createReadStream(path), path);
-    return { files: [about.isFile() ? { ...read, home: await homeOf(path) } : read] };
+    const read = await readAll(createReadStream(path), path, warnings);
+    return { files: [about.isFile() ? { ...read, home: await homeOf(path) } : read], warnings };
   }
+  return readFolder(path, warnings);
+}
+
+async function readFolder(path: string, warnings: string[]): Promise<Source> {
   const found = await placesIn(path);
   const [first, ...others] = found;
   if (others.some(({ format }) => format !== first?.format)) {
@@ -45,25 +54,19 @@ export async function readSource(path: string): Promise<Source> {
       'Name one of them.',
     );
   }
-  const files = await filesAt(path, first);
+  const files = await filesAt(path, { place: first, warnings });
   if (first === undefined && files.length === 0) {
     throw unusable(`${path} has no tasks of a tool that Cairn knows.`, 'Name the file with the tasks.');
   }
-  const warnings = others.map((other) => `${other.path} is there too and was not read: ${first?.path} was.`);
+  warnings.push(...others.map((other) => `${other.path} is there too and was not read: ${first?.path} was.`));
   return { files, format: first?.format ?? 'backlog', warnings };
 }
 
-/** A place where something is, with the file if it had to be read to tell. */
-type Found = Place & { file?: SourceFile };
-
-async function placesIn(folder: string): Promise<Found[]> {
-  const found: Found[] = [];
+async function placesIn(folder: string): Promise<Place[]> {
+  const found: Place[] = [];
   for (const place of PLACES) {
     if ((await stat(join(folder, place.path)).catch(() => null)) === null) continue;
-    if (place.isShared) {
-      const file = readOne(join(folder, place.path), place.path);
-      if (isOf(place.format, file)) found.push({ ...place, file });
-    } else {
+    if (!place.isShared || isOf(place.format, readOne(join(folder, place.path), { shown: place.path, warnings: [] }))) {
       found.push(place);
     }
   }
@@ -71,10 +74,13 @@ async function placesIn(folder: string): Promise<Found[]> {
 }
 
 /** The files at a place in a folder; without a place, the pages in the folder itself. */
-async function filesAt(folder: string, place: Found | undefined): Promise<SourceFile[]> {
-  if (place === undefined) return readBacklog(join(folder, '.'));
-  if (place.format === 'backlog') return readBacklog(join(folder, place.path, '..'));
-  return [place.file ?? readOne(join(folder, place.path), place.path)];
+async function filesAt(
+  folder: string,
+  { place, warnings }: { place: Place | undefined; warnings: string[] },
+): Promise<SourceFile[]> {
+  if (place === undefined) return readBacklog(join(folder, '.'), warnings);
+  if (place.format === 'backlog') return readBacklog(join(folder, place.path, '..'), warnings);
+  return [readOne(join(folder, place.path), { shown: place.path, warnings })];
 }
 
 function isOf(format: FormatName, file: SourceFile): boolean {
@@ -107,32 +113,38 @@ export async function isHistory(path: string): Promise<boolean> {
 }
 
 /** The task files below a folder of Backlog.md, or in the folder itself. */
-async function readBacklog(folder: string): Promise<SourceFile[]> {
-  const folders = [...BACKLOG_FOLDERS.map((name) => join(folder, name)), folder];
-  for (const [at, place] of folders.entries()) {
-    const names = (await readdir(place).catch(() => [])).filter((name) => name.endsWith('.md'));
-    if (names.length === 0) continue;
-    const places = at < BACKLOG_FOLDERS.length ? folders.slice(0, BACKLOG_FOLDERS.length) : [place];
-    return readPages(places, folder);
+async function readBacklog(folder: string, warnings: string[]): Promise<SourceFile[]> {
+  const below = await Promise.all(BACKLOG_FOLDERS.map((name) => pagesIn(join(folder, name))));
+  const pages = below.flat();
+  if (pages.length === 0) {
+    // Any other folder may be the root of a repository.
+    const recursive = BACKLOG_FOLDERS.includes(basename(resolve(folder)));
+    return readPages(await pagesIn(folder, { recursive }), { folder, warnings });
   }
-  return [];
+  for (const name of BACKLOG_OTHERS) {
+    const { length } = await pagesIn(join(folder, name));
+    if (length > 0) warnings.push(`${name} (${length}) was not read: import that folder by its path as well.`);
+  }
+  return readPages(pages, { folder, warnings });
+}
+
+/** The pages in a folder and in those that people made below it, in one order everywhere. */
+async function pagesIn(folder: string, { recursive } = { recursive: true }): Promise<string[]> {
+  const entries = await readdir(folder, { recursive, withFileTypes: true }).catch(() => []);
+  const pages = entries.filter((entry) => entry.name.endsWith('.md') && !entry.isDirectory());
+  if (pages.length > FILES_MAX) throw unusable(`${folder} has more than ${FILES_MAX} files.`, 'Import them in parts.');
+  return pages.map(({ parentPath, name }) => join(parentPath, name)).sort();
 }
 
 /** As much as may come from one file comes from all of them. */
-async function readPages(places: string[], folder: string): Promise<SourceFile[]> {
-  const files: SourceFile[] = [];
+function readPages(pages: string[], { folder, warnings }: { folder: string; warnings: string[] }): SourceFile[] {
   let size = 0;
-  for (const place of places) {
-    const names = (await readdir(place).catch(() => [])).filter((name) => name.endsWith('.md'));
-    if (names.length > FILES_MAX) throw unusable(`${place} has more than ${FILES_MAX} files.`, 'Import them in parts.');
-    for (const name of names) {
-      const file = readOne(join(place, name), relative(folder, join(place, name)));
-      size += file.text.length;
-      if (size > FILE_BYTES_MAX) throw tooLarge(place, FILE_BYTES_MAX);
-      files.push(file);
-    }
-  }
-  return files;
+  return pages.map((page) => {
+    const file = readOne(page, { shown: relative(folder, page), warnings });
+    size += file.text.length;
+    if (size > FILE_BYTES_MAX) throw tooLarge(folder, FILE_BYTES_MAX);
+    return file;
+  });
 }
 
 async function statOf(path: string) {
@@ -144,20 +156,43 @@ async function statOf(path: string) {
 }
 
 /** A file that whoever made the folder put there: nothing but a file. */
-function readOne(path: string, shown: string): SourceFile {
-  return { path: shown, text: (readBounded(path, FILE_BYTES_MAX) ?? '').replace(/^\uFEFF/, '') };
+function readOne(path: string, { shown, warnings }: { shown: string; warnings: string[] }): SourceFile {
+  return { path: shown, text: textOf(readBytes(path, FILE_BYTES_MAX) ?? Buffer.of(), { path: shown, warnings }) };
+}
+
+/** PowerShell writes UTF-16, and says so by the first two bytes. What is not UTF-8 otherwise is read as far as it is, with a warning. */
+function textOf(bytes: Buffer, { path, warnings }: { path: string; warnings: string[] }): string {
+  const mark = bytes.subarray(0, 2).toString('hex');
+  if (mark === 'fffe') return new TextDecoder('utf-16le').decode(bytes);
+  if (mark === 'feff') return new TextDecoder('utf-16be').decode(bytes);
+  const text = new TextDecoder().decode(bytes);
+  if (!isUtf8(bytes)) {
+    const lines = text.split('\n').flatMap((line, at) => (line.includes(REPLACED) ? at + 1 : []));
+    warnings.push(
+      `${path} is not all UTF-8: ${REPLACED} stands for what could not be read in ${lineRanges(lines).join(', ')}.`,
+    );
+  }
+  return text;
 }
 
 function unusable(message: string, hint: string): DomainError {
   return new DomainError('invalid_input', message, { hint });
 }
 
-export function readStandardInput(): Promise<SourceFile> {
-  return readAll(process.stdin, 'standard input');
+function readStandardInput(warnings: string[]): Promise<SourceFile> {
+  return readAll(process.stdin, 'standard input', warnings);
+}
+
+/** What was written to standard input; what of it is no text is said beside the answer. */
+export async function readInputText(): Promise<string> {
+  const warnings: string[] = [];
+  const { text } = await readStandardInput(warnings);
+  for (const warning of warnings) process.stderr.write(`! ${warning}\n`);
+  return text;
 }
 
 /** What a person named, which may be a pipe. */
-async function readAll(input: Readable, path: string): Promise<SourceFile> {
+async function readAll(input: Readable, path: string, warnings: string[]): Promise<SourceFile> {
   const parts: Buffer[] = [];
   let size = 0;
   try {
@@ -169,6 +204,5 @@ async function readAll(input: Readable, path: string): Promise<SourceFile> {
   } catch (error) {
     throw error instanceof DomainError ? error : unusableFile(path, error);
   }
-  const text = Buffer.concat(parts).toString();
-  return { path, text: text.replace(/^\uFEFF/, '') };
+  return { path, text: textOf(Buffer.concat(parts), { path, warnings }) };
 }

@@ -21,7 +21,7 @@ export async function runImport(config: Config, path: string, options: ImportOpt
   if (options.from === 'history' || (options.from === undefined && (await isHistory(path)))) {
     return (await import('./transfer.ts')).runImport(config, path, options);
   }
-  const { files, format: placed, warnings = [] } = await readSource(path);
+  const { files, format: placed, warnings } = await readSource(path);
   const first = files[0];
   if (first === undefined)
     throw new DomainError('invalid_input', `${path} has no tasks.`, { hint: 'Name another file.' });

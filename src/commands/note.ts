@@ -5,7 +5,7 @@ import { resumeProject } from '../services/checkpoints.ts';
 import { getPosition, ListEvents, listEvents, RecordEvent, recordEvent } from '../services/events.ts';
 import { canAsk } from './ask.ts';
 import { writeInEditor } from './editor.ts';
-import { readStandardInput } from './import-source.ts';
+import { readInputText } from './import-source.ts';
 import { questionIn } from './needs.ts';
 import { answer, type JsonOption } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
@@ -88,7 +88,7 @@ async function textGiven(words: string[], options: JsonOption, question?: string
 }
 
 async function textWritten(options: JsonOption, question: string | undefined): Promise<string> {
-  if (!canAsk(options)) return process.stdin.isTTY ? '' : (await readStandardInput()).text;
+  if (!canAsk(options)) return process.stdin.isTTY ? '' : await readInputText();
   // The comment that holds the question ends with its own mark.
   return writeInEditor(
     '',

@@ -41,6 +41,8 @@ const SECTION = /^## +(.+)$/gm;
 const CHECKED_ITEM = /^- \[([ xX])\] +(?:#\d+ +)?(\S.*)$/;
 // The tool marks with these where its sections begin and end; other comments were written by people.
 const OWN_MARK = /^<!-- ?(?:[A-Z_]{1,30}:){1,3}(?:BEGIN|END) ?-->$/;
+// A number, with the prefix that the tool gives by default or without one.
+const OLD_NAME = /^(?:TASK-)?[\d.]+$/;
 const CRITERIA = ['Acceptance Criteria', 'Definition of Done'];
 const SUMMARY = 'Final Summary';
 
@@ -54,14 +56,15 @@ export function readBacklog(files: SourceFile[], warn: Warn): ForeignTask[] {
   return withOldLinks(tasks);
 }
 
-/** Links that say task-4 where one task alone has that number, as BACK-4: a project may change its prefix. */
+/** Links that say 4 or task-4 where one task alone has that number, as BACK-4: a project may change its prefix. */
 function withOldLinks(tasks: ForeignTask[]): ForeignTask[] {
   const numberOf = (key: string) => /[\d.]+$/.exec(key)?.[0] ?? key;
   const keys = new Set(tasks.map(({ key }) => key));
   const byNumber = new Map<string, string[]>();
   for (const key of keys) byNumber.set(numberOf(key), [...(byNumber.get(numberOf(key)) ?? []), key]);
   const resolve = (name: string) => {
-    const [only, other] = keys.has(name) ? [] : (byNumber.get(numberOf(name)) ?? []);
+    const isOld = OLD_NAME.test(name) && !keys.has(name);
+    const [only, other] = isOld ? (byNumber.get(numberOf(name)) ?? []) : [];
     return only !== undefined && other === undefined ? only : name;
   };
   return tasks.map((task) => ({

@@ -1,11 +1,14 @@
 import * as z from 'zod';
 import type { ForeignTask } from '../services/adoption.ts';
 import {
+  checked,
   LooseId,
   LooseTitle,
   lineRanges,
   listItems,
   paragraphs,
+  parsed,
+  parseJson,
   priorityOf,
   type SourceFile,
   skipped,
@@ -53,34 +56,72 @@ const DELETED = 'tombstone';
 const PRIORITIES = ['critical', 'high', 'medium', 'low', 'low'] as const;
 const BLOCKING = ['blocks', 'conditional-blocks', 'waits-for'];
 
-/** What `bd export` writes: JSON Lines, an issue a line with its dependencies on it. What is no issue, or deleted, is passed over. */
-export function readBeads({ path, text }: SourceFile, warn: Warn): ForeignTask[] {
+/**
+ * What `bd export` writes: JSON Lines, an issue a line with its dependencies on it; or the array that `bd list --json` prints. What is
+ * no issue, or deleted, is passed over.
+ */
+export function readBeads(file: SourceFile, warn: Warn): ForeignTask[] {
   const counts = new Map<string, number>();
   const passed: number[] = [];
-  const tasks = text.split('\n').flatMap((line, at) => {
-    if (line.trim() === '') return [];
-    const place = `${path} line ${at + 1}`;
-    const value = parseLine(line, { place, warn });
-    if (value === undefined) return [];
+  const found = recordsIn(file, warn).flatMap(({ value, place, line }, at): Found[] => {
     const { _type, status } = (value ?? {}) as { _type?: unknown; status?: unknown };
-    if ((_type ?? 'issue') === 'issue' && status !== DELETED) return readIssue(value, { place, warn, counts }) ?? [];
-    passed.push(at + 1);
-    return [];
+    if ((_type ?? 'issue') !== 'issue' || status === DELETED) {
+      passed.push(line ?? at + 1);
+      return [];
+    }
+    const task = readIssue(value, { place, warn, counts });
+    return task === undefined ? [] : [{ task, at: timeOf(value), value }];
   });
+  const { path } = file;
   if (passed.length > 0) {
     warn(`${path}: ${passed.length} that are deleted or no issues were passed over: ${lineRanges(passed).join(', ')}.`);
   }
   warnOfCounts(counts, { place: path, warn });
-  return tasks;
+  return newest(found, warn);
 }
 
-function parseLine(line: string, { place, warn }: { place: string; warn: Warn }): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    warn(`${place} is not JSON, ${skipped(line)}.`);
-    return undefined;
+type Read = { value: unknown; place: string; line?: number };
+
+function recordsIn(file: SourceFile, warn: Warn): Read[] {
+  const { path, text } = file;
+  if (/^\s*\[/.test(text)) {
+    return checked(z.array(z.unknown()), parseJson(file), path).map((value, at) => ({
+      value,
+      place: `${path} [${at}]`,
+    }));
   }
+  return text.split('\n').flatMap((line, at): Read[] => {
+    if (line.trim() === '') return [];
+    const place = `${path} line ${at + 1}`;
+    const value = parsed(line);
+    if (value !== undefined) return [{ value, place, line: at + 1 }];
+    warn(`${place} is not JSON, ${skipped(line)}.`);
+    return [];
+  });
+}
+
+/** `at`: when the issue was changed, in milliseconds. */
+type Found = { task: ForeignTask; at: number; value: unknown };
+
+function timeOf(value: unknown): number {
+  return Date.parse(String((value as { updated_at?: unknown }).updated_at)) || 0;
+}
+
+/** Without the older states of an issue, which a merge of two files leaves behind: id and title are the same. */
+function newest(found: Found[], warn: Warn): ForeignTask[] {
+  const states = new Map<string, Found>();
+  const name = ({ task }: Found) => JSON.stringify([task.key, task.title]);
+  for (const state of found) {
+    const other = states.get(name(state));
+    if (other === undefined || state.at >= other.at) states.set(name(state), state);
+  }
+  return found.flatMap((state) => {
+    const { task, value } = state;
+    const kept = states.get(name(state));
+    if (kept === state) return [task];
+    warn(`${task.place}: ${task.key} is as it was before ${kept?.task.place}, ${skipped(value)}.`);
+    return [];
+  });
 }
 
 function readIssue(value: unknown, reading: Reading): ForeignTask | undefined {

@@ -123,6 +123,37 @@ export function parseJson({ path, text }: SourceFile): unknown {
   }
 }
 
+/** A value that is JSON; undefined for any other text. */
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+// A merge puts two states together, or three with their origin.
+const TEXTS_MAX = 4;
+
+/** A text cut behind each of its first objects or arrays that stand in no other. */
+export function jsonTexts(text: string): string[] {
+  const ends = [0];
+  let depth = 0;
+  let isQuoted = false;
+  for (let at = 0; at < text.length && ends.length < TEXTS_MAX; at += 1) {
+    const character = text[at];
+    if (isQuoted && character === '\\') at += 1;
+    else if (character === '"') isQuoted = !isQuoted;
+    else if (isQuoted) continue;
+    else if (character === '{' || character === '[') depth += 1;
+    else if (character === '}' || character === ']') {
+      depth -= 1;
+      if (depth === 0) ends.push(at + 1);
+    }
+  }
+  return ends.map((end, at) => text.slice(end, ends[at + 1])).filter((part) => part.trim() !== '');
+}
+
 export function wrongFile(message: string): DomainError {
   return new DomainError('invalid_input', escaped(message), {
     hint: 'Correct the file, or name its format with --from. Nothing was imported.',

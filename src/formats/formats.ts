@@ -37,31 +37,37 @@ export function readForeign(format: FormatName, files: SourceFile[]): { tasks: F
   return { tasks, warnings };
 }
 
-/** The format of a file, by what is in it. Raises `invalid_input` when it is none of ours. */
+/** The format of a file, by how it begins. Raises `invalid_input` when it is none of ours. */
 export function detectFormat(file: SourceFile): FormatName {
   const text = file.text.trimStart().slice(0, 100_000);
-  if (text.startsWith('[') && !/^\[[^\]]?\]\s/.test(text)) return 'github';
+  if (text.startsWith('[') && !/^\[[^\]]?\]\s/.test(text)) return detectArray(text);
   if (text.startsWith('{')) return detectJson(file, text);
   if (looksLikeBacklog(file)) return 'backlog';
   if (looksLikeChecklist(file)) return 'markdown';
+  // A file that git could not merge begins with what it wrote there.
+  if (/^<{7} /.test(text) && text.split('\n').some(isIssue)) return 'beads';
   throw unknown(file);
 }
 
+/** GitHub says the `state` of an issue; of what has a `status` another reader knows what it means. */
+function detectArray(text: string): FormatName {
+  if (/"issue_type"\s*:/.test(text)) return 'beads';
+  return /"status"\s*:/.test(text) && !/"(?:state|number)"\s*:/.test(text) ? 'task-master' : 'github';
+}
+
+/** By the names of its fields, without parsing: a file may be one line, and as long as a file may be. */
 function detectJson(file: SourceFile, text: string): FormatName {
-  const firstLine = text.slice(0, text.indexOf('\n') === -1 ? undefined : text.indexOf('\n'));
-  if (isIssue(firstLine)) return 'beads';
+  if (isIssue(text)) return 'beads';
   if (/"format"\s*:\s*"cairn-tasks"/.test(text.slice(0, 500))) return 'cairn';
-  if (/"tasks"\s*:\s*\[/.test(text)) return 'task-master';
+  if (/"(?:sub)?tasks"\s*:\s*\[|"testStrategy"\s*:/.test(text)) return 'task-master';
+  const [line = ''] = text.split('\n', 1);
+  if (/"id"\s*:/.test(line) && /"title"\s*:/.test(line)) return 'beads';
   throw unknown(file);
 }
 
+/** An issue is a line that begins with its kind or its id. */
 function isIssue(line: string): boolean {
-  try {
-    const value = JSON.parse(line) as Record<string, unknown>;
-    return '_type' in value || ('id' in value && 'title' in value);
-  } catch {
-    return false;
-  }
+  return /^\{ ?"(?:_type|id)" ?:/.test(line);
 }
 
 function unknown({ path }: SourceFile) {

@@ -2,13 +2,16 @@ import * as z from 'zod';
 import type { ForeignTask } from '../services/adoption.ts';
 import {
   checked,
+  jsonTexts,
   LooseId,
   LooseTitle,
   listItems,
   paragraphs,
+  parsed,
   parseJson,
   priorityOf,
   type SourceFile,
+  skipped,
   statusOf,
   titled,
   type Warn,
@@ -22,6 +25,7 @@ const Item = z.looseObject({
   description: z.string().nullish(),
   details: z.string().nullish(),
   testStrategy: z.string().nullish(),
+  acceptanceCriteria: z.string().nullish(),
   status: z.string().default('pending'),
   priority: z.string().nullish(),
   labels: z.array(LooseId).nullish(),
@@ -38,14 +42,14 @@ const LEVELS_MAX = 20;
 /** `prefix`: what tells a tag's tasks from another's. `whole`: what the items are parts of. */
 type Place = { prefix: string; where: string; warn: Warn; whole?: { key: string; id: string; level: number } };
 
-/** Task Master's `tasks.json`: `{tasks}`, or since 0.16 `{<tag>: {tasks}}`, or both. */
+/** Task Master's `tasks.json`: `{tasks}`, or since 0.16 `{<tag>: {tasks}}`, or both; some that were made by hand have the array alone. */
 export function readTaskMaster(file: SourceFile, warn: Warn): ForeignTask[] {
-  const whole = checked(z.record(z.string(), z.unknown()), parseJson(file), file.path);
-  const old = Array.isArray(whole['tasks']) ? whole['tasks'] : undefined;
+  const entries = parseWholes(file, warn).flatMap(Object.entries);
+  const hasOld = entries.some(([tag, value]) => tag === 'tasks' && Array.isArray(value));
   const others: Others = {};
-  const lists = Object.entries(whole).flatMap(([tag, value]) => {
-    if (tag === 'tasks' && old !== undefined) return [{ prefix: '', tasks: old, where: 'tasks' }];
-    const list = List.safeParse(value);
+  const lists = entries.flatMap(([tag, value]) => {
+    if (tag === 'tasks' && Array.isArray(value)) return [{ prefix: '', tasks: value, where: 'tasks' }];
+    const list = List.safeParse(isList(value) ? { tasks: value } : value);
     if (!list.success) {
       others[tag] = value;
       return [];
@@ -53,34 +57,67 @@ export function readTaskMaster(file: SourceFile, warn: Warn): ForeignTask[] {
     const { tasks, ...rest } = list.data;
     warnOfOthers(rest, { place: `${file.path} ${tag}`, warn });
     // Each tag numbers its tasks from 1.
-    return [{ prefix: tag === 'master' && old === undefined ? '' : `${tag}:`, tasks, where: `${tag}.tasks` }];
+    const prefix = tag === 'master' && !hasOld ? '' : `${tag}:`;
+    return [{ prefix, tasks, where: isList(value) ? tag : `${tag}.tasks` }];
   });
   if (lists.length === 0) throw wrongFile(`${file.path} has no list of tasks.`);
   warnOfOthers(others, { place: file.path, warn });
   return lists.flatMap(({ tasks, ...about }) => readList(tasks, { ...about, warn }));
 }
 
+/** The file's one value; or, where two states of it were put together, each of them, and the rest in a warning. */
+function parseWholes(file: SourceFile, warn: Warn): Record<string, unknown>[] {
+  const whole = z.preprocess(
+    (value) => (Array.isArray(value) ? { tasks: value } : value),
+    z.record(z.string(), z.unknown()),
+  );
+  const [first, ...others] = jsonTexts(file.text);
+  if (first === undefined || others.length === 0) return [checked(whole, parseJson(file), file.path)];
+  const rest = others.flatMap((text) => {
+    const value = whole.safeParse(parsed(text));
+    if (value.success) return [value.data];
+    warn(`${file.path}: what follows the end of its JSON is none, ${skipped(text)}.`);
+    return [];
+  });
+  return [checked(whole, parseJson({ ...file, text: first }), file.path), ...rest];
+}
+
+/** Whether an array that stands where a tag does has tasks. */
+function isList(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.some((item) => z.looseObject({ id: LooseId, title: LooseTitle }).safeParse(item).success)
+  );
+}
+
 function readList(items: unknown[], about: Place): ForeignTask[] {
   const read = items.map((value, at) => readItem(value, { ...about, where: `${about.where}[${at}]` }));
-  const siblings = new Set(read.map((item) => item?.id));
+  const siblings = new Set(read.map((item) => item?.path));
   return read.flatMap((item) => {
     if (item === undefined) return [];
     // A subtask names its siblings by their bare number, or anything by its whole one.
     const { prefix, whole } = about;
-    const resolve = (name: string) =>
-      `${prefix}${whole === undefined || name.includes('.') || !siblings.has(name) ? name : `${whole.id}.${name}`}`;
+    const resolve = (name: string) => {
+      const sibling = whole && pathIn(whole, name);
+      return `${prefix}${sibling !== undefined && siblings.has(sibling) ? sibling : name}`;
+    };
     return [{ ...item.task, dependencies: item.dependencies.map(resolve) }, ...item.parts];
   });
 }
 
-type Read = { id: string; task: Omit<ForeignTask, 'dependencies'>; dependencies: string[]; parts: ForeignTask[] };
+/** A subtask's whole number; some files write it whole. */
+function pathIn(whole: { id: string }, name: string): string {
+  return name.startsWith(`${whole.id}.`) ? name : `${whole.id}.${name}`;
+}
+
+type Read = { path: string; task: Omit<ForeignTask, 'dependencies'>; dependencies: string[]; parts: ForeignTask[] };
 
 function readItem(value: unknown, { where, prefix, warn, whole }: Place): Read | undefined {
   const place = where;
   const read = salvageNamed(Item, value, { place, warn });
   if (read === undefined) return undefined;
   const { record: item, others, key: id } = read;
-  const path = whole === undefined ? id : `${whole.id}.${id}`;
+  const path = whole === undefined ? id : pathIn(whole, id);
   const key = `${prefix}${path}`;
   const level = (whole?.level ?? 0) + 1;
   const isDeep = level >= LEVELS_MAX;
@@ -89,7 +126,7 @@ function readItem(value: unknown, { where, prefix, warn, whole }: Place): Read |
     ? []
     : readList(item.subtasks ?? [], { prefix, where: `${place}.subtasks`, warn, whole: { key, id: path, level } });
   return {
-    id,
+    path,
     task: { ...about(item, others), key, place, title: item.title ?? key, ...(whole && { parent: whole.key }) },
     dependencies: item.dependencies ?? [],
     parts,
@@ -100,7 +137,7 @@ function about(item: Item, others: Others): Pick<ForeignTask, 'description' | 's
   const priority = priorityOf(item.priority);
   if (priority === undefined) others['priority'] = item.priority;
   const task = {
-    acceptance_criteria: listItems(item.testStrategy),
+    acceptance_criteria: [item.acceptanceCriteria, item.testStrategy].flatMap(listItems),
     priority,
     labels: [...(item.labels ?? []), ...(item.tags ?? [])],
     ...statusOf(item.status),

@@ -40,14 +40,18 @@ export const State = z.object({
     }),
   ),
   total: z.int(),
+  claims: z.string().optional(),
   not_shown: z.string().optional(),
 });
 type State = z.infer<typeof State>;
 
-/** A project as it was at a position of the log or at a time. */
+const CLAIMS = 'The log does not record when a claim expires: a task shown as held may have been free by then.';
+
+/** A project as it was at a position of the log or at a time. Raises `not_found` when it did not exist then. */
 export async function getState(ctx: Context, input: z.output<typeof GetState>): Promise<State> {
   const state = await readState(ctx, input);
-  return showsTasks(ctx) ? state : { ...state, tasks: [], not_shown: TASKS_HIDDEN };
+  if (!showsTasks(ctx)) return { ...state, tasks: [], not_shown: TASKS_HIDDEN };
+  return state.tasks.some(({ locked_by }) => locked_by !== undefined) ? { ...state, claims: CLAIMS } : state;
 }
 
 async function readState(ctx: Context, { project, ...input }: z.output<typeof GetState>): Promise<State> {

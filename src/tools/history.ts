@@ -13,7 +13,7 @@ export const history = toolset(
       input: GetState,
       output: State,
       run: getState,
-      render: ({ project, position, counts, tasks, total, not_shown }) =>
+      render: ({ project, position, counts, tasks, total, claims, not_shown }) =>
         lines(
           `${project.slug} ${quote(project.name)} at position ${position}: ${counted(counts)}`,
           tasks.map(
@@ -21,6 +21,7 @@ export const history = toolset(
               `${[ref, `[${priority}]`, quote(title), ...labelsOf(task)].join(' ')} ` +
               [status, unproven(task), locked_by && `held by ${named(locked_by)}`].filter(Boolean).join(', '),
           ),
+          claims,
           not_shown ?? (total > tasks.length && `${total - tasks.length} more are not shown.`),
         ),
     },
