@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DomainError } from '../src/errors.ts';
+import { checklistName } from '../src/formats/checklist.ts';
 import type { SourceFile } from '../src/formats/foreign-task.ts';
 import { detectFormat, FORMATS, type FormatName, readForeign } from '../src/formats/formats.ts';
 import { planAdoption } from '../src/services/adoption-plan.ts';
@@ -186,4 +187,10 @@ describe('a file', () => {
       { numRuns: 500 },
     );
   });
+});
+
+test('a checklist is called by the heading that it begins with', () => {
+  expect(checklistName('\n# Shop of Ada\n\n- [ ] One\n')).toBe('Shop of Ada');
+  expect(checklistName('- [ ] One\n# Later\n')).toBeUndefined();
+  expect(checklistName('## A part\n')).toBeUndefined();
 });

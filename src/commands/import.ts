@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
+import { checklistName } from '../formats/checklist.ts';
 import { detectFormat, FORMATS, type FormatName, readForeign } from '../formats/formats.ts';
 import { adoptTasks, type ForeignTask, findAdopted } from '../services/adoption.ts';
 import { type Plan, planAdoption } from '../services/adoption-plan.ts';
@@ -11,6 +12,7 @@ import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 
 const TASKS_MAX = 50_000;
+const NAME_CHARACTERS_MAX = 200;
 const WARNINGS_SHOWN = 20;
 const WARNING_CHARACTERS = 400;
 
@@ -42,7 +44,8 @@ export async function runImport(config: Config, path: string, options: ImportOpt
       const present = project === undefined ? [] : await findAdopted(ctx, plan, { project, format });
       return answer({ ...about, ...plan, present }, options, showPlan);
     }
-    const target = project ?? (await createProject(ctx, parseGiven(CreateProject, { slug, name: slug })));
+    const name = firstOf((format === 'markdown' && checklistName(first.text)) || slug || '', NAME_CHARACTERS_MAX);
+    const target = project ?? (await createProject(ctx, parseGiven(CreateProject, { slug, name })));
     const adopted = await adoptTasks(ctx, plan, { project: target, format });
     answer({ ...about, tasks: plan.tasks.length, ...adopted }, options, (result) => [
       heading(result, result.tasks),

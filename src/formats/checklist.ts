@@ -214,3 +214,8 @@ function readHints(given: string | undefined): Hints | undefined {
 function hintsIn(given: string | undefined): string[] {
   return given === undefined ? [] : (given.match(HINT) ?? ['']).map((text) => text.trim());
 }
+
+/** What a checklist is called by the heading that it begins with, as the writer puts it there. */
+export function checklistName(text: string): string | undefined {
+  return /^\s*# +(\S.*)/.exec(text)?.[1]?.trim();
+}
