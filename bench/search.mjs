@@ -3,7 +3,7 @@
 //   npm run bench:search                             writes docs/performance.md
 //   npm run bench:search -- --notes 2000 --no-write
 //
-// On the embedded server; with DATABASE_URL on a database of one's own that may be filled.
+// On the embedded server; with DATABASE_URL on a database of one's own that is migrated and may be filled.
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
