@@ -25,7 +25,18 @@ export type DemoAgent = {
 };
 
 export async function connectAgent(name: string, dataDir: string): Promise<DemoAgent> {
-  const flags = ['--agent', name, '--data-dir', dataDir, '--output', 'both', '--log-level', 'error'];
+  const flags = [
+    '--agent',
+    name,
+    '--data-dir',
+    dataDir,
+    '--linger-seconds',
+    '0',
+    '--output',
+    'both',
+    '--log-level',
+    'error',
+  ];
   const child = spawn(process.execPath, [CLI, ...flags], {
     env: ownEnvironment(),
     stdio: ['pipe', 'pipe', 'inherit'],

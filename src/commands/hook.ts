@@ -60,7 +60,7 @@ export async function runHook(event: string, flags: object): Promise<void> {
 /** Whether asking will not have to start a database first. */
 async function isRunning({ dataDir, databaseUrl, supabaseUrl }: Config): Promise<boolean> {
   if (databaseUrl !== undefined || supabaseUrl !== undefined) return true;
-  const { isServerRunning } = await import('../db/embedded.ts');
+  const { isServerRunning } = await import('../db/embedded/postmaster.ts');
   return isServerRunning(dataDir);
 }
 

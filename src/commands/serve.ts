@@ -24,7 +24,8 @@ import { type JsonOption, paint, say } from './paint.ts';
 export async function runServe(config: Config, { json }: JsonOption): Promise<void> {
   refuseOpenDoor(config);
   const log = createLog(config.logLevel);
-  const local = await openLocal(config, log, { connectionsMax: CONNECTIONS_MAX });
+  // A service manager waits for all that it started: the database stops with its last server.
+  const local = await openLocal({ ...config, lingerSeconds: 0 }, log, { connectionsMax: CONNECTIONS_MAX });
   try {
     const access = config.auth ? authorized(config, local, log) : ownerAlone(local);
     // Where the owner is alone, there is nobody to share with.

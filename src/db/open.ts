@@ -87,7 +87,7 @@ export async function openDatabase(config: Config, log: Log, options: OpenOption
 
 async function embedded(config: Config, log: Log): Promise<Engine> {
   const { ensureServer } = await import('./embedded.ts');
-  return ensureServer({ dataDir: config.dataDir, log });
+  return ensureServer({ dataDir: config.dataDir, lingerSeconds: config.lingerSeconds, log });
 }
 
 function postgres(connectionString: string): Engine {
