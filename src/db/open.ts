@@ -12,6 +12,8 @@ export type OpenDatabase = {
   isPooled(): boolean;
   /** Whether its connections are the server's own, so that the loss of one tells something. */
   isDirect(): Promise<boolean>;
+  /** Whether a call of this process may have added events, where connections are kept. */
+  hasGrown(): boolean;
   /** Who the engine itself knows to be calling; left out, the caller signs someone in. */
   user?: Pick<Actor, 'user_id'>;
   /** A connection of one's own, for LISTEN and for migrating; the caller ends it. */
@@ -27,7 +29,7 @@ type Engine = { connection: pg.ClientConfig; pooled?: boolean; revive?: () => Pr
 
 const CONNECT_MS_MAX = 10_000;
 // Over HTTP there is no connection of one's own.
-const AWAY = Object.freeze({ isPooled: () => true, isDirect: async () => false });
+const AWAY = Object.freeze({ isPooled: () => true, isDirect: async () => false, hasGrown: () => false });
 // As Prisma has it and Supabase prints it, or Supabase's port. Of any other transaction pooler the first call finds out.
 const POOLER = /:6543\/|[?&]pgbouncer=true(&|$)/;
 
@@ -42,6 +44,7 @@ export async function openEngine(config: Config, log: Log, options: OpenOptions 
     db,
     isPooled: db.isPooled,
     isDirect: db.isDirect,
+    hasGrown: db.hasGrown,
     async connect() {
       try {
         return await connect(connection, log);

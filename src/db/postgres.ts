@@ -25,6 +25,8 @@ export type PostgresDatabase = Database & {
   isPooled(): boolean;
   /** Whether a connection is one of the server's own: a pooler in between gives it another number. */
   isDirect(): Promise<boolean>;
+  /** Whether a call of this process may have added events. */
+  hasGrown(): boolean;
 };
 
 /** Milliseconds: to connect, for the server to answer each kind of call, and for its answer to arrive. */
@@ -111,6 +113,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
       }
     },
     isPooled: () => pooled,
+    hasGrown: notifier.hasTold,
     isDirect: async () => !pooled && (await isDirect()),
     onLoss: (tell) => void losses.on('loss', tell),
     listen: (hint, topic = 'events') => (pooled ? { hears: () => false, stop() {} } : listener.listen(hint, topic)),

@@ -7,6 +7,7 @@ import { type Local, openLocal } from '../local.ts';
 import type { Log } from '../log.ts';
 import { onStopSignal } from '../stop-signals.ts';
 import { selectTools } from '../tools/catalog.ts';
+import { leaveBriefs } from '../tools/leave-briefs.ts';
 import { VERSION } from '../version.ts';
 import { agentName, clientName } from './client-name.ts';
 import { createMcpServer, type Surface } from './mcp.ts';
@@ -17,11 +18,11 @@ import { listenFollower } from './subscriptions.ts';
 /** Serves one client over standard input and output until it leaves or the process is told to stop. */
 export async function serveStdio(config: Config, log: Log): Promise<void> {
   const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
+  const leaving = new AbortController();
   const local = opener(config, log);
   // A client asks for the tools first; the database opens meanwhile, and the first call that needs it waits.
   local.open().catch(() => {});
 
-  const leaving = new AbortController();
   const contextOf = contexts({ config, log, local, leaving });
   const surface: Surface = { version: VERSION, tools, output: config.output, contextOf };
   let server: McpServer;
@@ -99,8 +100,11 @@ function opener(config: Config, log: Log) {
     },
     async close(): Promise<void> {
       const local = await opened?.catch(() => undefined);
-      await local?.presence.end();
-      await local?.close();
+      if (local === undefined) return;
+      const { db, actor } = local;
+      await local.presence.end();
+      await leaveBriefs({ db, actor, log, project: config.project }, config);
+      await local.close();
     },
   };
 }
