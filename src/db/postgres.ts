@@ -51,18 +51,21 @@ const STATEMENT_OF_ANOTHER_SESSION = new Set(['26000', '42P05']);
 
 type Statement = { text: string; name: string };
 
+// Calls that somebody waits for keep to the connection that ran their like before, where all is compiled and planned.
+type PoolKind = 'short' | 'long' | 'quiet';
+
 /** The port over a PostgreSQL connection: embedded or a server of one's own. */
 export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   let pooled = options.pooled ?? false;
-  const pools = new Map<'short' | 'long', pg.Pool>();
+  const pools = new Map<PoolKind, pg.Pool>();
   const statements = new Map<string, Statement>();
-  const notifier = createNotifier((text, values) => poolFor('append_events').query(text, values));
+  const notifier = createNotifier((text, values) => poolFor('report_presence').query(text, values));
   const listener = createListener(options.connection);
   const isDirect = directness(() => poolFor('report_presence'));
   const losses = new EventEmitter();
 
   function poolFor(fn: FunctionName): pg.Pool {
-    const kind = FUNCTIONS[fn];
+    const kind = QUIET.has(fn) ? 'quiet' : FUNCTIONS[fn];
     const pool = pools.get(kind) ?? createPool({ ...options, pooled }, kind).on('error', () => losses.emit('loss'));
     pools.set(kind, pool);
     return pool;
@@ -127,8 +130,8 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   });
 }
 
-function createPool({ connection, connectionsMax, pooled, limits }: PostgresOptions, kind: 'short' | 'long'): pg.Pool {
-  const { connect, grace, [kind]: call } = { ...LIMITS, ...limits };
+function createPool({ connection, connectionsMax, pooled, limits }: PostgresOptions, kind: PoolKind): pg.Pool {
+  const { connect, grace, [kind === 'quiet' ? 'short' : kind]: call } = { ...LIMITS, ...limits };
   const pool = new pg.Pool({
     application_name: 'cairn',
     ...connection,
@@ -137,7 +140,7 @@ function createPool({ connection, connectionsMax, pooled, limits }: PostgresOpti
     query_timeout: call + grace,
     // A transaction pooler refuses settings at the start of a connection.
     ...(pooled ? {} : { statement_timeout: call }),
-    idleTimeoutMillis: kind === 'short' ? 0 : 10_000,
+    idleTimeoutMillis: kind === 'long' ? 10_000 : 0,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
   });

@@ -3,7 +3,7 @@ import { serveStdio as serve } from '@modelcontextprotocol/server/stdio';
 import type { Config } from '../config.ts';
 import { type Context, SCOPES } from '../context.ts';
 import { newId } from '../events/ids.ts';
-import { type Local, openLocal } from '../local.ts';
+import { type Local, openLocal, purgeIdempotencyKeys } from '../local.ts';
 import type { Log } from '../log.ts';
 import { onStopSignal } from '../stop-signals.ts';
 import { selectTools } from '../tools/catalog.ts';
@@ -14,12 +14,13 @@ import { createMcpServer, type Surface } from './mcp.ts';
 import { ProcessPresence } from './presence.ts';
 import { stdioTransport } from './stdio-transport.ts';
 import { listenFollower } from './subscriptions.ts';
+import { warmUp } from './warm-up.ts';
 
 /** Serves one client over standard input and output until it leaves or the process is told to stop. */
 export async function serveStdio(config: Config, log: Log): Promise<void> {
   const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
   const leaving = new AbortController();
-  const local = opener(config, log);
+  const local = opener(config, log, leaving.signal);
   // A client asks for the tools first; the database opens meanwhile, and the first call that needs it waits.
   local.open().catch(() => {});
 
@@ -54,7 +55,7 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
 type Parts = { config: Config; log: Log; local: ReturnType<typeof opener>; leaving: AbortController };
 
 /** Open for this process, which says that it is there. */
-type Present = Local & { process: string; presence: ProcessPresence };
+type Present = Local & { process: string; presence: ProcessPresence; warm: Promise<void> };
 
 /** The local user, as the agent that the configuration names or that the client and this process make up. */
 function contexts({ config, log, local, leaving }: Parts): Surface['contextOf'] {
@@ -77,7 +78,7 @@ function contexts({ config, log, local, leaving }: Parts): Surface['contextOf'] 
 }
 
 /** Opens once; after a failure the next call tries again. */
-function opener(config: Config, log: Log) {
+function opener(config: Config, log: Log, leaving: AbortSignal) {
   const process = newId();
   let opened: Promise<Present> | undefined;
 
@@ -86,7 +87,12 @@ function opener(config: Config, log: Log) {
     const { db, actor, isDirect } = local;
     const presence = new ProcessPresence({ db, log, actor: { ...actor, process }, watched: isDirect });
     await presence.start();
-    return { ...local, process, presence };
+    purgeIdempotencyKeys(local, log);
+    const warm = warmUp(
+      { db, log, actor: { ...actor, client: 'warm-up' }, scopes: new Set(SCOPES), project: config.project },
+      leaving,
+    );
+    return { ...local, process, presence, warm };
   }
 
   return {
@@ -102,7 +108,7 @@ function opener(config: Config, log: Log) {
       const local = await opened?.catch(() => undefined);
       if (local === undefined) return;
       const { db, actor } = local;
-      await local.presence.end();
+      await Promise.all([local.presence.end(), local.warm]);
       await leaveBriefs({ db, actor, log, project: config.project }, config);
       await local.close();
     },
