@@ -2,7 +2,7 @@ import type { Config } from '../config.ts';
 import { type Context, SCOPES } from '../context.ts';
 import { openLocal } from '../local.ts';
 import { createLog } from '../log.ts';
-import { agentName } from '../server/client-name.ts';
+import { agentName } from '../server/agent-name.ts';
 import { type Resumption, resumeProject, saveCheckpoint } from '../services/checkpoints.ts';
 import { brief, changesOf } from '../tools/brief.ts';
 import { type HookInput, lastWords } from './transcript.ts';

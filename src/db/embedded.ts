@@ -38,6 +38,8 @@ export type EmbeddedOptions = {
 
 export type EmbeddedServer = {
   connection: Connection;
+  /** The connection by which this process is here. It is not used for anything else but what runs before the first call. */
+  spare(): pg.Client;
   /** Makes sure that the server runs again after it was stopped or killed under us. */
   revive(): Promise<void>;
   /** Leaves; after the last one the server lingers, or is stopped. */
@@ -77,6 +79,7 @@ export async function ensureServer(options: EmbeddedOptions): Promise<EmbeddedSe
 
   return {
     connection: presence.connection,
+    spare: () => presence.client,
     revive() {
       reviving ??= (async () => {
         await Promise.all([presence.client.end(), presence.watch.then((watch) => watch?.end())]).catch(() => {});
@@ -157,8 +160,9 @@ async function start(paths: Layout, binaries: Binaries, log: Log): Promise<pg.Cl
 
 type Leaving = { binaries: Binaries; lingers: boolean };
 
-/** Ends our presence; when it was the last one, the server is stopped unless it is to linger and watched. */
+/** Ends our presence; when it was the last one, the server is stopped unless it is to linger and will stop itself. */
 async function leave(paths: Layout, { binaries, lingers }: Leaving, presence: pg.Client): Promise<void> {
+  if (lingers && (await isWatched(presence).catch(() => false))) return presence.end().catch(() => {});
   await withLock(paths.lock, async () => {
     let client: pg.Client | null = presence;
     let others = await countOthers(client);
@@ -168,9 +172,8 @@ async function leave(paths: Layout, { binaries, lingers }: Leaving, presence: pg
       client = await connectIfRunning(paths);
       others = client === null ? null : await countOthers(client);
     }
-    const stopsItself = lingers && client !== null && (await isWatched(client).catch(() => false));
     await client?.end().catch(() => {});
-    if (others === 0 && !stopsItself) await stopProcess(paths, binaries);
+    if (others === 0) await stopProcess(paths, binaries);
   });
 }
 

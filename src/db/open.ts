@@ -16,6 +16,8 @@ export type OpenDatabase = {
   hasGrown(): boolean;
   /** Who the engine itself knows to be calling; left out, the caller signs someone in. */
   user?: Pick<Actor, 'user_id'>;
+  /** A connection that is there already and idle, where there is one: for a word before the first call. */
+  spare?: (() => pg.Client) | undefined;
   /** A connection of one's own, for LISTEN and for migrating; the caller ends it. */
   connect(): Promise<pg.Client>;
   /** Closes everything; the last process to leave stops the embedded server. */
@@ -25,7 +27,13 @@ export type OpenDatabase = {
 /** How many calls of this process the database may work on at once. */
 export type OpenOptions = { connectionsMax?: number };
 
-type Engine = { connection: pg.ClientConfig; pooled?: boolean; revive?: () => Promise<void>; release(): Promise<void> };
+type Engine = {
+  connection: pg.ClientConfig;
+  pooled?: boolean;
+  spare?: () => pg.Client;
+  revive?: () => Promise<void>;
+  release(): Promise<void>;
+};
 
 const CONNECT_MS_MAX = 10_000;
 // Over HTTP there is no connection of one's own.
@@ -37,7 +45,7 @@ const POOLER = /:6543\/|[?&]pgbouncer=true(&|$)/;
 export async function openEngine(config: Config, log: Log, options: OpenOptions = {}): Promise<OpenDatabase> {
   if (config.supabaseUrl !== undefined) return supabase(config, config.supabaseUrl);
   const engine = config.databaseUrl === undefined ? await embedded(config, log) : postgres(config.databaseUrl);
-  const { release, ...reached } = engine;
+  const { release, spare, ...reached } = engine;
   const { connection } = reached;
   const db = postgresDatabase({ ...reached, ...options });
   return {
@@ -45,6 +53,7 @@ export async function openEngine(config: Config, log: Log, options: OpenOptions 
     isPooled: db.isPooled,
     isDirect: db.isDirect,
     hasGrown: db.hasGrown,
+    spare,
     async connect() {
       try {
         return await connect(connection, log);
@@ -74,12 +83,13 @@ export async function openDatabase(config: Config, log: Log, options: OpenOption
   // Over HTTP the first call tells what the schema lacks.
   if (config.supabaseUrl !== undefined) return open;
   try {
-    const client = await open.connect();
+    const there = open.spare?.();
+    const client = there ?? (await open.connect());
     try {
       if (config.databaseUrl === undefined) await migrate(client);
       else await refuseOutdated(client);
     } finally {
-      await client.end();
+      if (there === undefined) await client.end();
     }
     return open;
   } catch (error) {

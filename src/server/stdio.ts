@@ -3,26 +3,29 @@ import { serveStdio as serve } from '@modelcontextprotocol/server/stdio';
 import type { Config } from '../config.ts';
 import { type Context, SCOPES } from '../context.ts';
 import { newId } from '../events/ids.ts';
-import { type Local, openLocal, purgeIdempotencyKeys } from '../local.ts';
+import type { Local } from '../local.ts';
 import type { Log } from '../log.ts';
 import { onStopSignal } from '../stop-signals.ts';
 import { selectTools } from '../tools/catalog.ts';
 import { leaveBriefs } from '../tools/leave-briefs.ts';
 import { VERSION } from '../version.ts';
-import { agentName, clientName } from './client-name.ts';
+import { agentName } from './agent-name.ts';
+import { clientName } from './client-name.ts';
 import { createMcpServer, type Surface } from './mcp.ts';
 import { ProcessPresence } from './presence.ts';
 import { stdioTransport } from './stdio-transport.ts';
 import { listenFollower } from './subscriptions.ts';
 import { warmUp } from './warm-up.ts';
 
+const OPENS_AFTER_MS = 100;
+
 /** Serves one client over standard input and output until it leaves or the process is told to stop. */
 export async function serveStdio(config: Config, log: Log): Promise<void> {
   const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
   const leaving = new AbortController();
   const local = opener(config, log, leaving.signal);
-  // A client asks for the tools first; the database opens meanwhile, and the first call that needs it waits.
-  local.open().catch(() => {});
+  // A client asks for the tools first, and is answered sooner when nothing else is done; a call that comes earlier opens it itself.
+  const opening = setTimeout(() => local.open().catch(() => {}), OPENS_AFTER_MS);
 
   const contextOf = contexts({ config, log, local, leaving });
   const surface: Surface = { version: VERSION, tools, output: config.output, contextOf };
@@ -33,6 +36,7 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
   );
   const transport = stdioTransport({ input: process.stdin, output: process.stdout }, listening);
   const leave = () => {
+    clearTimeout(opening);
     leaving.abort();
     transport.drain();
   };
@@ -83,6 +87,7 @@ function opener(config: Config, log: Log, leaving: AbortSignal) {
   let opened: Promise<Present> | undefined;
 
   async function open(): Promise<Present> {
+    const { openLocal, purgeIdempotencyKeys } = await import('../local.ts');
     const local = await openLocal(config, log);
     const { db, actor, isDirect } = local;
     const presence = new ProcessPresence({ db, log, actor: { ...actor, process }, watched: isDirect });
