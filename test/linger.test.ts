@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type EmbeddedServer, ensureServer, serverStatus, stopServer } from '../src/db/embedded.ts';
 import { inspectProcess } from '../src/db/process.ts';
 import { createLog } from '../src/log.ts';
-import { cairn } from './support/cairn.ts';
+import { cairn, startCairn } from './support/cairn.ts';
 import { query, serverPid, startProcess } from './support/embedded.ts';
 
 const log = createLog('silent');
@@ -117,6 +117,21 @@ describe('commands in a row', () => {
     expect((await run('db', 'status')).stdout).toContain('connections  0, so it stops by itself');
     expect((await run('db', 'stop')).stdout).toBe('Stopped.\n');
     expect(await isGone(pid)).toBe(true);
+  });
+
+  test('end with their last word', { timeout: 60_000 }, async () => {
+    await run('status');
+
+    const { process: child, exited } = startCairn(['--data-dir', dataDir, '--linger-seconds', '60', 'status'], 'pipe');
+    let spoken = 0;
+    child.stdout?.on('data', () => {
+      spoken = performance.now();
+    });
+    await exited;
+
+    expect(spoken).toBeGreaterThan(0);
+    // Closing takes some milliseconds; a timer that is waited for would be a second, or the time of lingering.
+    expect(performance.now() - spoken).toBeLessThan(900);
   });
 
   test('say what a setting that is none should be', async () => {

@@ -42,6 +42,7 @@ const LIMITS: Limits = Object.freeze({
 // So soon an idle connection that silently broke is found out.
 const KEEP_ALIVE_MS = 30_000;
 const FLUSH_MS_MAX = 1_000;
+const CLOSE_MS_MAX = 500;
 const ATTEMPTS_MAX = 3;
 const BACKOFF_MS_MAX = 40;
 // The transaction was rolled back: deadlock, serialization failure.
@@ -125,7 +126,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
         listener.close(),
         Promise.race([notifier.flush(), sleep(FLUSH_MS_MAX, undefined, { ref: false })]),
       ]);
-      await Promise.all([...pools.values()].map((pool) => pool.end()));
+      await Promise.all([...pools.values()].map(endPool));
     },
   });
 }
@@ -148,6 +149,20 @@ function createPool({ connection, connectionsMax, pooled, limits }: PostgresOpti
   // between its last answer and its release would end the process.
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
+}
+
+/** Ends a pool and waits until the server has let go of its connections: whoever is the last to leave is known by there being no other. */
+async function endPool(pool: pg.Pool): Promise<void> {
+  let open = pool.totalCount;
+  const gone = new Promise<void>((resolve) => {
+    if (open === 0) resolve();
+    pool.on('remove', () => {
+      open -= 1;
+      if (open === 0) resolve();
+    });
+  });
+  await pool.end();
+  await Promise.race([gone, sleep(CLOSE_MS_MAX, undefined, { ref: false })]);
 }
 
 async function connect(pool: pg.Pool, revive: PostgresOptions['revive']): Promise<pg.PoolClient> {
