@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     globalSetup: 'test/support/server.ts',
     include: ['test/**/*.test.ts'],
+    // Directories are removed when their last user has left; the tests of lingering say so themselves.
+    env: { CAIRN_LINGER_SECONDS: '0' },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // A test that has asserted nothing has not passed.

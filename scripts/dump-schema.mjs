@@ -122,10 +122,10 @@ export async function dumpSchema(client) {
 async function describeFresh() {
   const [{ ensureServer, stopServer }, { findBinaries }, { migrate }, { createLog }, { default: pg }] =
     await Promise.all([
-      import('../dist/db/embedded.js'),
-      import('../dist/db/embedded/binaries.js'),
-      import('../dist/db/migrate.js'),
-      import('../dist/log.js'),
+      import('../build/db/embedded.js'),
+      import('../build/db/embedded/binaries.js'),
+      import('../build/db/migrate.js'),
+      import('../build/log.js'),
       import('pg'),
     ]);
   const dataDir = await mkdtemp(join(tmpdir(), 'cairn-schema-'));

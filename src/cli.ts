@@ -1,18 +1,7 @@
 #!/usr/bin/env node
-import { CommanderError } from 'commander';
-import { MISUSED } from './cli/command.ts';
-import { createProgram } from './cli/program.ts';
+import { useCompileCache } from './compile-cache.ts';
 
-// A reader may stop early, as `head` does: the rest is written to nobody, and that is no failure.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
-}
-
-try {
-  await createProgram().parseAsync();
-} catch (error) {
-  if (!(error instanceof CommanderError)) throw error;
-  process.exitCode = error.exitCode === 0 ? 0 : MISUSED;
-}
+// Before all else is imported: what comes later is taken from the cache.
+useCompileCache();
+const { main } = await import('./cli/main.ts');
+await main();

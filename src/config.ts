@@ -72,6 +72,8 @@ const Json = z
 const Config = z.object({
   /** The directory of the embedded database. */
   dataDir: z.string().min(1).max(1_000),
+  /** How long the embedded database goes on when the last one has left; with 0 whoever leaves last stops it. */
+  lingerSeconds: z.coerce.number().int().min(0).max(3_600).default(45),
   /** A PostgreSQL server to use instead of the embedded one. */
   databaseUrl: z
     .string()
@@ -160,6 +162,7 @@ const PROXY_VARIABLES = Object.freeze({
 
 const VARIABLES: Readonly<Record<Exclude<keyof Config, keyof typeof PROXY_VARIABLES>, string>> = Object.freeze({
   dataDir: 'CAIRN_DATA_DIR',
+  lingerSeconds: 'CAIRN_LINGER_SECONDS',
   databaseUrl: 'DATABASE_URL',
   supabaseUrl: 'SUPABASE_URL',
   supabasePublishableKey: 'SUPABASE_PUBLISHABLE_KEY',

@@ -22,12 +22,16 @@ export async function openLocal(
   const open = await openDatabase(config, log, options);
   try {
     const actor = open.user ?? (await signIn(open.db, await person));
-    open.db.call('purge_idempotency_keys', {}, actor).catch((err) => log.debug({ err }, 'old idempotency keys stay'));
     return { ...open, actor };
   } catch (error) {
     await open.close();
     throw error;
   }
+}
+
+/** Deletes old idempotency keys, in the background. */
+export function purgeIdempotencyKeys({ db, actor }: Local, log: Log): void {
+  db.call('purge_idempotency_keys', {}, actor).catch((err) => log.debug({ err }, 'old idempotency keys stay'));
 }
 
 async function signIn(db: Database, name: string): Promise<Actor> {

@@ -24,6 +24,7 @@ describe('the configuration', () => {
       oidcProviders: [],
       allowEmails: [],
       allowDomains: [],
+      lingerSeconds: 45,
       linkByEmail: false,
       accessTokenSeconds: 3_600,
       refreshTokenDays: 30,

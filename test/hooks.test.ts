@@ -2,9 +2,9 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { brief } from '../src/commands/hook-text.ts';
 import { lastWords } from '../src/commands/transcript.ts';
 import type { Resumption } from '../src/services/checkpoints.ts';
+import { brief } from '../src/tools/brief.ts';
 import { cairn, type Ran } from './support/cairn.ts';
 import { type Agent, connect } from './support/client.ts';
 

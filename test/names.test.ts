@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { brief } from '../src/commands/hook-text.ts';
 import { eventTable } from '../src/commands/log.ts';
 import { asPerson } from '../src/commands/person.ts';
 import { readConfig } from '../src/config.ts';
@@ -14,6 +13,7 @@ import { listMembers } from '../src/services/access.ts';
 import { type Resumption, resumeProject } from '../src/services/checkpoints.ts';
 import type { EventBrief } from '../src/services/events.ts';
 import { cleanName } from '../src/text.ts';
+import { brief } from '../src/tools/brief.ts';
 import { toolNamed } from '../src/tools/catalog.ts';
 import { renderError } from '../src/tools/render.ts';
 import { callTool } from '../src/tools/tool.ts';

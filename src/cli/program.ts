@@ -28,6 +28,10 @@ export function createProgram(): Command {
     })
     .exitOverride()
     .option('--data-dir <path>', 'where the embedded database lives (CAIRN_DATA_DIR)')
+    .option(
+      '--linger-seconds <seconds>',
+      'how long that database stays up after the last has left (CAIRN_LINGER_SECONDS)',
+    )
     .option('--database-url <url>', 'a PostgreSQL server to use instead of the embedded one (DATABASE_URL)')
     .option('--supabase-url <url>', 'a Supabase project to use instead (SUPABASE_URL)')
     .option('--agent <name>', 'the name under which this process acts (CAIRN_AGENT)')

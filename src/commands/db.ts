@@ -22,7 +22,7 @@ export async function runDbStatus(config: Config, options: JsonOption): Promise<
     ...(status.running
       ? [
           `  server       PostgreSQL ${status.server_version}, process ${status.pid}`,
-          `  connections  ${status.connections}`,
+          `  connections  ${status.connections}${status.connections === 0 ? ', so it stops by itself' : ''}`,
           `  size         ${(Number(status.size_bytes) / 1e6).toFixed(1)} MB`,
         ]
       : []),

@@ -5,8 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { ownEnvironment } from '../config.ts';
 import { AGAIN, within } from '../deadline.ts';
 import { DomainError } from '../errors.ts';
+import { PACKAGE_ROOT } from '../package-root.ts';
 
-export const CLI = fileURLToPath(new URL('../cli.js', import.meta.url));
+export const CLI = fileURLToPath(new URL('dist/cli.js', PACKAGE_ROOT));
 const PROTOCOL = '2025-06-18';
 // The first call makes the database.
 const CALL_MS_MAX = 120_000;
@@ -24,7 +25,18 @@ export type DemoAgent = {
 };
 
 export async function connectAgent(name: string, dataDir: string): Promise<DemoAgent> {
-  const flags = ['--agent', name, '--data-dir', dataDir, '--output', 'both', '--log-level', 'error'];
+  const flags = [
+    '--agent',
+    name,
+    '--data-dir',
+    dataDir,
+    '--linger-seconds',
+    '0',
+    '--output',
+    'both',
+    '--log-level',
+    'error',
+  ];
   const child = spawn(process.execPath, [CLI, ...flags], {
     env: ownEnvironment(),
     stdio: ['pipe', 'pipe', 'inherit'],

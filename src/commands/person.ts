@@ -5,6 +5,7 @@ import { DomainError } from '../errors.ts';
 import { type Local, openLocal } from '../local.ts';
 import { createLog } from '../log.ts';
 import { personName } from '../person-name.ts';
+import { leaveBriefs } from '../tools/leave-briefs.ts';
 import { lossesOf } from '../tools/left-out.ts';
 
 type Person = Context & { connect: Local['connect'] };
@@ -23,7 +24,7 @@ export async function asPerson<T>(
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
   // Found out while the database opens.
   const person = personName();
-  const { db, user, actor: local, connect, close } = await openLocal(config, log, { person });
+  const { db, user, actor: local, connect, hasGrown, close } = await openLocal(config, log, { person });
   // Where the program's word counts, it acts for who looks after the workspace: a user's own has the id of the user.
   const actor = tenant_id === undefined ? local : { user_id: tenant_id, ...user, tenant_id };
   try {
@@ -37,6 +38,7 @@ export async function asPerson<T>(
       project: config.project,
     });
   } finally {
+    if (hasGrown()) await leaveBriefs({ db, actor, log, project: config.project }, config);
     await close();
   }
 }

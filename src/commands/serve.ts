@@ -11,7 +11,7 @@ import { authStore } from '../auth/store.ts';
 import { endpointConfig } from '../clients/endpoint-config.ts';
 import { type Config, publicUrlOf } from '../config.ts';
 import { SCOPES } from '../context.ts';
-import { type Local, openLocal } from '../local.ts';
+import { type Local, openLocal, purgeIdempotencyKeys } from '../local.ts';
 import { createLog, type Log } from '../log.ts';
 import { type HttpServer, refuseOpenDoor, serveHttp } from '../server/http.ts';
 import { onStopSignal } from '../stop-signals.ts';
@@ -24,7 +24,9 @@ import { type JsonOption, paint, say } from './paint.ts';
 export async function runServe(config: Config, { json }: JsonOption): Promise<void> {
   refuseOpenDoor(config);
   const log = createLog(config.logLevel);
-  const local = await openLocal(config, log, { connectionsMax: CONNECTIONS_MAX });
+  // A service manager waits for all that it started: the database stops with its last server.
+  const local = await openLocal({ ...config, lingerSeconds: 0 }, log, { connectionsMax: CONNECTIONS_MAX });
+  purgeIdempotencyKeys(local, log);
   try {
     const access = config.auth ? authorized(config, local, log) : ownerAlone(local);
     // Where the owner is alone, there is nobody to share with.

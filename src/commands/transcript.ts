@@ -13,7 +13,7 @@ const HookInput = z.object({
   transcript_path: z.string().optional().catch(undefined),
   last_assistant_message: z.string().optional().catch(undefined),
 });
-type HookInput = z.infer<typeof HookInput>;
+export type HookInput = z.infer<typeof HookInput>;
 
 const Said = z.object({
   type: z.literal('assistant'),

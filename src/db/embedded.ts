@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 import { prepareDataDir, unusable } from './embedded/account.ts';
 import { type Binaries, findBinaries, prepareBinaries } from './embedded/binaries.ts';
 import { checkVersion, configure, ensureCluster, type Layout, layout } from './embedded/cluster.ts';
-import { IDLE_WATCH, watchIdleness } from './embedded/idle.ts';
+import { isWatched, outlastIdleness, USERS, watchIdleness } from './embedded/idle.ts';
 import {
   type Connection,
   connect,
@@ -19,25 +19,30 @@ import {
 import { isLocked, withLock } from './lock.ts';
 
 // Many processes share one server. Each keeps one connection open for as long as it lives: that is its mark of
-// presence, which the system removes even when the process is killed. Whoever leaves asks the server, under the lock,
-// whether anyone else is connected, and stops it if not. Whoever comes connects first and looks at the lock second, so
-// that either the leaving process sees the new connection, or the new process sees the lock and waits. Where the last
-// were killed, the server stops itself after a while.
+// presence, which the system removes even when the process is killed. The last to leave lets the server linger, for the
+// next may come soon; when nobody does, or the last were killed, it stops itself after a while. Where it is not to linger,
+// whoever leaves asks it, under the lock, whether anyone else is connected, and stops it if not. Whoever comes connects
+// first and looks second, at the lock and at the session by which the server stops itself: so either who stops it sees
+// the new connection, or the new process sees that it is being stopped and waits.
 
 export type EmbeddedOptions = {
   dataDir: string;
   log: Log;
   /** The binaries to run, where they are not the ones that npm installed for this package. */
   binaries?: Binaries;
-  /** How long the server goes on when whoever used it was killed. */
+  /** How long the server goes on when the last one has left; with 0 whoever leaves last stops it. */
+  lingerSeconds?: number;
+  /** How long it goes on when whoever used it was killed, where it is not to linger. */
   idleSeconds?: number;
 };
 
 export type EmbeddedServer = {
   connection: Connection;
+  /** The connection by which this process is here. It is not used for anything else but what runs before the first call. */
+  spare(): pg.Client;
   /** Makes sure that the server runs again after it was stopped or killed under us. */
   revive(): Promise<void>;
-  /** Leaves; the last to leave stops the server. */
+  /** Leaves; after the last one the server lingers, or is stopped. */
   release(): Promise<void>;
 };
 
@@ -55,7 +60,8 @@ const IDLE_SECONDS = 300;
 
 /** Makes sure that a server runs for the data directory, and that it stays while we are here. */
 export async function ensureServer(options: EmbeddedOptions): Promise<EmbeddedServer> {
-  const { dataDir, log, idleSeconds: seconds = IDLE_SECONDS } = options;
+  const { dataDir, log, lingerSeconds = 0, idleSeconds = IDLE_SECONDS } = options;
+  const seconds = lingerSeconds === 0 ? idleSeconds : lingerSeconds;
   const paths = layout(dataDir);
   const binaries = options.binaries ?? (await findBinaries());
 
@@ -73,6 +79,7 @@ export async function ensureServer(options: EmbeddedOptions): Promise<EmbeddedSe
 
   return {
     connection: presence.connection,
+    spare: () => presence.client,
     revive() {
       reviving ??= (async () => {
         await Promise.all([presence.client.end(), presence.watch.then((watch) => watch?.end())]).catch(() => {});
@@ -86,7 +93,7 @@ export async function ensureServer(options: EmbeddedOptions): Promise<EmbeddedSe
       await reviving?.catch(() => {});
       // Until the server knows its name it would count as a user.
       await (await presence.watch)?.end();
-      await leave(paths, binaries, presence.client);
+      await leave(paths, { binaries, lingers: lingerSeconds > 0 }, presence.client);
     },
   };
 }
@@ -113,13 +120,12 @@ async function arrive(paths: Layout, binaries: Binaries, log: Log): Promise<Pres
 
 /** Whether the server we are connected to goes on: nobody was stopping it, or whoever was has seen us. */
 async function stays(paths: Layout, client: pg.Client): Promise<boolean> {
-  if (!(await isLocked(paths.lock))) return true;
-  return withLock(paths.lock, () =>
-    client.query('select 1').then(
+  const look = () =>
+    outlastIdleness(client).then(
       () => true,
       () => false,
-    ),
-  );
+    );
+  return (await isLocked(paths.lock)) ? withLock(paths.lock, look) : look();
 }
 
 async function connectIfRunning(paths: Layout): Promise<pg.Client | null> {
@@ -152,8 +158,11 @@ async function start(paths: Layout, binaries: Binaries, log: Log): Promise<pg.Cl
   });
 }
 
-/** Ends our presence; stops the server when it was the last one. */
-async function leave(paths: Layout, binaries: Binaries, presence: pg.Client): Promise<void> {
+type Leaving = { binaries: Binaries; lingers: boolean };
+
+/** Ends our presence; when it was the last one, the server is stopped unless it is to linger and will stop itself. */
+async function leave(paths: Layout, { binaries, lingers }: Leaving, presence: pg.Client): Promise<void> {
+  if (lingers && (await isWatched(presence).catch(() => false))) return presence.end().catch(() => {});
   await withLock(paths.lock, async () => {
     let client: pg.Client | null = presence;
     let others = await countOthers(client);
@@ -170,16 +179,11 @@ async function leave(paths: Layout, binaries: Binaries, presence: pg.Client): Pr
 
 async function countOthers(client: pg.Client): Promise<number | null> {
   const sql = `select count(*)::int as others from pg_stat_activity
-    where backend_type = 'client backend' and pid <> pg_backend_pid() and application_name <> $1`;
-  return client.query(sql, [IDLE_WATCH]).then(
+    where ${USERS} and pid <> pg_backend_pid()`;
+  return client.query(sql).then(
     ({ rows }) => rows[0].others,
     () => null,
   );
-}
-
-/** Whether a server seems to run, for a caller who has no time to ask it. */
-export async function isServerRunning(dataDir: string): Promise<boolean> {
-  return (await currentConnection(layout(dataDir))) !== null;
 }
 
 /** Whether the data directory has a database, running or not. */

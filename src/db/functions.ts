@@ -98,8 +98,8 @@ export const GROWING: ReadonlySet<FunctionName> = new Set([
   'redact_event',
 ]);
 
-/** Those that nobody waits for: no reason to start a server that somebody stopped. */
-export const QUIET: ReadonlySet<FunctionName> = new Set(['report_presence']);
+/** Those that nobody waits for: no reason to start a server that somebody stopped, and no use of a connection that others wait for. */
+export const QUIET: ReadonlySet<FunctionName> = new Set(['purge_idempotency_keys', 'report_presence']);
 
 export type FunctionName = keyof typeof FUNCTIONS;
 

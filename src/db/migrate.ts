@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import { DomainError, domainErrorFrom } from '../errors.ts';
+import { PACKAGE_ROOT } from '../package-root.ts';
 import { UPDATE_HINT } from '../version.ts';
 
 type Migration = { version: string; name: string; file: string };
@@ -13,7 +14,7 @@ type Options = {
   upTo?: string | undefined;
 };
 
-const DIRECTORY = fileURLToPath(new URL('../../supabase/migrations', import.meta.url));
+const DIRECTORY = fileURLToPath(new URL('supabase/migrations', PACKAGE_ROOT));
 // Any number, as long as it is the same in every process.
 const ADVISORY_LOCK = 7_226_913_004;
 

@@ -9,6 +9,8 @@ const NOTIFY_MS_MIN = 25;
 export type Notifier = {
   /** Says that a workspace may have grown: at once, then once every so often however many commits there are. */
   tell(tenant_id: string | undefined): void;
+  /** Whether it was ever told so. */
+  hasTold(): boolean;
   /** Says what is still unsaid. */
   flush(): Promise<void>;
 };
@@ -18,6 +20,7 @@ type Query = (text: string, values: string[]) => Promise<unknown>;
 export function createNotifier(query: Query): Notifier {
   const recent = new Map<string, { timer: NodeJS.Timeout; again: boolean }>();
   const sending = new Set<Promise<unknown>>();
+  let told = false;
 
   function send(tenant: string): void {
     // Whoever does not hear it looks by themselves, a little later.
@@ -38,11 +41,13 @@ export function createNotifier(query: Query): Notifier {
 
   return {
     tell(tenant_id) {
+      told = true;
       const tenant = tenant_id ?? '';
       const window = recent.get(tenant);
       if (window === undefined) send(tenant);
       else window.again = true;
     },
+    hasTold: () => told,
     async flush() {
       for (const [tenant, { timer }] of [...recent]) {
         clearTimeout(timer);

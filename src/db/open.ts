@@ -12,8 +12,12 @@ export type OpenDatabase = {
   isPooled(): boolean;
   /** Whether its connections are the server's own, so that the loss of one tells something. */
   isDirect(): Promise<boolean>;
+  /** Whether a call of this process may have added events, where connections are kept. */
+  hasGrown(): boolean;
   /** Who the engine itself knows to be calling; left out, the caller signs someone in. */
   user?: Pick<Actor, 'user_id'>;
+  /** A connection that is there already and idle, where there is one: for a word before the first call. */
+  spare?: (() => pg.Client) | undefined;
   /** A connection of one's own, for LISTEN and for migrating; the caller ends it. */
   connect(): Promise<pg.Client>;
   /** Closes everything; the last process to leave stops the embedded server. */
@@ -23,11 +27,17 @@ export type OpenDatabase = {
 /** How many calls of this process the database may work on at once. */
 export type OpenOptions = { connectionsMax?: number };
 
-type Engine = { connection: pg.ClientConfig; pooled?: boolean; revive?: () => Promise<void>; release(): Promise<void> };
+type Engine = {
+  connection: pg.ClientConfig;
+  pooled?: boolean;
+  spare?: () => pg.Client;
+  revive?: () => Promise<void>;
+  release(): Promise<void>;
+};
 
 const CONNECT_MS_MAX = 10_000;
 // Over HTTP there is no connection of one's own.
-const AWAY = Object.freeze({ isPooled: () => true, isDirect: async () => false });
+const AWAY = Object.freeze({ isPooled: () => true, isDirect: async () => false, hasGrown: () => false });
 // As Prisma has it and Supabase prints it, or Supabase's port. Of any other transaction pooler the first call finds out.
 const POOLER = /:6543\/|[?&]pgbouncer=true(&|$)/;
 
@@ -35,13 +45,15 @@ const POOLER = /:6543\/|[?&]pgbouncer=true(&|$)/;
 export async function openEngine(config: Config, log: Log, options: OpenOptions = {}): Promise<OpenDatabase> {
   if (config.supabaseUrl !== undefined) return supabase(config, config.supabaseUrl);
   const engine = config.databaseUrl === undefined ? await embedded(config, log) : postgres(config.databaseUrl);
-  const { release, ...reached } = engine;
+  const { release, spare, ...reached } = engine;
   const { connection } = reached;
   const db = postgresDatabase({ ...reached, ...options });
   return {
     db,
     isPooled: db.isPooled,
     isDirect: db.isDirect,
+    hasGrown: db.hasGrown,
+    spare,
     async connect() {
       try {
         return await connect(connection, log);
@@ -71,12 +83,13 @@ export async function openDatabase(config: Config, log: Log, options: OpenOption
   // Over HTTP the first call tells what the schema lacks.
   if (config.supabaseUrl !== undefined) return open;
   try {
-    const client = await open.connect();
+    const there = open.spare?.();
+    const client = there ?? (await open.connect());
     try {
       if (config.databaseUrl === undefined) await migrate(client);
       else await refuseOutdated(client);
     } finally {
-      await client.end();
+      if (there === undefined) await client.end();
     }
     return open;
   } catch (error) {
@@ -87,7 +100,7 @@ export async function openDatabase(config: Config, log: Log, options: OpenOption
 
 async function embedded(config: Config, log: Log): Promise<Engine> {
   const { ensureServer } = await import('./embedded.ts');
-  return ensureServer({ dataDir: config.dataDir, log });
+  return ensureServer({ dataDir: config.dataDir, lingerSeconds: config.lingerSeconds, log });
 }
 
 function postgres(connectionString: string): Engine {

@@ -25,6 +25,8 @@ export type PostgresDatabase = Database & {
   isPooled(): boolean;
   /** Whether a connection is one of the server's own: a pooler in between gives it another number. */
   isDirect(): Promise<boolean>;
+  /** Whether a call of this process may have added events. */
+  hasGrown(): boolean;
 };
 
 /** Milliseconds: to connect, for the server to answer each kind of call, and for its answer to arrive. */
@@ -40,6 +42,7 @@ const LIMITS: Limits = Object.freeze({
 // So soon an idle connection that silently broke is found out.
 const KEEP_ALIVE_MS = 30_000;
 const FLUSH_MS_MAX = 1_000;
+const CLOSE_MS_MAX = 500;
 const ATTEMPTS_MAX = 3;
 const BACKOFF_MS_MAX = 40;
 // The transaction was rolled back: deadlock, serialization failure.
@@ -49,18 +52,21 @@ const STATEMENT_OF_ANOTHER_SESSION = new Set(['26000', '42P05']);
 
 type Statement = { text: string; name: string };
 
+// Calls that somebody waits for keep to the connection that ran their like before, where all is compiled and planned.
+type PoolKind = 'short' | 'long' | 'quiet';
+
 /** The port over a PostgreSQL connection: embedded or a server of one's own. */
 export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   let pooled = options.pooled ?? false;
-  const pools = new Map<'short' | 'long', pg.Pool>();
+  const pools = new Map<PoolKind, pg.Pool>();
   const statements = new Map<string, Statement>();
-  const notifier = createNotifier((text, values) => poolFor('append_events').query(text, values));
+  const notifier = createNotifier((text, values) => poolFor('report_presence').query(text, values));
   const listener = createListener(options.connection);
   const isDirect = directness(() => poolFor('report_presence'));
   const losses = new EventEmitter();
 
   function poolFor(fn: FunctionName): pg.Pool {
-    const kind = FUNCTIONS[fn];
+    const kind = QUIET.has(fn) ? 'quiet' : FUNCTIONS[fn];
     const pool = pools.get(kind) ?? createPool({ ...options, pooled }, kind).on('error', () => losses.emit('loss'));
     pools.set(kind, pool);
     return pool;
@@ -111,6 +117,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
       }
     },
     isPooled: () => pooled,
+    hasGrown: notifier.hasTold,
     isDirect: async () => !pooled && (await isDirect()),
     onLoss: (tell) => void losses.on('loss', tell),
     listen: (hint, topic = 'events') => (pooled ? { hears: () => false, stop() {} } : listener.listen(hint, topic)),
@@ -119,13 +126,13 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
         listener.close(),
         Promise.race([notifier.flush(), sleep(FLUSH_MS_MAX, undefined, { ref: false })]),
       ]);
-      await Promise.all([...pools.values()].map((pool) => pool.end()));
+      await Promise.all([...pools.values()].map(endPool));
     },
   });
 }
 
-function createPool({ connection, connectionsMax, pooled, limits }: PostgresOptions, kind: 'short' | 'long'): pg.Pool {
-  const { connect, grace, [kind]: call } = { ...LIMITS, ...limits };
+function createPool({ connection, connectionsMax, pooled, limits }: PostgresOptions, kind: PoolKind): pg.Pool {
+  const { connect, grace, [kind === 'quiet' ? 'short' : kind]: call } = { ...LIMITS, ...limits };
   const pool = new pg.Pool({
     application_name: 'cairn',
     ...connection,
@@ -134,7 +141,7 @@ function createPool({ connection, connectionsMax, pooled, limits }: PostgresOpti
     query_timeout: call + grace,
     // A transaction pooler refuses settings at the start of a connection.
     ...(pooled ? {} : { statement_timeout: call }),
-    idleTimeoutMillis: kind === 'short' ? 0 : 10_000,
+    idleTimeoutMillis: kind === 'long' ? 10_000 : 0,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
   });
@@ -142,6 +149,20 @@ function createPool({ connection, connectionsMax, pooled, limits }: PostgresOpti
   // between its last answer and its release would end the process.
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
+}
+
+/** Ends a pool and waits until the server has let go of its connections: whoever is the last to leave is known by there being no other. */
+async function endPool(pool: pg.Pool): Promise<void> {
+  let open = pool.totalCount;
+  const gone = new Promise<void>((resolve) => {
+    if (open === 0) resolve();
+    pool.on('remove', () => {
+      open -= 1;
+      if (open === 0) resolve();
+    });
+  });
+  await pool.end();
+  await Promise.race([gone, sleep(CLOSE_MS_MAX, undefined, { ref: false })]);
 }
 
 async function connect(pool: pg.Pool, revive: PostgresOptions['revive']): Promise<pg.PoolClient> {

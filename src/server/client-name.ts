@@ -13,11 +13,6 @@ export function clientName(server: McpServer, request?: ServerContext): string {
   return nameOf(info?.name ?? '').replace(/-mcp-client$/, '') || 'agent';
 }
 
-/** The agent that a session of a client is: its server and its hooks, and whoever goes on with it. */
-export function agentName(client: string, session: string): string {
-  return `${client}#${session.slice(0, 4)}`;
-}
-
 /** What a client calls itself, as a name that stands in a log and in a sentence. */
 export function nameOf(given: string): string {
   return cleanName(given, CHARACTERS_MAX)

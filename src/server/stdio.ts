@@ -3,25 +3,30 @@ import { serveStdio as serve } from '@modelcontextprotocol/server/stdio';
 import type { Config } from '../config.ts';
 import { type Context, SCOPES } from '../context.ts';
 import { newId } from '../events/ids.ts';
-import { type Local, openLocal } from '../local.ts';
+import type { Local } from '../local.ts';
 import type { Log } from '../log.ts';
 import { onStopSignal } from '../stop-signals.ts';
 import { selectTools } from '../tools/catalog.ts';
+import { leaveBriefs } from '../tools/leave-briefs.ts';
 import { VERSION } from '../version.ts';
-import { agentName, clientName } from './client-name.ts';
+import { agentName } from './agent-name.ts';
+import { clientName } from './client-name.ts';
 import { createMcpServer, type Surface } from './mcp.ts';
 import { ProcessPresence } from './presence.ts';
 import { stdioTransport } from './stdio-transport.ts';
 import { listenFollower } from './subscriptions.ts';
+import { warmUp } from './warm-up.ts';
+
+const OPENS_AFTER_MS = 100;
 
 /** Serves one client over standard input and output until it leaves or the process is told to stop. */
 export async function serveStdio(config: Config, log: Log): Promise<void> {
   const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
-  const local = opener(config, log);
-  // A client asks for the tools first; the database opens meanwhile, and the first call that needs it waits.
-  local.open().catch(() => {});
-
   const leaving = new AbortController();
+  const local = opener(config, log, leaving.signal);
+  // A client asks for the tools first, and is answered sooner when nothing else is done; a call that comes earlier opens it itself.
+  const opening = setTimeout(() => local.open().catch(() => {}), OPENS_AFTER_MS);
+
   const contextOf = contexts({ config, log, local, leaving });
   const surface: Surface = { version: VERSION, tools, output: config.output, contextOf };
   let server: McpServer;
@@ -31,6 +36,7 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
   );
   const transport = stdioTransport({ input: process.stdin, output: process.stdout }, listening);
   const leave = () => {
+    clearTimeout(opening);
     leaving.abort();
     transport.drain();
   };
@@ -53,7 +59,7 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
 type Parts = { config: Config; log: Log; local: ReturnType<typeof opener>; leaving: AbortController };
 
 /** Open for this process, which says that it is there. */
-type Present = Local & { process: string; presence: ProcessPresence };
+type Present = Local & { process: string; presence: ProcessPresence; warm: Promise<void> };
 
 /** The local user, as the agent that the configuration names or that the client and this process make up. */
 function contexts({ config, log, local, leaving }: Parts): Surface['contextOf'] {
@@ -76,16 +82,22 @@ function contexts({ config, log, local, leaving }: Parts): Surface['contextOf'] 
 }
 
 /** Opens once; after a failure the next call tries again. */
-function opener(config: Config, log: Log) {
+function opener(config: Config, log: Log, leaving: AbortSignal) {
   const process = newId();
   let opened: Promise<Present> | undefined;
 
   async function open(): Promise<Present> {
+    const { openLocal, purgeIdempotencyKeys } = await import('../local.ts');
     const local = await openLocal(config, log);
     const { db, actor, isDirect } = local;
     const presence = new ProcessPresence({ db, log, actor: { ...actor, process }, watched: isDirect });
     await presence.start();
-    return { ...local, process, presence };
+    purgeIdempotencyKeys(local, log);
+    const warm = warmUp(
+      { db, log, actor: { ...actor, client: 'warm-up' }, scopes: new Set(SCOPES), project: config.project },
+      leaving,
+    );
+    return { ...local, process, presence, warm };
   }
 
   return {
@@ -99,8 +111,11 @@ function opener(config: Config, log: Log) {
     },
     async close(): Promise<void> {
       const local = await opened?.catch(() => undefined);
-      await local?.presence.end();
-      await local?.close();
+      if (local === undefined) return;
+      const { db, actor } = local;
+      await Promise.all([local.presence.end(), local.warm]);
+      await leaveBriefs({ db, actor, log, project: config.project }, config);
+      await local.close();
     },
   };
 }

@@ -26,7 +26,10 @@ export function cairn(args: string[], { input, cwd, env }: Options = {}): Promis
 }
 
 /** Starts it, for a test that ends it on the way. */
-export function startCairn(args: string[]): { process: ChildProcess; exited: Promise<unknown> } {
-  const child = spawn(process.execPath, [CLI, ...args], { stdio: 'ignore' });
+export function startCairn(
+  args: string[],
+  output: 'ignore' | 'pipe' = 'ignore',
+): { process: ChildProcess; exited: Promise<unknown> } {
+  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', output, 'ignore'] });
   return { process: child, exited: new Promise((resolve) => child.once('close', resolve)) };
 }

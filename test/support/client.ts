@@ -41,7 +41,8 @@ export type ClientKind = (typeof CLIENT_KINDS)[number];
 export async function connect(kind: ClientKind, name: string, flags: string[]): Promise<Agent> {
   const command = {
     command: process.execPath,
-    args: [CLI, '--output', 'both', '--log-level', 'error', ...flags],
+    // A client hands on little of the environment.
+    args: [CLI, '--output', 'both', '--log-level', 'error', '--linger-seconds', '0', ...flags],
     stderr: 'inherit' as const,
   };
   if (kind === 'v1 client') return connectOlder(name, new OlderTransport(command));

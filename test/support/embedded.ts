@@ -6,9 +6,9 @@ import pg from 'pg';
 import type { EmbeddedServer } from '../../src/db/embedded.ts';
 
 /** The build, for processes of their own. */
-export const EMBEDDED = new URL('../../dist/db/embedded.js', import.meta.url).href;
+export const EMBEDDED = new URL('../../build/db/embedded.js', import.meta.url).href;
 
-type How = { idleSeconds?: number; uid?: number; gid?: number };
+type How = { idleSeconds?: number; lingerSeconds?: number; uid?: number; gid?: number };
 
 export async function query(server: EmbeddedServer, sql: string): Promise<Record<string, unknown>[]> {
   const client = new pg.Client(server.connection);
@@ -23,7 +23,7 @@ export async function query(server: EmbeddedServer, sql: string): Promise<Record
 /** A process of its own that holds the server until its standard input ends. It prints "ready" once it is there. */
 export function startProcess(
   dataDir: string,
-  { idleSeconds = 300, ...account }: How = {},
+  { idleSeconds = 300, lingerSeconds = 0, ...account }: How = {},
 ): {
   child: ChildProcess;
   ready: Promise<void>;
@@ -31,7 +31,8 @@ export function startProcess(
   const script = `
     import { ensureServer } from ${JSON.stringify(EMBEDDED)};
     const log = { info() {}, debug() {} };
-    const server = await ensureServer({ dataDir: ${JSON.stringify(dataDir)}, log, idleSeconds: ${idleSeconds} });
+    const times = ${JSON.stringify({ idleSeconds, lingerSeconds })};
+    const server = await ensureServer({ dataDir: ${JSON.stringify(dataDir)}, log, ...times });
     console.log('ready');
     process.stdin.resume().on('end', () => server.release());`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {

@@ -106,7 +106,7 @@ export async function configure(paths: Layout, account: Account | null): Promise
     ...(windows
       ? {}
       : { unix_socket_directories: `"${socketDir.replaceAll('"', '""')}"`, unix_socket_permissions: '0700' }),
-    // Each process takes up to four.
+    // Each process takes up to five.
     max_connections: 200,
     shared_buffers: '48MB',
     fsync: 'on',

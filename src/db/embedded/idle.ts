@@ -1,31 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { type Binaries, executable } from './binaries.ts';
 import { type Connection, connect } from './server.ts';
 
-// Whoever leaves last stops the server. When the last ones were killed nobody is left to do so, and then the server
-// stops itself: one of its own sessions looks after it, which goes on when the process that opened it is gone.
+// The server stops itself when nobody was connected for a while, because the last ones left it on or were killed: one of
+// its own sessions looks after it, which goes on when the process that opened it is gone.
 
-/** The name under which the session that watches appears in pg_stat_activity: it is not a user of the server. */
-export const IDLE_WATCH = 'cairn idle watch';
+// The names under which that session appears in pg_stat_activity: it is not a user of the server.
+const IDLE_WATCH = 'cairn idle watch';
+const IDLE_STOP = 'cairn idle stop';
+/** What of pg_stat_activity uses the server, whoever asks among it. */
+export const USERS = `backend_type = 'client backend' and application_name not in ('${IDLE_WATCH}', '${IDLE_STOP}')`;
 
 const LOOKS = 10;
+const POLL_MS = 10;
 // Any number, as long as it is the same in every process.
 const ADVISORY_LOCK = 7_226_913_006;
+const IS_WATCHED = `exists (select from pg_locks
+  where locktype = 'advisory' and granted and (classid::bigint << 32) + objid::bigint = ${ADVISORY_LOCK})`;
+
+/** Tells whether a session looks after the server. Not by its name: one whose process was killed before it could ask has it, and watches nothing. */
+export async function isWatched(presence: pg.Client): Promise<boolean> {
+  const { rows } = await presence.query(`select ${IS_WATCHED} as watched`);
+  return rows[0].watched;
+}
+
+/**
+ * Waits while the session that watches is about to stop the server. It says so before its last look: either that look sees whoever is
+ * connected by now, or they see what it says. Raises when the server stops.
+ */
+export async function outlastIdleness(presence: pg.Client): Promise<void> {
+  const sql = `select from pg_stat_activity where application_name = '${IDLE_STOP}'`;
+  while ((await presence.query(sql)).rowCount !== 0) await sleep(POLL_MS);
+}
 
 /** Makes sure that the server stops once nobody was connected for so long. Whoever leaves may end what it answers with. */
 export async function watchIdleness(
   presence: pg.Client,
   { connection, binaries, seconds }: { connection: Connection; binaries: Binaries; seconds: number },
 ): Promise<pg.Client | null> {
-  // Not the session's name: one whose process was killed before it could ask has the name, and watches nothing.
-  const watches = await presence.query(
-    `select from pg_locks where locktype = 'advisory' and granted and (classid::bigint << 32) + objid::bigint = $1`,
-    [ADVISORY_LOCK],
-  );
-  if (watches.rowCount !== 0) return null;
+  if (await isWatched(presence)) return null;
   // In another database than ours, where its snapshot keeps no row version from being cleaned up.
   const client = await connect({ ...connection, database: 'postgres' }, IDLE_WATCH);
-  client.query(watch(stopCommand(binaries), seconds)).catch(() => {});
+  const watching = new Promise<void>((resolve) => client.once('notice', () => resolve()));
+  const over = client.query(watch(stopCommand(binaries), seconds)).then(
+    () => {},
+    () => {},
+  );
+  await Promise.race([watching, over]);
   return client;
 }
 
@@ -34,7 +56,7 @@ function stopCommand(binaries: Binaries): string {
   return process.platform === 'win32' ? `"${executable(binaries, 'pg_ctl')}" kill INT` : 'kill -INT';
 }
 
-// Looks are counted, not timed: a clock may be moved, and a laptop sleeps.
+// Looks are counted, not timed: a clock may be moved, and a laptop sleeps. Each commit lets the next look see who is there by then.
 function watch(command: string, seconds: number): string {
   return `do $watch$
     declare
@@ -43,11 +65,17 @@ function watch(command: string, seconds: number): string {
       if not pg_try_advisory_lock(${ADVISORY_LOCK}) then
         return;
       end if;
-      while v_empty < ${LOOKS} loop
+      raise notice 'watching';
+      loop
         commit;
         perform pg_sleep(${seconds / LOOKS});
-        v_empty := case when exists (select from pg_stat_activity
-            where backend_type = 'client backend' and application_name <> '${IDLE_WATCH}') then 0 else v_empty + 1 end;
+        v_empty := case when exists (select from pg_stat_activity where ${USERS}) then 0 else v_empty + 1 end;
+        continue when v_empty < ${LOOKS};
+        perform set_config('application_name', '${IDLE_STOP}', false);
+        commit;
+        exit when not exists (select from pg_stat_activity where ${USERS});
+        perform set_config('application_name', '${IDLE_WATCH}', false);
+        v_empty := 0;
       end loop;
       execute format('copy (select) to program %L',
         '${command.replaceAll("'", "''")} ' || split_part(pg_read_file('postmaster.pid'), e'\\n', 1));

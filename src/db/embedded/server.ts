@@ -9,6 +9,7 @@ import { findProcess, inspectProcess } from '../process.ts';
 import type { Account } from './account.ts';
 import { type Binaries, executable } from './binaries.ts';
 import { DATABASE, type Layout, SUPERUSER } from './cluster.ts';
+import { readPostmaster } from './postmaster.ts';
 import { run, spawnOptions, startFailed } from './run.ts';
 
 // What is left out the driver takes from PG* variables, by which a developer means another server; empty counts as left out.
@@ -35,16 +36,6 @@ const STOP_MS_MAX = 30_000;
 const POLL_MS = 10;
 const ORPHAN_POLL_MS = 100;
 const LOG_BYTES_MAX = 1_000_000;
-
-type Postmaster = { pid: number; host: string; port: number };
-
-/** What `postmaster.pid` says; null when there is no such file or the server is still writing it. */
-async function readPostmaster({ pidFile }: Layout): Promise<Postmaster | null> {
-  const lines = (await readFile(pidFile, 'utf8').catch(() => '')).split('\n').map((line) => line.trim());
-  const [pid, , , port, socketDir, address] = lines;
-  if (!pid || !port) return null;
-  return { pid: Number(pid), host: socketDir || address || '127.0.0.1', port: Number(port) };
-}
 
 /** Where to connect, if a server seems to run. */
 export async function currentConnection(paths: Layout): Promise<Connection | null> {

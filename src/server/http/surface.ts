@@ -7,7 +7,8 @@ import { idOf } from '../../events/ids.ts';
 import type { Log } from '../../log.ts';
 import type { Tool } from '../../tools/tool.ts';
 import { VERSION } from '../../version.ts';
-import { agentName, clientName, nameOf } from '../client-name.ts';
+import { agentName } from '../agent-name.ts';
+import { clientName, nameOf } from '../client-name.ts';
 import type { Surface } from '../mcp.ts';
 import { createPresences } from './presences.ts';
 

@@ -1,8 +1,8 @@
 import type { TaskBrief } from '../events/tasks.ts';
 import type { Changes, Resumption } from '../services/checkpoints.ts';
-import { heldByOthers, ownLine } from '../tools/checkpoints.ts';
-import { shorten } from '../tools/fit.ts';
-import { counted, decisionLine, eventLine, lines, named, quote, section, taskLine, time } from '../tools/render.ts';
+import { heldByOthers, ownLine } from './checkpoints.ts';
+import { shorten } from './fit.ts';
+import { counted, decisionLine, eventLine, lines, named, quote, section, taskLine, time } from './render.ts';
 
 // What every session begins with must be small.
 const BRIEF_BYTES_MAX = 2_000;
@@ -11,14 +11,15 @@ const TEXT_CHARACTERS_MAX = 400;
 const TITLE_CHARACTERS_MAX = 100;
 const MORE = '… resume_project tells all.';
 
-/** Where a project stands, in at most 2,000 bytes. */
-export function brief({ project, checkpoint, since, ...found }: Resumption): string {
+/** Where a project stands, in at most 2,000 bytes, the heading among them. */
+export function brief({ project, checkpoint, since, ...found }: Resumption, heading = ''): string {
   const { ready, ...statuses } = project.tasks;
   const tasks = (heading: string, some: TaskBrief[] | undefined) =>
     section(heading, some?.slice(0, TASKS_MAX), (task) =>
       taskLine({ ...task, title: shorten(task.title, TITLE_CHARACTERS_MAX) }),
     );
   const text = lines(
+    heading,
     `Cairn, the memory that agents share, about project ${project.slug}: ${counted(statuses)}; ${ready} ready.`,
     checkpoint !== undefined && [
       `Checkpoint ${quote(checkpoint.label)} by ${named(checkpoint.by)}, ${time(checkpoint.created_at)}: ${quote(checkpoint.summary, TEXT_CHARACTERS_MAX)}`,

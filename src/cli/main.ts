@@ -1,0 +1,19 @@
+import { CommanderError } from 'commander';
+import { MISUSED } from './command.ts';
+import { createProgram } from './program.ts';
+
+/** Runs what was typed. */
+export async function main(): Promise<void> {
+  // A reader may stop early, as `head` does: the rest is written to nobody, and that is no failure.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+  try {
+    await createProgram().parseAsync();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = error.exitCode === 0 ? 0 : MISUSED;
+  }
+}
