@@ -55,6 +55,12 @@ const { metafile } = await build({
   metafile: true,
   logLevel: 'warning',
 });
+for (const [file, { imports }] of Object.entries(metafile.inputs)) {
+  const nameless = imports.find(
+    ({ kind, path }) => kind === 'dynamic-import' && metafile.inputs[path]?.format === 'cjs',
+  );
+  if (nameless) throw new Error(`${file} imports ${nameless.path} when it runs: CommonJS has no names there.`);
+}
 await mkdir(OUT, { recursive: true });
 await writeFile(join(OUT, LICENCES), await licencesOf(Object.keys(metafile.inputs)));
 if (argv.includes('--metafile')) await writeFile(join(ROOT, 'build', 'bundle.json'), JSON.stringify(metafile));

@@ -1,5 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { PREFIXES } from './auth/secrets.ts';
+import { escaped } from './text.ts';
 
 export type Log = Logger;
 
@@ -17,12 +18,18 @@ export function createLog(
   return pino({ level, base: null, hooks: { streamWrite: shown } }, destination);
 }
 
+function redact(line: string): string {
+  return line.includes('cairn_') || line.includes('://') ? line.replace(SECRETS, '[redacted]') : line;
+}
+
 /** A line of JSON as a person at a terminal reads it: `17:04:12 request method=POST status=200`. */
 export function readable(line: string): string {
   const { time, level, msg = '', ...more } = JSON.parse(line) as Record<string, unknown>;
   const label = pino.levels.labels[Number(level)] ?? '';
   const values = Object.entries(more).map(([name, value]) => `${name}=${readableValue(value)}`);
-  return `${[clockTime(Number(time)), ...(label === 'info' ? [] : [label]), msg, ...values].join(' ')}\n`;
+  const words = [clockTime(Number(time)), ...(label === 'info' ? [] : [label]), String(msg), ...values];
+  // Strangers wrote some of it: nothing of it is for the terminal to act on.
+  return `${escaped(words.join(' '))}\n`;
 }
 
 function clockTime(time: number): string {
@@ -30,11 +37,7 @@ function clockTime(time: number): string {
 }
 
 function readableValue(value: unknown): string {
-  if (typeof value === 'string') return /^\S+$/.test(value) ? value : JSON.stringify(value);
+  if (typeof value === 'string' && /^\S+$/.test(value)) return value;
   const { message } = (value ?? {}) as { message?: unknown };
   return JSON.stringify(typeof message === 'string' ? message : value);
-}
-
-function redact(line: string): string {
-  return line.includes('cairn_') || line.includes('://') ? line.replace(SECRETS, '[redacted]') : line;
 }

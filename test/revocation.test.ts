@@ -86,7 +86,7 @@ describe('what is revoked at one replica', () => {
     const named = flags.map((flag) => (flag === 'CLIENT' ? client.client_id : flag));
     const ran = await cairn(['auth', 'revoke', ...named, '--data-dir', world.dataDir]);
 
-    expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('Revoked 1 grants') });
+    expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('Revoked 1 grant with') });
     expect(await callAtOther(token)).toBe(401);
   });
 });

@@ -10,5 +10,8 @@ test('a line of the log is one that a person at a terminal reads', () => {
   );
 
   expect(line).toMatch(/^\d\d:\d\d:\d\d request method=POST path=\/mcp status=200\n$/);
+  const odd = readable(JSON.stringify({ ...at, path: '/\u001b[31m\u009bx', msg: 'a\u0007b' }));
+
+  expect(odd.trimEnd()).not.toMatch(/\p{Cc}/u);
   expect(failed).toMatch(/^\d\d:\d\d:\d\d warn connection err="no\\nway"\n$/);
 });

@@ -124,7 +124,7 @@ type ProxiedFetch = { signal: AbortSignal; port: number; ca: string | undefined;
 
 /** The proxy connects to the host and TLS goes on to it. The program for it is loaded where it is needed alone; it follows no redirect. */
 async function fetchThroughProxy(proxy: ProxyServer, url: URL, { signal, port, ca, bytesMax }: ProxiedFetch) {
-  const { ProxyAgent, request: ask } = await import('undici');
+  const { ProxyAgent, request: ask } = await import('./proxied-request.ts');
   const dispatcher = new ProxyAgent({ uri: proxy.url, ...(ca === undefined ? {} : { requestTls: { ca } }) });
   try {
     const target = new URL(url);

@@ -28,14 +28,15 @@ function addPlanningCommands(program: Command): void {
   program
     .command('add [title...]')
     .description('add a task; without a title, one for each line of standard input')
-    .option('--description <text>', 'what to know about it')
+    .option('-d, --description <text>', 'what to know about it; - reads standard input')
     .option('--criterion <text>', 'what shows that it is done; repeatable', repeated)
-    .addOption(new Option('--priority <priority>', 'how urgent it is').choices(PRIORITIES))
-    .option('--label <text>', 'a label; repeatable', repeated)
+    .addOption(new Option('-p, --priority <priority>', 'how urgent it is').choices(PRIORITIES))
+    .option('-l, --label <text>', 'a label; repeatable', repeated)
     .option('--rank <number>', 'its place among those of its priority, the lowest first', Number)
     .option('--parent <task>', 'the task that it is a part of')
     .option('--after <task>', 'a task that has to be completed first; repeatable', repeated)
-    .option('--edit', 'write it in an editor')
+    .option('--discovered-from <task>', 'the task during which it was found')
+    .option('-e, --edit', 'write it in an editor')
     .option(...JSON_OPTION)
     .addHelpText(
       'after',
@@ -49,11 +50,11 @@ function addPlanningCommands(program: Command): void {
   program
     .command('edit <task>')
     .description('change a task, by options or in an editor')
-    .option('--title <text>', 'a new title')
-    .option('--description <text>', 'a new description')
+    .option('-t, --title <text>', 'a new title')
+    .option('-d, --description <text>', 'a new description; - reads standard input')
     .option('--criterion <text>', 'its acceptance criteria, in place of those there are; repeatable', repeated)
-    .addOption(new Option('--priority <priority>', 'how urgent it is').choices(PRIORITIES))
-    .option('--label <text>', 'one more label; repeatable', repeated)
+    .addOption(new Option('-p, --priority <priority>', 'how urgent it is').choices(PRIORITIES))
+    .option('-l, --label <text>', 'one more label; repeatable', repeated)
     .option('--not-label <text>', 'a label that it loses; repeatable', repeated)
     .option('--rank <number>', 'its place among those of its priority, the lowest first', Number)
     .option('--no-rank', 'behind those that have one')
@@ -74,8 +75,12 @@ function addHoldingCommands(program: Command): void {
   program
     .command('claim [task]')
     .description('take a task, the best ready one by default, so that no agent does')
-    .option('--label <text>', 'only one with this label; repeatable', repeated)
-    .option('--for <time>', 'how long it is yours, at most 24h', duration, duration(WORK_DAY))
+    .option('-l, --label <text>', 'only one with this label; repeatable', repeated)
+    .addOption(
+      new Option('--for <time>', 'how long it is yours, at most 24h')
+        .argParser(duration)
+        .default(duration(WORK_DAY), WORK_DAY),
+    )
     .option('--take-over', 'also where another session of yours holds it')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn claim', 'cairn claim web-12 --for 2h'))
@@ -87,7 +92,7 @@ function addHoldingCommands(program: Command): void {
   program
     .command('release <task...>')
     .description('give tasks back that you hold, or that an agent holds which is gone')
-    .option('--reason <text>', 'what the next one should know')
+    .option('-m, --reason <text>', 'what the next one should know')
     .option('--failed', 'it could not be done: an attempt that counts')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn release web-12 --reason "The agent is gone; its branch is pushed."'))
@@ -102,7 +107,7 @@ function addEndingCommands(program: Command): void {
   program
     .command('close <task...>')
     .description('complete tasks; a terminal asks what shows each criterion')
-    .option('--summary <text>', 'what was done, for those who build on it')
+    .option('-m, --summary <text>', 'what was done, for those who build on it; - reads standard input')
     .option('--evidence <text>', 'what shows a criterion, in their order or as "2: text"; repeatable', repeated)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn close web-12 --summary "Merged." --evidence "2: npm test: 48 passed"'))
@@ -143,7 +148,7 @@ function addStatusChange(program: Command, { verb, status, description, reason }
   program
     .command(`${verb} <task...>`)
     .description(description)
-    .option('--reason <text>', 'why; it stays on the record')
+    .option('-m, --reason <text>', 'why; it stays on the record')
     .option(...JSON_OPTION)
     .addHelpText('after', examples(`cairn ${verb} web-12 --reason "${reason}"`))
     .action(
@@ -158,6 +163,7 @@ function addTalkingCommands(program: Command): void {
     .command('note [words...]')
     .description('say something about a task, or without one about the project; long texts in an editor')
     .addOption(new Option('--kind <kind>', 'what it is').choices(NOTES))
+    .option('--task <task>', 'the task that it is about')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn note web-12 "The API is behind a flag."', 'cairn note < minutes.md'))
     .action(

@@ -1,9 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { inCommands } from '../commands/hints.ts';
+import { failureData, failureLines, inOurWords } from '../commands/failure.ts';
 import type { JsonOption } from '../commands/paint.ts';
 import { type Config, type Flags, readConfig } from '../config.ts';
-import { DomainError, domainErrorFrom, NOT_AVAILABLE } from '../errors.ts';
-import { oneLine } from '../text.ts';
+import { DomainError } from '../errors.ts';
 
 /** What every command has that answers with something. */
 export const JSON_OPTION = ['--json', 'print JSON'] as const;
@@ -28,7 +27,9 @@ export function command<Given extends unknown[]>(
       await run(config, ...given);
     } catch (error) {
       const { json } = this.opts<JsonOption>();
-      process.stderr.write(json ? `${asJson(error)}\n` : `cairn: ${describe(error, config)}\n`);
+      process.stderr.write(
+        json ? `${JSON.stringify({ error: failureData(error) })}\n` : `cairn: ${describe(error, config)}\n`,
+      );
       // One that was interrupted has set its own.
       process.exitCode = config === undefined ? MISUSED : (process.exitCode ?? FAILED);
     }
@@ -36,34 +37,10 @@ export function command<Given extends unknown[]>(
 }
 
 function describe(error: unknown, config: Config | undefined): string {
-  if (error instanceof DomainError) {
-    const { message, hint } = inOurWords(error);
-    return hint === null ? message : `${message}\n${hint}`;
-  }
+  if (error instanceof DomainError) return failureLines(inOurWords(error));
   const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined };
   const verbose = config?.logLevel === 'debug' || config?.logLevel === 'trace';
   return verbose ? `${stack}` : `${message}\n--log-level debug shows where it comes from.`;
-}
-
-function asJson(error: unknown): string {
-  const failure = domainErrorFrom(error);
-  const { code, details } = failure;
-  return JSON.stringify({ error: { code, ...inOurWords(failure), details } });
-}
-
-/** For whoever runs the database themselves: why it cannot be reached, and commands in the place of tools. */
-function inOurWords({ message, hint, cause }: DomainError): { message: string; hint: string | null } {
-  const reason = message === NOT_AVAILABLE ? reasonOf(cause) : '';
-  return {
-    message: reason === '' ? message : `${message.replace(/\.$/, '')}: ${reason}`,
-    hint: hint === null ? null : inCommands(hint),
-  };
-}
-
-/** A connection tried at several addresses fails with the failures of all. */
-function reasonOf(cause: unknown): string {
-  if (cause instanceof AggregateError) return cause.errors.map(reasonOf).join('; ');
-  return cause instanceof Error ? oneLine(cause.message) : '';
 }
 
 /** The end of a command's help. */

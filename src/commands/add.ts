@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts';
 import { DomainError } from '../errors.ts';
-import { CreateTasks, createTasks } from '../services/tasks.ts';
+import { CreateTasks, createTasks, TASKS_MAX } from '../services/tasks.ts';
 import { askLine, canAsk } from './ask.ts';
 import { writeInEditor } from './editor.ts';
 import { statusOf, taskTable } from './format.ts';
@@ -9,9 +9,11 @@ import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { taskRef, taskRefs } from './refs.ts';
 import { readTaskDocument, taskDocument } from './task-document.ts';
+import { textOption } from './text-given.ts';
 
-const TASKS_MAX = 50;
-const MARKER = /^\s*(?:[-*+]|\d+[.)])?\s*(?:\[[ xX]?\]\s+)?/;
+// What begins an item of a list: a mark and white space, then perhaps a box.
+const BULLET = /^\s*(?:(?:[-*+]|\d+[.)])\s+)?(?:\[ ?\]\s+)?/;
+const DONE = /^\s*(?:(?:[-*+]|\d+[.)])\s+)?\[[xX]\]\s/;
 const EXPLANATION =
   'Write the task: its title behind #, what to know about it, and below the heading what shows that it is done.';
 
@@ -22,18 +24,38 @@ export type AddOptions = JsonOption & {
   label?: string[];
   rank?: number;
   parent?: string;
+  discoveredFrom?: string;
   after?: string[];
   edit?: true;
 };
 
 /** `cairn add TITLE`, or a title a line from standard input: new tasks. */
 export async function runAdd(config: Config, words: string[], options: AddOptions): Promise<void> {
-  const given = await newTasks(words.join(' '), options);
+  const { criterion: acceptance_criteria = [] } = options;
+  const description = await textOption(options.description);
+  if (options.edit) {
+    const draft = taskDocument({ title: words.join(' '), description, acceptance_criteria });
+    return writeInEditor(draft, EXPLANATION, (written) => add(config, [readTaskDocument(written)], options));
+  }
+  const titles = words.length === 0 ? await titlesGiven(options) : [words.join(' ')];
+  await add(
+    config,
+    titles.map((title) => ({ title, description, acceptance_criteria })),
+    options,
+  );
+}
+
+async function add(config: Config, given: object[], options: AddOptions): Promise<void> {
   const { tasks } = await asPerson(config, async (ctx) => {
-    const parent = options.parent && (await taskRef(ctx, options.parent));
-    const dependencies = options.after && (await taskRefs(ctx, options.after));
     const { priority, label: labels, rank } = options;
-    const about = { priority, labels, rank, parent, dependencies };
+    const about = {
+      priority,
+      labels,
+      rank,
+      parent: options.parent && (await taskRef(ctx, options.parent)),
+      discovered_from: options.discoveredFrom && (await taskRef(ctx, options.discoveredFrom)),
+      dependencies: options.after && (await taskRefs(ctx, options.after)),
+    };
     return createTasks(ctx, parseGiven(CreateTasks, { tasks: given.map((task) => ({ ...task, ...about })) }));
   });
   answer({ tasks }, options, () => {
@@ -43,24 +65,15 @@ export async function runAdd(config: Config, words: string[], options: AddOption
   });
 }
 
-async function newTasks(title: string, options: AddOptions): Promise<object[]> {
-  const { description, criterion: acceptance_criteria } = options;
-  if (options.edit) {
-    const draft = { title, description, acceptance_criteria: acceptance_criteria ?? [] };
-    return [readTaskDocument(await writeInEditor(taskDocument(draft), EXPLANATION))];
-  }
-  const titles = title === '' ? await titlesGiven(options) : [title];
-  return titles.map((text) => ({ title: text, description, acceptance_criteria }));
-}
-
-/** A line of standard input is a title; a person at a terminal is asked for one. */
+/** A line of standard input is a title, an item of a checklist too; a person at a terminal is asked for one. */
 async function titlesGiven(options: AddOptions): Promise<string[]> {
   if (canAsk(options)) return [await askLine('What is to be done?')];
   const given = process.stdin.isTTY ? '' : await readInputText();
-  const titles = given
-    .split('\n')
-    .map((line) => line.replace(MARKER, '').trim())
-    .filter((line) => line !== '');
+  const lines = given.split('\n').filter((line) => line.trim() !== '');
+  const open = lines.filter((line) => !DONE.test(line));
+  if (open.length < lines.length)
+    process.stderr.write(`! ${lines.length - open.length} that are done were left out.\n`);
+  const titles = open.map((line) => line.replace(BULLET, '').trim()).filter((title) => title !== '');
   if (titles.length === 0) {
     throw new DomainError('invalid_input', 'There is no title.', {
       hint: 'Give one, `cairn add "Write the docs"`, or one a line on standard input.',

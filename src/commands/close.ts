@@ -1,9 +1,10 @@
 import type * as z from 'zod';
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
-import { domainErrorFrom } from '../errors.ts';
+import { DomainError, domainErrorFrom } from '../errors.ts';
 import {
   type ChangedTask,
+  ClaimTask,
   CompleteTaskAsPerson,
   claimTask,
   completeTask,
@@ -12,49 +13,61 @@ import {
   releaseTask,
 } from '../services/tasks.ts';
 import { askLine, canAsk } from './ask.ts';
-import { answer, type JsonOption, paint } from './paint.ts';
+import { eachTask } from './each-task.ts';
+import { type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
-import { taskRefs } from './refs.ts';
+import { textOption } from './text-given.ts';
 
 // Long enough for the completion behind it.
 const CLAIM_SECONDS = 60;
-const NUMBERED = /^(\d{1,2})\s*[=:]\s*/;
+const NUMBERED = /^(\d{1,2}): /;
 
 export type CloseOptions = JsonOption & { summary?: string; evidence?: string[] };
 type Task = Awaited<ReturnType<typeof getTask>>;
 
 /** `cairn close REF`: completes tasks, with what shows that each criterion is met. */
 export async function runClose(config: Config, given: string[], options: CloseOptions): Promise<void> {
-  await asPerson(config, async (ctx) => {
-    const closed: ChangedTask[] = [];
-    for (const ref of await taskRefs(ctx, given)) {
-      const task = await getTask(ctx, parseGiven(GetTask, { task: ref, timeline_size: 0 }));
-      const input = { task: ref, summary: options.summary, evidence: await evidenceFor(task, options) };
-      closed.push(await close(ctx, task, parseGiven(CompleteTaskAsPerson, input)));
-    }
-    answer(closed.length === 1 ? closed[0] : closed, options, () => closed.flatMap(closedLines));
-  });
+  if (given.length > 1 && options.evidence !== undefined) {
+    throw new DomainError('invalid_input', 'The same evidence cannot be for several tasks.', {
+      hint: 'Close each with its own --evidence.',
+    });
+  }
+  const summary = await textOption(options.summary);
+  await asPerson(config, (ctx) =>
+    eachTask(
+      ctx,
+      { ...options, given },
+      {
+        async act(ref) {
+          const task = await getTask(ctx, parseGiven(GetTask, { task: ref, timeline_size: 0 }));
+          const input = { task: task.ref, summary, evidence: await evidenceFor(task, options) };
+          return close(ctx, task, parseGiven(CompleteTaskAsPerson, input));
+        },
+        show: closedLines,
+      },
+    ),
+  );
 }
 
 /** Whoever closes what nobody holds takes it for that moment; a refusal gives it back. */
 async function close(ctx: Context, task: Task, input: z.output<typeof CompleteTaskAsPerson>): Promise<ChangedTask> {
   if (task.status !== 'pending') return completeTask(ctx, input);
-  const { task: claimed } = await claimTask(ctx, { task: task.ref, ttl_seconds: CLAIM_SECONDS, take_over: false });
+  const claim = parseGiven(ClaimTask, { task: task.ref, ttl_seconds: CLAIM_SECONDS });
+  const { task: claimed } = await claimTask(ctx, claim);
+  const lock_token = claimed?.lock_token;
   try {
-    return await completeTask(ctx, { ...input, lock_token: claimed?.lock_token });
+    return await completeTask(ctx, { ...input, lock_token });
   } catch (error) {
     const reason = `It could not be closed: ${domainErrorFrom(error).message}`;
-    await releaseTask(ctx, { task: task.ref, lock_token: claimed?.lock_token, outcome: 'paused', reason });
+    // Where this fails too, the claim ends by itself in a minute.
+    await releaseTask(ctx, { task: task.ref, lock_token, outcome: 'paused', reason }).catch(() => {});
     throw error;
   }
 }
 
-/** What was said for each criterion, in order or by its number; a person at a terminal is asked for the rest. */
-async function evidenceFor(task: Task, options: CloseOptions): Promise<object[] | undefined> {
-  const said = (options.evidence ?? []).map((text, at) => {
-    const [numbered, number] = NUMBERED.exec(text) ?? [];
-    return { criterion: number === undefined ? at + 1 : Number(number), note: text.slice(numbered?.length ?? 0) };
-  });
+/** What was said for each criterion, by its number or for the next one; a person at a terminal is asked for the rest. */
+async function evidenceFor(task: Task, options: CloseOptions): Promise<Evidence[] | undefined> {
+  const said = numbered(options.evidence ?? []);
   const shown = new Set([...said, ...(task.evidence ?? [])].map(({ criterion }) => criterion));
   for (const [at, text] of canAsk(options) ? task.acceptance_criteria.entries() : []) {
     if (shown.has(at + 1)) continue;
@@ -62,6 +75,22 @@ async function evidenceFor(task: Task, options: CloseOptions): Promise<object[] 
     if (note !== '') said.push({ criterion: at + 1, note });
   }
   return said.length === 0 ? undefined : said;
+}
+
+type Evidence = { criterion: number; note: string };
+
+/** `2: text` is for the second criterion; a text without a number is for the first that no number names. */
+function numbered(given: string[]): Evidence[] {
+  const numbers = given.map((text) => NUMBERED.exec(text)?.[1]);
+  const taken = new Set(numbers.map(Number));
+  let next = 0;
+  return given.map((text, at) => {
+    const number = numbers[at];
+    if (number !== undefined) return { criterion: Number(number), note: text.slice(number.length + 2) };
+    do next += 1;
+    while (taken.has(next));
+    return { criterion: next, note: text };
+  });
 }
 
 function closedLines({ task, freed }: ChangedTask): string[] {

@@ -3,29 +3,38 @@ import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { resumeProject } from '../services/checkpoints.ts';
 import { getPosition, ListEvents, listEvents, RecordEvent, recordEvent } from '../services/events.ts';
-import { canAsk } from './ask.ts';
-import { writeInEditor } from './editor.ts';
-import { readInputText } from './import-source.ts';
 import { questionIn } from './needs.ts';
 import { answer, type JsonOption } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
-import { taskRef } from './refs.ts';
+import { taskNamed, taskRef } from './refs.ts';
+import { withText } from './text-given.ts';
 
-const TASK = /^(?:#?\d+|[a-z][a-z0-9-]*-\d+)$/i;
 const QUESTION = /^#?(\d+)$/;
 
-export type NoteOptions = JsonOption & { kind?: string };
+export type NoteOptions = JsonOption & { kind?: string; task?: string };
 
-/** `cairn note [REF] TEXT`: says something about a task, or about the project when the first word is no ref. */
+/** `cairn note [REF] TEXT`: says something about a task, or about the project when the first word names no task. */
 export async function runNote(config: Config, words: string[], options: NoteOptions): Promise<void> {
-  const [first = '', ...rest] = words;
-  const about = TASK.test(first) ? first : undefined;
-  const text = await textGiven(about === undefined ? words : rest, options);
-  const noted = await asPerson(config, async (ctx) => {
-    const task = about && (await taskRef(ctx, about));
-    return recordEvent(ctx, parseGiven(RecordEvent, { task, kind: options.kind, text }));
+  await asPerson(config, async (ctx) => {
+    const { task, rest } = await aboutWhich(ctx, words, options);
+    const noted = await withText(rest, { ...options, explanation: 'Say something.' }, (text) =>
+      recordEvent(ctx, parseGiven(RecordEvent, { task, kind: options.kind, text })),
+    );
+    answer(noted, options, ({ seq, about, kind }) => [`Noted #${seq} (${kind}) on ${about}.`]);
   });
-  answer(noted, options, ({ seq, about, kind }) => [`Noted #${seq} (${kind}) on ${about}.`]);
+}
+
+/** The task comes first, or behind --task. A number in front of several words is a word: `2 tests fail`. */
+async function aboutWhich(
+  ctx: Context,
+  words: string[],
+  { task }: NoteOptions,
+): Promise<{ task: string | undefined; rest: string[] }> {
+  if (task !== undefined) return { task: await taskRef(ctx, task), rest: words };
+  const [first = '', ...rest] = words;
+  const isCount = /^\d+$/.test(first) && rest.length > 1;
+  const named = first === '' || isCount ? undefined : await taskNamed(ctx, first);
+  return { task: named, rest: named === undefined ? words : rest };
 }
 
 /** `cairn answer QUESTION TEXT`: answers an agent's question, named by its number or by its task. */
@@ -33,9 +42,11 @@ export async function runAnswer(config: Config, words: string[], options: JsonOp
   const [which = '', ...rest] = words;
   await asPerson(config, async (ctx) => {
     const question = await findQuestion(ctx, which);
-    const text = await textGiven(rest, options, questionIn(question));
     const { task, seq } = question;
-    const noted = await recordEvent(ctx, parseGiven(RecordEvent, { task, kind: 'answer', text, answers: String(seq) }));
+    const explanation = `The question was:\n\n${questionIn(question)}`;
+    const noted = await withText(rest, { ...options, explanation }, (text) =>
+      recordEvent(ctx, parseGiven(RecordEvent, { task, kind: 'answer', text, answers: String(seq) })),
+    );
     answer(noted, options, ({ about }) => [`Answered #${seq} on ${about}.`]);
   });
 }
@@ -76,22 +87,4 @@ async function questionAt(ctx: Context, seq: number): Promise<Question> {
   throw new DomainError('not_found', `#${seq} is no question of this project.`, {
     hint: '`cairn status` shows the open ones with their numbers.',
   });
-}
-
-/** The words, else standard input; a person at a terminal writes in their editor. Raises invalid_input for nothing. */
-async function textGiven(words: string[], options: JsonOption, question?: string): Promise<string> {
-  const text = words.length > 0 ? words.join(' ') : await textWritten(options, question);
-  if (text.trim() !== '') return text;
-  throw new DomainError('invalid_input', 'There is nothing to say.', {
-    hint: 'Give the text behind, in quotes, or on standard input.',
-  });
-}
-
-async function textWritten(options: JsonOption, question: string | undefined): Promise<string> {
-  if (!canAsk(options)) return process.stdin.isTTY ? '' : await readInputText();
-  // The comment that holds the question ends with its own mark.
-  return writeInEditor(
-    '',
-    question === undefined ? 'What is to be said?' : `Asked: ${question.replaceAll('--', '- -')}`,
-  );
 }

@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { unusableFile } from '../bounded-read.ts';
+import { readBounded, unusableFile } from '../bounded-read.ts';
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
@@ -15,20 +14,26 @@ import {
   unarchiveProject,
   updateProject,
 } from '../services/projects.ts';
+import { escaped } from '../text.ts';
 import { canAsk } from './ask.ts';
 import { writeInEditor } from './editor.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { projectTable } from './status.ts';
+import { textOption } from './text-given.ts';
 
 const PROJECTS_MAX = 100;
+const RULES_BYTES_MAX = 131_072;
+const EXPLANATION =
+  'What is the project about? Goal, stack, conventions. Nothing changed, or nothing left, changes nothing.';
 
 export type ProjectOptions = JsonOption & { name?: string; description?: string; rules?: string };
 
 /** `cairn project create SLUG`. */
 export async function runCreateProject(config: Config, slug: string, options: ProjectOptions): Promise<void> {
-  const { name = slug, description } = options;
-  const input = parseGiven(CreateProject, { slug, name, description, rules: await rulesIn(options.rules) });
+  const { name = slug } = options;
+  const description = await textOption(options.description);
+  const input = parseGiven(CreateProject, { slug, name, description, rules: rulesIn(options.rules) });
   const project = await asPerson(config, (ctx) => createProject(ctx, input));
   answer(project, options, () => [
     `Created the project ${paint('bold', slug)} "${project.name}".`,
@@ -38,37 +43,45 @@ export async function runCreateProject(config: Config, slug: string, options: Pr
 
 /** `cairn project edit [SLUG]`: by options, else its description in an editor. */
 export async function runEditProject(config: Config, slug: string | undefined, options: ProjectOptions): Promise<void> {
-  const { name, description } = options;
-  const rules = await rulesIn(options.rules);
+  const { name } = options;
+  const description = await textOption(options.description);
+  const rules = rulesIn(options.rules);
   const changed = await asPerson(config, async (ctx) => {
     const { project } = await getProject(ctx, { project: slug });
-    const asked =
-      name === undefined && description === undefined && rules === undefined
-        ? { description: await descriptionInEditor(project.description ?? '', options) }
-        : { name, description, rules };
-    const input = { project: project.slug, ...asked, expected_version: project.version };
-    return updateProject(ctx, parseGiven(UpdateProject, input));
+    const change = (changes: object) => {
+      const input = { project: project.slug, ...changes, expected_version: project.version };
+      return updateProject(ctx, parseGiven(UpdateProject, input));
+    };
+    if (name !== undefined || description !== undefined || rules !== undefined)
+      return change({ name, description, rules });
+    if (!canAsk(options)) throw unsaid();
+    const before = project.description ?? '';
+    return writeInEditor(before, EXPLANATION, async (after) =>
+      after === before.trim() || after === '' ? null : change({ description: after }),
+    );
   });
-  answer(changed, options, ({ slug, name }) => [`Changed the project ${paint('bold', slug)} "${name}".`]);
+  answer(changed, options, (project) =>
+    project === null
+      ? ['Nothing was changed.']
+      : [`Changed the project ${paint('bold', project.slug)} "${project.name}".`],
+  );
 }
 
-function descriptionInEditor(before: string, options: JsonOption): Promise<string> {
-  if (canAsk(options)) return writeInEditor(before, 'What is the project about? Goal, stack, conventions.');
-  throw new DomainError('invalid_input', 'It is not said what to change.', {
+function unsaid(): DomainError {
+  return new DomainError('invalid_input', 'It is not said what to change.', {
     hint: 'Say it with --name, --description or --rules. In a terminal an editor opens.',
   });
 }
 
 /** The rules in a file of JSON. */
-async function rulesIn(file: string | undefined): Promise<unknown> {
+function rulesIn(file: string | undefined): unknown {
   if (file === undefined) return undefined;
-  const written = await readFile(file, 'utf8').catch((error) => {
-    throw unusableFile(file, error);
-  });
+  const written = readBounded(file, RULES_BYTES_MAX);
+  if (written === null) throw unusableFile(file, { code: 'ENOENT' });
   try {
     return JSON.parse(written);
   } catch (cause) {
-    throw new DomainError('invalid_input', `The file ${file} is not JSON: ${(cause as Error).message}`, {
+    throw new DomainError('invalid_input', `The file ${escaped(file)} is not JSON.`, {
       hint: 'Rules are an object like {"gates": [{"on": "complete", "require": {"approval": true}}]}.',
       cause,
     });

@@ -1,10 +1,10 @@
 import type { Config } from '../config.ts';
-import { type ChangedTask, ReleaseTaskAsPerson, releaseTask } from '../services/tasks.ts';
+import { ReleaseTaskAsPerson, releaseTask } from '../services/tasks.ts';
 import { givenOrAsked } from './ask.ts';
+import { eachTask } from './each-task.ts';
 import { statusOf } from './format.ts';
-import { answer, paint } from './paint.ts';
+import { paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
-import { taskRefs } from './refs.ts';
 import type { ReasonOption } from './status-change.ts';
 
 export type ReleaseOptions = ReasonOption & { failed?: true };
@@ -14,13 +14,14 @@ export async function runRelease(config: Config, given: string[], options: Relea
   const asked = { option: '--reason', question: 'What should the next one know?' };
   const reason = await givenOrAsked(options.reason, asked, options);
   const outcome = options.failed ? 'failed' : 'paused';
-  await asPerson(config, async (ctx) => {
-    const released: ChangedTask['task'][] = [];
-    for (const task of await taskRefs(ctx, given)) {
-      released.push((await releaseTask(ctx, parseGiven(ReleaseTaskAsPerson, { task, outcome, reason }))).task);
-    }
-    answer(released.length === 1 ? released[0] : released, options, () =>
-      released.map((task) => `Released ${paint('bold', task.ref)} "${task.title}" (${statusOf(task)}).`),
-    );
-  });
+  await asPerson(config, (ctx) =>
+    eachTask(
+      ctx,
+      { ...options, given },
+      {
+        act: (task) => releaseTask(ctx, parseGiven(ReleaseTaskAsPerson, { task, outcome, reason })),
+        show: ({ task }) => [`Released ${paint('bold', task.ref)} "${task.title}" (${statusOf(task)}).`],
+      },
+    ),
+  );
 }

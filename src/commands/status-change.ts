@@ -2,10 +2,10 @@ import type { Config } from '../config.ts';
 import type { StatusChange } from '../events/tasks.ts';
 import { type ChangedTask, UpdateTask, updateTask } from '../services/tasks.ts';
 import { givenOrAsked } from './ask.ts';
+import { eachTask } from './each-task.ts';
 import { statusOf } from './format.ts';
-import { answer, type JsonOption, paint } from './paint.ts';
+import { type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
-import { taskRefs } from './refs.ts';
 
 export type ReasonOption = JsonOption & { reason?: string };
 
@@ -17,18 +17,19 @@ export async function runStatusChange(
 ): Promise<void> {
   const asked = { option: '--reason', question: `Why ${given.length === 1 ? 'is it' : 'are they'} ${status}?` };
   const reason = status === 'unblocked' ? options.reason : await givenOrAsked(options.reason, asked, options);
-  await asPerson(config, async (ctx) => {
-    const changed: ChangedTask[] = [];
-    for (const task of await taskRefs(ctx, given)) {
-      changed.push(await updateTask(ctx, parseGiven(UpdateTask, { task, reason, status })));
-    }
-    answer(changed.length === 1 ? changed[0]?.task : changed.map(({ task }) => task), options, () =>
-      changed.flatMap(({ task, freed }) => [
-        `${status[0]?.toUpperCase()}${status.slice(1)} ${paint('bold', task.ref)} "${task.title}"${nowOf(task, status)}.`,
-        ...(freed === undefined ? [] : [`Ready now: ${freed.join(', ')}.`]),
-      ]),
-    );
-  });
+  await asPerson(config, (ctx) =>
+    eachTask(
+      ctx,
+      { ...options, given },
+      {
+        act: (task) => updateTask(ctx, parseGiven(UpdateTask, { task, reason, status })),
+        show: ({ task, freed }) => [
+          `${status[0]?.toUpperCase()}${status.slice(1)} ${paint('bold', task.ref)} "${task.title}"${nowOf(task, status)}.`,
+          ...(freed === undefined ? [] : [`Ready now: ${freed.join(', ')}.`]),
+        ],
+      },
+    ),
+  );
 }
 
 function nowOf(task: ChangedTask['task'], status: StatusChange['status']): string {

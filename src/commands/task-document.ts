@@ -1,7 +1,8 @@
 import type { Task } from '../events/tasks.ts';
 
-const CRITERIA = /^##\s+Acceptance criteria\s*$/im;
-const BULLET = /^\s*(?:[-*+]|\d+[.)])\s+(?:\[[ xX]\]\s+)?/;
+const TITLE = /^#\s+/;
+const CRITERIA = /^##\s+Acceptance criteria\s*$/gim;
+const BULLET = /^\s*(?:[-*+]|\d+[.)])\s+/;
 
 type Written = Pick<Task, 'title' | 'description' | 'acceptance_criteria'>;
 
@@ -14,24 +15,20 @@ export function taskDocument({ title, description, acceptance_criteria }: Writte
     '## Acceptance criteria',
     '',
     ...acceptance_criteria.map((text) => `- ${text}`),
-    '',
   ].join('\n');
 }
 
-/** The task that such a document describes. What stands before the first heading is part of the description. */
+/** The task that such a document describes: its first line is the title, the list below the last such heading the criteria. */
 export function readTaskDocument(document: string): Required<Written> {
-  const lines = document.split('\n');
-  const heading = lines.findIndex((line) => /^#\s/.test(line));
-  const title = heading < 0 ? (lines[0] ?? '') : (lines[heading] ?? '').replace(/^#\s+/, '');
-  const body = lines.filter((_, at) => at !== Math.max(heading, 0)).join('\n');
-  const [description = '', criteria = ''] = splitAtLast(body, CRITERIA);
-  return { title: title.trim(), description: description.trim(), acceptance_criteria: bulletsOf(criteria) };
-}
-
-function splitAtLast(text: string, heading: RegExp): [string, string] {
-  const found = [...text.matchAll(new RegExp(heading, 'gim'))].at(-1);
-  if (found === undefined) return [text, ''];
-  return [text.slice(0, found.index), text.slice(found.index + found[0].length)];
+  const [first = '', ...rest] = document.trim().split('\n');
+  const body = rest.join('\n');
+  const heading = [...body.matchAll(CRITERIA)].at(-1);
+  const end = heading?.index ?? body.length;
+  return {
+    title: first.replace(TITLE, '').trim(),
+    description: body.slice(0, end).trim(),
+    acceptance_criteria: bulletsOf(body.slice(end + (heading?.[0].length ?? 0))),
+  };
 }
 
 /** A line that begins no bullet goes on with the one above. */

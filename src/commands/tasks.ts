@@ -21,6 +21,7 @@ export type TasksOptions = JsonOption & {
   priority?: string[];
   label?: string[];
   ready?: true;
+  mine?: true;
   unproven?: true;
   parent?: string;
   limit: number;
@@ -28,13 +29,15 @@ export type TasksOptions = JsonOption & {
 
 /** `cairn tasks [WORDS]`: the tasks of the project that are open, or those that are asked for. */
 export async function runTasks(config: Config, words: string[], options: TasksOptions): Promise<void> {
-  const { all, priority, label: labels, ready, unproven, limit } = options;
+  const { all, priority, label: labels, ready, mine, unproven, limit } = options;
   const query = words.length === 0 ? undefined : words.join(' ');
-  const showsOpen = options.status === undefined && !all && !ready && !unproven;
+  const showsOpen = options.status === undefined && !all && !ready && !mine && !unproven;
+  // Counts are of the whole project.
+  const isFiltered = query !== undefined || [priority, labels, options.parent].some((filter) => filter !== undefined);
   const status = showsOpen ? OPEN : options.status;
   const found = await asPerson(config, async (ctx) => {
     const parent = options.parent && (await taskRef(ctx, options.parent));
-    return collect(ctx, { status, priority, labels, ready, unproven, parent, query }, limit);
+    return collect(ctx, { status, priority, labels, ready, mine, unproven, parent, query }, limit);
   });
   answer(found, options, ({ project, counts, tasks, more }) => {
     const { completed = 0, cancelled = 0 } = counts;
@@ -42,7 +45,7 @@ export async function runTasks(config: Config, words: string[], options: TasksOp
       `${paint('bold', project)}  ${countsLine(counts)}`,
       ...(tasks.length === 0 ? ['No task matches.'] : ['', ...taskTable(tasks)]),
       ...(more ? [paint('dim', `Only the first ${tasks.length}; --limit shows more.`)] : []),
-      ...(showsOpen ? moreOf(completed + cancelled, 'completed or cancelled', 'cairn tasks --all') : []),
+      ...(showsOpen && !isFiltered ? moreOf(completed + cancelled, 'completed or cancelled', 'cairn tasks --all') : []),
     ];
   });
 }

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { writeOutput } from '../atomic-write.ts';
 import { BINDING_FILE, findBinding } from '../binding.ts';
 import { planEdit } from '../clients/changes.ts';
@@ -14,8 +14,11 @@ import { asPerson } from './person.ts';
 export async function runUse(config: Config, slug: string | undefined, options: JsonOption): Promise<void> {
   const bound = findBinding(process.cwd());
   if (slug === undefined) return say(config, bound, options);
+  const root = (await findRepository(process.cwd(), thisHost())) ?? process.cwd();
   const { project } = await asPerson(config, (ctx) => getProject(ctx, { project: slug }));
-  const file = bound?.file ?? join((await findRepository(process.cwd(), thisHost())) ?? process.cwd(), BINDING_FILE);
+  // One further up binds other repositories too.
+  const isOwn = bound !== undefined && !relative(root, bound.file).startsWith('..');
+  const file = isOwn ? bound.file : join(root, BINDING_FILE);
   const edit = await planEdit(file, { kind: 'json', path: ['project'], value: project.slug });
   if (edit !== null) await writeOutput(file, edit.after);
   answer({ project: project.slug, file }, options, () => [

@@ -53,9 +53,12 @@ export const ChangedTask = z.object({
 });
 export type ChangedTask = z.infer<typeof ChangedTask>;
 
+/** So many are created together. */
+export const TASKS_MAX = 50;
+
 export const CreateTasks = z.strictObject({
   project: ProjectRef.optional(),
-  tasks: z.array(NewTask).min(1).max(50),
+  tasks: z.array(NewTask).min(1).max(TASKS_MAX),
 });
 
 export const CreatedTasks = z.object({ tasks: z.array(TaskBrief), ...Consequences.shape });

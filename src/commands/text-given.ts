@@ -1,0 +1,28 @@
+import { DomainError } from '../errors.ts';
+import { canAsk } from './ask.ts';
+import { writeInEditor } from './editor.ts';
+import { readInputText } from './import-source.ts';
+import type { JsonOption } from './paint.ts';
+
+/** What an option says: `-` stands for standard input. */
+export async function textOption(given: string | undefined): Promise<string | undefined> {
+  return given === '-' ? (await readInputText()).trimEnd() : given;
+}
+
+/** The words, else standard input; a person at a terminal writes in their editor. Raises invalid_input for nothing. */
+export async function withText<Done>(
+  words: string[],
+  { explanation, ...options }: JsonOption & { explanation: string },
+  use: (text: string) => Promise<Done>,
+): Promise<Done> {
+  if (words.length > 0) return use(said(words.join(' ')));
+  if (canAsk(options)) return writeInEditor('', explanation, (text) => use(said(text)));
+  return use(said(process.stdin.isTTY ? '' : await readInputText()));
+}
+
+function said(text: string): string {
+  if (text.trim() !== '') return text;
+  throw new DomainError('invalid_input', 'There is nothing to say.', {
+    hint: 'Give the text behind, in quotes, or on standard input.',
+  });
+}
