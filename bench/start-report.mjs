@@ -22,7 +22,7 @@ export function renderStart({ command, rounds, found, peers }) {
     '',
     ...table(
       ['what', 'ms', 'beside', 'ms', 'times', 'aim', 'verdict'],
-      AIMS.map(([what, own, floor, aim]) => {
+      [...AIMS, ...quickest(peers, of)].map(([what, own, floor, aim]) => {
         const times = ratio(found[own] ?? [], found[floor] ?? []);
         return [
           what,
@@ -47,6 +47,13 @@ export function renderStart({ command, rounds, found, peers }) {
         `Calls 1 to 10 of ${tool}: ${Array.from({ length: 10 }, (_, at) => shown(of(`${tool}, call ${at + 1}`))).join(', ')}.`,
     ),
   ].join('\n');
+}
+
+/** Of the peers that run on Node.js, Cairn is to be the first. */
+function quickest(peers, of) {
+  const names = peers.map((name) => `${name} to tools/list`);
+  const [first] = names.toSorted((a, b) => of(a).p50 - of(b).p50);
+  return first === undefined ? [] : [['start to `tools/list`', 'cairn to tools/list', first, 1]];
 }
 
 /** The median of what each turn says, so that a load that comes and goes is in both. */

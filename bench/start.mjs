@@ -141,7 +141,7 @@ async function calls(note, tool, call) {
 /** The peers that run on Node.js, each with a store of its own. */
 function installed() {
   mkdirSync(flags.cache, { recursive: true });
-  return SERVERS.filter((server) => server.package !== undefined).flatMap((server) => {
+  return SERVERS.filter((server) => server.package !== undefined && server.runtime === undefined).flatMap((server) => {
     try {
       const { folder, version } = install(flags.cache, server.package);
       const dir = join(home, server.package.replaceAll(/\W/g, '-'));

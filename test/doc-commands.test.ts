@@ -24,6 +24,8 @@ async function openHome() {
     XDG_DATA_HOME: home,
     XDG_CONFIG_HOME: home,
     NO_COLOR: '1',
+    // One database for all the commands of a page; the end stops it.
+    CAIRN_LINGER_SECONDS: '60',
   };
   return {
     home,
