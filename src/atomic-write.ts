@@ -31,7 +31,7 @@ type Content = string | Uint8Array | ((file: FileHandle) => Promise<void>);
 type Options = {
   /** A new file gets this mode; one that is there keeps its mode and owner. */
   mode?: number;
-  /** A link is replaced, not the file it leads to, and nothing is written in place: for directories that someone else may write to. */
+  /** A link, a device or a pipe is replaced, not the file it leads to, and nothing is written in place: for directories that someone else may write to. */
   replacesLink?: boolean;
   /** The path was followed to its end before: a link that has come into its place since is replaced. */
   isReal?: boolean;
@@ -41,12 +41,13 @@ type Options = {
 
 /**
  * Writes a file whole or not at all. A link stays a link, and the file that it leads to is written: whoever may not follow one
- * compares `realPathOf` first. Devices and pipes are written into. Raises what the system raises.
+ * compares `realPathOf` first. Devices and pipes are written into, unless links are replaced. Raises what the system raises.
  */
 export async function writeAtomically(path: string, content: Content, options: Options = {}): Promise<void> {
   const { mode = 0o600, replacesLink = false, isReal = replacesLink, owner } = options;
   const found = await statIfThere(path, isReal);
-  if (found !== null && !found.isFile() && !found.isSymbolicLink()) return fill(await open(path, 'w'), content);
+  const isSpecial = found !== null && !found.isFile() && !found.isSymbolicLink();
+  if (isSpecial && !replacesLink) return fill(await open(path, 'w'), content);
   const target = isReal ? path : await realPathOf(path);
   const name = `${basename(target).slice(0, NAME_CHARACTERS_MAX)}.${randomUUID()}.part`;
   const part = join(dirname(target), name);

@@ -5,20 +5,27 @@ import { escaped } from './text.ts';
 const KB = 1_024;
 const MB = 1_048_576;
 
+type Options = {
+  hint?: string;
+  /** With false what is a link is no file, for directories that someone else may write to. */
+  followsLink?: boolean;
+};
+
 /**
  * Reads a file that others wrote; null where there is none. Raises invalid_input for what is no file, as a directory, a device or a
  * pipe that nobody fills, and payload_too_large, with the hint, before anything is read.
  */
-export function readBounded(file: string, bytesMax: number, hint?: string): string | null {
-  return readBytes(file, bytesMax, hint)?.toString() ?? null;
+export function readBounded(file: string, bytesMax: number, options?: Options): string | null {
+  return readBytes(file, bytesMax, options)?.toString() ?? null;
 }
 
 /** As `readBounded`, for text that may be in another encoding. */
-export function readBytes(file: string, bytesMax: number, hint?: string): Buffer | null {
+export function readBytes(file: string, bytesMax: number, { hint, followsLink = true }: Options = {}): Buffer | null {
+  // Without waiting for whoever may write into a pipe; Windows has no such flags.
+  const flags = (constants.O_NONBLOCK ?? 0) | (followsLink ? 0 : (constants.O_NOFOLLOW ?? 0));
   let descriptor: number;
   try {
-    // Without waiting for whoever may write into a pipe; Windows has no such flag.
-    descriptor = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    descriptor = openSync(file, constants.O_RDONLY | flags);
   } catch (error) {
     if (isMissing(error)) return null;
     throw unreadable(file, codeOf(error), error);

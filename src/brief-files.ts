@@ -1,12 +1,17 @@
-import { constants } from 'node:fs';
-import { open, readdir, rm } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomically } from './atomic-write.ts';
+import { readBounded } from './bounded-read.ts';
+import { withLock } from './db/lock.ts';
 
 // In the data directory lies where each bound project stood when Cairn was last left, for whoever has no time to start a
-// database. Where the server runs as another account the directory is that account's, which may put links into it.
+// database. Where the server runs as another account the directory is that account's, which may put links and pipes into it.
 
 const BYTES_MAX = 2_000;
+const AGE_DAYS_MAX = 30;
+const DAY_MS = 86_400_000;
+// Whoever writes is done long before, or was stopped.
+const REMOVE_WAIT_MS_MAX = 5_000;
 // A slug, or the id that a repository is bound by: what else a setting says names no file.
 const KEY = /^(?:[a-z][a-z0-9-]{0,30}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 const NAME = /^brief-(.+)\.txt$/;
@@ -24,24 +29,33 @@ export function hasBriefFile(project: string): boolean {
 }
 
 /** What was left behind about a project; undefined where nothing was. */
-export async function readBrief(dataDir: string, project: string): Promise<string | undefined> {
+export function readBrief(dataDir: string, project: string): string | undefined {
   if (!hasBriefFile(project)) return undefined;
-  const file = await open(fileOf(dataDir, project), constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch(() => null);
-  if (file === null) return undefined;
   try {
-    const { size } = await file.stat();
-    return size > 0 && size <= BYTES_MAX ? await file.readFile('utf8') : undefined;
+    return readBounded(fileOf(dataDir, project), BYTES_MAX, { followsLink: false }) || undefined;
   } catch {
     return undefined;
-  } finally {
-    await file.close();
   }
 }
 
-/** The projects about which something lies there. */
+/**
+ * Runs `work` while no other process writes or removes a brief. What is read from the database meanwhile is newer than what lies there.
+ * Raises unavailable when it has to wait for longer.
+ */
+export function withBriefsLocked<T>(dataDir: string, waitMsMax: number, work: () => Promise<T>): Promise<T> {
+  return withLock(join(dataDir, 'brief-lock'), work, waitMsMax);
+}
+
+/** The projects about which something lies there, the oldest first. What is older than 30 days is removed. */
 export async function listBriefs(dataDir: string): Promise<string[]> {
-  const names = await readdir(dataDir).catch(() => []);
-  return names.map((name) => NAME.exec(name)?.[1] ?? '').filter(hasBriefFile);
+  const oldest = Date.now() - AGE_DAYS_MAX * DAY_MS;
+  const kept: { project: string; mtimeMs: number }[] = [];
+  for (const project of await projectsIn(dataDir)) {
+    const { mtimeMs } = await lstat(fileOf(dataDir, project)).catch(() => ({ mtimeMs: 0 }));
+    if (mtimeMs < oldest) await removeBrief(dataDir, project).catch(() => {});
+    else kept.push({ project, mtimeMs });
+  }
+  return kept.sort((a, b) => a.mtimeMs - b.mtimeMs).map(({ project }) => project);
 }
 
 export async function writeBrief(dataDir: string, project: string, text: string): Promise<void> {
@@ -52,6 +66,21 @@ export async function writeBrief(dataDir: string, project: string, text: string)
 
 export async function removeBrief(dataDir: string, project: string): Promise<void> {
   await rm(fileOf(dataDir, project), { force: true });
+}
+
+/** Removes all of them, after those that are being written. */
+export async function removeBriefs(dataDir: string): Promise<void> {
+  const remove = async () => {
+    const projects = await projectsIn(dataDir);
+    await Promise.all(projects.map((project) => removeBrief(dataDir, project)));
+  };
+  // A process that was halted while it wrote keeps nothing here.
+  await withBriefsLocked(dataDir, REMOVE_WAIT_MS_MAX, remove).catch(remove);
+}
+
+async function projectsIn(dataDir: string): Promise<string[]> {
+  const names = await readdir(dataDir).catch(() => []);
+  return names.map((name) => NAME.exec(name)?.[1] ?? '').filter(hasBriefFile);
 }
 
 function fileOf(dataDir: string, project: string): string {

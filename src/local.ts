@@ -1,5 +1,7 @@
+import { isEmbedded, removeBriefs } from './brief-files.ts';
 import type { Config } from './config.ts';
 import type { Actor, Database } from './db/database.ts';
+import type { FunctionName } from './db/functions.ts';
 import { type OpenDatabase, type OpenOptions, openDatabase } from './db/open.ts';
 import type { Log } from './log.ts';
 import { personName } from './person-name.ts';
@@ -22,7 +24,7 @@ export async function openLocal(
   const open = await openDatabase(config, log, options);
   try {
     const actor = open.user ?? (await signIn(open.db, await person));
-    return { ...open, actor };
+    return { ...open, actor, ...(isEmbedded(config) && { db: withoutBriefs(open.db, config, log) }) };
   } catch (error) {
     await open.close();
     throw error;
@@ -32,6 +34,22 @@ export async function openLocal(
 /** Deletes old idempotency keys, in the background. */
 export function purgeIdempotencyKeys({ db, actor }: Local, log: Log): void {
   db.call('purge_idempotency_keys', {}, actor).catch((err) => log.debug({ err }, 'old idempotency keys stay'));
+}
+
+/** What a redaction blanks is in no brief any more when it is answered, whoever asked for it. */
+function withoutBriefs(db: Database, { dataDir }: Config, log: Log): Database {
+  const stays = (err: unknown) => log.warn({ err, data_dir: dataDir }, 'a brief that may have a redacted text stays');
+  return {
+    ...db,
+    async call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T> {
+      try {
+        return await db.call<T>(fn, args, actor);
+      } finally {
+        // After a failure too: the answer alone may have been lost.
+        if (fn === 'redact_event') await removeBriefs(dataDir).catch(stays);
+      }
+    },
+  };
 }
 
 async function signIn(db: Database, name: string): Promise<Actor> {

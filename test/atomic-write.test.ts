@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmod,
   lstat,
@@ -129,6 +130,14 @@ describe.skipIf(process.platform === 'win32')('a file that is written', () => {
 
     expect(await readFile(victim, 'utf8')).toBe('mine');
     expect((await lstat(join(folder, 'link'))).isFile()).toBe(true);
+  });
+
+  test.skipIf(process.platform === 'win32')('where someone else may write takes the place of a pipe', async () => {
+    execFileSync('mkfifo', [join(folder, 'pipe')]);
+
+    await writeAtomically(join(folder, 'pipe'), 'new', { replacesLink: true });
+
+    expect(await readFile(join(folder, 'pipe'), 'utf8')).toBe('new');
   });
 
   describe('in a directory that takes no new file', () => {

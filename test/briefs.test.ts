@@ -1,10 +1,18 @@
-import { chmod, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readBrief, writeBrief } from '../src/brief-files.ts';
+import { readConfig } from '../src/config.ts';
+import type { Actor, Database } from '../src/db/database.ts';
+import { type Local, openLocal } from '../src/local.ts';
+import { createLog } from '../src/log.ts';
+import { leaveOwnBrief } from '../src/tools/leave-briefs.ts';
 import { cairn } from './support/cairn.ts';
-import { type Agent, connect } from './support/client.ts';
+import { type Agent, connect, connectTo } from './support/client.ts';
+import { createProject, createTask, note, redact } from './support/commands.ts';
+import { startServing } from './support/serve.ts';
 
 // A hook gives up after two seconds: on a loaded machine one may be too late.
 const TRIES_MAX = 20;
@@ -38,6 +46,16 @@ async function as(name: string, project: string, work: (agent: Agent) => Promise
   await work(agent);
   await agent.close();
 }
+
+/** This process, which leaves nothing behind by itself. */
+async function here(work: (local: Local) => Promise<unknown>): Promise<void> {
+  const local = await openLocal(configOf(), log);
+  await work(local).finally(local.close);
+}
+
+const log = createLog('silent');
+
+const configOf = () => readConfig({ dataDir, lingerSeconds: '0' }, {}, home);
 
 const fileOf = (project: string) => join(dataDir, `brief-${project}.txt`);
 
@@ -100,11 +118,76 @@ describe('the brief that is left behind', () => {
     const { stdout } = await cairn([...flags, '--project', 'web', 'log', '--json']);
     const [{ seq }] = JSON.parse(stdout).events.filter((event: { text?: string }) => event.text?.includes('hunter2'));
 
-    await cairn([...flags, 'events', 'redact', String(seq), '--reason', 'A password leaked.']);
+    await cairn([...flags, '--project', 'web', 'events', 'redact', String(seq), '--reason', 'A password leaked.']);
 
     expect(said).toContain('hunter2');
     expect(untouched).toBe(mtimeMs);
+    expect(await readFile(fileOf('web'), 'utf8')).toContain('[redacted]');
     expect(await readFile(fileOf('web'), 'utf8')).not.toContain('hunter2');
+  });
+
+  test('of a command is of its own project alone', { timeout: 60_000 }, async () => {
+    await as('dan', 'api', (agent) => agent.call('list_projects'));
+    const before = await readFile(fileOf('api'), 'utf8');
+
+    await cairn([...flags, '--project', 'web', 'add', 'Sell the cart']);
+
+    expect(await readFile(fileOf('web'), 'utf8')).toContain('Sell the cart');
+    expect(await readFile(fileOf('api'), 'utf8')).toBe(before);
+  });
+
+  test('is of the local workspace, whichever a command is about', { timeout: 60_000 }, async () => {
+    let eve: Actor | undefined;
+    await as('dan', 'api', (agent) => agent.call('list_projects'));
+    await here(async ({ db }) => {
+      const identity = { issuer: 'test', subject: 'eve', name: 'Eve' };
+      eve = await db.call<Actor>('sign_in', { identity }, { user_id: '00000000-0000-0000-0000-000000000000' });
+      await createProject({ db, actor: eve }, { name: 'Of Eve' });
+      await createTask({ db, actor: eve }, { title: 'Hidden by Eve' });
+    });
+    const other = ['--project', 'web', 'events'];
+    const history = join(home, 'eve.jsonl');
+    await cairn([...flags, 'events', 'export', '--out', history, '--workspace', String(eve?.tenant_id)]);
+
+    const { code } = await cairn([...flags, ...other, 'import', history, '--workspace', String(eve?.tenant_id)]);
+
+    expect(code).toBe(0);
+    expect(await readFile(fileOf('web'), 'utf8')).toContain('Write the cart API');
+    expect(await readFile(fileOf('web'), 'utf8')).not.toContain('Eve');
+    expect(await readFile(fileOf('api'), 'utf8')).toContain('about project api');
+  });
+
+  test('goes with a redaction over HTTP, and is left by the server', { timeout: 60_000 }, async () => {
+    await as('dan', 'web', (agent) => agent.call('record_event', { kind: 'question', text: 'Is swordfish it?' }));
+    const said = await readFile(fileOf('web'), 'utf8');
+    const serving = await startServing([...flags, '--project', 'web', '--toolsets', 'all']);
+    const agent = await connectTo('v1 client', 'test', { url: serving.url });
+    const { data } = await agent.call('list_events', { page_size: 1 });
+    const [{ seq }] = data['events'] as [{ seq: number }];
+
+    await agent.call('redact_event', { event: `#${seq}`, reason: 'A password leaked.' });
+
+    const after = readBrief(dataDir, 'web');
+    await agent.call('create_tasks', { tasks: [{ title: 'Served' }] });
+    await agent.close();
+    await serving.stop();
+    expect(said).toContain('swordfish');
+    expect(after).toBeUndefined();
+    expect(await readFile(fileOf('web'), 'utf8')).toContain('Served');
+    expect(await readFile(fileOf('web'), 'utf8')).not.toContain('swordfish');
+  });
+
+  test('is removed by the next to leave when nobody wrote it for 30 days', { timeout: 60_000 }, async () => {
+    const days = (count: number) => new Date(Date.now() - count * 86_400_000);
+    await writeBrief(dataDir, 'old', 'Old.\n');
+    await utimes(fileOf('old'), days(31), days(31));
+    await writeBrief(dataDir, 'young', 'Young.\n');
+    await utimes(fileOf('young'), days(29), days(29));
+
+    await cairn([...flags, '--project', 'web', 'add', 'Wash the cart']);
+
+    expect(readBrief(dataDir, 'old')).toBeUndefined();
+    expect(readBrief(dataDir, 'young')).toBe('Young.\n');
   });
 
   test('goes when its project is not there', { timeout: 60_000 }, async () => {
@@ -112,32 +195,55 @@ describe('the brief that is left behind', () => {
 
     await as('eve', 'web', (agent) => agent.call('list_projects'));
 
-    expect(await readBrief(dataDir, 'gone')).toBeUndefined();
+    expect(readBrief(dataDir, 'gone')).toBeUndefined();
   });
 });
 
-describe('the file of a brief', () => {
-  test.each(['../web', 'web/..', 'Web', 'web\n', '', 'x'.repeat(32)])('is of no project called %j', async (project) => {
-    await expect(writeBrief(home, project, 'x')).rejects.toThrow();
-    expect(await readBrief(home, project)).toBeUndefined();
+describe('of those who leave a brief at once', () => {
+  /** Answers with what it read when the other is done, or after a while. */
+  function slow(db: Database, other: () => Promise<unknown>): Database {
+    return {
+      ...db,
+      async call<T>(...args: Parameters<Database['call']>): Promise<T> {
+        const found = await db.call<T>(...args);
+        await Promise.race([other(), sleep(200)]);
+        return found;
+      },
+    };
+  }
+
+  test('who read last writes last', { timeout: 60_000 }, async () => {
+    await here(async ({ db, actor }) => {
+      let later = Promise.resolve();
+      const leaving = { db, actor, log, project: 'web' };
+      const other = async () => {
+        await createTask({ db, actor }, { project: 'web', title: 'Came later', priority: 'critical' });
+        later = leaveOwnBrief(leaving, configOf());
+        await later;
+      };
+
+      await leaveOwnBrief({ ...leaving, db: slow(db, other) }, configOf());
+      await later;
+    });
+
+    expect(await readFile(fileOf('web'), 'utf8')).toContain('Came later');
   });
 
-  test('holds at most 2,000 bytes', async () => {
-    await expect(writeBrief(home, 'web', 'x'.repeat(2_001))).rejects.toThrow(RangeError);
-    await writeFile(join(home, 'brief-large.txt'), 'x'.repeat(2_001));
+  test('none writes what was redacted meanwhile', { timeout: 60_000 }, async () => {
+    let after: string | undefined;
+    await here(async ({ db, actor }) => {
+      const { seq } = await note({ db, actor }, 'Is opensesame it?', { kind: 'question' });
+      let redacting: Promise<unknown> = Promise.resolve();
+      const other = () => {
+        redacting = redact({ db, actor }, seq);
+        return redacting;
+      };
 
-    expect(await readBrief(home, 'large')).toBeUndefined();
-  });
+      await leaveOwnBrief({ db: slow(db, other), actor, log, project: 'web' }, configOf());
+      await redacting;
+      after = readBrief(dataDir, 'web');
+    });
 
-  test.skipIf(process.platform === 'win32')('is no link to another', async () => {
-    const target = join(home, 'secret');
-    await writeFile(target, 'secret');
-    await symlink(target, join(home, 'brief-linked.txt'));
-
-    expect(await readBrief(home, 'linked')).toBeUndefined();
-    await writeBrief(home, 'linked', 'brief');
-
-    expect(await readFile(target, 'utf8')).toBe('secret');
-    expect(await readBrief(home, 'linked')).toBe('brief');
+    expect(after).toBeUndefined();
   });
 });

@@ -1,8 +1,11 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lastWords } from '../src/commands/transcript.ts';
+import { ensureServer, serverStatus } from '../src/db/embedded.ts';
+import { createLog } from '../src/log.ts';
 import type { Resumption } from '../src/services/checkpoints.ts';
 import { brief } from '../src/tools/brief.ts';
 import { cairn, type Ran } from './support/cairn.ts';
@@ -163,6 +166,44 @@ describe('a hook of Claude Code', () => {
     });
     expect(JSON.parse((await cairn([...elsewhere, 'db', 'status', '--json'])).stdout)).toMatchObject({
       running: false,
+    });
+  });
+
+  describe('beside a database that was killed', () => {
+    let stale: string;
+    let stranger: ChildProcess;
+
+    beforeAll(async () => {
+      stale = join(home, 'stale');
+      await (await ensureServer({ dataDir: stale, log: createLog('silent') })).release();
+      // It names the cluster, as an editor with its settings open does.
+      const endless = ['-e', 'setInterval(() => {}, 1000)', join(stale, 'pg')];
+      stranger = spawn(process.execPath, endless, { stdio: 'ignore' });
+    });
+
+    afterAll(() => stranger.kill('SIGKILL'));
+
+    test.each([
+      [
+        'the id of another process',
+        () => [process.pid, join(stale, 'pg'), 0, 5432, join(stale, 'run'), '', '', 'ready'],
+      ],
+      ['a process that names the cluster', () => [stranger.pid, join(stale, 'pg'), 0, 5432, join(stale, 'run')]],
+    ])('starts none for %s', { timeout: 60_000 }, async (_, lines) => {
+      await writeFile(join(stale, 'pg', 'postmaster.pid'), `${lines().join('\n')}\n`);
+
+      for (let times = 0; times < 2; times++) {
+        expect(await hook('session-start', {}, ['--data-dir', stale])).toMatchObject({ code: 0, stderr: '' });
+      }
+
+      expect(await serverStatus(stale)).toMatchObject({ running: false });
+    });
+
+    test.skipIf(process.platform === 'win32')('waits for no pipe', { timeout: 20_000 }, async () => {
+      await rm(join(stale, 'pg', 'postmaster.pid'), { force: true });
+      execFileSync('mkfifo', [join(stale, 'pg', 'postmaster.pid')]);
+
+      expect((await hook('session-start', {}, ['--data-dir', stale])).stdout).toContain('Call resume_project');
     });
   });
 });

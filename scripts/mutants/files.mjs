@@ -33,6 +33,20 @@ export const FILES = Object.freeze([
       replace: 'return join(parent, basename(path));',
       name: 'the real path of a file follows links',
     },
+    {
+      file: 'src/atomic-write.ts',
+      find: 'if (isSpecial && !replacesLink) return',
+      replace: 'if (isSpecial) return',
+      name: 'where someone else may write takes the place of a pipe',
+    },
+  ]),
+  ...of('T35', 'test/brief-files.test.ts', [
+    {
+      file: 'src/bounded-read.ts',
+      find: '(followsLink ? 0 : (constants.O_NOFOLLOW ?? 0))',
+      replace: '0',
+      name: 'is no link to another',
+    },
   ]),
   ...of('T35', 'test/clients.test.ts', [
     {

@@ -189,7 +189,7 @@ async function removeEmpty(directory: string, outermost: string): Promise<void> 
 }
 
 function readIfThere(file: string): string | null {
-  return readBounded(file, FILE_BYTES_MAX, TOO_LARGE_HINT);
+  return readBounded(file, FILE_BYTES_MAX, { hint: TOO_LARGE_HINT });
 }
 
 function sha256(text: string): string {

@@ -14,10 +14,10 @@ const LABELS: Readonly<Record<string, string>> = Object.freeze({
   stop: 'Saved at stop',
 });
 
-/** What a hook asks a database that runs, or saves in it. Answers with what is to be printed; the caller ends the process. */
+/** What a hook asks a database that runs, or saves in it; it starts none. Answers with what is to be printed; the caller ends the process. */
 export async function askDatabase(event: string, config: Config, input: HookInput): Promise<string | undefined> {
   const log = createLog('silent');
-  const { db, actor } = await openLocal(config, log);
+  const { db, actor } = await openLocal(config, log, { start: false });
   const agent = config.agent ?? agentName('claude-code', input.session_id ?? 'hook');
   const ctx: Context = {
     db,

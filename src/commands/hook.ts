@@ -23,7 +23,7 @@ export async function runHook(event: string, flags: object): Promise<void> {
     const config = readConfig(flags, undefined, input.cwd);
     if (config.project === undefined) return;
     // Without a word of the repository's own: the database alone knows whether there is such a project.
-    if (event === 'session-start') said = (await leftBehind(config, config.project)) ?? ASK;
+    if (event === 'session-start') said = leftBehind(config, config.project) ?? ASK;
     if (!(await isRunning(config))) return;
     // Imported last: most hooks find no database running, and need nothing to speak to one.
     const { askDatabase } = await import('./hook-database.ts');
@@ -36,11 +36,11 @@ export async function runHook(event: string, flags: object): Promise<void> {
   }
 }
 
-async function leftBehind(config: Config, project: string): Promise<string | undefined> {
+function leftBehind(config: Config, project: string): string | undefined {
   return isEmbedded(config) ? readBrief(config.dataDir, project) : undefined;
 }
 
-/** Whether asking will not have to start a database first. */
+/** Whether there seems to be a database to ask. */
 async function isRunning(config: Config): Promise<boolean> {
   return !isEmbedded(config) || isServerRunning(config.dataDir);
 }

@@ -5,7 +5,7 @@ import { DomainError } from '../errors.ts';
 import { type Local, openLocal } from '../local.ts';
 import { createLog } from '../log.ts';
 import { personName } from '../person-name.ts';
-import { leaveBriefs } from '../tools/leave-briefs.ts';
+import { leaveOwnBrief } from '../tools/leave-briefs.ts';
 import { lossesOf } from '../tools/left-out.ts';
 
 type Person = Context & { connect: Local['connect'] };
@@ -38,7 +38,8 @@ export async function asPerson<T>(
       project: config.project,
     });
   } finally {
-    if (hasGrown()) await leaveBriefs({ db, actor, log, project: config.project }, config);
+    // Of one's own workspace, whichever was meant: a project of another may have the same slug.
+    if (hasGrown()) await leaveOwnBrief({ db, actor: local, log, project: config.project }, config);
     await close();
   }
 }

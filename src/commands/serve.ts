@@ -15,6 +15,7 @@ import { type Local, openLocal, purgeIdempotencyKeys } from '../local.ts';
 import { createLog, type Log } from '../log.ts';
 import { type HttpServer, refuseOpenDoor, serveHttp } from '../server/http.ts';
 import { onStopSignal } from '../stop-signals.ts';
+import { leaveBriefs } from '../tools/leave-briefs.ts';
 import { createBrowser } from '../web/browser.ts';
 import { createWebRoutes } from '../web/routes.ts';
 import { type Web, waysIn } from '../web/web.ts';
@@ -42,6 +43,7 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
     stopCollecting?.();
     await server.close();
   } finally {
+    if (local.hasGrown()) await leaveBriefs({ ...local, log, project: config.project }, config);
     await local.close();
   }
 }

@@ -6,11 +6,11 @@ import { prepareDataDir, unusable } from './embedded/account.ts';
 import { type Binaries, findBinaries, prepareBinaries } from './embedded/binaries.ts';
 import { checkVersion, configure, ensureCluster, type Layout, layout } from './embedded/cluster.ts';
 import { isWatched, outlastIdleness, USERS, watchIdleness } from './embedded/idle.ts';
+import { findServer } from './embedded/postmaster.ts';
 import {
   type Connection,
   connect,
   currentConnection,
-  findServer,
   isNotReady,
   startServer,
   stopServer as stopProcess,
@@ -34,6 +34,8 @@ export type EmbeddedOptions = {
   lingerSeconds?: number;
   /** How long it goes on when whoever used it was killed, where it is not to linger. */
   idleSeconds?: number;
+  /** With false no server is started, at no time: where none runs, unavailable is raised. */
+  start?: boolean;
 };
 
 export type EmbeddedServer = {
@@ -60,13 +62,16 @@ const IDLE_SECONDS = 300;
 
 /** Makes sure that a server runs for the data directory, and that it stays while we are here. */
 export async function ensureServer(options: EmbeddedOptions): Promise<EmbeddedServer> {
-  const { dataDir, log, lingerSeconds = 0, idleSeconds = IDLE_SECONDS } = options;
+  const { dataDir, log, lingerSeconds = 0, idleSeconds = IDLE_SECONDS, start: mayStart = true } = options;
   const seconds = lingerSeconds === 0 ? idleSeconds : lingerSeconds;
   const paths = layout(dataDir);
   const binaries = options.binaries ?? (await findBinaries());
 
+  const come = async () =>
+    (await connectIfRunning(paths)) ?? (mayStart ? start(paths, binaries, log) : Promise.reject(notRunning()));
+
   async function comeIn(): Promise<Presence & { watch: Promise<pg.Client | null> }> {
-    const { client, connection } = await arrive(paths, binaries, log);
+    const { client, connection } = await arrive(paths, binaries, come);
     const watch = watchIdleness(client, { connection, binaries, seconds }).catch((err) => {
       log.debug({ err }, 'the embedded database is not watched');
       return null;
@@ -100,11 +105,11 @@ export async function ensureServer(options: EmbeddedOptions): Promise<EmbeddedSe
 
 type Presence = { client: pg.Client; connection: Connection };
 
-async function arrive(paths: Layout, binaries: Binaries, log: Log): Promise<Presence> {
+async function arrive(paths: Layout, binaries: Binaries, come: () => Promise<pg.Client>): Promise<Presence> {
   try {
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
       await checkVersion(paths, binaries);
-      const client = (await connectIfRunning(paths)) ?? (await start(paths, binaries, log));
+      const client = await come();
       const connection = await currentConnection(paths);
       if (connection !== null && (await stays(paths, client))) return { client, connection };
       await client.end().catch(() => {});
@@ -115,6 +120,12 @@ async function arrive(paths: Layout, binaries: Binaries, log: Log): Promise<Pres
   }
   throw new DomainError('unavailable', 'The embedded database is being stopped again and again.', {
     hint: 'Repeat the call in a moment.',
+  });
+}
+
+function notRunning(): DomainError {
+  return new DomainError('unavailable', 'The embedded database does not run.', {
+    hint: 'Any command that uses it starts it.',
   });
 }
 

@@ -13,9 +13,13 @@ const POLL_MS = 20;
 
 type Holder = { number: number; pid: number; identity: string };
 
-/** Runs `work` while no other process does so on this directory. */
-export async function withLock<T>(directory: string, work: () => Promise<T>): Promise<T> {
-  const release = await acquire(directory);
+/** Runs `work` while no other process does so on this directory. Raises unavailable when it has to wait for longer. */
+export async function withLock<T>(
+  directory: string,
+  work: () => Promise<T>,
+  waitMsMax: number = WAIT_MS_MAX,
+): Promise<T> {
+  const release = await acquire(directory, waitMsMax);
   try {
     return await work();
   } finally {
@@ -29,11 +33,11 @@ export async function isLocked(directory: string): Promise<boolean> {
   return holder !== null && (await isAlive(holder));
 }
 
-async function acquire(directory: string): Promise<() => Promise<void>> {
+async function acquire(directory: string, waitMsMax: number): Promise<() => Promise<void>> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const me = { pid: process.pid, identity: (await inspectProcess(process.pid))?.identity ?? '' };
   const draft = join(directory, `draft-${process.pid}-${Math.random().toString(36).slice(2)}`);
-  const deadline = performance.now() + WAIT_MS_MAX;
+  const deadline = performance.now() + waitMsMax;
   try {
     for (;;) {
       const holder = await currentHolder(directory);

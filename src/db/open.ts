@@ -24,8 +24,12 @@ export type OpenDatabase = {
   close(): Promise<void>;
 };
 
-/** How many calls of this process the database may work on at once. */
-export type OpenOptions = { connectionsMax?: number };
+export type OpenOptions = {
+  /** How many calls of this process the database may work on at once. */
+  connectionsMax?: number;
+  /** With false the embedded database is not started: where it does not run, unavailable is raised. */
+  start?: boolean;
+};
 
 type Engine = {
   connection: pg.ClientConfig;
@@ -42,9 +46,14 @@ const AWAY = Object.freeze({ isPooled: () => true, isDirect: async () => false, 
 const POOLER = /:6543\/|[?&]pgbouncer=true(&|$)/;
 
 /** Opens the engine without looking at its schema: for `cairn migrate` and the like. */
-export async function openEngine(config: Config, log: Log, options: OpenOptions = {}): Promise<OpenDatabase> {
+export async function openEngine(
+  config: Config,
+  log: Log,
+  { start = true, ...options }: OpenOptions = {},
+): Promise<OpenDatabase> {
   if (config.supabaseUrl !== undefined) return supabase(config, config.supabaseUrl);
-  const engine = config.databaseUrl === undefined ? await embedded(config, log) : postgres(config.databaseUrl);
+  const engine =
+    config.databaseUrl === undefined ? await embedded(config, { log, start }) : postgres(config.databaseUrl);
   const { release, spare, ...reached } = engine;
   const { connection } = reached;
   const db = postgresDatabase({ ...reached, ...options });
@@ -98,9 +107,9 @@ export async function openDatabase(config: Config, log: Log, options: OpenOption
   }
 }
 
-async function embedded(config: Config, log: Log): Promise<Engine> {
+async function embedded({ dataDir, lingerSeconds }: Config, options: { log: Log; start: boolean }): Promise<Engine> {
   const { ensureServer } = await import('./embedded.ts');
-  return ensureServer({ dataDir: config.dataDir, lingerSeconds: config.lingerSeconds, log });
+  return ensureServer({ dataDir, lingerSeconds, ...options });
 }
 
 function postgres(connectionString: string): Engine {

@@ -1,35 +1,67 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { hasBriefFile, isEmbedded, listBriefs, type Place, removeBrief, writeBrief } from '../brief-files.ts';
+import {
+  hasBriefFile,
+  isEmbedded,
+  listBriefs,
+  type Place,
+  removeBrief,
+  withBriefsLocked,
+  writeBrief,
+} from '../brief-files.ts';
 import { type Context, SCOPES } from '../context.ts';
+import { within } from '../deadline.ts';
 import { domainErrorFrom } from '../errors.ts';
 import { resumeProject } from '../services/checkpoints.ts';
 import { brief } from './brief.ts';
 import { time } from './render.ts';
 
-const PROJECTS_MAX = 20;
 const LEAVE_MS_MAX = 500;
 
+/** The actor is the local one: a slug that a project of another workspace has too is not meant. */
 type Leaving = Pick<Context, 'db' | 'actor' | 'log' | 'project'>;
 
 /**
- * Writes beside the embedded database where the caller's project stands, and each about which something lies there already:
- * a hook that finds no database running tells an agent so. Nobody waits for long, and nothing fails by it.
+ * Writes beside the embedded database where the caller's project stands, and each about which something lies there already,
+ * those that are the oldest first: a hook that finds no database running tells an agent so. Nobody waits for long, and nothing fails by it.
  */
 export async function leaveBriefs(leaving: Leaving, place: Place): Promise<void> {
-  if (!isEmbedded(place)) return;
-  const { dataDir } = place;
-  const own = leaving.project !== undefined && hasBriefFile(leaving.project) ? [leaving.project] : [];
-  const projects = new Set([...own, ...(await listBriefs(dataDir))]);
-  const all = Promise.all([...projects].slice(0, PROJECTS_MAX).map((project) => leave(leaving, dataDir, project)));
-  await Promise.race([all, sleep(LEAVE_MS_MAX, undefined, { ref: false })]);
+  await leave(leaving, place, { others: true });
 }
 
-async function leave({ db, actor, log }: Leaving, dataDir: string, project: string): Promise<void> {
+/** As `leaveBriefs`, of the caller's project alone. */
+export async function leaveOwnBrief(leaving: Leaving, place: Place): Promise<void> {
+  await leave(leaving, place, { others: false });
+}
+
+async function leave(leaving: Leaving, place: Place, { others }: { others: boolean }): Promise<void> {
+  const { project = '', log } = leaving;
+  const own = hasBriefFile(project) ? [project] : [];
+  if (!isEmbedded(place) || (own.length === 0 && !others)) return;
+  const { dataDir } = place;
+  const deadline = performance.now() + LEAVE_MS_MAX;
+  try {
+    await withBriefsLocked(dataDir, LEAVE_MS_MAX, async () => {
+      const there = await listBriefs(dataDir);
+      for (const one of new Set([...own, ...(others ? there : [])])) {
+        if (performance.now() > deadline) return;
+        await leaveOne({ ...leaving, project: one }, dataDir, deadline);
+      }
+    });
+  } catch (err) {
+    log.debug({ err }, 'no brief is left behind');
+  }
+}
+
+type One = Leaving & { project: string };
+
+async function leaveOne({ db, actor, log, project }: One, dataDir: string, deadline: number): Promise<void> {
   const { user_id, tenant_id } = actor;
   // Whoever comes next is nobody yet: it is shown no lock as its own, and no token.
   const nobody = { user_id, ...(tenant_id !== undefined && { tenant_id }), client: 'hook' };
   try {
-    const { mine: _, ...found } = await resumeProject({ db, log, scopes: new Set(SCOPES), actor: nobody, project }, {});
+    const resumed = resumeProject({ db, log, scopes: new Set(SCOPES), actor: nobody, project }, {});
+    const { mine: _, ...found } = await within(deadline - performance.now(), 'a brief', resumed);
+    // Halted meanwhile, it may have lost the lock, and what it read is old.
+    if (performance.now() > deadline) return;
     const heading = `As of ${time(new Date().toISOString())}, when Cairn was last left:`;
     await writeBrief(dataDir, project, brief(found, heading));
   } catch (err) {

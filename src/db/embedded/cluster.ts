@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeAtomically } from '../../atomic-write.ts';
+import { readBounded } from '../../bounded-read.ts';
 import { DomainError } from '../../errors.ts';
 import { type Account, makePrivateDir } from './account.ts';
 import { type Binaries, executable } from './binaries.ts';
@@ -16,6 +17,7 @@ export const DATABASE = 'cairn';
 const PORT = 5432;
 // The shortest limit of the systems we run on is 104 bytes with the closing NUL (macOS; Linux has 108).
 const SOCKET_PATH_BYTES_MAX = 103;
+const BYTES_MAX = 16_384;
 
 /** The paths of one data directory. */
 export function layout(dataDir: string) {
@@ -41,9 +43,18 @@ function socketDirectory(dataDir: string): string {
   return Buffer.byteLength(short) < 80 ? short : `/tmp/cairn-${hash}`;
 }
 
+/** Reads a file of the server's directory, into which the account that it runs as may put a link or a pipe; empty where there is none. */
+export function readIfFile(file: string): string {
+  try {
+    return readBounded(file, BYTES_MAX, { followsLink: false }) ?? '';
+  } catch {
+    return '';
+  }
+}
+
 /** Refuses a cluster of another major version: PostgreSQL cannot read its files. */
 export async function checkVersion({ versionFile, cluster }: Layout, binaries: Binaries): Promise<void> {
-  const version = (await readFile(versionFile, 'utf8').catch(() => '')).trim();
+  const version = readIfFile(versionFile).trim();
   if (version === '' || version === binaries.major) return;
   throw new DomainError(
     'unavailable',

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { writeAtomically } from '../../atomic-write.ts';
-import { findProcess, inspectProcess } from '../process.ts';
+import { inspectProcess } from '../process.ts';
 import type { Account } from './account.ts';
 import { type Binaries, executable } from './binaries.ts';
 import { DATABASE, type Layout, SUPERUSER } from './cluster.ts';
-import { readPostmaster } from './postmaster.ts';
+import { findServer, readPostmaster } from './postmaster.ts';
 import { run, spawnOptions, startFailed } from './run.ts';
 
 // What is left out the driver takes from PG* variables, by which a developer means another server; empty counts as left out.
@@ -39,7 +39,7 @@ const LOG_BYTES_MAX = 1_000_000;
 
 /** Where to connect, if a server seems to run. */
 export async function currentConnection(paths: Layout): Promise<Connection | null> {
-  const postmaster = await readPostmaster(paths);
+  const postmaster = readPostmaster(paths);
   if (postmaster === null) return null;
   const { host, port } = postmaster;
   const connection = { ...UNINFLUENCED, host, port, user: SUPERUSER, database: DATABASE };
@@ -58,22 +58,6 @@ export async function connect(connection: Connection, name = 'cairn'): Promise<p
   client.on('error', () => {});
   await client.connect();
   return client;
-}
-
-/** The process id of the living server of this cluster; null when there is none, whatever `postmaster.pid` says. */
-export async function findServer(paths: Layout): Promise<number | null> {
-  const postmaster = await readPostmaster(paths);
-  // One whose starter was killed may have written nothing yet.
-  if (postmaster === null || !(await isServer(postmaster.pid, paths))) return findProcess('-D', paths.cluster);
-  return postmaster.pid;
-}
-
-/** After a reboot or in a new container the number may belong to anything. */
-async function isServer(pid: number, { cluster }: Layout): Promise<boolean> {
-  const found = await inspectProcess(pid);
-  // Not every system shows such a path as it is.
-  const name = process.platform === 'linux' || /^[ -~]*$/.test(cluster) ? cluster : 'postgres';
-  return found !== null && (found.command === '' || found.command.includes(name));
 }
 
 /** Starts the server and waits until it answers. The caller holds the lock. */
@@ -203,7 +187,7 @@ async function disownStaleLock(paths: Layout): Promise<void> {
   if (content === null || process.platform === 'win32') return;
   if (!/^\d+\n/.test(content)) return rm(paths.pidFile);
   await writeAtomically(paths.pidFile, content.replace(/^\d+/, String(process.pid)), { replacesLink: true });
-  const postmaster = await readPostmaster(paths);
+  const postmaster = readPostmaster(paths);
   if (postmaster === null) return;
   const socket = join(paths.socketDir, `.s.PGSQL.${postmaster.port}`);
   await Promise.all([rm(socket, { force: true }), rm(`${socket}.lock`, { force: true })]);
