@@ -59,6 +59,16 @@ describe.skipIf(process.platform === 'win32')('an editor', () => {
     expect(await readFile(file, 'utf8')).toMatch(/^Ten minutes of work\n/);
   });
 
+  test('that leaves no file changes nothing', async () => {
+    vi.stubEnv('TMPDIR', home);
+    vi.stubEnv('GIT_EDITOR', 'rm -f');
+
+    await expect(writeInEditor('x', 'y', async () => 'used')).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: 'The editor left no text: nothing was changed.',
+    });
+  });
+
   test('that fails changes nothing', async () => {
     vi.stubEnv('GIT_EDITOR', 'false');
     const use = vi.fn();

@@ -15,6 +15,7 @@ import { test } from './support/world.ts';
 
 // A text takes as long as it is long: what is four times as long takes about four times, with the square of it sixteen.
 
+const TRIES_MAX = 4;
 const GROWTH_MAX = 9;
 // Of one call on a machine that does other things too; what takes less is not worth a second look.
 const MS_MAX = 120;
@@ -117,10 +118,15 @@ async function growthOf(
 ): Promise<number | undefined> {
   const best = async (of: number) => Math.min(await run(of), await run(of), await run(of));
   if ((await run(size)) < msMax) return undefined;
-  const most = await best(size);
-  if (most < msMax) return undefined;
-  const growth = most / (await best(Math.ceil(size / 4)));
-  return growth < GROWTH_MAX ? undefined : growth;
+  let least = Number.POSITIVE_INFINITY;
+  // What others do on the machine is in one of them; the square of a length is in all.
+  for (let again = 0; again < TRIES_MAX; again += 1) {
+    const most = await best(size);
+    if (most < msMax) return undefined;
+    least = Math.min(least, most / (await best(Math.ceil(size / 4))));
+    if (least < GROWTH_MAX) return undefined;
+  }
+  return least;
 }
 
 const filled = (piece: string, size: number) => piece.repeat(Math.ceil(size / piece.length)).slice(0, size);

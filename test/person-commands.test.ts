@@ -109,7 +109,7 @@ describe('tasks', () => {
     const task = await json('show', '5');
     expect(task.labels).toEqual(['ui']);
     expect(task).not.toHaveProperty('rank');
-    expect(await run(['edit', '5', '--rank', 'x'])).toMatchObject({ code: 1 });
+    expect(await run(['edit', '5', '--rank', ''])).toMatchObject({ code: 2 });
     await run(['cancel', '6', '--reason', 'A test.']);
   });
 

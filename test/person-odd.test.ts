@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openPersonWorld, type PersonWorld } from './support/person-world.ts';
 
@@ -99,4 +101,43 @@ test('what a list leaves out is said where it is not filtered', async () => {
   await run(['close', '3']);
   expect((await run(['tasks'])).stdout).toMatch(/… and \d+ more completed or cancelled: cairn tasks --all/);
   expect((await run(['tasks', 'page'])).stdout).not.toContain('more completed');
+});
+
+test('what is not taken is said in the words of the command line', async () => {
+  const said = async (...args: string[]) => (await run(args)).stderr.split('\n')[0];
+  expect(await said('add', 'x'.repeat(301))).toBe('cairn: The title must be at most 300 characters long.');
+  expect(await said('add', 'x', '--label', 'y'.repeat(51))).toMatch(/^cairn: --label must be /);
+  expect(await said('tasks', 'x'.repeat(201))).toMatch(/^cairn: The query must be at most 200 characters long\.$/);
+});
+
+test('what is typed wrong is JSON for who asked for it', async () => {
+  const wrong = ['nope', 'show', 'claim 1 --for 25h', 'tasks --limit 0', 'add x --prio y'];
+  for (const line of wrong) {
+    const { code, stdout, stderr } = await run([...line.split(' '), '--json']);
+    expect([code, stdout, JSON.parse(stderr).error.code], line).toEqual([2, '', 'invalid_input']);
+  }
+  expect((await run(['clsoe', '3', '--json'])).stderr).toContain('Did you mean close?');
+  expect(await run(['--bogus'])).toMatchObject({ code: 2, stderr: expect.stringContaining('no option --bogus') });
+});
+
+test('people who add to one task at once all do', async () => {
+  await Promise.all([1, 2, 3].map((at) => run(['edit', '2', '--label', `l${at}`])));
+
+  expect((await json('show', '2')).labels.toSorted()).toEqual(['l1', 'l2', 'l3']);
+});
+
+test.skipIf(process.platform !== 'linux')('an answer that cannot be written is a failure of one line', async () => {
+  const command = [process.execPath, join(process.cwd(), 'dist', 'cli.js'), ...world.flags, 'tasks', '--json'];
+  const script = `${command.map((word) => `'${word}'`).join(' ')} > /dev/full`;
+  const ran = promisify(execFile)('bash', ['-c', script], { cwd: world.repository });
+
+  await expect(ran).rejects.toMatchObject({ code: 1, stderr: 'cairn: The answer cannot be written (ENOSPC).\n' });
+});
+
+test.skipIf(process.platform === 'win32')('a transcript that is a pipe keeps no hook', async () => {
+  const pipe = join(world.home, 'pipe');
+  await promisify(execFile)('mkfifo', [pipe]);
+  const input = JSON.stringify({ session_id: 'abcd', transcript_path: pipe });
+
+  expect(await run(['hook', 'stop'], { input })).toMatchObject({ code: 0 });
 });

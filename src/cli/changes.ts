@@ -9,7 +9,7 @@ import type { JsonOption } from '../commands/paint.ts';
 import type { ReleaseOptions } from '../commands/release.ts';
 import type { ReasonOption } from '../commands/status-change.ts';
 import type { StatusChange } from '../events/tasks.ts';
-import { command, duration, examples, JSON_OPTION, repeated } from './command.ts';
+import { command, duration, examples, JSON_OPTION, numeric, repeated } from './command.ts';
 import { PRIORITIES } from './tasks.ts';
 
 const NOTES = ['note', 'question', 'progress', 'risk'];
@@ -32,7 +32,7 @@ function addPlanningCommands(program: Command): void {
     .option('--criterion <text>', 'what shows that it is done; repeatable', repeated)
     .addOption(new Option('-p, --priority <priority>', 'how urgent it is').choices(PRIORITIES))
     .option('-l, --label <text>', 'a label; repeatable', repeated)
-    .option('--rank <number>', 'its place among those of its priority, the lowest first', Number)
+    .option('--rank <number>', 'its place among those of its priority, the lowest first', numeric)
     .option('--parent <task>', 'the task that it is a part of')
     .option('--after <task>', 'a task that has to be completed first; repeatable', repeated)
     .option('--discovered-from <task>', 'the task during which it was found')
@@ -56,7 +56,7 @@ function addPlanningCommands(program: Command): void {
     .addOption(new Option('-p, --priority <priority>', 'how urgent it is').choices(PRIORITIES))
     .option('-l, --label <text>', 'one more label; repeatable', repeated)
     .option('--not-label <text>', 'a label that it loses; repeatable', repeated)
-    .option('--rank <number>', 'its place among those of its priority, the lowest first', Number)
+    .option('--rank <number>', 'its place among those of its priority, the lowest first', numeric)
     .option('--no-rank', 'behind those that have one')
     .option('--parent <task>', 'the task that it is a part of')
     .option('--no-parent', 'part of no task')

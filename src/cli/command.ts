@@ -55,6 +55,12 @@ export function limit(given: string): number {
   throw new InvalidArgumentError(`It must be a number from 1 to ${LIMIT_MAX}.`);
 }
 
+/** A number, as a rank. */
+export function numeric(given: string): number {
+  if (/^-?\d{1,16}(?:\.\d{1,16})?$/.test(given.trim())) return Number(given);
+  throw new InvalidArgumentError('It must be a number like 2 or 1.5.');
+}
+
 /** An option that may be given several times. */
 export function repeated(given: string, before: string[] = []): string[] {
   return [...before, given];

@@ -27,6 +27,8 @@ export function createProgram(): Command {
       styleCommandText: (name) => styleText('cyan', name),
     })
     .exitOverride()
+    // Who asked for JSON reads what was typed wrong as JSON, too.
+    .configureOutput({ outputError: (text, write) => write(process.argv.includes('--json') ? misuseData(text) : text) })
     .option('--data-dir <path>', 'where the embedded database lives (CAIRN_DATA_DIR)')
     .option(
       '--linger-seconds <seconds>',
@@ -45,16 +47,7 @@ export function createProgram(): Command {
       asked.parent === null ? '' : '\nWhat every command takes, like --project: cairn --help',
     );
 
-  const serve = command(async (config) => {
-    if (mayBeClient() && (await (await import('../commands/stdio.ts')).runStdio(config))) return;
-    await (await import('../commands/welcome.ts')).runWelcome(config);
-  });
-  program.allowExcessArguments().action(function (this: Command) {
-    // With an action of its own the program takes a word that is no command for an argument.
-    const [word] = this.args;
-    if (word !== undefined) refuseUnknown(this, word);
-    return serve.call(this);
-  });
+  addServing(program);
   program.commandsGroup('Set up:');
   addSetupCommands(program);
   addCompletionCommands(program);
@@ -78,6 +71,34 @@ export function createProgram(): Command {
   addEventsCommands(program);
   addDatabaseCommands(program);
   return program;
+}
+
+/** Without a command: serves a client, and tells a person what it serves. */
+function addServing(program: Command): void {
+  const serve = command(async (config) => {
+    if (mayBeClient() && (await (await import('../commands/stdio.ts')).runStdio(config))) return;
+    await (await import('../commands/welcome.ts')).runWelcome(config);
+  });
+  program
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(function (this: Command) {
+      // With an action of its own the program takes a word that is no command for an argument, and its options for its own.
+      const [word] = this.args;
+      if (word?.startsWith('-'))
+        return this.error(`error: There is no option ${escaped(word)}. cairn --help lists those there are.`);
+      if (word !== undefined) refuseUnknown(this, word);
+      return serve.call(this);
+    });
+}
+
+/** What Commander says of a word that it does not take, as data. */
+function misuseData(text: string): string {
+  const [message = '', ...hint] = text
+    .replace(/^error: /, '')
+    .trim()
+    .split('\n');
+  return `${JSON.stringify({ error: { code: 'invalid_input', message, hint: hint.join(' ') || null, details: null } })}\n`;
 }
 
 /** Says what was meant, as Commander does where a program has no action of its own. Ends with its error. */

@@ -23,7 +23,7 @@ export async function runClaim(config: Config, given: string | undefined, option
           ...taskLines({ ...task, artifacts: [], timeline: [] }),
           '',
           `${paint('bold', task.ref)} is yours${task.locked_until ? `, ${lease(task.locked_until)}` : ''}.`,
-          paint('dim', `Then: cairn close ${task.ref}, or cairn release ${task.ref}`),
+          paint('dim', `Then: cairn close ${task.ref}, or cairn release ${task.ref} -m "…"`),
         ],
   );
 }

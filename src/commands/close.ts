@@ -20,7 +20,7 @@ import { textOption } from './text-given.ts';
 
 // Long enough for the completion behind it.
 const CLAIM_SECONDS = 60;
-const NUMBERED = /^(\d{1,2}): /;
+const NUMBERED = /^(\d{1,2}):(?: |$)/;
 
 export type CloseOptions = JsonOption & { summary?: string; evidence?: string[] };
 type Task = Awaited<ReturnType<typeof getTask>>;
@@ -86,7 +86,7 @@ function numbered(given: string[]): Evidence[] {
   let next = 0;
   return given.map((text, at) => {
     const number = numbers[at];
-    if (number !== undefined) return { criterion: Number(number), note: text.slice(number.length + 2) };
+    if (number !== undefined) return { criterion: Number(number), note: text.slice(number.length + 1).trim() };
     do next += 1;
     while (taken.has(next));
     return { criterion: next, note: text };

@@ -2,7 +2,7 @@ import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import type { Task } from '../events/tasks.ts';
-import { GetTask, getTask, UpdateTaskAsPerson, updateTask } from '../services/tasks.ts';
+import { type ChangedTask, GetTask, getTask, UpdateTaskAsPerson, updateTask } from '../services/tasks.ts';
 import { canAsk } from './ask.ts';
 import { writeInEditor } from './editor.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
@@ -11,6 +11,7 @@ import { taskRef, taskRefs } from './refs.ts';
 import { readTaskDocument, taskDocument } from './task-document.ts';
 import { textOption } from './text-given.ts';
 
+const TRIES_MAX = 10;
 const EXPLANATION = 'Change what is to be changed, save and close. Nothing changed changes nothing.';
 
 export type EditOptions = JsonOption & {
@@ -31,23 +32,44 @@ export type EditOptions = JsonOption & {
 /** `cairn edit REF`: changes a task, by options or as a whole in an editor. */
 export async function runEdit(config: Config, given: string, options: EditOptions): Promise<void> {
   const changed = await asPerson(config, async (ctx) => {
-    const task = await getTask(ctx, parseGiven(GetTask, { task: await taskRef(ctx, given), timeline_size: 0 }));
-    const change = async (changes: object) => {
-      const input = { task: task.ref, ...changes, expected_version: task.version };
-      return (await updateTask(ctx, parseGiven(UpdateTaskAsPerson, input))).task;
-    };
-    const changes = await changesGiven(ctx, task, options);
-    if (Object.values(changes).some((value) => value !== undefined)) return change(changes);
-    if (!canAsk(options)) throw unsaid();
-    const before = taskDocument(task);
-    return writeInEditor(before, EXPLANATION, async (after) => {
-      const written = differences(before, after);
-      return written === null ? null : change(written);
-    });
+    const ref = await taskRef(ctx, given);
+    return again(replacesText(options) ? 1 : TRIES_MAX, () => edit(ctx, ref, options));
   });
   answer(changed, options, (task) =>
     task === null ? ['Nothing was changed.'] : [`Changed ${paint('bold', task.ref)} "${task.title}".`],
   );
+}
+
+async function edit(ctx: Context, ref: string, options: EditOptions): Promise<ChangedTask['task'] | null> {
+  const task = await getTask(ctx, parseGiven(GetTask, { task: ref, timeline_size: 0 }));
+  const change = async (changes: object) => {
+    const input = { task: task.ref, ...changes, expected_version: task.version };
+    return (await updateTask(ctx, parseGiven(UpdateTaskAsPerson, input))).task;
+  };
+  const changes = await changesGiven(ctx, task, options);
+  if (Object.values(changes).some((value) => value !== undefined)) return change(changes);
+  if (!canAsk(options)) throw unsaid();
+  const before = taskDocument(task);
+  return writeInEditor(before, EXPLANATION, async (after) => {
+    const written = differences(before, after);
+    return written === null ? null : change(written);
+  });
+}
+
+/** What adds to a task is said again where another was quicker; a text, as an editor leaves it too, would take theirs away. */
+function replacesText({ title, description, criterion, json: _, ...others }: EditOptions): boolean {
+  const isGiven = (value: unknown) => value !== undefined;
+  return [title, description, criterion].some(isGiven) || !Object.values(others).some(isGiven);
+}
+
+async function again<Done>(tries: number, run: () => Promise<Done>): Promise<Done> {
+  for (let left = tries - 1; ; left -= 1) {
+    try {
+      return await run();
+    } catch (error) {
+      if (left === 0 || !(error instanceof DomainError && error.code === 'version_conflict')) throw error;
+    }
+  }
 }
 
 async function changesGiven(ctx: Context, task: Task, options: EditOptions): Promise<object> {

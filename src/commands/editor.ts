@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -26,7 +26,9 @@ export async function writeInEditor<T>(
   try {
     await writeFile(file, given, { mode: 0o600 });
     const ended = await edit(file);
-    written = await readFile(file, 'utf8');
+    written = await readFile(file, 'utf8').catch(() => {
+      throw new DomainError('invalid_input', 'The editor left no text: nothing was changed.');
+    });
     if (ended !== undefined) throw ended;
     const used = await use(textIn(written));
     await rm(directory, { recursive: true, force: true });
@@ -58,9 +60,11 @@ async function edit(file: string): Promise<DomainError | undefined> {
   const { env, platform } = thisHost();
   const onWindows = platform === 'win32';
   const editor = env['GIT_EDITOR'] || env['VISUAL'] || env['EDITOR'] || (onWindows ? 'notepad' : 'vi');
+  // Where the answer goes to a program, the editor writes beside it.
+  const stdio: StdioOptions = ['inherit', process.stdout.isTTY ? 'inherit' : process.stderr, 'inherit'];
   const child = onWindows
-    ? spawn(`${editor} "${file}"`, { shell: true, stdio: 'inherit' })
-    : spawn('sh', ['-c', `${editor} "$@"`, 'sh', file], { stdio: 'inherit' });
+    ? spawn(`${editor} "${file}"`, { shell: true, stdio })
+    : spawn('sh', ['-c', `${editor} "$@"`, 'sh', file], { stdio });
   const [code] = await once(child, 'close');
   if (code === 0) return undefined;
   return new DomainError('invalid_input', `The editor ${escaped(editor)} ended with ${code}: nothing was changed.`, {

@@ -16,6 +16,7 @@ const SENTENCES: readonly [said: RegExp, instead: string][] = [
   [/claim_task without task/g, '`cairn claim`'],
   [/claim_task ([\w-]+-\d+)/g, '`cairn claim $1`'],
   [/take_over: true/g, '--take-over'],
+  [/evidence: \[\{.*?\}(?:, …)?\]/g, '--evidence "1: …"'],
   [/then repeat with expected_version \d+/g, 'then repeat the command'],
   [/Call unarchive_project/g, 'Run `cairn project unarchive SLUG`'],
   [/list_tasks with status (\w+)/g, '`cairn tasks --status $1`'],

@@ -5,6 +5,7 @@ import { DomainError } from '../errors.ts';
 import { type Local, openLocal } from '../local.ts';
 import { createLog } from '../log.ts';
 import { personName } from '../person-name.ts';
+import { inputSentences } from '../tools/input-error.ts';
 import { leaveOwnBrief } from '../tools/leave-briefs.ts';
 import { lossesOf } from '../tools/left-out.ts';
 
@@ -44,6 +45,19 @@ export async function asPerson<T>(
   }
 }
 
+const OPTIONS: Readonly<Record<string, string>> = {
+  acceptance_criteria: '--criterion',
+  labels: '--label',
+  ...Object.fromEntries(['query', 'slug', 'task', 'text', 'title'].map((name) => [name, `The ${name}`])),
+};
+
+/** What a person calls a field: the option that they gave it with. */
+function optionNamed(path: readonly PropertyKey[]): string {
+  const [field] = path[0] === 'tasks' ? path.slice(2) : path;
+  const name = typeof field === 'string' ? field : 'What was given';
+  return OPTIONS[name] ?? (/^[a-z_]+$/.test(name) ? `--${name.replaceAll('_', '-')}` : name);
+}
+
 /** Checks what a person typed against what the service takes. Raises invalid_input. */
 export function parseGiven<Schema extends z.ZodType>(schema: Schema, given: unknown): z.output<Schema> {
   const parsed = schema.safeParse(given);
@@ -52,7 +66,7 @@ export function parseGiven<Schema extends z.ZodType>(schema: Schema, given: unkn
     for (const loss of lossesOf(given, parsed.data)) process.stderr.write(`! ${loss}\n`);
     return parsed.data;
   }
-  throw new DomainError('invalid_input', `The arguments are not valid: ${z.prettifyError(parsed.error)}`, {
+  throw new DomainError('invalid_input', inputSentences(parsed.error, given, optionNamed), {
     hint: 'The command with --help shows what it takes.',
   });
 }

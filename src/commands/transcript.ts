@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import * as z from 'zod';
 import { shorten } from '../tools/fit.ts';
@@ -37,9 +38,12 @@ export async function lastWords({ last_assistant_message: told, transcript_path:
 }
 
 async function lastSaid(file: string): Promise<string> {
-  const handle = await open(file, 'r');
+  // Without waiting for whoever may write into a pipe; Windows has no such flag.
+  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
-    const { size } = await handle.stat();
+    const about = await handle.stat();
+    if (!about.isFile()) return '';
+    const { size } = about;
     const start = Math.max(0, size - TAIL_BYTES);
     const { buffer, bytesRead } = await handle.read({ buffer: Buffer.alloc(size - start), position: start });
     const texts = buffer.toString('utf8', 0, bytesRead).split('\n').map(textOf);

@@ -2,6 +2,7 @@ import { type CST, Parser, parse } from 'yaml';
 import * as z from 'zod';
 import type { ForeignTask } from '../services/adoption.ts';
 import {
+  LINE_END,
   LooseId,
   LooseTitle,
   paragraphs,
@@ -38,7 +39,7 @@ const FRONT_LEVELS_MAX = 32;
 // Names of people as older versions wrote them, which YAML has reserved.
 const BARE_NAME = /^([ \t]*(?:- |[\w-]+: ))([@`].*)$/gm;
 const SECTION = /^## +(.+)$/gm;
-const CHECKED_ITEM = /^- \[([ xX])\] +(?:#\d+ +)?(\S.*)$/;
+const CHECKED_ITEM = /^- \[([ xX])\] +(?:#\d+ +)?(\S.*)$/s;
 // The tool marks with these where its sections begin and end; other comments were written by people.
 const OWN_MARK = /^<!-- ?(?:[A-Z_]{1,30}:){1,3}(?:BEGIN|END) ?-->$/;
 // A number, with the prefix that the tool gives by default or without one.
@@ -194,7 +195,7 @@ function withoutMarks(line: string): string {
 
 function withoutItems(content: string): string {
   return content
-    .split(/\r?\n/)
+    .split(LINE_END)
     .filter((line) => !CHECKED_ITEM.test(line.trim()))
     .join('\n');
 }

@@ -107,10 +107,11 @@ function timeOf(value: unknown): number {
   return Date.parse(String((value as { updated_at?: unknown }).updated_at)) || 0;
 }
 
-/** Without the older states of an issue, which a merge of two files leaves behind: id and title are the same. */
+/** Without the older states of an issue, which a merge of two files leaves behind: it has one id and was made once. */
 function newest(found: Found[], warn: Warn): ForeignTask[] {
   const states = new Map<string, Found>();
-  const name = ({ task }: Found) => JSON.stringify([task.key, task.title]);
+  const name = ({ task, value }: Found) =>
+    JSON.stringify([task.key, (value as { created_at?: unknown }).created_at ?? { title: task.title }]);
   for (const state of found) {
     const other = states.get(name(state));
     if (other === undefined || state.at >= other.at) states.set(name(state), state);

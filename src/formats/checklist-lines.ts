@@ -1,8 +1,10 @@
-// Of lines without white space at their end.
-const ITEM = /^(\s*)(?:[-*+]|\d+[.)])\s+\[(.)\]\s+(\S.*)$/u;
-const BULLET = /^\s*(?:[-*+]|\d+[.)])\s+(\S.*)$/;
-const QUOTE = /^\s*>\s?(.*)$/;
-const HEADING = /^(#{1,6})\s+(\S.*)$/;
+import { LINE_END } from './foreign-task.ts';
+
+// Of lines without white space at their end, in which other separators of lines and paragraphs are characters like any other.
+const ITEM = /^(\s*)(?:[-*+]|\d+[.)])\s+\[(.)\]\s+(\S.*)$/su;
+const BULLET = /^\s*(?:[-*+]|\d+[.)])\s+(\S.*)$/s;
+const QUOTE = /^\s*>\s?(.*)$/s;
+const HEADING = /^(#{1,6})\s+(\S.*)$/s;
 const RULE = /^(?:-{3,}|\*{3,}|_{3,})$/;
 const FENCE = /^\s*(```+|~~~+)/;
 
@@ -22,7 +24,7 @@ export type ChecklistLine = {
 /** The lines of a markdown file, each with what it is by itself. What is between fences is code, whatever it looks like. */
 export function* linesOf(text: string): Generator<ChecklistLine> {
   let fence: { sign: string; depth: number } | undefined;
-  for (const [at, given] of text.split(/\r?\n/).entries()) {
+  for (const [at, given] of text.split(LINE_END).entries()) {
     const whole = given.trimEnd();
     const space = /^\s*/.exec(whole)?.[0] ?? '';
     const line = { at, whole, depth: width(space), text: whole.slice(space.length), mark: '', level: 0 };

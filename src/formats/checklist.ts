@@ -200,7 +200,7 @@ function readHints(given: string | undefined): Hints | undefined {
     const after = /^after (\S+)$/.exec(part)?.[1];
     const rank = /^rank (-?\d{1,16}(?:\.\d{1,25})?(?:e[+-]?\d{1,2})?)$/.exec(part)?.[1];
     // `(#12)` names an issue.
-    const label = /^#(?!\d+$)(\S.*)$/.exec(part)?.[1];
+    const label = /^#(?!\d+$)(\S.*)$/s.exec(part)?.[1];
     const priority = priorityOf(part);
     if (after !== undefined) hints.dependencies.push(after);
     else if (rank !== undefined) hints.rank = Number(rank);

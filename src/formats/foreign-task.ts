@@ -30,6 +30,9 @@ export function statusOf(word: string): Pick<ForeignTask, 'status' | 'left_out'>
   return { status: 'pending', left_out: [`its status "${word.slice(0, 60)}", which Cairn does not have`] };
 }
 
+/** What ends a line of a text file, of whichever system. */
+export const LINE_END = /\r\n|[\r\n]/;
+
 const BEGINNING_MAX = 200;
 const SKIPPED_MAX = 4_000;
 
@@ -66,7 +69,7 @@ export function titled(heading: string, body: string | false | null | undefined)
 
 /** The items with a box in a text: `mark` is what stands in the box. The expression takes a line without white space around it. */
 export function tickedItems(text: string, item: RegExp): { mark: string; text: string }[] {
-  return text.split(/\r?\n/).flatMap((line) => {
+  return text.split(LINE_END).flatMap((line) => {
     const [, mark, said] = item.exec(line.trim()) ?? [];
     return mark === undefined || said === undefined ? [] : { mark, text: said };
   });
@@ -75,8 +78,8 @@ export function tickedItems(text: string, item: RegExp): { mark: string; text: s
 /** The items of a list in plain text; text without bullets is one item. */
 export function listItems(text: string | null | undefined): string[] {
   if (!text?.trim()) return [];
-  const bullet = /^(?:[-*+]|\d+[.)])\s+(?:\[[ xX]\]\s+)?(\S.*)$/;
-  const lines = text.split('\n').flatMap((line) => line.trim() || []);
+  const bullet = /^(?:[-*+]|\d+[.)])\s+(?:\[[ xX]\]\s+)?(\S.*)$/s;
+  const lines = text.split(LINE_END).flatMap((line) => line.trim() || []);
   const items = lines.map((line) => bullet.exec(line)?.[1]);
   return items.every((item) => item !== undefined) ? (items as string[]) : [text.trim().replace(/\s+/g, ' ')];
 }
@@ -117,7 +120,7 @@ export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown
 
 export function parseJson({ path, text }: SourceFile): unknown {
   try {
-    return JSON.parse(text);
+    return levelled(JSON.parse(text));
   } catch (error) {
     throw wrongFile(`${path} is not JSON: ${(error as Error).message}.`);
   }
@@ -126,10 +129,29 @@ export function parseJson({ path, text }: SourceFile): unknown {
 /** A value that is JSON; undefined for any other text. */
 export function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return levelled(JSON.parse(text));
   } catch {
     return undefined;
   }
+}
+
+// No tool nests its tasks like that, and what looks into a value looks into itself for each level.
+const LEVELS_MAX = 100;
+const TOO_DEEP = `left out: more than ${LEVELS_MAX} levels deep`;
+
+/** The value, in which what lies too deep has made place for a text that says so. */
+function levelled(value: unknown): unknown {
+  const open: [holder: unknown, level: number][] = [[value, 1]];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [holder, level] = next;
+    if (typeof holder !== 'object' || holder === null) continue;
+    for (const [name, item] of Object.entries(holder)) {
+      if (typeof item !== 'object' || item === null) continue;
+      if (level < LEVELS_MAX) open.push([item, level + 1]);
+      else (holder as Record<string, unknown>)[name] = TOO_DEEP;
+    }
+  }
+  return value;
 }
 
 // A merge puts two states together, or three with their origin.

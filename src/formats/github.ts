@@ -44,7 +44,7 @@ const Said = z.looseObject({
 type Issue = z.output<typeof Issue>;
 type Counts = Map<string, number>;
 
-const CHECKLIST_ITEM = /^[-*+]\s+\[([ xX])\]\s+(\S.*)$/;
+const CHECKLIST_ITEM = /^[-*+]\s+\[([ xX])\]\s+(\S.*)$/s;
 const LINK_TO_ISSUE = /^(?:#(\d+)|https:\/\/\S+\/issues\/(\d+))\b/;
 const WAITS_FOR = /\b(?:depends on|blocked by|requires|after)[:\s]+((?:#\d+(?:\s*(?:,|and|&)\s*)?)+)/gi;
 

@@ -8,16 +8,25 @@ type Issue = z.ZodError['issues'][number];
 
 /** Says which argument is wrong, what is allowed, and what the argument is for. */
 export function inputError(tool: { name: string; input: z.ZodObject }, error: z.ZodError, given: unknown): DomainError {
-  const issues = error.issues.filter(isFirstOfPlace).slice(0, ISSUES_MAX);
-  const path = issues[0]?.path ?? [];
+  const [first] = error.issues;
+  const path = first?.path ?? [];
   const argument = tool.input.shape[String(path[0])];
-  return new DomainError('invalid_input', issues.map((issue) => sentence(issue, tool.name, given)).join(' '), {
+  const nameOf: NameOf = (path) => pathName(path) || tool.name;
+  return new DomainError('invalid_input', inputSentences(error, given, nameOf), {
     hint:
       argument?.description === undefined
         ? `Arguments of ${tool.name}: ${Object.keys(tool.input.shape).join(', ')}.`
         : `${String(path[0])}: ${argument.description}`,
-    details: { field: fieldName(issues[0]) },
+    details: { field: fieldName(first) },
   });
+}
+
+type NameOf = (path: readonly PropertyKey[]) => string;
+
+/** What is wrong with an input and what is allowed, a sentence for each place; `nameOf` calls it as the reader does. */
+export function inputSentences(error: z.ZodError, given: unknown, nameOf: NameOf): string {
+  const issues = error.issues.filter(isFirstOfPlace).slice(0, ISSUES_MAX);
+  return issues.map((issue) => sentence(issue, nameOf(issue.path), given)).join(' ');
 }
 
 /** What is of another kind is not measured as well. */
@@ -25,8 +34,7 @@ function isFirstOfPlace({ path }: Issue, at: number, issues: Issue[]): boolean {
   return issues.findIndex((issue) => pathName(issue.path) === pathName(path)) === at;
 }
 
-function sentence(issue: Issue, toolName: string, given: unknown): string {
-  const name = pathName(issue.path) || toolName;
+function sentence(issue: Issue, name: string, given: unknown): string {
   switch (issue.code) {
     case 'unrecognized_keys':
       return `${name} has no argument ${issue.keys.slice(0, 10).map(shortened).join(', ')}.`;
