@@ -186,7 +186,7 @@ export const FILES = Object.freeze([
     },
     {
       file: 'src/formats/foreign-task.ts',
-      find: '(?:\\[[ xX]\\]\\s+)?(\\S.*)$/;',
+      find: '(?:\\[[ xX]\\]\\s+)?(\\S.*)$/s;',
       replace: '(?:\\[[ xX]\\]\\s+)?(.+)$/;',
       name: 'of task-master with a long line of " " takes',
     },
