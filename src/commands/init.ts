@@ -8,6 +8,7 @@ import { type Config, type Host, thisHost } from '../config.ts';
 import { DomainError } from '../errors.ts';
 import { CreateProject, createProject } from '../services/projects.ts';
 import { escaped } from '../text.ts';
+import { canAsk } from './ask.ts';
 import { CLI } from './demo-client.ts';
 import { diffLines } from './diff.ts';
 import { askConfirmation, askWanted } from './init-questions.ts';
@@ -61,8 +62,8 @@ export async function runInit(config: Config, options: InitOptions): Promise<voi
   for (const line of report(shown, options, wanted)) say(line);
 }
 
-function asksPeople({ yes, dryRun, json }: InitOptions): boolean {
-  return !yes && !dryRun && !json && process.stdin.isTTY && process.stdout.isTTY;
+function asksPeople(options: InitOptions): boolean {
+  return !options.yes && !options.dryRun && canAsk(options);
 }
 
 /** Without a person to ask: what was named, else what was found, in the repository if there is one. */

@@ -1,11 +1,10 @@
 import type { Config } from '../config.ts';
 import { type EventBrief, ListEvents, listEvents } from '../services/events.ts';
+import { readPages } from './all-pages.ts';
 import { fromNow, table } from './format.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { taskRef } from './refs.ts';
-
-const PAGE_SIZE_MAX = 100;
 
 export type LogOptions = JsonOption & { type?: string[]; limit: number };
 
@@ -14,15 +13,12 @@ export async function runLog(config: Config, given: string | undefined, options:
   const { type: types, limit } = options;
   const found = await asPerson(config, async (ctx) => {
     const task = given && (await taskRef(ctx, given));
-    const events: EventBrief[] = [];
-    let cursor: string | undefined;
-    do {
-      const page_size = Math.min(limit - events.length, PAGE_SIZE_MAX);
-      const page = await listEvents(ctx, parseGiven(ListEvents, { task, types, page_size, cursor }));
-      events.push(...page.events);
-      cursor = page.next_cursor;
-    } while (cursor !== undefined && events.length < limit);
-    return { events, more: cursor !== undefined };
+    const { items, more } = await readPages(
+      limit,
+      (asked) => listEvents(ctx, parseGiven(ListEvents, { task, types, ...asked })),
+      ({ events }) => events,
+    );
+    return { events: items, more };
   });
   answer(found, options, ({ events, more }) => [
     ...(events.length === 0 ? ['Nothing happened yet.'] : eventTable(events)),

@@ -1,6 +1,5 @@
 import { readBounded, unusableFile } from '../bounded-read.ts';
 import type { Config } from '../config.ts';
-import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import {
   ArchiveProject,
@@ -15,6 +14,7 @@ import {
   updateProject,
 } from '../services/projects.ts';
 import { escaped } from '../text.ts';
+import { readPages } from './all-pages.ts';
 import { canAsk } from './ask.ts';
 import { writeInEditor } from './editor.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
@@ -22,7 +22,6 @@ import { asPerson, parseGiven } from './person.ts';
 import { projectTable } from './status.ts';
 import { textOption } from './text-given.ts';
 
-const PROJECTS_MAX = 100;
 const RULES_BYTES_MAX = 131_072;
 const EXPLANATION =
   'What is the project about? Goal, stack, conventions. Nothing changed, or nothing left, changes nothing.';
@@ -92,20 +91,14 @@ export type ListOptions = JsonOption & { all?: true };
 
 /** `cairn project list`. */
 export async function runListProjects(config: Config, options: ListOptions): Promise<void> {
-  const found = await asPerson(config, (ctx) => collect(ctx, options));
-  answer(found, options, projectTable);
-}
-
-async function collect(ctx: Context, { all }: ListOptions) {
-  const projects: Awaited<ReturnType<typeof listProjects>>['projects'] = [];
-  let cursor: string | undefined;
-  do {
-    const input = { include_archived: all, page_size: PROJECTS_MAX, cursor };
-    const page = await listProjects(ctx, parseGiven(ListProjects, input));
-    projects.push(...page.projects);
-    cursor = page.next_cursor;
-  } while (cursor !== undefined);
-  return { projects };
+  const { items: projects } = await asPerson(config, (ctx) =>
+    readPages(
+      Number.POSITIVE_INFINITY,
+      (asked) => listProjects(ctx, parseGiven(ListProjects, { include_archived: options.all, ...asked })),
+      (page) => page.projects,
+    ),
+  );
+  answer({ projects }, options, projectTable);
 }
 
 /** `cairn project archive SLUG`: out of the way, still readable. */

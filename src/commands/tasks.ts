@@ -1,9 +1,9 @@
 import type * as z from 'zod';
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
-import type { TaskBrief } from '../events/tasks.ts';
 import { GetTask, getTask, ListTasks, listTasks, type TaskPage, type TaskWithHistory } from '../services/tasks.ts';
 import { oneLine } from '../text.ts';
+import { readPages } from './all-pages.ts';
 import { fromNow, lease, paintPriority, paintStatus, statusOf, table, taskTable } from './format.ts';
 import { eventTable } from './log.ts';
 import { moreOf } from './needs.ts';
@@ -11,7 +11,6 @@ import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { taskRef } from './refs.ts';
 
-const PAGE_SIZE_MAX = 100;
 const HISTORY_SIZE = 10;
 const OPEN = ['pending', 'in_progress', 'blocked'];
 
@@ -53,16 +52,12 @@ export async function runTasks(config: Config, words: string[], options: TasksOp
 type Found = Omit<z.infer<typeof TaskPage>, 'next_cursor'> & { more: boolean };
 
 async function collect(ctx: Context, filters: object, limit: number): Promise<Found> {
-  const tasks: TaskBrief[] = [];
-  let cursor: string | undefined;
-  for (;;) {
-    const page_size = Math.min(limit - tasks.length, PAGE_SIZE_MAX);
-    const page = await listTasks(ctx, parseGiven(ListTasks, { ...filters, page_size, cursor }));
-    tasks.push(...page.tasks);
-    cursor = page.next_cursor;
-    const more = cursor !== undefined;
-    if (!more || tasks.length >= limit) return { project: page.project, counts: page.counts, tasks, more };
-  }
+  const { items, last, more } = await readPages(
+    limit,
+    (asked) => listTasks(ctx, parseGiven(ListTasks, { ...filters, ...asked })),
+    ({ tasks }) => tasks,
+  );
+  return { project: last.project, counts: last.counts, tasks: items, more };
 }
 
 /** `cairn next`: what an agent that claims now would get. */

@@ -1,0 +1,21 @@
+const PAGE_SIZE_MAX = 100;
+
+type Page = { next_cursor?: string | undefined };
+type Asked = { page_size: number; cursor: string | undefined };
+
+/** Reads pages until there are as many items as asked for; `last` is the page that they end on, `more` whether others follow. */
+export async function readPages<Found extends Page, Item>(
+  limit: number,
+  read: (asked: Asked) => Promise<Found>,
+  itemsOf: (page: Found) => Item[],
+): Promise<{ items: Item[]; last: Found; more: boolean }> {
+  const items: Item[] = [];
+  let cursor: string | undefined;
+  for (;;) {
+    const last = await read({ page_size: Math.min(limit - items.length, PAGE_SIZE_MAX), cursor });
+    items.push(...itemsOf(last));
+    cursor = last.next_cursor;
+    const more = cursor !== undefined;
+    if (!more || items.length >= limit) return { items, last, more };
+  }
+}
