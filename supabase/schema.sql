@@ -476,6 +476,25 @@ alter table app.task_dependencies enable row level security;
 alter table app.task_dependencies force row level security;
 create policy door on app.task_dependencies as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
 
+create table app.task_labels (
+  tenant_id uuid not null,
+  project_id uuid not null,
+  task_id uuid not null,
+  label text not null,
+  number integer not null,
+  priority_rank smallint not null,
+  rank_order double precision not null,
+  is_ready boolean not null,
+  constraint task_labels_pkey PRIMARY KEY (tenant_id, task_id, label),
+  constraint task_labels_tenant_id_task_id_fkey FOREIGN KEY (tenant_id, task_id) REFERENCES public.tasks(tenant_id, id) ON DELETE CASCADE
+) with (fillfactor=80);
+CREATE INDEX idx_task_labels_number ON app.task_labels USING btree (tenant_id, project_id, label, number);
+CREATE INDEX idx_task_labels_ready ON app.task_labels USING btree (tenant_id, project_id, label, priority_rank, rank_order, number) WHERE is_ready;
+alter table app.task_labels enable row level security;
+alter table app.task_labels force row level security;
+create policy door on app.task_labels as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy reach on app.task_labels as restrictive for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
+
 create table app.task_moves (
   event_type text not null,
   from_status text not null,
@@ -485,6 +504,21 @@ create table app.task_moves (
 alter table app.task_moves enable row level security;
 alter table app.task_moves force row level security;
 create policy read on app.task_moves as permissive for select to cairn_keeper, cairn_owner using (true);
+
+create table app.unanswered (
+  tenant_id uuid not null,
+  id uuid not null,
+  project_id uuid not null,
+  task_id uuid,
+  seq bigint not null,
+  constraint unanswered_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX idx_unanswered_project ON app.unanswered USING btree (tenant_id, project_id, seq);
+CREATE INDEX idx_unanswered_task ON app.unanswered USING btree (tenant_id, task_id, seq) WHERE (task_id IS NOT NULL);
+alter table app.unanswered enable row level security;
+alter table app.unanswered force row level security;
+create policy door on app.unanswered as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
+create policy reach on app.unanswered as restrictive for all to cairn_owner using (app.reaches(project_id)) with check (app.reaches(project_id));
 
 create table app.user_identities (
   tenant_id uuid not null,
@@ -685,6 +719,7 @@ CREATE INDEX idx_events_task_created ON public.events USING btree (task_id, crea
 CREATE INDEX idx_events_task_id ON public.events USING btree (tenant_id, task_id, seq) WHERE (task_id IS NOT NULL);
 CREATE INDEX idx_events_user_id ON public.events USING btree (user_id);
 CREATE TRIGGER events_append_only BEFORE DELETE OR UPDATE ON public.events FOR EACH ROW EXECUTE FUNCTION app.refuse_rewrite();
+CREATE TRIGGER events_keep_unanswered AFTER INSERT ON public.events FOR EACH ROW WHEN ((new.event_type = ANY (ARRAY['task.noted'::text, 'project.noted'::text]))) EXECUTE FUNCTION app.keep_unanswered();
 CREATE TRIGGER events_no_truncate BEFORE TRUNCATE ON public.events FOR EACH STATEMENT EXECUTE FUNCTION app.refuse_rewrite();
 alter table public.events enable row level security;
 alter table public.events force row level security;
@@ -899,6 +934,8 @@ CREATE INDEX idx_tasks_project_status ON public.tasks USING btree (tenant_id, pr
 CREATE INDEX idx_tasks_ready ON public.tasks USING btree (tenant_id, project_id, app.priority_rank(priority), app.rank_order(rank), number) WHERE ((status = 'pending'::text) AND (open_dependencies = 0) AND (open_parts = 0));
 CREATE INDEX idx_tasks_status ON public.tasks USING btree (status);
 CREATE INDEX idx_tasks_unproven ON public.tasks USING btree (tenant_id, project_id, number) WHERE ((status = 'completed'::text) AND (app.unproven_criteria(acceptance_criteria, evidence) IS NOT NULL));
+CREATE TRIGGER tasks_change_labels AFTER UPDATE ON public.tasks FOR EACH ROW WHEN ((((old.labels <> '{}'::text[]) OR (new.labels <> '{}'::text[])) AND ((((((((old.labels IS DISTINCT FROM new.labels) OR (old.project_id IS DISTINCT FROM new.project_id)) OR (old.number IS DISTINCT FROM new.number)) OR (old.priority IS DISTINCT FROM new.priority)) OR (old.rank IS DISTINCT FROM new.rank)) OR (old.status IS DISTINCT FROM new.status)) OR (old.open_dependencies IS DISTINCT FROM new.open_dependencies)) OR (old.open_parts IS DISTINCT FROM new.open_parts)))) EXECUTE FUNCTION app.keep_labels();
+CREATE TRIGGER tasks_keep_labels AFTER INSERT ON public.tasks FOR EACH ROW WHEN ((new.labels <> '{}'::text[])) EXECUTE FUNCTION app.keep_labels();
 alter table public.tasks enable row level security;
 alter table public.tasks force row level security;
 create policy door on public.tasks as permissive for all to cairn_owner using ((tenant_id = app.tenant())) with check ((tenant_id = app.tenant()));
@@ -2574,17 +2611,20 @@ begin
       'Reopen it (update_task with status reopened), then change them.');
   end if;
   if event.event_type <> 'task.updated' or event.causation_id is not null
-      or not event.payload ?| '{title,description,acceptance_criteria,constraints}'
+      or not (event.payload ?| '{title,description,acceptance_criteria,constraints}'
+        or event.payload ? 'labels' and task.labels <> '{}')
       or expect ->> 'lock_token' is not null or expect ->> 'version' = task.version::text then
     return;
   end if;
   perform app.fail('version_conflict',
     case when expect ->> 'version' is null
-      then format('You do not hold task %s: say on which version of its text yours is based.', task.ref)
+      then format('You do not hold task %s: say on which version of its %s yours is based.', task.ref,
+        case when event.payload ?| '{title,description,acceptance_criteria,constraints}' then 'text' else 'labels' end)
       else format('Task %s is at version %s, not %s.', task.ref, task.version, left(expect ->> 'version', 20)) end,
     jsonb_build_object('version', task.version, 'title', task.title, 'description', nullif(task.description, ''),
-      'acceptance_criteria', to_jsonb(task.acceptance_criteria), 'constraints', nullif(task.constraints, '{}')),
-    format('Work your change into the text as it stands now (get_task shows all of it), then repeat with '
+      'acceptance_criteria', to_jsonb(task.acceptance_criteria), 'constraints', nullif(task.constraints, '{}'),
+      'labels', nullif(to_jsonb(task.labels), '[]')),
+    format('Work your change into the task as it stands now (get_task shows all of it), then repeat with '
       || 'expected_version %s.', task.version));
 end
 $function$;
@@ -2775,6 +2815,23 @@ CREATE OR REPLACE FUNCTION app.count_open_dependencies(task public.tasks)
 AS $function$
 begin
   return (select count(*) from app.tasks_with(task.tenant_id, task.dependencies) d where d.status <> 'completed');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.count_open_questions(tenant_id uuid, project_id uuid, task_id uuid)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if count_open_questions.task_id is not null then
+    return (select count(*) from (select from app.unanswered u where u.tenant_id = count_open_questions.tenant_id
+      and u.task_id = count_open_questions.task_id limit 1000) q);
+  end if;
+  return (select count(*) from (select from app.unanswered u where u.tenant_id = count_open_questions.tenant_id
+    and u.project_id = count_open_questions.project_id limit 1000) q);
 end
 $function$;
 -- owner cairn_owner
@@ -3062,7 +3119,17 @@ AS $function$
     union all
     (select jsonb_build_object('table', 'task_counts', 'id', coalesce(l.project_id, c.project_id), 'columns', jsonb_build_object('live', to_jsonb(l), 'log', to_jsonb(c)))
       from (select * from app.task_counts where task_counts.tenant_id = differing_link.tenant_id) l
-      full join app.counted_tasks(differing_link.tenant_id) c on c.project_id = l.project_id where to_jsonb(l) is distinct from to_jsonb(c) limit 1)) d
+      full join app.counted_tasks(differing_link.tenant_id) c on c.project_id = l.project_id where to_jsonb(l) is distinct from to_jsonb(c) limit 1)
+    union all
+    (select jsonb_build_object('table', 'task_labels', 'id', coalesce(l.task_id, r.task_id))
+      from (select * from app.task_labels x where x.tenant_id = differing_link.tenant_id) l
+      full join app.labels_of_tasks(differing_link.tenant_id) r on r.task_id = l.task_id and r.label = l.label
+      where to_jsonb(l) is distinct from to_jsonb(r) limit 1)
+    union all
+    (select jsonb_build_object('table', 'unanswered', 'id', coalesce(u.id, q.id))
+      from (select * from app.unanswered x where x.tenant_id = differing_link.tenant_id) u
+      full join app.unanswered_in_log(differing_link.tenant_id) q on q.id = u.id
+      where to_jsonb(u) is distinct from to_jsonb(q) limit 1)) d
   limit 1
 $function$;
 -- owner cairn_owner
@@ -5013,7 +5080,8 @@ begin
   for v_model in select * from app.read_models order by place loop
     execute format('lock table public.%I in share update exclusive mode', v_model.table_name);
   end loop;
-  lock table app.task_dependencies, app.task_counts, app.search_documents in share update exclusive mode;
+  lock table app.task_dependencies, app.task_counts, app.task_labels, app.unanswered, app.search_documents
+    in share update exclusive mode;
 end
 $function$;
 -- owner cairn_owner
@@ -5333,6 +5401,24 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.keep_labels()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_task public.tasks := new;
+begin
+  delete from app.task_labels l where l.tenant_id = new.tenant_id and l.task_id = new.id
+    and l.label not in (select r.label from app.label_rows(v_task) r);
+  insert into app.task_labels select * from app.label_rows(v_task)
+    on conflict on constraint task_labels_pkey do update set (project_id, number, priority_rank, rank_order, is_ready)
+      = (excluded.project_id, excluded.number, excluded.priority_rank, excluded.rank_order, excluded.is_ready);
+  return null;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.keep_lease(was public.tasks, task public.tasks, event public.events, expect jsonb)
  RETURNS void
  LANGUAGE plpgsql
@@ -5371,6 +5457,22 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.keep_unanswered()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  delete from app.unanswered u where u.tenant_id = new.tenant_id and u.id = app.as_uuid(new.payload ->> 'answers');
+  if new.payload ->> 'kind' = 'question' then
+    insert into app.unanswered (tenant_id, id, project_id, task_id, seq)
+      values (new.tenant_id, new.id, new.project_id, new.task_id, new.seq);
+  end if;
+  return null;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.key_name(actor app.actor, command jsonb)
  RETURNS text
  LANGUAGE sql
@@ -5396,6 +5498,29 @@ begin
   end if;
   return v_user;
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.label_rows(task public.tasks)
+ RETURNS SETOF app.task_labels
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select distinct task.tenant_id, task.project_id, task.id, app.fold_label(l), task.number,
+    app.priority_rank(task.priority), app.rank_order(task.rank), app.is_ready(task) = 1
+  from unnest(task.labels) l
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.labels_of_tasks(tenant_id uuid)
+ RETURNS SETOF app.task_labels
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select r.* from public.tasks t cross join lateral app.label_rows(t) r
+  where t.tenant_id = labels_of_tasks.tenant_id and t.labels <> '{}'
 $function$;
 -- owner cairn_owner
 
@@ -5453,6 +5578,22 @@ BEGIN ATOMIC
            ORDER BY t.locked_at
           LIMIT 10) f;
 END;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.left_tasks(project public.projects, size integer)
+ RETURNS SETOF public.tasks
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select t.* from public.task_leases l
+    cross join lateral (
+      select x.* from public.tasks x
+      where x.tenant_id = l.tenant_id and x.id = l.task_id and x.lock_token = l.lock_token offset 0) t
+  where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at > app.now()
+    and l.session_ended_at is not null and t.status = 'in_progress'
+  order by t.locked_at limit size
+$function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.link_among(tenant_id uuid, ids uuid[], was public.tasks[])
@@ -5533,6 +5674,8 @@ AS $function$
 declare
   v_ready public.tasks;
   v_lapsed public.tasks;
+  v_label text := app.rarest_label(project, filters);
+  v_id uuid;
   v_gated boolean := jsonb_path_exists(project.rules, '$.gates[*] ? (@.on == "claim")');
 begin
   if filters = '{}' and not v_gated then
@@ -5540,6 +5683,20 @@ begin
       where t.tenant_id = project.tenant_id and t.project_id = project.id
         and t.status = 'pending' and t.open_dependencies = 0 and t.open_parts = 0
       order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number limit 1 for no key update skip locked;
+  elsif v_label is not null then
+    for v_id in select l.task_id from app.task_labels l
+        where l.tenant_id = project.tenant_id and l.project_id = project.id and l.label = v_label and l.is_ready
+        order by l.priority_rank, l.rank_order, l.number loop
+      -- Locked is only what passes; it is looked at again, for it may have been changed meanwhile.
+      select * into v_ready from public.tasks t where t.tenant_id = project.tenant_id and t.id = v_id;
+      if app.task_passes(v_ready, filters, actor)
+          and (not v_gated or app.unmet_gates(v_ready, project.rules, 'claim', null) = '{}') then
+        select * into v_ready from public.tasks t where t.tenant_id = project.tenant_id and t.id = v_id
+          for no key update skip locked;
+        exit when app.is_ready(v_ready) = 1 and app.task_passes(v_ready, filters, actor);
+      end if;
+      v_ready := null;
+    end loop;
   else
     select * into v_ready from public.tasks t
       where t.tenant_id = project.tenant_id and t.project_id = project.id
@@ -5906,20 +6063,29 @@ CREATE OR REPLACE FUNCTION app.open_part_of(task public.tasks)
 RETURN CASE WHEN ((task).status <> ALL (ARRAY['completed'::text, 'cancelled'::text])) THEN (task).parent_id ELSE NULL::uuid END;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.open_questions(project public.projects, size integer)
+CREATE OR REPLACE FUNCTION app.open_questions(tenant_id uuid, project_id uuid, task_id uuid, before_seq bigint, size integer)
  RETURNS SETOF public.events
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  with notes as (
-    select e.id, e.seq, e.payload ->> 'kind' as kind, e.payload ->> 'answers' as answers from public.events e
-    where e.tenant_id = project.tenant_id and e.project_id = project.id and e.event_type in ('task.noted', 'project.noted')
-    order by e.seq desc limit 300),
-  open as (
-    select q.id, q.seq from notes q where q.kind = 'question' and not exists (select from notes a where a.answers = q.id::text)
-    order by q.seq desc limit size)
-  select e.* from open q cross join lateral (select * from public.events x where x.tenant_id = project.tenant_id and x.id = q.id limit 1) e
-    order by q.seq desc
+declare
+  v_seqs bigint[];
+begin
+  if open_questions.task_id is not null then
+    v_seqs := array(select u.seq from app.unanswered u
+      where u.tenant_id = open_questions.tenant_id and u.task_id = open_questions.task_id and u.seq < before_seq
+      order by u.seq desc limit size);
+  else
+    v_seqs := array(select u.seq from app.unanswered u
+      where u.tenant_id = open_questions.tenant_id and u.project_id = open_questions.project_id and u.seq < before_seq
+      order by u.seq desc limit size);
+  end if;
+  return query select e.* from unnest(v_seqs) s (seq)
+    cross join lateral (
+      select x.* from public.events x where x.tenant_id = open_questions.tenant_id and x.seq = s.seq offset 0) e
+    order by s.seq desc;
+end
 $function$;
 -- owner cairn_owner
 
@@ -6256,6 +6422,23 @@ CREATE OR REPLACE FUNCTION app.rank_order(rank double precision)
 RETURN COALESCE(rank, 'Infinity'::double precision);
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.rarest_label(project public.projects, filters jsonb)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select w.label from (
+    select f.label, count(*) over () as labels from (
+      select distinct app.fold_label(l) as label from jsonb_array_elements_text(filters -> 'labels') l) f) w
+  order by case when w.labels > 1 then (
+    select count(*) from (
+      select from app.task_labels x where x.tenant_id = project.tenant_id and x.project_id = project.id
+        and x.label = w.label limit 200) c) end, w.label
+  limit 1
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.reached_tasks(tenant_id uuid, start uuid[])
  RETURNS SETOF uuid
  LANGUAGE sql
@@ -6351,6 +6534,34 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.ready_labelled(project public.projects, label text, filters jsonb, actor app.actor, after jsonb, size integer)
+ RETURNS SETOF public.tasks
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_rank smallint := coalesce((after ->> 'rank')::smallint, -1);
+  v_place double precision := app.rank_order((after ->> 'place')::double precision);
+  v_number integer := coalesce((after ->> 'number')::integer, 0);
+begin
+  return query select * from (
+    (select t.* from app.task_labels l
+      cross join lateral (
+        select x.* from public.tasks x where x.tenant_id = l.tenant_id and x.id = l.task_id offset 0) t
+      where l.tenant_id = project.tenant_id and l.project_id = project.id and l.label = ready_labelled.label
+        and l.is_ready and (l.priority_rank, l.rank_order, l.number) > (v_rank, v_place, v_number)
+        and app.task_passes(t, filters, actor)
+      order by l.priority_rank, l.rank_order, l.number limit size)
+    union all
+    (select t.* from app.lapsed_tasks(project) t
+      where app.task_passes(t, filters, actor)
+        and (app.priority_rank(t.priority), app.rank_order(t.rank), t.number) > (v_rank, v_place, v_number))) t
+  order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number limit size;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.ready_tasks(project public.projects, filters jsonb, actor app.actor, after jsonb, size integer)
  RETURNS SETOF public.tasks
  LANGUAGE sql
@@ -6397,6 +6608,21 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.rebuild_labels(tenant_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  delete from app.task_labels l using (
+      select * from app.task_labels x where x.tenant_id = rebuild_labels.tenant_id
+      except select * from app.labels_of_tasks(rebuild_labels.tenant_id)) wrong
+    where l.tenant_id = wrong.tenant_id and l.task_id = wrong.task_id and l.label = wrong.label;
+  insert into app.task_labels
+    select * from app.labels_of_tasks(rebuild_labels.tenant_id)
+    except select * from app.task_labels x where x.tenant_id = rebuild_labels.tenant_id;
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.rebuild_links(tenant_id uuid)
  RETURNS void
  LANGUAGE plpgsql
@@ -6420,6 +6646,8 @@ begin
         excluded.unproven);
   delete from public.task_leases l where l.tenant_id = rebuild_links.tenant_id and not exists (
     select from public.tasks t where t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token);
+  perform app.rebuild_labels(rebuild_links.tenant_id);
+  perform app.rebuild_unanswered(rebuild_links.tenant_id);
 end
 $function$;
 -- owner cairn_owner
@@ -6437,6 +6665,21 @@ begin
       select from app.search_documents x where x.tenant_id = rebuild_search.tenant_id and x.kind = s.kind and x.id = s.id))
     on conflict on constraint search_documents_pkey do update set words = excluded.words where d.words <> excluded.words;
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.rebuild_unanswered(tenant_id uuid)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  delete from app.unanswered u using (
+      select * from app.unanswered x where x.tenant_id = rebuild_unanswered.tenant_id
+      except select * from app.unanswered_in_log(rebuild_unanswered.tenant_id)) wrong
+    where u.tenant_id = wrong.tenant_id and u.id = wrong.id;
+  insert into app.unanswered
+    select * from app.unanswered_in_log(rebuild_unanswered.tenant_id)
+    except select * from app.unanswered x where x.tenant_id = rebuild_unanswered.tenant_id;
 $function$;
 -- owner cairn_owner
 
@@ -7280,6 +7523,58 @@ CREATE OR REPLACE FUNCTION app.triggered_max()
 AS $function$ select 200 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.unanswered_in_log(tenant_id uuid)
+ RETURNS SETOF app.unanswered
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select q.tenant_id, q.id, q.project_id, q.task_id, q.seq from public.events q
+    where q.tenant_id = unanswered_in_log.tenant_id and q.event_type in ('task.noted', 'project.noted')
+      and q.payload ->> 'kind' = 'question'
+  except
+  select q.tenant_id, q.id, q.project_id, q.task_id, q.seq from public.events a
+    join public.events q on q.tenant_id = a.tenant_id and q.id = app.as_uuid(a.payload ->> 'answers')
+    where a.tenant_id = unanswered_in_log.tenant_id and a.event_type in ('task.noted', 'project.noted')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.unapproved_tasks(project public.projects, size integer)
+ RETURNS SETOF public.tasks
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_gate jsonb;
+  v_complete jsonb := '[]';
+  v_claim jsonb := '[]';
+begin
+  for v_gate in select g from jsonb_array_elements(project.rules -> 'gates') g where g -> 'require' ? 'approval' loop
+    if v_gate ->> 'on' = 'complete' then
+      v_complete := v_complete || v_gate;
+    elsif v_gate ->> 'on' = 'claim' then
+      v_claim := v_claim || v_gate;
+    end if;
+  end loop;
+  if v_complete <> '[]' then
+    return query select t.* from public.tasks t
+      where t.tenant_id = project.tenant_id and t.project_id = project.id and t.status = 'in_progress'
+        and t.approved_at is null
+        and exists (select from jsonb_array_elements(v_complete) g where app.meets(g -> 'when', '{}', t.priority))
+      order by t.number limit size;
+  end if;
+  if v_claim <> '[]' then
+    return query select t.* from public.tasks t
+      where t.tenant_id = project.tenant_id and t.project_id = project.id
+        and t.status = 'pending' and t.open_dependencies = 0 and t.open_parts = 0 and t.approved_at is null
+        and exists (select from jsonb_array_elements(v_claim) g where app.meets(g -> 'when', '{}', t.priority))
+      order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number limit size;
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.unlock_task(task public.tasks, status text)
  RETURNS public.tasks
  LANGUAGE plpgsql
@@ -7850,6 +8145,7 @@ begin
     values (v_actor.tenant_id, v_from + 1, v_last, v_last - v_from, manifest ->> 'location', manifest ->> 'file', manifest ->> 'sha256', app.now());
   delete from app.search_documents d using public.events e
     where d.tenant_id = v_actor.tenant_id and d.kind = 'event' and e.tenant_id = d.tenant_id and e.id = d.id and e.seq <= v_last;
+  delete from app.unanswered u where u.tenant_id = v_actor.tenant_id and u.seq <= v_last;
   update app.positions p set archived_to = v_last where p.tenant_id = v_actor.tenant_id;
   perform app.remove_events(v_last);
   return jsonb_build_object('archived_to', v_last);
@@ -8716,6 +9012,29 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.list_needs(project text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_project public.projects := app.find_project(project, v_actor);
+  v_left public.tasks[] := array(select t from app.left_tasks(v_project, 1000) t);
+  v_unapproved public.tasks[] := array(select t from app.unapproved_tasks(v_project, 1000) t limit 1000);
+begin
+  return jsonb_build_object(
+    'left', (select coalesce(jsonb_agg(app.task_brief(t)), '[]') from unnest(v_left[:5]) t),
+    'left_count', cardinality(v_left),
+    'unapproved', (select coalesce(jsonb_agg(app.task_brief(t)), '[]') from unnest(v_unapproved[:5]) t),
+    'unapproved_count', cardinality(v_unapproved));
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.list_projects(include_archived boolean DEFAULT false, cursor text DEFAULT NULL::text, page_size integer DEFAULT 20, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -8735,6 +9054,37 @@ begin
       and (v_after is null or (x.updated_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
     order by x.updated_at desc, x.id desc limit v_size + 1) p;
   return app.page('projects', v_found, v_size, 'projects', '{id}', '{updated_at}');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_questions(project text DEFAULT NULL::text, task text DEFAULT NULL::text, cursor text DEFAULT NULL::text, page_size integer DEFAULT 10, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_actor app.actor := app.enter(actor);
+  v_task uuid := case when task is not null then app.find_task_id(task, v_actor.tenant_id) end;
+  v_project uuid := case when task is null then (app.find_project(project, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 20);
+  v_question text := md5(concat_ws(' ', 'questions', v_task, v_project));
+  v_before bigint := coalesce((app.decode_cursor(cursor, v_question) ->> 'seq')::bigint, 9223372036854775807);
+  v_found public.events[] := array(
+    select q from app.open_questions(v_actor.tenant_id, v_project, v_task, v_before, v_size + 1) q);
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'questions', (
+      select coalesce(jsonb_agg(app.event_brief(app.upcast(e),
+          (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id))
+          || jsonb_build_object('text', (app.upcast(e)).payload ->> 'text') order by e.seq desc), '[]')
+      from unnest(v_found[:v_size]) e),
+    'open', app.count_open_questions(v_actor.tenant_id, v_project, v_task),
+    'next_cursor', case when cardinality(v_found) > v_size
+      then app.encode_cursor(jsonb_build_object('of', v_question, 'seq', (v_found[v_size]).seq)) end));
 end
 $function$;
 -- owner cairn_owner
@@ -8838,6 +9188,7 @@ declare
   v_size integer := app.page_size(page_size, 100);
   v_question text := md5(v_project.id || v_filters::text);
   v_after jsonb := app.decode_cursor(cursor, v_question);
+  v_label text := app.rarest_label(v_project, v_filters);
   v_found public.tasks[];
 begin
   if coalesce((v_filters ->> 'unproven')::boolean, false) then
@@ -8847,8 +9198,18 @@ begin
         and not coalesce((v_filters ->> 'ready')::boolean, false)
         and app.task_passes(t, v_filters, v_actor) and t.number > coalesce((v_after ->> 'number')::integer, 0)
       order by t.number limit v_size + 1);
+  elsif coalesce((v_filters ->> 'ready')::boolean, false) and v_label is not null then
+    v_found := array(
+      select t from app.ready_labelled(v_project, v_label, v_filters, v_actor, v_after, v_size + 1) t);
   elsif coalesce((v_filters ->> 'ready')::boolean, false) then
     v_found := array(select t from app.ready_tasks(v_project, v_filters, v_actor, v_after, v_size + 1) t);
+  elsif v_label is not null then
+    v_found := array(select t from app.task_labels l
+        cross join lateral (
+          select x.* from public.tasks x where x.tenant_id = l.tenant_id and x.id = l.task_id offset 0) t
+      where l.tenant_id = v_project.tenant_id and l.project_id = v_project.id and l.label = v_label
+        and l.number > coalesce((v_after ->> 'number')::integer, 0) and app.task_passes(t, v_filters, v_actor)
+      order by l.number limit v_size + 1);
   elsif jsonb_array_length(v_filters -> 'status') = 1 or coalesce((v_filters ->> 'mine')::boolean, false) then
     v_found := array(select t from public.tasks t
       where t.tenant_id = v_project.tenant_id and t.project_id = v_project.id
@@ -9202,7 +9563,8 @@ declare
   v_actor app.actor := app.enter(actor);
   v_project public.projects := app.find_project(project, v_actor);
   v_checkpoint public.checkpoints := app.latest_checkpoint(v_project);
-  v_questions public.events[] := array(select q from app.open_questions(v_project, 300) q);
+  v_questions public.events[] := array(
+    select q from app.open_questions(v_project.tenant_id, v_project.id, null, 9223372036854775807, 6) q);
 begin
   return jsonb_strip_nulls(jsonb_build_object(
     'project', app.project_brief(v_project),
@@ -9218,7 +9580,8 @@ begin
       select jsonb_agg(app.event_brief(app.upcast(e),
         (select t.ref from public.tasks t where t.tenant_id = e.tenant_id and t.id = e.task_id)))
       from unnest(v_questions[:5]) e),
-    'questions_open', case when cardinality(v_questions) > 5 then cardinality(v_questions) end,
+    'questions_open', case when cardinality(v_questions) > 5
+      then app.count_open_questions(v_project.tenant_id, v_project.id, null) end,
     'decisions', (
       select jsonb_agg(app.decision_brief(d))
       from (
@@ -9854,8 +10217,10 @@ grant delete, insert, select, update on app.search_documents to cairn_owner;
 grant delete, insert, select, update on app.served_urls to cairn_owner;
 grant delete, insert, select, update on app.task_counts to cairn_owner;
 grant delete, insert, select, update on app.task_dependencies to cairn_owner;
+grant delete, insert, select, update on app.task_labels to cairn_owner;
 grant select on app.task_moves to cairn_keeper;
 grant select on app.task_moves to cairn_owner;
+grant delete, insert, select, update on app.unanswered to cairn_owner;
 grant delete, insert, select, update on app.user_identities to cairn_owner;
 grant delete, insert, select, update on app.user_names to cairn_owner;
 grant execute on function app.blank_event(public.events) to cairn_owner;
@@ -9953,9 +10318,15 @@ grant execute on function public.list_events(text,text,jsonb,bigint,bigint,text,
 grant execute on function public.list_events(text,text,jsonb,bigint,bigint,text,integer,jsonb,jsonb) to service_role;
 grant execute on function public.list_members(jsonb) to cairn_server;
 grant execute on function public.list_members(jsonb) to service_role;
+grant execute on function public.list_needs(text,jsonb) to authenticated;
+grant execute on function public.list_needs(text,jsonb) to cairn_server;
+grant execute on function public.list_needs(text,jsonb) to service_role;
 grant execute on function public.list_projects(boolean,text,integer,jsonb) to authenticated;
 grant execute on function public.list_projects(boolean,text,integer,jsonb) to cairn_server;
 grant execute on function public.list_projects(boolean,text,integer,jsonb) to service_role;
+grant execute on function public.list_questions(text,text,text,integer,jsonb) to authenticated;
+grant execute on function public.list_questions(text,text,text,integer,jsonb) to cairn_server;
+grant execute on function public.list_questions(text,text,text,integer,jsonb) to service_role;
 grant execute on function public.list_secrets(jsonb) to cairn_server;
 grant execute on function public.list_secrets(jsonb) to service_role;
 grant execute on function public.list_served_urls(jsonb) to cairn_server;

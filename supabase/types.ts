@@ -397,7 +397,9 @@ export type Schema = {
       list_decisions: { Args: { actor?: Json; cursor?: string; include_superseded?: boolean; page_size?: number; project?: string }; Returns: Json };
       list_events: { Args: { actor?: Json; after_seq?: number; archived?: Json; before_seq?: number; cursor?: string; filters?: Json; page_size?: number; project?: string; task?: string }; Returns: Json };
       list_members: { Args: { actor?: Json }; Returns: Json };
+      list_needs: { Args: { actor?: Json; project?: string }; Returns: Json };
       list_projects: { Args: { actor?: Json; cursor?: string; include_archived?: boolean; page_size?: number }; Returns: Json };
+      list_questions: { Args: { actor?: Json; cursor?: string; page_size?: number; project?: string; task?: string }; Returns: Json };
       list_secrets: { Args: { actor?: Json }; Returns: Json };
       list_served_urls: { Args: { actor?: Json }; Returns: Json };
       list_sessions: { Args: { actor?: Json; cursor?: string; page_size?: number; project?: string }; Returns: Json };

@@ -38,6 +38,13 @@ describe('verifying', () => {
       { table: 'tasks', columns: { open_dependencies: { live: 9, log: 0 } } },
     ],
     ['an edge gone', 'delete from app.task_dependencies where tenant_id = $1', { table: 'task_dependencies' }],
+    ['a label gone', 'delete from app.task_labels where tenant_id = $1', { table: 'task_labels' }],
+    [
+      'a label of a task that is said to be ready',
+      'update app.task_labels set is_ready = true where tenant_id = $1',
+      { table: 'task_labels' },
+    ],
+    ['an open question gone', 'delete from app.unanswered where tenant_id = $1', { table: 'unanswered' }],
     ['a count of tasks changed', 'update app.task_counts set ready = 9 where tenant_id = $1', { table: 'task_counts' }],
     [
       'a task changed',

@@ -31,8 +31,8 @@ describe('the labels of a task', () => {
     await plan(as('ada'), [{ title: 'A', labels: ['auth'] }]);
 
     const renamed = await call(as('ada'), 'update_task', { task: 'web-1', title: 'B', expected_version: 1 });
-    const changed = await call(as('ada'), 'update_task', { task: 'web-1', labels: ['ui', 'UI'] });
-    const none = await call(as('ada'), 'update_task', { task: 'web-1', labels: [] });
+    const changed = await call(as('ada'), 'update_task', { task: 'web-1', labels: ['ui', 'UI'], expected_version: 2 });
+    const none = await call(as('ada'), 'update_task', { task: 'web-1', labels: [], expected_version: 3 });
 
     expect(renamed.task['labels']).toEqual(['auth']);
     expect(changed.task['labels']).toEqual(['ui']);
@@ -68,7 +68,7 @@ describe('the labels of a task', () => {
     const found = async (query: string) => (await call(as('ada'), 'search', { query }))['hits'];
 
     expect(await found('observability')).toMatchObject([{ ref: 'web-1' }]);
-    await call(as('ada'), 'update_task', { task: 'web-1', labels: ['telemetry'] });
+    await call(as('ada'), 'update_task', { task: 'web-1', labels: ['telemetry'], expected_version: 1 });
     expect(await found('observability')).toEqual([]);
     expect(await found('telemetry')).toMatchObject([{ ref: 'web-1' }]);
   });
@@ -153,7 +153,8 @@ describe('labels and rank', () => {
 
   test('are rebuilt from the log as they were', async ({ as, sql, people }) => {
     await plan(as('ada'), tasks);
-    await call(as('ada'), 'update_task', { task: 'web-1', rank: -3, labels: ['Ui', 'ui', 'api'] });
+    const labels = ['Ui', 'ui', 'api'];
+    await call(as('ada'), 'update_task', { task: 'web-1', rank: -3, labels, expected_version: 1 });
     const before = await rowsOf(sql, people.owner.tenant_id);
     const damage = `update public.tasks set labels = '{x}', rank = 9 where tenant_id = $1 and number = 1`;
     await tamper(sql, damage, [people.owner.tenant_id]);

@@ -48,6 +48,7 @@ async function meant(ctx: Context, sql: pg.Pool): Promise<Record<string, Argumen
       { archived },
       { after_seq: 1 },
     ],
+    list_questions: [{ task: 'web-1' }, {}],
     list_tasks: [
       { filters: { status, priority, labels: ['x'], ready: true, mine: true, parent: 'web-1', query: 'x' } },
       { filters: { mine: true } },

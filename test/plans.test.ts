@@ -51,7 +51,11 @@ async function signIn(name: string): Promise<Context> {
 async function populate(ctx: Context): Promise<void> {
   await live(ctx);
   await reportPresence(ctx.db, PRESENT, ctx.actor);
-  await call(ctx, 'create_tasks', { project: 'web', tasks: [{ title: 'Feed it' }], idempotency_key: 'once' });
+  await call(ctx, 'create_tasks', {
+    project: 'web',
+    tasks: [{ title: 'Feed it', labels: ['ui'] }],
+    idempotency_key: 'once',
+  });
 }
 
 /** Events of somebody who is called here as there. */
@@ -77,6 +81,7 @@ const CALLS: [fn: string, args: Record<string, unknown>][] = [
   ['list_tasks', { project: 'web' }],
   ['list_tasks', { project: 'web', filters: { ready: true } }],
   ['list_tasks', { project: 'web', filters: { ready: true, labels: ['ui'] } }],
+  ['list_tasks', { project: 'web', filters: { labels: ['UI', 'paint'] } }],
   ['list_tasks', { project: 'web', filters: { mine: true } }],
   ['list_tasks', { project: 'web', filters: { status: ['completed'], priority: ['medium'] } }],
   ['get_task', { task: 'web-1' }],
@@ -85,6 +90,9 @@ const CALLS: [fn: string, args: Record<string, unknown>][] = [
   ['list_events', { task: 'web-1' }],
   ['list_events', { project: 'web', filters: { types: ['task.'] } }],
   ['list_events', { after_seq: 0 }],
+  ['list_questions', { project: 'web' }],
+  ['list_questions', { task: 'web-1' }],
+  ['list_needs', { project: 'web' }],
   ['list_artifacts', { task: 'web-1' }],
   ['list_decisions', { project: 'web' }],
   ['list_checkpoints', { project: 'web' }],
@@ -106,6 +114,14 @@ const CALLS: [fn: string, args: Record<string, unknown>][] = [
       project: 'web',
       title: 'New',
       dependencies: ['web-2'],
+    }),
+  ],
+  [
+    'append_events',
+    append('task.created', 'task:018f0000-0000-7000-8000-00000000000b', {
+      project: 'web',
+      title: 'New',
+      labels: ['ui'],
     }),
   ],
   ['append_events', append('task.reopened', 'task:web-1', { reason: 'Again.' })],

@@ -53,6 +53,17 @@ describe('the next task is by priority, then rank, then number', () => {
     expect(claims.map(({ task }) => task.ref).sort()).toEqual(ORDER.slice(0, 5).sort());
   });
 
+  test('for agents that claim by a label at once', async ({ as }) => {
+    await plan(
+      as('ada'),
+      TASKS.map((task) => ({ ...task, labels: ['ui'] })),
+    );
+
+    const claims = await Promise.all(ORDER.map((_, at) => call(as(`agent-${at}`), 'claim_task', { labels: ['UI'] })));
+
+    expect(claims.map(({ task }) => task.ref).sort()).toEqual([...ORDER].sort());
+  });
+
   test.for([1, 2, 3, 100])('in lists of what is ready, in pages of %i', async (size, { as }) => {
     await plan(as('ada'), TASKS);
 
@@ -106,6 +117,51 @@ describe('the next task is by priority, then rank, then number', () => {
 
     expect(refs(page.tasks)).toEqual(['web-2', 'web-3']);
   });
+});
+
+plainTest('a claim or a list by labels looks at tasks with the label alone', { timeout: 60_000 }, async () => {
+  const scratch = await createScratch();
+  try {
+    const ada = await scratch.signIn('ada');
+    await createProject(ada);
+    const created = (at: number) => ({
+      stream: `task:${newId()}`,
+      type: 'task.created',
+      data: { project: 'web', title: 'A', labels: [...(at > 1_190 ? ['Rare'] : []), 'common'], rank: 1_000 - at },
+    });
+    for (const page of upTo(5))
+      await append(
+        ada,
+        upTo(200).map((at) => created(200 * page + at)),
+      );
+    await scratch.sql.query(`update public.tasks set rank = -rank where labels @> '{Rare}'`);
+    await explainAll(scratch.sql);
+    const labelled = (labels: string[], more: object = {}) => ({ project: 'web', filters: { labels, ...more } });
+
+    const calls: [fn: string, args: Record<string, unknown>][] = [
+      ['list_tasks', { ...labelled(['rare']), page_size: 5 }],
+      ['list_tasks', { ...labelled(['RARE', 'common'], { status: ['pending'] }), page_size: 5 }],
+      ['list_tasks', { ...labelled(['rare', 'common'], { ready: true }), page_size: 5 }],
+      ['list_tasks', { ...labelled(['common']), page_size: 5 }],
+      ['list_tasks', { ...labelled(['common'], { ready: true }), page_size: 5 }],
+      ['list_tasks', labelled(['none'])],
+      ['claim_task', labelled(['rare'])],
+      ['claim_task', labelled(['common', 'rare'])],
+      ['claim_task', labelled(['common'])],
+      ['claim_task', labelled(['none'])],
+      ['claim_task', labelled(['none', 'common'])],
+    ];
+    for (const call of calls) {
+      const steps = await stepsOf(scratch.sql, call, ada.actor);
+      expect([call, steps.filter(({ step, lookedAt }) => / on tasks$/.test(step) && lookedAt > 50)]).toEqual([
+        call,
+        [],
+      ]);
+      expect([call, steps.filter(({ lookedAt }) => lookedAt > 500)]).toEqual([call, []]);
+    }
+  } finally {
+    await scratch.drop();
+  }
 });
 
 plainTest('a claim looks at one task, however many are ready with whatever rank', { timeout: 60_000 }, async () => {

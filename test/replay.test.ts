@@ -25,6 +25,8 @@ describe('replaying', () => {
       'update public.decisions set superseded_by = null where tenant_id = $1',
       'delete from public.messages where tenant_id = $1',
       'delete from app.task_dependencies where tenant_id = $1',
+      `update app.task_labels set label = 'x', is_ready = true where tenant_id = $1`,
+      'update app.unanswered set seq = seq + 1 where tenant_id = $1',
       'update app.task_counts set ready = 9 where tenant_id = $1',
       'delete from app.search_documents where tenant_id = $1',
     ]) {

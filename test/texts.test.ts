@@ -119,6 +119,30 @@ describe('the text of a task that one does not hold', () => {
     },
   );
 
+  test.for([[['b']], [['A']], [[]]])('nor are its labels, where there are any, by %j', async ([labels], { as }) => {
+    await plan(as('ada'), [{ title: 'A', labels: ['a'] }]);
+
+    await expect(call(as('bob'), 'update_task', { task: 'web-1', labels })).rejects.toMatchObject({
+      code: 'version_conflict',
+      message: 'You do not hold task web-1: say on which version of its labels yours is based.',
+      hint: expect.stringContaining('expected_version 1'),
+      details: { version: 1, title: 'A', labels: ['a'] },
+    });
+    await call(as('bob'), 'update_task', { task: 'web-1', labels: ['a', 'b'], expected_version: 1 });
+    await expect(
+      call(as('eve'), 'update_task', { task: 'web-1', labels: ['a', 'c'], expected_version: 1 }),
+    ).rejects.toMatchObject({ code: 'version_conflict', details: { version: 2, labels: ['a', 'b'] } });
+  });
+
+  test('may get labels where there are none, and its holder replaces them', async ({ as }) => {
+    await plan(as('ada'), [{ title: 'A' }]);
+
+    await call(as('bob'), 'update_task', { task: 'web-1', labels: ['a'] });
+    const { task } = await call(as('ada'), 'update_task', { ...(await take(as('ada'), 'web-1')), labels: ['b'] });
+
+    expect(task).toMatchObject({ labels: ['b'] });
+  });
+
   test('is changed by its holder without a version, and by nobody else', async ({ as }) => {
     await plan(as('ada'), [{ title: 'A' }]);
     const held = await take(as('ada'), 'web-1');

@@ -263,7 +263,7 @@ export const CORE = Object.freeze([
   ...refusals('core', 'test/texts.test.ts', [
     {
       within: 'app.check_text_version',
-      find: 'You do not hold task %s: say on which version of its text',
+      find: 'You do not hold task %s: say on which version of its %s',
       name: 'is not written over blindly: the refusal shows what stands there',
     },
   ]),

@@ -175,7 +175,14 @@ function addTalkingCommands(program: Command): void {
     .command('answer [words...]')
     .description("answer an agent's question, named by its number or its task; the only open one by default")
     .option(...JSON_OPTION)
-    .addHelpText('after', examples('cairn answer 41 "Use the staging account."', 'cairn answer web-12'))
+    .addHelpText(
+      'after',
+      examples(
+        'cairn answer 41 "Use the staging account."',
+        'cairn answer web-12',
+        'cairn answer "The staging account."',
+      ),
+    )
     .action(
       command(async (config, words: string[], options: JsonOption) =>
         (await import('../commands/note.ts')).runAnswer(config, words, options),

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { LogOptions } from '../commands/log.ts';
 import type { JsonOption } from '../commands/paint.ts';
+import type { QuestionsOptions } from '../commands/questions.ts';
 import type { SearchOptions } from '../commands/search.ts';
 import { command, examples, JSON_OPTION, limit } from './command.ts';
 
@@ -17,30 +18,7 @@ export function addOverviewCommands(program: Command): void {
         (await import('../commands/status.ts')).runStatus(config, options),
       ),
     );
-  program
-    .command('log [task]')
-    .description('show what happened in the project or to a task, latest first')
-    .option('--type <type...>', 'only these, like task.completed, or task. for all of tasks')
-    .option('--limit <count>', 'how many at most', limit, 20)
-    .option(...JSON_OPTION)
-    .addHelpText('after', examples('cairn log', 'cairn log web-12', 'cairn log --type task.completed decision.'))
-    .action(
-      command(async (config, task: string | undefined, options: LogOptions) =>
-        (await import('../commands/log.ts')).runLog(config, task, options),
-      ),
-    );
-  program
-    .command('search <words...>')
-    .description('search everything that was written down')
-    .addOption(new Option('--kind <kind...>', 'only these').choices(KINDS))
-    .option('--limit <count>', 'how many at most, up to 50', limit, 10)
-    .option(...JSON_OPTION)
-    .addHelpText('after', examples('cairn search login', 'cairn search "rate limit" --kind decision'))
-    .action(
-      command(async (config, words: string[], options: SearchOptions) =>
-        (await import('../commands/search.ts')).runSearch(config, words, options),
-      ),
-    );
+  addReadingCommands(program);
   program
     .command('resume')
     .description('show what an agent is told that resumes the project')
@@ -58,5 +36,43 @@ export function addOverviewCommands(program: Command): void {
     .addHelpText('after', examples('cairn watch', 'cairn watch --json | jq .text'))
     .action(
       command(async (config, options: JsonOption) => (await import('../commands/watch.ts')).runWatch(config, options)),
+    );
+}
+
+function addReadingCommands(program: Command): void {
+  program
+    .command('log [task]')
+    .description('show what happened in the project or to a task, latest first')
+    .option('--type <type...>', 'only these, like task.completed, or task. for all of tasks')
+    .option('--limit <count>', 'how many at most', limit, 20)
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn log', 'cairn log web-12', 'cairn log --type task.completed decision.'))
+    .action(
+      command(async (config, task: string | undefined, options: LogOptions) =>
+        (await import('../commands/log.ts')).runLog(config, task, options),
+      ),
+    );
+  program
+    .command('questions [task]')
+    .description('show what agents asked and nobody has answered, word for word, of the project or of a task')
+    .option('--limit <count>', 'how many at most', limit, 20)
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn questions', 'cairn questions web-12', 'cairn questions --json'))
+    .action(
+      command(async (config, task: string | undefined, options: QuestionsOptions) =>
+        (await import('../commands/questions.ts')).runQuestions(config, task, options),
+      ),
+    );
+  program
+    .command('search <words...>')
+    .description('search everything that was written down')
+    .addOption(new Option('--kind <kind...>', 'only these').choices(KINDS))
+    .option('--limit <count>', 'how many at most, up to 50', limit, 10)
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn search login', 'cairn search "rate limit" --kind decision'))
+    .action(
+      command(async (config, words: string[], options: SearchOptions) =>
+        (await import('../commands/search.ts')).runSearch(config, words, options),
+      ),
     );
 }

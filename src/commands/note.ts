@@ -1,15 +1,24 @@
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
-import { resumeProject } from '../services/checkpoints.ts';
-import { getPosition, ListEvents, listEvents, RecordEvent, recordEvent } from '../services/events.ts';
-import { questionIn } from './needs.ts';
+import {
+  getPosition,
+  ListEvents,
+  ListQuestions,
+  listEvents,
+  listQuestions,
+  type QuestionPage,
+  RecordEvent,
+  recordEvent,
+} from '../services/events.ts';
 import { answer, type JsonOption } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { taskNamed, taskRef } from './refs.ts';
 import { withText } from './text-given.ts';
 
 const QUESTION = /^#?(\d+)$/;
+const LISTED_MAX = 20;
+const LISTS = '`cairn questions` shows the open ones with their numbers.';
 
 export type NoteOptions = JsonOption & { kind?: string; task?: string };
 
@@ -37,13 +46,12 @@ async function aboutWhich(
   return { task: named, rest: named === undefined ? words : rest };
 }
 
-/** `cairn answer QUESTION TEXT`: answers an agent's question, named by its number or by its task. */
+/** `cairn answer QUESTION TEXT`: answers an agent's question, named by its number or by its task; the only open one goes without. */
 export async function runAnswer(config: Config, words: string[], options: JsonOption): Promise<void> {
-  const [which = '', ...rest] = words;
   await asPerson(config, async (ctx) => {
-    const question = await findQuestion(ctx, which);
+    const { question, rest } = await findQuestion(ctx, words);
     const { task, seq } = question;
-    const explanation = `The question was:\n\n${questionIn(question)}`;
+    const explanation = `The question was:\n\n${question.text}`;
     const noted = await withText(rest, { ...options, explanation }, (text) =>
       recordEvent(ctx, parseGiven(RecordEvent, { task, kind: 'answer', text, answers: String(seq) })),
     );
@@ -53,38 +61,40 @@ export async function runAnswer(config: Config, words: string[], options: JsonOp
 
 type Question = { seq: number; text: string; task?: string | undefined };
 
-/** By its number in the log, else the only open one of a task, else the only open one of the project. */
-async function findQuestion(ctx: Context, which: string): Promise<Question> {
+/**
+ * The question that is meant, and the words of the answer: named by its number in the log, by the task of which it is the only
+ * open one, or not at all where it is the only open one of the project. Raises not_found with the numbers of several.
+ */
+async function findQuestion(ctx: Context, words: string[]): Promise<{ question: Question; rest: string[] }> {
+  const [which = '', ...rest] = words;
   const [, number] = QUESTION.exec(which) ?? [];
-  if (number !== undefined) return questionAt(ctx, Number(number));
-  const { questions = [] } = await resumeProject(ctx, {});
-  const ref = which === '' ? undefined : await taskRef(ctx, which);
-  const open = questions.filter(({ task }) => ref === undefined || task === ref);
-  const [only, ...others] = open;
-  if (only !== undefined && others.length === 0) return only;
-  throw new DomainError(
-    'not_found',
-    only === undefined
-      ? `There is no open question${ref ? ` of ${ref}` : ''}.`
-      : `There are ${open.length} open questions.`,
-    {
-      hint:
-        only === undefined
-          ? '`cairn status` shows the open ones with their numbers.'
-          : `Name one by its number: ${open.map(({ seq }) => seq).join(', ')}. \`cairn status\` shows them.`,
-    },
-  );
+  if (number !== undefined) return { question: await questionAt(ctx, Number(number)), rest };
+  const task = which === '' ? undefined : await taskNamed(ctx, which);
+  const found = await listQuestions(ctx, parseGiven(ListQuestions, { task, page_size: LISTED_MAX }));
+  const [only, ...others] = found.questions;
+  if (only !== undefined && others.length === 0) return { question: only, rest: task === undefined ? words : rest };
+  throw notOne(found, task === undefined ? '' : ` of ${task}`);
+}
+
+function notOne({ questions, open, next_cursor }: QuestionPage, of: string): DomainError {
+  if (questions.length === 0) {
+    return new DomainError('not_found', `There is no open question${of}.`, { hint: LISTS });
+  }
+  const numbers = questions.map(({ seq }) => seq).join(', ');
+  return new DomainError('not_found', `There are ${open} open questions${of}.`, {
+    hint: `Name one by its number: ${numbers}${next_cursor === undefined ? '' : ', …'}. \`cairn questions\` shows them.`,
+  });
 }
 
 async function questionAt(ctx: Context, seq: number): Promise<Question> {
   const position = await getPosition(ctx);
   const page =
     seq >= 1 && seq <= position
-      ? await listEvents(ctx, parseGiven(ListEvents, { after_seq: seq - 1, page_size: 1 }))
+      ? await listEvents(ctx, parseGiven(ListEvents, { after_seq: seq - 1, page_size: 1, include_data: true }))
       : { events: [] };
   const found = page.events.find((event) => event.seq === seq);
-  if (found?.kind === 'question') return found;
+  if (found?.kind === 'question') return { ...found, text: String(found.data?.['text']) };
   throw new DomainError('not_found', `#${seq} is no question of this project.`, {
-    hint: '`cairn status` shows the open ones with their numbers.',
+    hint: LISTS,
   });
 }

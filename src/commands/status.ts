@@ -2,15 +2,18 @@ import type * as z from 'zod';
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import { type Resumption, resumeProject } from '../services/checkpoints.ts';
+import { ListQuestions, listQuestions } from '../services/events.ts';
+import { listNeeds } from '../services/needs.ts';
 import { listProjects, type ProjectPage } from '../services/projects.ts';
 import { oneLine } from '../text.ts';
 import { fromNow, table, taskTable } from './format.ts';
 import { moreOf, needsYou } from './needs.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
-import { asPerson } from './person.ts';
+import { asPerson, parseGiven } from './person.ts';
 import { countsLine } from './tasks.ts';
 
 const PROJECTS_MAX = 100;
+const QUESTIONS_SHOWN = 5;
 
 /** `cairn status`: the project at a glance; without one, all of them. */
 export async function runStatus(config: Config, options: JsonOption): Promise<void> {
@@ -23,8 +26,14 @@ export async function readStatus(ctx: Context): Promise<{ found: object; lines()
   const { projects } = await listProjects(ctx, { include_archived: false, page_size: PROJECTS_MAX });
   const project = ctx.project ?? (projects.length === 1 ? projects[0]?.slug : undefined);
   if (project === undefined) return { found: { projects }, lines: () => projectTable({ projects }) };
-  const found = await resumeProject(ctx, { project });
-  return { found, lines: () => statusLines(found) };
+  const [resumed, asked, needs] = await Promise.all([
+    resumeProject(ctx, { project }),
+    listQuestions(ctx, parseGiven(ListQuestions, { project, page_size: QUESTIONS_SHOWN })),
+    listNeeds(ctx, { project }),
+  ]);
+  const { questions, open: questions_open } = asked;
+  const found = { ...resumed, questions, questions_open, ...needs };
+  return { found, lines: () => statusLines(resumed, needsYou({ ...resumed, questions: asked, needs })) };
 }
 
 export function projectTable({ projects }: Pick<z.infer<typeof ProjectPage>, 'projects'>): string[] {
@@ -59,7 +68,7 @@ function nameOf({ name, slug }: Resumption['project']): string {
   return name === slug ? paint('bold', name) : `${paint('bold', name)} ${paint('dim', slug)}`;
 }
 
-function statusLines({ project, checkpoint, ...found }: Resumption): string[] {
+function statusLines({ project, checkpoint, ...found }: Resumption, needs: string[]): string[] {
   return [
     `${nameOf(project)}  ${countsLine(project.tasks)}`,
     ...(checkpoint === undefined
@@ -67,7 +76,7 @@ function statusLines({ project, checkpoint, ...found }: Resumption): string[] {
       : [
           `${paint('dim', 'Checkpoint')} ${checkpoint.label} ${paint('dim', `by ${oneLine(checkpoint.by)}, ${fromNow(checkpoint.created_at)}`)}`,
         ]),
-    ...under(needsYou({ project, ...found })),
+    ...under(needs),
     ...tasksUnder('In progress', found.in_progress, {
       count: project.tasks.in_progress,
       command: 'cairn tasks --status in_progress',

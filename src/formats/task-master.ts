@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { ForeignTask } from '../services/adoption.ts';
 import {
+  beginning,
   checked,
   jsonTexts,
   LooseId,
@@ -62,7 +63,59 @@ export function readTaskMaster(file: SourceFile, warn: Warn): ForeignTask[] {
   });
   if (lists.length === 0) throw wrongFile(`${file.path} has no list of tasks.`);
   warnOfOthers(others, { place: file.path, warn });
-  return lists.flatMap(({ tasks, ...about }) => readList(tasks, { ...about, warn }));
+  const tags = new Map<string, (typeof lists)[number]>();
+  for (const list of lists) {
+    const { tasks, ...about } = tags.get(list.prefix) ?? { ...list, tasks: [] };
+    tags.set(list.prefix, { ...about, tasks: mergeStates([tasks, list.tasks], { where: about.where, warn }) });
+  }
+  return [...tags.values()].flatMap(({ tasks, ...about }) => readList(tasks, { ...about, warn }));
+}
+
+type Merging = { where: string; warn: Warn; level?: number };
+type State = Record<string, unknown>;
+
+/** The items of two states of a list, each once: those with the same id and title are one, as it was last. */
+function mergeStates([older, newer]: [unknown[], unknown[]], merging: Merging): unknown[] {
+  if (older.length === 0 || newer.length === 0) return [...older, ...newer];
+  const merged = new Map(named(older));
+  for (const [name, item] of named(newer)) {
+    const other = merged.get(name);
+    merged.set(name, isRecord(other) && isRecord(item) ? newest(other, item, merging) : item);
+  }
+  return [...merged.values()];
+}
+
+/** Items with a name that is the same in another state of their list, where some may be called alike. */
+function named(items: unknown[]): [name: string, item: unknown][] {
+  const counts = new Map<string, number>();
+  return items.map((item) => {
+    const name = JSON.stringify(isRecord(item) ? [String(item['id']), String(item['title'])] : item);
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    return [`${name} ${count}`, item];
+  });
+}
+
+function newest(first: State, second: State, { where, warn, level = 1 }: Merging): State {
+  const [kept, other] = timeOf(first) > timeOf(second) ? [first, second] : [second, first];
+  const [{ subtasks: parts, ...own }, { subtasks: otherParts, ...otherOwn }] = [kept, other];
+  if (JSON.stringify(own) !== JSON.stringify(otherOwn)) {
+    const name = `${own['id']} ${beginning(String(own['title']))}`;
+    warn(
+      `${where}: ${name} is there in two states, of which the latest counts; the other is older, ${skipped(otherOwn)}.`,
+    );
+  }
+  if (!Array.isArray(parts) || !Array.isArray(otherParts) || level >= LEVELS_MAX) return kept;
+  const subtasks = mergeStates([otherParts, parts], { where: `${where} ${own['id']}`, warn, level: level + 1 });
+  return { ...own, subtasks };
+}
+
+function timeOf({ updatedAt }: State): number {
+  return Date.parse(String(updatedAt)) || 0;
+}
+
+function isRecord(value: unknown): value is State {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The file's one value; or, where two states of it were put together, each of them, and the rest in a warning. */

@@ -7,7 +7,7 @@ import { TaskRef, taskNoted } from '../events/tasks.ts';
 import { findArchived, type Wanted } from './archive.ts';
 import { page } from './pages.ts';
 import { Reach, reach } from './reach.ts';
-import { PROJECTS_HIDDEN, showsProjects, taskTypes } from './shown.ts';
+import { insufficient, PROJECTS_HIDDEN, showsProjects, showsTasks, taskTypes } from './shown.ts';
 
 // So many fit with their longest texts cut: none is left out of an answer that says where to wait on from.
 const WAIT_PAGE_SIZE = 30;
@@ -99,6 +99,28 @@ async function readEvents(
   if (!('archive' in page)) return page;
   const archived = await findArchived(ctx, page.archive, filters);
   return ctx.db.call('list_events', { ...args, archived }, ctx.actor);
+}
+
+export const ListQuestions = z.strictObject({
+  project: ProjectRef.optional(),
+  task: TaskRef.optional(),
+  ...page(10, 20),
+});
+
+const QuestionPage = z.object({
+  questions: z.array(EventBrief).describe('Each with all of its text.'),
+  open: z.int().describe('How many there are, up to a thousand.'),
+  next_cursor: z.string().optional(),
+});
+export type QuestionPage = z.infer<typeof QuestionPage>;
+
+/** The open questions of a task, or of a project, the latest first. What agents say to each other needs the scope of tasks. */
+export async function listQuestions(
+  ctx: Context,
+  { project, ...input }: z.output<typeof ListQuestions>,
+): Promise<QuestionPage> {
+  if (!showsTasks(ctx)) throw insufficient('tasks:read', 'Questions');
+  return ctx.db.call('list_questions', { ...input, project: project ?? ctx.project }, ctx.actor);
 }
 
 export const WaitForEvents = z.strictObject({

@@ -18,6 +18,7 @@ export async function live(who: Caller, slug = 'web'): Promise<Story> {
     project: slug,
     title: 'Paint the pelican',
     acceptance_criteria: ['It is pink.'],
+    labels: ['Paint'],
   });
   const second = await createTask(who, { project: slug, title: 'Show the pelican', dependencies: [first.ref] });
   const third = await createTask(who, { project: slug, title: 'Sell the pelican', parent: second.ref });
