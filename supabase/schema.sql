@@ -4708,7 +4708,9 @@ AS $function$
     from after a join public.tasks t on t.tenant_id = a.tenant_id and t.id = a.id
     where app.is_ready(t) = 1)
   select jsonb_strip_nulls(jsonb_build_object(
-    'freed', (select jsonb_agg(f.ref order by f.place) from freed f where f.place <= 20)))
+    'freed', jsonb_agg(f.ref order by f.place) filter (where f.place <= 20),
+    'freed_total', case when count(*) > 20 then count(*) end))
+  from freed f
 $function$;
 -- owner cairn_owner
 
@@ -7368,7 +7370,7 @@ begin
     select p.ref into v_parent from public.tasks p where p.tenant_id = task.tenant_id and p.id = task.parent_id;
   end if;
   return jsonb_strip_nulls(jsonb_build_object(
-    'ref', task.ref, 'title', task.title, 'status', task.status, 'priority', task.priority,
+    'ref', task.ref, 'title', task.title, 'status', task.status, 'priority', task.priority, 'rank', task.rank,
     'labels', nullif(task.labels, '{}'),
     'ready', app.is_claimable(task, v_until),
     'locked_by', task.locked_by, 'locked_until', v_until, 'session', v_session,

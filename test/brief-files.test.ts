@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -24,6 +24,15 @@ describe('the file of a brief', () => {
     await writeFile(join(home, 'brief-large.txt'), 'x'.repeat(2_001));
 
     expect(readBrief(home, 'large')).toBeUndefined();
+  });
+
+  test.skipIf(process.platform === 'win32')('is for its owner alone, whatever lay there', async () => {
+    await writeFile(join(home, 'brief-open.txt'), 'x');
+    await chmod(join(home, 'brief-open.txt'), 0o666);
+
+    await writeBrief(home, 'open', 'brief');
+
+    expect((await stat(join(home, 'brief-open.txt'))).mode & 0o777).toBe(0o600);
   });
 
   test.skipIf(process.platform === 'win32')('is no link to another', async () => {

@@ -41,13 +41,14 @@ describe('whoever completes a task is told', () => {
     expect(await call(as('ada'), 'complete_task', await take(as('ada'), 'web-3'))).toMatchObject({ freed: ['web-1'] });
   });
 
-  test('of twenty at most', async ({ as }) => {
+  test('of twenty at most, and how many there are', async ({ as }) => {
     const others = Array.from({ length: 25 }, (_, at) => ({ title: `T${at}`, dependencies: ['a'] }));
     await plan(as('ada'), [{ key: 'a', title: 'A' }, ...others]);
 
-    const { freed } = await call(as('ada'), 'complete_task', await take(as('ada'), 'web-1'));
+    const { freed, freed_total } = await call(as('ada'), 'complete_task', await take(as('ada'), 'web-1'));
 
     expect(freed).toHaveLength(20);
+    expect(freed_total).toBe(25);
   });
 });
 

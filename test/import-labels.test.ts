@@ -65,7 +65,15 @@ describe('labels and ranks are taken over from', () => {
   });
 
   test('an issue number in parentheses, or any other word there, stays in the title', () => {
-    const titles = ['Fix it (#12)', 'Fix it (high, #12)', 'Ask (#)', 'Ask (rank one)', 'Call f(x)', 'Empty ()'];
+    const titles = [
+      'Fix it (#12)',
+      'Fix it (high, #12)',
+      'Ask (#)',
+      'Ask (rank one)',
+      'Ask (rank 1, rank 2)',
+      'Call f(x)',
+      'Empty ()',
+    ];
 
     const tasks = read('markdown', titles.map((title) => `- [ ] ${title}\n`).join(''));
 

@@ -100,6 +100,14 @@ describe('records of other tools', () => {
     });
   });
 
+  test('of Backlog.md have headings in their code that begin no section', () => {
+    const code = '```md\n## Acceptance Criteria\n- [ ] Not this\n```';
+    const criteria = '## Acceptance Criteria\n- [ ] #1 This\n';
+    const { tasks } = read('backlog', `---\nid: T-1\ntitle: A\n---\n## Description\n${code}\n${criteria}`);
+
+    expect(tasks).toMatchObject([{ description: expect.stringContaining(code), acceptance_criteria: ['This'] }]);
+  });
+
   test('of Backlog.md may name people as its older versions did', () => {
     const { tasks, warnings } = read('backlog', "---\nid: T-1\ntitle: A\nreporter: @ann's\nassignee:\n  - @bob\n---\n");
 

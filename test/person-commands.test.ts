@@ -102,9 +102,20 @@ describe('tasks', () => {
     await run(['add', 'First', '--label', 'ui', '--rank', '1', '--priority', 'high']);
     expect(await json('next')).toMatchObject({ task: { ref: 'web-6', labels: ['ui'], rank: 1 } });
     expect((await json('tasks', '--label', 'design', 'UI')).tasks).toMatchObject([{ ref: 'web-5' }]);
+    expect((await run(['tasks'])).stdout).toMatch(/web-6 +ready +high +1 +First/);
+    expect(await run(['claim', '--label', 'none'])).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('Nothing to claim'),
+    });
     expect((await run(['claim', '--label', 'design'])).stdout).toContain('web-5 is yours');
     await run(['release', '5', '--reason', 'Later.']);
 
+    for (const labels of [
+      ['--not-label', 'nosuch'],
+      ['--label', 'a', '--not-label', 'A'],
+    ]) {
+      expect(await run(['edit', '5', ...labels])).toMatchObject({ code: 1, stdout: '' });
+    }
     await run(['edit', '5', '--not-label', 'DESIGN', '--no-rank', '--priority', 'low']);
     const task = await json('show', '5');
     expect(task.labels).toEqual(['ui']);

@@ -185,9 +185,9 @@ export const FILES = Object.freeze([
       name: 'that nests YAML flows is refused',
     },
     {
-      file: 'src/formats/foreign-task.ts',
-      find: '(?:\\[[ xX]\\]\\s+)?(\\S.*)$/s;',
-      replace: '(?:\\[[ xX]\\]\\s+)?(.+)$/;',
+      file: 'src/formats/lines.ts',
+      find: '(\\S.*)$/s',
+      replace: '(.+)$/',
       name: 'of task-master with a long line of " " takes',
     },
     {

@@ -1,5 +1,6 @@
 import type { Config } from '../config.ts';
 import { DomainError } from '../errors.ts';
+import { listItem, withoutBox } from '../formats/lines.ts';
 import { CreateTasks, createTasks, TASKS_MAX } from '../services/tasks.ts';
 import { askLine, canAsk } from './ask.ts';
 import { writeInEditor } from './editor.ts';
@@ -11,9 +12,6 @@ import { taskRef, taskRefs } from './refs.ts';
 import { readTaskDocument, taskDocument } from './task-document.ts';
 import { textOption } from './text-given.ts';
 
-// What begins an item of a list: a mark and white space, then perhaps a box.
-const BULLET = /^\s*(?:(?:[-*+]|\d+[.)])\s+)?(?:\[ ?\]\s+)?/;
-const DONE = /^\s*(?:(?:[-*+]|\d+[.)])\s+)?\[[xX]\]\s/;
 const EXPLANATION =
   'Write the task: its title behind #, what to know about it, and below the heading what shows that it is done.';
 
@@ -70,10 +68,11 @@ async function titlesGiven(options: AddOptions): Promise<string[]> {
   if (canAsk(options)) return [await askLine('What is to be done?')];
   const given = process.stdin.isTTY ? '' : await readInputText();
   const lines = given.split('\n').filter((line) => line.trim() !== '');
-  const open = lines.filter((line) => !DONE.test(line));
-  if (open.length < lines.length)
-    process.stderr.write(`! ${lines.length - open.length} that are done were left out.\n`);
-  const titles = open.map((line) => line.replace(BULLET, '').trim()).filter((title) => title !== '');
+  const items = lines.map((line) => withoutBox(listItem(line) ?? line.trim()));
+  const open = items.filter(({ isTicked }) => !isTicked);
+  if (open.length < items.length)
+    process.stderr.write(`! ${items.length - open.length} that are done were left out.\n`);
+  const titles = open.map(({ text }) => text.trim()).filter((title) => title !== '');
   if (titles.length === 0) {
     throw new DomainError('invalid_input', 'There is no title.', {
       hint: 'Give one, `cairn add "Write the docs"`, or one a line on standard input.',

@@ -16,6 +16,8 @@ export async function runClaim(config: Config, given: string | undefined, option
     const input = { task, labels: options.label, ttl_seconds: options.for, take_over: options.takeOver };
     return claimTask(ctx, parseGiven(ClaimTask, input));
   });
+  // A script that has nothing to do stops: `while cairn claim; do …`.
+  if (claim.task === undefined) process.exitCode = 1;
   answer(claim, options, ({ task, project = '', counts = {}, hint = '' }) =>
     task === undefined
       ? [`Nothing to claim in ${project}: ${countsLine(counts)}.`, ...(hint === '' ? [] : [inCommands(hint)])]

@@ -12,6 +12,7 @@ import {
   getTask,
   releaseTask,
 } from '../services/tasks.ts';
+import { readyNow } from '../tools/render.ts';
 import { askLine, canAsk } from './ask.ts';
 import { eachTask } from './each-task.ts';
 import { type JsonOption, paint } from './paint.ts';
@@ -93,10 +94,7 @@ function numbered(given: string[]): Evidence[] {
   });
 }
 
-function closedLines({ task, freed }: ChangedTask): string[] {
+function closedLines({ task, ...changed }: ChangedTask): string[] {
   const unproven = task.unproven === undefined ? '' : ` Nothing shows criteria ${task.unproven.join(', ')}.`;
-  return [
-    `Closed ${paint('bold', task.ref)} "${task.title}".${unproven}`,
-    ...(freed === undefined ? [] : [`Ready now: ${freed.join(', ')}.`]),
-  ];
+  return [`Closed ${paint('bold', task.ref)} "${task.title}".${unproven}`, ...readyNow(changed)];
 }

@@ -46,6 +46,7 @@ async function edit(ctx: Context, ref: string, options: EditOptions): Promise<Ch
     const input = { task: task.ref, ...changes, expected_version: task.version };
     return (await updateTask(ctx, parseGiven(UpdateTaskAsPerson, input))).task;
   };
+  refuseContradictions(task, options);
   const changes = await changesGiven(ctx, task, options);
   if (Object.values(changes).some((value) => value !== undefined)) return change(changes);
   if (!canAsk(options)) throw unsaid();
@@ -70,6 +71,30 @@ async function again<Done>(tries: number, run: () => Promise<Done>): Promise<Don
       if (left === 0 || !(error instanceof DomainError && error.code === 'version_conflict')) throw error;
     }
   }
+}
+
+/** Raises invalid_input for what is asked for and asked away, and for a label that the task does not have. */
+function refuseContradictions(
+  { ref, labels = [] }: Task,
+  { label, notLabel = [], after, notAfter }: EditOptions,
+): void {
+  refuseBoth('label', label, notLabel);
+  refuseBoth('after', after, notAfter);
+  const had = new Set(labels.map(folded));
+  const unknown = notLabel.find((one) => !had.has(folded(one)));
+  if (unknown === undefined) return;
+  throw new DomainError('invalid_input', `${ref} has no label "${unknown}".`, {
+    hint: labels.length === 0 ? 'It has none.' : `It has: ${labels.join(', ')}.`,
+  });
+}
+
+function refuseBoth(name: string, added: string[] = [], removed: string[] = []): void {
+  const away = new Set(removed.map(folded));
+  const both = added.find((one) => away.has(folded(one)));
+  if (both === undefined) return;
+  throw new DomainError('invalid_input', `--${name} and --not-${name} both say "${both}".`, {
+    hint: 'Say one of them.',
+  });
 }
 
 async function changesGiven(ctx: Context, task: Task, options: EditOptions): Promise<object> {

@@ -139,6 +139,7 @@ export function taskTable(tasks: readonly TaskBrief[], width?: number): string[]
         style: (text, task) => paintPriority(text, task.priority),
         spare: 1,
       },
+      { heading: 'RANK', text: ({ rank }) => rank?.toString() ?? '', spare: 2 },
       { heading: 'TITLE', text: ({ title }) => title, flexible: true },
       {
         heading: 'LABELS',

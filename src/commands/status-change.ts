@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import type { StatusChange } from '../events/tasks.ts';
 import { type ChangedTask, UpdateTask, updateTask } from '../services/tasks.ts';
+import { readyNow } from '../tools/render.ts';
 import { givenOrAsked } from './ask.ts';
 import { eachTask } from './each-task.ts';
 import { statusOf } from './format.ts';
@@ -23,9 +24,9 @@ export async function runStatusChange(
       { ...options, given },
       {
         act: (task) => updateTask(ctx, parseGiven(UpdateTask, { task, reason, status })),
-        show: ({ task, freed }) => [
+        show: ({ task, ...changed }) => [
           `${status[0]?.toUpperCase()}${status.slice(1)} ${paint('bold', task.ref)} "${task.title}"${nowOf(task, status)}.`,
-          ...(freed === undefined ? [] : [`Ready now: ${freed.join(', ')}.`]),
+          ...readyNow(changed),
         ],
       },
     ),

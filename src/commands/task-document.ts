@@ -1,8 +1,8 @@
 import type { Task } from '../events/tasks.ts';
+import { listItem } from '../formats/lines.ts';
 
 const TITLE = /^#\s+/;
 const CRITERIA = /^##\s+Acceptance criteria\s*$/gim;
-const BULLET = /^\s*(?:[-*+]|\d+[.)])\s+/;
 
 type Written = Pick<Task, 'title' | 'description' | 'acceptance_criteria'>;
 
@@ -35,7 +35,8 @@ export function readTaskDocument(document: string): Required<Written> {
 function bulletsOf(text: string): string[] {
   const bullets: string[] = [];
   for (const line of text.split('\n').filter((one) => one.trim() !== '')) {
-    if (BULLET.test(line) || bullets.length === 0) bullets.push(line.replace(BULLET, '').trim());
+    const item = listItem(line);
+    if (item !== undefined || bullets.length === 0) bullets.push((item ?? line).trim());
     else bullets.push(`${bullets.pop()} ${line.trim()}`);
   }
   return bullets;

@@ -35,6 +35,7 @@ export type Answer<Events extends readonly NewEvent[]> = {
   followed_total?: number;
   /** The tasks that became ready because others ended: at most 20 refs, the best first. */
   freed?: string[];
+  freed_total?: number;
 };
 
 /** Sends events through the door: all or none. One command makes one append, for its idempotency key remembers one answer. */

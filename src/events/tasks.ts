@@ -88,6 +88,8 @@ export const TaskBrief = z.object({
   title: z.string(),
   status: z.enum(STATUSES),
   priority: z.enum(PRIORITIES),
+  /** Its place among those of its priority. */
+  rank: z.number().optional(),
   labels: z.array(z.string()).optional(),
   ready: z.boolean(),
   locked_by: z.string().optional(),
@@ -112,8 +114,6 @@ export const Task = TaskBrief.extend({
   id: z.string(),
   project: z.string(),
   version: z.int(),
-  /** Its place among those of its priority. */
-  rank: z.number().optional(),
   description: z.string().optional(),
   acceptance_criteria: z.array(z.string()),
   constraints: z.record(z.string(), z.unknown()).optional(),

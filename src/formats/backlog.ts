@@ -1,8 +1,8 @@
 import { type CST, Parser, parse } from 'yaml';
 import * as z from 'zod';
 import type { ForeignTask } from '../services/adoption.ts';
+import { linesOf } from './checklist-lines.ts';
 import {
-  LINE_END,
   LooseId,
   LooseTitle,
   paragraphs,
@@ -14,6 +14,7 @@ import {
   titled,
   type Warn,
 } from './foreign-task.ts';
+import { LINE_END } from './lines.ts';
 import { type Others, otherFields, salvage } from './salvage.ts';
 
 type Token = CST.Token;
@@ -38,7 +39,6 @@ const FRONT_CHARACTERS_MAX = 16_384;
 const FRONT_LEVELS_MAX = 32;
 // Names of people as older versions wrote them, which YAML has reserved.
 const BARE_NAME = /^([ \t]*(?:- |[\w-]+: ))([@`].*)$/gm;
-const SECTION = /^## +(.+)$/gm;
 const CHECKED_ITEM = /^- \[([ xX])\] +(?:#\d+ +)?(\S.*)$/s;
 // The tool marks with these where its sections begin and end; other comments were written by people.
 const OWN_MARK = /^<!-- ?(?:[A-Z_]{1,30}:){1,3}(?:BEGIN|END) ?-->$/;
@@ -176,17 +176,14 @@ function valuesIn(token: Token): (Token | null | undefined)[] {
   return token.type === 'document' ? [token.value] : [];
 }
 
-/** The sections in their order, what comes before the first one under no name. */
+/** The sections in their order, what comes before the first one under no name. A heading in code is code. */
 function readSections(body: string): Section[] {
-  const headings = [...body.matchAll(SECTION)];
-  const clean = (text: string) => text.split('\n').map(withoutMarks).join('\n').trim();
-  return [
-    { name: '', content: clean(body.slice(0, headings[0]?.index)) },
-    ...headings.map((heading, at) => ({
-      name: heading[1]?.trim() ?? '',
-      content: clean(body.slice(heading.index + heading[0].length, headings[at + 1]?.index)),
-    })),
-  ];
+  const sections = [{ name: '', lines: [] as string[] }];
+  for (const { kind, level, text, whole } of linesOf(body)) {
+    if (kind === 'heading' && level === 2) sections.push({ name: text, lines: [] });
+    else sections.at(-1)?.lines.push(withoutMarks(whole));
+  }
+  return sections.map(({ name, lines }) => ({ name, content: lines.join('\n').trim() }));
 }
 
 function withoutMarks(line: string): string {

@@ -1,8 +1,7 @@
-import { LINE_END } from './foreign-task.ts';
+import { LINE_END, listItem } from './lines.ts';
 
 // Of lines without white space at their end, in which other separators of lines and paragraphs are characters like any other.
 const ITEM = /^(\s*)(?:[-*+]|\d+[.)])\s+\[(.)\]\s+(\S.*)$/su;
-const BULLET = /^\s*(?:[-*+]|\d+[.)])\s+(\S.*)$/s;
 const QUOTE = /^\s*>\s?(.*)$/s;
 const HEADING = /^(#{1,6})\s+(\S.*)$/s;
 const RULE = /^(?:-{3,}|\*{3,}|_{3,})$/;
@@ -47,7 +46,7 @@ function kindOf(whole: string): Pick<ChecklistLine, 'kind'> & Partial<ChecklistL
   const [, , mark, title] = ITEM.exec(whole) ?? [];
   if (mark !== undefined && title !== undefined) return { kind: 'item', mark, text: title };
   if (RULE.test(whole.replace(/\s+/g, ''))) return { kind: 'rule' };
-  const bullet = BULLET.exec(whole)?.[1];
+  const bullet = listItem(whole);
   if (bullet !== undefined) return { kind: 'bullet', text: bullet };
   const quote = QUOTE.exec(whole)?.[1];
   return quote === undefined ? { kind: 'text' } : { kind: 'quote', text: quote };

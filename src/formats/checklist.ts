@@ -203,7 +203,7 @@ function readHints(given: string | undefined): Hints | undefined {
     const label = /^#(?!\d+$)(\S.*)$/s.exec(part)?.[1];
     const priority = priorityOf(part);
     if (after !== undefined) hints.dependencies.push(after);
-    else if (rank !== undefined) hints.rank = Number(rank);
+    else if (rank !== undefined && hints.rank === undefined) hints.rank = Number(rank);
     else if (label !== undefined) hints.labels = [...(hints.labels ?? []), label.replace(/\\(.)/g, '$1')];
     else if (priority !== undefined) hints.priority = priority;
     else return undefined;

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { DomainError } from '../errors.ts';
 import type { ForeignTask } from '../services/adoption.ts';
 import { escaped, firstOf, oneLine } from '../text.ts';
+import { LINE_END, listItem, withoutBox } from './lines.ts';
 
 /** A file as it was read; `path` is what a person calls it, `home` the same for every clone: its place in the repository. */
 export type SourceFile = { path: string; text: string; home?: string };
@@ -29,9 +30,6 @@ export function statusOf(word: string): Pick<ForeignTask, 'status' | 'left_out'>
   }
   return { status: 'pending', left_out: [`its status "${word.slice(0, 60)}", which Cairn does not have`] };
 }
-
-/** What ends a line of a text file, of whichever system. */
-export const LINE_END = /\r\n|[\r\n]/;
 
 const BEGINNING_MAX = 200;
 const SKIPPED_MAX = 4_000;
@@ -78,10 +76,11 @@ export function tickedItems(text: string, item: RegExp): { mark: string; text: s
 /** The items of a list in plain text; text without bullets is one item. */
 export function listItems(text: string | null | undefined): string[] {
   if (!text?.trim()) return [];
-  const bullet = /^(?:[-*+]|\d+[.)])\s+(?:\[[ xX]\]\s+)?(\S.*)$/s;
   const lines = text.split(LINE_END).flatMap((line) => line.trim() || []);
-  const items = lines.map((line) => bullet.exec(line)?.[1]);
-  return items.every((item) => item !== undefined) ? (items as string[]) : [text.trim().replace(/\s+/g, ' ')];
+  const items = lines.map(listItem);
+  return items.every((item) => item !== undefined)
+    ? (items as string[]).map((item) => withoutBox(item).text)
+    : [text.trim().replace(/\s+/g, ' ')];
 }
 
 /** The first of a text on one line, in quotes. */

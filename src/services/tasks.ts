@@ -42,6 +42,7 @@ const Consequences = z.object({
   followed: z.array(z.object({ seq: z.int(), type: z.string(), ref: z.string().optional() })).optional(),
   followed_total: z.int().optional().describe('Where not all are shown.'),
   freed: z.array(z.string()).optional().describe('Ready now.'),
+  freed_total: z.int().optional().describe('Where not all are shown.'),
 });
 export type Consequences = z.infer<typeof Consequences>;
 
@@ -244,10 +245,10 @@ async function change(ctx: Context, requests: NewEvent<Task>[]): Promise<Changed
   return { task: last.state, ...(last.repeated && { repeated: true }), ...consequences(answer) };
 }
 
-function consequences({ followed = [], followed_total, freed }: Consequences): Consequences {
+function consequences({ followed = [], followed_total, freed, freed_total }: Consequences): Consequences {
   return {
     ...(followed.length > 0 && { followed, ...(followed_total && { followed_total }) }),
-    ...(freed && { freed }),
+    ...(freed && { freed, ...(freed_total && { freed_total }) }),
   };
 }
 

@@ -113,13 +113,20 @@ export function nextPage(cursor: string | undefined): string | undefined {
   return cursor === undefined ? undefined : `More: pass cursor ${cursor}`;
 }
 
-export function consequences({ followed, followed_total, freed }: Consequences): string[] {
+export function consequences({ followed, followed_total, ...ready }: Consequences): string[] {
   const more = followed_total === undefined ? [] : [`and more, ${followed_total} in all: list_events shows them.`];
   return [
     ...section('In consequence', followed, ({ type, ref }) => `${type}${ref === undefined ? '' : ` ${ref}`}`),
     ...more,
-    ...(freed === undefined ? [] : [`Ready now: ${freed.join(', ')}.`]),
+    ...readyNow(ready),
   ];
+}
+
+/** The tasks that a change made ready; the first of them, where there are many. */
+export function readyNow({ freed, freed_total }: Pick<Consequences, 'freed' | 'freed_total'>): string[] {
+  if (freed === undefined) return [];
+  const more = freed_total === undefined ? '' : ` and ${freed_total - freed.length} more`;
+  return [`Ready now: ${freed.join(', ')}${more}.`];
 }
 
 /** What happened, what to do next, and what helps to do it. */
