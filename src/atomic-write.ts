@@ -29,7 +29,7 @@ type Place = 'source' | 'file';
 type Content = string | Uint8Array | ((file: FileHandle) => Promise<void>);
 
 type Options = {
-  /** A new file gets this mode; one that is there keeps its mode and owner, unless links are replaced: then the mode too. */
+  /** A new file gets this mode; one that is there keeps its own and its owner, but for a mode that is named where links are replaced. */
   mode?: number;
   /** A link, a device or a pipe is replaced, not the file it leads to, and nothing is written in place: for directories that someone else may write to. */
   replacesLink?: boolean;
@@ -62,7 +62,7 @@ export async function writeAtomically(path: string, content: Content, options: O
   if (handle !== null) {
     try {
       await fill(handle, content, async () => {
-        if (file !== null) await handle.chmod(replacesLink ? mode : file.mode & 0o777);
+        if (file !== null) await handle.chmod(options.mode !== undefined && replacesLink ? mode : file.mode & 0o777);
         if (owner) await handle.chown(owner.uid, owner.gid);
         else if (file !== null) await handle.chown(file.uid, file.gid).catch(() => {});
       });
