@@ -1,10 +1,10 @@
 // One process of bench/load.mjs: the tools, without a protocol around them, over connections of its own.
 import process from 'node:process';
-import { SCOPES } from '../build/context.js';
-import { postgresDatabase } from '../build/db/postgres.js';
-import { createLog } from '../build/log.js';
-import { toolNamed } from '../build/tools/catalog.js';
-import { callTool } from '../build/tools/tool.js';
+import { SCOPES } from '../build/src/context.js';
+import { postgresDatabase } from '../build/src/db/postgres.js';
+import { createLog } from '../build/src/log.js';
+import { toolNamed } from '../build/src/tools/catalog.js';
+import { callTool } from '../build/src/tools/tool.js';
 
 // So many turns until what is run often has been compiled and planned, as in a process of an hour ago.
 const WARM_UP = 150;

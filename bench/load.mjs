@@ -8,7 +8,7 @@ import { summary } from './sample.mjs';
 const WORKER = fileURLToPath(new URL('load-worker.mjs', import.meta.url));
 const NOBODY = { user_id: '00000000-0000-0000-0000-000000000000' };
 
-/** @typedef {{ db: import('../build/db/database.js').Database, connection: object }} Target */
+/** @typedef {{ db: import('../build/src/db/database.js').Database, connection: object }} Target */
 
 /** @param {string} engine @param {Target} target @param {{ processes: number[], seconds: number }} how @returns {Promise<string[]>} */
 export async function measureLoad(engine, target, { processes, seconds }) {

@@ -1,5 +1,5 @@
 // Fills projects the way the server does: batches through the door, on one connection.
-import { newId } from '../build/events/ids.js';
+import { newId } from '../build/src/events/ids.js';
 
 const BATCH_MAX = 200;
 const PRIORITIES = ['low', 'medium', 'high', 'critical'];

@@ -2,7 +2,7 @@
 // 10 decisions and 500 events. The first of them work through the door; the others are copies of their rows under ids of their own, which
 // pass the same indexes and are made ten times as fast.
 import { stderr } from 'node:process';
-import { newId } from '../build/events/ids.js';
+import { newId } from '../build/src/events/ids.js';
 import { timed } from './sample.mjs';
 import { table } from './section.mjs';
 
@@ -42,7 +42,7 @@ const OTHER = `
 
 /** @typedef {{ name: string, rows: number, heap: number, indexes: number }} Size */
 
-/** @param {{ db: import('../build/db/database.js').Database, sql: import('pg').Client }} database @param {number} events @returns {Promise<string[]>} */
+/** @param {{ db: import('../build/src/db/database.js').Database, sql: import('pg').Client }} database @param {number} events @returns {Promise<string[]>} */
 export async function measureSizes({ db, sql }, events) {
   const users = Math.ceil(events / EVENTS_PER_USER);
   const copies = Math.ceil(users / SEEDED_USERS_MAX);

@@ -1,8 +1,8 @@
 // Tokens of an authorization server, with the grants and clients that they belong to: more than people would click together.
 import pg from 'pg';
-import { mintWorkspaceSecret } from '../build/auth/secrets.js';
-import { ensureServer } from '../build/db/embedded.js';
-import { createLog } from '../build/log.js';
+import { mintWorkspaceSecret } from '../build/src/auth/secrets.js';
+import { ensureServer } from '../build/src/db/embedded.js';
+import { createLog } from '../build/src/log.js';
 
 /** @typedef {{ secret: string, grant_id: string, actor: { user_id: string, tenant_id: string } }} Token */
 

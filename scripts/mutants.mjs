@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import { argv, env, execPath, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { ensureServer, stopServer } from '../build/db/embedded.js';
-import { migrate } from '../build/db/migrate.js';
-import { createLog } from '../build/log.js';
+import { ensureServer, stopServer } from '../build/src/db/embedded.js';
+import { migrate } from '../build/src/db/migrate.js';
+import { createLog } from '../build/src/log.js';
 import { MUTANTS } from './mutants/all.mjs';
 import { placeOf, readMigrations, SQL } from './mutants/migrations.mjs';
 

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
-import { within } from '../../build/deadline.js';
+import { within } from '../../build/src/deadline.js';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 

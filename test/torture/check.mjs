@@ -4,8 +4,8 @@ import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { ensureServer } from '../../build/db/embedded.js';
-import { createLog } from '../../build/log.js';
+import { ensureServer } from '../../build/src/db/embedded.js';
+import { createLog } from '../../build/src/log.js';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 

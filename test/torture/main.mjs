@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { serverStatus, stopServer } from '../../build/db/embedded.js';
-import { within } from '../../build/deadline.js';
+import { serverStatus, stopServer } from '../../build/src/db/embedded.js';
+import { within } from '../../build/src/deadline.js';
 import { startAgent } from './agent.mjs';
 import { check } from './check.mjs';
 

@@ -1,7 +1,7 @@
 // The loop of every client: what its model is shown at the start, and of each answer.
 
 import { heldIn } from '../../../bench/everyday.mjs';
-import { INSTRUCTIONS } from '../../../build/server/instructions.js';
+import { INSTRUCTIONS } from '../../../build/src/server/instructions.js';
 import { withEach } from '../place.mjs';
 import { PROGRAMS } from '../programs.mjs';
 import { startSession } from '../session.mjs';

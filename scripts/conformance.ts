@@ -2,19 +2,24 @@
 //
 //   npm run conformance                        every set of requirements, then the scenarios for authorization servers
 //   npm run conformance -- --scenario ping     what follows goes to the suite instead: one scenario
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv, env, execPath, platform, stderr, stdout, versions } from 'node:process';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { openOwnerBrowser } from './owner-browser.mjs';
+import { PACKAGE_ROOT } from '../src/package-root.ts';
+import { openOwnerBrowser } from './owner-browser.ts';
 
 const SUITE = '@modelcontextprotocol/conformance@0.2.0-alpha.12';
-const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+const CLI = fileURLToPath(new URL('dist/cli.js', PACKAGE_ROOT));
 const REQUIREMENTS = ['2025-11-25', '2026-07-28'];
+
+type Served = { port: string; origin: string; link: string };
 
 const work = await mkdtemp(join(tmpdir(), 'conformance-'));
 try {
@@ -31,7 +36,7 @@ try {
 }
 
 /** The scenarios for authorization servers print where a person is to go: the owner goes there, and allows it. */
-async function authorization() {
+async function authorization(): Promise<void> {
   const [port, callback] = await Promise.all([freePort(), freePort()]);
   await served(['--port', port, '--auth'], async ({ origin, link }) => {
     const owner = await openOwnerBrowser(link);
@@ -46,7 +51,7 @@ async function authorization() {
       headers,
       body: JSON.stringify(client),
     });
-    const { client_id } = await registered.json();
+    const { client_id } = (await registered.json()) as { client_id: string };
     const asked = ['--client-id', client_id, '--resource', `${origin}/mcp`, '--port', callback];
     await suite(['authorization', '--url', origin, ...asked, '-o', join(work, 'results')], async (line) => {
       if (line.startsWith(`${origin}/oauth/authorize?`)) await owner.allow(line);
@@ -54,8 +59,8 @@ async function authorization() {
   });
 }
 
-/** Runs with a server on a database of its own. @param {string[]} flags @param {(server: { port: string, origin: string, link: string }) => Promise<void>} run */
-async function served(flags, run) {
+/** Runs with a server on a database of its own. */
+async function served(flags: string[], run: (server: Served) => Promise<void>): Promise<void> {
   // The directory itself holds the data: a database started by root runs as another user, who must reach it.
   const dataDir = await mkdtemp(join(tmpdir(), 'cairn-conformance-'));
   const server = spawn(execPath, [CLI, 'serve', ...flags, '--data-dir', dataDir, '--log-level', 'warn'], {
@@ -72,8 +77,11 @@ async function served(flags, run) {
   }
 }
 
-/** What it says of itself, the link of the first run included. @param {import('node:child_process').ChildProcess} server @param {{ auth: boolean }} options */
-async function listening({ stdout }, { auth }) {
+/** Reads what the server says of itself, the link of the first run included. */
+async function listening(
+  { stdout }: ChildProcessByStdio<null, Readable, null>,
+  { auth }: { auth: boolean },
+): Promise<Served> {
   let port = '';
   let link = '';
   for await (const line of createInterface({ input: stdout })) {
@@ -84,12 +92,8 @@ async function listening({ stdout }, { auth }) {
   throw new Error('The server did not start.');
 }
 
-/**
- * Runs it as published; it needs Node 22, which npm brings where this is an older one.
- * @param {string[]} args
- * @param {(line: string) => Promise<void>} [heard] is given each line
- */
-async function suite(args, heard) {
+/** Runs it as published; it needs Node 22, which npm brings where this is an older one. `heard` is given each line. */
+async function suite(args: string[], heard?: (line: string) => Promise<void>): Promise<void> {
   const packages = [...(Number.parseInt(versions.node, 10) < 22 ? ['node@22'] : []), SUITE];
   const command = ['exec', '--yes', ...packages.map((name) => `--package=${name}`), '--', 'conformance', ...args];
   stderr.write(`conformance ${args.join(' ')}\n`);
@@ -102,11 +106,11 @@ async function suite(args, heard) {
   if ((await exited) !== 0) process.exitCode = 1;
 }
 
-/** @returns {Promise<string>} */
-async function freePort() {
+async function freePort(): Promise<string> {
   const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
+  await once(server, 'listening');
   const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
+  server.close();
+  await once(server, 'close');
   return String(address !== null && typeof address === 'object' && address.port);
 }

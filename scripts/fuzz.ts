@@ -5,8 +5,9 @@
 import { spawn } from 'node:child_process';
 import { argv, env, execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { PACKAGE_ROOT } from '../src/package-root.ts';
 
-const VITEST = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url));
+const VITEST = fileURLToPath(new URL('node_modules/vitest/vitest.mjs', PACKAGE_ROOT));
 const SUITES = ['test/oauth-fuzz.test.ts', 'test/http-fuzz.test.ts'];
 
 const [runs = '10000'] = argv.slice(2);

@@ -4,9 +4,10 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
+import { PACKAGE_ROOT } from '../src/package-root.ts';
 
-const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const ROOT = fileURLToPath(PACKAGE_ROOT);
 const OUT = join(ROOT, 'dist');
 const LICENCES = 'THIRD-PARTY-LICENSES.txt';
 // CommonJS packages call `require` for what Node.js brings.
@@ -14,7 +15,7 @@ const REQUIRE =
   "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);";
 
 /** The suite's fixtures are no part of the package: in a clone they are found beside the bundle, elsewhere they are missing. */
-const fixturesApart = {
+const fixturesApart: Plugin = {
   name: 'fixtures-apart',
   setup: ({ onResolve }) =>
     onResolve({ filter: /^\.\/conformance\/fixtures\.ts$/ }, () => ({
@@ -24,7 +25,7 @@ const fixturesApart = {
 };
 
 /** `pg` asks whether this is another runtime than Node.js by a global whose first use loads all of fetch. */
-const nodeAlone = {
+const nodeAlone: Plugin = {
   name: 'node-alone',
   setup: ({ onLoad }) =>
     onLoad({ filter: /[\\/]pg[\\/]lib[\\/]stream\.js$/ }, async ({ path }) => {
@@ -39,8 +40,6 @@ const { metafile } = await build({
   absWorkingDir: ROOT,
   entryPoints: { cli: 'src/cli.ts', 'conformance/fixtures': 'src/server/conformance/fixtures.ts' },
   outdir: OUT,
-  // All of it lies flat, because modules find the package by their own place.
-  chunkNames: '[name]-[hash]',
   bundle: true,
   splitting: true,
   format: 'esm',
@@ -68,24 +67,23 @@ await removeOthers(
   new Set([LICENCES, ...Object.keys(metafile.outputs).map((file) => relative(OUT, join(ROOT, file)))]),
 );
 
-/** @param {string[]} files */
-async function licencesOf(files) {
+async function licencesOf(files: string[]): Promise<string> {
   const folders = files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(file)?.[0] ?? []);
   const texts = await Promise.all([...new Set(folders)].sort().map(licenceOf));
   return `Cairn contains these packages.\n\n${texts.join('\n')}`;
 }
 
-/** @param {string} folder */
-async function licenceOf(folder) {
-  const { name, version, license } = JSON.parse(await readFile(join(ROOT, folder, 'package.json'), 'utf8'));
+async function licenceOf(folder: string): Promise<string> {
+  const manifest = await readFile(join(ROOT, folder, 'package.json'), 'utf8');
+  const { name, version, license } = JSON.parse(manifest) as { name: string; version: string; license?: string };
   const file = (await readdir(join(ROOT, folder))).find((entry) => /^licen[cs]e/i.test(entry));
   if (!license && file === undefined) throw new Error(`${name} has no licence: it cannot be bundled.`);
   const text = file === undefined ? '' : await readFile(join(ROOT, folder, file), 'utf8');
   return `${'='.repeat(80)}\n${name} ${version} (${license ?? 'see below'})\n\n${text.trim()}\n`;
 }
 
-/** Of earlier builds. @param {Set<string>} kept */
-async function removeOthers(kept) {
+/** Removes the files of earlier builds. */
+async function removeOthers(kept: Set<string>): Promise<void> {
   for (const entry of await readdir(OUT, { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name);
     if (entry.isFile() && !kept.has(relative(OUT, file).replaceAll('\\', '/'))) await rm(file);

@@ -9,14 +9,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv, exit, stderr, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { generateTypes } from './generate-types.mjs';
+import pg from 'pg';
+import { findBinaries } from '../src/db/embedded/binaries.ts';
+import { ensureServer, stopServer } from '../src/db/embedded.ts';
+import { migrate } from '../src/db/migrate.ts';
+import { createLog } from '../src/log.ts';
+import { PACKAGE_ROOT } from '../src/package-root.ts';
+import { generateTypes } from './generate-types.ts';
 
-const FILES = { 'supabase/schema.sql': dumpSchema, 'supabase/types.ts': generateTypes };
+const FILES: Record<string, (client: pg.Client) => Promise<string>> = {
+  'supabase/schema.sql': dumpSchema,
+  'supabase/types.ts': generateTypes,
+};
 
 const SCHEMAS = `('app', 'public')`;
 
 // Each section is one query for texts in their order. Names, not oids, decide the order.
-const SECTIONS = [
+const SECTIONS: [title: string, query: string][] = [
   [
     'Types',
     `select format(E'create type %s as (\\n  %s\\n);', c.oid::regclass, (
@@ -93,7 +102,7 @@ const SECTIONS = [
 ];
 
 /** Until 15 PostgreSQL names the table of every column, since 16 not where the query has only one. */
-function unqualified(text) {
+function unqualified(text: string): string {
   const [, alias] = /^create view(?!.* JOIN ).*\n {3}FROM \S+ (\w+);$/s.exec(text) ?? [];
   if (alias === undefined) return text;
   const own = new RegExp(`\\b${alias}\\.`, 'g');
@@ -101,16 +110,16 @@ function unqualified(text) {
 }
 
 /** The server's own rules of case have another name before 17, where ICU brings them. */
-function withNewestCollation(text) {
+function withNewestCollation(text: string): string {
   return text.replace('COLLATE "und-x-icu"', 'COLLATE pg_c_utf8');
 }
 
 /** The schema of a migrated database as one text. */
-export async function dumpSchema(client) {
+export async function dumpSchema(client: pg.Client): Promise<string> {
   await client.query(`set search_path = ''; set timezone = 'UTC'`);
   const parts = ['-- Made by `npm run schema` from the migrated database. Do not edit: change a migration.\n'];
   for (const [title, query] of SECTIONS) {
-    const { rows } = await client.query({ text: query, rowMode: 'array' });
+    const { rows } = await client.query<[string]>({ text: query, rowMode: 'array' });
     const separator = rows.some(([text]) => text.includes('\n')) ? '\n\n' : '\n';
     parts.push(
       `-- ${title}\n\n${rows.map(([text]) => withNewestCollation(unqualified(text.trimEnd()))).join(separator)}\n`,
@@ -119,15 +128,7 @@ export async function dumpSchema(client) {
   return parts.join('\n');
 }
 
-async function describeFresh() {
-  const [{ ensureServer, stopServer }, { findBinaries }, { migrate }, { createLog }, { default: pg }] =
-    await Promise.all([
-      import('../build/db/embedded.js'),
-      import('../build/db/embedded/binaries.js'),
-      import('../build/db/migrate.js'),
-      import('../build/log.js'),
-      import('pg'),
-    ]);
+async function describeFresh(): Promise<Record<string, string>> {
   const dataDir = await mkdtemp(join(tmpdir(), 'cairn-schema-'));
   const binaries = await findBinaries();
   const server = await ensureServer({ dataDir, log: createLog('silent'), binaries });
@@ -136,7 +137,7 @@ async function describeFresh() {
     await client.connect();
     try {
       await migrate(client);
-      const texts = {};
+      const texts: Record<string, string> = {};
       for (const [path, describe] of Object.entries(FILES)) texts[path] = await describe(client);
       return texts;
     } finally {
@@ -149,16 +150,16 @@ async function describeFresh() {
   }
 }
 
-async function main(check) {
+async function main(check: boolean): Promise<void> {
   for (const [path, text] of Object.entries(await describeFresh())) {
-    const file = fileURLToPath(new URL(`../${path}`, import.meta.url));
+    const file = fileURLToPath(new URL(path, PACKAGE_ROOT));
     if (check) compare(path, text, await readFile(file, 'utf8').catch(() => ''));
     else await writeFile(file, text);
   }
   if (!check) stdout.write(`Wrote ${Object.keys(FILES).join(' and ')}.\n`);
 }
 
-function compare(path, text, stored) {
+function compare(path: string, text: string, stored: string): void {
   if (stored === text) return;
   const [before, after] = [stored.split('\n'), text.split('\n')];
   const line = after.findIndex((each, at) => each !== before[at]);

@@ -3,11 +3,15 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { PACKAGE_ROOT } from '../src/package-root.ts';
 
-const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
-const FILE = fileURLToPath(new URL('../docs/pictures/demo.svg', import.meta.url));
+const CLI = fileURLToPath(new URL('dist/cli.js', PACKAGE_ROOT));
+const FILE = fileURLToPath(new URL('docs/pictures/demo.svg', PACKAGE_ROOT));
 const COLUMNS = 108;
-const [CHARACTER, LINE, MARGIN, TOP] = [8.2, 19, 20, 52];
+const CHARACTER = 8.2;
+const LINE = 19;
+const MARGIN = 20;
+const TOP = 52;
 const COLOURS = {
   text: '#d8dee9',
   heading: '#ffffff',
@@ -30,8 +34,7 @@ const steady = stdout
 writeFileSync(FILE, draw(steady.split('\n')));
 console.log(`wrote ${FILE}`);
 
-/** @param {string[]} lines */
-function draw(lines) {
+function draw(lines: string[]): string {
   const [width, height] = [Math.ceil(COLUMNS * CHARACTER + 2 * MARGIN), TOP + lines.length * LINE + MARGIN];
   const rows = lines.map((line, at) => {
     // White space at the start of a text is not drawn.
@@ -50,17 +53,15 @@ ${rows.join('\n')}
 `;
 }
 
-/** @param {string} line @param {boolean} indented */
-function spans(line, indented) {
+function spans(line: string, indented: boolean): string {
   const shown = line.length > COLUMNS ? `${line.slice(0, COLUMNS - 1)}…` : line;
-  const [, agent, tool, args] = /^(\w+ >) (\w+)( .*)$/.exec(shown) ?? [];
+  const [, agent, tool = '', args = ''] = /^(\w+ >) (\w+)( .*)$/.exec(shown) ?? [];
   if (agent !== undefined) return `${span(agent, 'agent')} ${span(tool, 'text')}${span(args, 'dim')}`;
   if (indented) return span(shown, /^[a-z]+_[a-z]+: /.test(shown) ? 'refused' : 'text');
   return span(shown, shown.startsWith('Done:') ? 'done' : 'heading');
 }
 
-/** @param {string} text @param {keyof typeof COLOURS} colour */
-function span(text, colour) {
+function span(text: string, colour: keyof typeof COLOURS): string {
   const escaped = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
   const weight = colour === 'heading' ? ' font-weight="bold"' : '';
   return `<tspan fill="${COLOURS[colour]}"${weight}>${escaped}</tspan>`;

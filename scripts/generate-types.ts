@@ -1,5 +1,9 @@
 // The types of what PostgREST shows, in the shape of `supabase gen types`, read from the catalogue: the CLI is too large to
 // install for it. Nothing is written through the tables, so that there is no Insert and no Update.
+import type pg from 'pg';
+
+type Field = { name: string; type: string; required: boolean };
+type Relation = { name: string; fields: Field[] };
 
 const TABLES = `
   select c.relname as name, json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, null), 'required', a.attnotnull)
@@ -25,7 +29,7 @@ const FUNCTIONS = `
   where p.pronamespace = 'public'::regnamespace and p.prosecdef and p.prosrc ~ 'app\\.(enter|caller_is_server)'
   group by p.oid, p.proname, p.prorettype order by p.proname collate "C"`;
 
-const SCALARS = {
+const SCALARS: Record<string, string> = {
   bigint: 'number',
   boolean: 'boolean',
   bytea: 'string',
@@ -36,24 +40,24 @@ const SCALARS = {
   uuid: 'string',
 };
 
-function typed(type) {
+function typed(type: string): string {
   const scalar = SCALARS[type.replace(/\[\]$/, '')] ?? 'unknown';
   return type.endsWith('[]') ? `${scalar}[]` : scalar;
 }
 
-function column({ name, type, required }) {
+function column({ name, type, required }: Field): string {
   const is = typed(type);
   if (!required) return `${name}: ${is} | null;`;
   return `${name}: ${is === 'Json' ? 'NonNullable<Json>' : is};`;
 }
 
-function argument({ name, type, required }) {
+function argument({ name, type, required }: Field): string {
   return `${name}${required ? '' : '?'}: ${typed(type)}`;
 }
 
-const indented = (lines, depth) => lines.map((line) => `${' '.repeat(depth)}${line}\n`).join('');
+const indented = (lines: string[], depth: number) => lines.map((line) => `${' '.repeat(depth)}${line}\n`).join('');
 
-function relation({ name, fields }) {
+function relation({ name, fields }: Relation): string {
   return `      ${name}: {
         Row: {
 ${indented(fields.map(column), 10)}        };
@@ -65,10 +69,10 @@ ${indented(fields.map(column), 10)}        };
 }
 
 /** The types of a migrated database as one text. */
-export async function generateTypes(client) {
-  const { rows: tables } = await client.query(TABLES);
-  const { rows: views } = await client.query(VIEWS);
-  const { rows: functions } = await client.query(FUNCTIONS);
+export async function generateTypes(client: pg.Client): Promise<string> {
+  const { rows: tables } = await client.query<Relation>(TABLES);
+  const { rows: views } = await client.query<Relation>(VIEWS);
+  const { rows: functions } = await client.query<Relation & { returns: string }>(FUNCTIONS);
   const calls = functions.map(
     ({ name, returns, fields }) =>
       `      ${name}: { Args: { ${fields.map(argument).join('; ')} }; Returns: ${typed(returns)} };\n`,

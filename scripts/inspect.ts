@@ -6,12 +6,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { PACKAGE_ROOT } from '../src/package-root.ts';
 
-const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+const CLI = fileURLToPath(new URL('dist/cli.js', PACKAGE_ROOT));
 const dataDir = mkdtempSync(join(tmpdir(), 'cairn-inspect-'));
 const windows = process.platform === 'win32';
 
-function inspect(...args) {
+type Result = { tools: unknown[]; content: { text: string }[] };
+
+function inspect(...args: string[]): { result: Partial<Result>; stderr: string } {
   const command = ['exec', '--yes', '--package=@modelcontextprotocol/inspector@2.12.0', '--', 'mcp-inspector', '--cli'];
   const server = [process.execPath, CLI, '-e', `CAIRN_DATA_DIR=${dataDir}`, '-e', 'CAIRN_LOG_LEVEL=error'];
   const { status, stdout, stderr } = spawnSync('npm', [...command, ...server, ...args, '--format', 'json'], {
@@ -20,10 +23,10 @@ function inspect(...args) {
     env: { ...process.env, MCP_CATALOG_PATH: join(dataDir, 'catalog.json') },
   });
   if (status !== 0) throw new Error(`inspector ${args.join(' ')} exited ${status}\n${stdout}\n${stderr}`);
-  return { result: JSON.parse(stdout).result, stderr };
+  return { ...(JSON.parse(stdout) as { result: Partial<Result> }), stderr };
 }
 
-function call(tool, input) {
+function call(tool: string, input: object): Partial<Result> {
   return inspect('--method', 'tools/call', '--tool-name', tool, '--tool-args-json', JSON.stringify(input)).result;
 }
 
@@ -31,13 +34,13 @@ try {
   for (const era of ['legacy', 'modern']) {
     const { result, stderr } = inspect('--protocol-era', era, '--method', 'tools/list', '--strict');
     const verdict = /\d+ errors?, \d+ warnings?.*/.exec(stderr)?.[0] ?? '0 errors, 0 warnings';
-    console.log(`tools/list --strict, ${era}: ${result.tools.length} tools, ${verdict}`);
+    console.log(`tools/list --strict, ${era}: ${result.tools?.length} tools, ${verdict}`);
   }
   call('create_project', { slug: 'web', name: 'Web' });
   call('create_tasks', { tasks: [{ title: 'Write the docs' }] });
-  console.log(`claim_task: ${call('claim_task', {}).content[0].text.split('\n')[0]}`);
+  console.log(`claim_task: ${call('claim_task', {}).content?.[0]?.text.split('\n')[0]}`);
 } catch (error) {
-  console.error(error.message);
+  console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 } finally {
   spawnSync(process.execPath, [CLI, 'db', 'stop'], { env: { ...process.env, CAIRN_DATA_DIR: dataDir } });
