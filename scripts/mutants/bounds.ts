@@ -1,5 +1,5 @@
-import { SQL } from './migrations.mjs';
-import { of, refusals } from './mutant.mjs';
+import { SQL } from './migrations.ts';
+import { of, refusals } from './mutant.ts';
 
 /** Threats of calls that cost the others what they need. */
 export const BOUNDS = Object.freeze([

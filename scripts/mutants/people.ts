@@ -1,4 +1,4 @@
-import { of } from './mutant.mjs';
+import { of } from './mutant.ts';
 
 /** Threats to people: what pages show them, and who shows them. */
 export const PEOPLE = Object.freeze([

@@ -1,4 +1,4 @@
-import { of } from './mutant.mjs';
+import { of } from './mutant.ts';
 
 // What an ID token says of itself, taken for the truth.
 const SAID = "JSON.parse(Buffer.from((await response.clone().json()).id_token.split('.')[1], 'base64url').toString())";

@@ -1,5 +1,5 @@
-import { SQL } from './migrations.mjs';
-import { of, refusals } from './mutant.mjs';
+import { SQL } from './migrations.ts';
+import { of, refusals } from './mutant.ts';
 
 /** Which processes are there, and what those that ended leave behind. */
 export const PRESENCE = Object.freeze([

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Mutant } from './mutant.ts';
 
 /** Where mutants of SQL are looked for: they name no file, since a later migration may replace a function of an earlier one. */
 export const SQL = 'supabase/migrations';
@@ -10,28 +11,24 @@ const DEFINITION =
 const DROP = /^drop function (?:if exists )?([\w.]+)/gm;
 const REFUSAL = /perform app\.(?:fail|bad_rule|refuse_\w+)\((?:'(?:[^']|'')*'|[^';])*;/g;
 
-/**
- * A piece of a migration. `within` names the function around it, if any, and `files` are those that ever defined that one.
- *
- * @typedef {{ file: string, source: string }} Migration
- * @typedef {{ file: string, from: number, to: number, text: string, within?: string, files: string[] }} Place
- */
+export type Migration = { file: string; source: string };
 
-/** In the order in which they are applied. @param {string} root @returns {Promise<Migration[]>} */
-export async function readMigrations(root) {
+/** A piece of a migration. `within` names the function around it, if any, and `files` are those that ever defined that one. */
+export type Place = { file: string; from: number; to: number; text: string; within?: string; files: string[] };
+
+/** In the order in which they are applied. */
+export async function readMigrations(root: string): Promise<Migration[]> {
   const names = (await readdir(join(root, SQL))).filter((name) => name.endsWith('.sql')).sort();
   return Promise.all(
     names.map(async (name) => ({ file: `${SQL}/${name}`, source: await readFile(join(root, SQL, name), 'utf8') })),
   );
 }
 
-/**
- * The one place in force that a mutant takes out. Throws when there is none, or when there are several.
- *
- * @param {Migration[]} migrations
- * @param {{ find: string, within?: string, isRefusal?: boolean }} mutant
- */
-export function placeOf(migrations, { find, within, isRefusal = false }) {
+/** The one place in force that a mutant takes out. Throws when there is none, or when there are several. */
+export function placeOf(
+  migrations: Migration[],
+  { find, within, isRefusal = false }: Pick<Mutant, 'find' | 'within' | 'isRefusal'>,
+): Place {
   const all = isRefusal
     ? matches(migrations, REFUSAL).filter(({ text }) => text.includes(find))
     : matches(migrations, anyWrap(find));
@@ -45,13 +42,12 @@ export function placeOf(migrations, { find, within, isRefusal = false }) {
   );
 }
 
-/** Each call in force that refuses something. @param {Migration[]} migrations */
-export function refusalsIn(migrations) {
+/** Each call in force that refuses something. */
+export function refusalsIn(migrations: Migration[]): Place[] {
   return matches(migrations, REFUSAL).filter(({ isInForce }) => isInForce);
 }
 
-/** @param {Migration[]} migrations @param {RegExp} pattern @returns {(Place & { isInForce: boolean })[]} */
-function matches(migrations, pattern) {
+function matches(migrations: Migration[], pattern: RegExp): (Place & { isInForce: boolean })[] {
   const definitions = migrations.flatMap(({ file, source }, at) =>
     [...source.matchAll(DEFINITION)].map(({ 0: text, 1: name = '', index }) => ({
       file,
@@ -77,8 +73,8 @@ function matches(migrations, pattern) {
   );
 }
 
-/** The text, however its lines are broken. @param {string} text */
-function anyWrap(text) {
+/** The text, however its lines are broken. */
+function anyWrap(text: string): RegExp {
   const words = text
     .trim()
     .split(/\s+/)

@@ -4,32 +4,39 @@
 //   npm run mutants              all of them
 //   npm run mutants -- T4 core   those of some threats, and of the core
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv, env, execPath, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { ensureServer, stopServer } from '../build/src/db/embedded.js';
-import { migrate } from '../build/src/db/migrate.js';
-import { createLog } from '../build/src/log.js';
-import { MUTANTS } from './mutants/all.mjs';
-import { placeOf, readMigrations, SQL } from './mutants/migrations.mjs';
+import type { Connection } from '../src/db/embedded/server.ts';
+import { ensureServer, stopServer } from '../src/db/embedded.ts';
+import { migrate } from '../src/db/migrate.ts';
+import { createLog } from '../src/log.ts';
+import { PACKAGE_ROOT } from '../src/package-root.ts';
+import { MUTANTS } from './mutants/all.ts';
+import { placeOf, readMigrations, SQL } from './mutants/migrations.ts';
+import type { Mutant } from './mutants/mutant.ts';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ROOT = fileURLToPath(PACKAGE_ROOT);
 const VITEST = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
-const COPIED = ['src', 'test', 'supabase', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
+const COPIED = ['src', 'test', 'scripts', 'supabase', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
 const AT_ONCE = 2;
 // The slowest test has less; whoever waits longer waits for ever.
 const TRY_MS_MAX = 180_000;
 
-/** @typedef {import('./mutants/mutant.mjs').Mutant} Mutant */
+/** A copy of the tree, and the database that its tests are to use. */
+type Copy = { tree: string; connection: Connection };
+/** What stands between two offsets of a file becomes something else. */
+type Edit = { file: string; from: number; to: number; replace: string };
 
 const chosen = new Set(argv.slice(2));
 const mutants = MUTANTS.filter(({ threat }) => chosen.size === 0 || chosen.has(threat));
 const migrations = await readMigrations(ROOT);
 const waiting = [...mutants];
-const unnoticed = [];
+const unnoticed: string[] = [];
 const work = await mkdtemp(join(tmpdir(), 'cairn-mutants-'));
 try {
   if (mutants.length === 0) {
@@ -46,8 +53,8 @@ stdout.write(`${mutants.length} mutants, ${unnoticed.length} unnoticed${unnotice
 for (const line of unnoticed) stdout.write(`  ${line}\n`);
 process.exitCode = unnoticed.length === 0 ? 0 : 1;
 
-/** Tries mutants in a copy of the tree, on one server, until none is left. @param {string} tree */
-async function takeTurns(tree) {
+/** Tries mutants in a copy of the tree, on one server, until none is left. */
+async function takeTurns(tree: string): Promise<void> {
   await mkdir(tree);
   for (const name of COPIED) await cp(join(ROOT, name), join(tree, name), { recursive: true });
   await symlink(join(ROOT, 'node_modules'), join(tree, 'node_modules'), 'junction');
@@ -60,7 +67,7 @@ async function takeTurns(tree) {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
       const started = Date.now();
       await empty(connection, kept);
-      const verdict = await tried({ tree, connection }, mutant).catch((error) => error.message);
+      const verdict = await tried({ tree, connection }, mutant).catch((error: Error) => error.message);
       const seconds = ((Date.now() - started) / 1_000).toFixed(1);
       const { threat, test, name, within, file, find } = mutant;
       stdout.write(`${threat.padEnd(7)}${verdict ?? 'noticed'}  ${test} › ${name}  ${seconds} s\n`);
@@ -73,11 +80,11 @@ async function takeTurns(tree) {
 }
 
 /** Nothing is there that an earlier mutant left: no role but the superuser, no database but those of the server and an empty one. */
-async function empty(connection, kept) {
+async function empty(connection: Connection, kept: string): Promise<void> {
   const client = new pg.Client({ ...connection, database: 'postgres' });
   await client.connect();
   try {
-    const { rows } = await client.query(
+    const { rows } = await client.query<{ drop: string }>(
       `select format('drop database %I with (force)', datname) as drop from pg_database where datname not in ('postgres', $1) and not datistemplate
        union all select format('drop owned by %1$I; drop role %1$I', rolname) from pg_roles where rolname !~ '^pg_' and rolname <> current_user`,
       [kept],
@@ -89,14 +96,14 @@ async function empty(connection, kept) {
   }
 }
 
-/** What is wrong, if anything: the test that the mutant names must pass without it and fail with it. @param {Mutant} mutant */
-async function tried({ tree, connection }, mutant) {
+/** What is wrong, if anything: the test that the mutant names must pass without it and fail with it. */
+async function tried({ tree, connection }: Copy, mutant: Mutant): Promise<string | undefined> {
   const { file, from, to, replace } = mutant.file === SQL ? sqlEdit(mutant) : await edit(tree, mutant);
   const path = join(tree, file);
   const source = await readFile(path, 'utf8');
   await writeFile(path, source.slice(0, from) + replace + source.slice(to));
   try {
-    if (mutant.file === SQL) await migrated(connection, tree);
+    if (mutant.file === SQL) await migrated({ tree, connection });
     const { failed, broken } = await outcome({ tree, connection }, mutant);
     if (broken) return 'breaks the whole suite, which shows nothing';
     return failed > 0 ? undefined : 'SURVIVES';
@@ -106,7 +113,7 @@ async function tried({ tree, connection }, mutant) {
 }
 
 /** A mutant that is no SQL would fail every test. */
-async function migrated(connection, tree) {
+async function migrated({ tree, connection }: Copy): Promise<void> {
   const client = new pg.Client(connection);
   await client.connect();
   try {
@@ -116,20 +123,20 @@ async function migrated(connection, tree) {
   }
 }
 
-/** @param {Mutant} mutant */
-function sqlEdit({ replace, ...mutant }) {
+function sqlEdit({ replace, ...mutant }: Mutant): Edit {
   return { ...placeOf(migrations, mutant), replace: replace.trim() };
 }
 
-/** @param {string} tree @param {Mutant} mutant */
-async function edit(tree, { file, find, replace }) {
+async function edit(tree: string, { file, find, replace }: Mutant): Promise<Edit> {
   const [before = '', ...after] = (await readFile(join(tree, file), 'utf8')).split(find);
   if (after.length !== 1) throw new Error('is not there exactly once');
   return { file, from: before.length, to: before.length + find.length, replace };
 }
 
-/** @param {Mutant} mutant */
-async function outcome({ tree, connection }, { test, name }) {
+async function outcome(
+  { tree, connection }: Copy,
+  { test, name }: Mutant,
+): Promise<{ failed: number; broken: boolean }> {
   const report = join(tree, 'report.json');
   await rm(report, { force: true });
   const pattern = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -139,7 +146,10 @@ async function outcome({ tree, connection }, { test, name }) {
     env: { ...env, CAIRN_TEST_SERVER: JSON.stringify(connection) },
     timeout: TRY_MS_MAX,
   });
-  await new Promise((resolve) => vitest.once('exit', resolve));
-  const { numFailedTests: failed, testResults } = JSON.parse(await readFile(report, 'utf8'));
+  await once(vitest, 'exit');
+  const { numFailedTests: failed, testResults } = JSON.parse(await readFile(report, 'utf8')) as {
+    numFailedTests: number;
+    testResults: { message: string }[];
+  };
   return { failed, broken: testResults.some(({ message }) => message !== '') };
 }

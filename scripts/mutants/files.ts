@@ -1,4 +1,4 @@
-import { of } from './mutant.mjs';
+import { of } from './mutant.ts';
 
 /** Threats by files that others made: where they lead, what they say, what reading them costs. */
 export const FILES = Object.freeze([

@@ -1,4 +1,4 @@
-import { refusals } from './mutant.mjs';
+import { refusals } from './mutant.ts';
 
 /** What is refused to who looks after a workspace. */
 export const ACCESS_REFUSALS = Object.freeze([

@@ -1,5 +1,5 @@
-import { SQL } from './migrations.mjs';
-import { of } from './mutant.mjs';
+import { SQL } from './migrations.ts';
+import { of } from './mutant.ts';
 
 /** What the database lets into labels and ranks, and what it makes of them. */
 export const LABELS = Object.freeze([

@@ -1,5 +1,5 @@
-import { SQL } from './migrations.mjs';
-import { of, refusals } from './mutant.mjs';
+import { SQL } from './migrations.ts';
+import { of, refusals } from './mutant.ts';
 
 /** Threats by what is stored: names, imports, names behind ids, limits. */
 export const DATA = Object.freeze([

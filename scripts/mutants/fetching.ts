@@ -1,4 +1,4 @@
-import { of } from './mutant.mjs';
+import { of } from './mutant.ts';
 
 /** Threats by what the server fetches because a stranger named it: documents of clients. */
 export const FETCHING = Object.freeze([

@@ -1,4 +1,4 @@
-import { refusals } from './mutant.mjs';
+import { refusals } from './mutant.ts';
 
 /** What a project refuses, and what is written in it. */
 export const PROJECTS = Object.freeze([

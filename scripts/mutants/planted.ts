@@ -1,5 +1,5 @@
-import { SQL } from './migrations.mjs';
-import { of } from './mutant.mjs';
+import { SQL } from './migrations.ts';
+import { of } from './mutant.ts';
 
 /** A threat by what a session plants among its temporary objects. */
 export const PLANTED = Object.freeze([

@@ -1,5 +1,5 @@
-import { SQL } from './migrations.mjs';
-import { of, refusals } from './mutant.mjs';
+import { SQL } from './migrations.ts';
+import { of, refusals } from './mutant.ts';
 
 /** What the core refuses. */
 export const CORE = Object.freeze([

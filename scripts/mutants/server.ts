@@ -1,5 +1,5 @@
-import { SQL } from './migrations.mjs';
-import { of } from './mutant.mjs';
+import { SQL } from './migrations.ts';
+import { of } from './mutant.ts';
 
 /** Threats to the server, its data and its neighbours. */
 export const SERVER = Object.freeze([

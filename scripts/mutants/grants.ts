@@ -1,5 +1,5 @@
-import { SQL } from './migrations.mjs';
-import { of } from './mutant.mjs';
+import { SQL } from './migrations.ts';
+import { of } from './mutant.ts';
 
 /** Threats to requests and consents, and by who was granted something. */
 export const GRANTS = Object.freeze([

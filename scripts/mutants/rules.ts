@@ -1,4 +1,4 @@
-import { refusals } from './mutant.mjs';
+import { refusals } from './mutant.ts';
 
 /** What is no rule of a project. */
 export const RULES = Object.freeze([

@@ -1,5 +1,5 @@
-import { SQL } from './migrations.mjs';
-import { of } from './mutant.mjs';
+import { SQL } from './migrations.ts';
+import { of } from './mutant.ts';
 
 /** Threats to codes and tokens. */
 export const TOKENS = Object.freeze([

@@ -1,5 +1,5 @@
-import { SQL } from './migrations.mjs';
-import { of } from './mutant.mjs';
+import { SQL } from './migrations.ts';
+import { of } from './mutant.ts';
 
 /** Threats to access itself: rights that outlive a role, lock-outs, answers beyond a scope, and what anybody may use up. */
 export const ACCESS = Object.freeze([

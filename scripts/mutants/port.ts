@@ -1,4 +1,4 @@
-import { of, refusals } from './mutant.mjs';
+import { of, refusals } from './mutant.ts';
 
 /** What the core refuses from who calls it without our tools. */
 export const PORT = Object.freeze([

@@ -1,5 +1,5 @@
-import { SQL } from './migrations.mjs';
-import { of, refusals } from './mutant.mjs';
+import { SQL } from './migrations.ts';
+import { of, refusals } from './mutant.ts';
 
 /** Threats by work that grows or waits, and by what is changed beside the hash. */
 export const COSTS = Object.freeze([
