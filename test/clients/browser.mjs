@@ -1,5 +1,5 @@
 // The person who signs in: Chromium, with the owner's password.
-import { launchChromium } from '../support/chromium.mjs';
+import { launchChromium } from '../../build/test/support/chromium.js';
 
 const PASSWORD = 'correct horse battery staple';
 

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
-import { CLI } from '../../bench/rpc.mjs';
+import { CLI } from '../../build/bench/rpc.js';
 import { startSession } from './session.mjs';
 
 const END_MS_MAX = 30_000;

@@ -4,7 +4,7 @@
 //   npm run test:clients                      all parts with all clients
 //   npm run test:clients -- loop tokens codex these parts with these clients
 import process from 'node:process';
-import { table } from '../../bench/section.mjs';
+import { table } from '../../build/bench/section.js';
 import { Expectations } from './expectations.mjs';
 import { PARTS } from './parts.mjs';
 import { isInstalled, PROGRAMS } from './programs.mjs';

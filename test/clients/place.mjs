@@ -3,8 +3,8 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execPath } from 'node:process';
-import { connect } from '../../bench/peers/client.mjs';
-import { CLI } from '../../bench/rpc.mjs';
+import { connect } from '../../build/bench/peers/client.js';
+import { CLI } from '../../build/bench/rpc.js';
 import { start } from './run.mjs';
 
 const WHO = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com'];
@@ -46,7 +46,7 @@ async function makePlace() {
     },
     /**
      * Acts as another agent, whose server runs for as long. Resolves to what it did.
-     * @template Done @param {(bob: import('../../bench/peers/client.mjs').Client) => Promise<Done>} act
+     * @template Done @param {(bob: import('../../build/bench/peers/client.js').Client) => Promise<Done>} act
      */
     async beside(act) {
       const bob = await connect({ script: CLI, args: ['--data-dir', env.CAIRN_DATA_DIR, '--agent', 'bob'], cwd });

@@ -1,8 +1,8 @@
 // `cairn serve --auth` in a place.
 import { execPath } from 'node:process';
 import { createInterface } from 'node:readline';
-import { freePort } from '../../bench/free-port.mjs';
-import { CLI } from '../../bench/rpc.mjs';
+import { freePort } from '../../build/bench/free-port.js';
+import { CLI } from '../../build/bench/rpc.js';
 import { start } from './run.mjs';
 
 const SERVE_MS_MAX = 600_000;

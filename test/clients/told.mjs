@@ -1,5 +1,5 @@
 // What sessions were told, in the order in which they were.
-import { table } from '../../bench/section.mjs';
+import { table } from '../../build/bench/section.js';
 
 const CHARACTERS_MAX = 260;
 

@@ -1,5 +1,5 @@
 // An agent that knows no more than what it was shown last: it calls what the first paragraph, `Next:` or the hint of a refusal names.
-import { heldIn } from '../../../bench/everyday.mjs';
+import { heldIn } from '../../../build/bench/everyday.js';
 import { withEach } from '../place.mjs';
 import { PROGRAMS } from '../programs.mjs';
 import { startSession } from '../session.mjs';

@@ -1,7 +1,7 @@
 // Who holds a task when sessions meet, are killed, sleep and come back, and what each of them is told.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { heldIn } from '../../../bench/everyday.mjs';
+import { heldIn } from '../../../build/bench/everyday.js';
 import { startHolding } from '../holding.mjs';
 import { withEach } from '../place.mjs';
 import { PROGRAMS } from '../programs.mjs';

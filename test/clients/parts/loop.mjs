@@ -1,6 +1,6 @@
 // The loop of every client: what its model is shown at the start, and of each answer.
 
-import { heldIn } from '../../../bench/everyday.mjs';
+import { heldIn } from '../../../build/bench/everyday.js';
 import { INSTRUCTIONS } from '../../../build/src/server/instructions.js';
 import { withEach } from '../place.mjs';
 import { PROGRAMS } from '../programs.mjs';

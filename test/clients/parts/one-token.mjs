@@ -1,7 +1,7 @@
 // Sessions that reach one server over HTTP with one token: nobody sees their processes.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { heldIn } from '../../../bench/everyday.mjs';
+import { heldIn } from '../../../build/bench/everyday.js';
 import { startHolding } from '../holding.mjs';
 import { withEach } from '../place.mjs';
 import { PROGRAMS } from '../programs.mjs';

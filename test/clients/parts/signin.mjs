@@ -1,5 +1,5 @@
 // Signing in to `cairn serve --auth` where it cannot reach the internet, and being signed out. The person is played by Chromium.
-import { findChromium } from '../../support/chromium.mjs';
+import { findChromium } from '../../../build/test/support/chromium.js';
 import { openBrowser } from '../browser.mjs';
 import { withEach } from '../place.mjs';
 import { PROGRAMS } from '../programs.mjs';

@@ -3,8 +3,8 @@
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
-import { countingAgent, EVERYDAY } from '../../../bench/everyday.mjs';
-import { table, writeSection } from '../../../bench/section.mjs';
+import { countingAgent, EVERYDAY } from '../../../build/bench/everyday.js';
+import { table, writeSection } from '../../../build/bench/section.js';
 import { edit, withEach } from '../place.mjs';
 import { PROGRAMS } from '../programs.mjs';
 import { startSession } from '../session.mjs';
