@@ -1,15 +1,17 @@
 // The hooks that `cairn init --hooks` writes, run by Claude Code: what the model is told, and what is saved.
-import { withEach } from '../place.mjs';
-import { PROGRAMS } from '../programs.mjs';
-import { startSession } from '../session.mjs';
+import type { Expect } from '../expectations.ts';
+import type { Play } from '../model.ts';
+import type { Given } from '../parts.ts';
+import { type Place, withEach } from '../place.ts';
+import { PROGRAMS } from '../programs.ts';
+import { startSession } from '../session.ts';
 
 const ASK = 'Cairn holds the plan and the hand-over of this repository. Call resume_project.';
 const FIRST_WORDS = 'The cart is half done; the sums are next.';
 const LAST_WORDS = 'The sums are right; the page is next.';
 const STREAM = ['--input-format', 'stream-json', '--output-format', 'stream-json', '--verbose'];
 
-/** @param {import('../parts.mjs').Given} given */
-export async function hooks(given) {
+export async function hooks(given: Given): Promise<void> {
   await withEach(given, async (_name, place, expect) => {
     await place.init('claude-code', '--hooks', '--no-instructions');
     await firstSession(place, expect);
@@ -17,9 +19,9 @@ export async function hooks(given) {
   });
 }
 
-/** Nothing runs yet; it works, stops, works and is compacted. @param {import('../place.mjs').Place} place */
-async function firstSession(place, expect) {
-  const play = async (agent) => {
+/** Nothing runs yet; it works, stops, works and is compacted. */
+async function firstSession(place: Place, expect: Expect): Promise<void> {
+  const play: Play = async (agent) => {
     await agent.call('create_tasks', { tasks: [{ title: 'Write the cart' }, { title: 'Write the page' }] });
     await agent.call('claim_task', { task: 'shop-1' });
     await agent.say(FIRST_WORDS);
@@ -31,11 +33,7 @@ async function firstSession(place, expect) {
   const session = ['-p', ...STREAM, '--permission-mode', 'bypassPermissions'];
   const prompts = ['go', 'go on', '/compact', 'and now'];
   const { agent } = await (await startSession(PROGRAMS.claude, place, { play, session, prompts })).ended;
-  expect(
-    'a session that starts where nothing runs is told to resume',
-    agent.requests[0].all.includes(ASK),
-    agent.requests[0].all,
-  );
+  expect('a session that starts where nothing runs is told to resume', agent.first.all.includes(ASK), agent.first.all);
   const compacted = agent.requests.at(-1)?.all ?? '';
   expect(
     'the session that was compacted is given where it stood',
@@ -56,13 +54,13 @@ async function firstSession(place, expect) {
   expect('server and hooks are one agent', names.size === 1 && saved.length > 0, log);
 }
 
-/** Another agent keeps the database up. @param {import('../place.mjs').Place} place */
-async function secondSession(place, expect) {
+/** Another agent keeps the database up. */
+async function secondSession(place: Place, expect: Expect): Promise<void> {
   const { agent } = await place.beside(async (bob) => {
     await bob.call(['list_tasks', {}]);
     return (await startSession(PROGRAMS.claude, place, { play: async () => {} })).ended;
   });
-  const [{ all }] = agent.requests;
+  const { all } = agent.first;
   expect(
     'the next session beside a running one starts with the hand-over',
     all.includes(LAST_WORDS) && all.includes('shop-2'),

@@ -1,18 +1,30 @@
 // Signing in to `cairn serve --auth` where it cannot reach the internet, and being signed out. The person is played by Chromium.
-import { findChromium } from '../../../build/test/support/chromium.js';
-import { openBrowser } from '../browser.mjs';
-import { withEach } from '../place.mjs';
-import { PROGRAMS } from '../programs.mjs';
-import { start } from '../run.mjs';
-import { startServing } from '../serving.mjs';
-import { startSession } from '../session.mjs';
-import { signIn } from '../sign-in.mjs';
+import type { Page } from 'playwright-core';
+import { findChromium } from '../../support/chromium.ts';
+import { openBrowser } from '../browser.ts';
+import type { Expect } from '../expectations.ts';
+import type { Play } from '../model.ts';
+import type { Given } from '../parts.ts';
+import { type Place, withEach } from '../place.ts';
+import { type ClientName, PROGRAMS } from '../programs.ts';
+import { start } from '../run.ts';
+import { startServing } from '../serving.ts';
+import { startSession } from '../session.ts';
+import { signIn } from '../sign-in.ts';
 
 const NO_MODEL = 'http://127.0.0.1:9';
 const SAID_CHARACTERS_MAX = 180;
 
+type How = {
+  options: (url: string) => string[];
+  addAgain: (url: string) => string[][];
+  login: (file: string, url: string) => string[];
+};
+
+const codexOptions = (url: string) => ['-c', `mcp_servers.cairn.url="${url}"`];
+
 /** How each client is told of a server, and signs in to it. */
-const HOW = {
+const HOW: Partial<Record<ClientName, How>> = {
   claude: {
     options: () => [],
     addAgain: (url) => [
@@ -23,24 +35,26 @@ const HOW = {
     login: (file) => ['script', '-qfec', `stty cols 4000; '${file}' mcp login --no-browser cairn`, '/dev/null'],
   },
   codex: {
-    options: (url) => ['-c', `mcp_servers.cairn.url="${url}"`],
+    options: codexOptions,
     addAgain: () => [],
-    login: (file, url) => [file, ...HOW.codex.options(url), 'mcp', 'login', '--no-browser', 'cairn'],
+    login: (file, url) => [file, ...codexOptions(url), 'mcp', 'login', '--no-browser', 'cairn'],
   },
 };
 
-/** @param {import('../parts.mjs').Given} given */
-export async function signin(given) {
+export async function signin(given: Given): Promise<void> {
   const chromium = findChromium();
-  if (chromium === undefined) return given.say('left out: there is no Chromium');
+  if (chromium === undefined) {
+    given.say('left out: there is no Chromium');
+    return;
+  }
   await withEach(given, (name, place, expect) => withDocuments({ name, place, expect, say: given.say, chromium }));
   await withEach(given, (name, place, expect) => withoutDocuments({ name, place, expect, say: given.say, chromium }));
 }
 
-/** @typedef {{ name: string, place: import('../place.mjs').Place, expect: import('../expectations.mjs').Expect, say: (text: string) => void, chromium: string }} Story */
+type Story = { name: ClientName; place: Place; expect: Expect; say: (text: string) => void; chromium: string };
 
-/** A document that cannot be fetched: the first time the page says so, then the client registers. @param {Story} story */
-async function withDocuments(story) {
+/** A document that cannot be fetched: the first time the page says so, then the client registers. */
+async function withDocuments(story: Story) {
   const { expect, say, name } = story;
   await withServer(story, [], async ({ login, addAgain, use }) => {
     const first = await login();
@@ -60,8 +74,7 @@ async function withDocuments(story) {
   });
 }
 
-/** @param {Story} story */
-async function withoutDocuments(story) {
+async function withoutDocuments(story: Story) {
   const { name, place, expect, say } = story;
   await withServer(story, ['--no-client-documents'], async ({ login, use, listServers }) => {
     const { said, isDone } = await login();
@@ -80,8 +93,7 @@ async function withoutDocuments(story) {
   });
 }
 
-/** @param {Story} story @param {string[]} flags @param {(client: ReturnType<typeof clientOf>) => Promise<void>} tell */
-async function withServer(story, flags, tell) {
+async function withServer(story: Story, flags: string[], tell: (client: ReturnType<typeof clientOf>) => Promise<void>) {
   const { name, place, chromium } = story;
   await PROGRAMS[name].prepare?.(NO_MODEL, place);
   const server = await startServing(place, ...flags);
@@ -96,12 +108,13 @@ async function withServer(story, flags, tell) {
   }
 }
 
-/** What a person does with the client. @param {Story} story @param {string} url @param {import('playwright-core').Page} page */
-function clientOf({ name, place }, url, page) {
+/** What a person does with the client. */
+function clientOf({ name, place }: Story, url: string, page: Page) {
   const program = PROGRAMS[name];
   const how = HOW[name];
+  if (how === undefined) throw new Error(`How does ${program.title} sign in?`);
   const env = { ...place.env, ...program.env(NO_MODEL, place), TERM: 'xterm' };
-  const run = (/** @type {string[]} */ args) => start(program.file, args, { cwd: place.cwd, env }).ended;
+  const run = (args: string[]) => start(program.file, args, { cwd: place.cwd, env }).ended;
   return {
     async addAgain() {
       for (const args of how.addAgain(url)) await run(args);
@@ -117,11 +130,11 @@ function clientOf({ name, place }, url, page) {
     /** A session in which the model calls a tool. Resolves to what it was shown, or why it could not. */
     async use() {
       let answer = '';
-      const play = async (agent) => {
+      const play: Play = async (agent) => {
         const call = agent.call('create_project', { slug: 'shop', name: 'Shop' });
         answer = await call.then(
           ({ text }) => text,
-          ({ message }) => message,
+          ({ message }: Error) => message,
         );
       };
       const session = [...how.options(url), ...program.session];
@@ -131,7 +144,6 @@ function clientOf({ name, place }, url, page) {
   };
 }
 
-/** @param {string} said */
-function cut(said) {
+function cut(said: string) {
   return said.slice(0, SAID_CHARACTERS_MAX);
 }

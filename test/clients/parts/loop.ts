@@ -1,10 +1,15 @@
 // The loop of every client: what its model is shown at the start, and of each answer.
+import { heldIn } from '../../../bench/everyday.ts';
+import { INSTRUCTIONS } from '../../../src/server/instructions.ts';
+import type { Expect } from '../expectations.ts';
+import type { Play } from '../model.ts';
+import type { ShownResult } from '../models/wire.ts';
+import type { Given } from '../parts.ts';
+import { type Place, withEach } from '../place.ts';
+import { type ClientName, PROGRAMS } from '../programs.ts';
+import { startSession } from '../session.ts';
 
-import { heldIn } from '../../../build/bench/everyday.js';
-import { INSTRUCTIONS } from '../../../build/src/server/instructions.js';
-import { withEach } from '../place.mjs';
-import { PROGRAMS } from '../programs.mjs';
-import { startSession } from '../session.mjs';
+type Step = 'resume' | 'create' | 'claim' | 'complete' | 'refusal';
 
 const FIRST_TOOLS = ['resume_project', 'claim_task', 'complete_task'];
 const TASKS = [
@@ -12,29 +17,28 @@ const TASKS = [
   { title: 'Write the page', dependencies: ['cart'] },
 ];
 
-/** @param {import('../parts.mjs').Given} given */
-export async function loop(given) {
+export async function loop(given: Given): Promise<void> {
   await withEach(given, loopOf);
 }
 
-/** @param {string} name @param {import('../place.mjs').Place} place @param {import('../expectations.mjs').Expect} expect */
-async function loopOf(name, place, expect) {
+async function loopOf(name: ClientName, place: Place, expect: Expect) {
   const program = PROGRAMS[name];
   await place.init(program.client);
-  const shown = {};
-  const play = async (agent) => {
+  const shown: Partial<Record<Step, ShownResult>> = {};
+  const play: Play = async (agent) => {
     shown.resume = await agent.call('resume_project');
     shown.create = await agent.call('create_tasks', { tasks: TASKS });
-    shown.claim = await agent.call('claim_task');
-    const held = heldIn(shown.claim.text);
+    const claim = await agent.call('claim_task');
+    shown.claim = claim;
+    const held = heldIn(claim.text);
     const evidence = [{ criterion: 1, note: '3 passed' }];
     shown.complete = await agent.call('complete_task', { ...held, summary: 'The cart is there.', evidence });
     shown.refusal = await agent.call('claim_task', { task: 'shop-99' });
   };
   const { agent } = await (await startSession(program, place, { play })).ended;
 
-  const [first] = agent.requests;
-  const [paragraph] = INSTRUCTIONS.split('\n');
+  const { first } = agent;
+  const [paragraph = ''] = INSTRUCTIONS.split('\n');
   expect(
     'the first paragraph of the instructions is shown before anything is called',
     first.all.includes(paragraph),
@@ -51,11 +55,13 @@ async function loopOf(name, place, expect) {
   for (const [step, { text }] of Object.entries(shown)) {
     expect(`the answer of ${step} is shown as text`, !/"(ref|lock_token|structuredContent)":/.test(text), text);
   }
-  for (const step of ['resume', 'create', 'claim']) {
-    expect(`the answer of ${step} says what is next`, /^Next: /m.test(shown[step].text), shown[step].text);
+  for (const step of ['resume', 'create', 'claim'] as const) {
+    const text = shown[step]?.text ?? '';
+    expect(`the answer of ${step} says what is next`, /^Next: /m.test(text), text);
   }
-  const [, code, hint] = /(not_found: ).*(list_tasks shows)/s.exec(shown.refusal.text) ?? [];
-  expect('a refusal shows its code and a hint', Boolean(code && hint), shown.refusal.text);
+  const refusal = shown.refusal?.text ?? '';
+  const [, code, hint] = /(not_found: ).*(list_tasks shows)/s.exec(refusal) ?? [];
+  expect('a refusal shows its code and a hint', Boolean(code && hint), refusal);
   const done = (await place.log()).map(({ type }) => type);
   const story = ['task.created', 'task.claimed', 'task.completed'];
   expect(

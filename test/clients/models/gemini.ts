@@ -1,5 +1,15 @@
 // The generateContent API, as Gemini CLI speaks it.
-import { jsonAnswer, nextId, textOf } from './wire.mjs';
+import { jsonAnswer, nextId, type ShownResult, textOf, type Wire } from './wire.ts';
+
+type Content = { role?: string; parts?: { functionResponse?: { response?: Answer } }[] };
+type Answer = { output?: unknown; error?: unknown };
+type Config = { responseMimeType?: string };
+type Body = {
+  systemInstruction?: unknown;
+  contents?: Content[];
+  tools?: { functionDeclarations?: { name: string }[] }[];
+  generationConfig?: Config;
+};
 
 // In between, the client asks a small model who speaks next and which model to take, and wants JSON.
 const ASIDE = Object.freeze({
@@ -10,11 +20,10 @@ const ASIDE = Object.freeze({
   complexity_score: 1,
 });
 
-/** @type {import('./wire.mjs').Wire} */
-export const gemini = {
+export const gemini: Wire = {
   handles: (path) => path.endsWith('enerateContent'),
 
-  read({ systemInstruction, contents = [], tools = [], generationConfig }) {
+  read({ systemInstruction, contents = [], tools = [], generationConfig }: Body) {
     const parts = contents.flatMap(({ parts = [] }) => parts);
     return {
       all: [textOf(systemInstruction), textOf(contents), textOf(tools)].join('\n'),
@@ -26,7 +35,7 @@ export const gemini = {
     };
   },
 
-  answer(response, { calls, say }, { path, body }) {
+  answer(response, { calls, say }, { path, body }: { path: string; body: Body }) {
     const isJson = isAside(body.generationConfig);
     const parts =
       isJson || calls.length === 0
@@ -43,10 +52,10 @@ export const gemini = {
   },
 };
 
-function isAside(config) {
+function isAside(config: Config | undefined): boolean {
   return config?.responseMimeType === 'application/json';
 }
 
-function resultOf({ response = {} }) {
+function resultOf({ response = {} }: { response?: Answer }): ShownResult {
   return { text: textOf(response.output ?? response.error ?? response), isError: response.error !== undefined };
 }

@@ -3,22 +3,34 @@ import { execFileSync } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
-import { CLI } from '../../build/bench/rpc.js';
-import { startSession } from './session.mjs';
+import { CLI } from '../../bench/rpc.ts';
+import type { Play } from './model.ts';
+import type { Place } from './place.ts';
+import type { Program } from './programs.ts';
+import { type Ended, startSession } from './session.ts';
 
 const END_MS_MAX = 30_000;
 
-/** @typedef {Awaited<ReturnType<typeof startHolding>>} Holding */
+export type Holding = {
+  /** Lets it act again, to its end. */
+  goOn(): Promise<Ended>;
+  /** Kills the client as nobody can refuse. Resolves when its server has ended too. */
+  kill(): Promise<void>;
+  signalServer(signal: NodeJS.Signals): void;
+};
 
-/**
- * Starts a client that acts, waits until it is told to go on, and acts once more. Resolves when it waits.
- * @param {import('./programs.mjs').Program} program @param {import('./place.mjs').Place} place
- * @param {{ act: import('./model.mjs').Play, afterwards?: import('./model.mjs').Play, args?: string[] }} story
- */
-export async function startHolding(program, place, { act, afterwards = async () => {}, args = [] }) {
+type Story = { act: Play; afterwards?: Play; args?: string[] };
+type Process = { pid: number; parent: number; state: string; line: string };
+
+/** Starts a client that acts, waits until it is told to go on, and acts once more. Resolves when it waits. */
+export async function startHolding(
+  program: Program,
+  place: Place,
+  { act, afterwards = async () => {}, args = [] }: Story,
+): Promise<Holding> {
   const signs = new EventEmitter();
   const waits = once(signs, 'waits');
-  const play = async (agent) => {
+  const play: Play = async (agent) => {
     await act(agent);
     const told = once(signs, 'go on');
     signs.emit('waits');
@@ -30,12 +42,10 @@ export async function startHolding(program, place, { act, afterwards = async () 
   ended.catch(() => {});
   await Promise.race([waits, ended]);
   return {
-    /** Lets it act again, to its end. */
     goOn() {
       signs.emit('go on');
       return ended;
     },
-    /** Kills the client as nobody can refuse. Resolves when its server has ended too. */
     async kill() {
       const server = serverOf(client.pid);
       const killed = performance.now();
@@ -43,18 +53,17 @@ export async function startHolding(program, place, { act, afterwards = async () 
       process.kill(server.parent, 'SIGKILL');
       while (isRunning(server.pid) && performance.now() - killed < END_MS_MAX) await pause(20);
     },
-    /** @param {NodeJS.Signals} signal */
-    signalServer(signal) {
+    signalServer(signal: NodeJS.Signals) {
       process.kill(serverOf(client.pid).pid, signal);
     },
   };
 }
 
-/** The server that a client, or a process of it, started for itself. @param {number | undefined} client */
-function serverOf(client) {
+/** The server that a client, or a process of it, started for itself. */
+function serverOf(client: number | undefined): Process {
   const all = processes();
   const parents = new Map(all.map(({ pid, parent }) => [pid, parent]));
-  const isBelow = (/** @type {number | undefined} */ pid) => {
+  const isBelow = (pid: number | undefined) => {
     for (let at = pid; at !== undefined; at = parents.get(at)) if (at === client) return true;
     return false;
   };
@@ -63,12 +72,11 @@ function serverOf(client) {
   return server;
 }
 
-/** @param {number} pid */
-function isRunning(pid) {
+function isRunning(pid: number): boolean {
   return processes().some((one) => one.pid === pid && !one.state.startsWith('Z'));
 }
 
-function processes() {
+function processes(): Process[] {
   const lines = execFileSync('ps', ['-eo', 'pid=,ppid=,stat=,args='], { encoding: 'utf8' }).trim().split('\n');
   return lines.map((line) => {
     const [pid, parent, state = '', ...args] = line.trim().split(/\s+/);

@@ -1,11 +1,20 @@
 // The messages API, as Claude Code speaks it.
-import { eventStream, jsonAnswer, nextId, textOf } from './wire.mjs';
+import { eventStream, jsonAnswer, nextId, textOf, type Wire } from './wire.ts';
 
-/** @type {import('./wire.mjs').Wire} */
-export const anthropic = {
+type Block = { type: string; content?: unknown; is_error?: boolean };
+type Said = { type: 'text'; text: string } | { type: 'tool_use'; id: string; name: string; input: object };
+type Body = {
+  model: string;
+  stream?: boolean;
+  system?: unknown;
+  messages?: { role: string; content: Block[] | string }[];
+  tools?: { name: string }[];
+};
+
+export const anthropic: Wire = {
   handles: (path) => path.endsWith('/messages'),
 
-  read({ system, messages = [], tools = [] }) {
+  read({ system, messages = [], tools = [] }: Body) {
     const blocks = messages.flatMap(({ content }) => (Array.isArray(content) ? content : []));
     return {
       all: [textOf(system), textOf(messages), textOf(tools)].join('\n'),
@@ -17,8 +26,8 @@ export const anthropic = {
     };
   },
 
-  answer(response, { calls, say }, { body }) {
-    const content =
+  answer(response, { calls, say }, { body }: { path: string; body: Body }) {
+    const content: Said[] =
       calls.length === 0
         ? [{ type: 'text', text: say }]
         : calls.map(({ name, input }) => ({ type: 'tool_use', id: nextId('toolu'), name, input }));
@@ -50,6 +59,8 @@ export const anthropic = {
   },
 };
 
-function partsOf(content) {
-  return Array.isArray(content) ? content.map((part) => part.text ?? textOf(part)).join('\n') : textOf(content);
+function partsOf(content: unknown): string {
+  return Array.isArray(content)
+    ? content.map((part: { text?: string }) => part.text ?? textOf(part)).join('\n')
+    : textOf(content);
 }

@@ -1,28 +1,34 @@
 // Programs that the tests start, each with its children in a group of its own.
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 
 const RUN_MS_MAX = 180_000;
 
-/** @typedef {{ cwd: string, env: Record<string, string>, prompts?: string[], msMax?: number }} Where `prompts` are given one after the other, each when the one before has its result */
-/** @typedef {{ code: number | null, signal: string | null, out: string, err: string }} Ended */
+type Where = {
+  cwd: string;
+  env: Record<string, string>;
+  /** Given one after the other, each when the one before has its result. */
+  prompts?: string[] | undefined;
+  msMax?: number;
+};
+type Exit = { code: number | null; signal: string | null };
+type Ended = Exit & { out: string; err: string };
+type Started = { child: ChildProcessWithoutNullStreams; ended: Promise<Ended>; kill: () => void };
 
-/** @param {string} command @param {string[]} args @param {Where} where */
-export function start(command, args, { cwd, env, prompts = [], msMax = RUN_MS_MAX }) {
+export function start(command: string, args: string[], { cwd, env, prompts = [], msMax = RUN_MS_MAX }: Where): Started {
   const child = spawn(command, args, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
   const kill = () => killGroup(child);
   const timer = setTimeout(kill, msMax);
   process.once('exit', kill);
   child.stdin.on('error', () => {});
   give(child, prompts);
-  const closed = new Promise((resolve, reject) => {
+  const closed = new Promise<Exit>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => resolve({ code, signal }));
   });
-  /** @returns {Promise<Ended>} */
-  const end = async () => {
+  const end = async (): Promise<Ended> => {
     const [exit, out, err] = await Promise.all([closed, text(child.stdout), text(child.stderr)]);
     clearTimeout(timer);
     process.off('exit', kill);
@@ -31,10 +37,12 @@ export function start(command, args, { cwd, env, prompts = [], msMax = RUN_MS_MA
   return { child, ended: end(), kill };
 }
 
-/** @param {import('node:child_process').ChildProcessWithoutNullStreams} child @param {string[]} prompts */
-function give({ stdin, stdout }, [first, ...rest]) {
-  if (first === undefined) return stdin.end();
-  const write = (/** @type {string} */ content) =>
+function give({ stdin, stdout }: ChildProcessWithoutNullStreams, [first, ...rest]: string[]): void {
+  if (first === undefined) {
+    stdin.end();
+    return;
+  }
+  const write = (content: string) =>
     stdin.write(`${JSON.stringify({ type: 'user', message: { role: 'user', content } })}\n`);
   write(first);
   createInterface({ input: stdout }).on('line', (line) => {
@@ -45,8 +53,8 @@ function give({ stdin, stdout }, [first, ...rest]) {
   });
 }
 
-/** What has ended may still have a child that leaves in peace. @param {import('node:child_process').ChildProcess} child */
-function killGroup({ pid, exitCode, signalCode }) {
+/** What has ended may still have a child that leaves in peace. */
+function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
   if (pid === undefined || exitCode !== null || signalCode !== null) return;
   try {
     process.kill(-pid, 'SIGKILL');

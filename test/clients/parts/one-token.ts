@@ -1,16 +1,18 @@
 // Sessions that reach one server over HTTP with one token: nobody sees their processes.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { heldIn } from '../../../build/bench/everyday.js';
-import { startHolding } from '../holding.mjs';
-import { withEach } from '../place.mjs';
-import { PROGRAMS } from '../programs.mjs';
-import { startServing } from '../serving.mjs';
-import { startSession } from '../session.mjs';
-import { Told } from '../told.mjs';
+import { heldIn } from '../../../bench/everyday.ts';
+import type { Expect } from '../expectations.ts';
+import { startHolding } from '../holding.ts';
+import type { Play } from '../model.ts';
+import type { Given } from '../parts.ts';
+import { type Place, withEach } from '../place.ts';
+import { PROGRAMS } from '../programs.ts';
+import { startServing } from '../serving.ts';
+import { startSession } from '../session.ts';
+import { Told } from '../told.ts';
 
-/** @param {import('../parts.mjs').Given} given */
-export async function oneToken(given) {
+export async function oneToken(given: Given): Promise<void> {
   await withEach(given, async (_name, place, expect) => {
     const told = new Told();
     const server = await startServing(place);
@@ -24,17 +26,17 @@ export async function oneToken(given) {
   });
 }
 
-/** @param {import('../place.mjs').Place} place @param {string} url */
-async function writeConfig(place, url) {
+async function writeConfig(place: Place, url: string) {
   await place.init('claude-code', '--no-instructions');
-  const { token } = JSON.parse(await place.cairn('auth', 'pat', 'create', '--name', 'laptop', '--json'));
+  const { token } = JSON.parse(await place.cairn('auth', 'pat', 'create', '--name', 'laptop', '--json')) as {
+    token: string;
+  };
   const cairn = { type: 'http', url, headers: { Authorization: `Bearer ${token}` } };
   await writeFile(join(place.cwd, '.mcp.json'), JSON.stringify({ mcpServers: { cairn } }));
 }
 
-/** @param {{ place: import('../place.mjs').Place, expect: import('../expectations.mjs').Expect, told: Told }} story */
-async function tell({ place, expect, told }) {
-  let held = {};
+async function tell({ place, expect, told }: { place: Place; expect: Expect; told: Told }) {
+  let held: object = {};
   const first = await startHolding(PROGRAMS.claude, place, {
     async act(agent) {
       await agent.call('create_tasks', { tasks: [{ title: 'Write the cart' }, { title: 'Write the page' }] });
@@ -48,7 +50,7 @@ async function tell({ place, expect, told }) {
       expect('and who had it is told to stop', late.text.includes('lock_lost: '), late.text);
     },
   });
-  const second = async (agent) => {
+  const second: Play = async (agent) => {
     const resumed = await agent.call('resume_project');
     expect('a session beside it reads no token of its lock', !resumed.text.includes('lock_token'), resumed.text);
     const refused = await agent.call('claim_task', { task: 'shop-1' });
@@ -61,7 +63,7 @@ async function tell({ place, expect, told }) {
   };
   await (await startSession(PROGRAMS.claude, place, { play: second })).ended;
 
-  const third = async (agent) => {
+  const third: Play = async (agent) => {
     const refused = await agent.call('claim_task', { task: 'shop-1' });
     told.note('a third', 'claim_task shop-1', refused);
     const taken = await agent.call('claim_task', { task: 'shop-1', take_over: true });

@@ -3,40 +3,47 @@
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
-import { countingAgent, EVERYDAY } from '../../../build/bench/everyday.js';
-import { table, writeSection } from '../../../build/bench/section.js';
-import { edit, withEach } from '../place.mjs';
-import { PROGRAMS } from '../programs.mjs';
-import { startSession } from '../session.mjs';
+import { countingAgent, EVERYDAY } from '../../../bench/everyday.ts';
+import { table, writeSection } from '../../../bench/section.ts';
+import type { Play } from '../model.ts';
+import type { Given } from '../parts.ts';
+import { edit, type Place, withEach } from '../place.ts';
+import { type ClientName, PROGRAMS } from '../programs.ts';
+import { startSession } from '../session.ts';
+
+type Output = (typeof OUTPUTS)[number];
+/** Tokens, by what they were for. */
+type Costs = Record<string, number>;
 
 // Ids and times of two runs do not make the same number of tokens.
 const EQUAL = 1.01;
-const OUTPUTS = ['both', 'text'];
+const OUTPUTS = ['both', 'text'] as const;
+const START = 'the start of a session';
 const TOOLS = [
   ...['create_tasks', 'claim_task', 'record_event', 'record_decision', 'add_artifact', 'complete_task'],
   ...['save_checkpoint', 'release_task', 'resume_project', 'list_events', 'list_tasks', 'search'],
 ];
 
-/** @param {import('../parts.mjs').Given} given */
-export async function tokens(given) {
-  /** @type {Map<string, Record<string, number>>} */
-  const columns = new Map();
-  const without = {};
+export async function tokens(given: Given): Promise<void> {
+  const columns = new Map<string, Costs>();
+  const without = new Map<ClientName, number>();
   await withEach(given, async (name, place) => {
     const { agent } = await (await startSession(PROGRAMS[name], place, { play: async () => {} })).ended;
-    without[name] = countTokens(agent.requests[0].all);
+    without.set(name, countTokens(agent.first.all));
   });
   for (const output of OUTPUTS) {
     await withEach(given, async (name, place) => {
       const costs = await day(name, place, output);
-      costs['the start of a session'] -= without[name];
+      costs[START] = (costs[START] ?? Number.NaN) - (without.get(name) ?? Number.NaN);
       const answers = sum(Object.keys(EVERYDAY).map((what) => costs[what] ?? 0));
       columns.set(columnOf(name, output), { ...costs, 'these eleven': answers, all: sum(Object.values(costs)) });
     });
   }
   const { clients, expectOf, say } = given;
   for (const name of clients) {
-    const [both, text] = OUTPUTS.map((output) => columns.get(columnOf(name, output))?.all ?? Number.NaN);
+    const allOf = (output: Output) => columns.get(columnOf(name, output))?.all ?? Number.NaN;
+    const both = allOf('both');
+    const text = allOf('text');
     expectOf(name)('text alone costs no more than with data', text <= both * EQUAL, `${text}, with data ${both}`);
   }
   const names = clients.flatMap((name) => OUTPUTS.map((output) => columnOf(name, output)));
@@ -45,29 +52,25 @@ export async function tokens(given) {
   if (argv.includes('--write')) say(`wrote ${await writeSection('clients', report)}`);
 }
 
-/** @param {number[]} costs */
-function sum(costs) {
+function sum(costs: number[]): number {
   return costs.reduce((total, cost) => total + cost, 0);
 }
 
-/** @param {string} name @param {string} output */
-function columnOf(name, output) {
-  return `${PROGRAMS[name]?.title}, ${output}`;
+function columnOf(name: ClientName, output: Output): string {
+  return `${PROGRAMS[name].title}, ${output}`;
 }
 
-/** @param {string} name @param {import('../place.mjs').Place} place @param {string} output */
-async function day(name, place, output) {
+async function day(name: ClientName, place: Place, output: Output): Promise<Costs> {
   const program = PROGRAMS[name];
   await place.init(program.client, '--no-instructions');
   await edit(join(place.cwd, program.config), (text) =>
     text.replace('"--data-dir"', `"--output", "${output}", "--data-dir"`),
   );
-  /** @type {Record<string, number>} */
-  const costs = {};
-  const play = async (agent) => {
-    costs['the start of a session'] = countTokens(agent.requests[0].all);
+  const costs: Costs = {};
+  const play: Play = async (agent) => {
+    costs[START] = countTokens(agent.first.all);
     await agent.find(TOOLS);
-    costs['finding its tools'] = countTokens(agent.requests.at(-1).all) - countTokens(agent.requests[0].all);
+    costs['finding its tools'] = countTokens((agent.requests.at(-1) ?? agent.first).all) - countTokens(agent.first.all);
     const counting = countingAgent(async (tool, args) => {
       const { text, isError } = await agent.call(tool, args);
       if (isError) throw new Error(`${tool}: ${text}`);
@@ -83,8 +86,7 @@ async function day(name, place, output) {
   return costs;
 }
 
-/** @param {Map<string, Record<string, number>>} columns */
-function reportOf(columns) {
+function reportOf(columns: Map<string, Costs>): string {
   const rows = Object.keys([...columns.values()][0] ?? {}).map((what) => [
     what,
     ...[...columns.values()].map((column) => column[what]?.toLocaleString('en') ?? ''),

@@ -1,27 +1,36 @@
 // A session of a client whose model is played.
-import { startModel } from './model.mjs';
-import { start } from './run.mjs';
+import type { ChildProcess } from 'node:child_process';
+import type { Agent } from './agent.ts';
+import { type Play, startModel } from './model.ts';
+import type { Place } from './place.ts';
+import type { Program } from './programs.ts';
+import { start } from './run.ts';
 
 const ERR_CHARACTERS_MAX = 600;
 
-/**
- * @typedef {object} Session
- * @property {import('./model.mjs').Play} play what its model does
- * @property {string[]} [session] its arguments, where not those of any session
- * @property {string[]} [args] arguments besides
- * @property {string[]} [prompts] what a person types, where `session` reads it as a stream of JSON
- * @property {Record<string, import('./model.mjs').Play>} [workers] its sub-agents, by what their prompts begin with
- */
+type Session = {
+  /** What its model does. */
+  play: Play;
+  /** Its arguments, where not those of any session. */
+  session?: string[];
+  /** Arguments besides. */
+  args?: string[];
+  /** What a person types, where `session` reads it as a stream of JSON. */
+  prompts?: string[];
+  /** Its sub-agents, by what their prompts begin with. */
+  workers?: Record<string, Play>;
+};
+
+export type Ended = { agent: Agent };
 
 /**
  * Starts a client in a place. `ended` resolves to all that reached its model; it fails when the play does, or the client ends before it.
- * @param {import('./programs.mjs').Program} program @param {import('./place.mjs').Place} place @param {Session} options
  */
 export async function startSession(
-  program,
-  place,
-  { play, args = [], prompts, workers = {}, session = program.session },
-) {
+  program: Program,
+  place: Place,
+  { play, args = [], prompts, workers = {}, session = program.session }: Session,
+): Promise<{ client: ChildProcess; ended: Promise<Ended> }> {
   const model = await startModel(program, play, workers);
   await program.prepare?.(model.url, place);
   const [command = '', ...first] = program.command;

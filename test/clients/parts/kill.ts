@@ -1,20 +1,23 @@
 // Who holds a task when sessions meet, are killed, sleep and come back, and what each of them is told.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { heldIn } from '../../../build/bench/everyday.js';
-import { startHolding } from '../holding.mjs';
-import { withEach } from '../place.mjs';
-import { PROGRAMS } from '../programs.mjs';
-import { startSession } from '../session.mjs';
-import { lineOf, Told } from '../told.mjs';
+import { heldIn } from '../../../bench/everyday.ts';
+import type { Agent } from '../agent.ts';
+import type { Expect } from '../expectations.ts';
+import { type Holding, startHolding } from '../holding.ts';
+import type { Play } from '../model.ts';
+import type { Given } from '../parts.ts';
+import { type Place, withEach } from '../place.ts';
+import { PROGRAMS } from '../programs.ts';
+import { startSession } from '../session.ts';
+import { lineOf, Told } from '../told.ts';
 
 // The locks of a session that ended lapse after two minutes.
 const GRACE_SECONDS = 120;
 const SLACK_SECONDS = 40;
 const ASK_EVERY_MS = 10_000;
 
-/** @param {import('../parts.mjs').Given} given */
-export async function kill(given) {
+export async function kill(given: Given): Promise<void> {
   await withEach(given, async (_name, place, expect) => {
     const told = new Told();
     try {
@@ -26,10 +29,9 @@ export async function kill(given) {
   });
 }
 
-/** @typedef {{ place: import('../place.mjs').Place, expect: import('../expectations.mjs').Expect, told: Told }} Story */
+type Story = { place: Place; expect: Expect; told: Told };
 
-/** @param {Story} story */
-async function tell(story) {
+async function tell(story: Story) {
   const session = randomUUID();
   const first = await startHolding(PROGRAMS.claude, story.place, { args: ['--session-id', session], act: begin });
   const sleeper = await besideIt(story);
@@ -46,14 +48,14 @@ async function tell(story) {
   story.expect('whoever slept still holds what nobody claimed', shown.text.includes('shop-2 completed'), shown.text);
 }
 
-async function begin(agent) {
+async function begin(agent: Agent): Promise<void> {
   await agent.call('create_tasks', { tasks: ['cart', 'page', 'mail'].map((what) => ({ title: `Write the ${what}` })) });
   await agent.call('claim_task', { task: 'shop-1' });
 }
 
-/** A second session at the same time. @param {Story} story */
-function besideIt({ place, expect, told }) {
-  let held = {};
+/** A second session at the same time. */
+function besideIt({ place, expect, told }: Story) {
+  let held: object = {};
   return startHolding(PROGRAMS.claude, place, {
     async act(agent) {
       const refused = await agent.call('claim_task', { task: 'shop-1' });
@@ -70,9 +72,9 @@ function besideIt({ place, expect, told }) {
   });
 }
 
-/** The same session once more, while it goes on in another process. @param {Story} story @param {string} session */
-async function openedTwice({ place, expect, told }, session) {
-  const play = async (agent) => {
+/** The same session once more, while it goes on in another process. */
+async function openedTwice({ place, expect, told }: Story, session: string) {
+  const play: Play = async (agent) => {
     const { text } = await agent.call('resume_project');
     told.note('the same session, opened twice', 'resume_project', { text: lineOf(text, '- shop-1') });
     expect('a session that is opened twice reads no token of the one at work', !text.includes('lock_token'), text);
@@ -83,12 +85,15 @@ async function openedTwice({ place, expect, told }, session) {
   await (await startSession(PROGRAMS.claude, place, { play, args: ['--resume', session] })).ended;
 }
 
-/** The same session again, after its client was killed. @param {Story} story */
-async function resumed({ place, expect, told }, { killed, session }) {
+/** The same session again, after its client was killed. */
+async function resumed(
+  { place, expect, told }: Story,
+  { killed, session }: { killed: Holding; session: string },
+): Promise<void> {
   told.restart();
   await killed.kill();
   told.note('the first, killed', 'none', { text: 'Its server has ended.' });
-  const play = async (agent) => {
+  const play: Play = async (agent) => {
     const { text } = await agent.call('resume_project');
     told.note('the same session, resumed', 'resume_project', { text: lineOf(text, '- shop-1') });
     const token = Number(/^- shop-1 .*lock_token (\d+)/m.exec(text)?.[1]);
@@ -104,8 +109,8 @@ async function resumed({ place, expect, told }, { killed, session }) {
   await (await startSession(PROGRAMS.claude, place, { play, args: ['--resume', session] })).ended;
 }
 
-/** Another session, after one that was killed. @param {Story} story */
-async function succeeded({ place, expect, told }) {
+/** Another session, after one that was killed. */
+async function succeeded({ place, expect, told }: Story) {
   const killed = await startHolding(PROGRAMS.claude, place, {
     act: async (agent) => {
       await agent.call('claim_task', { task: 'shop-3' });
@@ -114,7 +119,7 @@ async function succeeded({ place, expect, told }) {
   told.restart();
   await killed.kill();
   told.note('a third, killed', 'none', { text: 'Its server has ended.' });
-  const play = async (agent) => {
+  const play: Play = async (agent) => {
     const { text } = await agent.call('resume_project');
     const lines = [lineOf(text, '- shop-3'), lineOf(text, 'Next: ')];
     told.note('the next session', 'resume_project', { text: lines.join('\n') });

@@ -1,34 +1,32 @@
 // What sessions were told, in the order in which they were.
-import { table } from '../../build/bench/section.js';
+import { table } from '../../bench/section.ts';
 
 const CHARACTERS_MAX = 260;
 
 export class Told {
-  /** @type {string[][]} */
-  #rows = [];
+  #rows: string[][] = [];
   #started = performance.now();
 
   /** What happens from now on is some time after this. */
-  restart() {
+  restart(): void {
     this.#started = performance.now();
   }
 
-  get seconds() {
+  get seconds(): number {
     return Math.round((performance.now() - this.#started) / 1_000);
   }
 
-  /** @param {string} who @param {string} call @param {{ text: string }} shown */
-  note(who, call, { text }) {
+  note(who: string, call: string, { text }: { text: string }): void {
     const begin = text.split('\n').slice(0, 2).join(' ').slice(0, CHARACTERS_MAX);
     this.#rows.push([who, `${this.seconds} s`, call, begin]);
   }
 
-  report() {
+  report(): string {
     return table(['who', 'after', 'call', 'what it was told'], this.#rows).join('\n');
   }
 }
 
-/** The first line of an answer that begins so; empty where none does. @param {string} text @param {string} beginning */
-export function lineOf(text, beginning) {
+/** The first line of an answer that begins so; empty where none does. */
+export function lineOf(text: string, beginning: string): string {
   return text.split('\n').find((line) => line.startsWith(beginning)) ?? '';
 }

@@ -1,14 +1,16 @@
 // `cairn serve --auth` in a place.
 import { execPath } from 'node:process';
 import { createInterface } from 'node:readline';
-import { freePort } from '../../build/bench/free-port.js';
-import { CLI } from '../../build/bench/rpc.js';
-import { start } from './run.mjs';
+import { freePort } from '../../bench/free-port.ts';
+import { CLI } from '../../bench/rpc.ts';
+import type { Place } from './place.ts';
+import { start } from './run.ts';
+
+type Serving = { url: string; ownerLink: string; stop(): Promise<void> };
 
 const SERVE_MS_MAX = 600_000;
 
-/** @param {import('./place.mjs').Place} place @param {string[]} flags */
-export async function startServing({ cwd, env }, ...flags) {
+export async function startServing({ cwd, env }: Place, ...flags: string[]): Promise<Serving> {
   const port = await freePort();
   const args = [CLI, 'serve', '--auth', '--port', `${port}`, ...flags];
   const { child, ended } = start(execPath, args, { cwd, env, msMax: SERVE_MS_MAX });

@@ -1,11 +1,14 @@
 // The responses API, as Codex speaks it.
-import { eventStream, nextId, textOf } from './wire.mjs';
+import { type Call, eventStream, nextId, type ShownTool, textOf, type Wire } from './wire.ts';
 
-/** @type {import('./wire.mjs').Wire} */
-export const openai = {
+type Tool = { type?: string; name?: string; tools?: { name: string }[] };
+type Item = { type?: string; role?: string; content?: unknown; output?: unknown; tools?: Tool[] };
+type Body = { instructions?: unknown; input?: Item[]; tools?: Tool[] };
+
+export const openai: Wire = {
   handles: (path) => path.endsWith('/responses'),
 
-  read({ instructions, input = [], tools = [] }) {
+  read({ instructions, input = [], tools = [] }: Body) {
     // Tools that were searched for come as the result of the search.
     const found = input.filter(({ type }) => type === 'tool_search_output').flatMap((item) => item.tools ?? []);
     return {
@@ -40,23 +43,22 @@ export const openai = {
 };
 
 /** A namespace holds tools; anything else is one. */
-function flatten(tool) {
-  const { name, type, tools } = tool;
-  return tools === undefined ? [{ name: name ?? type }] : tools.map((inner) => ({ name: inner.name, namespace: name }));
+function flatten({ type = '', name = type, tools }: Tool): ShownTool[] {
+  return tools === undefined ? [{ name }] : tools.map((inner) => ({ name: inner.name, namespace: name }));
 }
 
-function outputOf({ output, tools }) {
+function outputOf({ output, tools }: Item): string {
   const parts = output ?? tools;
-  const isText = Array.isArray(parts) && parts.every(({ text }) => typeof text === 'string');
-  return isText ? parts.map(({ text }) => text).join('\n') : textOf(parts);
+  const texts = Array.isArray(parts) ? parts.map(({ text }: { text?: unknown }) => text) : [undefined];
+  return texts.every((text) => typeof text === 'string') ? texts.join('\n') : textOf(parts);
 }
 
-function messageOf(text) {
+function messageOf(text: string): object {
   const content = [{ type: 'output_text', text, annotations: [] }];
   return { type: 'message', id: nextId('msg'), role: 'assistant', content };
 }
 
-function callOf({ name, namespace, input }) {
+function callOf({ name, namespace, input }: Call): object {
   const call_id = nextId('call');
   if (name === 'tool_search') {
     const id = nextId('search');

@@ -4,28 +4,34 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { PACKAGE_ROOT } from '../../src/package-root.ts';
+import type { Place } from './place.ts';
 
 /** Where `npm install --prefix` put the programs. */
-const INSTALLED = resolve(process.env.CAIRN_TEST_CLIENTS ?? fileURLToPath(new URL('../../.clients', import.meta.url)));
-const bin = (/** @type {string} */ name) => join(INSTALLED, 'node_modules', '.bin', name);
+const INSTALLED = resolve(process.env.CAIRN_TEST_CLIENTS ?? fileURLToPath(new URL('.clients', PACKAGE_ROOT)));
+const bin = (name: string) => join(INSTALLED, 'node_modules', '.bin', name);
 const GEMINI = join(INSTALLED, 'node_modules/@google/gemini-cli/bundle/gemini.js');
 
-/**
- * @typedef {import('./place.mjs').Place} Place
- * @typedef {object} Program
- * @property {string} title
- * @property {string} file what has to be there
- * @property {string[]} command
- * @property {string} client what `cairn init --client` calls it
- * @property {string} config what `cairn init` writes for it in a repository
- * @property {string[]} session the arguments of one session that is asked to go
- * @property {(url: string, place: Place) => Record<string, string>} env
- * @property {(url: string, place: Place) => Promise<void>} [prepare]
- * @property {{ tool: string, input: (tools: string[]) => object }} [search] where it hides tools, its tool that finds them
- */
+export type ClientName = 'claude' | 'codex' | 'gemini';
 
-/** @type {Record<string, Program>} */
-export const PROGRAMS = {
+export type Program = {
+  title: string;
+  /** What has to be there. */
+  file: string;
+  command: string[];
+  /** What `cairn init --client` calls it. */
+  client: string;
+  /** What `cairn init` writes for it in a repository. */
+  config: string;
+  /** The arguments of one session that is asked to go. */
+  session: string[];
+  env(url: string, place: Place): Record<string, string>;
+  prepare?(url: string, place: Place): Promise<void>;
+  /** Where it hides tools, its tool that finds them. */
+  search?: { tool: string; input: (tools: string[]) => object };
+};
+
+export const PROGRAMS: Record<ClientName, Program> = {
   claude: {
     title: 'Claude Code',
     file: bin('claude'),
@@ -88,12 +94,11 @@ export const PROGRAMS = {
   },
 };
 
-/** @param {string} name */
-export function isInstalled(name) {
-  return existsSync(PROGRAMS[name]?.file ?? '');
+export function isInstalled(name: ClientName): boolean {
+  return existsSync(PROGRAMS[name].file);
 }
 
-function codexSettings(url, cwd) {
+function codexSettings(url: string, cwd: string): string {
   return `model = "gpt-5.5"
 model_provider = "stand-in"
 approval_policy = "never"
@@ -118,7 +123,7 @@ trust_level = "trusted"
 `;
 }
 
-async function write(file, text) {
+async function write(file: string, text: string): Promise<void> {
   await mkdir(join(file, '..'), { recursive: true });
   await writeFile(file, text);
 }

@@ -1,29 +1,30 @@
 // One conversation of a client with its model, from the model's side.
-import { NOTHING } from './models/wire.mjs';
+import { NOTHING, type Request, type ShownResult, type ShownTool, type Turn } from './models/wire.ts';
+import type { Program } from './programs.ts';
 
-/** @typedef {import('./models/wire.mjs').Request} Request */
-/** @typedef {import('./models/wire.mjs').Turn} Turn */
-/** @typedef {{ request: Request, answer: (turn: Turn) => void }} Arrived */
+type Arrived = { request: Request; answer: (turn: Turn) => void };
 
 export class Agent {
-  /** All that reached the model, in order. @type {Request[]} */
-  requests = [];
-  #program;
-  /** @type {Arrived[]} */
-  #arrived = [];
-  /** @type {((next: Arrived) => void) | undefined} */
-  #awaited;
+  /** All that reached the model, in order. */
+  requests: Request[] = [];
+  readonly #program: Program;
+  #arrived: Arrived[] = [];
+  #awaited: ((next: Arrived) => void) | undefined;
   #isOver = false;
-  /** @type {Arrived | undefined} */
-  #current;
+  #current: Arrived | undefined;
 
-  /** @param {import('./programs.mjs').Program} program */
-  constructor(program) {
+  constructor(program: Program) {
     this.#program = program;
   }
 
-  /** @param {(agent: Agent) => Promise<void>} play */
-  async play(play) {
+  /** The first that reached the model. */
+  get first(): Request {
+    const [first] = this.requests;
+    if (first === undefined) throw new Error('Nothing has reached the model.');
+    return first;
+  }
+
+  async play(play: (agent: Agent) => Promise<void>): Promise<void> {
     try {
       this.#current = await this.#next();
       await play(this);
@@ -33,8 +34,8 @@ export class Agent {
     }
   }
 
-  /** The turn that the play takes at a request. @param {Request} request @returns {Promise<Turn>} */
-  take(request) {
+  /** The turn that the play takes at a request. */
+  take(request: Request): Promise<Turn> {
     this.requests.push(request);
     if (this.#isOver) return Promise.resolve(NOTHING);
     return new Promise((answer) => {
@@ -46,26 +47,26 @@ export class Agent {
     });
   }
 
-  /** Calls a tool of Cairn, which it searches for first where the client hides it. @param {string} tool @param {object} [input] */
-  async call(tool, input = {}) {
+  /** Calls a tool of Cairn, which it searches for first where the client hides it. */
+  async call(tool: string, input: object = {}): Promise<ShownResult> {
     const name = await this.find([tool]);
     const { results } = await this.#turn({ calls: [{ ...name, input }], say: '' });
     return results.at(-1) ?? { text: '', isError: true };
   }
 
-  /** Calls a tool of the client's own. @param {string} name @param {object[]} inputs one a call, all at once */
-  async callOwn(name, inputs) {
+  /** Calls a tool of the client's own, once for each of the inputs, all at once. */
+  async callOwn(name: string, inputs: object[]): Promise<ShownResult[]> {
     const { results } = await this.#turn({ calls: inputs.map((input) => ({ name, input })), say: '' });
     return results.slice(-inputs.length);
   }
 
-  /** Ends the turn; the client goes on with the next prompt, if it has one. @param {string} text */
-  async say(text) {
+  /** Ends the turn; the client goes on with the next prompt, if it has one. */
+  async say(text: string): Promise<void> {
     await this.#turn({ calls: [], say: text });
   }
 
-  /** Searches for tools that the model was not given, all at once. Returns the name of the first. @param {string[]} tools */
-  async find(tools) {
+  /** Searches for tools that the model was not given, all at once. Returns the name of the first. */
+  async find(tools: string[]): Promise<ShownTool> {
     const missing = tools.filter((tool) => this.#shown(tool) === undefined);
     const { search } = this.#program;
     if (missing.length > 0 && search !== undefined) {
@@ -76,16 +77,15 @@ export class Agent {
     return name;
   }
 
-  /** Clients put the name of the server before that of the tool, in the name or in a namespace. @param {string} tool */
-  #shown(tool) {
+  /** Clients put the name of the server before that of the tool, in the name or in a namespace. */
+  #shown(tool: string): ShownTool | undefined {
     const found = this.#current?.request.tools.find(
       ({ name, namespace = '' }) => /^mcp_+cairn_+(.+)$/.exec(`${namespace}${namespace && '_'}${name}`)?.[1] === tool,
     );
-    return found && { name: found.name, namespace: found.namespace };
+    return found && { name: found.name, ...(found.namespace !== undefined && { namespace: found.namespace }) };
   }
 
-  /** @param {Turn} turn */
-  async #turn(turn) {
+  async #turn(turn: Turn): Promise<Request> {
     const { answer } = this.#current ?? (await this.#next());
     const next = this.#next();
     answer(turn);
@@ -93,8 +93,7 @@ export class Agent {
     return this.#current.request;
   }
 
-  /** @returns {Promise<Arrived>} */
-  #next() {
+  #next(): Promise<Arrived> {
     this.#current = undefined;
     const arrived = this.#arrived.shift();
     if (arrived !== undefined) return Promise.resolve(arrived);

@@ -4,10 +4,10 @@
 //   npm run test:clients                      all parts with all clients
 //   npm run test:clients -- loop tokens codex these parts with these clients
 import process from 'node:process';
-import { table } from '../../build/bench/section.js';
-import { Expectations } from './expectations.mjs';
-import { PARTS } from './parts.mjs';
-import { isInstalled, PROGRAMS } from './programs.mjs';
+import { table } from '../../bench/section.ts';
+import { Expectations } from './expectations.ts';
+import { PARTS } from './parts.ts';
+import { type ClientName, isInstalled, PROGRAMS } from './programs.ts';
 
 const words = process.argv.slice(2).filter((word) => word !== '--write');
 const unknown = words.filter((word) => !(word in PARTS) && !(word in PROGRAMS));
@@ -17,12 +17,13 @@ if (unknown.length > 0) {
   );
   process.exit(2);
 }
-const named = (/** @type {object} */ table) => {
-  const chosen = Object.keys(table).filter((name) => words.includes(name));
-  return chosen.length > 0 ? chosen : Object.keys(table);
+const named = <Name extends string>(table: Record<Name, unknown>): Name[] => {
+  const names = Object.keys(table) as Name[];
+  const chosen = names.filter((name) => words.includes(name));
+  return chosen.length > 0 ? chosen : names;
 };
 const clients = named(PROGRAMS).filter((name) => {
-  if (!isInstalled(name)) say(`${PROGRAMS[name]?.title} is not installed: left out.`);
+  if (!isInstalled(name)) say(`${PROGRAMS[name].title} is not installed: left out.`);
   return isInstalled(name);
 });
 if (clients.length === 0) {
@@ -34,15 +35,15 @@ if (clients.length === 0) {
 process.once('SIGINT', () => process.exit(130));
 const expectations = new Expectations();
 for (const part of named(PARTS)) {
-  const { run, needs } = PARTS[part] ?? {};
+  const { run, needs } = PARTS[part];
   const able = clients.filter((name) => needs === undefined || needs.includes(name));
   if (able.length === 0) {
     say(`${part}: left out, for it needs ${needs?.join(' and ')}.`);
     continue;
   }
   say(`\n## ${part}\n`);
-  const expectOf = (/** @type {string} */ client) => expectations.of(part, client);
-  await run({ clients: able, expectOf, say }).catch((error) => {
+  const expectOf = (client: ClientName) => expectations.of(part, client);
+  await run({ clients: able, expectOf, say }).catch((error: Error) => {
     for (const client of able) expectOf(client)('it runs to its end', false, error.stack);
   });
 }
@@ -51,7 +52,6 @@ say(`\n${table(['part', 'expected', ...clients], expectations.rows(clients)).joi
 for (const { part, client, what, seen } of expectations.failed) say(`\nNOT MET: ${part}, ${client}: ${what}\n${seen}`);
 process.exit(expectations.failed.length === 0 ? 0 : 1);
 
-/** @param {string} text */
-function say(text) {
+function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }

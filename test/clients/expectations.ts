@@ -1,30 +1,28 @@
 // What the parts expected, and what they saw.
 
-/** @typedef {{ part: string, client: string, what: string, isMet: boolean, seen: string }} Expectation */
-/** @typedef {(what: string, isMet: boolean, seen?: unknown) => void} Expect */
+type Expectation = { part: string; client: string; what: string; isMet: boolean; seen: string };
+export type Expect = (what: string, isMet: boolean, seen?: unknown) => void;
 
 const SEEN_CHARACTERS_MAX = 1_500;
 
 export class Expectations {
-  /** @type {Expectation[]} */
-  all = [];
+  all: Expectation[] = [];
 
-  /** @param {string} part @param {string} client @returns {Expect} */
-  of(part, client) {
+  of(part: string, client: string): Expect {
     return (what, isMet, seen = '') => {
       const text = typeof seen === 'string' ? seen : JSON.stringify(seen);
       this.all.push({ part, client, what, isMet, seen: text.slice(0, SEEN_CHARACTERS_MAX) });
     };
   }
 
-  get failed() {
+  get failed(): Expectation[] {
     return this.all.filter(({ isMet }) => !isMet);
   }
 
-  /** A row for each thing that was expected, a column for each client. @param {string[]} clients @returns {string[][]} */
-  rows(clients) {
+  /** A row for each thing that was expected, a column for each client. */
+  rows(clients: string[]): string[][] {
     const rows = new Map(this.all.map(({ part, what }) => [`${part}: ${what}`, { part, what }]));
-    const answer = (/** @type {Expectation | undefined} */ found) => (found?.isMet ? 'yes' : '**NO**');
+    const answer = (found: Expectation | undefined) => (found?.isMet ? 'yes' : '**NO**');
     return [...rows.values()].map(({ part, what }) => [
       part,
       what,

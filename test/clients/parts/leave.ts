@@ -1,11 +1,12 @@
 // How a session of each client ends while it holds a task, with nobody beside it, and what the next one is told of it.
-import { startHolding } from '../holding.mjs';
-import { withEach } from '../place.mjs';
-import { PROGRAMS } from '../programs.mjs';
-import { lineOf, Told } from '../told.mjs';
+import { type Holding, startHolding } from '../holding.ts';
+import type { Play } from '../model.ts';
+import type { Given } from '../parts.ts';
+import { withEach } from '../place.ts';
+import { PROGRAMS } from '../programs.ts';
+import { lineOf, Told } from '../told.ts';
 
-/** @type {Record<string, (session: import('../holding.mjs').Holding) => Promise<unknown>>} */
-const ENDS = {
+const ENDS: Record<string, (session: Holding) => Promise<unknown>> = {
   'ends by itself': (session) => session.goOn(),
   'client killed': (session) => session.kill(),
   'server killed': async (session) => {
@@ -14,8 +15,7 @@ const ENDS = {
   },
 };
 
-/** @param {import('../parts.mjs').Given} given */
-export async function leave(given) {
+export async function leave(given: Given): Promise<void> {
   await withEach(given, async (name, place, expect) => {
     const program = PROGRAMS[name];
     await place.init(program.client, '--no-instructions');
@@ -25,7 +25,7 @@ export async function leave(given) {
     try {
       for (const [at, [how, end]] of Object.entries(ENDS).entries()) {
         const task = `shop-${at + 1}`;
-        const act = async (agent) => {
+        const act: Play = async (agent) => {
           await agent.call('claim_task', { task });
         };
         const session = await startHolding(program, place, { act });
