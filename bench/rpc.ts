@@ -70,7 +70,7 @@ export async function start(script: string, flags: string[] = []): Promise<Serve
   };
 }
 
-/** A `cairn` process of its own. */
+/** A `cairn` process of its own; the database stops with the last of them. */
 export function startCairn(dataDir: string, agent = 'bench'): Promise<Server> {
   return start(CLI, [
     '--data-dir',
@@ -83,6 +83,8 @@ export function startCairn(dataDir: string, agent = 'bench'): Promise<Server> {
     'error',
     '--agent',
     agent,
+    '--linger-seconds',
+    '0',
   ]);
 }
 

@@ -124,7 +124,7 @@ async function measureRows(): Promise<string[]> {
 }
 
 async function open(settings: Record<string, string>): Promise<Opened> {
-  const engine = await openEngine(readConfig(settings, {}), log);
+  const engine = await openEngine(readConfig({ lingerSeconds: '0', ...settings }, {}), log);
   const sql = await engine.connect();
   await migrate(sql);
   return {
