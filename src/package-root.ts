@@ -1,2 +1,9 @@
-/** The directory of the package. This module lies as deep as what is made of it, in dist or in build. */
-export const PACKAGE_ROOT = new URL('../', import.meta.url);
+import { existsSync } from 'node:fs';
+
+/** The directory of the package: the first above this module that has a package.json, in src, build or dist. */
+export const PACKAGE_ROOT = rootAbove(new URL('./', import.meta.url));
+
+function rootAbove(folder: URL): URL {
+  const parent = new URL('../', folder);
+  return existsSync(new URL('package.json', folder)) || parent.href === folder.href ? folder : rootAbove(parent);
+}

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BrowserContextOptions, Browser as Chromium, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { findChromium, launchChromium } from './support/chromium.mjs';
+import { findChromium, launchChromium } from './support/chromium.ts';
 import { lacks } from './support/needs.ts';
 import { PASSWORD, startWeb, type TestWeb } from './support/web.ts';
 

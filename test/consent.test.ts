@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Browser as Chromium, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startAuthServing } from './support/auth-serving.ts';
-import { findChromium, launchChromium } from './support/chromium.mjs';
+import { findChromium, launchChromium } from './support/chromium.ts';
 import { type LocalWorld, openLocalWorld } from './support/local-world.ts';
 import { lacks } from './support/needs.ts';
 import type { Serving } from './support/serve.ts';

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
-import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { dumpSchema } from '../scripts/dump-schema.ts';
 import { knownVersions } from '../src/db/migrate.ts';
 import { ERROR_CODES } from '../src/errors.ts';
 import { lacks } from './support/needs.ts';
@@ -247,8 +247,6 @@ test('the log cannot be truncated with what it hangs on', async () => {
 });
 
 test('the dumped schema is the schema, on every version of PostgreSQL', async () => {
-  const script = new URL('../scripts/dump-schema.mjs', import.meta.url);
-  const { dumpSchema } = (await import(script.href)) as { dumpSchema(client: pg.Client): Promise<string> };
   const client = await scratch.connect();
 
   const dump = await dumpSchema(client);

@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openOwnerBrowser } from '../scripts/owner-browser.mjs';
+import { openOwnerBrowser } from '../scripts/owner-browser.ts';
 import { cairn } from './support/cairn.ts';
 import { freePort } from './support/free-port.ts';
 import { type LocalWorld, openLocalWorld } from './support/local-world.ts';

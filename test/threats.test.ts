@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { MUTANTS } from '../scripts/mutants/all.mjs';
-import { placeOf, readMigrations, refusalsIn, SQL } from '../scripts/mutants/migrations.mjs';
+import { MUTANTS } from '../scripts/mutants/all.ts';
+import { placeOf, readMigrations, refusalsIn, SQL } from '../scripts/mutants/migrations.ts';
 
 // The table of threats in docs/security.md and the refusals of the SQL, held against what `npm run mutants` takes away, and against
 // the tests it names.

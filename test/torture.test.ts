@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 
-const MAIN = fileURLToPath(new URL('torture/main.mjs', import.meta.url));
+const MAIN = fileURLToPath(new URL('../build/test/torture/main.js', import.meta.url));
 
 test('processes and the server are killed at random: what was acknowledged is in the log exactly once, and nobody needs help', {
   timeout: 240_000,

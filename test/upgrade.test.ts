@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { dumpSchema } from '../scripts/dump-schema.ts';
 import { restore, restoreAsItWas } from '../src/db/backup.ts';
 import type { Database } from '../src/db/database.ts';
 import { migrate } from '../src/db/migrate.ts';
@@ -66,7 +67,6 @@ async function dropRole(role: string): Promise<void> {
 async function dump({ connect }: EmptyDatabase): Promise<string> {
   const client = await connect();
   try {
-    const { dumpSchema } = await import(new URL('../scripts/dump-schema.mjs', import.meta.url).href);
     return await dumpSchema(client);
   } finally {
     await client.end();

@@ -6,7 +6,7 @@ import pg from 'pg';
 import type { EmbeddedServer } from '../../src/db/embedded.ts';
 
 /** The build, for processes of their own. */
-export const EMBEDDED = new URL('../../build/db/embedded.js', import.meta.url).href;
+export const EMBEDDED = new URL('../../build/src/db/embedded.js', import.meta.url).href;
 
 type How = { idleSeconds?: number; lingerSeconds?: number; uid?: number; gid?: number };
 

@@ -6,7 +6,7 @@ import type pg from 'pg';
 import { restore } from '../../src/db/backup.ts';
 import { migrate } from '../../src/db/migrate.ts';
 
-// Backups of databases that earlier commits made, named after them. scripts/keep-database.mjs makes one.
+// Backups of databases that earlier commits made, named after them. scripts/keep-database.ts makes one.
 const DIRECTORY = new URL('../fixtures/databases/', import.meta.url);
 const RESTORE_LOCK = 7_226_913_008;
 

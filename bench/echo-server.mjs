@@ -1,5 +1,0 @@
-// The bare SDK over stdio.
-import { serveStdio } from '@modelcontextprotocol/server/stdio';
-import { createEcho } from './echo.mjs';
-
-serveStdio(createEcho);

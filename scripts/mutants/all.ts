@@ -1,0 +1,44 @@
+import { ACCESS } from './access.ts';
+import { ACCESS_REFUSALS } from './access-refusals.ts';
+import { BOUNDS } from './bounds.ts';
+import { CORE } from './core.ts';
+import { COSTS } from './costs.ts';
+import { DATA } from './data.ts';
+import { FETCHING } from './fetching.ts';
+import { FILES } from './files.ts';
+import { FOREIGN_TOKENS } from './foreign-tokens.ts';
+import { GRANTS } from './grants.ts';
+import { LABELS } from './labels.ts';
+import type { Mutant } from './mutant.ts';
+import { PEOPLE } from './people.ts';
+import { PLANTED } from './planted.ts';
+import { PORT } from './port.ts';
+import { PRESENCE } from './presence.ts';
+import { PROJECTS } from './projects.ts';
+import { RULES } from './rules.ts';
+import { SERVER } from './server.ts';
+import { SIGN_IN } from './sign-in.ts';
+import { TOKENS } from './tokens.ts';
+
+export const MUTANTS: readonly Mutant[] = Object.freeze([
+  ...GRANTS,
+  ...TOKENS,
+  ...SIGN_IN,
+  ...FOREIGN_TOKENS,
+  ...PEOPLE,
+  ...FETCHING,
+  ...SERVER,
+  ...BOUNDS,
+  ...COSTS,
+  ...FILES,
+  ...CORE,
+  ...LABELS,
+  ...PLANTED,
+  ...PORT,
+  ...PRESENCE,
+  ...PROJECTS,
+  ...RULES,
+  ...ACCESS,
+  ...ACCESS_REFUSALS,
+  ...DATA,
+]);

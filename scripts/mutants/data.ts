@@ -1,0 +1,294 @@
+import { SQL } from './migrations.ts';
+import { of, refusals } from './mutant.ts';
+
+/** Threats by what is stored: names, imports, names behind ids, limits. */
+export const DATA = Object.freeze([
+  ...of('T31', 'test/names.test.ts', [
+    {
+      file: SQL,
+      find: "coalesce(app.clean_name(actor ->> 'agent', 120), case when actor ->> 'agent' <> '' then 'agent' end)",
+      replace: "left(nullif(actor ->> 'agent', ''), 120)",
+      name: 'it is an agent still, and no person',
+    },
+    {
+      file: SQL,
+      find: "v_actor.client := app.clean_name(actor ->> 'client', 120);",
+      replace: "v_actor.client := left(nullif(actor ->> 'client', ''), 120);",
+      name: 'it is an agent still, and no person',
+    },
+    {
+      file: SQL,
+      find: '\\u2800\\u3164',
+      name: 'is cleaned alike by SQL and by TypeScript, every character',
+    },
+    {
+      file: SQL,
+      find: '  if v_name <> v_clean then\n',
+      replace: '  if false then\n',
+      name: 'a name of a person, a workspace, a program or a token is clean, however it came',
+    },
+    {
+      file: 'src/text.ts',
+      find: '\\p{Default_Ignorable_Code_Point}|',
+      name: 'is cleaned alike by SQL and by TypeScript, every character',
+    },
+    {
+      file: 'src/tools/render.ts',
+      find: '? name : quote(cleanName(name, 120))',
+      replace: '? name : name',
+      name: 'it does no harm to those who read of it',
+    },
+    {
+      file: 'src/db/clean.ts',
+      find: 'EXACT.has(fn) ? answer : (cleanAnswer(cleanJson(answer)) as T)',
+      replace: 'answer',
+      name: 'what a command is told by the database is clean',
+    },
+    {
+      file: 'src/db/clean.ts',
+      find: 'error instanceof DomainError ? cleanError(error) : error',
+      replace: 'error',
+      name: 'it does no harm where it was stored before names were cleaned',
+    },
+    {
+      file: SQL,
+      find: "format('Task %s is held by %s%s.', task.ref, app.quoted_name(task.locked_by)",
+      replace: "format('Task %s is held by %s%s.', task.ref, task.locked_by",
+      name: 'it does no harm to those who read of it',
+    },
+  ]),
+  ...of('T32', 'test/transfer-forged.test.ts', [
+    {
+      file: SQL,
+      find: "  perform app.check_data(event.event_type, event.payload, '', true);\n",
+      name: 'is refused with a field that is none',
+    },
+    {
+      file: SQL,
+      find: "  elsif event.actor ->> 'user' is distinct from event.user_id::text\n      or ",
+      replace: '  elsif ',
+      name: 'is refused with another user than its actor',
+    },
+    {
+      file: SQL,
+      find: "  elsif event.actor ->> 'agent' is distinct from app.clean_name(event.actor ->> 'agent', 120)\n      or ",
+      replace: '  elsif ',
+      name: 'is refused with an agent of two lines',
+    },
+    {
+      file: SQL,
+      find: '      or app.is_in_place(event) is not true\n',
+      name: 'is gone on with by the admin who imported its end, and by no other chain',
+    },
+    {
+      file: SQL,
+      within: 'app.is_in_place',
+      find: '    return app.is_redaction_in_place(event);',
+      replace: '    return true;',
+      name: 'is refused with a redaction in another project',
+    },
+    {
+      file: SQL,
+      find: '  perform app.check_chain_end(event, actor);\n',
+      name: 'is not gone on with by an admin',
+    },
+    {
+      file: SQL,
+      within: 'app.check_recorded',
+      find: "    perform app.check_rules(event.payload -> 'rules');\n",
+      replace: '    null;\n',
+      name: 'is refused with rules that are none',
+    },
+    {
+      file: SQL,
+      find: '    v_event.imported_by := v_actor.user_id;\n',
+      name: 'says who imported it, whatever the file says of that',
+    },
+  ]),
+  ...of('T33', 'test/user-names.test.ts', [
+    {
+      file: SQL,
+      find: `  using (id = app.caller() or exists (
+    select from public.memberships m where m.tenant_id = app.tenant() and m.user_id = users.id));`,
+      replace: '  using (true);',
+      name: 'is not seen by the functions’ owner, whatever they forget to ask',
+    },
+    {
+      file: SQL,
+      find: '    on conflict (tenant_id, user_id) do update set name = excluded.name;\n  return old;',
+      replace: '    on conflict (tenant_id, user_id) do nothing;\n  return old;',
+      name: 'is called as everywhere, whatever an import says, and keeps the name when it leaves',
+    },
+    {
+      file: SQL,
+      find: '        where u.name is not null));',
+      replace: '        ));',
+      name: 'has no name here, though an import says that it acted here',
+    },
+  ]),
+  ...of('T31', 'test/upgrade.test.ts', [
+    {
+      file: SQL,
+      find: '  update public.tenants t set name = t.name where t.name is distinct from app.clean_name(t.name, 200);\n',
+      name: 'are cleaned, and kept of members of the past, whoever upgrades it',
+    },
+    {
+      file: SQL,
+      find: "    execute format('alter table %s no force row level security', v_table);\n",
+      replace: '    null;\n',
+      name: 'are cleaned, and kept of members of the past, whoever upgrades it',
+    },
+  ]),
+  ...of('T31', 'test/clean.test.ts', [
+    {
+      file: 'src/db/clean.ts',
+      find: 'cleanAnswer(cleanJson(answer)) as T',
+      replace: 'cleanJson(answer) as T',
+      name: 'a slug and refs of several lines that were stored begin no line in what tools say, nor in completions',
+    },
+  ]),
+  ...of('T34', 'test/malformed.test.ts', [
+    {
+      file: SQL,
+      find: "(v_position ->> 'at')::timestamptz, (v_position ->> 'id')::uuid,",
+      name: 'no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn',
+    },
+    {
+      file: SQL,
+      find: "if jsonb_typeof(v_added) = 'array' then",
+      replace: 'if v_added is not null then',
+      name: 'no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn',
+    },
+    {
+      file: SQL,
+      within: 'app.state_of',
+      find: 'data_exception or program_limit_exceeded',
+      replace: 'no_data_found',
+      name: 'no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn',
+    },
+    {
+      file: SQL,
+      within: 'app.read_events_given',
+      find: 'data_exception or program_limit_exceeded',
+      replace: 'no_data_found',
+      name: 'no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn',
+    },
+  ]),
+  ...of('T34', 'test/transfer-forged.test.ts', [
+    {
+      file: SQL,
+      find: `'strict $ ? (@.type() == "array")[*]'`,
+      replace: "'strict $[*]'",
+      name: 'is refused with a redacted list that is none, and nothing is written',
+    },
+  ]),
+  ...of('T34', 'test/bounds.test.ts', [
+    {
+      file: SQL,
+      find: '  if (asked between 1 and most) is not true then\n',
+      replace: '  if asked not between 1 and most then\n',
+      name: 'no call, whatever it leaves out or counts, gets more than it may',
+    },
+    {
+      file: SQL,
+      find: '  if (given between from_number and most) is not true then\n',
+      replace: '  if given not between from_number and most then\n',
+      name: 'no call, whatever it leaves out or counts, gets more than it may',
+    },
+    {
+      file: SQL,
+      find: "  if char_length(command ->> 'fingerprint') > 200 then\n",
+      replace: '  if false then\n',
+      name: 'has no fingerprint of more than 200 characters',
+    },
+    {
+      file: SQL,
+      find: "    and replace(value::text, '\\\\', '') !~ '\\\\([bfr]|u00)'\n",
+      name: 'with an escape in a key is refused',
+    },
+    {
+      file: SQL,
+      find: `    and not jsonb_path_exists(value, 'strict $.**{32} ? (@.type() == "object" || @.type() == "array")')`,
+      name: 'with 33 levels is refused',
+    },
+  ]),
+  ...refusals('T32', 'test/transfer-forged.test.ts', [
+    {
+      within: 'app.check_recorded',
+      find: 'The slug must be 1 to 31 lower-case letters, digits and dashes.',
+      name: 'is refused with a slug that is none',
+    },
+    {
+      within: 'app.check_recorded',
+      find: 'The ref and project_id must be those of the event',
+      name: 'is refused with a ref of another task',
+    },
+    {
+      within: 'app.check_recorded',
+      find: 'Evidence is a list of {criterion, note or artifact}.',
+      name: 'is refused with evidence that is none',
+    },
+    {
+      within: 'app.check_recorded',
+      find: 'A person approves a task: the actor must name no agent.',
+      name: 'is refused with an approval by an agent',
+    },
+    {
+      within: 'app.check_recorded',
+      find: 'Dependencies must be earlier tasks of the same project.',
+      name: 'is refused with a dependency that comes later',
+    },
+    {
+      within: 'app.check_imported',
+      find: 'The times of event %s are not between 1970 and now.',
+      name: 'is refused with a time before computers',
+    },
+    {
+      within: 'app.read_imported',
+      find: 'Line %s is not an event: a value has the wrong form.',
+      name: 'is refused with an id that is none',
+    },
+    {
+      within: 'app.check_recorded',
+      find: 'The parent must be an earlier task of the same project.',
+      name: 'is refused with a parent that is no task here',
+    },
+    {
+      within: 'app.check_cycles',
+      find: 'Task %s would wait for itself or be a part of itself.',
+      name: 'is refused with a parent that is a part of it',
+    },
+    {
+      within: 'app.check_chain_end',
+      find: 'something happened in it here',
+      name: 'is not gone on with by an admin',
+    },
+    {
+      within: 'app.check_imported',
+      find: 'The actor of event %s does not match its user_id.',
+      name: 'is refused with another user than its actor',
+    },
+    {
+      within: 'app.check_imported',
+      find: 'has a name that is not on one line of visible characters',
+      name: 'is refused with an agent of two lines',
+    },
+    {
+      within: 'app.check_imported',
+      find: 'The data of event %s of the file is not valid',
+      name: 'is refused with a field that is none',
+    },
+    {
+      within: 'public.import_events',
+      find: 'The events do not follow from one another',
+      name: 'is refused where its events do not follow from one another',
+    },
+  ]),
+  ...refusals('T34', 'test/bounds.test.ts', [
+    {
+      within: 'app.recall',
+      find: 'fingerprint has at most 200 characters',
+      name: 'has no fingerprint of more than 200 characters',
+    },
+  ]),
+]);

@@ -1,0 +1,73 @@
+import { SQL } from './migrations.ts';
+import { of, refusals } from './mutant.ts';
+
+/** Which processes are there, and what those that ended leave behind. */
+export const PRESENCE = Object.freeze([
+  ...refusals('core', 'test/presence.test.ts', [
+    {
+      within: 'public.adopt_locks',
+      find: 'tasks is a list of at most 100 refs.',
+      name: 'refs of locks to go on with are a list of at most a hundred',
+    },
+    {
+      within: 'public.adopt_locks',
+      find: 'It is not said which process goes on with the locks.',
+      name: 'refs of locks to go on with are a list of at most a hundred',
+    },
+    {
+      within: 'public.claim_task',
+      find: 'from says whose lock is taken over.',
+      name: 'is taken over by one of those who are told',
+    },
+    {
+      within: 'app.check_holder',
+      find: 'nobody has taken the task since.',
+      name: 'does not bring back a lock whose time is over',
+    },
+    {
+      within: 'public.report_presence',
+      find: 'It is not said which process is there.',
+      name: 'a process that is not named cannot be there',
+    },
+    {
+      within: 'public.report_presence',
+      find: 'agents is a list of at most 100 names.',
+      name: 'is told of a hundred agents at once and of no more',
+    },
+  ]),
+  ...refusals('core', 'test/shared-names.test.ts', [
+    {
+      within: 'app.check_text_version',
+      find: 'is completed: its criteria are what it was shown by.',
+      name: 'what a completed task was shown by is not exchanged',
+    },
+  ]),
+  ...of('core', 'test/presence.test.ts', [
+    {
+      file: SQL,
+      find: 'join app.presence p on p.tenant_id = x.tenant_id and p.user_id = t.locked_by_user and p.process',
+      replace: 'join app.presence p on p.tenant_id = x.tenant_id and p.process',
+      name: 'is ended by no other user',
+    },
+    {
+      file: SQL,
+      find: 'app.presence_lock(x.tenant_id, x.process) <> all (v_locks)',
+      replace: 'true',
+      name: 'lives while it is watched, however long it is silent',
+    },
+    {
+      file: SQL,
+      find: 'x.ended_at is null and x.watched and x.beat_at < at\n          and',
+      replace: 'x.ended_at is null and x.beat_at < at\n          and',
+      name: 'and that nobody watches is only silent: its lock has its own time',
+    },
+  ]),
+  ...of('core', 'test/freed.test.ts', [
+    {
+      file: SQL,
+      within: 'app.check_holder',
+      find: ' and task.locked_by = app.by(event)',
+      name: 'needs no token for what they hold under their own name',
+    },
+  ]),
+]);

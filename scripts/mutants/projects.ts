@@ -1,0 +1,116 @@
+import { refusals } from './mutant.ts';
+
+/** What a project refuses, and what is written in it. */
+export const PROJECTS = Object.freeze([
+  ...refusals('core', 'test/texts.test.ts', [
+    {
+      within: 'app.check_project_version',
+      find: 'has this already: say on which version',
+      name: 'the rules of a project are not replaced blindly',
+    },
+  ]),
+  ...refusals('core', 'test/projects.test.ts', [
+    {
+      within: 'app.guard_project',
+      find: '%s is not a slug.',
+      name: 'a project with a slug that is none, is refused with invalid_input',
+    },
+    {
+      within: 'app.guard_project',
+      find: 'The project %s exists.',
+      name: 'a project with a slug that is taken, is refused with already_exists',
+    },
+    {
+      within: 'app.guard_project',
+      find: 'There is no such project in this workspace.',
+      name: 'a project that there is not, is refused with not_found',
+    },
+    {
+      within: 'app.guard_project',
+      find: 'The project %s is archived.',
+      name: 'a project that is archived takes no change',
+    },
+    {
+      within: 'app.guard_project',
+      find: 'The project %s is not archived.',
+      name: 'a project that is not archived, to be taken back, is refused with illegal_transition',
+    },
+    {
+      within: 'app.refuse_archived',
+      find: 'The project %s is archived.',
+      name: 'a project that is archived takes no note on a task',
+    },
+    {
+      within: 'app.guard_task',
+      find: 'app.refuse_archived',
+      name: 'a project that is archived takes no note on a task',
+    },
+    { within: 'public.claim_task', find: 'app.refuse_archived', name: 'takes no claim where nothing is ready' },
+    { within: 'app.apply_decision', find: 'app.refuse_archived', name: 'a project that is archived takes no decision' },
+    {
+      within: 'app.apply_checkpoint',
+      find: 'app.refuse_archived',
+      name: 'a project that is archived takes no checkpoint',
+    },
+    { within: 'app.apply_session', find: 'app.refuse_archived', name: 'a project that is archived takes no session' },
+    { within: 'app.apply_artifact', find: 'app.refuse_archived', name: 'takes no artifact' },
+  ]),
+  ...refusals('core', 'test/artifacts.test.ts', [
+    {
+      within: 'app.guard_artifact',
+      find: 'The artifact %s exists.',
+      name: 'an artifact is not added a second time under its id',
+    },
+    {
+      within: 'app.guard_artifact',
+      find: '%s of the files are outside the scope of task %s: %s.',
+      name: 'an artifact with files outside the scope of its task is refused',
+    },
+    {
+      within: 'app.guard_artifact',
+      find: 'The diff has %s files and %s lines; task %s allows %s files',
+      name: 'an artifact with more files than its task allows is refused',
+    },
+  ]),
+  ...refusals('core', 'test/decisions.test.ts', [
+    {
+      within: 'app.guard_decision',
+      find: 'The decision %s exists.',
+      name: 'a decision is not recorded a second time under its id',
+    },
+    {
+      within: 'app.guard_decision',
+      find: 'There is no decision %s in this project.',
+      name: 'a decision of another project is not superseded',
+    },
+    {
+      within: 'app.guard_decision',
+      find: 'The decision "%s" is superseded already.',
+      name: 'a decision is superseded once',
+    },
+  ]),
+  ...refusals('core', 'test/checkpoints.test.ts', [
+    {
+      within: 'app.apply_checkpoint',
+      find: 'The checkpoint %s exists.',
+      name: 'a checkpoint is not saved a second time under its id',
+    },
+    {
+      within: 'app.find_checkpoint',
+      find: 'There is no checkpoint %s in this workspace.',
+      name: 'a checkpoint that there is not is not found, nor that of another workspace',
+    },
+  ]),
+  ...refusals('core', 'test/sessions.test.ts', [
+    {
+      within: 'app.guard_session',
+      find: 'There is no such session in this workspace.',
+      name: 'the session of an agent that nobody saved is not replaced, nor that of another workspace',
+    },
+    {
+      within: 'app.guard_session',
+      find: 'The session %s exists.',
+      name: 'the session of an agent is not saved a second time under its id',
+    },
+  ]),
+]);

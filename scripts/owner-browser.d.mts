@@ -1,1 +1,0 @@
-export function openOwnerBrowser(link: string): Promise<{ allow(authorization: string): Promise<void> }>;

@@ -1,0 +1,36 @@
+// The parts that can be asked for, in the order in which they run.
+import type { Expect } from './expectations.ts';
+import { hints } from './parts/hints.ts';
+import { hooks } from './parts/hooks.ts';
+import { kill } from './parts/kill.ts';
+import { leave } from './parts/leave.ts';
+import { left } from './parts/left.ts';
+import { loop } from './parts/loop.ts';
+import { oneToken } from './parts/one-token.ts';
+import { signin } from './parts/signin.ts';
+import { tokens } from './parts/tokens.ts';
+import { workers } from './parts/workers.ts';
+import type { ClientName } from './programs.ts';
+
+export type Given = {
+  clients: ClientName[];
+  expectOf: (client: ClientName) => Expect;
+  say: (text: string) => void;
+};
+
+/** `needs` names the clients that can show it. */
+type Part = { run: (given: Given) => Promise<void>; needs?: ClientName[] };
+type PartName = 'loop' | 'tokens' | 'hints' | 'hooks' | 'workers' | 'leave' | 'left' | 'kill' | 'one-token' | 'signin';
+
+export const PARTS: Record<PartName, Part> = {
+  loop: { run: loop },
+  tokens: { run: tokens },
+  hints: { run: hints },
+  hooks: { run: hooks, needs: ['claude'] },
+  workers: { run: workers, needs: ['claude'] },
+  leave: { run: leave },
+  left: { run: left, needs: ['claude'] },
+  kill: { run: kill, needs: ['claude'] },
+  'one-token': { run: oneToken, needs: ['claude'] },
+  signin: { run: signin, needs: ['claude', 'codex'] },
+};

@@ -1,0 +1,32 @@
+// What sessions were told, in the order in which they were.
+import { table } from '../../bench/section.ts';
+
+const CHARACTERS_MAX = 260;
+
+export class Told {
+  #rows: string[][] = [];
+  #started = performance.now();
+
+  /** What happens from now on is some time after this. */
+  restart(): void {
+    this.#started = performance.now();
+  }
+
+  get seconds(): number {
+    return Math.round((performance.now() - this.#started) / 1_000);
+  }
+
+  note(who: string, call: string, { text }: { text: string }): void {
+    const begin = text.split('\n').slice(0, 2).join(' ').slice(0, CHARACTERS_MAX);
+    this.#rows.push([who, `${this.seconds} s`, call, begin]);
+  }
+
+  report(): string {
+    return table(['who', 'after', 'call', 'what it was told'], this.#rows).join('\n');
+  }
+}
+
+/** The first line of an answer that begins so; empty where none does. */
+export function lineOf(text: string, beginning: string): string {
+  return text.split('\n').find((line) => line.startsWith(beginning)) ?? '';
+}
