@@ -20,7 +20,7 @@ export async function seedTokens(
     const secrets = Array.from({ length: tokens }, () => mintWorkspaceSecret('access', actor.tenant_id));
     await sql.query(
       `insert into app.oauth_clients (tenant_id, client_id, kind, client_name, redirect_uris)
-       select app.nobody(), 'dcr_' || n, 'dcr', 'Client ' || n, array['http://localhost/callback'] from generate_series(0, $1::int - 1) n`,
+       select app.get_nil_id(), 'dcr_' || n, 'dcr', 'Client ' || n, array['http://localhost/callback'] from generate_series(0, $1::int - 1) n`,
       [clients],
     );
     const { rows } = await sql.query<{ grant_id: string; access_token: string }>(

@@ -17,8 +17,8 @@ import { migrate } from '../src/db/migrate.ts';
 import { createLog } from '../src/log.ts';
 import { PACKAGE_ROOT } from '../src/package-root.ts';
 import { MUTANTS } from './mutants/all.ts';
-import { placeOf, readMigrations, SQL } from './mutants/migrations.ts';
 import type { Mutant } from './mutants/mutant.ts';
+import { placeOf, readSql, SQL } from './mutants/sql.ts';
 
 const ROOT = fileURLToPath(PACKAGE_ROOT);
 const VITEST = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
@@ -34,7 +34,7 @@ type Edit = { file: string; from: number; to: number; replace: string };
 
 const chosen = new Set(argv.slice(2));
 const mutants = MUTANTS.filter(({ threat }) => chosen.size === 0 || chosen.has(threat));
-const migrations = await readMigrations(ROOT);
+const sqlFiles = await readSql(ROOT);
 const waiting = [...mutants];
 const unnoticed: string[] = [];
 const work = await mkdtemp(join(tmpdir(), 'cairn-mutants-'));
@@ -117,14 +117,14 @@ async function migrated({ tree, connection }: Copy): Promise<void> {
   const client = new pg.Client(connection);
   await client.connect();
   try {
-    await migrate(client, { directory: join(tree, SQL) });
+    await migrate(client, { root: join(tree, SQL) });
   } finally {
     await client.end();
   }
 }
 
 function sqlEdit({ replace, ...mutant }: Mutant): Edit {
-  return { ...placeOf(migrations, mutant), replace: replace.trim() };
+  return { ...placeOf(sqlFiles, mutant), replace: replace.trim() };
 }
 
 async function edit(tree: string, { file, find, replace }: Mutant): Promise<Edit> {

@@ -89,6 +89,17 @@ const UNTRUSTED_HINT =
 // Values that no column can hold: a NUL character, a lone surrogate, a malformed uuid, a number out of range.
 const INVALID_INPUT = new Set(['22003', '22007', '22008', '22021', '22P02', '22P05', '54000']);
 
+const UNDEFINED_FUNCTION = '42883';
+
+/** For what a newer program has changed in the database while this one runs: a function that is gone, an answer of another form. */
+export function outdated(cause: unknown): DomainError {
+  return new DomainError('unavailable', 'Restart: Cairn was updated, and this process no longer fits its database.', {
+    hint: 'Restart the client or server that runs this process. If it says so again, run `cairn doctor`.',
+    retryable: false,
+    cause,
+  });
+}
+
 /** Maps whatever a database call threw to the one error class. */
 export function domainErrorFrom(error: unknown): DomainError {
   if (error instanceof DomainError) return error;
@@ -101,6 +112,7 @@ export function domainErrorFrom(error: unknown): DomainError {
       cause: error,
     });
   }
+  if (code === UNDEFINED_FUNCTION) return outdated(error);
   const hint = UNAVAILABLE[code] ?? (isUnreachable(failure) ? UNREACHABLE_HINT : undefined);
   if (hint !== undefined) return new DomainError('unavailable', NOT_AVAILABLE, { hint, cause: error });
   if (isExhausted(error)) return new DomainError('unavailable', NOT_AVAILABLE, { hint: EXHAUSTED_HINT, cause: error });

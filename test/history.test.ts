@@ -93,7 +93,7 @@ describe('verifying', () => {
     ],
     [
       'a redaction without its record',
-      `update public.events e set payload = app.blanked(e), redacted_at = now() where tenant_id = $1 and seq = ${first}`,
+      `update public.events e set payload = app.blank_payload(e), redacted_at = now() where tenant_id = $1 and seq = ${first}`,
       { seq: 2, wrong: 'payload' },
     ],
     [
@@ -250,7 +250,7 @@ test('an event of an older schema version is read and folded in its new shape, a
     await createProject(ada, { name: 'old' });
     await note(ada, 'Since then the name of a project is in capitals.');
     await scratch.sql.query(`update app.event_types set schema_version = 2 where event_type = 'project.created'`);
-    await mutate(scratch.sql, 'app.upcast', [
+    await mutate(scratch.sql, 'app.upcast_event', [
       'select event',
       `select case when event.event_type = 'project.created' and event.schema_version = 1 then jsonb_populate_record(event, jsonb_build_object(
          'payload', event.payload || jsonb_build_object('name', upper(event.payload ->> 'name')), 'schema_version', 2)) else event end`,

@@ -44,9 +44,13 @@ afterAll(async () => {
 
 describe('the package', () => {
   test('holds the program, its migrations, its licence, and nothing that a user does not need', async () => {
-    const migrations = (await readdir(join(ROOT, 'supabase', 'migrations'))).map(
-      (name) => `supabase/migrations/${name}`,
+    const folders = await Promise.all(
+      ['history', 'migrations', 'code'].map(async (folder) =>
+        (await readdir(join(ROOT, 'supabase', folder))).map((name) => `supabase/${folder}/${name}`),
+      ),
     );
+    // What is for the Supabase CLI is in a clone.
+    const migrations = folders.flat().filter((path) => !path.endsWith('_code.sql'));
     for (const path of ['package.json', 'README.md', 'LICENSE', LICENCES, 'dist/cli.js', ...migrations])
       expect(packed).toContain(path);
     const others = packed.filter((path) => !/^dist\/[\w-]+\.js$/.test(path) && !migrations.includes(path));

@@ -201,7 +201,7 @@ describe(`beside ${ROWS} rows of another workspace in every table`, () => {
 test('a new password looks for the browsers of its account alone', async () => {
   await scratch.sql.query(
     `insert into app.auth_attempts (tenant_id, bucket, count, ends_at)
-       select app.nobody(), app.browser_bucket(gen_random_uuid()::text, md5(n::text)), 0, now() + interval '1 day'
+       select app.get_nil_id(), app.browser_bucket(gen_random_uuid()::text, md5(n::text)), 0, now() + interval '1 day'
          from generate_series(1, $1) n`,
     [ROWS],
   );

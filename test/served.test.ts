@@ -86,7 +86,7 @@ describe('what is made for an address', () => {
   });
 
   test('is one of ten that were served last', async () => {
-    await world.rows(`insert into app.served_urls select app.nobody(), 'http://old.test:' || n, now() - interval '1 day'
+    await world.rows(`insert into app.served_urls select app.get_nil_id(), 'http://old.test:' || n, now() - interval '1 day'
       from generate_series(1, 20) n`);
     await (await startAuthServing({ dataDir: world.dataDir })).stop();
 

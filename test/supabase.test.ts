@@ -229,7 +229,7 @@ describe('a fault on the way', () => {
     const kim = await signIn('kim');
     await sql.query('create sequence public.tries; grant usage on sequence public.tries to public');
     const collide = `\nbegin\nif nextval('public.tries') <= 2 then raise exception using errcode = '40P01'; end if;\n`;
-    await mutate(sql, 'app.enter', [/\nbegin\n/, collide]);
+    await mutate(sql, 'app.authenticate', [/\nbegin\n/, collide]);
 
     const attempt = kim.db.call('extend_lock', { task: 'web-1', lock_token: 1 }, kim.actor);
 

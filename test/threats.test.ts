@@ -3,14 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { MUTANTS } from '../scripts/mutants/all.ts';
-import { placeOf, readMigrations, refusalsIn, SQL } from '../scripts/mutants/migrations.ts';
+import { placeOf, readSql, refusalsIn, SQL } from '../scripts/mutants/sql.ts';
 
 // The table of threats in docs/security.md and the refusals of the SQL, held against what `npm run mutants` takes away, and against
 // the tests it names.
 
 const ROOT = new URL('../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, ROOT), 'utf8');
-const migrations = await readMigrations(fileURLToPath(ROOT));
+const sqlFiles = await readSql(fileURLToPath(ROOT));
 
 // Mutants of no threat: refusals of the core, and of who looks after access.
 const REFUSALS = ['core', 'access'];
@@ -53,19 +53,18 @@ describe.each(rows)('threat $threat', ({ threat, where, suite, name }) => {
   });
 });
 
-/** Where the mutant is; in SQL each migration that ever defined the function, of which the last is in force. */
 async function filesOf(mutant: (typeof MUTANTS)[number]): Promise<string[]> {
-  if (mutant.file === SQL) return placeOf(migrations, mutant).files;
+  if (mutant.file === SQL) return [placeOf(sqlFiles, mutant).file];
   const occurrences = (await read(mutant.file)).split(mutant.find).length - 1;
   expect([mutant.file, mutant.find, occurrences]).toEqual([mutant.file, mutant.find, 1]);
   return [mutant.file];
 }
 
-test('each refusal of the SQL that is in force is taken out by a mutant with a test', async () => {
+test('each refusal of the SQL is taken out by a mutant with a test', async () => {
   const mutants = MUTANTS.filter(({ isRefusal }) => isRefusal);
-  const taken = mutants.map((mutant) => placeOf(migrations, mutant));
+  const taken = mutants.map((mutant) => placeOf(sqlFiles, mutant));
 
-  const missed = refusalsIn(migrations).filter(
+  const missed = refusalsIn(sqlFiles).filter(
     ({ file, from }) => !taken.some((place) => place.file === file && place.from === from),
   );
 

@@ -62,7 +62,7 @@ describe('a user of another workspace', () => {
     await createProject(as('ada'));
     await sql.query(
       `insert into app.auth_events (tenant_id, at, type, user_id, data)
-         values (app.nobody(), now(), 'login.failed', $1, '{}')`,
+         values (app.get_nil_id(), now(), 'login.failed', $1, '{}')`,
       [people.owner.user_id],
     );
     const chosen = { unowned: true, user_id: people.owner.user_id };

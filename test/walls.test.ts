@@ -27,7 +27,7 @@ describe('with a wall removed on purpose', () => {
         return projects.map(({ slug }) => slug).sort();
       };
 
-      await mutate(sql, 'public.list_projects', ['x.tenant_id = v_actor.tenant_id and', '']);
+      await mutate(sql, 'public.list_projects', ['x.tenant_id = v_actor.tenant_id', 'true']);
 
       expect(await slugs()).toEqual(['own']);
       // And it is row level security that holds, not luck.
@@ -59,7 +59,7 @@ describe('with a wall removed on purpose', () => {
       const { rows: functions } = await sql.query<{ name: string; call: string }>(
         `select p.proname as name, format('select public.%I(%s)', p.proname, (select string_agg(format('%I => null', a), ', ')
             from unnest(p.proargnames[:p.pronargs]) a)) as call
-           from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prosrc ~ 'app\\.(enter_(server|workspace|person)|caller_is_server)\\('`,
+           from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prosrc ~ 'app\\.(authenticate_(server|workspace|person)|caller_is_server)\\('`,
       );
       await sql.query('grant execute on all functions in schema public to authenticated');
       await sql.query(
@@ -108,7 +108,7 @@ async function forgetTenants(sql: pg.Client): Promise<number> {
   const filter = /\b\w+\.tenant_id = (?!any\b)[\w.[\]]+(\([^()]*\))?/g;
   const { rows } = await sql.query<{ definition: string }>(
     `select pg_get_functiondef(p.oid) as definition from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-      where n.nspname in ('app', 'public') and p.prokind = 'f' and p.proname not in ('enter', 'provision_user', 'my_tenants', 'sign_in')`,
+      where n.nspname in ('app', 'public') and p.prokind = 'f' and p.proname not in ('authenticate', 'provision_user', 'my_tenants', 'sign_in')`,
   );
   let forgotten = 0;
   for (const { definition } of rows) {

@@ -11,19 +11,19 @@ export const ACCESS_REFUSALS = Object.freeze([
   ]),
   ...refusals('access', 'test/walls.test.ts', [
     {
-      within: 'app.enter_server',
+      within: 'app.authenticate_server',
       find: 'Only the server does this.',
       name: 'what is for the server alone is refused to who is signed in',
     },
     {
-      within: 'app.enter_person',
+      within: 'app.authenticate_person',
       find: 'Only the server does this.',
       name: 'what is for the server alone is refused to who is signed in',
     },
   ]),
   ...refusals('access', 'test/access.test.ts', [
     {
-      within: 'app.enter_person',
+      within: 'app.authenticate_person',
       find: 'app.refuse_limited',
       name: 'a personal access token may be limited to a project: its proof holds it there, and who looks after access sees it',
     },

@@ -1,5 +1,5 @@
-import { SQL } from './migrations.ts';
 import { of } from './mutant.ts';
+import { SQL } from './sql.ts';
 
 /** Threats to access itself: rights that outlive a role, lock-outs, answers beyond a scope, and what anybody may use up. */
 export const ACCESS = Object.freeze([
@@ -30,7 +30,7 @@ export const ACCESS = Object.freeze([
     {
       file: SQL,
       find: `  v_emails := array(select lower(i.email) from app.user_identities i
-    where i.tenant_id = app.nobody() and i.user_id = member and i.email_verified);`,
+    where i.tenant_id = app.get_nil_id() and i.user_id = member and i.email_verified);`,
       replace: '  v_emails := array(select lower(u.email) from public.users u where u.id = member);',
       name: 'for any address of somebody who is removed is withdrawn: that of another identity, and a changed one',
     },

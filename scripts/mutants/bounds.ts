@@ -1,5 +1,5 @@
-import { SQL } from './migrations.ts';
 import { of, refusals } from './mutant.ts';
+import { SQL } from './sql.ts';
 
 /** Threats of calls that cost the others what they need. */
 export const BOUNDS = Object.freeze([
@@ -30,8 +30,8 @@ export const BOUNDS = Object.freeze([
     },
     {
       file: SQL,
-      find: "app.fits(kinds, 'text[]', 100, null)",
-      replace: "app.fits(kinds, 'text[]', 100000, null)",
+      find: "app.validate_field(kinds, 'text[]', 100, null)",
+      replace: "app.validate_field(kinds, 'text[]', 100000, null)",
       name: 'among a hundred kinds at most',
     },
     {

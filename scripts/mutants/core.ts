@@ -1,5 +1,5 @@
-import { SQL } from './migrations.ts';
 import { of, refusals } from './mutant.ts';
+import { SQL } from './sql.ts';
 
 /** What the core refuses. */
 export const CORE = Object.freeze([
@@ -22,7 +22,7 @@ export const CORE = Object.freeze([
     {
       file: SQL,
       within: 'app.check_evidence',
-      find: "coalesce(v_item ->> 'note', '') ~ '\\S'",
+      find: "app.clean_name(v_item ->> 'note', 4000) is not null",
       replace: "v_item ? 'note'",
       name: 'a new project takes no blank note for evidence',
     },
@@ -36,14 +36,14 @@ export const CORE = Object.freeze([
   ]),
   ...refusals('core', 'test/privileges.test.ts', [
     {
-      within: 'app.enter',
+      within: 'app.authenticate',
       find: 'Nobody is signed in.',
       name: 'a signed-in user with plain SQL acts as who the claims say, whatever the actor argument says',
     },
   ]),
   ...refusals('core', 'test/tenancy.test.ts', [
     {
-      within: 'app.enter',
+      within: 'app.authenticate',
       find: 'This needs the role %s in the workspace; you have %s.',
       name: 'another workspace cannot be entered by append_events, and looks like one that does not exist',
     },
@@ -95,7 +95,7 @@ export const CORE = Object.freeze([
   ]),
   ...refusals('core', 'test/idempotency.test.ts', [
     {
-      within: 'app.recall',
+      within: 'app.find_idempotent_result',
       find: 'This idempotency_key was used before for another request.',
       name: 'a command with an idempotency key that is another request is refused, and belongs to one user alone',
     },
@@ -270,15 +270,15 @@ export const CORE = Object.freeze([
   ...of('core', 'test/workers.test.ts', [
     {
       file: SQL,
-      find: '(is_named or t.is_earlier) and t.is_live',
-      replace: 't.is_live',
+      find: '(is_named and o.is_same or o.is_earlier) and o.is_live',
+      replace: 'o.is_live',
       name: 'are not told the token',
     },
-    { file: SQL, find: ' and t.is_live', name: 'is told to claim again what lapsed' },
+    { file: SQL, find: ' and o.is_live', name: 'is told to claim again what lapsed' },
     {
       file: SQL,
-      find: 'event.created_at and not v_takes_over',
-      replace: 'event.created_at and false',
+      find: "and not (v_is_own and coalesce((event.payload ->> 'take_over')::boolean, false))",
+      replace: 'and false',
       name: 'never hold',
     },
   ]),

@@ -1,5 +1,5 @@
-import { SQL } from './migrations.ts';
 import { of, refusals } from './mutant.ts';
+import { SQL } from './sql.ts';
 
 /** Threats by work that grows or waits, and by what is changed beside the hash. */
 export const COSTS = Object.freeze([
@@ -90,8 +90,9 @@ export const COSTS = Object.freeze([
     },
     {
       file: SQL,
-      find: 'create function app.compare_log(tenant_id uuid)\n  returns jsonb\n  language plpgsql\n  stable',
-      replace: 'create function app.compare_log(tenant_id uuid)\n  returns jsonb\n  language plpgsql\n  volatile',
+      find: 'create or replace function app.compare_log(tenant_id uuid)\n  returns jsonb\n  language plpgsql\n  stable',
+      replace:
+        'create or replace function app.compare_log(tenant_id uuid)\n  returns jsonb\n  language plpgsql\n  volatile',
       name: 'sees nothing of what is written after it began',
     },
     {

@@ -1,5 +1,5 @@
-import { SQL } from './migrations.ts';
 import { of, refusals } from './mutant.ts';
+import { SQL } from './sql.ts';
 
 /** Threats by what is stored: names, imports, names behind ids, limits. */
 export const DATA = Object.freeze([
@@ -108,8 +108,8 @@ export const DATA = Object.freeze([
   ...of('T33', 'test/user-names.test.ts', [
     {
       file: SQL,
-      find: `  using (id = app.caller() or exists (
-    select from public.memberships m where m.tenant_id = app.tenant() and m.user_id = users.id));`,
+      find: `  using (id = app.get_caller_id() or exists (
+    select from public.memberships m where m.tenant_id = app.get_tenant_id() and m.user_id = users.id));`,
       replace: '  using (true);',
       name: 'is not seen by the functions’ owner, whatever they forget to ask',
     },
@@ -128,12 +128,12 @@ export const DATA = Object.freeze([
   ]),
   ...of('T31', 'test/upgrade.test.ts', [
     {
-      file: SQL,
+      file: 'supabase/history/20261125000400_names.sql',
       find: '  update public.tenants t set name = t.name where t.name is distinct from app.clean_name(t.name, 200);\n',
       name: 'are cleaned, and kept of members of the past, whoever upgrades it',
     },
     {
-      file: SQL,
+      file: 'supabase/history/20261125000400_names.sql',
       find: "    execute format('alter table %s no force row level security', v_table);\n",
       replace: '    null;\n',
       name: 'are cleaned, and kept of members of the past, whoever upgrades it',
@@ -286,7 +286,7 @@ export const DATA = Object.freeze([
   ]),
   ...refusals('T34', 'test/bounds.test.ts', [
     {
-      within: 'app.recall',
+      within: 'app.find_idempotent_result',
       find: 'fingerprint has at most 200 characters',
       name: 'has no fingerprint of more than 200 characters',
     },

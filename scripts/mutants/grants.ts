@@ -1,5 +1,5 @@
-import { SQL } from './migrations.ts';
 import { of } from './mutant.ts';
+import { SQL } from './sql.ts';
 
 /** Threats to requests and consents, and by who was granted something. */
 export const GRANTS = Object.freeze([
@@ -177,7 +177,7 @@ export const GRANTS = Object.freeze([
   ...of('T17', 'test/limited-tokens.test.ts', [
     {
       file: SQL,
-      find: '    if v_object.project is not null then\n',
+      find: '    if project is not null then\n',
       replace: '    if false then\n',
       name: 'another one is as if it were not there',
     },
@@ -202,7 +202,7 @@ export const GRANTS = Object.freeze([
     },
     {
       file: SQL,
-      find: "coalesce(app.as_uuid(actor ->> 'project_id'), app.nobody()) end;",
+      find: "coalesce(app.as_uuid(actor ->> 'project_id'), app.get_nil_id()) end;",
       replace: "app.as_uuid(actor ->> 'project_id') end;",
       name: 'a project that is none is no project',
     },

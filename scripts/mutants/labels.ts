@@ -1,26 +1,26 @@
-import { SQL } from './migrations.ts';
 import { of } from './mutant.ts';
+import { SQL } from './sql.ts';
 
 /** What the database lets into labels and ranks, and what it makes of them. */
 export const LABELS = Object.freeze([
   ...of('core', 'test/labels.test.ts', [
     {
       file: SQL,
-      within: 'app.fits',
+      within: 'app.validate_field',
       find: "app.clean_name(item #>> '{}', 50) is distinct from item #>> '{}'",
       replace: 'false',
       name: 'the database refuses by itself a label that was not cleaned',
     },
     {
       file: SQL,
-      within: 'app.fits',
+      within: 'app.validate_field',
       find: 'abs(v_text::numeric) <= 1e15',
       replace: 'true',
       name: 'the database refuses by itself a rank past all numbers',
     },
     {
       file: SQL,
-      within: 'app.fits',
+      within: 'app.validate_field',
       find: 'and (v_text::numeric = 0 or abs(v_text::numeric) >= 1e-15)',
       name: 'the database refuses by itself a rank that is nearly nothing',
     },
@@ -33,7 +33,7 @@ export const LABELS = Object.freeze([
     },
     {
       file: SQL,
-      within: 'app.blanked',
+      within: 'app.blank_payload',
       find: "in ('text', 'line', 'text[]', 'label[]', 'object', 'array')",
       replace: "in ('text', 'line', 'text[]', 'object', 'array')",
       name: 'go when the event that gave them is redacted',
@@ -47,8 +47,7 @@ export const LABELS = Object.freeze([
     },
     {
       file: SQL,
-      within: 'app.fold_step',
-      find: `'{"labels": []}' || event.payload`,
+      find: '%5$L || event.payload',
       replace: 'event.payload',
       name: 'are none of a task whose events were archived before there were any',
     },

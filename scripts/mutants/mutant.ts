@@ -1,4 +1,4 @@
-import { SQL } from './migrations.ts';
+import { SQL } from './sql.ts';
 
 /**
  * A mitigation of a threat (docs/security.md), or a refusal of the core, and how to take it out: `find` is there once in `file`, and

@@ -39,7 +39,7 @@ export const PORT = Object.freeze([
       name: 'refuses a page of nothing by itself',
     },
     {
-      within: 'app.recall',
+      within: 'app.find_idempotent_result',
       find: 'idempotency_key has 1 to 200 characters.',
       name: 'refuses an idempotency key without a character by itself',
     },
@@ -80,7 +80,7 @@ export const PORT = Object.freeze([
       name: 'refuses a status that is a number by itself',
     },
     {
-      within: 'app.recall',
+      within: 'app.find_idempotent_result',
       find: 'command is an object with key and fingerprint.',
       name: 'refuses a command that is a list by itself',
     },

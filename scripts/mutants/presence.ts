@@ -1,5 +1,5 @@
-import { SQL } from './migrations.ts';
 import { of, refusals } from './mutant.ts';
+import { SQL } from './sql.ts';
 
 /** Which processes are there, and what those that ended leave behind. */
 export const PRESENCE = Object.freeze([
@@ -66,7 +66,7 @@ export const PRESENCE = Object.freeze([
     {
       file: SQL,
       within: 'app.check_holder',
-      find: ' and task.locked_by = app.by(event)',
+      find: ' and task.locked_by = app.actor_name(event)',
       name: 'needs no token for what they hold under their own name',
     },
   ]),

@@ -1,5 +1,5 @@
-import { SQL } from './migrations.ts';
 import { of } from './mutant.ts';
+import { SQL } from './sql.ts';
 
 /** Threats to the server, its data and its neighbours. */
 export const SERVER = Object.freeze([
@@ -57,14 +57,14 @@ export const SERVER = Object.freeze([
   ...of('T18', 'test/database.test.ts', [
     {
       file: SQL,
-      find: "    execute format('alter table %s force row level security', v_object.name);\n",
+      find: "    execute format('alter table %s force row level security', name);\n",
       name: 'has row level security, for its owner too',
     },
   ]),
   ...of('T18', 'test/callables.test.ts', [
     {
       file: SQL,
-      find: '      if not v_object.for_server then\n',
+      find: '      if not v_function.for_server then\n',
       replace: '      if true then\n',
       name: 'is executable by signed-in users and the server alone',
     },
@@ -72,7 +72,7 @@ export const SERVER = Object.freeze([
   ...of('T18', 'test/walls.test.ts', [
     {
       file: SQL,
-      find: "'create policy door on %s for all to cairn_owner using (tenant_id = app.tenant())",
+      find: "'create policy door on %s for all to cairn_owner using (tenant_id = app.get_tenant_id())",
       replace: "'create policy door on %s for all to cairn_owner using (true)",
       name: 'a query that forgot its tenant finds no foreign row',
     },
@@ -266,7 +266,7 @@ export const SERVER = Object.freeze([
   ...of('T28', 'test/access.test.ts', [
     {
       file: SQL,
-      find: 'update public.oauth_tokens t set last_used_at = v_now, last_used_ip = app.ip(actor) where',
+      find: 'update public.oauth_tokens t set last_used_at = v_now, last_used_ip = app.read_ip(actor) where',
       replace: 'update public.oauth_tokens t set last_used_at = v_now where',
       name: 'is seen with its use, ends at once',
     },

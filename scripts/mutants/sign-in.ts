@@ -1,5 +1,5 @@
-import { SQL } from './migrations.ts';
 import { of } from './mutant.ts';
+import { SQL } from './sql.ts';
 
 /** Threats by who signs in, and to who is signed in. */
 export const SIGN_IN = Object.freeze([

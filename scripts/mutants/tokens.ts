@@ -1,5 +1,5 @@
-import { SQL } from './migrations.ts';
 import { of } from './mutant.ts';
+import { SQL } from './sql.ts';
 
 /** Threats to codes and tokens. */
 export const TOKENS = Object.freeze([
@@ -82,7 +82,7 @@ export const TOKENS = Object.freeze([
   ...of('T7', 'test/refresh.test.ts', [
     {
       file: SQL,
-      find: "    when v_late and app.lives_elsewhere(v_token, app.ip(actor)) then 'stolen'\n",
+      find: "    when v_late and app.lives_elsewhere(v_token, app.read_ip(actor)) then 'stolen'\n",
       name: 'ends the grant when its owner comes with it, and the thief has nothing',
     },
     {
@@ -93,20 +93,20 @@ export const TOKENS = Object.freeze([
     },
     {
       file: SQL,
-      find: "    when v_late and app.lives_elsewhere(v_token, app.ip(actor)) then 'stolen'\n",
+      find: "    when v_late and app.lives_elsewhere(v_token, app.read_ip(actor)) then 'stolen'\n",
       replace: "    when v_late then 'stolen'\n",
       name: 'is refused to one that slept, and to nobody else',
     },
     {
       file: SQL,
-      find: 'array[app.place(token.created_ip), app.place(address)]',
-      replace: 'array[app.place(address)]',
+      find: 'array[app.mask_address(token.created_ip), app.mask_address(address)]',
+      replace: 'array[app.mask_address(address)]',
       name: 'is refused alone to one that woke in another place, whoever of the machine woke first',
     },
     {
       file: SQL,
-      find: 'array[app.place(token.created_ip), app.place(address)]',
-      replace: 'array[app.place(token.created_ip)]',
+      find: 'array[app.mask_address(token.created_ip), app.mask_address(address)]',
+      replace: 'array[app.mask_address(token.created_ip)]',
       name: 'is refused alone to one that woke in another place, whoever of the machine woke first',
     },
     {
@@ -117,8 +117,8 @@ export const TOKENS = Object.freeze([
     },
     {
       file: SQL,
-      find: 'array[app.place(f.created_ip), app.place(f.last_used_ip)]',
-      replace: 'array[app.place(f.created_ip)]',
+      find: 'array[app.mask_address(f.created_ip), app.mask_address(f.last_used_ip)]',
+      replace: 'array[app.mask_address(f.created_ip)]',
       name: 'is refused alone where what it gave has been since, by use or by refresh',
     },
     {

@@ -6,10 +6,11 @@ export function addDatabaseCommands(program: Command): void {
   program
     .command('migrate')
     .description('bring the database to the schema of this program')
+    .option('--no-backup', 'do not copy an embedded database before its tables change')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn migrate', 'cairn migrate --database-url postgres://owner@db/cairn'))
     .action(
-      command(async (config, options: JsonOption) =>
+      command(async (config, options: JsonOption & { backup: boolean }) =>
         (await import('../commands/migrate.ts')).runMigrate(config, options),
       ),
     );

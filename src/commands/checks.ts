@@ -1,11 +1,13 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type pg from 'pg';
 import { findBinding } from '../binding.ts';
 import { detectClients } from '../clients/detect.ts';
 import { lookAtClient } from '../clients/look.ts';
 import type { Config, Host } from '../config.ts';
-import { migrate, pendingMigrations } from '../db/migrate.ts';
+import { pendingMigrations } from '../db/migrate.ts';
 import { openEngine } from '../db/open.ts';
+import { upgradeEmbedded } from '../db/upgrade.ts';
 import { DomainError, domainErrorFrom } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { listEvents } from '../services/events.ts';
@@ -78,10 +80,10 @@ async function lookInside(config: Config, checks: Check[]): Promise<string> {
   }
 }
 
-async function checkSchema({ databaseUrl }: Config, client: Parameters<typeof migrate>[0]): Promise<Check> {
+async function checkSchema({ databaseUrl, dataDir }: Config, client: pg.Client): Promise<Check> {
   return checked('schema', async () => {
     // The embedded database is brought up to date whenever it is opened.
-    if (databaseUrl === undefined) await migrate(client);
+    if (databaseUrl === undefined) await upgradeEmbedded(client, dataDir, createLog('silent'));
     const pending = await pendingMigrations(client);
     if (pending.length === 0) return 'up to date';
     throw new DomainError('unavailable', `${pending.length} migrations are missing`, {

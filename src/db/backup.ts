@@ -8,7 +8,7 @@ import * as z from 'zod';
 import { DomainError, domainErrorFrom } from '../errors.ts';
 import { escaped } from '../text.ts';
 import { UPDATE_HINT, VERSION } from '../version.ts';
-import { appliedVersions, knownVersions, migrate } from './migrate.ts';
+import { appliedVersions, knowsVersions, lastVersion, migrate } from './migrate.ts';
 
 // A backup is lines: a header, for each table a line of JSON and its rows as COPY writes them, up to `\.`, and at the end
 // the number of rows and the hash of all lines before. Every value comes back as it was, on any system and any version
@@ -129,7 +129,7 @@ type Reader = {
 async function read(input: Readable, { begin, take }: Reader): Promise<BackedUp> {
   const hash = createHash('sha256');
   const lines = readLines(input, hash);
-  await begin(checkHeader(await nextLine(lines), await knownVersions()));
+  await begin(checkHeader(await nextLine(lines)));
   const found = { tables: 0, rows: 0 };
   for (;;) {
     const line = parse(await nextLine(lines));
@@ -166,7 +166,7 @@ async function copyRows(client: pg.Client, { table, columns }: Table, rows: Asyn
 }
 
 /** The versions of the schema that the backup was made of: an earlier state of this program's, or its own. */
-function checkHeader(line: Buffer, known: string[]): string[] {
+function checkHeader(line: Buffer): string[] {
   const header = Header.safeParse(parse(line)).data;
   if (header === undefined) throw unreadable('The file is no backup of cairn');
   if (header.version > FORMAT_VERSION) {
@@ -176,10 +176,10 @@ function checkHeader(line: Buffer, known: string[]): string[] {
       { hint: UPDATE_HINT },
     );
   }
-  if (`${header.schema}` === `${known.slice(0, header.schema.length)}`) return header.schema;
+  if (knowsVersions(header.schema)) return header.schema;
   throw new DomainError(
     'invalid_input',
-    `The backup was made by cairn ${escaped(header.cairn)} with schema ${escaped(header.schema.at(-1) ?? '')}; this cairn knows schemas up to ${known.at(-1)}.`,
+    `The backup was made by cairn ${escaped(header.cairn)} with schema ${escaped(header.schema.at(-1) ?? '')}; this cairn knows schemas up to ${lastVersion()}.`,
     { hint: UPDATE_HINT },
   );
 }

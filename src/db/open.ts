@@ -3,8 +3,9 @@ import type { Config } from '../config.ts';
 import { DomainError, domainErrorFrom } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Actor, Database } from './database.ts';
-import { migrate, pendingMigrations } from './migrate.ts';
+import { pendingMigrations } from './migrate.ts';
 import { postgresDatabase } from './postgres.ts';
+import { upgradeEmbedded } from './upgrade.ts';
 
 export type OpenDatabase = {
   db: Database;
@@ -95,7 +96,7 @@ export async function openDatabase(config: Config, log: Log, options: OpenOption
     const there = open.spare?.();
     const client = there ?? (await open.connect());
     try {
-      if (config.databaseUrl === undefined) await migrate(client);
+      if (config.databaseUrl === undefined) await upgradeEmbedded(client, config.dataDir, log);
       else await refuseOutdated(client);
     } finally {
       if (there === undefined) await client.end();

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { type Context, mayUse, type Scope } from '../context.ts';
 import type { Actor } from '../db/database.ts';
-import { DomainError, domainErrorFrom } from '../errors.ts';
+import { DomainError, domainErrorFrom, outdated } from '../errors.ts';
 import { leftOut, line } from '../text.ts';
 import { coerceInput } from './coercion.ts';
 import { type Fitted, fitResult, fitText } from './fit.ts';
@@ -115,7 +115,12 @@ export async function callTool(ctx: Context, tool: Tool, args: unknown): Promise
 
 /** A page that does not fit is read again, smaller, so that its cursor is behind the last item that it shows. */
 async function runFitting(ctx: Context, tool: Tool, input: Record<string, unknown>): Promise<Fitted> {
-  const found = fitResult(tool.output.parse(await tool.run(ctx, input)));
+  const answer = tool.output.safeParse(await tool.run(ctx, input));
+  if (!answer.success) {
+    ctx.log.error({ tool: tool.name, err: answer.error }, 'an answer of another form');
+    throw outdated(answer.error);
+  }
+  const found = fitResult(answer.data);
   const { page_size } = input;
   if (found.share === undefined || typeof page_size !== 'number' || page_size === 1) return found;
   return runFitting(ctx, tool, { ...input, page_size: Math.max(1, Math.floor(page_size * found.share * 0.9)) });

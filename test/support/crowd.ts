@@ -49,7 +49,7 @@ async function multiply(sql: pg.Client, { name, columns }: Table, { tenant, rows
   const list = columns.map((column) => column.name).join(', ');
   const owned = columns.some((column) => column.name === 'tenant_id');
   // What belongs to no workspace yet has the tenant of nobody.
-  const source = owned ? `where tenant_id in ('${tenant}', app.nobody())` : '';
+  const source = owned ? `where tenant_id in ('${tenant}', app.get_nil_id())` : '';
   // Made anew at the end, which is faster than row by row.
   await sql.query('update pg_index set indisready = false where indrelid = $1::regclass', [name]);
   await sql.query(

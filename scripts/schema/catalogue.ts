@@ -1,34 +1,15 @@
-// Writes supabase/schema.sql: the schema as PostgreSQL itself describes it after all migrations, for reviewers to read
-// the diff of; and supabase/types.ts, its types. `--check` writes nothing and fails when a file is stale. It is read from the catalogue because the
-// bundled binaries have no pg_dump, and is the same on every supported major version.
-//
-//   npm run schema               dump
-//   npm run schema -- --check    compare
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { argv, exit, stderr, stdout } from 'node:process';
-import { fileURLToPath } from 'node:url';
-import pg from 'pg';
-import { findBinaries } from '../src/db/embedded/binaries.ts';
-import { ensureServer, stopServer } from '../src/db/embedded.ts';
-import { migrate } from '../src/db/migrate.ts';
-import { createLog } from '../src/log.ts';
-import { PACKAGE_ROOT } from '../src/package-root.ts';
-import { generateTypes } from './generate-types.ts';
+import type pg from 'pg';
 
-const FILES: Record<string, (client: pg.Client) => Promise<string>> = {
-  'supabase/schema.sql': dumpSchema,
-  'supabase/types.ts': generateTypes,
-};
+/** An object of the schema; `name` is its own, for a grant that of the object it is about. */
+export type Described = { title: string; name: string; text: string };
 
 const SCHEMAS = `('app', 'public')`;
 
-// Each section is one query for texts in their order. Names, not oids, decide the order.
+// Each section is one query for names and texts in their order. Names, not oids, decide the order.
 const SECTIONS: [title: string, query: string][] = [
   [
     'Types',
-    `select format(E'create type %s as (\\n  %s\\n);', c.oid::regclass, (
+    `select format('%I.%I', n.nspname, c.relname), format(E'create type %s as (\\n  %s\\n);', c.oid::regclass, (
        select string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), E',\\n  ' order by a.attnum)
        from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped))
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -37,7 +18,7 @@ const SECTIONS: [title: string, query: string][] = [
   [
     'Tables',
     // PostgreSQL 18 lists NOT NULL among the constraints; here it stays with its column.
-    `select format(E'create table %s.%I (\\n  %s\\n)%s;\\n%s', n.nspname, c.relname, concat_ws(E',\\n  ', (
+    `select format('%I.%I', n.nspname, c.relname), format(E'create table %s.%I (\\n  %s\\n)%s;\\n%s', n.nspname, c.relname, concat_ws(E',\\n  ', (
          select string_agg(concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
              case when a.attcollation <> t.typcollation then 'collate ' || a.attcollation::regcollation end,
              'default ' || pg_get_expr(d.adbin, d.adrelid), case when a.attnotnull then 'not null' end), E',\\n  ' order by a.attnum)
@@ -60,20 +41,20 @@ const SECTIONS: [title: string, query: string][] = [
   ],
   [
     'Rows that are part of the schema',
-    `select format('-- app.%s: %s', t, r) from (
+    `select format('app.%s', t), format('-- app.%s: %s', t, r) from (
        select 'event_types' as t, (x.*)::text as r from app.event_types x union all select 'event_fields', (x.*)::text from app.event_fields x
        union all select 'task_moves', (x.*)::text from app.task_moves x union all select 'read_models', (x.*)::text from app.read_models x) rows
      order by t collate "C", r collate "C"`,
   ],
   [
     'Views',
-    `select format(E'create view %s.%I with (%s) as\\n%s', n.nspname, c.relname, array_to_string(c.reloptions, ', '), pg_get_viewdef(c.oid, true))
+    `select format('%I.%I', n.nspname, c.relname), format(E'create view %s.%I with (%s) as\\n%s', n.nspname, c.relname, array_to_string(c.reloptions, ', '), pg_get_viewdef(c.oid, true))
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where n.nspname in ${SCHEMAS} and c.relkind = 'v' order by n.nspname, c.relname collate "C"`,
   ],
   [
     'Functions',
-    `select case p.prokind when 'a' then format('CREATE AGGREGATE %s (sfunc = %s, stype = %s);', p.oid::regprocedure, g.aggtransfn::regproc, g.aggtranstype::regtype)
+    `select format('%I.%I', n.nspname, p.proname), case p.prokind when 'a' then format('CREATE AGGREGATE %s (sfunc = %s, stype = %s);', p.oid::regprocedure, g.aggtransfn::regproc, g.aggtranstype::regtype)
        else trim(E'\\n' from pg_get_functiondef(p.oid)) || ';' end
        || format(E'\\n-- owner %s', p.proowner::regrole)
      from pg_proc p join pg_namespace n on n.oid = p.pronamespace left join pg_aggregate g on g.aggfnoid = p.oid
@@ -81,7 +62,7 @@ const SECTIONS: [title: string, query: string][] = [
   ],
   [
     'Privileges',
-    `select format('grant %s on %s to %s;', string_agg(privilege, ', ' order by privilege collate "C"), object, role) from (
+    `select object, format('grant %s on %s to %s;', string_agg(privilege, ', ' order by privilege collate "C"), object, role) from (
        select lower(a.privilege_type) as privilege, 'schema ' || n.nspname as object, n.nspowner as owner, a.grantee
          from pg_namespace n, aclexplode(n.nspacl) a where n.nspname = 'app'
        union all
@@ -114,57 +95,15 @@ function withNewestCollation(text: string): string {
   return text.replace('COLLATE "und-x-icu"', 'COLLATE pg_c_utf8');
 }
 
-/** The schema of a migrated database as one text. */
-export async function dumpSchema(client: pg.Client): Promise<string> {
+/** The schema of a migrated database as PostgreSQL describes it, the same on every supported major version. */
+export async function describeSchema(client: pg.Client): Promise<Described[]> {
   await client.query(`set search_path = ''; set timezone = 'UTC'`);
-  const parts = ['-- Made by `npm run schema` from the migrated database. Do not edit: change a migration.\n'];
+  const described: Described[] = [];
   for (const [title, query] of SECTIONS) {
-    const { rows } = await client.query<[string]>({ text: query, rowMode: 'array' });
-    const separator = rows.some(([text]) => text.includes('\n')) ? '\n\n' : '\n';
-    parts.push(
-      `-- ${title}\n\n${rows.map(([text]) => withNewestCollation(unqualified(text.trimEnd()))).join(separator)}\n`,
-    );
-  }
-  return parts.join('\n');
-}
-
-async function describeFresh(): Promise<Record<string, string>> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'cairn-schema-'));
-  const binaries = await findBinaries();
-  const server = await ensureServer({ dataDir, log: createLog('silent'), binaries });
-  try {
-    const client = new pg.Client(server.connection);
-    await client.connect();
-    try {
-      await migrate(client);
-      const texts: Record<string, string> = {};
-      for (const [path, describe] of Object.entries(FILES)) texts[path] = await describe(client);
-      return texts;
-    } finally {
-      await client.end();
+    const { rows } = await client.query<[string, string]>({ text: query, rowMode: 'array' });
+    for (const [name, text] of rows) {
+      described.push({ title, name, text: withNewestCollation(unqualified(text.trimEnd())) });
     }
-  } finally {
-    await server.release();
-    await stopServer({ dataDir, binaries });
-    await rm(dataDir, { recursive: true, force: true });
   }
+  return described;
 }
-
-async function main(check: boolean): Promise<void> {
-  for (const [path, text] of Object.entries(await describeFresh())) {
-    const file = fileURLToPath(new URL(path, PACKAGE_ROOT));
-    if (check) compare(path, text, await readFile(file, 'utf8').catch(() => ''));
-    else await writeFile(file, text);
-  }
-  if (!check) stdout.write(`Wrote ${Object.keys(FILES).join(' and ')}.\n`);
-}
-
-function compare(path: string, text: string, stored: string): void {
-  if (stored === text) return;
-  const [before, after] = [stored.split('\n'), text.split('\n')];
-  const line = after.findIndex((each, at) => each !== before[at]);
-  stderr.write(`${path} is stale from line ${line + 1}. Run npm run schema.\n- ${before[line]}\n+ ${after[line]}\n`);
-  exit(1);
-}
-
-if (argv[1] === fileURLToPath(import.meta.url)) await main(argv.includes('--check'));

@@ -26,7 +26,7 @@ const FUNCTIONS = `
       'name', p.proargnames[i], 'type', format_type(p.proargtypes[i - 1], null), 'required', i <= p.pronargs - p.pronargdefaults)
     order by p.proargnames[i] collate "C") as fields
   from pg_proc p, generate_series(1, p.pronargs) i
-  where p.pronamespace = 'public'::regnamespace and p.prosecdef and p.prosrc ~ 'app\\.(enter|caller_is_server)'
+  where p.pronamespace = 'public'::regnamespace and p.prosecdef and p.prosrc ~ 'app\\.(authenticate|caller_is_server)'
   group by p.oid, p.proname, p.prorettype order by p.proname collate "C"`;
 
 const SCALARS: Record<string, string> = {

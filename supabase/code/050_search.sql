@@ -1,0 +1,416 @@
+-- Full-text search: what is indexed, and how words are found again.
+
+-- This configuration takes the ends off English words and off Russian ones, which it tells by their letters; others
+-- stay as they are.
+create or replace function app.search_vector(kind text, tenant_id uuid, project_id uuid, content text)
+  returns tsvector
+  language sql
+  stable
+as $$
+  select array_to_tsvector(array['=t' || tenant_id, '=p' || project_id, '=k' || kind])
+    || to_tsvector('pg_catalog.russian', app.search_text(left(content, 30000)))
+$$;
+
+create or replace function app.index_text(kind text, tenant_id uuid, id uuid, project_id uuid, content text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into app.search_documents as d (tenant_id, kind, id, words)
+    values (index_text.tenant_id, index_text.kind, index_text.id,
+      app.search_vector(index_text.kind, index_text.tenant_id, index_text.project_id, content))
+    on conflict on constraint search_documents_pkey do update set words = excluded.words
+      where d.words <> excluded.words;
+end
+$$;
+
+-- What an event says that one may search for.
+create or replace function app.searchable_text(event public.events) returns text language sql stable as $$
+  select nullif(concat_ws(' ', case when event.event_type like '%.noted' then event.payload ->> 'text' end,
+    event.payload ->> 'reason',
+    case when event.event_type = 'task.completed' then concat_ws(' ', event.payload ->> 'summary', (
+      select string_agg(n #>> '{}', ' ') from jsonb_path_query(event.payload, '$.evidence[*].note') n)) end), '')
+$$;
+
+create or replace function app.index_event(event public.events)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_text text := app.searchable_text(event);
+begin
+  if v_text is not null then
+    perform app.index_text('event', event.tenant_id, event.id, event.project_id, v_text);
+  end if;
+end
+$$;
+
+create or replace function app.found_document(kind text, tenant_id uuid, id uuid)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  case kind
+    when 'task' then return (
+      select jsonb_strip_nulls(jsonb_build_object(
+        'ref', t.ref, 'title', t.title, 'at', t.updated_at, 'by', t.created_by,
+        'unproven', app.list_unproven(t),
+        'body', concat_ws(' ', t.title, t.description, array_to_string(t.acceptance_criteria, ' '),
+          array_to_string(t.labels, ' '))))
+      from public.tasks t
+      where t.tenant_id = found_document.tenant_id and t.id = found_document.id);
+    when 'project' then return (
+      select jsonb_build_object(
+        'ref', p.slug, 'title', p.name, 'at', p.updated_at,
+        'body', concat_ws(' ', p.name, p.description))
+      from public.projects p
+      where p.tenant_id = found_document.tenant_id and p.id = found_document.id);
+    when 'decision' then return (
+      select jsonb_build_object(
+        'title', d.title, 'at', d.created_at, 'by', d.decided_by,
+        'body', concat_ws(' ', d.title, d.choice, d.rationale))
+      from public.decisions d
+      where d.tenant_id = found_document.tenant_id and d.id = found_document.id);
+    when 'checkpoint' then return (
+      select jsonb_build_object(
+        'title', c.label, 'at', c.created_at, 'by', c.saved_by,
+        'body', concat_ws(' ', c.label, c.summary, c.resume_instructions))
+      from public.checkpoints c
+      where c.tenant_id = found_document.tenant_id and c.id = found_document.id);
+    when 'artifact' then return (
+      select jsonb_build_object(
+        'ref', t.ref, 'title', a.type || ' ' || a.ref, 'at', a.created_at, 'by', a.added_by,
+        'body', concat_ws(' ', a.ref, a.summary))
+      from public.artifacts a
+      join public.tasks t on t.tenant_id = a.tenant_id and t.id = a.task_id
+      where a.tenant_id = found_document.tenant_id and a.id = found_document.id);
+    else return (
+      select jsonb_build_object(
+        'ref', t.ref, 'title', e.event_type || ' #' || e.seq, 'at', e.created_at, 'by', app.actor_name(e),
+        'body', app.searchable_text(e))
+      from public.events e
+      left join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id
+      where e.tenant_id = found_document.tenant_id and e.id = found_document.id);
+  end case;
+end
+$$;
+
+-- search(query, project?, kinds?, cursor?, page_size) -> {hits: [{kind, id, ref?, title, snippet, by?, at, score}],
+-- next_cursor?}, best first. Words are joined by and; "quoted phrases", or and NOT work, and - means nothing: text is
+-- full of it. Of a query with more than 1,000 matches it ranks 1,000. A snippet is of the first 20,000 characters, or
+-- of what a page of 400,000 leaves to each hit. Raises invalid_input.
+create or replace function public.search(
+  query text,
+  project text default null,
+  kinds jsonb default null,
+  cursor text default null,
+  page_size integer default 10,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project uuid := case when project is null then v_actor.project_id else (app.find_project(project, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 50);
+  v_question text := md5(concat_ws(' ', query, v_project, kinds));
+  v_from integer := coalesce((app.decode_cursor(cursor, v_question) ->> 'from')::integer, 0);
+  v_words tsquery := app.search_query(query);
+  v_any tsquery := app.any_word(v_words);
+  v_reach tsquery := ('''=t' || v_actor.tenant_id || '''')::tsquery;
+  v_kind text;
+  v_found jsonb[];
+  v_ranked integer;
+begin
+  if kinds is not null and not app.validate_field(kinds, 'text[]', 100, null) then
+    perform app.fail('invalid_input', 'kinds is a list of at most 100 texts.', jsonb_build_object('field', 'kinds'),
+      'Kinds: task, event, decision, checkpoint, artifact, project.');
+  end if;
+  select k into v_kind from jsonb_array_elements_text(kinds) k
+    where k not in ('task', 'event', 'decision', 'checkpoint', 'artifact', 'project') limit 1;
+  if found then
+    perform app.fail('invalid_input', format('There is no kind %s.', left(v_kind, 40)),
+      jsonb_build_object('field', 'kinds'), 'Kinds: task, event, decision, checkpoint, artifact, project.');
+  end if;
+  if v_project is not null then
+    v_reach := v_reach && ('''=p' || v_project || '''')::tsquery;
+  end if;
+  if jsonb_array_length(kinds) > 0 then
+    v_reach := v_reach
+      && (select string_agg('''=k' || k || '''', ' | ') from jsonb_array_elements_text(kinds) k)::tsquery;
+  end if;
+  -- One more than the page is ranked, for the cursor alone. A document that is gone makes the page shorter, not the
+  -- last.
+  select array_agg(h.hit order by h.place) filter (where h.hit is not null), count(*) into v_found, v_ranked from (
+    select r.place, d.doc - 'body' || jsonb_build_object('kind', r.kind, 'id', r.id,
+      'score', round(r.score::numeric, 3),
+      'snippet', app.search_snippet(left(d.doc ->> 'body', least(20000, 400000 / v_size)), query, v_words,
+        v_any)) as hit
+    from (select m.kind, m.id, ts_rank(m.words, v_any) as score,
+          row_number() over (order by ts_rank(m.words, v_any) desc, m.id desc) as place from (
+        select * from app.search_documents s
+        where s.words @@ (v_reach && v_words) and s.tenant_id = v_actor.tenant_id limit 1000) m
+      order by place offset v_from limit v_size + 1) r
+    cross join lateral (select case when r.place <= v_from + v_size
+      then app.found_document(r.kind, v_actor.tenant_id, r.id) end as doc offset 0) d) h;
+  return jsonb_strip_nulls(jsonb_build_object('hits', to_jsonb(coalesce(v_found, '{}')),
+    'next_cursor', case when v_ranked > v_size
+      then app.encode_cursor(jsonb_build_object('of', v_question, 'from', v_from + v_size)) end));
+end
+$$;
+
+-- suggest_refs(kind, prefix) -> {values, total, has_more}: slugs, refs of open tasks, or checkpoint ids that begin so.
+create or replace function public.suggest_refs(kind text, prefix text default '', actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_prefix text := lower(left(coalesce(prefix, ''), 80));
+  v_values text[];
+begin
+  v_values := case kind
+    when 'project' then array(
+      select p.slug from public.projects p
+      where p.tenant_id = v_actor.tenant_id and p.archived_at is null and starts_with(p.slug, v_prefix)
+      order by p.updated_at desc limit 101)
+    when 'task' then array(
+      select t.ref
+      from public.projects p
+      cross join lateral (
+        select x.ref, x.number
+        from public.tasks x
+        where x.tenant_id = v_actor.tenant_id
+          and x.project_id = p.id
+          and x.status in ('pending', 'in_progress', 'blocked')
+          and starts_with(x.ref, v_prefix)
+        order by x.number limit 101) t
+      where p.tenant_id = v_actor.tenant_id
+        and p.archived_at is null
+        and (starts_with(p.slug || '-', v_prefix) or starts_with(v_prefix, p.slug || '-'))
+      order by t.number limit 101)
+    else array(
+      select c.id::text from public.checkpoints c
+      where c.tenant_id = v_actor.tenant_id and starts_with(c.id::text, v_prefix)
+      order by c.created_at desc limit 101) end;
+  return jsonb_build_object(
+    'values', to_jsonb(v_values[:100]),
+    'total', cardinality(v_values[:100]),
+    'has_more', cardinality(v_values) > 100);
+end
+$$;
+
+-- Lists the words of a query, as they are quoted in its text.
+create or replace function app.list_words(query text) returns setof text language sql immutable as $$
+  select m[1] from regexp_matches(query, '(''(?:[^'']|'''')*'')', 'g') m
+$$;
+
+-- Reads what a search looks for. Raises invalid_input for no word and for more than 32.
+create or replace function app.search_query(query text)
+  returns tsquery
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_words tsquery := '';
+  v_group tsquery := '';
+  v_negates boolean := false;
+  v_word text;
+  v_item tsquery;
+begin
+  for v_word in select m[1] from regexp_matches(left(query, 500), '("[^"]*"|[^\s"]+)', 'g') m loop
+    if v_word in ('or', 'OR') then
+      v_words := v_words || v_group;
+      v_group := '';
+    elsif v_word = 'NOT' then
+      v_negates := true;
+    else
+      v_item := app.search_item(v_word);
+      if numnode(v_item) > 0 then
+        v_group := v_group && case when v_negates then !! v_item else v_item end;
+      end if;
+      v_negates := false;
+    end if;
+  end loop;
+  v_words := v_words || v_group;
+  if numnode(v_words) = 0 then
+    perform app.fail('invalid_input', 'query has no word to search for.', jsonb_build_object('field', 'query'),
+      'Use the words you expect in the text: payment retry.');
+  end if;
+  if (select count(*) from app.list_words(v_words::text)) > 32 then
+    perform app.fail('invalid_input', 'query has more than 32 words.', jsonb_build_object('field', 'query'),
+      'Use the few words you expect in the text. Each part of a name such as web-1 counts, and in Chinese, Japanese '
+        || 'and Korean each character.');
+  end if;
+  return v_words;
+end
+$$;
+
+-- Joins the words of a query that are not negated by or: these rank and mark a match in time that grows with the text
+-- alone. The time of ts_rank grows with the square of the words that are joined by and; ts_headline brings a query into
+-- conjunctive form, which of n pairs joined by or has 2^n parts.
+create or replace function app.any_word(words tsquery) returns tsquery language sql immutable as $$
+  select coalesce(string_agg(distinct w, ' | '), '''=''')::tsquery from app.list_words(
+    regexp_replace(words::text, '!(?:''(?:[^'']|'''')*''|\( (?:''(?:[^'']|'''')*''|[^'')])*\))', '', 'g')) w
+$$;
+
+-- Shows the place that says best why a text matches: the first that meets the whole query, else the first with a word
+-- of it. It is looked for as it was indexed, a few lines at a time.
+create or replace function app.search_snippet(content text, query text, words tsquery, any_word tsquery)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_text text := coalesce(content, '');
+  v_words tsvector;
+  v_at integer;
+  v_from integer := 1;
+  v_to integer := length(coalesce(content, ''));
+begin
+  -- Where it is at all, by large pieces first.
+  for v_place in 1 .. length(v_text) by 3700 loop
+    v_from := v_place;
+    v_to := v_place + 4000;
+    exit when to_tsvector('pg_catalog.russian', app.search_text(substr(v_text, v_place, 4000))) @@ words;
+    v_from := 1;
+    v_to := length(v_text);
+  end loop;
+  for v_place in v_from .. least(v_to, length(v_text)) by 200 loop
+    v_words := to_tsvector('pg_catalog.russian', app.search_text(substr(v_text, v_place, 300)));
+    if v_words @@ any_word then
+      v_at := coalesce(v_at, v_place);
+      if v_words @@ words then
+        v_at := v_place;
+        exit;
+      end if;
+    end if;
+  end loop;
+  -- A little before, so that the first word is whole.
+  v_text := case
+    when v_at > 100 then regexp_replace(substr(v_text, v_at - 100, 500), '^\S{0,100}\s', '')
+    else left(v_text, 500)
+  end;
+  return app.mark_words(v_text, any_word, array(select m[1] from regexp_matches(query,
+    '([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fff\u3005-\u3007\u3041-\ufaff\U00020000-\U000323af]+)',
+    'g') m));
+end
+$$;
+
+-- Prepares text for the parser of words. Names of code are there as their parts and, at the end of a text, whole; of
+-- C++ and C# the sign counts, and versions have numbers. Punctuation is no part of a word, and would be what the
+-- parser goes back in.
+create or replace function app.search_text(content text, of_query boolean default false) returns text
+  language plpgsql immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_text text := content;
+  v_names text;
+begin
+  if v_text ~ '[a-z0-9][A-Z]|[A-Z][A-Z][a-z]' then
+    if not of_query then
+      select string_agg(app.name_words(n[1]), ' ') into v_names
+        from regexp_matches(v_text,
+          '[A-Za-z0-9]*(?:[a-z0-9][A-Z]|[A-Z][A-Z][a-z])[A-Za-z0-9]*', 'g') n;
+    end if;
+    v_text := app.split_names(v_text);
+  end if;
+  v_text := app.fold_text(v_text);
+  if v_text ~ '[a-z](\+\+|#)' then
+    v_text := regexp_replace(v_text, '\m([a-z])\+\+', '\1 \1plusplus ', 'g');
+    v_text := regexp_replace(v_text, '\m([a-z])#(?![a-z0-9])', '\1 \1sharp ', 'g');
+  end if;
+  if v_text ~ '\mv[0-9]' then
+    v_text := regexp_replace(v_text, '\mv([0-9])', 'v \1', 'g');
+  end if;
+  v_text := regexp_replace(v_text, '[!-/:-@[-`{-~]+', ' ', 'g');
+  if octet_length(v_text) > char_length(v_text) then
+    v_text := regexp_replace(v_text, '[\u0080-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u02c2-\u02df'
+      '\u037e\u0387\u055a-\u055f\u0589\u058a\u05be\u05f3\u05f4\u0600-\u060f\u061b-\u061f\u066a-\u066d\u06d4'
+      '\u0700-\u070d\u0964\u0965\u0970\u0e2f\u0e3f\u0e4f\u0e5a\u0e5b\u104a-\u104f\u10fb\u1360-\u1368\u17d4-\u17db'
+      '\u1800-\u180e\u2000-\u206f\u20a0-\u20cf\u2190-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u3020\u3030'
+      '\u303d-\u303f\u30fb\ufe00-\ufe6f\ufeff-\uff0f\uff5f-\uff65\ufff0-\uffff\U0001f000-\U0001faff]+', ' ', 'g');
+    if v_text ~ '[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ufaff\U00020000-\U000323af]' then
+      v_text := app.pair_characters(v_text, of_query);
+    end if;
+  end if;
+  return concat_ws(' ', v_text, v_names);
+end
+$$;
+
+-- What one item of a query looks for: a word, the parts of a name in their order, a phrase.
+create or replace function app.search_item(item text) returns tsquery language plpgsql stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_text text := app.search_text(item, true);
+  v_item tsquery := phraseto_tsquery('pg_catalog.russian', v_text);
+  v_whole tsquery;
+begin
+  if item ~ '^\S*([a-z0-9][A-Z]|[A-Z][A-Z][a-z])\S*$' then
+    v_whole := phraseto_tsquery('pg_catalog.russian', app.search_text(lower(item), true));
+    -- Of MySQL the first part is a word that is not looked for: what is left would be found anywhere.
+    v_item := case when numnode(v_item) < 2 * regexp_count(v_text, '\S+') - 1 then v_whole else v_item || v_whole end;
+  end if;
+  -- A single character of those that are written in pairs.
+  if v_item::text ~ '''[^ -~]''' then
+    v_item := (
+      select string_agg(w || case when w ~ '^''.''$' and app.is_dense(substr(w, 2)) then ':*' else '' end, ' <-> ')
+      from app.list_words(v_item::text) w)::tsquery;
+  end if;
+  return v_item;
+end
+$$;
+
+-- Marks the words of a text that a query looks for, without the punctuation beside them: at most 24 words, with some
+-- before the first. In scripts without blanks it marks the query's own runs, in the 160 characters around the first.
+-- All words are made ready in one go, with a character between them that no stored text has.
+create or replace function app.mark_words(content text, any_word tsquery, runs text[]) returns text
+  language plpgsql stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_beside constant text := '[!-/:-@[-`{-~\u2000-\u206f\u3000-\u303f«»]';
+  v_run text;
+  v_words text[];
+  v_ready text[];
+begin
+  foreach v_run in array runs loop
+    if strpos(content, v_run) > 0 then
+      content := replace(substr(content, greatest(1, strpos(content, v_run) - 40), 160), v_run, '**' || v_run || '**');
+      return regexp_replace(btrim(content), '\s+', ' ', 'g');
+    end if;
+  end loop;
+  v_words := regexp_split_to_array(btrim(content), '\s+');
+  v_ready := string_to_array(app.search_text(array_to_string(v_words, e' \x01 '), true), e'\x01');
+  return (
+    select string_agg(case when w.is_hit
+        then regexp_replace(w.word, format('^(%1$s*)(.*?)(%1$s*)$', v_beside), '\1**\2**\3')
+        else w.word end,
+      ' '
+      order by w.at)
+    from (
+      select h.*, coalesce(min(h.at) filter (where h.is_hit) over (), 1) as first
+      from (
+        select u.word, u.at, to_tsvector('pg_catalog.russian', coalesce(u.ready, '')) @@ any_word as is_hit
+        from unnest(v_words, v_ready) with ordinality u (word, ready, at)
+        where u.word is not null) h) w
+    where w.at between w.first - 4 and greatest(w.first - 4, 1) + 23);
+end
+$$;

@@ -1,0 +1,123 @@
+-- Secrets of the installation: listed and rotated.
+
+-- list_secrets() -> {secrets: [{kind, count, since?, until?}], clients: [client_id]}: how many are good, by kind, and
+-- the clients that have one to rotate. Of the workspace its tokens, invitations and the secrets of clients it added;
+-- of the actor the password, browser sessions and the link to choose one. For admins.
+create or replace function public.list_secrets(actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_person(actor, 'admin');
+  v_now timestamptz := app.now();
+  v_clients text[];
+  v_shared jsonb;
+  v_own jsonb;
+begin
+  select array_agg(c.client_id order by c.client_id) into v_clients from app.oauth_clients c
+    where c.tenant_id = v_actor.tenant_id and c.client_secret_hash is not null;
+  select jsonb_agg(jsonb_strip_nulls(to_jsonb(k))) into v_shared
+    from (
+      select 'access_token' as kind, count(*) as count, min(t.created_at) as since, max(t.expires_at) as until
+      from public.oauth_tokens t
+      join app.oauth_grants g on g.tenant_id = t.tenant_id and g.id = t.grant_id
+      where t.tenant_id = v_actor.tenant_id
+        and t.revoked_at is null
+        and g.revoked_at is null
+        and least(t.expires_at, g.expires_at) > v_now
+      union all
+      select 'refresh_token', count(*), min(t.created_at), max(t.refresh_expires_at)
+      from public.oauth_tokens t
+      join app.oauth_grants g on g.tenant_id = t.tenant_id and g.id = t.grant_id
+      where t.tenant_id = v_actor.tenant_id
+        and t.revoked_at is null
+        and g.revoked_at is null
+        and least(t.refresh_expires_at, g.expires_at) > v_now
+      union all
+      select 'personal_token', count(*), min(t.created_at), max(t.expires_at)
+      from public.oauth_tokens t
+      where t.tenant_id = v_actor.tenant_id and t.kind = 'pat' and t.revoked_at is null and t.expires_at > v_now
+      union all
+      select 'client_secret', coalesce(cardinality(v_clients), 0), null, null
+      union all
+      select 'invitation', count(*), min(i.created_at), max(i.expires_at)
+      from app.invitations i
+      where i.tenant_id = v_actor.tenant_id
+        and i.accepted_at is null
+        and i.revoked_at is null
+        and i.expires_at > v_now) k;
+  perform set_config('app.tenant_id', v_actor.user_id::text, true);
+  select jsonb_agg(jsonb_strip_nulls(to_jsonb(k))) into v_own
+    from (
+      select 'password' as kind, count(*) as count, min(p.updated_at) as since, null::timestamptz as until
+      from app.passwords p
+      where p.tenant_id = v_actor.user_id
+      union all
+      select 'session', count(*), min(s.auth_at), max(s.expires_at)
+      from app.auth_sessions s
+      where s.tenant_id = v_actor.user_id and s.expires_at > v_now
+      union all
+      select 'login_link', count(*), null, max(c.expires_at)
+      from app.login_codes c
+      where c.tenant_id = v_actor.user_id and c.expires_at > v_now) k;
+  return jsonb_build_object('secrets', v_shared || v_own, 'clients', coalesce(to_jsonb(v_clients), '[]'));
+end
+$$;
+
+-- rotate_secrets(renewed [{client_id, client_secret_hash}], everything) -> {clients: [client_id], revoked?,
+-- invitations?, sessions?}: new secrets for clients that the workspace added; the old ones end. With `everything`,
+-- all else that list_secrets counts ends too, but for the password. For admins.
+create or replace function public.rotate_secrets(
+  renewed jsonb,
+  everything boolean default false,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_person(actor, 'admin');
+  v_clients text[];
+  v_invitations integer;
+  v_sessions integer;
+  v_revoked jsonb;
+begin
+  with changed as (
+    update app.oauth_clients c set client_secret_hash = r.client_secret_hash
+    from jsonb_to_recordset(renewed) as r (client_id text, client_secret_hash text)
+    where c.tenant_id = v_actor.tenant_id and c.client_id = r.client_id and c.client_secret_hash is not null
+    returning c.client_id),
+  told as (
+    select app.record_audit(jsonb_build_object('type', 'client.secret_rotated', 'client_id', c.client_id), actor)
+    from changed c)
+  select array_agg(c.client_id) into v_clients
+  from changed c
+  cross join (select count(*) from told) t;
+  if coalesce(cardinality(v_clients), 0) < jsonb_array_length(renewed) then
+    perform app.fail('not_found', 'The workspace added no such client with a secret.', null,
+      'List the secrets for those there are.');
+  end if;
+  if everything then
+    update app.invitations i set revoked_at = app.now()
+      where i.tenant_id = v_actor.tenant_id and i.accepted_at is null and i.revoked_at is null;
+    get diagnostics v_invitations = row_count;
+    v_revoked := app.end_access('{}', 'All secrets were replaced.', actor);
+    perform set_config('app.tenant_id', v_actor.user_id::text, true);
+    delete from app.login_codes c where c.tenant_id = v_actor.user_id;
+    delete from app.auth_sessions s where s.tenant_id = v_actor.user_id;
+    get diagnostics v_sessions = row_count;
+    perform app.record_audit(jsonb_build_object(
+      'type', 'session.ended',
+      'data', jsonb_build_object('count', v_sessions)), actor);
+  end if;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'clients', coalesce(to_jsonb(v_clients), '[]'),
+    'revoked', v_revoked,
+    'invitations', v_invitations,
+    'sessions', v_sessions));
+end
+$$;

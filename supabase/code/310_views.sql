@@ -1,0 +1,38 @@
+-- Views for people and their SQL; each shows what the one who asks may see.
+
+create or replace view public.active_tasks with (security_invoker = true) as
+  select
+    t.tenant_id, t.id, t.project_id, t.user_id, t.created_by, t.number, t.ref, t.title, t.description,
+    t.acceptance_criteria, t.constraints, t.dependencies, t.parent_id, t.discovered_from, t.status, t.priority,
+    t.open_dependencies, t.blocked_reason, t.blocked_by, t.warning, t.locked_at, t.locked_by, t.locked_by_user,
+    t.lock_token, t.attempts, t.last_outcome, t.last_reason, t.last_agent, t.summary, t.evidence, t.approved_at,
+    t.completed_at, t.version, t.created_at, t.updated_at,
+    p.name as project_name,
+    t.locked_at is not null
+      and coalesce(l.expires_at, t.locked_at + interval '1 hour') > now() as is_actively_locked
+  from public.tasks t
+  join public.projects p on p.tenant_id = t.tenant_id and p.id = t.project_id
+  left join public.task_leases l
+    on l.tenant_id = t.tenant_id and l.task_id = t.id and l.lock_token = t.lock_token
+  where t.status in ('in_progress', 'blocked')
+  order by t.locked_at desc nulls last;
+
+create or replace view public.recent_events with (security_invoker = true) as
+  select
+    e.tenant_id, e.id, e.seq, e.project_id, e.task_id, e.user_id, e.event_type, e.payload, e.created_at, e.stream,
+    e.version, e.actor, e.schema_version, e.correlation_id, e.causation_id, e.payload_hash, e.prev_hash, e.hash,
+    e.redacted_at,
+    p.name as project_name,
+    t.title as task_title
+  from public.events e
+  left join public.projects p on p.tenant_id = e.tenant_id and p.id = e.project_id
+  left join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id
+  order by e.seq desc;
+
+create or replace view public.task_progress with (security_invoker = true) as
+  select
+    t.id, t.project_id, t.title, t.status, t.priority,
+    cardinality(t.acceptance_criteria) as total_criteria,
+    (select count(*) from public.artifacts a where a.tenant_id = t.tenant_id and a.task_id = t.id) as artifact_count,
+    t.locked_at, t.locked_by, t.created_at, t.updated_at
+  from public.tasks t;

@@ -1,0 +1,232 @@
+-- Made by `npm run schema` from the migrated database. Do not edit: change supabase/code or add a migration.
+
+-- Functions
+
+CREATE OR REPLACE FUNCTION app.check_archiving(actor app.actor, last_seq bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform from app.positions p where p.tenant_id = actor.tenant_id for no key update;
+  return app.check_archivable(actor.tenant_id, last_seq);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.remove_events(last_seq bigint)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  delete from public.events e where e.tenant_id = app.get_tenant_id() and e.seq <= last_seq
+$function$;
+-- owner cairn_keeper
+
+CREATE OR REPLACE FUNCTION app.states_at(tenant_id uuid, last_seq bigint, streams text[])
+ RETURNS TABLE(stream text, version bigint, seq bigint, project_id uuid, state jsonb)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_model app.read_models;
+  v_states jsonb := '{}';
+  v_found jsonb;
+begin
+  for v_model in select * from app.read_models loop
+    select coalesce(jsonb_object_agg(v_model.category || ':' || f.id, f.state), '{}') into v_found
+      from app.fold_streams(v_model.category, states_at.tenant_id, null, states_at.last_seq, states_at.streams) f;
+    v_states := v_states || v_found;
+  end loop;
+  return query select distinct on (e.stream) e.stream, e.version, e.seq, e.project_id, v_states -> e.stream
+    from public.events e
+    where e.tenant_id = states_at.tenant_id and e.seq <= states_at.last_seq and e.stream = any (states_at.streams)
+    order by e.stream, e.version desc;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.archive_events(manifest jsonb DEFAULT '{}'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET statement_timeout TO '1min'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate_person(actor, 'owner');
+  v_last bigint := (manifest ->> 'last_seq')::bigint;
+  v_from bigint := app.check_archiving(v_actor, v_last);
+  v_streams text[] := array(
+    select distinct e.stream from public.events e
+    where e.tenant_id = v_actor.tenant_id and e.seq <= v_last);
+begin
+  if (manifest ->> 'first_seq')::bigint <> v_from + 1
+      or (manifest ->> 'events')::bigint <> v_last - v_from
+      or manifest ->> 'last_hash' is distinct from (
+        select e.hash::text from public.events e
+        where e.tenant_id = v_actor.tenant_id and e.seq = v_last) then
+    perform app.fail('invalid_input',
+      format('The file is not of the events %s to %s of this workspace.', v_from + 1, v_last), null,
+      'Archive again: what was written is written anew.');
+  end if;
+  insert into app.archived_streams as a (tenant_id, stream, version, seq, project_id, state)
+    select v_actor.tenant_id, s.stream, s.version, s.seq, s.project_id, s.state
+    from app.states_at(v_actor.tenant_id, v_last, v_streams) s
+    on conflict (tenant_id, stream) do update
+      set version = excluded.version, seq = excluded.seq, state = excluded.state;
+  insert into app.archived_chains as a (tenant_id, project_id, hash)
+    select distinct on (e.project_id) e.tenant_id, e.project_id, e.hash
+    from public.events e
+    where e.tenant_id = v_actor.tenant_id and e.seq <= v_last
+    order by e.project_id, e.seq desc
+    on conflict (tenant_id, project_id) do update set hash = excluded.hash;
+  insert into app.archives (tenant_id, first_seq, last_seq, events, location, file, sha256, created_at)
+    values (v_actor.tenant_id, v_from + 1, v_last, v_last - v_from, manifest ->> 'location', manifest ->> 'file',
+      manifest ->> 'sha256', app.now());
+  delete from app.search_documents d using public.events e
+    where d.tenant_id = v_actor.tenant_id
+      and d.kind = 'event'
+      and e.tenant_id = d.tenant_id
+      and e.id = d.id
+      and e.seq <= v_last;
+  delete from app.unanswered u where u.tenant_id = v_actor.tenant_id and u.seq <= v_last;
+  update app.positions p set archived_to = v_last where p.tenant_id = v_actor.tenant_id;
+  perform app.remove_events(v_last);
+  return jsonb_build_object('archived_to', v_last);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.check_events(events jsonb DEFAULT '[]'::jsonb, chains jsonb DEFAULT '{}'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET statement_timeout TO '1min'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_difference jsonb;
+begin
+  if jsonb_typeof(chains) is distinct from 'object' then
+    perform app.fail('invalid_input', 'chains is an object: of each project the hash of the last event before.',
+      jsonb_build_object('field', 'chains'), 'Pass the chains of the answer before, or {} to begin.');
+  end if;
+  select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'wrong', coalesce(c.wrong, 'chain')) into v_difference
+    from (
+      select x.ordinality as at,
+        x.seq,
+        x.stream,
+        app.wrong_column(x.event) as wrong,
+        (x.event).prev_hash::text
+          is not distinct from coalesce(lag((x.event).hash::text) over (partition by x.project_id
+              order by x.ordinality),
+            chains ->> coalesce(x.project_id::text, '')) as links,
+        (x.event).hash = app.event_hash(x.event) as hashes,
+        case when x.redacted_at is null
+          then (x.event).payload_hash = app.payload_hash((x.event).payload)
+          else (x.event).payload = app.blank_payload(x.event) end as pays
+      from app.read_events_given('events', events) x) c
+    where (c.links and c.hashes and c.pays and c.wrong is null) is not true
+    order by c.at limit 1;
+  if v_difference is not null then
+    return jsonb_build_object('chains', chains, 'difference', v_difference);
+  end if;
+  return jsonb_build_object('chains', chains || (
+    select coalesce(jsonb_object_agg(coalesce(l.project_id::text, ''), (l.event).hash), '{}') from (
+      select distinct on (x.project_id) x.project_id, x.event from app.read_events_given('events', events) x
+      order by x.project_id, x.ordinality desc) l));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_archives(actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor);
+begin
+  return jsonb_build_object(
+    'archived_to', (select p.archived_to from app.positions p where p.tenant_id = v_actor.tenant_id),
+    'archives', (
+      select coalesce(jsonb_agg(to_jsonb(a) - 'tenant_id' - 'created_at' order by a.first_seq), '[]')
+      from app.archives a
+      where a.tenant_id = v_actor.tenant_id));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.plan_archive(before timestamp with time zone DEFAULT NULL::timestamp with time zone, size integer DEFAULT 20000, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate_person(actor, 'owner');
+  v_from bigint := (select p.archived_to from app.positions p where p.tenant_id = v_actor.tenant_id);
+  v_to bigint := (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id);
+begin
+  if before is null then
+    perform app.fail('invalid_input', 'before is the time that archived events are older than.',
+      jsonb_build_object('field', 'before'));
+  end if;
+  v_to := least(v_to, v_from + least(greatest(size, 1), 50000),
+    (select min(e.seq) - 1 from public.events e where e.tenant_id = v_actor.tenant_id and e.created_at >= before));
+  return jsonb_build_object('first_seq', v_from + 1, 'last_seq', v_to, 'events', v_to - v_from);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.snapshot_events(last_seq bigint DEFAULT NULL::bigint, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET statement_timeout TO '1min'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate_person(actor, 'owner');
+  v_from bigint := app.check_archivable(v_actor.tenant_id, last_seq);
+  v_streams text[] := array(
+    select distinct e.stream from public.events e
+    where e.tenant_id = v_actor.tenant_id and e.seq <= snapshot_events.last_seq);
+begin
+  return jsonb_build_object(
+    'streams', (
+      select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('stream', s.stream, 'version', s.version))
+          || jsonb_build_object('state', s.state)
+        order by s.seq), '[]')
+      from app.states_at(v_actor.tenant_id, last_seq, v_streams) s),
+    'chains', (
+      select coalesce(jsonb_agg(jsonb_build_object('project_id', c.project_id, 'hash', c.hash)), '[]')
+      from (
+        select distinct on (e.project_id) e.project_id, e.hash
+        from public.events e
+        where e.tenant_id = v_actor.tenant_id and e.seq <= snapshot_events.last_seq
+        order by e.project_id, e.seq desc) c));
+end
+$function$;
+-- owner cairn_owner
+
+-- Privileges
+
+grant execute on function app.remove_events(bigint) to cairn_owner;
+grant execute on function public.archive_events(jsonb,jsonb) to cairn_server;
+grant execute on function public.archive_events(jsonb,jsonb) to service_role;
+grant execute on function public.check_events(jsonb,jsonb,jsonb) to authenticated;
+grant execute on function public.check_events(jsonb,jsonb,jsonb) to cairn_server;
+grant execute on function public.check_events(jsonb,jsonb,jsonb) to service_role;
+grant execute on function public.list_archives(jsonb) to authenticated;
+grant execute on function public.list_archives(jsonb) to cairn_server;
+grant execute on function public.list_archives(jsonb) to service_role;
+grant execute on function public.plan_archive(timestamp with time zone,integer,jsonb) to cairn_server;
+grant execute on function public.plan_archive(timestamp with time zone,integer,jsonb) to service_role;
+grant execute on function public.snapshot_events(bigint,jsonb) to cairn_server;
+grant execute on function public.snapshot_events(bigint,jsonb) to service_role;

@@ -1,0 +1,171 @@
+-- Made by `npm run schema` from the migrated database. Do not edit: change supabase/code or add a migration.
+
+-- Functions
+
+CREATE OR REPLACE FUNCTION app.are_ids(value jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE jsonb_typeof(value) WHEN 'null'::text THEN true WHEN 'array'::text THEN (NOT (EXISTS (SELECT FROM jsonb_array_elements_text(are_ids.value) v(value) WHERE (app.as_uuid(v.value) IS NULL)))) ELSE (app.as_uuid((value #>> '{}'::text[])) IS NOT NULL) END;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.as_uuid(value text)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN ((value ~~ '________-____-____-____-____________'::text) AND (translate(value, '0123456789abcdefABCDEF'::text, ''::text) = '----'::text)) THEN (value)::uuid ELSE NULL::uuid END;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.define_on_tables(definitions text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_definition text;
+  v_parts text[];
+  v_table regclass;
+begin
+  foreach v_definition in array regexp_split_to_array(regexp_replace(definitions, '^ *--.*$', '', 'gn'), ';') loop
+    v_definition := btrim(v_definition, E' \n');
+    continue when v_definition = '';
+    v_parts := regexp_match(v_definition, '^create (policy|trigger) (\w+) .*?\mon ([a-z_.]+)');
+    v_table := v_parts[3];
+    continue when exists (
+      select from pg_policy p
+      where v_parts[1] = 'policy' and p.polrelid = v_table and p.polname = v_parts[2]
+        and obj_description(p.oid, 'pg_policy') = md5(v_definition)
+      union all
+      select from pg_trigger t
+      where v_parts[1] = 'trigger' and t.tgrelid = v_table and t.tgname = v_parts[2]
+        and obj_description(t.oid, 'pg_trigger') = md5(v_definition));
+    execute format('drop %s if exists %I on %s', v_parts[1], v_parts[2], v_table);
+    execute v_definition;
+    execute format('comment on %s %I on %s is %L', v_parts[1], v_parts[2], v_table, md5(v_definition));
+  end loop;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.error_status(code text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case code
+    when 'invalid_input' then '400' when 'unauthenticated' then '401' when 'insufficient_scope' then '403'
+    when 'forbidden' then '403' when 'not_found' then '404' when 'already_exists' then '409'
+    when 'illegal_transition' then '409' when 'version_conflict' then '409' when 'lock_held' then '409'
+    when 'lock_lost' then '409' when 'dependency_cycle' then '409' when 'gate_unmet' then '409'
+    when 'scope_violation' then '409' when 'idempotency_mismatch' then '409' when 'payload_too_large' then '413'
+    when 'rate_limited' then '429' when 'unavailable' then '503' else '500' end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fail(code text, message text, details jsonb DEFAULT NULL::jsonb, hint text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  raise exception using
+    errcode = 'PT' || app.error_status(code),
+    message = message,
+    detail = jsonb_strip_nulls(jsonb_build_object('code', code, 'details', details))::text,
+    hint = coalesce(hint, '');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.format_age(at timestamp with time zone)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_seconds bigint := greatest(0, extract(epoch from app.now() - at))::bigint;
+  v_size integer := case when v_seconds < 60 then 1 when v_seconds < 3600 then 60 else 3600 end;
+  v_unit text := case v_size when 1 then 'second' when 60 then 'minute' else 'hour' end;
+begin
+  if v_seconds = 0 then
+    return 'just now';
+  end if;
+  return format('%s %s%s ago', v_seconds / v_size, v_unit, case when v_seconds / v_size <> 1 then 's' else '' end);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_clean(value text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select value !~ '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]'
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_clean_json(value jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN (app.is_clean((value)::text) AND (replace((value)::text, '\\'::text, ''::text) !~ '\\([bfr]|u00)'::text) AND (NOT jsonb_path_exists(value, 'strict $.**{32}?(@.type() == "object" || @.type() == "array")'::jsonpath)));
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_slug(value text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN (value ~ '^[a-z][a-z0-9-]{0,30}$'::text);
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.now()
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+AS $function$ select clock_timestamp() $function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.validate_field(value jsonb, kind text, size_max integer, one_of text[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_type text := jsonb_typeof(value);
+  v_text text := case when v_type in ('string', 'number') then value #>> '{}' end;
+begin
+  case kind
+    when 'text' then return v_type = 'string' and char_length(v_text) <= size_max and app.is_clean(v_text);
+    when 'line' then
+      return v_type = 'string' and char_length(v_text) <= size_max
+        and v_text ~ '\S' and v_text !~ '[\n\t]' and app.is_clean(v_text);
+    when 'one_of' then return v_type = 'string' and v_text = any (one_of);
+    when 'ref' then return v_type = 'string' and char_length(v_text) between 1 and size_max;
+    when 'integer' then return v_type = 'number' and v_text ~ '^[0-9]{1,9}$' and v_text::integer <= size_max;
+    when 'number' then
+      -- What no double precision holds, or holds as zero, is refused.
+      return v_type = 'number' and abs(v_text::numeric) <= 1e15
+        and (v_text::numeric = 0 or abs(v_text::numeric) >= 1e-15);
+    when 'boolean' then return v_type = 'boolean';
+    when 'object', 'array' then
+      return v_type = kind and octet_length(value::text) <= size_max and app.is_clean_json(value);
+    when 'label[]' then
+      return v_type = 'array' and jsonb_array_length(value) <= size_max and not exists (
+        select from jsonb_array_elements(value) item
+        where jsonb_typeof(item) <> 'string' or app.clean_name(item #>> '{}', 50) is distinct from item #>> '{}');
+    else
+      return v_type = 'array' and jsonb_array_length(value) <= size_max and not exists (
+        select from jsonb_array_elements(value) item
+        where jsonb_typeof(item) <> 'string'
+          or item #>> '{}' !~ '\S'
+          or char_length(item #>> '{}') > case kind when 'ref[]' then 80 else 1000 end
+          or not app.is_clean(item #>> '{}'));
+  end case;
+end
+$function$;
+-- owner cairn_owner
+
+-- Privileges
+
+grant execute on function app.now() to cairn_keeper;

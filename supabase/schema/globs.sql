@@ -1,0 +1,120 @@
+-- Made by `npm run schema` from the migrated database. Do not edit: change supabase/code or add a migration.
+
+-- Functions
+
+CREATE OR REPLACE FUNCTION app.count_wildcards(glob text)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select length(regexp_replace(app.glob_tokens(glob), E'[^\x01\x02\x03?]', '', 'g'))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.files_outside(scope jsonb, files text[])
+ RETURNS text[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_outside text[] := '{}';
+  v_allowed text[];
+begin
+  if scope ? 'paths' then
+    v_outside := app.unmatched_files(scope -> 'paths', files);
+  end if;
+  if scope ? 'project_paths' then
+    v_outside := v_outside || app.unmatched_files(scope -> 'project_paths', files);
+  end if;
+  v_allowed := app.unmatched_files(scope -> 'deny', files);
+  return (select array_agg(f order by at) from unnest(files) with ordinality x (f, at)
+    where f = any (v_outside) or f <> all (v_allowed) or f ~ '(^|/)\.\.(/|$)');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.glob_pattern(glob text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select '^' || replace(replace(replace(replace(
+    regexp_replace(app.glob_tokens(glob), '([.+^$(){}|\[\]\\])', '\\\1', 'g'),
+    '?', '[^/]'), E'\x01', '(?:.*/)?'), E'\x02', '.*'), E'\x03', '[^/]*') || '$'
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.glob_tokens(glob text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select regexp_replace(regexp_replace(
+    replace(replace(replace(glob, '**/', E'\x01'), '**', E'\x02'), '*', E'\x03'),
+    E'[\x01\x03]*(?:\x02|\x01\x03)[\x01\x02\x03]*', E'\x02', 'g'), E'\x01+', E'\x01', 'g')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.path_text(task public.tasks, back uuid[])
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_length integer := cardinality(back);
+  v_shown uuid[] := case when v_length > 20 then back[:10] || back[v_length - 9:] else back end;
+  v_refs text[] := array(
+    select (select t.ref from public.tasks t where t.tenant_id = task.tenant_id and t.id = s.id)
+    from unnest(v_shown) with ordinality s (id, at)
+    order by s.at desc);
+begin
+  return concat_ws(' → ', task.ref, array_to_string(v_refs[:10], ' → '),
+    case when v_length > 20 then format('… %s more', v_length - 20) end,
+    nullif(array_to_string(v_refs[11:], ' → '), ''));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.scope_excess(scope jsonb, files text[])
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_globs text[] := array(select g from unnest(array['paths', 'project_paths', 'deny']) k
+    cross join jsonb_array_elements_text(scope -> k) g);
+  v_glob text := (select g from unnest(v_globs) g where app.count_wildcards(g) > 16 limit 1);
+  v_globs_length bigint := (select sum(length(g) + 10) from unnest(v_globs) g);
+  v_files_length bigint := (select sum(length(f) + 10) from unnest(files) f);
+begin
+  if v_glob is not null then
+    return format('the glob %s has more than 16 wildcards', to_json(left(v_glob, 80)));
+  elsif v_globs_length * v_files_length > 200000000 then
+    return format('its %s files have %s characters, too many for globs of %s', cardinality(files), v_files_length,
+      v_globs_length);
+  end if;
+  return null;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.unmatched_files(globs jsonb, files text[])
+ RETURNS text[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_pattern text;
+begin
+  for v_pattern in select app.glob_pattern(g) from jsonb_array_elements_text(globs) g loop
+    exit when files = '{}';
+    files := array(select f from unnest(files) f where f !~ v_pattern);
+  end loop;
+  return files;
+end
+$function$;
+-- owner cairn_owner

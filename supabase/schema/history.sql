@@ -1,0 +1,1129 @@
+-- Made by `npm run schema` from the migrated database. Do not edit: change supabase/code or add a migration.
+
+-- Tables
+
+create table app.archives (
+  tenant_id uuid not null,
+  first_seq bigint not null,
+  last_seq bigint not null,
+  events bigint not null,
+  location text not null,
+  file text not null,
+  sha256 text not null,
+  created_at timestamp with time zone not null,
+  constraint archives_pkey PRIMARY KEY (tenant_id, first_seq),
+  constraint archives_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint archives_check CHECK ((last_seq = ((first_seq + events) - 1))),
+  constraint archives_file_check CHECK ((file ~ '^[a-z0-9][a-z0-9.-]{0,199}$'::text)),
+  constraint archives_first_seq_check CHECK ((first_seq > 0)),
+  constraint archives_location_check CHECK (((char_length(location) >= 1) AND (char_length(location) <= 1000))),
+  constraint archives_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
+);
+alter table app.archives enable row level security;
+alter table app.archives force row level security;
+create policy door on app.archives as permissive for all to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
+
+create table app.read_models (
+  category text not null,
+  table_name text not null,
+  place integer not null,
+  constraint read_models_place_key UNIQUE (place),
+  constraint read_models_table_name_key UNIQUE (table_name),
+  constraint read_models_pkey PRIMARY KEY (category)
+);
+alter table app.read_models enable row level security;
+alter table app.read_models force row level security;
+create policy read on app.read_models as permissive for select to cairn_keeper, cairn_owner using (true);
+
+-- Rows that are part of the schema
+
+-- app.read_models: (artifact,artifacts,3)
+-- app.read_models: (checkpoint,checkpoints,5)
+-- app.read_models: (decision,decisions,4)
+-- app.read_models: (message,messages,7)
+-- app.read_models: (project,projects,1)
+-- app.read_models: (session,agent_sessions,6)
+-- app.read_models: (task,tasks,2)
+
+-- Functions
+
+CREATE OR REPLACE FUNCTION app.apply_redaction(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_redacted public.events := app.find_event(app.stream_id(event.stream)::text, actor);
+begin
+  event.project_id := v_redacted.project_id;
+  event.task_id := v_redacted.task_id;
+  event.version := 1 + (
+    select count(*) from public.events e
+    where e.tenant_id = event.tenant_id and e.stream = event.stream);
+  return (event,
+    app.event_brief(app.upcast_event(v_redacted),
+      (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id)),
+    null)::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.blank_event(event public.events)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  update public.events e set payload = app.blank_payload(event), redacted_at = app.now()
+  where e.tenant_id = event.tenant_id and e.id = event.id
+$function$;
+-- owner cairn_keeper
+
+CREATE OR REPLACE FUNCTION app.blank_payload(event public.events)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select event.payload || coalesce(jsonb_object_agg(f.field, case
+      when f.kind = 'object' then '{}' when f.kind = 'array' then '[]'
+      when f.kind in ('text[]', 'label[]') then (
+        select coalesce(jsonb_agg('[redacted]'::text), '[]')
+        from jsonb_path_query(event.payload -> f.field, 'strict $ ? (@.type() == "array")[*]'))
+      else '"[redacted]"' end), '{}')
+  from app.event_fields f
+  where f.event_type = event.event_type and event.payload ? f.field
+    and f.kind in ('text', 'line', 'text[]', 'label[]', 'object', 'array')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.broken_event(tenant_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select jsonb_build_object(
+    'seq', c.seq,
+    'stream', c.stream,
+    'version', c.version,
+    'wrong', case
+      when not c.links then 'prev_hash'
+      when not c.hashes then 'hash'
+      when not c.pays then 'payload'
+      when not c.counts then 'version'
+      else coalesce(c.wrong, 'seq') end)
+  from (
+    select e.seq,
+      e.stream,
+      e.version,
+      e.hashes,
+      e.pays,
+      e.wrong,
+      e.prev_hash
+        is not distinct from coalesce(lag(e.hash) over (partition by e.project_id order by e.seq),
+          (
+            select c.hash from app.archived_chains c
+            where c.tenant_id = broken_event.tenant_id and c.project_id is not distinct from e.project_id)) as links,
+      e.version = coalesce(a.version, 0) + row_number() over (partition by e.stream order by e.version) as counts,
+      e.seq = (
+        select p.archived_to from app.positions p
+        where p.tenant_id = broken_event.tenant_id) + row_number() over (order by e.seq) as follows
+    from (
+      select x.seq,
+        x.project_id,
+        x.stream,
+        x.version,
+        x.prev_hash,
+        x.hash,
+        x.hash = app.event_hash(x) as hashes,
+        case when x.redacted_at is null
+          then x.payload_hash = app.payload_hash(x.payload)
+          else x.payload = app.blank_payload(x)
+            and exists (
+              select from public.events r
+              where r.tenant_id = x.tenant_id and r.stream = 'event:' || x.id) end as pays,
+        coalesce(app.wrong_column(x),
+          case when starts_with(x.stream, 'event:')
+              and exists (
+                select from public.events o
+                where o.tenant_id = x.tenant_id
+                  and o.id = app.stream_id(x.stream)
+                  and o.task_id is distinct from x.task_id)
+            then 'task_id' end) as wrong
+      from public.events x
+      where x.tenant_id = broken_event.tenant_id
+      offset 0) e
+    left join app.archived_streams a on a.tenant_id = broken_event.tenant_id and a.stream = e.stream) c
+  where not (c.links and c.hashes and c.pays and c.counts and c.wrong is null and c.follows)
+  order by c.seq limit 1
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_archivable(tenant_id uuid, last_seq bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_position app.positions;
+begin
+  select * into v_position from app.positions p where p.tenant_id = check_archivable.tenant_id;
+  if last_seq is null or last_seq <= v_position.archived_to or last_seq > v_position.seq then
+    perform app.fail('invalid_input', format('The archive ends at %s, the log at %s: %s is not between them.',
+      v_position.archived_to, v_position.seq, last_seq), jsonb_build_object('field', 'last_seq'));
+  end if;
+  return v_position.archived_to;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.compare_log(tenant_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_model app.read_models;
+  v_difference jsonb;
+  v_tables jsonb := '[]';
+  v_rows bigint;
+  v_position bigint := (select p.seq from app.positions p where p.tenant_id = compare_log.tenant_id);
+begin
+  v_difference := coalesce(app.broken_event(tenant_id), app.missing_end(tenant_id, v_position));
+  for v_model in select * from app.read_models order by place loop
+    v_difference := coalesce(v_difference, app.differing_row(v_model, tenant_id));
+    execute format('select count(*) from public.%I x where x.tenant_id = $1', v_model.table_name)
+      into v_rows
+      using tenant_id;
+    v_tables := v_tables || jsonb_build_object('table', v_model.table_name, 'rows', v_rows);
+  end loop;
+  v_difference := coalesce(v_difference, app.differing_link(tenant_id));
+  return jsonb_strip_nulls(jsonb_build_object('ok', v_difference is null,
+    'events', (select count(*) from public.events e where e.tenant_id = compare_log.tenant_id),
+    'position', v_position, 'tables', v_tables, 'difference', v_difference));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.copies_of(event public.events)
+ RETURNS public.events[]
+ LANGUAGE sql
+ STABLE
+AS $function$
+  with recursive
+    command as materialized (
+      select e.id, e.causation_id from public.events e
+      where e.tenant_id = event.tenant_id and e.correlation_id = event.correlation_id
+        and e.seq > event.seq and e.seq <= event.seq + 200 + app.policy_max() + 2 * app.triggered_max()),
+    copies (id) as (
+      select event.id
+      union
+      select m.id from copies c join command m on m.causation_id = c.id)
+  select array_agg(x.found order by (x.found).seq) from copies c cross join lateral (
+    select e as found from public.events e where e.tenant_id = event.tenant_id and e.id = c.id
+      and e.redacted_at is null and e.event_type <> 'event.redacted' offset 0) x
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.counted_tasks(tenant_id uuid)
+ RETURNS SETOF app.task_counts
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select p.tenant_id,
+    p.id,
+    count(*) filter (where t.status = 'pending')::integer,
+    coalesce(sum(app.is_ready(t)) filter (where t.id is not null), 0)::integer,
+    count(*) filter (where t.status = 'in_progress')::integer,
+    count(*) filter (where t.status = 'blocked')::integer,
+    count(*) filter (where t.status = 'completed')::integer,
+    count(*) filter (where t.status = 'cancelled')::integer,
+    coalesce(sum(app.is_unproven(t)) filter (where t.id is not null), 0)::integer
+  from public.projects p
+  left join public.tasks t on t.tenant_id = p.tenant_id and t.project_id = p.id
+  where p.tenant_id = counted_tasks.tenant_id
+  group by p.tenant_id, p.id
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_agent_sessions(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.agent_sessions, log public.agent_sessions)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_agent_sessions($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.agent_sessions x
+    where x.tenant_id = $1 and ($2 is null or 'session:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.user_id, l.snapshot, l.summary, l.version, l.created_at, l.updated_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).snapshot, (f.state).summary, (f.state).version, (f.state).created_at, (f.state).updated_at)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_artifacts(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.artifacts, log public.artifacts)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_artifacts($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.artifacts x
+    where x.tenant_id = $1 and ($2 is null or 'artifact:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.task_id, l.user_id, l.type, l.ref, l.summary, l.tier, l.files, l.lines_changed, l.added_by, l.version, l.created_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).user_id, (f.state).type, (f.state).ref, (f.state).summary, (f.state).tier, (f.state).files, (f.state).lines_changed, (f.state).added_by, (f.state).version, (f.state).created_at)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_checkpoints(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.checkpoints, log public.checkpoints)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_checkpoints($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.checkpoints x
+    where x.tenant_id = $1 and ($2 is null or 'checkpoint:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.user_id, l.label, l.repo_ref, l.summary, l.resume_instructions, l.snapshot, l.saved_by, l.version, l.created_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).label, (f.state).repo_ref, (f.state).summary, (f.state).resume_instructions, (f.state).snapshot, (f.state).saved_by, (f.state).version, (f.state).created_at)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_decisions(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.decisions, log public.decisions)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_decisions($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.decisions x
+    where x.tenant_id = $1 and ($2 is null or 'decision:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.task_id, l.user_id, l.title, l.options, l.choice, l.rationale, l.supersedes, l.superseded_by, l.decided_by, l.version, l.created_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).user_id, (f.state).title, (f.state).options, (f.state).choice, (f.state).rationale, (f.state).supersedes, (f.state).superseded_by, (f.state).decided_by, (f.state).version, (f.state).created_at)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_link(tenant_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select *
+  from (
+    (
+      select jsonb_build_object(
+        'table', 'tasks',
+        'id', m.id,
+        'columns', jsonb_build_object('open_dependencies', jsonb_build_object('live', m.live, 'log', m.log)))
+      from app.miscounted_tasks(differing_link.tenant_id) m
+      limit 1)
+    union all
+    (
+      select jsonb_build_object(
+        'table', 'tasks',
+        'id', m.id,
+        'columns', jsonb_build_object('open_parts', jsonb_build_object('live', m.live, 'log', m.log)))
+      from app.miscounted_parts(differing_link.tenant_id) m
+      limit 1)
+    union all
+    (
+      select jsonb_build_object('table', 'task_dependencies', 'id', coalesce(e.task_id, x.task_id))
+      from (select * from app.task_dependencies where task_dependencies.tenant_id = differing_link.tenant_id) e
+      full join (
+        select t.id as task_id, d as depends_on
+        from public.tasks t, unnest(t.dependencies) d
+        where t.tenant_id = differing_link.tenant_id) x on x.task_id = e.task_id and x.depends_on = e.depends_on
+      where e.task_id is null or x.task_id is null
+      limit 1)
+    union all
+    (
+      select jsonb_build_object(
+        'table', 'task_counts',
+        'id', coalesce(l.project_id, c.project_id),
+        'columns', jsonb_build_object('live', to_jsonb(l), 'log', to_jsonb(c)))
+      from (select * from app.task_counts where task_counts.tenant_id = differing_link.tenant_id) l
+      full join app.counted_tasks(differing_link.tenant_id) c on c.project_id = l.project_id
+      where to_jsonb(l) is distinct from to_jsonb(c)
+      limit 1)
+    union all
+    (
+      select jsonb_build_object('table', 'task_labels', 'id', coalesce(l.task_id, r.task_id))
+      from (select * from app.task_labels x where x.tenant_id = differing_link.tenant_id) l
+      full join app.labels_of_tasks(differing_link.tenant_id) r on r.task_id = l.task_id and r.label = l.label
+      where to_jsonb(l) is distinct from to_jsonb(r)
+      limit 1)
+    union all
+    (
+      select jsonb_build_object('table', 'unanswered', 'id', coalesce(u.id, q.id))
+      from (select * from app.unanswered x where x.tenant_id = differing_link.tenant_id) u
+      full join app.unanswered_in_log(differing_link.tenant_id) q on q.id = u.id
+      where to_jsonb(u) is distinct from to_jsonb(q)
+      limit 1)) d
+  limit 1
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_messages(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.messages, log public.messages)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_messages($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.messages x
+    where x.tenant_id = $1 and ($2 is null or 'message:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.user_id, l.topic, l.payload, l.version, l.created_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).topic, (f.state).payload, (f.state).version, (f.state).created_at)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_projects(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.projects, log public.projects)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_projects($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.projects x
+    where x.tenant_id = $1 and ($2 is null or 'project:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.user_id, l.slug, l.name, l.description, l.rules, l.version, l.archived_at, l.created_at, l.updated_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).user_id, (f.state).slug, (f.state).name, (f.state).description, (f.state).rules, (f.state).version, (f.state).archived_at, (f.state).created_at, (f.state).updated_at)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_row(model app.read_models, tenant_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_difference jsonb;
+begin
+  execute format(
+    'select jsonb_build_object(''table'', $2, ''id'', d.id, ''columns'', (
+         select jsonb_object_agg(k, jsonb_build_object(''live'', d.live -> k, ''log'', d.log -> k))
+         from jsonb_object_keys(coalesce(d.live, d.log) - ''open_dependencies'' - ''open_parts'') k
+         where d.live -> k is distinct from d.log -> k))
+     from (select x.id, to_jsonb(x.live) as live, to_jsonb(x.log) as log from app.%I($1, null) x limit 1) d',
+    'differing_' || model.table_name)
+    into v_difference using tenant_id, model.table_name;
+  return v_difference;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_tasks(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.tasks, log public.tasks)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_tasks($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.tasks x
+    where x.tenant_id = $1 and ($2 is null or 'task:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.user_id, l.created_by, l.number, l.ref, l.title, l.description, l.acceptance_criteria, l.constraints, l.dependencies, l.parent_id, l.discovered_from, l.status, l.priority, l.blocked_reason, l.blocked_by, l.warning, l.locked_at, l.locked_by, l.locked_by_user, l.lock_token, l.attempts, l.last_outcome, l.last_reason, l.last_agent, l.summary, l.evidence, l.approved_at, l.completed_at, l.version, l.created_at, l.updated_at, l.labels, l.rank)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).created_by, (f.state).number, (f.state).ref, (f.state).title, (f.state).description, (f.state).acceptance_criteria, (f.state).constraints, (f.state).dependencies, (f.state).parent_id, (f.state).discovered_from, (f.state).status, (f.state).priority, (f.state).blocked_reason, (f.state).blocked_by, (f.state).warning, (f.state).locked_at, (f.state).locked_by, (f.state).locked_by_user, (f.state).lock_token, (f.state).attempts, (f.state).last_outcome, (f.state).last_reason, (f.state).last_agent, (f.state).summary, (f.state).evidence, (f.state).approved_at, (f.state).completed_at, (f.state).version, (f.state).created_at, (f.state).updated_at, (f.state).labels, (f.state).rank)
+$function$;
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_artifact(public.events) (sfunc = app.fold_step, stype = public.artifacts);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_checkpoint(public.events) (sfunc = app.fold_step, stype = public.checkpoints);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_decision(public.events) (sfunc = app.fold_step, stype = public.decisions);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_message(public.events) (sfunc = app.fold_step, stype = public.messages);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_project(public.events) (sfunc = app.fold_step, stype = public.projects);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_session(public.events) (sfunc = app.fold_step, stype = public.agent_sessions);
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.agent_sessions, event public.events)
+ RETURNS public.agent_sessions
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.agent_sessions, '{}' || event.payload);
+  end if;
+  return app.evolve_session(state, event);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.artifacts, event public.events)
+ RETURNS public.artifacts
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.artifacts, '{}' || event.payload);
+  end if;
+  return app.evolve_artifact(state, event);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.checkpoints, event public.events)
+ RETURNS public.checkpoints
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.checkpoints, '{}' || event.payload);
+  end if;
+  return app.evolve_checkpoint(state, event);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.decisions, event public.events)
+ RETURNS public.decisions
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.decisions, '{}' || event.payload);
+  end if;
+  return app.evolve_decision(state, event);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.messages, event public.events)
+ RETURNS public.messages
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.messages, '{}' || event.payload);
+  end if;
+  return app.evolve_message(state, event);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.projects, event public.events)
+ RETURNS public.projects
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.projects, '{}' || event.payload);
+  end if;
+  return app.evolve_project(state, event);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.tasks, event public.events)
+ RETURNS public.tasks
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.tasks, '{"labels": []}' || event.payload);
+  end if;
+  return app.evolve_task(state, event);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_streams(category text, tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state jsonb)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query execute format('select f.id, to_jsonb(f.state) from app.%I($1, $2, $3, $4) f',
+    'folded_' || (select m.table_name from app.read_models m where m.category = fold_streams.category))
+    using tenant_id, project_id, up_to, streams;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_task(public.events) (sfunc = app.fold_step, stype = public.tasks);
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_agent_sessions(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.agent_sessions)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_session(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'session:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'session:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_artifacts(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.artifacts)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_artifact(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'artifact:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'artifact:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_checkpoints(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.checkpoints)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_checkpoint(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'checkpoint:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'checkpoint:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_decisions(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.decisions)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_decision(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'decision:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'decision:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_messages(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.messages)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_message(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'message:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'message:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_projects(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.projects)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_project(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'project:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'project:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_tasks(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.tasks)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_task(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'task:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'task:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.hold_off_autovacuum()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_model app.read_models;
+begin
+  for v_model in select * from app.read_models order by place loop
+    execute format('lock table public.%I in share update exclusive mode', v_model.table_name);
+  end loop;
+  lock table app.task_dependencies, app.task_counts, app.task_labels, app.unanswered, app.search_documents
+    in share update exclusive mode;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.list_searchable(tenant_id uuid)
+ RETURNS TABLE(kind text, id uuid, project_id uuid, stream text, content text)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select 'project', x.id, x.id, 'project:' || x.id, app.project_text(x)
+  from public.projects x
+  where x.tenant_id = $1
+  union all
+  select 'task', x.id, x.project_id, 'task:' || x.id, app.task_text(x)
+  from public.tasks x
+  where x.tenant_id = $1
+  union all
+  select 'artifact', x.id, x.project_id, 'artifact:' || x.id, app.artifact_text(x)
+  from public.artifacts x
+  where x.tenant_id = $1
+  union all
+  select 'decision', x.id, x.project_id, 'decision:' || x.id, app.decision_text(x)
+  from public.decisions x
+  where x.tenant_id = $1
+  union all
+  select 'checkpoint', x.id, x.project_id, 'checkpoint:' || x.id, app.checkpoint_text(x)
+  from public.checkpoints x
+  where x.tenant_id = $1
+  union all
+  select 'event', x.id, x.project_id, x.stream, app.searchable_text(x)
+  from public.events x
+  where x.tenant_id = $1
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.miscounted_tasks(tenant_id uuid)
+ RETURNS TABLE(id uuid, live integer, log integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select t.id, t.open_dependencies, o.n
+  from public.tasks t
+  cross join lateral (
+    select count(*)::integer as n from app.tasks_with($1, t.dependencies) d
+    where d.status <> 'completed') o
+  where t.tenant_id = $1 and t.open_dependencies <> o.n
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.missing_end(tenant_id uuid, last_seq bigint)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select jsonb_build_object('seq', last_seq, 'wrong', 'missing')
+  where last_seq <> coalesce((select max(e.seq) from public.events e where e.tenant_id = missing_end.tenant_id),
+    (select p.archived_to from app.positions p where p.tenant_id = missing_end.tenant_id))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.rebuild_links(tenant_id uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  delete from app.task_dependencies e
+    where e.tenant_id = rebuild_links.tenant_id
+      and not exists (
+        select from public.tasks t
+        where t.tenant_id = e.tenant_id and t.id = e.task_id and e.depends_on = any (t.dependencies));
+  insert into app.task_dependencies (tenant_id, task_id, depends_on)
+    select t.tenant_id, t.id, d
+    from public.tasks t, unnest(t.dependencies) d
+    where t.tenant_id = rebuild_links.tenant_id and t.dependencies <> '{}'
+    on conflict do nothing;
+  update public.tasks t set open_dependencies = m.log
+    from app.miscounted_tasks(rebuild_links.tenant_id) m
+    where t.tenant_id = rebuild_links.tenant_id and t.id = m.id;
+  update public.tasks t set open_parts = m.log
+    from app.miscounted_parts(rebuild_links.tenant_id) m
+    where t.tenant_id = rebuild_links.tenant_id and t.id = m.id;
+  insert into app.task_counts
+    select *
+    from app.counted_tasks(rebuild_links.tenant_id)
+    except
+    select *
+    from app.task_counts c
+    where c.tenant_id = rebuild_links.tenant_id
+    on conflict on constraint task_counts_pkey do update
+      set (pending, ready, in_progress, blocked, completed, cancelled, unproven)
+          = (excluded.pending, excluded.ready, excluded.in_progress, excluded.blocked, excluded.completed,
+            excluded.cancelled, excluded.unproven);
+  delete from public.task_leases l
+    where l.tenant_id = rebuild_links.tenant_id
+      and not exists (
+        select from public.tasks t
+        where t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token);
+  perform app.rebuild_labels(rebuild_links.tenant_id);
+  perform app.rebuild_unanswered(rebuild_links.tenant_id);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.rebuild_model(tenant_id uuid, streams text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_model app.read_models;
+begin
+  for v_model in select * from app.read_models order by place loop
+    execute format(
+      'insert into public.%1$I select (d.log).* from app.differing_%1$s($1, $2) d where (d.log).id is not null
+       on conflict (tenant_id, id) do update set %2$s', v_model.table_name,
+      (select string_agg(format('%1$I = excluded.%1$I', a.attname), ', ') from pg_catalog.pg_attribute a
+        where a.attrelid = format('public.%I', v_model.table_name)::regclass
+          and a.attnum > 0
+          and not a.attisdropped
+          and a.attname not in ('open_dependencies', 'open_parts')))
+      using tenant_id, streams;
+  end loop;
+  perform app.rebuild_links(tenant_id);
+  perform app.rebuild_search(tenant_id, streams);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.rebuild_search(tenant_id uuid, streams text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  insert into app.search_documents as d (tenant_id, kind, id, words)
+    select rebuild_search.tenant_id,
+      s.kind,
+      s.id,
+      app.search_vector(s.kind, rebuild_search.tenant_id, s.project_id, s.content)
+    from app.list_searchable(rebuild_search.tenant_id) s
+    where s.content is not null
+      and (s.stream = any (streams)
+        or streams is null
+          and not exists (
+            select from app.search_documents x
+            where x.tenant_id = rebuild_search.tenant_id and x.kind = s.kind and x.id = s.id))
+    on conflict on constraint search_documents_pkey do update set words = excluded.words
+      where d.words <> excluded.words;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.remove_rows(tenant_id uuid, all_rows boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_model app.read_models;
+begin
+  delete from app.task_dependencies d where d.tenant_id = remove_rows.tenant_id and all_rows;
+  delete from app.task_counts c where c.tenant_id = remove_rows.tenant_id and all_rows;
+  for v_model in select * from app.read_models order by place desc loop
+    execute format(
+      'delete from public.%1$I x where x.tenant_id = $1 and ($2
+         or not exists (select from public.events e where e.tenant_id = $1 and e.stream = %2$L || x.id)
+           and not exists (select from app.archived_streams a where a.tenant_id = $1 and a.stream = %2$L || x.id))',
+      v_model.table_name, v_model.category || ':') using tenant_id, all_rows;
+  end loop;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.snapshot_event(left_behind app.archived_streams)
+ RETURNS public.events
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_event public.events;
+begin
+  v_event.tenant_id := left_behind.tenant_id;
+  v_event.stream := left_behind.stream;
+  v_event.version := left_behind.version;
+  v_event.event_type := 'archive.snapshot';
+  v_event.payload := left_behind.state;
+  return v_event;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.state_of(category text, tenant_id uuid, project_id uuid, up_to bigint, archived jsonb)
+ RETURNS TABLE(id uuid, state jsonb)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if archived is null then
+    return query select * from app.fold_streams(category, tenant_id, project_id, up_to, null);
+    return;
+  end if;
+  begin
+    return query execute format(
+      $fold$select (f.folded).id, to_jsonb(f.folded) from (
+         select app.%I(app.upcast_event(e.event) order by (e.event).version) as folded
+         from app.read_events_given('archived', $1) e
+         where starts_with(e.stream, $2) group by e.stream) f
+       where (f.folded).id is not null$fold$, 'fold_' || category)
+      using archived, category || ':';
+  exception
+    when data_exception or program_limit_exceeded then
+      perform app.refuse_events('archived');
+  end;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.wrong_column(event public.events)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select case
+    when event.user_id::text is distinct from event.actor ->> 'user' then 'user_id'
+    when event.task_id::text is distinct from case split_part(event.stream, ':', 1)
+        when 'task' then split_part(event.stream, ':', 2)
+        when 'event' then event.task_id::text
+        when 'artifact' then event.payload ->> 'task'
+        when 'decision' then event.payload ->> 'task' end then 'task_id'
+    when event.project_id::text <> case
+        when starts_with(event.stream, 'project:') then split_part(event.stream, ':', 2)
+        else event.payload ->> 'project_id' end then 'project_id' end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.get_state(project text DEFAULT NULL::text, seq bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT NULL::timestamp with time zone, archived jsonb DEFAULT NULL::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project public.projects := app.find_project(project, v_actor);
+  v_last bigint := (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id);
+  -- Beyond the last position is the last one.
+  v_seq bigint := least(v_last, coalesce(seq, case when at is null then v_last else (
+    select coalesce(max(e.seq), 0) from public.events e
+    where e.tenant_id = v_actor.tenant_id and e.project_id = v_project.id and e.created_at <= get_state.at) end));
+  v_archived_to bigint := (select p.archived_to from app.positions p where p.tenant_id = v_actor.tenant_id);
+  v_state jsonb;
+begin
+  if archived is not null then
+    v_seq := coalesce(seq, (select max(a.seq) from app.read_events_given('archived', archived) a), 0);
+  elsif v_seq < v_archived_to then
+    return jsonb_build_object('archive', jsonb_build_object('project_id', v_project.id, 'after', 0,
+      'before', coalesce(seq, v_archived_to) + 1, 'at', at, 'rising', true));
+  end if;
+  v_state := (select f.state from app.state_of('project', v_actor.tenant_id, v_project.id, v_seq, archived) f);
+  if v_state is null then
+    perform app.fail('not_found', format('The project %s did not exist then.', v_project.slug), null,
+      'Its timeline (list_events) shows its first position.');
+  end if;
+  return (
+    with tasks as materialized (
+      select f.state as t from app.state_of('task', v_actor.tenant_id, v_project.id, v_seq, archived) f)
+    select jsonb_build_object('project', jsonb_strip_nulls(jsonb_build_object(
+        'slug', v_state -> 'slug', 'name', v_state -> 'name', 'description', nullif(v_state ->> 'description', ''),
+        'rules', v_state -> 'rules', 'archived_at', v_state -> 'archived_at')),
+      'position', v_seq, 'total', (select count(*) from tasks),
+      'counts', (
+        select coalesce(jsonb_object_agg(c.status, c.n), '{}')
+        from (select x.t ->> 'status' as status, count(*) as n from tasks x group by 1) c),
+      'tasks', (
+        select coalesce(jsonb_agg(o.brief order by o.number), '[]')
+        from (
+          select (x.t ->> 'number')::integer as number, jsonb_strip_nulls(jsonb_build_object('ref', x.t -> 'ref',
+            'title', x.t -> 'title', 'status', x.t -> 'status', 'priority', x.t -> 'priority',
+            'labels', nullif(x.t -> 'labels', '[]'),
+            'locked_by', x.t -> 'locked_by', 'blocked_reason', x.t -> 'blocked_reason',
+            'unproven', app.list_unproven(jsonb_populate_record(null::public.tasks, x.t)))) as brief
+          from tasks x order by 1 limit 200) o)));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.redact_event(event text, reason text, actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor, 'admin');
+  v_event public.events := app.find_event(event, v_actor);
+  v_copies public.events[];
+begin
+  perform app.refuse_limited(v_actor);
+  if v_event.event_type = 'event.redacted'
+      or v_event.redacted_at is not null
+        and exists (
+          select from public.events e
+          where e.tenant_id = v_event.tenant_id and e.stream = 'event:' || v_event.id) then
+    perform app.fail('illegal_transition', format('Event #%s is redacted already.', v_event.seq));
+  end if;
+  v_copies := case when v_event.redacted_at is null then app.copies_of(v_event) else array[v_event] end;
+  perform app.append_checked((
+    select jsonb_agg(jsonb_build_object('stream', 'event:' || c.id, 'type', 'event.redacted',
+      'data', jsonb_build_object('reason', reason), 'causation', c.id) order by c.seq)
+    from unnest(v_copies) c), v_actor);
+  perform app.blank_event(c) from unnest(v_copies) c where c.redacted_at is null;
+  perform app.rebuild_model(v_actor.tenant_id, array(select distinct c.stream from unnest(v_copies) c));
+  delete from app.idempotency_keys k where k.tenant_id = v_actor.tenant_id and k.created_at >= v_event.created_at;
+  v_event := app.find_event(v_event.id::text, v_actor);
+  return app.event_brief(app.upcast_event(v_event),
+    (select t.ref from public.tasks t where t.tenant_id = v_event.tenant_id and t.id = v_event.task_id));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.replay_events(actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET statement_timeout TO '1min'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor, 'admin');
+begin
+  perform app.refuse_limited(v_actor);
+  perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
+  perform app.hold_off_autovacuum();
+  begin
+    perform app.remove_rows(v_actor.tenant_id, false);
+    perform app.rebuild_model(v_actor.tenant_id, null);
+  exception
+    -- A row that was tampered with is in the way of another: each gets its place when all are gone.
+    when unique_violation or foreign_key_violation then
+      perform app.remove_rows(v_actor.tenant_id, true);
+      perform app.rebuild_model(v_actor.tenant_id, null);
+  end;
+  return jsonb_build_object(
+    'events', (select count(*) from public.events e where e.tenant_id = v_actor.tenant_id),
+    'tables', (select jsonb_agg(m.table_name order by m.place) from app.read_models m));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.verify_events(actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+ SET statement_timeout TO '1min'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor);
+begin
+  perform app.refuse_limited(v_actor);
+  return app.compare_log(v_actor.tenant_id);
+end
+$function$;
+-- owner cairn_owner
+
+-- Privileges
+
+grant delete, insert, select, update on app.archives to cairn_owner;
+grant select on app.read_models to cairn_keeper;
+grant select on app.read_models to cairn_owner;
+grant execute on function app.blank_event(public.events) to cairn_owner;
+grant execute on function app.blank_payload(public.events) to cairn_keeper;
+grant execute on function public.get_state(text,bigint,timestamp with time zone,jsonb,jsonb) to authenticated;
+grant execute on function public.get_state(text,bigint,timestamp with time zone,jsonb,jsonb) to cairn_server;
+grant execute on function public.get_state(text,bigint,timestamp with time zone,jsonb,jsonb) to service_role;
+grant execute on function public.redact_event(text,text,jsonb) to authenticated;
+grant execute on function public.redact_event(text,text,jsonb) to cairn_server;
+grant execute on function public.redact_event(text,text,jsonb) to service_role;
+grant execute on function public.replay_events(jsonb) to authenticated;
+grant execute on function public.replay_events(jsonb) to cairn_server;
+grant execute on function public.replay_events(jsonb) to service_role;
+grant execute on function public.verify_events(jsonb) to authenticated;
+grant execute on function public.verify_events(jsonb) to cairn_server;
+grant execute on function public.verify_events(jsonb) to service_role;

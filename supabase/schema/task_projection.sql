@@ -1,0 +1,485 @@
+-- Made by `npm run schema` from the migrated database. Do not edit: change supabase/code or add a migration.
+
+-- Functions
+
+CREATE OR REPLACE FUNCTION app.apply_task(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_was public.tasks;
+  v_task public.tasks;
+  v_project public.projects;
+begin
+  select * into v_was from public.tasks t
+    where t.tenant_id = event.tenant_id and t.id = app.stream_id(event.stream) for no key update;
+  if v_was.id is null and event.event_type <> 'task.created' then
+    perform app.find_task_id(app.stream_id(event.stream)::text, event.tenant_id);
+  end if;
+  v_project := app.find_project(
+    case when v_was.id is null then event.payload ->> 'project' else v_was.project_id::text end, actor);
+  if app.is_repeat(v_was, event, expect) then
+    event.version := null;
+    return (event, app.task_full(v_was, v_project.rules), null)::app.applied;
+  end if;
+  event.project_id := v_project.id;
+  event.task_id := app.stream_id(event.stream);
+  if v_was.id is null or v_project.rules ? 'triggers' then
+    -- A new task's number is taken under the project's lock, which comes before the counts'; a trigger may create one.
+    select * into v_project from public.projects p
+      where p.tenant_id = v_project.tenant_id and p.id = v_project.id for no key update;
+  end if;
+  event.payload := app.prepare_task(v_was, event, v_project);
+  perform app.guard_task(v_was, event, expect, v_project, actor.role);
+  perform app.check_text_version(v_was, event, expect);
+  event.version := app.next_version(v_was.version, expect, 'task');
+  if (event.payload ->> 'parent')::uuid <> coalesce(v_was.parent_id, app.get_nil_id()) then
+    perform app.check_parent(v_was, event);
+  end if;
+  v_task := app.evolve_task(v_was, event);
+  if v_task.dependencies = coalesce(v_was.dependencies, '{}') then
+    perform app.write_task(v_task, v_was.id is null);
+  else
+    v_task.open_dependencies := app.count_open_dependencies(v_task);
+    perform app.write_task(v_task, v_was.id is null);
+    perform app.write_edges(v_task);
+  end if;
+  perform app.count_part(v_was, v_task);
+  if v_was.lock_token is not null or v_task.lock_token is not null then
+    perform app.keep_lease(v_was, v_task, event, expect);
+  end if;
+  if event.event_type in ('task.created', 'task.updated') then
+    perform app.index_task(v_task);
+  end if;
+  if (v_was.status, v_was.open_dependencies, app.is_unproven(v_was))
+      is distinct from (v_task.status, v_task.open_dependencies, app.is_unproven(v_task)) then
+    perform app.count_tasks(v_task.tenant_id, v_task.project_id, v_was.status, v_task.status,
+      coalesce(app.is_ready(v_was), 0), app.is_ready(v_task), app.is_unproven(v_task) - app.is_unproven(v_was));
+    if (coalesce(v_was.status, '') = 'completed') <> (v_task.status = 'completed') then
+      perform app.free_dependents(v_task, case when v_task.status = 'completed' then -1 else 1 end);
+    end if;
+  end if;
+  return (event, app.task_full(v_task, v_project.rules), v_project.rules -> 'triggers')::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.count_open_dependencies(task public.tasks)
+ RETURNS integer
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return (select count(*) from app.tasks_with(task.tenant_id, task.dependencies) d where d.status <> 'completed');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.count_tasks(tenant_id uuid, project_id uuid, was text, becomes text, was_ready integer, ready integer, unproven integer DEFAULT 0)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update app.task_counts c set
+    ready = c.ready + count_tasks.ready - was_ready,
+    pending = c.pending + (becomes = 'pending')::integer - coalesce((was = 'pending')::integer, 0),
+    in_progress = c.in_progress + (becomes = 'in_progress')::integer - coalesce((was = 'in_progress')::integer, 0),
+    blocked = c.blocked + (becomes = 'blocked')::integer - coalesce((was = 'blocked')::integer, 0),
+    completed = c.completed + (becomes = 'completed')::integer - coalesce((was = 'completed')::integer, 0),
+    cancelled = c.cancelled + (becomes = 'cancelled')::integer - coalesce((was = 'cancelled')::integer, 0),
+    unproven = c.unproven + count_tasks.unproven
+  where c.tenant_id = count_tasks.tenant_id and c.project_id = count_tasks.project_id;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.dependents_of(tenant_id uuid, task_id uuid)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select e.task_id from app.task_dependencies e
+  where e.tenant_id = dependents_of.tenant_id and e.depends_on = dependents_of.task_id offset 0
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evolve_dependencies(task public.tasks, payload jsonb)
+ RETURNS public.tasks
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  v_removed uuid[] := app.text_list(payload -> 'remove')::uuid[];
+begin
+  task.dependencies := array(
+    select d from unnest(task.dependencies) with ordinality o (d, at)
+    where d <> all (v_removed)
+    union all
+    select a from unnest(app.text_list(payload -> 'add')::uuid[]) a
+    where a <> all (task.dependencies));
+  if task.blocked_by = any (v_removed) then
+    task := app.unlock_task(task, 'pending');
+  end if;
+  return task;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evolve_new_task(event public.events)
+ RETURNS public.tasks
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  v_task public.tasks;
+begin
+  v_task.tenant_id := event.tenant_id;
+  v_task.id := app.stream_id(event.stream);
+  v_task.project_id := event.project_id;
+  v_task.user_id := event.user_id;
+  v_task.created_by := app.actor_name(event);
+  v_task.created_at := event.created_at;
+  v_task.status := 'pending';
+  v_task.priority := 'medium';
+  v_task.description := '';
+  v_task.acceptance_criteria := '{}';
+  v_task.constraints := '{}';
+  v_task.labels := '{}';
+  v_task.dependencies := '{}';
+  -- As the plan is made. Which are completed is no matter of this stream: see count_open_dependencies.
+  v_task.open_dependencies := coalesce(jsonb_array_length(event.payload -> 'dependencies'), 0);
+  v_task.open_parts := 0;
+  v_task.attempts := 0;
+  v_task.evidence := '[]';
+  return app.evolve_task_text(v_task, event.payload);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evolve_task(task public.tasks, event public.events)
+ RETURNS public.tasks
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  case event.event_type
+    when 'task.created' then task := app.evolve_new_task(event);
+    when 'task.noted' then null;
+    when 'task.claimed' then
+      task.status := 'in_progress';
+      task.locked_at := event.created_at;
+      task.locked_by := app.actor_name(event);
+      task.locked_by_user := event.user_id;
+      task.lock_token := event.version;
+      task.warning := null;
+      task.attempts := task.attempts + case when event.payload ? 'lapsed' then 1 else 0 end;
+    when 'task.updated' then task := app.evolve_task_text(task, event.payload);
+    when 'task.dependencies_changed' then task := app.evolve_dependencies(task, event.payload);
+    when 'task.released' then
+      task.last_outcome := event.payload ->> 'outcome';
+      task.last_reason := event.payload ->> 'reason';
+      task.last_agent := case when event.payload ? 'lapsed' then task.locked_by else app.actor_name(event) end;
+      task := app.unlock_task(task, case when event.payload ? 'exhausted' then 'blocked' else 'pending' end);
+      task.attempts := task.attempts + case task.last_outcome when 'failed' then 1 else 0 end;
+      if event.payload ? 'exhausted' then
+        task.blocked_reason := format(
+          'It was given up %s times, the most its project allows; a person decides. Last reason: %s',
+          task.attempts, task.last_reason);
+      end if;
+    when 'task.lock_broken' then
+      task.last_outcome := 'lock_broken';
+      task.last_reason := event.payload ->> 'reason';
+      task.last_agent := task.locked_by;
+      task := app.unlock_task(task, 'pending');
+    when 'task.blocked' then
+      task := app.unlock_task(task, 'blocked');
+      task.blocked_reason := event.payload ->> 'reason';
+      task.blocked_by := (event.payload ->> 'dependency')::uuid;
+    when 'task.unblocked' then
+      task := app.unlock_task(task, 'pending');
+      task.attempts := 0;
+    when 'task.completed' then
+      task := app.unlock_task(task, 'completed');
+      task.completed_at := event.created_at;
+      task.summary := event.payload ->> 'summary';
+      task.evidence := coalesce(event.payload -> 'evidence', '[]');
+    when 'task.cancelled' then
+      task := app.unlock_task(task, 'cancelled');
+      task.last_outcome := 'cancelled';
+      task.last_reason := event.payload ->> 'reason';
+      task.last_agent := app.actor_name(event);
+    when 'task.reopened' then
+      task := app.unlock_task(task, 'pending');
+      task.last_outcome := 'reopened';
+      task.last_reason := event.payload ->> 'reason';
+      task.last_agent := app.actor_name(event);
+      task.approved_at := null;
+    when 'task.warned' then task.warning := event.payload ->> 'reason';
+    when 'task.approved' then task.approved_at := event.created_at;
+    else end case;
+  task.version := event.version;
+  task.updated_at := event.created_at;
+  return task;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evolve_task_text(task public.tasks, payload jsonb)
+ RETURNS public.tasks
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  task := jsonb_populate_record(task, payload);
+  if payload ? 'parent' then
+    task.parent_id := (payload ->> 'parent')::uuid;
+  end if;
+  if payload ? 'labels' then
+    task.labels := app.merge_labels(task.labels);
+  end if;
+  return task;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.extend_lease(task public.tasks, at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_process uuid := app.current_process();
+begin
+  update public.task_leases l
+    set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds)), session_ended_at = null,
+      (process, renewed_by) = (
+        select case when k.is_kept then l.process else coalesce(v_process, l.process) end,
+          case when k.is_kept then l.process else v_process end
+        from (select l.process is not null
+          and app.has_not_ended(l.tenant_id, task.locked_by_user, l.process) as is_kept) k)
+    where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.free_dependents(task public.tasks, difference integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_ready integer;
+begin
+  with changed as (
+    update public.tasks d set open_dependencies = d.open_dependencies + difference
+    from app.task_dependencies e
+    where e.tenant_id = task.tenant_id and e.depends_on = task.id and d.tenant_id = e.tenant_id and d.id = e.task_id
+    returning d.status, d.open_dependencies, d.open_parts)
+  select coalesce(sum(case
+    when c.open_dependencies = 0 then 1
+    when c.open_dependencies = difference then -1
+    else 0 end), 0)
+  into v_ready
+  from changed c
+  where c.status = 'pending' and c.open_parts = 0;
+  if v_ready <> 0 then
+    perform app.count_tasks(task.tenant_id, task.project_id, 'pending', 'pending', 0, v_ready);
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.freed_by(events public.events[])
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  with ended as (
+    select e.tenant_id, e.task_id
+    from unnest(events) e
+    where e.event_type in ('task.completed', 'task.cancelled')),
+  after as (
+    select e.tenant_id, d.id
+    from ended e
+    cross join lateral app.dependents_of(e.tenant_id, e.task_id) d (id)
+    union
+    select e.tenant_id, t.parent_id
+    from ended e
+    join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id),
+  freed as (
+    select t.ref, row_number() over (order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number) as place
+    from after a
+    join public.tasks t on t.tenant_id = a.tenant_id and t.id = a.id
+    where app.is_ready(t) = 1)
+  select jsonb_strip_nulls(jsonb_build_object(
+    'freed', jsonb_agg(f.ref order by f.place) filter (where f.place <= 20),
+    'freed_total', case when count(*) > 20 then count(*) end))
+  from freed f
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.index_task(task public.tasks)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  select app.index_text('task', task.tenant_id, task.id, task.project_id, app.task_text(task))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_repeat(task public.tasks, event public.events, expect jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if event.event_type not in ('task.released', 'task.completed')
+      or task.status = 'in_progress'
+      or expect ->> 'lock_token' is null then
+    return false;
+  end if;
+  return exists (
+    select from public.events e
+    where e.tenant_id = event.tenant_id
+      and e.stream = event.stream
+      and e.version > (expect ->> 'lock_token')::bigint
+      and e.event_type = event.event_type
+      and e.payload ->> 'lock_token' = expect ->> 'lock_token'
+      and e.actor = event.actor);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.keep_lease(was public.tasks, task public.tasks, event public.events, expect jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if event.event_type = 'task.claimed' then
+    insert into public.task_leases (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at, process,
+        renewed_by)
+      values (task.tenant_id, task.id, task.project_id, task.lock_token, (event.payload ->> 'ttl_seconds')::integer,
+        event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer), app.current_process(),
+        app.current_process())
+      on conflict (tenant_id, task_id) do update
+        set (lock_token, ttl_seconds, expires_at, process, renewed_by, session_ended_at)
+        = (excluded.lock_token, excluded.ttl_seconds, excluded.expires_at, excluded.process, excluded.renewed_by, null);
+  elsif was.status = 'in_progress' and task.status <> 'in_progress' then
+    delete from public.task_leases l where l.tenant_id = task.tenant_id and l.task_id = task.id;
+  elsif expect ->> 'lock_token' is not null then
+    perform app.extend_lease(task, event.created_at);
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.reached_tasks(tenant_id uuid, start uuid[])
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+  with recursive reached (id) as (
+    select unnest(start)
+    union
+    select e.depends_on from reached r cross join lateral (
+      select x.depends_on from app.task_dependencies x
+      where x.tenant_id = reached_tasks.tenant_id and x.task_id = r.id offset 0) e)
+  select r.id from reached r
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.task_text(task public.tasks)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select concat_ws(' ', task.ref, task.title, task.description, array_to_string(task.acceptance_criteria, ' '),
+    array_to_string(task.labels, ' '))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.tasks_with(tenant_id uuid, ids uuid[])
+ RETURNS SETOF public.tasks
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select t.*
+  from unnest(ids) i
+  cross join lateral (select x.* from public.tasks x where x.tenant_id = tasks_with.tenant_id and x.id = i offset 0) t
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.text_list(value jsonb)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if value is null then
+    return '{}';
+  end if;
+  return array(select x from jsonb_array_elements_text(value) with ordinality e (x, at) order by at);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.unlock_task(task public.tasks, status text)
+ RETURNS public.tasks
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  task.status := status;
+  task.locked_at := null;
+  task.locked_by := null;
+  task.locked_by_user := null;
+  task.lock_token := null;
+  task.blocked_reason := null;
+  task.blocked_by := null;
+  task.completed_at := null;
+  return task;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.write_edges(task public.tasks)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  delete from app.task_dependencies e
+    where e.tenant_id = task.tenant_id and e.task_id = task.id and e.depends_on <> all (task.dependencies);
+  insert into app.task_dependencies (tenant_id, task_id, depends_on)
+    select task.tenant_id, task.id, d from unnest(task.dependencies) d on conflict do nothing;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.write_task(task public.tasks, is_new boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if is_new then
+    insert into public.tasks select task.*;
+    return;
+  end if;
+  update public.tasks t set (title, description, acceptance_criteria, constraints, dependencies, parent_id, status,
+      priority, labels, rank, open_dependencies, blocked_reason, blocked_by, warning, locked_at, locked_by,
+      locked_by_user, lock_token, attempts, last_outcome, last_reason, last_agent, summary, evidence, approved_at,
+      completed_at, version, updated_at)
+    = (task.title, task.description, task.acceptance_criteria, task.constraints, task.dependencies, task.parent_id,
+      task.status, task.priority, task.labels, task.rank, task.open_dependencies, task.blocked_reason, task.blocked_by,
+      task.warning, task.locked_at, task.locked_by, task.locked_by_user, task.lock_token, task.attempts,
+      task.last_outcome, task.last_reason, task.last_agent, task.summary, task.evidence, task.approved_at,
+      task.completed_at, task.version, task.updated_at)
+    where t.tenant_id = task.tenant_id and t.id = task.id;
+end
+$function$;
+-- owner cairn_owner

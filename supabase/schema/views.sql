@@ -1,0 +1,96 @@
+-- Made by `npm run schema` from the migrated database. Do not edit: change supabase/code or add a migration.
+
+-- Views
+
+create view public.active_tasks with (security_invoker=true) as
+ SELECT t.tenant_id,
+    t.id,
+    t.project_id,
+    t.user_id,
+    t.created_by,
+    t.number,
+    t.ref,
+    t.title,
+    t.description,
+    t.acceptance_criteria,
+    t.constraints,
+    t.dependencies,
+    t.parent_id,
+    t.discovered_from,
+    t.status,
+    t.priority,
+    t.open_dependencies,
+    t.blocked_reason,
+    t.blocked_by,
+    t.warning,
+    t.locked_at,
+    t.locked_by,
+    t.locked_by_user,
+    t.lock_token,
+    t.attempts,
+    t.last_outcome,
+    t.last_reason,
+    t.last_agent,
+    t.summary,
+    t.evidence,
+    t.approved_at,
+    t.completed_at,
+    t.version,
+    t.created_at,
+    t.updated_at,
+    p.name AS project_name,
+    t.locked_at IS NOT NULL AND COALESCE(l.expires_at, t.locked_at + '01:00:00'::interval) > now() AS is_actively_locked
+   FROM public.tasks t
+     JOIN public.projects p ON p.tenant_id = t.tenant_id AND p.id = t.project_id
+     LEFT JOIN public.task_leases l ON l.tenant_id = t.tenant_id AND l.task_id = t.id AND l.lock_token = t.lock_token
+  WHERE t.status = ANY (ARRAY['in_progress'::text, 'blocked'::text])
+  ORDER BY t.locked_at DESC NULLS LAST;
+
+create view public.recent_events with (security_invoker=true) as
+ SELECT e.tenant_id,
+    e.id,
+    e.seq,
+    e.project_id,
+    e.task_id,
+    e.user_id,
+    e.event_type,
+    e.payload,
+    e.created_at,
+    e.stream,
+    e.version,
+    e.actor,
+    e.schema_version,
+    e.correlation_id,
+    e.causation_id,
+    e.payload_hash,
+    e.prev_hash,
+    e.hash,
+    e.redacted_at,
+    p.name AS project_name,
+    t.title AS task_title
+   FROM public.events e
+     LEFT JOIN public.projects p ON p.tenant_id = e.tenant_id AND p.id = e.project_id
+     LEFT JOIN public.tasks t ON t.tenant_id = e.tenant_id AND t.id = e.task_id
+  ORDER BY e.seq DESC;
+
+create view public.task_progress with (security_invoker=true) as
+ SELECT id,
+    project_id,
+    title,
+    status,
+    priority,
+    cardinality(acceptance_criteria) AS total_criteria,
+    ( SELECT count(*) AS count
+           FROM public.artifacts a
+          WHERE a.tenant_id = t.tenant_id AND a.task_id = t.id) AS artifact_count,
+    locked_at,
+    locked_by,
+    created_at,
+    updated_at
+   FROM public.tasks t;
+
+-- Privileges
+
+grant select on public.active_tasks to authenticated;
+grant select on public.recent_events to authenticated;
+grant select on public.task_progress to authenticated;
