@@ -152,7 +152,7 @@ describe('tasks', () => {
     await world.agent.call('claim_task', { task: 'web-2' });
 
     expect((await run(['release', '2', '--failed', '--reason', 'It was killed.'])).stdout).toBe(
-      'Released web-2 "Build the page" (ready).\n',
+      'Released web-2 "Build the page" (ready).\nGiven up once.\n',
     );
   });
 

@@ -62,6 +62,7 @@ function addPlanningCommands(program: Command): void {
     .option('--no-parent', 'part of no task')
     .option('--after <task>', 'a task that has to be completed first; repeatable', repeated)
     .option('--not-after <task>', 'one that it waits for no longer; repeatable', repeated)
+    .option('-e, --edit', 'in an editor, as in a terminal without other options')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn edit web-12', 'cairn edit 12 --priority critical --after web-3'))
     .action(

@@ -36,7 +36,7 @@ export function addTaskCommands(program: Command): void {
     );
   program
     .command('show <task>')
-    .description('show one task with its criteria, evidence, artifacts and latest events')
+    .description('show one task with its criteria, evidence, parts, artifacts and latest events')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn show web-12'))
     .action(

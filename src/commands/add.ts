@@ -3,6 +3,7 @@ import { DomainError } from '../errors.ts';
 import { listItem, withoutBox } from '../formats/lines.ts';
 import { CreateTasks, createTasks, TASKS_MAX } from '../services/tasks.ts';
 import { askLine, canAsk } from './ask.ts';
+import { consequenceLines } from './changed.ts';
 import { writeInEditor } from './editor.ts';
 import { statusOf, taskTable } from './format.ts';
 import { readInputText } from './import-source.ts';
@@ -44,7 +45,7 @@ export async function runAdd(config: Config, words: string[], options: AddOption
 }
 
 async function add(config: Config, given: object[], options: AddOptions): Promise<void> {
-  const { tasks } = await asPerson(config, async (ctx) => {
+  const { tasks, ...followed } = await asPerson(config, async (ctx) => {
     const { priority, label: labels, rank } = options;
     const about = {
       priority,
@@ -58,8 +59,11 @@ async function add(config: Config, given: object[], options: AddOptions): Promis
   });
   answer({ tasks }, options, () => {
     const [task, ...others] = tasks;
-    if (task === undefined || others.length > 0) return [`Added ${tasks.length} tasks.`, '', ...taskTable(tasks)];
-    return [`Added ${paint('bold', task.ref)} "${task.title}" (${statusOf(task)}).`];
+    const added =
+      task === undefined || others.length > 0
+        ? [`Added ${tasks.length} tasks.`, '', ...taskTable(tasks)]
+        : [`Added ${paint('bold', task.ref)} "${task.title}" (${statusOf(task)}).`];
+    return [...added, ...consequenceLines(followed)];
   });
 }
 

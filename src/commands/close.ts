@@ -12,8 +12,8 @@ import {
   getTask,
   releaseTask,
 } from '../services/tasks.ts';
-import { readyNow } from '../tools/render.ts';
 import { askLine, canAsk } from './ask.ts';
+import { afterChange } from './changed.ts';
 import { eachTask } from './each-task.ts';
 import { type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
@@ -94,7 +94,8 @@ function numbered(given: string[]): Evidence[] {
   });
 }
 
-function closedLines({ task, ...changed }: ChangedTask): string[] {
+function closedLines(changed: ChangedTask): string[] {
+  const { task } = changed;
   const unproven = task.unproven === undefined ? '' : ` Nothing shows criteria ${task.unproven.join(', ')}.`;
-  return [`Closed ${paint('bold', task.ref)} "${task.title}".${unproven}`, ...readyNow(changed)];
+  return [`Closed ${paint('bold', task.ref)} "${task.title}".${unproven}`, ...afterChange(changed)];
 }

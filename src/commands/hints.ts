@@ -26,7 +26,7 @@ const SENTENCES: readonly [said: RegExp, instead: string][] = [
 ];
 
 const COMMANDS: Readonly<Record<string, string>> = {
-  add_artifact: "an agent's add_artifact",
+  add_artifact: '`cairn attach`',
   claim_task: '`cairn claim`',
   create_project: '`cairn project create`',
   create_tasks: '`cairn add`',
