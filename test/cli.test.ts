@@ -203,7 +203,7 @@ test('a word that is no command is said to be none', async () => {
 
   expect(code).toBe(2);
   expect(stdout).toBe('');
-  expect(stderr).toBe('error: There is no command shw. (Did you mean show?)\n');
+  expect(stderr).toBe('error: There is no command shw. Did you mean show?\n');
 });
 
 describe('a failure is two sentences and no stack', () => {

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import type { AddOptions } from '../commands/add.ts';
 import type { AttachOptions } from '../commands/attach.ts';
 import type { ClaimOptions } from '../commands/claim.ts';
@@ -201,8 +201,11 @@ function addTalkingCommands(program: Command): void {
       ),
     );
   program
-    .command('attach <task> <type> <link>')
-    .description(`add an artifact to a task: ${ARTIFACTS.join(', ')}`)
+    .command('attach')
+    .description('add an artifact to a task, as a pull request or a report')
+    .argument('<task>')
+    .addArgument(new Argument('<type>', 'what it is').choices(ARTIFACTS))
+    .argument('<link>', 'where it is')
     .option('--summary <text>', 'what is in it')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn attach web-12 pr https://github.com/acme/web/pull/7'))

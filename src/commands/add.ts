@@ -1,5 +1,4 @@
 import type { Config } from '../config.ts';
-import { DomainError } from '../errors.ts';
 import { listItem, withoutBox } from '../formats/lines.ts';
 import { CreateTasks, createTasks, TASKS_MAX } from '../services/tasks.ts';
 import { askLine, canAsk } from './ask.ts';
@@ -7,6 +6,7 @@ import { consequenceLines } from './changed.ts';
 import { writeInEditor } from './editor.ts';
 import { statusOf, taskTable } from './format.ts';
 import { readInputText } from './import-source.ts';
+import { mistyped } from './mistyped.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { taskRef, taskRefs } from './refs.ts';
@@ -78,17 +78,12 @@ async function titlesGiven(options: AddOptions): Promise<string[]> {
     process.stderr.write(`! ${items.length - open.length} that are done were left out.\n`);
   const titles = open.map(({ text }) => text.trim()).filter((title) => title !== '');
   if (titles.length === 0) {
-    throw new DomainError('invalid_input', 'There is no title.', {
-      hint: 'Give one, `cairn add "Write the docs"`, or one a line on standard input.',
-    });
+    throw mistyped('There is no title.', 'Give one, `cairn add "Write the docs"`, or one a line on standard input.');
   }
   if (titles.length > TASKS_MAX) {
-    throw new DomainError(
-      'invalid_input',
+    throw mistyped(
       `${titles.length} tasks are more than the ${TASKS_MAX} that are added at once.`,
-      {
-        hint: 'Add fewer at a time, or take over the whole list with `cairn import PATH`.',
-      },
+      'Add fewer at a time, or take over the whole list with `cairn import PATH`.',
     );
   }
   return titles;

@@ -6,6 +6,7 @@ import { type ChangedTask, GetTask, getTask, UpdateTaskAsPerson, updateTask } fr
 import { canAsk } from './ask.ts';
 import { afterChange } from './changed.ts';
 import { writeInEditor } from './editor.ts';
+import { mistyped } from './mistyped.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { taskRef, taskRefs } from './refs.ts';
@@ -99,9 +100,7 @@ function refuseBoth(name: string, added: string[] = [], removed: string[] = []):
   const away = new Set(removed.map(folded));
   const both = added.find((one) => away.has(folded(one)));
   if (both === undefined) return;
-  throw new DomainError('invalid_input', `--${name} and --not-${name} both say "${both}".`, {
-    hint: 'Say one of them.',
-  });
+  throw mistyped(`--${name} and --not-${name} both say "${both}".`, 'Say one of them.');
 }
 
 async function changesGiven(ctx: Context, task: Task, options: EditOptions) {
@@ -120,9 +119,10 @@ async function changesGiven(ctx: Context, task: Task, options: EditOptions) {
 }
 
 function unsaid(): DomainError {
-  return new DomainError('invalid_input', 'It is not said what to change.', {
-    hint: 'Say it with options, which `cairn edit --help` lists, or with --edit in an editor.',
-  });
+  return mistyped(
+    'It is not said what to change.',
+    'Say it with options, which `cairn edit --help` lists, or with --edit in an editor.',
+  );
 }
 
 /** The labels that a task has after some are added and some taken away; undefined where nothing is asked. */
