@@ -43,11 +43,13 @@ function blocks(markdown: string, language: string): string[] {
 
 /** The commands that the help shows. */
 function visible(command: Command): Command[] {
-  return command
-    .createHelp()
-    .visibleCommands(command)
-    // Groups get one from Commander.
-    .filter((one) => one.name() !== 'help' || command.parent === null);
+  return (
+    command
+      .createHelp()
+      .visibleCommands(command)
+      // Groups get one from Commander.
+      .filter((one) => one.name() !== 'help' || command.parent === null)
+  );
 }
 
 /** Those that do something themselves. */

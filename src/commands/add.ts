@@ -12,6 +12,7 @@ import { asPerson, parseGiven } from './person.ts';
 import { taskRef, taskRefs } from './refs.ts';
 import { readTaskDocument, taskDocument } from './task-document.ts';
 import { textOption } from './text-given.ts';
+import { warnOfVain } from './waiting.ts';
 
 const EXPLANATION =
   'Write the task: its title behind #, what to know about it, and below the heading what shows that it is done.';
@@ -55,7 +56,12 @@ async function add(config: Config, given: object[], options: AddOptions): Promis
       discovered_from: options.discoveredFrom && (await taskRef(ctx, options.discoveredFrom)),
       dependencies: options.after && (await taskRefs(ctx, options.after)),
     };
-    return createTasks(ctx, parseGiven(CreateTasks, { tasks: given.map((task) => ({ ...task, ...about })) }));
+    const created = await createTasks(
+      ctx,
+      parseGiven(CreateTasks, { tasks: given.map((task) => ({ ...task, ...about })) }),
+    );
+    warnOfVain(about.parent, about.dependencies || []);
+    return created;
   });
   answer({ tasks }, options, () => {
     const [task, ...others] = tasks;

@@ -12,6 +12,7 @@ import { asPerson, parseGiven } from './person.ts';
 import { taskRef, taskRefs } from './refs.ts';
 import { readTaskDocument, taskDocument } from './task-document.ts';
 import { textOption } from './text-given.ts';
+import { warnOfVain } from './waiting.ts';
 
 const TRIES_MAX = 10;
 const EXPLANATION = 'Change what is to be changed, save and close. Nothing changed changes nothing.';
@@ -49,7 +50,15 @@ async function edit(ctx: Context, ref: string, options: EditOptions): Promise<Ch
   const task = await getTask(ctx, parseGiven(GetTask, { task: ref, timeline_size: 0 }));
   const change = async (changes: object) => {
     const input = { task: task.ref, ...changes, expected_version: task.version };
-    return updateTask(ctx, parseGiven(UpdateTaskAsPerson, input));
+    const changed = await updateTask(ctx, parseGiven(UpdateTaskAsPerson, input));
+    if (options.parent || options.after) {
+      const { dependencies } = await getTask(ctx, { task: task.ref, timeline_size: 0 });
+      warnOfVain(
+        changed.task.parent,
+        dependencies.map(({ ref }) => ref),
+      );
+    }
+    return changed;
   };
   refuseContradictions(task, options);
   const changes = await changesGiven(ctx, task, options);

@@ -21,6 +21,6 @@ export async function withText<Done>(
 }
 
 function said(text: string): string {
-  if (text.trim() !== '') return text;
+  if (text.trim() !== '') return text.trimEnd();
   throw mistyped('There is nothing to say.', 'Give the text behind, in quotes, or on standard input.');
 }

@@ -21,6 +21,12 @@ export function waitsInVain(ref: string, cancelled: readonly string[]): string[]
   ];
 }
 
+/** Warns of a part that waits for the whole, which is ready when its parts are over. */
+export function warnOfVain(parent: unknown, dependencies: readonly string[] = []): void {
+  if (typeof parent !== 'string' || !dependencies.includes(parent)) return;
+  process.stderr.write(`! It waits for ${parent}, a part of which it is: neither becomes ready.\n`);
+}
+
 /** The dependency whose end blocks a task; undefined where it is blocked for another reason. */
 export function blockedByCancelled({ blocked_reason = '' }: Pick<TaskBrief, 'blocked_reason'>): string | undefined {
   return BLOCKED_BY.exec(blocked_reason)?.[1];
