@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connect } from './support/client.ts';
 import { openPersonWorld, type PersonWorld } from './support/person-world.ts';
 
 let world: PersonWorld;
@@ -86,6 +87,15 @@ describe('what is typed wrong', () => {
   test('leaves no empty line where nothing can be done', async () => {
     expect(await run('project', 'unarchive', 'web')).toMatchObject({ stderr: expect.stringMatching(/^cairn: .+\n$/) });
   });
+});
+
+test('an agent whose session is bound to a project names a task by its number, too', async () => {
+  const bound = await connect('v1 client', 'test', [...world.flags, '--agent', 'eve', '--project', 'web']);
+  for (const task of [2, '2', '#2']) {
+    expect((await bound.call('get_task', { task })).data).toMatchObject({ ref: 'web-2' });
+  }
+  await bound.close();
+  expect((await world.agent.call('get_task', { task: '2' })).isError).toBe(true);
 });
 
 describe('closing what cannot be closed', () => {
