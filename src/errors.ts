@@ -27,6 +27,8 @@ type DomainErrorOptions = {
   details?: Record<string, unknown> | undefined;
   /** Overrides the table where this one failure is known to be different, e.g. a server that will never start. */
   retryable?: boolean | undefined;
+  /** A person typed what cannot be meant. */
+  mistyped?: boolean | undefined;
   cause?: unknown;
 };
 
@@ -37,12 +39,15 @@ export class DomainError extends Error {
   readonly hint: string | null;
   readonly details: Record<string, unknown> | null;
   readonly retryable: boolean;
+  readonly mistyped: boolean;
 
   constructor(code: ErrorCode, message: string, options: DomainErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.hint = options.hint ?? null;
+    // SQL has an empty one where there is nothing to do.
+    this.hint = options.hint || null;
     this.details = options.details ?? null;
+    this.mistyped = options.mistyped ?? false;
     this.retryable = options.retryable ?? ERROR_CODES[code].retryable;
   }
 }

@@ -82,6 +82,14 @@ export function text(lengthMax: number) {
   return z.string().max(lengthMax).overwrite(clean);
 }
 
+/** A word of the server's own, as a cursor: an empty one is none. */
+export function word(lengthMax: number) {
+  return z
+    .string()
+    .max(lengthMax)
+    .refine((value) => value !== '', 'must not be empty');
+}
+
 /** One line that says something: white space is folded. */
 export function line(lengthMax: number) {
   return z

@@ -69,8 +69,8 @@ describe('cairn auth', () => {
 
   test('says by its exit status that nothing matched, and asks before everything', async () => {
     expect(await auth(['revoke', '--client', 'dcr_unknown'])).toMatchObject({ code: 1, stderr: '' });
-    expect(await auth(['revoke', '--everything'])).toMatchObject({ code: 1, stderr: expect.stringContaining('--yes') });
-    expect(await auth(['revoke', 'no-uuid'])).toMatchObject({ code: 1, stderr: expect.stringContaining('not valid') });
+    expect(await auth(['revoke', '--everything'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') });
+    expect(await auth(['revoke', 'no-uuid'])).toMatchObject({ code: 2, stderr: expect.stringContaining('not valid') });
     expect((await auth(['clients', 'block'])).code).toBe(2);
   });
 
@@ -114,7 +114,7 @@ describe('cairn auth', () => {
     expect(typo).toMatchObject({ code: 1, stderr: expect.stringContaining('a typo is noticed') });
     expect(typo.stderr).not.toContain(leaked.token.slice(10, 30));
     const all = await auth(['pat', 'create', '--name', 'x', '--scope', 'everything']);
-    expect(all).toMatchObject({ code: 1, stderr: expect.stringContaining('Scopes:') });
+    expect(all).toMatchObject({ code: 2, stderr: expect.stringContaining('Scopes:') });
     const nowhere = await auth(['pat', 'create', '--name', 'x', '--project', 'nowhere']);
     expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no project nowhere') });
   });
@@ -123,7 +123,7 @@ describe('cairn auth', () => {
     const { link, role } = await answered('invite', '--email', 'ada@example.com', '--role', 'viewer');
     expect([new URL(link).origin, role]).toEqual([serving.origin, 'viewer']);
     const refused = await auth(['invite', '--role', 'king']);
-    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('Roles:') });
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('Roles:') });
 
     const { members } = await answered('members');
     expect(members).toMatchObject([{ role: 'owner' }]);
@@ -154,7 +154,7 @@ describe('cairn auth', () => {
       (await rawClient(serving, 'ci').revoke('x', { client_secret: secret })).status;
     expect([await prove(added.client_secret), await prove(rotated.client_secret)]).toEqual([401, 200]);
     expect(await auth(['secrets', 'rotate'])).toMatchObject({
-      code: 1,
+      code: 2,
       stderr: expect.stringContaining('--everything'),
     });
     expect(await auth(['secrets', 'rotate', '--everything'])).toMatchObject({ code: 1 });

@@ -199,7 +199,7 @@ describe('cairn auth doctor', () => {
     expect(silent).toMatchObject({ code: 1, stdout: expect.stringContaining('no  it answers') });
 
     expect(await cairn(['auth', 'doctor', 'not an address'])).toMatchObject({
-      code: 1,
+      code: 2,
       stderr: expect.stringContaining('no address'),
     });
   });

@@ -84,10 +84,10 @@ describe('cairn import', () => {
 
     expect(dry.stdout).toContain('Backlog.md: 5 tasks → a new project moved');
     expect(dry.stdout).toContain(
-      '+ TASK-2 "Build the cart API" (in_progress; high; #backend #api; after TASK-1; 1 criterion)',
+      '+ TASK-2 "Build the cart API" (pending; in progress there; high; #backend #api; after TASK-1; 1 criterion)',
     );
     expect(first.stdout).toContain('Created 5; 0 were there already');
-    expect(again.stdout).toContain('Created 0; 5 were there already; 0 given');
+    expect(again.stdout).toContain('Created 0; 5 were there already.');
   });
 
   test('finds where a tool keeps its tasks in a repository', async () => {
@@ -203,7 +203,7 @@ test('a word that is no command is said to be none', async () => {
 
   expect(code).toBe(2);
   expect(stdout).toBe('');
-  expect(stderr).toBe('error: There is no command shw. (Did you mean show?)\n');
+  expect(stderr).toBe('error: There is no command shw. Did you mean show?\n');
 });
 
 describe('a failure is two sentences and no stack', () => {

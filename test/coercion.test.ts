@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { toolNamed } from '../src/tools/catalog.ts';
-import { coerceInput } from '../src/tools/coercion.ts';
+import { coerceInput, wholeRefs } from '../src/tools/coercion.ts';
 import { inputError } from '../src/tools/input-error.ts';
 
 /** What a tool's schema makes of arguments as a client sent them. */
@@ -43,6 +43,28 @@ describe('arguments in another form than the schema asks for', () => {
     ],
   ])('%s %j are understood', (name, args, wanted) => {
     expect(taken(name, args)).toMatchObject(wanted);
+  });
+
+  test.each([
+    ['claim_task', { idempotency_key: '' }, 'idempotency_key'],
+    ['list_tasks', { cursor: '' }, 'cursor'],
+  ])('%s %j leaves out what is empty', (name, args, left) => {
+    expect(taken(name, args)).not.toHaveProperty(left);
+  });
+
+  test('a task that is only a number is one of the project that is meant', () => {
+    expect(wholeRefs({ task: 12, parent: '#3', ttl_seconds: 600 }, 'web')).toEqual({
+      task: 'web-12',
+      parent: 'web-3',
+      ttl_seconds: 600,
+    });
+    expect(wholeRefs({ project: 'api', tasks: [{ title: '7', dependencies: ['7', 'first'] }] }, 'web')).toEqual({
+      project: 'api',
+      tasks: [{ title: '7', dependencies: ['api-7', 'first'] }],
+    });
+    for (const project of [undefined, '0198c0de-0000-7000-8000-000000000000']) {
+      expect(wholeRefs({ task: '12', parent: '' }, project)).toEqual({ task: '12', parent: '' });
+    }
   });
 
   test('an empty text is kept where it means one', () => {

@@ -43,10 +43,13 @@ function blocks(markdown: string, language: string): string[] {
 
 /** The commands that the help shows. */
 function visible(command: Command): Command[] {
-  return command
-    .createHelp()
-    .visibleCommands(command)
-    .filter((one) => one.name() !== 'help');
+  return (
+    command
+      .createHelp()
+      .visibleCommands(command)
+      // Groups get one from Commander.
+      .filter((one) => one.name() !== 'help' || command.parent === null)
+  );
 }
 
 /** Those that do something themselves. */
@@ -152,7 +155,7 @@ describe('the docs', () => {
   test('offer --json with every command, save those whose output is for a shell, an agent or the eye', () => {
     const without = leaves(createProgram()).filter(({ options }) => !options.some(({ long }) => long === '--json'));
 
-    expect(without.map((command) => command.name()).sort()).toEqual(['completion', 'demo', 'hook']);
+    expect(without.map((command) => command.name()).sort()).toEqual(['completion', 'demo', 'help', 'hook']);
   });
 
   test('show an example in the help of every command', () => {

@@ -123,7 +123,7 @@ describe('signing in', () => {
     ['without a way to', [], /--email ADDRESS or --provider NAME/],
     ['both ways at once', ['--email', 'a@b.c', '--provider', 'github'], /--email ADDRESS or --provider NAME/],
   ])('%s says how', async (_, args, said) => {
-    expect(await logIn([...args], env).ended).toMatchObject({ code: 1, stderr: expect.stringMatching(said) });
+    expect(await logIn([...args], env).ended).toMatchObject({ code: 2, stderr: expect.stringMatching(said) });
   });
 
   test('is asked for by an agent that calls before', async () => {

@@ -61,9 +61,9 @@ describe('tasks', () => {
       { ref: 'web-3', title: 'Écrire la doc', open_dependencies: 1 },
       { ref: 'web-4', title: 'Опубликовать' },
     ]);
-    expect(await run(['add'])).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no title.') });
+    expect(await run(['add'])).toMatchObject({ code: 2, stderr: expect.stringContaining('There is no title.') });
     expect(await run(['add'], { input: 'x\n'.repeat(51) })).toMatchObject({
-      code: 1,
+      code: 2,
       stderr: expect.stringContaining('cairn import'),
     });
   });
@@ -94,7 +94,7 @@ describe('tasks', () => {
     const task = await json('show', 'WEB-5');
     expect(task).toMatchObject({ ref: 'web-5', ready: true, dependencies: [] });
     expect(task).not.toHaveProperty('parent');
-    expect(await run(['edit', '5'])).toMatchObject({ code: 1, stderr: expect.stringContaining('cairn edit --help') });
+    expect(await run(['edit', '5'])).toMatchObject({ code: 2, stderr: expect.stringContaining('cairn edit --help') });
   });
 
   test('carry labels and a rank, which claims obey', async () => {
@@ -110,12 +110,8 @@ describe('tasks', () => {
     expect((await run(['claim', '--label', 'design'])).stdout).toContain('web-5 is yours');
     await run(['release', '5', '--reason', 'Later.']);
 
-    for (const labels of [
-      ['--not-label', 'nosuch'],
-      ['--label', 'a', '--not-label', 'A'],
-    ]) {
-      expect(await run(['edit', '5', ...labels])).toMatchObject({ code: 1, stdout: '' });
-    }
+    expect(await run(['edit', '5', '--not-label', 'nosuch'])).toMatchObject({ code: 1, stdout: '' });
+    expect(await run(['edit', '5', '--label', 'a', '--not-label', 'A'])).toMatchObject({ code: 2, stdout: '' });
     await run(['edit', '5', '--not-label', 'DESIGN', '--no-rank', '--priority', 'low']);
     const task = await json('show', '5');
     expect(task.labels).toEqual(['ui']);
@@ -128,7 +124,7 @@ describe('tasks', () => {
     expect((await run(['claim', '1', '--for', '2h'])).stdout).toContain('web-1 is yours');
     expect((await world.agent.call('claim_task', { task: 'web-1' })).text).toContain('lock_held');
     expect(await run(['claim', '1', '--for', '3w'])).toMatchObject({ code: 2 });
-    expect(await run(['release', '1'])).toMatchObject({ code: 1, stderr: expect.stringContaining('--reason') });
+    expect(await run(['release', '1'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--reason') });
     await run(['release', '1', '--reason', 'The provider answers tomorrow.']);
     expect(await json('show', '1')).toMatchObject({ status: 'pending', last_reason: 'The provider answers tomorrow.' });
   });
@@ -141,7 +137,7 @@ describe('tasks', () => {
     const { stdout } = await run(['close', '1', '--summary', 'Merged.', '--evidence', '1: npm test: 48 passed']);
 
     expect(await run(['close', '1', '2', '--evidence', 'x'])).toMatchObject({
-      code: 1,
+      code: 2,
       stderr: expect.stringContaining('for several tasks'),
     });
     expect(stdout).toBe('Closed web-1 "Connect the provider".\nReady now: web-2, web-3, web-4.\n');
@@ -152,7 +148,7 @@ describe('tasks', () => {
     await world.agent.call('claim_task', { task: 'web-2' });
 
     expect((await run(['release', '2', '--failed', '--reason', 'It was killed.'])).stdout).toBe(
-      'Released web-2 "Build the page" (ready).\n',
+      'Released web-2 "Build the page" (ready).\nGiven up once.\n',
     );
   });
 
@@ -175,7 +171,7 @@ describe('tasks', () => {
     );
     await run(['attach', '2', 'pr', 'https://example.com/7', '--summary', 'The page']);
     expect((await json('show', '2')).artifacts).toMatchObject([{ type: 'pr', ref: 'https://example.com/7' }]);
-    expect(await run(['note'], { input: ' \n' })).toMatchObject({ code: 1 });
+    expect(await run(['note'], { input: ' \n' })).toMatchObject({ code: 2 });
   });
 });
 

@@ -45,7 +45,7 @@ test('tasks from standard input lose no part of their titles, and what is done i
     'Open',
   ]);
   expect(stderr).toBe('! 1 that are done were left out.\n');
-  expect(await run(['add', ''], { input: 'x' })).toMatchObject({ code: 1, stdout: '' });
+  expect(await run(['add', ''], { input: 'x' })).toMatchObject({ code: 2, stdout: '' });
   await run(['cancel', ...tasks.map(({ ref }: { ref: string }) => ref), '--reason', 'A test.']);
 });
 
@@ -92,7 +92,7 @@ test('tasks are named by the first word of a note, where it names one', async ()
 
 test('evidence is for one task', async () => {
   expect(await run(['close', '1', '2', '--evidence', 'x'])).toMatchObject({
-    code: 1,
+    code: 2,
     stderr: expect.stringContaining('for several tasks'),
   });
 });

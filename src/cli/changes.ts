@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import type { AddOptions } from '../commands/add.ts';
 import type { AttachOptions } from '../commands/attach.ts';
 import type { ClaimOptions } from '../commands/claim.ts';
@@ -62,6 +62,7 @@ function addPlanningCommands(program: Command): void {
     .option('--no-parent', 'part of no task')
     .option('--after <task>', 'a task that has to be completed first; repeatable', repeated)
     .option('--not-after <task>', 'one that it waits for no longer; repeatable', repeated)
+    .option('-e, --edit', 'in an editor, as in a terminal without other options')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn edit web-12', 'cairn edit 12 --priority critical --after web-3'))
     .action(
@@ -200,8 +201,11 @@ function addTalkingCommands(program: Command): void {
       ),
     );
   program
-    .command('attach <task> <type> <link>')
-    .description(`add an artifact to a task: ${ARTIFACTS.join(', ')}`)
+    .command('attach')
+    .description('add an artifact to a task, as a pull request or a report')
+    .argument('<task>')
+    .addArgument(new Argument('<type>', 'what it is').choices(ARTIFACTS))
+    .argument('<link>', 'where it is')
     .option('--summary <text>', 'what is in it')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn attach web-12 pr https://github.com/acme/web/pull/7'))

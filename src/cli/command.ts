@@ -9,7 +9,7 @@ export const JSON_OPTION = ['--json', 'print JSON'] as const;
 
 // Commands are imported when they run: a client waits for the start of this program.
 
-/** What a command of this program may end with, besides 0: it failed, or it was typed wrong. */
+/** What a command of this program may end with, besides 0: it failed or was refused, or was typed wrong. */
 const FAILED = 1;
 export const MISUSED = 2;
 
@@ -31,9 +31,13 @@ export function command<Given extends unknown[]>(
         json ? `${JSON.stringify({ error: failureData(error) })}\n` : `cairn: ${describe(error, config)}\n`,
       );
       // One that was interrupted has set its own.
-      process.exitCode = config === undefined ? MISUSED : (process.exitCode ?? FAILED);
+      process.exitCode ??= config === undefined || isMisuse(error) ? MISUSED : FAILED;
     }
   };
+}
+
+function isMisuse(error: unknown): boolean {
+  return error instanceof DomainError && error.mistyped;
 }
 
 function describe(error: unknown, config: Config | undefined): string {

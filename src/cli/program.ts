@@ -6,9 +6,9 @@ import { VERSION } from '../version.ts';
 import { addAuthCommands } from './auth.ts';
 import { addChangeCommands } from './changes.ts';
 import { command, examples } from './command.ts';
-import { addCompletionCommands } from './completion.ts';
 import { addDatabaseCommands } from './database.ts';
 import { addEventsCommands } from './events.ts';
+import { addHelpCommands } from './help.ts';
 import { addLoginCommands } from './login.ts';
 import { addOverviewCommands } from './overview.ts';
 import { addProjectsCommands } from './projects.ts';
@@ -16,6 +16,7 @@ import { addServeCommand } from './serve.ts';
 import { addSetupCommands } from './setup.ts';
 import { addTaskCommands } from './tasks.ts';
 import { addTransferCommands } from './transfer.ts';
+import { refuseUnknown, suggestCommands } from './words.ts';
 
 /** Everything that can be typed; each group of commands adds itself. */
 export function createProgram(): Command {
@@ -47,10 +48,9 @@ export function createProgram(): Command {
       asked.parent === null ? '' : '\nWhat every command takes, like --project: cairn --help',
     );
 
-  addServing(program);
   program.commandsGroup('Set up:');
   addSetupCommands(program);
-  addCompletionCommands(program);
+  addHelpCommands(program);
   program
     .command('demo')
     .description('play a short hand-over between agents, on a temporary database')
@@ -70,6 +70,9 @@ export function createProgram(): Command {
   addTransferCommands(program);
   addEventsCommands(program);
   addDatabaseCommands(program);
+  suggestCommands(program);
+  // Last: commands inherit what the program allows when they are added, and none takes words that it does not use.
+  addServing(program);
   return program;
 }
 
@@ -99,16 +102,4 @@ function misuseData(text: string): string {
     .trim()
     .split('\n');
   return `${JSON.stringify({ error: { code: 'invalid_input', message, hint: hint.join(' ') || null, details: null } })}\n`;
-}
-
-/** Says what was meant, as Commander does where a program has no action of its own. Ends with its error. */
-function refuseUnknown(program: Command, word: string): void {
-  const names = new Command(program.name()).exitOverride().configureOutput({ writeErr: () => {} });
-  for (const { name } of program.commands.map((one) => ({ name: one.name() }))) names.command(name);
-  try {
-    names.parse([word], { from: 'user' });
-  } catch (error) {
-    const [, meant = ''] = (error as Error).message.split('\n');
-    program.error(`error: There is no command ${escaped(word)}. ${meant || 'cairn --help lists those there are.'}`);
-  }
 }

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { JsonOption } from '../commands/paint.ts';
 import type { TasksOptions } from '../commands/tasks.ts';
 import { command, examples, JSON_OPTION, limit } from './command.ts';
@@ -10,7 +10,7 @@ export function addTaskCommands(program: Command): void {
   program
     .command('tasks [words...]')
     .description('list open tasks, those whose title has the words')
-    .addOption(new Option('-s, --status <status...>', 'only these').choices(STATUSES))
+    .addOption(statusOption())
     .addOption(new Option('-p, --priority <priority...>', 'only these').choices(PRIORITIES))
     .option('--all', 'also what is completed or cancelled')
     .option('-l, --label <label...>', 'only with all of these')
@@ -36,7 +36,7 @@ export function addTaskCommands(program: Command): void {
     );
   program
     .command('show <task>')
-    .description('show one task with its criteria, evidence, artifacts and latest events')
+    .description('show one task with its criteria, evidence, parts, artifacts and latest events')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn show web-12'))
     .action(
@@ -44,4 +44,14 @@ export function addTaskCommands(program: Command): void {
         (await import('../commands/tasks.ts')).runShow(config, task, options),
       ),
     );
+}
+
+/** What is ready is pending: it has an option of its own. */
+function statusOption(): Option {
+  const option = new Option('-s, --status <status...>', 'only these').choices(STATUSES);
+  const { parseArg } = option;
+  return option.argParser((given: string, before: unknown) => {
+    if (given === 'ready') throw new InvalidArgumentError('--ready lists what can be claimed now.');
+    return parseArg?.(given, before);
+  });
 }

@@ -21,8 +21,10 @@ import {
   SetMember,
   setMember,
 } from '../services/access.ts';
+
 import { amount, time } from '../tools/render.ts';
 import { fromNow, table } from './format.ts';
+import { mistyped } from './mistyped.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { servedAddress } from './served.ts';
@@ -75,9 +77,7 @@ export async function runRevoke(
   { id, user, client, everything, yes, reason, ...options }: RevokeOptions,
 ): Promise<void> {
   if (everything && !yes) {
-    throw new DomainError('invalid_input', 'This ends every connection of the workspace.', {
-      hint: 'Add --yes to do it.',
-    });
+    throw mistyped('This ends every connection of the workspace.', 'Add --yes to do it.');
   }
   const chosen = parseGiven(RevokeAccess, { id, user_id: user, client_id: client, everything, reason });
   const revoked = await asPerson(config, (ctx) => revokeAccess(ctx, chosen));
@@ -154,8 +154,7 @@ export async function runCreatePat(
 ): Promise<void> {
   const asked = new Set(scope.split(',').map((part) => part.trim()));
   const known = SCOPES.filter((each) => asked.has(each));
-  if (known.length < asked.size)
-    throw new DomainError('invalid_input', `Scopes: ${SCOPES.join(', ')}.`, { hint: 'Correct --scope.' });
+  if (known.length < asked.size) throw mistyped(`Scopes: ${SCOPES.join(', ')}.`, 'Correct --scope.');
   const given = { name, scope: known.join(' '), project, days: daysOf(expires, 366) };
   const { resource, ...created } = await asPerson(config, async ({ db, actor }) => {
     const resource = resourceOf({ issuer: (await servedAddress(config, db)).origin });
@@ -266,13 +265,13 @@ export async function runCollect(config: Config, options: JsonOption): Promise<v
 function daysOf(given: string, max: number): number {
   const days = Number(given.replace(/d$/, ''));
   if (Number.isInteger(days) && days >= 1 && days <= max) return days;
-  throw new DomainError('invalid_input', `--expires is a number of days, 1 to ${max}.`, { hint: 'Like --expires 30.' });
+  throw mistyped(`--expires is a number of days, 1 to ${max}.`, 'Like --expires 30.');
 }
 
 function roleOf(given: string): Role {
   const role = ROLES.find((known) => known === given);
   if (role !== undefined) return role;
-  throw new DomainError('invalid_input', `Roles: ${ROLES.join(', ')}.`, { hint: 'Correct --role.' });
+  throw mistyped(`Roles: ${ROLES.join(', ')}.`, 'Correct --role.');
 }
 
 function timeOf(given: string): string {

@@ -1,16 +1,18 @@
 import type { Config } from '../config.ts';
-import { DomainError } from '../errors.ts';
 import { listItem, withoutBox } from '../formats/lines.ts';
 import { CreateTasks, createTasks, TASKS_MAX } from '../services/tasks.ts';
 import { askLine, canAsk } from './ask.ts';
+import { consequenceLines } from './changed.ts';
 import { writeInEditor } from './editor.ts';
 import { statusOf, taskTable } from './format.ts';
 import { readInputText } from './import-source.ts';
+import { mistyped } from './mistyped.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { taskRef, taskRefs } from './refs.ts';
 import { readTaskDocument, taskDocument } from './task-document.ts';
 import { textOption } from './text-given.ts';
+import { warnOfVain } from './waiting.ts';
 
 const EXPLANATION =
   'Write the task: its title behind #, what to know about it, and below the heading what shows that it is done.';
@@ -44,7 +46,7 @@ export async function runAdd(config: Config, words: string[], options: AddOption
 }
 
 async function add(config: Config, given: object[], options: AddOptions): Promise<void> {
-  const { tasks } = await asPerson(config, async (ctx) => {
+  const { tasks, ...followed } = await asPerson(config, async (ctx) => {
     const { priority, label: labels, rank } = options;
     const about = {
       priority,
@@ -54,12 +56,20 @@ async function add(config: Config, given: object[], options: AddOptions): Promis
       discovered_from: options.discoveredFrom && (await taskRef(ctx, options.discoveredFrom)),
       dependencies: options.after && (await taskRefs(ctx, options.after)),
     };
-    return createTasks(ctx, parseGiven(CreateTasks, { tasks: given.map((task) => ({ ...task, ...about })) }));
+    const created = await createTasks(
+      ctx,
+      parseGiven(CreateTasks, { tasks: given.map((task) => ({ ...task, ...about })) }),
+    );
+    warnOfVain(about.parent, about.dependencies || []);
+    return created;
   });
   answer({ tasks }, options, () => {
     const [task, ...others] = tasks;
-    if (task === undefined || others.length > 0) return [`Added ${tasks.length} tasks.`, '', ...taskTable(tasks)];
-    return [`Added ${paint('bold', task.ref)} "${task.title}" (${statusOf(task)}).`];
+    const added =
+      task === undefined || others.length > 0
+        ? [`Added ${tasks.length} tasks.`, '', ...taskTable(tasks)]
+        : [`Added ${paint('bold', task.ref)} "${task.title}" (${statusOf(task)}).`];
+    return [...added, ...consequenceLines(followed)];
   });
 }
 
@@ -74,17 +84,12 @@ async function titlesGiven(options: AddOptions): Promise<string[]> {
     process.stderr.write(`! ${items.length - open.length} that are done were left out.\n`);
   const titles = open.map(({ text }) => text.trim()).filter((title) => title !== '');
   if (titles.length === 0) {
-    throw new DomainError('invalid_input', 'There is no title.', {
-      hint: 'Give one, `cairn add "Write the docs"`, or one a line on standard input.',
-    });
+    throw mistyped('There is no title.', 'Give one, `cairn add "Write the docs"`, or one a line on standard input.');
   }
   if (titles.length > TASKS_MAX) {
-    throw new DomainError(
-      'invalid_input',
+    throw mistyped(
       `${titles.length} tasks are more than the ${TASKS_MAX} that are added at once.`,
-      {
-        hint: 'Add fewer at a time, or take over the whole list with `cairn import PATH`.',
-      },
+      'Add fewer at a time, or take over the whole list with `cairn import PATH`.',
     );
   }
   return titles;

@@ -1,5 +1,6 @@
 import type { Config } from '../config.ts';
 import { ApproveTask, approveTask } from '../services/tasks.ts';
+import { afterChange } from './changed.ts';
 import { answer, type JsonOption } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { taskRef } from './refs.ts';
@@ -8,7 +9,10 @@ import { taskRef } from './refs.ts';
 export async function runApprove(config: Config, task: string, options: JsonOption & { note?: string }): Promise<void> {
   await asPerson(config, async (ctx) => {
     const input = { task: await taskRef(ctx, task), note: options.note };
-    const { task: approved } = await approveTask(ctx, parseGiven(ApproveTask, input));
-    answer(approved, options, ({ ref, title, status }) => [`Approved ${ref} "${title}" (${status}).`]);
+    const approved = await approveTask(ctx, parseGiven(ApproveTask, input));
+    answer(approved.task, options, ({ ref, title, status }) => [
+      `Approved ${ref} "${title}" (${status}).`,
+      ...afterChange(approved),
+    ]);
   });
 }

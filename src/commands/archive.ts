@@ -5,6 +5,7 @@ import type { Database } from '../db/database.ts';
 import { DomainError } from '../errors.ts';
 import { type ArchiveStore, directoryStore, isBucket, storeAt } from '../events/archive-store.ts';
 import { archiveEvents } from '../services/archive.ts';
+import { mistyped } from './mistyped.ts';
 import { answer, type JsonOption, remark } from './paint.ts';
 import { asPerson, parseGiven, type WorkspaceOption } from './person.ts';
 
@@ -56,7 +57,7 @@ function storeFor(config: Config, { to, oneMachine }: ArchiveOptions): (db: Data
     });
   }
   if (!embedded && to === undefined) {
-    throw new DomainError('invalid_input', 'There is no directory to archive to.', { hint: 'Name one with --to.' });
+    throw mistyped('There is no directory to archive to.', 'Name one with --to.');
   }
   const store = directoryStore(resolve(to ?? join(config.dataDir, 'archive')));
   return () => store;

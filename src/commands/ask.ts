@@ -1,5 +1,6 @@
 import { isCancel, text } from '@clack/prompts';
 import { DomainError } from '../errors.ts';
+import { mistyped } from './mistyped.ts';
 import type { JsonOption } from './paint.ts';
 
 /** Tells whether there is a person to ask: both ends are a terminal, and no program waits for JSON. */
@@ -24,5 +25,5 @@ export async function givenOrAsked(
 ): Promise<string> {
   if (given !== undefined) return given;
   if (canAsk(options)) return askLine(question);
-  throw new DomainError('invalid_input', `${option} is missing.`, { hint: `Say it: ${option} "…".` });
+  throw mistyped(`${option} is missing.`, `Say it: ${option} "…".`);
 }

@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
 import type { Database } from '../db/database.ts';
-import { DomainError } from '../errors.ts';
 import { serverFindings } from './auth-server-checks.ts';
+import { mistyped } from './mistyped.ts';
 import { ask, documentAt, type Finding } from './outside.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson } from './person.ts';
@@ -16,7 +16,7 @@ const SKEW_MS_MAX = 60_000;
 export async function runAuthDoctor(config: Config, given: string | undefined, options: JsonOption): Promise<void> {
   const url = given === undefined ? await asPerson(config, ({ db }) => endpointOf(config, db)) : URL.parse(given);
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw new DomainError('invalid_input', 'This is no address.', { hint: 'Like https://cairn.example.com/mcp' });
+    throw mistyped('This is no address.', 'Like https://cairn.example.com/mcp');
   }
   const findings = await examine(url);
   if (findings.some(({ ok }) => !ok)) process.exitCode = 1;

@@ -1,30 +1,38 @@
 import type { Config } from '../config.ts';
 import { ClaimTask, claimTask } from '../services/tasks.ts';
+import { openPartsOf } from './changed.ts';
 import { lease } from './format.ts';
 import { inCommands } from './hints.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { taskRef } from './refs.ts';
-import { countsLine, taskLines } from './tasks.ts';
+import { openParts, taskLines, titled } from './task-lines.ts';
+import { countsLine } from './tasks.ts';
 
 export type ClaimOptions = JsonOption & { for: number; label?: string[]; takeOver?: true };
 
 /** `cairn claim [REF]`: takes a task, the best ready one by default, so that no agent does. */
 export async function runClaim(config: Config, given: string | undefined, options: ClaimOptions): Promise<void> {
-  const claim = await asPerson(config, async (ctx) => {
+  const { claim, parts } = await asPerson(config, async (ctx) => {
     const task = given && (await taskRef(ctx, given));
     const input = { task, labels: options.label, ttl_seconds: options.for, take_over: options.takeOver };
-    return claimTask(ctx, parseGiven(ClaimTask, input));
+    const claim = await claimTask(ctx, parseGiven(ClaimTask, input));
+    return { claim, parts: claim.task === undefined ? [] : await openParts(ctx, claim.task) };
   });
   // A script that has nothing to do stops: `while cairn claim; do …`.
   if (claim.task === undefined) process.exitCode = 1;
-  answer(claim, options, ({ task, project = '', counts = {}, hint = '' }) =>
+  answer(claim, options, ({ task, gates = [], project = '', counts = {}, hint = '' }) =>
     task === undefined
       ? [`Nothing to claim in ${project}: ${countsLine(counts)}.`, ...(hint === '' ? [] : [inCommands(hint)])]
       : [
-          ...taskLines({ ...task, artifacts: [], timeline: [] }),
+          ...taskLines({ ...task, artifacts: [], timeline: [] }, parts),
+          ...titled(
+            'To close it, these are still missing',
+            gates.map((gate) => `  ${inCommands(gate)}`),
+          ),
           '',
           `${paint('bold', task.ref)} is yours${task.locked_until ? `, ${lease(task.locked_until)}` : ''}.`,
+          ...openPartsOf(task),
           paint('dim', `Then: cairn close ${task.ref}, or cairn release ${task.ref} -m "…"`),
         ],
   );

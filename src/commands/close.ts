@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
-import { DomainError, domainErrorFrom } from '../errors.ts';
+import { domainErrorFrom } from '../errors.ts';
 import {
   type ChangedTask,
   ClaimTask,
@@ -12,9 +12,12 @@ import {
   getTask,
   releaseTask,
 } from '../services/tasks.ts';
-import { readyNow } from '../tools/render.ts';
+
 import { askLine, canAsk } from './ask.ts';
+import { afterChange } from './changed.ts';
 import { eachTask } from './each-task.ts';
+import { refuseForeseen } from './foreseen.ts';
+import { mistyped } from './mistyped.ts';
 import { type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { textOption } from './text-given.ts';
@@ -29,9 +32,7 @@ type Task = Awaited<ReturnType<typeof getTask>>;
 /** `cairn close REF`: completes tasks, with what shows that each criterion is met. */
 export async function runClose(config: Config, given: string[], options: CloseOptions): Promise<void> {
   if (given.length > 1 && options.evidence !== undefined) {
-    throw new DomainError('invalid_input', 'The same evidence cannot be for several tasks.', {
-      hint: 'Close each with its own --evidence.',
-    });
+    throw mistyped('The same evidence cannot be for several tasks.', 'Close each with its own --evidence.');
   }
   const summary = await textOption(options.summary);
   await asPerson(config, (ctx) =>
@@ -41,8 +42,10 @@ export async function runClose(config: Config, given: string[], options: CloseOp
       {
         async act(ref) {
           const task = await getTask(ctx, parseGiven(GetTask, { task: ref, timeline_size: 0 }));
-          const input = { task: task.ref, summary, evidence: await evidenceFor(task, options) };
-          return close(ctx, task, parseGiven(CompleteTaskAsPerson, input));
+          const given = { task: task.ref, summary, evidence: await evidenceFor(task, options) };
+          const input = parseGiven(CompleteTaskAsPerson, given);
+          await refuseForeseen(ctx, task, input.evidence);
+          return close(ctx, task, input);
         },
         show: closedLines,
       },
@@ -69,7 +72,8 @@ async function close(ctx: Context, task: Task, input: z.output<typeof CompleteTa
 /** What was said for each criterion, by its number or for the next one; a person at a terminal is asked for the rest. */
 async function evidenceFor(task: Task, options: CloseOptions): Promise<Evidence[] | undefined> {
   const said = numbered(options.evidence ?? []);
-  const shown = new Set([...said, ...(task.evidence ?? [])].map(({ criterion }) => criterion));
+  // What a reopened task was shown by counts no longer.
+  const shown = new Set(said.map(({ criterion }) => criterion));
   for (const [at, text] of canAsk(options) ? task.acceptance_criteria.entries() : []) {
     if (shown.has(at + 1)) continue;
     const note = await askLine(`${task.ref}: what shows that this is met? ${text}`, { optional: true });
@@ -94,7 +98,8 @@ function numbered(given: string[]): Evidence[] {
   });
 }
 
-function closedLines({ task, ...changed }: ChangedTask): string[] {
+function closedLines(changed: ChangedTask): string[] {
+  const { task } = changed;
   const unproven = task.unproven === undefined ? '' : ` Nothing shows criteria ${task.unproven.join(', ')}.`;
-  return [`Closed ${paint('bold', task.ref)} "${task.title}".${unproven}`, ...readyNow(changed)];
+  return [`Closed ${paint('bold', task.ref)} "${task.title}".${unproven}`, ...afterChange(changed)];
 }

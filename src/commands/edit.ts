@@ -4,12 +4,15 @@ import { DomainError } from '../errors.ts';
 import type { Task } from '../events/tasks.ts';
 import { type ChangedTask, GetTask, getTask, UpdateTaskAsPerson, updateTask } from '../services/tasks.ts';
 import { canAsk } from './ask.ts';
+import { afterChange } from './changed.ts';
 import { writeInEditor } from './editor.ts';
+import { mistyped } from './mistyped.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { taskRef, taskRefs } from './refs.ts';
 import { readTaskDocument, taskDocument } from './task-document.ts';
 import { textOption } from './text-given.ts';
+import { warnOfVain } from './waiting.ts';
 
 const TRIES_MAX = 10;
 const EXPLANATION = 'Change what is to be changed, save and close. Nothing changed changes nothing.';
@@ -27,6 +30,7 @@ export type EditOptions = JsonOption & {
   parent?: string | false;
   after?: string[];
   notAfter?: string[];
+  edit?: true;
 };
 
 /** `cairn edit REF`: changes a task, by options or as a whole in an editor. */
@@ -35,32 +39,45 @@ export async function runEdit(config: Config, given: string, options: EditOption
     const ref = await taskRef(ctx, given);
     return again(replacesText(options) ? 1 : TRIES_MAX, () => edit(ctx, ref, options));
   });
-  answer(changed, options, (task) =>
-    task === null ? ['Nothing was changed.'] : [`Changed ${paint('bold', task.ref)} "${task.title}".`],
+  answer(changed?.task ?? null, options, () =>
+    changed === null
+      ? ['Nothing was changed.']
+      : [`Changed ${paint('bold', changed.task.ref)} "${changed.task.title}".`, ...afterChange(changed)],
   );
 }
 
-async function edit(ctx: Context, ref: string, options: EditOptions): Promise<ChangedTask['task'] | null> {
+async function edit(ctx: Context, ref: string, options: EditOptions): Promise<ChangedTask | null> {
   const task = await getTask(ctx, parseGiven(GetTask, { task: ref, timeline_size: 0 }));
   const change = async (changes: object) => {
     const input = { task: task.ref, ...changes, expected_version: task.version };
-    return (await updateTask(ctx, parseGiven(UpdateTaskAsPerson, input))).task;
+    const changed = await updateTask(ctx, parseGiven(UpdateTaskAsPerson, input));
+    if (options.parent || options.after) {
+      const { dependencies } = await getTask(ctx, { task: task.ref, timeline_size: 0 });
+      warnOfVain(
+        changed.task.parent,
+        dependencies.map(({ ref }) => ref),
+      );
+    }
+    return changed;
   };
   refuseContradictions(task, options);
   const changes = await changesGiven(ctx, task, options);
-  if (Object.values(changes).some((value) => value !== undefined)) return change(changes);
-  if (!canAsk(options)) throw unsaid();
-  const before = taskDocument(task);
+  const isSaid = Object.values(changes).some((value) => value !== undefined);
+  if (isSaid && !options.edit) return change(changes);
+  if (!canAsk(options) && !options.edit) throw unsaid();
+  const { title = task.title, description = task.description } = changes;
+  const { acceptance_criteria = task.acceptance_criteria } = changes;
+  const before = taskDocument({ title, description, acceptance_criteria });
   return writeInEditor(before, EXPLANATION, async (after) => {
     const written = differences(before, after);
-    return written === null ? null : change(written);
+    return written === null && !isSaid ? null : change({ ...changes, ...written });
   });
 }
 
 /** What adds to a task is said again where another was quicker; a text, as an editor leaves it too, would take theirs away. */
-function replacesText({ title, description, criterion, json: _, ...others }: EditOptions): boolean {
+function replacesText({ title, description, criterion, edit, json: _, ...others }: EditOptions): boolean {
   const isGiven = (value: unknown) => value !== undefined;
-  return [title, description, criterion].some(isGiven) || !Object.values(others).some(isGiven);
+  return [title, description, criterion, edit].some(isGiven) || !Object.values(others).some(isGiven);
 }
 
 async function again<Done>(tries: number, run: () => Promise<Done>): Promise<Done> {
@@ -92,12 +109,10 @@ function refuseBoth(name: string, added: string[] = [], removed: string[] = []):
   const away = new Set(removed.map(folded));
   const both = added.find((one) => away.has(folded(one)));
   if (both === undefined) return;
-  throw new DomainError('invalid_input', `--${name} and --not-${name} both say "${both}".`, {
-    hint: 'Say one of them.',
-  });
+  throw mistyped(`--${name} and --not-${name} both say "${both}".`, 'Say one of them.');
 }
 
-async function changesGiven(ctx: Context, task: Task, options: EditOptions): Promise<object> {
+async function changesGiven(ctx: Context, task: Task, options: EditOptions) {
   const { title, criterion: acceptance_criteria, priority, rank, parent, after, notAfter } = options;
   return {
     title,
@@ -113,9 +128,10 @@ async function changesGiven(ctx: Context, task: Task, options: EditOptions): Pro
 }
 
 function unsaid(): DomainError {
-  return new DomainError('invalid_input', 'It is not said what to change.', {
-    hint: 'Say it with options: `cairn edit --help` lists them. In a terminal an editor opens.',
-  });
+  return mistyped(
+    'It is not said what to change.',
+    'Say it with options, which `cairn edit --help` lists, or with --edit in an editor.',
+  );
 }
 
 /** The labels that a task has after some are added and some taken away; undefined where nothing is asked. */

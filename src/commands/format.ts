@@ -111,15 +111,31 @@ export function paintPriority(text: string, priority: (typeof PRIORITIES)[number
   return priority === 'low' ? paint('dim', text) : text;
 }
 
-/** What stands in the way of a task, or who has it. */
+/** Who has a task, what stands in its way, and where it belongs. */
 function noteOf(task: TaskBrief): string {
-  if (task.locked_by !== undefined) {
-    const session = task.session === undefined ? '' : `, session ${task.session}`;
-    return `${task.locked_by}${session}${task.locked_until === undefined ? '' : `, ${lease(task.locked_until)}`}`;
-  }
-  if (task.blocked_reason !== undefined) return task.blocked_reason;
-  if (task.unproven !== undefined) return `unproven: ${task.unproven.join(', ')}`;
-  return task.open_dependencies === undefined ? '' : `waits for ${task.open_dependencies}`;
+  return [
+    holderOf(task),
+    task.blocked_reason,
+    task.unproven && `unproven: ${task.unproven.join(', ')}`,
+    task.open_dependencies && `waits for ${task.open_dependencies}`,
+    task.open_parts && partsOf(task.open_parts),
+    task.parent && `part of ${task.parent}`,
+  ]
+    .filter(Boolean)
+    .join('; ');
+}
+
+function holderOf({ locked_by, session, locked_until }: TaskBrief): string {
+  if (locked_by === undefined) return '';
+  return [locked_by, session && `session ${session}`, locked_until && lease(locked_until)].filter(Boolean).join(', ');
+}
+
+function partsOf(count: number): string {
+  return count === 1 ? '1 open part' : `${count} open parts`;
+}
+
+export function attemptsOf(count: number): string {
+  return count === 1 ? 'Given up once' : `Given up ${count} times`;
 }
 
 export function lease(until: string): string {

@@ -1,5 +1,8 @@
 // What a tool is called in a sentence for people, sentences before words: the first that fits is taken.
 const SENTENCES: readonly [said: RegExp, instead: string][] = [
+  [/Pass project: ([\w-]+), ([^.]*)\./g, 'Name one: `--project $1`, or $2.'],
+  [/Pass project: ([\w-]+)\./g, 'Name it: `--project $1`.'],
+  [/, or "" for none/g, ', or `--no-parent` for none'],
   [/\(update_task with remove_dependencies\)/g, '(`cairn edit REF --not-after OTHER`)'],
   [/\(update_task with status reopened\)/g, '(`cairn reopen REF`)'],
   [/Claim it with claim_task, then pass the lock_token\./g, 'Claim it: `cairn claim REF`.'],
@@ -26,7 +29,7 @@ const SENTENCES: readonly [said: RegExp, instead: string][] = [
 ];
 
 const COMMANDS: Readonly<Record<string, string>> = {
-  add_artifact: "an agent's add_artifact",
+  add_artifact: '`cairn attach`',
   claim_task: '`cairn claim`',
   create_project: '`cairn project create`',
   create_tasks: '`cairn add`',

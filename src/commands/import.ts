@@ -4,7 +4,7 @@ import { DomainError } from '../errors.ts';
 import { checklistName } from '../formats/checklist.ts';
 import { detectFormat, FORMATS, type FormatName, readForeign } from '../formats/formats.ts';
 import { adoptTasks, type ForeignTask, findAdopted } from '../services/adoption.ts';
-import { type Plan, planAdoption } from '../services/adoption-plan.ts';
+import { planAdoption, statusHere } from '../services/adoption-plan.ts';
 import { CreateProject, createProject, getProject, listProjects } from '../services/projects.ts';
 import { clean, firstOf, oneLine } from '../text.ts';
 import { isHistory, readSource } from './import-source.ts';
@@ -40,16 +40,29 @@ export async function runImport(config: Config, path: string, options: ImportOpt
     const slug = options.project ?? config.project;
     const project = await findProject(ctx, slug);
     const about = { from: label, project: project?.slug ?? slug ?? '', new_project: project === undefined };
+    const heading = (format === 'markdown' && checklistName(first.text)) || undefined;
+    const name = firstOf(heading ?? slug ?? '', NAME_CHARACTERS_MAX);
+    if (heading !== undefined && project !== undefined && project.name !== heading) {
+      plan.warnings.push(`The heading "${heading}" was left out: the project is called "${project.name}".`);
+    }
     if (options.dryRun) {
       const present = project === undefined ? [] : await findAdopted(ctx, plan, { project, format });
-      return answer({ ...about, ...plan, present }, options, showPlan);
+      const byKey = new Map(plan.tasks.map((task) => [task.key, task]));
+      const tasks = plan.tasks.map((task) => ({ ...task, becomes: statusHere(task, byKey) }));
+      return answer({ ...about, ...plan, tasks, present }, options, showPlan);
     }
-    const name = firstOf((format === 'markdown' && checklistName(first.text)) || slug || '', NAME_CHARACTERS_MAX);
+    if (plan.tasks.length === 0) {
+      const nothing = { ...about, tasks: 0, created: 0, present: 0, moved: 0, warnings: plan.warnings };
+      return answer(nothing, options, () => [
+        `${label}: no tasks. Nothing was changed.`,
+        ...shownWarnings(plan.warnings),
+      ]);
+    }
     const target = project ?? (await createProject(ctx, parseGiven(CreateProject, { slug, name })));
     const adopted = await adoptTasks(ctx, plan, { project: target, format });
     answer({ ...about, tasks: plan.tasks.length, ...adopted }, options, (result) => [
-      heading(result, result.tasks),
-      `Created ${result.created}; ${result.present} were there already; ${result.moved} given the status that they had.`,
+      summaryOf(result, result.tasks),
+      `Created ${result.created}; ${result.present} were there already${keptStatus(result.moved)}.`,
       ...shownWarnings(result.warnings),
     ]);
   });
@@ -58,7 +71,10 @@ export async function runImport(config: Config, path: string, options: ImportOpt
 type About = { from: string; project: string; new_project: boolean };
 
 /** The project that is meant; undefined for one that is named and not there yet. */
-async function findProject(ctx: Context, slug: string | undefined): Promise<{ id: string; slug: string } | undefined> {
+async function findProject(
+  ctx: Context,
+  slug: string | undefined,
+): Promise<{ id: string; slug: string; name: string } | undefined> {
   if (slug !== undefined) {
     try {
       return (await getProject(ctx, { project: slug })).project;
@@ -79,24 +95,32 @@ async function findProject(ctx: Context, slug: string | undefined): Promise<{ id
   );
 }
 
-function heading({ from, project, new_project }: About, tasks: number): string {
+function summaryOf({ from, project, new_project }: About, tasks: number): string {
   return `${from}: ${count(tasks, 'task')} → ${new_project ? 'a new project ' : ''}${project}`;
 }
 
-function showPlan(found: About & Plan & { present: string[] }): string[] {
+function keptStatus(moved: number): string {
+  if (moved === 0) return '';
+  return `; ${moved} kept ${moved === 1 ? 'its' : 'their'} status (done, blocked, cancelled or begun)`;
+}
+
+type Planned = ForeignTask & { becomes: ForeignTask['status'] };
+
+function showPlan(found: About & { tasks: Planned[]; warnings: string[]; present: string[] }): string[] {
   const present = new Set(found.present);
   return [
-    heading(found, found.tasks.length),
+    summaryOf(found, found.tasks.length),
     ...found.tasks.map((task) => (present.has(task.key) ? paint('dim', `= ${line(task)}`) : `+ ${line(task)}`)),
     `Would create ${found.tasks.length - present.size}; ${present.size} are there already. Nothing was changed.`,
     ...shownWarnings(found.warnings),
   ];
 }
 
-function line({ key, title, status, priority, labels, dependencies, ...task }: ForeignTask): string {
+function line({ key, title, status, becomes, priority, labels, dependencies, ...task }: Planned): string {
   const { parent, acceptance_criteria } = task;
   const about = [
-    status,
+    becomes,
+    becomes !== status && status !== 'pending' && `${status.replace('_', ' ')} there`,
     priority,
     labels?.map((label) => `#${label}`).join(' '),
     parent !== undefined && `part of ${parent}`,

@@ -6,6 +6,7 @@ import { authClient, type Project } from '../db/supabase/client.ts';
 import { authError, forgetSession, saveSession, sessionFile } from '../db/supabase/session.ts';
 import { DomainError } from '../errors.ts';
 import { receiveCode } from './loopback.ts';
+import { mistyped } from './mistyped.ts';
 import { answer, type JsonOption, remark } from './paint.ts';
 
 export type LoginOptions = JsonOption & { email?: string; provider?: string; browser: boolean };
@@ -19,9 +20,10 @@ export async function runLogin(config: Config, options: LoginOptions): Promise<v
   const { email, provider } = options;
   const project = projectOf(config);
   if ((email === undefined) === (provider === undefined)) {
-    throw new DomainError('invalid_input', 'Say how to sign in: --email ADDRESS or --provider NAME.', {
-      hint: 'With --email a code is sent there; with --provider a browser opens.',
-    });
+    throw mistyped(
+      'Say how to sign in: --email ADDRESS or --provider NAME.',
+      'With --email a code is sent there; with --provider a browser opens.',
+    );
   }
   const auth = authClient(project);
   const session = await (email === undefined

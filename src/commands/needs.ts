@@ -3,6 +3,7 @@ import type { QuestionPage } from '../services/events.ts';
 import type { Needs } from '../services/needs.ts';
 import { table } from './format.ts';
 import { paint } from './paint.ts';
+import { blockedByCancelled } from './waiting.ts';
 
 /** Something that stands still until a person does something, and the command for it. */
 type Need = { what: string; task: string; who: string; text: string; command: string };
@@ -33,12 +34,13 @@ export function needsYou({ project, questions, needs, blocked = [] }: Found): st
       text: `its session ${session}`,
       command: 'cairn release REF',
     })),
-    ...blocked.map(({ ref, blocked_reason = '' }) => ({
+    ...blocked.map((task) => ({
       what: 'blocked',
-      task: ref,
+      task: task.ref,
       who: '',
-      text: blocked_reason,
-      command: 'cairn unblock REF',
+      text: task.blocked_reason ?? '',
+      // Unblocked it would wait for the cancelled one, out of sight.
+      command: blockedByCancelled(task) === undefined ? 'cairn unblock REF' : 'cairn edit REF --not-after DEPENDENCY',
     })),
   ];
   if (rows.length === 0) return [];

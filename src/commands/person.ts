@@ -48,7 +48,8 @@ export async function asPerson<T>(
 const OPTIONS: Readonly<Record<string, string>> = {
   acceptance_criteria: '--criterion',
   labels: '--label',
-  ...Object.fromEntries(['query', 'slug', 'task', 'text', 'title'].map((name) => [name, `The ${name}`])),
+  ref: 'The link',
+  ...Object.fromEntries(['event', 'query', 'slug', 'task', 'text', 'title'].map((name) => [name, `The ${name}`])),
 };
 
 /** What a person calls a field: the option that they gave it with. */
@@ -68,5 +69,6 @@ export function parseGiven<Schema extends z.ZodType>(schema: Schema, given: unkn
   }
   throw new DomainError('invalid_input', inputSentences(parsed.error, given, optionNamed), {
     hint: 'The command with --help shows what it takes.',
+    mistyped: true,
   });
 }

@@ -13,10 +13,12 @@ import {
   unarchiveProject,
   updateProject,
 } from '../services/projects.ts';
+
 import { escaped } from '../text.ts';
 import { readPages } from './all-pages.ts';
 import { canAsk } from './ask.ts';
 import { writeInEditor } from './editor.ts';
+import { mistyped } from './mistyped.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { projectTable } from './status.ts';
@@ -67,9 +69,10 @@ export async function runEditProject(config: Config, slug: string | undefined, o
 }
 
 function unsaid(): DomainError {
-  return new DomainError('invalid_input', 'It is not said what to change.', {
-    hint: 'Say it with --name, --description or --rules. In a terminal an editor opens.',
-  });
+  return mistyped(
+    'It is not said what to change.',
+    'Say it with --name, --description or --rules. In a terminal an editor opens.',
+  );
 }
 
 /** The rules in a file of JSON. */

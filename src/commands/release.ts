@@ -1,8 +1,9 @@
 import type { Config } from '../config.ts';
 import { ReleaseTaskAsPerson, releaseTask } from '../services/tasks.ts';
 import { givenOrAsked } from './ask.ts';
+import { afterChange } from './changed.ts';
 import { eachTask } from './each-task.ts';
-import { statusOf } from './format.ts';
+import { attemptsOf, statusOf } from './format.ts';
 import { paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import type { ReasonOption } from './status-change.ts';
@@ -20,7 +21,11 @@ export async function runRelease(config: Config, given: string[], options: Relea
       { ...options, given },
       {
         act: (task) => releaseTask(ctx, parseGiven(ReleaseTaskAsPerson, { task, outcome, reason })),
-        show: ({ task }) => [`Released ${paint('bold', task.ref)} "${task.title}" (${statusOf(task)}).`],
+        show: ({ task, ...changed }) => [
+          `Released ${paint('bold', task.ref)} "${task.title}" (${statusOf(task)}).`,
+          ...(task.attempts === undefined ? [] : [`${attemptsOf(task.attempts)}.`]),
+          ...afterChange({ task, ...changed }),
+        ],
       },
     ),
   );

@@ -3,6 +3,7 @@ import type { Config } from '../config.ts';
 import { DomainError } from '../errors.ts';
 import { type KeptSecrets, listSecrets } from '../services/access.ts';
 import { fromNow, table } from './format.ts';
+import { mistyped } from './mistyped.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson } from './person.ts';
 
@@ -37,9 +38,7 @@ type RotateOptions = JsonOption & { client?: string | undefined; everything?: tr
 /** `cairn auth secrets rotate`: what is new is shown once. */
 export async function runRotate(config: Config, { client, everything, yes, ...options }: RotateOptions): Promise<void> {
   if ((client === undefined) === (everything === undefined)) {
-    throw new DomainError('invalid_input', 'It is not said what to rotate.', {
-      hint: 'Name a client, or --everything.',
-    });
+    throw mistyped('It is not said what to rotate.', 'Name a client, or --everything.');
   }
   if (everything && !yes) {
     throw new DomainError(

@@ -1,12 +1,14 @@
 import type { Config } from '../config.ts';
+import type { Context } from '../context.ts';
 import type { StatusChange } from '../events/tasks.ts';
-import { type ChangedTask, UpdateTask, updateTask } from '../services/tasks.ts';
-import { readyNow } from '../tools/render.ts';
+import { type ChangedTask, getTask, UpdateTask, updateTask } from '../services/tasks.ts';
 import { givenOrAsked } from './ask.ts';
+import { afterChange } from './changed.ts';
 import { eachTask } from './each-task.ts';
 import { statusOf } from './format.ts';
 import { type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
+import { cancelledBefore, waitsInVain } from './waiting.ts';
 
 export type ReasonOption = JsonOption & { reason?: string };
 
@@ -23,14 +25,25 @@ export async function runStatusChange(
       ctx,
       { ...options, given },
       {
-        act: (task) => updateTask(ctx, parseGiven(UpdateTask, { task, reason, status })),
-        show: ({ task, ...changed }) => [
-          `${status[0]?.toUpperCase()}${status.slice(1)} ${paint('bold', task.ref)} "${task.title}"${nowOf(task, status)}.`,
-          ...readyNow(changed),
+        async act(task) {
+          const changed = await updateTask(ctx, parseGiven(UpdateTask, { task, reason, status }));
+          const cancelled = await cancelledFor(ctx, changed);
+          return { ...changed, ...(cancelled.length > 0 && { waits_for_cancelled: cancelled }) };
+        },
+        show: ({ waits_for_cancelled = [], ...changed }) => [
+          `${status[0]?.toUpperCase()}${status.slice(1)} ${paint('bold', changed.task.ref)} "${changed.task.title}"${nowOf(changed.task, status)}.`,
+          ...afterChange(changed),
+          ...waitsInVain(changed.task.ref, waits_for_cancelled).map((line) => paint('yellow', line)),
         ],
       },
     ),
   );
+}
+
+/** Which cancelled tasks one waits for that is open again: nobody would see it. */
+async function cancelledFor(ctx: Context, { task }: ChangedTask): Promise<string[]> {
+  if (task.status !== 'pending' || task.open_dependencies === undefined) return [];
+  return cancelledBefore(await getTask(ctx, { task: task.ref, timeline_size: 0 }));
 }
 
 function nowOf(task: ChangedTask['task'], status: StatusChange['status']): string {

@@ -1,18 +1,16 @@
 import type * as z from 'zod';
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
-import { GetTask, getTask, ListTasks, listTasks, type TaskPage, type TaskWithHistory } from '../services/tasks.ts';
-import { oneLine } from '../text.ts';
+import { GetTask, getTask, ListTasks, listTasks, type TaskPage } from '../services/tasks.ts';
 import { readPages } from './all-pages.ts';
-import { fromNow, lease, paintPriority, paintStatus, statusOf, table, taskTable } from './format.ts';
-import { eventTable } from './log.ts';
+import { taskTable } from './format.ts';
 import { moreOf } from './needs.ts';
 import { answer, type JsonOption, paint } from './paint.ts';
 import { asPerson, parseGiven } from './person.ts';
 import { taskRef } from './refs.ts';
+import { OPEN, openParts, taskLines } from './task-lines.ts';
 
 const HISTORY_SIZE = 10;
-const OPEN = ['pending', 'in_progress', 'blocked'];
 
 export type TasksOptions = JsonOption & {
   status?: string[];
@@ -75,10 +73,14 @@ export async function runNext(config: Config, options: JsonOption): Promise<void
 
 /** `cairn show REF`: one task with everything about it. */
 export async function runShow(config: Config, task: string, options: JsonOption): Promise<void> {
-  const found = await asPerson(config, async (ctx) =>
-    getTask(ctx, parseGiven(GetTask, { task: await taskRef(ctx, task), timeline_size: HISTORY_SIZE })),
-  );
-  answer(found, options, taskLines);
+  const { found, parts } = await asPerson(config, async (ctx) => {
+    const found = await getTask(
+      ctx,
+      parseGiven(GetTask, { task: await taskRef(ctx, task), timeline_size: HISTORY_SIZE }),
+    );
+    return { found, parts: await openParts(ctx, found) };
+  });
+  answer(found, options, () => taskLines(found, parts));
 }
 
 export function countsLine(counts: Readonly<Record<string, number | undefined>>): string {
@@ -94,67 +96,4 @@ export function countsLine(counts: Readonly<Record<string, number | undefined>>)
   ];
   const shown = parts.filter(([count]) => count > 0).map(([count, word, style]) => paint(style, `${count} ${word}`));
   return shown.length === 0 ? 'no tasks' : shown.join(', ');
-}
-
-export function taskLines(task: z.infer<typeof TaskWithHistory>): string[] {
-  const { ref, title, priority, rank, labels = [], acceptance_criteria, evidence = [], artifacts, timeline } = task;
-  const criteria = acceptance_criteria.map((text, at) => {
-    const shown = evidence.filter(({ criterion }) => criterion === at + 1);
-    return shown.length === 0
-      ? `  ${at + 1}. ${text}`
-      : `  ${paint('green', '✓')} ${text}${shown.map(({ note, tier }) => paint('dim', `  ${tier}${note ? `: ${note}` : ''}`)).join('')}`;
-  });
-  const link = (other: { ref: string; title: string; status: string }) =>
-    `  ${other.ref}  ${paint('dim', other.status.replace('_', ' '))}  ${other.title}`;
-  return [
-    `${paint('bold', `${ref}  ${title}`)}`,
-    [
-      paintStatus(statusOf(task), task),
-      paintPriority(priority, priority),
-      ...(rank === undefined ? [] : [`rank ${rank}`]),
-      ...labels.map((label) => paint('cyan', `#${label}`)),
-      paint('dim', `version ${task.version}, created ${fromNow(task.created_at)} by ${oneLine(task.created_by)}`),
-    ].join('  '),
-    ...standing(task),
-    ...titled('Description', task.description === undefined ? [] : indented(task.description)),
-    ...titled('Acceptance criteria', criteria),
-    ...titled('Depends on', task.dependencies.map(link)),
-    ...titled('Needed by', (task.dependents ?? []).map(link)),
-    ...titled(
-      'Artifacts',
-      artifacts.length === 0
-        ? []
-        : table(artifacts, [
-            { heading: 'TYPE', text: ({ type }) => type },
-            { heading: 'REF', text: (artifact) => artifact.ref, flexible: true },
-            { heading: 'BY', text: ({ by }) => by, style: (text) => paint('cyan', text) },
-            { heading: 'SUMMARY', text: ({ summary = '' }) => summary, flexible: true },
-          ]),
-    ),
-    ...titled('Latest', timeline.length === 0 ? [] : eventTable(timeline)),
-  ];
-}
-
-/** Who has it, what keeps it from being done, and how it ended. */
-function standing(task: z.infer<typeof TaskWithHistory>): string[] {
-  const lines: (string | false | undefined)[] = [
-    task.locked_by !== undefined &&
-      `Held by ${paint('cyan', oneLine(task.locked_by))}${task.locked_until ? `, ${lease(task.locked_until)}` : ''}`,
-    task.blocked_reason !== undefined && `Blocked: ${task.blocked_reason}`,
-    task.warning !== undefined && paint('yellow', task.warning),
-    ...(task.waiting_for ?? []).map((text) => `Waits for: ${text}`),
-    task.last_reason !== undefined &&
-      `Last ${task.last_outcome} by ${oneLine(task.last_agent ?? 'someone')}: ${task.last_reason}`,
-    task.summary !== undefined && `Completed: ${task.summary}`,
-    task.unproven !== undefined && paint('yellow', `Unproven: criteria ${task.unproven.join(', ')}`),
-  ];
-  return lines.filter((line): line is string => typeof line === 'string');
-}
-
-function titled(heading: string, lines: string[]): string[] {
-  return lines.length === 0 ? [] : ['', paint('bold', heading), ...lines];
-}
-
-function indented(text: string): string[] {
-  return text.split('\n').map((line) => `  ${line}`);
 }

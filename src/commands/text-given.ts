@@ -1,7 +1,7 @@
-import { DomainError } from '../errors.ts';
 import { canAsk } from './ask.ts';
 import { writeInEditor } from './editor.ts';
 import { readInputText } from './import-source.ts';
+import { mistyped } from './mistyped.ts';
 import type { JsonOption } from './paint.ts';
 
 /** What an option says: `-` stands for standard input. */
@@ -21,8 +21,6 @@ export async function withText<Done>(
 }
 
 function said(text: string): string {
-  if (text.trim() !== '') return text;
-  throw new DomainError('invalid_input', 'There is nothing to say.', {
-    hint: 'Give the text behind, in quotes, or on standard input.',
-  });
+  if (text.trim() !== '') return text.trimEnd();
+  throw mistyped('There is nothing to say.', 'Give the text behind, in quotes, or on standard input.');
 }

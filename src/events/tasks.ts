@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { jsonObject, line, nameLine, said, text } from '../text.ts';
+import { jsonObject, line, nameLine, said, text, word } from '../text.ts';
 import type { Expectation, NewEvent } from './append.ts';
 import type { Note } from './projects.ts';
 
@@ -64,7 +64,7 @@ export const TaskCompleted = z.object({
       z.strictObject({
         criterion: z.int().min(1).max(50).describe('Its place in the list, from 1.'),
         note: text(4_000).optional(),
-        artifact: z.string().max(80).optional().describe('Id from add_artifact.'),
+        artifact: word(80).optional().describe('Id from add_artifact.'),
       }),
     )
     .max(100)

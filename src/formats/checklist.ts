@@ -68,7 +68,9 @@ export function readChecklist({ path, text, home }: SourceFile, warn: Warn): For
     reading.afterBlank = line.kind === 'blank';
   }
   if (reading.items.length === 0) throw wrongFile(`${path} has no checklist item (- [ ] …).`);
-  const unused = all.filter(({ isUsed }) => !isUsed).map(({ at }) => at);
+  // What the file begins with names the list.
+  const first = lines.findIndex(({ kind }) => kind !== 'blank');
+  const unused = all.filter(({ at, level, isUsed }) => !isUsed && !(at === first && level === 1)).map(({ at }) => at);
   warnOfUnread([...reading.unread, ...unused], lines, { path, warn });
   return withKeys(reading.items, { path, warn, file: home === undefined ? [] : [home.slice(-KEY_PART_MAX)] });
 }

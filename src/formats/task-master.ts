@@ -180,13 +180,13 @@ function readItem(value: unknown, { where, prefix, warn, whole }: Place): Read |
     : readList(item.subtasks ?? [], { prefix, where: `${place}.subtasks`, warn, whole: { key, id: path, level } });
   return {
     path,
-    task: { ...about(item, others), key, place, title: item.title ?? key, ...(whole && { parent: whole.key }) },
+    task: { ...about(item, path, others), key, place, title: item.title ?? key, ...(whole && { parent: whole.key }) },
     dependencies: item.dependencies ?? [],
     parts,
   };
 }
 
-function about(item: Item, others: Others): Pick<ForeignTask, 'description' | 'status' | 'left_out'> {
+function about(item: Item, path: string, others: Others): Pick<ForeignTask, 'description' | 'status' | 'left_out'> {
   const priority = priorityOf(item.priority);
   if (priority === undefined) others['priority'] = item.priority;
   const task = {
@@ -201,7 +201,7 @@ function about(item: Item, others: Others): Pick<ForeignTask, 'description' | 's
     description: paragraphs(
       item.description,
       titled('Details', item.details),
-      titled('Task Master', item.id),
+      titled('Task Master', path),
       otherFields(others),
     ),
   };

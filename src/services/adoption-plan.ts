@@ -12,6 +12,8 @@ export const REMARK_MAX = 4_000;
 const DEPENDENCIES_MAX = 100;
 const CUT = '…';
 
+type Tasks = ReadonlyMap<string, ForeignTask>;
+
 export type Plan = {
   /** A task comes after those it depends on, otherwise in the order of the file. */
   tasks: ForeignTask[];
@@ -32,6 +34,7 @@ export function planAdoption(given: ForeignTask[], found: readonly string[] = []
   dropCircles(linked, warnings);
   for (const task of linked.values()) dropUnmet(task, linked, warnings);
   const tasks = inOrder(linked, warnings);
+  for (const task of tasks) warnOfVain(task, linked, warnings);
   const placed = new Set<string>();
   for (const task of tasks) {
     if (task.discovered_from !== undefined && !placed.has(task.discovered_from)) {
@@ -64,6 +67,12 @@ function withOwnNames(given: ForeignTask[], warnings: string[]): ForeignTask[] {
     );
     return { ...task, key };
   });
+}
+
+/** The status that the import gives a task: nobody works on it here, and what waits for a cancelled one is blocked. */
+export function statusHere(task: ForeignTask, byKey: ReadonlyMap<string, ForeignTask>): ForeignTask['status'] {
+  if (task.status !== 'pending' && task.status !== 'in_progress') return task.status;
+  return task.dependencies.some((name) => byKey.get(name)?.status === 'cancelled') ? 'blocked' : 'pending';
 }
 
 /** The id of a task that another tool kept: of where it comes from and goes to, so that a repeat finds it again. */
@@ -176,6 +185,15 @@ function dropUnmet(task: ForeignTask, byKey: ReadonlyMap<string, ForeignTask>, w
   if (unmet.length === 0) return;
   warnings.push(`${task.key}: it is completed, so its dependency on ${unmet.join(', ')} was left out.`);
   task.dependencies = task.dependencies.filter((name) => !unmet.includes(name));
+}
+
+/** A part that waits for the whole, which is ready when its parts are over: neither begins. */
+function warnOfVain({ key, parent, dependencies }: ForeignTask, byKey: Tasks, warnings: string[]): void {
+  const names = new Set(dependencies);
+  // Circles of parents are cut by now.
+  for (let above = parent; above !== undefined; above = byKey.get(above)?.parent) {
+    if (names.has(above)) warnings.push(`${key}: it waits for ${above}, a part of which it is: neither becomes ready.`);
+  }
 }
 
 function cut(text: string, charactersMax: number): string {

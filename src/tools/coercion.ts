@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { SLUG } from '../text.ts';
 
 // Clients send what a model wrote, and models write arrays, numbers and booleans as text now and then; strict modes fill in what was
 // not given with an empty text or null. What can be meant in one way alone is understood; everything else is left as it is.
@@ -32,6 +33,30 @@ export function coerceInput(schema: z.ZodType, value: unknown): unknown {
     default:
       return value;
   }
+}
+
+const REFS = new Set(['task', 'parent', 'discovered_from', 'dependencies', 'add_dependencies', 'remove_dependencies']);
+const REF_NUMBER = /^#?([1-9]\d{0,9})$/;
+
+/** The arguments with `web-12` for a task that is only a number, where it is known which project is meant. */
+export function wholeRefs(given: unknown, bound: string | undefined): unknown {
+  if (!isRecord(given)) return given;
+  const project = given['project'] ?? bound;
+  if (typeof project !== 'string' || !SLUG.test(project)) return given;
+  const whole = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(whole);
+    const [, number] = REF_NUMBER.exec(typeof value === 'number' ? String(value) : asText(value)) ?? [];
+    return number === undefined ? value : `${project}-${number}`;
+  };
+  const within = (fields: Record<string, unknown>) =>
+    Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, REFS.has(key) ? whole(value) : value]));
+  const { tasks } = given;
+  if (!Array.isArray(tasks)) return within(given);
+  return { ...within(given), tasks: tasks.map((task) => (isRecord(task) ? within(task) : task)) };
+}
+
+function asText(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 function asArray(element: z.ZodType, value: unknown): unknown {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import * as z from 'zod';
+import type * as z from 'zod';
 import { type Context, mayUse, type Scope } from '../context.ts';
 import type { Actor } from '../db/database.ts';
 import { DomainError, domainErrorFrom, outdated } from '../errors.ts';
-import { leftOut, line } from '../text.ts';
-import { coerceInput } from './coercion.ts';
+import { leftOut, line, word } from '../text.ts';
+import { coerceInput, wholeRefs } from './coercion.ts';
 import { type Fitted, fitResult, fitText } from './fit.ts';
 import { inputError } from './input-error.ts';
 import { lossesOf } from './left-out.ts';
@@ -43,9 +43,7 @@ export type Tool = Taking<z.ZodObject> &
 
 export type Toolset = { name: string; description: string; tools: Tool[] };
 
-const IdempotencyKey = z
-  .string()
-  .max(200)
+const IdempotencyKey = word(200)
   .refine((key) => leftOut(key) === undefined, 'must be of characters that can be stored')
   .optional();
 // Of several workers of one client, which: its locks are its own.
@@ -89,7 +87,7 @@ export type ToolAnswer = { text: string; structured: Record<string, unknown>; no
 export async function callTool(ctx: Context, tool: Tool, args: unknown): Promise<ToolAnswer> {
   try {
     authorise(ctx, tool);
-    const given = coerceInput(tool.input, args ?? {});
+    const given = wholeRefs(coerceInput(tool.input, args ?? {}), ctx.project);
     const parsed = parse(tool, given);
     const { idempotency_key, as, ...input } = parsed;
     const actor = workerOf(ctx.actor, as);
