@@ -11,7 +11,7 @@ import { argv, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
 import type pg from 'pg';
 import type { Actor } from '../src/db/database.ts';
-import { ensureServer, serverStatus } from '../src/db/embedded.ts';
+import { ensureServer, serverStatus } from '../src/db/embedded/shared-server.ts';
 import { createLog } from '../src/log.ts';
 import { measureCalls, type Place } from './calls.ts';
 import { connect, openFloor } from './floor.ts';

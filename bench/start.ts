@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { layout } from '../src/db/embedded/cluster.ts';
-import { currentConnection } from '../src/db/embedded/server.ts';
+import { currentConnection } from '../src/db/embedded/postgres-process.ts';
 import { PACKAGE_ROOT } from '../src/package-root.ts';
 import { type Client, type Command, connect, type ToolCall } from './peers/client.ts';
 import { install } from './peers/install.ts';

@@ -1,7 +1,7 @@
 // Tokens of an authorization server, with the grants and clients that they belong to: more than people would click together.
 import pg from 'pg';
 import { mintWorkspaceSecret } from '../src/auth/secrets.ts';
-import { ensureServer } from '../src/db/embedded.ts';
+import { ensureServer } from '../src/db/embedded/shared-server.ts';
 import { createLog } from '../src/log.ts';
 
 export type Token = { secret: string; grant_id: string; actor: { user_id: string; tenant_id: string } };

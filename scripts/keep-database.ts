@@ -29,11 +29,11 @@ if (file === undefined) throw new Error('Name the file to write.');
 /** Imports a module of that build, which may be older than the types of this one. */
 const built = <Module>(path: string): Promise<Module> => import(pathToFileURL(join(resolve(values.build), path)).href);
 const [{ runDbBackup }, { openLocal }, { createLog }, { readConfig }, { stopServer }] = await Promise.all([
-  built<typeof import('../src/commands/db.ts')>('commands/db.js'),
+  built<typeof import('../src/cli/database/db.ts')>('commands/db.js'),
   built<typeof import('../src/local.ts')>('local.js'),
   built<typeof import('../src/log.ts')>('log.js'),
   built<typeof import('../src/config.ts')>('config.js'),
-  built<typeof import('../src/db/embedded.ts')>('db/embedded.js'),
+  built<typeof import('../src/db/embedded/shared-server.ts')>('db/embedded.js'),
 ]);
 
 const dataDir = await mkdtemp(join(tmpdir(), 'cairn-kept-'));

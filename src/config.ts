@@ -1,8 +1,8 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
-import { findBinding } from './binding.ts';
 import { DomainError } from './errors.ts';
+import { findBinding } from './project-file.ts';
 import { cleanName } from './text.ts';
 
 const Flag = z.union([

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect } from 'vitest';
-import { createPat } from '../src/auth/issue.ts';
 import { hashSecret } from '../src/auth/secrets.ts';
+import { createPat } from '../src/auth/server/issue.ts';
 import { newId } from '../src/events/ids.ts';
 import type { Person } from './support/engine.ts';
 import { test } from './support/world.ts';

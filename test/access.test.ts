@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, vi } from 'vitest';
-import { createPat } from '../src/auth/issue.ts';
 import { hashSecret, isSecret } from '../src/auth/secrets.ts';
+import { createPat } from '../src/auth/server/issue.ts';
 import { authStore } from '../src/auth/store.ts';
 import type { Context } from '../src/context.ts';
 import type { Actor } from '../src/db/database.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createPat } from '../src/auth/issue.ts';
 import { hashSecret } from '../src/auth/secrets.ts';
+import { createPat } from '../src/auth/server/issue.ts';
 import { createProject } from './support/commands.ts';
 import { Browser, ownerBrowser, type Shown, startWeb, type TestWeb, unescaped } from './support/web.ts';
 

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Context, SCOPES } from '../src/context.ts';
 import type { Database } from '../src/db/database.ts';
 import { projectClient } from '../src/db/supabase/client.ts';
-import { supabaseDatabase } from '../src/db/supabase.ts';
+import { supabaseDatabase } from '../src/db/supabase/database.ts';
 import { storeAt } from '../src/events/archive-store.ts';
 import { createLog } from '../src/log.ts';
 import { archiveEvents } from '../src/services/archive.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { inviteMember } from '../src/auth/issue.ts';
 import { isAdmitted } from '../src/auth/login/identity.ts';
 import { hashSecret } from '../src/auth/secrets.ts';
+import { inviteMember } from '../src/auth/server/issue.ts';
 import { consentOf, newClient, REDIRECT, rawClient, registerClient, useAuthWorld } from './support/auth-world.ts';
 
 // What docs/security.md says is withstood; `npm run mutants` takes each mitigation away to see a test here fail.

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { bearerAccess } from '../src/auth/bearer.ts';
-import { createPat } from '../src/auth/issue.ts';
+import { bearerAccess } from '../src/auth/resource/bearer.ts';
 import { hashSecret } from '../src/auth/secrets.ts';
+import { createPat } from '../src/auth/server/issue.ts';
 import type { Store } from '../src/auth/store.ts';
 import { readConfig } from '../src/config.ts';
 import { createLog } from '../src/log.ts';
-import { refuseOpenDoor } from '../src/server/http.ts';
+import { refuseOpenDoor } from '../src/server/http/server.ts';
 import { type AuthWorld, connect, newClient, REDIRECT, registerClient, useAuthWorld } from './support/auth-world.ts';
 import { type Asked, callOf, INITIALIZE, sendRaw } from './support/raw-http.ts';
 import { mintEachKind } from './support/secrets.ts';

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { documentUrl } from '../src/auth/client-metadata.ts';
 import { createPublicFetch, isPublicAddress, resolveHost, TooManyFetches } from '../src/auth/public-fetch.ts';
 import { networkOf, networksOf } from '../src/auth/rates.ts';
+import { documentUrl } from '../src/auth/server/client-metadata.ts';
 import { type DocumentHost, startDocumentHost } from './support/document-host.ts';
 
 // Somebody's service on this machine, which counts who knocks.

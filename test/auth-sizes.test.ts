@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { register } from '../src/auth/register.ts';
+import { register } from '../src/auth/server/register.ts';
 import { authStore } from '../src/auth/store.ts';
 import { REDIRECT, registerClient, useAuthWorld } from './support/auth-world.ts';
 import { createScratch, type Scratch } from './support/scratch.ts';

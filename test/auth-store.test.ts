@@ -1,5 +1,5 @@
 import { describe, expect, vi } from 'vitest';
-import { collectExpired } from '../src/auth/collect.ts';
+import { collectExpired } from '../src/auth/purge.ts';
 import { authStore } from '../src/auth/store.ts';
 import { createLog } from '../src/log.ts';
 import {

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ensureServer, stopServer } from '../src/db/embedded.ts';
+import { ensureServer, stopServer } from '../src/db/embedded/shared-server.ts';
 import { createLog } from '../src/log.ts';
 import { cairn as run } from './support/cairn.ts';
 import { query } from './support/embedded.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { createClients } from '../src/auth/clients.ts';
-import { createDocuments } from '../src/auth/documents.ts';
 import { TooManyFetches } from '../src/auth/public-fetch.ts';
+import { createClients } from '../src/auth/server/clients.ts';
+import { createDocuments } from '../src/auth/server/documents.ts';
 import type { Store } from '../src/auth/store.ts';
 import { createLog } from '../src/log.ts';
 import { type AuthWorld, consentOf, REDIRECT, rawClient, useAuthWorld } from './support/auth-world.ts';

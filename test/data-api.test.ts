@@ -3,7 +3,7 @@ import type { SupabaseClient } from '@supabase/supabase-js';
 import { describe, expect, inject } from 'vitest';
 import { FUNCTIONS } from '../src/db/functions.ts';
 import { projectClient } from '../src/db/supabase/client.ts';
-import { supabaseDatabase } from '../src/db/supabase.ts';
+import { supabaseDatabase } from '../src/db/supabase/database.ts';
 import type { Caller } from './support/commands.ts';
 import { expectNothingForeign, liveElsewhere, settle } from './support/foreign.ts';
 import { type Relation, relations } from './support/relations.ts';

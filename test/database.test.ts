@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readSchemaFiles } from '../src/db/schema-files.ts';
+import { readSchemaFiles } from '../src/db/schema/files.ts';
 import { ERROR_CODES } from '../src/errors.ts';
 import { lacks } from './support/needs.ts';
 import { installPlpgsqlCheck } from './support/plpgsql-check.ts';

@@ -4,7 +4,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { stopServer } from '../src/db/embedded.ts';
+import { stopServer } from '../src/db/embedded/shared-server.ts';
 import { lacks } from './support/needs.ts';
 import { type RawAgent, startRaw } from './support/raw-agent.ts';
 

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Check } from '../src/commands/checks.ts';
+import type { Check } from '../src/cli/setup/checks.ts';
 import { cairn } from './support/cairn.ts';
 
 let home: string;

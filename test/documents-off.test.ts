@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { KNOWN_DOCUMENTS } from '../src/auth/known-documents.ts';
 import { proxyOf } from '../src/auth/proxy.ts';
 import { type PublicFetch, Unreachable } from '../src/auth/public-fetch.ts';
+import { KNOWN_DOCUMENTS } from '../src/auth/server/known-documents.ts';
 import { chosenSettings } from '../src/auth/settings.ts';
 import { readConfig } from '../src/config.ts';
 import { type AuthWorld, REDIRECT, rawClient, registerClient, useAuthWorld } from './support/auth-world.ts';

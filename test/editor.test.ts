@@ -2,7 +2,7 @@ import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { writeInEditor } from '../src/commands/editor.ts';
+import { writeInEditor } from '../src/cli/terminal/editor.ts';
 import { DomainError } from '../src/errors.ts';
 
 let home: string;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Binaries, findBinaries } from '../src/db/embedded/binaries.ts';
-import { ensureServer, serverStatus, stopServer } from '../src/db/embedded.ts';
+import { ensureServer, serverStatus, stopServer } from '../src/db/embedded/shared-server.ts';
 import { createLog } from '../src/log.ts';
 import { EMBEDDED, query, serverPid, startProcess } from './support/embedded.ts';
 

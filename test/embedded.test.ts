@@ -4,7 +4,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ensureServer, serverStatus, stopServer } from '../src/db/embedded.ts';
+import { ensureServer, serverStatus, stopServer } from '../src/db/embedded/shared-server.ts';
 import { inspectProcess } from '../src/db/process.ts';
 import { createLog } from '../src/log.ts';
 import { query, serverPid, startProcess } from './support/embedded.ts';

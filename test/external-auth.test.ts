@@ -3,12 +3,12 @@ import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Access } from '../src/auth/access.ts';
-import { createExternalAuth } from '../src/auth/external.ts';
-import { issuerKeys } from '../src/auth/issuer-keys.ts';
+import { createExternalAuth } from '../src/auth/resource/external.ts';
+import { issuerKeys } from '../src/auth/resource/issuer-keys.ts';
 import { authStore } from '../src/auth/store.ts';
 import { readConfig } from '../src/config.ts';
 import { createLog } from '../src/log.ts';
-import { type HttpServer, serveHttp } from '../src/server/http.ts';
+import { type HttpServer, serveHttp } from '../src/server/http/server.ts';
 import { callOf, sendRaw } from './support/raw-http.ts';
 import { createScratch, type Scratch } from './support/scratch.ts';
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createPat } from '../src/auth/issue.ts';
+import { createPat } from '../src/auth/server/issue.ts';
 import { resourceOf } from '../src/auth/settings.ts';
 import type { AuthEvent } from '../src/services/access.ts';
 import { activity } from '../src/web/pages/activity.ts';

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { inCommands } from '../src/commands/hints.ts';
+import { inCommands } from '../src/cli/hints.ts';
 import { TOOLSETS } from '../src/tools/catalog.ts';
 
 const ARGUMENTS = ['lock_token', 'idempotency_key', 'expected_version', 'take_over', 'page_size'];

@@ -5,7 +5,7 @@ import { type Flags, readConfig } from '../src/config.ts';
 import { SCOPES, type Scope } from '../src/context.ts';
 import { DomainError } from '../src/errors.ts';
 import { createLog } from '../src/log.ts';
-import { type HttpParts, type HttpServer, serveHttp } from '../src/server/http.ts';
+import { type HttpParts, type HttpServer, serveHttp } from '../src/server/http/server.ts';
 import { ACCEPT, callOf, INITIALIZE, sendRaw } from './support/raw-http.ts';
 import { test as base } from './support/world.ts';
 

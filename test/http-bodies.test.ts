@@ -4,7 +4,7 @@ import type { Access } from '../src/auth/access.ts';
 import { readConfig } from '../src/config.ts';
 import { SCOPES } from '../src/context.ts';
 import { createLog } from '../src/log.ts';
-import { type HttpParts, type HttpServer, serveHttp } from '../src/server/http.ts';
+import { type HttpParts, type HttpServer, serveHttp } from '../src/server/http/server.ts';
 import { callOf } from './support/raw-http.ts';
 import { test as base } from './support/world.ts';
 

@@ -9,7 +9,7 @@ import { SCOPES } from '../src/context.ts';
 import { postgresDatabase } from '../src/db/postgres.ts';
 import { createLog } from '../src/log.ts';
 import { type ConcurrencyLimits, limitConcurrency } from '../src/server/http/concurrency.ts';
-import { type HttpParts, serveHttp } from '../src/server/http.ts';
+import { type HttpParts, serveHttp } from '../src/server/http/server.ts';
 import { type AuthServing, startAuthServing } from './support/auth-serving.ts';
 import { cairn } from './support/cairn.ts';
 import { plan } from './support/calls.ts';

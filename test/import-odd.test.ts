@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readSource } from '../src/commands/import-source.ts';
+import { readSource } from '../src/cli/move/import-source.ts';
 import type { Task } from '../src/events/tasks.ts';
 import { writeChecklist } from '../src/formats/checklist-writer.ts';
 import { detectFormat, type FormatName, readForeign } from '../src/formats/formats.ts';

@@ -3,8 +3,8 @@ import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { diffLines } from '../src/commands/diff.ts';
-import { slugOf } from '../src/commands/init.ts';
+import { slugOf } from '../src/cli/setup/init.ts';
+import { diffLines } from '../src/cli/terminal/diff.ts';
 import { cairn, type Ran } from './support/cairn.ts';
 
 let home: string;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { inviteMember } from '../src/auth/issue.ts';
 import { hashSecret } from '../src/auth/secrets.ts';
+import { inviteMember } from '../src/auth/server/issue.ts';
 import type { Role } from '../src/auth/store.ts';
 import { listAuthEvents, listMembers, setMember } from '../src/services/access.ts';
 import { useAuthWorld } from './support/auth-world.ts';

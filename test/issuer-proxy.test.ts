@@ -1,7 +1,7 @@
 import { exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose';
 import { expect, test } from 'vitest';
-import { issuerKeys } from '../src/auth/issuer-keys.ts';
 import { proxyOf } from '../src/auth/proxy.ts';
+import { issuerKeys } from '../src/auth/resource/issuer-keys.ts';
 import { readConfig } from '../src/config.ts';
 import { startConnectProxy } from './support/connect-proxy.ts';
 import { startDocumentHost } from './support/document-host.ts';

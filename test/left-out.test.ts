@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest';
 import type { Context } from '../src/context.ts';
-import { resultOf } from '../src/server/output.ts';
+import { resultOf } from '../src/server/mcp/output.ts';
 import { planAdoption } from '../src/services/adoption-plan.ts';
 import { toolNamed } from '../src/tools/catalog.ts';
 import { callTool } from '../src/tools/tool.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type EmbeddedServer, ensureServer, serverStatus, stopServer } from '../src/db/embedded.ts';
+import { type EmbeddedServer, ensureServer, serverStatus, stopServer } from '../src/db/embedded/shared-server.ts';
 import { inspectProcess } from '../src/db/process.ts';
 import { createLog } from '../src/log.ts';
 import { cairn, startCairn } from './support/cairn.ts';

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { migrate, pendingMigrations } from '../src/db/migrate.ts';
-import { hashOf } from '../src/db/schema-files.ts';
+import { hashOf } from '../src/db/schema/files.ts';
+import { migrate, pendingMigrations } from '../src/db/schema/migrate.ts';
 import { createEmptyDatabase, type EmptyDatabase } from './support/database.ts';
 import { schemaOf, storedSchema } from './support/schema.ts';
 

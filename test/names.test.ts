@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { eventTable } from '../src/commands/log.ts';
-import { asPerson } from '../src/commands/person.ts';
+import { asPerson } from '../src/cli/local-context.ts';
+import { eventTable } from '../src/cli/log/log.ts';
 import { readConfig } from '../src/config.ts';
 import type { Context } from '../src/context.ts';
 import type { Actor } from '../src/db/database.ts';
 import { DomainError } from '../src/errors.ts';
 import { newId } from '../src/events/ids.ts';
-import { nameOf } from '../src/server/client-name.ts';
+import { nameOf } from '../src/server/mcp/client-name.ts';
 import { listMembers } from '../src/services/access.ts';
 import { type Resumption, resumeProject } from '../src/services/checkpoints.ts';
 import type { EventBrief } from '../src/services/events.ts';

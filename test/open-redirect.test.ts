@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { saveStaticClient } from '../src/auth/issue.ts';
+import { saveStaticClient } from '../src/auth/server/issue.ts';
 import { newClient, REDIRECT, rawClient, type TestBrowser, useAuthWorld } from './support/auth-world.ts';
 
 // Our address leads on to nobody's without a person. Threats: docs/security.md.

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { ConsentView } from '../src/auth/pages.ts';
+import type { ConsentView } from '../src/auth/server/views.ts';
 import { day, html, name, time } from '../src/web/html.ts';
 import { consentPage } from '../src/web/pages/consent.ts';
 import { Browser, ownerBrowser, startWeb, type TestWeb } from './support/web.ts';

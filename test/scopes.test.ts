@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest';
 import { type Context, mayUse, SCOPES, type Scope } from '../src/context.ts';
-import { type Message, scopesNeeded } from '../src/server/needs.ts';
+import { type Message, scopesNeeded } from '../src/server/mcp/required-scopes.ts';
 import { suggestRefs } from '../src/services/search.ts';
 import { selectTools, toolNamed } from '../src/tools/catalog.ts';
 import { callTool } from '../src/tools/tool.ts';

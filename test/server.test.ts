@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { stopServer } from '../src/db/embedded.ts';
+import { stopServer } from '../src/db/embedded/shared-server.ts';
 import { type Agent, CLIENT_KINDS, type ClientKind, connect, spawnRaw } from './support/client.ts';
 
 let dataDir: string;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createCookies } from '../src/auth/cookies.ts';
 import { createFirstLink, setPassword } from '../src/auth/login/owner.ts';
 import { hashPassword, verifyPassword } from '../src/auth/login/password.ts';
 import { mintSecret } from '../src/auth/secrets.ts';
 import { authStore } from '../src/auth/store.ts';
-import { type Account, takeAttempt } from '../src/web/rate.ts';
+import { createCookies } from '../src/web/cookies.ts';
+import { type Account, takeAttempt } from '../src/web/rate-limit.ts';
 import { createScratch } from './support/scratch.ts';
 import { Browser, ownerBrowser, PASSWORD, session, startWeb, type TestWeb } from './support/web.ts';
 

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { authStore } from '../src/auth/store.ts';
 import { SCOPES } from '../src/context.ts';
 import type { Database } from '../src/db/database.ts';
-import { supabaseDatabase } from '../src/db/supabase.ts';
+import { supabaseDatabase } from '../src/db/supabase/database.ts';
 import { createLog } from '../src/log.ts';
 import { call } from './support/calls.ts';
 import { append, createProject, createTask, note, verify } from './support/commands.ts';

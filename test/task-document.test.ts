@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readTaskDocument, taskDocument } from '../src/commands/task-document.ts';
+import { readTaskDocument, taskDocument } from '../src/cli/tasks/task-document.ts';
 
 const line = fc.oneof(
   fc.string({ minLength: 1, maxLength: 40 }),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { table, taskTable } from '../src/commands/format.ts';
-import { clip, widthOf } from '../src/commands/width.ts';
+import { table, taskTable } from '../src/cli/terminal/table.ts';
+import { clip, widthOf } from '../src/cli/terminal/width.ts';
 
 // Scripts, marks that stand on others, characters of two columns, joined ones, punctuation that was cut wrong before.
 const written = fc.oneof(

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { fromNow, table } from '../src/commands/format.ts';
-import { frame } from '../src/commands/watch.ts';
+import { frame } from '../src/cli/tasks/watch.ts';
+import { fromNow, table } from '../src/cli/terminal/table.ts';
 import { cairn } from './support/cairn.ts';
 import { type Agent, connect } from './support/client.ts';
 

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { type GenerateResult, generate } from 'selfsigned';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfig } from '../src/config.ts';
-import { ensureServer, stopServer } from '../src/db/embedded.ts';
+import { ensureServer, stopServer } from '../src/db/embedded/shared-server.ts';
 import { openEngine } from '../src/db/open.ts';
 import { createLog } from '../src/log.ts';
 import { freePort } from './support/free-port.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { restoreAsItWas } from '../src/db/backup.ts';
-import { ensureServer, stopServer } from '../src/db/embedded.ts';
+import { ensureServer, stopServer } from '../src/db/embedded/shared-server.ts';
 import { createLog } from '../src/log.ts';
 import { cairn } from './support/cairn.ts';
 import { query } from './support/embedded.ts';

@@ -3,7 +3,7 @@ import type { Context } from '../src/context.ts';
 import type { Actor } from '../src/db/database.ts';
 import type { FunctionName } from '../src/db/functions.ts';
 import { DomainError } from '../src/errors.ts';
-import { warmUp } from '../src/server/warm-up.ts';
+import { warmUp } from '../src/server/stdio/warm-up.ts';
 import { plan } from './support/calls.ts';
 import { test } from './support/world.ts';
 

@@ -43,13 +43,13 @@ export const ACCESS = Object.freeze([
   ]),
   ...of('T39', 'test/lock-out.test.ts', [
     {
-      file: 'src/web/rate.ts',
+      file: 'src/web/rate-limit.ts',
       find: '.known) return { account, buckets: [] };',
       replace: '.known) void 0;',
       name: 'signs in from a browser that did so before',
     },
     {
-      file: 'src/web/rate.ts',
+      file: 'src/web/rate-limit.ts',
       find: "  if ((await takeEach(store, from, first)) !== undefined) return { wait, of: 'account' };\n",
       replace: "  if (wait > 0) return { wait, of: 'account' };\n",
       name: 'signs in from a network that is new today, at the first try',
@@ -128,7 +128,7 @@ export const ACCESS = Object.freeze([
       name: 'shows what is of tasks to who may read them, and what is of projects likewise',
     },
     {
-      file: 'src/server/needs.ts',
+      file: 'src/server/mcp/required-scopes.ts',
       find: '      return suggesting(params?.argument?.name);\n',
       replace: '      return [];\n',
       name: 'needs the scopes of what it shows: completing a ref',
@@ -142,7 +142,7 @@ export const ACCESS = Object.freeze([
       name: 'fits, of a list as well',
     },
     {
-      file: 'src/auth/redirects.ts',
+      file: 'src/auth/server/redirects.ts',
       find: ' <= LENGTH_SUM_MAX;',
       replace: ' <= 1_000_000;',
       name: 'of twenty long addresses is answered',
@@ -156,14 +156,14 @@ export const ACCESS = Object.freeze([
   ]),
   ...of('T41', 'test/auth-attacks.test.ts', [
     {
-      file: 'src/auth/redirects.ts',
+      file: 'src/auth/server/redirects.ts',
       find: ' || !HOST.test(url.host)',
       name: 'at a host that a policy would take for more than one word is not',
     },
   ]),
   ...of('T41', 'test/open-redirect.test.ts', [
     {
-      file: 'src/auth/authorize.ts',
+      file: 'src/auth/server/authorize.ts',
       find: 'if (await isVouchedFor(parts, found, { request, from })) return',
       replace: 'if (refused) return',
       name: 'leads nowhere when it is not valid, whoever opens it',
@@ -196,20 +196,20 @@ export const ACCESS = Object.freeze([
   ]),
   ...of('T41', 'test/client-documents.test.ts', [
     {
-      file: 'src/auth/clients.ts',
+      file: 'src/auth/server/clients.ts',
       find: "      if (error instanceof TooManyFetches) return 'busy';\n",
       name: 'a client is asked to wait, and is found as soon as there is a place',
     },
   ]),
   ...of('T41', 'test/http-access.test.ts', [
     {
-      file: 'src/server/http/doors.ts',
+      file: 'src/server/http/origin-policy.ts',
       find: 'named !== null && isLoopback(named.hostname) && isLocal',
       replace: 'named !== null && isLocal',
       name: 'are for nobody who comes by the name evil.example',
     },
     {
-      file: 'src/server/http/doors.ts',
+      file: 'src/server/http/origin-policy.ts',
       find: 'if (config.metricsToken !== undefined) {',
       replace: 'if (config.metricsToken === null) {',
       name: 'are for who has the token alone',

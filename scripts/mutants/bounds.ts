@@ -128,7 +128,7 @@ export const BOUNDS = Object.freeze([
       name: 'are refused when their turn does not come',
     },
     {
-      file: 'src/server/http/surface.ts',
+      file: 'src/server/http/server-options.ts',
       find: 'const acting = { ...actor, grant, gone,',
       replace: 'const acting = { ...actor, gone,',
       name: 'leave room for those of another, and take their turns',

@@ -29,7 +29,7 @@ export const CORE = Object.freeze([
   ]),
   ...of('core', 'test/http-bodies.test.ts', [
     {
-      file: 'src/server/http.ts',
+      file: 'src/server/http/server.ts',
       find: 'await discardBody(incoming, limits);',
       name: 'a refusal of another kind is read as well by who sends all of it first',
     },

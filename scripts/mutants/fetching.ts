@@ -31,7 +31,7 @@ export const FETCHING = Object.freeze([
       name: 'takes 2002:7f00:1:: for an address that is not public',
     },
     {
-      file: 'src/auth/client-metadata.ts',
+      file: 'src/auth/server/client-metadata.ts',
       find: 'return isPlain && isHost ? url : undefined;',
       replace: 'return url;',
       name: 'asks nobody for https://127.0.0.1/x',
@@ -76,50 +76,50 @@ export const FETCHING = Object.freeze([
       name: 'that does not end is given up',
     },
     {
-      file: 'src/auth/client-metadata.ts',
+      file: 'src/auth/server/client-metadata.ts',
       find: "url.username === '' && url.password === '' && ",
       name: 'asks nobody for https://u:p@a.test/x',
     },
     {
-      file: 'src/auth/client-metadata.ts',
+      file: 'src/auth/server/client-metadata.ts',
       find: " && url.port === ''",
       name: 'asks nobody for https://a.test:8443/x',
     },
     {
-      file: 'src/auth/client-metadata.ts',
+      file: 'src/auth/server/client-metadata.ts',
       find: 'url.href !== clientId || ',
       name: 'asks nobody for https://a.test/../x',
     },
     {
-      file: 'src/auth/client-metadata.ts',
+      file: 'src/auth/server/client-metadata.ts',
       find: " && url.hostname.includes('.')",
       name: 'asks nobody for https://localhost/x',
     },
   ]),
   ...of('T12', 'test/client-documents.test.ts', [
     {
-      file: 'src/auth/clients.ts',
+      file: 'src/auth/server/clients.ts',
       find: "  if (document.client_id !== url.href) throw new Error('its client_id is not its address');\n",
       name: 'is not known when it names another client',
     },
     {
-      file: 'src/auth/client-metadata.ts',
+      file: 'src/auth/server/client-metadata.ts',
       find: '  client_secret: z.undefined().optional(),\n',
       name: 'is not known when it has a secret',
     },
     {
-      file: 'src/auth/clients.ts',
+      file: 'src/auth/server/clients.ts',
       find: "  if (!methods.includes('none')) throw new Error('it is not a public client');\n",
       name: 'is not known when it proves itself in another way',
     },
     {
-      file: 'src/auth/documents.ts',
+      file: 'src/auth/server/documents.ts',
       find: "documentHosts?.includes(host) === false ? { reason: 'host', host } : undefined",
       replace: 'undefined',
       name: 'is not even asked for at a host that the operator does not list',
     },
     {
-      file: 'src/auth/clients.ts',
+      file: 'src/auth/server/clients.ts',
       find: 'known !== undefined && isYoung(known)',
       replace: 'known !== undefined',
       name: 'that cannot be asked for is known as it was, for a day',
@@ -127,12 +127,12 @@ export const FETCHING = Object.freeze([
   ]),
   ...of('T12', 'test/documents-off.test.ts', [
     {
-      file: 'src/auth/documents.ts',
+      file: 'src/auth/server/documents.ts',
       find: ' && (proxy === undefined || documentHosts !== undefined)',
       name: 'behind a proxy, whose hosts nobody listed',
     },
     {
-      file: 'src/auth/documents.ts',
+      file: 'src/auth/server/documents.ts',
       find: 'documents && documentHosts?.length !== 0',
       replace: 'documentHosts?.length !== 0',
       name: 'by a flag: the metadata says so',
@@ -152,13 +152,13 @@ export const FETCHING = Object.freeze([
   ]),
   ...of('T23', 'test/documents-off.test.ts', [
     {
-      file: 'src/auth/documents.ts',
+      file: 'src/auth/server/documents.ts',
       find: 'return isTrusted || documentHosts !== undefined || isKnownHost(host);',
       replace: 'return true;',
       name: 'by no stranger, whose host is away or whose document is bad',
     },
     {
-      file: 'src/auth/recent.ts',
+      file: 'src/auth/ttl-cache.ts',
       find: 'delete(key: string): void {\n    this.#found.delete(key);',
       replace: 'delete(_key: string): void {\n    this.#found.clear();',
       name: 'until it is reached, whatever others are',
@@ -166,7 +166,7 @@ export const FETCHING = Object.freeze([
   ]),
   ...of('T12', 'test/external-auth.test.ts', [
     {
-      file: 'src/auth/issuer-keys.ts',
+      file: 'src/auth/resource/issuer-keys.ts',
       find: 'allowPrivate ? fetchAnywhere(url) : fetchPublic(url, fetchParts)',
       replace: 'fetchAnywhere(url)',
       name: 'an issuer on a private network needs the operator’s word',
@@ -174,24 +174,24 @@ export const FETCHING = Object.freeze([
   ]),
   ...of('T23', 'test/client-documents.test.ts', [
     {
-      file: 'src/auth/documents.ts',
+      file: 'src/auth/server/documents.ts',
       find: 'return failures.get(href);',
       replace: 'return undefined;',
       name: 'is fetched once for many at once',
     },
     {
-      file: 'src/auth/clients.ts',
+      file: 'src/auth/server/clients.ts',
       find: 'fetching.get(client_id) ?? ',
       name: 'is fetched once for many at once',
     },
     {
-      file: 'src/auth/clients.ts',
+      file: 'src/auth/server/clients.ts',
       find: 'Math.max(maxAgeSeconds, FRESH_SECONDS.min)',
       replace: 'maxAgeSeconds',
       name: 'is asked for again after five minutes at the earliest and a day at the latest',
     },
     {
-      file: 'src/auth/clients.ts',
+      file: 'src/auth/server/clients.ts',
       find: ', FRESH_SECONDS.max);',
       replace: ', 1e9);',
       name: 'is asked for again after five minutes at the earliest and a day at the latest',
@@ -218,12 +218,12 @@ export const FETCHING = Object.freeze([
   ]),
   ...of('T24', 'test/client-documents.test.ts', [
     {
-      file: 'src/auth/consent.ts',
+      file: 'src/auth/server/consent.ts',
       find: '  if (changed !== undefined) return browser.problem(problem(changed));\n',
       name: 'that changed its addresses gets no consent for the old one',
     },
     {
-      file: 'src/auth/token.ts',
+      file: 'src/auth/server/token.ts',
       find: '!matchesRedirect(client.redirect_uris, redirect_uri)',
       replace: 'false',
       name: 'that changed its addresses after the consent gets no token',

@@ -82,12 +82,12 @@ export const FILES = Object.freeze([
   ]),
   ...of('T36', 'test/config.test.ts', [
     {
-      file: 'src/binding.ts',
+      file: 'src/project-file.ts',
       find: '.regex(SLUG).or(z.guid())',
       name: 'is refused by name when it says',
     },
     {
-      file: 'src/binding.ts',
+      file: 'src/project-file.ts',
       find: 'const BYTES_MAX = 65_536;',
       replace: 'const BYTES_MAX = 65_536_000;',
       name: 'is refused by name when it says',
@@ -95,7 +95,7 @@ export const FILES = Object.freeze([
   ]),
   ...of('T36', 'test/init.test.ts', [
     {
-      file: 'src/commands/diff.ts',
+      file: 'src/cli/terminal/diff.ts',
       find: 'clean(line)',
       replace: 'line',
       name: 'a difference shows',

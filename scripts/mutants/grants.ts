@@ -15,7 +15,7 @@ export const GRANTS = Object.freeze([
       name: 'that one person opened is answered by no other',
     },
     {
-      file: 'src/auth/consent.ts',
+      file: 'src/auth/server/consent.ts',
       find: "    !sameHash(form.get('csrf') ?? '', visit.csrf) ||\n",
       name: 'is not granted by a form without the token of its page',
     },
@@ -25,7 +25,7 @@ export const GRANTS = Object.freeze([
       name: 'asks every time, and is granted once',
     },
     {
-      file: 'src/auth/consent.ts',
+      file: 'src/auth/server/consent.ts',
       find: "    site !== 'same-origin' ||\n",
       name: 'is not granted by a form without the token of its page',
     },
@@ -57,13 +57,13 @@ export const GRANTS = Object.freeze([
   ]),
   ...of('T2', 'test/auth-attacks.test.ts', [
     {
-      file: 'src/auth/redirects.ts',
+      file: 'src/auth/server/redirects.ts',
       find: '    registered.includes(uri) ||',
       replace: '    true ||',
       name: 'to be answered at https://evil.example/cb is not sent there',
     },
     {
-      file: 'src/auth/redirects.ts',
+      file: 'src/auth/server/redirects.ts',
       find: 'portless(known) === portless(uri)',
       replace: 'LOOPBACK.test(known)',
       name: 'to be answered at http://localhost:8976/other is not sent there',
@@ -71,7 +71,7 @@ export const GRANTS = Object.freeze([
   ]),
   ...of('T2', 'test/auth-flow.test.ts', [
     {
-      file: 'src/auth/redirects.ts',
+      file: 'src/auth/server/redirects.ts',
       find: "return url.protocol === 'https:' ? uri.startsWith('https://') : LOOPBACK.test(uri);",
       replace: 'return true;',
       name: 'one redirect that is not acceptable does not spoil the others',
@@ -79,14 +79,14 @@ export const GRANTS = Object.freeze([
   ]),
   ...of('T5', 'test/auth-attacks.test.ts', [
     {
-      file: 'src/auth/authorize.ts',
+      file: 'src/auth/server/authorize.ts',
       find: ', iss: issuer })',
       replace: ' })',
       name: 'that is refused names who refused it (RFC 9207)',
     },
   ]),
   ...of('T5', 'test/auth-flow.test.ts', [
-    { file: 'src/auth/authorize.ts', find: ', iss: issuer })', replace: ' })', name: 'oauth4webapi' },
+    { file: 'src/auth/server/authorize.ts', find: ', iss: issuer })', replace: ' })', name: 'oauth4webapi' },
   ]),
   ...of('T17', 'test/auth-attacks.test.ts', [
     {
@@ -169,7 +169,7 @@ export const GRANTS = Object.freeze([
       name: 'may be limited to a project: its proof holds it there',
     },
     {
-      file: 'src/auth/bearer.ts',
+      file: 'src/auth/resource/bearer.ts',
       find: ', ...(project_id !== undefined && { project_id })',
       name: 'reaches no other with any tool',
     },

@@ -4,13 +4,13 @@ import { of } from './mutant.ts';
 export const PEOPLE = Object.freeze([
   ...of('T3', 'test/auth-attacks.test.ts', [
     {
-      file: 'src/auth/client-metadata.ts',
+      file: 'src/auth/server/client-metadata.ts',
       find: "cleanName(name ?? '', NAME_LENGTH_MAX)",
       replace: "(name ?? '').slice(0, NAME_LENGTH_MAX)",
       name: 'under a name that turns letters round does so without what turns them',
     },
     {
-      file: 'src/auth/client-metadata.ts',
+      file: 'src/auth/server/client-metadata.ts',
       find: "cleanName(name ?? '', NAME_LENGTH_MAX)",
       replace: "cleanName(name ?? '', 1_000)",
       name: 'and without what is too long',
@@ -91,7 +91,7 @@ export const PEOPLE = Object.freeze([
   ]),
   ...of('T25', 'test/auth-attacks.test.ts', [
     {
-      file: 'src/auth/redirects.ts',
+      file: 'src/auth/server/redirects.ts',
       find: "form_action: url.hostname.startsWith('[') ? 'http:' : url.origin, local: true",
       replace: "form_action: url.hostname.startsWith('[') ? 'http:' : url.origin, local: false",
       name: 'of a client on the device itself says so',

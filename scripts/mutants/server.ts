@@ -17,13 +17,13 @@ export const SERVER = Object.freeze([
       name: 'lets no page of https://evil.example in',
     },
     {
-      file: 'src/server/http/doors.ts',
+      file: 'src/server/http/origin-policy.ts',
       find: 'return url !== null && (url.host === publicUrl.host',
       replace: 'return url !== null && (true',
       name: 'does not open to the name evil.example',
     },
     {
-      file: 'src/server/http/doors.ts',
+      file: 'src/server/http/origin-policy.ts',
       find: 'return url !== null && local && isLoopback(url.hostname);',
       replace: 'return url !== null;',
       name: 'lets no page of https://evil.example in',
@@ -31,7 +31,7 @@ export const SERVER = Object.freeze([
   ]),
   ...of('T13', 'test/auth-flow.test.ts', [
     {
-      file: 'src/auth/bearer.ts',
+      file: 'src/auth/resource/bearer.ts',
       find: "request.headers.get('authorization') ?? ''",
       replace:
         "request.headers.get('authorization') ?? (request.headers.get('cookie') ?? '').replace('access_token=', 'Bearer ').split(';')[0]",
@@ -48,7 +48,7 @@ export const SERVER = Object.freeze([
   ]),
   ...of('T16', 'test/http-access.test.ts', [
     {
-      file: 'src/server/http/exchange.ts',
+      file: 'src/server/http/request-log.ts',
       find: 'if (!outgoing.writableEnded) outgoing.destroy();',
       replace: '',
       name: 'ends soon after its principal has lost the right to it',
@@ -94,7 +94,7 @@ export const SERVER = Object.freeze([
   ]),
   ...of('T20', 'test/auth-attacks.test.ts', [
     {
-      file: 'src/auth/consent.ts',
+      file: 'src/auth/server/consent.ts',
       find: 'SCOPES.filter((scope) => ticked.has(scope))',
       replace: 'SCOPES',
       name: 'to write can be granted for reading alone',
@@ -108,7 +108,7 @@ export const SERVER = Object.freeze([
   ]),
   ...of('T20', 'test/http-access.test.ts', [
     {
-      file: 'src/server/http/surface.ts',
+      file: 'src/server/http/server-options.ts',
       find: "connected.scopes.has('admin') ? tools : everyday",
       replace: 'tools',
       name: 'that may not administer is not shown how',
@@ -135,7 +135,7 @@ export const SERVER = Object.freeze([
       name: 'is redacted from whatever is logged',
     },
     {
-      file: 'src/server/http/exchange.ts',
+      file: 'src/server/http/request-log.ts',
       find: "incoming.url?.split('?', 1)[0]?.slice(0, 200)",
       replace: 'incoming.url?.slice(0, 200)',
       name: 'is in no table and no line of the log',
@@ -143,7 +143,7 @@ export const SERVER = Object.freeze([
   ]),
   ...of('T21', 'test/auth-attacks.test.ts', [
     {
-      file: 'src/auth/authorize.ts',
+      file: 'src/auth/server/authorize.ts',
       find: ", 'referrer-policy': 'no-referrer' }",
       replace: ' }',
       name: 'asks every time, and is granted once',
@@ -151,14 +151,14 @@ export const SERVER = Object.freeze([
   ]),
   ...of('T21', 'test/auth-flow.test.ts', [
     {
-      file: 'src/auth/bearer.ts',
+      file: 'src/auth/resource/bearer.ts',
       find: "request.headers.get('authorization') ?? ''",
       replace:
         "request.headers.get('authorization') ?? 'Bearer '.concat(new URL(request.url).searchParams.get('access_token'))",
       name: 'takes a token of the header alone',
     },
     {
-      file: 'src/auth/reply.ts',
+      file: 'src/auth/server/reply.ts',
       find: "headers: { 'cache-control': 'no-store', ...CORS",
       replace: 'headers: { ...CORS',
       name: 'ChatGPT: registered as it registers',
@@ -191,22 +191,22 @@ export const SERVER = Object.freeze([
       name: 'asks /oauth/register so many times',
     },
     {
-      file: 'src/auth/register.ts',
+      file: 'src/auth/server/register.ts',
       find: "  await takeTurn(store, from, { name: 'register', max: settings.registrationsMax, seconds: 3_600, wide: true });\n",
       name: 'asks /oauth/register so many times',
     },
     {
-      file: 'src/auth/authorize.ts',
+      file: 'src/auth/server/authorize.ts',
       find: "    await takeTurn(store, from, { name: 'authorize', max: settings.requestsMax, seconds: 60, wide: true });\n",
       name: 'asks /oauth/authorize so many times',
     },
     {
-      file: 'src/auth/token.ts',
+      file: 'src/auth/server/token.ts',
       find: "  await takeTurn(parts.store, from, { name: 'token', max: parts.settings.requestsMax, seconds: 60 });\n",
       name: 'asks /oauth/token so many times',
     },
     {
-      file: 'src/auth/token.ts',
+      file: 'src/auth/server/token.ts',
       find: "  await takeTurn(store, from, { name: 'revoke', max: settings.requestsMax, seconds: 60 });\n",
       name: 'asks /oauth/revoke so many times',
     },
@@ -217,14 +217,14 @@ export const SERVER = Object.freeze([
       name: 'has at most a hundred personal access tokens of a person',
     },
     {
-      file: 'src/auth/client-metadata.ts',
+      file: 'src/auth/server/client-metadata.ts',
       find: '.max(REDIRECTS_MAX)',
       name: 'names at most twenty addresses for a client',
     },
   ]),
   ...of('T23', 'test/auth-store.test.ts', [
     {
-      file: 'src/auth/collect.ts',
+      file: 'src/auth/purge.ts',
       find: '  void collect();\n',
       name: 'what is over is deleted when a server starts',
     },
@@ -236,7 +236,7 @@ export const SERVER = Object.freeze([
   ]),
   ...of('T23', 'test/http-access.test.ts', [
     {
-      file: 'src/server/http.ts',
+      file: 'src/server/http/server.ts',
       find: '    headersTimeout: headersMs,\n',
       name: 'that takes ages for its headers is closed on',
     },
@@ -257,7 +257,7 @@ export const SERVER = Object.freeze([
   ]),
   ...of('T27', 'test/auth-door.test.ts', [
     {
-      file: 'src/server/http/doors.ts',
+      file: 'src/server/http/origin-policy.ts',
       find: 'trustedProxies === 0 ? undefined : forwarded.at(-trustedProxies)',
       replace: 'forwarded.at(-trustedProxies || -1)',
       name: 'is the one that a request comes from, whatever address it claims to have',
@@ -285,7 +285,7 @@ export const SERVER = Object.freeze([
       name: 'with a typing error is refused without asking the database',
     },
     {
-      file: 'src/auth/bearer.ts',
+      file: 'src/auth/resource/bearer.ts',
       find: "presentedSecret(['access', 'pat'], token)",
       replace: "{ hash: hashSecret(token), tenant_id: '' }",
       name: 'with a typing error is refused without asking the database',

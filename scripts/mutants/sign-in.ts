@@ -5,19 +5,19 @@ import { SQL } from './sql.ts';
 export const SIGN_IN = Object.freeze([
   ...of('T9', 'test/sign-in.test.ts', [
     {
-      file: 'src/web/rate.ts',
+      file: 'src/web/rate-limit.ts',
       find: 'attempts_max: 5,',
       replace: 'attempts_max: 500,',
       name: 'ends after five tries a minute from an address',
     },
     {
-      file: 'src/web/rate.ts',
+      file: 'src/web/rate-limit.ts',
       find: 'attempts_max: 10, window_seconds: QUARTER_HOUR',
       replace: 'attempts_max: 1_000, window_seconds: QUARTER_HOUR',
       name: 'from many networks at one account ends after ten tries',
     },
     {
-      file: 'src/web/rate.ts',
+      file: 'src/web/rate-limit.ts',
       find: 'attempts_max: firstTriesMax,',
       replace: 'attempts_max: 1_000,',
       name: 'from many networks at one account ends after ten tries',
@@ -87,28 +87,33 @@ export const SIGN_IN = Object.freeze([
     },
   ]),
   ...of('T15', 'test/sign-in.test.ts', [
-    { file: 'src/web/visit.ts', find: '/^\\/(?![/\\\\])', replace: '/^\\/', name: 'is never "//evil.example"' },
+    {
+      file: 'src/web/browser-session.ts',
+      find: '/^\\/(?![/\\\\])',
+      replace: '/^\\/',
+      name: 'is never "//evil.example"',
+    },
     {
       file: 'src/web/login.ts',
       find: '  if (sid !== undefined) await store.endSession(hashSecret(sid), {}, from);\n',
       name: 'has a new id at each login',
     },
-    { file: 'src/auth/cookies.ts', find: '; SameSite=Lax', name: 'is kept as a hash, in a cookie' },
-    { file: 'src/auth/cookies.ts', find: '; HttpOnly', name: 'is kept as a hash, in a cookie' },
+    { file: 'src/web/cookies.ts', find: '; SameSite=Lax', name: 'is kept as a hash, in a cookie' },
+    { file: 'src/web/cookies.ts', find: '; HttpOnly', name: 'is kept as a hash, in a cookie' },
     {
-      file: 'src/auth/cookies.ts',
+      file: 'src/web/cookies.ts',
       find: "secure ? '; Secure' : ''",
       replace: "''",
       name: 'over https no neighbouring host can set',
     },
     {
-      file: 'src/auth/cookies.ts',
+      file: 'src/web/cookies.ts',
       find: '`__Host-${',
       replace: '`${',
       name: 'over https no neighbouring host can set',
     },
     {
-      file: 'src/web/visit.ts',
+      file: 'src/web/browser-session.ts',
       find: "{sid ?? ''}",
       replace: "{''}",
       name: 'of before the login does not count after it',
@@ -126,20 +131,20 @@ export const SIGN_IN = Object.freeze([
       name: 'ends after half a day unused, and after a week',
     },
     {
-      file: 'src/web/visit.ts',
+      file: 'src/web/browser-session.ts',
       find: "    !sameHash(form.get('csrf') ?? '', csrf)\n",
       replace: '    false\n',
       name: 'with the token of another browser is refused',
     },
     {
-      file: 'src/web/visit.ts',
+      file: 'src/web/browser-session.ts',
       find: "    (site !== null && site !== 'same-origin' && site !== 'none') ||\n",
       name: 'from another site is refused',
     },
   ]),
   ...of('T15', 'test/account-pages.test.ts', [
     {
-      file: 'src/web/outcome.ts',
+      file: 'src/web/flash-message.ts',
       find: 'const isOurs = sameHash(proof, proofOf(visit, told));',
       replace: 'const isOurs = sameHash(proof, proofOf(visit, told)) || true;',
       name: 'is not told by a cookie that somebody else put there',
@@ -153,7 +158,7 @@ export const SIGN_IN = Object.freeze([
       name: 'is made by who has just signed in, in a workspace of theirs',
     },
     {
-      file: 'src/web/outcome.ts',
+      file: 'src/web/flash-message.ts',
       find: "  response.headers.append('set-cookie', cookies.erase('outcome'));\n",
       name: 'is made on the account page, shown once, and good for what was ticked',
     },
@@ -219,7 +224,7 @@ export const SIGN_IN = Object.freeze([
   ]),
   ...of('T26', 'test/auth-door.test.ts', [
     {
-      file: 'src/server/http.ts',
+      file: 'src/server/http/server.ts',
       find: '  if (auth || isLocal) return;\n',
       replace: '  return;\n',
       name: 'is refused without authorization',

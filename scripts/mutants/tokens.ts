@@ -46,7 +46,7 @@ export const TOKENS = Object.freeze([
   ]),
   ...of('T4', 'test/auth-attacks.test.ts', [
     {
-      file: 'src/auth/authorize.ts',
+      file: 'src/auth/server/authorize.ts',
       find: "asked.code_challenge_method !== 'S256' || ",
       name: 'needs a code challenge of the method S256',
     },
@@ -61,12 +61,12 @@ export const TOKENS = Object.freeze([
   ]),
   ...of('T6', 'test/auth-attacks.test.ts', [
     {
-      file: 'src/auth/authorize.ts',
+      file: 'src/auth/server/authorize.ts',
       find: ' || canonicalResource(settings, asked.resource) === undefined',
       name: 'is for this server alone',
     },
     {
-      file: 'src/auth/token.ts',
+      file: 'src/auth/server/token.ts',
       find: "  if (canonical === undefined)\n    throw new OAuthRefusal('invalid_target', 'This server gives tokens for its own resource alone.');\n  return { resource: canonical };",
       replace: '  return canonical === undefined ? {} : { resource: canonical };',
       name: 'is for this server alone',
@@ -176,7 +176,7 @@ export const TOKENS = Object.freeze([
   ]),
   ...of('T8', 'test/auth-attacks.test.ts', [
     {
-      file: 'src/auth/clients.ts',
+      file: 'src/auth/server/clients.ts',
       find: 'if (client !== undefined && isProved) return client;',
       replace: 'if (client !== undefined) return client;',
       name: 'with a secret gets nothing without it',

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { hashOf, readSchemaFiles } from '../../src/db/schema-files.ts';
+import { hashOf, readSchemaFiles } from '../../src/db/schema/files.ts';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import { VERSION } from '../../src/version.ts';
 

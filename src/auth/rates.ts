@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { OAuthRefusal } from './reply.ts';
+import { OAuthRefusal } from './server/reply.ts';
 import type { From, Store } from './store.ts';
 
 /** So many tries in so many seconds; `wide` also bounds the networks around the one that they are of. */

@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { failureData, failureLines, inOurWords } from '../commands/failure.ts';
-import type { JsonOption } from '../commands/paint.ts';
 import { type Config, type Flags, readConfig } from '../config.ts';
 import { DomainError } from '../errors.ts';
+import { failureData, failureLines, inOurWords } from './failure.ts';
+import type { JsonOption } from './terminal/output.ts';
 
 /** What every command has that answers with something. */
 export const JSON_OPTION = ['--json', 'print JSON'] as const;

@@ -24,7 +24,7 @@ export function addHelpCommands(program: Command): void {
         'cairn completion powershell | Out-String | Invoke-Expression',
       ),
     )
-    .action(async (shell: string) => (await import('../commands/completion.ts')).printCompletion(program, shell));
+    .action(async (shell: string) => (await import('./setup/completion.ts')).printCompletion(program, shell));
   program
     .command('complete [words...]', { hidden: true })
     .allowUnknownOption()
@@ -32,7 +32,7 @@ export function addHelpCommands(program: Command): void {
       // Scripts of shells ask with `complete -- WORDS`; whoever types it means a task.
       const { rawArgs } = program as unknown as { rawArgs: string[] };
       if (rawArgs[rawArgs.indexOf('complete') + 1] !== '--') refuseUnknown(program, 'complete');
-      await (await import('../commands/completion.ts')).completeWords(program, words);
+      await (await import('./setup/completion.ts')).completeWords(program, words);
     });
 }
 

@@ -1,21 +1,21 @@
 import { styleText } from 'node:util';
 import { Command } from 'commander';
-import { mayBeClient } from '../commands/audience.ts';
 import { escaped } from '../text.ts';
 import { VERSION } from '../version.ts';
-import { addAuthCommands } from './auth.ts';
-import { addChangeCommands } from './changes.ts';
+import { addAuthCommands } from './auth/declare.ts';
+import { addLoginCommands } from './auth/declare-login.ts';
 import { command, examples } from './command.ts';
-import { addDatabaseCommands } from './database.ts';
-import { addEventsCommands } from './events.ts';
+import { addDatabaseCommands } from './database/declare.ts';
 import { addHelpCommands } from './help.ts';
-import { addLoginCommands } from './login.ts';
-import { addOverviewCommands } from './overview.ts';
-import { addProjectsCommands } from './projects.ts';
-import { addServeCommand } from './serve.ts';
-import { addSetupCommands } from './setup.ts';
-import { addTaskCommands } from './tasks.ts';
-import { addTransferCommands } from './transfer.ts';
+import { addEventsCommands } from './log/declare.ts';
+import { addTransferCommands } from './move/declare.ts';
+import { addProjectsCommands } from './project/declare.ts';
+import { addServeCommand } from './serve/declare.ts';
+import { mayBeClient } from './serve/stdin-client.ts';
+import { addSetupCommands } from './setup/declare.ts';
+import { addTaskCommands } from './tasks/declare.ts';
+import { addChangeCommands } from './tasks/declare-changes.ts';
+import { addOverviewCommands } from './tasks/declare-overview.ts';
 import { refuseUnknown, suggestCommands } from './words.ts';
 
 /** Everything that can be typed; each group of commands adds itself. */
@@ -55,7 +55,7 @@ export function createProgram(): Command {
     .command('demo')
     .description('play a short hand-over between agents, on a temporary database')
     .addHelpText('after', examples('cairn demo'))
-    .action(command(async () => (await import('../commands/demo.ts')).runDemo()));
+    .action(command(async () => (await import('./setup/demo.ts')).runDemo()));
   program.commandsGroup('See:');
   addOverviewCommands(program);
   addTaskCommands(program);
@@ -79,8 +79,8 @@ export function createProgram(): Command {
 /** Without a command: serves a client, and tells a person what it serves. */
 function addServing(program: Command): void {
   const serve = command(async (config) => {
-    if (mayBeClient() && (await (await import('../commands/stdio.ts')).runStdio(config))) return;
-    await (await import('../commands/welcome.ts')).runWelcome(config);
+    if (mayBeClient() && (await (await import('./serve/stdio.ts')).runStdio(config))) return;
+    await (await import('./setup/welcome.ts')).runWelcome(config);
   });
   program
     .allowUnknownOption()

@@ -8,7 +8,7 @@ import * as z from 'zod';
 import { DomainError, domainErrorFrom } from '../errors.ts';
 import { escaped } from '../text.ts';
 import { UPDATE_HINT, VERSION } from '../version.ts';
-import { appliedVersions, knowsVersions, lastVersion, migrate } from './migrate.ts';
+import { appliedVersions, knowsVersions, lastVersion, migrate } from './schema/migrate.ts';
 
 // A backup is lines: a header, for each table a line of JSON and its rows as COPY writes them, up to `\.`, and at the end
 // the number of rows and the hash of all lines before. Every value comes back as it was, on any system and any version

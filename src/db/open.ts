@@ -3,9 +3,9 @@ import type { Config } from '../config.ts';
 import { DomainError, domainErrorFrom } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Actor, Database } from './database.ts';
-import { pendingMigrations } from './migrate.ts';
 import { postgresDatabase } from './postgres.ts';
-import { upgradeEmbedded } from './upgrade.ts';
+import { pendingMigrations } from './schema/migrate.ts';
+import { upgradeEmbedded } from './schema/upgrade.ts';
 
 export type OpenDatabase = {
   db: Database;
@@ -109,7 +109,7 @@ export async function openDatabase(config: Config, log: Log, options: OpenOption
 }
 
 async function embedded({ dataDir, lingerSeconds }: Config, options: { log: Log; start: boolean }): Promise<Engine> {
-  const { ensureServer } = await import('./embedded.ts');
+  const { ensureServer } = await import('./embedded/shared-server.ts');
   return ensureServer({ dataDir, lingerSeconds, ...options });
 }
 
@@ -130,7 +130,7 @@ function postgres(connectionString: string): Engine {
 async function supabase(config: Config, url: string): Promise<OpenDatabase> {
   const { supabasePublishableKey, supabaseSecretKey } = config;
   const [{ supabaseDatabase }, sessions] = await Promise.all([
-    import('./supabase.ts'),
+    import('./supabase/database.ts'),
     import('./supabase/session.ts'),
   ]);
   const connect = async () => {

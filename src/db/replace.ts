@@ -5,8 +5,8 @@ import { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { prepareDataDir } from './embedded/account.ts';
 import { layout } from './embedded/cluster.ts';
-import { connect } from './embedded/server.ts';
-import { ensureServer, hasCluster, stopServer } from './embedded.ts';
+import { connect } from './embedded/postgres-process.ts';
+import { ensureServer, hasCluster, stopServer } from './embedded/shared-server.ts';
 import { withLock } from './lock.ts';
 import { inspectProcess } from './process.ts';
 

@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { append } from '../events/append.ts';
 import { Artifact, ArtifactAdded, artifactAdded } from '../events/artifacts.ts';
 import { LockToken, TaskRef } from '../events/tasks.ts';
-import { page } from './pages.ts';
+import { page } from './pagination.ts';
 
 export const AddArtifact = z.strictObject({
   task: TaskRef,

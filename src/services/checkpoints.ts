@@ -7,7 +7,7 @@ import { ProjectBrief, ProjectRef } from '../events/projects.ts';
 import { TaskBrief } from '../events/tasks.ts';
 import { line } from '../text.ts';
 import { EventBrief } from './events.ts';
-import { page } from './pages.ts';
+import { page } from './pagination.ts';
 import { showsTasks, TASKS_HIDDEN } from './shown.ts';
 
 export const SaveCheckpoint = z.strictObject({ project: ProjectRef.optional(), ...CheckpointSaved.shape });

@@ -4,7 +4,7 @@ import { append } from '../events/append.ts';
 import { Decision, DecisionRecorded, decisionRecorded } from '../events/decisions.ts';
 import { ProjectRef } from '../events/projects.ts';
 import { TaskRef } from '../events/tasks.ts';
-import { page } from './pages.ts';
+import { page } from './pagination.ts';
 import { showsTasks } from './shown.ts';
 
 export const RecordDecision = z.strictObject({

@@ -5,8 +5,8 @@ import { follow } from '../events/feed.ts';
 import { NOTE_KINDS, Note, ProjectRef, projectNoted } from '../events/projects.ts';
 import { TaskRef, taskNoted } from '../events/tasks.ts';
 import { findArchived, type Wanted } from './archive.ts';
-import { page } from './pages.ts';
-import { Reach, reach } from './reach.ts';
+import { page } from './pagination.ts';
+import { Reach, reach } from './project-filter.ts';
 import { insufficient, PROJECTS_HIDDEN, showsProjects, showsTasks, taskTypes } from './shown.ts';
 
 // So many fit with their longest texts cut: none is left out of an answer that says where to wait on from.

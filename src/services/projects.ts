@@ -16,7 +16,7 @@ import {
   projectUpdated,
 } from '../events/projects.ts';
 import { TaskBrief, Version } from '../events/tasks.ts';
-import { page } from './pages.ts';
+import { page } from './pagination.ts';
 import { showsTasks, TASKS_HIDDEN } from './shown.ts';
 
 export const CreateProject = z.strictObject(ProjectCreated.shape);

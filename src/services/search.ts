@@ -2,8 +2,8 @@ import * as z from 'zod';
 import type { Context } from '../context.ts';
 import { Unproven } from '../events/tasks.ts';
 import { line } from '../text.ts';
-import { page } from './pages.ts';
-import { Reach, reach } from './reach.ts';
+import { page } from './pagination.ts';
+import { Reach, reach } from './project-filter.ts';
 import { insufficient, showsProjects, showsTasks, TASKS_HIDDEN } from './shown.ts';
 
 const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project'] as const;

@@ -4,7 +4,7 @@ import { append } from '../events/append.ts';
 import { ProjectRef } from '../events/projects.ts';
 import { Session, SessionSaved, sessionSaved, sessionUpdated } from '../events/sessions.ts';
 import { line } from '../text.ts';
-import { page } from './pages.ts';
+import { page } from './pagination.ts';
 
 export const SaveSession = z.strictObject({
   project: ProjectRef.optional(),

@@ -32,7 +32,7 @@ import {
 import { line, said, text } from '../text.ts';
 import { NewTask, orderBatch } from './batch.ts';
 import { EventBrief } from './events.ts';
-import { page } from './pages.ts';
+import { page } from './pagination.ts';
 import { isTaskEvent, PROJECTS_HIDDEN, showsProjects } from './shown.ts';
 
 const LeaseSeconds = z.int().min(1).max(86_400).default(3_600);

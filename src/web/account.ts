@@ -1,16 +1,16 @@
-import { shownName } from '../auth/client-metadata.ts';
-import { createPat } from '../auth/issue.ts';
 import { hashSecret, isSecret } from '../auth/secrets.ts';
+import { shownName } from '../auth/server/client-metadata.ts';
+import { createPat } from '../auth/server/issue.ts';
 import { resourceOf } from '../auth/settings.ts';
 import type { Workspace } from '../auth/store.ts';
 import { SCOPES } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { listConnections, revokeAccess } from '../services/access.ts';
-import { goOn, tellOnce } from './outcome.ts';
+import { personOf, type SignedIn, type Visit } from './browser-session.ts';
+import { goOn, tellOnce } from './flash-message.ts';
 import { redirect } from './page.ts';
 import { accountPage, cursorOf } from './pages/account.ts';
 import { invitationPage } from './pages/invitation.ts';
-import { personOf, type SignedIn, type Visit } from './visit.ts';
 import type { Web } from './web.ts';
 
 // Whoever finds a browser left open must not leave with a token that outlives it.

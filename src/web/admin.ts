@@ -1,11 +1,11 @@
-import { inviteMember } from '../auth/issue.ts';
+import { inviteMember } from '../auth/server/issue.ts';
 import type { Role, Workspace } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
 import { listAuthEvents, listConnections, listMembers, ROLES, revokeAccess, setMember } from '../services/access.ts';
-import { goOn, tellOnce } from './outcome.ts';
+import { personOf, type SignedIn } from './browser-session.ts';
+import { goOn, tellOnce } from './flash-message.ts';
 import { adminPage } from './pages/admin.ts';
 import { administers } from './pages/navigation.ts';
-import { personOf, type SignedIn } from './visit.ts';
 import type { Web } from './web.ts';
 
 const INVITATION_DAYS = 7;

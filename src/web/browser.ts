@@ -1,7 +1,7 @@
-import type { Browser } from '../auth/pages.ts';
+import type { Browser } from '../auth/server/views.ts';
+import { visitOf } from './browser-session.ts';
 import { consentPage } from './pages/consent.ts';
 import { messagePage } from './pages/message.ts';
-import { visitOf } from './visit.ts';
 import type { Web } from './web.ts';
 
 /** What the authorization server asks of the pages. */

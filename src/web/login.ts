@@ -1,4 +1,3 @@
-import { BROWSER_SECONDS, SESSION_SECONDS } from '../auth/cookies.ts';
 import { isAdmitted } from '../auth/login/identity.ts';
 import type { OidcAttempt, OidcLogin } from '../auth/login/oidc.ts';
 import { checkedPassword, hasPassword, isPassword, setPassword } from '../auth/login/owner.ts';
@@ -6,10 +5,11 @@ import { PASSWORD_LENGTH_MIN } from '../auth/login/password.ts';
 import { derive, hashSecret, isSecret, mintSecret } from '../auth/secrets.ts';
 import type { Identity } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
+import { pathOf, type Visit } from './browser-session.ts';
+import { BROWSER_SECONDS, SESSION_SECONDS } from './cookies.ts';
 import { redirect } from './page.ts';
 import { codePage, loginPage, passwordPage } from './pages/login.ts';
-import { type Account, type Attempt, takeAttempt, takeSending, takeStart } from './rate.ts';
-import { pathOf, type Visit } from './visit.ts';
+import { type Account, type Attempt, takeAttempt, takeSending, takeStart } from './rate-limit.ts';
 import type { Web } from './web.ts';
 
 const IDLE_SECONDS = 12 * 3_600;

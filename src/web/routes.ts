@@ -2,6 +2,7 @@ import type { Peer, Route } from '../auth/access.ts';
 import { DomainError, domainErrorFrom, ERROR_CODES } from '../errors.ts';
 import { acceptInvitation, createToken, revokeOwn, showAccount, showInvitation } from './account.ts';
 import { changeInvitations, changeMember, revokeAny, showAdmin } from './admin.ts';
+import { formOf, pathOf, type SignedIn, type Visit, visitOf } from './browser-session.ts';
 import {
   finishOidc,
   logInWithCode,
@@ -15,7 +16,6 @@ import {
 } from './login.ts';
 import { redirect } from './page.ts';
 import { messagePage } from './pages/message.ts';
-import { formOf, pathOf, type SignedIn, type Visit, visitOf } from './visit.ts';
 import type { Web } from './web.ts';
 
 type Place = {

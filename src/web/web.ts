@@ -1,4 +1,3 @@
-import type { Cookies } from '../auth/cookies.ts';
 import type { SignUp } from '../auth/login/identity.ts';
 import { createOidcLogin, type OidcLogin } from '../auth/login/oidc.ts';
 import { createSupabaseLogin, type SupabaseLogin } from '../auth/login/supabase.ts';
@@ -6,6 +5,7 @@ import type { Person, Store } from '../auth/store.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/database.ts';
 import type { Log } from '../log.ts';
+import type { Cookies } from './cookies.ts';
 
 /** What the pages are made with. */
 export type Web = {

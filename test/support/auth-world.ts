@@ -1,16 +1,16 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, inject } from 'vitest';
-import type { Browser, ConsentView } from '../../src/auth/pages.ts';
 import type { PublicFetch } from '../../src/auth/public-fetch.ts';
 import { derive, hashSecret, isSecret, mintSecret } from '../../src/auth/secrets.ts';
-import { createAuth } from '../../src/auth/server.ts';
+import { createAuth } from '../../src/auth/server/endpoints.ts';
+import type { Browser, ConsentView } from '../../src/auth/server/views.ts';
 import { type AuthSettings, authSettings } from '../../src/auth/settings.ts';
 import { authStore, type Session, type Store } from '../../src/auth/store.ts';
 import { readConfig } from '../../src/config.ts';
 import { postgresDatabase } from '../../src/db/postgres.ts';
 import { createLog, type Log } from '../../src/log.ts';
-import { type HttpParts, serveHttp } from '../../src/server/http.ts';
+import { type HttpParts, serveHttp } from '../../src/server/http/server.ts';
 import { freePort } from './free-port.ts';
 import { prepareDatabase } from './world.ts';
 

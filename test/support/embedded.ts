@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
-import type { EmbeddedServer } from '../../src/db/embedded.ts';
+import type { EmbeddedServer } from '../../src/db/embedded/shared-server.ts';
 
 /** The build, for processes of their own. */
-export const EMBEDDED = new URL('../../build/src/db/embedded.js', import.meta.url).href;
+export const EMBEDDED = new URL('../../build/src/db/embedded/shared-server.js', import.meta.url).href;
 
 type How = { idleSeconds?: number; lingerSeconds?: number; uid?: number; gid?: number };
 

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type pg from 'pg';
 import { restore } from '../../src/db/backup.ts';
-import { migrate } from '../../src/db/migrate.ts';
+import { migrate } from '../../src/db/schema/migrate.ts';
 
 // Backups of databases that earlier commits made, named after them. scripts/keep-database.ts makes one.
 const DIRECTORY = new URL('../fixtures/databases/', import.meta.url);

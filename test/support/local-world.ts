@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { ensureServer, stopServer } from '../../src/db/embedded.ts';
+import { ensureServer, stopServer } from '../../src/db/embedded/shared-server.ts';
 import { postgresDatabase } from '../../src/db/postgres.ts';
 import { createLog } from '../../src/log.ts';
 import { type Verified, verify } from './commands.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import { findBinaries } from '../../src/db/embedded/binaries.ts';
-import { ensureServer, stopServer } from '../../src/db/embedded.ts';
+import { ensureServer, stopServer } from '../../src/db/embedded/shared-server.ts';
 import { createLog } from '../../src/log.ts';
 
 declare module 'vitest' {

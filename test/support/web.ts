@@ -1,10 +1,10 @@
-import { createCookies } from '../../src/auth/cookies.ts';
 import { createLoginLink } from '../../src/auth/login/owner.ts';
 import { mintSecret } from '../../src/auth/secrets.ts';
 import { authStore, type Identity, type Person, type Store } from '../../src/auth/store.ts';
 import { readConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
-import { serveHttp } from '../../src/server/http.ts';
+import { serveHttp } from '../../src/server/http/server.ts';
+import { createCookies } from '../../src/web/cookies.ts';
 import { createWebRoutes } from '../../src/web/routes.ts';
 import { waysIn } from '../../src/web/web.ts';
 import { createScratch, type Scratch } from './scratch.ts';

@@ -4,7 +4,7 @@ import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { ensureServer } from '../../src/db/embedded.ts';
+import { ensureServer } from '../../src/db/embedded/shared-server.ts';
 import { createLog } from '../../src/log.ts';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import type { Entry } from './agent.ts';

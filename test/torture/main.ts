@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { serverStatus, stopServer } from '../../src/db/embedded.ts';
+import { serverStatus, stopServer } from '../../src/db/embedded/shared-server.ts';
 import { within } from '../../src/deadline.ts';
 import { startAgent } from './agent.ts';
 import { check } from './check.ts';

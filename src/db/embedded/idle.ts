@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { type Binaries, executable } from './binaries.ts';
-import { type Connection, connect } from './server.ts';
+import { type Connection, connect } from './postgres-process.ts';
 
 // The server stops itself when nobody was connected for a while, because the last ones left it on or were killed: one of
 // its own sessions looks after it, which goes on when the process that opened it is gone.

@@ -1,10 +1,10 @@
 import type { Access } from '../../auth/access.ts';
 import { takeBody } from './body.ts';
-import type { Doors } from './doors.ts';
-import type { Exchange } from './exchange.ts';
 import type { McpEndpoint } from './mcp.ts';
 import type { Metrics } from './metrics.ts';
+import type { Doors } from './origin-policy.ts';
 import { refusal } from './reply.ts';
+import type { Exchange } from './request-log.ts';
 
 type Places = {
   doors: Doors;

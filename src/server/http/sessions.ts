@@ -8,7 +8,7 @@ import {
 } from '@modelcontextprotocol/server';
 import type { Log } from '../../log.ts';
 import { refusal } from './reply.ts';
-import type { Caller } from './surface.ts';
+import type { Caller } from './server-options.ts';
 
 type Session = {
   transport: WebStandardStreamableHTTPServerTransport;

@@ -1,4 +1,4 @@
-import type { ConsentView } from '../../auth/pages.ts';
+import type { ConsentView } from '../../auth/server/views.ts';
 import { type Html, html, name } from '../html.ts';
 import { page } from '../page.ts';
 

@@ -1,6 +1,6 @@
 // The loop of every client: what its model is shown at the start, and of each answer.
 import { heldIn } from '../../../bench/everyday.ts';
-import { INSTRUCTIONS } from '../../../src/server/instructions.ts';
+import { INSTRUCTIONS } from '../../../src/server/mcp/instructions.ts';
 import type { Expect } from '../expectations.ts';
 import type { Play } from '../model.ts';
 import type { ShownResult } from '../models/wire.ts';

@@ -1,0 +1,90 @@
+import type { Scope } from '../../context.ts';
+import type { Access, Principal } from '../access.ts';
+import { BASELINE, lastingScopes, liveScopes } from '../scopes.ts';
+import { hashSecret, presentedSecret } from '../secrets.ts';
+import { resourceMetadataUrl } from '../server/metadata.ts';
+import { type AuthSettings, resourceOf } from '../settings.ts';
+import type { Store } from '../store.ts';
+import { Recent } from '../ttl-cache.ts';
+
+// As long as the last use of a token is not written again.
+const KNOWN = Object.freeze({ lifeMs: 60_000, max: 10_000 });
+
+/**
+ * The resource server's half: who a request acts for, by its bearer token (RFC 6750, section 2.1: of the header and nothing else).
+ * It remembers what a token is, which never changes, and not whether it is good.
+ */
+export function bearerAccess(
+  store: Store,
+  settings: AuthSettings,
+): Pick<Access, 'authenticate' | 'recall' | 'challenge'> {
+  const resource = resourceOf(settings);
+  const known = new Recent<Principal>(KNOWN);
+  return {
+    async authenticate(request, { address }): Promise<Principal | Response> {
+      const token = bearerOf(request);
+      if (token === undefined) return unauthenticated(settings);
+      // The form is checked first: what nobody was ever given costs no query.
+      const secret = presentedSecret(['access', 'pat'], token);
+      if (secret === undefined) return unauthenticated(settings, 'It is no token of this server.');
+      const { hash: token_hash, tenant_id } = secret;
+      const found = await store.authenticateToken({ token_hash, resource }, { ip: address, tenant_id });
+      known.delete(token_hash);
+      if ('refused' in found) return unauthenticated(settings, REFUSALS[found.refused]);
+      const id = found.grant_id === undefined ? `pat:${found.token_id}` : `grant:${found.grant_id}`;
+      const { user_id, project_id } = found;
+      const actor = { user_id, tenant_id, ...(project_id !== undefined && { project_id }) };
+      known.set(token_hash, { id, actor, scopes: lastingScopes(found) });
+      return { id, actor, scopes: liveScopes(found) };
+    },
+    recall(request) {
+      const token_hash = hashSecret(bearerOf(request) ?? '');
+      const found = known.get(token_hash);
+      return found && { ...found, actor: { ...found.actor, proof: { token_hash, resource } } };
+    },
+    challenge: (needed) => insufficientScope(settings, needed),
+  };
+}
+
+const REFUSALS = Object.freeze({
+  unknown: 'It is not known, or no longer.',
+  audience: 'It is for another resource.',
+  revoked: 'It was revoked.',
+  expired: 'It has expired.',
+  not_a_member: 'Its user is no member of the workspace any more.',
+} as const);
+
+export function bearerOf(request: Request): string | undefined {
+  return /^Bearer +([\w.~+/-]+=*) *$/i.exec(request.headers.get('authorization') ?? '')?.[1];
+}
+
+/** 401 with its challenge (RFC 9728, section 5.1); an error only when a token was sent (RFC 6750, section 3.1). */
+export function unauthenticated(settings: Pick<AuthSettings, 'issuer'>, why?: string): Response {
+  const error = why === undefined ? {} : { error: 'invalid_token', error_description: why };
+  return refuse(401, { ...error, scope: BASELINE.join(' '), resource_metadata: resourceMetadataUrl(settings) });
+}
+
+/** 403 that names all an operation needs, at once. */
+export function insufficientScope(settings: Pick<AuthSettings, 'issuer'>, needed: readonly Scope[]): Response {
+  return refuse(403, {
+    error: 'insufficient_scope',
+    error_description: `This needs ${needed.join(' ')}.`,
+    scope: needed.join(' '),
+    resource_metadata: resourceMetadataUrl(settings),
+  });
+}
+
+/** 403 without a challenge: another token of the same person would not help. */
+export function forbidden(why: string): Response {
+  const body = { error: 'access_denied', error_description: why };
+  return Response.json(body, { status: 403, headers: { 'cache-control': 'no-store' } });
+}
+
+function refuse(status: number, said: Record<string, string>): Response {
+  const challenge = Object.entries(said).map(([name, value]) => `${name}="${value}"`);
+  const { error = 'unauthenticated', error_description = 'Send an access token as Authorization: Bearer.' } = said;
+  return Response.json(
+    { error, error_description },
+    { status, headers: { 'www-authenticate': `Bearer ${challenge.join(', ')}`, 'cache-control': 'no-store' } },
+  );
+}

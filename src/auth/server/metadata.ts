@@ -1,0 +1,67 @@
+import type { Route } from '../access.ts';
+import { BASELINE } from '../scopes.ts';
+import { type AuthSettings, resourceOf } from '../settings.ts';
+import { CORS, endpoint, jsonReply } from './reply.ts';
+
+const RESOURCE = '/.well-known/oauth-protected-resource';
+const SERVER = '/.well-known/oauth-authorization-server';
+// Clients look again within minutes: a change of address should not last.
+const CACHED = { ...CORS, 'cache-control': 'public, max-age=300' };
+// Whether documents can be fetched may change within a minute: who adds a connection again has to learn it.
+const CHANGING = { ...CORS, 'cache-control': 'no-cache' };
+
+/** Where the metadata of the resource lies, for the challenge. */
+export function resourceMetadataUrl({ issuer }: Pick<AuthSettings, 'issuer'>): string {
+  return `${issuer}${RESOURCE}/mcp`;
+}
+
+/** Protected resource metadata (RFC 9728). `admin` and `offline_access` are not for a client to ask beforehand. */
+export function resourceMetadata(settings: Pick<AuthSettings, 'issuer'>, servers: readonly string[]): object {
+  return {
+    resource: resourceOf(settings),
+    authorization_servers: servers,
+    scopes_supported: BASELINE,
+    bearer_methods_supported: ['header'],
+    resource_name: 'Cairn',
+  };
+}
+
+/** Authorization server metadata (RFC 8414, RFC 9207, the client id metadata document draft). */
+export function serverMetadata({ issuer, allowAdmin }: AuthSettings, documentsSupported: boolean): object {
+  const methods = ['none', 'client_secret_basic', 'client_secret_post'];
+  return {
+    issuer,
+    authorization_endpoint: `${issuer}/oauth/authorize`,
+    token_endpoint: `${issuer}/oauth/token`,
+    registration_endpoint: `${issuer}/oauth/register`,
+    revocation_endpoint: `${issuer}/oauth/revoke`,
+    response_types_supported: ['code'],
+    response_modes_supported: ['query'],
+    grant_types_supported: ['authorization_code', 'refresh_token'],
+    token_endpoint_auth_methods_supported: methods,
+    revocation_endpoint_auth_methods_supported: methods,
+    code_challenge_methods_supported: ['S256'],
+    scopes_supported: [...BASELINE, ...(allowAdmin ? ['admin'] : []), 'offline_access'],
+    client_id_metadata_document_supported: documentsSupported,
+    authorization_response_iss_parameter_supported: true,
+  };
+}
+
+/** Serves documents under both of their names: of the host, and of the host with the path of the endpoint. */
+export function metadataRoute({ resource, server }: { resource: object; server?: () => object }): Route {
+  const ofResource = () => jsonReply(resource, 200, CACHED);
+  const ofServer = server === undefined ? undefined : () => jsonReply(server(), 200, CHANGING);
+  const served: Readonly<Record<string, (() => Response) | undefined>> = {
+    [RESOURCE]: ofResource,
+    [`${RESOURCE}/mcp`]: ofResource,
+    [`${RESOURCE}/mcp/`]: ofResource,
+    [SERVER]: ofServer,
+    [`${SERVER}/mcp`]: ofServer,
+    [`${SERVER}/mcp/`]: ofServer,
+  };
+  return async (request) => {
+    const { pathname } = new URL(request.url);
+    const reply = Object.hasOwn(served, pathname) ? served[pathname] : undefined;
+    return reply === undefined ? undefined : endpoint('GET', async () => reply())(request);
+  };
+}

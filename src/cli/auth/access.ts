@@ -1,0 +1,281 @@
+import { text } from 'node:stream/consumers';
+import { presentedSecret } from '../../auth/secrets.ts';
+import { createPat, inviteMember, saveStaticClient } from '../../auth/server/issue.ts';
+import { resourceOf } from '../../auth/settings.ts';
+import { authStore, type Role } from '../../auth/store.ts';
+import type { Config } from '../../config.ts';
+import { SCOPES } from '../../context.ts';
+import { DomainError } from '../../errors.ts';
+import {
+  blockClient,
+  type Connection,
+  ListAuthEvents,
+  ListConnections,
+  listAuthEvents,
+  listClients,
+  listConnections,
+  listMembers,
+  RevokeAccess,
+  ROLES,
+  revokeAccess,
+  SetMember,
+  setMember,
+} from '../../services/access.ts';
+
+import { amount, time } from '../../tools/render.ts';
+import { asPerson, parseGiven } from '../local-context.ts';
+import { mistyped } from '../mistyped.ts';
+import { servedAddress } from '../serve/served.ts';
+import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { fromNow, table } from '../terminal/table.ts';
+
+type ConnectionOptions = JsonOption & { all?: true; user?: string; client?: string; ended?: true };
+
+/** `cairn auth connections`. */
+export async function runConnections(
+  config: Config,
+  { all, user, client, ended, ...options }: ConnectionOptions,
+): Promise<void> {
+  const chosen = parseGiven(ListConnections, {
+    all: all ?? (user !== undefined || client !== undefined),
+    user_id: user,
+    client_id: client,
+    ended,
+  });
+  const page = await asPerson(config, (ctx) => listConnections(ctx, chosen));
+  answer(page, options, ({ connections }) => connectionLines(connections));
+}
+
+function connectionLines(connections: readonly Connection[]): string[] {
+  if (connections.length === 0) return ['No connections.'];
+  return table(connections, [
+    { heading: 'ID', text: ({ id }) => id },
+    { heading: 'USER', text: ({ user }) => user, flexible: true },
+    { heading: 'CLIENT', text: ({ client }) => client, style: (text) => paint('bold', text), flexible: true },
+    { heading: 'HOW', text: ({ client_kind }) => client_kind },
+    { heading: 'WHERE', text: ({ redirect_host }) => redirect_host ?? '', flexible: true },
+    { heading: 'MAY', text: ({ scope }) => scope, flexible: true },
+    { heading: 'PROJECT', text: ({ project }) => project ?? '' },
+    { heading: 'USED', text: ({ last_used_at }) => (last_used_at === undefined ? 'never' : fromNow(last_used_at)) },
+    { heading: 'FROM', text: ({ last_used_ip }) => last_used_ip ?? '' },
+    { heading: 'ENDED', text: ({ revoked_at }) => (revoked_at === undefined ? '' : fromNow(revoked_at)) },
+  ]);
+}
+
+type RevokeOptions = JsonOption & {
+  id?: string | undefined;
+  user?: string;
+  client?: string;
+  everything?: true;
+  yes?: true;
+  reason?: string;
+};
+
+/** `cairn auth revoke`: exit status 1 when nothing matched. */
+export async function runRevoke(
+  config: Config,
+  { id, user, client, everything, yes, reason, ...options }: RevokeOptions,
+): Promise<void> {
+  if (everything && !yes) {
+    throw mistyped('This ends every connection of the workspace.', 'Add --yes to do it.');
+  }
+  const chosen = parseGiven(RevokeAccess, { id, user_id: user, client_id: client, everything, reason });
+  const revoked = await asPerson(config, (ctx) => revokeAccess(ctx, chosen));
+  if (revoked.grants + revoked.pats === 0) process.exitCode = 1;
+  answer(revoked, options, ({ grants, tokens, pats }) => [
+    `Revoked ${amount(grants, 'grant')} with ${amount(tokens, 'token')}, and ${amount(pats, 'personal token')}.`,
+  ]);
+}
+
+/** `cairn auth clients`. */
+export async function runClients(config: Config, options: JsonOption): Promise<void> {
+  const found = await asPerson(config, listClients);
+  answer(found, options, ({ clients }) => {
+    if (clients.length === 0) return ['No clients.'];
+    return table(clients, [
+      { heading: 'CLIENT', text: ({ client_id }) => client_id },
+      { heading: 'NAME', text: ({ client_name }) => client_name ?? '', flexible: true },
+      { heading: 'HOW', text: ({ kind }) => kind ?? 'gone' },
+      { heading: 'GRANTS', text: ({ grants }) => String(grants) },
+      { heading: 'USERS', text: ({ users }) => String(users) },
+      { heading: 'BLOCKED', text: ({ blocked_at }) => (blocked_at === undefined ? '' : fromNow(blocked_at)) },
+    ]);
+  });
+}
+
+/** `cairn auth clients block|unblock`. */
+export async function runBlock(
+  config: Config,
+  { client, blocked, ...options }: JsonOption & { client: string; blocked: boolean },
+): Promise<void> {
+  const done = await asPerson(config, (ctx) => blockClient(ctx, { client_id: client, blocked }));
+  answer(done, options, ({ revoked }) => [
+    blocked ? `Blocked; ${revoked.grants ?? 0} grants ended.` : 'Admitted again.',
+  ]);
+}
+
+type AddOptions = JsonOption & { client: string; redirect: string[]; name?: string; secret?: true };
+
+/** `cairn auth clients add`. */
+export async function runAddClient(
+  config: Config,
+  { client, redirect, name, secret, ...options }: AddOptions,
+): Promise<void> {
+  const given = {
+    client_id: client,
+    client_name: name ?? client,
+    redirect_uris: redirect,
+    confidential: secret === true,
+  };
+  const saved = await asPerson(config, ({ db, actor }) => saveStaticClient(db, actor, given));
+  answer(saved, options, ({ client_secret }) => [
+    `Added ${client}.`,
+    ...(client_secret === undefined ? [] : [`Its secret, shown once: ${client_secret}`]),
+  ]);
+}
+
+/** `cairn auth clients rm`. */
+export async function runRemoveClient(
+  config: Config,
+  { client, ...options }: JsonOption & { client: string },
+): Promise<void> {
+  const removed = await asPerson(config, ({ db, actor }) =>
+    db.call<{ revoked: { grants: number } }>('remove_client', { client_id: client }, actor),
+  );
+  answer(removed, options, ({ revoked }) => [`Removed; ${revoked.grants} grants ended.`]);
+}
+
+export type PatOptions = JsonOption & { name: string; scope: string; expires: string; project?: string | undefined };
+
+/** `cairn auth pat create`: the token is shown once. */
+export async function runCreatePat(
+  config: Config,
+  { name, scope, expires, project, ...options }: PatOptions,
+): Promise<void> {
+  const asked = new Set(scope.split(',').map((part) => part.trim()));
+  const known = SCOPES.filter((each) => asked.has(each));
+  if (known.length < asked.size) throw mistyped(`Scopes: ${SCOPES.join(', ')}.`, 'Correct --scope.');
+  const given = { name, scope: known.join(' '), project, days: daysOf(expires, 366) };
+  const { resource, ...created } = await asPerson(config, async ({ db, actor }) => {
+    const resource = resourceOf({ issuer: (await servedAddress(config, db)).origin });
+    return { resource, ...(await createPat(db, actor, { ...given, resource })) };
+  });
+  answer(created, options, ({ token, id, project: only, expires_at }) => [
+    `${paint('bold', token)}`,
+    `For ${resource}${only === undefined ? '' : `, in the project ${only} alone`}, until ${time(expires_at)}. It is shown this once. End it with: cairn auth revoke ${id}`,
+  ]);
+}
+
+/** `cairn auth pat list`. */
+export async function runPats(config: Config, { all, ...options }: JsonOption & { all?: true }): Promise<void> {
+  const pats: Connection[] = [];
+  await asPerson(config, async (ctx) => {
+    for (let before: string | undefined, more = true; more; more = before !== undefined) {
+      const page = await listConnections(ctx, { all: all === true, ended: false, before });
+      pats.push(...page.connections.filter(({ kind }) => kind === 'pat'));
+      before = page.next_before;
+    }
+  });
+  answer({ pats }, options, () => connectionLines(pats));
+}
+
+/** `cairn auth pat revoke`: by id, or whoever holds the token itself. */
+export async function runRevokePat(
+  config: Config,
+  { id, tokenStdin, ...options }: JsonOption & { id?: string | undefined; tokenStdin?: true },
+): Promise<void> {
+  if (!tokenStdin) return runRevoke(config, { id, ...options });
+  const token = presentedSecret(['pat', 'access', 'refresh'], (await text(process.stdin)).trim());
+  if (token === undefined) {
+    throw new DomainError('invalid_input', 'This is no token of Cairn.', {
+      hint: 'Paste the whole of it; a typo is noticed.',
+    });
+  }
+  const { hash: token_hash, tenant_id } = token;
+  const done = await asPerson(config, ({ db }) => authStore(db).revokeToken({ token_hash }, { tenant_id }));
+  if (!done.revoked) process.exitCode = 1;
+  answer(done, options, ({ revoked }) => [revoked ? 'Revoked.' : 'It was not known here.']);
+}
+
+type InviteOptions = JsonOption & { email?: string; role: string; expires: string };
+
+/** `cairn auth invite`: the link is shown once. */
+export async function runInvite(config: Config, { email, role, expires, ...options }: InviteOptions): Promise<void> {
+  const given = { email, role: roleOf(role), days: daysOf(expires, 90) };
+  const created = await asPerson(config, async ({ db, actor }) => {
+    const address = await servedAddress(config, db);
+    const made = await inviteMember(db, actor, given);
+    return { ...made, link: new URL(`/invite?code=${made.invitation}`, address).href };
+  });
+  answer(created, options, () => [
+    created.link,
+    `Good once, until ${time(created.expires_at)}, for the role ${created.role}.`,
+  ]);
+}
+
+/** `cairn auth members`. */
+export async function runMembers(config: Config, options: JsonOption): Promise<void> {
+  const found = await asPerson(config, listMembers);
+  answer(found, options, ({ members }) =>
+    table(members, [
+      { heading: 'ID', text: ({ user_id }) => user_id },
+      { heading: 'NAME', text: ({ name }) => name, flexible: true },
+      { heading: 'EMAIL', text: ({ email }) => email ?? '', flexible: true },
+      { heading: 'ROLE', text: ({ role }) => role },
+      { heading: 'CONNECTIONS', text: ({ connections }) => String(connections) },
+    ]),
+  );
+}
+
+/** `cairn auth members set|rm`. */
+export async function runSetMember(
+  config: Config,
+  { user, role, ...options }: JsonOption & { user: string; role?: string },
+): Promise<void> {
+  const chosen = parseGiven(SetMember, { user_id: user, role });
+  const done = await asPerson(config, (ctx) => setMember(ctx, chosen));
+  answer(done, options, () => [role === undefined ? 'Removed; the access ended.' : `Now ${role}.`]);
+}
+
+type TrailOptions = JsonOption & { since?: string; type?: string; unowned?: true };
+
+/** `cairn auth events`. */
+export async function runAuthEvents(config: Config, { since, type, unowned, ...options }: TrailOptions): Promise<void> {
+  const chosen = parseGiven(ListAuthEvents, { since: since === undefined ? undefined : timeOf(since), type });
+  const found = await asPerson(config, (ctx) => listAuthEvents(ctx, { ...chosen, unowned: unowned === true }));
+  answer(found, options, ({ events }) => {
+    if (events.length === 0) return ['Nothing.'];
+    return table(events, [
+      { heading: 'AT', text: ({ at }) => at.slice(0, 19) },
+      { heading: 'WHAT', text: ({ type: what }) => what, style: (text) => paint('bold', text) },
+      { heading: 'USER', text: ({ user }) => user ?? '', flexible: true },
+      { heading: 'CLIENT', text: ({ client_id }) => client_id ?? '', flexible: true },
+      { heading: 'FROM', text: ({ ip }) => ip ?? '' },
+      { heading: 'MORE', text: ({ data }) => (data === undefined ? '' : JSON.stringify(data)), flexible: true },
+    ]);
+  });
+}
+
+/** `cairn auth gc`. */
+export async function runCollect(config: Config, options: JsonOption): Promise<void> {
+  const purged = await asPerson(config, ({ db }) => authStore(db).purge());
+  answer(purged, options, (counts) => Object.entries(counts).map(([name, count]) => `${name}: ${count}`));
+}
+
+function daysOf(given: string, max: number): number {
+  const days = Number(given.replace(/d$/, ''));
+  if (Number.isInteger(days) && days >= 1 && days <= max) return days;
+  throw mistyped(`--expires is a number of days, 1 to ${max}.`, 'Like --expires 30.');
+}
+
+function roleOf(given: string): Role {
+  const role = ROLES.find((known) => known === given);
+  if (role !== undefined) return role;
+  throw mistyped(`Roles: ${ROLES.join(', ')}.`, 'Correct --role.');
+}
+
+function timeOf(given: string): string {
+  const [, count, unit = ''] = /^(\d{1,4})([mhd])$/.exec(given) ?? [];
+  const ms = { m: 60_000, h: 3_600_000, d: 86_400_000 }[unit];
+  return count === undefined || ms === undefined ? given : new Date(Date.now() - Number(count) * ms).toISOString();
+}

@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { DomainError } from '../../errors.ts';
+
+export type Receiver = {
+  /** Where the browser is to be sent back to. */
+  url: string;
+  /** Resolves when it comes with a code. Raises unauthenticated when it comes with an error, unavailable when the time is up. */
+  code: Promise<string>;
+  close(): void;
+};
+
+const WAIT_MS_MAX = 300_000;
+
+/** Waits on a loopback address for the browser to come back from signing in. */
+export async function receiveCode(): Promise<Receiver> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(0, '127.0.0.1', resolve);
+  });
+  // A path that nobody else knows: another page cannot end the waiting.
+  const path = `/${randomBytes(16).toString('hex')}`;
+  const limit = AbortSignal.timeout(WAIT_MS_MAX);
+  const code = answer(server, path, limit);
+  // It is awaited only after the browser was told where to go.
+  code.catch(() => {});
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`,
+    code,
+    close: () => void server.close(),
+  };
+}
+
+function answer(server: Server, path: string, limit: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    limit.addEventListener('abort', () =>
+      reject(new DomainError('unavailable', 'Nobody signed in within five minutes.')),
+    );
+    server.on('request', (request, response) => {
+      const { pathname, searchParams } = new URL(request.url ?? '/', 'http://127.0.0.1');
+      const code = searchParams.get('code');
+      const refusal = searchParams.get('error_description') ?? searchParams.get('error');
+      if (pathname !== path || (code === null && refusal === null)) return response.writeHead(404).end();
+      response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' });
+      response.end(
+        code === null ? 'You are not signed in. The terminal says why.' : 'You are signed in. You may close this page.',
+      );
+      if (code !== null) return resolve(code);
+      reject(
+        new DomainError('unauthenticated', `The sign-in was refused: ${refusal}.`, {
+          hint: 'Run `cairn login` again.',
+        }),
+      );
+    });
+  });
+}

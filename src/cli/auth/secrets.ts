@@ -1,0 +1,65 @@
+import { rotateSecrets } from '../../auth/server/issue.ts';
+import type { Config } from '../../config.ts';
+import { DomainError } from '../../errors.ts';
+import { type KeptSecrets, listSecrets } from '../../services/access.ts';
+import { asPerson } from '../local-context.ts';
+import { mistyped } from '../mistyped.ts';
+import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { fromNow, table } from '../terminal/table.ts';
+
+const REPLACED_BY: Readonly<Record<KeptSecrets['kind'], string>> = Object.freeze({
+  access_token: 'itself, each hour; cairn auth revoke ends it',
+  refresh_token: 'itself, at each use; cairn auth revoke ends it',
+  personal_token: 'cairn auth pat revoke, then create',
+  client_secret: 'cairn auth secrets rotate CLIENT',
+  invitation: 'cairn auth secrets rotate --everything, or at /admin',
+  password: 'cairn auth owner set-password',
+  session: 'signing out of all browsers, at /account',
+  login_link: 'cairn auth owner login-link',
+});
+
+/** `cairn auth secrets`. */
+export async function runSecrets(config: Config, options: JsonOption): Promise<void> {
+  const found = await asPerson(config, listSecrets);
+  answer(found, options, ({ secrets, clients }) => [
+    ...table(secrets, [
+      { heading: 'SECRET', text: ({ kind }) => kind.replace('_', ' '), style: (text) => paint('bold', text) },
+      { heading: 'GOOD', text: ({ count }) => String(count) },
+      { heading: 'SINCE', text: ({ since }) => (since === undefined ? '' : fromNow(since)) },
+      { heading: 'UNTIL', text: ({ until }) => (until === undefined ? '' : fromNow(until)) },
+      { heading: 'REPLACED BY', text: ({ kind }) => REPLACED_BY[kind], flexible: true },
+    ]),
+    ...(clients.length === 0 ? [] : [`Clients with a secret: ${clients.join(', ')}`]),
+  ]);
+}
+
+type RotateOptions = JsonOption & { client?: string | undefined; everything?: true; yes?: true };
+
+/** `cairn auth secrets rotate`: what is new is shown once. */
+export async function runRotate(config: Config, { client, everything, yes, ...options }: RotateOptions): Promise<void> {
+  if ((client === undefined) === (everything === undefined)) {
+    throw mistyped('It is not said what to rotate.', 'Name a client, or --everything.');
+  }
+  if (everything && !yes) {
+    throw new DomainError(
+      'invalid_input',
+      'This ends every connection, invitation and session, and every client secret.',
+      {
+        hint: 'Add --yes to do it.',
+      },
+    );
+  }
+  const rotated = await asPerson(config, async (ctx) => {
+    const clients = client === undefined ? (await listSecrets(ctx)).clients : [client];
+    return rotateSecrets(ctx.db, ctx.actor, { clients, everything: everything === true });
+  });
+  answer(rotated, options, ({ clients, revoked, invitations, sessions }) => [
+    ...clients.map(({ client_id, client_secret }) => `The new secret of ${client_id}, shown once: ${client_secret}`),
+    ...(revoked === undefined
+      ? []
+      : [
+          `Ended: ${revoked.grants} grants with ${revoked.tokens} tokens, ${revoked.pats} personal tokens, ${invitations} invitations, ${sessions} sessions.`,
+          "If the owner's password may have leaked too: cairn auth owner set-password",
+        ]),
+  ]);
+}

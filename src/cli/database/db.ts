@@ -1,0 +1,138 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { createGunzip, createGzip } from 'node:zlib';
+import type pg from 'pg';
+import { pipeAtomically } from '../../atomic-write.ts';
+import { unusableFile } from '../../bounded-read.ts';
+import type { Config } from '../../config.ts';
+import { type BackedUp, backup, checkBackup, restore } from '../../db/backup.ts';
+import { hasCluster, serverStatus, stopServer } from '../../db/embedded/shared-server.ts';
+import { openEngine } from '../../db/open.ts';
+import { replaceCluster } from '../../db/replace.ts';
+import { DomainError } from '../../errors.ts';
+import { createLog } from '../../log.ts';
+import { answer, type JsonOption, paint, remark } from '../terminal/output.ts';
+
+/** `cairn db status`: the embedded server of the data directory. */
+export async function runDbStatus(config: Config, options: JsonOption): Promise<void> {
+  answer(await serverStatus(config.dataDir), options, (status) => [
+    status.running ? paint('green', 'Running') : 'Not running',
+    `  data         ${status.data_dir}`,
+    ...(status.running
+      ? [
+          `  server       PostgreSQL ${status.server_version}, process ${status.pid}`,
+          `  connections  ${status.connections}${status.connections === 0 ? ', so it stops by itself' : ''}`,
+          `  size         ${(Number(status.size_bytes) / 1e6).toFixed(1)} MB`,
+        ]
+      : []),
+  ]);
+}
+
+/** `cairn db stop`: stops it, whoever uses it. */
+export async function runDbStop(config: Config, options: JsonOption): Promise<void> {
+  const done = await stopServer({ dataDir: config.dataDir });
+  answer(done, options, ({ stopped }) => [stopped ? 'Stopped.' : 'Not running.']);
+}
+
+/** `cairn db backup FILE`: everything as of one moment, while others go on. */
+export async function runDbBackup(config: Config, file: string, options: JsonOption): Promise<void> {
+  refuseOtherEngines(config, 'pg_dump makes backups of any PostgreSQL.');
+  if (!(await hasCluster(config.dataDir))) {
+    throw new DomainError('not_found', `There is no database in ${config.dataDir}.`, {
+      hint: 'Name the directory with --data-dir or CAIRN_DATA_DIR.',
+    });
+  }
+  if (await stat(file).catch(() => null)) {
+    throw new DomainError('already_exists', `The file ${file} is there already.`, { hint: 'Name a new one.' });
+  }
+  const open = await openEngine(config, createLog('warn'));
+  try {
+    const client = await open.connect();
+    try {
+      const done: BackedUp = { tables: 0, rows: 0, sha256: '' };
+      await pipeAtomically([Readable.from(backup(client, done)), createGzip()], file);
+      const { size } = await stat(file);
+      const written = { file, size_bytes: size, ...done, not_in_it: await whatIsApart(client) };
+      answer(written, options, ({ rows, tables, sha256, not_in_it }) => [
+        `Backed up ${rows} rows of ${tables} tables to ${file} (${size} bytes).`,
+        `sha256 of what is in it: ${sha256}`,
+        ...not_in_it.map(
+          ({ location, events }) =>
+            `Not in it: ${events} archived events, in ${location}. Back up those files too, and keep them in that place.`,
+        ),
+      ]);
+    } finally {
+      await client.end();
+    }
+  } finally {
+    await open.close();
+  }
+}
+
+/** The database knows where archived events are, and has no copy of them. */
+async function whatIsApart(client: pg.Client): Promise<{ location: string; events: number }[]> {
+  const { rows } = await client.query(
+    'select location, sum(events)::int as events from app.archives group by location order by location',
+  );
+  return rows;
+}
+
+/** `cairn db restore FILE`: into an empty data directory, verified before it is there. */
+export async function runDbRestore(
+  config: Config,
+  file: string,
+  { replace = false, ...options }: JsonOption & { replace?: boolean },
+): Promise<void> {
+  refuseOtherEngines(config, 'pg_restore restores what pg_dump wrote.');
+  await checkBackup(unpacked(file));
+  const { dataDir } = config;
+  const done = { rows: 0, tables: 0, events: 0 };
+  const { aside } = await replaceCluster({ dataDir, log: createLog('warn'), replace }, async (client) => {
+    Object.assign(done, await restore(client, unpacked(file)));
+    remark(`Read ${done.rows} rows of ${done.tables} tables.`, options);
+    done.events = await verifyAll(client);
+    remark(`Verified ${done.events} events, and everything made of them.`, options);
+  });
+  answer({ data_dir: dataDir, ...done, aside }, options, () => [
+    `Restored to ${dataDir}, as it was when the backup was made: what was revoked since is good again.`,
+    ...(aside === null ? [] : [`What was there is in ${aside}; remove it when you no longer need it.`]),
+  ]);
+}
+
+function unpacked(file: string): Readable {
+  const source = createReadStream(file);
+  const input = source.pipe(createGunzip());
+  source.once('error', (error) => input.destroy(unusableFile(file, error)));
+  return input;
+}
+
+/** As `cairn events verify` does, in every workspace. */
+async function verifyAll(client: pg.Client): Promise<number> {
+  const { rows: members } = await client.query(
+    'select distinct on (tenant_id) tenant_id, user_id from public.memberships order by tenant_id, user_id',
+  );
+  let events = 0;
+  for (const actor of members) {
+    const { rows } = await client.query('select public.verify_events(actor => $1) as result', [JSON.stringify(actor)]);
+    const { ok, events: found, difference } = rows[0].result;
+    if (!ok) {
+      throw new DomainError(
+        'invalid_input',
+        `The backup does not verify: ${JSON.stringify(difference)}. Nothing was restored.`,
+        {
+          hint: 'Restore an earlier backup, or repair the database it was made of with `cairn events replay` and back it up again.',
+        },
+      );
+    }
+    events += found;
+  }
+  return events;
+}
+
+function refuseOtherEngines({ databaseUrl, supabaseUrl }: Config, hint: string): void {
+  if (databaseUrl === undefined && supabaseUrl === undefined) return;
+  throw new DomainError('invalid_input', 'This is for the embedded database, and the configuration names another.', {
+    hint,
+  });
+}

@@ -1,0 +1,64 @@
+import { join, resolve } from 'node:path';
+import * as z from 'zod';
+import type { Config } from '../../config.ts';
+import type { Database } from '../../db/database.ts';
+import { DomainError } from '../../errors.ts';
+import { type ArchiveStore, directoryStore, isBucket, storeAt } from '../../events/archive-store.ts';
+import { archiveEvents } from '../../services/archive.ts';
+import { asPerson, parseGiven, type WorkspaceOption } from '../local-context.ts';
+import { mistyped } from '../mistyped.ts';
+import { answer, type JsonOption, remark } from '../terminal/output.ts';
+
+const Given = z.object({
+  before: z.union([z.iso.date(), z.iso.datetime({ offset: true })]).transform((text) => new Date(text).toISOString()),
+});
+
+export type ArchiveOptions = JsonOption & WorkspaceOption & { before: string; to?: string; oneMachine?: true };
+
+/** `cairn events archive --before DATE`: moves what is older to files. Repeated after an interruption it goes on. */
+export async function runArchive(config: Config, options: ArchiveOptions): Promise<void> {
+  const { before } = parseGiven(Given, { before: options.before });
+  const openStore = storeFor(config, options);
+  await asPerson(
+    config,
+    async (ctx) => {
+      const store = openStore(ctx.db);
+      const files: string[] = [];
+      let events = 0;
+      for await (const part of archiveEvents(ctx, { before, store })) {
+        events += part.events;
+        files.push(part.file);
+        remark(`Archived events ${part.first_seq} to ${part.last_seq}: ${part.file} in ${store.location}`, options);
+      }
+      answer({ before, events, location: store.location, files }, options, () => [
+        events === 0
+          ? `No event is older than ${before}.`
+          : `Archived ${events} events. Keep the files: they are part of the log.`,
+      ]);
+    },
+    options,
+  );
+}
+
+/** A place that all who serve the database can read; refused before the database is opened. */
+function storeFor(config: Config, { to, oneMachine }: ArchiveOptions): (db: Database) => ArchiveStore {
+  if (to !== undefined && isBucket(to)) {
+    if (config.supabaseUrl !== undefined) return (db) => storeAt(to, db);
+    throw new DomainError('invalid_input', `${to} is a bucket of a Supabase project, and the database is none.`, {
+      hint: 'Set SUPABASE_URL and SUPABASE_SECRET_KEY, or name a directory with --to.',
+    });
+  }
+  const embedded = config.databaseUrl === undefined && config.supabaseUrl === undefined;
+  if (!embedded && !oneMachine) {
+    const bucket =
+      config.supabaseUrl === undefined ? '' : 'Name a private bucket of the project with --to supabase:BUCKET. ';
+    throw new DomainError('forbidden', 'Other machines that serve this database could not read the files.', {
+      hint: `${bucket}Where one machine alone serves it, say so with --one-machine. Otherwise leave the events in the database.`,
+    });
+  }
+  if (!embedded && to === undefined) {
+    throw mistyped('There is no directory to archive to.', 'Name one with --to.');
+  }
+  const store = directoryStore(resolve(to ?? join(config.dataDir, 'archive')));
+  return () => store;
+}

@@ -1,0 +1,44 @@
+import { type Command, Option } from 'commander';
+import { command, examples, JSON_OPTION } from '../command.ts';
+import type { ExportOptions } from './export.ts';
+import type { ImportOptions } from './import.ts';
+
+const IMPORTED = ['task-master', 'beads', 'backlog', 'github', 'markdown', 'cairn', 'history'];
+const EXPORTED = ['markdown', 'json', 'csv', 'history'];
+
+export function addTransferCommands(program: Command): void {
+  program
+    .command('import <path>')
+    .description('take over tasks that another tool kept, or what export wrote; a repeat adds only what is new')
+    .addOption(new Option('--from <format>', 'what it is; otherwise found out').choices(IMPORTED))
+    .option('--project <slug>', 'where to; created when it is not there')
+    .option('--dry-run', 'show what would happen, change nothing')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn import . --project web --dry-run', 'cairn import plan.md --project web'))
+    .action(
+      command(async (config, path: string, options: ImportOptions) =>
+        (await import('./import.ts')).runImport(config, path, options),
+      ),
+    );
+  program
+    .command('export [file]')
+    .description('write the tasks of a project for other tools, or the history of all for another Cairn')
+    .addOption(new Option('--format <format>', 'what to write').choices(EXPORTED).default('markdown'))
+    .addOption(new Option('--all', 'the whole workspace, with its history').conflicts(['project', 'format']))
+    .option('--project <slug>', 'which one; otherwise the only one')
+    .option('--out <file>', 'where to; otherwise standard output')
+    .option('--json', 'print what was written to the file as JSON')
+    .addHelpText(
+      'after',
+      examples(
+        'cairn export --project web',
+        'cairn export --format csv --out web.csv',
+        'cairn export --all cairn.jsonl',
+      ),
+    )
+    .action(
+      command(async (config, file: string | undefined, options: ExportOptions) =>
+        (await import('./export.ts')).runExport(config, file, options),
+      ),
+    );
+}

@@ -1,0 +1,124 @@
+import { readBounded, unusableFile } from '../../bounded-read.ts';
+import type { Config } from '../../config.ts';
+import { DomainError } from '../../errors.ts';
+import {
+  ArchiveProject,
+  archiveProject,
+  CreateProject,
+  createProject,
+  getProject,
+  ListProjects,
+  listProjects,
+  UpdateProject,
+  unarchiveProject,
+  updateProject,
+} from '../../services/projects.ts';
+
+import { escaped } from '../../text.ts';
+import { asPerson, parseGiven } from '../local-context.ts';
+import { mistyped } from '../mistyped.ts';
+import { readPages } from '../pagination.ts';
+import { projectTable } from '../tasks/status.ts';
+import { textOption } from '../tasks/text-given.ts';
+import { canAsk } from '../terminal/ask.ts';
+import { writeInEditor } from '../terminal/editor.ts';
+import { answer, type JsonOption, paint } from '../terminal/output.ts';
+
+const RULES_BYTES_MAX = 131_072;
+const EXPLANATION =
+  'What is the project about? Goal, stack, conventions. Nothing changed, or nothing left, changes nothing.';
+
+export type ProjectOptions = JsonOption & { name?: string; description?: string; rules?: string };
+
+/** `cairn project create SLUG`. */
+export async function runCreateProject(config: Config, slug: string, options: ProjectOptions): Promise<void> {
+  const { name = slug } = options;
+  const description = await textOption(options.description);
+  const input = parseGiven(CreateProject, { slug, name, description, rules: rulesIn(options.rules) });
+  const project = await asPerson(config, (ctx) => createProject(ctx, input));
+  answer(project, options, () => [
+    `Created the project ${paint('bold', slug)} "${project.name}".`,
+    paint('dim', `Then: cairn use ${slug} in its repository, cairn add "…" --project ${slug}`),
+  ]);
+}
+
+/** `cairn project edit [SLUG]`: by options, else its description in an editor. */
+export async function runEditProject(config: Config, slug: string | undefined, options: ProjectOptions): Promise<void> {
+  const { name } = options;
+  const description = await textOption(options.description);
+  const rules = rulesIn(options.rules);
+  const changed = await asPerson(config, async (ctx) => {
+    const { project } = await getProject(ctx, { project: slug });
+    const change = (changes: object) => {
+      const input = { project: project.slug, ...changes, expected_version: project.version };
+      return updateProject(ctx, parseGiven(UpdateProject, input));
+    };
+    if (name !== undefined || description !== undefined || rules !== undefined)
+      return change({ name, description, rules });
+    if (!canAsk(options)) throw unsaid();
+    const before = project.description ?? '';
+    return writeInEditor(before, EXPLANATION, async (after) =>
+      after === before.trim() || after === '' ? null : change({ description: after }),
+    );
+  });
+  answer(changed, options, (project) =>
+    project === null
+      ? ['Nothing was changed.']
+      : [`Changed the project ${paint('bold', project.slug)} "${project.name}".`],
+  );
+}
+
+function unsaid(): DomainError {
+  return mistyped(
+    'It is not said what to change.',
+    'Say it with --name, --description or --rules. In a terminal an editor opens.',
+  );
+}
+
+/** The rules in a file of JSON. */
+function rulesIn(file: string | undefined): unknown {
+  if (file === undefined) return undefined;
+  const written = readBounded(file, RULES_BYTES_MAX);
+  if (written === null) throw unusableFile(file, { code: 'ENOENT' });
+  try {
+    return JSON.parse(written);
+  } catch (cause) {
+    throw new DomainError('invalid_input', `The file ${escaped(file)} is not JSON.`, {
+      hint: 'Rules are an object like {"gates": [{"on": "complete", "require": {"approval": true}}]}.',
+      cause,
+    });
+  }
+}
+
+export type ListOptions = JsonOption & { all?: true };
+
+/** `cairn project list`. */
+export async function runListProjects(config: Config, options: ListOptions): Promise<void> {
+  const { items: projects } = await asPerson(config, (ctx) =>
+    readPages(
+      Number.POSITIVE_INFINITY,
+      (asked) => listProjects(ctx, parseGiven(ListProjects, { include_archived: options.all, ...asked })),
+      (page) => page.projects,
+    ),
+  );
+  answer({ projects }, options, projectTable);
+}
+
+/** `cairn project archive SLUG`: out of the way, still readable. */
+export async function runArchiveProject(
+  config: Config,
+  slug: string,
+  options: JsonOption & { reason?: string },
+): Promise<void> {
+  const input = parseGiven(ArchiveProject, { project: slug, reason: options.reason });
+  const project = await asPerson(config, (ctx) => archiveProject(ctx, input));
+  answer(project, options, () => [
+    `Archived the project ${paint('bold', slug)}; cairn project unarchive ${slug} takes it back.`,
+  ]);
+}
+
+/** `cairn project unarchive SLUG`. */
+export async function runUnarchiveProject(config: Config, slug: string, options: JsonOption): Promise<void> {
+  const project = await asPerson(config, (ctx) => unarchiveProject(ctx, { project: slug }));
+  answer(project, options, () => [`The project ${paint('bold', slug)} is open again.`]);
+}

@@ -1,0 +1,50 @@
+import type { Config } from '../../config.ts';
+import { type Context, SCOPES } from '../../context.ts';
+import { openLocal } from '../../local.ts';
+import { createLog } from '../../log.ts';
+import { agentName } from '../../server/mcp/agent-name.ts';
+import { type Resumption, resumeProject, saveCheckpoint } from '../../services/checkpoints.ts';
+import { brief, changesOf } from '../../tools/brief.ts';
+import { type HookInput, lastWords } from '../terminal/transcript.ts';
+
+// A client stops after each answer: so often is it worth a checkpoint.
+const STOP_MS_MIN = 10 * 60_000;
+const LABELS: Readonly<Record<string, string>> = Object.freeze({
+  'pre-compact': 'Saved before compaction',
+  stop: 'Saved at stop',
+});
+
+/** What a hook asks a database that runs, or saves in it; it starts none. Answers with what is to be printed; the caller ends the process. */
+export async function askDatabase(event: string, config: Config, input: HookInput): Promise<string | undefined> {
+  const log = createLog('silent');
+  const { db, actor } = await openLocal(config, log, { start: false });
+  const agent = config.agent ?? agentName('claude-code', input.session_id ?? 'hook');
+  const ctx: Context = {
+    db,
+    log,
+    scopes: new Set(SCOPES),
+    actor: { ...actor, agent, client: 'hook' },
+    project: config.project,
+  };
+  const found = await resumeProject(ctx, {});
+  if (event === 'session-start') return brief(found);
+  if (isWorthSaving(event, found)) await saveCheckpoint(ctx, await checkpoint(event, found, input));
+  return undefined;
+}
+
+function isWorthSaving(event: string, { checkpoint, since }: Resumption): boolean {
+  if (LABELS[event] === undefined || since.events === 0) return false;
+  const age = checkpoint === undefined ? Number.POSITIVE_INFINITY : Date.now() - Date.parse(checkpoint.created_at);
+  return event !== 'stop' || checkpoint?.label !== LABELS['stop'] || age > STOP_MS_MIN;
+}
+
+/** What changed, in the agent's last words where it left any; what an agent said to do first is handed on. */
+async function checkpoint(event: string, { checkpoint: last, since }: Resumption, input: HookInput) {
+  const words = await lastWords(input);
+  return {
+    label: LABELS[event] ?? event,
+    summary: [words, changesOf(since)].filter((part) => part !== '').join('\n\n'),
+    ...(last?.resume_instructions !== undefined && { resume_instructions: last.resume_instructions }),
+    snapshot: { hook: event, ...(input.session_id !== undefined && { session: input.session_id }) },
+  };
+}

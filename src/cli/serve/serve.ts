@@ -1,0 +1,116 @@
+import { availableParallelism } from 'node:os';
+import type { Access } from '../../auth/access.ts';
+import { createFirstLink, hasPassword } from '../../auth/login/owner.ts';
+import { collectExpired } from '../../auth/purge.ts';
+import { createExternalAuth } from '../../auth/resource/external.ts';
+import { issuerKeys } from '../../auth/resource/issuer-keys.ts';
+import { createAuth } from '../../auth/server/endpoints.ts';
+import { authSettings, chosenSettings } from '../../auth/settings.ts';
+import { authStore } from '../../auth/store.ts';
+import { endpointConfig } from '../../clients/endpoint-config.ts';
+import { type Config, publicUrlOf } from '../../config.ts';
+import { SCOPES } from '../../context.ts';
+import { type Local, openLocal, purgeIdempotencyKeys } from '../../local.ts';
+import { createLog, type Log } from '../../log.ts';
+import { type HttpServer, refuseOpenDoor, serveHttp } from '../../server/http/server.ts';
+import { onStopSignal } from '../../stop-signals.ts';
+import { leaveBriefs } from '../../tools/leave-briefs.ts';
+import { createBrowser } from '../../web/browser.ts';
+import { createCookies } from '../../web/cookies.ts';
+import { createWebRoutes } from '../../web/routes.ts';
+import { type Web, waysIn } from '../../web/web.ts';
+import { type JsonOption, paint, say } from '../terminal/output.ts';
+
+/** `cairn serve`: MCP over HTTP until the process is told to stop. */
+export async function runServe(config: Config, { json }: JsonOption): Promise<void> {
+  refuseOpenDoor(config);
+  const log = createLog(config.logLevel);
+  // A service manager waits for all that it started: the database stops with its last server.
+  const local = await openLocal({ ...config, lingerSeconds: 0 }, log, { connectionsMax: CONNECTIONS_MAX });
+  purgeIdempotencyKeys(local, log);
+  try {
+    const access = config.auth ? authorized(config, local, log) : ownerAlone(local);
+    // Where the owner is alone, there is nobody to share with.
+    const limits = config.auth ? { callsMax: CONNECTIONS_MAX, grantMax: grantMax(config) } : {};
+    const server = await serveHttp({ config, log, db: local.db, access, limits });
+    if (config.auth) await authStore(local.db).saveServedUrl(server.publicUrl.origin);
+    const stopCollecting = config.auth ? collectExpired(authStore(local.db), log) : undefined;
+    if (json) say(JSON.stringify({ url: endpointOf(server), ...server.address }));
+    else greet(server);
+    if (config.auth && !json) await inviteOwner(config, local, server.publicUrl);
+    await new Promise<void>((resolve) => onStopSignal(resolve));
+    log.info('stopping');
+    stopCollecting?.();
+    await server.close();
+  } finally {
+    if (local.hasGrown()) await leaveBriefs({ ...local, log, project: config.project }, config);
+    await local.close();
+  }
+}
+
+// What PostgreSQL may be asked at once by one of our processes.
+const CONNECTIONS_MAX = 10;
+
+/** How many calls of one grant it works on at once: on this machine no more than there are processors. */
+function grantMax({ databaseUrl, supabaseUrl }: Config): number {
+  return databaseUrl === undefined && supabaseUrl === undefined ? Math.max(2, availableParallelism()) : CONNECTIONS_MAX;
+}
+
+/** Who reaches this machine's own address is its owner. */
+function ownerAlone({ actor }: Local): Access {
+  const scopes = new Set(SCOPES);
+  return {
+    authenticate: async () => ({ id: 'local', actor, scopes }),
+    challenge: (needed) => new Response(`Needs ${needed.join(' ')}.\n`, { status: 403 }),
+    routes: [],
+  };
+}
+
+/** Who calls proves for whom, with a token of our own authorization server, or of the one that the operator names. */
+function authorized(config: Config, { db, actor }: Local, log: Log): Access {
+  const publicUrl = publicUrlOf(config);
+  const store = authStore(db);
+  const cookies = createCookies(publicUrl);
+  const settings = authSettings(publicUrl, chosenSettings(config));
+  const { authIssuer: issuer, authIssuerPrivate: allowPrivate } = config;
+  const makesTokens = issuer === undefined;
+  const web: Web = { db, store, log, publicUrl, cookies, owner: actor, makesTokens, ...waysIn(config) };
+  const access =
+    issuer === undefined
+      ? createAuth({ store, log, settings, browser: createBrowser(web) })
+      : createExternalAuth({
+          store,
+          log,
+          settings,
+          issuer,
+          keys: issuerKeys({ issuer, allowPrivate, fetchParts: { proxy: settings.proxy } }),
+          signUp: web.signUp,
+        });
+  return { ...access, routes: [...access.routes, createWebRoutes(web)] };
+}
+
+/** At the first run nobody can sign in: whoever sees this terminal chooses the password. */
+async function inviteOwner(config: Config, { db, actor }: Local, publicUrl: URL): Promise<void> {
+  const store = authStore(db);
+  const { supabase, oidc } = waysIn(config);
+  if (supabase !== undefined || oidc.length > 0 || (await hasPassword(store, actor))) return;
+  const link = await createFirstLink(store, actor, { host: config.host, publicUrl });
+  say(
+    link === undefined
+      ? `\nNobody can sign in yet. Set the owner's password with: cairn auth owner set-password`
+      : `\n${paint('bold', 'First')}, choose the owner's password. This link works once, for 15 minutes:\n  ${link.href}`,
+  );
+}
+
+function endpointOf({ publicUrl }: HttpServer): string {
+  return new URL('/mcp', publicUrl).href;
+}
+
+function greet(server: HttpServer): void {
+  const href = endpointOf(server);
+  say(`${paint('bold', 'Cairn')} serves MCP at ${href}\n`);
+  say(`${paint('bold', 'Claude Code')}, in your project:\n  claude mcp add --transport http cairn ${href}\n`);
+  say(`${paint('bold', 'Cursor')}, in .cursor/mcp.json:\n${endpointConfig(new URL(href))}\n`);
+  const { host, port } = server.address;
+  say(`Listening on ${host}, port ${port}. Stop it with Ctrl+C.`);
+}

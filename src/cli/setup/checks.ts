@@ -1,0 +1,172 @@
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type pg from 'pg';
+import { detectClients } from '../../clients/detect.ts';
+import { lookAtClient } from '../../clients/look.ts';
+import type { Config, Host } from '../../config.ts';
+import { openEngine } from '../../db/open.ts';
+import { pendingMigrations } from '../../db/schema/migrate.ts';
+import { upgradeEmbedded } from '../../db/schema/upgrade.ts';
+import { DomainError, domainErrorFrom } from '../../errors.ts';
+import { createLog } from '../../log.ts';
+import { findBinding } from '../../project-file.ts';
+import { listEvents } from '../../services/events.ts';
+import { getProject, listProjects } from '../../services/projects.ts';
+import { verifyEvents } from '../../services/transfer.ts';
+import { asPerson } from '../local-context.ts';
+
+/** One line of `cairn doctor`. What is not well says what to do. */
+export type Check = { name: string; status: 'ok' | 'warning' | 'failed'; detail: string; remedy?: string | undefined };
+
+const NODE_MIN = [20, 20] as const;
+const UNREACHABLE = 'Check DATABASE_URL, and that the server runs and lets you in.';
+const FREE_BYTES_MIN = 1_000_000_000;
+// More take longer than someone looks at one screen.
+const VERIFIED_EVENTS_MAX = 50_000;
+
+export function checkRuntime(): Check {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const old = major < NODE_MIN[0] || (major === NODE_MIN[0] && minor < NODE_MIN[1]);
+  const detail = `Node.js ${process.versions.node}, ${process.platform} ${process.arch}`;
+  return old
+    ? { name: 'runtime', status: 'failed', detail, remedy: `Install Node.js ${NODE_MIN.join('.')} or newer.` }
+    : { name: 'runtime', status: 'ok', detail };
+}
+
+/** The engine, the schema and the log, each only where the one before is there. */
+export async function checkDatabase(config: Config): Promise<Check[]> {
+  if (config.supabaseUrl !== undefined) return [await checked('engine', () => reachSupabase(config))];
+  const disk = config.databaseUrl === undefined ? [await checkDisk(config)] : [];
+  const checks: Check[] = [];
+  const engine = await checked('engine', () => lookInside(config, checks));
+  if (engine.status === 'failed')
+    checks.push(config.databaseUrl === undefined ? engine : { ...engine, remedy: UNREACHABLE });
+  return [...disk, ...checks];
+}
+
+async function checkDisk({ dataDir }: Config): Promise<Check> {
+  const { bavail, bsize } = await freeSpace(dataDir);
+  const bytes = Number(bavail) * Number(bsize);
+  const detail = `${dataDir}, ${(bytes / 1e9).toFixed(1)} GB free`;
+  return bytes < FREE_BYTES_MIN
+    ? { name: 'data', status: 'warning', detail, remedy: 'Free some space, or name another directory with --data-dir.' }
+    : { name: 'data', status: 'ok', detail };
+}
+
+/** Of the directory, or of the one in which it will be made. */
+async function freeSpace(directory: string): ReturnType<typeof statfs> {
+  return statfs(directory).catch((error) => {
+    if (dirname(directory) === directory) throw error;
+    return freeSpace(dirname(directory));
+  });
+}
+
+async function lookInside(config: Config, checks: Check[]): Promise<string> {
+  const open = await openEngine(config, createLog('silent'));
+  try {
+    const client = await open.connect();
+    try {
+      const { rows } = await client.query(`select current_setting('server_version') as version`);
+      const kind = config.databaseUrl === undefined ? 'embedded PostgreSQL' : 'PostgreSQL';
+      checks.push({ name: 'engine', status: 'ok', detail: `${kind} ${rows[0].version} answers` });
+      checks.push(await checkSchema(config, client));
+    } finally {
+      await client.end();
+    }
+    if (checks.every(({ status }) => status !== 'failed')) checks.push(await checkLog(config));
+    return '';
+  } finally {
+    await open.close();
+  }
+}
+
+async function checkSchema({ databaseUrl, dataDir }: Config, client: pg.Client): Promise<Check> {
+  return checked('schema', async () => {
+    // The embedded database is brought up to date whenever it is opened.
+    if (databaseUrl === undefined) await upgradeEmbedded(client, dataDir, createLog('silent'));
+    const pending = await pendingMigrations(client);
+    if (pending.length === 0) return 'up to date';
+    throw new DomainError('unavailable', `${pending.length} migrations are missing`, {
+      hint: 'Run `cairn migrate` as a role that owns the schema.',
+    });
+  });
+}
+
+async function checkLog(config: Config): Promise<Check> {
+  return checked('log', () =>
+    asPerson(config, async (ctx) => {
+      const { position } = await listEvents({ ...ctx, project: undefined }, { include_data: false, page_size: 1 });
+      if (position > VERIFIED_EVENTS_MAX) return `${position} events; \`cairn events verify\` checks them`;
+      const { ok, events, difference } = await verifyEvents(ctx);
+      if (ok) return `${events} ${events === 1 ? 'event' : 'events'}, the chain is whole, the read model agrees`;
+      throw new DomainError('internal', `it does not agree: ${JSON.stringify(difference).slice(0, 200)}`, {
+        hint: 'Run `cairn events verify` to see it whole. If the chain is whole, `cairn events replay` repairs the rest.',
+      });
+    }),
+  );
+}
+
+function reachSupabase(config: Config): Promise<string> {
+  return asPerson(config, async (ctx) => {
+    await listProjects(ctx, { include_archived: false, page_size: 1 });
+    return `Supabase, ${new URL(config.supabaseUrl ?? '').host}, answers`;
+  });
+}
+
+/** Whether the project that is meant here is there. */
+export async function checkProject(config: Config): Promise<Check> {
+  const bound = findBinding(process.cwd());
+  const { project } = config;
+  if (project === undefined) {
+    return {
+      name: 'project',
+      status: 'warning',
+      detail: 'none is bound here',
+      remedy: 'Run `cairn init` in the repository.',
+    };
+  }
+  const from = bound?.project === project ? `, from ${bound.file}` : '';
+  const check = await checked('project', () =>
+    asPerson(config, async (ctx) => `${(await getProject(ctx, {})).project.slug}${from}`),
+  );
+  return check.status === 'ok'
+    ? check
+    : { ...check, detail: `${check.detail}${from}`, remedy: 'Run `cairn init` here, which makes it.' };
+}
+
+/** Each client that is used on this machine. */
+export async function checkClients(host: Host, repository: string | null): Promise<Check[]> {
+  const clients = await detectClients(host, repository);
+  if (clients.length === 0) {
+    return [
+      {
+        name: 'clients',
+        status: 'warning',
+        detail: 'none was found',
+        remedy: '`cairn init --help` lists those it knows.',
+      },
+    ];
+  }
+  return Promise.all(
+    clients.map(async (client): Promise<Check> => {
+      const name = client.id;
+      const remedy = `Run \`cairn init --client ${client.id}\`.`;
+      const told = await lookAtClient(client, host, repository);
+      if (told === null) return { name, status: 'warning', detail: 'found, and not told of Cairn', remedy };
+      return told.wrong === undefined
+        ? { name, status: 'ok', detail: told.file }
+        : { name, status: 'failed', detail: `${told.file}: ${told.wrong}`, remedy };
+    }),
+  );
+}
+
+async function checked(name: string, look: () => Promise<string>): Promise<Check> {
+  try {
+    return { name, status: 'ok', detail: await look() };
+  } catch (error) {
+    const { message, hint, cause } = domainErrorFrom(error);
+    const code = (cause as { code?: string } | undefined)?.code;
+    const detail = code === undefined ? message : `${message} (${code})`;
+    return { name, status: 'failed', detail, remedy: hint ?? undefined };
+  }
+}

@@ -1,0 +1,52 @@
+import { type Command, Option } from 'commander';
+import { CLIENTS } from '../../clients/catalog.ts';
+import { command, examples, JSON_OPTION } from '../command.ts';
+import type { JsonOption } from '../terminal/output.ts';
+import type { InitOptions } from './init.ts';
+
+export function addSetupCommands(program: Command): void {
+  program
+    .command('init')
+    .description('add Cairn to your clients and bind this repository to a project')
+    .addOption(
+      new Option('--client <client...>', 'these, instead of those that are found').choices(CLIENTS.map(({ id }) => id)),
+    )
+    .addOption(new Option('--scope <scope>', 'in this repository, or for you everywhere').choices(['project', 'user']))
+    .option('--hooks', 'hooks for Claude Code: resume at session start, checkpoint before compaction and at stop')
+    .option('--no-hooks', 'none of these')
+    .option('--no-instructions', 'no block in AGENTS.md or CLAUDE.md')
+    .option('--no-binding', 'no .cairn.json and no project')
+    .option('-y, --yes', 'write without asking')
+    .option('--follow-links', 'also where a link leads out of the repository')
+    .option('--dry-run', 'only show what would be written')
+    .option('--undo', 'take back what was written from here')
+    .option(...JSON_OPTION)
+    .addHelpText(
+      'after',
+      examples(
+        'cairn init',
+        'cairn init --dry-run',
+        'cairn init --client claude-code cursor --hooks --yes',
+        'cairn init --scope user --client claude-desktop --yes',
+        'cairn init --undo',
+      ),
+    )
+    .action(command(async (config, options: InitOptions) => (await import('./init.ts')).runInit(config, options)));
+  program
+    .command('doctor')
+    .description(
+      'check the runtime, the database, the log, the project and your clients; exit code 1 if something failed',
+    )
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn doctor', 'cairn doctor --json'))
+    .action(command(async (config, options: JsonOption) => (await import('./doctor.ts')).runDoctor(config, options)));
+  program
+    .command('hook [event]')
+    .description('what Claude Code calls: session-start, pre-compact or stop; always ends with 0')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .addHelpText('after', examples('cairn init --client claude-code --hooks', 'cairn hook session-start'))
+    .action(async function (this: Command, event = '') {
+      await (await import('../serve/hook.ts')).runHook(event, this.optsWithGlobals());
+    });
+}

@@ -1,0 +1,35 @@
+import type { Task } from '../../events/tasks.ts';
+import type { ChangedTask, Consequences } from '../../services/tasks.ts';
+import { readyNow } from '../../tools/render.ts';
+import { paint } from '../terminal/output.ts';
+import { moreOf } from './needs.ts';
+
+const ENDED = new Set<Task['status']>(['completed', 'cancelled']);
+
+/** What a person should know of a task after a command: the parts that it leaves open, and what came of the change. */
+export function afterChange({ task, repeated, ...answer }: ChangedTask): string[] {
+  const { status, warning } = task;
+  return [
+    ...(repeated ? ['It was done before: nothing was changed.'] : []),
+    ...(ENDED.has(status) ? openPartsOf(task) : []),
+    ...(warning === undefined ? [] : [paint('yellow', warning)]),
+    ...consequenceLines(answer),
+  ];
+}
+
+/** Names the parts that are still open. */
+export function openPartsOf({ parts = [], open_parts = 0 }: Pick<Task, 'parts' | 'open_parts'>): string[] {
+  if (parts.length === 0) return [];
+  const more = open_parts > parts.length ? ` and ${open_parts - parts.length} more` : '';
+  return [paint('yellow', `Its parts are still open: ${parts.join(', ')}${more}.`)];
+}
+
+/** What rules and dependencies made of a change, and what became ready. */
+export function consequenceLines({ followed = [], followed_total = 0, ...ready }: Consequences): string[] {
+  const shown = followed.map(({ type, ref }) => [ref, type.split('.').at(-1)?.replaceAll('_', ' ')].join(' ').trim());
+  return [
+    ...(shown.length === 0 ? [] : [`In consequence: ${shown.join(', ')}.`]),
+    ...moreOf(followed_total - followed.length, 'that followed', 'cairn log'),
+    ...readyNow(ready),
+  ];
+}

@@ -1,0 +1,39 @@
+import type { Config } from '../../config.ts';
+import { ClaimTask, claimTask } from '../../services/tasks.ts';
+import { inCommands } from '../hints.ts';
+import { asPerson, parseGiven } from '../local-context.ts';
+import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { lease } from '../terminal/table.ts';
+import { openPartsOf } from './changed.ts';
+import { taskRef } from './refs.ts';
+import { openParts, taskLines, titled } from './task-lines.ts';
+import { countsLine } from './tasks.ts';
+
+export type ClaimOptions = JsonOption & { for: number; label?: string[]; takeOver?: true };
+
+/** `cairn claim [REF]`: takes a task, the best ready one by default, so that no agent does. */
+export async function runClaim(config: Config, given: string | undefined, options: ClaimOptions): Promise<void> {
+  const { claim, parts } = await asPerson(config, async (ctx) => {
+    const task = given && (await taskRef(ctx, given));
+    const input = { task, labels: options.label, ttl_seconds: options.for, take_over: options.takeOver };
+    const claim = await claimTask(ctx, parseGiven(ClaimTask, input));
+    return { claim, parts: claim.task === undefined ? [] : await openParts(ctx, claim.task) };
+  });
+  // A script that has nothing to do stops: `while cairn claim; do …`.
+  if (claim.task === undefined) process.exitCode = 1;
+  answer(claim, options, ({ task, gates = [], project = '', counts = {}, hint = '' }) =>
+    task === undefined
+      ? [`Nothing to claim in ${project}: ${countsLine(counts)}.`, ...(hint === '' ? [] : [inCommands(hint)])]
+      : [
+          ...taskLines({ ...task, artifacts: [], timeline: [] }, parts),
+          ...titled(
+            'To close it, these are still missing',
+            gates.map((gate) => `  ${inCommands(gate)}`),
+          ),
+          '',
+          `${paint('bold', task.ref)} is yours${task.locked_until ? `, ${lease(task.locked_until)}` : ''}.`,
+          ...openPartsOf(task),
+          paint('dim', `Then: cairn close ${task.ref}, or cairn release ${task.ref} -m "…"`),
+        ],
+  );
+}

@@ -1,0 +1,68 @@
+import { type Command, Option } from 'commander';
+import { command, examples, JSON_OPTION, limit } from '../command.ts';
+import type { LogOptions } from '../log/log.ts';
+import type { JsonOption } from '../terminal/output.ts';
+import type { QuestionsOptions } from './questions.ts';
+import type { SearchOptions } from './search.ts';
+
+const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project'];
+
+export function addOverviewCommands(program: Command): void {
+  program
+    .command('status')
+    .description('show the project at a glance; without one, all projects')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn status', 'cairn status --project web', 'cairn status --json'))
+    .action(command(async (config, options: JsonOption) => (await import('./status.ts')).runStatus(config, options)));
+  addReadingCommands(program);
+  program
+    .command('resume')
+    .description('show what an agent is told that resumes the project')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn resume', 'cairn resume --project web'))
+    .action(command(async (config, options: JsonOption) => (await import('./resume.ts')).runResume(config, options)));
+  program
+    .command('watch')
+    .description('see live who holds what and what just happened; q quits')
+    .option('--json', 'print each event as a line of JSON')
+    .addHelpText('after', examples('cairn watch', 'cairn watch --json | jq .text'))
+    .action(command(async (config, options: JsonOption) => (await import('./watch.ts')).runWatch(config, options)));
+}
+
+function addReadingCommands(program: Command): void {
+  program
+    .command('log [task]')
+    .description('show what happened in the project or to a task, latest first')
+    .option('--type <type...>', 'only these, like task.completed, or task. for all of tasks')
+    .option('--limit <count>', 'how many at most', limit, 20)
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn log', 'cairn log web-12', 'cairn log --type task.completed decision.'))
+    .action(
+      command(async (config, task: string | undefined, options: LogOptions) =>
+        (await import('../log/log.ts')).runLog(config, task, options),
+      ),
+    );
+  program
+    .command('questions [task]')
+    .description('show what agents asked and nobody has answered, word for word, of the project or of a task')
+    .option('--limit <count>', 'how many at most', limit, 20)
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn questions', 'cairn questions web-12', 'cairn questions --json'))
+    .action(
+      command(async (config, task: string | undefined, options: QuestionsOptions) =>
+        (await import('./questions.ts')).runQuestions(config, task, options),
+      ),
+    );
+  program
+    .command('search <words...>')
+    .description('search everything that was written down')
+    .addOption(new Option('--kind <kind...>', 'only these').choices(KINDS))
+    .option('--limit <count>', 'how many at most, up to 50', limit, 10)
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn search login', 'cairn search "rate limit" --kind decision'))
+    .action(
+      command(async (config, words: string[], options: SearchOptions) =>
+        (await import('./search.ts')).runSearch(config, words, options),
+      ),
+    );
+}

@@ -1,0 +1,30 @@
+import type { Context } from '../../context.ts';
+import { failureData, failureLines } from '../failure.ts';
+import { answer, type JsonOption, say } from '../terminal/output.ts';
+import { taskRef } from './refs.ts';
+
+type Deed<Done> = { act(ref: string): Promise<Done>; show(done: Done): string[] };
+
+/** Does something to each task and goes on where one refuses; each is told as it comes, and one refusal is a failure. */
+export async function eachTask<Done>(
+  ctx: Context,
+  { given, ...options }: JsonOption & { given: string[] },
+  { act, show }: Deed<Done>,
+): Promise<void> {
+  const [only = '', ...others] = given;
+  if (others.length === 0) return answer(await act(await taskRef(ctx, only)), options, show);
+  const results: object[] = [];
+  for (const one of given) {
+    try {
+      const done = await act(await taskRef(ctx, one));
+      results.push(done as object);
+      if (!options.json) say(show(done).join('\n'));
+    } catch (error) {
+      const failure = failureData(error);
+      results.push({ task: one, error: failure });
+      if (!options.json) process.stderr.write(`cairn: ${failureLines(failure)}\n`);
+      process.exitCode = 1;
+    }
+  }
+  if (options.json) say(JSON.stringify(results, null, 2));
+}

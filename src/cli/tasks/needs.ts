@@ -1,0 +1,67 @@
+import type { Resumption } from '../../services/checkpoints.ts';
+import type { QuestionPage } from '../../services/events.ts';
+import type { Needs } from '../../services/needs.ts';
+import { paint } from '../terminal/output.ts';
+import { table } from '../terminal/table.ts';
+import { blockedByCancelled } from './waiting.ts';
+
+/** Something that stands still until a person does something, and the command for it. */
+type Need = { what: string; task: string; who: string; text: string; command: string };
+
+type Found = Pick<Resumption, 'project' | 'blocked'> & { questions: QuestionPage; needs: Needs };
+
+/** What needs a person: questions of agents, tasks that wait for an approval or whose holder is gone, and blocked ones. */
+export function needsYou({ project, questions, needs, blocked = [] }: Found): string[] {
+  const rows: Need[] = [
+    ...questions.questions.map(({ seq, by, task = '', text }) => ({
+      what: `question ${seq}`,
+      task,
+      who: by,
+      text,
+      command: 'cairn answer NUMBER "…"',
+    })),
+    ...needs.unapproved.map(({ ref, title, locked_by = '' }) => ({
+      what: 'approval',
+      task: ref,
+      who: locked_by,
+      text: title,
+      command: 'cairn approve REF',
+    })),
+    ...needs.left.map(({ ref, locked_by = '', session = '' }) => ({
+      what: 'left',
+      task: ref,
+      who: locked_by,
+      text: `its session ${session}`,
+      command: 'cairn release REF',
+    })),
+    ...blocked.map((task) => ({
+      what: 'blocked',
+      task: task.ref,
+      who: '',
+      text: task.blocked_reason ?? '',
+      // Unblocked it would wait for the cancelled one, out of sight.
+      command: blockedByCancelled(task) === undefined ? 'cairn unblock REF' : 'cairn edit REF --not-after DEPENDENCY',
+    })),
+  ];
+  if (rows.length === 0) return [];
+  const inProgress = 'cairn tasks --status in_progress';
+  return [
+    paint(['bold', 'yellow'], 'Needs you'),
+    ...table(rows, [
+      { heading: 'WHAT', text: ({ what }) => what, style: (text) => paint('yellow', text) },
+      { heading: 'TASK', text: ({ task }) => task, style: (text) => paint('bold', text) },
+      { heading: 'WHO', text: ({ who }) => who, style: (text) => paint('cyan', text), flexible: true, spare: 1 },
+      { heading: 'WHY', text: ({ text }) => text, flexible: true },
+    ]),
+    ...moreOf(questions.open - questions.questions.length, 'questions', 'cairn questions'),
+    ...moreOf(needs.unapproved_count - needs.unapproved.length, 'to approve', 'cairn tasks'),
+    ...moreOf(needs.left_count - needs.left.length, 'left', inProgress),
+    ...moreOf(project.tasks.blocked - blocked.length, 'blocked', 'cairn tasks --status blocked'),
+    paint('dim', [...new Set(rows.map(({ command }) => command))].join('  ')),
+  ];
+}
+
+/** A line for what a list leaves out, with the command that shows it. */
+export function moreOf(count: number, word: string, command: string): string[] {
+  return count <= 0 ? [] : [paint('dim', `… and ${count} more${word && ` ${word}`}: ${command}`)];
+}

@@ -1,0 +1,49 @@
+import type { Config } from '../../config.ts';
+import { type EventBrief, ListQuestions, listQuestions } from '../../services/events.ts';
+import { oneLine } from '../../text.ts';
+import { asPerson, parseGiven } from '../local-context.ts';
+import { readPages } from '../pagination.ts';
+import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { fromNow } from '../terminal/table.ts';
+import { moreOf } from './needs.ts';
+import { taskRef } from './refs.ts';
+
+const PAGE_SIZE_MAX = 20;
+
+export type QuestionsOptions = JsonOption & { limit: number };
+
+/** `cairn questions [REF]`: what agents asked and nobody has answered, word for word, the latest first. */
+export async function runQuestions(
+  config: Config,
+  given: string | undefined,
+  options: QuestionsOptions,
+): Promise<void> {
+  const { limit } = options;
+  const found = await asPerson(config, async (ctx) => {
+    const task = given && (await taskRef(ctx, given));
+    const { items, last } = await readPages(
+      limit,
+      ({ page_size, cursor }) =>
+        listQuestions(ctx, parseGiven(ListQuestions, { task, page_size: Math.min(page_size, PAGE_SIZE_MAX), cursor })),
+      ({ questions }) => questions,
+    );
+    return { questions: items, open: last.open };
+  });
+  answer(found, options, ({ questions, open }) =>
+    questions.length === 0
+      ? ['No question is open.']
+      : [
+          ...questions.flatMap((question, at) => [...(at === 0 ? [] : ['']), ...questionLines(question)]),
+          ...moreOf(open - questions.length, '', `cairn questions --limit ${open}`),
+        ],
+  );
+}
+
+function questionLines({ seq, task, by, at, imported_by, text }: EventBrief): string[] {
+  const imported = imported_by === undefined ? '' : ` (imported by ${oneLine(imported_by)})`;
+  const about = task === undefined ? '' : `  ${paint('bold', task)}`;
+  return [
+    `${paint('yellow', `question ${seq}`)}${about}  ${paint('cyan', oneLine(by))}${imported}  ${paint('dim', fromNow(at))}`,
+    ...text.split('\n').map((line) => `  ${line}`),
+  ];
+}

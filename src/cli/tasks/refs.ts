@@ -1,0 +1,46 @@
+import type { Context } from '../../context.ts';
+import { DomainError } from '../../errors.ts';
+import { getProject } from '../../services/projects.ts';
+import { getTask } from '../../services/tasks.ts';
+import { SLUG } from '../../text.ts';
+
+const NUMBER = /^#?(\d+)$/;
+const REF = /^[a-z][a-z0-9-]*-\d+$/i;
+const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** The ref of a task as a person writes it: in the project that is meant its number is enough, `12`, `#12` or `web12`. */
+export async function taskRef(ctx: Context, given: string): Promise<string> {
+  const [, number] = NUMBER.exec(given) ?? [];
+  if (number !== undefined) return `${await slugOf(ctx)}-${number}`;
+  return refIn(ctx.project, given) ?? given;
+}
+
+export function taskRefs(ctx: Context, given: readonly string[]): Promise<string[]> {
+  return Promise.all(given.map((ref) => taskRef(ctx, ref)));
+}
+
+/** The task that a word at the beginning of a text names; undefined where it is a word of the text. */
+export async function taskNamed(ctx: Context, word: string): Promise<string | undefined> {
+  if (NUMBER.test(word) || ID.test(word) || refIn(ctx.project, word) !== undefined) return taskRef(ctx, word);
+  if (!REF.test(word)) return undefined;
+  // `utf-8` looks like the ref of another project.
+  return getTask(ctx, { task: word, timeline_size: 0 }).then(
+    ({ ref }) => ref,
+    (error) => {
+      if (error instanceof DomainError && error.code === 'not_found') return undefined;
+      throw error;
+    },
+  );
+}
+
+/** `web12` and `WEB-12` in the project web: `web-12`. */
+function refIn(slug: string | undefined, given: string): string | undefined {
+  if (slug === undefined || !SLUG.test(slug) || !given.toLowerCase().startsWith(slug)) return undefined;
+  const [, number] = /^-?(\d+)$/.exec(given.slice(slug.length)) ?? [];
+  return number === undefined ? undefined : `${slug}-${number}`;
+}
+
+async function slugOf(ctx: Context): Promise<string> {
+  if (ctx.project !== undefined && SLUG.test(ctx.project)) return ctx.project;
+  return (await getProject(ctx, {})).project.slug;
+}

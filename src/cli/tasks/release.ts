@@ -1,0 +1,32 @@
+import type { Config } from '../../config.ts';
+import { ReleaseTaskAsPerson, releaseTask } from '../../services/tasks.ts';
+import { asPerson, parseGiven } from '../local-context.ts';
+import { givenOrAsked } from '../terminal/ask.ts';
+import { paint } from '../terminal/output.ts';
+import { attemptsOf, statusOf } from '../terminal/table.ts';
+import { afterChange } from './changed.ts';
+import { eachTask } from './each-task.ts';
+import type { ReasonOption } from './status-change.ts';
+
+export type ReleaseOptions = ReasonOption & { failed?: true };
+
+/** `cairn release REF`: gives tasks back that one holds, or that an agent holds which is gone. */
+export async function runRelease(config: Config, given: string[], options: ReleaseOptions): Promise<void> {
+  const asked = { option: '--reason', question: 'What should the next one know?' };
+  const reason = await givenOrAsked(options.reason, asked, options);
+  const outcome = options.failed ? 'failed' : 'paused';
+  await asPerson(config, (ctx) =>
+    eachTask(
+      ctx,
+      { ...options, given },
+      {
+        act: (task) => releaseTask(ctx, parseGiven(ReleaseTaskAsPerson, { task, outcome, reason })),
+        show: ({ task, ...changed }) => [
+          `Released ${paint('bold', task.ref)} "${task.title}" (${statusOf(task)}).`,
+          ...(task.attempts === undefined ? [] : [`${attemptsOf(task.attempts)}.`]),
+          ...afterChange({ task, ...changed }),
+        ],
+      },
+    ),
+  );
+}

@@ -1,0 +1,46 @@
+import type { Config } from '../../config.ts';
+import { Search, search } from '../../services/search.ts';
+import { asPerson, parseGiven } from '../local-context.ts';
+import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { fromNow, table } from '../terminal/table.ts';
+
+const CHARACTERS_BEFORE = 16;
+
+export type SearchOptions = JsonOption & { kind?: string[]; limit: number };
+
+/** `cairn search WORDS`: everything that was written down, best first. */
+export async function runSearch(config: Config, words: string[], options: SearchOptions): Promise<void> {
+  const input = parseGiven(Search, { query: words.join(' '), kinds: options.kind, page_size: options.limit });
+  const { hits } = await asPerson(config, (ctx) => search(ctx, input));
+  answer({ hits }, options, () =>
+    hits.length === 0
+      ? ['Nothing found. Try fewer or other words.']
+      : table(hits, [
+          { heading: 'KIND', text: ({ kind }) => kind, style: (text) => paint('dim', text) },
+          { heading: 'REF', text: ({ ref = '' }) => ref, style: (text) => paint('bold', text) },
+          {
+            heading: 'TITLE',
+            text: ({ title, unproven }) => (unproven ? `${title} (unproven)` : title),
+            flexible: true,
+          },
+          { heading: 'WHEN', text: ({ at }) => fromNow(at), style: (text) => paint('dim', text) },
+          {
+            heading: 'FOUND',
+            text: ({ snippet }) => around(snippet.replace(/\s+/g, ' ')),
+            style: highlight,
+            flexible: true,
+          },
+        ]),
+  );
+}
+
+/** On a terminal, which shows the beginning of a line, from shortly before the first word that was found. */
+function around(line: string): string {
+  const from = process.stdout.isTTY ? line.lastIndexOf(' ', line.indexOf('**') - CHARACTERS_BEFORE) : -1;
+  return from < 0 ? line : `…${line.slice(from + 1)}`;
+}
+
+/** The words that were found stand between asterisks, of which the end of the line may have taken the second ones. */
+function highlight(snippet: string): string {
+  return snippet.replace(/\*\*(.+?)(?:\*\*|(?=\*?…?$))\*?/g, (_, word: string) => paint('bold', word));
+}

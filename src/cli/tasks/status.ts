@@ -1,0 +1,99 @@
+import type * as z from 'zod';
+import type { Config } from '../../config.ts';
+import type { Context } from '../../context.ts';
+import { type Resumption, resumeProject } from '../../services/checkpoints.ts';
+import { ListQuestions, listQuestions } from '../../services/events.ts';
+import { listNeeds } from '../../services/needs.ts';
+import { listProjects, type ProjectPage } from '../../services/projects.ts';
+import { oneLine } from '../../text.ts';
+import { asPerson, parseGiven } from '../local-context.ts';
+import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { fromNow, table, taskTable } from '../terminal/table.ts';
+import { moreOf, needsYou } from './needs.ts';
+import { countsLine } from './tasks.ts';
+
+const PROJECTS_MAX = 100;
+const QUESTIONS_SHOWN = 5;
+
+/** `cairn status`: the project at a glance; without one, all of them. */
+export async function runStatus(config: Config, options: JsonOption): Promise<void> {
+  const { found, lines } = await asPerson(config, readStatus);
+  answer(found, options, lines);
+}
+
+/** What there is to see, and how it looks on a terminal as wide as it is when asked. */
+export async function readStatus(ctx: Context): Promise<{ found: object; lines(): string[] }> {
+  const { projects } = await listProjects(ctx, { include_archived: false, page_size: PROJECTS_MAX });
+  const project = ctx.project ?? (projects.length === 1 ? projects[0]?.slug : undefined);
+  if (project === undefined) return { found: { projects }, lines: () => projectTable({ projects }) };
+  const [resumed, asked, needs] = await Promise.all([
+    resumeProject(ctx, { project }),
+    listQuestions(ctx, parseGiven(ListQuestions, { project, page_size: QUESTIONS_SHOWN })),
+    listNeeds(ctx, { project }),
+  ]);
+  const { questions, open: questions_open } = asked;
+  const found = { ...resumed, questions, questions_open, ...needs };
+  return { found, lines: () => statusLines(resumed, needsYou({ ...resumed, questions: asked, needs })) };
+}
+
+export function projectTable({ projects }: Pick<z.infer<typeof ProjectPage>, 'projects'>): string[] {
+  if (projects.length === 0)
+    return ['No projects yet. `cairn init` makes one for this repository, `cairn project create SLUG` any other.'];
+  return table(projects, [
+    { heading: 'PROJECT', text: ({ slug }) => slug, style: (text) => paint('bold', text) },
+    { heading: 'NAME', text: ({ name }) => name, flexible: true },
+    { heading: 'BLOCKED', text: ({ tasks }) => count(tasks.blocked), style: (text) => paint('red', text) },
+    { heading: 'READY', text: ({ tasks }) => count(tasks.ready), style: (text) => paint('green', text) },
+    { heading: 'IN PROGRESS', text: ({ tasks }) => count(tasks.in_progress), style: (text) => paint('cyan', text) },
+    { heading: 'DONE', text: ({ tasks }) => count(tasks.completed), style: (text) => paint('dim', text), spare: 2 },
+    {
+      heading: 'CHANGED',
+      text: ({ updated_at }) => fromNow(updated_at),
+      style: (text) => paint('dim', text),
+      spare: 1,
+    },
+    {
+      heading: 'ARCHIVED',
+      text: ({ archived_at }) => (archived_at === undefined ? '' : fromNow(archived_at)),
+      spare: 3,
+    },
+  ]);
+}
+
+function count(tasks: number): string {
+  return tasks === 0 ? '' : String(tasks);
+}
+
+function nameOf({ name, slug }: Resumption['project']): string {
+  return name === slug ? paint('bold', name) : `${paint('bold', name)} ${paint('dim', slug)}`;
+}
+
+function statusLines({ project, checkpoint, ...found }: Resumption, needs: string[]): string[] {
+  return [
+    `${nameOf(project)}  ${countsLine(project.tasks)}`,
+    ...(checkpoint === undefined
+      ? []
+      : [
+          `${paint('dim', 'Checkpoint')} ${checkpoint.label} ${paint('dim', `by ${oneLine(checkpoint.by)}, ${fromNow(checkpoint.created_at)}`)}`,
+        ]),
+    ...under(needs),
+    ...tasksUnder('In progress', found.in_progress, {
+      count: project.tasks.in_progress,
+      command: 'cairn tasks --status in_progress',
+    }),
+    ...tasksUnder('Ready', found.ready, { count: project.tasks.ready, command: 'cairn tasks --ready' }),
+  ];
+}
+
+function tasksUnder(
+  heading: string,
+  tasks: Resumption['ready'] = [],
+  { count, command }: { count: number; command: string },
+): string[] {
+  if (tasks.length === 0) return [];
+  return ['', paint('bold', heading), ...taskTable(tasks), ...moreOf(count - tasks.length, '', command)];
+}
+
+function under(lines: string[]): string[] {
+  return lines.length === 0 ? [] : ['', ...lines];
+}

@@ -1,0 +1,99 @@
+import type * as z from 'zod';
+import type { Config } from '../../config.ts';
+import type { Context } from '../../context.ts';
+import { GetTask, getTask, ListTasks, listTasks, type TaskPage } from '../../services/tasks.ts';
+import { asPerson, parseGiven } from '../local-context.ts';
+import { readPages } from '../pagination.ts';
+import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { taskTable } from '../terminal/table.ts';
+import { moreOf } from './needs.ts';
+import { taskRef } from './refs.ts';
+import { OPEN, openParts, taskLines } from './task-lines.ts';
+
+const HISTORY_SIZE = 10;
+
+export type TasksOptions = JsonOption & {
+  status?: string[];
+  all?: true;
+  priority?: string[];
+  label?: string[];
+  ready?: true;
+  mine?: true;
+  unproven?: true;
+  parent?: string;
+  limit: number;
+};
+
+/** `cairn tasks [WORDS]`: the tasks of the project that are open, or those that are asked for. */
+export async function runTasks(config: Config, words: string[], options: TasksOptions): Promise<void> {
+  const { all, priority, label: labels, ready, mine, unproven, limit } = options;
+  const query = words.length === 0 ? undefined : words.join(' ');
+  const showsOpen = options.status === undefined && !all && !ready && !mine && !unproven;
+  // Counts are of the whole project.
+  const isFiltered = query !== undefined || [priority, labels, options.parent].some((filter) => filter !== undefined);
+  const status = showsOpen ? OPEN : options.status;
+  const found = await asPerson(config, async (ctx) => {
+    const parent = options.parent && (await taskRef(ctx, options.parent));
+    return collect(ctx, { status, priority, labels, ready, mine, unproven, parent, query }, limit);
+  });
+  answer(found, options, ({ project, counts, tasks, more }) => {
+    const { completed = 0, cancelled = 0 } = counts;
+    return [
+      `${paint('bold', project)}  ${countsLine(counts)}`,
+      ...(tasks.length === 0 ? ['No task matches.'] : ['', ...taskTable(tasks)]),
+      ...(more ? [paint('dim', `Only the first ${tasks.length}; --limit shows more.`)] : []),
+      ...(showsOpen && !isFiltered ? moreOf(completed + cancelled, 'completed or cancelled', 'cairn tasks --all') : []),
+    ];
+  });
+}
+
+type Found = Omit<z.infer<typeof TaskPage>, 'next_cursor'> & { more: boolean };
+
+async function collect(ctx: Context, filters: object, limit: number): Promise<Found> {
+  const { items, last, more } = await readPages(
+    limit,
+    (asked) => listTasks(ctx, parseGiven(ListTasks, { ...filters, ...asked })),
+    ({ tasks }) => tasks,
+  );
+  return { project: last.project, counts: last.counts, tasks: items, more };
+}
+
+/** `cairn next`: what an agent that claims now would get. */
+export async function runNext(config: Config, options: JsonOption): Promise<void> {
+  const next = await asPerson(config, async (ctx) => {
+    const { project, counts, tasks } = await listTasks(ctx, parseGiven(ListTasks, { ready: true, page_size: 1 }));
+    const [first] = tasks;
+    const task = first === undefined ? null : await getTask(ctx, { task: first.ref, timeline_size: 0 });
+    return { project, counts, task };
+  });
+  answer(next, options, ({ project, counts, task }) =>
+    task === null ? [`Nothing is ready in ${project}: ${countsLine(counts)}.`] : taskLines(task),
+  );
+}
+
+/** `cairn show REF`: one task with everything about it. */
+export async function runShow(config: Config, task: string, options: JsonOption): Promise<void> {
+  const { found, parts } = await asPerson(config, async (ctx) => {
+    const found = await getTask(
+      ctx,
+      parseGiven(GetTask, { task: await taskRef(ctx, task), timeline_size: HISTORY_SIZE }),
+    );
+    return { found, parts: await openParts(ctx, found) };
+  });
+  answer(found, options, () => taskLines(found, parts));
+}
+
+export function countsLine(counts: Readonly<Record<string, number | undefined>>): string {
+  const { ready = 0, in_progress = 0, blocked = 0, pending = 0, completed = 0, cancelled = 0, unproven = 0 } = counts;
+  const parts: [count: number, word: string, style: Parameters<typeof paint>[0]][] = [
+    [ready, 'ready', 'green'],
+    [in_progress, 'in progress', 'cyan'],
+    [blocked, 'blocked', 'red'],
+    [pending - ready, 'waiting', 'dim'],
+    [completed, 'completed', 'dim'],
+    [cancelled, 'cancelled', 'dim'],
+    [unproven, 'unproven', 'yellow'],
+  ];
+  const shown = parts.filter(([count]) => count > 0).map(([count, word, style]) => paint(style, `${count} ${word}`));
+  return shown.length === 0 ? 'no tasks' : shown.join(', ');
+}

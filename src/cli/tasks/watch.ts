@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '../../config.ts';
+import type { Context } from '../../context.ts';
+import { DomainError } from '../../errors.ts';
+import { type EventBrief, listEvents, waitForEvents } from '../../services/events.ts';
+import { onStopSignal } from '../../stop-signals.ts';
+import { oneLine } from '../../text.ts';
+import { asPerson } from '../local-context.ts';
+import { eventTable, whatOf } from '../log/log.ts';
+import { type JsonOption, paint, say } from '../terminal/output.ts';
+import { openScreen } from '../terminal/screen.ts';
+import { readStatus } from './status.ts';
+
+const RECENT_MAX = 100;
+const WAIT_SECONDS = 20;
+const RETRY_MS = 1_000;
+
+type View = { status(): string[]; recent: EventBrief[]; note: string };
+
+/** `cairn watch`: who holds what, and what just happened, until one has seen enough. */
+export async function runWatch(config: Config, options: JsonOption): Promise<void> {
+  const leaving = new AbortController();
+  const leave = () => leaving.abort();
+  const listenNoLonger = onStopSignal(leave);
+  // Nobody reads on.
+  process.stdout.once('error', leave);
+  try {
+    await asPerson(config, (person) => {
+      const ctx = { ...person, signal: () => leaving.signal };
+      return process.stdout.isTTY && !options.json ? watchScreen(ctx, leaving) : follow(ctx, leaving.signal, options);
+    });
+  } finally {
+    listenNoLonger();
+  }
+}
+
+async function watchScreen(ctx: Context, leaving: AbortController): Promise<void> {
+  const view: View = { status: () => ['…'], recent: [], note: '' };
+  const screen = openScreen((rows) => frame(view, rows), leaving);
+  try {
+    const latest = await listEvents(ctx, { include_data: false, page_size: RECENT_MAX });
+    view.recent = latest.events;
+    view.status = (await readStatus(ctx)).lines;
+    screen.draw();
+    await eachPage(ctx, latest.position, {
+      async take(events) {
+        view.recent = [...events.reverse(), ...view.recent].slice(0, RECENT_MAX);
+        view.status = (await readStatus(ctx)).lines;
+        view.note = '';
+        screen.draw();
+      },
+      missed(error) {
+        view.note = error.message;
+        screen.draw();
+      },
+    });
+  } finally {
+    screen.close();
+  }
+}
+
+/** What a terminal of so many rows shows: where things stand, then as much of what happened as there is room for. */
+export function frame({ status, recent, note }: View, rows: number): string[] {
+  const footer = paint('dim', note === '' ? 'q to quit' : `${note} Trying again. q to quit`);
+  const room = Math.max(0, rows - 1);
+  const happened = recent.length === 0 ? [] : ['', paint('bold', 'Just happened'), ...eventTable(recent)];
+  const standing = status().slice(0, Math.max(room - happened.length, Math.ceil((room * 2) / 3)));
+  const body = [...standing, ...happened].slice(0, room);
+  return [...body, ...Array<string>(room - body.length).fill(''), footer].slice(-rows);
+}
+
+/** Where no terminal is: each event as a line. */
+async function follow(ctx: Context, signal: AbortSignal, { json }: JsonOption): Promise<void> {
+  const { position } = await listEvents(ctx, { include_data: false, page_size: 1 });
+  if (signal.aborted) return;
+  await eachPage(ctx, position, {
+    async take(events) {
+      for (const event of events) {
+        say(json ? JSON.stringify(event) : lineOf(event));
+      }
+    },
+    missed: (error) => process.stderr.write(`cairn: ${error.message} Trying again.\n`),
+  });
+}
+
+function lineOf(event: EventBrief): string {
+  const { seq, at, by, imported_by, task } = event;
+  const imported = imported_by === undefined ? undefined : `(imported by ${oneLine(imported_by)})`;
+  return [`#${seq}`, at, oneLine(by), imported, task, whatOf(event)].filter(Boolean).join('  ');
+}
+
+type Watcher = { take(events: EventBrief[]): Promise<void>; missed(error: DomainError): void };
+
+/** Hands over events in order, each once, until the call's signal ends it; a database that went away is waited for. */
+async function eachPage(ctx: Context, from: number, { take, missed }: Watcher): Promise<void> {
+  const signal = ctx.signal?.();
+  for (let position = from; !signal?.aborted; ) {
+    try {
+      const found = await waitForEvents(ctx, { after_seq: position, timeout_seconds: WAIT_SECONDS });
+      if (found.events.length > 0) await take(found.events);
+      position = found.position;
+    } catch (error) {
+      if (!(error instanceof DomainError && error.retryable)) throw error;
+      missed(error);
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,171 @@
+import type { PRIORITIES, TaskBrief } from '../../events/tasks.ts';
+import { oneLine } from '../../text.ts';
+import { paint } from './output.ts';
+import { clip, widthOf } from './width.ts';
+
+const SECOND_MS = 1_000;
+const UNITS: readonly [suffix: string, ms: number][] = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', SECOND_MS],
+];
+const GAP = '  ';
+// Narrower than this a flexible column says nothing; before it is, columns that can be spared are left out.
+const COLUMN_WIDTH_MIN = 12;
+
+/**
+ * A column of a table: what its cells say, and how they look. Where lines are too long, flexible ones give way, then
+ * those that can be spared are left out, the lowest number first.
+ */
+type Column<Row> = {
+  heading: string;
+  text(row: Row): string;
+  style?(text: string, row: Row): string;
+  flexible?: true;
+  spare?: number;
+};
+
+/** Rows in aligned columns no wider than the terminal. A column with nothing in it is left out. */
+export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], width = terminalWidth()): string[] {
+  const filled = columns
+    .map((column) => ({ ...column, cells: rows.map((row) => oneLine(column.text(row))) }))
+    .filter(({ cells }) => cells.some((cell) => cell !== ''))
+    .map((column) => ({ ...column, width: Math.max(...[column.heading, ...column.cells].map(widthOf)) }));
+  const shown = fitted(filled, width);
+  const line = (show: (column: (typeof filled)[number]) => { text: string; styled: string }) =>
+    shown
+      .map((column) => ({ ...show(column), width: column.width }))
+      .map(({ text, styled, width }, at) =>
+        at === shown.length - 1 ? styled : styled + ' '.repeat(Math.max(0, width - widthOf(text))),
+      )
+      .join(GAP)
+      .trimEnd();
+  const heading = line((column) => {
+    const text = clip(column.heading, column.width);
+    return { text, styled: paint('dim', text) };
+  });
+  const body = rows.map((row, at) =>
+    line((column) => {
+      const text = clip(column.cells[at] ?? '', column.width);
+      return { text, styled: column.style?.(text, row) ?? text };
+    }),
+  );
+  return [heading, ...body].map((text) => clip(text, width));
+}
+
+type Fitting = { width: number; flexible?: true; spare?: number };
+
+/** The columns that a line of this width has room for, the flexible ones as wide as is left for them. */
+function fitted<Filled extends Fitting>(columns: readonly Filled[], width: number): Filled[] {
+  const shown = [...columns];
+  while (widthOfLine(shown.map((column) => ({ ...column, width: leastWidth(column) }))) > width) {
+    const spared = shown.filter(({ spare }) => spare !== undefined).sort((a, b) => (a.spare ?? 0) - (b.spare ?? 0))[0];
+    if (spared === undefined) break;
+    shown.splice(shown.indexOf(spared), 1);
+  }
+  const flexible = shown.filter((column) => column.flexible);
+  for (let excess = widthOfLine(shown) - width; excess > 0; excess--) {
+    const widest = flexible.reduce<Fitting>((a, b) => (b.width > a.width ? b : a), { width: 0 });
+    if (widest.width <= COLUMN_WIDTH_MIN) break;
+    widest.width--;
+  }
+  return shown;
+}
+
+function leastWidth({ width, flexible }: Fitting): number {
+  return flexible ? Math.min(width, COLUMN_WIDTH_MIN) : width;
+}
+
+function widthOfLine(columns: readonly Fitting[]): number {
+  return columns.reduce((sum, { width }) => sum + width + GAP.length, -GAP.length);
+}
+
+/** What does not go to a terminal is never cut. */
+function terminalWidth(): number {
+  return process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
+}
+
+/** How far away a moment is, in its largest unit: `3m ago`, `in 2h`. */
+export function fromNow(at: string, now = Date.now()): string {
+  const distance = Date.parse(at) - now;
+  const [suffix, ms] = UNITS.find(([, unit]) => Math.abs(distance) >= unit) ?? ['s', SECOND_MS];
+  const amount = `${Math.trunc(Math.abs(distance) / ms)}${suffix}`;
+  if (Math.abs(distance) < SECOND_MS) return 'now';
+  return distance < 0 ? `${amount} ago` : `in ${amount}`;
+}
+
+export function statusOf(task: Pick<TaskBrief, 'status' | 'ready'>): string {
+  return task.ready ? 'ready' : task.status.replace('_', ' ');
+}
+
+export function paintStatus(text: string, task: Pick<TaskBrief, 'status' | 'ready'>): string {
+  if (task.ready) return paint('green', text);
+  if (task.status === 'in_progress') return paint('cyan', text);
+  return task.status === 'blocked' ? paint('red', text) : paint('dim', text);
+}
+
+export function paintPriority(text: string, priority: (typeof PRIORITIES)[number]): string {
+  if (priority === 'critical') return paint('red', text);
+  if (priority === 'high') return paint('yellow', text);
+  return priority === 'low' ? paint('dim', text) : text;
+}
+
+/** Who has a task, what stands in its way, and where it belongs. */
+function noteOf(task: TaskBrief): string {
+  return [
+    holderOf(task),
+    task.blocked_reason,
+    task.unproven && `unproven: ${task.unproven.join(', ')}`,
+    task.open_dependencies && `waits for ${task.open_dependencies}`,
+    task.open_parts && partsOf(task.open_parts),
+    task.parent && `part of ${task.parent}`,
+  ]
+    .filter(Boolean)
+    .join('; ');
+}
+
+function holderOf({ locked_by, session, locked_until }: TaskBrief): string {
+  if (locked_by === undefined) return '';
+  return [locked_by, session && `session ${session}`, locked_until && lease(locked_until)].filter(Boolean).join(', ');
+}
+
+function partsOf(count: number): string {
+  return count === 1 ? '1 open part' : `${count} open parts`;
+}
+
+export function attemptsOf(count: number): string {
+  return count === 1 ? 'Given up once' : `Given up ${count} times`;
+}
+
+export function lease(until: string): string {
+  const distance = fromNow(until);
+  return distance.startsWith('in ') ? `${distance.slice(3)} left` : `expired ${distance}`;
+}
+
+export function taskTable(tasks: readonly TaskBrief[], width?: number): string[] {
+  return table<TaskBrief>(
+    tasks,
+    [
+      { heading: 'REF', text: ({ ref }) => ref, style: (text) => paint('bold', text) },
+      { heading: 'STATUS', text: statusOf, style: paintStatus },
+      {
+        heading: 'PRIORITY',
+        text: ({ priority }) => priority,
+        style: (text, task) => paintPriority(text, task.priority),
+        spare: 1,
+      },
+      { heading: 'RANK', text: ({ rank }) => rank?.toString() ?? '', spare: 2 },
+      { heading: 'TITLE', text: ({ title }) => title, flexible: true },
+      {
+        heading: 'LABELS',
+        text: ({ labels = [] }) => labels.join(', '),
+        style: (text) => paint('cyan', text),
+        flexible: true,
+        spare: 2,
+      },
+      { heading: 'NOTE', text: noteOf, style: (text) => paint('dim', text), flexible: true, spare: 3 },
+    ],
+    width,
+  );
+}

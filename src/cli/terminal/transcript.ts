@@ -1,0 +1,67 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import * as z from 'zod';
+import { shorten } from '../../tools/fit.ts';
+
+const INPUT_BYTES_MAX = 1_048_576;
+const TAIL_BYTES = 65_536;
+const WORDS_CHARACTERS_MAX = 1_500;
+
+/** What Claude Code hands to a hook on standard input; of it all, what is used here. */
+const HookInput = z.object({
+  session_id: z.string().max(200).optional().catch(undefined),
+  cwd: z.string().optional().catch(undefined),
+  transcript_path: z.string().optional().catch(undefined),
+  last_assistant_message: z.string().optional().catch(undefined),
+});
+export type HookInput = z.infer<typeof HookInput>;
+
+const Said = z.object({
+  type: z.literal('assistant'),
+  message: z.object({ content: z.array(z.looseObject({ type: z.string(), text: z.string().optional() })) }),
+});
+
+export async function readInput(input: NodeJS.ReadStream): Promise<HookInput> {
+  if (input.isTTY) return {};
+  let text = '';
+  for await (const chunk of input.setEncoding('utf8')) {
+    text += chunk;
+    if (text.length > INPUT_BYTES_MAX) return {};
+  }
+  return text.trim() === '' ? {} : HookInput.parse(JSON.parse(text));
+}
+
+/** What the agent said last: as the hook was told, else at the end of the transcript. Empty where neither says. */
+export async function lastWords({ last_assistant_message: told, transcript_path: file }: HookInput): Promise<string> {
+  const words = told ?? (file === undefined ? '' : await lastSaid(file).catch(() => ''));
+  return shorten(words.trim(), WORDS_CHARACTERS_MAX);
+}
+
+async function lastSaid(file: string): Promise<string> {
+  // Without waiting for whoever may write into a pipe; Windows has no such flag.
+  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const about = await handle.stat();
+    if (!about.isFile()) return '';
+    const { size } = about;
+    const start = Math.max(0, size - TAIL_BYTES);
+    const { buffer, bytesRead } = await handle.read({ buffer: Buffer.alloc(size - start), position: start });
+    const texts = buffer.toString('utf8', 0, bytesRead).split('\n').map(textOf);
+    return texts.findLast((text) => text !== '') ?? '';
+  } finally {
+    await handle.close();
+  }
+}
+
+/** What a line of a transcript says, if it is the agent's and whole. */
+function textOf(line: string): string {
+  try {
+    const { message } = Said.parse(JSON.parse(line));
+    return message.content
+      .map(({ text = '' }) => text)
+      .join('\n')
+      .trim();
+  } catch {
+    return '';
+  }
+}

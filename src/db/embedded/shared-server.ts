@@ -1,0 +1,238 @@
+import { access } from 'node:fs/promises';
+import type pg from 'pg';
+import { DomainError } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import { isLocked, withLock } from '../lock.ts';
+import { prepareDataDir, unusable } from './account.ts';
+import { type Binaries, findBinaries, prepareBinaries } from './binaries.ts';
+import { checkVersion, configure, ensureCluster, type Layout, layout } from './cluster.ts';
+import { isWatched, outlastIdleness, USERS, watchIdleness } from './idle.ts';
+import {
+  type Connection,
+  connect,
+  currentConnection,
+  isNotReady,
+  startServer,
+  stopServer as stopProcess,
+  waitUntilReady,
+} from './postgres-process.ts';
+import { findServer } from './postmaster.ts';
+
+// Many processes share one server. Each keeps one connection open for as long as it lives: that is its mark of
+// presence, which the system removes even when the process is killed. The last to leave lets the server linger, for the
+// next may come soon; when nobody does, or the last were killed, it stops itself after a while. Where it is not to linger,
+// whoever leaves asks it, under the lock, whether anyone else is connected, and stops it if not. Whoever comes connects
+// first and looks second, at the lock and at the session by which the server stops itself: so either who stops it sees
+// the new connection, or the new process sees that it is being stopped and waits.
+
+export type EmbeddedOptions = {
+  dataDir: string;
+  log: Log;
+  /** The binaries to run, where they are not the ones that npm installed for this package. */
+  binaries?: Binaries;
+  /** How long the server goes on when the last one has left; with 0 whoever leaves last stops it. */
+  lingerSeconds?: number;
+  /** How long it goes on when whoever used it was killed, where it is not to linger. */
+  idleSeconds?: number;
+  /** With false no server is started, at no time: where none runs, unavailable is raised. */
+  start?: boolean;
+};
+
+export type EmbeddedServer = {
+  connection: Connection;
+  /** The connection by which this process is here. It is not used for anything else but what runs before the first call. */
+  spare(): pg.Client;
+  /** Makes sure that the server runs again after it was stopped or killed under us. */
+  revive(): Promise<void>;
+  /** Leaves; after the last one the server lingers, or is stopped. */
+  release(): Promise<void>;
+};
+
+export type ServerStatus = {
+  data_dir: string;
+  running: boolean;
+  pid: number | null;
+  connections: number;
+  server_version: string | null;
+  size_bytes: number | null;
+};
+
+const ATTEMPTS_MAX = 5;
+const IDLE_SECONDS = 300;
+
+/** Makes sure that a server runs for the data directory, and that it stays while we are here. */
+export async function ensureServer(options: EmbeddedOptions): Promise<EmbeddedServer> {
+  const { dataDir, log, lingerSeconds = 0, idleSeconds = IDLE_SECONDS, start: mayStart = true } = options;
+  const seconds = lingerSeconds === 0 ? idleSeconds : lingerSeconds;
+  const paths = layout(dataDir);
+  const binaries = options.binaries ?? (await findBinaries());
+
+  const come = async () =>
+    (await connectIfRunning(paths)) ?? (mayStart ? start(paths, binaries, log) : Promise.reject(notRunning()));
+
+  async function comeIn(): Promise<Presence & { watch: Promise<pg.Client | null> }> {
+    const { client, connection } = await arrive(paths, binaries, come);
+    const watch = watchIdleness(client, { connection, binaries, seconds }).catch((err) => {
+      log.debug({ err }, 'the embedded database is not watched');
+      return null;
+    });
+    return { client, connection, watch };
+  }
+
+  let presence = await comeIn();
+  let reviving: Promise<void> | null = null;
+
+  return {
+    connection: presence.connection,
+    spare: () => presence.client,
+    revive() {
+      reviving ??= (async () => {
+        await Promise.all([presence.client.end(), presence.watch.then((watch) => watch?.end())]).catch(() => {});
+        presence = await comeIn();
+      })().finally(() => {
+        reviving = null;
+      });
+      return reviving;
+    },
+    async release() {
+      await reviving?.catch(() => {});
+      // Until the server knows its name it would count as a user.
+      await (await presence.watch)?.end();
+      await leave(paths, { binaries, lingers: lingerSeconds > 0 }, presence.client);
+    },
+  };
+}
+
+type Presence = { client: pg.Client; connection: Connection };
+
+async function arrive(paths: Layout, binaries: Binaries, come: () => Promise<pg.Client>): Promise<Presence> {
+  try {
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      await checkVersion(paths, binaries);
+      const client = await come();
+      const connection = await currentConnection(paths);
+      if (connection !== null && (await stays(paths, client))) return { client, connection };
+      await client.end().catch(() => {});
+    }
+  } catch (error) {
+    if (error instanceof DomainError) throw error;
+    throw unusable(paths.dataDir, error);
+  }
+  throw new DomainError('unavailable', 'The embedded database is being stopped again and again.', {
+    hint: 'Repeat the call in a moment.',
+  });
+}
+
+function notRunning(): DomainError {
+  return new DomainError('unavailable', 'The embedded database does not run.', {
+    hint: 'Any command that uses it starts it.',
+  });
+}
+
+/** Whether the server we are connected to goes on: nobody was stopping it, or whoever was has seen us. */
+async function stays(paths: Layout, client: pg.Client): Promise<boolean> {
+  const look = () =>
+    outlastIdleness(client).then(
+      () => true,
+      () => false,
+    );
+  return (await isLocked(paths.lock)) ? withLock(paths.lock, look) : look();
+}
+
+async function connectIfRunning(paths: Layout): Promise<pg.Client | null> {
+  const connection = await currentConnection(paths);
+  if (connection === null) return null;
+  try {
+    return await connect(connection);
+  } catch (error) {
+    if (isNotReady(error) || (error as { code?: string }).code === '3D000') return null;
+    throw error;
+  }
+}
+
+async function start(paths: Layout, binaries: Binaries, log: Log): Promise<pg.Client> {
+  const account = await prepareDataDir(paths.dataDir);
+  return withLock(paths.lock, async () => {
+    // Someone else may have started it while we waited; or it is there and recovers from a crash, or is killed meanwhile.
+    const isGone = async () => (await findServer(paths)) === null;
+    const running = (await connectIfRunning(paths)) ?? ((await isGone()) ? null : await waitUntilReady(paths, isGone));
+    if (running !== null) return running;
+
+    const started = performance.now();
+    const ready = await prepareBinaries(binaries, account, paths.dataDir);
+    const created = await ensureCluster(paths, ready, account);
+    await configure(paths, account);
+    const client = await startServer(paths, ready, account);
+    const ms = Math.round(performance.now() - started);
+    log.info({ data_dir: paths.dataDir, created, ms }, 'embedded database started');
+    return client;
+  });
+}
+
+type Leaving = { binaries: Binaries; lingers: boolean };
+
+/** Ends our presence; when it was the last one, the server is stopped unless it is to linger and will stop itself. */
+async function leave(paths: Layout, { binaries, lingers }: Leaving, presence: pg.Client): Promise<void> {
+  if (lingers && (await isWatched(presence).catch(() => false))) return presence.end().catch(() => {});
+  await withLock(paths.lock, async () => {
+    let client: pg.Client | null = presence;
+    let others = await countOthers(client);
+    if (others === null) {
+      // Our mark was lost, with the server or alone.
+      await client.end().catch(() => {});
+      client = await connectIfRunning(paths);
+      others = client === null ? null : await countOthers(client);
+    }
+    await client?.end().catch(() => {});
+    if (others === 0) await stopProcess(paths, binaries);
+  });
+}
+
+async function countOthers(client: pg.Client): Promise<number | null> {
+  const sql = `select count(*)::int as others from pg_stat_activity
+    where ${USERS} and pid <> pg_backend_pid()`;
+  return client.query(sql).then(
+    ({ rows }) => rows[0].others,
+    () => null,
+  );
+}
+
+/** Whether the data directory has a database, running or not. */
+export async function hasCluster(dataDir: string): Promise<boolean> {
+  return access(layout(dataDir).versionFile).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Looks without starting anything. */
+export async function serverStatus(dataDir: string): Promise<ServerStatus> {
+  const paths = layout(dataDir);
+  const client = await connectIfRunning(paths);
+  const stopped = {
+    data_dir: dataDir,
+    running: false,
+    pid: null,
+    connections: 0,
+    server_version: null,
+    size_bytes: null,
+  };
+  if (client === null) return stopped;
+  try {
+    const { rows } = await client.query(
+      `select current_setting('server_version') as server_version, pg_database_size(current_database())::float8 as size_bytes`,
+    );
+    const connections = (await countOthers(client)) ?? 0;
+    return { data_dir: dataDir, running: true, pid: await findServer(paths), connections, ...rows[0] };
+  } finally {
+    await client.end();
+  }
+}
+
+/** Stops the server, whoever uses it. What was committed is kept; a process that still needs it starts it again. */
+export async function stopServer({ dataDir, binaries }: Omit<EmbeddedOptions, 'log'>): Promise<{ stopped: boolean }> {
+  const paths = layout(dataDir);
+  if ((await findServer(paths)) === null) return { stopped: false };
+  const installed = binaries ?? (await findBinaries());
+  return { stopped: await withLock(paths.lock, () => stopProcess(paths, installed)) };
+}

@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { PACKAGE_ROOT } from '../../package-root.ts';
+import { VERSION } from '../../version.ts';
+
+// The SQL of this program. Tables are versioned: each file in migrations/ is applied once and never edited. Code is repeatable: the
+// files in code/ are applied whole, in the order of their names, whenever they differ from what the database has. history/ is
+// what databases older than the first file of migrations/ went through, and ends where that folder begins.
+
+export type SqlFile = { version: string; name: string; path: string };
+
+export type SchemaFiles = {
+  history: SqlFile[];
+  versioned: SqlFile[];
+  code: { hash: string; sql: string };
+};
+
+const ROOT = fileURLToPath(new URL('supabase', PACKAGE_ROOT));
+// All code as one numbered file, for the Supabase CLI, which knows no other kind: scripts write it, and it is not read here.
+const GENERATED = 'code';
+// Functions call others that stand below them.
+const CODE_HEAD = 'set local check_function_bodies = off;\n';
+
+/** Reads what there is below a folder that is laid out like `supabase/`. */
+export function readSchemaFiles(root = ROOT): SchemaFiles {
+  const parts = filesIn(join(root, 'code')).map((name) => readFileSync(join(root, 'code', name), 'utf8'));
+  const sql = parts.length === 0 ? '' : [CODE_HEAD, ...parts].join('\n');
+  return {
+    history: numbered(join(root, 'history')),
+    versioned: numbered(join(root, 'migrations')).filter(({ name }) => name !== GENERATED),
+    code: { hash: hashOf(sql), sql },
+  };
+}
+
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** What a database is told when files were applied to it, so that a later start knows of it. */
+export function recordApplied(entries: readonly { name: string; hash: string }[]): { text: string; values: unknown[] } {
+  return {
+    text: `
+      insert into supabase_migrations.cairn_applied (name, hash, program)
+        select a.name, a.hash, $3 from unnest($1::text[], $2::text[]) as a (name, hash)
+        on conflict (name) do update set hash = excluded.hash, program = excluded.program, applied_at = now()`,
+    values: [entries.map(({ name }) => name), entries.map(({ hash }) => hash), VERSION],
+  };
+}
+
+function numbered(directory: string): SqlFile[] {
+  return filesIn(directory).flatMap((file) => {
+    const [, version, name] = /^([0-9]+)_(.*)\.sql$/.exec(file) ?? [];
+    return version === undefined || name === undefined ? [] : [{ version, name, path: join(directory, file) }];
+  });
+}
+
+function filesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+      .filter((name) => name.endsWith('.sql'))
+      .sort();
+  } catch {
+    return [];
+  }
+}

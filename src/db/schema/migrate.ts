@@ -1,0 +1,252 @@
+import { readFileSync } from 'node:fs';
+import type pg from 'pg';
+import { DomainError, domainErrorFrom } from '../../errors.ts';
+import { UPDATE_HINT, VERSION } from '../../version.ts';
+import { hashOf, readSchemaFiles, recordApplied, type SchemaFiles, type SqlFile } from './files.ts';
+
+/** One transaction of a migration. `name` is what a person is told. */
+type Step = { name: string; isNeeded(state: SchemaState): boolean; run(client: pg.Client): Promise<void> };
+
+/** What was applied to a database. */
+type SchemaState = {
+  versions: string[];
+  applied: Record<string, { hash: string; program: string }>;
+  oldest_program: string | null;
+};
+
+type Options = {
+  /** A folder that is laid out like `supabase/`. */
+  root?: string;
+  /** The last version to apply, without any code; by default all there is. */
+  upTo?: string | undefined;
+};
+
+// Any number, as long as it is the same in every process.
+const ADVISORY_LOCK = 7_226_913_004;
+/** The step that applies the repeatable code. */
+export const CODE = 'code';
+const NOTHING: SchemaState = { versions: [], applied: {}, oldest_program: null };
+
+// The table of the Supabase CLI, so that both ways of migrating know of each other.
+const CREATE_TABLE = `
+  create schema if not exists supabase_migrations;
+  create table if not exists supabase_migrations.schema_migrations (
+    version text not null primary key,
+    statements text[],
+    name text
+  );`;
+
+const THERE = `
+  select to_regclass('supabase_migrations.schema_migrations') is not null as versions,
+    to_regclass('supabase_migrations.cairn_applied') is not null as kept`;
+const VERSIONS = `
+  select coalesce(json_agg(m.version order by m.version), '[]') as versions
+    from supabase_migrations.schema_migrations m`;
+const STATE = `
+  select v.versions,
+    (select coalesce(json_object_agg(a.name, json_build_object('hash', a.hash, 'program', a.program)), '{}')
+      from supabase_migrations.cairn_applied a) as applied,
+    (select a.oldest_program from supabase_migrations.cairn_admission a) as oldest_program
+  from (${VERSIONS}) v`;
+
+/**
+ * Names what the database still misses, in order; nothing where a newer program made it and admits this one. Raises unavailable where it
+ * does not, and where a versioned file is no longer what was applied.
+ */
+export async function pendingMigrations(client: pg.Client, options: Options = {}): Promise<string[]> {
+  return (await plan(client, options)).map(({ name }) => name);
+}
+
+/** Applies what is missing and names it. Safe to run twice, and from several processes at once. */
+export async function migrate(client: pg.Client, options: Options = {}): Promise<string[]> {
+  const steps = await plan(client, options);
+  if (steps.length === 0) return [];
+  await inTransaction(client, () => client.query(CREATE_TABLE));
+  const applied: string[] = [];
+  for (const step of steps) {
+    const isNew = await inTransaction(client, async () => {
+      // Another process may have taken it since we looked.
+      if (!step.isNeeded(await readState(client))) return false;
+      await step.run(client);
+      return true;
+    });
+    if (isNew) applied.push(step.name);
+  }
+  return applied;
+}
+
+async function plan(client: pg.Client, { root, upTo }: Options): Promise<Step[]> {
+  const files = readSchemaFiles(root);
+  const state = await readState(client);
+  if (isNewer(state, files)) return refuseUnlessAdmitted(state, files);
+  refuseEdited(state, files);
+  const begun = new Set(files.versioned.map(({ version }) => version));
+  const isOld = files.history.some(
+    ({ version }) => !begun.has(version) && (state.versions.includes(version) || version === upTo),
+  );
+  const steps = isOld
+    ? [...files.history.map((file) => historyStep(file, files)), ...files.versioned.map(versionedStep)]
+    : files.versioned.map(versionedStep);
+  const wanted = upTo === undefined ? [...steps, codeStep(files)] : steps.filter(({ version }) => version <= upTo);
+  return wanted.filter((step) => step.isNeeded(state));
+}
+
+/** Tells whether the database has something that this program does not know. */
+function isNewer({ versions, applied }: SchemaState, files: SchemaFiles): boolean {
+  const known = new Set([...files.history, ...files.versioned].map(({ version }) => version));
+  const program = applied[CODE]?.program ?? VERSION;
+  return versions.some((version) => !known.has(version)) || compareVersions(program, VERSION) > 0;
+}
+
+function refuseUnlessAdmitted({ versions, oldest_program }: SchemaState, files: SchemaFiles): [] {
+  if (oldest_program !== null && compareVersions(VERSION, oldest_program) >= 0) return [];
+  const known = new Set([...files.history, ...files.versioned].map(({ version }) => version));
+  const unknown = versions.filter((version) => !known.has(version));
+  const admits = oldest_program === null ? '' : `, and needs cairn ${oldest_program} or later`;
+  throw new DomainError(
+    'unavailable',
+    `The database is newer than this cairn (${VERSION}): it has migration ${unknown.at(-1)}${admits}.`,
+    {
+      hint: `${UPDATE_HINT} Or use another database.`,
+      details: { unknown_versions: unknown },
+      retryable: false,
+    },
+  );
+}
+
+function refuseEdited({ applied }: SchemaState, { versioned }: SchemaFiles): void {
+  const edited = versioned.find(({ version, path }) => {
+    const hash = applied[version]?.hash;
+    return hash !== undefined && hash !== hashOf(readFileSync(path, 'utf8'));
+  });
+  if (edited === undefined) return;
+  const { version, name } = edited;
+  throw new DomainError('unavailable', `Migration ${version}_${name} was edited after it was applied.`, {
+    hint: 'Restore the file, and put the change into a new numbered one; functions, views and policies belong into supabase/code.',
+    retryable: false,
+  });
+}
+
+function versionedStep({ version, name, path }: SqlFile): Step & { version: string } {
+  return {
+    version,
+    name: `${version}_${name}`,
+    isNeeded: ({ versions }) => !versions.includes(version),
+    async run(client) {
+      const sql = readFileSync(path, 'utf8');
+      await execute(client, `Migration ${version}_${name}`, sql);
+      await listApplied(client, { version, name }, sql);
+      // The first files make the table in which their hashes are kept.
+      if (await hasTable(client, 'cairn_applied'))
+        await client.query(recordApplied([{ name: version, hash: hashOf(sql) }]));
+    },
+  };
+}
+
+/** The last file of the history leads to where migrations/ begins: what is there up to its number counts as applied. */
+function historyStep(
+  { version, name, path }: SqlFile,
+  { history, versioned }: SchemaFiles,
+): Step & { version: string } {
+  const end = history.at(-1)?.version ?? '';
+  const reached = versioned.filter((file) => file.version <= end);
+  return {
+    version,
+    name: `${version}_${name}`,
+    isNeeded: ({ versions }) =>
+      ![version, ...reached.map((file) => file.version)].some((one) => versions.includes(one)),
+    async run(client) {
+      const sql = readFileSync(path, 'utf8');
+      await execute(client, `Migration ${version}_${name}`, sql);
+      if (version !== end) return listApplied(client, { version, name }, sql);
+      await client.query('delete from supabase_migrations.schema_migrations');
+      const texts = reached.map((file) => ({ ...file, sql: readFileSync(file.path, 'utf8') }));
+      for (const file of texts) await listApplied(client, file, file.sql);
+      await client.query(recordApplied(texts.map((file) => ({ name: file.version, hash: hashOf(file.sql) }))));
+    },
+  };
+}
+
+function codeStep({ code }: SchemaFiles): Step & { version: string } {
+  return {
+    version: CODE,
+    name: CODE,
+    isNeeded: ({ applied }) => applied[CODE]?.hash !== code.hash && code.sql !== '',
+    async run(client) {
+      await execute(client, 'The code of the schema', code.sql);
+      await client.query(recordApplied([{ name: CODE, hash: code.hash }]));
+    },
+  };
+}
+
+async function execute(client: pg.Client, what: string, sql: string): Promise<void> {
+  try {
+    await client.query(sql);
+  } catch (cause) {
+    const line = sql.slice(0, Number((cause as pg.DatabaseError).position ?? 0)).split('\n').length;
+    throw new DomainError('internal', `${what} failed at line ${line}: ${(cause as Error).message}`, {
+      hint: 'Nothing of it was applied. Check that the role may create schemas, roles and functions.',
+      cause,
+    });
+  }
+}
+
+async function listApplied(client: pg.Client, { version, name }: Omit<SqlFile, 'path'>, sql: string): Promise<void> {
+  await client.query(
+    'insert into supabase_migrations.schema_migrations (version, statements, name) values ($1, $2, $3)',
+    [version, [sql], name],
+  );
+}
+
+async function hasTable(client: pg.Client, name: string): Promise<boolean> {
+  const { rows } = await client.query('select to_regclass($1) is not null as there', [`supabase_migrations.${name}`]);
+  return rows[0].there;
+}
+
+/** Each transaction takes the lock for itself: a lock of the session would be lost behind a transaction pooler. */
+async function inTransaction<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
+  await client.query('begin');
+  try {
+    await client.query('select pg_advisory_xact_lock($1)', [ADVISORY_LOCK]);
+    const result = await work();
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    await client.query('rollback').catch(() => {});
+    throw domainErrorFrom(error);
+  }
+}
+
+async function readState(client: pg.Client): Promise<SchemaState> {
+  const { rows: there } = await client.query(THERE);
+  const { versions, kept } = there[0];
+  if (!versions) return NOTHING;
+  const { rows } = await client.query<SchemaState>(kept ? STATE : VERSIONS);
+  return { ...NOTHING, ...rows[0] };
+}
+
+/** The versions that were applied, in order; none where nothing ever was. */
+export async function appliedVersions(client: pg.Client): Promise<string[]> {
+  return (await readState(client)).versions;
+}
+
+/** Tells whether a database may have been at these versions: the first ones of this program's files, or of its history. */
+export function knowsVersions(applied: readonly string[]): boolean {
+  const { history, versioned } = readSchemaFiles();
+  return [history, versioned].some(
+    (files) => `${files.slice(0, applied.length).map(({ version }) => version)}` === `${applied}`,
+  );
+}
+
+/** The last version that this program brings. */
+export function lastVersion(): string {
+  return readSchemaFiles().versioned.at(-1)?.version ?? '';
+}
+
+/** Compares two versions like 0.10.2, number by number; what follows a hyphen does not count. */
+function compareVersions(one: string, other: string): number {
+  const numbers = (version: string) => version.replace(/-.*/, '').split('.').map(Number);
+  const [a, b] = [numbers(one), numbers(other)];
+  const at = a.findIndex((number, place) => number !== b[place]);
+  return at === -1 ? 0 : (a[at] ?? 0) - (b[at] ?? 0);
+}

@@ -1,0 +1,101 @@
+import type { AuthInfo, McpServer, ServerContext } from '@modelcontextprotocol/server';
+import type { Principal } from '../../auth/access.ts';
+import { type Config, Output } from '../../config.ts';
+import type { Context } from '../../context.ts';
+import type { Database } from '../../db/database.ts';
+import { idOf } from '../../events/ids.ts';
+import type { Log } from '../../log.ts';
+import type { Tool } from '../../tools/tool.ts';
+import { VERSION } from '../../version.ts';
+import { agentName } from '../mcp/agent-name.ts';
+import { clientName, nameOf } from '../mcp/client-name.ts';
+import type { Surface } from '../mcp/server.ts';
+import { createPresences } from './presences.ts';
+
+/** Who makes a request and what kind of answers it asks for, as the SDK hands it through. */
+export type Caller = { principal: Principal; log: Log; output: Output | undefined };
+
+/** What kind of answers a client wants, by its address: `/mcp?output=json`. Null where there is no such kind. */
+export function outputAskedIn(url: string): Output | undefined | null {
+  const word = new URL(url).searchParams.get('output');
+  if (word === null) return undefined;
+  return Output.safeParse(word).data ?? null;
+}
+
+/** No token goes further than the door. */
+export function authInfoOf(caller: Caller): AuthInfo {
+  return { token: '', clientId: '', scopes: [], extra: caller };
+}
+
+export function callerOf(authInfo: AuthInfo | undefined): Caller | undefined {
+  return authInfo?.extra as Caller | undefined;
+}
+
+type Parts = {
+  config: Config;
+  log: Log;
+  db: Database;
+  tools: readonly Tool[];
+  fixtures: Surface['fixtures'];
+  observe: NonNullable<Surface['observe']>;
+  /** Aborts when the server stops: what waits, ends. */
+  leaving: AbortSignal;
+};
+
+/**
+ * Makes what is served to a principal over a connection: a session, or where there is none all that its grant does.
+ * An agent is called what the header Cairn-Agent says, else after its client and the connection.
+ */
+export function createSurfaces({ config, log, db, observe, tools, fixtures, leaving }: Parts) {
+  // Who may not administer is not shown how.
+  const everyday = tools.filter(({ scope }) => scope !== 'admin');
+  const presences = createPresences({ db, log });
+
+  function surfaceOf(opened: Caller, connection: string): Surface {
+    const connected = opened.principal;
+    // Requests of no session share it, and the name.
+    const process = idOf(connection);
+    const isSession = connection !== connected.id;
+
+    async function contextOf(server: McpServer, request?: ServerContext): Promise<Context> {
+      // Completions come without a request: they belong to who connected.
+      const caller = callerOf(request?.http?.authInfo) ?? { ...opened, log };
+      const client = clientName(server, request);
+      const named = nameOf(request?.http?.req?.headers.get('cairn-agent') ?? '');
+      const { id: grant, actor, scopes } = caller.principal;
+      const gone = () => signalOf([request?.mcpReq.signal, request?.http?.req?.signal]);
+      const agent = named || (config.agent ?? agentName(client, process));
+      const acting = { ...actor, grant, gone, agent, client, process };
+      const presence = await presences.find(process, { actor: acting, isSession });
+      return {
+        db,
+        actor: acting,
+        acted: (name) => presence.acted(acting, name),
+        scopes,
+        log: caller.log,
+        // Who reaches one project alone means that one.
+        project: actor.project_id === undefined ? config.project : undefined,
+        signal: () => signalOf([leaving, gone()]),
+      };
+    }
+    const shown = connected.scopes.has('admin') ? tools : everyday;
+    return {
+      version: VERSION,
+      tools: shown,
+      output: opened.output ?? config.output,
+      contextOf,
+      observe,
+      fixtures,
+    };
+  }
+
+  return {
+    surfaceOf,
+    leave: (session: string, how: { ended: boolean }) => presences.leave(idOf(session), how),
+  };
+}
+
+/** Aborts as soon as one of them does. */
+function signalOf(signals: (AbortSignal | undefined)[]): AbortSignal {
+  return AbortSignal.any(signals.filter((signal) => signal !== undefined));
+}

@@ -1,0 +1,160 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import type { Access } from '../../auth/access.ts';
+import { type Config, isLoopback } from '../../config.ts';
+import type { Database } from '../../db/database.ts';
+import { DomainError, domainErrorFrom, ERROR_CODES } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import { CONFORMANCE, loadFixtures } from '../fixtures.ts';
+import { type DiscardLimits, discardBody } from './body.ts';
+import { createReadiness } from './health.ts';
+import { createMcpEndpoint, type McpLimits } from './mcp.ts';
+import { createMetrics } from './metrics.ts';
+import { createDoors } from './origin-policy.ts';
+import { refusal } from './reply.ts';
+import { type Exchange, Exchanges } from './request-log.ts';
+import { createRouter } from './router.ts';
+
+type HttpLimits = McpLimits & DiscardLimits & { drainMs: number; headersMs: number };
+
+export type HttpParts = { config: Config; log: Log; db: Database; access: Access; limits?: Partial<HttpLimits> };
+
+export type HttpServer = {
+  /** Where it listens, and how clients reach it. */
+  address: { host: string; port: number };
+  publicUrl: URL;
+  /** Takes no more, lets what is in flight finish, and resolves when all of it is over. */
+  close(): Promise<void>;
+};
+
+const LIMITS: HttpLimits = {
+  sessionsMax: 2_000,
+  idleMs: 30 * 60_000,
+  recheckMs: 5_000,
+  callsMax: Number.POSITIVE_INFINITY,
+  grantMax: Number.POSITIVE_INFINITY,
+  waitingMax: { grant: 250, user: 500, all: 2_000 },
+  waitMs: 10_000,
+  drainMs: 10_000,
+  headersMs: 10_000,
+  discardBytesMax: 16_777_216,
+  discardMs: 5_000,
+};
+const HEADERS_BYTES_MAX = 16_384;
+const REQUEST_MS_MAX = 30_000;
+const TIMEOUT_CHECK_MS_MAX = 2_000;
+// Longer than the proxies in front wait, so that they never use a connection that closes just then.
+const KEEP_ALIVE_MS = 75_000;
+const STREAM_END_MS_MAX = 1_000;
+
+/** Beyond this machine nobody is served who has not proved who they are. */
+export function refuseOpenDoor({ host, auth, publicUrl, toolsets }: Config): void {
+  if (auth && toolsets.includes(CONFORMANCE)) {
+    throw new DomainError('invalid_input', 'The toolset conformance is for tests of the protocol, not for users.', {
+      hint: 'Take it out of --toolsets, or --auth away.',
+    });
+  }
+  const isLocal = isLoopback(host) && (publicUrl === undefined || isLoopback(new URL(publicUrl).hostname));
+  if (auth || isLocal) return;
+  throw new DomainError('invalid_input', 'Without authorization Cairn serves this machine alone.', {
+    hint: 'Start it with --auth, or with --host 127.0.0.1 and no --public-url of another machine.',
+  });
+}
+
+/** Serves `/mcp`, what `access` brings, `/healthz`, `/readyz` and `/metrics` until it is closed. */
+export async function serveHttp({ config, log, db, access, limits: given = {} }: HttpParts): Promise<HttpServer> {
+  refuseOpenDoor(config);
+  const limits = { ...LIMITS, ...given };
+  const exchanges = new Exchanges(log, config.trustedProxies);
+  const fixtures = config.toolsets.includes(CONFORMANCE) ? await loadFixtures() : undefined;
+  let draining = false;
+
+  const metrics = createMetrics({
+    requests: () => exchanges.count({ streams: false }),
+    streams: () => exchanges.count({ streams: true }),
+    sessions: () => mcp.sessionCount(),
+  });
+  const mcp = createMcpEndpoint({ config, log, db, access, limits, observe: metrics.call, fixtures });
+  const server = await listen(config, limits);
+  const { port } = server.address() as AddressInfo;
+  const publicUrl = new URL(config.publicUrl ?? `http://${hostInUrl(config.host)}:${port}`);
+  const isReady = createReadiness(db);
+  const route = createRouter({
+    doors: createDoors(config, publicUrl),
+    mcp,
+    access,
+    metrics,
+    isReady: async () => !draining && (await isReady()),
+  });
+
+  async function answer(request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> {
+    const exchange = exchanges.begin(incoming, outgoing, metrics);
+    if (draining) outgoing.setHeader('connection', 'close');
+    const response = await route(request, exchange).catch((error: unknown) => failed(error, exchange));
+    await discardBody(incoming, limits);
+    return response;
+  }
+  server.on(
+    'request',
+    getRequestListener((request, bindings) => answer(request, bindings as HttpBindings)),
+  );
+
+  return {
+    address: { host: config.host, port },
+    publicUrl,
+    async close() {
+      draining = true;
+      const closed = once(server, 'close');
+      server.close();
+      mcp.drain();
+      await exchanges.finish(limits.drainMs, { streams: false });
+      await mcp.close();
+      await exchanges.finish(STREAM_END_MS_MAX, { streams: true });
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function listen({ host, port }: Config, { headersMs }: HttpLimits): Promise<Server> {
+  const server = createServer({
+    maxHeaderSize: HEADERS_BYTES_MAX,
+    headersTimeout: headersMs,
+    requestTimeout: REQUEST_MS_MAX,
+    connectionsCheckingInterval: Math.min(headersMs, TIMEOUT_CHECK_MS_MAX),
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    noDelay: true,
+  });
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+    return server;
+  } catch (error) {
+    throw new DomainError('unavailable', `Cannot listen on ${hostInUrl(host)}:${port}: ${(error as Error).message}.`, {
+      hint: 'Choose another with --host and --port.',
+      retryable: false,
+      cause: error,
+    });
+  }
+}
+
+function failed(error: unknown, { log, outgoing, incoming, said }: Exchange): Response {
+  // Nobody is left to answer.
+  if (incoming.errored !== null || outgoing.destroyed) return new Response(null, { status: 400 });
+  const failure = domainErrorFrom(error);
+  if (failure.code === 'internal') log.error({ err: failure.cause ?? error }, 'request failed');
+  const { status } = ERROR_CODES[failure.code];
+  const isTooLarge = failure.code === 'payload_too_large';
+  const headers = isTooLarge ? { connection: 'close' } : {};
+  if (isTooLarge && said.route === '/mcp') {
+    return refusal(status, `${failure.message} ${failure.hint}`, { headers });
+  }
+  const hint = failure.hint === null ? {} : { hint: failure.hint };
+  return Response.json({ error: failure.code, message: failure.message, ...hint }, { status, headers });
+}
+
+function hostInUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

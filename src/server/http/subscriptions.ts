@@ -1,0 +1,34 @@
+import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
+import { createMcpServer, type Surface } from '../mcp/server.ts';
+import { resourceBus } from '../mcp/subscriptions.ts';
+import type { authInfoOf } from './server-options.ts';
+
+const STREAMS_MAX = 10_000;
+
+type Asked = {
+  surface: Surface;
+  body: unknown;
+  authInfo: ReturnType<typeof authInfoOf>;
+};
+
+/**
+ * `subscriptions/listen` of the 2026-07-28 protocol. Each stream has a bus of its own, which tells what its principal may
+ * read: one for all would tell one workspace of another.
+ */
+export function createListenEndpoint(onerror: (error: Error) => void) {
+  const streams = new Set<McpHttpHandler>();
+
+  return {
+    async serve(request: Request, { surface, body, authInfo }: Asked): Promise<Response> {
+      const server = createMcpServer(surface);
+      const bus = await resourceBus(await surface.contextOf(server), () => streams.delete(handler));
+      const maxSubscriptions = streams.size < STREAMS_MAX ? 1 : 0;
+      const handler = createMcpHandler(() => server, { legacy: 'reject', bus, maxSubscriptions, onerror });
+      streams.add(handler);
+      const response = await handler.fetch(request, { parsedBody: body, authInfo });
+      bus.endUnheard();
+      return response;
+    },
+    close: () => Promise.all([...streams].map((handler) => handler.close())),
+  };
+}

@@ -1,0 +1,116 @@
+import {
+  type CallToolResult,
+  McpServer,
+  type ServerContext,
+  type StandardSchemaWithJSON,
+} from '@modelcontextprotocol/server';
+import type { Output } from '../../config.ts';
+import type { Context } from '../../context.ts';
+import { domainErrorFrom, type ErrorCode } from '../../errors.ts';
+import { type JsonSchema, jsonSchemas } from '../../tools/json-schema.ts';
+import { renderError } from '../../tools/render.ts';
+import { callTool, type Tool } from '../../tools/tool.ts';
+import type { Fixtures } from '../fixtures.ts';
+import { INSTRUCTIONS } from './instructions.ts';
+import { givesData, resultOf } from './output.ts';
+import { addPrompts } from './prompts.ts';
+import { addResources } from './resources.ts';
+import { addSubscriptions } from './subscriptions.ts';
+
+const MINUTE_MS = 60_000;
+// Claude Code shows its model the names of most tools alone, until it searches for them.
+const LOADED_AT_ONCE = Object.freeze({ 'anthropic/alwaysLoad': true });
+
+export type Surface = {
+  version: string;
+  tools: readonly Tool[];
+  output: Output;
+  /** Who makes a request; without one, who is connected. */
+  contextOf(server: McpServer, request?: ServerContext): Promise<Context>;
+  /** What the conformance suite calls, where it is to be run. */
+  fixtures?: Fixtures | undefined;
+  /** Told of each call when it is over. */
+  observe?(call: { tool: string; outcome: 'ok' | ErrorCode; ms: number }): void;
+};
+
+/** One server for one connection, of either protocol era. */
+export function createMcpServer(surface: Surface): McpServer {
+  const server = emptyServer(surface);
+  for (const tool of surface.tools) addTool(server, tool, surface);
+  addResources(server, surface);
+  addSubscriptions(server, surface);
+  addPrompts(server, surface);
+  surface.fixtures?.add(server);
+  return server;
+}
+
+/** One server for one request: of all that there is, it has what the request asks for, so that more tools cost it nothing. */
+export function createRequestServer(surface: Surface, { method, name }: { method: string; name: string }): McpServer {
+  const tool = method === 'tools/call' && surface.tools.find((known) => known.name === name);
+  if (!tool) return createMcpServer(surface);
+  const server = emptyServer(surface);
+  addTool(server, tool, surface);
+  return server;
+}
+
+function emptyServer(surface: Surface): McpServer {
+  return new McpServer(
+    { name: 'cairn', title: 'Cairn', version: surface.version },
+    {
+      ...surface.fixtures?.options,
+      instructions: INSTRUCTIONS,
+      // The lists are settled when the process starts.
+      capabilities: {
+        tools: { listChanged: false },
+        prompts: { listChanged: false },
+        resources: { listChanged: false, subscribe: true },
+      },
+      cacheHints: {
+        'server/discover': { ttlMs: 60 * MINUTE_MS, cacheScope: 'private' },
+        'tools/list': { ttlMs: 5 * MINUTE_MS, cacheScope: 'private' },
+        'prompts/list': { ttlMs: 60 * MINUTE_MS, cacheScope: 'public' },
+        'resources/templates/list': { ttlMs: 60 * MINUTE_MS, cacheScope: 'public' },
+      },
+    },
+  );
+}
+
+function addTool(server: McpServer, tool: Tool, { contextOf, observe, output }: Surface): void {
+  server.registerTool(
+    tool.name,
+    {
+      title: tool.title,
+      description: tool.description,
+      annotations: tool.annotations,
+      inputSchema: advertised(() => jsonSchemas(tool).input),
+      ...(givesData(output) && { outputSchema: advertised(() => jsonSchemas(tool).output) }),
+      ...(tool.alwaysLoaded && { _meta: LOADED_AT_ONCE }),
+    },
+    async (given, request): Promise<CallToolResult> => {
+      const started = performance.now();
+      const over = (outcome: 'ok' | ErrorCode) =>
+        observe?.({ tool: tool.name, outcome, ms: performance.now() - started });
+      try {
+        const answer = await callTool(await contextOf(server, request), tool, given);
+        over('ok');
+        return resultOf(answer, output);
+      } catch (thrown) {
+        const error = domainErrorFrom(thrown);
+        over(error.code);
+        return { content: [{ type: 'text', text: renderError(error) }], isError: true };
+      }
+    },
+  );
+}
+
+/** A schema that the SDK shows and does not check: `callTool` parses, once, and says what is wrong in our words. */
+function advertised(schema: () => JsonSchema): StandardSchemaWithJSON {
+  return {
+    '~standard': {
+      version: 1,
+      vendor: 'cairn',
+      validate: (value) => ({ value }),
+      jsonSchema: { input: schema, output: schema },
+    },
+  };
+}

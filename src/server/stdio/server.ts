@@ -1,0 +1,121 @@
+import type { McpServer, ServerContext } from '@modelcontextprotocol/server';
+import { serveStdio as serve } from '@modelcontextprotocol/server/stdio';
+import type { Config } from '../../config.ts';
+import { type Context, SCOPES } from '../../context.ts';
+import { newId } from '../../events/ids.ts';
+import type { Local } from '../../local.ts';
+import type { Log } from '../../log.ts';
+import { onStopSignal } from '../../stop-signals.ts';
+import { selectTools } from '../../tools/catalog.ts';
+import { leaveBriefs } from '../../tools/leave-briefs.ts';
+import { VERSION } from '../../version.ts';
+import { agentName } from '../mcp/agent-name.ts';
+import { clientName } from '../mcp/client-name.ts';
+import { createMcpServer, type Surface } from '../mcp/server.ts';
+import { listenFollower } from '../mcp/subscriptions.ts';
+import { ProcessPresence } from '../presence.ts';
+import { stdioTransport } from './transport.ts';
+import { warmUp } from './warm-up.ts';
+
+const OPENS_AFTER_MS = 100;
+
+/** Serves one client over standard input and output until it leaves or the process is told to stop. */
+export async function serveStdio(config: Config, log: Log): Promise<void> {
+  const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
+  const leaving = new AbortController();
+  const local = opener(config, log, leaving.signal);
+  // A client asks for the tools first, and is answered sooner when nothing else is done; a call that comes earlier opens it itself.
+  const opening = setTimeout(() => local.open().catch(() => {}), OPENS_AFTER_MS);
+
+  const contextOf = contexts({ config, log, local, leaving });
+  const surface: Surface = { version: VERSION, tools, output: config.output, contextOf };
+  let server: McpServer;
+  const listening = listenFollower(
+    () => contextOf(server),
+    (uri) => void server.server.sendResourceUpdated({ uri }).catch(() => {}),
+  );
+  const transport = stdioTransport({ input: process.stdin, output: process.stdout }, listening);
+  const leave = () => {
+    clearTimeout(opening);
+    leaving.abort();
+    transport.drain();
+  };
+  process.stdin.once('end', leave);
+  const listenNoLonger = onStopSignal(leave);
+
+  // A client that only asked which protocol there is gets another server for the older one.
+  const create = () => {
+    server = createMcpServer(surface);
+    return server;
+  };
+  const connection = serve(create, { transport, onerror: (error) => log.warn({ err: error }, 'connection') });
+  await transport.closed;
+  listening.end();
+  await connection.close();
+  await local.close();
+  listenNoLonger();
+}
+
+type Parts = { config: Config; log: Log; local: ReturnType<typeof opener>; leaving: AbortController };
+
+/** Open for this process, which says that it is there. */
+type Present = Local & { process: string; presence: ProcessPresence; warm: Promise<void> };
+
+/** The local user, as the agent that the configuration names or that the client and this process make up. */
+function contexts({ config, log, local, leaving }: Parts): Surface['contextOf'] {
+  const scopes = new Set(SCOPES);
+  return async (server: McpServer, request?: ServerContext): Promise<Context> => {
+    const { db, actor: person, process, presence } = await local.open();
+    const client = clientName(server, request);
+    const agent = config.agent ?? agentName(client, config.clientSession ?? process.slice(-4));
+    const actor = { ...person, agent, client, process };
+    return {
+      db,
+      actor,
+      acted: (name) => presence.acted(actor, name),
+      scopes,
+      log,
+      project: config.project,
+      signal: () => (request === undefined ? leaving.signal : AbortSignal.any([request.mcpReq.signal, leaving.signal])),
+    };
+  };
+}
+
+/** Opens once; after a failure the next call tries again. */
+function opener(config: Config, log: Log, leaving: AbortSignal) {
+  const process = newId();
+  let opened: Promise<Present> | undefined;
+
+  async function open(): Promise<Present> {
+    const { openLocal, purgeIdempotencyKeys } = await import('../../local.ts');
+    const local = await openLocal(config, log);
+    const { db, actor, isDirect } = local;
+    const presence = new ProcessPresence({ db, log, actor: { ...actor, process }, watched: isDirect });
+    await presence.start();
+    purgeIdempotencyKeys(local, log);
+    const warm = warmUp(
+      { db, log, actor: { ...actor, client: 'warm-up' }, scopes: new Set(SCOPES), project: config.project },
+      leaving,
+    );
+    return { ...local, process, presence, warm };
+  }
+
+  return {
+    open(): Promise<Present> {
+      opened ??= open().catch((error) => {
+        opened = undefined;
+        log.error({ err: error }, 'the database does not open');
+        throw error;
+      });
+      return opened;
+    },
+    async close(): Promise<void> {
+      const local = await opened?.catch(() => undefined);
+      if (local === undefined) return;
+      const { db, actor } = local;
+      await Promise.all([local.presence.end(), local.warm]);
+      await leaveBriefs({ db, actor, log, project: config.project }, config);
+      await local.close();
+    },
+  };
+}

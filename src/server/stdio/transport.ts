@@ -1,0 +1,186 @@
+import { isUtf8 } from 'node:buffer';
+import type { Readable, Writable } from 'node:stream';
+import {
+  deserializeMessage,
+  INVALID_REQUEST,
+  type JSONRPCMessage,
+  PARSE_ERROR,
+  type RequestId,
+  serializeMessage,
+  type Transport,
+} from '@modelcontextprotocol/server';
+import { DomainError } from '../../errors.ts';
+import { renderError } from '../../tools/render.ts';
+
+const MESSAGE_BYTES_MAX = 1_048_576;
+// Enough of both ends of a message that is too large to tell whom to answer.
+const END_BYTES = 2_048;
+const DRAIN_MS_MAX = 10_000;
+const LINE_FEED = 0x0a;
+
+export type StdioTransport = Transport & {
+  /** Reads no more, and closes as soon as what was asked is answered. */
+  drain(): void;
+  /** Settles when the connection is gone. */
+  closed: Promise<void>;
+};
+
+type Streams = { input: Readable; output: Writable };
+
+/** Sees what passes, before it is handled or sent. */
+type Observer = { received(message: JSONRPCMessage): void; sending(message: JSONRPCMessage): Promise<void> };
+
+/**
+ * Messages as lines over two streams. Unlike the transport of the SDK it answers a line that it cannot read, refuses one
+ * that is too large without keeping it, and at the end of the input lets calls in flight finish.
+ */
+export function stdioTransport({ input, output }: Streams, observer?: Observer): StdioTransport {
+  const unanswered = new Set<RequestId>();
+  const { promise: closed, resolve: settle } = withResolvers();
+  let draining = false;
+  let over = false;
+
+  const transport: StdioTransport = {
+    closed,
+    async start() {
+      input.on('data', readLines({ line: receive, tooLarge: refuse }));
+      input.on('end', transport.drain).on('error', transport.drain);
+      // Nobody reads any more: there is nobody left to finish for.
+      output.on('error', close);
+    },
+    async send(message) {
+      await observer?.sending(message);
+      if (over) return;
+      if ('id' in message && message.id !== undefined && !('method' in message)) unanswered.delete(message.id);
+      await write(message);
+      if (draining && unanswered.size === 0) close();
+    },
+    async close() {
+      close();
+    },
+    drain() {
+      if (draining) return;
+      draining = true;
+      input.pause();
+      if (unanswered.size === 0) close();
+      else setTimeout(close, DRAIN_MS_MAX).unref();
+    },
+  };
+
+  function close(): void {
+    if (over) return;
+    over = true;
+    input.pause();
+    transport.onclose?.();
+    settle();
+  }
+
+  function write(message: JSONRPCMessage): Promise<void> {
+    return new Promise((resolve) => output.write(serializeMessage(message), () => resolve()));
+  }
+
+  function receive(line: string | undefined): void {
+    if (line?.trim() === '' || draining) return;
+    const message = readMessage(line);
+    if ('error' in message && !('id' in message)) return void write(message);
+    track(message);
+    observer?.received(message);
+    transport.onmessage?.(message);
+  }
+
+  /** A subscription stays open for good, so nobody waits for its end. */
+  function track(message: JSONRPCMessage): void {
+    if (!('method' in message)) return;
+    if ('id' in message && message.method !== 'subscriptions/listen') unanswered.add(message.id);
+    if (message.method === 'notifications/cancelled') unanswered.delete(message.params?.['requestId'] as RequestId);
+  }
+
+  function refuse(start: string, end: string): void {
+    const answer = refusal(start, end);
+    transport.onerror?.(new Error(`Refused a message of more than ${MESSAGE_BYTES_MAX} bytes.`));
+    if (answer !== undefined) void write(answer);
+  }
+
+  return transport;
+}
+
+/** The message of a line, or the error to answer when there is none in it. */
+function readMessage(line: string | undefined): JSONRPCMessage {
+  // Its characters would be replaced, and nobody told.
+  if (line === undefined) return { jsonrpc: '2.0', error: { code: PARSE_ERROR, message: 'A line is not UTF-8.' } };
+  try {
+    return deserializeMessage(line);
+  } catch (error) {
+    const [code, message] =
+      error instanceof SyntaxError
+        ? [PARSE_ERROR, 'A line is not JSON: send one message a line.']
+        : [INVALID_REQUEST, 'A line is not a JSON-RPC message.'];
+    return { jsonrpc: '2.0', error: { code, message } };
+  }
+}
+
+/** Splits chunks into lines; one that is not UTF-8 is undefined. Of a line that is too large only its two ends are kept. */
+function readLines(on: { line(line: string | undefined): void; tooLarge(start: string, end: string): void }) {
+  let parts: Buffer[] = [];
+  let size = 0;
+  let start: Buffer | undefined;
+
+  function add(part: Buffer): void {
+    parts.push(part);
+    size += part.length;
+    if (start === undefined && size <= MESSAGE_BYTES_MAX) return;
+    const kept = Buffer.concat(parts);
+    start ??= Buffer.from(kept.subarray(0, END_BYTES));
+    parts = [Buffer.from(kept.subarray(-END_BYTES))];
+  }
+
+  return (chunk: Buffer): void => {
+    let from = 0;
+    for (let to = chunk.indexOf(LINE_FEED); to !== -1; to = chunk.indexOf(LINE_FEED, from)) {
+      add(chunk.subarray(from, to));
+      from = to + 1;
+      const bytes = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+      const text = bytes.toString();
+      const first = start?.toString();
+      parts = [];
+      size = 0;
+      start = undefined;
+      if (first !== undefined) on.tooLarge(first, text);
+      else on.line(isUtf8(bytes) ? text : undefined);
+    }
+    if (from < chunk.length) add(chunk.subarray(from));
+  };
+}
+
+const VALUE = String.raw`("(?:[^"\\]|\\.)*"|-?\d+)`;
+const MEMBER = String.raw`\s*"(?:jsonrpc|id|method)"\s*:\s*${VALUE}\s*`;
+// Only what stands before or after `params` is of the message itself.
+const FIRST_MEMBERS = new RegExp(String.raw`^\s*\{(?:${MEMBER},)+`);
+const LAST_MEMBERS = new RegExp(String.raw`(?:,${MEMBER})+\}\s*$`);
+
+/** The answer to a message that is too large, if one can tell who asked. */
+function refusal(start: string, end: string): JSONRPCMessage | undefined {
+  const members = `${FIRST_MEMBERS.exec(start)?.[0] ?? ''}${LAST_MEMBERS.exec(end)?.[0] ?? ''}`;
+  const id = new RegExp(String.raw`"id"\s*:\s*${VALUE}`).exec(members)?.[1];
+  if (id === undefined) return undefined;
+  const error = new DomainError('payload_too_large', 'The arguments are larger than 1 MB.', {
+    hint: 'Send fewer items at a time; store large content elsewhere (a file, a commit) and record its reference.',
+  });
+  const answer = { jsonrpc: '2.0', id: JSON.parse(id) as RequestId } as const;
+  if (!/"method"\s*:\s*"tools\/call"/.test(members)) {
+    return { ...answer, error: { code: INVALID_REQUEST, message: error.message } };
+  }
+  // `resultType` belongs to the 2026 protocol; older clients pass over it.
+  return {
+    ...answer,
+    result: { resultType: 'complete', content: [{ type: 'text', text: renderError(error) }], isError: true },
+  };
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {};
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,79 @@
+import { networkOf, networksOf, takeEach } from '../auth/rates.ts';
+import { hashSecret } from '../auth/secrets.ts';
+import type { Store } from '../auth/store.ts';
+import { DomainError } from '../errors.ts';
+import type { Visit } from './browser-session.ts';
+
+const QUARTER_HOUR = 15 * 60;
+const DAY = 86_400;
+const BROWSER_ATTEMPTS_MAX = 10;
+
+/** The account that is tried, and how. Where others have used up the tries that they share, so many new networks have one each a day. */
+export type Account = { name: string; way: 'password' | 'code' | 'send'; firstTriesMax: number };
+
+/** A try that is under way, to be given back when it turns out to be right. */
+export type Attempt = { account: string; buckets: string[] };
+
+type Trier = { from: Visit['from']; browser?: string | undefined };
+
+/** A try to sign in that no account is known of yet: 30 a minute from a network. Raises rate_limited. */
+export async function takeStart(store: Store, { from }: Trier): Promise<void> {
+  const bucket = `start ${networkOf(from.ip ?? '')}`;
+  const wait = await takeEach(store, from, [{ bucket, attempts_max: 30, window_seconds: 60 }]);
+  if (wait !== undefined) throw tooMany(wait);
+}
+
+/**
+ * A try at an account. A browser that signed in to it before has ten tries of its own, which nobody else can use up. Others have five a
+ * minute from their network, and share ten in a quarter of an hour; where these are gone, the first try in a day of a network that was
+ * not there yet still counts, for so many networks. Raises rate_limited.
+ */
+export async function takeAttempt(store: Store, trier: Trier, account: Account): Promise<Attempt> {
+  const attempt = await takeOrWait(store, trier, account);
+  if ('wait' in attempt) throw tooMany(attempt.wait);
+  return attempt;
+}
+
+/** Takes a try for what is sent to an account; undefined where the account has had enough of it for now. Raises rate_limited. */
+export async function takeSending(store: Store, trier: Trier, account: Account): Promise<Attempt | undefined> {
+  const attempt = await takeOrWait(store, trier, account);
+  if (!('wait' in attempt)) return attempt;
+  if (attempt.of === 'network') throw tooMany(attempt.wait);
+  return undefined;
+}
+
+type Wait = { wait: number; of: 'network' | 'account' };
+
+async function takeOrWait(
+  store: Store,
+  { from, browser }: Trier,
+  { name: account, way, firstTriesMax }: Account,
+): Promise<Attempt | Wait> {
+  if (browser !== undefined) {
+    const own = { account, browser_hash: hashSecret(browser), attempts_max: BROWSER_ATTEMPTS_MAX };
+    if ((await store.takeKnownAttempt(own, from)).known) return { account, buckets: [] };
+  }
+  const [network, around, widest] = networksOf(from.ip ?? '');
+  const ofNetwork = { bucket: `login ${network}`, attempts_max: 5, window_seconds: 60 };
+  const ofNetworkWait = await takeEach(store, from, [ofNetwork]);
+  if (ofNetworkWait !== undefined) return { wait: ofNetworkWait, of: 'network' };
+  const shared = { bucket: `${way} ${account}`, attempts_max: 10, window_seconds: QUARTER_HOUR };
+  const wait = await takeEach(store, from, [shared]);
+  if (wait === undefined) return { account, buckets: [ofNetwork.bucket, shared.bucket] };
+  if (firstTriesMax === 0) return { wait, of: 'account' };
+  const first = [
+    { bucket: `first ${way} ${account} ${around}`, attempts_max: 1, window_seconds: DAY },
+    // Who holds a whole /32 has 65,536 networks of that size.
+    { bucket: `first ${way} ${account} ${widest}`, attempts_max: 16, window_seconds: DAY },
+    { bucket: `first ${way} ${account}`, attempts_max: firstTriesMax, window_seconds: DAY },
+  ];
+  if ((await takeEach(store, from, first)) !== undefined) return { wait, of: 'account' };
+  return { account, buckets: [ofNetwork.bucket, ...first.map(({ bucket }) => bucket)] };
+}
+
+function tooMany(seconds: number): DomainError {
+  const minutes = Math.ceil(seconds / 60);
+  return new DomainError('rate_limited', 'Too many tries.', {
+    hint: `Wait ${minutes === 1 ? 'a minute' : `${minutes} minutes`}, then try again.`,
+  });
+}
