@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { PACKAGE_ROOT } from '../src/package-root.ts';
 
 const VITEST = fileURLToPath(new URL('node_modules/vitest/vitest.mjs', PACKAGE_ROOT));
-const SUITES = ['test/oauth-fuzz.test.ts', 'test/http-fuzz.test.ts'];
+const SUITES = ['test/remote/oauth-fuzz.test.ts', 'test/remote/http-fuzz.test.ts'];
 
 const [runs = '10000'] = argv.slice(2);
 // One suite after the other: each has the machine, and its figures, to itself.

@@ -2,14 +2,14 @@ import { refusals } from './mutant.ts';
 
 /** What is refused to who looks after a workspace. */
 export const ACCESS_REFUSALS = Object.freeze([
-  ...refusals('access', 'test/limited-tokens.test.ts', [
+  ...refusals('access', 'test/contract/limited-tokens.test.ts', [
     {
       within: 'app.refuse_limited',
       find: 'This token is limited to %s.',
       name: 'what concerns more than the project is forbidden, and says why',
     },
   ]),
-  ...refusals('access', 'test/walls.test.ts', [
+  ...refusals('access', 'test/engines/walls.test.ts', [
     {
       within: 'app.authenticate_server',
       find: 'Only the server does this.',
@@ -21,7 +21,7 @@ export const ACCESS_REFUSALS = Object.freeze([
       name: 'what is for the server alone is refused to who is signed in',
     },
   ]),
-  ...refusals('access', 'test/access.test.ts', [
+  ...refusals('access', 'test/remote/access.test.ts', [
     {
       within: 'app.authenticate_person',
       find: 'app.refuse_limited',
@@ -43,7 +43,7 @@ export const ACCESS_REFUSALS = Object.freeze([
       name: 'a personal access token may be limited to a project: its proof holds it there, and who looks after access sees it',
     },
   ]),
-  ...refusals('access', 'test/access-refusals.test.ts', [
+  ...refusals('access', 'test/core/access-refusals.test.ts', [
     {
       within: 'public.save_client',
       find: 'Only an admin adds a static client.',

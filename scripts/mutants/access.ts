@@ -3,7 +3,7 @@ import { SQL } from './sql.ts';
 
 /** Threats to access itself: rights that outlive a role, lock-outs, answers beyond a scope, and what anybody may use up. */
 export const ACCESS = Object.freeze([
-  ...of('T38', 'test/invitations.test.ts', [
+  ...of('T38', 'test/remote/invitations.test.ts', [
     {
       file: SQL,
       find: 'i.invited_by = member and not app.may_invite(withdraw_invitations.role, i.role)',
@@ -41,7 +41,7 @@ export const ACCESS = Object.freeze([
       name: 'that is opened again and again is recorded once a minute',
     },
   ]),
-  ...of('T39', 'test/lock-out.test.ts', [
+  ...of('T39', 'test/remote/lock-out.test.ts', [
     {
       file: 'src/web/rate-limit.ts',
       find: '.known) return { account, buckets: [] };',
@@ -92,7 +92,7 @@ export const ACCESS = Object.freeze([
       name: 'gives a browser a new secret, and the old one counts no more',
     },
   ]),
-  ...of('T39', 'test/identities.test.ts', [
+  ...of('T39', 'test/remote/identities.test.ts', [
     {
       file: 'src/web/login.ts',
       find: '  if (isSent) await',
@@ -100,7 +100,7 @@ export const ACCESS = Object.freeze([
       name: 'takes the newest code where somebody asks for codes without end',
     },
   ]),
-  ...of('T40', 'test/scopes.test.ts', [
+  ...of('T40', 'test/remote/scopes.test.ts', [
     ...['search', 'checkpoints', 'projects', 'history', 'decisions', 'events', 'tasks'].map((service) => ({
       file: `src/services/${service}.ts`,
       find:
@@ -134,7 +134,7 @@ export const ACCESS = Object.freeze([
       name: 'needs the scopes of what it shows: completing a ref',
     },
   ]),
-  ...of('T41', 'test/auth-sizes.test.ts', [
+  ...of('T41', 'test/remote/auth-sizes.test.ts', [
     {
       file: SQL,
       find: "app.cut_audited(coalesce(jsonb_strip_nulls(event -> 'data'), '{}'))",
@@ -154,14 +154,14 @@ export const ACCESS = Object.freeze([
       name: 'of one large network are bounded, and of everybody together',
     },
   ]),
-  ...of('T41', 'test/auth-attacks.test.ts', [
+  ...of('T41', 'test/remote/auth-attacks.test.ts', [
     {
       file: 'src/auth/server/redirects.ts',
       find: ' || !HOST.test(url.host)',
       name: 'at a host that a policy would take for more than one word is not',
     },
   ]),
-  ...of('T41', 'test/open-redirect.test.ts', [
+  ...of('T41', 'test/remote/open-redirect.test.ts', [
     {
       file: 'src/auth/server/authorize.ts',
       find: 'if (await isVouchedFor(parts, found, { request, from })) return',
@@ -175,7 +175,7 @@ export const ACCESS = Object.freeze([
       name: 'leads only where the person sent an answer before',
     },
   ]),
-  ...of('T41', 'test/auth-public-fetch.test.ts', [
+  ...of('T41', 'test/remote/auth-public-fetch.test.ts', [
     {
       file: 'src/auth/public-fetch.ts',
       find: "['untrusted', OPEN_UNTRUSTED_MAX]",
@@ -194,14 +194,14 @@ export const ACCESS = Object.freeze([
       name: 'a name that nobody answers for is given up, and asked about no further',
     },
   ]),
-  ...of('T41', 'test/client-documents.test.ts', [
+  ...of('T41', 'test/remote/client-documents.test.ts', [
     {
       file: 'src/auth/server/clients.ts',
       find: "      if (error instanceof TooManyFetches) return 'busy';\n",
       name: 'a client is asked to wait, and is found as soon as there is a place',
     },
   ]),
-  ...of('T41', 'test/http-access.test.ts', [
+  ...of('T41', 'test/remote/http-access.test.ts', [
     {
       file: 'src/server/http/origin-policy.ts',
       find: 'named !== null && isLoopback(named.hostname) && isLocal',

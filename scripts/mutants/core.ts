@@ -3,7 +3,7 @@ import { SQL } from './sql.ts';
 
 /** What the core refuses. */
 export const CORE = Object.freeze([
-  ...of('core', 'test/redaction.test.ts', [
+  ...of('core', 'test/contract/redaction.test.ts', [
     {
       file: SQL,
       find: 'else array[v_event] end',
@@ -11,7 +11,7 @@ export const CORE = Object.freeze([
       name: 'an event that came without the record of its redaction writes the record, once',
     },
   ]),
-  ...of('core', 'test/evidence.test.ts', [
+  ...of('core', 'test/core/evidence.test.ts', [
     {
       file: SQL,
       within: 'app.apply_project',
@@ -27,35 +27,35 @@ export const CORE = Object.freeze([
       name: 'a new project takes no blank note for evidence',
     },
   ]),
-  ...of('core', 'test/http-bodies.test.ts', [
+  ...of('core', 'test/remote/http-bodies.test.ts', [
     {
       file: 'src/server/http/server.ts',
       find: 'await discardBody(incoming, limits);',
       name: 'a refusal of another kind is read as well by who sends all of it first',
     },
   ]),
-  ...refusals('core', 'test/privileges.test.ts', [
+  ...refusals('core', 'test/core/privileges.test.ts', [
     {
       within: 'app.authenticate',
       find: 'Nobody is signed in.',
       name: 'a signed-in user with plain SQL acts as who the claims say, whatever the actor argument says',
     },
   ]),
-  ...refusals('core', 'test/tenancy.test.ts', [
+  ...refusals('core', 'test/contract/tenancy.test.ts', [
     {
       within: 'app.authenticate',
       find: 'This needs the role %s in the workspace; you have %s.',
       name: 'another workspace cannot be entered by append_events, and looks like one that does not exist',
     },
   ]),
-  ...refusals('core', 'test/walls.test.ts', [
+  ...refusals('core', 'test/engines/walls.test.ts', [
     {
       within: 'public.sign_in',
       find: 'Only the server signs users in.',
       name: 'what is for the server alone is refused to who is signed in',
     },
   ]),
-  ...refusals('core', 'test/refusals.test.ts', [
+  ...refusals('core', 'test/contract/refusals.test.ts', [
     {
       within: 'app.decode_cursor',
       find: 'The cursor is not valid for this list.',
@@ -93,14 +93,14 @@ export const CORE = Object.freeze([
       name: 'is refused a cycle, with dependency_cycle',
     },
   ]),
-  ...refusals('core', 'test/idempotency.test.ts', [
+  ...refusals('core', 'test/contract/idempotency.test.ts', [
     {
       within: 'app.find_idempotent_result',
       find: 'This idempotency_key was used before for another request.',
       name: 'a command with an idempotency key that is another request is refused, and belongs to one user alone',
     },
   ]),
-  ...refusals('core', 'test/limited-tokens.test.ts', [
+  ...refusals('core', 'test/contract/limited-tokens.test.ts', [
     {
       within: 'public.purge_idempotency_keys',
       find: 'app.refuse_limited',
@@ -137,7 +137,7 @@ export const CORE = Object.freeze([
       name: 'what concerns more than the project is forbidden, and says why',
     },
   ]),
-  ...refusals('core', 'test/tasks.test.ts', [
+  ...refusals('core', 'test/contract/tasks.test.ts', [
     {
       within: 'app.next_version',
       find: 'The %s is at version %s, not %s.',
@@ -154,7 +154,7 @@ export const CORE = Object.freeze([
       name: 'a lock is broken by an admin, not by a member, and the token is lost',
     },
   ]),
-  ...refusals('core', 'test/fencing.test.ts', [
+  ...refusals('core', 'test/contract/fencing.test.ts', [
     {
       within: 'app.check_holder',
       find: 'You no longer hold task %s: the lock_token %s is not the',
@@ -166,7 +166,7 @@ export const CORE = Object.freeze([
       name: 'a lock that has lapsed does not let its former holder record task.completed by leaving the token out',
     },
   ]),
-  ...refusals('core', 'test/gates.test.ts', [
+  ...refusals('core', 'test/contract/gates.test.ts', [
     {
       within: 'app.check_gates',
       find: 'Task %s cannot %s yet. Missing: %s.',
@@ -178,7 +178,7 @@ export const CORE = Object.freeze([
       name: 'a gate asks for approval, which only a person gives, and anew after reopening',
     },
   ]),
-  ...refusals('core', 'test/dependencies.test.ts', [
+  ...refusals('core', 'test/contract/dependencies.test.ts', [
     {
       within: 'app.check_added',
       find: '%s cannot depend on %s: it is cancelled or of another',
@@ -195,14 +195,14 @@ export const CORE = Object.freeze([
       name: 'is one of at most a hundred',
     },
   ]),
-  ...refusals('core', 'test/log.test.ts', [
+  ...refusals('core', 'test/contract/log.test.ts', [
     {
       within: 'app.guard_new_task',
       find: 'The task %s exists.',
       name: 'a refused command changes nothing, position and counts included',
     },
   ]),
-  ...refusals('core', 'test/rules.test.ts', [
+  ...refusals('core', 'test/contract/rules.test.ts', [
     {
       within: 'app.check_constraints',
       find: 'constraints.%s is %s; the project allows at most %s.',
@@ -214,21 +214,21 @@ export const CORE = Object.freeze([
       name: 'a task that failed as often as its project allows is blocked for a person',
     },
   ]),
-  ...refusals('core', 'test/history.test.ts', [
+  ...refusals('core', 'test/contract/history.test.ts', [
     {
       within: 'public.get_state',
       find: 'The project %s did not exist then.',
       name: 'the state of a project as of a position is what the log up to there makes',
     },
   ]),
-  ...refusals('core', 'test/redaction.test.ts', [
+  ...refusals('core', 'test/contract/redaction.test.ts', [
     {
       within: 'public.redact_event',
       find: 'Event #%s is redacted already.',
       name: 'redacting happens once, is for owners and admins, and never of its own record',
     },
   ]),
-  ...refusals('core', 'test/transfer.test.ts', [
+  ...refusals('core', 'test/contract/transfer.test.ts', [
     {
       within: 'app.check_imported',
       find: 'Line %s is not an event that this version knows.',
@@ -245,14 +245,14 @@ export const CORE = Object.freeze([
       name: 'a project that is exported and imported is refused where another project has its slug',
     },
   ]),
-  ...refusals('core', 'test/archive.test.ts', [
+  ...refusals('core', 'test/core/archive.test.ts', [
     {
       within: 'public.archive_events',
       find: 'The file is not of the events %s to %s of this workspace.',
       name: 'archiving is refused for events that are not those of the file',
     },
   ]),
-  ...refusals('core', 'test/parents.test.ts', [
+  ...refusals('core', 'test/core/parents.test.ts', [
     { within: 'app.check_parent', find: 'Task %s would be a part of itself.', name: 'of the whole is not web-2' },
     {
       within: 'app.check_parent',
@@ -260,14 +260,14 @@ export const CORE = Object.freeze([
       name: 'is of the same project, for a new task and for one that moves',
     },
   ]),
-  ...refusals('core', 'test/texts.test.ts', [
+  ...refusals('core', 'test/core/texts.test.ts', [
     {
       within: 'app.check_text_version',
       find: 'You do not hold task %s: say on which version of its %s',
       name: 'is not written over blindly: the refusal shows what stands there',
     },
   ]),
-  ...of('core', 'test/workers.test.ts', [
+  ...of('core', 'test/core/workers.test.ts', [
     {
       file: SQL,
       find: '(is_named and o.is_same or o.is_earlier) and o.is_live',

@@ -3,7 +3,7 @@ import { SQL } from './sql.ts';
 
 /** Threats by work that grows or waits, and by what is changed beside the hash. */
 export const COSTS = Object.freeze([
-  ...of('T42', 'test/port.test.ts', [
+  ...of('T42', 'test/engines/port.test.ts', [
     {
       file: SQL,
       within: 'public.import_events',
@@ -12,7 +12,7 @@ export const COSTS = Object.freeze([
       name: 'refuses the import of more than a page by itself',
     },
   ]),
-  ...of('T42', 'test/cycles.test.ts', [
+  ...of('T42', 'test/core/cycles.test.ts', [
     {
       file: SQL,
       find: '    v_last := v_first[v_last];',
@@ -20,7 +20,7 @@ export const COSTS = Object.freeze([
       name: 'a task of a cycle is found where there is one, and no other',
     },
   ]),
-  ...of('T42', 'test/growth.test.ts', [
+  ...of('T42', 'test/core/growth.test.ts', [
     {
       file: SQL,
       find: "select count(*) from app.tasks_with(task.tenant_id, task.dependencies) d where d.status <> 'completed'",
@@ -29,7 +29,7 @@ export const COSTS = Object.freeze([
       name: 'a task with dependencies looks at no more rows where there are four times as many',
     },
   ]),
-  ...of('T42', 'test/parents.test.ts', [
+  ...of('T42', 'test/core/parents.test.ts', [
     {
       file: SQL,
       find: "    perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', actor.tenant_id, 'parents'), 0));\n",
@@ -37,7 +37,7 @@ export const COSTS = Object.freeze([
       name: 'is moved by one after another: who waits for another move has locked no task yet',
     },
   ]),
-  ...of('T42', 'test/consequences.test.ts', [
+  ...of('T42', 'test/core/consequences.test.ts', [
     {
       file: SQL,
       find: 'limit room + 1) t) > room then',
@@ -80,7 +80,7 @@ export const COSTS = Object.freeze([
       name: 'a redaction misses none',
     },
   ]),
-  ...of('T42', 'test/readers.test.ts', [
+  ...of('T42', 'test/core/readers.test.ts', [
     {
       file: SQL,
       find: '  perform app.refuse_limited(v_actor);\n  return app.compare_log',
@@ -102,7 +102,7 @@ export const COSTS = Object.freeze([
       name: 'holds no lock that a writer waits for: snapshot_events',
     },
   ]),
-  ...of('T43', 'test/history.test.ts', [
+  ...of('T43', 'test/contract/history.test.ts', [
     {
       file: SQL,
       find: "    when event.user_id::text is distinct from event.actor ->> 'user' then 'user_id'\n",
@@ -127,14 +127,14 @@ export const COSTS = Object.freeze([
       name: 'finds a project changed for another one of all its events',
     },
   ]),
-  ...refusals('T42', 'test/consequences.test.ts', [
+  ...refusals('T42', 'test/core/consequences.test.ts', [
     {
       within: 'app.apply_request',
       find: 'Task %s cannot be %s: more than %s tasks that depend on it would change with it.',
       name: 'that more wait for is refused whole, and says how to go on',
     },
   ]),
-  ...of('T42', 'test/new-database.test.ts', [
+  ...of('T42', 'test/engines/new-database.test.ts', [
     {
       file: SQL,
       within: 'public.import_events',

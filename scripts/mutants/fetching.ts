@@ -2,7 +2,7 @@ import { of } from './mutant.ts';
 
 /** Threats by what the server fetches because a stranger named it: documents of clients. */
 export const FETCHING = Object.freeze([
-  ...of('T12', 'test/auth-public-fetch.test.ts', [
+  ...of('T12', 'test/remote/auth-public-fetch.test.ts', [
     {
       file: 'src/auth/public-fetch.ts',
       find: ' || !addresses.every(({ address }) => isPublic(address))',
@@ -96,7 +96,7 @@ export const FETCHING = Object.freeze([
       name: 'asks nobody for https://localhost/x',
     },
   ]),
-  ...of('T12', 'test/client-documents.test.ts', [
+  ...of('T12', 'test/remote/client-documents.test.ts', [
     {
       file: 'src/auth/server/clients.ts',
       find: "  if (document.client_id !== url.href) throw new Error('its client_id is not its address');\n",
@@ -125,7 +125,7 @@ export const FETCHING = Object.freeze([
       name: 'that cannot be asked for is known as it was, for a day',
     },
   ]),
-  ...of('T12', 'test/documents-off.test.ts', [
+  ...of('T12', 'test/remote/documents-off.test.ts', [
     {
       file: 'src/auth/server/documents.ts',
       find: ' && (proxy === undefined || documentHosts !== undefined)',
@@ -150,7 +150,7 @@ export const FETCHING = Object.freeze([
       name: 'nothing of the network around the server',
     },
   ]),
-  ...of('T23', 'test/documents-off.test.ts', [
+  ...of('T23', 'test/remote/documents-off.test.ts', [
     {
       file: 'src/auth/server/documents.ts',
       find: 'return isTrusted || documentHosts !== undefined || isKnownHost(host);',
@@ -164,7 +164,7 @@ export const FETCHING = Object.freeze([
       name: 'until it is reached, whatever others are',
     },
   ]),
-  ...of('T12', 'test/external-auth.test.ts', [
+  ...of('T12', 'test/remote/external-auth.test.ts', [
     {
       file: 'src/auth/resource/issuer-keys.ts',
       find: 'allowPrivate ? fetchAnywhere(url) : fetchPublic(url, fetchParts)',
@@ -172,7 +172,7 @@ export const FETCHING = Object.freeze([
       name: 'an issuer on a private network needs the operator’s word',
     },
   ]),
-  ...of('T23', 'test/client-documents.test.ts', [
+  ...of('T23', 'test/remote/client-documents.test.ts', [
     {
       file: 'src/auth/server/documents.ts',
       find: 'return failures.get(href);',
@@ -197,7 +197,7 @@ export const FETCHING = Object.freeze([
       name: 'is asked for again after five minutes at the earliest and a day at the latest',
     },
   ]),
-  ...of('T23', 'test/auth-public-fetch.test.ts', [
+  ...of('T23', 'test/remote/auth-public-fetch.test.ts', [
     {
       file: 'src/auth/public-fetch.ts',
       find: ', OPEN_HOST_MAX]',
@@ -216,7 +216,7 @@ export const FETCHING = Object.freeze([
       name: 'twelve that nobody trusts are fetched at once, and sixteen in all',
     },
   ]),
-  ...of('T24', 'test/client-documents.test.ts', [
+  ...of('T24', 'test/remote/client-documents.test.ts', [
     {
       file: 'src/auth/server/consent.ts',
       find: '  if (changed !== undefined) return browser.problem(problem(changed));\n',

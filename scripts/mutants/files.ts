@@ -2,7 +2,7 @@ import { of } from './mutant.ts';
 
 /** Threats by files that others made: where they lead, what they say, what reading them costs. */
 export const FILES = Object.freeze([
-  ...of('T35', 'test/atomic-write.test.ts', [
+  ...of('T35', 'test/cli/atomic-write.test.ts', [
     {
       file: 'src/atomic-write.ts',
       find: "await open(part, 'wx', mode)",
@@ -40,7 +40,7 @@ export const FILES = Object.freeze([
       name: 'where someone else may write takes the place of a pipe',
     },
   ]),
-  ...of('T35', 'test/brief-files.test.ts', [
+  ...of('T35', 'test/cli/brief-files.test.ts', [
     {
       file: 'src/bounded-read.ts',
       find: '(followsLink ? 0 : (constants.O_NOFOLLOW ?? 0))',
@@ -48,7 +48,7 @@ export const FILES = Object.freeze([
       name: 'is no link to another',
     },
   ]),
-  ...of('T35', 'test/clients.test.ts', [
+  ...of('T35', 'test/cli/clients.test.ts', [
     {
       file: 'src/clients/changes.ts',
       find: '!isWorkTree(pathWithin(root, real))',
@@ -80,7 +80,7 @@ export const FILES = Object.freeze([
       name: 'undone without the copy of what was there loses nothing but our part',
     },
   ]),
-  ...of('T36', 'test/config.test.ts', [
+  ...of('T36', 'test/cli/config.test.ts', [
     {
       file: 'src/project-file.ts',
       find: '.regex(SLUG).or(z.guid())',
@@ -93,7 +93,7 @@ export const FILES = Object.freeze([
       name: 'is refused by name when it says',
     },
   ]),
-  ...of('T36', 'test/init.test.ts', [
+  ...of('T36', 'test/cli/init.test.ts', [
     {
       file: 'src/cli/terminal/diff.ts',
       find: 'clean(line)',
@@ -101,7 +101,7 @@ export const FILES = Object.freeze([
       name: 'a difference shows',
     },
   ]),
-  ...of('T36', 'test/edits.test.ts', [
+  ...of('T36', 'test/cli/edits.test.ts', [
     {
       file: 'src/clients/block.ts',
       find: ' && start === text.lastIndexOf(START)',
@@ -113,7 +113,7 @@ export const FILES = Object.freeze([
       name: 'is left alone where its marks are no pair',
     },
   ]),
-  ...of('T36', 'test/launch.test.ts', [
+  ...of('T36', 'test/cli/launch.test.ts', [
     {
       file: 'src/clients/launch.ts',
       find: "? word : `'",
@@ -133,7 +133,7 @@ export const FILES = Object.freeze([
       name: 'on Windows is not started through cmd',
     },
   ]),
-  ...of('T37', 'test/config.test.ts', [
+  ...of('T37', 'test/cli/config.test.ts', [
     {
       file: 'src/bounded-read.ts',
       find: '    if (!about.isFile()) throw',
@@ -147,7 +147,7 @@ export const FILES = Object.freeze([
       name: 'is refused by name when it says',
     },
   ]),
-  ...of('T37', 'test/formats.test.ts', [
+  ...of('T37', 'test/cli/formats.test.ts', [
     {
       file: 'src/formats/checklist.ts',
       find: '/\\s\\(((?:[^()\\\\]|\\\\.)*)\\)$/',
@@ -203,10 +203,10 @@ export const FILES = Object.freeze([
       name: 'that is refused is told of on one line',
     },
   ]),
-  ...of('T37', 'test/import.test.ts', [
+  ...of('T37', 'test/cli/import.test.ts', [
     { file: 'src/formats/csv.ts', find: '＝＋－＠', name: 'lets no cell be a formula' },
   ]),
-  ...of('T37', 'test/edits.test.ts', [
+  ...of('T37', 'test/cli/edits.test.ts', [
     {
       file: 'src/clients/json.ts',
       find: 'return program !== null && OUR_HOOK.test(command.slice(program.index + program[0].length));',
@@ -214,7 +214,7 @@ export const FILES = Object.freeze([
       name: 'are told from those of others however long',
     },
   ]),
-  ...of('T37', 'test/archive.test.ts', [
+  ...of('T37', 'test/core/archive.test.ts', [
     {
       file: 'src/services/archive.ts',
       find: 'line.event.seq !== expected || ',

@@ -5,7 +5,7 @@ const SAID = "JSON.parse(Buffer.from((await response.clone().json()).id_token.sp
 
 /** Threats by tokens of others: of providers that people sign in with, and of another authorization server. */
 export const FOREIGN_TOKENS = Object.freeze([
-  ...of('T11', 'test/identities.test.ts', [
+  ...of('T11', 'test/remote/identities.test.ts', [
     {
       file: 'src/auth/login/oidc.ts',
       find: '  await oauth.validateApplicationLevelSignature(server, response, requestOptions(provider));\n',
@@ -53,7 +53,7 @@ export const FOREIGN_TOKENS = Object.freeze([
       name: 'whose token has a wrong audience signs nobody in',
     },
   ]),
-  ...of('T11', 'test/external-auth.test.ts', [
+  ...of('T11', 'test/remote/external-auth.test.ts', [
     {
       file: 'src/auth/resource/external.ts',
       find: '      issuer,\n      audience',

@@ -3,7 +3,7 @@ import { SQL } from './sql.ts';
 
 /** Threats to requests and consents, and by who was granted something. */
 export const GRANTS = Object.freeze([
-  ...of('T1', 'test/auth-attacks.test.ts', [
+  ...of('T1', 'test/remote/auth-attacks.test.ts', [
     {
       file: SQL,
       find: "    when request.txn_hash is distinct from find_authorization.txn_hash then 'other_browser'\n",
@@ -35,7 +35,7 @@ export const GRANTS = Object.freeze([
       name: 'is over when nobody has answered it in time',
     },
   ]),
-  ...of('T1', 'test/identities.test.ts', [
+  ...of('T1', 'test/remote/identities.test.ts', [
     {
       file: SQL,
       find: ' and l.txn_hash = take_login.txn_hash',
@@ -55,7 +55,7 @@ export const GRANTS = Object.freeze([
       name: 'is believed once',
     },
   ]),
-  ...of('T2', 'test/auth-attacks.test.ts', [
+  ...of('T2', 'test/remote/auth-attacks.test.ts', [
     {
       file: 'src/auth/server/redirects.ts',
       find: '    registered.includes(uri) ||',
@@ -69,7 +69,7 @@ export const GRANTS = Object.freeze([
       name: 'to be answered at http://localhost:8976/other is not sent there',
     },
   ]),
-  ...of('T2', 'test/auth-flow.test.ts', [
+  ...of('T2', 'test/remote/auth-flow.test.ts', [
     {
       file: 'src/auth/server/redirects.ts',
       find: "return url.protocol === 'https:' ? uri.startsWith('https://') : LOOPBACK.test(uri);",
@@ -77,7 +77,7 @@ export const GRANTS = Object.freeze([
       name: 'one redirect that is not acceptable does not spoil the others',
     },
   ]),
-  ...of('T5', 'test/auth-attacks.test.ts', [
+  ...of('T5', 'test/remote/auth-attacks.test.ts', [
     {
       file: 'src/auth/server/authorize.ts',
       find: ', iss: issuer })',
@@ -85,10 +85,10 @@ export const GRANTS = Object.freeze([
       name: 'that is refused names who refused it (RFC 9207)',
     },
   ]),
-  ...of('T5', 'test/auth-flow.test.ts', [
+  ...of('T5', 'test/remote/auth-flow.test.ts', [
     { file: 'src/auth/server/authorize.ts', find: ', iss: issuer })', replace: ' })', name: 'oauth4webapi' },
   ]),
-  ...of('T17', 'test/auth-attacks.test.ts', [
+  ...of('T17', 'test/remote/auth-attacks.test.ts', [
     {
       file: SQL,
       find: "not string_to_array(decision ->> 'scope', ' ') <@ string_to_array(v_request.scope, ' ') or ",
@@ -107,7 +107,7 @@ export const GRANTS = Object.freeze([
       name: 'to administer is made in vain unless the operator allows it',
     },
   ]),
-  ...of('T17', 'test/auth-door.test.ts', [
+  ...of('T17', 'test/remote/auth-door.test.ts', [
     {
       file: 'src/auth/scopes.ts',
       find: "granted.has(name) && (name !== 'admin' || isAdmin)",
@@ -139,7 +139,7 @@ export const GRANTS = Object.freeze([
       name: 'administers only while its user is an administrator',
     },
   ]),
-  ...of('T17', 'test/auth-store.test.ts', [
+  ...of('T17', 'test/remote/auth-store.test.ts', [
     {
       file: SQL,
       find: "    when not string_to_array(v_scope, ' ') <@ string_to_array(v_grant.scope, ' ') then 'scope'\n",
@@ -151,7 +151,7 @@ export const GRANTS = Object.freeze([
       name: 'and its access token end in their time, and with the membership',
     },
   ]),
-  ...of('T17', 'test/access.test.ts', [
+  ...of('T17', 'test/remote/access.test.ts', [
     {
       file: SQL,
       find: 'v_bearer.user_id is distinct from acting.user_id or ',
@@ -174,7 +174,7 @@ export const GRANTS = Object.freeze([
       name: 'reaches no other with any tool',
     },
   ]),
-  ...of('T17', 'test/limited-tokens.test.ts', [
+  ...of('T17', 'test/contract/limited-tokens.test.ts', [
     {
       file: SQL,
       find: '    if project is not null then\n',
@@ -207,7 +207,7 @@ export const GRANTS = Object.freeze([
       name: 'a project that is none is no project',
     },
   ]),
-  ...of('T17', 'test/http-access.test.ts', [
+  ...of('T17', 'test/remote/http-access.test.ts', [
     {
       file: 'src/server/http/mcp.ts',
       find: '    if (needed.some((scope) => !mayUse(principal.scopes, scope))) return access.challenge(needed);\n',

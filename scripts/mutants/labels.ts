@@ -3,7 +3,7 @@ import { SQL } from './sql.ts';
 
 /** What the database lets into labels and ranks, and what it makes of them. */
 export const LABELS = Object.freeze([
-  ...of('core', 'test/labels.test.ts', [
+  ...of('core', 'test/core/labels.test.ts', [
     {
       file: SQL,
       within: 'app.validate_field',
@@ -52,7 +52,7 @@ export const LABELS = Object.freeze([
       name: 'are none of a task whose events were archived before there were any',
     },
   ]),
-  ...of('core', 'test/rank.test.ts', [
+  ...of('core', 'test/core/rank.test.ts', [
     {
       file: SQL,
       within: 'app.lock_next_task',

@@ -2,7 +2,7 @@ import { of } from './mutant.ts';
 
 /** Threats to people: what pages show them, and who shows them. */
 export const PEOPLE = Object.freeze([
-  ...of('T3', 'test/auth-attacks.test.ts', [
+  ...of('T3', 'test/remote/auth-attacks.test.ts', [
     {
       file: 'src/auth/server/client-metadata.ts',
       find: "cleanName(name ?? '', NAME_LENGTH_MAX)",
@@ -16,7 +16,7 @@ export const PEOPLE = Object.freeze([
       name: 'and without what is too long',
     },
   ]),
-  ...of('T3', 'test/pages.test.ts', [
+  ...of('T3', 'test/remote/pages.test.ts', [
     {
       file: 'src/web/html.ts',
       find: 'Array.from(cleanName(value, lengthMax + 1))',
@@ -47,7 +47,7 @@ export const PEOPLE = Object.freeze([
       name: 'shows a name of too much as text',
     },
   ]),
-  ...of('T14', 'test/pages.test.ts', [
+  ...of('T14', 'test/remote/pages.test.ts', [
     {
       file: 'src/web/page.ts',
       find: '    "default-src \'none\'",\n',
@@ -81,7 +81,7 @@ export const PEOPLE = Object.freeze([
       name: 'shows a name of a script as text',
     },
   ]),
-  ...of('T25', 'test/pages.test.ts', [
+  ...of('T25', 'test/remote/pages.test.ts', [
     {
       file: 'src/web/pages/consent.ts',
       find: '  if (!redirect.local) {\n',
@@ -89,7 +89,7 @@ export const PEOPLE = Object.freeze([
       name: 'warns of an address that any program on the device may listen at',
     },
   ]),
-  ...of('T25', 'test/auth-attacks.test.ts', [
+  ...of('T25', 'test/remote/auth-attacks.test.ts', [
     {
       file: 'src/auth/server/redirects.ts',
       find: "form_action: url.hostname.startsWith('[') ? 'http:' : url.origin, local: true",

@@ -2,7 +2,7 @@ import { of, refusals } from './mutant.ts';
 
 /** What the core refuses from who calls it without our tools. */
 export const PORT = Object.freeze([
-  ...refusals('core', 'test/port.test.ts', [
+  ...refusals('core', 'test/engines/port.test.ts', [
     {
       within: 'public.sign_in',
       find: 'An identity has an issuer and a subject.',
@@ -172,7 +172,7 @@ export const PORT = Object.freeze([
       name: 'refuses an archive of any time by itself',
     },
   ]),
-  ...of('core', 'test/faults.test.ts', [
+  ...of('core', 'test/engines/faults.test.ts', [
     {
       file: 'src/db/postgres.ts',
       find: '(await hasEnded(client))',

@@ -3,7 +3,7 @@ import { SQL } from './sql.ts';
 
 /** Which processes are there, and what those that ended leave behind. */
 export const PRESENCE = Object.freeze([
-  ...refusals('core', 'test/presence.test.ts', [
+  ...refusals('core', 'test/engines/presence.test.ts', [
     {
       within: 'public.adopt_locks',
       find: 'tasks is a list of at most 100 refs.',
@@ -35,14 +35,14 @@ export const PRESENCE = Object.freeze([
       name: 'is told of a hundred agents at once and of no more',
     },
   ]),
-  ...refusals('core', 'test/shared-names.test.ts', [
+  ...refusals('core', 'test/core/shared-names.test.ts', [
     {
       within: 'app.check_text_version',
       find: 'is completed: its criteria are what it was shown by.',
       name: 'what a completed task was shown by is not exchanged',
     },
   ]),
-  ...of('core', 'test/presence.test.ts', [
+  ...of('core', 'test/engines/presence.test.ts', [
     {
       file: SQL,
       find: 'join app.presence p on p.tenant_id = x.tenant_id and p.user_id = t.locked_by_user and p.process',
@@ -62,7 +62,7 @@ export const PRESENCE = Object.freeze([
       name: 'and that nobody watches is only silent: its lock has its own time',
     },
   ]),
-  ...of('core', 'test/freed.test.ts', [
+  ...of('core', 'test/core/freed.test.ts', [
     {
       file: SQL,
       within: 'app.check_holder',

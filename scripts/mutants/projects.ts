@@ -2,14 +2,14 @@ import { refusals } from './mutant.ts';
 
 /** What a project refuses, and what is written in it. */
 export const PROJECTS = Object.freeze([
-  ...refusals('core', 'test/texts.test.ts', [
+  ...refusals('core', 'test/core/texts.test.ts', [
     {
       within: 'app.check_project_version',
       find: 'has this already: say on which version',
       name: 'the rules of a project are not replaced blindly',
     },
   ]),
-  ...refusals('core', 'test/projects.test.ts', [
+  ...refusals('core', 'test/core/projects.test.ts', [
     {
       within: 'app.guard_project',
       find: '%s is not a slug.',
@@ -55,7 +55,7 @@ export const PROJECTS = Object.freeze([
     { within: 'app.apply_session', find: 'app.refuse_archived', name: 'a project that is archived takes no session' },
     { within: 'app.apply_artifact', find: 'app.refuse_archived', name: 'takes no artifact' },
   ]),
-  ...refusals('core', 'test/artifacts.test.ts', [
+  ...refusals('core', 'test/core/artifacts.test.ts', [
     {
       within: 'app.guard_artifact',
       find: 'The artifact %s exists.',
@@ -72,7 +72,7 @@ export const PROJECTS = Object.freeze([
       name: 'an artifact with more files than its task allows is refused',
     },
   ]),
-  ...refusals('core', 'test/decisions.test.ts', [
+  ...refusals('core', 'test/core/decisions.test.ts', [
     {
       within: 'app.guard_decision',
       find: 'The decision %s exists.',
@@ -89,7 +89,7 @@ export const PROJECTS = Object.freeze([
       name: 'a decision is superseded once',
     },
   ]),
-  ...refusals('core', 'test/checkpoints.test.ts', [
+  ...refusals('core', 'test/core/checkpoints.test.ts', [
     {
       within: 'app.apply_checkpoint',
       find: 'The checkpoint %s exists.',
@@ -101,7 +101,7 @@ export const PROJECTS = Object.freeze([
       name: 'a checkpoint that there is not is not found, nor that of another workspace',
     },
   ]),
-  ...refusals('core', 'test/sessions.test.ts', [
+  ...refusals('core', 'test/core/sessions.test.ts', [
     {
       within: 'app.guard_session',
       find: 'There is no such session in this workspace.',

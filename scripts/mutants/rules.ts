@@ -2,7 +2,7 @@ import { refusals } from './mutant.ts';
 
 /** What is no rule of a project. */
 export const RULES = Object.freeze([
-  ...refusals('core', 'test/invalid-rules.test.ts', [
+  ...refusals('core', 'test/contract/invalid-rules.test.ts', [
     {
       within: 'app.bad_rule',
       find: 'Rule %s is not valid: allowed is %s.',

@@ -3,7 +3,7 @@ import { SQL } from './sql.ts';
 
 /** Threats to the server, its data and its neighbours. */
 export const SERVER = Object.freeze([
-  ...of('T13', 'test/auth-door.test.ts', [
+  ...of('T13', 'test/remote/auth-door.test.ts', [
     {
       file: 'src/server/http/router.ts',
       find: 'if (!doors.opensTo(exchange.incoming.headers.host))',
@@ -29,7 +29,7 @@ export const SERVER = Object.freeze([
       name: 'lets no page of https://evil.example in',
     },
   ]),
-  ...of('T13', 'test/auth-flow.test.ts', [
+  ...of('T13', 'test/remote/auth-flow.test.ts', [
     {
       file: 'src/auth/resource/bearer.ts',
       find: "request.headers.get('authorization') ?? ''",
@@ -38,7 +38,7 @@ export const SERVER = Object.freeze([
       name: 'takes a token of the header alone',
     },
   ]),
-  ...of('T16', 'test/http-access.test.ts', [
+  ...of('T16', 'test/remote/http-access.test.ts', [
     {
       file: 'src/server/http/sessions.ts',
       find: 'session?.owner !== visit.caller.principal.id',
@@ -46,7 +46,7 @@ export const SERVER = Object.freeze([
       name: 'answers to the principal that opened it, and to no other',
     },
   ]),
-  ...of('T16', 'test/http-access.test.ts', [
+  ...of('T16', 'test/remote/http-access.test.ts', [
     {
       file: 'src/server/http/request-log.ts',
       find: 'if (!outgoing.writableEnded) outgoing.destroy();',
@@ -54,14 +54,14 @@ export const SERVER = Object.freeze([
       name: 'ends soon after its principal has lost the right to it',
     },
   ]),
-  ...of('T18', 'test/database.test.ts', [
+  ...of('T18', 'test/core/database.test.ts', [
     {
       file: SQL,
       find: "    execute format('alter table %s force row level security', name);\n",
       name: 'has row level security, for its owner too',
     },
   ]),
-  ...of('T18', 'test/callables.test.ts', [
+  ...of('T18', 'test/core/callables.test.ts', [
     {
       file: SQL,
       find: '      if not v_function.for_server then\n',
@@ -69,7 +69,7 @@ export const SERVER = Object.freeze([
       name: 'is executable by signed-in users and the server alone',
     },
   ]),
-  ...of('T18', 'test/walls.test.ts', [
+  ...of('T18', 'test/engines/walls.test.ts', [
     {
       file: SQL,
       find: "'create policy door on %s for all to cairn_owner using (tenant_id = app.get_tenant_id())",
@@ -77,7 +77,7 @@ export const SERVER = Object.freeze([
       name: 'a query that forgot its tenant finds no foreign row',
     },
   ]),
-  ...of('T20', 'test/calls.test.ts', [
+  ...of('T20', 'test/contract/calls.test.ts', [
     {
       file: SQL,
       find: "|| coalesce(': ' || to_json(regexp_replace(left(",
@@ -85,14 +85,14 @@ export const SERVER = Object.freeze([
       name: 'shows stored text quoted, with its author',
     },
   ]),
-  ...of('T20', 'test/calls.test.ts', [
+  ...of('T20', 'test/contract/calls.test.ts', [
     {
       file: 'src/tools/render.ts',
       find: `.replace(/["\\\\]/g, '\\\\$&')`,
       name: 'shows stored text quoted, with its author',
     },
   ]),
-  ...of('T20', 'test/auth-attacks.test.ts', [
+  ...of('T20', 'test/remote/auth-attacks.test.ts', [
     {
       file: 'src/auth/server/consent.ts',
       find: 'SCOPES.filter((scope) => ticked.has(scope))',
@@ -106,7 +106,7 @@ export const SERVER = Object.freeze([
       name: 'to write can be granted for reading alone',
     },
   ]),
-  ...of('T20', 'test/http-access.test.ts', [
+  ...of('T20', 'test/remote/http-access.test.ts', [
     {
       file: 'src/server/http/server-options.ts',
       find: "connected.scopes.has('admin') ? tools : everyday",
@@ -114,7 +114,7 @@ export const SERVER = Object.freeze([
       name: 'that may not administer is not shown how',
     },
   ]),
-  ...of('T20', 'test/tools.test.ts', [
+  ...of('T20', 'test/tools/tools.test.ts', [
     {
       file: 'src/tools/tool.ts',
       find: "destructiveHint: effect === 'destructive',",
@@ -122,7 +122,7 @@ export const SERVER = Object.freeze([
       name: 'is shown as it was reviewed',
     },
   ]),
-  ...of('T21', 'test/auth-door.test.ts', [
+  ...of('T21', 'test/remote/auth-door.test.ts', [
     {
       file: 'src/log.ts',
       find: ', hooks: { streamWrite: shown }',
@@ -141,7 +141,7 @@ export const SERVER = Object.freeze([
       name: 'is in no table and no line of the log',
     },
   ]),
-  ...of('T21', 'test/auth-attacks.test.ts', [
+  ...of('T21', 'test/remote/auth-attacks.test.ts', [
     {
       file: 'src/auth/server/authorize.ts',
       find: ", 'referrer-policy': 'no-referrer' }",
@@ -149,7 +149,7 @@ export const SERVER = Object.freeze([
       name: 'asks every time, and is granted once',
     },
   ]),
-  ...of('T21', 'test/auth-flow.test.ts', [
+  ...of('T21', 'test/remote/auth-flow.test.ts', [
     {
       file: 'src/auth/resource/bearer.ts',
       find: "request.headers.get('authorization') ?? ''",
@@ -164,7 +164,7 @@ export const SERVER = Object.freeze([
       name: 'ChatGPT: registered as it registers',
     },
   ]),
-  ...of('T22', 'test/auth-door.test.ts', [
+  ...of('T22', 'test/remote/auth-door.test.ts', [
     {
       file: 'src/auth/secrets.ts',
       find: "return createHash('sha256').update(secret).digest('hex');",
@@ -172,7 +172,7 @@ export const SERVER = Object.freeze([
       name: 'is in no table and no line of the log',
     },
   ]),
-  ...of('T23', 'test/auth-door.test.ts', [
+  ...of('T23', 'test/remote/auth-door.test.ts', [
     {
       file: 'src/server/http/router.ts',
       find: 'const BODY_BYTES_MAX = 32_768;',
@@ -222,7 +222,7 @@ export const SERVER = Object.freeze([
       name: 'names at most twenty addresses for a client',
     },
   ]),
-  ...of('T23', 'test/auth-store.test.ts', [
+  ...of('T23', 'test/remote/auth-store.test.ts', [
     {
       file: 'src/auth/purge.ts',
       find: '  void collect();\n',
@@ -234,7 +234,7 @@ export const SERVER = Object.freeze([
       name: 'what is over is deleted when a server starts',
     },
   ]),
-  ...of('T23', 'test/http-access.test.ts', [
+  ...of('T23', 'test/remote/http-access.test.ts', [
     {
       file: 'src/server/http/server.ts',
       find: '    headersTimeout: headersMs,\n',
@@ -247,7 +247,7 @@ export const SERVER = Object.freeze([
       name: 'is refused where all that there are have something open',
     },
   ]),
-  ...of('T27', 'test/config.test.ts', [
+  ...of('T27', 'test/cli/config.test.ts', [
     {
       file: 'src/config.ts',
       find: "  (origin) => origin.startsWith('https://') || isLoopback(new URL(origin).hostname),\n",
@@ -255,7 +255,7 @@ export const SERVER = Object.freeze([
       name: 'refuses http://cairn.example.com as the origin that clients reach',
     },
   ]),
-  ...of('T27', 'test/auth-door.test.ts', [
+  ...of('T27', 'test/remote/auth-door.test.ts', [
     {
       file: 'src/server/http/origin-policy.ts',
       find: 'trustedProxies === 0 ? undefined : forwarded.at(-trustedProxies)',
@@ -263,7 +263,7 @@ export const SERVER = Object.freeze([
       name: 'is the one that a request comes from, whatever address it claims to have',
     },
   ]),
-  ...of('T28', 'test/access.test.ts', [
+  ...of('T28', 'test/remote/access.test.ts', [
     {
       file: SQL,
       find: 'update public.oauth_tokens t set last_used_at = v_now, last_used_ip = app.read_ip(actor) where',
@@ -277,7 +277,7 @@ export const SERVER = Object.freeze([
       name: 'is seen with its use, ends at once',
     },
   ]),
-  ...of('T28', 'test/auth-door.test.ts', [
+  ...of('T28', 'test/remote/auth-door.test.ts', [
     {
       file: 'src/auth/secrets.ts',
       find: 'return text === `',

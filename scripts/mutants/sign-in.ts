@@ -3,7 +3,7 @@ import { SQL } from './sql.ts';
 
 /** Threats by who signs in, and to who is signed in. */
 export const SIGN_IN = Object.freeze([
-  ...of('T9', 'test/sign-in.test.ts', [
+  ...of('T9', 'test/remote/sign-in.test.ts', [
     {
       file: 'src/web/rate-limit.ts',
       find: 'attempts_max: 5,',
@@ -41,7 +41,7 @@ export const SIGN_IN = Object.freeze([
       name: 'takes as long without a password as with one',
     },
   ]),
-  ...of('T9', 'test/identities.test.ts', [
+  ...of('T9', 'test/remote/identities.test.ts', [
     {
       file: 'src/web/login.ts',
       find: "await takeAttempt(web.store, trierOf(web, visit), accountOf(email, 'code'));",
@@ -56,7 +56,7 @@ export const SIGN_IN = Object.freeze([
       name: 'answers the same for an address that may not sign in',
     },
   ]),
-  ...of('T9', 'test/auth-secrets.test.ts', [
+  ...of('T9', 'test/remote/auth-secrets.test.ts', [
     {
       file: 'src/auth/secrets.ts',
       find: 'secretOf(kind, randomBytes(RANDOM_BYTES))',
@@ -70,7 +70,7 @@ export const SIGN_IN = Object.freeze([
       name: 'has 256 bits that were not there before',
     },
   ]),
-  ...of('T10', 'test/auth-secrets.test.ts', [
+  ...of('T10', 'test/remote/auth-secrets.test.ts', [
     {
       file: 'src/auth/secrets.ts',
       find: 'timingSafeEqual(a, b);',
@@ -78,7 +78,7 @@ export const SIGN_IN = Object.freeze([
       name: 'are compared in a time that does not tell how much of them agrees',
     },
   ]),
-  ...of('T10', 'test/sign-in.test.ts', [
+  ...of('T10', 'test/remote/sign-in.test.ts', [
     {
       file: 'src/auth/login/password.ts',
       find: 'hash: string | undefined): Promise<boolean> {\n',
@@ -86,7 +86,7 @@ export const SIGN_IN = Object.freeze([
       name: 'takes as long without a password as with one',
     },
   ]),
-  ...of('T15', 'test/sign-in.test.ts', [
+  ...of('T15', 'test/remote/sign-in.test.ts', [
     {
       file: 'src/web/browser-session.ts',
       find: '/^\\/(?![/\\\\])',
@@ -142,7 +142,7 @@ export const SIGN_IN = Object.freeze([
       name: 'from another site is refused',
     },
   ]),
-  ...of('T15', 'test/account-pages.test.ts', [
+  ...of('T15', 'test/remote/account-pages.test.ts', [
     {
       file: 'src/web/flash-message.ts',
       find: 'const isOurs = sameHash(proof, proofOf(visit, told));',
@@ -150,7 +150,7 @@ export const SIGN_IN = Object.freeze([
       name: 'is not told by a cookie that somebody else put there',
     },
   ]),
-  ...of('T28', 'test/account-pages.test.ts', [
+  ...of('T28', 'test/remote/account-pages.test.ts', [
     {
       file: 'src/web/account.ts',
       find: 'if (!web.makesTokens || !isFresh(visit)) {',
@@ -163,7 +163,7 @@ export const SIGN_IN = Object.freeze([
       name: 'is made on the account page, shown once, and good for what was ticked',
     },
   ]),
-  ...of('T19', 'test/auth-attacks.test.ts', [
+  ...of('T19', 'test/remote/auth-attacks.test.ts', [
     {
       file: SQL,
       find: "(terms ->> 'link_email')::boolean and ",
@@ -214,7 +214,7 @@ export const SIGN_IN = Object.freeze([
       name: 'is opened by an invitation once, in its time',
     },
   ]),
-  ...of('T26', 'test/config.test.ts', [
+  ...of('T26', 'test/cli/config.test.ts', [
     {
       file: 'src/config.ts',
       find: "const DEFAULT_HOST = '127.0.0.1';",
@@ -222,7 +222,7 @@ export const SIGN_IN = Object.freeze([
       name: 'has defaults for everything',
     },
   ]),
-  ...of('T26', 'test/auth-door.test.ts', [
+  ...of('T26', 'test/remote/auth-door.test.ts', [
     {
       file: 'src/server/http/server.ts',
       find: '  if (auth || isLocal) return;\n',
@@ -230,7 +230,7 @@ export const SIGN_IN = Object.freeze([
       name: 'is refused without authorization',
     },
   ]),
-  ...of('T26', 'test/sign-in.test.ts', [
+  ...of('T26', 'test/remote/sign-in.test.ts', [
     {
       file: SQL,
       find: '  delete from app.login_codes c where c.tenant_id = v_code.tenant_id and c.code_hash = v_code.code_hash and c.expires_at > app.now();\n',

@@ -3,7 +3,7 @@ import { SQL } from './sql.ts';
 
 /** Threats to codes and tokens. */
 export const TOKENS = Object.freeze([
-  ...of('T4', 'test/auth-store.test.ts', [
+  ...of('T4', 'test/remote/auth-store.test.ts', [
     {
       file: SQL,
       find: "    when presented ->> 'code_challenge' is distinct from v_code.code_challenge then 'code_challenge'\n",
@@ -44,14 +44,14 @@ export const TOKENS = Object.freeze([
       name: 'is redeemed once by two that are at it in the same moment',
     },
   ]),
-  ...of('T4', 'test/auth-attacks.test.ts', [
+  ...of('T4', 'test/remote/auth-attacks.test.ts', [
     {
       file: 'src/auth/server/authorize.ts',
       find: "asked.code_challenge_method !== 'S256' || ",
       name: 'needs a code challenge of the method S256',
     },
   ]),
-  ...of('T6', 'test/access.test.ts', [
+  ...of('T6', 'test/remote/access.test.ts', [
     {
       file: SQL,
       find: 'when t.resource <> find_bearer.resource then',
@@ -59,7 +59,7 @@ export const TOKENS = Object.freeze([
       name: 'is seen with its use, ends at once',
     },
   ]),
-  ...of('T6', 'test/auth-attacks.test.ts', [
+  ...of('T6', 'test/remote/auth-attacks.test.ts', [
     {
       file: 'src/auth/server/authorize.ts',
       find: ' || canonicalResource(settings, asked.resource) === undefined',
@@ -72,14 +72,14 @@ export const TOKENS = Object.freeze([
       name: 'is for this server alone',
     },
   ]),
-  ...of('T6', 'test/identities.test.ts', [
+  ...of('T6', 'test/remote/identities.test.ts', [
     {
       file: 'src/auth/login/supabase.ts',
       find: "      await auth.signOut({ scope: 'local' });\n",
       name: 'signs in with the code of the e-mail',
     },
   ]),
-  ...of('T7', 'test/refresh.test.ts', [
+  ...of('T7', 'test/remote/refresh.test.ts', [
     {
       file: SQL,
       find: "    when v_late and app.lives_elsewhere(v_token, app.read_ip(actor)) then 'stolen'\n",
@@ -174,7 +174,7 @@ export const TOKENS = Object.freeze([
       name: 'and its access token end in their time, and with the membership',
     },
   ]),
-  ...of('T8', 'test/auth-attacks.test.ts', [
+  ...of('T8', 'test/remote/auth-attacks.test.ts', [
     {
       file: 'src/auth/server/clients.ts',
       find: 'if (client !== undefined && isProved) return client;',
@@ -182,14 +182,14 @@ export const TOKENS = Object.freeze([
       name: 'with a secret gets nothing without it',
     },
   ]),
-  ...of('T8', 'test/auth-door.test.ts', [
+  ...of('T8', 'test/remote/auth-door.test.ts', [
     {
       file: SQL,
       find: ' or revoke_token.client_id <> v_token.client_id',
       name: 'is not ended by another client',
     },
   ]),
-  ...of('T8', 'test/auth-store.test.ts', [
+  ...of('T8', 'test/remote/auth-store.test.ts', [
     {
       file: SQL,
       find: "    when presented ->> 'client_id' is distinct from v_grant.client_id then 'client'\n    when v_grant.revoked_at is not null or",

@@ -11,7 +11,7 @@ import { type Agent, type Doing, doing, heldIn, openTeam, refusalIn } from './ag
 import { type Args, obey } from './obey.ts';
 
 // What no agent reads. `insufficient_scope`: over stdio it has every scope, and over HTTP its client is told before the tool
-// is called (403 with `WWW-Authenticate`, test/auth-door.test.ts), so that it asks its person for more. `internal`: a defect
+// is called (403 with `WWW-Authenticate`, test/remote/auth-door.test.ts), so that it asks its person for more. `internal`: a defect
 // of ours; nothing that an agent does leads there, and it is told to repeat the call once and then tell its person.
 const UNMET: readonly ErrorCode[] = ['insufficient_scope', 'internal'];
 

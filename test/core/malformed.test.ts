@@ -1,0 +1,119 @@
+import type pg from 'pg';
+import { expect } from 'vitest';
+import type { Context } from '../../src/context.ts';
+import { asRole, type Query } from '../support/as-role.ts';
+import { person } from '../support/calls.ts';
+import { createTask, exportAll, hold } from '../support/commands.ts';
+import { type Callable, callables, malformed, sampleEvents } from '../support/malformed-arguments.ts';
+import { live } from '../support/story.ts';
+import { test } from '../support/world.ts';
+
+// Signed-in users reach the functions past Cairn too, as a dashboard does. Whatever they pass is answered or refused in Cairn's own
+// words, never with an error of PostgreSQL.
+
+const HASH = 'a'.repeat(64);
+const ID = '00000000-0000-7000-8000-000000000000';
+const ACTOR = { user_id: ID, agent: 'ada', client: 'x', project_id: ID, proof: { token_hash: HASH, resource: 'x' } };
+
+type Arguments = Record<string, unknown>;
+
+/** Calls whose arguments are all as they are meant, so that each gets as far as the one that is not. */
+async function meant(ctx: Context, sql: pg.Pool): Promise<Record<string, Arguments[]>> {
+  const events = await exportAll(ctx);
+  const archived = events.filter(({ stream }) => /^(project|task):/.test(stream)).slice(0, 3);
+  const { ref } = await createTask(ctx, { project: 'web', acceptance_criteria: ['It is.'] });
+  const held = { task: ref, lock_token: await hold(ctx, ref) };
+  const note = { stream: 'project:web', type: 'project.noted', data: { text: 'x', kind: 'note' } };
+  const command = { key: 'k', fingerprint: 'f' };
+  const [status, priority] = [['pending'], ['low']];
+  return {
+    adopt_locks: [{ tasks: ['web-1'], actor: { process: ID } }],
+    append_events: [
+      { events: [{ ...note, expect: { version: 2, lock_token: 1 } }], command },
+      ...(await sampleEvents(sql, held)).map((event) => ({ events: [event] })),
+    ],
+    check_events: [{ events: events.slice(0, 2), chains: { [String(events[0]?.['project_id'])]: HASH } }],
+    claim_task: [
+      { filters: { priority, labels: ['x'], parent: 'web-1', query: 'x' }, command },
+      { task: ref, take_over: true },
+    ],
+    extend_lock: [held],
+    get_state: [{}, { archived }],
+    get_task: [{ task: 'web-1' }],
+    import_events: [{ events: events.slice(0, 1), users: [{ id: ID, name: 'Ada' }] }],
+    list_artifacts: [{ task: 'web-1' }],
+    list_decisions: [{ include_superseded: true }],
+    list_events: [
+      { filters: { types: ['task.'], kinds: ['note'], include_data: true } },
+      { archived },
+      { after_seq: 1 },
+    ],
+    list_questions: [{ task: 'web-1' }, {}],
+    list_tasks: [
+      { filters: { status, priority, labels: ['x'], ready: true, mine: true, parent: 'web-1', query: 'x' } },
+      { filters: { mine: true } },
+      { filters: { ready: true } },
+      {},
+    ],
+    redact_event: [{ event: '1', reason: 'x' }],
+    report_presence: [{ agents: ['ada'], watched: true, ended: true, actor: { process: ID } }],
+    search: [{ query: 'pelican', kinds: ['task'] }],
+    suggest_refs: [{ kind: 'task', prefix: 'web-' }],
+  };
+}
+
+const cursorOf = (answer: unknown) => (answer as { next_cursor?: string } | null)?.next_cursor;
+
+/** Cursors that somebody made up for the same list. */
+function* madeUp(cursor: string): Generator<string> {
+  const { of, ...place } = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+  for (const other of malformed('jsonb', place)) {
+    yield Buffer.from(JSON.stringify({ ...(other as object), of })).toString('base64url');
+  }
+}
+
+async function attempt(query: Query, { name, types }: Callable, given: Arguments): Promise<unknown> {
+  const args = Object.entries(given);
+  const list = args.map(([key], at) => `${key} => $${at + 1}::${types[key]}`);
+  const values = args.map(([key, value]) => (types[key] === 'jsonb' ? JSON.stringify(value) : value));
+  const { rows } = await query(`select public.${name}(${list}) as result`, values);
+  return rows[0].result;
+}
+
+test('no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn', {
+  timeout: 300_000,
+}, async ({ as, sql, people }) => {
+  await live(as('ada'), 'other');
+  await live(as('ada'));
+  const calls = await meant(person(as('ada')), sql);
+  const answered = new Set<string>();
+  const raw: unknown[] = [];
+
+  await asRole(sql, { role: 'authenticated', user: people.owner.user_id }, async (query) => {
+    for (const callable of await callables(sql)) {
+      const { name, types } = callable;
+      const defaults = { project: 'web', actor: {}, page_size: 1 };
+      const known = Object.fromEntries(Object.entries(defaults).filter(([argument]) => argument in types));
+      for (const own of calls[name] ?? [{}]) {
+        const whole: Arguments = { ...known, ...own };
+        const cursor = cursorOf(
+          await attempt(query, callable, whole).then(
+            (answer) => answered.add(name) && answer,
+            () => null,
+          ),
+        );
+        for (const [argument, type] of Object.entries(types)) {
+          const values = [...malformed(type, argument === 'actor' ? ACTOR : whole[argument])];
+          if (argument === 'cursor' && cursor !== undefined) values.push(...madeUp(cursor));
+          for (const value of values) {
+            await attempt(query, callable, { ...whole, [argument]: value }).catch(({ code, message }) => {
+              if (!/^PT4\d\d$/.test(code)) raw.push({ name, argument, value, code, message });
+            });
+          }
+        }
+      }
+    }
+    expect(raw).toEqual([]);
+    expect((await callables(sql)).map(({ name }) => name).filter((name) => !answered.has(name))).toEqual([]);
+  });
+});

@@ -1,0 +1,224 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Context, SCOPES } from '../../src/context.ts';
+import { directoryStore } from '../../src/events/archive-store.ts';
+import { newId } from '../../src/events/ids.ts';
+import { createLog } from '../../src/log.ts';
+import { archiveEvents } from '../../src/services/archive.ts';
+import { reportPresence } from '../../src/services/presence.ts';
+import { exportEvents, importEvents } from '../../src/services/transfer.ts';
+import { type Access, liveWithAccess } from '../support/access-story.ts';
+import { call } from '../support/calls.ts';
+import { crowd } from '../support/crowd.ts';
+import { explainAll, stepsOf } from '../support/plans.ts';
+import { createScratch, type Scratch } from '../support/scratch.ts';
+import { live } from '../support/story.ts';
+
+const ROWS = 100_000;
+// What one step of a plan may look at in a workspace of a few dozen rows.
+const LOOKED_AT_MAX = 500;
+const PRESENT = { agents: ['ada'], watched: true, ended: false };
+
+let scratch: Scratch;
+let ada: Context;
+let access: Access;
+let tables: string[];
+
+beforeAll(async () => {
+  scratch = await createScratch();
+  ada = await signIn('ada');
+  await populate(ada);
+  access = await liveWithAccess(scratch.db, ada.actor);
+  const stranger = await signIn('stranger');
+  await live(stranger, 'old');
+  await archive(stranger);
+  await importFrom(await signIn('bob'), stranger);
+  await populate(stranger);
+  await liveWithAccess(scratch.db, stranger.actor);
+  tables = await crowd(scratch.sql, String(stranger.actor.tenant_id), ROWS);
+  await explainAll(scratch.sql);
+}, 180_000);
+afterAll(() => scratch.drop());
+
+async function signIn(name: string): Promise<Context> {
+  const { actor } = await scratch.signIn(name);
+  return { db: scratch.db, actor: { ...actor, process: newId() }, log: createLog('silent'), scopes: new Set(SCOPES) };
+}
+
+/** A workspace with something in every table, and something to do. */
+async function populate(ctx: Context): Promise<void> {
+  await live(ctx);
+  await reportPresence(ctx.db, PRESENT, ctx.actor);
+  await call(ctx, 'create_tasks', {
+    project: 'web',
+    tasks: [{ title: 'Feed it', labels: ['ui'] }],
+    idempotency_key: 'once',
+  });
+}
+
+/** Events of somebody who is called here as there. */
+async function importFrom(from: Context, to: Context): Promise<void> {
+  await live(from, 'moved');
+  for await (const page of exportEvents(from, 'moved')) await importEvents(to, page);
+}
+
+/** Into files that nobody will read. */
+async function archive(ctx: Context): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'cairn-plans-'));
+  const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
+  for await (const _ of archiveEvents(ctx, { before: tomorrow, store: directoryStore(directory) }));
+  await rm(directory, { recursive: true });
+}
+
+const append = (type: string, stream: string, data: object) => ({ events: [{ stream, type, data }] });
+
+const CALLS: [fn: string, args: Record<string, unknown>][] = [
+  ['get_project', { project: 'web' }],
+  ['resume_project', { project: 'web' }],
+  ['list_projects', {}],
+  ['list_tasks', { project: 'web' }],
+  ['list_tasks', { project: 'web', filters: { ready: true } }],
+  ['list_tasks', { project: 'web', filters: { ready: true, labels: ['ui'] } }],
+  ['list_tasks', { project: 'web', filters: { labels: ['UI', 'paint'] } }],
+  ['list_tasks', { project: 'web', filters: { mine: true } }],
+  ['list_tasks', { project: 'web', filters: { status: ['completed'], priority: ['medium'] } }],
+  ['get_task', { task: 'web-1' }],
+  ['list_events', {}],
+  ['list_events', { project: 'web' }],
+  ['list_events', { task: 'web-1' }],
+  ['list_events', { project: 'web', filters: { types: ['task.'] } }],
+  ['list_events', { after_seq: 0 }],
+  ['list_questions', { project: 'web' }],
+  ['list_questions', { task: 'web-1' }],
+  ['list_needs', { project: 'web' }],
+  ['list_artifacts', { task: 'web-1' }],
+  ['list_decisions', { project: 'web' }],
+  ['list_checkpoints', { project: 'web' }],
+  ['list_sessions', { project: 'web' }],
+  ['get_checkpoint', { project: 'web' }],
+  ['compare_checkpoint', { project: 'web' }],
+  ['search', { query: 'pelican', project: 'web' }],
+  ['search', { query: 'pelican pink' }],
+  ['suggest_refs', { kind: 'task', prefix: 'web-' }],
+  ['suggest_refs', { kind: 'project', prefix: 'w' }],
+  ['claim_task', {}],
+  ['claim_task', { project: 'web' }],
+  ['claim_task', { project: 'web', filters: { labels: ['ui'] } }],
+  ['append_events', append('project.noted', 'project:web', { text: 'A note.', kind: 'note' })],
+  ['append_events', append('task.noted', 'task:web-1', { text: 'A note.', kind: 'note' })],
+  [
+    'append_events',
+    append('task.created', 'task:018f0000-0000-7000-8000-00000000000a', {
+      project: 'web',
+      title: 'New',
+      dependencies: ['web-2'],
+    }),
+  ],
+  [
+    'append_events',
+    append('task.created', 'task:018f0000-0000-7000-8000-00000000000b', {
+      project: 'web',
+      title: 'New',
+      labels: ['ui'],
+    }),
+  ],
+  ['append_events', append('task.reopened', 'task:web-1', { reason: 'Again.' })],
+  ['get_position', {}],
+  ['report_presence', PRESENT],
+  ['report_presence', { ended: true }],
+  ['purge_idempotency_keys', {}],
+];
+
+// What every request, sign-in and page asks of authorization.
+const ACCESS_CALLS: [fn: string, args: (access: Access) => Record<string, unknown>][] = [
+  ['authenticate_token', ({ hash, resource }) => ({ token_hash: hash('access first'), resource })],
+  ['authenticate_token', ({ hash, resource }) => ({ token_hash: hash('nobody knows it'), resource })],
+  [
+    'refresh_token',
+    ({ hash, minted, client_id }) => ({
+      token_hash: hash('refresh first'),
+      presented: { client_id, grace_seconds: 60 },
+      minted: minted('again'),
+    }),
+  ],
+  [
+    'redeem_code',
+    ({ hash, minted, presented }) => ({ code_hash: hash('code second'), presented, minted: minted('second') }),
+  ],
+  ['get_client', ({ client_id }) => ({ client_id })],
+  ['open_authorization', ({ hash, txn_hash }) => ({ request_hash: hash('third'), txn_hash })],
+  [
+    'answer_authorization',
+    ({ hash, txn_hash, allow }) => ({ request_hash: hash('third'), txn_hash, decision: allow('third') }),
+  ],
+  ['admit_identity', ({ identity }) => ({ identity })],
+  ['get_session', ({ hash }) => ({ session_hash: hash('session') })],
+  ['get_password', () => ({})],
+  ['take_attempt', ({ bucket }) => ({ bucket, attempts_max: 5, window_seconds: 60 })],
+  ['take_login', ({ hash, txn_hash }) => ({ state_hash: hash('state'), txn_hash })],
+  ['take_login_code', ({ hash }) => ({ code_hash: hash('login') })],
+  ['accept_invitation', ({ hash }) => ({ invitation_hash: hash('invitation') })],
+  ['list_connections', () => ({})],
+  ['list_connections', () => ({ chosen: { all: true } })],
+  ['list_clients', () => ({})],
+  ['list_secrets', () => ({})],
+  ['list_members', () => ({})],
+  ['list_auth_events', () => ({})],
+  ['create_pat', ({ pat }) => ({ pat })],
+  ['block_client', ({ client_id }) => ({ client_id })],
+  ['revoke_token', ({ hash }) => ({ token_hash: hash('access again') })],
+  ['end_session', ({ hash }) => ({ session_hash: hash('session') })],
+];
+
+describe(`beside ${ROWS} rows of another workspace in every table`, () => {
+  test('no table is left out', async () => {
+    const count = (table: string) => `select '${table}' as table from ${table} having count(*) < ${ROWS}`;
+
+    const { rows } = await scratch.sql.query(tables.map(count).join(' union all '));
+
+    expect(rows).toEqual([]);
+  });
+
+  test.each(CALLS)('%s %j looks at rows of its own workspace alone', async (fn, args) => {
+    // Over HTTP a call proves its token.
+    const proof = { token_hash: access.hash('access first'), resource: access.resource };
+    const steps = await stepsOf(scratch.sql, [fn, args], { ...ada.actor, proof });
+
+    expect(steps.length).toBeGreaterThan(0);
+    expect(steps.filter(({ lookedAt }) => lookedAt > LOOKED_AT_MAX)).toEqual([]);
+  });
+
+  test.each(ACCESS_CALLS)('%s looks at what it was asked about alone (%#)', async (fn, args) => {
+    const steps = await stepsOf(scratch.sql, [fn, args(access)], access.person);
+
+    expect(steps.length).toBeGreaterThan(0);
+    expect(steps.filter(({ lookedAt }) => lookedAt > LOOKED_AT_MAX)).toEqual([]);
+  });
+});
+
+test('a new password looks for the browsers of its account alone', async () => {
+  await scratch.sql.query(
+    `insert into app.auth_attempts (tenant_id, bucket, count, ends_at)
+       select app.get_nil_id(), app.browser_bucket(gen_random_uuid()::text, md5(n::text)), 0, now() + interval '1 day'
+         from generate_series(1, $1) n`,
+    [ROWS],
+  );
+  await scratch.sql.query('analyze app.auth_attempts');
+
+  const steps = await stepsOf(scratch.sql, ['set_password', { password_hash: 'x' }], access.person);
+
+  expect(steps.some(({ step }) => step.endsWith(' on auth_attempts'))).toBe(true);
+  expect(steps.filter(({ lookedAt }) => lookedAt > LOOKED_AT_MAX)).toEqual([]);
+});
+
+test('the test sees what it is about: an index that does not begin with the workspace is told', async () => {
+  await scratch.sql.query('drop index public.idx_checkpoints_project_created, public.idx_checkpoints_project_id');
+  await scratch.sql.query('drop index public.idx_checkpoints_created_at');
+  await scratch.sql.query('create index on public.checkpoints (created_at desc)');
+
+  const steps = await stepsOf(scratch.sql, ['get_checkpoint', { project: 'web' }], ada.actor);
+
+  expect(Math.max(...steps.map(({ lookedAt }) => lookedAt))).toBeGreaterThan(ROWS / 2);
+});

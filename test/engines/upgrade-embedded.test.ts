@@ -1,0 +1,77 @@
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { restoreAsItWas } from '../../src/db/backup.ts';
+import { ensureServer, stopServer } from '../../src/db/embedded/shared-server.ts';
+import { createLog } from '../../src/log.ts';
+import { cairn } from '../support/cairn.ts';
+import { query } from '../support/embedded.ts';
+import { keptBackup, keptCommits } from '../support/kept.ts';
+
+const log = createLog('silent');
+
+let home: string;
+let dataDir: string;
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'cairn-upgrade-'));
+  await chmod(home, 0o755);
+  dataDir = join(home, 'data');
+});
+
+afterEach(async () => {
+  await stopServer({ dataDir }).catch(() => {});
+  await rm(home, { recursive: true, force: true });
+});
+
+/** Puts the database of an earlier commit into the data directory, as that commit left it. */
+async function begin(commit: string): Promise<number> {
+  const server = await ensureServer({ dataDir, log });
+  const client = new pg.Client(server.connection);
+  await client.connect();
+  await restoreAsItWas(client, keptBackup(commit));
+  await client.end();
+  const [row] = await query(server, 'select count(*)::int as events from public.events');
+  await server.release();
+  return Number(row?.['events']);
+}
+
+const copies = async () =>
+  (await readdir(dataDir)).filter((name) => name.startsWith('upgrade-') && name.endsWith('.backup'));
+
+describe.each(await keptCommits())('an embedded database of commit %s', (commit) => {
+  test('is copied once and upgraded by whichever of many processes comes first, and the copy restores', async () => {
+    const events = await begin(commit);
+
+    const runs = await Promise.all(
+      Array.from({ length: 4 }, () => cairn(['migrate', '--data-dir', dataDir, '--json'])),
+    );
+
+    expect(runs.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
+    const applied = runs.flatMap(({ stdout }) => JSON.parse(stdout).applied as string[]);
+    expect(applied.filter((name) => name === 'code')).toEqual(['code']);
+    const [copy = '', ...others] = await copies();
+    expect(others).toEqual([]);
+    const again = join(home, 'again');
+    const restored = await cairn(['db', 'restore', join(dataDir, copy), '--data-dir', again, '--json']);
+    await stopServer({ dataDir: again });
+    expect(JSON.parse(restored.stdout)).toMatchObject({ events });
+  });
+});
+
+test('a database that cannot be copied is not upgraded, but when that is said', async () => {
+  const [commit = ''] = await keptCommits();
+  await begin(commit);
+  // A directory stands where the copy would be.
+  await rm(join(dataDir, 'upgrade-lock'), { recursive: true, force: true });
+  await writeFile(join(dataDir, 'upgrade-lock'), 'No directory.');
+
+  const refused = await cairn(['tasks', '--data-dir', dataDir]);
+  expect(refused).toMatchObject({ code: 1, stdout: '' });
+
+  const forced = await cairn(['migrate', '--no-backup', '--data-dir', dataDir, '--json']);
+  expect(JSON.parse(forced.stdout).applied).toContain('code');
+  expect(await copies()).toEqual([]);
+});

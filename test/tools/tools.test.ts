@@ -1,0 +1,115 @@
+import { readdir } from 'node:fs/promises';
+import { encode } from 'gpt-tokenizer/encoding/o200k_base';
+import { describe, expect, test } from 'vitest';
+import { DEFAULT_TOOLS, selectTools, TOOLSETS } from '../../src/tools/catalog.ts';
+import { argumentsInFull, jsonSchemas } from '../../src/tools/json-schema.ts';
+import type { Tool } from '../../src/tools/tool.ts';
+import { toolsetPage } from '../support/tool-docs.ts';
+
+const ALL = selectTools(['all']);
+const TOP_LEVEL_COMBINATORS = ['anyOf', 'oneOf', 'allOf', 'not', 'if', '$ref'];
+
+type Node = { type?: string; [keyword: string]: unknown };
+
+/** Every schema within a schema, with its path. */
+function nodes(node: Node, path = '$'): [string, Node][] {
+  const children = Object.entries((node['properties'] ?? {}) as Record<string, Node>);
+  const items = node['items'] === undefined ? [] : nodes(node['items'] as Node, `${path}[]`);
+  return [[path, node], ...children.flatMap(([name, child]) => nodes(child, `${path}.${name}`)), ...items];
+}
+
+function shownToModels(tools: readonly Tool[]): string {
+  return JSON.stringify(
+    tools.map((tool) => ({ name: tool.name, description: tool.description, inputSchema: jsonSchemas(tool).input })),
+  );
+}
+
+describe.each(ALL)('the tool $name', (tool) => {
+  const { input, output } = jsonSchemas(tool);
+
+  test('has a name, title, description, scope and all four annotations', () => {
+    expect(tool.name).toMatch(/^[a-z][a-z0-9_]{0,40}$/);
+    expect(tool.title).not.toBe('');
+    expect(tool.description).toMatch(/^[A-Z].{10,600}\.$/s);
+    expect(tool.scope).toMatch(/^(projects|tasks):(read|write)$|^admin$/);
+    expect(Object.values(tool.annotations)).toEqual(Array.from({ length: 4 }, () => expect.any(Boolean)));
+    expect(tool.annotations.readOnlyHint).toBe(tool.effect === 'read');
+  });
+
+  test('takes an object of bounded strings and lists, and nothing else', () => {
+    expect(input).toMatchObject({ type: 'object', additionalProperties: false });
+    for (const keyword of TOP_LEVEL_COMBINATORS) expect(input).not.toHaveProperty(keyword);
+    for (const [path, node] of nodes(argumentsInFull(tool))) {
+      if (node.type === 'string') expect(node['maxLength'] ?? node['enum'] ?? node['pattern'], path).toBeDefined();
+      if (node.type === 'array') expect(node['maxItems'], path).toBeDefined();
+    }
+  });
+
+  test('tells models the same arguments, without the sizes that a refusal names', () => {
+    const named = (node: Node) =>
+      nodes(node).map(([path, { type, enum: values, description }]) => ({ path, type, values, description }));
+
+    expect(named(input)).toEqual(named(argumentsInFull(tool)));
+    expect(JSON.stringify(input)).not.toMatch(/"(min|max)(Length|Items)":/);
+  });
+
+  test('takes an idempotency_key when a repetition would do more', () => {
+    const repeatable = tool.effect === 'read' || tool.idempotent === true;
+
+    expect('idempotency_key' in tool.input.shape).toBe(!repeatable);
+  });
+
+  test('answers with an object', () => {
+    expect(output).toMatchObject({ type: 'object', properties: expect.any(Object) });
+  });
+
+  test('is shown as it was reviewed', async () => {
+    const { name, title, description, annotations } = tool;
+    const snapshot = { name, title, description, annotations, inputSchema: input, outputSchema: output };
+
+    await expect(`${JSON.stringify(snapshot, null, 2)}\n`).toMatchFileSnapshot(`__snapshots__/tools/${name}.json`);
+  });
+});
+
+describe('the catalog', () => {
+  test('names each tool once', () => {
+    const names = TOOLSETS.flatMap(({ tools }) => tools.map(({ name }) => name));
+
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  test('shows by default what an agent needs every day, in under 3,000 tokens', () => {
+    const tools = selectTools(['default']);
+
+    expect(tools.map(({ name }) => name)).toEqual(DEFAULT_TOOLS);
+    expect(encode(shownToModels(tools)).length).toBeLessThan(3_000);
+  });
+
+  test('adds toolsets by name, each tool once', () => {
+    const names = selectTools(['default', 'projects', 'history']).map(({ name }) => name);
+
+    expect(names).toEqual([...DEFAULT_TOOLS, 'get_project', 'archive_project', 'unarchive_project', 'get_state']);
+  });
+
+  test('offers only reads when read-only, whatever is named', () => {
+    const tools = selectTools(['all'], { readOnly: true });
+
+    expect(tools.length).toBeGreaterThan(5);
+    expect(tools.every(({ effect }) => effect === 'read')).toBe(true);
+  });
+
+  test('refuses a toolset that there is not', () => {
+    expect(() => selectTools(['default', 'nope'])).toThrow(expect.objectContaining({ code: 'invalid_input' }));
+  });
+
+  test.each(TOOLSETS)('documents the toolset $name', async (toolset) => {
+    await expect(toolsetPage(toolset)).toMatchFileSnapshot(`../docs/tools/${toolset.name}.md`);
+  });
+});
+
+test('no page and no snapshot is left of a tool that is gone', async () => {
+  const filesIn = async (path: string) => (await readdir(new URL(path, import.meta.url))).sort();
+
+  expect(await filesIn('../../docs/tools/')).toEqual(TOOLSETS.map(({ name }) => `${name}.md`).sort());
+  expect(await filesIn('__snapshots__/tools/')).toEqual(ALL.map(({ name }) => `${name}.json`).sort());
+});
