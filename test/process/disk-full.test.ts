@@ -9,8 +9,8 @@ import { lacks } from '../support/needs.ts';
 import { type RawAgent, startRaw } from '../support/raw-agent.ts';
 
 // A new cluster, its log and what a few thousand notes take.
-const DISK = '106m';
-const BALLAST_BYTES = 16_000_000;
+const DISK = '132m';
+const BALLAST_BYTES = 40_000_000;
 const NOTE_BYTES = 13_000;
 
 let directory: string;
