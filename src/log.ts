@@ -1,5 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
-import { PREFIXES } from './auth/secrets.ts';
+import { PREFIXES } from './secret-prefixes.ts';
 import { escaped } from './text.ts';
 
 export type Log = Logger;

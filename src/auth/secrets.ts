@@ -1,20 +1,6 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-
-/** The beginning of each kind of secret: scanners recognise it, the log redacts it. */
-export const PREFIXES = Object.freeze({
-  access: 'cairn_at_',
-  refresh: 'cairn_rt_',
-  code: 'cairn_ac_',
-  pat: 'cairn_pat_',
-  client: 'cairn_cs_',
-  session: 'cairn_se_',
-  txn: 'cairn_tx_',
-  browser: 'cairn_br_',
-  request: 'cairn_rq_',
-  login: 'cairn_lc_',
-  invitation: 'cairn_in_',
-} as const);
+import { PREFIXES } from '../secret-prefixes.ts';
 
 /** Those that act in a workspace begin with its id, so that it alone is asked about them: on a database in shards, one. */
 const WORKSPACE_KINDS = Object.freeze(['access', 'refresh', 'code', 'pat'] as const);

@@ -1,7 +1,7 @@
 import { type CST, Parser, parse } from 'yaml';
 import * as z from 'zod';
-import type { ForeignTask } from '../services/adoption.ts';
 import { linesOf } from './checklist-lines.ts';
+import type { ForeignTask } from './foreign-task.ts';
 import {
   LooseId,
   LooseTitle,

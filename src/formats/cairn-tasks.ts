@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Project } from '../events/projects.ts';
 import type { Task } from '../events/tasks.ts';
 import { PRIORITIES, STATUSES } from '../events/tasks.ts';
-import type { ForeignTask } from '../services/adoption.ts';
+import type { ForeignTask } from './foreign-task.ts';
 import {
   checked,
   LooseTitle,

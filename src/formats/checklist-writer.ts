@@ -1,6 +1,6 @@
 import type { Task } from '../events/tasks.ts';
-import type { ForeignTask } from '../services/adoption.ts';
 import { oneLine } from '../text.ts';
+import type { ForeignTask } from './foreign-task.ts';
 import { paragraphs, titled } from './foreign-task.ts';
 
 // A criterion that begins like this would be read as an item.

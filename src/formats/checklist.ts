@@ -1,5 +1,5 @@
-import type { ForeignTask } from '../services/adoption.ts';
 import { type ChecklistLine, linesOf } from './checklist-lines.ts';
+import type { ForeignTask } from './foreign-task.ts';
 import {
   beginning,
   lineRange,

@@ -1,8 +1,33 @@
 import * as z from 'zod';
 import { DomainError } from '../errors.ts';
-import type { ForeignTask } from '../services/adoption.ts';
+import type { PRIORITIES, STATUSES } from '../events/tasks.ts';
 import { escaped, firstOf, oneLine } from '../text.ts';
 import { LINE_END, listItem, withoutBox } from './lines.ts';
+
+/** A task as another tool kept it. */
+export type ForeignTask = {
+  /** Its name there: what the links of others name, and what a repeat finds it by. */
+  key: string;
+  /** Where it stands, for messages: `tasks.json line 12`. */
+  place: string;
+  title: string;
+  description?: string | undefined;
+  acceptance_criteria?: string[] | undefined;
+  /** Those of its criteria that are not ticked there. */
+  unmet?: string[] | undefined;
+  priority?: (typeof PRIORITIES)[number] | undefined;
+  /** Its place among those of its priority: a lower one comes first. */
+  rank?: number | undefined;
+  labels?: string[] | undefined;
+  status: (typeof STATUSES)[number];
+  /** What was said of the status: how it ended, why it is blocked. */
+  remark?: string | undefined;
+  dependencies: string[];
+  parent?: string | undefined;
+  discovered_from?: string | undefined;
+  /** What Cairn has no place for. */
+  left_out?: string[] | undefined;
+};
 
 /** A file as it was read; `path` is what a person calls it, `home` the same for every clone: its place in the repository. */
 export type SourceFile = { path: string; text: string; home?: string };

@@ -1,9 +1,9 @@
-import type { ForeignTask } from '../services/adoption.ts';
 import { escaped } from '../text.ts';
 import { looksLikeBacklog, readBacklog } from './backlog.ts';
 import { readBeads } from './beads.ts';
 import { readTasks } from './cairn-tasks.ts';
 import { looksLikeChecklist, readChecklist } from './checklist.ts';
+import type { ForeignTask } from './foreign-task.ts';
 import { type SourceFile, type Warn, wrongFile } from './foreign-task.ts';
 import { readGitHub } from './github.ts';
 import { readTaskMaster } from './task-master.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { ForeignTask } from '../services/adoption.ts';
+import type { ForeignTask } from './foreign-task.ts';
 import {
   checked,
   LooseTitle,

@@ -11,8 +11,9 @@ import {
   taskReleased,
   taskUpdated,
 } from '../events/tasks.ts';
+import type { ForeignTask } from '../formats/foreign-task.ts';
 import { firstOf } from '../text.ts';
-import type { Adopted, ForeignTask, Member, Source } from './adoption.ts';
+import type { Adopted, Member, Source } from './adoption.ts';
 import { adoptedId, REMARK_MAX } from './adoption-plan.ts';
 
 // What an interrupted import holds is free again soon.

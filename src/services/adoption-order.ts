@@ -1,4 +1,4 @@
-import type { ForeignTask } from './adoption.ts';
+import type { ForeignTask } from '../formats/foreign-task.ts';
 
 type Tasks = ReadonlyMap<string, ForeignTask>;
 

@@ -1,7 +1,7 @@
 import { idOf } from '../events/ids.ts';
 import { isRank, LABEL_CHARACTERS_MAX, LABELS_MAX } from '../events/tasks.ts';
+import type { ForeignTask } from '../formats/foreign-task.ts';
 import { clean, cleanLine, cleanName, firstOf, leftOut } from '../text.ts';
-import type { ForeignTask } from './adoption.ts';
 import { inOrder } from './adoption-order.ts';
 
 const TITLE_MAX = 300;

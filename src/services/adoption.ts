@@ -1,7 +1,8 @@
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { append } from '../events/append.ts';
-import { type PRIORITIES, type STATUSES, statusChanged, type Task } from '../events/tasks.ts';
+import { statusChanged, type Task } from '../events/tasks.ts';
+import type { ForeignTask } from '../formats/foreign-task.ts';
 import {
   type Adoption,
   createTogether,
@@ -14,31 +15,6 @@ import {
 import { adoptedId, type Plan } from './adoption-plan.ts';
 import { getProject } from './projects.ts';
 import { claimTask, completeTask, getTask, releaseTask } from './tasks.ts';
-
-/** A task as another tool kept it. */
-export type ForeignTask = {
-  /** Its name there: what the links of others name, and what a repeat finds it by. */
-  key: string;
-  /** Where it stands, for messages: `tasks.json line 12`. */
-  place: string;
-  title: string;
-  description?: string | undefined;
-  acceptance_criteria?: string[] | undefined;
-  /** Those of its criteria that are not ticked there. */
-  unmet?: string[] | undefined;
-  priority?: (typeof PRIORITIES)[number] | undefined;
-  /** Its place among those of its priority: a lower one comes first. */
-  rank?: number | undefined;
-  labels?: string[] | undefined;
-  status: (typeof STATUSES)[number];
-  /** What was said of the status: how it ended, why it is blocked. */
-  remark?: string | undefined;
-  dependencies: string[];
-  parent?: string | undefined;
-  discovered_from?: string | undefined;
-  /** What Cairn has no place for. */
-  left_out?: string[] | undefined;
-};
 
 /** Where tasks come from, and the project that they go to. */
 export type Source = { project: { id: string; slug: string }; format: string };

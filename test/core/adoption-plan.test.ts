@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { ForeignTask } from '../../src/services/adoption.ts';
+import type { ForeignTask } from '../../src/formats/foreign-task.ts';
 import { planAdoption } from '../../src/services/adoption-plan.ts';
 
 describe('a plan', () => {

@@ -1,7 +1,8 @@
 import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { newId } from '../../src/events/ids.ts';
-import { adoptTasks, type ForeignTask } from '../../src/services/adoption.ts';
+import type { ForeignTask } from '../../src/formats/foreign-task.ts';
+import { adoptTasks } from '../../src/services/adoption.ts';
 import { planAdoption } from '../../src/services/adoption-plan.ts';
 import { createProject } from '../../src/services/projects.ts';
 import { call } from '../support/calls.ts';
