@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import { DomainError } from './errors.ts';
-import { findBinding } from './project-file.ts';
+import { findProjectFile } from './project-file.ts';
 import { cleanName } from './text.ts';
 
 const Flag = z.union([
@@ -215,7 +215,7 @@ export function readConfig(
     const value = variables.map((variable) => env[variable]).find(Boolean);
     if (value !== undefined) given[name] = value;
   }
-  if (given['project'] === undefined && directory !== undefined) given['project'] = findBinding(directory)?.project;
+  if (given['project'] === undefined && directory !== undefined) given['project'] = findProjectFile(directory)?.project;
   const parsed = Config.safeParse(given);
   if (!parsed.success) throw invalidConfig(parsed.error);
   const { dataDir, configDir, authIssuer } = parsed.data;

@@ -5,19 +5,19 @@ import { DomainError } from './errors.ts';
 import { escaped, SLUG } from './text.ts';
 
 /** Binds a repository to a project; committed with it, so that agents started there need no ids. */
-export const BINDING_FILE = '.cairn.json';
+export const PROJECT_FILE = '.cairn.json';
 const BYTES_MAX = 65_536;
 
 // Whoever made the repository wrote it: nothing but a name gets out of it.
 const Binding = z.looseObject({ project: z.string().regex(SLUG).or(z.guid()) });
 
 /** What binds a directory: the file in it, or in the nearest directory above it that has one. */
-export function findBinding(directory: string): { file: string; project: string } | undefined {
-  const file = join(directory, BINDING_FILE);
+export function findProjectFile(directory: string): { file: string; project: string } | undefined {
+  const file = join(directory, PROJECT_FILE);
   const content = readIfThere(file);
   if (content !== null) return { file, project: parseBinding(file, content) };
   const above = dirname(directory);
-  return above === directory ? undefined : findBinding(above);
+  return above === directory ? undefined : findProjectFile(above);
 }
 
 function parseBinding(file: string, content: string): string {

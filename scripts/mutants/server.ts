@@ -6,13 +6,13 @@ export const SERVER = Object.freeze([
   ...of('T13', 'test/remote/auth-door.test.ts', [
     {
       file: 'src/server/http/router.ts',
-      find: 'if (!doors.opensTo(exchange.incoming.headers.host))',
+      find: 'if (!originPolicy.opensTo(openRequest.incoming.headers.host))',
       replace: 'if (false)',
       name: 'does not open to the name evil.example',
     },
     {
       file: 'src/server/http/router.ts',
-      find: 'if (!doors.letsIn(origin))',
+      find: 'if (!originPolicy.letsIn(origin))',
       replace: 'if (false)',
       name: 'lets no page of https://evil.example in',
     },
@@ -286,7 +286,7 @@ export const SERVER = Object.freeze([
     },
     {
       file: 'src/auth/resource/bearer.ts',
-      find: "presentedSecret(['access', 'pat'], token)",
+      find: "credentialHash(['access', 'pat'], token)",
       replace: "{ hash: hashSecret(token), tenant_id: '' }",
       name: 'with a typing error is refused without asking the database',
     },

@@ -4,7 +4,7 @@ import type { Store } from './store.ts';
 const EVERY_MS = 3_600_000;
 
 /** Deletes what is over, now and every hour: what anybody may make without end (registrations, attempts) must not stay. Answers how to stop. */
-export function collectExpired(store: Pick<Store, 'purge'>, log: Log): () => void {
+export function purgeExpired(store: Pick<Store, 'purge'>, log: Log): () => void {
   const collect = () =>
     store.purge().then(
       (counts) => log.debug({ counts }, 'deleted what was over'),

@@ -12,7 +12,7 @@ export type SecretKind = keyof typeof PREFIXES;
 export type Secret = { secret: string; hash: string };
 
 /** What of a secret that acts in a workspace is shown to the database. */
-export type PresentedSecret = { hash: string; tenant_id: string };
+export type CredentialHash = { hash: string; tenant_id: string };
 
 const RANDOM_BYTES = 32;
 const WORKSPACE_BYTES = 16;
@@ -38,7 +38,7 @@ function secretOf(kind: SecretKind, bytes: Buffer): Secret {
 }
 
 /** What to ask about a text of one of these kinds; undefined for one of another form, which nobody was ever given. */
-export function presentedSecret(kinds: readonly WorkspaceKind[], text: string): PresentedSecret | undefined {
+export function credentialHash(kinds: readonly WorkspaceKind[], text: string): CredentialHash | undefined {
   const kind = kinds.find((each) => isSecret(each, text));
   if (kind === undefined) return undefined;
   const bytes = Buffer.from(text.slice(PREFIXES[kind].length, lengthOf(kind)), 'base64url');

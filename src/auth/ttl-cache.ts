@@ -1,5 +1,5 @@
 /** What was found out a moment ago. Of so many at most: the oldest makes room. */
-export class Recent<Value> {
+export class TtlCache<Value> {
   readonly #found = new Map<string, { value: Value; until: number }>();
   readonly #lifeMs: number;
   readonly #max: number;

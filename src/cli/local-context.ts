@@ -15,7 +15,7 @@ type Person = Context & { connect: Local['connect'] };
 export type WorkspaceOption = { workspace?: string };
 
 /** Opens the database for a command that a person runs: no agent acts. */
-export async function asPerson<T>(
+export async function inLocalContext<T>(
   config: Config,
   run: (ctx: Person) => Promise<T>,
   { workspace }: WorkspaceOption = {},

@@ -15,7 +15,7 @@ export type Told = { file: string; wrong?: string };
 type Entry = { command?: unknown; args?: unknown; url?: unknown };
 
 /** Where the client finds Cairn, the repository's file first; null where it finds none. */
-export async function lookAtClient(client: Client, host: Host, repository: string | null): Promise<Told | null> {
+export async function inspectClient(client: Client, host: Host, repository: string | null): Promise<Told | null> {
   const files = (['project', 'user'] as const).map((scope) => serverFile(client, { scope, repository }, host));
   for (const file of new Set(files)) {
     const told = await lookAtFile(client, file);

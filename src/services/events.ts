@@ -6,7 +6,7 @@ import { NOTE_KINDS, Note, ProjectRef, projectNoted } from '../events/projects.t
 import { TaskRef, taskNoted } from '../events/tasks.ts';
 import { findArchived, type Wanted } from './archive.ts';
 import { page } from './pagination.ts';
-import { Reach, reach } from './project-filter.ts';
+import { ProjectFilter, projectFilter } from './project-filter.ts';
 import { insufficient, PROJECTS_HIDDEN, showsProjects, showsTasks, taskTypes } from './shown.ts';
 
 // So many fit with their longest texts cut: none is left out of an answer that says where to wait on from.
@@ -65,7 +65,7 @@ export async function recordEvent(
 }
 
 export const ListEvents = z.strictObject({
-  project: Reach,
+  project: ProjectFilter,
   task: TaskRef.optional(),
   types: Types,
   kinds: z.array(z.enum(NOTE_KINDS)).max(5).optional().describe('Of notes.'),
@@ -94,7 +94,7 @@ async function readEvents(
   { project, types, kinds, include_data, ...rest }: z.output<typeof ListEvents>,
 ): Promise<EventPage> {
   const filters = { types, kinds, include_data };
-  const args = { ...rest, project: reach(ctx, project), filters };
+  const args = { ...rest, project: projectFilter(ctx, project), filters };
   const page = await ctx.db.call<EventPage | { archive: Wanted }>('list_events', args, ctx.actor);
   if (!('archive' in page)) return page;
   const archived = await findArchived(ctx, page.archive, filters);
@@ -124,7 +124,7 @@ export async function listQuestions(
 }
 
 export const WaitForEvents = z.strictObject({
-  project: Reach,
+  project: ProjectFilter,
   task: TaskRef.optional(),
   types: Types,
   after_seq: Position.optional().describe('Position of an earlier result. Default: now.'),

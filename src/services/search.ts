@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { Unproven } from '../events/tasks.ts';
 import { line } from '../text.ts';
 import { page } from './pagination.ts';
-import { Reach, reach } from './project-filter.ts';
+import { ProjectFilter, projectFilter } from './project-filter.ts';
 import { insufficient, showsProjects, showsTasks, TASKS_HIDDEN } from './shown.ts';
 
 const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project'] as const;
@@ -12,7 +12,7 @@ const PROJECT_KINDS: readonly string[] = ['decision', 'checkpoint', 'project'] s
 
 export const Search = z.strictObject({
   query: line(500).describe('At most 32 words, all of which must occur; "a phrase", or and NOT work.'),
-  project: Reach,
+  project: ProjectFilter,
   kinds: z.array(z.enum(KINDS)).max(6).optional(),
   ...page(10, 50),
 });
@@ -38,7 +38,7 @@ type Hits = z.infer<typeof Hits>;
 
 /** Full-text search over everything that was written down and that the caller may read, best first. */
 export async function search(ctx: Context, { project, ...input }: z.output<typeof Search>): Promise<Hits> {
-  const args = { ...input, project: reach(ctx, project) };
+  const args = { ...input, project: projectFilter(ctx, project) };
   if (showsTasks(ctx)) return ctx.db.call('search', args, ctx.actor);
   const kinds = (input.kinds ?? PROJECT_KINDS).filter((kind) => PROJECT_KINDS.includes(kind));
   if (kinds.length === 0 && input.kinds?.length !== 0) throw insufficient('tasks:read', 'These kinds');

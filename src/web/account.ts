@@ -6,8 +6,8 @@ import type { Workspace } from '../auth/store.ts';
 import { SCOPES } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { listConnections, revokeAccess } from '../services/access.ts';
-import { personOf, type SignedIn, type Visit } from './browser-session.ts';
-import { goOn, tellOnce } from './flash-message.ts';
+import { type BrowserSession, personOf, type SignedIn } from './browser-session.ts';
+import { flashOnce, goOn } from './flash-message.ts';
 import { redirect } from './page.ts';
 import { accountPage, cursorOf } from './pages/account.ts';
 import { invitationPage } from './pages/invitation.ts';
@@ -19,7 +19,7 @@ const PAT_DAYS_MAX = 366;
 
 export function showAccount(web: Web, visit: SignedIn): Promise<Response> {
   const { name, workspaces } = visit.session;
-  return tellOnce(web, visit, async (outcome) =>
+  return flashOnce(web, visit, async (outcome) =>
     accountPage({
       csrf: visit.csrf,
       url: visit.url,
@@ -75,7 +75,7 @@ function isFresh({ session }: SignedIn): boolean {
 }
 
 /** The code goes into a cookie and out of the address, where history and screenshots would keep it. */
-export async function showInvitation({ cookies }: Web, visit: Visit): Promise<Response> {
+export async function showInvitation({ cookies }: Web, visit: BrowserSession): Promise<Response> {
   const code = visit.url.searchParams.get('code');
   if (code !== null) {
     if (isSecret('invitation', code)) return redirect('/invite', [cookies.write('invitation', code)]);

@@ -3,7 +3,7 @@ import type { Role, Workspace } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
 import { listAuthEvents, listConnections, listMembers, ROLES, revokeAccess, setMember } from '../services/access.ts';
 import { personOf, type SignedIn } from './browser-session.ts';
-import { goOn, tellOnce } from './flash-message.ts';
+import { flashOnce, goOn } from './flash-message.ts';
 import { adminPage } from './pages/admin.ts';
 import { administers } from './pages/navigation.ts';
 import type { Web } from './web.ts';
@@ -14,7 +14,7 @@ export function showAdmin(web: Web, visit: SignedIn): Promise<Response> {
   const workspace = workspaceOf(visit, visit.url.searchParams.get('workspace'));
   const caller = { db: web.db, actor: personOf(visit, workspace.tenant_id) };
   const from = (name: string) => visit.url.searchParams.get(name) ?? undefined;
-  return tellOnce(web, visit, async (outcome) => {
+  return flashOnce(web, visit, async (outcome) => {
     const [connections, people, events] = await Promise.all([
       listConnections(caller, { all: true, ended: false, before: from('connections') }),
       listMembers(caller),

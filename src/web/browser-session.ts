@@ -1,11 +1,11 @@
 import { derive, hashSecret, sameHash } from '../auth/secrets.ts';
-import type { Visit as BrowserVisit } from '../auth/server/views.ts';
+import type { BrowserSession as ViewedSession } from '../auth/server/views.ts';
 import type { From, Person, Session } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
 import type { Web } from './web.ts';
 
 /** A request of a browser, and what its cookies prove. */
-export type Visit = BrowserVisit & {
+export type BrowserSession = ViewedSession & {
   request: Request;
   url: URL;
   from: From;
@@ -14,9 +14,9 @@ export type Visit = BrowserVisit & {
 };
 
 /** A visit with somebody signed in. */
-export type SignedIn = Visit & { session: Session };
+export type SignedIn = BrowserSession & { session: Session };
 
-export async function visitOf({ store, cookies }: Web, request: Request, from: From): Promise<Visit> {
+export async function browserSessionOf({ store, cookies }: Web, request: Request, from: From): Promise<BrowserSession> {
   const txn = cookies.browser(request);
   const sid = cookies.read(request, 'session');
   const found = sid === undefined ? undefined : await store.getSession(hashSecret(sid), from);
@@ -38,7 +38,7 @@ export function personOf({ session, from }: SignedIn, tenantId?: string): Person
 }
 
 /** What a form of ours carries. Raises forbidden for one that another site sent, or that belongs to another session. */
-export async function formOf({ request, csrf }: Visit): Promise<URLSearchParams> {
+export async function formOf({ request, csrf }: BrowserSession): Promise<URLSearchParams> {
   const site = request.headers.get('sec-fetch-site');
   const type = request.headers.get('content-type') ?? '';
   const isForm = /^application\/x-www-form-urlencoded\b/i.test(type);

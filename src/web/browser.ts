@@ -1,5 +1,5 @@
 import type { Browser } from '../auth/server/views.ts';
-import { visitOf } from './browser-session.ts';
+import { browserSessionOf } from './browser-session.ts';
 import { consentPage } from './pages/consent.ts';
 import { messagePage } from './pages/message.ts';
 import type { Web } from './web.ts';
@@ -7,7 +7,7 @@ import type { Web } from './web.ts';
 /** What the authorization server asks of the pages. */
 export function createBrowser(web: Web): Browser {
   return {
-    visit: (request, from) => visitOf(web, request, from),
+    visit: (request, from) => browserSessionOf(web, request, from),
     consent: consentPage,
     problem: ({ status, title, message, hint }) => messagePage({ title, text: `${message} ${hint}`, status }),
   };

@@ -5,7 +5,7 @@ import { PASSWORD_LENGTH_MIN } from '../auth/login/password.ts';
 import { derive, hashSecret, isSecret, mintSecret } from '../auth/secrets.ts';
 import type { Identity } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
-import { pathOf, type Visit } from './browser-session.ts';
+import { type BrowserSession, pathOf } from './browser-session.ts';
 import { BROWSER_SECONDS, SESSION_SECONDS } from './cookies.ts';
 import { redirect } from './page.ts';
 import { codePage, loginPage, passwordPage } from './pages/login.ts';
@@ -17,11 +17,11 @@ const ATTEMPT_SECONDS = 600;
 // A password has twelve characters at least, a code six digits.
 const FIRST_TRIES_MAX = Object.freeze({ password: 1_000, code: 100, send: 0 });
 
-export async function showLogin(web: Web, visit: Visit): Promise<Response> {
+export async function showLogin(web: Web, visit: BrowserSession): Promise<Response> {
   return loginPage(await loginView(web, visit, visit.url.searchParams.get('next')));
 }
 
-async function loginView({ store, owner, supabase, oidc, cookies }: Web, visit: Visit, next: string | null) {
+async function loginView({ store, owner, supabase, oidc, cookies }: Web, visit: BrowserSession, next: string | null) {
   return {
     csrf: visit.csrf,
     next: pathOf(next),
@@ -32,7 +32,7 @@ async function loginView({ store, owner, supabase, oidc, cookies }: Web, visit: 
   };
 }
 
-export async function logInWithPassword(web: Web, visit: Visit, form: URLSearchParams): Promise<Response> {
+export async function logInWithPassword(web: Web, visit: BrowserSession, form: URLSearchParams): Promise<Response> {
   const attempt = await takeAttempt(web.store, trierOf(web, visit), accountOf(web.owner.user_id, 'password'));
   if (!(await isPassword(web.store, web.owner, form.get('password') ?? ''))) {
     const view = await loginView(web, visit, form.get('next'));
@@ -41,7 +41,7 @@ export async function logInWithPassword(web: Web, visit: Visit, form: URLSearchP
   return openSession(web, visit, { user: web.owner.user_id, method: 'pwd', next: form.get('next'), attempt });
 }
 
-export async function sendCode(web: Web, visit: Visit, form: URLSearchParams): Promise<Response> {
+export async function sendCode(web: Web, visit: BrowserSession, form: URLSearchParams): Promise<Response> {
   const email = emailOf(form);
   // Whoever asks for codes without end keeps nobody from typing in the one that came last.
   const isSent = (await takeSending(web.store, trierOf(web, visit), accountOf(email, 'send'))) !== undefined;
@@ -49,7 +49,7 @@ export async function sendCode(web: Web, visit: Visit, form: URLSearchParams): P
   return codePage({ csrf: visit.csrf, next: pathOf(form.get('next')), email, isSent });
 }
 
-export async function logInWithCode(web: Web, visit: Visit, form: URLSearchParams): Promise<Response> {
+export async function logInWithCode(web: Web, visit: BrowserSession, form: URLSearchParams): Promise<Response> {
   const email = emailOf(form);
   const attempt = await takeAttempt(web.store, trierOf(web, visit), accountOf(email, 'code'));
   const code = (form.get('code') ?? '').replace(/\s/g, '');
@@ -61,7 +61,7 @@ export async function logInWithCode(web: Web, visit: Visit, form: URLSearchParam
   return admit(web, visit, { identity, method: 'otp', next: form.get('next'), attempt });
 }
 
-export async function startOidc(web: Web, visit: Visit, id: string): Promise<Response> {
+export async function startOidc(web: Web, visit: BrowserSession, id: string): Promise<Response> {
   const login = providerOf(web, id);
   await takeStart(web.store, trierOf(web, visit));
   const state = mintSecret('txn').secret;
@@ -74,7 +74,7 @@ export async function startOidc(web: Web, visit: Visit, id: string): Promise<Res
 }
 
 /** The state is good once, and in the browser alone that got it (threat T1): its other secrets come of that browser's cookie. */
-export async function finishOidc(web: Web, visit: Visit, id: string): Promise<Response> {
+export async function finishOidc(web: Web, visit: BrowserSession, id: string): Promise<Response> {
   const login = providerOf(web, id);
   const state = visit.url.searchParams.get('state') ?? '';
   const hashes = { state_hash: hashSecret(state), txn_hash: hashSecret(visit.txn) };
@@ -107,13 +107,13 @@ function providerOf({ oidc }: Web, id: string): OidcLogin {
 }
 
 /** Looking at the link does not use it up: mail programs and chats open links, people do send the form. */
-export async function showOwnerCode(_web: Web, visit: Visit): Promise<Response> {
+export async function showOwnerCode(_web: Web, visit: BrowserSession): Promise<Response> {
   const code = visit.url.searchParams.get('code') ?? '';
   return passwordPage({ csrf: visit.csrf, code: isSecret('login', code) ? code : '', minLength: PASSWORD_LENGTH_MIN });
 }
 
 /** Without a limit on tries: 256 random bits are not guessed, and it is the way in that nobody else can use up. */
-export async function redeemOwnerCode(web: Web, visit: Visit, form: URLSearchParams): Promise<Response> {
+export async function redeemOwnerCode(web: Web, visit: BrowserSession, form: URLSearchParams): Promise<Response> {
   const code = form.get('code') ?? '';
   const password = form.get('password') ?? '';
   const wrong = wrongPassword(password, form.get('repeated') ?? '');
@@ -155,7 +155,7 @@ const REFUSALS = Object.freeze({
   invitation_of_another: 'This invitation is for another e-mail address.',
 });
 
-async function admit(web: Web, visit: Visit, { identity, method, next, attempt }: Proven): Promise<Response> {
+async function admit(web: Web, visit: BrowserSession, { identity, method, next, attempt }: Proven): Promise<Response> {
   const invitation = web.cookies.read(visit.request, 'invitation');
   const terms = {
     open: isAdmitted(identity, web.signUp),
@@ -170,7 +170,11 @@ async function admit(web: Web, visit: Visit, { identity, method, next, attempt }
 type Opened = { user: string; method: string; next: string | null; attempt?: Attempt | undefined };
 
 /** A new session id at each login, whatever the browser brought (threat T15); the session it had ends. */
-async function openSession(web: Web, visit: Visit, { user, method, next, attempt }: Opened): Promise<Response> {
+async function openSession(
+  web: Web,
+  visit: BrowserSession,
+  { user, method, next, attempt }: Opened,
+): Promise<Response> {
   const { store, cookies } = web;
   const { sid, from } = visit;
   if (sid !== undefined) await store.endSession(hashSecret(sid), {}, from);
@@ -184,7 +188,7 @@ async function openSession(web: Web, visit: Visit, { user, method, next, attempt
 /** Gives back what the right try took, and the cookie that the browser is known by from now on: a new one each time, like the session. */
 async function admitBrowser(
   { store, cookies }: Web,
-  { request, from }: Visit,
+  { request, from }: BrowserSession,
   { account, buckets }: Attempt,
 ): Promise<string> {
   const before = cookies.read(request, 'browser');
@@ -195,7 +199,7 @@ async function admitBrowser(
   return cookies.write('browser', secret);
 }
 
-function trierOf({ cookies }: Web, { request, from }: Visit) {
+function trierOf({ cookies }: Web, { request, from }: BrowserSession) {
   return { from, browser: cookies.read(request, 'browser') };
 }
 
@@ -203,7 +207,11 @@ function accountOf(name: string, way: Account['way']): Account {
   return { name, way, firstTriesMax: FIRST_TRIES_MAX[way] };
 }
 
-export async function logOut({ store, cookies }: Web, { sid, from }: Visit, form: URLSearchParams): Promise<Response> {
+export async function logOut(
+  { store, cookies }: Web,
+  { sid, from }: BrowserSession,
+  form: URLSearchParams,
+): Promise<Response> {
   const everywhere = form.get('everywhere') === 'yes';
   if (sid !== undefined) await store.endSession(hashSecret(sid), { everywhere }, from);
   return redirect(`/login?next=${encodeURIComponent(pathOf(form.get('next')))}`, [cookies.erase('session')]);

@@ -2,7 +2,7 @@ import { networkOf, networksOf, takeEach } from '../auth/rates.ts';
 import { hashSecret } from '../auth/secrets.ts';
 import type { Store } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
-import type { Visit } from './browser-session.ts';
+import type { BrowserSession } from './browser-session.ts';
 
 const QUARTER_HOUR = 15 * 60;
 const DAY = 86_400;
@@ -14,7 +14,7 @@ export type Account = { name: string; way: 'password' | 'code' | 'send'; firstTr
 /** A try that is under way, to be given back when it turns out to be right. */
 export type Attempt = { account: string; buckets: string[] };
 
-type Trier = { from: Visit['from']; browser?: string | undefined };
+type Trier = { from: BrowserSession['from']; browser?: string | undefined };
 
 /** A try to sign in that no account is known of yet: 30 a minute from a network. Raises rate_limited. */
 export async function takeStart(store: Store, { from }: Trier): Promise<void> {

@@ -2,7 +2,7 @@ import type { Peer, Route } from '../auth/access.ts';
 import { DomainError, domainErrorFrom, ERROR_CODES } from '../errors.ts';
 import { acceptInvitation, createToken, revokeOwn, showAccount, showInvitation } from './account.ts';
 import { changeInvitations, changeMember, revokeAny, showAdmin } from './admin.ts';
-import { formOf, pathOf, type SignedIn, type Visit, visitOf } from './browser-session.ts';
+import { type BrowserSession, browserSessionOf, formOf, pathOf, type SignedIn } from './browser-session.ts';
 import {
   finishOidc,
   logInWithCode,
@@ -19,8 +19,8 @@ import { messagePage } from './pages/message.ts';
 import type { Web } from './web.ts';
 
 type Place = {
-  get?: (web: Web, visit: Visit) => Promise<Response>;
-  post?: (web: Web, visit: Visit, form: URLSearchParams) => Promise<Response>;
+  get?: (web: Web, visit: BrowserSession) => Promise<Response>;
+  post?: (web: Web, visit: BrowserSession, form: URLSearchParams) => Promise<Response>;
 };
 
 type Answer = (web: Web, visit: SignedIn, form: URLSearchParams) => Promise<Response>;
@@ -59,7 +59,7 @@ function placeOf(pathname: string): Place | undefined {
 
 async function answer(web: Web, place: Place, { request, peer }: { request: Request; peer: Peer }): Promise<Response> {
   try {
-    const visit = await visitOf(web, request, { ip: peer.address });
+    const visit = await browserSessionOf(web, request, { ip: peer.address });
     const response = await respond(web, place, visit);
     // Each answer renews the cookie that forms are checked with.
     response.headers.append('set-cookie', visit.cookie);
@@ -69,7 +69,7 @@ async function answer(web: Web, place: Place, { request, peer }: { request: Requ
   }
 }
 
-async function respond(web: Web, { get, post }: Place, visit: Visit): Promise<Response> {
+async function respond(web: Web, { get, post }: Place, visit: BrowserSession): Promise<Response> {
   if (visit.request.method === 'POST' && post !== undefined) return post(web, visit, await formOf(visit));
   if (visit.request.method === 'GET' && get !== undefined) return get(web, visit);
   const allow = [get && 'GET', post && 'POST'].filter(Boolean).join(', ');
@@ -80,7 +80,7 @@ async function respond(web: Web, { get, post }: Place, visit: Visit): Promise<Re
 
 /** Whoever is not signed in does that first, and comes back to the page. */
 function signedIn(run: Answer) {
-  return async (web: Web, visit: Visit, form = new URLSearchParams()): Promise<Response> => {
+  return async (web: Web, visit: BrowserSession, form = new URLSearchParams()): Promise<Response> => {
     const { session, url, request } = visit;
     if (session !== undefined) return run(web, { ...visit, session }, form);
     const next = request.method === 'GET' ? pathOf(`${url.pathname}${url.search}`) : '/account';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { asPerson } from '../../src/cli/local-context.ts';
+import { inLocalContext } from '../../src/cli/local-context.ts';
 import { eventTable } from '../../src/cli/log/log.ts';
 import { readConfig } from '../../src/config.ts';
 import type { Context } from '../../src/context.ts';
@@ -275,7 +275,7 @@ describe('on a terminal', () => {
   test('what a command is told by the database is clean', async () => {
     const config = readConfig({ databaseUrl: databaseUrl(scratch.connection), project: 'web' }, {});
 
-    const told = await asPerson(config, async (ctx) => [await resumeProject(ctx, {}), await listMembers(ctx)]);
+    const told = await inLocalContext(config, async (ctx) => [await resumeProject(ctx, {}), await listMembers(ctx)]);
 
     expect(JSON.stringify(told)).toContain('SYSTEM');
     expect(JSON.stringify(told)).not.toMatch(/\\u00[01]|[\u007f-\u009f]|\p{Bidi_Control}/u);

@@ -1,5 +1,5 @@
 import { describe, expect, vi } from 'vitest';
-import { collectExpired } from '../../src/auth/purge.ts';
+import { purgeExpired } from '../../src/auth/purge.ts';
 import { authStore } from '../../src/auth/store.ts';
 import { createLog } from '../../src/log.ts';
 import {
@@ -92,7 +92,7 @@ test('what is over is deleted when a server starts, a client that nobody authori
   ]);
   const isThere = async (client_id: string) => 'client_id' in (await store.getClient(client_id, {}));
 
-  const stop = collectExpired(store, createLog('silent'));
+  const stop = purgeExpired(store, createLog('silent'));
   await vi.waitUntil(async () => !(await isThere(forgotten)), 10_000);
   stop();
 

@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest';
 import { type Context, mayUse, SCOPES, type Scope } from '../../src/context.ts';
-import { type Message, scopesNeeded } from '../../src/server/mcp/required-scopes.ts';
+import { type Message, requiredScopes } from '../../src/server/mcp/required-scopes.ts';
 import { suggestRefs } from '../../src/services/search.ts';
 import { selectTools, toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
@@ -214,7 +214,7 @@ describe('what is no tool', () => {
     ['a list of prompts', { method: 'prompts/list' }, []],
     ['a list of templates', { method: 'resources/templates/list' }, []],
   ])('needs the scopes of what it shows: %s', ([, message, scopes]) => {
-    expect(scopesNeeded(message, TOOLS)).toEqual(scopes);
+    expect(requiredScopes(message, TOOLS)).toEqual(scopes);
   });
 
   test('suggests nothing that the scope does not show', async ({ as: agent }) => {

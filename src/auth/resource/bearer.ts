@@ -1,11 +1,11 @@
 import type { Scope } from '../../context.ts';
 import type { Access, Principal } from '../access.ts';
 import { BASELINE, lastingScopes, liveScopes } from '../scopes.ts';
-import { hashSecret, presentedSecret } from '../secrets.ts';
+import { credentialHash, hashSecret } from '../secrets.ts';
 import { resourceMetadataUrl } from '../server/metadata.ts';
 import { type AuthSettings, resourceOf } from '../settings.ts';
 import type { Store } from '../store.ts';
-import { Recent } from '../ttl-cache.ts';
+import { TtlCache } from '../ttl-cache.ts';
 
 // As long as the last use of a token is not written again.
 const KNOWN = Object.freeze({ lifeMs: 60_000, max: 10_000 });
@@ -19,13 +19,13 @@ export function bearerAccess(
   settings: AuthSettings,
 ): Pick<Access, 'authenticate' | 'recall' | 'challenge'> {
   const resource = resourceOf(settings);
-  const known = new Recent<Principal>(KNOWN);
+  const known = new TtlCache<Principal>(KNOWN);
   return {
     async authenticate(request, { address }): Promise<Principal | Response> {
       const token = bearerOf(request);
       if (token === undefined) return unauthenticated(settings);
       // The form is checked first: what nobody was ever given costs no query.
-      const secret = presentedSecret(['access', 'pat'], token);
+      const secret = credentialHash(['access', 'pat'], token);
       if (secret === undefined) return unauthenticated(settings, 'It is no token of this server.');
       const { hash: token_hash, tenant_id } = secret;
       const found = await store.authenticateToken({ token_hash, resource }, { ip: address, tenant_id });

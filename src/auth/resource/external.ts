@@ -6,7 +6,7 @@ import { isAdmitted, type SignUp } from '../login/identity.ts';
 import { metadataRoute, resourceMetadata } from '../server/metadata.ts';
 import { type AuthSettings, resourceOf } from '../settings.ts';
 import type { Identity, Store } from '../store.ts';
-import { Recent } from '../ttl-cache.ts';
+import { TtlCache } from '../ttl-cache.ts';
 import { bearerOf, forbidden, insufficientScope, unauthenticated } from './bearer.ts';
 
 // Fixed, none of them symmetric: a public key must never be taken for the secret of an HMAC.
@@ -115,7 +115,7 @@ function identityOf({ iss = '', sub = '', name, email, email_verified }: JWTPayl
 
 /** The user of an identity; undefined for one that has no account and may not have one. */
 function admission({ store, signUp }: ExternalParts) {
-  const known = new Recent<string>(KNOWN);
+  const known = new TtlCache<string>(KNOWN);
   return async (identity: Identity, ip: string): Promise<string | undefined> => {
     const key = JSON.stringify([identity.issuer, identity.subject]);
     const user_id = known.get(key);

@@ -7,7 +7,7 @@ import { type AskingParts, sendBack } from './authorize.ts';
 import { documentUrl } from './client-metadata.ts';
 import { describeRedirect, matchesRedirect } from './redirects.ts';
 import { OAuthRefusal } from './reply.ts';
-import { type ConsentView, PATHS, type ProblemView, type SignedInVisit, type Visit } from './views.ts';
+import { type BrowserSession, type ConsentView, PATHS, type ProblemView, type SignedInSession } from './views.ts';
 
 const PROBLEMS: Readonly<Record<string, Omit<ProblemView, 'status'>>> = Object.freeze({
   other_browser: {
@@ -124,7 +124,7 @@ export async function answerConsent(parts: AskingParts, request: Request, from: 
   );
 }
 
-function isSignedIn(visit: Visit): visit is SignedInVisit {
+function isSignedIn(visit: BrowserSession): visit is SignedInSession {
   return visit.session !== undefined;
 }
 
@@ -132,7 +132,7 @@ function isRecent({ auth_at }: Session, secondsMax: number): boolean {
   return Date.now() - Date.parse(auth_at) < secondsMax * 1_000;
 }
 
-function bindingOf(id: string, { txn }: Visit): { request_hash: string; txn_hash: string } {
+function bindingOf(id: string, { txn }: BrowserSession): { request_hash: string; txn_hash: string } {
   return { request_hash: hashSecret(id), txn_hash: hashSecret(txn) };
 }
 
@@ -174,7 +174,7 @@ function decisionOf({ settings }: AskingParts, { form, code_hash, redirect_uri }
 
 type Opened = { request: AuthorizationRequest; client: Client; workspaces: ConsentView['workspaces'] };
 
-function viewOf({ request, client, workspaces }: Opened, id: string, { session, csrf }: SignedInVisit): ConsentView {
+function viewOf({ request, client, workspaces }: Opened, id: string, { session, csrf }: SignedInSession): ConsentView {
   const { client_id, client_name, client_uri, kind } = client;
   return {
     request: id,

@@ -1,6 +1,6 @@
 import { Unreachable } from '../public-fetch.ts';
 import type { AuthSettings } from '../settings.ts';
-import { Recent } from '../ttl-cache.ts';
+import { TtlCache } from '../ttl-cache.ts';
 import { isKnownHost } from './known-documents.ts';
 
 export type Documents = ReturnType<typeof createDocuments>;
@@ -21,8 +21,8 @@ const FAILURES = Object.freeze({ lifeMs: 60_000, max: 1_000 });
 export function createDocuments({ documents, documentHosts, proxy }: AuthSettings) {
   // Through a proxy nobody checks what address a name has, so that only what the operator listed is fetched.
   const mayFetch = documents && documentHosts?.length !== 0 && (proxy === undefined || documentHosts !== undefined);
-  const failures = new Recent<UnknownClient>(FAILURES);
-  const unreachableHosts = new Recent<true>(UNREACHABLE);
+  const failures = new TtlCache<UnknownClient>(FAILURES);
+  const unreachableHosts = new TtlCache<true>(UNREACHABLE);
   const isSupported = () => mayFetch && unreachableHosts.isEmpty;
 
   /** A stranger's host may be away because the stranger likes it so. */

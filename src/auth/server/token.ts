@@ -1,6 +1,6 @@
 import { newId } from '../../events/ids.ts';
 import { takeTurn } from '../rates.ts';
-import { codeChallenge, mintWorkspaceSecret, type PresentedSecret, presentedSecret } from '../secrets.ts';
+import { type CredentialHash, codeChallenge, credentialHash, mintWorkspaceSecret } from '../secrets.ts';
 import { type AuthSettings, canonicalResource } from '../settings.ts';
 import type { Client, From, InWorkspace, Issued, Minted, Refused, Store } from '../store.ts';
 import type { Clients } from './clients.ts';
@@ -33,7 +33,7 @@ export async function token(parts: Parts, request: Request, from: From): Promise
 
 /** What a request presents, and how tokens are had for it. */
 type Asked = {
-  secret: PresentedSecret;
+  secret: CredentialHash;
   issue(minted: Minted, from: InWorkspace): Promise<Issued | Refused<string>>;
 };
 type Grant = (parts: Parts, client: Client, given: Given) => Asked | Refused<string>;
@@ -49,7 +49,7 @@ const redeemCode: Grant = ({ store, settings }, client, given) => {
   if (code === undefined || code_verifier === undefined) {
     throw new OAuthRefusal('invalid_request', 'A code and its code_verifier are needed.');
   }
-  const secret = presentedSecret(['code'], code);
+  const secret = credentialHash(['code'], code);
   if (secret === undefined) return { refused: 'unknown' };
   // The client's document may have changed since the consent.
   if (redirect_uri === undefined || !matchesRedirect(client.redirect_uris, redirect_uri))
@@ -65,7 +65,7 @@ const redeemCode: Grant = ({ store, settings }, client, given) => {
 
 const refreshToken: Grant = ({ store, settings }, client, given) => {
   if (given.refresh_token === undefined) throw new OAuthRefusal('invalid_request', 'A refresh_token is needed.');
-  const secret = presentedSecret(['refresh'], given.refresh_token);
+  const secret = credentialHash(['refresh'], given.refresh_token);
   if (secret === undefined) return { refused: 'unknown' };
   const scope = given.scope?.split(' ').filter((name) => name !== '' && name !== 'offline_access');
   const presented = {
@@ -98,7 +98,7 @@ export async function revoke({ store, settings, clients }: Parts, request: Reque
   const given = await formParameters(request);
   const { client_id } = await clients.authenticate(request, given, from);
   if (given.token === undefined) throw new OAuthRefusal('invalid_request', 'A token is needed.');
-  const secret = presentedSecret(['access', 'refresh'], given.token);
+  const secret = credentialHash(['access', 'refresh'], given.token);
   if (secret !== undefined) {
     await store.revokeToken({ token_hash: secret.hash, client_id }, { ...from, tenant_id: secret.tenant_id });
   }

@@ -54,7 +54,7 @@ export type ConsentView = {
 export type ProblemView = { status: number; title: string; message: string; hint: string };
 
 /** What the browser that sends a request proves by its cookies. */
-export type Visit = {
+export type BrowserSession = {
   /** Tells this browser from all others. */
   txn: string;
   /** Set-Cookie that keeps `txn`. */
@@ -63,11 +63,11 @@ export type Visit = {
   csrf: string;
   session: Session | undefined;
 };
-export type SignedInVisit = Visit & { session: Session };
+export type SignedInSession = BrowserSession & { session: Session };
 
 /** The browser's side of the flows: who it is, and what it is shown; src/web brings it. */
 export type Browser = {
-  visit(request: Request, from: From): Promise<Visit>;
+  visit(request: Request, from: From): Promise<BrowserSession>;
   consent(view: ConsentView): Response;
   problem(view: ProblemView): Response;
 };

@@ -1,5 +1,5 @@
 import { text } from 'node:stream/consumers';
-import { presentedSecret } from '../../auth/secrets.ts';
+import { credentialHash } from '../../auth/secrets.ts';
 import { createPat, inviteMember, saveStaticClient } from '../../auth/server/issue.ts';
 import { resourceOf } from '../../auth/settings.ts';
 import { authStore, type Role } from '../../auth/store.ts';
@@ -23,10 +23,10 @@ import {
 } from '../../services/access.ts';
 
 import { amount, time } from '../../tools/render.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { servedAddress } from '../serve/served.ts';
-import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 
 type ConnectionOptions = JsonOption & { all?: true; user?: string; client?: string; ended?: true };
@@ -42,8 +42,8 @@ export async function runConnections(
     client_id: client,
     ended,
   });
-  const page = await asPerson(config, (ctx) => listConnections(ctx, chosen));
-  answer(page, options, ({ connections }) => connectionLines(connections));
+  const page = await inLocalContext(config, (ctx) => listConnections(ctx, chosen));
+  printResult(page, options, ({ connections }) => connectionLines(connections));
 }
 
 function connectionLines(connections: readonly Connection[]): string[] {
@@ -51,7 +51,7 @@ function connectionLines(connections: readonly Connection[]): string[] {
   return table(connections, [
     { heading: 'ID', text: ({ id }) => id },
     { heading: 'USER', text: ({ user }) => user, flexible: true },
-    { heading: 'CLIENT', text: ({ client }) => client, style: (text) => paint('bold', text), flexible: true },
+    { heading: 'CLIENT', text: ({ client }) => client, style: (text) => styled('bold', text), flexible: true },
     { heading: 'HOW', text: ({ client_kind }) => client_kind },
     { heading: 'WHERE', text: ({ redirect_host }) => redirect_host ?? '', flexible: true },
     { heading: 'MAY', text: ({ scope }) => scope, flexible: true },
@@ -80,17 +80,17 @@ export async function runRevoke(
     throw mistyped('This ends every connection of the workspace.', 'Add --yes to do it.');
   }
   const chosen = parseGiven(RevokeAccess, { id, user_id: user, client_id: client, everything, reason });
-  const revoked = await asPerson(config, (ctx) => revokeAccess(ctx, chosen));
+  const revoked = await inLocalContext(config, (ctx) => revokeAccess(ctx, chosen));
   if (revoked.grants + revoked.pats === 0) process.exitCode = 1;
-  answer(revoked, options, ({ grants, tokens, pats }) => [
+  printResult(revoked, options, ({ grants, tokens, pats }) => [
     `Revoked ${amount(grants, 'grant')} with ${amount(tokens, 'token')}, and ${amount(pats, 'personal token')}.`,
   ]);
 }
 
 /** `cairn auth clients`. */
 export async function runClients(config: Config, options: JsonOption): Promise<void> {
-  const found = await asPerson(config, listClients);
-  answer(found, options, ({ clients }) => {
+  const found = await inLocalContext(config, listClients);
+  printResult(found, options, ({ clients }) => {
     if (clients.length === 0) return ['No clients.'];
     return table(clients, [
       { heading: 'CLIENT', text: ({ client_id }) => client_id },
@@ -108,8 +108,8 @@ export async function runBlock(
   config: Config,
   { client, blocked, ...options }: JsonOption & { client: string; blocked: boolean },
 ): Promise<void> {
-  const done = await asPerson(config, (ctx) => blockClient(ctx, { client_id: client, blocked }));
-  answer(done, options, ({ revoked }) => [
+  const done = await inLocalContext(config, (ctx) => blockClient(ctx, { client_id: client, blocked }));
+  printResult(done, options, ({ revoked }) => [
     blocked ? `Blocked; ${revoked.grants ?? 0} grants ended.` : 'Admitted again.',
   ]);
 }
@@ -127,8 +127,8 @@ export async function runAddClient(
     redirect_uris: redirect,
     confidential: secret === true,
   };
-  const saved = await asPerson(config, ({ db, actor }) => saveStaticClient(db, actor, given));
-  answer(saved, options, ({ client_secret }) => [
+  const saved = await inLocalContext(config, ({ db, actor }) => saveStaticClient(db, actor, given));
+  printResult(saved, options, ({ client_secret }) => [
     `Added ${client}.`,
     ...(client_secret === undefined ? [] : [`Its secret, shown once: ${client_secret}`]),
   ]);
@@ -139,10 +139,10 @@ export async function runRemoveClient(
   config: Config,
   { client, ...options }: JsonOption & { client: string },
 ): Promise<void> {
-  const removed = await asPerson(config, ({ db, actor }) =>
+  const removed = await inLocalContext(config, ({ db, actor }) =>
     db.call<{ revoked: { grants: number } }>('remove_client', { client_id: client }, actor),
   );
-  answer(removed, options, ({ revoked }) => [`Removed; ${revoked.grants} grants ended.`]);
+  printResult(removed, options, ({ revoked }) => [`Removed; ${revoked.grants} grants ended.`]);
 }
 
 export type PatOptions = JsonOption & { name: string; scope: string; expires: string; project?: string | undefined };
@@ -156,12 +156,12 @@ export async function runCreatePat(
   const known = SCOPES.filter((each) => asked.has(each));
   if (known.length < asked.size) throw mistyped(`Scopes: ${SCOPES.join(', ')}.`, 'Correct --scope.');
   const given = { name, scope: known.join(' '), project, days: daysOf(expires, 366) };
-  const { resource, ...created } = await asPerson(config, async ({ db, actor }) => {
+  const { resource, ...created } = await inLocalContext(config, async ({ db, actor }) => {
     const resource = resourceOf({ issuer: (await servedAddress(config, db)).origin });
     return { resource, ...(await createPat(db, actor, { ...given, resource })) };
   });
-  answer(created, options, ({ token, id, project: only, expires_at }) => [
-    `${paint('bold', token)}`,
+  printResult(created, options, ({ token, id, project: only, expires_at }) => [
+    `${styled('bold', token)}`,
     `For ${resource}${only === undefined ? '' : `, in the project ${only} alone`}, until ${time(expires_at)}. It is shown this once. End it with: cairn auth revoke ${id}`,
   ]);
 }
@@ -169,14 +169,14 @@ export async function runCreatePat(
 /** `cairn auth pat list`. */
 export async function runPats(config: Config, { all, ...options }: JsonOption & { all?: true }): Promise<void> {
   const pats: Connection[] = [];
-  await asPerson(config, async (ctx) => {
+  await inLocalContext(config, async (ctx) => {
     for (let before: string | undefined, more = true; more; more = before !== undefined) {
       const page = await listConnections(ctx, { all: all === true, ended: false, before });
       pats.push(...page.connections.filter(({ kind }) => kind === 'pat'));
       before = page.next_before;
     }
   });
-  answer({ pats }, options, () => connectionLines(pats));
+  printResult({ pats }, options, () => connectionLines(pats));
 }
 
 /** `cairn auth pat revoke`: by id, or whoever holds the token itself. */
@@ -185,16 +185,16 @@ export async function runRevokePat(
   { id, tokenStdin, ...options }: JsonOption & { id?: string | undefined; tokenStdin?: true },
 ): Promise<void> {
   if (!tokenStdin) return runRevoke(config, { id, ...options });
-  const token = presentedSecret(['pat', 'access', 'refresh'], (await text(process.stdin)).trim());
+  const token = credentialHash(['pat', 'access', 'refresh'], (await text(process.stdin)).trim());
   if (token === undefined) {
     throw new DomainError('invalid_input', 'This is no token of Cairn.', {
       hint: 'Paste the whole of it; a typo is noticed.',
     });
   }
   const { hash: token_hash, tenant_id } = token;
-  const done = await asPerson(config, ({ db }) => authStore(db).revokeToken({ token_hash }, { tenant_id }));
+  const done = await inLocalContext(config, ({ db }) => authStore(db).revokeToken({ token_hash }, { tenant_id }));
   if (!done.revoked) process.exitCode = 1;
-  answer(done, options, ({ revoked }) => [revoked ? 'Revoked.' : 'It was not known here.']);
+  printResult(done, options, ({ revoked }) => [revoked ? 'Revoked.' : 'It was not known here.']);
 }
 
 type InviteOptions = JsonOption & { email?: string; role: string; expires: string };
@@ -202,12 +202,12 @@ type InviteOptions = JsonOption & { email?: string; role: string; expires: strin
 /** `cairn auth invite`: the link is shown once. */
 export async function runInvite(config: Config, { email, role, expires, ...options }: InviteOptions): Promise<void> {
   const given = { email, role: roleOf(role), days: daysOf(expires, 90) };
-  const created = await asPerson(config, async ({ db, actor }) => {
+  const created = await inLocalContext(config, async ({ db, actor }) => {
     const address = await servedAddress(config, db);
     const made = await inviteMember(db, actor, given);
     return { ...made, link: new URL(`/invite?code=${made.invitation}`, address).href };
   });
-  answer(created, options, () => [
+  printResult(created, options, () => [
     created.link,
     `Good once, until ${time(created.expires_at)}, for the role ${created.role}.`,
   ]);
@@ -215,8 +215,8 @@ export async function runInvite(config: Config, { email, role, expires, ...optio
 
 /** `cairn auth members`. */
 export async function runMembers(config: Config, options: JsonOption): Promise<void> {
-  const found = await asPerson(config, listMembers);
-  answer(found, options, ({ members }) =>
+  const found = await inLocalContext(config, listMembers);
+  printResult(found, options, ({ members }) =>
     table(members, [
       { heading: 'ID', text: ({ user_id }) => user_id },
       { heading: 'NAME', text: ({ name }) => name, flexible: true },
@@ -233,8 +233,8 @@ export async function runSetMember(
   { user, role, ...options }: JsonOption & { user: string; role?: string },
 ): Promise<void> {
   const chosen = parseGiven(SetMember, { user_id: user, role });
-  const done = await asPerson(config, (ctx) => setMember(ctx, chosen));
-  answer(done, options, () => [role === undefined ? 'Removed; the access ended.' : `Now ${role}.`]);
+  const done = await inLocalContext(config, (ctx) => setMember(ctx, chosen));
+  printResult(done, options, () => [role === undefined ? 'Removed; the access ended.' : `Now ${role}.`]);
 }
 
 type TrailOptions = JsonOption & { since?: string; type?: string; unowned?: true };
@@ -242,12 +242,12 @@ type TrailOptions = JsonOption & { since?: string; type?: string; unowned?: true
 /** `cairn auth events`. */
 export async function runAuthEvents(config: Config, { since, type, unowned, ...options }: TrailOptions): Promise<void> {
   const chosen = parseGiven(ListAuthEvents, { since: since === undefined ? undefined : timeOf(since), type });
-  const found = await asPerson(config, (ctx) => listAuthEvents(ctx, { ...chosen, unowned: unowned === true }));
-  answer(found, options, ({ events }) => {
+  const found = await inLocalContext(config, (ctx) => listAuthEvents(ctx, { ...chosen, unowned: unowned === true }));
+  printResult(found, options, ({ events }) => {
     if (events.length === 0) return ['Nothing.'];
     return table(events, [
       { heading: 'AT', text: ({ at }) => at.slice(0, 19) },
-      { heading: 'WHAT', text: ({ type: what }) => what, style: (text) => paint('bold', text) },
+      { heading: 'WHAT', text: ({ type: what }) => what, style: (text) => styled('bold', text) },
       { heading: 'USER', text: ({ user }) => user ?? '', flexible: true },
       { heading: 'CLIENT', text: ({ client_id }) => client_id ?? '', flexible: true },
       { heading: 'FROM', text: ({ ip }) => ip ?? '' },
@@ -257,9 +257,9 @@ export async function runAuthEvents(config: Config, { since, type, unowned, ...o
 }
 
 /** `cairn auth gc`. */
-export async function runCollect(config: Config, options: JsonOption): Promise<void> {
-  const purged = await asPerson(config, ({ db }) => authStore(db).purge());
-  answer(purged, options, (counts) => Object.entries(counts).map(([name, count]) => `${name}: ${count}`));
+export async function runPurge(config: Config, options: JsonOption): Promise<void> {
+  const purged = await inLocalContext(config, ({ db }) => authStore(db).purge());
+  printResult(purged, options, (counts) => Object.entries(counts).map(([name, count]) => `${name}: ${count}`));
 }
 
 function daysOf(given: string, max: number): number {

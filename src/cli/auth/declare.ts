@@ -231,7 +231,7 @@ function addTrailCommands(auth: Command): void {
     .description('delete what is over: tokens, codes, sessions, clients that nobody authorized')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth gc'))
-    .action(command(async (config, options) => (await load()).runCollect(config, options)));
+    .action(command(async (config, options) => (await load()).runPurge(config, options)));
   auth
     .command('doctor [url]')
     .description(

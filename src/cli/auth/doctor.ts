@@ -1,9 +1,9 @@
 import type { Config } from '../../config.ts';
 import type { Database } from '../../db/database.ts';
-import { asPerson } from '../local-context.ts';
+import { inLocalContext } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { servedAddress } from '../serve/served.ts';
-import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { ask, documentAt, type Finding } from './remote-checks.ts';
 import { serverFindings } from './server-checks.ts';
 
@@ -14,16 +14,16 @@ const SKEW_MS_MAX = 60_000;
  * when something is to be changed.
  */
 export async function runAuthDoctor(config: Config, given: string | undefined, options: JsonOption): Promise<void> {
-  const url = given === undefined ? await asPerson(config, ({ db }) => endpointOf(config, db)) : URL.parse(given);
+  const url = given === undefined ? await inLocalContext(config, ({ db }) => endpointOf(config, db)) : URL.parse(given);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw mistyped('This is no address.', 'Like https://cairn.example.com/mcp');
   }
   const findings = await examine(url);
   if (findings.some(({ ok }) => !ok)) process.exitCode = 1;
-  answer(findings, options, (all) =>
+  printResult(findings, options, (all) =>
     all.map(
       ({ check, ok, advice }) =>
-        `${ok ? paint('green', 'ok') : paint('red', 'no')}  ${check}${ok || advice === undefined ? '' : `\n    ${advice}`}`,
+        `${ok ? styled('green', 'ok') : styled('red', 'no')}  ${check}${ok || advice === undefined ? '' : `\n    ${advice}`}`,
     ),
   );
 }

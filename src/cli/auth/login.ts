@@ -6,7 +6,7 @@ import { authClient, type Project } from '../../db/supabase/client.ts';
 import { authError, forgetSession, saveSession, sessionFile } from '../../db/supabase/session.ts';
 import { DomainError } from '../../errors.ts';
 import { mistyped } from '../mistyped.ts';
-import { answer, type JsonOption, remark } from '../terminal/output.ts';
+import { type JsonOption, printRemark, printResult } from '../terminal/output.ts';
 import { receiveCode } from './loopback.ts';
 
 export type LoginOptions = JsonOption & { email?: string; provider?: string; browser: boolean };
@@ -31,9 +31,11 @@ export async function runLogin(config: Config, options: LoginOptions): Promise<v
     : byCode(auth, email, options));
   await saveSession(sessionFile(config.configDir, project.url), session);
   const { host } = new URL(project.url);
-  answer({ project: host, user: session.user.id, email: session.user.email }, options, ({ user, email: address }) => [
-    `Signed in to ${host} as ${address ?? user}.`,
-  ]);
+  printResult(
+    { project: host, user: session.user.id, email: session.user.email },
+    options,
+    ({ user, email: address }) => [`Signed in to ${host} as ${address ?? user}.`],
+  );
 }
 
 /** `cairn logout`: ends the session here, and on the server if it can be reached. */
@@ -45,7 +47,7 @@ export async function runLogout(config: Config, options: JsonOption): Promise<vo
     const { error } = await authClient(project).admin.signOut(stored.access_token, 'local');
     done.server_told = error === null;
   }
-  answer(done, options, ({ signed_out, server_told }) => {
+  printResult(done, options, ({ signed_out, server_told }) => {
     if (!signed_out) return ['Nobody is signed in.'];
     return [server_told ? 'Signed out.' : 'Signed out on this machine; the server was not told.'];
   });
@@ -69,7 +71,7 @@ async function byBrowser(auth: Auth, provider: string, options: LoginOptions): P
       options: { redirectTo: receiver.url, skipBrowserRedirect: true },
     });
     if (error !== null || data.url === null) throw authError(error, 'The sign-in could not begin.');
-    remark(`Sign in at\n  ${data.url}`, options);
+    printRemark(`Sign in at\n  ${data.url}`, options);
     if (options.browser) openBrowser(data.url);
     const exchanged = await auth.exchangeCodeForSession(await receiver.code);
     if (exchanged.error !== null) throw authError(exchanged.error, 'The sign-in was refused.');
@@ -82,7 +84,7 @@ async function byBrowser(auth: Auth, provider: string, options: LoginOptions): P
 async function byCode(auth: Auth, email: string, options: LoginOptions): Promise<Session> {
   const { error } = await auth.signInWithOtp({ email });
   if (error !== null) throw authError(error, 'No code could be sent.');
-  remark(`A code was sent to ${email}.`, options);
+  printRemark(`A code was sent to ${email}.`, options);
   const lines = createInterface({ input: process.stdin });
   try {
     return await verifyTyped(lines, options, (token) => auth.verifyOtp({ email, token, type: 'email' }));

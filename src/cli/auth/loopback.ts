@@ -22,7 +22,7 @@ export async function receiveCode(): Promise<Receiver> {
   // A path that nobody else knows: another page cannot end the waiting.
   const path = `/${randomBytes(16).toString('hex')}`;
   const limit = AbortSignal.timeout(WAIT_MS_MAX);
-  const code = answer(server, path, limit);
+  const code = printResult(server, path, limit);
   // It is awaited only after the browser was told where to go.
   code.catch(() => {});
   return {
@@ -32,7 +32,7 @@ export async function receiveCode(): Promise<Receiver> {
   };
 }
 
-function answer(server: Server, path: string, limit: AbortSignal): Promise<string> {
+function printResult(server: Server, path: string, limit: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     limit.addEventListener('abort', () =>
       reject(new DomainError('unavailable', 'Nobody signed in within five minutes.')),

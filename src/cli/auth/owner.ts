@@ -4,9 +4,9 @@ import { createLoginLink, setPassword } from '../../auth/login/owner.ts';
 import { authStore } from '../../auth/store.ts';
 import type { Config } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
-import { asPerson } from '../local-context.ts';
+import { inLocalContext } from '../local-context.ts';
 import { servedAddress } from '../serve/served.ts';
-import { answer, type JsonOption } from '../terminal/output.ts';
+import { type JsonOption, printResult } from '../terminal/output.ts';
 
 /** `cairn auth owner set-password`. */
 export async function runSetPassword(config: Config, options: JsonOption): Promise<void> {
@@ -14,16 +14,16 @@ export async function runSetPassword(config: Config, options: JsonOption): Promi
   if (process.stdin.isTTY && (await typed('The same again: ')) !== password) {
     throw new DomainError('invalid_input', 'The two passwords differ.', { hint: 'Run the command again.' });
   }
-  await asPerson(config, ({ db, actor }) => setPassword(authStore(db), actor, password));
-  answer({ set: true }, options, () => ['The password is set. Every browser was signed out.']);
+  await inLocalContext(config, ({ db, actor }) => setPassword(authStore(db), actor, password));
+  printResult({ set: true }, options, () => ['The password is set. Every browser was signed out.']);
 }
 
 /** `cairn auth owner login-link`. */
 export async function runLoginLink(config: Config, options: JsonOption): Promise<void> {
-  const link = await asPerson(config, async ({ db, actor }) =>
+  const link = await inLocalContext(config, async ({ db, actor }) =>
     createLoginLink(authStore(db), actor, await servedAddress(config, db)),
   );
-  answer({ link: link.href }, options, () => [link.href]);
+  printResult({ link: link.href }, options, () => [link.href]);
 }
 
 /** A line that nobody reads over a shoulder; from a pipe, its first line. */

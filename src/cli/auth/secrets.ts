@@ -2,9 +2,9 @@ import { rotateSecrets } from '../../auth/server/issue.ts';
 import type { Config } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
 import { type KeptSecrets, listSecrets } from '../../services/access.ts';
-import { asPerson } from '../local-context.ts';
+import { inLocalContext } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
-import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 
 const REPLACED_BY: Readonly<Record<KeptSecrets['kind'], string>> = Object.freeze({
@@ -20,10 +20,10 @@ const REPLACED_BY: Readonly<Record<KeptSecrets['kind'], string>> = Object.freeze
 
 /** `cairn auth secrets`. */
 export async function runSecrets(config: Config, options: JsonOption): Promise<void> {
-  const found = await asPerson(config, listSecrets);
-  answer(found, options, ({ secrets, clients }) => [
+  const found = await inLocalContext(config, listSecrets);
+  printResult(found, options, ({ secrets, clients }) => [
     ...table(secrets, [
-      { heading: 'SECRET', text: ({ kind }) => kind.replace('_', ' '), style: (text) => paint('bold', text) },
+      { heading: 'SECRET', text: ({ kind }) => kind.replace('_', ' '), style: (text) => styled('bold', text) },
       { heading: 'GOOD', text: ({ count }) => String(count) },
       { heading: 'SINCE', text: ({ since }) => (since === undefined ? '' : fromNow(since)) },
       { heading: 'UNTIL', text: ({ until }) => (until === undefined ? '' : fromNow(until)) },
@@ -49,11 +49,11 @@ export async function runRotate(config: Config, { client, everything, yes, ...op
       },
     );
   }
-  const rotated = await asPerson(config, async (ctx) => {
+  const rotated = await inLocalContext(config, async (ctx) => {
     const clients = client === undefined ? (await listSecrets(ctx)).clients : [client];
     return rotateSecrets(ctx.db, ctx.actor, { clients, everything: everything === true });
   });
-  answer(rotated, options, ({ clients, revoked, invitations, sessions }) => [
+  printResult(rotated, options, ({ clients, revoked, invitations, sessions }) => [
     ...clients.map(({ client_id, client_secret }) => `The new secret of ${client_id}, shown once: ${client_secret}`),
     ...(revoked === undefined
       ? []

@@ -12,12 +12,12 @@ import { openEngine } from '../../db/open.ts';
 import { replaceCluster } from '../../db/replace.ts';
 import { DomainError } from '../../errors.ts';
 import { createLog } from '../../log.ts';
-import { answer, type JsonOption, paint, remark } from '../terminal/output.ts';
+import { type JsonOption, printRemark, printResult, styled } from '../terminal/output.ts';
 
 /** `cairn db status`: the embedded server of the data directory. */
 export async function runDbStatus(config: Config, options: JsonOption): Promise<void> {
-  answer(await serverStatus(config.dataDir), options, (status) => [
-    status.running ? paint('green', 'Running') : 'Not running',
+  printResult(await serverStatus(config.dataDir), options, (status) => [
+    status.running ? styled('green', 'Running') : 'Not running',
     `  data         ${status.data_dir}`,
     ...(status.running
       ? [
@@ -32,7 +32,7 @@ export async function runDbStatus(config: Config, options: JsonOption): Promise<
 /** `cairn db stop`: stops it, whoever uses it. */
 export async function runDbStop(config: Config, options: JsonOption): Promise<void> {
   const done = await stopServer({ dataDir: config.dataDir });
-  answer(done, options, ({ stopped }) => [stopped ? 'Stopped.' : 'Not running.']);
+  printResult(done, options, ({ stopped }) => [stopped ? 'Stopped.' : 'Not running.']);
 }
 
 /** `cairn db backup FILE`: everything as of one moment, while others go on. */
@@ -54,7 +54,7 @@ export async function runDbBackup(config: Config, file: string, options: JsonOpt
       await pipeAtomically([Readable.from(backup(client, done)), createGzip()], file);
       const { size } = await stat(file);
       const written = { file, size_bytes: size, ...done, not_in_it: await whatIsApart(client) };
-      answer(written, options, ({ rows, tables, sha256, not_in_it }) => [
+      printResult(written, options, ({ rows, tables, sha256, not_in_it }) => [
         `Backed up ${rows} rows of ${tables} tables to ${file} (${size} bytes).`,
         `sha256 of what is in it: ${sha256}`,
         ...not_in_it.map(
@@ -90,11 +90,11 @@ export async function runDbRestore(
   const done = { rows: 0, tables: 0, events: 0 };
   const { aside } = await replaceCluster({ dataDir, log: createLog('warn'), replace }, async (client) => {
     Object.assign(done, await restore(client, unpacked(file)));
-    remark(`Read ${done.rows} rows of ${done.tables} tables.`, options);
+    printRemark(`Read ${done.rows} rows of ${done.tables} tables.`, options);
     done.events = await verifyAll(client);
-    remark(`Verified ${done.events} events, and everything made of them.`, options);
+    printRemark(`Verified ${done.events} events, and everything made of them.`, options);
   });
-  answer({ data_dir: dataDir, ...done, aside }, options, () => [
+  printResult({ data_dir: dataDir, ...done, aside }, options, () => [
     `Restored to ${dataDir}, as it was when the backup was made: what was revoked since is good again.`,
     ...(aside === null ? [] : [`What was there is in ${aside}; remove it when you no longer need it.`]),
   ]);

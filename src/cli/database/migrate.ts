@@ -3,7 +3,7 @@ import { openEngine } from '../../db/open.ts';
 import { migrate } from '../../db/schema/migrate.ts';
 import { upgradeEmbedded } from '../../db/schema/upgrade.ts';
 import { createLog } from '../../log.ts';
-import { answer, type JsonOption } from '../terminal/output.ts';
+import { type JsonOption, printResult } from '../terminal/output.ts';
 
 /** `cairn migrate`: brings the database to the schema of this program. An embedded one is copied first, unless `backup` is false. */
 export async function runMigrate(config: Config, options: JsonOption & { backup: boolean }): Promise<void> {
@@ -14,7 +14,7 @@ export async function runMigrate(config: Config, options: JsonOption & { backup:
     const client = await open.connect();
     try {
       const applied = isCopied ? await upgradeEmbedded(client, config.dataDir, log) : await migrate(client);
-      answer({ applied }, options, ({ applied }) =>
+      printResult({ applied }, options, ({ applied }) =>
         applied.length === 0 ? ['The database is up to date.'] : applied.map((name) => `applied ${name}`),
       );
     } finally {

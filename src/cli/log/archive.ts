@@ -5,9 +5,9 @@ import type { Database } from '../../db/database.ts';
 import { DomainError } from '../../errors.ts';
 import { type ArchiveStore, directoryStore, isBucket, storeAt } from '../../events/archive-store.ts';
 import { archiveEvents } from '../../services/archive.ts';
-import { asPerson, parseGiven, type WorkspaceOption } from '../local-context.ts';
+import { inLocalContext, parseGiven, type WorkspaceOption } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
-import { answer, type JsonOption, remark } from '../terminal/output.ts';
+import { type JsonOption, printRemark, printResult } from '../terminal/output.ts';
 
 const Given = z.object({
   before: z.union([z.iso.date(), z.iso.datetime({ offset: true })]).transform((text) => new Date(text).toISOString()),
@@ -19,7 +19,7 @@ export type ArchiveOptions = JsonOption & WorkspaceOption & { before: string; to
 export async function runArchive(config: Config, options: ArchiveOptions): Promise<void> {
   const { before } = parseGiven(Given, { before: options.before });
   const openStore = storeFor(config, options);
-  await asPerson(
+  await inLocalContext(
     config,
     async (ctx) => {
       const store = openStore(ctx.db);
@@ -28,9 +28,12 @@ export async function runArchive(config: Config, options: ArchiveOptions): Promi
       for await (const part of archiveEvents(ctx, { before, store })) {
         events += part.events;
         files.push(part.file);
-        remark(`Archived events ${part.first_seq} to ${part.last_seq}: ${part.file} in ${store.location}`, options);
+        printRemark(
+          `Archived events ${part.first_seq} to ${part.last_seq}: ${part.file} in ${store.location}`,
+          options,
+        );
       }
-      answer({ before, events, location: store.location, files }, options, () => [
+      printResult({ before, events, location: store.location, files }, options, () => [
         events === 0
           ? `No event is older than ${before}.`
           : `Archived ${events} events. Keep the files: they are part of the log.`,

@@ -2,8 +2,8 @@ import type { Config } from '../../config.ts';
 import { verifyArchives } from '../../services/archive.ts';
 import { RedactEvent, redactEvent } from '../../services/history.ts';
 import { replayEvents, verifyEvents } from '../../services/transfer.ts';
-import { asPerson, parseGiven, type WorkspaceOption } from '../local-context.ts';
-import { answer, type JsonOption } from '../terminal/output.ts';
+import { inLocalContext, parseGiven, type WorkspaceOption } from '../local-context.ts';
+import { type JsonOption, printResult } from '../terminal/output.ts';
 
 export type VerifyOptions = JsonOption & WorkspaceOption & { archive?: boolean };
 
@@ -11,7 +11,7 @@ export type RedactOptions = JsonOption & WorkspaceOption & { reason: string };
 
 /** `cairn events verify`: exit status 0 when the log and everything made of it are whole, 1 when not. */
 export async function runVerify(config: Config, options: VerifyOptions): Promise<void> {
-  const result = await asPerson(
+  const result = await inLocalContext(
     config,
     async (ctx) => {
       const archived = options.archive === false ? undefined : await verifyArchives(ctx);
@@ -27,7 +27,7 @@ export async function runVerify(config: Config, options: VerifyOptions): Promise
     options,
   );
   if (!result.ok) process.exitCode = 1;
-  answer(result, options, ({ ok, events, archived, position, tables, difference }) => [
+  printResult(result, options, ({ ok, events, archived, position, tables, difference }) => [
     ...(archived > 0 ? [`Checked ${archived} events in the archive.`] : []),
     `Checked ${events} events up to position ${position}: chain, payloads, versions, positions.`,
     `Compared every row with what the log makes of it: ${tables.map(({ table, rows }) => `${table} ${rows}`).join(', ')}.`,
@@ -37,7 +37,7 @@ export async function runVerify(config: Config, options: VerifyOptions): Promise
 
 /** `cairn events replay`: makes the read model anew. */
 export async function runReplay(config: Config, options: JsonOption & WorkspaceOption): Promise<void> {
-  answer(await asPerson(config, replayEvents, options), options, ({ events, tables }) => [
+  printResult(await inLocalContext(config, replayEvents, options), options, ({ events, tables }) => [
     `Rebuilt ${tables.join(', ')} from ${events} events.`,
   ]);
 }
@@ -45,6 +45,6 @@ export async function runReplay(config: Config, options: JsonOption & WorkspaceO
 /** `cairn events redact EVENT`: blanks what an event says, on the record. */
 export async function runRedact(config: Config, event: string, options: RedactOptions): Promise<void> {
   const input = parseGiven(RedactEvent, { event, reason: options.reason });
-  const redacted = await asPerson(config, (ctx) => redactEvent(ctx, input), options);
-  answer(redacted, options, ({ seq, type }) => [`Redacted event #${seq} (${type}).`]);
+  const redacted = await inLocalContext(config, (ctx) => redactEvent(ctx, input), options);
+  printResult(redacted, options, ({ seq, type }) => [`Redacted event #${seq} (${type}).`]);
 }

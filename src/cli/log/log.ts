@@ -1,9 +1,9 @@
 import type { Config } from '../../config.ts';
 import { type EventBrief, ListEvents, listEvents } from '../../services/events.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import { taskRef } from '../tasks/refs.ts';
-import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 
 export type LogOptions = JsonOption & { type?: string[]; limit: number };
@@ -11,7 +11,7 @@ export type LogOptions = JsonOption & { type?: string[]; limit: number };
 /** `cairn log [REF]`: what happened, latest first. */
 export async function runLog(config: Config, given: string | undefined, options: LogOptions): Promise<void> {
   const { type: types, limit } = options;
-  const found = await asPerson(config, async (ctx) => {
+  const found = await inLocalContext(config, async (ctx) => {
     const task = given && (await taskRef(ctx, given));
     const { items, more } = await readPages(
       limit,
@@ -20,24 +20,24 @@ export async function runLog(config: Config, given: string | undefined, options:
     );
     return { events: items, more };
   });
-  answer(found, options, ({ events, more }) => [
+  printResult(found, options, ({ events, more }) => [
     ...(events.length === 0 ? ['Nothing happened yet.'] : eventTable(events)),
-    ...(more ? [paint('dim', `Only the latest ${events.length}; --limit shows more.`)] : []),
+    ...(more ? [styled('dim', `Only the latest ${events.length}; --limit shows more.`)] : []),
   ]);
 }
 
 export function eventTable(events: readonly EventBrief[]): string[] {
   return table<EventBrief>(events, [
-    { heading: '#', text: ({ seq }) => String(seq), style: (text) => paint('dim', text) },
-    { heading: 'WHEN', text: ({ at }) => fromNow(at), style: (text) => paint('dim', text), spare: 2 },
-    { heading: 'WHO', text: ({ by }) => by, style: (text) => paint('cyan', text), flexible: true, spare: 3 },
+    { heading: '#', text: ({ seq }) => String(seq), style: (text) => styled('dim', text) },
+    { heading: 'WHEN', text: ({ at }) => fromNow(at), style: (text) => styled('dim', text), spare: 2 },
+    { heading: 'WHO', text: ({ by }) => by, style: (text) => styled('cyan', text), flexible: true, spare: 3 },
     {
       heading: 'IMPORTED BY',
       text: ({ imported_by = '' }) => imported_by,
-      style: (text) => paint('yellow', text),
+      style: (text) => styled('yellow', text),
       spare: 1,
     },
-    { heading: 'TASK', text: ({ task = '' }) => task, style: (text) => paint('bold', text) },
+    { heading: 'TASK', text: ({ task = '' }) => task, style: (text) => styled('bold', text) },
     { heading: 'WHAT', text: whatOf, flexible: true },
   ]);
 }

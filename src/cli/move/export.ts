@@ -9,7 +9,7 @@ import { writeChecklist } from '../../formats/checklist-writer.ts';
 import { writeCsv } from '../../formats/csv.ts';
 import { getProject } from '../../services/projects.ts';
 import { getTask, listTasks } from '../../services/tasks.ts';
-import { asPerson } from '../local-context.ts';
+import { inLocalContext } from '../local-context.ts';
 import { type JsonOption, wrote } from '../terminal/output.ts';
 
 const PAGE_SIZE = 100;
@@ -35,7 +35,7 @@ export async function runExport(config: Config, file: string | undefined, option
     const { runExport: exportHistory } = await import('./transfer.ts');
     return exportHistory(config, { ...options, project: all ? undefined : slug, out });
   }
-  const { project, tasks } = await asPerson(config, async (ctx) => {
+  const { project, tasks } = await inLocalContext(config, async (ctx) => {
     const { project: found } = await getProject(ctx, { project: slug });
     return { project: found, tasks: await readTasks(ctx, found.slug) };
   });

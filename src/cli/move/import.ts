@@ -8,8 +8,8 @@ import { adoptTasks, findAdopted } from '../../services/adoption.ts';
 import { planAdoption, statusHere } from '../../services/adoption-plan.ts';
 import { CreateProject, createProject, getProject, listProjects } from '../../services/projects.ts';
 import { clean, firstOf, oneLine } from '../../text.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
-import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { isHistory, readSource } from './import-source.ts';
 
 const TASKS_MAX = 50_000;
@@ -37,7 +37,7 @@ export async function runImport(config: Config, path: string, options: ImportOpt
       hint: 'Import it in parts.',
     });
   }
-  await asPerson(config, async (ctx) => {
+  await inLocalContext(config, async (ctx) => {
     const slug = options.project ?? config.project;
     const project = await findProject(ctx, slug);
     const about = { from: label, project: project?.slug ?? slug ?? '', new_project: project === undefined };
@@ -50,18 +50,18 @@ export async function runImport(config: Config, path: string, options: ImportOpt
       const present = project === undefined ? [] : await findAdopted(ctx, plan, { project, format });
       const byKey = new Map(plan.tasks.map((task) => [task.key, task]));
       const tasks = plan.tasks.map((task) => ({ ...task, becomes: statusHere(task, byKey) }));
-      return answer({ ...about, ...plan, tasks, present }, options, showPlan);
+      return printResult({ ...about, ...plan, tasks, present }, options, showPlan);
     }
     if (plan.tasks.length === 0) {
       const nothing = { ...about, tasks: 0, created: 0, present: 0, moved: 0, warnings: plan.warnings };
-      return answer(nothing, options, () => [
+      return printResult(nothing, options, () => [
         `${label}: no tasks. Nothing was changed.`,
         ...shownWarnings(plan.warnings),
       ]);
     }
     const target = project ?? (await createProject(ctx, parseGiven(CreateProject, { slug, name })));
     const adopted = await adoptTasks(ctx, plan, { project: target, format });
-    answer({ ...about, tasks: plan.tasks.length, ...adopted }, options, (result) => [
+    printResult({ ...about, tasks: plan.tasks.length, ...adopted }, options, (result) => [
       summaryOf(result, result.tasks),
       `Created ${result.created}; ${result.present} were there already${keptStatus(result.moved)}.`,
       ...shownWarnings(result.warnings),
@@ -111,7 +111,7 @@ function showPlan(found: About & { tasks: Planned[]; warnings: string[]; present
   const present = new Set(found.present);
   return [
     summaryOf(found, found.tasks.length),
-    ...found.tasks.map((task) => (present.has(task.key) ? paint('dim', `= ${line(task)}`) : `+ ${line(task)}`)),
+    ...found.tasks.map((task) => (present.has(task.key) ? styled('dim', `= ${line(task)}`) : `+ ${line(task)}`)),
     `Would create ${found.tasks.length - present.size}; ${present.size} are there already. Nothing was changed.`,
     ...shownWarnings(found.warnings),
   ];
@@ -138,7 +138,7 @@ function shownWarnings(warnings: string[]): string[] {
   const shown = warnings.slice(0, WARNINGS_SHOWN).map((warning) => `! ${short(oneLine(warning))}`);
   const more = warnings.length - shown.length;
   return [...shown, ...(more > 0 ? [`! and ${more} more: --json shows all`] : [])].map((text) =>
-    paint('yellow', clean(text)),
+    styled('yellow', clean(text)),
   );
 }
 

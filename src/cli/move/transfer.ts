@@ -17,8 +17,8 @@ import {
 } from '../../events/history-file.ts';
 import { getPosition } from '../../services/events.ts';
 import { exportEvents, importEvents } from '../../services/transfer.ts';
-import { asPerson, type WorkspaceOption } from '../local-context.ts';
-import { answer, type JsonOption, wrote } from '../terminal/output.ts';
+import { inLocalContext, type WorkspaceOption } from '../local-context.ts';
+import { type JsonOption, printResult, wrote } from '../terminal/output.ts';
 import { type Progress, showProgress } from '../terminal/progress.ts';
 
 const PAGE_EVENTS = 500;
@@ -28,7 +28,7 @@ type Target = JsonOption & WorkspaceOption & { project?: string | undefined; out
 
 /** `cairn export --all`, `cairn events export`: the whole history of the workspace, or of the project that was named. */
 export async function runExport(config: Config, { project, out, ...options }: Target): Promise<void> {
-  await asPerson(
+  await inLocalContext(
     config,
     async (ctx) => {
       const progress = showProgress(
@@ -81,7 +81,7 @@ async function print(lines: Readable): Promise<void> {
 export async function runImport(config: Config, file: string, options: JsonOption & WorkspaceOption): Promise<void> {
   const size = file === '-' ? 0 : ((await stat(file).catch(() => null))?.size ?? 0);
   const input = file === '-' ? process.stdin : createReadStream(file);
-  await asPerson(
+  await inLocalContext(
     config,
     async (ctx) => {
       const progress = showProgress('Importing', size);
@@ -98,7 +98,7 @@ export async function runImport(config: Config, file: string, options: JsonOptio
       }
       progress.end();
       const { imported, skipped, moved } = done;
-      answer({ imported, skipped, moved }, options, () => [
+      printResult({ imported, skipped, moved }, options, () => [
         `Imported ${imported} events; ${skipped} were there already.`,
         ...(moved === undefined
           ? []

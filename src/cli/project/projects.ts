@@ -15,14 +15,14 @@ import {
 } from '../../services/projects.ts';
 
 import { escaped } from '../../text.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { readPages } from '../pagination.ts';
 import { projectTable } from '../tasks/status.ts';
 import { textOption } from '../tasks/text-given.ts';
 import { canAsk } from '../terminal/ask.ts';
 import { writeInEditor } from '../terminal/editor.ts';
-import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 
 const RULES_BYTES_MAX = 131_072;
 const EXPLANATION =
@@ -35,10 +35,10 @@ export async function runCreateProject(config: Config, slug: string, options: Pr
   const { name = slug } = options;
   const description = await textOption(options.description);
   const input = parseGiven(CreateProject, { slug, name, description, rules: rulesIn(options.rules) });
-  const project = await asPerson(config, (ctx) => createProject(ctx, input));
-  answer(project, options, () => [
-    `Created the project ${paint('bold', slug)} "${project.name}".`,
-    paint('dim', `Then: cairn use ${slug} in its repository, cairn add "…" --project ${slug}`),
+  const project = await inLocalContext(config, (ctx) => createProject(ctx, input));
+  printResult(project, options, () => [
+    `Created the project ${styled('bold', slug)} "${project.name}".`,
+    styled('dim', `Then: cairn use ${slug} in its repository, cairn add "…" --project ${slug}`),
   ]);
 }
 
@@ -47,7 +47,7 @@ export async function runEditProject(config: Config, slug: string | undefined, o
   const { name } = options;
   const description = await textOption(options.description);
   const rules = rulesIn(options.rules);
-  const changed = await asPerson(config, async (ctx) => {
+  const changed = await inLocalContext(config, async (ctx) => {
     const { project } = await getProject(ctx, { project: slug });
     const change = (changes: object) => {
       const input = { project: project.slug, ...changes, expected_version: project.version };
@@ -61,10 +61,10 @@ export async function runEditProject(config: Config, slug: string | undefined, o
       after === before.trim() || after === '' ? null : change({ description: after }),
     );
   });
-  answer(changed, options, (project) =>
+  printResult(changed, options, (project) =>
     project === null
       ? ['Nothing was changed.']
-      : [`Changed the project ${paint('bold', project.slug)} "${project.name}".`],
+      : [`Changed the project ${styled('bold', project.slug)} "${project.name}".`],
   );
 }
 
@@ -94,14 +94,14 @@ export type ListOptions = JsonOption & { all?: true };
 
 /** `cairn project list`. */
 export async function runListProjects(config: Config, options: ListOptions): Promise<void> {
-  const { items: projects } = await asPerson(config, (ctx) =>
+  const { items: projects } = await inLocalContext(config, (ctx) =>
     readPages(
       Number.POSITIVE_INFINITY,
       (asked) => listProjects(ctx, parseGiven(ListProjects, { include_archived: options.all, ...asked })),
       (page) => page.projects,
     ),
   );
-  answer({ projects }, options, projectTable);
+  printResult({ projects }, options, projectTable);
 }
 
 /** `cairn project archive SLUG`: out of the way, still readable. */
@@ -111,14 +111,14 @@ export async function runArchiveProject(
   options: JsonOption & { reason?: string },
 ): Promise<void> {
   const input = parseGiven(ArchiveProject, { project: slug, reason: options.reason });
-  const project = await asPerson(config, (ctx) => archiveProject(ctx, input));
-  answer(project, options, () => [
-    `Archived the project ${paint('bold', slug)}; cairn project unarchive ${slug} takes it back.`,
+  const project = await inLocalContext(config, (ctx) => archiveProject(ctx, input));
+  printResult(project, options, () => [
+    `Archived the project ${styled('bold', slug)}; cairn project unarchive ${slug} takes it back.`,
   ]);
 }
 
 /** `cairn project unarchive SLUG`. */
 export async function runUnarchiveProject(config: Config, slug: string, options: JsonOption): Promise<void> {
-  const project = await asPerson(config, (ctx) => unarchiveProject(ctx, { project: slug }));
-  answer(project, options, () => [`The project ${paint('bold', slug)} is open again.`]);
+  const project = await inLocalContext(config, (ctx) => unarchiveProject(ctx, { project: slug }));
+  printResult(project, options, () => [`The project ${styled('bold', slug)} is open again.`]);
 }

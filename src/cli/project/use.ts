@@ -4,36 +4,36 @@ import { planEdit } from '../../clients/changes.ts';
 import { findRepository } from '../../clients/detect.ts';
 import { type Config, thisHost } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
-import { BINDING_FILE, findBinding } from '../../project-file.ts';
+import { findProjectFile, PROJECT_FILE } from '../../project-file.ts';
 import { getProject } from '../../services/projects.ts';
 import { escaped } from '../../text.ts';
-import { asPerson } from '../local-context.ts';
-import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { inLocalContext } from '../local-context.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 
 /** `cairn use SLUG`: binds the repository, or else the directory, to a project; without one, says which it is. */
 export async function runUse(config: Config, slug: string | undefined, options: JsonOption): Promise<void> {
-  const bound = findBinding(process.cwd());
-  if (slug === undefined) return say(config, bound, options);
+  const bound = findProjectFile(process.cwd());
+  if (slug === undefined) return printLine(config, bound, options);
   const root = (await findRepository(process.cwd(), thisHost())) ?? process.cwd();
-  const { project } = await asPerson(config, (ctx) => getProject(ctx, { project: slug }));
+  const { project } = await inLocalContext(config, (ctx) => getProject(ctx, { project: slug }));
   // One further up binds other repositories too.
   const isOwn = bound !== undefined && !relative(root, bound.file).startsWith('..');
-  const file = isOwn ? bound.file : join(root, BINDING_FILE);
+  const file = isOwn ? bound.file : join(root, PROJECT_FILE);
   const edit = await planEdit(file, { kind: 'json', path: ['project'], value: project.slug });
   if (edit !== null) await writeOutput(file, edit.after);
-  answer({ project: project.slug, file }, options, () => [
-    `${escaped(file)} says ${paint('bold', project.slug)}: commands and agents started here use it.`,
+  printResult({ project: project.slug, file }, options, () => [
+    `${escaped(file)} says ${styled('bold', project.slug)}: commands and agents started here use it.`,
   ]);
 }
 
-function say({ project }: Config, bound: ReturnType<typeof findBinding>, options: JsonOption): void {
+function printLine({ project }: Config, bound: ReturnType<typeof findProjectFile>, options: JsonOption): void {
   if (project === undefined) {
     throw new DomainError('not_found', 'This directory is bound to no project.', {
       hint: '`cairn use SLUG` binds it; `cairn project list` shows those there are.',
     });
   }
   const from = bound?.project === project ? bound.file : undefined;
-  answer({ project, file: from }, options, () => [
-    `${paint('bold', project)}, from ${from === undefined ? '--project or CAIRN_PROJECT' : escaped(from)}`,
+  printResult({ project, file: from }, options, () => [
+    `${styled('bold', project)}, from ${from === undefined ? '--project or CAIRN_PROJECT' : escaped(from)}`,
   ]);
 }

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Access } from '../../auth/access.ts';
 import { createFirstLink, hasPassword } from '../../auth/login/owner.ts';
-import { collectExpired } from '../../auth/purge.ts';
+import { purgeExpired } from '../../auth/purge.ts';
 import { createExternalAuth } from '../../auth/resource/external.ts';
 import { issuerKeys } from '../../auth/resource/issuer-keys.ts';
 import { createAuth } from '../../auth/server/endpoints.ts';
@@ -19,7 +19,7 @@ import { createBrowser } from '../../web/browser.ts';
 import { createCookies } from '../../web/cookies.ts';
 import { createWebRoutes } from '../../web/routes.ts';
 import { type Web, waysIn } from '../../web/web.ts';
-import { type JsonOption, paint, say } from '../terminal/output.ts';
+import { type JsonOption, printLine, styled } from '../terminal/output.ts';
 
 /** `cairn serve`: MCP over HTTP until the process is told to stop. */
 export async function runServe(config: Config, { json }: JsonOption): Promise<void> {
@@ -34,8 +34,8 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
     const limits = config.auth ? { callsMax: CONNECTIONS_MAX, grantMax: grantMax(config) } : {};
     const server = await serveHttp({ config, log, db: local.db, access, limits });
     if (config.auth) await authStore(local.db).saveServedUrl(server.publicUrl.origin);
-    const stopCollecting = config.auth ? collectExpired(authStore(local.db), log) : undefined;
-    if (json) say(JSON.stringify({ url: endpointOf(server), ...server.address }));
+    const stopCollecting = config.auth ? purgeExpired(authStore(local.db), log) : undefined;
+    if (json) printLine(JSON.stringify({ url: endpointOf(server), ...server.address }));
     else greet(server);
     if (config.auth && !json) await inviteOwner(config, local, server.publicUrl);
     await new Promise<void>((resolve) => onStopSignal(resolve));
@@ -95,10 +95,10 @@ async function inviteOwner(config: Config, { db, actor }: Local, publicUrl: URL)
   const { supabase, oidc } = waysIn(config);
   if (supabase !== undefined || oidc.length > 0 || (await hasPassword(store, actor))) return;
   const link = await createFirstLink(store, actor, { host: config.host, publicUrl });
-  say(
+  printLine(
     link === undefined
       ? `\nNobody can sign in yet. Set the owner's password with: cairn auth owner set-password`
-      : `\n${paint('bold', 'First')}, choose the owner's password. This link works once, for 15 minutes:\n  ${link.href}`,
+      : `\n${styled('bold', 'First')}, choose the owner's password. This link works once, for 15 minutes:\n  ${link.href}`,
   );
 }
 
@@ -108,9 +108,9 @@ function endpointOf({ publicUrl }: HttpServer): string {
 
 function greet(server: HttpServer): void {
   const href = endpointOf(server);
-  say(`${paint('bold', 'Cairn')} serves MCP at ${href}\n`);
-  say(`${paint('bold', 'Claude Code')}, in your project:\n  claude mcp add --transport http cairn ${href}\n`);
-  say(`${paint('bold', 'Cursor')}, in .cursor/mcp.json:\n${endpointConfig(new URL(href))}\n`);
+  printLine(`${styled('bold', 'Cairn')} serves MCP at ${href}\n`);
+  printLine(`${styled('bold', 'Claude Code')}, in your project:\n  claude mcp add --transport http cairn ${href}\n`);
+  printLine(`${styled('bold', 'Cursor')}, in .cursor/mcp.json:\n${endpointConfig(new URL(href))}\n`);
   const { host, port } = server.address;
-  say(`Listening on ${host}, port ${port}. Stop it with Ctrl+C.`);
+  printLine(`Listening on ${host}, port ${port}. Stop it with Ctrl+C.`);
 }

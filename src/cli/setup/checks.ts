@@ -2,18 +2,18 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type pg from 'pg';
 import { detectClients } from '../../clients/detect.ts';
-import { lookAtClient } from '../../clients/look.ts';
+import { inspectClient } from '../../clients/look.ts';
 import type { Config, Host } from '../../config.ts';
 import { openEngine } from '../../db/open.ts';
 import { pendingMigrations } from '../../db/schema/migrate.ts';
 import { upgradeEmbedded } from '../../db/schema/upgrade.ts';
 import { DomainError, domainErrorFrom } from '../../errors.ts';
 import { createLog } from '../../log.ts';
-import { findBinding } from '../../project-file.ts';
+import { findProjectFile } from '../../project-file.ts';
 import { listEvents } from '../../services/events.ts';
 import { getProject, listProjects } from '../../services/projects.ts';
 import { verifyEvents } from '../../services/transfer.ts';
-import { asPerson } from '../local-context.ts';
+import { inLocalContext } from '../local-context.ts';
 
 /** One line of `cairn doctor`. What is not well says what to do. */
 export type Check = { name: string; status: 'ok' | 'warning' | 'failed'; detail: string; remedy?: string | undefined };
@@ -94,7 +94,7 @@ async function checkSchema({ databaseUrl, dataDir }: Config, client: pg.Client):
 
 async function checkLog(config: Config): Promise<Check> {
   return checked('log', () =>
-    asPerson(config, async (ctx) => {
+    inLocalContext(config, async (ctx) => {
       const { position } = await listEvents({ ...ctx, project: undefined }, { include_data: false, page_size: 1 });
       if (position > VERIFIED_EVENTS_MAX) return `${position} events; \`cairn events verify\` checks them`;
       const { ok, events, difference } = await verifyEvents(ctx);
@@ -107,7 +107,7 @@ async function checkLog(config: Config): Promise<Check> {
 }
 
 function reachSupabase(config: Config): Promise<string> {
-  return asPerson(config, async (ctx) => {
+  return inLocalContext(config, async (ctx) => {
     await listProjects(ctx, { include_archived: false, page_size: 1 });
     return `Supabase, ${new URL(config.supabaseUrl ?? '').host}, answers`;
   });
@@ -115,7 +115,7 @@ function reachSupabase(config: Config): Promise<string> {
 
 /** Whether the project that is meant here is there. */
 export async function checkProject(config: Config): Promise<Check> {
-  const bound = findBinding(process.cwd());
+  const bound = findProjectFile(process.cwd());
   const { project } = config;
   if (project === undefined) {
     return {
@@ -127,7 +127,7 @@ export async function checkProject(config: Config): Promise<Check> {
   }
   const from = bound?.project === project ? `, from ${bound.file}` : '';
   const check = await checked('project', () =>
-    asPerson(config, async (ctx) => `${(await getProject(ctx, {})).project.slug}${from}`),
+    inLocalContext(config, async (ctx) => `${(await getProject(ctx, {})).project.slug}${from}`),
   );
   return check.status === 'ok'
     ? check
@@ -151,7 +151,7 @@ export async function checkClients(host: Host, repository: string | null): Promi
     clients.map(async (client): Promise<Check> => {
       const name = client.id;
       const remedy = `Run \`cairn init --client ${client.id}\`.`;
-      const told = await lookAtClient(client, host, repository);
+      const told = await inspectClient(client, host, repository);
       if (told === null) return { name, status: 'warning', detail: 'found, and not told of Cairn', remedy };
       return told.wrong === undefined
         ? { name, status: 'ok', detail: told.file }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { within } from '../../deadline.ts';
 import { DomainError } from '../../errors.ts';
 import { onStopSignal } from '../../stop-signals.ts';
-import { paint, say } from '../terminal/output.ts';
+import { printLine, styled } from '../terminal/output.ts';
 import { connectAgent, type DemoAgent, type DemoAnswer } from './demo-client.ts';
 
 const TASKS = [
@@ -51,7 +51,9 @@ export async function runDemo(): Promise<void> {
 }
 
 async function play(connect: (name: string) => Promise<DemoAgent>, leaveAll: () => Promise<unknown>): Promise<void> {
-  say(paint('bold', 'A hand-over between agents, each with a cairn process of its own, on a temporary database'));
+  printLine(
+    styled('bold', 'A hand-over between agents, each with a cairn process of its own, on a temporary database'),
+  );
   const [ada, bob] = await Promise.all([connect('ada'), connect('bob')]);
 
   scene('ada plans');
@@ -84,11 +86,11 @@ async function play(connect: (name: string) => Promise<DemoAgent>, leaveAll: () 
   const cleo = await connect('cleo');
   await step(cleo, 'resume_project', { args: { project: 'shop' }, lines: 9 });
   await step(cleo, 'claim_task', { args: { project: 'shop' }, lines: 7 });
-  say(`\n${paint('green', 'Done: claim, refusal, completion, checkpoint and resume.')}`);
+  printLine(`\n${styled('green', 'Done: claim, refusal, completion, checkpoint and resume.')}`);
 }
 
 function scene(title: string): void {
-  say(`\n${paint('bold', title)}`);
+  printLine(`\n${styled('bold', title)}`);
 }
 
 type Shown = { lines: number; refused?: boolean };
@@ -98,7 +100,7 @@ async function step(
   tool: string,
   { args, ...shown }: { args: Record<string, unknown> } & Shown,
 ): Promise<DemoAnswer> {
-  say(`${paint('cyan', `${agent.name} >`)} ${tool} ${paint('dim', JSON.stringify(args))}`);
+  printLine(`${styled('cyan', `${agent.name} >`)} ${tool} ${styled('dim', JSON.stringify(args))}`);
   const answer = await agent.call(tool, args);
   if (answer.isError !== (shown.refused ?? false)) {
     throw new DomainError(
@@ -107,7 +109,7 @@ async function step(
     );
   }
   for (const line of answer.text.split('\n').slice(0, shown.lines)) {
-    say(`    ${answer.isError ? paint('red', line) : line}`);
+    printLine(`    ${answer.isError ? styled('red', line) : line}`);
   }
   return answer;
 }

@@ -1,14 +1,14 @@
 import { findRepository } from '../../clients/detect.ts';
 import { type Config, thisHost } from '../../config.ts';
 import { VERSION } from '../../version.ts';
-import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { type Check, checkClients, checkDatabase, checkProject, checkRuntime } from './checks.ts';
 import { CLI } from './demo-client.ts';
 
 const MARKS: Readonly<Record<Check['status'], string>> = Object.freeze({
-  ok: paint('green', '✓'),
-  warning: paint('yellow', '!'),
-  failed: paint('red', '✗'),
+  ok: styled('green', '✓'),
+  warning: styled('yellow', '!'),
+  failed: styled('red', '✗'),
 });
 
 /** `cairn doctor`: what is well and what is not, each with its remedy; exit status 1 when something failed. */
@@ -25,8 +25,8 @@ export async function runDoctor(config: Config, options: JsonOption): Promise<vo
   ];
   const ok = checks.every(({ status }) => status !== 'failed');
   if (!ok) process.exitCode = 1;
-  answer({ ok, version: VERSION, program: CLI, checks }, options, () => [
-    `${paint('bold', `Cairn ${VERSION}`)} ${paint('dim', CLI)}`,
+  printResult({ ok, version: VERSION, program: CLI, checks }, options, () => [
+    `${styled('bold', `Cairn ${VERSION}`)} ${styled('dim', CLI)}`,
     '',
     ...checks.flatMap((check) => linesOf(check, Math.max(...checks.map(({ name }) => name.length)))),
     '',
@@ -36,12 +36,12 @@ export async function runDoctor(config: Config, options: JsonOption): Promise<vo
 
 function linesOf({ name, status, detail, remedy }: Check, width: number): string[] {
   const line = `${MARKS[status]} ${name.padEnd(width)}  ${detail}`;
-  return remedy === undefined ? [line] : [line, `${' '.repeat(width + 4)}${paint('dim', `→ ${remedy}`)}`];
+  return remedy === undefined ? [line] : [line, `${' '.repeat(width + 4)}${styled('dim', `→ ${remedy}`)}`];
 }
 
 function summary(checks: Check[]): string {
   const count = (status: Check['status']) => checks.filter((check) => check.status === status).length;
-  if (count('failed') > 0) return paint('red', `${count('failed')} of ${checks.length} failed.`);
+  if (count('failed') > 0) return styled('red', `${count('failed')} of ${checks.length} failed.`);
   const warnings = count('warning');
-  return warnings === 0 ? paint('green', 'All is well.') : `It works; ${warnings} to look at.`;
+  return warnings === 0 ? styled('green', 'All is well.') : `It works; ${warnings} to look at.`;
 }

@@ -8,10 +8,10 @@ import { type Config, type Host, thisHost } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
 import { CreateProject, createProject } from '../../services/projects.ts';
 import { escaped } from '../../text.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
 import { canAsk } from '../terminal/ask.ts';
 import { diffLines } from '../terminal/diff.ts';
-import { type JsonOption, paint, say } from '../terminal/output.ts';
+import { type JsonOption, printLine, styled } from '../terminal/output.ts';
 import { CLI } from './demo-client.ts';
 import { askConfirmation, askWanted } from './init-questions.ts';
 
@@ -59,7 +59,7 @@ export async function runInit(config: Config, options: InitOptions): Promise<voi
     if (wanted.project !== undefined) await ensureProject(config, wanted.project, basename(from));
     await makeEdits(planned, from, notes);
   }
-  for (const line of report(shown, options, wanted)) say(line);
+  for (const line of report(shown, options, wanted)) printLine(line);
 }
 
 function asksPeople(options: InitOptions): boolean {
@@ -118,11 +118,11 @@ async function show({ changes, skipped }: Omit<Shown, 'outside'>, from: string, 
   const outside = await findOutside(changes, from);
   for (const change of json ? [] : changes) {
     const { file, before, after } = change;
-    say(`${paint('bold', escaped(file))} ${paint('dim', `(${kindOf(before, after)})`)}`);
+    printLine(`${styled('bold', escaped(file))} ${styled('dim', `(${kindOf(before, after)})`)}`);
     if (outside.includes(change))
-      say(paint('yellow', `  ! leads to ${placesOf([change])}, outside of this repository`));
-    for (const line of diffLines(before ?? '', after ?? '')) say(line);
-    say();
+      printLine(styled('yellow', `  ! leads to ${placesOf([change])}, outside of this repository`));
+    for (const line of diffLines(before ?? '', after ?? '')) printLine(line);
+    printLine();
   }
   for (const { message, hint } of json ? [] : skipped) process.stderr.write(`cairn: ${message}\n${hint}\n`);
   if (skipped.length > 0) process.exitCode = 1;
@@ -136,8 +136,8 @@ function report(shown: Shown, options: InitOptions, wanted: Wanted): string[] {
   if (!isAnythingLeft) return ['Everything is set up already.'];
   if (options.dryRun || shown.changes.length === 0) return ['Nothing was written.'];
   return [
-    `${paint('green', 'Done.')} \`cairn init --undo\` takes it back; \`cairn doctor\` checks it.`,
-    ...clients.map(({ name, reload }) => `  ${paint('bold', name)}: ${reload}.`),
+    `${styled('green', 'Done.')} \`cairn init --undo\` takes it back; \`cairn doctor\` checks it.`,
+    ...clients.map(({ name, reload }) => `  ${styled('bold', name)}: ${reload}.`),
     ...wanted.server(true).passes.map((name) => `  ${name} was not written: set it where your clients start.`),
   ];
 }
@@ -160,7 +160,7 @@ function kindOf(before: string | null, after: string | null): string {
 /** The project, made if it is not there yet. */
 async function ensureProject(config: Config, slug: string, name: string): Promise<void> {
   const input = parseGiven(CreateProject, { slug, name });
-  await asPerson(config, (ctx) => createProject(ctx, input)).catch((error) => {
+  await inLocalContext(config, (ctx) => createProject(ctx, input)).catch((error) => {
     if (!(error instanceof DomainError && error.code === 'already_exists')) throw error;
   });
 }
@@ -186,16 +186,16 @@ async function undo(from: string, notes: string, options: InitOptions): Promise<
     if (!(await mayWrite(shown, options))) return leave();
     await undoEdits(changes, from, notes);
   }
-  if (options.json) return say(asJson(shown, options));
-  if (changes.length === 0 && skipped.length === 0) return say('There is nothing to undo here.');
-  say(
+  if (options.json) return printLine(asJson(shown, options));
+  if (changes.length === 0 && skipped.length === 0) return printLine('There is nothing to undo here.');
+  printLine(
     options.dryRun || changes.length === 0
       ? 'Nothing was written.'
-      : `${paint('green', 'Undone.')} The project and its data stay.`,
+      : `${styled('green', 'Undone.')} The project and its data stay.`,
   );
 }
 
 function leave(): void {
-  say('Nothing was written.');
+  printLine('Nothing was written.');
   process.exitCode = 130;
 }

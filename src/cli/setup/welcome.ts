@@ -4,8 +4,8 @@ import { thisHost } from '../../config.ts';
 import { listProjects } from '../../services/projects.ts';
 import { selectTools } from '../../tools/catalog.ts';
 import { VERSION } from '../../version.ts';
-import { asPerson } from '../local-context.ts';
-import { paint, say } from '../terminal/output.ts';
+import { inLocalContext } from '../local-context.ts';
+import { printLine, styled } from '../terminal/output.ts';
 import { runDemo } from './demo.ts';
 import { CLI } from './demo-client.ts';
 
@@ -17,12 +17,13 @@ type Serving = { engine: string; workspace: string; projects: number; tasks: num
 export async function runWelcome(config: Config): Promise<void> {
   const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
   const { engine, workspace, projects, tasks } = await lookAround(config);
-  say(`${paint('bold', `Cairn ${VERSION}`)}: durable shared memory for AI coding agents, over MCP.`);
-  say(`  database    ${engine}`);
-  if (config.databaseUrl === undefined && config.supabaseUrl === undefined) say(`  data        ${config.dataDir}`);
-  say(`  workspace   ${workspace}: ${projects} projects, ${tasks} tasks`);
+  printLine(`${styled('bold', `Cairn ${VERSION}`)}: durable shared memory for AI coding agents, over MCP.`);
+  printLine(`  database    ${engine}`);
+  if (config.databaseUrl === undefined && config.supabaseUrl === undefined)
+    printLine(`  data        ${config.dataDir}`);
+  printLine(`  workspace   ${workspace}: ${projects} projects, ${tasks} tasks`);
   const readOnly = config.readOnly ? ', read-only' : '';
-  say(`  tools       ${tools.length} (${config.toolsets.join(', ')}${readOnly})\n`);
+  printLine(`  tools       ${tools.length} (${config.toolsets.join(', ')}${readOnly})\n`);
 
   const host = thisHost();
   const forShell = (word: string) => quoted(word, host);
@@ -34,16 +35,16 @@ export async function runWelcome(config: Config): Promise<void> {
   const given = Object.entries(env).flatMap(([name, value]) => ['--env', forShell(`${name}=${value}`)]);
   const line = ['claude', 'mcp', 'add', 'cairn', ...given, '--', ...[server.command, ...server.args].map(forShell)];
   const init = [...(server.command === 'node' ? ['node', CLI] : ['npx', '-y', 'cairn-mcp']), 'init'].map(forShell);
-  say(`${paint('bold', 'Your clients')}, found and told of it:\n  ${init.join(' ')}\n`);
-  say(`${paint('bold', 'Claude Code')}, in your project:\n  ${line.join(' ')}\nor in its .mcp.json:\n${json}\n`);
-  say(`${paint('bold', 'Cursor')}, in .cursor/mcp.json:\n${json}\n`);
+  printLine(`${styled('bold', 'Your clients')}, found and told of it:\n  ${init.join(' ')}\n`);
+  printLine(`${styled('bold', 'Claude Code')}, in your project:\n  ${line.join(' ')}\nor in its .mcp.json:\n${json}\n`);
+  printLine(`${styled('bold', 'Cursor')}, in .cursor/mcp.json:\n${json}\n`);
 
   await runDemo();
-  say('\nYour own database was not touched by this. Add cairn to your client, and ask it to plan a project.');
+  printLine('\nYour own database was not touched by this. Add cairn to your client, and ask it to plan a project.');
 }
 
 function lookAround(config: Config): Promise<Serving> {
-  return asPerson(config, async (ctx) => {
+  return inLocalContext(config, async (ctx) => {
     if (config.supabaseUrl !== undefined) {
       const engine = `Supabase, ${new URL(config.supabaseUrl).host}`;
       return { engine, workspace: `of user ${ctx.actor.user_id}`, ...(await countProjects(ctx)) };

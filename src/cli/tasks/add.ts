@@ -1,12 +1,12 @@
 import type { Config } from '../../config.ts';
 import { listItem, withoutBox } from '../../formats/lines.ts';
 import { CreateTasks, createTasks, TASKS_MAX } from '../../services/tasks.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { readInputText } from '../move/import-source.ts';
 import { askLine, canAsk } from '../terminal/ask.ts';
 import { writeInEditor } from '../terminal/editor.ts';
-import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { statusOf, taskTable } from '../terminal/table.ts';
 import { consequenceLines } from './changed.ts';
 import { taskRef, taskRefs } from './refs.ts';
@@ -46,7 +46,7 @@ export async function runAdd(config: Config, words: string[], options: AddOption
 }
 
 async function add(config: Config, given: object[], options: AddOptions): Promise<void> {
-  const { tasks, ...followed } = await asPerson(config, async (ctx) => {
+  const { tasks, ...followed } = await inLocalContext(config, async (ctx) => {
     const { priority, label: labels, rank } = options;
     const about = {
       priority,
@@ -63,12 +63,12 @@ async function add(config: Config, given: object[], options: AddOptions): Promis
     warnOfVain(about.parent, about.dependencies || []);
     return created;
   });
-  answer({ tasks }, options, () => {
+  printResult({ tasks }, options, () => {
     const [task, ...others] = tasks;
     const added =
       task === undefined || others.length > 0
         ? [`Added ${tasks.length} tasks.`, '', ...taskTable(tasks)]
-        : [`Added ${paint('bold', task.ref)} "${task.title}" (${statusOf(task)}).`];
+        : [`Added ${styled('bold', task.ref)} "${task.title}" (${statusOf(task)}).`];
     return [...added, ...consequenceLines(followed)];
   });
 }

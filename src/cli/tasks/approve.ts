@@ -1,16 +1,16 @@
 import type { Config } from '../../config.ts';
 import { ApproveTask, approveTask } from '../../services/tasks.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
-import { answer, type JsonOption } from '../terminal/output.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
+import { type JsonOption, printResult } from '../terminal/output.ts';
 import { afterChange } from './changed.ts';
 import { taskRef } from './refs.ts';
 
 /** `cairn approve REF`: a person's approval, for a gate that asks for one. */
 export async function runApprove(config: Config, task: string, options: JsonOption & { note?: string }): Promise<void> {
-  await asPerson(config, async (ctx) => {
+  await inLocalContext(config, async (ctx) => {
     const input = { task: await taskRef(ctx, task), note: options.note };
     const approved = await approveTask(ctx, parseGiven(ApproveTask, input));
-    answer(approved.task, options, ({ ref, title, status }) => [
+    printResult(approved.task, options, ({ ref, title, status }) => [
       `Approved ${ref} "${title}" (${status}).`,
       ...afterChange(approved),
     ]);

@@ -1,7 +1,7 @@
 import type { Task } from '../../events/tasks.ts';
 import type { ChangedTask, Consequences } from '../../services/tasks.ts';
 import { readyNow } from '../../tools/render.ts';
-import { paint } from '../terminal/output.ts';
+import { styled } from '../terminal/output.ts';
 import { moreOf } from './needs.ts';
 
 const ENDED = new Set<Task['status']>(['completed', 'cancelled']);
@@ -12,7 +12,7 @@ export function afterChange({ task, repeated, ...answer }: ChangedTask): string[
   return [
     ...(repeated ? ['It was done before: nothing was changed.'] : []),
     ...(ENDED.has(status) ? openPartsOf(task) : []),
-    ...(warning === undefined ? [] : [paint('yellow', warning)]),
+    ...(warning === undefined ? [] : [styled('yellow', warning)]),
     ...consequenceLines(answer),
   ];
 }
@@ -21,7 +21,7 @@ export function afterChange({ task, repeated, ...answer }: ChangedTask): string[
 export function openPartsOf({ parts = [], open_parts = 0 }: Pick<Task, 'parts' | 'open_parts'>): string[] {
   if (parts.length === 0) return [];
   const more = open_parts > parts.length ? ` and ${open_parts - parts.length} more` : '';
-  return [paint('yellow', `Its parts are still open: ${parts.join(', ')}${more}.`)];
+  return [styled('yellow', `Its parts are still open: ${parts.join(', ')}${more}.`)];
 }
 
 /** What rules and dependencies made of a change, and what became ready. */

@@ -1,8 +1,8 @@
 import type { Config } from '../../config.ts';
 import { ClaimTask, claimTask } from '../../services/tasks.ts';
 import { inCommands } from '../hints.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
-import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { lease } from '../terminal/table.ts';
 import { openPartsOf } from './changed.ts';
 import { taskRef } from './refs.ts';
@@ -13,7 +13,7 @@ export type ClaimOptions = JsonOption & { for: number; label?: string[]; takeOve
 
 /** `cairn claim [REF]`: takes a task, the best ready one by default, so that no agent does. */
 export async function runClaim(config: Config, given: string | undefined, options: ClaimOptions): Promise<void> {
-  const { claim, parts } = await asPerson(config, async (ctx) => {
+  const { claim, parts } = await inLocalContext(config, async (ctx) => {
     const task = given && (await taskRef(ctx, given));
     const input = { task, labels: options.label, ttl_seconds: options.for, take_over: options.takeOver };
     const claim = await claimTask(ctx, parseGiven(ClaimTask, input));
@@ -21,7 +21,7 @@ export async function runClaim(config: Config, given: string | undefined, option
   });
   // A script that has nothing to do stops: `while cairn claim; do …`.
   if (claim.task === undefined) process.exitCode = 1;
-  answer(claim, options, ({ task, gates = [], project = '', counts = {}, hint = '' }) =>
+  printResult(claim, options, ({ task, gates = [], project = '', counts = {}, hint = '' }) =>
     task === undefined
       ? [`Nothing to claim in ${project}: ${countsLine(counts)}.`, ...(hint === '' ? [] : [inCommands(hint)])]
       : [
@@ -31,9 +31,9 @@ export async function runClaim(config: Config, given: string | undefined, option
             gates.map((gate) => `  ${inCommands(gate)}`),
           ),
           '',
-          `${paint('bold', task.ref)} is yours${task.locked_until ? `, ${lease(task.locked_until)}` : ''}.`,
+          `${styled('bold', task.ref)} is yours${task.locked_until ? `, ${lease(task.locked_until)}` : ''}.`,
           ...openPartsOf(task),
-          paint('dim', `Then: cairn close ${task.ref}, or cairn release ${task.ref} -m "…"`),
+          styled('dim', `Then: cairn close ${task.ref}, or cairn release ${task.ref} -m "…"`),
         ],
   );
 }

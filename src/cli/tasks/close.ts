@@ -12,10 +12,10 @@ import {
   getTask,
   releaseTask,
 } from '../../services/tasks.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { askLine, canAsk } from '../terminal/ask.ts';
-import { type JsonOption, paint } from '../terminal/output.ts';
+import { type JsonOption, styled } from '../terminal/output.ts';
 import { afterChange } from './changed.ts';
 import { eachTask } from './each-task.ts';
 import { refuseForeseen } from './foreseen.ts';
@@ -34,7 +34,7 @@ export async function runClose(config: Config, given: string[], options: CloseOp
     throw mistyped('The same evidence cannot be for several tasks.', 'Close each with its own --evidence.');
   }
   const summary = await textOption(options.summary);
-  await asPerson(config, (ctx) =>
+  await inLocalContext(config, (ctx) =>
     eachTask(
       ctx,
       { ...options, given },
@@ -100,5 +100,5 @@ function numbered(given: string[]): Evidence[] {
 function closedLines(changed: ChangedTask): string[] {
   const { task } = changed;
   const unproven = task.unproven === undefined ? '' : ` Nothing shows criteria ${task.unproven.join(', ')}.`;
-  return [`Closed ${paint('bold', task.ref)} "${task.title}".${unproven}`, ...afterChange(changed)];
+  return [`Closed ${styled('bold', task.ref)} "${task.title}".${unproven}`, ...afterChange(changed)];
 }

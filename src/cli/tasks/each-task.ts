@@ -1,6 +1,6 @@
 import type { Context } from '../../context.ts';
 import { failureData, failureLines } from '../failure.ts';
-import { answer, type JsonOption, say } from '../terminal/output.ts';
+import { type JsonOption, printLine, printResult } from '../terminal/output.ts';
 import { taskRef } from './refs.ts';
 
 type Deed<Done> = { act(ref: string): Promise<Done>; show(done: Done): string[] };
@@ -12,13 +12,13 @@ export async function eachTask<Done>(
   { act, show }: Deed<Done>,
 ): Promise<void> {
   const [only = '', ...others] = given;
-  if (others.length === 0) return answer(await act(await taskRef(ctx, only)), options, show);
+  if (others.length === 0) return printResult(await act(await taskRef(ctx, only)), options, show);
   const results: object[] = [];
   for (const one of given) {
     try {
       const done = await act(await taskRef(ctx, one));
       results.push(done as object);
-      if (!options.json) say(show(done).join('\n'));
+      if (!options.json) printLine(show(done).join('\n'));
     } catch (error) {
       const failure = failureData(error);
       results.push({ task: one, error: failure });
@@ -26,5 +26,5 @@ export async function eachTask<Done>(
       process.exitCode = 1;
     }
   }
-  if (options.json) say(JSON.stringify(results, null, 2));
+  if (options.json) printLine(JSON.stringify(results, null, 2));
 }

@@ -3,11 +3,11 @@ import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
 import type { Task } from '../../events/tasks.ts';
 import { type ChangedTask, GetTask, getTask, UpdateTaskAsPerson, updateTask } from '../../services/tasks.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { canAsk } from '../terminal/ask.ts';
 import { writeInEditor } from '../terminal/editor.ts';
-import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { afterChange } from './changed.ts';
 import { taskRef, taskRefs } from './refs.ts';
 import { readTaskDocument, taskDocument } from './task-document.ts';
@@ -35,14 +35,14 @@ export type EditOptions = JsonOption & {
 
 /** `cairn edit REF`: changes a task, by options or as a whole in an editor. */
 export async function runEdit(config: Config, given: string, options: EditOptions): Promise<void> {
-  const changed = await asPerson(config, async (ctx) => {
+  const changed = await inLocalContext(config, async (ctx) => {
     const ref = await taskRef(ctx, given);
     return again(replacesText(options) ? 1 : TRIES_MAX, () => edit(ctx, ref, options));
   });
-  answer(changed?.task ?? null, options, () =>
+  printResult(changed?.task ?? null, options, () =>
     changed === null
       ? ['Nothing was changed.']
-      : [`Changed ${paint('bold', changed.task.ref)} "${changed.task.title}".`, ...afterChange(changed)],
+      : [`Changed ${styled('bold', changed.task.ref)} "${changed.task.title}".`, ...afterChange(changed)],
   );
 }
 

@@ -1,7 +1,7 @@
 import type { Resumption } from '../../services/checkpoints.ts';
 import type { QuestionPage } from '../../services/events.ts';
 import type { Needs } from '../../services/needs.ts';
-import { paint } from '../terminal/output.ts';
+import { styled } from '../terminal/output.ts';
 import { table } from '../terminal/table.ts';
 import { blockedByCancelled } from './waiting.ts';
 
@@ -46,22 +46,22 @@ export function needsYou({ project, questions, needs, blocked = [] }: Found): st
   if (rows.length === 0) return [];
   const inProgress = 'cairn tasks --status in_progress';
   return [
-    paint(['bold', 'yellow'], 'Needs you'),
+    styled(['bold', 'yellow'], 'Needs you'),
     ...table(rows, [
-      { heading: 'WHAT', text: ({ what }) => what, style: (text) => paint('yellow', text) },
-      { heading: 'TASK', text: ({ task }) => task, style: (text) => paint('bold', text) },
-      { heading: 'WHO', text: ({ who }) => who, style: (text) => paint('cyan', text), flexible: true, spare: 1 },
+      { heading: 'WHAT', text: ({ what }) => what, style: (text) => styled('yellow', text) },
+      { heading: 'TASK', text: ({ task }) => task, style: (text) => styled('bold', text) },
+      { heading: 'WHO', text: ({ who }) => who, style: (text) => styled('cyan', text), flexible: true, spare: 1 },
       { heading: 'WHY', text: ({ text }) => text, flexible: true },
     ]),
     ...moreOf(questions.open - questions.questions.length, 'questions', 'cairn questions'),
     ...moreOf(needs.unapproved_count - needs.unapproved.length, 'to approve', 'cairn tasks'),
     ...moreOf(needs.left_count - needs.left.length, 'left', inProgress),
     ...moreOf(project.tasks.blocked - blocked.length, 'blocked', 'cairn tasks --status blocked'),
-    paint('dim', [...new Set(rows.map(({ command }) => command))].join('  ')),
+    styled('dim', [...new Set(rows.map(({ command }) => command))].join('  ')),
   ];
 }
 
 /** A line for what a list leaves out, with the command that shows it. */
 export function moreOf(count: number, word: string, command: string): string[] {
-  return count <= 0 ? [] : [paint('dim', `… and ${count} more${word && ` ${word}`}: ${command}`)];
+  return count <= 0 ? [] : [styled('dim', `… and ${count} more${word && ` ${word}`}: ${command}`)];
 }

@@ -11,8 +11,8 @@ import {
   RecordEvent,
   recordEvent,
 } from '../../services/events.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
-import { answer, type JsonOption } from '../terminal/output.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
+import { type JsonOption, printResult } from '../terminal/output.ts';
 import { taskNamed, taskRef } from './refs.ts';
 import { withText } from './text-given.ts';
 
@@ -24,12 +24,12 @@ export type NoteOptions = JsonOption & { kind?: string; task?: string };
 
 /** `cairn note [REF] TEXT`: says something about a task, or about the project when the first word names no task. */
 export async function runNote(config: Config, words: string[], options: NoteOptions): Promise<void> {
-  await asPerson(config, async (ctx) => {
+  await inLocalContext(config, async (ctx) => {
     const { task, rest } = await aboutWhich(ctx, words, options);
     const noted = await withText(rest, { ...options, explanation: 'Say something.' }, (text) =>
       recordEvent(ctx, parseGiven(RecordEvent, { task, kind: options.kind, text })),
     );
-    answer(noted, options, ({ seq, about, kind }) => [`Noted #${seq} (${kind}) on ${about}.`]);
+    printResult(noted, options, ({ seq, about, kind }) => [`Noted #${seq} (${kind}) on ${about}.`]);
   });
 }
 
@@ -48,14 +48,14 @@ async function aboutWhich(
 
 /** `cairn answer QUESTION TEXT`: answers an agent's question, named by its number or by its task; the only open one goes without. */
 export async function runAnswer(config: Config, words: string[], options: JsonOption): Promise<void> {
-  await asPerson(config, async (ctx) => {
+  await inLocalContext(config, async (ctx) => {
     const { question, rest } = await findQuestion(ctx, words);
     const { task, seq } = question;
     const explanation = `The question was:\n\n${question.text}`;
     const noted = await withText(rest, { ...options, explanation }, (text) =>
       recordEvent(ctx, parseGiven(RecordEvent, { task, kind: 'answer', text, answers: String(seq) })),
     );
-    answer(noted, options, ({ about }) => [`Answered #${seq} on ${about}.`]);
+    printResult(noted, options, ({ about }) => [`Answered #${seq} on ${about}.`]);
   });
 }
 

@@ -1,9 +1,9 @@
 import type { Config } from '../../config.ts';
 import { type EventBrief, ListQuestions, listQuestions } from '../../services/events.ts';
 import { oneLine } from '../../text.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
-import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow } from '../terminal/table.ts';
 import { moreOf } from './needs.ts';
 import { taskRef } from './refs.ts';
@@ -19,7 +19,7 @@ export async function runQuestions(
   options: QuestionsOptions,
 ): Promise<void> {
   const { limit } = options;
-  const found = await asPerson(config, async (ctx) => {
+  const found = await inLocalContext(config, async (ctx) => {
     const task = given && (await taskRef(ctx, given));
     const { items, last } = await readPages(
       limit,
@@ -29,7 +29,7 @@ export async function runQuestions(
     );
     return { questions: items, open: last.open };
   });
-  answer(found, options, ({ questions, open }) =>
+  printResult(found, options, ({ questions, open }) =>
     questions.length === 0
       ? ['No question is open.']
       : [
@@ -41,9 +41,9 @@ export async function runQuestions(
 
 function questionLines({ seq, task, by, at, imported_by, text }: EventBrief): string[] {
   const imported = imported_by === undefined ? '' : ` (imported by ${oneLine(imported_by)})`;
-  const about = task === undefined ? '' : `  ${paint('bold', task)}`;
+  const about = task === undefined ? '' : `  ${styled('bold', task)}`;
   return [
-    `${paint('yellow', `question ${seq}`)}${about}  ${paint('cyan', oneLine(by))}${imported}  ${paint('dim', fromNow(at))}`,
+    `${styled('yellow', `question ${seq}`)}${about}  ${styled('cyan', oneLine(by))}${imported}  ${styled('dim', fromNow(at))}`,
     ...text.split('\n').map((line) => `  ${line}`),
   ];
 }

@@ -1,8 +1,8 @@
 import type { Config } from '../../config.ts';
 import { ReleaseTaskAsPerson, releaseTask } from '../../services/tasks.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
 import { givenOrAsked } from '../terminal/ask.ts';
-import { paint } from '../terminal/output.ts';
+import { styled } from '../terminal/output.ts';
 import { attemptsOf, statusOf } from '../terminal/table.ts';
 import { afterChange } from './changed.ts';
 import { eachTask } from './each-task.ts';
@@ -15,14 +15,14 @@ export async function runRelease(config: Config, given: string[], options: Relea
   const asked = { option: '--reason', question: 'What should the next one know?' };
   const reason = await givenOrAsked(options.reason, asked, options);
   const outcome = options.failed ? 'failed' : 'paused';
-  await asPerson(config, (ctx) =>
+  await inLocalContext(config, (ctx) =>
     eachTask(
       ctx,
       { ...options, given },
       {
         act: (task) => releaseTask(ctx, parseGiven(ReleaseTaskAsPerson, { task, outcome, reason })),
         show: ({ task, ...changed }) => [
-          `Released ${paint('bold', task.ref)} "${task.title}" (${statusOf(task)}).`,
+          `Released ${styled('bold', task.ref)} "${task.title}" (${statusOf(task)}).`,
           ...(task.attempts === undefined ? [] : [`${attemptsOf(task.attempts)}.`]),
           ...afterChange({ task, ...changed }),
         ],

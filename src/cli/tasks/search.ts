@@ -1,7 +1,7 @@
 import type { Config } from '../../config.ts';
 import { Search, search } from '../../services/search.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
-import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 
 const CHARACTERS_BEFORE = 16;
@@ -11,19 +11,19 @@ export type SearchOptions = JsonOption & { kind?: string[]; limit: number };
 /** `cairn search WORDS`: everything that was written down, best first. */
 export async function runSearch(config: Config, words: string[], options: SearchOptions): Promise<void> {
   const input = parseGiven(Search, { query: words.join(' '), kinds: options.kind, page_size: options.limit });
-  const { hits } = await asPerson(config, (ctx) => search(ctx, input));
-  answer({ hits }, options, () =>
+  const { hits } = await inLocalContext(config, (ctx) => search(ctx, input));
+  printResult({ hits }, options, () =>
     hits.length === 0
       ? ['Nothing found. Try fewer or other words.']
       : table(hits, [
-          { heading: 'KIND', text: ({ kind }) => kind, style: (text) => paint('dim', text) },
-          { heading: 'REF', text: ({ ref = '' }) => ref, style: (text) => paint('bold', text) },
+          { heading: 'KIND', text: ({ kind }) => kind, style: (text) => styled('dim', text) },
+          { heading: 'REF', text: ({ ref = '' }) => ref, style: (text) => styled('bold', text) },
           {
             heading: 'TITLE',
             text: ({ title, unproven }) => (unproven ? `${title} (unproven)` : title),
             flexible: true,
           },
-          { heading: 'WHEN', text: ({ at }) => fromNow(at), style: (text) => paint('dim', text) },
+          { heading: 'WHEN', text: ({ at }) => fromNow(at), style: (text) => styled('dim', text) },
           {
             heading: 'FOUND',
             text: ({ snippet }) => around(snippet.replace(/\s+/g, ' ')),
@@ -42,5 +42,5 @@ function around(line: string): string {
 
 /** The words that were found stand between asterisks, of which the end of the line may have taken the second ones. */
 function highlight(snippet: string): string {
-  return snippet.replace(/\*\*(.+?)(?:\*\*|(?=\*?…?$))\*?/g, (_, word: string) => paint('bold', word));
+  return snippet.replace(/\*\*(.+?)(?:\*\*|(?=\*?…?$))\*?/g, (_, word: string) => styled('bold', word));
 }

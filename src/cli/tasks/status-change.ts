@@ -2,9 +2,9 @@ import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import type { StatusChange } from '../../events/tasks.ts';
 import { type ChangedTask, getTask, UpdateTask, updateTask } from '../../services/tasks.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
 import { givenOrAsked } from '../terminal/ask.ts';
-import { type JsonOption, paint } from '../terminal/output.ts';
+import { type JsonOption, styled } from '../terminal/output.ts';
 import { statusOf } from '../terminal/table.ts';
 import { afterChange } from './changed.ts';
 import { eachTask } from './each-task.ts';
@@ -20,7 +20,7 @@ export async function runStatusChange(
 ): Promise<void> {
   const asked = { option: '--reason', question: `Why ${given.length === 1 ? 'is it' : 'are they'} ${status}?` };
   const reason = status === 'unblocked' ? options.reason : await givenOrAsked(options.reason, asked, options);
-  await asPerson(config, (ctx) =>
+  await inLocalContext(config, (ctx) =>
     eachTask(
       ctx,
       { ...options, given },
@@ -31,9 +31,9 @@ export async function runStatusChange(
           return { ...changed, ...(cancelled.length > 0 && { waits_for_cancelled: cancelled }) };
         },
         show: ({ waits_for_cancelled = [], ...changed }) => [
-          `${status[0]?.toUpperCase()}${status.slice(1)} ${paint('bold', changed.task.ref)} "${changed.task.title}"${nowOf(changed.task, status)}.`,
+          `${status[0]?.toUpperCase()}${status.slice(1)} ${styled('bold', changed.task.ref)} "${changed.task.title}"${nowOf(changed.task, status)}.`,
           ...afterChange(changed),
-          ...waitsInVain(changed.task.ref, waits_for_cancelled).map((line) => paint('yellow', line)),
+          ...waitsInVain(changed.task.ref, waits_for_cancelled).map((line) => styled('yellow', line)),
         ],
       },
     ),

@@ -6,8 +6,8 @@ import { ListQuestions, listQuestions } from '../../services/events.ts';
 import { listNeeds } from '../../services/needs.ts';
 import { listProjects, type ProjectPage } from '../../services/projects.ts';
 import { oneLine } from '../../text.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
-import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table, taskTable } from '../terminal/table.ts';
 import { moreOf, needsYou } from './needs.ts';
 import { countsLine } from './tasks.ts';
@@ -17,8 +17,8 @@ const QUESTIONS_SHOWN = 5;
 
 /** `cairn status`: the project at a glance; without one, all of them. */
 export async function runStatus(config: Config, options: JsonOption): Promise<void> {
-  const { found, lines } = await asPerson(config, readStatus);
-  answer(found, options, lines);
+  const { found, lines } = await inLocalContext(config, readStatus);
+  printResult(found, options, lines);
 }
 
 /** What there is to see, and how it looks on a terminal as wide as it is when asked. */
@@ -40,16 +40,16 @@ export function projectTable({ projects }: Pick<z.infer<typeof ProjectPage>, 'pr
   if (projects.length === 0)
     return ['No projects yet. `cairn init` makes one for this repository, `cairn project create SLUG` any other.'];
   return table(projects, [
-    { heading: 'PROJECT', text: ({ slug }) => slug, style: (text) => paint('bold', text) },
+    { heading: 'PROJECT', text: ({ slug }) => slug, style: (text) => styled('bold', text) },
     { heading: 'NAME', text: ({ name }) => name, flexible: true },
-    { heading: 'BLOCKED', text: ({ tasks }) => count(tasks.blocked), style: (text) => paint('red', text) },
-    { heading: 'READY', text: ({ tasks }) => count(tasks.ready), style: (text) => paint('green', text) },
-    { heading: 'IN PROGRESS', text: ({ tasks }) => count(tasks.in_progress), style: (text) => paint('cyan', text) },
-    { heading: 'DONE', text: ({ tasks }) => count(tasks.completed), style: (text) => paint('dim', text), spare: 2 },
+    { heading: 'BLOCKED', text: ({ tasks }) => count(tasks.blocked), style: (text) => styled('red', text) },
+    { heading: 'READY', text: ({ tasks }) => count(tasks.ready), style: (text) => styled('green', text) },
+    { heading: 'IN PROGRESS', text: ({ tasks }) => count(tasks.in_progress), style: (text) => styled('cyan', text) },
+    { heading: 'DONE', text: ({ tasks }) => count(tasks.completed), style: (text) => styled('dim', text), spare: 2 },
     {
       heading: 'CHANGED',
       text: ({ updated_at }) => fromNow(updated_at),
-      style: (text) => paint('dim', text),
+      style: (text) => styled('dim', text),
       spare: 1,
     },
     {
@@ -65,7 +65,7 @@ function count(tasks: number): string {
 }
 
 function nameOf({ name, slug }: Resumption['project']): string {
-  return name === slug ? paint('bold', name) : `${paint('bold', name)} ${paint('dim', slug)}`;
+  return name === slug ? styled('bold', name) : `${styled('bold', name)} ${styled('dim', slug)}`;
 }
 
 function statusLines({ project, checkpoint, ...found }: Resumption, needs: string[]): string[] {
@@ -74,7 +74,7 @@ function statusLines({ project, checkpoint, ...found }: Resumption, needs: strin
     ...(checkpoint === undefined
       ? []
       : [
-          `${paint('dim', 'Checkpoint')} ${checkpoint.label} ${paint('dim', `by ${oneLine(checkpoint.by)}, ${fromNow(checkpoint.created_at)}`)}`,
+          `${styled('dim', 'Checkpoint')} ${checkpoint.label} ${styled('dim', `by ${oneLine(checkpoint.by)}, ${fromNow(checkpoint.created_at)}`)}`,
         ]),
     ...under(needs),
     ...tasksUnder('In progress', found.in_progress, {
@@ -91,7 +91,7 @@ function tasksUnder(
   { count, command }: { count: number; command: string },
 ): string[] {
   if (tasks.length === 0) return [];
-  return ['', paint('bold', heading), ...taskTable(tasks), ...moreOf(count - tasks.length, '', command)];
+  return ['', styled('bold', heading), ...taskTable(tasks), ...moreOf(count - tasks.length, '', command)];
 }
 
 function under(lines: string[]): string[] {

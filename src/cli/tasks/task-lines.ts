@@ -5,8 +5,8 @@ import { ListTasks, listTasks, type TaskWithHistory } from '../../services/tasks
 import { oneLine } from '../../text.ts';
 import { parseGiven } from '../local-context.ts';
 import { eventTable } from '../log/log.ts';
-import { paint } from '../terminal/output.ts';
-import { attemptsOf, fromNow, lease, paintPriority, paintStatus, statusOf, table } from '../terminal/table.ts';
+import { styled } from '../terminal/output.ts';
+import { attemptsOf, fromNow, lease, statusOf, styledPriority, styledStatus, table } from '../terminal/table.ts';
 import { moreOf } from './needs.ts';
 import { cancelledBefore, waitsInVain } from './waiting.ts';
 
@@ -30,13 +30,13 @@ export async function openParts(
 export function taskLines(task: Shown, parts: readonly TaskBrief[] = []): string[] {
   const { ref, title, priority, rank, labels = [], artifacts, timeline } = task;
   return [
-    `${paint('bold', `${ref}  ${title}`)}`,
+    `${styled('bold', `${ref}  ${title}`)}`,
     [
-      paintStatus(statusOf(task), task),
-      paintPriority(priority, priority),
+      styledStatus(statusOf(task), task),
+      styledPriority(priority, priority),
       ...(rank === undefined ? [] : [`rank ${rank}`]),
-      ...labels.map((label) => paint('cyan', `#${label}`)),
-      paint('dim', `version ${task.version}, created ${fromNow(task.created_at)} by ${oneLine(task.created_by)}`),
+      ...labels.map((label) => styled('cyan', `#${label}`)),
+      styled('dim', `version ${task.version}, created ${fromNow(task.created_at)} by ${oneLine(task.created_by)}`),
     ].join('  '),
     ...standing(task),
     ...titled('Description', task.description === undefined ? [] : indented(task.description)),
@@ -51,7 +51,7 @@ export function taskLines(task: Shown, parts: readonly TaskBrief[] = []): string
         : table(artifacts, [
             { heading: 'TYPE', text: ({ type }) => type },
             { heading: 'REF', text: (artifact) => artifact.ref, flexible: true },
-            { heading: 'BY', text: ({ by }) => by, style: (text) => paint('cyan', text) },
+            { heading: 'BY', text: ({ by }) => by, style: (text) => styled('cyan', text) },
             { heading: 'SUMMARY', text: ({ summary = '' }) => summary, flexible: true },
           ]),
     ),
@@ -64,13 +64,13 @@ function criteriaLines({ acceptance_criteria, evidence = [] }: Shown): string[] 
     const shown = evidence.filter(({ criterion }) => criterion === at + 1);
     return shown.length === 0
       ? `  ${at + 1}. ${text}`
-      : `  ${paint('green', '✓')} ${text}${shown.map(({ note, tier }) => paint('dim', `  ${tier}${note ? `: ${note}` : ''}`)).join('')}`;
+      : `  ${styled('green', '✓')} ${text}${shown.map(({ note, tier }) => styled('dim', `  ${tier}${note ? `: ${note}` : ''}`)).join('')}`;
   });
 }
 
 function linkLine({ ref, status, title, unproven, outcome }: Link): string {
   const state = [status.replace('_', ' '), unproven && 'unproven'].filter(Boolean).join(', ');
-  return `  ${ref}  ${paint('dim', state)}  ${title}${outcome ? paint('dim', `: ${oneLine(outcome)}`) : ''}`;
+  return `  ${ref}  ${styled('dim', state)}  ${title}${outcome ? styled('dim', `: ${oneLine(outcome)}`) : ''}`;
 }
 
 function partLines({ ref, open_parts = 0 }: Shown, parts: readonly TaskBrief[]): string[] {
@@ -82,27 +82,27 @@ function partLines({ ref, open_parts = 0 }: Shown, parts: readonly TaskBrief[]):
 /** Where it belongs, who has it, what keeps it from being done, and how it ended. */
 function standing(task: Shown): string[] {
   const lines: (string | false | undefined)[] = [
-    task.parent !== undefined && `Part of ${paint('bold', task.parent)}`,
+    task.parent !== undefined && `Part of ${styled('bold', task.parent)}`,
     task.discovered_from !== undefined && `Found during ${task.discovered_from}`,
     task.locked_by !== undefined &&
-      `Held by ${paint('cyan', oneLine(task.locked_by))}${task.locked_until ? `, ${lease(task.locked_until)}` : ''}`,
+      `Held by ${styled('cyan', oneLine(task.locked_by))}${task.locked_until ? `, ${lease(task.locked_until)}` : ''}`,
     task.blocked_reason !== undefined && `Blocked: ${task.blocked_reason}`,
-    task.warning !== undefined && paint('yellow', task.warning),
+    task.warning !== undefined && styled('yellow', task.warning),
     ...(task.waiting_for ?? []).map((text) => `Waits for: ${text}`),
-    ...waitsInVain(task.ref, cancelledBefore(task)).map((line) => paint('yellow', line)),
+    ...waitsInVain(task.ref, cancelledBefore(task)).map((line) => styled('yellow', line)),
     task.attempts !== undefined && attemptsOf(task.attempts),
     task.last_reason !== undefined &&
       `Last ${task.last_outcome} by ${oneLine(task.last_agent ?? 'someone')}: ${task.last_reason}`,
     task.approved_at !== undefined && `Approved ${fromNow(task.approved_at)}`,
     task.scope !== undefined && `Scope: ${JSON.stringify(task.scope)}`,
     task.summary !== undefined && `Completed: ${task.summary}`,
-    task.unproven !== undefined && paint('yellow', `Unproven: criteria ${task.unproven.join(', ')}`),
+    task.unproven !== undefined && styled('yellow', `Unproven: criteria ${task.unproven.join(', ')}`),
   ];
   return lines.filter((line): line is string => typeof line === 'string');
 }
 
 export function titled(heading: string, lines: string[]): string[] {
-  return lines.length === 0 ? [] : ['', paint('bold', heading), ...lines];
+  return lines.length === 0 ? [] : ['', styled('bold', heading), ...lines];
 }
 
 function indented(text: string): string[] {

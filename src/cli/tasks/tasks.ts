@@ -2,9 +2,9 @@ import type * as z from 'zod';
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { GetTask, getTask, ListTasks, listTasks, type TaskPage } from '../../services/tasks.ts';
-import { asPerson, parseGiven } from '../local-context.ts';
+import { inLocalContext, parseGiven } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
-import { answer, type JsonOption, paint } from '../terminal/output.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { taskTable } from '../terminal/table.ts';
 import { moreOf } from './needs.ts';
 import { taskRef } from './refs.ts';
@@ -32,16 +32,16 @@ export async function runTasks(config: Config, words: string[], options: TasksOp
   // Counts are of the whole project.
   const isFiltered = query !== undefined || [priority, labels, options.parent].some((filter) => filter !== undefined);
   const status = showsOpen ? OPEN : options.status;
-  const found = await asPerson(config, async (ctx) => {
+  const found = await inLocalContext(config, async (ctx) => {
     const parent = options.parent && (await taskRef(ctx, options.parent));
     return collect(ctx, { status, priority, labels, ready, mine, unproven, parent, query }, limit);
   });
-  answer(found, options, ({ project, counts, tasks, more }) => {
+  printResult(found, options, ({ project, counts, tasks, more }) => {
     const { completed = 0, cancelled = 0 } = counts;
     return [
-      `${paint('bold', project)}  ${countsLine(counts)}`,
+      `${styled('bold', project)}  ${countsLine(counts)}`,
       ...(tasks.length === 0 ? ['No task matches.'] : ['', ...taskTable(tasks)]),
-      ...(more ? [paint('dim', `Only the first ${tasks.length}; --limit shows more.`)] : []),
+      ...(more ? [styled('dim', `Only the first ${tasks.length}; --limit shows more.`)] : []),
       ...(showsOpen && !isFiltered ? moreOf(completed + cancelled, 'completed or cancelled', 'cairn tasks --all') : []),
     ];
   });
@@ -60,32 +60,32 @@ async function collect(ctx: Context, filters: object, limit: number): Promise<Fo
 
 /** `cairn next`: what an agent that claims now would get. */
 export async function runNext(config: Config, options: JsonOption): Promise<void> {
-  const next = await asPerson(config, async (ctx) => {
+  const next = await inLocalContext(config, async (ctx) => {
     const { project, counts, tasks } = await listTasks(ctx, parseGiven(ListTasks, { ready: true, page_size: 1 }));
     const [first] = tasks;
     const task = first === undefined ? null : await getTask(ctx, { task: first.ref, timeline_size: 0 });
     return { project, counts, task };
   });
-  answer(next, options, ({ project, counts, task }) =>
+  printResult(next, options, ({ project, counts, task }) =>
     task === null ? [`Nothing is ready in ${project}: ${countsLine(counts)}.`] : taskLines(task),
   );
 }
 
 /** `cairn show REF`: one task with everything about it. */
 export async function runShow(config: Config, task: string, options: JsonOption): Promise<void> {
-  const { found, parts } = await asPerson(config, async (ctx) => {
+  const { found, parts } = await inLocalContext(config, async (ctx) => {
     const found = await getTask(
       ctx,
       parseGiven(GetTask, { task: await taskRef(ctx, task), timeline_size: HISTORY_SIZE }),
     );
     return { found, parts: await openParts(ctx, found) };
   });
-  answer(found, options, () => taskLines(found, parts));
+  printResult(found, options, () => taskLines(found, parts));
 }
 
 export function countsLine(counts: Readonly<Record<string, number | undefined>>): string {
   const { ready = 0, in_progress = 0, blocked = 0, pending = 0, completed = 0, cancelled = 0, unproven = 0 } = counts;
-  const parts: [count: number, word: string, style: Parameters<typeof paint>[0]][] = [
+  const parts: [count: number, word: string, style: Parameters<typeof styled>[0]][] = [
     [ready, 'ready', 'green'],
     [in_progress, 'in progress', 'cyan'],
     [blocked, 'blocked', 'red'],
@@ -94,6 +94,6 @@ export function countsLine(counts: Readonly<Record<string, number | undefined>>)
     [cancelled, 'cancelled', 'dim'],
     [unproven, 'unproven', 'yellow'],
   ];
-  const shown = parts.filter(([count]) => count > 0).map(([count, word, style]) => paint(style, `${count} ${word}`));
+  const shown = parts.filter(([count]) => count > 0).map(([count, word, style]) => styled(style, `${count} ${word}`));
   return shown.length === 0 ? 'no tasks' : shown.join(', ');
 }

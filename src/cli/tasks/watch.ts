@@ -5,9 +5,9 @@ import { DomainError } from '../../errors.ts';
 import { type EventBrief, listEvents, waitForEvents } from '../../services/events.ts';
 import { onStopSignal } from '../../stop-signals.ts';
 import { oneLine } from '../../text.ts';
-import { asPerson } from '../local-context.ts';
+import { inLocalContext } from '../local-context.ts';
 import { eventTable, whatOf } from '../log/log.ts';
-import { type JsonOption, paint, say } from '../terminal/output.ts';
+import { type JsonOption, printLine, styled } from '../terminal/output.ts';
 import { openScreen } from '../terminal/screen.ts';
 import { readStatus } from './status.ts';
 
@@ -25,7 +25,7 @@ export async function runWatch(config: Config, options: JsonOption): Promise<voi
   // Nobody reads on.
   process.stdout.once('error', leave);
   try {
-    await asPerson(config, (person) => {
+    await inLocalContext(config, (person) => {
       const ctx = { ...person, signal: () => leaving.signal };
       return process.stdout.isTTY && !options.json ? watchScreen(ctx, leaving) : follow(ctx, leaving.signal, options);
     });
@@ -61,9 +61,9 @@ async function watchScreen(ctx: Context, leaving: AbortController): Promise<void
 
 /** What a terminal of so many rows shows: where things stand, then as much of what happened as there is room for. */
 export function frame({ status, recent, note }: View, rows: number): string[] {
-  const footer = paint('dim', note === '' ? 'q to quit' : `${note} Trying again. q to quit`);
+  const footer = styled('dim', note === '' ? 'q to quit' : `${note} Trying again. q to quit`);
   const room = Math.max(0, rows - 1);
-  const happened = recent.length === 0 ? [] : ['', paint('bold', 'Just happened'), ...eventTable(recent)];
+  const happened = recent.length === 0 ? [] : ['', styled('bold', 'Just happened'), ...eventTable(recent)];
   const standing = status().slice(0, Math.max(room - happened.length, Math.ceil((room * 2) / 3)));
   const body = [...standing, ...happened].slice(0, room);
   return [...body, ...Array<string>(room - body.length).fill(''), footer].slice(-rows);
@@ -76,7 +76,7 @@ async function follow(ctx: Context, signal: AbortSignal, { json }: JsonOption): 
   await eachPage(ctx, position, {
     async take(events) {
       for (const event of events) {
-        say(json ? JSON.stringify(event) : lineOf(event));
+        printLine(json ? JSON.stringify(event) : lineOf(event));
       }
     },
     missed: (error) => process.stderr.write(`cairn: ${error.message} Trying again.\n`),

@@ -1,5 +1,5 @@
 import { clean } from '../../text.ts';
-import { paint } from './output.ts';
+import { styled } from './output.ts';
 
 const CONTEXT_LINES = 2;
 
@@ -16,10 +16,10 @@ export function diffLines(before: string, after: string): string[] {
   while (tail < limit - start && old[old.length - 1 - tail] === now[now.length - 1 - tail]) tail++;
   const end = now.length - tail;
   return [
-    ...now.slice(Math.max(0, start - CONTEXT_LINES), start).map((line) => paint('dim', marked(' ', line).trimEnd())),
-    ...old.slice(start, old.length - tail).map((line) => paint('red', marked('-', line))),
-    ...now.slice(start, end).map((line) => paint('green', marked('+', line))),
-    ...now.slice(end, end + CONTEXT_LINES).map((line) => paint('dim', marked(' ', line).trimEnd())),
+    ...now.slice(Math.max(0, start - CONTEXT_LINES), start).map((line) => styled('dim', marked(' ', line).trimEnd())),
+    ...old.slice(start, old.length - tail).map((line) => styled('red', marked('-', line))),
+    ...now.slice(start, end).map((line) => styled('green', marked('+', line))),
+    ...now.slice(end, end + CONTEXT_LINES).map((line) => styled('dim', marked(' ', line).trimEnd())),
   ];
 }
 

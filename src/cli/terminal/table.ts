@@ -1,6 +1,6 @@
 import type { PRIORITIES, TaskBrief } from '../../events/tasks.ts';
 import { oneLine } from '../../text.ts';
-import { paint } from './output.ts';
+import { styled } from './output.ts';
 import { clip, widthOf } from './width.ts';
 
 const SECOND_MS = 1_000;
@@ -43,7 +43,7 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
       .trimEnd();
   const heading = line((column) => {
     const text = clip(column.heading, column.width);
-    return { text, styled: paint('dim', text) };
+    return { text, styled: styled('dim', text) };
   });
   const body = rows.map((row, at) =>
     line((column) => {
@@ -99,16 +99,16 @@ export function statusOf(task: Pick<TaskBrief, 'status' | 'ready'>): string {
   return task.ready ? 'ready' : task.status.replace('_', ' ');
 }
 
-export function paintStatus(text: string, task: Pick<TaskBrief, 'status' | 'ready'>): string {
-  if (task.ready) return paint('green', text);
-  if (task.status === 'in_progress') return paint('cyan', text);
-  return task.status === 'blocked' ? paint('red', text) : paint('dim', text);
+export function styledStatus(text: string, task: Pick<TaskBrief, 'status' | 'ready'>): string {
+  if (task.ready) return styled('green', text);
+  if (task.status === 'in_progress') return styled('cyan', text);
+  return task.status === 'blocked' ? styled('red', text) : styled('dim', text);
 }
 
-export function paintPriority(text: string, priority: (typeof PRIORITIES)[number]): string {
-  if (priority === 'critical') return paint('red', text);
-  if (priority === 'high') return paint('yellow', text);
-  return priority === 'low' ? paint('dim', text) : text;
+export function styledPriority(text: string, priority: (typeof PRIORITIES)[number]): string {
+  if (priority === 'critical') return styled('red', text);
+  if (priority === 'high') return styled('yellow', text);
+  return priority === 'low' ? styled('dim', text) : text;
 }
 
 /** Who has a task, what stands in its way, and where it belongs. */
@@ -147,12 +147,12 @@ export function taskTable(tasks: readonly TaskBrief[], width?: number): string[]
   return table<TaskBrief>(
     tasks,
     [
-      { heading: 'REF', text: ({ ref }) => ref, style: (text) => paint('bold', text) },
-      { heading: 'STATUS', text: statusOf, style: paintStatus },
+      { heading: 'REF', text: ({ ref }) => ref, style: (text) => styled('bold', text) },
+      { heading: 'STATUS', text: statusOf, style: styledStatus },
       {
         heading: 'PRIORITY',
         text: ({ priority }) => priority,
-        style: (text, task) => paintPriority(text, task.priority),
+        style: (text, task) => styledPriority(text, task.priority),
         spare: 1,
       },
       { heading: 'RANK', text: ({ rank }) => rank?.toString() ?? '', spare: 2 },
@@ -160,11 +160,11 @@ export function taskTable(tasks: readonly TaskBrief[], width?: number): string[]
       {
         heading: 'LABELS',
         text: ({ labels = [] }) => labels.join(', '),
-        style: (text) => paint('cyan', text),
+        style: (text) => styled('cyan', text),
         flexible: true,
         spare: 2,
       },
-      { heading: 'NOTE', text: noteOf, style: (text) => paint('dim', text), flexible: true, spare: 3 },
+      { heading: 'NOTE', text: noteOf, style: (text) => styled('dim', text), flexible: true, spare: 3 },
     ],
     width,
   );

@@ -13,16 +13,16 @@ import type { Log } from '../../log.ts';
 import { selectTools } from '../../tools/catalog.ts';
 import type { Tool } from '../../tools/tool.ts';
 import { CONFORMANCE } from '../fixtures.ts';
-import { followsResources, type Message, scopesNeeded } from '../mcp/required-scopes.ts';
-import { createMcpServer, createRequestServer, type Surface } from '../mcp/server.ts';
+import { followsResources, type Message, requiredScopes } from '../mcp/required-scopes.ts';
+import { createMcpServer, createRequestServer, type ServerOptions } from '../mcp/server.ts';
 import { takeBody } from './body.ts';
 import { type ConcurrencyLimits, limitConcurrency } from './concurrency.ts';
 import { refusal } from './reply.ts';
-import { cutWhenRefused, type Exchange } from './request-log.ts';
-import { authInfoOf, type Caller, callerOf, createSurfaces, outputAskedIn } from './server-options.ts';
+import { cutWhenRefused, type OpenRequest } from './request-log.ts';
+import { authInfoOf, type Caller, callerOf, createServerOptions, outputAskedIn } from './server-options.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';
-import { createListenEndpoint } from './subscriptions.ts';
-import { withProofs } from './token-verification.ts';
+import { createSubscriptionEndpoint } from './subscriptions.ts';
+import { withTokenVerification } from './token-verification.ts';
 
 const BODY_BYTES_MAX = 1_048_576;
 const PARSE_ERROR = -32_700;
@@ -35,75 +35,75 @@ type Parts = {
   db: Database;
   access: Access;
   limits: McpLimits;
-  observe: NonNullable<Surface['observe']>;
-  fixtures: Surface['fixtures'];
+  observe: NonNullable<ServerOptions['observe']>;
+  fixtures: ServerOptions['fixtures'];
 };
 
 export type McpEndpoint = ReturnType<typeof createMcpEndpoint>;
 
-type Asked = { caller: Caller; exchange: Exchange; body: unknown };
+type Asked = { caller: Caller; openRequest: OpenRequest; body: unknown };
 
 /** `/mcp`: each request of the 2026-07-28 protocol on its own, those of the 2025 protocols in their session. */
 export function createMcpEndpoint({ config, log, db, access, limits, observe, fixtures }: Parts) {
   const tools = toolsServed(config);
   const scopes = new Map(tools.map((tool) => [tool.name, tool.scope]));
   const leaving = new AbortController();
-  const { surfaceOf, leave } = createSurfaces({
+  const { serverOptionsOf, leave } = createServerOptions({
     config,
     log,
-    db: limitConcurrency(withProofs(db), limits),
+    db: limitConcurrency(withTokenVerification(db), limits),
     observe,
     tools,
     fixtures,
     leaving: leaving.signal,
   });
-  const sessions = createSessions((caller, id) => createMcpServer(surfaceOf(caller, id)), {
+  const sessions = createSessions((caller, id) => createMcpServer(serverOptionsOf(caller, id)), {
     ...limits,
     log,
     left: leave,
   });
   const onerror = (error: Error) => log.debug({ err: error }, 'mcp');
-  const stateless = createMcpHandler(serverFor(surfaceOf), { legacy: 'reject', onerror });
-  const listening = createListenEndpoint(onerror);
+  const stateless = createMcpHandler(serverFor(serverOptionsOf), { legacy: 'reject', onerror });
+  const listening = createSubscriptionEndpoint(onerror);
 
-  async function dispatch(request: Request, { caller, exchange, body }: Asked): Promise<Response> {
+  async function dispatch(request: Request, { caller, openRequest, body }: Asked): Promise<Response> {
     const { principal } = caller;
     const messages = (Array.isArray(body) ? body : [body]) as Message[];
-    describe(messages[0], { said: exchange.said, scopes });
-    const needed = [...new Set(messages.flatMap((message) => scopesNeeded(message, scopes)))];
+    describe(messages[0], { said: openRequest.said, scopes });
+    const needed = [...new Set(messages.flatMap((message) => requiredScopes(message, scopes)))];
     if (needed.some((scope) => !mayUse(principal.scopes, scope))) return access.challenge(needed);
 
     const authInfo = authInfoOf(caller);
     const accepted = acceptBoth(request.headers);
     if (isOfSession(request, body)) {
-      exchange.stream = request.method === 'GET';
-      return sessions.handle(request, { caller, body, authInfo, accepted, answer: exchange.outgoing });
+      openRequest.stream = request.method === 'GET';
+      return sessions.handle(request, { caller, body, authInfo, accepted, answer: openRequest.outgoing });
     }
     if (messages[0]?.method === 'subscriptions/listen') {
-      exchange.stream = true;
+      openRequest.stream = true;
       if (followsResources(messages[0])) {
-        return listening.serve(request, { surface: surfaceOf(caller, principal.id), body, authInfo });
+        return listening.serve(request, { serverOptions: serverOptionsOf(caller, principal.id), body, authInfo });
       }
     }
     return stateless.fetch(request, { parsedBody: body, authInfo });
   }
 
   return {
-    async serve(request: Request, exchange: Exchange): Promise<Response> {
+    async serve(request: Request, openRequest: OpenRequest): Promise<Response> {
       const output = outputAskedIn(request.url);
       if (output === null) return refusal(400, 'output is text, json or both.');
-      const ask = () => access.authenticate(request, { address: exchange.address });
+      const ask = () => access.authenticate(request, { address: openRequest.address });
       const recalled = access.recall?.(request);
       const first = recalled ?? (await ask());
       if (first instanceof Response) return first;
-      const body = await bodyOf(request, exchange);
+      const body = await bodyOf(request, openRequest);
       const principal = recalled === undefined || isProvingCall(request, body, scopes) ? first : await ask();
       if (principal instanceof Response) return principal;
       const { user_id, tenant_id, proof } = principal.actor;
-      exchange.said.user = user_id;
-      cutWhenRefused(exchange, { db, tenant_id, everyMs: limits.recheckMs }, ask);
-      const caller = { principal, log: exchange.log, output };
-      const answer = body instanceof Response ? body : await dispatch(request, { caller, exchange, body });
+      openRequest.said.user = user_id;
+      cutWhenRefused(openRequest, { db, tenant_id, everyMs: limits.recheckMs }, ask);
+      const caller = { principal, log: openRequest.log, output };
+      const answer = body instanceof Response ? body : await dispatch(request, { caller, openRequest, body });
       return proof === undefined || proof.held ? answer : unlessRefused(answer, await ask());
     },
     sessionCount: sessions.count,
@@ -125,19 +125,19 @@ function toolsServed({ toolsets, readOnly }: Config): Tool[] {
 }
 
 /** Makes the server of each request of the 2026-07-28 protocol. */
-function serverFor(surfaceOf: ReturnType<typeof createSurfaces>['surfaceOf']): McpServerFactory {
+function serverFor(serverOptionsOf: ReturnType<typeof createServerOptions>['serverOptionsOf']): McpServerFactory {
   return ({ authInfo, requestInfo }) => {
     const caller = callerOf(authInfo);
     if (caller === undefined) throw new TypeError('A request without a principal.');
     // The handler has compared these headers with the body.
     const asked = (name: string) => requestInfo?.headers.get(name) ?? '';
-    const surface = surfaceOf(caller, caller.principal.id);
-    return createRequestServer(surface, { method: asked('mcp-method'), name: asked('mcp-name') });
+    const serverOptions = serverOptionsOf(caller, caller.principal.id);
+    return createRequestServer(serverOptions, { method: asked('mcp-method'), name: asked('mcp-name') });
   };
 }
 
 /** What a request asks for, if it may ask in this way; a stream or the end of a session is asked for by the method alone. */
-async function bodyOf(request: Request, { incoming }: Exchange): Promise<unknown> {
+async function bodyOf(request: Request, { incoming }: OpenRequest): Promise<unknown> {
   const { method, headers } = request;
   if (method === 'GET' || method === 'DELETE') return undefined;
   if (method !== 'POST') return refusal(405, 'Method not allowed.', { headers: { allow: 'GET, POST, DELETE' } });
@@ -193,7 +193,7 @@ function isOfSession({ method, headers }: Request, body: unknown): boolean {
 /** What a request asks, for its line in the log: words of ours and of the protocol alone. */
 function describe(
   message: Message | undefined,
-  { said, scopes }: { said: Exchange['said']; scopes: ReadonlyMap<string, Scope> },
+  { said, scopes }: { said: OpenRequest['said']; scopes: ReadonlyMap<string, Scope> },
 ): void {
   if (typeof message?.method !== 'string' || !/^[\w/]{1,60}$/.test(message.method)) return;
   said.rpc = message.method;

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Surface } from '../mcp/server.ts';
+import type { ServerOptions } from '../mcp/server.ts';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
@@ -51,7 +51,7 @@ export function createMetrics(counts: Counts) {
     request(route: string, { method, status, ms }: { method: string; status: number; ms: number }): void {
       requests.observe({ route, method, status: String(status) }, ms / 1_000);
     },
-    call({ tool, outcome, ms }: Parameters<NonNullable<Surface['observe']>>[0]): void {
+    call({ tool, outcome, ms }: Parameters<NonNullable<ServerOptions['observe']>>[0]): void {
       calls.observe({ tool }, ms / 1_000);
       outcomes.inc({ tool, outcome });
     },

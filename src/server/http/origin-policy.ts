@@ -4,7 +4,7 @@ import { hashSecret, sameHash } from '../../auth/secrets.ts';
 import { type Config, isLoopback } from '../../config.ts';
 
 /** Decides which names a request may come by, and which web pages may send one: a page that rebinds its name to our address gets in by neither. */
-export type Doors = {
+export type OriginPolicy = {
   opensTo(host: string | undefined): boolean;
   letsIn(origin: string | null): boolean;
   /** Tells whether a page of this origin may also read the answer. */
@@ -13,7 +13,7 @@ export type Doors = {
   showsMetrics(incoming: IncomingMessage): boolean;
 };
 
-export function createDoors(config: Config, publicUrl: URL): Doors {
+export function createOriginPolicy(config: Config, publicUrl: URL): OriginPolicy {
   const local = isLoopback(config.host);
   const shared = new Set([publicUrl.origin, ...config.allowedOrigins]);
   return {

@@ -8,7 +8,7 @@ import type { Metrics } from './metrics.ts';
 import { addressOf } from './origin-policy.ts';
 
 /** A request and its answer, while they last. */
-export type Exchange = {
+export type OpenRequest = {
   incoming: IncomingMessage;
   outgoing: ServerResponse;
   /** Names the request in every line. */
@@ -30,7 +30,7 @@ type Watch = { db: Database; tenant_id: string | undefined; everyMs: number };
 
 /** Cuts what is still open once its sender would not be let in any more: at once where the database tells of it, else soon. */
 export function cutWhenRefused(
-  { outgoing }: Exchange,
+  { outgoing }: OpenRequest,
   { db, tenant_id, everyMs }: Watch,
   letIn: () => Promise<unknown>,
 ): void {
@@ -59,8 +59,8 @@ export function cutWhenRefused(
   });
 }
 
-export class Exchanges {
-  readonly #open = new Set<Exchange>();
+export class RequestLog {
+  readonly #open = new Set<OpenRequest>();
   readonly #log: Log;
   readonly #trustedProxies: number;
 
@@ -69,19 +69,19 @@ export class Exchanges {
     this.#trustedProxies = trustedProxies;
   }
 
-  begin(incoming: IncomingMessage, outgoing: ServerResponse, metrics: Metrics): Exchange {
+  begin(incoming: IncomingMessage, outgoing: ServerResponse, metrics: Metrics): OpenRequest {
     const id = requestId(incoming.headers['x-request-id']);
     const address = addressOf(incoming, this.#trustedProxies);
     const log = this.#log.child({ request_id: id });
-    const exchange: Exchange = { incoming, outgoing, log, address, said: { route: 'none' }, stream: false };
+    const openRequest: OpenRequest = { incoming, outgoing, log, address, said: { route: 'none' }, stream: false };
     const started = performance.now();
-    this.#open.add(exchange);
+    this.#open.add(openRequest);
     outgoing.setHeader('x-request-id', id);
     outgoing.once('close', () => {
-      this.#open.delete(exchange);
-      record(exchange, performance.now() - started, metrics);
+      this.#open.delete(openRequest);
+      record(openRequest, performance.now() - started, metrics);
     });
-    return exchange;
+    return openRequest;
   }
 
   count({ streams }: { streams: boolean }): number {
@@ -96,7 +96,7 @@ export class Exchanges {
   }
 }
 
-function record({ incoming, outgoing, log, address, said }: Exchange, ms: number, metrics: Metrics): void {
+function record({ incoming, outgoing, log, address, said }: OpenRequest, ms: number, metrics: Metrics): void {
   const status = outgoing.writableFinished ? outgoing.statusCode : CLIENT_LEFT;
   const method = incoming.method ?? '';
   metrics.request(said.route, { method, status, ms });

@@ -9,7 +9,7 @@ import type { Tool } from '../../tools/tool.ts';
 import { VERSION } from '../../version.ts';
 import { agentName } from '../mcp/agent-name.ts';
 import { clientName, nameOf } from '../mcp/client-name.ts';
-import type { Surface } from '../mcp/server.ts';
+import type { ServerOptions } from '../mcp/server.ts';
 import { createPresences } from './presences.ts';
 
 /** Who makes a request and what kind of answers it asks for, as the SDK hands it through. */
@@ -36,8 +36,8 @@ type Parts = {
   log: Log;
   db: Database;
   tools: readonly Tool[];
-  fixtures: Surface['fixtures'];
-  observe: NonNullable<Surface['observe']>;
+  fixtures: ServerOptions['fixtures'];
+  observe: NonNullable<ServerOptions['observe']>;
   /** Aborts when the server stops: what waits, ends. */
   leaving: AbortSignal;
 };
@@ -46,12 +46,12 @@ type Parts = {
  * Makes what is served to a principal over a connection: a session, or where there is none all that its grant does.
  * An agent is called what the header Cairn-Agent says, else after its client and the connection.
  */
-export function createSurfaces({ config, log, db, observe, tools, fixtures, leaving }: Parts) {
+export function createServerOptions({ config, log, db, observe, tools, fixtures, leaving }: Parts) {
   // Who may not administer is not shown how.
   const everyday = tools.filter(({ scope }) => scope !== 'admin');
   const presences = createPresences({ db, log });
 
-  function surfaceOf(opened: Caller, connection: string): Surface {
+  function serverOptionsOf(opened: Caller, connection: string): ServerOptions {
     const connected = opened.principal;
     // Requests of no session share it, and the name.
     const process = idOf(connection);
@@ -90,7 +90,7 @@ export function createSurfaces({ config, log, db, observe, tools, fixtures, leav
   }
 
   return {
-    surfaceOf,
+    serverOptionsOf,
     leave: (session: string, how: { ended: boolean }) => presences.leave(idOf(session), how),
   };
 }

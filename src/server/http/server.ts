@@ -12,9 +12,9 @@ import { type DiscardLimits, discardBody } from './body.ts';
 import { createReadiness } from './health.ts';
 import { createMcpEndpoint, type McpLimits } from './mcp.ts';
 import { createMetrics } from './metrics.ts';
-import { createDoors } from './origin-policy.ts';
+import { createOriginPolicy } from './origin-policy.ts';
 import { refusal } from './reply.ts';
-import { type Exchange, Exchanges } from './request-log.ts';
+import { type OpenRequest, RequestLog } from './request-log.ts';
 import { createRouter } from './router.ts';
 
 type HttpLimits = McpLimits & DiscardLimits & { drainMs: number; headersMs: number };
@@ -67,13 +67,13 @@ export function refuseOpenDoor({ host, auth, publicUrl, toolsets }: Config): voi
 export async function serveHttp({ config, log, db, access, limits: given = {} }: HttpParts): Promise<HttpServer> {
   refuseOpenDoor(config);
   const limits = { ...LIMITS, ...given };
-  const exchanges = new Exchanges(log, config.trustedProxies);
+  const requestLog = new RequestLog(log, config.trustedProxies);
   const fixtures = config.toolsets.includes(CONFORMANCE) ? await loadFixtures() : undefined;
   let draining = false;
 
   const metrics = createMetrics({
-    requests: () => exchanges.count({ streams: false }),
-    streams: () => exchanges.count({ streams: true }),
+    requests: () => requestLog.count({ streams: false }),
+    streams: () => requestLog.count({ streams: true }),
     sessions: () => mcp.sessionCount(),
   });
   const mcp = createMcpEndpoint({ config, log, db, access, limits, observe: metrics.call, fixtures });
@@ -82,7 +82,7 @@ export async function serveHttp({ config, log, db, access, limits: given = {} }:
   const publicUrl = new URL(config.publicUrl ?? `http://${hostInUrl(config.host)}:${port}`);
   const isReady = createReadiness(db);
   const route = createRouter({
-    doors: createDoors(config, publicUrl),
+    originPolicy: createOriginPolicy(config, publicUrl),
     mcp,
     access,
     metrics,
@@ -90,9 +90,9 @@ export async function serveHttp({ config, log, db, access, limits: given = {} }:
   });
 
   async function answer(request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> {
-    const exchange = exchanges.begin(incoming, outgoing, metrics);
+    const openRequest = requestLog.begin(incoming, outgoing, metrics);
     if (draining) outgoing.setHeader('connection', 'close');
-    const response = await route(request, exchange).catch((error: unknown) => failed(error, exchange));
+    const response = await route(request, openRequest).catch((error: unknown) => failed(error, openRequest));
     await discardBody(incoming, limits);
     return response;
   }
@@ -109,9 +109,9 @@ export async function serveHttp({ config, log, db, access, limits: given = {} }:
       const closed = once(server, 'close');
       server.close();
       mcp.drain();
-      await exchanges.finish(limits.drainMs, { streams: false });
+      await requestLog.finish(limits.drainMs, { streams: false });
       await mcp.close();
-      await exchanges.finish(STREAM_END_MS_MAX, { streams: true });
+      await requestLog.finish(STREAM_END_MS_MAX, { streams: true });
       server.closeAllConnections();
       await closed;
     },
@@ -140,7 +140,7 @@ async function listen({ host, port }: Config, { headersMs }: HttpLimits): Promis
   }
 }
 
-function failed(error: unknown, { log, outgoing, incoming, said }: Exchange): Response {
+function failed(error: unknown, { log, outgoing, incoming, said }: OpenRequest): Response {
   // Nobody is left to answer.
   if (incoming.errored !== null || outgoing.destroyed) return new Response(null, { status: 400 });
   const failure = domainErrorFrom(error);

@@ -1,12 +1,12 @@
 import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
-import { createMcpServer, type Surface } from '../mcp/server.ts';
+import { createMcpServer, type ServerOptions } from '../mcp/server.ts';
 import { resourceBus } from '../mcp/subscriptions.ts';
 import type { authInfoOf } from './server-options.ts';
 
 const STREAMS_MAX = 10_000;
 
 type Asked = {
-  surface: Surface;
+  serverOptions: ServerOptions;
   body: unknown;
   authInfo: ReturnType<typeof authInfoOf>;
 };
@@ -15,13 +15,13 @@ type Asked = {
  * `subscriptions/listen` of the 2026-07-28 protocol. Each stream has a bus of its own, which tells what its principal may
  * read: one for all would tell one workspace of another.
  */
-export function createListenEndpoint(onerror: (error: Error) => void) {
+export function createSubscriptionEndpoint(onerror: (error: Error) => void) {
   const streams = new Set<McpHttpHandler>();
 
   return {
-    async serve(request: Request, { surface, body, authInfo }: Asked): Promise<Response> {
-      const server = createMcpServer(surface);
-      const bus = await resourceBus(await surface.contextOf(server), () => streams.delete(handler));
+    async serve(request: Request, { serverOptions, body, authInfo }: Asked): Promise<Response> {
+      const server = createMcpServer(serverOptions);
+      const bus = await resourceBus(await serverOptions.contextOf(server), () => streams.delete(handler));
       const maxSubscriptions = streams.size < STREAMS_MAX ? 1 : 0;
       const handler = createMcpHandler(() => server, { legacy: 'reject', bus, maxSubscriptions, onerror });
       streams.add(handler);

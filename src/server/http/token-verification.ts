@@ -1,7 +1,7 @@
 import type { Database } from '../../db/database.ts';
 
 /** The same database, which says of an actor's proof whether it held: at each of its calls, and at one at least. */
-export function withProofs(db: Database): Database {
+export function withTokenVerification(db: Database): Database {
   return {
     ...db,
     async call(fn, args, actor) {

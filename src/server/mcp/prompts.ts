@@ -2,13 +2,13 @@ import { completable, type GetPromptResult, type McpServer } from '@modelcontext
 import * as z from 'zod';
 import { suggestRefs } from '../../services/search.ts';
 import { line, said } from '../../text.ts';
-import type { Surface } from './server.ts';
+import type { ServerOptions } from './server.ts';
 
 /** The three things that people ask agents to do. */
-export function addPrompts(server: McpServer, surface: Surface): void {
+export function addPrompts(server: McpServer, serverOptions: ServerOptions): void {
   const named = (kind: 'project' | 'task', description: string) =>
     completable(line(80).describe(description), async (value) =>
-      suggestRefs(await surface.contextOf(server), kind, value),
+      suggestRefs(await serverOptions.contextOf(server), kind, value),
     );
   const project = named('project', 'Slug of the project.').optional();
 

@@ -16,7 +16,7 @@ export type Message = {
 };
 
 /** All scopes that the operation needs, so that who lacks some is told once. */
-export function scopesNeeded(message: Message, tools: ReadonlyMap<string, Scope>): Scope[] {
+export function requiredScopes(message: Message, tools: ReadonlyMap<string, Scope>): Scope[] {
   const { method, params } = message ?? {};
   if (method === 'tools/call') {
     const scope = tools.get(String(params?.name));

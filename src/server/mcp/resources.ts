@@ -17,7 +17,7 @@ import type { ProjectPage } from '../../services/projects.ts';
 import { suggestRefs } from '../../services/search.ts';
 import { toolNamed } from '../../tools/catalog.ts';
 import { callTool } from '../../tools/tool.ts';
-import type { Surface } from './server.ts';
+import type { ServerOptions } from './server.ts';
 
 type Mirror = {
   name: string;
@@ -79,23 +79,23 @@ export function resourceUris({ project, task }: Pick<EventBrief, 'project' | 'ta
   return [uri, `${uri}/timeline`, ...(task === undefined ? [] : [`${uri}/tasks/${task}`])];
 }
 
-export function addResources(server: McpServer, surface: Surface): void {
+export function addResources(server: McpServer, serverOptions: ServerOptions): void {
   for (const mirror of MIRRORS) {
     const list =
-      mirror.name === 'project' ? (request: ServerContext) => listProjects(server, surface, request) : undefined;
+      mirror.name === 'project' ? (request: ServerContext) => listProjects(server, serverOptions, request) : undefined;
     server.registerResource(
       mirror.name,
-      new ResourceTemplate(mirror.template, { list, complete: completions(server, surface) }),
+      new ResourceTemplate(mirror.template, { list, complete: completions(server, serverOptions) }),
       { title: mirror.title, description: mirror.description, mimeType: 'text/markdown' },
       async (uri, variables, request) =>
-        read(mirror, { uri, variables, ctx: await surface.contextOf(server, request) }),
+        read(mirror, { uri, variables, ctx: await serverOptions.contextOf(server, request) }),
     );
   }
 }
 
 /** The latest projects; `cairn://projects/{slug}` reads any. */
-async function listProjects(server: McpServer, surface: Surface, request: ServerContext) {
-  const ctx = await surface.contextOf(server, request);
+async function listProjects(server: McpServer, serverOptions: ServerOptions, request: ServerContext) {
+  const ctx = await serverOptions.contextOf(server, request);
   const { structured } = await callTool(ctx, toolNamed('list_projects'), { page_size: 100 });
   const { projects } = structured as z.infer<typeof ProjectPage>;
   return {
@@ -121,13 +121,16 @@ async function read(
   }
 }
 
-function completions(server: McpServer, surface: Surface): Record<string, CompleteResourceTemplateCallback> {
+function completions(
+  server: McpServer,
+  serverOptions: ServerOptions,
+): Record<string, CompleteResourceTemplateCallback> {
   return {
-    slug: async (value) => suggestRefs(await surface.contextOf(server), 'project', value),
+    slug: async (value) => suggestRefs(await serverOptions.contextOf(server), 'project', value),
     ref: async (value, context) => {
       const slug = context?.arguments?.['slug'];
       return suggestRefs(
-        await surface.contextOf(server),
+        await serverOptions.contextOf(server),
         'task',
         value === '' && slug !== undefined ? `${slug}-` : value,
       );

@@ -21,7 +21,7 @@ const MINUTE_MS = 60_000;
 // Claude Code shows its model the names of most tools alone, until it searches for them.
 const LOADED_AT_ONCE = Object.freeze({ 'anthropic/alwaysLoad': true });
 
-export type Surface = {
+export type ServerOptions = {
   version: string;
   tools: readonly Tool[];
   output: Output;
@@ -34,30 +34,33 @@ export type Surface = {
 };
 
 /** One server for one connection, of either protocol era. */
-export function createMcpServer(surface: Surface): McpServer {
-  const server = emptyServer(surface);
-  for (const tool of surface.tools) addTool(server, tool, surface);
-  addResources(server, surface);
-  addSubscriptions(server, surface);
-  addPrompts(server, surface);
-  surface.fixtures?.add(server);
+export function createMcpServer(serverOptions: ServerOptions): McpServer {
+  const server = emptyServer(serverOptions);
+  for (const tool of serverOptions.tools) addTool(server, tool, serverOptions);
+  addResources(server, serverOptions);
+  addSubscriptions(server, serverOptions);
+  addPrompts(server, serverOptions);
+  serverOptions.fixtures?.add(server);
   return server;
 }
 
 /** One server for one request: of all that there is, it has what the request asks for, so that more tools cost it nothing. */
-export function createRequestServer(surface: Surface, { method, name }: { method: string; name: string }): McpServer {
-  const tool = method === 'tools/call' && surface.tools.find((known) => known.name === name);
-  if (!tool) return createMcpServer(surface);
-  const server = emptyServer(surface);
-  addTool(server, tool, surface);
+export function createRequestServer(
+  serverOptions: ServerOptions,
+  { method, name }: { method: string; name: string },
+): McpServer {
+  const tool = method === 'tools/call' && serverOptions.tools.find((known) => known.name === name);
+  if (!tool) return createMcpServer(serverOptions);
+  const server = emptyServer(serverOptions);
+  addTool(server, tool, serverOptions);
   return server;
 }
 
-function emptyServer(surface: Surface): McpServer {
+function emptyServer(serverOptions: ServerOptions): McpServer {
   return new McpServer(
-    { name: 'cairn', title: 'Cairn', version: surface.version },
+    { name: 'cairn', title: 'Cairn', version: serverOptions.version },
     {
-      ...surface.fixtures?.options,
+      ...serverOptions.fixtures?.options,
       instructions: INSTRUCTIONS,
       // The lists are settled when the process starts.
       capabilities: {
@@ -75,7 +78,7 @@ function emptyServer(surface: Surface): McpServer {
   );
 }
 
-function addTool(server: McpServer, tool: Tool, { contextOf, observe, output }: Surface): void {
+function addTool(server: McpServer, tool: Tool, { contextOf, observe, output }: ServerOptions): void {
   server.registerTool(
     tool.name,
     {

@@ -17,7 +17,7 @@ import { type EventPage, followEvents } from '../../services/events.ts';
 import { toolNamed } from '../../tools/catalog.ts';
 import { callTool } from '../../tools/tool.ts';
 import { resourceUris, subjectOf } from './resources.ts';
-import type { Surface } from './server.ts';
+import type { ServerOptions } from './server.ts';
 
 const SUBSCRIPTIONS_MAX = 1_000;
 const RETRY_MS = 1_000;
@@ -64,7 +64,7 @@ function follower(contextOf: () => Promise<Context>, changed: Changed) {
 const Subscription = z.looseObject({ uri: z.string().max(500) });
 
 /** `resources/subscribe` and `unsubscribe` of the 2025 protocol, for a connection that lasts. */
-export function addSubscriptions(server: McpServer, { contextOf }: Surface): void {
+export function addSubscriptions(server: McpServer, { contextOf }: ServerOptions): void {
   const uris = new Set<string>();
   const { begin, end } = follower(
     () => contextOf(server),

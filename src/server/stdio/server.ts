@@ -11,7 +11,7 @@ import { leaveBriefs } from '../../tools/leave-briefs.ts';
 import { VERSION } from '../../version.ts';
 import { agentName } from '../mcp/agent-name.ts';
 import { clientName } from '../mcp/client-name.ts';
-import { createMcpServer, type Surface } from '../mcp/server.ts';
+import { createMcpServer, type ServerOptions } from '../mcp/server.ts';
 import { listenFollower } from '../mcp/subscriptions.ts';
 import { ProcessPresence } from '../presence.ts';
 import { stdioTransport } from './transport.ts';
@@ -28,7 +28,7 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
   const opening = setTimeout(() => local.open().catch(() => {}), OPENS_AFTER_MS);
 
   const contextOf = contexts({ config, log, local, leaving });
-  const surface: Surface = { version: VERSION, tools, output: config.output, contextOf };
+  const serverOptions: ServerOptions = { version: VERSION, tools, output: config.output, contextOf };
   let server: McpServer;
   const listening = listenFollower(
     () => contextOf(server),
@@ -45,7 +45,7 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
 
   // A client that only asked which protocol there is gets another server for the older one.
   const create = () => {
-    server = createMcpServer(surface);
+    server = createMcpServer(serverOptions);
     return server;
   };
   const connection = serve(create, { transport, onerror: (error) => log.warn({ err: error }, 'connection') });
@@ -62,7 +62,7 @@ type Parts = { config: Config; log: Log; local: ReturnType<typeof opener>; leavi
 type Present = Local & { process: string; presence: ProcessPresence; warm: Promise<void> };
 
 /** The local user, as the agent that the configuration names or that the client and this process make up. */
-function contexts({ config, log, local, leaving }: Parts): Surface['contextOf'] {
+function contexts({ config, log, local, leaving }: Parts): ServerOptions['contextOf'] {
   const scopes = new Set(SCOPES);
   return async (server: McpServer, request?: ServerContext): Promise<Context> => {
     const { db, actor: person, process, presence } = await local.open();

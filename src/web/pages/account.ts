@@ -6,7 +6,7 @@ import { type Html, html, name } from '../html.ts';
 import { page } from '../page.ts';
 import { connectSection } from './connect.ts';
 import { connectionList } from './connections.ts';
-import { moreLinks, type Paged } from './more.ts';
+import { type Paged, pageLinks } from './more.ts';
 import { administers, navigation } from './navigation.ts';
 
 type WorkspaceView = Workspace & Paged & { connections: readonly Connection[] };
@@ -53,7 +53,7 @@ ${connectionList(workspace.connections, {
   action: '/account/revoke',
   fields: html`${fields}<input type="hidden" name="workspace" value="${workspace.tenant_id}">`,
   showUser: false,
-})}${moreLinks(url, cursorOf(workspace), workspace)}</section>`,
+})}${pageLinks(url, cursorOf(workspace), workspace)}</section>`,
 )}
 ${workspaces.every(({ connections }) => connections.length === 0) && connectSection(endpoint)}
 ${tokenSection(view)}

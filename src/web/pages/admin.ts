@@ -4,7 +4,7 @@ import { day, type Html, html, name, time } from '../html.ts';
 import { page } from '../page.ts';
 import { activity } from './activity.ts';
 import { connectionList } from './connections.ts';
-import { moreLinks, type Paged } from './more.ts';
+import { type Paged, pageLinks } from './more.ts';
 import { navigation } from './navigation.ts';
 
 export type AdminView = {
@@ -39,7 +39,7 @@ ${
 <section><h1>Access to ${name(workspace.name)}</h1>
 <p class="soft">Every program that may act here, and for whom. One that you end is refused at its next request.</p>
 ${connectionList(view.connections.connections, { action: '/admin/revoke', fields: fieldsOf(view), showUser: true })}
-${moreLinks(view.url, 'connections', view.connections)}</section>
+${pageLinks(view.url, 'connections', view.connections)}</section>
 ${clientSection(view)}
 ${memberSection(view)}
 ${invitationSection(view)}
@@ -120,7 +120,7 @@ ${
 
 function eventSection({ url, events }: AdminView): Html {
   return html`<section><h2>What happened lately</h2>
-<ul class="list">${events.events.map((event) => html`<li>${eventRow(event)}</li>`)}</ul>${moreLinks(url, 'events', events)}</section>`;
+<ul class="list">${events.events.map((event) => html`<li>${eventRow(event)}</li>`)}</ul>${pageLinks(url, 'events', events)}</section>`;
 }
 
 /** Whom it concerns is there once: in the sentence, or after it. */
