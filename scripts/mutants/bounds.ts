@@ -3,7 +3,7 @@ import { SQL } from './sql.ts';
 
 /** Threats of calls that cost the others what they need. */
 export const BOUNDS = Object.freeze([
-  ...of('T29', 'test/core/search.test.ts', [
+  ...of('T29', 'test/schema/search.test.ts', [
     {
       file: SQL,
       find: 'ts_rank(m.words, v_any) as score',
@@ -41,7 +41,7 @@ export const BOUNDS = Object.freeze([
       name: 'a text of <!-- is put into words',
     },
   ]),
-  ...of('T30', 'test/core/globs.test.ts', [
+  ...of('T30', 'test/schema/globs.test.ts', [
     {
       file: SQL,
       find: "E'[\\x01\\x03]*(?:\\x02|\\x01\\x03)[\\x01\\x02\\x03]*', E'\\x02', 'g'), E'\\x01+', E'\\x01', 'g')",
@@ -134,14 +134,14 @@ export const BOUNDS = Object.freeze([
       name: 'leave room for those of another, and take their turns',
     },
   ]),
-  ...refusals('T29', 'test/core/search.test.ts', [
+  ...refusals('T29', 'test/schema/search.test.ts', [
     {
       within: 'app.search_query',
       find: 'query has more than 32 words.',
       name: 'of more than 32 words is refused',
     },
   ]),
-  ...refusals('T30', 'test/core/globs.test.ts', [
+  ...refusals('T30', 'test/schema/globs.test.ts', [
     {
       within: 'app.check_scope',
       find: 'in each glob at most 16 wildcards',

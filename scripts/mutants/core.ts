@@ -3,7 +3,7 @@ import { SQL } from './sql.ts';
 
 /** What the core refuses. */
 export const CORE = Object.freeze([
-  ...of('core', 'test/contract/redaction.test.ts', [
+  ...of('core', 'test/contract/actor/redaction.test.ts', [
     {
       file: SQL,
       find: 'else array[v_event] end',
@@ -34,14 +34,14 @@ export const CORE = Object.freeze([
       name: 'a refusal of another kind is read as well by who sends all of it first',
     },
   ]),
-  ...refusals('core', 'test/core/privileges.test.ts', [
+  ...refusals('core', 'test/schema/privileges.test.ts', [
     {
       within: 'app.authenticate',
       find: 'Nobody is signed in.',
       name: 'a signed-in user with plain SQL acts as who the claims say, whatever the actor argument says',
     },
   ]),
-  ...refusals('core', 'test/contract/tenancy.test.ts', [
+  ...refusals('core', 'test/contract/actor/tenancy.test.ts', [
     {
       within: 'app.authenticate',
       find: 'This needs the role %s in the workspace; you have %s.',
@@ -93,7 +93,7 @@ export const CORE = Object.freeze([
       name: 'is refused a cycle, with dependency_cycle',
     },
   ]),
-  ...refusals('core', 'test/contract/idempotency.test.ts', [
+  ...refusals('core', 'test/contract/actor/idempotency.test.ts', [
     {
       within: 'app.find_idempotent_result',
       find: 'This idempotency_key was used before for another request.',
@@ -221,14 +221,14 @@ export const CORE = Object.freeze([
       name: 'the state of a project as of a position is what the log up to there makes',
     },
   ]),
-  ...refusals('core', 'test/contract/redaction.test.ts', [
+  ...refusals('core', 'test/contract/actor/redaction.test.ts', [
     {
       within: 'public.redact_event',
       find: 'Event #%s is redacted already.',
       name: 'redacting happens once, is for owners and admins, and never of its own record',
     },
   ]),
-  ...refusals('core', 'test/contract/transfer.test.ts', [
+  ...refusals('core', 'test/contract/actor/transfer.test.ts', [
     {
       within: 'app.check_imported',
       find: 'Line %s is not an event that this version knows.',
@@ -245,7 +245,7 @@ export const CORE = Object.freeze([
       name: 'a project that is exported and imported is refused where another project has its slug',
     },
   ]),
-  ...refusals('core', 'test/core/archive.test.ts', [
+  ...refusals('core', 'test/schema/archive.test.ts', [
     {
       within: 'public.archive_events',
       find: 'The file is not of the events %s to %s of this workspace.',

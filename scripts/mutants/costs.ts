@@ -20,7 +20,7 @@ export const COSTS = Object.freeze([
       name: 'a task of a cycle is found where there is one, and no other',
     },
   ]),
-  ...of('T42', 'test/core/growth.test.ts', [
+  ...of('T42', 'test/schema/growth.test.ts', [
     {
       file: SQL,
       find: "select count(*) from app.tasks_with(task.tenant_id, task.dependencies) d where d.status <> 'completed'",
@@ -37,7 +37,7 @@ export const COSTS = Object.freeze([
       name: 'is moved by one after another: who waits for another move has locked no task yet',
     },
   ]),
-  ...of('T42', 'test/core/consequences.test.ts', [
+  ...of('T42', 'test/schema/consequences.test.ts', [
     {
       file: SQL,
       find: 'limit room + 1) t) > room then',
@@ -80,7 +80,7 @@ export const COSTS = Object.freeze([
       name: 'a redaction misses none',
     },
   ]),
-  ...of('T42', 'test/core/readers.test.ts', [
+  ...of('T42', 'test/schema/readers.test.ts', [
     {
       file: SQL,
       find: '  perform app.refuse_limited(v_actor);\n  return app.compare_log',
@@ -127,7 +127,7 @@ export const COSTS = Object.freeze([
       name: 'finds a project changed for another one of all its events',
     },
   ]),
-  ...refusals('T42', 'test/core/consequences.test.ts', [
+  ...refusals('T42', 'test/schema/consequences.test.ts', [
     {
       within: 'app.apply_request',
       find: 'Task %s cannot be %s: more than %s tasks that depend on it would change with it.',

@@ -57,7 +57,7 @@ export const DATA = Object.freeze([
       name: 'it does no harm to those who read of it',
     },
   ]),
-  ...of('T32', 'test/core/transfer-forged.test.ts', [
+  ...of('T32', 'test/schema/transfer-forged.test.ts', [
     {
       file: SQL,
       find: "  perform app.check_data(event.event_type, event.payload, '', true);\n",
@@ -105,7 +105,7 @@ export const DATA = Object.freeze([
       name: 'says who imported it, whatever the file says of that',
     },
   ]),
-  ...of('T33', 'test/core/user-names.test.ts', [
+  ...of('T33', 'test/schema/user-names.test.ts', [
     {
       file: SQL,
       find: `  using (id = app.get_caller_id() or exists (
@@ -147,7 +147,7 @@ export const DATA = Object.freeze([
       name: 'a slug and refs of several lines that were stored begin no line in what tools say, nor in completions',
     },
   ]),
-  ...of('T34', 'test/core/malformed.test.ts', [
+  ...of('T34', 'test/schema/malformed.test.ts', [
     {
       file: SQL,
       find: "(v_position ->> 'at')::timestamptz, (v_position ->> 'id')::uuid,",
@@ -174,7 +174,7 @@ export const DATA = Object.freeze([
       name: 'no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn',
     },
   ]),
-  ...of('T34', 'test/core/transfer-forged.test.ts', [
+  ...of('T34', 'test/schema/transfer-forged.test.ts', [
     {
       file: SQL,
       find: `'strict $ ? (@.type() == "array")[*]'`,
@@ -182,7 +182,7 @@ export const DATA = Object.freeze([
       name: 'is refused with a redacted list that is none, and nothing is written',
     },
   ]),
-  ...of('T34', 'test/core/bounds.test.ts', [
+  ...of('T34', 'test/schema/bounds.test.ts', [
     {
       file: SQL,
       find: '  if (asked between 1 and most) is not true then\n',
@@ -212,7 +212,7 @@ export const DATA = Object.freeze([
       name: 'with 33 levels is refused',
     },
   ]),
-  ...refusals('T32', 'test/core/transfer-forged.test.ts', [
+  ...refusals('T32', 'test/schema/transfer-forged.test.ts', [
     {
       within: 'app.check_recorded',
       find: 'The slug must be 1 to 31 lower-case letters, digits and dashes.',
@@ -284,7 +284,7 @@ export const DATA = Object.freeze([
       name: 'is refused where its events do not follow from one another',
     },
   ]),
-  ...refusals('T34', 'test/core/bounds.test.ts', [
+  ...refusals('T34', 'test/schema/bounds.test.ts', [
     {
       within: 'app.find_idempotent_result',
       find: 'fingerprint has at most 200 characters',

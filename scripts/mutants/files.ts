@@ -214,7 +214,7 @@ export const FILES = Object.freeze([
       name: 'are told from those of others however long',
     },
   ]),
-  ...of('T37', 'test/core/archive.test.ts', [
+  ...of('T37', 'test/schema/archive.test.ts', [
     {
       file: 'src/services/archive.ts',
       find: 'line.event.seq !== expected || ',

@@ -3,7 +3,7 @@ import { SQL } from './sql.ts';
 
 /** A threat by what a session plants among its temporary objects. */
 export const PLANTED = Object.freeze([
-  ...of('T44', 'test/core/temporary-objects.test.ts', [
+  ...of('T44', 'test/schema/temporary-objects.test.ts', [
     {
       file: SQL,
       within: 'public.append_events',
@@ -18,7 +18,7 @@ export const PLANTED = Object.freeze([
       name: 'cannot be planted by who was not allowed to make temporary objects',
     },
   ]),
-  ...of('T44', 'test/core/database.test.ts', [
+  ...of('T44', 'test/schema/database.test.ts', [
     {
       file: SQL,
       find: `create or replace function app.token_allows_project(project_id uuid) returns boolean language sql stable

@@ -54,14 +54,14 @@ export const SERVER = Object.freeze([
       name: 'ends soon after its principal has lost the right to it',
     },
   ]),
-  ...of('T18', 'test/core/database.test.ts', [
+  ...of('T18', 'test/schema/database.test.ts', [
     {
       file: SQL,
       find: "    execute format('alter table %s force row level security', name);\n",
       name: 'has row level security, for its owner too',
     },
   ]),
-  ...of('T18', 'test/core/callables.test.ts', [
+  ...of('T18', 'test/schema/callables.test.ts', [
     {
       file: SQL,
       find: '      if not v_function.for_server then\n',

@@ -21,7 +21,7 @@ begin
     from pg_attribute a
     join (
       values ('tenant_id', 1), ('project_id', 1), ('user_id', 1), ('status', 3), ('priority', 3), ('type', 5),
-        ('event_type', 10)) as f (column_name, n_distinct) on f.column_name = a.attname
+        ('event_type', 10), ('label', 10)) as f (column_name, n_distinct) on f.column_name = a.attname
     join pg_class c on c.oid = a.attrelid and c.relkind = 'r'
     join pg_namespace n on n.oid = c.relnamespace
     where n.nspname in ('app', 'public') and c.reltuples < 0

@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest';
-import { append, type Caller, createProject, createTask, hold, record, verify } from '../support/commands.ts';
-import { test } from '../support/world.ts';
-import { upTo, WRITERS } from '../support/writers.ts';
+import { append, type Caller, createProject, createTask, hold, record, verify } from '../../support/commands.ts';
+import { test } from '../../support/world.ts';
+import { upTo, WRITERS } from '../../support/writers.ts';
 
 describe('racing', () => {
   test('to create a project of the same slug lets one win and tells the others', async ({ as, withWriters }) => {

@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest';
-import { newId } from '../../src/events/ids.ts';
-import { append, claim, createProject, createTask, hold, record, verify } from '../support/commands.ts';
-import { test } from '../support/world.ts';
+import { newId } from '../../../src/events/ids.ts';
+import { append, claim, createProject, createTask, hold, record, verify } from '../../support/commands.ts';
+import { test } from '../../support/world.ts';
 
 describe('a command with an idempotency key', () => {
   test('gets its first answer again, and nothing is done twice', async ({ as }) => {

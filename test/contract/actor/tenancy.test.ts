@@ -1,11 +1,11 @@
 import type pg from 'pg';
 import { describe, expect } from 'vitest';
-import { ARCHIVE_FUNCTIONS, type FunctionName } from '../../src/db/functions.ts';
-import { newId } from '../../src/events/ids.ts';
-import { append, type Caller, claim, createProject, hold, record, verify } from '../support/commands.ts';
-import { EVERY_FUNCTION, expectNothingForeign, liveElsewhere, settle } from '../support/foreign.ts';
-import { live } from '../support/story.ts';
-import { test } from '../support/world.ts';
+import { ARCHIVE_FUNCTIONS, type FunctionName } from '../../../src/db/functions.ts';
+import { newId } from '../../../src/events/ids.ts';
+import { append, type Caller, claim, createProject, hold, record, verify } from '../../support/commands.ts';
+import { EVERY_FUNCTION, expectNothingForeign, liveElsewhere, settle } from '../../support/foreign.ts';
+import { live } from '../../support/story.ts';
+import { test } from '../../support/world.ts';
 
 describe('another workspace', () => {
   test('is as if it were not there, whatever one calls and however one names it', async ({ as, asStranger }) => {

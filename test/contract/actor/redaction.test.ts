@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import { newId } from '../../src/events/ids.ts';
+import { newId } from '../../../src/events/ids.ts';
 import {
   append,
   createProject,
@@ -11,9 +11,9 @@ import {
   redact,
   replay,
   verify,
-} from '../support/commands.ts';
-import { rowsOf } from '../support/rows.ts';
-import { test } from '../support/world.ts';
+} from '../../support/commands.ts';
+import { rowsOf } from '../../support/rows.ts';
+import { test } from '../../support/world.ts';
 
 describe('redacting', () => {
   const SECRET = 'The password is hunter2.';

@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import { newId } from '../../src/events/ids.ts';
+import { newId } from '../../../src/events/ids.ts';
 import {
   asRecorded,
   createProject,
@@ -11,10 +11,10 @@ import {
   record,
   redact,
   verify,
-} from '../support/commands.ts';
-import { rowsOf } from '../support/rows.ts';
-import { live } from '../support/story.ts';
-import { test } from '../support/world.ts';
+} from '../../support/commands.ts';
+import { rowsOf } from '../../support/rows.ts';
+import { live } from '../../support/story.ts';
+import { test } from '../../support/world.ts';
 
 describe('a project that is exported and imported', () => {
   test('keeps its history: versions, hashes and positions in an empty workspace', async ({
