@@ -14,16 +14,6 @@ const LICENCES = 'THIRD-PARTY-LICENSES.txt';
 const REQUIRE =
   "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);";
 
-/** The suite's fixtures are no part of the package: in a clone they are found beside the bundle, elsewhere they are missing. */
-const fixturesApart: Plugin = {
-  name: 'fixtures-apart',
-  setup: ({ onResolve }) =>
-    onResolve({ filter: /^\.\/conformance\/fixtures\.ts$/ }, () => ({
-      path: './conformance/fixtures.js',
-      external: true,
-    })),
-};
-
 /** `pg` asks whether this is another runtime than Node.js by a global whose first use loads all of fetch. */
 const nodeAlone: Plugin = {
   name: 'node-alone',
@@ -38,7 +28,7 @@ const nodeAlone: Plugin = {
 
 const { metafile } = await build({
   absWorkingDir: ROOT,
-  entryPoints: { cli: 'src/cli.ts', 'conformance/fixtures': 'src/server/conformance/fixtures.ts' },
+  entryPoints: { cli: 'src/cli.ts' },
   outdir: OUT,
   bundle: true,
   splitting: true,
@@ -50,7 +40,7 @@ const { metafile } = await build({
   minify: argv.includes('--minify'),
   banner: { js: REQUIRE },
   external: ['pg-native'],
-  plugins: [fixturesApart, nodeAlone],
+  plugins: [nodeAlone],
   metafile: true,
   logLevel: 'warning',
 });

@@ -1,4 +1,4 @@
-import type { Scope } from '../context.ts';
+import { SCOPES, type Scope } from '../context.ts';
 import type { Actor } from '../db/database.ts';
 
 /** Who makes a request, as what it carries proves. */
@@ -33,3 +33,13 @@ export type Access = {
 };
 
 export type Route = (request: Request, peer: Peer) => Promise<Response | undefined>;
+
+/** Who reaches this machine's own address is its owner. */
+export function ownerAlone(actor: Principal['actor']): Access {
+  const scopes = new Set(SCOPES);
+  return {
+    authenticate: async () => ({ id: 'local', actor, scopes }),
+    challenge: (needed) => new Response(`Needs ${needed.join(' ')}.\n`, { status: 403 }),
+    routes: [],
+  };
+}

@@ -1,4 +1,5 @@
-import { isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { OAuthRefusal } from './server/reply.ts';
 import type { From, Store } from './store.ts';
 
@@ -51,16 +52,16 @@ export function networkOf(address: string): string {
 
 /** The network of an address and two around it: of IPv6 /64, /48 and /32, of IPv4 the address itself, /24 and /16. */
 export function networksOf(address: string): [narrow: string, wide: string, widest: string] {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
-  if (!isIPv6(plain)) {
-    const parts = plain.split('.');
-    return [plain, `${parts.slice(0, 3).join('.')}.0/24`, `${parts.slice(0, 2).join('.')}.0.0/16`];
+  // Whoever has left already has none.
+  if (isIP(address) === 0) return [address, `${address}.0/24`, `${address}.0.0/16`];
+  const [unscoped = ''] = address.split('%', 1);
+  // An IPv4 address that came as one of IPv6 counts as what it is.
+  const parsed = ipaddr.process(unscoped);
+  if (parsed instanceof ipaddr.IPv4) {
+    const [first, second, third] = parsed.octets;
+    return [parsed.toString(), `${first}.${second}.${third}.0/24`, `${first}.${second}.0.0/16`];
   }
-  const [head = '', tail] = plain.split('%', 1)[0]?.split('::', 2) ?? [];
-  const groups = head === '' ? [] : head.split(':');
-  const rest = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? [] : Array.from({ length: 8 - groups.length - rest.length }, () => '0');
-  const all = [...groups, ...zeros, ...rest].map((group) => Number.parseInt(group, 16).toString(16));
-  const network = (count: number) => `${all.slice(0, count).join(':')}::/${count * 16}`;
+  const groups = parsed.parts.map((part) => part.toString(16));
+  const network = (count: number) => `${groups.slice(0, count).join(':')}::/${count * 16}`;
   return [network(4), network(3), network(2)];
 }

@@ -241,6 +241,9 @@ test('all addresses of one IPv6 network are one sender', () => {
   expect(networkOf('2001:db8:1:2::1')).toBe(networkOf('2001:0db8:0001:0002:ffff::1'));
   expect(networkOf('2001:db8::1')).toBe('2001:db8:0:0::/64');
   expect(networkOf('::ffff:1.2.3.4')).toBe('1.2.3.4');
+  expect(networkOf('::ffff:102:304')).toBe('1.2.3.4');
+  expect(networkOf('1::2:3:4:5:1.2.3.4')).toBe('1:0:2:3::/64');
+  expect(networkOf('fe80::1:2:3:4%br-lan')).toBe('fe80:0:0:0::/64');
   expect(networkOf('1.2.3.4')).toBe('1.2.3.4');
   expect(networksOf('2001:db8:1:2:3:4:5:6')).toEqual(['2001:db8:1:2::/64', '2001:db8:1::/48', '2001:db8::/32']);
   expect(networksOf('::ffff:1.2.3.4')).toEqual(['1.2.3.4', '1.2.3.0/24', '1.2.0.0/16']);

@@ -228,10 +228,6 @@ describe('an operator', () => {
     );
   });
 
-  test('is refused the fixtures of the conformance suite with authorization', async () => {
-    await expect(startServing([...flags, '--auth', '--toolsets', 'conformance'])).rejects.toThrow(/not for users/);
-  });
-
   test('is told when the port is taken', async () => {
     const again = startServing([...flags, '--port', serving.url.port]);
 

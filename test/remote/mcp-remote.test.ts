@@ -8,10 +8,10 @@ import type { Readable } from 'node:stream';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openOwnerBrowser } from '../../scripts/owner-browser.ts';
 import { cairn } from '../support/cairn.ts';
 import { freePort } from '../support/free-port.ts';
 import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
+import { openOwnerBrowser } from '../support/owner-browser.ts';
 import { type Serving, startServing } from '../support/serve.ts';
 
 const PACKAGE = 'mcp-remote@0.15.1';

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { Access } from '../../auth/access.ts';
+import { type Access, ownerAlone } from '../../auth/access.ts';
 import { createFirstLink, hasPassword } from '../../auth/login/owner.ts';
 import { purgeExpired } from '../../auth/purge.ts';
 import { createExternalAuth } from '../../auth/resource/external.ts';
@@ -9,7 +9,6 @@ import { authSettings, chosenSettings } from '../../auth/settings.ts';
 import { authStore } from '../../auth/store.ts';
 import { endpointConfig } from '../../clients/endpoint-config.ts';
 import { type Config, publicUrlOf } from '../../config.ts';
-import { SCOPES } from '../../context.ts';
 import { type Local, openLocal, purgeIdempotencyKeys } from '../../local.ts';
 import { createLog, type Log } from '../../log.ts';
 import { type HttpServer, refuseOpenDoor, serveHttp } from '../../server/http/server.ts';
@@ -29,7 +28,7 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
   const local = await openLocal({ ...config, lingerSeconds: 0 }, log, { connectionsMax: CONNECTIONS_MAX });
   purgeIdempotencyKeys(local, log);
   try {
-    const access = config.auth ? authorized(config, local, log) : ownerAlone(local);
+    const access = config.auth ? authorized(config, local, log) : ownerAlone(local.actor);
     // Where the owner is alone, there is nobody to share with.
     const limits = config.auth ? { callsMax: CONNECTIONS_MAX, grantMax: grantMax(config) } : {};
     const server = await serveHttp({ config, log, db: local.db, access, limits });
@@ -54,16 +53,6 @@ const CONNECTIONS_MAX = 10;
 /** How many calls of one grant it works on at once: on this machine no more than there are processors. */
 function grantMax({ databaseUrl, supabaseUrl }: Config): number {
   return databaseUrl === undefined && supabaseUrl === undefined ? Math.max(2, availableParallelism()) : CONNECTIONS_MAX;
-}
-
-/** Who reaches this machine's own address is its owner. */
-function ownerAlone({ actor }: Local): Access {
-  const scopes = new Set(SCOPES);
-  return {
-    authenticate: async () => ({ id: 'local', actor, scopes }),
-    challenge: (needed) => new Response(`Needs ${needed.join(' ')}.\n`, { status: 403 }),
-    routes: [],
-  };
 }
 
 /** Who calls proves for whom, with a token of our own authorization server, or of the one that the operator names. */

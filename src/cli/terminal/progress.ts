@@ -1,17 +1,32 @@
-import { SingleBar } from 'cli-progress';
-
 export type Progress = { at(done: number): void; end(): void };
 
-/** A bar on a terminal, on standard error; nothing where nobody watches. Without a total there is nothing to be a part of. */
-export function showProgress(what: string, total: number): Progress {
-  if (!process.stderr.isTTY || total <= 0) return { at() {}, end() {} };
-  const bar = new SingleBar({
-    stream: process.stderr,
-    format: `${what} [{bar}] {percentage}% {eta_formatted} left`,
-    hideCursor: true,
-    clearOnComplete: true,
-    etaBuffer: 50,
-  });
-  bar.start(total, 0);
-  return { at: (done) => bar.update(Math.min(done, total)), end: () => bar.stop() };
+type Output = Pick<NodeJS.WriteStream, 'isTTY' | 'write'>;
+
+const WIDTH = 30;
+const CLEAR_LINE = '\r\u001B[K';
+
+/**
+ * A bar on a terminal, on standard error; nothing where nobody watches. Without a total there is nothing to be a part of.
+ * Those of libraries take the keyboard or the signals, and Ctrl+C must end an export as it ends any command.
+ */
+export function showProgress(what: string, total: number, output: Output = process.stderr): Progress {
+  if (!output.isTTY || total <= 0) return { at() {}, end() {} };
+  const started = performance.now();
+  let shown = '';
+  const at = (done: number) => {
+    const part = Math.min(done / total, 1);
+    const bar = '='.repeat(Math.round(part * WIDTH)).padEnd(WIDTH, '-');
+    const line = `${what} [${bar}] ${Math.floor(part * 100)}%${timeLeft(performance.now() - started, part)}`;
+    if (line !== shown) output.write(`${CLEAR_LINE}${line}`);
+    shown = line;
+  };
+  at(0);
+  return { at, end: () => output.write(CLEAR_LINE) };
+}
+
+/** As it went so far; nothing yet at the beginning. */
+function timeLeft(ms: number, part: number): string {
+  if (part === 0) return '';
+  const seconds = Math.round((ms * (1 - part)) / part / 1_000);
+  return seconds < 60 ? ` ${seconds} s left` : ` ${Math.round(seconds / 60)} min left`;
 }

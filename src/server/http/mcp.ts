@@ -11,8 +11,6 @@ import { mayUse, type Scope } from '../../context.ts';
 import type { Database } from '../../db/database.ts';
 import type { Log } from '../../log.ts';
 import { selectTools } from '../../tools/catalog.ts';
-import type { Tool } from '../../tools/tool.ts';
-import { CONFORMANCE } from '../fixtures.ts';
 import { followsResources, type Message, requiredScopes } from '../mcp/required-scopes.ts';
 import { createMcpServer, createRequestServer, type ServerOptions } from '../mcp/server.ts';
 import { takeBody } from './body.ts';
@@ -45,7 +43,7 @@ type Asked = { caller: Caller; openRequest: OpenRequest; body: unknown };
 
 /** `/mcp`: each request of the 2026-07-28 protocol on its own, those of the 2025 protocols in their session. */
 export function createMcpEndpoint({ config, log, db, access, limits, observe, fixtures }: Parts) {
-  const tools = toolsServed(config);
+  const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
   const scopes = new Map(tools.map((tool) => [tool.name, tool.scope]));
   const leaving = new AbortController();
   const { serverOptionsOf, leave } = createServerOptions({
@@ -114,14 +112,6 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
       await Promise.all([stateless.close(), listening.close(), sessions.close()]);
     },
   };
-}
-
-/** What the configuration asks for; the fixtures of the conformance suite come by themselves. */
-function toolsServed({ toolsets, readOnly }: Config): Tool[] {
-  return selectTools(
-    toolsets.filter((name) => name !== CONFORMANCE),
-    { readOnly },
-  );
 }
 
 /** Makes the server of each request of the 2026-07-28 protocol. */

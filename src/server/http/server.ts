@@ -7,7 +7,7 @@ import { type Config, isLoopback } from '../../config.ts';
 import type { Database } from '../../db/database.ts';
 import { DomainError, domainErrorFrom, ERROR_CODES } from '../../errors.ts';
 import type { Log } from '../../log.ts';
-import { CONFORMANCE, loadFixtures } from '../fixtures.ts';
+import type { Fixtures } from '../mcp/server.ts';
 import { type DiscardLimits, discardBody } from './body.ts';
 import { createReadiness } from './health.ts';
 import { createMcpEndpoint, type McpLimits } from './mcp.ts';
@@ -19,7 +19,14 @@ import { createRouter } from './router.ts';
 
 type HttpLimits = McpLimits & DiscardLimits & { drainMs: number; headersMs: number };
 
-export type HttpParts = { config: Config; log: Log; db: Database; access: Access; limits?: Partial<HttpLimits> };
+export type HttpParts = {
+  config: Config;
+  log: Log;
+  db: Database;
+  access: Access;
+  limits?: Partial<HttpLimits>;
+  fixtures?: Fixtures;
+};
 
 export type HttpServer = {
   /** Where it listens, and how clients reach it. */
@@ -50,12 +57,7 @@ const KEEP_ALIVE_MS = 75_000;
 const STREAM_END_MS_MAX = 1_000;
 
 /** Beyond this machine nobody is served who has not proved who they are. */
-export function refuseOpenDoor({ host, auth, publicUrl, toolsets }: Config): void {
-  if (auth && toolsets.includes(CONFORMANCE)) {
-    throw new DomainError('invalid_input', 'The toolset conformance is for tests of the protocol, not for users.', {
-      hint: 'Take it out of --toolsets, or --auth away.',
-    });
-  }
+export function refuseOpenDoor({ host, auth, publicUrl }: Config): void {
   const isLocal = isLoopback(host) && (publicUrl === undefined || isLoopback(new URL(publicUrl).hostname));
   if (auth || isLocal) return;
   throw new DomainError('invalid_input', 'Without authorization Cairn serves this machine alone.', {
@@ -64,11 +66,11 @@ export function refuseOpenDoor({ host, auth, publicUrl, toolsets }: Config): voi
 }
 
 /** Serves `/mcp`, what `access` brings, `/healthz`, `/readyz` and `/metrics` until it is closed. */
-export async function serveHttp({ config, log, db, access, limits: given = {} }: HttpParts): Promise<HttpServer> {
+export async function serveHttp({ limits: given = {}, fixtures, ...parts }: HttpParts): Promise<HttpServer> {
+  const { config, log, db, access } = parts;
   refuseOpenDoor(config);
   const limits = { ...LIMITS, ...given };
   const requestLog = new RequestLog(log, config.trustedProxies);
-  const fixtures = config.toolsets.includes(CONFORMANCE) ? await loadFixtures() : undefined;
   let draining = false;
 
   const metrics = createMetrics({

@@ -1,6 +1,7 @@
 import {
   type CallToolResult,
   McpServer,
+  type McpServerOptions,
   type ServerContext,
   type StandardSchemaWithJSON,
 } from '@modelcontextprotocol/server';
@@ -10,7 +11,6 @@ import { domainErrorFrom, type ErrorCode } from '../../errors.ts';
 import { type JsonSchema, jsonSchemas } from '../../tools/json-schema.ts';
 import { renderError } from '../../tools/render.ts';
 import { callTool, type Tool } from '../../tools/tool.ts';
-import type { Fixtures } from '../fixtures.ts';
 import { INSTRUCTIONS } from './instructions.ts';
 import { givesData, resultOf } from './output.ts';
 import { addPrompts } from './prompts.ts';
@@ -21,13 +21,15 @@ const MINUTE_MS = 60_000;
 // Claude Code shows its model the names of most tools alone, until it searches for them.
 const LOADED_AT_ONCE = Object.freeze({ 'anthropic/alwaysLoad': true });
 
+/** What tests of the protocol have a server offer beside the tools. */
+export type Fixtures = { options: McpServerOptions; add(server: McpServer): void };
+
 export type ServerOptions = {
   version: string;
   tools: readonly Tool[];
   output: Output;
   /** Who makes a request; without one, who is connected. */
   contextOf(server: McpServer, request?: ServerContext): Promise<Context>;
-  /** What the conformance suite calls, where it is to be run. */
   fixtures?: Fixtures | undefined;
   /** Told of each call when it is over. */
   observe?(call: { tool: string; outcome: 'ok' | ErrorCode; ms: number }): void;

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { createRequestStateCodec } from '@modelcontextprotocol/server';
-import type { Fixtures } from '../fixtures.ts';
+import type { Fixtures } from '../../src/server/mcp/server.ts';
 import { addContent } from './content.ts';
 import { addInputs } from './inputs.ts';
 import { addPromptsAndResources } from './prompts.ts';
 
+/** What the official suite calls. */
 export function createFixtures(): Fixtures {
   const codec = createRequestStateCodec<string>({ key: randomBytes(32) });
   return {
