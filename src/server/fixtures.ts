@@ -1,12 +1,12 @@
 import type { McpServer, McpServerOptions } from '@modelcontextprotocol/server';
 import { DomainError } from '../errors.ts';
 
-/** The toolset of this name: what the official conformance suite calls, beside the real tools and on the same paths. */
+/** The toolset of this name: calls of the official conformance suite, beside the real tools and on the same paths. */
 export const CONFORMANCE = 'conformance';
 
 export type Fixtures = { options: McpServerOptions; add(server: McpServer): void };
 
-/** Only when they are asked for: users have no need of them, and the package comes without. */
+/** Loads the fixtures on demand: users have no need of them, and the package comes without. */
 export async function loadFixtures(): Promise<Fixtures> {
   try {
     const { createFixtures } = await import('./conformance/fixtures.ts');

@@ -22,10 +22,10 @@ type HttpLimits = McpLimits & DiscardLimits & { drainMs: number; headersMs: numb
 export type HttpParts = { config: Config; log: Log; db: Database; access: Access; limits?: Partial<HttpLimits> };
 
 export type HttpServer = {
-  /** Where it listens, and how clients reach it. */
+  /** The address it listens on, and by which clients reach it. */
   address: { host: string; port: number };
   publicUrl: URL;
-  /** Takes no more, lets what is in flight finish, and resolves when all of it is over. */
+  /** Accepts no more requests, lets those in flight finish, and resolves when all have ended. */
   close(): Promise<void>;
 };
 
@@ -45,11 +45,11 @@ const LIMITS: HttpLimits = {
 const HEADERS_BYTES_MAX = 16_384;
 const REQUEST_MS_MAX = 30_000;
 const TIMEOUT_CHECK_MS_MAX = 2_000;
-// Longer than the proxies in front wait, so that they never use a connection that closes just then.
+// Longer than the proxies in front wait, so that they never use a connection that is just closing.
 const KEEP_ALIVE_MS = 75_000;
 const STREAM_END_MS_MAX = 1_000;
 
-/** Beyond this machine nobody is served who has not proved who they are. */
+/** Refuses to serve unauthenticated callers beyond this machine. */
 export function refuseOpenDoor({ host, auth, publicUrl, toolsets }: Config): void {
   if (auth && toolsets.includes(CONFORMANCE)) {
     throw new DomainError('invalid_input', 'The toolset conformance is for tests of the protocol, not for users.', {
@@ -63,7 +63,7 @@ export function refuseOpenDoor({ host, auth, publicUrl, toolsets }: Config): voi
   });
 }
 
-/** Serves `/mcp`, what `access` brings, `/healthz`, `/readyz` and `/metrics` until it is closed. */
+/** Serves `/mcp`, the routes of `access`, `/healthz`, `/readyz` and `/metrics` until it is closed. */
 export async function serveHttp({ config, log, db, access, limits: given = {} }: HttpParts): Promise<HttpServer> {
   refuseOpenDoor(config);
   const limits = { ...LIMITS, ...given };
