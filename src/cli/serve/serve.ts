@@ -21,16 +21,16 @@ import { createWebRoutes } from '../../web/routes.ts';
 import { type Web, waysIn } from '../../web/web.ts';
 import { type JsonOption, printLine, styled } from '../terminal/output.ts';
 
-/** `cairn serve`: MCP over HTTP until the process is told to stop. */
+/** `cairn serve`: serves MCP over HTTP until the process is told to stop. */
 export async function runServe(config: Config, { json }: JsonOption): Promise<void> {
   refuseOpenDoor(config);
   const log = createLog(config.logLevel);
-  // A service manager waits for all that it started: the database stops with its last server.
+  // A service manager waits for all processes it started: the database stops with its last server.
   const local = await openLocal({ ...config, lingerSeconds: 0 }, log, { connectionsMax: CONNECTIONS_MAX });
   purgeIdempotencyKeys(local, log);
   try {
     const access = config.auth ? authorized(config, local, log) : ownerAlone(local);
-    // Where the owner is alone, there is nobody to share with.
+    // An owner alone has nobody to share with.
     const limits = config.auth ? { callsMax: CONNECTIONS_MAX, grantMax: grantMax(config) } : {};
     const server = await serveHttp({ config, log, db: local.db, access, limits });
     if (config.auth) await authStore(local.db).saveServedUrl(server.publicUrl.origin);
@@ -48,15 +48,15 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
   }
 }
 
-// What PostgreSQL may be asked at once by one of our processes.
+// The most concurrent queries from one of our processes.
 const CONNECTIONS_MAX = 10;
 
-/** How many calls of one grant it works on at once: on this machine no more than there are processors. */
+/** Returns the limit of concurrent calls per grant: for a database on this machine at most one per processor. */
 function grantMax({ databaseUrl, supabaseUrl }: Config): number {
   return databaseUrl === undefined && supabaseUrl === undefined ? Math.max(2, availableParallelism()) : CONNECTIONS_MAX;
 }
 
-/** Who reaches this machine's own address is its owner. */
+/** Treats every caller of this machine's own address as its owner. */
 function ownerAlone({ actor }: Local): Access {
   const scopes = new Set(SCOPES);
   return {
@@ -66,7 +66,7 @@ function ownerAlone({ actor }: Local): Access {
   };
 }
 
-/** Who calls proves for whom, with a token of our own authorization server, or of the one that the operator names. */
+/** Requires a token from callers: of our own authorization server, or of the one that the operator names. */
 function authorized(config: Config, { db, actor }: Local, log: Log): Access {
   const publicUrl = publicUrlOf(config);
   const store = authStore(db);
@@ -89,7 +89,7 @@ function authorized(config: Config, { db, actor }: Local, log: Log): Access {
   return { ...access, routes: [...access.routes, createWebRoutes(web)] };
 }
 
-/** At the first run nobody can sign in: whoever sees this terminal chooses the password. */
+/** Prints a link at the first run, when nobody can sign in: this terminal's user chooses the password. */
 async function inviteOwner(config: Config, { db, actor }: Local, publicUrl: URL): Promise<void> {
   const store = authStore(db);
   const { supabase, oidc } = waysIn(config);

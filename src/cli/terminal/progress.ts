@@ -2,7 +2,7 @@ import { SingleBar } from 'cli-progress';
 
 export type Progress = { at(done: number): void; end(): void };
 
-/** A bar on a terminal, on standard error; nothing where nobody watches. Without a total there is nothing to be a part of. */
+/** Shows a bar on standard error, if that is a terminal. Without a total there is no bar. */
 export function showProgress(what: string, total: number): Progress {
   if (!process.stderr.isTTY || total <= 0) return { at() {}, end() {} };
   const bar = new SingleBar({
