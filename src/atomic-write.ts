@@ -11,17 +11,17 @@ import { DomainError, domainErrorFrom } from './errors.ts';
 import { onStopSignal } from './stop-signals.ts';
 import { escaped } from './text.ts';
 
-// The one way to write a file. Until it is whole it is beside its place, under a name that nobody can foresee, created exclusively:
-// what a stranger put there beforehand, such as a link to somewhere else, is never written through.
+// The one way to write a file. An unfinished file lies beside its place under an unpredictable name, created
+// exclusively: it never follows anything that a stranger put there, such as a link elsewhere.
 
 const LINKS_MAX = 40;
 const NAME_CHARACTERS_MAX = 60;
 const RENAMES_MAX = 10;
 const RENAME_WAIT_MS = 30;
-// A directory that takes no new file, a file mounted by itself, one that another program holds open on Windows.
+// A directory that takes no new file, a file mounted by itself, a file that another program holds open on Windows.
 const IN_PLACE = new Set(['EACCES', 'EPERM', 'EROFS', 'EBUSY']);
 const IN_PLACE_FLAGS = constants.O_WRONLY | constants.O_TRUNC | (constants.O_NOFOLLOW ?? 0);
-// As a shell has it for what Ctrl-C ended.
+// The exit code that a shell reports after Ctrl-C.
 const INTERRUPTED = 130;
 
 type Place = 'source' | 'file';
@@ -29,19 +29,25 @@ type Place = 'source' | 'file';
 type Content = string | Uint8Array | ((file: FileHandle) => Promise<void>);
 
 type Options = {
-  /** A new file gets this mode; one that is there keeps its own and its owner, but for a mode that is named where links are replaced. */
+  /**
+   * The mode of a new file. An existing file keeps its own and its owner, unless this is set and links are replaced.
+   */
   mode?: number;
-  /** A link, a device or a pipe is replaced, not the file it leads to, and nothing is written in place: for directories that someone else may write to. */
+  /**
+   * Replaces a link, device or pipe, not the file behind it, and writes nothing in place: for directories that someone
+   * else may write to.
+   */
   replacesLink?: boolean;
-  /** The path was followed to its end before: a link that has come into its place since is replaced. */
+  /** The path has been resolved: a link that has appeared in its place since is replaced. */
   isReal?: boolean;
-  /** The file belongs to this account, where another one writes it. */
+  /** The account that owns the file, where another one writes it. */
   owner?: { uid: number; gid: number } | null;
 };
 
 /**
- * Writes a file whole or not at all. A link stays a link, and the file that it leads to is written: whoever may not follow one
- * compares `realPathOf` first. Devices and pipes are written into, unless links are replaced. Raises what the system raises.
+ * Writes a file whole or not at all. A link stays a link and its target is written: a caller that may not follow links
+ * compares `realPathOf` first. Devices and pipes are written into, unless links are replaced. Raises the system's
+ * errors.
  */
 export async function writeAtomically(path: string, content: Content, options: Options = {}): Promise<void> {
   const { mode = 0o600, replacesLink = false, isReal = replacesLink, owner } = options;
@@ -74,14 +80,17 @@ export async function writeAtomically(path: string, content: Content, options: O
   if (!isPlaced) await fill(await open(target, IN_PLACE_FLAGS), content);
 }
 
-/** Writes a file that a person named. A link in its place is replaced, since a stranger may have put it there; those of /dev are meant. */
+/**
+ * Writes a file that a person named. Replaces a link in its place, since a stranger may have put it there, but writes
+ * through those of /dev.
+ */
 export function writeOutput(out: string, content: Content): Promise<void> {
   return writeAtomically(out, content, { isReal: !out.startsWith('/dev/') });
 }
 
 /**
- * Writes what flows through streams; a signal leaves nothing behind. Raises invalid_input for a file that cannot be written, and
- * unavailable or internal where what flows ended early.
+ * Writes the output of streams; a signal leaves nothing behind. Raises invalid_input for a file that cannot be written,
+ * and unavailable or internal when the stream ends early.
  */
 export async function pipeAtomically([source, ...through]: [Readable, ...Transform[]], out: string): Promise<void> {
   const leaving = new AbortController();
@@ -89,7 +98,7 @@ export async function pipeAtomically([source, ...through]: [Readable, ...Transfo
     process.exitCode = INTERRUPTED;
     leaving.abort();
   };
-  // The streams hand an error on to each other: whichever has it first is where it came from.
+  // The streams pass an error on to each other: it came from the one that had it first.
   const broken = new Map<unknown, Place>();
   const watch = (stream: Stream, as: Place) =>
     stream.once('error', (error) => broken.has(error) || broken.set(error, as));
@@ -121,7 +130,7 @@ function interrupted(out: string, cause: unknown): DomainError {
   });
 }
 
-/** Follows every link on the way to a file, its directories and what is missing included, to where it is or would be. */
+/** Follows every link on the way to a file, through directories and missing parts too, and returns its real path. */
 export async function realPathOf(path: string, links = LINKS_MAX): Promise<string> {
   try {
     return await realpath(path);
@@ -141,10 +150,10 @@ async function fill(file: FileHandle, content: Content, before?: () => Promise<v
     await before?.();
     if (streams) await content(file);
     else await file.writeFile(content);
-    // A stream that is told to flush does so, and closes the file.
+    // A stream with the flush option syncs and closes the file itself.
     if (!streams && before !== undefined) await file.sync();
   } catch (error) {
-    // A stream that was stopped may hold the file for longer than anybody wants to wait.
+    // A stopped stream may hold the file for longer than anybody wants to wait.
     const closed = file.close().catch(() => {});
     if (!streams) await closed;
     throw error;

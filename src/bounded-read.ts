@@ -7,21 +7,21 @@ const MB = 1_048_576;
 
 type Options = {
   hint?: string;
-  /** With false what is a link is no file, for directories that someone else may write to. */
+  /** With false a link counts as no file, for directories that someone else may write to. */
   followsLink?: boolean;
 };
 
 /**
- * Reads a file that others wrote; null where there is none. Raises invalid_input for what is no file, as a directory, a device or a
- * pipe that nobody fills, and payload_too_large, with the hint, before anything is read.
+ * Reads a file that others wrote; null if there is none. Raises invalid_input for a directory, a device or a pipe that
+ * nobody fills, and payload_too_large, with the hint, before it reads anything.
  */
 export function readBounded(file: string, bytesMax: number, options?: Options): string | null {
   return readBytes(file, bytesMax, options)?.toString() ?? null;
 }
 
-/** As `readBounded`, for text that may be in another encoding. */
+/** Reads bytes as `readBounded` does, for text that may have another encoding. */
 export function readBytes(file: string, bytesMax: number, { hint, followsLink = true }: Options = {}): Buffer | null {
-  // Without waiting for whoever may write into a pipe; Windows has no such flags.
+  // Does not wait for a pipe's writer; Windows has no such flags.
   const flags = (constants.O_NONBLOCK ?? 0) | (followsLink ? 0 : (constants.O_NOFOLLOW ?? 0));
   let descriptor: number;
   try {

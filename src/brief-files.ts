@@ -4,19 +4,20 @@ import { writeAtomically } from './atomic-write.ts';
 import { readBounded } from './bounded-read.ts';
 import { withLock } from './db/lock.ts';
 
-// In the data directory lies where each bound project stood when Cairn was last left, for whoever has no time to start a
-// database. Where the server runs as another account the directory is that account's, which may put links and pipes into it.
+// The data directory holds a brief of each bound project as Cairn was last left, for readers that have no time to start
+// a database. If the server runs as another account, that account owns the directory and may put links and pipes into
+// it.
 
 const BYTES_MAX = 2_000;
 const AGE_DAYS_MAX = 30;
 const DAY_MS = 86_400_000;
-// Whoever writes is done long before, or was stopped.
+// Writers finish long before this or were stopped.
 const REMOVE_WAIT_MS_MAX = 5_000;
-// A slug, or the id that a repository is bound by: what else a setting says names no file.
+// A slug, or the id that binds a repository: any other setting names no file.
 const KEY = /^(?:[a-z][a-z0-9-]{0,30}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 const NAME = /^brief-(.+)\.txt$/;
 
-/** Where a brief lies: beside the embedded database. */
+/** The place of briefs: beside the embedded database. */
 export type Place = { dataDir: string; databaseUrl?: string | undefined; supabaseUrl?: string | undefined };
 
 /** Tells whether the database is the one in the data directory. */
@@ -28,7 +29,7 @@ export function hasBriefFile(project: string): boolean {
   return KEY.test(project);
 }
 
-/** What was left behind about a project; undefined where nothing was. */
+/** Reads the brief of a project; undefined if there is none. */
 export function readBrief(dataDir: string, project: string): string | undefined {
   if (!hasBriefFile(project)) return undefined;
   try {
@@ -39,14 +40,14 @@ export function readBrief(dataDir: string, project: string): string | undefined 
 }
 
 /**
- * Runs `work` while no other process writes or removes a brief. What is read from the database meanwhile is newer than what lies there.
- * Raises unavailable when it has to wait for longer.
+ * Runs `work` while no other process writes or removes a brief: data read from the database meanwhile is newer than the
+ * briefs. Raises unavailable when the wait is longer than allowed.
  */
 export function withBriefsLocked<T>(dataDir: string, waitMsMax: number, work: () => Promise<T>): Promise<T> {
   return withLock(join(dataDir, 'brief-lock'), work, waitMsMax);
 }
 
-/** The projects about which something lies there, the oldest first. What is older than 30 days is removed. */
+/** Lists the projects that have a brief, the oldest first. Removes those older than 30 days. */
 export async function listBriefs(dataDir: string): Promise<string[]> {
   const oldest = Date.now() - AGE_DAYS_MAX * DAY_MS;
   const kept: { project: string; mtimeMs: number }[] = [];
@@ -68,13 +69,13 @@ export async function removeBrief(dataDir: string, project: string): Promise<voi
   await rm(fileOf(dataDir, project), { force: true });
 }
 
-/** Removes all of them, after those that are being written. */
+/** Removes all briefs, after those that are being written. */
 export async function removeBriefs(dataDir: string): Promise<void> {
   const remove = async () => {
     const projects = await projectsIn(dataDir);
     await Promise.all(projects.map((project) => removeBrief(dataDir, project)));
   };
-  // A process that was halted while it wrote keeps nothing here.
+  // A process that was halted while writing keeps nothing here.
   await withBriefsLocked(dataDir, REMOVE_WAIT_MS_MAX, remove).catch(remove);
 }
 

@@ -2,16 +2,16 @@ import module from 'node:module';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 
-// Node.js has it from 22.1 on, and its types here are those of 20.
+// Node.js has it from 22.1 on; the types here are those of 20.
 type Caching = { enableCompileCache?: (directory: string) => unknown };
 
 /**
- * Keeps what V8 compiles for the next start, where Node.js can. NODE_COMPILE_CACHE names another directory,
- * NODE_DISABLE_COMPILE_CACHE=1 switches it off; a directory that cannot be written to costs the cache and nothing else.
+ * Keeps V8's compiled code for the next start, if Node.js can. NODE_COMPILE_CACHE names another directory,
+ * NODE_DISABLE_COMPILE_CACHE=1 switches it off; an unwritable directory costs only the cache.
  */
 export function useCompileCache(): void {
   try {
-    // Not where Node.js would, in the directory for temporary files: what is in there is run, and others may write to it.
+    // Not in Node.js's default, the directory for temporary files: cached code is run, and others may write there.
     if (isAbsolute(homedir())) (module as Caching).enableCompileCache?.(directory());
   } catch {
     // A user without a home directory starts without a cache.

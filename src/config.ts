@@ -19,7 +19,7 @@ const NameList = z
       .filter((name) => name !== ''),
   );
 
-/** What the answers of tools hold: text for a model, data for a program, or both. */
+/** The content of tools' answers: text for a model, data for a program, or both. */
 export const Output = z.enum(['text', 'json', 'both']);
 export type Output = z.infer<typeof Output>;
 
@@ -42,7 +42,7 @@ const PublicUrl = Origin.transform((text) => new URL(text).origin).refine(
 );
 
 const OidcProvider = z.strictObject({
-  /** Part of its addresses here: /login/oidc/ID. */
+  /** Its part in addresses here: /login/oidc/ID. */
   id: z.string().regex(/^[\w-]{1,40}$/, 'must be a short word'),
   /** The text of its button. */
   name: z.string().min(1).max(60),
@@ -72,76 +72,82 @@ const Json = z
 const Config = z.object({
   /** The directory of the embedded database. */
   dataDir: z.string().min(1).max(1_000),
-  /** How long the embedded database goes on when the last one has left; with 0 whoever leaves last stops it. */
+  /** How long the embedded database lingers after the last process has left; with 0 that process stops it. */
   lingerSeconds: z.coerce.number().int().min(0).max(3_600).default(45),
   /** A PostgreSQL server to use instead of the embedded one. */
   databaseUrl: z
     .string()
     .regex(/^postgres(ql)?:\/\//, 'must start with postgres:// or postgresql://')
     .optional(),
-  /** A Supabase project to use instead: its URL, and a key that a signed-in user or a server calls it with. */
+  /** A Supabase project to use instead: its URL, and the key for calls by a signed-in user or a server. */
   supabaseUrl: z.url({ protocol: /^https?$/, error: 'must start with https://' }).optional(),
   supabasePublishableKey: z.string().min(1).max(1_000).optional(),
   supabaseSecretKey: z.string().min(1).max(1_000).optional(),
   /** The directory in which `cairn login` keeps sessions. */
   configDir: z.string().min(1).max(1_000),
-  /** The name under which this process acts; otherwise derived from the client. A worker's comes behind it and a /, 120 in all. */
+  /**
+   * The name under which this process acts; by default derived from the client. A worker's name follows it after a /,
+   * 120 in all.
+   */
   agent: z
     .string()
     .max(79)
     .overwrite((name) => cleanName(name, 79))
     .refine((name) => /^[^/]+$/.test(name), 'must be a name that can be seen, without /')
     .optional(),
-  /** The session of the client that starts this process, where the client says so. */
+  /** The session of the client that started this process, if the client names it. */
   clientSession: z.string().min(4).max(200).optional().catch(undefined),
-  /** The slug of the project that tools use when none is named. */
+  /** The slug of the project that tools use by default. */
   project: z.string().min(1).max(100).optional(),
   toolsets: NameList.default(['default']),
   output: Output.default('text'),
   readOnly: Flag.default(false),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  /** `cairn serve` listens here. */
+  /** The address on which `cairn serve` listens. */
   host: z.string().min(1).max(255).default(DEFAULT_HOST),
   port: z.coerce.number().int().min(0).max(65_535).default(DEFAULT_PORT),
-  /** Clients reach it here, when that is not where it listens: an origin without a path. */
+  /** The address by which clients reach it, if it differs: an origin without a path. */
   publicUrl: PublicUrl.optional(),
-  /** Callers have to prove who they are. */
+  /** Requires authentication. */
   auth: Flag.default(false),
-  /** The authorization server whose tokens count instead of ours, exactly as its metadata names itself. */
+  /** The authorization server whose tokens replace ours, exactly as its metadata names itself. */
   authIssuer: z
     .url({ protocol: /^https?$/, error: 'must start with https://' })
     .max(500)
     .optional(),
-  /** That server may be on a private network. */
+  /** Allows that server to be on a private network. */
   authIssuerPrivate: Flag.default(false),
   /** Web pages of other origins that may call `/mcp`. */
   allowedOrigins: NameList.pipe(z.array(Origin).max(20)).default([]),
-  /** So many proxies stand in front: that many entries of X-Forwarded-For, from the right, are believed. */
+  /** The number of trusted proxies in front: as many entries of X-Forwarded-For count, from the right. */
   trustedProxies: z.coerce.number().int().min(0).max(10).default(0),
-  /** A scraper presents this token to read `/metrics`; without one this machine alone may. */
+  /** The token for `/metrics`; without one only this machine may read them. */
   metricsToken: z.string().min(16).max(500).optional(),
   /** OpenID providers to sign in with. */
   oidcProviders: Json.pipe(z.array(OidcProvider).max(10)).default([]),
   /** A Supabase project to sign in with; by default that of the database. */
   loginSupabaseUrl: z.url({ protocol: /^https?$/, error: 'must start with https://' }).optional(),
   loginSupabaseKey: z.string().min(1).max(1_000).optional(),
-  /** These may have an account without an invitation: verified addresses, and all of a domain. */
+  /** Addresses and domains that may have an account without an invitation, if verified. */
   allowEmails: NameList.default([]),
   allowDomains: NameList.default([]),
-  /** A verified address joins a new identity to the account that has it. */
+  /** Lets a verified address join a new identity to the account that has it. */
   linkByEmail: Flag.default(false),
-  /** The lives of what our authorization server gives, and the time for which a used refresh token gives siblings. */
+  /** The lifetimes of our authorization server's tokens, and how long a used refresh token gives siblings. */
   accessTokenSeconds: z.coerce.number().int().min(900).max(86_400).default(3_600),
   refreshTokenDays: z.coerce.number().int().min(1).max(366).default(30),
   grantDays: z.coerce.number().int().min(1).max(366).default(90),
   refreshGraceSeconds: z.coerce.number().int().min(0).max(600).default(120),
-  /** Programs may ask for the scope `admin`. */
+  /** Lets programs request the scope `admin`. */
   allowAdmin: Flag.default(false),
   /** Hosts whose client documents count; by default any on the public internet. */
   clientDocumentHosts: NameList.optional(),
-  /** Clients may be known by the address of their document; else all of them register. */
+  /** Lets clients identify themselves by the address of their document; otherwise all register. */
   clientDocuments: Flag.default(true),
-  /** What stands between this machine and the internet, as the environment says it to every program; and the hosts that it does not concern. */
+  /**
+   * The proxy between this machine and the internet, from the environment variables that every program reads, and the
+   * hosts to reach without it.
+   */
   httpsProxy: z.string().max(2_000).optional().catch(undefined),
   noProxy: z
     .string()
@@ -154,7 +160,7 @@ export type Config = z.infer<typeof Config>;
 /** Command line flags as given; each wins over its environment variable. */
 export type Flags = { [Name in keyof Config]?: string | boolean | undefined };
 
-/** Read by every program that goes out, and therefore no settings of ours. */
+/** Every program with internet access reads these, so they are no settings of ours. */
 const PROXY_VARIABLES = Object.freeze({
   httpsProxy: ['https_proxy', 'HTTPS_PROXY'],
   noProxy: ['no_proxy', 'NO_PROXY'],
@@ -207,7 +213,7 @@ export function readConfig(
 ): Config {
   const given: Record<string, unknown> = { dataDir: defaultDataDir(env), configDir: defaultConfigDir(env) };
   for (const [name, variable] of Object.entries(VARIABLES)) {
-    // An empty variable is how many tools write "not set".
+    // Many tools write "not set" as an empty variable.
     const value = flags[name as keyof Config] ?? (env[variable] || undefined);
     if (value !== undefined) given[name] = value;
   }
@@ -223,7 +229,7 @@ export function readConfig(
   return oneEngine({ ...parsed.data, auth, dataDir: resolve(dataDir), configDir: resolve(configDir) }, flags);
 }
 
-/** Both may be in the environment of whoever works with the project; then only a flag says which one is meant. */
+/** Refuses two engines: a developer's environment may name both, and then only a flag decides. */
 function oneEngine(config: Config, flags: Flags): Config {
   const { databaseUrl, supabaseUrl, ...rest } = config;
   if (databaseUrl === undefined || supabaseUrl === undefined) return config;
@@ -234,14 +240,14 @@ function oneEngine(config: Config, flags: Flags): Config {
   });
 }
 
-/** The machine that a person works on, as far as paths depend on it. */
+/** The user's machine, as far as paths depend on it. */
 export type Host = { platform: NodeJS.Platform; home: string; env: NodeJS.ProcessEnv };
 
 export function thisHost(): Host {
   return { platform: process.platform, home: homedir(), env: process.env };
 }
 
-/** The directory that this process was started in; it may have been removed since. */
+/** Returns the directory in which this process started; it may have been removed since. */
 function workingDirectory(): string | undefined {
   try {
     return process.cwd();
@@ -250,7 +256,10 @@ function workingDirectory(): string | undefined {
   }
 }
 
-/** The URL by which clients reach a server, before it listens. Raises invalid_input for a port that is not known yet. */
+/**
+ * Returns the URL by which clients reach a server, before it listens. Raises invalid_input for a port that is not known
+ * yet.
+ */
 export function publicUrlOf({ host, port, publicUrl }: Config): URL {
   if (publicUrl === undefined && port === 0) {
     throw new DomainError('invalid_input', 'With --auth the address must be known beforehand.', {
@@ -260,12 +269,12 @@ export function publicUrlOf({ host, port, publicUrl }: Config): URL {
   return new URL(publicUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`);
 }
 
-/** Tells whether an address was chosen: then it counts, and not what a server said of itself. */
+/** Tells whether an address was configured: then it counts, not a server's own announcement. */
 export function choosesAddress({ host, port, publicUrl }: Config): boolean {
   return publicUrl !== undefined || host !== DEFAULT_HOST || port !== DEFAULT_PORT;
 }
 
-/** The environment for a process of ours that follows its flags alone. */
+/** Returns the environment for a process of ours that follows only its flags. */
 export function ownEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const ours = new Set(Object.values(VARIABLES));
   return Object.fromEntries(Object.entries(env).filter(([name]) => !ours.has(name)));
@@ -280,17 +289,17 @@ function invalidConfig(error: z.ZodError): DomainError {
   });
 }
 
-/** The directory of the embedded database when nothing names another one. */
+/** Returns the default directory of the embedded database. */
 export function defaultDataDir(env: NodeJS.ProcessEnv = process.env): string {
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'cairn');
   if (process.platform === 'win32') return join(env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'cairn');
   if (env['XDG_DATA_HOME']) return join(env['XDG_DATA_HOME'], 'cairn');
-  // PostgreSQL refuses to run as root, and the user it runs as instead may not enter root's home.
+  // PostgreSQL refuses to run as root, and its substitute user may not enter root's home.
   if (process.getuid?.() === 0) return '/var/lib/cairn';
   return join(homedir(), '.local', 'share', 'cairn');
 }
 
-/** The directory of what concerns the user of this machine, apart from the database. */
+/** Returns the directory for the user's data apart from the database. */
 function defaultConfigDir(env: NodeJS.ProcessEnv): string {
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Preferences', 'cairn');
   if (process.platform === 'win32') return join(env['APPDATA'] ?? join(homedir(), 'AppData', 'Roaming'), 'cairn');

@@ -1,9 +1,9 @@
 import { DomainError } from './errors.ts';
 
-/** The next step for a person whose command met a process that does not answer. */
+/** The next step for a person whose command met an unresponsive process. */
 export const AGAIN = 'Run it again; `cairn doctor` checks the database.';
 
-/** Settles as `work` does, or rejects when it takes longer: with what was waited for, as known by then. */
+/** Settles as `work` does, or rejects when it takes longer: names what it waited for, as known by then. */
 export async function within<T>(msMax: number, what: string | (() => string), work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

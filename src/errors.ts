@@ -25,14 +25,14 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 type DomainErrorOptions = {
   hint?: string | undefined;
   details?: Record<string, unknown> | undefined;
-  /** Overrides the table where this one failure is known to be different, e.g. a server that will never start. */
+  /** Overrides the table for a failure known to be different, e.g. a server that will never start. */
   retryable?: boolean | undefined;
-  /** A person typed what cannot be meant. */
+  /** A person's input makes no sense. */
   mistyped?: boolean | undefined;
   cause?: unknown;
 };
 
-/** The one error class. `message` says what is, `hint` what to do next; `cause` is for the log and is never shown. */
+/** The one error class. `message` names the fault, `hint` the next step; `cause` is for the log and is never shown. */
 export class DomainError extends Error {
   override readonly name = 'DomainError';
   readonly code: ErrorCode;
@@ -44,7 +44,7 @@ export class DomainError extends Error {
   constructor(code: ErrorCode, message: string, options: DomainErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    // SQL has an empty one where there is nothing to do.
+    // SQL sends an empty hint if there is nothing to do.
     this.hint = options.hint || null;
     this.details = options.details ?? null;
     this.mistyped = options.mistyped ?? false;
@@ -52,7 +52,7 @@ export class DomainError extends Error {
   }
 }
 
-/** What a driver's or the system's error may carry; everything else about it is unknown. */
+/** The fields that a driver's or the system's error may have; everything else about it is unknown. */
 type Failure = {
   code?: string | undefined;
   message?: string | undefined;
@@ -74,7 +74,7 @@ const UNAVAILABLE: Readonly<Record<string, string>> = Object.freeze({
   '57P03': 'The database is starting. Repeat the call in a moment.',
 });
 
-/** Said where nothing more is known than what the driver says. */
+/** The message when only the driver's own text is known. */
 export const NOT_AVAILABLE = 'The database is not available.';
 const UNREACHABLE = /^(08...|E[A-Z]+|EAI_[A-Z]+|ERR_(STREAM|SOCKET)_[A-Z_]+)$/;
 const UNREACHABLE_MESSAGE = /connection terminated|query read timeout|is not queryable|cannot use a pool/i;
@@ -82,7 +82,7 @@ const UNREACHABLE_HINT = 'The database cannot be reached. Repeat the call with t
 const EXHAUSTED_MESSAGE = /timeout exceeded when trying to connect/i;
 const EXHAUSTED_HINT = 'All connections of this server are busy. Repeat the call in a moment.';
 
-// What only a person can mend: who may connect, and whose certificate is trusted.
+// Failures that only a person can mend: permission to connect, and trust in a certificate.
 const REFUSED = /^(28...|3D000|ERR_SSL_.*)$/;
 const REFUSED_MESSAGE = /^SASL|does not support SSL|SSL connection is required/i;
 const REFUSED_HINT = 'Check DATABASE_URL: user, password, database name and sslmode. The server log has the cause.';
@@ -96,7 +96,10 @@ const INVALID_INPUT = new Set(['22003', '22007', '22008', '22021', '22P02', '22P
 
 const UNDEFINED_FUNCTION = '42883';
 
-/** For what a newer program has changed in the database while this one runs: a function that is gone, an answer of another form. */
+/**
+ * The error after a newer program has changed the database while this one runs: a missing function, an answer of
+ * another form.
+ */
 export function outdated(cause: unknown): DomainError {
   return new DomainError('unavailable', 'Restart: Cairn was updated, and this process no longer fits its database.', {
     hint: 'Restart the client or server that runs this process. If it says so again, run `cairn doctor`.',
@@ -105,7 +108,7 @@ export function outdated(cause: unknown): DomainError {
   });
 }
 
-/** Maps whatever a database call threw to the one error class. */
+/** Maps any error of a database call to the one error class. */
 export function domainErrorFrom(error: unknown): DomainError {
   if (error instanceof DomainError) return error;
   const failure: Failure = error instanceof Error ? (error as Failure) : {};
@@ -138,7 +141,7 @@ export function domainErrorFrom(error: unknown): DomainError {
   });
 }
 
-/** Whether a call waited in vain for one of the process's own connections. */
+/** Tells whether a call timed out waiting for one of the process's own connections. */
 export function isExhausted(error: unknown): boolean {
   return error instanceof Error && EXHAUSTED_MESSAGE.test(error.message);
 }

@@ -8,14 +8,14 @@ import { personName } from './person-name.ts';
 
 export type Local = OpenDatabase & { actor: Actor };
 
-/** `person` is what the user is called, where the caller has found it out. */
+/** `person` is the user's name, if the caller knows it. */
 type LocalOptions = OpenOptions & { person?: Promise<string> };
 
-// One user for a database that this machine reaches without signing in: all agents of it share one workspace.
+// One user for a database that this machine reaches without signing in: all its agents share one workspace.
 const LOCAL_IDENTITY = { issuer: 'local', subject: 'owner' };
 const NOBODY: Actor = { user_id: '00000000-0000-0000-0000-000000000000' };
 
-/** Opens the configured database as its local user, or as the one who signed in to it. */
+/** Opens the configured database as its local user, or as the signed-in one. */
 export async function openLocal(
   config: Config,
   log: Log,
@@ -36,7 +36,7 @@ export function purgeIdempotencyKeys({ db, actor }: Local, log: Log): void {
   db.call('purge_idempotency_keys', {}, actor).catch((err) => log.debug({ err }, 'old idempotency keys stay'));
 }
 
-/** What a redaction blanks is in no brief any more when it is answered, whoever asked for it. */
+/** Removes briefs before it answers a redaction, so that none still holds the blanked text. */
 function withoutBriefs(db: Database, { dataDir }: Config, log: Log): Database {
   const stays = (err: unknown) => log.warn({ err, data_dir: dataDir }, 'a brief that may have a redacted text stays');
   return {
@@ -45,7 +45,7 @@ function withoutBriefs(db: Database, { dataDir }: Config, log: Log): Database {
       try {
         return await db.call<T>(fn, args, actor);
       } finally {
-        // After a failure too: the answer alone may have been lost.
+        // After a failure too: perhaps only the answer was lost.
         if (fn === 'redact_event') await removeBriefs(dataDir).catch(stays);
       }
     },

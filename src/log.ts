@@ -9,7 +9,7 @@ const MINTED = `\\b(?:${Object.values(PREFIXES).join('|')})[\\w-]+`;
 const PASSWORD = /(?<=:\/\/[^:/?#\s"]*:)[^@\s"]+(?=@)/.source;
 const SECRETS = new RegExp(`${MINTED}|${PASSWORD}`, 'g');
 
-/** Logs go to standard error: standard output belongs to the protocol. No line holds a secret, whatever was logged. */
+/** Logs to standard error: standard output belongs to the protocol. No line holds a secret. */
 export function createLog(
   level: string,
   destination: DestinationStream = pino.destination({ dest: 2, sync: true }),
@@ -22,13 +22,13 @@ function redact(line: string): string {
   return line.includes('cairn_') || line.includes('://') ? line.replace(SECRETS, '[redacted]') : line;
 }
 
-/** A line of JSON as a person at a terminal reads it: `17:04:12 request method=POST status=200`. */
+/** Formats a line of JSON for a person at a terminal: `17:04:12 request method=POST status=200`. */
 export function readable(line: string): string {
   const { time, level, msg = '', ...more } = JSON.parse(line) as Record<string, unknown>;
   const label = pino.levels.labels[Number(level)] ?? '';
   const values = Object.entries(more).map(([name, value]) => `${name}=${readableValue(value)}`);
   const words = [clockTime(Number(time)), ...(label === 'info' ? [] : [label]), String(msg), ...values];
-  // Strangers wrote some of it: nothing of it is for the terminal to act on.
+  // Strangers wrote some of it: the terminal must not act on it.
   return `${escaped(words.join(' '))}\n`;
 }
 

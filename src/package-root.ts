@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 
-/** The directory of the package: the first above this module that has a package.json, in src, build or dist. */
+/** The directory of the package: the nearest one above this module with a package.json, in src, build or dist. */
 export const PACKAGE_ROOT = rootAbove(new URL('./', import.meta.url));
 
 function rootAbove(folder: URL): URL {

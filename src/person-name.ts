@@ -6,14 +6,14 @@ import { cleanName } from './text.ts';
 const NAME_CHARACTERS_MAX = 100;
 const GIT_MS_MAX = 1_000;
 
-/** What whoever runs this is called: as in their commits, else as on this machine. */
+/** Returns the name of the person: from their commits, otherwise from this machine. */
 export async function personName(): Promise<string> {
   return (await nameInCommits()) || cleanName(accountName(), NAME_CHARACTERS_MAX) || 'owner';
 }
 
-/** A repository may say another name of its own: what a person is called is not for it to say. */
+/** Reads the name for commits, but not a repository's own setting: it must not decide a person's name. */
 async function nameInCommits(): Promise<string> {
-  // Where the working directory is looked through for programs too, it is not the repository.
+  // Some systems search the working directory for programs too: it must not be the repository.
   const options = { cwd: homedir(), timeout: GIT_MS_MAX, windowsHide: true };
   try {
     const { stdout } = await promisify(execFile)('git', ['config', '--global', 'user.name'], options);
@@ -23,7 +23,7 @@ async function nameInCommits(): Promise<string> {
   }
 }
 
-/** A container may run as a uid that has none. */
+/** Returns the account's name; a container may run as a uid without one. */
 function accountName(): string {
   try {
     return userInfo().username;

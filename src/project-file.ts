@@ -8,10 +8,10 @@ import { escaped, SLUG } from './text.ts';
 export const PROJECT_FILE = '.cairn.json';
 const BYTES_MAX = 65_536;
 
-// Whoever made the repository wrote it: nothing but a name gets out of it.
+// The author of the repository wrote it: only a name is read from it.
 const Binding = z.looseObject({ project: z.string().regex(SLUG).or(z.guid()) });
 
-/** What binds a directory: the file in it, or in the nearest directory above it that has one. */
+/** Finds the file that binds a directory: in it, or in the nearest directory above. */
 export function findProjectFile(directory: string): { file: string; project: string } | undefined {
   const file = join(directory, PROJECT_FILE);
   const content = readIfThere(file);
@@ -33,7 +33,7 @@ function readIfThere(file: string): string | null {
     return readBounded(file, BYTES_MAX);
   } catch (error) {
     if (error instanceof DomainError && error.code === 'payload_too_large') throw unnamed(file, error);
-    // Not a file, or not ours to read: the next one above may bind.
+    // Not a file, or not readable: the next one above may bind.
     return null;
   }
 }

@@ -1,4 +1,4 @@
-/** The beginning of each kind of secret: scanners recognise it, the log redacts it. */
+/** The prefix of each kind of secret: scanners recognise it, the log redacts it. */
 export const PREFIXES = Object.freeze({
   access: 'cairn_at_',
   refresh: 'cairn_rt_',

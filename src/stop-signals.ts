@@ -1,7 +1,7 @@
-// What tells a process to end, a closed terminal too.
+// The signals that end a process, also when a terminal closes.
 const STOP_SIGNALS = Object.freeze(['SIGTERM', 'SIGINT', 'SIGHUP'] as const);
 
-/** Calls `stop` when the process is told to end, and answers with how to listen no longer. */
+/** Calls `stop` when the process is told to end; returns a function that stops listening. */
 export function onStopSignal(stop: () => void): () => void {
   for (const signal of STOP_SIGNALS) process.once(signal, stop);
   return () => {

@@ -2,35 +2,36 @@ import * as z from 'zod';
 
 // Control characters but tab and line feed, halves of a surrogate pair, and characters that reorder what is shown.
 const UNCLEAN = /(?![\n\t])\p{Cc}|\p{Cs}|\p{Bidi_Control}/gu;
-// Of a name, also what takes no room or looks like a space; `app.clean_name` in SQL has the same, and a test compares them.
+// In a name, also characters that take no room or look like a space; `app.clean_name` in SQL has the same, and a test
+// compares them.
 const UNSEEN =
   /(?![\t-\r\u0085])\p{Cc}|\p{Cs}|\p{Default_Ignorable_Code_Point}|[\u2800\uE000-\uF8FF\uFFF9-\uFFFB\u{E0000}-\u{10FFFF}]/gu;
 const SPACES = /[\t-\r \u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+/g;
 const JSON_DEPTH_MAX = 32;
-// Most text is, and is not looked at further.
+// Most text is plain and needs no further check.
 const PLAIN = /^[\t\n\x20-\x7e]*$/;
 
 /** A project's short name, the first part of its tasks' refs, looks like this. */
 export const SLUG = /^[a-z][a-z0-9-]{0,30}$/;
 
-/** Where in a value something stands: `tasks[0].title`. */
+/** Formats a path within a value: `tasks[0].title`. */
 export function pathName(path: readonly PropertyKey[]): string {
   return path
     .map((part, at) => (typeof part === 'number' ? `[${part}]` : `${at > 0 ? '.' : ''}${String(part)}`))
     .join('');
 }
 
-/** The first characters of a text, without half a surrogate pair at the end. */
+/** Returns the first characters of a text, without half a surrogate pair at the end. */
 export function firstOf(text: string, charactersMax: number): string {
   return text.slice(0, charactersMax).replace(/[\uD800-\uDBFF]$/, '');
 }
 
-/** Text without what no screen or column should get. */
+/** Removes characters that no screen or column should get. */
 export function clean(value: string): string {
   return PLAIN.test(value) ? value : value.replace(UNCLEAN, '');
 }
 
-/** What `clean` leaves out of the text, in words: `2 NUL characters were`; undefined where that is nothing. */
+/** Describes the characters that `clean` removes from the text: `2 NUL characters were`; undefined for none. */
 export function leftOut(value: string): string | undefined {
   if (PLAIN.test(value)) return undefined;
   const counts = new Map<string, number>();
@@ -51,7 +52,7 @@ function kindOf(character: string): string {
   return /\p{Cc}/u.test(character) ? 'control character' : 'bidirectional control';
 }
 
-/** A name of the system's, such as a path, on one line: what a screen would act on is spelled out. */
+/** Escapes a name of the system's, such as a path, on one line: spells out characters that a screen would act on. */
 export function escaped(value: string): string {
   return value.replace(/[\n\t]/g, spelled).replace(UNCLEAN, spelled);
 }
@@ -60,29 +61,29 @@ function spelled(character: string): string {
   return `\\u{${character.codePointAt(0)?.toString(16)}}`;
 }
 
-/** The same on one line. */
+/** Cleans text on one line. */
 export function cleanLine(value: string): string {
   return oneLine(clean(value));
 }
 
-/** Text whose white space is folded, for a place of one line. */
+/** Folds the white space of text, for a place of one line. */
 export function oneLine(value: string): string {
   return value.replace(/\s+/g, ' ').trim();
 }
 
-/** A name on one line: nothing of it when nobody can see it. */
+/** Cleans a name on one line: empty if nobody can see it. */
 export function cleanName(value: string, lengthMax: number): string {
   const given = [...value.slice(0, 8 * lengthMax)].slice(0, 4 * lengthMax).join('');
   const shown = given.replace(UNSEEN, '').replace(SPACES, ' ').trim();
   return [...shown].slice(0, lengthMax).join('').trim();
 }
 
-/** Text of several lines. The length is judged before anything looks at the characters. */
+/** Text of several lines. Checks the length before anything looks at the characters. */
 export function text(lengthMax: number) {
   return z.string().max(lengthMax).overwrite(clean);
 }
 
-/** A word of the server's own, as a cursor: an empty one is none. */
+/** A word of the server's own, such as a cursor: an empty one counts as missing. */
 export function word(lengthMax: number) {
   return z
     .string()
@@ -90,7 +91,7 @@ export function word(lengthMax: number) {
     .refine((value) => value !== '', 'must not be empty');
 }
 
-/** One line that says something: white space is folded. */
+/** A line with some content: white space is folded. */
 export function line(lengthMax: number) {
   return z
     .string()
@@ -99,7 +100,7 @@ export function line(lengthMax: number) {
     .refine((value) => value !== '', 'must not be empty');
 }
 
-/** A name on one line, of what can be seen. */
+/** A name on one line, of visible characters. */
 export function nameLine(lengthMax: number) {
   return z
     .string()
@@ -133,7 +134,7 @@ function isDeeper(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((item) => isDeeper(item, levels - 1));
 }
 
-/** A JSON value, its keys and texts cleaned: the same one where there is nothing to clean. */
+/** Cleans the keys and texts of a JSON value: returns the same one if it is clean. */
 export function cleanJson(value: unknown): unknown {
   if (typeof value === 'string') return clean(value);
   if (typeof value !== 'object' || value === null || isClean(value)) return value;
@@ -144,7 +145,7 @@ export function cleanJson(value: unknown): unknown {
 function isClean(value: unknown): boolean {
   if (typeof value === 'string') return clean(value) === value;
   if (typeof value !== 'object' || value === null) return true;
-  // No lists of entries are made: most answers are clean and end here.
+  // Makes no lists of entries: most answers are clean and end here.
   for (const key in value) {
     if (clean(key) !== key || !isClean(value[key as keyof typeof value])) return false;
   }

@@ -8,6 +8,6 @@ const { version } = JSON.parse(readFileSync(new URL('package.json', PACKAGE_ROOT
 /** The version of this program, as published. */
 export const VERSION = version;
 
-/** What to do where something was made by a newer Cairn. */
+/** The remedy when a newer Cairn made something. */
 export const UPDATE_HINT =
   'Update cairn: git pull && npm ci && npm run build in its clone, or npm install -g cairn-mcp@latest where it came from npm.';

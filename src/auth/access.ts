@@ -1,13 +1,16 @@
 import { SCOPES, type Scope } from '../context.ts';
 import type { Actor } from '../db/database.ts';
 
-/** Who makes a request, as what it carries proves. */
+/** The caller of a request, as its credentials prove. */
 export type Principal = {
-  /** Names the grant behind it: a session answers to the principal that opened it, and to no other. */
+  /** The id of the grant: a session answers only to the principal that opened it. */
   id: string;
-  /** The user, and the one workspace, or project, that the grant acts in; with a proof where whether it is good is still to be asked. */
+  /**
+   * The user, and the one workspace or project that the grant acts in; with a proof, the database still has to check
+   * it.
+   */
   actor: Pick<Actor, 'user_id' | 'tenant_id' | 'project_id' | 'proof'>;
-  /** As they are now, not as they were granted. */
+  /** The current scopes, not those at the time of the grant. */
   scopes: ReadonlySet<Scope>;
 };
 
@@ -15,20 +18,25 @@ export type Principal = {
 export type Peer = { address: string };
 
 /**
- * What the HTTP server asks about a request, and what it serves beside `/mcp`. Requests and responses are web-standard;
- * the server has checked the Host header, read the body within its limit, and catches what is thrown.
+ * The HTTP server's view of authorization: how it authenticates requests, and the routes beside `/mcp`. Requests and
+ * responses are web-standard; the server has checked the Host header, read the body within its limit, and catches
+ * errors.
  */
 export type Access = {
-  /** Asked at a request to `/mcp`, before anything else is told. A Response refuses: 401 with its challenge (RFC 9728, section 5.1). */
+  /**
+   * Called for a request to `/mcp` before any other answer. A Response refuses: 401 with its challenge (RFC 9728,
+   * section 5.1).
+   */
   authenticate(request: Request, peer: Peer): Promise<Principal | Response>;
   /**
-   * Who the request was found to act for a moment ago, without what hangs on a role. Only for a call whose actor carries the proof to
-   * the database, which then refuses the call itself; where the proof did not hold, `authenticate` is asked before anything is told.
+   * Answers from memory with the principal of a request, without the scopes that depend on a role. Only for a call
+   * whose actor carries the proof to the database, which then refuses the call itself; if the proof fails,
+   * `authenticate` decides the answer.
    */
   recall?(request: Request): Principal | undefined;
   /** Refuses an operation beyond the principal's scopes: 403 that names all it needs (RFC 6750, section 3.1). */
   challenge(needed: readonly Scope[]): Response;
-  /** Asked in turn for every other path; the first Response is the answer. */
+  /** Routes for every other path, tried in order; the first Response is the answer. */
   routes: readonly Route[];
 };
 

@@ -1,2 +1,3 @@
-// Imported when a proxy is used. In a module of ours, because what a bundle imports at run time of a CommonJS package has no names.
+// Imported only when a proxy is used. It is a module of ours because a bundle that imports a CommonJS package at run
+// time gets no named exports.
 export { ProxyAgent, request } from 'undici';

@@ -8,7 +8,10 @@ export function proxyOf({ httpsProxy, noProxy }: Config): ProxyServer | undefine
   return { url: /^\w+:\/\//.test(httpsProxy) ? httpsProxy : `http://${httpsProxy}`, except: noProxy };
 }
 
-/** Tells whether the host is fetched from through the proxy: `.example.com` and `example.com` except the domain and all below it. */
+/**
+ * Tells whether fetches from the host use the proxy: `.example.com` and `example.com` except the domain and all below
+ * it.
+ */
 export function usesProxy({ except }: ProxyServer, host: string): boolean {
   return !except.some((entry) => {
     const name = entry

@@ -8,19 +8,25 @@ import { createCounts } from '../counts.ts';
 import { type ProxyServer, usesProxy } from './proxy.ts';
 import { networkOf } from './rates.ts';
 
-/** Gets a small JSON document that a stranger named, and reaches nothing that is not on the public internet. Raises TooManyFetches, Unreachable. */
+/**
+ * Gets a small JSON document that a stranger named; reaches only the public internet. Raises TooManyFetches,
+ * Unreachable.
+ */
 export type PublicFetch = (
   url: URL,
   asker?: Asker,
 ) => Promise<{ document: unknown; maxAgeSeconds: number | undefined }>;
 
-/** The network that somebody asks from, and whether the document is one that somebody trusted before. */
+/** The network of the asker, and whether somebody trusted the document before. */
 type Asker = { network?: string | undefined; isTrusted?: boolean };
 
-/** Says nothing about the document: others are being fetched. */
+/** Says nothing about the document: too many others are being fetched. */
 export class TooManyFetches extends Error {}
 
-/** Says nothing about the document either: it could not be fetched. `why` is short and tells nothing of the network around this machine. */
+/**
+ * Says nothing about the document: the fetch failed. `why` is short and reveals nothing about the network around this
+ * machine.
+ */
 export class Unreachable extends Error {
   readonly why: string;
 
@@ -33,13 +39,13 @@ export class Unreachable extends Error {
 type Address = { address: string; family: number };
 export type PublicFetchParts = {
   resolve?: (host: string, signal: AbortSignal) => Promise<Address[]>;
-  /** The test of an address, the port, the authority and the patience: replaced in tests, whose servers are on this machine. */
+  /** The address check, port, authority and timeout: replaced in tests, whose servers are on this machine. */
   isPublic?: (address: string) => boolean;
   port?: number;
   ca?: string;
   msMax?: number;
   bytesMax?: number;
-  /** It looks the host up and connects: only for hosts that the operator named, since nobody checks what address they have. */
+  /** Looks the host up and connects: only for hosts that the operator named, since nobody checks their addresses. */
   proxy?: ProxyServer | undefined;
 };
 
@@ -48,14 +54,15 @@ const MS_MAX = 5_000;
 const ASKING = Object.freeze({ accept: 'application/json', 'user-agent': 'cairn' });
 const LOOKUP_MS_MAX = 2_000;
 const OPEN_MAX = 16;
-// Slow hosts of strangers leave places for others: documents that somebody trusted, other hosts' addresses, other askers' networks.
+// Slow hosts of strangers must leave slots for others: trusted documents, other hosts' addresses, other askers'
+// networks.
 const OPEN_UNTRUSTED_MAX = 12;
 const OPEN_HOST_MAX = 4;
 const OPEN_NETWORK_MAX = 4;
 
 /**
- * One resolution, every answer public, the connection pinned to what was checked (no rebinding), its peer checked again,
- * no redirect, bounded in size, time and number (RFC 9728, section 7.7).
+ * Resolves once, requires every address to be public, pins the connection to them (no rebinding) and checks its peer;
+ * follows no redirect; bounds size, time and number (RFC 9728, section 7.7).
  */
 export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
   const { resolve = resolveHost, isPublic = isPublicAddress, port = 443, ca } = parts;
@@ -69,7 +76,7 @@ export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
     const addresses = await Promise.race([resolve(url.hostname, signal), expired(signal)]);
     const [first] = addresses;
     if (first === undefined || !addresses.every(({ address }) => isPublic(address))) {
-      // Not told apart from a name that nobody has: else strangers learn which names there are inside.
+      // Same error as for an unknown name: otherwise strangers learn which internal names exist.
       throw new Unreachable('ENOTFOUND', `${url.hostname} is not on the public internet`);
     }
     const kind = isTrusted ? 'trusted host' : 'host';
@@ -122,7 +129,7 @@ export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
 
 type ProxiedFetch = { signal: AbortSignal; port: number; ca: string | undefined; bytesMax: number };
 
-/** The proxy connects to the host and TLS goes on to it. The program for it is loaded where it is needed alone; it follows no redirect. */
+/** Fetches through the proxy; TLS goes on to the host. Loads the proxy client on demand, and follows no redirect. */
 async function fetchThroughProxy(proxy: ProxyServer, url: URL, { signal, port, ca, bytesMax }: ProxiedFetch) {
   const { ProxyAgent, request: ask } = await import('./proxied-request.ts');
   const dispatcher = new ProxyAgent({ uri: proxy.url, ...(ca === undefined ? {} : { requestTls: { ca } }) });
@@ -140,11 +147,11 @@ async function answerOf(status: number, answer: Answer, bytesMax: number): Retur
   return { document: await readJson(status, answer, bytesMax), maxAgeSeconds: maxAgeOf(answer) };
 }
 
-/** Counts what is being fetched, by each key that bounds it. */
+/** Counts running fetches by each key that bounds them. */
 function createPlaces() {
   const taken = createCounts();
   return {
-    /** Takes a place under each key and answers with how to leave them. Raises TooManyFetches. */
+    /** Takes a slot under each key and returns a function that releases them. Raises TooManyFetches. */
     take(limits: readonly (readonly [key: string, max: number])[]): () => void {
       if (limits.some(([key, max]) => taken.of(key) >= max)) {
         throw new TooManyFetches('too many documents are being fetched');
@@ -157,8 +164,8 @@ function createPlaces() {
 }
 
 /**
- * Asks the name servers by c-ares, which gives a question up when told to: getaddrinfo goes on in one of the four threads that files and
- * passwords wait for too. The machine's hosts file is not read. IPv4 comes first, since not every machine has IPv6.
+ * Asks the name servers through c-ares, which can be cancelled: getaddrinfo keeps one of the four threads that files
+ * and passwords need too. Ignores the machine's hosts file. Puts IPv4 first, since not every machine has IPv6.
  */
 export async function resolveHost(host: string, signal: AbortSignal, servers?: readonly string[]): Promise<Address[]> {
   const resolver = new Resolver({ timeout: LOOKUP_MS_MAX, tries: 2 });
@@ -181,7 +188,7 @@ function addressesOf(answer: PromiseSettledResult<string[]>, family: number): Ad
 
 type Answer = Readable & { headers: IncomingHttpHeaders };
 
-/** Who is overloaded, or keeps machines out, has said nothing about the document. */
+/** Tells whether the status says nothing about the document: the host is overloaded or keeps machines out. */
 function isInconclusive(status: number): boolean {
   return status >= 500 || [401, 403, 407, 408, 425, 429].includes(status);
 }
@@ -214,7 +221,7 @@ function expired(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 }
 
-/** What ended a fetch, told apart from a document that is not good. Codes are shown, messages are not: some name addresses. */
+/** Tells a failed fetch from a bad document. Codes are shown, messages are not: some name addresses. */
 function unreachable(error: unknown): unknown {
   const { name, code, message } = error as { name?: string; code?: unknown; message?: string };
   if (name === 'AbortError' || name === 'TimeoutError') return new Unreachable('ETIMEDOUT', 'took too long', error);
@@ -222,7 +229,8 @@ function unreachable(error: unknown): unknown {
   return new Unreachable(code, message ?? code, error);
 }
 
-// These are not global in IANA's special-purpose registries, or carry an IPv4 address inside, which is checked as such.
+// Networks that are not global in IANA's special-purpose registries, or that carry an IPv4 address, which is checked by
+// itself.
 const NOT_PUBLIC = new BlockList();
 for (const [network, bits] of [
   ['0.0.0.0', 8],
@@ -259,6 +267,6 @@ for (const [network, bits] of [
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address);
   if (family === 4) return !NOT_PUBLIC.check(address, 'ipv4');
-  // Outside 2000::/3 nothing is public: loopback, link-local, unique local, mapped and NAT64 addresses among it.
+  // Nothing outside 2000::/3 is public: loopback, link-local, unique local, mapped and NAT64 addresses are there.
   return family === 6 && GLOBAL_UNICAST.check(address, 'ipv6') && !NOT_PUBLIC_6.check(address, 'ipv6');
 }

@@ -3,7 +3,10 @@ import type { Store } from './store.ts';
 
 const EVERY_MS = 3_600_000;
 
-/** Deletes what is over, now and every hour: what anybody may make without end (registrations, attempts) must not stay. Answers how to stop. */
+/**
+ * Deletes expired rows at start and every hour: registrations and attempts, which anybody may make without end, must
+ * not pile up. Returns a function that stops it.
+ */
 export function purgeExpired(store: Pick<Store, 'purge'>, log: Log): () => void {
   const collect = () =>
     store.purge().then(

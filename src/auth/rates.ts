@@ -3,20 +3,23 @@ import ipaddr from 'ipaddr.js';
 import { OAuthRefusal } from './server/reply.ts';
 import type { From, Store } from './store.ts';
 
-/** So many tries in so many seconds; `wide` also bounds the networks around the one that they are of. */
+/** A number of tries in a number of seconds; `wide` also bounds the wider networks around the sender's. */
 type Turn = { name: string; max: number; seconds: number; wide?: boolean };
 export type Limit = { bucket: string; attempts_max: number; window_seconds: number };
 
-/** Whoever holds a network holds many smaller ones: what a wider one may do, as a multiple. */
+/** The limits of wider networks as multiples: the holder of a wide network holds many narrow ones. */
 const WIDER = Object.freeze([1, 4, 16]);
 
-/** Takes one of the tries of the sender's network. Raises slow_down, 429. */
+/** Takes a try of the sender's network. Raises slow_down, 429. */
 export async function takeTurn(store: Store, from: From, turn: Turn): Promise<void> {
   const wait = await takeEach(store, from, limitsOf(from.ip ?? '', turn));
   if (wait !== undefined) throw slowDown('Too many requests from this network.', wait);
 }
 
-/** Takes one of the tries that everybody shares: only for what would be kept, else a stranger uses them up at no cost. Raises slow_down. */
+/**
+ * Takes a try that everybody shares: only for rows that are kept, otherwise a stranger uses them up at no cost. Raises
+ * slow_down.
+ */
 export async function takeTurnOfAll(store: Store, from: From, { name, max, seconds }: Turn): Promise<void> {
   const wait = await takeEach(store, from, [{ bucket: name, attempts_max: max, window_seconds: seconds }]);
   if (wait !== undefined) throw slowDown('Too many requests.', wait);
@@ -26,7 +29,7 @@ function slowDown(message: string, seconds: number): OAuthRefusal {
   return new OAuthRefusal('slow_down', message, { status: 429, headers: { 'retry-after': String(seconds) } });
 }
 
-/** From the narrowest on, so that what one of them refuses is not taken from whoever shares the wider ones. */
+/** Lists the narrowest limit first, so that a refusal there takes nothing from senders who share the wider ones. */
 function limitsOf(address: string, { name, max, seconds, wide = false }: Turn): Limit[] {
   const networks = wide ? networksOf(address) : [networkOf(address)];
   return networks.map((network, at) => ({
@@ -36,7 +39,7 @@ function limitsOf(address: string, { name, max, seconds, wide = false }: Turn): 
   }));
 }
 
-/** Takes a try of each, until one has none left: then how many seconds until it has. */
+/** Takes a try of each limit. When one has none left, returns the seconds until it has. */
 export async function takeEach(store: Store, from: From, limits: readonly Limit[]): Promise<number | undefined> {
   for (const limit of limits) {
     const { allowed, retry_after_seconds } = await store.takeAttempt(limit, from);
@@ -45,12 +48,12 @@ export async function takeEach(store: Store, from: From, limits: readonly Limit[
   return undefined;
 }
 
-/** Whoever has one IPv6 address has the 2^64 of its network. */
+/** Returns the sender's network: the holder of one IPv6 address holds the 2^64 of its /64. */
 export function networkOf(address: string): string {
   return networksOf(address)[0];
 }
 
-/** The network of an address and two around it: of IPv6 /64, /48 and /32, of IPv4 the address itself, /24 and /16. */
+/** Returns an address's network and two around it: /64, /48 and /32 of IPv6; the IPv4 address itself, /24 and /16. */
 export function networksOf(address: string): [narrow: string, wide: string, widest: string] {
   // Whoever has left already has none.
   if (isIP(address) === 0) return [address, `${address}.0/24`, `${address}.0.0/16`];

@@ -1,10 +1,10 @@
 import { mayUse, SCOPES, type Scope } from '../context.ts';
 import type { LiveToken } from './store.ts';
 
-/** What a program gets that asks for nothing in particular, and what the challenge and the resource metadata name. */
+/** The scopes for a program that requests none; the challenge and the resource metadata name them too. */
 export const BASELINE: readonly Scope[] = Object.freeze(SCOPES.filter((scope) => scope !== 'admin'));
 
-/** In the words of the consent page. */
+/** The descriptions on the consent page. */
 export const SCOPE_DESCRIPTIONS: Readonly<Record<Scope, string>> = Object.freeze({
   'projects:read': 'Read projects, decisions and checkpoints',
   'projects:write': 'Create and change projects, decisions and checkpoints',
@@ -14,9 +14,9 @@ export const SCOPE_DESCRIPTIONS: Readonly<Record<Scope, string>> = Object.freeze
 });
 
 /**
- * What a request may be granted: the scopes of ours that it names and what they include, so that a person can grant reading
- * alone, in our order; else the baseline. Names that we do not know are ignored (RFC 6749, section 3.3): the answer says what
- * was granted.
+ * Returns the scopes that a request may be granted: those it names and the reads they include, so that a person can
+ * grant only reading, in our order; otherwise the baseline. Ignores unknown names (RFC 6749, section 3.3): the answer
+ * says what was granted.
  */
 export function requestedScopes(asked: string | undefined, { allowAdmin }: { allowAdmin: boolean }): Scope[] {
   const named = new Set<Scope>(SCOPES.filter((scope) => asked?.split(' ').includes(scope)));
@@ -24,14 +24,14 @@ export function requestedScopes(asked: string | undefined, { allowAdmin }: { all
   return known.length === 0 ? [...BASELINE] : known;
 }
 
-/** What a token may do now: `admin` only while its user is one. */
+/** Returns the scopes of a token now: `admin` only while its user is one. */
 export function liveScopes({ scope, role }: Pick<LiveToken, 'scope' | 'role'>): ReadonlySet<Scope> {
   const granted = new Set(scope.split(' '));
   const isAdmin = role === 'owner' || role === 'admin';
   return new Set(SCOPES.filter((name) => granted.has(name) && (name !== 'admin' || isAdmin)));
 }
 
-/** What it may do whatever becomes of its user's role: the database enforces the others. */
+/** Returns the scopes that do not depend on the user's role: the database enforces the others. */
 export function lastingScopes({ scope }: Pick<LiveToken, 'scope'>): ReadonlySet<Scope> {
   return liveScopes({ scope, role: 'member' });
 }

@@ -2,16 +2,19 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import { crc32 } from 'node:zlib';
 import { PREFIXES } from '../secret-prefixes.ts';
 
-/** Those that act in a workspace begin with its id, so that it alone is asked about them: on a database in shards, one. */
+/**
+ * Secrets that act in a workspace begin with its id, so that only this workspace is queried: one shard in a sharded
+ * database.
+ */
 const WORKSPACE_KINDS = Object.freeze(['access', 'refresh', 'code', 'pat'] as const);
 
 type WorkspaceKind = (typeof WORKSPACE_KINDS)[number];
 export type SecretKind = keyof typeof PREFIXES;
 
-/** A secret to hand out once, and its SHA-256 in hex, which is all that is stored. */
+/** A secret to hand out once, and its SHA-256 in hex: only the hash is stored. */
 export type Secret = { secret: string; hash: string };
 
-/** What of a secret that acts in a workspace is shown to the database. */
+/** The hash that the database gets of a workspace's secret. */
 export type CredentialHash = { hash: string; tenant_id: string };
 
 const RANDOM_BYTES = 32;
@@ -20,12 +23,15 @@ const ENDING: Readonly<Partial<Record<SecretKind, (body: string) => string>>> = 
   pat: (body: string) => `_${checksum(body)}`,
 });
 
-/** 256 random bits behind the prefix of their kind. */
+/** Makes a secret: 256 random bits behind the prefix of its kind. */
 export function mintSecret(kind: Exclude<SecretKind, WorkspaceKind>): Secret {
   return secretOf(kind, randomBytes(RANDOM_BYTES));
 }
 
-/** The same behind the id of a workspace. A personal access token ends in a checksum, so that a typo is known without asking. */
+/**
+ * Makes a secret behind the id of a workspace. A personal access token ends in a checksum, so that a typo costs no
+ * query.
+ */
 export function mintWorkspaceSecret(kind: WorkspaceKind, tenant_id: string): Secret {
   const workspace = Buffer.from(tenant_id.replaceAll('-', ''), 'hex');
   return secretOf(kind, Buffer.concat([workspace, randomBytes(RANDOM_BYTES)]));
@@ -37,7 +43,7 @@ function secretOf(kind: SecretKind, bytes: Buffer): Secret {
   return { secret, hash: hashSecret(secret) };
 }
 
-/** What to ask about a text of one of these kinds; undefined for one of another form, which nobody was ever given. */
+/** Returns the hash to look up for a secret of one of these kinds; undefined for any other form. */
 export function credentialHash(kinds: readonly WorkspaceKind[], text: string): CredentialHash | undefined {
   const kind = kinds.find((each) => isSecret(each, text));
   if (kind === undefined) return undefined;
@@ -64,15 +70,15 @@ function lengthOf(kind: SecretKind): number {
   return PREFIXES[kind].length + Math.ceil(((workspace + RANDOM_BYTES) * 4) / 3);
 }
 
-/** Compares in a time that tells nothing. */
+/** Compares in constant time. */
 export function sameHash(one: string, other: string): boolean {
   const [a, b] = [Buffer.from(one), Buffer.from(other)];
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
 /**
- * A value that only who holds the cookie's secret can know, different for each purpose: form tokens, the nonce and the PKCE
- * verifier of a login elsewhere. Nothing of it is stored, and there is no server key to rotate.
+ * Derives a value that only the holder of the cookie's secret can know, different for each purpose: form tokens, the
+ * nonce and the PKCE verifier of an external login. Nothing is stored, and there is no server key to rotate.
  */
 export function derive(cookieSecret: string, purpose: string): string {
   return createHmac('sha256', cookieSecret).update(purpose).digest('base64url');

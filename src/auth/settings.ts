@@ -1,30 +1,33 @@
 import type { Config } from '../config.ts';
 import { type ProxyServer, proxyOf } from './proxy.ts';
 
-/** Lives in seconds, and what the operator allows. */
+/** Lifetimes in seconds, and what the operator allows. */
 export type AuthSettings = {
-  /** The origin that clients reach: the issuer, without a slash at its end. */
+  /** The origin that clients reach: the issuer, without a trailing slash. */
   issuer: string;
   accessSeconds: number;
   refreshSeconds: number;
   grantSeconds: number;
-  /** How long a refresh token that was used gives siblings: processes of one client share it. */
+  /** How long a used refresh token still gives siblings: processes of one client share it. */
   graceSeconds: number;
   codeSeconds: number;
   requestSeconds: number;
-  /** A consent needs a login that is not older. */
+  /** The greatest age of a login at consent. */
   loginSecondsMax: number;
-  /** Whether programs may ask for `admin`. */
+  /** Lets programs request `admin`. */
   allowAdmin: boolean;
   /** Hosts whose client documents are trusted; any when undefined. */
   documentHosts: readonly string[] | undefined;
-  /** Whether clients may be known by the address of their document. */
+  /** Lets clients identify themselves by the address of their document. */
   documents: boolean;
-  /** The way to the internet, where there is no direct one. */
+  /** The proxy to the internet, where there is no direct way. */
   proxy: ProxyServer | undefined;
-  /** Registrations in an hour, of everybody together: each is forgotten within a day, and what is registered already goes on. */
+  /**
+   * Registrations per hour from everybody together: an unused one is deleted within a day, and registered clients go
+   * on.
+   */
   registrationsAllMax: number;
-  /** Requests from one network: registrations an hour, others a minute. */
+  /** Requests from one network: registrations per hour, others per minute. */
   registrationsMax: number;
   requestsMax: number;
 };
@@ -32,7 +35,7 @@ export type AuthSettings = {
 const HOUR = 3_600;
 const DAY = 24 * HOUR;
 
-/** What the operator has chosen. */
+/** Reads the operator's choices. */
 export function chosenSettings(config: Config): Partial<AuthSettings> {
   const { accessTokenSeconds, refreshTokenDays, grantDays, refreshGraceSeconds, allowAdmin } = config;
   return {
@@ -68,12 +71,15 @@ export function authSettings(publicUrl: URL, given: Partial<AuthSettings> = {}):
   };
 }
 
-/** The one resource: its canonical name is the address of the endpoint. */
+/** Returns the one resource, whose canonical name is the address of the endpoint. */
 export function resourceOf({ issuer }: Pick<AuthSettings, 'issuer'>): string {
   return `${issuer}/mcp`;
 }
 
-/** The canonical resource for what a client calls it (RFC 8707, section 2): some add a slash, some name the origin. Undefined for another. */
+/**
+ * Returns the canonical resource for a client's name of it (RFC 8707, section 2): some add a slash, some name the
+ * origin. Undefined for another resource.
+ */
 export function canonicalResource(
   settings: Pick<AuthSettings, 'issuer'>,
   asked: string | undefined,

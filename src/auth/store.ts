@@ -2,16 +2,17 @@ import type { Actor, Database } from '../db/database.ts';
 import type { AuthFunctionName } from '../db/functions.ts';
 
 /**
- * What the authorization server keeps, one typed call per SQL function; the contracts are above the functions in
- * supabase/migrations/*_{tokens,authorization,accounts}.sql. `from` is who asks: `{ ip }` while nobody is known.
- * Secrets never come here, only their hashes (`hashSecret`). Raises `unavailable` and `internal`; what is refused is an answer.
+ * The authorization server's storage, one typed call per SQL function; the contracts are above the functions in
+ * supabase/migrations/*_{tokens,authorization,accounts}.sql. `from` is the caller: `{ ip }` while it is unknown.
+ * Secrets never come here, only their hashes (`hashSecret`). Raises `unavailable` and `internal`; a refusal is an
+ * answer.
  */
 export type Store = ReturnType<typeof authStore>;
 
-/** Where a request comes from, and for a person who. */
+/** The address that a request comes from, and the person if known. */
 export type From = { ip?: string | undefined };
 export type Person = From & { user_id: string; tenant_id?: string };
-/** The workspace that a secret names: it is looked for there and nowhere else. */
+/** The workspace that a secret names: only this one is searched for it. */
 export type InWorkspace = From & { tenant_id: string };
 
 export type Client = {
@@ -55,7 +56,7 @@ export type AuthorizationRequest = {
   expires_at: string;
 };
 
-/** An access token that is good now; `scope` is what was granted, `role` what its user is today. */
+/** A valid access token; `scope` is what was granted, `role` the user's current one. */
 export type LiveToken = {
   token_id: string;
   grant_id?: string;
@@ -65,14 +66,14 @@ export type LiveToken = {
   role: Role;
   scope: string;
   resource: string;
-  /** The one project that it reaches. */
+  /** The only project that it reaches. */
   project_id?: string;
   client_id: string;
   client_name?: string;
   expires_at: string;
 };
 
-/** Hashes and lives of a new pair of tokens. */
+/** Hashes and lifetimes of a new pair of tokens. */
 export type Minted = {
   id: string;
   access_hash: string;
@@ -111,7 +112,7 @@ function accessCalls(call: Call) {
         from,
       ),
 
-    // Clients. `get_client` answers {} for one that is not known.
+    // Clients. `get_client` answers {} for an unknown one.
     saveClient: (client: NewClient, from: From) => call<Client>('save_client', { client }, from),
     getClient: (client_id: string, from: From) =>
       call<Client | Record<string, never>>('get_client', { client_id }, from),
@@ -154,7 +155,7 @@ function consentCalls(call: Call) {
         request,
         person,
       ),
-    /** Whether the person lets the client in now, with its answers going to that host. */
+    /** Tells whether the person currently admits the client, with its answers going to that host. */
     trustsClient: (client: { client_id: string; redirect_host: string }, person: Person) =>
       call<{ trusted: boolean }>('trusts_client', client, person),
     answerAuthorization: (
@@ -223,10 +224,10 @@ function loginCalls(call: Call) {
     takeLogin: (login: { state_hash: string; txn_hash: string }, from: From) =>
       call<{ provider: string; next: string } | Record<string, never>>('take_login', login, from),
 
-    /** One of so many tries in a window, counted for all replicas, e.g. `login:2001:db8::/64`. */
+    /** Takes one of a bucket's tries in a window, counted over all replicas, e.g. `login:2001:db8::/64`. */
     takeAttempt: (attempt: { bucket: string; attempts_max: number; window_seconds: number }, from: From) =>
       call<{ allowed: boolean; retry_after_seconds: number }>('take_attempt', attempt, from),
-    /** One of those that a browser has which signed in to the account before. */
+    /** Takes one of the tries of a browser that signed in to the account before. */
     takeKnownAttempt: (attempt: { account: string; browser_hash: string; attempts_max: number }, from: From) =>
       call<{ known: boolean }>('take_known_attempt', attempt, from),
     admitBrowser: (
@@ -241,7 +242,7 @@ function loginCalls(call: Call) {
       event: { type: string; user_id?: string; client_id?: string; data?: Record<string, unknown> },
       from: From,
     ) => call<Record<string, never>>('record_auth_event', { event }, from),
-    /** Where this database is served with authorization, the newest first. */
+    /** The addresses at which this database is served with authorization, the newest first. */
     saveServedUrl: (public_url: string) => call<Record<string, never>>('save_served_url', { public_url }, {}),
     listServedUrls: () => call<{ served: { public_url: string; served_at: string }[] }>('list_served_urls', {}, {}),
     purge: () => call<Record<string, number>>('purge_auth', {}, {}),

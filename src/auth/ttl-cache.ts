@@ -1,4 +1,4 @@
-/** What was found out a moment ago. Of so many at most: the oldest makes room. */
+/** A cache of recent returns a maximum size: the oldest entry makes room. */
 export class TtlCache<Value> {
   readonly #found = new Map<string, { value: Value; until: number }>();
   readonly #lifeMs: number;

@@ -4,19 +4,22 @@ import { DomainError } from '../errors.ts';
 import { failureData, failureLines, inOurWords } from './failure.ts';
 import type { JsonOption } from './terminal/output.ts';
 
-/** What every command has that answers with something. */
+/** The option of every command that prints an answer. */
 export const JSON_OPTION = ['--json', 'print JSON'] as const;
 
-// Commands are imported when they run: a client waits for the start of this program.
+// Commands are imported when they run: a client waits for this program to start.
 
-/** What a command of this program may end with, besides 0: it failed or was refused, or was typed wrong. */
+/** Exit codes besides 0: the command failed or was refused, or was mistyped. */
 const FAILED = 1;
 export const MISUSED = 2;
 
 const LIMIT_MAX = 1_000;
 const DAY_SECONDS = 86_400;
 
-/** Runs a command with the configuration and what else was typed; a failure is two sentences on standard error. */
+/**
+ * Runs a command with the configuration and the remaining arguments; prints a failure as two sentences on standard
+ * error.
+ */
 export function command<Given extends unknown[]>(
   run: (config: Config, ...given: Given) => Promise<void>,
 ): (this: Command, ...given: Given) => Promise<void> {
@@ -30,7 +33,7 @@ export function command<Given extends unknown[]>(
       process.stderr.write(
         json ? `${JSON.stringify({ error: failureData(error) })}\n` : `cairn: ${describe(error, config)}\n`,
       );
-      // One that was interrupted has set its own.
+      // An interrupted command has set its own.
       process.exitCode ??= config === undefined || isMisuse(error) ? MISUSED : FAILED;
     }
   };
@@ -47,32 +50,32 @@ function describe(error: unknown, config: Config | undefined): string {
   return verbose ? `${stack}` : `${message}\n--log-level debug shows where it comes from.`;
 }
 
-/** The end of a command's help. */
+/** Formats the end of a command's help. */
 export function examples(...lines: string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
 }
 
-/** The argument of `--limit`. */
+/** Parses the argument of `--limit`. */
 export function limit(given: string): number {
   const count = Number(given);
   if (Number.isInteger(count) && count >= 1 && count <= LIMIT_MAX) return count;
   throw new InvalidArgumentError(`It must be a number from 1 to ${LIMIT_MAX}.`);
 }
 
-/** A number, as a rank. */
+/** Parses a number, such as a rank. */
 export function numeric(given: string): number {
   if (/^-?\d{1,16}(?:\.\d{1,16})?$/.test(given.trim())) return Number(given);
   throw new InvalidArgumentError('It must be a number like 2 or 1.5.');
 }
 
-/** An option that may be given several times. */
+/** Collects an option that may be given several times. */
 export function repeated(given: string, before: string[] = []): string[] {
   return [...before, given];
 }
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 
-/** A time like `90m` or `8h`, in seconds; at most a day. */
+/** Parses a time like `90m` or `8h` into seconds; at most a day. */
 export function duration(given: string): number {
   const [, amount, unit = ''] = /^(\d{1,5})([smhd])$/.exec(given) ?? [];
   const seconds = Number(amount) * (UNIT_SECONDS[unit] ?? 0);

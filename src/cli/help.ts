@@ -4,7 +4,7 @@ import { refuseUnknown } from './words.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish', 'powershell'];
 
-/** What helps to type the other commands. */
+/** Adds the commands that help to type the others. */
 export function addHelpCommands(program: Command): void {
   program
     .command('help [words...]')
@@ -29,7 +29,7 @@ export function addHelpCommands(program: Command): void {
     .command('complete [words...]', { hidden: true })
     .allowUnknownOption()
     .action(async (words: string[]) => {
-      // Scripts of shells ask with `complete -- WORDS`; whoever types it means a task.
+      // Shells' scripts ask with `complete -- WORDS`; a person who types it means a task.
       const { rawArgs } = program as unknown as { rawArgs: string[] };
       if (rawArgs[rawArgs.indexOf('complete') + 1] !== '--') refuseUnknown(program, 'complete');
       await (await import('./setup/completion.ts')).completeWords(program, words);

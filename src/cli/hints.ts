@@ -1,4 +1,4 @@
-// What a tool is called in a sentence for people, sentences before words: the first that fits is taken.
+// The commands that replace a tool's name in a sentence for people, sentences before words: the first match counts.
 const SENTENCES: readonly [said: RegExp, instead: string][] = [
   [/Pass project: ([\w-]+), ([^.]*)\./g, 'Name one: `--project $1`, or $2.'],
   [/Pass project: ([\w-]+)\./g, 'Name it: `--project $1`.'],
@@ -49,7 +49,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
 };
 const TOOL = new RegExp(`\\b(${Object.keys(COMMANDS).join('|')})\\b`, 'g');
 
-/** A hint that was written for agents, in the words of the command line. */
+/** Rewrites a hint for agents in the words of the command line. */
 export function inCommands(hint: string): string {
   const told = SENTENCES.reduce((text, [said, instead]) => text.replace(said, instead), hint);
   return told.replace(TOOL, (tool) => COMMANDS[tool] ?? tool);

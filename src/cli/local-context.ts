@@ -11,7 +11,7 @@ import { lossesOf } from '../tools/left-out.ts';
 
 type Person = Context & { connect: Local['connect'] };
 
-/** A workspace by its id, where it is not one's own. */
+/** The id of another's workspace. */
 export type WorkspaceOption = { workspace?: string };
 
 /** Opens the database for a command that a person runs: no agent acts. */
@@ -21,12 +21,13 @@ export async function inLocalContext<T>(
   { workspace }: WorkspaceOption = {},
 ): Promise<T> {
   const { workspace: tenant_id } = parseGiven(z.object({ workspace: z.guid().optional() }), { workspace });
-  // At the usual level a person would read that the database started before what was asked for.
+  // At the usual level a person would read that the database started before their answer.
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
   // Found out while the database opens.
   const person = personName();
   const { db, user, actor: local, connect, hasGrown, close } = await openLocal(config, log, { person });
-  // Where the program's word counts, it acts for who looks after the workspace: a user's own has the id of the user.
+  // If the database trusts the program, the program acts for the owner of the workspace: a user's own has the user's
+  // id.
   const actor = tenant_id === undefined ? local : { user_id: tenant_id, ...user, tenant_id };
   try {
     const scopes = new Set(SCOPES);
@@ -39,7 +40,7 @@ export async function inLocalContext<T>(
       project: config.project,
     });
   } finally {
-    // Of one's own workspace, whichever was meant: a project of another may have the same slug.
+    // Only for the own workspace: another one's project may have the same slug.
     if (hasGrown()) await leaveOwnBrief({ db, actor: local, log, project: config.project }, config);
     await close();
   }
@@ -52,18 +53,18 @@ const OPTIONS: Readonly<Record<string, string>> = {
   ...Object.fromEntries(['event', 'query', 'slug', 'task', 'text', 'title'].map((name) => [name, `The ${name}`])),
 };
 
-/** What a person calls a field: the option that they gave it with. */
+/** Names a field by the option that sets it. */
 function optionNamed(path: readonly PropertyKey[]): string {
   const [field] = path[0] === 'tasks' ? path.slice(2) : path;
   const name = typeof field === 'string' ? field : 'What was given';
   return OPTIONS[name] ?? (/^[a-z_]+$/.test(name) ? `--${name.replaceAll('_', '-')}` : name);
 }
 
-/** Checks what a person typed against what the service takes. Raises invalid_input. */
+/** Checks typed input against the service's schema. Raises invalid_input. */
 export function parseGiven<Schema extends z.ZodType>(schema: Schema, given: unknown): z.output<Schema> {
   const parsed = schema.safeParse(given);
   if (parsed.success) {
-    // Beside the answer, which a program may parse.
+    // Not in the answer, which a program may parse.
     for (const loss of lossesOf(given, parsed.data)) process.stderr.write(`! ${loss}\n`);
     return parsed.data;
   }

@@ -2,13 +2,13 @@ import { CommanderError } from 'commander';
 import { MISUSED } from './command.ts';
 import { createProgram } from './program.ts';
 
-/** Runs what was typed. */
+/** Runs the command that was typed. */
 export async function main(): Promise<void> {
-  // A reader may stop early, as `head` does: the rest is written to nobody, and that is no failure.
+  // A reader may stop early, as `head` does: the rest goes nowhere, and that is no failure.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') return;
-      // What was asked for may be done: only its answer is lost.
+      // The command may have succeeded: only its answer is lost.
       if (stream === process.stderr) process.exit(1);
       process.stderr.write(`cairn: The answer cannot be written (${error.code}).\n`, () => process.exit(1));
     });

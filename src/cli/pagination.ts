@@ -3,7 +3,7 @@ const PAGE_SIZE_MAX = 100;
 type Page = { next_cursor?: string | undefined };
 type Asked = { page_size: number; cursor: string | undefined };
 
-/** Reads pages until there are as many items as asked for; `last` is the page that they end on, `more` whether others follow. */
+/** Reads pages until there are as many items as requested; `last` is the final page, `more` whether others follow. */
 export async function readPages<Found extends Page, Item>(
   limit: number,
   read: (asked: Asked) => Promise<Found>,

@@ -18,7 +18,7 @@ import { addChangeCommands } from './tasks/declare-changes.ts';
 import { addOverviewCommands } from './tasks/declare-overview.ts';
 import { refuseUnknown, suggestCommands } from './words.ts';
 
-/** Everything that can be typed; each group of commands adds itself. */
+/** Declares all commands and options; each group of commands adds itself. */
 export function createProgram(): Command {
   const program = new Command('cairn')
     .description('Shared, durable memory for AI coding agents, over MCP.')
@@ -28,7 +28,7 @@ export function createProgram(): Command {
       styleCommandText: (name) => styleText('cyan', name),
     })
     .exitOverride()
-    // Who asked for JSON reads what was typed wrong as JSON, too.
+    // A caller that asked for JSON gets errors of usage as JSON, too.
     .configureOutput({ outputError: (text, write) => write(process.argv.includes('--json') ? misuseData(text) : text) })
     .option('--data-dir <path>', 'where the embedded database lives (CAIRN_DATA_DIR)')
     .option(
@@ -71,7 +71,7 @@ export function createProgram(): Command {
   addEventsCommands(program);
   addDatabaseCommands(program);
   suggestCommands(program);
-  // Last: commands inherit what the program allows when they are added, and none takes words that it does not use.
+  // Last: commands inherit the program's settings when they are added, and none takes words that it does not use.
   addServing(program);
   return program;
 }
@@ -86,7 +86,7 @@ function addServing(program: Command): void {
     .allowUnknownOption()
     .allowExcessArguments()
     .action(function (this: Command) {
-      // With an action of its own the program takes a word that is no command for an argument, and its options for its own.
+      // With an action of its own the program takes an unknown word for an argument, and its options for its own.
       const [word] = this.args;
       if (word?.startsWith('-'))
         return this.error(`error: There is no option ${escaped(word)}. cairn --help lists those there are.`);
@@ -95,7 +95,7 @@ function addServing(program: Command): void {
     });
 }
 
-/** What Commander says of a word that it does not take, as data. */
+/** Formats Commander's error about an unknown word as data. */
 function misuseData(text: string): string {
   const [message = '', ...hint] = text
     .replace(/^error: /, '')

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { escaped } from '../text.ts';
 
-// What people of other programs type, and what it is called here; the rest is found by its spelling.
+// The words of other programs, and ours; spelling finds the rest.
 const MEANT: Readonly<Record<string, Readonly<Record<string, string>>>> = Object.freeze({
   cairn: {
     comment: 'note',
@@ -31,7 +31,7 @@ const MEANT: Readonly<Record<string, Readonly<Record<string, string>>>> = Object
   },
 });
 
-/** Answers a word that is no command of a program or group with what was meant. */
+/** Suggests commands for a word that is no command of a program or group. */
 export function suggestCommands(program: Command): void {
   // The program itself has an action, which takes such a word.
   for (const group of program.commands.filter(({ commands }) => commands.length > 0)) {
@@ -40,7 +40,7 @@ export function suggestCommands(program: Command): void {
   }
 }
 
-/** Ends with the error that Commander ends with where a program has no action of its own. */
+/** Ends with Commander's error for a program without an action. */
 export function refuseUnknown(group: Command, word: string): never {
   const path = pathOf(group);
   const meant = MEANT[group.name()]?.[word] ?? spelledLike(group, word);
@@ -48,7 +48,7 @@ export function refuseUnknown(group: Command, word: string): never {
   return group.error(`error: There is no command ${[...path.split(' ').slice(1), escaped(word)].join(' ')}. ${hint}`);
 }
 
-/** `cairn project`. */
+/** Returns the full name, such as `cairn project`. */
 function pathOf(command: Command): string {
   return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }

@@ -1,5 +1,5 @@
-// A passage of our own in a text that people write: found by its marks, replaced in place, removed without a trace. What cannot be
-// told from their words throws.
+// Our own passage in a text that people write: found by its marks, replaced in place, removed without a trace. Throws
+// if it cannot be told from their words.
 
 const START = '<!-- cairn:start -->';
 const END = '<!-- cairn:end -->';
@@ -20,7 +20,7 @@ export function removeBlock(text: string): string {
   return before + text.slice(found.end).replace(/^\r?\n/, '');
 }
 
-/** With any other marks than one pair, nobody can say whose the words between them are. */
+/** Finds our passage. Throws unless the marks are one pair: nobody could say whose the words between them are. */
 function findBlock(text: string): { start: number; end: number } | null {
   const [start, end] = [text.indexOf(START), text.indexOf(END)];
   if (start === -1 && end === -1) return null;

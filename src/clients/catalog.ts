@@ -1,10 +1,10 @@
 import { posix, win32 } from 'node:path';
 import type { Host } from '../config.ts';
 
-/** How a client starts Cairn. `passes` names secrets in the client's own environment that the process must see. */
+/** The command that starts Cairn. `passes` names secrets in the client's own environment that the process must see. */
 export type ServerCommand = { command: string; args: string[]; env: Record<string, string>; passes: readonly string[] };
 
-/** A server in the words of one client; in a repository it may have to be told which project is meant. */
+/** Formats a server for one client; some clients need the project in a repository's file. */
 type Entry = (server: ServerCommand, project: string | undefined) => Record<string, unknown>;
 
 export type Client = {
@@ -14,23 +14,23 @@ export type Client = {
   /** The object of the file that holds the servers. */
   key: string;
   userFile(host: Host): string;
-  /** From the root of a repository, where the client reads such a file. */
+  /** The path from the root of a repository, where the client reads such a file. */
   projectFile?: string;
-  /** What is there when the client is used: below the home directory or in a repository. */
+  /** The traces that a used client leaves below the home directory or in a repository. */
   traces(host: Host): string[];
   projectTraces?: string[];
   programs: string[];
   entry: Entry;
-  /** What makes the client read its file again. */
+  /** The step that makes the client read its file again. */
   reload: string;
 };
 
-/** The path rules of the host, which need not be the one that runs this. */
+/** The path rules of the host, which may differ from the machine that runs this. */
 export function pathOf({ platform }: Host): typeof posix {
   return platform === 'win32' ? win32 : posix;
 }
 
-/** Where programs keep what their user set: `~/.config`, `~/Library/Application Support`, `%APPDATA%`. */
+/** Returns the directory of user settings: `~/.config`, `~/Library/Application Support`, `%APPDATA%`. */
 function settingsDir(host: Host): string {
   const { join } = pathOf(host);
   if (host.platform === 'win32') return host.env['APPDATA'] || join(host.home, 'AppData', 'Roaming');
@@ -46,7 +46,7 @@ function inSettings(...names: string[]): (host: Host) => string {
   return (host) => pathOf(host).join(settingsDir(host), ...names);
 }
 
-/** The environment of the process; secrets by reference, so that none is written down, in the client's syntax for one. */
+/** Returns the environment of the process; secrets by reference in the client's syntax, so that none is stored. */
 function environment(
   { env, passes }: ServerCommand,
   reference?: (name: string) => string,
@@ -60,7 +60,7 @@ function naming(args: string[], project: string | undefined): string[] {
   return project === undefined ? args : [...args, '--project', project];
 }
 
-// Zed looks in ~/.config also on macOS.
+// Zed uses ~/.config on macOS too.
 const zedDir = (host: Host) =>
   host.platform === 'darwin'
     ? inHome('.config', 'zed')(host)
@@ -82,7 +82,7 @@ export const CLIENTS: readonly Client[] = [
     traces: (host) => [claudeDir(host), inHome('.claude.json')(host)],
     projectTraces: ['.claude', '.mcp.json', 'CLAUDE.md'],
     programs: ['claude'],
-    // It starts servers in the repository, where the file that binds it is found.
+    // It starts servers in the repository, which has the file that binds it.
     entry: (server) => ({
       type: 'stdio',
       command: server.command,
@@ -152,7 +152,7 @@ export const CLIENTS: readonly Client[] = [
     entry: (server) => ({
       command: server.command,
       args: server.args,
-      // The first start downloads the package; Codex waits 10 seconds unless told otherwise.
+      // The first start downloads the package; Codex waits 10 seconds by default.
       startup_timeout_sec: 60,
       ...environment(server),
       ...(server.passes.length === 0 ? {} : { env_vars: [...server.passes] }),

@@ -13,12 +13,12 @@ export const FILE_BYTES_MAX = 16_777_216;
 const TOO_LARGE_HINT =
   'Make it smaller, or leave it out: --client names the clients, --no-instructions spares the pages.';
 
-/** A file says `before` now and shall say `after`; null is a file that is not there. `real` is where links lead. */
+/** A file's content before and after the change; null is a missing file. `real` is where links lead. */
 export type Change = { file: string; real: string; before: string | null; after: string | null };
 
 export type PlannedEdit = Change & { edit: Edit; after: string };
 
-/** Hears of a file that cannot be read or safely changed. Where nobody does, planning ends there. */
+/** Called for a file that cannot be read or safely changed. Without it, planning ends there. */
 export type Skip = (error: DomainError, file: string) => void;
 const refuse: Skip = (error) => {
   throw error;
@@ -26,18 +26,18 @@ const refuse: Skip = (error) => {
 
 const Entry = z.object({
   file: z.string(),
-  /** The directory in which it was made: what was made there is undone together. */
+  /** The directory in which `cairn init` ran: undoing covers all edits made there. */
   from: z.string(),
   edit: z.custom<Edit>(),
-  /** A copy of what was there has this name; null where there was no file. */
+  /** The name of a copy of the previous content; null if there was no file. */
   backup: z.string().nullable(),
-  /** The digest of what was written tells whether someone changed it since. */
+  /** The digest of the written content tells whether someone changed it since. */
   sha256: z.string(),
   made_directory: z.string().optional(),
 });
 type Entry = z.infer<typeof Entry>;
 
-/** Plans what the edit makes of the file; null when it says so already, and where it was skipped. */
+/** Plans an edit of the file; null if the file needs none or was skipped. */
 export async function planEdit(file: string, edit: Edit, skip: Skip = refuse): Promise<PlannedEdit | null> {
   return orSkip(file, skip, async () => {
     const before = readIfThere(file);
@@ -46,7 +46,7 @@ export async function planEdit(file: string, edit: Edit, skip: Skip = refuse): P
   });
 }
 
-/** One file that cannot be changed keeps no other from its turn. */
+/** Skips one file that cannot be changed, so that the others get their turn. */
 async function orSkip<T>(file: string, skip: Skip, plan: () => Promise<T>): Promise<T | null> {
   try {
     return await plan();
@@ -57,7 +57,7 @@ async function orSkip<T>(file: string, skip: Skip, plan: () => Promise<T>): Prom
   }
 }
 
-/** Finds those that are named in a repository and are elsewhere, or in what git keeps: whoever made it may have put links there. */
+/** Finds changes that lead outside the repository or into git's own files: its author may have put links there. */
 export async function findOutside(changes: readonly Change[], repository: string): Promise<Change[]> {
   const root = await realPathOf(repository);
   return changes.filter(
@@ -69,15 +69,15 @@ function isWorkTree(path: string | null): boolean {
   return path !== null && !path.split(sep).some((part) => part.toLowerCase() === '.git');
 }
 
-/** Finds the way down from a directory; null where there is none. */
+/** Returns the relative path down from a directory; null if there is none. */
 function pathWithin(directory: string, file: string): string | null {
   const path = relative(directory, file);
   return path === '' || path.split(sep)[0] === '..' || isAbsolute(path) ? null : path;
 }
 
 /**
- * Writes the files, each with a copy of what it replaces, so that it can be undone. Raises version_conflict for one that leads
- * elsewhere since it was planned.
+ * Writes the files, each with a copy of the replaced content, so that it can be undone. Raises version_conflict for a
+ * file that leads elsewhere since it was planned.
  */
 export async function makeEdits(planned: readonly PlannedEdit[], from: string, notes: string): Promise<void> {
   await mkdir(notes, { recursive: true, mode: 0o700 });
@@ -88,7 +88,7 @@ export async function makeEdits(planned: readonly PlannedEdit[], from: string, n
     const earlier = journal.find((entry) => entry.file === file);
     const made_directory = await mkdir(dirname(real), { recursive: true });
     const untouched = earlier !== undefined && before !== null && earlier.sha256 === sha256(before);
-    // Made again on top of our own change: what was there before the first one is what undoing brings back.
+    // An edit on top of our own keeps the first copy: undoing restores what was there before.
     const backup = untouched ? earlier.backup : await keepCopy(notes, file, before);
     const entry = {
       file,
@@ -98,14 +98,14 @@ export async function makeEdits(planned: readonly PlannedEdit[], from: string, n
       sha256: sha256(after),
       made_directory: earlier?.made_directory ?? made_directory,
     };
-    // Noted first: a file that was noted and never written is left as it is.
+    // Noted first: a file that was noted but never written stays as it is.
     await writeJournal(notes, [...journal.filter((other) => other.file !== file), entry]);
     await refuseLed(change);
     await writeAtomically(real, after, { mode: 0o644, isReal: true });
   }
 }
 
-/** Plans to undo what was changed from a directory: files become as they were, or lose our part of them. */
+/** Plans to undo the changes made from a directory: files become as they were, or lose our part. */
 export async function planUndo(from: string, notes: string, skip: Skip = refuse): Promise<Change[]> {
   const changes: Change[] = [];
   for (const entry of readJournal(notes)) {
@@ -121,7 +121,7 @@ export async function planUndo(from: string, notes: string, skip: Skip = refuse)
   return changes;
 }
 
-/** Undoes what was planned. What was skipped stays in the notes, to be undone another time. Raises as `makeEdits` does. */
+/** Undoes the planned changes. Skipped ones stay in the notes for another time. Raises as `makeEdits` does. */
 export async function undoEdits(planned: readonly Change[], from: string, notes: string): Promise<void> {
   for (const change of planned) {
     const { real, after } = change;
@@ -149,12 +149,12 @@ function undone({ file, edit, backup, sha256: written }: Entry, now: string, not
   if (isOurs && backup === null) return null;
   const copy = isOurs && backup !== null ? readIfThere(join(notes, backup)) : null;
   if (copy !== null) return copy;
-  // Someone went on in the file, or the copy is gone: our part alone is taken out.
+  // Someone edited the file since, or the copy is gone: removes only our part.
   const reverted = revertEdit(edit, now, file);
   return backup === null && /^\uFEFF?\s*(\{\s*\})?\s*$/.test(reverted) ? null : reverted;
 }
 
-/** A link that came since was shown to nobody. */
+/** Refuses a link that has appeared since: nobody was shown it. */
 async function refuseLed({ file, real }: Change): Promise<void> {
   if ((await realPathOf(file)) === real) return;
   throw new DomainError('version_conflict', `The file ${escaped(file)} leads elsewhere since it was shown.`, {
@@ -178,7 +178,7 @@ async function writeJournal(notes: string, entries: Entry[]): Promise<void> {
   await writeAtomically(join(notes, 'journal.json'), `${JSON.stringify(entries, null, 2)}\n`);
 }
 
-/** Removes directories that we made and that nothing is in, from the innermost. */
+/** Removes empty directories that we made, from the innermost. */
 async function removeEmpty(directory: string, outermost: string): Promise<void> {
   if (!directory.startsWith(outermost)) return;
   const removed = await rmdir(directory).then(

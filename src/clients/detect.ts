@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises';
 import type { Host } from '../config.ts';
 import { CLIENTS, type Client, pathOf } from './catalog.ts';
 
-/** The clients that left a trace on this machine or in the repository, in the order of the catalog. */
+/** Lists clients that left a trace on this machine or in the repository, in the order of the catalog. */
 export async function detectClients(host: Host, repository: string | null): Promise<Client[]> {
   const found = await Promise.all(CLIENTS.map((client) => anyThere(placesOf(client, host, repository))));
   return CLIENTS.filter((_, at) => found[at]);
@@ -33,7 +33,7 @@ async function anyThere(places: string[]): Promise<boolean> {
   return there.includes(true);
 }
 
-/** The nearest directory from here up that holds a repository. */
+/** Returns the nearest directory, from here up, that holds a repository. */
 export async function findRepository(directory: string, host: Host): Promise<string | null> {
   const { join, dirname } = pathOf(host);
   for (let at = directory; ; at = dirname(at)) {

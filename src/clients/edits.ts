@@ -4,7 +4,7 @@ import { removeBlock, setBlock } from './block.ts';
 import { removeHooks, removeJson, setHooks, setJson } from './json.ts';
 import { removeTable, setTable } from './toml.ts';
 
-/** A change to a file that others write too: what must be in it, so that it can be made again and undone. */
+/** A change to a file that others write too: its content, so that it can be repeated and undone. */
 export type Edit =
   | { kind: 'json'; path: string[]; value: unknown }
   | { kind: 'toml'; table: [string, string]; value: Record<string, unknown> }
@@ -13,7 +13,7 @@ export type Edit =
 
 const BOM = '\uFEFF';
 
-/** The content with the change in it, the rest as it was to the comment. Null is a file that is not there. */
+/** Returns the changed content, the rest kept down to the comment. Null is a missing file. */
 export function applyEdit(edit: Edit, content: string | null, file: string): string {
   return changed(content ?? '', file, (text) => {
     if (edit.kind === 'json') return setJson(text, edit.path, edit.value);
@@ -22,7 +22,7 @@ export function applyEdit(edit: Edit, content: string | null, file: string): str
   });
 }
 
-/** The content without the change, whatever else was changed since. */
+/** Returns the content without the change, however else it has changed since. */
 export function revertEdit(edit: Edit, content: string, file: string): string {
   return changed(content, file, (text) => {
     if (edit.kind === 'json') return removeJson(text, edit.path);

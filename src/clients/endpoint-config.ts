@@ -1,4 +1,4 @@
-/** What most clients read to connect to a server by its address. */
+/** Formats the configuration by which most clients connect to a server's address. */
 export function endpointConfig({ href }: URL): string {
   return JSON.stringify({ mcpServers: { cairn: { url: href } } }, null, 2);
 }

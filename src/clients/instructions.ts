@@ -1,4 +1,4 @@
-/** What `cairn init` offers to put into AGENTS.md or CLAUDE.md: the loop, short. */
+/** The text that `cairn init` offers to put into AGENTS.md or CLAUDE.md: the loop, short. */
 export function instructions(project: string): string {
   return `## Shared memory: Cairn
 

@@ -11,18 +11,18 @@ import {
   printParseErrorCode,
 } from 'jsonc-parser';
 
-// JSON as clients keep it, comments, trailing commas and indentation and all. What cannot be changed safely throws.
+// JSON as clients keep it, with comments, trailing commas and indentation. Throws when a safe change is impossible.
 
 type Json = Record<string, unknown>;
 type HookGroup = { matcher?: string; hooks?: { type?: string; command?: string }[] };
 
-// Seconds; a hook of ours answers in a fraction of one.
+// Seconds; our hook needs a fraction of one.
 const HOOK_TIMEOUT = 5;
 const OUR_PROGRAM = /cairn|\bcli\.js\b/;
 const OUR_HOOK = /\bhook (session-start|pre-compact|stop)\b/;
 const COMMENTS = /\/\*.*?\*\/|\/\/.*/g;
 const REST_OF_LINE = /^(?:[ \t]*(?:,|\/\*[^\n]*?\*\/|\/\/[^\r\n]*))*/;
-// How clients name a server that is not started but reached; such an entry becomes one that is started.
+// The keys of a server that is reached, not started; such an entry becomes one that is started.
 const REMOTE_KEYS = new Set(['url', 'serverUrl', 'httpUrl', 'headers']);
 
 export function readJson(text: string): Json {
@@ -42,7 +42,7 @@ function valueAt(text: string, path: string[]): unknown {
   return path.reduce<unknown>((value, key) => (isObject(value) ? value[key] : undefined), readJson(text));
 }
 
-/** Sets what the path names, keeping what an object there says besides. */
+/** Sets the value at the path and keeps an object's other properties. */
 export function setJson(text: string, path: string[], value: unknown): string {
   const current = valueAt(text, path);
   if (!isObject(current) || !isObject(value)) return writeJson(text, path, value);
@@ -64,7 +64,7 @@ function writeJson(text: string, path: string[], value: unknown): string {
 
 function editsFor(text: string, path: string[], value: unknown): Edit[] {
   const known = path.findIndex((_, at) => valueAt(text, path.slice(0, at + 1)) === undefined);
-  // The library removes and replaces in place; what it inserts, it sets out anew together with the lines around it.
+  // The library removes and replaces in place, but reformats the lines around an insertion.
   if (known === -1)
     return modify(text, path, value, {}).map((edit) => ({
       ...edit,
@@ -76,7 +76,7 @@ function editsFor(text: string, path: string[], value: unknown): Edit[] {
   return insertion(text, object, { path: path.slice(0, known + 1), value: missing });
 }
 
-/** A property behind the last one and the comment that belongs to that. */
+/** Inserts a property behind the last one and its comment. */
 function insertion(text: string, object: Node, { path, value }: { path: string[]; value: unknown }): Edit[] {
   const last = object.children?.at(-1);
   const end = last === undefined ? object.offset + 1 : last.offset + last.length;
@@ -88,13 +88,13 @@ function insertion(text: string, object: Node, { path, value }: { path: string[]
   return last === undefined || comma ? [inserted] : [{ offset: end, length: 0, content: ',' }, inserted];
 }
 
-/** Where the line's comma and comments end. */
+/** Returns the end of the line's comma and comments. */
 function skipRestOfLine(text: string, from: number): { at: number; comma: boolean } {
   const [rest = ''] = REST_OF_LINE.exec(text.slice(from)) ?? [];
   return { at: from + rest.length, comma: rest.replace(COMMENTS, '').includes(',') };
 }
 
-/** A value as it looks at its place in the file. */
+/** Formats a value for its place in the file. */
 function setOut(text: string, path: string[], value: unknown): string {
   const { indent, eol } = styleOf(text);
   return JSON.stringify(value, null, indent).replaceAll('\n', eol + indent.repeat(path.length));
@@ -105,7 +105,7 @@ function styleOf(text: string): { indent: string; eol: string } {
   return { indent, eol: text.includes('\r\n') ? '\r\n' : '\n' };
 }
 
-/** Our command among the hooks of each event; what others put there stays. */
+/** Sets our command among the hooks of each event; keeps others' hooks. */
 export function setHooks(text: string, commands: Record<string, string>): string {
   return Object.entries(commands).reduce((json, [event, command]) => {
     const ours = { hooks: [{ type: 'command', command, timeout: HOOK_TIMEOUT }] };
@@ -133,7 +133,7 @@ function otherHooks(text: string, event: string): HookGroup[] {
   });
 }
 
-/** Two looks, because one expression of both looks for the second from each place of the first. */
+/** Uses two expressions: a single one would search for the second part from each match of the first. */
 function isOurs(command: string): boolean {
   const program = OUR_PROGRAM.exec(command);
   return program !== null && OUR_HOOK.test(command.slice(program.index + program[0].length));

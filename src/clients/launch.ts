@@ -17,11 +17,11 @@ type Launch = {
   /** The program that runs now. */
   cli: string;
   host: Host;
-  /** Written into a repository, for colleagues on other systems too. */
+  /** The file goes into a repository, for colleagues on other systems too. */
   shared: boolean;
 };
 
-/** How a client starts what runs here: as published, or this very clone. Secrets belong into no file. */
+/** Returns the command that starts this program: as published, or this clone. No file may hold secrets. */
 export function serverCommand(config: Database, launch: Launch): ServerCommand {
   const { command, args } = program(launch);
   const { dataDir, databaseUrl, supabaseUrl, supabasePublishableKey: key, supabaseSecretKey: secret } = config;
@@ -30,29 +30,29 @@ export function serverCommand(config: Database, launch: Launch): ServerCommand {
     const env = { SUPABASE_URL: supabaseUrl, ...(key !== undefined && { SUPABASE_PUBLISHABLE_KEY: key }) };
     return { command, args, env, passes: secret === undefined ? [] : ['SUPABASE_SECRET_KEY'] };
   }
-  // A file for everyone says no path of this machine: whoever set the variable has it where their clients start.
+  // A shared file names no path of this machine: users of the variable have it where their clients start.
   const said = launch.host.env[DATA_DIR];
   if (launch.shared && said && resolve(said) === dataDir) return { command, args, env: {}, passes: [DATA_DIR] };
   const options = ownOptions({ dataDir }, launch.host);
-  // Clients quote an argument for the program that they start, which is cmd here, and not for what cmd makes of it.
+  // Clients quote an argument for the program they start, here cmd, and not for cmd's own parsing.
   const odd = command === 'cmd' ? options.find((word) => /["%!^&|<>]|\p{Cc}/u.test(word)) : undefined;
   if (odd !== undefined) throw unquotable(odd, 'or keep it where it is by default');
   return { command, args: [...args, ...options], env: {}, passes: [] };
 }
 
-/** What must be said on every line that starts Cairn, because it is not as usual. */
+/** Lists the options that every line that starts Cairn must repeat, because they are not the default. */
 function ownOptions({ dataDir }: Pick<Config, 'dataDir'>, host: Host): string[] {
   return dataDir === defaultDataDir(host.env) ? [] : ['--data-dir', dataDir];
 }
 
 function program({ cli, host, shared }: Launch): { command: string; args: string[] } {
   if (!isPublished(cli)) return { command: 'node', args: [cli] };
-  // On Windows npx is a script, which only a shell starts; a file that is shared says what works elsewhere.
+  // On Windows npx is a script, which only a shell starts; a shared file holds the command for other systems.
   if (host.platform === 'win32' && !shared) return { command: 'cmd', args: ['/c', 'npx', ...PACKAGE] };
   return { command: 'npx', args: PACKAGE };
 }
 
-/** A hook as a line for a shell. npx takes longer to start than a hook may take: what is installed is run itself. */
+/** Formats a hook as a shell line. It runs an installed program directly: npx starts slower than a hook may take. */
 export function hookCommand(
   event: string,
   config: Pick<Config, 'dataDir'>,
@@ -63,17 +63,20 @@ export function hookCommand(
   return [...program, ...ownOptions(config, host), 'hook', event].map((word) => quoted(word, host)).join(' ');
 }
 
-/** A word of a line for a shell, as the shell hands it on. Raises invalid_input where no way to write it is safe. */
+/** Quotes a word of a shell line so that the shell passes it on unchanged. Raises invalid_input if that is not safe. */
 export function quoted(word: string, { platform }: Pick<Host, 'platform'>): string {
   return platform === 'win32' ? quotedOnWindows(word) : quotedForShell(word);
 }
 
-/** A word for a POSIX shell, which takes nothing in it for its own. */
+/** Quotes a word so that a POSIX shell interprets nothing in it. */
 function quotedForShell(word: string): string {
   return /^[\w@%+:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** A word for Git Bash, cmd and PowerShell alike, since nobody knows which one runs it: what one of them takes for its own is refused. */
+/**
+ * Quotes a word for Git Bash, cmd and PowerShell alike, since the shell is unknown: refuses characters that any of them
+ * interprets.
+ */
 function quotedOnWindows(word: string): string {
   const path = word.replaceAll('\\', '/');
   if (/["$`%!^\u201c-\u201e]|\p{Cc}/u.test(path)) throw unquotable(word, 'or leave the hooks out with --no-hooks');

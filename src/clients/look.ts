@@ -9,12 +9,12 @@ import { readJson } from './json.ts';
 import { serverFile } from './plan.ts';
 import { readToml } from './toml.ts';
 
-/** What a client was told: in which file, and what is wrong with that. */
+/** A client's entry for Cairn: its file, and its fault if any. */
 export type Told = { file: string; wrong?: string };
 
 type Entry = { command?: unknown; args?: unknown; url?: unknown };
 
-/** Where the client finds Cairn, the repository's file first; null where it finds none. */
+/** Finds the client's entry for Cairn, the repository's file first; null if there is none. */
 export async function inspectClient(client: Client, host: Host, repository: string | null): Promise<Told | null> {
   const files = (['project', 'user'] as const).map((scope) => serverFile(client, { scope, repository }, host));
   for (const file of new Set(files)) {
@@ -39,11 +39,11 @@ async function lookAtFile({ format, key }: Client, file: string): Promise<Told |
   }
 }
 
-/** The program or script that the entry names by its path and that is not there any more. */
+/** Returns the program or script that the entry names by its path and that no longer exists. */
 async function firstMissing({ command, args }: Entry): Promise<string | null> {
   const [script] = Array.isArray(args) ? args : [];
   for (const path of [command, script]) {
-    // Windows would sign in to whichever host such a path names.
+    // Windows would sign in to any host that such a path names.
     if (typeof path !== 'string' || !isAbsolute(path) || /^[\\/]{2}/.test(path)) continue;
     const there = await access(path).then(
       () => true,

@@ -12,7 +12,7 @@ export type Scope = 'project' | 'user';
 export type Wanted = {
   clients: readonly Client[];
   scope: Scope;
-  /** The root of the repository; without one only files of the user are written. */
+  /** The root of the repository; without one only the user's files are written. */
   repository: string | null;
   project: string | undefined;
   hooks: boolean;
@@ -22,7 +22,7 @@ export type Wanted = {
   hook(event: string): string;
 };
 
-/** Plans every edit that is wanted and not there yet, in the order in which a person reads them. */
+/** Plans every wanted edit that is still missing, in reading order. */
 export async function planInit(wanted: Wanted, host: Host, skip?: Skip): Promise<PlannedEdit[]> {
   const edits: [file: string, edit: Edit][] = wanted.clients.map((client) => serverEdit(client, wanted, host));
   if (wanted.hooks) edits.push([hooksFile(wanted, host), { kind: 'hooks', commands: hookCommands(wanted) }]);
@@ -44,7 +44,7 @@ export async function planInit(wanted: Wanted, host: Host, skip?: Skip): Promise
   return planned;
 }
 
-/** A client is told of the server in this file: in the repository, if it is to be there and the client looks there. */
+/** Returns the file for a client's server: in the repository, if wanted and the client looks there. */
 export function serverFile(
   client: Client,
   { scope, repository }: Pick<Wanted, 'scope' | 'repository'>,
@@ -66,7 +66,10 @@ function serverEdit(client: Client, wanted: Wanted, host: Host): [file: string, 
   ];
 }
 
-/** Hooks go into Claude Code's settings; in a repository those that are not committed, because the command names a path of this machine. */
+/**
+ * Returns Claude Code's settings file; in a repository the uncommitted one, because the command names a path of this
+ * machine.
+ */
 function hooksFile({ scope, repository }: Wanted, host: Host): string {
   const { join } = pathOf(host);
   if (scope === 'project' && repository !== null) return join(repository, '.claude', 'settings.local.json');
@@ -81,7 +84,7 @@ function hookCommands({ hook }: Wanted): Record<string, string> {
   };
 }
 
-/** Names the pages that the agents of these clients read: Claude Code its own, unless that leads to the common one. */
+/** Names the instruction files of these clients: Claude Code's own, unless it leads to the common one. */
 async function instructionFiles(clients: readonly Client[], repository: string): Promise<string[]> {
   const [common, own] = await Promise.all(['AGENTS.md', 'CLAUDE.md'].map((name) => look(`${repository}/${name}`)));
   const claude = clients.some(({ id }) => id === 'claude-code');
@@ -100,7 +103,7 @@ async function look(file: string): Promise<{ path: string; text: string } | null
     return text === null ? null : { path: await realPathOf(file), text };
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
-    // Whether it is to be changed is not known from here; if so, that is refused then.
+    // An unreadable file may need a change or not; if so, planning refuses then.
     return null;
   }
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parse, patch, stringify } from '@decimalturn/toml-patch';
 
-// TOML as Codex keeps it, comments and order and all. What cannot be changed safely throws.
+// TOML as Codex keeps it, with comments and order. Throws when a safe change is impossible.
 
 type Toml = Record<string, unknown>;
 
@@ -13,14 +13,15 @@ export function readToml(text: string): Toml {
   }
 }
 
-/** Sets `[table.name]`, keeping what it says besides. */
+/** Sets `[table.name]` and keeps its other keys. */
 export function setTable(text: string, [table, name]: readonly [string, string], value: Toml): string {
   const current = readToml(text);
   const tables = (current[table] ?? {}) as Toml;
   const existing = tables[name] as Toml | undefined;
   const wanted = { ...current, [table]: { ...tables, [name]: { ...existing, ...value } } };
   if (existing !== undefined) return isSame(current, wanted) ? text : patch(text, wanted);
-  // A table of its own at the end reads best. Where that is not what is wanted, as after an inline table, it is patched in.
+  // A separate table at the end reads best. If that gives another result, as after an inline table, the text is
+  // patched.
   const eol = eolOf(text);
   const section = `[${table}.${name}]\n${stringify(value)}`.trimEnd().replaceAll('\n', eol);
   const gap = text.trim() === '' ? '' : text.endsWith('\n') ? eol : eol + eol;
@@ -47,7 +48,7 @@ function says(text: string, wanted: Toml): boolean {
   }
 }
 
-/** Whatever kind of object the parser makes. */
+/** Compares values, whatever object class the parser makes. */
 function isSame(a: Toml, b: Toml): boolean {
   return isDeepStrictEqual(structuredClone(a), structuredClone(b));
 }

@@ -10,9 +10,9 @@ import { escaped } from '../text.ts';
 import { UPDATE_HINT, VERSION } from '../version.ts';
 import { appliedVersions, knowsVersions, lastVersion, migrate } from './schema/migrate.ts';
 
-// A backup is lines: a header, for each table a line of JSON and its rows as COPY writes them, up to `\.`, and at the end
-// the number of rows and the hash of all lines before. Every value comes back as it was, on any system and any version
-// of PostgreSQL; what can be made anew (indexes, generated columns, functions) is not in it.
+// A backup is lines: a header; for each table a line of JSON and its rows as COPY writes them, up to `\.`; at the end
+// the number of rows and the hash of all lines before. Every value comes back unchanged, on any system and any version
+// of PostgreSQL; derived data (indexes, generated columns, functions) is left out.
 
 const FORMAT_VERSION = 1;
 const LINE_BYTES_MAX = 268_435_456;
@@ -37,7 +37,7 @@ const TABLES = `
    where n.nspname in ('public', 'app') and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
    group by 1 order by 1`;
 
-/** Everything in the database, as of one moment. Raises unavailable; done.sha256 is set at the end. */
+/** Writes everything in the database, as of one moment. Raises unavailable; sets done.sha256 at the end. */
 export async function* backup(client: pg.Client, done: BackedUp): AsyncGenerator<Buffer> {
   const hash = createHash('sha256');
   const said = (value: object | string) => {
@@ -70,7 +70,7 @@ export async function* backup(client: pg.Client, done: BackedUp): AsyncGenerator
   }
 }
 
-/** Reads a backup to its end, so that a bad one is refused before anything is made for it. Raises invalid_input. */
+/** Reads a backup to its end, so that a bad one is refused before anything is created. Raises invalid_input. */
 export async function checkBackup(input: Readable): Promise<BackedUp> {
   const count = async (_: Table, rows: AsyncGenerator<Buffer>) => {
     let found = 0;
@@ -91,7 +91,7 @@ export async function restore(client: pg.Client, input: Readable): Promise<Backe
   return restored;
 }
 
-/** Makes the tables that a backup was made of, and fills them. Raises invalid_input. */
+/** Creates the tables of a backup and fills them. Raises invalid_input. */
 export async function restoreAsItWas(client: pg.Client, input: Readable): Promise<BackedUp> {
   let known: Table[] = [];
   try {
@@ -119,13 +119,13 @@ export async function restoreAsItWas(client: pg.Client, input: Readable): Promis
 }
 
 type Reader = {
-  /** Gets the versions of the backup's schema before the first table. */
+  /** Receives the schema versions of the backup before the first table. */
   begin: (schema: string[]) => Promise<void>;
   /** Reads the rows of a table and answers with their number. */
   take: (table: Table, rows: AsyncGenerator<Buffer>) => Promise<number>;
 };
 
-/** Hands a backup to its reader, table by table, and holds it against its trailer. */
+/** Hands a backup to its reader, table by table, and checks it against its trailer. */
 async function read(input: Readable, { begin, take }: Reader): Promise<BackedUp> {
   const hash = createHash('sha256');
   const lines = readLines(input, hash);
@@ -165,7 +165,7 @@ async function copyRows(client: pg.Client, { table, columns }: Table, rows: Asyn
   return copy.rowCount;
 }
 
-/** The versions of the schema that the backup was made of: an earlier state of this program's, or its own. */
+/** Returns the backup's schema versions: an earlier state of this program's, or its own. */
 function checkHeader(line: Buffer): string[] {
   const header = Header.safeParse(parse(line)).data;
   if (header === undefined) throw unreadable('The file is no backup of cairn');
@@ -198,7 +198,7 @@ async function nextLine(lines: AsyncGenerator<Buffer>): Promise<Buffer> {
   return value;
 }
 
-/** Lines without their end; each is part of the hash once the one after it is asked for. */
+/** Reads lines without their end; hashes each when the next one is requested. */
 async function* readLines(input: Readable, hash: Hash): AsyncGenerator<Buffer> {
   let rest: Buffer[] = [];
   let size = 0;
@@ -231,7 +231,7 @@ function unreadable(what: string): DomainError {
   });
 }
 
-/** Of the file's own faults (gzip's, COPY's), of the server's, of the disk's. */
+/** Tells the file's own faults (gzip's, COPY's) from the server's and the disk's. */
 function translate(error: unknown): DomainError {
   const { code = '' } = error as { code?: string };
   if (code.startsWith('Z_'))

@@ -3,10 +3,10 @@ import { cleanJson, cleanLine, oneLine } from '../text.ts';
 import type { Actor, Database } from './database.ts';
 import type { FunctionName } from './functions.ts';
 
-// Programs read these answers, and hashes are made of every byte of them.
+// Programs read these answers, and hashes cover every byte of them.
 const EXACT: ReadonlySet<FunctionName> = new Set(['check_events', 'export_events', 'snapshot_events']);
 
-// Slugs and refs, which stand in the middle of lines, and the lists of them. An earlier version imported some of several lines.
+// Slugs, refs and lists of them, which stand in the middle of lines. An earlier version imported some of several lines.
 const LINES: ReadonlySet<string> = new Set([
   'dependencies',
   'discovered_from',
@@ -18,12 +18,12 @@ const LINES: ReadonlySet<string> = new Set([
   'task',
   'values',
 ]);
-// What callers gave, whose keys mean nothing here.
+// Values from callers, whose keys mean nothing here.
 const GIVEN: ReadonlySet<string> = new Set(['constraints', 'data', 'evidence', 'options', 'rules', 'snapshot']);
 
 /**
- * The same database, whose answers and refusals hold nothing that a terminal acts on or that turns text round: some of it was stored
- * before the database refused it.
+ * Wraps the database and strips its answers and refusals of characters that a terminal acts on or that reorder text:
+ * some were stored before the database refused them.
  */
 export function withCleanAnswers<Engine extends Database>(db: Engine): Engine {
   return {
@@ -48,7 +48,7 @@ function cleanError({ code, message, hint, details, retryable, cause }: DomainEr
   });
 }
 
-/** An answer whose slugs and refs are on one line each: the same one where they are. */
+/** Puts an answer's slugs and refs on one line each; returns the same object if they are. */
 function cleanAnswer(value: unknown, key = ''): unknown {
   if (isInLine(value, key)) return value;
   if (typeof value === 'string') return oneLine(value);

@@ -1,6 +1,9 @@
 import type pg from 'pg';
 
-/** Whether connections are the server's own, found out once: a pooler in between gives one another number than the server. */
+/**
+ * Tells whether connections are the server's own, checked once: a pooler in between shows another process id than the
+ * server.
+ */
 export function directness(pool: () => pg.Pool): () => Promise<boolean> {
   let found: Promise<boolean> | undefined;
 

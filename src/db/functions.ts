@@ -1,4 +1,4 @@
-/** The verbs of authorization (`src/auth`, `src/services/access.ts`), for the server's own role alone. */
+/** The functions of authorization (`src/auth`, `src/services/access.ts`), only for the server's own role. */
 export const AUTH_FUNCTIONS = Object.freeze({
   accept_invitation: 'short',
   admit_browser: 'short',
@@ -44,7 +44,7 @@ export const AUTH_FUNCTIONS = Object.freeze({
   trusts_client: 'short',
 } as const);
 
-/** The steps of archiving, for the server's own role alone: whoever calls has written the files. */
+/** The steps of archiving, only for the server's own role: the caller has written the files. */
 export const ARCHIVE_FUNCTIONS = Object.freeze({
   archive_events: 'long',
   plan_archive: 'short',
@@ -52,8 +52,8 @@ export const ARCHIVE_FUNCTIONS = Object.freeze({
 } as const);
 
 /**
- * Every SQL function that the program may call, and how long a call may take: `short` for what an agent waits for,
- * `long` for work over a whole log.
+ * Every SQL function that the program may call, and how long a call may take: `short` while an agent waits, `long` for
+ * work over a whole log.
  */
 export const FUNCTIONS = Object.freeze({
   ...AUTH_FUNCTIONS,
@@ -92,7 +92,7 @@ export const FUNCTIONS = Object.freeze({
   verify_events: 'long',
 } as const);
 
-/** Those that may add events, after which others who wait for them are told. */
+/** Functions that may add events; afterwards, others who wait for events are told. */
 export const GROWING: ReadonlySet<FunctionName> = new Set([
   'append_events',
   'claim_task',
@@ -100,7 +100,7 @@ export const GROWING: ReadonlySet<FunctionName> = new Set([
   'redact_event',
 ]);
 
-/** Those that nobody waits for: no reason to start a server that somebody stopped, and no use of a connection that others wait for. */
+/** Functions that nobody waits for: they neither start a stopped server nor use a connection that others wait for. */
 export const QUIET: ReadonlySet<FunctionName> = new Set(['purge_idempotency_keys', 'report_presence']);
 
 export type FunctionName = keyof typeof FUNCTIONS;

@@ -8,9 +8,9 @@ const PROBE = 'probe ';
 const CONNECT_MS_MAX = 10_000;
 const PROBE_MS_MAX = 3_000;
 const RECONNECT_MS = Object.freeze({ min: 100, max: 5_000 });
-// A transaction pooler lets one listen and hears nothing; it will not change.
+// A transaction pooler accepts LISTEN and delivers nothing; it will not change.
 const DEAF_MS = 60_000;
-// An agent that waits again and again should find the connection open.
+// An agent that waits repeatedly should find the connection open.
 const IDLE_MS = 30_000;
 const KEEP_ALIVE_MS = 10_000;
 
@@ -18,7 +18,7 @@ type Ear = { hint: (tenant: Hint) => void; topic: Topic };
 
 export type Listener = { listen(hint: Ear['hint'], topic: Topic): Listening; close(): Promise<void> };
 
-/** One connection that listens, open only while somebody wants to hear; after a loss it is made anew. */
+/** One listening connection, open only while somebody wants to hear; remade after a loss. */
 export function createListener(connection: pg.ClientConfig): Listener {
   const ears = new Set<Ear>();
   const closing = new AbortController();
@@ -73,7 +73,7 @@ export function createListener(connection: pg.ClientConfig): Listener {
 
 type Session = { hears(): boolean; end(): void; over: Promise<{ deaf: boolean }> };
 
-/** Listens until the connection is gone. It is deaf when it does not even hear itself. */
+/** Listens until the connection is gone. It is deaf if it does not even hear itself. */
 function openSession(connection: pg.ClientConfig, heard: (tenant: Hint, channel?: string) => void): Session {
   const client = new pg.Client({
     ...connection,
@@ -100,7 +100,7 @@ function openSession(connection: pg.ClientConfig, heard: (tenant: Hint, channel?
       const answered = Promise.race([probed, lost]).then(() => true);
       if (!(await Promise.race([answered, sleep(PROBE_MS_MAX, false, { ref: false })]))) return { deaf: true };
       hearing = true;
-      // Whatever was said before.
+      // Earlier hints were missed.
       heard(null);
       await lost;
       return { deaf: false };
@@ -112,7 +112,7 @@ function openSession(connection: pg.ClientConfig, heard: (tenant: Hint, channel?
     }
   }
 
-  // Ended while it is being made, a connection tells whoever waits for it nothing (pg, Client.end).
+  // When ended during its making, a connection tells its waiter nothing (pg, Client.end).
   let tellEnd = () => {};
   const ended = new Promise<{ deaf: boolean }>((resolve) => {
     tellEnd = () => resolve({ deaf: false });

@@ -6,14 +6,17 @@ import { inspectProcess } from './process.ts';
 
 // A lock among processes that survives `kill -9` of its holder. Each holder creates the next numbered file in the
 // directory; the highest number is the lock. A number is never used twice, because the highest file stays after its
-// release: so a process that acts on an outdated listing creates a number that is no longer the highest, and sees it.
+// release: a process that acts on an outdated listing creates a number that is no longer the highest, and sees it.
 
 const WAIT_MS_MAX = 90_000;
 const POLL_MS = 20;
 
 type Holder = { number: number; pid: number; identity: string };
 
-/** Runs `work` while no other process does so on this directory. Raises unavailable when it has to wait for longer. */
+/**
+ * Runs `work` while no other process does so on this directory. Raises unavailable when the wait is longer than
+ * allowed.
+ */
 export async function withLock<T>(
   directory: string,
   work: () => Promise<T>,
@@ -27,7 +30,7 @@ export async function withLock<T>(
   }
 }
 
-/** Resolves as soon as nobody holds the lock, at once in the usual case. */
+/** Tells whether the lock is held, without waiting for it. */
 export async function isLocked(directory: string): Promise<boolean> {
   const holder = await currentHolder(directory);
   return holder !== null && (await isAlive(holder));
@@ -57,7 +60,7 @@ async function acquire(directory: string, waitMsMax: number): Promise<() => Prom
   }
 }
 
-/** Linking a finished file makes the number and its content appear in one step. */
+/** Creates the number by linking a finished file, so that name and content appear in one step. */
 async function take(directory: string, draft: string, number: number): Promise<boolean> {
   const file = join(directory, String(number));
   try {
@@ -71,7 +74,7 @@ async function take(directory: string, draft: string, number: number): Promise<b
     await unlink(file).catch(() => {});
     return false;
   }
-  // The last one before us stays, so that whoever lists the directory just now cannot miss both it and us.
+  // The last one before us stays, so that a process that lists the directory now cannot miss both it and us.
   const outdated = numbers.filter((other) => other < number - 1);
   await Promise.all(outdated.map((other) => unlink(join(directory, String(other))).catch(() => {})));
   return true;

@@ -1,17 +1,18 @@
 import type { Topic } from './database.ts';
 
-// A process that has written says so after the commit; one that waits for events listens. NOTIFY within the command, or in a
-// trigger, would make all commits wait for one another. Access ends so seldom that `app.end_access` says so itself.
+// A process that has written notifies after the commit; one that waits for events listens. NOTIFY within the command,
+// or in a trigger, would make all commits wait for one another. Access ends so seldom that `app.end_access` notifies
+// itself.
 
 export const CHANNELS: Readonly<Record<Topic, string>> = Object.freeze({ events: 'cairn', access: 'cairn_access' });
 const NOTIFY_MS_MIN = 25;
 
 export type Notifier = {
-  /** Says that a workspace may have grown: at once, then once every so often however many commits there are. */
+  /** Announces that a workspace may have grown: at once, then at most once per interval. */
   tell(tenant_id: string | undefined): void;
-  /** Whether it was ever told so. */
+  /** Tells whether `tell` was ever called. */
   hasTold(): boolean;
-  /** Says what is still unsaid. */
+  /** Sends pending announcements. */
   flush(): Promise<void>;
 };
 
@@ -23,7 +24,7 @@ export function createNotifier(query: Query): Notifier {
   let told = false;
 
   function send(tenant: string): void {
-    // Whoever does not hear it looks by themselves, a little later.
+    // A process that does not hear it polls a little later.
     const sent = query('select pg_notify($1, $2)', [CHANNELS.events, tenant])
       .catch(() => {})
       .finally(() => sending.delete(sent));

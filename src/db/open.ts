@@ -9,26 +9,26 @@ import { upgradeEmbedded } from './schema/upgrade.ts';
 
 export type OpenDatabase = {
   db: Database;
-  /** Whether a transaction pooler or HTTP is in between, through which LISTEN hears nothing. */
+  /** Tells whether a transaction pooler or HTTP is in between, through which LISTEN hears nothing. */
   isPooled(): boolean;
-  /** Whether its connections are the server's own, so that the loss of one tells something. */
+  /** Tells whether its connections are the server's own, so that the loss of one tells something. */
   isDirect(): Promise<boolean>;
-  /** Whether a call of this process may have added events, where connections are kept. */
+  /** Tells whether a call of this process may have added events, if connections are kept. */
   hasGrown(): boolean;
-  /** Who the engine itself knows to be calling; left out, the caller signs someone in. */
+  /** The user that the engine itself knows; without one, the caller signs someone in. */
   user?: Pick<Actor, 'user_id'>;
-  /** A connection that is there already and idle, where there is one: for a word before the first call. */
+  /** An idle connection, if there is one: for work before the first call. */
   spare?: (() => pg.Client) | undefined;
-  /** A connection of one's own, for LISTEN and for migrating; the caller ends it. */
+  /** A separate connection, for LISTEN and for migrating; the caller ends it. */
   connect(): Promise<pg.Client>;
   /** Closes everything; the last process to leave stops the embedded server. */
   close(): Promise<void>;
 };
 
 export type OpenOptions = {
-  /** How many calls of this process the database may work on at once. */
+  /** The number of concurrent calls of this process in the database. */
   connectionsMax?: number;
-  /** With false the embedded database is not started: where it does not run, unavailable is raised. */
+  /** With false the embedded database is not started: raises unavailable if it does not run. */
   start?: boolean;
 };
 
@@ -41,12 +41,12 @@ type Engine = {
 };
 
 const CONNECT_MS_MAX = 10_000;
-// Over HTTP there is no connection of one's own.
+// Over HTTP a process keeps no connection.
 const AWAY = Object.freeze({ isPooled: () => true, isDirect: async () => false, hasGrown: () => false });
-// As Prisma has it and Supabase prints it, or Supabase's port. Of any other transaction pooler the first call finds out.
+// Prisma's parameter, which Supabase prints, or Supabase's port. The first call detects any other transaction pooler.
 const POOLER = /:6543\/|[?&]pgbouncer=true(&|$)/;
 
-/** Opens the engine without looking at its schema: for `cairn migrate` and the like. */
+/** Opens the engine without checking its schema: for `cairn migrate` and the like. */
 export async function openEngine(
   config: Config,
   log: Log,
@@ -87,7 +87,7 @@ async function connect(connection: pg.ClientConfig, log: Log): Promise<pg.Client
   return client;
 }
 
-/** Opens the database that the configuration names, with the schema of this program. */
+/** Opens the configured database, with the schema of this program. */
 export async function openDatabase(config: Config, log: Log, options: OpenOptions = {}): Promise<OpenDatabase> {
   const open = await openEngine(config, log, options);
   // Over HTTP the first call tells what the schema lacks.
@@ -115,7 +115,7 @@ async function embedded({ dataDir, lingerSeconds }: Config, options: { log: Log;
 
 function postgres(connectionString: string): Engine {
   try {
-    // Reads it, and the files that it names, without connecting.
+    // Parses it, and reads the files that it names, without connecting.
     new pg.Client({ connectionString });
   } catch (cause) {
     throw new DomainError('invalid_input', `DATABASE_URL cannot be used: ${(cause as Error).message}.`, {
@@ -126,7 +126,7 @@ function postgres(connectionString: string): Engine {
   return { connection: { connectionString }, pooled: POOLER.test(connectionString), release: async () => {} };
 }
 
-/** A server calls with the secret key; anyone else as the user who signed in. */
+/** Opens Supabase: a server calls with the secret key, anyone else as the signed-in user. */
 async function supabase(config: Config, url: string): Promise<OpenDatabase> {
   const { supabasePublishableKey, supabaseSecretKey } = config;
   const [{ supabaseDatabase }, sessions] = await Promise.all([
@@ -161,7 +161,7 @@ async function supabase(config: Config, url: string): Promise<OpenDatabase> {
   return { db, ...AWAY, user: { user_id }, connect, close: () => db.close() };
 }
 
-/** A server that others use too is migrated by a person, at a time of their choice. */
+/** Refuses an outdated schema: a person migrates a shared server, when they choose to. */
 async function refuseOutdated(client: pg.Client): Promise<void> {
   const pending = await pendingMigrations(client);
   if (pending.length === 0) return;

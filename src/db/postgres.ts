@@ -13,19 +13,19 @@ import { createNotifier } from './notifier.ts';
 export type PostgresOptions = {
   connection: pg.ClientConfig;
   connectionsMax?: number;
-  /** Behind a transaction pooler each call may run on another connection. Left out, it is found out. */
+  /** Behind a transaction pooler each call may run on another connection. By default detected. */
   pooled?: boolean;
-  /** Called once when no connection can be made for a call that somebody waits for, before the one further attempt. */
+  /** Called once when no connection can be made for a call that somebody waits for, before the only retry. */
   revive?: () => Promise<void>;
   limits?: Partial<Limits> | undefined;
 };
 
 export type PostgresDatabase = Database & {
-  /** Whether a transaction pooler is in between: nothing of a session outlives a call, and LISTEN hears nothing. */
+  /** Tells whether a transaction pooler is in between: no session state outlives a call, and LISTEN hears nothing. */
   isPooled(): boolean;
-  /** Whether a connection is one of the server's own: a pooler in between gives it another number. */
+  /** Tells whether a connection is the server's own: a pooler in between shows another process id. */
   isDirect(): Promise<boolean>;
-  /** Whether a call of this process may have added events. */
+  /** Tells whether a call of this process may have added events. */
   hasGrown(): boolean;
 };
 
@@ -36,10 +36,10 @@ const LIMITS: Limits = Object.freeze({
   connect: 10_000,
   short: 30_000,
   long: 3_600_000,
-  // A client that gives up before the server does leaves the outcome open, so the server's limit comes first.
+  // A client that gives up before the server leaves the outcome open, so the server's limit comes first.
   grace: 5_000,
 });
-// So soon an idle connection that silently broke is found out.
+// Detects a silently broken idle connection within this time.
 const KEEP_ALIVE_MS = 30_000;
 const FLUSH_MS_MAX = 1_000;
 const CLOSE_MS_MAX = 500;
@@ -47,15 +47,15 @@ const ATTEMPTS_MAX = 3;
 const BACKOFF_MS_MAX = 40;
 // The transaction was rolled back: deadlock, serialization failure.
 const REPEATABLE = new Set(['40P01', '40001']);
-// The prepared statement is not there, or was made by someone else: nothing was run.
+// The prepared statement is missing or was made by someone else: nothing was run.
 const STATEMENT_OF_ANOTHER_SESSION = new Set(['26000', '42P05']);
 
 type Statement = { text: string; name: string };
 
-// Calls that somebody waits for keep to the connection that ran their like before, where all is compiled and planned.
+// Calls that somebody waits for prefer the connection that ran similar ones before, where all is compiled and planned.
 type PoolKind = 'short' | 'long' | 'quiet';
 
-/** The port over a PostgreSQL connection: embedded or a server of one's own. */
+/** The port over a PostgreSQL connection: embedded or a separate server. */
 export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   let pooled = options.pooled ?? false;
   const pools = new Map<PoolKind, pg.Pool>();
@@ -145,13 +145,16 @@ function createPool({ connection, connectionsMax, pooled, limits }: PostgresOpti
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
   });
-  // A connection may break at any time. Of an idle one the pool tells; to one in use it does not listen, and what arrives
-  // between its last answer and its release would end the process.
+  // A connection may break at any time. The pool listens to an idle one but not to one in use, and an error between its
+  // last answer and its release would end the process.
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 
-/** Ends a pool and waits until the server has let go of its connections: whoever is the last to leave is known by there being no other. */
+/**
+ * Ends a pool and waits until the server has closed its connections: a leaving process is the last if it sees no
+ * others.
+ */
 async function endPool(pool: pg.Pool): Promise<void> {
   let open = pool.totalCount;
   const gone = new Promise<void>((resolve) => {
@@ -169,7 +172,7 @@ async function connect(pool: pg.Pool, revive: PostgresOptions['revive']): Promis
   try {
     return await pool.connect();
   } catch (error) {
-    // Nothing was sent yet, so trying again cannot do anything twice. Where all connections are busy the server lives.
+    // Nothing was sent yet, so a retry cannot repeat anything. If all connections are busy the server lives.
     if (revive === undefined || isExhausted(error) || domainErrorFrom(error).code !== 'unavailable') throw error;
     await revive();
     return pool.connect();
@@ -180,7 +183,7 @@ function statementFor(statements: Map<string, Statement>, fn: FunctionName, name
   const key = `${fn}(${names.join(',')})`;
   const known = statements.get(key);
   if (known !== undefined) return known;
-  // What goes into the text is checked, because names cannot be parameters.
+  // Names cannot be parameters, so those in the text are checked.
   if (!Object.hasOwn(FUNCTIONS, fn)) throw new TypeError(`Not a callable function: ${fn}`);
   const odd = names.find((name) => !/^[a-z_]+$/.test(name) || name === 'actor');
   if (odd !== undefined) throw new TypeError(`Not an argument name: ${odd}`);
@@ -194,21 +197,21 @@ function statementFor(statements: Map<string, Statement>, fn: FunctionName, name
   return statement;
 }
 
-/** `pg` would send an array as a PostgreSQL array; our functions take jsonb. */
+/** Converts an argument: `pg` would send an array as a PostgreSQL array; our functions take jsonb. */
 function parameter(value: unknown): string | null {
   if (value === null) return null;
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** Whether the server answered with an error and the connection goes on. */
+/** Tells whether the server answered with an error and the connection goes on. */
 function isRefusal(error: unknown): boolean {
   const { code, severity } = error as { code?: string; severity?: string };
   return code?.length === 5 && severity === 'ERROR';
 }
 
 /**
- * Waits until a transaction that was refused has let go of its locks: the server says so after it says why, and to the next claim, over
- * another connection, a task would still be taken.
+ * Waits until a refused transaction has released its locks: the server confirms this only after the error, and until
+ * then the next claim, over another connection, would find the task taken.
  */
 async function hasEnded(client: pg.PoolClient): Promise<boolean> {
   return client.query('').then(

@@ -3,13 +3,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 type ProcessState = {
-  /** Changes when the process id is given to another process; empty where the system does not tell. */
+  /** Changes when another process gets the id; empty if the system does not tell. */
   identity: string;
   /** The command line, as far as the system tells. */
   command: string;
 };
 
-/** Describes a living process; null when there is none, or only a zombie that nothing has reaped yet. */
+/** Describes a living process; null if there is none, or only an unreaped zombie. */
 export async function inspectProcess(pid: number): Promise<ProcessState | null> {
   if (!exists(pid)) return null;
   if (process.platform === 'linux') return inspectOnLinux(pid);
@@ -17,7 +17,7 @@ export async function inspectProcess(pid: number): Promise<ProcessState | null> 
   return inspectWithPs(pid);
 }
 
-/** The id of a living process that was started with these arguments, one after the other; null where the system does not tell. */
+/** Finds a living process that was started with these consecutive arguments; null if the system does not tell. */
 export async function findProcess(...args: string[]): Promise<number | null> {
   if (process.platform === 'win32') return null;
   if (process.platform !== 'linux') return findWithPs(args.join(' '));

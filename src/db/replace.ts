@@ -13,8 +13,8 @@ import { inspectProcess } from './process.ts';
 type Options = { dataDir: string; log: Log; replace: boolean };
 
 /**
- * Makes the database of a data directory anew: in a place of its own, where `fill` makes it, and only when that is done
- * under its name. What was there is put aside, and answered with. Raises already_exists unless it may be replaced.
+ * Rebuilds the database of a data directory: `fill` makes it in a separate place, and it gets its name only when
+ * complete. Puts the previous one aside and returns its place. Raises already_exists unless it may be replaced.
  */
 export async function replaceCluster(
   { dataDir, log, replace }: Options,
@@ -38,7 +38,7 @@ export async function replaceCluster(
     } finally {
       await server.release();
     }
-    // Whoever came meanwhile holds on to a server of the old files.
+    // A process that came meanwhile still has a server of the old files.
     if (replace) await stopServer({ dataDir });
     return await withLock(paths.lock, async () => {
       await refuseExisting(dataDir, replace);
@@ -56,7 +56,7 @@ async function refuseExisting(dataDir: string, replace: boolean): Promise<void> 
   });
 }
 
-/** The caller holds the lock, and no server runs. */
+/** Swaps the two. The caller holds the lock, and no server runs. */
 async function swap(dataDir: string, draft: string): Promise<{ aside: string | null }> {
   const [old, made] = [layout(dataDir), layout(draft)];
   const aside = join(dataDir, `pg.replaced-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`);
@@ -75,7 +75,7 @@ async function swap(dataDir: string, draft: string): Promise<{ aside: string | n
   return { aside: had ? aside : null };
 }
 
-/** Of restores that were killed. */
+/** Removes the drafts of killed restores. */
 async function removeDrafts(dataDir: string): Promise<void> {
   for (const name of await readdir(dataDir)) {
     const pid = /^restore-(\d+)$/.exec(name)?.[1];

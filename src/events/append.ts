@@ -2,7 +2,7 @@ import type { Context } from '../context.ts';
 
 export type Expectation = { version?: number | undefined; lock_token?: number | undefined };
 
-/** Something that happened, for the door to judge. `State` is the row that it makes. */
+/** Something that happened, for SQL to judge. `State` is the row that it makes. */
 export type NewEvent<State = unknown> = {
   stream: string;
   type: string;
@@ -16,7 +16,7 @@ type StateOf<Event> = Event extends NewEvent<infer State> ? State : never;
 type Appended<State> = {
   stream: string;
   type: string;
-  /** Absent, like `id` and `version`, when the event repeats one that succeeded before. */
+  /** Absent, like `id` and `version`, when the event repeats an earlier one that succeeded. */
   seq?: number;
   id?: string;
   version?: number;
@@ -25,12 +25,12 @@ type Appended<State> = {
   state: State;
 };
 
-/** What rules and dependency policy made of it, in the same transaction. */
+/** The events that rules and dependency policy added, in the same transaction. */
 type Followed = { seq: number; type: string; stream: string; ref?: string };
 
 export type Answer<Events extends readonly NewEvent[]> = {
   events: { [Place in keyof Events]: Appended<StateOf<Events[Place]>> };
-  /** The first of what followed, and how much it is where that is more. */
+  /** The first of the events that followed, and their number if there are more. */
   followed: Followed[];
   followed_total?: number;
   /** The tasks that became ready because others ended: at most 20 refs, the best first. */
@@ -38,7 +38,7 @@ export type Answer<Events extends readonly NewEvent[]> = {
   freed_total?: number;
 };
 
-/** Sends events through the door: all or none. One command makes one append, for its idempotency key remembers one answer. */
+/** Appends events: all or none. One command makes one append, because its idempotency key remembers one answer. */
 export function append<const Events extends readonly NewEvent[]>(
   ctx: Context,
   events: Events,

@@ -6,16 +6,16 @@ import type { Bucket, Database } from '../db/database.ts';
 import { DomainError } from '../errors.ts';
 import { UPDATE_HINT } from '../version.ts';
 
-/** Where archived events are: files that are written once, whole, and read. */
+/** The store of archived events: files that are written once, whole, and read. */
 export type ArchiveStore = Bucket & {
-  /** What is kept with the log, so that whoever reads later finds it. */
+  /** The location that the log keeps, so that later readers find the files. */
   location: string;
 };
 
-// As `--to` has it, and the log.
+// The form in `--to` and in the log.
 const BUCKET = /^supabase:(.*)$/;
 const BUCKET_NAME = /^[\w.-]{1,100}$/;
-// Compressed, as a part is written, which is as long as what one process keeps of it at a time.
+// Compressed, as each part is written; one process holds this much in memory at a time.
 const FILE_BYTES_MAX = 1_073_741_824;
 
 /** A directory on this machine. */
@@ -31,7 +31,7 @@ export function directoryStore(directory: string): ArchiveStore {
 }
 
 async function readWhole(path: string): Promise<Buffer> {
-  // A pipe in its place must not hold up a server.
+  // A pipe in its place must not block a server.
   const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const about = await file.stat();
@@ -42,12 +42,12 @@ async function readWhole(path: string): Promise<Buffer> {
   }
 }
 
-/** Whether a place is a bucket of the project, and no directory. */
+/** Tells whether a location is a bucket of the project, not a directory. */
 export function isBucket(location: string): boolean {
   return BUCKET.test(location);
 }
 
-/** The store that a log names: an absolute path, or `supabase:BUCKET`. Raises invalid_input, unavailable. */
+/** Opens the store that a log names: an absolute path, or `supabase:BUCKET`. Raises invalid_input, unavailable. */
 export function storeAt(location: string, db: Database): ArchiveStore {
   const name = BUCKET.exec(location)?.[1];
   if (name !== undefined) return bucketStore(location, name, db);

@@ -21,7 +21,7 @@ export const CheckpointBrief = z.object({
 });
 
 export const Checkpoint = CheckpointBrief.extend({
-  // The door answers before it has taken the checkpoint's position.
+  // The answer is made before the checkpoint's position is known.
   position: z.int().optional(),
   project: z.string(),
   summary: z.string(),

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Actor, Database } from '../db/database.ts';
 import { DomainError } from '../errors.ts';
 
-// Whoever waits for events waits here. All that wait for a workspace in this process share one look at its position; what they then
-// read, each reads from its own cursor and with its own rights, so that a hint too many or too few loses and repeats nothing.
+// All waiting for events happens here. All waiters for a workspace in this process share one poll of its position; then
+// each reads from its own cursor and with its own rights, so that an extra or missing hint loses and repeats nothing.
 
 const POLL_MS = Object.freeze({ min: 50, max: 2_000, growth: 1.5 });
-// With hints a look is only for what a process that died did not say.
+// With hints, a poll only finds events of a process that died before its hint.
 const POLL_MS_HEARING = 5_000;
 const RETRY_MS = Object.freeze({ min: 100, max: 5_000 });
 
@@ -16,7 +16,7 @@ type Workspace = { add(waiter: Waiter): void; remove(waiter: Waiter): void };
 
 const workspaces = new WeakMap<Database, Map<string, Workspace>>();
 
-/** Settles when the workspace's position may be past that one, and when the signal says to wait no longer. */
+/** Settles when the workspace's position may have passed that one, and when the signal ends the wait. */
 function grown({ db, actor }: Reader, after: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   const workspace = workspaceOf(db, actor);
@@ -42,7 +42,7 @@ function workspaceOf(db: Database, actor: Actor): Workspace {
   return workspace;
 }
 
-/** Looks at a workspace's position when a hint says so, else ever more seldom, while anybody waits. */
+/** Polls a workspace's position at each hint, otherwise at growing intervals, while anybody waits. */
 function watch(db: Database, tenant: string | undefined, unwatched: () => void): Workspace {
   const waiters = new Set<Waiter>();
   let pause: number = POLL_MS.min;
@@ -72,12 +72,12 @@ function watch(db: Database, tenant: string | undefined, unwatched: () => void):
     const [first] = waiters;
     if (first === undefined) return;
     try {
-      // One look for all of them is nobody's turn.
+      // One poll for all takes nobody's turn.
       const { grant: _, ...actor } = first.actor;
       const { position } = await db.call<{ position: number }>('get_position', {}, actor);
       for (const waiter of [...waiters]) if (waiter.after < position) waiter.wake();
     } catch (error) {
-      // Another may still look; this one learns from its own read what is wrong.
+      // Another waiter may still poll; this one learns the error from its own read.
       if (!isPassing(error)) first.wake();
     }
   }
@@ -86,7 +86,7 @@ function watch(db: Database, tenant: string | undefined, unwatched: () => void):
     add(waiter) {
       waiters.add(waiter);
       pause = POLL_MS.min;
-      // What came between the waiter's read and now was hinted to nobody.
+      // Events between the waiter's read and now caused no hint.
       void look();
     },
     remove(waiter) {
@@ -101,8 +101,9 @@ function watch(db: Database, tenant: string | undefined, unwatched: () => void):
 type Page = { events: { seq: number }[]; position: number; next_cursor?: string | undefined };
 
 /**
- * The pages after a position as they come, empty ones too, until the signal ends it: each event once, in order. A page's position is
- * where to go on from. After the first page a database that is away is waited for; other failures are thrown.
+ * Yields the pages after a position as they come, empty ones too, until the signal ends it: each event once, in order.
+ * A page's position is where to go on from. After the first page it waits for a database that is away; other failures
+ * are thrown.
  */
 export async function* follow<Read extends Page>(
   reader: Reader,

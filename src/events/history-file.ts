@@ -3,16 +3,19 @@ import * as z from 'zod';
 import { DomainError } from '../errors.ts';
 import { UPDATE_HINT, VERSION } from '../version.ts';
 
-// A history as JSON Lines: a header; each event whole, oldest first; a user before the first event of theirs; and an end that says
-// what there was, so that a file that was cut is told from a whole one.
+// A history as JSON Lines: a header; each event whole, oldest first; a user before their first event; and an end with
+// the counts, so that a truncated file is detected.
 
 const FORMAT_VERSION = 1;
 const LINE_BYTES_MAX = 8_388_608;
 const LINE_FEED = 0x0a;
-// A page of events names its users before them; more lines without an event are no history.
+// A page of events names its users before them; more lines without an event mean that the file is no history.
 const LINES_BETWEEN_EVENTS_MAX = 10_000;
 
-/** A whole event as the log keeps it. Only what tells one event from another line is looked at here; SQL checks the rest. */
+/**
+ * A whole event as the log keeps it. Only the fields that tell an event from another line are checked here; SQL checks
+ * the rest.
+ */
 export const WholeEvent = z.looseObject({
   seq: z.int().min(1),
   id: z.uuid(),
@@ -41,10 +44,10 @@ export type HistoryLine =
   | { number: number; user: User }
   | { number: number; event: WholeEvent; bytes: number };
 
-/** A page of events with the users whom they name. */
+/** A page of events with the users that they name. */
 export type HistoryPage = { events: WholeEvent[]; users: User[] };
 
-/** The lines of a history of one project, or of the workspace. */
+/** Writes the lines of a history of one project, or of the workspace. */
 export async function* historyLines(
   pages: AsyncIterable<HistoryPage>,
   project: string | undefined,
@@ -72,7 +75,7 @@ export async function* historyLines(
   yield `${lines.join('\n')}\n`;
 }
 
-/** What is in a history, line by line. Raises invalid_input where it was changed, cut or is something else. */
+/** Reads a history, line by line. Raises invalid_input if it was changed, truncated or is something else. */
 export async function* readHistory(input: Readable): AsyncGenerator<HistoryLine> {
   let number = 0;
   let events = 0;
@@ -156,7 +159,7 @@ function damaged(message: string): DomainError {
   });
 }
 
-/** Lines of a bounded length, whatever the file is. */
+/** Reads lines of a bounded length from any file. */
 async function* readLines(input: Readable): AsyncGenerator<Buffer> {
   let rest: Buffer[] = [];
   let size = 0;

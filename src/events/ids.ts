@@ -1,6 +1,6 @@
 import { createHash, randomFillSync } from 'node:crypto';
 
-/** A uuid v7 (RFC 9562, section 5.7): the time in milliseconds, then random bits. */
+/** Makes a uuid v7 (RFC 9562, section 5.7): the time in milliseconds, then random bits. */
 export function newId(): string {
   const bytes = randomFillSync(Buffer.alloc(16));
   bytes.writeUIntBE(Date.now(), 0, 6);
@@ -9,7 +9,7 @@ export function newId(): string {
   return formatUuid(bytes);
 }
 
-/** The same uuid for the same text: the beginning of its SHA-256 as a uuid v8 (RFC 9562, section 5.8). */
+/** Makes the same uuid for the same text: the start of its SHA-256 as a uuid v8 (RFC 9562, section 5.8). */
 export function idOf(text: string): string {
   const bytes = createHash('sha256').update(text).digest().subarray(0, 16);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;

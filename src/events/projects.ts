@@ -7,7 +7,7 @@ export const ProjectRef = line(80).describe('Slug.');
 
 export const NOTE_KINDS = ['note', 'question', 'answer', 'progress', 'risk'] as const;
 
-/** What is said about a task or a project, by whoever has something to say. */
+/** A note on a task or a project. */
 export const Note = z.object({
   text: said(20_000),
   kind: z.enum(NOTE_KINDS),

@@ -7,7 +7,7 @@ export const STATUSES = ['pending', 'in_progress', 'blocked', 'completed', 'canc
 export const PRIORITIES = ['low', 'medium', 'high', 'critical'] as const;
 
 export const TaskRef = line(80).describe('Ref like web-12.');
-/** Whoever passes a lock_token beside it was told both. */
+/** The task that a lock_token belongs to: a caller who passes a token knows both. */
 export const HeldTask = line(80);
 export const LockToken = z.int().min(1).describe('From claim_task.');
 export const Version = z.int().min(1).describe('Refuse if changed since.');
@@ -15,11 +15,11 @@ export const Version = z.int().min(1).describe('Refuse if changed since.');
 export const LABELS_MAX = 20;
 export const LABEL_CHARACTERS_MAX = 50;
 
-/** Compared without case. Of two that are the same, a task keeps the first. */
+/** Compared without case. A task keeps the first of two equal labels. */
 export const Labels = z.array(nameLine(LABEL_CHARACTERS_MAX)).max(LABELS_MAX);
 export const Rank = z.number().refine(isRank, 'must be zero, or from 10^-15 to 10^15 on either side of it');
 
-/** What a double precision of the database holds, without what it would hold as zero. */
+/** Tells whether a double precision of the database holds the rank, without rounding it to zero. */
 export function isRank(rank: number): boolean {
   return rank === 0 || (Math.abs(rank) >= 1e-15 && Math.abs(rank) <= 1e15);
 }
@@ -72,7 +72,7 @@ export const TaskCompleted = z.object({
     .describe('One or more for each criterion.'),
 });
 
-/** The numbers of the criteria that a completed task gave no evidence for. */
+/** The numbers of a completed task's criteria without evidence. */
 export const Unproven = z.array(z.int()).optional();
 
 const TaskLink = z.object({
@@ -88,7 +88,7 @@ export const TaskBrief = z.object({
   title: z.string(),
   status: z.enum(STATUSES),
   priority: z.enum(PRIORITIES),
-  /** Its place among those of its priority. */
+  /** Its position among tasks of its priority. */
   rank: z.number().optional(),
   labels: z.array(z.string()).optional(),
   ready: z.boolean(),
@@ -107,7 +107,7 @@ export const TaskBrief = z.object({
 });
 export type TaskBrief = z.infer<typeof TaskBrief>;
 
-/** Refs of the parts that are still open, where there are any. */
+/** Refs of the parts that are still open, if any. */
 export const Parts = z.array(z.string()).optional();
 
 export const Task = TaskBrief.extend({

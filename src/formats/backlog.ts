@@ -33,23 +33,23 @@ const FrontMatter = z.looseObject({
 });
 
 const PAGE = /^\uFEFF?---\r?\n([\s\S]*?)\r?\n---(?:\r?\n([\s\S]*))?$/;
-// The parser takes the square of the time where nearly every character is a mistake.
+// The parser takes quadratic time where nearly every character is a mistake.
 const FRONT_CHARACTERS_MAX = 16_384;
-// It composes values by recursion: some thousand of them in one another would end the process.
+// It builds values by recursion: some thousand levels would end the process.
 const FRONT_LEVELS_MAX = 32;
-// Names of people as older versions wrote them, which YAML has reserved.
+// Names of people as older versions wrote them, with characters that YAML reserves.
 const BARE_NAME = /^([ \t]*(?:- |[\w-]+: ))([@`].*)$/gm;
 const CHECKED_ITEM = /^- \[([ xX])\] +(?:#\d+ +)?(\S.*)$/s;
-// The tool marks with these where its sections begin and end; other comments were written by people.
+// The tool marks the start and end of its sections with these; people wrote any other comment.
 const OWN_MARK = /^<!-- ?(?:[A-Z_]{1,30}:){1,3}(?:BEGIN|END) ?-->$/;
-// A number, with the prefix that the tool gives by default or without one.
+// A number, with or without the tool's default prefix.
 const OLD_NAME = /^(?:TASK-)?[\d.]+$/;
 const CRITERIA = ['Acceptance Criteria', 'Definition of Done'];
 const SUMMARY = 'Final Summary';
 
 type Section = { name: string; content: string };
 
-/** The task files of Backlog.md: YAML front matter, then sections of markdown. */
+/** Reads the task files of Backlog.md: YAML front matter, then sections of markdown. */
 export function readBacklog(files: SourceFile[], warn: Warn): ForeignTask[] {
   const tasks = files
     .flatMap((file) => readPage(file, warn) ?? [])
@@ -57,7 +57,7 @@ export function readBacklog(files: SourceFile[], warn: Warn): ForeignTask[] {
   return withOldLinks(tasks);
 }
 
-/** Links that say 4 or task-4 where one task alone has that number, as BACK-4: a project may change its prefix. */
+/** Resolves links like 4 or task-4 if only one task has that number, as BACK-4: a project may change its prefix. */
 function withOldLinks(tasks: ForeignTask[]): ForeignTask[] {
   const numberOf = (key: string) => /[\d.]+$/.exec(key)?.[0] ?? key;
   const keys = new Set(tasks.map(({ key }) => key));
@@ -99,7 +99,7 @@ function readPage({ path, text }: SourceFile, warn: Warn): ForeignTask | undefin
   const outcome = paragraphs(...sections.map(({ name, content }) => name === SUMMARY && content));
   const { status, left_out } = statusOf(about.status);
   return {
-    // Written as TASK-2 in one version and task-2 in another.
+    // TASK-2 in one version and task-2 in another.
     key: id.toUpperCase(),
     place: path,
     title: about.title ?? id,
@@ -162,7 +162,7 @@ function quoted(_line: string, before: string, name: string): string {
   return `${before}'${name.trimEnd().replaceAll("'", "''")}'`;
 }
 
-/** How many values stand in one another, at most. */
+/** Returns the depth of nested values. */
 function levelsOf(yaml: string): number {
   let levels = 0;
   for (let outer: Token[] = [...new Parser().parse(yaml)]; outer.length > 0; levels += 1) {
@@ -176,7 +176,7 @@ function valuesIn(token: Token): (Token | null | undefined)[] {
   return token.type === 'document' ? [token.value] : [];
 }
 
-/** The sections in their order, what comes before the first one under no name. A heading in code is code. */
+/** Reads the sections in order; text before the first one has no name. A heading in code is code. */
 function readSections(body: string): Section[] {
   const sections = [{ name: '', lines: [] as string[] }];
   for (const { kind, level, text, whole } of linesOf(body)) {

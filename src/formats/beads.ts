@@ -57,8 +57,8 @@ const PRIORITIES = ['critical', 'high', 'medium', 'low', 'low'] as const;
 const BLOCKING = ['blocks', 'conditional-blocks', 'waits-for'];
 
 /**
- * What `bd export` writes: JSON Lines, an issue a line with its dependencies on it; or the array that `bd list --json` prints. What is
- * no issue, or deleted, is passed over.
+ * Reads the output of `bd export`: JSON Lines, an issue per line with its dependencies; or the array that `bd list
+ * --json` prints. Skips deleted issues and anything that is no issue.
  */
 export function readBeads(file: SourceFile, warn: Warn): ForeignTask[] {
   const counts = new Map<string, number>();
@@ -100,14 +100,14 @@ function recordsIn(file: SourceFile, warn: Warn): Read[] {
   });
 }
 
-/** `at`: when the issue was changed, in milliseconds. */
+/** `at`: the time of the issue's last change, in milliseconds. */
 type Found = { task: ForeignTask; at: number; value: unknown };
 
 function timeOf(value: unknown): number {
   return Date.parse(String((value as { updated_at?: unknown }).updated_at)) || 0;
 }
 
-/** Without the older states of an issue, which a merge of two files leaves behind: it has one id and was made once. */
+/** Drops older states of an issue, which a merge of two files leaves behind: they share its id and creation time. */
 function newest(found: Found[], warn: Warn): ForeignTask[] {
   const states = new Map<string, Found>();
   const name = ({ task, value }: Found) =>
@@ -165,7 +165,7 @@ function priorityIn({ priority }: Issue, others: Others): ForeignTask['priority'
   return found;
 }
 
-/** What an issue waits for, is a part of and comes from: of the last two Cairn has one each. */
+/** Returns an issue's dependencies, parent and origin: Cairn has one each of the last two. */
 function linksOf(issue: Issue, { counts }: Reading) {
   const links = issue.dependencies ?? [];
   for (const { depends_on_id: _, type: __, issue_id: ___, ...rest } of links) countOthers(counts, 'links', rest);

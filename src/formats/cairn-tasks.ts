@@ -37,14 +37,14 @@ const Item = z.looseObject({
 });
 type Item = z.output<typeof Item>;
 
-// What the other Cairn says of how its copy came about, and stands.
+// Fields of the other Cairn about the origin and state of its copy.
 const NOT_TAKEN = [
   ...['id', 'project', 'version', 'ready', 'locked_by', 'locked_until', 'session', 'open_dependencies', 'warning'],
   ...['attempts', 'completed_at', 'unproven', 'scope', 'dependents', 'last_outcome', 'last_agent', 'waiting_for'],
   ...['approved_at', 'created_by', 'created_at', 'updated_at'],
 ];
 
-/** A project's tasks as they are now, without their history. */
+/** Writes a project's current tasks, without their history. */
 export function writeTasks(project: Project, tasks: Task[]): string {
   const { slug, name, description } = project;
   const header = { format: FORMAT, version: FORMAT_VERSION, exported_at: new Date().toISOString() };

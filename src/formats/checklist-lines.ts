@@ -1,6 +1,6 @@
 import { LINE_END, listItem } from './lines.ts';
 
-// Of lines without white space at their end, in which other separators of lines and paragraphs are characters like any other.
+// For lines without trailing white space; other separators of lines and paragraphs are ordinary characters in them.
 const ITEM = /^(\s*)(?:[-*+]|\d+[.)])\s+\[(.)\]\s+(\S.*)$/su;
 const QUOTE = /^\s*>\s?(.*)$/s;
 const HEADING = /^(#{1,6})\s+(\S.*)$/s;
@@ -12,15 +12,15 @@ export type ChecklistLine = {
   /** From 0. */
   at: number;
   whole: string;
-  /** How far it is indented. */
+  /** Its indentation. */
   depth: number;
-  /** What it says, without the signs that make it what it is. */
+  /** Its text, without the signs of its kind. */
   text: string;
   mark: string;
   level: number;
 };
 
-/** The lines of a markdown file, each with what it is by itself. What is between fences is code, whatever it looks like. */
+/** Reads the lines of a markdown file, each with its kind. Anything between fences is code. */
 export function* linesOf(text: string): Generator<ChecklistLine> {
   let fence: { sign: string; depth: number } | undefined;
   for (const [at, given] of text.split(LINE_END).entries()) {

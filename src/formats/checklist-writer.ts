@@ -13,7 +13,7 @@ const MARK_BY_STATUS: Readonly<Record<ForeignTask['status'], string>> = Object.f
   cancelled: '-',
 });
 
-/** The tasks as a checklist that readChecklist reads again, parts below what they are part of. */
+/** Writes tasks as a checklist that readChecklist can read, parts below their wholes. */
 export function writeChecklist(name: string, tasks: Task[]): string {
   const shown = new Set(tasks.map(({ ref }) => ref));
   const isRoot = ({ parent }: Task) => parent === undefined || !shown.has(parent);
@@ -37,7 +37,7 @@ function hintsOf({ priority, rank, dependencies, labels = [] }: Task): string {
     priority,
     rank !== undefined && `rank ${rank}`,
     ...dependencies.map(({ ref }) => `after ${ref}`),
-    // A number alone would be read as one of an issue.
+    // A bare number would be read as an issue's number.
     ...labels.map((label) => `#${label.replace(/[\\,()]|^\d+$/g, '\\$&')}`),
   ];
   return hints.filter((hint) => hint !== false).join(', ');

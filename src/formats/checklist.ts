@@ -11,13 +11,13 @@ import {
   wrongFile,
 } from './foreign-task.ts';
 
-// A name that is made of what is around an item must not grow with the file.
+// A name that is made of an item's surroundings must not grow with the file.
 const LEVELS_MAX = 50;
 const KEY_PART_MAX = 300;
 const ITEMS_MAX = 100_000;
 const SHOWN_LINES_MAX = 20;
 const NAME = /^((?:[A-Za-z][\w-]*-|#)\d+|[A-Z]{1,5}\d+):\s+/;
-// What a comma, a bracket or a backslash belongs to is said by a backslash before it.
+// A backslash protects a comma, a bracket or a backslash.
 const HINTS = /\s\(((?:[^()\\]|\\.)*)\)$/;
 const HINT = /(?:[^,\\]|\\.)+/g;
 const STATUS_BY_MARK: Readonly<Record<string, ForeignTask['status']>> = Object.freeze({
@@ -43,7 +43,7 @@ type Item = {
   criteria: string[][];
   description: string[];
 };
-/** What the next line goes on with: the lines of a title or criterion, or of a description. */
+/** The target of the next line: a title, a criterion, or a description. */
 type Reading = {
   items: Item[];
   open: Item[];
@@ -54,8 +54,9 @@ type Reading = {
 };
 
 /**
- * A markdown checklist: `- [ ] web-3: Title (high, rank 2, after web-1, #api)`. An indented item is a part of the one above it, an
- * indented bullet an acceptance criterion, other indented text the description. Name and hints may be left out.
+ * Reads a markdown checklist: `- [ ] web-3: Title (high, rank 2, after web-1, #api)`. An indented item is a part of the
+ * one above it, an indented bullet an acceptance criterion, other indented text the description. Name and hints are
+ * optional.
  */
 export function readChecklist({ path, text, home }: SourceFile, warn: Warn): ForeignTask[] {
   const lines = [...linesOf(text)];
@@ -68,7 +69,7 @@ export function readChecklist({ path, text, home }: SourceFile, warn: Warn): For
     reading.afterBlank = line.kind === 'blank';
   }
   if (reading.items.length === 0) throw wrongFile(`${path} has no checklist item (- [ ] …).`);
-  // What the file begins with names the list.
+  // The start of the file names the list.
   const first = lines.findIndex(({ kind }) => kind !== 'blank');
   const unused = all.filter(({ at, level, isUsed }) => !isUsed && !(at === first && level === 1)).map(({ at }) => at);
   warnOfUnread([...reading.unread, ...unused], lines, { path, warn });
@@ -103,7 +104,7 @@ function addItem(reading: Reading, { at, depth, mark, text }: ChecklistLine, pat
   reading.goesOn = item.title;
 }
 
-/** A line below an item is about the innermost item that it is indented under, or goes on with the line before it. */
+/** Adds a line below an item: it belongs to the innermost item that it is indented under, or continues a line. */
 function addText(reading: Reading, { kind, at, depth, text }: ChecklistLine): void {
   const { open, unread, goesOn, afterBlank } = reading;
   if (kind === 'blank') {
@@ -114,7 +115,7 @@ function addText(reading: Reading, { kind, at, depth, text }: ChecklistLine): vo
     goesOn.push(text);
     return;
   }
-  // Text goes on with a line that belongs to no item, however it is indented.
+  // Text continues a line that belongs to no item, however it is indented.
   const isStray = kind === 'rule' || (kind === 'text' && !afterBlank && unread.at(-1) === at - 1);
   if (kind === 'bullet' || depth === 0 || isStray) close(open, isStray ? 0 : depth);
   const owner = open.findLast((item) => item.depth < depth);
@@ -135,7 +136,7 @@ function close(open: Item[], depth: number): void {
   while (open.length > 0 && (open.at(-1)?.depth ?? 0) >= depth) open.pop();
 }
 
-/** A warning for each run of lines that were not read; blank lines do not end a run. */
+/** Warns of each run of lines that were not read; blank lines do not end a run. */
 function warnOfUnread(unread: number[], lines: ChecklistLine[], { path, warn }: { path: string; warn: Warn }): void {
   const runs: number[][] = [];
   for (const at of unread.toSorted((a, b) => a - b)) {
@@ -152,7 +153,7 @@ function warnOfUnread(unread: number[], lines: ChecklistLine[], { path, warn }: 
   }
 }
 
-/** Without a name an item is known by where it stands and what it says; the same again, or in another file, is another one. */
+/** Names unnamed items after their place and text; the same text again, or in another file, is another item. */
 function withKeys(items: Item[], { path, warn, file }: { path: string; warn: Warn; file: string[] }): ForeignTask[] {
   const seen = new Map<string, number>();
   const keys = new Map<Item, string>();
@@ -195,7 +196,10 @@ function readTitle(text: string): Pick<ForeignTask, 'key' | 'title'> & Hints {
   };
 }
 
-/** `high, rank 2, after web-1, #api`; undefined when any part is something else, for then it belongs to the title. */
+/**
+ * Reads `high, rank 2, after web-1, #api`; undefined if any part is something else, because it belongs to the title
+ * then.
+ */
 function readHints(given: string | undefined): Hints | undefined {
   const hints: Hints = { dependencies: [] };
   for (const part of hintsIn(given)) {
@@ -217,7 +221,7 @@ function hintsIn(given: string | undefined): string[] {
   return given === undefined ? [] : (given.match(HINT) ?? ['']).map((text) => text.trim());
 }
 
-/** What a checklist is called by the heading that it begins with, as the writer puts it there. */
+/** Returns the name of a checklist: its first heading, where the writer puts it. */
 export function checklistName(text: string): string | undefined {
   return /^\s*# +(\S.*)/.exec(text)?.[1]?.trim();
 }

@@ -19,7 +19,7 @@ const COLUMNS = [
   'rank',
 ] as const;
 
-/** The tasks as a table (RFC 4180). Lists are separated by line feeds. */
+/** Writes tasks as a table (RFC 4180). Lists are separated by line feeds. */
 export function writeCsv(tasks: Task[]): string {
   const rows = tasks.map((task) => COLUMNS.map((column) => cell(field(task, column))).join(','));
   return `${[COLUMNS.join(','), ...rows].join('\r\n')}\r\n`;
@@ -34,7 +34,7 @@ function field(task: Task, column: (typeof COLUMNS)[number]): string {
 }
 
 function cell(value: string): string {
-  // A spreadsheet would run what begins like this as a formula; some take the full-width forms for the same.
+  // A spreadsheet would run text that begins like this as a formula; some accept the full-width forms too.
   const inert = /^[=+\-@\t\r\n＝＋－＠]/.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(inert) ? `"${inert.replaceAll('"', '""')}"` : inert;
 }

@@ -4,11 +4,11 @@ import type { PRIORITIES, STATUSES } from '../events/tasks.ts';
 import { escaped, firstOf, oneLine } from '../text.ts';
 import { LINE_END, listItem, withoutBox } from './lines.ts';
 
-/** A task as another tool kept it. */
+/** A task of another tool. */
 export type ForeignTask = {
-  /** Its name there: what the links of others name, and what a repeat finds it by. */
+  /** Its name there: links of others use it, and a repeat finds the task by it. */
   key: string;
-  /** Where it stands, for messages: `tasks.json line 12`. */
+  /** Its place, for messages: `tasks.json line 12`. */
   place: string;
   title: string;
   description?: string | undefined;
@@ -16,26 +16,26 @@ export type ForeignTask = {
   /** Those of its criteria that are not ticked there. */
   unmet?: string[] | undefined;
   priority?: (typeof PRIORITIES)[number] | undefined;
-  /** Its place among those of its priority: a lower one comes first. */
+  /** Its position among tasks of its priority: a lower one comes first. */
   rank?: number | undefined;
   labels?: string[] | undefined;
   status: (typeof STATUSES)[number];
-  /** What was said of the status: how it ended, why it is blocked. */
+  /** The reason for the status: how it ended, why it is blocked. */
   remark?: string | undefined;
   dependencies: string[];
   parent?: string | undefined;
   discovered_from?: string | undefined;
-  /** What Cairn has no place for. */
+  /** Values without a place in Cairn. */
   left_out?: string[] | undefined;
 };
 
-/** A file as it was read; `path` is what a person calls it, `home` the same for every clone: its place in the repository. */
+/** A file as it was read; `path` is its name for people, `home` its path in the repository, equal in every clone. */
 export type SourceFile = { path: string; text: string; home?: string };
 
-/** Takes what a person should know of a source that was read. */
+/** Takes a warning about the source for a person. */
 export type Warn = (text: string) => void;
 
-// What other tools and people write for each status of a task; compared without case, spaces, dashes and apostrophes.
+// The words of other tools and people for each status; compared without case, spaces, dashes and apostrophes.
 const STATUS_WORDS: Readonly<Record<ForeignTask['status'], readonly string[]>> = Object.freeze({
   pending: ['pending', 'open', 'todo', 'backlog', 'new', 'ready', 'notstarted', 'planned'],
   in_progress: ['inprogress', 'doing', 'started', 'review', 'inreview', 'hooked', 'testing', 'active'],
@@ -44,10 +44,10 @@ const STATUS_WORDS: Readonly<Record<ForeignTask['status'], readonly string[]>> =
   cancelled: ['cancelled', 'canceled', 'wontfix', 'wontdo', 'notplanned', 'abandoned', 'duplicate'],
 });
 
-// Expressions here are read by whoever wrote the file too: after white space they ask for what is none, so that no two parts of one
-// compete for the same characters, and a line takes no longer than it is long.
+// These expressions read text of strangers: after white space each requires something else, so that no two parts
+// compete for the same characters, and the time stays linear.
 
-/** The status that a word of another tool means. An unknown word is pending, and said so. */
+/** Returns the status that another tool's word means. An unknown word is pending, with a note. */
 export function statusOf(word: string): Pick<ForeignTask, 'status' | 'left_out'> {
   const plain = word.toLowerCase().replace(/[\s_\-'’]/g, '');
   for (const [status, words] of Object.entries(STATUS_WORDS)) {
@@ -74,23 +74,26 @@ const PRIORITY_WORDS: Readonly<Record<string, ForeignTask['priority']>> = Object
   p4: 'low',
 });
 
-/** The priority that a word such as `high` or `P1` means; undefined for any other. */
+/** Returns the priority of a word such as `high` or `P1`; undefined for any other. */
 export function priorityOf(word: string | null | undefined): ForeignTask['priority'] {
   return PRIORITY_WORDS[word?.trim().toLowerCase() ?? ''];
 }
 
-/** Paragraphs that there are, a blank line between them. */
+/** Joins the present paragraphs with blank lines. */
 export function paragraphs(...parts: (string | false | null | undefined)[]): string | undefined {
   const given = parts.filter((part) => typeof part === 'string' && part.trim() !== '') as string[];
   return given.length === 0 ? undefined : given.map((part) => part.trim()).join('\n\n');
 }
 
-/** A heading and its text, or nothing where there is no text. */
+/** Formats a heading and its text, or nothing without text. */
 export function titled(heading: string, body: string | false | null | undefined): string | false {
   return body && body.trim() !== '' ? `${heading}: ${body.trim()}` : false;
 }
 
-/** The items with a box in a text: `mark` is what stands in the box. The expression takes a line without white space around it. */
+/**
+ * Lists the checkbox items of a text: `mark` is the character in the box. The expression takes a line without
+ * surrounding white space.
+ */
 export function tickedItems(text: string, item: RegExp): { mark: string; text: string }[] {
   return text.split(LINE_END).flatMap((line) => {
     const [, mark, said] = item.exec(line.trim()) ?? [];
@@ -98,7 +101,7 @@ export function tickedItems(text: string, item: RegExp): { mark: string; text: s
   });
 }
 
-/** The items of a list in plain text; text without bullets is one item. */
+/** Lists the items of a plain-text list; text without bullets is one item. */
 export function listItems(text: string | null | undefined): string[] {
   if (!text?.trim()) return [];
   const lines = text.split(LINE_END).flatMap((line) => line.trim() || []);
@@ -108,18 +111,18 @@ export function listItems(text: string | null | undefined): string[] {
     : [text.trim().replace(/\s+/g, ' ')];
 }
 
-/** The first of a text on one line, in quotes. */
+/** Quotes the start of a text on one line. */
 export function beginning(text: string, charactersMax = BEGINNING_MAX): string {
   const line = oneLine(firstOf(text, 4 * charactersMax));
   return `"${line.length > charactersMax ? `${firstOf(line, charactersMax)}…` : line}"`;
 }
 
-/** A record that no task is made of, for its warning. */
+/** Quotes a skipped record for its warning. */
 export function skipped(value: unknown): string {
   return `so it was skipped: ${beginning(typeof value === 'string' ? value : JSON.stringify(value), SKIPPED_MAX)}`;
 }
 
-/** Numbers of lines in words: `line 3`, `lines 5-7`. */
+/** Formats line numbers in words: `line 3`, `lines 5-7`. */
 export function lineRanges(lines: number[]): string[] {
   const ranges: [number, number][] = [];
   for (const line of lines) {
@@ -134,7 +137,7 @@ export function lineRange(first: number, last: number): string {
   return first === last ? `line ${first}` : `lines ${first}-${last}`;
 }
 
-/** The value as the schema has it. Raises `invalid_input` that names the place and the field. */
+/** Parses a value by the schema. Raises `invalid_input` that names the place and the field. */
 export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown, place: string): z.output<Schema> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -150,7 +153,7 @@ export function parseJson({ path, text }: SourceFile): unknown {
   }
 }
 
-/** A value that is JSON; undefined for any other text. */
+/** Parses JSON; undefined for any other text. */
 export function parsed(text: string): unknown {
   try {
     return levelled(JSON.parse(text));
@@ -159,11 +162,11 @@ export function parsed(text: string): unknown {
   }
 }
 
-// No tool nests its tasks like that, and what looks into a value looks into itself for each level.
+// No tool nests its tasks so deep, and functions that walk a value recurse for each level.
 const LEVELS_MAX = 100;
 const TOO_DEEP = `left out: more than ${LEVELS_MAX} levels deep`;
 
-/** The value, in which what lies too deep has made place for a text that says so. */
+/** Replaces values that lie too deep by a text that says so. */
 function levelled(value: unknown): unknown {
   const open: [holder: unknown, level: number][] = [[value, 1]];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -178,10 +181,10 @@ function levelled(value: unknown): unknown {
   return value;
 }
 
-// A merge puts two states together, or three with their origin.
+// A merge combines two states, or three with their origin.
 const TEXTS_MAX = 4;
 
-/** A text cut behind each of its first objects or arrays that stand in no other. */
+/** Splits a text after each of its first top-level objects or arrays. */
 export function jsonTexts(text: string): string[] {
   const ends = [0];
   let depth = 0;
@@ -209,5 +212,5 @@ export function wrongFile(message: string): DomainError {
 /** An id that some tools write as a number and some as text. */
 export const LooseId = z.union([z.string().min(1).max(200), z.number()]).transform(String);
 
-/** A title, which YAML takes for a number where it looks like one. */
+/** A title, which YAML reads as a number if it looks like one. */
 export const LooseTitle = z.union([z.string().regex(/\S/), z.number()]).transform(String);

@@ -8,7 +8,7 @@ import { type SourceFile, type Warn, wrongFile } from './foreign-task.ts';
 import { readGitHub } from './github.ts';
 import { readTaskMaster } from './task-master.ts';
 
-/** What can be imported, under the names that `--from` takes. */
+/** The formats that can be imported, under their names for `--from`. */
 export const FORMATS = Object.freeze({
   'task-master': { label: 'Task Master', read: each(readTaskMaster) },
   beads: { label: 'Beads', read: each(readBeads) },
@@ -26,7 +26,10 @@ function each(read: (file: SourceFile, warn: Warn) => ForeignTask[]): Read {
   return (files, warn) => files.flatMap((file) => read(file, warn));
 }
 
-/** The tasks of a source, and what of it is in none of them. Raises `invalid_input` when nothing of it can be read. */
+/**
+ * Reads the tasks of a source, with warnings of data outside of any task. Raises `invalid_input` if nothing can be
+ * read.
+ */
 export function readForeign(format: FormatName, files: SourceFile[]): { tasks: ForeignTask[]; warnings: string[] } {
   const warnings: string[] = [];
   const tasks = FORMATS[format].read(files, (text) => {
@@ -37,25 +40,25 @@ export function readForeign(format: FormatName, files: SourceFile[]): { tasks: F
   return { tasks, warnings };
 }
 
-/** The format of a file, by how it begins. Raises `invalid_input` when it is none of ours. */
+/** Detects the format of a file by its start. Raises `invalid_input` if it is none of ours. */
 export function detectFormat(file: SourceFile): FormatName {
   const text = file.text.trimStart().slice(0, 100_000);
   if (text.startsWith('[') && !/^\[[^\]]?\]\s/.test(text)) return detectArray(text);
   if (text.startsWith('{')) return detectJson(file, text);
   if (looksLikeBacklog(file)) return 'backlog';
   if (looksLikeChecklist(file)) return 'markdown';
-  // A file that git could not merge begins with what it wrote there.
+  // A file that git could not merge begins with git's marker.
   if (/^<{7} /.test(text) && text.split('\n').some(isIssue)) return 'beads';
   throw unknown(file);
 }
 
-/** GitHub says the `state` of an issue; of what has a `status` another reader knows what it means. */
+/** Detects an array's format: GitHub's issues have a `state`; another reader knows the rest, which has a `status`. */
 function detectArray(text: string): FormatName {
   if (/"issue_type"\s*:/.test(text)) return 'beads';
   return /"status"\s*:/.test(text) && !/"(?:state|number)"\s*:/.test(text) ? 'task-master' : 'github';
 }
 
-/** By the names of its fields, without parsing: a file may be one line, and as long as a file may be. */
+/** Detects the format by field names, without parsing: a file may be one line of the maximum length. */
 function detectJson(file: SourceFile, text: string): FormatName {
   if (isIssue(text)) return 'beads';
   if (/"format"\s*:\s*"cairn-tasks"/.test(text.slice(0, 500))) return 'cairn';
@@ -65,7 +68,7 @@ function detectJson(file: SourceFile, text: string): FormatName {
   throw unknown(file);
 }
 
-/** An issue is a line that begins with its kind or its id. */
+/** Tells whether a line is an issue: it begins with its kind or its id. */
 function isIssue(line: string): boolean {
   return /^\{ ?"(?:_type|id)" ?:/.test(line);
 }

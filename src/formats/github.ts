@@ -28,7 +28,7 @@ const Issue = z.looseObject({
   body: z.string().nullish(),
   state: z.string().default('OPEN'),
   stateReason: z.string().nullish(),
-  // The same in the answers of GitHub's API.
+  // The same field in answers of GitHub's API.
   state_reason: z.string().nullish(),
   html_url: z.string().nullish(),
   labels: z.array(Named).nullish(),
@@ -48,7 +48,10 @@ const CHECKLIST_ITEM = /^[-*+]\s+\[([ xX])\]\s+(\S.*)$/s;
 const LINK_TO_ISSUE = /^(?:#(\d+)|https:\/\/\S+\/issues\/(\d+))\b/;
 const WAITS_FOR = /\b(?:depends on|blocked by|requires|after)[:\s]+((?:#\d+(?:\s*(?:,|and|&)\s*)?)+)/gi;
 
-/** What `gh issue list --state all --json number,title,body,state,stateReason,labels,milestone,comments,url` prints. */
+/**
+ * Reads the output of `gh issue list --state all --json
+ * number,title,body,state,stateReason,labels,milestone,comments,url`.
+ */
 export function readGitHub(file: SourceFile, warn: Warn): ForeignTask[] {
   const counts: Counts = new Map();
   const issues = checked(z.array(z.unknown()), parseJson(file), file.path).flatMap((value, at) => {
@@ -129,7 +132,7 @@ function waitsFor(body: string | null | undefined): string[] {
   return [...new Set(lists.flatMap((list) => list.match(/\d+/g) ?? []))];
 }
 
-/** `priority: high`, `priority/high`, `P1`, `critical`. */
+/** Reads `priority: high`, `priority/high`, `P1`, `critical`. */
 function priorityOfLabel(name: string): ForeignTask['priority'] {
   return priorityOf(name.replace(/^prio(?:rity)?\s*[:/_-]?\s*/i, ''));
 }

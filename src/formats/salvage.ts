@@ -2,18 +2,18 @@ import type * as z from 'zod';
 import { pathName } from '../text.ts';
 import { beginning, skipped, type Warn } from './foreign-task.ts';
 
-/** Fields that no rule took, by their names: they go into the description. */
+/** Fields that no rule took, by name: they go into the description. */
 export type Others = Record<string, unknown>;
 type Path = PropertyKey[];
 type Reading = { place: string; warn: Warn };
 
-// Each round takes out at least one value; what needs more is no record.
+// Each round takes out at least one value; a value that needs more rounds is no record.
 const ROUNDS_MAX = 100;
 const LEAVES_MAX = 1_000;
 
 /**
- * A record of a stranger as the schema has it. A value that is of another type is taken out with a warning and kept among the
- * others, as is each field that the schema does not name. Undefined, with a warning, when the rest is no record.
+ * Reads a stranger's record by the schema. Takes out a value of another type with a warning and keeps it among the
+ * others, as it does with each unknown field. Undefined, with a warning, if the rest is no record.
  */
 export function salvage<Schema extends z.ZodObject>(
   schema: Schema,
@@ -48,8 +48,8 @@ export function salvage<Schema extends z.ZodObject>(
 }
 
 /**
- * A record with the key that it is known by: its id, which the source may call otherwise, or else its title. Undefined, with a
- * warning, where it has neither.
+ * Reads a record with its key: its id, which the source may call otherwise, or else its title. Undefined, with a
+ * warning, without either.
  */
 export function salvageNamed<Schema extends z.ZodObject>(
   schema: Schema,
@@ -65,13 +65,13 @@ export function salvageNamed<Schema extends z.ZodObject>(
   return undefined;
 }
 
-/** The record's others as a part of its description: a line for each value that says something. */
+/** Formats the record's others for its description: one line for each non-empty value. */
 export function otherFields(others: Others): string | false {
   const lines = Object.entries(others).flatMap(([name, value]) => leaves(name, value));
   return lines.length > 0 && `Other fields:\n${lines.join('\n')}`;
 }
 
-/** A comment as a format has it; `rest` are the fields that no rule took. */
+/** A comment in a format; `rest` has the fields that no rule took. */
 export type Comment = {
   author?: string | null | undefined;
   at?: string | null | undefined;
@@ -79,7 +79,7 @@ export type Comment = {
   rest?: Others;
 };
 
-/** What was said of a record as a part of its description. A comment that `read` makes nothing of goes to the others. */
+/** Formats a record's comments for its description. A comment that `read` cannot read goes to the others. */
 export function commentsOf(
   given: unknown[] | null | undefined,
   { others, counts, between }: { others: Others; counts: Map<string, number>; between: string },
@@ -99,7 +99,7 @@ export function commentsOf(
   return said.length > 0 && `Comments:\n${said.join(between)}`;
 }
 
-/** Warns of what belongs to no task. */
+/** Warns of data that belongs to no task. */
 export function warnOfOthers(others: Others, { place, warn }: Reading): void {
   const lines = Object.entries(others).flatMap(([name, value]) => leaves(name, value));
   if (lines.length > 0) warn(`${place}: left out ${lines.join('; ')}.`);
@@ -118,7 +118,7 @@ export function warnOfCounts(counts: Map<string, number>, { place, warn }: Readi
   warn(`${place}: left out what Cairn has no place for: ${fields.join(', ')}.`);
 }
 
-/** The values in a value, each with its path: whatever is nested stays readable, word for word. */
+/** Lists the values in a value, each with its path: nested text stays readable, word for word. */
 function leaves(name: string, value: unknown): string[] {
   const found: string[] = [];
   const open: [string, unknown][] = [[name, value]];
@@ -144,7 +144,7 @@ function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || value === false || value === 0 || String(value).trim() === '';
 }
 
-/** The path of a value that is there: for one that is missing, of what it is missing from. */
+/** Returns the path of an existing value: for a missing one, its parent's. */
 function present(whole: unknown, path: Path): Path {
   let value = whole;
   for (const [at, key] of path.entries()) {
@@ -154,7 +154,7 @@ function present(whole: unknown, path: Path): Path {
   return path;
 }
 
-/** Each of the paths once, without those below another one. */
+/** Lists each path once, without those below another one. */
 function outermost(paths: Path[]): Path[] {
   const names = new Map(paths.map((path) => [pathName(path), path]));
   return [...names.values()].filter((path) => !path.some((_, at) => names.has(pathName(path.slice(0, at)))));

@@ -37,13 +37,16 @@ const Item = z.looseObject({
 type Item = z.output<typeof Item>;
 const List = z.looseObject({ tasks: z.array(z.unknown()) });
 
-// Parts of parts are none that the tool makes; what is deeper is told of like any other field.
+// The tool makes no parts of parts; deeper ones are reported like any other field.
 const LEVELS_MAX = 20;
 
-/** `prefix`: what tells a tag's tasks from another's. `whole`: what the items are parts of. */
+/** `prefix`: tells a tag's tasks from another's. `whole`: the parent of the items. */
 type Place = { prefix: string; where: string; warn: Warn; whole?: { key: string; id: string; level: number } };
 
-/** Task Master's `tasks.json`: `{tasks}`, or since 0.16 `{<tag>: {tasks}}`, or both; some that were made by hand have the array alone. */
+/**
+ * Reads Task Master's `tasks.json`: `{tasks}`, or since 0.16 `{<tag>: {tasks}}`, or both; some handmade files have the
+ * bare array.
+ */
 export function readTaskMaster(file: SourceFile, warn: Warn): ForeignTask[] {
   const entries = parseWholes(file, warn).flatMap(Object.entries);
   const hasOld = entries.some(([tag, value]) => tag === 'tasks' && Array.isArray(value));
@@ -74,7 +77,7 @@ export function readTaskMaster(file: SourceFile, warn: Warn): ForeignTask[] {
 type Merging = { where: string; warn: Warn; level?: number };
 type State = Record<string, unknown>;
 
-/** The items of two states of a list, each once: those with the same id and title are one, as it was last. */
+/** Merges two states of a list: items with the same id and title are one, in its last state. */
 function mergeStates([older, newer]: [unknown[], unknown[]], merging: Merging): unknown[] {
   if (older.length === 0 || newer.length === 0) return [...older, ...newer];
   const merged = new Map(named(older));
@@ -85,7 +88,7 @@ function mergeStates([older, newer]: [unknown[], unknown[]], merging: Merging): 
   return [...merged.values()];
 }
 
-/** Items with a name that is the same in another state of their list, where some may be called alike. */
+/** Names items alike in each state of their list; a count tells equal ones apart. */
 function named(items: unknown[]): [name: string, item: unknown][] {
   const counts = new Map<string, number>();
   return items.map((item) => {
@@ -118,7 +121,7 @@ function isRecord(value: unknown): value is State {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The file's one value; or, where two states of it were put together, each of them, and the rest in a warning. */
+/** Parses the file's one value; or, if two states of it were joined, each of them, and warns of the rest. */
 function parseWholes(file: SourceFile, warn: Warn): Record<string, unknown>[] {
   const whole = z.preprocess(
     (value) => (Array.isArray(value) ? { tasks: value } : value),
@@ -135,7 +138,7 @@ function parseWholes(file: SourceFile, warn: Warn): Record<string, unknown>[] {
   return [checked(whole, parseJson({ ...file, text: first }), file.path), ...rest];
 }
 
-/** Whether an array that stands where a tag does has tasks. */
+/** Tells whether an array in the place of a tag has tasks. */
 function isList(value: unknown): boolean {
   return (
     Array.isArray(value) &&
@@ -148,7 +151,7 @@ function readList(items: unknown[], about: Place): ForeignTask[] {
   const siblings = new Set(read.map((item) => item?.path));
   return read.flatMap((item) => {
     if (item === undefined) return [];
-    // A subtask names its siblings by their bare number, or anything by its whole one.
+    // A subtask names its siblings by their bare number, or any item by its full one.
     const { prefix, whole } = about;
     const resolve = (name: string) => {
       const sibling = whole && pathIn(whole, name);
@@ -158,7 +161,7 @@ function readList(items: unknown[], about: Place): ForeignTask[] {
   });
 }
 
-/** A subtask's whole number; some files write it whole. */
+/** Returns a subtask's full number; some files write it in full. */
 function pathIn(whole: { id: string }, name: string): string {
   return name.startsWith(`${whole.id}.`) ? name : `${whole.id}.${name}`;
 }

@@ -15,15 +15,15 @@ type Report = { agents?: string[]; ended?: boolean };
 type Parts = {
   db: Database;
   log: Log;
-  /** The user, and the process that is there. */
+  /** The user, and the process whose presence it reports. */
   actor: Actor;
-  /** Whether a connection of the process's own shows that it lives. */
+  /** Tells whether a connection of the process itself shows that it lives. */
   watched?: () => Promise<boolean>;
 };
 
 /**
- * Says for a process, or for a session that it serves, that it is there, and renews what its agents hold: in one statement
- * in the background, at most every 30 s for all that they call. What cannot be said is said again with the next.
+ * Reports that a process, or a session that it serves, is alive, and renews its agents' locks: in one statement in the
+ * background, at most every 30 s for all their calls. A failed report is repeated with the next.
  */
 export class ProcessPresence {
   readonly #parts: Parts;
@@ -42,7 +42,7 @@ export class ProcessPresence {
     this.#actor = reporting(parts.actor);
   }
 
-  /** Says so now, so that what a lost process held is known to be free, and every 20 s. */
+  /** Reports now, so that a lost process's locks are known to be free, and every 20 s. */
   start(everyMs = BEAT_MS): Promise<void> {
     this.#started ??= (async () => {
       this.#beat = setInterval(() => void this.#report(), everyMs).unref();
@@ -52,14 +52,14 @@ export class ProcessPresence {
     return this.#started;
   }
 
-  /** Says nothing any more, where nobody knows whether it ended. */
+  /** Ends the reports if nobody knows whether the process ended. */
   stop(): void {
     this.#isOver = true;
     clearInterval(this.#beat);
     clearTimeout(this.#renewal);
   }
 
-  /** An agent of the process called something. */
+  /** Notes that an agent of the process made a call. */
   acted(actor: Actor, agent: string): void {
     if (this.#isOver) return;
     this.#actor = reporting(actor);
@@ -67,13 +67,13 @@ export class ProcessPresence {
     this.#renewSoon();
   }
 
-  /** The process ends, or its client has ended the session. Nobody waits for long. */
+  /** Reports that the process ended, or its client ended the session. Nobody waits for long. */
   async end(): Promise<void> {
     this.stop();
     await Promise.race([this.#report({ ended: true }), sleep(END_MS_MAX, undefined, { ref: false })]);
   }
 
-  /** After the loss of a connection whoever looks takes the process for lost: it says that it is not, as soon as it can. */
+  /** Reports again after a lost connection, as soon as possible: others take the process for lost. */
   async #reportAfterLoss(): Promise<void> {
     if (this.#isReturning) return;
     this.#isReturning = true;
@@ -98,7 +98,7 @@ export class ProcessPresence {
     if (this.#agents.size > 0) this.#renewSoon();
   }
 
-  /** One after the other, so that the end is the last word. */
+  /** Sends reports one after the other, so that the end is the last. */
   #report(said: Report = {}): Promise<boolean> {
     this.#reported = this.#reported.then(() => this.#send(said));
     return this.#reported;
@@ -118,7 +118,7 @@ export class ProcessPresence {
   }
 }
 
-/** Who says it: what is said in the background waits for nobody's turn, and no client waits for it. */
+/** Returns the actor of reports: background work takes nobody's turn, and no client waits for it. */
 function reporting({ grant: _turn, gone: _client, proof, ...actor }: Actor): Actor {
   return { ...actor, ...(proof && { proof: { ...proof } }) };
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
 
-/** All that is needed of a context: the pages have no more. */
+/** The needed part of a context: the pages have no more. */
 type Caller = Pick<Context, 'db' | 'actor'>;
 
 // A user's id is made of the identity's hash, which is no uuid of RFC 9562.
@@ -43,7 +43,7 @@ export type Connection = z.infer<typeof Connection>;
 
 export const ConnectionPage = z.object({ connections: z.array(Connection), next_before: z.string().optional() });
 
-/** Who has access, through which client, since when, last used from where: grants and personal access tokens. */
+/** Lists who has access, through which client, since when, and the last use: grants and personal access tokens. */
 export async function listConnections(
   { db, actor }: Caller,
   { before, ...chosen }: z.infer<typeof ListConnections>,
@@ -61,7 +61,7 @@ export const RevokeAccess = z.strictObject({
 
 export const Revoked = z.object({ grants: z.int(), tokens: z.int(), pats: z.int() });
 
-/** Ends access: refused at the very next request, wherever it arrives. */
+/** Ends access: the very next request is refused, wherever it arrives. */
 export async function revokeAccess(
   { db, actor }: Caller,
   { reason, ...chosen }: z.infer<typeof RevokeAccess>,
@@ -96,7 +96,7 @@ export const BlockClient = z.strictObject({
 
 export const BlockedClient = z.object({ blocked: z.boolean(), revoked: Revoked.partial() });
 
-/** Blocking a client ends its grants in the workspace; nobody can consent to it there again. */
+/** Blocks a client: ends its grants in the workspace; nobody can consent to it there again. */
 export async function blockClient(
   { db, actor }: Caller,
   { client_id, blocked }: z.infer<typeof BlockClient>,
@@ -162,7 +162,7 @@ export type KeptSecrets = z.infer<typeof KeptSecrets>;
 
 export const SecretList = z.object({ secrets: z.array(KeptSecrets), clients: z.array(z.string()) });
 
-/** What opens the workspace now, by kind and number: nobody can say more, for hashes alone are kept. */
+/** Counts the current secrets of the workspace by kind: nobody can say more, since only hashes are stored. */
 export async function listSecrets({ db, actor }: Caller): Promise<z.infer<typeof SecretList>> {
   return db.call('list_secrets', {}, actor);
 }
@@ -191,7 +191,7 @@ export type AuthEvent = z.infer<typeof AuthEvent>;
 
 export const AuthEventPage = z.object({ events: z.array(AuthEvent), next_before: z.string().optional() });
 
-/** The audit trail of access, newest first. `unowned` shows what belongs to no workspace, for the operator. */
+/** Lists the audit trail of access, newest first. `unowned` shows events of no workspace, for the operator. */
 export async function listAuthEvents(
   { db, actor }: Caller,
   { before, ...chosen }: z.infer<typeof ListAuthEvents> & { unowned?: boolean },

@@ -16,12 +16,15 @@ import { firstOf } from '../text.ts';
 import type { Adopted, Member, Source } from './adoption.ts';
 import { adoptedId, REMARK_MAX } from './adoption-plan.ts';
 
-// What an interrupted import holds is free again soon.
+// Tasks that an interrupted import holds are free again soon.
 export const LEASE_SECONDS = 60;
 // The version of a new task that is claimed at once: its token.
 const CLAIMED = 2;
 
-/** One import as far as it has come: `cancelled` and `placed`, which came before its parent and has it now, are names of tasks. */
+/**
+ * The progress of one import: `cancelled` and `placed` (created before their parent, and moved below it) hold names of
+ * tasks.
+ */
 export type Adoption = {
   ctx: Context;
   source: Source;
@@ -30,7 +33,7 @@ export type Adoption = {
   placed: Set<string>;
 };
 
-/** Creates tasks in the state that they had, all in one append; those that are refused alone stay behind, blocked. */
+/** Creates tasks in their original state, all in one append; tasks that are refused alone are created blocked. */
 export async function createTogether(adoption: Adoption, members: Member[]): Promise<void> {
   const { ctx, result, cancelled, placed } = adoption;
   const known = members.map((member) => withoutCancelled(adoption, member));
@@ -54,7 +57,7 @@ export async function createTogether(adoption: Adoption, members: Member[]): Pro
   }
 }
 
-/** A task whose status is refused, as by a gate, is for a person to judge: it is not handed out as if it were open. */
+/** Creates a task as blocked if its status was refused, as by a gate: a person decides, and nobody claims it. */
 async function createStopped(adoption: Adoption, member: Member, refusal: DomainError): Promise<void> {
   const { task, id, warnings } = member;
   const { ctx, result } = adoption;
@@ -65,7 +68,7 @@ async function createStopped(adoption: Adoption, member: Member, refusal: Domain
   if (task.status === 'pending') throw refusal;
   const events = [creation(adoption, member)];
   const reason = cutRemark(`${remarkOf(task)}\n${refusal.message}`);
-  // What waits is not handed out, and a gate holds for each claim.
+  // A blocked task is not handed out, and a gate applies to each claim.
   if (task.status !== 'in_progress') events.push(statusChanged(id, { status: 'blocked', reason }, {}));
   await append(ctx, events);
   result.created += 1;
@@ -77,7 +80,7 @@ function eventsOf(adoption: Adoption, members: Member[], late: Member[]): NewEve
   return [
     ...members.flatMap((member) => [creation(adoption, member), ...(isOver(member) ? [] : movesOf(adoption, member))]),
     ...late.map((member) => parented(adoption, member)),
-    // Cancelling blocks what depends on it, so that comes last.
+    // Cancelling blocks dependent tasks, so that comes last.
     ...members
       .filter(isOver)
       .toReversed()
@@ -85,7 +88,7 @@ function eventsOf(adoption: Adoption, members: Member[], late: Member[]): NewEve
   ];
 }
 
-/** Nothing may be made to wait for what is cancelled: where that was not created together, a person decides. */
+/** Drops dependencies on cancelled tasks, which are forbidden: unless they are created together, a person decides. */
 function withoutCancelled({ cancelled }: Adoption, member: Member): Member {
   const { task } = member;
   const gone = task.dependencies.filter((name) => cancelled.has(name));
@@ -119,12 +122,12 @@ function creation({ source }: Adoption, { task, id, late }: Member): NewEvent<Ta
   return taskCreated(id, { ...data, project: source.project.slug });
 }
 
-/** Names what the task is a part of, where that was created after it. */
+/** Names the parent of a task, if that was created after it. */
 export function parented({ source: { project, format } }: Adoption, { task, id }: Member): NewEvent<Task> {
   return taskUpdated(id, { parent: adoptedId(project.id, format, task.parent ?? '') }, {});
 }
 
-/** The moves of a new task to the status that it had. */
+/** Lists the moves of a new task to its original status. */
 function movesOf({ source }: Adoption, { task, id }: Member): NewEvent<Task>[] {
   const reason = remarkOf(task);
   if (task.status === 'pending') return [];
@@ -133,7 +136,7 @@ function movesOf({ source }: Adoption, { task, id }: Member): NewEvent<Task>[] {
   }
   const claim = taskClaimed(id, { ttl_seconds: LEASE_SECONDS });
   const expect = { lock_token: CLAIMED };
-  // Nobody works on it here: whoever claims it reads where it stood.
+  // Nobody works on it here: the next holder reads where it stood.
   if (task.status === 'in_progress') return [claim, taskReleased(id, { outcome: 'paused', reason }, expect)];
   return [claim, taskCompleted(id, { summary: reason, evidence: reported(task, source) }, expect)];
 }
@@ -146,7 +149,7 @@ export function cutRemark(text: string): string {
   return firstOf(text, REMARK_MAX);
 }
 
-/** What the other tool says of each criterion: that the task is done there, and whether the criterion is ticked. */
+/** Reports the other tool's state of each criterion: the task is done there, and whether the criterion is ticked. */
 export function reported({ acceptance_criteria = [], unmet = [] }: ForeignTask, { format }: Source) {
   return acceptance_criteria.map((text, at) => ({
     criterion: at + 1,

@@ -3,8 +3,8 @@ import type { ForeignTask } from '../formats/foreign-task.ts';
 type Tasks = ReadonlyMap<string, ForeignTask>;
 
 /**
- * Puts tasks into an order in which they can be created: after those they depend on and, where that leaves room, after
- * what they are a part of and come from. A circle of dependencies loses the link that closes it.
+ * Orders tasks so that they can be created: after their dependencies and, if that leaves room, after their parent and
+ * origin. A cycle of dependencies loses the link that closes it.
  */
 export function inOrder(byKey: Tasks, warnings: string[]): ForeignTask[] {
   const ordered = afterParents(afterDependencies(byKey, warnings), byKey);
@@ -12,7 +12,7 @@ export function inOrder(byKey: Tasks, warnings: string[]): ForeignTask[] {
   return [...ordered.filter((task) => !last.has(task.key)), ...ordered.filter((task) => last.has(task.key))];
 }
 
-/** Depth first along the dependencies, without recursion: a chain may be as long as the file. */
+/** Visits dependencies depth first, without recursion: a chain may be as long as the file. */
 function afterDependencies(byKey: Tasks, warnings: string[]): ForeignTask[] {
   const ordered: ForeignTask[] = [];
   const state = new Map<string, 'open' | 'done'>();
@@ -39,7 +39,7 @@ function afterDependencies(byKey: Tasks, warnings: string[]): ForeignTask[] {
   return ordered;
 }
 
-/** Each as soon as what it names is there, and not before its turn. */
+/** Places each task as soon as the tasks it names are there, and not before its turn. */
 function afterParents(ordered: ForeignTask[], byKey: Tasks): ForeignTask[] {
   const placed = new Set<ForeignTask>();
   const passed = new Set<ForeignTask>();
@@ -66,14 +66,14 @@ function afterParents(ordered: ForeignTask[], byKey: Tasks): ForeignTask[] {
     if (open.get(task.key) === 0) place(task);
     passed.add(task);
   }
-  // The whole waits for its own part, so the part comes first.
+  // The whole depends on its own part, so the part comes first.
   for (const task of ordered) place(task);
   return [...placed];
 }
 
 /**
- * Cancelled tasks that others wait for, and what hangs on them: they come last, close together, because nothing may be
- * made to wait for what is cancelled already.
+ * Finds cancelled tasks that others depend on, and their dependents: they come last, close together, because a new
+ * dependency on a cancelled task is forbidden.
  */
 function boundToCancelled(ordered: ForeignTask[], byKey: Tasks): Set<string> {
   const bound = new Set<string>();

@@ -15,13 +15,16 @@ const CUT = '…';
 type Tasks = ReadonlyMap<string, ForeignTask>;
 
 export type Plan = {
-  /** A task comes after those it depends on, otherwise in the order of the file. */
+  /** Dependencies first, otherwise in the order of the file. */
   tasks: ForeignTask[];
-  /** What could not be taken over as it was. */
+  /** Warnings of data that could not be imported unchanged. */
   warnings: string[];
 };
 
-/** Puts tasks into an order in which they can be created, within Cairn's limits; what does not fit is named in a warning, after those that were found. */
+/**
+ * Orders tasks so that they can be created within Cairn's limits; warnings name what does not fit, after the earlier
+ * ones.
+ */
 export function planAdoption(given: ForeignTask[], found: readonly string[] = []): Plan {
   const warnings = [...found];
   const byKey = new Map<string, ForeignTask>();
@@ -46,7 +49,7 @@ export function planAdoption(given: ForeignTask[], found: readonly string[] = []
   return { tasks, warnings };
 }
 
-/** The tasks, each under a name of its own: links mean the first of two with one name. */
+/** Gives each task its own name: links mean the first of two with the same name. */
 function withOwnNames(given: ForeignTask[], warnings: string[]): ForeignTask[] {
   const taken = new Set(given.map(({ key }) => key));
   const seen = new Map<string, ForeignTask>();
@@ -69,20 +72,23 @@ function withOwnNames(given: ForeignTask[], warnings: string[]): ForeignTask[] {
   });
 }
 
-/** The status that the import gives a task: nobody works on it here, and what waits for a cancelled one is blocked. */
+/**
+ * Returns the status after the import: nobody works on the task here, and a task that depends on a cancelled one is
+ * blocked.
+ */
 export function statusHere(task: ForeignTask, byKey: ReadonlyMap<string, ForeignTask>): ForeignTask['status'] {
   if (task.status !== 'pending' && task.status !== 'in_progress') return task.status;
   return task.dependencies.some((name) => byKey.get(name)?.status === 'cancelled') ? 'blocked' : 'pending';
 }
 
-/** The id of a task that another tool kept: of where it comes from and goes to, so that a repeat finds it again. */
+/** Returns an imported task's id: made from its origin and its project, so that a repeat finds it again. */
 export function adoptedId(projectId: string, format: string, key: string): string {
   return idOf(JSON.stringify([projectId, format, key]));
 }
 
 function withinLimits(task: ForeignTask, warnings: string[]): ForeignTask {
   warnOfLosses(task, warnings);
-  // A title of characters that nothing shows is none.
+  // A title of invisible characters counts as missing.
   const title = cleanLine(task.title) || cleanLine(task.key) || cleanLine(task.place);
   const criteria = (task.acceptance_criteria ?? []).map(cleanLine).filter((text) => text !== '');
   const remark = task.remark && clean(task.remark).trim();
@@ -94,7 +100,7 @@ function withinLimits(task: ForeignTask, warnings: string[]): ForeignTask {
     ...(labels.spare.length > 0 ? [`Labels: ${labels.spare.join(', ')}`] : []),
   ];
   if (spare.length > 0) warnings.push(`${task.key}: what is too long for its field is in the description as well.`);
-  // A task that is open has no place for what was said of its end.
+  // An open task has no place for a remark about its end.
   const said = task.status === 'pending' && remark ? [remark] : [];
   const description = clean([task.description ?? '', ...said, ...spare].join('\n\n')).trim();
   if (description.length > DESCRIPTION_MAX) {
@@ -113,7 +119,7 @@ function withinLimits(task: ForeignTask, warnings: string[]): ForeignTask {
   };
 }
 
-/** The labels that a task may have, and those that it may not for their number or length. */
+/** Splits labels into those within the limits of number and length, and the rest. */
 function labelsWithinLimits({ labels = [] }: ForeignTask): { kept: string[]; spare: string[] } {
   const given = [...new Set(labels.map((label) => cleanName(label, label.length)))].filter((label) => label !== '');
   const kept = given.filter((label) => label.length <= LABEL_CHARACTERS_MAX).slice(0, LABELS_MAX);
@@ -136,7 +142,7 @@ function warnOfLosses({ key, labels, ...task }: ForeignTask, warnings: string[])
   }
 }
 
-/** The task with the links that lead somewhere. */
+/** Keeps only links that lead somewhere. */
 function withKnownLinks(task: ForeignTask, byKey: ReadonlyMap<string, ForeignTask>, warnings: string[]): ForeignTask {
   const known = (name: string | undefined, what: string) => {
     if (name === undefined) return undefined;
@@ -160,7 +166,7 @@ function withKnownLinks(task: ForeignTask, byKey: ReadonlyMap<string, ForeignTas
   };
 }
 
-/** Leaves out a parent where it would make a task a part of itself. */
+/** Drops a parent that would make a task a part of itself. */
 function dropCircles(byKey: ReadonlyMap<string, ForeignTask>, warnings: string[]): void {
   const rooted = new Set<string>();
   for (const start of byKey.values()) {
@@ -178,7 +184,7 @@ function dropCircles(byKey: ReadonlyMap<string, ForeignTask>, warnings: string[]
   }
 }
 
-/** What is done waits for nothing: other tools let a task be closed before what it depends on. */
+/** Drops the dependencies of a completed task: other tools let a task be closed before its dependencies. */
 function dropUnmet(task: ForeignTask, byKey: ReadonlyMap<string, ForeignTask>, warnings: string[]): void {
   if (task.status !== 'completed') return;
   const unmet = task.dependencies.filter((name) => byKey.get(name)?.status !== 'completed');
@@ -187,10 +193,10 @@ function dropUnmet(task: ForeignTask, byKey: ReadonlyMap<string, ForeignTask>, w
   task.dependencies = task.dependencies.filter((name) => !unmet.includes(name));
 }
 
-/** A part that waits for the whole, which is ready when its parts are over: neither begins. */
+/** Warns of a part that depends on its whole, which is ready only after its parts: neither begins. */
 function warnOfVain({ key, parent, dependencies }: ForeignTask, byKey: Tasks, warnings: string[]): void {
   const names = new Set(dependencies);
-  // Circles of parents are cut by now.
+  // Cycles of parents are cut by now.
   for (let above = parent; above !== undefined; above = byKey.get(above)?.parent) {
     if (names.has(above)) warnings.push(`${key}: it waits for ${above}, a part of which it is: neither becomes ready.`);
   }

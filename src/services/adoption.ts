@@ -16,27 +16,27 @@ import { adoptedId, type Plan } from './adoption-plan.ts';
 import { getProject } from './projects.ts';
 import { claimTask, completeTask, getTask, releaseTask } from './tasks.ts';
 
-/** Where tasks come from, and the project that they go to. */
+/** The origin of tasks, and the project that they go to. */
 export type Source = { project: { id: string; slug: string }; format: string };
 
 export type Adopted = { created: number; present: number; moved: number; warnings: string[] };
 
-/** `late`: what it is a part of comes after it in the order. `known`: as it is in the project already. */
+/** `late`: its parent comes after it in the order. `known`: its present state in the project. */
 export type Member = { task: ForeignTask; id: string; late: boolean; known: Known | undefined; warnings: string[] };
 type Known = Pick<Task, 'version' | 'status' | 'locked_by' | 'parent'>;
 
 const AGENT = 'import';
-// Of each at most four events, of which an append takes 200.
+// At most four events for each, and an append takes 200.
 const BATCH_SIZE = 50;
 const LOOKUPS_AT_ONCE = 8;
 
-/** Which of the tasks are in the project already, by their names in the other tool. */
+/** Names the tasks that are in the project already, as the other tool names them. */
 export async function findAdopted(ctx: Context, { tasks }: Plan, source: Source): Promise<string[]> {
   const members = await lookUp(ctx, tasks, source);
   return members.filter(({ known }) => known !== undefined).map(({ task }) => task.key);
 }
 
-/** Creates the tasks that are not there, in the state that they had. A repeat goes on where it ended, and changes nothing more. */
+/** Creates the missing tasks in their original state. A repeat resumes, and changes nothing more. */
 export async function adoptTasks(caller: Context, { tasks, warnings }: Plan, source: Source): Promise<Adopted> {
   const ctx = { ...caller, actor: { ...caller.actor, agent: AGENT } };
   const members = await lookUp(ctx, tasks, source);
@@ -64,7 +64,10 @@ export async function adoptTasks(caller: Context, { tasks, warnings }: Plan, sou
   return adoption.result;
 }
 
-/** Each rule may follow each event, and an append lets few follow: there each task has one of its own. */
+/**
+ * Returns the batch size: each rule may follow each event, and an append lets few follow, so with rules each task has
+ * its own.
+ */
 async function batchSize(ctx: Context, { project: { slug } }: Source): Promise<number> {
   const { rules } = (await getProject(ctx, { project: slug })).project;
   return Array.isArray(rules['triggers']) && rules['triggers'].length > 0 ? 1 : BATCH_SIZE;
@@ -98,7 +101,7 @@ async function lookUpOne(ctx: Context, id: string): Promise<Known | undefined> {
   }
 }
 
-/** Gives a task that an interrupted import left behind its status; what somebody went on with, or holds, stays as it is. */
+/** Completes the status of a task from an interrupted import; leaves it if somebody went on with it or holds it. */
 async function settle(adoption: Adoption, member: Member): Promise<void> {
   const { task, known } = member;
   if (task.status === 'pending' || known === undefined) return;
@@ -114,7 +117,7 @@ async function settle(adoption: Adoption, member: Member): Promise<void> {
   if (await warned(adoption, member, move)) adoption.result.moved += 1;
 }
 
-/** Whether it was done: a refusal is a warning, as is an agent that was faster. */
+/** Tells whether a move succeeded: a refusal becomes a warning, and so does an agent that was faster. */
 async function warned(
   { result }: Adoption,
   { task }: Member,
@@ -139,12 +142,12 @@ async function moveToStatus({ ctx, source }: Adoption, { task, id, known }: Memb
   const { task: held } = await claimTask(ctx, {
     task: id,
     ttl_seconds: LEASE_SECONDS,
-    // An import that was interrupted goes on with what it held.
+    // An interrupted import takes over its own claims.
     take_over: known?.locked_by === AGENT,
   });
   const lock = { task: id, lock_token: held?.lock_token ?? 0 };
   if (task.status === 'in_progress') {
-    // Nobody works on it here: whoever claims it reads where it stood.
+    // Nobody works on it here: the next holder reads where it stood.
     await releaseTask(ctx, { ...lock, outcome: 'paused', reason });
     return;
   }

@@ -15,7 +15,7 @@ type Plan = { first_seq: number; last_seq: number; events: number };
 type Archive = Plan & { location: string; file: string; sha256: string };
 type Archives = { archived_to: number; archives: Archive[] };
 
-/** What a page needs of the archive: `after` and `before` are positions, both excluded. */
+/** The range of a page in the archive: `after` and `before` are positions, both excluded. */
 export type Wanted = {
   project_id?: string | null;
   task_id?: string | null;
@@ -23,16 +23,16 @@ export type Wanted = {
   before: number;
   at?: string | null;
   rising: boolean;
-  /** How many at most; all when left out. */
+  /** The most events to find; all by default. */
   size?: number;
 };
 
-/** How long an archive's part may be, in events. */
+/** The length of an archive's part, in events. */
 type Archiving = { before: string; store: ArchiveStore; segment?: number };
 
 /**
- * Moves events older than a time to files, part by part. Each part is written and read back before its events leave the
- * table, so an interrupted run is repeated and goes on.
+ * Moves events older than a time to files, part by part. Writes each part and reads it back before its events leave the
+ * table, so repeating an interrupted run resumes.
  */
 export async function* archiveEvents(
   ctx: Context,
@@ -55,7 +55,7 @@ async function archivePart(ctx: Context, plan: Plan, store: ArchiveStore): Promi
   })();
   const bytes = await buffer(Readable.from(historyLines(pages, undefined)).pipe(createGzip()));
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  // Two who archive at once write apart, unless they write the same.
+  // Two concurrent runs write separate files, unless the content is the same.
   const name = `${ctx.actor.tenant_id ?? 'workspace'}-${plan.first_seq}-${plan.last_seq}-${sha256.slice(0, 12)}`;
   const file = `${name}.jsonl.gz`;
   const boundary = await ctx.db.call<{ streams: unknown[]; chains: unknown[] }>(
@@ -88,14 +88,14 @@ async function* pagesBetween(ctx: Context, { first_seq, last_seq }: Plan): Async
   }
 }
 
-/** What was written, as whoever reads it later will find it. */
+/** Reads a written file back as later readers will. */
 async function readBack(store: ArchiveStore, archive: Archive): Promise<void> {
   for await (const _event of readArchive(store, archive));
 }
 
 type ArchivedEvent = { event: WholeEvent; users: User[] };
 
-/** The events of one file, oldest first, each with the users who are named before it. Refuses a file that was changed. */
+/** Reads the events of one file, oldest first, each with the users named before it. Refuses a changed file. */
 async function* readArchive(store: ArchiveStore, archive: Archive): AsyncGenerator<ArchivedEvent> {
   const bytes = await store.read(archive.file).catch((cause) => {
     if (cause instanceof DomainError && cause.code !== 'not_found') throw cause;
@@ -117,7 +117,7 @@ async function* readArchive(store: ArchiveStore, archive: Archive): AsyncGenerat
   }
 }
 
-/** Exactly the events that the log says, however much more a file unpacks to. */
+/** Reads exactly the logged number of events, however much more a file unpacks to. */
 async function* readEvents(bytes: Buffer, archive: Plan): AsyncGenerator<ArchivedEvent> {
   let users: User[] = [];
   let expected = archive.first_seq;
@@ -143,7 +143,7 @@ async function archivesOf(ctx: Context): Promise<Archives> {
   return ctx.db.call('list_archives', {}, ctx.actor);
 }
 
-/** Archived events, oldest first, from the files in which they are. */
+/** Reads archived events, oldest first, from their files. */
 export async function* archivedEvents(ctx: Context, { after, before }: Pick<Wanted, 'after' | 'before'>) {
   const { archives } = await archivesOf(ctx);
   for (const archive of archives) {
@@ -156,7 +156,7 @@ export async function* archivedEvents(ctx: Context, { after, before }: Pick<Want
 
 type Filters = { types?: string[] | undefined; kinds?: string[] | undefined };
 
-/** What a page needs: the first or the last ones that pass. */
+/** Finds the events of a page: the first or the last ones that match. */
 export async function findArchived(ctx: Context, wanted: Wanted, filters: Filters = {}): Promise<WholeEvent[]> {
   const { archives } = await archivesOf(ctx);
   const size = wanted.size ?? Number.POSITIVE_INFINITY;
@@ -183,7 +183,7 @@ function isWanted(event: WholeEvent, { project_id, task_id, after, before, at }:
   );
 }
 
-/** As SQL has it, which looks again. */
+/** Filters as SQL does, which checks again. */
 function passes({ event_type, payload }: WholeEvent, { types, kinds }: Filters): boolean {
   const category = `${event_type.split('.')[0]}.`;
   return (
@@ -194,7 +194,7 @@ function passes({ event_type, payload }: WholeEvent, { types, kinds }: Filters):
 
 type Checked = { events: number; difference?: Record<string, unknown> };
 
-/** Follows the chains, positions and versions through the files up to where the table goes on. */
+/** Verifies chains, positions and versions through the files up to the start of the table. */
 export async function verifyArchives(ctx: Context): Promise<Checked> {
   const versions = new Map<string, number>();
   let chains: Record<string, string> = {};

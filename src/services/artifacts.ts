@@ -11,7 +11,7 @@ export const AddArtifact = z.strictObject({
   ...ArtifactAdded.shape,
 });
 
-/** Attaches what work on a task produced. A diff is held against the task's scope. */
+/** Attaches a product of work on a task. Checks a diff against the task's scope. */
 export async function addArtifact(
   ctx: Context,
   { task, lock_token, ...data }: z.output<typeof AddArtifact>,

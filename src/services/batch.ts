@@ -18,7 +18,7 @@ export type NewTask = z.output<typeof NewTask>;
 
 type Member = { id: string; place: number; data: Omit<NewTask, 'key'> };
 
-/** Gives each task its id, puts ids for keys, and orders them so that a task comes after those it names. */
+/** Gives each task its id, replaces keys by ids, and orders tasks after those they name. */
 export function orderBatch(tasks: NewTask[]): Member[] {
   const ids = tasks.map(() => newId());
   const places = placesByKey(tasks);

@@ -14,7 +14,7 @@ export const SaveCheckpoint = z.strictObject({ project: ProjectRef.optional(), .
 
 export const SavedCheckpoint = CheckpointBrief.extend({ project: z.string() });
 
-/** Saves where the project stands, with the counts and locks that the server sees. */
+/** Saves where the project stands, with the server's own counts and locks. */
 export async function saveCheckpoint(
   ctx: Context,
   { project, ...data }: z.output<typeof SaveCheckpoint>,
@@ -49,13 +49,13 @@ export async function getCheckpoint(
   const args = { checkpoint, project: project ?? ctx.project };
   const found = await ctx.db.call<Checkpoint>('get_checkpoint', args, ctx.actor);
   if (showsTasks(ctx)) return found;
-  // What the agent wrote stays; what the server added to it names tasks and who held them.
+  // Keeps the agent's own text; the server's additions name tasks and their holders.
   const { snapshot = {}, ...rest } = found;
   const { server: _, ...own } = snapshot;
   return { ...rest, ...(Object.keys(own).length > 0 && { snapshot: own }), not_shown: TASKS_HIDDEN };
 }
 
-/** A span of events is folded: each task appears once, under the last thing that happened to it. */
+/** A summary of events: each task appears once, under its latest event. */
 const Changes = z.object({
   events: z.int(),
   counts: z.record(z.string(), z.int()).optional(),
@@ -94,7 +94,7 @@ export const Resumption = z.object({
   checkpoint: Checkpoint.omit({ snapshot: true }).optional(),
   since: Changes,
   mine: z.array(TaskBrief.extend({ lock_token: z.int().optional() })).optional(),
-  /** What the user's own sessions, which have ended, still hold. */
+  /** Locks that the user's own ended sessions still hold. */
   left: z.array(z.object({ ref: z.string(), locked_by: z.string() })).optional(),
   in_progress: z.array(TaskBrief).optional(),
   ready: z.array(TaskBrief).optional(),
@@ -107,7 +107,7 @@ export const Resumption = z.object({
 });
 export type Resumption = z.infer<typeof Resumption>;
 
-/** Of several workers of a session that goes on, one is shown the tokens of what an earlier process held. */
+/** Moves the locks of an earlier process to one worker of a resumed session, and shows only that worker the tokens. */
 async function adopted({ db, actor }: Context, mine: Resumption['mine']): Promise<Resumption['mine']> {
   const shown = mine?.filter(({ lock_token }) => lock_token !== undefined) ?? [];
   if (shown.length === 0 || actor.process === undefined || actor.worker !== undefined) return mine;
@@ -116,7 +116,7 @@ async function adopted({ db, actor }: Context, mine: Resumption['mine']): Promis
   return mine?.map(({ lock_token, ...task }) => (own.adopted.includes(task.ref) ? { ...task, lock_token } : task));
 }
 
-/** All that an agent needs to go on where others left off, in one call. */
+/** Reads all that an agent needs to go on where others left off, in one call. */
 export async function resumeProject(ctx: Context, { project }: z.output<typeof ResumeProject>): Promise<Resumption> {
   const found = await ctx.db.call<Resumption>('resume_project', { project: project ?? ctx.project }, ctx.actor);
   if (showsTasks(ctx)) return { ...found, mine: await adopted(ctx, found.mine) };

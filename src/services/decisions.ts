@@ -13,7 +13,7 @@ export const RecordDecision = z.strictObject({
   ...DecisionRecorded.shape,
 });
 
-/** Records what was chosen and why; the decision that it supersedes is marked in the same transaction. */
+/** Records a choice and its reason; marks the superseded decision in the same transaction. */
 export async function recordDecision(
   ctx: Context,
   { project, task, ...data }: z.output<typeof RecordDecision>,

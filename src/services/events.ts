@@ -9,7 +9,7 @@ import { page } from './pagination.ts';
 import { ProjectFilter, projectFilter } from './project-filter.ts';
 import { insufficient, PROJECTS_HIDDEN, showsProjects, showsTasks, taskTypes } from './shown.ts';
 
-// So many fit with their longest texts cut: none is left out of an answer that says where to wait on from.
+// This many fit with their longest texts cut: an answer that says where to wait on from must not leave any out.
 const WAIT_PAGE_SIZE = 30;
 const FOLLOW_PAGE_SIZE = 100;
 
@@ -83,7 +83,7 @@ export const EventPage = z.object({
 });
 export type EventPage = z.infer<typeof EventPage>;
 
-/** The timeline of a task, a project or the workspace, as far as the caller may read it. */
+/** Lists the timeline of a task, a project or the workspace, as far as the caller may read it. */
 export async function listEvents(ctx: Context, input: z.output<typeof ListEvents>): Promise<EventPage> {
   if (showsProjects(ctx)) return readEvents(ctx, input);
   return { ...(await readEvents(ctx, { ...input, types: taskTypes(input.types) })), not_shown: PROJECTS_HIDDEN };
@@ -114,7 +114,10 @@ const QuestionPage = z.object({
 });
 export type QuestionPage = z.infer<typeof QuestionPage>;
 
-/** The open questions of a task, or of a project, the latest first. What agents say to each other needs the scope of tasks. */
+/**
+ * Lists the open questions of a task, or of a project, the latest first. Messages between agents need the scope of
+ * tasks.
+ */
 export async function listQuestions(
   ctx: Context,
   { project, ...input }: z.output<typeof ListQuestions>,
@@ -132,15 +135,15 @@ export const WaitForEvents = z.strictObject({
 });
 
 /**
- * Answers with what happened after a position as soon as there is something, and with nothing when the time is up. Its
- * position is where to wait on from: behind the last event that it shows, where there are more than it shows.
+ * Returns events after a position as soon as there are any, or with none after the timeout. Its position is where to
+ * wait on from: the last event shown, if more are left.
  */
 export async function waitForEvents(
   ctx: Context,
   { timeout_seconds, after_seq, ...where }: z.output<typeof WaitForEvents>,
 ): Promise<EventPage> {
   const up = new AbortController();
-  // AbortSignal.timeout within AbortSignal.any may be collected as garbage before it fires (Node.js 20).
+  // AbortSignal.timeout within AbortSignal.any may be garbage-collected before it fires (Node.js 20).
   const timer = setTimeout(() => up.abort(), timeout_seconds * 1_000);
   const leaving = ctx.signal?.();
   const signal = leaving === undefined ? up.signal : AbortSignal.any([leaving, up.signal]);
@@ -158,12 +161,12 @@ export async function waitForEvents(
   }
 }
 
-/** The latest position of the workspace. */
+/** Returns the latest position of the workspace. */
 export async function getPosition(ctx: Context): Promise<number> {
   return (await ctx.db.call<{ position: number }>('get_position', {}, ctx.actor)).position;
 }
 
-/** All events of the workspace after a position, page by page as they come, until the signal ends it. */
+/** Yields all events of the workspace after a position, page by page, until the signal ends it. */
 export function followEvents(ctx: Context, after: number, signal: AbortSignal): AsyncGenerator<EventPage> {
   const read = (from: number) =>
     listEvents(ctx, { project: '*', after_seq: from, include_data: false, page_size: FOLLOW_PAGE_SIZE });

@@ -47,7 +47,7 @@ type State = z.infer<typeof State>;
 
 const CLAIMS = 'The log does not record when a claim expires: a task shown as held may have been free by then.';
 
-/** A project as it was at a position of the log or at a time. Raises `not_found` when it did not exist then. */
+/** Reads a project as it was at a position of the log or at a time. Raises `not_found` if it did not exist then. */
 export async function getState(ctx: Context, input: z.output<typeof GetState>): Promise<State> {
   const state = await readState(ctx, input);
   if (!showsTasks(ctx)) return { ...state, tasks: [], not_shown: TASKS_HIDDEN };
@@ -67,7 +67,7 @@ export const RedactEvent = z.strictObject({
   reason: said(4_000).describe('Why; it stays on the record.'),
 });
 
-/** Blanks what an event says, for good and on the record; the chain still verifies. */
+/** Blanks an event's text, for good and on the record; the chain still verifies. */
 export function redactEvent(ctx: Context, input: z.output<typeof RedactEvent>): Promise<z.infer<typeof EventBrief>> {
   return ctx.db.call('redact_event', input, ctx.actor);
 }

@@ -2,12 +2,12 @@ import type { Context } from '../context.ts';
 import type { TaskBrief } from '../events/tasks.ts';
 import { insufficient, showsTasks } from './shown.ts';
 
-/** Tasks that stand still until a person does something: the first of each, and how many there are, up to a thousand. */
+/** Tasks that wait for a person: the first of each kind, and their number, up to a thousand. */
 export type Needs = {
-  /** In progress; the session of whoever holds it has ended. */
+  /** In progress; the holder's session has ended. */
   left: TaskBrief[];
   left_count: number;
-  /** A gate asks for the approval of a person. */
+  /** A gate requires a person's approval. */
   unapproved: TaskBrief[];
   unapproved_count: number;
 };

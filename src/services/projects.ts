@@ -42,7 +42,7 @@ export async function updateProject(
 
 export const ArchiveProject = z.strictObject({ project: ProjectRef, ...ProjectArchived.shape });
 
-/** Puts a project out of the way; it stays readable. Refused while agents hold tasks of it. */
+/** Archives a project; it stays readable. Refused while agents hold tasks of it. */
 export async function archiveProject(
   ctx: Context,
   { project, ...data }: z.output<typeof ArchiveProject>,
@@ -79,7 +79,7 @@ export const ProjectContext = z.object({
 });
 type ProjectContext = z.infer<typeof ProjectContext>;
 
-/** A project with its rules and what goes on in it. */
+/** Reads a project with its rules and its current work. */
 export async function getProject(ctx: Context, { project }: z.output<typeof GetProject>): Promise<ProjectContext> {
   const found = await ctx.db.call<ProjectContext>('get_project', { project: project ?? ctx.project }, ctx.actor);
   return showsTasks(ctx) ? found : { ...found, in_progress: [], ready: [], not_shown: TASKS_HIDDEN };

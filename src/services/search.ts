@@ -7,7 +7,7 @@ import { ProjectFilter, projectFilter } from './project-filter.ts';
 import { insufficient, showsProjects, showsTasks, TASKS_HIDDEN } from './shown.ts';
 
 const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project'] as const;
-// Events are of the timeline, which reads with the scope of tasks.
+// Events belong to the timeline, which needs the scope of tasks.
 const PROJECT_KINDS: readonly string[] = ['decision', 'checkpoint', 'project'] satisfies (typeof KINDS)[number][];
 
 export const Search = z.strictObject({
@@ -36,7 +36,7 @@ export const Hits = z.object({
 });
 type Hits = z.infer<typeof Hits>;
 
-/** Full-text search over everything that was written down and that the caller may read, best first. */
+/** Searches all text that the caller may read, best match first. */
 export async function search(ctx: Context, { project, ...input }: z.output<typeof Search>): Promise<Hits> {
   const args = { ...input, project: projectFilter(ctx, project) };
   if (showsTasks(ctx)) return ctx.db.call('search', args, ctx.actor);
@@ -46,7 +46,7 @@ export async function search(ctx: Context, { project, ...input }: z.output<typeo
   return { ...(await ctx.db.call<Hits>('search', shown, ctx.actor)), not_shown: TASKS_HIDDEN };
 }
 
-/** Refs, slugs or ids that begin as given: for completion. */
+/** Completes refs, slugs or ids from their beginning. */
 export async function suggestRefs(ctx: Context, kind: 'project' | 'task', prefix: string): Promise<string[]> {
   if (!(kind === 'task' ? showsTasks(ctx) : showsProjects(ctx))) return [];
   const args = { kind, prefix: prefix.slice(0, 80) };

@@ -12,7 +12,7 @@ export const SaveSession = z.strictObject({
   ...SessionSaved.shape,
 });
 
-/** Saves an agent's session, or replaces what was saved of it. */
+/** Saves an agent's session, or replaces the saved one. */
 export async function saveSession(
   ctx: Context,
   { project, session, ...data }: z.output<typeof SaveSession>,

@@ -2,8 +2,9 @@ import { type Context, mayUse } from '../context.ts';
 import { DomainError } from '../errors.ts';
 
 /**
- * An answer may show more than its tool's scope: a tool that reads projects also tells of their tasks, one that reads tasks of what was
- * decided meanwhile. A caller who may not read the other kind is shown the rest, and told so; numbers alone are shown to both.
+ * An answer may show more than its tool's scope: a tool that reads projects also shows their tasks, one that reads
+ * tasks the decisions made meanwhile. A caller without the other scope sees the rest, with a notice; plain numbers are
+ * shown to both.
  */
 export const TASKS_HIDDEN = 'tasks are not shown: this token lacks tasks:read';
 export const PROJECTS_HIDDEN = 'projects, decisions and checkpoints are not shown: this token lacks projects:read';
@@ -18,14 +19,17 @@ export function showsProjects({ scopes }: Rights): boolean {
   return mayUse(scopes, 'projects:read');
 }
 
-// These types tell what happened to tasks, and what agents told each other, which record_event writes with the scope of tasks.
+// Types of events about tasks and messages between agents, which record_event writes with the scope of tasks.
 const TASK_EVENTS = ['task.', 'artifact.', 'project.noted'];
 
 export function isTaskEvent({ type }: { type: string }): boolean {
   return TASK_EVENTS.some((shown) => isWithin(type, shown));
 }
 
-/** Answers with the types of events that a token for tasks shows, of these or of all. Raises insufficient_scope where there is none. */
+/**
+ * Returns the event types that a token for tasks may see, of these or of all. Raises insufficient_scope if there is
+ * none.
+ */
 export function taskTypes(types: readonly string[] | undefined): string[] {
   if (types === undefined) return TASK_EVENTS;
   const shown = types.flatMap((type) =>
@@ -42,7 +46,7 @@ export function insufficient(scope: 'projects:read' | 'tasks:read', what: string
   });
 }
 
-/** Types end in a dot where they name a category. */
+/** Tells whether a type is within a category, whose name ends in a dot. */
 function isWithin(type: string, category: string): boolean {
   return type === category || (category.endsWith('.') && type.startsWith(category));
 }

@@ -37,7 +37,7 @@ import { isTaskEvent, PROJECTS_HIDDEN, showsProjects } from './shown.ts';
 
 const LeaseSeconds = z.int().min(1).max(86_400).default(3_600);
 
-/** Rules and dependency policy did this in consequence, for the agent to know. */
+/** Consequences by rules and dependency policy, for the agent to know. */
 const Consequences = z.object({
   followed: z.array(z.object({ seq: z.int(), type: z.string(), ref: z.string().optional() })).optional(),
   followed_total: z.int().optional().describe('Where not all are shown.'),
@@ -54,7 +54,7 @@ export const ChangedTask = z.object({
 });
 export type ChangedTask = z.infer<typeof ChangedTask>;
 
-/** So many are created together. */
+/** The most tasks in one call. */
 export const TASKS_MAX = 50;
 
 export const CreateTasks = z.strictObject({
@@ -167,10 +167,10 @@ export function extendLock(ctx: Context, input: z.output<typeof ExtendLock>): Pr
 }
 
 export const ReleaseTask = z.strictObject({ task: HeldTask, lock_token: LockToken, ...TaskReleased.shape });
-/** A person needs no token for what they hold. */
+/** A person needs no token for their own claims. */
 export const ReleaseTaskAsPerson = ReleaseTask.partial({ lock_token: true });
 
-/** Gives a task back with an outcome and a reason for whoever claims it next. */
+/** Releases a task with an outcome and a reason for its next holder. */
 export function releaseTask(
   ctx: Context,
   { task, lock_token, ...data }: z.output<typeof ReleaseTaskAsPerson>,
@@ -181,7 +181,7 @@ export function releaseTask(
 export const CompleteTask = z.strictObject({ task: HeldTask, lock_token: LockToken, ...TaskCompleted.shape });
 export const CompleteTaskAsPerson = CompleteTask.partial({ lock_token: true });
 
-/** Ends a task with what was done and the evidence for each criterion. */
+/** Completes a task with a summary and the evidence for each criterion. */
 export function completeTask(
   ctx: Context,
   { task, lock_token, ...data }: z.output<typeof CompleteTaskAsPerson>,
@@ -193,7 +193,7 @@ export const UpdateTask = z.strictObject({
   task: TaskRef,
   lock_token: LockToken.optional().describe('If you hold it.'),
   ...TaskUpdated.shape,
-  // Some clients send null for whatever is optional: it is not what clears the rank.
+  // Some clients send null for every optional field: it must not clear the rank.
   rank: Rank.optional(),
   add_dependencies: z.array(line(80)).max(100).optional(),
   remove_dependencies: z.array(line(80)).max(100).optional(),
@@ -225,19 +225,19 @@ export function updateTask(
 
 export const BreakLock = z.strictObject({ task: TaskRef, reason: said(4_000) });
 
-/** Ends another agent's claim, on the record; its token is worth nothing from then on. */
+/** Ends another agent's claim, on the record; its token is worthless from then on. */
 export function breakLock(ctx: Context, { task, reason }: z.output<typeof BreakLock>): Promise<ChangedTask> {
   return change(ctx, [lockBroken(task, { reason })]);
 }
 
 export const ApproveTask = z.strictObject({ task: TaskRef, note: text(4_000).optional() });
 
-/** A person's approval, for a gate that asks for one. The door refuses it from an agent. */
+/** Records a person's approval, for a gate that requires one. SQL refuses it from an agent. */
 export function approveTask(ctx: Context, { task, note }: z.output<typeof ApproveTask>): Promise<ChangedTask> {
   return change(ctx, [taskApproved(task, { note })]);
 }
 
-/** Appends events of one task and answers with the task after the last. */
+/** Appends events of one task and returns the task after the last. */
 async function change(ctx: Context, requests: NewEvent<Task>[]): Promise<ChangedTask> {
   const { events, ...answer } = await append(ctx, requests);
   const last = events.at(-1);

@@ -21,7 +21,7 @@ export function replayEvents(ctx: Context): Promise<{ events: number; tables: st
   return ctx.db.call('replay_events', {}, ctx.actor);
 }
 
-/** Whole events, oldest first, page by page: of a project, or of the workspace. */
+/** Exports whole events, oldest first, page by page: of a project, or of the workspace. */
 export async function* exportEvents(ctx: Context, project: string | undefined): AsyncGenerator<HistoryPage> {
   for (let after: number | undefined = 0; after !== undefined; ) {
     const args = { project, after_seq: after, page_size: PAGE_SIZE };
@@ -50,7 +50,7 @@ async function* archivedPages(ctx: Context, { project_id, ...range }: Wanted): A
 
 type Imported = { imported: number; skipped: number; position: number };
 
-/** One page of what was exported. What is there already is skipped. */
+/** Imports one page of an export. Skips events that are there already. */
 export function importEvents(ctx: Context, { events, users }: HistoryPage): Promise<Imported> {
   return ctx.db.call('import_events', { events, users }, ctx.actor);
 }

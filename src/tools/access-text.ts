@@ -1,7 +1,7 @@
 import type { AuthEvent, ClientSummary, Connection, KeptSecrets, MemberList } from '../services/access.ts';
 import { quote, time } from './render.ts';
 
-/** One connection on one line; names are what programs and people gave themselves. */
+/** Formats one connection on one line; programs and people chose their names themselves. */
 export function connectionLine(connection: Connection): string {
   const {
     id,

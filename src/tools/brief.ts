@@ -4,14 +4,14 @@ import { heldByOthers, ownLine } from './checkpoints.ts';
 import { shorten } from './fit.ts';
 import { counted, decisionLine, eventLine, lines, named, quote, section, taskLine, time } from './render.ts';
 
-// What every session begins with must be small.
+// The start of every session must be small.
 const BRIEF_BYTES_MAX = 2_000;
 const TASKS_MAX = 5;
 const TEXT_CHARACTERS_MAX = 400;
 const TITLE_CHARACTERS_MAX = 100;
 const MORE = '… resume_project tells all.';
 
-/** Where a project stands, in at most 2,000 bytes, the heading among them. */
+/** Formats where a project stands, in at most 2,000 bytes, the heading included. */
 export function brief({ project, checkpoint, since, ...found }: Resumption, heading = ''): string {
   const { ready, ...statuses } = project.tasks;
   const tasks = (heading: string, some: TaskBrief[] | undefined) =>
@@ -44,7 +44,7 @@ export function brief({ project, checkpoint, since, ...found }: Resumption, head
   return `${fitBytes(text)}\n`;
 }
 
-/** What changed, each kind of change with its tasks. */
+/** Formats the changes, each kind with its tasks. */
 export function changesOf({ tasks = {}, artifacts, decisions }: Changes): string {
   return [
     ...Object.entries(tasks).map(
@@ -61,7 +61,7 @@ export function changesOf({ tasks = {}, artifacts, decisions }: Changes): string
   ].join('; ');
 }
 
-/** Whole lines, as many as fit. */
+/** Keeps as many whole lines as fit. */
 function fitBytes(text: string): string {
   if (Buffer.byteLength(text) <= BRIEF_BYTES_MAX) return text;
   let [kept, bytes] = ['', Buffer.byteLength(MORE)];

@@ -24,7 +24,7 @@ export const TOOLSETS: readonly Toolset[] = [
   admin,
 ];
 
-/** What an agent needs every day, in the order in which it is shown. */
+/** The tools that an agent needs every day, in display order. */
 export const DEFAULT_TOOLS: readonly string[] = [
   'resume_project',
   'list_projects',
@@ -49,7 +49,7 @@ export const DEFAULT_TOOLS: readonly string[] = [
 
 const ALL = TOOLSETS.flatMap(({ tools }) => tools);
 
-/** The tools of the named toolsets, `default` and `all` among them; read-only wins over every name. */
+/** Selects the tools of the named toolsets, including `default` and `all`; read-only wins over every name. */
 export function selectTools(names: readonly string[], { readOnly = false } = {}): Tool[] {
   const selected = new Set(names.flatMap(toolsOf));
   const shown = [...DEFAULT_TOOLS, ...ALL.map(({ name }) => name)];

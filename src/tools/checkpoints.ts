@@ -150,12 +150,12 @@ function renderResumption(found: z.infer<typeof Resumption>): string {
   );
 }
 
-/** What is in progress and not the caller's. */
+/** Lists tasks in progress that the caller does not hold. */
 export function heldByOthers({ in_progress, mine }: Pick<Resumption, 'in_progress' | 'mine'>): TaskBrief[] | undefined {
   return in_progress?.filter(({ ref }) => !mine?.some((own) => own.ref === ref));
 }
 
-/** The token is with whichever worker claimed, unless it is one of an earlier process. */
+/** Formats a task of the caller's. Only the worker that claimed it has the token, unless an earlier process held it. */
 export function ownLine({ lock_token, ...task }: NonNullable<z.infer<typeof Resumption>['mine']>[number]): string {
   if (lock_token !== undefined) return `${taskLine(task)}, lock_token ${lock_token}`;
   return task.ready ? taskLine(task) : `${taskLine(task)}; if that was not another worker of yours, take_over: true`;

@@ -1,8 +1,9 @@
 import type * as z from 'zod';
 import { SLUG } from '../text.ts';
 
-// Clients send what a model wrote, and models write arrays, numbers and booleans as text now and then; strict modes fill in what was
-// not given with an empty text or null. What can be meant in one way alone is understood; everything else is left as it is.
+// Clients send what a model wrote, and models sometimes write arrays, numbers and booleans as text; strict modes fill
+// missing fields with an empty text or null. Values with only one possible meaning are converted; all others stay as
+// they are.
 
 const NUMBER = /^-?\d{1,15}(\.\d{1,15})?$/;
 
@@ -14,7 +15,7 @@ type Def = {
   shape?: Record<string, z.ZodType>;
 };
 
-/** The value in the form that the schema asks for, where it is that in another form. */
+/** Converts the value to the form that the schema requires, if it has that value in another form. */
 export function coerceInput(schema: z.ZodType, value: unknown): unknown {
   const def = schema.def as Def;
   const inner = def.innerType ?? def.in;
@@ -38,7 +39,7 @@ export function coerceInput(schema: z.ZodType, value: unknown): unknown {
 const REFS = new Set(['task', 'parent', 'discovered_from', 'dependencies', 'add_dependencies', 'remove_dependencies']);
 const REF_NUMBER = /^#?([1-9]\d{0,9})$/;
 
-/** The arguments with `web-12` for a task that is only a number, where it is known which project is meant. */
+/** Completes a task's bare number to `web-12`, if the project is known. */
 export function wholeRefs(given: unknown, bound: string | undefined): unknown {
   if (!isRecord(given)) return given;
   const project = given['project'] ?? bound;
@@ -81,7 +82,7 @@ function asObject(shape: Record<string, z.ZodType>, value: unknown): unknown {
   return Object.fromEntries(fields);
 }
 
-/** Whether an optional field is there with nothing in it, which it could not be. */
+/** Tells whether an optional field holds an empty value that its schema does not allow. */
 function isLeftOut(schema: z.ZodType, value: unknown): boolean {
   if (value !== '' && value !== null) return false;
   return schema.safeParse(undefined).success && !schema.safeParse(value).success;

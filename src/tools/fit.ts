@@ -1,6 +1,6 @@
 import { firstOf } from '../text.ts';
 
-// About 8,000 tokens: what hosts show of a result without cutting it themselves.
+// About 8,000 tokens: hosts show this much of a result without cutting it.
 const RESULT_CHARACTERS_MAX = 32_000;
 const EVERYTHING = Number.POSITIVE_INFINITY;
 const LIMITS = [
@@ -18,11 +18,11 @@ const ITEMS_CUT = 'Only the first items fit: ask again with a smaller page_size,
 export type Fitted = {
   fitted: Record<string, unknown>;
   notice?: string;
-  /** What part of the items may fit, where cutting texts is not enough. */
+  /** The share of the items that may fit, if cutting texts is not enough. */
   share?: number;
 };
 
-/** The result as it is, or with its longest texts, then its lists, cut until it fits, and a sentence that says so. */
+/** Returns the result, or with its longest texts, then its lists, cut until it fits, and a sentence that says so. */
 export function fitResult(result: Record<string, unknown>): Fitted {
   if (JSON.stringify(result).length <= RESULT_CHARACTERS_MAX) return { fitted: result };
   let whole = Number.POSITIVE_INFINITY;
@@ -32,7 +32,7 @@ export function fitResult(result: Record<string, unknown>): Fitted {
     if (limit.items === EVERYTHING) whole = size;
     if (size > RESULT_CHARACTERS_MAX && limit !== LIMITS.at(-1)) continue;
     if (limit.items === EVERYTHING) return { fitted, notice: TEXTS_CUT };
-    // Whoever went on from the cursor would skip the items that were left out.
+    // A caller that went on from the cursor would skip the omitted items.
     delete fitted['next_cursor'];
     return { fitted, notice: ITEMS_CUT, share: RESULT_CHARACTERS_MAX / whole };
   }
@@ -43,7 +43,7 @@ export function fitText(text: string): string {
   return text.length <= RESULT_CHARACTERS_MAX ? text : `${shorten(text, RESULT_CHARACTERS_MAX)}\n${TEXTS_CUT}`;
 }
 
-/** At most so many characters, without half a surrogate pair at the end. */
+/** Shortens to so many characters, without half a surrogate pair at the end. */
 export function shorten(text: string, charactersMax: number): string {
   if (text.length <= charactersMax) return text;
   return firstOf(text, charactersMax - CUT.length) + CUT;

@@ -6,7 +6,7 @@ const ISSUES_MAX = 5;
 
 type Issue = z.ZodError['issues'][number];
 
-/** Says which argument is wrong, what is allowed, and what the argument is for. */
+/** Names the wrong argument, the allowed values, and the argument's purpose. */
 export function inputError(tool: { name: string; input: z.ZodObject }, error: z.ZodError, given: unknown): DomainError {
   const [first] = error.issues;
   const path = first?.path ?? [];
@@ -23,13 +23,16 @@ export function inputError(tool: { name: string; input: z.ZodObject }, error: z.
 
 type NameOf = (path: readonly PropertyKey[]) => string;
 
-/** What is wrong with an input and what is allowed, a sentence for each place; `nameOf` calls it as the reader does. */
+/**
+ * Describes the faults of an input and the allowed values, a sentence for each place; `nameOf` gives the reader's name
+ * of it.
+ */
 export function inputSentences(error: z.ZodError, given: unknown, nameOf: NameOf): string {
   const issues = error.issues.filter(isFirstOfPlace).slice(0, ISSUES_MAX);
   return issues.map((issue) => sentence(issue, nameOf(issue.path), given)).join(' ');
 }
 
-/** What is of another kind is not measured as well. */
+/** Keeps the first fault of a place: a value of the wrong type is not measured as well. */
 function isFirstOfPlace({ path }: Issue, at: number, issues: Issue[]): boolean {
   return issues.findIndex((issue) => pathName(issue.path) === pathName(path)) === at;
 }
@@ -70,7 +73,7 @@ function a(expected: string): string {
   return /^[aeiou]/.test(expected) ? `an ${expected}` : `a ${expected}`;
 }
 
-/** What a caller made up is repeated in part only. */
+/** Shortens a name that a caller made up. */
 function shortened(name: string): string {
   return name.slice(0, 60);
 }

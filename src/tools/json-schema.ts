@@ -7,7 +7,7 @@ type Node = z.core.JSONSchema.BaseSchema;
 
 const known = new WeakMap<Tool, { input: JsonSchema; output: JsonSchema }>();
 
-/** What a client is told of a tool's arguments and results. Made once: each list would pay for it again. */
+/** The schemas of a tool's arguments and results for clients. Made once: otherwise each list would pay for it again. */
 export function jsonSchemas(tool: Tool): { input: JsonSchema; output: JsonSchema } {
   const schemas = known.get(tool) ?? {
     input: jsonSchema(tool.input, 'input', leaveOutSizes),
@@ -17,7 +17,7 @@ export function jsonSchemas(tool: Tool): { input: JsonSchema; output: JsonSchema
   return schemas;
 }
 
-/** A tool's arguments with all their limits, as people read them. */
+/** A tool's arguments with all their limits, for people. */
 export function argumentsInFull(tool: Tool): JsonSchema {
   return jsonSchema(tool.input, 'input');
 }
@@ -33,13 +33,13 @@ function jsonSchema(schema: z.ZodObject, io: 'input' | 'output', shorten?: (node
   return { ...converted, type: 'object' } satisfies JsonSchema;
 }
 
-/** Few texts and lists come near their limits, and a refusal names the one that was passed. */
+/** Removes sizes: few texts and lists come near their limits, and a refusal names the exceeded one. */
 function leaveOutSizes(node: Node): void {
   for (const size of ['minLength', 'maxLength', 'minItems', 'maxItems', 'minimum'] as const) delete node[size];
   if (node.default === false) delete node.default;
 }
 
-/** A result's own fields are told with their types, and may become more; what is within them shows itself. */
+/** Describes a result's own fields with their types, and allows more; nested fields explain themselves. */
 function close(node: Node, depth: number): void {
   delete node.additionalProperties;
   if (depth === 0) return;
@@ -48,7 +48,7 @@ function close(node: Node, depth: number): void {
   delete node.items;
 }
 
-/** Leaves out what says nothing: every token of it is read by a model, again and again. */
+/** Removes redundant parts: a model reads every token of it, again and again. */
 function slim(node: Node): void {
   if (node.maximum === Number.MAX_SAFE_INTEGER) delete node.maximum;
   if (node.minimum === Number.MIN_SAFE_INTEGER) delete node.minimum;

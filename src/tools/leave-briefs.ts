@@ -16,18 +16,19 @@ import { time } from './render.ts';
 
 const LEAVE_MS_MAX = 500;
 
-/** The actor is the local one: a slug that a project of another workspace has too is not meant. */
+/** The actor is the local one: another workspace's project with the same slug is not meant. */
 type Leaving = Pick<Context, 'db' | 'actor' | 'log' | 'project'>;
 
 /**
- * Writes beside the embedded database where the caller's project stands, and each about which something lies there already,
- * those that are the oldest first: a hook that finds no database running tells an agent so. Nobody waits for long, and nothing fails by it.
+ * Writes briefs beside the embedded database, of the caller's project and of those with a brief already, the oldest
+ * first: a hook that finds no running database shows them to an agent. Nobody waits for long, and nothing fails because
+ * of it.
  */
 export async function leaveBriefs(leaving: Leaving, place: Place): Promise<void> {
   await leave(leaving, place, { others: true });
 }
 
-/** As `leaveBriefs`, of the caller's project alone. */
+/** Writes the brief of only the caller's project. */
 export async function leaveOwnBrief(leaving: Leaving, place: Place): Promise<void> {
   await leave(leaving, place, { others: false });
 }
@@ -55,12 +56,12 @@ type One = Leaving & { project: string };
 
 async function leaveOne({ db, actor, log, project }: One, dataDir: string, deadline: number): Promise<void> {
   const { user_id, tenant_id } = actor;
-  // Whoever comes next is nobody yet: it is shown no lock as its own, and no token.
+  // The next reader is unknown: it sees no lock as its own, and no token.
   const nobody = { user_id, ...(tenant_id !== undefined && { tenant_id }), client: 'hook' };
   try {
     const resumed = resumeProject({ db, log, scopes: new Set(SCOPES), actor: nobody, project }, {});
     const { mine: _, ...found } = await within(deadline - performance.now(), 'a brief', resumed);
-    // Halted meanwhile, it may have lost the lock, and what it read is old.
+    // If halted meanwhile, it may have lost the lock, and its data is old.
     if (performance.now() > deadline) return;
     const heading = `As of ${time(new Date().toISOString())}, when Cairn was last left:`;
     await writeBrief(dataDir, project, brief(found, heading));

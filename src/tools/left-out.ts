@@ -6,7 +6,7 @@ const FIELD_CHARACTERS_MAX = 200;
 
 type Loss = { path: PropertyKey[]; what: string };
 
-/** Says of each argument what was left out of its text, so that nothing is lost in silence. */
+/** Reports for each argument the characters removed from its text, so that nothing is lost in silence. */
 export function lossesOf(given: unknown, taken: unknown): string[] {
   const losses = [...findLosses(given, taken, [])];
   const told = losses.slice(0, FIELDS_MAX).map(({ path, what }) => `${what} left out of ${fieldOf(path)}.`);
@@ -14,7 +14,7 @@ export function lossesOf(given: unknown, taken: unknown): string[] {
   return more > 0 ? [...told, `The same goes for ${more} more texts.`] : told;
 }
 
-/** The caller's own keys are among the names. */
+/** Names a field; the caller's own keys may be among the names. */
 function fieldOf(path: PropertyKey[]): string {
   return shorten(cleanLine(pathName(path)), FIELD_CHARACTERS_MAX);
 }
@@ -27,7 +27,7 @@ function* findLosses(given: unknown, taken: unknown, path: PropertyKey[]): Gener
   } else if (typeof given === 'object' && given !== null) {
     for (const [key, item] of Object.entries(given)) {
       const within = [...path, Array.isArray(given) ? Number(key) : key];
-      // A key that lost something is another one.
+      // A key that lost something has become another key.
       const lost = Array.isArray(given) ? undefined : leftOut(key);
       if (lost !== undefined) yield { path, what: lost };
       yield* findLosses(item, (taken as Record<string, unknown> | undefined)?.[key], within);

@@ -106,7 +106,10 @@ function renderProject(project: z.infer<typeof Project>): string {
   );
 }
 
-/** Whether a task can be completed without showing its criteria: rules that are replaced whole may lose the gate unnoticed. */
+/**
+ * Tells whether a task can be completed without evidence for its criteria: replacing all rules may drop the gate
+ * unnoticed.
+ */
 function completionNeeds({ rules }: z.infer<typeof Project>): string {
   const gates = (rules['gates'] ?? []) as { on: string; require: object; when?: object }[];
   return gates.some(({ on, require, when }) => on === 'complete' && 'evidence' in require && when === undefined)

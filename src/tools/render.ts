@@ -8,26 +8,26 @@ import { shorten } from './fit.ts';
 
 const DETAILS_CHARACTERS_MAX = 2_000;
 
-// What agents stored is data: it is shown quoted and never reads as the server's own words.
+// Agents' stored text is data: it is shown quoted and never reads as the server's own words.
 
-/** Stored text on one line. */
+/** Quotes stored text on one line. */
 export function quote(text: string, charactersMax = 300): string {
   return `"${shorten(text.replace(/\s+/g, ' '), charactersMax).replace(/["\\]/g, '\\$&')}"`;
 }
 
-/** A name that somebody chose: a plain word as it is, anything else quoted like stored text. */
+/** Formats a chosen name: a plain word as it is, anything else quoted like stored text. */
 export function named(name: string): string {
   return /^[\w.@#+/-]{1,100}$/.test(name) ? name : quote(cleanName(name, 120));
 }
 
-/** Stored text as it was written, each line marked. */
+/** Shows stored text unchanged, each line marked. */
 export function block(label: string, text: string): string {
   return text.includes('\n') || text.length > 300
     ? `${label}:\n> ${text.replaceAll('\n', '\n> ')}`
     : `${label}: ${quote(text)}`;
 }
 
-/** The lines that there are, and none for what is absent. */
+/** Joins the present lines and skips absent ones. */
 export function lines(...parts: (string | string[] | undefined | false)[]): string {
   return parts
     .flat()
@@ -35,13 +35,13 @@ export function lines(...parts: (string | string[] | undefined | false)[]): stri
     .join('\n');
 }
 
-/** A headed list, or nothing. */
+/** Formats a headed list, or nothing. */
 export function section<Item>(heading: string, items: Item[] | undefined, show: (item: Item) => string): string[] {
   if (items === undefined || items.length === 0) return [];
   return [`${heading}:`, ...items.map((item) => `- ${show(item)}`)];
 }
 
-/** A time to the second. What is no date here is shown as it stands. */
+/** Formats a time to the second. Text that is no date stays as it is. */
 export function time(at: string): string {
   const date = new Date(at);
   return Number.isNaN(date.getTime()) ? at : `${date.toISOString().slice(0, 19)}Z`;
@@ -60,12 +60,12 @@ export function taskLine(task: TaskBrief): string {
   return [task.ref, `[${task.priority}]`, quote(task.title), ...labelsOf(task), taskState(task)].join(' ');
 }
 
-/** Its labels: `#auth`, `#"needs design"`. */
+/** Formats labels: `#auth`, `#"needs design"`. */
 export function labelsOf({ labels = [] }: Pick<TaskBrief, 'labels'>): string[] {
   return labels.map((label) => `#${named(label)}`);
 }
 
-/** For whoever knows the task and asks how it stands. */
+/** Formats the state of a task for a reader who knows the task. */
 export function taskState(task: TaskBrief): string {
   return [
     task.ready ? 'ready' : task.status,
@@ -83,12 +83,12 @@ export function taskState(task: TaskBrief): string {
     .join(', ');
 }
 
-/** Which criteria of a completed task nothing was given for. */
+/** Names the criteria of a completed task without evidence. */
 export function unproven({ unproven: criteria = [] }: Pick<TaskBrief, 'unproven'>): string | false {
   return criteria.length > 0 && `unproven ${criteria.join(', ')}`;
 }
 
-/** Who has it, or had it until the claim lapsed. */
+/** Names the holder, or the last one if the claim lapsed. */
 function holding(by: string, { locked_until, ready }: TaskBrief): string {
   if (locked_until === undefined) return `held by ${named(by)}`;
   return ready
@@ -122,14 +122,14 @@ export function consequences({ followed, followed_total, ...ready }: Consequence
   ];
 }
 
-/** The tasks that a change made ready; the first of them, where there are many. */
+/** Formats the tasks that a change made ready; only the first if there are many. */
 export function readyNow({ freed, freed_total }: Pick<Consequences, 'freed' | 'freed_total'>): string[] {
   if (freed === undefined) return [];
   const more = freed_total === undefined ? '' : ` and ${freed_total - freed.length} more`;
   return [`Ready now: ${freed.join(', ')}${more}.`];
 }
 
-/** What happened, what to do next, and what helps to do it. */
+/** Formats what happened, what to do next, and the details that help. */
 export function renderError(error: DomainError): string {
   const details = error.details === null ? '' : shorten(JSON.stringify(error.details), DETAILS_CHARACTERS_MAX);
   return lines(`${error.code}: ${error.message}`, error.hint ?? undefined, details !== '' && `details: ${details}`);

@@ -64,7 +64,7 @@ export function renderTask(task: z.infer<typeof TaskWithHistory>): string {
   );
 }
 
-/** What the work is, as its authors wrote it, and what surrounds it. */
+/** Formats the work as its authors described it, and its surroundings. */
 function briefing(task: Task): string {
   return lines(
     task.description !== undefined && block(`description by ${named(task.created_by)}`, task.description),

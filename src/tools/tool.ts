@@ -15,11 +15,11 @@ type Taking<Input extends z.ZodObject> = {
   title: string;
   description: string;
   effect: Effect;
-  /** One of the first minute: a client that loads tools when they are looked for has it at once. */
+  /** A tool of the first minute: a client that loads tools on demand has it at once. */
   alwaysLoaded?: true;
-  /** A read whose answer depends on what the worker holds; every write is a worker's. */
+  /** A read whose answer depends on the worker's locks; every write belongs to a worker. */
   takesWorker?: true;
-  /** Its answer is for who asked alone: another agent's same key is another's. */
+  /** Its answer is only for the asking agent: another agent's equal key is a different one. */
   keyedByAgent?: true;
   /** Repeating it changes nothing more, so that it needs no idempotency_key. */
   idempotent?: true;
@@ -30,7 +30,7 @@ type Taking<Input extends z.ZodObject> = {
 type Giving<Output extends z.ZodObject> = {
   output: Output;
   run(ctx: Context, input: never): Promise<z.output<Output>>;
-  /** What an agent reads; enough to act on alone. */
+  /** Formats the text for an agent; it is enough to act on. */
   render(result: z.output<Output>): string;
 };
 
@@ -46,7 +46,7 @@ export type Toolset = { name: string; description: string; tools: Tool[] };
 const IdempotencyKey = word(200)
   .refine((key) => leftOut(key) === undefined, 'must be of characters that can be stored')
   .optional();
-// Of several workers of one client, which: its locks are its own.
+// Names one of a client's workers: each has its own locks.
 const Worker = line(40)
   .refine((name) => /^[\w.@#+-]+$/.test(name), 'must be one word of letters, digits and _ . @ # + -, like worker-2')
   .optional();
@@ -55,7 +55,8 @@ const Worker = line(40)
 export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs extends Record<string, z.ZodObject>>(
   name: string,
   { description, scopes }: { description: string; scopes: 'projects' | 'tasks' | 'admin' },
-  // Two halves, so that the compiler finds out both schemas of each tool and checks `run` and `render` against them.
+  // Two type parameters, so that the compiler infers both schemas of each tool and checks `run` and `render` against
+  // them.
   definitions: { [Name in keyof Inputs]: Taking<Inputs[Name]> } & { [Name in keyof Outputs]: Giving<Outputs[Name]> },
 ): Toolset {
   const tools = Object.entries(definitions).map(([toolName, definition]): Tool => {
@@ -80,10 +81,10 @@ export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs exte
   return { name, description, tools };
 }
 
-/** `notices`: what the text ends with and the data has no place for. */
+/** `notices`: the end of the text, for which the data has no place. */
 export type ToolAnswer = { text: string; structured: Record<string, unknown>; notices: string[] };
 
-/** The one path of a call: scope, parse, fingerprint, run, render. Whatever fails is a DomainError. */
+/** The one path of a call: scope, parse, fingerprint, run, render. Every failure is a DomainError. */
 export async function callTool(ctx: Context, tool: Tool, args: unknown): Promise<ToolAnswer> {
   try {
     authorise(ctx, tool);
@@ -111,7 +112,7 @@ export async function callTool(ctx: Context, tool: Tool, args: unknown): Promise
   }
 }
 
-/** A page that does not fit is read again, smaller, so that its cursor is behind the last item that it shows. */
+/** Reads an oversized page again, smaller, so that its cursor follows the last shown item. */
 async function runFitting(ctx: Context, tool: Tool, input: Record<string, unknown>): Promise<Fitted> {
   const answer = tool.output.safeParse(await tool.run(ctx, input));
   if (!answer.success) {
@@ -124,7 +125,7 @@ async function runFitting(ctx: Context, tool: Tool, input: Record<string, unknow
   return runFitting(ctx, tool, { ...input, page_size: Math.max(1, Math.floor(page_size * found.share * 0.9)) });
 }
 
-/** Who acts where a client says which of its workers calls: `claude-code#f33e/tests`. */
+/** Names the actor if a client says which of its workers calls: `claude-code#f33e/tests`. */
 function workerOf(actor: Actor, worker: unknown): Actor {
   if (typeof worker !== 'string') return actor;
   return { ...actor, agent: `${agentOf(actor)}/${worker}`, worker };

@@ -13,7 +13,7 @@ import { accountPage, cursorOf } from './pages/account.ts';
 import { invitationPage } from './pages/invitation.ts';
 import type { Web } from './web.ts';
 
-// Whoever finds a browser left open must not leave with a token that outlives it.
+// A stranger at an open browser must not leave with a token that outlives the session.
 const SIGN_IN_MS_MAX = 15 * 60_000;
 const PAT_DAYS_MAX = 366;
 
@@ -38,7 +38,7 @@ async function connectionsIn({ db }: Web, visit: SignedIn, workspace: Workspace)
   return { ...workspace, ...(await listConnections({ db, actor }, { all: false, ended: false, before })) };
 }
 
-/** Only one's own: an admin ends what is others' on the page of the workspace. */
+/** Revokes only one's own access: an admin ends others' on the page of the workspace. */
 export async function revokeOwn(web: Web, visit: SignedIn, form: URLSearchParams): Promise<Response> {
   const own = { id: form.get('id') ?? '', user_id: visit.session.user_id, everything: false };
   const caller = { db: web.db, actor: personOf(visit, form.get('workspace') ?? '') };
@@ -47,7 +47,7 @@ export async function revokeOwn(web: Web, visit: SignedIn, form: URLSearchParams
   return goOn(web, visit, { to: '/account', notice });
 }
 
-/** Shown once, on the page that follows. Raises forbidden for a sign-in that is not of the last quarter of an hour. */
+/** Makes a token, shown once on the next page. Raises forbidden for a sign-in older than a quarter of an hour. */
 export async function createToken(web: Web, visit: SignedIn, form: URLSearchParams): Promise<Response> {
   if (!web.makesTokens || !isFresh(visit)) {
     throw new DomainError('forbidden', 'A token is made by who has just signed in.', {
@@ -74,7 +74,7 @@ function isFresh({ session }: SignedIn): boolean {
   return Date.now() - Date.parse(session.auth_at) < SIGN_IN_MS_MAX;
 }
 
-/** The code goes into a cookie and out of the address, where history and screenshots would keep it. */
+/** Moves the code into a cookie and out of the address, where history and screenshots would keep it. */
 export async function showInvitation({ cookies }: Web, visit: BrowserSession): Promise<Response> {
   const code = visit.url.searchParams.get('code');
   if (code !== null) {
@@ -87,7 +87,7 @@ export async function showInvitation({ cookies }: Web, visit: BrowserSession): P
   return invitationPage({ csrf: visit.csrf, user: visit.session.name });
 }
 
-/** Who is signed in already joins as that. */
+/** Accepts an invitation as the signed-in user. */
 export async function acceptInvitation({ store, cookies }: Web, visit: SignedIn): Promise<Response> {
   const code = cookies.read(visit.request, 'invitation') ?? '';
   const answer = await store.acceptInvitation(hashSecret(code), personOf(visit));

@@ -39,12 +39,12 @@ export function showAdmin(web: Web, visit: SignedIn): Promise<Response> {
   });
 }
 
-/** After a form: back to the workspace, which tells what was done. */
+/** Redirects after a form: back to the workspace, which shows the outcome. */
 function backTo({ tenant_id }: Workspace): { to: string } {
   return { to: `/admin?workspace=${tenant_id}` };
 }
 
-/** One connection, all of a program, or all of a person. */
+/** Revokes one connection, all of a program, or all of a person. */
 export async function revokeAny(web: Web, visit: SignedIn, form: URLSearchParams): Promise<Response> {
   const workspace = workspaceOf(visit, form.get('workspace'));
   const chosen = Object.fromEntries(
@@ -85,7 +85,7 @@ export async function changeInvitations(web: Web, visit: SignedIn, form: URLSear
   return goOn(web, visit, { ...backTo(workspace), link });
 }
 
-/** The one that is named, else the first that the person looks after. Raises forbidden where they look after none. */
+/** Returns the named workspace, otherwise the first that the person administers. Raises forbidden without one. */
 function workspaceOf({ session }: SignedIn, id: string | null): Workspace {
   const found = session.workspaces.find(
     (workspace) => administers(workspace) && (id === null || workspace.tenant_id === id),
@@ -94,7 +94,7 @@ function workspaceOf({ session }: SignedIn, id: string | null): Workspace {
   throw new DomainError('forbidden', 'You do not administer this workspace.', { hint: 'Ask one of its owners.' });
 }
 
-/** Raises invalid_input for none of ours. */
+/** Reads a role. Raises invalid_input for an unknown one. */
 function roleOf(form: URLSearchParams): Role {
   const role = ROLES.find((known) => known === form.get('role'));
   if (role !== undefined) return role;

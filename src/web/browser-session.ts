@@ -4,7 +4,7 @@ import type { From, Person, Session } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
 import type { Web } from './web.ts';
 
-/** A request of a browser, and what its cookies prove. */
+/** A browser's request, and what its cookies prove. */
 export type BrowserSession = ViewedSession & {
   request: Request;
   url: URL;
@@ -13,7 +13,7 @@ export type BrowserSession = ViewedSession & {
   sid: string | undefined;
 };
 
-/** A visit with somebody signed in. */
+/** A browser session with a signed-in person. */
 export type SignedIn = BrowserSession & { session: Session };
 
 export async function browserSessionOf({ store, cookies }: Web, request: Request, from: From): Promise<BrowserSession> {
@@ -32,12 +32,12 @@ export async function browserSessionOf({ store, cookies }: Web, request: Request
   };
 }
 
-/** Who is signed in, in a workspace of theirs. */
+/** Returns the signed-in person, in one of their workspaces. */
 export function personOf({ session, from }: SignedIn, tenantId?: string): Person {
   return { user_id: session.user_id, ...from, ...(tenantId === undefined ? {} : { tenant_id: tenantId }) };
 }
 
-/** What a form of ours carries. Raises forbidden for one that another site sent, or that belongs to another session. */
+/** Reads a form of ours. Raises forbidden for one from another site or another session. */
 export async function formOf({ request, csrf }: BrowserSession): Promise<URLSearchParams> {
   const site = request.headers.get('sec-fetch-site');
   const type = request.headers.get('content-type') ?? '';
@@ -55,9 +55,12 @@ export async function formOf({ request, csrf }: BrowserSession): Promise<URLSear
   return form;
 }
 
-/** A path of this server to go on to; anything else, and what a browser might take for another host, becomes `otherwise`. */
+/**
+ * Returns a path of this server to go on to; anything else, and text that a browser might take for another host,
+ * becomes `otherwise`.
+ */
 export function pathOf(next: string | null, otherwise = '/account'): string {
-  // A browser drops tabs and line feeds, and takes a backslash for a slash.
+  // A browser drops tabs and line feeds, and reads a backslash as a slash.
   return next !== null && next.length <= 2_000 && /^\/(?![/\\])[\x21-\x7e]*$/.test(next) && !next.includes('\\')
     ? next
     : otherwise;

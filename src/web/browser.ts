@@ -4,7 +4,7 @@ import { consentPage } from './pages/consent.ts';
 import { messagePage } from './pages/message.ts';
 import type { Web } from './web.ts';
 
-/** What the authorization server asks of the pages. */
+/** Makes the pages' part that the authorization server calls. */
 export function createBrowser(web: Web): Browser {
   return {
     visit: (request, from) => browserSessionOf(web, request, from),

@@ -3,10 +3,13 @@ import type { BrowserSession } from './browser-session.ts';
 import { redirect } from './page.ts';
 import type { Web } from './web.ts';
 
-/** What a form did, for the page that follows to tell once; `token` and `link` are secrets that are shown then and never again. */
+/** A form's result, which the next page shows once; `token` and `link` are secrets that are never shown again. */
 export type FlashMessage = { notice?: string; token?: string; link?: string };
 
-/** Goes on to a page after a form. What is to be told there waits in a cookie that only this session's browser can have made. */
+/**
+ * Redirects to a page after a form. The message for it waits in a cookie that only this session's browser can have
+ * made.
+ */
 export function goOn(
   { cookies }: Web,
   visit: BrowserSession,
@@ -16,7 +19,7 @@ export function goOn(
   return redirect(to, [cookies.write('outcome', `${told}.${proofOf(visit, told)}`)]);
 }
 
-/** Shows a page with what is to be told, and forgets it. */
+/** Shows a page with its message, and deletes the message. */
 export async function flashOnce(
   { cookies }: Web,
   visit: BrowserSession,

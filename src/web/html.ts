@@ -1,6 +1,6 @@
 import { clean, cleanName } from '../text.ts';
 
-/** Markup that may be sent as it is. Only `html` makes it, so that no text becomes markup by accident. */
+/** Safe markup. Only `html` makes it, so that no text becomes markup by accident. */
 export class Html {
   readonly source: string;
   constructor(source: string) {
@@ -19,8 +19,8 @@ const ENTITIES: Readonly<Record<string, string>> = Object.freeze({
 });
 
 /**
- * A template whose values are text, safe between tags and in quoted attributes, and turns nothing around it round, in attributes either;
- * nothing for null, undefined and false.
+ * Makes a template whose values are text, safe between tags and in quoted attributes, and cannot reorder the text
+ * around them, in attributes either; null, undefined and false are left out.
  */
 export function html(strings: TemplateStringsArray, ...values: Content[]): Html {
   return new Html(String.raw({ raw: strings }, ...values.map(render)));
@@ -33,24 +33,24 @@ function render(content: Content): string {
   return clean(String(content)).replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
 }
 
-/** A name that a stranger chose: one line, cut, isolated from the direction of the text around it. */
+/** Formats a stranger's chosen name: one line, cut, isolated from the direction of the text around it. */
 export function name(value: string, lengthMax = 100): Html {
   const shown = Array.from(cleanName(value, lengthMax + 1));
   const cut = shown.length > lengthMax ? `${shown.slice(0, lengthMax - 1).join('')}…` : shown.join('');
   return html`<bdi>${cut === '' ? 'unnamed' : cut}</bdi>`;
 }
 
-/** A moment, to be read by people and machines; in UTC, since the server does not know the reader's zone. */
+/** Formats a moment for people and machines; in UTC, since the server does not know the reader's zone. */
 export function time(moment: string | Date): Html {
   return timed(moment, (iso) => `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`);
 }
 
-/** The day of a moment, where the hour says nothing. */
+/** Formats the day of a moment, if the hour does not matter. */
 export function day(moment: string | Date): Html {
   return timed(moment, (iso) => iso.slice(0, 10));
 }
 
-/** A date as it is shown; anything else stands as it is, for a page says more with it than an error would. */
+/** Formats a date; anything else stays as it is, because a page tells more with it than an error would. */
 function timed(moment: string | Date, shown: (iso: string) => string): Html {
   const date = new Date(moment);
   if (Number.isNaN(date.valueOf())) return html`${String(moment)}`;

@@ -43,7 +43,7 @@ export async function logInWithPassword(web: Web, visit: BrowserSession, form: U
 
 export async function sendCode(web: Web, visit: BrowserSession, form: URLSearchParams): Promise<Response> {
   const email = emailOf(form);
-  // Whoever asks for codes without end keeps nobody from typing in the one that came last.
+  // Requesting codes without end does not stop anybody from typing in the last one.
   const isSent = (await takeSending(web.store, trierOf(web, visit), accountOf(email, 'send'))) !== undefined;
   if (isSent) await offered(web.supabase).sendCode(email);
   return codePage({ csrf: visit.csrf, next: pathOf(form.get('next')), email, isSent });
@@ -73,7 +73,10 @@ export async function startOidc(web: Web, visit: BrowserSession, id: string): Pr
   return redirect(url.href);
 }
 
-/** The state is good once, and in the browser alone that got it (threat T1): its other secrets come of that browser's cookie. */
+/**
+ * Finishes a login. The state is valid once, and only in the browser that got it (threat T1): its other secrets derive
+ * from that browser's cookie.
+ */
 export async function finishOidc(web: Web, visit: BrowserSession, id: string): Promise<Response> {
   const login = providerOf(web, id);
   const state = visit.url.searchParams.get('state') ?? '';
@@ -106,13 +109,13 @@ function providerOf({ oidc }: Web, id: string): OidcLogin {
   return offered(oidc.find(({ provider }) => provider.id === id));
 }
 
-/** Looking at the link does not use it up: mail programs and chats open links, people do send the form. */
+/** Shows the link's form and does not use the link up: mail programs and chats open links, people send the form. */
 export async function showOwnerCode(_web: Web, visit: BrowserSession): Promise<Response> {
   const code = visit.url.searchParams.get('code') ?? '';
   return passwordPage({ csrf: visit.csrf, code: isSecret('login', code) ? code : '', minLength: PASSWORD_LENGTH_MIN });
 }
 
-/** Without a limit on tries: 256 random bits are not guessed, and it is the way in that nobody else can use up. */
+/** Redeems a link, with no limit on tries: nobody guesses 256 random bits, and nobody else can use up this way in. */
 export async function redeemOwnerCode(web: Web, visit: BrowserSession, form: URLSearchParams): Promise<Response> {
   const code = form.get('code') ?? '';
   const password = form.get('password') ?? '';
@@ -169,7 +172,7 @@ async function admit(web: Web, visit: BrowserSession, { identity, method, next, 
 
 type Opened = { user: string; method: string; next: string | null; attempt?: Attempt | undefined };
 
-/** A new session id at each login, whatever the browser brought (threat T15); the session it had ends. */
+/** Makes a new session id at each login, whatever the browser sent (threat T15), and ends the browser's old session. */
 async function openSession(
   web: Web,
   visit: BrowserSession,
@@ -185,7 +188,10 @@ async function openSession(
   return redirect(pathOf(next), [cookies.write('session', secret), cookies.erase('invitation'), ...known]);
 }
 
-/** Gives back what the right try took, and the cookie that the browser is known by from now on: a new one each time, like the session. */
+/**
+ * Returns the tries that a right attempt took, and sets the cookie that identifies the browser: new each time, like the
+ * session.
+ */
 async function admitBrowser(
   { store, cookies }: Web,
   { request, from }: BrowserSession,

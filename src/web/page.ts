@@ -5,11 +5,11 @@ export type Page = {
   title: string;
   body: Content;
   status?: number;
-  /** Who is signed in, for the head of the page. */
+  /** The signed-in person, for the head of the page. */
   user?: Content;
-  /** Tables want more width than a question does. */
+  /** Tables need more width than a question. */
   wide?: boolean;
-  /** Where, besides here, sending a form of this page may lead; a browser follows no redirect elsewhere. */
+  /** Other places where a form of this page may lead; a browser follows no other redirect. */
   formTargets?: readonly string[];
   headers?: Record<string, string>;
 };
@@ -18,7 +18,7 @@ export type Page = {
 const MARK = html`<svg width="26" height="26" viewBox="0 0 26 26" fill="currentColor" aria-hidden="true">
 <ellipse cx="13" cy="20.5" rx="11" ry="4"/><ellipse cx="13.5" cy="13" rx="7.5" ry="3.2"/><ellipse cx="12.5" cy="6.6" rx="4.5" ry="2.6"/></svg>`;
 
-/** A whole page as an answer: without script, never framed, never stored, and telling nobody where the reader came from. */
+/** Makes a whole page: without script, never framed, never stored, and telling nobody where the reader came from. */
 export function page({ title, body, status = 200, user, wide = false, formTargets = [], headers }: Page): Response {
   const document = html`<!doctype html>
 <html lang="en">
@@ -45,7 +45,7 @@ ${body}
   });
 }
 
-/** Of every answer to a browser, redirects included. */
+/** The headers of every answer to a browser, redirects included. */
 const SECURITY_HEADERS: Readonly<Record<string, string>> = Object.freeze({
   'content-type': 'text/html; charset=utf-8',
   'cache-control': 'no-store',
@@ -57,7 +57,7 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = Object.freeze({
   'x-frame-options': 'DENY',
 });
 
-/** Goes on with a GET elsewhere: after a form, so that going back does not send it again (RFC 9110, section 15.4.4). */
+/** Redirects with a GET: after a form, so that going back does not send it again (RFC 9110, section 15.4.4). */
 export function redirect(to: string, cookies: readonly string[] = []): Response {
   const headers = new Headers({
     ...SECURITY_HEADERS,

@@ -8,15 +8,18 @@ const QUARTER_HOUR = 15 * 60;
 const DAY = 86_400;
 const BROWSER_ATTEMPTS_MAX = 10;
 
-/** The account that is tried, and how. Where others have used up the tries that they share, so many new networks have one each a day. */
+/**
+ * The account and the way to sign in. If others have used up its shared tries, this many new networks get one try a day
+ * each.
+ */
 export type Account = { name: string; way: 'password' | 'code' | 'send'; firstTriesMax: number };
 
-/** A try that is under way, to be given back when it turns out to be right. */
+/** A running try, to be returned if it succeeds. */
 export type Attempt = { account: string; buckets: string[] };
 
 type Trier = { from: BrowserSession['from']; browser?: string | undefined };
 
-/** A try to sign in that no account is known of yet: 30 a minute from a network. Raises rate_limited. */
+/** Takes a try to sign in while the account is unknown: 30 a minute from a network. Raises rate_limited. */
 export async function takeStart(store: Store, { from }: Trier): Promise<void> {
   const bucket = `start ${networkOf(from.ip ?? '')}`;
   const wait = await takeEach(store, from, [{ bucket, attempts_max: 30, window_seconds: 60 }]);
@@ -24,9 +27,9 @@ export async function takeStart(store: Store, { from }: Trier): Promise<void> {
 }
 
 /**
- * A try at an account. A browser that signed in to it before has ten tries of its own, which nobody else can use up. Others have five a
- * minute from their network, and share ten in a quarter of an hour; where these are gone, the first try in a day of a network that was
- * not there yet still counts, for so many networks. Raises rate_limited.
+ * Takes a try at an account. A browser that signed in to it before has ten tries of its own, which nobody else can use
+ * up. Others have five a minute from their network, and share ten in a quarter of an hour; after these, the day's first
+ * try of a new network still counts, for a limited number of networks. Raises rate_limited.
  */
 export async function takeAttempt(store: Store, trier: Trier, account: Account): Promise<Attempt> {
   const attempt = await takeOrWait(store, trier, account);
@@ -34,7 +37,7 @@ export async function takeAttempt(store: Store, trier: Trier, account: Account):
   return attempt;
 }
 
-/** Takes a try for what is sent to an account; undefined where the account has had enough of it for now. Raises rate_limited. */
+/** Takes a try to send something to an account; undefined if the account has had enough. Raises rate_limited. */
 export async function takeSending(store: Store, trier: Trier, account: Account): Promise<Attempt | undefined> {
   const attempt = await takeOrWait(store, trier, account);
   if (!('wait' in attempt)) return attempt;
@@ -63,7 +66,7 @@ async function takeOrWait(
   if (firstTriesMax === 0) return { wait, of: 'account' };
   const first = [
     { bucket: `first ${way} ${account} ${around}`, attempts_max: 1, window_seconds: DAY },
-    // Who holds a whole /32 has 65,536 networks of that size.
+    // The holder of a whole /32 has 65,536 networks of that size.
     { bucket: `first ${way} ${account} ${widest}`, attempts_max: 16, window_seconds: DAY },
     { bucket: `first ${way} ${account}`, attempts_max: firstTriesMax, window_seconds: DAY },
   ];

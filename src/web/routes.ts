@@ -61,7 +61,7 @@ async function answer(web: Web, place: Place, { request, peer }: { request: Requ
   try {
     const visit = await browserSessionOf(web, request, { ip: peer.address });
     const response = await respond(web, place, visit);
-    // Each answer renews the cookie that forms are checked with.
+    // Each answer renews the cookie that protects forms.
     response.headers.append('set-cookie', visit.cookie);
     return response;
   } catch (error) {
@@ -78,7 +78,7 @@ async function respond(web: Web, { get, post }: Place, visit: BrowserSession): P
   return response;
 }
 
-/** Whoever is not signed in does that first, and comes back to the page. */
+/** Sends a visitor who is not signed in to sign in, and back to the page. */
 function signedIn(run: Answer) {
   return async (web: Web, visit: BrowserSession, form = new URLSearchParams()): Promise<Response> => {
     const { session, url, request } = visit;
@@ -88,7 +88,7 @@ function signedIn(run: Answer) {
   };
 }
 
-/** Two sentences for the person; what lies behind it is for the log. */
+/** Shows two sentences to the person; the cause goes to the log. */
 function problem({ log }: Web, error: unknown): Response {
   const failure = domainErrorFrom(error);
   if (failure.code === 'internal') log.error({ err: failure.cause ?? error }, 'page failed');

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** The one stylesheet. It travels inside each page: nothing else is fetched, so nothing else need be allowed. */
+/** The only stylesheet. It is inside each page: nothing else is fetched, so nothing else needs permission. */
 export const STYLE = `
 :root {
   color-scheme: light dark;
@@ -101,5 +101,5 @@ nav [aria-current] { color: inherit; font-weight: 600; text-decoration: none; }
 @media (forced-colors: active) { .main { border-width: 2px; } }
 `;
 
-/** What a Content-Security-Policy calls this stylesheet. */
+/** The name of this stylesheet in a Content-Security-Policy. */
 export const STYLE_HASH = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;

@@ -7,7 +7,7 @@ import type { Database } from '../db/database.ts';
 import type { Log } from '../log.ts';
 import type { Cookies } from './cookies.ts';
 
-/** What the pages are made with. */
+/** The configuration and services of the pages. */
 export type Web = {
   db: Database;
   store: Store;
@@ -19,11 +19,11 @@ export type Web = {
   supabase: SupabaseLogin | undefined;
   oidc: readonly OidcLogin[];
   signUp: SignUp;
-  /** Whether tokens are ours: where another server's count, a personal one would open nothing. */
+  /** Tells whether tokens are ours: if another server's count, a personal one would open nothing. */
   makesTokens: boolean;
 };
 
-/** The ways to sign in that the operator has configured. */
+/** Lists the ways to sign in that the operator has configured. */
 export function waysIn(config: Config): Pick<Web, 'supabase' | 'oidc' | 'signUp'> {
   const url = config.loginSupabaseUrl ?? config.supabaseUrl;
   const key = config.loginSupabaseKey ?? config.supabasePublishableKey;

@@ -1,6 +1,6 @@
--- What every chapter stands on: errors, time, ids, and what a value may be.
+-- The base of every chapter: errors, time, ids, and checks of values.
 
--- The closed table of error codes, each with the HTTP status PostgREST answers with (SQLSTATE PTnnn).
+-- The closed table of error codes, each with PostgREST's HTTP status (SQLSTATE PTnnn).
 create or replace function app.error_status(code text) returns text language sql immutable as $$
   select case code
     when 'invalid_input' then '400' when 'unauthenticated' then '401' when 'insufficient_scope' then '403'
@@ -27,15 +27,15 @@ $$;
 
 create or replace function app.now() returns timestamptz language sql volatile as $$ select clock_timestamp() $$;
 
--- The uuid that a text is, or null: 36 characters, of which all but the four dashes are hexadecimal digits. Compared
--- before it is cast, so that a bad one is no exception.
+-- Returns a text's uuid, or null: 36 characters, of which all but the four dashes are hexadecimal digits. Compares
+-- before it casts, so that a bad one raises no exception.
 create or replace function app.as_uuid(value text) returns uuid language sql immutable
   return case when value like '________-____-____-____-____________'
       and translate(value, '0123456789abcdefABCDEF', '') = '----'
     then value::uuid end;
 
--- Control characters (but tab and line feed) and characters that reorder text: stored text is shown to people and
--- models.
+-- Refuses control characters (but tab and line feed) and characters that reorder text: people and models read stored
+-- text.
 create or replace function app.is_clean(value text) returns boolean language sql immutable as $$
   select value !~ '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]'
 $$;
@@ -80,25 +80,25 @@ begin
 end
 $$;
 
--- Refs are built from slugs, so that these are short and plain.
+-- Refs contain slugs, so slugs are short and plain.
 create or replace function app.is_slug(value text) returns boolean language sql immutable
   return value ~ '^[a-z][a-z0-9-]{0,30}$';
 
--- Tells whether each reference is an id, as the door leaves them.
+-- Tells whether each reference is an id, as the door stores them.
 create or replace function app.are_ids(value jsonb) returns boolean language sql immutable
   return case jsonb_typeof(value)
     when 'null' then true
     when 'array' then not exists (select from jsonb_array_elements_text(value) v where app.as_uuid(v) is null)
     else app.as_uuid(value #>> '{}') is not null end;
 
--- Tells whether all texts and keys of a value are clean, and none of it is deeper than 32 levels. In the text of jsonb
--- a control character is an escape, and a backslash is two.
+-- Tells whether all texts and keys of a value are clean, and it is at most 32 levels deep. In the text of jsonb a
+-- control character is an escape, and a backslash is two.
 create or replace function app.is_clean_json(value jsonb) returns boolean language sql immutable
   return app.is_clean(value::text)
     and replace(value::text, '\\', '') !~ '\\([bfr]|u00)'
     and not jsonb_path_exists(value, 'strict $.**{32} ? (@.type() == "object" || @.type() == "array")');
 
--- How long ago that was, in its largest unit: `2 minutes ago`.
+-- Formats the time since then in its largest unit: `2 minutes ago`.
 create or replace function app.format_age(at timestamptz) returns text language plpgsql stable
   set search_path = pg_catalog, pg_temp
 as $$
@@ -114,8 +114,8 @@ begin
 end
 $$;
 
--- Makes policies and triggers anew where their definition changed: `create policy …; create trigger …`. To do so
--- locks their table, so one that is as it should be is left alone; its comment keeps the hash of its definition.
+-- Recreates policies and triggers whose definition changed: `create policy …; create trigger …`. That locks their
+-- table, so an unchanged one is left alone; its comment keeps the hash of its definition.
 create or replace function app.define_on_tables(definitions text)
   returns void
   language plpgsql

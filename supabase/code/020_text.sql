@@ -1,6 +1,6 @@
 -- Texts and names: cleaned, folded, compared, in any script.
 
--- Lower case of all scripts, whatever the locale of the database: by the rules that the server brings along.
+-- Lower case of all scripts, whatever the locale of the database: by the server's own rules.
 do $do$
 begin
   execute format(
@@ -13,9 +13,9 @@ begin
 end
 $do$;
 
--- Puts a name on one line, or answers null when nobody can see any of it: without control characters, without what
--- turns the direction of text or takes no room, white space as single spaces. `cleanName` in src/text.ts does the same;
--- a test compares them for every character.
+-- Puts a name on one line, or returns null if nobody can see any of it: removes control characters and characters that
+-- turn the direction of text or take no room, and folds white space. `cleanName` in src/text.ts does the same; a test
+-- compares them for every character.
 create or replace function app.clean_name(value text, size_max integer) returns text language sql immutable
   return case when value ~ '^[!-~]+( [!-~]+)*$' then rtrim(left(value, size_max))
     else nullif(rtrim(left(btrim(regexp_replace(regexp_replace(
@@ -32,8 +32,7 @@ create or replace function app.quoted_name(name text) returns text language sql 
   return case when name ~ '^[A-Za-z0-9_.@#+/-]{1,100}$' then name
     else to_json(coalesce(app.clean_name(name, 120), ''))::text end;
 
--- Cleans a column of a row that is written, whoever writes it. Arguments: the column, its size, and what is called so
--- when nobody can see the name.
+-- Cleans a column of each written row. Arguments: the column, its size, and the replacement if nobody can see the name.
 create or replace function app.clean_column()
   returns trigger
   language plpgsql
@@ -50,8 +49,7 @@ begin
 end
 $$;
 
--- Finds the name of a user in the workspace that the door is in, or null: a member's own, else the one that is kept
--- there.
+-- Finds the name of a user in the door's workspace, or null: a member's own, otherwise the one that is kept there.
 create or replace function app.user_name(user_id uuid)
   returns text
   language plpgsql
@@ -71,7 +69,7 @@ begin
 end
 $$;
 
--- A member who leaves keeps the name there.
+-- Keeps the name of a member who leaves.
 create or replace function app.keep_name()
   returns trigger
   language plpgsql
@@ -85,7 +83,7 @@ begin
 end
 $$;
 
--- Makes equal what readers take for equal: capitals, accents, wide and narrow forms, vowel marks that may be left out.
+-- Folds what readers take for equal: capitals, accents, wide and narrow forms, optional vowel marks.
 create or replace function app.fold_text(content text) returns text language plpgsql immutable
   set search_path = pg_catalog, pg_temp
 as $$
@@ -102,13 +100,13 @@ begin
 end
 $$;
 
--- Whether a character is of a script that writes no blanks between words, or, as Hangul, grows words together.
+-- Tells whether a character's script writes no blanks between words or, like Hangul, joins words together.
 create or replace function app.is_dense(sign text) returns boolean language sql immutable
   return '{[3584,3840),[4096,4256),[6016,6144),[11904,12256),[12293,12296),[12353,42192),[44032,55216),[63744,64256),
     [131072,205744)}'::int4multirange @> ascii(sign);
 
--- Writes text of such scripts as pairs of neighbours: whatever part of it is asked for is found in order. The last of
--- a run stands alone in a text, so that a single character is found by what begins with it; in a query it is left out.
+-- Writes text of such scripts as pairs of neighbours: any part of it is then found in order. In a text the last of a
+-- run also stands alone, so that a search for a single character finds what begins with it; in a query it is left out.
 create or replace function app.pair_characters(content text, of_query boolean) returns text language sql immutable
 begin atomic
   select string_agg(
@@ -124,13 +122,13 @@ begin atomic
     window o as (order by d.at)) p;
 end;
 
--- Takes the names of code apart: getUserById, HTTPServer.
+-- Splits the names of code: getUserById, HTTPServer.
 create or replace function app.split_names(content text) returns text language sql immutable
   return regexp_replace(regexp_replace(content, '([a-z0-9])([A-Z])', '\1 \2', 'g'),
     '([A-Z])([A-Z][a-z])', '\1 \2', 'g');
 
--- The words that a name of code is found by: itself, its parts, and neighbours of them together, so that OAuth2Client
--- is found as oauth and as oauth2. Digits are parts of their own.
+-- Lists the words that find a name of code: itself, its parts, and neighbouring parts together, so that OAuth2Client is
+-- found as oauth and as oauth2. Digits are separate parts.
 create or replace function app.name_words(name text) returns text language plpgsql immutable
   set search_path = pg_catalog, pg_temp
 as $$
@@ -148,6 +146,6 @@ begin
 end
 $$;
 
--- A label as it is compared: without case.
+-- Folds a label for comparison: without case.
 create or replace function app.fold_label(label text) returns text language sql immutable
   return app.lower_case(normalize(label, nfc));

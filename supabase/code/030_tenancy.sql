@@ -1,18 +1,19 @@
--- Who acts, in which workspace, and what a token lets through.
+-- Actors, their workspace, and the limits of their token.
 
--- Policies call these, and they must inline there: no clause, but bodies whose names PostgreSQL resolves here and now.
+-- Policies call these and must inline them: no clause, but bodies whose names PostgreSQL resolves here and now.
 create or replace function app.get_tenant_id() returns uuid language sql stable
   return nullif(current_setting('app.tenant_id', true), '')::uuid;
 
 create or replace function app.get_caller_id() returns uuid language sql stable
   return nullif(current_setting('app.user_id', true), '')::uuid;
 
--- Who the verified claims say is signed in: what auth.uid() says. Our functions' owner may not enter a hosted
--- project's schema auth, and the one who migrates may not let it in.
+-- Returns the signed-in user of the verified claims, as auth.uid() does. Our functions' owner may not enter a hosted
+-- project's schema auth, and the migrating role may not let it in.
 create or replace function app.get_signed_in_id() returns uuid language sql stable
   return app.as_uuid(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub');
 
--- Workspaces of the signed-in user; policies read it as `tenant_id in (select app.my_tenants())`, once a statement.
+-- Lists the signed-in user's workspaces; policies read it as `tenant_id in (select app.my_tenants())`, once a
+-- statement.
 create or replace function app.my_tenants()
   returns setof uuid
   language sql
@@ -27,7 +28,7 @@ create or replace function app.role_rank(role text) returns integer language sql
   select case role when 'owner' then 4 when 'admin' then 3 when 'member' then 2 when 'viewer' then 1 else 0 end
 $$;
 
--- A user's personal workspace has the user's own id, so that two first calls at once make one.
+-- Creates a user's personal workspace; it has the user's own id, so that two first calls at once make one.
 create or replace function app.provision_user(user_id uuid, name text, email text)
   returns void
   language plpgsql
@@ -49,7 +50,7 @@ begin
 end
 $$;
 
--- True for the server's own role, whose word on who acts is believed. `role` is what SET ROLE chose (PostgREST
+-- Tells whether the server's own role calls, which is trusted to name the actor. `role` is set by SET ROLE (PostgREST
 -- does so for each request); a definer function does not change it.
 create or replace function app.caller_is_server()
   returns boolean
@@ -59,9 +60,8 @@ as $$
   select pg_has_role(coalesce(nullif(current_setting('role', true), 'none'), session_user), 'cairn_server', 'member')
 $$;
 
--- Every callable function begins here: who calls, in which workspace, is the role enough, is the token good that the
--- call came with, and what is it limited to. What is no project is one that nothing belongs to. Raises unauthenticated,
--- forbidden.
+-- Every callable function begins here. Checks the caller, the workspace, the role, the token of the call and its limit.
+-- A name of no project counts as an empty project. Raises unauthenticated, forbidden.
 create or replace function app.authenticate(actor jsonb, role_min text default 'viewer')
   returns app.actor
   language plpgsql
@@ -111,7 +111,7 @@ begin
 end
 $$;
 
--- The id that a new user of an identity gets; Supabase has given its users one already.
+-- Returns the id for a new user of an identity; Supabase's users already have one.
 create or replace function app.user_of(identity jsonb) returns uuid language sql immutable as $$
   select case when identity ->> 'issuer' = 'supabase'
     then app.as_uuid(identity ->> 'subject')
@@ -119,8 +119,8 @@ create or replace function app.user_of(identity jsonb) returns uuid language sql
       jsonb_build_array(identity ->> 'issuer', identity ->> 'subject')::text, 'UTF8')) for 16), 'hex')::uuid end
 $$;
 
--- sign_in(identity {issuer, subject, name?, email?}) -> {user_id, tenant_id, role}. For the server's role alone: it
--- vouches for the identity. The first time it makes the user and a personal workspace.
+-- sign_in(identity {issuer, subject, name?, email?}) -> {user_id, tenant_id, role}. Only for the server's role: it
+-- vouches for the identity. The first call creates the user and a personal workspace.
 create or replace function public.sign_in(identity jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -149,26 +149,24 @@ create or replace function app.actor_name(event public.events) returns text lang
   select coalesce(event.actor ->> 'agent', event.actor ->> 'client', 'user')
 $$;
 
--- What belongs to no workspace yet (a client that registered itself, a login that has not happened) carries this
--- tenant.
+-- Rows without a workspace yet (a client that registered itself, a login that has not happened) carry this tenant.
 create or replace function app.get_nil_id() returns uuid language sql immutable
   return '00000000-0000-0000-0000-000000000000'::uuid;
 
--- A row may be found by its secret before its workspace is known: policies let the hash that was presented open that
--- one row.
+-- A row may be found by its secret before its workspace is known: policies open the one row of the presented hash.
 create or replace function app.get_credential_hash() returns text language sql stable
   return nullif(current_setting('app.get_credential_hash', true), '');
 
--- The project that the token of the call is limited to; null where it is not.
+-- The project that limits the token of the call; null without a limit.
 create or replace function app.get_token_project() returns uuid language sql stable
   return nullif(current_setting('app.project_id', true), '')::uuid;
 
--- Whether the call reaches what belongs to a project. In these words because without a limit the planner then takes
--- it to hold for every row, and plans as if it were not there.
+-- Tells whether the call may reach rows of a project. It is worded so that the planner drops it for a call without a
+-- limit.
 create or replace function app.token_allows_project(project_id uuid) returns boolean language sql stable
   return (token_allows_project.project_id <> app.get_token_project()) is not true;
 
--- For what concerns the workspace, not one project. Raises forbidden where the token is limited to one.
+-- Protects the workspace's own data, outside of projects. Raises forbidden if the token is limited to a project.
 create or replace function app.refuse_limited(actor app.actor)
   returns void
   language plpgsql
@@ -187,7 +185,8 @@ begin
 end
 $$;
 
--- Calls of the server's own role alone begin here, before anybody is known: they act in no workspace. Raises forbidden.
+-- Calls only for the server's own role begin here, before the user is known: they act in no workspace. Raises
+-- forbidden.
 create or replace function app.authenticate_server(actor jsonb, secret_hash text default null)
   returns app.actor
   language plpgsql
@@ -207,7 +206,7 @@ begin
 end
 $$;
 
--- The same in the workspace that a secret names: its hash is looked for there and nowhere else. Raises forbidden.
+-- The same in the workspace that a secret names: only this one is searched for its hash. Raises forbidden.
 create or replace function app.authenticate_workspace(actor jsonb)
   returns app.actor
   language plpgsql
@@ -222,8 +221,8 @@ begin
 end
 $$;
 
--- The same for a person whom the server has authenticated, in a workspace where the role is enough, and with no
--- limit. Raises forbidden, unauthenticated.
+-- The same for a person whom the server has authenticated, in a workspace where the role suffices, and without a limit.
+-- Raises forbidden, unauthenticated.
 create or replace function app.authenticate_person(actor jsonb, role_min text default 'viewer')
   returns app.actor
   language plpgsql
@@ -250,7 +249,7 @@ as $$
   select nullif(actor ->> 'ip', '')::inet
 $$;
 
--- Whether that process of the user is there, or silent: it has not ended.
+-- Tells whether that process of the user has not ended: it may be silent.
 create or replace function app.has_not_ended(tenant_id uuid, user_id uuid, process uuid)
   returns boolean
   language sql
@@ -264,7 +263,7 @@ begin atomic
       and p.ended_at is null);
 end;
 
--- The name that an actor goes by in a workspace: as an agent, else through a client.
+-- Returns an actor's name in a workspace: as an agent, otherwise through a client.
 create or replace function app.actor_name(actor app.actor) returns text language sql immutable
   return coalesce(actor.agent, actor.client, 'user');
 

@@ -1,7 +1,6 @@
--- Full-text search: what is indexed, and how words are found again.
+-- Full-text search: the index, and how words are found again.
 
--- This configuration takes the ends off English words and off Russian ones, which it tells by their letters; others
--- stay as they are.
+-- This configuration stems English and Russian words, which it tells apart by their letters; others stay as they are.
 create or replace function app.search_vector(kind text, tenant_id uuid, project_id uuid, content text)
   returns tsvector
   language sql
@@ -25,7 +24,7 @@ begin
 end
 $$;
 
--- What an event says that one may search for.
+-- Returns the searchable text of an event.
 create or replace function app.searchable_text(event public.events) returns text language sql stable as $$
   select nullif(concat_ws(' ', case when event.event_type like '%.noted' then event.payload ->> 'text' end,
     event.payload ->> 'reason',
@@ -100,9 +99,9 @@ end
 $$;
 
 -- search(query, project?, kinds?, cursor?, page_size) -> {hits: [{kind, id, ref?, title, snippet, by?, at, score}],
--- next_cursor?}, best first. Words are joined by and; "quoted phrases", or and NOT work, and - means nothing: text is
--- full of it. Of a query with more than 1,000 matches it ranks 1,000. A snippet is of the first 20,000 characters, or
--- of what a page of 400,000 leaves to each hit. Raises invalid_input.
+-- next_cursor?}, best first. Words are joined by and; "quoted phrases", or and NOT work, and - means nothing, because
+-- text is full of it. It ranks at most 1,000 matches of a query. A snippet covers the first 20,000 characters, or each
+-- hit's share of 400,000 for the page. Raises invalid_input.
 create or replace function public.search(
   query text,
   project text default null,
@@ -168,7 +167,8 @@ begin
 end
 $$;
 
--- suggest_refs(kind, prefix) -> {values, total, has_more}: slugs, refs of open tasks, or checkpoint ids that begin so.
+-- suggest_refs(kind, prefix) -> {values, total, has_more}: slugs, refs of open tasks, or checkpoint ids with this
+-- prefix.
 create or replace function public.suggest_refs(kind text, prefix text default '', actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -213,12 +213,12 @@ begin
 end
 $$;
 
--- Lists the words of a query, as they are quoted in its text.
+-- Lists the words of a query, as its text quotes them.
 create or replace function app.list_words(query text) returns setof text language sql immutable as $$
   select m[1] from regexp_matches(query, '(''(?:[^'']|'''')*'')', 'g') m
 $$;
 
--- Reads what a search looks for. Raises invalid_input for no word and for more than 32.
+-- Parses a search query. Raises invalid_input without a word and for more than 32.
 create or replace function app.search_query(query text)
   returns tsquery
   language plpgsql
@@ -260,16 +260,16 @@ begin
 end
 $$;
 
--- Joins the words of a query that are not negated by or: these rank and mark a match in time that grows with the text
--- alone. The time of ts_rank grows with the square of the words that are joined by and; ts_headline brings a query into
--- conjunctive form, which of n pairs joined by or has 2^n parts.
+-- Joins the non-negated words of a query by or: ranking and marking then take time linear in the text. ts_rank takes
+-- quadratic time in words joined by and; ts_headline brings a query into conjunctive form, which has 2^n parts for n
+-- pairs joined by or.
 create or replace function app.any_word(words tsquery) returns tsquery language sql immutable as $$
   select coalesce(string_agg(distinct w, ' | '), '''=''')::tsquery from app.list_words(
     regexp_replace(words::text, '!(?:''(?:[^'']|'''')*''|\( (?:''(?:[^'']|'''')*''|[^'')])*\))', '', 'g')) w
 $$;
 
--- Shows the place that says best why a text matches: the first that meets the whole query, else the first with a word
--- of it. It is looked for as it was indexed, a few lines at a time.
+-- Shows the best place in a text: the first that meets the whole query, otherwise the first with a word of it. Searches
+-- it as it was indexed, a few lines at a time.
 create or replace function app.search_snippet(content text, query text, words tsquery, any_word tsquery)
   returns text
   language plpgsql
@@ -312,9 +312,9 @@ begin
 end
 $$;
 
--- Prepares text for the parser of words. Names of code are there as their parts and, at the end of a text, whole; of
--- C++ and C# the sign counts, and versions have numbers. Punctuation is no part of a word, and would be what the
--- parser goes back in.
+-- Prepares text for the parser of words. Adds the parts of code names and, at the end of a text, the whole names; keeps
+-- the sign of C++ and C#, and versions as numbers. Removes punctuation, which belongs to no word and would make the
+-- parser backtrack.
 create or replace function app.search_text(content text, of_query boolean default false) returns text
   language plpgsql immutable
   set search_path = pg_catalog, pg_temp
@@ -354,7 +354,7 @@ begin
 end
 $$;
 
--- What one item of a query looks for: a word, the parts of a name in their order, a phrase.
+-- Parses one item of a query: a word, the parts of a name in their order, a phrase.
 create or replace function app.search_item(item text) returns tsquery language plpgsql stable
   set search_path = pg_catalog, pg_temp
 as $$
@@ -378,9 +378,9 @@ begin
 end
 $$;
 
--- Marks the words of a text that a query looks for, without the punctuation beside them: at most 24 words, with some
--- before the first. In scripts without blanks it marks the query's own runs, in the 160 characters around the first.
--- All words are made ready in one go, with a character between them that no stored text has.
+-- Marks the words of a text that match a query, without the punctuation beside them: at most 24 words, with some before
+-- the first. In scripts without blanks it marks the query's own runs, in the 160 characters around the first. Prepares
+-- all words at once, separated by a character that no stored text has.
 create or replace function app.mark_words(content text, any_word tsquery, runs text[]) returns text
   language plpgsql stable
   set search_path = pg_catalog, pg_temp

@@ -1,7 +1,7 @@
--- Path globs: what a scope covers.
+-- Path globs: the files that a scope covers.
 
--- Writes the wildcards of a glob as single characters: \x01 for `**/`, \x02 for `**`, \x03 for `*`. Neighbours that say
--- together what `**` says are one, for repeated ones say nothing more and cost a time that grows with their square.
+-- Writes the wildcards of a glob as single characters: \x01 for `**/`, \x02 for `**`, \x03 for `*`. Joins neighbours
+-- that together mean `**`: repeated ones add nothing and cost quadratic time.
 create or replace function app.glob_tokens(glob text) returns text language sql immutable as $$
   select regexp_replace(regexp_replace(
     replace(replace(replace(glob, '**/', E'\x01'), '**', E'\x02'), '*', E'\x03'),
@@ -19,7 +19,7 @@ create or replace function app.glob_pattern(glob text) returns text language sql
     '?', '[^/]'), E'\x01', '(?:.*/)?'), E'\x02', '.*'), E'\x03', '[^/]*') || '$'
 $$;
 
--- Says why the files of a diff cannot be compared with a scope; null where they can. The time of one comparison grows
+-- Explains why the files of a diff cannot be compared with a scope; null if they can. The time of one comparison grows
 -- at most with the characters of the file times those of the glob. 200 million of these take a second or two, and
 -- hundreds of files and globs have fewer.
 create or replace function app.scope_excess(scope jsonb, files text[])
@@ -45,7 +45,7 @@ begin
 end
 $$;
 
--- Lists the files that match no glob. Each glob is compiled once for all files: PostgreSQL keeps few of them.
+-- Lists the files that match no glob. Compiles each glob once for all files: PostgreSQL keeps few of them.
 create or replace function app.unmatched_files(globs jsonb, files text[])
   returns text[]
   language plpgsql
@@ -63,7 +63,7 @@ begin
 end
 $$;
 
--- Lists the files of a diff that a scope does not allow, or null. Call it where scope_excess has nothing to say.
+-- Lists the files of a diff that a scope does not allow, or null. Call it only if scope_excess returns null.
 create or replace function app.files_outside(scope jsonb, files text[])
   returns text[]
   language plpgsql
@@ -86,7 +86,7 @@ begin
 end
 $$;
 
--- Writes a path that ends with the task, as refs. `back` goes from its end to its second task. A long one is cut in the
+-- Writes a path that ends with the task, as refs. `back` goes from its end to its second task. Cuts a long one in the
 -- middle.
 create or replace function app.path_text(task public.tasks, back uuid[])
   returns text

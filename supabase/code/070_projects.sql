@@ -1,7 +1,7 @@
--- Projects: the rules that are allowed, guard, projection, what is shown.
+-- Projects: rules, guard, projection, answers.
 
--- The project that a slug or uuid names; with none, the one that the token is limited to, or the only one that is not
--- archived. Raises not_found, invalid_input.
+-- Finds the project of a slug or uuid; by default the one that limits the token, or the only unarchived one. Raises
+-- not_found, invalid_input.
 create or replace function app.find_project(ref text, actor app.actor)
   returns public.projects
   language plpgsql
@@ -43,7 +43,7 @@ begin
 end
 $$;
 
--- The path of a rule that is wrong, and what is allowed there.
+-- Refuses a rule with its path and the allowed values.
 create or replace function app.bad_rule(path text, allowed text)
   returns void
   language plpgsql
@@ -194,7 +194,7 @@ begin
 end
 $$;
 
--- rules = {scope, gates, triggers, attempts_max}. Raises invalid_input naming the path of the first bad rule.
+-- Checks rules = {scope, gates, triggers, attempts_max}. Raises invalid_input naming the path of the first bad rule.
 create or replace function app.check_rules(rules jsonb)
   returns void
   language plpgsql
@@ -237,7 +237,7 @@ begin
 end
 $$;
 
--- Does an event, on a task, meet a rule's `when`? Each key lists the values it may have.
+-- Tells whether an event on a task meets a rule's `when`. Each key lists the values it may have.
 create or replace function app.match_condition(condition jsonb, payload jsonb, priority text)
   returns boolean
   language sql
@@ -248,7 +248,7 @@ as $$
     where not c.value ? coalesce(case c.key when 'priority' then priority else payload ->> c.key end, ''))
 $$;
 
--- What a task may touch: the project's scope narrowed by the task's constraints. A path must satisfy both lists.
+-- Returns the scope of a task: the project's, narrowed by the task's constraints. A path must satisfy both lists.
 create or replace function app.effective_scope(rules jsonb, constraints jsonb)
   returns jsonb
   language sql
@@ -264,7 +264,7 @@ as $$
       || coalesce(constraints -> 'notes', '[]'), '[]'))), '{}')
 $$;
 
--- The same, or all files where scope and files are too much to be compared.
+-- The same, or all files if scope and files are too large to compare.
 create or replace function app.out_of_scope(scope jsonb, files text[]) returns text[] language sql immutable as $$
   select case when app.scope_excess(scope, files) is null then app.files_outside(scope, files)
     else nullif(files, '{}') end
@@ -435,10 +435,10 @@ create or replace function app.index_project(project public.projects) returns vo
   select app.index_text('project', project.tenant_id, project.id, project.id, app.project_text(project))
 $$;
 
--- One command may cause so many events by dependency policy, and so many by rules.
+-- Limits how many events one command may cause by dependency policy, and how many by rules.
 create or replace function app.policy_max() returns integer language sql immutable as $$ select 2000 $$;
 
--- A list of labels that is there already is replaced as a text is: whoever does not hold the task says what they saw.
+-- Replacing a list of labels, like a text, needs the version that the caller saw, unless it holds the task.
 create or replace function app.check_text_version(task public.tasks, event public.events, expect jsonb)
   returns void
   language plpgsql
@@ -472,8 +472,8 @@ begin
 end
 $$;
 
--- Raises version_conflict, with what stands there, where a change names no version, or another, that it is based on.
--- What is not there yet, or as a new project begins, is nobody's loss.
+-- Raises version_conflict, with the present text, if a change names no version, or an old one. Nobody loses a missing
+-- text, or a new project's first one.
 create or replace function app.check_project_version(project public.projects, event public.events, expect jsonb)
   returns void
   language plpgsql

@@ -1,6 +1,6 @@
 -- Finding tasks, their leases, and whether they are ready.
 
--- The id of the task that a ref (web-12) or uuid names. Raises not_found.
+-- Finds the id of the task that a ref (web-12) or uuid names. Raises not_found.
 create or replace function app.find_task_id(ref text, tenant_id uuid)
   returns uuid
   language plpgsql
@@ -62,7 +62,7 @@ begin
 end
 $$;
 
--- The one place that decides whether work on a task may start, and says why not. Empty means ready.
+-- The only place that decides whether work on a task may start, and why not. Empty means ready.
 create or replace function app.waiting_for(task public.tasks)
   returns text[]
   language plpgsql
@@ -99,12 +99,12 @@ create or replace function app.is_ready(task public.tasks) returns integer langu
     and coalesce(task.open_parts, 0) = 0)::integer
 $$;
 
--- The parent that a task is an open part of.
+-- Returns the parent of which a task is an open part.
 create or replace function app.open_part_of(task public.tasks) returns uuid language sql immutable
   return case when task.status not in ('completed', 'cancelled') then task.parent_id end;
 
--- Whether a claim that names no task may take this one; of one in progress `expires_at` is when its claim lapses, or
--- did.
+-- Tells whether a claim without a named task may take this one; `expires_at` is the end of a current claim, past or
+-- future.
 create or replace function app.is_claimable(task public.tasks, expires_at timestamptz)
   returns boolean
   language plpgsql
@@ -123,7 +123,7 @@ begin
 end
 $$;
 
--- Tasks of a project whose claims have lapsed, and that another may take.
+-- Lists tasks of a project whose claims have lapsed, and that another may take.
 create or replace function app.lapsed_tasks(project public.projects)
   returns setof public.tasks
   language sql
@@ -137,7 +137,7 @@ as $$
     and t.status = 'in_progress' and app.is_claimable(t, l.expires_at)
 $$;
 
--- Counts a part to or from the tasks that it was and is an open part of, where that changed.
+-- Adjusts the counts of open parts of a task's old and new parent, if they changed.
 create or replace function app.count_part(was public.tasks, task public.tasks) returns void language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
@@ -165,7 +165,7 @@ begin
 end
 $$;
 
--- Tasks of whose open parts another number is kept than there are.
+-- Lists tasks whose stored count of open parts is wrong.
 create or replace function app.miscounted_parts(tenant_id uuid) returns table (id uuid, live integer, log integer)
   language sql stable as $$
   select t.id, t.open_parts, coalesce(p.n, 0)

@@ -1,6 +1,6 @@
--- What may happen to a task now.
+-- The guards of tasks: the events that may happen now.
 
--- A claim tells once that every criterion is to be answered: the briefing lists them already.
+-- A claim says once that every criterion needs an answer: the briefing lists them already.
 create or replace function app.unmet_gates(task public.tasks, rules jsonb, move text, event public.events)
   returns text[]
   language plpgsql
@@ -41,7 +41,7 @@ begin
 end
 $$;
 
--- Does the task's last diff name its files, and is each in the scope as it is now?
+-- Tells whether the task's last diff names its files, and each is in the current scope.
 create or replace function app.is_scope_clean(task public.tasks, rules jsonb)
   returns boolean
   language plpgsql
@@ -59,7 +59,7 @@ begin
 end
 $$;
 
--- Refuses a move that the status does not allow, and says which are allowed.
+-- Refuses a move that the status does not allow, and lists the allowed ones.
 create or replace function app.check_move(task public.tasks, event_type text)
   returns void
   language plpgsql
@@ -92,7 +92,7 @@ begin
 end
 $$;
 
--- A person is one: what they hold under their own name is theirs without a token.
+-- Lets a person act without a token on claims under their own name.
 create or replace function app.check_holder(
   task public.tasks,
   event public.events,
@@ -204,7 +204,7 @@ begin
 end
 $$;
 
--- Refuses what a task may not wait for; `field` is the tool's name of the list, `subject` the task.
+-- Refuses forbidden dependencies; `field` is the tool's name of the list, `subject` the task.
 create or replace function app.check_added(event public.events, added uuid[], field text, subject text)
   returns void
   language plpgsql
@@ -242,8 +242,8 @@ begin
 end
 $$;
 
--- Finds the dependencies that lead from a task back to itself, as a path of refs, or null. It goes breadth first, to
--- each task once.
+-- Finds the dependencies that lead from a task back to itself, as a path of refs, or null. Searches breadth first, each
+-- task once.
 create or replace function app.find_cycle(task public.tasks, added uuid[])
   returns text
   language plpgsql
@@ -343,7 +343,7 @@ begin
 end
 $$;
 
--- A task may only narrow its project's limits. (Paths need no check: a file must satisfy the task's list and the
+-- Lets a task only narrow its project's limits. (Paths need no check: a file must satisfy the task's list and the
 -- project's.)
 create or replace function app.check_constraints(constraints jsonb, rules jsonb)
   returns void
@@ -426,7 +426,7 @@ begin
 end
 $$;
 
--- What no agent may do by holding a task: break another's lock, approve, go on after the last attempt.
+-- Refuses actions beyond holding a task: break another's lock, approve, go on after the last attempt.
 create or replace function app.check_authority(task public.tasks, event public.events, rules jsonb, role text)
   returns void
   language plpgsql
@@ -450,7 +450,7 @@ begin
 end
 $$;
 
--- What the door adds to an event before it is judged: ids for refs, the number, what the lock was.
+-- Completes an event before the guard judges it: ids for refs, the number, the previous lock.
 create or replace function app.prepare_task(task public.tasks, event public.events, project public.projects)
   returns jsonb
   language plpgsql
@@ -507,8 +507,7 @@ end
 $$;
 
 -- Refuses a parent of another project, and one that is the task itself or one of its parts: `lock_streams` lets one
--- move at a time come here. A circle that is there already ends the walk. A new task, whose row is empty, has no
--- parts yet.
+-- move at a time come here. An existing cycle ends the walk. A new task, whose row is empty, has no parts yet.
 create or replace function app.check_parent(task public.tasks, event public.events)
   returns void
   language plpgsql
@@ -564,7 +563,7 @@ select app.declare_event('task.approved', 'note:text:4000');
 select app.declare_event('task.noted',
   'text!:text:20000', 'kind!:one_of:note|question|answer|progress|risk', 'answers:ref:80');
 
--- The allowed moves: an event of this type, from this status, leads to that one.
+-- The allowed moves: an event of this type leads from one status to another.
 select app.set_rows('app.task_moves', '[
   ["task.claimed", "pending", "in_progress"],
   ["task.claimed", "in_progress", "in_progress"],

@@ -1,4 +1,4 @@
--- What an event makes of a task, and of what is kept beside it.
+-- The projection of tasks: how events change a task and the rows beside it.
 
 create or replace function app.text_list(value jsonb)
   returns text[]
@@ -31,7 +31,7 @@ begin
 end
 $$;
 
--- What people write stands in the payload under the names of its columns, but for the parent.
+-- The payload has people's text under the names of its columns, except the parent.
 create or replace function app.evolve_task_text(task public.tasks, payload jsonb)
   returns public.tasks
   language plpgsql
@@ -147,7 +147,7 @@ begin
 end
 $$;
 
--- Dropping the cancelled dependency that blocked a task decides the question: the task is free again.
+-- Dropping the cancelled dependency that blocked a task settles the question: the task is free again.
 create or replace function app.evolve_dependencies(task public.tasks, payload jsonb)
   returns public.tasks
   language plpgsql
@@ -192,7 +192,7 @@ begin
 end
 $$;
 
--- The second projection of tasks says how many dependencies are open, and edges. It is a pure function of the tasks
+-- The second projection of tasks: the number of open dependencies, and edges. It is a pure function of the tasks
 -- themselves.
 create or replace function app.count_open_dependencies(task public.tasks)
   returns integer
@@ -218,7 +218,7 @@ begin
 end
 $$;
 
--- Moves a task of a project from one count to another; what is ready, or unproven, is counted beside its status.
+-- Moves a task of a project from one count to another; counts ready and unproven tasks beside their status.
 create or replace function app.count_tasks(
   tenant_id uuid,
   project_id uuid,
@@ -245,7 +245,7 @@ begin
 end
 $$;
 
--- A completed task frees its dependents, a reopened one holds them back.
+-- Frees the dependents of a completed task and holds back those of a reopened one.
 create or replace function app.free_dependents(task public.tasks, difference integer)
   returns void
   language plpgsql
@@ -297,7 +297,7 @@ begin
 end
 $$;
 
--- Who shows the token has the lock; the process that took it keeps it until it ends.
+-- Extends the lease. A caller with the token has the lock; the process that took it keeps it until it ends.
 create or replace function app.extend_lease(task public.tasks, at timestamptz)
   returns void
   language plpgsql
@@ -317,7 +317,7 @@ begin
 end
 $$;
 
--- A release or completion that its holder sends again: it succeeded before, with the same token.
+-- Tells whether the holder repeats a release or completion that succeeded before, with the same token.
 create or replace function app.is_repeat(task public.tasks, event public.events, expect jsonb)
   returns boolean
   language plpgsql
@@ -416,8 +416,8 @@ begin
 end
 $$;
 
--- These find tasks by their keys and by what they wait for, each looked up for itself. A plan that is made while a
--- workspace is small, and kept, would else read all of its tasks for a few.
+-- These find tasks by their keys and dependencies, each looked up by itself. Otherwise a cached plan from a small
+-- workspace would read all of its tasks for a few.
 create or replace function app.tasks_with(tenant_id uuid, ids uuid[])
   returns setof public.tasks
   language sql
@@ -433,7 +433,7 @@ create or replace function app.dependents_of(tenant_id uuid, task_id uuid) retur
   where e.tenant_id = dependents_of.tenant_id and e.depends_on = dependents_of.task_id offset 0
 $$;
 
--- Lists some tasks and all that they wait for, each once and after the one that led to it.
+-- Lists some tasks and all their dependencies, each once and after the one that led to it.
 create or replace function app.reached_tasks(tenant_id uuid, start uuid[])
   returns setof uuid
   language sql
@@ -448,8 +448,7 @@ as $$
   select r.id from reached r
 $$;
 
--- Tasks are listed by rank within their priority, so lists say it; what became ready says how much it is where not
--- all is named.
+-- Lists tasks by rank within their priority; returns the total of those that became ready if not all are named.
 create or replace function app.freed_by(events public.events[])
   returns jsonb
   language sql

@@ -1,6 +1,6 @@
 -- Labels and ranks of tasks.
 
--- Each label once, as it was written first.
+-- Keeps each label once, in its first spelling.
 create or replace function app.merge_labels(labels text[]) returns text[] language sql immutable
   return array(
     select l.label from unnest(labels) with ordinality l (label, at)
@@ -9,12 +9,12 @@ create or replace function app.merge_labels(labels text[]) returns text[] langua
       where e.at < l.at and app.fold_label(e.label) = app.fold_label(l.label))
     order by l.at);
 
--- Whether all of the wanted labels are there.
+-- Tells whether all of the wanted labels are there.
 create or replace function app.has_labels(labels text[], wanted jsonb) returns boolean language sql immutable
   return array(select app.fold_label(l) from unnest(labels) l)
     @> array(select app.fold_label(w) from jsonb_array_elements_text(wanted) w);
 
--- The rows of a task.
+-- Lists the label rows of a task.
 create or replace function app.label_rows(task public.tasks) returns setof app.task_labels
   language sql
   immutable
@@ -64,8 +64,7 @@ begin
 end
 $$;
 
--- Of the labels that are asked for the one that fewest tasks of the project have, as it is compared; null where none
--- is.
+-- Returns the requested label that fewest tasks of the project have, folded for comparison; null without any.
 create or replace function app.rarest_label(project public.projects, filters jsonb) returns text
   language sql
   stable
@@ -84,7 +83,7 @@ as $$
     w.label limit 1
 $$;
 
--- Those of the ready tasks that have the label and pass the filters, in the order of claims.
+-- Lists the ready tasks that have the label and pass the filters, in the order of claims.
 create or replace function app.ready_labelled(
   project public.projects,
   label text,

@@ -1,4 +1,4 @@
--- Claims: who gets which task, for how long, and what they are told.
+-- Claims: which agent gets which task, for how long, with which briefing.
 
 create or replace function app.task_brief(task public.tasks)
   returns jsonb
@@ -30,7 +30,7 @@ begin
 end
 $$;
 
--- Shows a task whole, but for its artifacts, timeline and dependents. What most tasks do not have costs no query.
+-- Shows a task whole, but for its artifacts, timeline and dependents. Fields that most tasks lack cost no query.
 create or replace function app.task_full(task public.tasks, rules jsonb)
   returns jsonb
   language plpgsql
@@ -112,7 +112,7 @@ as $$
   order by t.number limit size
 $$;
 
--- What is ready in a project, in the order in which it is claimed; `after` is {rank, number} of the last one seen.
+-- Lists the ready tasks of a project in the order of claims; `after` is {rank, number} of the last one seen.
 create or replace function app.ready_tasks(
   project public.projects,
   filters jsonb,
@@ -142,7 +142,7 @@ as $$
   order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number limit size
 $$;
 
--- Does a task pass the filters of list_tasks and claim_task? Filters that are not there pass all.
+-- Tells whether a task passes the filters of list_tasks and claim_task. Absent filters pass all.
 create or replace function app.task_passes(task public.tasks, filters jsonb, actor app.actor)
   returns boolean
   language sql
@@ -200,8 +200,8 @@ begin
 end
 $$;
 
--- The best task that may be started: the first ready one by priority and age, or one whose lock has lapsed. Rows that
--- another claim is taking at this moment are passed over, so that many agents at once get different tasks.
+-- Locks the best claimable task: the first ready one by priority and age, or one whose lock has lapsed. Skips rows that
+-- another claim is just taking, so that many agents at once get different tasks.
 create or replace function app.lock_next_task(project public.projects, filters jsonb, actor app.actor)
   returns uuid
   language plpgsql
@@ -260,8 +260,8 @@ begin
 end
 $$;
 
--- Ends the lapsed claims that were the last attempt their project allows, of one task or of any, by releases that leave
--- the task blocked for a person, each caused by the claim that lapsed.
+-- Ends lapsed claims that were the project's last allowed attempt, of one task or of any, by releases that leave the
+-- task blocked for a person; the lapsed claim is the cause of each.
 create or replace function app.give_up_lapsed(project public.projects, task_id uuid, actor app.actor)
   returns jsonb
   language plpgsql
@@ -292,7 +292,7 @@ begin
 end
 $$;
 
--- Why there is nothing to claim, and what to do about it.
+-- Explains why there is nothing to claim, and what to do about it.
 create or replace function app.nothing_ready(project public.projects, filters jsonb)
   returns jsonb
   language plpgsql
@@ -398,8 +398,8 @@ begin
 end
 $$;
 
--- All that is needed to start: the task with its scope and its dependencies' outcomes, what completion will ask for,
--- and why the last holder gave up.
+-- Returns all that a holder needs to start: the task with its scope and its dependencies' outcomes, the requirements of
+-- completion, and why the last holder gave up.
 create or replace function app.claim_briefing(claimed jsonb, project public.projects)
   returns jsonb
   language plpgsql
@@ -461,7 +461,7 @@ end
 $$;
 
 -- list_tasks(project?, filters?, cursor?, page_size) -> {project, counts, tasks, next_cursor?}. With `ready` in the
--- order in which they would be claimed, otherwise by number.
+-- order of claims, otherwise by number.
 create or replace function public.list_tasks(
   project text default null,
   filters jsonb default '{}',
@@ -568,12 +568,12 @@ begin
 end
 $$;
 
--- The process of the caller, as it says; a name that says who knows what, and no right.
+-- The caller's process, by its own word: the name tells who knows what, and gives no right.
 create or replace function app.current_process() returns uuid language sql stable
   return nullif(current_setting('app.process', true), '')::uuid;
 
--- The locks of who asks, with the token of each that it cannot know any more, or took in this process under the name
--- that it asks by: beside others that may go by a name, the token is with the one that claimed.
+-- Lists the caller's locks. Adds the token of each that the caller cannot know any more, or took in this process under
+-- its present name: if others may share a name, only the claiming one knows the token.
 create or replace function app.own_locks(project public.projects, actor app.actor, is_named boolean)
   returns jsonb
   language plpgsql
@@ -604,8 +604,8 @@ begin
 end
 $$;
 
--- adopt_locks(tasks) -> {adopted: [ref]}: the caller's process goes on with the locks of an earlier one of its session,
--- whose tokens it has been shown. Of several workers that are shown them one is told that it has them.
+-- adopt_locks(tasks) -> {adopted: [ref]}: the caller's process takes over locks of an earlier process of its session,
+-- whose tokens it has been shown. Only one of several workers that were shown them gets each lock.
 create or replace function public.adopt_locks(tasks jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql

@@ -1,9 +1,9 @@
--- Which processes are there, and what becomes of the locks of those that ended.
+-- Presence of processes, and the locks of those that ended.
 
 create or replace function app.presence_lock(tenant_id uuid, process uuid) returns bigint language sql immutable
   return hashtextextended(concat_ws(' ', tenant_id, 'process', process), 0);
 
--- How the session that keeps a task's lock ended: `ended 2 minutes ago`; null while it goes on, or nobody knows.
+-- Tells how the session that keeps a task's lock ended: `ended 2 minutes ago`; null while it goes on, or if unknown.
 create or replace function app.session_state(task public.tasks) returns text language sql stable
 begin atomic
   select 'ended ' || app.format_age(l.session_ended_at) from public.task_leases l
@@ -11,8 +11,8 @@ begin atomic
     and l.session_ended_at is not null;
 end;
 
--- Whether that process of the user may be at work beside the caller's: one that says nothing for longer than any beat
--- is taken to be earlier.
+-- Tells whether that process of the user may be at work beside the caller's: one that has been silent longer than any
+-- beat counts as an earlier one.
 create or replace function app.may_be_present(tenant_id uuid, user_id uuid, process uuid) returns boolean
   language sql stable
 begin atomic
@@ -22,7 +22,7 @@ begin atomic
       and p.beat_at > app.now() - interval '90 seconds');
 end;
 
--- What the user's own sessions, which have ended, still hold: [{ref, locked_by}], until the locks lapse.
+-- Lists locks that the user's own ended sessions still hold: [{ref, locked_by}], until the locks lapse.
 create or replace function app.left_locks(project public.projects, actor app.actor) returns jsonb language sql stable
 begin atomic
   select jsonb_agg(jsonb_build_object('ref', f.ref, 'locked_by', f.locked_by)) from (
@@ -34,8 +34,8 @@ begin atomic
     order by t.locked_at limit 10) f;
 end;
 
--- Renews what is held under these names, and what the caller's own process, which was taken to have ended, still holds.
--- A lock that a call is changing at this moment is skipped: the call renews it.
+-- Renews the locks under these names, and those of the caller's own process if it was wrongly taken to have ended.
+-- Skips a lock that a call is just changing: the call renews it.
 create or replace function app.renew_leases(actor app.actor, names text[], at timestamptz)
   returns void
   language plpgsql
@@ -59,8 +59,8 @@ begin
 end
 $$;
 
--- Ends the watched processes whose connection is gone, and shortens what ended ones hold. After a restart of the server
--- all connections are gone: a process that lives says so again within a beat.
+-- Ends watched processes whose connection is gone, and shortens the locks of ended ones. After a restart of the server
+-- all connections are gone: a living process reports again within a beat.
 create or replace function app.end_lost_sessions(tenant_id uuid, at timestamptz)
   returns void
   language plpgsql
@@ -100,8 +100,8 @@ begin
 end
 $$;
 
--- Lets the caller's connection tell of the process's end, where the connection is the process's own: that is so for the
--- server's role alone, and only behind no pooler, which the caller knows.
+-- Lets the caller's connection show the end of its process, if the connection is its own: only for the server's role,
+-- and only without a pooler, which the caller knows.
 create or replace function app.watch_process(actor app.actor) returns boolean language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
@@ -117,8 +117,8 @@ begin
 end
 $$;
 
--- report_presence(agents, watched, ended) -> {}: the actor's process is there, or has ended, and these agents of it
--- called something lately. It is operation, like all that a lease is, and no event.
+-- report_presence(agents, watched, ended) -> {}: reports that the actor's process lives or has ended, and which agents
+-- called lately. Like a lease, it is operational data and no event.
 create or replace function public.report_presence(
   agents jsonb default '[]',
   watched boolean default false,

@@ -1,6 +1,6 @@
--- What waits for a person: open questions, tasks that were left, approvals.
+-- Tasks for people: open questions, abandoned tasks, approvals.
 
--- What the log says is open. The door stores what a note answers by its id, however it was named.
+-- Lists the questions that the log has as open. The door stores the id of the note that an answer names in any way.
 create or replace function app.unanswered_in_log(tenant_id uuid) returns setof app.unanswered
   language sql
   stable
@@ -42,7 +42,7 @@ begin
 end
 $$;
 
--- How many there are, up to a thousand.
+-- Counts the open questions, up to a thousand.
 create or replace function app.count_open_questions(tenant_id uuid, project_id uuid, task_id uuid) returns bigint
   language plpgsql
   stable
@@ -67,7 +67,7 @@ end
 $$;
 
 -- list_questions(project?, task?, cursor?, page_size) -> {questions, open, next_cursor?}: the open ones of the task, or
--- of the project, the latest first, each with all of its text. `open` counts them, up to a thousand.
+-- of the project, the latest first, each with its full text. `open` counts them, up to a thousand.
 create or replace function public.list_questions(
   project text default null,
   task text default null,
@@ -105,7 +105,7 @@ begin
 end
 $$;
 
--- Tasks in progress whose holder's session has ended, whoever that was.
+-- Lists tasks in progress whose holder's session has ended.
 create or replace function app.left_tasks(project public.projects, size integer) returns setof public.tasks
   language sql
   stable
@@ -120,7 +120,7 @@ as $$
   order by t.locked_at limit size
 $$;
 
--- Tasks that a gate keeps from being completed, or claimed, until a person approves.
+-- Lists tasks that a gate keeps from completion, or from a claim, until a person approves.
 create or replace function app.unapproved_tasks(project public.projects, size integer) returns setof public.tasks
   language plpgsql
   stable
@@ -165,8 +165,8 @@ begin
 end
 $$;
 
--- list_needs(project?) -> {left, left_count, unapproved, unapproved_count}: tasks that stand still until a person does
--- something. The first five of each, and how many there are, up to a thousand.
+-- list_needs(project?) -> {left, left_count, unapproved, unapproved_count}: tasks that wait for a person. The first
+-- five of each, and their number, up to a thousand.
 create or replace function public.list_needs(project text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql

@@ -4,8 +4,8 @@ create or replace function app.tier_rank(tier text) returns integer language sql
   select case tier when 'ci' then 3 when 'observed' then 2 when 'reported' then 1 else 0 end
 $$;
 
--- Evidence with the tier of what stands behind it: an agent's word is reported, a diff, pull request or test report is
--- observed, what a client named ci adds is ci. Stale is what is older than the task's last diff.
+-- Grades evidence by its source: an agent's word is reported, a diff, pull request or test report is observed, an
+-- artifact from a client named ci is ci. Evidence older than the task's last diff is stale.
 create or replace function app.graded_evidence(task public.tasks, evidence jsonb)
   returns table (criterion bigint, note text, artifact uuid, tier text, stale boolean)
   language plpgsql
@@ -36,7 +36,7 @@ begin
 end
 $$;
 
--- The criteria without evidence of the tier asked for (reported < observed < ci), or with evidence older than the
+-- Lists the criteria without evidence of the required tier (reported < observed < ci), or with evidence older than the
 -- last diff.
 create or replace function app.missing_evidence(task public.tasks, tier text, evidence jsonb)
   returns text[]
@@ -230,8 +230,7 @@ begin
 end
 $$;
 
--- Tells evidence as it is recorded from other values. The guard of its task has judged which criteria and artifacts it
--- names.
+-- Tells recorded evidence from other values. The guard of its task has judged the criteria and artifacts it names.
 create or replace function app.is_evidence(evidence jsonb) returns boolean language sql immutable
   return not exists (select from jsonb_array_elements(evidence) e
     where jsonb_typeof(e) <> 'object'
@@ -240,7 +239,7 @@ create or replace function app.is_evidence(evidence jsonb) returns boolean langu
       or e ? 'note' and not app.validate_field(e -> 'note', 'text', 4000, null)
       or e ? 'artifact' and app.as_uuid(e ->> 'artifact') is null);
 
--- What a completed task leaves unproven; null for every other task.
+-- Lists the unproven criteria of a completed task; null for every other task.
 create or replace function app.list_unproven(task public.tasks)
   returns jsonb
   language plpgsql
@@ -260,7 +259,7 @@ create or replace function app.evidence_of(tier text) returns text language sql 
     else 'an artifact that ci added' end
 $$;
 
--- How the call has to answer the criteria, where a gate on completion misses evidence; null where none does.
+-- Explains how the call must answer the criteria if a gate on completion misses evidence; null otherwise.
 create or replace function app.evidence_wanted(task public.tasks, rules jsonb, event public.events)
   returns text
   language plpgsql
@@ -286,7 +285,7 @@ begin
 end
 $$;
 
--- The rules that a new project begins with: whoever names no gates gets this one.
+-- Gives a new project without gates the default one.
 create or replace function app.with_default_gates(rules jsonb)
   returns jsonb
   language plpgsql

@@ -1,4 +1,4 @@
--- Decisions: what was chosen, and what a later one supersedes.
+-- Decisions, and those that a later one supersedes.
 
 create or replace function app.guard_decision(decision public.decisions, event public.events)
   returns void

@@ -22,7 +22,7 @@ begin
 end
 $$;
 
--- What the server itself saw: tasks by status, locks held, position in the log.
+-- Takes the server's own snapshot: tasks by status, locks held, position in the log.
 create or replace function app.take_snapshot(project public.projects)
   returns jsonb
   language plpgsql
@@ -43,7 +43,7 @@ begin
 end
 $$;
 
--- Its position is its event's: what happened later has a higher one, whatever workspace it was moved to.
+-- Returns its event's position: later events have a higher one, in any workspace it was moved to.
 create or replace function app.checkpoint_position(checkpoint public.checkpoints)
   returns bigint
   language plpgsql
@@ -208,8 +208,8 @@ begin
 end
 $$;
 
--- What changed in a project after a position, folded: each task once, under the last thing that happened to it. It
--- looks at no more than the latest 500 events.
+-- Summarizes a project's changes after a position: each task once, under its latest event. Reads at most the latest 500
+-- events.
 create or replace function app.changes_since(project public.projects, after_seq bigint)
   returns jsonb
   language plpgsql
@@ -273,7 +273,7 @@ begin
 end
 $$;
 
--- compare_checkpoint(checkpoint?, project?) -> {checkpoint, changed, position}: what happened since it was saved.
+-- compare_checkpoint(checkpoint?, project?) -> {checkpoint, changed, position}: the changes since it was saved.
 create or replace function public.compare_checkpoint(
   checkpoint text default null,
   project text default null,
@@ -298,7 +298,7 @@ begin
 end
 $$;
 
--- This note stands for what rules ask for beyond the bound.
+-- This note stands for the actions that rules require beyond the bound.
 create or replace function app.note_cut() returns jsonb language sql stable as $$
   select jsonb_build_object(
     'trigger', true,

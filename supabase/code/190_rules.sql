@@ -1,4 +1,4 @@
--- What follows from an event: dependency policy and the triggers of a project.
+-- Consequences of an event: dependency policy and the triggers of a project.
 
 create or replace function app.evolve_message(message public.messages, event public.events)
   returns public.messages
@@ -35,8 +35,8 @@ begin
 end
 $$;
 
--- A cancelled task blocks the dependents that wait for it, a reopened one frees those it had blocked; dependents in
--- progress are warned of either. A superseded decision is marked.
+-- A cancelled task blocks the dependents that wait for it, a reopened one frees those it had blocked; both warn
+-- dependents in progress. A superseded decision is marked.
 create or replace function app.follow_policy(event public.events)
   returns jsonb[]
   language plpgsql
@@ -72,7 +72,7 @@ create or replace function app.fill_template(template text, task public.tasks) r
   select left(replace(replace(template, '{ref}', coalesce(task.ref, '')), '{title}', coalesce(task.title, '')), 300)
 $$;
 
--- A part that an earlier version let another project's task have does nothing there.
+-- Does nothing for a parent in another project, which an earlier version allowed.
 create or replace function app.follow_action(action jsonb, event public.events, task public.tasks)
   returns jsonb
   language plpgsql
@@ -108,7 +108,7 @@ begin
 end
 $$;
 
--- Lists what follows from an event: [{stream, type, data, trigger?}]. Triggers see no more than three events in a row.
+-- Lists the consequences of an event: [{stream, type, data, trigger?}]. Triggers see at most three events in a row.
 create or replace function app.follow_ups(event public.events, triggers jsonb, depth integer)
   returns jsonb[]
   language plpgsql
@@ -138,8 +138,8 @@ $$;
 
 create or replace function app.triggered_max() returns integer language sql immutable as $$ select 200 $$;
 
--- Lists the tasks that a cancelled or reopened one concerns: those that wait for it, and those in progress although it
--- is open again.
+-- Lists the dependents that a cancelled or reopened task concerns: waiting ones, and those in progress although it is
+-- open again.
 create or replace function app.concerned_tasks(event public.events)
   returns setof public.tasks
   language sql
@@ -151,8 +151,7 @@ as $$
     or event.event_type = 'task.reopened' and d.blocked_by = event.task_id
 $$;
 
--- Tells whether what a policy asks for came about meanwhile, or can no longer: another event of the same command was
--- first.
+-- Tells whether a policy's demand was met meanwhile, or can no longer be: another event of the same command was first.
 create or replace function app.is_settled(request jsonb, tenant_id uuid)
   returns boolean
   language plpgsql

@@ -1,6 +1,6 @@
 -- The one way in: guard, evolve, record.
 
--- The event that a request asks for, before it is judged.
+-- Makes the event of a request, before it is judged.
 create or replace function app.new_event(request jsonb, actor app.actor, at timestamptz)
   returns public.events
   language plpgsql
@@ -48,8 +48,8 @@ begin
 end
 $$;
 
--- Locks, in sorted order, whatever the events will touch: the parents of the workspace where a task moves, the project
--- where numbers or edges change, the tasks, what they depend on, and the dependents of those that open or close. A
+-- Locks, in sorted order, all streams that the events will touch: the parents of the workspace if a task moves, the
+-- project if numbers or edges change, the tasks, their dependencies, and the dependents of those that open or close. A
 -- single event that touches no dependency and no parent takes its locks when it is applied.
 create or replace function app.lock_streams(events jsonb, actor app.actor)
   returns void
@@ -138,7 +138,7 @@ begin
 end
 $$;
 
--- A trigger must not undo the command that set it off: what it may not do is noted in the project instead.
+-- A trigger must not undo the command that set it off: a refused action becomes a note in the project instead.
 create or replace function app.apply_trigger(request jsonb, actor app.actor, at timestamptz, room integer)
   returns app.applied
   language plpgsql
@@ -167,8 +167,7 @@ exception
 end
 $$;
 
--- Guards, evolves and writes the events in order, then what follows from them; last of all takes the positions and
--- records.
+-- Guards, evolves and writes the events in order, then their consequences; takes positions and records last.
 create or replace function app.append_checked(events jsonb, actor app.actor)
   returns jsonb
   language plpgsql
@@ -234,7 +233,7 @@ begin
 end
 $$;
 
--- Marks a follow-up with what caused it, ready for the queue.
+-- Marks a consequence with its cause, ready for the queue.
 create or replace function app.mark_follow_up(follow_up jsonb, event public.events, depth integer)
   returns jsonb
   language sql
@@ -243,8 +242,8 @@ as $$
   select follow_up || jsonb_build_object('causation', event.id, 'project', event.project_id, 'depth', depth + 1)
 $$;
 
--- Builds a command's answer: the asked events with their states, and what followed: the first fifty, and how many where
--- they are more. Those that are new follow on a position.
+-- Builds a command's answer: the requested events with their states, and the first fifty consequences, with their
+-- number if there are more. New ones follow the earlier position.
 create or replace function app.build_answer(
   events public.events[],
   states jsonb[],
@@ -281,7 +280,7 @@ as $$
 $$;
 
 -- append_events(events [{stream, type, data, expect?: {version?, lock_token?}}], command {name, key?, fingerprint?}) ->
--- {events: [{seq, id, stream, type, version, state}], followed: […]}. All or nothing. Raises what the guards raise,
+-- {events: [{seq, id, stream, type, version, state}], followed: […]}. All or nothing. Raises the guards' errors,
 -- version_conflict, idempotency_mismatch, invalid_input.
 create or replace function public.append_events(events jsonb, command jsonb default '{}', actor jsonb default '{}')
   returns jsonb

@@ -1,6 +1,6 @@
--- Events as they are read: lists, positions, archived ones among them.
+-- Reading events: lists, positions, archived ones too.
 
--- One line that says what happened. Stored text is quoted, quotes within it escaped: it is data, whoever wrote it.
+-- Describes an event on one line. Quotes stored text and escapes quotes within it: it is data, whoever wrote it.
 create or replace function app.event_text(event public.events)
   returns text
   language sql
@@ -25,8 +25,8 @@ as $$
       event.payload ->> 'topic'), 400), '\s+', ' ', 'g')), ''), 600)
 $$;
 
--- Shows an event in today's shape, as lists do. It reads nothing itself but who imported it, so that a list of many
--- costs one query.
+-- Shows an event in today's shape, as lists do. Looks up only the importing user, so that a list of many costs one
+-- query.
 create or replace function app.event_brief(event public.events, task_ref text default null)
   returns jsonb
   language sql
@@ -41,7 +41,7 @@ as $$
     'imported_at', event.imported_at))
 $$;
 
--- Questions among the latest 300 notes that none of them answers.
+-- Lists questions among the latest 300 notes that none of them answers.
 create or replace function app.open_questions(
   tenant_id uuid,
   project_id uuid,
@@ -77,11 +77,11 @@ end
 $$;
 
 -- list_events(project?, task?, filters?, after_seq?, before_seq?, cursor?, page_size, archived?) -> {events,
--- next_cursor?, position}; or {archive} where the page reaches into the archive: what to look for there, to be passed
--- as `archived`, whole events. Newest first; oldest first when after_seq is given, so that a reader that follows
--- positions misses nothing and repeats nothing. Each with its project where the whole workspace is read. Filters:
--- types[] (task.completed, or task. for all of a category), kinds[] (of notes), include_data. With neither project
--- nor task it reads the whole workspace. Raises not_found, invalid_input.
+-- next_cursor?, position}; or {archive} if the page reaches into the archive: the search to make there, whose whole
+-- events to pass as `archived`. Newest first; oldest first with after_seq, so that a reader that follows positions
+-- misses nothing and repeats nothing. Each has its project if the whole workspace is read. Filters: types[]
+-- (task.completed, or task. for all of a category), kinds[] (of notes), include_data. Without project and task it reads
+-- the whole workspace. Raises not_found, invalid_input.
 create or replace function public.list_events(
   project text default null,
   task text default null,
@@ -156,7 +156,7 @@ begin
 end
 $$;
 
--- Events of the table and of the archive as one page.
+-- Joins events of the table and of the archive into one page.
 create or replace function app.join_archived(
   recent public.events[],
   archived jsonb,
@@ -181,7 +181,7 @@ begin
 end
 $$;
 
--- get_position() -> {position}: the latest of the workspace, for whoever waits for it to grow.
+-- get_position() -> {position}: the latest of the workspace, for callers who wait for it to grow.
 create or replace function public.get_position(actor jsonb)
   returns jsonb
   language plpgsql
@@ -205,7 +205,7 @@ as $$
     and (not filters ? 'types' or filters -> 'types' ?| array[event_type, split_part(event_type, '.', 1) || '.'])
 $$;
 
--- One branch a reach and a direction, so that each is a walk along its own index from the position on.
+-- Has one branch per subject and direction, so that each walks its own index from the position on.
 create or replace function app.read_events(
   tenant_id uuid,
   project_id uuid,
@@ -279,7 +279,7 @@ begin
 end
 $$;
 
--- Events as an export or an archive holds them, in order. The field is the argument that they came in.
+-- Reads events in the form of an export or an archive, in order. The field is the argument that held them.
 create or replace function app.read_events_given(field text, events jsonb)
   returns table (
     ordinality bigint,

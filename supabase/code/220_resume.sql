@@ -1,4 +1,4 @@
--- What an agent is told when it begins.
+-- Reads at the start of an agent's session.
 
 -- list_projects(include_archived, cursor?, page_size) -> {projects, next_cursor?}, latest change first.
 create or replace function public.list_projects(
@@ -31,7 +31,7 @@ begin
 end
 $$;
 
--- get_project(project?) -> its context: rules, counts, latest checkpoint, who works on what, what is ready, latest
+-- get_project(project?) -> its context: rules, counts, latest checkpoint, holders and their tasks, ready tasks, latest
 -- decisions.
 create or replace function public.get_project(project text default null, actor jsonb default '{}')
   returns jsonb
@@ -66,7 +66,7 @@ begin
 end
 $$;
 
--- The latest five of the open questions, and how many there are where that is more.
+-- Also returns the latest five open questions, and their number if there are more.
 create or replace function public.resume_project(project text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql

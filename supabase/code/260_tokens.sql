@@ -1,6 +1,6 @@
 -- Access tokens: proven with the call, refreshed, revoked.
 
--- Records an event of the workspace that the door is in; `event` is {type, user_id?, client_id?, subject_id?, data?}.
+-- Records an event of the door's workspace; `event` is {type, user_id?, client_id?, subject_id?, data?}.
 create or replace function app.record_audit(event jsonb, actor jsonb)
   returns void
   language plpgsql
@@ -15,7 +15,7 @@ begin
 end
 $$;
 
--- Ends grants and personal tokens of the workspace; answers how many were alive. `chosen` is {id?, user_id?,
+-- Ends grants and personal tokens of the workspace; returns how many were alive. `chosen` is {id?, user_id?,
 -- client_id?}; {} is all of them.
 create or replace function app.end_access(chosen jsonb, reason text, actor jsonb)
   returns jsonb
@@ -82,7 +82,7 @@ begin
 end
 $$;
 
--- The token of that hash in the workspace, which is entered; null when there is none.
+-- Enters the workspace and finds the token of that hash; null if there is none.
 create or replace function app.find_bearer(workspace uuid, token_hash text, resource text)
   returns app.bearer
   language plpgsql
@@ -118,8 +118,8 @@ begin
 end
 $$;
 
--- An actor whose call came with a token, within that call: with the role of its user, and limited as the token is.
--- Raises unauthenticated where the token is not the actor's, or not good: why, authenticate_token says and records.
+-- Proves an actor whose call came with a token, within that call: with its user's role and the token's limit. Raises
+-- unauthenticated if the token is invalid or another's; authenticate_token tells and records why.
 create or replace function app.prove_token(acting app.actor, proof jsonb)
   returns app.actor
   language plpgsql
@@ -137,8 +137,8 @@ begin
 end
 $$;
 
--- A refusal that somebody may repeat without end is recorded once a minute; that time is up, which the client knows,
--- not at all.
+-- Records a refusal that anyone may repeat without end once a minute; an expired token, which the client knows of,
+-- never.
 create or replace function app.refuse_bearer(bearer app.bearer, actor jsonb)
   returns jsonb
   language plpgsql
@@ -234,8 +234,8 @@ $$;
 
 -- redeem_code(code_hash, presented {client_id, redirect_uri, code_challenge, resource?}, minted) -> {scope, resource,
 -- expires_in, token_id} or {refused: unknown|expired|reused|client|redirect_uri|code_challenge|resource|revoked}.
--- Exactly one of many at once succeeds; a second presentation by its own client revokes what the first one got (OAuth
--- 2.1, section 4.1.3).
+-- Exactly one of many concurrent calls succeeds; a second presentation by its own client revokes the first one's tokens
+-- (OAuth 2.1, section 4.1.3).
 create or replace function public.redeem_code(code_hash text, presented jsonb, minted jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -294,8 +294,8 @@ $$;
 
 -- refresh_token(token_hash, presented {client_id, scope?, resource?, grace_seconds}, minted) -> {scope, resource,
 -- expires_in, token_id} or {refused: unknown|client|revoked|expired|reused|stolen|scope|resource|not_a_member}. A
--- refresh token works once, and for the grace time up to a hundred times, each with tokens of its own: processes that
--- share one store refresh at once. After that a use is refused alone (reused), unless what the token gave lives
+-- refresh token works once, and during the grace time up to a hundred times, each with its own tokens: processes that
+-- share one store refresh at once. After that only this use is refused (reused), unless the token's offspring lives
 -- elsewhere: then the grant ends (stolen).
 create or replace function public.refresh_token(
   token_hash text,
@@ -368,8 +368,8 @@ begin
 end
 $$;
 
--- revoke_token(token_hash, client_id?) -> {revoked}: RFC 7009, section 2.1. A client ends its own grant and no other;
--- without a client the server vouches that whoever holds a secret may end it, e.g. one found in public.
+-- revoke_token(token_hash, client_id?) -> {revoked}: RFC 7009, section 2.1. A client ends only its own grant; without a
+-- client the server vouches that any holder of a secret may end it, e.g. one found in public.
 create or replace function public.revoke_token(token_hash text, client_id text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -396,7 +396,7 @@ begin
 end
 $$;
 
--- Where an address is, as far as processes of one machine share it: of IPv4 the /24, of IPv6 the /48. A socket of
+-- Masks an address to the network that processes of one machine share: the /24 of IPv4, the /48 of IPv6. A socket of
 -- both writes the one as the other.
 create or replace function app.mask_address(address inet)
   returns cidr
@@ -408,9 +408,9 @@ as $$
   from (select regexp_replace(host(address), '^::ffff:(?=\d+\.)', '')::inet as plain) a
 $$;
 
--- Whether a use of the token made a branch of the family that lives elsewhere: neither the pair of that use nor what
--- came of it was ever seen in the place that the token was given to, or in this one. A machine that moves takes its
--- processes along, so that its branches are seen where they are. A place that is not known is no alibi.
+-- Tells whether a use of the token made a branch of the family that lives elsewhere: neither the pair of that use nor
+-- its offspring was ever seen in the place that got the token, or in this one. A machine that moves takes its processes
+-- along, so its branches are seen in its place. An unknown place is no alibi.
 create or replace function app.lives_elsewhere(token public.oauth_tokens, address inet)
   returns boolean
   language sql

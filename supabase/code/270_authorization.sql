@@ -18,8 +18,8 @@ create or replace function app.client_view(client app.oauth_clients) returns jso
 $$;
 
 -- save_client(client {client_id, kind: dcr|cimd, client_name, client_uri?, redirect_uris, token_endpoint_auth_method,
--- client_secret_hash?, application_type?, fresh_seconds?}) -> client. A CIMD client is saved again whenever its
--- document was fetched.
+-- client_secret_hash?, application_type?, fresh_seconds?}) -> client. A CIMD client is saved again after each fetch of
+-- its document.
 create or replace function public.save_client(client jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -108,7 +108,7 @@ begin
 end
 $$;
 
--- The request that this browser began and this user may answer, with why not; locks it when `decide`.
+-- Finds the request that this browser began and this user may answer, or why not; locks it with `decide`.
 create or replace function app.find_authorization(
   request_hash text,
   txn_hash text,
@@ -151,8 +151,8 @@ as $$
 $$;
 
 -- open_authorization(request_hash, txn_hash) -> {request: {client_id, redirect_uri, scope, resource, state?,
--- expires_at}, client, workspaces: [{tenant_id, name, role}]} or {refused: expired|other_browser|other_user}. From
--- then on only this user can answer it.
+-- expires_at}, client, workspaces: [{tenant_id, name, role}]} or {refused: expired|other_browser|other_user}.
+-- Afterwards only this user can answer it.
 create or replace function public.open_authorization(request_hash text, txn_hash text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -195,7 +195,7 @@ begin
 end
 $$;
 
--- A consent: the grant and its code, in the workspace that the door is in.
+-- Consents: makes the grant and its code, in the door's workspace.
 create or replace function app.grant_access(request app.authorization_requests, decision jsonb, actor jsonb)
   returns void
   language plpgsql

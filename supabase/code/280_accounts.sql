@@ -1,4 +1,4 @@
--- People: how they prove who they are, their browser sessions, their invitations.
+-- People: their identities, their browser sessions, their invitations.
 
 -- take_attempt(bucket, attempts_max, window_seconds) -> {allowed, retry_after_seconds}: one of so many tries in a
 -- window, counted for all replicas.
@@ -32,7 +32,7 @@ begin
 end
 $$;
 
--- The invitation that a secret opens, or why not, for somebody with this e-mail address; call with the hash presented.
+-- Finds the invitation of a secret for a user with this e-mail address, or why not; call it with the presented hash.
 create or replace function app.find_invitation(
   invitation_hash text,
   email text,
@@ -107,7 +107,7 @@ begin
 end
 $$;
 
--- The user of an identity, or null: known already, or linked by an address that both providers verified, where the
+-- Finds the user of an identity, or null: known already, or linked by an address that both providers verified, if the
 -- operator allows that.
 create or replace function app.known_user(identity jsonb, terms jsonb)
   returns uuid
@@ -131,8 +131,8 @@ $$;
 -- admit_identity(identity {issuer, subject, name?, email?, email_verified?}, terms {open?, link_email?,
 -- invitation_hash?}) -> {user_id, created} or {refused:
 -- sign_up_closed|invitation_unknown|invitation_withdrawn|invitation_used|invitation_expired|
--- invitation_lapsed|invitation_of_another}. The server vouches for the identity; a new one is let in when `open` (an
--- allow-list matched) or with an invitation, which anybody may bring to join its workspace.
+-- invitation_lapsed|invitation_of_another}. The server vouches for the identity; a new one is admitted with `open` (an
+-- allow-list matched) or an invitation, which anybody may use to join its workspace.
 create or replace function public.admit_identity(identity jsonb, terms jsonb default '{}', actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -177,7 +177,7 @@ begin
 end
 $$;
 
--- accept_invitation(invitation_hash) -> {tenant_id, name, role} or {refused}: for a person who is signed in.
+-- accept_invitation(invitation_hash) -> {tenant_id, name, role} or {refused}: for a signed-in person.
 create or replace function public.accept_invitation(invitation_hash text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -209,8 +209,8 @@ begin
 end
 $$;
 
--- start_session(session {session_hash, amr: [text], idle_seconds, max_seconds}) -> {expires_at}: for the actor, who
--- has just logged in.
+-- start_session(session {session_hash, amr: [text], idle_seconds, max_seconds}) -> {expires_at}: for the actor, who has
+-- just logged in.
 create or replace function public.start_session(session jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -235,8 +235,8 @@ begin
 end
 $$;
 
--- get_session(session_hash) -> {user_id, name, email?, amr, auth_at, expires_at, workspaces: [{tenant_id, name,
--- role}]} or {} when it is over.
+-- get_session(session_hash) -> {user_id, name, email?, amr, auth_at, expires_at, workspaces: [{tenant_id, name, role}]}
+-- or {} after its end.
 create or replace function public.get_session(session_hash text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -305,8 +305,8 @@ begin
 end
 $$;
 
--- set_password(password_hash) -> {}: of the actor. Ends the sessions that the old one opened, and what their
--- browsers were known by: buckets that end in a hash in hex, which is before "g".
+-- set_password(password_hash) -> {}: of the actor. Ends the sessions of the old password, and forgets its known
+-- browsers: their buckets end in a hash in hex, which is before "g".
 create or replace function public.set_password(password_hash text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -350,8 +350,7 @@ begin
 end
 $$;
 
--- save_login_code(code_hash, ttl_seconds) -> {expires_at}: it signs the actor in once. It takes the place of an
--- earlier one.
+-- save_login_code(code_hash, ttl_seconds) -> {expires_at}: signs the actor in once. It replaces an earlier one.
 create or replace function public.save_login_code(code_hash text, ttl_seconds integer, actor jsonb default '{}')
   returns jsonb
   language plpgsql

@@ -1,4 +1,4 @@
--- What admins see and revoke: connections, clients, members, the trail.
+-- Administration of access: connections, clients, members, the trail.
 
 create or replace function app.require_role(actor app.actor, role_min text, what text)
   returns void
@@ -66,9 +66,9 @@ begin
 end
 $$;
 
--- revoke_access(chosen {id?, user_id?, client_id?, everything?}, reason) -> {grants, tokens, pats}: counts of what
--- was alive. One's own, or as an admin anybody's; one's own when no user is named and one is no admin. Refused at the
--- next request everywhere.
+-- revoke_access(chosen {id?, user_id?, client_id?, everything?}, reason) -> {grants, tokens, pats}: counts of live
+-- ones. One's own, or as an admin anybody's; without a named user a non-admin's own. Refused at the next request
+-- everywhere.
 create or replace function public.revoke_access(chosen jsonb, reason text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -101,8 +101,8 @@ end
 $$;
 
 -- list_clients() -> {clients: [{client_id, kind, client_name, redirect_hosts, grants, users, last_used_at?,
--- blocked_at?}]}: of the workspace's grants, and the static ones it added; at most 200, the most recently used first.
--- For admins.
+-- blocked_at?}]}: clients of the workspace's grants, and static ones it added; at most 200, the most recently used
+-- first. For admins.
 create or replace function public.list_clients(actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -142,8 +142,8 @@ begin
 end
 $$;
 
--- block_client(client_id, blocked) -> {blocked, revoked: {grants, tokens, pats}}: an admin's word that the workspace
--- does not want a client (or does again).
+-- block_client(client_id, blocked) -> {blocked, revoked: {grants, tokens, pats}}: an admin blocks a client in the
+-- workspace, or unblocks it.
 create or replace function public.block_client(client_id text, blocked boolean default true, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -171,7 +171,7 @@ end
 $$;
 
 -- save_static_client(client {client_id, client_name, redirect_uris, token_endpoint_auth_method, client_secret_hash?})
--- -> client: for admins. Saved again, it gets what changed; a new secret ends the old one.
+-- -> client: for admins. Saving again applies the changes; a new secret ends the old one.
 create or replace function public.save_static_client(client jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -422,9 +422,9 @@ begin
 end
 $$;
 
--- set_member(user_id, role?) -> {role?, revoked?, invitations?}: gives a member another role, or without one removes
--- the member, whose access ends at once. Invitations that the member made beyond the role end too, and their number
--- is told. For admins; only an owner changes owners, and the last owner stays.
+-- set_member(user_id, role?) -> {role?, revoked?, invitations?}: changes a member's role, or without one removes the
+-- member, whose access ends at once. Also ends the member's invitations beyond the new role, and counts them. For
+-- admins; only an owner changes owners, and the last owner stays.
 create or replace function public.set_member(user_id text, role text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -469,7 +469,8 @@ begin
 end
 $$;
 
--- record_auth_event(event {type, user_id?, client_id?, data?}) -> {}: what the server refused before it knew whom.
+-- record_auth_event(event {type, user_id?, client_id?, data?}) -> {}: a refusal by the server before the user was
+-- known.
 create or replace function public.record_auth_event(event jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -486,7 +487,7 @@ $$;
 
 -- list_auth_events(chosen {since?, type?, user_id?, client_id?, unowned?}, before?, page_size) -> {events: [{id, at,
 -- type, user_id?, user?, client_id?, client?, subject_id?, ip?, data?}], next_before?}, the newest first. `client` is
--- what the program was called when it was let in, or is called now.
+-- the program's name at its admission, or its present one.
 create or replace function public.list_auth_events(
   chosen jsonb default '{}',
   before text default null,
@@ -538,7 +539,7 @@ begin
 end
 $$;
 
--- Deletes what is over in every workspace. Of the keeper, whose policies let it see only rows that are.
+-- Deletes expired rows in every workspace. It runs as the keeper, whose policies show it only such rows.
 create or replace function app.purge_expired()
   returns jsonb
   language plpgsql
@@ -561,7 +562,7 @@ begin
 end
 $$;
 
--- purge_auth() -> {<table>: count}: what is over and no longer needed to recognise misuse.
+-- purge_auth() -> {<table>: count}: deletes expired rows that are no longer needed to recognise misuse.
 create or replace function public.purge_auth(actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -576,7 +577,7 @@ begin
 end
 $$;
 
--- Cuts what is larger than an audit row may be, and marks it: an event is recorded however much a stranger sent along.
+-- Cuts values that exceed the size of an audit row, and marks them: an event is recorded however much a stranger sent.
 create or replace function app.cut_audited(data jsonb)
   returns jsonb
   language plpgsql
@@ -606,9 +607,9 @@ create or replace function app.may_invite(inviter_role text, role text) returns 
   select app.role_rank(inviter_role) >= app.role_rank('admin') and (role <> 'owner' or inviter_role = 'owner')
 $$;
 
--- Withdraws, in the workspace that the door is in, what a member who has this role now, or none, may no longer have
--- made, and what would give the member back what was taken: an invitation for any address that opens it to the member.
--- Answers how many.
+-- Withdraws, in the door's workspace, invitations that a member with this role now, or none, may no longer have made,
+-- and those that would restore the member's lost rights: an invitation for any address that the member can open.
+-- Returns how many.
 create or replace function app.withdraw_invitations(member uuid, role text, actor jsonb)
   returns integer
   language plpgsql
@@ -641,8 +642,8 @@ create or replace function app.browser_bucket(account text, browser_hash text) r
   select 'browser ' || account || ' ' || browser_hash
 $$;
 
--- take_known_attempt(account, browser_hash, attempts_max) -> {known}: one of the tries that a browser has between
--- two times that it signs in to the account; false where it never did, or has none left.
+-- take_known_attempt(account, browser_hash, attempts_max) -> {known}: takes one of a browser's tries between two
+-- sign-ins to the account; false if it never signed in, or has none left.
 create or replace function public.take_known_attempt(
   account text,
   browser_hash text,
@@ -666,9 +667,8 @@ begin
 end
 $$;
 
--- admit_browser(account, browser {browser_hash, replaces_hash?, ttl_seconds}, buckets [text]) -> {}: somebody signed
--- in. The tries that it took, in these buckets, are given back, and the browser is known from now on; the secret
--- that it had before no longer is.
+-- admit_browser(account, browser {browser_hash, replaces_hash?, ttl_seconds}, buckets [text]) -> {}: after somebody
+-- signed in, returns the tries taken from these buckets and remembers the browser; forgets its earlier secret.
 create or replace function public.admit_browser(
   account text,
   browser jsonb,
@@ -694,8 +694,8 @@ begin
 end
 $$;
 
--- trusts_client(client_id, redirect_host?) -> {trusted}: whether the actor lets the client in now, in any workspace,
--- with its answers going there if a host is named.
+-- trusts_client(client_id, redirect_host?) -> {trusted}: tells whether the actor currently admits the client, in any
+-- workspace, with its answers going to a host if one is named.
 create or replace function public.trusts_client(
   client_id text,
   redirect_host text default null,
@@ -726,7 +726,7 @@ begin
 end
 $$;
 
--- save_served_url(public_url) -> {}: a server says that it is reached there. The ten that said so last are kept.
+-- save_served_url(public_url) -> {}: a server reports the address that it is reached at. The last ten are kept.
 create or replace function public.save_served_url(public_url text, actor jsonb default '{}')
   returns jsonb
   language plpgsql

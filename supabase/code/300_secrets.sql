@@ -1,8 +1,8 @@
 -- Secrets of the installation: listed and rotated.
 
--- list_secrets() -> {secrets: [{kind, count, since?, until?}], clients: [client_id]}: how many are good, by kind, and
--- the clients that have one to rotate. Of the workspace its tokens, invitations and the secrets of clients it added;
--- of the actor the password, browser sessions and the link to choose one. For admins.
+-- list_secrets() -> {secrets: [{kind, count, since?, until?}], clients: [client_id]}: counts valid secrets by kind, and
+-- lists clients whose secret can be rotated. It covers the workspace's tokens, invitations and the secrets of clients
+-- it added; the actor's password, browser sessions and the link to choose a password. For admins.
 create or replace function public.list_secrets(actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -67,8 +67,8 @@ end
 $$;
 
 -- rotate_secrets(renewed [{client_id, client_secret_hash}], everything) -> {clients: [client_id], revoked?,
--- invitations?, sessions?}: new secrets for clients that the workspace added; the old ones end. With `everything`,
--- all else that list_secrets counts ends too, but for the password. For admins.
+-- invitations?, sessions?}: new secrets for clients that the workspace added; the old ones end. With `everything`, all
+-- else that list_secrets counts ends too, except the password. For admins.
 create or replace function public.rotate_secrets(
   renewed jsonb,
   everything boolean default false,

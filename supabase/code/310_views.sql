@@ -1,4 +1,4 @@
--- Views for people and their SQL; each shows what the one who asks may see.
+-- Views for people and their SQL; each shows only what its user may see.
 
 create or replace view public.active_tasks with (security_invoker = true) as
   select

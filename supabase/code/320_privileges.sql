@@ -1,7 +1,7 @@
--- Who may touch what, last of all: the functions' owner, policies on every table, grants object by object.
+-- Privileges, last of all: the functions' owner, policies on every table, grants object by object.
 
--- Functions run as cairn_owner, which policies bind; whoever signed in may call those that find out who is calling,
--- and the server's own role those that believe it.
+-- Functions run as cairn_owner, which policies bind; signed-in users may call functions that verify the caller, and the
+-- server's own role those that trust it.
 create or replace function app.secure_functions()
   returns void
   language plpgsql
@@ -41,8 +41,8 @@ begin
 end
 $$;
 
--- Row level security of a table, forced, and the grants and policies that follow from its columns. `project` is what
--- names the project of a row; what belongs to none is out of a limited token's reach.
+-- Secures a table: row level security, forced, and the grants and policies that follow from its columns. `project`
+-- names the column of a row's project; a limited token cannot reach rows without one.
 create or replace function app.secure_table(name regclass, schema text, has_tenant boolean, project text)
   returns void
   language plpgsql
@@ -94,7 +94,7 @@ begin
 end
 $$;
 
--- All tables of `app`, and in `public` those that are Cairn's, which another application may share.
+-- Secures all tables of `app`, and Cairn's own in `public`, which another application may share.
 create or replace function app.secure_tables()
   returns void
   language plpgsql
@@ -117,10 +117,10 @@ begin
 end
 $$;
 
--- A table that is new has no statistics, and the planner takes every value for one of two hundred: an index that
--- begins with the workspace then seems as good as the whole key, and each lookup reads the workspace, until
--- autovacuum has looked. PostgreSQL can be told since 18 what most databases are: of few workspaces, projects, people
--- and kinds. Tables of others, which may share the schema, are left alone.
+-- A new table has no statistics, and the planner assumes every value to be one of two hundred: an index that begins
+-- with the workspace then seems as good as the whole key, and each lookup reads the workspace, until autovacuum runs.
+-- Since PostgreSQL 18 it can be told the shape of most databases: few workspaces, projects, people and kinds. Others'
+-- tables, which may share the schema, are left alone.
 create or replace function app.estimate_new_tables()
   returns void
   language plpgsql
@@ -251,6 +251,6 @@ revoke all on public.active_tasks, public.recent_events, public.task_progress
   from public, anon, authenticated, service_role;
 grant select on public.active_tasks, public.recent_events, public.task_progress to authenticated;
 
--- A server that logs in with no more than cairn_server must be able to tell whether the schema is its own.
+-- A server that logs in with only cairn_server must be able to tell whether the schema is its own.
 grant usage on schema supabase_migrations to cairn_server;
 grant select on all tables in schema supabase_migrations to cairn_server;

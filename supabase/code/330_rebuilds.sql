@@ -1,4 +1,4 @@
--- What is kept of other rows is made anew when the code that makes it says something else: raise the number then.
+-- Derived data that is rebuilt when its code changes: raise the number then.
 
 -- Words to search for, workspace by workspace.
 do $$

@@ -2,9 +2,9 @@
 
 set local check_function_bodies = off;
 
--- What every chapter stands on: errors, time, ids, and what a value may be.
+-- The base of every chapter: errors, time, ids, and checks of values.
 
--- The closed table of error codes, each with the HTTP status PostgREST answers with (SQLSTATE PTnnn).
+-- The closed table of error codes, each with PostgREST's HTTP status (SQLSTATE PTnnn).
 create or replace function app.error_status(code text) returns text language sql immutable as $$
   select case code
     when 'invalid_input' then '400' when 'unauthenticated' then '401' when 'insufficient_scope' then '403'
@@ -31,15 +31,15 @@ $$;
 
 create or replace function app.now() returns timestamptz language sql volatile as $$ select clock_timestamp() $$;
 
--- The uuid that a text is, or null: 36 characters, of which all but the four dashes are hexadecimal digits. Compared
--- before it is cast, so that a bad one is no exception.
+-- Returns a text's uuid, or null: 36 characters, of which all but the four dashes are hexadecimal digits. Compares
+-- before it casts, so that a bad one raises no exception.
 create or replace function app.as_uuid(value text) returns uuid language sql immutable
   return case when value like '________-____-____-____-____________'
       and translate(value, '0123456789abcdefABCDEF', '') = '----'
     then value::uuid end;
 
--- Control characters (but tab and line feed) and characters that reorder text: stored text is shown to people and
--- models.
+-- Refuses control characters (but tab and line feed) and characters that reorder text: people and models read stored
+-- text.
 create or replace function app.is_clean(value text) returns boolean language sql immutable as $$
   select value !~ '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]'
 $$;
@@ -84,25 +84,25 @@ begin
 end
 $$;
 
--- Refs are built from slugs, so that these are short and plain.
+-- Refs contain slugs, so slugs are short and plain.
 create or replace function app.is_slug(value text) returns boolean language sql immutable
   return value ~ '^[a-z][a-z0-9-]{0,30}$';
 
--- Tells whether each reference is an id, as the door leaves them.
+-- Tells whether each reference is an id, as the door stores them.
 create or replace function app.are_ids(value jsonb) returns boolean language sql immutable
   return case jsonb_typeof(value)
     when 'null' then true
     when 'array' then not exists (select from jsonb_array_elements_text(value) v where app.as_uuid(v) is null)
     else app.as_uuid(value #>> '{}') is not null end;
 
--- Tells whether all texts and keys of a value are clean, and none of it is deeper than 32 levels. In the text of jsonb
--- a control character is an escape, and a backslash is two.
+-- Tells whether all texts and keys of a value are clean, and it is at most 32 levels deep. In the text of jsonb a
+-- control character is an escape, and a backslash is two.
 create or replace function app.is_clean_json(value jsonb) returns boolean language sql immutable
   return app.is_clean(value::text)
     and replace(value::text, '\\', '') !~ '\\([bfr]|u00)'
     and not jsonb_path_exists(value, 'strict $.**{32} ? (@.type() == "object" || @.type() == "array")');
 
--- How long ago that was, in its largest unit: `2 minutes ago`.
+-- Formats the time since then in its largest unit: `2 minutes ago`.
 create or replace function app.format_age(at timestamptz) returns text language plpgsql stable
   set search_path = pg_catalog, pg_temp
 as $$
@@ -118,8 +118,8 @@ begin
 end
 $$;
 
--- Makes policies and triggers anew where their definition changed: `create policy …; create trigger …`. To do so
--- locks their table, so one that is as it should be is left alone; its comment keeps the hash of its definition.
+-- Recreates policies and triggers whose definition changed: `create policy …; create trigger …`. That locks their
+-- table, so an unchanged one is left alone; its comment keeps the hash of its definition.
 create or replace function app.define_on_tables(definitions text)
   returns void
   language plpgsql
@@ -152,7 +152,7 @@ $$;
 
 -- Texts and names: cleaned, folded, compared, in any script.
 
--- Lower case of all scripts, whatever the locale of the database: by the rules that the server brings along.
+-- Lower case of all scripts, whatever the locale of the database: by the server's own rules.
 do $do$
 begin
   execute format(
@@ -165,9 +165,9 @@ begin
 end
 $do$;
 
--- Puts a name on one line, or answers null when nobody can see any of it: without control characters, without what
--- turns the direction of text or takes no room, white space as single spaces. `cleanName` in src/text.ts does the same;
--- a test compares them for every character.
+-- Puts a name on one line, or returns null if nobody can see any of it: removes control characters and characters that
+-- turn the direction of text or take no room, and folds white space. `cleanName` in src/text.ts does the same; a test
+-- compares them for every character.
 create or replace function app.clean_name(value text, size_max integer) returns text language sql immutable
   return case when value ~ '^[!-~]+( [!-~]+)*$' then rtrim(left(value, size_max))
     else nullif(rtrim(left(btrim(regexp_replace(regexp_replace(
@@ -184,8 +184,7 @@ create or replace function app.quoted_name(name text) returns text language sql 
   return case when name ~ '^[A-Za-z0-9_.@#+/-]{1,100}$' then name
     else to_json(coalesce(app.clean_name(name, 120), ''))::text end;
 
--- Cleans a column of a row that is written, whoever writes it. Arguments: the column, its size, and what is called so
--- when nobody can see the name.
+-- Cleans a column of each written row. Arguments: the column, its size, and the replacement if nobody can see the name.
 create or replace function app.clean_column()
   returns trigger
   language plpgsql
@@ -202,8 +201,7 @@ begin
 end
 $$;
 
--- Finds the name of a user in the workspace that the door is in, or null: a member's own, else the one that is kept
--- there.
+-- Finds the name of a user in the door's workspace, or null: a member's own, otherwise the one that is kept there.
 create or replace function app.user_name(user_id uuid)
   returns text
   language plpgsql
@@ -223,7 +221,7 @@ begin
 end
 $$;
 
--- A member who leaves keeps the name there.
+-- Keeps the name of a member who leaves.
 create or replace function app.keep_name()
   returns trigger
   language plpgsql
@@ -237,7 +235,7 @@ begin
 end
 $$;
 
--- Makes equal what readers take for equal: capitals, accents, wide and narrow forms, vowel marks that may be left out.
+-- Folds what readers take for equal: capitals, accents, wide and narrow forms, optional vowel marks.
 create or replace function app.fold_text(content text) returns text language plpgsql immutable
   set search_path = pg_catalog, pg_temp
 as $$
@@ -254,13 +252,13 @@ begin
 end
 $$;
 
--- Whether a character is of a script that writes no blanks between words, or, as Hangul, grows words together.
+-- Tells whether a character's script writes no blanks between words or, like Hangul, joins words together.
 create or replace function app.is_dense(sign text) returns boolean language sql immutable
   return '{[3584,3840),[4096,4256),[6016,6144),[11904,12256),[12293,12296),[12353,42192),[44032,55216),[63744,64256),
     [131072,205744)}'::int4multirange @> ascii(sign);
 
--- Writes text of such scripts as pairs of neighbours: whatever part of it is asked for is found in order. The last of
--- a run stands alone in a text, so that a single character is found by what begins with it; in a query it is left out.
+-- Writes text of such scripts as pairs of neighbours: any part of it is then found in order. In a text the last of a
+-- run also stands alone, so that a search for a single character finds what begins with it; in a query it is left out.
 create or replace function app.pair_characters(content text, of_query boolean) returns text language sql immutable
 begin atomic
   select string_agg(
@@ -276,13 +274,13 @@ begin atomic
     window o as (order by d.at)) p;
 end;
 
--- Takes the names of code apart: getUserById, HTTPServer.
+-- Splits the names of code: getUserById, HTTPServer.
 create or replace function app.split_names(content text) returns text language sql immutable
   return regexp_replace(regexp_replace(content, '([a-z0-9])([A-Z])', '\1 \2', 'g'),
     '([A-Z])([A-Z][a-z])', '\1 \2', 'g');
 
--- The words that a name of code is found by: itself, its parts, and neighbours of them together, so that OAuth2Client
--- is found as oauth and as oauth2. Digits are parts of their own.
+-- Lists the words that find a name of code: itself, its parts, and neighbouring parts together, so that OAuth2Client is
+-- found as oauth and as oauth2. Digits are separate parts.
 create or replace function app.name_words(name text) returns text language plpgsql immutable
   set search_path = pg_catalog, pg_temp
 as $$
@@ -300,25 +298,26 @@ begin
 end
 $$;
 
--- A label as it is compared: without case.
+-- Folds a label for comparison: without case.
 create or replace function app.fold_label(label text) returns text language sql immutable
   return app.lower_case(normalize(label, nfc));
 
--- Who acts, in which workspace, and what a token lets through.
+-- Actors, their workspace, and the limits of their token.
 
--- Policies call these, and they must inline there: no clause, but bodies whose names PostgreSQL resolves here and now.
+-- Policies call these and must inline them: no clause, but bodies whose names PostgreSQL resolves here and now.
 create or replace function app.get_tenant_id() returns uuid language sql stable
   return nullif(current_setting('app.tenant_id', true), '')::uuid;
 
 create or replace function app.get_caller_id() returns uuid language sql stable
   return nullif(current_setting('app.user_id', true), '')::uuid;
 
--- Who the verified claims say is signed in: what auth.uid() says. Our functions' owner may not enter a hosted
--- project's schema auth, and the one who migrates may not let it in.
+-- Returns the signed-in user of the verified claims, as auth.uid() does. Our functions' owner may not enter a hosted
+-- project's schema auth, and the migrating role may not let it in.
 create or replace function app.get_signed_in_id() returns uuid language sql stable
   return app.as_uuid(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub');
 
--- Workspaces of the signed-in user; policies read it as `tenant_id in (select app.my_tenants())`, once a statement.
+-- Lists the signed-in user's workspaces; policies read it as `tenant_id in (select app.my_tenants())`, once a
+-- statement.
 create or replace function app.my_tenants()
   returns setof uuid
   language sql
@@ -333,7 +332,7 @@ create or replace function app.role_rank(role text) returns integer language sql
   select case role when 'owner' then 4 when 'admin' then 3 when 'member' then 2 when 'viewer' then 1 else 0 end
 $$;
 
--- A user's personal workspace has the user's own id, so that two first calls at once make one.
+-- Creates a user's personal workspace; it has the user's own id, so that two first calls at once make one.
 create or replace function app.provision_user(user_id uuid, name text, email text)
   returns void
   language plpgsql
@@ -355,7 +354,7 @@ begin
 end
 $$;
 
--- True for the server's own role, whose word on who acts is believed. `role` is what SET ROLE chose (PostgREST
+-- Tells whether the server's own role calls, which is trusted to name the actor. `role` is set by SET ROLE (PostgREST
 -- does so for each request); a definer function does not change it.
 create or replace function app.caller_is_server()
   returns boolean
@@ -365,9 +364,8 @@ as $$
   select pg_has_role(coalesce(nullif(current_setting('role', true), 'none'), session_user), 'cairn_server', 'member')
 $$;
 
--- Every callable function begins here: who calls, in which workspace, is the role enough, is the token good that the
--- call came with, and what is it limited to. What is no project is one that nothing belongs to. Raises unauthenticated,
--- forbidden.
+-- Every callable function begins here. Checks the caller, the workspace, the role, the token of the call and its limit.
+-- A name of no project counts as an empty project. Raises unauthenticated, forbidden.
 create or replace function app.authenticate(actor jsonb, role_min text default 'viewer')
   returns app.actor
   language plpgsql
@@ -417,7 +415,7 @@ begin
 end
 $$;
 
--- The id that a new user of an identity gets; Supabase has given its users one already.
+-- Returns the id for a new user of an identity; Supabase's users already have one.
 create or replace function app.user_of(identity jsonb) returns uuid language sql immutable as $$
   select case when identity ->> 'issuer' = 'supabase'
     then app.as_uuid(identity ->> 'subject')
@@ -425,8 +423,8 @@ create or replace function app.user_of(identity jsonb) returns uuid language sql
       jsonb_build_array(identity ->> 'issuer', identity ->> 'subject')::text, 'UTF8')) for 16), 'hex')::uuid end
 $$;
 
--- sign_in(identity {issuer, subject, name?, email?}) -> {user_id, tenant_id, role}. For the server's role alone: it
--- vouches for the identity. The first time it makes the user and a personal workspace.
+-- sign_in(identity {issuer, subject, name?, email?}) -> {user_id, tenant_id, role}. Only for the server's role: it
+-- vouches for the identity. The first call creates the user and a personal workspace.
 create or replace function public.sign_in(identity jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -455,26 +453,24 @@ create or replace function app.actor_name(event public.events) returns text lang
   select coalesce(event.actor ->> 'agent', event.actor ->> 'client', 'user')
 $$;
 
--- What belongs to no workspace yet (a client that registered itself, a login that has not happened) carries this
--- tenant.
+-- Rows without a workspace yet (a client that registered itself, a login that has not happened) carry this tenant.
 create or replace function app.get_nil_id() returns uuid language sql immutable
   return '00000000-0000-0000-0000-000000000000'::uuid;
 
--- A row may be found by its secret before its workspace is known: policies let the hash that was presented open that
--- one row.
+-- A row may be found by its secret before its workspace is known: policies open the one row of the presented hash.
 create or replace function app.get_credential_hash() returns text language sql stable
   return nullif(current_setting('app.get_credential_hash', true), '');
 
--- The project that the token of the call is limited to; null where it is not.
+-- The project that limits the token of the call; null without a limit.
 create or replace function app.get_token_project() returns uuid language sql stable
   return nullif(current_setting('app.project_id', true), '')::uuid;
 
--- Whether the call reaches what belongs to a project. In these words because without a limit the planner then takes
--- it to hold for every row, and plans as if it were not there.
+-- Tells whether the call may reach rows of a project. It is worded so that the planner drops it for a call without a
+-- limit.
 create or replace function app.token_allows_project(project_id uuid) returns boolean language sql stable
   return (token_allows_project.project_id <> app.get_token_project()) is not true;
 
--- For what concerns the workspace, not one project. Raises forbidden where the token is limited to one.
+-- Protects the workspace's own data, outside of projects. Raises forbidden if the token is limited to a project.
 create or replace function app.refuse_limited(actor app.actor)
   returns void
   language plpgsql
@@ -493,7 +489,8 @@ begin
 end
 $$;
 
--- Calls of the server's own role alone begin here, before anybody is known: they act in no workspace. Raises forbidden.
+-- Calls only for the server's own role begin here, before the user is known: they act in no workspace. Raises
+-- forbidden.
 create or replace function app.authenticate_server(actor jsonb, secret_hash text default null)
   returns app.actor
   language plpgsql
@@ -513,7 +510,7 @@ begin
 end
 $$;
 
--- The same in the workspace that a secret names: its hash is looked for there and nowhere else. Raises forbidden.
+-- The same in the workspace that a secret names: only this one is searched for its hash. Raises forbidden.
 create or replace function app.authenticate_workspace(actor jsonb)
   returns app.actor
   language plpgsql
@@ -528,8 +525,8 @@ begin
 end
 $$;
 
--- The same for a person whom the server has authenticated, in a workspace where the role is enough, and with no
--- limit. Raises forbidden, unauthenticated.
+-- The same for a person whom the server has authenticated, in a workspace where the role suffices, and without a limit.
+-- Raises forbidden, unauthenticated.
 create or replace function app.authenticate_person(actor jsonb, role_min text default 'viewer')
   returns app.actor
   language plpgsql
@@ -556,7 +553,7 @@ as $$
   select nullif(actor ->> 'ip', '')::inet
 $$;
 
--- Whether that process of the user is there, or silent: it has not ended.
+-- Tells whether that process of the user has not ended: it may be silent.
 create or replace function app.has_not_ended(tenant_id uuid, user_id uuid, process uuid)
   returns boolean
   language sql
@@ -570,7 +567,7 @@ begin atomic
       and p.ended_at is null);
 end;
 
--- The name that an actor goes by in a workspace: as an agent, else through a client.
+-- Returns an actor's name in a workspace: as an agent, otherwise through a client.
 create or replace function app.actor_name(actor app.actor) returns text language sql immutable
   return coalesce(actor.agent, actor.client, 'user');
 
@@ -1147,10 +1144,9 @@ select app.define_on_tables($triggers$
     for each statement execute function app.refuse_rewrite();
 $triggers$);
 
--- Full-text search: what is indexed, and how words are found again.
+-- Full-text search: the index, and how words are found again.
 
--- This configuration takes the ends off English words and off Russian ones, which it tells by their letters; others
--- stay as they are.
+-- This configuration stems English and Russian words, which it tells apart by their letters; others stay as they are.
 create or replace function app.search_vector(kind text, tenant_id uuid, project_id uuid, content text)
   returns tsvector
   language sql
@@ -1174,7 +1170,7 @@ begin
 end
 $$;
 
--- What an event says that one may search for.
+-- Returns the searchable text of an event.
 create or replace function app.searchable_text(event public.events) returns text language sql stable as $$
   select nullif(concat_ws(' ', case when event.event_type like '%.noted' then event.payload ->> 'text' end,
     event.payload ->> 'reason',
@@ -1249,9 +1245,9 @@ end
 $$;
 
 -- search(query, project?, kinds?, cursor?, page_size) -> {hits: [{kind, id, ref?, title, snippet, by?, at, score}],
--- next_cursor?}, best first. Words are joined by and; "quoted phrases", or and NOT work, and - means nothing: text is
--- full of it. Of a query with more than 1,000 matches it ranks 1,000. A snippet is of the first 20,000 characters, or
--- of what a page of 400,000 leaves to each hit. Raises invalid_input.
+-- next_cursor?}, best first. Words are joined by and; "quoted phrases", or and NOT work, and - means nothing, because
+-- text is full of it. It ranks at most 1,000 matches of a query. A snippet covers the first 20,000 characters, or each
+-- hit's share of 400,000 for the page. Raises invalid_input.
 create or replace function public.search(
   query text,
   project text default null,
@@ -1317,7 +1313,8 @@ begin
 end
 $$;
 
--- suggest_refs(kind, prefix) -> {values, total, has_more}: slugs, refs of open tasks, or checkpoint ids that begin so.
+-- suggest_refs(kind, prefix) -> {values, total, has_more}: slugs, refs of open tasks, or checkpoint ids with this
+-- prefix.
 create or replace function public.suggest_refs(kind text, prefix text default '', actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -1362,12 +1359,12 @@ begin
 end
 $$;
 
--- Lists the words of a query, as they are quoted in its text.
+-- Lists the words of a query, as its text quotes them.
 create or replace function app.list_words(query text) returns setof text language sql immutable as $$
   select m[1] from regexp_matches(query, '(''(?:[^'']|'''')*'')', 'g') m
 $$;
 
--- Reads what a search looks for. Raises invalid_input for no word and for more than 32.
+-- Parses a search query. Raises invalid_input without a word and for more than 32.
 create or replace function app.search_query(query text)
   returns tsquery
   language plpgsql
@@ -1409,16 +1406,16 @@ begin
 end
 $$;
 
--- Joins the words of a query that are not negated by or: these rank and mark a match in time that grows with the text
--- alone. The time of ts_rank grows with the square of the words that are joined by and; ts_headline brings a query into
--- conjunctive form, which of n pairs joined by or has 2^n parts.
+-- Joins the non-negated words of a query by or: ranking and marking then take time linear in the text. ts_rank takes
+-- quadratic time in words joined by and; ts_headline brings a query into conjunctive form, which has 2^n parts for n
+-- pairs joined by or.
 create or replace function app.any_word(words tsquery) returns tsquery language sql immutable as $$
   select coalesce(string_agg(distinct w, ' | '), '''=''')::tsquery from app.list_words(
     regexp_replace(words::text, '!(?:''(?:[^'']|'''')*''|\( (?:''(?:[^'']|'''')*''|[^'')])*\))', '', 'g')) w
 $$;
 
--- Shows the place that says best why a text matches: the first that meets the whole query, else the first with a word
--- of it. It is looked for as it was indexed, a few lines at a time.
+-- Shows the best place in a text: the first that meets the whole query, otherwise the first with a word of it. Searches
+-- it as it was indexed, a few lines at a time.
 create or replace function app.search_snippet(content text, query text, words tsquery, any_word tsquery)
   returns text
   language plpgsql
@@ -1461,9 +1458,9 @@ begin
 end
 $$;
 
--- Prepares text for the parser of words. Names of code are there as their parts and, at the end of a text, whole; of
--- C++ and C# the sign counts, and versions have numbers. Punctuation is no part of a word, and would be what the
--- parser goes back in.
+-- Prepares text for the parser of words. Adds the parts of code names and, at the end of a text, the whole names; keeps
+-- the sign of C++ and C#, and versions as numbers. Removes punctuation, which belongs to no word and would make the
+-- parser backtrack.
 create or replace function app.search_text(content text, of_query boolean default false) returns text
   language plpgsql immutable
   set search_path = pg_catalog, pg_temp
@@ -1503,7 +1500,7 @@ begin
 end
 $$;
 
--- What one item of a query looks for: a word, the parts of a name in their order, a phrase.
+-- Parses one item of a query: a word, the parts of a name in their order, a phrase.
 create or replace function app.search_item(item text) returns tsquery language plpgsql stable
   set search_path = pg_catalog, pg_temp
 as $$
@@ -1527,9 +1524,9 @@ begin
 end
 $$;
 
--- Marks the words of a text that a query looks for, without the punctuation beside them: at most 24 words, with some
--- before the first. In scripts without blanks it marks the query's own runs, in the 160 characters around the first.
--- All words are made ready in one go, with a character between them that no stored text has.
+-- Marks the words of a text that match a query, without the punctuation beside them: at most 24 words, with some before
+-- the first. In scripts without blanks it marks the query's own runs, in the 160 characters around the first. Prepares
+-- all words at once, separated by a character that no stored text has.
 create or replace function app.mark_words(content text, any_word tsquery, runs text[]) returns text
   language plpgsql stable
   set search_path = pg_catalog, pg_temp
@@ -1564,10 +1561,10 @@ begin
 end
 $$;
 
--- Path globs: what a scope covers.
+-- Path globs: the files that a scope covers.
 
--- Writes the wildcards of a glob as single characters: \x01 for `**/`, \x02 for `**`, \x03 for `*`. Neighbours that say
--- together what `**` says are one, for repeated ones say nothing more and cost a time that grows with their square.
+-- Writes the wildcards of a glob as single characters: \x01 for `**/`, \x02 for `**`, \x03 for `*`. Joins neighbours
+-- that together mean `**`: repeated ones add nothing and cost quadratic time.
 create or replace function app.glob_tokens(glob text) returns text language sql immutable as $$
   select regexp_replace(regexp_replace(
     replace(replace(replace(glob, '**/', E'\x01'), '**', E'\x02'), '*', E'\x03'),
@@ -1585,7 +1582,7 @@ create or replace function app.glob_pattern(glob text) returns text language sql
     '?', '[^/]'), E'\x01', '(?:.*/)?'), E'\x02', '.*'), E'\x03', '[^/]*') || '$'
 $$;
 
--- Says why the files of a diff cannot be compared with a scope; null where they can. The time of one comparison grows
+-- Explains why the files of a diff cannot be compared with a scope; null if they can. The time of one comparison grows
 -- at most with the characters of the file times those of the glob. 200 million of these take a second or two, and
 -- hundreds of files and globs have fewer.
 create or replace function app.scope_excess(scope jsonb, files text[])
@@ -1611,7 +1608,7 @@ begin
 end
 $$;
 
--- Lists the files that match no glob. Each glob is compiled once for all files: PostgreSQL keeps few of them.
+-- Lists the files that match no glob. Compiles each glob once for all files: PostgreSQL keeps few of them.
 create or replace function app.unmatched_files(globs jsonb, files text[])
   returns text[]
   language plpgsql
@@ -1629,7 +1626,7 @@ begin
 end
 $$;
 
--- Lists the files of a diff that a scope does not allow, or null. Call it where scope_excess has nothing to say.
+-- Lists the files of a diff that a scope does not allow, or null. Call it only if scope_excess returns null.
 create or replace function app.files_outside(scope jsonb, files text[])
   returns text[]
   language plpgsql
@@ -1652,7 +1649,7 @@ begin
 end
 $$;
 
--- Writes a path that ends with the task, as refs. `back` goes from its end to its second task. A long one is cut in the
+-- Writes a path that ends with the task, as refs. `back` goes from its end to its second task. Cuts a long one in the
 -- middle.
 create or replace function app.path_text(task public.tasks, back uuid[])
   returns text
@@ -1674,10 +1671,10 @@ begin
 end
 $$;
 
--- Projects: the rules that are allowed, guard, projection, what is shown.
+-- Projects: rules, guard, projection, answers.
 
--- The project that a slug or uuid names; with none, the one that the token is limited to, or the only one that is not
--- archived. Raises not_found, invalid_input.
+-- Finds the project of a slug or uuid; by default the one that limits the token, or the only unarchived one. Raises
+-- not_found, invalid_input.
 create or replace function app.find_project(ref text, actor app.actor)
   returns public.projects
   language plpgsql
@@ -1719,7 +1716,7 @@ begin
 end
 $$;
 
--- The path of a rule that is wrong, and what is allowed there.
+-- Refuses a rule with its path and the allowed values.
 create or replace function app.bad_rule(path text, allowed text)
   returns void
   language plpgsql
@@ -1870,7 +1867,7 @@ begin
 end
 $$;
 
--- rules = {scope, gates, triggers, attempts_max}. Raises invalid_input naming the path of the first bad rule.
+-- Checks rules = {scope, gates, triggers, attempts_max}. Raises invalid_input naming the path of the first bad rule.
 create or replace function app.check_rules(rules jsonb)
   returns void
   language plpgsql
@@ -1913,7 +1910,7 @@ begin
 end
 $$;
 
--- Does an event, on a task, meet a rule's `when`? Each key lists the values it may have.
+-- Tells whether an event on a task meets a rule's `when`. Each key lists the values it may have.
 create or replace function app.match_condition(condition jsonb, payload jsonb, priority text)
   returns boolean
   language sql
@@ -1924,7 +1921,7 @@ as $$
     where not c.value ? coalesce(case c.key when 'priority' then priority else payload ->> c.key end, ''))
 $$;
 
--- What a task may touch: the project's scope narrowed by the task's constraints. A path must satisfy both lists.
+-- Returns the scope of a task: the project's, narrowed by the task's constraints. A path must satisfy both lists.
 create or replace function app.effective_scope(rules jsonb, constraints jsonb)
   returns jsonb
   language sql
@@ -1940,7 +1937,7 @@ as $$
       || coalesce(constraints -> 'notes', '[]'), '[]'))), '{}')
 $$;
 
--- The same, or all files where scope and files are too much to be compared.
+-- The same, or all files if scope and files are too large to compare.
 create or replace function app.out_of_scope(scope jsonb, files text[]) returns text[] language sql immutable as $$
   select case when app.scope_excess(scope, files) is null then app.files_outside(scope, files)
     else nullif(files, '{}') end
@@ -2111,10 +2108,10 @@ create or replace function app.index_project(project public.projects) returns vo
   select app.index_text('project', project.tenant_id, project.id, project.id, app.project_text(project))
 $$;
 
--- One command may cause so many events by dependency policy, and so many by rules.
+-- Limits how many events one command may cause by dependency policy, and how many by rules.
 create or replace function app.policy_max() returns integer language sql immutable as $$ select 2000 $$;
 
--- A list of labels that is there already is replaced as a text is: whoever does not hold the task says what they saw.
+-- Replacing a list of labels, like a text, needs the version that the caller saw, unless it holds the task.
 create or replace function app.check_text_version(task public.tasks, event public.events, expect jsonb)
   returns void
   language plpgsql
@@ -2148,8 +2145,8 @@ begin
 end
 $$;
 
--- Raises version_conflict, with what stands there, where a change names no version, or another, that it is based on.
--- What is not there yet, or as a new project begins, is nobody's loss.
+-- Raises version_conflict, with the present text, if a change names no version, or an old one. Nobody loses a missing
+-- text, or a new project's first one.
 create or replace function app.check_project_version(project public.projects, event public.events, expect jsonb)
   returns void
   language plpgsql
@@ -2187,7 +2184,7 @@ select app.declare_event('project.noted',
 
 -- Finding tasks, their leases, and whether they are ready.
 
--- The id of the task that a ref (web-12) or uuid names. Raises not_found.
+-- Finds the id of the task that a ref (web-12) or uuid names. Raises not_found.
 create or replace function app.find_task_id(ref text, tenant_id uuid)
   returns uuid
   language plpgsql
@@ -2249,7 +2246,7 @@ begin
 end
 $$;
 
--- The one place that decides whether work on a task may start, and says why not. Empty means ready.
+-- The only place that decides whether work on a task may start, and why not. Empty means ready.
 create or replace function app.waiting_for(task public.tasks)
   returns text[]
   language plpgsql
@@ -2286,12 +2283,12 @@ create or replace function app.is_ready(task public.tasks) returns integer langu
     and coalesce(task.open_parts, 0) = 0)::integer
 $$;
 
--- The parent that a task is an open part of.
+-- Returns the parent of which a task is an open part.
 create or replace function app.open_part_of(task public.tasks) returns uuid language sql immutable
   return case when task.status not in ('completed', 'cancelled') then task.parent_id end;
 
--- Whether a claim that names no task may take this one; of one in progress `expires_at` is when its claim lapses, or
--- did.
+-- Tells whether a claim without a named task may take this one; `expires_at` is the end of a current claim, past or
+-- future.
 create or replace function app.is_claimable(task public.tasks, expires_at timestamptz)
   returns boolean
   language plpgsql
@@ -2310,7 +2307,7 @@ begin
 end
 $$;
 
--- Tasks of a project whose claims have lapsed, and that another may take.
+-- Lists tasks of a project whose claims have lapsed, and that another may take.
 create or replace function app.lapsed_tasks(project public.projects)
   returns setof public.tasks
   language sql
@@ -2324,7 +2321,7 @@ as $$
     and t.status = 'in_progress' and app.is_claimable(t, l.expires_at)
 $$;
 
--- Counts a part to or from the tasks that it was and is an open part of, where that changed.
+-- Adjusts the counts of open parts of a task's old and new parent, if they changed.
 create or replace function app.count_part(was public.tasks, task public.tasks) returns void language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
@@ -2352,7 +2349,7 @@ begin
 end
 $$;
 
--- Tasks of whose open parts another number is kept than there are.
+-- Lists tasks whose stored count of open parts is wrong.
 create or replace function app.miscounted_parts(tenant_id uuid) returns table (id uuid, live integer, log integer)
   language sql stable as $$
   select t.id, t.open_parts, coalesce(p.n, 0)
@@ -2363,9 +2360,9 @@ create or replace function app.miscounted_parts(tenant_id uuid) returns table (i
   where t.tenant_id = miscounted_parts.tenant_id and t.open_parts is distinct from coalesce(p.n, 0)
 $$;
 
--- What may happen to a task now.
+-- The guards of tasks: the events that may happen now.
 
--- A claim tells once that every criterion is to be answered: the briefing lists them already.
+-- A claim says once that every criterion needs an answer: the briefing lists them already.
 create or replace function app.unmet_gates(task public.tasks, rules jsonb, move text, event public.events)
   returns text[]
   language plpgsql
@@ -2406,7 +2403,7 @@ begin
 end
 $$;
 
--- Does the task's last diff name its files, and is each in the scope as it is now?
+-- Tells whether the task's last diff names its files, and each is in the current scope.
 create or replace function app.is_scope_clean(task public.tasks, rules jsonb)
   returns boolean
   language plpgsql
@@ -2424,7 +2421,7 @@ begin
 end
 $$;
 
--- Refuses a move that the status does not allow, and says which are allowed.
+-- Refuses a move that the status does not allow, and lists the allowed ones.
 create or replace function app.check_move(task public.tasks, event_type text)
   returns void
   language plpgsql
@@ -2457,7 +2454,7 @@ begin
 end
 $$;
 
--- A person is one: what they hold under their own name is theirs without a token.
+-- Lets a person act without a token on claims under their own name.
 create or replace function app.check_holder(
   task public.tasks,
   event public.events,
@@ -2569,7 +2566,7 @@ begin
 end
 $$;
 
--- Refuses what a task may not wait for; `field` is the tool's name of the list, `subject` the task.
+-- Refuses forbidden dependencies; `field` is the tool's name of the list, `subject` the task.
 create or replace function app.check_added(event public.events, added uuid[], field text, subject text)
   returns void
   language plpgsql
@@ -2607,8 +2604,8 @@ begin
 end
 $$;
 
--- Finds the dependencies that lead from a task back to itself, as a path of refs, or null. It goes breadth first, to
--- each task once.
+-- Finds the dependencies that lead from a task back to itself, as a path of refs, or null. Searches breadth first, each
+-- task once.
 create or replace function app.find_cycle(task public.tasks, added uuid[])
   returns text
   language plpgsql
@@ -2708,7 +2705,7 @@ begin
 end
 $$;
 
--- A task may only narrow its project's limits. (Paths need no check: a file must satisfy the task's list and the
+-- Lets a task only narrow its project's limits. (Paths need no check: a file must satisfy the task's list and the
 -- project's.)
 create or replace function app.check_constraints(constraints jsonb, rules jsonb)
   returns void
@@ -2791,7 +2788,7 @@ begin
 end
 $$;
 
--- What no agent may do by holding a task: break another's lock, approve, go on after the last attempt.
+-- Refuses actions beyond holding a task: break another's lock, approve, go on after the last attempt.
 create or replace function app.check_authority(task public.tasks, event public.events, rules jsonb, role text)
   returns void
   language plpgsql
@@ -2815,7 +2812,7 @@ begin
 end
 $$;
 
--- What the door adds to an event before it is judged: ids for refs, the number, what the lock was.
+-- Completes an event before the guard judges it: ids for refs, the number, the previous lock.
 create or replace function app.prepare_task(task public.tasks, event public.events, project public.projects)
   returns jsonb
   language plpgsql
@@ -2872,8 +2869,7 @@ end
 $$;
 
 -- Refuses a parent of another project, and one that is the task itself or one of its parts: `lock_streams` lets one
--- move at a time come here. A circle that is there already ends the walk. A new task, whose row is empty, has no
--- parts yet.
+-- move at a time come here. An existing cycle ends the walk. A new task, whose row is empty, has no parts yet.
 create or replace function app.check_parent(task public.tasks, event public.events)
   returns void
   language plpgsql
@@ -2929,7 +2925,7 @@ select app.declare_event('task.approved', 'note:text:4000');
 select app.declare_event('task.noted',
   'text!:text:20000', 'kind!:one_of:note|question|answer|progress|risk', 'answers:ref:80');
 
--- The allowed moves: an event of this type, from this status, leads to that one.
+-- The allowed moves: an event of this type leads from one status to another.
 select app.set_rows('app.task_moves', '[
   ["task.claimed", "pending", "in_progress"],
   ["task.claimed", "in_progress", "in_progress"],
@@ -2945,7 +2941,7 @@ select app.set_rows('app.task_moves', '[
   ["task.reopened", "completed", "pending"],
   ["task.reopened", "cancelled", "pending"]]');
 
--- What an event makes of a task, and of what is kept beside it.
+-- The projection of tasks: how events change a task and the rows beside it.
 
 create or replace function app.text_list(value jsonb)
   returns text[]
@@ -2978,7 +2974,7 @@ begin
 end
 $$;
 
--- What people write stands in the payload under the names of its columns, but for the parent.
+-- The payload has people's text under the names of its columns, except the parent.
 create or replace function app.evolve_task_text(task public.tasks, payload jsonb)
   returns public.tasks
   language plpgsql
@@ -3094,7 +3090,7 @@ begin
 end
 $$;
 
--- Dropping the cancelled dependency that blocked a task decides the question: the task is free again.
+-- Dropping the cancelled dependency that blocked a task settles the question: the task is free again.
 create or replace function app.evolve_dependencies(task public.tasks, payload jsonb)
   returns public.tasks
   language plpgsql
@@ -3139,7 +3135,7 @@ begin
 end
 $$;
 
--- The second projection of tasks says how many dependencies are open, and edges. It is a pure function of the tasks
+-- The second projection of tasks: the number of open dependencies, and edges. It is a pure function of the tasks
 -- themselves.
 create or replace function app.count_open_dependencies(task public.tasks)
   returns integer
@@ -3165,7 +3161,7 @@ begin
 end
 $$;
 
--- Moves a task of a project from one count to another; what is ready, or unproven, is counted beside its status.
+-- Moves a task of a project from one count to another; counts ready and unproven tasks beside their status.
 create or replace function app.count_tasks(
   tenant_id uuid,
   project_id uuid,
@@ -3192,7 +3188,7 @@ begin
 end
 $$;
 
--- A completed task frees its dependents, a reopened one holds them back.
+-- Frees the dependents of a completed task and holds back those of a reopened one.
 create or replace function app.free_dependents(task public.tasks, difference integer)
   returns void
   language plpgsql
@@ -3244,7 +3240,7 @@ begin
 end
 $$;
 
--- Who shows the token has the lock; the process that took it keeps it until it ends.
+-- Extends the lease. A caller with the token has the lock; the process that took it keeps it until it ends.
 create or replace function app.extend_lease(task public.tasks, at timestamptz)
   returns void
   language plpgsql
@@ -3264,7 +3260,7 @@ begin
 end
 $$;
 
--- A release or completion that its holder sends again: it succeeded before, with the same token.
+-- Tells whether the holder repeats a release or completion that succeeded before, with the same token.
 create or replace function app.is_repeat(task public.tasks, event public.events, expect jsonb)
   returns boolean
   language plpgsql
@@ -3363,8 +3359,8 @@ begin
 end
 $$;
 
--- These find tasks by their keys and by what they wait for, each looked up for itself. A plan that is made while a
--- workspace is small, and kept, would else read all of its tasks for a few.
+-- These find tasks by their keys and dependencies, each looked up by itself. Otherwise a cached plan from a small
+-- workspace would read all of its tasks for a few.
 create or replace function app.tasks_with(tenant_id uuid, ids uuid[])
   returns setof public.tasks
   language sql
@@ -3380,7 +3376,7 @@ create or replace function app.dependents_of(tenant_id uuid, task_id uuid) retur
   where e.tenant_id = dependents_of.tenant_id and e.depends_on = dependents_of.task_id offset 0
 $$;
 
--- Lists some tasks and all that they wait for, each once and after the one that led to it.
+-- Lists some tasks and all their dependencies, each once and after the one that led to it.
 create or replace function app.reached_tasks(tenant_id uuid, start uuid[])
   returns setof uuid
   language sql
@@ -3395,8 +3391,7 @@ as $$
   select r.id from reached r
 $$;
 
--- Tasks are listed by rank within their priority, so lists say it; what became ready says how much it is where not
--- all is named.
+-- Lists tasks by rank within their priority; returns the total of those that became ready if not all are named.
 create or replace function app.freed_by(events public.events[])
   returns jsonb
   language sql
@@ -3427,7 +3422,7 @@ $$;
 
 -- Labels and ranks of tasks.
 
--- Each label once, as it was written first.
+-- Keeps each label once, in its first spelling.
 create or replace function app.merge_labels(labels text[]) returns text[] language sql immutable
   return array(
     select l.label from unnest(labels) with ordinality l (label, at)
@@ -3436,12 +3431,12 @@ create or replace function app.merge_labels(labels text[]) returns text[] langua
       where e.at < l.at and app.fold_label(e.label) = app.fold_label(l.label))
     order by l.at);
 
--- Whether all of the wanted labels are there.
+-- Tells whether all of the wanted labels are there.
 create or replace function app.has_labels(labels text[], wanted jsonb) returns boolean language sql immutable
   return array(select app.fold_label(l) from unnest(labels) l)
     @> array(select app.fold_label(w) from jsonb_array_elements_text(wanted) w);
 
--- The rows of a task.
+-- Lists the label rows of a task.
 create or replace function app.label_rows(task public.tasks) returns setof app.task_labels
   language sql
   immutable
@@ -3491,8 +3486,7 @@ begin
 end
 $$;
 
--- Of the labels that are asked for the one that fewest tasks of the project have, as it is compared; null where none
--- is.
+-- Returns the requested label that fewest tasks of the project have, folded for comparison; null without any.
 create or replace function app.rarest_label(project public.projects, filters jsonb) returns text
   language sql
   stable
@@ -3511,7 +3505,7 @@ as $$
     w.label limit 1
 $$;
 
--- Those of the ready tasks that have the label and pass the filters, in the order of claims.
+-- Lists the ready tasks that have the label and pass the filters, in the order of claims.
 create or replace function app.ready_labelled(
   project public.projects,
   label text,
@@ -3567,7 +3561,7 @@ select app.define_on_tables($triggers$
     execute function app.keep_labels();
 $triggers$);
 
--- Claims: who gets which task, for how long, and what they are told.
+-- Claims: which agent gets which task, for how long, with which briefing.
 
 create or replace function app.task_brief(task public.tasks)
   returns jsonb
@@ -3599,7 +3593,7 @@ begin
 end
 $$;
 
--- Shows a task whole, but for its artifacts, timeline and dependents. What most tasks do not have costs no query.
+-- Shows a task whole, but for its artifacts, timeline and dependents. Fields that most tasks lack cost no query.
 create or replace function app.task_full(task public.tasks, rules jsonb)
   returns jsonb
   language plpgsql
@@ -3681,7 +3675,7 @@ as $$
   order by t.number limit size
 $$;
 
--- What is ready in a project, in the order in which it is claimed; `after` is {rank, number} of the last one seen.
+-- Lists the ready tasks of a project in the order of claims; `after` is {rank, number} of the last one seen.
 create or replace function app.ready_tasks(
   project public.projects,
   filters jsonb,
@@ -3711,7 +3705,7 @@ as $$
   order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number limit size
 $$;
 
--- Does a task pass the filters of list_tasks and claim_task? Filters that are not there pass all.
+-- Tells whether a task passes the filters of list_tasks and claim_task. Absent filters pass all.
 create or replace function app.task_passes(task public.tasks, filters jsonb, actor app.actor)
   returns boolean
   language sql
@@ -3769,8 +3763,8 @@ begin
 end
 $$;
 
--- The best task that may be started: the first ready one by priority and age, or one whose lock has lapsed. Rows that
--- another claim is taking at this moment are passed over, so that many agents at once get different tasks.
+-- Locks the best claimable task: the first ready one by priority and age, or one whose lock has lapsed. Skips rows that
+-- another claim is just taking, so that many agents at once get different tasks.
 create or replace function app.lock_next_task(project public.projects, filters jsonb, actor app.actor)
   returns uuid
   language plpgsql
@@ -3829,8 +3823,8 @@ begin
 end
 $$;
 
--- Ends the lapsed claims that were the last attempt their project allows, of one task or of any, by releases that leave
--- the task blocked for a person, each caused by the claim that lapsed.
+-- Ends lapsed claims that were the project's last allowed attempt, of one task or of any, by releases that leave the
+-- task blocked for a person; the lapsed claim is the cause of each.
 create or replace function app.give_up_lapsed(project public.projects, task_id uuid, actor app.actor)
   returns jsonb
   language plpgsql
@@ -3861,7 +3855,7 @@ begin
 end
 $$;
 
--- Why there is nothing to claim, and what to do about it.
+-- Explains why there is nothing to claim, and what to do about it.
 create or replace function app.nothing_ready(project public.projects, filters jsonb)
   returns jsonb
   language plpgsql
@@ -3967,8 +3961,8 @@ begin
 end
 $$;
 
--- All that is needed to start: the task with its scope and its dependencies' outcomes, what completion will ask for,
--- and why the last holder gave up.
+-- Returns all that a holder needs to start: the task with its scope and its dependencies' outcomes, the requirements of
+-- completion, and why the last holder gave up.
 create or replace function app.claim_briefing(claimed jsonb, project public.projects)
   returns jsonb
   language plpgsql
@@ -4030,7 +4024,7 @@ end
 $$;
 
 -- list_tasks(project?, filters?, cursor?, page_size) -> {project, counts, tasks, next_cursor?}. With `ready` in the
--- order in which they would be claimed, otherwise by number.
+-- order of claims, otherwise by number.
 create or replace function public.list_tasks(
   project text default null,
   filters jsonb default '{}',
@@ -4137,12 +4131,12 @@ begin
 end
 $$;
 
--- The process of the caller, as it says; a name that says who knows what, and no right.
+-- The caller's process, by its own word: the name tells who knows what, and gives no right.
 create or replace function app.current_process() returns uuid language sql stable
   return nullif(current_setting('app.process', true), '')::uuid;
 
--- The locks of who asks, with the token of each that it cannot know any more, or took in this process under the name
--- that it asks by: beside others that may go by a name, the token is with the one that claimed.
+-- Lists the caller's locks. Adds the token of each that the caller cannot know any more, or took in this process under
+-- its present name: if others may share a name, only the claiming one knows the token.
 create or replace function app.own_locks(project public.projects, actor app.actor, is_named boolean)
   returns jsonb
   language plpgsql
@@ -4173,8 +4167,8 @@ begin
 end
 $$;
 
--- adopt_locks(tasks) -> {adopted: [ref]}: the caller's process goes on with the locks of an earlier one of its session,
--- whose tokens it has been shown. Of several workers that are shown them one is told that it has them.
+-- adopt_locks(tasks) -> {adopted: [ref]}: the caller's process takes over locks of an earlier process of its session,
+-- whose tokens it has been shown. Only one of several workers that were shown them gets each lock.
 create or replace function public.adopt_locks(tasks jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -4210,12 +4204,12 @@ begin
 end
 $$;
 
--- Which processes are there, and what becomes of the locks of those that ended.
+-- Presence of processes, and the locks of those that ended.
 
 create or replace function app.presence_lock(tenant_id uuid, process uuid) returns bigint language sql immutable
   return hashtextextended(concat_ws(' ', tenant_id, 'process', process), 0);
 
--- How the session that keeps a task's lock ended: `ended 2 minutes ago`; null while it goes on, or nobody knows.
+-- Tells how the session that keeps a task's lock ended: `ended 2 minutes ago`; null while it goes on, or if unknown.
 create or replace function app.session_state(task public.tasks) returns text language sql stable
 begin atomic
   select 'ended ' || app.format_age(l.session_ended_at) from public.task_leases l
@@ -4223,8 +4217,8 @@ begin atomic
     and l.session_ended_at is not null;
 end;
 
--- Whether that process of the user may be at work beside the caller's: one that says nothing for longer than any beat
--- is taken to be earlier.
+-- Tells whether that process of the user may be at work beside the caller's: one that has been silent longer than any
+-- beat counts as an earlier one.
 create or replace function app.may_be_present(tenant_id uuid, user_id uuid, process uuid) returns boolean
   language sql stable
 begin atomic
@@ -4234,7 +4228,7 @@ begin atomic
       and p.beat_at > app.now() - interval '90 seconds');
 end;
 
--- What the user's own sessions, which have ended, still hold: [{ref, locked_by}], until the locks lapse.
+-- Lists locks that the user's own ended sessions still hold: [{ref, locked_by}], until the locks lapse.
 create or replace function app.left_locks(project public.projects, actor app.actor) returns jsonb language sql stable
 begin atomic
   select jsonb_agg(jsonb_build_object('ref', f.ref, 'locked_by', f.locked_by)) from (
@@ -4246,8 +4240,8 @@ begin atomic
     order by t.locked_at limit 10) f;
 end;
 
--- Renews what is held under these names, and what the caller's own process, which was taken to have ended, still holds.
--- A lock that a call is changing at this moment is skipped: the call renews it.
+-- Renews the locks under these names, and those of the caller's own process if it was wrongly taken to have ended.
+-- Skips a lock that a call is just changing: the call renews it.
 create or replace function app.renew_leases(actor app.actor, names text[], at timestamptz)
   returns void
   language plpgsql
@@ -4271,8 +4265,8 @@ begin
 end
 $$;
 
--- Ends the watched processes whose connection is gone, and shortens what ended ones hold. After a restart of the server
--- all connections are gone: a process that lives says so again within a beat.
+-- Ends watched processes whose connection is gone, and shortens the locks of ended ones. After a restart of the server
+-- all connections are gone: a living process reports again within a beat.
 create or replace function app.end_lost_sessions(tenant_id uuid, at timestamptz)
   returns void
   language plpgsql
@@ -4312,8 +4306,8 @@ begin
 end
 $$;
 
--- Lets the caller's connection tell of the process's end, where the connection is the process's own: that is so for the
--- server's role alone, and only behind no pooler, which the caller knows.
+-- Lets the caller's connection show the end of its process, if the connection is its own: only for the server's role,
+-- and only without a pooler, which the caller knows.
 create or replace function app.watch_process(actor app.actor) returns boolean language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
@@ -4329,8 +4323,8 @@ begin
 end
 $$;
 
--- report_presence(agents, watched, ended) -> {}: the actor's process is there, or has ended, and these agents of it
--- called something lately. It is operation, like all that a lease is, and no event.
+-- report_presence(agents, watched, ended) -> {}: reports that the actor's process lives or has ended, and which agents
+-- called lately. Like a lease, it is operational data and no event.
 create or replace function public.report_presence(
   agents jsonb default '[]',
   watched boolean default false,
@@ -4385,9 +4379,9 @@ begin
 end
 $$;
 
--- What waits for a person: open questions, tasks that were left, approvals.
+-- Tasks for people: open questions, abandoned tasks, approvals.
 
--- What the log says is open. The door stores what a note answers by its id, however it was named.
+-- Lists the questions that the log has as open. The door stores the id of the note that an answer names in any way.
 create or replace function app.unanswered_in_log(tenant_id uuid) returns setof app.unanswered
   language sql
   stable
@@ -4429,7 +4423,7 @@ begin
 end
 $$;
 
--- How many there are, up to a thousand.
+-- Counts the open questions, up to a thousand.
 create or replace function app.count_open_questions(tenant_id uuid, project_id uuid, task_id uuid) returns bigint
   language plpgsql
   stable
@@ -4454,7 +4448,7 @@ end
 $$;
 
 -- list_questions(project?, task?, cursor?, page_size) -> {questions, open, next_cursor?}: the open ones of the task, or
--- of the project, the latest first, each with all of its text. `open` counts them, up to a thousand.
+-- of the project, the latest first, each with its full text. `open` counts them, up to a thousand.
 create or replace function public.list_questions(
   project text default null,
   task text default null,
@@ -4492,7 +4486,7 @@ begin
 end
 $$;
 
--- Tasks in progress whose holder's session has ended, whoever that was.
+-- Lists tasks in progress whose holder's session has ended.
 create or replace function app.left_tasks(project public.projects, size integer) returns setof public.tasks
   language sql
   stable
@@ -4507,7 +4501,7 @@ as $$
   order by t.locked_at limit size
 $$;
 
--- Tasks that a gate keeps from being completed, or claimed, until a person approves.
+-- Lists tasks that a gate keeps from completion, or from a claim, until a person approves.
 create or replace function app.unapproved_tasks(project public.projects, size integer) returns setof public.tasks
   language plpgsql
   stable
@@ -4552,8 +4546,8 @@ begin
 end
 $$;
 
--- list_needs(project?) -> {left, left_count, unapproved, unapproved_count}: tasks that stand still until a person does
--- something. The first five of each, and how many there are, up to a thousand.
+-- list_needs(project?) -> {left, left_count, unapproved, unapproved_count}: tasks that wait for a person. The first
+-- five of each, and their number, up to a thousand.
 create or replace function public.list_needs(project text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -4587,8 +4581,8 @@ create or replace function app.tier_rank(tier text) returns integer language sql
   select case tier when 'ci' then 3 when 'observed' then 2 when 'reported' then 1 else 0 end
 $$;
 
--- Evidence with the tier of what stands behind it: an agent's word is reported, a diff, pull request or test report is
--- observed, what a client named ci adds is ci. Stale is what is older than the task's last diff.
+-- Grades evidence by its source: an agent's word is reported, a diff, pull request or test report is observed, an
+-- artifact from a client named ci is ci. Evidence older than the task's last diff is stale.
 create or replace function app.graded_evidence(task public.tasks, evidence jsonb)
   returns table (criterion bigint, note text, artifact uuid, tier text, stale boolean)
   language plpgsql
@@ -4619,7 +4613,7 @@ begin
 end
 $$;
 
--- The criteria without evidence of the tier asked for (reported < observed < ci), or with evidence older than the
+-- Lists the criteria without evidence of the required tier (reported < observed < ci), or with evidence older than the
 -- last diff.
 create or replace function app.missing_evidence(task public.tasks, tier text, evidence jsonb)
   returns text[]
@@ -4813,8 +4807,7 @@ begin
 end
 $$;
 
--- Tells evidence as it is recorded from other values. The guard of its task has judged which criteria and artifacts it
--- names.
+-- Tells recorded evidence from other values. The guard of its task has judged the criteria and artifacts it names.
 create or replace function app.is_evidence(evidence jsonb) returns boolean language sql immutable
   return not exists (select from jsonb_array_elements(evidence) e
     where jsonb_typeof(e) <> 'object'
@@ -4823,7 +4816,7 @@ create or replace function app.is_evidence(evidence jsonb) returns boolean langu
       or e ? 'note' and not app.validate_field(e -> 'note', 'text', 4000, null)
       or e ? 'artifact' and app.as_uuid(e ->> 'artifact') is null);
 
--- What a completed task leaves unproven; null for every other task.
+-- Lists the unproven criteria of a completed task; null for every other task.
 create or replace function app.list_unproven(task public.tasks)
   returns jsonb
   language plpgsql
@@ -4843,7 +4836,7 @@ create or replace function app.evidence_of(tier text) returns text language sql 
     else 'an artifact that ci added' end
 $$;
 
--- How the call has to answer the criteria, where a gate on completion misses evidence; null where none does.
+-- Explains how the call must answer the criteria if a gate on completion misses evidence; null otherwise.
 create or replace function app.evidence_wanted(task public.tasks, rules jsonb, event public.events)
   returns text
   language plpgsql
@@ -4869,7 +4862,7 @@ begin
 end
 $$;
 
--- The rules that a new project begins with: whoever names no gates gets this one.
+-- Gives a new project without gates the default one.
 create or replace function app.with_default_gates(rules jsonb)
   returns jsonb
   language plpgsql
@@ -4888,7 +4881,7 @@ select app.declare_event('artifact.added',
   'task!:ref:80', 'type!:one_of:diff|pr|test_report|document|other', 'ref!:line:2000', 'summary:text:4000',
   'files:text[]:500', 'lines_changed:integer:999999999');
 
--- Decisions: what was chosen, and what a later one supersedes.
+-- Decisions, and those that a later one supersedes.
 
 create or replace function app.guard_decision(decision public.decisions, event public.events)
   returns void
@@ -5086,7 +5079,7 @@ begin
 end
 $$;
 
--- What the server itself saw: tasks by status, locks held, position in the log.
+-- Takes the server's own snapshot: tasks by status, locks held, position in the log.
 create or replace function app.take_snapshot(project public.projects)
   returns jsonb
   language plpgsql
@@ -5107,7 +5100,7 @@ begin
 end
 $$;
 
--- Its position is its event's: what happened later has a higher one, whatever workspace it was moved to.
+-- Returns its event's position: later events have a higher one, in any workspace it was moved to.
 create or replace function app.checkpoint_position(checkpoint public.checkpoints)
   returns bigint
   language plpgsql
@@ -5272,8 +5265,8 @@ begin
 end
 $$;
 
--- What changed in a project after a position, folded: each task once, under the last thing that happened to it. It
--- looks at no more than the latest 500 events.
+-- Summarizes a project's changes after a position: each task once, under its latest event. Reads at most the latest 500
+-- events.
 create or replace function app.changes_since(project public.projects, after_seq bigint)
   returns jsonb
   language plpgsql
@@ -5337,7 +5330,7 @@ begin
 end
 $$;
 
--- compare_checkpoint(checkpoint?, project?) -> {checkpoint, changed, position}: what happened since it was saved.
+-- compare_checkpoint(checkpoint?, project?) -> {checkpoint, changed, position}: the changes since it was saved.
 create or replace function public.compare_checkpoint(
   checkpoint text default null,
   project text default null,
@@ -5362,7 +5355,7 @@ begin
 end
 $$;
 
--- This note stands for what rules ask for beyond the bound.
+-- This note stands for the actions that rules require beyond the bound.
 create or replace function app.note_cut() returns jsonb language sql stable as $$
   select jsonb_build_object(
     'trigger', true,
@@ -5485,7 +5478,7 @@ $$;
 select app.declare_event('session.saved', 'project:ref:80', 'snapshot:object:262144', 'summary:text:10000');
 select app.declare_event('session.updated', 'snapshot:object:262144', 'summary:text:10000');
 
--- What follows from an event: dependency policy and the triggers of a project.
+-- Consequences of an event: dependency policy and the triggers of a project.
 
 create or replace function app.evolve_message(message public.messages, event public.events)
   returns public.messages
@@ -5522,8 +5515,8 @@ begin
 end
 $$;
 
--- A cancelled task blocks the dependents that wait for it, a reopened one frees those it had blocked; dependents in
--- progress are warned of either. A superseded decision is marked.
+-- A cancelled task blocks the dependents that wait for it, a reopened one frees those it had blocked; both warn
+-- dependents in progress. A superseded decision is marked.
 create or replace function app.follow_policy(event public.events)
   returns jsonb[]
   language plpgsql
@@ -5559,7 +5552,7 @@ create or replace function app.fill_template(template text, task public.tasks) r
   select left(replace(replace(template, '{ref}', coalesce(task.ref, '')), '{title}', coalesce(task.title, '')), 300)
 $$;
 
--- A part that an earlier version let another project's task have does nothing there.
+-- Does nothing for a parent in another project, which an earlier version allowed.
 create or replace function app.follow_action(action jsonb, event public.events, task public.tasks)
   returns jsonb
   language plpgsql
@@ -5595,7 +5588,7 @@ begin
 end
 $$;
 
--- Lists what follows from an event: [{stream, type, data, trigger?}]. Triggers see no more than three events in a row.
+-- Lists the consequences of an event: [{stream, type, data, trigger?}]. Triggers see at most three events in a row.
 create or replace function app.follow_ups(event public.events, triggers jsonb, depth integer)
   returns jsonb[]
   language plpgsql
@@ -5625,8 +5618,8 @@ $$;
 
 create or replace function app.triggered_max() returns integer language sql immutable as $$ select 200 $$;
 
--- Lists the tasks that a cancelled or reopened one concerns: those that wait for it, and those in progress although it
--- is open again.
+-- Lists the dependents that a cancelled or reopened task concerns: waiting ones, and those in progress although it is
+-- open again.
 create or replace function app.concerned_tasks(event public.events)
   returns setof public.tasks
   language sql
@@ -5638,8 +5631,7 @@ as $$
     or event.event_type = 'task.reopened' and d.blocked_by = event.task_id
 $$;
 
--- Tells whether what a policy asks for came about meanwhile, or can no longer: another event of the same command was
--- first.
+-- Tells whether a policy's demand was met meanwhile, or can no longer be: another event of the same command was first.
 create or replace function app.is_settled(request jsonb, tenant_id uuid)
   returns boolean
   language plpgsql
@@ -5662,7 +5654,7 @@ select app.declare_event('message.enqueued',
 
 -- The one way in: guard, evolve, record.
 
--- The event that a request asks for, before it is judged.
+-- Makes the event of a request, before it is judged.
 create or replace function app.new_event(request jsonb, actor app.actor, at timestamptz)
   returns public.events
   language plpgsql
@@ -5710,8 +5702,8 @@ begin
 end
 $$;
 
--- Locks, in sorted order, whatever the events will touch: the parents of the workspace where a task moves, the project
--- where numbers or edges change, the tasks, what they depend on, and the dependents of those that open or close. A
+-- Locks, in sorted order, all streams that the events will touch: the parents of the workspace if a task moves, the
+-- project if numbers or edges change, the tasks, their dependencies, and the dependents of those that open or close. A
 -- single event that touches no dependency and no parent takes its locks when it is applied.
 create or replace function app.lock_streams(events jsonb, actor app.actor)
   returns void
@@ -5800,7 +5792,7 @@ begin
 end
 $$;
 
--- A trigger must not undo the command that set it off: what it may not do is noted in the project instead.
+-- A trigger must not undo the command that set it off: a refused action becomes a note in the project instead.
 create or replace function app.apply_trigger(request jsonb, actor app.actor, at timestamptz, room integer)
   returns app.applied
   language plpgsql
@@ -5829,8 +5821,7 @@ exception
 end
 $$;
 
--- Guards, evolves and writes the events in order, then what follows from them; last of all takes the positions and
--- records.
+-- Guards, evolves and writes the events in order, then their consequences; takes positions and records last.
 create or replace function app.append_checked(events jsonb, actor app.actor)
   returns jsonb
   language plpgsql
@@ -5896,7 +5887,7 @@ begin
 end
 $$;
 
--- Marks a follow-up with what caused it, ready for the queue.
+-- Marks a consequence with its cause, ready for the queue.
 create or replace function app.mark_follow_up(follow_up jsonb, event public.events, depth integer)
   returns jsonb
   language sql
@@ -5905,8 +5896,8 @@ as $$
   select follow_up || jsonb_build_object('causation', event.id, 'project', event.project_id, 'depth', depth + 1)
 $$;
 
--- Builds a command's answer: the asked events with their states, and what followed: the first fifty, and how many where
--- they are more. Those that are new follow on a position.
+-- Builds a command's answer: the requested events with their states, and the first fifty consequences, with their
+-- number if there are more. New ones follow the earlier position.
 create or replace function app.build_answer(
   events public.events[],
   states jsonb[],
@@ -5943,7 +5934,7 @@ as $$
 $$;
 
 -- append_events(events [{stream, type, data, expect?: {version?, lock_token?}}], command {name, key?, fingerprint?}) ->
--- {events: [{seq, id, stream, type, version, state}], followed: […]}. All or nothing. Raises what the guards raise,
+-- {events: [{seq, id, stream, type, version, state}], followed: […]}. All or nothing. Raises the guards' errors,
 -- version_conflict, idempotency_mismatch, invalid_input.
 create or replace function public.append_events(events jsonb, command jsonb default '{}', actor jsonb default '{}')
   returns jsonb
@@ -5990,9 +5981,9 @@ begin
 end
 $$;
 
--- Events as they are read: lists, positions, archived ones among them.
+-- Reading events: lists, positions, archived ones too.
 
--- One line that says what happened. Stored text is quoted, quotes within it escaped: it is data, whoever wrote it.
+-- Describes an event on one line. Quotes stored text and escapes quotes within it: it is data, whoever wrote it.
 create or replace function app.event_text(event public.events)
   returns text
   language sql
@@ -6017,8 +6008,8 @@ as $$
       event.payload ->> 'topic'), 400), '\s+', ' ', 'g')), ''), 600)
 $$;
 
--- Shows an event in today's shape, as lists do. It reads nothing itself but who imported it, so that a list of many
--- costs one query.
+-- Shows an event in today's shape, as lists do. Looks up only the importing user, so that a list of many costs one
+-- query.
 create or replace function app.event_brief(event public.events, task_ref text default null)
   returns jsonb
   language sql
@@ -6033,7 +6024,7 @@ as $$
     'imported_at', event.imported_at))
 $$;
 
--- Questions among the latest 300 notes that none of them answers.
+-- Lists questions among the latest 300 notes that none of them answers.
 create or replace function app.open_questions(
   tenant_id uuid,
   project_id uuid,
@@ -6069,11 +6060,11 @@ end
 $$;
 
 -- list_events(project?, task?, filters?, after_seq?, before_seq?, cursor?, page_size, archived?) -> {events,
--- next_cursor?, position}; or {archive} where the page reaches into the archive: what to look for there, to be passed
--- as `archived`, whole events. Newest first; oldest first when after_seq is given, so that a reader that follows
--- positions misses nothing and repeats nothing. Each with its project where the whole workspace is read. Filters:
--- types[] (task.completed, or task. for all of a category), kinds[] (of notes), include_data. With neither project
--- nor task it reads the whole workspace. Raises not_found, invalid_input.
+-- next_cursor?, position}; or {archive} if the page reaches into the archive: the search to make there, whose whole
+-- events to pass as `archived`. Newest first; oldest first with after_seq, so that a reader that follows positions
+-- misses nothing and repeats nothing. Each has its project if the whole workspace is read. Filters: types[]
+-- (task.completed, or task. for all of a category), kinds[] (of notes), include_data. Without project and task it reads
+-- the whole workspace. Raises not_found, invalid_input.
 create or replace function public.list_events(
   project text default null,
   task text default null,
@@ -6148,7 +6139,7 @@ begin
 end
 $$;
 
--- Events of the table and of the archive as one page.
+-- Joins events of the table and of the archive into one page.
 create or replace function app.join_archived(
   recent public.events[],
   archived jsonb,
@@ -6173,7 +6164,7 @@ begin
 end
 $$;
 
--- get_position() -> {position}: the latest of the workspace, for whoever waits for it to grow.
+-- get_position() -> {position}: the latest of the workspace, for callers who wait for it to grow.
 create or replace function public.get_position(actor jsonb)
   returns jsonb
   language plpgsql
@@ -6197,7 +6188,7 @@ as $$
     and (not filters ? 'types' or filters -> 'types' ?| array[event_type, split_part(event_type, '.', 1) || '.'])
 $$;
 
--- One branch a reach and a direction, so that each is a walk along its own index from the position on.
+-- Has one branch per subject and direction, so that each walks its own index from the position on.
 create or replace function app.read_events(
   tenant_id uuid,
   project_id uuid,
@@ -6271,7 +6262,7 @@ begin
 end
 $$;
 
--- Events as an export or an archive holds them, in order. The field is the argument that they came in.
+-- Reads events in the form of an export or an archive, in order. The field is the argument that held them.
 create or replace function app.read_events_given(field text, events jsonb)
   returns table (
     ordinality bigint,
@@ -6314,7 +6305,7 @@ begin
 end
 $$;
 
--- What an agent is told when it begins.
+-- Reads at the start of an agent's session.
 
 -- list_projects(include_archived, cursor?, page_size) -> {projects, next_cursor?}, latest change first.
 create or replace function public.list_projects(
@@ -6347,7 +6338,7 @@ begin
 end
 $$;
 
--- get_project(project?) -> its context: rules, counts, latest checkpoint, who works on what, what is ready, latest
+-- get_project(project?) -> its context: rules, counts, latest checkpoint, holders and their tasks, ready tasks, latest
 -- decisions.
 create or replace function public.get_project(project text default null, actor jsonb default '{}')
   returns jsonb
@@ -6382,7 +6373,7 @@ begin
 end
 $$;
 
--- The latest five of the open questions, and how many there are where that is more.
+-- Also returns the latest five open questions, and their number if there are more.
 create or replace function public.resume_project(project text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -8014,7 +8005,7 @@ $$;
 
 -- Access tokens: proven with the call, refreshed, revoked.
 
--- Records an event of the workspace that the door is in; `event` is {type, user_id?, client_id?, subject_id?, data?}.
+-- Records an event of the door's workspace; `event` is {type, user_id?, client_id?, subject_id?, data?}.
 create or replace function app.record_audit(event jsonb, actor jsonb)
   returns void
   language plpgsql
@@ -8029,7 +8020,7 @@ begin
 end
 $$;
 
--- Ends grants and personal tokens of the workspace; answers how many were alive. `chosen` is {id?, user_id?,
+-- Ends grants and personal tokens of the workspace; returns how many were alive. `chosen` is {id?, user_id?,
 -- client_id?}; {} is all of them.
 create or replace function app.end_access(chosen jsonb, reason text, actor jsonb)
   returns jsonb
@@ -8096,7 +8087,7 @@ begin
 end
 $$;
 
--- The token of that hash in the workspace, which is entered; null when there is none.
+-- Enters the workspace and finds the token of that hash; null if there is none.
 create or replace function app.find_bearer(workspace uuid, token_hash text, resource text)
   returns app.bearer
   language plpgsql
@@ -8132,8 +8123,8 @@ begin
 end
 $$;
 
--- An actor whose call came with a token, within that call: with the role of its user, and limited as the token is.
--- Raises unauthenticated where the token is not the actor's, or not good: why, authenticate_token says and records.
+-- Proves an actor whose call came with a token, within that call: with its user's role and the token's limit. Raises
+-- unauthenticated if the token is invalid or another's; authenticate_token tells and records why.
 create or replace function app.prove_token(acting app.actor, proof jsonb)
   returns app.actor
   language plpgsql
@@ -8151,8 +8142,8 @@ begin
 end
 $$;
 
--- A refusal that somebody may repeat without end is recorded once a minute; that time is up, which the client knows,
--- not at all.
+-- Records a refusal that anyone may repeat without end once a minute; an expired token, which the client knows of,
+-- never.
 create or replace function app.refuse_bearer(bearer app.bearer, actor jsonb)
   returns jsonb
   language plpgsql
@@ -8248,8 +8239,8 @@ $$;
 
 -- redeem_code(code_hash, presented {client_id, redirect_uri, code_challenge, resource?}, minted) -> {scope, resource,
 -- expires_in, token_id} or {refused: unknown|expired|reused|client|redirect_uri|code_challenge|resource|revoked}.
--- Exactly one of many at once succeeds; a second presentation by its own client revokes what the first one got (OAuth
--- 2.1, section 4.1.3).
+-- Exactly one of many concurrent calls succeeds; a second presentation by its own client revokes the first one's tokens
+-- (OAuth 2.1, section 4.1.3).
 create or replace function public.redeem_code(code_hash text, presented jsonb, minted jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -8308,8 +8299,8 @@ $$;
 
 -- refresh_token(token_hash, presented {client_id, scope?, resource?, grace_seconds}, minted) -> {scope, resource,
 -- expires_in, token_id} or {refused: unknown|client|revoked|expired|reused|stolen|scope|resource|not_a_member}. A
--- refresh token works once, and for the grace time up to a hundred times, each with tokens of its own: processes that
--- share one store refresh at once. After that a use is refused alone (reused), unless what the token gave lives
+-- refresh token works once, and during the grace time up to a hundred times, each with its own tokens: processes that
+-- share one store refresh at once. After that only this use is refused (reused), unless the token's offspring lives
 -- elsewhere: then the grant ends (stolen).
 create or replace function public.refresh_token(
   token_hash text,
@@ -8382,8 +8373,8 @@ begin
 end
 $$;
 
--- revoke_token(token_hash, client_id?) -> {revoked}: RFC 7009, section 2.1. A client ends its own grant and no other;
--- without a client the server vouches that whoever holds a secret may end it, e.g. one found in public.
+-- revoke_token(token_hash, client_id?) -> {revoked}: RFC 7009, section 2.1. A client ends only its own grant; without a
+-- client the server vouches that any holder of a secret may end it, e.g. one found in public.
 create or replace function public.revoke_token(token_hash text, client_id text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -8410,7 +8401,7 @@ begin
 end
 $$;
 
--- Where an address is, as far as processes of one machine share it: of IPv4 the /24, of IPv6 the /48. A socket of
+-- Masks an address to the network that processes of one machine share: the /24 of IPv4, the /48 of IPv6. A socket of
 -- both writes the one as the other.
 create or replace function app.mask_address(address inet)
   returns cidr
@@ -8422,9 +8413,9 @@ as $$
   from (select regexp_replace(host(address), '^::ffff:(?=\d+\.)', '')::inet as plain) a
 $$;
 
--- Whether a use of the token made a branch of the family that lives elsewhere: neither the pair of that use nor what
--- came of it was ever seen in the place that the token was given to, or in this one. A machine that moves takes its
--- processes along, so that its branches are seen where they are. A place that is not known is no alibi.
+-- Tells whether a use of the token made a branch of the family that lives elsewhere: neither the pair of that use nor
+-- its offspring was ever seen in the place that got the token, or in this one. A machine that moves takes its processes
+-- along, so its branches are seen in its place. An unknown place is no alibi.
 create or replace function app.lives_elsewhere(token public.oauth_tokens, address inet)
   returns boolean
   language sql
@@ -8474,8 +8465,8 @@ create or replace function app.client_view(client app.oauth_clients) returns jso
 $$;
 
 -- save_client(client {client_id, kind: dcr|cimd, client_name, client_uri?, redirect_uris, token_endpoint_auth_method,
--- client_secret_hash?, application_type?, fresh_seconds?}) -> client. A CIMD client is saved again whenever its
--- document was fetched.
+-- client_secret_hash?, application_type?, fresh_seconds?}) -> client. A CIMD client is saved again after each fetch of
+-- its document.
 create or replace function public.save_client(client jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -8564,7 +8555,7 @@ begin
 end
 $$;
 
--- The request that this browser began and this user may answer, with why not; locks it when `decide`.
+-- Finds the request that this browser began and this user may answer, or why not; locks it with `decide`.
 create or replace function app.find_authorization(
   request_hash text,
   txn_hash text,
@@ -8607,8 +8598,8 @@ as $$
 $$;
 
 -- open_authorization(request_hash, txn_hash) -> {request: {client_id, redirect_uri, scope, resource, state?,
--- expires_at}, client, workspaces: [{tenant_id, name, role}]} or {refused: expired|other_browser|other_user}. From
--- then on only this user can answer it.
+-- expires_at}, client, workspaces: [{tenant_id, name, role}]} or {refused: expired|other_browser|other_user}.
+-- Afterwards only this user can answer it.
 create or replace function public.open_authorization(request_hash text, txn_hash text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -8651,7 +8642,7 @@ begin
 end
 $$;
 
--- A consent: the grant and its code, in the workspace that the door is in.
+-- Consents: makes the grant and its code, in the door's workspace.
 create or replace function app.grant_access(request app.authorization_requests, decision jsonb, actor jsonb)
   returns void
   language plpgsql
@@ -8759,7 +8750,7 @@ select app.define_on_tables($triggers$
     for each row execute function app.clean_column('client_name', '100', 'Unnamed client');
 $triggers$);
 
--- People: how they prove who they are, their browser sessions, their invitations.
+-- People: their identities, their browser sessions, their invitations.
 
 -- take_attempt(bucket, attempts_max, window_seconds) -> {allowed, retry_after_seconds}: one of so many tries in a
 -- window, counted for all replicas.
@@ -8793,7 +8784,7 @@ begin
 end
 $$;
 
--- The invitation that a secret opens, or why not, for somebody with this e-mail address; call with the hash presented.
+-- Finds the invitation of a secret for a user with this e-mail address, or why not; call it with the presented hash.
 create or replace function app.find_invitation(
   invitation_hash text,
   email text,
@@ -8868,7 +8859,7 @@ begin
 end
 $$;
 
--- The user of an identity, or null: known already, or linked by an address that both providers verified, where the
+-- Finds the user of an identity, or null: known already, or linked by an address that both providers verified, if the
 -- operator allows that.
 create or replace function app.known_user(identity jsonb, terms jsonb)
   returns uuid
@@ -8892,8 +8883,8 @@ $$;
 -- admit_identity(identity {issuer, subject, name?, email?, email_verified?}, terms {open?, link_email?,
 -- invitation_hash?}) -> {user_id, created} or {refused:
 -- sign_up_closed|invitation_unknown|invitation_withdrawn|invitation_used|invitation_expired|
--- invitation_lapsed|invitation_of_another}. The server vouches for the identity; a new one is let in when `open` (an
--- allow-list matched) or with an invitation, which anybody may bring to join its workspace.
+-- invitation_lapsed|invitation_of_another}. The server vouches for the identity; a new one is admitted with `open` (an
+-- allow-list matched) or an invitation, which anybody may use to join its workspace.
 create or replace function public.admit_identity(identity jsonb, terms jsonb default '{}', actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -8938,7 +8929,7 @@ begin
 end
 $$;
 
--- accept_invitation(invitation_hash) -> {tenant_id, name, role} or {refused}: for a person who is signed in.
+-- accept_invitation(invitation_hash) -> {tenant_id, name, role} or {refused}: for a signed-in person.
 create or replace function public.accept_invitation(invitation_hash text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -8970,8 +8961,8 @@ begin
 end
 $$;
 
--- start_session(session {session_hash, amr: [text], idle_seconds, max_seconds}) -> {expires_at}: for the actor, who
--- has just logged in.
+-- start_session(session {session_hash, amr: [text], idle_seconds, max_seconds}) -> {expires_at}: for the actor, who has
+-- just logged in.
 create or replace function public.start_session(session jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -8996,8 +8987,8 @@ begin
 end
 $$;
 
--- get_session(session_hash) -> {user_id, name, email?, amr, auth_at, expires_at, workspaces: [{tenant_id, name,
--- role}]} or {} when it is over.
+-- get_session(session_hash) -> {user_id, name, email?, amr, auth_at, expires_at, workspaces: [{tenant_id, name, role}]}
+-- or {} after its end.
 create or replace function public.get_session(session_hash text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9066,8 +9057,8 @@ begin
 end
 $$;
 
--- set_password(password_hash) -> {}: of the actor. Ends the sessions that the old one opened, and what their
--- browsers were known by: buckets that end in a hash in hex, which is before "g".
+-- set_password(password_hash) -> {}: of the actor. Ends the sessions of the old password, and forgets its known
+-- browsers: their buckets end in a hash in hex, which is before "g".
 create or replace function public.set_password(password_hash text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9111,8 +9102,7 @@ begin
 end
 $$;
 
--- save_login_code(code_hash, ttl_seconds) -> {expires_at}: it signs the actor in once. It takes the place of an
--- earlier one.
+-- save_login_code(code_hash, ttl_seconds) -> {expires_at}: signs the actor in once. It replaces an earlier one.
 create or replace function public.save_login_code(code_hash text, ttl_seconds integer, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9193,7 +9183,7 @@ select app.define_on_tables($triggers$
     for each row when (new.email is not null) execute function app.clean_column('email', '320', '-');
 $triggers$);
 
--- What admins see and revoke: connections, clients, members, the trail.
+-- Administration of access: connections, clients, members, the trail.
 
 create or replace function app.require_role(actor app.actor, role_min text, what text)
   returns void
@@ -9261,9 +9251,9 @@ begin
 end
 $$;
 
--- revoke_access(chosen {id?, user_id?, client_id?, everything?}, reason) -> {grants, tokens, pats}: counts of what
--- was alive. One's own, or as an admin anybody's; one's own when no user is named and one is no admin. Refused at the
--- next request everywhere.
+-- revoke_access(chosen {id?, user_id?, client_id?, everything?}, reason) -> {grants, tokens, pats}: counts of live
+-- ones. One's own, or as an admin anybody's; without a named user a non-admin's own. Refused at the next request
+-- everywhere.
 create or replace function public.revoke_access(chosen jsonb, reason text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9296,8 +9286,8 @@ end
 $$;
 
 -- list_clients() -> {clients: [{client_id, kind, client_name, redirect_hosts, grants, users, last_used_at?,
--- blocked_at?}]}: of the workspace's grants, and the static ones it added; at most 200, the most recently used first.
--- For admins.
+-- blocked_at?}]}: clients of the workspace's grants, and static ones it added; at most 200, the most recently used
+-- first. For admins.
 create or replace function public.list_clients(actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9337,8 +9327,8 @@ begin
 end
 $$;
 
--- block_client(client_id, blocked) -> {blocked, revoked: {grants, tokens, pats}}: an admin's word that the workspace
--- does not want a client (or does again).
+-- block_client(client_id, blocked) -> {blocked, revoked: {grants, tokens, pats}}: an admin blocks a client in the
+-- workspace, or unblocks it.
 create or replace function public.block_client(client_id text, blocked boolean default true, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9366,7 +9356,7 @@ end
 $$;
 
 -- save_static_client(client {client_id, client_name, redirect_uris, token_endpoint_auth_method, client_secret_hash?})
--- -> client: for admins. Saved again, it gets what changed; a new secret ends the old one.
+-- -> client: for admins. Saving again applies the changes; a new secret ends the old one.
 create or replace function public.save_static_client(client jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9617,9 +9607,9 @@ begin
 end
 $$;
 
--- set_member(user_id, role?) -> {role?, revoked?, invitations?}: gives a member another role, or without one removes
--- the member, whose access ends at once. Invitations that the member made beyond the role end too, and their number
--- is told. For admins; only an owner changes owners, and the last owner stays.
+-- set_member(user_id, role?) -> {role?, revoked?, invitations?}: changes a member's role, or without one removes the
+-- member, whose access ends at once. Also ends the member's invitations beyond the new role, and counts them. For
+-- admins; only an owner changes owners, and the last owner stays.
 create or replace function public.set_member(user_id text, role text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9664,7 +9654,8 @@ begin
 end
 $$;
 
--- record_auth_event(event {type, user_id?, client_id?, data?}) -> {}: what the server refused before it knew whom.
+-- record_auth_event(event {type, user_id?, client_id?, data?}) -> {}: a refusal by the server before the user was
+-- known.
 create or replace function public.record_auth_event(event jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9681,7 +9672,7 @@ $$;
 
 -- list_auth_events(chosen {since?, type?, user_id?, client_id?, unowned?}, before?, page_size) -> {events: [{id, at,
 -- type, user_id?, user?, client_id?, client?, subject_id?, ip?, data?}], next_before?}, the newest first. `client` is
--- what the program was called when it was let in, or is called now.
+-- the program's name at its admission, or its present one.
 create or replace function public.list_auth_events(
   chosen jsonb default '{}',
   before text default null,
@@ -9733,7 +9724,7 @@ begin
 end
 $$;
 
--- Deletes what is over in every workspace. Of the keeper, whose policies let it see only rows that are.
+-- Deletes expired rows in every workspace. It runs as the keeper, whose policies show it only such rows.
 create or replace function app.purge_expired()
   returns jsonb
   language plpgsql
@@ -9756,7 +9747,7 @@ begin
 end
 $$;
 
--- purge_auth() -> {<table>: count}: what is over and no longer needed to recognise misuse.
+-- purge_auth() -> {<table>: count}: deletes expired rows that are no longer needed to recognise misuse.
 create or replace function public.purge_auth(actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9771,7 +9762,7 @@ begin
 end
 $$;
 
--- Cuts what is larger than an audit row may be, and marks it: an event is recorded however much a stranger sent along.
+-- Cuts values that exceed the size of an audit row, and marks them: an event is recorded however much a stranger sent.
 create or replace function app.cut_audited(data jsonb)
   returns jsonb
   language plpgsql
@@ -9801,9 +9792,9 @@ create or replace function app.may_invite(inviter_role text, role text) returns 
   select app.role_rank(inviter_role) >= app.role_rank('admin') and (role <> 'owner' or inviter_role = 'owner')
 $$;
 
--- Withdraws, in the workspace that the door is in, what a member who has this role now, or none, may no longer have
--- made, and what would give the member back what was taken: an invitation for any address that opens it to the member.
--- Answers how many.
+-- Withdraws, in the door's workspace, invitations that a member with this role now, or none, may no longer have made,
+-- and those that would restore the member's lost rights: an invitation for any address that the member can open.
+-- Returns how many.
 create or replace function app.withdraw_invitations(member uuid, role text, actor jsonb)
   returns integer
   language plpgsql
@@ -9836,8 +9827,8 @@ create or replace function app.browser_bucket(account text, browser_hash text) r
   select 'browser ' || account || ' ' || browser_hash
 $$;
 
--- take_known_attempt(account, browser_hash, attempts_max) -> {known}: one of the tries that a browser has between
--- two times that it signs in to the account; false where it never did, or has none left.
+-- take_known_attempt(account, browser_hash, attempts_max) -> {known}: takes one of a browser's tries between two
+-- sign-ins to the account; false if it never signed in, or has none left.
 create or replace function public.take_known_attempt(
   account text,
   browser_hash text,
@@ -9861,9 +9852,8 @@ begin
 end
 $$;
 
--- admit_browser(account, browser {browser_hash, replaces_hash?, ttl_seconds}, buckets [text]) -> {}: somebody signed
--- in. The tries that it took, in these buckets, are given back, and the browser is known from now on; the secret
--- that it had before no longer is.
+-- admit_browser(account, browser {browser_hash, replaces_hash?, ttl_seconds}, buckets [text]) -> {}: after somebody
+-- signed in, returns the tries taken from these buckets and remembers the browser; forgets its earlier secret.
 create or replace function public.admit_browser(
   account text,
   browser jsonb,
@@ -9889,8 +9879,8 @@ begin
 end
 $$;
 
--- trusts_client(client_id, redirect_host?) -> {trusted}: whether the actor lets the client in now, in any workspace,
--- with its answers going there if a host is named.
+-- trusts_client(client_id, redirect_host?) -> {trusted}: tells whether the actor currently admits the client, in any
+-- workspace, with its answers going to a host if one is named.
 create or replace function public.trusts_client(
   client_id text,
   redirect_host text default null,
@@ -9921,7 +9911,7 @@ begin
 end
 $$;
 
--- save_served_url(public_url) -> {}: a server says that it is reached there. The ten that said so last are kept.
+-- save_served_url(public_url) -> {}: a server reports the address that it is reached at. The last ten are kept.
 create or replace function public.save_served_url(public_url text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9964,9 +9954,9 @@ $$;
 
 -- Secrets of the installation: listed and rotated.
 
--- list_secrets() -> {secrets: [{kind, count, since?, until?}], clients: [client_id]}: how many are good, by kind, and
--- the clients that have one to rotate. Of the workspace its tokens, invitations and the secrets of clients it added;
--- of the actor the password, browser sessions and the link to choose one. For admins.
+-- list_secrets() -> {secrets: [{kind, count, since?, until?}], clients: [client_id]}: counts valid secrets by kind, and
+-- lists clients whose secret can be rotated. It covers the workspace's tokens, invitations and the secrets of clients
+-- it added; the actor's password, browser sessions and the link to choose a password. For admins.
 create or replace function public.list_secrets(actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -10031,8 +10021,8 @@ end
 $$;
 
 -- rotate_secrets(renewed [{client_id, client_secret_hash}], everything) -> {clients: [client_id], revoked?,
--- invitations?, sessions?}: new secrets for clients that the workspace added; the old ones end. With `everything`,
--- all else that list_secrets counts ends too, but for the password. For admins.
+-- invitations?, sessions?}: new secrets for clients that the workspace added; the old ones end. With `everything`, all
+-- else that list_secrets counts ends too, except the password. For admins.
 create or replace function public.rotate_secrets(
   renewed jsonb,
   everything boolean default false,
@@ -10086,7 +10076,7 @@ begin
 end
 $$;
 
--- Views for people and their SQL; each shows what the one who asks may see.
+-- Views for people and their SQL; each shows only what its user may see.
 
 create or replace view public.active_tasks with (security_invoker = true) as
   select
@@ -10125,10 +10115,10 @@ create or replace view public.task_progress with (security_invoker = true) as
     t.locked_at, t.locked_by, t.created_at, t.updated_at
   from public.tasks t;
 
--- Who may touch what, last of all: the functions' owner, policies on every table, grants object by object.
+-- Privileges, last of all: the functions' owner, policies on every table, grants object by object.
 
--- Functions run as cairn_owner, which policies bind; whoever signed in may call those that find out who is calling,
--- and the server's own role those that believe it.
+-- Functions run as cairn_owner, which policies bind; signed-in users may call functions that verify the caller, and the
+-- server's own role those that trust it.
 create or replace function app.secure_functions()
   returns void
   language plpgsql
@@ -10168,8 +10158,8 @@ begin
 end
 $$;
 
--- Row level security of a table, forced, and the grants and policies that follow from its columns. `project` is what
--- names the project of a row; what belongs to none is out of a limited token's reach.
+-- Secures a table: row level security, forced, and the grants and policies that follow from its columns. `project`
+-- names the column of a row's project; a limited token cannot reach rows without one.
 create or replace function app.secure_table(name regclass, schema text, has_tenant boolean, project text)
   returns void
   language plpgsql
@@ -10221,7 +10211,7 @@ begin
 end
 $$;
 
--- All tables of `app`, and in `public` those that are Cairn's, which another application may share.
+-- Secures all tables of `app`, and Cairn's own in `public`, which another application may share.
 create or replace function app.secure_tables()
   returns void
   language plpgsql
@@ -10244,10 +10234,10 @@ begin
 end
 $$;
 
--- A table that is new has no statistics, and the planner takes every value for one of two hundred: an index that
--- begins with the workspace then seems as good as the whole key, and each lookup reads the workspace, until
--- autovacuum has looked. PostgreSQL can be told since 18 what most databases are: of few workspaces, projects, people
--- and kinds. Tables of others, which may share the schema, are left alone.
+-- A new table has no statistics, and the planner assumes every value to be one of two hundred: an index that begins
+-- with the workspace then seems as good as the whole key, and each lookup reads the workspace, until autovacuum runs.
+-- Since PostgreSQL 18 it can be told the shape of most databases: few workspaces, projects, people and kinds. Others'
+-- tables, which may share the schema, are left alone.
 create or replace function app.estimate_new_tables()
   returns void
   language plpgsql
@@ -10378,11 +10368,11 @@ revoke all on public.active_tasks, public.recent_events, public.task_progress
   from public, anon, authenticated, service_role;
 grant select on public.active_tasks, public.recent_events, public.task_progress to authenticated;
 
--- A server that logs in with no more than cairn_server must be able to tell whether the schema is its own.
+-- A server that logs in with only cairn_server must be able to tell whether the schema is its own.
 grant usage on schema supabase_migrations to cairn_server;
 grant select on all tables in schema supabase_migrations to cairn_server;
 
--- What is kept of other rows is made anew when the code that makes it says something else: raise the number then.
+-- Derived data that is rebuilt when its code changes: raise the number then.
 
 -- Words to search for, workspace by workspace.
 do $$
@@ -10421,6 +10411,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201000900', 'e3e2e3382ba8b70e0da732daa727780319a112a6a9aea4877beaf69fae458da7', '0.1.0'),
   ('20261201001000', '9077023e57282a2f2cb871c7c775a35d68600b9b06559bda94f4b0d37b0506c9', '0.1.0'),
   ('20261201001100', 'fa65bb0d8089ac6904df03bc862c0bafa3a0fabecbda47ba53f00377c0ba80b2', '0.1.0'),
-  ('code', 'b1f3372d3ab0cea70e906b9f6de3b3a7107853f94a39576a3c9c14dfe4ab6e7a', '0.1.0')
+  ('code', 'e1328050e853c7b535b16d9df972fbaccf6e4aad2c202cac4350e65bf4d39465', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -9,7 +9,7 @@ const STEP_MS = 50;
 
 type Run = (request: ServerContext) => CallToolResult | Promise<CallToolResult>;
 
-/** Tools that answer with each kind of content, and that tell what they do meanwhile. */
+/** Adds tools that answer with each kind of content, and tools that report progress. */
 export function addContent(server: McpServer): void {
   for (const [name, run] of Object.entries(TOOLS)) {
     server.registerTool(name, { description: `A fixture of the conformance suite: ${name}.` }, run);

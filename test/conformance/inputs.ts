@@ -21,7 +21,7 @@ type State = RequestStateCodec<string>;
 
 const description = 'A fixture of the conformance suite that asks the client.';
 
-/** Tools that ask the client for something before they answer. */
+/** Adds tools that ask the client for something before they answer. */
 export function addInputs(server: McpServer, codec: State): void {
   const tools = { ...asking(), ...withState(codec) };
   for (const [name, run] of Object.entries(tools)) server.registerTool(name, { description }, run);

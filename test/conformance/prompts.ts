@@ -83,7 +83,7 @@ function addResources(server: McpServer): void {
       ],
     }),
   );
-  // Nothing of these ever changes, so there is nobody to tell.
+  // These never change, so there is nobody to notify.
   server.server.setRequestHandler('resources/subscribe', () => ({}));
   server.server.setRequestHandler('resources/unsubscribe', () => ({}));
 }

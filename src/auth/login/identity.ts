@@ -1,9 +1,9 @@
 import type { Identity } from '../store.ts';
 
-/** Who may have an account without an invitation, and whether a verified address joins an identity to the account that has it. */
+/** Decides who gets an account without invitation, and whether a verified address joins an identity to its account. */
 export type SignUp = { emails: readonly string[]; domains: readonly string[]; linkByEmail: boolean };
 
-/** Sign-up is closed but for the addresses that the operator named; one that nobody verified counts for nothing. */
+/** Admits only the addresses and domains that the operator named, and only verified addresses. */
 export function isAdmitted({ email, email_verified }: Identity, { emails, domains }: SignUp): boolean {
   if (email_verified !== true || email === undefined) return false;
   const address = email.toLowerCase();

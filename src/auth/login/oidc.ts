@@ -3,7 +3,7 @@ import { isLoopback, type OidcProvider } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
 import type { Identity } from '../store.ts';
 
-/** What only the browser that set out can know when it comes back. */
+/** Values that only the browser that started the login can know when it returns. */
 export type OidcAttempt = { redirectUri: string; state: string; nonce: string; codeVerifier: string };
 
 const DISCOVERY_MS_MAX = 3_600_000;
@@ -16,7 +16,7 @@ export function createOidcLogin(provider: OidcProvider) {
   return {
     provider,
 
-    /** Where to send the browser. Raises unavailable. */
+    /** Returns the address to send the browser to. Raises unavailable. */
     begin(attempt: OidcAttempt): Promise<URL> {
       return asked(provider, async () => {
         const { authorization_endpoint = '' } = await discover();
@@ -28,7 +28,10 @@ export function createOidcLogin(provider: OidcProvider) {
       });
     },
 
-    /** Who came back. Raises forbidden when the person or the provider refused, unavailable when it cannot be asked. */
+    /**
+     * Returns the identity. Raises forbidden if the person or the provider refused, unavailable if the provider cannot
+     * be reached.
+     */
     finish(callback: URL, attempt: OidcAttempt): Promise<Identity> {
       return asked(provider, async () => {
         const server = await discover();
@@ -66,7 +69,7 @@ async function questionOf({ client_id }: OidcProvider, attempt: OidcAttempt): Pr
   };
 }
 
-/** Redeems the code. Of what it brings, the claims alone are kept. */
+/** Redeems the code and keeps only the claims. */
 async function claimsOf(
   provider: OidcProvider,
   server: oauth.AuthorizationServer,
@@ -87,7 +90,7 @@ async function claimsOf(
     expectedNonce: attempt.nonce,
     requireIdToken: true,
   });
-  // TLS has vouched for the token already; a signature that does not fit means that something is wrong all the same.
+  // TLS has already vouched for the token; a bad signature still means that something is wrong.
   await oauth.validateApplicationLevelSignature(server, response, requestOptions(provider));
   return oauth.getValidatedIdTokenClaims(tokens) as oauth.IDToken;
 }
@@ -96,7 +99,7 @@ function clientOf({ client_id }: OidcProvider): oauth.Client {
   return { client_id };
 }
 
-/** Plain http is for a provider on this very machine. */
+/** Allows plain http only for a provider on this machine. */
 function requestOptions({ issuer }: OidcProvider) {
   return {
     [oauth.allowInsecureRequests]: isLoopback(new URL(issuer).hostname),

@@ -16,12 +16,12 @@ export async function isPassword(store: Store, owner: Person, password: string):
   return verifyPassword(password, (await store.getPassword(owner)).password_hash);
 }
 
-/** Signs out every browser. Raises invalid_input for one that is too short. */
+/** Sets the password and signs out every browser. Raises invalid_input for one that is too short. */
 export async function setPassword(store: Store, owner: Person, password: string): Promise<void> {
   await store.setPassword(await hashPassword(checkedPassword(password)), owner);
 }
 
-/** A link, good once and for 15 minutes, whose holder chooses the password. It ends the one before. */
+/** Makes a link, good once and for 15 minutes, whose holder chooses the password. It replaces the previous link. */
 export async function createLoginLink(store: Store, owner: Person, publicUrl: URL): Promise<URL> {
   const { secret, hash } = mintSecret('login');
   await store.saveLoginCode({ code_hash: hash, ttl_seconds: LINK_SECONDS }, owner);
@@ -29,8 +29,8 @@ export async function createLoginLink(store: Store, owner: Person, publicUrl: UR
 }
 
 /**
- * The link for a first run, to be printed: only while there is no password, and only where server and address are this machine's
- * own. Elsewhere whoever reads the logs would become the owner.
+ * Makes the link to print at a first run: only while there is no password, and only if server and address are this
+ * machine's own. Elsewhere anyone who reads the logs would become the owner.
  */
 export async function createFirstLink(
   store: Store,

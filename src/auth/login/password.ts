@@ -19,10 +19,10 @@ export async function hashPassword(password: string): Promise<string> {
   return `$scrypt$ln=${Math.log2(COST.N)},r=${COST.r},p=${COST.p}$${salt.toString('base64url')}$${key.toString('base64url')}`;
 }
 
-// Of no password: where there is none to compare with, the time must tell nothing.
+// The hash to compare with when there is no password: the time must tell nothing.
 const NO_HASH = `$scrypt$ln=15,r=8,p=3$${'A'.repeat(22)}$${'A'.repeat(43)}`;
 
-/** Takes as long whether or not there is a password. */
+/** Takes equally long with and without a password. */
 export async function verifyPassword(password: string, hash: string | undefined): Promise<boolean> {
   const [, ln, r, p, salt, key] =
     /^\$scrypt\$ln=(\d+),r=(\d+),p=(\d+)\$([\w-]+)\$([\w-]+)$/.exec(hash ?? NO_HASH) ?? [];

@@ -4,7 +4,7 @@ import { authClient, type Project } from '../../db/supabase/client.ts';
 import { DomainError } from '../../errors.ts';
 import type { Identity } from '../store.ts';
 
-/** Supabase Auth, asked by this server alone: the browser sees neither its keys nor its tokens. */
+/** Supabase Auth, called only by this server: the browser sees neither its keys nor its tokens. */
 export function createSupabaseLogin(project: Project) {
   const issuer = `${project.url.replace(/\/$/, '')}/auth/v1`;
   const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`), {
@@ -20,13 +20,16 @@ export function createSupabaseLogin(project: Project) {
       refuseUnavailable(error);
     },
 
-    /** Who typed the code of the e-mail, or null. The session at Supabase ends at once: who it is, is all that is kept. */
+    /**
+     * Returns the identity of the person who typed the code of the e-mail, or null. Ends the session at Supabase at
+     * once and keeps only the identity.
+     */
     async verifyCode(email: string, code: string): Promise<Identity | null> {
       const auth = authClient(project);
       const { data, error } = await auth.verifyOtp({ email, token: code, type: 'email' });
       refuseUnavailable(error);
       if (error !== null || data.session === null) return null;
-      // Fixed algorithms, none of them symmetric: a public key must never be taken for the secret of an HMAC.
+      // Fixed algorithms, none symmetric: a public key must never be taken for the secret of an HMAC.
       const { payload } = await jwtVerify(data.session.access_token, keys, {
         issuer,
         audience: 'authenticated',

@@ -7,12 +7,12 @@ import { type AuthSettings, resourceOf } from '../settings.ts';
 import type { Store } from '../store.ts';
 import { TtlCache } from '../ttl-cache.ts';
 
-// As long as the last use of a token is not written again.
+// The same interval for which the last use of a token is not written again.
 const KNOWN = Object.freeze({ lifeMs: 60_000, max: 10_000 });
 
 /**
- * The resource server's half: who a request acts for, by its bearer token (RFC 6750, section 2.1: of the header and nothing else).
- * It remembers what a token is, which never changes, and not whether it is good.
+ * The resource server's half: finds the principal of a request by its bearer token, from the header only (RFC 6750,
+ * section 2.1). It caches a token's identity, which never changes, but not its validity.
  */
 export function bearerAccess(
   store: Store,
@@ -24,7 +24,7 @@ export function bearerAccess(
     async authenticate(request, { address }): Promise<Principal | Response> {
       const token = bearerOf(request);
       if (token === undefined) return unauthenticated(settings);
-      // The form is checked first: what nobody was ever given costs no query.
+      // Checks the form first: a malformed token costs no query.
       const secret = credentialHash(['access', 'pat'], token);
       if (secret === undefined) return unauthenticated(settings, 'It is no token of this server.');
       const { hash: token_hash, tenant_id } = secret;
@@ -58,13 +58,16 @@ export function bearerOf(request: Request): string | undefined {
   return /^Bearer +([\w.~+/-]+=*) *$/i.exec(request.headers.get('authorization') ?? '')?.[1];
 }
 
-/** 401 with its challenge (RFC 9728, section 5.1); an error only when a token was sent (RFC 6750, section 3.1). */
+/**
+ * Refuses with 401 and its challenge (RFC 9728, section 5.1); names an error only if a token was sent (RFC 6750,
+ * section 3.1).
+ */
 export function unauthenticated(settings: Pick<AuthSettings, 'issuer'>, why?: string): Response {
   const error = why === undefined ? {} : { error: 'invalid_token', error_description: why };
   return refuse(401, { ...error, scope: BASELINE.join(' '), resource_metadata: resourceMetadataUrl(settings) });
 }
 
-/** 403 that names all an operation needs, at once. */
+/** Refuses with 403 and names all scopes that an operation needs, at once. */
 export function insufficientScope(settings: Pick<AuthSettings, 'issuer'>, needed: readonly Scope[]): Response {
   return refuse(403, {
     error: 'insufficient_scope',
@@ -74,7 +77,7 @@ export function insufficientScope(settings: Pick<AuthSettings, 'issuer'>, needed
   });
 }
 
-/** 403 without a challenge: another token of the same person would not help. */
+/** Refuses with 403 and no challenge: another token of the same person would not help. */
 export function forbidden(why: string): Response {
   const body = { error: 'access_denied', error_description: why };
   return Response.json(body, { status: 403, headers: { 'cache-control': 'no-store' } });

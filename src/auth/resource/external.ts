@@ -9,7 +9,7 @@ import type { Identity, Store } from '../store.ts';
 import { TtlCache } from '../ttl-cache.ts';
 import { bearerOf, forbidden, insufficientScope, unauthenticated } from './bearer.ts';
 
-// Fixed, none of them symmetric: a public key must never be taken for the secret of an HMAC.
+// Fixed algorithms, none symmetric: a public key must never be taken for the secret of an HMAC.
 const ALGORITHMS = [
   'ES256',
   'ES384',
@@ -25,21 +25,24 @@ const ALGORITHMS = [
 ];
 const TOKEN_LENGTH_MAX = 8_192;
 const CLOCK_SECONDS = 30;
-// How long an identity that was let in is not asked for again; roles are asked for at every call, in SQL.
+// How long an admitted identity is cached; SQL checks roles at every call.
 const KNOWN = Object.freeze({ lifeMs: 60_000, max: 10_000 });
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 export type ExternalParts = {
   store: Store;
   settings: Pick<AuthSettings, 'issuer' | 'allowAdmin'>;
-  /** The authorization server whose tokens are believed, as its metadata calls it. */
+  /** The authorization server whose tokens we accept, as its metadata names it. */
   issuer: string;
   keys: JWTVerifyGetKey;
   signUp: SignUp;
   log: Log;
 };
 
-/** The resource server alone: access tokens are JWTs (RFC 9068) of an authorization server that the operator names. */
+/**
+ * The resource server without an authorization server: access tokens are JWTs (RFC 9068) of a server that the operator
+ * names.
+ */
 export function createExternalAuth(parts: ExternalParts): Access {
   const { settings, issuer, log } = parts;
   const admit = admission(parts);
@@ -66,7 +69,7 @@ export function createExternalAuth(parts: ExternalParts): Access {
   };
 }
 
-/** The claims of a token that is good here and now, or why it is not. Raises what keeps the keys from being fetched. */
+/** Returns the claims of a valid token, or why it is not valid. Raises the error that prevents fetching the keys. */
 async function verified(token: string, { settings, issuer, keys }: ExternalParts): Promise<JWTPayload | string> {
   if (token.length > TOKEN_LENGTH_MAX) return 'It is too long.';
   const resource = resourceOf(settings);
@@ -78,10 +81,10 @@ async function verified(token: string, { settings, issuer, keys }: ExternalParts
       clockTolerance: CLOCK_SECONDS,
       requiredClaims: ['sub', 'exp'],
     });
-    // Issuers older than RFC 9068 say JWT or nothing; an ID token or another kind that says so is refused.
+    // Issuers older than RFC 9068 say JWT or nothing; an ID token or another declared kind is refused.
     if (!/^(application\/)?(at\+)?jwt$/i.test(protectedHeader.typ ?? 'JWT')) return 'It is no access token.';
     if (payload['nonce'] !== undefined || payload['at_hash'] !== undefined) return 'It is an ID token.';
-    // A token for several resources could be one of theirs, passed on.
+    // One of the other resources could have passed on a token for several.
     if (Array.isArray(payload.aud) && payload.aud.length !== 1) return 'It is for other resources too.';
     if (payload.sub === '' || (payload.sub?.length ?? 0) > 500) return 'Its subject is not usable.';
     const workspace = payload['cairn_workspace'];
@@ -113,7 +116,7 @@ function identityOf({ iss = '', sub = '', name, email, email_verified }: JWTPayl
   };
 }
 
-/** The user of an identity; undefined for one that has no account and may not have one. */
+/** Finds the user of an identity; undefined if it has no account and may not have one. */
 function admission({ store, signUp }: ExternalParts) {
   const known = new TtlCache<string>(KNOWN);
   return async (identity: Identity, ip: string): Promise<string | undefined> => {

@@ -10,12 +10,13 @@ const AGE_MS_MAX = 600_000;
 
 const Metadata = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
 
-/** `fetchParts`: the way to the public internet. An issuer on a private network is reached directly. */
+/** `fetchParts`: how to reach the public internet. An issuer on a private network is reached directly. */
 type Issuer = { issuer: string; allowPrivate: boolean; fetchParts?: PublicFetchParts };
 
 /**
- * The keys of an authorization server, found by its metadata (OpenID Connect Discovery, section 4; RFC 8414, section 3) and fetched again
- * when they are old or one is missing, at most every 30 seconds. No key that a token brings or points to is ever used.
+ * Gets an authorization server's keys through its metadata (OpenID Connect Discovery, section 4; RFC 8414, section 3).
+ * Fetches them again when they are old or one is missing, at most every 30 seconds. Never uses a key that a token
+ * brings or points to.
  */
 export function issuerKeys(server: Issuer): JWTVerifyGetKey {
   if (!server.allowPrivate && !server.issuer.startsWith('https://')) {
@@ -72,7 +73,7 @@ async function jwksUri(issuer: string, fetchJson: JsonFetch): Promise<URL> {
   throw last instanceof DomainError ? last : unavailable('its metadata does not fit', last);
 }
 
-/** Where the metadata of an issuer may be. */
+/** Lists the addresses where an issuer may publish its metadata. */
 export function metadataUrls(issuer: string): URL[] {
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/$/, '');
@@ -83,7 +84,7 @@ export function metadataUrls(issuer: string): URL[] {
   ];
 }
 
-/** Only the public internet is reached, unless the operator says that the issuer is on a private network. */
+/** Reaches only the public internet, unless the operator says that the issuer is on a private network. */
 function jsonFetch({ allowPrivate, fetchParts }: Issuer): JsonFetch {
   return async (url) => {
     try {

@@ -16,8 +16,9 @@ type Target = { redirect_uri: string; state?: string | undefined };
 const STATE_LENGTH_MAX = 2_000;
 
 /**
- * GET /oauth/authorize: keeps what the client asks and sends the browser to the consent page. Until client and redirect are
- * known to belong together nothing is redirected: the person is told. So they are of an error of a client that nobody vouches for.
+ * GET /oauth/authorize: stores the client's request and sends the browser to the consent page. Redirects nothing until
+ * client and redirect are known to belong together: the person sees the error. So does a person when a client that
+ * nobody vouches for errs.
  */
 export async function authorize(parts: AskingParts, request: Request, from: From): Promise<Response> {
   const { store, settings, browser } = parts;
@@ -61,8 +62,9 @@ export async function authorize(parts: AskingParts, request: Request, from: From
 }
 
 /**
- * Tells whether an answer may go there that no person has looked at (RFC 9700, section 4.11.2): anybody registers a client, or serves its document,
- * and our address would lead on to theirs. An administrator added it, or the person who is signed in lets it in already.
+ * Tells whether a redirect is safe without a person looking at it (RFC 9700, section 4.11.2): anybody registers a
+ * client or serves its document, and our address would lead on to theirs. An administrator added the client, or the
+ * signed-in person has already admitted it.
  */
 async function isVouchedFor(
   { store, browser }: AskingParts,
@@ -77,7 +79,7 @@ async function isVouchedFor(
   return (await store.trustsClient({ client_id, redirect_host }, { ...from, user_id: session.user_id })).trusted;
 }
 
-/** The client and where its answer goes, if both are what they say; otherwise what to tell the person. */
+/** Returns the client and its redirect if both are valid; otherwise the problem to show. */
 async function trusted(
   { store, settings, clients }: AskingParts,
   given: URLSearchParams,
@@ -85,7 +87,7 @@ async function trusted(
 ): Promise<{ client: Client; target: Target; asked: Given } | ProblemView> {
   try {
     await takeTurn(store, from, { name: 'authorize', max: settings.requestsMax, seconds: 60, wide: true });
-    // RFC 8707, section 2: the one that may be there more than once.
+    // RFC 8707, section 2: only `resource` may repeat.
     const [client_id, ...others] = given.getAll('client_id');
     const isNamed = client_id !== undefined && others.length === 0;
     const client = isNamed ? await clients.lookUp(client_id, from) : ({ reason: 'unknown' } as const);
@@ -120,7 +122,7 @@ function problem(title: string, message: string, hint: string): ProblemView {
   return { status: 400, title, message, hint };
 }
 
-/** Tells the client what it did wrong. */
+/** Returns the client's error. */
 function flaw(
   settings: AuthSettings,
   given: URLSearchParams,

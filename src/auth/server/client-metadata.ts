@@ -6,7 +6,7 @@ import { areBounded, isAcceptableRedirect } from './redirects.ts';
 const NAME_LENGTH_MAX = 100;
 const REDIRECTS_MAX = 20;
 
-/** What a client says of itself (RFC 7591, section 2). Everything we do not use is ignored, whatever it is. */
+/** Client metadata (RFC 7591, section 2). Fields that we do not use are ignored. */
 export const ClientMetadata = z.object({
   redirect_uris: z.array(z.string()).min(1).max(REDIRECTS_MAX).refine(areBounded),
   client_name: z.string().optional().catch(undefined),
@@ -17,7 +17,10 @@ export const ClientMetadata = z.object({
 
 export type ClientMetadata = z.infer<typeof ClientMetadata>;
 
-/** Of a document (Client ID Metadata Document draft, section 4): named by its own address, without a secret. */
+/**
+ * The metadata in a client document (Client ID Metadata Document draft, section 4): identified by its own address,
+ * without a secret.
+ */
 export const ClientDocument = ClientMetadata.extend({
   client_id: z.string(),
   client_name: z.string(),
@@ -26,12 +29,12 @@ export const ClientDocument = ClientMetadata.extend({
   token_endpoint_auth_methods_supported: z.array(z.string()).optional().catch(undefined),
 });
 
-/** A name as it is shown: what cannot be seen is gone. */
+/** Returns a displayable name: without invisible characters. */
 export function shownName(name: string | undefined): string {
   return cleanName(name ?? '', NAME_LENGTH_MAX) || 'Unnamed client';
 }
 
-/** Those that are acceptable: one that is not does not spoil the rest. */
+/** Keeps the acceptable redirects: one that is not does not spoil the rest. */
 export function acceptableRedirects(uris: readonly string[]): string[] {
   return [...new Set(uris.filter(isAcceptableRedirect))];
 }
@@ -40,7 +43,7 @@ export function httpsUri(uri: string | undefined): string | undefined {
   return uri !== undefined && uri.length <= 500 && URL.parse(uri)?.protocol === 'https:' ? uri : undefined;
 }
 
-/** The address of a client document, or undefined for what is none: https, a path, nothing hidden in it. */
+/** Returns the address of a client document, or undefined: https, a path, nothing hidden in it. */
 export function documentUrl(clientId: string): URL | undefined {
   if (clientId.length > 500 || !/^https:\/\/[\x21-\x7e]+$/.test(clientId) || /[\\#]/.test(clientId)) return undefined;
   const url = URL.parse(clientId);

@@ -13,7 +13,7 @@ type Parts = { store: Store; documents: Documents; fetchDocument: PublicFetch; l
 const FRESH_SECONDS = Object.freeze({ min: 300, usual: 3_600, max: 86_400 });
 const STALE_MS_MAX = 86_400_000;
 
-/** Finds clients: those that registered or were added by their id, and those that are named by the address of their document. */
+/** Finds clients: registered or added ones by their id, others by the address of their document. */
 export function createClients({ store, documents, fetchDocument, log }: Parts) {
   const fetching = new Map<string, Promise<Client | 'busy' | UnknownClient>>();
 
@@ -23,7 +23,7 @@ export function createClients({ store, documents, fetchDocument, log }: Parts) {
     return 'reason' in found ? undefined : found;
   }
 
-  /** The same, with why there is none. */
+  /** The same, with the reason when there is none. */
   async function lookUp(client_id: string, from: From): Promise<Client | UnknownClient> {
     const found = await store.getClient(client_id, from);
     const known = found.client_id === undefined ? undefined : (found as Client);
@@ -42,7 +42,7 @@ export function createClients({ store, documents, fetchDocument, log }: Parts) {
     return fetched;
   }
 
-  /** When the document cannot be had, nobody asks again for a minute. */
+  /** After a failed fetch, nobody fetches the document again for a minute. */
   async function refresh(
     url: URL,
     { from, isTrusted }: { from: From; isTrusted: boolean },
@@ -63,7 +63,7 @@ export function createClients({ store, documents, fetchDocument, log }: Parts) {
     }
   }
 
-  /** The client that calls an endpoint, as it proves (RFC 6749, section 2.3). Raises invalid_client. */
+  /** Authenticates the client that calls an endpoint (RFC 6749, section 2.3). Raises invalid_client. */
   async function authenticate(
     request: Request,
     given: Record<string, string | undefined>,

@@ -62,7 +62,7 @@ function problem(why: string): ProblemView {
   return { status: 400, title: '', message: '', hint: '', ...known };
 }
 
-/** GET /oauth/consent: always a page, whoever asks and however often (no approval is remembered). */
+/** GET /oauth/consent: always shows a page (no approval is remembered). */
 export async function showConsent(parts: AskingParts, request: Request, from: From): Promise<Response> {
   const { store, browser } = parts;
   const id = new URL(request.url).searchParams.get('request') ?? '';
@@ -82,7 +82,7 @@ export async function showConsent(parts: AskingParts, request: Request, from: Fr
   return browser.consent(viewOf({ ...opened, client: opened.client }, id, visit));
 }
 
-/** POST /oauth/consent: the person's answer, from the page that this browser was shown. */
+/** POST /oauth/consent: takes the person's answer, from the page that this browser was shown. */
 export async function answerConsent(parts: AskingParts, request: Request, from: From): Promise<Response> {
   const { store, settings, browser } = parts;
   const visit = await browser.visit(request, from);
@@ -136,13 +136,13 @@ function bindingOf(id: string, { txn }: BrowserSession): { request_hash: string;
   return { request_hash: hashSecret(id), txn_hash: hashSecret(txn) };
 }
 
-/** Chooses the first, the person's own, where the page offers no choice. */
+/** Takes the first, the person's own, where the page offers no choice. */
 function chosenOf(workspaces: ConsentView['workspaces'], form: URLSearchParams) {
   const chosen = form.get('tenant_id');
   return chosen === null ? workspaces[0] : workspaces.find(({ tenant_id }) => tenant_id === chosen);
 }
 
-/** Looks the client up again and answers with what speaks against it: its document may have changed since the page was shown. */
+/** Looks the client up again and returns any objection: its document may have changed since the page was shown. */
 async function changeOf(
   { clients }: AskingParts,
   { client_id, redirect_uri }: AuthorizationRequest,

@@ -5,7 +5,7 @@ import { isKnownHost } from './known-documents.ts';
 
 export type Documents = ReturnType<typeof createDocuments>;
 
-/** Why a client that is named by its document is not known. `why` is fit for a stranger. */
+/** The reason why a client with a document is unknown. `why` may be shown to strangers. */
 export type UnknownClient =
   | { reason: 'unknown' }
   | { reason: 'off' | 'host'; host: string }
@@ -15,29 +15,30 @@ const UNREACHABLE = Object.freeze({ lifeMs: 600_000, max: 1_000 });
 const FAILURES = Object.freeze({ lifeMs: 60_000, max: 1_000 });
 
 /**
- * Whether clients may be known by their documents, which the metadata says: where it says no, they register. So it does for ten minutes after a
- * host was not reached that tells something about this machine, unless it is reached before: nobody would get in by a second try.
+ * Decides whether clients may be known by their documents; the metadata says so, and if not, clients register. It says
+ * no for ten minutes after an unreachable host that tells something about this machine, since a second try would let
+ * nobody in, or until the host is reached.
  */
 export function createDocuments({ documents, documentHosts, proxy }: AuthSettings) {
-  // Through a proxy nobody checks what address a name has, so that only what the operator listed is fetched.
+  // Nobody checks addresses behind a proxy, so only hosts on the operator's list are fetched from.
   const mayFetch = documents && documentHosts?.length !== 0 && (proxy === undefined || documentHosts !== undefined);
   const failures = new TtlCache<UnknownClient>(FAILURES);
   const unreachableHosts = new TtlCache<true>(UNREACHABLE);
   const isSupported = () => mayFetch && unreachableHosts.isEmpty;
 
-  /** A stranger's host may be away because the stranger likes it so. */
+  /** Tells whether a failure says something about this machine: a stranger may take their host away on purpose. */
   function isTelling(host: string, isTrusted: boolean): boolean {
     return isTrusted || documentHosts !== undefined || isKnownHost(host);
   }
 
   return {
     isSupported,
-    /** Why the document of a client is not asked for, if it is not. */
+    /** Returns the reason not to fetch a client's document, if there is one. */
     refusal({ hostname: host }: URL): UnknownClient | undefined {
       if (!mayFetch) return { reason: 'off', host };
       return documentHosts?.includes(host) === false ? { reason: 'host', host } : undefined;
     },
-    /** What was wrong with a document that was asked for in the last minute. */
+    /** Returns the last minute's failure of a document. */
     failure({ href }: URL): UnknownClient | undefined {
       return failures.get(href);
     },
@@ -60,7 +61,7 @@ export function createDocuments({ documents, documentHosts, proxy }: AuthSetting
   };
 }
 
-/** What is wrong with a document, if we said it ourselves. */
+/** Returns the document's fault, if we named it ourselves. */
 function whyOf(error: unknown): string {
   return error instanceof Error && error.name === 'Error' ? error.message : 'it is not the document of a client';
 }

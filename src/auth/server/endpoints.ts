@@ -22,7 +22,7 @@ export type AuthParts = {
   fetchDocument?: PublicFetch;
 };
 
-/** Our authorization server, and the resource server that believes its tokens (OAuth 2.1 draft 13). */
+/** Our authorization server, and the resource server that accepts its tokens (OAuth 2.1 draft 13). */
 export function createAuth({ store, settings, browser, log, fetchDocument }: AuthParts): Access {
   const documents = createDocuments(settings);
   const fetching = fetchDocument ?? createPublicFetch({ proxy: settings.proxy });

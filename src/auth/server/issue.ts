@@ -5,15 +5,16 @@ import { mintSecret, mintWorkspaceSecret } from '../secrets.ts';
 import type { Client, Role } from '../store.ts';
 import { acceptableRedirects, shownName } from './client-metadata.ts';
 
-/** What an admin or user hands out: each answers with the one secret that is shown once and stored nowhere. */
+/** Secrets that an admin or user hands out: each answer holds one secret, shown once and stored nowhere. */
 
 const DAY_SECONDS = 86_400;
 
 type NewPat = { name: string; scope: string; project?: string | undefined; days: number; resource: string };
 
 /**
- * A personal access token for programs without a browser, in the actor's workspace, else the user's own, which has the user's id; with a
- * project (slug or id) limited to it. Raises forbidden for `admin` without the role, invalid_input for it within a project, and not_found.
+ * Makes a personal access token for programs without a browser, in the actor's workspace, otherwise in the user's own,
+ * whose id is the user's; with a project (slug or id) limited to it. Raises forbidden for `admin` without the role,
+ * invalid_input for `admin` within a project, and not_found.
  */
 export async function createPat(db: Database, actor: Actor, { name, scope, project, days, resource }: NewPat) {
   const { tenant_id = actor.user_id } = actor;
@@ -29,7 +30,7 @@ export async function createPat(db: Database, actor: Actor, { name, scope, proje
 
 type NewInvitation = { role: Role; email?: string | undefined; days: number };
 
-/** For whoever opens the link, or only for who has the verified address. */
+/** Makes an invitation, open to anyone with the link or bound to a verified address. */
 export async function inviteMember(db: Database, actor: Actor, { role, email, days }: NewInvitation) {
   const { secret, hash: invitation_hash } = mintSecret('invitation');
   const invitation = { id: newId(), invitation_hash, role, email, ttl_seconds: days * DAY_SECONDS };
@@ -39,7 +40,7 @@ export async function inviteMember(db: Database, actor: Actor, { role, email, da
 
 type NewStaticClient = { client_id: string; client_name: string; redirect_uris: string[]; confidential: boolean };
 
-/** A client that is known beforehand, for programs that cannot register. Saved again, it gets a new secret. */
+/** Adds a client in advance, for programs that cannot register. Saving it again gives it a new secret. */
 export async function saveStaticClient(db: Database, actor: Actor, given: NewStaticClient) {
   const redirect_uris = acceptableRedirects(given.redirect_uris);
   if (redirect_uris.length === 0 || redirect_uris.length < new Set(given.redirect_uris).size) {
@@ -66,7 +67,7 @@ type Rotated = {
   sessions?: number;
 };
 
-/** New secrets for these clients; with `everything`, all else that opens the workspace ends, but for the password. */
+/** Gives these clients new secrets; with `everything`, ends all other access to the workspace but the password. */
 export async function rotateSecrets(
   db: Database,
   actor: Actor,

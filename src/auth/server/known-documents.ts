@@ -1,4 +1,4 @@
-/** The documents by whose address the clients of today name themselves, each with a redirect that it lists. */
+/** The document addresses by which current clients identify themselves, each with a redirect that it lists. */
 export const KNOWN_DOCUMENTS: readonly { client_name: string; client_id: string; redirect_uri: string }[] =
   Object.freeze([
     {
@@ -15,7 +15,10 @@ export const KNOWN_DOCUMENTS: readonly { client_name: string; client_id: string;
 
 const HOSTS = new Set([...KNOWN_DOCUMENTS.map(({ client_id }) => new URL(client_id).hostname), 'vscode.dev']);
 
-/** A stranger's host that is away says nothing about this machine; one of these does. */
+/**
+ * Tells whether the host is one of these. If it is away, that says something about this machine; a stranger's host says
+ * nothing.
+ */
 export function isKnownHost(host: string): boolean {
   return HOSTS.has(host);
 }

@@ -5,17 +5,17 @@ import { CORS, endpoint, jsonReply } from './reply.ts';
 
 const RESOURCE = '/.well-known/oauth-protected-resource';
 const SERVER = '/.well-known/oauth-authorization-server';
-// Clients look again within minutes: a change of address should not last.
+// Clients look again within minutes, so that a change of address does not last.
 const CACHED = { ...CORS, 'cache-control': 'public, max-age=300' };
-// Whether documents can be fetched may change within a minute: who adds a connection again has to learn it.
+// Support for documents may change within a minute, and a person who adds a connection again needs the current answer.
 const CHANGING = { ...CORS, 'cache-control': 'no-cache' };
 
-/** Where the metadata of the resource lies, for the challenge. */
+/** Returns the address of the resource's metadata, for the challenge. */
 export function resourceMetadataUrl({ issuer }: Pick<AuthSettings, 'issuer'>): string {
   return `${issuer}${RESOURCE}/mcp`;
 }
 
-/** Protected resource metadata (RFC 9728). `admin` and `offline_access` are not for a client to ask beforehand. */
+/** Protected resource metadata (RFC 9728). A client should not request `admin` and `offline_access` in advance. */
 export function resourceMetadata(settings: Pick<AuthSettings, 'issuer'>, servers: readonly string[]): object {
   return {
     resource: resourceOf(settings),
@@ -47,7 +47,7 @@ export function serverMetadata({ issuer, allowAdmin }: AuthSettings, documentsSu
   };
 }
 
-/** Serves documents under both of their names: of the host, and of the host with the path of the endpoint. */
+/** Serves each document under two names: the host's, and the host's with the path of the endpoint. */
 export function metadataRoute({ resource, server }: { resource: object; server?: () => object }): Route {
   const ofResource = () => jsonReply(resource, 200, CACHED);
   const ofServer = server === undefined ? undefined : () => jsonReply(server(), 200, CHANGING);

@@ -10,8 +10,8 @@ type Method = Client['token_endpoint_auth_method'];
 const METHODS: readonly string[] = ['none', 'client_secret_basic', 'client_secret_post'] satisfies Method[];
 
 /**
- * POST /oauth/register (RFC 7591): anybody may; the name is shown as unverified, an address that is not acceptable is left
- * out, and what nobody authorizes within a day is forgotten. We fetch nothing that it names.
+ * POST /oauth/register (RFC 7591): open to anybody. The name is shown as unverified, unacceptable addresses are left
+ * out, and a client that nobody authorizes within a day is deleted. We fetch nothing that it names.
  */
 export async function register(
   { store, settings }: { store: Store; settings: AuthSettings },

@@ -11,7 +11,7 @@ type ErrorName =
   | 'slow_down'
   | 'temporarily_unavailable';
 
-/** Ends a request at an endpoint of programs. */
+/** Ends a request at a program's endpoint. */
 export class OAuthRefusal extends Error {
   readonly error: ErrorName;
   readonly status: number;
@@ -29,7 +29,7 @@ export class OAuthRefusal extends Error {
   }
 }
 
-// Programs in a browser, like the Inspector, call these endpoints; there is no cookie that they could abuse.
+// Programs in a browser, like the Inspector, call these endpoints, which use no cookie that they could abuse.
 export const CORS = Object.freeze({ 'access-control-allow-origin': '*' });
 const PREFLIGHT = Object.freeze({
   ...CORS,
@@ -42,7 +42,7 @@ export function jsonReply(body: unknown, status = 200, headers: Record<string, s
   return Response.json(body, { status, headers: { 'cache-control': 'no-store', ...CORS, ...headers } });
 }
 
-/** An endpoint of programs: one method, preflight, refusals as RFC 6749 words them. */
+/** Makes an endpoint for programs: one method, preflight, refusals in the words of RFC 6749. */
 export function endpoint(
   method: 'GET' | 'POST',
   run: () => Promise<Response>,
@@ -60,7 +60,10 @@ export function endpoint(
   };
 }
 
-/** The parameters of a form or query. Sent twice, one is refused (RFC 6749, section 3.1); empty, it is as if not sent. */
+/**
+ * Reads the parameters of a form or query. Refuses a repeated one (RFC 6749, section 3.1); treats an empty one as
+ * absent.
+ */
 export function parameters(given: URLSearchParams): Record<string, string | undefined> {
   const names = [...given.keys()];
   if (new Set(names).size !== names.length) throw new OAuthRefusal('invalid_request', 'A parameter is there twice.');

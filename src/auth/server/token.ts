@@ -31,7 +31,7 @@ export async function token(parts: Parts, request: Request, from: From): Promise
   );
 }
 
-/** What a request presents, and how tokens are had for it. */
+/** The parameters of a token request, and the call that redeems it. */
 type Asked = {
   secret: CredentialHash;
   issue(minted: Minted, from: InWorkspace): Promise<Issued | Refused<string>>;
@@ -85,14 +85,14 @@ function resourceOfRequest(settings: AuthSettings, { resource }: Given): { resou
   return { resource: canonical };
 }
 
-/** One answer for all that is wrong with a code or token: which it was is in the audit trail. */
+/** Answers alike for every fault of a code or token: the audit trail has the actual one. */
 function refusalOf({ refused }: Refused<string>): OAuthRefusal {
   if (refused === 'scope') return new OAuthRefusal('invalid_scope', 'It was not granted so much.');
   if (refused === 'resource') return new OAuthRefusal('invalid_target', 'It was granted for another resource.');
   return new OAuthRefusal('invalid_grant', 'It is not valid, or no longer.');
 }
 
-/** POST /oauth/revoke (RFC 7009): 200 whatever it was, if the client is known. */
+/** POST /oauth/revoke (RFC 7009): 200 for any token, if the client is known. */
 export async function revoke({ store, settings, clients }: Parts, request: Request, from: From): Promise<Response> {
   await takeTurn(store, from, { name: 'revoke', max: settings.requestsMax, seconds: 60 });
   const given = await formParameters(request);

@@ -1,7 +1,7 @@
 import type { UnknownClient } from './documents.ts';
 import type { ProblemView } from './views.ts';
 
-/** The doctor knows the page by these. */
+/** The doctor recognizes the page by these phrases. */
 export const PHRASES = Object.freeze({
   title: 'This program is not known here',
   off: 'this server fetches none',
@@ -14,7 +14,7 @@ const AGAIN = 'Remove the connection in the program and add it again: the progra
 const SWITCHED_OFF =
   'switch documents off with --no-client-documents: then the program registers when you add it again';
 
-/** What a person is told of a program that is not known: what it named, what was wrong with it, and what helps. */
+/** Explains an unknown program to a person: the client it named, the fault, and the remedy. */
 export function unknownClientPage(found: UnknownClient): ProblemView {
   return { status: 400, title: PHRASES.title, ...explanation(found) };
 }

@@ -179,7 +179,7 @@ export async function runPats(config: Config, { all, ...options }: JsonOption & 
   printResult({ pats }, options, () => connectionLines(pats));
 }
 
-/** `cairn auth pat revoke`: by id, or whoever holds the token itself. */
+/** `cairn auth pat revoke`: by id, or by the token itself. */
 export async function runRevokePat(
   config: Config,
   { id, tokenStdin, ...options }: JsonOption & { id?: string | undefined; tokenStdin?: true },

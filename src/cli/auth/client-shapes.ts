@@ -1,4 +1,7 @@
-/** What the clients of today register with (RFC 7591): each redirect has to come back, or its login ends at an error page. */
+/**
+ * The registrations of current clients (RFC 7591): each redirect must come back, otherwise its login ends at an error
+ * page.
+ */
 export const CLIENT_SHAPES: readonly { client_name: string; redirect_uris: string[]; [more: string]: unknown }[] =
   Object.freeze([
     {

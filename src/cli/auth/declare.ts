@@ -20,7 +20,7 @@ export function addAuthCommands(program: Command): void {
   addTrailCommands(auth);
 }
 
-// What a token or link is made for.
+// The address that a token or link is made for.
 const ADDRESS_OPTION = [
   '--public-url <origin>',
   "the server's address; by default the one that last served this database",
@@ -135,7 +135,7 @@ function addPatCommands(auth: Command): void {
       ),
     )
     .action(
-      // Only a project that was typed: CAIRN_PROJECT is about tools.
+      // Takes only a project that was typed: CAIRN_PROJECT is about tools.
       command(async (config, options: PatOptions, self: Command) => {
         const { project } = self.optsWithGlobals<{ project?: string }>();
         await (await load()).runCreatePat(config, { ...options, project });

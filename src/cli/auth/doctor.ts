@@ -10,8 +10,8 @@ import { serverFindings } from './server-checks.ts';
 const SKEW_MS_MAX = 60_000;
 
 /**
- * `cairn auth doctor [URL]`: looks at a deployment as a client does, at the one that serves the database when none is named. Exit status 1
- * when something is to be changed.
+ * `cairn auth doctor [URL]`: checks a deployment as a client sees it, by default the one that serves the database. Exit
+ * status 1 when something needs a change.
  */
 export async function runAuthDoctor(config: Config, given: string | undefined, options: JsonOption): Promise<void> {
   const url = given === undefined ? await inLocalContext(config, ({ db }) => endpointOf(config, db)) : URL.parse(given);

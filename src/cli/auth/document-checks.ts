@@ -6,7 +6,10 @@ const OFF = 'start it with --no-client-documents: then these programs register';
 const UNREACHABLE = new RegExp(String.raw`\S+ ${PHRASES.unreachable}: .{1,80}?\.(?= |$)`);
 const NOT_GOOD = new RegExp(String.raw`${PHRASES.document}: .{1,80}?\.(?= |$)`);
 
-/** Asks for access as each client does that names itself by its document; nobody answers, and it is over in ten minutes. */
+/**
+ * Requests access as each client does that identifies itself by its document; nobody answers, and the requests expire
+ * in ten minutes.
+ */
 export function documentFindings(issuer: string, metadata: Document): Promise<Finding[]> {
   return Promise.all(KNOWN_DOCUMENTS.map((known) => documentFinding(issuer, metadata, known)));
 }
@@ -55,7 +58,7 @@ function adviceFor(host: string, page: string): string {
     : `It found a document ${bad} If a filter answers for ${host}, let the server pass it; or ${OFF}.`;
 }
 
-/** What a person reads on a page of ours. */
+/** Returns the text that a person reads on one of our pages. */
 function textOf(html: string): string {
   const [, main = html] = /<main[^>]*>([\s\S]*)<\/main>/.exec(html) ?? [];
   return main.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ');

@@ -112,7 +112,7 @@ async function verifyTyped(
   throw new DomainError('invalid_input', 'No code was given.', { hint: 'Run `cairn login` in a terminal.' });
 }
 
-/** The address has been printed: nothing is lost where no browser opens. */
+/** Opens the browser. The address has been printed, so nothing is lost if none opens. */
 function openBrowser(url: string): void {
   const [program, ...args] =
     process.platform === 'win32'

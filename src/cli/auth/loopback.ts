@@ -4,22 +4,25 @@ import type { AddressInfo } from 'node:net';
 import { DomainError } from '../../errors.ts';
 
 export type Receiver = {
-  /** Where the browser is to be sent back to. */
+  /** The address to send the browser back to. */
   url: string;
-  /** Resolves when it comes with a code. Raises unauthenticated when it comes with an error, unavailable when the time is up. */
+  /**
+   * Resolves when the browser comes with a code. Raises unauthenticated when it comes with an error, unavailable after
+   * a timeout.
+   */
   code: Promise<string>;
   close(): void;
 };
 
 const WAIT_MS_MAX = 300_000;
 
-/** Waits on a loopback address for the browser to come back from signing in. */
+/** Waits on a loopback address until the browser returns from signing in. */
 export async function receiveCode(): Promise<Receiver> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(0, '127.0.0.1', resolve);
   });
-  // A path that nobody else knows: another page cannot end the waiting.
+  // A secret path: another page cannot end the waiting.
   const path = `/${randomBytes(16).toString('hex')}`;
   const limit = AbortSignal.timeout(WAIT_MS_MAX);
   const code = printResult(server, path, limit);

@@ -26,11 +26,11 @@ export async function runLoginLink(config: Config, options: JsonOption): Promise
   printResult({ link: link.href }, options, () => [link.href]);
 }
 
-/** A line that nobody reads over a shoulder; from a pipe, its first line. */
+/** Reads a line without showing it; from a pipe, its first line. */
 async function typed(question: string): Promise<string> {
   const { stdin, stderr } = process;
   if (stdin.isTTY) stderr.write(question);
-  // With a terminal the interface echoes what is typed: into nothing.
+  // On a terminal the interface echoes the input: into nothing.
   const output = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: stdin, output, terminal: stdin.isTTY });
   try {

@@ -1,11 +1,11 @@
-/** What a look at a deployment from outside found; what is not well says what to change. */
+/** A finding about a deployment seen from outside; a failed one says what to change. */
 export type Finding = { check: string; ok: boolean; advice?: string };
 
 export type Document = Record<string, unknown>;
 
 const MS_MAX = 10_000;
 
-/** The answer, or why there is none. */
+/** Returns the response, or the error. */
 export async function ask(url: URL, init: RequestInit = {}): Promise<Response | Error> {
   try {
     return await fetch(url, { ...init, signal: AbortSignal.timeout(MS_MAX) });
@@ -14,7 +14,7 @@ export async function ask(url: URL, init: RequestInit = {}): Promise<Response | 
   }
 }
 
-/** The JSON object at an address, if there is one. */
+/** Fetches the JSON object at an address, if there is one. */
 export async function documentAt(url: URL): Promise<Document | undefined> {
   const reply = await ask(url);
   if (reply instanceof Error || !reply.ok) return undefined;

@@ -35,7 +35,7 @@ export async function runSecrets(config: Config, options: JsonOption): Promise<v
 
 type RotateOptions = JsonOption & { client?: string | undefined; everything?: true; yes?: true };
 
-/** `cairn auth secrets rotate`: what is new is shown once. */
+/** `cairn auth secrets rotate`: new secrets are shown once. */
 export async function runRotate(config: Config, { client, everything, yes, ...options }: RotateOptions): Promise<void> {
   if ((client === undefined) === (everything === undefined)) {
     throw mistyped('It is not said what to rotate.', 'Name a client, or --everything.');

@@ -3,7 +3,7 @@ import { CLIENT_SHAPES } from './client-shapes.ts';
 import { documentFindings } from './document-checks.ts';
 import { ask, type Document, documentAt, type Finding } from './remote-checks.ts';
 
-/** Looks at the authorization server that the resource at `url` names, our own or another. */
+/** Checks the authorization server that the resource at `url` names, our own or another. */
 export async function serverFindings(issuer: string, url: URL): Promise<Finding[]> {
   const metadata = await serverMetadata(issuer);
   if (metadata === undefined) {
@@ -26,7 +26,10 @@ export async function serverFindings(issuer: string, url: URL): Promise<Finding[
   ];
 }
 
-/** By RFC 8414 or by OpenID Connect Discovery: clients look for both (MCP authorization, 2025-11-25). */
+/**
+ * Fetches metadata as RFC 8414 or OpenID Connect Discovery has it: clients look for both (MCP authorization,
+ * 2025-11-25).
+ */
 async function serverMetadata(issuer: string): Promise<Document | undefined> {
   for (const url of URL.canParse(issuer) ? metadataUrls(issuer) : []) {
     const metadata = await documentAt(url);
@@ -65,7 +68,7 @@ async function ownFindings(issuer: string, metadata: Document): Promise<Finding[
   ];
 }
 
-/** Nobody is registered with a stranger: there it could stay for ever. */
+/** Checks a foreign server without registering: there a registration could stay for ever. */
 async function foreignFindings(metadata: Document): Promise<Finding[]> {
   const address = String(metadata['jwks_uri']);
   const keys = URL.canParse(address) ? (await documentAt(new URL(address)))?.['keys'] : undefined;
@@ -87,7 +90,7 @@ async function foreignFindings(metadata: Document): Promise<Finding[]> {
 
 type Said = { redirect_uris?: unknown; error?: unknown };
 
-/** Registers as that client would; what nobody authorizes is forgotten after a day. */
+/** Registers as that client would; a client that nobody authorizes is deleted after a day. */
 async function registrationFinding(issuer: string, shape: (typeof CLIENT_SHAPES)[number]): Promise<Finding> {
   const reply = await ask(new URL('/oauth/register', issuer), {
     method: 'POST',

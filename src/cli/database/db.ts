@@ -29,13 +29,13 @@ export async function runDbStatus(config: Config, options: JsonOption): Promise<
   ]);
 }
 
-/** `cairn db stop`: stops it, whoever uses it. */
+/** `cairn db stop`: stops the server, even while others use it. */
 export async function runDbStop(config: Config, options: JsonOption): Promise<void> {
   const done = await stopServer({ dataDir: config.dataDir });
   printResult(done, options, ({ stopped }) => [stopped ? 'Stopped.' : 'Not running.']);
 }
 
-/** `cairn db backup FILE`: everything as of one moment, while others go on. */
+/** `cairn db backup FILE`: saves everything as of one moment, while others go on. */
 export async function runDbBackup(config: Config, file: string, options: JsonOption): Promise<void> {
   refuseOtherEngines(config, 'pg_dump makes backups of any PostgreSQL.');
   if (!(await hasCluster(config.dataDir))) {
@@ -70,7 +70,7 @@ export async function runDbBackup(config: Config, file: string, options: JsonOpt
   }
 }
 
-/** The database knows where archived events are, and has no copy of them. */
+/** Lists where archived events are: the database knows the place and has no copy of them. */
 async function whatIsApart(client: pg.Client): Promise<{ location: string; events: number }[]> {
   const { rows } = await client.query(
     'select location, sum(events)::int as events from app.archives group by location order by location',
@@ -78,7 +78,7 @@ async function whatIsApart(client: pg.Client): Promise<{ location: string; event
   return rows;
 }
 
-/** `cairn db restore FILE`: into an empty data directory, verified before it is there. */
+/** `cairn db restore FILE`: restores into an empty data directory, where the database appears only once verified. */
 export async function runDbRestore(
   config: Config,
   file: string,
@@ -107,7 +107,7 @@ function unpacked(file: string): Readable {
   return input;
 }
 
-/** As `cairn events verify` does, in every workspace. */
+/** Verifies every workspace as `cairn events verify` does. */
 async function verifyAll(client: pg.Client): Promise<number> {
   const { rows: members } = await client.query(
     'select distinct on (tenant_id) tenant_id, user_id from public.memberships order by tenant_id, user_id',

@@ -5,7 +5,10 @@ import { upgradeEmbedded } from '../../db/schema/upgrade.ts';
 import { createLog } from '../../log.ts';
 import { type JsonOption, printResult } from '../terminal/output.ts';
 
-/** `cairn migrate`: brings the database to the schema of this program. An embedded one is copied first, unless `backup` is false. */
+/**
+ * `cairn migrate`: brings the database to the schema of this program. Copies an embedded one first, unless `backup` is
+ * false.
+ */
 export async function runMigrate(config: Config, options: JsonOption & { backup: boolean }): Promise<void> {
   const log = createLog(config.logLevel);
   const open = await openEngine(config, log);

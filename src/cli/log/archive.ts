@@ -15,7 +15,7 @@ const Given = z.object({
 
 export type ArchiveOptions = JsonOption & WorkspaceOption & { before: string; to?: string; oneMachine?: true };
 
-/** `cairn events archive --before DATE`: moves what is older to files. Repeated after an interruption it goes on. */
+/** `cairn events archive --before DATE`: moves older events to files. Repeating it after an interruption resumes. */
 export async function runArchive(config: Config, options: ArchiveOptions): Promise<void> {
   const { before } = parseGiven(Given, { before: options.before });
   const openStore = storeFor(config, options);
@@ -43,7 +43,7 @@ export async function runArchive(config: Config, options: ArchiveOptions): Promi
   );
 }
 
-/** A place that all who serve the database can read; refused before the database is opened. */
+/** Finds a place that every server of the database can read; refuses others before the database is opened. */
 function storeFor(config: Config, { to, oneMachine }: ArchiveOptions): (db: Database) => ArchiveStore {
   if (to !== undefined && isBucket(to)) {
     if (config.supabaseUrl !== undefined) return (db) => storeAt(to, db);

@@ -67,7 +67,7 @@ function addLogFileCommands(events: Command): void {
     .option('--json', 'print what was written to the file as JSON')
     .addHelpText('after', examples('cairn events export --out all.jsonl', 'cairn events export --project web'))
     .action(
-      // Only a project that was typed: CAIRN_PROJECT is about tools, and half a log is not what one expects here.
+      // Takes only a project that was typed: CAIRN_PROJECT is about tools, and nobody expects half a log here.
       command(async (config, options: JsonOption & WorkspaceOption & { out?: string }, self: Command) => {
         const { project } = self.optsWithGlobals<{ project?: string }>();
         await (await import('../move/transfer.ts')).runExport(config, { ...options, project });

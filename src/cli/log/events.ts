@@ -35,14 +35,14 @@ export async function runVerify(config: Config, options: VerifyOptions): Promise
   ]);
 }
 
-/** `cairn events replay`: makes the read model anew. */
+/** `cairn events replay`: rebuilds the read model. */
 export async function runReplay(config: Config, options: JsonOption & WorkspaceOption): Promise<void> {
   printResult(await inLocalContext(config, replayEvents, options), options, ({ events, tables }) => [
     `Rebuilt ${tables.join(', ')} from ${events} events.`,
   ]);
 }
 
-/** `cairn events redact EVENT`: blanks what an event says, on the record. */
+/** `cairn events redact EVENT`: blanks the text of an event, on the record. */
 export async function runRedact(config: Config, event: string, options: RedactOptions): Promise<void> {
   const input = parseGiven(RedactEvent, { event, reason: options.reason });
   const redacted = await inLocalContext(config, (ctx) => redactEvent(ctx, input), options);

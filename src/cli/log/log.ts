@@ -42,7 +42,7 @@ export function eventTable(events: readonly EventBrief[]): string[] {
   ]);
 }
 
-/** What happened, on one line; of whose kind, where the task does not say. */
+/** Describes an event on one line, with the kind of its subject where the task does not tell. */
 export function whatOf({ type, text, task }: EventBrief): string {
   const what = text.replace(/\s+/g, ' ');
   return task === undefined ? `${type.split('.')[0]} ${what}` : what;

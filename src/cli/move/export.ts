@@ -28,7 +28,7 @@ export type ExportOptions = JsonOption & {
   out?: string;
 };
 
-/** `cairn export`: a project's tasks as they are now, its history, or the whole workspace. */
+/** `cairn export`: a project's current tasks, its history, or the whole workspace. */
 export async function runExport(config: Config, file: string | undefined, options: ExportOptions): Promise<void> {
   const { format, all, project: slug = config.project, out = file } = options;
   if (all || format === 'history') {
@@ -56,7 +56,7 @@ async function readTasks(ctx: Context, project: string): Promise<Task[]> {
     for (let from = 0; from < page.tasks.length; from += READS_AT_ONCE) {
       const refs = page.tasks.slice(from, from + READS_AT_ONCE).map(({ ref }) => ref);
       const whole = await Promise.all(refs.map((task) => getTask(ctx, { task, timeline_size: 0 })));
-      // What belongs to a task alone: its artifacts and timeline are in the history.
+      // Only the task itself: its artifacts and timeline are in the history.
       tasks.push(...whole.map(({ artifacts: _, timeline: __, ...task }) => task));
     }
     cursor = page.next_cursor;

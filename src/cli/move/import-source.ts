@@ -18,7 +18,7 @@ const REPLACED = '\uFFFD';
 /** `isShared`: other tools have a file of this name too. */
 type Place = { format: FormatName; path: string; isShared?: true };
 
-// Where each tool keeps its tasks in a repository; older places after the newer ones.
+// The places where each tool keeps its tasks in a repository; newer places first.
 const PLACES: readonly Place[] = [
   { format: 'task-master', path: '.taskmaster/tasks/tasks.json' },
   { format: 'task-master', path: 'tasks/tasks.json', isShared: true },
@@ -33,7 +33,7 @@ const BACKLOG_OTHERS = ['drafts', join('archive', 'tasks'), join('archive', 'dra
 
 type Source = { files: SourceFile[]; format?: FormatName; warnings: string[] };
 
-/** What a path names: a file, or a folder in which a tool keeps its tasks. */
+/** Reads the file at a path, or the folder in which a tool keeps its tasks. */
 export async function readSource(path: string): Promise<Source> {
   const warnings: string[] = [];
   if (path === '-') return { files: [await readStandardInput(warnings)], warnings };
@@ -73,7 +73,7 @@ async function placesIn(folder: string): Promise<Place[]> {
   return found;
 }
 
-/** The files at a place in a folder; without a place, the pages in the folder itself. */
+/** Lists the files at a place in a folder; without a place, the pages in the folder itself. */
 async function filesAt(
   folder: string,
   { place, warnings }: { place: Place | undefined; warnings: string[] },
@@ -91,14 +91,14 @@ function isOf(format: FormatName, file: SourceFile): boolean {
   }
 }
 
-/** Where the file is in its repository; its name alone where it is in none. */
+/** Returns the path of the file in its repository; only its name outside of one. */
 async function homeOf(path: string): Promise<string> {
   const whole = await realpath(path);
   const repository = await findRepository(dirname(whole), thisHost());
   return repository === null ? basename(whole) : relative(repository, whole).split(sep).join('/');
 }
 
-/** Whether the file is a history that Cairn exported: its first line says so. */
+/** Tells whether the file is a history that Cairn exported: its first line says so. */
 export async function isHistory(path: string): Promise<boolean> {
   if (path === '-') return false;
   const about = await statOf(path);
@@ -112,7 +112,7 @@ export async function isHistory(path: string): Promise<boolean> {
   }
 }
 
-/** The task files below a folder of Backlog.md, or in the folder itself. */
+/** Reads the task files below a folder of Backlog.md, or in the folder itself. */
 async function readBacklog(folder: string, warnings: string[]): Promise<SourceFile[]> {
   const below = await Promise.all(BACKLOG_FOLDERS.map((name) => pagesIn(join(folder, name))));
   const pages = below.flat();
@@ -128,7 +128,7 @@ async function readBacklog(folder: string, warnings: string[]): Promise<SourceFi
   return readPages(pages, { folder, warnings });
 }
 
-/** The pages in a folder and in those that people made below it, in one order everywhere. */
+/** Lists the pages in a folder and its subfolders, in the same order everywhere. */
 async function pagesIn(folder: string, { recursive } = { recursive: true }): Promise<string[]> {
   const entries = await readdir(folder, { recursive, withFileTypes: true }).catch(() => []);
   const pages = entries.filter((entry) => entry.name.endsWith('.md') && !entry.isDirectory());
@@ -136,7 +136,7 @@ async function pagesIn(folder: string, { recursive } = { recursive: true }): Pro
   return pages.map(({ parentPath, name }) => join(parentPath, name)).sort();
 }
 
-/** As much as may come from one file comes from all of them. */
+/** Limits all files together to the size of one. */
 function readPages(pages: string[], { folder, warnings }: { folder: string; warnings: string[] }): SourceFile[] {
   let size = 0;
   return pages.map((page) => {
@@ -155,12 +155,15 @@ async function statOf(path: string) {
   }
 }
 
-/** A file that whoever made the folder put there: nothing but a file. */
+/** Reads one file of a stranger's folder: nothing but a regular file. */
 function readOne(path: string, { shown, warnings }: { shown: string; warnings: string[] }): SourceFile {
   return { path: shown, text: textOf(readBytes(path, FILE_BYTES_MAX) ?? Buffer.of(), { path: shown, warnings }) };
 }
 
-/** PowerShell writes UTF-16, and says so by the first two bytes. What is not UTF-8 otherwise is read as far as it is, with a warning. */
+/**
+ * Decodes text: PowerShell writes UTF-16 and says so in the first two bytes. Other text that is not UTF-8 is decoded as
+ * far as possible, with a warning.
+ */
 function textOf(bytes: Buffer, { path, warnings }: { path: string; warnings: string[] }): string {
   const mark = bytes.subarray(0, 2).toString('hex');
   if (mark === 'fffe') return new TextDecoder('utf-16le').decode(bytes);
@@ -183,7 +186,7 @@ function readStandardInput(warnings: string[]): Promise<SourceFile> {
   return readAll(process.stdin, 'standard input', warnings);
 }
 
-/** What was written to standard input; what of it is no text is said beside the answer. */
+/** Reads standard input; a warning beside the answer tells of anything that is not text. */
 export async function readInputText(): Promise<string> {
   const warnings: string[] = [];
   const { text } = await readStandardInput(warnings);
@@ -191,7 +194,7 @@ export async function readInputText(): Promise<string> {
   return text;
 }
 
-/** What a person named, which may be a pipe. */
+/** Reads a file that a person named, which may be a pipe. */
 async function readAll(input: Readable, path: string, warnings: string[]): Promise<SourceFile> {
   const parts: Buffer[] = [];
   let size = 0;

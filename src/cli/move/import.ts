@@ -19,7 +19,7 @@ const WARNING_CHARACTERS = 400;
 
 export type ImportOptions = JsonOption & { from?: string; project?: string; dryRun?: boolean };
 
-/** `cairn import PATH`: tasks that another tool kept, or a history that Cairn exported. */
+/** `cairn import PATH`: tasks of another tool, or a history that Cairn exported. */
 export async function runImport(config: Config, path: string, options: ImportOptions): Promise<void> {
   if (options.from === 'history' || (options.from === undefined && (await isHistory(path)))) {
     return (await import('./transfer.ts')).runImport(config, path, options);
@@ -71,7 +71,7 @@ export async function runImport(config: Config, path: string, options: ImportOpt
 
 type About = { from: string; project: string; new_project: boolean };
 
-/** The project that is meant; undefined for one that is named and not there yet. */
+/** Finds the project to import into; undefined for a named one that does not exist yet. */
 async function findProject(
   ctx: Context,
   slug: string | undefined,

@@ -26,7 +26,7 @@ const PAGE_BYTES = 4_194_304;
 
 type Target = JsonOption & WorkspaceOption & { project?: string | undefined; out?: string | undefined };
 
-/** `cairn export --all`, `cairn events export`: the whole history of the workspace, or of the project that was named. */
+/** `cairn export --all`, `cairn events export`: the whole history of the workspace, or of the named project. */
 export async function runExport(config: Config, { project, out, ...options }: Target): Promise<void> {
   await inLocalContext(
     config,
@@ -37,7 +37,7 @@ export async function runExport(config: Config, { project, out, ...options }: Ta
       );
       const done = { events: 0 };
       const pages = counted(exportEvents(ctx, project), done, progress);
-      // Asked for first, so that an unknown project fails before anything is written.
+      // Reads the first page early, so that an unknown project fails before anything is written.
       const first = await pages.next();
       const lines = Readable.from(historyLines(resumed(first, pages), project, new Date().toISOString()), {
         objectMode: true,
@@ -70,14 +70,14 @@ async function* resumed<T>(first: IteratorResult<T>, rest: AsyncIterable<T>): As
   yield* rest;
 }
 
-/** Whoever reads it may stop early, as `head` does. */
+/** Prints lines; the reader may stop early, as `head` does. */
 async function print(lines: Readable): Promise<void> {
   await pipeline(lines, process.stdout, { end: false }).catch((error) => {
     if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
   });
 }
 
-/** `cairn import FILE` of a history: page by page; repeated after a failure it goes on where it ended. */
+/** `cairn import FILE` of a history, page by page; repeating it after a failure resumes. */
 export async function runImport(config: Config, file: string, options: JsonOption & WorkspaceOption): Promise<void> {
   const size = file === '-' ? 0 : ((await stat(file).catch(() => null))?.size ?? 0);
   const input = file === '-' ? process.stdin : createReadStream(file);
@@ -109,7 +109,7 @@ export async function runImport(config: Config, file: string, options: JsonOptio
   );
 }
 
-/** `moved` is where a whole workspace did not get its positions back. */
+/** `moved`: a whole workspace did not get its positions back. */
 type Done = { imported: number; skipped: number; whole?: boolean; moved?: { from: number; to: number } };
 type Page = { events: WholeEvent[]; users: User[]; lines: number[] };
 
@@ -140,7 +140,7 @@ async function importPage(ctx: Context, { events, users, lines }: Page, done: Do
     if (done.whole && imported > 0 && last !== position) done.moved ??= { from: last, to: position };
   } catch (error) {
     if (!(error instanceof DomainError) || error.retryable) throw error;
-    // SQL knows the event by the position that it had where it comes from.
+    // SQL names the event by its position at the source.
     const seq = /\b(?:Line|event) (\d+)\b/.exec(error.message)?.[1];
     const line = lines[events.findIndex((event) => String(event.seq) === seq)];
     const where = line === undefined ? `Lines ${lines[0]} to ${lines.at(-1)}` : `Line ${line}`;

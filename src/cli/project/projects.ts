@@ -42,7 +42,7 @@ export async function runCreateProject(config: Config, slug: string, options: Pr
   ]);
 }
 
-/** `cairn project edit [SLUG]`: by options, else its description in an editor. */
+/** `cairn project edit [SLUG]`: by options, otherwise its description in an editor. */
 export async function runEditProject(config: Config, slug: string | undefined, options: ProjectOptions): Promise<void> {
   const { name } = options;
   const description = await textOption(options.description);
@@ -75,7 +75,7 @@ function unsaid(): DomainError {
   );
 }
 
-/** The rules in a file of JSON. */
+/** Reads rules from a file of JSON. */
 function rulesIn(file: string | undefined): unknown {
   if (file === undefined) return undefined;
   const written = readBounded(file, RULES_BYTES_MAX);
@@ -104,7 +104,7 @@ export async function runListProjects(config: Config, options: ListOptions): Pro
   printResult({ projects }, options, projectTable);
 }
 
-/** `cairn project archive SLUG`: out of the way, still readable. */
+/** `cairn project archive SLUG`: hides the project; it stays readable. */
 export async function runArchiveProject(
   config: Config,
   slug: string,

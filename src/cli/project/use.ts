@@ -10,13 +10,13 @@ import { escaped } from '../../text.ts';
 import { inLocalContext } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 
-/** `cairn use SLUG`: binds the repository, or else the directory, to a project; without one, says which it is. */
+/** `cairn use SLUG`: binds the repository, otherwise the directory, to a project; without one, prints the binding. */
 export async function runUse(config: Config, slug: string | undefined, options: JsonOption): Promise<void> {
   const bound = findProjectFile(process.cwd());
   if (slug === undefined) return printLine(config, bound, options);
   const root = (await findRepository(process.cwd(), thisHost())) ?? process.cwd();
   const { project } = await inLocalContext(config, (ctx) => getProject(ctx, { project: slug }));
-  // One further up binds other repositories too.
+  // A binding further up covers other repositories too.
   const isOwn = bound !== undefined && !relative(root, bound.file).startsWith('..');
   const file = isOwn ? bound.file : join(root, PROJECT_FILE);
   const edit = await planEdit(file, { kind: 'json', path: ['project'], value: project.slug });

@@ -18,7 +18,7 @@ export function addServeCommand(program: Command): void {
     .option('--refresh-grace-seconds <n>', 'how long a used refresh token is good; 120 (CAIRN_REFRESH_GRACE_SECONDS)')
     .option('--allow-admin', 'let programs ask for the scope admin (CAIRN_ALLOW_ADMIN)')
     .option('--client-document-hosts <names>', 'hosts that may vouch for clients (CAIRN_CLIENT_DOCUMENT_HOSTS)')
-    // Because of its opposite it says nothing when it is not typed, and the variable counts.
+    // Because the opposite option exists, it has no default: without it the variable counts.
     .addOption(new Option('--client-documents').hideHelp())
     .option('--no-client-documents', 'fetch none: every client registers (CAIRN_CLIENT_DOCUMENTS=0)')
     .option('--allowed-origins <origins>', 'web pages that may call it, comma separated (CAIRN_ALLOWED_ORIGINS)')

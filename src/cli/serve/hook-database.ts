@@ -7,14 +7,17 @@ import { type Resumption, resumeProject, saveCheckpoint } from '../../services/c
 import { brief, changesOf } from '../../tools/brief.ts';
 import { type HookInput, lastWords } from '../terminal/transcript.ts';
 
-// A client stops after each answer: so often is it worth a checkpoint.
+// A client stops after each answer: a checkpoint is worth it this often.
 const STOP_MS_MIN = 10 * 60_000;
 const LABELS: Readonly<Record<string, string>> = Object.freeze({
   'pre-compact': 'Saved before compaction',
   stop: 'Saved at stop',
 });
 
-/** What a hook asks a database that runs, or saves in it; it starts none. Answers with what is to be printed; the caller ends the process. */
+/**
+ * Answers a hook from a running database, or saves in it; starts none. Returns the text to print; the caller ends the
+ * process.
+ */
 export async function askDatabase(event: string, config: Config, input: HookInput): Promise<string | undefined> {
   const log = createLog('silent');
   const { db, actor } = await openLocal(config, log, { start: false });
@@ -38,7 +41,7 @@ function isWorthSaving(event: string, { checkpoint, since }: Resumption): boolea
   return event !== 'stop' || checkpoint?.label !== LABELS['stop'] || age > STOP_MS_MIN;
 }
 
-/** What changed, in the agent's last words where it left any; what an agent said to do first is handed on. */
+/** Saves the changes, in the agent's last words if there are any; keeps the first step that an agent left. */
 async function checkpoint(event: string, { checkpoint: last, since }: Resumption, input: HookInput) {
   const words = await lastWords(input);
   return {

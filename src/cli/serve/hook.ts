@@ -4,15 +4,15 @@ import { isServerRunning } from '../../db/embedded/postmaster.ts';
 import { DomainError } from '../../errors.ts';
 import { readInput } from '../terminal/transcript.ts';
 
-// From the start of the process. It takes a fraction of that; where the machine or the database keeps it longer than an
-// agent may be kept waiting, it stops wherever it is.
+// Counted from the start of the process. The hook needs a fraction of it; if the machine or the database delays it
+// longer than an agent may wait, it stops anywhere.
 const ANSWER_MS_MAX = 2_000;
 const ASK = 'Cairn holds the plan and the hand-over of this repository. Call resume_project.\n';
 
 /**
  * `cairn hook EVENT`, for Claude Code: `session-start` prints where the project stands, `pre-compact` and `stop` save a
- * checkpoint when something changed since the last. It never fails and never waits: without a running database it prints
- * what was left behind by whoever used it last; without a bound project or the time it says little or nothing. It ends with 0.
+ * checkpoint if something changed since the last. It never fails and never waits: without a running database it prints
+ * the last user's brief; without a bound project or the time it prints little or nothing. Its exit status is 0.
  */
 export async function runHook(event: string, flags: object): Promise<void> {
   let said = '';
@@ -22,14 +22,14 @@ export async function runHook(event: string, flags: object): Promise<void> {
     const input = await readInput(process.stdin);
     const config = readConfig(flags, undefined, input.cwd);
     if (config.project === undefined) return;
-    // Without a word of the repository's own: the database alone knows whether there is such a project.
+    // Does not repeat the repository's own words: only the database knows whether the project exists.
     if (event === 'session-start') said = leftBehind(config, config.project) ?? ASK;
     if (!(await isRunning(config))) return;
-    // Imported last: most hooks find no database running, and need nothing to speak to one.
+    // Imported last: most hooks find no running database and need no client for one.
     const { askDatabase } = await import('./hook-database.ts');
     said = (await askDatabase(event, config, input)) ?? said;
   } catch (error) {
-    // The agent goes on without it, and is not sent after a project that is not there.
+    // The agent goes on without it, and is not sent after a missing project.
     if (error instanceof DomainError && error.code === 'not_found') said = '';
   } finally {
     end();
@@ -40,7 +40,7 @@ function leftBehind(config: Config, project: string): string | undefined {
   return isEmbedded(config) ? readBrief(config.dataDir, project) : undefined;
 }
 
-/** Whether there seems to be a database to ask. */
+/** Tells whether a database seems to run. */
 async function isRunning(config: Config): Promise<boolean> {
   return !isEmbedded(config) || isServerRunning(config.dataDir);
 }

@@ -20,11 +20,11 @@ import { createWebRoutes } from '../../web/routes.ts';
 import { type Web, waysIn } from '../../web/web.ts';
 import { type JsonOption, printLine, styled } from '../terminal/output.ts';
 
-/** `cairn serve`: MCP over HTTP until the process is told to stop. */
+/** `cairn serve`: serves MCP over HTTP until the process is told to stop. */
 export async function runServe(config: Config, { json }: JsonOption): Promise<void> {
   refuseOpenDoor(config);
   const log = createLog(config.logLevel);
-  // A service manager waits for all that it started: the database stops with its last server.
+  // A service manager waits for all processes it started: the database stops with its last server.
   const local = await openLocal({ ...config, lingerSeconds: 0 }, log, { connectionsMax: CONNECTIONS_MAX });
   purgeIdempotencyKeys(local, log);
   try {
@@ -47,10 +47,10 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
   }
 }
 
-// What PostgreSQL may be asked at once by one of our processes.
+// The most concurrent queries from one of our processes.
 const CONNECTIONS_MAX = 10;
 
-/** How many calls of one grant it works on at once: on this machine no more than there are processors. */
+/** Returns the limit of concurrent calls per grant: for a database on this machine at most one per processor. */
 function grantMax({ databaseUrl, supabaseUrl }: Config): number {
   return databaseUrl === undefined && supabaseUrl === undefined ? Math.max(2, availableParallelism()) : CONNECTIONS_MAX;
 }
@@ -78,7 +78,7 @@ function authorized(config: Config, { db, actor }: Local, log: Log): Access {
   return { ...access, routes: [...access.routes, createWebRoutes(web)] };
 }
 
-/** At the first run nobody can sign in: whoever sees this terminal chooses the password. */
+/** Prints a link at the first run, when nobody can sign in: this terminal's user chooses the password. */
 async function inviteOwner(config: Config, { db, actor }: Local, publicUrl: URL): Promise<void> {
   const store = authStore(db);
   const { supabase, oidc } = waysIn(config);

@@ -3,8 +3,8 @@ import { type Config, choosesAddress, publicUrlOf } from '../../config.ts';
 import type { Database } from '../../db/database.ts';
 
 /**
- * The address that a token or a link is made for: the one that was chosen, else the one that `cairn serve --auth` left in the database.
- * Warns on standard error where nobody serves it.
+ * Returns the address for a token or a link: the chosen one, otherwise the one that `cairn serve --auth` left in the
+ * database. Warns on standard error if nobody serves it.
  */
 export async function servedAddress(config: Config, db: Database): Promise<URL> {
   const { served } = await authStore(db).listServedUrls();

@@ -1,6 +1,6 @@
 import { fstatSync, type Stats } from 'node:fs';
 
-/** Whether standard input may be a client: a pipe, a socket or a file with something in it; no terminal, no /dev/null. */
+/** Tells whether standard input may be a client: a pipe, a socket or a non-empty file; no terminal, no /dev/null. */
 export function mayBeClient(): boolean {
   const stats = standardInput();
   if (stats === null || process.stdin.isTTY || stats.isCharacterDevice() || stats.isDirectory()) return false;

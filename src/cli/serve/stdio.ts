@@ -3,8 +3,8 @@ import { createLog } from '../../log.ts';
 import { serveStdio } from '../../server/stdio/server.ts';
 
 /**
- * `cairn` as the command of a client's configuration: MCP over standard input and output. Answers false when the input
- * ended before its first byte: there was no client.
+ * `cairn` as the command of a client's configuration: serves MCP over standard input and output. Returns false when the
+ * input ended before its first byte: there was no client.
  */
 export async function runStdio(config: Config): Promise<boolean> {
   await serveStdio(config, createLog(config.logLevel));

@@ -15,13 +15,13 @@ import { getProject, listProjects } from '../../services/projects.ts';
 import { verifyEvents } from '../../services/transfer.ts';
 import { inLocalContext } from '../local-context.ts';
 
-/** One line of `cairn doctor`. What is not well says what to do. */
+/** One line of `cairn doctor`. A check that is not ok names its remedy. */
 export type Check = { name: string; status: 'ok' | 'warning' | 'failed'; detail: string; remedy?: string | undefined };
 
 const NODE_MIN = [20, 20] as const;
 const UNREACHABLE = 'Check DATABASE_URL, and that the server runs and lets you in.';
 const FREE_BYTES_MIN = 1_000_000_000;
-// More take longer than someone looks at one screen.
+// Verifying more takes longer than a person looks at one screen.
 const VERIFIED_EVENTS_MAX = 50_000;
 
 export function checkRuntime(): Check {
@@ -33,7 +33,7 @@ export function checkRuntime(): Check {
     : { name: 'runtime', status: 'ok', detail };
 }
 
-/** The engine, the schema and the log, each only where the one before is there. */
+/** Checks the engine, the schema and the log, each only if the previous one is there. */
 export async function checkDatabase(config: Config): Promise<Check[]> {
   if (config.supabaseUrl !== undefined) return [await checked('engine', () => reachSupabase(config))];
   const disk = config.databaseUrl === undefined ? [await checkDisk(config)] : [];
@@ -53,7 +53,7 @@ async function checkDisk({ dataDir }: Config): Promise<Check> {
     : { name: 'data', status: 'ok', detail };
 }
 
-/** Of the directory, or of the one in which it will be made. */
+/** Returns the free space of the directory, or of its nearest existing parent. */
 async function freeSpace(directory: string): ReturnType<typeof statfs> {
   return statfs(directory).catch((error) => {
     if (dirname(directory) === directory) throw error;
@@ -113,7 +113,7 @@ function reachSupabase(config: Config): Promise<string> {
   });
 }
 
-/** Whether the project that is meant here is there. */
+/** Checks that the configured project exists. */
 export async function checkProject(config: Config): Promise<Check> {
   const bound = findProjectFile(process.cwd());
   const { project } = config;
@@ -134,7 +134,7 @@ export async function checkProject(config: Config): Promise<Check> {
     : { ...check, detail: `${check.detail}${from}`, remedy: 'Run `cairn init` here, which makes it.' };
 }
 
-/** Each client that is used on this machine. */
+/** Checks each client that is used on this machine. */
 export async function checkClients(host: Host, repository: string | null): Promise<Check[]> {
   const clients = await detectClients(host, repository);
   if (clients.length === 0) {

@@ -9,7 +9,7 @@ import { PACKAGE_ROOT } from '../../package-root.ts';
 
 export const CLI = fileURLToPath(new URL('dist/cli.js', PACKAGE_ROOT));
 const PROTOCOL = '2025-06-18';
-// The first call makes the database.
+// The first call creates the database.
 const CALL_MS_MAX = 120_000;
 const LEAVE_MS_MAX = 15_000;
 
@@ -17,7 +17,7 @@ type Result = { content?: { text?: string }[]; structuredContent?: Record<string
 type Reply = { id?: number; result?: Result; error?: { message: string } };
 export type DemoAnswer = { text: string; data: Record<string, unknown>; isError: boolean };
 
-/** An agent with a `cairn` process of its own, spoken to as any MCP client would. */
+/** An agent with its own `cairn` process, called as any MCP client would. */
 export type DemoAgent = {
   name: string;
   call(tool: string, args: Record<string, unknown>): Promise<DemoAnswer>;
@@ -84,7 +84,7 @@ function requester(child: ChildProcess, name: string): (method: string, params: 
     const id = ++last;
     const answer = new Promise<Result>((resolve, reject) => {
       waiting.set(id, { resolve, reject });
-      // A process that is gone already says nothing more, and neither does the pipe to it.
+      // A dead process says nothing more, and neither does its pipe.
       const written = (error?: Error | null) => error && reject(ended(name));
       child.stdin?.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`, written);
     });

@@ -23,7 +23,7 @@ const EVIDENCE = [
 
 const DEMO_MS_MAX = 300_000;
 
-/** `cairn demo`: a hand-over between agents, through real servers, on a database that is gone afterwards. */
+/** `cairn demo`: a hand-over between agents, through real servers, on a temporary database. */
 export async function runDemo(): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), 'cairn-demo-'));
   const agents: DemoAgent[] = [];
@@ -33,7 +33,7 @@ export async function runDemo(): Promise<void> {
     return agent;
   };
   const leaveAll = () => Promise.all(agents.map((agent) => agent.leave()));
-  // The calls in flight then fail, and the database is removed like at any other end.
+  // The calls in flight then fail, and the database is removed as at any other end.
   const interrupt = () => {
     process.exitCode = 130;
     void leaveAll();

@@ -11,7 +11,7 @@ const MARKS: Readonly<Record<Check['status'], string>> = Object.freeze({
   failed: styled('red', '✗'),
 });
 
-/** `cairn doctor`: what is well and what is not, each with its remedy; exit status 1 when something failed. */
+/** `cairn doctor`: prints each check, with its remedy where one fails; exit status 1 when something failed. */
 export async function runDoctor(config: Config, options: JsonOption): Promise<void> {
   const host = thisHost();
   const repository = await findRepository(process.cwd(), host);

@@ -8,7 +8,7 @@ type Answers = Omit<Wanted, 'repository' | 'hook' | 'server'>;
 
 class Cancelled extends Error {}
 
-/** Asks for what the options leave open; null when the person would rather not. */
+/** Asks for what the options leave open; null when the person declines. */
 export async function askWanted(around: Surroundings, options: InitOptions): Promise<Answers | null> {
   intro('Cairn: shared memory for your coding agents');
   try {

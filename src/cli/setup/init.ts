@@ -27,13 +27,13 @@ export type InitOptions = JsonOption & {
   undo?: true;
 };
 
-/** The changes to show, those among them that a link leads out of the repository, and why files were left out. */
+/** The changes to show, those among them that a link leads out of the repository, and why files were skipped. */
 type Shown = { changes: readonly Change[]; outside: readonly Change[]; skipped: readonly DomainError[] };
 
-/** This much is known before anyone is asked. */
+/** Facts that are known before anyone is asked. */
 export type Surroundings = { host: Host; repository: string | null; detected: Client[]; project: string };
 
-/** `cairn init`: tells clients of Cairn, binds the repository to a project, and shows before it writes. */
+/** `cairn init`: configures clients, binds the repository to a project, and shows changes before it writes. */
 export async function runInit(config: Config, options: InitOptions): Promise<void> {
   const host = thisHost();
   const repository = await findRepository(process.cwd(), host);
@@ -66,7 +66,7 @@ function asksPeople(options: InitOptions): boolean {
   return !options.yes && !options.dryRun && canAsk(options);
 }
 
-/** Without a person to ask: what was named, else what was found, in the repository if there is one. */
+/** Chooses without a person: the named clients, otherwise the detected ones, in the repository if there is one. */
 function chooseAlone(
   { detected, repository, project }: Surroundings,
   options: InitOptions,
@@ -86,7 +86,7 @@ function chooseAlone(
   };
 }
 
-/** All of it or nothing: what a link leads out of the repository is allowed by itself. */
+/** Asks to write all or nothing; a change that a link leads out of the repository needs its own permission. */
 async function mayWrite({ changes, outside }: Shown, options: InitOptions): Promise<boolean> {
   const asksAgain = outside.length > 0 && !options.followLinks;
   if (options.yes) {
@@ -157,7 +157,7 @@ function kindOf(before: string | null, after: string | null): string {
   return after === null ? 'removed' : 'changed';
 }
 
-/** The project, made if it is not there yet. */
+/** Creates the project if it does not exist yet. */
 async function ensureProject(config: Config, slug: string, name: string): Promise<void> {
   const input = parseGiven(CreateProject, { slug, name });
   await inLocalContext(config, (ctx) => createProject(ctx, input)).catch((error) => {
@@ -165,7 +165,7 @@ async function ensureProject(config: Config, slug: string, name: string): Promis
   });
 }
 
-/** A slug like the name of the directory. */
+/** Makes a slug from the name of the directory. */
 export function slugOf(name: string): string {
   const slug = name
     .normalize('NFKD')

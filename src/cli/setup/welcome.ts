@@ -13,7 +13,7 @@ const PAGE_SIZE = 100;
 
 type Serving = { engine: string; workspace: string; projects: number; tasks: number };
 
-/** `cairn` where no client listens: what it serves, how a client is told of it, and what that is good for. */
+/** `cairn` where no client listens: says what it serves, how to configure a client, and what that is good for. */
 export async function runWelcome(config: Config): Promise<void> {
   const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
   const { engine, workspace, projects, tasks } = await lookAround(config);

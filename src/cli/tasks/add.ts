@@ -29,7 +29,7 @@ export type AddOptions = JsonOption & {
   edit?: true;
 };
 
-/** `cairn add TITLE`, or a title a line from standard input: new tasks. */
+/** `cairn add TITLE`, or one title per line from standard input: creates tasks. */
 export async function runAdd(config: Config, words: string[], options: AddOptions): Promise<void> {
   const { criterion: acceptance_criteria = [] } = options;
   const description = await textOption(options.description);
@@ -73,7 +73,7 @@ async function add(config: Config, given: object[], options: AddOptions): Promis
   });
 }
 
-/** A line of standard input is a title, an item of a checklist too; a person at a terminal is asked for one. */
+/** Reads titles: each line of standard input, or item of a checklist, is one; asks a person at a terminal for one. */
 async function titlesGiven(options: AddOptions): Promise<string[]> {
   if (canAsk(options)) return [await askLine('What is to be done?')];
   const given = process.stdin.isTTY ? '' : await readInputText();

@@ -5,7 +5,7 @@ import { type JsonOption, printResult } from '../terminal/output.ts';
 import { afterChange } from './changed.ts';
 import { taskRef } from './refs.ts';
 
-/** `cairn approve REF`: a person's approval, for a gate that asks for one. */
+/** `cairn approve REF`: records a person's approval, for a gate that requires one. */
 export async function runApprove(config: Config, task: string, options: JsonOption & { note?: string }): Promise<void> {
   await inLocalContext(config, async (ctx) => {
     const input = { task: await taskRef(ctx, task), note: options.note };

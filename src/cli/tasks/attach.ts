@@ -6,7 +6,7 @@ import { taskRef } from './refs.ts';
 
 export type AttachOptions = JsonOption & { summary?: string };
 
-/** `cairn attach REF TYPE LINK`: adds an artifact to a task, as a pull request or a report. */
+/** `cairn attach REF TYPE LINK`: adds an artifact to a task, such as a pull request or a report. */
 export async function runAttach(
   config: Config,
   { task, type, link }: { task: string; type: string; link: string },

@@ -6,7 +6,7 @@ import { moreOf } from './needs.ts';
 
 const ENDED = new Set<Task['status']>(['completed', 'cancelled']);
 
-/** What a person should know of a task after a command: the parts that it leaves open, and what came of the change. */
+/** Formats what a person should know after a command on a task: the parts that it leaves open, and its consequences. */
 export function afterChange({ task, repeated, ...answer }: ChangedTask): string[] {
   const { status, warning } = task;
   return [
@@ -24,7 +24,7 @@ export function openPartsOf({ parts = [], open_parts = 0 }: Pick<Task, 'parts' |
   return [styled('yellow', `Its parts are still open: ${parts.join(', ')}${more}.`)];
 }
 
-/** What rules and dependencies made of a change, and what became ready. */
+/** Formats what rules and dependencies did after a change, and the tasks that became ready. */
 export function consequenceLines({ followed = [], followed_total = 0, ...ready }: Consequences): string[] {
   const shown = followed.map(({ type, ref }) => [ref, type.split('.').at(-1)?.replaceAll('_', ' ')].join(' ').trim());
   return [

@@ -11,7 +11,7 @@ import { countsLine } from './tasks.ts';
 
 export type ClaimOptions = JsonOption & { for: number; label?: string[]; takeOver?: true };
 
-/** `cairn claim [REF]`: takes a task, the best ready one by default, so that no agent does. */
+/** `cairn claim [REF]`: takes a task, by default the best ready one, so that no agent does. */
 export async function runClaim(config: Config, given: string | undefined, options: ClaimOptions): Promise<void> {
   const { claim, parts } = await inLocalContext(config, async (ctx) => {
     const task = given && (await taskRef(ctx, given));
@@ -19,7 +19,7 @@ export async function runClaim(config: Config, given: string | undefined, option
     const claim = await claimTask(ctx, parseGiven(ClaimTask, input));
     return { claim, parts: claim.task === undefined ? [] : await openParts(ctx, claim.task) };
   });
-  // A script that has nothing to do stops: `while cairn claim; do …`.
+  // A script without work stops: `while cairn claim; do …`.
   if (claim.task === undefined) process.exitCode = 1;
   printResult(claim, options, ({ task, gates = [], project = '', counts = {}, hint = '' }) =>
     task === undefined

@@ -21,14 +21,14 @@ import { eachTask } from './each-task.ts';
 import { refuseForeseen } from './foreseen.ts';
 import { textOption } from './text-given.ts';
 
-// Long enough for the completion behind it.
+// Long enough for the completion that follows.
 const CLAIM_SECONDS = 60;
 const NUMBERED = /^(\d{1,2}):(?: |$)/;
 
 export type CloseOptions = JsonOption & { summary?: string; evidence?: string[] };
 type Task = Awaited<ReturnType<typeof getTask>>;
 
-/** `cairn close REF`: completes tasks, with what shows that each criterion is met. */
+/** `cairn close REF`: completes tasks, with evidence for each criterion. */
 export async function runClose(config: Config, given: string[], options: CloseOptions): Promise<void> {
   if (given.length > 1 && options.evidence !== undefined) {
     throw mistyped('The same evidence cannot be for several tasks.', 'Close each with its own --evidence.');
@@ -52,7 +52,7 @@ export async function runClose(config: Config, given: string[], options: CloseOp
   );
 }
 
-/** Whoever closes what nobody holds takes it for that moment; a refusal gives it back. */
+/** Completes a task; claims an unheld one for that moment, and releases it after a refusal. */
 async function close(ctx: Context, task: Task, input: z.output<typeof CompleteTaskAsPerson>): Promise<ChangedTask> {
   if (task.status !== 'pending') return completeTask(ctx, input);
   const claim = parseGiven(ClaimTask, { task: task.ref, ttl_seconds: CLAIM_SECONDS });
@@ -62,16 +62,19 @@ async function close(ctx: Context, task: Task, input: z.output<typeof CompleteTa
     return await completeTask(ctx, { ...input, lock_token });
   } catch (error) {
     const reason = `It could not be closed: ${domainErrorFrom(error).message}`;
-    // Where this fails too, the claim ends by itself in a minute.
+    // If this fails too, the claim ends by itself in a minute.
     await releaseTask(ctx, { task: task.ref, lock_token, outcome: 'paused', reason }).catch(() => {});
     throw error;
   }
 }
 
-/** What was said for each criterion, by its number or for the next one; a person at a terminal is asked for the rest. */
+/**
+ * Collects the evidence for each criterion, by its number or for the next one; asks a person at a terminal for the
+ * rest.
+ */
 async function evidenceFor(task: Task, options: CloseOptions): Promise<Evidence[] | undefined> {
   const said = numbered(options.evidence ?? []);
-  // What a reopened task was shown by counts no longer.
+  // Evidence from before a reopening no longer counts.
   const shown = new Set(said.map(({ criterion }) => criterion));
   for (const [at, text] of canAsk(options) ? task.acceptance_criteria.entries() : []) {
     if (shown.has(at + 1)) continue;
@@ -83,7 +86,7 @@ async function evidenceFor(task: Task, options: CloseOptions): Promise<Evidence[
 
 type Evidence = { criterion: number; note: string };
 
-/** `2: text` is for the second criterion; a text without a number is for the first that no number names. */
+/** Reads `2: text` as evidence for the second criterion; unnumbered text goes to the first criterion without one. */
 function numbered(given: string[]): Evidence[] {
   const numbers = given.map((text) => NUMBERED.exec(text)?.[1]);
   const taken = new Set(numbers.map(Number));

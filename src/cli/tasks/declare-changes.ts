@@ -16,7 +16,7 @@ const NOTES = ['note', 'question', 'progress', 'risk'];
 const ARTIFACTS = ['diff', 'pr', 'test_report', 'document', 'other'];
 const WORK_DAY = '8h';
 
-/** What a person does with tasks. */
+/** Adds the commands by which a person changes tasks. */
 export function addChangeCommands(program: Command): void {
   addPlanningCommands(program);
   addHoldingCommands(program);

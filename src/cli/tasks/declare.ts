@@ -44,7 +44,7 @@ export function addTaskCommands(program: Command): void {
     );
 }
 
-/** What is ready is pending: it has an option of its own. */
+/** The option for a status. A ready task is pending: it has its own option. */
 function statusOption(): Option {
   const option = new Option('-s, --status <status...>', 'only these').choices(STATUSES);
   const { parseArg } = option;

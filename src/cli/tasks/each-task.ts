@@ -5,7 +5,7 @@ import { taskRef } from './refs.ts';
 
 type Deed<Done> = { act(ref: string): Promise<Done>; show(done: Done): string[] };
 
-/** Does something to each task and goes on where one refuses; each is told as it comes, and one refusal is a failure. */
+/** Runs an action on each task and goes on after a refusal; prints each result at once, and fails after any refusal. */
 export async function eachTask<Done>(
   ctx: Context,
   { given, ...options }: JsonOption & { given: string[] },

@@ -74,7 +74,10 @@ async function edit(ctx: Context, ref: string, options: EditOptions): Promise<Ch
   });
 }
 
-/** What adds to a task is said again where another was quicker; a text, as an editor leaves it too, would take theirs away. */
+/**
+ * Tells whether the edit replaces text. An addition is retried when another was quicker; a text, from an editor too,
+ * would overwrite theirs.
+ */
 function replacesText({ title, description, criterion, edit, json: _, ...others }: EditOptions): boolean {
   const isGiven = (value: unknown) => value !== undefined;
   return [title, description, criterion, edit].some(isGiven) || !Object.values(others).some(isGiven);
@@ -90,7 +93,7 @@ async function again<Done>(tries: number, run: () => Promise<Done>): Promise<Don
   }
 }
 
-/** Raises invalid_input for what is asked for and asked away, and for a label that the task does not have. */
+/** Raises invalid_input for an addition and removal of the same thing, and for a label that the task does not have. */
 function refuseContradictions(
   { ref, labels = [] }: Task,
   { label, notLabel = [], after, notAfter }: EditOptions,
@@ -134,19 +137,19 @@ function unsaid(): DomainError {
   );
 }
 
-/** The labels that a task has after some are added and some taken away; undefined where nothing is asked. */
+/** Returns a task's labels after additions and removals; undefined without any. */
 function labelsAfter(before: string[] = [], { label = [], notLabel = [] }: EditOptions): string[] | undefined {
   if (label.length + notLabel.length === 0) return undefined;
   const away = new Set(notLabel.map(folded));
   return [...before.filter((one) => !away.has(folded(one))), ...label];
 }
 
-/** Labels are one whatever their case, and whichever way their accents are written. */
+/** Folds a label: case and the encoding of accents do not count. */
 function folded(label: string): string {
   return label.normalize('NFC').toLowerCase();
 }
 
-/** What a person changed in the document of a task; null for nothing. */
+/** Returns a person's changes to a task's document; null for none. */
 function differences(before: string, after: string): object | null {
   const [old, written] = [readTaskDocument(before), readTaskDocument(after)];
   const changes = Object.entries(written).filter(

@@ -18,13 +18,12 @@ const Gates = z.array(
     }),
   }),
 );
-// Of more than these a task is read with the latest alone.
+// A task with more artifacts is read with only the latest.
 const ARTIFACTS_READ = 20;
 const ENDED = new Set(['completed', 'cancelled']);
 
 /**
- * Refuses to close a task where what is known of it says that the database would: nothing is changed then. Whatever passes here is
- * judged there.
+ * Refuses to close a task if the database is known to refuse: then nothing is changed. The database judges all else.
  */
 export async function refuseForeseen(ctx: Context, task: Task, evidence: Evidence): Promise<void> {
   if (ENDED.has(task.status)) {
@@ -48,7 +47,7 @@ export async function refuseForeseen(ctx: Context, task: Task, evidence: Evidenc
   });
 }
 
-/** What the gates of the project ask for and is not there, as far as this can be told from here. */
+/** Lists the missing requirements of the project's gates, as far as they can be told from here. */
 async function missingFor(ctx: Context, task: Task, evidence: Evidence = []): Promise<string[]> {
   const { rules } = (await getProject(ctx, { project: task.project })).project;
   const gates = Gates.safeParse(rules['gates']).data ?? [];

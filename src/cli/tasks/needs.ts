@@ -5,12 +5,14 @@ import { styled } from '../terminal/output.ts';
 import { table } from '../terminal/table.ts';
 import { blockedByCancelled } from './waiting.ts';
 
-/** Something that stands still until a person does something, and the command for it. */
+/** Something that waits for a person, and the command for it. */
 type Need = { what: string; task: string; who: string; text: string; command: string };
 
 type Found = Pick<Resumption, 'project' | 'blocked'> & { questions: QuestionPage; needs: Needs };
 
-/** What needs a person: questions of agents, tasks that wait for an approval or whose holder is gone, and blocked ones. */
+/**
+ * Lists needs of a person's action: agents' questions, unapproved tasks, tasks whose holder has ended, blocked ones.
+ */
 export function needsYou({ project, questions, needs, blocked = [] }: Found): string[] {
   const rows: Need[] = [
     ...questions.questions.map(({ seq, by, task = '', text }) => ({
@@ -39,7 +41,7 @@ export function needsYou({ project, questions, needs, blocked = [] }: Found): st
       task: task.ref,
       who: '',
       text: task.blocked_reason ?? '',
-      // Unblocked it would wait for the cancelled one, out of sight.
+      // An unblocked task would wait for the cancelled one, out of sight.
       command: blockedByCancelled(task) === undefined ? 'cairn unblock REF' : 'cairn edit REF --not-after DEPENDENCY',
     })),
   ];
@@ -61,7 +63,7 @@ export function needsYou({ project, questions, needs, blocked = [] }: Found): st
   ];
 }
 
-/** A line for what a list leaves out, with the command that shows it. */
+/** Formats a line for the items that a list leaves out, with the command that shows them. */
 export function moreOf(count: number, word: string, command: string): string[] {
   return count <= 0 ? [] : [styled('dim', `… and ${count} more${word && ` ${word}`}: ${command}`)];
 }

@@ -22,7 +22,7 @@ const LISTS = '`cairn questions` shows the open ones with their numbers.';
 
 export type NoteOptions = JsonOption & { kind?: string; task?: string };
 
-/** `cairn note [REF] TEXT`: says something about a task, or about the project when the first word names no task. */
+/** `cairn note [REF] TEXT`: adds a note to a task, or to the project if the first word names no task. */
 export async function runNote(config: Config, words: string[], options: NoteOptions): Promise<void> {
   await inLocalContext(config, async (ctx) => {
     const { task, rest } = await aboutWhich(ctx, words, options);
@@ -33,7 +33,7 @@ export async function runNote(config: Config, words: string[], options: NoteOpti
   });
 }
 
-/** The task comes first, or behind --task. A number in front of several words is a word: `2 tests fail`. */
+/** Returns the task, named first or by --task. A number before several words is a word: `2 tests fail`. */
 async function aboutWhich(
   ctx: Context,
   words: string[],
@@ -46,7 +46,10 @@ async function aboutWhich(
   return { task: named, rest: named === undefined ? words : rest };
 }
 
-/** `cairn answer QUESTION TEXT`: answers an agent's question, named by its number or by its task; the only open one goes without. */
+/**
+ * `cairn answer QUESTION TEXT`: answers an agent's question, named by its number or its task; the only open one needs
+ * no name.
+ */
 export async function runAnswer(config: Config, words: string[], options: JsonOption): Promise<void> {
   await inLocalContext(config, async (ctx) => {
     const { question, rest } = await findQuestion(ctx, words);
@@ -62,8 +65,9 @@ export async function runAnswer(config: Config, words: string[], options: JsonOp
 type Question = { seq: number; text: string; task?: string | undefined };
 
 /**
- * The question that is meant, and the words of the answer: named by its number in the log, by the task of which it is the only
- * open one, or not at all where it is the only open one of the project. Raises not_found with the numbers of several.
+ * Finds the question, named by its number in the log, or by the task of which it is the only open one, or not at all if
+ * it is the only one of the project. Returns it and the words of the answer. Raises not_found with the numbers if there
+ * are several.
  */
 async function findQuestion(ctx: Context, words: string[]): Promise<{ question: Question; rest: string[] }> {
   const [which = '', ...rest] = words;

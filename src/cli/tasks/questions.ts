@@ -12,7 +12,7 @@ const PAGE_SIZE_MAX = 20;
 
 export type QuestionsOptions = JsonOption & { limit: number };
 
-/** `cairn questions [REF]`: what agents asked and nobody has answered, word for word, the latest first. */
+/** `cairn questions [REF]`: agents' unanswered questions, word for word, the latest first. */
 export async function runQuestions(
   config: Config,
   given: string | undefined,

@@ -8,7 +8,7 @@ const NUMBER = /^#?(\d+)$/;
 const REF = /^[a-z][a-z0-9-]*-\d+$/i;
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** The ref of a task as a person writes it: in the project that is meant its number is enough, `12`, `#12` or `web12`. */
+/** Completes a task's ref as people write it: in the current project the number is enough, `12`, `#12` or `web12`. */
 export async function taskRef(ctx: Context, given: string): Promise<string> {
   const [, number] = NUMBER.exec(given) ?? [];
   if (number !== undefined) return `${await slugOf(ctx)}-${number}`;
@@ -19,7 +19,7 @@ export function taskRefs(ctx: Context, given: readonly string[]): Promise<string
   return Promise.all(given.map((ref) => taskRef(ctx, ref)));
 }
 
-/** The task that a word at the beginning of a text names; undefined where it is a word of the text. */
+/** Returns the task that the first word of a text names; undefined if it is a word of the text. */
 export async function taskNamed(ctx: Context, word: string): Promise<string | undefined> {
   if (NUMBER.test(word) || ID.test(word) || refIn(ctx.project, word) !== undefined) return taskRef(ctx, word);
   if (!REF.test(word)) return undefined;
@@ -33,7 +33,7 @@ export async function taskNamed(ctx: Context, word: string): Promise<string | un
   );
 }
 
-/** `web12` and `WEB-12` in the project web: `web-12`. */
+/** Reads `web12` and `WEB-12` in the project web as `web-12`. */
 function refIn(slug: string | undefined, given: string): string | undefined {
   if (slug === undefined || !SLUG.test(slug) || !given.toLowerCase().startsWith(slug)) return undefined;
   const [, number] = /^-?(\d+)$/.exec(given.slice(slug.length)) ?? [];

@@ -10,7 +10,7 @@ import type { ReasonOption } from './status-change.ts';
 
 export type ReleaseOptions = ReasonOption & { failed?: true };
 
-/** `cairn release REF`: gives tasks back that one holds, or that an agent holds which is gone. */
+/** `cairn release REF`: releases tasks that the caller holds, or whose agent is gone. */
 export async function runRelease(config: Config, given: string[], options: ReleaseOptions): Promise<void> {
   const asked = { option: '--reason', question: 'What should the next one know?' };
   const reason = await givenOrAsked(options.reason, asked, options);

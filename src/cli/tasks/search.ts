@@ -8,7 +8,7 @@ const CHARACTERS_BEFORE = 16;
 
 export type SearchOptions = JsonOption & { kind?: string[]; limit: number };
 
-/** `cairn search WORDS`: everything that was written down, best first. */
+/** `cairn search WORDS`: searches all text, best match first. */
 export async function runSearch(config: Config, words: string[], options: SearchOptions): Promise<void> {
   const input = parseGiven(Search, { query: words.join(' '), kinds: options.kind, page_size: options.limit });
   const { hits } = await inLocalContext(config, (ctx) => search(ctx, input));
@@ -34,13 +34,13 @@ export async function runSearch(config: Config, words: string[], options: Search
   );
 }
 
-/** On a terminal, which shows the beginning of a line, from shortly before the first word that was found. */
+/** Starts a line shortly before the first match on a terminal, which shows only its beginning. */
 function around(line: string): string {
   const from = process.stdout.isTTY ? line.lastIndexOf(' ', line.indexOf('**') - CHARACTERS_BEFORE) : -1;
   return from < 0 ? line : `…${line.slice(from + 1)}`;
 }
 
-/** The words that were found stand between asterisks, of which the end of the line may have taken the second ones. */
+/** Marks the matches, which stand between asterisks; the end of the line may have cut off the second one. */
 function highlight(snippet: string): string {
   return snippet.replace(/\*\*(.+?)(?:\*\*|(?=\*?…?$))\*?/g, (_, word: string) => styled('bold', word));
 }

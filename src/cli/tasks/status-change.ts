@@ -12,7 +12,7 @@ import { cancelledBefore, waitsInVain } from './waiting.ts';
 
 export type ReasonOption = JsonOption & { reason?: string };
 
-/** `cairn cancel`, `reopen`, `block` and `unblock`: a person moves tasks; each says why, but to unblock needs no reason. */
+/** `cairn cancel`, `reopen`, `block` and `unblock`: change a task's status; all but `unblock` need a reason. */
 export async function runStatusChange(
   config: Config,
   { given, status }: { given: string[]; status: StatusChange['status'] },
@@ -40,7 +40,7 @@ export async function runStatusChange(
   );
 }
 
-/** Which cancelled tasks one waits for that is open again: nobody would see it. */
+/** Lists the cancelled tasks that a reopened one waits for: nobody would notice. */
 async function cancelledFor(ctx: Context, { task }: ChangedTask): Promise<string[]> {
   if (task.status !== 'pending' || task.open_dependencies === undefined) return [];
   return cancelledBefore(await getTask(ctx, { task: task.ref, timeline_size: 0 }));

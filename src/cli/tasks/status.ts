@@ -15,13 +15,13 @@ import { countsLine } from './tasks.ts';
 const PROJECTS_MAX = 100;
 const QUESTIONS_SHOWN = 5;
 
-/** `cairn status`: the project at a glance; without one, all of them. */
+/** `cairn status`: the project at a glance; without one, all projects. */
 export async function runStatus(config: Config, options: JsonOption): Promise<void> {
   const { found, lines } = await inLocalContext(config, readStatus);
   printResult(found, options, lines);
 }
 
-/** What there is to see, and how it looks on a terminal as wide as it is when asked. */
+/** Reads the status, and formats it for the terminal's width at that moment. */
 export async function readStatus(ctx: Context): Promise<{ found: object; lines(): string[] }> {
   const { projects } = await listProjects(ctx, { include_archived: false, page_size: PROJECTS_MAX });
   const project = ctx.project ?? (projects.length === 1 ? projects[0]?.slug : undefined);

@@ -6,7 +6,7 @@ const CRITERIA = /^##\s+Acceptance criteria\s*$/gim;
 
 type Written = Pick<Task, 'title' | 'description' | 'acceptance_criteria'>;
 
-/** A task as a person edits it: title, description, acceptance criteria. */
+/** Writes a task as a document to edit: title, description, acceptance criteria. */
 export function taskDocument({ title, description, acceptance_criteria }: Written): string {
   return [
     `# ${title}`,
@@ -18,7 +18,7 @@ export function taskDocument({ title, description, acceptance_criteria }: Writte
   ].join('\n');
 }
 
-/** The task that such a document describes: its first line is the title, the list below the last such heading the criteria. */
+/** Reads such a document: the first line is the title, the list below the last such heading the criteria. */
 export function readTaskDocument(document: string): Required<Written> {
   const [first = '', ...rest] = document.trim().split('\n');
   const body = rest.join('\n');
@@ -31,7 +31,7 @@ export function readTaskDocument(document: string): Required<Written> {
   };
 }
 
-/** A line that begins no bullet goes on with the one above. */
+/** Reads bullets; a line that begins none continues the one above. */
 function bulletsOf(text: string): string[] {
   const bullets: string[] = [];
   for (const line of text.split('\n').filter((one) => one.trim() !== '')) {

@@ -16,7 +16,7 @@ const PARTS_SHOWN = 20;
 type Shown = z.infer<typeof TaskWithHistory>;
 type Link = Pick<Task['dependencies'][number], 'ref' | 'title' | 'status' | 'unproven' | 'outcome'>;
 
-/** The parts of a task that are still open, the first of them. */
+/** Reads the first open parts of a task. */
 export async function openParts(
   ctx: Context,
   task: Pick<Task, 'ref' | 'project' | 'open_parts'>,
@@ -26,7 +26,7 @@ export async function openParts(
   return (await listTasks(ctx, parseGiven(ListTasks, asked))).tasks;
 }
 
-/** One task with everything about it. */
+/** Formats one task with everything about it. */
 export function taskLines(task: Shown, parts: readonly TaskBrief[] = []): string[] {
   const { ref, title, priority, rank, labels = [], artifacts, timeline } = task;
   return [
@@ -79,7 +79,7 @@ function partLines({ ref, open_parts = 0 }: Shown, parts: readonly TaskBrief[]):
   return [...shown, ...moreOf(open_parts - parts.length, '', `cairn tasks --parent ${ref}`)];
 }
 
-/** Where it belongs, who has it, what keeps it from being done, and how it ended. */
+/** Formats a task's place, its holder, what keeps it from completion, and how it ended. */
 function standing(task: Shown): string[] {
   const lines: (string | false | undefined)[] = [
     task.parent !== undefined && `Part of ${styled('bold', task.parent)}`,

@@ -24,7 +24,7 @@ export type TasksOptions = JsonOption & {
   limit: number;
 };
 
-/** `cairn tasks [WORDS]`: the tasks of the project that are open, or those that are asked for. */
+/** `cairn tasks [WORDS]`: the open tasks of the project, or those that match. */
 export async function runTasks(config: Config, words: string[], options: TasksOptions): Promise<void> {
   const { all, priority, label: labels, ready, mine, unproven, limit } = options;
   const query = words.length === 0 ? undefined : words.join(' ');
@@ -58,7 +58,7 @@ async function collect(ctx: Context, filters: object, limit: number): Promise<Fo
   return { project: last.project, counts: last.counts, tasks: items, more };
 }
 
-/** `cairn next`: what an agent that claims now would get. */
+/** `cairn next`: the task that an agent would get by a claim now. */
 export async function runNext(config: Config, options: JsonOption): Promise<void> {
   const next = await inLocalContext(config, async (ctx) => {
     const { project, counts, tasks } = await listTasks(ctx, parseGiven(ListTasks, { ready: true, page_size: 1 }));

@@ -4,12 +4,15 @@ import { canAsk } from '../terminal/ask.ts';
 import { writeInEditor } from '../terminal/editor.ts';
 import type { JsonOption } from '../terminal/output.ts';
 
-/** What an option says: `-` stands for standard input. */
+/** Reads the text of an option: `-` stands for standard input. */
 export async function textOption(given: string | undefined): Promise<string | undefined> {
   return given === '-' ? (await readInputText()).trimEnd() : given;
 }
 
-/** The words, else standard input; a person at a terminal writes in their editor. Raises invalid_input for nothing. */
+/**
+ * Hands on the words, otherwise standard input; a person at a terminal writes in their editor. Raises invalid_input for
+ * nothing.
+ */
 export async function withText<Done>(
   words: string[],
   { explanation, ...options }: JsonOption & { explanation: string },

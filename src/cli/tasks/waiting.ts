@@ -1,11 +1,12 @@
 import type { Task, TaskBrief } from '../../events/tasks.ts';
 
-// What the policy of cancelled dependencies writes; a person may have written the like, and gets a hint of no use at worst.
+// The text that the policy for cancelled dependencies writes; a person may write the like, and at worst gets a useless
+// hint.
 const BLOCKED_BY = /^Its dependency ([a-z][a-z0-9-]{0,30}-\d+) was cancelled: /;
 
 type Open = Pick<Task, 'ref' | 'status' | 'dependencies'>;
 
-/** The cancelled tasks that an open one depends on: it waits for them in vain. */
+/** Lists the cancelled tasks that an open one depends on: it waits for them in vain. */
 export function cancelledBefore({ status, dependencies }: Pick<Open, 'status' | 'dependencies'>): string[] {
   const isOpen = status === 'pending' || status === 'blocked';
   return isOpen ? dependencies.filter((link) => link.status === 'cancelled').map(({ ref }) => ref) : [];
@@ -21,13 +22,13 @@ export function waitsInVain(ref: string, cancelled: readonly string[]): string[]
   ];
 }
 
-/** Warns of a part that waits for the whole, which is ready when its parts are over. */
+/** Warns of a part that waits for its whole, which is ready only after its parts. */
 export function warnOfVain(parent: unknown, dependencies: readonly string[] = []): void {
   if (typeof parent !== 'string' || !dependencies.includes(parent)) return;
   process.stderr.write(`! It waits for ${parent}, a part of which it is: neither becomes ready.\n`);
 }
 
-/** The dependency whose end blocks a task; undefined where it is blocked for another reason. */
+/** Returns the dependency whose cancellation blocks a task; undefined for any other reason. */
 export function blockedByCancelled({ blocked_reason = '' }: Pick<TaskBrief, 'blocked_reason'>): string | undefined {
   return BLOCKED_BY.exec(blocked_reason)?.[1];
 }

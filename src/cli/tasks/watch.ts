@@ -17,7 +17,7 @@ const RETRY_MS = 1_000;
 
 type View = { status(): string[]; recent: EventBrief[]; note: string };
 
-/** `cairn watch`: who holds what, and what just happened, until one has seen enough. */
+/** `cairn watch`: shows who holds what and the latest events, until the person leaves. */
 export async function runWatch(config: Config, options: JsonOption): Promise<void> {
   const leaving = new AbortController();
   const leave = () => leaving.abort();
@@ -59,7 +59,7 @@ async function watchScreen(ctx: Context, leaving: AbortController): Promise<void
   }
 }
 
-/** What a terminal of so many rows shows: where things stand, then as much of what happened as there is room for. */
+/** Draws a terminal of so many rows: the status, then as many events as there is room for. */
 export function frame({ status, recent, note }: View, rows: number): string[] {
   const footer = styled('dim', note === '' ? 'q to quit' : `${note} Trying again. q to quit`);
   const room = Math.max(0, rows - 1);
@@ -69,7 +69,7 @@ export function frame({ status, recent, note }: View, rows: number): string[] {
   return [...body, ...Array<string>(room - body.length).fill(''), footer].slice(-rows);
 }
 
-/** Where no terminal is: each event as a line. */
+/** Prints each event as a line, without a terminal. */
 async function follow(ctx: Context, signal: AbortSignal, { json }: JsonOption): Promise<void> {
   const { position } = await listEvents(ctx, { include_data: false, page_size: 1 });
   if (signal.aborted) return;
@@ -91,7 +91,7 @@ function lineOf(event: EventBrief): string {
 
 type Watcher = { take(events: EventBrief[]): Promise<void>; missed(error: DomainError): void };
 
-/** Hands over events in order, each once, until the call's signal ends it; a database that went away is waited for. */
+/** Hands over events in order, each once, until the call's signal; waits for a database that went away. */
 async function eachPage(ctx: Context, from: number, { take, missed }: Watcher): Promise<void> {
   const signal = ctx.signal?.();
   for (let position = from; !signal?.aborted; ) {

@@ -8,7 +8,7 @@ export function canAsk({ json }: JsonOption): boolean {
   return !json && process.stdin.isTTY === true && process.stdout.isTTY === true;
 }
 
-/** Asks for one line on the terminal; empty where the person has nothing to say. Raises invalid_input when they leave. */
+/** Asks for one line on the terminal; empty for no answer. Raises invalid_input when the person leaves. */
 export async function askLine(message: string, { optional = false } = {}): Promise<string> {
   const validate = (value: string | undefined) =>
     optional || value?.trim() ? undefined : 'Something must be said here.';
@@ -17,7 +17,7 @@ export async function askLine(message: string, { optional = false } = {}): Promi
   return (given ?? '').trim();
 }
 
-/** What an option says, or a person when asked. Raises invalid_input with the option to give. */
+/** Returns the option's text, otherwise asks a person. Raises invalid_input that names the option. */
 export async function givenOrAsked(
   given: string | undefined,
   { option, question }: { option: string; question: string },

@@ -4,8 +4,8 @@ import { styled } from './output.ts';
 const CONTEXT_LINES = 2;
 
 /**
- * Shows what changes in a text, line by line with a little of what is around it. The text is anybody's: what a terminal would act on
- * could hide a change.
+ * Shows the changes in a text, line by line with some context. The text is untrusted: control characters could hide a
+ * change.
  */
 export function diffLines(before: string, after: string): string[] {
   const [old, now] = [linesOf(before), linesOf(after)];

@@ -7,12 +7,12 @@ import { thisHost } from '../../config.ts';
 import { DomainError, domainErrorFrom } from '../../errors.ts';
 import { escaped } from '../../text.ts';
 
-// As Git ends what is meant: a line that nobody writes by chance.
+// As Git marks the end of a message: a line that nobody writes by chance.
 const SCISSORS = '# ------------------------ >8 ------------------------';
 
 /**
- * Lets a person write a text in their editor and hands it to `use`. An explanation stands below a line, and all below it is left
- * out. Where it could not be used, the file with what was written stays, and the error names it.
+ * Lets a person write a text in their editor and hands it to `use`. Drops the explanation below a marker line. If `use`
+ * fails, the file stays, and the error names it.
  */
 export async function writeInEditor<T>(
   text: string,
@@ -55,12 +55,15 @@ function withFile(error: unknown, file: string): DomainError {
   });
 }
 
-/** Answers with what went wrong. An editor may be named with arguments (`code --wait`): a shell takes it apart, as for Git, and gets the file as a word. */
+/**
+ * Runs the editor and returns its failure. An editor may be named with arguments (`code --wait`): a shell parses it, as
+ * for Git, and gets the file as one word.
+ */
 async function edit(file: string): Promise<DomainError | undefined> {
   const { env, platform } = thisHost();
   const onWindows = platform === 'win32';
   const editor = env['GIT_EDITOR'] || env['VISUAL'] || env['EDITOR'] || (onWindows ? 'notepad' : 'vi');
-  // Where the answer goes to a program, the editor writes beside it.
+  // If a program reads the answer, the editor writes to standard error.
   const stdio: StdioOptions = ['inherit', process.stdout.isTTY ? 'inherit' : process.stderr, 'inherit'];
   const child = onWindows
     ? spawn(`${editor} "${file}"`, { shell: true, stdio })

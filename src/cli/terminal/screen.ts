@@ -1,19 +1,19 @@
 import { emitKeypressEvents, type Key } from 'node:readline';
 import { clip } from './width.ts';
 
-// DEC private modes 1049 (alternate screen) and 25 (cursor); what was on the terminal comes back at the end.
+// DEC private modes 1049 (alternate screen) and 25 (cursor); the terminal's earlier content returns at the end.
 const ENTER = '\x1b[?1049h\x1b[?25l';
 const LEAVE = '\x1b[?25h\x1b[?1049l';
 const HOME = '\x1b[H';
 const CLEAR_LINE = '\x1b[K';
 const CLEAR_BELOW = '\x1b[J';
 const PLAIN = '\x1b[0m';
-// Times are shown from now, so that they age.
+// Times are relative to now, so that they age.
 const REDRAW_MS = 5_000;
 
 type Screen = { draw(): void; close(): void };
 
-/** Takes the terminal until it is closed; draws what fits, again at every change of size. q, Escape or Ctrl-C leaves. */
+/** Takes over the terminal until closed; redraws what fits after every resize. q, Escape or Ctrl-C leaves. */
 export function openScreen(show: (rows: number) => string[], leaving: AbortController): Screen {
   const { stdin, stdout } = process;
   const draw = () => {

@@ -11,12 +11,12 @@ const UNITS: readonly [suffix: string, ms: number][] = [
   ['s', SECOND_MS],
 ];
 const GAP = '  ';
-// Narrower than this a flexible column says nothing; before it is, columns that can be spared are left out.
+// A narrower flexible column says nothing; before that, optional columns are left out.
 const COLUMN_WIDTH_MIN = 12;
 
 /**
- * A column of a table: what its cells say, and how they look. Where lines are too long, flexible ones give way, then
- * those that can be spared are left out, the lowest number first.
+ * A column of a table: its cells' text and style. When lines are too long, flexible columns shrink, then optional ones
+ * are left out, the lowest number first.
  */
 type Column<Row> = {
   heading: string;
@@ -26,7 +26,7 @@ type Column<Row> = {
   spare?: number;
 };
 
-/** Rows in aligned columns no wider than the terminal. A column with nothing in it is left out. */
+/** Formats rows in aligned columns no wider than the terminal. Leaves out an empty column. */
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], width = terminalWidth()): string[] {
   const filled = columns
     .map((column) => ({ ...column, cells: rows.map((row) => oneLine(column.text(row))) }))
@@ -56,7 +56,7 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
 
 type Fitting = { width: number; flexible?: true; spare?: number };
 
-/** The columns that a line of this width has room for, the flexible ones as wide as is left for them. */
+/** Chooses the columns that fit this width; flexible ones get the rest. */
 function fitted<Filled extends Fitting>(columns: readonly Filled[], width: number): Filled[] {
   const shown = [...columns];
   while (widthOfLine(shown.map((column) => ({ ...column, width: leastWidth(column) }))) > width) {
@@ -81,12 +81,12 @@ function widthOfLine(columns: readonly Fitting[]): number {
   return columns.reduce((sum, { width }) => sum + width + GAP.length, -GAP.length);
 }
 
-/** What does not go to a terminal is never cut. */
+/** Returns the width; output to anything but a terminal is never cut. */
 function terminalWidth(): number {
   return process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
 }
 
-/** How far away a moment is, in its largest unit: `3m ago`, `in 2h`. */
+/** Formats the distance to a moment in its largest unit: `3m ago`, `in 2h`. */
 export function fromNow(at: string, now = Date.now()): string {
   const distance = Date.parse(at) - now;
   const [suffix, ms] = UNITS.find(([, unit]) => Math.abs(distance) >= unit) ?? ['s', SECOND_MS];
@@ -111,7 +111,7 @@ export function styledPriority(text: string, priority: (typeof PRIORITIES)[numbe
   return priority === 'low' ? styled('dim', text) : text;
 }
 
-/** Who has a task, what stands in its way, and where it belongs. */
+/** Formats a task's holder, its obstacles, and its place. */
 function noteOf(task: TaskBrief): string {
   return [
     holderOf(task),

@@ -7,7 +7,7 @@ const INPUT_BYTES_MAX = 1_048_576;
 const TAIL_BYTES = 65_536;
 const WORDS_CHARACTERS_MAX = 1_500;
 
-/** What Claude Code hands to a hook on standard input; of it all, what is used here. */
+/** The fields that we use of Claude Code's hook input. */
 const HookInput = z.object({
   session_id: z.string().max(200).optional().catch(undefined),
   cwd: z.string().optional().catch(undefined),
@@ -31,14 +31,17 @@ export async function readInput(input: NodeJS.ReadStream): Promise<HookInput> {
   return text.trim() === '' ? {} : HookInput.parse(JSON.parse(text));
 }
 
-/** What the agent said last: as the hook was told, else at the end of the transcript. Empty where neither says. */
+/**
+ * Returns the agent's last words: from the hook's input, otherwise from the end of the transcript. Empty without
+ * either.
+ */
 export async function lastWords({ last_assistant_message: told, transcript_path: file }: HookInput): Promise<string> {
   const words = told ?? (file === undefined ? '' : await lastSaid(file).catch(() => ''));
   return shorten(words.trim(), WORDS_CHARACTERS_MAX);
 }
 
 async function lastSaid(file: string): Promise<string> {
-  // Without waiting for whoever may write into a pipe; Windows has no such flag.
+  // Does not wait for a pipe's writer; Windows has no such flag.
   const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const about = await handle.stat();
@@ -53,7 +56,7 @@ async function lastSaid(file: string): Promise<string> {
   }
 }
 
-/** What a line of a transcript says, if it is the agent's and whole. */
+/** Returns the text of a transcript's line, if the agent wrote it and it is whole. */
 function textOf(line: string): string {
   try {
     const { message } = Said.parse(JSON.parse(line));

@@ -6,19 +6,19 @@ const ELLIPSIS = '…';
 const COLOURS = /(\u001b\[[\d;]*m)/;
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
-/** How many columns of a terminal a text takes: some characters take two, some none. */
+/** Counts the terminal columns of a text: some characters take two, some none. */
 export function widthOf(text: string): number {
   return truncatedWidth(text).width;
 }
 
-/** The text in so many columns of a terminal, cut between characters as a reader sees them; colours stay. */
+/** Clips the text to so many columns, between the characters that a reader sees; keeps colours. */
 export function clip(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text;
   if (columns <= 0) return '';
   let room = columns - widthOf(ELLIPSIS);
   let isCut = false;
   const kept = text.split(COLOURS).map((part, at) => {
-    // Every second part is a colour; behind the cut they are what gives the plain colour back.
+    // Every second part is a colour; those behind the cut restore the plain colour.
     if (at % 2 === 1) return part;
     if (isCut) return '';
     const start = startOf(part, room);
@@ -29,7 +29,7 @@ export function clip(text: string, columns: number): string {
   return kept.join('');
 }
 
-/** The longest start of a text that fits. */
+/** Returns the longest start of a text that fits. */
 function startOf(text: string, columns: number): string {
   let end = 0;
   for (const { segment, index } of graphemes.segment(text)) {

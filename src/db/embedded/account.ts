@@ -2,13 +2,16 @@ import { chown, lchown, lstat, mkdir, readdir, readFile, stat } from 'node:fs/pr
 import { dirname, join } from 'node:path';
 import { DomainError } from '../../errors.ts';
 
-/** The user a server runs as, where it cannot be our own: PostgreSQL refuses to run as root. */
+/** The user that a server runs as, if not our own: PostgreSQL refuses to run as root. */
 export type Account = { uid: number; gid: number };
 
-/** The account for the server of `dataDir`: null means our own, otherwise we are root and must become someone else. */
+/**
+ * Chooses the account for the server of `dataDir`: null means our own, otherwise we are root and must become someone
+ * else.
+ */
 async function chooseAccount(dataDir: string): Promise<Account | null> {
   if (process.getuid?.() !== 0) return null;
-  // Whoever owned it last goes on: a `postgres` user that appears later must not take over data of `nobody`.
+  // Keeps the last owner: a `postgres` user that appears later must not take over data of `nobody`.
   const owner = await stat(join(dataDir, 'pg')).catch(() => null);
   if (owner !== null && owner.uid !== 0) return { uid: owner.uid, gid: owner.gid };
   const users = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
@@ -22,7 +25,7 @@ async function chooseAccount(dataDir: string): Promise<Account | null> {
   });
 }
 
-/** Creates the data directory if need be, hands it to the account, and proves that it can be used. */
+/** Creates the data directory if necessary, hands it to the account, and proves that it is usable. */
 export async function prepareDataDir(dataDir: string): Promise<Account | null> {
   try {
     await mkdir(dirname(dataDir), { recursive: true });
@@ -38,7 +41,7 @@ export async function prepareDataDir(dataDir: string): Promise<Account | null> {
   }
 }
 
-/** Whether the account may pass through every directory down to this one. */
+/** Tells whether the account may pass through every directory down to this one. */
 export async function canEnter(directory: string, account: Account): Promise<boolean> {
   const { mode, uid, gid } = await stat(directory);
   const bit = uid === account.uid ? 0o100 : gid === account.gid ? 0o010 : 0o001;
@@ -46,7 +49,7 @@ export async function canEnter(directory: string, account: Account): Promise<boo
   return dirname(directory) === directory || canEnter(dirname(directory), account);
 }
 
-/** A private directory at a path that others could have made before us, as in a shared temporary directory. */
+/** Makes a private directory at a path that others could have created first, as in a shared temporary directory. */
 export async function makePrivateDir(directory: string, account: Account | null): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   if (process.platform === 'win32') return;

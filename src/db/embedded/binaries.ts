@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { DomainError } from '../../errors.ts';
 import { type Account, canEnter } from './account.ts';
 
-/** A PostgreSQL of the npm packages: where it is, and its version. */
+/** A PostgreSQL of the npm packages: its directory and version. */
 export type Binaries = { directory: string; version: string; major: string };
 
 const PLATFORMS: Readonly<Record<string, string>> = Object.freeze({
@@ -42,7 +42,10 @@ export async function findBinaries(from: string = import.meta.url): Promise<Bina
   }
 }
 
-/** Makes the binaries complete and runnable by `account`; in a copy beside the data where the installed ones cannot be. */
+/**
+ * Completes the binaries and makes them runnable by `account`; in a copy beside the data if the installed ones cannot
+ * be.
+ */
 export async function prepareBinaries(
   installed: Binaries,
   account: Account | null,
@@ -62,7 +65,10 @@ export async function prepareBinaries(
   return { ...installed, directory: copy };
 }
 
-/** npm packages hold no symbolic links; a postinstall script makes them, unless scripts are switched off. */
+/**
+ * Restores symbolic links, which npm packages cannot hold; a postinstall script makes them, unless scripts are switched
+ * off.
+ */
 async function restoreSymlinks(directory: string): Promise<boolean> {
   const list = await readFile(join(directory, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {

@@ -10,12 +10,12 @@ import { type Account, makePrivateDir } from './account.ts';
 import { type Binaries, executable } from './binaries.ts';
 import { run } from './run.ts';
 
-/** The superuser and the database. Who may connect is decided by who may enter the socket's directory. */
+/** The superuser and the database. Permissions on the socket's directory decide who may connect. */
 export const SUPERUSER = 'cairn';
 export const DATABASE = 'cairn';
 
 const PORT = 5432;
-// The shortest limit of the systems we run on is 104 bytes with the closing NUL (macOS; Linux has 108).
+// The shortest limit of our systems is 104 bytes with the closing NUL (macOS; Linux has 108).
 const SOCKET_PATH_BYTES_MAX = 103;
 const BYTES_MAX = 16_384;
 
@@ -43,7 +43,7 @@ function socketDirectory(dataDir: string): string {
   return Buffer.byteLength(short) < 80 ? short : `/tmp/cairn-${hash}`;
 }
 
-/** Reads a file of the server's directory, into which the account that it runs as may put a link or a pipe; empty where there is none. */
+/** Reads a file of the server's directory, where its account may put a link or a pipe; empty if there is none. */
 export function readIfFile(file: string): string {
   try {
     return readBounded(file, BYTES_MAX, { followsLink: false }) ?? '';
@@ -66,12 +66,15 @@ export async function checkVersion({ versionFile, cluster }: Layout, binaries: B
   );
 }
 
-/** Creates the cluster if there is none. It appears under its name only when complete, so an interrupted start leaves nothing. */
+/**
+ * Creates the cluster if there is none. It appears under its name only when complete, so an interrupted start leaves
+ * nothing.
+ */
 export async function ensureCluster(paths: Layout, binaries: Binaries, account: Account | null): Promise<boolean> {
   const { dataDir, cluster, versionFile, passwordFile } = paths;
   if (await stat(versionFile).catch(() => null)) return false;
 
-  // The caller holds the lock: any other draft is of a process that died.
+  // The caller holds the lock: any other draft is left from a dead process.
   const drafts = (await readdir(dataDir)).filter((name) => name.startsWith('pg.draft-'));
   await Promise.all(drafts.map((name) => rm(join(dataDir, name), { recursive: true, force: true })));
   const draft = join(dataDir, `pg.draft-${process.pid}`);
@@ -92,7 +95,7 @@ export async function ensureCluster(paths: Layout, binaries: Binaries, account: 
     options.push('--auth=trust');
   }
   try {
-    // The account may be unable to make it: all it needs to do in the data directory itself is to pass through.
+    // We create it, since the account may not be able to: in the data directory it only needs to pass through.
     await mkdir(draft, { mode: 0o700 });
     if (account !== null) await lchown(draft, account.uid, account.gid);
     await run(executable(binaries, 'initdb'), ['--pgdata', draft, ...options], account);
@@ -104,7 +107,7 @@ export async function ensureCluster(paths: Layout, binaries: Binaries, account: 
   return true;
 }
 
-/** Writes the server's settings: sized for one laptop, reachable by its owner alone. Returns the port. */
+/** Writes the server's settings: sized for one laptop, reachable only by its owner. Returns the port. */
 export async function configure(paths: Layout, account: Account | null): Promise<number> {
   const { cluster, socketDir } = paths;
   const windows = process.platform === 'win32';
@@ -136,7 +139,7 @@ export async function configure(paths: Layout, account: Account | null): Promise
   return port;
 }
 
-/** The port of the last start: processes that outlive a restart look for the server there. */
+/** Returns the port of the last start: processes that outlive a restart look for the server there. */
 async function portOf(settingsFile: string): Promise<number> {
   const settings = await readFile(settingsFile, 'utf8').catch(() => '');
   return Number(/^port = '(\d+)'$/m.exec(settings)?.[1] ?? 0);

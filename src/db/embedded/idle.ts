@@ -3,44 +3,50 @@ import type pg from 'pg';
 import { type Binaries, executable } from './binaries.ts';
 import { type Connection, connect } from './postgres-process.ts';
 
-// The server stops itself when nobody was connected for a while, because the last ones left it on or were killed: one of
-// its own sessions looks after it, which goes on when the process that opened it is gone.
+// The server stops itself after nobody was connected for a while, because the last processes left it on or were killed:
+// one of its own sessions watches it, and survives the process that opened it.
 
-// The names under which that session appears in pg_stat_activity: it is not a user of the server.
+// The names of that session in pg_stat_activity: it does not count as a user of the server.
 const IDLE_WATCH = 'cairn idle watch';
 const IDLE_STOP = 'cairn idle stop';
-/** What of pg_stat_activity uses the server, whoever asks among it. */
+/** The condition on pg_stat_activity for users of the server, the asking session included. */
 export const USERS = `backend_type = 'client backend' and application_name not in ('${IDLE_WATCH}', '${IDLE_STOP}')`;
 
 const LOOKS = 10;
 const POLL_MS = 10;
-// Any number, as long as it is the same in every process.
+// Any number that is the same in every process.
 const ADVISORY_LOCK = 7_226_913_006;
 const IS_WATCHED = `exists (select from pg_locks
   where locktype = 'advisory' and granted and (classid::bigint << 32) + objid::bigint = ${ADVISORY_LOCK})`;
 
-/** Tells whether a session looks after the server. Not by its name: one whose process was killed before it could ask has it, and watches nothing. */
+/**
+ * Tells whether a session watches the server. Does not trust its name: a session whose process was killed early has the
+ * name and watches nothing.
+ */
 export async function isWatched(presence: pg.Client): Promise<boolean> {
   const { rows } = await presence.query(`select ${IS_WATCHED} as watched`);
   return rows[0].watched;
 }
 
 /**
- * Waits while the session that watches is about to stop the server. It says so before its last look: either that look sees whoever is
- * connected by now, or they see what it says. Raises when the server stops.
+ * Waits while the watching session is about to stop the server. It announces this before its last look: either that
+ * look sees the connected session, or the session sees the announcement. Raises when the server stops.
  */
 export async function outlastIdleness(presence: pg.Client): Promise<void> {
   const sql = `select from pg_stat_activity where application_name = '${IDLE_STOP}'`;
   while ((await presence.query(sql)).rowCount !== 0) await sleep(POLL_MS);
 }
 
-/** Makes sure that the server stops once nobody was connected for so long. Whoever leaves may end what it answers with. */
+/**
+ * Makes sure that the server stops after nobody was connected for so long. The caller may close the returned connection
+ * when it leaves.
+ */
 export async function watchIdleness(
   presence: pg.Client,
   { connection, binaries, seconds }: { connection: Connection; binaries: Binaries; seconds: number },
 ): Promise<pg.Client | null> {
   if (await isWatched(presence)) return null;
-  // In another database than ours, where its snapshot keeps no row version from being cleaned up.
+  // Uses another database than ours, where its snapshot keeps no row version from being cleaned up.
   const client = await connect({ ...connection, database: 'postgres' }, IDLE_WATCH);
   const watching = new Promise<void>((resolve) => client.once('notice', () => resolve()));
   const over = client.query(watch(stopCommand(binaries), seconds)).then(
@@ -51,12 +57,13 @@ export async function watchIdleness(
   return client;
 }
 
-/** COPY runs it through the system's shell, with the process id of the server behind it. */
+/** The command that COPY runs through the system's shell, with the process id of the server behind it. */
 function stopCommand(binaries: Binaries): string {
   return process.platform === 'win32' ? `"${executable(binaries, 'pg_ctl')}" kill INT` : 'kill -INT';
 }
 
-// Looks are counted, not timed: a clock may be moved, and a laptop sleeps. Each commit lets the next look see who is there by then.
+// Counts looks instead of time: a clock may be moved, and a laptop sleeps. Each commit lets the next look see current
+// sessions.
 function watch(command: string, seconds: number): string {
   return `do $watch$
     declare

@@ -12,7 +12,8 @@ import { DATABASE, type Layout, SUPERUSER } from './cluster.ts';
 import { findServer, readPostmaster } from './postmaster.ts';
 import { run, spawnOptions, startFailed } from './run.ts';
 
-// What is left out the driver takes from PG* variables, by which a developer means another server; empty counts as left out.
+// The driver fills missing settings from PG* variables, by which a developer means another server; empty counts as
+// missing.
 const UNINFLUENCED = Object.freeze({
   ssl: false,
   sslnegotiation: 'postgres',
@@ -21,7 +22,7 @@ const UNINFLUENCED = Object.freeze({
   replication: 'false',
 } as const);
 
-/** How to reach the server; what `pg` needs. */
+/** The parameters that `pg` needs to reach the server. */
 export type Connection = {
   host: string;
   port: number;
@@ -37,7 +38,7 @@ const POLL_MS = 10;
 const ORPHAN_POLL_MS = 100;
 const LOG_BYTES_MAX = 1_000_000;
 
-/** Where to connect, if a server seems to run. */
+/** Returns how to connect, if a server seems to run. */
 export async function currentConnection(paths: Layout): Promise<Connection | null> {
   const postmaster = readPostmaster(paths);
   if (postmaster === null) return null;
@@ -47,7 +48,7 @@ export async function currentConnection(paths: Layout): Promise<Connection | nul
   return { ...connection, password: (await readFile(paths.passwordFile, 'utf8')).trim() };
 }
 
-/** A connection that shows the server that this process is here. It is also the proof that the server answers. */
+/** Opens the connection that shows the server that this process is here. It also proves that the server answers. */
 export async function connect(connection: Connection, name = 'cairn'): Promise<pg.Client> {
   const client = new pg.Client({
     ...connection,
@@ -67,7 +68,7 @@ export async function startServer(paths: Layout, binaries: Binaries, account: Ac
     try {
       return await launch(paths, binaries, account);
     } catch (error) {
-      // The sessions of a server that was killed end when they next look up; until then no other may start.
+      // The sessions of a killed server end at their next check; until then no other server may start.
       const orphaned = /shared memory block .* is still in use/.test(String((error as Error).message));
       if (!orphaned || performance.now() > deadline) throw error;
       await sleep(ORPHAN_POLL_MS);
@@ -92,16 +93,16 @@ async function launch(paths: Layout, binaries: Binaries, account: Account | null
 
 type How = { binaries: Binaries; account: Account | null; output: number };
 
-/** Answers with a way to tell that the server is gone again. */
+/** Starts the server and returns a test that tells whether it is gone again. */
 async function spawnServer(paths: Layout, { binaries, account, output }: How): Promise<() => Promise<boolean>> {
   if (process.platform === 'win32') {
-    // pg_ctl drops an administrator's rights, which the server refuses to run with.
+    // pg_ctl drops an administrator's rights, with which the server refuses to run.
     await run(executable(binaries, 'pg_ctl'), ['start', '-D', paths.cluster, '-l', paths.log, '-W', '-s'], account);
     return async () => false;
   }
   const child = spawn(executable(binaries, 'postgres'), ['-D', paths.cluster], {
     ...spawnOptions(account),
-    // A session of its own: a signal to our terminal's group must not reach it.
+    // A separate session: a signal to our terminal's group must not reach it.
     detached: true,
     stdio: ['ignore', output, output],
   });
@@ -116,7 +117,7 @@ async function spawnServer(paths: Layout, { binaries, account, output }: How): P
   return async () => exited;
 }
 
-/** Connects as soon as the server answers; null when it is gone before that. */
+/** Connects as soon as the server answers; null if it is gone before. */
 export async function waitUntilReady(paths: Layout, isGone: () => Promise<boolean>): Promise<pg.Client | null> {
   const deadline = performance.now() + START_MS_MAX;
   for (;;) {
@@ -134,7 +135,7 @@ export async function waitUntilReady(paths: Layout, isGone: () => Promise<boolea
   }
 }
 
-/** The first connection after initdb makes the database. */
+/** Connects; the first connection after initdb creates the database. */
 async function connectCreating(connection: Connection): Promise<pg.Client> {
   try {
     return await connect(connection);
@@ -145,7 +146,7 @@ async function connectCreating(connection: Connection): Promise<pg.Client> {
   try {
     await client.query(`create database ${DATABASE}`);
   } catch (error) {
-    // Whoever began it was killed, and the server ended it alone.
+    // The process that began it was killed, and the server finished it alone.
     if (!['42P04', '23505'].includes((error as { code?: string }).code ?? '')) throw error;
   } finally {
     await client.end();
@@ -153,14 +154,14 @@ async function connectCreating(connection: Connection): Promise<pg.Client> {
   return connect(connection);
 }
 
-/** Whether a failed attempt to connect only says: not yet, or not any more. */
+/** Tells whether a failed connection only means: not yet, or no longer. */
 export function isNotReady(error: unknown): boolean {
   const code = (error as { code?: string }).code ?? '';
   if (['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', '57P01', '57P02', '57P03'].includes(code)) return true;
   return code === '' && /terminated|timeout/i.test(String((error as Error).message));
 }
 
-/** Stops the server: clients are cut off, what they committed is kept. The caller holds the lock. */
+/** Stops the server: clients are cut off, committed data is kept. The caller holds the lock. */
 export async function stopServer(paths: Layout, binaries: Binaries): Promise<boolean> {
   const pid = await findServer(paths);
   if (pid === null) return false;
@@ -178,9 +179,9 @@ export async function stopServer(paths: Layout, binaries: Binaries): Promise<boo
 }
 
 /**
- * A server that was killed leaves its process id behind, and may live on as a zombie that nobody reaps; PostgreSQL then
- * takes it for running. It ignores the id of its own parent, though, and still checks that no orphaned backend uses
- * the shared memory: so we put our id there instead of removing the file.
+ * A killed server leaves its process id behind, and may live on as an unreaped zombie; PostgreSQL then takes it for
+ * running. But it ignores the id of its own parent and still checks that no orphaned backend uses the shared memory: so
+ * we put our id there instead of removing the file.
  */
 async function disownStaleLock(paths: Layout): Promise<void> {
   const content = await readFile(paths.pidFile, 'utf8').catch(() => null);

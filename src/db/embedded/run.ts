@@ -6,7 +6,7 @@ import { BRING_YOUR_OWN } from './binaries.ts';
 const OUTPUT_CHARACTERS_MAX = 4_000;
 const RUN_MS_MAX = 120_000;
 
-/** How to start one of PostgreSQL's programs: as the account, and free of the caller's PG* and locale variables. */
+/** Options to start one of PostgreSQL's programs: as the account, and without the caller's PG* and locale variables. */
 export function spawnOptions(account: Account | null): {
   uid?: number;
   gid?: number;
@@ -18,7 +18,7 @@ export function spawnOptions(account: Account | null): {
   return { cwd: process.platform === 'win32' ? '.' : '/', ...env, ...(account ?? {}) };
 }
 
-/** Runs a program to its end; its output becomes the error when it fails. */
+/** Runs a program to its end; its output becomes the error if it fails. */
 export async function run(program: string, args: string[], account: Account | null): Promise<void> {
   const child = spawn(program, args, {
     ...spawnOptions(account),
@@ -39,7 +39,7 @@ export async function run(program: string, args: string[], account: Account | nu
   if (status !== 0) throw startFailed(output, status);
 }
 
-// A program that exists and yet is "not found" misses its loader: musl has another one than glibc.
+// An existing program that is "not found" lacks its loader: musl has another one than glibc.
 function cannotRun(program: string, cause: unknown): DomainError {
   return new DomainError('unavailable', `The embedded database cannot run on this system: ${String(cause)}.`, {
     hint: `Does ${program} fit it (glibc, not musl)? ${BRING_YOUR_OWN}`,
@@ -48,7 +48,7 @@ function cannotRun(program: string, cause: unknown): DomainError {
   });
 }
 
-/** Says in one sentence why PostgreSQL did not start, as far as its own output tells. */
+/** Explains in one sentence why PostgreSQL did not start, as far as its own output tells. */
 export function startFailed(output: string, cause: unknown): DomainError {
   if (/No space left on device|Disk quota exceeded/.test(output)) {
     return new DomainError('unavailable', 'The embedded database could not start: the disk is full.', {
@@ -56,7 +56,7 @@ export function startFailed(output: string, cause: unknown): DomainError {
       cause,
     });
   }
-  // What it told others meanwhile is not the reason.
+  // Messages to other clients meanwhile are not the reason.
   const reason =
     /(?:FATAL|PANIC|error):\s+(?!the database system is )(.*)/.exec(output)?.[1] ??
     output.trim().split('\n').at(-1) ??

@@ -18,33 +18,33 @@ import {
 } from './postgres-process.ts';
 import { findServer } from './postmaster.ts';
 
-// Many processes share one server. Each keeps one connection open for as long as it lives: that is its mark of
-// presence, which the system removes even when the process is killed. The last to leave lets the server linger, for the
-// next may come soon; when nobody does, or the last were killed, it stops itself after a while. Where it is not to linger,
-// whoever leaves asks it, under the lock, whether anyone else is connected, and stops it if not. Whoever comes connects
-// first and looks second, at the lock and at the session by which the server stops itself: so either who stops it sees
-// the new connection, or the new process sees that it is being stopped and waits.
+// Many processes share one server. Each keeps one connection open as long as it lives: its mark of presence, which the
+// system removes even when the process is killed. The last process to leave lets the server linger, since the next may
+// come soon; if none does, or the last were killed, the server stops itself after a while. If it must not linger, each
+// leaving process asks it, under the lock, whether anyone else is connected, and stops it if not. A new process
+// connects first and looks second, at the lock and at the session by which the server stops itself: so either the
+// stopping process sees the new connection, or the new process sees the stop and waits.
 
 export type EmbeddedOptions = {
   dataDir: string;
   log: Log;
-  /** The binaries to run, where they are not the ones that npm installed for this package. */
+  /** The binaries to run, if not those that npm installed for this package. */
   binaries?: Binaries;
-  /** How long the server goes on when the last one has left; with 0 whoever leaves last stops it. */
+  /** How long the server lingers after the last process has left; with 0 that process stops it. */
   lingerSeconds?: number;
-  /** How long it goes on when whoever used it was killed, where it is not to linger. */
+  /** How long it goes on after its users were killed, if it must not linger. */
   idleSeconds?: number;
-  /** With false no server is started, at no time: where none runs, unavailable is raised. */
+  /** With false never starts a server: raises unavailable if none runs. */
   start?: boolean;
 };
 
 export type EmbeddedServer = {
   connection: Connection;
-  /** The connection by which this process is here. It is not used for anything else but what runs before the first call. */
+  /** The connection that marks our presence. It is used for nothing else, except work before the first call. */
   spare(): pg.Client;
-  /** Makes sure that the server runs again after it was stopped or killed under us. */
+  /** Makes sure that the server runs again after it was stopped or killed. */
   revive(): Promise<void>;
-  /** Leaves; after the last one the server lingers, or is stopped. */
+  /** Leaves; after the last process the server lingers, or is stopped. */
   release(): Promise<void>;
 };
 
@@ -60,7 +60,7 @@ export type ServerStatus = {
 const ATTEMPTS_MAX = 5;
 const IDLE_SECONDS = 300;
 
-/** Makes sure that a server runs for the data directory, and that it stays while we are here. */
+/** Makes sure that a server runs for the data directory, and stays while we are here. */
 export async function ensureServer(options: EmbeddedOptions): Promise<EmbeddedServer> {
   const { dataDir, log, lingerSeconds = 0, idleSeconds = IDLE_SECONDS, start: mayStart = true } = options;
   const seconds = lingerSeconds === 0 ? idleSeconds : lingerSeconds;
@@ -129,7 +129,7 @@ function notRunning(): DomainError {
   });
 }
 
-/** Whether the server we are connected to goes on: nobody was stopping it, or whoever was has seen us. */
+/** Tells whether the connected server goes on: nobody was stopping it, or the stopping process has seen us. */
 async function stays(paths: Layout, client: pg.Client): Promise<boolean> {
   const look = () =>
     outlastIdleness(client).then(
@@ -153,7 +153,7 @@ async function connectIfRunning(paths: Layout): Promise<pg.Client | null> {
 async function start(paths: Layout, binaries: Binaries, log: Log): Promise<pg.Client> {
   const account = await prepareDataDir(paths.dataDir);
   return withLock(paths.lock, async () => {
-    // Someone else may have started it while we waited; or it is there and recovers from a crash, or is killed meanwhile.
+    // Someone else may have started it while we waited; or it is recovering from a crash, or is killed meanwhile.
     const isGone = async () => (await findServer(paths)) === null;
     const running = (await connectIfRunning(paths)) ?? ((await isGone()) ? null : await waitUntilReady(paths, isGone));
     if (running !== null) return running;
@@ -171,7 +171,7 @@ async function start(paths: Layout, binaries: Binaries, log: Log): Promise<pg.Cl
 
 type Leaving = { binaries: Binaries; lingers: boolean };
 
-/** Ends our presence; when it was the last one, the server is stopped unless it is to linger and will stop itself. */
+/** Ends our presence. If it was the last one, stops the server unless it lingers and will stop itself. */
 async function leave(paths: Layout, { binaries, lingers }: Leaving, presence: pg.Client): Promise<void> {
   if (lingers && (await isWatched(presence).catch(() => false))) return presence.end().catch(() => {});
   await withLock(paths.lock, async () => {
@@ -197,7 +197,7 @@ async function countOthers(client: pg.Client): Promise<number | null> {
   );
 }
 
-/** Whether the data directory has a database, running or not. */
+/** Tells whether the data directory has a database, running or not. */
 export async function hasCluster(dataDir: string): Promise<boolean> {
   return access(layout(dataDir).versionFile).then(
     () => true,
@@ -205,7 +205,7 @@ export async function hasCluster(dataDir: string): Promise<boolean> {
   );
 }
 
-/** Looks without starting anything. */
+/** Reads the status without starting anything. */
 export async function serverStatus(dataDir: string): Promise<ServerStatus> {
   const paths = layout(dataDir);
   const client = await connectIfRunning(paths);
@@ -229,7 +229,7 @@ export async function serverStatus(dataDir: string): Promise<ServerStatus> {
   }
 }
 
-/** Stops the server, whoever uses it. What was committed is kept; a process that still needs it starts it again. */
+/** Stops the server, even while others use it. Committed data stays; a process that still needs it starts it again. */
 export async function stopServer({ dataDir, binaries }: Omit<EmbeddedOptions, 'log'>): Promise<{ stopped: boolean }> {
   const paths = layout(dataDir);
   if ((await findServer(paths)) === null) return { stopped: false };

@@ -5,9 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { PACKAGE_ROOT } from '../../package-root.ts';
 import { VERSION } from '../../version.ts';
 
-// The SQL of this program. Tables are versioned: each file in migrations/ is applied once and never edited. Code is repeatable: the
-// files in code/ are applied whole, in the order of their names, whenever they differ from what the database has. history/ is
-// what databases older than the first file of migrations/ went through, and ends where that folder begins.
+// The SQL of this program. Tables are versioned: each file in migrations/ is applied once and never edited. Code is
+// repeatable: the files in code/ are applied whole, in the order of their names, whenever they differ from the
+// database's. history/ has the migrations of databases older than the first file of migrations/, and ends where that
+// folder begins.
 
 export type SqlFile = { version: string; name: string; path: string };
 
@@ -18,12 +19,13 @@ export type SchemaFiles = {
 };
 
 const ROOT = fileURLToPath(new URL('supabase', PACKAGE_ROOT));
-// All code as one numbered file, for the Supabase CLI, which knows no other kind: scripts write it, and it is not read here.
+// All code as one numbered file, for the Supabase CLI, which knows no other kind: scripts write it, and nothing here
+// reads it.
 const GENERATED = 'code';
 // Functions call others that stand below them.
 const CODE_HEAD = 'set local check_function_bodies = off;\n';
 
-/** Reads what there is below a folder that is laid out like `supabase/`. */
+/** Reads the files below a folder that is laid out like `supabase/`. */
 export function readSchemaFiles(root = ROOT): SchemaFiles {
   const parts = filesIn(join(root, 'code')).map((name) => readFileSync(join(root, 'code', name), 'utf8'));
   const sql = parts.length === 0 ? '' : [CODE_HEAD, ...parts].join('\n');
@@ -38,7 +40,7 @@ export function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** What a database is told when files were applied to it, so that a later start knows of it. */
+/** The statement that records applied files in the database, so that a later start knows of them. */
 export function recordApplied(entries: readonly { name: string; hash: string }[]): { text: string; values: unknown[] } {
   return {
     text: `

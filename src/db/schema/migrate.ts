@@ -4,10 +4,10 @@ import { DomainError, domainErrorFrom } from '../../errors.ts';
 import { UPDATE_HINT, VERSION } from '../../version.ts';
 import { hashOf, readSchemaFiles, recordApplied, type SchemaFiles, type SqlFile } from './files.ts';
 
-/** One transaction of a migration. `name` is what a person is told. */
+/** One transaction of a migration. `name` is shown to people. */
 type Step = { name: string; isNeeded(state: SchemaState): boolean; run(client: pg.Client): Promise<void> };
 
-/** What was applied to a database. */
+/** The versions and files that were applied to a database. */
 type SchemaState = {
   versions: string[];
   applied: Record<string, { hash: string; program: string }>;
@@ -17,11 +17,11 @@ type SchemaState = {
 type Options = {
   /** A folder that is laid out like `supabase/`. */
   root?: string;
-  /** The last version to apply, without any code; by default all there is. */
+  /** The last version to apply, without any code; by default everything is applied. */
   upTo?: string | undefined;
 };
 
-// Any number, as long as it is the same in every process.
+// Any number that is the same in every process.
 const ADVISORY_LOCK = 7_226_913_004;
 /** The step that applies the repeatable code. */
 export const CODE = 'code';
@@ -50,8 +50,8 @@ const STATE = `
   from (${VERSIONS}) v`;
 
 /**
- * Names what the database still misses, in order; nothing where a newer program made it and admits this one. Raises unavailable where it
- * does not, and where a versioned file is no longer what was applied.
+ * Names what the database still lacks, in order; nothing if a newer program made it and admits this one. Raises
+ * unavailable if it does not, and if a versioned file differs from the applied one.
  */
 export async function pendingMigrations(client: pg.Client, options: Options = {}): Promise<string[]> {
   return (await plan(client, options)).map(({ name }) => name);
@@ -136,14 +136,14 @@ function versionedStep({ version, name, path }: SqlFile): Step & { version: stri
       const sql = readFileSync(path, 'utf8');
       await execute(client, `Migration ${version}_${name}`, sql);
       await listApplied(client, { version, name }, sql);
-      // The first files make the table in which their hashes are kept.
+      // The first files create the table that keeps their hashes.
       if (await hasTable(client, 'cairn_applied'))
         await client.query(recordApplied([{ name: version, hash: hashOf(sql) }]));
     },
   };
 }
 
-/** The last file of the history leads to where migrations/ begins: what is there up to its number counts as applied. */
+/** The step through the history to the start of migrations/: versions up to its number then count as applied. */
 function historyStep(
   { version, name, path }: SqlFile,
   { history, versioned }: SchemaFiles,
@@ -203,7 +203,7 @@ async function hasTable(client: pg.Client, name: string): Promise<boolean> {
   return rows[0].there;
 }
 
-/** Each transaction takes the lock for itself: a lock of the session would be lost behind a transaction pooler. */
+/** Runs a transaction under the lock: a session's lock would be lost behind a transaction pooler. */
 async function inTransaction<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   await client.query('begin');
   try {
@@ -225,12 +225,12 @@ async function readState(client: pg.Client): Promise<SchemaState> {
   return { ...NOTHING, ...rows[0] };
 }
 
-/** The versions that were applied, in order; none where nothing ever was. */
+/** Lists the applied versions, in order; none if nothing ever was. */
 export async function appliedVersions(client: pg.Client): Promise<string[]> {
   return (await readState(client)).versions;
 }
 
-/** Tells whether a database may have been at these versions: the first ones of this program's files, or of its history. */
+/** Tells whether a database may have been at these versions: the first of this program's files, or of its history. */
 export function knowsVersions(applied: readonly string[]): boolean {
   const { history, versioned } = readSchemaFiles();
   return [history, versioned].some(
@@ -243,7 +243,7 @@ export function lastVersion(): string {
   return readSchemaFiles().versioned.at(-1)?.version ?? '';
 }
 
-/** Compares two versions like 0.10.2, number by number; what follows a hyphen does not count. */
+/** Compares two versions like 0.10.2, number by number; ignores the part after a hyphen. */
 function compareVersions(one: string, other: string): number {
   const numbers = (version: string) => version.replace(/-.*/, '').split('.').map(Number);
   const [a, b] = [numbers(one), numbers(other)];

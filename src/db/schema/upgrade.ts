@@ -10,15 +10,15 @@ const NAME = /^upgrade-[0-9]+\.backup$/;
 const KEPT_MAX = 2;
 
 /**
- * Brings an embedded database to the schema of this program, and names what was applied. Before tables change, all that is in it is
- * copied to `upgrade-<version>.backup` in the data directory, for `cairn db restore`; the last two stay. Raises unavailable where that
- * cannot be done.
+ * Brings an embedded database to the schema of this program, and names the applied versions. Before tables change,
+ * copies everything to `upgrade-<version>.backup` in the data directory, for `cairn db restore`; the last two copies
+ * stay. Raises unavailable if that fails.
  */
 export async function upgradeEmbedded(client: pg.Client, dataDir: string, log: Log): Promise<string[]> {
   const pending = await pendingMigrations(client);
   if (pending.length === 0) return [];
   if (pending[0] === CODE) return migrate(client);
-  // Of many processes that start together one makes the copy.
+  // Only one of many processes that start together makes the copy.
   return withLock(join(dataDir, 'upgrade-lock'), async () => {
     const versions = await appliedVersions(client);
     const [first = CODE] = await pendingMigrations(client);

@@ -3,7 +3,7 @@ import { DomainError, type ErrorCode } from '../../errors.ts';
 import type { Bucket } from '../database.ts';
 import { type Project, projectClient } from './client.ts';
 
-/** What the storage client answers with; without a status there was no answer. */
+/** The error of the storage client; without a status there was no answer. */
 type Failure = { message: string; status?: number | undefined; statusCode?: string | undefined };
 type Outcome<T> = { data: T; error: null } | { data: null; error: Failure };
 
@@ -11,7 +11,10 @@ const REQUEST_MS_MAX = 60_000;
 const ATTEMPTS_MAX = 3;
 const BACKOFF_MS = 200;
 
-/** A private bucket of Supabase Storage, reached with the secret key. Raises unavailable, forbidden, payload_too_large, rate_limited. */
+/**
+ * A private bucket of Supabase Storage, reached with the secret key. Raises unavailable, forbidden, payload_too_large,
+ * rate_limited.
+ */
 export function supabaseBucket(project: Project, name: string): Bucket {
   const bounded: typeof fetch = (input, init) => fetch(input, { ...init, signal: AbortSignal.timeout(REQUEST_MS_MAX) });
   const { storage } = projectClient(project, bounded);
@@ -48,7 +51,7 @@ export function supabaseBucket(project: Project, name: string): Bucket {
   };
 }
 
-/** Tries again what passes by itself: reads and uploads that never overwrite are the same when done twice. */
+/** Retries transient failures: repeating a read, or an upload that never overwrites, is harmless. */
 async function reach<T>(bucket: string, ask: () => PromiseLike<Outcome<T>>): Promise<NonNullable<T>> {
   for (let number = 1; ; number++) {
     const { data, error } = await Promise.resolve(ask()).catch((cause: Error) => ({ data: null, error: cause }));
@@ -68,7 +71,8 @@ function failureOf(cause: Failure, bucket: string): DomainError {
   return new DomainError(code, message, { hint, retryable, cause });
 }
 
-// https://supabase.com/docs/guides/storage/debugging/error-codes. The answer's own status is mostly 400; the true one is in its body.
+// https://supabase.com/docs/guides/storage/debugging/error-codes. The answer's own status is mostly 400; the true one
+// is in its body.
 function meaningOf(status: number, said: string, bucket: string): Meaning {
   if (status === 0 || status === 408 || status >= 500) {
     const hint = 'Check SUPABASE_URL and the network, then repeat it.';

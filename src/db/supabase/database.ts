@@ -11,15 +11,15 @@ import type { Session } from './session.ts';
 export type SupabaseOptions = {
   /** With the publishable key and a session, or with the secret key alone. */
   project: Project;
-  /** Whom the calls are made as; without one the server's role calls, whose word on the actor is believed. */
+  /** The user of the calls; without one, the server's role calls and is trusted to name the actor. */
   session?: Session;
 };
 
-// All attempts together. The hosted Data API ends what takes longer than a minute.
+// All attempts together. The hosted Data API ends calls that take longer than a minute.
 const CALL_MS_MAX = Object.freeze({ short: 30_000, long: 300_000 });
 const ATTEMPTS_MAX = 3;
 const BACKOFF_MS_MAX = 250;
-// What reads may be asked again, whatever became of the first try. So may these few others.
+// Reads may be repeated after any outcome. So may a few others.
 const READS = /^(compare|export|get|list|resume|search|suggest|verify)(_|$)/;
 const REPEATABLE = new Set<FunctionName>([
   'extend_lock',
@@ -40,7 +40,7 @@ export function supabaseDatabase({ project, session }: SupabaseOptions): Databas
     const { data, error, status } = await request;
     if (error === null) return { data };
     const refusal = failureOf(error, status);
-    // An expired token was refused before anything was done. The clock of this machine may be wrong about it.
+    // An expired token was refused before anything was done. This machine's clock may be wrong about it.
     if (refusal.expired && token !== undefined) await session?.renew(token);
     return { refusal };
   }
@@ -66,7 +66,7 @@ export function supabaseDatabase({ project, session }: SupabaseOptions): Databas
 
 type Outcome = { data?: unknown; refusal?: Refusal };
 
-/** Whether to do it twice is to do it once: it reads, or it carries an idempotency key. */
+/** Tells whether a repeat is harmless: the call reads, or it carries an idempotency key. */
 function mayRepeat(fn: FunctionName, args: Record<string, unknown>): boolean {
   return (
     READS.test(fn) || REPEATABLE.has(fn) || typeof (args['command'] as { key?: unknown } | undefined)?.key === 'string'

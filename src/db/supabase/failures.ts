@@ -2,16 +2,20 @@ import { DomainError, domainErrorFrom } from '../../errors.ts';
 
 export type Refusal = {
   error: DomainError;
-  /** Nothing of the call happened, so that the same call may be made again. */
+  /** Nothing of the call happened, so it may be repeated. */
   undone: boolean;
   /** The user's access token was too old. */
   expired: boolean;
 };
 
-/** The body of a failed request: of PostgREST (https://docs.postgrest.org/en/v14/references/errors.html) or of what stands before it. */
+/**
+ * The body of a failed request: from PostgREST (https://docs.postgrest.org/en/v14/references/errors.html) or a proxy
+ * before it.
+ */
 type Body = { code?: string; message: string; details?: string | null; hint?: string | null };
 
-// Rolled back: serialization failure, deadlock. Never begun: PostgREST without a connection or still reading the schema.
+// Rolled back: serialization failure, deadlock. Never begun: PostgREST without a connection or still reading the
+// schema.
 const UNDONE = new Set(['40001', '40P01', 'PGRST000', 'PGRST001', 'PGRST002', 'PGRST003']);
 const UNSENT = /\((ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)\)/;
 // `invalid JWT`, whose reason is the message, and since version 13 `claims not valid`.
@@ -24,7 +28,7 @@ const SQLSTATE = /^(?!PGRST)[0-9A-Z]{5}$/;
 const LOG_IN = 'Run `cairn login`, then repeat the call.';
 const REPEAT = 'Repeat the call with the same idempotency_key.';
 
-/** What a request that failed means, in the words of the other engines. Status 0: there was no answer. */
+/** Translates a failed request into the words of the other engines. Status 0: there was no answer. */
 export function failureOf(body: Body, status: number): Refusal {
   const code = body.code ?? '';
   return {
@@ -34,7 +38,7 @@ export function failureOf(body: Body, status: number): Refusal {
   };
 }
 
-/** PostgREST tells nobody (401) from somebody (403) who may not call the function. */
+/** Explains a missing grant: PostgREST tells an anonymous caller (401) from a signed-in one (403). */
 function notGranted(status: number): DomainError {
   if (status === 401) return new DomainError('unauthenticated', 'Nobody is signed in.', { hint: LOG_IN });
   return new DomainError('forbidden', 'Only the server of this workspace may do that.', {
@@ -42,7 +46,7 @@ function notGranted(status: number): DomainError {
   });
 }
 
-/** PostgREST passes on what PostgreSQL raised; it calls DETAIL `details`. */
+/** Reads the error that PostgreSQL raised; PostgREST calls DETAIL `details`. */
 function raised({ code, message, details, hint }: Body): DomainError {
   return domainErrorFrom(
     Object.assign(new Error(message), { code, detail: details ?? undefined, hint: hint ?? undefined }),

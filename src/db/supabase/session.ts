@@ -8,12 +8,12 @@ import { DomainError } from '../../errors.ts';
 import { withLock } from '../lock.ts';
 import { authClient, type Project } from './client.ts';
 
-/** A signed-in user's access to a project, as all processes of this machine's user see it. */
+/** A signed-in user's access to a project, shared by all processes of this machine's user. */
 export type Session = {
   user_id: string;
-  /** A token that is good for another while. Raises unauthenticated, unavailable. */
+  /** Returns a token that stays valid for a while. Raises unauthenticated, unavailable. */
   accessToken(): Promise<string>;
-  /** Replaces a token that was refused, unless another process already has. */
+  /** Replaces a refused token, unless another process already has. */
   renew(refused: string): Promise<void>;
 };
 
@@ -22,12 +22,12 @@ const Stored = z.object({
   email: z.string().optional(),
   access_token: z.string().min(1),
   refresh_token: z.string().min(1),
-  /** Milliseconds since 1970 by the clock of this machine, which may not be the server's. */
+  /** Milliseconds since 1970 by this machine's clock, which may differ from the server's. */
   expires_at: z.number(),
 });
 export type Stored = z.infer<typeof Stored>;
 
-/** What the Auth server answers with: https://supabase.com/docs/guides/auth/sessions. */
+/** The answer of the Auth server: https://supabase.com/docs/guides/auth/sessions. */
 type Granted = {
   access_token: string;
   refresh_token: string;
@@ -39,7 +39,7 @@ const MARGIN_MS = 60_000;
 const TRIES_MAX = 3;
 const BACKOFF_MS = 200;
 
-/** Where the session with a project is kept: a file for each, so that signing in to one does not sign out of another. */
+/** Returns the session file of a project: one for each, so that signing in to one does not sign out of another. */
 export function sessionFile(configDir: string, url: string): string {
   return join(configDir, 'sessions', `${new URL(url).host.replace(/[^\w.-]+/g, '_')}.json`);
 }
@@ -58,14 +58,14 @@ export async function readSession(file: string): Promise<Stored | null> {
   }
 }
 
-/** Keeps what was granted, for the owner of the file alone. */
+/** Saves a granted session; only the file's owner can read it. */
 export function saveSession(file: string, granted: Granted): Promise<void> {
   return locked(file, async () => {
     await write(file, granted);
   });
 }
 
-/** Removes the session; answers with what it was. */
+/** Removes the session and returns it. */
 export function forgetSession(file: string): Promise<Stored | null> {
   return locked(file, async () => {
     const stored = await readSession(file);
@@ -74,7 +74,7 @@ export function forgetSession(file: string): Promise<Stored | null> {
   });
 }
 
-/** The session in that file, read anew for each call: other processes refresh it, and a person may sign out. */
+/** Follows the session in that file, read anew for each call: other processes refresh it, and a person may sign out. */
 export function followSession(file: string, user_id: string, project: Project): Session {
   async function current(): Promise<Stored> {
     const stored = await readSession(file);
@@ -84,7 +84,7 @@ export function followSession(file: string, user_id: string, project: Project): 
     });
   }
 
-  /** One process at a time: a refresh token is good for one use. */
+  /** Refreshes in one process at a time: a refresh token is good for one use. */
   function refresh(isDone: (stored: Stored) => boolean): Promise<Stored> {
     return locked(file, async () => {
       const stored = await current();
@@ -109,10 +109,10 @@ function isFresh({ expires_at }: Stored): boolean {
   return expires_at - MARGIN_MS > Date.now();
 }
 
-/** A refresh whose answer was lost may be repeated: the Auth server then answers with what it gave before. */
+/** Refreshes. May be repeated if the answer was lost: the Auth server then repeats it. */
 async function refreshed({ refresh_token }: Stored, project: Project): Promise<Granted> {
   for (let number = 1; ; number++) {
-    // A client that failed once keeps to that answer for a while.
+    // A client that failed once repeats that answer for a while.
     const { data, error } = await authClient(project).refreshSession({ refresh_token });
     if (error === null && data.session !== null) return data.session;
     const failure = authError(error, 'Your session has ended.');
@@ -121,7 +121,7 @@ async function refreshed({ refresh_token }: Stored, project: Project): Promise<G
   }
 }
 
-/** A refusal of the Auth server is final; anything else about it passes. */
+/** Translates an error: a refusal of the Auth server is final, any other passes. */
 export function authError(error: AuthError | null, message: string): DomainError {
   if (error?.status === 408 || (error?.status ?? 0) >= 500) {
     const hint = 'Check SUPABASE_URL and the network, then repeat the call.';

@@ -1,17 +1,20 @@
 import type { IncomingMessage } from 'node:http';
 import { DomainError } from '../../errors.ts';
 
-/** How much of a body that nobody wants is read, and for how long, before its sender is answered. */
+/** How much of an unwanted body is read, and for how long, before its sender is answered. */
 export type DiscardLimits = { discardBytesMax: number; discardMs: number };
 
-/** Reads the body where the adapter of requests looks for one that was read already: `text()` and its like answer from it. */
+/**
+ * Reads the body and leaves it where the request adapter looks for a body read before: `text()` and its like answer
+ * from it.
+ */
 export async function takeBody(incoming: IncomingMessage, bytesMax: number): Promise<Buffer> {
   const rawBody = await readBody(incoming, bytesMax);
   Object.assign(incoming, { rawBody });
   return rawBody;
 }
 
-/** Reads what a request carries, and stops at the limit, whatever its Content-Length says. Rejects when the sender leaves. */
+/** Reads the body of a request and stops at the limit, whatever its Content-Length. Rejects when the sender leaves. */
 async function readBody(incoming: IncomingMessage, bytesMax: number): Promise<Buffer> {
   if (Number(incoming.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
   const chunks: Buffer[] = [];
@@ -33,8 +36,8 @@ async function readBody(incoming: IncomingMessage, bytesMax: number): Promise<Bu
 }
 
 /**
- * Reads on to the end of a body that is not wanted, or to a bound. Whoever writes all of it before reading would find the
- * connection reset, and never learn why.
+ * Reads an unwanted body to its end, or to a bound. A sender that writes all of it before reading would otherwise find
+ * the connection reset, and never learn why.
  */
 export async function discardBody(
   incoming: IncomingMessage,

@@ -2,7 +2,7 @@ import { createCounts } from '../../counts.ts';
 import type { Database } from '../../db/database.ts';
 import { DomainError } from '../../errors.ts';
 
-/** How many calls the database works on at once, of all and of one grant, how many may wait for their turn, and how long each. */
+/** How many calls the database works on at once, in total and for one grant, how many may wait, and how long each. */
 export type ConcurrencyLimits = {
   callsMax: number;
   grantMax: number;
@@ -15,9 +15,10 @@ type Caller = { grant: string; user: string };
 type Waiting = Caller & { begin: () => void };
 
 /**
- * The same database, which works on a limited number of calls at once. A grant is at work on at most `grantMax`, and on no more than it
- * leaves to others; a user over all of their grants on at most twice as many: however much one asks for, the next one finds a connection.
- * Other calls wait for their turn; the grants take turns. A call whose client goes away stops waiting. Raises rate_limited.
+ * Limits the calls that the database works on at once. A grant works on at most `grantMax`, and on no more than it
+ * leaves to others; a user over all their grants on at most twice as many: however much one requests, the next one
+ * finds a connection. Other calls wait in turns between grants. A call whose client goes away stops waiting. Raises
+ * rate_limited.
  */
 export function limitConcurrency(
   db: Database,
@@ -37,7 +38,7 @@ export function limitConcurrency(
     held.add([grant, user], by);
   }
 
-  /** The first call of the grant that holds least, of those that may have a turn. */
+  /** Takes the first call of the grant with the fewest running calls, among those that may have a turn. */
   function next(): Waiting | undefined {
     let least: Waiting | undefined;
     for (const first of queues.firsts()) {
@@ -98,7 +99,7 @@ export function limitConcurrency(
   };
 }
 
-/** The calls that wait: a queue for each grant that has some. */
+/** The waiting calls: a queue for each grant that has some. */
 function createQueues(max: ConcurrencyLimits['waitingMax']) {
   const queues = new Map<string, Set<Waiting>>();
   const count = createCounts();

@@ -4,7 +4,7 @@ import { domainErrorFrom } from '../../errors.ts';
 const NOBODY = { user_id: '00000000-0000-0000-0000-000000000000' };
 const FRESH_MS = 1_000;
 
-/** Whether the database answers, asked at most once a second however many ask. */
+/** Tells whether the database answers; asks it at most once a second, however many callers. */
 export function createReadiness(db: Database): () => Promise<boolean> {
   let asked: { at: number; ready: Promise<boolean> } | undefined;
 

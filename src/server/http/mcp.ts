@@ -41,7 +41,7 @@ export type McpEndpoint = ReturnType<typeof createMcpEndpoint>;
 
 type Asked = { caller: Caller; openRequest: OpenRequest; body: unknown };
 
-/** `/mcp`: each request of the 2026-07-28 protocol on its own, those of the 2025 protocols in their session. */
+/** Serves `/mcp`: each request of the 2026-07-28 protocol by itself, those of the 2025 protocols in their session. */
 export function createMcpEndpoint({ config, log, db, access, limits, observe, fixtures }: Parts) {
   const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
   const scopes = new Map(tools.map((tool) => [tool.name, tool.scope]));
@@ -105,7 +105,7 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
       return proof === undefined || proof.held ? answer : unlessRefused(answer, await ask());
     },
     sessionCount: sessions.count,
-    /** Ends what waits; calls go on. */
+    /** Ends calls that wait; others go on. */
     drain: () => leaving.abort(),
     /** Ends sessions and streams. */
     async close(): Promise<void> {
@@ -126,7 +126,7 @@ function serverFor(serverOptionsOf: ReturnType<typeof createServerOptions>['serv
   };
 }
 
-/** What a request asks for, if it may ask in this way; a stream or the end of a session is asked for by the method alone. */
+/** Reads the body of a request, or refuses its form; GET and DELETE (a stream, a session's end) have no body. */
 async function bodyOf(request: Request, { incoming }: OpenRequest): Promise<unknown> {
   const { method, headers } = request;
   if (method === 'GET' || method === 'DELETE') return undefined;
@@ -143,14 +143,20 @@ async function bodyOf(request: Request, { incoming }: OpenRequest): Promise<unkn
   }
 }
 
-/** Whether it is a call of one tool on its own, which asks the database as its actor; what hangs on a role is asked about before. */
+/**
+ * Tells whether the request is a single tool call that asks the database as its actor; what hangs on a role needs a
+ * check before.
+ */
 function isProvingCall(request: Request, body: unknown, scopes: ReadonlyMap<string, Scope>): boolean {
   const { method, params } = (body ?? {}) as Message;
   const scope = method === 'tools/call' ? scopes.get(String(params?.name)) : undefined;
   return scope !== undefined && scope !== 'admin' && !isOfSession(request, body);
 }
 
-/** Where the database refused a call, perhaps for its token, or was not asked at all, its answer is for who is let in now. */
+/**
+ * If the database refused a call, perhaps for its token, or was not asked at all, only a caller who is still admitted
+ * gets the answer.
+ */
 async function unlessRefused(answer: Response, found: Principal | Response): Promise<Response> {
   if (!(found instanceof Response)) return answer;
   await answer.body?.cancel();
@@ -158,8 +164,8 @@ async function unlessRefused(answer: Response, found: Principal | Response): Pro
 }
 
 /**
- * The protocol wants both kinds of answers accepted, and refuses who names one; clients and proxies do so all the same. Answers with
- * what was there before.
+ * Accepts both kinds of answers: the protocol requires it and refuses a request that names one, as clients and proxies
+ * nevertheless do. Returns the original header.
  */
 function acceptBoth(headers: Headers): string {
   const accepted = headers.get('accept') ?? '*/*';
@@ -167,7 +173,7 @@ function acceptBoth(headers: Headers): string {
   return accepted;
 }
 
-/** By what no request of the 2026-07-28 protocol lacks. */
+/** Tells whether a request belongs to a session: it lacks a part that every request of the 2026-07-28 protocol has. */
 function isOfSession({ method, headers }: Request, body: unknown): boolean {
   const [version, rpc, name] = ['mcp-protocol-version', 'mcp-method', 'mcp-name'].map((header) => headers.get(header));
   const route = classifyInboundRequest({
@@ -180,7 +186,7 @@ function isOfSession({ method, headers }: Request, body: unknown): boolean {
   return route.kind === 'legacy';
 }
 
-/** What a request asks, for its line in the log: words of ours and of the protocol alone. */
+/** Describes a request for its line in the log: only in our and the protocol's words. */
 function describe(
   message: Message | undefined,
   { said, scopes }: { said: OpenRequest['said']; scopes: ReadonlyMap<string, Scope> },

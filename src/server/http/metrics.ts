@@ -5,7 +5,7 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 
 type Counts = { requests: () => number; sessions: () => number; streams: () => number };
 
-/** What is counted, in the text format of Prometheus. Labels are words of ours alone, so that no caller can make more of them. */
+/** Formats the counts as Prometheus text. Labels are only our words, so that no caller can add more. */
 export function createMetrics(counts: Counts) {
   const registers = [new Registry()];
   const [registry] = registers as [Registry];

@@ -3,13 +3,19 @@ import { isIP } from 'node:net';
 import { hashSecret, sameHash } from '../../auth/secrets.ts';
 import { type Config, isLoopback } from '../../config.ts';
 
-/** Decides which names a request may come by, and which web pages may send one: a page that rebinds its name to our address gets in by neither. */
+/**
+ * Decides by which host names a request may come, and which web pages may send one: a page that rebinds its name to our
+ * address fails both checks.
+ */
 export type OriginPolicy = {
   opensTo(host: string | undefined): boolean;
   letsIn(origin: string | null): boolean;
   /** Tells whether a page of this origin may also read the answer. */
   shares(origin: string | null): origin is string;
-  /** Tells whether the asker may read the metrics: with the token, or where there is none from this machine, by its own name and through no proxy. */
+  /**
+   * Tells whether the caller may read the metrics: with the token, or without a configured one from this machine, by
+   * its own name and through no proxy.
+   */
   showsMetrics(incoming: IncomingMessage): boolean;
 };
 
@@ -39,7 +45,7 @@ export function createOriginPolicy(config: Config, publicUrl: URL): OriginPolicy
   };
 }
 
-/** Finds the address that sent a request: that of the connection, or the one that the outermost trusted proxy saw. */
+/** Finds the address that sent a request: the connection's, or the one that the outermost trusted proxy saw. */
 export function addressOf({ headers, socket }: IncomingMessage, trustedProxies: number): string {
   const forwarded = String(headers['x-forwarded-for'] ?? '')
     .split(',')

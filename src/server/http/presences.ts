@@ -3,18 +3,21 @@ import type { Log } from '../../log.ts';
 import { ProcessPresence } from '../presence.ts';
 
 const PRESENCES_MAX = 10_000;
-// Sessions are many, and all that a beat shows of one is that its client has not ended it.
+// Sessions are many, and a beat only shows that the client has not ended its session.
 const SESSION_BEAT_MS = 60_000;
 
-/** The presence of each session, and of each grant whose requests are of none, by the process that their locks are of. */
+/**
+ * The presence of each session, and of each grant with requests outside of sessions, by the process that owns their
+ * locks.
+ */
 export function createPresences({ db, log }: { db: Database; log: Log }) {
   const presences = new Map<string, ProcessPresence>();
 
   return {
-    /** A session is there before its first call is worked on: another that goes by its name must not take it for earlier. */
+    /** Reports a session before its first call runs: another of the same name must not take it for an earlier one. */
     async find(process: string, { actor, isSession }: { actor: Actor; isSession: boolean }): Promise<ProcessPresence> {
       const presence = presences.get(process) ?? new ProcessPresence({ db, log, actor });
-      // The one that was used last goes last.
+      // Moves the last used one to the end.
       presences.delete(process);
       presences.set(process, presence);
       const [oldest] = presences;
@@ -26,7 +29,7 @@ export function createPresences({ db, log }: { db: Database; log: Log }) {
       return presence;
     },
 
-    /** The client has ended its session, or the server forgets one of which it does not know whether it ended. */
+    /** Leaves when the client ends its session, or when the server forgets one without knowing whether it ended. */
     async leave(process: string, { ended }: { ended: boolean }): Promise<void> {
       const presence = presences.get(process);
       presences.delete(process);

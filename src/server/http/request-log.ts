@@ -14,21 +14,21 @@ export type OpenRequest = {
   /** Names the request in every line. */
   log: Log;
   address: string;
-  /** What the one line about it says besides, once known. */
+  /** Further fields of the request's log line, once known. */
   said: { route: string; rpc?: string; tool?: string; user?: string };
-  /** Stays open for what may happen: nobody waits for its end. */
+  /** Stays open for later events: nobody waits for its end. */
   stream: boolean;
 };
 
 const QUIET_ROUTES = new Set(['/healthz', '/readyz', '/metrics']);
-// A call that does not wait is about to be answered, and says itself what became of its token.
+// A call that does not wait is about to be answered, and reports the state of its token itself.
 const ANSWER_MS_MAX = 500;
 // As nginx counts a client that left before its answer.
 const CLIENT_LEFT = 499;
 
 type Watch = { db: Database; tenant_id: string | undefined; everyMs: number };
 
-/** Cuts what is still open once its sender would not be let in any more: at once where the database tells of it, else soon. */
+/** Cuts an open answer once its caller is no longer admitted: at once if the database notifies, otherwise soon. */
 export function cutWhenRefused(
   { outgoing }: OpenRequest,
   { db, tenant_id, everyMs }: Watch,
@@ -88,7 +88,7 @@ export class RequestLog {
     return [...this.#open].filter(({ stream }) => stream === streams).length;
   }
 
-  /** Waits until what is open has been answered, up to a limit; for streams only when told to. */
+  /** Waits until open requests have been answered, up to a limit; for streams only on demand. */
   async finish(msMax: number, { streams }: { streams: boolean }): Promise<void> {
     const signal = AbortSignal.timeout(msMax);
     const awaited = [...this.#open].filter(({ stream }) => streams || !stream);
@@ -100,14 +100,14 @@ function record({ incoming, outgoing, log, address, said }: OpenRequest, ms: num
   const status = outgoing.writableFinished ? outgoing.statusCode : CLIENT_LEFT;
   const method = incoming.method ?? '';
   metrics.request(said.route, { method, status, ms });
-  // Without the query: a client that knows no better puts its token there.
+  // Without the query: careless clients put their token there.
   const path = incoming.url?.split('?', 1)[0]?.slice(0, 200);
   const line = { method, path, status, ms: Math.round(ms * 10) / 10, address, ...said };
   if (QUIET_ROUTES.has(said.route)) log.debug(line, 'request');
   else log.info(line, 'request');
 }
 
-/** A proxy's own name for the request is kept where it is one. */
+/** Keeps a proxy's own id of the request, if valid. */
 function requestId(given: string | string[] | undefined): string {
   return typeof given === 'string' && /^[\w.-]{8,64}$/.test(given) ? given : randomUUID();
 }

@@ -23,7 +23,7 @@ const PREFLIGHT = {
   'access-control-max-age': '600',
 };
 
-/** Brings each request to its place. Probes come by any name; everything else by ours. */
+/** Routes each request. Probes may use any host name; all else needs ours. */
 export function createRouter({ originPolicy, mcp, access, metrics, isReady }: Places) {
   async function own(path: string, openRequest: OpenRequest): Promise<Response | undefined> {
     switch (path) {

@@ -12,17 +12,17 @@ import { clientName, nameOf } from '../mcp/client-name.ts';
 import type { ServerOptions } from '../mcp/server.ts';
 import { createPresences } from './presences.ts';
 
-/** Who makes a request and what kind of answers it asks for, as the SDK hands it through. */
+/** The caller of a request and the kind of answers it wants, as the SDK passes it on. */
 export type Caller = { principal: Principal; log: Log; output: Output | undefined };
 
-/** What kind of answers a client wants, by its address: `/mcp?output=json`. Null where there is no such kind. */
+/** Returns the kind of answers in a client's address: `/mcp?output=json`. Null for an unknown kind. */
 export function outputAskedIn(url: string): Output | undefined | null {
   const word = new URL(url).searchParams.get('output');
   if (word === null) return undefined;
   return Output.safeParse(word).data ?? null;
 }
 
-/** No token goes further than the door. */
+/** Passes on the caller without its token, which goes no further than here. */
 export function authInfoOf(caller: Caller): AuthInfo {
   return { token: '', clientId: '', scopes: [], extra: caller };
 }
@@ -38,27 +38,27 @@ type Parts = {
   tools: readonly Tool[];
   fixtures: ServerOptions['fixtures'];
   observe: NonNullable<ServerOptions['observe']>;
-  /** Aborts when the server stops: what waits, ends. */
+  /** Aborts when the server stops: waiting calls end. */
   leaving: AbortSignal;
 };
 
 /**
- * Makes what is served to a principal over a connection: a session, or where there is none all that its grant does.
- * An agent is called what the header Cairn-Agent says, else after its client and the connection.
+ * Makes a principal's server options for a connection: a session, or else all requests of its grant. The agent's name
+ * is the header Cairn-Agent, otherwise made from the client and the connection.
  */
 export function createServerOptions({ config, log, db, observe, tools, fixtures, leaving }: Parts) {
-  // Who may not administer is not shown how.
+  // A principal that may not administer sees no admin tools.
   const everyday = tools.filter(({ scope }) => scope !== 'admin');
   const presences = createPresences({ db, log });
 
   function serverOptionsOf(opened: Caller, connection: string): ServerOptions {
     const connected = opened.principal;
-    // Requests of no session share it, and the name.
+    // Requests without a session share it, and the name.
     const process = idOf(connection);
     const isSession = connection !== connected.id;
 
     async function contextOf(server: McpServer, request?: ServerContext): Promise<Context> {
-      // Completions come without a request: they belong to who connected.
+      // Completions come without a request: they belong to the connected principal.
       const caller = callerOf(request?.http?.authInfo) ?? { ...opened, log };
       const client = clientName(server, request);
       const named = nameOf(request?.http?.req?.headers.get('cairn-agent') ?? '');
@@ -73,7 +73,7 @@ export function createServerOptions({ config, log, db, observe, tools, fixtures,
         acted: (name) => presence.acted(acting, name),
         scopes,
         log: caller.log,
-        // Who reaches one project alone means that one.
+        // A token limited to one project means that project.
         project: actor.project_id === undefined ? config.project : undefined,
         signal: () => signalOf([leaving, gone()]),
       };
@@ -95,7 +95,7 @@ export function createServerOptions({ config, log, db, observe, tools, fixtures,
   };
 }
 
-/** Aborts as soon as one of them does. */
+/** Aborts as soon as one of the signals does. */
 function signalOf(signals: (AbortSignal | undefined)[]): AbortSignal {
   return AbortSignal.any(signals.filter((signal) => signal !== undefined));
 }

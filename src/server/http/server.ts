@@ -29,10 +29,10 @@ export type HttpParts = {
 };
 
 export type HttpServer = {
-  /** Where it listens, and how clients reach it. */
+  /** The address it listens on, and by which clients reach it. */
   address: { host: string; port: number };
   publicUrl: URL;
-  /** Takes no more, lets what is in flight finish, and resolves when all of it is over. */
+  /** Accepts no more requests, lets those in flight finish, and resolves when all have ended. */
   close(): Promise<void>;
 };
 
@@ -52,7 +52,7 @@ const LIMITS: HttpLimits = {
 const HEADERS_BYTES_MAX = 16_384;
 const REQUEST_MS_MAX = 30_000;
 const TIMEOUT_CHECK_MS_MAX = 2_000;
-// Longer than the proxies in front wait, so that they never use a connection that closes just then.
+// Longer than the proxies in front wait, so that they never use a connection that is just closing.
 const KEEP_ALIVE_MS = 75_000;
 const STREAM_END_MS_MAX = 1_000;
 

@@ -12,9 +12,9 @@ import type { Caller } from './server-options.ts';
 
 type Session = {
   transport: WebStandardStreamableHTTPServerTransport;
-  /** Who opened it, and alone may use it. */
+  /** The principal that opened it; no other may use it. */
   owner: string;
-  /** Requests and streams that it has open. */
+  /** The number of its open requests and streams. */
   open: number;
   usedAt: number;
 };
@@ -23,20 +23,20 @@ type Visit = {
   caller: Caller;
   body: unknown;
   authInfo: AuthInfo;
-  /** The kinds of answers that the client takes. */
+  /** The kinds of answers that the client accepts. */
   accepted: string;
-  /** Closes when the answer is over. */
+  /** Closes with the end of the answer. */
   answer: ServerResponse;
 };
 
 export type SessionLimits = { sessionsMax: number; idleMs: number };
 
-/** Told of each session that is over, and whether it was its client that ended it. */
+/** Called for each ended session, with whether its client ended it. */
 type Left = (session: string, how: { ended: boolean }) => Promise<void>;
 
 /**
- * The sessions of the 2025 protocols. Another principal's session looks as if there were none (an id is no credential);
- * one that nobody uses is closed, and so is an idle one when another is wanted and there is room for no more.
+ * The sessions of the 2025 protocols. Another principal's session looks like a missing one (an id is no credential); an
+ * unused one is closed, and so is an idle one when a new one needs its place.
  */
 export function createSessions(
   build: (caller: Caller, sessionId: string) => McpServer,
@@ -117,12 +117,12 @@ export function createSessions(
   };
 }
 
-/** Whether a stream would not be understood. */
+/** Tells whether a client would not understand a stream. */
 function takesJsonAlone(accepted: string): boolean {
   return accepted.includes('application/json') && !/text\/(event-stream|\*)|\*\/\*/.test(accepted);
 }
 
-/** Of those who have most, what was idle the longest: so nobody can drive the others out. */
+/** Picks the session idle longest among the principals with the most sessions: so nobody can drive the others out. */
 function idlest(sessions: readonly Session[]): Session | undefined {
   const counts = new Map<string, number>();
   for (const { owner } of sessions) counts.set(owner, (counts.get(owner) ?? 0) + 1);

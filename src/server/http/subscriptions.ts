@@ -12,8 +12,8 @@ type Asked = {
 };
 
 /**
- * `subscriptions/listen` of the 2026-07-28 protocol. Each stream has a bus of its own, which tells what its principal may
- * read: one for all would tell one workspace of another.
+ * Serves `subscriptions/listen` of the 2026-07-28 protocol. Each stream has its own bus, which announces only what its
+ * principal may read: a shared one would tell one workspace of another.
  */
 export function createSubscriptionEndpoint(onerror: (error: Error) => void) {
   const streams = new Set<McpHttpHandler>();

@@ -1,6 +1,6 @@
 import type { Database } from '../../db/database.ts';
 
-/** The same database, which says of an actor's proof whether it held: at each of its calls, and at one at least. */
+/** Wraps the database and reports whether an actor's proof held: at each of its calls, at least one. */
 export function withTokenVerification(db: Database): Database {
   return {
     ...db,

@@ -6,14 +6,14 @@ const CHARACTERS_MAX = 60;
 
 const Envelope = z.object({ [CLIENT_INFO_META_KEY]: z.object({ name: z.string() }).optional() });
 
-/** A client says what it is called: with each request, or in the older protocol when it connects. */
+/** Returns the client's name: sent with each request, or in the older protocol at connection. */
 export function clientName(server: McpServer, request?: ServerContext): string {
   const envelope = Envelope.safeParse(request?.mcpReq.envelope).data;
   const info = envelope?.[CLIENT_INFO_META_KEY] ?? server.server.getClientVersion();
   return nameOf(info?.name ?? '').replace(/-mcp-client$/, '') || 'agent';
 }
 
-/** What a client calls itself, as a name that stands in a log and in a sentence. */
+/** Cleans a client's own name for logs and sentences. */
 export function nameOf(given: string): string {
   return cleanName(given, CHARACTERS_MAX)
     .replace(/[^\w.@-]+/g, '-')

@@ -1,4 +1,4 @@
-/** What a model is told of the server as a whole: hosts show about 2 kB of it. */
+/** The instructions that describe the whole server to a model: hosts show about 2 kB of them. */
 export const INSTRUCTIONS = `Cairn is the memory that agents share about a project: what is to be done, who does it, what happened, what was decided, where to resume. Call resume_project first.
 
 The loop:

@@ -3,8 +3,8 @@ import type { Output } from '../../config.ts';
 import type { ToolAnswer } from '../../tools/tool.ts';
 
 /**
- * Data is sent where it is asked for: clients that get both show their model the data, which is twice as long and does not say what to do
- * next; and a tool that declares the shape of its data has to send it.
+ * Tells whether to send data, which only some clients request: a client that gets both shows its model the data, which
+ * is twice as long and names no next step; and a tool that declares an output schema must send it.
  */
 export function givesData(output: Output): boolean {
   return output !== 'text';

@@ -4,7 +4,7 @@ import { suggestRefs } from '../../services/search.ts';
 import { line, said } from '../../text.ts';
 import type { ServerOptions } from './server.ts';
 
-/** The three things that people ask agents to do. */
+/** Adds prompts for the three things that people ask agents to do. */
 export function addPrompts(server: McpServer, serverOptions: ServerOptions): void {
   const named = (kind: 'project' | 'task', description: string) =>
     completable(line(80).describe(description), async (value) =>

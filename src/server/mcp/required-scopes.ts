@@ -2,7 +2,7 @@ import type { Scope } from '../../context.ts';
 import { toolNamed } from '../../tools/catalog.ts';
 import { resourceTool } from './resources.ts';
 
-/** A message as it came: nothing about it is known. */
+/** A message as it came, unchecked. */
 export type Message = {
   method?: unknown;
   params?:
@@ -15,7 +15,7 @@ export type Message = {
     | undefined;
 };
 
-/** All scopes that the operation needs, so that who lacks some is told once. */
+/** Lists all scopes that the operation needs, so that a refusal names them all at once. */
 export function requiredScopes(message: Message, tools: ReadonlyMap<string, Scope>): Scope[] {
   const { method, params } = message ?? {};
   if (method === 'tools/call') {
@@ -25,7 +25,7 @@ export function requiredScopes(message: Message, tools: ReadonlyMap<string, Scop
   return readsOf(method, params).map((name) => toolNamed(name).scope);
 }
 
-/** Of all that a client may listen for, resources are what changes here. */
+/** Tells whether a client listens for resources: nothing else that it may listen for changes here. */
 export function followsResources({ params }: Message): boolean {
   return Array.isArray(params?.notifications?.resourceSubscriptions);
 }
@@ -35,14 +35,14 @@ function followed({ params }: Message): unknown[] {
   return Array.isArray(uris) ? uris : [];
 }
 
-/** The read whose rows complete an argument of a prompt or of a resource. */
+/** Names the read whose rows complete an argument of a prompt or of a resource. */
 function suggesting(argument: unknown): string[] {
   if (argument === 'project' || argument === 'slug') return ['list_projects'];
   if (argument === 'task' || argument === 'ref') return ['list_tasks'];
   return [];
 }
 
-/** The reads that show what is asked for, where it is no tool. */
+/** Names the reads behind an operation that is no tool call. */
 function readsOf(method: unknown, params: Message['params']): string[] {
   switch (method) {
     case 'resources/list':

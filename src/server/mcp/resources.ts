@@ -57,7 +57,7 @@ const MIRRORS: readonly Mirror[] = [
   },
 ];
 
-/** What a URI names, if it is one of ours. */
+/** Reads a URI of ours; undefined for any other. */
 export function subjectOf(uri: string): { slug: string; ref?: string } | undefined {
   const [, slug, rest = ''] = /^cairn:\/\/projects\/([^/]+)(\/[^?#]+)?$/.exec(uri) ?? [];
   if (slug === undefined) return undefined;
@@ -66,13 +66,13 @@ export function subjectOf(uri: string): { slug: string; ref?: string } | undefin
   return ref?.startsWith(`${slug}-`) ? { slug, ref } : undefined;
 }
 
-/** The read that a URI stands for; for one that is none of ours the least there is. */
+/** Names the read behind a URI; for an unknown URI, the one that shows least. */
 export function resourceTool(uri: string): string {
   const kind = /\/tasks\/[^/]+$/.test(uri) ? 'task' : uri.endsWith('/timeline') ? 'timeline' : 'project';
   return MIRRORS.find(({ name }) => name === kind)?.tool ?? kind;
 }
 
-/** The resources that show what an event changed. */
+/** Lists the resources that show what an event changed. */
 export function resourceUris({ project, task }: Pick<EventBrief, 'project' | 'task'>): string[] {
   if (project === undefined) return [];
   const uri = `cairn://projects/${project}`;
@@ -93,7 +93,7 @@ export function addResources(server: McpServer, serverOptions: ServerOptions): v
   }
 }
 
-/** The latest projects; `cairn://projects/{slug}` reads any. */
+/** Lists the latest projects; `cairn://projects/{slug}` reads any. */
 async function listProjects(server: McpServer, serverOptions: ServerOptions, request: ServerContext) {
   const ctx = await serverOptions.contextOf(server, request);
   const { structured } = await callTool(ctx, toolNamed('list_projects'), { page_size: 100 });

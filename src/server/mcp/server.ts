@@ -18,7 +18,7 @@ import { addResources } from './resources.ts';
 import { addSubscriptions } from './subscriptions.ts';
 
 const MINUTE_MS = 60_000;
-// Claude Code shows its model the names of most tools alone, until it searches for them.
+// Claude Code shows its model only the names of most tools, until it searches for them.
 const LOADED_AT_ONCE = Object.freeze({ 'anthropic/alwaysLoad': true });
 
 /** What tests of the protocol have a server offer beside the tools. */
@@ -28,14 +28,15 @@ export type ServerOptions = {
   version: string;
   tools: readonly Tool[];
   output: Output;
-  /** Who makes a request; without one, who is connected. */
+  /** The caller of a request; without a request, the connected one. */
   contextOf(server: McpServer, request?: ServerContext): Promise<Context>;
+  /** The calls of the conformance suite, if it is served. */
   fixtures?: Fixtures | undefined;
-  /** Told of each call when it is over. */
+  /** Called after each tool call. */
   observe?(call: { tool: string; outcome: 'ok' | ErrorCode; ms: number }): void;
 };
 
-/** One server for one connection, of either protocol era. */
+/** Makes a server for one connection, of either protocol era. */
 export function createMcpServer(serverOptions: ServerOptions): McpServer {
   const server = emptyServer(serverOptions);
   for (const tool of serverOptions.tools) addTool(server, tool, serverOptions);
@@ -46,7 +47,7 @@ export function createMcpServer(serverOptions: ServerOptions): McpServer {
   return server;
 }
 
-/** One server for one request: of all that there is, it has what the request asks for, so that more tools cost it nothing. */
+/** Makes a server for one request, with only the parts that it needs: more tools cost it nothing. */
 export function createRequestServer(
   serverOptions: ServerOptions,
   { method, name }: { method: string; name: string },
@@ -64,7 +65,7 @@ function emptyServer(serverOptions: ServerOptions): McpServer {
     {
       ...serverOptions.fixtures?.options,
       instructions: INSTRUCTIONS,
-      // The lists are settled when the process starts.
+      // The lists are fixed when the process starts.
       capabilities: {
         tools: { listChanged: false },
         prompts: { listChanged: false },
@@ -108,7 +109,7 @@ function addTool(server: McpServer, tool: Tool, { contextOf, observe, output }: 
   );
 }
 
-/** A schema that the SDK shows and does not check: `callTool` parses, once, and says what is wrong in our words. */
+/** Makes a schema that the SDK shows and does not check: `callTool` parses, once, and explains errors in our words. */
 function advertised(schema: () => JsonSchema): StandardSchemaWithJSON {
   return {
     '~standard': {

@@ -26,11 +26,11 @@ const ACKNOWLEDGE_MS_MAX = 5_000;
 type Changed = (uri: string) => void;
 
 /**
- * Names every resource that an event touches, from now on, until the signal ends it. Settles when it has begun: what
- * happens after that is named. Raises what list_events raises.
+ * Names every resource that an event touches, from now on, until the signal ends it. Settles once it has begun: later
+ * events are named. Raises the errors of list_events.
  */
 async function followResources(ctx: Context, changed: Changed, signal: AbortSignal): Promise<void> {
-  // Through the one path, which knows whether this caller may read events.
+  // Uses the one path, which knows whether this caller may read events.
   const { structured } = await callTool(ctx, toolNamed('list_events'), { project: '*', page_size: 1 });
   const { position } = structured as EventPage;
   void (async () => {
@@ -40,7 +40,7 @@ async function followResources(ctx: Context, changed: Changed, signal: AbortSign
   })().catch((err) => ctx.log.warn({ err }, 'a subscription ended'));
 }
 
-/** Follows while there is something to follow for: one following, however many resources. */
+/** Follows while something is subscribed: one reader, however many resources. */
 function follower(contextOf: () => Promise<Context>, changed: Changed) {
   let following: { begun: Promise<void>; stop: AbortController } | undefined;
   return {
@@ -63,7 +63,7 @@ function follower(contextOf: () => Promise<Context>, changed: Changed) {
 
 const Subscription = z.looseObject({ uri: z.string().max(500) });
 
-/** `resources/subscribe` and `unsubscribe` of the 2025 protocol, for a connection that lasts. */
+/** Adds `resources/subscribe` and `unsubscribe` of the 2025 protocol, for a lasting connection. */
 export function addSubscriptions(server: McpServer, { contextOf }: ServerOptions): void {
   const uris = new Set<string>();
   const { begin, end } = follower(
@@ -114,14 +114,14 @@ const Acknowledged = z.looseObject({
 const Cancelled = z.looseObject({ requestId: z.union([z.string(), z.number()]) });
 
 /**
- * `subscriptions/listen` of the 2026 protocol on a connection. The SDK answers it and picks what each subscription asked
- * for; what passes the connection tells when there is one to follow for.
+ * Follows events for `subscriptions/listen` of the 2026 protocol on a connection. The SDK answers it and filters for
+ * each subscription; the messages on the connection show when one exists.
  */
 export function listenFollower(contextOf: () => Promise<Context>, changed: Changed) {
   const open = new Set<string | number>();
   const { begin, end } = follower(contextOf, changed);
 
-  /** The client was told that it will hear, so a database that is away is waited for. */
+  /** The client was told that it will hear, so this waits for a database that is away. */
   async function beginPatiently(): Promise<void> {
     while (open.size > 0) {
       if (
@@ -136,7 +136,7 @@ export function listenFollower(contextOf: () => Promise<Context>, changed: Chang
   }
 
   return {
-    /** To be awaited before the message is sent: what happens after an acknowledgement must be told. */
+    /** Await it before the message is sent: events after an acknowledgement must be announced. */
     async sending(message: JSONRPCMessage): Promise<void> {
       if (!isJSONRPCNotification(message) || message.method !== 'notifications/subscriptions/acknowledged') return;
       const acknowledged = Acknowledged.safeParse(message.params).data;
@@ -157,8 +157,8 @@ export function listenFollower(contextOf: () => Promise<Context>, changed: Chang
 }
 
 /**
- * The changes that a caller may see, for one stream over HTTP, from now on: those before the stream hears are kept for it. Ends with
- * the stream.
+ * Announces the changes that a caller may see, for one stream over HTTP, from now on; keeps those before the stream
+ * listens. Ends with the stream.
  */
 export async function resourceBus(ctx: Context, over: () => void): Promise<ServerEventBus & { endUnheard(): void }> {
   const stop = new AbortController();

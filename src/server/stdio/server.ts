@@ -24,7 +24,8 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
   const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
   const leaving = new AbortController();
   const local = opener(config, log, leaving.signal);
-  // A client asks for the tools first, and is answered sooner when nothing else is done; a call that comes earlier opens it itself.
+  // A client asks for the tools first, and is answered sooner if nothing else runs; an earlier call opens the database
+  // itself.
   const opening = setTimeout(() => local.open().catch(() => {}), OPENS_AFTER_MS);
 
   const contextOf = contexts({ config, log, local, leaving });
@@ -43,7 +44,7 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
   process.stdin.once('end', leave);
   const listenNoLonger = onStopSignal(leave);
 
-  // A client that only asked which protocol there is gets another server for the older one.
+  // A client that only asked for the protocol gets another server for the older one.
   const create = () => {
     server = createMcpServer(serverOptions);
     return server;
@@ -58,10 +59,10 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
 
 type Parts = { config: Config; log: Log; local: ReturnType<typeof opener>; leaving: AbortController };
 
-/** Open for this process, which says that it is there. */
+/** The database opened for this process, which reports its presence. */
 type Present = Local & { process: string; presence: ProcessPresence; warm: Promise<void> };
 
-/** The local user, as the agent that the configuration names or that the client and this process make up. */
+/** Makes contexts of the local user, as the configured agent or one derived from the client and this process. */
 function contexts({ config, log, local, leaving }: Parts): ServerOptions['contextOf'] {
   const scopes = new Set(SCOPES);
   return async (server: McpServer, request?: ServerContext): Promise<Context> => {

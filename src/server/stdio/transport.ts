@@ -13,13 +13,13 @@ import { DomainError } from '../../errors.ts';
 import { renderError } from '../../tools/render.ts';
 
 const MESSAGE_BYTES_MAX = 1_048_576;
-// Enough of both ends of a message that is too large to tell whom to answer.
+// Enough of both ends of an oversized message to tell whom to answer.
 const END_BYTES = 2_048;
 const DRAIN_MS_MAX = 10_000;
 const LINE_FEED = 0x0a;
 
 export type StdioTransport = Transport & {
-  /** Reads no more, and closes as soon as what was asked is answered. */
+  /** Reads no more, and closes as soon as all requests are answered. */
   drain(): void;
   /** Settles when the connection is gone. */
   closed: Promise<void>;
@@ -27,12 +27,12 @@ export type StdioTransport = Transport & {
 
 type Streams = { input: Readable; output: Writable };
 
-/** Sees what passes, before it is handled or sent. */
+/** Sees each message before it is handled or sent. */
 type Observer = { received(message: JSONRPCMessage): void; sending(message: JSONRPCMessage): Promise<void> };
 
 /**
- * Messages as lines over two streams. Unlike the transport of the SDK it answers a line that it cannot read, refuses one
- * that is too large without keeping it, and at the end of the input lets calls in flight finish.
+ * Transports messages as lines over two streams. Unlike the SDK's transport it answers an unreadable line, refuses an
+ * oversized one without keeping it, and at the end of the input lets calls in flight finish.
  */
 export function stdioTransport({ input, output }: Streams, observer?: Observer): StdioTransport {
   const unanswered = new Set<RequestId>();
@@ -88,7 +88,7 @@ export function stdioTransport({ input, output }: Streams, observer?: Observer):
     transport.onmessage?.(message);
   }
 
-  /** A subscription stays open for good, so nobody waits for its end. */
+  /** Tracks open calls. A subscription stays open for good, so nobody waits for its end. */
   function track(message: JSONRPCMessage): void {
     if (!('method' in message)) return;
     if ('id' in message && message.method !== 'subscriptions/listen') unanswered.add(message.id);
@@ -104,9 +104,9 @@ export function stdioTransport({ input, output }: Streams, observer?: Observer):
   return transport;
 }
 
-/** The message of a line, or the error to answer when there is none in it. */
+/** Reads the message of a line, or the error to answer. */
 function readMessage(line: string | undefined): JSONRPCMessage {
-  // Its characters would be replaced, and nobody told.
+  // Its characters would be replaced without notice.
   if (line === undefined) return { jsonrpc: '2.0', error: { code: PARSE_ERROR, message: 'A line is not UTF-8.' } };
   try {
     return deserializeMessage(line);
@@ -119,7 +119,7 @@ function readMessage(line: string | undefined): JSONRPCMessage {
   }
 }
 
-/** Splits chunks into lines; one that is not UTF-8 is undefined. Of a line that is too large only its two ends are kept. */
+/** Splits chunks into lines; one that is not UTF-8 is undefined. Keeps only both ends of an oversized line. */
 function readLines(on: { line(line: string | undefined): void; tooLarge(start: string, end: string): void }) {
   let parts: Buffer[] = [];
   let size = 0;
@@ -154,11 +154,11 @@ function readLines(on: { line(line: string | undefined): void; tooLarge(start: s
 
 const VALUE = String.raw`("(?:[^"\\]|\\.)*"|-?\d+)`;
 const MEMBER = String.raw`\s*"(?:jsonrpc|id|method)"\s*:\s*${VALUE}\s*`;
-// Only what stands before or after `params` is of the message itself.
+// Only members before or after `params` belong to the message itself.
 const FIRST_MEMBERS = new RegExp(String.raw`^\s*\{(?:${MEMBER},)+`);
 const LAST_MEMBERS = new RegExp(String.raw`(?:,${MEMBER})+\}\s*$`);
 
-/** The answer to a message that is too large, if one can tell who asked. */
+/** Answers an oversized message, if its sender is known. */
 function refusal(start: string, end: string): JSONRPCMessage | undefined {
   const members = `${FIRST_MEMBERS.exec(start)?.[0] ?? ''}${LAST_MEMBERS.exec(end)?.[0] ?? ''}`;
   const id = new RegExp(String.raw`"id"\s*:\s*${VALUE}`).exec(members)?.[1];
@@ -170,7 +170,7 @@ function refusal(start: string, end: string): JSONRPCMessage | undefined {
   if (!/"method"\s*:\s*"tools\/call"/.test(members)) {
     return { ...answer, error: { code: INVALID_REQUEST, message: error.message } };
   }
-  // `resultType` belongs to the 2026 protocol; older clients pass over it.
+  // `resultType` belongs to the 2026 protocol; older clients ignore it.
   return {
     ...answer,
     result: { resultType: 'complete', content: [{ type: 'text', text: renderError(error) }], isError: true },

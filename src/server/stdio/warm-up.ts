@@ -3,13 +3,14 @@ import { toolNamed } from '../../tools/catalog.ts';
 import { callTool, type ToolAnswer } from '../../tools/tool.ts';
 
 /**
- * Reads what an agent reads first, so that its first calls wait for no compiling, here or in the database, whose connection compiles
- * a function and plans its statements when it first runs it. It changes nothing, and a call that comes meanwhile takes another connection.
+ * Makes an agent's first reads in advance, so that its first calls wait for no compiling, here or in the database: a
+ * connection compiles a function and plans its statements at its first run. Changes nothing; a call that comes
+ * meanwhile takes another connection.
  */
 export async function warmUp(ctx: Context, leaving: AbortSignal): Promise<void> {
   const read = async (name: string, args: object): Promise<ToolAnswer['structured']> => {
     if (leaving.aborted) return {};
-    // Whoever calls next is told what is wrong.
+    // The next call reports the error.
     const answer = await callTool(ctx, toolNamed(name), args).catch(() => undefined);
     return answer?.structured ?? {};
   };

@@ -15,22 +15,22 @@ export type AccountView = {
   csrf: string;
   url: URL;
   user: string;
-  /** Where programs reach this server. */
+  /** The address by which programs reach this server. */
   endpoint: URL;
   workspaces: readonly WorkspaceView[];
-  /** Whether personal tokens can be made here, or after signing in again. */
+  /** Tells whether personal tokens can be made here, or after signing in again. */
   tokens: 'offered' | 'sign_in' | 'none';
   notice?: string | undefined;
   /** Shown once: the personal access token just made. */
   token?: string | undefined;
 };
 
-/** Where the page's address says from which connection of a workspace on. */
+/** Names the query parameter that holds a workspace's cursor. */
 export function cursorOf({ tenant_id }: Pick<Workspace, 'tenant_id'>): string {
   return `before-${tenant_id}`;
 }
 
-/** A person's own connections, in each workspace. */
+/** Shows a person's own connections, in each workspace. */
 export function accountPage(view: AccountView): Response {
   const { csrf, url, user, workspaces, notice, token, endpoint } = view;
   const fields = html`<input type="hidden" name="csrf" value="${csrf}">`;

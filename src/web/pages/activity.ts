@@ -43,7 +43,7 @@ const WORDS: Readonly<Record<string, Words>> = Object.freeze({
   'token.refused': (event) => html`A token${theToken(event)} was refused`,
 });
 
-/** What happened, in a sentence with names. */
+/** Describes an event in a sentence with names. */
 export function activity(event: AuthEvent): Html {
   const words = Object.hasOwn(WORDS, event.type) ? WORDS[event.type] : undefined;
   return words?.(event) ?? html`${event.type.replace(/[._]/g, ' ')}`;

@@ -9,7 +9,7 @@ import { navigation } from './navigation.ts';
 
 export type AdminView = {
   csrf: string;
-  /** Of this page, with the workspace. */
+  /** The address of this page, with the workspace. */
   url: URL;
   user: string;
   workspaces: readonly Workspace[];
@@ -23,7 +23,7 @@ export type AdminView = {
   link?: string | undefined;
 };
 
-/** Who has access to a workspace, and how to end it. */
+/** Shows who has access to a workspace, and how to end it. */
 export function adminPage(view: AdminView): Response {
   const { workspace, notice, link } = view;
   return page({
@@ -90,7 +90,7 @@ ${connections > 0 && html`<form method="post" action="/admin/revoke">${fields}<b
 <form method="post" action="/admin/members">${fields}<button class="inline bad" name="do" value="remove" aria-label="Remove ${called}">Remove</button></form></div>`;
 }
 
-/** Only an owner makes owners; the role that somebody has is always shown. */
+/** Lists roles to choose: only an owner makes owners; a current role is always shown. */
 function rolesFor({ workspace }: AdminView, current: Role): readonly Role[] {
   return ROLES.filter((role) => role !== 'owner' || workspace.role === 'owner' || current === 'owner');
 }
@@ -123,7 +123,7 @@ function eventSection({ url, events }: AdminView): Html {
 <ul class="list">${events.events.map((event) => html`<li>${eventRow(event)}</li>`)}</ul>${pageLinks(url, 'events', events)}</section>`;
 }
 
-/** Whom it concerns is there once: in the sentence, or after it. */
+/** Formats an event; it names the person once, in the sentence or after it. */
 function eventRow(event: AuthEvent): Html {
   const told = activity(event);
   const person = event.user === undefined ? undefined : name(event.user);

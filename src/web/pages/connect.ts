@@ -1,7 +1,7 @@
 import { endpointConfig } from '../../clients/endpoint-config.ts';
 import { type Html, html } from '../html.ts';
 
-/** How a program is connected to this server, for whoever has connected none. */
+/** Shows how to connect a program to this server, to a reader without any connection. */
 export function connectSection(endpoint: URL): Html {
   return html`<section><h2>Connect a program</h2>
 <p class="small soft">It opens this browser and asks you. Claude Code, in your project:</p>

@@ -1,7 +1,7 @@
 import type { Connection } from '../../services/access.ts';
 import { type Content, day, type Html, html, name, time } from '../html.ts';
 
-/** Programs that have access, each with a button that ends it. `fields` go along in each form. */
+/** Lists programs that have access, each with a button that ends it. `fields` are added to each form. */
 export function connectionList(connections: readonly Connection[], { action, fields, showUser }: ListOptions): Html {
   if (connections.length === 0) return html`<p class="soft">No program has access.</p>`;
   return html`<ul class="list">${connections.map(
@@ -41,7 +41,7 @@ function tag(kind: Connection['client_kind']): Html | false {
   }
 }
 
-/** The scopes of a grant in a few words. */
+/** Describes the scopes of a grant in a few words. */
 function scopeWords(scope: string): string {
   const scopes = new Set(scope.split(' '));
   const kinds = ['projects', 'tasks'].map((kind) => {

@@ -4,7 +4,7 @@ import { page } from '../page.ts';
 
 type Client = ConsentView['client'];
 
-/** Asks the person who is signed in whether a program may act for them, where, and in what. */
+/** Asks the signed-in person whether a program may act for them, where, and with which scopes. */
 export function consentPage(view: ConsentView): Response {
   const { client, redirect, user } = view;
   return page({
@@ -62,7 +62,7 @@ function workspaceChoice(workspaces: ConsentView['workspaces']): Html {
     return html`<fieldset><legend>In the workspace</legend><input type="hidden" name="tenant_id" value="${only.tenant_id}">
 ${name(only.name)} <span class="soft small">(you are ${only.role})</span></fieldset>`;
   }
-  // None is chosen beforehand: the personal one is rarely meant where there is another.
+  // None is preselected: the personal one is rarely meant if there is another.
   return html`<fieldset><legend>In which workspace?</legend>
 ${workspaces.map(
   (

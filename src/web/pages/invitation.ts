@@ -1,7 +1,7 @@
 import { html, name } from '../html.ts';
 import { page } from '../page.ts';
 
-/** Asks somebody who is signed in already whether to join. */
+/** Asks a signed-in person whether to join. */
 export function invitationPage({ csrf, user }: { csrf: string; user: string }): Response {
   return page({
     title: 'Accept your invitation',

@@ -3,11 +3,11 @@ import { page } from '../page.ts';
 
 export type LoginView = {
   csrf: string;
-  /** Where to go on to: a path of ours. */
+  /** The next path, one of ours. */
   next: string;
-  /** Whether signing in accepts an invitation. */
+  /** Tells whether signing in accepts an invitation. */
   invited: boolean;
-  /** Which ways in this server offers. */
+  /** The ways to sign in that this server offers. */
   password: boolean;
   email: boolean;
   providers: readonly { id: string; name: string }[];
@@ -44,7 +44,7 @@ function wrong(message: string | undefined): Html | false {
   return message !== undefined && html`<div class="note wrong" role="alert"><strong>${message}</strong></div>`;
 }
 
-// Password managers keep a password under a name, and see none in a field of the type hidden.
+// Password managers save a password under a name, and see none in a field of the type hidden.
 const OWNER = html`<input type="text" name="username" value="owner" autocomplete="username" aria-label="Account" readonly hidden>`;
 
 function passwordForm(view: LoginView): Html {
@@ -65,7 +65,7 @@ ${carried(view)}
 </form>`;
 }
 
-/** Links and not forms: a policy on forms would have to name every page that a provider redirects to. */
+/** Uses links, not forms: a policy on forms would have to name every page that a provider redirects to. */
 function providerLinks({ providers, next }: LoginView): Html {
   return html`<div class="stack">${providers.map(
     (provider) =>
@@ -83,11 +83,11 @@ function autofocus(wanted: boolean): Html | false {
 
 export type CodeView = Pick<LoginView, 'csrf' | 'next' | 'wrong'> & {
   email: string;
-  /** Not when so many were asked for that the one before counts. */
+  /** False if too many codes were requested, so that the previous one counts. */
   isSent?: boolean;
 };
 
-/** Asks for the code of the e-mail; says the same whether or not the address is known here. */
+/** Asks for the code of the e-mail; looks the same whether or not the address is known here. */
 export function codePage(view: CodeView): Response {
   return page({
     title: 'Enter the code',
@@ -111,7 +111,7 @@ ${carried(view)}<input type="hidden" name="email" value="${view.email}">
 
 export type PasswordView = { csrf: string; code: string; minLength: number; wrong?: string | undefined };
 
-/** The first run, or a password forgotten: whoever holds the link chooses a new one. */
+/** Shows the form at a first run, or after a forgotten password: the holder of the link chooses a new one. */
 export function passwordPage(view: PasswordView): Response {
   return page({
     title: 'Choose a password',

@@ -3,7 +3,7 @@ import { page } from '../page.ts';
 
 export type Message = { title: string; text: Content; status?: number; action?: { href: string; label: string } };
 
-/** Says one thing, and what to do next. */
+/** Shows one message, and the next step. */
 export function messagePage({ title, text, status = 200, action }: Message): Response {
   return page({
     title,

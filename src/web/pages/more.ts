@@ -2,7 +2,7 @@ import { type Html, html } from '../html.ts';
 
 export type Paged = { next_before?: string | undefined };
 
-/** A link to the rows that follow, and from later ones back to the first. `at` names the cursor among the parameters of the page. */
+/** Links to the next rows, and from later ones back to the first. `at` names the cursor among the page's parameters. */
 export function pageLinks(url: URL, at: string, { next_before }: Paged): Html | false {
   const to = (value: string | undefined) => {
     const search = new URLSearchParams(url.search);

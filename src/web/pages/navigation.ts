@@ -1,7 +1,7 @@
 import type { Workspace } from '../../auth/store.ts';
 import { type Html, html, name } from '../html.ts';
 
-/** Links between a person's own page and the workspaces they look after. `current` is `account` or a workspace's id. */
+/** Links between a person's own page and the workspaces they administer. `current` is `account` or a workspace's id. */
 export function navigation(current: string, workspaces: readonly Workspace[]): Html | false {
   const administered = workspaces.filter(administers);
   return (
