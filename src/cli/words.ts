@@ -55,11 +55,7 @@ function pathOf(command: Command): string {
 
 function spelledLike(group: Command, word: string): string | undefined {
   const names = new Command(group.name()).exitOverride().configureOutput({ writeErr: () => {} });
-  for (const { name } of group
-    .createHelp()
-    .visibleCommands(group)
-    .map((one) => ({ name: one.name() })))
-    names.command(name);
+  for (const command of group.createHelp().visibleCommands(group)) names.command(command.name());
   try {
     names.parse([word], { from: 'user' });
   } catch (error) {

@@ -4,6 +4,8 @@ import type { Expectation, NewEvent } from './append.ts';
 import type { Note } from './projects.ts';
 
 export const STATUSES = ['pending', 'in_progress', 'blocked', 'completed', 'cancelled'] as const;
+/** The statuses that a task does not leave by itself. */
+export const ENDED: ReadonlySet<(typeof STATUSES)[number]> = new Set(['completed', 'cancelled']);
 export const PRIORITIES = ['low', 'medium', 'high', 'critical'] as const;
 
 export const TaskRef = line(80).describe('Ref like web-12.');

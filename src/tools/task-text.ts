@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import type { Task } from '../events/tasks.ts';
+import { ENDED, type Task } from '../events/tasks.ts';
 import type { ChangedTask, Claim, CreatedTasks, TaskPage, TaskWithHistory } from '../services/tasks.ts';
 import {
   block,
@@ -16,8 +16,6 @@ import {
   time,
   unproven,
 } from './render.ts';
-
-const ENDED = new Set<Task['status']>(['completed', 'cancelled']);
 
 export function renderCreated({ tasks, ...answer }: z.infer<typeof CreatedTasks>): string {
   const [task, ...others] = tasks;

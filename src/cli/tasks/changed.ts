@@ -1,10 +1,8 @@
-import type { Task } from '../../events/tasks.ts';
+import { ENDED, type Task } from '../../events/tasks.ts';
 import type { ChangedTask, Consequences } from '../../services/tasks.ts';
 import { readyNow } from '../../tools/render.ts';
 import { styled } from '../terminal/output.ts';
 import { moreOf } from './needs.ts';
-
-const ENDED = new Set<Task['status']>(['completed', 'cancelled']);
 
 /** Formats what a person should know after a command on a task: the parts that it leaves open, and its consequences. */
 export function afterChange({ task, repeated, ...answer }: ChangedTask): string[] {

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
+import { ENDED } from '../../events/tasks.ts';
 import { getProject } from '../../services/projects.ts';
 import type { CompleteTaskAsPerson, TaskWithHistory } from '../../services/tasks.ts';
 
@@ -20,7 +21,6 @@ const Gates = z.array(
 );
 // A task with more artifacts is read with only the latest.
 const ARTIFACTS_READ = 20;
-const ENDED = new Set(['completed', 'cancelled']);
 
 /**
  * Refuses to close a task if the database is known to refuse: then nothing is changed. The database judges all else.
