@@ -10169,20 +10169,21 @@ declare
   v_name text := (select c.relname from pg_class c where c.oid = name);
   v_path text := format('%I.%I', schema, v_name);
   v_own constant text := 'tenant_id in (select app.my_tenants())';
+  v_is_registry constant boolean := v_name in ('event_types', 'event_fields', 'task_moves', 'read_models');
 begin
   if not (select c.relrowsecurity and c.relforcerowsecurity from pg_class c where c.oid = name) then
     execute format('revoke all on table %s from public, anon, authenticated, service_role', name);
     execute format('alter table %s enable row level security', name);
     execute format('alter table %s force row level security', name);
   end if;
-  if v_name in ('event_types', 'event_fields', 'task_moves', 'read_models') then
+  if v_is_registry then
     execute format('grant select on table %s to cairn_owner, cairn_keeper', name);
     perform app.define_on_tables(format(
       'create policy read on %s for select to cairn_owner, cairn_keeper using (true)', v_path));
   else
     execute format('grant select, insert on table %s to cairn_owner', name);
   end if;
-  if v_name not in ('event_types', 'event_fields', 'task_moves', 'read_models', 'events', 'auth_events') then
+  if not v_is_registry and v_name not in ('events', 'auth_events') then
     execute format('grant update, delete on table %s to cairn_owner', name);
   end if;
   if schema = 'public' and v_name <> 'oauth_tokens' then
@@ -10411,6 +10412,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201000900', 'e3e2e3382ba8b70e0da732daa727780319a112a6a9aea4877beaf69fae458da7', '0.1.0'),
   ('20261201001000', '9077023e57282a2f2cb871c7c775a35d68600b9b06559bda94f4b0d37b0506c9', '0.1.0'),
   ('20261201001100', 'fa65bb0d8089ac6904df03bc862c0bafa3a0fabecbda47ba53f00377c0ba80b2', '0.1.0'),
-  ('code', 'e1328050e853c7b535b16d9df972fbaccf6e4aad2c202cac4350e65bf4d39465', '0.1.0')
+  ('code', 'a9c32bf8513e5354492d54ca1d0bf5fb04c8e937e3919208d7aa47ff970bb234', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -85,20 +85,21 @@ declare
   v_name text := (select c.relname from pg_class c where c.oid = name);
   v_path text := format('%I.%I', schema, v_name);
   v_own constant text := 'tenant_id in (select app.my_tenants())';
+  v_is_registry constant boolean := v_name in ('event_types', 'event_fields', 'task_moves', 'read_models');
 begin
   if not (select c.relrowsecurity and c.relforcerowsecurity from pg_class c where c.oid = name) then
     execute format('revoke all on table %s from public, anon, authenticated, service_role', name);
     execute format('alter table %s enable row level security', name);
     execute format('alter table %s force row level security', name);
   end if;
-  if v_name in ('event_types', 'event_fields', 'task_moves', 'read_models') then
+  if v_is_registry then
     execute format('grant select on table %s to cairn_owner, cairn_keeper', name);
     perform app.define_on_tables(format(
       'create policy read on %s for select to cairn_owner, cairn_keeper using (true)', v_path));
   else
     execute format('grant select, insert on table %s to cairn_owner', name);
   end if;
-  if v_name not in ('event_types', 'event_fields', 'task_moves', 'read_models', 'events', 'auth_events') then
+  if not v_is_registry and v_name not in ('events', 'auth_events') then
     execute format('grant update, delete on table %s to cairn_owner', name);
   end if;
   if schema = 'public' and v_name <> 'oauth_tokens' then

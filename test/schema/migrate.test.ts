@@ -151,6 +151,19 @@ describe('a database that a newer program made', () => {
     expect(await answerOf('select greeting()')).toBe('hello');
   });
 
+  test('refuses one that has newer code alone, by what it needs', async () => {
+    await migrateHere();
+    await newer('98.0.0');
+    await withClient((client) =>
+      client.query(`delete from supabase_migrations.schema_migrations where version = '20270101000000'`),
+    );
+
+    await expect(migrateHere()).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(/: it needs cairn 98\.0\.0 or later\.$/),
+    });
+  });
+
   test('refuses one that it does not admit, and names the oldest', async () => {
     await migrateHere();
     await newer('98.0.0');

@@ -78,7 +78,11 @@ export async function migrate(client: pg.Client, options: Options = {}): Promise
 async function plan(client: pg.Client, { root, upTo }: Options): Promise<Step[]> {
   const files = readSchemaFiles(root);
   const state = await readState(client);
-  if (isNewer(state, files)) return refuseUnlessAdmitted(state, files);
+  const unknown = unknownVersions(state, files);
+  if (unknown.length > 0 || compareVersions(state.applied[CODE]?.program ?? VERSION, VERSION) > 0) {
+    refuseUnlessAdmitted(state, unknown);
+    return [];
+  }
   refuseEdited(state, files);
   const begun = new Set(files.versioned.map(({ version }) => version));
   const isOld = files.history.some(
@@ -91,21 +95,21 @@ async function plan(client: pg.Client, { root, upTo }: Options): Promise<Step[]>
   return wanted.filter((step) => step.isNeeded(state));
 }
 
-/** Tells whether the database has something that this program does not know. */
-function isNewer({ versions, applied }: SchemaState, files: SchemaFiles): boolean {
-  const known = new Set([...files.history, ...files.versioned].map(({ version }) => version));
-  const program = applied[CODE]?.program ?? VERSION;
-  return versions.some((version) => !known.has(version)) || compareVersions(program, VERSION) > 0;
+/** Returns the versions in the database that this program does not know. */
+function unknownVersions({ versions }: SchemaState, { history, versioned }: SchemaFiles): string[] {
+  const known = new Set([...history, ...versioned].map(({ version }) => version));
+  return versions.filter((version) => !known.has(version));
 }
 
-function refuseUnlessAdmitted({ versions, oldest_program }: SchemaState, files: SchemaFiles): [] {
-  if (oldest_program !== null && compareVersions(VERSION, oldest_program) >= 0) return [];
-  const known = new Set([...files.history, ...files.versioned].map(({ version }) => version));
-  const unknown = versions.filter((version) => !known.has(version));
-  const admits = oldest_program === null ? '' : `, and needs cairn ${oldest_program} or later`;
+function refuseUnlessAdmitted({ oldest_program }: SchemaState, unknown: string[]): void {
+  if (oldest_program !== null && compareVersions(VERSION, oldest_program) >= 0) return;
+  const reasons = [
+    ...(unknown.length === 0 ? [] : [`has migration ${unknown.at(-1)}`]),
+    ...(oldest_program === null ? [] : [`needs cairn ${oldest_program} or later`]),
+  ];
   throw new DomainError(
     'unavailable',
-    `The database is newer than this cairn (${VERSION}): it has migration ${unknown.at(-1)}${admits}.`,
+    `The database is newer than this cairn (${VERSION}): it ${reasons.join(', and ')}.`,
     {
       hint: `${UPDATE_HINT} Or use another database.`,
       details: { unknown_versions: unknown },
@@ -136,9 +140,8 @@ function versionedStep({ version, name, path }: SqlFile): Step & { version: stri
       const sql = readFileSync(path, 'utf8');
       await execute(client, `Migration ${version}_${name}`, sql);
       await listApplied(client, { version, name }, sql);
-      // The first files create the table that keeps their hashes.
-      if (await hasTable(client, 'cairn_applied'))
-        await client.query(recordApplied([{ name: version, hash: hashOf(sql) }]));
+      // The first file creates the table that keeps their hashes.
+      await client.query(recordApplied([{ name: version, hash: hashOf(sql) }]));
     },
   };
 }
@@ -196,11 +199,6 @@ async function listApplied(client: pg.Client, { version, name }: Omit<SqlFile, '
     'insert into supabase_migrations.schema_migrations (version, statements, name) values ($1, $2, $3)',
     [version, [sql], name],
   );
-}
-
-async function hasTable(client: pg.Client, name: string): Promise<boolean> {
-  const { rows } = await client.query('select to_regclass($1) is not null as there', [`supabase_migrations.${name}`]);
-  return rows[0].there;
 }
 
 /** Runs a transaction under the lock: a session's lock would be lost behind a transaction pooler. */
