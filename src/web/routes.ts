@@ -1,3 +1,4 @@
+import { Hono, type MiddlewareHandler } from 'hono';
 import type { Peer, Route } from '../auth/access.ts';
 import { DomainError, domainErrorFrom, ERROR_CODES } from '../errors.ts';
 import { acceptInvitation, createToken, revokeOwn, showAccount, showInvitation } from './account.ts';
@@ -18,12 +19,12 @@ import { redirect } from './page.ts';
 import { messagePage } from './pages/message.ts';
 import type { Web } from './web.ts';
 
+type Env = { Bindings: Peer; Variables: { visit: BrowserSession } };
+
 type Place = {
-  get?: (web: Web, visit: BrowserSession) => Promise<Response>;
+  get?: (web: Web, visit: BrowserSession, id: string) => Promise<Response>;
   post?: (web: Web, visit: BrowserSession, form: URLSearchParams) => Promise<Response>;
 };
-
-type Answer = (web: Web, visit: SignedIn, form: URLSearchParams) => Promise<Response>;
 
 const PLACES: Readonly<Record<string, Place>> = Object.freeze({
   '/': { get: async () => redirect('/account') },
@@ -31,6 +32,8 @@ const PLACES: Readonly<Record<string, Place>> = Object.freeze({
   '/login/email': { post: sendCode },
   '/login/code': { post: logInWithCode },
   '/login/owner': { get: showOwnerCode, post: redeemOwnerCode },
+  '/login/oidc/:id{[\\w-]+}': { get: startOidc },
+  '/login/oidc/:id{[\\w-]+}/callback': { get: finishOidc },
   '/logout': { post: logOut },
   '/invite': { get: showInvitation, post: signedIn(acceptInvitation) },
   '/account': { get: signedIn(showAccount) },
@@ -44,34 +47,37 @@ const PLACES: Readonly<Record<string, Place>> = Object.freeze({
 
 /** The pages of login and administration. */
 export function createWebRoutes(web: Web): Route {
+  // The path as it was sent: what a proxy in front blocks by its path must not come in by another spelling.
+  const app = new Hono<Env>({ getPath: ({ url }) => new URL(url).pathname });
+  const elsewhere = new Response(null, { status: 404 });
+  for (const [path, place] of Object.entries(PLACES)) {
+    const { get, post } = place;
+    app.use(path, withBrowserSession(web));
+    // Hono answers HEAD by running GET, and some pages (a code in an address) open only once.
+    app.use(path, async ({ req }, next) => (req.method === 'HEAD' ? notThisWay(place) : next()));
+    if (get) app.get(path, ({ var: { visit }, req }) => get(web, visit, req.param('id') ?? ''));
+    if (post) app.post(path, async ({ var: { visit } }) => post(web, visit, await formOf(visit)));
+    app.all(path, () => notThisWay(place));
+  }
+  app.notFound(() => elsewhere);
+  app.onError((error) => problem(web, error));
   return async (request, peer) => {
-    const place = placeOf(new URL(request.url).pathname);
-    return place === undefined ? undefined : answer(web, place, { request, peer });
+    const response = await app.fetch(request, peer);
+    return response === elsewhere ? undefined : response;
   };
 }
 
-function placeOf(pathname: string): Place | undefined {
-  if (Object.hasOwn(PLACES, pathname)) return PLACES[pathname];
-  const [, id, callback] = /^\/login\/oidc\/([\w-]{1,40})(\/callback)?$/.exec(pathname) ?? [];
-  if (id === undefined) return undefined;
-  return { get: (web, visit) => (callback === undefined ? startOidc : finishOidc)(web, visit, id) };
+/** Finds the visitor's session. Each answer renews the cookie that protects forms. */
+function withBrowserSession(web: Web): MiddlewareHandler<Env> {
+  return async (context, next) => {
+    const visit = await browserSessionOf(web, context.req.raw, { ip: context.env.address });
+    context.set('visit', visit);
+    await next();
+    if (context.error === undefined) context.res.headers.append('set-cookie', visit.cookie);
+  };
 }
 
-async function answer(web: Web, place: Place, { request, peer }: { request: Request; peer: Peer }): Promise<Response> {
-  try {
-    const visit = await browserSessionOf(web, request, { ip: peer.address });
-    const response = await respond(web, place, visit);
-    // Each answer renews the cookie that protects forms.
-    response.headers.append('set-cookie', visit.cookie);
-    return response;
-  } catch (error) {
-    return problem(web, error);
-  }
-}
-
-async function respond(web: Web, { get, post }: Place, visit: BrowserSession): Promise<Response> {
-  if (visit.request.method === 'POST' && post !== undefined) return post(web, visit, await formOf(visit));
-  if (visit.request.method === 'GET' && get !== undefined) return get(web, visit);
+function notThisWay({ get, post }: Place): Response {
   const allow = [get && 'GET', post && 'POST'].filter(Boolean).join(', ');
   const response = messagePage({ title: 'Not this way', text: 'This address is not opened like that.', status: 405 });
   response.headers.set('allow', allow);
@@ -79,10 +85,10 @@ async function respond(web: Web, { get, post }: Place, visit: BrowserSession): P
 }
 
 /** Sends a visitor who is not signed in to sign in, and back to the page. */
-function signedIn(run: Answer) {
-  return async (web: Web, visit: BrowserSession, form = new URLSearchParams()): Promise<Response> => {
+function signedIn<Rest extends unknown[]>(run: (web: Web, visit: SignedIn, ...rest: Rest) => Promise<Response>) {
+  return async (web: Web, visit: BrowserSession, ...rest: Rest): Promise<Response> => {
     const { session, url, request } = visit;
-    if (session !== undefined) return run(web, { ...visit, session }, form);
+    if (session !== undefined) return run(web, { ...visit, session }, ...rest);
     const next = request.method === 'GET' ? pathOf(`${url.pathname}${url.search}`) : '/account';
     return redirect(`/login?next=${encodeURIComponent(next)}`);
   };

@@ -50,6 +50,27 @@ function expectLocked(headers: Headers): void {
 
 describe('every page', () => {
   test.for([
+    ['HEAD', '/login', 'GET, POST'],
+    ['PUT', '/login/oidc/acme/callback', 'GET'],
+    ['GET', '/admin/revoke', 'POST'],
+  ])('answers %s %s with what it is opened by', async ([method, path, allow]) => {
+    const response = await fetch(new URL(path as string, web.url), { method: method as string });
+
+    expect([response.status, response.headers.get('allow')]).toEqual([405, allow]);
+    expect(response.headers.getSetCookie()).toHaveLength(1);
+  });
+
+  test.for(['/%61dmin', '//admin', '/admin/', '/login/oidc/a.b', '/Login'])(
+    'goes by one path, not %s',
+    async (path) => {
+      const response = await fetch(`${web.url.origin}${path}`, { redirect: 'manual' });
+
+      expect(response.status).toBe(404);
+      expect(response.headers.getSetCookie()).toEqual([]);
+    },
+  );
+
+  test.for([
     ['GET', '/'],
     ['GET', '/login'],
     ['GET', '/login?next=/oauth/consent'],
