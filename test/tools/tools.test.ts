@@ -103,7 +103,7 @@ describe('the catalog', () => {
   });
 
   test.each(TOOLSETS)('documents the toolset $name', async (toolset) => {
-    await expect(toolsetPage(toolset)).toMatchFileSnapshot(`../docs/tools/${toolset.name}.md`);
+    await expect(toolsetPage(toolset)).toMatchFileSnapshot(`../../docs/tools/${toolset.name}.md`);
   });
 });
 
