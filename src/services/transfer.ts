@@ -48,7 +48,8 @@ async function* archivedPages(ctx: Context, { project_id, ...range }: Wanted): A
   yield page;
 }
 
-type Imported = { imported: number; skipped: number; position: number };
+/** `cleaned` of those imported hold data that was made to fit. */
+type Imported = { imported: number; skipped: number; cleaned: number; position: number };
 
 /** One page of what was exported. What is there already is skipped. */
 export function importEvents(ctx: Context, { events, users }: HistoryPage): Promise<Imported> {
