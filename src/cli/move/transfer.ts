@@ -100,11 +100,7 @@ export async function runImport(config: Config, file: string, options: JsonOptio
       const { imported, skipped, cleaned, moved } = done;
       printResult({ imported, skipped, cleaned, moved }, options, () => [
         `Imported ${imported} events; ${skipped} were there already.`,
-        ...(cleaned === 0
-          ? []
-          : [
-              `${cleaned} of those imported had data that this version refuses: it was cleaned, their hashes were kept.`,
-            ]),
+        ...(cleaned === 0 ? [] : [`Cleaned ${cleaned} whose data this version refuses; their hashes are kept.`]),
         ...(moved === undefined
           ? []
           : [`Positions differ: the workspace was not empty. Event #${moved.from} is #${moved.to} here.`]),
