@@ -87,6 +87,7 @@ export type Schema = {
         Row: {
           actor: NonNullable<Json>;
           causation_id: string | null;
+          cleaned_hash: string | null;
           correlation_id: string | null;
           created_at: string;
           event_type: string;

@@ -8,6 +8,7 @@ import { FETCHING } from './fetching.ts';
 import { FILES } from './files.ts';
 import { FOREIGN_TOKENS } from './foreign-tokens.ts';
 import { GRANTS } from './grants.ts';
+import { IMPORTS } from './imports.ts';
 import { LABELS } from './labels.ts';
 import type { Mutant } from './mutant.ts';
 import { PEOPLE } from './people.ts';
@@ -32,6 +33,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...COSTS,
   ...FILES,
   ...CORE,
+  ...IMPORTS,
   ...LABELS,
   ...PLANTED,
   ...PORT,

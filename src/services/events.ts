@@ -24,6 +24,7 @@ export const EventBrief = z.object({
   kind: z.string().optional(),
   text: z.string(),
   redacted: z.boolean().optional(),
+  cleaned: z.boolean().optional(),
   imported_by: z.string().optional().describe('Who brought it here with an import; it is as true as the file was.'),
   imported_at: z.string().optional(),
   data: z.record(z.string(), z.unknown()).optional(),

@@ -48,7 +48,8 @@ async function* archivedPages(ctx: Context, { project_id, ...range }: Wanted): A
   yield page;
 }
 
-type Imported = { imported: number; skipped: number; position: number };
+/** `cleaned` of those imported hold data that was made to fit. */
+type Imported = { imported: number; skipped: number; cleaned: number; position: number };
 
 /** Imports one page of an export. Skips events that are there already. */
 export function importEvents(ctx: Context, { events, users }: HistoryPage): Promise<Imported> {

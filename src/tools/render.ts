@@ -100,7 +100,10 @@ export function eventLine(event: EventBrief): string {
   const subject = event.task ?? event.project;
   const about = subject === undefined ? '' : ` ${subject}`;
   const data = event.data === undefined ? '' : ` ${shorten(JSON.stringify(event.data), 2_000)}`;
-  const imported = event.imported_by === undefined ? '' : ` (imported by ${named(event.imported_by)})`;
+  const imported =
+    event.imported_by === undefined
+      ? ''
+      : ` (imported by ${named(event.imported_by)}${event.cleaned ? ', cleaned' : ''})`;
   return `#${event.seq} ${time(event.at)} ${named(event.by)}${imported}${about}: ${event.type.split('.')[0]} ${event.text}${data}`;
 }
 

@@ -149,9 +149,10 @@ begin
 end
 $$;
 
--- An old event in today's shape: one step per schema version, shared by rebuilds and reads. None is needed yet.
+-- An old event in today's shape: one step per schema version, shared by rebuilds and reads. None is needed yet. One
+-- that an import cleaned is read with clean names.
 create or replace function app.upcast_event(event public.events) returns public.events language sql stable as $$
-  select event
+  select case when event.cleaned_hash is null then event else app.clean_actor(event) end
 $$;
 
 create or replace function app.payload_hash(payload jsonb) returns bytea language sql stable as $$

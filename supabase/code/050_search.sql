@@ -89,7 +89,8 @@ begin
       where a.tenant_id = found_document.tenant_id and a.id = found_document.id);
     else return (
       select jsonb_build_object(
-        'ref', t.ref, 'title', e.event_type || ' #' || e.seq, 'at', e.created_at, 'by', app.actor_name(e),
+        'ref', t.ref, 'title', e.event_type || ' #' || e.seq, 'at', e.created_at,
+        'by', app.actor_name(app.upcast_event(e)),
         'body', app.searchable_text(e))
       from public.events e
       left join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id

@@ -36,6 +36,7 @@ begin
       'events', (
         select coalesce(jsonb_agg(to_jsonb(e) - 'tenant_id'
             - case when e.imported_by is null then '{imported_by,imported_at}'::text[] else '{}' end
+            - case when e.cleaned_hash is null then '{cleaned_hash}'::text[] else '{}' end
             order by e.seq), '[]')
         from unnest(v_found) e),
       'users', (
@@ -47,19 +48,14 @@ begin
 end
 $$;
 
--- Refuses an event that the door could not have recorded so, or that does not go on from what is there. `source` is its
--- position in the file. Raises invalid_input, already_exists, forbidden.
+-- Refuses an event that is none, or that does not go on from what is there. `source` is its position in the file. What
+-- its data says is judged apart. Raises invalid_input, already_exists, forbidden.
 create or replace function app.check_imported(event public.events, source bigint, actor app.actor)
   returns void
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_message text;
-  v_detail text;
-  v_hint constant text := 'A later version refuses what an earlier one recorded; move it with `cairn db backup` and '
-    || '`cairn db restore`.';
 begin
   if num_nulls(event.id, event.user_id, event.stream, event.version, event.payload, event.hash, event.payload_hash,
         event.actor, event.created_at) > 0
@@ -77,35 +73,76 @@ begin
       or event.actor - '{user,agent,client}'::text[] <> '{}' then
     perform app.fail('invalid_input', format('The actor of event %s does not match its user_id.', source), null,
       'An actor is the user of the event, and the names of agent and client.');
-  elsif event.actor ->> 'agent' is distinct from app.clean_name(event.actor ->> 'agent', 120)
-      or event.actor ->> 'client' is distinct from app.clean_name(event.actor ->> 'client', 120) then
+  elsif greatest(char_length(event.actor ->> 'agent'), char_length(event.actor ->> 'client')) > 480 then
     perform app.fail('invalid_input',
-      format('The agent or client of event %s has a name that is not on one line of visible characters.', source), null,
-      v_hint);
+      format('The agent or client of event %s has a name of more than 480 characters.', source));
   elsif event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
       or event.hash <> app.event_hash(event)
       or app.is_in_place(event) is not true
       or exists (select from public.events e where e.tenant_id = event.tenant_id and e.id = event.id)
-      or event.redacted_at is null and event.payload_hash <> app.payload_hash(event.payload)
+      or octet_length(event.payload_hash) <> 32
+      or octet_length(event.cleaned_hash) <> 32
+      or event.redacted_at is null
+        and coalesce(event.cleaned_hash, event.payload_hash) <> app.payload_hash(event.payload)
       or event.redacted_at is not null and event.payload <> app.blank_payload(event) then
     perform app.fail('invalid_input', format('The chain is broken at event %s of the file.', source), null,
       'The file was changed or is not whole. Export it again.');
   end if;
   perform app.check_chain_end(event, actor);
-  begin
-    perform app.check_recorded(event);
-  exception
-    when sqlstate 'PT400' then
-      get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail;
-      perform app.fail('invalid_input', format('The data of event %s of the file is not valid. %s', source, v_message),
-        v_detail::jsonb -> 'details', v_hint);
-  end;
   if event.event_type = 'project.created'
       and exists (select from public.projects p
         where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
     perform app.fail('already_exists', format('This workspace has another project %s.', event.payload ->> 'slug'), null,
       'Import into another workspace; refs are built from the slug.');
   end if;
+end
+$$;
+
+-- Says why an event's data is not as the door leaves it: {message, details?}; null where it is.
+create or replace function app.data_fault(event public.events)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_message text;
+  v_detail text;
+begin
+  perform app.check_recorded(event);
+  return null;
+exception
+  when sqlstate 'PT400' then
+    get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail;
+    return jsonb_build_object('message', v_message, 'details', v_detail::jsonb -> 'details');
+end
+$$;
+
+-- An event as it is taken: cleaned where an earlier version recorded what this one refuses. Its hashes stay, and
+-- `cleaned_hash` says that they are of other data. One that comes so is not cleaned again: it has to fit. Raises
+-- invalid_input.
+create or replace function app.fit_imported(event public.events, source bigint)
+  returns public.events
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fault jsonb := app.data_fault(event);
+begin
+  if v_fault is not null and event.cleaned_hash is null then
+    event.payload := app.clean_payload(event);
+    event.cleaned_hash := app.payload_hash(event.payload);
+    v_fault := app.data_fault(event);
+  elsif not app.has_clean_actor(event) then
+    event.cleaned_hash := coalesce(event.cleaned_hash, app.payload_hash(event.payload));
+  end if;
+  if v_fault is not null then
+    perform app.fail('invalid_input',
+      format('The data of event %s of the file is not valid. %s', source, v_fault ->> 'message'), v_fault -> 'details',
+      'A later version refuses what an earlier one recorded; move it with `cairn db backup` and `cairn db restore`.');
+  end if;
+  return event;
 end
 $$;
 
@@ -254,10 +291,10 @@ begin
 end
 $$;
 
--- import_events(events, users?) -> {imported, skipped, position}. Events and users as export_events gave them, in
--- order; versions and hashes stay, positions follow on (and so are the same in an empty workspace). What is there
+-- import_events(events, users?) -> {imported, skipped, cleaned, position}. Events and users as export_events gave them,
+-- in order; versions and hashes stay, positions follow on (and so are the same in an empty workspace). What is there
 -- already is skipped, so that an import can be resumed. Each is judged as the door judges, and marked with who imported
--- it. Raises invalid_input, already_exists, forbidden.
+-- it; `cleaned` counts those whose data is not as it was recorded. Raises invalid_input, already_exists, forbidden.
 create or replace function public.import_events(events jsonb, users jsonb default '[]', actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -294,6 +331,7 @@ begin
       where e.tenant_id = v_actor.tenant_id and e.stream = v_event.stream and e.version = v_event.version;
     continue when v_known = v_event.hash;
     perform app.check_imported(v_event, v_source, v_actor);
+    v_event := app.fit_imported(v_event, v_source);
     v_seq := v_seq + 1;
     v_event.seq := v_seq;
     v_event.imported_by := v_actor.user_id;
@@ -312,7 +350,8 @@ begin
   end;
   perform app.check_cycles(v_actor.tenant_id, v_imported);
   return jsonb_build_object('imported', cardinality(v_imported),
-    'skipped', jsonb_array_length(events) - cardinality(v_imported), 'position', v_seq);
+    'skipped', jsonb_array_length(events) - cardinality(v_imported),
+    'cleaned', (select count(*) from unnest(v_imported) e where e.cleaned_hash is not null), 'position', v_seq);
 end
 $$;
 

@@ -127,7 +127,7 @@ begin
             chains ->> coalesce(x.project_id::text, '')) as links,
         (x.event).hash = app.event_hash(x.event) as hashes,
         case when x.redacted_at is null
-          then (x.event).payload_hash = app.payload_hash((x.event).payload)
+          then coalesce((x.event).cleaned_hash, (x.event).payload_hash) = app.payload_hash((x.event).payload)
           else (x.event).payload = app.blank_payload(x.event) end as pays
       from app.read_events_given('events', events) x) c
     where (c.links and c.hashes and c.pays and c.wrong is null) is not true

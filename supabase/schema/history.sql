@@ -138,7 +138,7 @@ AS $function$
         x.hash,
         x.hash = app.event_hash(x) as hashes,
         case when x.redacted_at is null
-          then x.payload_hash = app.payload_hash(x.payload)
+          then coalesce(x.cleaned_hash, x.payload_hash) = app.payload_hash(x.payload)
           else x.payload = app.blank_payload(x)
             and exists (
               select from public.events r

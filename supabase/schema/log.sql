@@ -112,6 +112,7 @@ create table public.events (
   redacted_at timestamp with time zone,
   imported_by uuid,
   imported_at timestamp with time zone,
+  cleaned_hash bytea,
   constraint events_tenant_id_seq_key UNIQUE (tenant_id, seq),
   constraint events_tenant_id_stream_version_key UNIQUE (tenant_id, stream, version),
   constraint events_pkey PRIMARY KEY (tenant_id, id),
@@ -794,7 +795,7 @@ CREATE OR REPLACE FUNCTION app.upcast_event(event public.events)
  LANGUAGE sql
  STABLE
 AS $function$
-  select event
+  select case when event.cleaned_hash is null then event else app.clean_actor(event) end
 $function$;
 -- owner cairn_owner
 

@@ -11,6 +11,7 @@ AS $function$
     'seq', event.seq, 'id', event.id, 'at', event.created_at, 'type', event.event_type, 'by', app.actor_name(event),
     'task', task_ref, 'kind', event.payload ->> 'kind', 'text', app.event_text(event),
     'redacted', case when event.redacted_at is not null then true end,
+    'cleaned', case when event.cleaned_hash is not null then true end,
     'imported_by', case when event.imported_by is not null
       then coalesce(app.user_name(event.imported_by), event.imported_by::text) end,
     'imported_at', event.imported_at))

@@ -144,11 +144,6 @@ CREATE OR REPLACE FUNCTION app.check_imported(event public.events, source bigint
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare
-  v_message text;
-  v_detail text;
-  v_hint constant text := 'A later version refuses what an earlier one recorded; move it with `cairn db backup` and '
-    || '`cairn db restore`.';
 begin
   if num_nulls(event.id, event.user_id, event.stream, event.version, event.payload, event.hash, event.payload_hash,
         event.actor, event.created_at) > 0
@@ -166,35 +161,48 @@ begin
       or event.actor - '{user,agent,client}'::text[] <> '{}' then
     perform app.fail('invalid_input', format('The actor of event %s does not match its user_id.', source), null,
       'An actor is the user of the event, and the names of agent and client.');
-  elsif event.actor ->> 'agent' is distinct from app.clean_name(event.actor ->> 'agent', 120)
-      or event.actor ->> 'client' is distinct from app.clean_name(event.actor ->> 'client', 120) then
+  elsif greatest(char_length(event.actor ->> 'agent'), char_length(event.actor ->> 'client')) > 480 then
     perform app.fail('invalid_input',
-      format('The agent or client of event %s has a name that is not on one line of visible characters.', source), null,
-      v_hint);
+      format('The agent or client of event %s has a name of more than 480 characters.', source));
   elsif event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
       or event.hash <> app.event_hash(event)
       or app.is_in_place(event) is not true
       or exists (select from public.events e where e.tenant_id = event.tenant_id and e.id = event.id)
-      or event.redacted_at is null and event.payload_hash <> app.payload_hash(event.payload)
+      or octet_length(event.payload_hash) <> 32
+      or octet_length(event.cleaned_hash) <> 32
+      or event.redacted_at is null
+        and coalesce(event.cleaned_hash, event.payload_hash) <> app.payload_hash(event.payload)
       or event.redacted_at is not null and event.payload <> app.blank_payload(event) then
     perform app.fail('invalid_input', format('The chain is broken at event %s of the file.', source), null,
       'The file was changed or is not whole. Export it again.');
   end if;
   perform app.check_chain_end(event, actor);
-  begin
-    perform app.check_recorded(event);
-  exception
-    when sqlstate 'PT400' then
-      get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail;
-      perform app.fail('invalid_input', format('The data of event %s of the file is not valid. %s', source, v_message),
-        v_detail::jsonb -> 'details', v_hint);
-  end;
   if event.event_type = 'project.created'
       and exists (select from public.projects p
         where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
     perform app.fail('already_exists', format('This workspace has another project %s.', event.payload ->> 'slug'), null,
       'Import into another workspace; refs are built from the slug.');
   end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.data_fault(event public.events)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_message text;
+  v_detail text;
+begin
+  perform app.check_recorded(event);
+  return null;
+exception
+  when sqlstate 'PT400' then
+    get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail;
+    return jsonb_build_object('message', v_message, 'details', v_detail::jsonb -> 'details');
 end
 $function$;
 -- owner cairn_owner
@@ -263,6 +271,32 @@ begin
     v_last := v_first[v_last];
   end loop;
   return v_ids[v_last];
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fit_imported(event public.events, source bigint)
+ RETURNS public.events
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_fault jsonb := app.data_fault(event);
+begin
+  if v_fault is not null and event.cleaned_hash is null then
+    event.payload := app.clean_payload(event);
+    event.cleaned_hash := app.payload_hash(event.payload);
+    v_fault := app.data_fault(event);
+  elsif not app.has_clean_actor(event) then
+    event.cleaned_hash := coalesce(event.cleaned_hash, app.payload_hash(event.payload));
+  end if;
+  if v_fault is not null then
+    perform app.fail('invalid_input',
+      format('The data of event %s of the file is not valid. %s', source, v_fault ->> 'message'), v_fault -> 'details',
+      'A later version refuses what an earlier one recorded; move it with `cairn db backup` and `cairn db restore`.');
+  end if;
+  return event;
 end
 $function$;
 -- owner cairn_owner
@@ -482,6 +516,7 @@ begin
       'events', (
         select coalesce(jsonb_agg(to_jsonb(e) - 'tenant_id'
             - case when e.imported_by is null then '{imported_by,imported_at}'::text[] else '{}' end
+            - case when e.cleaned_hash is null then '{cleaned_hash}'::text[] else '{}' end
             order by e.seq), '[]')
         from unnest(v_found) e),
       'users', (
@@ -529,6 +564,7 @@ begin
       where e.tenant_id = v_actor.tenant_id and e.stream = v_event.stream and e.version = v_event.version;
     continue when v_known = v_event.hash;
     perform app.check_imported(v_event, v_source, v_actor);
+    v_event := app.fit_imported(v_event, v_source);
     v_seq := v_seq + 1;
     v_event.seq := v_seq;
     v_event.imported_by := v_actor.user_id;
@@ -547,7 +583,8 @@ begin
   end;
   perform app.check_cycles(v_actor.tenant_id, v_imported);
   return jsonb_build_object('imported', cardinality(v_imported),
-    'skipped', jsonb_array_length(events) - cardinality(v_imported), 'position', v_seq);
+    'skipped', jsonb_array_length(events) - cardinality(v_imported),
+    'cleaned', (select count(*) from unnest(v_imported) e where e.cleaned_hash is not null), 'position', v_seq);
 end
 $function$;
 -- owner cairn_owner

@@ -20,6 +20,7 @@ import {
   verify,
 } from '../support/commands.ts';
 import { databaseUrl } from '../support/database-url.ts';
+import { forge } from '../support/forge.ts';
 import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
 import { explainAll, stepsOf } from '../support/plans.ts';
 import { startRaw } from '../support/raw-agent.ts';
@@ -113,6 +114,26 @@ describe('a whole workspace', { timeout: 60_000 }, () => {
     const { code, stderr } = await cairn([...elsewhere(), 'import', changed]);
 
     expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining(message) });
+  });
+
+  test('says how many events of an earlier version it cleaned', async () => {
+    const ada = await there.signIn('ada');
+    await createProject(ada, { slug: 'old' });
+    const [created] = await exportAll(ada, 'old');
+    Object.assign(created?.payload ?? {}, { name: 'Old\nand odd' });
+    const old = { ...created, ...(await forge(there.sql, created ? [created] : []))[0] };
+    const lines = [
+      { format: 'cairn-events', version: 1, project: 'old' },
+      old,
+      { end: { events: 1, last_hash: old['hash'] } },
+    ];
+    await writeFile(join(folder, 'old.jsonl'), lines.map((line) => JSON.stringify(line)).join('\n'));
+
+    const { stdout } = await cairn(['--data-dir', here.dataDir, 'import', join(folder, 'old.jsonl')]);
+
+    expect(stdout).toBe(
+      'Imported 1 events; 0 were there already.\nCleaned 1 whose data this version refuses; their hashes are kept.\n',
+    );
   });
 });
 

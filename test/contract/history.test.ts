@@ -251,9 +251,9 @@ test('an event of an older schema version is read and folded in its new shape, a
     await note(ada, 'Since then the name of a project is in capitals.');
     await scratch.sql.query(`update app.event_types set schema_version = 2 where event_type = 'project.created'`);
     await mutate(scratch.sql, 'app.upcast_event', [
-      'select event',
-      `select case when event.event_type = 'project.created' and event.schema_version = 1 then jsonb_populate_record(event, jsonb_build_object(
-         'payload', event.payload || jsonb_build_object('name', upper(event.payload ->> 'name')), 'schema_version', 2)) else event end`,
+      'case when',
+      `case when event.event_type = 'project.created' and event.schema_version = 1 then jsonb_populate_record(event, jsonb_build_object(
+         'payload', event.payload || jsonb_build_object('name', upper(event.payload ->> 'name')), 'schema_version', 2)) when`,
     ]);
     const call = <T>(fn: 'get_state' | 'list_events', args = {}) =>
       ada.db.call<T>(fn, { project: 'web', ...args }, ada.actor);

@@ -111,15 +111,16 @@ export async function exportAll(
   return all;
 }
 
-type Imported = { imported: number; skipped: number; position: number };
+type Imported = { imported: number; skipped: number; cleaned: number; position: number };
 
 /** In as many calls as it takes. */
 export async function importAll({ db, actor }: Caller, events: object[]): Promise<Imported> {
-  const sum = { imported: 0, skipped: 0, position: 0 };
+  const sum = { imported: 0, skipped: 0, cleaned: 0, position: 0 };
   for (let at = 0; at === 0 || at < events.length; at += 500) {
     const page = await db.call<Imported>('import_events', { events: events.slice(at, at + 500) }, actor);
     sum.imported += page.imported;
     sum.skipped += page.skipped;
+    sum.cleaned += page.cleaned;
     sum.position = page.position;
   }
   return sum;

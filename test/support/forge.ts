@@ -9,7 +9,7 @@ const HASHES = `
 
 /** The chain made anew over events that somebody changed, as anybody can: its hashes need no key. `heads` are the chains' ends so far. */
 export async function forge(
-  sql: pg.Pool,
+  sql: pg.Pool | pg.Client,
   events: Exported[],
   heads = new Map<unknown, unknown>(),
 ): Promise<Exported[]> {

@@ -33,13 +33,18 @@ export function eventTable(events: readonly EventBrief[]): string[] {
     { heading: 'WHO', text: ({ by }) => by, style: (text) => styled('cyan', text), flexible: true, spare: 3 },
     {
       heading: 'IMPORTED BY',
-      text: ({ imported_by = '' }) => imported_by,
+      text: importer,
       style: (text) => styled('yellow', text),
       spare: 1,
     },
     { heading: 'TASK', text: ({ task = '' }) => task, style: (text) => styled('bold', text) },
     { heading: 'WHAT', text: whatOf, flexible: true },
   ]);
+}
+
+/** Names the person who imported an event, and tells when the import cleaned it. */
+export function importer({ imported_by = '', cleaned }: EventBrief): string {
+  return cleaned ? `${imported_by}, cleaned` : imported_by;
 }
 
 /** Describes an event on one line, with the kind of its subject where the task does not tell. */

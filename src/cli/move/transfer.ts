@@ -85,7 +85,7 @@ export async function runImport(config: Config, file: string, options: JsonOptio
     config,
     async (ctx) => {
       const progress = showProgress('Importing', size);
-      const done: Done = { imported: 0, skipped: 0 };
+      const done: Done = { imported: 0, skipped: 0, cleaned: 0 };
       try {
         for await (const page of pagesOf(readHistory(input), done)) {
           await importPage(ctx, page, done);
@@ -97,9 +97,10 @@ export async function runImport(config: Config, file: string, options: JsonOptio
         throw error instanceof DomainError ? error : unusableFile(file, error);
       }
       progress.end();
-      const { imported, skipped, moved } = done;
-      printResult({ imported, skipped, moved }, options, () => [
+      const { imported, skipped, cleaned, moved } = done;
+      printResult({ imported, skipped, cleaned, moved }, options, () => [
         `Imported ${imported} events; ${skipped} were there already.`,
+        ...(cleaned === 0 ? [] : [`Cleaned ${cleaned} whose data this version refuses; their hashes are kept.`]),
         ...(moved === undefined
           ? []
           : [`Positions differ: the workspace was not empty. Event #${moved.from} is #${moved.to} here.`]),
@@ -110,7 +111,13 @@ export async function runImport(config: Config, file: string, options: JsonOptio
 }
 
 /** `moved`: a whole workspace did not get its positions back. */
-type Done = { imported: number; skipped: number; whole?: boolean; moved?: { from: number; to: number } };
+type Done = {
+  imported: number;
+  skipped: number;
+  cleaned: number;
+  whole?: boolean;
+  moved?: { from: number; to: number };
+};
 type Page = { events: WholeEvent[]; users: User[]; lines: number[] };
 
 async function* pagesOf(lines: AsyncIterable<HistoryLine>, done: Done): AsyncGenerator<Page> {
@@ -133,9 +140,10 @@ async function* pagesOf(lines: AsyncIterable<HistoryLine>, done: Done): AsyncGen
 
 async function importPage(ctx: Context, { events, users, lines }: Page, done: Done): Promise<void> {
   try {
-    const { imported, skipped, position } = await importEvents(ctx, { events, users });
+    const { imported, skipped, cleaned, position } = await importEvents(ctx, { events, users });
     done.imported += imported;
     done.skipped += skipped;
+    done.cleaned += cleaned;
     const last = events.at(-1)?.seq ?? position;
     if (done.whole && imported > 0 && last !== position) done.moved ??= { from: last, to: position };
   } catch (error) {

@@ -2,6 +2,7 @@ import type { Config } from '../../config.ts';
 import { type EventBrief, ListQuestions, listQuestions } from '../../services/events.ts';
 import { oneLine } from '../../text.ts';
 import { inLocalContext, parseGiven } from '../local-context.ts';
+import { importer } from '../log/log.ts';
 import { readPages } from '../pagination.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow } from '../terminal/table.ts';
@@ -39,8 +40,9 @@ export async function runQuestions(
   );
 }
 
-function questionLines({ seq, task, by, at, imported_by, text }: EventBrief): string[] {
-  const imported = imported_by === undefined ? '' : ` (imported by ${oneLine(imported_by)})`;
+function questionLines(event: EventBrief): string[] {
+  const { seq, task, by, at, imported_by, text } = event;
+  const imported = imported_by === undefined ? '' : ` (imported by ${oneLine(importer(event))})`;
   const about = task === undefined ? '' : `  ${styled('bold', task)}`;
   return [
     `${styled('yellow', `question ${seq}`)}${about}  ${styled('cyan', oneLine(by))}${imported}  ${styled('dim', fromNow(at))}`,

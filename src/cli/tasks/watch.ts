@@ -6,7 +6,7 @@ import { type EventBrief, listEvents, waitForEvents } from '../../services/event
 import { onStopSignal } from '../../stop-signals.ts';
 import { oneLine } from '../../text.ts';
 import { inLocalContext } from '../local-context.ts';
-import { eventTable, whatOf } from '../log/log.ts';
+import { eventTable, importer, whatOf } from '../log/log.ts';
 import { type JsonOption, printLine, styled } from '../terminal/output.ts';
 import { openScreen } from '../terminal/screen.ts';
 import { readStatus } from './status.ts';
@@ -85,7 +85,7 @@ async function follow(ctx: Context, signal: AbortSignal, { json }: JsonOption): 
 
 function lineOf(event: EventBrief): string {
   const { seq, at, by, imported_by, task } = event;
-  const imported = imported_by === undefined ? undefined : `(imported by ${oneLine(imported_by)})`;
+  const imported = imported_by === undefined ? undefined : `(imported by ${oneLine(importer(event))})`;
   return [`#${seq}`, at, oneLine(by), imported, task, whatOf(event)].filter(Boolean).join('  ');
 }
 

@@ -739,9 +739,10 @@ begin
 end
 $$;
 
--- An old event in today's shape: one step per schema version, shared by rebuilds and reads. None is needed yet.
+-- An old event in today's shape: one step per schema version, shared by rebuilds and reads. None is needed yet. One
+-- that an import cleaned is read with clean names.
 create or replace function app.upcast_event(event public.events) returns public.events language sql stable as $$
-  select event
+  select case when event.cleaned_hash is null then event else app.clean_actor(event) end
 $$;
 
 create or replace function app.payload_hash(payload jsonb) returns bytea language sql stable as $$
@@ -1235,7 +1236,8 @@ begin
       where a.tenant_id = found_document.tenant_id and a.id = found_document.id);
     else return (
       select jsonb_build_object(
-        'ref', t.ref, 'title', e.event_type || ' #' || e.seq, 'at', e.created_at, 'by', app.actor_name(e),
+        'ref', t.ref, 'title', e.event_type || ' #' || e.seq, 'at', e.created_at,
+        'by', app.actor_name(app.upcast_event(e)),
         'body', app.searchable_text(e))
       from public.events e
       left join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id
@@ -6019,6 +6021,7 @@ as $$
     'seq', event.seq, 'id', event.id, 'at', event.created_at, 'type', event.event_type, 'by', app.actor_name(event),
     'task', task_ref, 'kind', event.payload ->> 'kind', 'text', app.event_text(event),
     'redacted', case when event.redacted_at is not null then true end,
+    'cleaned', case when event.cleaned_hash is not null then true end,
     'imported_by', case when event.imported_by is not null
       then coalesce(app.user_name(event.imported_by), event.imported_by::text) end,
     'imported_at', event.imported_at))
@@ -6674,7 +6677,7 @@ as $$
         x.hash,
         x.hash = app.event_hash(x) as hashes,
         case when x.redacted_at is null
-          then x.payload_hash = app.payload_hash(x.payload)
+          then coalesce(x.cleaned_hash, x.payload_hash) = app.payload_hash(x.payload)
           else x.payload = app.blank_payload(x)
             and exists (
               select from public.events r
@@ -7207,6 +7210,262 @@ $$;
 
 select app.declare_event('event.redacted', 'reason!:text:4000', 'internal');
 
+-- Cleaning: makes what an earlier version recorded fit what this one allows, for imports.
+
+-- Takes out what app.is_clean refuses. Of a line break of any system a line feed is left.
+create or replace function app.clean_text(value text) returns text language sql immutable
+  return regexp_replace(regexp_replace(value, '\r\n?', E'\n', 'g'),
+    '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]', '', 'g');
+
+-- The same on one line, or null when nothing is left.
+create or replace function app.clean_line(value text, size_max integer) returns text language sql immutable
+  return nullif(rtrim(left(btrim(regexp_replace(app.clean_text(value), '\s+', ' ', 'g')), size_max)), '');
+
+-- Puts a word where a value is deeper than so many levels.
+create or replace function app.cut_json(value jsonb, levels integer)
+  returns jsonb
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if jsonb_typeof(value) not in ('object', 'array') then
+    return value;
+  elsif levels = 0 then
+    return '"[cleaned]"';
+  elsif jsonb_typeof(value) = 'object' then
+    return (select coalesce(jsonb_object_agg(e.key, app.cut_json(e.value, levels - 1)), '{}') from jsonb_each(value) e);
+  end if;
+  return (
+    select coalesce(jsonb_agg(app.cut_json(e.value, levels - 1) order by e.ordinality), '[]')
+    from jsonb_array_elements(value) with ordinality e);
+end
+$$;
+
+-- Cleans texts and keys of a value in its text, where a control character is an escape; null where the value is too
+-- large then.
+create or replace function app.clean_json(value jsonb, size_max integer)
+  returns jsonb
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_clean jsonb := regexp_replace(app.clean_text(value::text),
+    '(\\["\\nt])|\\(?:[bfr]|u[0-9a-f]{4})', '\1', 'g')::jsonb;
+begin
+  if octet_length(v_clean::text) > size_max then
+    return null;
+  end if;
+  return case when app.is_clean_json(v_clean) then v_clean else app.cut_json(v_clean, 32) end;
+end
+$$;
+
+-- Cleans the value of a field by its kind; null where that cannot make it fit.
+create or replace function app.clean_field(value jsonb, field app.event_fields)
+  returns jsonb
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_items text[] := array(
+    select i #>> '{}' from jsonb_path_query(value, 'strict $ ? (@.type() == "array")[*]') i);
+begin
+  case
+    when field.kind = 'object' and jsonb_typeof(value) = 'object' then
+      return app.clean_json(value, 2 * field.size_max);
+    when field.kind = 'array' and jsonb_typeof(value) = 'array' then
+      return app.clean_json(value, field.size_max);
+    when field.kind = 'text[]' and jsonb_typeof(value) = 'array' then
+      -- Evidence names criteria by their place.
+      return to_jsonb(array(
+        select case when c.text ~ '\S' then c.text else '[cleaned]' end
+        from unnest(v_items[:field.size_max]) with ordinality i (item, at)
+        cross join lateral (select left(app.clean_text(i.item), 1000) as text) c
+        order by i.at));
+    when field.kind = 'label[]' and jsonb_typeof(value) = 'array' then
+      return to_jsonb((array(
+        select i.name
+        from (select app.clean_name(u, 50) as name, at from unnest(v_items) with ordinality x (u, at)) i
+        where i.name is not null
+        group by i.name
+        order by min(i.at)))[:field.size_max]);
+    when field.kind = 'text' and jsonb_typeof(value) = 'string' then
+      return to_jsonb(left(app.clean_text(value #>> '{}'), field.size_max));
+    when field.kind = 'line' and jsonb_typeof(value) = 'string' then
+      return to_jsonb(coalesce(app.clean_line(value #>> '{}', field.size_max),
+        case when field.required then '[cleaned]' end));
+    else
+      return null;
+  end case;
+end
+$$;
+
+-- Cleans the lists and limits of a scope. A glob that cannot be matched allows nothing; one that denies denies all
+-- that begins like it.
+create or replace function app.clean_scope(scope jsonb)
+  returns jsonb
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key text;
+  v_items text[];
+begin
+  if jsonb_typeof(scope) <> 'object' then
+    return null;
+  end if;
+  foreach v_key in array array['paths', 'deny', 'notes'] loop
+    continue when not scope ? v_key;
+    v_items := array(
+      select g #>> '{}' from jsonb_path_query(scope -> v_key, 'strict $ ? (@.type() == "array")[*]') g);
+    v_items := array(
+      select case when v_key = 'notes' then left(g, 1000)
+        when char_length(g) <= 1000 and app.count_wildcards(g) <= 16 then g
+        when v_key = 'deny' then left(substring(g from '^[^*?]*'), 998) || '**' end
+      from unnest(v_items[:50]) with ordinality i (g, at)
+      where g ~ '\S'
+      order by at);
+    scope := scope || jsonb_build_object(v_key, to_jsonb(array_remove(v_items, null)));
+  end loop;
+  foreach v_key in array array['files_max', 'lines_max'] loop
+    if scope ? v_key and not app.validate_field(scope -> v_key, 'integer', 1000000, null) then
+      scope := scope - v_key;
+    end if;
+  end loop;
+  return scope;
+end
+$$;
+
+create or replace function app.are_rules(rules jsonb)
+  returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform app.check_rules(rules);
+  return true;
+exception
+  when sqlstate 'PT400' then
+    return false;
+end
+$$;
+
+-- Leaves out the rules that do not fit. Those that this version does not know stay, to be refused.
+create or replace function app.clean_rules(rules jsonb)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key text;
+begin
+  if rules ? 'scope' then
+    rules := rules || jsonb_build_object('scope', app.clean_scope(rules -> 'scope'));
+  end if;
+  foreach v_key in array array['gates', 'triggers'] loop
+    if jsonb_typeof(rules -> v_key) = 'array' and not app.are_rules(jsonb_build_object(v_key, rules -> v_key)) then
+      rules := rules || jsonb_build_object(v_key, (
+        select coalesce(jsonb_agg(r.value order by r.ordinality), '[]')
+        from jsonb_array_elements(rules -> v_key) with ordinality r
+        where r.ordinality <= 20 and app.are_rules(jsonb_build_object(v_key, jsonb_build_array(r.value)))));
+    end if;
+  end loop;
+  foreach v_key in array array['scope', 'gates', 'triggers', 'attempts_max'] loop
+    if rules ? v_key and not app.are_rules(jsonb_build_object(v_key, rules -> v_key)) then
+      rules := rules - v_key;
+    end if;
+  end loop;
+  return rules;
+end
+$$;
+
+-- Leaves out evidence that is none, and cuts its notes.
+create or replace function app.clean_evidence(evidence jsonb) returns jsonb language sql immutable
+begin atomic
+  select coalesce(jsonb_agg(c.item order by c.at), '[]')
+  from (
+    select e.at, case jsonb_typeof(e.item -> 'note')
+        when 'string' then e.item || jsonb_build_object('note', left(e.item ->> 'note', 4000))
+        else e.item end as item
+    from jsonb_array_elements(evidence) with ordinality e (item, at)) c
+  where app.is_evidence(jsonb_build_array(c.item));
+end;
+
+-- The data of an event as today's checks take it: texts cleaned and cut, and what cannot be made to fit left out. What
+-- is required, a reference, a choice, or added by the door stays, and so does a field that this version does not know:
+-- the checks refuse it.
+create or replace function app.clean_payload(event public.events)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_payload jsonb := event.payload;
+  v_field app.event_fields;
+  v_value jsonb;
+begin
+  for v_field in
+    select f.* from app.event_fields f
+    where f.event_type = event.event_type
+      and event.payload ? f.field
+      and f.kind not in ('one_of', 'ref', 'ref[]')
+      and not f.by_door
+  loop
+    v_value := v_payload -> v_field.field;
+    continue when v_value = 'null' and v_field.kind = 'number' and not v_field.required
+      or app.validate_field(v_value, v_field.kind,
+        case v_field.kind when 'object' then 2 * v_field.size_max else v_field.size_max end, v_field.one_of);
+    v_value := app.clean_field(v_value, v_field);
+    if v_value is not null then
+      v_payload := v_payload || jsonb_build_object(v_field.field, v_value);
+    elsif not v_field.required then
+      v_payload := v_payload - v_field.field;
+    end if;
+  end loop;
+  if v_payload ? 'rules' then
+    v_payload := v_payload || jsonb_build_object('rules', app.clean_rules(v_payload -> 'rules'));
+  end if;
+  if v_payload ? 'constraints' then
+    v_payload := v_payload || jsonb_build_object('constraints', app.clean_scope(v_payload -> 'constraints'));
+  end if;
+  if v_payload ? 'evidence' then
+    v_payload := v_payload || jsonb_build_object('evidence', app.clean_evidence(v_payload -> 'evidence'));
+  end if;
+  return v_payload;
+end
+$$;
+
+-- Tells whether agent and client are called as the door would call them.
+create or replace function app.has_clean_actor(event public.events) returns boolean language sql immutable
+  return event.actor ->> 'agent' is not distinct from app.clean_name(event.actor ->> 'agent', 120)
+    and event.actor ->> 'client' is not distinct from app.clean_name(event.actor ->> 'client', 120);
+
+-- An event of agents and clients with names that are clean. The hash covers them, so that they are cleaned whenever
+-- they are read. Cleaning makes nobody CI.
+create or replace function app.clean_actor(event public.events)
+  returns public.events
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent text := event.actor ->> 'agent';
+  v_client text := app.clean_name(event.actor ->> 'client', 120);
+begin
+  event.actor := jsonb_strip_nulls(jsonb_build_object(
+    'user', event.actor -> 'user',
+    'agent', coalesce(app.clean_name(v_agent, 120), case when v_agent is not null then 'agent' end),
+    'client', case when v_client <> 'ci' or event.actor ->> 'client' = 'ci' then v_client end));
+  return event;
+end
+$$;
+
 -- Histories out and in: what an import may bring.
 
 -- export_events(project?, after_seq, page_size) -> {events: [whole rows], users: [{id, name}], next_seq?}, oldest
@@ -7245,6 +7504,7 @@ begin
       'events', (
         select coalesce(jsonb_agg(to_jsonb(e) - 'tenant_id'
             - case when e.imported_by is null then '{imported_by,imported_at}'::text[] else '{}' end
+            - case when e.cleaned_hash is null then '{cleaned_hash}'::text[] else '{}' end
             order by e.seq), '[]')
         from unnest(v_found) e),
       'users', (
@@ -7256,19 +7516,14 @@ begin
 end
 $$;
 
--- Refuses an event that the door could not have recorded so, or that does not go on from what is there. `source` is its
--- position in the file. Raises invalid_input, already_exists, forbidden.
+-- Refuses an event that is none, or that does not go on from what is there. `source` is its position in the file. What
+-- its data says is judged apart. Raises invalid_input, already_exists, forbidden.
 create or replace function app.check_imported(event public.events, source bigint, actor app.actor)
   returns void
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_message text;
-  v_detail text;
-  v_hint constant text := 'A later version refuses what an earlier one recorded; move it with `cairn db backup` and '
-    || '`cairn db restore`.';
 begin
   if num_nulls(event.id, event.user_id, event.stream, event.version, event.payload, event.hash, event.payload_hash,
         event.actor, event.created_at) > 0
@@ -7286,35 +7541,76 @@ begin
       or event.actor - '{user,agent,client}'::text[] <> '{}' then
     perform app.fail('invalid_input', format('The actor of event %s does not match its user_id.', source), null,
       'An actor is the user of the event, and the names of agent and client.');
-  elsif event.actor ->> 'agent' is distinct from app.clean_name(event.actor ->> 'agent', 120)
-      or event.actor ->> 'client' is distinct from app.clean_name(event.actor ->> 'client', 120) then
+  elsif greatest(char_length(event.actor ->> 'agent'), char_length(event.actor ->> 'client')) > 480 then
     perform app.fail('invalid_input',
-      format('The agent or client of event %s has a name that is not on one line of visible characters.', source), null,
-      v_hint);
+      format('The agent or client of event %s has a name of more than 480 characters.', source));
   elsif event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
       or event.hash <> app.event_hash(event)
       or app.is_in_place(event) is not true
       or exists (select from public.events e where e.tenant_id = event.tenant_id and e.id = event.id)
-      or event.redacted_at is null and event.payload_hash <> app.payload_hash(event.payload)
+      or octet_length(event.payload_hash) <> 32
+      or octet_length(event.cleaned_hash) <> 32
+      or event.redacted_at is null
+        and coalesce(event.cleaned_hash, event.payload_hash) <> app.payload_hash(event.payload)
       or event.redacted_at is not null and event.payload <> app.blank_payload(event) then
     perform app.fail('invalid_input', format('The chain is broken at event %s of the file.', source), null,
       'The file was changed or is not whole. Export it again.');
   end if;
   perform app.check_chain_end(event, actor);
-  begin
-    perform app.check_recorded(event);
-  exception
-    when sqlstate 'PT400' then
-      get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail;
-      perform app.fail('invalid_input', format('The data of event %s of the file is not valid. %s', source, v_message),
-        v_detail::jsonb -> 'details', v_hint);
-  end;
   if event.event_type = 'project.created'
       and exists (select from public.projects p
         where p.tenant_id = event.tenant_id and p.slug = event.payload ->> 'slug') then
     perform app.fail('already_exists', format('This workspace has another project %s.', event.payload ->> 'slug'), null,
       'Import into another workspace; refs are built from the slug.');
   end if;
+end
+$$;
+
+-- Says why an event's data is not as the door leaves it: {message, details?}; null where it is.
+create or replace function app.data_fault(event public.events)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_message text;
+  v_detail text;
+begin
+  perform app.check_recorded(event);
+  return null;
+exception
+  when sqlstate 'PT400' then
+    get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail;
+    return jsonb_build_object('message', v_message, 'details', v_detail::jsonb -> 'details');
+end
+$$;
+
+-- An event as it is taken: cleaned where an earlier version recorded what this one refuses. Its hashes stay, and
+-- `cleaned_hash` says that they are of other data. One that comes so is not cleaned again: it has to fit. Raises
+-- invalid_input.
+create or replace function app.fit_imported(event public.events, source bigint)
+  returns public.events
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fault jsonb := app.data_fault(event);
+begin
+  if v_fault is not null and event.cleaned_hash is null then
+    event.payload := app.clean_payload(event);
+    event.cleaned_hash := app.payload_hash(event.payload);
+    v_fault := app.data_fault(event);
+  elsif not app.has_clean_actor(event) then
+    event.cleaned_hash := coalesce(event.cleaned_hash, app.payload_hash(event.payload));
+  end if;
+  if v_fault is not null then
+    perform app.fail('invalid_input',
+      format('The data of event %s of the file is not valid. %s', source, v_fault ->> 'message'), v_fault -> 'details',
+      'A later version refuses what an earlier one recorded; move it with `cairn db backup` and `cairn db restore`.');
+  end if;
+  return event;
 end
 $$;
 
@@ -7463,10 +7759,10 @@ begin
 end
 $$;
 
--- import_events(events, users?) -> {imported, skipped, position}. Events and users as export_events gave them, in
--- order; versions and hashes stay, positions follow on (and so are the same in an empty workspace). What is there
+-- import_events(events, users?) -> {imported, skipped, cleaned, position}. Events and users as export_events gave them,
+-- in order; versions and hashes stay, positions follow on (and so are the same in an empty workspace). What is there
 -- already is skipped, so that an import can be resumed. Each is judged as the door judges, and marked with who imported
--- it. Raises invalid_input, already_exists, forbidden.
+-- it; `cleaned` counts those whose data is not as it was recorded. Raises invalid_input, already_exists, forbidden.
 create or replace function public.import_events(events jsonb, users jsonb default '[]', actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -7503,6 +7799,7 @@ begin
       where e.tenant_id = v_actor.tenant_id and e.stream = v_event.stream and e.version = v_event.version;
     continue when v_known = v_event.hash;
     perform app.check_imported(v_event, v_source, v_actor);
+    v_event := app.fit_imported(v_event, v_source);
     v_seq := v_seq + 1;
     v_event.seq := v_seq;
     v_event.imported_by := v_actor.user_id;
@@ -7521,7 +7818,8 @@ begin
   end;
   perform app.check_cycles(v_actor.tenant_id, v_imported);
   return jsonb_build_object('imported', cardinality(v_imported),
-    'skipped', jsonb_array_length(events) - cardinality(v_imported), 'position', v_seq);
+    'skipped', jsonb_array_length(events) - cardinality(v_imported),
+    'cleaned', (select count(*) from unnest(v_imported) e where e.cleaned_hash is not null), 'position', v_seq);
 end
 $$;
 
@@ -7988,7 +8286,7 @@ begin
             chains ->> coalesce(x.project_id::text, '')) as links,
         (x.event).hash = app.event_hash(x.event) as hashes,
         case when x.redacted_at is null
-          then (x.event).payload_hash = app.payload_hash((x.event).payload)
+          then coalesce((x.event).cleaned_hash, (x.event).payload_hash) = app.payload_hash((x.event).payload)
           else (x.event).payload = app.blank_payload(x.event) end as pays
       from app.read_events_given('events', events) x) c
     where (c.links and c.hashes and c.pays and c.wrong is null) is not true
@@ -10412,6 +10710,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201000900', 'e3e2e3382ba8b70e0da732daa727780319a112a6a9aea4877beaf69fae458da7', '0.1.0'),
   ('20261201001000', '9077023e57282a2f2cb871c7c775a35d68600b9b06559bda94f4b0d37b0506c9', '0.1.0'),
   ('20261201001100', 'fa65bb0d8089ac6904df03bc862c0bafa3a0fabecbda47ba53f00377c0ba80b2', '0.1.0'),
-  ('code', 'a9c32bf8513e5354492d54ca1d0bf5fb04c8e937e3919208d7aa47ff970bb234', '0.1.0')
+  ('20261201001200', '3511e72babfb15381071e1fb7d7504eba472e8e16290f42bd5a7426a6703085c', '0.1.0'),
+  ('code', '31162544a6a0bda348c2efa6aacf9b85b666296e3cfcbc3f2d6ea0a0faa10c02', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
