@@ -126,7 +126,7 @@ export const IMPORTS = Object.freeze([
       file: SQL,
       within: 'app.check_imported',
       find: '      or octet_length(event.cleaned_hash) <> 32\n',
-      name: 'is refused where the mark is of other data, or is none',
+      name: 'is refused where the mark of redacted data is no hash',
     },
     {
       file: SQL,

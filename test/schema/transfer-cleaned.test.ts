@@ -296,4 +296,15 @@ describe('a file that says that an event was cleaned', () => {
       await expect(attempt).rejects.toMatchObject({ code: 'invalid_input', message: expect.stringContaining('chain') });
     }
   });
+
+  test('is refused where the mark of redacted data is no hash', async ({ as, asStranger }) => {
+    await live(as('ada'));
+    await redact(as('ada'), Number(first(await exportAll(as('ada')), 'task.created')['seq']));
+    const file = await exportAll(as('ada'));
+    Object.assign(first(file, 'task.created'), { cleaned_hash: '\\x' });
+
+    const attempt = importAll(asStranger('eve'), file);
+
+    await expect(attempt).rejects.toMatchObject({ code: 'invalid_input', message: expect.stringContaining('chain') });
+  });
 });
