@@ -262,7 +262,7 @@ function workingDirectory(): string | undefined {
  */
 export function publicUrlOf({ host, port, publicUrl }: Config): URL {
   if (publicUrl === undefined && port === 0) {
-    throw new DomainError('invalid_input', 'With --auth the address must be known beforehand.', {
+    throw new DomainError('invalid_input', '--auth needs an address that is known before the server starts.', {
       hint: 'Choose a --port, or say --public-url.',
     });
   }

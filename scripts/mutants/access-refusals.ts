@@ -29,7 +29,7 @@ export const ACCESS_REFUSALS = Object.freeze([
     },
     {
       within: 'app.prove_token',
-      find: 'The access token is not good, or no longer.',
+      find: 'The access token is not valid: it is unknown, expired or revoked.',
       name: 'a personal access token proves its own user within a call, and no other member',
     },
     {
@@ -60,20 +60,20 @@ export const ACCESS_REFUSALS = Object.freeze([
       name: 'Changing an owner is refused to a admin',
     },
     { within: 'public.revoke_access', find: 'Nothing is named to revoke.', name: 'is refused to revoke nothing' },
-    { within: 'public.revoke_access', find: 'An id is not a uuid.', name: 'is refused to revoke what has no such id' },
+    { within: 'public.revoke_access', find: 'An id must be a UUID.', name: 'is refused to revoke what has no such id' },
     {
       within: 'public.remove_client',
-      find: 'The workspace added no such client.',
+      find: 'This workspace has added no client of that name.',
       name: 'is refused to remove a client that was not added',
     },
     {
       within: 'public.create_pat',
-      find: 'A personal access token lives at most 366 days.',
+      find: 'expires is too late: a personal access token lives at most 366 days.',
       name: 'is refused to have a token for longer than a year and a day',
     },
     {
       within: 'public.create_pat',
-      find: 'You have 100 personal access tokens in this workspace.',
+      find: 'You have 100 personal access tokens in this workspace, the most there can be.',
       name: 'has at most a hundred personal access tokens',
     },
     {
@@ -83,14 +83,18 @@ export const ACCESS_REFUSALS = Object.freeze([
     },
     {
       within: 'public.invite_member',
-      find: 'An e-mail address has at most 320 characters.',
+      find: 'An e-mail address must have at most 320 characters.',
       name: 'is refused to invite an address that is too long',
     },
     { within: 'public.set_member', find: 'There is no such member.', name: 'is refused to change who is no member' },
-    { within: 'public.set_member', find: 'The last owner stays.', name: 'is refused to leave no owner' },
+    {
+      within: 'public.set_member',
+      find: 'The last owner of a workspace can be neither removed nor given a lower role.',
+      name: 'is refused to leave no owner',
+    },
     {
       within: 'public.rotate_secrets',
-      find: 'The workspace added no such client with a secret.',
+      find: 'This workspace has added no client of that name with a secret.',
       name: 'is refused to replace the secret of a client that has none',
     },
   ]),

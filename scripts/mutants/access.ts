@@ -96,7 +96,7 @@ export const ACCESS = Object.freeze([
     {
       file: 'src/web/login.ts',
       find: '  if (isSent) await',
-      replace: '  if (!isSent) throw new DomainError("rate_limited", "Too many tries.");\n  await',
+      replace: '  if (!isSent) throw new DomainError("rate_limited", "Too many attempts.");\n  await',
       name: 'takes the newest code where somebody asks for codes without end',
     },
   ]),

@@ -168,7 +168,7 @@ export const DATA = Object.freeze([
   ...refusals('T34', 'test/schema/bounds.test.ts', [
     {
       within: 'app.find_idempotent_result',
-      find: 'fingerprint has at most 200 characters',
+      find: 'fingerprint must have at most 200 characters',
       name: 'has no fingerprint of more than 200 characters',
     },
   ]),

@@ -110,26 +110,6 @@ export const IMPORTS = Object.freeze([
   ...of('T32', 'test/schema/transfer-cleaned.test.ts', [
     {
       file: SQL,
-      within: 'app.fit_imported',
-      find: '  if v_fault is not null and event.cleaned_hash is null then\n',
-      replace: '  if v_fault is not null then\n',
-      name: 'is refused with rules that are none',
-    },
-    {
-      file: SQL,
-      within: 'app.check_imported',
-      find: 'coalesce(event.cleaned_hash, event.payload_hash) <> app.payload_hash(event.payload)',
-      replace: 'event.cleaned_hash is null and event.payload_hash <> app.payload_hash(event.payload)',
-      name: 'is refused where the mark is of other data, or is none',
-    },
-    {
-      file: SQL,
-      within: 'app.check_imported',
-      find: '      or octet_length(event.cleaned_hash) <> 32\n',
-      name: 'is refused where the mark of redacted data is no hash',
-    },
-    {
-      file: SQL,
       within: 'app.clean_scope',
       find: "        when v_key = 'deny' then left(substring(g from '^[^*?]*'), 998) || '**' end\n",
       replace: '        end\n',
@@ -148,6 +128,28 @@ export const IMPORTS = Object.freeze([
       find: 'coalesce(x.cleaned_hash, x.payload_hash) = app.payload_hash(x.payload)',
       replace: '(x.cleaned_hash is not null or x.payload_hash = app.payload_hash(x.payload))',
       name: 'is rebuilt, goes on, and is skipped when it comes again',
+    },
+  ]),
+  ...of('T32', 'test/schema/transfer-marked.test.ts', [
+    {
+      file: SQL,
+      within: 'app.fit_imported',
+      find: '  if v_fault is not null and event.cleaned_hash is null then\n',
+      replace: '  if v_fault is not null then\n',
+      name: 'is refused with rules that are none',
+    },
+    {
+      file: SQL,
+      within: 'app.check_imported',
+      find: 'coalesce(event.cleaned_hash, event.payload_hash) <> app.payload_hash(event.payload)',
+      replace: 'event.cleaned_hash is null and event.payload_hash <> app.payload_hash(event.payload)',
+      name: 'is refused where the mark is of other data, or is none',
+    },
+    {
+      file: SQL,
+      within: 'app.check_imported',
+      find: '      or octet_length(event.cleaned_hash) <> 32\n',
+      name: 'is refused where the mark of redacted data is no hash',
     },
   ]),
   ...of('T31', 'test/schema/transfer-cleaned.test.ts', [
@@ -169,7 +171,7 @@ export const IMPORTS = Object.freeze([
   ...refusals('T32', 'test/schema/transfer-cleaned.test.ts', [
     {
       within: 'app.check_recorded',
-      find: 'Evidence is a list of {criterion, note or artifact}.',
+      find: 'evidence must be a list of {criterion, note or artifact}.',
       name: 'is refused with evidence that is none',
     },
     {

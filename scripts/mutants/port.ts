@@ -40,7 +40,7 @@ export const PORT = Object.freeze([
     },
     {
       within: 'app.find_idempotent_result',
-      find: 'idempotency_key has 1 to 200 characters.',
+      find: 'idempotency_key must have 1 to 200 characters.',
       name: 'refuses an idempotency key without a character by itself',
     },
     {
@@ -71,7 +71,7 @@ export const PORT = Object.freeze([
     },
     {
       within: 'app.check_filters',
-      find: 'filters is an object.',
+      find: 'filters must be an object.',
       name: 'refuses filters that are a list by itself',
     },
     {
@@ -81,17 +81,17 @@ export const PORT = Object.freeze([
     },
     {
       within: 'app.find_idempotent_result',
-      find: 'command is an object with key and fingerprint.',
+      find: 'command must be an object with key and fingerprint.',
       name: 'refuses a command that is a list by itself',
     },
     {
       within: 'public.search',
-      find: 'kinds is a list of at most 100 texts.',
+      find: 'kinds must be a list of at most 100 texts.',
       name: 'refuses kinds that are none by itself',
     },
     {
       within: 'app.refuse_events',
-      find: '%s is a list of events as export_events answers with them.',
+      find: '%s must be a list of events as export_events returns them.',
       name: 'refuses an archive of no events by itself',
     },
     {
@@ -122,13 +122,13 @@ export const PORT = Object.freeze([
     { within: 'app.new_event', find: '%s is not a stream.', name: 'refuses a stream without an id by itself' },
     {
       within: 'app.new_event',
-      find: '%s is recorded by the door itself, not by callers.',
+      find: '%s is recorded by Cairn itself, not by callers.',
       name: 'refuses what only the database records by itself',
     },
     { within: 'app.apply_event', find: 'There is no stream %s.', name: 'knows no stream that nothing applies' },
     {
       within: 'public.append_events',
-      find: 'events is a list of 1 to 200 events.',
+      find: 'events must be a list of 1 to 200 events.',
       name: 'refuses no events by itself',
     },
     {
@@ -138,12 +138,12 @@ export const PORT = Object.freeze([
     },
     {
       within: 'public.append_events',
-      find: 'expect has version and lock_token, each a whole number.',
+      find: 'expect may hold version and lock_token, each a whole number.',
       name: 'refuses an expectation that is no number by itself',
     },
     {
       within: 'app.search_query',
-      find: 'query has no word to search for.',
+      find: 'query has no word to search for',
       name: 'refuses a search for no word by itself',
     },
     {
@@ -158,7 +158,7 @@ export const PORT = Object.freeze([
     },
     {
       within: 'public.import_events',
-      find: 'events is a list of 1 to 500 events.',
+      find: 'events must be a list of 1 to 500 events.',
       name: 'refuses the import of no events by itself',
     },
     {
@@ -168,7 +168,7 @@ export const PORT = Object.freeze([
     },
     {
       within: 'public.plan_archive',
-      find: 'before is the time that archived events are older than.',
+      find: 'before must be a time: events older than it are archived.',
       name: 'refuses an archive of any time by itself',
     },
   ]),

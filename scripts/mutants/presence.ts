@@ -6,17 +6,17 @@ export const PRESENCE = Object.freeze([
   ...refusals('core', 'test/engines/presence.test.ts', [
     {
       within: 'public.adopt_locks',
-      find: 'tasks is a list of at most 100 refs.',
+      find: 'tasks must be a list of at most 100 refs.',
       name: 'refs of locks to go on with are a list of at most a hundred',
     },
     {
       within: 'public.adopt_locks',
-      find: 'It is not said which process goes on with the locks.',
+      find: 'actor.process is missing: it names the process that takes over the locks.',
       name: 'refs of locks to go on with are a list of at most a hundred',
     },
     {
       within: 'public.claim_task',
-      find: 'from says whose lock is taken over.',
+      find: 'from is given without the task whose lock is taken over.',
       name: 'is taken over by one of those who are told',
     },
     {
@@ -26,12 +26,12 @@ export const PRESENCE = Object.freeze([
     },
     {
       within: 'public.report_presence',
-      find: 'It is not said which process is there.',
+      find: 'actor.process is missing: it names the process that is present.',
       name: 'a process that is not named cannot be there',
     },
     {
       within: 'public.report_presence',
-      find: 'agents is a list of at most 100 names.',
+      find: 'agents must be a list of at most 100 names.',
       name: 'is told of a hundred agents at once and of no more',
     },
   ]),

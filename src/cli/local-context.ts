@@ -60,16 +60,27 @@ function optionNamed(path: readonly PropertyKey[]): string {
   return OPTIONS[name] ?? (/^[a-z_]+$/.test(name) ? `--${name.replaceAll('_', '-')}` : name);
 }
 
-/** Checks typed input against the service's schema. Raises invalid_input. */
-export function parseGiven<Schema extends z.ZodType>(schema: Schema, given: unknown): z.output<Schema> {
+/**
+ * Checks typed input against the service's schema. A refusal names the option, and its place where `placeOf` knows one.
+ * Raises invalid_input.
+ */
+export function parseGiven<Schema extends z.ZodType>(
+  schema: Schema,
+  given: unknown,
+  placeOf: (path: readonly PropertyKey[]) => string = () => '',
+): z.output<Schema> {
   const parsed = schema.safeParse(given);
   if (parsed.success) {
     // Not in the answer, which a program may parse.
     for (const loss of lossesOf(given, parsed.data)) process.stderr.write(`! ${loss}\n`);
     return parsed.data;
   }
-  throw new DomainError('invalid_input', inputSentences(parsed.error, given, optionNamed), {
-    hint: 'The command with --help shows what it takes.',
-    mistyped: true,
-  });
+  throw new DomainError(
+    'invalid_input',
+    inputSentences(parsed.error, given, (path) => optionNamed(path) + placeOf(path)),
+    {
+      hint: 'The command with --help shows what it takes.',
+      mistyped: true,
+    },
+  );
 }

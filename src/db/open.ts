@@ -144,7 +144,7 @@ async function supabase(config: Config, url: string): Promise<OpenDatabase> {
     return { db, ...AWAY, connect, close: () => db.close() };
   }
   if (supabasePublishableKey === undefined) {
-    throw new DomainError('invalid_input', 'SUPABASE_URL is set, and no key to call it with.', {
+    throw new DomainError('invalid_input', 'SUPABASE_URL is set, but no key.', {
       hint: 'Set SUPABASE_PUBLISHABLE_KEY and run `cairn login`, or on a server set SUPABASE_SECRET_KEY.',
     });
   }

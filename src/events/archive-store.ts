@@ -52,7 +52,7 @@ export function storeAt(location: string, db: Database): ArchiveStore {
   const name = BUCKET.exec(location)?.[1];
   if (name !== undefined) return bucketStore(location, name, db);
   if (isAbsolute(location)) return directoryStore(location);
-  throw new DomainError('unavailable', 'Archived events are kept where this cairn cannot read.', {
+  throw new DomainError('unavailable', 'Archived events are kept in a place that this version of Cairn cannot read.', {
     hint: UPDATE_HINT,
     retryable: false,
   });
@@ -65,10 +65,14 @@ function bucketStore(location: string, name: string, db: Database): ArchiveStore
     });
   }
   if (db.bucket === undefined) {
-    throw new DomainError('unavailable', `The bucket ${name} is for who has the secret key of the Supabase project.`, {
-      hint: 'Use SUPABASE_URL with SUPABASE_SECRET_KEY, or a cairn server that has them (cairn serve).',
-      retryable: false,
-    });
+    throw new DomainError(
+      'unavailable',
+      `The bucket ${name} can be read only with the secret key of the Supabase project.`,
+      {
+        hint: 'Use SUPABASE_URL with SUPABASE_SECRET_KEY, or a cairn server that has them (cairn serve).',
+        retryable: false,
+      },
+    );
   }
   return { location, ...db.bucket(name) };
 }

@@ -20,7 +20,7 @@ const NAME = /^((?:[A-Za-z][\w-]*-|#)\d+|[A-Z]{1,5}\d+):\s+/;
 // A backslash protects a comma, a bracket or a backslash.
 const HINTS = /\s\(((?:[^()\\]|\\.)*)\)$/;
 const HINT = /(?:[^,\\]|\\.)+/g;
-const STATUS_BY_MARK: Readonly<Record<string, ForeignTask['status']>> = Object.freeze({
+export const STATUS_BY_MARK: Readonly<Record<string, ForeignTask['status']>> = Object.freeze({
   ' ': 'pending',
   x: 'completed',
   X: 'completed',

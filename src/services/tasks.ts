@@ -241,7 +241,7 @@ export function approveTask(ctx: Context, { task, note }: z.output<typeof Approv
 async function change(ctx: Context, requests: NewEvent<Task>[]): Promise<ChangedTask> {
   const { events, ...answer } = await append(ctx, requests);
   const last = events.at(-1);
-  if (last === undefined) throw new DomainError('internal', 'The door answered without an event.');
+  if (last === undefined) throw new DomainError('internal', 'append_events returned no event.');
   return { task: last.state, ...(last.repeated && { repeated: true }), ...consequences(answer) };
 }
 

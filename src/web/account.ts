@@ -50,7 +50,7 @@ export async function revokeOwn(web: Web, visit: SignedIn, form: URLSearchParams
 /** Makes a token, shown once on the next page. Raises forbidden for a sign-in older than a quarter of an hour. */
 export async function createToken(web: Web, visit: SignedIn, form: URLSearchParams): Promise<Response> {
   if (!web.makesTokens || !isFresh(visit)) {
-    throw new DomainError('forbidden', 'A token is made by who has just signed in.', {
+    throw new DomainError('forbidden', 'A token needs a fresh sign-in.', {
       hint: 'Sign in again, then repeat.',
     });
   }
@@ -59,7 +59,7 @@ export async function createToken(web: Web, visit: SignedIn, form: URLSearchPara
   const days = Number(form.get('days'));
   const name = (form.get('name') ?? '').trim();
   if (scope === '' || name === '' || !Number.isInteger(days) || days < 1 || days > PAT_DAYS_MAX) {
-    throw new DomainError('invalid_input', 'A token has a name, an end and something that it may do.', {
+    throw new DomainError('invalid_input', 'A token needs a name, an end, and a scope.', {
       hint: 'Go back and fill in the form.',
     });
   }

@@ -48,7 +48,7 @@ export async function formOf({ request, csrf }: BrowserSession): Promise<URLSear
     (site !== null && site !== 'same-origin' && site !== 'none') ||
     !sameHash(form.get('csrf') ?? '', csrf)
   ) {
-    throw new DomainError('forbidden', 'This form is too old, or of another browser.', {
+    throw new DomainError('forbidden', 'This form has expired, or was opened in another browser.', {
       hint: 'Go back, load the page again, and repeat.',
     });
   }

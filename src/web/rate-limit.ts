@@ -76,7 +76,7 @@ async function takeOrWait(
 
 function tooMany(seconds: number): DomainError {
   const minutes = Math.ceil(seconds / 60);
-  return new DomainError('rate_limited', 'Too many tries.', {
+  return new DomainError('rate_limited', 'Too many attempts.', {
     hint: `Wait ${minutes === 1 ? 'a minute' : `${minutes} minutes`}, then try again.`,
   });
 }

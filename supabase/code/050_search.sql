@@ -132,7 +132,7 @@ declare
   v_ranked integer;
 begin
   if kinds is not null and not app.validate_field(kinds, 'text[]', 100, null) then
-    perform app.fail('invalid_input', 'kinds is a list of at most 100 texts.', jsonb_build_object('field', 'kinds'),
+    perform app.fail('invalid_input', 'kinds must be a list of at most 100 texts.', jsonb_build_object('field', 'kinds'),
       'Kinds: task, event, decision, checkpoint, artifact, project.');
   end if;
   select k into v_kind from jsonb_array_elements_text(kinds) k
@@ -249,8 +249,8 @@ begin
   end loop;
   v_words := v_words || v_group;
   if numnode(v_words) = 0 then
-    perform app.fail('invalid_input', 'query has no word to search for.', jsonb_build_object('field', 'query'),
-      'Use the words you expect in the text: payment retry.');
+    perform app.fail('invalid_input', 'query has no word to search for: signs and words such as "the" do not count.',
+      jsonb_build_object('field', 'query'), 'Use the words you expect in the text: payment retry.');
   end if;
   if (select count(*) from app.list_words(v_words::text)) > 32 then
     perform app.fail('invalid_input', 'query has more than 32 words.', jsonb_build_object('field', 'query'),

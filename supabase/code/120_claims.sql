@@ -168,7 +168,7 @@ declare
 begin
   filters := jsonb_strip_nulls(coalesce(filters, '{}'));
   if jsonb_typeof(filters) <> 'object' then
-    perform app.fail('invalid_input', 'filters is an object.', jsonb_build_object('field', 'filters'),
+    perform app.fail('invalid_input', 'filters must be an object.', jsonb_build_object('field', 'filters'),
       'Filters: ' || array_to_string(allowed, ', ') || '.');
   end if;
   if filters = '{}' then
@@ -359,7 +359,7 @@ begin
   end if;
   perform app.check_number('ttl_seconds', ttl_seconds, 1, 86400);
   if take_over_from is not null and (task is null or take_over is not true) then
-    perform app.fail('invalid_input', 'from says whose lock is taken over.', jsonb_build_object('field', 'from'),
+    perform app.fail('invalid_input', 'from is given without the task whose lock is taken over.', jsonb_build_object('field', 'from'),
       'Name the task, and pass take_over: true.');
   end if;
   if task is not null then
@@ -620,10 +620,10 @@ declare
   v_adopted text[];
 begin
   if v_process is null then
-    perform app.fail('invalid_input', 'It is not said which process goes on with the locks.', null,
-      'Name it: actor.process, a UUID.');
+    perform app.fail('invalid_input', 'actor.process is missing: it names the process that takes over the locks.', null,
+      'It is a UUID.');
   elsif not coalesce(app.validate_field(tasks, 'ref[]', 100, null), false) then
-    perform app.fail('invalid_input', 'tasks is a list of at most 100 refs.', null, 'Name them: ["web-12"].');
+    perform app.fail('invalid_input', 'tasks must be a list of at most 100 refs.', null, 'Name them: ["web-12"].');
   end if;
   with own as (
     update public.task_leases l

@@ -139,10 +139,10 @@ declare
   v_now timestamptz := app.now();
 begin
   if v_process is null then
-    perform app.fail('invalid_input', 'It is not said which process is there.', null,
-      'Name it: actor.process, a UUID.');
+    perform app.fail('invalid_input', 'actor.process is missing: it names the process that is present.', null,
+      'It is a UUID.');
   elsif not coalesce(app.validate_field(agents, 'text[]', 100, null), false) then
-    perform app.fail('invalid_input', 'agents is a list of at most 100 names.', null,
+    perform app.fail('invalid_input', 'agents must be a list of at most 100 names.', null,
       'Name them: ["claude-code#f33e"].');
   end if;
   v_watched := coalesce(watched, false) and not v_ended and app.watch_process(v_actor);

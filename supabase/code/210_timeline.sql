@@ -318,7 +318,7 @@ create or replace function app.refuse_events(field text)
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform app.fail('invalid_input', format('%s is a list of events as export_events answers with them.', field),
+  perform app.fail('invalid_input', format('%s must be a list of events as export_events returns them.', field),
     jsonb_build_object('field', field), 'Pass the events of an answer unchanged, in their order.');
 end
 $$;

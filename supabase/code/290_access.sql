@@ -88,7 +88,7 @@ begin
   end if;
   if chosen ->> 'id' is not null and app.as_uuid(chosen ->> 'id') is null
       or chosen ->> 'user_id' is not null and app.as_uuid(chosen ->> 'user_id') is null then
-    perform app.fail('invalid_input', 'An id is not a uuid.', null, 'List the connections for their ids.');
+    perform app.fail('invalid_input', 'An id must be a UUID.', null, 'List the connections for their ids.');
   end if;
   if app.role_rank(v_actor.role) < app.role_rank('admin') then
     if coalesce(app.as_uuid(chosen ->> 'user_id'), v_actor.user_id) <> v_actor.user_id then
@@ -224,7 +224,7 @@ declare
 begin
   delete from app.oauth_clients c where c.tenant_id = v_actor.tenant_id and c.client_id = remove_client.client_id;
   if not found then
-    perform app.fail('not_found', 'The workspace added no such client.', null,
+    perform app.fail('not_found', 'This workspace has added no client of that name.', null,
       'A client that registered itself is blocked, not removed.');
   end if;
   perform app.record_audit(jsonb_build_object('type', 'client.removed', 'client_id', remove_client.client_id), actor);
@@ -262,7 +262,7 @@ begin
     end if;
   end if;
   if v_expires not between v_now and v_now + interval '366 days' then
-    perform app.fail('invalid_input', 'A personal access token lives at most 366 days.',
+    perform app.fail('invalid_input', 'expires is too late: a personal access token lives at most 366 days.',
       jsonb_build_object('field', 'expires'), 'Choose fewer days.');
   end if;
   if (
@@ -272,7 +272,7 @@ begin
         and t.kind = 'pat'
         and t.revoked_at is null
         and t.expires_at > v_now) >= 100 then
-    perform app.fail('payload_too_large', 'You have 100 personal access tokens in this workspace.', null,
+    perform app.fail('payload_too_large', 'You have 100 personal access tokens in this workspace, the most there can be.', null,
       'Revoke those that nothing uses.');
   end if;
   insert into public.oauth_tokens (tenant_id, id, user_id, kind, name, access_token, expires_at, scope, resource,
@@ -381,7 +381,7 @@ declare
 begin
   perform app.require_known_role(coalesce(invitation ->> 'role', ''));
   if char_length(invitation ->> 'email') > 320 then
-    perform app.fail('invalid_input', 'An e-mail address has at most 320 characters.');
+    perform app.fail('invalid_input', 'An e-mail address must have at most 320 characters.');
   end if;
   if invitation ->> 'role' = 'owner' then
     perform app.require_role(v_actor, 'owner', 'Inviting an owner');
@@ -450,7 +450,7 @@ begin
         and (
           select count(*) from public.memberships m
           where m.tenant_id = v_actor.tenant_id and m.role = 'owner') = 1 then
-      perform app.fail('forbidden', 'The last owner stays.', null, 'Make somebody else an owner first.');
+      perform app.fail('forbidden', 'The last owner of a workspace can be neither removed nor given a lower role.', null, 'Make somebody else an owner first.');
     end if;
   end if;
   perform app.record_audit(jsonb_build_object(

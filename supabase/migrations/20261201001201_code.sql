@@ -891,17 +891,17 @@ declare
   v_lock bigint;
 begin
   if jsonb_typeof(command) <> 'object' then
-    perform app.fail('invalid_input', 'command is an object with key and fingerprint.',
+    perform app.fail('invalid_input', 'command must be an object with key and fingerprint.',
       jsonb_build_object('field', 'command'), 'Leave it out where the call is not to be repeated.');
   elsif command ->> 'key' is null then
     return null;
   end if;
   if char_length(command ->> 'key') not between 1 and 200 then
-    perform app.fail('invalid_input', 'idempotency_key has 1 to 200 characters.',
+    perform app.fail('invalid_input', 'idempotency_key must have 1 to 200 characters.',
       jsonb_build_object('field', 'idempotency_key'));
   end if;
   if char_length(command ->> 'fingerprint') > 200 then
-    perform app.fail('invalid_input', 'fingerprint has at most 200 characters.',
+    perform app.fail('invalid_input', 'fingerprint must have at most 200 characters.',
       jsonb_build_object('field', 'fingerprint'));
   end if;
   v_name := app.key_name(actor, command);
@@ -1090,7 +1090,7 @@ begin
     perform app.check_scope(event.payload -> 'constraints', 'constraints');
   end if;
   if event.payload ? 'evidence' and not app.is_evidence(event.payload -> 'evidence') then
-    perform app.fail('invalid_input', 'Evidence is a list of {criterion, note or artifact}.',
+    perform app.fail('invalid_input', 'evidence must be a list of {criterion, note or artifact}.',
       jsonb_build_object('field', 'evidence'));
   end if;
 end
@@ -1279,7 +1279,7 @@ declare
   v_ranked integer;
 begin
   if kinds is not null and not app.validate_field(kinds, 'text[]', 100, null) then
-    perform app.fail('invalid_input', 'kinds is a list of at most 100 texts.', jsonb_build_object('field', 'kinds'),
+    perform app.fail('invalid_input', 'kinds must be a list of at most 100 texts.', jsonb_build_object('field', 'kinds'),
       'Kinds: task, event, decision, checkpoint, artifact, project.');
   end if;
   select k into v_kind from jsonb_array_elements_text(kinds) k
@@ -1396,8 +1396,8 @@ begin
   end loop;
   v_words := v_words || v_group;
   if numnode(v_words) = 0 then
-    perform app.fail('invalid_input', 'query has no word to search for.', jsonb_build_object('field', 'query'),
-      'Use the words you expect in the text: payment retry.');
+    perform app.fail('invalid_input', 'query has no word to search for: signs and words such as "the" do not count.',
+      jsonb_build_object('field', 'query'), 'Use the words you expect in the text: payment retry.');
   end if;
   if (select count(*) from app.list_words(v_words::text)) > 32 then
     perform app.fail('invalid_input', 'query has more than 32 words.', jsonb_build_object('field', 'query'),
@@ -3733,7 +3733,7 @@ declare
 begin
   filters := jsonb_strip_nulls(coalesce(filters, '{}'));
   if jsonb_typeof(filters) <> 'object' then
-    perform app.fail('invalid_input', 'filters is an object.', jsonb_build_object('field', 'filters'),
+    perform app.fail('invalid_input', 'filters must be an object.', jsonb_build_object('field', 'filters'),
       'Filters: ' || array_to_string(allowed, ', ') || '.');
   end if;
   if filters = '{}' then
@@ -3924,7 +3924,7 @@ begin
   end if;
   perform app.check_number('ttl_seconds', ttl_seconds, 1, 86400);
   if take_over_from is not null and (task is null or take_over is not true) then
-    perform app.fail('invalid_input', 'from says whose lock is taken over.', jsonb_build_object('field', 'from'),
+    perform app.fail('invalid_input', 'from is given without the task whose lock is taken over.', jsonb_build_object('field', 'from'),
       'Name the task, and pass take_over: true.');
   end if;
   if task is not null then
@@ -4185,10 +4185,10 @@ declare
   v_adopted text[];
 begin
   if v_process is null then
-    perform app.fail('invalid_input', 'It is not said which process goes on with the locks.', null,
-      'Name it: actor.process, a UUID.');
+    perform app.fail('invalid_input', 'actor.process is missing: it names the process that takes over the locks.', null,
+      'It is a UUID.');
   elsif not coalesce(app.validate_field(tasks, 'ref[]', 100, null), false) then
-    perform app.fail('invalid_input', 'tasks is a list of at most 100 refs.', null, 'Name them: ["web-12"].');
+    perform app.fail('invalid_input', 'tasks must be a list of at most 100 refs.', null, 'Name them: ["web-12"].');
   end if;
   with own as (
     update public.task_leases l
@@ -4347,10 +4347,10 @@ declare
   v_now timestamptz := app.now();
 begin
   if v_process is null then
-    perform app.fail('invalid_input', 'It is not said which process is there.', null,
-      'Name it: actor.process, a UUID.');
+    perform app.fail('invalid_input', 'actor.process is missing: it names the process that is present.', null,
+      'It is a UUID.');
   elsif not coalesce(app.validate_field(agents, 'text[]', 100, null), false) then
-    perform app.fail('invalid_input', 'agents is a list of at most 100 names.', null,
+    perform app.fail('invalid_input', 'agents must be a list of at most 100 names.', null,
       'Name them: ["claude-code#f33e"].');
   end if;
   v_watched := coalesce(watched, false) and not v_ended and app.watch_process(v_actor);
@@ -5674,7 +5674,7 @@ begin
   if jsonb_typeof(v_event.payload) <> 'object'
       or split_part(v_event.event_type, '.', 1) is distinct from v_category then
     perform app.fail('invalid_input',
-      format('An event has a stream, a type of the stream''s category and data; %s on %s is none.',
+      format('An event needs a stream, a type of the stream''s category, and data; %s on %s does not fit.',
         left(v_event.event_type, 80), left(coalesce(request ->> 'stream', 'null'), 80)));
   end if;
   v_type := app.check_data(v_event.event_type, v_event.payload);
@@ -5698,7 +5698,7 @@ begin
   v_event.causation_id := (request ->> 'causation')::uuid;
   v_event.schema_version := v_type.schema_version;
   if v_type.internal and v_event.causation_id is null then
-    perform app.fail('forbidden', format('%s is recorded by the door itself, not by callers.', v_event.event_type));
+    perform app.fail('forbidden', format('%s is recorded by Cairn itself, not by callers.', v_event.event_type));
   end if;
   return v_event;
 end
@@ -5957,7 +5957,7 @@ begin
     return v_result;
   end if;
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 200 then
-    perform app.fail('invalid_input', 'events is a list of 1 to 200 events.', jsonb_build_object('field', 'events'));
+    perform app.fail('invalid_input', 'events must be a list of 1 to 200 events.', jsonb_build_object('field', 'events'));
   end if;
   for v_at in 0 .. jsonb_array_length(events) - 1 loop
     v_request := events -> v_at;
@@ -5971,7 +5971,7 @@ begin
       if jsonb_typeof(v_expect) <> 'object' or v_expect - '{version,lock_token}'::text[] <> '{}'
           or concat(coalesce(v_expect ->> 'version', '0'), ' ', coalesce(v_expect ->> 'lock_token', '0'))
             !~ '^[0-9]{1,18} [0-9]{1,18}$' then
-        perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.',
+        perform app.fail('invalid_input', 'expect may hold version and lock_token, each a whole number.',
           jsonb_build_object('field', 'expect'), 'Leave out what you do not expect.');
       end if;
     end if;
@@ -6303,7 +6303,7 @@ create or replace function app.refuse_events(field text)
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform app.fail('invalid_input', format('%s is a list of events as export_events answers with them.', field),
+  perform app.fail('invalid_input', format('%s must be a list of events as export_events returns them.', field),
     jsonb_build_object('field', field), 'Pass the events of an answer unchanged, in their order.');
 end
 $$;
@@ -7627,7 +7627,7 @@ begin
       or exists (select from jsonb_array_elements(users) u
         where app.as_uuid(u ->> 'id') is null
           or not app.validate_field(coalesce(u -> 'name', 'null'), 'line', 200, null)) then
-    perform app.fail('invalid_input', 'users is a list of at most 5000, each with an id and a name of one line.',
+    perform app.fail('invalid_input', 'users must be a list of at most 5000, each with an id and a name of one line.',
       jsonb_build_object('field', 'users'));
   end if;
   insert into app.user_names (tenant_id, user_id, name)
@@ -7783,7 +7783,7 @@ declare
 begin
   perform app.refuse_limited(v_actor);
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 500 then
-    perform app.fail('invalid_input', 'events is a list of 1 to 500 events.', jsonb_build_object('field', 'events'),
+    perform app.fail('invalid_input', 'events must be a list of 1 to 500 events.', jsonb_build_object('field', 'events'),
       'Import a longer history in several calls, in its order.');
   end if;
   perform app.import_users(users, v_actor.tenant_id);
@@ -8106,7 +8106,7 @@ declare
   v_to bigint := (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id);
 begin
   if before is null then
-    perform app.fail('invalid_input', 'before is the time that archived events are older than.',
+    perform app.fail('invalid_input', 'before must be a time: events older than it are archived.',
       jsonb_build_object('field', 'before'));
   end if;
   v_to := least(v_to, v_from + least(greatest(size, 1), 50000),
@@ -8271,7 +8271,7 @@ declare
   v_difference jsonb;
 begin
   if jsonb_typeof(chains) is distinct from 'object' then
-    perform app.fail('invalid_input', 'chains is an object: of each project the hash of the last event before.',
+    perform app.fail('invalid_input', 'chains must be an object that maps each project to the hash of its last event before.',
       jsonb_build_object('field', 'chains'), 'Pass the chains of the answer before, or {} to begin.');
   end if;
   select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'wrong', coalesce(c.wrong, 'chain')) into v_difference
@@ -8432,7 +8432,7 @@ declare
   v_bearer app.bearer := app.find_bearer(acting.tenant_id, proof ->> 'token_hash', proof ->> 'resource');
 begin
   if v_bearer.user_id is distinct from acting.user_id or v_bearer.refused is not null then
-    perform app.fail('unauthenticated', 'The access token is not good, or no longer.', null, 'Connect again.');
+    perform app.fail('unauthenticated', 'The access token is not valid: it is unknown, expired or revoked.', null, 'Connect again.');
   end if;
   acting.role := v_bearer.role;
   acting.project_id := v_bearer.project_id;
@@ -9571,7 +9571,7 @@ begin
   end if;
   if chosen ->> 'id' is not null and app.as_uuid(chosen ->> 'id') is null
       or chosen ->> 'user_id' is not null and app.as_uuid(chosen ->> 'user_id') is null then
-    perform app.fail('invalid_input', 'An id is not a uuid.', null, 'List the connections for their ids.');
+    perform app.fail('invalid_input', 'An id must be a UUID.', null, 'List the connections for their ids.');
   end if;
   if app.role_rank(v_actor.role) < app.role_rank('admin') then
     if coalesce(app.as_uuid(chosen ->> 'user_id'), v_actor.user_id) <> v_actor.user_id then
@@ -9707,7 +9707,7 @@ declare
 begin
   delete from app.oauth_clients c where c.tenant_id = v_actor.tenant_id and c.client_id = remove_client.client_id;
   if not found then
-    perform app.fail('not_found', 'The workspace added no such client.', null,
+    perform app.fail('not_found', 'This workspace has added no client of that name.', null,
       'A client that registered itself is blocked, not removed.');
   end if;
   perform app.record_audit(jsonb_build_object('type', 'client.removed', 'client_id', remove_client.client_id), actor);
@@ -9745,7 +9745,7 @@ begin
     end if;
   end if;
   if v_expires not between v_now and v_now + interval '366 days' then
-    perform app.fail('invalid_input', 'A personal access token lives at most 366 days.',
+    perform app.fail('invalid_input', 'expires is too late: a personal access token lives at most 366 days.',
       jsonb_build_object('field', 'expires'), 'Choose fewer days.');
   end if;
   if (
@@ -9755,7 +9755,7 @@ begin
         and t.kind = 'pat'
         and t.revoked_at is null
         and t.expires_at > v_now) >= 100 then
-    perform app.fail('payload_too_large', 'You have 100 personal access tokens in this workspace.', null,
+    perform app.fail('payload_too_large', 'You have 100 personal access tokens in this workspace, the most there can be.', null,
       'Revoke those that nothing uses.');
   end if;
   insert into public.oauth_tokens (tenant_id, id, user_id, kind, name, access_token, expires_at, scope, resource,
@@ -9864,7 +9864,7 @@ declare
 begin
   perform app.require_known_role(coalesce(invitation ->> 'role', ''));
   if char_length(invitation ->> 'email') > 320 then
-    perform app.fail('invalid_input', 'An e-mail address has at most 320 characters.');
+    perform app.fail('invalid_input', 'An e-mail address must have at most 320 characters.');
   end if;
   if invitation ->> 'role' = 'owner' then
     perform app.require_role(v_actor, 'owner', 'Inviting an owner');
@@ -9933,7 +9933,7 @@ begin
         and (
           select count(*) from public.memberships m
           where m.tenant_id = v_actor.tenant_id and m.role = 'owner') = 1 then
-      perform app.fail('forbidden', 'The last owner stays.', null, 'Make somebody else an owner first.');
+      perform app.fail('forbidden', 'The last owner of a workspace can be neither removed nor given a lower role.', null, 'Make somebody else an owner first.');
     end if;
   end if;
   perform app.record_audit(jsonb_build_object(
@@ -10350,7 +10350,7 @@ begin
   from changed c
   cross join (select count(*) from told) t;
   if coalesce(cardinality(v_clients), 0) < jsonb_array_length(renewed) then
-    perform app.fail('not_found', 'The workspace added no such client with a secret.', null,
+    perform app.fail('not_found', 'This workspace has added no client of that name with a secret.', null,
       'List the secrets for those there are.');
   end if;
   if everything then
@@ -10711,6 +10711,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001000', '9077023e57282a2f2cb871c7c775a35d68600b9b06559bda94f4b0d37b0506c9', '0.1.0'),
   ('20261201001100', 'fa65bb0d8089ac6904df03bc862c0bafa3a0fabecbda47ba53f00377c0ba80b2', '0.1.0'),
   ('20261201001200', '3511e72babfb15381071e1fb7d7504eba472e8e16290f42bd5a7426a6703085c', '0.1.0'),
-  ('code', '31162544a6a0bda348c2efa6aacf9b85b666296e3cfcbc3f2d6ea0a0faa10c02', '0.1.0')
+  ('code', 'e31176bd627d1200eebf339e19fcd9cb21910e473979f17ac1c57b3b643d49a9', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -112,7 +112,7 @@ declare
   v_difference jsonb;
 begin
   if jsonb_typeof(chains) is distinct from 'object' then
-    perform app.fail('invalid_input', 'chains is an object: of each project the hash of the last event before.',
+    perform app.fail('invalid_input', 'chains must be an object that maps each project to the hash of its last event before.',
       jsonb_build_object('field', 'chains'), 'Pass the chains of the answer before, or {} to begin.');
   end if;
   select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'wrong', coalesce(c.wrong, 'chain')) into v_difference
@@ -174,7 +174,7 @@ declare
   v_to bigint := (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id);
 begin
   if before is null then
-    perform app.fail('invalid_input', 'before is the time that archived events are older than.',
+    perform app.fail('invalid_input', 'before must be a time: events older than it are archived.',
       jsonb_build_object('field', 'before'));
   end if;
   v_to := least(v_to, v_from + least(greatest(size, 1), 50000),

@@ -242,7 +242,7 @@ begin
   if jsonb_typeof(v_event.payload) <> 'object'
       or split_part(v_event.event_type, '.', 1) is distinct from v_category then
     perform app.fail('invalid_input',
-      format('An event has a stream, a type of the stream''s category and data; %s on %s is none.',
+      format('An event needs a stream, a type of the stream''s category, and data; %s on %s does not fit.',
         left(v_event.event_type, 80), left(coalesce(request ->> 'stream', 'null'), 80)));
   end if;
   v_type := app.check_data(v_event.event_type, v_event.payload);
@@ -266,7 +266,7 @@ begin
   v_event.causation_id := (request ->> 'causation')::uuid;
   v_event.schema_version := v_type.schema_version;
   if v_type.internal and v_event.causation_id is null then
-    perform app.fail('forbidden', format('%s is recorded by the door itself, not by callers.', v_event.event_type));
+    perform app.fail('forbidden', format('%s is recorded by Cairn itself, not by callers.', v_event.event_type));
   end if;
   return v_event;
 end
@@ -292,7 +292,7 @@ begin
     return v_result;
   end if;
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 200 then
-    perform app.fail('invalid_input', 'events is a list of 1 to 200 events.', jsonb_build_object('field', 'events'));
+    perform app.fail('invalid_input', 'events must be a list of 1 to 200 events.', jsonb_build_object('field', 'events'));
   end if;
   for v_at in 0 .. jsonb_array_length(events) - 1 loop
     v_request := events -> v_at;
@@ -306,7 +306,7 @@ begin
       if jsonb_typeof(v_expect) <> 'object' or v_expect - '{version,lock_token}'::text[] <> '{}'
           or concat(coalesce(v_expect ->> 'version', '0'), ' ', coalesce(v_expect ->> 'lock_token', '0'))
             !~ '^[0-9]{1,18} [0-9]{1,18}$' then
-        perform app.fail('invalid_input', 'expect has version and lock_token, each a whole number.',
+        perform app.fail('invalid_input', 'expect may hold version and lock_token, each a whole number.',
           jsonb_build_object('field', 'expect'), 'Leave out what you do not expect.');
       end if;
     end if;

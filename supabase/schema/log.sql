@@ -450,7 +450,7 @@ begin
     perform app.check_scope(event.payload -> 'constraints', 'constraints');
   end if;
   if event.payload ? 'evidence' and not app.is_evidence(event.payload -> 'evidence') then
-    perform app.fail('invalid_input', 'Evidence is a list of {criterion, note or artifact}.',
+    perform app.fail('invalid_input', 'evidence must be a list of {criterion, note or artifact}.',
       jsonb_build_object('field', 'evidence'));
   end if;
 end
@@ -587,17 +587,17 @@ declare
   v_lock bigint;
 begin
   if jsonb_typeof(command) <> 'object' then
-    perform app.fail('invalid_input', 'command is an object with key and fingerprint.',
+    perform app.fail('invalid_input', 'command must be an object with key and fingerprint.',
       jsonb_build_object('field', 'command'), 'Leave it out where the call is not to be repeated.');
   elsif command ->> 'key' is null then
     return null;
   end if;
   if char_length(command ->> 'key') not between 1 and 200 then
-    perform app.fail('invalid_input', 'idempotency_key has 1 to 200 characters.',
+    perform app.fail('invalid_input', 'idempotency_key must have 1 to 200 characters.',
       jsonb_build_object('field', 'idempotency_key'));
   end if;
   if char_length(command ->> 'fingerprint') > 200 then
-    perform app.fail('invalid_input', 'fingerprint has at most 200 characters.',
+    perform app.fail('invalid_input', 'fingerprint must have at most 200 characters.',
       jsonb_build_object('field', 'fingerprint'));
   end if;
   v_name := app.key_name(actor, command);

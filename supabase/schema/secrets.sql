@@ -91,7 +91,7 @@ begin
   from changed c
   cross join (select count(*) from told) t;
   if coalesce(cardinality(v_clients), 0) < jsonb_array_length(renewed) then
-    perform app.fail('not_found', 'The workspace added no such client with a secret.', null,
+    perform app.fail('not_found', 'This workspace has added no client of that name with a secret.', null,
       'List the secrets for those there are.');
   end if;
   if everything then

@@ -196,7 +196,7 @@ CREATE OR REPLACE FUNCTION app.refuse_events(field text)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  perform app.fail('invalid_input', format('%s is a list of events as export_events answers with them.', field),
+  perform app.fail('invalid_input', format('%s must be a list of events as export_events returns them.', field),
     jsonb_build_object('field', field), 'Pass the events of an answer unchanged, in their order.');
 end
 $function$;

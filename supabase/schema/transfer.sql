@@ -312,7 +312,7 @@ begin
       or exists (select from jsonb_array_elements(users) u
         where app.as_uuid(u ->> 'id') is null
           or not app.validate_field(coalesce(u -> 'name', 'null'), 'line', 200, null)) then
-    perform app.fail('invalid_input', 'users is a list of at most 5000, each with an id and a name of one line.',
+    perform app.fail('invalid_input', 'users must be a list of at most 5000, each with an id and a name of one line.',
       jsonb_build_object('field', 'users'));
   end if;
   insert into app.user_names (tenant_id, user_id, name)
@@ -548,7 +548,7 @@ declare
 begin
   perform app.refuse_limited(v_actor);
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 500 then
-    perform app.fail('invalid_input', 'events is a list of 1 to 500 events.', jsonb_build_object('field', 'events'),
+    perform app.fail('invalid_input', 'events must be a list of 1 to 500 events.', jsonb_build_object('field', 'events'),
       'Import a longer history in several calls, in its order.');
   end if;
   perform app.import_users(users, v_actor.tenant_id);

@@ -33,7 +33,8 @@ test('a file that binds what is above a repository is left alone', async () => {
 
 test('tasks from standard input lose no part of their titles, and what is done is left out', async () => {
   const { stdout, stderr } = await run(['add', '--json'], {
-    input: '3.12 support\n2) Two\n-Werror fails\n*.ts are ignored\n- [x] Done\n- [ ] Open\n',
+    input: `# Sprint 12\n\n3.12 support\n2) Two\n-Werror fails\n*.ts are ignored\n---\n#12 fails
+- [x] Done\n- [-] Dropped\n- [ ] Open\n`,
   });
   const { tasks } = JSON.parse(stdout);
 
@@ -42,11 +43,19 @@ test('tasks from standard input lose no part of their titles, and what is done i
     'Two',
     '-Werror fails',
     '*.ts are ignored',
+    '#12 fails',
     'Open',
   ]);
-  expect(stderr).toBe('! 1 that are done were left out.\n');
+  expect(stderr).toBe('! Left out 2 items marked as ended.\n! Left out 2 headings.\n');
   expect(await run(['add', ''], { input: 'x' })).toMatchObject({ code: 2, stdout: '' });
   await run(['cancel', ...tasks.map(({ ref }: { ref: string }) => ref), '--reason', 'A test.']);
+});
+
+test('a title from standard input that is too long is named by its line, and nothing is added', async () => {
+  const { code, stdout, stderr } = await run(['add'], { input: `Short\n\n${'x'.repeat(301)}\n` });
+
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toContain('The title in line 3 must be at most 300 characters long.');
 });
 
 test('several tasks of which one refuses do not keep the others', async () => {

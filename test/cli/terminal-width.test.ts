@@ -87,13 +87,15 @@ describe('a table', () => {
     );
   });
 
-  test('leaves out what can be spared before it cuts the titles to nothing', () => {
+  test('leaves out labels and notes before it cuts a title or leaves out what it is worth', () => {
     const task = { ref: 'web-1', title: 'Connect the payment provider', status: 'pending', ready: true } as const;
-    const rows = [{ ...task, priority: 'medium', locked_by: 'claude-code#1' } as const];
+    const rows = [{ ...task, priority: 'medium' as const, labels: ['payments', 'api'], locked_by: 'claude-code#1' }];
     const headings = (width: number) => taskTable(rows, width)[0]?.split(/\s+/);
 
-    expect(headings(80)).toEqual(['REF', 'STATUS', 'PRIORITY', 'TITLE', 'NOTE']);
-    expect(headings(45)).toEqual(['REF', 'STATUS', 'TITLE', 'NOTE']);
-    expect(headings(30)).toEqual(['REF', 'STATUS', 'TITLE']);
+    expect(headings(90)).toEqual(['REF', 'STATUS', 'PRIORITY', 'TITLE', 'LABELS', 'NOTE']);
+    expect(headings(70)).toEqual(['REF', 'STATUS', 'PRIORITY', 'TITLE', 'NOTE']);
+    expect(headings(60)).toEqual(['REF', 'STATUS', 'PRIORITY', 'TITLE']);
+    expect(headings(40)).toEqual(['REF', 'STATUS', 'TITLE']);
+    expect(taskTable(rows, 70)[1]).toContain(task.title);
   });
 });

@@ -23,19 +23,19 @@ describe('who looks after a workspace', () => {
     [
       'to revoke what has no such id',
       'invalid_input',
-      'An id is not a uuid.',
+      'An id must be a UUID.',
       ['revoke_access', () => ({ chosen: { id: 'the first' } })],
     ],
     [
       'to remove a client that was not added',
       'not_found',
-      'The workspace added no such client.',
+      'This workspace has added no client of that name.',
       ['remove_client', () => ({ client_id: 'unknown' })],
     ],
     [
       'to replace the secret of a client that has none',
       'not_found',
-      'The workspace added no such client with a secret.',
+      'This workspace has added no client of that name with a secret.',
       ['rotate_secrets', () => ({ renewed: [{ client_id: 'unknown', client_secret_hash: 'x' }], everything: false })],
     ],
     [
@@ -53,7 +53,7 @@ describe('who looks after a workspace', () => {
     [
       'to invite an address that is too long',
       'invalid_input',
-      'An e-mail address has at most 320 characters.',
+      'An e-mail address must have at most 320 characters.',
       ['invite_member', () => ({ invitation: { ...invitation(), email: `${'a'.repeat(320)}@b.c` } })],
     ],
     [
@@ -65,13 +65,13 @@ describe('who looks after a workspace', () => {
     [
       'to leave no owner',
       'forbidden',
-      'The last owner stays.',
+      'The last owner of a workspace can be neither removed nor given a lower role.',
       ['set_member', (owner) => ({ user_id: owner, role: 'admin' })],
     ],
     [
       'to have a token for longer than a year and a day',
       'invalid_input',
-      'A personal access token lives at most 366 days.',
+      'expires is too late: a personal access token lives at most 366 days.',
       ['create_pat', () => ({ pat: { ...pat, id: newId(), token_hash: 'x', ttl_seconds: 367 * 86_400 } })],
     ],
     [

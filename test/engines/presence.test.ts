@@ -282,7 +282,7 @@ test('is told of a hundred agents at once and of no more', async ({ as }) => {
   await report(processOf(as('ada')), { agents });
   await expect(report(processOf(as('ada')), { agents: [...agents, 'ada'] })).rejects.toMatchObject({
     code: 'invalid_input',
-    message: 'agents is a list of at most 100 names.',
+    message: 'agents must be a list of at most 100 names.',
   });
 });
 

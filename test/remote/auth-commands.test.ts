@@ -128,7 +128,10 @@ describe('cairn auth', () => {
     const { members } = await answered('members');
     expect(members).toMatchObject([{ role: 'owner' }]);
     const last = await auth(['members', 'set', members[0].user_id, '--role', 'viewer']);
-    expect(last).toMatchObject({ code: 1, stderr: expect.stringContaining('The last owner stays') });
+    expect(last).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('The last owner of a workspace can be neither removed nor given a lower role'),
+    });
 
     const { events } = await answered('events', '--since', '1h', '--type', 'invitation');
     expect(events).toMatchObject([{ type: 'invitation.created', data: { role: 'viewer' } }]);

@@ -132,7 +132,7 @@ async function asked<T>({ name }: OidcProvider, ask: () => Promise<T>): Promise<
         cause,
       });
     }
-    throw new DomainError('unavailable', `${name} cannot be asked right now.`, {
+    throw new DomainError('unavailable', `${name} cannot be reached right now.`, {
       hint: 'Try again in a minute.',
       cause,
     });

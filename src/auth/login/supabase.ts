@@ -53,7 +53,7 @@ export type SupabaseLogin = ReturnType<typeof createSupabaseLogin>;
 function refuseUnavailable(error: AuthError | null): void {
   if (error === null || (error.name !== 'AuthRetryableFetchError' && (error.status ?? 0) < 500 && error.status !== 429))
     return;
-  throw new DomainError('unavailable', 'Supabase Auth cannot be asked right now.', {
+  throw new DomainError('unavailable', 'Supabase Auth cannot be reached right now.', {
     hint: 'Try again in a minute.',
     cause: error,
   });

@@ -50,7 +50,7 @@ export function issuerKeys(server: Issuer): JWTVerifyGetKey {
 }
 
 function unavailable(what: string, cause?: unknown): DomainError {
-  return new DomainError('unavailable', `The authorization server cannot be asked: ${what}.`, {
+  return new DomainError('unavailable', `The authorization server cannot be reached: ${what}.`, {
     hint: 'Try again in a minute.',
     cause,
   });

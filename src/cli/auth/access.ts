@@ -187,7 +187,7 @@ export async function runRevokePat(
   if (!tokenStdin) return runRevoke(config, { id, ...options });
   const token = credentialHash(['pat', 'access', 'refresh'], (await text(process.stdin)).trim());
   if (token === undefined) {
-    throw new DomainError('invalid_input', 'This is no token of Cairn.', {
+    throw new DomainError('invalid_input', 'That is not a token of Cairn.', {
       hint: 'Paste the whole of it; a typo is noticed.',
     });
   }

@@ -16,7 +16,7 @@ const SKEW_MS_MAX = 60_000;
 export async function runAuthDoctor(config: Config, given: string | undefined, options: JsonOption): Promise<void> {
   const url = given === undefined ? await inLocalContext(config, ({ db }) => endpointOf(config, db)) : URL.parse(given);
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw mistyped('This is no address.', 'Like https://cairn.example.com/mcp');
+    throw mistyped('That is not an address.', 'Like https://cairn.example.com/mcp');
   }
   const findings = await examine(url);
   if (findings.some(({ ok }) => !ok)) process.exitCode = 1;

@@ -38,7 +38,7 @@ type RotateOptions = JsonOption & { client?: string | undefined; everything?: tr
 /** `cairn auth secrets rotate`: new secrets are shown once. */
 export async function runRotate(config: Config, { client, everything, yes, ...options }: RotateOptions): Promise<void> {
   if ((client === undefined) === (everything === undefined)) {
-    throw mistyped('It is not said what to rotate.', 'Name a client, or --everything.');
+    throw mistyped('Rotate which secrets?', 'Name a client, or --everything.');
   }
   if (everything && !yes) {
     throw new DomainError(

@@ -132,7 +132,11 @@ async function verifyAll(client: pg.Client): Promise<number> {
 
 function refuseOtherEngines({ databaseUrl, supabaseUrl }: Config, hint: string): void {
   if (databaseUrl === undefined && supabaseUrl === undefined) return;
-  throw new DomainError('invalid_input', 'This is for the embedded database, and the configuration names another.', {
-    hint,
-  });
+  throw new DomainError(
+    'invalid_input',
+    'This command needs the embedded database, but the configuration names another.',
+    {
+      hint,
+    },
+  );
 }

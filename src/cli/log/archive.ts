@@ -47,9 +47,13 @@ export async function runArchive(config: Config, options: ArchiveOptions): Promi
 function storeFor(config: Config, { to, oneMachine }: ArchiveOptions): (db: Database) => ArchiveStore {
   if (to !== undefined && isBucket(to)) {
     if (config.supabaseUrl !== undefined) return (db) => storeAt(to, db);
-    throw new DomainError('invalid_input', `${to} is a bucket of a Supabase project, and the database is none.`, {
-      hint: 'Set SUPABASE_URL and SUPABASE_SECRET_KEY, or name a directory with --to.',
-    });
+    throw new DomainError(
+      'invalid_input',
+      `${to} is a bucket of a Supabase project, but the database is not on Supabase.`,
+      {
+        hint: 'Set SUPABASE_URL and SUPABASE_SECRET_KEY, or name a directory with --to.',
+      },
+    );
   }
   const embedded = config.databaseUrl === undefined && config.supabaseUrl === undefined;
   if (!embedded && !oneMachine) {

@@ -69,10 +69,7 @@ export async function runEditProject(config: Config, slug: string | undefined, o
 }
 
 function unsaid(): DomainError {
-  return mistyped(
-    'It is not said what to change.',
-    'Say it with --name, --description or --rules. In a terminal an editor opens.',
-  );
+  return mistyped('Change what?', 'Use --name, --description or --rules. In a terminal an editor opens.');
 }
 
 /** Reads rules from a file of JSON. */

@@ -1,5 +1,4 @@
 import type { Config } from '../../config.ts';
-import { listItem, withoutBox } from '../../formats/lines.ts';
 import { CreateTasks, createTasks, TASKS_MAX } from '../../services/tasks.ts';
 import { inLocalContext, parseGiven } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
@@ -12,6 +11,7 @@ import { consequenceLines } from './changed.ts';
 import { taskRef, taskRefs } from './refs.ts';
 import { readTaskDocument, taskDocument } from './task-document.ts';
 import { textOption } from './text-given.ts';
+import { type TitleGiven, titlesOf } from './titles-given.ts';
 import { warnOfVain } from './waiting.ts';
 
 const EXPLANATION =
@@ -37,15 +37,16 @@ export async function runAdd(config: Config, words: string[], options: AddOption
     const draft = taskDocument({ title: words.join(' '), description, acceptance_criteria });
     return writeInEditor(draft, EXPLANATION, (written) => add(config, [readTaskDocument(written)], options));
   }
-  const titles = words.length === 0 ? await titlesGiven(options) : [words.join(' ')];
+  const given = words.length === 0 ? await titlesGiven(options) : [{ title: words.join(' ') }];
   await add(
     config,
-    titles.map((title) => ({ title, description, acceptance_criteria })),
+    given.map((title) => ({ ...title, description, acceptance_criteria })),
     options,
   );
 }
 
-async function add(config: Config, given: object[], options: AddOptions): Promise<void> {
+/** `line` is a task's line of standard input, for refusals. */
+async function add(config: Config, given: (object & { line?: number })[], options: AddOptions): Promise<void> {
   const { tasks, ...followed } = await inLocalContext(config, async (ctx) => {
     const { priority, label: labels, rank } = options;
     const about = {
@@ -58,7 +59,10 @@ async function add(config: Config, given: object[], options: AddOptions): Promis
     };
     const created = await createTasks(
       ctx,
-      parseGiven(CreateTasks, { tasks: given.map((task) => ({ ...task, ...about })) }),
+      parseGiven(CreateTasks, { tasks: given.map(({ line: _, ...task }) => ({ ...task, ...about })) }, ([, at]) => {
+        const line = given.length > 1 ? given[Number(at)]?.line : undefined;
+        return line === undefined ? '' : ` in line ${line}`;
+      }),
     );
     warnOfVain(about.parent, about.dependencies || []);
     return created;
@@ -73,16 +77,12 @@ async function add(config: Config, given: object[], options: AddOptions): Promis
   });
 }
 
-/** Reads titles: each line of standard input, or item of a checklist, is one; asks a person at a terminal for one. */
-async function titlesGiven(options: AddOptions): Promise<string[]> {
-  if (canAsk(options)) return [await askLine('What is to be done?')];
-  const given = process.stdin.isTTY ? '' : await readInputText();
-  const lines = given.split('\n').filter((line) => line.trim() !== '');
-  const items = lines.map((line) => withoutBox(listItem(line) ?? line.trim()));
-  const open = items.filter(({ isTicked }) => !isTicked);
-  if (open.length < items.length)
-    process.stderr.write(`! ${items.length - open.length} that are done were left out.\n`);
-  const titles = open.map(({ text }) => text.trim()).filter((title) => title !== '');
+/** Reads titles from standard input; asks a person at a terminal for one. */
+async function titlesGiven(options: AddOptions): Promise<TitleGiven[]> {
+  if (canAsk(options)) return [{ title: await askLine('What is to be done?'), line: 1 }];
+  const { titles, ended, headings } = titlesOf(process.stdin.isTTY ? '' : await readInputText());
+  if (ended > 0) process.stderr.write(`! Left out ${ended} ${ended === 1 ? 'item' : 'items'} marked as ended.\n`);
+  if (headings > 0) process.stderr.write(`! Left out ${headings} ${headings === 1 ? 'heading' : 'headings'}.\n`);
   if (titles.length === 0) {
     throw mistyped('There is no title.', 'Give one, `cairn add "Write the docs"`, or one a line on standard input.');
   }

@@ -132,8 +132,8 @@ async function changesGiven(ctx: Context, task: Task, options: EditOptions) {
 
 function unsaid(): DomainError {
   return mistyped(
-    'It is not said what to change.',
-    'Say it with options, which `cairn edit --help` lists, or with --edit in an editor.',
+    'Change what?',
+    'Name it with options (`cairn edit --help` lists them), or use --edit to write in an editor.',
   );
 }
 

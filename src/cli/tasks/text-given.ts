@@ -25,5 +25,5 @@ export async function withText<Done>(
 
 function said(text: string): string {
   if (text.trim() !== '') return text.trimEnd();
-  throw mistyped('There is nothing to say.', 'Give the text behind, in quotes, or on standard input.');
+  throw mistyped('There is no text.', 'Give the text behind, in quotes, or on standard input.');
 }

@@ -11,8 +11,10 @@ const UNITS: readonly [suffix: string, ms: number][] = [
   ['s', SECOND_MS],
 ];
 const GAP = '  ';
-// A narrower flexible column says nothing; before that, optional columns are left out.
+// Narrower flexible columns say nothing: optional columns are left out before that. The one that is always shown
+// needs more.
 const COLUMN_WIDTH_MIN = 12;
+const MAIN_WIDTH_MIN = 24;
 
 /**
  * A column of a table: its cells' text and style. When lines are too long, flexible columns shrink, then optional ones
@@ -56,25 +58,37 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
 
 type Fitting = { width: number; flexible?: true; spare?: number };
 
-/** Chooses the columns that fit this width; flexible ones get the rest. */
+/** Chooses the columns that fit this width. Optional flexible ones shrink first, then the others. */
 function fitted<Filled extends Fitting>(columns: readonly Filled[], width: number): Filled[] {
   const shown = [...columns];
   while (widthOfLine(shown.map((column) => ({ ...column, width: leastWidth(column) }))) > width) {
-    const spared = shown.filter(({ spare }) => spare !== undefined).sort((a, b) => (a.spare ?? 0) - (b.spare ?? 0))[0];
+    const spared = shown.filter(isOptional).sort((a, b) => (a.spare ?? 0) - (b.spare ?? 0))[0];
     if (spared === undefined) break;
     shown.splice(shown.indexOf(spared), 1);
   }
   const flexible = shown.filter((column) => column.flexible);
-  for (let excess = widthOfLine(shown) - width; excess > 0; excess--) {
-    const widest = flexible.reduce<Fitting>((a, b) => (b.width > a.width ? b : a), { width: 0 });
-    if (widest.width <= COLUMN_WIDTH_MIN) break;
-    widest.width--;
-  }
+  const isTooLong = () => widthOfLine(shown) > width;
+  shrink(flexible.filter(isOptional), isTooLong);
+  shrink(flexible, isTooLong);
   return shown;
 }
 
-function leastWidth({ width, flexible }: Fitting): number {
-  return flexible ? Math.min(width, COLUMN_WIDTH_MIN) : width;
+/** Takes from the widest column, again and again, until the line fits or all are as narrow as they may be. */
+function shrink(columns: readonly Fitting[], isTooLong: () => boolean): void {
+  while (isTooLong()) {
+    const widest = columns.reduce<Fitting>((a, b) => (b.width > a.width ? b : a), { width: 0 });
+    if (widest.width <= COLUMN_WIDTH_MIN) return;
+    widest.width--;
+  }
+}
+
+function isOptional({ spare }: Fitting): boolean {
+  return spare !== undefined;
+}
+
+function leastWidth(column: Fitting): number {
+  if (!column.flexible) return column.width;
+  return Math.min(column.width, isOptional(column) ? COLUMN_WIDTH_MIN : MAIN_WIDTH_MIN);
 }
 
 function widthOfLine(columns: readonly Fitting[]): number {
@@ -153,7 +167,7 @@ export function taskTable(tasks: readonly TaskBrief[], width?: number): string[]
         heading: 'PRIORITY',
         text: ({ priority }) => priority,
         style: (text, task) => styledPriority(text, task.priority),
-        spare: 1,
+        spare: 4,
       },
       { heading: 'RANK', text: ({ rank }) => rank?.toString() ?? '', spare: 2 },
       { heading: 'TITLE', text: ({ title }) => title, flexible: true },
@@ -162,7 +176,7 @@ export function taskTable(tasks: readonly TaskBrief[], width?: number): string[]
         text: ({ labels = [] }) => labels.join(', '),
         style: (text) => styled('cyan', text),
         flexible: true,
-        spare: 2,
+        spare: 1,
       },
       { heading: 'NOTE', text: noteOf, style: (text) => styled('dim', text), flexible: true, spare: 3 },
     ],

@@ -118,7 +118,7 @@ async function arrive(paths: Layout, binaries: Binaries, come: () => Promise<pg.
     if (error instanceof DomainError) throw error;
     throw unusable(paths.dataDir, error);
   }
-  throw new DomainError('unavailable', 'The embedded database is being stopped again and again.', {
+  throw new DomainError('unavailable', 'Other processes keep stopping the embedded database.', {
     hint: 'Repeat the call in a moment.',
   });
 }

@@ -77,7 +77,7 @@ function refused(body: Body, status: number): DomainError {
   }
   if (status === 429) {
     const hint = 'Wait a moment, then repeat the call.';
-    return new DomainError('rate_limited', 'The Supabase project asks for fewer calls.', { hint, cause });
+    return new DomainError('rate_limited', 'The Supabase project limits the rate of calls.', { hint, cause });
   }
   if (status === 0 || status === 404 || status === 408 || status >= 500) {
     const hint = status === 404 ? 'Check SUPABASE_URL, and that the project is not paused.' : REPEAT;

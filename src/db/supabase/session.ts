@@ -132,7 +132,7 @@ export function authError(error: AuthError | null, message: string): DomainError
   }
   if (error?.status === 429) {
     const hint = 'Wait a minute, then try again.';
-    return new DomainError('rate_limited', 'The Supabase project asks for fewer attempts.', { hint, cause: error });
+    return new DomainError('rate_limited', 'The Supabase project limits the rate of attempts.', { hint, cause: error });
   }
   const said = error === null ? message : `${message} The Auth server says: ${error.message}.`;
   return new DomainError('unauthenticated', said, { hint: 'Run `cairn login`.', cause: error });

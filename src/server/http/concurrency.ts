@@ -135,7 +135,7 @@ function createQueues(max: ConcurrencyLimits['waitingMax']) {
 }
 
 function busy(): DomainError {
-  return new DomainError('rate_limited', 'Too many calls of this connection are under way.', {
+  return new DomainError('rate_limited', 'This connection has too many calls in progress.', {
     hint: 'Wait for the answers to the earlier ones, then repeat the call with the same idempotency_key.',
   });
 }

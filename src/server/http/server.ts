@@ -60,7 +60,7 @@ const STREAM_END_MS_MAX = 1_000;
 export function refuseOpenDoor({ host, auth, publicUrl }: Config): void {
   const isLocal = isLoopback(host) && (publicUrl === undefined || isLoopback(new URL(publicUrl).hostname));
   if (auth || isLocal) return;
-  throw new DomainError('invalid_input', 'Without authorization Cairn serves this machine alone.', {
+  throw new DomainError('invalid_input', 'Without authorization Cairn serves only this machine.', {
     hint: 'Start it with --auth, or with --host 127.0.0.1 and no --public-url of another machine.',
   });
 }
