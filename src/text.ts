@@ -78,6 +78,11 @@ export function cleanName(value: string, lengthMax: number): string {
   return [...shown].slice(0, lengthMax).join('').trim();
 }
 
+/** Tells whether anybody can see any of a text. */
+function isVisible(value: string): boolean {
+  return /[!-~]/.test(value) || value.replace(UNSEEN, '').trim() !== '';
+}
+
 /** Text of several lines. Checks the length before anything looks at the characters. */
 export function text(lengthMax: number) {
   return z.string().max(lengthMax).overwrite(clean);
@@ -93,11 +98,7 @@ export function word(lengthMax: number) {
 
 /** A line with some content: white space is folded. */
 export function line(lengthMax: number) {
-  return z
-    .string()
-    .max(lengthMax)
-    .overwrite(cleanLine)
-    .refine((value) => value !== '', 'must not be empty');
+  return z.string().max(lengthMax).overwrite(cleanLine).refine(isVisible, 'must not be empty');
 }
 
 /** A name on one line, of visible characters. */
@@ -111,7 +112,7 @@ export function nameLine(lengthMax: number) {
 
 /** Text that a person or agent must give. */
 export function said(lengthMax: number) {
-  return text(lengthMax).refine((value) => /\S/.test(value), 'must not be empty');
+  return text(lengthMax).refine(isVisible, 'must not be empty');
 }
 
 /** A JSON object of a bounded size and depth, its texts cleaned like any other. */

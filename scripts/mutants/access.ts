@@ -43,13 +43,13 @@ export const ACCESS = Object.freeze([
   ]),
   ...of('T39', 'test/remote/lock-out.test.ts', [
     {
-      file: 'src/web/rate-limit.ts',
+      file: 'src/web/sign-in-limit.ts',
       find: '.known) return { account, buckets: [] };',
       replace: '.known) void 0;',
       name: 'signs in from a browser that did so before',
     },
     {
-      file: 'src/web/rate-limit.ts',
+      file: 'src/web/sign-in-limit.ts',
       find: "  if ((await takeEach(store, from, first)) !== undefined) return { wait, of: 'account' };\n",
       replace: "  if (wait > 0) return { wait, of: 'account' };\n",
       name: 'signs in from a network that is new today, at the first try',
@@ -148,7 +148,7 @@ export const ACCESS = Object.freeze([
       name: 'of twenty long addresses is answered',
     },
     {
-      file: 'src/auth/rates.ts',
+      file: 'src/auth/rate-limit.ts',
       find: 'wide ? networksOf(address) : [networkOf(address)]',
       replace: '[networkOf(address)]',
       name: 'of one large network are bounded, and of everybody together',

@@ -106,7 +106,7 @@ export const PORT = Object.freeze([
     },
     {
       within: 'public.check_events',
-      find: 'chains is an object: of each project the hash of the last',
+      find: 'chains must be an object that maps each project to the hash',
       name: 'refuses chains that are none by itself',
     },
     {
@@ -116,7 +116,7 @@ export const PORT = Object.freeze([
     },
     {
       within: 'app.new_event',
-      find: "An event has a stream, a type of the stream''s category and",
+      find: "An event needs a stream, a type of the stream''s category, and",
       name: 'refuses an event of another category than its stream by itself',
     },
     { within: 'app.new_event', find: '%s is not a stream.', name: 'refuses a stream without an id by itself' },
@@ -153,7 +153,7 @@ export const PORT = Object.freeze([
     },
     {
       within: 'app.import_users',
-      find: 'users is a list of at most 5000, each with an id and a name',
+      find: 'users must be a list of at most 5000, each with an id and a name',
       name: 'refuses the import of a user without an id by itself',
     },
     {

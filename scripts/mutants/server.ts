@@ -186,7 +186,7 @@ export const SERVER = Object.freeze([
       name: 'of /mcp takes no body of 1100000 bytes',
     },
     {
-      file: 'src/auth/rates.ts',
+      file: 'src/auth/rate-limit.ts',
       find: "if (wait !== undefined) throw slowDown('Too many requests from this network.', wait);",
       name: 'asks /oauth/register so many times',
     },

@@ -5,25 +5,25 @@ import { SQL } from './sql.ts';
 export const SIGN_IN = Object.freeze([
   ...of('T9', 'test/remote/sign-in.test.ts', [
     {
-      file: 'src/web/rate-limit.ts',
+      file: 'src/web/sign-in-limit.ts',
       find: 'attempts_max: 5,',
       replace: 'attempts_max: 500,',
       name: 'ends after five tries a minute from an address',
     },
     {
-      file: 'src/web/rate-limit.ts',
+      file: 'src/web/sign-in-limit.ts',
       find: 'attempts_max: 10, window_seconds: QUARTER_HOUR',
       replace: 'attempts_max: 1_000, window_seconds: QUARTER_HOUR',
       name: 'from many networks at one account ends after ten tries',
     },
     {
-      file: 'src/web/rate-limit.ts',
+      file: 'src/web/sign-in-limit.ts',
       find: 'attempts_max: firstTriesMax,',
       replace: 'attempts_max: 1_000,',
       name: 'from many networks at one account ends after ten tries',
     },
     {
-      file: 'src/auth/rates.ts',
+      file: 'src/auth/rate-limit.ts',
       find: 'network(4), ',
       replace: 'network(8), ',
       name: 'from many addresses of one network is guessing from one',

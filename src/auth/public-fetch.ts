@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { createCounts } from '../counts.ts';
 import { type ProxyServer, usesProxy } from './proxy.ts';
-import { networkOf } from './rates.ts';
+import { networkOf } from './rate-limit.ts';
 
 /**
  * Gets a small JSON document that a stranger named; reaches only the public internet. Raises TooManyFetches,

@@ -6,8 +6,8 @@ import { type Local, openLocal } from '../local.ts';
 import { createLog } from '../log.ts';
 import { personName } from '../person-name.ts';
 import { inputSentences } from '../tools/input-error.ts';
-import { leaveOwnBrief } from '../tools/leave-briefs.ts';
 import { lossesOf } from '../tools/left-out.ts';
+import { writeOwnBrief } from '../tools/write-briefs.ts';
 
 type Person = Context & { connect: Local['connect'] };
 
@@ -41,7 +41,7 @@ export async function inLocalContext<T>(
     });
   } finally {
     // Only for the own workspace: another one's project may have the same slug.
-    if (hasGrown()) await leaveOwnBrief({ db, actor: local, log, project: config.project }, config);
+    if (hasGrown()) await writeOwnBrief({ db, actor: local, log, project: config.project }, config);
     await close();
   }
 }

@@ -9,7 +9,7 @@ import { type BrowserSession, pathOf } from './browser-session.ts';
 import { BROWSER_SECONDS, SESSION_SECONDS } from './cookies.ts';
 import { redirect } from './page.ts';
 import { codePage, loginPage, passwordPage } from './pages/login.ts';
-import { type Account, type Attempt, takeAttempt, takeSending, takeStart } from './rate-limit.ts';
+import { type Account, type Attempt, takeAttempt, takeSending, takeStart } from './sign-in-limit.ts';
 import type { Web } from './web.ts';
 
 const IDLE_SECONDS = 12 * 3_600;

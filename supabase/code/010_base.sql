@@ -54,7 +54,7 @@ begin
     when 'text' then return v_type = 'string' and char_length(v_text) <= size_max and app.is_clean(v_text);
     when 'line' then
       return v_type = 'string' and char_length(v_text) <= size_max
-        and v_text ~ '\S' and v_text !~ '[\n\t]' and app.is_clean(v_text);
+        and app.clean_name(v_text, size_max) is not null and v_text !~ '[\n\t]' and app.is_clean(v_text);
     when 'one_of' then return v_type = 'string' and v_text = any (one_of);
     when 'ref' then return v_type = 'string' and char_length(v_text) between 1 and size_max;
     when 'integer' then return v_type = 'number' and v_text ~ '^[0-9]{1,9}$' and v_text::integer <= size_max;

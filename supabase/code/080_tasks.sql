@@ -62,7 +62,7 @@ begin
 end
 $$;
 
--- The only place that decides whether work on a task may start, and why not. Empty means ready.
+-- Lists what keeps a task from being claimed by its ref. app.is_claimable decides for claims without a ref.
 create or replace function app.waiting_for(task public.tasks)
   returns text[]
   language plpgsql

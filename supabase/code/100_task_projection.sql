@@ -292,13 +292,13 @@ begin
   elsif was.status = 'in_progress' and task.status <> 'in_progress' then
     delete from public.task_leases l where l.tenant_id = task.tenant_id and l.task_id = task.id;
   elsif expect ->> 'lock_token' is not null then
-    perform app.extend_lease(task, event.created_at);
+    perform app.renew_lease(task, event.created_at);
   end if;
 end
 $$;
 
 -- Extends the lease. A caller with the token has the lock; the process that took it keeps it until it ends.
-create or replace function app.extend_lease(task public.tasks, at timestamptz)
+create or replace function app.renew_lease(task public.tasks, at timestamptz)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp

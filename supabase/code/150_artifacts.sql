@@ -191,7 +191,7 @@ begin
   v_artifact := app.evolve_artifact(v_artifact, event);
   insert into public.artifacts select v_artifact.*;
   if expect ->> 'lock_token' is not null then
-    perform app.extend_lease(v_task, event.created_at);
+    perform app.renew_lease(v_task, event.created_at);
   end if;
   perform app.index_artifact(v_artifact);
   return (event, app.artifact_full(v_artifact), v_project.rules -> 'triggers')::app.applied;

@@ -5,9 +5,10 @@ create or replace function app.clean_text(value text) returns text language sql 
   return regexp_replace(regexp_replace(value, '\r\n?', E'\n', 'g'),
     '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]', '', 'g');
 
--- The same on one line, or null when nothing is left.
+-- Does the same on one line; null when nobody can see what is left.
 create or replace function app.clean_line(value text, size_max integer) returns text language sql immutable
-  return nullif(rtrim(left(btrim(regexp_replace(app.clean_text(value), '\s+', ' ', 'g')), size_max)), '');
+  return (select case when app.clean_name(c.line, size_max) is not null then c.line end
+    from rtrim(left(btrim(regexp_replace(app.clean_text(value), '\s+', ' ', 'g')), size_max)) c (line));
 
 -- Puts a word where a value is deeper than so many levels.
 create or replace function app.cut_json(value jsonb, levels integer)

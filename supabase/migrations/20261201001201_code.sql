@@ -58,7 +58,7 @@ begin
     when 'text' then return v_type = 'string' and char_length(v_text) <= size_max and app.is_clean(v_text);
     when 'line' then
       return v_type = 'string' and char_length(v_text) <= size_max
-        and v_text ~ '\S' and v_text !~ '[\n\t]' and app.is_clean(v_text);
+        and app.clean_name(v_text, size_max) is not null and v_text !~ '[\n\t]' and app.is_clean(v_text);
     when 'one_of' then return v_type = 'string' and v_text = any (one_of);
     when 'ref' then return v_type = 'string' and char_length(v_text) between 1 and size_max;
     when 'integer' then return v_type = 'number' and v_text ~ '^[0-9]{1,9}$' and v_text::integer <= size_max;
@@ -2248,7 +2248,7 @@ begin
 end
 $$;
 
--- The only place that decides whether work on a task may start, and why not. Empty means ready.
+-- Lists what keeps a task from being claimed by its ref. app.is_claimable decides for claims without a ref.
 create or replace function app.waiting_for(task public.tasks)
   returns text[]
   language plpgsql
@@ -3237,13 +3237,13 @@ begin
   elsif was.status = 'in_progress' and task.status <> 'in_progress' then
     delete from public.task_leases l where l.tenant_id = task.tenant_id and l.task_id = task.id;
   elsif expect ->> 'lock_token' is not null then
-    perform app.extend_lease(task, event.created_at);
+    perform app.renew_lease(task, event.created_at);
   end if;
 end
 $$;
 
 -- Extends the lease. A caller with the token has the lock; the process that took it keeps it until it ends.
-create or replace function app.extend_lease(task public.tasks, at timestamptz)
+create or replace function app.renew_lease(task public.tasks, at timestamptz)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -4020,7 +4020,7 @@ begin
   insert into public.task_leases as l (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at)
     values (v_task.tenant_id, v_task.id, v_task.project_id, v_task.lock_token, extend_lock.ttl_seconds, v_until)
     on conflict (tenant_id, task_id) do update set ttl_seconds = excluded.ttl_seconds, expires_at = excluded.expires_at;
-  perform app.extend_lease(v_task, v_event.created_at);
+  perform app.renew_lease(v_task, v_event.created_at);
   return jsonb_build_object('ref', v_task.ref, 'lock_token', v_task.lock_token, 'locked_until', v_until);
 end
 $$;
@@ -4770,7 +4770,7 @@ begin
   v_artifact := app.evolve_artifact(v_artifact, event);
   insert into public.artifacts select v_artifact.*;
   if expect ->> 'lock_token' is not null then
-    perform app.extend_lease(v_task, event.created_at);
+    perform app.renew_lease(v_task, event.created_at);
   end if;
   perform app.index_artifact(v_artifact);
   return (event, app.artifact_full(v_artifact), v_project.rules -> 'triggers')::app.applied;
@@ -7217,9 +7217,10 @@ create or replace function app.clean_text(value text) returns text language sql 
   return regexp_replace(regexp_replace(value, '\r\n?', E'\n', 'g'),
     '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]', '', 'g');
 
--- The same on one line, or null when nothing is left.
+-- Does the same on one line; null when nobody can see what is left.
 create or replace function app.clean_line(value text, size_max integer) returns text language sql immutable
-  return nullif(rtrim(left(btrim(regexp_replace(app.clean_text(value), '\s+', ' ', 'g')), size_max)), '');
+  return (select case when app.clean_name(c.line, size_max) is not null then c.line end
+    from rtrim(left(btrim(regexp_replace(app.clean_text(value), '\s+', ' ', 'g')), size_max)) c (line));
 
 -- Puts a word where a value is deeper than so many levels.
 create or replace function app.cut_json(value jsonb, levels integer)
@@ -10711,6 +10712,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001000', '9077023e57282a2f2cb871c7c775a35d68600b9b06559bda94f4b0d37b0506c9', '0.1.0'),
   ('20261201001100', 'fa65bb0d8089ac6904df03bc862c0bafa3a0fabecbda47ba53f00377c0ba80b2', '0.1.0'),
   ('20261201001200', '3511e72babfb15381071e1fb7d7504eba472e8e16290f42bd5a7426a6703085c', '0.1.0'),
-  ('code', 'e31176bd627d1200eebf339e19fcd9cb21910e473979f17ac1c57b3b643d49a9', '0.1.0')
+  ('code', '23b7853ede90a2db9cfcd3e9f9652929dbeaa8f96127d9dc382548ae769376e2', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

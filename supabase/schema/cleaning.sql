@@ -116,7 +116,7 @@ CREATE OR REPLACE FUNCTION app.clean_line(value text, size_max integer)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
-RETURN NULLIF(rtrim("left"(btrim(regexp_replace(app.clean_text(value), '\s+'::text, ' '::text, 'g'::text)), size_max)), ''::text);
+RETURN (SELECT CASE WHEN (app.clean_name(c.line, clean_line.size_max) IS NOT NULL) THEN c.line ELSE NULL::text END AS "case" FROM rtrim("left"(btrim(regexp_replace(app.clean_text(clean_line.value), '\s+'::text, ' '::text, 'g'::text)), clean_line.size_max)) c(line));
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.clean_payload(event public.events)

@@ -245,26 +245,6 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.extend_lease(task public.tasks, at timestamp with time zone)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_process uuid := app.current_process();
-begin
-  update public.task_leases l
-    set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds)), session_ended_at = null,
-      (process, renewed_by) = (
-        select case when k.is_kept then l.process else coalesce(v_process, l.process) end,
-          case when k.is_kept then l.process else v_process end
-        from (select l.process is not null
-          and app.has_not_ended(l.tenant_id, task.locked_by_user, l.process) as is_kept) k)
-    where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token;
-end
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.free_dependents(task public.tasks, difference integer)
  RETURNS void
  LANGUAGE plpgsql
@@ -371,7 +351,7 @@ begin
   elsif was.status = 'in_progress' and task.status <> 'in_progress' then
     delete from public.task_leases l where l.tenant_id = task.tenant_id and l.task_id = task.id;
   elsif expect ->> 'lock_token' is not null then
-    perform app.extend_lease(task, event.created_at);
+    perform app.renew_lease(task, event.created_at);
   end if;
 end
 $function$;
@@ -389,6 +369,26 @@ AS $function$
       select x.depends_on from app.task_dependencies x
       where x.tenant_id = reached_tasks.tenant_id and x.task_id = r.id offset 0) e)
   select r.id from reached r
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.renew_lease(task public.tasks, at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_process uuid := app.current_process();
+begin
+  update public.task_leases l
+    set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds)), session_ended_at = null,
+      (process, renewed_by) = (
+        select case when k.is_kept then l.process else coalesce(v_process, l.process) end,
+          case when k.is_kept then l.process else v_process end
+        from (select l.process is not null
+          and app.has_not_ended(l.tenant_id, task.locked_by_user, l.process) as is_kept) k)
+    where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token;
+end
 $function$;
 -- owner cairn_owner
 

@@ -8,7 +8,7 @@ import { readConfig } from '../../src/config.ts';
 import type { Actor, Database } from '../../src/db/database.ts';
 import { type Local, openLocal } from '../../src/local.ts';
 import { createLog } from '../../src/log.ts';
-import { leaveOwnBrief } from '../../src/tools/leave-briefs.ts';
+import { writeOwnBrief } from '../../src/tools/write-briefs.ts';
 import { cairn } from '../support/cairn.ts';
 import { type Agent, connect, connectTo } from '../support/client.ts';
 import { createProject, createTask, note, redact } from '../support/commands.ts';
@@ -218,11 +218,11 @@ describe('of those who leave a brief at once', () => {
       const leaving = { db, actor, log, project: 'web' };
       const other = async () => {
         await createTask({ db, actor }, { project: 'web', title: 'Came later', priority: 'critical' });
-        later = leaveOwnBrief(leaving, configOf());
+        later = writeOwnBrief(leaving, configOf());
         await later;
       };
 
-      await leaveOwnBrief({ ...leaving, db: slow(db, other) }, configOf());
+      await writeOwnBrief({ ...leaving, db: slow(db, other) }, configOf());
       await later;
     });
 
@@ -239,7 +239,7 @@ describe('of those who leave a brief at once', () => {
         return redacting;
       };
 
-      await leaveOwnBrief({ db: slow(db, other), actor, log, project: 'web' }, configOf());
+      await writeOwnBrief({ db: slow(db, other), actor, log, project: 'web' }, configOf());
       await redacting;
       after = readBrief(dataDir, 'web');
     });

@@ -8,8 +8,8 @@ const ARGUMENTS = ['lock_token', 'idempotency_key', 'expected_version', 'take_ov
 // Said to whoever calls the door or a tool with what no command passes on.
 const NOT_FOR_PEOPLE = [
   'claims are made by claim_task',
-  'expect has version and lock_token',
-  'idempotency_key has 1 to 200',
+  'expect may hold version and lock_token',
+  'idempotency_key must have 1 to 200',
   'This idempotency_key was used',
   'the lock_token %s is not the live one',
   'list_sessions shows the ids',

@@ -101,7 +101,10 @@ export async function withEach(
   }
 }
 
-/** Changes a file of the place. */
+/** Changes a file of the place. Fails when the edit changes nothing. */
 export async function edit(file: string, edit: (text: string) => string): Promise<void> {
-  await writeFile(file, edit(await readFile(file, 'utf8')));
+  const text = await readFile(file, 'utf8');
+  const edited = edit(text);
+  if (edited === text) throw new Error(`Nothing to edit in ${file}:\n${text}`);
+  await writeFile(file, edited);
 }

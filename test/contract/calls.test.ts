@@ -77,6 +77,7 @@ describe('calling a tool', () => {
     ],
     ['an over-long text', { title: 'A'.repeat(301) }, 'tasks[0].title', /at most 300 characters/],
     ['an empty text', { title: ' \n ' }, 'tasks[0].title', /must not be empty/],
+    ['a text that nobody can see', { title: '\u200b\u3164' }, 'tasks[0].title', /must not be empty/],
     [
       'JSON that nests too deep',
       { title: 'A', constraints: { a: JSON.parse('['.repeat(40) + ']'.repeat(40)) } },

@@ -77,6 +77,7 @@ test('each refusal of the SQL is taken out by a mutant with a test', async () =>
     ({ file, from }) => !taken.some((place) => place.file === file && place.from === from),
   );
 
-  expect(missed.map(({ within, text }) => `${within}: ${text}`)).toEqual([]);
+  const told = missed.map(({ within, text }) => `${within}: ${text}`);
+  expect(told, 'Each needs a mutant: refusals(…) in scripts/mutants, beside those of the same function.').toEqual([]);
   expect(mutants.filter(({ test: path }) => !existsSync(new URL(path, ROOT)))).toEqual([]);
 });

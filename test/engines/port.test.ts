@@ -152,7 +152,7 @@ const REFUSED: Refusal[] = [
   ],
   [
     'what only the database records',
-    /is recorded by the door itself/,
+    /is recorded by Cairn itself/,
     'append_events',
     () => append({ stream: `event:${newId()}`, type: 'event.redacted', data: { reason: 'So.' } }),
   ],

@@ -293,7 +293,7 @@ test('refs of locks to go on with are a list of at most a hundred', async ({ as 
     code: 'invalid_input',
   });
   expect(await db.call('adopt_locks', { tasks: ['web-1'] }, actor)).toEqual({ adopted: [] });
-  await expect(db.call('adopt_locks', { tasks: [] }, as('ada').actor)).rejects.toThrow('which process');
+  await expect(db.call('adopt_locks', { tasks: [] }, as('ada').actor)).rejects.toThrow('actor.process is missing');
 });
 
 test('a process that is not named cannot be there', async ({ as }) => {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPublicFetch, isPublicAddress, resolveHost, TooManyFetches } from '../../src/auth/public-fetch.ts';
-import { networkOf, networksOf } from '../../src/auth/rates.ts';
+import { networkOf, networksOf } from '../../src/auth/rate-limit.ts';
 import { documentUrl } from '../../src/auth/server/client-metadata.ts';
 import { type DocumentHost, startDocumentHost } from '../support/document-host.ts';
 

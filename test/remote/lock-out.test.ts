@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { setPassword } from '../../src/auth/login/owner.ts';
 import { hashSecret, isSecret } from '../../src/auth/secrets.ts';
-import { type Account, takeAttempt, takeSending } from '../../src/web/rate-limit.ts';
+import { type Account, takeAttempt, takeSending } from '../../src/web/sign-in-limit.ts';
 import { Browser, ownerBrowser, PASSWORD, startWeb, type TestWeb } from '../support/web.ts';
 
 // Tries are bounded, and nobody uses up those of somebody else. Threats: docs/security.md.

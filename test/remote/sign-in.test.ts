@@ -4,7 +4,7 @@ import { hashPassword, verifyPassword } from '../../src/auth/login/password.ts';
 import { mintSecret } from '../../src/auth/secrets.ts';
 import { authStore } from '../../src/auth/store.ts';
 import { createCookies } from '../../src/web/cookies.ts';
-import { type Account, takeAttempt } from '../../src/web/rate-limit.ts';
+import { type Account, takeAttempt } from '../../src/web/sign-in-limit.ts';
 import { createScratch } from '../support/scratch.ts';
 import { Browser, ownerBrowser, PASSWORD, session, startWeb, type TestWeb } from '../support/web.ts';
 

@@ -3,8 +3,7 @@ import type pg from 'pg';
 import type { Actor, Database } from '../../src/db/database.ts';
 import { postgresDatabase } from '../../src/db/postgres.ts';
 import type { Caller } from './commands.ts';
-import { createEmptyDatabase } from './database.ts';
-import { prepareSchema } from './kept.ts';
+import { createMigratedDatabase } from './database.ts';
 
 export type Scratch = {
   db: Database;
@@ -18,9 +17,8 @@ export type Scratch = {
 
 /** A migrated database of one's own, for tests that change the schema or break what is stored. */
 export async function createScratch(): Promise<Scratch> {
-  const { connect, connection, drop } = await createEmptyDatabase();
+  const { connect, connection, drop } = await createMigratedDatabase();
   const sql = await connect();
-  await prepareSchema(sql);
   const db = postgresDatabase({ connection });
   return {
     db,

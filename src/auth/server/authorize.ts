@@ -1,4 +1,4 @@
-import { takeTurn } from '../rates.ts';
+import { takeTurn } from '../rate-limit.ts';
 import { requestedScopes } from '../scopes.ts';
 import { hashSecret, mintSecret } from '../secrets.ts';
 import { type AuthSettings, canonicalResource } from '../settings.ts';

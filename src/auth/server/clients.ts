@@ -1,6 +1,6 @@
 import type { Log } from '../../log.ts';
 import { type PublicFetch, TooManyFetches } from '../public-fetch.ts';
-import { networksOf } from '../rates.ts';
+import { networksOf } from '../rate-limit.ts';
 import { hashSecret, sameHash } from '../secrets.ts';
 import type { Client, From, NewClient, Store } from '../store.ts';
 import { acceptableRedirects, ClientDocument, documentUrl, httpsUri, shownName } from './client-metadata.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { takeTurn, takeTurnOfAll } from '../rates.ts';
+import { takeTurn, takeTurnOfAll } from '../rate-limit.ts';
 import { mintSecret } from '../secrets.ts';
 import type { AuthSettings } from '../settings.ts';
 import type { Client, From, Store } from '../store.ts';

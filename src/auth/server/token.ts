@@ -1,5 +1,5 @@
 import { newId } from '../../events/ids.ts';
-import { takeTurn } from '../rates.ts';
+import { takeTurn } from '../rate-limit.ts';
 import { type CredentialHash, codeChallenge, credentialHash, mintWorkspaceSecret } from '../secrets.ts';
 import { type AuthSettings, canonicalResource } from '../settings.ts';
 import type { Client, From, InWorkspace, Issued, Minted, Refused, Store } from '../store.ts';

@@ -13,7 +13,7 @@ import { type Local, openLocal, purgeIdempotencyKeys } from '../../local.ts';
 import { createLog, type Log } from '../../log.ts';
 import { type HttpServer, refuseOpenDoor, serveHttp } from '../../server/http/server.ts';
 import { onStopSignal } from '../../stop-signals.ts';
-import { leaveBriefs } from '../../tools/leave-briefs.ts';
+import { writeBriefs } from '../../tools/write-briefs.ts';
 import { createBrowser } from '../../web/browser.ts';
 import { createCookies } from '../../web/cookies.ts';
 import { createWebRoutes } from '../../web/routes.ts';
@@ -42,7 +42,7 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
     stopCollecting?.();
     await server.close();
   } finally {
-    if (local.hasGrown()) await leaveBriefs({ ...local, log, project: config.project }, config);
+    if (local.hasGrown()) await writeBriefs({ ...local, log, project: config.project }, config);
     await local.close();
   }
 }

@@ -80,7 +80,7 @@ async function plan(client: pg.Client, { root, upTo }: Options): Promise<Step[]>
   const state = await readState(client);
   const unknown = unknownVersions(state, files);
   if (unknown.length > 0 || compareVersions(state.applied[CODE]?.program ?? VERSION, VERSION) > 0) {
-    refuseUnlessAdmitted(state, unknown);
+    refuseOlderProgram(state, unknown);
     return [];
   }
   refuseEdited(state, files);
@@ -101,7 +101,7 @@ function unknownVersions({ versions }: SchemaState, { history, versioned }: Sche
   return versions.filter((version) => !known.has(version));
 }
 
-function refuseUnlessAdmitted({ oldest_program }: SchemaState, unknown: string[]): void {
+function refuseOlderProgram({ oldest_program }: SchemaState, unknown: string[]): void {
   if (oldest_program !== null && compareVersions(VERSION, oldest_program) >= 0) return;
   const reasons = [
     ...(unknown.length === 0 ? [] : [`has migration ${unknown.at(-1)}`]),

@@ -15,12 +15,12 @@ import { followsResources, type Message, requiredScopes } from '../mcp/required-
 import { createMcpServer, createRequestServer, type ServerOptions } from '../mcp/server.ts';
 import { takeBody } from './body.ts';
 import { type ConcurrencyLimits, limitConcurrency } from './concurrency.ts';
+import { withProofOutcome } from './proof-outcome.ts';
 import { refusal } from './reply.ts';
 import { cutWhenRefused, type OpenRequest } from './request-log.ts';
 import { authInfoOf, type Caller, callerOf, createServerOptions, outputAskedIn } from './server-options.ts';
 import { createSessions, type SessionLimits } from './sessions.ts';
 import { createSubscriptionEndpoint } from './subscriptions.ts';
-import { withTokenVerification } from './token-verification.ts';
 
 const BODY_BYTES_MAX = 1_048_576;
 const PARSE_ERROR = -32_700;
@@ -49,7 +49,7 @@ export function createMcpEndpoint({ config, log, db, access, limits, observe, fi
   const { serverOptionsOf, leave } = createServerOptions({
     config,
     log,
-    db: limitConcurrency(withTokenVerification(db), limits),
+    db: limitConcurrency(withProofOutcome(db), limits),
     observe,
     tools,
     fixtures,

@@ -7,7 +7,7 @@ import type { Local } from '../../local.ts';
 import type { Log } from '../../log.ts';
 import { onStopSignal } from '../../stop-signals.ts';
 import { selectTools } from '../../tools/catalog.ts';
-import { leaveBriefs } from '../../tools/leave-briefs.ts';
+import { writeBriefs } from '../../tools/write-briefs.ts';
 import { VERSION } from '../../version.ts';
 import { agentName } from '../mcp/agent-name.ts';
 import { clientName } from '../mcp/client-name.ts';
@@ -115,7 +115,7 @@ function opener(config: Config, log: Log, leaving: AbortSignal) {
       if (local === undefined) return;
       const { db, actor } = local;
       await Promise.all([local.presence.end(), local.warm]);
-      await leaveBriefs({ db, actor, log, project: config.project }, config);
+      await writeBriefs({ db, actor, log, project: config.project }, config);
       await local.close();
     },
   };

@@ -63,9 +63,7 @@ function columnOf(name: ClientName, output: Output): string {
 async function day(name: ClientName, place: Place, output: Output): Promise<Costs> {
   const program = PROGRAMS[name];
   await place.init(program.client, '--no-instructions');
-  await edit(join(place.cwd, program.config), (text) =>
-    text.replace('"--data-dir"', `"--output", "${output}", "--data-dir"`),
-  );
+  await edit(join(place.cwd, program.config), (text) => text.replace(/"[^"]*cli\.js"/, `$&, "--output", "${output}"`));
   const costs: Costs = {};
   const play: Play = async (agent) => {
     costs[START] = countTokens(agent.first.all);

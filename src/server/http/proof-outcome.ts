@@ -1,7 +1,7 @@
 import type { Database } from '../../db/database.ts';
 
 /** Wraps the database and reports whether an actor's proof held: at each of its calls, at least one. */
-export function withTokenVerification(db: Database): Database {
+export function withProofOutcome(db: Database): Database {
   return {
     ...db,
     async call(fn, args, actor) {

@@ -24,12 +24,12 @@ type Leaving = Pick<Context, 'db' | 'actor' | 'log' | 'project'>;
  * first: a hook that finds no running database shows them to an agent. Nobody waits for long, and nothing fails because
  * of it.
  */
-export async function leaveBriefs(leaving: Leaving, place: Place): Promise<void> {
+export async function writeBriefs(leaving: Leaving, place: Place): Promise<void> {
   await leave(leaving, place, { others: true });
 }
 
 /** Writes the brief of only the caller's project. */
-export async function leaveOwnBrief(leaving: Leaving, place: Place): Promise<void> {
+export async function writeOwnBrief(leaving: Leaving, place: Place): Promise<void> {
   await leave(leaving, place, { others: false });
 }
 

@@ -1,4 +1,4 @@
-import { networkOf, networksOf, takeEach } from '../auth/rates.ts';
+import { networkOf, networksOf, takeEach } from '../auth/rate-limit.ts';
 import { hashSecret } from '../auth/secrets.ts';
 import type { Store } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
