@@ -111,7 +111,7 @@ const REFUSED: Refusal[] = [
   ],
   [
     'an event of another category than its stream',
-    /project.noted on decision:web is none/,
+    /project.noted on decision:web does not fit/,
     'append_events',
     () => append({ ...note, stream: 'decision:web' }),
   ],
