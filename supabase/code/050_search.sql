@@ -132,7 +132,8 @@ declare
   v_ranked integer;
 begin
   if kinds is not null and not app.validate_field(kinds, 'text[]', 100, null) then
-    perform app.fail('invalid_input', 'kinds must be a list of at most 100 texts.', jsonb_build_object('field', 'kinds'),
+    perform app.fail('invalid_input', 'kinds must be a list of at most 100 texts.',
+      jsonb_build_object('field', 'kinds'),
       'Kinds: task, event, decision, checkpoint, artifact, project.');
   end if;
   select k into v_kind from jsonb_array_elements_text(kinds) k

@@ -359,7 +359,8 @@ begin
   end if;
   perform app.check_number('ttl_seconds', ttl_seconds, 1, 86400);
   if take_over_from is not null and (task is null or take_over is not true) then
-    perform app.fail('invalid_input', 'from is given without the task whose lock is taken over.', jsonb_build_object('field', 'from'),
+    perform app.fail('invalid_input', 'from is given without the task whose lock is taken over.',
+      jsonb_build_object('field', 'from'),
       'Name the task, and pass take_over: true.');
   end if;
   if task is not null then

@@ -315,7 +315,8 @@ declare
 begin
   perform app.refuse_limited(v_actor);
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 500 then
-    perform app.fail('invalid_input', 'events must be a list of 1 to 500 events.', jsonb_build_object('field', 'events'),
+    perform app.fail('invalid_input', 'events must be a list of 1 to 500 events.',
+      jsonb_build_object('field', 'events'),
       'Import a longer history in several calls, in its order.');
   end if;
   perform app.import_users(users, v_actor.tenant_id);

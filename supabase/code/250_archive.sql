@@ -194,7 +194,8 @@ declare
   v_difference jsonb;
 begin
   if jsonb_typeof(chains) is distinct from 'object' then
-    perform app.fail('invalid_input', 'chains must be an object that maps each project to the hash of its last event before.',
+    perform app.fail('invalid_input',
+      'chains must be an object that maps each project to the hash of its last event before.',
       jsonb_build_object('field', 'chains'), 'Pass the chains of the answer before, or {} to begin.');
   end if;
   select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'wrong', coalesce(c.wrong, 'chain')) into v_difference

@@ -272,7 +272,8 @@ begin
         and t.kind = 'pat'
         and t.revoked_at is null
         and t.expires_at > v_now) >= 100 then
-    perform app.fail('payload_too_large', 'You have 100 personal access tokens in this workspace, the most there can be.', null,
+    perform app.fail('payload_too_large',
+      'You have 100 personal access tokens in this workspace, the most there can be.', null,
       'Revoke those that nothing uses.');
   end if;
   insert into public.oauth_tokens (tenant_id, id, user_id, kind, name, access_token, expires_at, scope, resource,
@@ -450,7 +451,9 @@ begin
         and (
           select count(*) from public.memberships m
           where m.tenant_id = v_actor.tenant_id and m.role = 'owner') = 1 then
-      perform app.fail('forbidden', 'The last owner of a workspace can be neither removed nor given a lower role.', null, 'Make somebody else an owner first.');
+      perform app.fail('forbidden',
+        'The last owner of a workspace can be neither removed nor given a lower role.', null,
+        'Make somebody else an owner first.');
     end if;
   end if;
   perform app.record_audit(jsonb_build_object(

@@ -1279,7 +1279,8 @@ declare
   v_ranked integer;
 begin
   if kinds is not null and not app.validate_field(kinds, 'text[]', 100, null) then
-    perform app.fail('invalid_input', 'kinds must be a list of at most 100 texts.', jsonb_build_object('field', 'kinds'),
+    perform app.fail('invalid_input', 'kinds must be a list of at most 100 texts.',
+      jsonb_build_object('field', 'kinds'),
       'Kinds: task, event, decision, checkpoint, artifact, project.');
   end if;
   select k into v_kind from jsonb_array_elements_text(kinds) k
@@ -3924,7 +3925,8 @@ begin
   end if;
   perform app.check_number('ttl_seconds', ttl_seconds, 1, 86400);
   if take_over_from is not null and (task is null or take_over is not true) then
-    perform app.fail('invalid_input', 'from is given without the task whose lock is taken over.', jsonb_build_object('field', 'from'),
+    perform app.fail('invalid_input', 'from is given without the task whose lock is taken over.',
+      jsonb_build_object('field', 'from'),
       'Name the task, and pass take_over: true.');
   end if;
   if task is not null then
@@ -5957,7 +5959,8 @@ begin
     return v_result;
   end if;
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 200 then
-    perform app.fail('invalid_input', 'events must be a list of 1 to 200 events.', jsonb_build_object('field', 'events'));
+    perform app.fail('invalid_input', 'events must be a list of 1 to 200 events.',
+      jsonb_build_object('field', 'events'));
   end if;
   for v_at in 0 .. jsonb_array_length(events) - 1 loop
     v_request := events -> v_at;
@@ -7784,7 +7787,8 @@ declare
 begin
   perform app.refuse_limited(v_actor);
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 500 then
-    perform app.fail('invalid_input', 'events must be a list of 1 to 500 events.', jsonb_build_object('field', 'events'),
+    perform app.fail('invalid_input', 'events must be a list of 1 to 500 events.',
+      jsonb_build_object('field', 'events'),
       'Import a longer history in several calls, in its order.');
   end if;
   perform app.import_users(users, v_actor.tenant_id);
@@ -8272,7 +8276,8 @@ declare
   v_difference jsonb;
 begin
   if jsonb_typeof(chains) is distinct from 'object' then
-    perform app.fail('invalid_input', 'chains must be an object that maps each project to the hash of its last event before.',
+    perform app.fail('invalid_input',
+      'chains must be an object that maps each project to the hash of its last event before.',
       jsonb_build_object('field', 'chains'), 'Pass the chains of the answer before, or {} to begin.');
   end if;
   select jsonb_build_object('seq', c.seq, 'stream', c.stream, 'wrong', coalesce(c.wrong, 'chain')) into v_difference
@@ -8433,7 +8438,8 @@ declare
   v_bearer app.bearer := app.find_bearer(acting.tenant_id, proof ->> 'token_hash', proof ->> 'resource');
 begin
   if v_bearer.user_id is distinct from acting.user_id or v_bearer.refused is not null then
-    perform app.fail('unauthenticated', 'The access token is not valid: it is unknown, expired or revoked.', null, 'Connect again.');
+    perform app.fail('unauthenticated', 'The access token is not valid: it is unknown, expired or revoked.',
+      null, 'Connect again.');
   end if;
   acting.role := v_bearer.role;
   acting.project_id := v_bearer.project_id;
@@ -9756,7 +9762,8 @@ begin
         and t.kind = 'pat'
         and t.revoked_at is null
         and t.expires_at > v_now) >= 100 then
-    perform app.fail('payload_too_large', 'You have 100 personal access tokens in this workspace, the most there can be.', null,
+    perform app.fail('payload_too_large',
+      'You have 100 personal access tokens in this workspace, the most there can be.', null,
       'Revoke those that nothing uses.');
   end if;
   insert into public.oauth_tokens (tenant_id, id, user_id, kind, name, access_token, expires_at, scope, resource,
@@ -9934,7 +9941,9 @@ begin
         and (
           select count(*) from public.memberships m
           where m.tenant_id = v_actor.tenant_id and m.role = 'owner') = 1 then
-      perform app.fail('forbidden', 'The last owner of a workspace can be neither removed nor given a lower role.', null, 'Make somebody else an owner first.');
+      perform app.fail('forbidden',
+        'The last owner of a workspace can be neither removed nor given a lower role.', null,
+        'Make somebody else an owner first.');
     end if;
   end if;
   perform app.record_audit(jsonb_build_object(
@@ -10712,6 +10721,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001000', '9077023e57282a2f2cb871c7c775a35d68600b9b06559bda94f4b0d37b0506c9', '0.1.0'),
   ('20261201001100', 'fa65bb0d8089ac6904df03bc862c0bafa3a0fabecbda47ba53f00377c0ba80b2', '0.1.0'),
   ('20261201001200', '3511e72babfb15381071e1fb7d7504eba472e8e16290f42bd5a7426a6703085c', '0.1.0'),
-  ('code', '23b7853ede90a2db9cfcd3e9f9652929dbeaa8f96127d9dc382548ae769376e2', '0.1.0')
+  ('code', 'ecc6dba6ce0c519c3aae756b7831aebd904656ae7041114b83c6962b0467e6cd', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -292,7 +292,8 @@ begin
     return v_result;
   end if;
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 200 then
-    perform app.fail('invalid_input', 'events must be a list of 1 to 200 events.', jsonb_build_object('field', 'events'));
+    perform app.fail('invalid_input', 'events must be a list of 1 to 200 events.',
+      jsonb_build_object('field', 'events'));
   end if;
   for v_at in 0 .. jsonb_array_length(events) - 1 loop
     v_request := events -> v_at;

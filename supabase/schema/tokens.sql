@@ -169,7 +169,8 @@ declare
   v_bearer app.bearer := app.find_bearer(acting.tenant_id, proof ->> 'token_hash', proof ->> 'resource');
 begin
   if v_bearer.user_id is distinct from acting.user_id or v_bearer.refused is not null then
-    perform app.fail('unauthenticated', 'The access token is not valid: it is unknown, expired or revoked.', null, 'Connect again.');
+    perform app.fail('unauthenticated', 'The access token is not valid: it is unknown, expired or revoked.',
+      null, 'Connect again.');
   end if;
   acting.role := v_bearer.role;
   acting.project_id := v_bearer.project_id;

@@ -17,7 +17,12 @@ export function createEmptyDatabase(): Promise<EmptyDatabase> {
 /** The same, migrated: a copy of one that is migrated once a run. */
 export async function createMigratedDatabase(): Promise<EmptyDatabase> {
   await administer(makeTemplate);
-  return createDatabase(TEMPLATE);
+  const database = await createDatabase(TEMPLATE);
+  // A copy has what is in the template, not the rights to it.
+  await administer((client) =>
+    client.query(`revoke temporary on database ${database.connection.database} from public`),
+  );
+  return database;
 }
 
 async function createDatabase(template: string): Promise<EmptyDatabase> {
