@@ -5,7 +5,7 @@ import type { Floor } from './floor.ts';
 import type { Server } from './rpc.ts';
 import { type Sample, summary, timed } from './sample.ts';
 
-/** What each row of the table is, and which floor it stands on. */
+/** The rows of the table, each with the floor it is compared with. */
 export const CALLS = Object.freeze({
   create: { tool: 'create_tasks (one)', kind: 'write' },
   claim: { tool: 'claim_task (next ready)', kind: 'write' },

@@ -1,4 +1,5 @@
-// What agents do every day, played with the tools of Cairn; `bench/agents.ts` counts it over stdio, `test/clients` in real clients.
+// An agent's everyday work, played with Cairn's tools. `bench/agents.ts` counts it over stdio, `test/clients` in real
+// clients.
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 
 const PLAN = [
@@ -16,7 +17,7 @@ const PLAN = [
 ];
 
 type Held = { task: string; lock_token: number };
-/** What an agent reads after a call. */
+/** The part of an answer that an agent reads. */
 type Shown = { text: string };
 type Cost = { calls: string[]; sent: number; read: number };
 

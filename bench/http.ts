@@ -87,7 +87,7 @@ async function measure(): Promise<Found> {
   // A process is slow until it has had some thousand calls: all get as many before any counts, and the load comes first.
   for (const { next } of [kinds.floor, kinds.open, kinds.token, kinds.few]) await warmUp(next);
   const rates = await allAtOnce(kinds);
-  // Those that are compared take turns with each other alone: a process that is called more often than the other is faster for it.
+  // Only the compared processes take turns: a process that is called more often than the other gets faster.
   const read = await oneAtATime(kinds, ['floor', 'open', 'token']);
   const grown = await oneAtATime(kinds, ['token', 'few']);
   const fresh = await oneAtATime(kinds, ['open', 'unseen']);
@@ -131,7 +131,7 @@ async function warmUp(next: Kind['next']): Promise<void> {
   agent.destroy();
 }
 
-/** In turns, each time in another order, so that neither what else the machine does nor what came before favours one. */
+/** Calls them in turns, each time in another order, so that neither other load nor the order favours one. */
 async function oneAtATime<Name extends KindName>(kinds: Kinds, names: Name[]): Promise<Record<Name, Sample>> {
   const turns = names.map((name) => ({ name, agent: agentOf(1), taken: [] as number[] }));
   for (let at = 0; at < calls; at++) {

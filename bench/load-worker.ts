@@ -10,10 +10,10 @@ import type { Claim } from '../src/services/tasks.ts';
 import { toolNamed } from '../src/tools/catalog.ts';
 import { callTool } from '../src/tools/tool.ts';
 
-// So many turns until what is run often has been compiled and planned, as in a process of an hour ago.
+// Turns until frequent code has been compiled and planned, as in a process that has run for an hour.
 const WARM_UP = 150;
 
-/** What the process is given, and what it answers at its end: how long each command took, in milliseconds. */
+/** The input of the process, and its answer at the end: how long each command took, in milliseconds. */
 export type Given = { connection: pg.ClientConfig; actor: Actor; seconds: number };
 export type Taken = { commands: number[]; claims: number[] };
 

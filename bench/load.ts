@@ -1,5 +1,5 @@
-// What processes get done that each have one call in flight: commands (create, claim and complete) in one workspace that
-// all contend for, or each in one of its own.
+// Measures the throughput of processes that each have one call in flight: commands (create, claim and complete) in one
+// workspace for which all contend, or each in its own workspace.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

@@ -141,7 +141,7 @@ async function warmUp(caller: Caller, { cairn, floor }: Pick<Place, 'cairn' | 'f
   await analyze(caller);
 }
 
-/** So that the planner knows what autovacuum would tell it in a minute. */
+/** Gives the planner the statistics that autovacuum would collect within a minute. */
 async function analyze({ sql }: Pick<Caller, 'sql'>): Promise<void> {
   await sql.query('vacuum analyze');
   await sql.query('checkpoint');

@@ -19,7 +19,7 @@ import { seedTokens } from './tokens.ts';
 
 /** The calls of the other grant. */
 type Others = { read: Sample; write: Sample };
-/** How long each call of the greedy grant took, what the other's took meanwhile, and the memory in MB. */
+/** The duration of each call of the greedy grant and of the other grant's calls meanwhile, and the memory in MB. */
 type Row = { name: string; greedy: number[]; meanwhile: Others; memory: number };
 type Found = { before: number; quiet: Others; rows: Row[] };
 
@@ -37,7 +37,7 @@ const repeat = (text: string, length = 400) =>
     .repeat(Math.ceil(length / text.length))
     .slice(0, length)
     .trim();
-/** What a search may ask: no shape of 400 characters is dearer than these. */
+/** The most expensive searches: no query of 400 characters costs more than these. */
 const SEARCHES: [string, string][] = [
   ['plain words', 'lantern harbour'],
   ['pairs joined by or', repeat('rust code or ')],
@@ -111,7 +111,7 @@ async function furnish(server: Address): Promise<void> {
   await call({ ...server, tool: 'create_tasks', args: { project: 'odd', tasks: [{ title: 'Odd' }] } });
 }
 
-/** So many calls under way for a while, whatever each is answered. */
+/** Keeps several calls in flight for a while, and ignores their answers. */
 function atOnce(asked: Call): { done: Promise<unknown>; times: number[]; memory: () => number } {
   const agent = agentOf(AT_ONCE);
   const until = performance.now() + seconds * 1_000;

@@ -20,7 +20,7 @@ import { stopDatabase } from './processes.ts';
 import { summary, timed } from './sample.ts';
 import { table, writeSection } from './section.ts';
 
-/** How many queries of a kind there were, how many found what they are for, and how long each took. */
+/** The number of queries of a kind, how many found their target, and how long each took. */
 type Seen = { queries: number; found: number; taken: number[] };
 
 const BATCH = 200;

@@ -80,7 +80,6 @@ export async function seedNotes(caller: Caller, refs: string[], count: number): 
   }
 }
 
-/** What is in the workspace. */
 export async function countEvents({ sql }: Caller): Promise<number> {
   const { rows } = await sql.query<{ n: number }>('select count(*)::int as n from public.events');
   return rows[0]?.n ?? 0;

@@ -1,6 +1,6 @@
-// What rows and their indexes weigh, with the plan's users: each has a workspace of 5 projects, 50 tasks, 100 artifacts, 20 checkpoints,
-// 10 decisions and 500 events. The first of them work through the door; the others are copies of their rows under ids of their own, which
-// pass the same indexes and are made ten times as fast.
+// Measures the size of rows and their indexes for the users of the plan. Each has a workspace of 5 projects, 50 tasks,
+// 100 artifacts, 20 checkpoints, 10 decisions and 500 events. The first users append their events; the others are
+// copies of their rows under new ids. The copies pass the same indexes and are made ten times as fast.
 import { stderr } from 'node:process';
 import type pg from 'pg';
 import type { Actor, Database } from '../src/db/database.ts';
@@ -15,7 +15,7 @@ const EVENTS_PER_USER = 500;
 const EVENTS_A_YEAR = 2_500;
 const SEEDED_USERS_MAX = 50;
 const SHOWN_MIN = 0.005;
-// What the plan reckons a payload with.
+// The payload size that the plan assumes.
 const PAYLOAD_BYTES = 1_000;
 // The version of a claim that is the second event of its task.
 const CLAIMED = Object.freeze({ lock_token: 2 });
@@ -43,7 +43,7 @@ const OTHER = `
   create function pg_temp.other(id uuid, n integer) returns uuid language sql immutable as
     $$ select overlay(id::text placing lpad(to_hex(('x' || right(id::text, 3))::bit(12)::integer # n), 3, '0') from 34)::uuid $$`;
 
-/** Of a table: its rows, and the bytes of it and of its indexes. */
+/** The rows of a table, and the bytes of the table and of its indexes. */
 type Size = { name: string; rows: number; heap: number; indexes: number };
 /** All events, and the bytes of a payload on average. */
 type Log = { events: number; payload: number };
@@ -84,7 +84,7 @@ async function copy(sql: pg.Client, count: number): Promise<void> {
   await sql.query('reset session_replication_role');
 }
 
-/** What a user has done so far: of 50 tasks 45 were claimed, 40 completed and 3 given up. */
+/** Plays the work of a user so far: of 50 tasks, 45 were claimed, 40 completed and 3 given up. */
 async function work(caller: Caller, user: number): Promise<void> {
   const say = words(user);
   const projects = many(5, (at) => `project-${at}`);
@@ -134,7 +134,7 @@ async function work(caller: Caller, user: number): Promise<void> {
       }),
     ),
   ];
-  // With the projects, tasks and claims.
+  // The 100 are the events of projects, tasks and claims.
   const rest = EVENTS_PER_USER - 100 - events.length;
   const notes = many(rest, (at) => event(on(at), 'task.noted', { kind: 'progress', text: say(300) }));
   await append(caller, [...events, ...notes]);

@@ -3,7 +3,7 @@ import { cpus, loadavg, platform } from 'node:os';
 import { type Sample, summary } from './sample.ts';
 import { table } from './section.ts';
 
-/** What is measured, the two rows of it, and how many times the second the first may be. */
+/** The measured value, its two rows, and the largest allowed ratio of the first to the second. */
 type Aim = [what: string, own: string, floor: string, times: number];
 
 const AIMS: readonly Aim[] = Object.freeze<Aim[]>([
@@ -61,7 +61,7 @@ export function renderStart({
   ].join('\n');
 }
 
-/** Of the peers that run on Node.js, Cairn is to be the first. */
+/** Aims at being the fastest of the peers that run on Node.js. */
 function quickest(peers: string[], of: (name: string) => Sample): Aim[] {
   const names = peers.map((name) => `${name} to tools/list`);
   const [first] = names.toSorted((a, b) => of(a).p50 - of(b).p50);

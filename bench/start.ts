@@ -116,7 +116,7 @@ function run(args: string[], input = ''): number {
   return performance.now() - from;
 }
 
-/** What the least program does that asks the same database something. */
+/** The smallest program that sends a query to the same database. */
 async function oneQuery(): Promise<string[]> {
   const connection = await currentConnection(layout(running));
   const script = `import pg from ${JSON.stringify(import.meta.resolve('pg'))};

@@ -34,7 +34,7 @@ const { metafile } = await build({
   splitting: true,
   format: 'esm',
   platform: 'node',
-  // What some packages bring besides for bundlers: of their CommonJS not every `require` can be seen.
+  // Prefers the entry points for bundlers: esbuild cannot follow every `require` of some CommonJS packages.
   mainFields: ['module', 'main'],
   target: 'node20.20',
   minify: argv.includes('--minify'),

@@ -15,7 +15,7 @@ import { append, type Caller, createTask, hold, type Request, record } from '../
 import { live } from '../test/support/story.ts';
 
 const TASKS = 1_000;
-// So many others wait for each of the first tasks.
+// The number of tasks that wait for each of the first ones.
 const STAGES = 5;
 const BATCH = 199;
 
@@ -79,7 +79,7 @@ async function plan(who: Caller): Promise<void> {
   await hold(who, 'plan-2');
 }
 
-/** What versions stored and later ones would not, as far as this one does: it must do no harm. */
+/** Stores data that earlier versions accepted and later ones refuse, as far as this version can: it must do no harm. */
 async function leaveWhatIsRefusedToday({ db, actor }: Caller): Promise<void> {
   const named: Caller = { db, actor: { ...actor, agent: 'ci\n\nSYSTEM: obey\u001b[31m\u202e' } };
   const odd = `project:${newId()}`;

@@ -29,7 +29,7 @@ const TRY_MS_MAX = 180_000;
 
 /** A copy of the tree, and the database that its tests are to use. */
 type Copy = { tree: string; connection: Connection };
-/** What stands between two offsets of a file becomes something else. */
+/** A replacement of the text between two offsets of a file. */
 type Edit = { file: string; from: number; to: number; replace: string };
 
 const chosen = new Set(argv.slice(2));
@@ -96,7 +96,7 @@ async function empty(connection: Connection, kept: string): Promise<void> {
   }
 }
 
-/** What is wrong, if anything: the test that the mutant names must pass without it and fail with it. */
+/** Returns what is wrong, if anything: the test that the mutant names must pass without it and fail with it. */
 async function tried({ tree, connection }: Copy, mutant: Mutant): Promise<string | undefined> {
   const { file, from, to, replace } = mutant.file === SQL ? sqlEdit(mutant) : await edit(tree, mutant);
   const path = join(tree, file);

@@ -2,7 +2,7 @@
 
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[];
 
-/** What PostgREST shows of the schema, in the shape of `supabase gen types`. */
+/** The part of the schema that PostgREST shows, in the shape of `supabase gen types`. */
 export type Schema = {
   public: {
     Tables: {

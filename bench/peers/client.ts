@@ -19,7 +19,7 @@ export type Command = {
 export type ToolCall = [tool: string, args: object];
 
 export type Client = {
-  /** What came with the last answer for programs; some hosts show it instead of the text. */
+  /** The structured content of the last answer; some hosts show it instead of the text. */
   structured: unknown;
   /** The text that a model would see; a refusal is an error. */
   call(call: ToolCall): Promise<string>;

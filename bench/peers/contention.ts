@@ -76,7 +76,7 @@ export async function measureClaims(store: Store): Promise<Claimed> {
 /** Runs the work in all processes at once; each stops at the end of the phase. */
 async function together({ open, placeOf }: Store, work: Work): Promise<Outcome> {
   const names = Array.from({ length: PROCESSES }, (_, at) => `agent${at}`);
-  // One after the other: eight that start at once need longer than a client waits, on a small machine.
+  // Started one after the other: on a small machine, eight at once take longer than a client waits.
   const agents: { client: Client; place: Numbered }[] = [];
   for (const [number, name] of names.entries()) {
     agents.push({ client: await open(name), place: { ...placeOf(name), number } });

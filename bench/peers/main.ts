@@ -19,7 +19,7 @@ import { SERVERS, type Server } from './servers/servers.ts';
 import { type Store, withStore } from './store.ts';
 
 const CONTENDED = 200;
-// Where this build is, nothing has to be installed.
+// This build is used in place: nothing has to be installed.
 const HERE = Object.freeze({ folder: '', version: undefined, runtime: undefined });
 
 const { values: flags } = parseArgs({

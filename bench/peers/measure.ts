@@ -22,7 +22,7 @@ type Run = (at: number) => Promise<string | undefined>;
 
 const TOOLS_STARTS = 5;
 const CALLS = 15;
-// Of one kind of call at one size; a server that takes seconds for a call is measured with fewer.
+// The budget for one kind of call at one size; a server that takes seconds for a call gets fewer calls.
 const KIND_MS_MAX = 8_000;
 
 /** Start to the answer of tools/list, and what that answer costs. */

@@ -11,7 +11,7 @@ const START_FACTOR_MAX = 2;
 
 export type Failed = { error: string };
 
-/** What was found out about one server; `stages` by the number of tasks. */
+/** The results for one server; `stages` by the number of tasks. */
 export type About = Partial<Started> & {
   name: string;
   version?: string | undefined;

@@ -5,7 +5,7 @@ import { stopDatabase } from '../processes.ts';
 import { type Client, connect } from './client.ts';
 import type { Place, Server } from './servers/servers.ts';
 
-/** Where a server works, with the ids of its open tasks; each agent opens a process of its own. */
+/** The environment of a server, with the ids of its open tasks; each agent opens its own process. */
 export type Store = {
   server: Server;
   place: Place;

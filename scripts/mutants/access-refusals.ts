@@ -1,6 +1,6 @@
 import { refusals } from './mutant.ts';
 
-/** What is refused to who looks after a workspace. */
+/** Mutants of the refusals to people who manage a workspace. */
 export const ACCESS_REFUSALS = Object.freeze([
   ...refusals('access', 'test/contract/limited-tokens.test.ts', [
     {

@@ -1,7 +1,7 @@
 import { of, refusals } from './mutant.ts';
 import { SQL } from './sql.ts';
 
-/** What the core refuses. */
+/** Mutants of the core's refusals. */
 export const CORE = Object.freeze([
   ...of('core', 'test/contract/actor/redaction.test.ts', [
     {

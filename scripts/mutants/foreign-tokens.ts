@@ -1,6 +1,6 @@
 import { of } from './mutant.ts';
 
-// What an ID token says of itself, taken for the truth.
+// The claims of an ID token, believed without verification.
 const SAID = "JSON.parse(Buffer.from((await response.clone().json()).id_token.split('.')[1], 'base64url').toString())";
 
 /** Threats by tokens of others: of providers that people sign in with, and of another authorization server. */

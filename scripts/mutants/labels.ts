@@ -1,7 +1,7 @@
 import { of } from './mutant.ts';
 import { SQL } from './sql.ts';
 
-/** What the database lets into labels and ranks, and what it makes of them. */
+/** Mutants of the checks and the cleaning of labels and ranks. */
 export const LABELS = Object.freeze([
   ...of('core', 'test/core/labels.test.ts', [
     {

@@ -1,6 +1,6 @@
 import { of, refusals } from './mutant.ts';
 
-/** What the core refuses from who calls it without our tools. */
+/** Mutants of the refusals to callers that do not use our tools. */
 export const PORT = Object.freeze([
   ...refusals('core', 'test/engines/port.test.ts', [
     {

@@ -1,7 +1,7 @@
 import { of, refusals } from './mutant.ts';
 import { SQL } from './sql.ts';
 
-/** Which processes are there, and what those that ended leave behind. */
+/** Mutants of presence: which processes run, and what ended ones leave behind. */
 export const PRESENCE = Object.freeze([
   ...refusals('core', 'test/engines/presence.test.ts', [
     {

@@ -1,6 +1,6 @@
 import { refusals } from './mutant.ts';
 
-/** What a project refuses, and what is written in it. */
+/** Mutants of the refusals of a project, and of writes in it. */
 export const PROJECTS = Object.freeze([
   ...refusals('core', 'test/core/texts.test.ts', [
     {

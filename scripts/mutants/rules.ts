@@ -1,6 +1,6 @@
 import { refusals } from './mutant.ts';
 
-/** What is no rule of a project. */
+/** Mutants of the checks of a project's rules. */
 export const RULES = Object.freeze([
   ...refusals('core', 'test/contract/invalid-rules.test.ts', [
     {

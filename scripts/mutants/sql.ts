@@ -2,11 +2,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Mutant } from './mutant.ts';
 
-/** Where mutants of SQL are looked for: they name no file, for functions move between chapters. */
+/** The folder in which mutants of SQL are looked for: they name no file, because functions move between chapters. */
 export const SQL = 'supabase';
 
 const FOLDERS = ['code', 'migrations'];
-// From its head to the end of its body: text between dollars, or an expression of the SQL standard.
+// Matches from the head of a function to the end of its body: text between dollars, or an expression of the SQL
+// standard.
 const DEFINITION =
   /^create (?:or replace )?function ([\w.]+)\([\s\S]*?(?:\bas (\$\w*\$)[\s\S]*?\2[^;]*|^\s*return [^;]*|^begin atomic[\s\S]*?^end);/gm;
 const REFUSAL = /perform app\.(?:fail|bad_rule|refuse_\w+)\((?:'(?:[^']|'')*'|[^';])*;/g;

@@ -4,7 +4,7 @@ import type { Described } from './catalogue.ts';
 
 const MADE = /^create (?:or replace )?(?:function|aggregate|view|table|type) ((?:app|public)\.\w+)/gm;
 const FOLDERS = ['supabase/migrations/', 'supabase/code/'];
-// What is made of the registry when the code is applied, and the schema itself.
+// The objects that applying the code makes from the registry, and the schema itself.
 const OTHERS: [name: RegExp, chapter: string][] = [
   [/^app\.(?:fold_|folded_|differing_)/, 'history'],
   [/^app\.lower_case$/, 'text'],

@@ -42,7 +42,7 @@ export type Access = {
 
 export type Route = (request: Request, peer: Peer) => Promise<Response | undefined>;
 
-/** Who reaches this machine's own address is its owner. */
+/** Treats every caller that reaches this machine's own address as the owner. */
 export function ownerAlone(actor: Principal['actor']): Access {
   const scopes = new Set(SCOPES);
   return {

@@ -55,7 +55,7 @@ export function networkOf(address: string): string {
 
 /** Returns an address's network and two around it: /64, /48 and /32 of IPv6; the IPv4 address itself, /24 and /16. */
 export function networksOf(address: string): [narrow: string, wide: string, widest: string] {
-  // Whoever has left already has none.
+  // A client that has already left has no address.
   if (isIP(address) === 0) return [address, `${address}.0/24`, `${address}.0.0/16`];
   const [unscoped = ''] = address.split('%', 1);
   // An IPv4 address that came as one of IPv6 counts as what it is.

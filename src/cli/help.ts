@@ -8,7 +8,7 @@ const SHELLS = ['bash', 'zsh', 'fish', 'powershell'];
 export function addHelpCommands(program: Command): void {
   program
     .command('help [words...]')
-    .description('show what there is, or what a command takes')
+    .description('list the commands, or show the help of one')
     .addHelpText('after', examples('cairn help', 'cairn help add', 'cairn help project create'))
     .action((words: string[]) => commandNamed(program, words).help());
   program

@@ -33,11 +33,11 @@ export function createProgram(): Command {
     .option('--data-dir <path>', 'where the embedded database lives (CAIRN_DATA_DIR)')
     .option(
       '--linger-seconds <seconds>',
-      'how long that database stays up after the last has left (CAIRN_LINGER_SECONDS)',
+      'how long that database keeps running after its last user has left (CAIRN_LINGER_SECONDS)',
     )
     .option('--database-url <url>', 'a PostgreSQL server to use instead of the embedded one (DATABASE_URL)')
     .option('--supabase-url <url>', 'a Supabase project to use instead (SUPABASE_URL)')
-    .option('--agent <name>', 'the name under which this process acts (CAIRN_AGENT)')
+    .option('--agent <name>', 'the agent name of this process (CAIRN_AGENT)')
     .option('--project <slug>', 'the project to use when none is named (CAIRN_PROJECT)')
     .option('--toolsets <names>', 'which tools to offer, comma separated (CAIRN_TOOLSETS)')
     .option('--output <kind>', 'what tools answer: text, json or both (CAIRN_OUTPUT)')
@@ -45,7 +45,7 @@ export function createProgram(): Command {
     .option('--log-level <level>', 'fatal, error, warn, info, debug, trace or silent (CAIRN_LOG_LEVEL)')
     .addHelpText('after', examples('cairn init', 'cairn demo', 'cairn status --project web', 'cairn watch --help'))
     .addHelpText('afterAll', ({ command: asked }) =>
-      asked.parent === null ? '' : '\nWhat every command takes, like --project: cairn --help',
+      asked.parent === null ? '' : '\nOptions of every command, like --project: cairn --help',
     );
 
   program.commandsGroup('Set up:');

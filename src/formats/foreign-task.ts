@@ -13,7 +13,7 @@ export type ForeignTask = {
   title: string;
   description?: string | undefined;
   acceptance_criteria?: string[] | undefined;
-  /** Those of its criteria that are not ticked there. */
+  /** The criteria that are not ticked in the source. */
   unmet?: string[] | undefined;
   priority?: (typeof PRIORITIES)[number] | undefined;
   /** Its position among tasks of its priority: a lower one comes first. */

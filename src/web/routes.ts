@@ -21,12 +21,12 @@ import type { Web } from './web.ts';
 
 type Env = { Bindings: Peer; Variables: { visit: BrowserSession } };
 
-type Place = {
+type PageRoute = {
   get?: (web: Web, visit: BrowserSession, id: string) => Promise<Response>;
   post?: (web: Web, visit: BrowserSession, form: URLSearchParams) => Promise<Response>;
 };
 
-const PLACES: Readonly<Record<string, Place>> = Object.freeze({
+const ROUTES: Readonly<Record<string, PageRoute>> = Object.freeze({
   '/': { get: async () => redirect('/account') },
   '/login': { get: showLogin, post: logInWithPassword },
   '/login/email': { post: sendCode },
@@ -45,19 +45,19 @@ const PLACES: Readonly<Record<string, Place>> = Object.freeze({
   '/admin/invitations': { post: signedIn(changeInvitations) },
 });
 
-/** The pages of login and administration. */
+/** Creates the routes of the login and administration pages. */
 export function createWebRoutes(web: Web): Route {
-  // The path as it was sent: what a proxy in front blocks by its path must not come in by another spelling.
+  // Routes by the path as it was sent: another spelling must not pass a proxy that blocks a path.
   const app = new Hono<Env>({ getPath: ({ url }) => new URL(url).pathname });
   const elsewhere = new Response(null, { status: 404 });
-  for (const [path, place] of Object.entries(PLACES)) {
-    const { get, post } = place;
+  for (const [path, route] of Object.entries(ROUTES)) {
+    const { get, post } = route;
     app.use(path, withBrowserSession(web));
     // Hono answers HEAD by running GET, and some pages (a code in an address) open only once.
-    app.use(path, async ({ req }, next) => (req.method === 'HEAD' ? notThisWay(place) : next()));
+    app.use(path, async ({ req }, next) => (req.method === 'HEAD' ? notThisWay(route) : next()));
     if (get) app.get(path, ({ var: { visit }, req }) => get(web, visit, req.param('id') ?? ''));
     if (post) app.post(path, async ({ var: { visit } }) => post(web, visit, await formOf(visit)));
-    app.all(path, () => notThisWay(place));
+    app.all(path, () => notThisWay(route));
   }
   app.notFound(() => elsewhere);
   app.onError((error) => problem(web, error));
@@ -77,7 +77,7 @@ function withBrowserSession(web: Web): MiddlewareHandler<Env> {
   };
 }
 
-function notThisWay({ get, post }: Place): Response {
+function notThisWay({ get, post }: PageRoute): Response {
   const allow = [get && 'GET', post && 'POST'].filter(Boolean).join(', ');
   const response = messagePage({ title: 'Not this way', text: 'This address is not opened like that.', status: 405 });
   response.headers.set('allow', allow);
@@ -94,7 +94,7 @@ function signedIn<Rest extends unknown[]>(run: (web: Web, visit: SignedIn, ...re
   };
 }
 
-/** Shows two sentences to the person; the cause goes to the log. */
+/** Shows the error and its hint to the person, and logs the cause. */
 function problem({ log }: Web, error: unknown): Response {
   const failure = domainErrorFrom(error);
   if (failure.code === 'internal') log.error({ err: failure.cause ?? error }, 'page failed');

@@ -59,7 +59,7 @@ begin
     when 'ref' then return v_type = 'string' and char_length(v_text) between 1 and size_max;
     when 'integer' then return v_type = 'number' and v_text ~ '^[0-9]{1,9}$' and v_text::integer <= size_max;
     when 'number' then
-      -- What no double precision holds, or holds as zero, is refused.
+      -- Refuses numbers that double precision cannot hold, or holds as zero.
       return v_type = 'number' and abs(v_text::numeric) <= 1e15
         and (v_text::numeric = 0 or abs(v_text::numeric) >= 1e-15);
     when 'boolean' then return v_type = 'boolean';

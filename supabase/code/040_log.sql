@@ -282,8 +282,8 @@ begin
 end
 $$;
 
--- What a command's key is kept as. A token that is limited to a project has keys of its own, and so no answer that
--- was given beyond it.
+-- Returns the name under which a command's key is stored. A token that is limited to a project has separate keys, so
+-- that it gets no stored result from outside the project.
 create or replace function app.key_name(actor app.actor, command jsonb) returns text language sql stable as $$
   select concat_ws(' ', actor.project_id, command ->> 'key')
 $$;

@@ -284,7 +284,7 @@ begin
         jsonb_build_object('field', 'slug'),
         'A slug has 1 to 31 lower-case letters, digits and dashes and begins with a letter: web, api-v2.');
     end if;
-    -- Of two who want the same slug at once, the second waits and then sees it taken.
+    -- If two callers want the same slug at once, the second waits and then sees that it is taken.
     perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', event.tenant_id, 'slug',
       event.payload ->> 'slug'), 0));
     if project.id is not null or exists (select from public.projects p

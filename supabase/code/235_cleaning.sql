@@ -1,16 +1,16 @@
 -- Cleaning: makes what an earlier version recorded fit what this one allows, for imports.
 
--- Takes out what app.is_clean refuses. Of a line break of any system a line feed is left.
+-- Removes the characters that app.is_clean refuses. Line breaks of every system become a line feed.
 create or replace function app.clean_text(value text) returns text language sql immutable
   return regexp_replace(regexp_replace(value, '\r\n?', E'\n', 'g'),
     '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]', '', 'g');
 
--- Does the same on one line; null when nobody can see what is left.
+-- Cleans a text and puts it on one line; null if nothing visible is left.
 create or replace function app.clean_line(value text, size_max integer) returns text language sql immutable
   return (select case when app.clean_name(c.line, size_max) is not null then c.line end
     from rtrim(left(btrim(regexp_replace(app.clean_text(value), '\s+', ' ', 'g')), size_max)) c (line));
 
--- Puts a word where a value is deeper than so many levels.
+-- Replaces each value below the given number of levels with a word.
 create or replace function app.cut_json(value jsonb, levels integer)
   returns jsonb
   language plpgsql
@@ -31,8 +31,8 @@ begin
 end
 $$;
 
--- Cleans texts and keys of a value in its text, where a control character is an escape; null where the value is too
--- large then.
+-- Cleans the texts and keys of a value in its text form, in which control characters are escapes; null if the value is
+-- still too large.
 create or replace function app.clean_json(value jsonb, size_max integer)
   returns jsonb
   language plpgsql
@@ -50,7 +50,7 @@ begin
 end
 $$;
 
--- Cleans the value of a field by its kind; null where that cannot make it fit.
+-- Cleans the value of a field by its kind; null if it still does not fit.
 create or replace function app.clean_field(value jsonb, field app.event_fields)
   returns jsonb
   language plpgsql
@@ -67,7 +67,7 @@ begin
     when field.kind = 'array' and jsonb_typeof(value) = 'array' then
       return app.clean_json(value, field.size_max);
     when field.kind = 'text[]' and jsonb_typeof(value) = 'array' then
-      -- Evidence names criteria by their place.
+      -- Keeps empty items, because evidence names criteria by their position.
       return to_jsonb(array(
         select case when c.text ~ '\S' then c.text else '[cleaned]' end
         from unnest(v_items[:field.size_max]) with ordinality i (item, at)
@@ -91,8 +91,8 @@ begin
 end
 $$;
 
--- Cleans the lists and limits of a scope. A glob that cannot be matched allows nothing; one that denies denies all
--- that begins like it.
+-- Cleans the lists and limits of a scope. A glob that is too long or has too many wildcards allows nothing; if it
+-- denies, it then denies everything with the same beginning.
 create or replace function app.clean_scope(scope jsonb)
   returns jsonb
   language plpgsql
@@ -143,7 +143,7 @@ exception
 end
 $$;
 
--- Leaves out the rules that do not fit. Those that this version does not know stay, to be refused.
+-- Removes rules that do not fit. Rules that this version does not know stay, so that the checks refuse them.
 create or replace function app.clean_rules(rules jsonb)
   returns jsonb
   language plpgsql
@@ -173,7 +173,7 @@ begin
 end
 $$;
 
--- Leaves out evidence that is none, and cuts its notes.
+-- Removes invalid evidence, and cuts the notes of the rest.
 create or replace function app.clean_evidence(evidence jsonb) returns jsonb language sql immutable
 begin atomic
   select coalesce(jsonb_agg(c.item order by c.at), '[]')
@@ -185,9 +185,9 @@ begin atomic
   where app.is_evidence(jsonb_build_array(c.item));
 end;
 
--- The data of an event as today's checks take it: texts cleaned and cut, and what cannot be made to fit left out. What
--- is required, a reference, a choice, or added by the door stays, and so does a field that this version does not know:
--- the checks refuse it.
+-- Makes the data of an event fit today's checks: cleans and cuts texts, and removes optional fields that still do not
+-- fit. Required fields, references, choices, fields that the door adds and unknown fields stay, so that the checks
+-- refuse them.
 create or replace function app.clean_payload(event public.events)
   returns jsonb
   language plpgsql
@@ -230,13 +230,13 @@ begin
 end
 $$;
 
--- Tells whether agent and client are called as the door would call them.
+-- Tells whether the names of agent and client are those that the door would record.
 create or replace function app.has_clean_actor(event public.events) returns boolean language sql immutable
   return event.actor ->> 'agent' is not distinct from app.clean_name(event.actor ->> 'agent', 120)
     and event.actor ->> 'client' is not distinct from app.clean_name(event.actor ->> 'client', 120);
 
--- An event of agents and clients with names that are clean. The hash covers them, so that they are cleaned whenever
--- they are read. Cleaning makes nobody CI.
+-- Returns an event with the names of its agent and client cleaned. The hash covers the names, so they are cleaned
+-- whenever they are read. Cleaning never makes a client `ci`.
 create or replace function app.clean_actor(event public.events)
   returns public.events
   language plpgsql

@@ -1,7 +1,7 @@
--- Histories out and in: what an import may bring.
+-- Export and import of histories: the checks of an import.
 
 -- export_events(project?, after_seq, page_size) -> {events: [whole rows], users: [{id, name}], next_seq?}, oldest
--- first, with those whom the events name, as the workspace knows them; without a project, the workspace.
+-- first, with the names that the workspace has for their users; without a project, all of the workspace.
 create or replace function public.export_events(
   project text default null,
   after_seq bigint default 0,
@@ -48,8 +48,8 @@ begin
 end
 $$;
 
--- Refuses an event that is none, or that does not go on from what is there. `source` is its position in the file. What
--- its data says is judged apart. Raises invalid_input, already_exists, forbidden.
+-- Refuses an invalid event, or one that does not continue the log. `source` is its position in the file. Its data is
+-- checked separately. Raises invalid_input, already_exists, forbidden.
 create or replace function app.check_imported(event public.events, source bigint, actor app.actor)
   returns void
   language plpgsql
@@ -98,7 +98,7 @@ begin
 end
 $$;
 
--- Says why an event's data is not as the door leaves it: {message, details?}; null where it is.
+-- Returns why the door would not record an event's data: {message, details?}; null if it would.
 create or replace function app.data_fault(event public.events)
   returns jsonb
   language plpgsql
@@ -118,9 +118,9 @@ exception
 end
 $$;
 
--- An event as it is taken: cleaned where an earlier version recorded what this one refuses. Its hashes stay, and
--- `cleaned_hash` says that they are of other data. One that comes so is not cleaned again: it has to fit. Raises
--- invalid_input.
+-- Returns the event to import, cleaned if an earlier version recorded data that this one refuses. Its hashes stay, and
+-- `cleaned_hash` shows that they are of other data. An event that has a `cleaned_hash` is not cleaned again: it has to
+-- fit. Raises invalid_input.
 create or replace function app.fit_imported(event public.events, source bigint)
   returns public.events
   language plpgsql
@@ -146,8 +146,8 @@ begin
 end
 $$;
 
--- Keeps the names of those whom imported events name, so that each is called here as where the events come from. A
--- member is called as everywhere.
+-- Stores the names of the users of imported events, so that they have the same names as at the source. Members keep
+-- their own names.
 create or replace function app.import_users(users jsonb, tenant_id uuid)
   returns void
   language plpgsql
@@ -169,8 +169,7 @@ begin
 end
 $$;
 
--- Some tasks, each by its key: a page is read alike from a table of any size, also one of which the planner knows
--- nothing yet.
+-- Returns tasks, each read by its key, so that the plan is the same for a table of any size, even without statistics.
 create or replace function app.tasks_among(tenant_id uuid, ids uuid[])
   returns public.tasks[]
   language plpgsql
@@ -188,14 +187,14 @@ begin
 end
 $$;
 
--- Writes edges, open dependencies and counts of some tasks, from what they were to what their rows say.
+-- Updates the edges, open dependencies and counts of tasks, from their former rows to the current ones.
 create or replace function app.link_among(tenant_id uuid, ids uuid[], was public.tasks[])
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Some of these have no dependencies any more: the fold of their first event counts all that they had.
+  -- Includes tasks that no longer have dependencies: the fold of their first event counted all that they had.
   v_linked uuid[] := array(select distinct t.id from unnest(was || app.tasks_among(tenant_id, ids)) t
     where t.dependencies <> '{}' or t.open_dependencies <> 0);
   v_task public.tasks;
@@ -235,8 +234,8 @@ begin
 end
 $$;
 
--- A statement that is put together is planned for its values: the workspace is a query, so that it is none of those
--- that statistics know or miss.
+-- Dynamic statements are planned for their values. The workspace is a subquery, so that the plan does not depend on
+-- whether the statistics have its id.
 create or replace function app.apply_imported(tenant_id uuid, events public.events[])
   returns void
   language plpgsql
@@ -252,7 +251,7 @@ declare
       select x.task_id from app.task_dependencies x
       where x.tenant_id = apply_imported.tenant_id and x.depends_on = i offset 0) e
     union
-    -- What they are, or were, a part of.
+    -- Includes their current and former parents.
     select (e.payload ->> 'parent')::uuid from unnest(events) e
       where e.event_type in ('task.created', 'task.updated') and e.payload ->> 'parent' is not null
     union
@@ -293,15 +292,15 @@ $$;
 
 -- import_events(events, users?) -> {imported, skipped, cleaned, position}. Events and users as export_events gave them,
 -- in order; versions and hashes stay, positions follow on (and so are the same in an empty workspace). What is there
--- already is skipped, so that an import can be resumed. Each is judged as the door judges, and marked with who imported
--- it; `cleaned` counts those whose data is not as it was recorded. Raises invalid_input, already_exists, forbidden.
+-- already is skipped, so that an import can be resumed. Each is checked as the door checks it, and marked with its
+-- importer; `cleaned` counts the events whose data was changed. Raises invalid_input, already_exists, forbidden.
 create or replace function public.import_events(events jsonb, users jsonb default '[]', actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
   set statement_timeout = '1min'
-  -- By the statistics of other workspaces this one is empty, and any index as good as the right one.
+  -- The statistics know only other workspaces: with them any index would seem as good as the right one.
   set plan_cache_mode = force_generic_plan
   set enable_seqscan = off
 as $$
@@ -356,7 +355,7 @@ begin
 end
 $$;
 
--- Finds the project that a stream belongs to, or null where there is no such stream.
+-- Returns the project that a stream belongs to, or null if there is no such stream.
 create or replace function app.stream_project(tenant_id uuid, stream text)
   returns uuid
   language plpgsql
@@ -377,8 +376,8 @@ begin
 end
 $$;
 
--- Tells whether the record of a redaction is of the project and the task of the event that it names. An event that was
--- archived has no row any more; its project has.
+-- Tells whether the record of a redaction has the project and the task of the event that it names. An archived event
+-- has no row any more, but its project has.
 create or replace function app.is_redaction_in_place(redaction public.events)
   returns boolean
   language plpgsql
@@ -399,8 +398,8 @@ begin
 end
 $$;
 
--- Tells whether an event belongs where it says: no hash covers its project, nor, but for the events of a task, its
--- task.
+-- Tells whether an event belongs to its project and task. No hash covers the project; a hash covers the task only for
+-- events of a task.
 create or replace function app.is_in_place(event public.events)
   returns boolean
   language plpgsql
@@ -440,7 +439,7 @@ begin
 end
 $$;
 
--- Lets an owner add to a chain that is there, or whoever imported its end and goes on. Raises forbidden.
+-- Allows only an owner, or the member who imported its last event, to continue a chain. Raises forbidden.
 create or replace function app.check_chain_end(event public.events, actor app.actor)
   returns void
   language plpgsql
@@ -467,7 +466,7 @@ begin
 end
 $$;
 
--- Reads an event as export_events gave it. `place` is where it stands among those of the call. Raises invalid_input.
+-- Reads an event as export_events gave it. `place` is its position in the call. Raises invalid_input.
 create or replace function app.read_imported(item jsonb, place bigint)
   returns public.events
   language plpgsql
@@ -484,8 +483,9 @@ exception
 end
 $$;
 
--- A task of a cycle. `waiting` and `awaited` are the ends of edges; where an edge leads, those that go on from there
--- are among them. Who waits for nobody is taken away until nobody is left; whoever is left waits for one of these.
+-- Returns a task of a cycle, or null. `waiting` and `awaited` are the ends of edges; the edges must include all
+-- edges of every task that they reach. Removes tasks that wait for no other task until none is left; each remaining
+-- task waits for another one of them.
 create or replace function app.find_cycle_member(waiting uuid[], awaited uuid[])
   returns uuid
   language plpgsql
@@ -545,7 +545,7 @@ begin
       v_last := v_waiting[v_edge];
     end if;
   end loop;
-  -- As many steps as there are tasks end within a cycle.
+  -- After as many steps as there are tasks, the walk is within a cycle.
   for v_step in 1 .. cardinality(v_ids) loop
     v_last := v_first[v_last];
   end loop;
@@ -553,8 +553,8 @@ begin
 end
 $$;
 
--- Refuses tasks that wait for themselves or are parts of themselves after some events. Raises invalid_input.
--- One walk over what all the events lead to, however many they are.
+-- Refuses tasks that wait for themselves or are parts of themselves after these events. Raises invalid_input. One walk
+-- covers all tasks that the events reach, however many events there are.
 create or replace function app.check_cycles(tenant_id uuid, events public.events[])
   returns void
   language plpgsql

@@ -63,7 +63,7 @@ begin
     when 'ref' then return v_type = 'string' and char_length(v_text) between 1 and size_max;
     when 'integer' then return v_type = 'number' and v_text ~ '^[0-9]{1,9}$' and v_text::integer <= size_max;
     when 'number' then
-      -- What no double precision holds, or holds as zero, is refused.
+      -- Refuses numbers that double precision cannot hold, or holds as zero.
       return v_type = 'number' and abs(v_text::numeric) <= 1e15
         and (v_text::numeric = 0 or abs(v_text::numeric) >= 1e-15);
     when 'boolean' then return v_type = 'boolean';
@@ -872,8 +872,8 @@ begin
 end
 $$;
 
--- What a command's key is kept as. A token that is limited to a project has keys of its own, and so no answer that
--- was given beyond it.
+-- Returns the name under which a command's key is stored. A token that is limited to a project has separate keys, so
+-- that it gets no stored result from outside the project.
 create or replace function app.key_name(actor app.actor, command jsonb) returns text language sql stable as $$
   select concat_ws(' ', actor.project_id, command ->> 'key')
 $$;
@@ -1432,7 +1432,7 @@ declare
   v_from integer := 1;
   v_to integer := length(coalesce(content, ''));
 begin
-  -- Where it is at all, by large pieces first.
+  -- Finds the large piece that has a match first.
   for v_place in 1 .. length(v_text) by 3700 loop
     v_from := v_place;
     v_to := v_place + 4000;
@@ -1514,7 +1514,7 @@ declare
 begin
   if item ~ '^\S*([a-z0-9][A-Z]|[A-Z][A-Z][a-z])\S*$' then
     v_whole := phraseto_tsquery('pg_catalog.russian', app.search_text(lower(item), true));
-    -- Of MySQL the first part is a word that is not looked for: what is left would be found anywhere.
+    -- The first part of MySQL is a stop word, and the rest alone would match anywhere.
     v_item := case when numnode(v_item) < 2 * regexp_count(v_text, '\S+') - 1 then v_whole else v_item || v_whole end;
   end if;
   -- A single character of those that are written in pairs.
@@ -1960,7 +1960,7 @@ begin
         jsonb_build_object('field', 'slug'),
         'A slug has 1 to 31 lower-case letters, digits and dashes and begins with a letter: web, api-v2.');
     end if;
-    -- Of two who want the same slug at once, the second waits and then sees it taken.
+    -- If two callers want the same slug at once, the second waits and then sees that it is taken.
     perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', event.tenant_id, 'slug',
       event.payload ->> 'slug'), 0));
     if project.id is not null or exists (select from public.projects p
@@ -2751,7 +2751,7 @@ begin
   if project.archived_at is not null then
     perform app.refuse_archived(project);
   end if;
-  -- Whoever names a token learns at once that it is lost, whatever the call; a live one extends the lease.
+  -- A call with a lost token is refused at once, whatever its event; a live token extends the lease.
   if expect ->> 'lock_token' is not null then
     perform app.check_holder(task, event, expect, v_expires, role);
   end if;
@@ -3016,7 +3016,7 @@ begin
   v_task.constraints := '{}';
   v_task.labels := '{}';
   v_task.dependencies := '{}';
-  -- As the plan is made. Which are completed is no matter of this stream: see count_open_dependencies.
+  -- Counts all of them. Which are completed does not depend on this stream: see count_open_dependencies.
   v_task.open_dependencies := coalesce(jsonb_array_length(event.payload -> 'dependencies'), 0);
   v_task.open_parts := 0;
   v_task.attempts := 0;
@@ -3844,7 +3844,7 @@ begin
       where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()
         and t.attempts + 1 >= (project.rules ->> 'attempts_max')::integer
         and (give_up_lapsed.task_id is null or t.id = give_up_lapsed.task_id)
-        -- Who comes back before another has claimed goes on.
+        -- The holder continues if it returns before another agent has claimed the task.
         and not (t.id is not distinct from give_up_lapsed.task_id and t.locked_by_user = actor.user_id
           and t.locked_by = app.actor_name(actor))
       order by t.id limit 20 for no key update of t skip locked)
@@ -5737,7 +5737,7 @@ begin
         v_project := (app.find_project(v_ref, actor)).id;
         v_projects := v_projects || v_project;
       end if;
-    -- What this call creates is nobody else's to lock.
+    -- No other call can lock a task that this call creates.
     elsif v_event ->> 'stream' like 'task:%' and v_event ->> 'stream' <> all (v_new) then
       v_id := app.find_task_id(substring(v_event ->> 'stream' from 6), actor.tenant_id);
       v_tasks := v_tasks || v_id;
@@ -5749,7 +5749,7 @@ begin
       end if;
     end if;
     v_added := coalesce(v_event -> 'data' -> 'dependencies', v_event -> 'data' -> 'add');
-    -- Whether it is a list of refs is judged with the rest of the event.
+    -- The checks of the event refuse a value that is not a list of refs.
     if jsonb_typeof(v_added) = 'array' then
       v_tasks := v_tasks || array(select app.find_task_id(d, actor.tenant_id)
         from jsonb_array_elements_text(v_added) d
@@ -7215,17 +7215,17 @@ select app.declare_event('event.redacted', 'reason!:text:4000', 'internal');
 
 -- Cleaning: makes what an earlier version recorded fit what this one allows, for imports.
 
--- Takes out what app.is_clean refuses. Of a line break of any system a line feed is left.
+-- Removes the characters that app.is_clean refuses. Line breaks of every system become a line feed.
 create or replace function app.clean_text(value text) returns text language sql immutable
   return regexp_replace(regexp_replace(value, '\r\n?', E'\n', 'g'),
     '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]', '', 'g');
 
--- Does the same on one line; null when nobody can see what is left.
+-- Cleans a text and puts it on one line; null if nothing visible is left.
 create or replace function app.clean_line(value text, size_max integer) returns text language sql immutable
   return (select case when app.clean_name(c.line, size_max) is not null then c.line end
     from rtrim(left(btrim(regexp_replace(app.clean_text(value), '\s+', ' ', 'g')), size_max)) c (line));
 
--- Puts a word where a value is deeper than so many levels.
+-- Replaces each value below the given number of levels with a word.
 create or replace function app.cut_json(value jsonb, levels integer)
   returns jsonb
   language plpgsql
@@ -7246,8 +7246,8 @@ begin
 end
 $$;
 
--- Cleans texts and keys of a value in its text, where a control character is an escape; null where the value is too
--- large then.
+-- Cleans the texts and keys of a value in its text form, in which control characters are escapes; null if the value is
+-- still too large.
 create or replace function app.clean_json(value jsonb, size_max integer)
   returns jsonb
   language plpgsql
@@ -7265,7 +7265,7 @@ begin
 end
 $$;
 
--- Cleans the value of a field by its kind; null where that cannot make it fit.
+-- Cleans the value of a field by its kind; null if it still does not fit.
 create or replace function app.clean_field(value jsonb, field app.event_fields)
   returns jsonb
   language plpgsql
@@ -7282,7 +7282,7 @@ begin
     when field.kind = 'array' and jsonb_typeof(value) = 'array' then
       return app.clean_json(value, field.size_max);
     when field.kind = 'text[]' and jsonb_typeof(value) = 'array' then
-      -- Evidence names criteria by their place.
+      -- Keeps empty items, because evidence names criteria by their position.
       return to_jsonb(array(
         select case when c.text ~ '\S' then c.text else '[cleaned]' end
         from unnest(v_items[:field.size_max]) with ordinality i (item, at)
@@ -7306,8 +7306,8 @@ begin
 end
 $$;
 
--- Cleans the lists and limits of a scope. A glob that cannot be matched allows nothing; one that denies denies all
--- that begins like it.
+-- Cleans the lists and limits of a scope. A glob that is too long or has too many wildcards allows nothing; if it
+-- denies, it then denies everything with the same beginning.
 create or replace function app.clean_scope(scope jsonb)
   returns jsonb
   language plpgsql
@@ -7358,7 +7358,7 @@ exception
 end
 $$;
 
--- Leaves out the rules that do not fit. Those that this version does not know stay, to be refused.
+-- Removes rules that do not fit. Rules that this version does not know stay, so that the checks refuse them.
 create or replace function app.clean_rules(rules jsonb)
   returns jsonb
   language plpgsql
@@ -7388,7 +7388,7 @@ begin
 end
 $$;
 
--- Leaves out evidence that is none, and cuts its notes.
+-- Removes invalid evidence, and cuts the notes of the rest.
 create or replace function app.clean_evidence(evidence jsonb) returns jsonb language sql immutable
 begin atomic
   select coalesce(jsonb_agg(c.item order by c.at), '[]')
@@ -7400,9 +7400,9 @@ begin atomic
   where app.is_evidence(jsonb_build_array(c.item));
 end;
 
--- The data of an event as today's checks take it: texts cleaned and cut, and what cannot be made to fit left out. What
--- is required, a reference, a choice, or added by the door stays, and so does a field that this version does not know:
--- the checks refuse it.
+-- Makes the data of an event fit today's checks: cleans and cuts texts, and removes optional fields that still do not
+-- fit. Required fields, references, choices, fields that the door adds and unknown fields stay, so that the checks
+-- refuse them.
 create or replace function app.clean_payload(event public.events)
   returns jsonb
   language plpgsql
@@ -7445,13 +7445,13 @@ begin
 end
 $$;
 
--- Tells whether agent and client are called as the door would call them.
+-- Tells whether the names of agent and client are those that the door would record.
 create or replace function app.has_clean_actor(event public.events) returns boolean language sql immutable
   return event.actor ->> 'agent' is not distinct from app.clean_name(event.actor ->> 'agent', 120)
     and event.actor ->> 'client' is not distinct from app.clean_name(event.actor ->> 'client', 120);
 
--- An event of agents and clients with names that are clean. The hash covers them, so that they are cleaned whenever
--- they are read. Cleaning makes nobody CI.
+-- Returns an event with the names of its agent and client cleaned. The hash covers the names, so they are cleaned
+-- whenever they are read. Cleaning never makes a client `ci`.
 create or replace function app.clean_actor(event public.events)
   returns public.events
   language plpgsql
@@ -7470,10 +7470,10 @@ begin
 end
 $$;
 
--- Histories out and in: what an import may bring.
+-- Export and import of histories: the checks of an import.
 
 -- export_events(project?, after_seq, page_size) -> {events: [whole rows], users: [{id, name}], next_seq?}, oldest
--- first, with those whom the events name, as the workspace knows them; without a project, the workspace.
+-- first, with the names that the workspace has for their users; without a project, all of the workspace.
 create or replace function public.export_events(
   project text default null,
   after_seq bigint default 0,
@@ -7520,8 +7520,8 @@ begin
 end
 $$;
 
--- Refuses an event that is none, or that does not go on from what is there. `source` is its position in the file. What
--- its data says is judged apart. Raises invalid_input, already_exists, forbidden.
+-- Refuses an invalid event, or one that does not continue the log. `source` is its position in the file. Its data is
+-- checked separately. Raises invalid_input, already_exists, forbidden.
 create or replace function app.check_imported(event public.events, source bigint, actor app.actor)
   returns void
   language plpgsql
@@ -7570,7 +7570,7 @@ begin
 end
 $$;
 
--- Says why an event's data is not as the door leaves it: {message, details?}; null where it is.
+-- Returns why the door would not record an event's data: {message, details?}; null if it would.
 create or replace function app.data_fault(event public.events)
   returns jsonb
   language plpgsql
@@ -7590,9 +7590,9 @@ exception
 end
 $$;
 
--- An event as it is taken: cleaned where an earlier version recorded what this one refuses. Its hashes stay, and
--- `cleaned_hash` says that they are of other data. One that comes so is not cleaned again: it has to fit. Raises
--- invalid_input.
+-- Returns the event to import, cleaned if an earlier version recorded data that this one refuses. Its hashes stay, and
+-- `cleaned_hash` shows that they are of other data. An event that has a `cleaned_hash` is not cleaned again: it has to
+-- fit. Raises invalid_input.
 create or replace function app.fit_imported(event public.events, source bigint)
   returns public.events
   language plpgsql
@@ -7618,8 +7618,8 @@ begin
 end
 $$;
 
--- Keeps the names of those whom imported events name, so that each is called here as where the events come from. A
--- member is called as everywhere.
+-- Stores the names of the users of imported events, so that they have the same names as at the source. Members keep
+-- their own names.
 create or replace function app.import_users(users jsonb, tenant_id uuid)
   returns void
   language plpgsql
@@ -7641,8 +7641,7 @@ begin
 end
 $$;
 
--- Some tasks, each by its key: a page is read alike from a table of any size, also one of which the planner knows
--- nothing yet.
+-- Returns tasks, each read by its key, so that the plan is the same for a table of any size, even without statistics.
 create or replace function app.tasks_among(tenant_id uuid, ids uuid[])
   returns public.tasks[]
   language plpgsql
@@ -7660,14 +7659,14 @@ begin
 end
 $$;
 
--- Writes edges, open dependencies and counts of some tasks, from what they were to what their rows say.
+-- Updates the edges, open dependencies and counts of tasks, from their former rows to the current ones.
 create or replace function app.link_among(tenant_id uuid, ids uuid[], was public.tasks[])
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Some of these have no dependencies any more: the fold of their first event counts all that they had.
+  -- Includes tasks that no longer have dependencies: the fold of their first event counted all that they had.
   v_linked uuid[] := array(select distinct t.id from unnest(was || app.tasks_among(tenant_id, ids)) t
     where t.dependencies <> '{}' or t.open_dependencies <> 0);
   v_task public.tasks;
@@ -7707,8 +7706,8 @@ begin
 end
 $$;
 
--- A statement that is put together is planned for its values: the workspace is a query, so that it is none of those
--- that statistics know or miss.
+-- Dynamic statements are planned for their values. The workspace is a subquery, so that the plan does not depend on
+-- whether the statistics have its id.
 create or replace function app.apply_imported(tenant_id uuid, events public.events[])
   returns void
   language plpgsql
@@ -7724,7 +7723,7 @@ declare
       select x.task_id from app.task_dependencies x
       where x.tenant_id = apply_imported.tenant_id and x.depends_on = i offset 0) e
     union
-    -- What they are, or were, a part of.
+    -- Includes their current and former parents.
     select (e.payload ->> 'parent')::uuid from unnest(events) e
       where e.event_type in ('task.created', 'task.updated') and e.payload ->> 'parent' is not null
     union
@@ -7765,15 +7764,15 @@ $$;
 
 -- import_events(events, users?) -> {imported, skipped, cleaned, position}. Events and users as export_events gave them,
 -- in order; versions and hashes stay, positions follow on (and so are the same in an empty workspace). What is there
--- already is skipped, so that an import can be resumed. Each is judged as the door judges, and marked with who imported
--- it; `cleaned` counts those whose data is not as it was recorded. Raises invalid_input, already_exists, forbidden.
+-- already is skipped, so that an import can be resumed. Each is checked as the door checks it, and marked with its
+-- importer; `cleaned` counts the events whose data was changed. Raises invalid_input, already_exists, forbidden.
 create or replace function public.import_events(events jsonb, users jsonb default '[]', actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
   set statement_timeout = '1min'
-  -- By the statistics of other workspaces this one is empty, and any index as good as the right one.
+  -- The statistics know only other workspaces: with them any index would seem as good as the right one.
   set plan_cache_mode = force_generic_plan
   set enable_seqscan = off
 as $$
@@ -7828,7 +7827,7 @@ begin
 end
 $$;
 
--- Finds the project that a stream belongs to, or null where there is no such stream.
+-- Returns the project that a stream belongs to, or null if there is no such stream.
 create or replace function app.stream_project(tenant_id uuid, stream text)
   returns uuid
   language plpgsql
@@ -7849,8 +7848,8 @@ begin
 end
 $$;
 
--- Tells whether the record of a redaction is of the project and the task of the event that it names. An event that was
--- archived has no row any more; its project has.
+-- Tells whether the record of a redaction has the project and the task of the event that it names. An archived event
+-- has no row any more, but its project has.
 create or replace function app.is_redaction_in_place(redaction public.events)
   returns boolean
   language plpgsql
@@ -7871,8 +7870,8 @@ begin
 end
 $$;
 
--- Tells whether an event belongs where it says: no hash covers its project, nor, but for the events of a task, its
--- task.
+-- Tells whether an event belongs to its project and task. No hash covers the project; a hash covers the task only for
+-- events of a task.
 create or replace function app.is_in_place(event public.events)
   returns boolean
   language plpgsql
@@ -7912,7 +7911,7 @@ begin
 end
 $$;
 
--- Lets an owner add to a chain that is there, or whoever imported its end and goes on. Raises forbidden.
+-- Allows only an owner, or the member who imported its last event, to continue a chain. Raises forbidden.
 create or replace function app.check_chain_end(event public.events, actor app.actor)
   returns void
   language plpgsql
@@ -7939,7 +7938,7 @@ begin
 end
 $$;
 
--- Reads an event as export_events gave it. `place` is where it stands among those of the call. Raises invalid_input.
+-- Reads an event as export_events gave it. `place` is its position in the call. Raises invalid_input.
 create or replace function app.read_imported(item jsonb, place bigint)
   returns public.events
   language plpgsql
@@ -7956,8 +7955,9 @@ exception
 end
 $$;
 
--- A task of a cycle. `waiting` and `awaited` are the ends of edges; where an edge leads, those that go on from there
--- are among them. Who waits for nobody is taken away until nobody is left; whoever is left waits for one of these.
+-- Returns a task of a cycle, or null. `waiting` and `awaited` are the ends of edges; the edges must include all
+-- edges of every task that they reach. Removes tasks that wait for no other task until none is left; each remaining
+-- task waits for another one of them.
 create or replace function app.find_cycle_member(waiting uuid[], awaited uuid[])
   returns uuid
   language plpgsql
@@ -8017,7 +8017,7 @@ begin
       v_last := v_waiting[v_edge];
     end if;
   end loop;
-  -- As many steps as there are tasks end within a cycle.
+  -- After as many steps as there are tasks, the walk is within a cycle.
   for v_step in 1 .. cardinality(v_ids) loop
     v_last := v_first[v_last];
   end loop;
@@ -8025,8 +8025,8 @@ begin
 end
 $$;
 
--- Refuses tasks that wait for themselves or are parts of themselves after some events. Raises invalid_input.
--- One walk over what all the events lead to, however many they are.
+-- Refuses tasks that wait for themselves or are parts of themselves after these events. Raises invalid_input. One walk
+-- covers all tasks that the events reach, however many events there are.
 create or replace function app.check_cycles(tenant_id uuid, events public.events[])
   returns void
   language plpgsql
@@ -8494,7 +8494,7 @@ begin
   elsif v_bearer.refused is not null then
     return app.refuse_bearer(v_bearer, actor);
   end if;
-  -- Where and when it was last used is kept to the minute, and not waited for until it is on the disk.
+  -- Records the last use to the minute, and does not wait until the record is on disk.
   v_now := app.now();
   if v_bearer.last_used_at is null or v_bearer.last_used_at < v_now - interval '1 minute' then
     perform set_config('synchronous_commit', 'off', true);
@@ -10646,7 +10646,7 @@ select app.define_on_tables($policies$
   create policy everybody on app.user_identities for select to cairn_owner
     using (user_id = (select app.get_caller_id()));
 
-  -- What may be purged.
+  -- Allows the maintenance role to purge expired rows.
   create policy expired on public.oauth_tokens for delete to cairn_keeper
     using (coalesce(refresh_expires_at, expires_at) < now() - interval '30 days');
   create policy expired on app.oauth_codes for delete to cairn_keeper using (expires_at < now() - interval '1 day');
@@ -10721,6 +10721,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001000', '9077023e57282a2f2cb871c7c775a35d68600b9b06559bda94f4b0d37b0506c9', '0.1.0'),
   ('20261201001100', 'fa65bb0d8089ac6904df03bc862c0bafa3a0fabecbda47ba53f00377c0ba80b2', '0.1.0'),
   ('20261201001200', '3511e72babfb15381071e1fb7d7504eba472e8e16290f42bd5a7426a6703085c', '0.1.0'),
-  ('code', 'ecc6dba6ce0c519c3aae756b7831aebd904656ae7041114b83c6962b0467e6cd', '0.1.0')
+  ('code', 'beded7c963606efee1ecf0b10555b081ef911daa2e97583b209bb649d1e2d0c0', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

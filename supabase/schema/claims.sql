@@ -93,7 +93,7 @@ begin
       where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()
         and t.attempts + 1 >= (project.rules ->> 'attempts_max')::integer
         and (give_up_lapsed.task_id is null or t.id = give_up_lapsed.task_id)
-        -- Who comes back before another has claimed goes on.
+        -- The holder continues if it returns before another agent has claimed the task.
         and not (t.id is not distinct from give_up_lapsed.task_id and t.locked_by_user = actor.user_id
           and t.locked_by = app.actor_name(actor))
       order by t.id limit 20 for no key update of t skip locked)

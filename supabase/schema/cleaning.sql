@@ -69,7 +69,7 @@ begin
     when field.kind = 'array' and jsonb_typeof(value) = 'array' then
       return app.clean_json(value, field.size_max);
     when field.kind = 'text[]' and jsonb_typeof(value) = 'array' then
-      -- Evidence names criteria by their place.
+      -- Keeps empty items, because evidence names criteria by their position.
       return to_jsonb(array(
         select case when c.text ~ '\S' then c.text else '[cleaned]' end
         from unnest(v_items[:field.size_max]) with ordinality i (item, at)

@@ -177,7 +177,7 @@ begin
         v_project := (app.find_project(v_ref, actor)).id;
         v_projects := v_projects || v_project;
       end if;
-    -- What this call creates is nobody else's to lock.
+    -- No other call can lock a task that this call creates.
     elsif v_event ->> 'stream' like 'task:%' and v_event ->> 'stream' <> all (v_new) then
       v_id := app.find_task_id(substring(v_event ->> 'stream' from 6), actor.tenant_id);
       v_tasks := v_tasks || v_id;
@@ -189,7 +189,7 @@ begin
       end if;
     end if;
     v_added := coalesce(v_event -> 'data' -> 'dependencies', v_event -> 'data' -> 'add');
-    -- Whether it is a list of refs is judged with the rest of the event.
+    -- The checks of the event refuse a value that is not a list of refs.
     if jsonb_typeof(v_added) = 'array' then
       v_tasks := v_tasks || array(select app.find_task_id(d, actor.tenant_id)
         from jsonb_array_elements_text(v_added) d

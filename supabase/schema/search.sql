@@ -173,7 +173,7 @@ declare
 begin
   if item ~ '^\S*([a-z0-9][A-Z]|[A-Z][A-Z][a-z])\S*$' then
     v_whole := phraseto_tsquery('pg_catalog.russian', app.search_text(lower(item), true));
-    -- Of MySQL the first part is a word that is not looked for: what is left would be found anywhere.
+    -- The first part of MySQL is a stop word, and the rest alone would match anywhere.
     v_item := case when numnode(v_item) < 2 * regexp_count(v_text, '\S+') - 1 then v_whole else v_item || v_whole end;
   end if;
   -- A single character of those that are written in pairs.
@@ -242,7 +242,7 @@ declare
   v_from integer := 1;
   v_to integer := length(coalesce(content, ''));
 begin
-  -- Where it is at all, by large pieces first.
+  -- Finds the large piece that has a match first.
   for v_place in 1 .. length(v_text) by 3700 loop
     v_from := v_place;
     v_to := v_place + 4000;

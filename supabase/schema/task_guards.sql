@@ -373,7 +373,7 @@ begin
   if project.archived_at is not null then
     perform app.refuse_archived(project);
   end if;
-  -- Whoever names a token learns at once that it is lost, whatever the call; a live one extends the lease.
+  -- A call with a lost token is refused at once, whatever its event; a live token extends the lease.
   if expect ->> 'lock_token' is not null then
     perform app.check_holder(task, event, expect, v_expires, role);
   end if;

@@ -149,7 +149,7 @@ begin
   v_task.constraints := '{}';
   v_task.labels := '{}';
   v_task.dependencies := '{}';
-  -- As the plan is made. Which are completed is no matter of this stream: see count_open_dependencies.
+  -- Counts all of them. Which are completed does not depend on this stream: see count_open_dependencies.
   v_task.open_dependencies := coalesce(jsonb_array_length(event.payload -> 'dependencies'), 0);
   v_task.open_parts := 0;
   v_task.attempts := 0;

@@ -237,7 +237,7 @@ begin
   elsif v_bearer.refused is not null then
     return app.refuse_bearer(v_bearer, actor);
   end if;
-  -- Where and when it was last used is kept to the minute, and not waited for until it is on the disk.
+  -- Records the last use to the minute, and does not wait until the record is on disk.
   v_now := app.now();
   if v_bearer.last_used_at is null or v_bearer.last_used_at < v_now - interval '1 minute' then
     perform set_config('synchronous_commit', 'off', true);

@@ -17,7 +17,7 @@ declare
       select x.task_id from app.task_dependencies x
       where x.tenant_id = apply_imported.tenant_id and x.depends_on = i offset 0) e
     union
-    -- What they are, or were, a part of.
+    -- Includes their current and former parents.
     select (e.payload ->> 'parent')::uuid from unnest(events) e
       where e.event_type in ('task.created', 'task.updated') and e.payload ->> 'parent' is not null
     union
@@ -266,7 +266,7 @@ begin
       v_last := v_waiting[v_edge];
     end if;
   end loop;
-  -- As many steps as there are tasks end within a cycle.
+  -- After as many steps as there are tasks, the walk is within a cycle.
   for v_step in 1 .. cardinality(v_ids) loop
     v_last := v_first[v_last];
   end loop;
@@ -390,7 +390,7 @@ CREATE OR REPLACE FUNCTION app.link_among(tenant_id uuid, ids uuid[], was public
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  -- Some of these have no dependencies any more: the fold of their first event counts all that they had.
+  -- Includes tasks that no longer have dependencies: the fold of their first event counted all that they had.
   v_linked uuid[] := array(select distinct t.id from unnest(was || app.tasks_among(tenant_id, ids)) t
     where t.dependencies <> '{}' or t.open_dependencies <> 0);
   v_task public.tasks;

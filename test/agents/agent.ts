@@ -14,7 +14,7 @@ type Schema = {
 };
 type Offered = { name: string; description?: string; inputSchema: Schema };
 
-/** What an agent does: it calls tools, and asks the person it works for to run a command. */
+/** The abilities of an agent: it calls tools, and asks the person it works for to run a command. */
 export type Doing = {
   /** Every call so far, with what was read. */
   calls: { tool: string; args: Record<string, unknown>; text: string; refused: boolean }[];
@@ -84,7 +84,7 @@ export function toolsIn(text: string, { tools }: Agent): string[] {
   return [...text.matchAll(/\b[a-z]+(?:_[a-z]+)+\b/g)].map(([word]) => word).filter((word) => known.has(word));
 }
 
-/** What an answer says to do next. */
+/** Returns the next step that an answer names. */
 export function nextIn(text: string): string | undefined {
   return /^Next: (.+)$/m.exec(text)?.[1];
 }

@@ -10,9 +10,10 @@ import { PUBLISHABLE_KEY, startSupabase } from '../support/supabase.ts';
 import { type Agent, type Doing, doing, heldIn, openTeam, refusalIn } from './agent.ts';
 import { type Args, obey } from './obey.ts';
 
-// What no agent reads. `insufficient_scope`: over stdio it has every scope, and over HTTP its client is told before the tool
-// is called (403 with `WWW-Authenticate`, test/remote/auth-door.test.ts), so that it asks its person for more. `internal`: a defect
-// of ours; nothing that an agent does leads there, and it is told to repeat the call once and then tell its person.
+// Codes that no agent reads. `insufficient_scope`: over stdio an agent has every scope, and over HTTP its client gets a
+// 403 with `WWW-Authenticate` before the tool is called (test/remote/auth-door.test.ts), so that it asks its person for
+// more. `internal`: a defect of ours. No call of an agent leads there; the hint tells it to repeat the call once and
+// then tell its person.
 const UNMET: readonly ErrorCode[] = ['insufficient_scope', 'internal'];
 
 type Case = [code: ErrorCode, what: string, tool: string, args: (world: World) => Args];
@@ -75,7 +76,7 @@ const CASES: Case[] = [
   ['forbidden', 'a person decides', 'update_task', () => ({ task: 'web-11', status: 'unblocked' })],
 ];
 
-/** What a hosted project answers to the next request. */
+/** The answers of a hosted project to the next request. */
 const HOSTED: [code: ErrorCode, what: string, status: number | null][] = [
   ['unauthenticated', 'nobody has signed in', null],
   ['rate_limited', 'the project asks for fewer calls', 429],
@@ -169,7 +170,7 @@ describe('so it does at a hosted project', () => {
   test.for(HOSTED)('%s: %s', async ([code, what, status]) => {
     const call = { tool: 'create_project', args: { slug: code.replace('_', '-'), name: what } };
     project.disturb(({ url }, response) => {
-      // What the process says of itself meanwhile is none of the agent's.
+      // The process reports its own presence; the agent's calls do not include that.
       if (url?.endsWith('/report_presence')) return 'go on';
       project.disturb(null);
       if (status === null) return 'go on';

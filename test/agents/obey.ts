@@ -8,7 +8,7 @@ type Act = (agent: Doing, refusal: Refusal, call: Call) => Promise<string>;
 
 const again = (agent: Doing, { tool, args }: Call, change: Args = {}) => agent.call(tool, { ...args, ...change });
 
-/** What an agent does on reading words like these in a hint. It looks at nothing but the refusal and its own call. */
+/** The acts that follow from phrases of a hint. They depend only on the refusal and the agent's own call. */
 const PHRASES: readonly [says: RegExp, does: Act][] = [
   [
     /^Create one with create_project/,

@@ -59,7 +59,7 @@ const configOf = () => readConfig({ dataDir, lingerSeconds: '0' }, {}, home);
 
 const fileOf = (project: string) => join(dataDir, `brief-${project}.txt`);
 
-/** What a hook prints at the start of a session, once it was fast enough. */
+/** Returns the output of a hook at the start of a session, once it was fast enough. */
 async function sessionStart(wanted: RegExp): Promise<string> {
   const input = JSON.stringify({ session_id: 'f00dcafe', cwd: home });
   let printed = '';

@@ -44,7 +44,7 @@ const checkpoints = async () => {
   return data.events as { text: string; by: string }[];
 };
 
-/** Runs a hook until what it is for has happened. */
+/** Runs a hook until it has had its effect. */
 async function until(run: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; tries < TRIES_MAX; tries++) if (await run()) return;
   throw new Error('No hook was fast enough.');

@@ -5,7 +5,7 @@ import type { SourceFile } from '../../src/formats/foreign-task.ts';
 import { type FormatName, readForeign } from '../../src/formats/formats.ts';
 import { planAdoption } from '../../src/services/adoption-plan.ts';
 
-// Whatever a source says is in a task, in a warning by its words, or in one by its lines.
+// Every word of a source is in a task, in a warning that quotes it, or in a warning that names its lines.
 
 const rows = (...given: unknown[]) =>
   given.map((row) => (typeof row === 'string' ? row : JSON.stringify(row))).join('\n');
@@ -297,7 +297,7 @@ function unaccounted(format: FormatName, { path, text }: SourceFile): string[] {
     : text.split('\n').filter((line, at) => !isPassed(at + 1) && !isName(line, at) && !said.includes(wordsOf(line)));
 }
 
-/** What a checklist begins with names the project; `cairn import` tells of it where that has another name. */
+/** The first line of a checklist names the project; `cairn import` reports it if the project has another name. */
 function isName(line: string, at: number): boolean {
   return at === 0 && checklistName(line) !== undefined;
 }
@@ -309,7 +309,7 @@ function isSkipped(line: string): boolean {
 const FIELD = /^(?:id|title|status|assignee|labels|dependencies|priority|references|url|milestone|ordinal|- title):\s*/;
 const FORM = /^(?:---|<!-- [A-Z:]+ -->|## (?:Description|Acceptance Criteria|Final Summary))$/;
 
-/** What a line of markdown or YAML says, without the signs of the form. */
+/** Removes the markup of a line of markdown or YAML. */
 function wordsOf(line: string): string {
   const words = plain(line).replace(FORM, '');
   if (FIELD.test(words))

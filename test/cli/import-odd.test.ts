@@ -94,7 +94,7 @@ describe('records of other tools', () => {
     ]);
 
     expect(tasks.find(({ key }) => key === 'BACK-5')).toMatchObject({
-      // What has another prefix, as an epic, is something else.
+      // An id with another prefix, such as an epic's, names something else.
       dependencies: ['BACK-4', 'TASK-9', 'OTHER-6', 'BACK-6'],
       parent: 'BACK-4',
     });

@@ -48,7 +48,7 @@ async function tasksOf(ctx: Context, project = 'shop'): Promise<Task[]> {
   return whole.sort((a, b) => Number(a.ref.split('-').at(-1)) - Number(b.ref.split('-').at(-1)));
 }
 
-/** What survives a move, by title: the names that each tool gives are replaced by titles. */
+/** The content that survives a move, by title: titles replace the names that each tool gives. */
 function shape(tasks: Task[]) {
   const titles = new Map(tasks.map(({ ref, title }) => [ref, title]));
   return tasks.map(({ title, status, priority, acceptance_criteria, dependencies, parent }) => ({
@@ -181,7 +181,7 @@ describe('importing', () => {
   test('goes on where it was interrupted', async ({ as }) => {
     const plan = planAdoption(await read('task-master'));
     const where = await source(as('ada'), 'task-master');
-    // As after a crash: some are there without their status, one is claimed.
+    // The state after a crash: some tasks exist without their status, one is claimed.
     const pending = { ...plan, tasks: plan.tasks.slice(0, 4).map((task) => ({ ...task, status: 'pending' as const })) };
     await adoptTasks(as('ada'), pending, where);
     await call(as('import'), 'claim_task', { task: 'shop-1' });

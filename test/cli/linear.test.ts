@@ -17,7 +17,7 @@ import { test } from '../support/world.ts';
 
 const TRIES_MAX = 4;
 const GROWTH_MAX = 9;
-// Of one call on a machine that does other things too; what takes less is not worth a second look.
+// The limit for one call on a busy machine; faster calls need no second look.
 const MS_MAX = 120;
 const OBJECT_CHARACTERS = 12_000;
 const SHORT_MAX = 1_000;
@@ -26,7 +26,7 @@ const SHORTEST = 31;
 // Objects whose keys mean something, and what only the server makes.
 const SHAPED = ['rules', 'constraints', 'cursor'];
 
-/** One word of the largest size, and what expressions and parsers could compete for. */
+/** A single word of the largest size, and pieces over which expressions and parsers could backtrack. */
 const WORDS = ['x', '漢', '"', '0', '(', '*', '\\', 'é'];
 const PIECES = [
   ...[' ', '\r', '\n', '\0', '\u202e', '\u2028', "'", '`', '[', '<', '&', '|', '-', '.', '/', '@', '#'],
@@ -76,7 +76,7 @@ function withText(input: object, [key = '', ...within]: string[], text: string):
   return Array.isArray(input) ? [changed] : { ...input, [key]: changed };
 }
 
-/** What each call has besides the text, made anew for each. */
+/** The other arguments of each call, made anew for each. */
 const GIVEN: Record<string, (ctx: Context) => Promise<object>> = {
   create_project: async () => ({ slug: `p${crypto.randomUUID().slice(0, 8)}`, name: 'P' }),
   update_project: async () => ({ project: 'web' }),
@@ -119,7 +119,7 @@ async function growthOf(
   const best = async (of: number) => Math.min(await run(of), await run(of), await run(of));
   if ((await run(size)) < msMax) return undefined;
   let least = Number.POSITIVE_INFINITY;
-  // What others do on the machine is in one of them; the square of a length is in all.
+  // Other load shows in one of the tries; a quadratic cost shows in all of them.
   for (let again = 0; again < TRIES_MAX; again += 1) {
     const most = await best(size);
     if (most < msMax) return undefined;
@@ -173,7 +173,7 @@ describe('a text of the largest size takes as long as it is long in', () => {
   });
 });
 
-/** How long it takes to read a project whose texts are all this. */
+/** Measures reading a project in which every text is this one. */
 async function reading(ctx: Context, text: string): Promise<number> {
   const project = `p${crypto.randomUUID().slice(0, 8)}`;
   await call(ctx, 'create_project', { slug: project, name: 'P', description: text });

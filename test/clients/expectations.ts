@@ -1,4 +1,4 @@
-// What the parts expected, and what they saw.
+// The expectations of the parts, and their observations.
 
 type Expectation = { part: string; client: string; what: string; isMet: boolean; seen: string };
 export type Expect = (what: string, isMet: boolean, seen?: unknown) => void;

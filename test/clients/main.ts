@@ -31,7 +31,7 @@ if (clients.length === 0) {
   process.exit(2);
 }
 
-// What was started ends with this process.
+// Exiting ends the processes that this one started.
 process.once('SIGINT', () => process.exit(130));
 const expectations = new Expectations();
 for (const part of named(PARTS)) {

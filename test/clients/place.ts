@@ -17,13 +17,13 @@ export type Place = {
   home: string;
   cwd: string;
   env: Record<string, string>;
-  /** What a command of this checkout prints. */
+  /** Returns the output of a command of this checkout. */
   cairn(...args: string[]): Promise<string>;
   /** `client` is what `cairn init --client` calls it. */
   init(client: string, ...flags: string[]): Promise<string>;
   /** Acts as another agent, whose server runs for as long. Resolves to what it did. */
   beside<Done>(act: (bob: Client) => Promise<Done>): Promise<Done>;
-  /** Who did what, as the log has it. */
+  /** Returns the log: who did what. */
   log(): Promise<EventBrief[]>;
   remove(): Promise<void>;
 };

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import type { Place } from './place.ts';
 
-/** Where `npm install --prefix` put the programs. */
+/** The folder into which `npm install --prefix` put the programs. */
 const INSTALLED = resolve(process.env.CAIRN_TEST_CLIENTS ?? fileURLToPath(new URL('.clients', PACKAGE_ROOT)));
 const bin = (name: string) => join(INSTALLED, 'node_modules', '.bin', name);
 const GEMINI = join(INSTALLED, 'node_modules/@google/gemini-cli/bundle/gemini.js');
@@ -16,18 +16,18 @@ export type ClientName = 'claude' | 'codex' | 'gemini';
 
 export type Program = {
   title: string;
-  /** What has to be there. */
+  /** The file that must exist. */
   file: string;
   command: string[];
-  /** What `cairn init --client` calls it. */
+  /** The name for `cairn init --client`. */
   client: string;
-  /** What `cairn init` writes for it in a repository. */
+  /** The file that `cairn init` writes for it in a repository. */
   config: string;
   /** The arguments of one session that is asked to go. */
   session: string[];
   env(url: string, place: Place): Record<string, string>;
   prepare?(url: string, place: Place): Promise<void>;
-  /** Where it hides tools, its tool that finds them. */
+  /** The client's tool that finds tools, if the client hides tools. */
   search?: { tool: string; input: (tools: string[]) => object };
 };
 
@@ -45,7 +45,7 @@ export const PROGRAMS: Record<ClientName, Program> = {
       CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
       DISABLE_AUTOUPDATER: '1',
       DISABLE_TELEMETRY: '1',
-      // As root it asks for permission where it is not told that nothing here can be harmed.
+      // Run as root, it asks for permission unless it is told that it runs in a sandbox.
       IS_SANDBOX: '1',
     }),
     /** Else it waits for a person to approve what a repository brings. */

@@ -53,7 +53,7 @@ function give({ stdin, stdout }: ChildProcessWithoutNullStreams, [first, ...rest
   });
 }
 
-/** What has ended may still have a child that leaves in peace. */
+/** Kills the process group, unless the process has ended: a child of it may then end by itself. */
 function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
   if (pid === undefined || exitCode !== null || signalCode !== null) return;
   try {

@@ -9,13 +9,13 @@ import { start } from './run.ts';
 const ERR_CHARACTERS_MAX = 600;
 
 type Session = {
-  /** What its model does. */
+  /** The script of its model. */
   play: Play;
   /** Its arguments, where not those of any session. */
   session?: string[];
   /** Arguments besides. */
   args?: string[];
-  /** What a person types, where `session` reads it as a stream of JSON. */
+  /** The person's messages, if `session` reads them as a stream of JSON. */
   prompts?: string[];
   /** Its sub-agents, by what their prompts begin with. */
   workers?: Record<string, Play>;

@@ -29,7 +29,7 @@ export async function signIn(
     const address = await addressIn(() => printed, exited);
     if (address === undefined) throw new Error(`No address was printed: ${printed.slice(-600)}`);
     const { said, back } = await allow(page, address);
-    // Where the client does not listen itself, a person pastes the address.
+    // A person pastes the address if the client does not listen itself.
     if (back !== undefined) child.stdin.write(`${back}\n`);
     const code = back === undefined ? undefined : await Promise.race([exited, pause(END_MS_MAX)]);
     return { said, isAllowed: back !== undefined, isDone: code === 0 };

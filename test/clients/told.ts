@@ -1,4 +1,4 @@
-// What sessions were told, in the order in which they were.
+// The answers that sessions got, in their order.
 import { table } from '../../bench/section.ts';
 
 const CHARACTERS_MAX = 260;
@@ -7,7 +7,7 @@ export class Told {
   #rows: string[][] = [];
   #started = performance.now();
 
-  /** What happens from now on is some time after this. */
+  /** Restarts the clock: later answers are timed from now. */
   restart(): void {
     this.#started = performance.now();
   }

@@ -5,7 +5,7 @@ import { addContent } from './content.ts';
 import { addInputs } from './inputs.ts';
 import { addPromptsAndResources } from './prompts.ts';
 
-/** What the official suite calls. */
+/** Creates the fixtures that the official suite calls. */
 export function createFixtures(): Fixtures {
   const codec = createRequestStateCodec<string>({ key: randomBytes(32) });
   return {

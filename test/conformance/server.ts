@@ -7,7 +7,10 @@ import { createFixtures } from './fixtures.ts';
 
 type Server = { port: number; close(): Promise<void> };
 
-/** What `cairn serve` serves, on the database in `dataDir`, with what the suite calls beside the real tools and on the same paths. */
+/**
+ * Serves the database in `dataDir` as `cairn serve` does, with the suite's fixtures beside the real tools and on the
+ * same paths.
+ */
 export async function startServer(dataDir: string): Promise<Server> {
   const config = readConfig({ dataDir, port: '0', lingerSeconds: '0', logLevel: 'warn' }, {});
   const log = createLog(config.logLevel);

@@ -256,7 +256,7 @@ test('each tool answers what its schema says, in plain text', async ({ as }) => 
   await call('root', 'redact_event', { event: `#${note.seq}`, reason: 'A secret' });
   await call('ada', 'archive_project', { project: 'web' });
   await call('ada', 'unarchive_project', { project: 'web' });
-  // Who has access by URL is the server's to tell, not a user's own session.
+  // The server reports who has access over HTTP; a user's own session does not.
   const isUser = engineOfRun() === 'supabase';
   if (!isUser) {
     await call('root', 'list_connections', { all: true });

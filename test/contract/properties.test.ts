@@ -172,7 +172,7 @@ class Pair {
     return [...new Set(picks.flatMap((pick) => this.model.pick(pick)?.number ?? []))].map((number) => `web-${number}`);
   }
 
-  /** What happened, all of it, in a workspace of somebody else. */
+  /** Imports the whole history into another user's workspace. */
   async move(): Promise<void> {
     const elsewhere = await this.#engine.signIn('elsewhere');
     await setSameClock(this.#sql, { from: this.tenant, to: elsewhere.actor.tenant_id });
@@ -180,7 +180,7 @@ class Pair {
     expect((await verify(elsewhere)).difference).toBeUndefined();
   }
 
-  /** What must be true of any workspace, whatever happened in it; and it is what the model says. */
+  /** Checks the invariants of any workspace, and compares it with the model. */
   async check(): Promise<void> {
     const { rows } = await this.#sql.query(
       `select t.number, t.status, t.lock_token::int as token, t.locked_by as agent, t.open_dependencies,

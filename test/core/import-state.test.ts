@@ -25,7 +25,7 @@ async function adopt(ctx: Context, tasks: ForeignTask[], rules?: object) {
   return adoptTasks(ctx, planAdoption(tasks), { project, format: 'beads' });
 }
 
-/** What the tasks are, by title. */
+/** Returns the statuses of the tasks by title. */
 async function statesOf(ctx: Context): Promise<Record<string, string>> {
   const { tasks } = await call(ctx, 'list_tasks', { project: 'shop', page_size: 100 });
   return Object.fromEntries(tasks.map(({ title, status, ready }) => [title, ready ? 'ready' : status]));

@@ -183,7 +183,7 @@ plainTest('open questions are looked up, however much was said, asked and answer
     for (const [fn, args] of calls) {
       const steps = await stepsOf(scratch.sql, [fn, { ...args }], ada.actor);
       const dear = steps.filter(({ step, lookedAt }) => / on (unanswered|events)$/.test(step) && lookedAt > 50);
-      // What happened since the start of the project, resume counts apart.
+      // Resuming also counts the events since the start of the project, so only its plan for questions is checked.
       expect([fn, fn === 'resume_project' ? dear.filter(({ step }) => step.includes('unanswered')) : dear]).toEqual([
         fn,
         [],

@@ -23,7 +23,7 @@ const ORDER = ['web-8', 'web-4', 'web-3', 'web-2', 'web-5', 'web-1', 'web-7', 'w
 
 const refs = (tasks: unknown) => (tasks as { ref: string }[]).map(({ ref }) => ref);
 
-/** What is ready, page by page. */
+/** Returns the ready tasks, page by page. */
 async function readyPages(ctx: Context, page_size: number): Promise<string[]> {
   const found: string[] = [];
   let cursor: unknown;

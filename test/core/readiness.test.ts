@@ -5,7 +5,7 @@ import { callTool } from '../../src/tools/tool.ts';
 import { call, plan, take } from '../support/calls.ts';
 import { test } from '../support/world.ts';
 
-/** What every place that asks says is ready: the list and its count, the project's count, resume, and what a claim would take. */
+/** Asks every place that decides readiness: the list and its count, the project's count, resume, and a claim. */
 async function ready(
   ctx: Context,
 ): Promise<{ refs: unknown[]; counts: unknown[]; shown: unknown[]; flags: unknown[] }> {

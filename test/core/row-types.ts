@@ -18,7 +18,7 @@ type Shared<Code, Row> = keyof {
   [Field in keyof Code as string extends Field ? never : Field & keyof Row]: true;
 };
 
-/** Those of another type than their column. Of JSON a column says nothing. */
+/** The fields whose type differs from their column's. A column says nothing about the type of JSON. */
 type Disagreeing<Code, Table extends keyof Tables, Row = Tables[Table]['Row']> = {
   [Field in Shared<Code, Row>]-?: Agrees<Code[Field & keyof Code], Row[Field & keyof Row]> extends true ? never : Field;
 }[Shared<Code, Row>];

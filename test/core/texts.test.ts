@@ -10,7 +10,7 @@ const LINES = 10;
 
 type Text = { description?: string; version: number };
 
-/** What is appended to: how it is read, and the tool that changes it. */
+/** A text that agents append to: how it is read, and the tool that changes it. */
 type Place = { read(ctx: Context): Promise<Text>; tool: string; named: object };
 
 const TASK: Place = {
@@ -59,7 +59,7 @@ describe('a text that eight agents append to at once', () => {
     ['of a project, who name none at first', PROJECT, true],
   ] as const)('%s, loses no line that was acknowledged', { timeout: 60_000 }, async ([, place, blind], { as }) => {
     await plan(as('ada'), [{ title: 'A' }]);
-    // What is not there yet is nobody's loss.
+    // Setting a text for the first time overwrites no other change.
     await call(as('ada'), place.tool, {
       ...place.named,
       description: '0 0\n',

@@ -116,7 +116,7 @@ describe('the commands of', async () => {
   const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...guides.map((name) => `docs/${name}`)];
   const withCommands: [path: string, lines: string[]][] = [];
   for (const path of pages) {
-    // Of what is not run, the help of our own commands is held against it.
+    // Cairn's commands that are not run are checked against their help.
     const lines = commandLines(fencedBlocks(await page(path))).filter(
       (line) => whyNotRun(line) === undefined || wordsOf(line)[0] === 'cairn',
     );

@@ -52,7 +52,7 @@ function visible(command: Command): Command[] {
   );
 }
 
-/** Those that do something themselves. */
+/** Returns the commands that have no subcommands. */
 function leaves(command: Command): Command[] {
   return visible(command).flatMap((one) => (one.commands.length > 0 ? leaves(one) : one));
 }

@@ -49,7 +49,7 @@ describe('the package', () => {
         (await readdir(join(ROOT, 'supabase', folder))).map((name) => `supabase/${folder}/${name}`),
       ),
     );
-    // What is for the Supabase CLI is in a clone.
+    // Files for the Supabase CLI are only in a clone.
     const migrations = folders.flat().filter((path) => !path.endsWith('_code.sql'));
     for (const path of ['package.json', 'README.md', 'LICENSE', LICENCES, 'dist/cli.js', ...migrations])
       expect(packed).toContain(path);

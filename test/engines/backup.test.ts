@@ -18,7 +18,7 @@ import { type RawAgent, startRaw } from '../support/raw-agent.ts';
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const NOTES = 30;
 const EARLIER = '1ac68c1';
-// Whatever COPY would take for something else.
+// A text of characters that COPY would interpret.
 const ODD = 'a\\b\n\\.\nc\td — "日本" \u0000'.replace('\u0000', '');
 
 let world: LocalWorld;
@@ -67,7 +67,7 @@ function cairn(
   );
 }
 
-/** What is in every table, but who is there at the moment. */
+/** Reads every table except the presence of processes. */
 async function contentOf(dataDir: string): Promise<Record<string, unknown>[]> {
   const server = await ensureServer({ dataDir, log: createLog('silent') });
   try {

@@ -101,7 +101,7 @@ describe('the embedded server', () => {
 
     for (const { child } of started) child.kill('SIGKILL');
 
-    // Whoever asked the server itself would be a user.
+    // Asking the server itself would count as a user.
     await expect.poll(() => inspectProcess(pid), { timeout: 20_000 }).toBeNull();
     const next = await ensureServer({ dataDir, log });
     expect(await query(next, 'select 1 as one')).toEqual([{ one: 1 }]);

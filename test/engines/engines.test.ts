@@ -53,7 +53,10 @@ const QUESTIONS: [fn: FunctionName, args: Record<string, unknown>][] = [
   ['list_tasks', { cursor: 'no cursor' }],
 ];
 
-/** What an agent learns from a life and from these questions; ids and times are numbered, for they differ. */
+/**
+ * Returns all that an agent learns from a life and from these questions. Ids and times are numbered, because they
+ * differ.
+ */
 async function transcript({ db, actor }: Caller): Promise<unknown[]> {
   await live({ db, actor: { ...actor, agent: 'ada', client: 'test' } });
   const learned: unknown[] = [];
@@ -65,7 +68,7 @@ async function transcript({ db, actor }: Caller): Promise<unknown[]> {
     learned.push([fn, args, outcome]);
   }
   const seen = new Map<string, string>();
-  // Who signs in to Supabase is called by the address.
+  // Users who sign in to Supabase are named by their address.
   const named = JSON.stringify(learned).replace(/ada-[\w-]{36}@cairn\.test/g, 'ada');
   const text = named.replace(
     /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{64}|eyJ[\w=+/-]+|\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|[+-][\d:]+)?/g,

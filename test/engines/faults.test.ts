@@ -129,7 +129,7 @@ describe('a connection that is lost', () => {
     for (let round = 0; round < 8; round += 1) await fail(200);
     const late = await fail(200);
 
-    // What a call carries would be 2 MB a round.
+    // Memory that a call kept would add 2 MB a round.
     expect(late - early).toBeLessThan(8_000_000);
     network.heal();
     expect(await call(ada, 'list_projects')).toMatchObject({ projects: [] });

@@ -90,7 +90,7 @@ describe('a hint', () => {
 
     await scratch.sql.query('select pg_terminate_backend($1)', [pid]);
 
-    // Whatever was said meanwhile was missed: look.
+    // Notifications sent meanwhile were missed: null tells readers to look.
     await vi.waitFor(() => expect(heard).toContain(null), BOUND);
     expect(others).toEqual([]);
     one?.stop();

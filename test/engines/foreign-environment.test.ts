@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cairn } from '../support/cairn.ts';
 import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
 
-// What libpq takes from the environment, as a developer sets it for a server of theirs.
+// Variables of libpq, as a developer sets them for another server.
 const ELSEWHERE: Readonly<Record<string, string>> = {
   PGHOST: 'db.example.test',
   PGHOSTADDR: '203.0.113.1',

@@ -60,7 +60,7 @@ describe('a server that lingers', () => {
       await sleep(ms);
 
       const next = await enter(1);
-      // What was about to stop it would have done so by now.
+      // A pending stop would have happened by now.
       await sleep(50);
       expect(await query(next, 'select 1 as one')).toEqual([{ one: 1 }]);
       await next.release();

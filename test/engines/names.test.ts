@@ -58,7 +58,7 @@ const hostileName = fc
   )
   .map((parts) => parts.join('').replaceAll('\0', ''));
 
-/** What agents and people are shown: nothing that acts, and no line that a name began. */
+/** Checks the texts shown to agents and people: none acts as a control sequence, and no name begins a line. */
 function expectHarmless({ texts, lines }: { texts: string[]; lines: string[] }): void {
   for (const text of [...texts, ...lines]) expect(text).not.toMatch(HOSTILE);
   for (const line of lines) expect(line).not.toMatch(/\n|^\W*SYSTEM/);

@@ -7,7 +7,7 @@ import { createScratch, type Scratch } from '../support/scratch.ts';
 import { upTo } from '../support/writers.ts';
 
 const TASKS = 600;
-// What one step of a plan may look at where it is asked about a few rows.
+// The rows that one step of a plan may read if it is asked for a few rows.
 const LOOKED_AT_MAX = 50;
 
 let scratch: Scratch;

@@ -17,7 +17,7 @@ import { createScratch, type Scratch } from '../support/scratch.ts';
 import { live } from '../support/story.ts';
 
 const ROWS = 100_000;
-// What one step of a plan may look at in a workspace of a few dozen rows.
+// The rows that one step of a plan may read in a workspace of a few dozen rows.
 const LOOKED_AT_MAX = 500;
 const PRESENT = { agents: ['ada'], watched: true, ended: false };
 
@@ -131,7 +131,7 @@ const CALLS: [fn: string, args: Record<string, unknown>][] = [
   ['purge_idempotency_keys', {}],
 ];
 
-// What every request, sign-in and page asks of authorization.
+// The authorization calls of every request, sign-in and page.
 const ACCESS_CALLS: [fn: string, args: (access: Access) => Record<string, unknown>][] = [
   ['authenticate_token', ({ hash, resource }) => ({ token_hash: hash('access first'), resource })],
   ['authenticate_token', ({ hash, resource }) => ({ token_hash: hash('nobody knows it'), resource })],

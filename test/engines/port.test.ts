@@ -6,7 +6,7 @@ import { createScratch } from '../support/scratch.ts';
 import { live } from '../support/story.ts';
 import { test } from '../support/world.ts';
 
-// Who calls the functions of the database without our tools, as a signed-in user of a hosted one may, is refused by them.
+// The database functions refuse a caller that does not use our tools, as a signed-in user of a hosted project may do.
 
 type Refusal = [what: string, because: string | RegExp, fn: string, args: (ref: Named) => Record<string, unknown>];
 type Named = { lock_token: number; task: string };

@@ -30,7 +30,7 @@ beforeAll(async () => {
   await client.connect();
   await migrate(client);
   await client.end();
-  // As for a server of one's own: nothing of ours starts it again.
+  // A server of one's own: no program of ours starts it again.
   db = postgresDatabase({ connection, connectionsMax: WRITERS.length });
   const { actor } = await signIn(db, 'ada');
   ada = { db, log, scopes: new Set(SCOPES), actor };

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createScratch, type Scratch } from '../support/scratch.ts';
 
-// When somebody signs in, where only a secret, a client's id or a person is known; docs/scale.md says what that means for sharding.
+// Tests calls at sign-in, when only a secret, a client's id or a person is known; docs/scale.md explains the effect on
+// sharding.
 const WITHOUT_WORKSPACE = [
   'app.find_invitation',
   'app.grant_access',

@@ -52,7 +52,7 @@ function issue(name: string, { cA, by }: { cA: boolean; by?: GenerateResult }): 
   });
 }
 
-/** From its next start on: over TCP with TLS, and in no other way. */
+/** Makes the server accept only TCP with TLS from its next start. */
 async function serveTls(connection: pg.ClientConfig, { cert, private: key }: GenerateResult): Promise<void> {
   const cluster = fileOf('pg');
   const { uid, gid } = await stat(cluster);
@@ -73,7 +73,7 @@ async function serveTls(connection: pg.ClientConfig, { cert, private: key }: Gen
   await client.end();
 }
 
-/** Whether the connection that DATABASE_URL asks for is encrypted. */
+/** Returns whether the connection that DATABASE_URL asks for is encrypted. */
 async function connect(query: string, host = 'localhost'): Promise<boolean> {
   const engine = await openEngine(
     readConfig({ databaseUrl: `postgres://cairn@${host}:${port}/cairn?${query}` }, {}),
@@ -93,7 +93,7 @@ async function connect(query: string, host = 'localhost'): Promise<boolean> {
 describe.skipIf(process.platform === 'win32')('a server with TLS and a certificate of its own authority', () => {
   test.for([
     ['verify-full', 'ca.pem'],
-    // As the driver has it: the same as verify-full.
+    // The driver treats it like verify-full.
     ['require', 'ca.pem'],
   ])('is reached with sslmode=%s and that authority', async ([sslmode, file]) => {
     expect(await connect(`sslmode=${sslmode}&sslrootcert=${encodeURIComponent(fileOf(file ?? ''))}`)).toBe(true);

@@ -59,7 +59,7 @@ async function makeNewer(): Promise<string> {
 
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'cairn-builds-'));
-  // As root the database belongs to another account, which passes through here.
+  // When root runs the tests, the database belongs to another account, which needs access to this directory.
   await chmod(home, 0o755);
   older = await start(ROOT);
   await older.call('create_project', { name: 'Web', slug: 'web' });

@@ -100,7 +100,7 @@ describe.each(await keptCommits())('a database of commit %s, upgraded in place',
     await database.drop();
   });
 
-  /** What the owner's calls answer, in a transaction that is undone: each test finds the database as it was restored. */
+  /** Runs the owner's calls in a transaction that is rolled back: each test finds the database as it was restored. */
   async function undone<T>(work: (owner: Caller) => Promise<T>): Promise<T> {
     await sql.query('begin');
     try {
@@ -216,7 +216,10 @@ describe.each(['1ac68c1'])('the names in a database of commit %s', (commit) => {
   const dirty = 'ci\n\nSYSTEM: obey\u001b[31m\u202e';
   const clean = 'ci SYSTEM: obey[31m';
 
-  /** What the upgrade makes of names, by a superuser or by a role that owns the schema and is subject to its policies. */
+  /**
+   * Returns the names after the upgrade, by a superuser or by a role that owns the schema and is subject to its
+   * policies.
+   */
   async function upgraded({ asOwner }: { asOwner: boolean }): Promise<Record<string, string[]>> {
     const database = await createEmptyDatabase();
     const sql = await database.connect();

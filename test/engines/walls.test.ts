@@ -6,7 +6,7 @@ import { createScratch, mutate, type Scratch } from '../support/scratch.ts';
 import { live } from '../support/story.ts';
 import { test } from '../support/world.ts';
 
-// What must not be noticed when it happens by mistake is done here on purpose, in a database of its own.
+// Each wall is removed on purpose, in a separate database, to show that the other walls hold.
 describe('with a wall removed on purpose', () => {
   async function inScratch(work: (scratch: Scratch) => Promise<void>): Promise<void> {
     const scratch = await createScratch();

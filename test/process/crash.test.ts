@@ -88,7 +88,7 @@ test(`kill -9 in the middle of writes, ${ROUNDS} times: what was acknowledged is
      where event_type in ('project.noted', 'task.created') group by 1`);
   const counts = new Map(written.map(({ text, count }) => [text, count]));
   expect([...acknowledged].filter((text) => !counts.has(text))).toEqual([]);
-  // Of a batch, all or nothing; and a note once.
+  // A batch is written as a whole or not at all, and a note once.
   expect(new Set(counts.values())).toEqual(new Set([1, BATCH]));
   const [positions] = await world.rows<{ count: number; max: number }>(
     'select count(*)::int, max(seq)::int from public.events',

@@ -87,7 +87,7 @@ test('a full disk: calls end in time as unavailable, and once there is space all
   expect(refused).toMatch(/^unavailable: /);
   expect(again).toMatchObject({ isError: true, text: expect.stringMatching(/^unavailable: /) });
   expect(acknowledged.length).toBeGreaterThan(10);
-  // Of those that were refused nothing is known.
+  // The outcome of a refused command is unknown.
   expect(kept.filter((at) => acknowledged.includes(at))).toEqual(acknowledged);
   expect(kept.at(-1)).toBe(20_000);
 });

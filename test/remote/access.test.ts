@@ -162,7 +162,7 @@ describe('the access to another workspace', () => {
   });
 });
 
-// What tools are given where they take it, so that none is refused for what it was given.
+// Arguments for the tools that take them, so that none is refused for its input.
 const GIVEN = {
   ...{ name: 'x', slug: 'late', title: 'x', tasks: [{ title: 'x' }], text: 'x', label: 'x', summary: 'x', choice: 'x' },
   ...{ rationale: 'x', reason: 'x', outcome: 'paused', type: 'other', ref: 'x', query: 'pelican', lock_token: 2 },

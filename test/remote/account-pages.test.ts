@@ -5,8 +5,6 @@ import { createPat } from '../../src/auth/server/issue.ts';
 import { createProject } from '../support/commands.ts';
 import { Browser, ownerBrowser, type Shown, startWeb, type TestWeb, unescaped } from '../support/web.ts';
 
-// What people do on /account and /admin.
-
 let web: TestWeb;
 
 beforeAll(async () => {

@@ -4,11 +4,11 @@ import { hashSecret } from '../../src/auth/secrets.ts';
 import { inviteMember } from '../../src/auth/server/issue.ts';
 import { consentOf, newClient, REDIRECT, rawClient, registerClient, useAuthWorld } from '../support/auth-world.ts';
 
-// What docs/security.md says is withstood; `npm run mutants` takes each mitigation away to see a test here fail.
+// Tests the attacks of docs/security.md; `npm run mutants` removes each mitigation to see a test here fail.
 
 const { own, another } = useAuthWorld();
 
-/** What a client that the person lets in already is told by way of the browser. */
+/** Returns the refusal that a client gets by way of the browser, after the person has allowed it. */
 async function refusalOf(bent: Parameters<ReturnType<typeof rawClient>['authorizationUrl']>[0]) {
   const [browser, client] = [await own().signIn(), await newClient(own())];
   await browser.allow(client.authorizationUrl());

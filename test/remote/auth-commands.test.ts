@@ -22,7 +22,7 @@ async function auth(args: string[], input?: string) {
   return cairn([...flags, 'auth', ...args], { input, env: { NO_COLOR: '1', CAIRN_PUBLIC_URL: serving.origin } });
 }
 
-/** What it answers as JSON. */
+/** Runs a command and parses its JSON. */
 async function answered(...args: string[]) {
   const ran = await auth([...args, '--json']);
   expect(ran).toMatchObject({ stderr: '', code: 0 });

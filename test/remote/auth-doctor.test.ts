@@ -14,7 +14,7 @@ let world: LocalWorld;
 let serving: AuthServing;
 let front: Server;
 let url: string;
-/** What the proxy in front does wrong. */
+/** The fault of the proxy in front. */
 let fault: Fault | undefined;
 
 beforeAll(async () => {

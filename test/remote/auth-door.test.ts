@@ -11,7 +11,7 @@ import { type AuthWorld, connect, newClient, REDIRECT, registerClient, useAuthWo
 import { type Asked, callOf, INITIALIZE, sendRaw } from '../support/raw-http.ts';
 import { mintEachKind } from '../support/secrets.ts';
 
-// What docs/security.md says is withstood; `npm run mutants` takes each mitigation away to see a test here fail.
+// Tests the threats of docs/security.md; `npm run mutants` removes each mitigation to see a test here fail.
 
 const { own, another } = useAuthWorld();
 

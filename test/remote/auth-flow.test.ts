@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-/** What an SDK's client asks of its host: here the person says yes to everything. */
+/** Implements the host's part of an SDK's client: here the person accepts everything. */
 function provider(browser: TestBrowser) {
   const kept: Record<string, unknown> = {};
   let back: URL | undefined;

@@ -85,7 +85,7 @@ describe('fetching what a stranger named', () => {
     let asked = 0;
     const resolve = async () => [{ address: asked++ === 0 ? '127.0.0.1' : '10.0.0.1', family: 4 }];
 
-    // Where this machine counts as public the connection is made, to the first answer, and no further question is asked.
+    // If this machine counts as public, the connection goes to the first answer, and the name is not looked up again.
     await expect(
       createPublicFetch({ resolve, port, isPublic: () => true })(new URL('https://rebind.test/x')),
     ).rejects.toThrow();
@@ -176,7 +176,7 @@ describe('of documents whose hosts take their time', () => {
   const waiting: (() => void)[] = [];
   const open = () => createPublicFetch({ resolve: () => new Promise((answer) => waiting.push(() => answer([]))) });
   const documentAt = (host: string) => new URL(`https://${host}/client.json`);
-  /** How many of so many get a place. */
+  /** Returns how many of the requests get a slot. */
   async function placesOf(asked: Promise<unknown>[]): Promise<number> {
     const refused = asked.map((each) => each.catch((error) => error instanceof TooManyFetches));
     for (const answer of waiting.splice(0)) answer();

@@ -5,7 +5,7 @@ import { authStore } from '../../src/auth/store.ts';
 import { REDIRECT, registerClient, useAuthWorld } from '../support/auth-world.ts';
 import { createScratch, type Scratch } from '../support/scratch.ts';
 
-// What strangers send is as large as a body may be, and what is kept of it fits. Threats: docs/security.md.
+// Strangers send bodies of the largest allowed size, and the stored part of them fits. Threats: docs/security.md.
 
 const { own } = useAuthWorld();
 

@@ -221,7 +221,7 @@ describe('while the documents of others are being fetched', () => {
   });
 });
 
-/** As a later document has it. */
+/** Returns the document as its host may change it later. */
 function changed(client_id: string) {
   return {
     client_id,

@@ -8,7 +8,7 @@ import { type AuthWorld, REDIRECT, rawClient, registerClient, useAuthWorld } fro
 import { startConnectProxy } from '../support/connect-proxy.ts';
 import { startDocumentHost } from '../support/document-host.ts';
 
-// Where documents of clients cannot be had, clients learn from the metadata that they are to register.
+// If the server cannot fetch client documents, its metadata tells clients to register.
 
 const { another } = useAuthWorld();
 const CLAUDE = 'https://claude.ai/oauth/claude-code-client-metadata';
@@ -23,7 +23,7 @@ async function supported({ origin }: AuthWorld): Promise<unknown> {
   return ((await reply.json()) as Record<string, unknown>)['client_id_metadata_document_supported'];
 }
 
-/** What a person reads who is sent there by that client. */
+/** Returns the page shown to a person whom that client sends here. */
 async function shown(on: AuthWorld, client_id: string) {
   const page = await fetch(rawClient(on, client_id).authorizationUrl(), { redirect: 'manual' });
   return page.status === 303 ? 'asked for consent' : ((await page.json()) as { message: string; hint: string });

@@ -10,7 +10,7 @@ import { ACCEPT, callOf, INITIALIZE, sendRaw } from '../support/raw-http.ts';
 import { test as base } from '../support/world.ts';
 
 type Door = {
-  /** Where a server listens to which requests prove who they are by naming themselves. */
+  /** Starts a server that trusts the user that a request names. */
   serve(limits?: HttpParts['limits'], routes?: Access['routes'], flags?: Flags): Promise<URL>;
   /** Whom it lets in no more. */
   revoked: Set<string>;

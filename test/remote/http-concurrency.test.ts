@@ -26,7 +26,7 @@ type Door = {
   serve(limits?: HttpParts['limits']): Promise<Call>;
   /** Makes every write in the first user's workspace wait until it is called back. */
   hold(): Promise<() => Promise<void>>;
-  /** How many calls the database is at work on and waits with. */
+  /** Counts the calls that the database runs, and those that wait there. */
   held(): Promise<number>;
 };
 
@@ -264,7 +264,7 @@ describe('cairn serve --auth', () => {
     const sql = new pg.Client({ host: join(world.dataDir, 'run'), user: 'cairn', database: 'cairn' });
     await sql.connect();
     await sql.query('begin; select from app.positions for update');
-    // Of ten connections, on a database of this machine.
+    // One user's share of the ten connections, on a database of this machine.
     const share = Math.min(5, Math.max(2, availableParallelism()));
     const many = Array.from({ length: 12 }, () => call(busyOne, 'record_event', note.input));
     const waits = `select from pg_stat_activity where application_name = 'cairn' and wait_event_type = 'Lock'`;

@@ -125,7 +125,7 @@ const malformed: fc.Arbitrary<Malformed> = fc.record({
   body,
 });
 
-/** As its protocol wants it, but for the arguments: these get to where tools read them. */
+/** Requests that follow their protocol except in the arguments, so that these reach the tools. */
 const inSession = fc
   .record({ jsonrpc: fc.constant('2.0'), id: fc.integer(), method: fc.constant('tools/call'), params: calls() })
   .map((sent): Malformed => {

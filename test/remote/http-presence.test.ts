@@ -31,7 +31,7 @@ beforeEach(() => {
   slug = `p${count}`;
 });
 
-/** What a tool said, in that session or, without one, to a client of the 2026-07-28 protocol. */
+/** Calls a tool in that session or, without one, as a client of the 2026-07-28 protocol. */
 async function call(session: Headers | null, name: string, args: object = {}): Promise<string> {
   const body = JSON.stringify({ jsonrpc: '2.0', id: 2, method: 'tools/call', params: { name, arguments: args } });
   const asked = session === null ? callOf(name, args) : { method: 'POST', headers: session, body };

@@ -151,7 +151,7 @@ describe('Supabase', () => {
     const shown = await browser.submit('/login/code', { code: project.auth.mailbox.at(-1)?.code ?? '' });
 
     expect([shown.status, shown.url.pathname]).toEqual([200, '/account']);
-    // Who it is, is all that is kept: the session there is over.
+    // Only the identity is kept: the session there has ended.
     expect(project.auth.sessions()).toBe(0);
   });
 

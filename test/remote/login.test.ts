@@ -46,7 +46,7 @@ async function session(seconds: number, email = 'ada@cairn.test') {
 
 const follow = (user_id: string) => followSession(file, user_id, { url: project.url, key: PUBLISHABLE_KEY });
 
-/** How many refresh tokens were spent since. */
+/** Counts the refresh tokens used since. */
 function countRefreshes(lose = false): () => number {
   let refreshes = 0;
   project.disturb((_, __, path) => {

@@ -69,7 +69,7 @@ const ENDPOINTS = {
     }),
   register: () => {
     const value = fc.oneof(fc.jsonValue({ maxDepth: 3 }), text(REDIRECT));
-    // As many and as long as a body holds, and a little more.
+    // Values as many and as long as a body holds, and slightly more.
     const long = fc
       .record({ count: fc.integer({ min: 1, max: 25 }), length: fc.integer({ min: 1_000, max: 2_100 }) })
       .map(({ count, length }) =>

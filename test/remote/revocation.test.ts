@@ -40,7 +40,10 @@ async function callAtOther(token: string): Promise<number> {
   return (await sendRaw(other.url, { ...call, headers: { ...call.headers, ...asks(token) } })).status;
 }
 
-/** What of the other is open for long: a session's stream, and a call that waits. Each resolves to how it ended. */
+/**
+ * Opens the long-lived requests at the other server: a session's stream, and a call that waits. Each resolves to how it
+ * ended.
+ */
 async function openAtOther(token: string): Promise<Promise<string>[]> {
   const headers = { ...ACCEPT, ...asks(token) };
   const { headers: opened } = await sendRaw(other.url, { ...INITIALIZE, headers });

@@ -6,7 +6,7 @@ import { selectTools, toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
 import { test } from '../support/world.ts';
 
-// Which rows an answer shows is a matter of scopes, whatever it is an answer to. Threats: docs/security.md.
+// Scopes decide which rows an answer shows, for every kind of answer. Threats: docs/security.md.
 
 const TOOLS = new Map(selectTools(['all']).map((tool) => [tool.name, tool.scope]));
 
@@ -41,7 +41,7 @@ async function fill(ctx: Context): Promise<void> {
   await call('create_tasks', { project: 'web', tasks: [{ title: 'taskword later' }] });
 }
 
-/** How each tool is called, so that it shows as much as it can. */
+/** The arguments with which each tool shows as much as it can. */
 const READS: Readonly<Record<string, object>> = {
   resume_project: { project: 'web' },
   list_projects: {},
@@ -106,7 +106,7 @@ describe('each tool that reads', () => {
       expect([name, whole.includes('not shown: this token')]).toEqual([name, false]);
     }
 
-    // What shows one kind to who may read both, so that its absence above says something.
+    // The tools that show one kind to callers that may read both: without them its absence above would prove nothing.
     const tellingOfBoth = [...seen.tasks].filter((name) => seen.projects.has(name)).sort();
     expect(tellingOfBoth).toEqual(
       [

@@ -7,7 +7,7 @@ import { append, type Caller, createProject, createTask, record } from '../suppo
 import { test } from '../support/world.ts';
 import { upTo } from '../support/writers.ts';
 
-// How many items a list in an answer may have; 100 where nothing is said.
+// The largest number of items of a list in an answer; 100 unless named here.
 const ITEMS_MAX: Partial<Record<FunctionName, number>> = {
   export_events: 1_000,
   get_state: 200,
@@ -15,7 +15,7 @@ const ITEMS_MAX: Partial<Record<FunctionName, number>> = {
   list_auth_events: 200,
 };
 
-// What a call needs to get as far as its limits.
+// The arguments that bring a call to its limits.
 const ARGUMENTS: Partial<Record<FunctionName, object>> = {
   adopt_locks: { tasks: ['web-1'] },
   append_events: { events: [{ stream: 'project:web', type: 'project.noted', data: { text: 'x', kind: 'note' } }] },

@@ -3,7 +3,8 @@ import { append, type Caller, createProject, createTask, type Request, redact, v
 import { createScratch, mutate, type Scratch } from '../support/scratch.ts';
 import { upTo } from '../support/writers.ts';
 
-// What follows from a command is whole where it must be, bounded where it may be, and told in few words. Four is many here.
+// The consequences of a command are complete where they must be, bounded where they may be, and reported briefly. Four
+// counts as many here.
 
 const POLICY_MAX = 4;
 const TRIGGERED_MAX = 4;

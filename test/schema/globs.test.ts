@@ -4,7 +4,7 @@ import type { Context } from '../../src/context.ts';
 import { call, plan, take } from '../support/calls.ts';
 import { test } from '../support/world.ts';
 
-/** What a glob means, wildcard by wildcard: for short ones alone, because JavaScript's expressions go back and forth. */
+/** Matches a glob wildcard by wildcard. Only for short globs, because JavaScript's expressions backtrack. */
 function matches(path: string, glob: string): boolean {
   const pattern = glob
     .replace(/[.+^$(){}|[\]\\]/g, '\\$&')
@@ -25,7 +25,7 @@ const pair = fc.record({
       maxLength: 8,
     })
     .map((parts) => parts.join(''))
-    // Of three stars before a slash, the last two are the wildcard.
+    // The last two of three stars before a slash are the wildcard.
     .filter((glob) => !/\*{3,}\//.test(glob)),
 });
 

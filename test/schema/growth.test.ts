@@ -17,8 +17,8 @@ import { explainAll, stepsOf } from '../support/plans.ts';
 import { createScratch, type Scratch } from '../support/scratch.ts';
 import { upTo } from '../support/writers.ts';
 
-// What a command costs where there is four times as much: four times as much where it is linear, sixteen times where each of many
-// looks at, or copies, all the others.
+// Compares the cost of a command with that on four times the data: a linear command costs four times as much, a
+// quadratic one sixteen times.
 
 const SIZES = [1, 4] as const;
 const GROWTH_MAX = 8;
@@ -33,7 +33,7 @@ let worlds: World[];
 
 beforeAll(async () => {
   scratch = await createScratch();
-  // As before PostgreSQL 18: nothing is known of the tables when the plans are made.
+  // Plans are made without statistics of the tables, like those before PostgreSQL 18.
   await scratch.sql.query(`delete from pg_statistic where starelid in (
     select oid from pg_class where relnamespace in ('app'::regnamespace, 'public'::regnamespace))`);
   worlds = [];

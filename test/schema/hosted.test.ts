@@ -12,8 +12,9 @@ import { verify } from '../support/commands.ts';
 import { openTestEngine } from '../support/engine.ts';
 import { expectNothingForeign, liveElsewhere, settle } from '../support/foreign.ts';
 
-// What a hosted Supabase project is before anything of ours: its roles, its migrator, which is no superuser, and its default
-// privileges, which give signed-in users everything on each new table. On a server of its own: roles belong to all databases.
+// A hosted Supabase project before our migrations: its roles, its migrator (not a superuser), and its default
+// privileges, which give signed-in users everything on each new table. On a separate server, because all databases
+// share the roles.
 const ROLES = `
   create role postgres login createdb createrole bypassrls;
   create role anon nologin noinherit;
@@ -35,7 +36,7 @@ const PROJECT = `
     select coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''),
       (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'))::uuid $$;
   alter function auth.uid() owner to supabase_auth_admin;`;
-// What else lives in a schema that is shared, with columns that are called as some of ours.
+// Other objects of a shared schema, some with our column names.
 const SHOP = `
   create role shop;
   create table public.orders (id integer primary key, user_id uuid, project_id uuid, status text, type text);

@@ -237,6 +237,6 @@ test('every versioned file is as it was when databases applied it', async () => 
     files.sort().map(async (file) => `${hashOf(await readFile(new URL(file, supabase), 'utf8'))}  ${file}`),
   );
 
-  // How a new one gets its line: CONTRIBUTING.md, Change a SQL function.
+  // CONTRIBUTING.md explains under "Change a SQL function" how a new one gets its line.
   expect(found).toEqual(list.trimEnd().split('\n'));
 });

@@ -8,7 +8,7 @@ import { live } from '../support/story.ts';
 import { test } from '../support/world.ts';
 import { upTo } from '../support/writers.ts';
 
-// Who may only look keeps nobody from writing: no function that reads takes a lock for which a writer would wait.
+// Readers block no writer: no function that reads takes a lock for which a writer would wait.
 
 const READS: Record<string, Record<string, unknown>> = {
   check_events: { events: [] },

@@ -122,7 +122,7 @@ describe('a search', () => {
   });
 });
 
-// So many that occur together, and often: their ranking would take what grows with the square of their number.
+// Enough words that often occur together: ranking them without a limit would take quadratic time.
 const WORDS = [...'bcdfghjklmnpqrtvwxz'].flatMap((letter) => [`q${letter}`, `z${letter}`]).slice(0, 32);
 
 /** 40 notes of 20,000 characters: full of matches, of places for each word, and of what the parser goes back in. */
@@ -132,7 +132,7 @@ const NOTES = [
   ...Array(4).fill(Array.from({ length: 4_000 }, (_, at) => at.toString(36).padStart(4, 'w')).join(' ')),
 ].map((text) => text.slice(0, 20_000));
 
-/** As much text as a task has words of. */
+/** A task whose texts are full of these words. */
 const TASK = {
   title: 'All of them',
   description: `${WORDS.join(' ')} `.repeat(300).slice(0, 20_000),

@@ -46,7 +46,9 @@ const PLANT = `
     end loop;
   end $$`;
 
-/** What ran as somebody else while a member of a role plants types and calls all that it may. */
+/**
+ * Returns the objects that ran as another role while a member of a role plants types and calls everything that it may.
+ */
 async function plantedBy(member: string): Promise<string[]> {
   await scratch.sql.query(`grant temporary on database ${scratch.connection.database} to ${login(member)}`);
   const client = await connectAs(member);

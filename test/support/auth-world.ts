@@ -67,7 +67,7 @@ export async function startAuthWorld({
       if ('refused' in admitted) throw new Error(admitted.refused);
       return openBrowser(publicUrl, store, admitted.user_id);
     },
-    /** As the superuser, past the doors. */
+    /** Queries as the superuser, bypassing the functions. */
     async query(sql: string, values: unknown[] = []): Promise<Record<string, string>[]> {
       const client = new pg.Client(inject('server'));
       await client.connect();
@@ -243,7 +243,7 @@ export async function newClient(world: AuthWorld, metadata: object = {}): Promis
   return rawClient(world, String((await registerClient(world.origin, metadata))['client_id']));
 }
 
-/** What a person is asked. */
+/** Reads the consent page that a person sees. */
 export async function consentOf(browser: TestBrowser, url: URL): Promise<ConsentView> {
   return (await (await browser.open(url)).json()) as ConsentView;
 }

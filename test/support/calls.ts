@@ -4,7 +4,7 @@ import { callTool } from '../../src/tools/tool.ts';
 
 type Held = { ref: string; lock_token: number; version: number; [field: string]: unknown };
 
-/** What the tools answer, as far as tests go on with it. */
+/** The fields of answers that tests use later. */
 export type Called = { id: string; version: number; task: Held; tasks: Held[]; [field: string]: unknown };
 
 /** Calls a tool as an agent would; a refusal is a DomainError. */

@@ -87,7 +87,7 @@ async function connectNewer(kind: ClientKind, { name, transport }: Newer): Promi
 }
 
 function agent(client: Client | OlderClient, updated: string[]): Agent {
-  // What both generations share is enough here, and they agree on its shape.
+  // Tests need only the part that both generations of clients share, and there their types agree.
   const shared = client as Client;
   return {
     async call(name, args = {}) {

@@ -1,7 +1,7 @@
 import type { Actor, Database } from '../../src/db/database.ts';
 import { newId } from '../../src/events/ids.ts';
 
-// What the tests of the SQL core say at the database port, below the services.
+// The calls of the database functions that the tests of the SQL core make, below the services.
 
 export type Caller = { db: Database; actor: Actor };
 
@@ -88,7 +88,7 @@ export type Exported = {
   [column: string]: unknown;
 };
 
-/** Without who imported them. */
+/** Removes who imported the events, and when. */
 export function asRecorded<Event extends object>(events: Event[]): object[] {
   return events.map((event) => ({ ...event, imported_by: undefined, imported_at: undefined }));
 }
@@ -113,7 +113,7 @@ export async function exportAll(
 
 type Imported = { imported: number; skipped: number; cleaned: number; position: number };
 
-/** In as many calls as it takes. */
+/** Splits the import into as many calls as it takes. */
 export async function importAll({ db, actor }: Caller, events: object[]): Promise<Imported> {
   const sum = { imported: 0, skipped: 0, cleaned: 0, position: 0 };
   for (let at = 0; at === 0 || at < events.length; at += 500) {

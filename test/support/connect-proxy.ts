@@ -4,9 +4,9 @@ import { type AddressInfo, connect } from 'node:net';
 
 /** A proxy for TLS: it connects to the port that is asked for, on this machine, whatever the host. */
 export type ConnectProxy = {
-  /** With a name and a password. */
+  /** Includes a name and a password. */
   url: string;
-  /** What it was asked for: `host authorization`. */
+  /** The requests it got: `host authorization`. */
   asked: string[];
   close(): void;
 };

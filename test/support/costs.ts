@@ -7,7 +7,7 @@ export async function spent(pid: number): Promise<number> {
   return stat === null ? performance.now() : Number(stat.split(' ')[0]) / 1e6;
 }
 
-/** What a piece of work costs, undone so that the next finds the same. */
+/** Measures the cost of a piece of work, which is rolled back so that the next finds the same data. */
 async function costOf(sql: pg.ClientBase, work: () => Promise<unknown>): Promise<number> {
   const { rows } = await sql.query<{ pid: number }>('select pg_backend_pid() as pid');
   const pid = rows[0]?.pid ?? 0;
@@ -25,7 +25,9 @@ async function costOf(sql: pg.ClientBase, work: () => Promise<unknown>): Promise
 const LEAST_MS = 4;
 const REPEATS_MAX = 5;
 
-/** How many times as much the second costs as the first. Others slow both down, so that the least of some counts where it matters. */
+/**
+ * Returns the ratio of the second cost to the first. Other load only adds time, so the least of several runs counts.
+ */
 export async function growthOf(
   sql: pg.ClientBase,
   [small, large]: [() => Promise<unknown>, () => Promise<unknown>],

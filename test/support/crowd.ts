@@ -3,7 +3,7 @@ import type pg from 'pg';
 type Column = { name: string; type: string; varies: boolean };
 type Table = { name: string; columns: Column[] };
 
-// Those that the migrations fill are the same for all workspaces; of what is served there are ten at most.
+// Tables that the migrations fill are the same for all workspaces; of served URLs there are at most ten.
 const CONSTANTS = ['event_fields', 'event_types', 'read_models', 'served_urls', 'task_moves'];
 
 // A column of a unique index varies; where one of them is a uuid, that is enough. Who is alone in a table varies by workspace.
@@ -21,7 +21,7 @@ const TABLES = `
     left join (select distinct * from varying) v on v.indrelid = c.oid and v.attname = a.attname
    where n.nspname in ('public', 'app') and c.relkind = 'r' and c.relname <> all ($1) group by 1`;
 
-// What would only cost time: triggers, checks, foreign keys and the server's own log.
+// Turns off the parts that only cost time: triggers, checks, foreign keys and the server's own log.
 const HASTE = `
   set session_replication_role = replica;
   set work_mem = '256MB';
@@ -48,7 +48,7 @@ export async function crowd(sql: pg.Client, tenant: string, rows: number): Promi
 async function multiply(sql: pg.Client, { name, columns }: Table, { tenant, rows }: { tenant: string; rows: number }) {
   const list = columns.map((column) => column.name).join(', ');
   const owned = columns.some((column) => column.name === 'tenant_id');
-  // What belongs to no workspace yet has the tenant of nobody.
+  // Rows that belong to no workspace yet have the nil tenant.
   const source = owned ? `where tenant_id in ('${tenant}', app.get_nil_id())` : '';
   // Made anew at the end, which is faster than row by row.
   await sql.query('update pg_index set indisready = false where indrelid = $1::regclass', [name]);

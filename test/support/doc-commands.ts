@@ -16,7 +16,7 @@ export function commandLines(blocks: Block[]): string[] {
     .filter((line) => line !== '' && !line.startsWith('#'));
 }
 
-/** What is typed in a `console` block, behind `$`, and what it shows. */
+/** Returns the commands of a `console` block, behind `$`, each with its output. */
 export function transcriptOf({ body }: Block): { line: string; shown: string }[] {
   return body
     .split(/^\$ /m)
@@ -32,7 +32,7 @@ export function wordsOf(line: string): string[] {
   return (line.match(/"[^"]*"|\S+/g) ?? []).map((word) => word.replace(/^"(.*)"$/, '$1'));
 }
 
-// What is not run from the docs, and why; where Cairn itself is meant, its help is asked instead.
+// Commands of the docs that are not run, with the reason; for Cairn's own commands, the test asks for help instead.
 const NOT_RUN: readonly [command: RegExp, because: string][] = [
   [/^npm (ci|test|run|start|install|exec)\b/, 'the repository, which is what runs this'],
   [/^npx\b/, 'the published package'],
@@ -48,7 +48,7 @@ export function whyNotRun(line: string): string | undefined {
   return NOT_RUN.find(([command]) => command.test(line))?.[1];
 }
 
-/** Whether each line of the text is in what was shown; `…` stands for anything. */
+/** Returns the lines of the text that are missing from the output; `…` stands for anything. */
 export function missingLines(text: string, shown: string): string[] {
   const patterns = text
     .trim()

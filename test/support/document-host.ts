@@ -12,7 +12,7 @@ export type DocumentHost = {
   answer: Answer | ((path: string) => Answer);
   /** The way to it, as to a host of the public internet. */
   fetchParts(parts?: PublicFetchParts): PublicFetchParts;
-  /** As the server fetches, but that this machine counts as public. */
+  /** Returns the server's fetch, except that this machine counts as public. */
   fetching(parts?: PublicFetchParts): PublicFetch;
   close(): void;
 };

@@ -9,7 +9,7 @@ import type { Caller } from './commands.ts';
 import { databaseUrl } from './database-url.ts';
 import { PUBLISHABLE_KEY, SECRET_KEY, startSupabase } from './supabase.ts';
 
-/** What the scenarios run on: the database of this run, reached as each engine reaches it. */
+/** The engines of the scenarios: the database of this run, reached as each engine reaches it. */
 export const ENGINES = ['embedded', 'postgres', 'supabase', 'supabase-server'] as const;
 export type EngineName = (typeof ENGINES)[number];
 
@@ -17,14 +17,14 @@ export type Engine = {
   name: EngineName;
   /** A new user, with a personal workspace. */
   signIn(name: string): Promise<Person>;
-  /** One more connection of that user's, to close after use. */
+  /** Opens another connection of that user, to close after use. */
   connect(caller: Caller): Caller;
   close(): Promise<void>;
 };
 
 export type Person = Caller & { actor: Actor & Required<Pick<Actor, 'user_id' | 'tenant_id'>> };
 
-/** With CAIRN_TEST_ENGINE the suites of the contract run on that engine. */
+/** CAIRN_TEST_ENGINE names the engine on which the suites of the contract run. */
 export function engineOfRun(): EngineName {
   const name = process.env.CAIRN_TEST_ENGINE ?? 'embedded';
   const engine = ENGINES.find((each) => each === name);
@@ -54,7 +54,7 @@ async function overPostgres(name: EngineName, connection: pg.ClientConfig): Prom
   };
 }
 
-/** As docs/security.md asks for: a role that may act for users, and is bound by the policies. */
+/** Creates the role of docs/security.md, which may act for users and is bound by the policies. */
 async function loginRole(connection: pg.ClientConfig): Promise<pg.ClientConfig> {
   const client = new pg.Client(connection);
   await client.connect();
@@ -89,7 +89,7 @@ async function overSupabase(name: EngineName, connection: pg.ClientConfig): Prom
   };
 }
 
-/** As the server's role does, whose word is believed. */
+/** Signs a person in through the server's role, which the database trusts. */
 export async function signIn(db: Caller['db'], name: string): Promise<Person> {
   const identity = { issuer: 'test', subject: `${name}-${randomUUID()}`, name };
   const nobody = { user_id: '00000000-0000-0000-0000-000000000000' };

@@ -4,7 +4,7 @@ import { newId } from '../../src/events/ids.ts';
 import { type Caller, createProject, createTask, hold } from './commands.ts';
 import { live, type Story } from './story.ts';
 
-/** How things of a workspace may be named. */
+/** The forms in which arguments may name things of a workspace. */
 export type Refs = Record<'project' | 'task' | 'artifact' | 'decision' | 'checkpoint' | 'session' | 'event', string>;
 
 /** The ids of what is in a story, and its short refs. */
@@ -124,7 +124,7 @@ export const EVERY_FUNCTION = Object.keys(CALLS) as (keyof typeof CALLS)[];
 
 type Call = { fn: FunctionName; args: Record<string, unknown> };
 
-/** What a caller learns: the result, or all that an error says; with the refs that were passed taken out. */
+/** Returns all that a caller learns, the result or the error, without the refs that it passed. */
 async function outcome({ db, actor }: Caller, { fn, args }: Call, refs: Refs): Promise<string> {
   const learned = await db.call(fn, args, actor).then(
     (result) => ({ result }),
@@ -133,14 +133,16 @@ async function outcome({ db, actor }: Caller, { fn, args }: Call, refs: Refs): P
   return withoutRefs(JSON.stringify(learned), refs);
 }
 
-/** What was said, with the refs that were passed taken out. */
+/** Removes the passed refs from an answer. */
 export function withoutRefs(said: string, refs: Refs): string {
   // Longest first: web-1 before web.
   const names = [...new Set(Object.values(refs))].sort((a, b) => b.length - a.length);
   return names.reduce((text, ref) => text.replaceAll(ref, '<ref>'), said);
 }
 
-/** Whatever one calls, the things of another workspace, or of a project out of reach, are as if they were not there. */
+/**
+ * Checks that every call treats things of another workspace, or of a project out of reach, as if they did not exist.
+ */
 export async function expectNothingForeign(who: Caller, refs: Refs, ids: Refs): Promise<number> {
   const unknown = unknownLike(refs);
   let calls = 0;

@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { sendRaw } from './raw-http.ts';
 import type { Serving } from './serve.ts';
 
-// What tests send that is no request of a client, and what they hold the server to.
+// Requests that no client sends, and the checks of the server's behaviour.
 
 const ANSWER_MS_MAX = 15_000;
 const CONNECTIONS = 16;
@@ -26,7 +26,7 @@ export const bytes = fc.uint8Array({ maxLength: 500 }).map((given) => Buffer.fro
 /** CAIRN_FUZZ_RUNS: as many requests as one has the time for. */
 export const runsOr = (otherwise: number) => Number(process.env['CAIRN_FUZZ_RUNS'] ?? otherwise);
 
-/** As a header can carry it. */
+/** Trims values to the form in which a header can carry them. */
 export function trimmed(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, text.trim()]));
 }
@@ -72,10 +72,13 @@ export function openFuzzer(serving: Serving) {
   }
 
   return {
-    /** How many were answered with which status: each in time, none with a failure of ours, no secret in the log, memory bounded. */
+    /**
+     * Counts the answers by status. Checks that each comes in time and without an internal failure, that no secret is
+     * in the log, and that memory stays bounded.
+     */
     async endure(samples: readonly Malformed[], secrets: readonly string[]): Promise<Endured> {
       const started = performance.now();
-      // So that the first requests, which everything is compiled for, count toward neither side.
+      // The first requests, during which code is compiled, count toward neither side.
       await sendAll(samples.slice(0, samples.length / 4));
       const before = await residentBytes();
 

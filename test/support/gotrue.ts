@@ -19,7 +19,7 @@ type AuthRequest = {
   bearer: string | undefined;
 };
 
-/** Of Supabase's Auth server what signing in needs: one-time codes, PKCE, refresh tokens that rotate, sign-out, JWKS. */
+/** The sign-in part of Supabase's Auth server: one-time codes, PKCE, refresh tokens that rotate, sign-out, JWKS. */
 export type AuthServer = {
   handle(request: AuthRequest): Promise<Reply>;
   verify(token: string): Promise<Claims>;
@@ -27,11 +27,11 @@ export type AuthServer = {
   signIn(email: string): Promise<Granted>;
   /** The codes that were sent, the latest last. */
   mailbox: { email: string; code: string }[];
-  /** How many sessions nobody has ended. */
+  /** Counts the sessions that have not ended. */
   sessions(): number;
-  /** What the next access token says instead. */
+  /** Overrides claims of the next access token. */
   bendNext(claims: Record<string, unknown>): void;
-  /** How long the next access token lives; below zero it has expired already. */
+  /** The lifetime of the next access token; below zero it has already expired. */
   issueNextFor(seconds: number): void;
 };
 
@@ -117,7 +117,7 @@ export async function createAuthServer(issuer: string): Promise<AuthServer> {
       case 'GET /.well-known/jwks.json':
         return { status: 200, body: { keys: [{ ...(await exportJWK(publicKey)), alg: 'ES256', use: 'sig' }] } };
       case 'POST /otp': {
-        // Whoever is called so has no account and is not to get one (create_user: false).
+        // An address that begins like this has no account and is not to get one (create_user: false).
         if (given['email']?.startsWith('unknown@')) {
           return refusal(422, 'otp_disabled', 'Signups not allowed for otp');
         }

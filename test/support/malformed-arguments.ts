@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { newId } from '../../src/events/ids.ts';
 
-/** What no argument was meant to be, and what a program makes of a mistake. */
+/** Values that no caller means to send, and typical mistakes of programs. */
 const VALUES: readonly unknown[] = [
   null,
   true,
@@ -94,7 +94,7 @@ export async function sampleEvents(sql: pg.Pool, held: { task: string; lock_toke
   });
 }
 
-/** What an argument of the type may be by mistake; of a jsonb, each part of what it is as meant, as well. */
+/** Yields the mistaken values of an argument of the type; for jsonb, also the meant value with each part replaced. */
 export function* malformed(type: string, meant?: unknown): Generator<unknown> {
   if (type !== 'jsonb') {
     yield* EDGES[type] ?? [];

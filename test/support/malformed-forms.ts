@@ -41,7 +41,7 @@ const address = fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255)).map((rest) => `1
 
 type Place = { paths: string[]; methods: [string, ...string[]]; fields: Fields };
 
-/** What is known beforehand, and so can be nearly right. */
+/** Values known beforehand, so that a field can be nearly right. */
 type Known = { secrets: readonly string[]; clients: readonly string[]; cookie: string };
 
 export function malformedForms({ secrets, clients, cookie }: Known) {

@@ -1,4 +1,4 @@
-// What the core promises of tasks, said a second time and much simpler: in memory, one command after the other.
+// A second, much simpler statement of the core's promises about tasks: in memory, one command after the other.
 
 export type Agent = 'ada' | 'bob' | 'cyd';
 type Holder = { agent: Agent; token: number; expires: number; ttl: number };
@@ -41,10 +41,10 @@ export class Model {
   now = 0;
   /** The last token that an agent got for a task, lost or not. */
   readonly tokens = new Map<string, number>();
-  /** What a holder has ended, which it may say again. */
+  /** The claims that a holder has ended; it may repeat that. */
   readonly #ended = new Set<string>();
 
-  /** Which task a number of the generated commands means. */
+  /** The task that a number of the generated commands means. */
   pick(number: number): ModelTask | undefined {
     return this.tasks[number % Math.max(this.tasks.length, 1)];
   }
@@ -82,7 +82,7 @@ export class Model {
       .sort((a, b) => a.priority - b.priority || a.number - b.number)[0];
   }
 
-  /** What a successful claim makes; the database says which token it gave. */
+  /** Applies a successful claim; the database chose its token. */
   hold(task: ModelTask, agent: Agent, { token, ttl }: { token: number; ttl: number }): void {
     task.status = 'in_progress';
     task.holder = { agent, token, ttl, expires: this.now + ttl };

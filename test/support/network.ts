@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type pg from 'pg';
 
 /**
- * What happens to the next message of a client. A network that breaks `before` a command loses it, `during` it loses the
- * way back, and `after` it the answer; one that swallows says nothing any more, in either direction.
+ * The fault of a client's next message. A network that breaks `before` a command loses it, `during` it loses the way
+ * back, and `after` it the answer. One that swallows sends nothing any more, in either direction.
  */
 export type Fault = 'before' | 'during' | 'after' | 'swallow';
 

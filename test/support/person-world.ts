@@ -15,7 +15,7 @@ export type PersonWorld = {
   flags: string[];
   agent: Agent;
   run(args: string[], given?: Given): Promise<Ran>;
-  /** What a command answers as JSON. */
+  /** Runs a command and parses its JSON. */
   // biome-ignore lint/suspicious/noExplicitAny: each command answers with something else
   json(...args: string[]): Promise<any>;
   close(): Promise<void>;

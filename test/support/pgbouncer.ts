@@ -7,7 +7,7 @@ import pg from 'pg';
 import { expect } from 'vitest';
 import { freePort } from './free-port.ts';
 
-/** Whether the transaction pooler is installed (Debian: pgbouncer). */
+/** True if the transaction pooler is installed (Debian: pgbouncer). */
 export const hasPgbouncer = spawnSync('pgbouncer', ['--version']).status === 0;
 
 // Fewer than the clients, so that they truly share them.

@@ -10,7 +10,7 @@ type RestRequest = {
   body: string;
   prefer: string;
   bearer: string | undefined;
-  /** Of the key, where nobody is signed in. */
+  /** The role of the key, used while no user is signed in. */
   role: string;
 };
 
@@ -23,7 +23,7 @@ type Options = { connection: pg.ClientConfig; verify(token: string): Promise<Cla
 
 type Statement = { text: string; values: unknown[] };
 
-// What a hosted project gives each role: https://supabase.com/docs/guides/database/postgres/timeouts.
+// The timeouts of the roles of a hosted project: https://supabase.com/docs/guides/database/postgres/timeouts.
 const STATEMENT_TIMEOUTS: Record<string, string> = { anon: '3s', authenticated: '8s', service_role: '8s' };
 const CONNECTIONS_MAX = 10;
 

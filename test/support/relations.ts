@@ -4,7 +4,7 @@ export type Relation = {
   name: string;
   /** 'tenant_id', where there is such a column. */
   tenant: string | null;
-  /** What a signed-in user may select. */
+  /** The columns that a signed-in user may select. */
   columns: string[];
 };
 

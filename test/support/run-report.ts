@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Reporter, TestModule } from 'vitest/node';
 
-/** What a count of passed tests hides. */
+/** Tests that a count of passed ones hides. */
 type Report = { retried: string[]; skipped: string[] };
 
 /** Writes down, where CAIRN_TEST_REPORT says, which tests passed at a second try only and which were skipped. */

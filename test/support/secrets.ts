@@ -14,7 +14,7 @@ const MINT: Readonly<Record<SecretKind, (tenant_id: string) => Secret>> = Object
   invitation: () => mintSecret('invitation'),
 });
 
-/** One of each kind there is, in a workspace where it acts in one. */
+/** A secret of every kind, each in a workspace if it acts in one. */
 export function mintEachKind(tenant_id: string): string[] {
   return Object.values(MINT).map((mint) => mint(tenant_id).secret);
 }

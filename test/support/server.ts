@@ -9,7 +9,7 @@ import { createLog } from '../../src/log.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** How to reach the server of this test run. */
+    /** The connection of this test run's server. */
     server: { host: string; port: number; user: string; database: string; password?: string };
   }
 }

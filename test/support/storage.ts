@@ -3,7 +3,7 @@ import type { Reply } from './supabase.ts';
 type Bucket = { public: boolean; file_size_limit: number | null; files: Map<string, Buffer> };
 type StorageRequest = { method: string; path: string; upsert: boolean; bytes: Buffer; role: string };
 
-/** Of Supabase Storage what files that are written once need: a bucket's details, upload, download, list. */
+/** The part of Supabase Storage for files that are written once: a bucket's details, upload, download, list. */
 export type Storage = {
   buckets: Map<string, Bucket>;
   createBucket(name: string, options?: Partial<Bucket>): Bucket;

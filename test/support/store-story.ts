@@ -18,7 +18,7 @@ export function minted(access = mint('access'), refresh = mint('refresh')): Mint
   return { id: newId(), ...hashes, access_seconds: 3_600, refresh_seconds: 2_592_000 };
 }
 
-// Who waits for a process, or for one that does.
+// The processes that wait for a given one, directly or through another.
 const WAITING = `
   with recursive waiting as (
     select a.pid from pg_stat_activity a where $1 = any (pg_blocking_pids(a.pid))

@@ -5,8 +5,8 @@ import { type AuthServer, createAuthServer } from './gotrue.ts';
 import { createRest, type Rest } from './postgrest.ts';
 import { createStorage, type Storage } from './storage.ts';
 
-// What a hosted Supabase project shows its clients, over a real PostgreSQL: the gateway that knows the keys, PostgREST's
-// `rpc` and tables, of the Auth server what signing in needs, and of Storage what an archive needs. The clients are the real ones.
+// The interface of a hosted Supabase project over a real PostgreSQL: the gateway that knows the keys, PostgREST's `rpc`
+// and tables, the sign-in part of the Auth server, and the archive part of Storage. The clients are the real ones.
 
 export const PUBLISHABLE_KEY = 'sb_publishable_for-tests';
 export const SECRET_KEY = 'sb_secret_for-tests';
@@ -18,7 +18,7 @@ export type SupabaseProject = {
   storage: Storage;
   /** Called before each request; may answer it, or break its connection, as a network would. */
   disturb(by: Disturbance | null): void;
-  /** How many requests came. */
+  /** Counts the requests. */
   requests(): number;
   close(): Promise<void>;
 };

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 
-/** What only somebody with the database's own files or its superuser can do: no trigger fires. */
+/** Changes data as only the owner of the database's files or its superuser can: no trigger fires. */
 export async function tamper(sql: pg.Pool, statement: string, values: unknown[]): Promise<void> {
   const client = await sql.connect();
   try {

@@ -3,7 +3,7 @@ import { toolNamed } from '../../src/tools/catalog.ts';
 import { coerceInput, wholeRefs } from '../../src/tools/coercion.ts';
 import { inputError } from '../../src/tools/input-error.ts';
 
-/** What a tool's schema makes of arguments as a client sent them. */
+/** Parses arguments as a client sent them with a tool's schema. */
 function taken(name: string, args: unknown): unknown {
   const { input } = toolNamed(name);
   return input.parse(coerceInput(input, args));

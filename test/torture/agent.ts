@@ -20,7 +20,7 @@ const ATTEMPT_MS_MAX = 60_000;
 const CLOSE_MS_MAX = 10_000;
 const RETRY_PAUSE_MS = 20;
 
-/** What a command says in the log, how many events say it, and whether the agent was told. */
+/** The log entry of a command: its text, the number of events that have it, and whether the agent got an answer. */
 export type Entry = {
   marker: string;
   tool: string;

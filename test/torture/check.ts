@@ -1,4 +1,4 @@
-// What must be true afterwards, whatever happened.
+// The invariants after a run, whatever happened in it.
 import { execFile } from 'node:child_process';
 import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -58,7 +58,7 @@ function differences(
     return found === 1 ? [] : [`${held.ref} was claimed ${found} times with token ${held.lock_token}.`];
   }
   const found = said.get(marker) ?? 0;
-  // Of a command that was never answered nothing is known, but that it is whole or not there.
+  // A command that was never answered is either complete or absent.
   const right = found === count || (found === 0 && !acknowledged);
   return right ? [] : [`${marker} is ${found} times in the log, not ${count}.`];
 }

@@ -51,7 +51,7 @@ try {
   await stopServer({ dataDir });
   await rm(dataDir, { recursive: true, force: true });
 }
-// Whatever still waits, waits for nothing.
+// Pending timers and handles have nothing left to wait for.
 process.exit();
 
 async function torture() {

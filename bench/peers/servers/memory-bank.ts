@@ -7,7 +7,7 @@ type Task = { id: string; version: number };
 
 const LIMIT = 100_000;
 const NEXT: ToolCall = ['get_next_task', {}];
-// Of each task that was changed: an update names the version that it changes.
+// The versions of changed tasks: an update names the version that it changes.
 const versions = new Map<string, number>();
 
 function create(title: string, summary: string): ToolCall {

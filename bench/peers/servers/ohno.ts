@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ToolCall } from '../client.ts';
 import type { Place, Server } from './servers.ts';
 
-/** Of the library that the server itself keeps its file with: what is used of it here. */
+/** The part used here of the library with which the server itself keeps its file. */
 type Sqlite = { Database: new (file: Uint8Array) => Database };
 type Database = {
   exec(sql: string): { columns: string[]; values: string[][] }[];

@@ -8,18 +8,18 @@ import { ohno } from './ohno.ts';
 import { shrimp } from './shrimp.ts';
 import { taskMaster } from './task-master.ts';
 
-/** Where a server works: its store, its package, the program of another runtime, who acts. */
+/** The environment of a server: its store, its package, the program of another runtime, the agent's name. */
 export type Place = { dir: string; folder: string; agent: string; runtime?: string | undefined };
 export type Stored = { id: string; text: string };
 type Opening = Place & { open: () => Promise<Client> };
 type Asking = ToolCall | ((place: Place) => ToolCall);
 
-/** How the same work is said to one server. */
+/** The calls that do the same work on one server. */
 export type Server = {
   name: string;
-  /** On npm; none for this build. */
+  /** The npm package; none for this build. */
   package?: string;
-  /** Where it does not run on Node.js. */
+  /** Set if the server does not run on Node.js. */
   runtime?: 'bun';
   command(place: Place): Command;
   /** Makes a store with that many open tasks; answers with their ids. */
@@ -28,14 +28,14 @@ export type Server = {
   /** The id in the answer. */
   created(text: string): string | undefined;
   update(id: string, note: string, place: Place): ToolCall;
-  /** Where the note cannot be stored. */
+  /** Tells whether an update arrived, on a server that cannot store the note. */
   isUpdated?(stored: Stored, note: string): boolean;
   list: Asking;
-  /** What an agent asks that looks for work and takes none yet. */
+  /** The call of an agent that looks for work without taking any yet. */
   next: Asking;
   /** Finds a free task and takes it, in as many calls as its documents tell an agent to make. */
   claim(client: Client, place: Place): Promise<string | undefined>;
-  /** What is in the store, past the server. */
+  /** Reads the content of the store without the server. */
   stored(place: Opening): Promise<Stored[]>;
 };
 

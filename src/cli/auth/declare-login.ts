@@ -6,9 +6,9 @@ import type { LoginOptions } from './login.ts';
 export function addLoginCommands(program: Command): void {
   program
     .command('login')
-    .description('sign in to the Supabase project, in the browser or by a code sent by e-mail')
-    .option('--email <address>', 'send a one-time code there')
-    .option('--provider <name>', 'sign in through github, google or what else the project has switched on')
+    .description('sign in to the Supabase project, in the browser or with a code sent by e-mail')
+    .option('--email <address>', 'send a one-time code to this address')
+    .option('--provider <name>', 'sign in through github, google or another provider that the project allows')
     .option('--no-browser', 'print the address instead of opening it')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn login --email ada@example.com', 'cairn login --provider github'))

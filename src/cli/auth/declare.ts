@@ -3,7 +3,7 @@ import { command, examples, JSON_OPTION } from '../command.ts';
 import type { PatOptions } from './access.ts';
 
 export function addAuthCommands(program: Command): void {
-  const auth = program.command('auth').description('look after who has access by URL');
+  const auth = program.command('auth').description('manage access over HTTP');
   auth.addHelpText(
     'after',
     examples(
@@ -23,22 +23,22 @@ export function addAuthCommands(program: Command): void {
 // The address that a token or link is made for.
 const ADDRESS_OPTION = [
   '--public-url <origin>',
-  "the server's address; by default the one that last served this database",
+  "the server's address; by default that of the last server of this database",
 ] as const;
 
 const load = () => import('./access.ts');
 
 function addOwnerCommands(auth: Command): void {
-  const owner = auth.command('owner').description('look after the built-in account');
+  const owner = auth.command('owner').description('manage the built-in account');
   owner
     .command('set-password')
-    .description('set its password, typed or from standard input; signs out every browser')
+    .description('set the password, typed or from standard input, and sign out every browser')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth owner set-password'))
     .action(command(async (config, options) => (await import('./owner.ts')).runSetPassword(config, options)));
   owner
     .command('login-link')
-    .description('print a link by which its holder chooses the password, once and within 15 minutes')
+    .description('print a link for choosing the password, good once and for 15 minutes')
     .option(...ADDRESS_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth owner login-link'))
@@ -48,22 +48,22 @@ function addOwnerCommands(auth: Command): void {
 function addConnectionCommands(auth: Command): void {
   auth
     .command('connections')
-    .description('who has access, through which client, since when, last used from where')
-    .option('--all', "everybody's, not only your own")
-    .option('--user <id>', 'only of this member')
-    .option('--client <id>', 'only through this client')
-    .option('--ended', 'also what was revoked or is over')
+    .description('list the connections: user, client, start, and when and from where each was last used')
+    .option('--all', 'those of all members, not only your own')
+    .option('--user <id>', 'only those of this member')
+    .option('--client <id>', 'only those through this client')
+    .option('--ended', 'include those that were revoked or have expired')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth connections --all'))
     .action(command(async (config, options) => (await load()).runConnections(config, options)));
   auth
     .command('revoke [id]')
-    .description('end one connection, or all of a user, of a client, or everything; exit status 1 when nothing matched')
-    .option('--user <id>', 'all of this member')
-    .option('--client <id>', 'all of this client')
-    .option('--everything', 'all of the workspace')
-    .option('--yes', 'really, with --everything')
-    .option('--reason <text>', 'why; it stays on the record')
+    .description('end one connection, or all of a member, a client or the workspace; exit code 1 if nothing matched')
+    .option('--user <id>', 'all connections of this member')
+    .option('--client <id>', 'all connections through this client')
+    .option('--everything', 'all connections of the workspace')
+    .option('--yes', 'confirm --everything')
+    .option('--reason <text>', 'the reason, kept in the audit trail')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth revoke --client CLIENT --reason "Not used any more."'))
     .action(
@@ -72,15 +72,16 @@ function addConnectionCommands(auth: Command): void {
 }
 
 function addClientCommands(auth: Command): void {
-  const clients = auth.command('clients').description('the programs that have or had access');
+  const clients = auth.command('clients').description('list, add, block and remove clients');
   clients
     .command('list', { isDefault: true })
+    .description('list the clients that have or had access')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth clients'))
     .action(command(async (config, options) => (await load()).runClients(config, options)));
   for (const [name, blocked, words] of [
-    ['block', true, 'keep a program out, and end its grants'],
-    ['unblock', false, 'admit it again'],
+    ['block', true, 'block a client, and end its grants'],
+    ['unblock', false, 'unblock a client'],
   ] as const) {
     clients
       .command(`${name} <client>`)
@@ -95,9 +96,9 @@ function addClientCommands(auth: Command): void {
   }
   clients
     .command('add <client>')
-    .description('add a program that cannot register itself; again, to change it and get a new secret')
-    .requiredOption('--redirect <uri...>', 'where its answers go')
-    .option('--name <text>', 'what the consent page calls it')
+    .description('add a client that cannot register itself; repeat it to change the client and its secret')
+    .requiredOption('--redirect <uri...>', 'its redirect URIs')
+    .option('--name <text>', 'its name on the consent page')
     .option('--secret', 'give it a secret, shown once')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth clients add ci --redirect https://ci.example.com/callback --secret'))
@@ -106,7 +107,7 @@ function addClientCommands(auth: Command): void {
     );
   clients
     .command('rm <client>')
-    .description('remove one that was added, and end its grants')
+    .description('remove a client that was added, and end its grants')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth clients rm ci'))
     .action(
@@ -117,14 +118,14 @@ function addClientCommands(auth: Command): void {
 }
 
 function addPatCommands(auth: Command): void {
-  const pat = auth.command('pat').description('personal access tokens, for programs without a browser');
+  const pat = auth.command('pat').description('manage personal access tokens, for programs without a browser');
   pat
     .command('create')
-    .description('make one; it is shown once')
-    .requiredOption('--name <text>', 'what it is for')
-    .option('--scope <scopes>', 'comma separated', 'projects:read,projects:write,tasks:read,tasks:write')
-    .option('--expires <days>', 'how many days it lives, at most 366', '90')
-    .option('--project <slug>', 'the one project that it reaches; otherwise the workspace')
+    .description('create a token, shown once')
+    .requiredOption('--name <text>', 'what the token is for')
+    .option('--scope <scopes>', 'its scopes, comma separated', 'projects:read,projects:write,tasks:read,tasks:write')
+    .option('--expires <days>', 'days until it expires, at most 366', '90')
+    .option('--project <slug>', 'the only project it gives access to; by default all of the workspace')
     .option(...ADDRESS_OPTION)
     .option(...JSON_OPTION)
     .addHelpText(
@@ -143,15 +144,15 @@ function addPatCommands(auth: Command): void {
     );
   pat
     .command('list')
-    .description('those that are good, without their secrets')
-    .option('--all', "everybody's, not only your own")
+    .description('list the valid tokens, without their secrets')
+    .option('--all', 'those of all members, not only your own')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth pat list --all'))
     .action(command(async (config, options) => (await load()).runPats(config, options)));
   pat
     .command('revoke [id]')
-    .description('end one; with --token-stdin, the one that is typed or piped in')
-    .option('--token-stdin', 'read the token, e.g. one that leaked')
+    .description('revoke a token by its id; with --token-stdin, by the token itself')
+    .option('--token-stdin', 'read the token from standard input, e.g. one that leaked')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth pat revoke --token-stdin < leaked.txt'))
     .action(
@@ -164,17 +165,18 @@ function addPatCommands(auth: Command): void {
 function addMemberCommands(auth: Command): void {
   auth
     .command('invite')
-    .description('make a link that lets somebody into the workspace; it is shown once')
-    .option('--email <address>', 'only for who has this address')
+    .description('create a link that invites a person to the workspace, shown once')
+    .option('--email <address>', 'only for this address')
     .option('--role <role>', 'owner, admin, member or viewer', 'member')
-    .option('--expires <days>', 'how many days it is good for', '7')
+    .option('--expires <days>', 'days until it expires', '7')
     .option(...ADDRESS_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth invite --email ada@example.com --role member'))
     .action(command(async (config, options) => (await load()).runInvite(config, options)));
-  const members = auth.command('members').description('who belongs to the workspace');
+  const members = auth.command('members').description('list and change the members of the workspace');
   members
     .command('list', { isDefault: true })
+    .description('list the members of the workspace')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth members'))
     .action(command(async (config, options) => (await load()).runMembers(config, options)));
@@ -189,7 +191,7 @@ function addMemberCommands(auth: Command): void {
     );
   members
     .command('rm <user>')
-    .description('remove a member, whose access ends at once')
+    .description('remove a member, and end their access at once')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth members rm USER'))
     .action(
@@ -200,25 +202,25 @@ function addMemberCommands(auth: Command): void {
 function addTrailCommands(auth: Command): void {
   auth
     .command('events')
-    .description('the audit trail of access, newest first')
-    .option('--since <age>', 'like 24h or 7d, or a time')
-    .option('--type <type>', 'like grant.revoked, or its first word')
-    .option('--unowned', 'what belongs to no workspace: clients that registered, logins that failed')
+    .description('show the audit trail of access, newest first')
+    .option('--since <age>', 'an age like 24h or 7d, or a time')
+    .option('--type <type>', 'a type like grant.revoked, or its first word')
+    .option('--unowned', 'events of no workspace: client registrations, failed logins')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth events --since 24h --type grant'))
     .action(command(async (config, options) => (await load()).runAuthEvents(config, options)));
-  const secrets = auth.command('secrets').description('what opens the workspace, kept as hashes alone');
+  const secrets = auth.command('secrets').description('list and replace secrets, which are stored only as hashes');
   secrets
     .command('list', { isDefault: true })
-    .description('how many of each kind are good, since and until when, and how to replace them')
+    .description('count the valid secrets of each kind, with their dates and how to replace them')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth secrets'))
     .action(command(async (config, options) => (await import('./secrets.ts')).runSecrets(config, options)));
   secrets
     .command('rotate [client]')
-    .description('give a client a new secret, shown once; or with --everything end all that could have leaked')
-    .option('--everything', 'all clients that have a secret; and end all tokens, invitations and your sessions')
-    .option('--yes', 'really, with --everything')
+    .description('give a client a new secret, shown once; with --everything, end all that could have leaked')
+    .option('--everything', 'all clients that have a secret; also ends all tokens, invitations and your sessions')
+    .option('--yes', 'confirm --everything')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth secrets rotate ci', 'cairn auth secrets rotate --everything --yes'))
     .action(
@@ -228,15 +230,13 @@ function addTrailCommands(auth: Command): void {
     );
   auth
     .command('gc')
-    .description('delete what is over: tokens, codes, sessions, clients that nobody authorized')
+    .description('delete expired tokens, codes and sessions, and clients that nobody authorized')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth gc'))
     .action(command(async (config, options) => (await load()).runPurge(config, options)));
   auth
     .command('doctor [url]')
-    .description(
-      'check a deployment from outside, by default the one that serves this database; registers as clients do',
-    )
+    .description('check a deployment from outside, by default the server of this database; registers as a client')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn auth doctor', 'cairn auth doctor https://cairn.example.com/mcp'))
     .action(

@@ -5,7 +5,7 @@ import type { JsonOption } from '../terminal/output.ts';
 export function addDatabaseCommands(program: Command): void {
   program
     .command('migrate')
-    .description('bring the database to the schema of this program')
+    .description('migrate the database to the schema of this program')
     .option('--no-backup', 'do not copy an embedded database before its tables change')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn migrate', 'cairn migrate --database-url postgres://owner@db/cairn'))
@@ -15,19 +15,19 @@ export function addDatabaseCommands(program: Command): void {
       ),
     );
 
-  const db = program.command('db').description('look after the embedded database');
+  const db = program.command('db').description('manage the embedded database');
   db.command('status')
-    .description('show whether it runs, and who is connected')
+    .description('show whether it runs and who is connected')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn db status', 'cairn db status --json'))
     .action(command(async (config, options: JsonOption) => (await import('./db.ts')).runDbStatus(config, options)));
   db.command('stop')
-    .description('stop it, whoever uses it')
+    .description('stop it, even while processes use it')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn db stop'))
     .action(command(async (config, options: JsonOption) => (await import('./db.ts')).runDbStop(config, options)));
   db.command('backup <file>')
-    .description('write everything in it to a file, as of one moment')
+    .description('write a consistent copy of all its data to a file')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn db backup cairn.backup'))
     .action(
@@ -36,8 +36,8 @@ export function addDatabaseCommands(program: Command): void {
       ),
     );
   db.command('restore <file>')
-    .description('make the database of an empty data directory from a backup, and verify it')
-    .option('--replace', 'put aside a database that is there')
+    .description('restore a backup into an empty data directory, and verify it')
+    .option('--replace', 'move an existing database aside')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn db restore cairn.backup', 'cairn db restore cairn.backup --replace'))
     .action(

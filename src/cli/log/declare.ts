@@ -5,14 +5,14 @@ import type { JsonOption } from '../terminal/output.ts';
 import type { ArchiveOptions } from './archive.ts';
 import type { RedactOptions, VerifyOptions } from './events.ts';
 
-const WORKSPACE_OPTION = ['--workspace <id>', "another than one's own, by its id"] as const;
+const WORKSPACE_OPTION = ['--workspace <id>', 'the id of a workspace other than your own'] as const;
 
 export function addEventsCommands(program: Command): void {
-  const events = program.command('events').description('look after the log');
+  const events = program.command('events').description('manage the log of events');
   events
     .command('verify')
-    .description('check the log, and everything made of it; exit status 1 and the first difference if not whole')
-    .option('--no-archive', 'trust what the archive left behind, without reading its files')
+    .description('verify the log and the read model; if they differ, exit code 1 and the first difference')
+    .option('--no-archive', 'do not read archived files; trust the hashes that the database keeps of them')
     .option(...WORKSPACE_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn events verify', 'cairn events verify --json'))
@@ -21,7 +21,7 @@ export function addEventsCommands(program: Command): void {
     );
   events
     .command('replay')
-    .description('make everything anew from the log')
+    .description('rebuild the read model from the log')
     .option(...WORKSPACE_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn events replay'))
@@ -34,9 +34,9 @@ export function addEventsCommands(program: Command): void {
   events
     .command('archive')
     .description('move old events to compressed files; they stay readable')
-    .requiredOption('--before <date>', 'those that are older, like 2026-01-31')
-    .option('--to <place>', 'a directory, or supabase:BUCKET; otherwise into the data directory')
-    .option('--one-machine', 'for a database of your own: no other machine serves it')
+    .requiredOption('--before <date>', 'move events older than this date, like 2026-01-31')
+    .option('--to <place>', 'a directory or supabase:BUCKET; by default the data directory')
+    .option('--one-machine', 'for your own PostgreSQL server: confirm that no other machine serves this database')
     .option(...WORKSPACE_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn events archive --before 2026-01-31'))
@@ -45,8 +45,8 @@ export function addEventsCommands(program: Command): void {
     );
   events
     .command('redact <event>')
-    .description('blank what an event (its position, like 12, or its id) says, on the record')
-    .requiredOption('--reason <text>', 'why; it stays on the record')
+    .description('blank the text of an event, named by position (like 12) or id, and record the redaction')
+    .requiredOption('--reason <text>', 'the reason, kept in the log')
     .option(...WORKSPACE_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn events redact 12 --reason "A password leaked."'))
@@ -61,10 +61,10 @@ function addLogFileCommands(events: Command): void {
   events
     .command('export')
     .description('write the log as JSON Lines')
-    .option('--project <slug>', 'only this project; otherwise the workspace')
-    .option('--out <file>', 'where to; otherwise standard output')
+    .option('--project <slug>', 'only this project; by default all of the workspace')
+    .option('--out <file>', 'the file to write; by default standard output')
     .option(...WORKSPACE_OPTION)
-    .option('--json', 'print what was written to the file as JSON')
+    .option('--json', 'print a summary of the written file as JSON')
     .addHelpText('after', examples('cairn events export --out all.jsonl', 'cairn events export --project web'))
     .action(
       // Takes only a project that was typed: CAIRN_PROJECT is about tools, and nobody expects half a log here.
@@ -75,7 +75,7 @@ function addLogFileCommands(events: Command): void {
     );
   events
     .command('import <file>')
-    .description('read what export wrote (- for standard input); may be repeated')
+    .description('import a file that export wrote (- for standard input); safe to repeat')
     .option(...WORKSPACE_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn events import all.jsonl'))

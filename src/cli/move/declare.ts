@@ -9,10 +9,10 @@ const EXPORTED = ['markdown', 'json', 'csv', 'history'];
 export function addTransferCommands(program: Command): void {
   program
     .command('import <path>')
-    .description('take over tasks that another tool kept, or what export wrote; a repeat adds only what is new')
-    .addOption(new Option('--from <format>', 'what it is; otherwise found out').choices(IMPORTED))
-    .option('--project <slug>', 'where to; created when it is not there')
-    .option('--dry-run', 'show what would happen, change nothing')
+    .description('import tasks from another tool, or a file that export wrote; a repeat adds only what is new')
+    .addOption(new Option('--from <format>', 'its format; detected by default').choices(IMPORTED))
+    .option('--project <slug>', 'the project to import into; created if it does not exist')
+    .option('--dry-run', 'show what would happen, and change nothing')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn import . --project web --dry-run', 'cairn import plan.md --project web'))
     .action(
@@ -22,12 +22,12 @@ export function addTransferCommands(program: Command): void {
     );
   program
     .command('export [file]')
-    .description('write the tasks of a project for other tools, or the history of all for another Cairn')
-    .addOption(new Option('--format <format>', 'what to write').choices(EXPORTED).default('markdown'))
+    .description('write the tasks of a project for other tools, or a history for another Cairn')
+    .addOption(new Option('--format <format>', 'the format to write').choices(EXPORTED).default('markdown'))
     .addOption(new Option('--all', 'the whole workspace, with its history').conflicts(['project', 'format']))
-    .option('--project <slug>', 'which one; otherwise the only one')
-    .option('--out <file>', 'where to; otherwise standard output')
-    .option('--json', 'print what was written to the file as JSON')
+    .option('--project <slug>', 'the project; by default the only one')
+    .option('--out <file>', 'the file to write; by default standard output')
+    .option('--json', 'print a summary of the written file as JSON')
     .addHelpText(
       'after',
       examples(

@@ -8,7 +8,7 @@ const load = () => import('./projects.ts');
 export function addProjectsCommands(program: Command): void {
   program
     .command('use [project]')
-    .description('bind this repository to a project; without one, show which it is bound to')
+    .description('bind this repository to a project; without an argument, show its project')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn use web'))
     .action(
@@ -20,10 +20,10 @@ export function addProjectsCommands(program: Command): void {
   project.addHelpText('after', examples('cairn project create web --name "Web shop"', 'cairn project list'));
   project
     .command('create <slug>')
-    .description('create a project; refs of its tasks begin with the slug')
-    .option('--name <text>', 'what it is called; by default the slug')
+    .description('create a project; the refs of its tasks begin with the slug')
+    .option('--name <text>', 'its name; by default the slug')
     .option('-d, --description <text>', 'goal, stack, conventions; - reads standard input')
-    .option('--rules <file>', 'a file of JSON with its scope, gates and triggers')
+    .option('--rules <file>', 'a JSON file with its scope, gates and triggers')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn project create web --name "Web shop"'))
     .action(
@@ -33,10 +33,10 @@ export function addProjectsCommands(program: Command): void {
     );
   project
     .command('edit [slug]')
-    .description('change a project, its description in an editor where no option says what')
+    .description('change a project; without options, edit its description in an editor')
     .option('--name <text>', 'a new name')
     .option('-d, --description <text>', 'a new description; - reads standard input')
-    .option('--rules <file>', 'a file of JSON in place of all its rules')
+    .option('--rules <file>', 'a JSON file that replaces all its rules')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn project edit web --rules rules.json'))
     .action(
@@ -47,7 +47,7 @@ export function addProjectsCommands(program: Command): void {
   project
     .command('list')
     .description('list projects')
-    .option('--all', 'also archived ones')
+    .option('--all', 'include archived projects')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn project list --all'))
     .action(command(async (config, options: ListOptions) => (await load()).runListProjects(config, options)));
@@ -57,8 +57,8 @@ export function addProjectsCommands(program: Command): void {
 function addArchiving(project: Command): void {
   project
     .command('archive <slug>')
-    .description('put a project out of the way; it stays readable')
-    .option('--reason <text>', 'why; it stays on the record')
+    .description('archive a project; it stays readable')
+    .option('--reason <text>', 'the reason, kept in the log')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn project archive web --reason "Sold."'))
     .action(
@@ -68,7 +68,7 @@ function addArchiving(project: Command): void {
     );
   project
     .command('unarchive <slug>')
-    .description('take an archived project back')
+    .description('make an archived project active again')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn project unarchive web'))
     .action(

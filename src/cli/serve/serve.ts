@@ -29,7 +29,7 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
   purgeIdempotencyKeys(local, log);
   try {
     const access = config.auth ? authorized(config, local, log) : ownerAlone(local.actor);
-    // Where the owner is alone, there is nobody to share with.
+    // An owner without authorization shares the connections with nobody.
     const limits = config.auth ? { callsMax: CONNECTIONS_MAX, grantMax: grantMax(config) } : {};
     const server = await serveHttp({ config, log, db: local.db, access, limits });
     if (config.auth) await authStore(local.db).saveServedUrl(server.publicUrl.origin);
@@ -55,7 +55,7 @@ function grantMax({ databaseUrl, supabaseUrl }: Config): number {
   return databaseUrl === undefined && supabaseUrl === undefined ? Math.max(2, availableParallelism()) : CONNECTIONS_MAX;
 }
 
-/** Who calls proves for whom, with a token of our own authorization server, or of the one that the operator names. */
+/** Requires a token of our own authorization server, or of the one that the operator configured. */
 function authorized(config: Config, { db, actor }: Local, log: Log): Access {
   const publicUrl = publicUrlOf(config);
   const store = authStore(db);

@@ -9,17 +9,24 @@ export function addSetupCommands(program: Command): void {
     .command('init')
     .description('add Cairn to your clients and bind this repository to a project')
     .addOption(
-      new Option('--client <client...>', 'these, instead of those that are found').choices(CLIENTS.map(({ id }) => id)),
+      new Option('--client <client...>', 'only these clients; by default those that are found').choices(
+        CLIENTS.map(({ id }) => id),
+      ),
     )
-    .addOption(new Option('--scope <scope>', 'in this repository, or for you everywhere').choices(['project', 'user']))
-    .option('--hooks', 'hooks for Claude Code: resume at session start, checkpoint before compaction and at stop')
-    .option('--no-hooks', 'none of these')
-    .option('--no-instructions', 'no block in AGENTS.md or CLAUDE.md')
-    .option('--no-binding', 'no .cairn.json and no project')
+    .addOption(
+      new Option('--scope <scope>', 'write to this repository, or to your user settings').choices(['project', 'user']),
+    )
+    .option(
+      '--hooks',
+      'install hooks for Claude Code: resume at session start, checkpoint before compaction and at stop',
+    )
+    .option('--no-hooks', 'install no hooks')
+    .option('--no-instructions', 'write no block in AGENTS.md or CLAUDE.md')
+    .option('--no-binding', 'write no .cairn.json, and create no project')
     .option('-y, --yes', 'write without asking')
-    .option('--follow-links', 'also where a link leads out of the repository')
-    .option('--dry-run', 'only show what would be written')
-    .option('--undo', 'take back what was written from here')
+    .option('--follow-links', 'also write through links that lead out of the repository')
+    .option('--dry-run', 'show what would be written, and write nothing')
+    .option('--undo', 'undo what init wrote from here')
     .option(...JSON_OPTION)
     .addHelpText(
       'after',
@@ -42,7 +49,7 @@ export function addSetupCommands(program: Command): void {
     .action(command(async (config, options: JsonOption) => (await import('./doctor.ts')).runDoctor(config, options)));
   program
     .command('hook [event]')
-    .description('what Claude Code calls: session-start, pre-compact or stop; always ends with 0')
+    .description('run a hook of Claude Code: session-start, pre-compact or stop; the exit code is always 0')
     .allowUnknownOption()
     .allowExcessArguments()
     .addHelpText('after', examples('cairn init --client claude-code --hooks', 'cairn hook session-start'))

@@ -27,15 +27,15 @@ export function addChangeCommands(program: Command): void {
 function addPlanningCommands(program: Command): void {
   program
     .command('add [title...]')
-    .description('add a task; without a title, one for each line of standard input')
-    .option('-d, --description <text>', 'what to know about it; - reads standard input')
-    .option('--criterion <text>', 'what shows that it is done; repeatable', repeated)
-    .addOption(new Option('-p, --priority <priority>', 'how urgent it is').choices(PRIORITIES))
+    .description('add a task; without a title, one task per line of standard input')
+    .option('-d, --description <text>', 'its description; - reads standard input')
+    .option('--criterion <text>', 'an acceptance criterion; repeatable', repeated)
+    .addOption(new Option('-p, --priority <priority>', 'its priority').choices(PRIORITIES))
     .option('-l, --label <text>', 'a label; repeatable', repeated)
-    .option('--rank <number>', 'its place among those of its priority, the lowest first', numeric)
-    .option('--parent <task>', 'the task that it is a part of')
-    .option('--after <task>', 'a task that has to be completed first; repeatable', repeated)
-    .option('--discovered-from <task>', 'the task during which it was found')
+    .option('--rank <number>', 'its order within its priority, the lowest first', numeric)
+    .option('--parent <task>', 'the task that it is part of')
+    .option('--after <task>', 'a task that must be completed first; repeatable', repeated)
+    .option('--discovered-from <task>', 'the task during which it was discovered')
     .option('-e, --edit', 'write it in an editor')
     .option(...JSON_OPTION)
     .addHelpText(
@@ -52,17 +52,17 @@ function addPlanningCommands(program: Command): void {
     .description('change a task, by options or in an editor')
     .option('-t, --title <text>', 'a new title')
     .option('-d, --description <text>', 'a new description; - reads standard input')
-    .option('--criterion <text>', 'its acceptance criteria, in place of those there are; repeatable', repeated)
-    .addOption(new Option('-p, --priority <priority>', 'how urgent it is').choices(PRIORITIES))
-    .option('-l, --label <text>', 'one more label; repeatable', repeated)
-    .option('--not-label <text>', 'a label that it loses; repeatable', repeated)
-    .option('--rank <number>', 'its place among those of its priority, the lowest first', numeric)
-    .option('--no-rank', 'behind those that have one')
-    .option('--parent <task>', 'the task that it is a part of')
-    .option('--no-parent', 'part of no task')
-    .option('--after <task>', 'a task that has to be completed first; repeatable', repeated)
-    .option('--not-after <task>', 'one that it waits for no longer; repeatable', repeated)
-    .option('-e, --edit', 'in an editor, as in a terminal without other options')
+    .option('--criterion <text>', 'an acceptance criterion, replacing the existing ones; repeatable', repeated)
+    .addOption(new Option('-p, --priority <priority>', 'its priority').choices(PRIORITIES))
+    .option('-l, --label <text>', 'a label to add; repeatable', repeated)
+    .option('--not-label <text>', 'a label to remove; repeatable', repeated)
+    .option('--rank <number>', 'its order within its priority, the lowest first', numeric)
+    .option('--no-rank', 'remove its rank; it comes after tasks that have one')
+    .option('--parent <task>', 'the task that it is part of')
+    .option('--no-parent', 'remove its parent')
+    .option('--after <task>', 'a task that must be completed first; repeatable', repeated)
+    .option('--not-after <task>', 'a dependency to remove; repeatable', repeated)
+    .option('-e, --edit', 'edit it in an editor; the default in a terminal without other options')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn edit web-12', 'cairn edit 12 --priority critical --after web-3'))
     .action(
@@ -75,14 +75,14 @@ function addPlanningCommands(program: Command): void {
 function addHoldingCommands(program: Command): void {
   program
     .command('claim [task]')
-    .description('take a task, the best ready one by default, so that no agent does')
-    .option('-l, --label <text>', 'only one with this label; repeatable', repeated)
+    .description('claim a task, by default the best ready one, so that no agent takes it')
+    .option('-l, --label <text>', 'only a task with this label; repeatable', repeated)
     .addOption(
-      new Option('--for <time>', 'how long it is yours, at most 24h')
+      new Option('--for <time>', 'how long you hold it, at most 24h')
         .argParser(duration)
         .default(duration(WORK_DAY), WORK_DAY),
     )
-    .option('--take-over', 'also where another session of yours holds it')
+    .option('--take-over', 'take it over from another session of yours')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn claim', 'cairn claim web-12 --for 2h'))
     .action(
@@ -92,9 +92,9 @@ function addHoldingCommands(program: Command): void {
     );
   program
     .command('release <task...>')
-    .description('give tasks back that you hold, or that an agent holds which is gone')
-    .option('-m, --reason <text>', 'what the next one should know')
-    .option('--failed', 'it could not be done: an attempt that counts')
+    .description('release tasks held by you or by an agent that is gone')
+    .option('-m, --reason <text>', 'the reason, for the agent that claims it next')
+    .option('--failed', 'count it as a failed attempt')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn release web-12 --reason "The agent is gone; its branch is pushed."'))
     .action(
@@ -107,9 +107,9 @@ function addHoldingCommands(program: Command): void {
 function addEndingCommands(program: Command): void {
   program
     .command('close <task...>')
-    .description('complete tasks; a terminal asks what shows each criterion')
-    .option('-m, --summary <text>', 'what was done, for those who build on it; - reads standard input')
-    .option('--evidence <text>', 'what shows a criterion, in their order or as "2: text"; repeatable', repeated)
+    .description('complete tasks; in a terminal, asks for the evidence of each criterion')
+    .option('-m, --summary <text>', 'what was done, for later tasks; - reads standard input')
+    .option('--evidence <text>', 'evidence for a criterion, in their order or as "2: text"; repeatable', repeated)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn close web-12 --summary "Merged." --evidence "2: npm test: 48 passed"'))
     .action(
@@ -120,25 +120,25 @@ function addEndingCommands(program: Command): void {
   addStatusChange(program, {
     verb: 'cancel',
     status: 'cancelled',
-    description: 'cancel tasks; what waits for them is blocked until somebody decides',
+    description: 'cancel tasks; pending tasks that depend on them become blocked',
     reason: 'Out of scope.',
   });
   addStatusChange(program, {
     verb: 'reopen',
     status: 'reopened',
-    description: 'open completed or cancelled tasks again',
+    description: 'reopen completed or cancelled tasks',
     reason: 'It broke on Windows.',
   });
   addStatusChange(program, {
     verb: 'block',
     status: 'blocked',
-    description: 'keep tasks from being claimed until somebody unblocks them',
+    description: 'block tasks: nobody can claim them until they are unblocked',
     reason: 'Waits for the contract.',
   });
   addStatusChange(program, {
     verb: 'unblock',
     status: 'unblocked',
-    description: 'unblock tasks, also one that was given up as often as its project allows',
+    description: 'unblock tasks, also those that have used up their attempts',
     reason: 'The tests run again.',
   });
 }
@@ -149,7 +149,7 @@ function addStatusChange(program: Command, { verb, status, description, reason }
   program
     .command(`${verb} <task...>`)
     .description(description)
-    .option('-m, --reason <text>', 'why; it stays on the record')
+    .option('-m, --reason <text>', 'the reason, kept in the log')
     .option(...JSON_OPTION)
     .addHelpText('after', examples(`cairn ${verb} web-12 --reason "${reason}"`))
     .action(
@@ -162,9 +162,9 @@ function addStatusChange(program: Command, { verb, status, description, reason }
 function addTalkingCommands(program: Command): void {
   program
     .command('note [words...]')
-    .description('say something about a task, or without one about the project; long texts in an editor')
-    .addOption(new Option('--kind <kind>', 'what it is').choices(NOTES))
-    .option('--task <task>', 'the task that it is about')
+    .description('add a note to a task, or to the project; without words, in an editor')
+    .addOption(new Option('--kind <kind>', 'the kind of note').choices(NOTES))
+    .option('--task <task>', 'the task that the note is about')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn note web-12 "The API is behind a flag."', 'cairn note < minutes.md'))
     .action(
@@ -174,7 +174,7 @@ function addTalkingCommands(program: Command): void {
     );
   program
     .command('answer [words...]')
-    .description("answer an agent's question, named by its number or its task; the only open one by default")
+    .description("answer an agent's question, named by its number or its task; by default the only open one")
     .option(...JSON_OPTION)
     .addHelpText(
       'after',
@@ -191,8 +191,8 @@ function addTalkingCommands(program: Command): void {
     );
   program
     .command('approve <task>')
-    .description('approve a task as a person, for a gate that asks for it')
-    .option('--note <text>', 'what to say with it')
+    .description('approve a task as a person, for a gate that requires it')
+    .option('--note <text>', 'a note to record with the approval')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn approve web-12 --note "Reviewed."'))
     .action(
@@ -202,11 +202,11 @@ function addTalkingCommands(program: Command): void {
     );
   program
     .command('attach')
-    .description('add an artifact to a task, as a pull request or a report')
+    .description('add an artifact to a task, such as a pull request or a report')
     .argument('<task>')
-    .addArgument(new Argument('<type>', 'what it is').choices(ARTIFACTS))
-    .argument('<link>', 'where it is')
-    .option('--summary <text>', 'what is in it')
+    .addArgument(new Argument('<type>', 'the type of artifact').choices(ARTIFACTS))
+    .argument('<link>', 'its URL or path')
+    .option('--summary <text>', 'a summary of the artifact')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn attach web-12 pr https://github.com/acme/web/pull/7'))
     .action(

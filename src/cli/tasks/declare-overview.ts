@@ -10,20 +10,20 @@ const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project']
 export function addOverviewCommands(program: Command): void {
   program
     .command('status')
-    .description('show the project at a glance; without one, all projects')
+    .description('show the project at a glance; without a project, all of them')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn status', 'cairn status --project web', 'cairn status --json'))
     .action(command(async (config, options: JsonOption) => (await import('./status.ts')).runStatus(config, options)));
   addReadingCommands(program);
   program
     .command('resume')
-    .description('show what an agent is told that resumes the project')
+    .description('show what an agent reads when it resumes the project')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn resume', 'cairn resume --project web'))
     .action(command(async (config, options: JsonOption) => (await import('./resume.ts')).runResume(config, options)));
   program
     .command('watch')
-    .description('see live who holds what and what just happened; q quits')
+    .description('watch live who holds which task and what happens; q quits')
     .option('--json', 'print each event as a line of JSON')
     .addHelpText('after', examples('cairn watch', 'cairn watch --json | jq .text'))
     .action(command(async (config, options: JsonOption) => (await import('./watch.ts')).runWatch(config, options)));
@@ -32,8 +32,8 @@ export function addOverviewCommands(program: Command): void {
 function addReadingCommands(program: Command): void {
   program
     .command('log [task]')
-    .description('show what happened in the project or to a task, latest first')
-    .option('--type <type...>', 'only these, like task.completed, or task. for all of tasks')
+    .description('show the events of the project or of a task, latest first')
+    .option('--type <type...>', 'only these types, like task.completed; task. for all of tasks')
     .option('--limit <count>', 'how many at most', limit, 20)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn log', 'cairn log web-12', 'cairn log --type task.completed decision.'))
@@ -44,7 +44,7 @@ function addReadingCommands(program: Command): void {
     );
   program
     .command('questions [task]')
-    .description('show what agents asked and nobody has answered, word for word, of the project or of a task')
+    .description('show the unanswered questions of agents in full, for the project or a task')
     .option('--limit <count>', 'how many at most', limit, 20)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn questions', 'cairn questions web-12', 'cairn questions --json'))
@@ -55,8 +55,8 @@ function addReadingCommands(program: Command): void {
     );
   program
     .command('search <words...>')
-    .description('search everything that was written down')
-    .addOption(new Option('--kind <kind...>', 'only these').choices(KINDS))
+    .description('search tasks, notes, decisions, checkpoints, artifacts and projects')
+    .addOption(new Option('--kind <kind...>', 'only these kinds').choices(KINDS))
     .option('--limit <count>', 'how many at most, up to 50', limit, 10)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn search login', 'cairn search "rate limit" --kind decision'))

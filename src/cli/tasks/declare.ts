@@ -9,15 +9,15 @@ export const PRIORITIES = ['critical', 'high', 'medium', 'low'];
 export function addTaskCommands(program: Command): void {
   program
     .command('tasks [words...]')
-    .description('list open tasks, those whose title has the words')
+    .description('list open tasks; with words, those that have them in the title')
     .addOption(statusOption())
-    .addOption(new Option('-p, --priority <priority...>', 'only these').choices(PRIORITIES))
-    .option('--all', 'also what is completed or cancelled')
-    .option('-l, --label <label...>', 'only with all of these')
-    .option('--ready', 'only what can be claimed now')
-    .option('--mine', 'only what you hold')
-    .option('--unproven', 'only what was completed without evidence for each criterion')
-    .option('--parent <task>', 'only the parts of a task')
+    .addOption(new Option('-p, --priority <priority...>', 'only these priorities').choices(PRIORITIES))
+    .option('--all', 'include completed and cancelled tasks')
+    .option('-l, --label <label...>', 'only tasks with all of these labels')
+    .option('--ready', 'only tasks that can be claimed now')
+    .option('--mine', 'only tasks that you hold')
+    .option('--unproven', 'only tasks completed without evidence for every criterion')
+    .option('--parent <task>', 'only the parts of this task')
     .option('--limit <count>', 'how many at most', limit, 50)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn tasks --ready', 'cairn tasks login --status in_progress blocked'))
@@ -46,7 +46,7 @@ export function addTaskCommands(program: Command): void {
 
 /** The option for a status. A ready task is pending: it has its own option. */
 function statusOption(): Option {
-  const option = new Option('-s, --status <status...>', 'only these').choices(STATUSES);
+  const option = new Option('-s, --status <status...>', 'only these statuses').choices(STATUSES);
   const { parseArg } = option;
   return option.argParser((given: string, before: unknown) => {
     if (given === 'ready') throw new InvalidArgumentError('--ready lists what can be claimed now.');

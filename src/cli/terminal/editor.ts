@@ -7,7 +7,7 @@ import { thisHost } from '../../config.ts';
 import { DomainError, domainErrorFrom } from '../../errors.ts';
 import { escaped } from '../../text.ts';
 
-// As Git marks the end of a message: a line that nobody writes by chance.
+// The line with which Git ends a message: nobody writes it by chance.
 const SCISSORS = '# ------------------------ >8 ------------------------';
 
 /**

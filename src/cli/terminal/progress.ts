@@ -24,7 +24,7 @@ export function showProgress(what: string, total: number, output: Output = proce
   return { at, end: () => output.write(CLEAR_LINE) };
 }
 
-/** As it went so far; nothing yet at the beginning. */
+/** Estimates the remaining time from the progress so far; empty at the beginning. */
 function timeLeft(ms: number, part: number): string {
   if (part === 0) return '';
   const seconds = Math.round((ms * (1 - part)) / part / 1_000);

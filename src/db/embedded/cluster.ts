@@ -134,7 +134,7 @@ export async function configure(paths: Layout, account: Account | null): Promise
     ([name, value]) => `${name} = '${String(value).replace(/['\\]/g, '$&$&')}'`,
   );
   const text = `# Written at every start. Own settings: alter system set ...\n${lines.join('\n')}\n`;
-  // As root we write into a directory of the account, which may have put a link there.
+  // When root writes into a directory of the account, the account may have put a link there.
   await writeAtomically(file, text, { replacesLink: true, owner: account });
   return port;
 }

@@ -198,7 +198,7 @@ async function openLog({ log }: Layout, account: Account | null) {
   const size = (await stat(log).catch(() => null))?.size ?? 0;
   if (size > LOG_BYTES_MAX) await rename(log, `${log}.1`);
   if (account === null) return open(log, 'a', 0o600);
-  // As root we write into a directory of the account, which may have put a link there.
+  // When root writes into a directory of the account, the account may have put a link there.
   const handle = await open(
     log,
     constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW,

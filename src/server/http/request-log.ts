@@ -23,7 +23,7 @@ export type OpenRequest = {
 const QUIET_ROUTES = new Set(['/healthz', '/readyz', '/metrics']);
 // A call that does not wait is about to be answered, and reports the state of its token itself.
 const ANSWER_MS_MAX = 500;
-// As nginx counts a client that left before its answer.
+// The status that nginx logs for a client that left before its answer.
 const CLIENT_LEFT = 499;
 
 type Watch = { db: Database; tenant_id: string | undefined; everyMs: number };

@@ -21,7 +21,7 @@ const MINUTE_MS = 60_000;
 // Claude Code shows its model only the names of most tools, until it searches for them.
 const LOADED_AT_ONCE = Object.freeze({ 'anthropic/alwaysLoad': true });
 
-/** What tests of the protocol have a server offer beside the tools. */
+/** The tools, prompts and options that protocol tests add to a server. */
 export type Fixtures = { options: McpServerOptions; add(server: McpServer): void };
 
 export type ServerOptions = {

@@ -1,4 +1,4 @@
-// What the three model APIs have in common.
+// The common part of the three model APIs.
 import type { ServerResponse } from 'node:http';
 
 /** A tool, and the answer of one, as the model is given it. */
@@ -7,7 +7,7 @@ export type ShownResult = { text: string; isError: boolean };
 /** `all` is what the model reads, `opening` what a person said first. */
 export type Request = { all: string; opening: string; tools: ShownTool[]; results: ShownResult[] };
 export type Call = ShownTool & { input: object };
-/** What the model does next. */
+/** The model's next turn. */
 export type Turn = { calls: Call[]; say: string };
 
 /** Each API reads bodies of its own type, which came on a path that it handles. */

@@ -11,7 +11,7 @@ import { lineOf } from '../told.ts';
 const CALLS_MAX = 12;
 const TASKS = [{ title: 'Write the cart' }, { title: 'Write the page' }];
 
-/** What was said last, what it holds, and whether it has not called the tool before. */
+/** The last answer, the task that the model holds, and whether this is its first call of the tool. */
 type Known = { said: string; held: object; isFirst: boolean };
 /** A tool that it called, and what it was told. */
 type Called = { tool: string; text: string };
@@ -66,7 +66,7 @@ async function follow(agent: Agent, meanwhile: () => Promise<unknown>) {
   return story;
 }
 
-/** What an answer says to do next: its last line, or what a refusal has after its first sentence. */
+/** Returns the next step that an answer names: its last line, or the text after the first sentence of a refusal. */
 function adviceIn(text: string) {
   // One client shows a refusal as the JSON that carried it.
   const plain = text.replaceAll('\\n', '\n');

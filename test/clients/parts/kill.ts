@@ -1,4 +1,4 @@
-// Who holds a task when sessions meet, are killed, sleep and come back, and what each of them is told.
+// Tests which session holds a task when sessions meet, are killed, sleep and come back, and what each of them is told.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { heldIn } from '../../../bench/everyday.ts';

@@ -1,4 +1,4 @@
-// How a session of each client ends while it holds a task, with nobody beside it, and what the next one is told of it.
+// Ends a session of each client while it holds a task and no other session runs, and shows what the next one is told.
 import { type Holding, startHolding } from '../holding.ts';
 import type { Play } from '../model.ts';
 import type { Given } from '../parts.ts';

@@ -23,7 +23,7 @@ type How = {
 
 const codexOptions = (url: string) => ['-c', `mcp_servers.cairn.url="${url}"`];
 
-/** How each client is told of a server, and signs in to it. */
+/** The configuration and the sign-in of each client. */
 const HOW: Partial<Record<ClientName, How>> = {
   claude: {
     options: () => [],
@@ -108,7 +108,7 @@ async function withServer(story: Story, flags: string[], tell: (client: ReturnTy
   }
 }
 
-/** What a person does with the client. */
+/** Plays the person at the client. */
 function clientOf({ name, place }: Story, url: string, page: Page) {
   const program = PROGRAMS[name];
   const how = HOW[name];

@@ -1,5 +1,5 @@
-// What Cairn gives the model of each client to read: at the start of a session, and in a day's work. With text, as it answers by default,
-// and with data beside the text.
+// Counts the tokens that Cairn gives the model of each client: at the start of a session, and in a day's work. Once
+// with text, the default, and once with data beside the text.
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';

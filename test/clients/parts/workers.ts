@@ -56,7 +56,7 @@ function heldOnce(seen: { claim: string }[]) {
   return held.length === 1 && refused.length === 1;
 }
 
-/** Whether the one that was refused is shown a token. */
+/** Tells whether the refused worker is shown a token. */
 function readsToken(seen: { before: string; claim: string; after: string }[]) {
   return seen.some(
     ({ before, claim, after }) => claim.includes('lock_held: ') && /lock_token/.test(`${before}${after}`),
