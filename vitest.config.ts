@@ -1,10 +1,16 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+const DATABASE = ['test/{contract,core,schema,tools}/**/*.test.ts'];
+
 export default defineConfig({
   test: {
     globalSetup: 'test/support/server.ts',
-    include: ['test/**/*.test.ts'],
+    projects: [
+      // These talk to the database alone and change nothing of their process: one process loads their modules once.
+      { extends: true, test: { name: 'database', include: DATABASE, isolate: false } },
+      { extends: true, test: { name: 'program', include: ['test/**/*.test.ts'], exclude: DATABASE } },
+    ],
     // Directories are removed when their last user has left; the tests of lingering say so themselves.
     env: { CAIRN_LINGER_SECONDS: '0' },
     testTimeout: 30_000,
