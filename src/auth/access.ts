@@ -1,3 +1,4 @@
+import { Hono } from 'hono';
 import { SCOPES, type Scope } from '../context.ts';
 import type { Actor } from '../db/database.ts';
 
@@ -36,11 +37,11 @@ export type Access = {
   recall?(request: Request): Principal | undefined;
   /** Refuses an operation beyond the principal's scopes: 403 that names all it needs (RFC 6750, section 3.1). */
   challenge(needed: readonly Scope[]): Response;
-  /** Routes for every other path, tried in order; the first Response is the answer. */
-  routes: readonly Route[];
+  /** Routes for every other path. */
+  routes: Hono<RouteEnv>;
 };
 
-export type Route = (request: Request, peer: Peer) => Promise<Response | undefined>;
+export type RouteEnv = { Bindings: Peer };
 
 /** Who reaches this machine's own address is its owner. */
 export function ownerAlone(actor: Principal['actor']): Access {
@@ -48,6 +49,6 @@ export function ownerAlone(actor: Principal['actor']): Access {
   return {
     authenticate: async () => ({ id: 'local', actor, scopes }),
     challenge: (needed) => new Response(`Needs ${needed.join(' ')}.\n`, { status: 403 }),
-    routes: [],
+    routes: new Hono(),
   };
 }
