@@ -16,7 +16,7 @@ export type Principal = {
 };
 
 /** The other end of a request: its address, seen past the proxies that the operator trusts. */
-export type Peer = { address: string };
+type Peer = { address: string };
 
 /**
  * The HTTP server's view of authorization: how it authenticates requests, and the routes beside `/mcp`. Requests and
