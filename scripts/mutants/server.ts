@@ -6,7 +6,7 @@ export const SERVER = Object.freeze([
   ...of('T13', 'test/remote/auth-door.test.ts', [
     {
       file: 'src/server/http/router.ts',
-      find: 'if (!originPolicy.opensTo(openRequest.incoming.headers.host))',
+      find: 'if (!originPolicy.opensTo(incoming.headers.host))',
       replace: 'if (false)',
       name: 'does not open to the name evil.example',
     },
@@ -159,8 +159,8 @@ export const SERVER = Object.freeze([
     },
     {
       file: 'src/auth/server/reply.ts',
-      find: "headers: { 'cache-control': 'no-store', ...CORS",
-      replace: 'headers: { ...CORS',
+      find: "headers: { 'cache-control': 'no-store', ...headers }",
+      replace: 'headers',
       name: 'ChatGPT: registered as it registers',
     },
   ]),

@@ -1,3 +1,4 @@
+import { Hono } from 'hono';
 import { SCOPES, type Scope } from '../context.ts';
 import type { Actor } from '../db/database.ts';
 
@@ -15,7 +16,7 @@ export type Principal = {
 };
 
 /** The other end of a request: its address, seen past the proxies that the operator trusts. */
-export type Peer = { address: string };
+type Peer = { address: string };
 
 /**
  * The HTTP server's view of authorization: how it authenticates requests, and the routes beside `/mcp`. Requests and
@@ -36,11 +37,11 @@ export type Access = {
   recall?(request: Request): Principal | undefined;
   /** Refuses an operation beyond the principal's scopes: 403 that names all it needs (RFC 6750, section 3.1). */
   challenge(needed: readonly Scope[]): Response;
-  /** Routes for every other path, tried in order; the first Response is the answer. */
-  routes: readonly Route[];
+  /** Routes for every other path. */
+  routes: Hono<RouteEnv>;
 };
 
-export type Route = (request: Request, peer: Peer) => Promise<Response | undefined>;
+export type RouteEnv = { Bindings: Peer };
 
 /** Treats every caller that reaches this machine's own address as the owner. */
 export function ownerAlone(actor: Principal['actor']): Access {
@@ -48,6 +49,6 @@ export function ownerAlone(actor: Principal['actor']): Access {
   return {
     authenticate: async () => ({ id: 'local', actor, scopes }),
     challenge: (needed) => new Response(`Needs ${needed.join(' ')}.\n`, { status: 403 }),
-    routes: [],
+    routes: new Hono(),
   };
 }

@@ -1,5 +1,5 @@
 import { Hono, type MiddlewareHandler } from 'hono';
-import type { Peer, Route } from '../auth/access.ts';
+import type { RouteEnv } from '../auth/access.ts';
 import { DomainError, domainErrorFrom, ERROR_CODES } from '../errors.ts';
 import { acceptInvitation, createToken, revokeOwn, showAccount, showInvitation } from './account.ts';
 import { changeInvitations, changeMember, revokeAny, showAdmin } from './admin.ts';
@@ -19,7 +19,7 @@ import { redirect } from './page.ts';
 import { messagePage } from './pages/message.ts';
 import type { Web } from './web.ts';
 
-type Env = { Bindings: Peer; Variables: { visit: BrowserSession } };
+type Env = RouteEnv & { Variables: { visit: BrowserSession } };
 
 type PageRoute = {
   get?: (web: Web, visit: BrowserSession, id: string) => Promise<Response>;
@@ -46,25 +46,18 @@ const ROUTES: Readonly<Record<string, PageRoute>> = Object.freeze({
 });
 
 /** Creates the routes of the login and administration pages. */
-export function createWebRoutes(web: Web): Route {
-  // Routes by the path as it was sent: another spelling must not pass a proxy that blocks a path.
-  const app = new Hono<Env>({ getPath: ({ url }) => new URL(url).pathname });
-  const elsewhere = new Response(null, { status: 404 });
+export function createWebRoutes(web: Web): Hono<Env> {
+  const routes = new Hono<Env>();
   for (const [path, route] of Object.entries(ROUTES)) {
-    const { get, post } = route;
-    app.use(path, withBrowserSession(web));
-    // Hono answers HEAD by running GET, and some pages (a code in an address) open only once.
-    app.use(path, async ({ req }, next) => (req.method === 'HEAD' ? notThisWay(route) : next()));
-    if (get) app.get(path, ({ var: { visit }, req }) => get(web, visit, req.param('id') ?? ''));
-    if (post) app.post(path, async ({ var: { visit } }) => post(web, visit, await formOf(visit)));
-    app.all(path, () => notThisWay(route));
+    // By any method: Hono answers HEAD by running GET, and some pages (a code in an address) open only once.
+    routes.all(path, withBrowserSession(web), async ({ var: { visit }, req }) => {
+      if (req.method === 'GET' && route.get) return route.get(web, visit, req.param('id') ?? '');
+      if (req.method === 'POST' && route.post) return route.post(web, visit, await formOf(visit));
+      return notThisWay(route);
+    });
   }
-  app.notFound(() => elsewhere);
-  app.onError((error) => problem(web, error));
-  return async (request, peer) => {
-    const response = await app.fetch(request, peer);
-    return response === elsewhere ? undefined : response;
-  };
+  routes.onError((error) => problem(web, error));
+  return routes;
 }
 
 /** Finds the visitor's session. Each answer renews the cookie that protects forms. */

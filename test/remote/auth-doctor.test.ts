@@ -200,7 +200,7 @@ describe('cairn auth doctor', () => {
 
     expect(await cairn(['auth', 'doctor', 'not an address'])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('no address'),
+      stderr: expect.stringContaining('not an address'),
     });
   });
 });

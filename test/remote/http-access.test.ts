@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
+import { Hono } from 'hono';
 import { afterEach, describe, expect, vi } from 'vitest';
-import type { Access, Principal } from '../../src/auth/access.ts';
+import type { Access, Principal, RouteEnv } from '../../src/auth/access.ts';
 import { type Flags, readConfig } from '../../src/config.ts';
 import { SCOPES, type Scope } from '../../src/context.ts';
 import { DomainError } from '../../src/errors.ts';
@@ -39,7 +40,7 @@ const test = base.extend<Door>({
       challenge: (needed) => new Response(null, { status: 403, headers: { 'www-authenticate': needed.join(' ') } }),
       routes,
     });
-    await use(async (limits = {}, routes = [], flags = {}) => {
+    await use(async (limits = {}, routes = new Hono(), flags = {}) => {
       const config = readConfig({ port: '0', output: 'both', ...flags }, {});
       const log = createLog('silent');
       const server = await serveHttp({ config, log, db: owner.db, access: access(routes), limits });
@@ -172,16 +173,16 @@ describe('a request', () => {
     await vi.waitUntil(async () => (await calls()).includes(counted), { timeout: 20_000 });
   });
 
-  test('to another path is answered by the first route that does', async ({ serve }) => {
-    const url = await serve({}, [
-      async () => undefined,
-      async (request) => {
-        const { pathname } = new URL(request.url);
-        if (pathname === '/fails') throw new Error('the password is hunter2');
-        if (pathname === '/refuses') throw new DomainError('rate_limited', 'Too often.', { hint: 'Wait a minute.' });
-        return pathname === '/echo' ? new Response(await request.text()) : undefined;
-      },
-    ]);
+  test('to another path is answered by its route', async ({ serve }) => {
+    const routes = new Hono<RouteEnv>()
+      .post('/fails', () => {
+        throw new Error('the password is hunter2');
+      })
+      .post('/refuses', () => {
+        throw new DomainError('rate_limited', 'Too often.', { hint: 'Wait a minute.' });
+      })
+      .post('/echo', async ({ req }) => new Response(await req.raw.text()));
+    const url = await serve({}, routes);
 
     const post = (path: string, body: string | Buffer) => sendRaw(new URL(path, url), { method: 'POST', body });
     expect(await post('/echo', 'hello')).toMatchObject({ status: 200, text: 'hello' });
@@ -189,6 +190,17 @@ describe('a request', () => {
     expect(await post('/refuses', '')).toMatchObject({ status: 429, text: expect.stringContaining('Wait a minute.') });
     expect(await post('/fails', '')).toMatchObject({ status: 500, text: expect.not.stringContaining('hunter2') });
     expect(await post('/echo', Buffer.alloc(32_769, 'x'))).toMatchObject({ status: 413 });
+    const { text } = await sendRaw(new URL('/metrics', url), {});
+    const counted = [
+      ...text.matchAll(/^cairn_http_request_seconds_count\{route="(\w+)",method="POST",status="(\d+)"\}/gm),
+    ];
+    expect(counted.map(([, route, status]) => `${route} ${status}`).sort()).toEqual([
+      'none 404',
+      'none 413',
+      'pages 200',
+      'pages 429',
+      'pages 500',
+    ]);
   });
 });
 
@@ -206,7 +218,7 @@ describe('a sender', () => {
 
 describe('a principal', () => {
   test('that may not administer is not shown how', async ({ serve }) => {
-    const url = await serve({}, [], { toolsets: 'all' });
+    const url = await serve({}, undefined, { toolsets: 'all' });
     const list = async (scopes: string) => {
       const session = { ...(await open(url, 'ada', { 'x-scopes': scopes })), 'x-scopes': scopes };
       return sendRaw(url, { method: 'POST', headers: session, body: '{"jsonrpc":"2.0","id":2,"method":"tools/list"}' });
@@ -247,7 +259,7 @@ describe('the metrics', () => {
 
   test('are for who has the token alone, where there is one', async ({ serve }) => {
     const metricsToken = 'a token for the scraper';
-    const url = await serve({}, [], { metricsToken });
+    const url = await serve({}, undefined, { metricsToken });
 
     const [none, wrong, right] = [
       await scrape(url, {}),

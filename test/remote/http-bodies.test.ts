@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
+import { Hono } from 'hono';
 import { afterEach, describe, expect } from 'vitest';
-import type { Access } from '../../src/auth/access.ts';
+import type { Access, RouteEnv } from '../../src/auth/access.ts';
 import { readConfig } from '../../src/config.ts';
 import { SCOPES } from '../../src/context.ts';
 import { createLog } from '../../src/log.ts';
@@ -24,7 +25,7 @@ const test = base.extend<{ serve(limits?: HttpParts['limits']): Promise<URL> }>(
         return { id: 'ada', actor: owner.actor, scopes: new Set(SCOPES) };
       },
       challenge: () => new Response(null, { status: 403 }),
-      routes: [async (request) => new Response(await request.text())],
+      routes: new Hono<RouteEnv>().all('*', async ({ req }) => new Response(await req.raw.text())),
     };
     await use(async (limits = {}) => {
       const config = readConfig({ port: '0' }, {});

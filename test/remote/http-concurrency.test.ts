@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { Hono } from 'hono';
 import pg from 'pg';
 import { afterEach, describe, expect, inject, vi } from 'vitest';
 import type { Access } from '../../src/auth/access.ts';
@@ -46,7 +47,7 @@ const test = base.extend<Door>({
           return { id, actor: id === 'bob' ? stranger.actor : owner.actor, scopes: new Set(SCOPES) };
         },
         challenge: () => new Response(null, { status: 403 }),
-        routes: [],
+        routes: new Hono(),
       };
       const connection = { ...inject('server'), application_name: name };
       const db = postgresDatabase({ connection, connectionsMax: 10 });

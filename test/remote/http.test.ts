@@ -224,7 +224,7 @@ describe('an operator', () => {
     ['--public-url', 'https://cairn.example.com'],
   ])('is refused %s %s without authorization', async (...open) => {
     await expect(startServing([...flags, ...open])).rejects.toThrow(
-      /serves this machine alone\.\nStart it with --auth/,
+      /serves only this machine\.\nStart it with --auth/,
     );
   });
 

@@ -1,12 +1,15 @@
+import { Hono } from 'hono';
+import type { RouteEnv } from '../../src/auth/access.ts';
 import { createLoginLink } from '../../src/auth/login/owner.ts';
 import { mintSecret } from '../../src/auth/secrets.ts';
 import { authStore, type Identity, type Person, type Store } from '../../src/auth/store.ts';
-import { readConfig } from '../../src/config.ts';
+import { publicUrlOf, readConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
 import { serveHttp } from '../../src/server/http/server.ts';
 import { createCookies } from '../../src/web/cookies.ts';
 import { createWebRoutes } from '../../src/web/routes.ts';
 import { waysIn } from '../../src/web/web.ts';
+import { freePort } from './free-port.ts';
 import { createScratch, type Scratch } from './scratch.ts';
 
 export type TestWeb = {
@@ -25,10 +28,13 @@ export type TestWeb = {
 export async function startWeb(env: NodeJS.ProcessEnv = {}, given?: Scratch): Promise<TestWeb> {
   const scratch = given ?? (await createScratch());
   const log = createLog('silent');
-  const config = { ...readConfig({ output: 'both' }, env), port: 0, auth: true };
+  const config = { ...readConfig({ output: 'both' }, env), port: await freePort(), auth: true };
   const store = authStore(scratch.db);
   const identity = { issuer: 'local', subject: 'owner', name: 'ada' };
   const owner = await scratch.db.call<TestWeb['owner']>('sign_in', { identity }, { user_id: '' });
+  const publicUrl = publicUrlOf(config);
+  const cookies = createCookies(publicUrl);
+  const parts = { db: scratch.db, store, log, publicUrl, cookies, owner, makesTokens: true, ...waysIn(config) };
   const refused = async () => new Response(null, { status: 401 });
   const server = await serveHttp({
     config,
@@ -37,13 +43,9 @@ export async function startWeb(env: NodeJS.ProcessEnv = {}, given?: Scratch): Pr
     access: {
       authenticate: refused,
       challenge: () => new Response(null, { status: 403 }),
-      routes: [(request, peer) => route(request, peer)],
+      routes: new Hono<RouteEnv>().route('/', createWebRoutes(parts)),
     },
   });
-  const { publicUrl } = server;
-  const cookies = createCookies(publicUrl);
-  const ways = { makesTokens: true, ...waysIn(config) };
-  const route = createWebRoutes({ db: scratch.db, store, log, publicUrl, cookies, owner, ...ways });
   return {
     url: publicUrl,
     scratch,

@@ -3,7 +3,7 @@ import { SCOPES, type Scope } from '../../context.ts';
 import type { Log } from '../../log.ts';
 import type { Access, Principal } from '../access.ts';
 import { isAdmitted, type SignUp } from '../login/identity.ts';
-import { metadataRoute, resourceMetadata } from '../server/metadata.ts';
+import { metadataRoutes, resourceMetadata } from '../server/metadata.ts';
 import { type AuthSettings, resourceOf } from '../settings.ts';
 import type { Identity, Store } from '../store.ts';
 import { TtlCache } from '../ttl-cache.ts';
@@ -65,7 +65,7 @@ export function createExternalAuth(parts: ExternalParts): Access {
       };
     },
     challenge: (needed) => insufficientScope(settings, needed),
-    routes: [metadataRoute({ resource: resourceMetadata(settings, [issuer]) })],
+    routes: metadataRoutes({ resource: resourceMetadata(settings, [issuer]) }),
   };
 }
 

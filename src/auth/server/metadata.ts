@@ -1,14 +1,15 @@
-import type { Route } from '../access.ts';
+import { Hono } from 'hono';
+import type { RouteEnv } from '../access.ts';
 import { BASELINE } from '../scopes.ts';
 import { type AuthSettings, resourceOf } from '../settings.ts';
-import { CORS, endpoint, jsonReply } from './reply.ts';
+import { endpoint, jsonReply } from './reply.ts';
 
 const RESOURCE = '/.well-known/oauth-protected-resource';
 const SERVER = '/.well-known/oauth-authorization-server';
 // Clients look again within minutes, so that a change of address does not last.
-const CACHED = { ...CORS, 'cache-control': 'public, max-age=300' };
+const CACHED = { 'cache-control': 'public, max-age=300' };
 // Support for documents may change within a minute, and a person who adds a connection again needs the current answer.
-const CHANGING = { ...CORS, 'cache-control': 'no-cache' };
+const CHANGING = { 'cache-control': 'no-cache' };
 
 /** Returns the address of the resource's metadata, for the challenge. */
 export function resourceMetadataUrl({ issuer }: Pick<AuthSettings, 'issuer'>): string {
@@ -48,20 +49,12 @@ export function serverMetadata({ issuer, allowAdmin }: AuthSettings, documentsSu
 }
 
 /** Serves each document under two names: the host's, and the host's with the path of the endpoint. */
-export function metadataRoute({ resource, server }: { resource: object; server?: () => object }): Route {
-  const ofResource = () => jsonReply(resource, 200, CACHED);
-  const ofServer = server === undefined ? undefined : () => jsonReply(server(), 200, CHANGING);
-  const served: Readonly<Record<string, (() => Response) | undefined>> = {
-    [RESOURCE]: ofResource,
-    [`${RESOURCE}/mcp`]: ofResource,
-    [`${RESOURCE}/mcp/`]: ofResource,
-    [SERVER]: ofServer,
-    [`${SERVER}/mcp`]: ofServer,
-    [`${SERVER}/mcp/`]: ofServer,
-  };
-  return async (request) => {
-    const { pathname } = new URL(request.url);
-    const reply = Object.hasOwn(served, pathname) ? served[pathname] : undefined;
-    return reply === undefined ? undefined : endpoint('GET', async () => reply())(request);
-  };
+export function metadataRoutes({ resource, server }: { resource: object; server?: () => object }): Hono<RouteEnv> {
+  const routes = new Hono<RouteEnv>();
+  for (const path of ['', '/mcp', '/mcp/']) {
+    routes.all(`${RESOURCE}${path}`, ...endpoint({ GET: async () => jsonReply(resource, 200, CACHED) }));
+    if (server === undefined) continue;
+    routes.all(`${SERVER}${path}`, ...endpoint({ GET: async () => jsonReply(server(), 200, CHANGING) }));
+  }
+  return routes;
 }

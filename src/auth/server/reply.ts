@@ -1,3 +1,8 @@
+import type { Handler, MiddlewareHandler } from 'hono';
+import { cors } from 'hono/cors';
+import type { RouteEnv } from '../access.ts';
+import type { From } from '../store.ts';
+
 /** Errors of RFC 6749 (section 5.2), RFC 7591 (section 3.2.2) and RFC 8707 (section 2). */
 type ErrorName =
   | 'invalid_request'
@@ -30,34 +35,35 @@ export class OAuthRefusal extends Error {
 }
 
 // Programs in a browser, like the Inspector, call these endpoints, which use no cookie that they could abuse.
-export const CORS = Object.freeze({ 'access-control-allow-origin': '*' });
-const PREFLIGHT = Object.freeze({
-  ...CORS,
-  'access-control-allow-methods': 'GET, POST',
-  'access-control-allow-headers': 'authorization, content-type, mcp-protocol-version',
-  'access-control-max-age': '600',
+const CROSS_ORIGIN = cors({
+  origin: '*',
+  allowMethods: ['GET', 'POST'],
+  allowHeaders: ['authorization', 'content-type', 'mcp-protocol-version'],
+  maxAge: 600,
 });
 
 export function jsonReply(body: unknown, status = 200, headers: Record<string, string> = {}): Response {
-  return Response.json(body, { status, headers: { 'cache-control': 'no-store', ...CORS, ...headers } });
+  return Response.json(body, { status, headers: { 'cache-control': 'no-store', ...headers } });
 }
 
-/** Makes an endpoint for programs: one method, preflight, refusals in the words of RFC 6749. */
-export function endpoint(
-  method: 'GET' | 'POST',
-  run: () => Promise<Response>,
-): (request: Request) => Promise<Response> {
-  return async (request) => {
-    if (request.method === 'OPTIONS') return new Response(null, { status: 204, headers: PREFLIGHT });
-    if (request.method !== method)
-      return new Response(null, { status: 405, headers: { allow: `${method}, OPTIONS`, ...CORS } });
-    try {
-      return await run();
-    } catch (error) {
-      if (!(error instanceof OAuthRefusal)) throw error;
-      return jsonReply({ error: error.error, error_description: error.message }, error.status, error.headers);
-    }
-  };
+/** Refuses in the words of RFC 6749; passes on any other error. */
+export function refuse(error: Error): Response {
+  if (!(error instanceof OAuthRefusal)) throw error;
+  return jsonReply({ error: error.error, error_description: error.message }, error.status, error.headers);
+}
+
+type Methods = Readonly<Record<string, (request: Request, from: From) => Promise<Response>>>;
+
+/** Serves a path by these methods alone: Hono would answer HEAD by running GET. */
+export function only(methods: Methods, others: readonly string[] = []): Handler<RouteEnv> {
+  const allow = [...Object.keys(methods), ...others].join(', ');
+  return ({ req: { raw }, env: { address } }) =>
+    methods[raw.method]?.(raw, { ip: address }) ?? new Response(null, { status: 405, headers: { allow } });
+}
+
+/** Serves a path to programs, with preflight. */
+export function endpoint(methods: Methods): [MiddlewareHandler, Handler<RouteEnv>] {
+  return [CROSS_ORIGIN, only(methods, ['OPTIONS'])];
 }
 
 /**

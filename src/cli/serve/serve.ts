@@ -75,7 +75,8 @@ function authorized(config: Config, { db, actor }: Local, log: Log): Access {
           keys: issuerKeys({ issuer, allowPrivate, fetchParts: { proxy: settings.proxy } }),
           signUp: web.signUp,
         });
-  return { ...access, routes: [...access.routes, createWebRoutes(web)] };
+  access.routes.route('/', createWebRoutes(web));
+  return access;
 }
 
 /** Prints a link at the first run, when nobody can sign in: this terminal's user chooses the password. */

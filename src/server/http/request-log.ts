@@ -20,7 +20,7 @@ export type OpenRequest = {
   stream: boolean;
 };
 
-const QUIET_ROUTES = new Set(['/healthz', '/readyz', '/metrics']);
+export const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 // A call that does not wait is about to be answered, and reports the state of its token itself.
 const ANSWER_MS_MAX = 500;
 // The status that nginx logs for a client that left before its answer.
@@ -103,7 +103,7 @@ function record({ incoming, outgoing, log, address, said }: OpenRequest, ms: num
   // Without the query: careless clients put their token there.
   const path = incoming.url?.split('?', 1)[0]?.slice(0, 200);
   const line = { method, path, status, ms: Math.round(ms * 10) / 10, address, ...said };
-  if (QUIET_ROUTES.has(said.route)) log.debug(line, 'request');
+  if (PROBES.has(said.route)) log.debug(line, 'request');
   else log.info(line, 'request');
 }
 

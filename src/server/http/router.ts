@@ -1,10 +1,11 @@
+import { Hono } from 'hono';
 import type { Access } from '../../auth/access.ts';
 import { takeBody } from './body.ts';
 import type { McpEndpoint } from './mcp.ts';
 import type { Metrics } from './metrics.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import { refusal } from './reply.ts';
-import type { OpenRequest } from './request-log.ts';
+import { type OpenRequest, PROBES } from './request-log.ts';
 
 type Places = {
   originPolicy: OriginPolicy;
@@ -25,19 +26,30 @@ const PREFLIGHT = {
 
 /** Routes each request. Probes may use any host name; all else needs ours. */
 export function createRouter({ originPolicy, mcp, access, metrics, isReady }: Places) {
-  async function own(path: string, openRequest: OpenRequest): Promise<Response | undefined> {
-    switch (path) {
-      case '/healthz':
-        return new Response('ok\n');
-      case '/readyz':
-        return (await isReady()) ? new Response('ready\n') : new Response('the database is away\n', { status: 503 });
-      case '/metrics':
-        if (!originPolicy.showsMetrics(openRequest.incoming)) return new Response('Not found\n', { status: 404 });
-        return new Response(await metrics.text(), { headers: { 'content-type': metrics.contentType } });
-      default:
-        return undefined;
-    }
-  }
+  // The path as it was sent: what a proxy in front blocks by its path must not come in by another spelling.
+  const app = new Hono<{ Bindings: OpenRequest }>({ getPath: pathOf });
+  app.all('/healthz', () => new Response('ok\n'));
+  app.all('/readyz', async () =>
+    (await isReady()) ? new Response('ready\n') : new Response('the database is away\n', { status: 503 }),
+  );
+  app.all('/metrics', async ({ env }) => {
+    if (!originPolicy.showsMetrics(env.incoming)) return new Response('Not found\n', { status: 404 });
+    return new Response(await metrics.text(), { headers: { 'content-type': metrics.contentType } });
+  });
+  app.use(async ({ env }, next) => {
+    await takeBody(env.incoming, BODY_BYTES_MAX);
+    env.said.route = 'pages';
+    return next();
+  });
+  app.route('/', access.routes);
+  app.notFound(({ env }) => {
+    env.said.route = 'none';
+    return new Response('Not found. MCP is served at /mcp.\n', { status: 404 });
+  });
+  // The server answers errors, those of `/mcp` too.
+  app.onError((error) => {
+    throw error;
+  });
 
   async function serveMcp(request: Request, openRequest: OpenRequest): Promise<Response> {
     const origin = request.headers.get('origin');
@@ -52,27 +64,18 @@ export function createRouter({ originPolicy, mcp, access, metrics, isReady }: Pl
   }
 
   return async (request: Request, openRequest: OpenRequest): Promise<Response> => {
-    const { pathname } = new URL(request.url);
-    const { said } = openRequest;
-    const served = await own(pathname, openRequest);
-    if (served !== undefined) {
-      said.route = pathname;
-      return served;
-    }
-    if (!originPolicy.opensTo(openRequest.incoming.headers.host)) {
+    const path = pathOf(request);
+    const { said, incoming } = openRequest;
+    if (PROBES.has(path)) said.route = path;
+    else if (!originPolicy.opensTo(incoming.headers.host)) {
       return refusal(421, 'This server does not go by that name. Its --public-url is the name it goes by.');
     }
-    if (pathname === '/mcp' || pathname === '/mcp/') {
-      said.route = '/mcp';
-      return serveMcp(request, openRequest);
-    }
-    await takeBody(openRequest.incoming, BODY_BYTES_MAX);
-    for (const route of access.routes) {
-      const response = await route(request, { address: openRequest.address });
-      if (response === undefined) continue;
-      said.route = 'pages';
-      return response;
-    }
-    return new Response('Not found. MCP is served at /mcp.\n', { status: 404 });
+    if (path !== '/mcp' && path !== '/mcp/') return app.fetch(request, openRequest);
+    said.route = '/mcp';
+    return serveMcp(request, openRequest);
   };
+}
+
+function pathOf({ url }: Request): string {
+  return new URL(url).pathname;
 }
