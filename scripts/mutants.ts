@@ -1,8 +1,9 @@
 // npm run mutants: takes the mitigations of docs/security.md and the refusals of the core out of the code, one by one, and names those
 // that no test misses.
 //
-//   npm run mutants              all of them
-//   npm run mutants -- T4 core   those of some threats, and of the core
+//   npm run mutants                       all of them
+//   npm run mutants -- T4 core            those of some threats, and of the core
+//   npm run mutants -- app.check_holder   those of a function in SQL
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -33,7 +34,9 @@ type Copy = { tree: string; connection: Connection };
 type Edit = { file: string; from: number; to: number; replace: string };
 
 const chosen = new Set(argv.slice(2));
-const mutants = MUTANTS.filter(({ threat }) => chosen.size === 0 || chosen.has(threat));
+const mutants = MUTANTS.filter(
+  ({ threat, within = '' }) => chosen.size === 0 || chosen.has(threat) || chosen.has(within),
+);
 const sqlFiles = await readSql(ROOT);
 const waiting = [...mutants];
 const unnoticed: string[] = [];

@@ -137,12 +137,14 @@ export const CORE = Object.freeze([
       name: 'what concerns more than the project is forbidden, and says why',
     },
   ]),
-  ...refusals('core', 'test/contract/tasks.test.ts', [
+  ...refusals('core', 'test/contract/log.test.ts', [
     {
       within: 'app.next_version',
       find: 'The %s is at version %s, not %s.',
-      name: 'an update that expects another version is refused, whole',
+      name: 'count the events of one stream from 1, and a wrong expectation is refused',
     },
+  ]),
+  ...refusals('core', 'test/contract/tasks.test.ts', [
     {
       within: 'app.check_holder',
       find: 'Task %s is held by %s.',
@@ -158,7 +160,7 @@ export const CORE = Object.freeze([
     {
       within: 'app.check_holder',
       find: 'You no longer hold task %s: the lock_token %s is not the',
-      name: 'a lock that has lapsed does not let its former holder record task.completed by leaving the token out',
+      name: 'a lost token does not extend the lock of who holds the task now',
     },
     {
       within: 'app.check_holder',

@@ -128,7 +128,7 @@ export const GRANTS = Object.freeze([
     },
     {
       file: 'src/server/http/mcp.ts',
-      find: 'recalled === undefined || isProvingCall(request, body, scopes) ? first : await ask()',
+      find: 'recalled === undefined || isProvingCall(request, body, this.#scopes) ? first : await ask()',
       replace: 'first',
       name: 'is asked about again for what hangs on a role',
     },
@@ -210,7 +210,7 @@ export const GRANTS = Object.freeze([
   ...of('T17', 'test/remote/http-access.test.ts', [
     {
       file: 'src/server/http/mcp.ts',
-      find: '    if (needed.some((scope) => !mayUse(principal.scopes, scope))) return access.challenge(needed);\n',
+      find: '    if (needed.some((scope) => !mayUse(principal.scopes, scope))) return this.#parts.access.challenge(needed);\n',
       name: 'acts with the rights of each request',
     },
   ]),

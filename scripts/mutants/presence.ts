@@ -69,5 +69,25 @@ export const PRESENCE = Object.freeze([
       find: ' and task.locked_by = app.actor_name(event)',
       name: 'needs no token for what they hold under their own name',
     },
+    {
+      file: SQL,
+      within: 'public.append_events',
+      find: 'v_actor.agent is not null or ',
+      name: 'is no agent, and does nothing else with the claim',
+    },
+    {
+      file: SQL,
+      within: 'public.append_events',
+      find: "events -> (v_at + 1) ->> 'type' is distinct from 'task.completed'",
+      replace: 'false',
+      name: 'is no agent, and does nothing else with the claim',
+    },
+    {
+      file: SQL,
+      within: 'public.append_events',
+      find: "events -> (v_at + 1) ->> 'stream' is distinct from v_request ->> 'stream'",
+      replace: 'false',
+      name: 'is no agent, and does nothing else with the claim',
+    },
   ]),
 ]);

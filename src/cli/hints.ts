@@ -14,12 +14,16 @@ const SENTENCES: readonly [said: RegExp, instead: string][] = [
     /Claim it first with claim_task, then complete it with the lock_token\./g,
     'Claim it first: `cairn claim REF`, then `cairn close REF`.',
   ],
+  [/From blocked it can be cancelled, unblocked\./g, '`cairn unblock REF` lets it go on.'],
+  [/From \w+ it can be reopened\./g, '`cairn reopen REF` opens it again.'],
+  [/an artifact of type ([\w-]+) \(add_artifact\)/g, 'an artifact of type $1 (`cairn attach REF $1 LINK`)'],
+  [/\((cairn approve [\w-]+)\)/g, '(`$1`)'],
   [/claim_task with take_over: true, from: .*?\. Or/g, '`cairn claim REF --take-over`. Or'],
   [/\(claim_task without task\)/g, '(`cairn claim`)'],
   [/claim_task without task/g, '`cairn claim`'],
   [/claim_task ([\w-]+-\d+)/g, '`cairn claim $1`'],
   [/take_over: true/g, '--take-over'],
-  [/evidence: \[\{.*?\}(?:, …)?\]/g, '--evidence "1: …"'],
+  [/evidence: \[\{.*?\}(?:, and so on)?\]/g, '--evidence "1: …"'],
   [/then repeat with expected_version \d+/g, 'then repeat the command'],
   [/Call unarchive_project/g, 'Run `cairn project unarchive SLUG`'],
   [/list_tasks with status (\w+)/g, '`cairn tasks --status $1`'],
@@ -49,8 +53,9 @@ const COMMANDS: Readonly<Record<string, string>> = {
 };
 const TOOL = new RegExp(`\\b(${Object.keys(COMMANDS).join('|')})\\b`, 'g');
 
-/** Rewrites a hint for agents in the words of the command line. */
-export function inCommands(hint: string): string {
+/** Rewrites a hint for agents in the words of the command line; `ref` is the task that it is about. */
+export function inCommands(hint: string, ref = 'REF'): string {
   const told = SENTENCES.reduce((text, [said, instead]) => text.replace(said, instead), hint);
-  return told.replace(TOOL, (tool) => COMMANDS[tool] ?? tool);
+  const named = told.replace(TOOL, (tool) => COMMANDS[tool] ?? tool);
+  return named.replace(/(`cairn \w+ )REF\b/g, `$1${ref}`);
 }

@@ -7,7 +7,7 @@ import { withCleanAnswers } from './clean.ts';
 import type { Actor, Database } from './database.ts';
 import { directness } from './direct.ts';
 import { FUNCTIONS, type FunctionName, GROWING, QUIET } from './functions.ts';
-import { createListener } from './listener.ts';
+import { Listener } from './listener.ts';
 import { createNotifier } from './notifier.ts';
 
 export type PostgresOptions = {
@@ -61,7 +61,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   const pools = new Map<PoolKind, pg.Pool>();
   const statements = new Map<string, Statement>();
   const notifier = createNotifier((text, values) => poolFor('report_presence').query(text, values));
-  const listener = createListener(options.connection);
+  const listener = new Listener(options.connection);
   const isDirect = directness(() => poolFor('report_presence'));
   const losses = new EventEmitter();
 

@@ -179,7 +179,7 @@ export function statusChanged(task: string, { status, reason }: StatusChange, ex
   return { stream: `task:${task}`, type: `task.${status}`, data: { reason }, expect };
 }
 
-/** A claim of a task that the same append creates; `claim_task` makes all others. */
+/** A claim of a task that the same append creates, or a person completes in it; `claim_task` makes all others. */
 export function taskClaimed(task: string, data: { ttl_seconds: number }): NewEvent<Task> {
   return { stream: `task:${task}`, type: 'task.claimed', data };
 }

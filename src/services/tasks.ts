@@ -23,6 +23,7 @@ import {
   TaskReleased,
   TaskUpdated,
   taskApproved,
+  taskClaimed,
   taskCompleted,
   taskCreated,
   taskReleased,
@@ -35,6 +36,7 @@ import { EventBrief } from './events.ts';
 import { page } from './pagination.ts';
 import { isTaskEvent, PROJECTS_HIDDEN, showsProjects } from './shown.ts';
 
+const MOMENT_SECONDS = 60;
 const LeaseSeconds = z.int().min(1).max(86_400).default(3_600);
 
 /** Consequences by rules and dependency policy, for the agent to know. */
@@ -187,6 +189,14 @@ export function completeTask(
   { task, lock_token, ...data }: z.output<typeof CompleteTaskAsPerson>,
 ): Promise<ChangedTask> {
   return change(ctx, [taskCompleted(task, data, { lock_token })]);
+}
+
+/** Completes a task that nobody holds, as a person: claims it for that moment. A refusal leaves it as it was. */
+export function completeUnheldTask(
+  ctx: Context,
+  { task, ...data }: Omit<z.output<typeof CompleteTaskAsPerson>, 'lock_token'>,
+): Promise<ChangedTask> {
+  return change(ctx, [taskClaimed(task, { ttl_seconds: MOMENT_SECONDS }), taskCompleted(task, data, {})]);
 }
 
 export const UpdateTask = z.strictObject({

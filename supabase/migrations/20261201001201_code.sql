@@ -2451,7 +2451,7 @@ begin
       'status', task.status,
       'allowed', v_allowed,
       'blocked_reason', task.blocked_reason)),
-    case when event_type = 'task.completed'
+    case when event_type = 'task.completed' and task.status = 'pending'
       then 'Claim it first with claim_task, then complete it with the lock_token.'
       else format('From %s it can be %s.', task.status, array_to_string(v_allowed, ', ')) end);
 end
@@ -5964,11 +5964,15 @@ begin
   end if;
   for v_at in 0 .. jsonb_array_length(events) - 1 loop
     v_request := events -> v_at;
-    -- Nobody else can want a task that this call creates; any other claim takes turns in claim_task.
+    -- Nobody else can want a task that this call creates, and a person may close what nobody holds in one step; any
+    -- other claim takes turns in claim_task.
     if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project}'
-        or v_request ->> 'type' = 'task.claimed' and not v_created ? coalesce(v_request ->> 'stream', '') then
+        or v_request ->> 'type' = 'task.claimed' and not v_created ? coalesce(v_request ->> 'stream', '')
+          and (v_actor.agent is not null or events -> (v_at + 1) ->> 'type' is distinct from 'task.completed'
+            or events -> (v_at + 1) ->> 'stream' is distinct from v_request ->> 'stream') then
       perform app.fail('invalid_input', 'An event has stream, type, data and expect, nothing else; claims are made by '
-        || 'claim_task, but of a task that the same call creates.', jsonb_build_object('field', 'events'));
+        || 'claim_task, but of a task that the same call creates, or that a person completes next.',
+        jsonb_build_object('field', 'events'));
     elsif v_request -> 'expect' <> 'null' then
       v_expect := v_request -> 'expect';
       if jsonb_typeof(v_expect) <> 'object' or v_expect - '{version,lock_token}'::text[] <> '{}'
@@ -10721,6 +10725,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001000', '9077023e57282a2f2cb871c7c775a35d68600b9b06559bda94f4b0d37b0506c9', '0.1.0'),
   ('20261201001100', 'fa65bb0d8089ac6904df03bc862c0bafa3a0fabecbda47ba53f00377c0ba80b2', '0.1.0'),
   ('20261201001200', '3511e72babfb15381071e1fb7d7504eba472e8e16290f42bd5a7426a6703085c', '0.1.0'),
-  ('code', 'beded7c963606efee1ecf0b10555b081ef911daa2e97583b209bb649d1e2d0c0', '0.1.0')
+  ('code', '942cf1881a53587a25f000d2c7b133f92e2aedebde7803a5d5fc3a0bc562c4f9', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -297,11 +297,15 @@ begin
   end if;
   for v_at in 0 .. jsonb_array_length(events) - 1 loop
     v_request := events -> v_at;
-    -- Nobody else can want a task that this call creates; any other claim takes turns in claim_task.
+    -- Nobody else can want a task that this call creates, and a person may close what nobody holds in one step; any
+    -- other claim takes turns in claim_task.
     if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project}'
-        or v_request ->> 'type' = 'task.claimed' and not v_created ? coalesce(v_request ->> 'stream', '') then
+        or v_request ->> 'type' = 'task.claimed' and not v_created ? coalesce(v_request ->> 'stream', '')
+          and (v_actor.agent is not null or events -> (v_at + 1) ->> 'type' is distinct from 'task.completed'
+            or events -> (v_at + 1) ->> 'stream' is distinct from v_request ->> 'stream') then
       perform app.fail('invalid_input', 'An event has stream, type, data and expect, nothing else; claims are made by '
-        || 'claim_task, but of a task that the same call creates.', jsonb_build_object('field', 'events'));
+        || 'claim_task, but of a task that the same call creates, or that a person completes next.',
+        jsonb_build_object('field', 'events'));
     elsif v_request -> 'expect' <> 'null' then
       v_expect := v_request -> 'expect';
       if jsonb_typeof(v_expect) <> 'object' or v_expect - '{version,lock_token}'::text[] <> '{}'

@@ -232,7 +232,7 @@ begin
       'status', task.status,
       'allowed', v_allowed,
       'blocked_reason', task.blocked_reason)),
-    case when event_type = 'task.completed'
+    case when event_type = 'task.completed' and task.status = 'pending'
       then 'Claim it first with claim_task, then complete it with the lock_token.'
       else format('From %s it can be %s.', task.status, array_to_string(v_allowed, ', ')) end);
 end

@@ -60,6 +60,12 @@ test('a command is in the place of the tool, with its argument', () => {
   expect(inCommands('What is left is blocked: list_tasks with status blocked shows why.')).toBe(
     'What is left is blocked: `cairn tasks --status blocked` shows why.',
   );
+  expect(inCommands('Claim it with claim_task, then pass the lock_token.', 'web-3')).toBe(
+    'Claim it: `cairn claim web-3`.',
+  );
+  expect(inCommands('evidence: [{"criterion": 1, "note": ""}, {"criterion": 2, "note": ""}, and so on].')).toBe(
+    '--evidence "1: …".',
+  );
   expect(inCommands('The database is restarting. Repeat the call with the same idempotency_key.')).toBe(
     'The database is restarting. Repeat the command.',
   );

@@ -99,24 +99,28 @@ test('an agent whose session is bound to a project names a task by its number, t
 });
 
 describe('closing what cannot be closed', () => {
-  test('changes nothing where it is known before', async () => {
+  test('changes nothing, and is told in commands', async () => {
     const [{ ref }] = (await json('add', 'Prove', '--criterion', 'It refunds')).tasks;
     const { version } = await json('show', ref);
 
     const refused = await run('close', ref);
 
-    expect(refused).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('criterion 1, "It refunds" (--evidence'),
-    });
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('for criterion 1: "It refunds"');
+    expect(refused.stderr).toContain('--evidence "1: …"');
     expect(await json('show', ref)).toMatchObject({ version });
     expect(await json('close', ref, '--evidence', 'R-17')).toMatchObject({ task: { status: 'completed' } });
 
-    expect(await run('close', ref)).toMatchObject({ code: 1, stderr: expect.stringContaining('`cairn reopen') });
+    expect(await run('close', ref)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`\`cairn reopen ${ref}\``),
+    });
     await run('reopen', ref, '--reason', 'A test.');
     expect(await run('close', ref)).toMatchObject({ code: 1, stderr: expect.stringContaining('cannot complete yet') });
     await run('block', ref, '--reason', 'The contract.');
-    expect(await run('close', ref)).toMatchObject({ code: 1, stderr: expect.stringContaining('`cairn unblock') });
+    const blocked = await run('close', ref);
+    expect(blocked).toMatchObject({ code: 1, stderr: expect.stringContaining(`\`cairn unblock ${ref}\``) });
+    expect(blocked.stderr).toContain('The reason: The contract.');
   });
 
   test('is refused with what other gates ask for', async () => {
@@ -135,6 +139,6 @@ describe('closing what cannot be closed', () => {
     await run('attach', '1', 'pr', 'https://example.com/7');
     await run('approve', '1');
     expect((await run('close', '1')).stderr).toContain('a decision for this task');
-    expect(await json('show', '1')).toMatchObject({ status: 'pending' });
+    expect(await json('show', '1')).toMatchObject({ status: 'pending', version: version + 1 });
   });
 });

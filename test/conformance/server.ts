@@ -16,7 +16,7 @@ export async function startServer(dataDir: string): Promise<Server> {
   const log = createLog(config.logLevel);
   const local = await openLocal(config, log);
   try {
-    const { address, close } = await serveHttp({
+    const server = await serveHttp({
       config,
       log,
       db: local.db,
@@ -24,9 +24,9 @@ export async function startServer(dataDir: string): Promise<Server> {
       fixtures: createFixtures(),
     });
     return {
-      port: address.port,
+      port: server.address.port,
       async close() {
-        await close();
+        await server.close();
         await local.close();
       },
     };

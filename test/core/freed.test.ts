@@ -1,7 +1,10 @@
 import { describe, expect } from 'vitest';
+import type { Context } from '../../src/context.ts';
+import { completeUnheldTask } from '../../src/services/tasks.ts';
 import { toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
 import { call, person, plan, take } from '../support/calls.ts';
+import { hashTables } from '../support/rows.ts';
 import { test } from '../support/world.ts';
 
 describe('whoever completes a task is told', () => {
@@ -70,6 +73,53 @@ describe('a person who is no admin', () => {
     await expect(complete('web-2')).rejects.toMatchObject({ code: 'lock_held' });
     await expect(complete('web-3')).rejects.toMatchObject({ code: 'lock_held' });
     expect(await complete('web-1')).toMatchObject({ events: [{ state: { status: 'completed' } }] });
+  });
+});
+
+describe('a person who closes what nobody holds', () => {
+  const event = (task: string, type: string, data = {}) => ({ stream: `task:${task}`, type: `task.${type}`, data });
+  const claim = event('web-1', 'claimed', { ttl_seconds: 60 });
+  const send = (by: Context, ...events: object[]) => by.db.call('append_events', { events }, by.actor);
+
+  test('claims and completes it in one step, as a member too', async ({ as, sql }) => {
+    await plan(as('ada'), [{ title: 'A' }]);
+    const bob = person(as('bob'));
+    await sql.query(`update public.memberships set role = 'member' where user_id = $1`, [bob.actor.user_id]);
+
+    expect(await completeUnheldTask(bob, { task: 'web-1' })).toMatchObject({ task: { status: 'completed' } });
+
+    const { events } = await call(as('ada'), 'list_events', { task: 'web-1' });
+    expect(events).toMatchObject([{ type: 'task.completed' }, { type: 'task.claimed' }, { type: 'task.created' }]);
+  });
+
+  test('leaves it as it was where that is refused', async ({ as, sql, people }) => {
+    const rules = { gates: [{ on: 'complete', require: { artifacts: ['pr'] } }] };
+    await plan(
+      as('ada'),
+      [
+        { key: 'a', title: 'A' },
+        { title: 'B', dependencies: ['a'] },
+      ],
+      rules,
+    );
+    const bob = person(as('bob'));
+    const before = await hashTables(sql, people.owner.tenant_id);
+
+    await expect(completeUnheldTask(bob, { task: 'web-1' })).rejects.toMatchObject({ code: 'gate_unmet' });
+    await expect(completeUnheldTask(bob, { task: 'web-2' })).rejects.toMatchObject({ code: 'illegal_transition' });
+
+    expect(await hashTables(sql, people.owner.tenant_id)).toEqual(before);
+  });
+
+  test('is no agent, and does nothing else with the claim', async ({ as }) => {
+    await plan(as('ada'), [{ title: 'A' }, { title: 'B' }]);
+    const bob = person(as('bob'));
+    const refused = { code: 'invalid_input' };
+
+    await expect(send(as('bob'), claim, event('web-1', 'completed'))).rejects.toMatchObject(refused);
+    await expect(send(bob, claim)).rejects.toMatchObject(refused);
+    await expect(send(bob, claim, event('web-2', 'completed'))).rejects.toMatchObject(refused);
+    await expect(send(bob, claim, event('web-1', 'noted', { kind: 'note', text: 'x' }))).rejects.toMatchObject(refused);
   });
 });
 

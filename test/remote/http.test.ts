@@ -223,9 +223,7 @@ describe('an operator', () => {
     ['--host', '::'],
     ['--public-url', 'https://cairn.example.com'],
   ])('is refused %s %s without authorization', async (...open) => {
-    await expect(startServing([...flags, ...open])).rejects.toThrow(
-      /serves only this machine\.\nStart it with --auth/,
-    );
+    await expect(startServing([...flags, ...open])).rejects.toThrow(/serves only this machine\.\nStart it with --auth/);
   });
 
   test('is told when the port is taken', async () => {

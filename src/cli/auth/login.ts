@@ -7,7 +7,7 @@ import { authError, forgetSession, saveSession, sessionFile } from '../../db/sup
 import { DomainError } from '../../errors.ts';
 import { mistyped } from '../mistyped.ts';
 import { type JsonOption, printRemark, printResult } from '../terminal/output.ts';
-import { receiveCode } from './loopback.ts';
+import { Receiver } from './loopback.ts';
 
 export type LoginOptions = JsonOption & { email?: string; provider?: string; browser: boolean };
 
@@ -64,7 +64,7 @@ function projectOf({ supabaseUrl, supabasePublishableKey }: Config): Project {
 
 /** Authorization code with PKCE, received on a loopback address (RFC 8252, section 7.3). */
 async function byBrowser(auth: Auth, provider: string, options: LoginOptions): Promise<Session> {
-  const receiver = await receiveCode();
+  const receiver = await Receiver.listen();
   try {
     const { data, error } = await auth.signInWithOAuth({
       provider: provider as 'github',

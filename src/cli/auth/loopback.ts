@@ -3,36 +3,40 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { DomainError } from '../../errors.ts';
 
-export type Receiver = {
+const WAIT_MS_MAX = 300_000;
+
+/** Waits on a loopback address until the browser returns from signing in. */
+export class Receiver {
   /** The address to send the browser back to. */
-  url: string;
+  readonly url: string;
   /**
    * Resolves when the browser comes with a code. Raises unauthenticated when it comes with an error, unavailable after
    * a timeout.
    */
-  code: Promise<string>;
-  close(): void;
-};
+  readonly code: Promise<string>;
+  readonly #server: Server;
 
-const WAIT_MS_MAX = 300_000;
+  private constructor(server: Server) {
+    // A secret path: another page cannot end the waiting.
+    const path = `/${randomBytes(16).toString('hex')}`;
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`;
+    this.code = printResult(server, path, AbortSignal.timeout(WAIT_MS_MAX));
+    // It is awaited only after the browser was told where to go.
+    this.code.catch(() => {});
+    this.#server = server;
+  }
 
-/** Waits on a loopback address until the browser returns from signing in. */
-export async function receiveCode(): Promise<Receiver> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
-  });
-  // A secret path: another page cannot end the waiting.
-  const path = `/${randomBytes(16).toString('hex')}`;
-  const limit = AbortSignal.timeout(WAIT_MS_MAX);
-  const code = printResult(server, path, limit);
-  // It is awaited only after the browser was told where to go.
-  code.catch(() => {});
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`,
-    code,
-    close: () => void server.close(),
-  };
+  static async listen(): Promise<Receiver> {
+    const server = createServer();
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(0, '127.0.0.1', resolve);
+    });
+    return new Receiver(server);
+  }
+
+  close(): void {
+    this.#server.close();
+  }
 }
 
 function printResult(server: Server, path: string, limit: AbortSignal): Promise<string> {

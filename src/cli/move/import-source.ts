@@ -119,13 +119,13 @@ async function readBacklog(folder: string, warnings: string[]): Promise<SourceFi
   if (pages.length === 0) {
     // Any other folder may be the root of a repository.
     const recursive = BACKLOG_FOLDERS.includes(basename(resolve(folder)));
-    return readPages(await pagesIn(folder, { recursive }), { folder, warnings });
+    return readBacklogPages(await pagesIn(folder, { recursive }), { folder, warnings });
   }
   for (const name of BACKLOG_OTHERS) {
     const { length } = await pagesIn(join(folder, name));
     if (length > 0) warnings.push(`${name} (${length}) was not read: import that folder by its path as well.`);
   }
-  return readPages(pages, { folder, warnings });
+  return readBacklogPages(pages, { folder, warnings });
 }
 
 /** Lists the pages in a folder and its subfolders, in the same order everywhere. */
@@ -137,7 +137,7 @@ async function pagesIn(folder: string, { recursive } = { recursive: true }): Pro
 }
 
 /** Limits all files together to the size of one. */
-function readPages(pages: string[], { folder, warnings }: { folder: string; warnings: string[] }): SourceFile[] {
+function readBacklogPages(pages: string[], { folder, warnings }: { folder: string; warnings: string[] }): SourceFile[] {
   let size = 0;
   return pages.map((page) => {
     const file = readOne(page, { shown: relative(folder, page), warnings });

@@ -28,7 +28,7 @@ export async function runClaim(config: Config, given: string | undefined, option
           ...taskLines({ ...task, artifacts: [], timeline: [] }, parts),
           ...titled(
             'To close it, these are still missing',
-            gates.map((gate) => `  ${inCommands(gate)}`),
+            gates.map((gate) => `  ${inCommands(gate, task.ref)}`),
           ),
           '',
           `${styled('bold', task.ref)} is yours${task.locked_until ? `, ${lease(task.locked_until)}` : ''}.`,

@@ -1,16 +1,11 @@
-import type * as z from 'zod';
 import type { Config } from '../../config.ts';
-import type { Context } from '../../context.ts';
-import { domainErrorFrom } from '../../errors.ts';
 import {
   type ChangedTask,
-  ClaimTask,
   CompleteTaskAsPerson,
-  claimTask,
   completeTask,
+  completeUnheldTask,
   GetTask,
   getTask,
-  releaseTask,
 } from '../../services/tasks.ts';
 import { inLocalContext, parseGiven } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
@@ -18,11 +13,8 @@ import { askLine, canAsk } from '../terminal/ask.ts';
 import { type JsonOption, styled } from '../terminal/output.ts';
 import { afterChange } from './changed.ts';
 import { eachTask } from './each-task.ts';
-import { refuseForeseen } from './foreseen.ts';
 import { textOption } from './text-given.ts';
 
-// Long enough for the completion that follows.
-const CLAIM_SECONDS = 60;
 const NUMBERED = /^(\d{1,2}):(?: |$)/;
 
 export type CloseOptions = JsonOption & { summary?: string; evidence?: string[] };
@@ -43,29 +35,12 @@ export async function runClose(config: Config, given: string[], options: CloseOp
           const task = await getTask(ctx, parseGiven(GetTask, { task: ref, timeline_size: 0 }));
           const given = { task: task.ref, summary, evidence: await evidenceFor(task, options) };
           const input = parseGiven(CompleteTaskAsPerson, given);
-          await refuseForeseen(ctx, task, input.evidence);
-          return close(ctx, task, input);
+          return task.status === 'pending' ? completeUnheldTask(ctx, input) : completeTask(ctx, input);
         },
         show: closedLines,
       },
     ),
   );
-}
-
-/** Completes a task; claims an unheld one for that moment, and releases it after a refusal. */
-async function close(ctx: Context, task: Task, input: z.output<typeof CompleteTaskAsPerson>): Promise<ChangedTask> {
-  if (task.status !== 'pending') return completeTask(ctx, input);
-  const claim = parseGiven(ClaimTask, { task: task.ref, ttl_seconds: CLAIM_SECONDS });
-  const { task: claimed } = await claimTask(ctx, claim);
-  const lock_token = claimed?.lock_token;
-  try {
-    return await completeTask(ctx, { ...input, lock_token });
-  } catch (error) {
-    const reason = `It could not be closed: ${domainErrorFrom(error).message}`;
-    // If this fails too, the claim ends by itself in a minute.
-    await releaseTask(ctx, { task: task.ref, lock_token, outcome: 'paused', reason }).catch(() => {});
-    throw error;
-  }
 }
 
 /**

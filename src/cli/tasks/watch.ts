@@ -8,7 +8,7 @@ import { oneLine } from '../../text.ts';
 import { inLocalContext } from '../local-context.ts';
 import { eventTable, importer, whatOf } from '../log/log.ts';
 import { type JsonOption, printLine, styled } from '../terminal/output.ts';
-import { openScreen } from '../terminal/screen.ts';
+import { Screen } from '../terminal/screen.ts';
 import { readStatus } from './status.ts';
 
 const RECENT_MAX = 100;
@@ -36,7 +36,7 @@ export async function runWatch(config: Config, options: JsonOption): Promise<voi
 
 async function watchScreen(ctx: Context, leaving: AbortController): Promise<void> {
   const view: View = { status: () => ['…'], recent: [], note: '' };
-  const screen = openScreen((rows) => frame(view, rows), leaving);
+  const screen = new Screen((rows) => frame(view, rows), leaving);
   try {
     const latest = await listEvents(ctx, { include_data: false, page_size: RECENT_MAX });
     view.recent = latest.events;

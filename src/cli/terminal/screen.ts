@@ -11,33 +11,38 @@ const PLAIN = '\x1b[0m';
 // Times are relative to now, so that they age.
 const REDRAW_MS = 5_000;
 
-type Screen = { draw(): void; close(): void };
-
 /** Takes over the terminal until closed; redraws what fits after every resize. q, Escape or Ctrl-C leaves. */
-export function openScreen(show: (rows: number) => string[], leaving: AbortController): Screen {
-  const { stdin, stdout } = process;
-  const draw = () => {
-    const { rows = 24, columns = 80 } = stdout;
-    const lines = show(rows).map((line) => clip(line, columns) + PLAIN + CLEAR_LINE);
-    stdout.write(HOME + lines.join('\r\n') + CLEAR_BELOW);
-  };
-  const press = (_: string, { name, ctrl }: Key) => {
-    if (name === 'q' || name === 'escape' || (ctrl && name === 'c')) leaving.abort();
-  };
-  const reads = stdin.isTTY;
-  if (reads) {
-    emitKeypressEvents(stdin);
-    stdin.setRawMode(true).on('keypress', press).resume();
+export class Screen {
+  readonly #show: (rows: number) => string[];
+  readonly #leaving: AbortController;
+  readonly #reads = process.stdin.isTTY;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(show: (rows: number) => string[], leaving: AbortController) {
+    this.#show = show;
+    this.#leaving = leaving;
+    if (this.#reads) {
+      emitKeypressEvents(process.stdin);
+      process.stdin.setRawMode(true).on('keypress', this.#press).resume();
+    }
+    process.stdout.on('resize', this.draw).write(ENTER);
+    this.#timer = setInterval(this.draw, REDRAW_MS);
+    this.draw();
   }
-  stdout.on('resize', draw).write(ENTER);
-  const timer = setInterval(draw, REDRAW_MS);
-  draw();
-  return {
-    draw,
-    close() {
-      clearInterval(timer);
-      stdout.off('resize', draw).write(LEAVE);
-      if (reads) stdin.off('keypress', press).setRawMode(false).pause();
-    },
+
+  readonly draw = (): void => {
+    const { rows = 24, columns = 80 } = process.stdout;
+    const lines = this.#show(rows).map((line) => clip(line, columns) + PLAIN + CLEAR_LINE);
+    process.stdout.write(HOME + lines.join('\r\n') + CLEAR_BELOW);
+  };
+
+  close(): void {
+    clearInterval(this.#timer);
+    process.stdout.off('resize', this.draw).write(LEAVE);
+    if (this.#reads) process.stdin.off('keypress', this.#press).setRawMode(false).pause();
+  }
+
+  readonly #press = (_: string, { name, ctrl }: Key): void => {
+    if (name === 'q' || name === 'escape' || (ctrl && name === 'c')) this.#leaving.abort();
   };
 }

@@ -3,6 +3,7 @@ import {
   classifyInboundRequest,
   createMcpHandler,
   isJsonContentType,
+  type McpHttpHandler,
   type McpServerFactory,
 } from '@modelcontextprotocol/server';
 import type { Access, Principal } from '../../auth/access.ts';
@@ -19,8 +20,8 @@ import { withProofOutcome } from './proof-outcome.ts';
 import { refusal } from './reply.ts';
 import { cutWhenRefused, type OpenRequest } from './request-log.ts';
 import { authInfoOf, type Caller, callerOf, createServerOptions, outputAskedIn } from './server-options.ts';
-import { createSessions, type SessionLimits } from './sessions.ts';
-import { createSubscriptionEndpoint } from './subscriptions.ts';
+import { type SessionLimits, Sessions } from './sessions.ts';
+import { SubscriptionEndpoint } from './subscriptions.ts';
 
 const BODY_BYTES_MAX = 1_048_576;
 const PARSE_ERROR = -32_700;
@@ -37,85 +38,101 @@ type Parts = {
   fixtures: ServerOptions['fixtures'];
 };
 
-export type McpEndpoint = ReturnType<typeof createMcpEndpoint>;
-
+type ServerOptionsOf = ReturnType<typeof createServerOptions>['serverOptionsOf'];
 type Asked = { caller: Caller; openRequest: OpenRequest; body: unknown };
 
 /** Serves `/mcp`: each request of the 2026-07-28 protocol by itself, those of the 2025 protocols in their session. */
-export function createMcpEndpoint({ config, log, db, access, limits, observe, fixtures }: Parts) {
-  const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
-  const scopes = new Map(tools.map((tool) => [tool.name, tool.scope]));
-  const leaving = new AbortController();
-  const { serverOptionsOf, leave } = createServerOptions({
-    config,
-    log,
-    db: limitConcurrency(withProofOutcome(db), limits),
-    observe,
-    tools,
-    fixtures,
-    leaving: leaving.signal,
-  });
-  const sessions = createSessions((caller, id) => createMcpServer(serverOptionsOf(caller, id)), {
-    ...limits,
-    log,
-    left: leave,
-  });
-  const onerror = (error: Error) => log.debug({ err: error }, 'mcp');
-  const stateless = createMcpHandler(serverFor(serverOptionsOf), { legacy: 'reject', onerror });
-  const listening = createSubscriptionEndpoint(onerror);
+export class McpEndpoint {
+  readonly #parts: Parts;
+  readonly #scopes: ReadonlyMap<string, Scope>;
+  readonly #leaving = new AbortController();
+  readonly #serverOptionsOf: ServerOptionsOf;
+  readonly #sessions: Sessions;
+  readonly #stateless: McpHttpHandler;
+  readonly #listening: SubscriptionEndpoint;
 
-  async function dispatch(request: Request, { caller, openRequest, body }: Asked): Promise<Response> {
+  constructor(parts: Parts) {
+    const { config, log, db, limits, observe, fixtures } = parts;
+    const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
+    const { serverOptionsOf, leave: left } = createServerOptions({
+      config,
+      log,
+      db: limitConcurrency(withProofOutcome(db), limits),
+      observe,
+      tools,
+      fixtures,
+      leaving: this.#leaving.signal,
+    });
+    const build = (caller: Caller, id: string) => createMcpServer(serverOptionsOf(caller, id));
+    const onerror = (error: Error) => log.debug({ err: error }, 'mcp');
+    this.#parts = parts;
+    this.#scopes = new Map(tools.map((tool) => [tool.name, tool.scope]));
+    this.#serverOptionsOf = serverOptionsOf;
+    this.#sessions = new Sessions({ ...limits, build, log, left });
+    this.#stateless = createMcpHandler(serverFor(serverOptionsOf), { legacy: 'reject', onerror });
+    this.#listening = new SubscriptionEndpoint(onerror);
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.count;
+  }
+
+  async serve(request: Request, openRequest: OpenRequest): Promise<Response> {
+    const { access, db, limits } = this.#parts;
+    const output = outputAskedIn(request.url);
+    if (output === null) return refusal(400, 'output is text, json or both.');
+    const ask = () => access.authenticate(request, { address: openRequest.address });
+    const recalled = access.recall?.(request);
+    const first = recalled ?? (await ask());
+    if (first instanceof Response) return first;
+    const body = await bodyOf(request, openRequest);
+    const principal = recalled === undefined || isProvingCall(request, body, this.#scopes) ? first : await ask();
+    if (principal instanceof Response) return principal;
+    const { user_id, tenant_id, proof } = principal.actor;
+    openRequest.said.user = user_id;
+    cutWhenRefused(openRequest, { db, tenant_id, everyMs: limits.recheckMs }, ask);
+    const caller = { principal, log: openRequest.log, output };
+    const answer = body instanceof Response ? body : await this.#dispatch(request, { caller, openRequest, body });
+    return proof === undefined || proof.held ? answer : unlessRefused(answer, await ask());
+  }
+
+  /** Ends calls that wait; others go on. */
+  drain(): void {
+    this.#leaving.abort();
+  }
+
+  /** Ends sessions and streams. */
+  async close(): Promise<void> {
+    await Promise.all([this.#stateless.close(), this.#listening.close(), this.#sessions.close()]);
+  }
+
+  async #dispatch(request: Request, { caller, openRequest, body }: Asked): Promise<Response> {
     const { principal } = caller;
+    const scopes = this.#scopes;
     const messages = (Array.isArray(body) ? body : [body]) as Message[];
     describe(messages[0], { said: openRequest.said, scopes });
     const needed = [...new Set(messages.flatMap((message) => requiredScopes(message, scopes)))];
-    if (needed.some((scope) => !mayUse(principal.scopes, scope))) return access.challenge(needed);
+    if (needed.some((scope) => !mayUse(principal.scopes, scope))) return this.#parts.access.challenge(needed);
 
     const authInfo = authInfoOf(caller);
     const accepted = acceptBoth(request.headers);
     if (isOfSession(request, body)) {
       openRequest.stream = request.method === 'GET';
-      return sessions.handle(request, { caller, body, authInfo, accepted, answer: openRequest.outgoing });
+      return this.#sessions.handle(request, { caller, body, authInfo, accepted, answer: openRequest.outgoing });
     }
     if (messages[0]?.method === 'subscriptions/listen') {
       openRequest.stream = true;
       if (followsResources(messages[0])) {
-        return listening.serve(request, { serverOptions: serverOptionsOf(caller, principal.id), body, authInfo });
+        const serverOptions = this.#serverOptionsOf(caller, principal.id);
+        return this.#listening.serve(request, { serverOptions, body, authInfo });
       }
     }
-    return stateless.fetch(request, { parsedBody: body, authInfo });
+    return this.#stateless.fetch(request, { parsedBody: body, authInfo });
   }
-
-  return {
-    async serve(request: Request, openRequest: OpenRequest): Promise<Response> {
-      const output = outputAskedIn(request.url);
-      if (output === null) return refusal(400, 'output is text, json or both.');
-      const ask = () => access.authenticate(request, { address: openRequest.address });
-      const recalled = access.recall?.(request);
-      const first = recalled ?? (await ask());
-      if (first instanceof Response) return first;
-      const body = await bodyOf(request, openRequest);
-      const principal = recalled === undefined || isProvingCall(request, body, scopes) ? first : await ask();
-      if (principal instanceof Response) return principal;
-      const { user_id, tenant_id, proof } = principal.actor;
-      openRequest.said.user = user_id;
-      cutWhenRefused(openRequest, { db, tenant_id, everyMs: limits.recheckMs }, ask);
-      const caller = { principal, log: openRequest.log, output };
-      const answer = body instanceof Response ? body : await dispatch(request, { caller, openRequest, body });
-      return proof === undefined || proof.held ? answer : unlessRefused(answer, await ask());
-    },
-    sessionCount: sessions.count,
-    /** Ends calls that wait; others go on. */
-    drain: () => leaving.abort(),
-    /** Ends sessions and streams. */
-    async close(): Promise<void> {
-      await Promise.all([stateless.close(), listening.close(), sessions.close()]);
-    },
-  };
 }
 
 /** Makes the server of each request of the 2026-07-28 protocol. */
-function serverFor(serverOptionsOf: ReturnType<typeof createServerOptions>['serverOptionsOf']): McpServerFactory {
+function serverFor(serverOptionsOf: ServerOptionsOf): McpServerFactory {
   return ({ authInfo, requestInfo }) => {
     const caller = callerOf(authInfo);
     if (caller === undefined) throw new TypeError('A request without a principal.');

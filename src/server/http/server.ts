@@ -10,8 +10,8 @@ import type { Log } from '../../log.ts';
 import type { Fixtures } from '../mcp/server.ts';
 import { type DiscardLimits, discardBody } from './body.ts';
 import { createReadiness } from './health.ts';
-import { createMcpEndpoint, type McpLimits } from './mcp.ts';
-import { createMetrics } from './metrics.ts';
+import { McpEndpoint, type McpLimits } from './mcp.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { createOriginPolicy } from './origin-policy.ts';
 import { refusal } from './reply.ts';
 import { type OpenRequest, RequestLog } from './request-log.ts';
@@ -26,14 +26,6 @@ export type HttpParts = {
   access: Access;
   limits?: Partial<HttpLimits>;
   fixtures?: Fixtures;
-};
-
-export type HttpServer = {
-  /** The address it listens on, and by which clients reach it. */
-  address: { host: string; port: number };
-  publicUrl: URL;
-  /** Accepts no more requests, lets those in flight finish, and resolves when all have ended. */
-  close(): Promise<void>;
 };
 
 const LIMITS: HttpLimits = {
@@ -66,58 +58,73 @@ export function refuseOpenDoor({ host, auth, publicUrl }: Config): void {
 }
 
 /** Serves `/mcp`, what `access` brings, `/healthz`, `/readyz` and `/metrics` until it is closed. */
-export async function serveHttp({ limits: given = {}, fixtures, ...parts }: HttpParts): Promise<HttpServer> {
-  const { config, log, db, access } = parts;
-  refuseOpenDoor(config);
+export async function serveHttp({ limits: given = {}, ...parts }: HttpParts): Promise<HttpServer> {
+  refuseOpenDoor(parts.config);
   const limits = { ...LIMITS, ...given };
-  const requestLog = new RequestLog(log, config.trustedProxies);
-  let draining = false;
+  return new HttpServer(await listen(parts.config, limits), { ...parts, limits });
+}
 
-  const metrics = createMetrics({
-    requests: () => requestLog.count({ streams: false }),
-    streams: () => requestLog.count({ streams: true }),
-    sessions: () => mcp.sessionCount(),
-  });
-  const mcp = createMcpEndpoint({ config, log, db, access, limits, observe: metrics.call, fixtures });
-  const server = await listen(config, limits);
-  const { port } = server.address() as AddressInfo;
-  const publicUrl = new URL(config.publicUrl ?? `http://${hostInUrl(config.host)}:${port}`);
-  const isReady = createReadiness(db);
-  const route = createRouter({
-    originPolicy: createOriginPolicy(config, publicUrl),
-    mcp,
-    access,
-    metrics,
-    isReady: async () => !draining && (await isReady()),
-  });
+export class HttpServer {
+  /** The address it listens on, and by which clients reach it. */
+  readonly address: { host: string; port: number };
+  readonly publicUrl: URL;
+  readonly #server: Server;
+  readonly #limits: HttpLimits;
+  readonly #requestLog: RequestLog;
+  readonly #metrics: Metrics;
+  readonly #mcp: McpEndpoint;
+  readonly #route: ReturnType<typeof createRouter>;
+  #draining = false;
 
-  async function answer(request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> {
-    const openRequest = requestLog.begin(incoming, outgoing, metrics);
-    if (draining) outgoing.setHeader('connection', 'close');
-    const response = await route(request, openRequest).catch((error: unknown) => failed(error, openRequest));
-    await discardBody(incoming, limits);
+  constructor(server: Server, { limits, ...parts }: HttpParts & { limits: HttpLimits }) {
+    const { config, log, db, access } = parts;
+    const { host } = config;
+    const { port } = server.address() as AddressInfo;
+    const isReady = createReadiness(db);
+    this.address = { host, port };
+    this.publicUrl = new URL(config.publicUrl ?? `http://${hostInUrl(host)}:${port}`);
+    this.#server = server;
+    this.#limits = limits;
+    this.#requestLog = new RequestLog(log, config.trustedProxies);
+    this.#metrics = createMetrics({
+      requests: () => this.#requestLog.count({ streams: false }),
+      streams: () => this.#requestLog.count({ streams: true }),
+      sessions: () => this.#mcp.sessionCount,
+    });
+    this.#mcp = new McpEndpoint({ ...parts, limits, observe: this.#metrics.call, fixtures: parts.fixtures });
+    this.#route = createRouter({
+      originPolicy: createOriginPolicy(config, this.publicUrl),
+      mcp: this.#mcp,
+      access,
+      metrics: this.#metrics,
+      isReady: async () => !this.#draining && (await isReady()),
+    });
+    server.on(
+      'request',
+      getRequestListener((request, bindings) => this.#answer(request, bindings as HttpBindings)),
+    );
+  }
+
+  /** Accepts no more requests, lets those in flight finish, and resolves when all have ended. */
+  async close(): Promise<void> {
+    this.#draining = true;
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#mcp.drain();
+    await this.#requestLog.finish(this.#limits.drainMs, { streams: false });
+    await this.#mcp.close();
+    await this.#requestLog.finish(STREAM_END_MS_MAX, { streams: true });
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #answer(request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> {
+    const openRequest = this.#requestLog.begin(incoming, outgoing, this.#metrics);
+    if (this.#draining) outgoing.setHeader('connection', 'close');
+    const response = await this.#route(request, openRequest).catch((error: unknown) => failed(error, openRequest));
+    await discardBody(incoming, this.#limits);
     return response;
   }
-  server.on(
-    'request',
-    getRequestListener((request, bindings) => answer(request, bindings as HttpBindings)),
-  );
-
-  return {
-    address: { host: config.host, port },
-    publicUrl,
-    async close() {
-      draining = true;
-      const closed = once(server, 'close');
-      server.close();
-      mcp.drain();
-      await requestLog.finish(limits.drainMs, { streams: false });
-      await mcp.close();
-      await requestLog.finish(STREAM_END_MS_MAX, { streams: true });
-      server.closeAllConnections();
-      await closed;
-    },
-  };
 }
 
 async function listen({ host, port }: Config, { headersMs }: HttpLimits): Promise<Server> {

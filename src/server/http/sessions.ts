@@ -34,32 +34,49 @@ export type SessionLimits = { sessionsMax: number; idleMs: number };
 /** Called for each ended session, with whether its client ended it. */
 type Left = (session: string, how: { ended: boolean }) => Promise<void>;
 
+type Parts = SessionLimits & { build: (caller: Caller, sessionId: string) => McpServer; log: Log; left: Left };
+
 /**
  * The sessions of the 2025 protocols. Another principal's session looks like a missing one (an id is no credential); an
  * unused one is closed, and so is an idle one when a new one needs its place.
  */
-export function createSessions(
-  build: (caller: Caller, sessionId: string) => McpServer,
-  { sessionsMax, idleMs, log, left }: SessionLimits & { log: Log; left: Left },
-) {
-  const sessions = new Map<string, Session>();
-  const sweeper = setInterval(sweep, Math.min(idleMs, 60_000)).unref();
+export class Sessions {
+  readonly #parts: Parts;
+  readonly #sessions = new Map<string, Session>();
+  readonly #sweeper: NodeJS.Timeout;
 
-  function sweep(): void {
-    const limit = Date.now() - idleMs;
-    for (const session of sessions.values()) {
-      if (session.open === 0 && session.usedAt < limit) close(session);
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#sweeper = setInterval(() => this.#sweep(), Math.min(parts.idleMs, 60_000)).unref();
+  }
+
+  get count(): number {
+    return this.#sessions.size;
+  }
+
+  async handle(request: Request, visit: Visit): Promise<Response> {
+    const id = request.headers.get('mcp-session-id');
+    if (id === null) {
+      if (request.method === 'POST' && isInitializeRequest(visit.body)) return this.#open(request, visit);
+      return refusal(400, 'Bad Request: Mcp-Session-Id header is required');
     }
+    const session = this.#sessions.get(id);
+    if (session?.owner !== visit.caller.principal.id) return refusal(404, 'Session not found', { code: -32_001 });
+    occupy(session, visit);
+    return session.transport.handleRequest(request, { authInfo: visit.authInfo, parsedBody: visit.body });
   }
 
-  function close({ transport }: Session): void {
-    transport.close().catch((error) => log.debug({ err: error }, 'session does not close'));
+  async close(): Promise<void> {
+    clearInterval(this.#sweeper);
+    await Promise.all([...this.#sessions.values()].map(({ transport }) => transport.close()));
   }
 
-  async function open(request: Request, visit: Visit): Promise<Response> {
+  async #open(request: Request, visit: Visit): Promise<Response> {
+    const { sessionsMax, build, log, left } = this.#parts;
+    const sessions = this.#sessions;
     if (sessions.size >= sessionsMax) {
       const idle = idlest([...sessions.values()]);
-      if (idle !== undefined) close(idle);
+      if (idle !== undefined) this.#drop(idle);
     }
     if (sessions.size >= sessionsMax) {
       return refusal(503, 'There is no room for another session.', { headers: { 'retry-after': '60' } });
@@ -87,34 +104,24 @@ export function createSessions(
     return response;
   }
 
-  function occupy(session: Session, { answer }: Visit): void {
-    session.open += 1;
-    answer.once('close', () => {
-      session.open -= 1;
-      session.usedAt = Date.now();
-    });
+  #sweep(): void {
+    const limit = Date.now() - this.#parts.idleMs;
+    for (const session of this.#sessions.values()) {
+      if (session.open === 0 && session.usedAt < limit) this.#drop(session);
+    }
   }
 
-  return {
-    count: () => sessions.size,
+  #drop({ transport }: Session): void {
+    transport.close().catch((error) => this.#parts.log.debug({ err: error }, 'session does not close'));
+  }
+}
 
-    async handle(request: Request, visit: Visit): Promise<Response> {
-      const id = request.headers.get('mcp-session-id');
-      if (id === null) {
-        if (request.method === 'POST' && isInitializeRequest(visit.body)) return open(request, visit);
-        return refusal(400, 'Bad Request: Mcp-Session-Id header is required');
-      }
-      const session = sessions.get(id);
-      if (session?.owner !== visit.caller.principal.id) return refusal(404, 'Session not found', { code: -32_001 });
-      occupy(session, visit);
-      return session.transport.handleRequest(request, { authInfo: visit.authInfo, parsedBody: visit.body });
-    },
-
-    async close(): Promise<void> {
-      clearInterval(sweeper);
-      await Promise.all([...sessions.values()].map(({ transport }) => transport.close()));
-    },
-  };
+function occupy(session: Session, { answer }: Visit): void {
+  session.open += 1;
+  answer.once('close', () => {
+    session.open -= 1;
+    session.usedAt = Date.now();
+  });
 }
 
 /** Tells whether a client would not understand a stream. */

@@ -15,20 +15,27 @@ type Asked = {
  * Serves `subscriptions/listen` of the 2026-07-28 protocol. Each stream has its own bus, which announces only what its
  * principal may read: a shared one would tell one workspace of another.
  */
-export function createSubscriptionEndpoint(onerror: (error: Error) => void) {
-  const streams = new Set<McpHttpHandler>();
+export class SubscriptionEndpoint {
+  readonly #streams = new Set<McpHttpHandler>();
+  readonly #onerror: (error: Error) => void;
 
-  return {
-    async serve(request: Request, { serverOptions, body, authInfo }: Asked): Promise<Response> {
-      const server = createMcpServer(serverOptions);
-      const bus = await resourceBus(await serverOptions.contextOf(server), () => streams.delete(handler));
-      const maxSubscriptions = streams.size < STREAMS_MAX ? 1 : 0;
-      const handler = createMcpHandler(() => server, { legacy: 'reject', bus, maxSubscriptions, onerror });
-      streams.add(handler);
-      const response = await handler.fetch(request, { parsedBody: body, authInfo });
-      bus.endUnheard();
-      return response;
-    },
-    close: () => Promise.all([...streams].map((handler) => handler.close())),
-  };
+  constructor(onerror: (error: Error) => void) {
+    this.#onerror = onerror;
+  }
+
+  async serve(request: Request, { serverOptions, body, authInfo }: Asked): Promise<Response> {
+    const streams = this.#streams;
+    const server = createMcpServer(serverOptions);
+    const bus = await resourceBus(await serverOptions.contextOf(server), () => streams.delete(handler));
+    const maxSubscriptions = streams.size < STREAMS_MAX ? 1 : 0;
+    const handler = createMcpHandler(() => server, { legacy: 'reject', bus, maxSubscriptions, onerror: this.#onerror });
+    streams.add(handler);
+    const response = await handler.fetch(request, { parsedBody: body, authInfo });
+    bus.endUnheard();
+    return response;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#streams].map((handler) => handler.close()));
+  }
 }

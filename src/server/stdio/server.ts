@@ -14,7 +14,7 @@ import { clientName } from '../mcp/client-name.ts';
 import { createMcpServer, type ServerOptions } from '../mcp/server.ts';
 import { listenFollower } from '../mcp/subscriptions.ts';
 import { ProcessPresence } from '../presence.ts';
-import { stdioTransport } from './transport.ts';
+import { StdioTransport } from './transport.ts';
 import { warmUp } from './warm-up.ts';
 
 const OPENS_AFTER_MS = 100;
@@ -23,7 +23,7 @@ const OPENS_AFTER_MS = 100;
 export async function serveStdio(config: Config, log: Log): Promise<void> {
   const tools = selectTools(config.toolsets, { readOnly: config.readOnly });
   const leaving = new AbortController();
-  const local = opener(config, log, leaving.signal);
+  const local = new LazyDatabase({ config, log, leaving: leaving.signal });
   // A client asks for the tools first, and is answered sooner if nothing else runs; an earlier call opens the database
   // itself.
   const opening = setTimeout(() => local.open().catch(() => {}), OPENS_AFTER_MS);
@@ -35,7 +35,7 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
     () => contextOf(server),
     (uri) => void server.server.sendResourceUpdated({ uri }).catch(() => {}),
   );
-  const transport = stdioTransport({ input: process.stdin, output: process.stdout }, listening);
+  const transport = new StdioTransport({ input: process.stdin, output: process.stdout }, listening);
   const leave = () => {
     clearTimeout(opening);
     leaving.abort();
@@ -57,7 +57,7 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
   listenNoLonger();
 }
 
-type Parts = { config: Config; log: Log; local: ReturnType<typeof opener>; leaving: AbortController };
+type Parts = { config: Config; log: Log; local: LazyDatabase; leaving: AbortController };
 
 /** The database opened for this process, which reports its presence. */
 type Present = Local & { process: string; presence: ProcessPresence; warm: Promise<void> };
@@ -82,12 +82,38 @@ function contexts({ config, log, local, leaving }: Parts): ServerOptions['contex
   };
 }
 
-/** Opens once; after a failure the next call tries again. */
-function opener(config: Config, log: Log, leaving: AbortSignal) {
-  const process = newId();
-  let opened: Promise<Present> | undefined;
+/** The database of this process. Opens once; after a failure the next call tries again. */
+class LazyDatabase {
+  readonly #parts: { config: Config; log: Log; leaving: AbortSignal };
+  readonly #process = newId();
+  #opened: Promise<Present> | undefined;
 
-  async function open(): Promise<Present> {
+  constructor(parts: { config: Config; log: Log; leaving: AbortSignal }) {
+    this.#parts = parts;
+  }
+
+  open(): Promise<Present> {
+    this.#opened ??= this.#openNow().catch((error) => {
+      this.#opened = undefined;
+      this.#parts.log.error({ err: error }, 'the database does not open');
+      throw error;
+    });
+    return this.#opened;
+  }
+
+  async close(): Promise<void> {
+    const { config, log } = this.#parts;
+    const local = await this.#opened?.catch(() => undefined);
+    if (local === undefined) return;
+    const { db, actor } = local;
+    await Promise.all([local.presence.end(), local.warm]);
+    await writeBriefs({ db, actor, log, project: config.project }, config);
+    await local.close();
+  }
+
+  async #openNow(): Promise<Present> {
+    const { config, log, leaving } = this.#parts;
+    const process = this.#process;
     const { openLocal, purgeIdempotencyKeys } = await import('../../local.ts');
     const local = await openLocal(config, log);
     const { db, actor, isDirect } = local;
@@ -100,23 +126,4 @@ function opener(config: Config, log: Log, leaving: AbortSignal) {
     );
     return { ...local, process, presence, warm };
   }
-
-  return {
-    open(): Promise<Present> {
-      opened ??= open().catch((error) => {
-        opened = undefined;
-        log.error({ err: error }, 'the database does not open');
-        throw error;
-      });
-      return opened;
-    },
-    async close(): Promise<void> {
-      const local = await opened?.catch(() => undefined);
-      if (local === undefined) return;
-      const { db, actor } = local;
-      await Promise.all([local.presence.end(), local.warm]);
-      await writeBriefs({ db, actor, log, project: config.project }, config);
-      await local.close();
-    },
-  };
 }

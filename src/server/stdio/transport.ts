@@ -18,13 +18,6 @@ const END_BYTES = 2_048;
 const DRAIN_MS_MAX = 10_000;
 const LINE_FEED = 0x0a;
 
-export type StdioTransport = Transport & {
-  /** Reads no more, and closes as soon as all requests are answered. */
-  drain(): void;
-  /** Settles when the connection is gone. */
-  closed: Promise<void>;
-};
-
 type Streams = { input: Readable; output: Writable };
 
 /** Sees each message before it is handled or sent. */
@@ -34,74 +27,93 @@ type Observer = { received(message: JSONRPCMessage): void; sending(message: JSON
  * Transports messages as lines over two streams. Unlike the SDK's transport it answers an unreadable line, refuses an
  * oversized one without keeping it, and at the end of the input lets calls in flight finish.
  */
-export function stdioTransport({ input, output }: Streams, observer?: Observer): StdioTransport {
-  const unanswered = new Set<RequestId>();
-  const { promise: closed, resolve: settle } = withResolvers();
-  let draining = false;
-  let over = false;
+export class StdioTransport implements Transport {
+  onclose?: Transport['onclose'];
+  onerror?: Transport['onerror'];
+  onmessage?: Transport['onmessage'];
+  /** Settles when the connection is gone. */
+  readonly closed: Promise<void>;
+  readonly #input: Readable;
+  readonly #output: Writable;
+  readonly #observer: Observer | undefined;
+  readonly #unanswered = new Set<RequestId>();
+  #settle = () => {};
+  #draining = false;
+  #over = false;
 
-  const transport: StdioTransport = {
-    closed,
-    async start() {
-      input.on('data', readLines({ line: receive, tooLarge: refuse }));
-      input.on('end', transport.drain).on('error', transport.drain);
-      // Nobody reads any more: there is nobody left to finish for.
-      output.on('error', close);
-    },
-    async send(message) {
-      await observer?.sending(message);
-      if (over) return;
-      if ('id' in message && message.id !== undefined && !('method' in message)) unanswered.delete(message.id);
-      await write(message);
-      if (draining && unanswered.size === 0) close();
-    },
-    async close() {
-      close();
-    },
-    drain() {
-      if (draining) return;
-      draining = true;
-      input.pause();
-      if (unanswered.size === 0) close();
-      else setTimeout(close, DRAIN_MS_MAX).unref();
-    },
-  };
-
-  function close(): void {
-    if (over) return;
-    over = true;
-    input.pause();
-    transport.onclose?.();
-    settle();
+  constructor({ input, output }: Streams, observer?: Observer) {
+    this.#input = input;
+    this.#output = output;
+    this.#observer = observer;
+    this.closed = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
   }
 
-  function write(message: JSONRPCMessage): Promise<void> {
-    return new Promise((resolve) => output.write(serializeMessage(message), () => resolve()));
+  async start(): Promise<void> {
+    const drain = () => this.drain();
+    const lines = { line: (line?: string) => this.#receive(line), tooLarge: this.#refuse.bind(this) };
+    this.#input.on('data', readLines(lines)).on('end', drain).on('error', drain);
+    // Nobody reads any more: there is nobody left to finish for.
+    this.#output.on('error', () => this.#end());
   }
 
-  function receive(line: string | undefined): void {
-    if (line?.trim() === '' || draining) return;
+  async send(message: JSONRPCMessage): Promise<void> {
+    await this.#observer?.sending(message);
+    if (this.#over) return;
+    if ('id' in message && message.id !== undefined && !('method' in message)) this.#unanswered.delete(message.id);
+    await this.#write(message);
+    if (this.#draining && this.#unanswered.size === 0) this.#end();
+  }
+
+  async close(): Promise<void> {
+    this.#end();
+  }
+
+  /** Reads no more, and closes as soon as all requests are answered. */
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#input.pause();
+    if (this.#unanswered.size === 0) this.#end();
+    else setTimeout(() => this.#end(), DRAIN_MS_MAX).unref();
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#input.pause();
+    this.onclose?.();
+    this.#settle();
+  }
+
+  #write(message: JSONRPCMessage): Promise<void> {
+    return new Promise((resolve) => this.#output.write(serializeMessage(message), () => resolve()));
+  }
+
+  #receive(line: string | undefined): void {
+    if (line?.trim() === '' || this.#draining) return;
     const message = readMessage(line);
-    if ('error' in message && !('id' in message)) return void write(message);
-    track(message);
-    observer?.received(message);
-    transport.onmessage?.(message);
+    if ('error' in message && !('id' in message)) return void this.#write(message);
+    this.#track(message);
+    this.#observer?.received(message);
+    this.onmessage?.(message);
   }
 
   /** Tracks open calls. A subscription stays open for good, so nobody waits for its end. */
-  function track(message: JSONRPCMessage): void {
+  #track(message: JSONRPCMessage): void {
     if (!('method' in message)) return;
-    if ('id' in message && message.method !== 'subscriptions/listen') unanswered.add(message.id);
-    if (message.method === 'notifications/cancelled') unanswered.delete(message.params?.['requestId'] as RequestId);
+    if ('id' in message && message.method !== 'subscriptions/listen') this.#unanswered.add(message.id);
+    if (message.method === 'notifications/cancelled') {
+      this.#unanswered.delete(message.params?.['requestId'] as RequestId);
+    }
   }
 
-  function refuse(start: string, end: string): void {
+  #refuse(start: string, end: string): void {
     const answer = refusal(start, end);
-    transport.onerror?.(new Error(`Refused a message of more than ${MESSAGE_BYTES_MAX} bytes.`));
-    if (answer !== undefined) void write(answer);
+    this.onerror?.(new Error(`Refused a message of more than ${MESSAGE_BYTES_MAX} bytes.`));
+    if (answer !== undefined) void this.#write(answer);
   }
-
-  return transport;
 }
 
 /** Reads the message of a line, or the error to answer. */
@@ -175,12 +187,4 @@ function refusal(start: string, end: string): JSONRPCMessage | undefined {
     ...answer,
     result: { resultType: 'complete', content: [{ type: 'text', text: renderError(error) }], isError: true },
   };
-}
-
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = () => {};
-  const promise = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
 }
