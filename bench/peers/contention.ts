@@ -1,6 +1,6 @@
 // Eight processes on one store: what was acknowledged, and what of it is there afterwards.
 import type { Client } from './client.ts';
-import type { Place, Stored } from './servers/servers.ts';
+import type { Place, Stored } from './servers/server.ts';
 import type { Store } from './store.ts';
 
 /** Calls that were acknowledged, and those that failed; how many of the former are lost, or why nothing can be read. */

@@ -13,9 +13,10 @@ import { parseArgs } from 'node:util';
 import { writeSection } from '../section.ts';
 import { measureClaims, measureCreates, measureUpdates } from './contention.ts';
 import { install } from './install.ts';
-import { measureCalls, measureStart } from './measure.ts';
-import { type About, type Failed, renderPeers } from './report.ts';
-import { SERVERS, type Server } from './servers/servers.ts';
+import { type Failed, measureCalls, measureStart } from './measure.ts';
+import { type About, renderPeers } from './report.ts';
+import type { Server } from './servers/server.ts';
+import { SERVERS } from './servers/servers.ts';
 import { type Store, withStore } from './store.ts';
 
 const CONTENDED = 200;

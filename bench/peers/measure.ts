@@ -1,8 +1,7 @@
 // One server alone: what it costs to start, to hold in a context, and to work with as its store grows.
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import type { Client } from './client.ts';
-import type { Failed } from './report.ts';
-import type { Server } from './servers/servers.ts';
+import type { Server } from './servers/server.ts';
 import { median, type Store } from './store.ts';
 
 export type Started = {
@@ -16,6 +15,7 @@ export type Started = {
 export type Kind = 'create' | 'update' | 'list' | 'next' | 'take';
 /** p50 in milliseconds, and the tokens of the answer: of its text, and of its structured content where it has any. */
 export type Timed = { ms: number; tokens: number; structured?: number };
+export type Failed = { error: string };
 export type Stage = Partial<Record<Kind, Timed | Failed>>;
 
 type Run = (at: number) => Promise<string | undefined>;

@@ -2,14 +2,12 @@
 import { cpus, loadavg, platform } from 'node:os';
 import { table } from '../section.ts';
 import type { Claimed, Written } from './contention.ts';
-import type { Kind, Stage, Started, Timed } from './measure.ts';
+import type { Failed, Kind, Stage, Started, Timed } from './measure.ts';
 
 const KINDS: Kind[] = ['create', 'update', 'list', 'next', 'take'];
 const ANSWERS: Kind[] = ['create', 'update', 'list', 'next'];
 const PHASES: Phase[] = ['creates', 'updates', 'claims'];
 const START_FACTOR_MAX = 2;
-
-export type Failed = { error: string };
 
 /** The results for one server; `stages` by the number of tasks. */
 export type About = Partial<Started> & {

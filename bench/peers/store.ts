@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stopDatabase } from '../processes.ts';
 import { type Client, connect } from './client.ts';
-import type { Place, Server } from './servers/servers.ts';
+import type { Place, Server } from './servers/server.ts';
 
 /** The environment of a server, with the ids of its open tasks; each agent opens its own process. */
 export type Store = {

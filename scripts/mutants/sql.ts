@@ -1,6 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Mutant } from './mutant.ts';
 
 /** The folder in which mutants of SQL are looked for: they name no file, because functions move between chapters. */
 export const SQL = 'supabase';
@@ -35,7 +34,7 @@ export async function readSql(root: string): Promise<SqlFile[]> {
 /** The one place that a mutant takes out. Throws when there is none, or when there are several. */
 export function placeOf(
   files: SqlFile[],
-  { find, within, isRefusal = false }: Pick<Mutant, 'find' | 'within' | 'isRefusal'>,
+  { find, within, isRefusal = false }: { find: string; within?: string; isRefusal?: boolean },
 ): Place {
   const all = isRefusal
     ? matches(files, REFUSAL).filter(({ text }) => unwrapped(text).includes(find))

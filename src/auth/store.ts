@@ -3,7 +3,7 @@ import type { AuthFunctionName } from '../db/functions.ts';
 
 /**
  * The authorization server's storage, one typed call per SQL function; the contracts are above the functions in
- * supabase/migrations/*_{tokens,authorization,accounts}.sql. `from` is the caller: `{ ip }` while it is unknown.
+ * supabase/code: tokens, authorization, accounts, access. `from` is the caller: `{ ip }` while it is unknown.
  * Secrets never come here, only their hashes (`hashSecret`). Raises `unavailable` and `internal`; a refusal is an
  * answer.
  */
@@ -242,8 +242,8 @@ function loginCalls(call: Call) {
       event: { type: string; user_id?: string; client_id?: string; data?: Record<string, unknown> },
       from: From,
     ) => call<Record<string, never>>('record_auth_event', { event }, from),
-    /** The addresses at which this database is served with authorization, the newest first. */
     saveServedUrl: (public_url: string) => call<Record<string, never>>('save_served_url', { public_url }, {}),
+    /** Lists the addresses at which this database is served with authorization, the newest first. */
     listServedUrls: () => call<{ served: { public_url: string; served_at: string }[] }>('list_served_urls', {}, {}),
     purge: () => call<Record<string, number>>('purge_auth', {}, {}),
   };

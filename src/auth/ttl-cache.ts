@@ -1,4 +1,4 @@
-/** A cache of recent returns a maximum size: the oldest entry makes room. */
+/** Keeps values for a time. At its maximum size the oldest entry makes room. */
 export class TtlCache<Value> {
   readonly #found = new Map<string, { value: Value; until: number }>();
   readonly #lifeMs: number;

@@ -13,8 +13,16 @@ import {
 } from '../events/tasks.ts';
 import type { ForeignTask } from '../formats/foreign-task.ts';
 import { firstOf } from '../text.ts';
-import type { Adopted, Member, Source } from './adoption.ts';
 import { adoptedId, REMARK_MAX } from './adoption-plan.ts';
+
+/** The origin of tasks, and the project that they go to. */
+export type Source = { project: { id: string; slug: string }; format: string };
+
+export type Adopted = { created: number; present: number; moved: number; warnings: string[] };
+
+/** `late`: its parent comes after it in the order. `known`: its present state in the project. */
+export type Member = { task: ForeignTask; id: string; late: boolean; known: Known | undefined; warnings: string[] };
+export type Known = Pick<Task, 'version' | 'status' | 'locked_by' | 'parent'>;
 
 // Tasks that an interrupted import holds are free again soon.
 export const LEASE_SECONDS = 60;

@@ -1,29 +1,24 @@
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { append } from '../events/append.ts';
-import { statusChanged, type Task } from '../events/tasks.ts';
+import { statusChanged } from '../events/tasks.ts';
 import type { ForeignTask } from '../formats/foreign-task.ts';
 import {
+  type Adopted,
   type Adoption,
   createTogether,
   cutRemark,
+  type Known,
   LEASE_SECONDS,
+  type Member,
   parented,
   remarkOf,
   reported,
+  type Source,
 } from './adoption-events.ts';
 import { adoptedId, type Plan } from './adoption-plan.ts';
 import { getProject } from './projects.ts';
 import { claimTask, completeTask, getTask, releaseTask } from './tasks.ts';
-
-/** The origin of tasks, and the project that they go to. */
-export type Source = { project: { id: string; slug: string }; format: string };
-
-export type Adopted = { created: number; present: number; moved: number; warnings: string[] };
-
-/** `late`: its parent comes after it in the order. `known`: its present state in the project. */
-export type Member = { task: ForeignTask; id: string; late: boolean; known: Known | undefined; warnings: string[] };
-type Known = Pick<Task, 'version' | 'status' | 'locked_by' | 'parent'>;
 
 const AGENT = 'import';
 // At most four events for each, and an append takes 200.

@@ -6,8 +6,9 @@
 import process from 'node:process';
 import { table } from '../../bench/section.ts';
 import { Expectations } from './expectations.ts';
+import type { ClientName } from './given.ts';
 import { PARTS } from './parts.ts';
-import { type ClientName, isInstalled, PROGRAMS } from './programs.ts';
+import { isInstalled, PROGRAMS } from './programs.ts';
 
 const words = process.argv.slice(2).filter((word) => word !== '--write');
 const unknown = words.filter((word) => !(word in PARTS) && !(word in PROGRAMS));

@@ -1,5 +1,5 @@
 // The parts that can be asked for, in the order in which they run.
-import type { Expect } from './expectations.ts';
+import type { ClientName, Given } from './given.ts';
 import { hints } from './parts/hints.ts';
 import { hooks } from './parts/hooks.ts';
 import { kill } from './parts/kill.ts';
@@ -10,13 +10,6 @@ import { oneToken } from './parts/one-token.ts';
 import { signin } from './parts/signin.ts';
 import { tokens } from './parts/tokens.ts';
 import { workers } from './parts/workers.ts';
-import type { ClientName } from './programs.ts';
-
-export type Given = {
-  clients: ClientName[];
-  expectOf: (client: ClientName) => Expect;
-  say: (text: string) => void;
-};
 
 /** `needs` names the clients that can show it. */
 type Part = { run: (given: Given) => Promise<void>; needs?: ClientName[] };

@@ -7,8 +7,7 @@ import { type Client, connect } from '../../bench/peers/client.ts';
 import { CLI } from '../../bench/rpc.ts';
 import type { EventBrief, EventPage } from '../../src/services/events.ts';
 import type { Expect } from './expectations.ts';
-import type { Given } from './parts.ts';
-import type { ClientName } from './programs.ts';
+import type { ClientName, Given } from './given.ts';
 import { start } from './run.ts';
 
 const WHO = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com'];

@@ -5,14 +5,13 @@ import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
+import type { ClientName } from './given.ts';
 import type { Place } from './place.ts';
 
 /** The folder into which `npm install --prefix` put the programs. */
 const INSTALLED = resolve(process.env.CAIRN_TEST_CLIENTS ?? fileURLToPath(new URL('.clients', PACKAGE_ROOT)));
 const bin = (name: string) => join(INSTALLED, 'node_modules', '.bin', name);
 const GEMINI = join(INSTALLED, 'node_modules/@google/gemini-cli/bundle/gemini.js');
-
-export type ClientName = 'claude' | 'codex' | 'gemini';
 
 export type Program = {
   title: string;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createRequestStateCodec } from '@modelcontextprotocol/server';
-import type { Fixtures } from '../../src/server/mcp/server.ts';
+import type { Fixtures } from '../../src/server/mcp/server-options.ts';
 import { addContent } from './content.ts';
 import { addInputs } from './inputs.ts';
 import { addPromptsAndResources } from './prompts.ts';

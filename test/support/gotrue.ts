@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair, type JWTPayload, jwtVerify, SignJWT } from 'jose';
-import type { Reply } from './supabase.ts';
+import type { Reply } from './reply.ts';
 
 export type Claims = JWTPayload & { role?: string; email?: string };
 

@@ -1,7 +1,7 @@
 import { errors } from 'jose';
 import pg from 'pg';
 import type { Claims } from './gotrue.ts';
-import type { Reply } from './supabase.ts';
+import type { Reply } from './reply.ts';
 
 type RestRequest = {
   method: string;

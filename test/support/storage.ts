@@ -1,4 +1,4 @@
-import type { Reply } from './supabase.ts';
+import type { Reply } from './reply.ts';
 
 type Bucket = { public: boolean; file_size_limit: number | null; files: Map<string, Buffer> };
 type StorageRequest = { method: string; path: string; upsert: boolean; bytes: Buffer; role: string };

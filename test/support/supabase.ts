@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import pg from 'pg';
 import { type AuthServer, createAuthServer } from './gotrue.ts';
 import { createRest, type Rest } from './postgrest.ts';
+import type { Reply } from './reply.ts';
 import { createStorage, type Storage } from './storage.ts';
 
 // The interface of a hosted Supabase project over a real PostgreSQL: the gateway that knows the keys, PostgREST's `rpc`
@@ -28,9 +29,6 @@ export type Disturbance = (
   response: ServerResponse,
   path: string,
 ) => 'done' | 'lose answer' | 'go on';
-
-/** A body that is a Buffer is sent as it is, any other as JSON. */
-export type Reply = { status: number; headers?: Record<string, string>; body?: unknown };
 
 /** `connection` is a superuser's: it makes the role that PostgREST connects as. */
 export async function startSupabase(connection: pg.ClientConfig): Promise<SupabaseProject> {

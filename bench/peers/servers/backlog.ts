@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Server } from './servers.ts';
+import type { Server } from './server.ts';
 
 const CONFIG = `project_name: "Bench"
 default_status: "To Do"

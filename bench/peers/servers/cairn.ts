@@ -1,5 +1,5 @@
 import { CLI } from '../../rpc.ts';
-import type { Server, Stored } from './servers.ts';
+import type { Server, Stored } from './server.ts';
 
 const BATCH = 50;
 

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ToolCall } from '../client.ts';
-import type { Server } from './servers.ts';
+import type { Server } from './server.ts';
 
 type Task = { id: string; started_at: string | null };
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { ToolCall } from '../client.ts';
-import type { Server, Stored } from './servers.ts';
+import type { Server, Stored } from './server.ts';
 
 type Task = { id: string; version: number };
 

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Server } from './servers.ts';
+import type { Server } from './server.ts';
 
 const FILE = 'memory.jsonl';
 const OPEN = 'status: pending';

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { ToolCall } from '../client.ts';
-import type { Place, Server } from './servers.ts';
+import type { Place, Server } from './server.ts';
 
 /** The part used here of the library with which the server itself keeps its file. */
 type Sqlite = { Database: new (file: Uint8Array) => Database };

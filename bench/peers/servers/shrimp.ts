@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Server } from './servers.ts';
+import type { Server } from './server.ts';
 
 const FILE = 'data/tasks.json';
 

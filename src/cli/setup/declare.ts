@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { CLIENTS } from '../../clients/catalog.ts';
 import { command, examples, JSON_OPTION } from '../command.ts';
 import type { JsonOption } from '../terminal/output.ts';
-import type { InitOptions } from './init.ts';
+import type { InitOptions } from './init-questions.ts';
 
 export function addSetupCommands(program: Command): void {
   program

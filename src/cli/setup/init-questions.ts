@@ -1,8 +1,24 @@
 import { cancel, confirm, intro, isCancel, multiselect, select, text } from '@clack/prompts';
-import { CLIENTS } from '../../clients/catalog.ts';
+import { CLIENTS, type Client } from '../../clients/catalog.ts';
 import type { Scope, Wanted } from '../../clients/plan.ts';
+import type { Host } from '../../config.ts';
 import { ProjectCreated } from '../../events/projects.ts';
-import type { InitOptions, Surroundings } from './init.ts';
+import type { JsonOption } from '../terminal/output.ts';
+
+export type InitOptions = JsonOption & {
+  client?: string[];
+  scope?: Scope;
+  hooks?: boolean;
+  instructions: boolean;
+  binding: boolean;
+  followLinks?: true;
+  yes?: true;
+  dryRun?: true;
+  undo?: true;
+};
+
+/** Facts that are known before anyone is asked. */
+export type Surroundings = { host: Host; repository: string | null; detected: Client[]; project: string };
 
 type Answers = Omit<Wanted, 'repository' | 'hook' | 'server'>;
 

@@ -1,37 +1,22 @@
 import { basename, join } from 'node:path';
-import { CLIENTS, type Client } from '../../clients/catalog.ts';
+import { CLIENTS } from '../../clients/catalog.ts';
 import { type Change, findOutside, makeEdits, planUndo, undoEdits } from '../../clients/changes.ts';
 import { detectClients, findRepository } from '../../clients/detect.ts';
 import { hookCommand, serverCommand } from '../../clients/launch.ts';
-import { planInit, type Scope, type Wanted } from '../../clients/plan.ts';
-import { type Config, type Host, thisHost } from '../../config.ts';
+import { planInit, type Wanted } from '../../clients/plan.ts';
+import { type Config, thisHost } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
 import { CreateProject, createProject } from '../../services/projects.ts';
 import { escaped } from '../../text.ts';
 import { inLocalContext, parseGiven } from '../local-context.ts';
 import { canAsk } from '../terminal/ask.ts';
 import { diffLines } from '../terminal/diff.ts';
-import { type JsonOption, printLine, styled } from '../terminal/output.ts';
+import { printLine, styled } from '../terminal/output.ts';
 import { CLI } from './demo-client.ts';
-import { askConfirmation, askWanted } from './init-questions.ts';
-
-export type InitOptions = JsonOption & {
-  client?: string[];
-  scope?: Scope;
-  hooks?: boolean;
-  instructions: boolean;
-  binding: boolean;
-  followLinks?: true;
-  yes?: true;
-  dryRun?: true;
-  undo?: true;
-};
+import { askConfirmation, askWanted, type InitOptions, type Surroundings } from './init-questions.ts';
 
 /** The changes to show, those among them that a link leads out of the repository, and why files were skipped. */
 type Shown = { changes: readonly Change[]; outside: readonly Change[]; skipped: readonly DomainError[] };
-
-/** Facts that are known before anyone is asked. */
-export type Surroundings = { host: Host; repository: string | null; detected: Client[]; project: string };
 
 /** `cairn init`: configures clients, binds the repository to a project, and shows changes before it writes. */
 export async function runInit(config: Config, options: InitOptions): Promise<void> {

@@ -9,7 +9,7 @@ import type { Tool } from '../../tools/tool.ts';
 import { VERSION } from '../../version.ts';
 import { agentName } from '../mcp/agent-name.ts';
 import { clientName, nameOf } from '../mcp/client-name.ts';
-import type { ServerOptions } from '../mcp/server.ts';
+import type { ServerOptions } from '../mcp/server-options.ts';
 import { createPresences } from './presences.ts';
 
 /** The caller of a request and the kind of answers it wants, as the SDK passes it on. */

@@ -7,7 +7,7 @@ import { type Config, isLoopback } from '../../config.ts';
 import type { Database } from '../../db/database.ts';
 import { DomainError, domainErrorFrom, ERROR_CODES } from '../../errors.ts';
 import type { Log } from '../../log.ts';
-import type { Fixtures } from '../mcp/server.ts';
+import type { Fixtures } from '../mcp/server-options.ts';
 import { type DiscardLimits, discardBody } from './body.ts';
 import { createReadiness } from './health.ts';
 import { McpEndpoint, type McpLimits } from './mcp.ts';

@@ -1,5 +1,6 @@
 import { createMcpHandler, type McpHttpHandler } from '@modelcontextprotocol/server';
-import { createMcpServer, type ServerOptions } from '../mcp/server.ts';
+import { createMcpServer } from '../mcp/server.ts';
+import type { ServerOptions } from '../mcp/server-options.ts';
 import { resourceBus } from '../mcp/subscriptions.ts';
 import type { authInfoOf } from './server-options.ts';
 

@@ -2,7 +2,7 @@ import { completable, type GetPromptResult, type McpServer } from '@modelcontext
 import * as z from 'zod';
 import { suggestRefs } from '../../services/search.ts';
 import { line, said } from '../../text.ts';
-import type { ServerOptions } from './server.ts';
+import type { ServerOptions } from './server-options.ts';
 
 /** Adds prompts for the three things that people ask agents to do. */
 export function addPrompts(server: McpServer, serverOptions: ServerOptions): void {

@@ -17,7 +17,7 @@ import type { ProjectPage } from '../../services/projects.ts';
 import { suggestRefs } from '../../services/search.ts';
 import { toolNamed } from '../../tools/catalog.ts';
 import { callTool } from '../../tools/tool.ts';
-import type { ServerOptions } from './server.ts';
+import type { ServerOptions } from './server-options.ts';
 
 type Mirror = {
   name: string;

@@ -1,12 +1,4 @@
-import {
-  type CallToolResult,
-  McpServer,
-  type McpServerOptions,
-  type ServerContext,
-  type StandardSchemaWithJSON,
-} from '@modelcontextprotocol/server';
-import type { Output } from '../../config.ts';
-import type { Context } from '../../context.ts';
+import { type CallToolResult, McpServer, type StandardSchemaWithJSON } from '@modelcontextprotocol/server';
 import { domainErrorFrom, type ErrorCode } from '../../errors.ts';
 import { type JsonSchema, jsonSchemas } from '../../tools/json-schema.ts';
 import { renderError } from '../../tools/render.ts';
@@ -15,26 +7,12 @@ import { INSTRUCTIONS } from './instructions.ts';
 import { givesData, resultOf } from './output.ts';
 import { addPrompts } from './prompts.ts';
 import { addResources } from './resources.ts';
+import type { ServerOptions } from './server-options.ts';
 import { addSubscriptions } from './subscriptions.ts';
 
 const MINUTE_MS = 60_000;
 // Claude Code shows its model only the names of most tools, until it searches for them.
 const LOADED_AT_ONCE = Object.freeze({ 'anthropic/alwaysLoad': true });
-
-/** The tools, prompts and options that protocol tests add to a server. */
-export type Fixtures = { options: McpServerOptions; add(server: McpServer): void };
-
-export type ServerOptions = {
-  version: string;
-  tools: readonly Tool[];
-  output: Output;
-  /** The caller of a request; without a request, the connected one. */
-  contextOf(server: McpServer, request?: ServerContext): Promise<Context>;
-  /** The calls of the conformance suite, if it is served. */
-  fixtures?: Fixtures | undefined;
-  /** Called after each tool call. */
-  observe?(call: { tool: string; outcome: 'ok' | ErrorCode; ms: number }): void;
-};
 
 /** Makes a server for one connection, of either protocol era. */
 export function createMcpServer(serverOptions: ServerOptions): McpServer {

@@ -17,7 +17,7 @@ import { type EventPage, followEvents } from '../../services/events.ts';
 import { toolNamed } from '../../tools/catalog.ts';
 import { callTool } from '../../tools/tool.ts';
 import { resourceUris, subjectOf } from './resources.ts';
-import type { ServerOptions } from './server.ts';
+import type { ServerOptions } from './server-options.ts';
 
 const SUBSCRIPTIONS_MAX = 1_000;
 const RETRY_MS = 1_000;

@@ -1,8 +1,8 @@
 // An agent that knows no more than what it was shown last: it calls what the first paragraph, `Next:` or the hint of a refusal names.
 import { heldIn } from '../../../bench/everyday.ts';
 import type { Agent } from '../agent.ts';
+import type { Given } from '../given.ts';
 import type { Play } from '../model.ts';
-import type { Given } from '../parts.ts';
 import { withEach } from '../place.ts';
 import { PROGRAMS } from '../programs.ts';
 import { startSession } from '../session.ts';

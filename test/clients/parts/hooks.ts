@@ -1,7 +1,7 @@
 // The hooks that `cairn init --hooks` writes, run by Claude Code: what the model is told, and what is saved.
 import type { Expect } from '../expectations.ts';
+import type { Given } from '../given.ts';
 import type { Play } from '../model.ts';
-import type { Given } from '../parts.ts';
 import { type Place, withEach } from '../place.ts';
 import { PROGRAMS } from '../programs.ts';
 import { startSession } from '../session.ts';

@@ -1,7 +1,8 @@
 // Ends a session of each client while it holds a task and no other session runs, and shows what the next one is told.
+
+import type { Given } from '../given.ts';
 import { type Holding, startHolding } from '../holding.ts';
 import type { Play } from '../model.ts';
-import type { Given } from '../parts.ts';
 import { withEach } from '../place.ts';
 import { PROGRAMS } from '../programs.ts';
 import { lineOf, Told } from '../told.ts';

@@ -1,8 +1,8 @@
 // A task that was left by a session that was killed, and two sub-agents that both do what they are told about it.
 import { randomUUID } from 'node:crypto';
+import type { Given } from '../given.ts';
 import { startHolding } from '../holding.ts';
 import type { Play } from '../model.ts';
-import type { Given } from '../parts.ts';
 import { type Place, withEach } from '../place.ts';
 import { PROGRAMS } from '../programs.ts';
 import { startSession } from '../session.ts';

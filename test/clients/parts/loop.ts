@@ -2,11 +2,11 @@
 import { heldIn } from '../../../bench/everyday.ts';
 import { INSTRUCTIONS } from '../../../src/server/mcp/instructions.ts';
 import type { Expect } from '../expectations.ts';
+import type { ClientName, Given } from '../given.ts';
 import type { Play } from '../model.ts';
 import type { ShownResult } from '../models/wire.ts';
-import type { Given } from '../parts.ts';
 import { type Place, withEach } from '../place.ts';
-import { type ClientName, PROGRAMS } from '../programs.ts';
+import { PROGRAMS } from '../programs.ts';
 import { startSession } from '../session.ts';
 
 type Step = 'resume' | 'create' | 'claim' | 'complete' | 'refusal';

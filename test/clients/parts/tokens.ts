@@ -5,10 +5,10 @@ import { argv } from 'node:process';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { countingAgent, EVERYDAY } from '../../../bench/everyday.ts';
 import { table, writeSection } from '../../../bench/section.ts';
+import type { ClientName, Given } from '../given.ts';
 import type { Play } from '../model.ts';
-import type { Given } from '../parts.ts';
 import { edit, type Place, withEach } from '../place.ts';
-import { type ClientName, PROGRAMS } from '../programs.ts';
+import { PROGRAMS } from '../programs.ts';
 import { startSession } from '../session.ts';
 
 type Output = (typeof OUTPUTS)[number];

@@ -1,6 +1,7 @@
 // Two sub-agents of one Claude Code, which start alike and want the same task.
+
+import type { Given } from '../given.ts';
 import type { Play } from '../model.ts';
-import type { Given } from '../parts.ts';
 import { type Place, withEach } from '../place.ts';
 import { PROGRAMS } from '../programs.ts';
 import { startSession } from '../session.ts';
