@@ -1,0 +1,34 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { matchesGlob } from 'node:path';
+import { expect, test } from 'vitest';
+
+type Override = { includes: string[]; linter: { rules: { style?: { noRestrictedImports?: unknown } } } };
+
+const ROOT = new URL('../../', import.meta.url);
+// The top: it may import everything.
+const UNLIMITED = ['src/cli', 'src/cli.ts'];
+
+test('every folder and file of src has a row in the table of imports', () => {
+  const { overrides } = JSON.parse(readFileSync(new URL('biome.json', ROOT), 'utf8')) as { overrides: Override[] };
+  const limited = overrides
+    .filter(({ linter }) => linter.rules.style?.noRestrictedImports !== undefined)
+    .map(({ includes }) => includes);
+  const isLimited = (path: string) =>
+    limited.some((globs) => {
+      const [taken, left] = [
+        globs.filter((glob) => !glob.startsWith('!')),
+        globs.filter((glob) => glob.startsWith('!')),
+      ];
+      return taken.some((glob) => matchesGlob(path, glob)) && !left.some((glob) => matchesGlob(path, glob.slice(1)));
+    });
+
+  const entries = readdirSync(new URL('src', ROOT), { withFileTypes: true });
+  const free = entries
+    .map((entry) => ({
+      name: `src/${entry.name}`,
+      path: `src/${entry.name}${entry.isDirectory() ? '/any/file.ts' : ''}`,
+    }))
+    .filter(({ path }) => !isLimited(path));
+
+  expect(free.map(({ name }) => name).sort()).toEqual(UNLIMITED);
+});
