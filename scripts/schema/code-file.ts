@@ -1,16 +1,20 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { hashOf, readSchemaFiles } from '../../src/db/schema/files.ts';
-import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import { VERSION } from '../../src/version.ts';
 
 const DIRECTORY = 'supabase/migrations/';
-const NAME = /^([0-9]+)_code\.sql$/;
 const MADE_BY = /^-- Made by `npm run schema` of cairn (\S+):/;
 
-/** The path and text of the numbered file, and the paths of those that it replaces: those of this version, which no release has. */
+/**
+ * Returns the path and text of the numbered file, and the paths of those that it replaces: files of this version, which
+ * is not released. Released ones stay, and this one is numbered behind them.
+ */
 export async function codeFile(): Promise<{ path: string; text: string; replaced: string[] }> {
-  const { versioned, code } = readSchemaFiles();
-  const last = versioned.at(-1)?.version ?? '0';
+  const { versioned, generated, code } = readSchemaFiles();
+  const read = async (path: string) => MADE_BY.exec(await readFile(path, 'utf8'))?.[1];
+  const made = await Promise.all(generated.map(async (file) => ({ ...file, by: await read(file.path) })));
+  const released = made.filter(({ by }) => by !== VERSION);
+  const last = [...versioned, ...released].reduce((most, { version }) => (version > most ? version : most), '0');
   const path = `${DIRECTORY}${BigInt(last) + 1n}_code.sql`;
   const hashes = await Promise.all(
     versioned.map(async ({ version, path: file }) => [version, hashOf(await readFile(file, 'utf8'))] as const),
@@ -20,17 +24,32 @@ export async function codeFile(): Promise<{ path: string; text: string; replaced
   );
   const text = [
     `-- Made by \`npm run schema\` of cairn ${VERSION}: supabase/code as one file, for the Supabase CLI. Do not edit.\n`,
+    refuseOlder(VERSION),
     code.sql,
     'insert into supabase_migrations.cairn_applied (name, hash, program) values',
     `${rows.join(',\n')}`,
     '  on conflict (name) do update',
     '    set hash = excluded.hash, program = excluded.program, applied_at = now();\n',
   ].join('\n');
-  const replaced: string[] = [];
-  for (const file of await readdir(new URL(DIRECTORY, PACKAGE_ROOT))) {
-    if (!NAME.test(file) || `${DIRECTORY}${file}` === path) continue;
-    const made = MADE_BY.exec(await readFile(new URL(`${DIRECTORY}${file}`, PACKAGE_ROOT), 'utf8'));
-    if (made?.[1] === VERSION) replaced.push(`${DIRECTORY}${file}`);
-  }
+  const replaced = made
+    .filter(({ by }) => by === VERSION)
+    .map(({ version, name }) => `${DIRECTORY}${version}_${name}.sql`)
+    .filter((file) => file !== path);
   return { path, text, replaced };
+}
+
+/** Leaves the code of a newer program in force, as `cairn migrate` does. */
+function refuseOlder(version: string): string {
+  const numbers = (text: string) => `string_to_array(split_part(${text}, '-', 1), '.')::integer[]`;
+  return `do $$
+declare
+  v_program text := (select a.program from supabase_migrations.cairn_applied a where a.name = 'code');
+begin
+  if ${numbers('v_program')} > ${numbers(`'${version}'`)} then
+    raise exception 'The database has the code of cairn %, which is newer than ${version}.', v_program
+      using hint = 'Update this clone, or leave the database to the newer one.';
+  end if;
+end
+$$;
+`;
 }

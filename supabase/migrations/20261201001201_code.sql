@@ -1,5 +1,16 @@
 -- Made by `npm run schema` of cairn 0.1.0: supabase/code as one file, for the Supabase CLI. Do not edit.
 
+do $$
+declare
+  v_program text := (select a.program from supabase_migrations.cairn_applied a where a.name = 'code');
+begin
+  if string_to_array(split_part(v_program, '-', 1), '.')::integer[] > string_to_array(split_part('0.1.0', '-', 1), '.')::integer[] then
+    raise exception 'The database has the code of cairn %, which is newer than 0.1.0.', v_program
+      using hint = 'Update this clone, or leave the database to the newer one.';
+  end if;
+end
+$$;
+
 set local check_function_bodies = off;
 
 -- The base of every chapter: errors, time, ids, and checks of values.

@@ -132,7 +132,7 @@ describe('a whole workspace', { timeout: 60_000 }, () => {
     const { stdout } = await cairn(['--data-dir', here.dataDir, 'import', join(folder, 'old.jsonl')]);
 
     expect(stdout).toBe(
-      'Imported 1 events; 0 were there already.\nCleaned 1 whose data this version refuses; their hashes are kept.\n',
+      'Imported 1 events; 0 were there already.\n1 hold cleaned data: their hashes are kept, but do not prove it.\n',
     );
   });
 });

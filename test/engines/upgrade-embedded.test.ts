@@ -5,6 +5,7 @@ import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { restoreAsItWas } from '../../src/db/backup.ts';
 import { ensureServer, stopServer } from '../../src/db/embedded/shared-server.ts';
+import { lastVersion } from '../../src/db/schema/migrate.ts';
 import { createLog } from '../../src/log.ts';
 import { cairn } from '../support/cairn.ts';
 import { query } from '../support/embedded.ts';
@@ -61,6 +62,38 @@ describe.each(await keptCommits())('an embedded database of commit %s', (commit)
   });
 });
 
+test('an upgrade that was killed goes on without another copy, and the one before it stays', async () => {
+  const [commit = ''] = await keptCommits();
+  await begin(commit);
+  await writeFile(join(dataDir, 'upgrade-20260101000000.backup'), 'The copy of the upgrade that was killed.');
+  await writeFile(join(dataDir, 'upgrade-20260101000000.backup.1.part'), 'Half a copy.');
+  await writeFile(join(dataDir, 'upgrade-unfinished'), lastVersion());
+
+  expect((await cairn(['migrate', '--data-dir', dataDir])).code).toBe(0);
+
+  expect(await copies()).toEqual(['upgrade-20260101000000.backup']);
+  expect(await readdir(dataDir)).not.toContain('upgrade-unfinished');
+});
+
+test('an upgrade that waits for another session gives up in time, and nobody waits behind it for good', {
+  timeout: 60_000,
+}, async () => {
+  const [commit = ''] = await keptCommits();
+  await begin(commit);
+  const server = await ensureServer({ dataDir, log });
+  const reader = new pg.Client(server.connection);
+  await reader.connect();
+  await reader.query('begin; lock table public.tasks in share update exclusive mode');
+
+  const { code, stderr } = await cairn(['migrate', '--data-dir', dataDir]);
+
+  expect([code, stderr]).toEqual([1, expect.stringContaining('Another session uses these tables')]);
+  await reader.query('commit');
+  await reader.end();
+  await server.release();
+  expect((await cairn(['migrate', '--data-dir', dataDir])).code).toBe(0);
+});
+
 test('a database that cannot be copied is not upgraded, but when that is said', async () => {
   const [commit = ''] = await keptCommits();
   await begin(commit);
@@ -69,7 +102,7 @@ test('a database that cannot be copied is not upgraded, but when that is said', 
   await writeFile(join(dataDir, 'upgrade-lock'), 'No directory.');
 
   const refused = await cairn(['tasks', '--data-dir', dataDir]);
-  expect(refused).toMatchObject({ code: 1, stdout: '' });
+  expect(refused).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('cannot be used (EEXIST)') });
 
   const forced = await cairn(['migrate', '--no-backup', '--data-dir', dataDir, '--json']);
   expect(JSON.parse(forced.stdout).applied).toContain('code');

@@ -2,7 +2,7 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { hashOf } from '../../src/db/schema/files.ts';
 import { migrate, pendingMigrations } from '../../src/db/schema/migrate.ts';
 import { createEmptyDatabase, type EmptyDatabase } from '../support/database.ts';
@@ -51,6 +51,14 @@ const migrateHere = () => withClient((client) => migrate(client, { root }));
 async function answerOf(query: string): Promise<unknown> {
   const { rows } = await withClient((client) => client.query({ text: query, rowMode: 'array' }));
   return rows[0]?.[0];
+}
+
+/** Waits until another session waits for an advisory lock. */
+async function waitForLock(client: pg.Client): Promise<void> {
+  await vi.waitFor(async () => {
+    const { rowCount } = await client.query(`select from pg_locks where locktype = 'advisory' and not granted`);
+    expect(rowCount).toBeGreaterThan(0);
+  });
 }
 
 const ALL = ['20260101000000_things', '20260102000000_colours', 'code'];
@@ -121,6 +129,35 @@ describe('code', () => {
     expect(await answerOf('select greeting()')).toBe('good day');
   });
 
+  test('of an older program that waited meanwhile is not applied over a newer one', async () => {
+    await migrateHere();
+    await put('code/10_greeting.sql', GREETING.replace('hello', 'older'));
+    const newer = await database.connect();
+    await newer.query('begin; select pg_advisory_xact_lock(7226913004)');
+
+    const older = migrateHere();
+    await waitForLock(newer);
+    await newer.query(`update supabase_migrations.cairn_applied set program = '99.0.0' where name = 'code'; commit`);
+    await newer.end();
+
+    expect(await older).toEqual([]);
+    expect(await answerOf('select greeting()')).toBe('hello');
+  });
+
+  test('that the Supabase CLI applied is replaced at the next start, and no versioned file goes unlooked at', async () => {
+    await put('migrations/20260102000001_code.sql', GREETING);
+    await migrateHere();
+    const versions = 'select array_agg(version order by version) from supabase_migrations.schema_migrations';
+    expect(await answerOf(versions)).toContain('20260102000001');
+    await put('code/10_greeting.sql', GREETING.replace('hello', 'good day'));
+
+    expect(await migrateHere()).toEqual(['code']);
+
+    expect(await answerOf('select greeting()')).toBe('good day');
+    await appendFile(join(root, 'migrations/20260102000000_colours.sql'), '\nselect 2;');
+    await expect(migrateHere()).rejects.toMatchObject({ message: expect.stringContaining('was edited') });
+  });
+
   test('is applied after each new versioned file, and whole or not at all', async () => {
     await migrateHere();
     await put('migrations/20260103000000_names.sql', 'create table names (name text);');
@@ -162,6 +199,15 @@ describe('a database that a newer program made', () => {
       code: 'unavailable',
       message: expect.stringMatching(/: it needs cairn 98\.0\.0 or later\.$/),
     });
+  });
+
+  test('refuses one that it does not admit, where nothing in it is newer', async () => {
+    await migrateHere();
+    await withClient((client) =>
+      client.query(`update supabase_migrations.cairn_admission set oldest_program = '98.0.0'`),
+    );
+
+    await expect(migrateHere()).rejects.toMatchObject({ code: 'unavailable' });
   });
 
   test('refuses one that it does not admit, and names the oldest', async () => {

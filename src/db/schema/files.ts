@@ -15,13 +15,14 @@ export type SqlFile = { version: string; name: string; path: string };
 export type SchemaFiles = {
   history: SqlFile[];
   versioned: SqlFile[];
+  /** All code as one numbered file for each release, for the Supabase CLI, which knows no other kind. */
+  generated: SqlFile[];
   code: { hash: string; sql: string };
 };
 
 const ROOT = fileURLToPath(new URL('supabase', PACKAGE_ROOT));
-// All code as one numbered file, for the Supabase CLI, which knows no other kind: scripts write it, and nothing here
-// reads it.
-const GENERATED = 'code';
+/** The name of the generated files. */
+export const GENERATED = 'code';
 // Functions call others that stand below them.
 const CODE_HEAD = 'set local check_function_bodies = off;\n';
 
@@ -29,9 +30,11 @@ const CODE_HEAD = 'set local check_function_bodies = off;\n';
 export function readSchemaFiles(root = ROOT): SchemaFiles {
   const parts = filesIn(join(root, 'code')).map((name) => readFileSync(join(root, 'code', name), 'utf8'));
   const sql = parts.length === 0 ? '' : [CODE_HEAD, ...parts].join('\n');
+  const migrations = numbered(join(root, 'migrations'));
   return {
     history: numbered(join(root, 'history')),
-    versioned: numbered(join(root, 'migrations')).filter(({ name }) => name !== GENERATED),
+    versioned: migrations.filter(({ name }) => name !== GENERATED),
+    generated: migrations.filter(({ name }) => name === GENERATED),
     code: { hash: hashOf(sql), sql },
   };
 }

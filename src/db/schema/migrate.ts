@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type pg from 'pg';
-import { DomainError, domainErrorFrom } from '../../errors.ts';
+import { DomainError, domainErrorFrom, type ErrorCode } from '../../errors.ts';
 import { UPDATE_HINT, VERSION } from '../../version.ts';
-import { hashOf, readSchemaFiles, recordApplied, type SchemaFiles, type SqlFile } from './files.ts';
+import { GENERATED, hashOf, readSchemaFiles, recordApplied, type SchemaFiles, type SqlFile } from './files.ts';
 
 /** One transaction of a migration. `name` is shown to people. */
 type Step = { name: string; isNeeded(state: SchemaState): boolean; run(client: pg.Client): Promise<void> };
@@ -25,6 +25,13 @@ type Options = {
 const ADVISORY_LOCK = 7_226_913_004;
 /** The step that applies the repeatable code. */
 export const CODE = 'code';
+// Longer than any call of ours holds a table. Whoever waits for a table keeps everyone else from it meanwhile.
+const LOCK_WAIT_MS = 10_000;
+const RIGHTS_HINT = 'Check that the role may create schemas, roles and functions.';
+const FAILURES: Readonly<Record<string, [code: ErrorCode, hint: string]>> = Object.freeze({
+  '53100': ['unavailable', 'Make room on the disk of the database, then start again.'],
+  '55P03': ['unavailable', 'Another session uses these tables: end it or wait for it, then start again.'],
+});
 const NOTHING: SchemaState = { versions: [], applied: {}, oldest_program: null };
 
 // The table of the Supabase CLI, so that both ways of migrating know of each other.
@@ -39,9 +46,11 @@ const CREATE_TABLE = `
 const THERE = `
   select to_regclass('supabase_migrations.schema_migrations') is not null as versions,
     to_regclass('supabase_migrations.cairn_applied') is not null as kept`;
+// The Supabase CLI records the generated file of the code as a version. It is none: the code has its hash.
 const VERSIONS = `
   select coalesce(json_agg(m.version order by m.version), '[]') as versions
-    from supabase_migrations.schema_migrations m`;
+    from supabase_migrations.schema_migrations m
+    where m.name is distinct from '${GENERATED}'`;
 const STATE = `
   select v.versions,
     (select coalesce(json_object_agg(a.name, json_build_object('hash', a.hash, 'program', a.program)), '{}')
@@ -79,10 +88,8 @@ async function plan(client: pg.Client, { root, upTo }: Options): Promise<Step[]>
   const files = readSchemaFiles(root);
   const state = await readState(client);
   const unknown = unknownVersions(state, files);
-  if (unknown.length > 0 || compareVersions(state.applied[CODE]?.program ?? VERSION, VERSION) > 0) {
-    refuseOlderProgram(state, unknown);
-    return [];
-  }
+  refuseOlderProgram(state, unknown);
+  if (unknown.length > 0 || isNewer(state)) return [];
   refuseEdited(state, files);
   const begun = new Set(files.versioned.map(({ version }) => version));
   const isOld = files.history.some(
@@ -101,8 +108,16 @@ function unknownVersions({ versions }: SchemaState, { history, versioned }: Sche
   return versions.filter((version) => !known.has(version));
 }
 
-function refuseOlderProgram({ oldest_program }: SchemaState, unknown: string[]): void {
-  if (oldest_program !== null && compareVersions(VERSION, oldest_program) >= 0) return;
+/** Tells whether a newer program applied its code. */
+function isNewer({ applied }: SchemaState): boolean {
+  return compareVersions(applied[CODE]?.program ?? VERSION, VERSION) > 0;
+}
+
+function refuseOlderProgram(state: SchemaState, unknown: string[]): void {
+  const { oldest_program } = state;
+  const isAdmitted =
+    oldest_program === null ? unknown.length === 0 && !isNewer(state) : compareVersions(VERSION, oldest_program) >= 0;
+  if (isAdmitted) return;
   const reasons = [
     ...(unknown.length === 0 ? [] : [`has migration ${unknown.at(-1)}`]),
     ...(oldest_program === null ? [] : [`needs cairn ${oldest_program} or later`]),
@@ -170,13 +185,15 @@ function historyStep(
   };
 }
 
-function codeStep({ code }: SchemaFiles): Step & { version: string } {
+function codeStep({ code, generated }: SchemaFiles): Step & { version: string } {
   return {
     version: CODE,
     name: CODE,
-    isNeeded: ({ applied }) => applied[CODE]?.hash !== code.hash && code.sql !== '',
+    isNeeded: (state) => code.sql !== '' && state.applied[CODE]?.hash !== code.hash && !isNewer(state),
     async run(client) {
       await execute(client, 'The code of the schema', code.sql);
+      // So that the Supabase CLI does not apply them over it.
+      for (const file of generated) await listApplied(client, file, '');
       await client.query(recordApplied([{ name: CODE, hash: code.hash }]));
     },
   };
@@ -187,8 +204,10 @@ async function execute(client: pg.Client, what: string, sql: string): Promise<vo
     await client.query(sql);
   } catch (cause) {
     const line = sql.slice(0, Number((cause as pg.DatabaseError).position ?? 0)).split('\n').length;
-    throw new DomainError('internal', `${what} failed at line ${line}: ${(cause as Error).message}`, {
-      hint: 'Nothing of it was applied. Check that the role may create schemas, roles and functions.',
+    const [code, hint] = FAILURES[(cause as pg.DatabaseError).code ?? ''] ?? ['internal', RIGHTS_HINT];
+    throw new DomainError(code, `${what} failed at line ${line}: ${(cause as Error).message}`, {
+      hint: `Nothing of it was applied. ${hint}`,
+      retryable: false,
       cause,
     });
   }
@@ -196,7 +215,8 @@ async function execute(client: pg.Client, what: string, sql: string): Promise<vo
 
 async function listApplied(client: pg.Client, { version, name }: Omit<SqlFile, 'path'>, sql: string): Promise<void> {
   await client.query(
-    'insert into supabase_migrations.schema_migrations (version, statements, name) values ($1, $2, $3)',
+    `insert into supabase_migrations.schema_migrations (version, statements, name) values ($1, $2, $3)
+      on conflict (version) do nothing`,
     [version, [sql], name],
   );
 }
@@ -206,6 +226,7 @@ async function inTransaction<T>(client: pg.Client, work: () => Promise<T>): Prom
   await client.query('begin');
   try {
     await client.query('select pg_advisory_xact_lock($1)', [ADVISORY_LOCK]);
+    await client.query(`set local lock_timeout = ${LOCK_WAIT_MS}`);
     const result = await work();
     await client.query('commit');
     return result;

@@ -1,0 +1,2 @@
+-- The function is called app.renew_lease now.
+drop function if exists app.extend_lease(public.tasks, timestamptz);
