@@ -145,6 +145,10 @@ begin
 end
 $$;
 
+-- Returns an actor's name in a workspace: as an agent, otherwise through a client.
+create or replace function app.actor_name(actor app.actor) returns text language sql immutable
+  return coalesce(actor.agent, actor.client, 'user');
+
 create or replace function app.actor_name(event public.events) returns text language sql immutable as $$
   select coalesce(event.actor ->> 'agent', event.actor ->> 'client', 'user')
 $$;
@@ -248,24 +252,6 @@ create or replace function app.read_ip(actor jsonb)
 as $$
   select nullif(actor ->> 'ip', '')::inet
 $$;
-
--- Tells whether that process of the user has not ended: it may be silent.
-create or replace function app.has_not_ended(tenant_id uuid, user_id uuid, process uuid)
-  returns boolean
-  language sql
-  stable
-begin atomic
-  select exists (
-    select from app.presence p
-    where p.tenant_id = has_not_ended.tenant_id
-      and p.user_id = has_not_ended.user_id
-      and p.process = has_not_ended.process
-      and p.ended_at is null);
-end;
-
--- Returns an actor's name in a workspace: as an agent, otherwise through a client.
-create or replace function app.actor_name(actor app.actor) returns text language sql immutable
-  return coalesce(actor.agent, actor.client, 'user');
 
 select app.define_on_tables($triggers$
   create trigger users_clean_name before insert or update of name on public.users

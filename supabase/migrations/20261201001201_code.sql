@@ -449,6 +449,10 @@ begin
 end
 $$;
 
+-- Returns an actor's name in a workspace: as an agent, otherwise through a client.
+create or replace function app.actor_name(actor app.actor) returns text language sql immutable
+  return coalesce(actor.agent, actor.client, 'user');
+
 create or replace function app.actor_name(event public.events) returns text language sql immutable as $$
   select coalesce(event.actor ->> 'agent', event.actor ->> 'client', 'user')
 $$;
@@ -552,24 +556,6 @@ create or replace function app.read_ip(actor jsonb)
 as $$
   select nullif(actor ->> 'ip', '')::inet
 $$;
-
--- Tells whether that process of the user has not ended: it may be silent.
-create or replace function app.has_not_ended(tenant_id uuid, user_id uuid, process uuid)
-  returns boolean
-  language sql
-  stable
-begin atomic
-  select exists (
-    select from app.presence p
-    where p.tenant_id = has_not_ended.tenant_id
-      and p.user_id = has_not_ended.user_id
-      and p.process = has_not_ended.process
-      and p.ended_at is null);
-end;
-
--- Returns an actor's name in a workspace: as an agent, otherwise through a client.
-create or replace function app.actor_name(actor app.actor) returns text language sql immutable
-  return coalesce(actor.agent, actor.client, 'user');
 
 select app.define_on_tables($triggers$
   create trigger users_clean_name before insert or update of name on public.users
@@ -2174,6 +2160,72 @@ begin
       jsonb_build_object('version', project.version) || v_lost,
       format('Work your change into what stands there now, then repeat with expected_version %s.', project.version));
   end if;
+end
+$$;
+
+-- list_projects(include_archived, cursor?, page_size) -> {projects, next_cursor?}, latest change first.
+create or replace function public.list_projects(
+  include_archived boolean default false,
+  cursor text default null,
+  page_size integer default 20,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_size integer := app.page_size(page_size, 100);
+  v_after jsonb := app.decode_cursor(cursor, 'projects');
+  v_found jsonb[];
+begin
+  select array_agg(app.project_brief(p) order by p.updated_at desc, p.id desc) into v_found
+    from (
+      select * from public.projects x
+      where x.tenant_id = v_actor.tenant_id
+        and (include_archived or x.archived_at is null)
+        and (v_after is null or (x.updated_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+      order by x.updated_at desc, x.id desc limit v_size + 1) p;
+  return app.build_page('projects', v_found, v_size, 'projects', '{id}', '{updated_at}');
+end
+$$;
+
+-- get_project(project?) -> its context: rules, counts, latest checkpoint, holders and their tasks, ready tasks, latest
+-- decisions.
+create or replace function public.get_project(project text default null, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project public.projects := app.find_project(project, v_actor);
+  v_checkpoint public.checkpoints := app.latest_checkpoint(v_project);
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'project', app.project_brief(v_project)
+      || jsonb_build_object('rules', v_project.rules, 'version', v_project.version),
+    'checkpoint', case when v_checkpoint.id is not null then app.checkpoint_brief(v_checkpoint) end,
+    'in_progress', (
+      select coalesce(jsonb_agg(app.task_brief(t)), '[]')
+      from app.tasks_by_status(v_project, 'in_progress', 10) t),
+    'ready', (
+      select coalesce(jsonb_agg(app.task_brief(t)), '[]')
+      from app.ready_tasks(v_project, '{}', v_actor, null, 10) t),
+    'decisions', (
+      select coalesce(jsonb_agg(app.decision_brief(d)), '[]')
+      from (
+        select * from public.decisions x
+        where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null
+        order by x.created_at desc limit 5) d),
+    'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
 end
 $$;
 
@@ -4232,6 +4284,20 @@ begin atomic
       and p.beat_at > app.now() - interval '90 seconds');
 end;
 
+-- Tells whether that process of the user has not ended: it may be silent.
+create or replace function app.has_not_ended(tenant_id uuid, user_id uuid, process uuid)
+  returns boolean
+  language sql
+  stable
+begin atomic
+  select exists (
+    select from app.presence p
+    where p.tenant_id = has_not_ended.tenant_id
+      and p.user_id = has_not_ended.user_id
+      and p.process = has_not_ended.process
+      and p.ended_at is null);
+end;
+
 -- Lists locks that the user's own ended sessions still hold: [{ref, locked_by}], until the locks lapse.
 create or replace function app.left_locks(project public.projects, actor app.actor) returns jsonb language sql stable
 begin atomic
@@ -4383,7 +4449,7 @@ begin
 end
 $$;
 
--- Tasks for people: open questions, abandoned tasks, approvals.
+-- Questions that are open.
 
 -- Lists the questions that the log has as open. The door stores the id of the note that an answer names in any way.
 create or replace function app.unanswered_in_log(tenant_id uuid) returns setof app.unanswered
@@ -4490,6 +4556,13 @@ begin
 end
 $$;
 
+select app.define_on_tables($triggers$
+  create trigger events_keep_unanswered after insert on public.events for each row
+    when (new.event_type in ('task.noted', 'project.noted')) execute function app.keep_unanswered();
+$triggers$);
+
+-- Tasks that wait for a person: left by an ended session, or unapproved.
+
 -- Lists tasks in progress whose holder's session has ended.
 create or replace function app.left_tasks(project public.projects, size integer) returns setof public.tasks
   language sql
@@ -4573,11 +4646,6 @@ begin
     'unapproved_count', cardinality(v_unapproved));
 end
 $$;
-
-select app.define_on_tables($triggers$
-  create trigger events_keep_unanswered after insert on public.events for each row
-    when (new.event_type in ('task.noted', 'project.noted')) execute function app.keep_unanswered();
-$triggers$);
 
 -- Artifacts, and the evidence that they give.
 
@@ -6315,75 +6383,11 @@ begin
 end
 $$;
 
--- Reads at the start of an agent's session.
+-- The read at the start of an agent's session.
 
--- list_projects(include_archived, cursor?, page_size) -> {projects, next_cursor?}, latest change first.
-create or replace function public.list_projects(
-  include_archived boolean default false,
-  cursor text default null,
-  page_size integer default 20,
-  actor jsonb default '{}'
-)
-  returns jsonb
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set plan_cache_mode = force_generic_plan
-  set enable_seqscan = off
-as $$
-declare
-  v_actor app.actor := app.authenticate(actor);
-  v_size integer := app.page_size(page_size, 100);
-  v_after jsonb := app.decode_cursor(cursor, 'projects');
-  v_found jsonb[];
-begin
-  select array_agg(app.project_brief(p) order by p.updated_at desc, p.id desc) into v_found
-    from (
-      select * from public.projects x
-      where x.tenant_id = v_actor.tenant_id
-        and (include_archived or x.archived_at is null)
-        and (v_after is null or (x.updated_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
-      order by x.updated_at desc, x.id desc limit v_size + 1) p;
-  return app.build_page('projects', v_found, v_size, 'projects', '{id}', '{updated_at}');
-end
-$$;
-
--- get_project(project?) -> its context: rules, counts, latest checkpoint, holders and their tasks, ready tasks, latest
--- decisions.
-create or replace function public.get_project(project text default null, actor jsonb default '{}')
-  returns jsonb
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set plan_cache_mode = force_generic_plan
-  set enable_seqscan = off
-as $$
-declare
-  v_actor app.actor := app.authenticate(actor);
-  v_project public.projects := app.find_project(project, v_actor);
-  v_checkpoint public.checkpoints := app.latest_checkpoint(v_project);
-begin
-  return jsonb_strip_nulls(jsonb_build_object(
-    'project', app.project_brief(v_project)
-      || jsonb_build_object('rules', v_project.rules, 'version', v_project.version),
-    'checkpoint', case when v_checkpoint.id is not null then app.checkpoint_brief(v_checkpoint) end,
-    'in_progress', (
-      select coalesce(jsonb_agg(app.task_brief(t)), '[]')
-      from app.tasks_by_status(v_project, 'in_progress', 10) t),
-    'ready', (
-      select coalesce(jsonb_agg(app.task_brief(t)), '[]')
-      from app.ready_tasks(v_project, '{}', v_actor, null, 10) t),
-    'decisions', (
-      select coalesce(jsonb_agg(app.decision_brief(d)), '[]')
-      from (
-        select * from public.decisions x
-        where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null
-        order by x.created_at desc limit 5) d),
-    'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
-end
-$$;
-
--- Also returns the latest five open questions, and their number if there are more.
+-- resume_project(project?) -> the latest checkpoint, what changed since, the caller's locks and those that its ended
+-- sessions left, tasks by status, the latest five decisions and open questions, and the number of these if there are
+-- more.
 create or replace function public.resume_project(project text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -10729,6 +10733,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001000', '9077023e57282a2f2cb871c7c775a35d68600b9b06559bda94f4b0d37b0506c9', '0.1.0'),
   ('20261201001100', 'fa65bb0d8089ac6904df03bc862c0bafa3a0fabecbda47ba53f00377c0ba80b2', '0.1.0'),
   ('20261201001200', '3511e72babfb15381071e1fb7d7504eba472e8e16290f42bd5a7426a6703085c', '0.1.0'),
-  ('code', 'c5e25fa89ea0ee141e931773b1ff59754490738f3b016d171b9a6409fbd5ff98', '0.1.0')
+  ('code', '08d57885fecd4be78ca8cdfe9ce9bd84baca479f1b17056fde7a09f0cc7b9d4e', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

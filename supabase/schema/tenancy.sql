@@ -271,17 +271,6 @@ CREATE OR REPLACE FUNCTION app.get_token_project()
 RETURN (NULLIF(current_setting('app.project_id'::text, true), ''::text))::uuid;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.has_not_ended(tenant_id uuid, user_id uuid, process uuid)
- RETURNS boolean
- LANGUAGE sql
- STABLE
-BEGIN ATOMIC
- SELECT (EXISTS ( SELECT
-            FROM app.presence p
-           WHERE ((p.tenant_id = has_not_ended.tenant_id) AND (p.user_id = has_not_ended.user_id) AND (p.process = has_not_ended.process) AND (p.ended_at IS NULL)))) AS "exists";
-END;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.my_tenants()
  RETURNS SETOF uuid
  LANGUAGE sql
