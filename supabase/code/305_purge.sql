@@ -1,6 +1,6 @@
--- Expired rows of access, deleted in every workspace.
+-- Expired rows: tokens, codes, sessions, logins, invitations, clients.
 
--- Deletes expired rows in every workspace. It runs as the keeper, whose policies show it only such rows.
+-- Deletes expired rows in every workspace. It runs as cairn_keeper, whose policies show it only such rows.
 create or replace function app.purge_expired()
   returns jsonb
   language plpgsql

@@ -463,7 +463,7 @@ create or replace function app.get_nil_id() returns uuid language sql immutable
 
 -- A row may be found by its secret before its workspace is known: policies open the one row of the presented hash.
 create or replace function app.get_credential_hash() returns text language sql stable
-  return nullif(current_setting('app.get_credential_hash', true), '');
+  return nullif(current_setting('app.credential_hash', true), '');
 
 -- The project that limits the token of the call; null without a limit.
 create or replace function app.get_token_project() returns uuid language sql stable
@@ -509,7 +509,7 @@ begin
   v_actor.tenant_id := app.get_nil_id();
   v_actor.client := app.clean_name(actor ->> 'client', 500);
   perform set_config('app.tenant_id', v_actor.tenant_id::text, true), set_config('app.user_id', '', true),
-    set_config('app.project_id', '', true), set_config('app.get_credential_hash', coalesce(secret_hash, ''), true);
+    set_config('app.project_id', '', true), set_config('app.credential_hash', coalesce(secret_hash, ''), true);
   return v_actor;
 end
 $$;
@@ -542,7 +542,7 @@ begin
   if not app.caller_is_server() then
     perform app.fail('forbidden', 'Only the server does this.');
   end if;
-  perform set_config('app.get_credential_hash', '', true);
+  perform set_config('app.credential_hash', '', true);
   v_actor := app.authenticate(actor, role_min);
   perform app.refuse_limited(v_actor);
   return v_actor;
@@ -576,7 +576,7 @@ $triggers$);
 
 -- The log: event types and their data, positions, the hash chain, idempotency.
 
--- The last wall behind missing privileges and missing policies. Only the keeper's functions (redact, archive) pass.
+-- The last wall behind missing privileges and missing policies. Only functions of cairn_keeper (redact, archive) pass.
 create or replace function app.refuse_rewrite()
   returns trigger
   language plpgsql
@@ -9442,7 +9442,7 @@ declare
   v_invitation app.invitations;
   v_refused text;
 begin
-  perform set_config('app.get_credential_hash', invitation_hash, true);
+  perform set_config('app.credential_hash', invitation_hash, true);
   select * into v_found
     from app.find_invitation(accept_invitation.invitation_hash,
       (
@@ -10356,9 +10356,9 @@ begin
 end
 $$;
 
--- Expired rows of access, deleted in every workspace.
+-- Expired rows: tokens, codes, sessions, logins, invitations, clients.
 
--- Deletes expired rows in every workspace. It runs as the keeper, whose policies show it only such rows.
+-- Deletes expired rows in every workspace. It runs as cairn_keeper, whose policies show it only such rows.
 create or replace function app.purge_expired()
   returns jsonb
   language plpgsql
@@ -10658,7 +10658,7 @@ select app.define_on_tables($policies$
   create policy everybody on app.user_identities for select to cairn_owner
     using (user_id = (select app.get_caller_id()));
 
-  -- Allows the maintenance role to purge expired rows.
+  -- Allows cairn_keeper to purge expired rows.
   create policy expired on public.oauth_tokens for delete to cairn_keeper
     using (coalesce(refresh_expires_at, expires_at) < now() - interval '30 days');
   create policy expired on app.oauth_codes for delete to cairn_keeper using (expires_at < now() - interval '1 day');
@@ -10733,6 +10733,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001000', '9077023e57282a2f2cb871c7c775a35d68600b9b06559bda94f4b0d37b0506c9', '0.1.0'),
   ('20261201001100', 'fa65bb0d8089ac6904df03bc862c0bafa3a0fabecbda47ba53f00377c0ba80b2', '0.1.0'),
   ('20261201001200', '3511e72babfb15381071e1fb7d7504eba472e8e16290f42bd5a7426a6703085c', '0.1.0'),
-  ('code', '08d57885fecd4be78ca8cdfe9ce9bd84baca479f1b17056fde7a09f0cc7b9d4e', '0.1.0')
+  ('code', 'dec069495209de3e5bf8ef3da5d4582092848ed219d2e831e2a9648c59e81fb5', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

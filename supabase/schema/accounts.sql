@@ -113,7 +113,7 @@ declare
   v_invitation app.invitations;
   v_refused text;
 begin
-  perform set_config('app.get_credential_hash', invitation_hash, true);
+  perform set_config('app.credential_hash', invitation_hash, true);
   select * into v_found
     from app.find_invitation(accept_invitation.invitation_hash,
       (
