@@ -1,4 +1,5 @@
-// Made by `npm run schema` from the migrated database. Do not edit: change a migration.
+// Made by `npm run schema` from the migrated database.
+// Do not edit: change supabase/code or add a migration, then npm run schema.
 
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[];
 

@@ -77,7 +77,8 @@ export async function generateTypes(client: pg.Client): Promise<string> {
     ({ name, returns, fields }) =>
       `      ${name}: { Args: { ${fields.map(argument).join('; ')} }; Returns: ${typed(returns)} };\n`,
   );
-  return `// Made by \`npm run schema\` from the migrated database. Do not edit: change a migration.
+  return `// Made by \`npm run schema\` from the migrated database.
+// Do not edit: change supabase/code or add a migration, then npm run schema.
 
 export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[];
 

@@ -145,6 +145,10 @@ begin
 end
 $$;
 
+-- Returns an actor's name in a workspace: as an agent, otherwise through a client.
+create or replace function app.actor_name(actor app.actor) returns text language sql immutable
+  return coalesce(actor.agent, actor.client, 'user');
+
 create or replace function app.actor_name(event public.events) returns text language sql immutable as $$
   select coalesce(event.actor ->> 'agent', event.actor ->> 'client', 'user')
 $$;
@@ -155,7 +159,7 @@ create or replace function app.get_nil_id() returns uuid language sql immutable
 
 -- A row may be found by its secret before its workspace is known: policies open the one row of the presented hash.
 create or replace function app.get_credential_hash() returns text language sql stable
-  return nullif(current_setting('app.get_credential_hash', true), '');
+  return nullif(current_setting('app.credential_hash', true), '');
 
 -- The project that limits the token of the call; null without a limit.
 create or replace function app.get_token_project() returns uuid language sql stable
@@ -201,7 +205,7 @@ begin
   v_actor.tenant_id := app.get_nil_id();
   v_actor.client := app.clean_name(actor ->> 'client', 500);
   perform set_config('app.tenant_id', v_actor.tenant_id::text, true), set_config('app.user_id', '', true),
-    set_config('app.project_id', '', true), set_config('app.get_credential_hash', coalesce(secret_hash, ''), true);
+    set_config('app.project_id', '', true), set_config('app.credential_hash', coalesce(secret_hash, ''), true);
   return v_actor;
 end
 $$;
@@ -234,7 +238,7 @@ begin
   if not app.caller_is_server() then
     perform app.fail('forbidden', 'Only the server does this.');
   end if;
-  perform set_config('app.get_credential_hash', '', true);
+  perform set_config('app.credential_hash', '', true);
   v_actor := app.authenticate(actor, role_min);
   perform app.refuse_limited(v_actor);
   return v_actor;
@@ -248,24 +252,6 @@ create or replace function app.read_ip(actor jsonb)
 as $$
   select nullif(actor ->> 'ip', '')::inet
 $$;
-
--- Tells whether that process of the user has not ended: it may be silent.
-create or replace function app.has_not_ended(tenant_id uuid, user_id uuid, process uuid)
-  returns boolean
-  language sql
-  stable
-begin atomic
-  select exists (
-    select from app.presence p
-    where p.tenant_id = has_not_ended.tenant_id
-      and p.user_id = has_not_ended.user_id
-      and p.process = has_not_ended.process
-      and p.ended_at is null);
-end;
-
--- Returns an actor's name in a workspace: as an agent, otherwise through a client.
-create or replace function app.actor_name(actor app.actor) returns text language sql immutable
-  return coalesce(actor.agent, actor.client, 'user');
 
 select app.define_on_tables($triggers$
   create trigger users_clean_name before insert or update of name on public.users

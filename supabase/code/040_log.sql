@@ -1,6 +1,6 @@
 -- The log: event types and their data, positions, the hash chain, idempotency.
 
--- The last wall behind missing privileges and missing policies. Only the keeper's functions (redact, archive) pass.
+-- The last wall behind missing privileges and missing policies. Only functions of cairn_keeper (redact, archive) pass.
 create or replace function app.refuse_rewrite()
   returns trigger
   language plpgsql

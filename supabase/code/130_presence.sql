@@ -22,6 +22,20 @@ begin atomic
       and p.beat_at > app.now() - interval '90 seconds');
 end;
 
+-- Tells whether that process of the user has not ended: it may be silent.
+create or replace function app.has_not_ended(tenant_id uuid, user_id uuid, process uuid)
+  returns boolean
+  language sql
+  stable
+begin atomic
+  select exists (
+    select from app.presence p
+    where p.tenant_id = has_not_ended.tenant_id
+      and p.user_id = has_not_ended.user_id
+      and p.process = has_not_ended.process
+      and p.ended_at is null);
+end;
+
 -- Lists locks that the user's own ended sessions still hold: [{ref, locked_by}], until the locks lapse.
 create or replace function app.left_locks(project public.projects, actor app.actor) returns jsonb language sql stable
 begin atomic

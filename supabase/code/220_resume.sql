@@ -1,72 +1,8 @@
--- Reads at the start of an agent's session.
+-- The read at the start of an agent's session.
 
--- list_projects(include_archived, cursor?, page_size) -> {projects, next_cursor?}, latest change first.
-create or replace function public.list_projects(
-  include_archived boolean default false,
-  cursor text default null,
-  page_size integer default 20,
-  actor jsonb default '{}'
-)
-  returns jsonb
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set plan_cache_mode = force_generic_plan
-  set enable_seqscan = off
-as $$
-declare
-  v_actor app.actor := app.authenticate(actor);
-  v_size integer := app.page_size(page_size, 100);
-  v_after jsonb := app.decode_cursor(cursor, 'projects');
-  v_found jsonb[];
-begin
-  select array_agg(app.project_brief(p) order by p.updated_at desc, p.id desc) into v_found
-    from (
-      select * from public.projects x
-      where x.tenant_id = v_actor.tenant_id
-        and (include_archived or x.archived_at is null)
-        and (v_after is null or (x.updated_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
-      order by x.updated_at desc, x.id desc limit v_size + 1) p;
-  return app.build_page('projects', v_found, v_size, 'projects', '{id}', '{updated_at}');
-end
-$$;
-
--- get_project(project?) -> its context: rules, counts, latest checkpoint, holders and their tasks, ready tasks, latest
--- decisions.
-create or replace function public.get_project(project text default null, actor jsonb default '{}')
-  returns jsonb
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set plan_cache_mode = force_generic_plan
-  set enable_seqscan = off
-as $$
-declare
-  v_actor app.actor := app.authenticate(actor);
-  v_project public.projects := app.find_project(project, v_actor);
-  v_checkpoint public.checkpoints := app.latest_checkpoint(v_project);
-begin
-  return jsonb_strip_nulls(jsonb_build_object(
-    'project', app.project_brief(v_project)
-      || jsonb_build_object('rules', v_project.rules, 'version', v_project.version),
-    'checkpoint', case when v_checkpoint.id is not null then app.checkpoint_brief(v_checkpoint) end,
-    'in_progress', (
-      select coalesce(jsonb_agg(app.task_brief(t)), '[]')
-      from app.tasks_by_status(v_project, 'in_progress', 10) t),
-    'ready', (
-      select coalesce(jsonb_agg(app.task_brief(t)), '[]')
-      from app.ready_tasks(v_project, '{}', v_actor, null, 10) t),
-    'decisions', (
-      select coalesce(jsonb_agg(app.decision_brief(d)), '[]')
-      from (
-        select * from public.decisions x
-        where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null
-        order by x.created_at desc limit 5) d),
-    'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
-end
-$$;
-
--- Also returns the latest five open questions, and their number if there are more.
+-- resume_project(project?) -> the latest checkpoint, what changed since, the caller's locks and those that its ended
+-- sessions left, tasks by status, the latest five decisions and open questions, and the number of these if there are
+-- more.
 create or replace function public.resume_project(project text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql

@@ -298,6 +298,38 @@ begin
 end
 $$;
 
+-- trusts_client(client_id, redirect_host?) -> {trusted}: tells whether the actor currently admits the client, in any
+-- workspace, with its answers going to a host if one is named.
+create or replace function public.trusts_client(
+  client_id text,
+  redirect_host text default null,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_person(actor);
+  v_tenant uuid;
+begin
+  for v_tenant in select m.tenant_id from public.memberships m where m.user_id = v_actor.user_id limit 1000 loop
+    perform set_config('app.tenant_id', v_tenant::text, true);
+    if exists (select from app.oauth_grants g
+        where g.tenant_id = v_tenant
+          and g.user_id = v_actor.user_id
+          and g.client_id = trusts_client.client_id
+          and g.revoked_at is null
+          and g.expires_at > app.now()
+          and g.redirect_host = coalesce(trusts_client.redirect_host, g.redirect_host)) then
+      return '{"trusted": true}';
+    end if;
+  end loop;
+  return '{"trusted": false}';
+end
+$$;
+
 select app.define_on_tables($triggers$
   create trigger clients_clean_name before insert or update of client_name on app.oauth_clients
     for each row execute function app.clean_column('client_name', '100', 'Unnamed client');

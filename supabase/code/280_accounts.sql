@@ -32,6 +32,63 @@ begin
 end
 $$;
 
+-- Names the bucket of a browser that signed in to an account before. Nobody else can use up its tries.
+create or replace function app.browser_bucket(account text, browser_hash text) returns text language sql immutable as $$
+  select 'browser ' || account || ' ' || browser_hash
+$$;
+
+-- take_known_attempt(account, browser_hash, attempts_max) -> {known}: takes one of a browser's tries between two
+-- sign-ins to the account; false if it never signed in, or has none left.
+create or replace function public.take_known_attempt(
+  account text,
+  browser_hash text,
+  attempts_max integer,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  update app.auth_attempts a set count = a.count + 1
+    where a.tenant_id = v_actor.tenant_id
+      and a.bucket = app.browser_bucket(account, browser_hash)
+      and a.ends_at > app.now()
+      and a.count < attempts_max;
+  return jsonb_build_object('known', found);
+end
+$$;
+
+-- admit_browser(account, browser {browser_hash, replaces_hash?, ttl_seconds}, buckets [text]) -> {}: after somebody
+-- signed in, returns the tries taken from these buckets and remembers the browser; forgets its earlier secret.
+create or replace function public.admit_browser(
+  account text,
+  browser jsonb,
+  buckets jsonb default '[]',
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  update app.auth_attempts a set count = greatest(a.count - 1, 0)
+    where a.tenant_id = v_actor.tenant_id and a.bucket in (select jsonb_array_elements_text(buckets));
+  delete from app.auth_attempts a
+    where a.tenant_id = v_actor.tenant_id and a.bucket = app.browser_bucket(account, browser ->> 'replaces_hash');
+  insert into app.auth_attempts (tenant_id, bucket, count, ends_at)
+  values (v_actor.tenant_id, app.browser_bucket(account, browser ->> 'browser_hash'), 0,
+    app.now() + make_interval(secs => (browser ->> 'ttl_seconds')::integer));
+  return '{}';
+end
+$$;
+
 -- Finds the invitation of a secret for a user with this e-mail address, or why not; call it with the presented hash.
 create or replace function app.find_invitation(
   invitation_hash text,
@@ -190,7 +247,7 @@ declare
   v_invitation app.invitations;
   v_refused text;
 begin
-  perform set_config('app.get_credential_hash', invitation_hash, true);
+  perform set_config('app.credential_hash', invitation_hash, true);
   select * into v_found
     from app.find_invitation(accept_invitation.invitation_hash,
       (

@@ -221,7 +221,7 @@ select app.define_on_tables($policies$
   create policy everybody on app.user_identities for select to cairn_owner
     using (user_id = (select app.get_caller_id()));
 
-  -- Allows the maintenance role to purge expired rows.
+  -- Allows cairn_keeper to purge expired rows.
   create policy expired on public.oauth_tokens for delete to cairn_keeper
     using (coalesce(refresh_expires_at, expires_at) < now() - interval '30 days');
   create policy expired on app.oauth_codes for delete to cairn_keeper using (expires_at < now() - interval '1 day');

@@ -460,6 +460,10 @@ begin
 end
 $$;
 
+-- Returns an actor's name in a workspace: as an agent, otherwise through a client.
+create or replace function app.actor_name(actor app.actor) returns text language sql immutable
+  return coalesce(actor.agent, actor.client, 'user');
+
 create or replace function app.actor_name(event public.events) returns text language sql immutable as $$
   select coalesce(event.actor ->> 'agent', event.actor ->> 'client', 'user')
 $$;
@@ -470,7 +474,7 @@ create or replace function app.get_nil_id() returns uuid language sql immutable
 
 -- A row may be found by its secret before its workspace is known: policies open the one row of the presented hash.
 create or replace function app.get_credential_hash() returns text language sql stable
-  return nullif(current_setting('app.get_credential_hash', true), '');
+  return nullif(current_setting('app.credential_hash', true), '');
 
 -- The project that limits the token of the call; null without a limit.
 create or replace function app.get_token_project() returns uuid language sql stable
@@ -516,7 +520,7 @@ begin
   v_actor.tenant_id := app.get_nil_id();
   v_actor.client := app.clean_name(actor ->> 'client', 500);
   perform set_config('app.tenant_id', v_actor.tenant_id::text, true), set_config('app.user_id', '', true),
-    set_config('app.project_id', '', true), set_config('app.get_credential_hash', coalesce(secret_hash, ''), true);
+    set_config('app.project_id', '', true), set_config('app.credential_hash', coalesce(secret_hash, ''), true);
   return v_actor;
 end
 $$;
@@ -549,7 +553,7 @@ begin
   if not app.caller_is_server() then
     perform app.fail('forbidden', 'Only the server does this.');
   end if;
-  perform set_config('app.get_credential_hash', '', true);
+  perform set_config('app.credential_hash', '', true);
   v_actor := app.authenticate(actor, role_min);
   perform app.refuse_limited(v_actor);
   return v_actor;
@@ -563,24 +567,6 @@ create or replace function app.read_ip(actor jsonb)
 as $$
   select nullif(actor ->> 'ip', '')::inet
 $$;
-
--- Tells whether that process of the user has not ended: it may be silent.
-create or replace function app.has_not_ended(tenant_id uuid, user_id uuid, process uuid)
-  returns boolean
-  language sql
-  stable
-begin atomic
-  select exists (
-    select from app.presence p
-    where p.tenant_id = has_not_ended.tenant_id
-      and p.user_id = has_not_ended.user_id
-      and p.process = has_not_ended.process
-      and p.ended_at is null);
-end;
-
--- Returns an actor's name in a workspace: as an agent, otherwise through a client.
-create or replace function app.actor_name(actor app.actor) returns text language sql immutable
-  return coalesce(actor.agent, actor.client, 'user');
 
 select app.define_on_tables($triggers$
   create trigger users_clean_name before insert or update of name on public.users
@@ -601,7 +587,7 @@ $triggers$);
 
 -- The log: event types and their data, positions, the hash chain, idempotency.
 
--- The last wall behind missing privileges and missing policies. Only the keeper's functions (redact, archive) pass.
+-- The last wall behind missing privileges and missing policies. Only functions of cairn_keeper (redact, archive) pass.
 create or replace function app.refuse_rewrite()
   returns trigger
   language plpgsql
@@ -2185,6 +2171,72 @@ begin
       jsonb_build_object('version', project.version) || v_lost,
       format('Work your change into what stands there now, then repeat with expected_version %s.', project.version));
   end if;
+end
+$$;
+
+-- list_projects(include_archived, cursor?, page_size) -> {projects, next_cursor?}, latest change first.
+create or replace function public.list_projects(
+  include_archived boolean default false,
+  cursor text default null,
+  page_size integer default 20,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_size integer := app.page_size(page_size, 100);
+  v_after jsonb := app.decode_cursor(cursor, 'projects');
+  v_found jsonb[];
+begin
+  select array_agg(app.project_brief(p) order by p.updated_at desc, p.id desc) into v_found
+    from (
+      select * from public.projects x
+      where x.tenant_id = v_actor.tenant_id
+        and (include_archived or x.archived_at is null)
+        and (v_after is null or (x.updated_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+      order by x.updated_at desc, x.id desc limit v_size + 1) p;
+  return app.build_page('projects', v_found, v_size, 'projects', '{id}', '{updated_at}');
+end
+$$;
+
+-- get_project(project?) -> its context: rules, counts, latest checkpoint, holders and their tasks, ready tasks, latest
+-- decisions.
+create or replace function public.get_project(project text default null, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project public.projects := app.find_project(project, v_actor);
+  v_checkpoint public.checkpoints := app.latest_checkpoint(v_project);
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'project', app.project_brief(v_project)
+      || jsonb_build_object('rules', v_project.rules, 'version', v_project.version),
+    'checkpoint', case when v_checkpoint.id is not null then app.checkpoint_brief(v_checkpoint) end,
+    'in_progress', (
+      select coalesce(jsonb_agg(app.task_brief(t)), '[]')
+      from app.tasks_by_status(v_project, 'in_progress', 10) t),
+    'ready', (
+      select coalesce(jsonb_agg(app.task_brief(t)), '[]')
+      from app.ready_tasks(v_project, '{}', v_actor, null, 10) t),
+    'decisions', (
+      select coalesce(jsonb_agg(app.decision_brief(d)), '[]')
+      from (
+        select * from public.decisions x
+        where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null
+        order by x.created_at desc limit 5) d),
+    'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
 end
 $$;
 
@@ -4243,6 +4295,20 @@ begin atomic
       and p.beat_at > app.now() - interval '90 seconds');
 end;
 
+-- Tells whether that process of the user has not ended: it may be silent.
+create or replace function app.has_not_ended(tenant_id uuid, user_id uuid, process uuid)
+  returns boolean
+  language sql
+  stable
+begin atomic
+  select exists (
+    select from app.presence p
+    where p.tenant_id = has_not_ended.tenant_id
+      and p.user_id = has_not_ended.user_id
+      and p.process = has_not_ended.process
+      and p.ended_at is null);
+end;
+
 -- Lists locks that the user's own ended sessions still hold: [{ref, locked_by}], until the locks lapse.
 create or replace function app.left_locks(project public.projects, actor app.actor) returns jsonb language sql stable
 begin atomic
@@ -4394,7 +4460,7 @@ begin
 end
 $$;
 
--- Tasks for people: open questions, abandoned tasks, approvals.
+-- Questions that are open.
 
 -- Lists the questions that the log has as open. The door stores the id of the note that an answer names in any way.
 create or replace function app.unanswered_in_log(tenant_id uuid) returns setof app.unanswered
@@ -4501,6 +4567,13 @@ begin
 end
 $$;
 
+select app.define_on_tables($triggers$
+  create trigger events_keep_unanswered after insert on public.events for each row
+    when (new.event_type in ('task.noted', 'project.noted')) execute function app.keep_unanswered();
+$triggers$);
+
+-- Tasks that wait for a person: left by an ended session, or unapproved.
+
 -- Lists tasks in progress whose holder's session has ended.
 create or replace function app.left_tasks(project public.projects, size integer) returns setof public.tasks
   language sql
@@ -4584,11 +4657,6 @@ begin
     'unapproved_count', cardinality(v_unapproved));
 end
 $$;
-
-select app.define_on_tables($triggers$
-  create trigger events_keep_unanswered after insert on public.events for each row
-    when (new.event_type in ('task.noted', 'project.noted')) execute function app.keep_unanswered();
-$triggers$);
 
 -- Artifacts, and the evidence that they give.
 
@@ -6326,75 +6394,11 @@ begin
 end
 $$;
 
--- Reads at the start of an agent's session.
+-- The read at the start of an agent's session.
 
--- list_projects(include_archived, cursor?, page_size) -> {projects, next_cursor?}, latest change first.
-create or replace function public.list_projects(
-  include_archived boolean default false,
-  cursor text default null,
-  page_size integer default 20,
-  actor jsonb default '{}'
-)
-  returns jsonb
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set plan_cache_mode = force_generic_plan
-  set enable_seqscan = off
-as $$
-declare
-  v_actor app.actor := app.authenticate(actor);
-  v_size integer := app.page_size(page_size, 100);
-  v_after jsonb := app.decode_cursor(cursor, 'projects');
-  v_found jsonb[];
-begin
-  select array_agg(app.project_brief(p) order by p.updated_at desc, p.id desc) into v_found
-    from (
-      select * from public.projects x
-      where x.tenant_id = v_actor.tenant_id
-        and (include_archived or x.archived_at is null)
-        and (v_after is null or (x.updated_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
-      order by x.updated_at desc, x.id desc limit v_size + 1) p;
-  return app.build_page('projects', v_found, v_size, 'projects', '{id}', '{updated_at}');
-end
-$$;
-
--- get_project(project?) -> its context: rules, counts, latest checkpoint, holders and their tasks, ready tasks, latest
--- decisions.
-create or replace function public.get_project(project text default null, actor jsonb default '{}')
-  returns jsonb
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set plan_cache_mode = force_generic_plan
-  set enable_seqscan = off
-as $$
-declare
-  v_actor app.actor := app.authenticate(actor);
-  v_project public.projects := app.find_project(project, v_actor);
-  v_checkpoint public.checkpoints := app.latest_checkpoint(v_project);
-begin
-  return jsonb_strip_nulls(jsonb_build_object(
-    'project', app.project_brief(v_project)
-      || jsonb_build_object('rules', v_project.rules, 'version', v_project.version),
-    'checkpoint', case when v_checkpoint.id is not null then app.checkpoint_brief(v_checkpoint) end,
-    'in_progress', (
-      select coalesce(jsonb_agg(app.task_brief(t)), '[]')
-      from app.tasks_by_status(v_project, 'in_progress', 10) t),
-    'ready', (
-      select coalesce(jsonb_agg(app.task_brief(t)), '[]')
-      from app.ready_tasks(v_project, '{}', v_actor, null, 10) t),
-    'decisions', (
-      select coalesce(jsonb_agg(app.decision_brief(d)), '[]')
-      from (
-        select * from public.decisions x
-        where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null
-        order by x.created_at desc limit 5) d),
-    'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
-end
-$$;
-
--- Also returns the latest five open questions, and their number if there are more.
+-- resume_project(project?) -> the latest checkpoint, what changed since, the caller's locks and those that its ended
+-- sessions left, tasks by status, the latest five decisions and open questions, and the number of these if there are
+-- more.
 create or replace function public.resume_project(project text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -8322,7 +8326,33 @@ begin
 end
 $$;
 
--- Access tokens: proven with the call, refreshed, revoked.
+-- The audit trail: what the server and people did, recorded and read.
+
+-- Cuts values that exceed the size of an audit row, and marks them: an event is recorded however much a stranger sent.
+create or replace function app.cut_audited(data jsonb)
+  returns jsonb
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_max constant integer := 4096;
+  v_cut jsonb;
+begin
+  if pg_column_size(data) <= v_max then
+    return data;
+  end if;
+  select jsonb_object_agg(left(d.key, 60), case jsonb_typeof(d.value)
+      when 'string' then to_jsonb(left(d.value #>> '{}', 300))
+      when 'array' then (select jsonb_agg(left(e.value, 100))
+        from jsonb_array_elements_text(d.value) with ordinality e where e.ordinality <= 5)
+      when 'object' then to_jsonb(left(d.value::text, 300))
+      else d.value end) || '{"cut": true}'
+    into v_cut from jsonb_each(data) d;
+  return case when pg_column_size(v_cut) <= v_max then v_cut
+    else jsonb_build_object('cut', true, 'begins', left(data::text, 500)) end;
+end
+$$;
 
 -- Records an event of the door's workspace; `event` is {type, user_id?, client_id?, subject_id?, data?}.
 create or replace function app.record_audit(event jsonb, actor jsonb)
@@ -8338,6 +8368,78 @@ begin
     app.cut_audited(coalesce(jsonb_strip_nulls(event -> 'data'), '{}')));
 end
 $$;
+
+-- record_auth_event(event {type, user_id?, client_id?, data?}) -> {}: a refusal by the server before the user was
+-- known.
+create or replace function public.record_auth_event(event jsonb, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  perform app.record_audit(event, actor);
+  return '{}';
+end
+$$;
+
+-- list_auth_events(chosen {since?, type?, user_id?, client_id?, unowned?}, before?, page_size) -> {events: [{id, at,
+-- type, user_id?, user?, client_id?, client?, subject_id?, ip?, data?}], next_before?}, the newest first. `client` is
+-- the program's name at its admission, or its present one.
+create or replace function public.list_auth_events(
+  chosen jsonb default '{}',
+  before text default null,
+  page_size integer default 50,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_person(actor, 'admin');
+  v_tenant uuid := case when (chosen ->> 'unowned')::boolean then app.get_nil_id() else v_actor.tenant_id end;
+  v_size integer := app.page_size(page_size, 200);
+  v_found app.auth_events[];
+begin
+  perform set_config('app.tenant_id', v_tenant::text, true);
+  select array_agg(f order by f.id desc) into v_found from (
+    select * from app.auth_events e
+      where e.tenant_id = v_tenant and (before is null or e.id < app.as_uuid(before))
+        and (chosen ->> 'since' is null or e.at >= (chosen ->> 'since')::timestamptz)
+        and (chosen ->> 'type' is null or e.type = chosen ->> 'type' or starts_with(e.type, (chosen ->> 'type') || '.'))
+        and (chosen ->> 'user_id' is null or e.user_id = app.as_uuid(chosen ->> 'user_id'))
+        and (chosen ->> 'client_id' is null or e.client_id = chosen ->> 'client_id')
+      order by e.id desc limit v_size + 1) f;
+  -- People have their names in the workspace of who asks, of what belongs to none too.
+  perform set_config('app.tenant_id', v_actor.tenant_id::text, true);
+  return jsonb_strip_nulls(jsonb_build_object(
+    'events', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+          'id', e.id,
+          'at', e.at,
+          'type', e.type,
+          'user_id', e.user_id,
+          'user', app.user_name(e.user_id),
+          'client_id', e.client_id,
+          'client', coalesce((
+              select g.client_name from app.oauth_grants g
+              where g.tenant_id = v_actor.tenant_id and g.id = e.subject_id),
+            (select c.client_name from app.oauth_clients c where c.client_id = e.client_id),
+            (select t.name from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.id = e.subject_id)),
+          'subject_id', e.subject_id,
+          'ip', host(e.ip),
+          'data', nullif(e.data, '{}'))
+        order by e.id desc), '[]')
+      from unnest(v_found[:v_size]) e),
+    'next_before', case when cardinality(v_found) > v_size then (v_found[v_size]).id end));
+end
+$$;
+
+-- Access tokens: proven with the call, refreshed, revoked.
 
 -- Ends grants and personal tokens of the workspace; returns how many were alive. `chosen` is {id?, user_id?,
 -- client_id?}; {} is all of them.
@@ -8365,7 +8467,7 @@ begin
       and (chosen ->> 'user_id' is null or g.user_id = app.as_uuid(chosen ->> 'user_id'))
       and (chosen ->> 'client_id' is null or g.client_id = chosen ->> 'client_id')
     returning g.id, g.user_id, g.client_id),
-  told as (
+  audited as (
     select app.record_audit(jsonb_build_object(
       'type', 'grant.revoked',
       'user_id', e.user_id,
@@ -8375,7 +8477,7 @@ begin
     from ended e)
   select array_agg(e.id) into v_grants
   from ended e
-  cross join (select count(*) from told) t;
+  cross join (select count(*) from audited) t;
   with ended as (
     update public.oauth_tokens t set revoked_at = v_now, updated_at = v_now
     where t.tenant_id = v_tenant
@@ -8386,7 +8488,7 @@ begin
           and (chosen ->> 'user_id' is null or t.user_id = app.as_uuid(chosen ->> 'user_id'))
           and (chosen ->> 'client_id' is null or t.client_id = chosen ->> 'client_id'))
     returning t.id, t.user_id, t.client_id, t.kind),
-  told as (
+  audited as (
     select app.record_audit(jsonb_build_object(
       'type', 'pat.revoked',
       'user_id', e.user_id,
@@ -8396,7 +8498,7 @@ begin
     where e.kind = 'pat')
   select array_agg(e.id) filter (where e.kind = 'pat'), count(*) filter (where e.kind = 'oauth') into v_pats, v_tokens
   from ended e
-  cross join (select count(*) from told) t;
+  cross join (select count(*) from audited) t;
   -- Servers that have something open for it close it.
   perform pg_notify('cairn_access', v_tenant::text);
   return jsonb_build_object(
@@ -9065,6 +9167,38 @@ begin
 end
 $$;
 
+-- trusts_client(client_id, redirect_host?) -> {trusted}: tells whether the actor currently admits the client, in any
+-- workspace, with its answers going to a host if one is named.
+create or replace function public.trusts_client(
+  client_id text,
+  redirect_host text default null,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_person(actor);
+  v_tenant uuid;
+begin
+  for v_tenant in select m.tenant_id from public.memberships m where m.user_id = v_actor.user_id limit 1000 loop
+    perform set_config('app.tenant_id', v_tenant::text, true);
+    if exists (select from app.oauth_grants g
+        where g.tenant_id = v_tenant
+          and g.user_id = v_actor.user_id
+          and g.client_id = trusts_client.client_id
+          and g.revoked_at is null
+          and g.expires_at > app.now()
+          and g.redirect_host = coalesce(trusts_client.redirect_host, g.redirect_host)) then
+      return '{"trusted": true}';
+    end if;
+  end loop;
+  return '{"trusted": false}';
+end
+$$;
+
 select app.define_on_tables($triggers$
   create trigger clients_clean_name before insert or update of client_name on app.oauth_clients
     for each row execute function app.clean_column('client_name', '100', 'Unnamed client');
@@ -9101,6 +9235,63 @@ begin
     'retry_after_seconds', case when v_taken.count <= attempts_max
       then 0
       else ceil(extract(epoch from v_taken.ends_at - v_now))::integer end);
+end
+$$;
+
+-- Names the bucket of a browser that signed in to an account before. Nobody else can use up its tries.
+create or replace function app.browser_bucket(account text, browser_hash text) returns text language sql immutable as $$
+  select 'browser ' || account || ' ' || browser_hash
+$$;
+
+-- take_known_attempt(account, browser_hash, attempts_max) -> {known}: takes one of a browser's tries between two
+-- sign-ins to the account; false if it never signed in, or has none left.
+create or replace function public.take_known_attempt(
+  account text,
+  browser_hash text,
+  attempts_max integer,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  update app.auth_attempts a set count = a.count + 1
+    where a.tenant_id = v_actor.tenant_id
+      and a.bucket = app.browser_bucket(account, browser_hash)
+      and a.ends_at > app.now()
+      and a.count < attempts_max;
+  return jsonb_build_object('known', found);
+end
+$$;
+
+-- admit_browser(account, browser {browser_hash, replaces_hash?, ttl_seconds}, buckets [text]) -> {}: after somebody
+-- signed in, returns the tries taken from these buckets and remembers the browser; forgets its earlier secret.
+create or replace function public.admit_browser(
+  account text,
+  browser jsonb,
+  buckets jsonb default '[]',
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  update app.auth_attempts a set count = greatest(a.count - 1, 0)
+    where a.tenant_id = v_actor.tenant_id and a.bucket in (select jsonb_array_elements_text(buckets));
+  delete from app.auth_attempts a
+    where a.tenant_id = v_actor.tenant_id and a.bucket = app.browser_bucket(account, browser ->> 'replaces_hash');
+  insert into app.auth_attempts (tenant_id, bucket, count, ends_at)
+  values (v_actor.tenant_id, app.browser_bucket(account, browser ->> 'browser_hash'), 0,
+    app.now() + make_interval(secs => (browser ->> 'ttl_seconds')::integer));
+  return '{}';
 end
 $$;
 
@@ -9262,7 +9453,7 @@ declare
   v_invitation app.invitations;
   v_refused text;
 begin
-  perform set_config('app.get_credential_hash', invitation_hash, true);
+  perform set_config('app.credential_hash', invitation_hash, true);
   select * into v_found
     from app.find_invitation(accept_invitation.invitation_hash,
       (
@@ -9503,7 +9694,7 @@ select app.define_on_tables($triggers$
     for each row when (new.email is not null) execute function app.clean_column('email', '320', '-');
 $triggers$);
 
--- Administration of access: connections, clients, members, the trail.
+-- Administration of access: connections, clients, members, the served addresses.
 
 create or replace function app.require_role(actor app.actor, role_min text, what text)
   returns void
@@ -9977,140 +10168,6 @@ begin
 end
 $$;
 
--- record_auth_event(event {type, user_id?, client_id?, data?}) -> {}: a refusal by the server before the user was
--- known.
-create or replace function public.record_auth_event(event jsonb, actor jsonb default '{}')
-  returns jsonb
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_actor app.actor := app.authenticate_server(actor);
-begin
-  perform app.record_audit(event, actor);
-  return '{}';
-end
-$$;
-
--- list_auth_events(chosen {since?, type?, user_id?, client_id?, unowned?}, before?, page_size) -> {events: [{id, at,
--- type, user_id?, user?, client_id?, client?, subject_id?, ip?, data?}], next_before?}, the newest first. `client` is
--- the program's name at its admission, or its present one.
-create or replace function public.list_auth_events(
-  chosen jsonb default '{}',
-  before text default null,
-  page_size integer default 50,
-  actor jsonb default '{}'
-)
-  returns jsonb
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_actor app.actor := app.authenticate_person(actor, 'admin');
-  v_tenant uuid := case when (chosen ->> 'unowned')::boolean then app.get_nil_id() else v_actor.tenant_id end;
-  v_size integer := app.page_size(page_size, 200);
-  v_found app.auth_events[];
-begin
-  perform set_config('app.tenant_id', v_tenant::text, true);
-  select array_agg(f order by f.id desc) into v_found from (
-    select * from app.auth_events e
-      where e.tenant_id = v_tenant and (before is null or e.id < app.as_uuid(before))
-        and (chosen ->> 'since' is null or e.at >= (chosen ->> 'since')::timestamptz)
-        and (chosen ->> 'type' is null or e.type = chosen ->> 'type' or starts_with(e.type, (chosen ->> 'type') || '.'))
-        and (chosen ->> 'user_id' is null or e.user_id = app.as_uuid(chosen ->> 'user_id'))
-        and (chosen ->> 'client_id' is null or e.client_id = chosen ->> 'client_id')
-      order by e.id desc limit v_size + 1) f;
-  -- People have their names in the workspace of who asks, of what belongs to none too.
-  perform set_config('app.tenant_id', v_actor.tenant_id::text, true);
-  return jsonb_strip_nulls(jsonb_build_object(
-    'events', (
-      select coalesce(jsonb_agg(jsonb_build_object(
-          'id', e.id,
-          'at', e.at,
-          'type', e.type,
-          'user_id', e.user_id,
-          'user', app.user_name(e.user_id),
-          'client_id', e.client_id,
-          'client', coalesce((
-              select g.client_name from app.oauth_grants g
-              where g.tenant_id = v_actor.tenant_id and g.id = e.subject_id),
-            (select c.client_name from app.oauth_clients c where c.client_id = e.client_id),
-            (select t.name from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.id = e.subject_id)),
-          'subject_id', e.subject_id,
-          'ip', host(e.ip),
-          'data', nullif(e.data, '{}'))
-        order by e.id desc), '[]')
-      from unnest(v_found[:v_size]) e),
-    'next_before', case when cardinality(v_found) > v_size then (v_found[v_size]).id end));
-end
-$$;
-
--- Deletes expired rows in every workspace. It runs as the keeper, whose policies show it only such rows.
-create or replace function app.purge_expired()
-  returns jsonb
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_table text;
-  v_count bigint;
-  v_purged jsonb := '{}';
-begin
-  foreach v_table in array array['public.oauth_tokens', 'app.oauth_codes', 'app.authorization_requests',
-      'app.auth_sessions', 'app.login_codes', 'app.login_states', 'app.auth_attempts', 'app.invitations',
-      'app.oauth_clients'] loop
-    execute format('delete from %s', v_table);
-    get diagnostics v_count = row_count;
-    v_purged := v_purged || jsonb_build_object(split_part(v_table, '.', 2), v_count);
-  end loop;
-  return v_purged;
-end
-$$;
-
--- purge_auth() -> {<table>: count}: deletes expired rows that are no longer needed to recognise misuse.
-create or replace function public.purge_auth(actor jsonb default '{}')
-  returns jsonb
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set statement_timeout = '1min'
-as $$
-declare
-  v_actor app.actor := app.authenticate_server(actor);
-begin
-  return app.purge_expired();
-end
-$$;
-
--- Cuts values that exceed the size of an audit row, and marks them: an event is recorded however much a stranger sent.
-create or replace function app.cut_audited(data jsonb)
-  returns jsonb
-  language plpgsql
-  immutable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_max constant integer := 4096;
-  v_cut jsonb;
-begin
-  if pg_column_size(data) <= v_max then
-    return data;
-  end if;
-  select jsonb_object_agg(left(d.key, 60), case jsonb_typeof(d.value)
-      when 'string' then to_jsonb(left(d.value #>> '{}', 300))
-      when 'array' then (select jsonb_agg(left(e.value, 100))
-        from jsonb_array_elements_text(d.value) with ordinality e where e.ordinality <= 5)
-      when 'object' then to_jsonb(left(d.value::text, 300))
-      else d.value end) || '{"cut": true}'
-    into v_cut from jsonb_each(data) d;
-  return case when pg_column_size(v_cut) <= v_max then v_cut
-    else jsonb_build_object('cut', true, 'begins', left(data::text, 500)) end;
-end
-$$;
-
 create or replace function app.may_invite(inviter_role text, role text) returns boolean language sql immutable as $$
   select app.role_rank(inviter_role) >= app.role_rank('admin') and (role <> 'owner' or inviter_role = 'owner')
 $$;
@@ -10138,99 +10195,10 @@ begin
         and (i.invited_by = member and not app.may_invite(withdraw_invitations.role, i.role)
           or lower(i.email) = any (v_emails) and app.role_rank(i.role) > app.role_rank(withdraw_invitations.role))
       returning i.id, i.role),
-    told as (select app.record_audit(jsonb_build_object('type', 'invitation.revoked', 'subject_id', w.id,
+    audited as (select app.record_audit(jsonb_build_object('type', 'invitation.revoked', 'subject_id', w.id,
       'data', jsonb_build_object('why', 'member_changed', 'role', w.role, 'member', member)), actor) from withdrawn w)
-  select count(*) into v_count from withdrawn w cross join (select count(*) from told) t;
+  select count(*) into v_count from withdrawn w cross join (select count(*) from audited) t;
   return v_count;
-end
-$$;
-
--- Names the bucket of a browser that signed in to an account before. Nobody else can use up its tries.
-create or replace function app.browser_bucket(account text, browser_hash text) returns text language sql immutable as $$
-  select 'browser ' || account || ' ' || browser_hash
-$$;
-
--- take_known_attempt(account, browser_hash, attempts_max) -> {known}: takes one of a browser's tries between two
--- sign-ins to the account; false if it never signed in, or has none left.
-create or replace function public.take_known_attempt(
-  account text,
-  browser_hash text,
-  attempts_max integer,
-  actor jsonb default '{}'
-)
-  returns jsonb
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_actor app.actor := app.authenticate_server(actor);
-begin
-  update app.auth_attempts a set count = a.count + 1
-    where a.tenant_id = v_actor.tenant_id
-      and a.bucket = app.browser_bucket(account, browser_hash)
-      and a.ends_at > app.now()
-      and a.count < attempts_max;
-  return jsonb_build_object('known', found);
-end
-$$;
-
--- admit_browser(account, browser {browser_hash, replaces_hash?, ttl_seconds}, buckets [text]) -> {}: after somebody
--- signed in, returns the tries taken from these buckets and remembers the browser; forgets its earlier secret.
-create or replace function public.admit_browser(
-  account text,
-  browser jsonb,
-  buckets jsonb default '[]',
-  actor jsonb default '{}'
-)
-  returns jsonb
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_actor app.actor := app.authenticate_server(actor);
-begin
-  update app.auth_attempts a set count = greatest(a.count - 1, 0)
-    where a.tenant_id = v_actor.tenant_id and a.bucket in (select jsonb_array_elements_text(buckets));
-  delete from app.auth_attempts a
-    where a.tenant_id = v_actor.tenant_id and a.bucket = app.browser_bucket(account, browser ->> 'replaces_hash');
-  insert into app.auth_attempts (tenant_id, bucket, count, ends_at)
-  values (v_actor.tenant_id, app.browser_bucket(account, browser ->> 'browser_hash'), 0,
-    app.now() + make_interval(secs => (browser ->> 'ttl_seconds')::integer));
-  return '{}';
-end
-$$;
-
--- trusts_client(client_id, redirect_host?) -> {trusted}: tells whether the actor currently admits the client, in any
--- workspace, with its answers going to a host if one is named.
-create or replace function public.trusts_client(
-  client_id text,
-  redirect_host text default null,
-  actor jsonb default '{}'
-)
-  returns jsonb
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_actor app.actor := app.authenticate_person(actor);
-  v_tenant uuid;
-begin
-  for v_tenant in select m.tenant_id from public.memberships m where m.user_id = v_actor.user_id limit 1000 loop
-    perform set_config('app.tenant_id', v_tenant::text, true);
-    if exists (select from app.oauth_grants g
-        where g.tenant_id = v_tenant
-          and g.user_id = v_actor.user_id
-          and g.client_id = trusts_client.client_id
-          and g.revoked_at is null
-          and g.expires_at > app.now()
-          and g.redirect_host = coalesce(trusts_client.redirect_host, g.redirect_host)) then
-      return '{"trusted": true}';
-    end if;
-  end loop;
-  return '{"trusted": false}';
 end
 $$;
 
@@ -10368,12 +10336,12 @@ begin
     from jsonb_to_recordset(renewed) as r (client_id text, client_secret_hash text)
     where c.tenant_id = v_actor.tenant_id and c.client_id = r.client_id and c.client_secret_hash is not null
     returning c.client_id),
-  told as (
+  audited as (
     select app.record_audit(jsonb_build_object('type', 'client.secret_rotated', 'client_id', c.client_id), actor)
     from changed c)
   select array_agg(c.client_id) into v_clients
   from changed c
-  cross join (select count(*) from told) t;
+  cross join (select count(*) from audited) t;
   if coalesce(cardinality(v_clients), 0) < jsonb_array_length(renewed) then
     perform app.fail('not_found', 'This workspace has added no client of that name with a secret.', null,
       'List the secrets for those there are.');
@@ -10396,6 +10364,46 @@ begin
     'revoked', v_revoked,
     'invitations', v_invitations,
     'sessions', v_sessions));
+end
+$$;
+
+-- Expired rows: tokens, codes, sessions, logins, invitations, clients.
+
+-- Deletes expired rows in every workspace. It runs as cairn_keeper, whose policies show it only such rows.
+create or replace function app.purge_expired()
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table text;
+  v_count bigint;
+  v_purged jsonb := '{}';
+begin
+  foreach v_table in array array['public.oauth_tokens', 'app.oauth_codes', 'app.authorization_requests',
+      'app.auth_sessions', 'app.login_codes', 'app.login_states', 'app.auth_attempts', 'app.invitations',
+      'app.oauth_clients'] loop
+    execute format('delete from %s', v_table);
+    get diagnostics v_count = row_count;
+    v_purged := v_purged || jsonb_build_object(split_part(v_table, '.', 2), v_count);
+  end loop;
+  return v_purged;
+end
+$$;
+
+-- purge_auth() -> {<table>: count}: deletes expired rows that are no longer needed to recognise misuse.
+create or replace function public.purge_auth(actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set statement_timeout = '1min'
+as $$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  return app.purge_expired();
 end
 $$;
 
@@ -10661,7 +10669,7 @@ select app.define_on_tables($policies$
   create policy everybody on app.user_identities for select to cairn_owner
     using (user_id = (select app.get_caller_id()));
 
-  -- Allows the maintenance role to purge expired rows.
+  -- Allows cairn_keeper to purge expired rows.
   create policy expired on public.oauth_tokens for delete to cairn_keeper
     using (coalesce(refresh_expires_at, expires_at) < now() - interval '30 days');
   create policy expired on app.oauth_codes for delete to cairn_keeper using (expires_at < now() - interval '1 day');
@@ -10736,6 +10744,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001000', '9077023e57282a2f2cb871c7c775a35d68600b9b06559bda94f4b0d37b0506c9', '0.1.0'),
   ('20261201001100', 'fa65bb0d8089ac6904df03bc862c0bafa3a0fabecbda47ba53f00377c0ba80b2', '0.1.0'),
   ('20261201001200', '3511e72babfb15381071e1fb7d7504eba472e8e16290f42bd5a7426a6703085c', '0.1.0'),
-  ('code', '942cf1881a53587a25f000d2c7b133f92e2aedebde7803a5d5fc3a0bc562c4f9', '0.1.0')
+  ('code', 'dec069495209de3e5bf8ef3da5d4582092848ed219d2e831e2a9648c59e81fb5', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

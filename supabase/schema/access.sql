@@ -357,41 +357,6 @@ create policy own_select on public.oauth_tokens as permissive for select to auth
 
 -- Functions
 
-CREATE OR REPLACE FUNCTION app.browser_bucket(account text, browser_hash text)
- RETURNS text
- LANGUAGE sql
- IMMUTABLE
-AS $function$
-  select 'browser ' || account || ' ' || browser_hash
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.cut_audited(data jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- IMMUTABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_max constant integer := 4096;
-  v_cut jsonb;
-begin
-  if pg_column_size(data) <= v_max then
-    return data;
-  end if;
-  select jsonb_object_agg(left(d.key, 60), case jsonb_typeof(d.value)
-      when 'string' then to_jsonb(left(d.value #>> '{}', 300))
-      when 'array' then (select jsonb_agg(left(e.value, 100))
-        from jsonb_array_elements_text(d.value) with ordinality e where e.ordinality <= 5)
-      when 'object' then to_jsonb(left(d.value::text, 300))
-      else d.value end) || '{"cut": true}'
-    into v_cut from jsonb_each(data) d;
-  return case when pg_column_size(v_cut) <= v_max then v_cut
-    else jsonb_build_object('cut', true, 'begins', left(data::text, 500)) end;
-end
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.may_invite(inviter_role text, role text)
  RETURNS boolean
  LANGUAGE sql
@@ -400,29 +365,6 @@ AS $function$
   select app.role_rank(inviter_role) >= app.role_rank('admin') and (role <> 'owner' or inviter_role = 'owner')
 $function$;
 -- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.purge_expired()
- RETURNS jsonb
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_table text;
-  v_count bigint;
-  v_purged jsonb := '{}';
-begin
-  foreach v_table in array array['public.oauth_tokens', 'app.oauth_codes', 'app.authorization_requests',
-      'app.auth_sessions', 'app.login_codes', 'app.login_states', 'app.auth_attempts', 'app.invitations',
-      'app.oauth_clients'] loop
-    execute format('delete from %s', v_table);
-    get diagnostics v_count = row_count;
-    v_purged := v_purged || jsonb_build_object(split_part(v_table, '.', 2), v_count);
-  end loop;
-  return v_purged;
-end
-$function$;
--- owner cairn_keeper
 
 CREATE OR REPLACE FUNCTION app.require_known_role(role text)
  RETURNS void
@@ -473,31 +415,10 @@ begin
         and (i.invited_by = member and not app.may_invite(withdraw_invitations.role, i.role)
           or lower(i.email) = any (v_emails) and app.role_rank(i.role) > app.role_rank(withdraw_invitations.role))
       returning i.id, i.role),
-    told as (select app.record_audit(jsonb_build_object('type', 'invitation.revoked', 'subject_id', w.id,
+    audited as (select app.record_audit(jsonb_build_object('type', 'invitation.revoked', 'subject_id', w.id,
       'data', jsonb_build_object('why', 'member_changed', 'role', w.role, 'member', member)), actor) from withdrawn w)
-  select count(*) into v_count from withdrawn w cross join (select count(*) from told) t;
+  select count(*) into v_count from withdrawn w cross join (select count(*) from audited) t;
   return v_count;
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION public.admit_browser(account text, browser jsonb, buckets jsonb DEFAULT '[]'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_actor app.actor := app.authenticate_server(actor);
-begin
-  update app.auth_attempts a set count = greatest(a.count - 1, 0)
-    where a.tenant_id = v_actor.tenant_id and a.bucket in (select jsonb_array_elements_text(buckets));
-  delete from app.auth_attempts a
-    where a.tenant_id = v_actor.tenant_id and a.bucket = app.browser_bucket(account, browser ->> 'replaces_hash');
-  insert into app.auth_attempts (tenant_id, bucket, count, ends_at)
-  values (v_actor.tenant_id, app.browser_bucket(account, browser ->> 'browser_hash'), 0,
-    app.now() + make_interval(secs => (browser ->> 'ttl_seconds')::integer));
-  return '{}';
 end
 $function$;
 -- owner cairn_owner
@@ -616,53 +537,6 @@ begin
     'role', invitation ->> 'role',
     'email', nullif(invitation ->> 'email', ''),
     'expires_at', v_expires));
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION public.list_auth_events(chosen jsonb DEFAULT '{}'::jsonb, before text DEFAULT NULL::text, page_size integer DEFAULT 50, actor jsonb DEFAULT '{}'::jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_actor app.actor := app.authenticate_person(actor, 'admin');
-  v_tenant uuid := case when (chosen ->> 'unowned')::boolean then app.get_nil_id() else v_actor.tenant_id end;
-  v_size integer := app.page_size(page_size, 200);
-  v_found app.auth_events[];
-begin
-  perform set_config('app.tenant_id', v_tenant::text, true);
-  select array_agg(f order by f.id desc) into v_found from (
-    select * from app.auth_events e
-      where e.tenant_id = v_tenant and (before is null or e.id < app.as_uuid(before))
-        and (chosen ->> 'since' is null or e.at >= (chosen ->> 'since')::timestamptz)
-        and (chosen ->> 'type' is null or e.type = chosen ->> 'type' or starts_with(e.type, (chosen ->> 'type') || '.'))
-        and (chosen ->> 'user_id' is null or e.user_id = app.as_uuid(chosen ->> 'user_id'))
-        and (chosen ->> 'client_id' is null or e.client_id = chosen ->> 'client_id')
-      order by e.id desc limit v_size + 1) f;
-  -- People have their names in the workspace of who asks, of what belongs to none too.
-  perform set_config('app.tenant_id', v_actor.tenant_id::text, true);
-  return jsonb_strip_nulls(jsonb_build_object(
-    'events', (
-      select coalesce(jsonb_agg(jsonb_build_object(
-          'id', e.id,
-          'at', e.at,
-          'type', e.type,
-          'user_id', e.user_id,
-          'user', app.user_name(e.user_id),
-          'client_id', e.client_id,
-          'client', coalesce((
-              select g.client_name from app.oauth_grants g
-              where g.tenant_id = v_actor.tenant_id and g.id = e.subject_id),
-            (select c.client_name from app.oauth_clients c where c.client_id = e.client_id),
-            (select t.name from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.id = e.subject_id)),
-          'subject_id', e.subject_id,
-          'ip', host(e.ip),
-          'data', nullif(e.data, '{}'))
-        order by e.id desc), '[]')
-      from unnest(v_found[:v_size]) e),
-    'next_before', case when cardinality(v_found) > v_size then (v_found[v_size]).id end));
 end
 $function$;
 -- owner cairn_owner
@@ -821,36 +695,6 @@ begin
       order by s.served_at desc, s.public_url), '[]')
     from app.served_urls s
     where s.tenant_id = v_actor.tenant_id));
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION public.purge_auth(actor jsonb DEFAULT '{}'::jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
- SET statement_timeout TO '1min'
-AS $function$
-declare
-  v_actor app.actor := app.authenticate_server(actor);
-begin
-  return app.purge_expired();
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION public.record_auth_event(event jsonb, actor jsonb DEFAULT '{}'::jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_actor app.actor := app.authenticate_server(actor);
-begin
-  perform app.record_audit(event, actor);
-  return '{}';
 end
 $function$;
 -- owner cairn_owner
@@ -1044,52 +888,6 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION public.take_known_attempt(account text, browser_hash text, attempts_max integer, actor jsonb DEFAULT '{}'::jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_actor app.actor := app.authenticate_server(actor);
-begin
-  update app.auth_attempts a set count = a.count + 1
-    where a.tenant_id = v_actor.tenant_id
-      and a.bucket = app.browser_bucket(account, browser_hash)
-      and a.ends_at > app.now()
-      and a.count < attempts_max;
-  return jsonb_build_object('known', found);
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION public.trusts_client(client_id text, redirect_host text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_actor app.actor := app.authenticate_person(actor);
-  v_tenant uuid;
-begin
-  for v_tenant in select m.tenant_id from public.memberships m where m.user_id = v_actor.user_id limit 1000 loop
-    perform set_config('app.tenant_id', v_tenant::text, true);
-    if exists (select from app.oauth_grants g
-        where g.tenant_id = v_tenant
-          and g.user_id = v_actor.user_id
-          and g.client_id = trusts_client.client_id
-          and g.revoked_at is null
-          and g.expires_at > app.now()
-          and g.redirect_host = coalesce(trusts_client.redirect_host, g.redirect_host)) then
-      return '{"trusted": true}';
-    end if;
-  end loop;
-  return '{"trusted": false}';
-end
-$function$;
--- owner cairn_owner
-
 -- Privileges
 
 grant delete on app.auth_attempts to cairn_keeper;
@@ -1114,17 +912,12 @@ grant delete, insert, select, update on app.oauth_grants to cairn_owner;
 grant delete, insert, select, update on app.passwords to cairn_owner;
 grant delete, insert, select, update on app.served_urls to cairn_owner;
 grant delete, insert, select, update on app.user_identities to cairn_owner;
-grant execute on function app.purge_expired() to cairn_owner;
-grant execute on function public.admit_browser(text,jsonb,jsonb,jsonb) to cairn_server;
-grant execute on function public.admit_browser(text,jsonb,jsonb,jsonb) to service_role;
 grant execute on function public.block_client(text,boolean,jsonb) to cairn_server;
 grant execute on function public.block_client(text,boolean,jsonb) to service_role;
 grant execute on function public.create_pat(jsonb,jsonb) to cairn_server;
 grant execute on function public.create_pat(jsonb,jsonb) to service_role;
 grant execute on function public.invite_member(jsonb,jsonb) to cairn_server;
 grant execute on function public.invite_member(jsonb,jsonb) to service_role;
-grant execute on function public.list_auth_events(jsonb,text,integer,jsonb) to cairn_server;
-grant execute on function public.list_auth_events(jsonb,text,integer,jsonb) to service_role;
 grant execute on function public.list_clients(jsonb) to cairn_server;
 grant execute on function public.list_clients(jsonb) to service_role;
 grant execute on function public.list_connections(jsonb,text,integer,jsonb) to cairn_server;
@@ -1133,10 +926,6 @@ grant execute on function public.list_members(jsonb) to cairn_server;
 grant execute on function public.list_members(jsonb) to service_role;
 grant execute on function public.list_served_urls(jsonb) to cairn_server;
 grant execute on function public.list_served_urls(jsonb) to service_role;
-grant execute on function public.purge_auth(jsonb) to cairn_server;
-grant execute on function public.purge_auth(jsonb) to service_role;
-grant execute on function public.record_auth_event(jsonb,jsonb) to cairn_server;
-grant execute on function public.record_auth_event(jsonb,jsonb) to service_role;
 grant execute on function public.remove_client(text,jsonb) to cairn_server;
 grant execute on function public.remove_client(text,jsonb) to service_role;
 grant execute on function public.revoke_access(jsonb,text,jsonb) to cairn_server;
@@ -1149,10 +938,6 @@ grant execute on function public.save_static_client(jsonb,jsonb) to cairn_server
 grant execute on function public.save_static_client(jsonb,jsonb) to service_role;
 grant execute on function public.set_member(text,text,jsonb) to cairn_server;
 grant execute on function public.set_member(text,text,jsonb) to service_role;
-grant execute on function public.take_known_attempt(text,text,integer,jsonb) to cairn_server;
-grant execute on function public.take_known_attempt(text,text,integer,jsonb) to service_role;
-grant execute on function public.trusts_client(text,text,jsonb) to cairn_server;
-grant execute on function public.trusts_client(text,text,jsonb) to service_role;
 grant select (client_id), select (created_at), select (expires_at), select (id), select (kind), select (last_used_at), select (name), select (project_id), select (revoked_at), select (scope), select (tenant_id), select (token_type), select (updated_at), select (user_id) on public.oauth_tokens to authenticated;
 grant delete on public.oauth_tokens to cairn_keeper;
 grant delete, insert, select, update on public.oauth_tokens to cairn_owner;

@@ -2,6 +2,15 @@
 
 -- Functions
 
+CREATE OR REPLACE FUNCTION app.browser_bucket(account text, browser_hash text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select 'browser ' || account || ' ' || browser_hash
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.find_invitation(invitation_hash text, email text, user_id uuid, actor jsonb, OUT invitation app.invitations, OUT refused text)
  RETURNS record
  LANGUAGE plpgsql
@@ -104,7 +113,7 @@ declare
   v_invitation app.invitations;
   v_refused text;
 begin
-  perform set_config('app.get_credential_hash', invitation_hash, true);
+  perform set_config('app.credential_hash', invitation_hash, true);
   select * into v_found
     from app.find_invitation(accept_invitation.invitation_hash,
       (
@@ -120,6 +129,27 @@ begin
   perform app.join_workspace(v_invitation, v_actor.user_id, actor);
   return (select jsonb_build_object('tenant_id', t.id, 'name', t.name, 'role', v_invitation.role)
     from public.tenants t where t.id = v_invitation.tenant_id);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.admit_browser(account text, browser jsonb, buckets jsonb DEFAULT '[]'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  update app.auth_attempts a set count = greatest(a.count - 1, 0)
+    where a.tenant_id = v_actor.tenant_id and a.bucket in (select jsonb_array_elements_text(buckets));
+  delete from app.auth_attempts a
+    where a.tenant_id = v_actor.tenant_id and a.bucket = app.browser_bucket(account, browser ->> 'replaces_hash');
+  insert into app.auth_attempts (tenant_id, bucket, count, ends_at)
+  values (v_actor.tenant_id, app.browser_bucket(account, browser ->> 'browser_hash'), 0,
+    app.now() + make_interval(secs => (browser ->> 'ttl_seconds')::integer));
+  return '{}';
 end
 $function$;
 -- owner cairn_owner
@@ -365,6 +395,25 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.take_known_attempt(account text, browser_hash text, attempts_max integer, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  update app.auth_attempts a set count = a.count + 1
+    where a.tenant_id = v_actor.tenant_id
+      and a.bucket = app.browser_bucket(account, browser_hash)
+      and a.ends_at > app.now()
+      and a.count < attempts_max;
+  return jsonb_build_object('known', found);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.take_login(state_hash text, txn_hash text, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -409,6 +458,8 @@ $function$;
 
 grant execute on function public.accept_invitation(text,jsonb) to cairn_server;
 grant execute on function public.accept_invitation(text,jsonb) to service_role;
+grant execute on function public.admit_browser(text,jsonb,jsonb,jsonb) to cairn_server;
+grant execute on function public.admit_browser(text,jsonb,jsonb,jsonb) to service_role;
 grant execute on function public.admit_identity(jsonb,jsonb,jsonb) to cairn_server;
 grant execute on function public.admit_identity(jsonb,jsonb,jsonb) to service_role;
 grant execute on function public.end_session(text,boolean,jsonb) to cairn_server;
@@ -427,6 +478,8 @@ grant execute on function public.start_session(jsonb,jsonb) to cairn_server;
 grant execute on function public.start_session(jsonb,jsonb) to service_role;
 grant execute on function public.take_attempt(text,integer,integer,jsonb) to cairn_server;
 grant execute on function public.take_attempt(text,integer,integer,jsonb) to service_role;
+grant execute on function public.take_known_attempt(text,text,integer,jsonb) to cairn_server;
+grant execute on function public.take_known_attempt(text,text,integer,jsonb) to service_role;
 grant execute on function public.take_login(text,text,jsonb) to cairn_server;
 grant execute on function public.take_login(text,text,jsonb) to service_role;
 grant execute on function public.take_login_code(text,jsonb) to cairn_server;

@@ -287,6 +287,33 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.trusts_client(client_id text, redirect_host text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate_person(actor);
+  v_tenant uuid;
+begin
+  for v_tenant in select m.tenant_id from public.memberships m where m.user_id = v_actor.user_id limit 1000 loop
+    perform set_config('app.tenant_id', v_tenant::text, true);
+    if exists (select from app.oauth_grants g
+        where g.tenant_id = v_tenant
+          and g.user_id = v_actor.user_id
+          and g.client_id = trusts_client.client_id
+          and g.revoked_at is null
+          and g.expires_at > app.now()
+          and g.redirect_host = coalesce(trusts_client.redirect_host, g.redirect_host)) then
+      return '{"trusted": true}';
+    end if;
+  end loop;
+  return '{"trusted": false}';
+end
+$function$;
+-- owner cairn_owner
+
 -- Privileges
 
 grant execute on function public.answer_authorization(text,text,jsonb,jsonb) to cairn_server;
@@ -299,3 +326,5 @@ grant execute on function public.save_client(jsonb,jsonb) to cairn_server;
 grant execute on function public.save_client(jsonb,jsonb) to service_role;
 grant execute on function public.start_authorization(jsonb,jsonb) to cairn_server;
 grant execute on function public.start_authorization(jsonb,jsonb) to service_role;
+grant execute on function public.trusts_client(text,text,jsonb) to cairn_server;
+grant execute on function public.trusts_client(text,text,jsonb) to service_role;

@@ -42,6 +42,17 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.has_not_ended(tenant_id uuid, user_id uuid, process uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+BEGIN ATOMIC
+ SELECT (EXISTS ( SELECT
+            FROM app.presence p
+           WHERE ((p.tenant_id = has_not_ended.tenant_id) AND (p.user_id = has_not_ended.user_id) AND (p.process = has_not_ended.process) AND (p.ended_at IS NULL)))) AS "exists";
+END;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.left_locks(project public.projects, actor app.actor)
  RETURNS jsonb
  LANGUAGE sql

@@ -572,8 +572,74 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.get_project(project text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project public.projects := app.find_project(project, v_actor);
+  v_checkpoint public.checkpoints := app.latest_checkpoint(v_project);
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'project', app.project_brief(v_project)
+      || jsonb_build_object('rules', v_project.rules, 'version', v_project.version),
+    'checkpoint', case when v_checkpoint.id is not null then app.checkpoint_brief(v_checkpoint) end,
+    'in_progress', (
+      select coalesce(jsonb_agg(app.task_brief(t)), '[]')
+      from app.tasks_by_status(v_project, 'in_progress', 10) t),
+    'ready', (
+      select coalesce(jsonb_agg(app.task_brief(t)), '[]')
+      from app.ready_tasks(v_project, '{}', v_actor, null, 10) t),
+    'decisions', (
+      select coalesce(jsonb_agg(app.decision_brief(d)), '[]')
+      from (
+        select * from public.decisions x
+        where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null
+        order by x.created_at desc limit 5) d),
+    'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_projects(include_archived boolean DEFAULT false, cursor text DEFAULT NULL::text, page_size integer DEFAULT 20, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_size integer := app.page_size(page_size, 100);
+  v_after jsonb := app.decode_cursor(cursor, 'projects');
+  v_found jsonb[];
+begin
+  select array_agg(app.project_brief(p) order by p.updated_at desc, p.id desc) into v_found
+    from (
+      select * from public.projects x
+      where x.tenant_id = v_actor.tenant_id
+        and (include_archived or x.archived_at is null)
+        and (v_after is null or (x.updated_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+      order by x.updated_at desc, x.id desc limit v_size + 1) p;
+  return app.build_page('projects', v_found, v_size, 'projects', '{id}', '{updated_at}');
+end
+$function$;
+-- owner cairn_owner
+
 -- Privileges
 
 grant delete, insert, select, update on app.task_counts to cairn_owner;
+grant execute on function public.get_project(text,jsonb) to authenticated;
+grant execute on function public.get_project(text,jsonb) to cairn_server;
+grant execute on function public.get_project(text,jsonb) to service_role;
+grant execute on function public.list_projects(boolean,text,integer,jsonb) to authenticated;
+grant execute on function public.list_projects(boolean,text,integer,jsonb) to cairn_server;
+grant execute on function public.list_projects(boolean,text,integer,jsonb) to service_role;
 grant select on public.projects to authenticated;
 grant delete, insert, select, update on public.projects to cairn_owner;

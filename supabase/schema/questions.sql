@@ -43,22 +43,6 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.left_tasks(project public.projects, size integer)
- RETURNS SETOF public.tasks
- LANGUAGE sql
- STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-  select t.* from public.task_leases l
-    cross join lateral (
-      select x.* from public.tasks x
-      where x.tenant_id = l.tenant_id and x.id = l.task_id and x.lock_token = l.lock_token offset 0) t
-  where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at > app.now()
-    and l.session_ended_at is not null and t.status = 'in_progress'
-  order by t.locked_at limit size
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.rebuild_unanswered(tenant_id uuid)
  RETURNS void
  LANGUAGE sql
@@ -87,75 +71,6 @@ AS $function$
   select q.tenant_id, q.id, q.project_id, q.task_id, q.seq from public.events a
     join public.events q on q.tenant_id = a.tenant_id and q.id = app.as_uuid(a.payload ->> 'answers')
     where a.tenant_id = unanswered_in_log.tenant_id and a.event_type in ('task.noted', 'project.noted')
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.unapproved_tasks(project public.projects, size integer)
- RETURNS SETOF public.tasks
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_gate jsonb;
-  v_complete jsonb := '[]';
-  v_claim jsonb := '[]';
-begin
-  for v_gate in select g from jsonb_array_elements(project.rules -> 'gates') g where g -> 'require' ? 'approval' loop
-    if v_gate ->> 'on' = 'complete' then
-      v_complete := v_complete || v_gate;
-    elsif v_gate ->> 'on' = 'claim' then
-      v_claim := v_claim || v_gate;
-    end if;
-  end loop;
-  if v_complete <> '[]' then
-    return query select t.* from public.tasks t
-      where t.tenant_id = project.tenant_id
-        and t.project_id = project.id
-        and t.status = 'in_progress'
-        and t.approved_at is null
-        and exists (
-          select from jsonb_array_elements(v_complete) g
-          where app.match_condition(g -> 'when', '{}', t.priority))
-      order by t.number limit size;
-  end if;
-  if v_claim <> '[]' then
-    return query select t.* from public.tasks t
-      where t.tenant_id = project.tenant_id
-        and t.project_id = project.id
-        and t.status = 'pending'
-        and t.open_dependencies = 0
-        and t.open_parts = 0
-        and t.approved_at is null
-        and exists (
-          select from jsonb_array_elements(v_claim) g
-          where app.match_condition(g -> 'when', '{}', t.priority))
-      order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number limit size;
-  end if;
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION public.list_needs(project text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
- SET plan_cache_mode TO 'force_generic_plan'
- SET enable_seqscan TO 'off'
-AS $function$
-declare
-  v_actor app.actor := app.authenticate(actor);
-  v_project public.projects := app.find_project(project, v_actor);
-  v_left public.tasks[] := array(select t from app.left_tasks(v_project, 1000) t);
-  v_unapproved public.tasks[] := array(select t from app.unapproved_tasks(v_project, 1000) t limit 1000);
-begin
-  return jsonb_build_object(
-    'left', (select coalesce(jsonb_agg(app.task_brief(t)), '[]') from unnest(v_left[:5]) t),
-    'left_count', cardinality(v_left),
-    'unapproved', (select coalesce(jsonb_agg(app.task_brief(t)), '[]') from unnest(v_unapproved[:5]) t),
-    'unapproved_count', cardinality(v_unapproved));
-end
 $function$;
 -- owner cairn_owner
 
@@ -193,9 +108,6 @@ $function$;
 
 -- Privileges
 
-grant execute on function public.list_needs(text,jsonb) to authenticated;
-grant execute on function public.list_needs(text,jsonb) to cairn_server;
-grant execute on function public.list_needs(text,jsonb) to service_role;
 grant execute on function public.list_questions(text,text,text,integer,jsonb) to authenticated;
 grant execute on function public.list_questions(text,text,text,integer,jsonb) to cairn_server;
 grant execute on function public.list_questions(text,text,text,integer,jsonb) to service_role;

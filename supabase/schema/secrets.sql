@@ -84,12 +84,12 @@ begin
     from jsonb_to_recordset(renewed) as r (client_id text, client_secret_hash text)
     where c.tenant_id = v_actor.tenant_id and c.client_id = r.client_id and c.client_secret_hash is not null
     returning c.client_id),
-  told as (
+  audited as (
     select app.record_audit(jsonb_build_object('type', 'client.secret_rotated', 'client_id', c.client_id), actor)
     from changed c)
   select array_agg(c.client_id) into v_clients
   from changed c
-  cross join (select count(*) from told) t;
+  cross join (select count(*) from audited) t;
   if coalesce(cardinality(v_clients), 0) < jsonb_array_length(renewed) then
     perform app.fail('not_found', 'This workspace has added no client of that name with a secret.', null,
       'List the secrets for those there are.');

@@ -177,7 +177,7 @@ begin
   if not app.caller_is_server() then
     perform app.fail('forbidden', 'Only the server does this.');
   end if;
-  perform set_config('app.get_credential_hash', '', true);
+  perform set_config('app.credential_hash', '', true);
   v_actor := app.authenticate(actor, role_min);
   perform app.refuse_limited(v_actor);
   return v_actor;
@@ -199,7 +199,7 @@ begin
   v_actor.tenant_id := app.get_nil_id();
   v_actor.client := app.clean_name(actor ->> 'client', 500);
   perform set_config('app.tenant_id', v_actor.tenant_id::text, true), set_config('app.user_id', '', true),
-    set_config('app.project_id', '', true), set_config('app.get_credential_hash', coalesce(secret_hash, ''), true);
+    set_config('app.project_id', '', true), set_config('app.credential_hash', coalesce(secret_hash, ''), true);
   return v_actor;
 end
 $function$;
@@ -240,7 +240,7 @@ CREATE OR REPLACE FUNCTION app.get_credential_hash()
  RETURNS text
  LANGUAGE sql
  STABLE
-RETURN NULLIF(current_setting('app.get_credential_hash'::text, true), ''::text);
+RETURN NULLIF(current_setting('app.credential_hash'::text, true), ''::text);
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.get_nil_id()
@@ -269,17 +269,6 @@ CREATE OR REPLACE FUNCTION app.get_token_project()
  LANGUAGE sql
  STABLE
 RETURN (NULLIF(current_setting('app.project_id'::text, true), ''::text))::uuid;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.has_not_ended(tenant_id uuid, user_id uuid, process uuid)
- RETURNS boolean
- LANGUAGE sql
- STABLE
-BEGIN ATOMIC
- SELECT (EXISTS ( SELECT
-            FROM app.presence p
-           WHERE ((p.tenant_id = has_not_ended.tenant_id) AND (p.user_id = has_not_ended.user_id) AND (p.process = has_not_ended.process) AND (p.ended_at IS NULL)))) AS "exists";
-END;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.my_tenants()

@@ -26,7 +26,7 @@ begin
       and (chosen ->> 'user_id' is null or g.user_id = app.as_uuid(chosen ->> 'user_id'))
       and (chosen ->> 'client_id' is null or g.client_id = chosen ->> 'client_id')
     returning g.id, g.user_id, g.client_id),
-  told as (
+  audited as (
     select app.record_audit(jsonb_build_object(
       'type', 'grant.revoked',
       'user_id', e.user_id,
@@ -36,7 +36,7 @@ begin
     from ended e)
   select array_agg(e.id) into v_grants
   from ended e
-  cross join (select count(*) from told) t;
+  cross join (select count(*) from audited) t;
   with ended as (
     update public.oauth_tokens t set revoked_at = v_now, updated_at = v_now
     where t.tenant_id = v_tenant
@@ -47,7 +47,7 @@ begin
           and (chosen ->> 'user_id' is null or t.user_id = app.as_uuid(chosen ->> 'user_id'))
           and (chosen ->> 'client_id' is null or t.client_id = chosen ->> 'client_id'))
     returning t.id, t.user_id, t.client_id, t.kind),
-  told as (
+  audited as (
     select app.record_audit(jsonb_build_object(
       'type', 'pat.revoked',
       'user_id', e.user_id,
@@ -57,7 +57,7 @@ begin
     where e.kind = 'pat')
   select array_agg(e.id) filter (where e.kind = 'pat'), count(*) filter (where e.kind = 'oauth') into v_pats, v_tokens
   from ended e
-  cross join (select count(*) from told) t;
+  cross join (select count(*) from audited) t;
   -- Servers that have something open for it close it.
   perform pg_notify('cairn_access', v_tenant::text);
   return jsonb_build_object(
@@ -175,21 +175,6 @@ begin
   acting.role := v_bearer.role;
   acting.project_id := v_bearer.project_id;
   return acting;
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.record_audit(event jsonb, actor jsonb)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-begin
-  insert into app.auth_events (tenant_id, at, type, user_id, client_id, subject_id, ip, data)
-  values (app.get_tenant_id(), app.now(), event ->> 'type',
-    coalesce(app.as_uuid(event ->> 'user_id'), app.get_caller_id()),
-    left(event ->> 'client_id', 500), app.as_uuid(event ->> 'subject_id'), app.read_ip(actor),
-    app.cut_audited(coalesce(jsonb_strip_nulls(event -> 'data'), '{}')));
 end
 $function$;
 -- owner cairn_owner
