@@ -40,12 +40,11 @@ export async function codeFile(): Promise<{ path: string; text: string; replaced
 
 /** Leaves the code of a newer program in force, as `cairn migrate` does. */
 function refuseOlder(version: string): string {
-  const numbers = (text: string) => `string_to_array(split_part(${text}, '-', 1), '.')::integer[]`;
   return `do $$
 declare
   v_program text := (select a.program from supabase_migrations.cairn_applied a where a.name = 'code');
 begin
-  if ${numbers('v_program')} > ${numbers(`'${version}'`)} then
+  if string_to_array(split_part(v_program, '-', 1), '.')::integer[] > array[${version.replace(/-.*/, '').split('.').join(', ')}] then
     raise exception 'The database has the code of cairn %, which is newer than ${version}.', v_program
       using hint = 'Update this clone, or leave the database to the newer one.';
   end if;

@@ -100,9 +100,7 @@ export async function runImport(config: Config, file: string, options: JsonOptio
       const { imported, skipped, cleaned, moved } = done;
       printResult({ imported, skipped, cleaned, moved }, options, () => [
         `Imported ${imported} events; ${skipped} were there already.`,
-        ...(cleaned === 0
-          ? []
-          : [`${cleaned} hold cleaned data: their hashes are kept, but do not prove it.`]),
+        ...(cleaned === 0 ? [] : [`${cleaned} hold cleaned data: their hashes are kept, but do not prove it.`]),
         ...(moved === undefined
           ? []
           : [`Positions differ: the workspace was not empty. Event #${moved.from} is #${moved.to} here.`]),

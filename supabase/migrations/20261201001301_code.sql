@@ -4,7 +4,7 @@ do $$
 declare
   v_program text := (select a.program from supabase_migrations.cairn_applied a where a.name = 'code');
 begin
-  if string_to_array(split_part(v_program, '-', 1), '.')::integer[] > string_to_array(split_part('0.1.0', '-', 1), '.')::integer[] then
+  if string_to_array(split_part(v_program, '-', 1), '.')::integer[] > array[0, 1, 0] then
     raise exception 'The database has the code of cairn %, which is newer than 0.1.0.', v_program
       using hint = 'Update this clone, or leave the database to the newer one.';
   end if;
@@ -10744,6 +10744,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001000', '9077023e57282a2f2cb871c7c775a35d68600b9b06559bda94f4b0d37b0506c9', '0.1.0'),
   ('20261201001100', 'fa65bb0d8089ac6904df03bc862c0bafa3a0fabecbda47ba53f00377c0ba80b2', '0.1.0'),
   ('20261201001200', '3511e72babfb15381071e1fb7d7504eba472e8e16290f42bd5a7426a6703085c', '0.1.0'),
+  ('20261201001300', 'df93551c604df382d0edfee193f466e9a51fd143c31b8f7b61a150880dd1c9b0', '0.1.0'),
   ('code', 'dec069495209de3e5bf8ef3da5d4582092848ed219d2e831e2a9648c59e81fb5', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
