@@ -1,4 +1,5 @@
-// npm run bench:agents: plays the commonest tasks as an agent would and counts the calls and tokens; writes docs/performance.md.
+// npm run bench:agents: plays the commonest tasks as an agent would and counts the calls and tokens; writes
+// docs/performance.md.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

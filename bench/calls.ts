@@ -27,8 +27,8 @@ export type Measured = { floor: Record<FloorName, Sample>; calls: Record<CallNam
 export type Times = { rounds: number; calls: number; warmup: number };
 
 /**
- * Measures every call in each place, in rounds that take all places, calls and the floor in turn: whatever else the machine
- * does meanwhile slows all of them alike.
+ * Measures every call in each place, in rounds that take all places, calls and the floor in turn: whatever else the
+ * machine does meanwhile slows all of them alike.
  */
 export async function measureCalls<In extends Place>(
   places: In[],

@@ -1,4 +1,5 @@
-// The bare SDK: one tool that answers with what it was given. What every MCP server on this SDK pays before its own work.
+// The bare SDK: one tool that answers with what it was given. What every MCP server on this SDK pays before its own
+// work.
 import { McpServer } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 

@@ -84,7 +84,8 @@ async function measure(): Promise<Found> {
     write: { name: 'record_event', next: () => ({ ...open, ...note }) },
     writeToken: { name: 'record_event with a token', next: () => ({ ...authorized, ...note }) },
   };
-  // A process is slow until it has had some thousand calls: all get as many before any counts, and the load comes first.
+  // A process is slow until it has had some thousand calls: all get as many before any counts, and the load comes
+  // first.
   for (const { next } of [kinds.floor, kinds.open, kinds.token, kinds.few]) await warmUp(next);
   const rates = await allAtOnce(kinds);
   // Only the compared processes take turns: a process that is called more often than the other gets faster.

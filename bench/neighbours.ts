@@ -1,4 +1,5 @@
-// npm run bench:neighbours: what one grant's worst calls, twelve at once and again, cost the calls of another grant and the database's memory.
+// npm run bench:neighbours: what one grant's worst calls, twelve at once and again, cost the calls of another grant and
+// the database's memory.
 //
 //   npm run bench:neighbours              5 seconds of each; writes docs/performance.md
 //   npm run bench:neighbours -- --seconds 1 --no-write

@@ -7,7 +7,9 @@ import { table } from './section.ts';
 
 const AIMS = Object.freeze({ read: 2, write: 3, growth: 1.3, replay: 20_000, throughput: 2_000, start_ms: 1_000 });
 
-/** A workspace that the calls were measured in; one that has more events than its tasks make names no number of tasks. */
+/**
+ * A workspace that the calls were measured in; one that has more events than its tasks make names no number of tasks.
+ */
 export type Stage = Measured & { name: string; tasks?: number };
 export type Replay = { what: string; events: number; ms: number };
 

@@ -1,13 +1,14 @@
 // npm run bench:scale: how long a process takes to its first answer, what many processes get done, and what rows weigh.
 //
 //   npm run bench:scale                        starts; 1, 8 and 32 processes; rows and indexes at a million events
-//   npm run bench:scale -- --only sizes        one of starts, load, sizes; --events 100000, --seconds 10, --processes 1,4
+//   npm run bench:scale -- --only sizes        one of starts, load, sizes; --events 100000, --seconds 10, --processes
+// 1,4
 //   npm run bench:scale -- --quick             a smoke test of seconds; writes nothing
 //
 // Writes starts and load to docs/performance.md where it measured both, sizes to docs/scale.md; not with --no-write.
 //
-// Load runs on the embedded server and on a PostgreSQL by URL: DATABASE_URL, a database of its own that may be filled, or
-// one that this starts on a port of 127.0.0.1.
+// Load runs on the embedded server and on a PostgreSQL by URL: DATABASE_URL, a database of its own that may be filled,
+// or one that this starts on a port of 127.0.0.1.
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// npm run bench:search: what is found in which script and kind of name, and how long it takes beside 100,000 notes in all of them.
+// npm run bench:search: what is found in which script and kind of name, and how long it takes beside 100,000 notes in
+// all of them.
 //
 //   npm run bench:search                             writes docs/performance.md
 //   npm run bench:search -- --notes 2000 --no-write

@@ -38,7 +38,8 @@ const COPIED = `
   where n.nspname in ('public', 'app') and c.relkind = 'r'
   group by 1 having bool_or(a.atttypid = 'uuid'::regtype)`;
 
-// The time that an id of version 7 begins with stays, and with it the order of ids. Every number makes another id of the same one.
+// The time that an id of version 7 begins with stays, and with it the order of ids. Every number makes another id of
+// the same one.
 const OTHER = `
   create function pg_temp.other(id uuid, n integer) returns uuid language sql immutable as
     $$ select overlay(id::text placing lpad(to_hex(('x' || right(id::text, 3))::bit(12)::integer # n), 3, '0') from 34)::uuid $$`;

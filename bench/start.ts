@@ -1,8 +1,10 @@
-// npm run bench:start: what the start and the end of a process cost, whole processes in turns with what they cannot do without.
+// npm run bench:start: what the start and the end of a process cost, whole processes in turns with what they cannot do
+// without.
 //
 //   npm run bench:start                      21 rounds; writes docs/performance.md
 //   npm run bench:start -- --rounds 7 --no-write
-//   npm run bench:start -- --peers           beside the Node.js servers of bench/peers; --cache DIR says where they are installed
+//   npm run bench:start -- --peers           beside the Node.js servers of bench/peers; --cache DIR says where they are
+// installed
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
-// Tokens of an authorization server, with the grants and clients that they belong to: more than people would click together.
+// Tokens of an authorization server, with the grants and clients that they belong to: more than people would click
+// together.
 import pg from 'pg';
 import { mintWorkspaceSecret } from '../src/auth/secrets.ts';
 import { ensureServer } from '../src/db/embedded/shared-server.ts';

@@ -1,5 +1,6 @@
-// Bundles src/cli.ts with all that it imports into dist/, as it is published: a few files are found and read sooner than two hundred.
-// What is imported when it runs (a command, an engine) stays a file of its own. Beside it, the licences of what is in the bundle.
+// Bundles src/cli.ts with all that it imports into dist/, as it is published: a few files are found and read sooner
+// than two hundred. What is imported when it runs (a command, an engine) stays a file of its own. Beside it, the
+// licences of what is in the bundle.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { argv } from 'node:process';

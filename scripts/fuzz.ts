@@ -1,4 +1,5 @@
-// npm run fuzz: malformed requests to /mcp, to each OAuth endpoint and to each page of `cairn serve`, and what became of the server.
+// npm run fuzz: malformed requests to /mcp, to each OAuth endpoint and to each page of `cairn serve`, and what became
+// of the server.
 //
 //   npm run fuzz             10,000 to each
 //   npm run fuzz -- 1000     so many

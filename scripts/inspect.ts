@@ -1,5 +1,6 @@
-// The official Inspector's command line against the real server: lists the tools strictly in both protocol eras, then plans and
-// claims a task. Exits 1 if any call fails. The Inspector comes through npm, as its dependencies are not ours.
+// The official Inspector's command line against the real server: lists the tools strictly in both protocol eras, then
+// plans and claims a task. Exits 1 if any call fails. The Inspector comes through npm, as its dependencies are not
+// ours.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// Makes a database with the build of a commit and keeps its backup, so that test/engines/upgrade.test.ts can walk from it to the schema of today.
+// Makes a database with the build of a commit and keeps its backup, so that test/engines/upgrade.test.ts can walk from
+// it to the schema of today.
 //
 //   npm run build && node build/scripts/keep-database.js test/fixtures/databases/COMMIT.backup
 //   node build/scripts/keep-database.js FILE --build ../other-checkout/build/src

@@ -1,5 +1,5 @@
-// npm run mutants: takes the mitigations of docs/security.md and the refusals of the core out of the code, one by one, and names those
-// that no test misses.
+// npm run mutants: takes the mitigations of docs/security.md and the refusals of the core out of the code, one by one,
+// and names those that no test misses.
 //
 //   npm run mutants                       all of them
 //   npm run mutants -- T4 core            those of some threats, and of the core
@@ -41,6 +41,8 @@ const sqlFiles = await readSql(ROOT);
 const waiting = [...mutants];
 const unnoticed: string[] = [];
 const work = await mkdtemp(join(tmpdir(), 'cairn-mutants-'));
+// Ends with what is under way, so that no server and no copy stays behind.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void waiting.splice(0));
 try {
   if (mutants.length === 0) {
     const known = [...new Set(MUTANTS.map(({ threat }) => threat))].join(', ');
@@ -82,7 +84,10 @@ async function takeTurns(tree: string): Promise<void> {
   }
 }
 
-/** Nothing is there that an earlier mutant left: no role but the superuser, no database but those of the server and an empty one. */
+/**
+ * Nothing is there that an earlier mutant left: no role but the superuser, no database but those of the server and an
+ * empty one.
+ */
 async function empty(connection: Connection, kept: string): Promise<void> {
   const client = new pg.Client({ ...connection, database: 'postgres' });
   await client.connect();

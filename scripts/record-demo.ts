@@ -1,5 +1,5 @@
-// npm run pictures: plays `cairn demo` and draws what it printed as docs/pictures/demo.svg. Times and ids are replaced, so that
-// the same program draws the same picture.
+// npm run pictures: plays `cairn demo` and draws what it printed as docs/pictures/demo.svg. Times and ids are replaced,
+// so that the same program draws the same picture.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,7 @@
-/** The closed table of error codes, shared with `app.fail` in SQL. `status` is both the HTTP status and the `nnn` of SQLSTATE `PTnnn`. */
+/**
+ * The closed table of error codes, shared with `app.fail` in SQL. `status` is both the HTTP status and the `nnn` of
+ * SQLSTATE `PTnnn`.
+ */
 export const ERROR_CODES = Object.freeze({
   invalid_input: { status: 400, retryable: false },
   unauthenticated: { status: 401, retryable: false },

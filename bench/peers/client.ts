@@ -1,5 +1,5 @@
-// A client of any MCP server over stdio. Unlike the one beside it, it answers what servers ask of a client, and passes over
-// what they print on standard output besides messages.
+// A client of any MCP server over stdio. Unlike the one beside it, it answers what servers ask of a client, and passes
+// over what they print on standard output besides messages.
 import { spawn } from 'node:child_process';
 import { env, execPath } from 'node:process';
 import { createInterface } from 'node:readline';

@@ -8,7 +8,10 @@ export type Written = { acknowledged: number; errors: number; lost?: number; cor
 /** `twice` are the tasks that more than one process was given. */
 export type Claimed = { acknowledged: number; claimed: number; twice: number; errors: number; ms: number };
 
-/** Runs a call until the end of the phase: resolves to an id, to null where it failed, to undefined where nothing is left. */
+/**
+ * Runs a call until the end of the phase: resolves to an id, to null where it failed, to undefined where nothing is
+ * left.
+ */
 type Recorder = (act: () => Promise<string | undefined>) => Promise<string | null | undefined>;
 type Numbered = Place & { number: number };
 type Work = (client: Client, place: Numbered, record: Recorder) => Promise<void>;

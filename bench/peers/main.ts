@@ -3,7 +3,8 @@
 //   npm run bench:peers                         every server; 10, 1,000 and 10,000 tasks
 //   npm run bench:peers -- --only cairn,dex     some of them
 //   npm run bench:peers -- --quick              a smoke test with 10 and 100 tasks; writes nothing
-//   npm run bench:peers -- --cache DIR          where the peers are installed; otherwise below the system's temporary directory
+//   npm run bench:peers -- --cache DIR          where the peers are installed; otherwise below the system's temporary
+// directory
 //   npm run bench:peers -- --sizes 10,500 --no-write
 import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';

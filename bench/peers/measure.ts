@@ -47,7 +47,9 @@ export async function measureStart(store: Store): Promise<Started> {
   };
 }
 
-/** The commonest deeds on a store of some size: p50 in milliseconds, and the tokens of the answer where it is one call. */
+/**
+ * The commonest deeds on a store of some size: p50 in milliseconds, and the tokens of the answer where it is one call.
+ */
 export async function measureCalls({ server, place, ids, open }: Store): Promise<Stage> {
   const client = await open();
   const said = (call: Server['next']) => client.call(typeof call === 'function' ? call(place) : call);

@@ -1,7 +1,9 @@
 import { of } from './mutant.ts';
 import { SQL } from './sql.ts';
 
-/** Threats to access itself: rights that outlive a role, lock-outs, answers beyond a scope, and what anybody may use up. */
+/**
+ * Threats to access itself: rights that outlive a role, lock-outs, answers beyond a scope, and what anybody may use up.
+ */
 export const ACCESS = Object.freeze([
   ...of('T38', 'test/remote/invitations.test.ts', [
     {

@@ -1,8 +1,9 @@
 import { SQL } from './sql.ts';
 
 /**
- * A mitigation of a threat (docs/security.md), or a refusal of the core, and how to take it out: `find` is there once in `file`, and
- * with `replace` in its place the test of this name fails. In SQL it is there once in force, in the function `within` if that is named.
+ * A mitigation of a threat (docs/security.md), or a refusal of the core, and how to take it out: `find` is there once
+ * in `file`, and with `replace` in its place the test of this name fails. In SQL it is there once in force, in the
+ * function `within` if that is named.
  */
 export type Mutant = {
   threat: string;

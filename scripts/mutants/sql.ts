@@ -41,8 +41,10 @@ export function placeOf(
     : matches(files, anyWrap(find));
   const [place, ...others] = all.filter((each) => within === undefined || each.within === within);
   if (place !== undefined && others.length === 0) return place;
-  const about = `${within ?? 'SQL'}: ${find.trim().slice(0, 80)}:`;
-  throw new Error(`${about} ${place === undefined ? 'is not there' : 'is there twice'}`);
+  const fault = place === undefined ? 'is not there' : 'is there twice';
+  throw new Error(
+    `${within ?? 'SQL'}: "${find.trim().slice(0, 80)}" ${fault}. Change the text (find) of its mutant in scripts/mutants, too.`,
+  );
 }
 
 /** Each call that refuses something. */

@@ -13,7 +13,10 @@ const OTHERS: [name: RegExp, chapter: string][] = [
 const HEAD =
   '-- Made by `npm run schema` from the migrated database. Do not edit: change supabase/code or add a migration.\n';
 
-/** The dump, a text for each chapter: what its file in supabase/code and the one in supabase/migrations of its name make. */
+/**
+ * The dump, a text for each chapter: what its file in supabase/code and the one in supabase/migrations of its name
+ * make.
+ */
 export async function byChapter(described: Described[]): Promise<Map<string, string>> {
   const homes = await readHomes();
   const chapters = new Map<string, Described[]>();

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { hashOf, readSchemaFiles } from '../../src/db/schema/files.ts';
+import { hashOf, readSchemaFiles, type SqlFile } from '../../src/db/schema/files.ts';
+import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import { VERSION } from '../../src/version.ts';
 
 const DIRECTORY = 'supabase/migrations/';
@@ -11,6 +12,7 @@ const MADE_BY = /^-- Made by `npm run schema` of cairn (\S+):/;
  */
 export async function codeFile(): Promise<{ path: string; text: string; replaced: string[] }> {
   const { versioned, generated, code } = readSchemaFiles();
+  await refuseEarly(versioned);
   const read = async (path: string) => MADE_BY.exec(await readFile(path, 'utf8'))?.[1];
   const made = await Promise.all(generated.map(async (file) => ({ ...file, by: await read(file.path) })));
   const released = made.filter(({ by }) => by !== VERSION);
@@ -36,6 +38,18 @@ export async function codeFile(): Promise<{ path: string; text: string; replaced
     .map(({ version, name }) => `${DIRECTORY}${version}_${name}.sql`)
     .filter((file) => file !== path);
   return { path, text, replaced };
+}
+
+/** Refuses a new file that databases would meet behind one they have applied. */
+async function refuseEarly(versioned: readonly SqlFile[]): Promise<void> {
+  const frozen = await readFile(new URL('test/fixtures/frozen-migrations.sha256', PACKAGE_ROOT), 'utf8');
+  const isFrozen = ({ version, name }: SqlFile) => frozen.includes(`migrations/${version}_${name}.sql`);
+  const last = versioned.filter(isFrozen).at(-1)?.version ?? '';
+  const early = versioned.find((file) => !isFrozen(file) && file.version < last);
+  if (early === undefined) return;
+  throw new Error(
+    `${early.version}_${early.name}.sql is numbered before ${last}, which databases have: give it a greater number.`,
+  );
 }
 
 /** Leaves the code of a newer program in force, as `cairn migrate` does. */

@@ -1,6 +1,7 @@
-// Writes what is made of the SQL: supabase/schema/, a file a chapter, the schema as PostgreSQL itself describes it, for reviewers to read
-// the diff of; supabase/types.ts, its types; and supabase/migrations/…_code.sql, all repeatable code as one file for the Supabase CLI.
-// `--check` writes nothing and fails when a file is stale. It is read from the catalogue because the bundled binaries have no pg_dump.
+// Writes what is made of the SQL: supabase/schema/, a file a chapter, the schema as PostgreSQL itself describes it, for
+// reviewers to read the diff of; supabase/types.ts, its types; and supabase/migrations/…_code.sql, all repeatable code
+// as one file for the Supabase CLI. `--check` writes nothing and fails when a file is stale. It is read from the
+// catalogue because the bundled binaries have no pg_dump.
 //
 //   npm run schema               write
 //   npm run schema -- --check    compare

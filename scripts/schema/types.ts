@@ -1,5 +1,5 @@
-// The types of what PostgREST shows, in the shape of `supabase gen types`, read from the catalogue: the CLI is too large to
-// install for it. Nothing is written through the tables, so that there is no Insert and no Update.
+// The types of what PostgREST shows, in the shape of `supabase gen types`, read from the catalogue: the CLI is too
+// large to install for it. Nothing is written through the tables, so that there is no Insert and no Update.
 import type pg from 'pg';
 
 type Field = { name: string; type: string; required: boolean };

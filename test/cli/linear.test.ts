@@ -110,7 +110,10 @@ async function timed(run: () => unknown): Promise<number> {
   return performance.now() - started;
 }
 
-/** Undefined where the text takes little time, or no more than it is long; else how many times as much four times as much took. */
+/**
+ * Undefined where the text takes little time, or no more than it is long; else how many times as much four times as
+ * much took.
+ */
 async function growthOf(
   run: (size: number) => Promise<number>,
   size: number,
@@ -134,7 +137,8 @@ const filled = (piece: string, size: number) => piece.repeat(Math.ceil(size / pi
 async function slowest(ctx: Context, tool: Tool, { path, size }: Field): Promise<string[]> {
   const slow: string[] = [];
   for (const piece of size > SHORT_MAX ? [...WORDS, ...PIECES] : WORDS.slice(0, 3)) {
-    // A short text may have to be a ref or a time, and rules have shapes; any other word is taken, and goes all the way.
+    // A short text may have to be a ref or a time, and rules have shapes; any other word is taken, and goes all the
+    // way.
     const refused = ({ message }: Error) => {
       const isFree = size > SHORT_MAX && !path.some((key) => SHAPED.includes(key));
       if (piece === 'x' && isFree) slow.push(`${path.join('.')}: ${message}`);

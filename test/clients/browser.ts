@@ -20,7 +20,8 @@ export async function openBrowser(
 }
 
 /**
- * Answers a request for access. Resolves to what the page said, and to where the browser was sent if there was something to allow.
+ * Answers a request for access. Resolves to what the page said, and to where the browser was sent if there was
+ * something to allow.
  */
 export async function allow(page: Page, address: string): Promise<{ said: string; back: string | undefined }> {
   await page.goto(address);

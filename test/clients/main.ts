@@ -1,5 +1,5 @@
-// npm run test:clients: agent programs from npm against this checkout, their models played on loopback; CONTRIBUTING.md says how to
-// install them. It names what each part expected, and ends with 1 when something was not so.
+// npm run test:clients: agent programs from npm against this checkout, their models played on loopback; CONTRIBUTING.md
+// says how to install them. It names what each part expected, and ends with 1 when something was not so.
 //
 //   npm run test:clients                      all parts with all clients
 //   npm run test:clients -- loop tokens codex these parts with these clients

@@ -1,5 +1,5 @@
-// A stand-in for the model of a client, on loopback: each conversation is played by a function of the test, which reads what the client
-// shows and calls tools by it.
+// A stand-in for the model of a client, on loopback: each conversation is played by a function of the test, which reads
+// what the client shows and calls tools by it.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text as bodyOf } from 'node:stream/consumers';

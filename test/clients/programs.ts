@@ -1,4 +1,5 @@
-// The agent programs: how each is started with a home of its own and a model on loopback, and how it names what Cairn offers.
+// The agent programs: how each is started with a home of its own and a model on loopback, and how it names what Cairn
+// offers.
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';

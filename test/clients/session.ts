@@ -24,7 +24,8 @@ type Session = {
 export type Ended = { agent: Agent };
 
 /**
- * Starts a client in a place. `ended` resolves to all that reached its model; it fails when the play does, or the client ends before it.
+ * Starts a client in a place. `ended` resolves to all that reached its model; it fails when the play does, or the
+ * client ends before it.
  */
 export async function startSession(
   program: Program,

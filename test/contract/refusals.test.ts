@@ -7,7 +7,10 @@ import { test } from '../support/world.ts';
 
 type Fixture = { ada: Context; own: Lock; lost: Lock; expired: Lock; foreign: string };
 
-/** web-1 held by bob, web-2 by ada, web-3 lost, web-4 expired, web-6 waits for web-5, web-7 cancelled; another workspace. */
+/**
+ * web-1 held by bob, web-2 by ada, web-3 lost, web-4 expired, web-6 waits for web-5, web-7 cancelled; another
+ * workspace.
+ */
 async function prepare(
   as: (agent: string) => Context,
   stranger: Context,

@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { MUTANTS } from '../../scripts/mutants/all.ts';
 import { placeOf, readSql, refusalsIn, SQL } from '../../scripts/mutants/sql.ts';
 
-// The table of threats in docs/security.md and the refusals of the SQL, held against what `npm run mutants` takes away, and against
-// the tests it names.
+// The table of threats in docs/security.md and the refusals of the SQL, held against what `npm run mutants` takes away,
+// and against the tests it names.
 
 const ROOT = new URL('../../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, ROOT), 'utf8');

@@ -23,7 +23,10 @@ afterAll(async () => {
 type Move = { ref: string; by: string; type: string; token: number };
 type Held = { ref: string; lock_token: number };
 
-/** Claims and completes until all is done; what is given back first, another agent takes. Answers with what was acknowledged. */
+/**
+ * Claims and completes until all is done; what is given back first, another agent takes. Answers with what was
+ * acknowledged.
+ */
 async function work(agent: RawAgent, by: string): Promise<Move[]> {
   const acknowledged: Move[] = [];
   for (let turn = 0; ; turn += 1) {

@@ -7,7 +7,8 @@ import { createLog } from '../../src/log.ts';
 import { type AuthWorld, consentOf, REDIRECT, rawClient, useAuthWorld } from '../support/auth-world.ts';
 import { type DocumentHost, startDocumentHost } from '../support/document-host.ts';
 
-// Clients that are named by the address of their document (Client ID Metadata Document draft). Threats: docs/security.md.
+// Clients that are named by the address of their document (Client ID Metadata Document draft). Threats:
+// docs/security.md.
 
 const HOST = 'app.example';
 const { own, another } = useAuthWorld();

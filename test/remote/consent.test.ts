@@ -11,7 +11,8 @@ import { lacks } from '../support/needs.ts';
 import type { Serving } from '../support/serve.ts';
 import { PASSWORD } from '../support/web.ts';
 
-// The whole of it: the program as people start it, a program that asks for access, and a person in a browser between them.
+// The whole of it: the program as people start it, a program that asks for access, and a person in a browser between
+// them.
 
 const executable = findChromium();
 const RESEMBLING = 'Claude\u202e"><img src=x onerror=document.title=1>';

@@ -23,7 +23,9 @@ type Answer = { status: number; text: string };
 type Call = (grant: string, tool: string, asked?: { input?: object; signal?: AbortSignal }) => Promise<Answer>;
 
 type Door = {
-  /** Serves over ten connections, as `cairn serve` does: `ada` and `ada-2` are grants of one user, `bob` is of another. */
+  /**
+   * Serves over ten connections, as `cairn serve` does: `ada` and `ada-2` are grants of one user, `bob` is of another.
+   */
   serve(limits?: HttpParts['limits']): Promise<Call>;
   /** Makes every write in the first user's workspace wait until it is called back. */
   hold(): Promise<() => Promise<void>>;

@@ -28,8 +28,8 @@ const ARGUMENTS: Partial<Record<FunctionName, object>> = {
   suggest_refs: { kind: 'task', prefix: 'web-' },
 };
 
-// Left out are the functions of authorization, but those that list: their arguments are hashes and times that the server makes, so a null
-// among them is a fault of the server, which `internal` says.
+// Left out are the functions of authorization, but those that list: their arguments are hashes and times that the
+// server makes, so a null among them is a fault of the server, which `internal` says.
 const CALLED = (Object.keys(FUNCTIONS) as FunctionName[]).filter(
   (fn) => !Object.hasOwn(AUTH_FUNCTIONS, fn) || fn.startsWith('list_'),
 );

@@ -88,8 +88,8 @@ describe('a function', () => {
     if (lacks(`plpgsql_check-${process.env.CAIRN_TEST_PG ?? 'bundled'}`, missing === null))
       return context.skip(missing ?? '');
 
-    // Noise: app.fail never returns, parameters make all apply_ functions alike, array_append takes any element; the lists of columns
-    // in what rebuild and fold_on execute are quoted by format, of the catalogue.
+    // Noise: app.fail never returns, parameters make all apply_ functions alike, array_append takes any element; the
+    // lists of columns in what rebuild and fold_on execute are quoted by format, of the catalogue.
     const { rows: problems } = await own.sql.query(
       `select p.oid::regprocedure::text as name, c.level, c.lineno, c.message, c.query
          from pg_proc p join pg_language l on l.oid = p.prolang

@@ -8,8 +8,8 @@ import { type Callable, callables, malformed, sampleEvents } from '../support/ma
 import { live } from '../support/story.ts';
 import { test } from '../support/world.ts';
 
-// Signed-in users reach the functions past Cairn too, as a dashboard does. Whatever they pass is answered or refused in Cairn's own
-// words, never with an error of PostgreSQL.
+// Signed-in users reach the functions past Cairn too, as a dashboard does. Whatever they pass is answered or refused in
+// Cairn's own words, never with an error of PostgreSQL.
 
 const HASH = 'a'.repeat(64);
 const ID = '00000000-0000-7000-8000-000000000000';

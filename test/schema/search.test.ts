@@ -252,7 +252,8 @@ function peakMb(pid: number): number {
   return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
 }
 
-// Four times the text: four times the time where it grows with the length, sixteen times where it grows with its square.
+// Four times the text: four times the time where it grows with the length, sixteen times where it grows with its
+// square.
 const TEXT_GROWTH_MAX = 8;
 
 test.for(['_a', 'a_', '1_', './', '~/', '<!--', '<!-- ', '<!--a '])(

@@ -6,7 +6,8 @@ type Table = { name: string; columns: Column[] };
 // Tables that the migrations fill are the same for all workspaces; of served URLs there are at most ten.
 const CONSTANTS = ['event_fields', 'event_types', 'read_models', 'served_urls', 'task_moves'];
 
-// A column of a unique index varies; where one of them is a uuid, that is enough. Who is alone in a table varies by workspace.
+// A column of a unique index varies; where one of them is a uuid, that is enough. Who is alone in a table varies by
+// workspace.
 const TABLES = `
   with keys as (
     select i.indrelid, i.indexrelid, a.attname, a.atttypid = 'uuid'::regtype as is_id, a.attname = 'tenant_id' as is_tenant, i.indnkeyatts as width
@@ -36,7 +37,9 @@ const HASTE = `
     end loop;
   end $$`;
 
-/** Copies the rows of a workspace until every table has so many; only what is unique differs. Answers with the tables. */
+/**
+ * Copies the rows of a workspace until every table has so many; only what is unique differs. Answers with the tables.
+ */
 export async function crowd(sql: pg.Client, tenant: string, rows: number): Promise<string[]> {
   const { rows: tables } = await sql.query<Table>(TABLES, [CONSTANTS]);
   await sql.query(HASTE);

@@ -7,7 +7,10 @@ const HASHES = `
       || jsonb_build_object('payload_hash', h.payload_hash)))::text as hash
   from (select $1::jsonb as event) e cross join lateral (select app.payload_hash(e.event -> 'payload') as payload_hash) h`;
 
-/** The chain made anew over events that somebody changed, as anybody can: its hashes need no key. `heads` are the chains' ends so far. */
+/**
+ * The chain made anew over events that somebody changed, as anybody can: its hashes need no key. `heads` are the
+ * chains' ends so far.
+ */
 export async function forge(
   sql: pg.Pool | pg.Client,
   events: Exported[],

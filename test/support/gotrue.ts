@@ -39,8 +39,8 @@ const LIFETIME_SECONDS = 3_600;
 
 type Family = { email: string; active: string; parent: string | null; revoked: boolean };
 
-// https://supabase.com/docs/guides/auth/sessions: with the parent of the active token one gets the active one again, so that a
-// lost answer signs nobody out.
+// https://supabase.com/docs/guides/auth/sessions: with the parent of the active token one gets the active one again, so
+// that a lost answer signs nobody out.
 export async function createAuthServer(issuer: string): Promise<AuthServer> {
   const { publicKey, privateKey } = await generateKeyPair('ES256');
   const users = new Map<string, string>();

@@ -6,7 +6,9 @@ const ANSWER_MS_MAX = 100_000;
 
 type RawAnswer = { text: string; data: Record<string, unknown>; isError: boolean };
 
-/** An agent over its own `cairn` process that may have many calls in flight, and may be killed in the middle of them. */
+/**
+ * An agent over its own `cairn` process that may have many calls in flight, and may be killed in the middle of them.
+ */
 export type RawAgent = {
   pid: number;
   /** Rejects when the process ends before it answers. */

@@ -15,8 +15,9 @@ declare module 'vitest' {
 }
 
 /**
- * One server for the whole run: the bundled PostgreSQL, or with CAIRN_TEST_PG=15, 16 or 17 an older one that is supported. Where
- * many runs follow each other CAIRN_TEST_SERVER is how to reach one that is there, with an empty database.
+ * One server for the whole run: the bundled PostgreSQL, or with CAIRN_TEST_PG=15, 16 or 17 an older one that is
+ * supported. Where many runs follow each other CAIRN_TEST_SERVER is how to reach one that is there, with an empty
+ * database.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const running = process.env.CAIRN_TEST_SERVER;

@@ -10,8 +10,8 @@ export type Storage = {
   handle(request: StorageRequest): Reply;
 };
 
-// https://supabase.com/docs/guides/storage/debugging/error-codes: but for failures of its own the server answers 400, and says the
-// true status in the body. Without a policy only the server's role sees buckets and files.
+// https://supabase.com/docs/guides/storage/debugging/error-codes: but for failures of its own the server answers 400,
+// and says the true status in the body. Without a policy only the server's role sees buckets and files.
 export function createStorage(): Storage {
   const buckets = new Map<string, Bucket>();
 

@@ -1,5 +1,5 @@
-// An agent as clients run it: an MCP client over stdio whose server process may be killed at any moment. It replaces the
-// process, repeats the call with its idempotency key, and writes down what was acknowledged.
+// An agent as clients run it: an MCP client over stdio whose server process may be killed at any moment. It replaces
+// the process, repeats the call with its idempotency key, and writes down what was acknowledged.
 import { randomUUID } from 'node:crypto';
 import { execPath } from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -176,8 +176,8 @@ export function startAgent({ dataDir, name, isOver }: { dataDir: string; name: s
 }
 
 /**
- * Rejects when the process ends. The client alone does not tell: a message that it sends to a process which was just killed may
- * wait for ever for room in a pipe that is gone.
+ * Rejects when the process ends. The client alone does not tell: a message that it sends to a process which was just
+ * killed may wait for ever for room in a pipe that is gone.
  */
 function end(client: Client): Promise<never> {
   const gone = new Promise<never>((_, reject) => {

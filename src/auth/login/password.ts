@@ -12,7 +12,9 @@ const SALT_BYTES = 16;
 export const PASSWORD_LENGTH_MIN = 12;
 export const PASSWORD_LENGTH_MAX = 200;
 
-/** A PHC string: `$scrypt$ln=15,r=8,p=3$salt$key`. Unicode is folded, so that every keyboard types the same password. */
+/**
+ * A PHC string: `$scrypt$ln=15,r=8,p=3$salt$key`. Unicode is folded, so that every keyboard types the same password.
+ */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(SALT_BYTES);
   const key = await derive(password.normalize('NFKC'), salt, KEY_BYTES, { ...COST, maxmem: MEMORY_MAX });

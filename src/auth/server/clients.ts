@@ -17,7 +17,9 @@ const STALE_MS_MAX = 86_400_000;
 export function createClients({ store, documents, fetchDocument, log }: Parts) {
   const fetching = new Map<string, Promise<Client | 'busy' | UnknownClient>>();
 
-  /** Raises temporarily_unavailable while the documents of others are being fetched, which says nothing about this one. */
+  /**
+   * Raises temporarily_unavailable while the documents of others are being fetched, which says nothing about this one.
+   */
   async function find(client_id: string, from: From): Promise<Client | undefined> {
     const found = await lookUp(client_id, from);
     return 'reason' in found ? undefined : found;

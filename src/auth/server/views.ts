@@ -30,7 +30,10 @@ export type ConsentView = {
     client_id: string;
     client_name: string;
     client_uri?: string | undefined;
-    /** `dcr`: self-registered, the name is not verified. `cimd`: the host of `client_id` vouches for it. `static`: added by an admin. */
+    /**
+     * `dcr`: self-registered, the name is not verified. `cimd`: the host of `client_id` vouches for it. `static`: added
+     * by an admin.
+     */
     identified: Client['kind'];
     /** The host that vouches for a `cimd` client. */
     host?: string | undefined;

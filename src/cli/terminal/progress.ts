@@ -6,8 +6,8 @@ const WIDTH = 30;
 const CLEAR_LINE = '\r\u001B[K';
 
 /**
- * A bar on a terminal, on standard error; nothing where nobody watches. Without a total there is nothing to be a part of.
- * Those of libraries take the keyboard or the signals, and Ctrl+C must end an export as it ends any command.
+ * A bar on a terminal, on standard error; nothing where nobody watches. Without a total there is nothing to be a part
+ * of. Those of libraries take the keyboard or the signals, and Ctrl+C must end an export as it ends any command.
  */
 export function showProgress(what: string, total: number, output: Output = process.stderr): Progress {
   if (!output.isTTY || total <= 0) return { at() {}, end() {} };

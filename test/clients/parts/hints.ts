@@ -1,4 +1,5 @@
-// An agent that knows no more than what it was shown last: it calls what the first paragraph, `Next:` or the hint of a refusal names.
+// An agent that knows no more than what it was shown last: it calls what the first paragraph, `Next:` or the hint of a
+// refusal names.
 import { heldIn } from '../../../bench/everyday.ts';
 import type { Agent } from '../agent.ts';
 import type { Given } from '../given.ts';

@@ -1,4 +1,5 @@
-// Signing in to `cairn serve --auth` where it cannot reach the internet, and being signed out. The person is played by Chromium.
+// Signing in to `cairn serve --auth` where it cannot reach the internet, and being signed out. The person is played by
+// Chromium.
 import type { Page } from 'playwright-core';
 import { findChromium } from '../../support/chromium.ts';
 import { openBrowser } from '../browser.ts';
