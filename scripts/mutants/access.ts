@@ -58,7 +58,7 @@ export const ACCESS = Object.freeze([
       file: 'src/web/login.ts',
       find: "  const code = form.get('code') ?? '';\n  const password",
       replace:
-        "  await takeAttempt(web.store, trierOf(web, visit), accountOf('link', 'password'));\n  const code = form.get('code') ?? '';\n  const password",
+        "  await takeAttempt(web.store, trierOf(web, browserSession), accountOf('link', 'password'));\n  const code = form.get('code') ?? '';\n  const password",
       name: 'signs in with a link of the server whatever is used up',
     },
     {

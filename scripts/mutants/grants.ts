@@ -16,7 +16,7 @@ export const GRANTS = Object.freeze([
     },
     {
       file: 'src/auth/server/consent.ts',
-      find: "    !sameHash(form.get('csrf') ?? '', visit.csrf) ||\n",
+      find: "    !sameHash(form.get('csrf') ?? '', browserSession.csrf) ||\n",
       name: 'is not granted by a form without the token of its page',
     },
     {

@@ -41,7 +41,7 @@ export const SERVER = Object.freeze([
   ...of('T16', 'test/remote/http-access.test.ts', [
     {
       file: 'src/server/http/sessions.ts',
-      find: 'session?.owner !== visit.caller.principal.id',
+      find: 'session?.owner !== given.caller.principal.id',
       replace: 'session === undefined',
       name: 'answers to the principal that opened it, and to no other',
     },
