@@ -122,7 +122,7 @@ export const ACCESS = Object.freeze([
       name: 'shows what is of tasks to who may read them, and what is of projects likewise',
     })),
     {
-      file: 'src/services/shown.ts',
+      file: 'src/services/visible-scopes.ts',
       find: "return mayUse(scopes, 'tasks:read');",
       replace: 'return scopes.size > 0;',
       name: 'shows what is of tasks to who may read them, and what is of projects likewise',

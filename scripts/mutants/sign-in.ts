@@ -222,7 +222,7 @@ export const SIGN_IN = Object.freeze([
       name: 'has defaults for everything',
     },
   ]),
-  ...of('T26', 'test/remote/auth-door.test.ts', [
+  ...of('T26', 'test/remote/server-attacks.test.ts', [
     {
       file: 'src/server/http/server.ts',
       find: '  if (auth || isLocal) return;\n',

@@ -80,7 +80,7 @@ describe('an authorization code', () => {
   });
 });
 
-test('what is over is deleted when a server starts, a client that nobody authorized in a day among it', async ({
+test('expired rows are deleted when a server starts, a client that nobody authorized in a day among it', async ({
   users,
   sql,
 }) => {

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { DomainError } from '../../errors.ts';
-import { type Account, canEnter } from './account.ts';
+import { type Account, canEnter } from './system-account.ts';
 
 /** A PostgreSQL of the npm packages: its directory and version. */
 export type Binaries = { directory: string; version: string; major: string };

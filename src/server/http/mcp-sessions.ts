@@ -10,7 +10,7 @@ import type { Log } from '../../log.ts';
 import { refusal } from './reply.ts';
 import type { Caller } from './server-options.ts';
 
-type Session = {
+type McpSession = {
   transport: WebStandardStreamableHTTPServerTransport;
   /** The principal that opened it; no other may use it. */
   owner: string;
@@ -40,9 +40,9 @@ type Parts = SessionLimits & { build: (caller: Caller, sessionId: string) => Mcp
  * The sessions of the 2025 protocols. Another principal's session looks like a missing one (an id is no credential); an
  * unused one is closed, and so is an idle one when a new one needs its place.
  */
-export class Sessions {
+export class McpSessions {
   readonly #parts: Parts;
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions = new Map<string, McpSession>();
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(parts: Parts) {
@@ -111,12 +111,12 @@ export class Sessions {
     }
   }
 
-  #drop({ transport }: Session): void {
+  #drop({ transport }: McpSession): void {
     transport.close().catch((error) => this.#parts.log.debug({ err: error }, 'session does not close'));
   }
 }
 
-function occupy(session: Session, { answer }: SessionRequest): void {
+function occupy(session: McpSession, { answer }: SessionRequest): void {
   session.open += 1;
   answer.once('close', () => {
     session.open -= 1;
@@ -130,10 +130,10 @@ function takesJsonAlone(accepted: string): boolean {
 }
 
 /** Picks the session idle longest among the principals with the most sessions: so nobody can drive the others out. */
-function idlest(sessions: readonly Session[]): Session | undefined {
+function idlest(sessions: readonly McpSession[]): McpSession | undefined {
   const counts = new Map<string, number>();
   for (const { owner } of sessions) counts.set(owner, (counts.get(owner) ?? 0) + 1);
-  const rank = ({ owner }: Session) => counts.get(owner) ?? 0;
+  const rank = ({ owner }: McpSession) => counts.get(owner) ?? 0;
   const idle = sessions.filter(({ open }) => open === 0);
   return idle.sort((a, b) => rank(b) - rank(a) || a.usedAt - b.usedAt)[0];
 }
