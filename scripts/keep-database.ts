@@ -11,9 +11,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { newId } from '../src/events/ids.ts';
 import { PACKAGE_ROOT } from '../src/package-root.ts';
-import { liveWithAccess } from '../test/support/access-story.ts';
 import { append, type Caller, createTask, hold, type Request, record } from '../test/support/commands.ts';
-import { live } from '../test/support/story.ts';
+import { fillAuthorization } from '../test/support/fill-authorization.ts';
+import { fillWorkspace } from '../test/support/fill-workspace.ts';
 
 const TASKS = 1_000;
 // The number of tasks that wait for each of the first ones.
@@ -43,8 +43,8 @@ try {
   const { db, actor, close } = await openLocal(config, createLog('warn'));
   try {
     const owner = { db, actor: { ...actor, agent: 'ada', client: 'test' } };
-    await live(owner);
-    await liveWithAccess(db, actor);
+    await fillWorkspace(owner);
+    await fillAuthorization(db, actor);
     await plan(owner);
     await leaveWhatIsRefusedToday(owner);
   } finally {

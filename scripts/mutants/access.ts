@@ -60,7 +60,7 @@ export const ACCESS = Object.freeze([
       file: 'src/web/login.ts',
       find: "  const code = form.get('code') ?? '';\n  const password",
       replace:
-        "  await takeAttempt(web.store, trierOf(web, visit), accountOf('link', 'password'));\n  const code = form.get('code') ?? '';\n  const password",
+        "  await takeAttempt(web.store, trierOf(web, browserSession), accountOf('link', 'password'));\n  const code = form.get('code') ?? '';\n  const password",
       name: 'signs in with a link of the server whatever is used up',
     },
     {
@@ -124,7 +124,7 @@ export const ACCESS = Object.freeze([
       name: 'shows what is of tasks to who may read them, and what is of projects likewise',
     })),
     {
-      file: 'src/services/shown.ts',
+      file: 'src/services/visible-scopes.ts',
       find: "return mayUse(scopes, 'tasks:read');",
       replace: 'return scopes.size > 0;',
       name: 'shows what is of tasks to who may read them, and what is of projects likewise',

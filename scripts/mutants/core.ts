@@ -30,7 +30,7 @@ export const CORE = Object.freeze([
   ...of('core', 'test/remote/http-bodies.test.ts', [
     {
       file: 'src/server/http/server.ts',
-      find: 'await discardBody(incoming, limits);',
+      find: 'await discardBody(incoming, this.#limits);',
       name: 'a refusal of another kind is read as well by who sends all of it first',
     },
   ]),

@@ -16,7 +16,7 @@ export const GRANTS = Object.freeze([
     },
     {
       file: 'src/auth/server/consent.ts',
-      find: "    !sameHash(form.get('csrf') ?? '', visit.csrf) ||\n",
+      find: "    !sameHash(form.get('csrf') ?? '', browserSession.csrf) ||\n",
       name: 'is not granted by a form without the token of its page',
     },
     {
@@ -107,7 +107,7 @@ export const GRANTS = Object.freeze([
       name: 'to administer is made in vain unless the operator allows it',
     },
   ]),
-  ...of('T17', 'test/remote/auth-door.test.ts', [
+  ...of('T17', 'test/remote/server-attacks.test.ts', [
     {
       file: 'src/auth/scopes.ts',
       find: "granted.has(name) && (name !== 'admin' || isAdmin)",
@@ -128,7 +128,7 @@ export const GRANTS = Object.freeze([
     },
     {
       file: 'src/server/http/mcp.ts',
-      find: 'recalled === undefined || isProvingCall(request, body, this.#scopes) ? first : await ask()',
+      find: 'cached === undefined || isProvingCall(request, body, this.#scopes) ? first : await ask()',
       replace: 'first',
       name: 'is asked about again for what hangs on a role',
     },

@@ -3,7 +3,7 @@ import { SQL } from './sql.ts';
 
 /** Threats to the server, its data and its neighbours. */
 export const SERVER = Object.freeze([
-  ...of('T13', 'test/remote/auth-door.test.ts', [
+  ...of('T13', 'test/remote/server-attacks.test.ts', [
     {
       file: 'src/server/http/router.ts',
       find: 'if (!originPolicy.opensTo(incoming.headers.host))',
@@ -40,8 +40,8 @@ export const SERVER = Object.freeze([
   ]),
   ...of('T16', 'test/remote/http-access.test.ts', [
     {
-      file: 'src/server/http/sessions.ts',
-      find: 'session?.owner !== visit.caller.principal.id',
+      file: 'src/server/http/mcp-sessions.ts',
+      find: 'session?.owner !== given.caller.principal.id',
       replace: 'session === undefined',
       name: 'answers to the principal that opened it, and to no other',
     },
@@ -122,7 +122,7 @@ export const SERVER = Object.freeze([
       name: 'is shown as it was reviewed',
     },
   ]),
-  ...of('T21', 'test/remote/auth-door.test.ts', [
+  ...of('T21', 'test/remote/server-attacks.test.ts', [
     {
       file: 'src/log.ts',
       find: ', hooks: { streamWrite: shown }',
@@ -164,7 +164,7 @@ export const SERVER = Object.freeze([
       name: 'ChatGPT: registered as it registers',
     },
   ]),
-  ...of('T22', 'test/remote/auth-door.test.ts', [
+  ...of('T22', 'test/remote/server-attacks.test.ts', [
     {
       file: 'src/auth/secrets.ts',
       find: "return createHash('sha256').update(secret).digest('hex');",
@@ -172,7 +172,7 @@ export const SERVER = Object.freeze([
       name: 'is in no table and no line of the log',
     },
   ]),
-  ...of('T23', 'test/remote/auth-door.test.ts', [
+  ...of('T23', 'test/remote/server-attacks.test.ts', [
     {
       file: 'src/server/http/router.ts',
       find: 'const BODY_BYTES_MAX = 32_768;',
@@ -225,13 +225,13 @@ export const SERVER = Object.freeze([
   ...of('T23', 'test/remote/auth-store.test.ts', [
     {
       file: 'src/auth/purge.ts',
-      find: '  void collect();\n',
-      name: 'what is over is deleted when a server starts',
+      find: '  void purge();\n',
+      name: 'expired rows are deleted when a server starts',
     },
     {
       file: SQL,
       find: "authorized_at is null and created_at < now() - interval '1 day' or ",
-      name: 'what is over is deleted when a server starts',
+      name: 'expired rows are deleted when a server starts',
     },
   ]),
   ...of('T23', 'test/remote/http-access.test.ts', [
@@ -241,7 +241,7 @@ export const SERVER = Object.freeze([
       name: 'that takes ages for its headers is closed on',
     },
     {
-      file: 'src/server/http/sessions.ts',
+      file: 'src/server/http/mcp-sessions.ts',
       find: '    if (sessions.size >= sessionsMax) {\n      return refusal(503',
       replace: '    if (false) {\n      return refusal(503',
       name: 'is refused where all that there are have something open',
@@ -255,7 +255,7 @@ export const SERVER = Object.freeze([
       name: 'refuses http://cairn.example.com as the origin that clients reach',
     },
   ]),
-  ...of('T27', 'test/remote/auth-door.test.ts', [
+  ...of('T27', 'test/remote/server-attacks.test.ts', [
     {
       file: 'src/server/http/origin-policy.ts',
       find: 'trustedProxies === 0 ? undefined : forwarded.at(-trustedProxies)',
@@ -277,7 +277,7 @@ export const SERVER = Object.freeze([
       name: 'is seen with its use, ends at once',
     },
   ]),
-  ...of('T28', 'test/remote/auth-door.test.ts', [
+  ...of('T28', 'test/remote/server-attacks.test.ts', [
     {
       file: 'src/auth/secrets.ts',
       find: 'return text === `',

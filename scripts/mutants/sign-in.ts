@@ -30,7 +30,7 @@ export const SIGN_IN = Object.freeze([
     },
     {
       file: 'src/web/login.ts',
-      find: "await takeAttempt(web.store, trierOf(web, visit), accountOf(web.owner.user_id, 'password'));",
+      find: "await takeAttempt(web.store, trierOf(web, browserSession), accountOf(web.owner.user_id, 'password'));",
       replace: '{ account: web.owner.user_id, buckets: [] };',
       name: 'ends after five tries a minute from an address',
     },
@@ -44,7 +44,7 @@ export const SIGN_IN = Object.freeze([
   ...of('T9', 'test/remote/identities.test.ts', [
     {
       file: 'src/web/login.ts',
-      find: "await takeAttempt(web.store, trierOf(web, visit), accountOf(email, 'code'));",
+      find: "await takeAttempt(web.store, trierOf(web, browserSession), accountOf(email, 'code'));",
       replace: '{ account: email, buckets: [] };',
       name: 'is asked for five codes a minute from one address, and for no more',
     },
@@ -145,15 +145,15 @@ export const SIGN_IN = Object.freeze([
   ...of('T15', 'test/remote/account-pages.test.ts', [
     {
       file: 'src/web/flash-message.ts',
-      find: 'const isOurs = sameHash(proof, proofOf(visit, told));',
-      replace: 'const isOurs = sameHash(proof, proofOf(visit, told)) || true;',
+      find: 'const isOurs = sameHash(proof, proofOf(browserSession, encoded));',
+      replace: 'const isOurs = sameHash(proof, proofOf(browserSession, encoded)) || true;',
       name: 'is not told by a cookie that somebody else put there',
     },
   ]),
   ...of('T28', 'test/remote/account-pages.test.ts', [
     {
       file: 'src/web/account.ts',
-      find: 'if (!web.makesTokens || !isFresh(visit)) {',
+      find: 'if (!web.makesTokens || !isFresh(browserSession)) {',
       replace: 'if (!web.makesTokens) {',
       name: 'is made by who has just signed in, in a workspace of theirs',
     },
@@ -222,7 +222,7 @@ export const SIGN_IN = Object.freeze([
       name: 'has defaults for everything',
     },
   ]),
-  ...of('T26', 'test/remote/auth-door.test.ts', [
+  ...of('T26', 'test/remote/server-attacks.test.ts', [
     {
       file: 'src/server/http/server.ts',
       find: '  if (auth || isLocal) return;\n',

@@ -182,7 +182,7 @@ export const TOKENS = Object.freeze([
       name: 'with a secret gets nothing without it',
     },
   ]),
-  ...of('T8', 'test/remote/auth-door.test.ts', [
+  ...of('T8', 'test/remote/server-attacks.test.ts', [
     {
       file: SQL,
       find: ' or revoke_token.client_id <> v_token.client_id',

@@ -30,11 +30,11 @@ export type Access = {
    */
   authenticate(request: Request, peer: Peer): Promise<Principal | Response>;
   /**
-   * Answers from memory with the principal of a request, without the scopes that depend on a role. Only for a call
+   * Returns the cached principal of a request, without the scopes that depend on a role. Only for a call
    * whose actor carries the proof to the database, which then refuses the call itself; if the proof fails,
    * `authenticate` decides the answer.
    */
-  recall?(request: Request): Principal | undefined;
+  cachedPrincipal?(request: Request): Principal | undefined;
   /** Refuses an operation beyond the principal's scopes: 403 that names all it needs (RFC 6750, section 3.1). */
   challenge(needed: readonly Scope[]): Response;
   /** Routes for every other path. */

@@ -8,12 +8,12 @@ const EVERY_MS = 3_600_000;
  * not pile up. Returns a function that stops it.
  */
 export function purgeExpired(store: Pick<Store, 'purge'>, log: Log): () => void {
-  const collect = () =>
+  const purge = () =>
     store.purge().then(
-      (counts) => log.debug({ counts }, 'deleted what was over'),
-      (err) => log.warn({ err }, 'what is over stays'),
+      (counts) => log.debug({ counts }, 'deleted expired rows'),
+      (err) => log.warn({ err }, 'cannot delete expired rows'),
     );
-  void collect();
-  const timer = setInterval(() => void collect(), EVERY_MS).unref();
+  void purge();
+  const timer = setInterval(() => void purge(), EVERY_MS).unref();
   return () => clearInterval(timer);
 }

@@ -55,7 +55,7 @@ const TOOL = new RegExp(`\\b(${Object.keys(COMMANDS).join('|')})\\b`, 'g');
 
 /** Rewrites a hint for agents in the words of the command line; `ref` is the task that it is about. */
 export function inCommands(hint: string, ref = 'REF'): string {
-  const told = SENTENCES.reduce((text, [said, instead]) => text.replace(said, instead), hint);
-  const named = told.replace(TOOL, (tool) => COMMANDS[tool] ?? tool);
+  const reworded = SENTENCES.reduce((text, [said, instead]) => text.replace(said, instead), hint);
+  const named = reworded.replace(TOOL, (tool) => COMMANDS[tool] ?? tool);
   return named.replace(/(`cairn \w+ )REF\b/g, `$1${ref}`);
 }

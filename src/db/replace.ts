@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { prepareDataDir } from './embedded/account.ts';
 import { layout } from './embedded/cluster.ts';
 import { connect } from './embedded/postgres-process.ts';
 import { ensureServer, hasCluster, stopServer } from './embedded/shared-server.ts';
+import { prepareDataDir } from './embedded/system-account.ts';
 import { withLock } from './lock.ts';
 import { inspectProcess } from './process.ts';
 

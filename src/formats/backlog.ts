@@ -75,7 +75,7 @@ function withOldLinks(tasks: ForeignTask[]): ForeignTask[] {
   }));
 }
 
-export function looksLikeBacklog({ text }: SourceFile): boolean {
+export function isBacklog({ text }: SourceFile): boolean {
   return /^id:/m.test(PAGE.exec(text)?.[1] ?? '');
 }
 

@@ -76,7 +76,7 @@ export function readChecklist({ path, text, home }: SourceFile, warn: Warn): For
   return withKeys(reading.items, { path, warn, file: home === undefined ? [] : [home.slice(-KEY_PART_MAX)] });
 }
 
-export function looksLikeChecklist({ text }: SourceFile): boolean {
+export function isChecklist({ text }: SourceFile): boolean {
   for (const { kind } of linesOf(text)) if (kind === 'item') return true;
   return false;
 }

@@ -1,8 +1,8 @@
 import { escaped } from '../text.ts';
-import { looksLikeBacklog, readBacklog } from './backlog.ts';
+import { isBacklog, readBacklog } from './backlog.ts';
 import { readBeads } from './beads.ts';
 import { readTasks } from './cairn-tasks.ts';
-import { looksLikeChecklist, readChecklist } from './checklist.ts';
+import { isChecklist, readChecklist } from './checklist.ts';
 import type { ForeignTask } from './foreign-task.ts';
 import { type SourceFile, type Warn, wrongFile } from './foreign-task.ts';
 import { readGitHub } from './github.ts';
@@ -45,8 +45,8 @@ export function detectFormat(file: SourceFile): FormatName {
   const text = file.text.trimStart().slice(0, 100_000);
   if (text.startsWith('[') && !/^\[[^\]]?\]\s/.test(text)) return detectArray(text);
   if (text.startsWith('{')) return detectJson(file, text);
-  if (looksLikeBacklog(file)) return 'backlog';
-  if (looksLikeChecklist(file)) return 'markdown';
+  if (isBacklog(file)) return 'backlog';
+  if (isChecklist(file)) return 'markdown';
   // A file that git could not merge begins with git's marker.
   if (/^<{7} /.test(text) && text.split('\n').some(isIssue)) return 'beads';
   throw unknown(file);

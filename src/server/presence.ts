@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Actor, Database } from '../db/database.ts';
 import type { Log } from '../log.ts';
-import { reportPresence } from '../services/presence.ts';
 
 const BEAT_MS = 20_000;
 const RENEW_MS = 30_000;
@@ -108,7 +107,7 @@ export class ProcessPresence {
     const { db, log, watched } = this.#parts;
     const said = { agents, ended, watched: (await watched?.()) ?? false };
     try {
-      await reportPresence(db, said, this.#actor);
+      await db.call('report_presence', said, this.#actor);
       return true;
     } catch (err) {
       for (const agent of agents) this.#agents.add(agent);

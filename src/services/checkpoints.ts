@@ -8,7 +8,7 @@ import { TaskBrief } from '../events/tasks.ts';
 import { line } from '../text.ts';
 import { EventBrief } from './events.ts';
 import { page } from './pagination.ts';
-import { showsTasks, TASKS_HIDDEN } from './shown.ts';
+import { showsTasks, TASKS_HIDDEN } from './visible-scopes.ts';
 
 export const SaveCheckpoint = z.strictObject({ project: ProjectRef.optional(), ...CheckpointSaved.shape });
 

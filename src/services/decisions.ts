@@ -5,7 +5,7 @@ import { Decision, DecisionRecorded, decisionRecorded } from '../events/decision
 import { ProjectRef } from '../events/projects.ts';
 import { TaskRef } from '../events/tasks.ts';
 import { page } from './pagination.ts';
-import { showsTasks } from './shown.ts';
+import { showsTasks } from './visible-scopes.ts';
 
 export const RecordDecision = z.strictObject({
   project: ProjectRef.optional(),

@@ -7,7 +7,7 @@ import { TaskRef, taskNoted } from '../events/tasks.ts';
 import { findArchived, type Wanted } from './archive.ts';
 import { page } from './pagination.ts';
 import { ProjectFilter, projectFilter } from './project-filter.ts';
-import { insufficient, PROJECTS_HIDDEN, showsProjects, showsTasks, taskTypes } from './shown.ts';
+import { insufficient, PROJECTS_HIDDEN, showsProjects, showsTasks, taskTypes } from './visible-scopes.ts';
 
 // This many fit with their longest texts cut: an answer that says where to wait on from must not leave any out.
 const WAIT_PAGE_SIZE = 30;

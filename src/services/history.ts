@@ -5,7 +5,7 @@ import { TaskBrief } from '../events/tasks.ts';
 import { line, said } from '../text.ts';
 import { findArchived, type Wanted } from './archive.ts';
 import type { EventBrief } from './events.ts';
-import { showsTasks, TASKS_HIDDEN } from './shown.ts';
+import { showsTasks, TASKS_HIDDEN } from './visible-scopes.ts';
 
 export const GetState = z.strictObject({
   project: ProjectRef.optional(),

@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts';
 import type { TaskBrief } from '../events/tasks.ts';
-import { insufficient, showsTasks } from './shown.ts';
+import { insufficient, showsTasks } from './visible-scopes.ts';
 
 /** Tasks that wait for a person: the first of each kind, and their number, up to a thousand. */
 export type Needs = {

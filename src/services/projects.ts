@@ -17,7 +17,7 @@ import {
 } from '../events/projects.ts';
 import { TaskBrief, Version } from '../events/tasks.ts';
 import { page } from './pagination.ts';
-import { showsTasks, TASKS_HIDDEN } from './shown.ts';
+import { showsTasks, TASKS_HIDDEN } from './visible-scopes.ts';
 
 export const CreateProject = z.strictObject(ProjectCreated.shape);
 

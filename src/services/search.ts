@@ -4,7 +4,7 @@ import { Unproven } from '../events/tasks.ts';
 import { line } from '../text.ts';
 import { page } from './pagination.ts';
 import { ProjectFilter, projectFilter } from './project-filter.ts';
-import { insufficient, showsProjects, showsTasks, TASKS_HIDDEN } from './shown.ts';
+import { insufficient, showsProjects, showsTasks, TASKS_HIDDEN } from './visible-scopes.ts';
 
 const KINDS = ['task', 'event', 'decision', 'checkpoint', 'artifact', 'project'] as const;
 // Events belong to the timeline, which needs the scope of tasks.

@@ -34,7 +34,7 @@ import { line, said, text } from '../text.ts';
 import { NewTask, orderBatch } from './batch.ts';
 import { EventBrief } from './events.ts';
 import { page } from './pagination.ts';
-import { isTaskEvent, PROJECTS_HIDDEN, showsProjects } from './shown.ts';
+import { isTaskEvent, PROJECTS_HIDDEN, showsProjects } from './visible-scopes.ts';
 
 const MOMENT_SECONDS = 60;
 const LeaseSeconds = z.int().min(1).max(86_400).default(3_600);

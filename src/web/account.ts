@@ -17,39 +17,39 @@ import type { Web } from './web.ts';
 const SIGN_IN_MS_MAX = 15 * 60_000;
 const PAT_DAYS_MAX = 366;
 
-export function showAccount(web: Web, visit: SignedIn): Promise<Response> {
-  const { name, workspaces } = visit.session;
-  return flashOnce(web, visit, async (outcome) =>
+export function showAccount(web: Web, browserSession: SignedIn): Promise<Response> {
+  const { name, workspaces } = browserSession.session;
+  return flashOnce(web, browserSession, async (message) =>
     accountPage({
-      csrf: visit.csrf,
-      url: visit.url,
+      csrf: browserSession.csrf,
+      url: browserSession.url,
       user: name,
       endpoint: new URL('/mcp', web.publicUrl),
-      ...outcome,
-      tokens: web.makesTokens ? (isFresh(visit) ? 'offered' : 'sign_in') : 'none',
-      workspaces: await Promise.all(workspaces.map((workspace) => connectionsIn(web, visit, workspace))),
+      ...message,
+      tokens: web.makesTokens ? (isFresh(browserSession) ? 'offered' : 'sign_in') : 'none',
+      workspaces: await Promise.all(workspaces.map((workspace) => connectionsIn(web, browserSession, workspace))),
     }),
   );
 }
 
-async function connectionsIn({ db }: Web, visit: SignedIn, workspace: Workspace) {
-  const actor = personOf(visit, workspace.tenant_id);
-  const before = visit.url.searchParams.get(cursorOf(workspace)) ?? undefined;
+async function connectionsIn({ db }: Web, browserSession: SignedIn, workspace: Workspace) {
+  const actor = personOf(browserSession, workspace.tenant_id);
+  const before = browserSession.url.searchParams.get(cursorOf(workspace)) ?? undefined;
   return { ...workspace, ...(await listConnections({ db, actor }, { all: false, ended: false, before })) };
 }
 
 /** Revokes only one's own access: an admin ends others' on the page of the workspace. */
-export async function revokeOwn(web: Web, visit: SignedIn, form: URLSearchParams): Promise<Response> {
-  const own = { id: form.get('id') ?? '', user_id: visit.session.user_id, everything: false };
-  const caller = { db: web.db, actor: personOf(visit, form.get('workspace') ?? '') };
+export async function revokeOwn(web: Web, browserSession: SignedIn, form: URLSearchParams): Promise<Response> {
+  const own = { id: form.get('id') ?? '', user_id: browserSession.session.user_id, everything: false };
+  const caller = { db: web.db, actor: personOf(browserSession, form.get('workspace') ?? '') };
   const { grants, pats } = await revokeAccess(caller, { ...own, reason: 'Ended on the account page.' });
   const notice = grants + pats > 0 ? 'It has no access any more.' : 'It had no access any more.';
-  return goOn(web, visit, { to: '/account', notice });
+  return goOn(web, browserSession, { to: '/account', notice });
 }
 
 /** Makes a token, shown once on the next page. Raises forbidden for a sign-in older than a quarter of an hour. */
-export async function createToken(web: Web, visit: SignedIn, form: URLSearchParams): Promise<Response> {
-  if (!web.makesTokens || !isFresh(visit)) {
+export async function createToken(web: Web, browserSession: SignedIn, form: URLSearchParams): Promise<Response> {
+  if (!web.makesTokens || !isFresh(browserSession)) {
     throw new DomainError('forbidden', 'A token needs a fresh sign-in.', {
       hint: 'Sign in again, then repeat.',
     });
@@ -64,10 +64,10 @@ export async function createToken(web: Web, visit: SignedIn, form: URLSearchPara
     });
   }
   const resource = resourceOf({ issuer: web.publicUrl.origin });
-  const actor = personOf(visit, form.get('workspace') ?? '');
+  const actor = personOf(browserSession, form.get('workspace') ?? '');
   const project = (form.get('project') ?? '').trim() || undefined;
   const { token } = await createPat(web.db, actor, { name: shownName(name), scope, project, days, resource });
-  return goOn(web, visit, { to: '/account', token });
+  return goOn(web, browserSession, { to: '/account', token });
 }
 
 function isFresh({ session }: SignedIn): boolean {
@@ -75,22 +75,22 @@ function isFresh({ session }: SignedIn): boolean {
 }
 
 /** Moves the code into a cookie and out of the address, where history and screenshots would keep it. */
-export async function showInvitation({ cookies }: Web, visit: BrowserSession): Promise<Response> {
-  const code = visit.url.searchParams.get('code');
+export async function showInvitation({ cookies }: Web, browserSession: BrowserSession): Promise<Response> {
+  const code = browserSession.url.searchParams.get('code');
   if (code !== null) {
     if (isSecret('invitation', code)) return redirect('/invite', [cookies.write('invitation', code)]);
     throw new DomainError('invalid_input', 'This is not a whole invitation link.', {
       hint: 'Copy all of it into the address bar.',
     });
   }
-  if (visit.session === undefined) return redirect('/login');
-  return invitationPage({ csrf: visit.csrf, user: visit.session.name });
+  if (browserSession.session === undefined) return redirect('/login');
+  return invitationPage({ csrf: browserSession.csrf, user: browserSession.session.name });
 }
 
 /** Accepts an invitation as the signed-in user. */
-export async function acceptInvitation({ store, cookies }: Web, visit: SignedIn): Promise<Response> {
-  const code = cookies.read(visit.request, 'invitation') ?? '';
-  const answer = await store.acceptInvitation(hashSecret(code), personOf(visit));
+export async function acceptInvitation({ store, cookies }: Web, browserSession: SignedIn): Promise<Response> {
+  const code = cookies.read(browserSession.request, 'invitation') ?? '';
+  const answer = await store.acceptInvitation(hashSecret(code), personOf(browserSession));
   if (!('refused' in answer)) return redirect('/account', [cookies.erase('invitation')]);
   throw new DomainError('forbidden', 'This invitation is not valid, or not for you.', {
     hint: 'Ask whoever invited you for a new one.',

@@ -10,23 +10,23 @@ import type { Web } from './web.ts';
 
 const INVITATION_DAYS = 7;
 
-export function showAdmin(web: Web, visit: SignedIn): Promise<Response> {
-  const workspace = workspaceOf(visit, visit.url.searchParams.get('workspace'));
-  const caller = { db: web.db, actor: personOf(visit, workspace.tenant_id) };
-  const from = (name: string) => visit.url.searchParams.get(name) ?? undefined;
-  return flashOnce(web, visit, async (outcome) => {
+export function showAdmin(web: Web, browserSession: SignedIn): Promise<Response> {
+  const workspace = workspaceOf(browserSession, browserSession.url.searchParams.get('workspace'));
+  const caller = { db: web.db, actor: personOf(browserSession, workspace.tenant_id) };
+  const from = (name: string) => browserSession.url.searchParams.get(name) ?? undefined;
+  return flashOnce(web, browserSession, async (message) => {
     const [connections, people, events] = await Promise.all([
       listConnections(caller, { all: true, ended: false, before: from('connections') }),
       listMembers(caller),
       listAuthEvents(caller, { before: from('events') }),
     ]);
-    const { name: user, workspaces } = visit.session;
+    const { name: user, workspaces } = browserSession.session;
     const url = new URL(
-      `/admin?${new URLSearchParams({ ...Object.fromEntries(visit.url.searchParams), workspace: workspace.tenant_id })}`,
-      visit.url,
+      `/admin?${new URLSearchParams({ ...Object.fromEntries(browserSession.url.searchParams), workspace: workspace.tenant_id })}`,
+      browserSession.url,
     );
     return adminPage({
-      csrf: visit.csrf,
+      csrf: browserSession.csrf,
       url,
       user,
       workspaces,
@@ -34,23 +34,23 @@ export function showAdmin(web: Web, visit: SignedIn): Promise<Response> {
       connections,
       ...people,
       events,
-      ...outcome,
+      ...message,
     });
   });
 }
 
-/** Redirects after a form: back to the workspace, which shows the outcome. */
+/** Redirects after a form: back to the workspace, which shows the message. */
 function backTo({ tenant_id }: Workspace): { to: string } {
   return { to: `/admin?workspace=${tenant_id}` };
 }
 
 /** Revokes one connection, all of a program, or all of a person. */
-export async function revokeAny(web: Web, visit: SignedIn, form: URLSearchParams): Promise<Response> {
-  const workspace = workspaceOf(visit, form.get('workspace'));
+export async function revokeAny(web: Web, browserSession: SignedIn, form: URLSearchParams): Promise<Response> {
+  const workspace = workspaceOf(browserSession, form.get('workspace'));
   const chosen = Object.fromEntries(
     ['id', 'user_id', 'client_id'].flatMap((key) => [[key, form.get(key)]]).filter(([, value]) => value),
   );
-  const caller = { db: web.db, actor: personOf(visit, workspace.tenant_id) };
+  const caller = { db: web.db, actor: personOf(browserSession, workspace.tenant_id) };
   const { grants, pats } = await revokeAccess(caller, {
     ...chosen,
     everything: false,
@@ -58,31 +58,31 @@ export async function revokeAny(web: Web, visit: SignedIn, form: URLSearchParams
   });
   const count = grants + pats;
   const notice = `${count} ${count === 1 ? 'connection has' : 'connections have'} ended.`;
-  return goOn(web, visit, { ...backTo(workspace), notice });
+  return goOn(web, browserSession, { ...backTo(workspace), notice });
 }
 
-export async function changeMember(web: Web, visit: SignedIn, form: URLSearchParams): Promise<Response> {
-  const workspace = workspaceOf(visit, form.get('workspace'));
+export async function changeMember(web: Web, browserSession: SignedIn, form: URLSearchParams): Promise<Response> {
+  const workspace = workspaceOf(browserSession, form.get('workspace'));
   const remove = form.get('do') === 'remove';
   const role = remove ? undefined : roleOf(form);
-  const caller = { db: web.db, actor: personOf(visit, workspace.tenant_id) };
+  const caller = { db: web.db, actor: personOf(browserSession, workspace.tenant_id) };
   await setMember(caller, { user_id: form.get('user_id') ?? '', role });
   const notice = remove ? 'They are no member any more.' : `They are ${role} now.`;
-  return goOn(web, visit, { ...backTo(workspace), notice });
+  return goOn(web, browserSession, { ...backTo(workspace), notice });
 }
 
-export async function changeInvitations(web: Web, visit: SignedIn, form: URLSearchParams): Promise<Response> {
-  const workspace = workspaceOf(visit, form.get('workspace'));
-  const actor = personOf(visit, workspace.tenant_id);
+export async function changeInvitations(web: Web, browserSession: SignedIn, form: URLSearchParams): Promise<Response> {
+  const workspace = workspaceOf(browserSession, form.get('workspace'));
+  const actor = personOf(browserSession, workspace.tenant_id);
   if (form.get('do') === 'withdraw') {
     await web.db.call('revoke_invitation', { invitation: form.get('invitation') ?? '' }, actor);
-    return goOn(web, visit, { ...backTo(workspace), notice: 'The link does not work any more.' });
+    return goOn(web, browserSession, { ...backTo(workspace), notice: 'The link does not work any more.' });
   }
   const email = (form.get('email') ?? '').trim() || undefined;
   const asked = { role: roleOf(form), email, days: INVITATION_DAYS };
   const { invitation } = await inviteMember(web.db, actor, asked);
   const link = new URL(`/invite?code=${invitation}`, web.publicUrl).href;
-  return goOn(web, visit, { ...backTo(workspace), link });
+  return goOn(web, browserSession, { ...backTo(workspace), link });
 }
 
 /** Returns the named workspace, otherwise the first that the person administers. Raises forbidden without one. */

@@ -7,7 +7,7 @@ import type { Web } from './web.ts';
 /** Makes the pages' part that the authorization server calls. */
 export function createBrowser(web: Web): Browser {
   return {
-    visit: (request, from) => browserSessionOf(web, request, from),
+    session: (request, from) => browserSessionOf(web, request, from),
     consent: consentPage,
     problem: ({ status, title, message, hint }) => messagePage({ title, text: `${message} ${hint}`, status }),
   };

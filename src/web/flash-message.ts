@@ -12,28 +12,28 @@ export type FlashMessage = { notice?: string; token?: string; link?: string };
  */
 export function goOn(
   { cookies }: Web,
-  visit: BrowserSession,
-  { to, ...outcome }: FlashMessage & { to: string },
+  browserSession: BrowserSession,
+  { to, ...message }: FlashMessage & { to: string },
 ): Response {
-  const told = Buffer.from(JSON.stringify(outcome)).toString('base64url');
-  return redirect(to, [cookies.write('outcome', `${told}.${proofOf(visit, told)}`)]);
+  const encoded = Buffer.from(JSON.stringify(message)).toString('base64url');
+  return redirect(to, [cookies.write('outcome', `${encoded}.${proofOf(browserSession, encoded)}`)]);
 }
 
 /** Shows a page with its message, and deletes the message. */
 export async function flashOnce(
   { cookies }: Web,
-  visit: BrowserSession,
-  show: (outcome: FlashMessage) => Promise<Response>,
+  browserSession: BrowserSession,
+  show: (message: FlashMessage) => Promise<Response>,
 ): Promise<Response> {
-  const kept = cookies.outcome(visit.request);
+  const kept = cookies.outcome(browserSession.request);
   if (kept === undefined) return show({});
-  const [told = '', proof = ''] = kept.split('.', 2);
-  const isOurs = sameHash(proof, proofOf(visit, told));
-  const response = await show(isOurs ? JSON.parse(Buffer.from(told, 'base64url').toString()) : {});
+  const [encoded = '', proof = ''] = kept.split('.', 2);
+  const isOurs = sameHash(proof, proofOf(browserSession, encoded));
+  const response = await show(isOurs ? JSON.parse(Buffer.from(encoded, 'base64url').toString()) : {});
   response.headers.append('set-cookie', cookies.erase('outcome'));
   return response;
 }
 
-function proofOf({ txn, sid }: BrowserSession, told: string): string {
-  return derive(txn, `outcome ${sid ?? ''} ${told}`);
+function proofOf({ txn, sid }: BrowserSession, encoded: string): string {
+  return derive(txn, `outcome ${sid ?? ''} ${encoded}`);
 }

@@ -17,59 +17,71 @@ const ATTEMPT_SECONDS = 600;
 // A password has twelve characters at least, a code six digits.
 const FIRST_TRIES_MAX = Object.freeze({ password: 1_000, code: 100, send: 0 });
 
-export async function showLogin(web: Web, visit: BrowserSession): Promise<Response> {
-  return loginPage(await loginView(web, visit, visit.url.searchParams.get('next')));
+export async function showLogin(web: Web, browserSession: BrowserSession): Promise<Response> {
+  return loginPage(await loginView(web, browserSession, browserSession.url.searchParams.get('next')));
 }
 
-async function loginView({ store, owner, supabase, oidc, cookies }: Web, visit: BrowserSession, next: string | null) {
+async function loginView(
+  { store, owner, supabase, oidc, cookies }: Web,
+  browserSession: BrowserSession,
+  next: string | null,
+) {
   return {
-    csrf: visit.csrf,
+    csrf: browserSession.csrf,
     next: pathOf(next),
-    invited: cookies.read(visit.request, 'invitation') !== undefined,
+    invited: cookies.read(browserSession.request, 'invitation') !== undefined,
     password: await hasPassword(store, owner),
     email: supabase !== undefined,
     providers: oidc.map(({ provider }) => provider),
   };
 }
 
-export async function logInWithPassword(web: Web, visit: BrowserSession, form: URLSearchParams): Promise<Response> {
-  const attempt = await takeAttempt(web.store, trierOf(web, visit), accountOf(web.owner.user_id, 'password'));
+export async function logInWithPassword(
+  web: Web,
+  browserSession: BrowserSession,
+  form: URLSearchParams,
+): Promise<Response> {
+  const attempt = await takeAttempt(web.store, trierOf(web, browserSession), accountOf(web.owner.user_id, 'password'));
   if (!(await isPassword(web.store, web.owner, form.get('password') ?? ''))) {
-    const view = await loginView(web, visit, form.get('next'));
+    const view = await loginView(web, browserSession, form.get('next'));
     return loginPage({ ...view, wrong: 'That is not the password.' });
   }
-  return openSession(web, visit, { user: web.owner.user_id, method: 'pwd', next: form.get('next'), attempt });
+  return openSession(web, browserSession, { user: web.owner.user_id, method: 'pwd', next: form.get('next'), attempt });
 }
 
-export async function sendCode(web: Web, visit: BrowserSession, form: URLSearchParams): Promise<Response> {
+export async function sendCode(web: Web, browserSession: BrowserSession, form: URLSearchParams): Promise<Response> {
   const email = emailOf(form);
   // Requesting codes without end does not stop anybody from typing in the last one.
-  const isSent = (await takeSending(web.store, trierOf(web, visit), accountOf(email, 'send'))) !== undefined;
+  const isSent = (await takeSending(web.store, trierOf(web, browserSession), accountOf(email, 'send'))) !== undefined;
   if (isSent) await offered(web.supabase).sendCode(email);
-  return codePage({ csrf: visit.csrf, next: pathOf(form.get('next')), email, isSent });
+  return codePage({ csrf: browserSession.csrf, next: pathOf(form.get('next')), email, isSent });
 }
 
-export async function logInWithCode(web: Web, visit: BrowserSession, form: URLSearchParams): Promise<Response> {
+export async function logInWithCode(
+  web: Web,
+  browserSession: BrowserSession,
+  form: URLSearchParams,
+): Promise<Response> {
   const email = emailOf(form);
-  const attempt = await takeAttempt(web.store, trierOf(web, visit), accountOf(email, 'code'));
+  const attempt = await takeAttempt(web.store, trierOf(web, browserSession), accountOf(email, 'code'));
   const code = (form.get('code') ?? '').replace(/\s/g, '');
   const identity = /^\d{6,10}$/.test(code) ? await offered(web.supabase).verifyCode(email, code) : null;
   if (identity === null) {
     const wrong = 'That is not the code, or it is too old.';
-    return codePage({ csrf: visit.csrf, next: pathOf(form.get('next')), email, wrong });
+    return codePage({ csrf: browserSession.csrf, next: pathOf(form.get('next')), email, wrong });
   }
-  return admit(web, visit, { identity, method: 'otp', next: form.get('next'), attempt });
+  return admit(web, browserSession, { identity, method: 'otp', next: form.get('next'), attempt });
 }
 
-export async function startOidc(web: Web, visit: BrowserSession, id: string): Promise<Response> {
+export async function startOidc(web: Web, browserSession: BrowserSession, id: string): Promise<Response> {
   const login = providerOf(web, id);
-  await takeStart(web.store, trierOf(web, visit));
+  await takeStart(web.store, trierOf(web, browserSession));
   const state = mintSecret('txn').secret;
-  const attempt = attemptOf(web, login, { txn: visit.txn, state });
+  const attempt = attemptOf(web, login, { txn: browserSession.txn, state });
   const url = await login.begin(attempt);
-  const next = pathOf(visit.url.searchParams.get('next'));
-  const hashes = { state_hash: hashSecret(state), txn_hash: hashSecret(visit.txn) };
-  await web.store.startLogin({ ...hashes, provider: id, next, ttl_seconds: ATTEMPT_SECONDS }, visit.from);
+  const next = pathOf(browserSession.url.searchParams.get('next'));
+  const hashes = { state_hash: hashSecret(state), txn_hash: hashSecret(browserSession.txn) };
+  await web.store.startLogin({ ...hashes, provider: id, next, ttl_seconds: ATTEMPT_SECONDS }, browserSession.from);
   return redirect(url.href);
 }
 
@@ -77,19 +89,19 @@ export async function startOidc(web: Web, visit: BrowserSession, id: string): Pr
  * Finishes a login. The state is valid once, and only in the browser that got it (threat T1): its other secrets derive
  * from that browser's cookie.
  */
-export async function finishOidc(web: Web, visit: BrowserSession, id: string): Promise<Response> {
+export async function finishOidc(web: Web, browserSession: BrowserSession, id: string): Promise<Response> {
   const login = providerOf(web, id);
-  const state = visit.url.searchParams.get('state') ?? '';
-  const hashes = { state_hash: hashSecret(state), txn_hash: hashSecret(visit.txn) };
-  const { provider, next } = await web.store.takeLogin(hashes, visit.from);
+  const state = browserSession.url.searchParams.get('state') ?? '';
+  const hashes = { state_hash: hashSecret(state), txn_hash: hashSecret(browserSession.txn) };
+  const { provider, next } = await web.store.takeLogin(hashes, browserSession.from);
   if (provider !== id || next === undefined) {
     throw new DomainError('invalid_input', 'This sign-in did not start in this browser, or too long ago.', {
       hint: 'Start again from the sign-in page.',
     });
   }
-  const attempt = attemptOf(web, login, { txn: visit.txn, state });
-  const identity = await login.finish(new URL(visit.url.search, attempt.redirectUri), attempt);
-  return admit(web, visit, { identity, method: `oidc ${id}`, next });
+  const attempt = attemptOf(web, login, { txn: browserSession.txn, state });
+  const identity = await login.finish(new URL(browserSession.url.search, attempt.redirectUri), attempt);
+  return admit(web, browserSession, { identity, method: `oidc ${id}`, next });
 }
 
 function attemptOf(
@@ -110,25 +122,36 @@ function providerOf({ oidc }: Web, id: string): OidcLogin {
 }
 
 /** Shows the link's form and does not use the link up: mail programs and chats open links, people send the form. */
-export async function showOwnerCode(_web: Web, visit: BrowserSession): Promise<Response> {
-  const code = visit.url.searchParams.get('code') ?? '';
-  return passwordPage({ csrf: visit.csrf, code: isSecret('login', code) ? code : '', minLength: PASSWORD_LENGTH_MIN });
+export async function showOwnerCode(_web: Web, browserSession: BrowserSession): Promise<Response> {
+  const code = browserSession.url.searchParams.get('code') ?? '';
+  return passwordPage({
+    csrf: browserSession.csrf,
+    code: isSecret('login', code) ? code : '',
+    minLength: PASSWORD_LENGTH_MIN,
+  });
 }
 
 /** Redeems a link, with no limit on tries: nobody guesses 256 random bits, and nobody else can use up this way in. */
-export async function redeemOwnerCode(web: Web, visit: BrowserSession, form: URLSearchParams): Promise<Response> {
+export async function redeemOwnerCode(
+  web: Web,
+  browserSession: BrowserSession,
+  form: URLSearchParams,
+): Promise<Response> {
   const code = form.get('code') ?? '';
   const password = form.get('password') ?? '';
   const wrong = wrongPassword(password, form.get('repeated') ?? '');
-  if (wrong !== undefined) return passwordPage({ csrf: visit.csrf, code, minLength: PASSWORD_LENGTH_MIN, wrong });
-  const { user_id } = isSecret('login', code) ? await web.store.takeLoginCode(hashSecret(code), visit.from) : {};
+  if (wrong !== undefined)
+    return passwordPage({ csrf: browserSession.csrf, code, minLength: PASSWORD_LENGTH_MIN, wrong });
+  const { user_id } = isSecret('login', code)
+    ? await web.store.takeLoginCode(hashSecret(code), browserSession.from)
+    : {};
   if (user_id === undefined) {
     throw new DomainError('invalid_input', 'This link was used already, or is too old.', {
       hint: 'Whoever runs the server gets a new one with: cairn auth owner login-link',
     });
   }
-  await setPassword(web.store, { ...visit.from, user_id }, password);
-  return openSession(web, visit, {
+  await setPassword(web.store, { ...browserSession.from, user_id }, password);
+  return openSession(web, browserSession, {
     user: user_id,
     method: 'pwd',
     next: null,
@@ -158,15 +181,19 @@ const REFUSALS = Object.freeze({
   invitation_of_another: 'This invitation is for another e-mail address.',
 });
 
-async function admit(web: Web, visit: BrowserSession, { identity, method, next, attempt }: Proven): Promise<Response> {
-  const invitation = web.cookies.read(visit.request, 'invitation');
+async function admit(
+  web: Web,
+  browserSession: BrowserSession,
+  { identity, method, next, attempt }: Proven,
+): Promise<Response> {
+  const invitation = web.cookies.read(browserSession.request, 'invitation');
   const terms = {
     open: isAdmitted(identity, web.signUp),
     link_email: web.signUp.linkByEmail,
     ...(invitation === undefined ? {} : { invitation_hash: hashSecret(invitation) }),
   };
-  const admitted = await web.store.admitIdentity(identity, terms, visit.from);
-  if ('user_id' in admitted) return openSession(web, visit, { user: admitted.user_id, method, next, attempt });
+  const admitted = await web.store.admitIdentity(identity, terms, browserSession.from);
+  if ('user_id' in admitted) return openSession(web, browserSession, { user: admitted.user_id, method, next, attempt });
   throw new DomainError('forbidden', REFUSALS[admitted.refused], { hint: 'Ask an administrator for an invitation.' });
 }
 
@@ -175,16 +202,16 @@ type Opened = { user: string; method: string; next: string | null; attempt?: Att
 /** Makes a new session id at each login, whatever the browser sent (threat T15), and ends the browser's old session. */
 async function openSession(
   web: Web,
-  visit: BrowserSession,
+  browserSession: BrowserSession,
   { user, method, next, attempt }: Opened,
 ): Promise<Response> {
   const { store, cookies } = web;
-  const { sid, from } = visit;
+  const { sid, from } = browserSession;
   if (sid !== undefined) await store.endSession(hashSecret(sid), {}, from);
   const { secret, hash } = mintSecret('session');
   const session = { session_hash: hash, amr: [method], idle_seconds: IDLE_SECONDS, max_seconds: SESSION_SECONDS };
   await store.startSession(session, { ...from, user_id: user });
-  const known = attempt === undefined ? [] : [await admitBrowser(web, visit, attempt)];
+  const known = attempt === undefined ? [] : [await admitBrowser(web, browserSession, attempt)];
   return redirect(pathOf(next), [cookies.write('session', secret), cookies.erase('invitation'), ...known]);
 }
 

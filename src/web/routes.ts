@@ -19,11 +19,11 @@ import { redirect } from './page.ts';
 import { messagePage } from './pages/message.ts';
 import type { Web } from './web.ts';
 
-type Env = RouteEnv & { Variables: { visit: BrowserSession } };
+type Env = RouteEnv & { Variables: { browserSession: BrowserSession } };
 
 type PageRoute = {
-  get?: (web: Web, visit: BrowserSession, id: string) => Promise<Response>;
-  post?: (web: Web, visit: BrowserSession, form: URLSearchParams) => Promise<Response>;
+  get?: (web: Web, browserSession: BrowserSession, id: string) => Promise<Response>;
+  post?: (web: Web, browserSession: BrowserSession, form: URLSearchParams) => Promise<Response>;
 };
 
 const ROUTES: Readonly<Record<string, PageRoute>> = Object.freeze({
@@ -50,9 +50,9 @@ export function createWebRoutes(web: Web): Hono<Env> {
   const routes = new Hono<Env>();
   for (const [path, route] of Object.entries(ROUTES)) {
     // By any method: Hono answers HEAD by running GET, and some pages (a code in an address) open only once.
-    routes.all(path, withBrowserSession(web), async ({ var: { visit }, req }) => {
-      if (req.method === 'GET' && route.get) return route.get(web, visit, req.param('id') ?? '');
-      if (req.method === 'POST' && route.post) return route.post(web, visit, await formOf(visit));
+    routes.all(path, withBrowserSession(web), async ({ var: { browserSession }, req }) => {
+      if (req.method === 'GET' && route.get) return route.get(web, browserSession, req.param('id') ?? '');
+      if (req.method === 'POST' && route.post) return route.post(web, browserSession, await formOf(browserSession));
       return notThisWay(route);
     });
   }
@@ -63,10 +63,10 @@ export function createWebRoutes(web: Web): Hono<Env> {
 /** Finds the visitor's session. Each answer renews the cookie that protects forms. */
 function withBrowserSession(web: Web): MiddlewareHandler<Env> {
   return async (context, next) => {
-    const visit = await browserSessionOf(web, context.req.raw, { ip: context.env.address });
-    context.set('visit', visit);
+    const browserSession = await browserSessionOf(web, context.req.raw, { ip: context.env.address });
+    context.set('browserSession', browserSession);
     await next();
-    if (context.error === undefined) context.res.headers.append('set-cookie', visit.cookie);
+    if (context.error === undefined) context.res.headers.append('set-cookie', browserSession.cookie);
   };
 }
 
@@ -78,10 +78,12 @@ function notThisWay({ get, post }: PageRoute): Response {
 }
 
 /** Sends a visitor who is not signed in to sign in, and back to the page. */
-function signedIn<Rest extends unknown[]>(run: (web: Web, visit: SignedIn, ...rest: Rest) => Promise<Response>) {
-  return async (web: Web, visit: BrowserSession, ...rest: Rest): Promise<Response> => {
-    const { session, url, request } = visit;
-    if (session !== undefined) return run(web, { ...visit, session }, ...rest);
+function signedIn<Rest extends unknown[]>(
+  run: (web: Web, browserSession: SignedIn, ...rest: Rest) => Promise<Response>,
+) {
+  return async (web: Web, browserSession: BrowserSession, ...rest: Rest): Promise<Response> => {
+    const { session, url, request } = browserSession;
+    if (session !== undefined) return run(web, { ...browserSession, session }, ...rest);
     const next = request.method === 'GET' ? pathOf(`${url.pathname}${url.search}`) : '/account';
     return redirect(`/login?next=${encodeURIComponent(next)}`);
   };

@@ -11,7 +11,7 @@ import { type Agent, type Doing, doing, heldIn, openTeam, refusalIn } from './ag
 import { type Args, obey } from './obey.ts';
 
 // Codes that no agent reads. `insufficient_scope`: over stdio an agent has every scope, and over HTTP its client gets a
-// 403 with `WWW-Authenticate` before the tool is called (test/remote/auth-door.test.ts), so that it asks its person for
+// 403 with `WWW-Authenticate` before the tool is called (test/remote/server-attacks.test.ts), so that it asks its person for
 // more. `internal`: a defect of ours. No call of an agent leads there; the hint tells it to repeat the call once and
 // then tell its person.
 const UNMET: readonly ErrorCode[] = ['insufficient_scope', 'internal'];

@@ -3,14 +3,14 @@ import { toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
 import { call } from '../support/calls.ts';
 import { createProject, createTask, exportAll, hold, note, record, replay, verify } from '../support/commands.ts';
+import { fillWorkspace } from '../support/fill-workspace.ts';
 import { createScratch, mutate } from '../support/scratch.ts';
-import { live } from '../support/story.ts';
 import { tamper } from '../support/tamper.ts';
 import { test } from '../support/world.ts';
 
 describe('verifying', () => {
   test('recomputes the chain and finds the read model equal to the log', async ({ as }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
 
     const result = await verify(as('ada'));
 
@@ -122,8 +122,8 @@ describe('verifying', () => {
       { wrong: expect.any(String) },
     ],
   ])('finds %s', async ([, statement, difference], { as, asStranger, sql, people }) => {
-    await live(as('ada'));
-    await live(asStranger('eve'));
+    await fillWorkspace(as('ada'));
+    await fillWorkspace(asStranger('eve'));
     await tamper(sql, statement, [people.owner.tenant_id]);
 
     const result = await verify(as('ada'));

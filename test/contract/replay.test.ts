@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest';
 import { createProject, createTask, hold, record, replay, verify } from '../support/commands.ts';
+import { fillWorkspace } from '../support/fill-workspace.ts';
 import { rowsOf } from '../support/rows.ts';
-import { live } from '../support/story.ts';
 import { tamper } from '../support/tamper.ts';
 import { test } from '../support/world.ts';
 
@@ -15,7 +15,7 @@ describe('replaying', () => {
     ['where it is', []],
     ['with rows in the way of others', inTheWay],
   ] as const)('restores a damaged read model, row for row: %s', async ([, more], { as, sql, people }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const before = await rowsOf(sql, people.owner.tenant_id);
     for (const statement of [
       ...more,
@@ -41,7 +41,7 @@ describe('replaying', () => {
   });
 
   test('writes no row that is right already', async ({ as, sql, people }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const versions = 'select id, xmin::text from public.tasks where tenant_id = $1 order by id';
     const { rows: before } = await sql.query(versions, [people.owner.tenant_id]);
 
@@ -55,14 +55,14 @@ describe('replaying', () => {
     asStranger,
     sql,
   }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const client = await sql.connect();
     const { actor } = as('ada');
     try {
       await client.query('begin');
       await client.query('select public.replay_events(actor => $1)', [actor]);
 
-      await live(asStranger('eve'));
+      await fillWorkspace(asStranger('eve'));
       for (const table of ['public.tasks', 'app.search_documents']) {
         const asAutovacuum = `do $$ begin lock table ${table} in share update exclusive mode nowait; end $$`;
         await expect(sql.query(asAutovacuum)).rejects.toMatchObject({ code: '55P03' });

@@ -4,9 +4,9 @@ import type { Context } from '../../src/context.ts';
 import type { Actor } from '../../src/db/database.ts';
 import { newId } from '../../src/events/ids.ts';
 import { listNeeds } from '../../src/services/needs.ts';
-import { reportPresence } from '../../src/services/presence.ts';
 import { person, plan, take } from '../support/calls.ts';
 import { record } from '../support/commands.ts';
+import { reportPresence } from '../support/presence.ts';
 import { test } from '../support/world.ts';
 import { upTo } from '../support/writers.ts';
 
@@ -16,9 +16,9 @@ const needs = (ctx: Context) => listNeeds(ctx, { project: 'web' });
 /** Claims in a process that has ended since. */
 async function leave(ctx: Context, ...tasks: string[]): Promise<void> {
   const gone = { ...ctx, actor: { ...ctx.actor, process: newId() } };
-  await reportPresence(ctx.db, { agents: [], watched: false, ended: false }, gone.actor);
+  await reportPresence(gone);
   for (const task of tasks) await take(gone, task);
-  await reportPresence(ctx.db, { agents: [], watched: false, ended: true }, gone.actor);
+  await reportPresence(gone, { ended: true });
 }
 
 /** The stranger as a member of the owner's workspace. */

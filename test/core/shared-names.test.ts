@@ -1,16 +1,12 @@
 import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { newId } from '../../src/events/ids.ts';
-import { reportPresence } from '../../src/services/presence.ts';
 import { call, plan, take } from '../support/calls.ts';
+import { reportPresence } from '../support/presence.ts';
 import { test } from '../support/world.ts';
 
 function processOf(ctx: Context): Context {
   return { ...ctx, actor: { ...ctx.actor, process: newId() } };
-}
-
-function report(ctx: Context, said: { agents?: string[]; ended?: boolean } = {}): Promise<void> {
-  return reportPresence(ctx.db, { agents: [], watched: false, ended: false, ...said }, ctx.actor);
 }
 
 describe('a lock is given to one', () => {
@@ -29,15 +25,15 @@ describe('a lock is given to one', () => {
 
   test('and stays with the process that took it, when another that borrowed its token ends', async ({ as, clock }) => {
     const [owner, helper] = [processOf(as('ada')), processOf(as('ada'))];
-    await report(owner);
-    await report(helper);
+    await reportPresence(owner);
+    await reportPresence(helper);
     await plan(owner, [{ title: 'A' }]);
     const own = await take(owner, 'web-1');
 
     await call(helper, 'extend_lock', { ...own, ttl_seconds: 3_600 });
     await call(helper, 'add_artifact', { ...own, type: 'pr', ref: '#1' });
-    await report(helper, { agents: ['ada'] });
-    await report(helper, { ended: true });
+    await reportPresence(helper, { agents: ['ada'] });
+    await reportPresence(helper, { ended: true });
     await clock.advance({ seconds: 300 });
 
     expect((await call(owner, 'complete_task', own)).task).toMatchObject({ status: 'completed' });

@@ -1,10 +1,10 @@
 import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { newId } from '../../src/events/ids.ts';
-import { reportPresence } from '../../src/services/presence.ts';
 import { toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
 import { call, plan, take } from '../support/calls.ts';
+import { reportPresence } from '../support/presence.ts';
 import { test } from '../support/world.ts';
 
 /** The same agent in a process of its own. */
@@ -104,7 +104,7 @@ describe('two workers of one client', () => {
 describe('a session that goes on in another process', () => {
   test('beside a worker of the same name that lives is not told its token', async ({ as }) => {
     const [one, two] = [processOf(as('claude-code#f33e')), processOf(as('claude-code#f33e'))];
-    await reportPresence(one.db, { agents: [], watched: false, ended: false }, one.actor);
+    await reportPresence(one);
     await plan(one, [{ title: 'A' }]);
     const { lock_token } = await take(one, 'web-1', { as: 'tests' });
 

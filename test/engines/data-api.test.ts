@@ -5,10 +5,10 @@ import { FUNCTIONS } from '../../src/db/functions.ts';
 import { projectClient } from '../../src/db/supabase/client.ts';
 import { supabaseDatabase } from '../../src/db/supabase/database.ts';
 import type { Caller } from '../support/commands.ts';
+import { fillWorkspace } from '../support/fill-workspace.ts';
 import { expectNothingForeign, liveElsewhere, settle } from '../support/foreign.ts';
 import { type Relation, relations } from '../support/relations.ts';
 import { rowsOf } from '../support/rows.ts';
-import { live } from '../support/story.ts';
 import { PUBLISHABLE_KEY, type SupabaseProject, startSupabase } from '../support/supabase.ts';
 import { test as base } from '../support/world.ts';
 
@@ -85,8 +85,8 @@ describe('a signed-in user who calls PostgREST directly', () => {
     sql,
   }) => {
     const [ada, eve] = [await visit('ada'), await visit('eve')];
-    await live(ada);
-    await live(eve);
+    await fillWorkspace(ada);
+    await fillWorkspace(eve);
     const foreign = new Set(Object.values(await rowsOf(sql, eve.id)).flatMap((rows) => rows.flatMap(uuids)));
     for (const id of Object.values(await rowsOf(sql, ada.id)).flatMap((rows) => rows.flatMap(uuids)))
       foreign.delete(id);
@@ -108,7 +108,7 @@ describe('a signed-in user who calls PostgREST directly', () => {
 
   test('cannot tell a foreign row from one that is not there', async ({ visit, sql }) => {
     const [ada, eve] = [await visit('ada'), await visit('eve')];
-    await live(eve);
+    await fillWorkspace(eve);
     const rows = await rowsOf(sql, eve.id);
 
     for (const { name, columns } of await relations(sql, ['r', 'v'], ['public'])) {
@@ -129,7 +129,7 @@ describe('a signed-in user who calls PostgREST directly', () => {
 
   test.for(WRITES)('does not %s in any table or view, whoever the row is of', async ([_, write], { visit, sql }) => {
     const [ada, eve] = [await visit('ada'), await visit('eve')];
-    await live(ada);
+    await fillWorkspace(ada);
     const before = await rowsOf(sql, ada.id);
 
     for (const relation of await relations(sql, ['r', 'v'], ['public'])) {
@@ -177,7 +177,7 @@ describe('a signed-in user who calls PostgREST directly', () => {
 describe('someone who did not sign in', () => {
   test('reads and writes no table or view', async ({ anonymous, visit, sql }) => {
     const eve = await visit('eve');
-    await live(eve);
+    await fillWorkspace(eve);
 
     for (const relation of await relations(sql, ['r', 'v'], ['public'])) {
       const { error, status } = await anonymous.from(relation.name).select('*', { count: 'exact' });

@@ -7,8 +7,8 @@ import { createLog } from '../../src/log.ts';
 import type { Caller } from '../support/commands.ts';
 import { databaseUrl } from '../support/database-url.ts';
 import { ENGINES, type Engine, type EngineName, openTestEngine } from '../support/engine.ts';
+import { fillWorkspace } from '../support/fill-workspace.ts';
 import { createScratch, type Scratch } from '../support/scratch.ts';
-import { live } from '../support/story.ts';
 import { SECRET_KEY } from '../support/supabase.ts';
 
 let scratch: Scratch;
@@ -58,7 +58,7 @@ const QUESTIONS: [fn: FunctionName, args: Record<string, unknown>][] = [
  * differ.
  */
 async function transcript({ db, actor }: Caller): Promise<unknown[]> {
-  await live({ db, actor: { ...actor, agent: 'ada', client: 'test' } });
+  await fillWorkspace({ db, actor: { ...actor, agent: 'ada', client: 'test' } });
   const learned: unknown[] = [];
   for (const [fn, args] of QUESTIONS) {
     const outcome = await db.call(fn, args, { ...actor, agent: 'ada', client: 'test' }).then(

@@ -7,14 +7,14 @@ import { directoryStore } from '../../src/events/archive-store.ts';
 import { newId } from '../../src/events/ids.ts';
 import { createLog } from '../../src/log.ts';
 import { archiveEvents } from '../../src/services/archive.ts';
-import { reportPresence } from '../../src/services/presence.ts';
 import { exportEvents, importEvents } from '../../src/services/transfer.ts';
-import { type Access, liveWithAccess } from '../support/access-story.ts';
 import { call } from '../support/calls.ts';
 import { crowd } from '../support/crowd.ts';
+import { type Access, fillAuthorization } from '../support/fill-authorization.ts';
+import { fillWorkspace } from '../support/fill-workspace.ts';
 import { explainAll, stepsOf } from '../support/plans.ts';
+import { reportPresence } from '../support/presence.ts';
 import { createScratch, type Scratch } from '../support/scratch.ts';
-import { live } from '../support/story.ts';
 
 const ROWS = 100_000;
 // The rows that one step of a plan may read in a workspace of a few dozen rows.
@@ -30,13 +30,13 @@ beforeAll(async () => {
   scratch = await createScratch();
   ada = await signIn('ada');
   await populate(ada);
-  access = await liveWithAccess(scratch.db, ada.actor);
+  access = await fillAuthorization(scratch.db, ada.actor);
   const stranger = await signIn('stranger');
-  await live(stranger, 'old');
+  await fillWorkspace(stranger, 'old');
   await archive(stranger);
   await importFrom(await signIn('bob'), stranger);
   await populate(stranger);
-  await liveWithAccess(scratch.db, stranger.actor);
+  await fillAuthorization(scratch.db, stranger.actor);
   tables = await crowd(scratch.sql, String(stranger.actor.tenant_id), ROWS);
   await explainAll(scratch.sql);
 }, 180_000);
@@ -49,8 +49,8 @@ async function signIn(name: string): Promise<Context> {
 
 /** A workspace with something in every table, and something to do. */
 async function populate(ctx: Context): Promise<void> {
-  await live(ctx);
-  await reportPresence(ctx.db, PRESENT, ctx.actor);
+  await fillWorkspace(ctx);
+  await reportPresence(ctx, PRESENT);
   await call(ctx, 'create_tasks', {
     project: 'web',
     tasks: [{ title: 'Feed it', labels: ['ui'] }],
@@ -60,7 +60,7 @@ async function populate(ctx: Context): Promise<void> {
 
 /** Events of somebody who is called here as there. */
 async function importFrom(from: Context, to: Context): Promise<void> {
-  await live(from, 'moved');
+  await fillWorkspace(from, 'moved');
   for await (const page of exportEvents(from, 'moved')) await importEvents(to, page);
 }
 

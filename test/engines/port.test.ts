@@ -2,8 +2,8 @@ import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { newId } from '../../src/events/ids.ts';
 import { call, plan, take } from '../support/calls.ts';
+import { fillWorkspace } from '../support/fill-workspace.ts';
 import { createScratch } from '../support/scratch.ts';
-import { live } from '../support/story.ts';
 import { test } from '../support/world.ts';
 
 // The database functions refuse a caller that does not use our tools, as a signed-in user of a hosted project may do.
@@ -274,7 +274,7 @@ describe('the database', () => {
     const scratch = await createScratch();
     try {
       const ada = await scratch.signIn('ada');
-      await live(ada, 'zoo');
+      await fillWorkspace(ada, 'zoo');
       const { rows: before } = await scratch.sql.query('select * from public.events');
 
       for (const change of ['update public.events set user_id = null', 'delete from public.events']) {

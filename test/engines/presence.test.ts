@@ -3,19 +3,15 @@ import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import type { Actor } from '../../src/db/database.ts';
 import { newId } from '../../src/events/ids.ts';
-import { type Presence, reportPresence } from '../../src/services/presence.ts';
 import { toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
 import { call, plan, take } from '../support/calls.ts';
+import { reportPresence } from '../support/presence.ts';
 import { test } from '../support/world.ts';
 
 /** An agent in a process of its own. */
 function processOf(ctx: Context): Context {
   return { ...ctx, actor: { ...ctx.actor, process: newId() } };
-}
-
-function report(ctx: Context, said: Partial<Presence> = {}): Promise<void> {
-  return reportPresence(ctx.db, { agents: [], watched: false, ended: false, ...said }, ctx.actor);
 }
 
 async function resumed(ctx: Context, input: object = {}): Promise<string> {
@@ -44,10 +40,10 @@ async function joining(ctx: Context, { people: { owner, stranger }, sql }: Works
 describe('a process that has ended', () => {
   test('leaves its locks two minutes, in which everybody is told and it is still its own', async ({ as, clock }) => {
     const gone = processOf(as('ada'));
-    await report(gone);
+    await reportPresence(gone);
     await plan(gone, [{ title: 'A' }]);
     await take(gone, 'web-1');
-    await report(gone, { ended: true });
+    await reportPresence(gone, { ended: true });
     await clock.advance({ seconds: 60 });
     const next = processOf(as('bob'));
 
@@ -69,7 +65,7 @@ describe('a process that has ended', () => {
     const gone = processOf(as('ada'));
     await plan(gone, [{ title: 'A' }]);
     await take(gone, 'web-1');
-    await report(gone, { ended: true });
+    await reportPresence(gone, { ended: true });
 
     await take(as('bob'), 'web-1', { take_over: true, from: 'ada' });
 
@@ -82,12 +78,12 @@ describe('a process that has ended', () => {
 
   test('and that two workers go on with is gone on with by one', async ({ as }) => {
     const before = processOf(as('claude-code#f33e'));
-    await report(before);
+    await reportPresence(before);
     await plan(before, [{ title: 'A' }]);
     await take(before, 'web-1');
-    await report(before, { ended: true });
+    await reportPresence(before, { ended: true });
     const after = processOf(as('claude-code#f33e'));
-    await report(after);
+    await reportPresence(after);
 
     const told = await Promise.all([resumed(after), resumed(after)]);
 
@@ -99,7 +95,7 @@ describe('a process that has ended', () => {
     const gone = processOf(as('ada'));
     await plan(gone, [{ title: 'A' }]);
     await take(gone, 'web-1');
-    await report(gone, { ended: true });
+    await reportPresence(gone, { ended: true });
     const eve = await joining(asStranger('eve'), { people, sql });
 
     await expect(take(eve, 'web-1', { take_over: true })).rejects.toMatchObject({
@@ -111,34 +107,34 @@ describe('a process that has ended', () => {
 
   test('is ended by no other user', async ({ as, asStranger, people, sql }) => {
     const one = processOf(as('ada'));
-    await report(one);
+    await reportPresence(one);
     await plan(one, [{ title: 'A' }]);
     await take(one, 'web-1');
     const eve = await joining(asStranger('eve'), { people, sql });
 
-    await report({ ...eve, actor: { ...eve.actor, process: one.actor.process ?? '' } }, { ended: true });
+    await reportPresence({ ...eve, actor: { ...eve.actor, process: one.actor.process ?? '' } }, { ended: true });
 
     expect(await secondsLeft(one, 'web-1')).toBeGreaterThan(3_000);
   });
 
   test('and goes on in another process is given lock and token by resume', async ({ as, clock }) => {
     const before = processOf(as('claude-code#f33e'));
-    await report(before);
+    await reportPresence(before);
     await plan(before, [{ title: 'A' }]);
     const { lock_token } = await take(before, 'web-1');
     const beside = processOf(as('claude-code#f33e'));
     expect(await resumed(beside)).not.toContain('lock_token');
 
-    await report(before, { ended: true });
+    await reportPresence(before, { ended: true });
     const after = processOf(as('claude-code#f33e'));
-    await report(after);
+    await reportPresence(after);
     expect(await resumed(after)).toContain(`lock_token ${lock_token}`);
     await clock.advance({ seconds: 600 });
     // One worker was told; a second one beside it is not.
     expect(await resumed(after)).not.toContain('lock_token');
 
     await call(after, 'update_task', { task: 'web-1', lock_token, title: 'B' });
-    await report(after, { ended: true });
+    await reportPresence(after, { ended: true });
     expect(await secondsLeft(after, 'web-1')).toBeLessThan(121);
   });
 
@@ -147,15 +143,15 @@ describe('a process that has ended', () => {
     clock,
   }) => {
     const one = processOf(as('ada'));
-    await report(one);
+    await reportPresence(one);
     await plan(one, [{ title: 'A' }, { title: 'B' }]);
     const kept = await take(one, 'web-1');
     const lost = await take(one, 'web-2');
-    await report(one, { ended: true });
+    await reportPresence(one, { ended: true });
     await clock.advance({ seconds: 180 });
     await take(as('bob'), 'web-2');
 
-    await report(one);
+    await reportPresence(one);
 
     await call(one, 'complete_task', kept);
     await expect(call(one, 'complete_task', lost)).rejects.toMatchObject({ code: 'lock_lost' });
@@ -167,10 +163,10 @@ describe('a process whose connection is gone', () => {
     const lost = await engine.connect(users.owner);
     const one = { ...as('ada'), db: lost.db, actor: { ...as('ada').actor, process: newId() } };
     const next = processOf(as('bob'));
-    await report(one, { watched: true });
+    await reportPresence(one, { watched: true });
     await plan(one, [{ title: 'A' }]);
     await take(one, 'web-1');
-    await report(next, { watched: true });
+    await reportPresence(next, { watched: true });
     expect(await secondsLeft(next, 'web-1')).toBeGreaterThan(3_000);
 
     await lost.db.close();
@@ -178,7 +174,7 @@ describe('a process whose connection is gone', () => {
     // The server notices a closed connection a moment later.
     await expect
       .poll(async () => {
-        await report(next, { watched: true });
+        await reportPresence(next, { watched: true });
         return resumed(next);
       })
       .toMatch(/its session ended 2\d seconds ago/);
@@ -189,12 +185,12 @@ describe('a process whose connection is gone', () => {
   test('lives while it is watched, however long it is silent', async ({ as, engine, users, clock }) => {
     const held = await engine.connect(users.owner);
     const one = { ...as('ada'), db: held.db, actor: { ...as('ada').actor, process: newId() } };
-    await report(one, { watched: true });
+    await reportPresence(one, { watched: true });
     await plan(one, [{ title: 'A' }]);
     await take(one, 'web-1', { ttl_seconds: 86_400 });
 
     await clock.advance({ seconds: 40_000 });
-    await report(processOf(as('bob')), { watched: true });
+    await reportPresence(processOf(as('bob')), { watched: true });
 
     expect(await resumed(as('bob'))).not.toContain('session ended');
     await held.db.close();
@@ -202,14 +198,14 @@ describe('a process whose connection is gone', () => {
 
   test('and that nobody watches is only silent: its lock has its own time', async ({ as, clock }) => {
     const one = processOf(as('ada'));
-    await report(one);
+    await reportPresence(one);
     await plan(one, [{ title: 'A' }]);
     await take(one, 'web-1');
 
     const beside = processOf(as('cy'));
-    await report(beside, { watched: true });
+    await reportPresence(beside, { watched: true });
     await clock.advance({ seconds: 3_000 });
-    await report(processOf(as('bob')), { watched: true });
+    await reportPresence(processOf(as('bob')), { watched: true });
 
     await expect(take(as('bob'), 'web-1')).rejects.toMatchObject({ message: 'Task web-1 is held by ada.' });
   });
@@ -224,7 +220,7 @@ describe('what a worker calls', () => {
     const { position: before } = await call(one, 'list_events', {});
     await clock.advance({ seconds: 60 });
 
-    await report(one, { agents: ['ada/tests'] });
+    await reportPresence(one, { agents: ['ada/tests'] });
     await clock.advance({ seconds: 60 });
 
     await expect(take(as('bob'), 'web-1')).rejects.toMatchObject({ code: 'lock_held' });
@@ -239,7 +235,7 @@ describe('what a worker calls', () => {
     const own = await take(one, 'web-1', { ttl_seconds: 100 });
     await clock.advance({ seconds: 101 });
 
-    await report(one, { agents: ['ada'] });
+    await reportPresence(one, { agents: ['ada'] });
 
     await expect(call(one, 'complete_task', own)).rejects.toThrow('nobody has taken the task since');
   });
@@ -251,7 +247,7 @@ describe('what a worker calls', () => {
     const { id } = await call(one, 'create_project', { slug: 'other', name: 'Other' });
     await clock.advance({ seconds: 60 });
 
-    await report({ ...one, actor: { ...one.actor, project_id: String(id) } }, { agents: ['ada'] });
+    await reportPresence({ ...one, actor: { ...one.actor, project_id: String(id) } }, { agents: ['ada'] });
     await clock.advance({ seconds: 60 });
 
     expect(await take(as('bob'), 'web-1')).toMatchObject({ task: 'web-1' });
@@ -260,7 +256,7 @@ describe('what a worker calls', () => {
 
 test('at most a hundred processes are kept of a user, the newest', async ({ as, sql, people }) => {
   const { tenant_id, user_id } = people.owner;
-  await report(processOf(as('ada')));
+  await reportPresence(processOf(as('ada')));
   await sql.query(
     `insert into app.presence (tenant_id, process, user_id, watched, started_at, beat_at)
      select $1, gen_random_uuid(), $2, false, now() - interval '1 day', now() - make_interval(secs => n)
@@ -268,7 +264,7 @@ test('at most a hundred processes are kept of a user, the newest', async ({ as, 
     [tenant_id, user_id],
   );
 
-  await report(processOf(as('bob')));
+  await reportPresence(processOf(as('bob')));
 
   const { rows } = await sql.query('select count(*)::integer as count from app.presence where tenant_id = $1', [
     tenant_id,
@@ -279,8 +275,8 @@ test('at most a hundred processes are kept of a user, the newest', async ({ as, 
 test('is told of a hundred agents at once and of no more', async ({ as }) => {
   const agents = Array.from({ length: 100 }, (_, at) => `ada/${at}`);
 
-  await report(processOf(as('ada')), { agents });
-  await expect(report(processOf(as('ada')), { agents: [...agents, 'ada'] })).rejects.toMatchObject({
+  await reportPresence(processOf(as('ada')), { agents });
+  await expect(reportPresence(processOf(as('ada')), { agents: [...agents, 'ada'] })).rejects.toMatchObject({
     code: 'invalid_input',
     message: 'agents must be a list of at most 100 names.',
   });
@@ -297,5 +293,5 @@ test('refs of locks to go on with are a list of at most a hundred', async ({ as 
 });
 
 test('a process that is not named cannot be there', async ({ as }) => {
-  await expect(report(as('ada'))).rejects.toMatchObject({ code: 'invalid_input' });
+  await expect(reportPresence(as('ada'))).rejects.toMatchObject({ code: 'invalid_input' });
 });

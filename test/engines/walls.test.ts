@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import { describe, expect } from 'vitest';
 import { createProject, createTask, hold, record } from '../support/commands.ts';
+import { fillWorkspace } from '../support/fill-workspace.ts';
 import { expectNothingForeign, liveElsewhere, settle } from '../support/foreign.ts';
 import { createScratch, mutate, type Scratch } from '../support/scratch.ts';
-import { live } from '../support/story.ts';
 import { test } from '../support/world.ts';
 
 // Each wall is removed on purpose, in a separate database, to show that the other walls hold.
@@ -20,7 +20,7 @@ describe('with a wall removed on purpose', () => {
   test('a query that forgot its tenant finds no foreign row: row level security holds', () =>
     inScratch(async ({ sql, signIn }) => {
       const [ada, eve] = [await signIn('ada'), await signIn('eve')];
-      await live(eve, 'zoo');
+      await fillWorkspace(eve, 'zoo');
       await settle(ada);
       const slugs = async () => {
         const { projects } = await ada.db.call<{ projects: { slug: string }[] }>('list_projects', {}, ada.actor);

@@ -10,10 +10,10 @@ import { newId } from '../../src/events/ids.ts';
 import { listAuthEvents, listConnections, listMembers, revokeAccess } from '../../src/services/access.ts';
 import { selectTools } from '../../src/tools/catalog.ts';
 import type { Tool } from '../../src/tools/tool.ts';
-import { liveWithAccess } from '../support/access-story.ts';
 import { useAuthWorld } from '../support/auth-world.ts';
 import { CLIENT_KINDS, connectTo } from '../support/client.ts';
 import { createProject, record } from '../support/commands.ts';
+import { fillAuthorization } from '../support/fill-authorization.ts';
 import { liveElsewhere, type Refs, settle, unknownLike, withoutRefs } from '../support/foreign.ts';
 import { test } from '../support/world.ts';
 
@@ -128,7 +128,7 @@ async function outcome({ db, actor }: Context, fn: AuthFunctionName, [args, ref]
 describe('the access to another workspace', () => {
   test('is as if it were not there, whatever an administrator asks', async ({ as, asStranger }) => {
     const [ada, eve] = [as('ada'), asStranger('eve')];
-    const { client_id, hash, resource } = await liveWithAccess(eve.db, eve.actor);
+    const { client_id, hash, resource } = await fillAuthorization(eve.db, eve.actor);
     const client = { client_id: randomUUID(), client_name: 'Hers', redirect_uris: ['https://eve.test/back'] };
     await eve.db.call('save_static_client', { client: { ...client, token_endpoint_auth_method: 'none' } }, eve.actor);
     const { connections } = await listConnections(eve, { all: true, ended: false });

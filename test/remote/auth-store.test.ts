@@ -2,18 +2,8 @@ import { describe, expect, vi } from 'vitest';
 import { purgeExpired } from '../../src/auth/purge.ts';
 import { authStore } from '../../src/auth/store.ts';
 import { createLog } from '../../src/log.ts';
-import {
-  atOnce,
-  CHALLENGE,
-  connect,
-  consent,
-  mint,
-  minted,
-  REDIRECT,
-  RESOURCE,
-  register,
-  workspaceOf,
-} from '../support/store-story.ts';
+import { atOnce, connect, consent, mint, minted, register, workspaceOf } from '../support/authorization-flow.ts';
+import { CHALLENGE, REDIRECT, RESOURCE } from '../support/fill-authorization.ts';
 import { test } from '../support/world.ts';
 
 describe('an authorization code', () => {
@@ -80,7 +70,7 @@ describe('an authorization code', () => {
   });
 });
 
-test('what is over is deleted when a server starts, a client that nobody authorized in a day among it', async ({
+test('expired rows are deleted when a server starts, a client that nobody authorized in a day among it', async ({
   users,
   sql,
 }) => {

@@ -1,7 +1,8 @@
 import { describe, expect } from 'vitest';
 import type { Secret } from '../../src/auth/secrets.ts';
 import { authStore, type Person, type Store } from '../../src/auth/store.ts';
-import { atOnce, connect, mint, minted, RESOURCE, workspaceOf } from '../support/store-story.ts';
+import { atOnce, connect, mint, minted, workspaceOf } from '../support/authorization-flow.ts';
+import { RESOURCE } from '../support/fill-authorization.ts';
 import { test } from '../support/world.ts';
 
 // Addresses of four places; the second of home is another device there.

@@ -13,9 +13,9 @@ import { listEvents } from '../../src/services/events.ts';
 import { exportEvents, importEvents } from '../../src/services/transfer.ts';
 import { call } from '../support/calls.ts';
 import { asRecorded, createTask, note, replay, verify } from '../support/commands.ts';
+import { fillWorkspace } from '../support/fill-workspace.ts';
 import { archiveUntil } from '../support/killed-archiving.ts';
 import { hashTables } from '../support/rows.ts';
-import { live } from '../support/story.ts';
 import { test } from '../support/world.ts';
 
 const DAY = 86_400;
@@ -32,7 +32,7 @@ type Clock = { advance(by: { seconds: number }): Promise<void> };
 
 /** A year of work, then some of this year. */
 async function liveLong(ctx: Context, clock: Clock): Promise<void> {
-  await live(ctx);
+  await fillWorkspace(ctx);
   await note(ctx, 'The last of the year.');
   await clock.advance({ seconds: 400 * DAY });
   await createTask(ctx, { title: 'Feed the pelican' });

@@ -4,8 +4,8 @@ import type { Context } from '../../src/context.ts';
 import { asRole, type Query } from '../support/as-role.ts';
 import { person } from '../support/calls.ts';
 import { createTask, exportAll, hold } from '../support/commands.ts';
+import { fillWorkspace } from '../support/fill-workspace.ts';
 import { type Callable, callables, malformed, sampleEvents } from '../support/malformed-arguments.ts';
-import { live } from '../support/story.ts';
 import { test } from '../support/world.ts';
 
 // Signed-in users reach the functions past Cairn too, as a dashboard does. Whatever they pass is answered or refused in
@@ -83,8 +83,8 @@ async function attempt(query: Query, { name, types }: Callable, given: Arguments
 test('no argument of any function that signed-in users may call is refused by PostgreSQL instead of Cairn', {
   timeout: 300_000,
 }, async ({ as, sql, people }) => {
-  await live(as('ada'), 'other');
-  await live(as('ada'));
+  await fillWorkspace(as('ada'), 'other');
+  await fillWorkspace(as('ada'));
   const calls = await meant(person(as('ada')), sql);
   const answered = new Set<string>();
   const raw: unknown[] = [];

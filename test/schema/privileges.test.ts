@@ -2,8 +2,8 @@ import { describe, expect } from 'vitest';
 import { FUNCTIONS } from '../../src/db/functions.ts';
 import { asRole } from '../support/as-role.ts';
 import { createProject } from '../support/commands.ts';
+import { fillWorkspace } from '../support/fill-workspace.ts';
 import { relations } from '../support/relations.ts';
-import { live } from '../support/story.ts';
 import { test } from '../support/world.ts';
 
 describe('a signed-in user with plain SQL', () => {
@@ -13,8 +13,8 @@ describe('a signed-in user with plain SQL', () => {
     sql,
     people,
   }) => {
-    await live(as('ada'));
-    await live(asStranger('eve'));
+    await fillWorkspace(as('ada'));
+    await fillWorkspace(asStranger('eve'));
     const readable = (await relations(sql, ['r', 'v'], ['public'])).filter(({ name }) => name !== 'oauth_tokens');
 
     await asRole(sql, { role: 'authenticated', user: people.owner.user_id }, async (query) => {
@@ -41,7 +41,7 @@ describe('a signed-in user with plain SQL', () => {
   test.for(['authenticated', 'anon', 'service_role', 'cairn_server'])(
     'as %s writes to no table',
     async (role, { as, sql, people }) => {
-      await live(as('ada'));
+      await fillWorkspace(as('ada'));
       const tables = await relations(sql, ['r'], ['public', 'app']);
 
       await asRole(sql, { role, user: people.owner.user_id }, async (query) => {
@@ -109,7 +109,7 @@ describe('a signed-in user with plain SQL', () => {
   });
 
   test('acts as who the claims say, whatever the actor argument says', async ({ as, asStranger, sql, people }) => {
-    await live(asStranger('eve'), 'zoo');
+    await fillWorkspace(asStranger('eve'), 'zoo');
     await createProject(as('ada'));
     const note = [{ stream: 'project:web', type: 'project.noted', data: { text: 'Hello.', kind: 'note' } }];
     const call = `select public.append_events($1, '{}', $2) as answer`;
@@ -130,7 +130,7 @@ describe('a signed-in user with plain SQL', () => {
 
   test('gains nothing from settings that the door uses', async ({ as, asStranger, sql, people }) => {
     await createProject(as('ada'));
-    await live(asStranger('eve'), 'zoo');
+    await fillWorkspace(asStranger('eve'), 'zoo');
     const { user_id, tenant_id } = people.stranger;
 
     await asRole(sql, { role: 'authenticated', user: people.owner.user_id }, async (query) => {

@@ -3,8 +3,8 @@ import { describe, expect, inject, vi } from 'vitest';
 import { ARCHIVE_FUNCTIONS, AUTH_FUNCTIONS, FUNCTIONS } from '../../src/db/functions.ts';
 import { append, createProject, createTask, exportAll, note, verify } from '../support/commands.ts';
 import { overClient } from '../support/database.ts';
+import { fillWorkspace } from '../support/fill-workspace.ts';
 import { createScratch, mutate } from '../support/scratch.ts';
-import { live } from '../support/story.ts';
 import { test } from '../support/world.ts';
 import { upTo } from '../support/writers.ts';
 
@@ -71,7 +71,7 @@ describe('a function that reads', () => {
   });
 
   test.for(Object.entries(READS))('holds no lock that a writer waits for: %s', async ([fn, args], { as }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const client = new pg.Client(inject('server'));
     await client.connect();
     try {
@@ -87,7 +87,7 @@ describe('a function that reads', () => {
   });
 
   test('waits for no writer that has not committed', async ({ as }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const [writer, reader] = [new pg.Client(inject('server')), new pg.Client(inject('server'))];
     await Promise.all([writer.connect(), reader.connect()]);
     try {

@@ -21,9 +21,9 @@ import {
   replay,
   verify,
 } from '../support/commands.ts';
+import { fillWorkspace } from '../support/fill-workspace.ts';
 import { first, forge, payloadOf } from '../support/forge.ts';
 import { rowsOf } from '../support/rows.ts';
-import { live } from '../support/story.ts';
 import { test } from '../support/world.ts';
 
 // Imports events that an earlier version recorded and this one would refuse: they are taken cleaned.
@@ -98,7 +98,7 @@ describe('an event of an earlier version', () => {
       { evidence: [{ criterion: 1, note: 'n'.repeat(4_000) }] },
     ],
   ])('is taken cleaned, with %s', async ([, type, change, cleaned], { as, asStranger, sql }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const events = await historyWith({ as, sql }, type, (payload) => Object.assign(payload, change));
 
     const result = await importAll(asStranger('eve'), events);
@@ -115,7 +115,7 @@ describe('an event of an earlier version', () => {
   });
 
   test('is taken cut, with an object of forty levels', async ({ as, asStranger, sql }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const snapshot = { deep: DEEP, flat: 1 };
     await importAll(
       asStranger('eve'),
@@ -140,7 +140,7 @@ describe('an event of an earlier version', () => {
 
 describe('a history with events that were cleaned', () => {
   async function taken({ as, sql }: World, by: Caller): Promise<Exported[]> {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const change: Change = (payload) => Object.assign(payload, { title: `hunter2${ESCAPES}` });
     const history = await historyWith({ as, sql }, 'task.created', change);
     await importAll(by, history);
@@ -213,7 +213,7 @@ describe('a history with events that were cleaned', () => {
 
 describe('an agent or client with a name that no version gives now', () => {
   async function named({ as, sql }: World, type: string, names: object): Promise<Exported[]> {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const events = await exportAll(as('ada'));
     Object.assign(first(events, type)['actor'] as object, names);
     return forge(sql, events);

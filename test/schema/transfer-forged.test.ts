@@ -16,9 +16,9 @@ import {
   record,
   verify,
 } from '../support/commands.ts';
+import { fillWorkspace } from '../support/fill-workspace.ts';
 import { add, dependent, first, forge, payloadOf, redactionOf, waitFor } from '../support/forge.ts';
 import { rowsOf } from '../support/rows.ts';
-import { live } from '../support/story.ts';
 import { test } from '../support/world.ts';
 
 // Files that somebody made or changed: who can read this can make every hash of them right.
@@ -101,7 +101,7 @@ describe('a history whose hashes are right', () => {
       (all) => redactionOf(all, first(all, 'task.created')['id'], first(all, 'task.created')['project_id']),
     ],
   ])('is refused with %s, and nothing is written', async ([, change, field], { as, asStranger, sql, people }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const events = await exportAll(as('ada'));
     change(events);
     const forged = await forge(sql, events);
@@ -123,7 +123,7 @@ describe('a history whose hashes are right', () => {
     ['a position that is none', { seq: 'x' }],
     ['a year that no hash can hold', { created_at: 'infinity' }],
   ])('is refused with %s, and the error names its place', async ([, change], { as, asStranger }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const [event] = await exportAll(as('ada'));
 
     const attempt = importAll(asStranger('eve'), [{ ...event, ...change }]);
@@ -135,7 +135,7 @@ describe('a history whose hashes are right', () => {
   });
 
   test('is taken as it was, where nothing else was changed', async ({ as, asStranger, sql }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
 
     const result = await importAll(asStranger('eve'), await forge(sql, await exportAll(as('ada'))));
 
@@ -144,7 +144,7 @@ describe('a history whose hashes are right', () => {
   });
 
   test('is refused where its events do not follow from one another', async ({ as, asStranger, sql }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const events = await exportAll(as('ada'));
     Object.assign(first(events, 'task.claimed'), { event_type: 'task.noted', payload: { kind: 'note', text: 'x' } });
     const late = events.findIndex(({ event_type }) => event_type === 'task.created') + 1;
@@ -157,7 +157,7 @@ describe('a history whose hashes are right', () => {
 });
 
 test('whatever the door adds to an event is imported', async ({ as, asStranger, clock, sql }) => {
-  await live(as('ada'));
+  await fillWorkspace(as('ada'));
   const { db, actor } = as('ada');
   const { project } = await db.call<{ project: { version: number } }>('get_project', { project: 'web' }, actor);
   await append(as('ada'), [
@@ -196,7 +196,7 @@ describe('an imported event', () => {
   test('says who imported it, whatever the file says of that', async ({ as, asStranger, people, sql }) => {
     const { rows } = await sql.query('select name from public.users where id = $1', [people.stranger.user_id]);
     const mark = `(imported by ${rows[0].name})`;
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const { seq } = await note(as('ada'), 'Which colour?', { kind: 'question' });
     const events = (await exportAll(as('ada'))).map((event) => ({ ...event, imported_by: people.owner.user_id }));
     await importAll(asStranger('eve'), events);
@@ -250,7 +250,7 @@ describe('the history of a project that is there', () => {
   }
 
   test('is not gone on with by an admin', async ({ as, asStranger, sql, people }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const admin = await asAdmin({ sql, people, asStranger });
     const more = await approval(sql, await exportAll(as('ada')));
 
@@ -265,9 +265,9 @@ describe('the history of a project that is there', () => {
     sql,
     people,
   }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const admin = await asAdmin({ sql, people, asStranger });
-    await live(asStranger('eve'), 'api');
+    await fillWorkspace(asStranger('eve'), 'api');
     const events = await exportAll(asStranger('eve'), 'api');
 
     await importAll(admin, events.slice(0, 9));

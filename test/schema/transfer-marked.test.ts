@@ -2,9 +2,9 @@ import type pg from 'pg';
 import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { type Exported, exportAll, importAll, redact } from '../support/commands.ts';
+import { fillWorkspace } from '../support/fill-workspace.ts';
 import { first } from '../support/forge.ts';
 import { rowsOf } from '../support/rows.ts';
-import { live } from '../support/story.ts';
 import { test } from '../support/world.ts';
 
 const ESCAPES = '\u001b]0;x\u0007\u202e';
@@ -30,7 +30,7 @@ describe('a file that says that an event was cleaned', () => {
     ['evidence that is none', 'task.completed', { evidence: [{ criterion: 'x' }] }],
     ['a field that is none', 'task.created', { surplus: true }],
   ])('is refused with %s', async ([, type, change], { as, asStranger, sql, people }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const file = await marked({ as, sql }, type, (payload) => Object.assign(payload, change));
     const before = await rowsOf(sql, people.stranger.tenant_id);
 
@@ -40,7 +40,7 @@ describe('a file that says that an event was cleaned', () => {
   });
 
   test('is refused where the mark is of other data, or is none', async ({ as, asStranger, sql }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const file = await marked({ as, sql }, 'task.created', (data) => ({ ...data }));
     const event = first(file, 'task.created');
     Object.assign(event.payload, { title: 'Another' });
@@ -53,7 +53,7 @@ describe('a file that says that an event was cleaned', () => {
   });
 
   test('is refused where the mark of redacted data is no hash', async ({ as, asStranger }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     await redact(as('ada'), Number(first(await exportAll(as('ada')), 'task.created')['seq']));
     const file = await exportAll(as('ada'));
     Object.assign(first(file, 'task.created'), { cleaned_hash: '\\x' });

@@ -2,8 +2,8 @@ import type pg from 'pg';
 import { describe, expect } from 'vitest';
 import { newId } from '../../src/events/ids.ts';
 import { type Caller, createProject, type Exported, exportAll, importAll } from '../support/commands.ts';
+import { fillWorkspace } from '../support/fill-workspace.ts';
 import { forge } from '../support/forge.ts';
-import { live } from '../support/story.ts';
 import { test } from '../support/world.ts';
 
 // Whom a workspace knows by name, and whom it does not.
@@ -117,7 +117,7 @@ describe('a member', () => {
     sql,
   }) => {
     const { tenant_id } = people.owner;
-    await live(asStranger('eve'));
+    await fillWorkspace(asStranger('eve'));
     const [eve] = await exportedUsers(asStranger('eve'));
     const users = [{ id: eve?.id, name: 'Mallory' }];
     const events = await exportAll(asStranger('eve'));

@@ -111,7 +111,7 @@ function cookie(request: Request, name: string): string | undefined {
 
 function plainBrowser(store: Store): Browser {
   return {
-    async visit(request, from) {
+    async session(request, from) {
       const kept = cookie(request, 'txn');
       const txn = kept !== undefined && isSecret('txn', kept) ? kept : mintSecret('txn').secret;
       const sid = cookie(request, 'sid');

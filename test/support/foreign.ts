@@ -2,13 +2,13 @@ import { expect } from 'vitest';
 import type { AuthFunctionName, FunctionName } from '../../src/db/functions.ts';
 import { newId } from '../../src/events/ids.ts';
 import { type Caller, createProject, createTask, hold } from './commands.ts';
-import { live, type Story } from './story.ts';
+import { type Filled, fillWorkspace } from './fill-workspace.ts';
 
 /** The forms in which arguments may name things of a workspace. */
 export type Refs = Record<'project' | 'task' | 'artifact' | 'decision' | 'checkpoint' | 'session' | 'event', string>;
 
 /** The ids of what is in a story, and its short refs. */
-function refsOf(story: Story, event: string, slug: string): { ids: Refs; shorts: Refs } {
+function refsOf(story: Filled, event: string, slug: string): { ids: Refs; shorts: Refs } {
   const { project, artifact, decision, checkpoint, session, tasks } = story;
   const ids = { project, task: tasks[0] ?? '', artifact, decision, checkpoint, session, event };
   return { ids, shorts: { ...ids, project: slug, task: `${slug}-1` } };
@@ -169,7 +169,7 @@ export async function settle(who: Caller): Promise<void> {
 }
 
 export async function liveElsewhere(who: Caller): Promise<{ ids: Refs; shorts: Refs }> {
-  const story = await live(who, 'zoo');
+  const story = await fillWorkspace(who, 'zoo');
   const { events } = await who.db.call<{ events: { id: string }[] }>('list_events', { page_size: 1 }, who.actor);
   return refsOf(story, events[0]?.id ?? '', 'zoo');
 }

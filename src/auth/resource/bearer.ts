@@ -17,7 +17,7 @@ const KNOWN = Object.freeze({ lifeMs: 60_000, max: 10_000 });
 export function bearerAccess(
   store: Store,
   settings: AuthSettings,
-): Pick<Access, 'authenticate' | 'recall' | 'challenge'> {
+): Pick<Access, 'authenticate' | 'cachedPrincipal' | 'challenge'> {
   const resource = resourceOf(settings);
   const known = new TtlCache<Principal>(KNOWN);
   return {
@@ -37,7 +37,7 @@ export function bearerAccess(
       known.set(token_hash, { id, actor, scopes: lastingScopes(found) });
       return { id, actor, scopes: liveScopes(found) };
     },
-    recall(request) {
+    cachedPrincipal(request) {
       const token_hash = hashSecret(bearerOf(request) ?? '');
       const found = known.get(token_hash);
       return found && { ...found, actor: { ...found.actor, proof: { token_hash, resource } } };

@@ -38,12 +38,12 @@ export async function authorize(parts: AskingParts, request: Request, from: From
       ),
     );
   }
-  const visit = await browser.visit(request, from);
+  const browserSession = await browser.session(request, from);
   const id = mintSecret('request');
   await store.startAuthorization(
     {
       request_hash: id.hash,
-      txn_hash: hashSecret(visit.txn),
+      txn_hash: hashSecret(browserSession.txn),
       client_id: client.client_id,
       redirect_uri: target.redirect_uri,
       scope: requestedScopes(asked.scope, settings).join(' '),
@@ -57,7 +57,7 @@ export async function authorize(parts: AskingParts, request: Request, from: From
   const location = `${PATHS.consent}?request=${id.secret}`;
   return new Response(null, {
     status: 303,
-    headers: { location, 'set-cookie': visit.cookie, 'cache-control': 'no-store' },
+    headers: { location, 'set-cookie': browserSession.cookie, 'cache-control': 'no-store' },
   });
 }
 
@@ -72,7 +72,7 @@ async function isVouchedFor(
   { request, from }: { request: Request; from: From },
 ): Promise<boolean> {
   if (client.kind === 'static') return true;
-  const { session } = await browser.visit(request, from);
+  const { session } = await browser.session(request, from);
   if (session === undefined) return false;
   const { client_id } = client;
   const redirect_host = describeRedirect(target.redirect_uri).shown;

@@ -67,38 +67,41 @@ export async function showConsent(parts: AskingParts, request: Request, from: Fr
   const { store, browser } = parts;
   const id = new URL(request.url).searchParams.get('request') ?? '';
   if (!isSecret('request', id)) return browser.problem(problem('expired'));
-  const visit = await browser.visit(request, from);
-  if (!isSignedIn(visit) || !isRecent(visit.session, parts.settings.loginSecondsMax)) {
+  const browserSession = await browser.session(request, from);
+  if (!isSignedIn(browserSession) || !isRecent(browserSession.session, parts.settings.loginSecondsMax)) {
     const next = encodeURIComponent(`${PATHS.consent}?request=${id}`);
-    const again = visit.session === undefined ? '' : '&again=1';
+    const again = browserSession.session === undefined ? '' : '&again=1';
     return new Response(null, {
       status: 303,
       headers: { location: `${PATHS.login}?next=${next}${again}`, 'cache-control': 'no-store' },
     });
   }
-  const opened = await store.openAuthorization(bindingOf(id, visit), { user_id: visit.session.user_id, ...from });
+  const opened = await store.openAuthorization(requestHashes(id, browserSession), {
+    user_id: browserSession.session.user_id,
+    ...from,
+  });
   if ('refused' in opened) return browser.problem(problem(opened.refused));
   if (opened.client === null) return browser.problem(problem('client'));
-  return browser.consent(viewOf({ ...opened, client: opened.client }, id, visit));
+  return browser.consent(viewOf({ ...opened, client: opened.client }, id, browserSession));
 }
 
 /** POST /oauth/consent: takes the person's answer, from the page that this browser was shown. */
 export async function answerConsent(parts: AskingParts, request: Request, from: From): Promise<Response> {
   const { store, settings, browser } = parts;
-  const visit = await browser.visit(request, from);
+  const browserSession = await browser.session(request, from);
   const form = new URLSearchParams(await request.text());
   const id = form.get('request') ?? '';
   const site = request.headers.get('sec-fetch-site') ?? 'same-origin';
   if (
     !isSecret('request', id) ||
     site !== 'same-origin' ||
-    !sameHash(form.get('csrf') ?? '', visit.csrf) ||
-    !isSignedIn(visit)
+    !sameHash(form.get('csrf') ?? '', browserSession.csrf) ||
+    !isSignedIn(browserSession)
   ) {
     return browser.problem(problem('form'));
   }
-  const person = { user_id: visit.session.user_id, ...from };
-  const opened = await store.openAuthorization(bindingOf(id, visit), person);
+  const person = { user_id: browserSession.session.user_id, ...from };
+  const opened = await store.openAuthorization(requestHashes(id, browserSession), person);
   if ('refused' in opened) return browser.problem(problem(opened.refused));
   const allow = form.get('decision') === 'allow';
   const changed = allow ? await changeOf(parts, opened.request, from) : undefined;
@@ -109,7 +112,7 @@ export async function answerConsent(parts: AskingParts, request: Request, from: 
   const code = mintWorkspaceSecret('code', tenant_id);
   const answered = await store.answerAuthorization(
     {
-      ...bindingOf(id, visit),
+      ...requestHashes(id, browserSession),
       decision: allow
         ? decisionOf(parts, { form, code_hash: code.hash, redirect_uri: opened.request.redirect_uri })
         : { allow },
@@ -124,15 +127,15 @@ export async function answerConsent(parts: AskingParts, request: Request, from: 
   );
 }
 
-function isSignedIn(visit: BrowserSession): visit is SignedInSession {
-  return visit.session !== undefined;
+function isSignedIn(browserSession: BrowserSession): browserSession is SignedInSession {
+  return browserSession.session !== undefined;
 }
 
 function isRecent({ auth_at }: Session, secondsMax: number): boolean {
   return Date.now() - Date.parse(auth_at) < secondsMax * 1_000;
 }
 
-function bindingOf(id: string, { txn }: BrowserSession): { request_hash: string; txn_hash: string } {
+function requestHashes(id: string, { txn }: BrowserSession): { request_hash: string; txn_hash: string } {
   return { request_hash: hashSecret(id), txn_hash: hashSecret(txn) };
 }
 

@@ -71,7 +71,7 @@ export type SignedInSession = BrowserSession & { session: Session };
 
 /** The browser's side of the flows, its identity and its pages; src/web implements it. */
 export type Browser = {
-  visit(request: Request, from: From): Promise<BrowserSession>;
+  session(request: Request, from: From): Promise<BrowserSession>;
   consent(view: ConsentView): Response;
   problem(view: ProblemView): Response;
 };

@@ -25,7 +25,7 @@ import {
 import { amount, time } from '../../tools/render.ts';
 import { inLocalContext, parseGiven } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
-import { servedAddress } from '../serve/served.ts';
+import { servedAddress } from '../serve/served-address.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 

@@ -2,7 +2,7 @@ import type { Config } from '../../config.ts';
 import type { Database } from '../../db/database.ts';
 import { inLocalContext } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
-import { servedAddress } from '../serve/served.ts';
+import { servedAddress } from '../serve/served-address.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { ask, documentAt, type Finding } from './remote-checks.ts';
 import { serverFindings } from './server-checks.ts';

@@ -5,7 +5,7 @@ import { authStore } from '../../auth/store.ts';
 import type { Config } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
 import { inLocalContext } from '../local-context.ts';
-import { servedAddress } from '../serve/served.ts';
+import { servedAddress } from '../serve/served-address.ts';
 import { type JsonOption, printResult } from '../terminal/output.ts';
 
 /** `cairn auth owner set-password`. */

@@ -11,7 +11,7 @@ import { endpointConfig } from '../../clients/endpoint-config.ts';
 import { type Config, publicUrlOf } from '../../config.ts';
 import { type Local, openLocal, purgeIdempotencyKeys } from '../../local.ts';
 import { createLog, type Log } from '../../log.ts';
-import { type HttpServer, refuseOpenDoor, serveHttp } from '../../server/http/server.ts';
+import { type HttpServer, refuseUnprotectedHost, serveHttp } from '../../server/http/server.ts';
 import { onStopSignal } from '../../stop-signals.ts';
 import { writeBriefs } from '../../tools/write-briefs.ts';
 import { createBrowser } from '../../web/browser.ts';
@@ -22,7 +22,7 @@ import { type JsonOption, printLine, styled } from '../terminal/output.ts';
 
 /** `cairn serve`: serves MCP over HTTP until the process is told to stop. */
 export async function runServe(config: Config, { json }: JsonOption): Promise<void> {
-  refuseOpenDoor(config);
+  refuseUnprotectedHost(config);
   const log = createLog(config.logLevel);
   // A service manager waits for all processes it started: the database stops with its last server.
   const local = await openLocal({ ...config, lingerSeconds: 0 }, log, { connectionsMax: CONNECTIONS_MAX });
@@ -33,13 +33,13 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
     const limits = config.auth ? { callsMax: CONNECTIONS_MAX, grantMax: grantMax(config) } : {};
     const server = await serveHttp({ config, log, db: local.db, access, limits });
     if (config.auth) await authStore(local.db).saveServedUrl(server.publicUrl.origin);
-    const stopCollecting = config.auth ? purgeExpired(authStore(local.db), log) : undefined;
+    const stopPurging = config.auth ? purgeExpired(authStore(local.db), log) : undefined;
     if (json) printLine(JSON.stringify({ url: endpointOf(server), ...server.address }));
     else greet(server);
     if (config.auth && !json) await inviteOwner(config, local, server.publicUrl);
     await new Promise<void>((resolve) => onStopSignal(resolve));
     log.info('stopping');
-    stopCollecting?.();
+    stopPurging?.();
     await server.close();
   } finally {
     if (local.hasGrown()) await writeBriefs({ ...local, log, project: config.project }, config);

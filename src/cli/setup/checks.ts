@@ -1,8 +1,8 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type pg from 'pg';
+import { findEntry } from '../../clients/client-entry.ts';
 import { detectClients } from '../../clients/detect.ts';
-import { inspectClient } from '../../clients/look.ts';
 import type { Config, Host } from '../../config.ts';
 import { openEngine } from '../../db/open.ts';
 import { pendingMigrations } from '../../db/schema/migrate.ts';
@@ -151,11 +151,11 @@ export async function checkClients(host: Host, repository: string | null): Promi
     clients.map(async (client): Promise<Check> => {
       const name = client.id;
       const remedy = `Run \`cairn init --client ${client.id}\`.`;
-      const told = await inspectClient(client, host, repository);
-      if (told === null) return { name, status: 'warning', detail: 'found, and not told of Cairn', remedy };
-      return told.wrong === undefined
-        ? { name, status: 'ok', detail: told.file }
-        : { name, status: 'failed', detail: `${told.file}: ${told.wrong}`, remedy };
+      const entry = await findEntry(client, host, repository);
+      if (entry === null) return { name, status: 'warning', detail: 'found, without an entry for Cairn', remedy };
+      return entry.fault === undefined
+        ? { name, status: 'ok', detail: entry.file }
+        : { name, status: 'failed', detail: `${entry.file}: ${entry.fault}`, remedy };
     }),
   );
 }

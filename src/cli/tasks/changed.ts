@@ -2,7 +2,7 @@ import { ENDED, type Task } from '../../events/tasks.ts';
 import type { ChangedTask, Consequences } from '../../services/tasks.ts';
 import { readyNow } from '../../tools/render.ts';
 import { styled } from '../terminal/output.ts';
-import { moreOf } from './needs.ts';
+import { remainderLines } from './needs.ts';
 
 /** Formats what a person should know after a command on a task: the parts that it leaves open, and its consequences. */
 export function afterChange({ task, repeated, ...answer }: ChangedTask): string[] {
@@ -27,7 +27,7 @@ export function consequenceLines({ followed = [], followed_total = 0, ...ready }
   const shown = followed.map(({ type, ref }) => [ref, type.split('.').at(-1)?.replaceAll('_', ' ')].join(' ').trim());
   return [
     ...(shown.length === 0 ? [] : [`In consequence: ${shown.join(', ')}.`]),
-    ...moreOf(followed_total - followed.length, 'that followed', 'cairn log'),
+    ...remainderLines(followed_total - followed.length, 'that followed', 'cairn log'),
     ...readyNow(ready),
   ];
 }

@@ -55,15 +55,15 @@ export function needsYou({ project, questions, needs, blocked = [] }: Found): st
       { heading: 'WHO', text: ({ who }) => who, style: (text) => styled('cyan', text), flexible: true, spare: 1 },
       { heading: 'WHY', text: ({ text }) => text, flexible: true },
     ]),
-    ...moreOf(questions.open - questions.questions.length, 'questions', 'cairn questions'),
-    ...moreOf(needs.unapproved_count - needs.unapproved.length, 'to approve', 'cairn tasks'),
-    ...moreOf(needs.left_count - needs.left.length, 'left', inProgress),
-    ...moreOf(project.tasks.blocked - blocked.length, 'blocked', 'cairn tasks --status blocked'),
+    ...remainderLines(questions.open - questions.questions.length, 'questions', 'cairn questions'),
+    ...remainderLines(needs.unapproved_count - needs.unapproved.length, 'to approve', 'cairn tasks'),
+    ...remainderLines(needs.left_count - needs.left.length, 'left', inProgress),
+    ...remainderLines(project.tasks.blocked - blocked.length, 'blocked', 'cairn tasks --status blocked'),
     styled('dim', [...new Set(rows.map(({ command }) => command))].join('  ')),
   ];
 }
 
 /** Formats a line for the items that a list leaves out, with the command that shows them. */
-export function moreOf(count: number, word: string, command: string): string[] {
+export function remainderLines(count: number, word: string, command: string): string[] {
   return count <= 0 ? [] : [styled('dim', `… and ${count} more${word && ` ${word}`}: ${command}`)];
 }

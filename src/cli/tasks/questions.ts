@@ -6,7 +6,7 @@ import { importer } from '../log/log.ts';
 import { readPages } from '../pagination.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow } from '../terminal/table.ts';
-import { moreOf } from './needs.ts';
+import { remainderLines } from './needs.ts';
 import { taskRef } from './refs.ts';
 
 const PAGE_SIZE_MAX = 20;
@@ -35,7 +35,7 @@ export async function runQuestions(
       ? ['No question is open.']
       : [
           ...questions.flatMap((question, at) => [...(at === 0 ? [] : ['']), ...questionLines(question)]),
-          ...moreOf(open - questions.length, '', `cairn questions --limit ${open}`),
+          ...remainderLines(open - questions.length, '', `cairn questions --limit ${open}`),
         ],
   );
 }

@@ -9,7 +9,7 @@ import { oneLine } from '../../text.ts';
 import { inLocalContext, parseGiven } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table, taskTable } from '../terminal/table.ts';
-import { moreOf, needsYou } from './needs.ts';
+import { needsYou, remainderLines } from './needs.ts';
 import { countsLine } from './tasks.ts';
 
 const PROJECTS_MAX = 100;
@@ -91,7 +91,7 @@ function tasksUnder(
   { count, command }: { count: number; command: string },
 ): string[] {
   if (tasks.length === 0) return [];
-  return ['', styled('bold', heading), ...taskTable(tasks), ...moreOf(count - tasks.length, '', command)];
+  return ['', styled('bold', heading), ...taskTable(tasks), ...remainderLines(count - tasks.length, '', command)];
 }
 
 function under(lines: string[]): string[] {

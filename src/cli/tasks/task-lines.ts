@@ -7,7 +7,7 @@ import { parseGiven } from '../local-context.ts';
 import { eventTable } from '../log/log.ts';
 import { styled } from '../terminal/output.ts';
 import { attemptsOf, fromNow, lease, statusOf, styledPriority, styledStatus, table } from '../terminal/table.ts';
-import { moreOf } from './needs.ts';
+import { remainderLines } from './needs.ts';
 import { cancelledBefore, waitsInVain } from './waiting.ts';
 
 export const OPEN = ['pending', 'in_progress', 'blocked'];
@@ -76,7 +76,7 @@ function linkLine({ ref, status, title, unproven, outcome }: Link): string {
 function partLines({ ref, open_parts = 0 }: Shown, parts: readonly TaskBrief[]): string[] {
   if (parts.length === 0) return [];
   const shown = parts.map((part) => linkLine({ ...part, status: statusOf(part) }));
-  return [...shown, ...moreOf(open_parts - parts.length, '', `cairn tasks --parent ${ref}`)];
+  return [...shown, ...remainderLines(open_parts - parts.length, '', `cairn tasks --parent ${ref}`)];
 }
 
 /** Formats a task's place, its holder, what keeps it from completion, and how it ended. */

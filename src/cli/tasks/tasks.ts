@@ -6,7 +6,7 @@ import { inLocalContext, parseGiven } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { taskTable } from '../terminal/table.ts';
-import { moreOf } from './needs.ts';
+import { remainderLines } from './needs.ts';
 import { taskRef } from './refs.ts';
 import { OPEN, openParts, taskLines } from './task-lines.ts';
 
@@ -42,7 +42,9 @@ export async function runTasks(config: Config, words: string[], options: TasksOp
       `${styled('bold', project)}  ${countsLine(counts)}`,
       ...(tasks.length === 0 ? ['No task matches.'] : ['', ...taskTable(tasks)]),
       ...(more ? [styled('dim', `Only the first ${tasks.length}; --limit shows more.`)] : []),
-      ...(showsOpen && !isFiltered ? moreOf(completed + cancelled, 'completed or cancelled', 'cairn tasks --all') : []),
+      ...(showsOpen && !isFiltered
+        ? remainderLines(completed + cancelled, 'completed or cancelled', 'cairn tasks --all')
+        : []),
     ];
   });
 }

@@ -35,8 +35,11 @@ export async function readInput(input: NodeJS.ReadStream): Promise<HookInput> {
  * Returns the agent's last words: from the hook's input, otherwise from the end of the transcript. Empty without
  * either.
  */
-export async function lastWords({ last_assistant_message: told, transcript_path: file }: HookInput): Promise<string> {
-  const words = told ?? (file === undefined ? '' : await lastSaid(file).catch(() => ''));
+export async function lastWords({
+  last_assistant_message: message,
+  transcript_path: file,
+}: HookInput): Promise<string> {
+  const words = message ?? (file === undefined ? '' : await lastSaid(file).catch(() => ''));
   return shorten(words.trim(), WORDS_CHARACTERS_MAX);
 }
 

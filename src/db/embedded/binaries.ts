@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { DomainError } from '../../errors.ts';
-import { type Account, canEnter } from './account.ts';
+import { type Account, canTraverse } from './system-account.ts';
 
 /** A PostgreSQL of the npm packages: its directory and version. */
 export type Binaries = { directory: string; version: string; major: string };
@@ -87,7 +87,9 @@ async function isReadableBy(directory: string, account: Account): Promise<boolea
   const { mode, uid } = await stat(executable({ directory }, 'postgres'));
   const runnable = uid === account.uid || (mode & 0o005) === 0o005;
   return (
-    runnable && (await canEnter(join(directory, 'bin'), account)) && (await canEnter(join(directory, 'lib'), account))
+    runnable &&
+    (await canTraverse(join(directory, 'bin'), account)) &&
+    (await canTraverse(join(directory, 'lib'), account))
   );
 }
 

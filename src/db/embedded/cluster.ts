@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { writeAtomically } from '../../atomic-write.ts';
 import { readBounded } from '../../bounded-read.ts';
 import { DomainError } from '../../errors.ts';
-import { type Account, makePrivateDir } from './account.ts';
 import { type Binaries, executable } from './binaries.ts';
 import { run } from './run.ts';
+import { type Account, makePrivateDir } from './system-account.ts';
 
 /** The superuser and the database. Permissions on the socket's directory decide who may connect. */
 export const SUPERUSER = 'cairn';

@@ -6,11 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { writeAtomically } from '../../atomic-write.ts';
 import { inspectProcess } from '../process.ts';
-import type { Account } from './account.ts';
 import { type Binaries, executable } from './binaries.ts';
 import { DATABASE, type Layout, SUPERUSER } from './cluster.ts';
 import { findServer, readPostmaster } from './postmaster.ts';
 import { run, spawnOptions, startFailed } from './run.ts';
+import type { Account } from './system-account.ts';
 
 // The driver fills missing settings from PG* variables, by which a developer means another server; empty counts as
 // missing.

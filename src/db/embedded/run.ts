@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { DomainError } from '../../errors.ts';
-import type { Account } from './account.ts';
 import { BRING_YOUR_OWN } from './binaries.ts';
+import type { Account } from './system-account.ts';
 
 const OUTPUT_CHARACTERS_MAX = 4_000;
 const RUN_MS_MAX = 120_000;

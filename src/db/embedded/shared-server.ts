@@ -3,7 +3,6 @@ import type pg from 'pg';
 import { DomainError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { isLocked, withLock } from '../lock.ts';
-import { prepareDataDir, unusable } from './account.ts';
 import { type Binaries, findBinaries, prepareBinaries } from './binaries.ts';
 import { checkVersion, configure, ensureCluster, type Layout, layout } from './cluster.ts';
 import { isWatched, outlastIdleness, USERS, watchIdleness } from './idle.ts';
@@ -17,6 +16,7 @@ import {
   waitUntilReady,
 } from './postgres-process.ts';
 import { findServer } from './postmaster.ts';
+import { prepareDataDir, unusable } from './system-account.ts';
 
 // Many processes share one server. Each keeps one connection open as long as it lives: its mark of presence, which the
 // system removes even when the process is killed. The last process to leave lets the server linger, since the next may

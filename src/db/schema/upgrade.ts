@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type pg from 'pg';
 import { DomainError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
-import { unusable } from '../embedded/account.ts';
+import { unusable } from '../embedded/system-account.ts';
 import { withLock } from '../lock.ts';
 import { appliedVersions, CODE, lastVersion, migrate, pendingMigrations } from './migrate.ts';
 

@@ -17,11 +17,11 @@ import { createMcpServer, createRequestServer } from '../mcp/server.ts';
 import type { ServerOptions } from '../mcp/server-options.ts';
 import { takeBody } from './body.ts';
 import { type ConcurrencyLimits, limitConcurrency } from './concurrency.ts';
+import { McpSessions, type SessionLimits } from './mcp-sessions.ts';
 import { withProofOutcome } from './proof-outcome.ts';
 import { refusal } from './reply.ts';
 import { cutWhenRefused, type OpenRequest } from './request-log.ts';
 import { authInfoOf, type Caller, callerOf, createServerOptions, outputAskedIn } from './server-options.ts';
-import { type SessionLimits, Sessions } from './sessions.ts';
 import { SubscriptionEndpoint } from './subscriptions.ts';
 
 const BODY_BYTES_MAX = 1_048_576;
@@ -48,7 +48,7 @@ export class McpEndpoint {
   readonly #scopes: ReadonlyMap<string, Scope>;
   readonly #leaving = new AbortController();
   readonly #serverOptionsOf: ServerOptionsOf;
-  readonly #sessions: Sessions;
+  readonly #sessions: McpSessions;
   readonly #stateless: McpHttpHandler;
   readonly #listening: SubscriptionEndpoint;
 
@@ -69,7 +69,7 @@ export class McpEndpoint {
     this.#parts = parts;
     this.#scopes = new Map(tools.map((tool) => [tool.name, tool.scope]));
     this.#serverOptionsOf = serverOptionsOf;
-    this.#sessions = new Sessions({ ...limits, build, log, left });
+    this.#sessions = new McpSessions({ ...limits, build, log, left });
     this.#stateless = createMcpHandler(serverFor(serverOptionsOf), { legacy: 'reject', onerror });
     this.#listening = new SubscriptionEndpoint(onerror);
   }
@@ -83,11 +83,11 @@ export class McpEndpoint {
     const output = outputAskedIn(request.url);
     if (output === null) return refusal(400, 'output is text, json or both.');
     const ask = () => access.authenticate(request, { address: openRequest.address });
-    const recalled = access.recall?.(request);
-    const first = recalled ?? (await ask());
+    const cached = access.cachedPrincipal?.(request);
+    const first = cached ?? (await ask());
     if (first instanceof Response) return first;
     const body = await bodyOf(request, openRequest);
-    const principal = recalled === undefined || isProvingCall(request, body, this.#scopes) ? first : await ask();
+    const principal = cached === undefined || isProvingCall(request, body, this.#scopes) ? first : await ask();
     if (principal instanceof Response) return principal;
     const { user_id, tenant_id, proof } = principal.actor;
     openRequest.said.user = user_id;

@@ -48,8 +48,8 @@ const TIMEOUT_CHECK_MS_MAX = 2_000;
 const KEEP_ALIVE_MS = 75_000;
 const STREAM_END_MS_MAX = 1_000;
 
-/** Beyond this machine nobody is served who has not proved who they are. */
-export function refuseOpenDoor({ host, auth, publicUrl }: Config): void {
+/** Refuses to serve other machines without authorization. */
+export function refuseUnprotectedHost({ host, auth, publicUrl }: Config): void {
   const isLocal = isLoopback(host) && (publicUrl === undefined || isLoopback(new URL(publicUrl).hostname));
   if (auth || isLocal) return;
   throw new DomainError('invalid_input', 'Without authorization Cairn serves only this machine.', {
@@ -59,7 +59,7 @@ export function refuseOpenDoor({ host, auth, publicUrl }: Config): void {
 
 /** Serves `/mcp`, what `access` brings, `/healthz`, `/readyz` and `/metrics` until it is closed. */
 export async function serveHttp({ limits: given = {}, ...parts }: HttpParts): Promise<HttpServer> {
-  refuseOpenDoor(parts.config);
+  refuseUnprotectedHost(parts.config);
   const limits = { ...LIMITS, ...given };
   return new HttpServer(await listen(parts.config, limits), { ...parts, limits });
 }

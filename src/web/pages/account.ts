@@ -6,8 +6,8 @@ import { type Html, html, name } from '../html.ts';
 import { page } from '../page.ts';
 import { connectSection } from './connect.ts';
 import { connectionList } from './connections.ts';
-import { type Paged, pageLinks } from './more.ts';
 import { administers, navigation } from './navigation.ts';
+import { type Paged, pageLinks } from './page-links.ts';
 
 type WorkspaceView = Workspace & Paged & { connections: readonly Connection[] };
 

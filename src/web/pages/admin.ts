@@ -4,8 +4,8 @@ import { day, type Html, html, name, time } from '../html.ts';
 import { page } from '../page.ts';
 import { activity } from './activity.ts';
 import { connectionList } from './connections.ts';
-import { type Paged, pageLinks } from './more.ts';
 import { navigation } from './navigation.ts';
+import { type Paged, pageLinks } from './page-links.ts';
 
 export type AdminView = {
   csrf: string;

@@ -2,19 +2,19 @@
 // refusal names.
 import { heldIn } from '../../../bench/everyday.ts';
 import type { Agent } from '../agent.ts';
+import { lineOf } from '../answer-log.ts';
 import type { Given } from '../given.ts';
 import type { Play } from '../model.ts';
 import { withEach } from '../place.ts';
 import { PROGRAMS } from '../programs.ts';
 import { startSession } from '../session.ts';
-import { lineOf } from '../told.ts';
 
 const CALLS_MAX = 12;
 const TASKS = [{ title: 'Write the cart' }, { title: 'Write the page' }];
 
 /** The last answer, the task that the model holds, and whether this is its first call of the tool. */
 type Known = { said: string; held: object; isFirst: boolean };
-/** A tool that it called, and what it was told. */
+/** A tool that it called, and its answer. */
 type Called = { tool: string; text: string };
 
 /** The arguments that it makes up for what it is told to call. */

@@ -1,8 +1,9 @@
-// Tests which session holds a task when sessions meet, are killed, sleep and come back, and what each of them is told.
+// Tests which session holds a task when sessions meet, are killed, sleep and come back, and what each of them is answered.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { heldIn } from '../../../bench/everyday.ts';
 import type { Agent } from '../agent.ts';
+import { AnswerLog, lineOf } from '../answer-log.ts';
 import type { Expect } from '../expectations.ts';
 import type { Given } from '../given.ts';
 import { type Holding, startHolding } from '../holding.ts';
@@ -10,7 +11,6 @@ import type { Play } from '../model.ts';
 import { type Place, withEach } from '../place.ts';
 import { PROGRAMS } from '../programs.ts';
 import { startSession } from '../session.ts';
-import { lineOf, Told } from '../told.ts';
 
 // The locks of a session that ended lapse after two minutes.
 const GRACE_SECONDS = 120;
@@ -19,17 +19,17 @@ const ASK_EVERY_MS = 10_000;
 
 export async function kill(given: Given): Promise<void> {
   await withEach(given, async (_name, place, expect) => {
-    const told = new Told();
+    const answers = new AnswerLog();
     try {
       await place.init('claude-code', '--no-instructions');
-      await tell({ place, expect, told });
+      await tell({ place, expect, answers });
     } finally {
-      given.say(told.report());
+      given.say(answers.report());
     }
   });
 }
 
-type Story = { place: Place; expect: Expect; told: Told };
+type Story = { place: Place; expect: Expect; answers: AnswerLog };
 
 async function tell(story: Story) {
   const session = randomUUID();
@@ -44,7 +44,7 @@ async function tell(story: Story) {
   const { agent } = await sleeper.goOn();
   const shown = agent.requests.at(-1)?.results.at(-1) ?? { text: '' };
   const seconds = Math.round((performance.now() - slept) / 1_000);
-  story.told.note(`its server slept ${seconds} s`, 'complete_task shop-2', shown);
+  story.answers.note(`its server slept ${seconds} s`, 'complete_task shop-2', shown);
   story.expect('whoever slept still holds what nobody claimed', shown.text.includes('shop-2 completed'), shown.text);
 }
 
@@ -54,15 +54,15 @@ async function begin(agent: Agent): Promise<void> {
 }
 
 /** A second session at the same time. */
-function besideIt({ place, expect, told }: Story) {
+function besideIt({ place, expect, answers }: Story) {
   let held: object = {};
   return startHolding(PROGRAMS.claude, place, {
     async act(agent) {
       const refused = await agent.call('claim_task', { task: 'shop-1' });
-      told.note('the second of two at once', 'claim_task shop-1', refused);
+      answers.note('the second of two at once', 'claim_task shop-1', refused);
       expect('the second of two sessions at once is refused', refused.text.includes('lock_held: '), refused.text);
       const claim = await agent.call('claim_task');
-      told.note('the second of two at once', 'claim_task', claim);
+      answers.note('the second of two at once', 'claim_task', claim);
       expect('and takes another task', claim.text.includes('You hold shop-2'), claim.text);
       held = heldIn(claim.text);
     },
@@ -73,13 +73,13 @@ function besideIt({ place, expect, told }: Story) {
 }
 
 /** The same session once more, while it goes on in another process. */
-async function openedTwice({ place, expect, told }: Story, session: string) {
+async function openedTwice({ place, expect, answers }: Story, session: string) {
   const play: Play = async (agent) => {
     const { text } = await agent.call('resume_project');
-    told.note('the same session, opened twice', 'resume_project', { text: lineOf(text, '- shop-1') });
+    answers.note('the same session, opened twice', 'resume_project', { text: lineOf(text, '- shop-1') });
     expect('a session that is opened twice reads no token of the one at work', !text.includes('lock_token'), text);
     const refused = await agent.call('claim_task', { task: 'shop-1' });
-    told.note('the same session, opened twice', 'claim_task shop-1', refused);
+    answers.note('the same session, opened twice', 'claim_task shop-1', refused);
     expect('and is refused its task', refused.text.includes('lock_held: '), refused.text);
   };
   await (await startSession(PROGRAMS.claude, place, { play, args: ['--resume', session] })).ended;
@@ -87,15 +87,15 @@ async function openedTwice({ place, expect, told }: Story, session: string) {
 
 /** The same session again, after its client was killed. */
 async function resumed(
-  { place, expect, told }: Story,
+  { place, expect, answers }: Story,
   { killed, session }: { killed: Holding; session: string },
 ): Promise<void> {
-  told.restart();
+  answers.restart();
   await killed.kill();
-  told.note('the first, killed', 'none', { text: 'Its server has ended.' });
+  answers.note('the first, killed', 'none', { text: 'Its server has ended.' });
   const play: Play = async (agent) => {
     const { text } = await agent.call('resume_project');
-    told.note('the same session, resumed', 'resume_project', { text: lineOf(text, '- shop-1') });
+    answers.note('the same session, resumed', 'resume_project', { text: lineOf(text, '- shop-1') });
     const token = Number(/^- shop-1 .*lock_token (\d+)/m.exec(text)?.[1]);
     expect('a session that is resumed finds its lock, with the token', token > 0, text);
     const done = await agent.call('complete_task', {
@@ -103,37 +103,37 @@ async function resumed(
       lock_token: token,
       summary: 'The cart is there.',
     });
-    told.note('the same session, resumed', 'complete_task shop-1', done);
+    answers.note('the same session, resumed', 'complete_task shop-1', done);
     expect('and completes its task with it', done.text.includes('shop-1 completed'), done.text);
   };
   await (await startSession(PROGRAMS.claude, place, { play, args: ['--resume', session] })).ended;
 }
 
 /** Another session, after one that was killed. */
-async function succeeded({ place, expect, told }: Story) {
+async function succeeded({ place, expect, answers }: Story) {
   const killed = await startHolding(PROGRAMS.claude, place, {
     act: async (agent) => {
       await agent.call('claim_task', { task: 'shop-3' });
     },
   });
-  told.restart();
+  answers.restart();
   await killed.kill();
-  told.note('a third, killed', 'none', { text: 'Its server has ended.' });
+  answers.note('a third, killed', 'none', { text: 'Its server has ended.' });
   const play: Play = async (agent) => {
     const { text } = await agent.call('resume_project');
     const lines = [lineOf(text, '- shop-3'), lineOf(text, 'Next: ')];
-    told.note('the next session', 'resume_project', { text: lines.join('\n') });
+    answers.note('the next session', 'resume_project', { text: lines.join('\n') });
     expect('resume says that the session ended', /shop-3.*its session ended/.test(text), text);
     expect('and what to call', /^Next: claim_task shop-3 with take_over: true/m.test(text), text);
     expect('a session that sleeps is not taken for ended', !/shop-2.*its session ended/.test(text), text);
     let claim = await agent.call('claim_task', { task: 'shop-3' });
-    told.note('the next session', 'claim_task shop-3', claim);
+    answers.note('the next session', 'claim_task shop-3', claim);
     expect('the refusal says that the session ended', /its session ended .*take_over/s.test(claim.text), claim.text);
-    while (!claim.text.includes('You hold') && told.seconds < GRACE_SECONDS + SLACK_SECONDS) {
+    while (!claim.text.includes('You hold') && answers.seconds < GRACE_SECONDS + SLACK_SECONDS) {
       await pause(ASK_EVERY_MS);
       claim = await agent.call('claim_task', { task: 'shop-3' });
     }
-    told.note('the next session', 'claim_task shop-3', claim);
+    answers.note('the next session', 'claim_task shop-3', claim);
     expect('two minutes later the task is free', claim.text.includes('You hold shop-3'), claim.text);
   };
   await (await startSession(PROGRAMS.claude, place, { play })).ended;

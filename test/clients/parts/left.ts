@@ -1,12 +1,12 @@
 // A task that was left by a session that was killed, and two sub-agents that both do what they are told about it.
 import { randomUUID } from 'node:crypto';
+import { AnswerLog, lineOf } from '../answer-log.ts';
 import type { Given } from '../given.ts';
 import { startHolding } from '../holding.ts';
 import type { Play } from '../model.ts';
 import { type Place, withEach } from '../place.ts';
 import { PROGRAMS } from '../programs.ts';
 import { startSession } from '../session.ts';
-import { lineOf, Told } from '../told.ts';
 
 const WORDS = ['WORKER-ONE', 'WORKER-TWO'];
 const SESSION = randomUUID();
@@ -20,9 +20,9 @@ export async function left(given: Given): Promise<void> {
   for (const [which, args] of Object.entries(NEXT)) {
     await withEach(given, async (_name, place, expect) => {
       await leaveTask(place);
-      const told = new Told();
-      const taken = await takeUp(place, args, told);
-      given.say(`Two sub-agents ${which}\n\n${told.report()}\n`);
+      const answers = new AnswerLog();
+      const taken = await takeUp(place, args, answers);
+      given.say(`Two sub-agents ${which}\n\n${answers.report()}\n`);
       expect(`of two sub-agents ${which}, one goes on with what was left`, new Set(taken).size === taken.length, taken);
     });
   }
@@ -39,14 +39,14 @@ async function leaveTask(place: Place) {
 }
 
 /** Resolves to the task that each takes for its own. */
-async function takeUp(place: Place, args: string[], told: Told) {
+async function takeUp(place: Place, args: string[], answers: AnswerLog) {
   const taken: string[] = [];
   const work =
     (word: string): Play =>
     async (agent) => {
       const resumed = await agent.call('resume_project');
       const next = lineOf(resumed.text, 'Next: ');
-      told.note(word, 'resume_project', { text: next });
+      answers.note(word, 'resume_project', { text: next });
       const own = /go on with (\S+)\./.exec(next)?.[1];
       if (own !== undefined) {
         taken.push(own);
@@ -56,7 +56,7 @@ async function takeUp(place: Place, args: string[], told: Told) {
       const claims = [task === undefined ? {} : { task, take_over: true, from }, {}];
       for (const input of claims) {
         const { text } = await agent.call('claim_task', input);
-        told.note(word, `claim_task ${JSON.stringify(input)}`, { text });
+        answers.note(word, `claim_task ${JSON.stringify(input)}`, { text });
         const held = /You hold (\S+)/.exec(text)?.[1];
         if (held !== undefined) {
           taken.push(held);

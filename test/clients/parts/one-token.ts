@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { heldIn } from '../../../bench/everyday.ts';
+import { AnswerLog } from '../answer-log.ts';
 import type { Expect } from '../expectations.ts';
 import type { Given } from '../given.ts';
 import { startHolding } from '../holding.ts';
@@ -10,18 +11,17 @@ import { type Place, withEach } from '../place.ts';
 import { PROGRAMS } from '../programs.ts';
 import { startServing } from '../serving.ts';
 import { startSession } from '../session.ts';
-import { Told } from '../told.ts';
 
 export async function oneToken(given: Given): Promise<void> {
   await withEach(given, async (_name, place, expect) => {
-    const told = new Told();
+    const answers = new AnswerLog();
     const server = await startServing(place);
     try {
       await writeConfig(place, server.url);
-      await tell({ place, expect, told });
+      await tell({ place, expect, answers });
     } finally {
       await server.stop();
-      given.say(told.report());
+      given.say(answers.report());
     }
   });
 }
@@ -35,18 +35,18 @@ async function writeConfig(place: Place, url: string) {
   await writeFile(join(place.cwd, '.mcp.json'), JSON.stringify({ mcpServers: { cairn } }));
 }
 
-async function tell({ place, expect, told }: { place: Place; expect: Expect; told: Told }) {
+async function tell({ place, expect, answers }: { place: Place; expect: Expect; answers: AnswerLog }) {
   let held: object = {};
   const first = await startHolding(PROGRAMS.claude, place, {
     async act(agent) {
       await agent.call('create_tasks', { tasks: [{ title: 'Write the cart' }, { title: 'Write the page' }] });
       const claim = await agent.call('claim_task', { task: 'shop-1' });
-      told.note('the first', 'claim_task shop-1', claim);
+      answers.note('the first', 'claim_task shop-1', claim);
       held = heldIn(claim.text);
     },
     async afterwards(agent) {
       const late = await agent.call('complete_task', { ...held, summary: 'The cart is there.' });
-      told.note('the first, after that', 'complete_task shop-1', late);
+      answers.note('the first, after that', 'complete_task shop-1', late);
       expect('and who had it is told to stop', late.text.includes('lock_lost: '), late.text);
     },
   });
@@ -54,10 +54,10 @@ async function tell({ place, expect, told }: { place: Place; expect: Expect; tol
     const resumed = await agent.call('resume_project');
     expect('a session beside it reads no token of its lock', !resumed.text.includes('lock_token'), resumed.text);
     const refused = await agent.call('claim_task', { task: 'shop-1' });
-    told.note('a second beside it', 'claim_task shop-1', refused);
+    answers.note('a second beside it', 'claim_task shop-1', refused);
     expect('and does not get its task', refused.text.includes('lock_held: '), refused.text);
     const claim = await agent.call('claim_task');
-    told.note('a second beside it', 'claim_task', claim);
+    answers.note('a second beside it', 'claim_task', claim);
     expect('but another', claim.text.includes('You hold shop-2'), claim.text);
     await agent.call('complete_task', { ...heldIn(claim.text), summary: 'The page is there.' });
   };
@@ -65,9 +65,9 @@ async function tell({ place, expect, told }: { place: Place; expect: Expect; tol
 
   const third: Play = async (agent) => {
     const refused = await agent.call('claim_task', { task: 'shop-1' });
-    told.note('a third', 'claim_task shop-1', refused);
+    answers.note('a third', 'claim_task shop-1', refused);
     const taken = await agent.call('claim_task', { task: 'shop-1', take_over: true });
-    told.note('a third', 'claim_task shop-1, take_over', taken);
+    answers.note('a third', 'claim_task shop-1, take_over', taken);
     expect('who takes it over has it', taken.text.includes('You hold shop-1'), taken.text);
   };
   await (await startSession(PROGRAMS.claude, place, { play: third })).ended;

@@ -3,8 +3,8 @@ import { describe, expect } from 'vitest';
 import { ARCHIVE_FUNCTIONS, type FunctionName } from '../../../src/db/functions.ts';
 import { newId } from '../../../src/events/ids.ts';
 import { append, type Caller, claim, createProject, hold, record, verify } from '../../support/commands.ts';
+import { fillWorkspace } from '../../support/fill-workspace.ts';
 import { EVERY_FUNCTION, expectNothingForeign, liveElsewhere, settle } from '../../support/foreign.ts';
-import { live } from '../../support/story.ts';
 import { test } from '../../support/world.ts';
 
 describe('another workspace', () => {
@@ -68,7 +68,7 @@ describe('another workspace', () => {
   });
 
   test('is not written to by an import that names it', async ({ as, asStranger, people }) => {
-    await live(as('ada'), 'zoo');
+    await fillWorkspace(as('ada'), 'zoo');
     const { events } = await as('ada').db.call<{ events: object[] }>(
       'export_events',
       { project: 'zoo' },
@@ -133,7 +133,7 @@ describe('in a shared workspace', () => {
   }
 
   test('a viewer reads everything and every write is forbidden', async ({ as, asStranger, people, sql }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const viewer = await join(sql, 'viewer', { people, asStranger });
     const before = await verify(as('ada'));
 
@@ -153,7 +153,7 @@ describe('in a shared workspace', () => {
     people,
     sql,
   }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const member = await join(sql, 'member', { people, asStranger });
 
     for (const fn of FOR_ADMINS) {

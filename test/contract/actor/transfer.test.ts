@@ -12,8 +12,8 @@ import {
   redact,
   verify,
 } from '../../support/commands.ts';
+import { fillWorkspace } from '../../support/fill-workspace.ts';
 import { rowsOf } from '../../support/rows.ts';
-import { live } from '../../support/story.ts';
 import { test } from '../../support/world.ts';
 
 describe('a project that is exported and imported', () => {
@@ -23,7 +23,7 @@ describe('a project that is exported and imported', () => {
     sql,
     people,
   }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const events = await exportAll(as('ada'));
 
     const result = await importAll(asStranger('eve'), events);
@@ -39,8 +39,8 @@ describe('a project that is exported and imported', () => {
   });
 
   test('comes with its whole workspace when no project is named', async ({ as, asStranger }) => {
-    await live(as('ada'));
-    await live(as('ada'), 'api');
+    await fillWorkspace(as('ada'));
+    await fillWorkspace(as('ada'), 'api');
     const events = await exportAll(as('ada'), null);
 
     await importAll(asStranger('eve'), events);
@@ -55,7 +55,7 @@ describe('a project that is exported and imported', () => {
     as,
     asStranger,
   }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const events = await exportAll(as('ada'));
     await createProject(asStranger('eve'), { slug: 'other' });
 
@@ -71,7 +71,7 @@ describe('a project that is exported and imported', () => {
   });
 
   test('is resumed where an import stopped', async ({ as, asStranger }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const events = await exportAll(as('ada'));
     const half = events.slice(0, 9);
     await importAll(asStranger('eve'), half);
@@ -101,7 +101,7 @@ describe('a project that is exported and imported', () => {
     ['id that another event has', (events) => Object.assign(events[3] ?? {}, { id: events[2]?.['id'] })],
     ['event that is no object', (events) => events.splice(3, 1, 'x' as unknown as Exported)],
   ])('is refused with a %s, and nothing is written', async ([, change], { as, asStranger, sql, people }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const events = await exportAll(as('ada'));
     change(events);
     const before = await rowsOf(sql, people.stranger.tenant_id);
@@ -112,7 +112,7 @@ describe('a project that is exported and imported', () => {
   });
 
   test('is refused where another project has its slug', async ({ as, asStranger }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     await createProject(asStranger('eve'));
 
     const attempt = importAll(asStranger('eve'), await exportAll(as('ada')));
@@ -122,7 +122,7 @@ describe('a project that is exported and imported', () => {
   });
 
   test('keeps its redactions', async ({ as, asStranger }) => {
-    await live(as('ada'));
+    await fillWorkspace(as('ada'));
     const { seq } = await note(as('ada'), 'The password is hunter2.');
     await redact(as('ada'), seq);
 

@@ -10,37 +10,39 @@ import { serverFile } from './plan.ts';
 import { readToml } from './toml.ts';
 
 /** A client's entry for Cairn: its file, and its fault if any. */
-export type Told = { file: string; wrong?: string };
+export type ClientEntry = { file: string; fault?: string };
 
-type Entry = { command?: unknown; args?: unknown; url?: unknown };
+type ServerEntry = { command?: unknown; args?: unknown; url?: unknown };
 
 /** Finds the client's entry for Cairn, the repository's file first; null if there is none. */
-export async function inspectClient(client: Client, host: Host, repository: string | null): Promise<Told | null> {
+export async function findEntry(client: Client, host: Host, repository: string | null): Promise<ClientEntry | null> {
   const files = (['project', 'user'] as const).map((scope) => serverFile(client, { scope, repository }, host));
   for (const file of new Set(files)) {
-    const told = await lookAtFile(client, file);
-    if (told !== null) return told;
+    const found = await readEntry(client, file);
+    if (found !== null) return found;
   }
   return null;
 }
 
-async function lookAtFile({ format, key }: Client, file: string): Promise<Told | null> {
+async function readEntry({ format, key }: Client, file: string): Promise<ClientEntry | null> {
   try {
     const content = readBounded(file, FILE_BYTES_MAX);
     if (content === null) return null;
     const text = content.replace(/^\uFEFF/, '');
-    const servers = (format === 'toml' ? readToml(text) : readJson(text))[key] as Record<string, Entry> | undefined;
+    const servers = (format === 'toml' ? readToml(text) : readJson(text))[key] as
+      | Record<string, ServerEntry>
+      | undefined;
     const entry = servers?.['cairn'];
     if (entry === undefined) return null;
     const missing = await firstMissing(entry);
-    return missing === null ? { file } : { file, wrong: `it starts ${escaped(missing)}, which is not there` };
+    return missing === null ? { file } : { file, fault: `it starts ${escaped(missing)}, which is not there` };
   } catch (error) {
-    return { file, wrong: `it cannot be read: ${escaped((error as Error).message)}` };
+    return { file, fault: `it cannot be read: ${escaped((error as Error).message)}` };
   }
 }
 
 /** Returns the program or script that the entry names by its path and that no longer exists. */
-async function firstMissing({ command, args }: Entry): Promise<string | null> {
+async function firstMissing({ command, args }: ServerEntry): Promise<string | null> {
   const [script] = Array.isArray(args) ? args : [];
   for (const path of [command, script]) {
     // Windows would sign in to any host that such a path names.

@@ -6,7 +6,7 @@ import { createPat } from '../../src/auth/server/issue.ts';
 import type { Store } from '../../src/auth/store.ts';
 import { readConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
-import { refuseOpenDoor } from '../../src/server/http/server.ts';
+import { refuseUnprotectedHost } from '../../src/server/http/server.ts';
 import { type AuthWorld, connect, newClient, REDIRECT, registerClient, useAuthWorld } from '../support/auth-world.ts';
 import { type Asked, callOf, INITIALIZE, sendRaw } from '../support/raw-http.ts';
 import { mintEachKind } from '../support/secrets.ts';
@@ -187,7 +187,7 @@ describe('a secret', () => {
   });
 });
 
-describe('the door', () => {
+describe('the server', () => {
   const knock = async (headers: Record<string, string>, path = '/mcp') =>
     (await sendRaw(new URL(path, own().origin), { ...callOf('x'), headers: { ...callOf('x').headers, ...headers } }))
       .status;
@@ -215,7 +215,7 @@ describe('the door', () => {
     [{ host: '0.0.0.0', publicUrl: 'https://cairn.example', auth: true }, false],
     [{}, false],
   ] as const)('with %j is refused without authorization: %s', ([flags, refused]) => {
-    const opening = () => refuseOpenDoor(readConfig(flags, {}));
+    const opening = () => refuseUnprotectedHost(readConfig(flags, {}));
 
     if (refused) expect(opening).toThrow('serves only this machine');
     else expect(opening).not.toThrow();

@@ -10,7 +10,7 @@ import type { Log } from '../../log.ts';
 import { refusal } from './reply.ts';
 import type { Caller } from './server-options.ts';
 
-type Session = {
+type McpSession = {
   transport: WebStandardStreamableHTTPServerTransport;
   /** The principal that opened it; no other may use it. */
   owner: string;
@@ -19,7 +19,7 @@ type Session = {
   usedAt: number;
 };
 
-type Visit = {
+type SessionRequest = {
   caller: Caller;
   body: unknown;
   authInfo: AuthInfo;
@@ -40,9 +40,9 @@ type Parts = SessionLimits & { build: (caller: Caller, sessionId: string) => Mcp
  * The sessions of the 2025 protocols. Another principal's session looks like a missing one (an id is no credential); an
  * unused one is closed, and so is an idle one when a new one needs its place.
  */
-export class Sessions {
+export class McpSessions {
   readonly #parts: Parts;
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions = new Map<string, McpSession>();
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(parts: Parts) {
@@ -54,16 +54,16 @@ export class Sessions {
     return this.#sessions.size;
   }
 
-  async handle(request: Request, visit: Visit): Promise<Response> {
+  async handle(request: Request, given: SessionRequest): Promise<Response> {
     const id = request.headers.get('mcp-session-id');
     if (id === null) {
-      if (request.method === 'POST' && isInitializeRequest(visit.body)) return this.#open(request, visit);
+      if (request.method === 'POST' && isInitializeRequest(given.body)) return this.#open(request, given);
       return refusal(400, 'Bad Request: Mcp-Session-Id header is required');
     }
     const session = this.#sessions.get(id);
-    if (session?.owner !== visit.caller.principal.id) return refusal(404, 'Session not found', { code: -32_001 });
-    occupy(session, visit);
-    return session.transport.handleRequest(request, { authInfo: visit.authInfo, parsedBody: visit.body });
+    if (session?.owner !== given.caller.principal.id) return refusal(404, 'Session not found', { code: -32_001 });
+    occupy(session, given);
+    return session.transport.handleRequest(request, { authInfo: given.authInfo, parsedBody: given.body });
   }
 
   async close(): Promise<void> {
@@ -71,7 +71,7 @@ export class Sessions {
     await Promise.all([...this.#sessions.values()].map(({ transport }) => transport.close()));
   }
 
-  async #open(request: Request, visit: Visit): Promise<Response> {
+  async #open(request: Request, given: SessionRequest): Promise<Response> {
     const { sessionsMax, build, log, left } = this.#parts;
     const sessions = this.#sessions;
     if (sessions.size >= sessionsMax) {
@@ -84,9 +84,9 @@ export class Sessions {
     const id = randomUUID();
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => id,
-      enableJsonResponse: takesJsonAlone(visit.accepted),
+      enableJsonResponse: takesJsonAlone(given.accepted),
       onsessioninitialized() {
-        sessions.set(id, { transport, owner: visit.caller.principal.id, open: 0, usedAt: Date.now() });
+        sessions.set(id, { transport, owner: given.caller.principal.id, open: 0, usedAt: Date.now() });
       },
       onsessionclosed: () => left(id, { ended: true }),
     });
@@ -94,13 +94,13 @@ export class Sessions {
       sessions.delete(id);
       void left(id, { ended: false });
     };
-    const server = build(visit.caller, id);
+    const server = build(given.caller, id);
     server.server.onerror = (error) => log.debug({ err: error }, 'session');
     await server.connect(transport);
-    const response = await transport.handleRequest(request, { authInfo: visit.authInfo, parsedBody: visit.body });
+    const response = await transport.handleRequest(request, { authInfo: given.authInfo, parsedBody: given.body });
     const session = sessions.get(id);
     if (session === undefined) await server.close();
-    else occupy(session, visit);
+    else occupy(session, given);
     return response;
   }
 
@@ -111,12 +111,12 @@ export class Sessions {
     }
   }
 
-  #drop({ transport }: Session): void {
+  #drop({ transport }: McpSession): void {
     transport.close().catch((error) => this.#parts.log.debug({ err: error }, 'session does not close'));
   }
 }
 
-function occupy(session: Session, { answer }: Visit): void {
+function occupy(session: McpSession, { answer }: SessionRequest): void {
   session.open += 1;
   answer.once('close', () => {
     session.open -= 1;
@@ -130,10 +130,10 @@ function takesJsonAlone(accepted: string): boolean {
 }
 
 /** Picks the session idle longest among the principals with the most sessions: so nobody can drive the others out. */
-function idlest(sessions: readonly Session[]): Session | undefined {
+function idlest(sessions: readonly McpSession[]): McpSession | undefined {
   const counts = new Map<string, number>();
   for (const { owner } of sessions) counts.set(owner, (counts.get(owner) ?? 0) + 1);
-  const rank = ({ owner }: Session) => counts.get(owner) ?? 0;
+  const rank = ({ owner }: McpSession) => counts.get(owner) ?? 0;
   const idle = sessions.filter(({ open }) => open === 0);
   return idle.sort((a, b) => rank(b) - rank(a) || a.usedAt - b.usedAt)[0];
 }

@@ -1,15 +1,12 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { expect, vi } from 'vitest';
 import { mintSecret, mintWorkspaceSecret, type Secret } from '../../src/auth/secrets.ts';
 import type { From, Minted, Person, Store } from '../../src/auth/store.ts';
 import { newId } from '../../src/events/ids.ts';
+import { CHALLENGE, REDIRECT, RESOURCE } from './fill-authorization.ts';
 
-export const RESOURCE = 'https://cairn.test/mcp';
-export const REDIRECT = 'http://localhost:9999/callback';
-export const CHALLENGE = createHash('sha256').update('verifier').digest('base64url');
-
-// Here a secret goes by its hash; test/remote/auth-door.test.ts has the workspace in it.
+// Here a secret goes by its hash; test/remote/server-attacks.test.ts has the workspace in it.
 export const mint = (kind: 'access' | 'refresh' | 'code') => mintWorkspaceSecret(kind, randomUUID());
 export const workspaceOf = ({ tenant_id = '' }: Person) => ({ tenant_id });
 

@@ -2,15 +2,15 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { Actor, Database } from '../../src/db/database.ts';
 import { newId } from '../../src/events/ids.ts';
 
-const RESOURCE = 'https://cairn.test/mcp';
-const REDIRECT = 'http://localhost:1/callback';
-const CHALLENGE = 'c'.repeat(43);
+export const RESOURCE = 'https://cairn.test/mcp';
+export const REDIRECT = 'http://localhost:9999/callback';
+export const CHALLENGE = createHash('sha256').update('verifier').digest('base64url');
 
 /** The secrets of what was made, hashed; for calls that name them. */
-export type Access = Awaited<ReturnType<typeof liveWithAccess>>;
+export type Access = Awaited<ReturnType<typeof fillAuthorization>>;
 
-/** Everything that authorization keeps, made by the user of a workspace: at least one row in each of its tables. */
-export async function liveWithAccess(db: Database, { user_id = '', tenant_id = '' }: Actor) {
+/** Makes at least one row in each table of authorization, by the user of a workspace. */
+export async function fillAuthorization(db: Database, { user_id = '', tenant_id = '' }: Actor) {
   const person = { user_id, tenant_id };
   const hash = (what: string) => createHash('sha256').update(`${tenant_id} ${what}`).digest('hex');
   const minted = (what: string) => ({
@@ -34,7 +34,7 @@ export async function liveWithAccess(db: Database, { user_id = '', tenant_id = '
 
   const allow = (what: string) => ({
     ...{ allow: true, scope: 'tasks:read', grant_id: newId(), code_hash: hash(`code ${what}`) },
-    ...{ redirect_host: 'localhost:1', code_seconds: 600, grant_seconds: 86_400 },
+    ...{ redirect_host: 'localhost:9999', code_seconds: 600, grant_seconds: 86_400 },
   });
   const presented = { client_id, redirect_uri: REDIRECT, code_challenge: CHALLENGE };
   const client = { client_id, kind: 'dcr', client_name: 'A client', redirect_uris: [REDIRECT] };

@@ -33,7 +33,7 @@ export async function prepareDataDir(dataDir: string): Promise<Account | null> {
     const account = await chooseAccount(dataDir);
     // A directory with someone's files in it is not ours to give away.
     if (account !== null && (await readdir(dataDir)).length === 0) await chown(dataDir, account.uid, account.gid);
-    if (account !== null && !(await canEnter(dataDir, account))) throw notEnterable(dataDir);
+    if (account !== null && !(await canTraverse(dataDir, account))) throw notTraversable(dataDir);
     return account;
   } catch (error) {
     if (error instanceof DomainError) throw error;
@@ -42,11 +42,11 @@ export async function prepareDataDir(dataDir: string): Promise<Account | null> {
 }
 
 /** Tells whether the account may pass through every directory down to this one. */
-export async function canEnter(directory: string, account: Account): Promise<boolean> {
+export async function canTraverse(directory: string, account: Account): Promise<boolean> {
   const { mode, uid, gid } = await stat(directory);
   const bit = uid === account.uid ? 0o100 : gid === account.gid ? 0o010 : 0o001;
   if ((mode & bit) === 0) return false;
-  return dirname(directory) === directory || canEnter(dirname(directory), account);
+  return dirname(directory) === directory || canTraverse(dirname(directory), account);
 }
 
 /** Makes a private directory at a path that others could have created first, as in a shared temporary directory. */
@@ -68,7 +68,7 @@ function ignoreExisting(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EEXIST') throw error;
 }
 
-function notEnterable(dataDir: string): DomainError {
+function notTraversable(dataDir: string): DomainError {
   return new DomainError(
     'unavailable',
     `As root, cairn runs its database as another user, who may not enter ${dataDir}.`,

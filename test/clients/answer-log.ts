@@ -3,7 +3,7 @@ import { table } from '../../bench/section.ts';
 
 const CHARACTERS_MAX = 260;
 
-export class Told {
+export class AnswerLog {
   #rows: string[][] = [];
   #started = performance.now();
 
@@ -22,7 +22,7 @@ export class Told {
   }
 
   report(): string {
-    return table(['who', 'after', 'call', 'what it was told'], this.#rows).join('\n');
+    return table(['who', 'after', 'call', 'answer'], this.#rows).join('\n');
   }
 }
 

@@ -1,7 +1,7 @@
 import { newId } from '../../src/events/ids.ts';
 import { append, type Caller, createProject, createTask, hold, record } from './commands.ts';
 
-export type Story = {
+export type Filled = {
   project: string;
   tasks: string[];
   artifact: string;
@@ -10,8 +10,8 @@ export type Story = {
   session: string;
 };
 
-/** A workspace that has lived: every table has a row, every kind of thing happened. */
-export async function live(who: Caller, slug = 'web'): Promise<Story> {
+/** Fills a workspace: every table has a row, every kind of thing happened. */
+export async function fillWorkspace(who: Caller, slug = 'web'): Promise<Filled> {
   const trigger = { on: 'task.completed', do: { enqueue: { topic: 'done' } } };
   const project = await createProject(who, { slug, description: 'The pelican site.', rules: { triggers: [trigger] } });
   const first = await createTask(who, {
