@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { hashOf, readSchemaFiles, type SqlFile } from '../../src/db/schema/files.ts';
+import { hashOf, listSchemaFiles, readSchemaCode, type SqlFile } from '../../src/db/schema/files.ts';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import { VERSION } from '../../src/version.ts';
 
@@ -11,7 +11,8 @@ const MADE_BY = /^-- Made by `npm run schema` of cairn (\S+):/;
  * is not released. Released ones stay, and this one is numbered behind them.
  */
 export async function codeFile(): Promise<{ path: string; text: string; replaced: string[] }> {
-  const { versioned, generated, code } = readSchemaFiles();
+  const { versioned, generated } = listSchemaFiles();
+  const code = readSchemaCode();
   await refuseEarly(versioned);
   const read = async (path: string) => MADE_BY.exec(await readFile(path, 'utf8'))?.[1];
   const made = await Promise.all(generated.map(async (file) => ({ ...file, by: await read(file.path) })));

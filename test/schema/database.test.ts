@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readSchemaFiles } from '../../src/db/schema/files.ts';
+import { listSchemaFiles } from '../../src/db/schema/files.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
 import { lacks } from '../support/needs.ts';
 import { installPlpgsqlCheck } from '../support/plpgsql-check.ts';
@@ -269,7 +269,7 @@ test('the dumped schema is the schema, on every version of PostgreSQL', async ()
 });
 
 test('the version of each chapter is a time, as the Supabase CLI has it', async () => {
-  const { history, versioned } = readSchemaFiles();
+  const { history, versioned } = listSchemaFiles();
   const versions = [...history, ...versioned].map(({ version }) => version);
 
   const times = versions.map((version) => version.replace(/^(....)(..)(..)(..)(..)(..)$/, '$1-$2-$3T$4:$5:$6.000Z'));

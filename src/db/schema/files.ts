@@ -17,8 +17,10 @@ export type SchemaFiles = {
   versioned: SqlFile[];
   /** All code as one numbered file for each release, for the Supabase CLI, which knows no other kind. */
   generated: SqlFile[];
-  code: { hash: string; sql: string };
 };
+
+/** All code as one text. */
+export type SchemaCode = { hash: string; sql: string };
 
 const ROOT = fileURLToPath(new URL('supabase', PACKAGE_ROOT));
 /** The name of the generated files. */
@@ -26,17 +28,22 @@ export const GENERATED = 'code';
 // Functions call others that stand below them.
 const CODE_HEAD = 'set local check_function_bodies = off;\n';
 
-/** Reads the files below a folder that is laid out like `supabase/`. */
-export function readSchemaFiles(root = ROOT): SchemaFiles {
-  const parts = filesIn(join(root, 'code')).map((name) => readFileSync(join(root, 'code', name), 'utf8'));
-  const sql = parts.length === 0 ? '' : [CODE_HEAD, ...parts].join('\n');
+/** Lists the files below a folder that is laid out like `supabase/`. */
+export function listSchemaFiles(root = ROOT): SchemaFiles {
   const migrations = numbered(join(root, 'migrations'));
   return {
     history: numbered(join(root, 'history')),
     versioned: migrations.filter(({ name }) => name !== GENERATED),
     generated: migrations.filter(({ name }) => name === GENERATED),
-    code: { hash: hashOf(sql), sql },
   };
+}
+
+/** Reads the code below such a folder. */
+export function readSchemaCode(root = ROOT): SchemaCode {
+  const folder = join(root, 'code');
+  const parts = filesIn(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
+  const sql = parts.length === 0 ? '' : [CODE_HEAD, ...parts].join('\n');
+  return { hash: hashOf(sql), sql };
 }
 
 export function hashOf(text: string): string {

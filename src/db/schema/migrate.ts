@@ -2,7 +2,16 @@ import { readFileSync } from 'node:fs';
 import type pg from 'pg';
 import { DomainError, domainErrorFrom, type ErrorCode } from '../../errors.ts';
 import { UPDATE_HINT, VERSION } from '../../version.ts';
-import { GENERATED, hashOf, readSchemaFiles, recordApplied, type SchemaFiles, type SqlFile } from './files.ts';
+import {
+  GENERATED,
+  hashOf,
+  listSchemaFiles,
+  readSchemaCode,
+  recordApplied,
+  type SchemaCode,
+  type SchemaFiles,
+  type SqlFile,
+} from './files.ts';
 
 /** One transaction of a migration. `name` is shown to people. */
 type Step = { name: string; isNeeded(state: SchemaState): boolean; run(client: pg.Client): Promise<void> };
@@ -85,7 +94,7 @@ export async function migrate(client: pg.Client, options: Options = {}): Promise
 }
 
 async function plan(client: pg.Client, { root, upTo }: Options): Promise<Step[]> {
-  const files = readSchemaFiles(root);
+  const files = listSchemaFiles(root);
   const state = await readState(client);
   const unknown = unknownVersions(state, files);
   refuseOlderProgram(state, unknown);
@@ -98,7 +107,10 @@ async function plan(client: pg.Client, { root, upTo }: Options): Promise<Step[]>
   const steps = isOld
     ? [...files.history.map((file) => historyStep(file, files)), ...files.versioned.map(versionedStep)]
     : files.versioned.map(versionedStep);
-  const wanted = upTo === undefined ? [...steps, codeStep(files)] : steps.filter(({ version }) => version <= upTo);
+  const wanted =
+    upTo === undefined
+      ? [...steps, codeStep(files, readSchemaCode(root))]
+      : steps.filter(({ version }) => version <= upTo);
   return wanted.filter((step) => step.isNeeded(state));
 }
 
@@ -185,7 +197,7 @@ function historyStep(
   };
 }
 
-function codeStep({ code, generated }: SchemaFiles): Step & { version: string } {
+function codeStep({ generated }: SchemaFiles, code: SchemaCode): Step & { version: string } {
   return {
     version: CODE,
     name: CODE,
@@ -251,7 +263,7 @@ export async function appliedVersions(client: pg.Client): Promise<string[]> {
 
 /** Tells whether a database may have been at these versions: the first of this program's files, or of its history. */
 export function knowsVersions(applied: readonly string[]): boolean {
-  const { history, versioned } = readSchemaFiles();
+  const { history, versioned } = listSchemaFiles();
   return [history, versioned].some(
     (files) => `${files.slice(0, applied.length).map(({ version }) => version)}` === `${applied}`,
   );
@@ -259,7 +271,7 @@ export function knowsVersions(applied: readonly string[]): boolean {
 
 /** The last version that this program brings. */
 export function lastVersion(): string {
-  return readSchemaFiles().versioned.at(-1)?.version ?? '';
+  return listSchemaFiles().versioned.at(-1)?.version ?? '';
 }
 
 /** Compares two versions like 0.10.2, number by number; ignores the part after a hyphen. */
