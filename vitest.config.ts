@@ -2,14 +2,20 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const DATABASE = ['test/{contract,core,schema,tools}/**/*.test.ts'];
+// These replace modules or look at memory.
+const ALONE = ['test/cli/{atomic-write,formats}.test.ts', 'test/remote/auth-secrets.test.ts'];
 
 export default defineConfig({
   test: {
     globalSetup: 'test/support/server.ts',
     projects: [
-      // These talk to the database alone and change nothing of their process: one process loads their modules once.
+      // Those that leave their process as it was share one, which loads their modules once.
       { extends: true, test: { name: 'database', include: DATABASE, isolate: false } },
-      { extends: true, test: { name: 'program', include: ['test/**/*.test.ts'], exclude: DATABASE } },
+      {
+        extends: true,
+        test: { name: 'program', include: ['test/**/*.test.ts'], exclude: [...DATABASE, ...ALONE], isolate: false },
+      },
+      { extends: true, test: { name: 'alone', include: ALONE } },
     ],
     // Directories are removed when their last user has left; the tests of lingering say so themselves.
     env: { CAIRN_LINGER_SECONDS: '0' },

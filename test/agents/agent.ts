@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cairn } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 import { connect } from '../support/client.ts';
 import { wordsOf } from '../support/doc-commands.ts';
 
@@ -58,7 +58,7 @@ export async function openTeam(): Promise<{ join(name: string): Promise<Agent>; 
     },
     async end() {
       await Promise.all(members.map((member) => member.leave()));
-      await cairn([...flags, 'db', 'stop']);
+      await cairnHere([...flags, 'db', 'stop']);
       await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
     },
   };
@@ -68,7 +68,7 @@ async function enter(name: string, flags: string[]): Promise<Agent> {
   const client = await connect('v1 client', name, [...flags, '--agent', name]);
   return {
     ...doing(client, async (command) => {
-      const { code, stderr } = await cairn([...flags, ...wordsOf(command).slice(1)]);
+      const { code, stderr } = await cairnHere([...flags, ...wordsOf(command).slice(1)]);
       if (code !== 0) throw new Error(`${command}: ${stderr}`);
     }),
     name,

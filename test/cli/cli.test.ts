@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cairn } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 import { type Agent, connect } from '../support/client.ts';
 
 let home: string;
@@ -63,13 +64,13 @@ describe('cairn approve', () => {
     const done = { task: 'web-1', lock_token: (data.task as { lock_token: number }).lock_token };
     expect((await agent.call('complete_task', done)).text).toContain('gate_unmet');
 
-    expect(await cairn([...flags, 'approve', 'web-1', '--note', 'Go.'])).toMatchObject({ code: 0 });
+    expect(await cairnHere([...flags, 'approve', 'web-1', '--note', 'Go.'])).toMatchObject({ code: 0 });
 
     expect((await agent.call('complete_task', done)).isError).toBe(false);
   });
 
   test('of a task that is not there fails with what to do', async () => {
-    expect(await cairn([...flags, 'approve', 'web-99'])).toMatchObject({ code: 1, stdout: '' });
+    expect(await cairnHere([...flags, 'approve', 'web-99'])).toMatchObject({ code: 1, stdout: '' });
   });
 });
 
@@ -78,9 +79,9 @@ describe('cairn import', () => {
 
   test('shows what it would do, does it, and does it once', async () => {
     const path = join(fixtures, 'backlog');
-    const dry = await cairn([...flags, 'import', path, '--project', 'moved', '--dry-run']);
-    const first = await cairn([...flags, 'import', path, '--project', 'moved']);
-    const again = await cairn([...flags, 'import', path, '--project', 'moved']);
+    const dry = await cairnHere([...flags, 'import', path, '--project', 'moved', '--dry-run']);
+    const first = await cairnHere([...flags, 'import', path, '--project', 'moved']);
+    const again = await cairnHere([...flags, 'import', path, '--project', 'moved']);
 
     expect(dry.stdout).toContain('Backlog.md: 5 tasks → a new project moved');
     expect(dry.stdout).toContain(
@@ -93,7 +94,14 @@ describe('cairn import', () => {
   test('finds where a tool keeps its tasks in a repository', async () => {
     await cp(join(fixtures, 'beads'), join(home, 'repository', '.beads'), { recursive: true });
 
-    const { stdout } = await cairn([...flags, 'import', join(home, 'repository'), '--project', 'beads', '--dry-run']);
+    const { stdout } = await cairnHere([
+      ...flags,
+      'import',
+      join(home, 'repository'),
+      '--project',
+      'beads',
+      '--dry-run',
+    ]);
 
     expect(stdout).toContain('Beads: 5 tasks');
   });
@@ -104,7 +112,7 @@ describe('cairn import', () => {
     ['no project among several', [join(fixtures, 'markdown/plan.md')], 'more than one project'],
     ['a format that it is not', [join(fixtures, 'markdown/plan.md'), '--from', 'github'], 'is not JSON'],
   ])('refuses %s in two sentences', async (_, args, message) => {
-    const { code, stderr } = await cairn([...flags, 'import', ...args]);
+    const { code, stderr } = await cairnHere([...flags, 'import', ...args]);
 
     expect(code).toBe(1);
     expect(stderr).toContain(message);
@@ -113,13 +121,13 @@ describe('cairn import', () => {
 
   test('of a history is the same as cairn events import', async () => {
     const file = join(home, 'history.jsonl');
-    await cairn([...flags, 'export', '--format', 'history', '--project', 'web', '--out', file]);
+    await cairnHere([...flags, 'export', '--format', 'history', '--project', 'web', '--out', file]);
 
-    expect((await cairn([...flags, 'import', file])).stdout).toMatch(/^Imported 0 events; \d+ were there already/);
+    expect((await cairnHere([...flags, 'import', file])).stdout).toMatch(/^Imported 0 events; \d+ were there already/);
   });
 
   test('takes a checklist from standard input', async () => {
-    const { stdout } = await cairn([...flags, 'import', '-', '--project', 'typed'], {
+    const { stdout } = await cairnHere([...flags, 'import', '-', '--project', 'typed'], {
       input: '- [ ] One\n- [ ] Two\n',
     });
 
@@ -133,7 +141,7 @@ describe('cairn import', () => {
       await writeFile(file, '## Setup\n- [ ] Install\n- [ ] Install\n');
     }
     await mkdir(join(home, '.git'), { recursive: true });
-    const run = async (file: string) => (await cairn([...flags, 'import', file, '--project', 'todo'])).stdout;
+    const run = async (file: string) => (await cairnHere([...flags, 'import', file, '--project', 'todo'])).stdout;
 
     expect(await run(web)).toContain('Created 2; 0 were there already');
     expect(await run(api)).toContain('Created 2; 0 were there already');
@@ -141,10 +149,10 @@ describe('cairn import', () => {
   });
 
   test('reads what cairn export writes', async () => {
-    const { stdout: checklist } = await cairn([...flags, 'export', '--project', 'moved']);
+    const { stdout: checklist } = await cairnHere([...flags, 'export', '--project', 'moved']);
     await writeFile(join(home, 'moved.md'), checklist);
 
-    const { stdout } = await cairn([...flags, 'import', join(home, 'moved.md'), '--project', 'again']);
+    const { stdout } = await cairnHere([...flags, 'import', join(home, 'moved.md'), '--project', 'again']);
 
     expect(checklist).toContain('- [x] moved-1: Design the cart schema (high, rank 1000)');
     expect(stdout).toContain('Created 5');
@@ -155,19 +163,19 @@ describe('cairn events', () => {
   test('moves a project: export, import, import again, verify', { timeout: 60_000 }, async () => {
     const file = join(home, 'web.jsonl');
     const elsewhere = ['--data-dir', join(home, 'elsewhere')];
-    const written = await cairn([...flags, 'events', 'export', '--project', 'web', '--out', file, '--json']);
+    const written = await cairnHere([...flags, 'events', 'export', '--project', 'web', '--out', file, '--json']);
     const exported = (await readFile(file, 'utf8')).trim().split('\n');
     const { end } = JSON.parse(exported.at(-1) ?? '') as { end: { events: number } };
 
-    const first = await cairn([...elsewhere, 'events', 'import', file]);
-    const again = await cairn([...elsewhere, 'events', 'import', '-', '--json'], { input: exported.join('\n') });
+    const first = await cairnHere([...elsewhere, 'events', 'import', file]);
+    const again = await cairnHere([...elsewhere, 'events', 'import', '-', '--json'], { input: exported.join('\n') });
 
     expect(JSON.parse(exported[0] ?? '')).toMatchObject({ format: 'cairn-events', version: 1, project: 'web' });
     expect(first.stdout).toBe(`Imported ${end.events} events; 0 were there already.\n`);
     expect(JSON.parse(written.stdout)).toEqual({ file, project: 'web', events: end.events });
     expect(JSON.parse(again.stdout)).toEqual({ imported: 0, skipped: end.events, cleaned: 0 });
-    expect(await cairn([...elsewhere, 'events', 'verify'])).toMatchObject({ code: 0 });
-    const { stdout } = await cairn([...elsewhere, 'events', 'export']);
+    expect(await cairnHere([...elsewhere, 'events', 'verify'])).toMatchObject({ code: 0 });
+    const { stdout } = await cairnHere([...elsewhere, 'events', 'export']);
     const unmarked = stdout.trim().replace(/"imported_at":"[^"]*","imported_by":"[^"]*",/g, '');
     expect(unmarked.split('\n').slice(1)).toEqual(exported.slice(1));
   });
@@ -176,25 +184,25 @@ describe('cairn events', () => {
     const file = join(home, 'wrong.jsonl');
     await writeFile(file, '{"format":"cairn-events","version":1}\n{"seq":1}\n');
 
-    expect(await cairn([...flags, 'events', 'import', file])).toMatchObject({
+    expect(await cairnHere([...flags, 'events', 'import', file])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('Line 2 is not an event'),
     });
   });
 
   test('verify fails after tampering, and replay repairs it', { timeout: 60_000 }, async () => {
-    const status = JSON.parse((await cairn([...flags, 'db', 'status', '--json'])).stdout) as { running: boolean };
+    const status = JSON.parse((await cairnHere([...flags, 'db', 'status', '--json'])).stdout) as { running: boolean };
     const sql = new pg.Client({ host: join(home, 'data', 'run'), user: 'cairn', database: 'cairn' });
     await sql.connect();
     await sql.query(`update public.tasks set title = 'Tampered' where ref = 'web-2'`);
     await sql.end();
 
-    const verified = await cairn([...flags, 'events', 'verify']);
-    await cairn([...flags, 'events', 'replay']);
+    const verified = await cairnHere([...flags, 'events', 'verify']);
+    await cairnHere([...flags, 'events', 'replay']);
 
     expect(status.running).toBe(true);
     expect(verified).toMatchObject({ code: 1, stdout: expect.stringContaining('"Tampered"') });
-    expect(await cairn([...flags, 'events', 'verify'])).toMatchObject({ code: 0 });
+    expect(await cairnHere([...flags, 'events', 'verify'])).toMatchObject({ code: 0 });
   });
 });
 
@@ -218,6 +226,6 @@ describe('a failure is two sentences and no stack', () => {
   });
 
   test('with exit status 2 when it is the command that is wrong', async () => {
-    expect(await cairn([...flags, 'events', 'redact', '1'])).toMatchObject({ code: 2, stdout: '' });
+    expect(await cairnHere([...flags, 'events', 'redact', '1'])).toMatchObject({ code: 2, stdout: '' });
   });
 });

@@ -8,7 +8,8 @@ import { type HistoryPage, historyLines, readHistory } from '../../src/events/hi
 import { newId } from '../../src/events/ids.ts';
 import { createLog } from '../../src/log.ts';
 import { exportEvents, importEvents } from '../../src/services/transfer.ts';
-import { cairn, startCairn } from '../support/cairn.ts';
+import { startCairn } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 import {
   append,
   type Caller,
@@ -74,13 +75,13 @@ describe('a whole workspace', { timeout: 60_000 }, () => {
   test('is exported whatever project is configured', async () => {
     const env = { CAIRN_PROJECT: 'api' };
 
-    const { code, stderr } = await cairn(['--data-dir', here.dataDir, 'export', '--all', file], { env });
+    const { code, stderr } = await cairnHere(['--data-dir', here.dataDir, 'export', '--all', file], { env });
 
     expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('the workspace: 1') });
     const lines = (await readFile(file, 'utf8')).trim().split('\n');
     const count = (await here.rows(EVENTS)).length;
     expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ end: { events: count } });
-    const log = await cairn(['--data-dir', here.dataDir, 'events', 'export'], { env });
+    const log = await cairnHere(['--data-dir', here.dataDir, 'events', 'export'], { env });
     expect(log.stdout.trim().split('\n').slice(1)).toEqual(lines.slice(1));
   });
 
@@ -93,13 +94,13 @@ describe('a whole workspace', { timeout: 60_000 }, () => {
     first.process.kill('SIGKILL');
     await first.exited;
 
-    const { code, stdout } = await cairn([...elsewhere(), 'import', file]);
+    const { code, stdout } = await cairnHere([...elsewhere(), 'import', file]);
 
     const { rows } = await there.sql.query(EVENTS);
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringMatching(/; [1-9]\d+ were there already/) });
     expect(rows).toEqual(await here.rows(EVENTS));
     expect(stdout).not.toContain('Positions differ');
-    expect(await cairn([...elsewhere(), 'events', 'verify'])).toMatchObject({ code: 0 });
+    expect(await cairnHere([...elsewhere(), 'events', 'verify'])).toMatchObject({ code: 0 });
   });
 
   test.for<[what: string, change: (lines: string[]) => string[], message: string]>([
@@ -111,7 +112,7 @@ describe('a whole workspace', { timeout: 60_000 }, () => {
     const lines = (await readFile(file, 'utf8')).trim().split('\n');
     await writeFile(changed, change(lines).join('\n'));
 
-    const { code, stderr } = await cairn([...elsewhere(), 'import', changed]);
+    const { code, stderr } = await cairnHere([...elsewhere(), 'import', changed]);
 
     expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining(message) });
   });
@@ -129,7 +130,7 @@ describe('a whole workspace', { timeout: 60_000 }, () => {
     ];
     await writeFile(join(folder, 'old.jsonl'), lines.map((line) => JSON.stringify(line)).join('\n'));
 
-    const { stdout } = await cairn(['--data-dir', here.dataDir, 'import', join(folder, 'old.jsonl')]);
+    const { stdout } = await cairnHere(['--data-dir', here.dataDir, 'import', join(folder, 'old.jsonl')]);
 
     expect(stdout).toBe(
       'Imported 1 events; 0 were there already.\n1 hold cleaned data: their hashes are kept, but do not prove it.\n',

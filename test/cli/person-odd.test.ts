@@ -3,6 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { cairn } from '../support/cairn.ts';
 import { openPersonWorld, type PersonWorld } from '../support/person-world.ts';
 
 let world: PersonWorld;
@@ -130,7 +131,8 @@ test('what is typed wrong is JSON for who asked for it', async () => {
 });
 
 test('people who add to one task at once all do', async () => {
-  await Promise.all([1, 2, 3].map((at) => run(['edit', '2', '--label', `l${at}`])));
+  const edit = (label: string) => cairn([...world.flags, 'edit', '2', '--label', label], { cwd: world.repository });
+  await Promise.all(['l1', 'l2', 'l3'].map(edit));
 
   expect((await json('show', '2')).labels.toSorted()).toEqual(['l1', 'l2', 'l3']);
 });

@@ -2,14 +2,14 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { cairn } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 import { type Agent, connect } from '../support/client.ts';
 
 let home: string;
 let flags: string[];
 let agent: Agent;
 
-const run = (args: string[], input?: string) => cairn([...flags, ...args], { input });
+const run = (args: string[], input?: string) => cairnHere([...flags, ...args], { input });
 const json = async (...args: string[]) => JSON.parse((await run([...args, '--json'])).stdout);
 const ask = async (text: string, about: object = { project: 'web' }) =>
   ((await agent.call('record_event', { ...about, kind: 'question', text })).data as { seq: number }).seq;

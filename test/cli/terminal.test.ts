@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { frame } from '../../src/cli/tasks/watch.ts';
 import { fromNow, table } from '../../src/cli/terminal/table.ts';
-import { cairn } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 import { type Agent, connect } from '../support/client.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
@@ -16,7 +16,7 @@ let home: string;
 let flags: string[];
 let agent: Agent;
 
-const run = (...args: string[]) => cairn([...flags, ...args]);
+const run = (...args: string[]) => cairnHere([...flags, ...args]);
 const json = async (...args: string[]) => JSON.parse((await run(...args, '--json')).stdout);
 
 beforeAll(async () => {
@@ -142,14 +142,14 @@ describe('completion', () => {
     ],
     [['status', '--j'], ['--json']],
   ])('of %j offers %j', async (words, offered) => {
-    const { stdout } = await cairn(['complete', '--', ...words]);
+    const { stdout } = await cairnHere(['complete', '--', ...words]);
 
     const lines = stdout.split('\n').filter((line) => line !== '' && !line.startsWith(':'));
     expect(lines.map((line) => line.split('\t')[0])).toEqual(offered);
   });
 
   test.each(['bash', 'zsh', 'fish', 'powershell'])('has a script for %s that asks this program', async (shell) => {
-    const { code, stdout } = await cairn(['completion', shell]);
+    const { code, stdout } = await cairnHere(['completion', shell]);
 
     expect(code).toBe(0);
     expect(stdout).toContain('cairn complete');

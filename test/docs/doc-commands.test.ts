@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cairn, type Ran } from '../support/cairn.ts';
+import type { Ran } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 import { connect } from '../support/client.ts';
 import { commandLines, fencedBlocks, missingLines, transcriptOf, whyNotRun, wordsOf } from '../support/doc-commands.ts';
 
@@ -31,9 +32,9 @@ async function openHome() {
     home,
     env,
     dataDir: join(home, 'cairn'),
-    run: (args: string[]): Promise<Ran> => cairn(['--data-dir', join(home, 'cairn'), ...args], { cwd: home, env }),
+    run: (args: string[]): Promise<Ran> => cairnHere(['--data-dir', join(home, 'cairn'), ...args], { cwd: home, env }),
     async close() {
-      await cairn(['--data-dir', join(home, 'cairn'), 'db', 'stop'], { cwd: home, env });
+      await cairnHere(['--data-dir', join(home, 'cairn'), 'db', 'stop'], { cwd: home, env });
       await rm(home, { recursive: true, force: true, maxRetries: 5 });
     },
   };

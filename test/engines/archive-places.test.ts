@@ -10,7 +10,8 @@ import { supabaseDatabase } from '../../src/db/supabase/database.ts';
 import { storeAt } from '../../src/events/archive-store.ts';
 import { createLog } from '../../src/log.ts';
 import { archiveEvents } from '../../src/services/archive.ts';
-import { cairn, type Ran } from '../support/cairn.ts';
+import { type Ran } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 import { call } from '../support/calls.ts';
 import { type Caller, createProject, note, verify } from '../support/commands.ts';
 import { databaseUrl } from '../support/database-url.ts';
@@ -32,14 +33,14 @@ test('cairn events archive moves them for every process of the machine, and is r
   for (const at of [1, 2, 3]) await agent.call('record_event', { project: 'web', text: `Note ${at}.` });
   const { data: before } = await agent.call('list_events', { project: 'web' });
 
-  const moved = await cairn([...flags, 'events', 'archive', '--before', TOMORROW]);
-  const elsewhere = await cairn(['--database-url', NOWHERE, 'events', 'archive', '--before', TOMORROW]);
+  const moved = await cairnHere([...flags, 'events', 'archive', '--before', TOMORROW]);
+  const elsewhere = await cairnHere(['--database-url', NOWHERE, 'events', 'archive', '--before', TOMORROW]);
 
   expect(moved).toMatchObject({ code: 0, stdout: expect.stringContaining('Archived 4 events.') });
   expect(elsewhere).toMatchObject({ code: 1, stderr: expect.stringContaining('--one-machine') });
   expect((await agent.call('list_events', { project: 'web' })).data).toEqual(before);
   expect(await world.rows('select from public.events')).toHaveLength(0);
-  expect(await cairn([...flags, 'events', 'verify'])).toMatchObject({
+  expect(await cairnHere([...flags, 'events', 'verify'])).toMatchObject({
     code: 0,
     stdout: expect.stringContaining('Checked 4 events in the archive.'),
   });
@@ -56,7 +57,7 @@ test('cairn events archive, verify, export and redact look after the workspace t
     await note(who, 'Old.');
   }
   const events = (name: string, ...options: string[]) =>
-    cairn(['--database-url', databaseUrl(scratch.connection), 'events', name, ...options]);
+    cairnHere(['--database-url', databaseUrl(scratch.connection), 'events', name, ...options]);
   const of = ({ actor }: Caller) => ['--workspace', String(actor.tenant_id)];
 
   const exported = await events('export', ...of(ada));
@@ -133,7 +134,7 @@ describe('a bucket of the Supabase project', () => {
     await one.call('record_event', { project: 'web', text: 'Old.' });
     const { data: before } = await one.call('list_events', { project: 'web' });
 
-    const moved = await cairn(['events', 'archive', '--before', TOMORROW, '--to', 'supabase:replicas'], { env });
+    const moved = await cairnHere(['events', 'archive', '--before', TOMORROW, '--to', 'supabase:replicas'], { env });
 
     expect(moved).toMatchObject({ code: 0, stdout: expect.stringContaining('Archived 2 events.') });
     const { data: files } = await storage.from('replicas').list();
@@ -141,7 +142,7 @@ describe('a bucket of the Supabase project', () => {
     for (const replica of [one, other]) {
       expect((await replica.call('list_events', { project: 'web' })).data).toEqual(before);
     }
-    expect(await cairn(['events', 'verify'], { env })).toMatchObject({
+    expect(await cairnHere(['events', 'verify'], { env })).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('Checked 2 events in the archive.'),
     });

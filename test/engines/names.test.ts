@@ -18,7 +18,7 @@ import { toolNamed } from '../../src/tools/catalog.ts';
 import { renderError } from '../../src/tools/render.ts';
 import { callTool } from '../../src/tools/tool.ts';
 import { name as shownName } from '../../src/web/html.ts';
-import { cairn } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 import { append, type Caller, claim, createProject } from '../support/commands.ts';
 import { databaseUrl } from '../support/database-url.ts';
 import { engineOfRun } from '../support/engine.ts';
@@ -255,7 +255,7 @@ describe('whatever an agent calls itself', () => {
 describe('on a terminal', () => {
   const agent = `ci\n\n${SAYS}\u001b]0;x\u0007\u001b[2J\u009b1m\u202e`;
   let scratch: Scratch;
-  const run = (...args: string[]) => cairn(['--database-url', databaseUrl(scratch.connection), ...args]);
+  const run = (...args: string[]) => cairnHere(['--database-url', databaseUrl(scratch.connection), ...args]);
 
   beforeAll(async () => {
     scratch = await createScratch();

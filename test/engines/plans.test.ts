@@ -16,7 +16,7 @@ import { explainAll, stepsOf } from '../support/plans.ts';
 import { reportPresence } from '../support/presence.ts';
 import { createScratch, type Scratch } from '../support/scratch.ts';
 
-const ROWS = 100_000;
+const ROWS = 20_000;
 // The rows that one step of a plan may read in a workspace of a few dozen rows.
 const LOOKED_AT_MAX = 500;
 const PRESENT = { agents: ['ada'], watched: true, ended: false };

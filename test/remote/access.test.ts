@@ -31,7 +31,7 @@ describe('a personal access token', () => {
       );
 
     expect(isSecret('pat', token)).toBe(true);
-    expect(isSecret('pat', `${token.slice(0, 20)}x${token.slice(21)}`)).toBe(false);
+    expect(isSecret('pat', `${token.slice(0, 20)}${token[20] === 'x' ? 'y' : 'x'}${token.slice(21)}`)).toBe(false);
     expect(await use()).toMatchObject({ kind: 'pat', role: 'owner' });
     expect(await use('https://other.test/mcp')).toEqual({ refused: 'audience' });
     const { connections } = await listConnections(as('ada'), { all: true, ended: false });

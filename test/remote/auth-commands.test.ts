@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AuthServing, allow, startAuthServing } from '../support/auth-serving.ts';
 import { rawClient, registerClient } from '../support/auth-world.ts';
-import { cairn } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
 import { callOf, sendRaw } from '../support/raw-http.ts';
 
@@ -19,7 +19,7 @@ afterAll(async () => {
 
 async function auth(args: string[], input?: string) {
   const flags = ['--data-dir', world.dataDir];
-  return cairn([...flags, 'auth', ...args], { input, env: { NO_COLOR: '1', CAIRN_PUBLIC_URL: serving.origin } });
+  return cairnHere([...flags, 'auth', ...args], { input, env: { NO_COLOR: '1', CAIRN_PUBLIC_URL: serving.origin } });
 }
 
 /** Runs a command and parses its JSON. */

@@ -12,7 +12,7 @@ import { createLog } from '../../src/log.ts';
 import { type ConcurrencyLimits, limitConcurrency } from '../../src/server/http/concurrency.ts';
 import { type HttpParts, serveHttp } from '../../src/server/http/server.ts';
 import { type AuthServing, startAuthServing } from '../support/auth-serving.ts';
-import { cairn } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 import { plan } from '../support/calls.ts';
 import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
 import { callOf, sendRaw } from '../support/raw-http.ts';
@@ -284,6 +284,6 @@ describe('cairn serve --auth', () => {
 
 async function createToken({ dataDir }: LocalWorld, { origin }: AuthServing): Promise<string> {
   const args = ['--data-dir', dataDir, 'auth', 'pat', 'create', '--name', randomUUID(), '--json'];
-  const { stdout } = await cairn(args, { env: { CAIRN_PUBLIC_URL: origin } });
+  const { stdout } = await cairnHere(args, { env: { CAIRN_PUBLIC_URL: origin } });
   return JSON.parse(stdout).token;
 }

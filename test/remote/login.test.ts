@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { followSession, readSession, saveSession, sessionFile } from '../../src/db/supabase/session.ts';
-import { cairn } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 import { logIn } from '../support/log-in.ts';
 import { startRaw } from '../support/raw-agent.ts';
 import { createScratch, type Scratch } from '../support/scratch.ts';
@@ -68,7 +68,7 @@ describe('signing in', () => {
 
     const agent = await startRaw([], env);
     const created = await agent.call('create_project', { slug: 'web', name: 'Web' });
-    const out = await cairn(['logout'], { env });
+    const out = await cairnHere(['logout'], { env });
     const after = await agent.call('list_projects');
     await agent.close();
 
@@ -139,8 +139,8 @@ describe('signing in', () => {
   });
 
   test('out of nothing says so', async () => {
-    expect(await cairn(['logout'], { env })).toMatchObject({ code: 0, stdout: 'Nobody is signed in.\n' });
-    const { stdout } = await cairn(['logout', '--json'], { env });
+    expect(await cairnHere(['logout'], { env })).toMatchObject({ code: 0, stdout: 'Nobody is signed in.\n' });
+    const { stdout } = await cairnHere(['logout', '--json'], { env });
     expect(JSON.parse(stdout)).toEqual({ signed_out: false, server_told: false });
   });
 
@@ -150,7 +150,7 @@ describe('signing in', () => {
     const elsewhere = sessionFile(home, url);
     await writeFile(elsewhere, await readFile(file));
 
-    const { code, stdout } = await cairn(['logout'], { env: { ...env, SUPABASE_URL: url } });
+    const { code, stdout } = await cairnHere(['logout'], { env: { ...env, SUPABASE_URL: url } });
 
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'Signed out on this machine; the server was not told.\n' });
     expect(await readSession(elsewhere)).toBeNull();

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type AuthServing, allow, startAuthServing } from '../support/auth-serving.ts';
 import { REDIRECT, rawClient, registerClient } from '../support/auth-world.ts';
-import { cairn } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
 import { ACCEPT, callOf, INITIALIZE, sendRaw } from '../support/raw-http.ts';
 
@@ -87,7 +87,7 @@ describe('what is revoked at one replica', () => {
     expect(await callAtOther(token)).toBe(200);
 
     const named = flags.map((flag) => (flag === 'CLIENT' ? client.client_id : flag));
-    const ran = await cairn(['auth', 'revoke', ...named, '--data-dir', world.dataDir]);
+    const ran = await cairnHere(['auth', 'revoke', ...named, '--data-dir', world.dataDir]);
 
     expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('Revoked 1 grant with') });
     expect(await callAtOther(token)).toBe(401);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AuthServing, allow, startAuthServing } from '../support/auth-serving.ts';
 import { rawClient, registerClient } from '../support/auth-world.ts';
-import { cairn } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
 import { callOf, sendRaw } from '../support/raw-http.ts';
 import { Browser, PASSWORD } from '../support/web.ts';
@@ -37,7 +37,10 @@ async function tell(response: Response, status: number): Promise<void> {
 
 async function auth(args: string[], input?: string): Promise<Record<string, string>> {
   const flags = ['--data-dir', world.dataDir, '--log-level', 'debug'];
-  const ran = await cairn([...flags, 'auth', ...args, '--json'], { input, env: { CAIRN_PUBLIC_URL: serving.origin } });
+  const ran = await cairnHere([...flags, 'auth', ...args, '--json'], {
+    input,
+    env: { CAIRN_PUBLIC_URL: serving.origin },
+  });
   expect(ran.code).toBe(0);
   said.push(ran.stderr);
   return JSON.parse(ran.stdout);

@@ -3,10 +3,9 @@ import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { cairn, type Ran } from './cairn.ts';
+import type { Ran } from './cairn.ts';
+import { cairnHere, type Given } from './cairn-here.ts';
 import { type Agent, connect } from './client.ts';
-
-type Given = { input?: string; env?: NodeJS.ProcessEnv; cwd?: string };
 
 /** A person in a repository that is bound to the project `web`, and the agent `ada` beside them. */
 export type PersonWorld = {
@@ -30,7 +29,7 @@ export async function openPersonWorld(): Promise<PersonWorld> {
   await promisify(execFile)('git', ['init', '-q', repository]);
   const flags = ['--data-dir', join(home, 'data')];
   const agent = await connect('v1 client', 'test', [...flags, '--agent', 'ada', '--toolsets', 'all']);
-  const run = (args: string[], given: Given = {}) => cairn([...flags, ...args], { cwd: repository, ...given });
+  const run = (args: string[], given: Given = {}) => cairnHere([...flags, ...args], { cwd: repository, ...given });
   await run(['project', 'create', 'web', '--name', 'Web shop']);
   await run(['use', 'web']);
   return {

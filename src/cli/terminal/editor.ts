@@ -64,7 +64,7 @@ async function edit(file: string): Promise<DomainError | undefined> {
   const onWindows = platform === 'win32';
   const editor = env['GIT_EDITOR'] || env['VISUAL'] || env['EDITOR'] || (onWindows ? 'notepad' : 'vi');
   // If a program reads the answer, the editor writes to standard error.
-  const stdio: StdioOptions = ['inherit', process.stdout.isTTY ? 'inherit' : process.stderr, 'inherit'];
+  const stdio: StdioOptions = ['inherit', process.stdout.isTTY ? 'inherit' : 2, 'inherit'];
   const child = onWindows
     ? spawn(`${editor} "${file}"`, { shell: true, stdio })
     : spawn('sh', ['-c', `${editor} "$@"`, 'sh', file], { stdio });
