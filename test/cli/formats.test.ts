@@ -184,7 +184,7 @@ describe('a file', () => {
           expect(error).toBeInstanceOf(DomainError);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 250 },
     );
   });
 });

@@ -10,7 +10,7 @@ import { supabaseDatabase } from '../../src/db/supabase/database.ts';
 import { storeAt } from '../../src/events/archive-store.ts';
 import { createLog } from '../../src/log.ts';
 import { archiveEvents } from '../../src/services/archive.ts';
-import { type Ran } from '../support/cairn.ts';
+import type { Ran } from '../support/cairn.ts';
 import { cairnHere } from '../support/cairn-here.ts';
 import { call } from '../support/calls.ts';
 import { type Caller, createProject, note, verify } from '../support/commands.ts';

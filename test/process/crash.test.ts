@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
 import { type RawAgent, startRaw } from '../support/raw-agent.ts';
 
-const ROUNDS = 20;
+const ROUNDS = 10;
 const IN_FLIGHT = 4;
 const BATCH = 3;
 

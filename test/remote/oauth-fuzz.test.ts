@@ -8,7 +8,7 @@ import { malformedForms, method, uuid } from '../support/malformed-forms.ts';
 import { mintEachKind } from '../support/secrets.ts';
 
 // `npm run fuzz` sends 10,000 to each endpoint.
-const RUNS = runsOr(200);
+const RUNS = runsOr(100);
 
 let world: LocalWorld;
 let serving: AuthServing;

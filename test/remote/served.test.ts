@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AuthServing, startAuthServing } from '../support/auth-serving.ts';
-import { cairnHere } from '../support/cairn-here.ts';
+import { cairn } from '../support/cairn.ts';
 import { freePort } from '../support/free-port.ts';
 import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
 import { callOf, sendRaw } from '../support/raw-http.ts';
@@ -25,7 +25,7 @@ const MAKING = {
 
 /** Runs it with no address of the tests in the environment. */
 async function auth(args: string[], env: NodeJS.ProcessEnv = {}) {
-  const ran = await cairnHere(['--data-dir', world.dataDir, 'auth', ...args], { env: { NO_COLOR: '1', ...env } });
+  const ran = await cairn(['--data-dir', world.dataDir, 'auth', ...args], { env: { NO_COLOR: '1', ...env } });
   expect(ran).toMatchObject({ code: 0 });
   return ran;
 }
