@@ -109,16 +109,11 @@ export const COSTS = Object.freeze([
       name: 'finds a user changed',
     },
     {
+      within: 'app.wrong_column',
       file: SQL,
-      find: "        when 'artifact' then event.payload ->> 'task'\n",
-      replace: "        when 'artifact' then event.task_id::text\n",
+      find: "        else event.payload ->> 'task' end then 'task_id'\n",
+      replace: "        else event.task_id::text end then 'task_id'\n",
       name: 'finds the task of an artifact changed',
-    },
-    {
-      file: SQL,
-      find: "        when 'decision' then event.payload ->> 'task' end",
-      replace: "        when 'decision' then event.task_id::text end",
-      name: 'finds the task of a decision changed',
     },
     {
       file: SQL,

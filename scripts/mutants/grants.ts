@@ -177,8 +177,8 @@ export const GRANTS = Object.freeze([
   ...of('T17', 'test/contract/limited-tokens.test.ts', [
     {
       file: SQL,
-      find: '    if project is not null then\n',
-      replace: '    if false then\n',
+      find: '  if app.project_of_rows(name) is not null then\n',
+      replace: '  if false then\n',
       name: 'another one is as if it were not there',
     },
     {

@@ -125,7 +125,7 @@ export const PORT = Object.freeze([
       find: '%s is recorded by Cairn itself, not by callers.',
       name: 'refuses what only the database records by itself',
     },
-    { within: 'app.apply_event', find: 'There is no stream %s.', name: 'knows no stream that nothing applies' },
+    { within: 'app.write_dispatch', find: 'There is no stream %%s.', name: 'knows no stream that nothing applies' },
     {
       within: 'public.append_events',
       find: 'events must be a list of 1 to 200 events.',

@@ -46,21 +46,9 @@ export const PROJECTS = Object.freeze([
       name: 'a project that is archived takes no note on a task',
     },
     { within: 'public.claim_task', find: 'app.refuse_archived', name: 'takes no claim where nothing is ready' },
-    { within: 'app.apply_decision', find: 'app.refuse_archived', name: 'a project that is archived takes no decision' },
-    {
-      within: 'app.apply_checkpoint',
-      find: 'app.refuse_archived',
-      name: 'a project that is archived takes no checkpoint',
-    },
-    { within: 'app.apply_session', find: 'app.refuse_archived', name: 'a project that is archived takes no session' },
-    { within: 'app.apply_artifact', find: 'app.refuse_archived', name: 'takes no artifact' },
+    { within: 'app.write_apply', find: 'app.refuse_archived', name: 'a project that is archived takes no decision' },
   ]),
   ...refusals('core', 'test/core/artifacts.test.ts', [
-    {
-      within: 'app.guard_artifact',
-      find: 'The artifact %s exists.',
-      name: 'an artifact is not added a second time under its id',
-    },
     {
       within: 'app.guard_artifact',
       find: '%s of the files are outside the scope of task %s: %s.',
@@ -75,11 +63,6 @@ export const PROJECTS = Object.freeze([
   ...refusals('core', 'test/core/decisions.test.ts', [
     {
       within: 'app.guard_decision',
-      find: 'The decision %s exists.',
-      name: 'a decision is not recorded a second time under its id',
-    },
-    {
-      within: 'app.guard_decision',
       find: 'There is no decision %s in this project.',
       name: 'a decision of another project is not superseded',
     },
@@ -91,11 +74,6 @@ export const PROJECTS = Object.freeze([
   ]),
   ...refusals('core', 'test/core/checkpoints.test.ts', [
     {
-      within: 'app.apply_checkpoint',
-      find: 'The checkpoint %s exists.',
-      name: 'a checkpoint is not saved a second time under its id',
-    },
-    {
       within: 'app.find_checkpoint',
       find: 'There is no checkpoint %s in this workspace.',
       name: 'a checkpoint that there is not is not found, nor that of another workspace',
@@ -103,13 +81,13 @@ export const PROJECTS = Object.freeze([
   ]),
   ...refusals('core', 'test/core/sessions.test.ts', [
     {
-      within: 'app.guard_session',
-      find: 'There is no such session in this workspace.',
+      within: 'app.check_stream',
+      find: 'There is no %s %s in this workspace.',
       name: 'the session of an agent that nobody saved is not replaced, nor that of another workspace',
     },
     {
-      within: 'app.guard_session',
-      find: 'The session %s exists.',
+      within: 'app.check_stream',
+      find: 'The %s %s exists.',
       name: 'the session of an agent is not saved a second time under its id',
     },
   ]),

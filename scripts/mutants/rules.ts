@@ -86,7 +86,7 @@ export const RULES = Object.freeze([
     },
     {
       within: 'app.check_rules',
-      find: 'an event type of tasks, artifacts, decisions or',
+      find: 'an event type of %s, such as task.completed',
       name: 'a rule that is wrong at rules.triggers[0].on is refused by that name',
     },
   ]),

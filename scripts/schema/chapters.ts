@@ -6,7 +6,7 @@ const MADE = /^create (?:or replace )?(?:function|aggregate|view|table|type) ((?
 const FOLDERS = ['supabase/migrations/', 'supabase/code/'];
 // The objects that applying the code makes from the registry, and the schema itself.
 const OTHERS: [name: RegExp, chapter: string][] = [
-  [/^app\.(?:fold_|folded_|differing_)/, 'history'],
+  [/^app\.(?:apply_|differing_|fold_|folded_|found_document$|index_|list_kinds$|list_searchable$)/, 'categories'],
   [/^app\.lower_case$/, 'text'],
   [/^schema /, 'privileges'],
 ];

@@ -17,8 +17,9 @@ end
 $$;
 
 -- Declares an event type: one row of event_fields a word. `title!:line:300` is a required single line of at most 300
--- characters, `number+:integer:9` a field that the door adds and no caller may say. The word `internal` declares that
--- the door alone makes such events. Takes locks only where something changes.
+-- characters, `number+:integer:9` a field that the door adds and no caller may say. The word `creates` declares that
+-- such an event begins its stream, `internal` that the door alone makes it, as what follows from another, `verb_only`
+-- that only a verb of Cairn records it, such as a worker's. Takes locks only where something changes.
 create or replace function app.declare_event(event_type text, variadic words text[] default '{}')
   returns void
   language plpgsql
@@ -37,10 +38,11 @@ begin
     from unnest(words) x
     cross join lateral (
       select split_part(x, ':', 1) as name, split_part(x, ':', 2) as kind, nullif(split_part(x, ':', 3), '') as size) w
-    where x <> 'internal'
+    where x like '%:%'
     order by 1);
   v_type := row(declare_event.event_type, 1,
-    array(select split_part(w, '!', 1) from unnest(words) w where w like '%!:%'), 'internal' = any (words));
+    array(select split_part(w, '!', 1) from unnest(words) w where w like '%!:%'),
+    'internal' = any (words), 'creates' = any (words), 'verb_only' = any (words));
   if v_type = (select t from app.event_types t where t.event_type = declare_event.event_type)
       and v_fields = array(
         select f from app.event_fields f
@@ -53,7 +55,8 @@ begin
   delete from app.event_fields f where f.event_type = declare_event.event_type;
   insert into app.event_types values (v_type.*)
     on conflict on constraint event_types_pkey do update
-      set schema_version = excluded.schema_version, required = excluded.required, internal = excluded.internal;
+      set (schema_version, required, internal, creates, verb_only)
+          = (excluded.schema_version, excluded.required, excluded.internal, excluded.creates, excluded.verb_only);
   insert into app.event_fields select (f).* from unnest(v_fields) f;
   alter table app.event_types force row level security;
   alter table app.event_fields force row level security;
@@ -153,6 +156,25 @@ $$;
 -- that an import cleaned is read with clean names.
 create or replace function app.upcast_event(event public.events) returns public.events language sql stable as $$
   select case when event.cleaned_hash is null then event else app.clean_actor(event) end
+$$;
+
+-- Hands what archived events of a stream have left to a fold, as an event before all others.
+create or replace function app.snapshot_event(left_behind app.archived_streams)
+  returns public.events
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_event public.events;
+begin
+  v_event.tenant_id := left_behind.tenant_id;
+  v_event.stream := left_behind.stream;
+  v_event.version := left_behind.version;
+  v_event.event_type := 'archive.snapshot';
+  v_event.payload := left_behind.state;
+  return v_event;
+end
 $$;
 
 create or replace function app.payload_hash(payload jsonb) returns bytea language sql stable as $$

@@ -6,7 +6,7 @@ create or replace function app.search_vector(kind text, tenant_id uuid, project_
   language sql
   stable
 as $$
-  select array_to_tsvector(array['=t' || tenant_id, '=p' || project_id, '=k' || kind])
+  select array_to_tsvector(array_remove(array['=t' || tenant_id, '=p' || project_id, '=k' || kind], null))
     || to_tsvector('pg_catalog.russian', app.search_text(left(content, 30000)))
 $$;
 
@@ -46,56 +46,19 @@ begin
 end
 $$;
 
-create or replace function app.found_document(kind text, tenant_id uuid, id uuid)
+-- Shows an event that a search has found.
+create or replace function app.found_event(event public.events)
   returns jsonb
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  case kind
-    when 'task' then return (
-      select jsonb_strip_nulls(jsonb_build_object(
-        'ref', t.ref, 'title', t.title, 'at', t.updated_at, 'by', t.created_by,
-        'unproven', app.list_unproven(t),
-        'body', concat_ws(' ', t.title, t.description, array_to_string(t.acceptance_criteria, ' '),
-          array_to_string(t.labels, ' '))))
-      from public.tasks t
-      where t.tenant_id = found_document.tenant_id and t.id = found_document.id);
-    when 'project' then return (
-      select jsonb_build_object(
-        'ref', p.slug, 'title', p.name, 'at', p.updated_at,
-        'body', concat_ws(' ', p.name, p.description))
-      from public.projects p
-      where p.tenant_id = found_document.tenant_id and p.id = found_document.id);
-    when 'decision' then return (
-      select jsonb_build_object(
-        'title', d.title, 'at', d.created_at, 'by', d.decided_by,
-        'body', concat_ws(' ', d.title, d.choice, d.rationale))
-      from public.decisions d
-      where d.tenant_id = found_document.tenant_id and d.id = found_document.id);
-    when 'checkpoint' then return (
-      select jsonb_build_object(
-        'title', c.label, 'at', c.created_at, 'by', c.saved_by,
-        'body', concat_ws(' ', c.label, c.summary, c.resume_instructions))
-      from public.checkpoints c
-      where c.tenant_id = found_document.tenant_id and c.id = found_document.id);
-    when 'artifact' then return (
-      select jsonb_build_object(
-        'ref', t.ref, 'title', a.type || ' ' || a.ref, 'at', a.created_at, 'by', a.added_by,
-        'body', concat_ws(' ', a.ref, a.summary))
-      from public.artifacts a
-      join public.tasks t on t.tenant_id = a.tenant_id and t.id = a.task_id
-      where a.tenant_id = found_document.tenant_id and a.id = found_document.id);
-    else return (
-      select jsonb_build_object(
-        'ref', t.ref, 'title', e.event_type || ' #' || e.seq, 'at', e.created_at,
-        'by', app.actor_name(app.upcast_event(e)),
-        'body', app.searchable_text(e))
-      from public.events e
-      left join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id
-      where e.tenant_id = found_document.tenant_id and e.id = found_document.id);
-  end case;
+  return jsonb_build_object(
+    'ref', (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id),
+    'title', event.event_type || ' #' || event.seq, 'at', event.created_at,
+    'by', app.actor_name(app.upcast_event(event)),
+    'body', app.searchable_text(event));
 end
 $$;
 
@@ -128,19 +91,19 @@ declare
   v_any tsquery := app.any_word(v_words);
   v_reach tsquery := ('''=t' || v_actor.tenant_id || '''')::tsquery;
   v_kind text;
+  v_hint constant text := 'Kinds: ' || array_to_string(app.list_kinds(), ', ') || '.';
   v_found jsonb[];
   v_ranked integer;
 begin
   if kinds is not null and not app.validate_field(kinds, 'text[]', 100, null) then
     perform app.fail('invalid_input', 'kinds must be a list of at most 100 texts.',
       jsonb_build_object('field', 'kinds'),
-      'Kinds: task, event, decision, checkpoint, artifact, project.');
+      v_hint);
   end if;
-  select k into v_kind from jsonb_array_elements_text(kinds) k
-    where k not in ('task', 'event', 'decision', 'checkpoint', 'artifact', 'project') limit 1;
+  select k into v_kind from jsonb_array_elements_text(kinds) k where k <> all (app.list_kinds()) limit 1;
   if found then
     perform app.fail('invalid_input', format('There is no kind %s.', left(v_kind, 40)),
-      jsonb_build_object('field', 'kinds'), 'Kinds: task, event, decision, checkpoint, artifact, project.');
+      jsonb_build_object('field', 'kinds'), v_hint);
   end if;
   if v_project is not null then
     v_reach := v_reach && ('''=p' || v_project || '''')::tsquery;

@@ -227,9 +227,10 @@ begin
     perform app.check_keys(v_rule, format('rules.triggers[%s]', v_at), 'on', 'when', 'do');
     if not exists (
         select from app.event_types e
-        where e.event_type = v_rule ->> 'on' and e.event_type ~ '^(task|artifact|decision|checkpoint)\.') then
-      perform app.bad_rule(format('rules.triggers[%s].on', v_at),
-        'an event type of tasks, artifacts, decisions or checkpoints, such as task.completed');
+        join app.read_models m on starts_with(e.event_type, m.category || '.')
+        where e.event_type = v_rule ->> 'on' and m.triggering) then
+      perform app.bad_rule(format('rules.triggers[%s].on', v_at), format('an event type of %s, such as task.completed',
+        (select string_agg(m.category, ', ' order by m.place) from app.read_models m where m.triggering)));
     end if;
     perform app.check_when(v_rule -> 'when', format('rules.triggers[%s].when', v_at));
     perform app.check_action(v_rule -> 'do', format('rules.triggers[%s].do', v_at));
@@ -427,12 +428,17 @@ begin
 end
 $$;
 
-create or replace function app.project_text(project public.projects) returns text language sql stable as $$
-  select concat_ws(' ', project.slug, project.name, project.description)
+-- Shows a project that a search has found.
+create or replace function app.found_project(project public.projects) returns jsonb language sql immutable as $$
+  select jsonb_build_object(
+    'ref', project.slug,
+    'title', project.name,
+    'at', project.updated_at,
+    'body', concat_ws(' ', project.name, project.description))
 $$;
 
-create or replace function app.index_project(project public.projects) returns void language sql as $$
-  select app.index_text('project', project.tenant_id, project.id, project.id, app.project_text(project))
+create or replace function app.project_text(project public.projects) returns text language sql stable as $$
+  select concat_ws(' ', project.slug, project.name, project.description)
 $$;
 
 -- Limits how many events one command may cause by dependency policy, and how many by rules.
@@ -567,10 +573,13 @@ begin
 end
 $$;
 
-select app.declare_event('project.created',
+select app.declare_event('project.created', 'creates',
   'slug!:ref:31', 'name!:line:200', 'description:text:20000', 'rules:object:65536');
 select app.declare_event('project.updated', 'name:line:200', 'description:text:20000', 'rules:object:65536');
 select app.declare_event('project.archived', 'reason:text:4000');
 select app.declare_event('project.unarchived');
 select app.declare_event('project.noted',
   'text!:text:20000', 'kind!:one_of:note|question|answer|progress|risk', 'answers:ref:80');
+
+-- A project is the place of all others, and of itself.
+select app.define_category('project', 'projects', triggering => false, own_apply => true);

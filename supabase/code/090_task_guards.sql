@@ -538,7 +538,7 @@ begin
 end
 $$;
 
-select app.declare_event('task.created',
+select app.declare_event('task.created', 'creates',
   'project:ref:80', 'title!:line:300', 'description:text:20000', 'acceptance_criteria:text[]:50',
   'constraints:object:16384', 'dependencies:ref[]:100', 'parent:ref:80', 'discovered_from:ref:80',
   'priority:one_of:low|medium|high|critical', 'labels:label[]:20', 'rank:number',

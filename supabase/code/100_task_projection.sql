@@ -350,10 +350,6 @@ as $$
     array_to_string(task.labels, ' '))
 $$;
 
-create or replace function app.index_task(task public.tasks) returns void language sql as $$
-  select app.index_text('task', task.tenant_id, task.id, task.project_id, app.task_text(task))
-$$;
-
 create or replace function app.apply_task(event public.events, expect jsonb, actor app.actor)
   returns app.applied
   language plpgsql
@@ -476,3 +472,22 @@ as $$
     'freed_total', case when count(*) > 20 then count(*) end))
   from freed f
 $$;
+
+-- Shows a task that a search has found.
+create or replace function app.found_task(task public.tasks)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'ref', task.ref, 'title', task.title, 'at', task.updated_at, 'by', task.created_by,
+    'unproven', app.list_unproven(task),
+    'body', concat_ws(' ', task.title, task.description, array_to_string(task.acceptance_criteria, ' '),
+      array_to_string(task.labels, ' '))));
+end
+$$;
+
+-- Open dependencies and open parts are no matter of one stream: rebuild_links counts them.
+select app.define_category('task', 'tasks', kept => '{open_dependencies,open_parts}', own_apply => true);

@@ -59,7 +59,6 @@ end
 $$;
 
 create or replace function app.guard_artifact(
-  artifact public.artifacts,
   event public.events,
   expect jsonb,
   task public.tasks,
@@ -77,9 +76,6 @@ declare
   v_excess text;
   v_bad text[];
 begin
-  if artifact.id is not null then
-    perform app.fail('already_exists', format('The artifact %s exists.', artifact.id));
-  end if;
   perform app.check_holder(task, event, expect, app.lease_expires_at(task), role);
   if event.payload ->> 'type' <> 'diff' or v_scope is null then
     return;
@@ -163,39 +159,28 @@ create or replace function app.artifact_text(artifact public.artifacts) returns 
   select concat_ws(' ', artifact.type, artifact.ref, artifact.summary)
 $$;
 
-create or replace function app.index_artifact(artifact public.artifacts) returns void language sql as $$
-  select app.index_text('artifact', artifact.tenant_id, artifact.id, artifact.project_id, app.artifact_text(artifact))
-$$;
-
-create or replace function app.apply_artifact(event public.events, expect jsonb, actor app.actor)
-  returns app.applied
+create or replace function app.settle_artifact(event public.events, expect jsonb, task public.tasks)
+  returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_id uuid := app.find_task_id(event.payload ->> 'task', event.tenant_id);
-  v_artifact public.artifacts;
-  v_task public.tasks;
-  v_project public.projects;
 begin
-  select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = v_id for no key update;
-  v_project := app.find_project(v_task.project_id::text, actor);
-  select * into v_artifact from public.artifacts a
-    where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream);
-  event.project_id := v_task.project_id;
-  event.task_id := v_task.id;
-  event.version := app.next_version(v_artifact.version, expect, 'artifact');
-  event.payload := jsonb_set(event.payload, '{task}', to_jsonb(v_task.id));
-  perform app.refuse_archived(v_project);
-  perform app.guard_artifact(v_artifact, event, expect, v_task, v_project, actor.role);
-  v_artifact := app.evolve_artifact(v_artifact, event);
-  insert into public.artifacts select v_artifact.*;
   if expect ->> 'lock_token' is not null then
-    perform app.renew_lease(v_task, event.created_at);
+    perform app.renew_lease(task, event.created_at);
   end if;
-  perform app.index_artifact(v_artifact);
-  return (event, app.artifact_full(v_artifact), v_project.rules -> 'triggers')::app.applied;
 end
+$$;
+
+-- Shows an artifact that a search has found.
+create or replace function app.found_artifact(artifact public.artifacts) returns jsonb language sql stable as $$
+  select jsonb_build_object(
+    'ref', t.ref,
+    'title', artifact.type || ' ' || artifact.ref,
+    'at', artifact.created_at,
+    'by', artifact.added_by,
+    'body', concat_ws(' ', artifact.ref, artifact.summary))
+  from public.tasks t
+  where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id
 $$;
 
 -- list_artifacts(task, cursor?, page_size) -> {artifacts, next_cursor?}, newest first. Raises not_found, invalid_input.
@@ -300,6 +285,8 @@ $$;
 create or replace function app.is_unproven(task public.tasks) returns integer language sql immutable
   return (app.list_unproven(task) is not null)::integer;
 
-select app.declare_event('artifact.added',
+select app.declare_event('artifact.added', 'creates',
   'task!:ref:80', 'type!:one_of:diff|pr|test_report|document|other', 'ref!:line:2000', 'summary:text:4000',
   'files:text[]:500', 'lines_changed:integer:999999999');
+
+select app.define_category('artifact', 'artifacts');

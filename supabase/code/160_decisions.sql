@@ -1,6 +1,6 @@
 -- Decisions, and those that a later one supersedes.
 
-create or replace function app.guard_decision(decision public.decisions, event public.events)
+create or replace function app.guard_decision(event public.events)
   returns void
   language plpgsql
   stable
@@ -9,12 +9,6 @@ as $$
 declare
   v_old public.decisions;
 begin
-  if event.event_type = 'decision.superseded' then
-    return;
-  end if;
-  if decision.id is not null then
-    perform app.fail('already_exists', format('The decision %s exists.', decision.id));
-  end if;
   if event.payload ? 'supersedes' then
     select * into v_old from public.decisions d
       where d.tenant_id = event.tenant_id and d.id = app.as_uuid(event.payload ->> 'supersedes');
@@ -96,41 +90,13 @@ create or replace function app.decision_text(decision public.decisions) returns 
   select concat_ws(' ', decision.title, decision.choice, decision.rationale, decision.options::text)
 $$;
 
-create or replace function app.index_decision(decision public.decisions) returns void language sql as $$
-  select app.index_text('decision', decision.tenant_id, decision.id, decision.project_id, app.decision_text(decision))
-$$;
-
-create or replace function app.apply_decision(event public.events, expect jsonb, actor app.actor)
-  returns app.applied
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_decision public.decisions;
-  v_project public.projects;
-begin
-  select * into v_decision from public.decisions d
-    where d.tenant_id = event.tenant_id and d.id = app.stream_id(event.stream) for no key update;
-  if event.payload ->> 'task' is not null then
-    event.task_id := app.find_task_id(event.payload ->> 'task', event.tenant_id);
-    event.payload := jsonb_set(event.payload, '{task}', to_jsonb(event.task_id));
-    v_project := app.find_project((
-      select t.project_id::text from public.tasks t
-      where t.tenant_id = event.tenant_id and t.id = event.task_id), actor);
-  else
-    v_project := app.find_project(coalesce(v_decision.project_id::text, event.payload ->> 'project'), actor);
-  end if;
-  event.project_id := v_project.id;
-  event.payload := event.payload - 'project';
-  event.version := app.next_version(v_decision.version, expect, 'decision');
-  perform app.refuse_archived(v_project);
-  perform app.guard_decision(v_decision, event);
-  v_decision := app.evolve_decision(v_decision, event);
-  insert into public.decisions select v_decision.*
-    on conflict (tenant_id, id) do update set (superseded_by, version) = (excluded.superseded_by, excluded.version);
-  perform app.index_decision(v_decision);
-  return (event, app.decision_full(v_decision), v_project.rules -> 'triggers')::app.applied;
-end
+-- Shows a decision that a search has found.
+create or replace function app.found_decision(decision public.decisions) returns jsonb language sql immutable as $$
+  select jsonb_build_object(
+    'title', decision.title,
+    'at', decision.created_at,
+    'by', decision.decided_by,
+    'body', concat_ws(' ', decision.title, decision.choice, decision.rationale))
 $$;
 
 -- list_decisions(project?, include_superseded, cursor?, page_size) -> {decisions, next_cursor?}, newest first.
@@ -167,7 +133,9 @@ begin
 end
 $$;
 
-select app.declare_event('decision.recorded',
+select app.declare_event('decision.recorded', 'creates',
   'project:ref:80', 'task:ref:80', 'title!:line:300', 'options:array:40000', 'choice!:text:2000',
   'rationale!:text:10000', 'supersedes:ref:80');
 select app.declare_event('decision.superseded', 'by!:ref:80', 'internal');
+
+select app.define_category('decision', 'decisions');

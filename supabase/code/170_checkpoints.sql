@@ -87,36 +87,26 @@ create or replace function app.checkpoint_text(checkpoint public.checkpoints) re
   select concat_ws(' ', checkpoint.label, checkpoint.summary, checkpoint.resume_instructions)
 $$;
 
-create or replace function app.index_checkpoint(checkpoint public.checkpoints) returns void language sql as $$
-  select app.index_text('checkpoint', checkpoint.tenant_id, checkpoint.id, checkpoint.project_id,
-    app.checkpoint_text(checkpoint))
+create or replace function app.prepare_checkpoint(event public.events, project public.projects)
+  returns jsonb
+  language sql
+  stable
+as $$
+  select event.payload || jsonb_build_object('snapshot',
+    coalesce(event.payload -> 'snapshot', '{}') || jsonb_build_object('server', app.take_snapshot(project)))
 $$;
 
-create or replace function app.apply_checkpoint(event public.events, expect jsonb, actor app.actor)
-  returns app.applied
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
+-- Shows a checkpoint that a search has found.
+create or replace function app.found_checkpoint(checkpoint public.checkpoints)
+  returns jsonb
+  language sql
+  immutable
 as $$
-declare
-  v_checkpoint public.checkpoints;
-  v_project public.projects := app.find_project(event.payload ->> 'project', actor);
-begin
-  select * into v_checkpoint from public.checkpoints c
-    where c.tenant_id = event.tenant_id and c.id = app.stream_id(event.stream);
-  event.project_id := v_project.id;
-  event.version := app.next_version(v_checkpoint.version, expect, 'checkpoint');
-  perform app.refuse_archived(v_project);
-  if v_checkpoint.id is not null then
-    perform app.fail('already_exists', format('The checkpoint %s exists.', v_checkpoint.id));
-  end if;
-  event.payload := event.payload - 'project'
-    || jsonb_build_object('snapshot', coalesce(event.payload -> 'snapshot', '{}')
-      || jsonb_build_object('server', app.take_snapshot(v_project)));
-  v_checkpoint := app.evolve_checkpoint(v_checkpoint, event);
-  insert into public.checkpoints select v_checkpoint.*;
-  perform app.index_checkpoint(v_checkpoint);
-  return (event, app.checkpoint_full(v_checkpoint, v_project.slug), v_project.rules -> 'triggers')::app.applied;
-end
+  select jsonb_build_object(
+    'title', checkpoint.label,
+    'at', checkpoint.created_at,
+    'by', checkpoint.saved_by,
+    'body', concat_ws(' ', checkpoint.label, checkpoint.summary, checkpoint.resume_instructions))
 $$;
 
 create or replace function app.latest_checkpoint(project public.projects)
@@ -310,6 +300,8 @@ create or replace function app.note_cut() returns jsonb language sql stable as $
         app.triggered_max())))
 $$;
 
-select app.declare_event('checkpoint.saved',
+select app.declare_event('checkpoint.saved', 'creates',
   'project:ref:80', 'label!:line:200', 'repo_ref:line:500', 'summary!:text:10000', 'resume_instructions:text:10000',
   'snapshot:object:65536');
+
+select app.define_category('checkpoint', 'checkpoints');

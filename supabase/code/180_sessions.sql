@@ -1,20 +1,5 @@
 -- Agent sessions: the older form of a checkpoint.
 
-create or replace function app.guard_session(session public.agent_sessions, event public.events)
-  returns void
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if session.id is null and event.event_type = 'session.updated' then
-    perform app.fail('not_found', 'There is no such session in this workspace.', null, 'list_sessions shows the ids.');
-  elsif session.id is not null and event.event_type = 'session.saved' then
-    perform app.fail('already_exists', format('The session %s exists.', session.id));
-  end if;
-end
-$$;
-
 create or replace function app.evolve_session(session public.agent_sessions, event public.events)
   returns public.agent_sessions
   language plpgsql
@@ -43,31 +28,6 @@ create or replace function app.session_full(session public.agent_sessions) retur
     'snapshot', session.snapshot,
     'created_at', session.created_at,
     'updated_at', session.updated_at))
-$$;
-
-create or replace function app.apply_session(event public.events, expect jsonb, actor app.actor)
-  returns app.applied
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_session public.agent_sessions;
-  v_project public.projects;
-begin
-  select * into v_session from public.agent_sessions s
-    where s.tenant_id = event.tenant_id and s.id = app.stream_id(event.stream) for no key update;
-  perform app.guard_session(v_session, event);
-  v_project := app.find_project(coalesce(v_session.project_id::text, event.payload ->> 'project'), actor);
-  perform app.refuse_archived(v_project);
-  event.project_id := v_project.id;
-  event.payload := event.payload - 'project';
-  event.version := app.next_version(v_session.version, expect, 'session');
-  v_session := app.evolve_session(v_session, event);
-  insert into public.agent_sessions select v_session.*
-    on conflict (tenant_id, id) do update set (snapshot, summary, version, updated_at)
-      = (excluded.snapshot, excluded.summary, excluded.version, excluded.updated_at);
-  return (event, app.session_full(v_session), null)::app.applied;
-end
 $$;
 
 -- list_sessions(project?, cursor?, page_size) -> {sessions, next_cursor?}, latest first.
@@ -102,5 +62,8 @@ begin
 end
 $$;
 
-select app.declare_event('session.saved', 'project:ref:80', 'snapshot:object:262144', 'summary:text:10000');
+select app.declare_event('session.saved', 'creates',
+  'project:ref:80', 'snapshot:object:262144', 'summary:text:10000');
 select app.declare_event('session.updated', 'snapshot:object:262144', 'summary:text:10000');
+
+select app.define_category('session', 'agent_sessions', searched => false, triggering => false);

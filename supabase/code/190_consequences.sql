@@ -18,23 +18,6 @@ begin
 end
 $$;
 
-create or replace function app.apply_message(event public.events, expect jsonb, actor app.actor)
-  returns app.applied
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_message public.messages;
-begin
-  event.project_id := (app.find_project(event.payload ->> 'project', actor)).id;
-  event.payload := event.payload - 'project';
-  event.version := 1;
-  v_message := app.evolve_message(v_message, event);
-  insert into public.messages select v_message.*;
-  return (event, to_jsonb(v_message), null)::app.applied;
-end
-$$;
-
 -- A cancelled task blocks the dependents that wait for it, a reopened one frees those it had blocked; both warn
 -- dependents in progress. A superseded decision is marked.
 create or replace function app.follow_policy(event public.events)
@@ -169,5 +152,7 @@ begin
 end
 $$;
 
-select app.declare_event('message.enqueued',
-  'project!:ref:80', 'topic!:line:100', 'payload!:object:65536', 'internal');
+select app.declare_event('message.enqueued', 'creates', 'internal',
+  'project!:ref:80', 'topic!:line:100', 'payload!:object:65536');
+
+select app.define_category('message', 'messages', searched => false, triggering => false);

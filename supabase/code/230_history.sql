@@ -1,23 +1,5 @@
 -- The log as the source of truth: fold it, verify it, rebuild from it, redact it.
 
-create or replace function app.snapshot_event(left_behind app.archived_streams)
-  returns public.events
-  language plpgsql
-  immutable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_event public.events;
-begin
-  v_event.tenant_id := left_behind.tenant_id;
-  v_event.stream := left_behind.stream;
-  v_event.version := left_behind.version;
-  v_event.event_type := 'archive.snapshot';
-  v_event.payload := left_behind.state;
-  return v_event;
-end
-$$;
-
 create or replace function app.fold_streams(
   category text,
   tenant_id uuid,
@@ -51,11 +33,7 @@ begin
     execute format(
       'insert into public.%1$I select (d.log).* from app.differing_%1$s($1, $2) d where (d.log).id is not null
        on conflict (tenant_id, id) do update set %2$s', v_model.table_name,
-      (select string_agg(format('%1$I = excluded.%1$I', a.attname), ', ') from pg_catalog.pg_attribute a
-        where a.attrelid = format('public.%I', v_model.table_name)::regclass
-          and a.attnum > 0
-          and not a.attisdropped
-          and a.attname not in ('open_dependencies', 'open_parts')))
+      (select string_agg(format('%1$s = excluded.%1$s', c), ', ') from unnest(app.folded_columns(v_model)) c))
       using tenant_id, streams;
   end loop;
   perform app.rebuild_links(tenant_id);
@@ -140,36 +118,6 @@ as $$
   left join public.tasks t on t.tenant_id = p.tenant_id and t.project_id = p.id
   where p.tenant_id = counted_tasks.tenant_id
   group by p.tenant_id, p.id
-$$;
-
-create or replace function app.list_searchable(tenant_id uuid)
-  returns table (kind text, id uuid, project_id uuid, stream text, content text)
-  language sql
-  stable
-as $$
-  select 'project', x.id, x.id, 'project:' || x.id, app.project_text(x)
-  from public.projects x
-  where x.tenant_id = $1
-  union all
-  select 'task', x.id, x.project_id, 'task:' || x.id, app.task_text(x)
-  from public.tasks x
-  where x.tenant_id = $1
-  union all
-  select 'artifact', x.id, x.project_id, 'artifact:' || x.id, app.artifact_text(x)
-  from public.artifacts x
-  where x.tenant_id = $1
-  union all
-  select 'decision', x.id, x.project_id, 'decision:' || x.id, app.decision_text(x)
-  from public.decisions x
-  where x.tenant_id = $1
-  union all
-  select 'checkpoint', x.id, x.project_id, 'checkpoint:' || x.id, app.checkpoint_text(x)
-  from public.checkpoints x
-  where x.tenant_id = $1
-  union all
-  select 'event', x.id, x.project_id, x.stream, app.searchable_text(x)
-  from public.events x
-  where x.tenant_id = $1
 $$;
 
 -- The documents of some streams; for all, those that are missing: what the door wrote of unchanged rows still holds.
@@ -303,11 +251,11 @@ begin
   execute format(
     'select jsonb_build_object(''table'', $2, ''id'', d.id, ''columns'', (
          select jsonb_object_agg(k, jsonb_build_object(''live'', d.live -> k, ''log'', d.log -> k))
-         from jsonb_object_keys(coalesce(d.live, d.log) - ''open_dependencies'' - ''open_parts'') k
+         from jsonb_object_keys(coalesce(d.live, d.log) - $3) k
          where d.live -> k is distinct from d.log -> k))
      from (select x.id, to_jsonb(x.live) as live, to_jsonb(x.log) as log from app.%I($1, null) x limit 1) d',
     'differing_' || model.table_name)
-    into v_difference using tenant_id, model.table_name;
+    into v_difference using tenant_id, model.table_name, model.kept;
   return v_difference;
 end
 $$;
@@ -625,8 +573,7 @@ create or replace function app.wrong_column(event public.events) returns text la
     when event.task_id::text is distinct from case split_part(event.stream, ':', 1)
         when 'task' then split_part(event.stream, ':', 2)
         when 'event' then event.task_id::text
-        when 'artifact' then event.payload ->> 'task'
-        when 'decision' then event.payload ->> 'task' end then 'task_id'
+        else event.payload ->> 'task' end then 'task_id'
     when event.project_id::text <> case
         when starts_with(event.stream, 'project:') then split_part(event.stream, ':', 2)
         else event.payload ->> 'project_id' end then 'project_id' end
@@ -701,91 +648,6 @@ as $$
   select array_agg(x.found order by (x.found).seq) from copies c cross join lateral (
     select e as found from public.events e where e.tenant_id = event.tenant_id and e.id = c.id
       and e.redacted_at is null and e.event_type <> 'event.redacted' offset 0) x
-$$;
-
--- The tables that are folds of one stream each, in the order in which their keys refer to one another.
-select app.set_rows('app.read_models', '[
-  ["project", "projects", 1],
-  ["task", "tasks", 2],
-  ["artifact", "artifacts", 3],
-  ["decision", "decisions", 4],
-  ["checkpoint", "checkpoints", 5],
-  ["session", "agent_sessions", 6],
-  ["message", "messages", 7]]');
-
--- For each of them, fold_<category> makes a row of a stream's events; folded_<table> the rows of the log up to a
--- position, of a project or all, of some streams or all; differing_<table> finds where those and the live rows are not
--- the same. A fold goes on from what archived events of its stream have left, which is handed to it as an event before
--- all others.
-do $$
-declare
-  v_model app.read_models;
-  v_columns text[];
-begin
-  for v_model in select * from app.read_models m order by m.place loop
-    -- Open dependencies and open parts are no matter of one stream: rebuild_links counts them.
-    v_columns := array(
-      select quote_ident(a.attname) from pg_catalog.pg_attribute a
-      where a.attrelid = format('public.%I', v_model.table_name)::regclass and a.attnum > 0 and not a.attisdropped
-        and a.attname not in ('open_dependencies', 'open_parts')
-      order by a.attnum);
-    execute format($model$
-create or replace function app.fold_step(state public.%1$I, event public.events)
-  returns public.%1$I
-  language plpgsql
-  immutable
-as $body$
-begin
-  if event.event_type = 'archive.snapshot' then
-    return jsonb_populate_record(null::public.%1$I, %5$L || event.payload);
-  end if;
-  return app.evolve_%2$s(state, event);
-end
-$body$;
-
-create or replace aggregate app.fold_%2$s(public.events) (sfunc = app.fold_step, stype = public.%1$I);
-
-create or replace function app.folded_%1$s(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
-  returns table (id uuid, state public.%1$I)
-  language sql
-  stable
-as $body$
-  select (f.folded).id, f.folded
-  from (
-    select app.fold_%2$s(e.event order by e.version) as folded
-    from (
-      select x.stream, x.version, app.upcast_event(x) as event
-      from public.events x
-      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
-        and starts_with(x.stream, '%2$s:') and ($4 is null or x.stream = any ($4))
-      union all
-      select a.stream, a.version, app.snapshot_event(a)
-      from app.archived_streams a
-      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
-        and starts_with(a.stream, '%2$s:') and ($4 is null or a.stream = any ($4))) e
-    group by e.stream) f
-$body$;
-
-create or replace function app.differing_%1$s(tenant_id uuid, streams text[])
-  returns table (id uuid, live public.%1$I, log public.%1$I)
-  language sql
-  stable
-as $body$
-  select coalesce(l.id, f.id), l.live, f.state
-  from app.folded_%1$s($1, null, null, $2) f
-  full join (
-    select x as live, x.* from public.%1$I x
-    where x.tenant_id = $1 and ($2 is null or '%2$s:' || x.id = any ($2))) l on l.id = f.id
-  where (%3$s)
-    is distinct from (%4$s)
-$body$
-      $model$, v_model.table_name, v_model.category,
-      (select string_agg('l.' || c, ', ') from unnest(v_columns) c),
-      (select string_agg('(f.state).' || c, ', ') from unnest(v_columns) c),
-      -- A snapshot that was taken before tasks had labels has none.
-      case v_model.category when 'task' then '{"labels": []}' else '{}' end);
-  end loop;
-end
 $$;
 
 select app.declare_event('event.redacted', 'reason!:text:4000', 'internal');

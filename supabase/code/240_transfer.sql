@@ -273,12 +273,9 @@ begin
            group by e.stream) f
          on conflict (tenant_id, id) do update set %2$s returning x as folded)
        select %5$s from written w', v_model.table_name,
-      (
-        select string_agg(format('%1$I = excluded.%1$I', a.attname), ', ') from pg_attribute a
-        where a.attrelid = format('public.%I', v_model.table_name)::regclass and a.attnum > 0 and not a.attisdropped
-          and a.attname not in ('open_dependencies', 'open_parts')),
+      (select string_agg(format('%1$s = excluded.%1$s', c), ', ') from unnest(app.folded_columns(v_model)) c),
       'fold_' || v_model.category, v_model.category || ':',
-      coalesce(to_regproc('app.index_' || v_model.category) || '(w.folded)', '1'))
+      case when v_model.searched then format('app.index_%s(w.folded)', v_model.category) else '1' end)
       using tenant_id, events, v_ids;
   end loop;
   insert into app.task_counts (tenant_id, project_id)

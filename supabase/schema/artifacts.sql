@@ -39,38 +39,6 @@ create policy reach on public.artifacts as restrictive for all to cairn_owner us
 
 -- Functions
 
-CREATE OR REPLACE FUNCTION app.apply_artifact(event public.events, expect jsonb, actor app.actor)
- RETURNS app.applied
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_id uuid := app.find_task_id(event.payload ->> 'task', event.tenant_id);
-  v_artifact public.artifacts;
-  v_task public.tasks;
-  v_project public.projects;
-begin
-  select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = v_id for no key update;
-  v_project := app.find_project(v_task.project_id::text, actor);
-  select * into v_artifact from public.artifacts a
-    where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream);
-  event.project_id := v_task.project_id;
-  event.task_id := v_task.id;
-  event.version := app.next_version(v_artifact.version, expect, 'artifact');
-  event.payload := jsonb_set(event.payload, '{task}', to_jsonb(v_task.id));
-  perform app.refuse_archived(v_project);
-  perform app.guard_artifact(v_artifact, event, expect, v_task, v_project, actor.role);
-  v_artifact := app.evolve_artifact(v_artifact, event);
-  insert into public.artifacts select v_artifact.*;
-  if expect ->> 'lock_token' is not null then
-    perform app.renew_lease(v_task, event.created_at);
-  end if;
-  perform app.index_artifact(v_artifact);
-  return (event, app.artifact_full(v_artifact), v_project.rules -> 'triggers')::app.applied;
-end
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.artifact_full(artifact public.artifacts)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -169,6 +137,22 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.found_artifact(artifact public.artifacts)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select jsonb_build_object(
+    'ref', t.ref,
+    'title', artifact.type || ' ' || artifact.ref,
+    'at', artifact.created_at,
+    'by', artifact.added_by,
+    'body', concat_ws(' ', artifact.ref, artifact.summary))
+  from public.tasks t
+  where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.graded_evidence(task public.tasks, evidence jsonb)
  RETURNS TABLE(criterion bigint, note text, artifact uuid, tier text, stale boolean)
  LANGUAGE plpgsql
@@ -200,7 +184,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.guard_artifact(artifact public.artifacts, event public.events, expect jsonb, task public.tasks, project public.projects, role text)
+CREATE OR REPLACE FUNCTION app.guard_artifact(event public.events, expect jsonb, task public.tasks, project public.projects, role text)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
@@ -212,9 +196,6 @@ declare
   v_excess text;
   v_bad text[];
 begin
-  if artifact.id is not null then
-    perform app.fail('already_exists', format('The artifact %s exists.', artifact.id));
-  end if;
   perform app.check_holder(task, event, expect, app.lease_expires_at(task), role);
   if event.payload ->> 'type' <> 'diff' or v_scope is null then
     return;
@@ -241,14 +222,6 @@ begin
       jsonb_build_object('scope', v_scope), 'Split the work: a smaller diff here, the rest in a new task.');
   end if;
 end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.index_artifact(artifact public.artifacts)
- RETURNS void
- LANGUAGE sql
-AS $function$
-  select app.index_text('artifact', artifact.tenant_id, artifact.id, artifact.project_id, app.artifact_text(artifact))
 $function$;
 -- owner cairn_owner
 
@@ -298,6 +271,19 @@ begin
       from app.graded_evidence(task, coalesce(evidence, '[]')) g
       where g.criterion = c.at) best on true
     where coalesce(best.rank, 0) < app.tier_rank(tier));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.settle_artifact(event public.events, expect jsonb, task public.tasks)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if expect ->> 'lock_token' is not null then
+    perform app.renew_lease(task, event.created_at);
+  end if;
 end
 $function$;
 -- owner cairn_owner

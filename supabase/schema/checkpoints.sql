@@ -58,34 +58,6 @@ create policy reach on public.checkpoints as restrictive for all to cairn_owner 
 
 -- Functions
 
-CREATE OR REPLACE FUNCTION app.apply_checkpoint(event public.events, expect jsonb, actor app.actor)
- RETURNS app.applied
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_checkpoint public.checkpoints;
-  v_project public.projects := app.find_project(event.payload ->> 'project', actor);
-begin
-  select * into v_checkpoint from public.checkpoints c
-    where c.tenant_id = event.tenant_id and c.id = app.stream_id(event.stream);
-  event.project_id := v_project.id;
-  event.version := app.next_version(v_checkpoint.version, expect, 'checkpoint');
-  perform app.refuse_archived(v_project);
-  if v_checkpoint.id is not null then
-    perform app.fail('already_exists', format('The checkpoint %s exists.', v_checkpoint.id));
-  end if;
-  event.payload := event.payload - 'project'
-    || jsonb_build_object('snapshot', coalesce(event.payload -> 'snapshot', '{}')
-      || jsonb_build_object('server', app.take_snapshot(v_project)));
-  v_checkpoint := app.evolve_checkpoint(v_checkpoint, event);
-  insert into public.checkpoints select v_checkpoint.*;
-  perform app.index_checkpoint(v_checkpoint);
-  return (event, app.checkpoint_full(v_checkpoint, v_project.slug), v_project.rules -> 'triggers')::app.applied;
-end
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.changes_since(project public.projects, after_seq bigint)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -254,12 +226,16 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.index_checkpoint(checkpoint public.checkpoints)
- RETURNS void
+CREATE OR REPLACE FUNCTION app.found_checkpoint(checkpoint public.checkpoints)
+ RETURNS jsonb
  LANGUAGE sql
+ IMMUTABLE
 AS $function$
-  select app.index_text('checkpoint', checkpoint.tenant_id, checkpoint.id, checkpoint.project_id,
-    app.checkpoint_text(checkpoint))
+  select jsonb_build_object(
+    'title', checkpoint.label,
+    'at', checkpoint.created_at,
+    'by', checkpoint.saved_by,
+    'body', concat_ws(' ', checkpoint.label, checkpoint.summary, checkpoint.resume_instructions))
 $function$;
 -- owner cairn_owner
 
@@ -288,6 +264,16 @@ AS $function$
       'text', format(
         'The rules of this project asked for more than %s events after one command. The rest was left out.',
         app.triggered_max())))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.prepare_checkpoint(event public.events, project public.projects)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select event.payload || jsonb_build_object('snapshot',
+    coalesce(event.payload -> 'snapshot', '{}') || jsonb_build_object('server', app.take_snapshot(project)))
 $function$;
 -- owner cairn_owner
 

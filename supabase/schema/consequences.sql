@@ -2,24 +2,6 @@
 
 -- Functions
 
-CREATE OR REPLACE FUNCTION app.apply_message(event public.events, expect jsonb, actor app.actor)
- RETURNS app.applied
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_message public.messages;
-begin
-  event.project_id := (app.find_project(event.payload ->> 'project', actor)).id;
-  event.payload := event.payload - 'project';
-  event.version := 1;
-  v_message := app.evolve_message(v_message, event);
-  insert into public.messages select v_message.*;
-  return (event, to_jsonb(v_message), null)::app.applied;
-end
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.concerned_tasks(event public.events)
  RETURNS SETOF public.tasks
  LANGUAGE sql

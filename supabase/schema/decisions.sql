@@ -38,40 +38,6 @@ create policy reach on public.decisions as restrictive for all to cairn_owner us
 
 -- Functions
 
-CREATE OR REPLACE FUNCTION app.apply_decision(event public.events, expect jsonb, actor app.actor)
- RETURNS app.applied
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_decision public.decisions;
-  v_project public.projects;
-begin
-  select * into v_decision from public.decisions d
-    where d.tenant_id = event.tenant_id and d.id = app.stream_id(event.stream) for no key update;
-  if event.payload ->> 'task' is not null then
-    event.task_id := app.find_task_id(event.payload ->> 'task', event.tenant_id);
-    event.payload := jsonb_set(event.payload, '{task}', to_jsonb(event.task_id));
-    v_project := app.find_project((
-      select t.project_id::text from public.tasks t
-      where t.tenant_id = event.tenant_id and t.id = event.task_id), actor);
-  else
-    v_project := app.find_project(coalesce(v_decision.project_id::text, event.payload ->> 'project'), actor);
-  end if;
-  event.project_id := v_project.id;
-  event.payload := event.payload - 'project';
-  event.version := app.next_version(v_decision.version, expect, 'decision');
-  perform app.refuse_archived(v_project);
-  perform app.guard_decision(v_decision, event);
-  v_decision := app.evolve_decision(v_decision, event);
-  insert into public.decisions select v_decision.*
-    on conflict (tenant_id, id) do update set (superseded_by, version) = (excluded.superseded_by, excluded.version);
-  perform app.index_decision(v_decision);
-  return (event, app.decision_full(v_decision), v_project.rules -> 'triggers')::app.applied;
-end
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.decision_brief(decision public.decisions)
  RETURNS jsonb
  LANGUAGE sql
@@ -150,7 +116,20 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.guard_decision(decision public.decisions, event public.events)
+CREATE OR REPLACE FUNCTION app.found_decision(decision public.decisions)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select jsonb_build_object(
+    'title', decision.title,
+    'at', decision.created_at,
+    'by', decision.decided_by,
+    'body', concat_ws(' ', decision.title, decision.choice, decision.rationale))
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.guard_decision(event public.events)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
@@ -159,12 +138,6 @@ AS $function$
 declare
   v_old public.decisions;
 begin
-  if event.event_type = 'decision.superseded' then
-    return;
-  end if;
-  if decision.id is not null then
-    perform app.fail('already_exists', format('The decision %s exists.', decision.id));
-  end if;
   if event.payload ? 'supersedes' then
     select * into v_old from public.decisions d
       where d.tenant_id = event.tenant_id and d.id = app.as_uuid(event.payload ->> 'supersedes');
@@ -178,14 +151,6 @@ begin
     end if;
   end if;
 end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.index_decision(decision public.decisions)
- RETURNS void
- LANGUAGE sql
-AS $function$
-  select app.index_text('decision', decision.tenant_id, decision.id, decision.project_id, app.decision_text(decision))
 $function$;
 -- owner cairn_owner
 

@@ -68,27 +68,6 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.apply_event(event public.events, expect jsonb, actor app.actor)
- RETURNS app.applied
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-begin
-  case split_part(event.stream, ':', 1)
-    when 'task' then return app.apply_task(event, expect, actor);
-    when 'artifact' then return app.apply_artifact(event, expect, actor);
-    when 'project' then return app.apply_project(event, expect, actor);
-    when 'decision' then return app.apply_decision(event, expect, actor);
-    when 'checkpoint' then return app.apply_checkpoint(event, expect, actor);
-    when 'session' then return app.apply_session(event, expect, actor);
-    when 'event' then return app.apply_redaction(event, expect, actor);
-    when 'message' then return app.apply_message(event, expect, actor);
-    else perform app.fail('invalid_input', format('There is no stream %s.', left(event.stream, 80)));
-  end case;
-end
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.apply_trigger(request jsonb, actor app.actor, at timestamp with time zone, room integer)
  RETURNS app.applied
  LANGUAGE plpgsql
@@ -265,7 +244,7 @@ begin
     'client', actor.client));
   v_event.causation_id := (request ->> 'causation')::uuid;
   v_event.schema_version := v_type.schema_version;
-  if v_type.internal and v_event.causation_id is null then
+  if v_type.internal and v_event.causation_id is null or v_type.verb_only and not request ? 'verb' then
     perform app.fail('forbidden', format('%s is recorded by Cairn itself, not by callers.', v_event.event_type));
   end if;
   return v_event;
@@ -299,7 +278,7 @@ begin
     v_request := events -> v_at;
     -- Nobody else can want a task that this call creates, and a person may close what nobody holds in one step; any
     -- other claim takes turns in claim_task.
-    if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project}'
+    if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project,verb}'
         or v_request ->> 'type' = 'task.claimed' and not v_created ? coalesce(v_request ->> 'stream', '')
           and (v_actor.agent is not null or events -> (v_at + 1) ->> 'type' is distinct from 'task.completed'
             or events -> (v_at + 1) ->> 'stream' is distinct from v_request ->> 'stream') then

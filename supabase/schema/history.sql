@@ -27,6 +27,9 @@ create table app.read_models (
   category text not null,
   table_name text not null,
   place integer not null,
+  searched boolean default false not null,
+  triggering boolean default false not null,
+  kept text[] default '{}'::text[] not null,
   constraint read_models_place_key UNIQUE (place),
   constraint read_models_table_name_key UNIQUE (table_name),
   constraint read_models_pkey PRIMARY KEY (category)
@@ -37,13 +40,13 @@ create policy read on app.read_models as permissive for select to cairn_keeper, 
 
 -- Rows that are part of the schema
 
--- app.read_models: (artifact,artifacts,3)
--- app.read_models: (checkpoint,checkpoints,5)
--- app.read_models: (decision,decisions,4)
--- app.read_models: (message,messages,7)
--- app.read_models: (project,projects,1)
--- app.read_models: (session,agent_sessions,6)
--- app.read_models: (task,tasks,2)
+-- app.read_models: (artifact,artifacts,3,t,t,{})
+-- app.read_models: (checkpoint,checkpoints,5,t,t,{})
+-- app.read_models: (decision,decisions,4,t,t,{})
+-- app.read_models: (message,messages,7,f,f,{})
+-- app.read_models: (project,projects,1,t,f,{})
+-- app.read_models: (session,agent_sessions,6,f,f,{})
+-- app.read_models: (task,tasks,2,t,t,"{open_dependencies,open_parts}")
 
 -- Functions
 
@@ -250,66 +253,6 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.differing_agent_sessions(tenant_id uuid, streams text[])
- RETURNS TABLE(id uuid, live public.agent_sessions, log public.agent_sessions)
- LANGUAGE sql
- STABLE
-AS $function$
-  select coalesce(l.id, f.id), l.live, f.state
-  from app.folded_agent_sessions($1, null, null, $2) f
-  full join (
-    select x as live, x.* from public.agent_sessions x
-    where x.tenant_id = $1 and ($2 is null or 'session:' || x.id = any ($2))) l on l.id = f.id
-  where (l.tenant_id, l.id, l.project_id, l.user_id, l.snapshot, l.summary, l.version, l.created_at, l.updated_at)
-    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).snapshot, (f.state).summary, (f.state).version, (f.state).created_at, (f.state).updated_at)
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.differing_artifacts(tenant_id uuid, streams text[])
- RETURNS TABLE(id uuid, live public.artifacts, log public.artifacts)
- LANGUAGE sql
- STABLE
-AS $function$
-  select coalesce(l.id, f.id), l.live, f.state
-  from app.folded_artifacts($1, null, null, $2) f
-  full join (
-    select x as live, x.* from public.artifacts x
-    where x.tenant_id = $1 and ($2 is null or 'artifact:' || x.id = any ($2))) l on l.id = f.id
-  where (l.tenant_id, l.id, l.project_id, l.task_id, l.user_id, l.type, l.ref, l.summary, l.tier, l.files, l.lines_changed, l.added_by, l.version, l.created_at)
-    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).user_id, (f.state).type, (f.state).ref, (f.state).summary, (f.state).tier, (f.state).files, (f.state).lines_changed, (f.state).added_by, (f.state).version, (f.state).created_at)
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.differing_checkpoints(tenant_id uuid, streams text[])
- RETURNS TABLE(id uuid, live public.checkpoints, log public.checkpoints)
- LANGUAGE sql
- STABLE
-AS $function$
-  select coalesce(l.id, f.id), l.live, f.state
-  from app.folded_checkpoints($1, null, null, $2) f
-  full join (
-    select x as live, x.* from public.checkpoints x
-    where x.tenant_id = $1 and ($2 is null or 'checkpoint:' || x.id = any ($2))) l on l.id = f.id
-  where (l.tenant_id, l.id, l.project_id, l.user_id, l.label, l.repo_ref, l.summary, l.resume_instructions, l.snapshot, l.saved_by, l.version, l.created_at)
-    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).label, (f.state).repo_ref, (f.state).summary, (f.state).resume_instructions, (f.state).snapshot, (f.state).saved_by, (f.state).version, (f.state).created_at)
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.differing_decisions(tenant_id uuid, streams text[])
- RETURNS TABLE(id uuid, live public.decisions, log public.decisions)
- LANGUAGE sql
- STABLE
-AS $function$
-  select coalesce(l.id, f.id), l.live, f.state
-  from app.folded_decisions($1, null, null, $2) f
-  full join (
-    select x as live, x.* from public.decisions x
-    where x.tenant_id = $1 and ($2 is null or 'decision:' || x.id = any ($2))) l on l.id = f.id
-  where (l.tenant_id, l.id, l.project_id, l.task_id, l.user_id, l.title, l.options, l.choice, l.rationale, l.supersedes, l.superseded_by, l.decided_by, l.version, l.created_at)
-    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).user_id, (f.state).title, (f.state).options, (f.state).choice, (f.state).rationale, (f.state).supersedes, (f.state).superseded_by, (f.state).decided_by, (f.state).version, (f.state).created_at)
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.differing_link(tenant_id uuid)
  RETURNS jsonb
  LANGUAGE sql
@@ -371,36 +314,6 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.differing_messages(tenant_id uuid, streams text[])
- RETURNS TABLE(id uuid, live public.messages, log public.messages)
- LANGUAGE sql
- STABLE
-AS $function$
-  select coalesce(l.id, f.id), l.live, f.state
-  from app.folded_messages($1, null, null, $2) f
-  full join (
-    select x as live, x.* from public.messages x
-    where x.tenant_id = $1 and ($2 is null or 'message:' || x.id = any ($2))) l on l.id = f.id
-  where (l.tenant_id, l.id, l.project_id, l.user_id, l.topic, l.payload, l.version, l.created_at)
-    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).topic, (f.state).payload, (f.state).version, (f.state).created_at)
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.differing_projects(tenant_id uuid, streams text[])
- RETURNS TABLE(id uuid, live public.projects, log public.projects)
- LANGUAGE sql
- STABLE
-AS $function$
-  select coalesce(l.id, f.id), l.live, f.state
-  from app.folded_projects($1, null, null, $2) f
-  full join (
-    select x as live, x.* from public.projects x
-    where x.tenant_id = $1 and ($2 is null or 'project:' || x.id = any ($2))) l on l.id = f.id
-  where (l.tenant_id, l.id, l.user_id, l.slug, l.name, l.description, l.rules, l.version, l.archived_at, l.created_at, l.updated_at)
-    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).user_id, (f.state).slug, (f.state).name, (f.state).description, (f.state).rules, (f.state).version, (f.state).archived_at, (f.state).created_at, (f.state).updated_at)
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.differing_row(model app.read_models, tenant_id uuid)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -413,143 +326,12 @@ begin
   execute format(
     'select jsonb_build_object(''table'', $2, ''id'', d.id, ''columns'', (
          select jsonb_object_agg(k, jsonb_build_object(''live'', d.live -> k, ''log'', d.log -> k))
-         from jsonb_object_keys(coalesce(d.live, d.log) - ''open_dependencies'' - ''open_parts'') k
+         from jsonb_object_keys(coalesce(d.live, d.log) - $3) k
          where d.live -> k is distinct from d.log -> k))
      from (select x.id, to_jsonb(x.live) as live, to_jsonb(x.log) as log from app.%I($1, null) x limit 1) d',
     'differing_' || model.table_name)
-    into v_difference using tenant_id, model.table_name;
+    into v_difference using tenant_id, model.table_name, model.kept;
   return v_difference;
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.differing_tasks(tenant_id uuid, streams text[])
- RETURNS TABLE(id uuid, live public.tasks, log public.tasks)
- LANGUAGE sql
- STABLE
-AS $function$
-  select coalesce(l.id, f.id), l.live, f.state
-  from app.folded_tasks($1, null, null, $2) f
-  full join (
-    select x as live, x.* from public.tasks x
-    where x.tenant_id = $1 and ($2 is null or 'task:' || x.id = any ($2))) l on l.id = f.id
-  where (l.tenant_id, l.id, l.project_id, l.user_id, l.created_by, l.number, l.ref, l.title, l.description, l.acceptance_criteria, l.constraints, l.dependencies, l.parent_id, l.discovered_from, l.status, l.priority, l.blocked_reason, l.blocked_by, l.warning, l.locked_at, l.locked_by, l.locked_by_user, l.lock_token, l.attempts, l.last_outcome, l.last_reason, l.last_agent, l.summary, l.evidence, l.approved_at, l.completed_at, l.version, l.created_at, l.updated_at, l.labels, l.rank)
-    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).created_by, (f.state).number, (f.state).ref, (f.state).title, (f.state).description, (f.state).acceptance_criteria, (f.state).constraints, (f.state).dependencies, (f.state).parent_id, (f.state).discovered_from, (f.state).status, (f.state).priority, (f.state).blocked_reason, (f.state).blocked_by, (f.state).warning, (f.state).locked_at, (f.state).locked_by, (f.state).locked_by_user, (f.state).lock_token, (f.state).attempts, (f.state).last_outcome, (f.state).last_reason, (f.state).last_agent, (f.state).summary, (f.state).evidence, (f.state).approved_at, (f.state).completed_at, (f.state).version, (f.state).created_at, (f.state).updated_at, (f.state).labels, (f.state).rank)
-$function$;
--- owner cairn_owner
-
-CREATE AGGREGATE app.fold_artifact(public.events) (sfunc = app.fold_step, stype = public.artifacts);
--- owner cairn_owner
-
-CREATE AGGREGATE app.fold_checkpoint(public.events) (sfunc = app.fold_step, stype = public.checkpoints);
--- owner cairn_owner
-
-CREATE AGGREGATE app.fold_decision(public.events) (sfunc = app.fold_step, stype = public.decisions);
--- owner cairn_owner
-
-CREATE AGGREGATE app.fold_message(public.events) (sfunc = app.fold_step, stype = public.messages);
--- owner cairn_owner
-
-CREATE AGGREGATE app.fold_project(public.events) (sfunc = app.fold_step, stype = public.projects);
--- owner cairn_owner
-
-CREATE AGGREGATE app.fold_session(public.events) (sfunc = app.fold_step, stype = public.agent_sessions);
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.fold_step(state public.agent_sessions, event public.events)
- RETURNS public.agent_sessions
- LANGUAGE plpgsql
- IMMUTABLE
-AS $function$
-begin
-  if event.event_type = 'archive.snapshot' then
-    return jsonb_populate_record(null::public.agent_sessions, '{}' || event.payload);
-  end if;
-  return app.evolve_session(state, event);
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.fold_step(state public.artifacts, event public.events)
- RETURNS public.artifacts
- LANGUAGE plpgsql
- IMMUTABLE
-AS $function$
-begin
-  if event.event_type = 'archive.snapshot' then
-    return jsonb_populate_record(null::public.artifacts, '{}' || event.payload);
-  end if;
-  return app.evolve_artifact(state, event);
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.fold_step(state public.checkpoints, event public.events)
- RETURNS public.checkpoints
- LANGUAGE plpgsql
- IMMUTABLE
-AS $function$
-begin
-  if event.event_type = 'archive.snapshot' then
-    return jsonb_populate_record(null::public.checkpoints, '{}' || event.payload);
-  end if;
-  return app.evolve_checkpoint(state, event);
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.fold_step(state public.decisions, event public.events)
- RETURNS public.decisions
- LANGUAGE plpgsql
- IMMUTABLE
-AS $function$
-begin
-  if event.event_type = 'archive.snapshot' then
-    return jsonb_populate_record(null::public.decisions, '{}' || event.payload);
-  end if;
-  return app.evolve_decision(state, event);
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.fold_step(state public.messages, event public.events)
- RETURNS public.messages
- LANGUAGE plpgsql
- IMMUTABLE
-AS $function$
-begin
-  if event.event_type = 'archive.snapshot' then
-    return jsonb_populate_record(null::public.messages, '{}' || event.payload);
-  end if;
-  return app.evolve_message(state, event);
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.fold_step(state public.projects, event public.events)
- RETURNS public.projects
- LANGUAGE plpgsql
- IMMUTABLE
-AS $function$
-begin
-  if event.event_type = 'archive.snapshot' then
-    return jsonb_populate_record(null::public.projects, '{}' || event.payload);
-  end if;
-  return app.evolve_project(state, event);
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.fold_step(state public.tasks, event public.events)
- RETURNS public.tasks
- LANGUAGE plpgsql
- IMMUTABLE
-AS $function$
-begin
-  if event.event_type = 'archive.snapshot' then
-    return jsonb_populate_record(null::public.tasks, '{"labels": []}' || event.payload);
-  end if;
-  return app.evolve_task(state, event);
 end
 $function$;
 -- owner cairn_owner
@@ -568,163 +350,6 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE AGGREGATE app.fold_task(public.events) (sfunc = app.fold_step, stype = public.tasks);
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.folded_agent_sessions(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
- RETURNS TABLE(id uuid, state public.agent_sessions)
- LANGUAGE sql
- STABLE
-AS $function$
-  select (f.folded).id, f.folded
-  from (
-    select app.fold_session(e.event order by e.version) as folded
-    from (
-      select x.stream, x.version, app.upcast_event(x) as event
-      from public.events x
-      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
-        and starts_with(x.stream, 'session:') and ($4 is null or x.stream = any ($4))
-      union all
-      select a.stream, a.version, app.snapshot_event(a)
-      from app.archived_streams a
-      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
-        and starts_with(a.stream, 'session:') and ($4 is null or a.stream = any ($4))) e
-    group by e.stream) f
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.folded_artifacts(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
- RETURNS TABLE(id uuid, state public.artifacts)
- LANGUAGE sql
- STABLE
-AS $function$
-  select (f.folded).id, f.folded
-  from (
-    select app.fold_artifact(e.event order by e.version) as folded
-    from (
-      select x.stream, x.version, app.upcast_event(x) as event
-      from public.events x
-      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
-        and starts_with(x.stream, 'artifact:') and ($4 is null or x.stream = any ($4))
-      union all
-      select a.stream, a.version, app.snapshot_event(a)
-      from app.archived_streams a
-      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
-        and starts_with(a.stream, 'artifact:') and ($4 is null or a.stream = any ($4))) e
-    group by e.stream) f
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.folded_checkpoints(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
- RETURNS TABLE(id uuid, state public.checkpoints)
- LANGUAGE sql
- STABLE
-AS $function$
-  select (f.folded).id, f.folded
-  from (
-    select app.fold_checkpoint(e.event order by e.version) as folded
-    from (
-      select x.stream, x.version, app.upcast_event(x) as event
-      from public.events x
-      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
-        and starts_with(x.stream, 'checkpoint:') and ($4 is null or x.stream = any ($4))
-      union all
-      select a.stream, a.version, app.snapshot_event(a)
-      from app.archived_streams a
-      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
-        and starts_with(a.stream, 'checkpoint:') and ($4 is null or a.stream = any ($4))) e
-    group by e.stream) f
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.folded_decisions(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
- RETURNS TABLE(id uuid, state public.decisions)
- LANGUAGE sql
- STABLE
-AS $function$
-  select (f.folded).id, f.folded
-  from (
-    select app.fold_decision(e.event order by e.version) as folded
-    from (
-      select x.stream, x.version, app.upcast_event(x) as event
-      from public.events x
-      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
-        and starts_with(x.stream, 'decision:') and ($4 is null or x.stream = any ($4))
-      union all
-      select a.stream, a.version, app.snapshot_event(a)
-      from app.archived_streams a
-      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
-        and starts_with(a.stream, 'decision:') and ($4 is null or a.stream = any ($4))) e
-    group by e.stream) f
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.folded_messages(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
- RETURNS TABLE(id uuid, state public.messages)
- LANGUAGE sql
- STABLE
-AS $function$
-  select (f.folded).id, f.folded
-  from (
-    select app.fold_message(e.event order by e.version) as folded
-    from (
-      select x.stream, x.version, app.upcast_event(x) as event
-      from public.events x
-      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
-        and starts_with(x.stream, 'message:') and ($4 is null or x.stream = any ($4))
-      union all
-      select a.stream, a.version, app.snapshot_event(a)
-      from app.archived_streams a
-      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
-        and starts_with(a.stream, 'message:') and ($4 is null or a.stream = any ($4))) e
-    group by e.stream) f
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.folded_projects(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
- RETURNS TABLE(id uuid, state public.projects)
- LANGUAGE sql
- STABLE
-AS $function$
-  select (f.folded).id, f.folded
-  from (
-    select app.fold_project(e.event order by e.version) as folded
-    from (
-      select x.stream, x.version, app.upcast_event(x) as event
-      from public.events x
-      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
-        and starts_with(x.stream, 'project:') and ($4 is null or x.stream = any ($4))
-      union all
-      select a.stream, a.version, app.snapshot_event(a)
-      from app.archived_streams a
-      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
-        and starts_with(a.stream, 'project:') and ($4 is null or a.stream = any ($4))) e
-    group by e.stream) f
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.folded_tasks(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
- RETURNS TABLE(id uuid, state public.tasks)
- LANGUAGE sql
- STABLE
-AS $function$
-  select (f.folded).id, f.folded
-  from (
-    select app.fold_task(e.event order by e.version) as folded
-    from (
-      select x.stream, x.version, app.upcast_event(x) as event
-      from public.events x
-      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
-        and starts_with(x.stream, 'task:') and ($4 is null or x.stream = any ($4))
-      union all
-      select a.stream, a.version, app.snapshot_event(a)
-      from app.archived_streams a
-      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
-        and starts_with(a.stream, 'task:') and ($4 is null or a.stream = any ($4))) e
-    group by e.stream) f
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.hold_off_autovacuum()
  RETURNS void
  LANGUAGE plpgsql
@@ -739,37 +364,6 @@ begin
   lock table app.task_dependencies, app.task_counts, app.task_labels, app.unanswered, app.search_documents
     in share update exclusive mode;
 end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.list_searchable(tenant_id uuid)
- RETURNS TABLE(kind text, id uuid, project_id uuid, stream text, content text)
- LANGUAGE sql
- STABLE
-AS $function$
-  select 'project', x.id, x.id, 'project:' || x.id, app.project_text(x)
-  from public.projects x
-  where x.tenant_id = $1
-  union all
-  select 'task', x.id, x.project_id, 'task:' || x.id, app.task_text(x)
-  from public.tasks x
-  where x.tenant_id = $1
-  union all
-  select 'artifact', x.id, x.project_id, 'artifact:' || x.id, app.artifact_text(x)
-  from public.artifacts x
-  where x.tenant_id = $1
-  union all
-  select 'decision', x.id, x.project_id, 'decision:' || x.id, app.decision_text(x)
-  from public.decisions x
-  where x.tenant_id = $1
-  union all
-  select 'checkpoint', x.id, x.project_id, 'checkpoint:' || x.id, app.checkpoint_text(x)
-  from public.checkpoints x
-  where x.tenant_id = $1
-  union all
-  select 'event', x.id, x.project_id, x.stream, app.searchable_text(x)
-  from public.events x
-  where x.tenant_id = $1
 $function$;
 -- owner cairn_owner
 
@@ -855,11 +449,7 @@ begin
     execute format(
       'insert into public.%1$I select (d.log).* from app.differing_%1$s($1, $2) d where (d.log).id is not null
        on conflict (tenant_id, id) do update set %2$s', v_model.table_name,
-      (select string_agg(format('%1$I = excluded.%1$I', a.attname), ', ') from pg_catalog.pg_attribute a
-        where a.attrelid = format('public.%I', v_model.table_name)::regclass
-          and a.attnum > 0
-          and not a.attisdropped
-          and a.attname not in ('open_dependencies', 'open_parts')))
+      (select string_agg(format('%1$s = excluded.%1$s', c), ', ') from unnest(app.folded_columns(v_model)) c))
       using tenant_id, streams;
   end loop;
   perform app.rebuild_links(tenant_id);
@@ -913,25 +503,6 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.snapshot_event(left_behind app.archived_streams)
- RETURNS public.events
- LANGUAGE plpgsql
- IMMUTABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_event public.events;
-begin
-  v_event.tenant_id := left_behind.tenant_id;
-  v_event.stream := left_behind.stream;
-  v_event.version := left_behind.version;
-  v_event.event_type := 'archive.snapshot';
-  v_event.payload := left_behind.state;
-  return v_event;
-end
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.state_of(category text, tenant_id uuid, project_id uuid, up_to bigint, archived jsonb)
  RETURNS TABLE(id uuid, state jsonb)
  LANGUAGE plpgsql
@@ -969,8 +540,7 @@ AS $function$
     when event.task_id::text is distinct from case split_part(event.stream, ':', 1)
         when 'task' then split_part(event.stream, ':', 2)
         when 'event' then event.task_id::text
-        when 'artifact' then event.payload ->> 'task'
-        when 'decision' then event.payload ->> 'task' end then 'task_id'
+        else event.payload ->> 'task' end then 'task_id'
     when event.project_id::text <> case
         when starts_with(event.stream, 'project:') then split_part(event.stream, ':', 2)
         else event.payload ->> 'project_id' end then 'project_id' end

@@ -58,6 +58,8 @@ create table app.event_types (
   schema_version integer default 1 not null,
   required text[] not null,
   internal boolean default false not null,
+  creates boolean default false not null,
+  verb_only boolean default false not null,
   constraint event_types_pkey PRIMARY KEY (event_type)
 );
 alter table app.event_types enable row level security;
@@ -234,33 +236,33 @@ create policy reach on public.events as restrictive for all to cairn_owner using
 -- app.event_fields: (task.updated,title,line,f,300,,f)
 -- app.event_fields: (task.warned,dependency,ref,t,80,,f)
 -- app.event_fields: (task.warned,reason,text,t,4000,,f)
--- app.event_types: (artifact.added,1,"{task,type,ref}",f)
--- app.event_types: (checkpoint.saved,1,"{label,summary}",f)
--- app.event_types: (decision.recorded,1,"{title,choice,rationale}",f)
--- app.event_types: (decision.superseded,1,{by},t)
--- app.event_types: (event.redacted,1,{reason},t)
--- app.event_types: (message.enqueued,1,"{project,topic,payload}",t)
--- app.event_types: (project.archived,1,{},f)
--- app.event_types: (project.created,1,"{slug,name}",f)
--- app.event_types: (project.noted,1,"{text,kind}",f)
--- app.event_types: (project.unarchived,1,{},f)
--- app.event_types: (project.updated,1,{},f)
--- app.event_types: (session.saved,1,{},f)
--- app.event_types: (session.updated,1,{},f)
--- app.event_types: (task.approved,1,{},f)
--- app.event_types: (task.blocked,1,{reason},f)
--- app.event_types: (task.cancelled,1,{reason},f)
--- app.event_types: (task.claimed,1,{ttl_seconds},f)
--- app.event_types: (task.completed,1,{},f)
--- app.event_types: (task.created,1,{title},f)
--- app.event_types: (task.dependencies_changed,1,{},f)
--- app.event_types: (task.lock_broken,1,{reason},f)
--- app.event_types: (task.noted,1,"{text,kind}",f)
--- app.event_types: (task.released,1,"{outcome,reason}",f)
--- app.event_types: (task.reopened,1,{reason},f)
--- app.event_types: (task.unblocked,1,{},f)
--- app.event_types: (task.updated,1,{},f)
--- app.event_types: (task.warned,1,"{dependency,reason}",t)
+-- app.event_types: (artifact.added,1,"{task,type,ref}",f,t,f)
+-- app.event_types: (checkpoint.saved,1,"{label,summary}",f,t,f)
+-- app.event_types: (decision.recorded,1,"{title,choice,rationale}",f,t,f)
+-- app.event_types: (decision.superseded,1,{by},t,f,f)
+-- app.event_types: (event.redacted,1,{reason},t,f,f)
+-- app.event_types: (message.enqueued,1,"{project,topic,payload}",t,t,f)
+-- app.event_types: (project.archived,1,{},f,f,f)
+-- app.event_types: (project.created,1,"{slug,name}",f,t,f)
+-- app.event_types: (project.noted,1,"{text,kind}",f,f,f)
+-- app.event_types: (project.unarchived,1,{},f,f,f)
+-- app.event_types: (project.updated,1,{},f,f,f)
+-- app.event_types: (session.saved,1,{},f,t,f)
+-- app.event_types: (session.updated,1,{},f,f,f)
+-- app.event_types: (task.approved,1,{},f,f,f)
+-- app.event_types: (task.blocked,1,{reason},f,f,f)
+-- app.event_types: (task.cancelled,1,{reason},f,f,f)
+-- app.event_types: (task.claimed,1,{ttl_seconds},f,f,f)
+-- app.event_types: (task.completed,1,{},f,f,f)
+-- app.event_types: (task.created,1,{title},f,t,f)
+-- app.event_types: (task.dependencies_changed,1,{},f,f,f)
+-- app.event_types: (task.lock_broken,1,{reason},f,f,f)
+-- app.event_types: (task.noted,1,"{text,kind}",f,f,f)
+-- app.event_types: (task.released,1,"{outcome,reason}",f,f,f)
+-- app.event_types: (task.reopened,1,{reason},f,f,f)
+-- app.event_types: (task.unblocked,1,{},f,f,f)
+-- app.event_types: (task.updated,1,{},f,f,f)
+-- app.event_types: (task.warned,1,"{dependency,reason}",t,f,f)
 
 -- Functions
 
@@ -475,10 +477,11 @@ begin
     from unnest(words) x
     cross join lateral (
       select split_part(x, ':', 1) as name, split_part(x, ':', 2) as kind, nullif(split_part(x, ':', 3), '') as size) w
-    where x <> 'internal'
+    where x like '%:%'
     order by 1);
   v_type := row(declare_event.event_type, 1,
-    array(select split_part(w, '!', 1) from unnest(words) w where w like '%!:%'), 'internal' = any (words));
+    array(select split_part(w, '!', 1) from unnest(words) w where w like '%!:%'),
+    'internal' = any (words), 'creates' = any (words), 'verb_only' = any (words));
   if v_type = (select t from app.event_types t where t.event_type = declare_event.event_type)
       and v_fields = array(
         select f from app.event_fields f
@@ -491,7 +494,8 @@ begin
   delete from app.event_fields f where f.event_type = declare_event.event_type;
   insert into app.event_types values (v_type.*)
     on conflict on constraint event_types_pkey do update
-      set schema_version = excluded.schema_version, required = excluded.required, internal = excluded.internal;
+      set (schema_version, required, internal, creates, verb_only)
+          = (excluded.schema_version, excluded.required, excluded.internal, excluded.creates, excluded.verb_only);
   insert into app.event_fields select (f).* from unnest(v_fields) f;
   alter table app.event_types force row level security;
   alter table app.event_fields force row level security;
@@ -777,6 +781,25 @@ begin
     execute format('insert into %s %s', table_name, v_query) using v_wanted;
     execute format('alter table %s force row level security', table_name);
   end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.snapshot_event(left_behind app.archived_streams)
+ RETURNS public.events
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_event public.events;
+begin
+  v_event.tenant_id := left_behind.tenant_id;
+  v_event.stream := left_behind.stream;
+  v_event.version := left_behind.version;
+  v_event.event_type := 'archive.snapshot';
+  v_event.payload := left_behind.state;
+  return v_event;
 end
 $function$;
 -- owner cairn_owner

@@ -250,9 +250,10 @@ begin
     perform app.check_keys(v_rule, format('rules.triggers[%s]', v_at), 'on', 'when', 'do');
     if not exists (
         select from app.event_types e
-        where e.event_type = v_rule ->> 'on' and e.event_type ~ '^(task|artifact|decision|checkpoint)\.') then
-      perform app.bad_rule(format('rules.triggers[%s].on', v_at),
-        'an event type of tasks, artifacts, decisions or checkpoints, such as task.completed');
+        join app.read_models m on starts_with(e.event_type, m.category || '.')
+        where e.event_type = v_rule ->> 'on' and m.triggering) then
+      perform app.bad_rule(format('rules.triggers[%s].on', v_at), format('an event type of %s, such as task.completed',
+        (select string_agg(m.category, ', ' order by m.place) from app.read_models m where m.triggering)));
     end if;
     perform app.check_when(v_rule -> 'when', format('rules.triggers[%s].when', v_at));
     perform app.check_action(v_rule -> 'do', format('rules.triggers[%s].do', v_at));
@@ -430,6 +431,19 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.found_project(project public.projects)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select jsonb_build_object(
+    'ref', project.slug,
+    'title', project.name,
+    'at', project.updated_at,
+    'body', concat_ws(' ', project.name, project.description))
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.guard_project(project public.projects, event public.events)
  RETURNS void
  LANGUAGE plpgsql
@@ -467,14 +481,6 @@ begin
     perform app.check_rules(event.payload -> 'rules');
   end if;
 end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.index_project(project public.projects)
- RETURNS void
- LANGUAGE sql
-AS $function$
-  select app.index_text('project', project.tenant_id, project.id, project.id, app.project_text(project))
 $function$;
 -- owner cairn_owner
 

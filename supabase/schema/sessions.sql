@@ -2,32 +2,6 @@
 
 -- Functions
 
-CREATE OR REPLACE FUNCTION app.apply_session(event public.events, expect jsonb, actor app.actor)
- RETURNS app.applied
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_session public.agent_sessions;
-  v_project public.projects;
-begin
-  select * into v_session from public.agent_sessions s
-    where s.tenant_id = event.tenant_id and s.id = app.stream_id(event.stream) for no key update;
-  perform app.guard_session(v_session, event);
-  v_project := app.find_project(coalesce(v_session.project_id::text, event.payload ->> 'project'), actor);
-  perform app.refuse_archived(v_project);
-  event.project_id := v_project.id;
-  event.payload := event.payload - 'project';
-  event.version := app.next_version(v_session.version, expect, 'session');
-  v_session := app.evolve_session(v_session, event);
-  insert into public.agent_sessions select v_session.*
-    on conflict (tenant_id, id) do update set (snapshot, summary, version, updated_at)
-      = (excluded.snapshot, excluded.summary, excluded.version, excluded.updated_at);
-  return (event, app.session_full(v_session), null)::app.applied;
-end
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.evolve_session(session public.agent_sessions, event public.events)
  RETURNS public.agent_sessions
  LANGUAGE plpgsql
@@ -46,22 +20,6 @@ begin
   session.version := event.version;
   session.updated_at := event.created_at;
   return session;
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.guard_session(session public.agent_sessions, event public.events)
- RETURNS void
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-begin
-  if session.id is null and event.event_type = 'session.updated' then
-    perform app.fail('not_found', 'There is no such session in this workspace.', null, 'list_sessions shows the ids.');
-  elsif session.id is not null and event.event_type = 'session.saved' then
-    perform app.fail('already_exists', format('The session %s exists.', session.id));
-  end if;
 end
 $function$;
 -- owner cairn_owner

@@ -245,6 +245,22 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.found_task(task public.tasks)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'ref', task.ref, 'title', task.title, 'at', task.updated_at, 'by', task.created_by,
+    'unproven', app.list_unproven(task),
+    'body', concat_ws(' ', task.title, task.description, array_to_string(task.acceptance_criteria, ' '),
+      array_to_string(task.labels, ' '))));
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.free_dependents(task public.tasks, difference integer)
  RETURNS void
  LANGUAGE plpgsql
@@ -298,14 +314,6 @@ AS $function$
     'freed', jsonb_agg(f.ref order by f.place) filter (where f.place <= 20),
     'freed_total', case when count(*) > 20 then count(*) end))
   from freed f
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.index_task(task public.tasks)
- RETURNS void
- LANGUAGE sql
-AS $function$
-  select app.index_text('task', task.tenant_id, task.id, task.project_id, app.task_text(task))
 $function$;
 -- owner cairn_owner
 

@@ -184,11 +184,15 @@ describe('a category', () => {
     types = await query(`select event_type, split_part(event_type, '.', 1) as category from app.event_types`);
   });
 
-  test('that may refuse has a guard', () => {
-    for (const category of ['project', 'task', 'artifact', 'decision', 'session']) {
+  test('refuses to create what is there, and to change what is not', async () => {
+    const models = await query<{ category: string }>('select category from app.read_models');
+    const others = { project: 'app.guard_project(', task: 'app.guard_task(' };
+
+    for (const { category } of models) {
+      const check = { [category]: `app.check_stream('${category}'`, ...others }[category];
       expect([category, functions.get(`apply_${category}`)?.source]).toEqual([
         category,
-        expect.stringContaining(`perform app.guard_${category}(`),
+        expect.stringContaining(`perform ${check}`),
       ]);
     }
   });

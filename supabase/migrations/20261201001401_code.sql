@@ -585,6 +585,139 @@ select app.define_on_tables($triggers$
     for each row execute function app.keep_name();
 $triggers$);
 
+-- Owners, row level security and grants of what the chapters make.
+
+-- Functions run as cairn_owner, which policies bind; signed-in users may call functions that verify the caller, and the
+-- server's own role those that trust it.
+create or replace function app.secure_functions()
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_function record;
+  v_by_keeper constant text[] := array['blank_event', 'remove_events', 'purge_expired'];
+begin
+  grant create on schema public, app to cairn_owner, cairn_keeper;
+  for v_function in
+    select
+      p.oid::regprocedure as name,
+      n.nspname as schema,
+      case when p.proname = any (v_by_keeper) and n.nspname = 'app' then 'cairn_keeper' else 'cairn_owner' end as owner,
+      p.prosrc ~ 'app\.(caller_is_server|authenticate_(server|workspace|person))\(' as for_server
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where (n.nspname = 'app'
+        or n.nspname = 'public' and p.prosecdef and p.prosrc ~ 'app\.(authenticate|caller_is_server)')
+      and p.proowner not in ('cairn_owner'::regrole, 'cairn_keeper'::regrole)
+  loop
+    execute format('revoke all on function %s from public, anon, authenticated', v_function.name);
+    execute format('alter routine %s owner to %I', v_function.name, v_function.owner);
+    if v_function.schema = 'public' then
+      execute format('grant execute on function %s to cairn_server, service_role', v_function.name);
+      if not v_function.for_server then
+        execute format('grant execute on function %s to authenticated', v_function.name);
+      end if;
+    end if;
+  end loop;
+  revoke create on schema public, app from cairn_owner, cairn_keeper;
+end
+$$;
+
+-- Secures a table: row level security, forced, and the grants and policies that follow from its columns. A limited
+-- token cannot reach rows without a project.
+create or replace function app.secure_table(name regclass)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name text := (select c.relname from pg_class c where c.oid = name);
+  v_schema text := (select c.relnamespace::regnamespace::text from pg_class c where c.oid = name);
+  v_path text := format('%I.%I', v_schema, v_name);
+  v_has_tenant boolean := exists (
+    select from pg_attribute a
+    where a.attrelid = name and a.attname = 'tenant_id' and not a.attisdropped);
+  v_own constant text := 'tenant_id in (select app.my_tenants())';
+  v_is_registry constant boolean := v_name in ('event_types', 'event_fields', 'task_moves', 'read_models');
+begin
+  if not (select c.relrowsecurity and c.relforcerowsecurity from pg_class c where c.oid = name) then
+    execute format('revoke all on table %s from public, anon, authenticated, service_role', name);
+    execute format('alter table %s enable row level security', name);
+    execute format('alter table %s force row level security', name);
+  end if;
+  if v_is_registry then
+    execute format('grant select on table %s to cairn_owner, cairn_keeper', name);
+    perform app.define_on_tables(format(
+      'create policy read on %s for select to cairn_owner, cairn_keeper using (true)', v_path));
+  else
+    execute format('grant select, insert on table %s to cairn_owner', name);
+  end if;
+  if not v_is_registry and v_name not in ('events', 'auth_events') then
+    execute format('grant update, delete on table %s to cairn_owner', name);
+  end if;
+  if v_schema = 'public' and v_name <> 'oauth_tokens' then
+    execute format('grant select on table %s to authenticated', name);
+  end if;
+  if v_has_tenant and v_name not in ('events', 'memberships', 'search_documents') then
+    perform app.define_on_tables(format(
+      'create policy door on %s for all to cairn_owner using (tenant_id = app.get_tenant_id()) '
+      'with check (tenant_id = app.get_tenant_id())', v_path));
+  end if;
+  -- Whatever else lets a row through: a token that is limited to a project reaches that one alone. Of what hangs on
+  -- another row (edges, texts to search), that row is what is told.
+  if app.project_of_rows(name) is not null then
+    perform app.define_on_tables(format(
+      'create policy reach on %s as restrictive for all to cairn_owner using (app.token_allows_project(%s)) '
+      'with check (app.token_allows_project(%2$s))', v_path, app.project_of_rows(name)));
+  end if;
+  -- The second wall for signed-in users: no privilege but select lets them reach the other three.
+  if v_schema = 'public' and v_has_tenant and v_name not in ('events', 'memberships', 'oauth_tokens') then
+    perform app.define_on_tables(format(
+      'create policy own_select on %1$s for select to authenticated using (%2$s);
+      create policy own_insert on %1$s for insert to authenticated with check (%2$s);
+      create policy own_update on %1$s for update to authenticated using (%2$s) with check (%2$s);
+      create policy own_delete on %1$s for delete to authenticated using (%2$s);', v_path, v_own));
+  end if;
+end
+$$;
+
+-- Finds the expression of the project of a table's rows; null if they have none. A token itself belongs to no project.
+create or replace function app.project_of_rows(name regclass)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select format(case when a.attnotnull then '%I' else 'coalesce(%I, app.get_nil_id())' end, a.attname)
+  from pg_class c
+  join pg_attribute a on a.attrelid = c.oid
+  where c.oid = name
+    and not a.attisdropped
+    and a.attname = case c.relname when 'projects' then 'id' when 'oauth_tokens' then null else 'project_id' end
+$$;
+
+-- Secures all tables of `app`, and Cairn's own in `public`, which another application may share.
+create or replace function app.secure_tables()
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table regclass;
+begin
+  -- Listed before: a table that a query reads cannot be altered.
+  foreach v_table in array array(
+    select c.oid::regclass
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind = 'r' and (n.nspname = 'app' or n.nspname = 'public' and (
+      c.relname in ('users', 'tenants', 'memberships', 'events', 'task_leases', 'oauth_tokens')
+      or exists (select from app.read_models m where m.table_name = c.relname))))
+  loop
+    perform app.secure_table(v_table);
+  end loop;
+end
+$$;
+
 -- The log: event types and their data, positions, the hash chain, idempotency.
 
 -- The last wall behind missing privileges and missing policies. Only functions of cairn_keeper (redact, archive) pass.
@@ -604,8 +737,9 @@ end
 $$;
 
 -- Declares an event type: one row of event_fields a word. `title!:line:300` is a required single line of at most 300
--- characters, `number+:integer:9` a field that the door adds and no caller may say. The word `internal` declares that
--- the door alone makes such events. Takes locks only where something changes.
+-- characters, `number+:integer:9` a field that the door adds and no caller may say. The word `creates` declares that
+-- such an event begins its stream, `internal` that the door alone makes it, as what follows from another, `verb_only`
+-- that only a verb of Cairn records it, such as a worker's. Takes locks only where something changes.
 create or replace function app.declare_event(event_type text, variadic words text[] default '{}')
   returns void
   language plpgsql
@@ -624,10 +758,11 @@ begin
     from unnest(words) x
     cross join lateral (
       select split_part(x, ':', 1) as name, split_part(x, ':', 2) as kind, nullif(split_part(x, ':', 3), '') as size) w
-    where x <> 'internal'
+    where x like '%:%'
     order by 1);
   v_type := row(declare_event.event_type, 1,
-    array(select split_part(w, '!', 1) from unnest(words) w where w like '%!:%'), 'internal' = any (words));
+    array(select split_part(w, '!', 1) from unnest(words) w where w like '%!:%'),
+    'internal' = any (words), 'creates' = any (words), 'verb_only' = any (words));
   if v_type = (select t from app.event_types t where t.event_type = declare_event.event_type)
       and v_fields = array(
         select f from app.event_fields f
@@ -640,7 +775,8 @@ begin
   delete from app.event_fields f where f.event_type = declare_event.event_type;
   insert into app.event_types values (v_type.*)
     on conflict on constraint event_types_pkey do update
-      set schema_version = excluded.schema_version, required = excluded.required, internal = excluded.internal;
+      set (schema_version, required, internal, creates, verb_only)
+          = (excluded.schema_version, excluded.required, excluded.internal, excluded.creates, excluded.verb_only);
   insert into app.event_fields select (f).* from unnest(v_fields) f;
   alter table app.event_types force row level security;
   alter table app.event_fields force row level security;
@@ -740,6 +876,25 @@ $$;
 -- that an import cleaned is read with clean names.
 create or replace function app.upcast_event(event public.events) returns public.events language sql stable as $$
   select case when event.cleaned_hash is null then event else app.clean_actor(event) end
+$$;
+
+-- Hands what archived events of a stream have left to a fold, as an event before all others.
+create or replace function app.snapshot_event(left_behind app.archived_streams)
+  returns public.events
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_event public.events;
+begin
+  v_event.tenant_id := left_behind.tenant_id;
+  v_event.stream := left_behind.stream;
+  v_event.version := left_behind.version;
+  v_event.event_type := 'archive.snapshot';
+  v_event.payload := left_behind.state;
+  return v_event;
+end
 $$;
 
 create or replace function app.payload_hash(payload jsonb) returns bytea language sql stable as $$
@@ -1142,6 +1297,417 @@ select app.define_on_tables($triggers$
     for each statement execute function app.refuse_rewrite();
 $triggers$);
 
+-- Categories: what a chapter of state gets from its last line. It is written out as static SQL, so that plans stay
+-- cached and plpgsql_check sees it.
+
+-- Writes the call of a function of `app` with the arguments that it names; null if there is no such function.
+create or replace function app.write_call(function_name text, arguments jsonb)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_names text[] := (
+    select coalesce(p.proargnames, '{}') from pg_proc p
+    where p.pronamespace = 'app'::regnamespace and p.proname = function_name);
+  v_unknown text := (select n from unnest(v_names) n where not arguments ? n limit 1);
+begin
+  if v_unknown is not null then
+    raise exception 'app.% takes %; a category can give it %.', function_name, v_unknown,
+      (select string_agg(k, ', ') from jsonb_object_keys(arguments) k);
+  end if;
+  if v_names is null then
+    return null;
+  end if;
+  return format('app.%I(%s)', function_name,
+    (select string_agg(arguments ->> x.name, ', ' order by x.at) from unnest(v_names) with ordinality x (name, at)));
+end
+$$;
+
+-- Lists the columns that a category's folds make, without those that the registry names as kept.
+create or replace function app.folded_columns(model app.read_models)
+  returns text[]
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select array_agg(quote_ident(a.attname) order by a.attnum) from pg_attribute a
+  where a.attrelid = format('public.%I', model.table_name)::regclass
+    and a.attnum > 0
+    and not a.attisdropped
+    and a.attname <> all (model.kept)
+$$;
+
+-- Refuses to create what is there, and to change what is not.
+create or replace function app.check_stream(category text, stream text, is_there boolean, creates boolean)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if is_there and creates then
+    perform app.fail('already_exists', format('The %s %s exists.', category, app.stream_id(stream)));
+  elsif not is_there and not creates then
+    perform app.fail('not_found',
+      format('There is no %s %s in this workspace.', category, app.stream_id(stream)), null,
+      format('list_%ss shows the ids.', category));
+  end if;
+end
+$$;
+
+-- Declares a category of state, whose chapter has made its table, event types and functions before. Writes out the
+-- registry's row, the folds, the index of what is searched, the apply function, the dispatch; secures the table.
+--   The chapter brings evolve_<category>(<category>, event), which is pure. It may bring guard_<category>(…), which may
+-- refuse; prepare_<category>(…) -> the payload as it is recorded; settle_<category>(…), which runs when the row is
+-- written; <category>_full(…) -> the answer. Each names what it takes: <category> (the row), event, expect, project,
+-- slug, task (which a guard has locked), actor, role. Events of types that create need a new stream, others one that
+-- is there.
+--   If it is searched: <category>_text(row) -> the words, and found_<category>(row) -> {ref?, title, at, by?, body}.
+-- `triggering`: rules may wait for its events. `kept`: columns that are no matter of one stream; the folds do not make
+-- them, and verify does not compare them. A category may bring its own apply_<category>.
+create or replace function app.define_category(
+  category text,
+  table_name text,
+  searched boolean default true,
+  triggering boolean default true,
+  kept text[] default '{}',
+  own_apply boolean default false
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_model app.read_models := app.register_category(category, table_name, searched, triggering, kept);
+begin
+  perform app.write_folds(v_model);
+  if searched then
+    perform app.write_index(v_model);
+  end if;
+  if not own_apply then
+    perform app.write_apply(v_model);
+  end if;
+  perform app.write_dispatch();
+  perform app.write_found_document();
+  perform app.write_list_searchable();
+  perform app.secure_table(format('public.%I', table_name)::regclass);
+  perform app.secure_functions();
+end
+$$;
+
+-- The registry lists the tables in the order in which their keys refer to one another: that of their declaration.
+create or replace function app.register_category(
+  category text,
+  table_name text,
+  searched boolean,
+  triggering boolean,
+  kept text[]
+)
+  returns app.read_models
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_was app.read_models;
+  v_model app.read_models;
+begin
+  select * into v_was from app.read_models m where m.category = register_category.category;
+  v_model := row(category, table_name,
+    coalesce(v_was.place, (select coalesce(max(m.place), 0) + 1 from app.read_models m)), searched, triggering, kept);
+  if v_model is distinct from v_was then
+    alter table app.read_models no force row level security;
+    delete from app.read_models m where m.category = register_category.category;
+    insert into app.read_models select v_model.*;
+    alter table app.read_models force row level security;
+  end if;
+  return v_model;
+end
+$$;
+
+-- A snapshot of before a column was added lacks it: it takes the default of the column then, if that is a constant.
+create or replace function app.column_defaults(model app.read_models)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_defaults jsonb;
+begin
+  execute 'select jsonb_build_object(' || coalesce((
+      select string_agg(format('%L, %s', a.attname, pg_get_expr(d.adbin, d.adrelid)), ', ' order by a.attnum)
+      from pg_attribute a
+      join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+      where a.attrelid = format('public.%I', model.table_name)::regclass
+        and a.attname <> all (model.kept)
+        and pg_get_expr(d.adbin, d.adrelid) ~ '^(''[^'']*''::[a-z]+(\[\])?|-?[0-9.]+|true|false)$'), '') || ')'
+    into v_defaults;
+  return v_defaults;
+end
+$$;
+
+-- fold_<category> makes a row of a stream's events; folded_<table> the rows of the log up to a position, of a project
+-- or all, of some streams or all; differing_<table> finds where those and the live rows are not the same. A fold goes
+-- on from what archived events of its stream have left, which is handed to it as an event before all others.
+create or replace function app.write_folds(model app.read_models)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_columns constant text[] := app.folded_columns(model);
+begin
+  execute format($model$
+create or replace function app.fold_step(state public.%1$I, event public.events)
+  returns public.%1$I
+  language plpgsql
+  immutable
+as $body$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.%1$I, %5$L || event.payload);
+  end if;
+  return app.evolve_%2$s(state, event);
+end
+$body$;
+
+create or replace aggregate app.fold_%2$s(public.events) (sfunc = app.fold_step, stype = public.%1$I);
+
+create or replace function app.folded_%1$s(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+  returns table (id uuid, state public.%1$I)
+  language sql
+  stable
+as $body$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_%2$s(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, '%2$s:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, '%2$s:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$body$;
+
+create or replace function app.differing_%1$s(tenant_id uuid, streams text[])
+  returns table (id uuid, live public.%1$I, log public.%1$I)
+  language sql
+  stable
+as $body$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_%1$s($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.%1$I x
+    where x.tenant_id = $1 and ($2 is null or '%2$s:' || x.id = any ($2))) l on l.id = f.id
+  where (%3$s)
+    is distinct from (%4$s)
+$body$
+    $model$, model.table_name, model.category,
+    (select string_agg('l.' || c, ', ') from unnest(v_columns) c),
+    (select string_agg('(f.state).' || c, ', ') from unnest(v_columns) c),
+    app.column_defaults(model));
+end
+$$;
+
+create or replace function app.write_index(model app.read_models)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format($model$
+create or replace function app.index_%1$s(%1$s public.%2$I) returns void language sql as $body$
+  select app.index_text('%1$s', %1$s.tenant_id, %1$s.id, %1$s.%3$I, app.%1$s_text(%1$s))
+$body$
+    $model$, model.category, model.table_name, app.project_column(model));
+end
+$$;
+
+-- A project belongs to itself.
+create or replace function app.project_column(model app.read_models) returns text language sql immutable as $$
+  select case when model.category = 'project' then 'id' else 'project_id' end
+$$;
+
+-- apply_<category> places an event, judges it, evolves the row and writes it. An event belongs to the project of the
+-- task that it names, else to that of its row, else to the one that it names.
+create or replace function app.write_apply(model app.read_models)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_has_task constant boolean := exists (
+    select from pg_attribute a
+    where a.attrelid = format('public.%I', model.table_name)::regclass and a.attname = 'task_id');
+  v_needs_project constant boolean := (
+    select a.attnotnull from pg_attribute a
+    where a.attrelid = format('public.%I', model.table_name)::regclass and a.attname = 'project_id');
+  v_given constant jsonb := '{"event": "event", "expect": "expect", "project": "v_project", "slug": "v_project.slug",
+    "actor": "actor", "role": "actor.role"}' || jsonb_build_object(model.category, 'v_row')
+    || case when v_has_task then jsonb_build_object('task', 'v_task') else '{}' end;
+  v_guard constant text := app.write_call('guard_' || model.category, v_given);
+  v_place constant text := format('coalesce(%s)', concat_ws(', ',
+    case when v_has_task then 'v_task.project_id::text' end, 'v_row.project_id::text',
+    $text$event.payload ->> 'project'$text$, case when not v_needs_project then 'actor.project_id::text' end));
+begin
+  execute format($model$
+create or replace function app.apply_%1$s(event public.events, expect jsonb, actor app.actor)
+  returns app.applied
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $body$
+declare
+  v_row public.%2$I;%3$s
+  v_project public.projects;
+begin
+  select * into v_row from public.%2$I x
+    where x.tenant_id = event.tenant_id and x.id = app.stream_id(event.stream) for no key update;
+  perform app.check_stream('%1$s', event.stream, v_row.id is not null, event.event_type in (%12$s));%4$s
+  event.project_id := v_project.id;
+  event.payload := event.payload - 'project';%5$s
+  event.version := app.next_version(v_row.version, expect, '%1$s');
+  perform app.refuse_archived(v_project);%6$s
+  v_row := app.evolve_%1$s(v_row, event);
+  insert into public.%2$I select v_row.*
+    on conflict (tenant_id, id) do update set (%7$s)
+      = (%8$s);%9$s
+  return (event, %10$s, %11$s)::app.applied;
+end
+$body$
+    $model$, model.category, model.table_name,
+    case when v_has_task then e'\n  v_task public.tasks;' end,
+    app.write_place(v_place, v_has_task, v_guard like '%v\_task%', v_needs_project),
+    e'\n  event.payload := ' || app.write_call('prepare_' || model.category, v_given) || ';',
+    e'\n  perform ' || v_guard || ';',
+    (select string_agg(c, ', ') from unnest(app.folded_columns(model)) c where c not in ('tenant_id', 'id')),
+    (select string_agg('excluded.' || c, ', ') from unnest(app.folded_columns(model)) c
+      where c not in ('tenant_id', 'id')),
+    case when model.searched then format(e'\n  perform app.index_%s(v_row);', model.category) end
+      || coalesce(e'\n  perform ' || app.write_call('settle_' || model.category, v_given) || ';', ''),
+    coalesce(app.write_call(model.category || '_full', v_given), 'to_jsonb(v_row)'),
+    case when model.triggering then $text$v_project.rules -> 'triggers'$text$ else 'null' end,
+    (select string_agg(quote_literal(t.event_type), ', ' order by t.event_type) from app.event_types t
+      where starts_with(t.event_type, model.category || '.') and t.creates));
+end
+$$;
+
+-- The lines of apply_<category> that find the task and the project of an event. A guard that judges the task has it
+-- locked.
+create or replace function app.write_place(place text, has_task boolean, locks_task boolean, needs_project boolean)
+  returns text
+  language sql
+  stable
+as $$
+  select case when has_task then format($lines$
+  if event.payload ->> 'task' is not null then
+    event.task_id := app.find_task_id(event.payload ->> 'task', event.tenant_id);
+    select * into v_task from public.tasks t
+      where t.tenant_id = event.tenant_id and t.id = event.task_id%s;
+    event.payload := jsonb_set(event.payload, '{task}', to_jsonb(event.task_id));
+  end if;$lines$, case when locks_task then ' for no key update' end) else '' end
+  || case when needs_project then format($lines$
+  v_project := app.find_project(%s, actor);$lines$, place) else format($lines$
+  if %1$s is not null then
+    v_project := app.find_project(%1$s, actor);
+  end if;$lines$, place) end
+$$;
+
+create or replace function app.write_dispatch()
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format($dispatch$
+create or replace function app.apply_event(event public.events, expect jsonb, actor app.actor)
+  returns app.applied
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $body$
+begin
+  case split_part(event.stream, ':', 1)%s
+    when 'event' then return app.apply_redaction(event, expect, actor);
+    else perform app.fail('invalid_input', format('There is no stream %%s.', left(event.stream, 80)));
+  end case;
+end
+$body$
+    $dispatch$, (
+    select string_agg(
+      format(e'\n    when ''%1$s'' then return app.apply_%1$s(event, expect, actor);', m.category), '' order by m.place)
+    from app.read_models m));
+end
+$$;
+
+-- found_document shows what a search has found; list_kinds names what can be searched.
+create or replace function app.write_found_document()
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format($dispatch$
+create or replace function app.found_document(kind text, tenant_id uuid, id uuid)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $body$
+begin
+  case kind%1$s
+    else return (
+      select app.found_event(x) from public.events x
+      where x.tenant_id = found_document.tenant_id and x.id = found_document.id);
+  end case;
+end
+$body$;
+
+create or replace function app.list_kinds() returns text[] language sql immutable as $body$
+  select array[%2$s, 'event']
+$body$
+    $dispatch$, (
+    select string_agg(format($case$
+    when '%1$s' then return (
+      select app.found_%1$s(x) from public.%2$I x
+      where x.tenant_id = found_document.tenant_id and x.id = found_document.id);$case$, m.category, m.table_name), ''
+      order by m.place)
+    from app.read_models m where m.searched), (
+    select string_agg(quote_literal(m.category), ', ' order by m.place) from app.read_models m where m.searched));
+end
+$$;
+
+create or replace function app.write_list_searchable()
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format($dispatch$
+create or replace function app.list_searchable(tenant_id uuid)
+  returns table (kind text, id uuid, project_id uuid, stream text, content text)
+  language sql
+  stable
+as $body$%s
+  select 'event', x.id, x.project_id, x.stream, app.searchable_text(x)
+  from public.events x
+  where x.tenant_id = $1
+$body$
+    $dispatch$, (
+    select string_agg(format($part$
+  select '%1$s', x.id, x.%3$I, '%1$s:' || x.id, app.%1$s_text(x)
+  from public.%2$I x
+  where x.tenant_id = $1
+  union all$part$, m.category, m.table_name, app.project_column(m)), '' order by m.place)
+    from app.read_models m where m.searched));
+end
+$$;
+
 -- Full-text search: the index, and how words are found again.
 
 -- This configuration stems English and Russian words, which it tells apart by their letters; others stay as they are.
@@ -1150,7 +1716,7 @@ create or replace function app.search_vector(kind text, tenant_id uuid, project_
   language sql
   stable
 as $$
-  select array_to_tsvector(array['=t' || tenant_id, '=p' || project_id, '=k' || kind])
+  select array_to_tsvector(array_remove(array['=t' || tenant_id, '=p' || project_id, '=k' || kind], null))
     || to_tsvector('pg_catalog.russian', app.search_text(left(content, 30000)))
 $$;
 
@@ -1190,56 +1756,19 @@ begin
 end
 $$;
 
-create or replace function app.found_document(kind text, tenant_id uuid, id uuid)
+-- Shows an event that a search has found.
+create or replace function app.found_event(event public.events)
   returns jsonb
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  case kind
-    when 'task' then return (
-      select jsonb_strip_nulls(jsonb_build_object(
-        'ref', t.ref, 'title', t.title, 'at', t.updated_at, 'by', t.created_by,
-        'unproven', app.list_unproven(t),
-        'body', concat_ws(' ', t.title, t.description, array_to_string(t.acceptance_criteria, ' '),
-          array_to_string(t.labels, ' '))))
-      from public.tasks t
-      where t.tenant_id = found_document.tenant_id and t.id = found_document.id);
-    when 'project' then return (
-      select jsonb_build_object(
-        'ref', p.slug, 'title', p.name, 'at', p.updated_at,
-        'body', concat_ws(' ', p.name, p.description))
-      from public.projects p
-      where p.tenant_id = found_document.tenant_id and p.id = found_document.id);
-    when 'decision' then return (
-      select jsonb_build_object(
-        'title', d.title, 'at', d.created_at, 'by', d.decided_by,
-        'body', concat_ws(' ', d.title, d.choice, d.rationale))
-      from public.decisions d
-      where d.tenant_id = found_document.tenant_id and d.id = found_document.id);
-    when 'checkpoint' then return (
-      select jsonb_build_object(
-        'title', c.label, 'at', c.created_at, 'by', c.saved_by,
-        'body', concat_ws(' ', c.label, c.summary, c.resume_instructions))
-      from public.checkpoints c
-      where c.tenant_id = found_document.tenant_id and c.id = found_document.id);
-    when 'artifact' then return (
-      select jsonb_build_object(
-        'ref', t.ref, 'title', a.type || ' ' || a.ref, 'at', a.created_at, 'by', a.added_by,
-        'body', concat_ws(' ', a.ref, a.summary))
-      from public.artifacts a
-      join public.tasks t on t.tenant_id = a.tenant_id and t.id = a.task_id
-      where a.tenant_id = found_document.tenant_id and a.id = found_document.id);
-    else return (
-      select jsonb_build_object(
-        'ref', t.ref, 'title', e.event_type || ' #' || e.seq, 'at', e.created_at,
-        'by', app.actor_name(app.upcast_event(e)),
-        'body', app.searchable_text(e))
-      from public.events e
-      left join public.tasks t on t.tenant_id = e.tenant_id and t.id = e.task_id
-      where e.tenant_id = found_document.tenant_id and e.id = found_document.id);
-  end case;
+  return jsonb_build_object(
+    'ref', (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id),
+    'title', event.event_type || ' #' || event.seq, 'at', event.created_at,
+    'by', app.actor_name(app.upcast_event(event)),
+    'body', app.searchable_text(event));
 end
 $$;
 
@@ -1272,19 +1801,19 @@ declare
   v_any tsquery := app.any_word(v_words);
   v_reach tsquery := ('''=t' || v_actor.tenant_id || '''')::tsquery;
   v_kind text;
+  v_hint constant text := 'Kinds: ' || array_to_string(app.list_kinds(), ', ') || '.';
   v_found jsonb[];
   v_ranked integer;
 begin
   if kinds is not null and not app.validate_field(kinds, 'text[]', 100, null) then
     perform app.fail('invalid_input', 'kinds must be a list of at most 100 texts.',
       jsonb_build_object('field', 'kinds'),
-      'Kinds: task, event, decision, checkpoint, artifact, project.');
+      v_hint);
   end if;
-  select k into v_kind from jsonb_array_elements_text(kinds) k
-    where k not in ('task', 'event', 'decision', 'checkpoint', 'artifact', 'project') limit 1;
+  select k into v_kind from jsonb_array_elements_text(kinds) k where k <> all (app.list_kinds()) limit 1;
   if found then
     perform app.fail('invalid_input', format('There is no kind %s.', left(v_kind, 40)),
-      jsonb_build_object('field', 'kinds'), 'Kinds: task, event, decision, checkpoint, artifact, project.');
+      jsonb_build_object('field', 'kinds'), v_hint);
   end if;
   if v_project is not null then
     v_reach := v_reach && ('''=p' || v_project || '''')::tsquery;
@@ -1900,9 +2429,10 @@ begin
     perform app.check_keys(v_rule, format('rules.triggers[%s]', v_at), 'on', 'when', 'do');
     if not exists (
         select from app.event_types e
-        where e.event_type = v_rule ->> 'on' and e.event_type ~ '^(task|artifact|decision|checkpoint)\.') then
-      perform app.bad_rule(format('rules.triggers[%s].on', v_at),
-        'an event type of tasks, artifacts, decisions or checkpoints, such as task.completed');
+        join app.read_models m on starts_with(e.event_type, m.category || '.')
+        where e.event_type = v_rule ->> 'on' and m.triggering) then
+      perform app.bad_rule(format('rules.triggers[%s].on', v_at), format('an event type of %s, such as task.completed',
+        (select string_agg(m.category, ', ' order by m.place) from app.read_models m where m.triggering)));
     end if;
     perform app.check_when(v_rule -> 'when', format('rules.triggers[%s].when', v_at));
     perform app.check_action(v_rule -> 'do', format('rules.triggers[%s].do', v_at));
@@ -2100,12 +2630,17 @@ begin
 end
 $$;
 
-create or replace function app.project_text(project public.projects) returns text language sql stable as $$
-  select concat_ws(' ', project.slug, project.name, project.description)
+-- Shows a project that a search has found.
+create or replace function app.found_project(project public.projects) returns jsonb language sql immutable as $$
+  select jsonb_build_object(
+    'ref', project.slug,
+    'title', project.name,
+    'at', project.updated_at,
+    'body', concat_ws(' ', project.name, project.description))
 $$;
 
-create or replace function app.index_project(project public.projects) returns void language sql as $$
-  select app.index_text('project', project.tenant_id, project.id, project.id, app.project_text(project))
+create or replace function app.project_text(project public.projects) returns text language sql stable as $$
+  select concat_ws(' ', project.slug, project.name, project.description)
 $$;
 
 -- Limits how many events one command may cause by dependency policy, and how many by rules.
@@ -2240,13 +2775,16 @@ begin
 end
 $$;
 
-select app.declare_event('project.created',
+select app.declare_event('project.created', 'creates',
   'slug!:ref:31', 'name!:line:200', 'description:text:20000', 'rules:object:65536');
 select app.declare_event('project.updated', 'name:line:200', 'description:text:20000', 'rules:object:65536');
 select app.declare_event('project.archived', 'reason:text:4000');
 select app.declare_event('project.unarchived');
 select app.declare_event('project.noted',
   'text!:text:20000', 'kind!:one_of:note|question|answer|progress|risk', 'answers:ref:80');
+
+-- A project is the place of all others, and of itself.
+select app.define_category('project', 'projects', triggering => false, own_apply => true);
 
 -- Finding tasks, their leases, and whether they are ready.
 
@@ -2966,7 +3504,7 @@ begin
 end
 $$;
 
-select app.declare_event('task.created',
+select app.declare_event('task.created', 'creates',
   'project:ref:80', 'title!:line:300', 'description:text:20000', 'acceptance_criteria:text[]:50',
   'constraints:object:16384', 'dependencies:ref[]:100', 'parent:ref:80', 'discovered_from:ref:80',
   'priority:one_of:low|medium|high|critical', 'labels:label[]:20', 'rank:number',
@@ -3359,10 +3897,6 @@ as $$
     array_to_string(task.labels, ' '))
 $$;
 
-create or replace function app.index_task(task public.tasks) returns void language sql as $$
-  select app.index_text('task', task.tenant_id, task.id, task.project_id, app.task_text(task))
-$$;
-
 create or replace function app.apply_task(event public.events, expect jsonb, actor app.actor)
   returns app.applied
   language plpgsql
@@ -3485,6 +4019,25 @@ as $$
     'freed_total', case when count(*) > 20 then count(*) end))
   from freed f
 $$;
+
+-- Shows a task that a search has found.
+create or replace function app.found_task(task public.tasks)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'ref', task.ref, 'title', task.title, 'at', task.updated_at, 'by', task.created_by,
+    'unproven', app.list_unproven(task),
+    'body', concat_ws(' ', task.title, task.description, array_to_string(task.acceptance_criteria, ' '),
+      array_to_string(task.labels, ' '))));
+end
+$$;
+
+-- Open dependencies and open parts are no matter of one stream: rebuild_links counts them.
+select app.define_category('task', 'tasks', kept => '{open_dependencies,open_parts}', own_apply => true);
 
 -- Labels and ranks of tasks.
 
@@ -4719,7 +5272,6 @@ end
 $$;
 
 create or replace function app.guard_artifact(
-  artifact public.artifacts,
   event public.events,
   expect jsonb,
   task public.tasks,
@@ -4737,9 +5289,6 @@ declare
   v_excess text;
   v_bad text[];
 begin
-  if artifact.id is not null then
-    perform app.fail('already_exists', format('The artifact %s exists.', artifact.id));
-  end if;
   perform app.check_holder(task, event, expect, app.lease_expires_at(task), role);
   if event.payload ->> 'type' <> 'diff' or v_scope is null then
     return;
@@ -4823,39 +5372,28 @@ create or replace function app.artifact_text(artifact public.artifacts) returns 
   select concat_ws(' ', artifact.type, artifact.ref, artifact.summary)
 $$;
 
-create or replace function app.index_artifact(artifact public.artifacts) returns void language sql as $$
-  select app.index_text('artifact', artifact.tenant_id, artifact.id, artifact.project_id, app.artifact_text(artifact))
-$$;
-
-create or replace function app.apply_artifact(event public.events, expect jsonb, actor app.actor)
-  returns app.applied
+create or replace function app.settle_artifact(event public.events, expect jsonb, task public.tasks)
+  returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_id uuid := app.find_task_id(event.payload ->> 'task', event.tenant_id);
-  v_artifact public.artifacts;
-  v_task public.tasks;
-  v_project public.projects;
 begin
-  select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = v_id for no key update;
-  v_project := app.find_project(v_task.project_id::text, actor);
-  select * into v_artifact from public.artifacts a
-    where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream);
-  event.project_id := v_task.project_id;
-  event.task_id := v_task.id;
-  event.version := app.next_version(v_artifact.version, expect, 'artifact');
-  event.payload := jsonb_set(event.payload, '{task}', to_jsonb(v_task.id));
-  perform app.refuse_archived(v_project);
-  perform app.guard_artifact(v_artifact, event, expect, v_task, v_project, actor.role);
-  v_artifact := app.evolve_artifact(v_artifact, event);
-  insert into public.artifacts select v_artifact.*;
   if expect ->> 'lock_token' is not null then
-    perform app.renew_lease(v_task, event.created_at);
+    perform app.renew_lease(task, event.created_at);
   end if;
-  perform app.index_artifact(v_artifact);
-  return (event, app.artifact_full(v_artifact), v_project.rules -> 'triggers')::app.applied;
 end
+$$;
+
+-- Shows an artifact that a search has found.
+create or replace function app.found_artifact(artifact public.artifacts) returns jsonb language sql stable as $$
+  select jsonb_build_object(
+    'ref', t.ref,
+    'title', artifact.type || ' ' || artifact.ref,
+    'at', artifact.created_at,
+    'by', artifact.added_by,
+    'body', concat_ws(' ', artifact.ref, artifact.summary))
+  from public.tasks t
+  where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id
 $$;
 
 -- list_artifacts(task, cursor?, page_size) -> {artifacts, next_cursor?}, newest first. Raises not_found, invalid_input.
@@ -4960,13 +5498,15 @@ $$;
 create or replace function app.is_unproven(task public.tasks) returns integer language sql immutable
   return (app.list_unproven(task) is not null)::integer;
 
-select app.declare_event('artifact.added',
+select app.declare_event('artifact.added', 'creates',
   'task!:ref:80', 'type!:one_of:diff|pr|test_report|document|other', 'ref!:line:2000', 'summary:text:4000',
   'files:text[]:500', 'lines_changed:integer:999999999');
 
+select app.define_category('artifact', 'artifacts');
+
 -- Decisions, and those that a later one supersedes.
 
-create or replace function app.guard_decision(decision public.decisions, event public.events)
+create or replace function app.guard_decision(event public.events)
   returns void
   language plpgsql
   stable
@@ -4975,12 +5515,6 @@ as $$
 declare
   v_old public.decisions;
 begin
-  if event.event_type = 'decision.superseded' then
-    return;
-  end if;
-  if decision.id is not null then
-    perform app.fail('already_exists', format('The decision %s exists.', decision.id));
-  end if;
   if event.payload ? 'supersedes' then
     select * into v_old from public.decisions d
       where d.tenant_id = event.tenant_id and d.id = app.as_uuid(event.payload ->> 'supersedes');
@@ -5062,41 +5596,13 @@ create or replace function app.decision_text(decision public.decisions) returns 
   select concat_ws(' ', decision.title, decision.choice, decision.rationale, decision.options::text)
 $$;
 
-create or replace function app.index_decision(decision public.decisions) returns void language sql as $$
-  select app.index_text('decision', decision.tenant_id, decision.id, decision.project_id, app.decision_text(decision))
-$$;
-
-create or replace function app.apply_decision(event public.events, expect jsonb, actor app.actor)
-  returns app.applied
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_decision public.decisions;
-  v_project public.projects;
-begin
-  select * into v_decision from public.decisions d
-    where d.tenant_id = event.tenant_id and d.id = app.stream_id(event.stream) for no key update;
-  if event.payload ->> 'task' is not null then
-    event.task_id := app.find_task_id(event.payload ->> 'task', event.tenant_id);
-    event.payload := jsonb_set(event.payload, '{task}', to_jsonb(event.task_id));
-    v_project := app.find_project((
-      select t.project_id::text from public.tasks t
-      where t.tenant_id = event.tenant_id and t.id = event.task_id), actor);
-  else
-    v_project := app.find_project(coalesce(v_decision.project_id::text, event.payload ->> 'project'), actor);
-  end if;
-  event.project_id := v_project.id;
-  event.payload := event.payload - 'project';
-  event.version := app.next_version(v_decision.version, expect, 'decision');
-  perform app.refuse_archived(v_project);
-  perform app.guard_decision(v_decision, event);
-  v_decision := app.evolve_decision(v_decision, event);
-  insert into public.decisions select v_decision.*
-    on conflict (tenant_id, id) do update set (superseded_by, version) = (excluded.superseded_by, excluded.version);
-  perform app.index_decision(v_decision);
-  return (event, app.decision_full(v_decision), v_project.rules -> 'triggers')::app.applied;
-end
+-- Shows a decision that a search has found.
+create or replace function app.found_decision(decision public.decisions) returns jsonb language sql immutable as $$
+  select jsonb_build_object(
+    'title', decision.title,
+    'at', decision.created_at,
+    'by', decision.decided_by,
+    'body', concat_ws(' ', decision.title, decision.choice, decision.rationale))
 $$;
 
 -- list_decisions(project?, include_superseded, cursor?, page_size) -> {decisions, next_cursor?}, newest first.
@@ -5133,10 +5639,12 @@ begin
 end
 $$;
 
-select app.declare_event('decision.recorded',
+select app.declare_event('decision.recorded', 'creates',
   'project:ref:80', 'task:ref:80', 'title!:line:300', 'options:array:40000', 'choice!:text:2000',
   'rationale!:text:10000', 'supersedes:ref:80');
 select app.declare_event('decision.superseded', 'by!:ref:80', 'internal');
+
+select app.define_category('decision', 'decisions');
 
 -- Checkpoints: where a project stands, and what changed since.
 
@@ -5227,36 +5735,26 @@ create or replace function app.checkpoint_text(checkpoint public.checkpoints) re
   select concat_ws(' ', checkpoint.label, checkpoint.summary, checkpoint.resume_instructions)
 $$;
 
-create or replace function app.index_checkpoint(checkpoint public.checkpoints) returns void language sql as $$
-  select app.index_text('checkpoint', checkpoint.tenant_id, checkpoint.id, checkpoint.project_id,
-    app.checkpoint_text(checkpoint))
+create or replace function app.prepare_checkpoint(event public.events, project public.projects)
+  returns jsonb
+  language sql
+  stable
+as $$
+  select event.payload || jsonb_build_object('snapshot',
+    coalesce(event.payload -> 'snapshot', '{}') || jsonb_build_object('server', app.take_snapshot(project)))
 $$;
 
-create or replace function app.apply_checkpoint(event public.events, expect jsonb, actor app.actor)
-  returns app.applied
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
+-- Shows a checkpoint that a search has found.
+create or replace function app.found_checkpoint(checkpoint public.checkpoints)
+  returns jsonb
+  language sql
+  immutable
 as $$
-declare
-  v_checkpoint public.checkpoints;
-  v_project public.projects := app.find_project(event.payload ->> 'project', actor);
-begin
-  select * into v_checkpoint from public.checkpoints c
-    where c.tenant_id = event.tenant_id and c.id = app.stream_id(event.stream);
-  event.project_id := v_project.id;
-  event.version := app.next_version(v_checkpoint.version, expect, 'checkpoint');
-  perform app.refuse_archived(v_project);
-  if v_checkpoint.id is not null then
-    perform app.fail('already_exists', format('The checkpoint %s exists.', v_checkpoint.id));
-  end if;
-  event.payload := event.payload - 'project'
-    || jsonb_build_object('snapshot', coalesce(event.payload -> 'snapshot', '{}')
-      || jsonb_build_object('server', app.take_snapshot(v_project)));
-  v_checkpoint := app.evolve_checkpoint(v_checkpoint, event);
-  insert into public.checkpoints select v_checkpoint.*;
-  perform app.index_checkpoint(v_checkpoint);
-  return (event, app.checkpoint_full(v_checkpoint, v_project.slug), v_project.rules -> 'triggers')::app.applied;
-end
+  select jsonb_build_object(
+    'title', checkpoint.label,
+    'at', checkpoint.created_at,
+    'by', checkpoint.saved_by,
+    'body', concat_ws(' ', checkpoint.label, checkpoint.summary, checkpoint.resume_instructions))
 $$;
 
 create or replace function app.latest_checkpoint(project public.projects)
@@ -5450,26 +5948,13 @@ create or replace function app.note_cut() returns jsonb language sql stable as $
         app.triggered_max())))
 $$;
 
-select app.declare_event('checkpoint.saved',
+select app.declare_event('checkpoint.saved', 'creates',
   'project:ref:80', 'label!:line:200', 'repo_ref:line:500', 'summary!:text:10000', 'resume_instructions:text:10000',
   'snapshot:object:65536');
 
--- Agent sessions: the older form of a checkpoint.
+select app.define_category('checkpoint', 'checkpoints');
 
-create or replace function app.guard_session(session public.agent_sessions, event public.events)
-  returns void
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if session.id is null and event.event_type = 'session.updated' then
-    perform app.fail('not_found', 'There is no such session in this workspace.', null, 'list_sessions shows the ids.');
-  elsif session.id is not null and event.event_type = 'session.saved' then
-    perform app.fail('already_exists', format('The session %s exists.', session.id));
-  end if;
-end
-$$;
+-- Agent sessions: the older form of a checkpoint.
 
 create or replace function app.evolve_session(session public.agent_sessions, event public.events)
   returns public.agent_sessions
@@ -5499,31 +5984,6 @@ create or replace function app.session_full(session public.agent_sessions) retur
     'snapshot', session.snapshot,
     'created_at', session.created_at,
     'updated_at', session.updated_at))
-$$;
-
-create or replace function app.apply_session(event public.events, expect jsonb, actor app.actor)
-  returns app.applied
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_session public.agent_sessions;
-  v_project public.projects;
-begin
-  select * into v_session from public.agent_sessions s
-    where s.tenant_id = event.tenant_id and s.id = app.stream_id(event.stream) for no key update;
-  perform app.guard_session(v_session, event);
-  v_project := app.find_project(coalesce(v_session.project_id::text, event.payload ->> 'project'), actor);
-  perform app.refuse_archived(v_project);
-  event.project_id := v_project.id;
-  event.payload := event.payload - 'project';
-  event.version := app.next_version(v_session.version, expect, 'session');
-  v_session := app.evolve_session(v_session, event);
-  insert into public.agent_sessions select v_session.*
-    on conflict (tenant_id, id) do update set (snapshot, summary, version, updated_at)
-      = (excluded.snapshot, excluded.summary, excluded.version, excluded.updated_at);
-  return (event, app.session_full(v_session), null)::app.applied;
-end
 $$;
 
 -- list_sessions(project?, cursor?, page_size) -> {sessions, next_cursor?}, latest first.
@@ -5558,8 +6018,11 @@ begin
 end
 $$;
 
-select app.declare_event('session.saved', 'project:ref:80', 'snapshot:object:262144', 'summary:text:10000');
+select app.declare_event('session.saved', 'creates',
+  'project:ref:80', 'snapshot:object:262144', 'summary:text:10000');
 select app.declare_event('session.updated', 'snapshot:object:262144', 'summary:text:10000');
+
+select app.define_category('session', 'agent_sessions', searched => false, triggering => false);
 
 -- Consequences of an event: dependency policy and the triggers of a project.
 
@@ -5578,23 +6041,6 @@ begin
   message.version := event.version;
   message.created_at := event.created_at;
   return message;
-end
-$$;
-
-create or replace function app.apply_message(event public.events, expect jsonb, actor app.actor)
-  returns app.applied
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_message public.messages;
-begin
-  event.project_id := (app.find_project(event.payload ->> 'project', actor)).id;
-  event.payload := event.payload - 'project';
-  event.version := 1;
-  v_message := app.evolve_message(v_message, event);
-  insert into public.messages select v_message.*;
-  return (event, to_jsonb(v_message), null)::app.applied;
 end
 $$;
 
@@ -5732,8 +6178,10 @@ begin
 end
 $$;
 
-select app.declare_event('message.enqueued',
-  'project!:ref:80', 'topic!:line:100', 'payload!:object:65536', 'internal');
+select app.declare_event('message.enqueued', 'creates', 'internal',
+  'project!:ref:80', 'topic!:line:100', 'payload!:object:65536');
+
+select app.define_category('message', 'messages', searched => false, triggering => false);
 
 -- The one way in: guard, evolve, record.
 
@@ -5778,7 +6226,7 @@ begin
     'client', actor.client));
   v_event.causation_id := (request ->> 'causation')::uuid;
   v_event.schema_version := v_type.schema_version;
-  if v_type.internal and v_event.causation_id is null then
+  if v_type.internal and v_event.causation_id is null or v_type.verb_only and not request ? 'verb' then
     perform app.fail('forbidden', format('%s is recorded by Cairn itself, not by callers.', v_event.event_type));
   end if;
   return v_event;
@@ -5852,26 +6300,6 @@ begin
         where t.tenant_id = actor.tenant_id and t.id = s.id
         for no key update) t;
   end if;
-end
-$$;
-
-create or replace function app.apply_event(event public.events, expect jsonb, actor app.actor)
-  returns app.applied
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  case split_part(event.stream, ':', 1)
-    when 'task' then return app.apply_task(event, expect, actor);
-    when 'artifact' then return app.apply_artifact(event, expect, actor);
-    when 'project' then return app.apply_project(event, expect, actor);
-    when 'decision' then return app.apply_decision(event, expect, actor);
-    when 'checkpoint' then return app.apply_checkpoint(event, expect, actor);
-    when 'session' then return app.apply_session(event, expect, actor);
-    when 'event' then return app.apply_redaction(event, expect, actor);
-    when 'message' then return app.apply_message(event, expect, actor);
-    else perform app.fail('invalid_input', format('There is no stream %s.', left(event.stream, 80)));
-  end case;
 end
 $$;
 
@@ -6045,7 +6473,7 @@ begin
     v_request := events -> v_at;
     -- Nobody else can want a task that this call creates, and a person may close what nobody holds in one step; any
     -- other claim takes turns in claim_task.
-    if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project}'
+    if jsonb_typeof(v_request) <> 'object' or v_request ?| '{trigger,causation,depth,project,verb}'
         or v_request ->> 'type' = 'task.claimed' and not v_created ? coalesce(v_request ->> 'stream', '')
           and (v_actor.agent is not null or events -> (v_at + 1) ->> 'type' is distinct from 'task.completed'
             or events -> (v_at + 1) ->> 'stream' is distinct from v_request ->> 'stream') then
@@ -6442,24 +6870,6 @@ $$;
 
 -- The log as the source of truth: fold it, verify it, rebuild from it, redact it.
 
-create or replace function app.snapshot_event(left_behind app.archived_streams)
-  returns public.events
-  language plpgsql
-  immutable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_event public.events;
-begin
-  v_event.tenant_id := left_behind.tenant_id;
-  v_event.stream := left_behind.stream;
-  v_event.version := left_behind.version;
-  v_event.event_type := 'archive.snapshot';
-  v_event.payload := left_behind.state;
-  return v_event;
-end
-$$;
-
 create or replace function app.fold_streams(
   category text,
   tenant_id uuid,
@@ -6493,11 +6903,7 @@ begin
     execute format(
       'insert into public.%1$I select (d.log).* from app.differing_%1$s($1, $2) d where (d.log).id is not null
        on conflict (tenant_id, id) do update set %2$s', v_model.table_name,
-      (select string_agg(format('%1$I = excluded.%1$I', a.attname), ', ') from pg_catalog.pg_attribute a
-        where a.attrelid = format('public.%I', v_model.table_name)::regclass
-          and a.attnum > 0
-          and not a.attisdropped
-          and a.attname not in ('open_dependencies', 'open_parts')))
+      (select string_agg(format('%1$s = excluded.%1$s', c), ', ') from unnest(app.folded_columns(v_model)) c))
       using tenant_id, streams;
   end loop;
   perform app.rebuild_links(tenant_id);
@@ -6582,36 +6988,6 @@ as $$
   left join public.tasks t on t.tenant_id = p.tenant_id and t.project_id = p.id
   where p.tenant_id = counted_tasks.tenant_id
   group by p.tenant_id, p.id
-$$;
-
-create or replace function app.list_searchable(tenant_id uuid)
-  returns table (kind text, id uuid, project_id uuid, stream text, content text)
-  language sql
-  stable
-as $$
-  select 'project', x.id, x.id, 'project:' || x.id, app.project_text(x)
-  from public.projects x
-  where x.tenant_id = $1
-  union all
-  select 'task', x.id, x.project_id, 'task:' || x.id, app.task_text(x)
-  from public.tasks x
-  where x.tenant_id = $1
-  union all
-  select 'artifact', x.id, x.project_id, 'artifact:' || x.id, app.artifact_text(x)
-  from public.artifacts x
-  where x.tenant_id = $1
-  union all
-  select 'decision', x.id, x.project_id, 'decision:' || x.id, app.decision_text(x)
-  from public.decisions x
-  where x.tenant_id = $1
-  union all
-  select 'checkpoint', x.id, x.project_id, 'checkpoint:' || x.id, app.checkpoint_text(x)
-  from public.checkpoints x
-  where x.tenant_id = $1
-  union all
-  select 'event', x.id, x.project_id, x.stream, app.searchable_text(x)
-  from public.events x
-  where x.tenant_id = $1
 $$;
 
 -- The documents of some streams; for all, those that are missing: what the door wrote of unchanged rows still holds.
@@ -6745,11 +7121,11 @@ begin
   execute format(
     'select jsonb_build_object(''table'', $2, ''id'', d.id, ''columns'', (
          select jsonb_object_agg(k, jsonb_build_object(''live'', d.live -> k, ''log'', d.log -> k))
-         from jsonb_object_keys(coalesce(d.live, d.log) - ''open_dependencies'' - ''open_parts'') k
+         from jsonb_object_keys(coalesce(d.live, d.log) - $3) k
          where d.live -> k is distinct from d.log -> k))
      from (select x.id, to_jsonb(x.live) as live, to_jsonb(x.log) as log from app.%I($1, null) x limit 1) d',
     'differing_' || model.table_name)
-    into v_difference using tenant_id, model.table_name;
+    into v_difference using tenant_id, model.table_name, model.kept;
   return v_difference;
 end
 $$;
@@ -7067,8 +7443,7 @@ create or replace function app.wrong_column(event public.events) returns text la
     when event.task_id::text is distinct from case split_part(event.stream, ':', 1)
         when 'task' then split_part(event.stream, ':', 2)
         when 'event' then event.task_id::text
-        when 'artifact' then event.payload ->> 'task'
-        when 'decision' then event.payload ->> 'task' end then 'task_id'
+        else event.payload ->> 'task' end then 'task_id'
     when event.project_id::text <> case
         when starts_with(event.stream, 'project:') then split_part(event.stream, ':', 2)
         else event.payload ->> 'project_id' end then 'project_id' end
@@ -7143,91 +7518,6 @@ as $$
   select array_agg(x.found order by (x.found).seq) from copies c cross join lateral (
     select e as found from public.events e where e.tenant_id = event.tenant_id and e.id = c.id
       and e.redacted_at is null and e.event_type <> 'event.redacted' offset 0) x
-$$;
-
--- The tables that are folds of one stream each, in the order in which their keys refer to one another.
-select app.set_rows('app.read_models', '[
-  ["project", "projects", 1],
-  ["task", "tasks", 2],
-  ["artifact", "artifacts", 3],
-  ["decision", "decisions", 4],
-  ["checkpoint", "checkpoints", 5],
-  ["session", "agent_sessions", 6],
-  ["message", "messages", 7]]');
-
--- For each of them, fold_<category> makes a row of a stream's events; folded_<table> the rows of the log up to a
--- position, of a project or all, of some streams or all; differing_<table> finds where those and the live rows are not
--- the same. A fold goes on from what archived events of its stream have left, which is handed to it as an event before
--- all others.
-do $$
-declare
-  v_model app.read_models;
-  v_columns text[];
-begin
-  for v_model in select * from app.read_models m order by m.place loop
-    -- Open dependencies and open parts are no matter of one stream: rebuild_links counts them.
-    v_columns := array(
-      select quote_ident(a.attname) from pg_catalog.pg_attribute a
-      where a.attrelid = format('public.%I', v_model.table_name)::regclass and a.attnum > 0 and not a.attisdropped
-        and a.attname not in ('open_dependencies', 'open_parts')
-      order by a.attnum);
-    execute format($model$
-create or replace function app.fold_step(state public.%1$I, event public.events)
-  returns public.%1$I
-  language plpgsql
-  immutable
-as $body$
-begin
-  if event.event_type = 'archive.snapshot' then
-    return jsonb_populate_record(null::public.%1$I, %5$L || event.payload);
-  end if;
-  return app.evolve_%2$s(state, event);
-end
-$body$;
-
-create or replace aggregate app.fold_%2$s(public.events) (sfunc = app.fold_step, stype = public.%1$I);
-
-create or replace function app.folded_%1$s(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
-  returns table (id uuid, state public.%1$I)
-  language sql
-  stable
-as $body$
-  select (f.folded).id, f.folded
-  from (
-    select app.fold_%2$s(e.event order by e.version) as folded
-    from (
-      select x.stream, x.version, app.upcast_event(x) as event
-      from public.events x
-      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
-        and starts_with(x.stream, '%2$s:') and ($4 is null or x.stream = any ($4))
-      union all
-      select a.stream, a.version, app.snapshot_event(a)
-      from app.archived_streams a
-      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
-        and starts_with(a.stream, '%2$s:') and ($4 is null or a.stream = any ($4))) e
-    group by e.stream) f
-$body$;
-
-create or replace function app.differing_%1$s(tenant_id uuid, streams text[])
-  returns table (id uuid, live public.%1$I, log public.%1$I)
-  language sql
-  stable
-as $body$
-  select coalesce(l.id, f.id), l.live, f.state
-  from app.folded_%1$s($1, null, null, $2) f
-  full join (
-    select x as live, x.* from public.%1$I x
-    where x.tenant_id = $1 and ($2 is null or '%2$s:' || x.id = any ($2))) l on l.id = f.id
-  where (%3$s)
-    is distinct from (%4$s)
-$body$
-      $model$, v_model.table_name, v_model.category,
-      (select string_agg('l.' || c, ', ') from unnest(v_columns) c),
-      (select string_agg('(f.state).' || c, ', ') from unnest(v_columns) c),
-      -- A snapshot that was taken before tasks had labels has none.
-      case v_model.category when 'task' then '{"labels": []}' else '{}' end);
-  end loop;
-end
 $$;
 
 select app.declare_event('event.redacted', 'reason!:text:4000', 'internal');
@@ -7764,12 +8054,9 @@ begin
            group by e.stream) f
          on conflict (tenant_id, id) do update set %2$s returning x as folded)
        select %5$s from written w', v_model.table_name,
-      (
-        select string_agg(format('%1$I = excluded.%1$I', a.attname), ', ') from pg_attribute a
-        where a.attrelid = format('public.%I', v_model.table_name)::regclass and a.attnum > 0 and not a.attisdropped
-          and a.attname not in ('open_dependencies', 'open_parts')),
+      (select string_agg(format('%1$s = excluded.%1$s', c), ', ') from unnest(app.folded_columns(v_model)) c),
       'fold_' || v_model.category, v_model.category || ':',
-      coalesce(to_regproc('app.index_' || v_model.category) || '(w.folded)', '1'))
+      case when v_model.searched then format('app.index_%s(w.folded)', v_model.category) else '1' end)
       using tenant_id, events, v_ids;
   end loop;
   insert into app.task_counts (tenant_id, project_id)
@@ -10446,125 +10733,7 @@ create or replace view public.task_progress with (security_invoker = true) as
     t.locked_at, t.locked_by, t.created_at, t.updated_at
   from public.tasks t;
 
--- Privileges, last of all: the functions' owner, policies on every table, grants object by object.
-
--- Functions run as cairn_owner, which policies bind; signed-in users may call functions that verify the caller, and the
--- server's own role those that trust it.
-create or replace function app.secure_functions()
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_function record;
-  v_by_keeper constant text[] := array['blank_event', 'remove_events', 'purge_expired'];
-begin
-  grant create on schema public, app to cairn_owner, cairn_keeper;
-  for v_function in
-    select
-      p.oid::regprocedure as name,
-      n.nspname as schema,
-      case when p.proname = any (v_by_keeper) and n.nspname = 'app' then 'cairn_keeper' else 'cairn_owner' end as owner,
-      p.prosrc ~ 'app\.(caller_is_server|authenticate_(server|workspace|person))\(' as for_server
-    from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-    where (n.nspname = 'app'
-        or n.nspname = 'public' and p.prosecdef and p.prosrc ~ 'app\.(authenticate|caller_is_server)')
-      and p.proowner not in ('cairn_owner'::regrole, 'cairn_keeper'::regrole)
-  loop
-    execute format('revoke all on function %s from public, anon, authenticated', v_function.name);
-    execute format('alter routine %s owner to %I', v_function.name, v_function.owner);
-    if v_function.schema = 'public' then
-      execute format('grant execute on function %s to cairn_server, service_role', v_function.name);
-      if not v_function.for_server then
-        execute format('grant execute on function %s to authenticated', v_function.name);
-      end if;
-    end if;
-  end loop;
-  grant execute on function app.blank_event(public.events), app.remove_events(bigint), app.purge_expired()
-    to cairn_owner;
-  grant execute on function app.blank_payload(public.events), app.now(), app.get_tenant_id() to cairn_keeper;
-  -- authenticated reaches the schema app for this one function, which its policies call.
-  grant execute on function app.my_tenants() to authenticated;
-  revoke create on schema public, app from cairn_owner, cairn_keeper;
-end
-$$;
-
--- Secures a table: row level security, forced, and the grants and policies that follow from its columns. `project`
--- names the column of a row's project; a limited token cannot reach rows without one.
-create or replace function app.secure_table(name regclass, schema text, has_tenant boolean, project text)
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_name text := (select c.relname from pg_class c where c.oid = name);
-  v_path text := format('%I.%I', schema, v_name);
-  v_own constant text := 'tenant_id in (select app.my_tenants())';
-  v_is_registry constant boolean := v_name in ('event_types', 'event_fields', 'task_moves', 'read_models');
-begin
-  if not (select c.relrowsecurity and c.relforcerowsecurity from pg_class c where c.oid = name) then
-    execute format('revoke all on table %s from public, anon, authenticated, service_role', name);
-    execute format('alter table %s enable row level security', name);
-    execute format('alter table %s force row level security', name);
-  end if;
-  if v_is_registry then
-    execute format('grant select on table %s to cairn_owner, cairn_keeper', name);
-    perform app.define_on_tables(format(
-      'create policy read on %s for select to cairn_owner, cairn_keeper using (true)', v_path));
-  else
-    execute format('grant select, insert on table %s to cairn_owner', name);
-  end if;
-  if not v_is_registry and v_name not in ('events', 'auth_events') then
-    execute format('grant update, delete on table %s to cairn_owner', name);
-  end if;
-  if schema = 'public' and v_name <> 'oauth_tokens' then
-    execute format('grant select on table %s to authenticated', name);
-  end if;
-  if has_tenant and v_name not in ('events', 'memberships', 'search_documents') then
-    perform app.define_on_tables(format(
-      'create policy door on %s for all to cairn_owner using (tenant_id = app.get_tenant_id()) '
-      'with check (tenant_id = app.get_tenant_id())', v_path));
-  end if;
-  -- Whatever else lets a row through: a token that is limited to a project reaches that one alone. Of what hangs on
-  -- another row (edges, texts to search), that row is what is told.
-  if project is not null then
-    perform app.define_on_tables(format(
-      'create policy reach on %s as restrictive for all to cairn_owner using (app.token_allows_project(%s)) '
-      'with check (app.token_allows_project(%2$s))', v_path, project));
-  end if;
-  -- The second wall for signed-in users: no privilege but select lets them reach the other three.
-  if schema = 'public' and has_tenant and v_name not in ('events', 'memberships', 'oauth_tokens') then
-    perform app.define_on_tables(format(
-      'create policy own_select on %1$s for select to authenticated using (%2$s);
-      create policy own_insert on %1$s for insert to authenticated with check (%2$s);
-      create policy own_update on %1$s for update to authenticated using (%2$s) with check (%2$s);
-      create policy own_delete on %1$s for delete to authenticated using (%2$s);', v_path, v_own));
-  end if;
-end
-$$;
-
--- Secures all tables of `app`, and Cairn's own in `public`, which another application may share.
-create or replace function app.secure_tables()
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform app.secure_table(c.oid::regclass, n.nspname::text,
-    exists (
-      select from pg_attribute a
-      where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped),
-    -- A token itself belongs to no project.
-    (select format(case when a.attnotnull then '%I' else 'coalesce(%I, app.get_nil_id())' end, a.attname)
-      from pg_attribute a
-      where a.attrelid = c.oid and not a.attisdropped
-        and a.attname = case c.relname when 'projects' then 'id' when 'oauth_tokens' then null else 'project_id' end))
-  from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind = 'r' and (n.nspname = 'app' or n.nspname = 'public' and c.relname in (
-    'users', 'tenants', 'memberships', 'events', 'projects', 'tasks', 'task_leases', 'artifacts', 'decisions',
-    'checkpoints', 'agent_sessions', 'messages', 'oauth_tokens'));
-end
-$$;
+-- Privileges, last of all: the policies of single tables, grants object by object.
 
 -- A new table has no statistics, and the planner assumes every value to be one of two hundred: an index that begins
 -- with the workspace then seems as good as the whole key, and each lookup reads the workspace, until autovacuum runs.
@@ -10607,6 +10776,11 @@ select app.secure_functions();
 select app.secure_tables();
 select app.estimate_new_tables();
 
+grant execute on function app.blank_event(public.events), app.remove_events(bigint), app.purge_expired()
+  to cairn_owner;
+grant execute on function app.blank_payload(public.events), app.now(), app.get_tenant_id() to cairn_keeper;
+-- authenticated reaches the schema app for this one function, which its policies call.
+grant execute on function app.my_tenants() to authenticated;
 grant usage on schema app to cairn_owner, cairn_keeper, authenticated;
 grant usage on schema public to cairn_owner, cairn_keeper, cairn_server;
 grant usage on type app.actor, app.bearer to cairn_owner;
@@ -10745,6 +10919,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001100', 'fa65bb0d8089ac6904df03bc862c0bafa3a0fabecbda47ba53f00377c0ba80b2', '0.1.0'),
   ('20261201001200', '3511e72babfb15381071e1fb7d7504eba472e8e16290f42bd5a7426a6703085c', '0.1.0'),
   ('20261201001300', 'df93551c604df382d0edfee193f466e9a51fd143c31b8f7b61a150880dd1c9b0', '0.1.0'),
-  ('code', 'dec069495209de3e5bf8ef3da5d4582092848ed219d2e831e2a9648c59e81fb5', '0.1.0')
+  ('20261201001400', 'd6e7846d3fd8069497a0dc850b8f64b812e28807ed0c1ee22c260269e9a3680c', '0.1.0'),
+  ('code', '1c9a1c09fa25b4b80a78a9f318e9e72234be3bd09dd49353d9f5952bd0b37c46', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
