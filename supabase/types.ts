@@ -113,6 +113,24 @@ export type Schema = {
         Update: never;
         Relationships: [];
       };
+      leases: {
+        Row: {
+          expires_at: string;
+          holder: string;
+          id: string;
+          kind: string;
+          process: string | null;
+          project_id: string | null;
+          renewed_by: string | null;
+          session_ended_at: string | null;
+          tenant_id: string;
+          token: number;
+          ttl_seconds: number;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
       memberships: {
         Row: {
           created_at: string;
@@ -183,22 +201,6 @@ export type Schema = {
           updated_at: string;
           user_id: string;
           version: number;
-        };
-        Insert: never;
-        Update: never;
-        Relationships: [];
-      };
-      task_leases: {
-        Row: {
-          expires_at: string;
-          lock_token: number;
-          process: string | null;
-          project_id: string;
-          renewed_by: string | null;
-          session_ended_at: string | null;
-          task_id: string;
-          tenant_id: string;
-          ttl_seconds: number;
         };
         Insert: never;
         Update: never;

@@ -3,6 +3,7 @@ import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import type { Described } from './catalogue.ts';
 
 const MADE = /^create (?:or replace )?(?:function|aggregate|view|table|type) ((?:app|public)\.\w+)/gm;
+const RENAMED = /^alter table (app|public)\.\w+ rename to (\w+)/gm;
 const FOLDERS = ['supabase/migrations/', 'supabase/code/'];
 // The objects that applying the code makes from the registry, and the schema itself.
 const OTHERS: [name: RegExp, chapter: string][] = [
@@ -37,6 +38,7 @@ async function readHomes(): Promise<Map<string, string>> {
       if (chapter === undefined || chapter === 'code') continue;
       const source = await readFile(new URL(`${folder}${file}`, PACKAGE_ROOT), 'utf8');
       for (const [, name = ''] of source.matchAll(MADE)) homes.set(name, chapter);
+      for (const [, schema, name] of source.matchAll(RENAMED)) homes.set(`${schema}.${name}`, chapter);
     }
   }
   return homes;

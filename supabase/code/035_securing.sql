@@ -123,7 +123,7 @@ begin
     select c.oid::regclass
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind = 'r' and (n.nspname = 'app' or n.nspname = 'public' and (
-      c.relname in ('users', 'tenants', 'memberships', 'events', 'task_leases', 'oauth_tokens')
+      c.relname in ('users', 'tenants', 'memberships', 'events', 'leases', 'oauth_tokens')
       or exists (select from app.read_models m where m.table_name = c.relname))))
   loop
     perform app.secure_table(v_table);

@@ -56,8 +56,8 @@ begin
     return null;
   end if;
   return coalesce((
-      select l.expires_at from public.task_leases l
-      where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token),
+      select l.expires_at from public.leases l
+      where l.tenant_id = task.tenant_id and l.kind = 'task' and l.id = task.id and l.token = task.lock_token),
     task.locked_at + interval '1 hour');
 end
 $$;
@@ -129,11 +129,11 @@ create or replace function app.lapsed_tasks(project public.projects)
   language sql
   stable
 as $$
-  select t.* from public.task_leases l
+  select t.* from public.leases l
     cross join lateral (
       select x.* from public.tasks x
-      where x.tenant_id = l.tenant_id and x.id = l.task_id and x.lock_token = l.lock_token offset 0) t
-  where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()
+      where x.tenant_id = l.tenant_id and x.id = l.id and x.lock_token = l.token offset 0) t
+  where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id and l.expires_at <= app.now()
     and t.status = 'in_progress' and app.is_claimable(t, l.expires_at)
 $$;
 

@@ -6,8 +6,8 @@ create or replace function app.presence_lock(tenant_id uuid, process uuid) retur
 -- Tells how the session that keeps a task's lock ended: `ended 2 minutes ago`; null while it goes on, or if unknown.
 create or replace function app.session_state(task public.tasks) returns text language sql stable
 begin atomic
-  select 'ended ' || app.format_age(l.session_ended_at) from public.task_leases l
-  where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token
+  select 'ended ' || app.format_age(l.session_ended_at) from public.leases l
+  where l.tenant_id = task.tenant_id and l.kind = 'task' and l.id = task.id and l.token = task.lock_token
     and l.session_ended_at is not null;
 end;
 
@@ -40,10 +40,11 @@ end;
 create or replace function app.left_locks(project public.projects, actor app.actor) returns jsonb language sql stable
 begin atomic
   select jsonb_agg(jsonb_build_object('ref', f.ref, 'locked_by', f.locked_by)) from (
-    select t.ref, t.locked_by from public.task_leases l
-      join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id
-    where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at > app.now()
-      and l.session_ended_at is not null and t.lock_token = l.lock_token and t.status = 'in_progress'
+    select t.ref, t.locked_by from public.leases l
+      join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.id
+    where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
+      and l.expires_at > app.now() and l.session_ended_at is not null and t.lock_token = l.token
+      and t.status = 'in_progress'
       and t.locked_by_user = actor.user_id
     order by t.locked_at limit 10) f;
 end;
@@ -58,18 +59,18 @@ as $$
 declare
   v_process uuid := app.current_process();
 begin
-  update public.task_leases l
+  update public.leases l
     set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds)), session_ended_at = null,
       renewed_by = case when l.renewed_by <> v_process and app.has_not_ended(l.tenant_id, actor.user_id, l.renewed_by)
         then l.renewed_by else v_process end
     from (
-      select x.task_id from public.task_leases x
-        join public.tasks t on t.tenant_id = x.tenant_id and t.id = x.task_id and t.lock_token = x.lock_token
-      where x.tenant_id = actor.tenant_id and t.locked_by_user = actor.user_id
+      select x.id from public.leases x
+        join public.tasks t on t.tenant_id = x.tenant_id and t.id = x.id and t.lock_token = x.token
+      where x.tenant_id = actor.tenant_id and x.kind = 'task' and t.locked_by_user = actor.user_id
         and (x.renewed_by = v_process and x.session_ended_at is not null
           or t.locked_by = any (names) and x.expires_at > at)
       for update of x skip locked) own
-    where l.tenant_id = actor.tenant_id and l.task_id = own.task_id;
+    where l.tenant_id = actor.tenant_id and l.kind = 'task' and l.id = own.id;
 end
 $$;
 
@@ -102,15 +103,16 @@ begin
         order by x.user_id, x.process for update skip locked) lost
       where p.tenant_id = end_lost_sessions.tenant_id and p.user_id = lost.user_id and p.process = lost.process;
   end if;
-  update public.task_leases l
+  update public.leases l
     set expires_at = least(l.expires_at, at + interval '2 minutes'), session_ended_at = ended.ended_at
     from (
-      select x.task_id, p.ended_at from public.task_leases x
-        join public.tasks t on t.tenant_id = x.tenant_id and t.id = x.task_id and t.lock_token = x.lock_token
+      select x.id, p.ended_at from public.leases x
+        join public.tasks t on t.tenant_id = x.tenant_id and t.id = x.id and t.lock_token = x.token
         join app.presence p on p.tenant_id = x.tenant_id and p.user_id = t.locked_by_user and p.process = x.renewed_by
-      where x.tenant_id = end_lost_sessions.tenant_id and p.ended_at is not null and x.session_ended_at is null
-      order by x.task_id for update of x skip locked) ended
-    where l.tenant_id = end_lost_sessions.tenant_id and l.task_id = ended.task_id;
+      where x.tenant_id = end_lost_sessions.tenant_id and x.kind = 'task' and p.ended_at is not null
+        and x.session_ended_at is null
+      order by x.id for update of x skip locked) ended
+    where l.tenant_id = end_lost_sessions.tenant_id and l.kind = 'task' and l.id = ended.id;
 end
 $$;
 

@@ -6,12 +6,12 @@ create or replace function app.left_tasks(project public.projects, size integer)
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select t.* from public.task_leases l
+  select t.* from public.leases l
     cross join lateral (
       select x.* from public.tasks x
-      where x.tenant_id = l.tenant_id and x.id = l.task_id and x.lock_token = l.lock_token offset 0) t
-  where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at > app.now()
-    and l.session_ended_at is not null and t.status = 'in_progress'
+      where x.tenant_id = l.tenant_id and x.id = l.id and x.lock_token = l.token offset 0) t
+  where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
+    and l.expires_at > app.now() and l.session_ended_at is not null and t.status = 'in_progress'
   order by t.locked_at limit size
 $$;
 

@@ -74,11 +74,12 @@ begin
       set (pending, ready, in_progress, blocked, completed, cancelled, unproven)
           = (excluded.pending, excluded.ready, excluded.in_progress, excluded.blocked, excluded.completed,
             excluded.cancelled, excluded.unproven);
-  delete from public.task_leases l
+  delete from public.leases l
     where l.tenant_id = rebuild_links.tenant_id
+      and l.kind = 'task'
       and not exists (
         select from public.tasks t
-        where t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token);
+        where t.tenant_id = l.tenant_id and t.id = l.id and t.lock_token = l.token);
   perform app.rebuild_labels(rebuild_links.tenant_id);
   perform app.rebuild_unanswered(rebuild_links.tenant_id);
 end

@@ -12,8 +12,8 @@ create or replace view public.active_tasks with (security_invoker = true) as
       and coalesce(l.expires_at, t.locked_at + interval '1 hour') > now() as is_actively_locked
   from public.tasks t
   join public.projects p on p.tenant_id = t.tenant_id and p.id = t.project_id
-  left join public.task_leases l
-    on l.tenant_id = t.tenant_id and l.task_id = t.id and l.lock_token = t.lock_token
+  left join public.leases l
+    on l.tenant_id = t.tenant_id and l.kind = 'task' and l.id = t.id and l.token = t.lock_token
   where t.status in ('in_progress', 'blocked')
   order by t.locked_at desc nulls last;
 

@@ -88,10 +88,10 @@ begin
   end if;
   return (
     with worn_out as (
-      select t.id, t.ref, t.lock_token, t.locked_by from public.task_leases l
-        join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
-      where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()
-        and t.attempts + 1 >= (project.rules ->> 'attempts_max')::integer
+      select t.id, t.ref, t.lock_token, t.locked_by from public.leases l
+        join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.id and t.lock_token = l.token
+      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
+        and l.expires_at <= app.now() and t.attempts + 1 >= (project.rules ->> 'attempts_max')::integer
         and (give_up_lapsed.task_id is null or t.id = give_up_lapsed.task_id)
         -- The holder continues if it returns before another agent has claimed the task.
         and not (t.id is not distinct from give_up_lapsed.task_id and t.locked_by_user = actor.user_id
@@ -168,8 +168,9 @@ begin
         and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
       order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number limit 1 for no key update skip locked;
   end if;
-  if exists (select from public.task_leases l
-      where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()) then
+  if exists (select from public.leases l
+      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
+        and l.expires_at <= app.now()) then
     select t.* into v_lapsed from public.tasks t
       where t.tenant_id = project.tenant_id and t.id in (select x.id from app.lapsed_tasks(project) x)
         and t.status = 'in_progress' and app.task_passes(t, filters, actor)
@@ -197,8 +198,8 @@ declare
   v_counts jsonb := app.project_brief(project) -> 'tasks';
   v_next timestamptz;
 begin
-  select min(l.expires_at) into v_next from public.task_leases l
-    where l.tenant_id = project.tenant_id and l.project_id = project.id;
+  select min(l.expires_at) into v_next from public.leases l
+    where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id;
   return jsonb_strip_nulls(jsonb_build_object(
     'task', null,
     'project', project.slug,
@@ -235,16 +236,16 @@ begin
         then jsonb_build_object('lock_token', (o.task).lock_token) else '{}' end order by (o.task).locked_at)
     from (
       select t.task, l.expires_at > app.now() as is_live, e.is_earlier, l.process = v_process as is_same
-      from public.task_leases l
+      from public.leases l
         cross join lateral (
           select x as task from public.tasks x
-          where x.tenant_id = l.tenant_id and x.id = l.task_id and x.lock_token = l.lock_token
+          where x.tenant_id = l.tenant_id and x.id = l.id and x.lock_token = l.token
             and x.status = 'in_progress' and x.locked_by_user = actor.user_id
             and (x.locked_by = v_name or starts_with(x.locked_by, v_name || '/')) offset 0) t
         cross join lateral (
           select v_process is null or l.process is distinct from v_process
             and not app.may_be_present(l.tenant_id, actor.user_id, l.process) as is_earlier) e
-      where l.tenant_id = project.tenant_id and l.project_id = project.id
+      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
         and ((t.task).locked_by = v_name or not is_named and e.is_earlier)
       order by (t.task).locked_at limit 10) o);
 end
@@ -405,13 +406,13 @@ begin
     perform app.fail('invalid_input', 'tasks must be a list of at most 100 refs.', null, 'Name them: ["web-12"].');
   end if;
   with own as (
-    update public.task_leases l
+    update public.leases l
       set process = v_process, renewed_by = v_process, session_ended_at = null,
         expires_at = greatest(l.expires_at, v_now + make_interval(secs => l.ttl_seconds))
       from public.tasks t
-      where l.tenant_id = v_actor.tenant_id and t.tenant_id = l.tenant_id and t.id = l.task_id
+      where l.tenant_id = v_actor.tenant_id and l.kind = 'task' and t.tenant_id = l.tenant_id and t.id = l.id
         and t.ref in (select jsonb_array_elements_text(adopt_locks.tasks)) and t.status = 'in_progress'
-        and t.lock_token = l.lock_token and t.locked_by_user = v_actor.user_id and l.expires_at > v_now
+        and t.lock_token = l.token and t.locked_by_user = v_actor.user_id and l.expires_at > v_now
         and (t.locked_by = v_name or starts_with(t.locked_by, v_name || '/'))
         and l.process is distinct from v_process and not app.may_be_present(l.tenant_id, v_actor.user_id, l.process)
       returning t.ref)
@@ -507,9 +508,11 @@ begin
   perform app.check_holder(v_task, v_event, jsonb_build_object('lock_token', lock_token),
     app.lease_expires_at(v_task), v_actor.role);
   v_until := v_event.created_at + make_interval(secs => extend_lock.ttl_seconds);
-  insert into public.task_leases as l (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at)
-    values (v_task.tenant_id, v_task.id, v_task.project_id, v_task.lock_token, extend_lock.ttl_seconds, v_until)
-    on conflict (tenant_id, task_id) do update set ttl_seconds = excluded.ttl_seconds, expires_at = excluded.expires_at;
+  insert into public.leases as l (tenant_id, kind, id, project_id, token, holder, ttl_seconds, expires_at)
+    values (v_task.tenant_id, 'task', v_task.id, v_task.project_id, v_task.lock_token, v_task.locked_by,
+      extend_lock.ttl_seconds, v_until)
+    on conflict (tenant_id, kind, id) do update
+      set ttl_seconds = excluded.ttl_seconds, expires_at = excluded.expires_at;
   perform app.renew_lease(v_task, v_event.created_at);
   return jsonb_build_object('ref', v_task.ref, 'lock_token', v_task.lock_token, 'locked_until', v_until);
 end

@@ -29,15 +29,16 @@ begin
         order by x.user_id, x.process for update skip locked) lost
       where p.tenant_id = end_lost_sessions.tenant_id and p.user_id = lost.user_id and p.process = lost.process;
   end if;
-  update public.task_leases l
+  update public.leases l
     set expires_at = least(l.expires_at, at + interval '2 minutes'), session_ended_at = ended.ended_at
     from (
-      select x.task_id, p.ended_at from public.task_leases x
-        join public.tasks t on t.tenant_id = x.tenant_id and t.id = x.task_id and t.lock_token = x.lock_token
+      select x.id, p.ended_at from public.leases x
+        join public.tasks t on t.tenant_id = x.tenant_id and t.id = x.id and t.lock_token = x.token
         join app.presence p on p.tenant_id = x.tenant_id and p.user_id = t.locked_by_user and p.process = x.renewed_by
-      where x.tenant_id = end_lost_sessions.tenant_id and p.ended_at is not null and x.session_ended_at is null
-      order by x.task_id for update of x skip locked) ended
-    where l.tenant_id = end_lost_sessions.tenant_id and l.task_id = ended.task_id;
+      where x.tenant_id = end_lost_sessions.tenant_id and x.kind = 'task' and p.ended_at is not null
+        and x.session_ended_at is null
+      order by x.id for update of x skip locked) ended
+    where l.tenant_id = end_lost_sessions.tenant_id and l.kind = 'task' and l.id = ended.id;
 end
 $function$;
 -- owner cairn_owner
@@ -61,9 +62,9 @@ BEGIN ATOMIC
  SELECT jsonb_agg(jsonb_build_object('ref', f.ref, 'locked_by', f.locked_by)) AS jsonb_agg
     FROM ( SELECT t.ref,
              t.locked_by
-            FROM (public.task_leases l
-              JOIN public.tasks t ON (((t.tenant_id = l.tenant_id) AND (t.id = l.task_id))))
-           WHERE ((l.tenant_id = (left_locks.project).tenant_id) AND (l.project_id = (left_locks.project).id) AND (l.expires_at > app.now()) AND (l.session_ended_at IS NOT NULL) AND (t.lock_token = l.lock_token) AND (t.status = 'in_progress'::text) AND (t.locked_by_user = (left_locks.actor).user_id))
+            FROM (public.leases l
+              JOIN public.tasks t ON (((t.tenant_id = l.tenant_id) AND (t.id = l.id))))
+           WHERE ((l.tenant_id = (left_locks.project).tenant_id) AND (l.kind = 'task'::text) AND (l.project_id = (left_locks.project).id) AND (l.expires_at > app.now()) AND (l.session_ended_at IS NOT NULL) AND (t.lock_token = l.token) AND (t.status = 'in_progress'::text) AND (t.locked_by_user = (left_locks.actor).user_id))
            ORDER BY t.locked_at
           LIMIT 10) f;
 END;
@@ -95,18 +96,18 @@ AS $function$
 declare
   v_process uuid := app.current_process();
 begin
-  update public.task_leases l
+  update public.leases l
     set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds)), session_ended_at = null,
       renewed_by = case when l.renewed_by <> v_process and app.has_not_ended(l.tenant_id, actor.user_id, l.renewed_by)
         then l.renewed_by else v_process end
     from (
-      select x.task_id from public.task_leases x
-        join public.tasks t on t.tenant_id = x.tenant_id and t.id = x.task_id and t.lock_token = x.lock_token
-      where x.tenant_id = actor.tenant_id and t.locked_by_user = actor.user_id
+      select x.id from public.leases x
+        join public.tasks t on t.tenant_id = x.tenant_id and t.id = x.id and t.lock_token = x.token
+      where x.tenant_id = actor.tenant_id and x.kind = 'task' and t.locked_by_user = actor.user_id
         and (x.renewed_by = v_process and x.session_ended_at is not null
           or t.locked_by = any (names) and x.expires_at > at)
       for update of x skip locked) own
-    where l.tenant_id = actor.tenant_id and l.task_id = own.task_id;
+    where l.tenant_id = actor.tenant_id and l.kind = 'task' and l.id = own.id;
 end
 $function$;
 -- owner cairn_owner
@@ -117,8 +118,8 @@ CREATE OR REPLACE FUNCTION app.session_state(task public.tasks)
  STABLE
 BEGIN ATOMIC
  SELECT ('ended '::text || app.format_age(l.session_ended_at))
-    FROM public.task_leases l
-   WHERE ((l.tenant_id = (session_state.task).tenant_id) AND (l.task_id = (session_state.task).id) AND (l.lock_token = (session_state.task).lock_token) AND (l.session_ended_at IS NOT NULL));
+    FROM public.leases l
+   WHERE ((l.tenant_id = (session_state.task).tenant_id) AND (l.kind = 'task'::text) AND (l.id = (session_state.task).id) AND (l.token = (session_state.task).lock_token) AND (l.session_ended_at IS NOT NULL));
 END;
 -- owner cairn_owner
 

@@ -472,8 +472,9 @@ begin
       'Call unarchive_project first.');
   elsif project.archived_at is null and event.event_type = 'project.unarchived' then
     perform app.fail('illegal_transition', format('The project %s is not archived.', project.slug));
-  elsif event.event_type = 'project.archived' and exists (select from public.task_leases l
-      where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at > event.created_at) then
+  elsif event.event_type = 'project.archived' and exists (select from public.leases l
+      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
+        and l.expires_at > event.created_at) then
     perform app.fail('lock_held', format('Agents are working in %s.', project.slug), null,
       'list_tasks with status in_progress shows who; archive when they have released their tasks.');
   end if;

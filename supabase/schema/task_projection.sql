@@ -346,18 +346,21 @@ CREATE OR REPLACE FUNCTION app.keep_lease(was public.tasks, task public.tasks, e
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  v_lease public.leases;
 begin
   if event.event_type = 'task.claimed' then
-    insert into public.task_leases (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at, process,
-        renewed_by)
-      values (task.tenant_id, task.id, task.project_id, task.lock_token, (event.payload ->> 'ttl_seconds')::integer,
-        event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer), app.current_process(),
-        app.current_process())
-      on conflict (tenant_id, task_id) do update
-        set (lock_token, ttl_seconds, expires_at, process, renewed_by, session_ended_at)
-        = (excluded.lock_token, excluded.ttl_seconds, excluded.expires_at, excluded.process, excluded.renewed_by, null);
+    -- The guard has judged whether it may be taken.
+    v_lease.tenant_id := task.tenant_id;
+    v_lease.kind := 'task';
+    v_lease.id := task.id;
+    v_lease.project_id := task.project_id;
+    v_lease.token := task.lock_token;
+    v_lease.holder := task.locked_by;
+    v_lease.ttl_seconds := (event.payload ->> 'ttl_seconds')::integer;
+    perform app.take_lease(v_lease, event.created_at, true);
   elsif was.status = 'in_progress' and task.status <> 'in_progress' then
-    delete from public.task_leases l where l.tenant_id = task.tenant_id and l.task_id = task.id;
+    delete from public.leases l where l.tenant_id = task.tenant_id and l.kind = 'task' and l.id = task.id;
   elsif expect ->> 'lock_token' is not null then
     perform app.renew_lease(task, event.created_at);
   end if;
@@ -385,17 +388,8 @@ CREATE OR REPLACE FUNCTION app.renew_lease(task public.tasks, at timestamp with 
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare
-  v_process uuid := app.current_process();
 begin
-  update public.task_leases l
-    set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds)), session_ended_at = null,
-      (process, renewed_by) = (
-        select case when k.is_kept then l.process else coalesce(v_process, l.process) end,
-          case when k.is_kept then l.process else v_process end
-        from (select l.process is not null
-          and app.has_not_ended(l.tenant_id, task.locked_by_user, l.process) as is_kept) k)
-    where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token;
+  perform app.extend_lease(task.tenant_id, 'task', task.id, task.lock_token, at, task.locked_by_user);
 end
 $function$;
 -- owner cairn_owner

@@ -58,30 +58,6 @@ alter table app.unanswered force row level security;
 create policy door on app.unanswered as permissive for all to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
 create policy reach on app.unanswered as restrictive for all to cairn_owner using (app.token_allows_project(project_id)) with check (app.token_allows_project(project_id));
 
-create table public.task_leases (
-  tenant_id uuid not null,
-  task_id uuid not null,
-  project_id uuid not null,
-  lock_token bigint not null,
-  ttl_seconds integer not null,
-  expires_at timestamp with time zone not null,
-  process uuid,
-  renewed_by uuid,
-  session_ended_at timestamp with time zone,
-  constraint task_leases_pkey PRIMARY KEY (tenant_id, task_id),
-  constraint task_leases_ttl_seconds_check CHECK (((ttl_seconds >= 1) AND (ttl_seconds <= 86400)))
-) with (fillfactor=50);
-CREATE INDEX idx_task_leases_expires_at ON public.task_leases USING btree (tenant_id, project_id, expires_at);
-CREATE INDEX idx_task_leases_renewed_by ON public.task_leases USING btree (tenant_id, renewed_by);
-alter table public.task_leases enable row level security;
-alter table public.task_leases force row level security;
-create policy door on public.task_leases as permissive for all to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
-create policy own_delete on public.task_leases as permissive for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_insert on public.task_leases as permissive for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_select on public.task_leases as permissive for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy own_update on public.task_leases as permissive for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
-create policy reach on public.task_leases as restrictive for all to cairn_owner using (app.token_allows_project(project_id)) with check (app.token_allows_project(project_id));
-
 create table public.tasks (
   tenant_id uuid not null,
   id uuid not null,
@@ -284,11 +260,11 @@ CREATE OR REPLACE FUNCTION app.lapsed_tasks(project public.projects)
  LANGUAGE sql
  STABLE
 AS $function$
-  select t.* from public.task_leases l
+  select t.* from public.leases l
     cross join lateral (
       select x.* from public.tasks x
-      where x.tenant_id = l.tenant_id and x.id = l.task_id and x.lock_token = l.lock_token offset 0) t
-  where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()
+      where x.tenant_id = l.tenant_id and x.id = l.id and x.lock_token = l.token offset 0) t
+  where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id and l.expires_at <= app.now()
     and t.status = 'in_progress' and app.is_claimable(t, l.expires_at)
 $function$;
 -- owner cairn_owner
@@ -304,8 +280,8 @@ begin
     return null;
   end if;
   return coalesce((
-      select l.expires_at from public.task_leases l
-      where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token),
+      select l.expires_at from public.leases l
+      where l.tenant_id = task.tenant_id and l.kind = 'task' and l.id = task.id and l.token = task.lock_token),
     task.locked_at + interval '1 hour');
 end
 $function$;
@@ -409,7 +385,5 @@ grant delete, insert, select, update on app.task_labels to cairn_owner;
 grant select on app.task_moves to cairn_keeper;
 grant select on app.task_moves to cairn_owner;
 grant delete, insert, select, update on app.unanswered to cairn_owner;
-grant select on public.task_leases to authenticated;
-grant delete, insert, select, update on public.task_leases to cairn_owner;
 grant select on public.tasks to authenticated;
 grant delete, insert, select, update on public.tasks to cairn_owner;

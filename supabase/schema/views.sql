@@ -42,7 +42,7 @@ create view public.active_tasks with (security_invoker=true) as
     t.locked_at IS NOT NULL AND COALESCE(l.expires_at, t.locked_at + '01:00:00'::interval) > now() AS is_actively_locked
    FROM public.tasks t
      JOIN public.projects p ON p.tenant_id = t.tenant_id AND p.id = t.project_id
-     LEFT JOIN public.task_leases l ON l.tenant_id = t.tenant_id AND l.task_id = t.id AND l.lock_token = t.lock_token
+     LEFT JOIN public.leases l ON l.tenant_id = t.tenant_id AND l.kind = 'task'::text AND l.id = t.id AND l.token = t.lock_token
   WHERE t.status = ANY (ARRAY['in_progress'::text, 'blocked'::text])
   ORDER BY t.locked_at DESC NULLS LAST;
 

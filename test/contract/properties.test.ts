@@ -218,10 +218,10 @@ const INVARIANTS = `
   union all select 'position', seq::text from log where seq <> place
   union all select 'version', stream || ' ' || version from log where version <> turn
   union all select 'last position', p.seq::text from app.positions p where p.tenant_id = $1 and p.seq <> (select count(*) from log)
-  union all select 'lease', l.task_id::text from public.task_leases l left join own t on t.id = l.task_id and t.lock_token = l.lock_token
+  union all select 'lease', l.id::text from public.leases l left join own t on t.id = l.id and t.lock_token = l.token
     where l.tenant_id = $1 and t.id is null
-  union all select 'lock', t.id::text from own t left join public.task_leases l on l.tenant_id = $1 and l.task_id = t.id
-    where t.status = 'in_progress' and l.task_id is null`;
+  union all select 'lock', t.id::text from own t left join public.leases l on l.tenant_id = $1 and l.kind = 'task' and l.id = t.id
+    where t.status = 'in_progress' and l.id is null`;
 
 test('whatever agents do, in any order, the invariants hold and a refusal changes nothing', {
   timeout: 120_000,

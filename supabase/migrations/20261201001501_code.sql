@@ -710,7 +710,7 @@ begin
     select c.oid::regclass
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind = 'r' and (n.nspname = 'app' or n.nspname = 'public' and (
-      c.relname in ('users', 'tenants', 'memberships', 'events', 'task_leases', 'oauth_tokens')
+      c.relname in ('users', 'tenants', 'memberships', 'events', 'leases', 'oauth_tokens')
       or exists (select from app.read_models m where m.table_name = c.relname))))
   loop
     perform app.secure_table(v_table);
@@ -2503,8 +2503,9 @@ begin
       'Call unarchive_project first.');
   elsif project.archived_at is null and event.event_type = 'project.unarchived' then
     perform app.fail('illegal_transition', format('The project %s is not archived.', project.slug));
-  elsif event.event_type = 'project.archived' and exists (select from public.task_leases l
-      where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at > event.created_at) then
+  elsif event.event_type = 'project.archived' and exists (select from public.leases l
+      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
+        and l.expires_at > event.created_at) then
     perform app.fail('lock_held', format('Agents are working in %s.', project.slug), null,
       'list_tasks with status in_progress shows who; archive when they have released their tasks.');
   end if;
@@ -2786,6 +2787,98 @@ select app.declare_event('project.noted',
 -- A project is the place of all others, and of itself.
 select app.define_category('project', 'projects', triggering => false, own_apply => true);
 
+-- Leases: who holds a thing, until when. The same rules for tasks and whatever else is claimed: a token only grows, a
+-- lease that has expired is taken over inside the next claim, and a late holder is refused.
+
+-- Takes the lease of a thing: returns it, or null while somebody else holds it. `wanted` names the thing, its holder
+-- and the seconds; its token, if it has one, counts what the thing itself counts.
+create or replace function app.take_lease(wanted public.leases, at timestamptz, take_over boolean default false)
+  returns public.leases
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_process uuid := app.current_process();
+  v_taken public.leases;
+begin
+  insert into public.leases as l (tenant_id, kind, id, project_id, token, holder, ttl_seconds, expires_at, process,
+      renewed_by)
+    values (wanted.tenant_id, wanted.kind, wanted.id, wanted.project_id, coalesce(wanted.token, 1), wanted.holder,
+      wanted.ttl_seconds, at + make_interval(secs => wanted.ttl_seconds), v_process, v_process)
+    on conflict (tenant_id, kind, id) do update
+      set (project_id, token, holder, ttl_seconds, expires_at, process, renewed_by, session_ended_at)
+        = (excluded.project_id, greatest(l.token + 1, excluded.token), excluded.holder, excluded.ttl_seconds,
+          excluded.expires_at, excluded.process, excluded.renewed_by, null)
+      where take_over or l.expires_at <= at
+    returning * into v_taken;
+  return v_taken;
+end
+$$;
+
+-- Renews a lease for its holder: returns its end, or null if the token is not its own any more. The process that took
+-- the lease keeps it, as long as that process of the user has not ended.
+create or replace function app.extend_lease(
+  tenant_id uuid,
+  kind text,
+  id uuid,
+  token bigint,
+  at timestamptz,
+  user_id uuid default null
+)
+  returns timestamptz
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_process uuid := app.current_process();
+  v_until timestamptz;
+begin
+  update public.leases l
+    set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds)), session_ended_at = null,
+      (process, renewed_by) = (
+        select case when k.is_kept then l.process else coalesce(v_process, l.process) end,
+          case when k.is_kept then l.process else v_process end
+        from (select l.process is not null
+          and app.has_not_ended(l.tenant_id, extend_lease.user_id, l.process) as is_kept) k)
+    where l.tenant_id = extend_lease.tenant_id and l.kind = extend_lease.kind and l.id = extend_lease.id
+      and l.token = extend_lease.token
+    returning l.expires_at into v_until;
+  return v_until;
+end
+$$;
+
+-- Refuses whoever does not hold the lease, or no longer.
+create or replace function app.check_lease(tenant_id uuid, kind text, id uuid, token bigint, at timestamptz)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (
+      select from public.leases l
+      where l.tenant_id = check_lease.tenant_id and l.kind = check_lease.kind and l.id = check_lease.id
+        and l.token = check_lease.token and l.expires_at > at) then
+    perform app.fail('lock_lost', format('The lease of the %s %s is not yours any more.', kind, id), null,
+      'Stop work on it: another may have taken over.');
+  end if;
+end
+$$;
+
+-- Gives a lease back. Its row stays, so that the next token is higher.
+create or replace function app.release_lease(tenant_id uuid, kind text, id uuid, token bigint, at timestamptz)
+  returns boolean
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update public.leases l set expires_at = least(l.expires_at, at)
+    where l.tenant_id = release_lease.tenant_id and l.kind = release_lease.kind and l.id = release_lease.id
+      and l.token = release_lease.token;
+  return found;
+end
+$$;
+
 -- Finding tasks, their leases, and whether they are ready.
 
 -- Finds the id of the task that a ref (web-12) or uuid names. Raises not_found.
@@ -2844,8 +2937,8 @@ begin
     return null;
   end if;
   return coalesce((
-      select l.expires_at from public.task_leases l
-      where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token),
+      select l.expires_at from public.leases l
+      where l.tenant_id = task.tenant_id and l.kind = 'task' and l.id = task.id and l.token = task.lock_token),
     task.locked_at + interval '1 hour');
 end
 $$;
@@ -2917,11 +3010,11 @@ create or replace function app.lapsed_tasks(project public.projects)
   language sql
   stable
 as $$
-  select t.* from public.task_leases l
+  select t.* from public.leases l
     cross join lateral (
       select x.* from public.tasks x
-      where x.tenant_id = l.tenant_id and x.id = l.task_id and x.lock_token = l.lock_token offset 0) t
-  where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()
+      where x.tenant_id = l.tenant_id and x.id = l.id and x.lock_token = l.token offset 0) t
+  where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id and l.expires_at <= app.now()
     and t.status = 'in_progress' and app.is_claimable(t, l.expires_at)
 $$;
 
@@ -3826,18 +3919,21 @@ create or replace function app.keep_lease(was public.tasks, task public.tasks, e
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_lease public.leases;
 begin
   if event.event_type = 'task.claimed' then
-    insert into public.task_leases (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at, process,
-        renewed_by)
-      values (task.tenant_id, task.id, task.project_id, task.lock_token, (event.payload ->> 'ttl_seconds')::integer,
-        event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer), app.current_process(),
-        app.current_process())
-      on conflict (tenant_id, task_id) do update
-        set (lock_token, ttl_seconds, expires_at, process, renewed_by, session_ended_at)
-        = (excluded.lock_token, excluded.ttl_seconds, excluded.expires_at, excluded.process, excluded.renewed_by, null);
+    -- The guard has judged whether it may be taken.
+    v_lease.tenant_id := task.tenant_id;
+    v_lease.kind := 'task';
+    v_lease.id := task.id;
+    v_lease.project_id := task.project_id;
+    v_lease.token := task.lock_token;
+    v_lease.holder := task.locked_by;
+    v_lease.ttl_seconds := (event.payload ->> 'ttl_seconds')::integer;
+    perform app.take_lease(v_lease, event.created_at, true);
   elsif was.status = 'in_progress' and task.status <> 'in_progress' then
-    delete from public.task_leases l where l.tenant_id = task.tenant_id and l.task_id = task.id;
+    delete from public.leases l where l.tenant_id = task.tenant_id and l.kind = 'task' and l.id = task.id;
   elsif expect ->> 'lock_token' is not null then
     perform app.renew_lease(task, event.created_at);
   end if;
@@ -3850,17 +3946,8 @@ create or replace function app.renew_lease(task public.tasks, at timestamptz)
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_process uuid := app.current_process();
 begin
-  update public.task_leases l
-    set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds)), session_ended_at = null,
-      (process, renewed_by) = (
-        select case when k.is_kept then l.process else coalesce(v_process, l.process) end,
-          case when k.is_kept then l.process else v_process end
-        from (select l.process is not null
-          and app.has_not_ended(l.tenant_id, task.locked_by_user, l.process) as is_kept) k)
-    where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token;
+  perform app.extend_lease(task.tenant_id, 'task', task.id, task.lock_token, at, task.locked_by_user);
 end
 $$;
 
@@ -4424,8 +4511,9 @@ begin
         and (not v_gated or app.unmet_gates(t, project.rules, 'claim', null) = '{}')
       order by app.priority_rank(t.priority), app.rank_order(t.rank), t.number limit 1 for no key update skip locked;
   end if;
-  if exists (select from public.task_leases l
-      where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()) then
+  if exists (select from public.leases l
+      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
+        and l.expires_at <= app.now()) then
     select t.* into v_lapsed from public.tasks t
       where t.tenant_id = project.tenant_id and t.id in (select x.id from app.lapsed_tasks(project) x)
         and t.status = 'in_progress' and app.task_passes(t, filters, actor)
@@ -4455,10 +4543,10 @@ begin
   end if;
   return (
     with worn_out as (
-      select t.id, t.ref, t.lock_token, t.locked_by from public.task_leases l
-        join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token
-      where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at <= app.now()
-        and t.attempts + 1 >= (project.rules ->> 'attempts_max')::integer
+      select t.id, t.ref, t.lock_token, t.locked_by from public.leases l
+        join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.id and t.lock_token = l.token
+      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
+        and l.expires_at <= app.now() and t.attempts + 1 >= (project.rules ->> 'attempts_max')::integer
         and (give_up_lapsed.task_id is null or t.id = give_up_lapsed.task_id)
         -- The holder continues if it returns before another agent has claimed the task.
         and not (t.id is not distinct from give_up_lapsed.task_id and t.locked_by_user = actor.user_id
@@ -4485,8 +4573,8 @@ declare
   v_counts jsonb := app.project_brief(project) -> 'tasks';
   v_next timestamptz;
 begin
-  select min(l.expires_at) into v_next from public.task_leases l
-    where l.tenant_id = project.tenant_id and l.project_id = project.id;
+  select min(l.expires_at) into v_next from public.leases l
+    where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id;
   return jsonb_strip_nulls(jsonb_build_object(
     'task', null,
     'project', project.slug,
@@ -4635,9 +4723,11 @@ begin
   perform app.check_holder(v_task, v_event, jsonb_build_object('lock_token', lock_token),
     app.lease_expires_at(v_task), v_actor.role);
   v_until := v_event.created_at + make_interval(secs => extend_lock.ttl_seconds);
-  insert into public.task_leases as l (tenant_id, task_id, project_id, lock_token, ttl_seconds, expires_at)
-    values (v_task.tenant_id, v_task.id, v_task.project_id, v_task.lock_token, extend_lock.ttl_seconds, v_until)
-    on conflict (tenant_id, task_id) do update set ttl_seconds = excluded.ttl_seconds, expires_at = excluded.expires_at;
+  insert into public.leases as l (tenant_id, kind, id, project_id, token, holder, ttl_seconds, expires_at)
+    values (v_task.tenant_id, 'task', v_task.id, v_task.project_id, v_task.lock_token, v_task.locked_by,
+      extend_lock.ttl_seconds, v_until)
+    on conflict (tenant_id, kind, id) do update
+      set ttl_seconds = excluded.ttl_seconds, expires_at = excluded.expires_at;
   perform app.renew_lease(v_task, v_event.created_at);
   return jsonb_build_object('ref', v_task.ref, 'lock_token', v_task.lock_token, 'locked_until', v_until);
 end
@@ -4772,16 +4862,16 @@ begin
         then jsonb_build_object('lock_token', (o.task).lock_token) else '{}' end order by (o.task).locked_at)
     from (
       select t.task, l.expires_at > app.now() as is_live, e.is_earlier, l.process = v_process as is_same
-      from public.task_leases l
+      from public.leases l
         cross join lateral (
           select x as task from public.tasks x
-          where x.tenant_id = l.tenant_id and x.id = l.task_id and x.lock_token = l.lock_token
+          where x.tenant_id = l.tenant_id and x.id = l.id and x.lock_token = l.token
             and x.status = 'in_progress' and x.locked_by_user = actor.user_id
             and (x.locked_by = v_name or starts_with(x.locked_by, v_name || '/')) offset 0) t
         cross join lateral (
           select v_process is null or l.process is distinct from v_process
             and not app.may_be_present(l.tenant_id, actor.user_id, l.process) as is_earlier) e
-      where l.tenant_id = project.tenant_id and l.project_id = project.id
+      where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
         and ((t.task).locked_by = v_name or not is_named and e.is_earlier)
       order by (t.task).locked_at limit 10) o);
 end
@@ -4809,13 +4899,13 @@ begin
     perform app.fail('invalid_input', 'tasks must be a list of at most 100 refs.', null, 'Name them: ["web-12"].');
   end if;
   with own as (
-    update public.task_leases l
+    update public.leases l
       set process = v_process, renewed_by = v_process, session_ended_at = null,
         expires_at = greatest(l.expires_at, v_now + make_interval(secs => l.ttl_seconds))
       from public.tasks t
-      where l.tenant_id = v_actor.tenant_id and t.tenant_id = l.tenant_id and t.id = l.task_id
+      where l.tenant_id = v_actor.tenant_id and l.kind = 'task' and t.tenant_id = l.tenant_id and t.id = l.id
         and t.ref in (select jsonb_array_elements_text(adopt_locks.tasks)) and t.status = 'in_progress'
-        and t.lock_token = l.lock_token and t.locked_by_user = v_actor.user_id and l.expires_at > v_now
+        and t.lock_token = l.token and t.locked_by_user = v_actor.user_id and l.expires_at > v_now
         and (t.locked_by = v_name or starts_with(t.locked_by, v_name || '/'))
         and l.process is distinct from v_process and not app.may_be_present(l.tenant_id, v_actor.user_id, l.process)
       returning t.ref)
@@ -4832,8 +4922,8 @@ create or replace function app.presence_lock(tenant_id uuid, process uuid) retur
 -- Tells how the session that keeps a task's lock ended: `ended 2 minutes ago`; null while it goes on, or if unknown.
 create or replace function app.session_state(task public.tasks) returns text language sql stable
 begin atomic
-  select 'ended ' || app.format_age(l.session_ended_at) from public.task_leases l
-  where l.tenant_id = task.tenant_id and l.task_id = task.id and l.lock_token = task.lock_token
+  select 'ended ' || app.format_age(l.session_ended_at) from public.leases l
+  where l.tenant_id = task.tenant_id and l.kind = 'task' and l.id = task.id and l.token = task.lock_token
     and l.session_ended_at is not null;
 end;
 
@@ -4866,10 +4956,11 @@ end;
 create or replace function app.left_locks(project public.projects, actor app.actor) returns jsonb language sql stable
 begin atomic
   select jsonb_agg(jsonb_build_object('ref', f.ref, 'locked_by', f.locked_by)) from (
-    select t.ref, t.locked_by from public.task_leases l
-      join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.task_id
-    where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at > app.now()
-      and l.session_ended_at is not null and t.lock_token = l.lock_token and t.status = 'in_progress'
+    select t.ref, t.locked_by from public.leases l
+      join public.tasks t on t.tenant_id = l.tenant_id and t.id = l.id
+    where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
+      and l.expires_at > app.now() and l.session_ended_at is not null and t.lock_token = l.token
+      and t.status = 'in_progress'
       and t.locked_by_user = actor.user_id
     order by t.locked_at limit 10) f;
 end;
@@ -4884,18 +4975,18 @@ as $$
 declare
   v_process uuid := app.current_process();
 begin
-  update public.task_leases l
+  update public.leases l
     set expires_at = greatest(l.expires_at, at + make_interval(secs => l.ttl_seconds)), session_ended_at = null,
       renewed_by = case when l.renewed_by <> v_process and app.has_not_ended(l.tenant_id, actor.user_id, l.renewed_by)
         then l.renewed_by else v_process end
     from (
-      select x.task_id from public.task_leases x
-        join public.tasks t on t.tenant_id = x.tenant_id and t.id = x.task_id and t.lock_token = x.lock_token
-      where x.tenant_id = actor.tenant_id and t.locked_by_user = actor.user_id
+      select x.id from public.leases x
+        join public.tasks t on t.tenant_id = x.tenant_id and t.id = x.id and t.lock_token = x.token
+      where x.tenant_id = actor.tenant_id and x.kind = 'task' and t.locked_by_user = actor.user_id
         and (x.renewed_by = v_process and x.session_ended_at is not null
           or t.locked_by = any (names) and x.expires_at > at)
       for update of x skip locked) own
-    where l.tenant_id = actor.tenant_id and l.task_id = own.task_id;
+    where l.tenant_id = actor.tenant_id and l.kind = 'task' and l.id = own.id;
 end
 $$;
 
@@ -4928,15 +5019,16 @@ begin
         order by x.user_id, x.process for update skip locked) lost
       where p.tenant_id = end_lost_sessions.tenant_id and p.user_id = lost.user_id and p.process = lost.process;
   end if;
-  update public.task_leases l
+  update public.leases l
     set expires_at = least(l.expires_at, at + interval '2 minutes'), session_ended_at = ended.ended_at
     from (
-      select x.task_id, p.ended_at from public.task_leases x
-        join public.tasks t on t.tenant_id = x.tenant_id and t.id = x.task_id and t.lock_token = x.lock_token
+      select x.id, p.ended_at from public.leases x
+        join public.tasks t on t.tenant_id = x.tenant_id and t.id = x.id and t.lock_token = x.token
         join app.presence p on p.tenant_id = x.tenant_id and p.user_id = t.locked_by_user and p.process = x.renewed_by
-      where x.tenant_id = end_lost_sessions.tenant_id and p.ended_at is not null and x.session_ended_at is null
-      order by x.task_id for update of x skip locked) ended
-    where l.tenant_id = end_lost_sessions.tenant_id and l.task_id = ended.task_id;
+      where x.tenant_id = end_lost_sessions.tenant_id and x.kind = 'task' and p.ended_at is not null
+        and x.session_ended_at is null
+      order by x.id for update of x skip locked) ended
+    where l.tenant_id = end_lost_sessions.tenant_id and l.kind = 'task' and l.id = ended.id;
 end
 $$;
 
@@ -5133,12 +5225,12 @@ create or replace function app.left_tasks(project public.projects, size integer)
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select t.* from public.task_leases l
+  select t.* from public.leases l
     cross join lateral (
       select x.* from public.tasks x
-      where x.tenant_id = l.tenant_id and x.id = l.task_id and x.lock_token = l.lock_token offset 0) t
-  where l.tenant_id = project.tenant_id and l.project_id = project.id and l.expires_at > app.now()
-    and l.session_ended_at is not null and t.status = 'in_progress'
+      where x.tenant_id = l.tenant_id and x.id = l.id and x.lock_token = l.token offset 0) t
+  where l.tenant_id = project.tenant_id and l.kind = 'task' and l.project_id = project.id
+    and l.expires_at > app.now() and l.session_ended_at is not null and t.status = 'in_progress'
   order by t.locked_at limit size
 $$;
 
@@ -6944,11 +7036,12 @@ begin
       set (pending, ready, in_progress, blocked, completed, cancelled, unproven)
           = (excluded.pending, excluded.ready, excluded.in_progress, excluded.blocked, excluded.completed,
             excluded.cancelled, excluded.unproven);
-  delete from public.task_leases l
+  delete from public.leases l
     where l.tenant_id = rebuild_links.tenant_id
+      and l.kind = 'task'
       and not exists (
         select from public.tasks t
-        where t.tenant_id = l.tenant_id and t.id = l.task_id and t.lock_token = l.lock_token);
+        where t.tenant_id = l.tenant_id and t.id = l.id and t.lock_token = l.token);
   perform app.rebuild_labels(rebuild_links.tenant_id);
   perform app.rebuild_unanswered(rebuild_links.tenant_id);
 end
@@ -10708,8 +10801,8 @@ create or replace view public.active_tasks with (security_invoker = true) as
       and coalesce(l.expires_at, t.locked_at + interval '1 hour') > now() as is_actively_locked
   from public.tasks t
   join public.projects p on p.tenant_id = t.tenant_id and p.id = t.project_id
-  left join public.task_leases l
-    on l.tenant_id = t.tenant_id and l.task_id = t.id and l.lock_token = t.lock_token
+  left join public.leases l
+    on l.tenant_id = t.tenant_id and l.kind = 'task' and l.id = t.id and l.token = t.lock_token
   where t.status in ('in_progress', 'blocked')
   order by t.locked_at desc nulls last;
 
@@ -10920,6 +11013,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001200', '3511e72babfb15381071e1fb7d7504eba472e8e16290f42bd5a7426a6703085c', '0.1.0'),
   ('20261201001300', 'df93551c604df382d0edfee193f466e9a51fd143c31b8f7b61a150880dd1c9b0', '0.1.0'),
   ('20261201001400', 'd6e7846d3fd8069497a0dc850b8f64b812e28807ed0c1ee22c260269e9a3680c', '0.1.0'),
-  ('code', '1c9a1c09fa25b4b80a78a9f318e9e72234be3bd09dd49353d9f5952bd0b37c46', '0.1.0')
+  ('20261201001500', '05ac785e256c27b93d41f02c1b190e987a6da8871cdfcc21ba3245e1098db160', '0.1.0'),
+  ('code', 'df8754eacdc088962c480cca90e696754d094413eb60d033e68f75e8e628f626', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
