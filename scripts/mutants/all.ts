@@ -10,6 +10,7 @@ import { FOREIGN_TOKENS } from './foreign-tokens.ts';
 import { GRANTS } from './grants.ts';
 import { IMPORTS } from './imports.ts';
 import { LABELS } from './labels.ts';
+import { LEASES } from './leases.ts';
 import type { Mutant } from './mutant.ts';
 import { PEOPLE } from './people.ts';
 import { PLANTED } from './planted.ts';
@@ -33,6 +34,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...COSTS,
   ...FILES,
   ...CORE,
+  ...LEASES,
   ...IMPORTS,
   ...LABELS,
   ...PLANTED,

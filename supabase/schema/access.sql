@@ -19,19 +19,6 @@ create type app.bearer as (
 
 -- Tables
 
-create table app.auth_attempts (
-  tenant_id uuid not null,
-  bucket text collate "C" not null,
-  count integer not null,
-  ends_at timestamp with time zone not null,
-  constraint auth_attempts_pkey PRIMARY KEY (tenant_id, bucket),
-  constraint auth_attempts_bucket_check CHECK (((char_length(bucket) >= 1) AND (char_length(bucket) <= 400)))
-);
-alter table app.auth_attempts enable row level security;
-alter table app.auth_attempts force row level security;
-create policy door on app.auth_attempts as permissive for all to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
-create policy expired on app.auth_attempts as permissive for delete to cairn_keeper using ((ends_at < now()));
-
 create table app.auth_events (
   tenant_id uuid not null,
   id uuid default app.uuid_v7() not null,
@@ -890,8 +877,6 @@ $function$;
 
 -- Privileges
 
-grant delete on app.auth_attempts to cairn_keeper;
-grant delete, insert, select, update on app.auth_attempts to cairn_owner;
 grant insert, select on app.auth_events to cairn_owner;
 grant delete on app.auth_sessions to cairn_keeper;
 grant delete, insert, select, update on app.auth_sessions to cairn_owner;

@@ -142,11 +142,11 @@ AS $function$
 declare
   v_actor app.actor := app.authenticate_server(actor);
 begin
-  update app.auth_attempts a set count = greatest(a.count - 1, 0)
+  update app.rates a set count = greatest(a.count - 1, 0)
     where a.tenant_id = v_actor.tenant_id and a.bucket in (select jsonb_array_elements_text(buckets));
-  delete from app.auth_attempts a
+  delete from app.rates a
     where a.tenant_id = v_actor.tenant_id and a.bucket = app.browser_bucket(account, browser ->> 'replaces_hash');
-  insert into app.auth_attempts (tenant_id, bucket, count, ends_at)
+  insert into app.rates (tenant_id, bucket, count, ends_at)
   values (v_actor.tenant_id, app.browser_bucket(account, browser ->> 'browser_hash'), 0,
     app.now() + make_interval(secs => (browser ->> 'ttl_seconds')::integer));
   return '{}';
@@ -311,7 +311,7 @@ declare
   v_actor app.actor := app.authenticate_person(actor - 'tenant_id');
 begin
   perform set_config('app.tenant_id', app.get_nil_id()::text, true);
-  delete from app.auth_attempts a
+  delete from app.rates a
     where a.tenant_id = app.get_nil_id()
       and a.bucket > app.browser_bucket(v_actor.user_id::text, '')
       and a.bucket < app.browser_bucket(v_actor.user_id::text, 'g');
@@ -377,20 +377,8 @@ CREATE OR REPLACE FUNCTION public.take_attempt(bucket text, attempts_max integer
 AS $function$
 declare
   v_actor app.actor := app.authenticate_server(actor);
-  v_now timestamptz := app.now();
-  v_taken app.auth_attempts;
 begin
-  insert into app.auth_attempts as a (tenant_id, bucket, count, ends_at)
-  values (v_actor.tenant_id, take_attempt.bucket, 1, v_now + make_interval(secs => window_seconds))
-  on conflict on constraint auth_attempts_pkey do update set
-    count = case when a.ends_at <= v_now then 1 else least(a.count, attempts_max) + 1 end,
-    ends_at = case when a.ends_at <= v_now then excluded.ends_at else a.ends_at end
-  returning * into v_taken;
-  return jsonb_build_object(
-    'allowed', v_taken.count <= attempts_max,
-    'retry_after_seconds', case when v_taken.count <= attempts_max
-      then 0
-      else ceil(extract(epoch from v_taken.ends_at - v_now))::integer end);
+  return app.take_rate(bucket, attempts_max, window_seconds);
 end
 $function$;
 -- owner cairn_owner
@@ -404,7 +392,7 @@ AS $function$
 declare
   v_actor app.actor := app.authenticate_server(actor);
 begin
-  update app.auth_attempts a set count = a.count + 1
+  update app.rates a set count = a.count + 1
     where a.tenant_id = v_actor.tenant_id
       and a.bucket = app.browser_bucket(account, browser_hash)
       and a.ends_at > app.now()

@@ -14,7 +14,7 @@ declare
   v_purged jsonb := '{}';
 begin
   foreach v_table in array array['public.oauth_tokens', 'app.oauth_codes', 'app.authorization_requests',
-      'app.auth_sessions', 'app.login_codes', 'app.login_states', 'app.auth_attempts', 'app.invitations',
+      'app.auth_sessions', 'app.login_codes', 'app.login_states', 'app.rates', 'app.invitations',
       'app.oauth_clients'] loop
     execute format('delete from %s', v_table);
     get diagnostics v_count = row_count;

@@ -200,16 +200,16 @@ describe(`beside ${ROWS} rows of another workspace in every table`, () => {
 
 test('a new password looks for the browsers of its account alone', async () => {
   await scratch.sql.query(
-    `insert into app.auth_attempts (tenant_id, bucket, count, ends_at)
+    `insert into app.rates (tenant_id, bucket, count, ends_at)
        select app.get_nil_id(), app.browser_bucket(gen_random_uuid()::text, md5(n::text)), 0, now() + interval '1 day'
          from generate_series(1, $1) n`,
     [ROWS],
   );
-  await scratch.sql.query('analyze app.auth_attempts');
+  await scratch.sql.query('analyze app.rates');
 
   const steps = await stepsOf(scratch.sql, ['set_password', { password_hash: 'x' }], access.person);
 
-  expect(steps.some(({ step }) => step.endsWith(' on auth_attempts'))).toBe(true);
+  expect(steps.some(({ step }) => step.endsWith(' on rates'))).toBe(true);
   expect(steps.filter(({ lookedAt }) => lookedAt > LOOKED_AT_MAX)).toEqual([]);
 });
 

@@ -41,7 +41,7 @@ async function connect(): Promise<{ client_id: string; token: string }> {
   const redeemed = await client.redeem(back.searchParams.get('code') ?? '');
   const { access_token, expires_in } = (await redeemed.json()) as { access_token: string; expires_in: number };
   expect(expires_in).toBe(900);
-  await world.rows('truncate app.auth_attempts');
+  await world.rows('truncate app.rates');
   return { client_id: client.client_id, token: access_token };
 }
 

@@ -42,7 +42,7 @@ beforeAll(async () => {
 afterEach(async () => {
   fault = undefined;
   // Each run registers as every client.
-  await world.rows('truncate app.auth_attempts');
+  await world.rows('truncate app.rates');
 });
 afterAll(async () => {
   front?.close();

@@ -30,7 +30,7 @@ describe.skipIf(lacks('chromium', executable !== undefined))(
       if (kept === undefined && shots !== undefined) await rm(shots, { recursive: true, force: true });
     });
     beforeEach(async () => {
-      await web.scratch.sql.query('truncate app.auth_attempts');
+      await web.scratch.sql.query('truncate app.rates');
     });
 
     /** A window of its own, with its own cookies; fails the test when a page breaks its policy or a script. */

@@ -42,7 +42,7 @@ describe.skipIf(lacks('chromium', executable !== undefined))(
     });
     // All tests sign in from one address.
     beforeEach(async () => {
-      await world.rows('truncate app.auth_attempts');
+      await world.rows('truncate app.rates');
     });
 
     const open = async (): Promise<Page> => (await chromium.newContext()).newPage();

@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 // All tests come from one address.
 beforeEach(async () => {
-  await web.scratch.sql.query('truncate app.auth_attempts');
+  await web.scratch.sql.query('truncate app.rates');
 });
 
 describe('an OpenID provider', () => {

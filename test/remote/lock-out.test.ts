@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => web?.close());
 // All tests come from one address.
 beforeEach(async () => {
-  await web.scratch.sql.query('truncate app.auth_attempts');
+  await web.scratch.sql.query('truncate app.rates');
 });
 
 const signIn = async (browser: Browser, password = PASSWORD) => {
@@ -72,7 +72,7 @@ describe('a try', () => {
     for (let count = 0; count < 6; count++) statuses.push(await signIn(new Browser(web)));
 
     const { rows } = await web.scratch.sql.query(
-      `select count from app.auth_attempts where not starts_with(bucket, 'browser ')`,
+      `select count from app.rates where not starts_with(bucket, 'browser ')`,
     );
     expect(statuses).toEqual(Array(6).fill(200));
     expect(rows).toEqual([{ count: 0 }, { count: 0 }]);
@@ -86,9 +86,7 @@ describe('a try', () => {
     );
 
     expect((await Promise.all(tries)).filter((each) => each === undefined)).toHaveLength(2);
-    const { rows } = await web.scratch.sql.query(
-      `select bucket from app.auth_attempts where starts_with(bucket, 'first ')`,
-    );
+    const { rows } = await web.scratch.sql.query(`select bucket from app.rates where starts_with(bucket, 'first ')`);
     expect(rows).toEqual([]);
   });
 
@@ -127,9 +125,7 @@ describe('a try', () => {
 
     await signIn(browser);
 
-    const { rows } = await web.scratch.sql.query(
-      `select bucket from app.auth_attempts where starts_with(bucket, 'browser ')`,
-    );
+    const { rows } = await web.scratch.sql.query(`select bucket from app.rates where starts_with(bucket, 'browser ')`);
     expect(browser.cookies.get(name)).not.toBe(before);
     expect(rows).toEqual([{ bucket: `browser ${web.owner.user_id} ${hashSecret(browser.cookies.get(name) ?? '')}` }]);
   });

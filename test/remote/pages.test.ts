@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => web?.close());
 beforeEach(async () => {
-  await web.scratch.sql.query('truncate app.auth_attempts');
+  await web.scratch.sql.query('truncate app.rates');
 });
 
 const CONSENT: ConsentView = {

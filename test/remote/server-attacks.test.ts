@@ -246,9 +246,7 @@ describe('one network', () => {
     const { status } = await fetch(new URL('/oauth/register', own().origin), { method: 'POST', headers, body });
 
     expect(status).toBe(201);
-    const buckets = await own().query('select bucket from app.auth_attempts where bucket = $1', [
-      `register ${claimed}`,
-    ]);
+    const buckets = await own().query('select bucket from app.rates where bucket = $1', [`register ${claimed}`]);
     expect(buckets).toEqual([]);
   });
 

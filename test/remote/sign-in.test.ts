@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => web?.close());
 // All tests come from one address.
 beforeEach(async () => {
-  await web.scratch.sql.query('truncate app.auth_attempts');
+  await web.scratch.sql.query('truncate app.rates');
 });
 
 describe('the owner', () => {
@@ -236,7 +236,7 @@ describe('guessing', () => {
   test('ends after five tries a minute from an address', async () => {
     const browser = new Browser(web);
     await ownerBrowser(web);
-    await web.scratch.sql.query('truncate app.auth_attempts');
+    await web.scratch.sql.query('truncate app.rates');
     await browser.open('/login');
 
     const statuses: number[] = [];

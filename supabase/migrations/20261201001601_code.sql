@@ -2090,6 +2090,33 @@ begin
 end
 $$;
 
+-- Rates: so much of a thing in a window, counted for all processes.
+
+-- Takes one of a bucket in the door's workspace: {allowed, retry_after_seconds}. The window begins with the first one;
+-- those that are refused lengthen nothing.
+create or replace function app.take_rate(bucket text, most integer, seconds integer)
+  returns jsonb
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now timestamptz := app.now();
+  v_taken app.rates;
+begin
+  insert into app.rates as r (tenant_id, bucket, count, ends_at)
+    values (app.get_tenant_id(), take_rate.bucket, 1, v_now + make_interval(secs => seconds))
+    on conflict on constraint rates_pkey do update
+      set count = case when r.ends_at <= v_now then 1 else least(r.count, most) + 1 end,
+        ends_at = case when r.ends_at <= v_now then excluded.ends_at else r.ends_at end
+    returning * into v_taken;
+  return jsonb_build_object(
+    'allowed', v_taken.count <= most,
+    'retry_after_seconds', case when v_taken.count <= most
+      then 0
+      else ceil(extract(epoch from v_taken.ends_at - v_now))::integer end);
+end
+$$;
+
 -- Path globs: the files that a scope covers.
 
 -- Writes the wildcards of a glob as single characters: \x01 for `**/`, \x02 for `**`, \x03 for `*`. Joins neighbours
@@ -9601,20 +9628,8 @@ create or replace function public.take_attempt(
 as $$
 declare
   v_actor app.actor := app.authenticate_server(actor);
-  v_now timestamptz := app.now();
-  v_taken app.auth_attempts;
 begin
-  insert into app.auth_attempts as a (tenant_id, bucket, count, ends_at)
-  values (v_actor.tenant_id, take_attempt.bucket, 1, v_now + make_interval(secs => window_seconds))
-  on conflict on constraint auth_attempts_pkey do update set
-    count = case when a.ends_at <= v_now then 1 else least(a.count, attempts_max) + 1 end,
-    ends_at = case when a.ends_at <= v_now then excluded.ends_at else a.ends_at end
-  returning * into v_taken;
-  return jsonb_build_object(
-    'allowed', v_taken.count <= attempts_max,
-    'retry_after_seconds', case when v_taken.count <= attempts_max
-      then 0
-      else ceil(extract(epoch from v_taken.ends_at - v_now))::integer end);
+  return app.take_rate(bucket, attempts_max, window_seconds);
 end
 $$;
 
@@ -9639,7 +9654,7 @@ as $$
 declare
   v_actor app.actor := app.authenticate_server(actor);
 begin
-  update app.auth_attempts a set count = a.count + 1
+  update app.rates a set count = a.count + 1
     where a.tenant_id = v_actor.tenant_id
       and a.bucket = app.browser_bucket(account, browser_hash)
       and a.ends_at > app.now()
@@ -9664,11 +9679,11 @@ as $$
 declare
   v_actor app.actor := app.authenticate_server(actor);
 begin
-  update app.auth_attempts a set count = greatest(a.count - 1, 0)
+  update app.rates a set count = greatest(a.count - 1, 0)
     where a.tenant_id = v_actor.tenant_id and a.bucket in (select jsonb_array_elements_text(buckets));
-  delete from app.auth_attempts a
+  delete from app.rates a
     where a.tenant_id = v_actor.tenant_id and a.bucket = app.browser_bucket(account, browser ->> 'replaces_hash');
-  insert into app.auth_attempts (tenant_id, bucket, count, ends_at)
+  insert into app.rates (tenant_id, bucket, count, ends_at)
   values (v_actor.tenant_id, app.browser_bucket(account, browser ->> 'browser_hash'), 0,
     app.now() + make_interval(secs => (browser ->> 'ttl_seconds')::integer));
   return '{}';
@@ -9960,7 +9975,7 @@ declare
   v_actor app.actor := app.authenticate_person(actor - 'tenant_id');
 begin
   perform set_config('app.tenant_id', app.get_nil_id()::text, true);
-  delete from app.auth_attempts a
+  delete from app.rates a
     where a.tenant_id = app.get_nil_id()
       and a.bucket > app.browser_bucket(v_actor.user_id::text, '')
       and a.bucket < app.browser_bucket(v_actor.user_id::text, 'g');
@@ -10762,7 +10777,7 @@ declare
   v_purged jsonb := '{}';
 begin
   foreach v_table in array array['public.oauth_tokens', 'app.oauth_codes', 'app.authorization_requests',
-      'app.auth_sessions', 'app.login_codes', 'app.login_states', 'app.auth_attempts', 'app.invitations',
+      'app.auth_sessions', 'app.login_codes', 'app.login_states', 'app.rates', 'app.invitations',
       'app.oauth_clients'] loop
     execute format('delete from %s', v_table);
     get diagnostics v_count = row_count;
@@ -10944,7 +10959,7 @@ select app.define_on_tables($policies$
   create policy expired on app.auth_sessions for delete to cairn_keeper using (expires_at < now());
   create policy expired on app.login_codes for delete to cairn_keeper using (expires_at < now());
   create policy expired on app.login_states for delete to cairn_keeper using (expires_at < now());
-  create policy expired on app.auth_attempts for delete to cairn_keeper using (ends_at < now());
+  create policy expired on app.rates for delete to cairn_keeper using (ends_at < now());
   create policy expired on app.invitations for delete to cairn_keeper using (expires_at < now() - interval '90 days');
   -- A client that registered itself and was never authorized, and one that no grant can be alive of.
   create policy expired on app.oauth_clients for delete to cairn_keeper
@@ -10956,7 +10971,7 @@ $policies$);
 grant select, delete, update (payload, redacted_at) on public.events to cairn_keeper;
 grant delete on
   public.oauth_tokens, app.oauth_codes, app.authorization_requests, app.auth_sessions, app.login_codes,
-  app.login_states, app.auth_attempts, app.invitations, app.oauth_clients
+  app.login_states, app.rates, app.invitations, app.oauth_clients
   to cairn_keeper;
 grant select (
   tenant_id, id, user_id, kind, name, token_type, expires_at, scope, project_id, client_id, created_at, updated_at,
@@ -11014,6 +11029,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001300', 'df93551c604df382d0edfee193f466e9a51fd143c31b8f7b61a150880dd1c9b0', '0.1.0'),
   ('20261201001400', 'd6e7846d3fd8069497a0dc850b8f64b812e28807ed0c1ee22c260269e9a3680c', '0.1.0'),
   ('20261201001500', '05ac785e256c27b93d41f02c1b190e987a6da8871cdfcc21ba3245e1098db160', '0.1.0'),
-  ('code', 'df8754eacdc088962c480cca90e696754d094413eb60d033e68f75e8e628f626', '0.1.0')
+  ('20261201001600', '5131991c46013aae274e1660fab9e5493243eba03b3a23deaa6f2638962df38b', '0.1.0'),
+  ('code', '183657228c3dbe32b0eaf16a6f8aa0d8b77a74967066b966dca496182d9edce2', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
