@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cairnHere } from '../support/cairn-here.ts';
 import { connect } from '../support/client.ts';
+import { seedDataDir } from '../support/data-dir.ts';
 import { wordsOf } from '../support/doc-commands.ts';
 
 type Schema = {
@@ -48,6 +49,7 @@ export function doing(client: Client, ask: Doing['ask']): Doing {
 /** Agents on one data directory, which is gone afterwards. */
 export async function openTeam(): Promise<{ join(name: string): Promise<Agent>; end(): Promise<void> }> {
   const dataDir = await mkdtemp(join(tmpdir(), 'cairn-agents-'));
+  await seedDataDir(dataDir);
   const flags = ['--data-dir', dataDir];
   const members: Agent[] = [];
   return {

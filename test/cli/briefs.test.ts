@@ -12,6 +12,7 @@ import { writeOwnBrief } from '../../src/tools/write-briefs.ts';
 import { cairn } from '../support/cairn.ts';
 import { type Agent, connect, connectTo } from '../support/client.ts';
 import { createProject, createTask, note, redact } from '../support/commands.ts';
+import { seedDataDir } from '../support/data-dir.ts';
 import { startServing } from '../support/serve.ts';
 
 // A hook gives up after two seconds: on a loaded machine one may be too late.
@@ -26,6 +27,7 @@ beforeAll(async () => {
   if (process.getuid?.() === 0) await chmod(home, 0o755);
   dataDir = join(home, 'data');
   flags = ['--data-dir', dataDir];
+  await seedDataDir(dataDir);
   await writeFile(join(home, '.cairn.json'), '{ "project": "web" }');
   await as('ada', 'web', async (agent) => {
     await agent.call('create_project', { slug: 'web', name: 'Web shop' });

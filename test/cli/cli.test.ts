@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cairn } from '../support/cairn.ts';
 import { cairnHere } from '../support/cairn-here.ts';
 import { type Agent, connect } from '../support/client.ts';
+import { seedDataDir } from '../support/data-dir.ts';
 
 let home: string;
 let flags: string[];
@@ -16,6 +17,7 @@ beforeAll(async () => {
   // A space and an accent, as in many a person's home.
   home = await mkdtemp(join(tmpdir(), 'cairn clí-'));
   const data = join(home, 'data');
+  await seedDataDir(data);
   flags = ['--data-dir', data];
   if (process.getuid?.() === 0) await chmod(home, 0o755);
   agent = await connect('v1 client', 'ada', flags);

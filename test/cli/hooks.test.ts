@@ -10,6 +10,7 @@ import type { Resumption } from '../../src/services/checkpoints.ts';
 import { brief } from '../../src/tools/brief.ts';
 import { cairn, type Ran } from '../support/cairn.ts';
 import { type Agent, connect } from '../support/client.ts';
+import { seedDataDir } from '../support/data-dir.ts';
 
 // A hook gives up after two seconds: on a loaded machine one may be too late.
 const TRIES_MAX = 20;
@@ -23,6 +24,7 @@ beforeAll(async () => {
   if (process.getuid?.() === 0) await chmod(home, 0o755);
   await writeFile(join(home, '.cairn.json'), '{ "project": "web" }');
   flags = ['--data-dir', join(home, 'data')];
+  await seedDataDir(join(home, 'data'));
   agent = await connect('v1 client', 'test', [...flags, '--agent', 'ada', '--project', 'web']);
   await agent.call('create_project', { slug: 'web', name: 'Web shop' });
   await agent.call('create_tasks', { tasks: [{ title: 'Write the cart API' }] });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cairnHere } from '../support/cairn-here.ts';
 import { type Agent, connect } from '../support/client.ts';
+import { seedDataDir } from '../support/data-dir.ts';
 
 let home: string;
 let flags: string[];
@@ -18,6 +19,7 @@ beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'cairn-questions-'));
   if (process.getuid?.() === 0) await chmod(home, 0o755);
   flags = ['--data-dir', join(home, 'data'), '--project', 'web'];
+  await seedDataDir(join(home, 'data'));
   agent = await connect('v1 client', 'test', [...flags, '--agent', 'ada', '--toolsets', 'all']);
   const rules = { gates: [{ on: 'complete', require: { approval: true } }] };
   await agent.call('create_project', { slug: 'web', name: 'Web', rules });

@@ -9,6 +9,7 @@ import { frame } from '../../src/cli/tasks/watch.ts';
 import { fromNow, table } from '../../src/cli/terminal/table.ts';
 import { cairnHere } from '../support/cairn-here.ts';
 import { type Agent, connect } from '../support/client.ts';
+import { seedDataDir } from '../support/data-dir.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
@@ -23,6 +24,7 @@ beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'cairn-terminal-'));
   if (process.getuid?.() === 0) await chmod(home, 0o755);
   flags = ['--data-dir', join(home, 'data')];
+  await seedDataDir(join(home, 'data'));
   agent = await connect('v1 client', 'test', [...flags, '--agent', 'ada', '--toolsets', 'all']);
   await agent.call('create_project', { slug: 'web', name: 'Web shop' });
   const tasks = [

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Ran } from '../support/cairn.ts';
 import { cairnHere } from '../support/cairn-here.ts';
 import { connect } from '../support/client.ts';
+import { seedDataDir } from '../support/data-dir.ts';
 import { commandLines, fencedBlocks, missingLines, transcriptOf, whyNotRun, wordsOf } from '../support/doc-commands.ts';
 
 const ROOT = new URL('../../', import.meta.url);
@@ -17,6 +18,7 @@ async function openHome() {
   const home = await mkdtemp(join(tmpdir(), 'cairn-docs-'));
   // A server started by root runs as another user, who must reach it.
   if (process.getuid?.() === 0) await chmod(home, 0o755);
+  await seedDataDir(join(home, 'cairn'));
   const env = {
     HOME: home,
     USERPROFILE: home,

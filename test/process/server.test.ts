@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { stopServer } from '../../src/db/embedded/shared-server.ts';
 import { type Agent, CLIENT_KINDS, type ClientKind, connect, spawnRaw } from '../support/client.ts';
+import { seedDataDir } from '../support/data-dir.ts';
 
 let dataDir: string;
 let flags: string[];
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'cairn-stdio-'));
+  await seedDataDir(dataDir);
   flags = ['--data-dir', dataDir];
 });
 

@@ -6,6 +6,7 @@ import { ensureServer, stopServer } from '../../src/db/embedded/shared-server.ts
 import { postgresDatabase } from '../../src/db/postgres.ts';
 import { createLog } from '../../src/log.ts';
 import { type Verified, verify } from './commands.ts';
+import { seedDataDir } from './data-dir.ts';
 
 /** A data directory of its own, and what is in it, seen past the processes that serve it. */
 export type LocalWorld = {
@@ -18,6 +19,7 @@ export type LocalWorld = {
 export async function openLocalWorld(): Promise<LocalWorld> {
   // The directory itself: a server started by root runs as another user, who must reach it.
   const dataDir = await mkdtemp(join(tmpdir(), 'cairn-local-'));
+  await seedDataDir(dataDir);
 
   async function rows<Row extends object>(statement: string): Promise<Row[]> {
     const server = await ensureServer({ dataDir, log: createLog('silent') });

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import type { Ran } from './cairn.ts';
 import { cairnHere, type Given } from './cairn-here.ts';
 import { type Agent, connect } from './client.ts';
+import { seedDataDir } from './data-dir.ts';
 
 /** A person in a repository that is bound to the project `web`, and the agent `ada` beside them. */
 export type PersonWorld = {
@@ -28,6 +29,7 @@ export async function openPersonWorld(): Promise<PersonWorld> {
   await mkdir(join(repository, 'src'), { recursive: true });
   await promisify(execFile)('git', ['init', '-q', repository]);
   const flags = ['--data-dir', join(home, 'data')];
+  await seedDataDir(join(home, 'data'));
   const agent = await connect('v1 client', 'test', [...flags, '--agent', 'ada', '--toolsets', 'all']);
   const run = (args: string[], given: Given = {}) => cairnHere([...flags, ...args], { cwd: repository, ...given });
   await run(['project', 'create', 'web', '--name', 'Web shop']);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,8 @@ declare module 'vitest' {
   export interface ProvidedContext {
     /** The connection of this test run's server. */
     server: { host: string; port: number; user: string; database: string; password?: string };
+    /** A directory of this run. */
+    scratch: string;
   }
 }
 
@@ -20,12 +22,16 @@ declare module 'vitest' {
  * database.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const scratch = await mkdtemp(join(tmpdir(), 'cairn-test-'));
+  // A server started by root runs as another user, who must reach it.
+  await chmod(scratch, 0o755);
+  project.provide('scratch', scratch);
   const running = process.env.CAIRN_TEST_SERVER;
   if (running !== undefined) {
     project.provide('server', JSON.parse(running));
-    return async () => {};
+    return () => rm(scratch, { recursive: true, force: true });
   }
-  const dataDir = await mkdtemp(join(tmpdir(), 'cairn-test-'));
+  const dataDir = join(scratch, 'server');
   const major = process.env.CAIRN_TEST_PG;
   const binaries = await findBinaries(
     major === undefined ? undefined : fileURLToPath(new URL(`postgres-${major}/package.json`, import.meta.url)),
@@ -38,6 +44,6 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     await server.release();
     // A test that failed may have left a connection behind.
     await stopServer({ dataDir, binaries });
-    await rm(dataDir, { recursive: true, force: true });
+    await rm(scratch, { recursive: true, force: true });
   };
 }
