@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import * as z from 'zod';
+import { defaultConfigDir, defaultDataDir } from './default-directories.ts';
 import { DomainError } from './errors.ts';
 import { findProjectFile } from './project-file.ts';
 import { cleanName } from './text.ts';
@@ -161,12 +162,12 @@ export type Config = z.infer<typeof Config>;
 export type Flags = { [Name in keyof Config]?: string | boolean | undefined };
 
 /** Every program with internet access reads these, so they are no settings of ours. */
-const PROXY_VARIABLES = Object.freeze({
+const SHARED_VARIABLES = Object.freeze({
   httpsProxy: ['https_proxy', 'HTTPS_PROXY'],
   noProxy: ['no_proxy', 'NO_PROXY'],
 });
 
-const VARIABLES: Readonly<Record<Exclude<keyof Config, keyof typeof PROXY_VARIABLES>, string>> = Object.freeze({
+const VARIABLES: Readonly<Record<Exclude<keyof Config, keyof typeof SHARED_VARIABLES>, string>> = Object.freeze({
   dataDir: 'CAIRN_DATA_DIR',
   lingerSeconds: 'CAIRN_LINGER_SECONDS',
   databaseUrl: 'DATABASE_URL',
@@ -217,7 +218,7 @@ export function readConfig(
     const value = flags[name as keyof Config] ?? (env[variable] || undefined);
     if (value !== undefined) given[name] = value;
   }
-  for (const [name, variables] of Object.entries(PROXY_VARIABLES)) {
+  for (const [name, variables] of Object.entries(SHARED_VARIABLES)) {
     const value = variables.map((variable) => env[variable]).find(Boolean);
     if (value !== undefined) given[name] = value;
   }
@@ -287,21 +288,4 @@ function invalidConfig(error: z.ZodError): DomainError {
   return new DomainError('invalid_input', `The setting --${flag} is not valid: ${issue?.message}.`, {
     hint: `Correct the flag --${flag} or the environment variable ${VARIABLES[name]}.`,
   });
-}
-
-/** Returns the default directory of the embedded database. */
-export function defaultDataDir(env: NodeJS.ProcessEnv = process.env): string {
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'cairn');
-  if (process.platform === 'win32') return join(env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'cairn');
-  if (env['XDG_DATA_HOME']) return join(env['XDG_DATA_HOME'], 'cairn');
-  // PostgreSQL refuses to run as root, and its substitute user may not enter root's home.
-  if (process.getuid?.() === 0) return '/var/lib/cairn';
-  return join(homedir(), '.local', 'share', 'cairn');
-}
-
-/** Returns the directory for the user's data apart from the database. */
-function defaultConfigDir(env: NodeJS.ProcessEnv): string {
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Preferences', 'cairn');
-  if (process.platform === 'win32') return join(env['APPDATA'] ?? join(homedir(), 'AppData', 'Roaming'), 'cairn');
-  return join(env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'cairn');
 }
