@@ -154,6 +154,12 @@ const Config = z.object({
     .string()
     .default('')
     .transform((list) => list.split(/[\s,]+/).filter((name) => name !== '')),
+  /** The service of `s3:` places and the keys to it: checked by who opens one, as they may be for other programs. */
+  s3Endpoint: z.string().max(2_000).optional().catch(undefined),
+  s3Region: z.string().max(200).optional().catch(undefined),
+  s3AccessKeyId: z.string().max(500).optional().catch(undefined),
+  s3SecretAccessKey: z.string().max(500).optional().catch(undefined),
+  s3SessionToken: z.string().max(10_000).optional().catch(undefined),
 });
 
 export type Config = z.infer<typeof Config>;
@@ -161,10 +167,15 @@ export type Config = z.infer<typeof Config>;
 /** Command line flags as given; each wins over its environment variable. */
 export type Flags = { [Name in keyof Config]?: string | boolean | undefined };
 
-/** Every program with internet access reads these, so they are no settings of ours. */
+/** Every program with internet access, or every S3 client, reads these, so they are no settings of ours. */
 const SHARED_VARIABLES = Object.freeze({
   httpsProxy: ['https_proxy', 'HTTPS_PROXY'],
   noProxy: ['no_proxy', 'NO_PROXY'],
+  s3Endpoint: ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'],
+  s3Region: ['AWS_REGION', 'AWS_DEFAULT_REGION'],
+  s3AccessKeyId: ['AWS_ACCESS_KEY_ID'],
+  s3SecretAccessKey: ['AWS_SECRET_ACCESS_KEY'],
+  s3SessionToken: ['AWS_SESSION_TOKEN'],
 });
 
 const VARIABLES: Readonly<Record<Exclude<keyof Config, keyof typeof SHARED_VARIABLES>, string>> = Object.freeze({
