@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import * as z from 'zod';
+import { defaultConfigDir, defaultDataDir } from './default-directories.ts';
 import { DomainError } from './errors.ts';
 import { findProjectFile } from './project-file.ts';
 import { cleanName } from './text.ts';
@@ -153,6 +154,12 @@ const Config = z.object({
     .string()
     .default('')
     .transform((list) => list.split(/[\s,]+/).filter((name) => name !== '')),
+  /** The service of `s3:` places and the keys to it: checked by who opens one, as they may be for other programs. */
+  s3Endpoint: z.string().max(2_000).optional().catch(undefined),
+  s3Region: z.string().max(200).optional().catch(undefined),
+  s3AccessKeyId: z.string().max(500).optional().catch(undefined),
+  s3SecretAccessKey: z.string().max(500).optional().catch(undefined),
+  s3SessionToken: z.string().max(10_000).optional().catch(undefined),
 });
 
 export type Config = z.infer<typeof Config>;
@@ -160,13 +167,18 @@ export type Config = z.infer<typeof Config>;
 /** Command line flags as given; each wins over its environment variable. */
 export type Flags = { [Name in keyof Config]?: string | boolean | undefined };
 
-/** Every program with internet access reads these, so they are no settings of ours. */
-const PROXY_VARIABLES = Object.freeze({
+/** Every program with internet access, or every S3 client, reads these, so they are no settings of ours. */
+const SHARED_VARIABLES = Object.freeze({
   httpsProxy: ['https_proxy', 'HTTPS_PROXY'],
   noProxy: ['no_proxy', 'NO_PROXY'],
+  s3Endpoint: ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'],
+  s3Region: ['AWS_REGION', 'AWS_DEFAULT_REGION'],
+  s3AccessKeyId: ['AWS_ACCESS_KEY_ID'],
+  s3SecretAccessKey: ['AWS_SECRET_ACCESS_KEY'],
+  s3SessionToken: ['AWS_SESSION_TOKEN'],
 });
 
-const VARIABLES: Readonly<Record<Exclude<keyof Config, keyof typeof PROXY_VARIABLES>, string>> = Object.freeze({
+const VARIABLES: Readonly<Record<Exclude<keyof Config, keyof typeof SHARED_VARIABLES>, string>> = Object.freeze({
   dataDir: 'CAIRN_DATA_DIR',
   lingerSeconds: 'CAIRN_LINGER_SECONDS',
   databaseUrl: 'DATABASE_URL',
@@ -217,7 +229,7 @@ export function readConfig(
     const value = flags[name as keyof Config] ?? (env[variable] || undefined);
     if (value !== undefined) given[name] = value;
   }
-  for (const [name, variables] of Object.entries(PROXY_VARIABLES)) {
+  for (const [name, variables] of Object.entries(SHARED_VARIABLES)) {
     const value = variables.map((variable) => env[variable]).find(Boolean);
     if (value !== undefined) given[name] = value;
   }
@@ -287,21 +299,4 @@ function invalidConfig(error: z.ZodError): DomainError {
   return new DomainError('invalid_input', `The setting --${flag} is not valid: ${issue?.message}.`, {
     hint: `Correct the flag --${flag} or the environment variable ${VARIABLES[name]}.`,
   });
-}
-
-/** Returns the default directory of the embedded database. */
-export function defaultDataDir(env: NodeJS.ProcessEnv = process.env): string {
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'cairn');
-  if (process.platform === 'win32') return join(env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'cairn');
-  if (env['XDG_DATA_HOME']) return join(env['XDG_DATA_HOME'], 'cairn');
-  // PostgreSQL refuses to run as root, and its substitute user may not enter root's home.
-  if (process.getuid?.() === 0) return '/var/lib/cairn';
-  return join(homedir(), '.local', 'share', 'cairn');
-}
-
-/** Returns the directory for the user's data apart from the database. */
-function defaultConfigDir(env: NodeJS.ProcessEnv): string {
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Preferences', 'cairn');
-  if (process.platform === 'win32') return join(env['APPDATA'] ?? join(homedir(), 'AppData', 'Roaming'), 'cairn');
-  return join(env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'cairn');
 }

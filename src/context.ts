@@ -1,3 +1,4 @@
+import type { OpenBlobStore } from './blobs/open.ts';
 import type { Actor, Database } from './db/database.ts';
 import type { Log } from './log.ts';
 
@@ -12,6 +13,8 @@ type Command = { name: string; key?: string; fingerprint?: string };
 /** The caller, its rights, and its project: built once at the edge, passed first. */
 export type Context = {
   db: Database;
+  /** Opens places for files beside the database, with the keys of this process. */
+  blobs: OpenBlobStore;
   actor: Actor;
   scopes: ReadonlySet<Scope>;
   log: Log;

@@ -1,3 +1,4 @@
+import { blobStores, type OpenBlobStore } from './blobs/open.ts';
 import { isEmbedded, removeBriefs } from './brief-files.ts';
 import type { Config } from './config.ts';
 import type { Actor, Database } from './db/database.ts';
@@ -6,7 +7,7 @@ import { type OpenDatabase, type OpenOptions, openDatabase } from './db/open.ts'
 import type { Log } from './log.ts';
 import { personName } from './person-name.ts';
 
-export type Local = OpenDatabase & { actor: Actor };
+export type Local = OpenDatabase & { actor: Actor; blobs: OpenBlobStore };
 
 /** `person` is the user's name, if the caller knows it. */
 type LocalOptions = OpenOptions & { person?: Promise<string> };
@@ -24,7 +25,12 @@ export async function openLocal(
   const open = await openDatabase(config, log, options);
   try {
     const actor = open.user ?? (await signIn(open.db, await person));
-    return { ...open, actor, ...(isEmbedded(config) && { db: withoutBriefs(open.db, config, log) }) };
+    return {
+      ...open,
+      actor,
+      blobs: blobStores(config),
+      ...(isEmbedded(config) && { db: withoutBriefs(open.db, config, log) }),
+    };
   } catch (error) {
     await open.close();
     throw error;
@@ -42,11 +48,12 @@ function withoutBriefs(db: Database, { dataDir }: Config, log: Log): Database {
   return {
     ...db,
     async call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T> {
+      const redacts = fn === 'redact_event';
       try {
         return await db.call<T>(fn, args, actor);
       } finally {
         // After a failure too: perhaps only the answer was lost.
-        if (fn === 'redact_event') await removeBriefs(dataDir).catch(stays);
+        if (redacts) await removeBriefs(dataDir).catch(stays);
       }
     },
   };

@@ -4,10 +4,12 @@ import { escaped } from './text.ts';
 
 export type Log = Logger;
 
-// A line holds no secret that Cairn mints, nor the password in the address of a database.
+// A line holds no secret that Cairn mints, nor the password in the address of a database, nor what makes the URL of a
+// file work.
 const MINTED = `\\b(?:${Object.values(PREFIXES).join('|')})[\\w-]+`;
 const PASSWORD = /(?<=:\/\/[^:/?#\s"]*:)[^@\s"]+(?=@)/.source;
-const SECRETS = new RegExp(`${MINTED}|${PASSWORD}`, 'g');
+const SIGNATURE = /(?<=[?&](?:X-Amz-Signature|X-Amz-Security-Token|token)=)[^&#\s"]+/.source;
+const SECRETS = new RegExp(`${MINTED}|${PASSWORD}|${SIGNATURE}`, 'g');
 
 /** Logs to standard error: standard output belongs to the protocol. No line holds a secret. */
 export function createLog(

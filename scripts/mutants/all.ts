@@ -1,5 +1,6 @@
 import { ACCESS } from './access.ts';
 import { ACCESS_REFUSALS } from './access-refusals.ts';
+import { BLOBS } from './blobs.ts';
 import { BOUNDS } from './bounds.ts';
 import { CORE } from './core.ts';
 import { COSTS } from './costs.ts';
@@ -33,6 +34,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...BOUNDS,
   ...COSTS,
   ...FILES,
+  ...BLOBS,
   ...CORE,
   ...LEASES,
   ...IMPORTS,

@@ -25,7 +25,7 @@ export async function inLocalContext<T>(
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
   // Found out while the database opens.
   const person = personName();
-  const { db, user, actor: local, connect, hasGrown, close } = await openLocal(config, log, { person });
+  const { db, blobs, user, actor: local, connect, hasGrown, close } = await openLocal(config, log, { person });
   // If the database trusts the program, the program acts for the owner of the workspace: a user's own has the user's
   // id.
   const actor = tenant_id === undefined ? local : { user_id: tenant_id, ...user, tenant_id };
@@ -33,6 +33,7 @@ export async function inLocalContext<T>(
     const scopes = new Set(SCOPES);
     return await run({
       db,
+      blobs,
       connect,
       log,
       scopes,
@@ -41,7 +42,7 @@ export async function inLocalContext<T>(
     });
   } finally {
     // Only for the own workspace: another one's project may have the same slug.
-    if (hasGrown()) await writeOwnBrief({ db, actor: local, log, project: config.project }, config);
+    if (hasGrown()) await writeOwnBrief({ db, blobs, actor: local, log, project: config.project }, config);
     await close();
   }
 }

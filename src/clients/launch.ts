@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Config, Host } from '../config.ts';
-import { defaultDataDir } from '../config.ts';
+import { defaultDataDir } from '../default-directories.ts';
 import { DomainError } from '../errors.ts';
 import { escaped } from '../text.ts';
 import type { ServerCommand } from './catalog.ts';

@@ -41,13 +41,6 @@ export type Listening = {
   stop(): void;
 };
 
-/** Files beside the database, reachable by every process that serves it. */
-export type Bucket = {
-  /** Never overwrites: refuses an existing file, unless it has the same content. */
-  write(name: string, bytes: Buffer): Promise<void>;
-  read(name: string): Promise<Buffer>;
-};
-
 /** The database port: one SQL function, one round trip, whatever the engine. */
 export interface Database {
   call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T>;
@@ -55,7 +48,5 @@ export interface Database {
   listen?(hint: (tenant: Hint) => void, topic?: Topic): Listening;
   /** Calls back after each loss of a connection, if connections are kept. */
   onLoss?(told: () => void): void;
-  /** Opens the bucket of that name, if the engine has buckets and the caller the key to them. */
-  bucket?(name: string): Bucket;
   close(): Promise<void>;
 }

@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { createGunzip, createGzip } from 'node:zlib';
+import type { BlobStore } from '../blobs/store.ts';
 import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
-import { type ArchiveStore, storeAt } from '../events/archive-store.ts';
 import { type HistoryPage, historyLines, readHistory, type User, type WholeEvent } from '../events/history-file.ts';
 import { escaped } from '../text.ts';
 
@@ -28,7 +27,7 @@ export type Wanted = {
 };
 
 /** The length of an archive's part, in events. */
-type Archiving = { before: string; store: ArchiveStore; segment?: number };
+type Archiving = { before: string; store: BlobStore; segment?: number };
 
 /**
  * Moves events older than a time to files, part by part. Writes each part and reads it back before its events leave the
@@ -45,7 +44,7 @@ export async function* archiveEvents(
   }
 }
 
-async function archivePart(ctx: Context, plan: Plan, store: ArchiveStore): Promise<Archive> {
+async function archivePart(ctx: Context, plan: Plan, store: BlobStore): Promise<Archive> {
   let last: WholeEvent | undefined;
   const pages = (async function* () {
     for await (const page of pagesBetween(ctx, plan)) {
@@ -54,10 +53,6 @@ async function archivePart(ctx: Context, plan: Plan, store: ArchiveStore): Promi
     }
   })();
   const bytes = await buffer(Readable.from(historyLines(pages, undefined)).pipe(createGzip()));
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  // Two concurrent runs write separate files, unless the content is the same.
-  const name = `${ctx.actor.tenant_id ?? 'workspace'}-${plan.first_seq}-${plan.last_seq}-${sha256.slice(0, 12)}`;
-  const file = `${name}.jsonl.gz`;
   const boundary = await ctx.db.call<{ streams: unknown[]; chains: unknown[] }>(
     'snapshot_events',
     { last_seq: plan.last_seq },
@@ -66,11 +61,12 @@ async function archivePart(ctx: Context, plan: Plan, store: ArchiveStore): Promi
   const snapshot = await buffer(
     Readable.from(boundary.streams.map((row) => `${JSON.stringify(row)}\n`)).pipe(createGzip()),
   );
+  const label = `${ctx.actor.tenant_id ?? 'workspace'}-${plan.first_seq}-${plan.last_seq}`;
+  const { name: file, sha256 } = await store.write({ label, bytes, extension: '.jsonl.gz' });
   const archive = { ...plan, location: store.location, file, sha256 };
-  await store.write(file, bytes);
-  await store.write(`${name}.snapshot.jsonl.gz`, snapshot);
-  const manifest = { format: 'cairn-archive', version: 1, ...archive, chains: boundary.chains };
-  await store.write(`${name}.json`, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
+  const kept = await store.write({ label, bytes: snapshot, extension: '.snapshot.jsonl.gz' });
+  const manifest = { format: 'cairn-archive', version: 1, ...archive, snapshot: kept, chains: boundary.chains };
+  await store.write({ label, bytes: Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`), extension: '.json' });
 
   await readBack(store, archive);
   await ctx.db.call('archive_events', { manifest: { ...archive, last_hash: last?.hash } }, ctx.actor);
@@ -89,15 +85,15 @@ async function* pagesBetween(ctx: Context, { first_seq, last_seq }: Plan): Async
 }
 
 /** Reads a written file back as later readers will. */
-async function readBack(store: ArchiveStore, archive: Archive): Promise<void> {
+async function readBack(store: BlobStore, archive: Archive): Promise<void> {
   for await (const _event of readArchive(store, archive));
 }
 
 type ArchivedEvent = { event: WholeEvent; users: User[] };
 
 /** Reads the events of one file, oldest first, each with the users named before it. Refuses a changed file. */
-async function* readArchive(store: ArchiveStore, archive: Archive): AsyncGenerator<ArchivedEvent> {
-  const bytes = await store.read(archive.file).catch((cause) => {
+async function* readArchive(store: BlobStore, archive: Archive): AsyncGenerator<ArchivedEvent> {
+  const bytes = await store.read({ name: archive.file, sha256: archive.sha256 }).catch((cause) => {
     if (cause instanceof DomainError && cause.code !== 'not_found') throw cause;
     throw new DomainError(
       'unavailable',
@@ -109,7 +105,6 @@ async function* readArchive(store: ArchiveStore, archive: Archive): AsyncGenerat
       },
     );
   });
-  if (createHash('sha256').update(bytes).digest('hex') !== archive.sha256) throw damaged(archive);
   try {
     yield* readEvents(bytes, archive);
   } catch {
@@ -148,7 +143,7 @@ export async function* archivedEvents(ctx: Context, { after, before }: Pick<Want
   const { archives } = await archivesOf(ctx);
   for (const archive of archives) {
     if (archive.last_seq <= after || archive.first_seq >= before) continue;
-    for await (const found of readArchive(storeAt(archive.location, ctx.db), archive)) {
+    for await (const found of readArchive(await ctx.blobs(archive.location), archive)) {
       if (found.event.seq > after && found.event.seq < before) yield found;
     }
   }
@@ -164,7 +159,7 @@ export async function findArchived(ctx: Context, wanted: Wanted, filters: Filter
   for (const archive of wanted.rising ? archives : archives.reverse()) {
     if (archive.last_seq <= wanted.after || archive.first_seq >= wanted.before) continue;
     const passing: WholeEvent[] = [];
-    for await (const { event } of readArchive(storeAt(archive.location, ctx.db), archive)) {
+    for await (const { event } of readArchive(await ctx.blobs(archive.location), archive)) {
       if (isWanted(event, wanted) && passes(event, filters)) passing.push(event);
     }
     found.push(...(wanted.rising ? passing : passing.reverse()));

@@ -17,7 +17,7 @@ import { time } from './render.ts';
 const LEAVE_MS_MAX = 500;
 
 /** The actor is the local one: another workspace's project with the same slug is not meant. */
-type Leaving = Pick<Context, 'db' | 'actor' | 'log' | 'project'>;
+type Leaving = Pick<Context, 'db' | 'blobs' | 'actor' | 'log' | 'project'>;
 
 /**
  * Writes briefs beside the embedded database, of the caller's project and of those with a brief already, the oldest
@@ -54,12 +54,13 @@ async function leave(leaving: Leaving, place: Place, { others }: { others: boole
 
 type One = Leaving & { project: string };
 
-async function leaveOne({ db, actor, log, project }: One, dataDir: string, deadline: number): Promise<void> {
+async function leaveOne({ db, blobs, actor, log, project }: One, dataDir: string, deadline: number): Promise<void> {
   const { user_id, tenant_id } = actor;
   // The next reader is unknown: it sees no lock as its own, and no token.
   const nobody = { user_id, ...(tenant_id !== undefined && { tenant_id }), client: 'hook' };
   try {
-    const resumed = resumeProject({ db, log, scopes: new Set(SCOPES), actor: nobody, project }, {});
+    const ctx = { db, blobs, log, scopes: new Set(SCOPES), actor: nobody, project };
+    const resumed = resumeProject(ctx, {});
     const { mine: _, ...found } = await within(deadline - performance.now(), 'a brief', resumed);
     // If halted meanwhile, it may have lost the lock, and its data is old.
     if (performance.now() > deadline) return;

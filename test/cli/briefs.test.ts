@@ -215,9 +215,9 @@ describe('of those who leave a brief at once', () => {
   }
 
   test('who read last writes last', { timeout: 60_000 }, async () => {
-    await here(async ({ db, actor }) => {
+    await here(async ({ db, blobs, actor }) => {
       let later = Promise.resolve();
-      const leaving = { db, actor, log, project: 'web' };
+      const leaving = { db, blobs, actor, log, project: 'web' };
       const other = async () => {
         await createTask({ db, actor }, { project: 'web', title: 'Came later', priority: 'critical' });
         later = writeOwnBrief(leaving, configOf());
@@ -233,7 +233,7 @@ describe('of those who leave a brief at once', () => {
 
   test('none writes what was redacted meanwhile', { timeout: 60_000 }, async () => {
     let after: string | undefined;
-    await here(async ({ db, actor }) => {
+    await here(async ({ db, blobs, actor }) => {
       const { seq } = await note({ db, actor }, 'Is opensesame it?', { kind: 'question' });
       let redacting: Promise<unknown> = Promise.resolve();
       const other = () => {
@@ -241,7 +241,7 @@ describe('of those who leave a brief at once', () => {
         return redacting;
       };
 
-      await writeOwnBrief({ db: slow(db, other), actor, log, project: 'web' }, configOf());
+      await writeOwnBrief({ db: slow(db, other), blobs, actor, log, project: 'web' }, configOf());
       await redacting;
       after = readBrief(dataDir, 'web');
     });

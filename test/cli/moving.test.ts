@@ -8,6 +8,7 @@ import { type HistoryPage, historyLines, readHistory } from '../../src/events/hi
 import { newId } from '../../src/events/ids.ts';
 import { createLog } from '../../src/log.ts';
 import { exportEvents, importEvents } from '../../src/services/transfer.ts';
+import { blobs } from '../support/blobs.ts';
 import { startCairn } from '../support/cairn.ts';
 import { cairnHere } from '../support/cairn-here.ts';
 import {
@@ -146,7 +147,12 @@ describe('between two workspaces', () => {
   });
   afterAll(() => other.drop());
 
-  const context = (caller: Caller): Context => ({ ...caller, log: createLog('silent'), scopes: new Set(SCOPES) });
+  const context = (caller: Caller): Context => ({
+    ...caller,
+    blobs,
+    log: createLog('silent'),
+    scopes: new Set(SCOPES),
+  });
 
   test('people keep their names, whatever they are called elsewhere', async () => {
     const ada = await there.signIn('Ada Lovelace');
@@ -213,7 +219,7 @@ test('a history is read as it was written', async () => {
     type: 'project.noted',
     data: { kind: 'note', text: 'Grüße\u2028 und mehr' },
   });
-  const ctx: Context = { ...ada, log: createLog('silent'), scopes: new Set(SCOPES) };
+  const ctx: Context = { ...ada, blobs, log: createLog('silent'), scopes: new Set(SCOPES) };
   const written: unknown[] = [];
   const pages = (async function* () {
     for await (const page of exportEvents(ctx, undefined)) {

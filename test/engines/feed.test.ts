@@ -5,6 +5,7 @@ import { postgresDatabase } from '../../src/db/postgres.ts';
 import { DomainError } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
 import { followEvents, waitForEvents } from '../../src/services/events.ts';
+import { blobs } from '../support/blobs.ts';
 import { append, type Caller, createProject, note } from '../support/commands.ts';
 import { databaseUrl } from '../support/database-url.ts';
 import { startRaw } from '../support/raw-agent.ts';
@@ -36,7 +37,7 @@ function open(change: (db: Database) => Partial<Database> = () => ({})) {
       return changed.call(fn, args, actor);
     },
   };
-  const ctx: Context = { ...ada, db: counted, log: createLog('silent'), scopes: new Set(SCOPES) };
+  const ctx: Context = { ...ada, db: counted, blobs, log: createLog('silent'), scopes: new Set(SCOPES) };
   return { ctx, calls, close: () => db.close() };
 }
 

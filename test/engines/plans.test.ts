@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Context, SCOPES } from '../../src/context.ts';
-import { directoryStore } from '../../src/events/archive-store.ts';
 import { newId } from '../../src/events/ids.ts';
 import { createLog } from '../../src/log.ts';
 import { archiveEvents } from '../../src/services/archive.ts';
 import { exportEvents, importEvents } from '../../src/services/transfer.ts';
+import { blobs, directoryStore } from '../support/blobs.ts';
 import { call } from '../support/calls.ts';
 import { crowd } from '../support/crowd.ts';
 import { type Access, fillAuthorization } from '../support/fill-authorization.ts';
@@ -44,7 +44,13 @@ afterAll(() => scratch.drop());
 
 async function signIn(name: string): Promise<Context> {
   const { actor } = await scratch.signIn(name);
-  return { db: scratch.db, actor: { ...actor, process: newId() }, log: createLog('silent'), scopes: new Set(SCOPES) };
+  return {
+    db: scratch.db,
+    blobs,
+    actor: { ...actor, process: newId() },
+    log: createLog('silent'),
+    scopes: new Set(SCOPES),
+  };
 }
 
 /** A workspace with something in every table, and something to do. */

@@ -5,6 +5,7 @@ import { type Context, SCOPES } from '../../src/context.ts';
 import { openDatabase, openEngine } from '../../src/db/open.ts';
 import { type PostgresDatabase, postgresDatabase } from '../../src/db/postgres.ts';
 import { createLog } from '../../src/log.ts';
+import { blobs } from '../support/blobs.ts';
 import { call, plan, take } from '../support/calls.ts';
 import { signIn } from '../support/engine.ts';
 import { lacks } from '../support/needs.ts';
@@ -38,7 +39,7 @@ function connect(options: { pooled?: boolean } = {}): PostgresDatabase {
 
 async function asNewUser(db: PostgresDatabase, name: string): Promise<Context> {
   const { actor } = await signIn(db, name);
-  return { db, log, scopes: new Set(SCOPES), actor: { ...actor, agent: name, client: 'test' } };
+  return { db, blobs, log, scopes: new Set(SCOPES), actor: { ...actor, agent: name, client: 'test' } };
 }
 
 /** Several users at once, each with a client and a workspace of its own, over fewer connections than clients. */

@@ -9,6 +9,7 @@ import { type EmbeddedServer, ensureServer, stopServer } from '../../src/db/embe
 import { type PostgresDatabase, postgresDatabase } from '../../src/db/postgres.ts';
 import { migrate } from '../../src/db/schema/migrate.ts';
 import { createLog } from '../../src/log.ts';
+import { blobs } from '../support/blobs.ts';
 import { call, plan } from '../support/calls.ts';
 import { signIn } from '../support/engine.ts';
 
@@ -33,7 +34,7 @@ beforeAll(async () => {
   // A server of one's own: no program of ours starts it again.
   db = postgresDatabase({ connection, connectionsMax: WRITERS.length });
   const { actor } = await signIn(db, 'ada');
-  ada = { db, log, scopes: new Set(SCOPES), actor };
+  ada = { db, blobs, log, scopes: new Set(SCOPES), actor };
   await plan(ada, []);
 }, 60_000);
 

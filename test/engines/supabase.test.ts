@@ -6,6 +6,7 @@ import { SCOPES } from '../../src/context.ts';
 import type { Database } from '../../src/db/database.ts';
 import { supabaseDatabase } from '../../src/db/supabase/database.ts';
 import { createLog } from '../../src/log.ts';
+import { blobs } from '../support/blobs.ts';
 import { call } from '../support/calls.ts';
 import { append, createProject, createTask, note, verify } from '../support/commands.ts';
 import type { Person } from '../support/engine.ts';
@@ -100,7 +101,7 @@ describe('a call to a Supabase project', () => {
 
   test('that waits for events hears of the next one', async () => {
     const mia = await signIn('mia');
-    const ctx = { ...mia, log: createLog('silent'), scopes: new Set(SCOPES) };
+    const ctx = { ...mia, blobs, log: createLog('silent'), scopes: new Set(SCOPES) };
 
     const waiting = call(ctx, 'wait_for_events', { project: 'web', after_seq: 1, timeout_seconds: 25 });
     await note(mia, 'Now.');

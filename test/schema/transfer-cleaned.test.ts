@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
-import { directoryStore } from '../../src/events/archive-store.ts';
 import { archiveEvents, verifyArchives } from '../../src/services/archive.ts';
 import { toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
+import { directoryStore } from '../support/blobs.ts';
 import { call } from '../support/calls.ts';
 import {
   asRecorded,

@@ -39,6 +39,7 @@ const NOT_RUN: readonly [command: RegExp, because: string][] = [
   [/^node \/path\/to\/cairn\//, 'a clone of somebody else'],
   [/^(claude|docker|supabase|openssl|curl|git|gh|psql|ngrok|systemctl|sudo|code|codex|gemini)\b/, 'other programs'],
   [/\b(DATABASE_URL|SUPABASE_\w+|CAIRN_\w+)=/, 'a server that is not there'],
+  [/ --to s3:/, 'a bucket that is not there'],
   [/^cairn (serve|watch)\b/, 'does not end'],
   [/^cairn (login|logout|auth)\b/, 'people and their accounts'],
   [/^cairn( mcp)?$/, 'waits for a client'],

@@ -1,6 +1,7 @@
+import type { BlobRef, NewBlob } from '../../src/blobs/store.ts';
 import type { Context } from '../../src/context.ts';
-import { directoryStore } from '../../src/events/archive-store.ts';
 import { archiveEvents } from '../../src/services/archive.ts';
+import { directoryStore } from './blobs.ts';
 
 /** Archives as if the process were killed at that step: nothing after it happens. */
 export async function archiveUntil(
@@ -13,8 +14,8 @@ export async function archiveUntil(
   const killed = () => Promise.reject(new Error('killed'));
   const broken = {
     ...store,
-    write: (name: string, bytes: Buffer) => (step === `write ${++writes}` ? killed() : store.write(name, bytes)),
-    read: (name: string) => (step === 'read 4' ? killed() : store.read(name)),
+    write: (blob: NewBlob) => (step === `write ${++writes}` ? killed() : store.write(blob)),
+    read: (ref: BlobRef) => (step === 'read 4' ? killed() : store.read(ref)),
   };
   const db: Context['db'] = {
     ...ctx.db,

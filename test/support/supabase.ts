@@ -85,6 +85,16 @@ async function answer(request: IncomingMessage, { auth, rest, storage, url }: Pa
   if (pathname === '/auth/v1/authorize' || pathname === '/auth/v1/.well-known/jwks.json') {
     return auth.handle({ ...given, path: pathname.slice('/auth/v1'.length), bearer: undefined });
   }
+  const { method, headers } = request;
+  const stored = {
+    method: method ?? 'GET',
+    path: decodeURIComponent(pathname.slice('/storage/v1/'.length)),
+    upsert: headers['x-upsert'] === 'true',
+    bytes,
+    token: searchParams.get('token'),
+  };
+  // Nor does who was given a signed URL.
+  if (method === 'GET' && stored.path.startsWith('object/sign/')) return storage.handle({ ...stored, role: 'anon' });
   const key = String(request.headers['apikey'] ?? '');
   const role = { [PUBLISHABLE_KEY]: 'anon', [SECRET_KEY]: 'service_role' }[key];
   if (role === undefined) {
@@ -95,11 +105,7 @@ async function answer(request: IncomingMessage, { auth, rest, storage, url }: Pa
   const bearer = token === undefined || token === key ? undefined : token;
   if (pathname.startsWith('/auth/v1/'))
     return auth.handle({ ...given, path: pathname.slice('/auth/v1'.length), bearer });
-  if (pathname.startsWith('/storage/v1/')) {
-    const { method, headers } = request;
-    const path = decodeURIComponent(pathname.slice('/storage/v1/'.length));
-    return storage.handle({ method: method ?? 'GET', path, upsert: headers['x-upsert'] === 'true', bytes, role });
-  }
+  if (pathname.startsWith('/storage/v1/')) return storage.handle({ ...stored, role });
   if (!pathname.startsWith('/rest/v1/'))
     return { status: 404, body: { message: 'no Route matched with those values' } };
   const prefer = String(request.headers['prefer'] ?? '');

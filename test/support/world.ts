@@ -3,6 +3,7 @@ import { test as base, inject } from 'vitest';
 import { type Context, SCOPES } from '../../src/context.ts';
 import type { Actor } from '../../src/db/database.ts';
 import { createLog } from '../../src/log.ts';
+import { blobs } from './blobs.ts';
 import type { Caller } from './commands.ts';
 import { type Engine, engineOfRun, openTestEngine, type Person } from './engine.ts';
 import { prepareSchema } from './kept.ts';
@@ -64,7 +65,7 @@ const log = createLog('silent');
 const scopes = new Set(SCOPES);
 
 export function contextOf({ db, actor }: Caller): (agent: string) => Context {
-  return (agent) => ({ db, log, scopes, actor: { ...actor, agent, client: 'test' } });
+  return (agent) => ({ db, blobs, log, scopes, actor: { ...actor, agent, client: 'test' } });
 }
 
 export const test = base.extend<World>({

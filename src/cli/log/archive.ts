@@ -1,9 +1,8 @@
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
+import { blobStores, isBucket, isSupabaseBucket } from '../../blobs/open.ts';
 import type { Config } from '../../config.ts';
-import type { Database } from '../../db/database.ts';
 import { DomainError } from '../../errors.ts';
-import { type ArchiveStore, directoryStore, isBucket, storeAt } from '../../events/archive-store.ts';
 import { archiveEvents } from '../../services/archive.ts';
 import { inLocalContext, parseGiven, type WorkspaceOption } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
@@ -18,11 +17,10 @@ export type ArchiveOptions = JsonOption & WorkspaceOption & { before: string; to
 /** `cairn events archive --before DATE`: moves older events to files. Repeating it after an interruption resumes. */
 export async function runArchive(config: Config, options: ArchiveOptions): Promise<void> {
   const { before } = parseGiven(Given, { before: options.before });
-  const openStore = storeFor(config, options);
+  const store = await blobStores(config)(locationFor(config, options));
   await inLocalContext(
     config,
     async (ctx) => {
-      const store = openStore(ctx.db);
       const files: string[] = [];
       let events = 0;
       for await (const part of archiveEvents(ctx, { before, store })) {
@@ -44,28 +42,26 @@ export async function runArchive(config: Config, options: ArchiveOptions): Promi
 }
 
 /** Finds a place that every server of the database can read; refuses others before the database is opened. */
-function storeFor(config: Config, { to, oneMachine }: ArchiveOptions): (db: Database) => ArchiveStore {
+function locationFor(config: Config, { to, oneMachine }: ArchiveOptions): string {
   if (to !== undefined && isBucket(to)) {
-    if (config.supabaseUrl !== undefined) return (db) => storeAt(to, db);
+    if (!isSupabaseBucket(to) || config.supabaseUrl !== undefined) return to;
     throw new DomainError(
       'invalid_input',
       `${to} is a bucket of a Supabase project, but the database is not on Supabase.`,
       {
-        hint: 'Set SUPABASE_URL and SUPABASE_SECRET_KEY, or name a directory with --to.',
+        hint: 'Set SUPABASE_URL and SUPABASE_SECRET_KEY, or name a directory or s3:BUCKET with --to.',
       },
     );
   }
   const embedded = config.databaseUrl === undefined && config.supabaseUrl === undefined;
   if (!embedded && !oneMachine) {
-    const bucket =
-      config.supabaseUrl === undefined ? '' : 'Name a private bucket of the project with --to supabase:BUCKET. ';
+    const buckets = config.supabaseUrl === undefined ? 's3:BUCKET' : 'supabase:BUCKET or s3:BUCKET';
     throw new DomainError('forbidden', 'Other machines that serve this database could not read the files.', {
-      hint: `${bucket}Where one machine alone serves it, say so with --one-machine. Otherwise leave the events in the database.`,
+      hint: `Name a private bucket with --to ${buckets}. Where one machine alone serves it, say so with --one-machine. Otherwise leave the events in the database.`,
     });
   }
   if (!embedded && to === undefined) {
     throw mistyped('There is no directory to archive to.', 'Name one with --to.');
   }
-  const store = directoryStore(resolve(to ?? join(config.dataDir, 'archive')));
-  return () => store;
+  return resolve(to ?? join(config.dataDir, 'archive'));
 }

@@ -35,7 +35,7 @@ export function addEventsCommands(program: Command): void {
     .command('archive')
     .description('move old events to compressed files; they stay readable')
     .requiredOption('--before <date>', 'move events older than this date, like 2026-01-31')
-    .option('--to <place>', 'a directory or supabase:BUCKET; by default the data directory')
+    .option('--to <place>', 'a directory, supabase:BUCKET or s3:BUCKET/PREFIX; by default the data directory')
     .option('--one-machine', 'for your own PostgreSQL server: confirm that no other machine serves this database')
     .option(...WORKSPACE_OPTION)
     .option(...JSON_OPTION)

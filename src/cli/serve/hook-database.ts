@@ -20,10 +20,11 @@ const LABELS: Readonly<Record<string, string>> = Object.freeze({
  */
 export async function askDatabase(event: string, config: Config, input: HookInput): Promise<string | undefined> {
   const log = createLog('silent');
-  const { db, actor } = await openLocal(config, log, { start: false });
+  const { db, blobs, actor } = await openLocal(config, log, { start: false });
   const agent = config.agent ?? agentName('claude-code', input.session_id ?? 'hook');
   const ctx: Context = {
     db,
+    blobs,
     log,
     scopes: new Set(SCOPES),
     actor: { ...actor, agent, client: 'hook' },

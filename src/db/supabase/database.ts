@@ -3,7 +3,6 @@ import { DomainError } from '../../errors.ts';
 import { withCleanAnswers } from '../clean.ts';
 import type { Actor, Database } from '../database.ts';
 import { FUNCTIONS, type FunctionName } from '../functions.ts';
-import { supabaseBucket } from './bucket.ts';
 import { type Project, projectClient } from './client.ts';
 import { failureOf, type Refusal } from './failures.ts';
 import type { Session } from './session.ts';
@@ -59,7 +58,6 @@ export function supabaseDatabase({ project, session }: SupabaseOptions): Databas
         await sleep(Math.random() * BACKOFF_MS_MAX * number);
       }
     },
-    ...(session === undefined && { bucket: (name: string) => supabaseBucket(project, name) }),
     async close() {},
   });
 }

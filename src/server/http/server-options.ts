@@ -1,5 +1,6 @@
 import type { AuthInfo, McpServer, ServerContext } from '@modelcontextprotocol/server';
 import type { Principal } from '../../auth/access.ts';
+import { blobStores } from '../../blobs/open.ts';
 import { type Config, Output } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import type { Database } from '../../db/database.ts';
@@ -50,6 +51,7 @@ export function createServerOptions({ config, log, db, observe, tools, fixtures,
   // A principal that may not administer sees no admin tools.
   const everyday = tools.filter(({ scope }) => scope !== 'admin');
   const presences = createPresences({ db, log });
+  const blobs = blobStores(config);
 
   function serverOptionsOf(opened: Caller, connection: string): ServerOptions {
     const connected = opened.principal;
@@ -69,6 +71,7 @@ export function createServerOptions({ config, log, db, observe, tools, fixtures,
       const presence = await presences.find(process, { actor: acting, isSession });
       return {
         db,
+        blobs,
         actor: acting,
         acted: (name) => presence.acted(acting, name),
         scopes,

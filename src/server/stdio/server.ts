@@ -67,12 +67,13 @@ type Present = Local & { process: string; presence: ProcessPresence; warm: Promi
 function contexts({ config, log, local, leaving }: Parts): ServerOptions['contextOf'] {
   const scopes = new Set(SCOPES);
   return async (server: McpServer, request?: ServerContext): Promise<Context> => {
-    const { db, actor: person, process, presence } = await local.open();
+    const { db, blobs, actor: person, process, presence } = await local.open();
     const client = clientName(server, request);
     const agent = config.agent ?? agentName(client, config.clientSession ?? process.slice(-4));
     const actor = { ...person, agent, client, process };
     return {
       db,
+      blobs,
       actor,
       acted: (name) => presence.acted(actor, name),
       scopes,
@@ -106,9 +107,9 @@ class LazyDatabase {
     const { config, log } = this.#parts;
     const local = await this.#opened?.catch(() => undefined);
     if (local === undefined) return;
-    const { db, actor } = local;
+    const { db, blobs, actor } = local;
     await Promise.all([local.presence.end(), local.warm]);
-    await writeBriefs({ db, actor, log, project: config.project }, config);
+    await writeBriefs({ db, blobs, actor, log, project: config.project }, config);
     await local.close();
   }
 
@@ -117,12 +118,12 @@ class LazyDatabase {
     const process = this.#process;
     const { openLocal, purgeIdempotencyKeys } = await import('../../local.ts');
     const local = await openLocal(config, log);
-    const { db, actor, isDirect } = local;
+    const { db, blobs, actor, isDirect } = local;
     const presence = new ProcessPresence({ db, log, actor: { ...actor, process }, watched: isDirect });
     await presence.start();
     purgeIdempotencyKeys(local, log);
     const warm = warmUp(
-      { db, log, actor: { ...actor, client: 'warm-up' }, scopes: new Set(SCOPES), project: config.project },
+      { db, blobs, log, actor: { ...actor, client: 'warm-up' }, scopes: new Set(SCOPES), project: config.project },
       leaving,
     );
     return { ...local, process, presence, warm };
