@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import type { Actor, Database } from '../src/db/database.ts';
+import { signInAs } from '../src/local.ts';
 import type { Given, Taken } from './load-worker.ts';
 import { type Sample, summary } from './sample.ts';
 
@@ -37,11 +38,7 @@ async function run(
   const actors: Actor[] = [];
   for (let at = 0; at < workspaces; at += 1) {
     const identity = { issuer: 'bench', subject: `load-${count}-${workspaces}-${at}`, name: 'bench' };
-    const { user_id, tenant_id } = await db.call<Required<Pick<Actor, 'user_id' | 'tenant_id'>>>(
-      'sign_in',
-      { identity },
-      NOBODY,
-    );
+    const { user_id, tenant_id } = await signInAs({ db, actor: NOBODY }, { identity });
     actors.push({ user_id, tenant_id, client: 'bench' });
   }
   const workers = Array.from({ length: count }, (_, at) => {

@@ -10,19 +10,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
-import type * as z from 'zod';
 import { readConfig } from '../src/config.ts';
+import { sqlFunction } from '../src/db/sql-function.ts';
 import { newId } from '../src/events/ids.ts';
 import { openLocal } from '../src/local.ts';
 import { createLog } from '../src/log.ts';
 import { PACKAGE_ROOT } from '../src/package-root.ts';
-import type { Hits } from '../src/services/search.ts';
+import { Hits } from '../src/services/search.ts';
 import { stopDatabase } from './processes.ts';
 import { summary, timed } from './sample.ts';
 import { table, writeSection } from './section.ts';
 
 /** The number of queries of a kind, how many found their target, and how long each took. */
 type Seen = { queries: number; found: number; taken: number[] };
+
+const searchTasks = sqlFunction('search', Hits);
 
 const BATCH = 200;
 const WORDS = 40;
@@ -87,7 +89,7 @@ async function measure(): Promise<Map<string, Seen>> {
     const seen = kinds.get(kind) ?? { queries: 0, found: 0, taken: [] };
     kinds.set(kind, seen);
     for (const query of queries) {
-      const { hits } = await db.call<z.infer<typeof Hits>>('search', { query, kinds: ['task'] }, actor);
+      const { hits } = await searchTasks({ db, actor }, { query, kinds: ['task'] });
       seen.queries += 1;
       if (hits.length === 1 && hits[0]?.title === title) seen.found += 1;
       const taken: number[] = [];

@@ -3,8 +3,9 @@
 // copies of their rows under new ids. The copies pass the same indexes and are made ten times as fast.
 import { stderr } from 'node:process';
 import type pg from 'pg';
-import type { Actor, Database } from '../src/db/database.ts';
+import type { Database } from '../src/db/database.ts';
 import { newId } from '../src/events/ids.ts';
+import { signInAs } from '../src/local.ts';
 import { timed } from './sample.ts';
 import { table } from './section.ts';
 import type { Caller } from './seed.ts';
@@ -56,11 +57,7 @@ export async function measureSizes({ db, sql }: { db: Database; sql: pg.Client }
   const seeded = Math.ceil(users / copies);
   for (let at = 0; at < seeded; at++) {
     const identity = { issuer: 'bench', subject: `user ${at}`, name: `User ${at}` };
-    const { user_id, tenant_id } = await db.call<Required<Pick<Actor, 'user_id' | 'tenant_id'>>>(
-      'sign_in',
-      { identity },
-      NOBODY,
-    );
+    const { user_id, tenant_id } = await signInAs({ db, actor: NOBODY }, { identity });
     await work({ sql, actor: { user_id, tenant_id, agent: 'seeder', client: 'bench' } }, at);
     if (at % 10 === 9) stderr.write(`${at + 1} users\n`);
   }

@@ -1,9 +1,10 @@
+import * as z from 'zod';
 import { blobStores, type OpenBlobStore } from './blobs/open.ts';
 import { isEmbedded, removeBriefs } from './brief-files.ts';
 import type { Config } from './config.ts';
 import type { Actor, Database } from './db/database.ts';
-import type { FunctionName } from './db/functions.ts';
 import { type OpenDatabase, type OpenOptions, openDatabase } from './db/open.ts';
+import { sqlFunction } from './db/sql-function.ts';
 import type { Log } from './log.ts';
 import { personName } from './person-name.ts';
 
@@ -14,6 +15,9 @@ type LocalOptions = OpenOptions & { person?: Promise<string> };
 
 // One user for a database that this machine reaches without signing in: all its agents share one workspace.
 const LOCAL_IDENTITY = { issuer: 'local', subject: 'owner' };
+/** The user of an identity that the program vouches for, and the user's own workspace. */
+export const signInAs = sqlFunction('sign_in', z.object({ user_id: z.string(), tenant_id: z.string() }));
+
 const NOBODY: Actor = { user_id: '00000000-0000-0000-0000-000000000000' };
 
 /** Opens the configured database as its local user, or as the signed-in one. */
@@ -47,10 +51,10 @@ function withoutBriefs(db: Database, { dataDir }: Config, log: Log): Database {
   const stays = (err: unknown) => log.warn({ err, data_dir: dataDir }, 'a brief that may have a redacted text stays');
   return {
     ...db,
-    async call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T> {
+    async call(fn, args, actor) {
       const redacts = fn === 'redact_event';
       try {
-        return await db.call<T>(fn, args, actor);
+        return await db.call(fn, args, actor);
       } finally {
         // After a failure too: perhaps only the answer was lost.
         if (redacts) await removeBriefs(dataDir).catch(stays);
@@ -61,6 +65,5 @@ function withoutBriefs(db: Database, { dataDir }: Config, log: Log): Database {
 
 async function signIn(db: Database, name: string): Promise<Actor> {
   const identity = { ...LOCAL_IDENTITY, name };
-  const { user_id, tenant_id } = await db.call<Required<Actor>>('sign_in', { identity }, NOBODY);
-  return { user_id, tenant_id };
+  return signInAs({ db, actor: NOBODY }, { identity });
 }

@@ -40,7 +40,7 @@ export const DATA = Object.freeze([
     },
     {
       file: 'src/db/clean.ts',
-      find: 'EXACT.has(fn) ? answer : (cleanAnswer(cleanJson(answer)) as T)',
+      find: 'EXACT.has(fn) ? answer : cleanAnswer(cleanJson(answer))',
       replace: 'answer',
       name: 'what a command is told by the database is clean',
     },
@@ -94,8 +94,8 @@ export const DATA = Object.freeze([
   ...of('T31', 'test/engines/clean.test.ts', [
     {
       file: 'src/db/clean.ts',
-      find: 'cleanAnswer(cleanJson(answer)) as T',
-      replace: 'cleanJson(answer) as T',
+      find: 'cleanAnswer(cleanJson(answer))',
+      replace: 'cleanJson(answer)',
       name: 'a slug and refs of several lines that were stored begin no line in what tools say, nor in completions',
     },
   ]),

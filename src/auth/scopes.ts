@@ -1,5 +1,5 @@
 import { mayUse, SCOPES, type Scope } from '../context.ts';
-import type { LiveToken } from './store.ts';
+import type { LiveToken } from './answers.ts';
 
 /** The scopes for a program that requests none; the challenge and the resource metadata name them too. */
 export const BASELINE: readonly Scope[] = Object.freeze(SCOPES.filter((scope) => scope !== 'admin'));

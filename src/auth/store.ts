@@ -1,5 +1,17 @@
-import type { Actor, Database } from '../db/database.ts';
-import type { AuthFunctionName } from '../db/functions.ts';
+import * as z from 'zod';
+import type { Database } from '../db/database.ts';
+import { sqlFunction } from '../db/sql-function.ts';
+import {
+  AuthorizationRequest,
+  Client,
+  found,
+  Issued,
+  LiveToken,
+  Nothing,
+  refused,
+  Session,
+  Workspace,
+} from './answers.ts';
 
 /**
  * The authorization server's storage, one typed call per SQL function; the contracts are above the functions in
@@ -15,62 +27,8 @@ export type Person = From & { user_id: string; tenant_id?: string };
 /** The workspace that a secret names: only this one is searched for it. */
 export type InWorkspace = From & { tenant_id: string };
 
-export type Client = {
-  client_id: string;
-  kind: 'static' | 'dcr' | 'cimd';
-  client_name: string;
-  client_uri?: string;
-  redirect_uris: string[];
-  token_endpoint_auth_method: 'none' | 'client_secret_basic' | 'client_secret_post';
-  application_type?: 'web' | 'native';
-  client_secret_hash?: string;
-  created_at: string;
-  fetched_at?: string;
-  fresh_until?: string;
-  authorized_at?: string;
-};
-
 export type NewClient = Omit<Client, 'created_at' | 'fetched_at' | 'fresh_until' | 'authorized_at'> & {
   fresh_seconds?: number;
-};
-
-export type Role = 'owner' | 'admin' | 'member' | 'viewer';
-export type Workspace = { tenant_id: string; name: string; role: Role };
-export type Session = {
-  user_id: string;
-  name: string;
-  email?: string;
-  /** How the person proved who they are (RFC 8176). */
-  amr: string[];
-  auth_at: string;
-  expires_at: string;
-  workspaces: Workspace[];
-};
-
-export type AuthorizationRequest = {
-  client_id: string;
-  redirect_uri: string;
-  scope: string;
-  resource: string;
-  state?: string;
-  expires_at: string;
-};
-
-/** A valid access token; `scope` is what was granted, `role` the user's current one. */
-export type LiveToken = {
-  token_id: string;
-  grant_id?: string;
-  kind: 'oauth' | 'pat';
-  user_id: string;
-  tenant_id: string;
-  role: Role;
-  scope: string;
-  resource: string;
-  /** The only project that it reaches. */
-  project_id?: string;
-  client_id: string;
-  client_name?: string;
-  expires_at: string;
 };
 
 /** Hashes and lifetimes of a new pair of tokens. */
@@ -81,42 +39,49 @@ export type Minted = {
   access_seconds: number;
   refresh_seconds: number;
 };
-export type Issued = { token_id: string; scope: string; resource: string; expires_in: number };
-export type Refused<Why extends string> = { refused: Why };
-
 export type Identity = { issuer: string; subject: string; name?: string; email?: string; email_verified?: boolean };
 
-type TokenRefusal = 'unknown' | 'client' | 'revoked' | 'expired' | 'reused' | 'resource';
-type InvitationRefusal =
-  | 'invitation_unknown'
-  | 'invitation_withdrawn'
-  | 'invitation_used'
-  | 'invitation_expired'
-  | 'invitation_lapsed'
-  | 'invitation_of_another';
-type ConsentRefusal = 'expired' | 'other_browser' | 'other_user';
+const TOKEN_REFUSALS = ['unknown', 'client', 'revoked', 'expired', 'reused', 'resource'] as const;
+const INVITATION_REFUSALS = [
+  'invitation_unknown',
+  'invitation_withdrawn',
+  'invitation_used',
+  'invitation_expired',
+  'invitation_lapsed',
+  'invitation_of_another',
+] as const;
+const CONSENT_REFUSALS = ['expired', 'other_browser', 'other_user'] as const;
+const Lasting = z.object({ expires_at: z.string() });
 
 export function authStore(db: Database) {
-  const call: Call = (fn, args, from) => db.call(fn, args, { user_id: '', ...from } satisfies Actor);
-  return { ...accessCalls(call), ...consentCalls(call), ...personCalls(call), ...loginCalls(call) };
+  const as: As = (from) => ({ db, actor: { user_id: '', ...from } });
+  return { ...accessCalls(as), ...consentCalls(as), ...personCalls(as), ...loginCalls(as) };
 }
 
-type Call = <T>(fn: AuthFunctionName, args: Record<string, unknown>, from: From | Person | InWorkspace) => Promise<T>;
+type As = (from: From | Person | InWorkspace) => { db: Database; actor: Person };
 
-function accessCalls(call: Call) {
+const authenticateToken = sqlFunction(
+  'authenticate_token',
+  z.union([LiveToken, refused('unknown', 'audience', 'revoked', 'expired', 'not_a_member')]),
+);
+const saveClient = sqlFunction('save_client', Client);
+const getClient = sqlFunction('get_client', found(Client));
+const redeemCode = sqlFunction(
+  'redeem_code',
+  z.union([Issued, refused(...TOKEN_REFUSALS, 'redirect_uri', 'code_challenge')]),
+);
+const refreshToken = sqlFunction(
+  'refresh_token',
+  z.union([Issued, refused(...TOKEN_REFUSALS, 'stolen', 'scope', 'not_a_member')]),
+);
+const revokeToken = sqlFunction('revoke_token', z.object({ revoked: z.boolean() }));
+
+function accessCalls(as: As) {
   return {
     authenticateToken: (token: { token_hash: string; resource: string }, from: InWorkspace) =>
-      call<LiveToken | Refused<'unknown' | 'audience' | 'revoked' | 'expired' | 'not_a_member'>>(
-        'authenticate_token',
-        token,
-        from,
-      ),
-
-    // Clients. `get_client` answers {} for an unknown one.
-    saveClient: (client: NewClient, from: From) => call<Client>('save_client', { client }, from),
-    getClient: (client_id: string, from: From) =>
-      call<Client | Record<string, never>>('get_client', { client_id }, from),
-
+      authenticateToken(as(from), token),
+    saveClient: (client: NewClient, from: From) => saveClient(as(from), { client }),
+    getClient: (client_id: string, from: From) => getClient(as(from), { client_id }),
     redeemCode: (
       code: {
         code_hash: string;
@@ -124,7 +89,7 @@ function accessCalls(call: Call) {
         minted: Minted;
       },
       from: InWorkspace,
-    ) => call<Issued | Refused<TokenRefusal | 'redirect_uri' | 'code_challenge'>>('redeem_code', code, from),
+    ) => redeemCode(as(from), code),
     refreshToken: (
       token: {
         token_hash: string;
@@ -132,13 +97,29 @@ function accessCalls(call: Call) {
         minted: Minted;
       },
       from: InWorkspace,
-    ) => call<Issued | Refused<TokenRefusal | 'stolen' | 'scope' | 'not_a_member'>>('refresh_token', token, from),
-    revokeToken: (token: { token_hash: string; client_id?: string }, from: InWorkspace) =>
-      call<{ revoked: boolean }>('revoke_token', token, from),
+    ) => refreshToken(as(from), token),
+    revokeToken: (token: { token_hash: string; client_id?: string }, from: InWorkspace) => revokeToken(as(from), token),
   };
 }
 
-function consentCalls(call: Call) {
+const startAuthorization = sqlFunction('start_authorization', Lasting);
+const openAuthorization = sqlFunction(
+  'open_authorization',
+  z.union([
+    z.object({ request: AuthorizationRequest, client: Client.nullable(), workspaces: z.array(Workspace) }),
+    refused(...CONSENT_REFUSALS),
+  ]),
+);
+const trustsClient = sqlFunction('trusts_client', z.object({ trusted: z.boolean() }));
+const answerAuthorization = sqlFunction(
+  'answer_authorization',
+  z.union([
+    z.object({ redirect_uri: z.string(), state: z.string().optional(), allowed: z.boolean() }),
+    refused(...CONSENT_REFUSALS, 'not_opened', 'blocked', 'scope', 'role'),
+  ]),
+);
+
+function consentCalls(as: As) {
   return {
     startAuthorization: (
       request: Omit<AuthorizationRequest, 'expires_at'> & {
@@ -148,16 +129,12 @@ function consentCalls(call: Call) {
         ttl_seconds: number;
       },
       from: From,
-    ) => call<{ expires_at: string }>('start_authorization', { request }, from),
+    ) => startAuthorization(as(from), { request }),
     openAuthorization: (request: { request_hash: string; txn_hash: string }, person: Person) =>
-      call<{ request: AuthorizationRequest; client: Client | null; workspaces: Workspace[] } | Refused<ConsentRefusal>>(
-        'open_authorization',
-        request,
-        person,
-      ),
+      openAuthorization(as(person), request),
     /** Tells whether the person currently admits the client, with its answers going to that host. */
     trustsClient: (client: { client_id: string; redirect_host: string }, person: Person) =>
-      call<{ trusted: boolean }>('trusts_client', client, person),
+      trustsClient(as(person), client),
     answerAuthorization: (
       answer: {
         request_hash: string;
@@ -175,61 +152,73 @@ function consentCalls(call: Call) {
             };
       },
       person: Person,
-    ) =>
-      call<
-        | { redirect_uri: string; state?: string; allowed: boolean }
-        | Refused<ConsentRefusal | 'not_opened' | 'blocked' | 'scope' | 'role'>
-      >('answer_authorization', answer, person),
+    ) => answerAuthorization(as(person), answer),
   };
 }
 
-function personCalls(call: Call) {
+const admitIdentity = sqlFunction(
+  'admit_identity',
+  z.union([z.object({ user_id: z.string(), created: z.boolean() }), refused('sign_up_closed', ...INVITATION_REFUSALS)]),
+);
+const acceptInvitation = sqlFunction('accept_invitation', z.union([Workspace, refused(...INVITATION_REFUSALS)]));
+const startSession = sqlFunction('start_session', Lasting);
+const getSession = sqlFunction('get_session', found(Session));
+const endSession = sqlFunction('end_session', z.object({ ended: z.int() }));
+const setPassword = sqlFunction('set_password', Nothing);
+const getPassword = sqlFunction('get_password', z.object({ password_hash: z.string().optional() }));
+const saveLoginCode = sqlFunction('save_login_code', Lasting);
+const takeLoginCode = sqlFunction('take_login_code', z.object({ user_id: z.string().optional() }));
+
+function personCalls(as: As) {
   return {
     admitIdentity: (
       identity: Identity,
       terms: { open?: boolean; link_email?: boolean; invitation_hash?: string },
       from: From,
-    ) =>
-      call<{ user_id: string; created: boolean } | Refused<'sign_up_closed' | InvitationRefusal>>(
-        'admit_identity',
-        { identity, terms },
-        from,
-      ),
-    acceptInvitation: (invitation_hash: string, person: Person) =>
-      call<Workspace | Refused<InvitationRefusal>>('accept_invitation', { invitation_hash }, person),
+    ) => admitIdentity(as(from), { identity, terms }),
+    acceptInvitation: (invitation_hash: string, person: Person) => acceptInvitation(as(person), { invitation_hash }),
     startSession: (
       session: { session_hash: string; amr: string[]; idle_seconds: number; max_seconds: number },
       person: Person,
-    ) => call<{ expires_at: string }>('start_session', { session }, person),
-    getSession: (session_hash: string, from: From) =>
-      call<Session | Record<string, never>>('get_session', { session_hash }, from),
+    ) => startSession(as(person), { session }),
+    getSession: (session_hash: string, from: From) => getSession(as(from), { session_hash }),
     endSession: (session_hash: string, { everywhere = false }: { everywhere?: boolean }, from: From) =>
-      call<{ ended: number }>('end_session', { session_hash, everywhere }, from),
-    setPassword: (password_hash: string, person: Person) =>
-      call<Record<string, never>>('set_password', { password_hash }, person),
-    getPassword: (person: Person) => call<{ password_hash?: string }>('get_password', {}, person),
+      endSession(as(from), { session_hash, everywhere }),
+    setPassword: (password_hash: string, person: Person) => setPassword(as(person), { password_hash }),
+    getPassword: (person: Person) => getPassword(as(person), {}),
     saveLoginCode: (code: { code_hash: string; ttl_seconds: number }, person: Person) =>
-      call<{ expires_at: string }>('save_login_code', code, person),
-    takeLoginCode: (code_hash: string, from: From) =>
-      call<{ user_id: string } | Record<string, never>>('take_login_code', { code_hash }, from),
+      saveLoginCode(as(person), code),
+    takeLoginCode: (code_hash: string, from: From) => takeLoginCode(as(from), { code_hash }),
   };
 }
 
-function loginCalls(call: Call) {
+const startLogin = sqlFunction('start_login', Nothing);
+const takeLogin = sqlFunction('take_login', z.object({ provider: z.string().optional(), next: z.string().optional() }));
+const takeAttempt = sqlFunction('take_attempt', z.object({ allowed: z.boolean(), retry_after_seconds: z.int() }));
+const takeKnownAttempt = sqlFunction('take_known_attempt', z.object({ known: z.boolean() }));
+const admitBrowser = sqlFunction('admit_browser', Nothing);
+const recordEvent = sqlFunction('record_auth_event', Nothing);
+const saveServedUrl = sqlFunction('save_served_url', Nothing);
+const listServedUrls = sqlFunction(
+  'list_served_urls',
+  z.object({ served: z.array(z.object({ public_url: z.string(), served_at: z.string() })) }),
+);
+const purge = sqlFunction('purge_auth', z.record(z.string(), z.int()));
+
+function loginCalls(as: As) {
   return {
     startLogin: (
       login: { state_hash: string; txn_hash: string; provider: string; next: string; ttl_seconds: number },
       from: From,
-    ) => call<Record<string, never>>('start_login', { login }, from),
-    takeLogin: (login: { state_hash: string; txn_hash: string }, from: From) =>
-      call<{ provider: string; next: string } | Record<string, never>>('take_login', login, from),
+    ) => startLogin(as(from), { login }),
+    takeLogin: (login: { state_hash: string; txn_hash: string }, from: From) => takeLogin(as(from), login),
 
     /** Takes one of a bucket's tries in a window, counted over all replicas, e.g. `login:2001:db8::/64`. */
     takeAttempt: (attempt: { bucket: string; attempts_max: number; window_seconds: number }, from: From) =>
-      call<{ allowed: boolean; retry_after_seconds: number }>('take_attempt', attempt, from),
+      takeAttempt(as(from), attempt),
     /** Takes one of the tries of a browser that signed in to the account before. */
     takeKnownAttempt: (attempt: { account: string; browser_hash: string; attempts_max: number }, from: From) =>
-      call<{ known: boolean }>('take_known_attempt', attempt, from),
+      takeKnownAttempt(as(from), attempt),
     admitBrowser: (
       admitted: {
         account: string;
@@ -237,14 +226,14 @@ function loginCalls(call: Call) {
         buckets: string[];
       },
       from: From,
-    ) => call<Record<string, never>>('admit_browser', admitted, from),
+    ) => admitBrowser(as(from), admitted),
     recordEvent: (
       event: { type: string; user_id?: string; client_id?: string; data?: Record<string, unknown> },
       from: From,
-    ) => call<Record<string, never>>('record_auth_event', { event }, from),
-    saveServedUrl: (public_url: string) => call<Record<string, never>>('save_served_url', { public_url }, {}),
+    ) => recordEvent(as(from), { event }),
+    saveServedUrl: (public_url: string) => saveServedUrl(as({}), { public_url }),
     /** Lists the addresses at which this database is served with authorization, the newest first. */
-    listServedUrls: () => call<{ served: { public_url: string; served_at: string }[] }>('list_served_urls', {}, {}),
-    purge: () => call<Record<string, number>>('purge_auth', {}, {}),
+    listServedUrls: () => listServedUrls(as({}), {}),
+    purge: () => purge(as({}), {}),
   };
 }

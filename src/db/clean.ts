@@ -1,6 +1,6 @@
 import { DomainError } from '../errors.ts';
 import { cleanJson, cleanLine, oneLine } from '../text.ts';
-import type { Actor, Database } from './database.ts';
+import type { Database } from './database.ts';
 import type { FunctionName } from './functions.ts';
 
 // Programs read these answers, and hashes cover every byte of them.
@@ -28,10 +28,10 @@ const GIVEN: ReadonlySet<string> = new Set(['constraints', 'data', 'evidence', '
 export function withCleanAnswers<Engine extends Database>(db: Engine): Engine {
   return {
     ...db,
-    async call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T> {
+    async call(fn, args, actor) {
       try {
-        const answer = await db.call<T>(fn, args, actor);
-        return EXACT.has(fn) ? answer : (cleanAnswer(cleanJson(answer)) as T);
+        const answer = await db.call(fn, args, actor);
+        return EXACT.has(fn) ? answer : cleanAnswer(cleanJson(answer));
       } catch (error) {
         throw error instanceof DomainError ? cleanError(error) : error;
       }

@@ -1,4 +1,4 @@
-import type { FunctionName } from './functions.ts';
+import type { Arguments, FunctionName } from './functions.ts';
 
 /**
  * The actor of a call: a user, through a client, as an agent; `ip` is its address, for the audit trail of access. With
@@ -43,7 +43,8 @@ export type Listening = {
 
 /** The database port: one SQL function, one round trip, whatever the engine. */
 export interface Database {
-  call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T>;
+  /** Returns JSON that nobody has checked: who reads it declares the function with `sqlFunction`. */
+  call<Fn extends FunctionName>(fn: Fn, args: Arguments<Fn>, actor: Actor): Promise<unknown>;
   /** Calls back after commits, also of other processes, if the engine can. A hint may come late, twice or never. */
   listen?(hint: (tenant: Hint) => void, topic?: Topic): Listening;
   /** Calls back after each loss of a connection, if connections are kept. */

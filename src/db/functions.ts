@@ -1,3 +1,13 @@
+import type { Json, Schema } from '../../supabase/types.ts';
+
+type Functions = Schema['public']['Functions'];
+
+/** The name of a SQL function that the schema has. */
+export type FunctionName = keyof Functions;
+
+/** How long a call may take: `short` while an agent waits, `long` for work over a whole log. */
+type Patience = 'short' | 'long';
+
 /** The functions of authorization (`src/auth`, `src/services/access.ts`), only for the server's own role. */
 export const AUTH_FUNCTIONS = Object.freeze({
   accept_invitation: 'short',
@@ -42,19 +52,16 @@ export const AUTH_FUNCTIONS = Object.freeze({
   take_login: 'short',
   take_login_code: 'short',
   trusts_client: 'short',
-} as const);
+} as const satisfies Partial<Record<FunctionName, Patience>>);
 
 /** The steps of archiving, only for the server's own role: the caller has written the files. */
 export const ARCHIVE_FUNCTIONS = Object.freeze({
   archive_events: 'long',
   plan_archive: 'short',
   snapshot_events: 'long',
-} as const);
+} as const satisfies Partial<Record<FunctionName, Patience>>);
 
-/**
- * Every SQL function that the program may call, and how long a call may take: `short` while an agent waits, `long` for
- * work over a whole log.
- */
+/** Every SQL function that the program may call. */
 export const FUNCTIONS = Object.freeze({
   ...AUTH_FUNCTIONS,
   ...ARCHIVE_FUNCTIONS,
@@ -90,7 +97,7 @@ export const FUNCTIONS = Object.freeze({
   sign_in: 'short',
   suggest_refs: 'short',
   verify_events: 'long',
-} as const);
+} as const satisfies Record<FunctionName, Patience>);
 
 /** Functions that may add events; afterwards, others who wait for events are told. */
 export const GROWING: ReadonlySet<FunctionName> = new Set([
@@ -103,6 +110,13 @@ export const GROWING: ReadonlySet<FunctionName> = new Set([
 /** Functions that nobody waits for: they neither start a stopped server nor use a connection that others wait for. */
 export const QUIET: ReadonlySet<FunctionName> = new Set(['purge_idempotency_keys', 'report_presence']);
 
-export type FunctionName = keyof typeof FUNCTIONS;
+type Named<Fn extends FunctionName> = Omit<Functions[Fn]['Args'], 'actor'>;
+
+/** The arguments of a SQL function by name, but for the actor. What is in JSON is for the function to check. */
+export type Arguments<Fn extends FunctionName> = {
+  [Name in keyof Named<Fn>]:
+    | (Json extends Named<Fn>[Name] ? object : Named<Fn>[Name])
+    | (object extends Pick<Named<Fn>, Name> ? undefined : never);
+};
 
 export type AuthFunctionName = keyof typeof AUTH_FUNCTIONS;

@@ -96,7 +96,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
   }
 
   return withCleanAnswers<PostgresDatabase>({
-    async call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T> {
+    async call(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<unknown> {
       // Sorted, so that one set of arguments is one prepared statement.
       const names = Object.keys(args)
         .filter((name) => args[name] !== undefined)
@@ -104,7 +104,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
       const values = [...names.map((name) => parameter(args[name])), JSON.stringify(actor)];
       for (let number = 1; ; number++) {
         try {
-          const result = (await attempt(fn, names, values)) as T;
+          const result = await attempt(fn, names, values);
           if (GROWING.has(fn)) notifier.tell(actor.tenant_id);
           return result;
         } catch (error) {

@@ -1,47 +1,59 @@
+import * as z from 'zod';
 import type { Context } from '../context.ts';
+import { parseAnswer, sqlFunction } from '../db/sql-function.ts';
 
 export type Expectation = { version?: number | undefined; lock_token?: number | undefined };
 
-/** Something that happened, for SQL to judge. `State` is the row that it makes. */
+/** Something that happened, for SQL to judge. `state` is the form of the row that it makes. */
 export type NewEvent<State = unknown> = {
   stream: string;
   type: string;
   data: Record<string, unknown>;
   expect?: Expectation | undefined;
-  readonly state?: State;
+  readonly state: z.ZodType<State>;
 };
+
+const Appended = z.object({
+  stream: z.string(),
+  type: z.string(),
+  /** Absent, like `id` and `version`, when the event repeats an earlier one that succeeded. */
+  seq: z.int().optional(),
+  id: z.string().optional(),
+  version: z.int().optional(),
+  repeated: z.literal(true).optional(),
+  /** The read-model row after the event, so that no second read is needed. */
+  state: z.unknown(),
+});
+
+const Answer = z.object({
+  events: z.array(Appended),
+  /** The first of the events that rules and dependency policy added in the same transaction, and their number if more. */
+  followed: z.array(z.object({ seq: z.int(), type: z.string(), stream: z.string(), ref: z.string().optional() })),
+  followed_total: z.int().optional(),
+  /** The tasks that became ready because others ended: at most 20 refs, the best first. */
+  freed: z.array(z.string()).optional(),
+  freed_total: z.int().optional(),
+});
 
 type StateOf<Event> = Event extends NewEvent<infer State> ? State : never;
 
-type Appended<State> = {
-  stream: string;
-  type: string;
-  /** Absent, like `id` and `version`, when the event repeats an earlier one that succeeded. */
-  seq?: number;
-  id?: string;
-  version?: number;
-  repeated?: true;
-  /** The read-model row after the event, so that no second read is needed. */
-  state: State;
+type Answer<Events extends readonly NewEvent[]> = Omit<z.infer<typeof Answer>, 'events'> & {
+  events: { [Place in keyof Events]: z.infer<typeof Appended> & { state: StateOf<Events[Place]> } };
 };
 
-/** The events that rules and dependency policy added, in the same transaction. */
-type Followed = { seq: number; type: string; stream: string; ref?: string };
-
-export type Answer<Events extends readonly NewEvent[]> = {
-  events: { [Place in keyof Events]: Appended<StateOf<Events[Place]>> };
-  /** The first of the events that followed, and their number if there are more. */
-  followed: Followed[];
-  followed_total?: number;
-  /** The tasks that became ready because others ended: at most 20 refs, the best first. */
-  freed?: string[];
-  freed_total?: number;
-};
+const appendEvents = sqlFunction('append_events', Answer);
 
 /** Appends events: all or none. One command makes one append, because its idempotency key remembers one answer. */
-export function append<const Events extends readonly NewEvent[]>(
-  ctx: Context,
+export async function append<const Events extends readonly NewEvent[]>(
+  { command, ...caller }: Context,
   events: Events,
 ): Promise<Answer<Events>> {
-  return ctx.db.call('append_events', { events, ...(ctx.command && { command: ctx.command }) }, ctx.actor);
+  const asked = events.map(({ state: _, ...event }) => event);
+  const answer = await appendEvents(caller, { events: asked, ...(command && { command }) });
+  const appended = events.map(({ state }, at) => {
+    const found = answer.events[at];
+    return { ...found, state: parseAnswer(state, found?.state) };
+  });
+  // One for each event, in their order.
+  return { ...answer, events: appended as Answer<Events>['events'] };
 }

@@ -30,5 +30,5 @@ export function artifactAdded(
   data: z.infer<typeof ArtifactAdded>,
   expect: Expectation,
 ): NewEvent<Artifact> {
-  return { stream: `artifact:${newId()}`, type: 'artifact.added', data: { ...data, task }, expect };
+  return { stream: `artifact:${newId()}`, type: 'artifact.added', data: { ...data, task }, expect, state: Artifact };
 }

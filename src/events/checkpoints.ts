@@ -34,5 +34,5 @@ export function checkpointSaved(
   project: string | undefined,
   data: z.infer<typeof CheckpointSaved>,
 ): NewEvent<Checkpoint> {
-  return { stream: `checkpoint:${newId()}`, type: 'checkpoint.saved', data: { ...data, project } };
+  return { stream: `checkpoint:${newId()}`, type: 'checkpoint.saved', data: { ...data, project }, state: Checkpoint };
 }

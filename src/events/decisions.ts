@@ -34,5 +34,5 @@ export function decisionRecorded(
   about: { project?: string | undefined; task?: string | undefined },
   data: z.infer<typeof DecisionRecorded>,
 ): NewEvent<Decision> {
-  return { stream: `decision:${newId()}`, type: 'decision.recorded', data: { ...data, ...about } };
+  return { stream: `decision:${newId()}`, type: 'decision.recorded', data: { ...data, ...about }, state: Decision };
 }

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import * as z from 'zod';
 import type { Actor, Database } from '../db/database.ts';
+import { sqlFunction } from '../db/sql-function.ts';
 import { DomainError } from '../errors.ts';
 
 // All waiting for events happens here. All waiters for a workspace in this process share one poll of its position; then
@@ -14,7 +16,14 @@ type Reader = { db: Database; actor: Actor };
 type Waiter = { actor: Actor; after: number; wake(): void };
 type Workspace = { add(waiter: Waiter): void; remove(waiter: Waiter): void };
 
+const queryPosition = sqlFunction('get_position', z.object({ position: z.int() }));
+
 const workspaces = new WeakMap<Database, Map<string, Workspace>>();
+
+/** Returns the latest position of the workspace. */
+export async function getPosition(reader: Reader): Promise<number> {
+  return (await queryPosition(reader, {})).position;
+}
 
 /** Settles when the workspace's position may have passed that one, and when the signal ends the wait. */
 function grown({ db, actor }: Reader, after: number, signal: AbortSignal): Promise<void> {
@@ -74,7 +83,7 @@ function watch(db: Database, tenant: string | undefined, unwatched: () => void):
     try {
       // One poll for all takes nobody's turn.
       const { grant: _, ...actor } = first.actor;
-      const { position } = await db.call<{ position: number }>('get_position', {}, actor);
+      const position = await getPosition({ db, actor });
       for (const waiter of [...waiters]) if (waiter.after < position) waiter.wake();
     } catch (error) {
       // Another waiter may still poll; this one learns the error from its own read.

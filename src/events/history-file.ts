@@ -44,8 +44,15 @@ export type HistoryLine =
   | { number: number; user: User }
   | { number: number; event: WholeEvent; bytes: number };
 
+/** An event from this database, whose fields keep their order. */
+const OwnEvent = z.custom<WholeEvent>((event) => WholeEvent.safeParse(event).success);
+
 /** A page of events with the users that they name. */
-export type HistoryPage = { events: WholeEvent[]; users: User[] };
+export const HistoryPage = z.object({
+  events: z.array(OwnEvent),
+  users: z.array(z.object({ id: z.string(), name: z.string() })),
+});
+export type HistoryPage = z.infer<typeof HistoryPage>;
 
 /** Writes the lines of a history of one project, or of the workspace. */
 export async function* historyLines(

@@ -58,7 +58,7 @@ export const Project = ProjectBrief.extend({ rules: z.record(z.string(), z.unkno
 export type Project = z.infer<typeof Project>;
 
 export function projectCreated(data: z.infer<typeof ProjectCreated>): NewEvent<Project> {
-  return { stream: `project:${newId()}`, type: 'project.created', data };
+  return { stream: `project:${newId()}`, type: 'project.created', data, state: Project };
 }
 
 export function projectUpdated(
@@ -66,17 +66,17 @@ export function projectUpdated(
   data: z.infer<typeof ProjectUpdated>,
   expect?: Expectation,
 ): NewEvent<Project> {
-  return { stream: `project:${project}`, type: 'project.updated', data, expect };
+  return { stream: `project:${project}`, type: 'project.updated', data, expect, state: Project };
 }
 
 export function projectArchived(project: string, data: z.infer<typeof ProjectArchived>): NewEvent<Project> {
-  return { stream: `project:${project}`, type: 'project.archived', data };
+  return { stream: `project:${project}`, type: 'project.archived', data, state: Project };
 }
 
 export function projectUnarchived(project: string): NewEvent<Project> {
-  return { stream: `project:${project}`, type: 'project.unarchived', data: {} };
+  return { stream: `project:${project}`, type: 'project.unarchived', data: {}, state: Project };
 }
 
 export function projectNoted(project: string, data: z.infer<typeof Note>): NewEvent<Project> {
-  return { stream: `project:${project}`, type: 'project.noted', data };
+  return { stream: `project:${project}`, type: 'project.noted', data, state: Project };
 }

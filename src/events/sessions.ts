@@ -18,9 +18,9 @@ export const Session = z.object({
 export type Session = z.infer<typeof Session>;
 
 export function sessionSaved(project: string | undefined, data: z.infer<typeof SessionSaved>): NewEvent<Session> {
-  return { stream: `session:${newId()}`, type: 'session.saved', data: { ...data, project } };
+  return { stream: `session:${newId()}`, type: 'session.saved', data: { ...data, project }, state: Session };
 }
 
 export function sessionUpdated(session: string, data: z.infer<typeof SessionSaved>): NewEvent<Session> {
-  return { stream: `session:${session}`, type: 'session.updated', data };
+  return { stream: `session:${session}`, type: 'session.updated', data, state: Session };
 }

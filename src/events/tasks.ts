@@ -151,7 +151,7 @@ export function taskCreated(
   id: string,
   data: z.infer<typeof TaskCreated> & { project?: string | undefined },
 ): NewEvent<Task> {
-  return { stream: `task:${id}`, type: 'task.created', data };
+  return { stream: `task:${id}`, type: 'task.created', data, state: Task };
 }
 
 export function taskUpdated(task: string, data: z.infer<typeof TaskUpdated>, expect: Expectation): NewEvent<Task> {
@@ -160,6 +160,7 @@ export function taskUpdated(task: string, data: z.infer<typeof TaskUpdated>, exp
     type: 'task.updated',
     data: data.parent === '' ? { ...data, parent: null } : data,
     expect,
+    state: Task,
   };
 }
 
@@ -168,7 +169,7 @@ export function dependenciesChanged(
   data: { add?: string[] | undefined; remove?: string[] | undefined },
   expect: Expectation,
 ): NewEvent<Task> {
-  return { stream: `task:${task}`, type: 'task.dependencies_changed', data, expect };
+  return { stream: `task:${task}`, type: 'task.dependencies_changed', data, expect, state: Task };
 }
 
 export const STATUS_CHANGES = ['blocked', 'unblocked', 'cancelled', 'reopened'] as const;
@@ -176,30 +177,30 @@ export type StatusChange = { status: (typeof STATUS_CHANGES)[number]; reason?: s
 
 /** `task.blocked`, `task.unblocked`, `task.cancelled` or `task.reopened`. */
 export function statusChanged(task: string, { status, reason }: StatusChange, expect: Expectation): NewEvent<Task> {
-  return { stream: `task:${task}`, type: `task.${status}`, data: { reason }, expect };
+  return { stream: `task:${task}`, type: `task.${status}`, data: { reason }, expect, state: Task };
 }
 
 /** A claim of a task that the same append creates, or a person completes in it; `claim_task` makes all others. */
 export function taskClaimed(task: string, data: { ttl_seconds: number }): NewEvent<Task> {
-  return { stream: `task:${task}`, type: 'task.claimed', data };
+  return { stream: `task:${task}`, type: 'task.claimed', data, state: Task };
 }
 
 export function taskReleased(task: string, data: z.infer<typeof TaskReleased>, expect: Expectation): NewEvent<Task> {
-  return { stream: `task:${task}`, type: 'task.released', data, expect };
+  return { stream: `task:${task}`, type: 'task.released', data, expect, state: Task };
 }
 
 export function taskCompleted(task: string, data: z.infer<typeof TaskCompleted>, expect: Expectation): NewEvent<Task> {
-  return { stream: `task:${task}`, type: 'task.completed', data, expect };
+  return { stream: `task:${task}`, type: 'task.completed', data, expect, state: Task };
 }
 
 export function taskNoted(task: string, data: z.infer<typeof Note>): NewEvent<Task> {
-  return { stream: `task:${task}`, type: 'task.noted', data };
+  return { stream: `task:${task}`, type: 'task.noted', data, state: Task };
 }
 
 export function lockBroken(task: string, data: { reason: string }): NewEvent<Task> {
-  return { stream: `task:${task}`, type: 'task.lock_broken', data };
+  return { stream: `task:${task}`, type: 'task.lock_broken', data, state: Task };
 }
 
 export function taskApproved(task: string, data: { note?: string | undefined }): NewEvent<Task> {
-  return { stream: `task:${task}`, type: 'task.approved', data };
+  return { stream: `task:${task}`, type: 'task.approved', data, state: Task };
 }

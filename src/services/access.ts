@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
+import { sqlFunction } from '../db/sql-function.ts';
 
 /** The needed part of a context: the pages have no more. */
 type Caller = Pick<Context, 'db' | 'actor'>;
@@ -43,12 +44,14 @@ export type Connection = z.infer<typeof Connection>;
 
 export const ConnectionPage = z.object({ connections: z.array(Connection), next_before: z.string().optional() });
 
+const queryConnections = sqlFunction('list_connections', ConnectionPage);
+
 /** Lists who has access, through which client, since when, and the last use: grants and personal access tokens. */
 export async function listConnections(
-  { db, actor }: Caller,
+  caller: Caller,
   { before, ...chosen }: z.infer<typeof ListConnections>,
 ): Promise<z.infer<typeof ConnectionPage>> {
-  return db.call('list_connections', { chosen, before }, actor);
+  return queryConnections(caller, { chosen, before });
 }
 
 export const RevokeAccess = z.strictObject({
@@ -61,12 +64,14 @@ export const RevokeAccess = z.strictObject({
 
 export const Revoked = z.object({ grants: z.int(), tokens: z.int(), pats: z.int() });
 
+const revoke = sqlFunction('revoke_access', Revoked);
+
 /** Ends access: the very next request is refused, wherever it arrives. */
 export async function revokeAccess(
-  { db, actor }: Caller,
+  caller: Caller,
   { reason, ...chosen }: z.infer<typeof RevokeAccess>,
 ): Promise<z.infer<typeof Revoked>> {
-  return db.call('revoke_access', { chosen, reason }, actor);
+  return revoke(caller, { chosen, reason });
 }
 
 export const ListClients = z.strictObject({});
@@ -85,9 +90,7 @@ export type ClientSummary = z.infer<typeof ClientSummary>;
 
 export const ClientList = z.object({ clients: z.array(ClientSummary) });
 
-export async function listClients({ db, actor }: Caller): Promise<z.infer<typeof ClientList>> {
-  return db.call('list_clients', {}, actor);
-}
+export const listClients = sqlFunction('list_clients', ClientList);
 
 export const BlockClient = z.strictObject({
   client_id: ClientId,
@@ -97,12 +100,10 @@ export const BlockClient = z.strictObject({
 export const BlockedClient = z.object({ blocked: z.boolean(), revoked: Revoked.partial() });
 
 /** Blocks a client: ends its grants in the workspace; nobody can consent to it there again. */
-export async function blockClient(
-  { db, actor }: Caller,
-  { client_id, blocked }: z.infer<typeof BlockClient>,
-): Promise<z.infer<typeof BlockedClient>> {
-  return db.call('block_client', { client_id, blocked: String(blocked) }, actor);
-}
+export const blockClient = sqlFunction('block_client', BlockedClient);
+
+/** Removes a client that an admin added in advance. */
+export const removeClient = sqlFunction('remove_client', z.object({ removed: z.boolean(), revoked: Revoked }));
 
 export const ListMembers = z.strictObject({});
 
@@ -119,9 +120,7 @@ const Invitation = z.object({ id: z.string(), email: z.string().optional(), role
 export const MemberList = z.object({ members: z.array(Member), invitations: z.array(Invitation) });
 export type MemberList = z.infer<typeof MemberList>;
 
-export async function listMembers({ db, actor }: Caller): Promise<MemberList> {
-  return db.call('list_members', {}, actor);
-}
+export const listMembers = sqlFunction('list_members', MemberList);
 
 export const SetMember = z.strictObject({
   user_id: Id,
@@ -134,12 +133,10 @@ export const ChangedMember = z.object({
   invitations: z.int().optional().describe('How many of theirs were withdrawn.'),
 });
 
-export async function setMember(
-  { db, actor }: Caller,
-  { user_id, role }: z.infer<typeof SetMember>,
-): Promise<z.infer<typeof ChangedMember>> {
-  return db.call('set_member', { user_id, role }, actor);
-}
+export const setMember = sqlFunction('set_member', ChangedMember);
+
+/** Withdraws an invitation. */
+export const revokeInvitation = sqlFunction('revoke_invitation', z.object({ revoked: z.boolean() }));
 
 export const ListSecrets = z.strictObject({});
 
@@ -163,9 +160,7 @@ export type KeptSecrets = z.infer<typeof KeptSecrets>;
 export const SecretList = z.object({ secrets: z.array(KeptSecrets), clients: z.array(z.string()) });
 
 /** Counts the current secrets of the workspace by kind: nobody can say more, since only hashes are stored. */
-export async function listSecrets({ db, actor }: Caller): Promise<z.infer<typeof SecretList>> {
-  return db.call('list_secrets', {}, actor);
-}
+export const listSecrets = sqlFunction('list_secrets', SecretList);
 
 export const ListAuthEvents = z.strictObject({
   since: z.iso.datetime({ offset: true }).max(40).optional().describe('Only from this time on.'),
@@ -191,10 +186,12 @@ export type AuthEvent = z.infer<typeof AuthEvent>;
 
 export const AuthEventPage = z.object({ events: z.array(AuthEvent), next_before: z.string().optional() });
 
+const queryAuthEvents = sqlFunction('list_auth_events', AuthEventPage);
+
 /** Lists the audit trail of access, newest first. `unowned` shows events of no workspace, for the operator. */
 export async function listAuthEvents(
-  { db, actor }: Caller,
+  caller: Caller,
   { before, ...chosen }: z.infer<typeof ListAuthEvents> & { unowned?: boolean },
 ): Promise<z.infer<typeof AuthEventPage>> {
-  return db.call('list_auth_events', { chosen, before }, actor);
+  return queryAuthEvents(caller, { chosen, before });
 }

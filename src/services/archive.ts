@@ -1,30 +1,46 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { createGunzip, createGzip } from 'node:zlib';
+import * as z from 'zod';
 import type { BlobStore } from '../blobs/store.ts';
 import type { Context } from '../context.ts';
+import { sqlFunction } from '../db/sql-function.ts';
 import { DomainError } from '../errors.ts';
-import { type HistoryPage, historyLines, readHistory, type User, type WholeEvent } from '../events/history-file.ts';
+import { HistoryPage, historyLines, readHistory, type User, type WholeEvent } from '../events/history-file.ts';
 import { escaped } from '../text.ts';
 
 const SEGMENT_EVENTS = 20_000;
 const PAGE_EVENTS = 500;
 
-type Plan = { first_seq: number; last_seq: number; events: number };
-type Archive = Plan & { location: string; file: string; sha256: string };
-type Archives = { archived_to: number; archives: Archive[] };
+const Plan = z.object({ first_seq: z.int(), last_seq: z.int(), events: z.int() });
+type Plan = z.infer<typeof Plan>;
+const Archive = Plan.extend({ location: z.string(), file: z.string(), sha256: z.string() });
+type Archive = z.infer<typeof Archive>;
 
 /** The range of a page in the archive: `after` and `before` are positions, both excluded. */
-export type Wanted = {
-  project_id?: string | null;
-  task_id?: string | null;
-  after: number;
-  before: number;
-  at?: string | null;
-  rising: boolean;
+export const Wanted = z.object({
+  project_id: z.string().nullish(),
+  task_id: z.string().nullish(),
+  after: z.int(),
+  before: z.int(),
+  at: z.string().nullish(),
+  rising: z.boolean(),
   /** The most events to find; all by default. */
-  size?: number;
-};
+  size: z.int().optional(),
+});
+export type Wanted = z.infer<typeof Wanted>;
+
+const planArchive = sqlFunction('plan_archive', Plan);
+const snapshotEvents = sqlFunction(
+  'snapshot_events',
+  z.object({ streams: z.array(z.unknown()), chains: z.array(z.unknown()) }),
+);
+const queryHistory = sqlFunction('export_events', HistoryPage);
+const listArchives = sqlFunction('list_archives', z.object({ archives: z.array(Archive) }));
+const checkEvents = sqlFunction(
+  'check_events',
+  z.object({ chains: z.record(z.string(), z.string()), difference: z.record(z.string(), z.unknown()).optional() }),
+);
 
 /** The length of an archive's part, in events. */
 type Archiving = { before: string; store: BlobStore; segment?: number };
@@ -38,7 +54,7 @@ export async function* archiveEvents(
   { before, store, segment = SEGMENT_EVENTS }: Archiving,
 ): AsyncGenerator<Archive> {
   for (;;) {
-    const plan = await ctx.db.call<Plan>('plan_archive', { before, size: segment }, ctx.actor);
+    const plan = await planArchive(ctx, { before, size: segment });
     if (plan.events <= 0) return;
     yield await archivePart(ctx, plan, store);
   }
@@ -53,11 +69,7 @@ async function archivePart(ctx: Context, plan: Plan, store: BlobStore): Promise<
     }
   })();
   const bytes = await buffer(Readable.from(historyLines(pages, undefined)).pipe(createGzip()));
-  const boundary = await ctx.db.call<{ streams: unknown[]; chains: unknown[] }>(
-    'snapshot_events',
-    { last_seq: plan.last_seq },
-    ctx.actor,
-  );
+  const boundary = await snapshotEvents(ctx, { last_seq: plan.last_seq });
   const snapshot = await buffer(
     Readable.from(boundary.streams.map((row) => `${JSON.stringify(row)}\n`)).pipe(createGzip()),
   );
@@ -76,7 +88,7 @@ async function archivePart(ctx: Context, plan: Plan, store: BlobStore): Promise<
 async function* pagesBetween(ctx: Context, { first_seq, last_seq }: Plan): AsyncGenerator<HistoryPage> {
   for (let after = first_seq - 1; after < last_seq; ) {
     const size = Math.min(PAGE_EVENTS, last_seq - after);
-    const page = await ctx.db.call<HistoryPage>('export_events', { after_seq: after, page_size: size }, ctx.actor);
+    const page = await queryHistory(ctx, { after_seq: after, page_size: size });
     const end = page.events.at(-1)?.seq;
     if (end === undefined) throw new DomainError('internal', `Events after ${after} are missing.`);
     yield page;
@@ -134,13 +146,9 @@ function damaged({ file }: Archive): DomainError {
   });
 }
 
-async function archivesOf(ctx: Context): Promise<Archives> {
-  return ctx.db.call('list_archives', {}, ctx.actor);
-}
-
 /** Reads archived events, oldest first, from their files. */
 export async function* archivedEvents(ctx: Context, { after, before }: Pick<Wanted, 'after' | 'before'>) {
-  const { archives } = await archivesOf(ctx);
+  const { archives } = await listArchives(ctx, {});
   for (const archive of archives) {
     if (archive.last_seq <= after || archive.first_seq >= before) continue;
     for await (const found of readArchive(await ctx.blobs(archive.location), archive)) {
@@ -153,7 +161,7 @@ type Filters = { types?: string[] | undefined; kinds?: string[] | undefined };
 
 /** Finds the events of a page: the first or the last ones that match. */
 export async function findArchived(ctx: Context, wanted: Wanted, filters: Filters = {}): Promise<WholeEvent[]> {
-  const { archives } = await archivesOf(ctx);
+  const { archives } = await listArchives(ctx, {});
   const size = wanted.size ?? Number.POSITIVE_INFINITY;
   const found: WholeEvent[] = [];
   for (const archive of wanted.rising ? archives : archives.reverse()) {
@@ -196,12 +204,7 @@ export async function verifyArchives(ctx: Context): Promise<Checked> {
   let position = 0;
   let page: WholeEvent[] = [];
   async function check(): Promise<Record<string, unknown> | undefined> {
-    const args = { events: page, chains };
-    const checked = await ctx.db.call<{ chains: Record<string, string>; difference?: Record<string, unknown> }>(
-      'check_events',
-      args,
-      ctx.actor,
-    );
+    const checked = await checkEvents(ctx, { events: page, chains });
     [chains, page] = [checked.chains, []];
     return checked.difference;
   }

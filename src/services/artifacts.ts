@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
+import { sqlFunction } from '../db/sql-function.ts';
 import { append } from '../events/append.ts';
 import { Artifact, ArtifactAdded, artifactAdded } from '../events/artifacts.ts';
 import { LockToken, TaskRef } from '../events/tasks.ts';
@@ -24,9 +25,4 @@ export const ListArtifacts = z.strictObject({ task: TaskRef, ...page(20, 100) })
 
 export const ArtifactPage = z.object({ artifacts: z.array(Artifact), next_cursor: z.string().optional() });
 
-export function listArtifacts(
-  ctx: Context,
-  input: z.output<typeof ListArtifacts>,
-): Promise<z.infer<typeof ArtifactPage>> {
-  return ctx.db.call('list_artifacts', input, ctx.actor);
-}
+export const listArtifacts = sqlFunction('list_artifacts', ArtifactPage);

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
+import { sqlFunction } from '../db/sql-function.ts';
 import { append } from '../events/append.ts';
 import { Checkpoint, CheckpointBrief, CheckpointSaved, checkpointSaved } from '../events/checkpoints.ts';
 import { DecisionBrief } from '../events/decisions.ts';
@@ -27,11 +28,13 @@ export const ListCheckpoints = z.strictObject({ project: ProjectRef.optional(), 
 
 export const CheckpointPage = z.object({ checkpoints: z.array(CheckpointBrief), next_cursor: z.string().optional() });
 
+const queryCheckpoints = sqlFunction('list_checkpoints', CheckpointPage);
+
 export function listCheckpoints(
   ctx: Context,
   { project, ...input }: z.output<typeof ListCheckpoints>,
 ): Promise<z.infer<typeof CheckpointPage>> {
-  return ctx.db.call('list_checkpoints', { ...input, project: project ?? ctx.project }, ctx.actor);
+  return queryCheckpoints(ctx, { ...input, project: project ?? ctx.project });
 }
 
 /** Names a checkpoint; by default the project's latest. */
@@ -42,12 +45,13 @@ export const NameCheckpoint = z.strictObject({
 
 export const ReadCheckpoint = Checkpoint.extend({ not_shown: z.string().optional() });
 
+const queryCheckpoint = sqlFunction('get_checkpoint', Checkpoint);
+
 export async function getCheckpoint(
   ctx: Context,
   { checkpoint, project }: z.output<typeof NameCheckpoint>,
 ): Promise<z.infer<typeof ReadCheckpoint>> {
-  const args = { checkpoint, project: project ?? ctx.project };
-  const found = await ctx.db.call<Checkpoint>('get_checkpoint', args, ctx.actor);
+  const found = await queryCheckpoint(ctx, { checkpoint, project: project ?? ctx.project });
   if (showsTasks(ctx)) return found;
   // Keeps the agent's own text; the server's additions name tasks and their holders.
   const { snapshot = {}, ...rest } = found;
@@ -74,12 +78,13 @@ export const Comparison = z.object({
 });
 type Comparison = z.infer<typeof Comparison>;
 
+const queryComparison = sqlFunction('compare_checkpoint', Comparison);
+
 export async function compareCheckpoint(
   ctx: Context,
   { checkpoint, project }: z.output<typeof NameCheckpoint>,
 ): Promise<Comparison> {
-  const args = { checkpoint, project: project ?? ctx.project };
-  const found = await ctx.db.call<Comparison>('compare_checkpoint', args, ctx.actor);
+  const found = await queryComparison(ctx, { checkpoint, project: project ?? ctx.project });
   return showsTasks(ctx) ? found : { ...found, changed: withoutTasks(found.changed), not_shown: TASKS_HIDDEN };
 }
 
@@ -107,18 +112,22 @@ export const Resumption = z.object({
 });
 export type Resumption = z.infer<typeof Resumption>;
 
+const queryResumption = sqlFunction('resume_project', Resumption);
+const adoptLocks = sqlFunction('adopt_locks', z.object({ adopted: z.array(z.string()) }));
+
 /** Moves the locks of an earlier process to one worker of a resumed session, and shows only that worker the tokens. */
-async function adopted({ db, actor }: Context, mine: Resumption['mine']): Promise<Resumption['mine']> {
+async function adopted(ctx: Context, mine: Resumption['mine']): Promise<Resumption['mine']> {
   const shown = mine?.filter(({ lock_token }) => lock_token !== undefined) ?? [];
-  if (shown.length === 0 || actor.process === undefined || actor.worker !== undefined) return mine;
+  const { process, worker } = ctx.actor;
+  if (shown.length === 0 || process === undefined || worker !== undefined) return mine;
   const tasks = shown.map(({ ref }) => ref);
-  const own = await db.call<{ adopted: string[] }>('adopt_locks', { tasks }, actor);
+  const own = await adoptLocks(ctx, { tasks });
   return mine?.map(({ lock_token, ...task }) => (own.adopted.includes(task.ref) ? { ...task, lock_token } : task));
 }
 
 /** Reads all that an agent needs to go on where others left off, in one call. */
 export async function resumeProject(ctx: Context, { project }: z.output<typeof ResumeProject>): Promise<Resumption> {
-  const found = await ctx.db.call<Resumption>('resume_project', { project: project ?? ctx.project }, ctx.actor);
+  const found = await queryResumption(ctx, { project: project ?? ctx.project });
   if (showsTasks(ctx)) return { ...found, mine: await adopted(ctx, found.mine) };
   const { project: brief, checkpoint, since, decisions, position } = found;
   return { project: brief, checkpoint, since: withoutTasks(since), decisions, position, not_shown: TASKS_HIDDEN };

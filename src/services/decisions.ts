@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
+import { sqlFunction } from '../db/sql-function.ts';
 import { append } from '../events/append.ts';
 import { Decision, DecisionRecorded, decisionRecorded } from '../events/decisions.ts';
 import { ProjectRef } from '../events/projects.ts';
@@ -31,12 +32,13 @@ export const ListDecisions = z.strictObject({
 
 export const DecisionPage = z.object({ decisions: z.array(Decision), next_cursor: z.string().optional() });
 
+const queryDecisions = sqlFunction('list_decisions', DecisionPage);
+
 export async function listDecisions(
   ctx: Context,
   { project, ...input }: z.output<typeof ListDecisions>,
 ): Promise<z.infer<typeof DecisionPage>> {
-  const args = { ...input, project: project ?? ctx.project };
-  const found = await ctx.db.call<z.infer<typeof DecisionPage>>('list_decisions', args, ctx.actor);
+  const found = await queryDecisions(ctx, { ...input, project: project ?? ctx.project });
   if (showsTasks(ctx)) return found;
   return { ...found, decisions: found.decisions.map(({ task: _, ...decision }) => decision) };
 }

@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
+import { sqlFunction } from '../db/sql-function.ts';
 import { append } from '../events/append.ts';
-import { follow } from '../events/feed.ts';
+import { follow, getPosition } from '../events/feed.ts';
 import { NOTE_KINDS, Note, ProjectRef, projectNoted } from '../events/projects.ts';
 import { TaskRef, taskNoted } from '../events/tasks.ts';
-import { findArchived, type Wanted } from './archive.ts';
+import { findArchived, Wanted } from './archive.ts';
 import { page } from './pagination.ts';
 import { ProjectFilter, projectFilter } from './project-filter.ts';
 import { insufficient, PROJECTS_HIDDEN, showsProjects, showsTasks, taskTypes } from './visible-scopes.ts';
@@ -90,16 +91,19 @@ export async function listEvents(ctx: Context, input: z.output<typeof ListEvents
   return { ...(await readEvents(ctx, { ...input, types: taskTypes(input.types) })), not_shown: PROJECTS_HIDDEN };
 }
 
+const queryEvents = sqlFunction('list_events', z.union([EventPage, z.object({ archive: Wanted })]));
+const queryEventsWithArchive = sqlFunction('list_events', EventPage);
+
 async function readEvents(
   ctx: Context,
   { project, types, kinds, include_data, ...rest }: z.output<typeof ListEvents>,
 ): Promise<EventPage> {
   const filters = { types, kinds, include_data };
   const args = { ...rest, project: projectFilter(ctx, project), filters };
-  const page = await ctx.db.call<EventPage | { archive: Wanted }>('list_events', args, ctx.actor);
+  const page = await queryEvents(ctx, args);
   if (!('archive' in page)) return page;
   const archived = await findArchived(ctx, page.archive, filters);
-  return ctx.db.call('list_events', { ...args, archived }, ctx.actor);
+  return queryEventsWithArchive(ctx, { ...args, archived });
 }
 
 export const ListQuestions = z.strictObject({
@@ -115,6 +119,8 @@ const QuestionPage = z.object({
 });
 export type QuestionPage = z.infer<typeof QuestionPage>;
 
+const queryQuestions = sqlFunction('list_questions', QuestionPage);
+
 /**
  * Lists the open questions of a task, or of a project, the latest first. Messages between agents need the scope of
  * tasks.
@@ -124,7 +130,7 @@ export async function listQuestions(
   { project, ...input }: z.output<typeof ListQuestions>,
 ): Promise<QuestionPage> {
   if (!showsTasks(ctx)) throw insufficient('tasks:read', 'Questions');
-  return ctx.db.call('list_questions', { ...input, project: project ?? ctx.project }, ctx.actor);
+  return queryQuestions(ctx, { ...input, project: project ?? ctx.project });
 }
 
 export const WaitForEvents = z.strictObject({
@@ -160,11 +166,6 @@ export async function waitForEvents(
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Returns the latest position of the workspace. */
-export async function getPosition(ctx: Context): Promise<number> {
-  return (await ctx.db.call<{ position: number }>('get_position', {}, ctx.actor)).position;
 }
 
 /** Yields all events of the workspace after a position, page by page, until the signal ends it. */

@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
+import { sqlFunction } from '../db/sql-function.ts';
 import { ProjectRef } from '../events/projects.ts';
 import { TaskBrief } from '../events/tasks.ts';
 import { line, said } from '../text.ts';
-import { findArchived, type Wanted } from './archive.ts';
-import type { EventBrief } from './events.ts';
+import { findArchived, Wanted } from './archive.ts';
+import { EventBrief } from './events.ts';
 import { showsTasks, TASKS_HIDDEN } from './visible-scopes.ts';
 
 export const GetState = z.strictObject({
@@ -54,12 +55,15 @@ export async function getState(ctx: Context, input: z.output<typeof GetState>): 
   return state.tasks.some(({ locked_by }) => locked_by !== undefined) ? { ...state, claims: CLAIMS } : state;
 }
 
+const queryState = sqlFunction('get_state', z.union([State, z.object({ archive: Wanted })]));
+const queryStateWithArchive = sqlFunction('get_state', State);
+
 async function readState(ctx: Context, { project, ...input }: z.output<typeof GetState>): Promise<State> {
   const args = { ...input, project: project ?? ctx.project };
-  const state = await ctx.db.call<State | { archive: Wanted }>('get_state', args, ctx.actor);
+  const state = await queryState(ctx, args);
   if (!('archive' in state)) return state;
   const archived = await findArchived(ctx, state.archive, { types: ['project.', 'task.'] });
-  return ctx.db.call('get_state', { ...args, archived }, ctx.actor);
+  return queryStateWithArchive(ctx, { ...args, archived });
 }
 
 export const RedactEvent = z.strictObject({
@@ -68,6 +72,4 @@ export const RedactEvent = z.strictObject({
 });
 
 /** Blanks an event's text, for good and on the record; the chain still verifies. */
-export function redactEvent(ctx: Context, input: z.output<typeof RedactEvent>): Promise<z.infer<typeof EventBrief>> {
-  return ctx.db.call('redact_event', input, ctx.actor);
-}
+export const redactEvent = sqlFunction('redact_event', EventBrief);

@@ -1,18 +1,23 @@
+import * as z from 'zod';
 import type { Context } from '../context.ts';
-import type { TaskBrief } from '../events/tasks.ts';
+import { sqlFunction } from '../db/sql-function.ts';
+import { TaskBrief } from '../events/tasks.ts';
 import { insufficient, showsTasks } from './visible-scopes.ts';
 
 /** Tasks that wait for a person: the first of each kind, and their number, up to a thousand. */
-export type Needs = {
+const Needs = z.object({
   /** In progress; the holder's session has ended. */
-  left: TaskBrief[];
-  left_count: number;
+  left: z.array(TaskBrief),
+  left_count: z.int(),
   /** A gate requires a person's approval. */
-  unapproved: TaskBrief[];
-  unapproved_count: number;
-};
+  unapproved: z.array(TaskBrief),
+  unapproved_count: z.int(),
+});
+export type Needs = z.infer<typeof Needs>;
+
+const queryNeeds = sqlFunction('list_needs', Needs);
 
 export async function listNeeds(ctx: Context, { project }: { project?: string }): Promise<Needs> {
   if (!showsTasks(ctx)) throw insufficient('tasks:read', 'Tasks');
-  return ctx.db.call('list_needs', { project: project ?? ctx.project }, ctx.actor);
+  return queryNeeds(ctx, { project: project ?? ctx.project });
 }

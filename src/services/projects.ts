@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
+import { sqlFunction } from '../db/sql-function.ts';
 import { append } from '../events/append.ts';
 import { CheckpointBrief } from '../events/checkpoints.ts';
 import { DecisionBrief } from '../events/decisions.ts';
@@ -62,9 +63,7 @@ export const ListProjects = z.strictObject({ include_archived: z.boolean().defau
 
 export const ProjectPage = z.object({ projects: z.array(ProjectBrief), next_cursor: z.string().optional() });
 
-export function listProjects(ctx: Context, input: z.output<typeof ListProjects>): Promise<z.infer<typeof ProjectPage>> {
-  return ctx.db.call('list_projects', input, ctx.actor);
-}
+export const listProjects = sqlFunction('list_projects', ProjectPage);
 
 export const GetProject = z.strictObject({ project: ProjectRef.optional() });
 
@@ -79,8 +78,10 @@ export const ProjectContext = z.object({
 });
 type ProjectContext = z.infer<typeof ProjectContext>;
 
+const queryProject = sqlFunction('get_project', ProjectContext);
+
 /** Reads a project with its rules and its current work. */
 export async function getProject(ctx: Context, { project }: z.output<typeof GetProject>): Promise<ProjectContext> {
-  const found = await ctx.db.call<ProjectContext>('get_project', { project: project ?? ctx.project }, ctx.actor);
+  const found = await queryProject(ctx, { project: project ?? ctx.project });
   return showsTasks(ctx) ? found : { ...found, in_progress: [], ready: [], not_shown: TASKS_HIDDEN };
 }

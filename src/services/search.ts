@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
+import { sqlFunction } from '../db/sql-function.ts';
 import { Unproven } from '../events/tasks.ts';
 import { line } from '../text.ts';
 import { page } from './pagination.ts';
@@ -36,20 +37,23 @@ export const Hits = z.object({
 });
 type Hits = z.infer<typeof Hits>;
 
+const queryHits = sqlFunction('search', Hits);
+const queryRefs = sqlFunction('suggest_refs', z.object({ values: z.array(z.string()) }));
+
 /** Searches all text that the caller may read, best match first. */
 export async function search(ctx: Context, { project, ...input }: z.output<typeof Search>): Promise<Hits> {
   const args = { ...input, project: projectFilter(ctx, project) };
-  if (showsTasks(ctx)) return ctx.db.call('search', args, ctx.actor);
+  if (showsTasks(ctx)) return queryHits(ctx, args);
   const kinds = (input.kinds ?? PROJECT_KINDS).filter((kind) => PROJECT_KINDS.includes(kind));
   if (kinds.length === 0 && input.kinds?.length !== 0) throw insufficient('tasks:read', 'These kinds');
   const shown = { ...args, kinds: kinds.length === 0 ? PROJECT_KINDS : kinds };
-  return { ...(await ctx.db.call<Hits>('search', shown, ctx.actor)), not_shown: TASKS_HIDDEN };
+  return { ...(await queryHits(ctx, shown)), not_shown: TASKS_HIDDEN };
 }
 
 /** Completes refs, slugs or ids from their beginning. */
 export async function suggestRefs(ctx: Context, kind: 'project' | 'task', prefix: string): Promise<string[]> {
   if (!(kind === 'task' ? showsTasks(ctx) : showsProjects(ctx))) return [];
   const args = { kind, prefix: prefix.slice(0, 80) };
-  const { values } = await ctx.db.call<{ values: string[] }>('suggest_refs', args, ctx.actor);
+  const { values } = await queryRefs(ctx, args);
   return values;
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
+import { sqlFunction } from '../db/sql-function.ts';
 import { append } from '../events/append.ts';
 import { ProjectRef } from '../events/projects.ts';
 import { Session, SessionSaved, sessionSaved, sessionUpdated } from '../events/sessions.ts';
@@ -26,9 +27,11 @@ export const ListSessions = z.strictObject({ project: ProjectRef.optional(), ...
 
 export const SessionPage = z.object({ sessions: z.array(Session), next_cursor: z.string().optional() });
 
+const querySessions = sqlFunction('list_sessions', SessionPage);
+
 export function listSessions(
   ctx: Context,
   { project, ...input }: z.output<typeof ListSessions>,
 ): Promise<z.infer<typeof SessionPage>> {
-  return ctx.db.call('list_sessions', { ...input, project: project ?? ctx.project }, ctx.actor);
+  return querySessions(ctx, { ...input, project: project ?? ctx.project });
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
+import { sqlFunction } from '../db/sql-function.ts';
 import { DomainError } from '../errors.ts';
 import { append, type NewEvent } from '../events/append.ts';
 import { Artifact } from '../events/artifacts.ts';
@@ -39,9 +40,12 @@ import { isTaskEvent, PROJECTS_HIDDEN, showsProjects } from './visible-scopes.ts
 const MOMENT_SECONDS = 60;
 const LeaseSeconds = z.int().min(1).max(86_400).default(3_600);
 
+/** An event that rules or dependency policy added. */
+export const FollowedEvent = z.object({ seq: z.int(), type: z.string(), ref: z.string().optional() });
+
 /** Consequences by rules and dependency policy, for the agent to know. */
 const Consequences = z.object({
-  followed: z.array(z.object({ seq: z.int(), type: z.string(), ref: z.string().optional() })).optional(),
+  followed: z.array(FollowedEvent).optional(),
   followed_total: z.int().optional().describe('Where not all are shown.'),
   freed: z.array(z.string()).optional().describe('Ready now.'),
   freed_total: z.int().optional().describe('Where not all are shown.'),
@@ -102,11 +106,13 @@ export const TaskPage = z.object({
   next_cursor: z.string().optional(),
 });
 
+const queryTasks = sqlFunction('list_tasks', TaskPage);
+
 export function listTasks(
   ctx: Context,
   { project, cursor, page_size, ...filters }: z.output<typeof ListTasks>,
 ): Promise<z.infer<typeof TaskPage>> {
-  return ctx.db.call('list_tasks', { project: project ?? ctx.project, cursor, page_size, filters }, ctx.actor);
+  return queryTasks(ctx, { project: project ?? ctx.project, cursor, page_size, filters });
 }
 
 export const GetTask = z.strictObject({ task: TaskRef, timeline_size: z.int().min(0).max(100).default(10) });
@@ -118,8 +124,10 @@ export const TaskWithHistory = Task.extend({
 });
 type TaskWithHistory = z.infer<typeof TaskWithHistory>;
 
+const queryTask = sqlFunction('get_task', TaskWithHistory);
+
 export async function getTask(ctx: Context, input: z.output<typeof GetTask>): Promise<TaskWithHistory> {
-  const task = await ctx.db.call<TaskWithHistory>('get_task', input, ctx.actor);
+  const task = await queryTask(ctx, input);
   const timeline = showsProjects(ctx) ? task.timeline : task.timeline.filter(isTaskEvent);
   return timeline.length === task.timeline.length ? task : { ...task, timeline, not_shown: PROJECTS_HIDDEN };
 }
@@ -146,6 +154,8 @@ export const Claim = z.object({
   hint: z.string().optional(),
 });
 
+const claim = sqlFunction('claim_task', Claim);
+
 /** Takes the task's lock. The returned lock_token proves the claim to every later command on it. */
 export function claimTask(
   ctx: Context,
@@ -153,7 +163,7 @@ export function claimTask(
 ): Promise<z.infer<typeof Claim>> {
   const filters = { priority, labels, parent, query };
   const args = { ...input, take_over_from: from, filters, project: project ?? ctx.project, command: ctx.command };
-  return ctx.db.call('claim_task', args, ctx.actor);
+  return claim(ctx, args);
 }
 
 export const ExtendLock = z.strictObject({
@@ -164,9 +174,7 @@ export const ExtendLock = z.strictObject({
 
 export const Lock = z.object({ ref: z.string(), lock_token: z.int(), locked_until: z.string() });
 
-export function extendLock(ctx: Context, input: z.output<typeof ExtendLock>): Promise<z.infer<typeof Lock>> {
-  return ctx.db.call('extend_lock', input, ctx.actor);
-}
+export const extendLock = sqlFunction('extend_lock', Lock);
 
 export const ReleaseTask = z.strictObject({ task: HeldTask, lock_token: LockToken, ...TaskReleased.shape });
 /** A person needs no token for their own claims. */

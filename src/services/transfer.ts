@@ -1,35 +1,35 @@
+import * as z from 'zod';
 import type { Context } from '../context.ts';
-import type { HistoryPage } from '../events/history-file.ts';
-import { archivedEvents, type Wanted } from './archive.ts';
+import { sqlFunction } from '../db/sql-function.ts';
+import { HistoryPage } from '../events/history-file.ts';
+import { archivedEvents, Wanted } from './archive.ts';
 
 const PAGE_SIZE = 500;
 
-type Verified = {
-  ok: boolean;
-  events: number;
-  position: number;
-  tables: { table: string; rows: number }[];
-  difference?: Record<string, unknown>;
-};
+const Verified = z.object({
+  ok: z.boolean(),
+  events: z.int(),
+  position: z.int(),
+  tables: z.array(z.object({ table: z.string(), rows: z.int() })),
+  difference: z.record(z.string(), z.unknown()).optional(),
+});
 
 /** Recomputes the chain and compares the read model with the log, row by row. */
-export function verifyEvents(ctx: Context): Promise<Verified> {
-  return ctx.db.call('verify_events', {}, ctx.actor);
-}
+export const verifyEvents = sqlFunction('verify_events', Verified);
 
-export function replayEvents(ctx: Context): Promise<{ events: number; tables: string[] }> {
-  return ctx.db.call('replay_events', {}, ctx.actor);
-}
+const Replayed = z.object({ events: z.int(), tables: z.array(z.string()) });
+
+export const replayEvents = sqlFunction('replay_events', Replayed);
+
+const ExportPage = z.object({ ...HistoryPage.shape, next_seq: z.int().optional(), archive: Wanted.optional() });
+
+const queryHistory = sqlFunction('export_events', ExportPage);
 
 /** Exports whole events, oldest first, page by page: of a project, or of the workspace. */
 export async function* exportEvents(ctx: Context, project: string | undefined): AsyncGenerator<HistoryPage> {
   for (let after: number | undefined = 0; after !== undefined; ) {
     const args = { project, after_seq: after, page_size: PAGE_SIZE };
-    const page: HistoryPage & { next_seq?: number; archive?: Wanted } = await ctx.db.call(
-      'export_events',
-      args,
-      ctx.actor,
-    );
+    const page: z.infer<typeof ExportPage> = await queryHistory(ctx, args);
     if (page.archive === undefined) yield page;
     else yield* archivedPages(ctx, page.archive);
     after = page.next_seq;
@@ -49,9 +49,7 @@ async function* archivedPages(ctx: Context, { project_id, ...range }: Wanted): A
 }
 
 /** `cleaned` of those imported hold data that was made to fit. */
-type Imported = { imported: number; skipped: number; cleaned: number; position: number };
+const Imported = z.object({ imported: z.int(), skipped: z.int(), cleaned: z.int(), position: z.int() });
 
 /** Imports one page of an export. Skips events that are there already. */
-export function importEvents(ctx: Context, { events, users }: HistoryPage): Promise<Imported> {
-  return ctx.db.call('import_events', { events, users }, ctx.actor);
-}
+export const importEvents = sqlFunction('import_events', Imported);

@@ -29,7 +29,7 @@ import { RedactEvent, redactEvent } from '../services/history.ts';
 import { BreakLock, breakLock, ChangedTask } from '../services/tasks.ts';
 import { authEventLine, clientLine, connectionLine, memberLine, secretLine } from './access-text.ts';
 import { amount, eventLine, lines, quote } from './render.ts';
-import { renderChange } from './task-text.ts';
+import { briefChange, renderChange } from './task-text.ts';
 import { toolset } from './tool.ts';
 
 export const admin = toolset(
@@ -44,6 +44,7 @@ export const admin = toolset(
       input: BreakLock,
       output: ChangedTask,
       run: breakLock,
+      brief: briefChange,
       render: renderChange,
     },
     redact_event: {

@@ -18,6 +18,7 @@ import {
   SavedCheckpoint,
   saveCheckpoint,
 } from '../services/checkpoints.ts';
+import { only } from './fit.ts';
 import { projectLine } from './projects.ts';
 import {
   amount,
@@ -60,6 +61,7 @@ export const checkpoints = toolset(
       input: SaveCheckpoint,
       output: SavedCheckpoint,
       run: saveCheckpoint,
+      brief: (checkpoint) => only(SavedCheckpoint, checkpoint),
       render: (checkpoint) => `Saved ${checkpointLine(checkpoint)} in ${checkpoint.project}.`,
     },
     list_checkpoints: {

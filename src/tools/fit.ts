@@ -1,3 +1,4 @@
+import type * as z from 'zod';
 import { firstOf } from '../text.ts';
 
 // About 8,000 tokens: hosts show this much of a result without cutting it.
@@ -37,6 +38,11 @@ export function fitResult(result: Record<string, unknown>): Fitted {
     return { fitted, notice: ITEMS_CUT, share: RESULT_CHARACTERS_MAX / whole };
   }
   return { fitted: result };
+}
+
+/** Leaves out the fields of a row that its reader is not told. */
+export function only<Schema extends z.ZodObject>({ shape }: Schema, row: z.output<Schema>): z.output<Schema> {
+  return Object.fromEntries(Object.entries(row).filter(([name]) => Object.hasOwn(shape, name))) as z.output<Schema>;
 }
 
 export function fitText(text: string): string {

@@ -1,6 +1,15 @@
 import type * as z from 'zod';
-import { ENDED, type Task } from '../events/tasks.ts';
-import type { ChangedTask, Claim, CreatedTasks, TaskPage, TaskWithHistory } from '../services/tasks.ts';
+import { ENDED, type Task, TaskBrief } from '../events/tasks.ts';
+import {
+  ChangedTask,
+  type Claim,
+  type Consequences,
+  type CreatedTasks,
+  FollowedEvent,
+  type TaskPage,
+  type TaskWithHistory,
+} from '../services/tasks.ts';
+import { only } from './fit.ts';
 import {
   block,
   consequences,
@@ -103,6 +112,20 @@ export function renderClaim(claim: z.infer<typeof Claim>): string {
     section('To complete it, these are still missing', gates, (gate) => gate),
     'Next: do the work, add_artifact for what it produces, then complete_task; release_task if you cannot.',
   );
+}
+
+/** Tells of created tasks what their creator does not know. */
+export function briefCreated({ tasks, ...answer }: z.infer<typeof CreatedTasks>): z.infer<typeof CreatedTasks> {
+  return { tasks: tasks.map((task) => only(TaskBrief, task)), ...briefly(answer) };
+}
+
+/** Tells of a changed task what its holder does not know. */
+export function briefChange({ task, repeated, ...answer }: ChangedTask): ChangedTask {
+  return { task: only(ChangedTask.shape.task, task), ...(repeated && { repeated }), ...briefly(answer) };
+}
+
+function briefly({ followed, ...answer }: Consequences): Consequences {
+  return { ...(followed && { followed: followed.map((event) => only(FollowedEvent, event)) }), ...answer };
 }
 
 export function renderChange({ task, repeated, ...answer }: ChangedTask): string {

@@ -23,7 +23,15 @@ import {
   updateTask,
 } from '../services/tasks.ts';
 import { time } from './render.ts';
-import { renderChange, renderClaim, renderCreated, renderPage, renderTask } from './task-text.ts';
+import {
+  briefChange,
+  briefCreated,
+  renderChange,
+  renderClaim,
+  renderCreated,
+  renderPage,
+  renderTask,
+} from './task-text.ts';
 import { toolset } from './tool.ts';
 
 export const tasks = toolset(
@@ -39,6 +47,7 @@ export const tasks = toolset(
       input: CreateTasks,
       output: CreatedTasks,
       run: createTasks,
+      brief: briefCreated,
       render: renderCreated,
     },
     list_tasks: {
@@ -69,6 +78,7 @@ export const tasks = toolset(
       input: UpdateTask,
       output: ChangedTask,
       run: updateTask,
+      brief: briefChange,
       render: renderChange,
     },
     claim_task: {
@@ -102,6 +112,7 @@ export const tasks = toolset(
       input: ReleaseTask,
       output: ChangedTask,
       run: releaseTask,
+      brief: briefChange,
       render: renderChange,
     },
     complete_task: {
@@ -112,6 +123,7 @@ export const tasks = toolset(
       input: CompleteTask,
       output: ChangedTask,
       run: completeTask,
+      brief: briefChange,
       render: renderChange,
     },
   },

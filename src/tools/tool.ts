@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import type * as z from 'zod';
+import * as z from 'zod';
 import { type Context, mayUse, type Scope } from '../context.ts';
 import type { Actor } from '../db/database.ts';
-import { DomainError, domainErrorFrom, outdated } from '../errors.ts';
+import { DomainError, domainErrorFrom } from '../errors.ts';
 import { leftOut, line, word } from '../text.ts';
 import { coerceInput, wholeRefs } from './coercion.ts';
 import { type Fitted, fitResult, fitText } from './fit.ts';
@@ -30,15 +30,18 @@ type Taking<Input extends z.ZodObject> = {
 type Giving<Output extends z.ZodObject> = {
   output: Output;
   run(ctx: Context, input: never): Promise<z.output<Output>>;
+  /** Leaves out what `run` tells besides, for a caller who knows what it sent. */
+  brief?(result: z.output<Output>): z.output<Output>;
   /** Formats the text for an agent; it is enough to act on. */
   render(result: z.output<Output>): string;
 };
 
-export type Tool = Taking<z.ZodObject> &
-  Giving<z.ZodObject> & {
+export type Tool = Giving<z.ZodObject> &
+  Omit<Taking<z.ZodObject>, 'run'> & {
     name: string;
     scope: Scope;
     annotations: { readOnlyHint: boolean; destructiveHint: boolean; idempotentHint: boolean; openWorldHint: boolean };
+    run(ctx: Context, input: Record<string, unknown>): Promise<Record<string, unknown>>;
   };
 
 export type Toolset = { name: string; description: string; tools: Tool[] };
@@ -107,19 +110,16 @@ export async function callTool(ctx: Context, tool: Tool, args: unknown): Promise
     return { structured: fitted, text: [fitText(tool.render(fitted)), ...notices].join('\n'), notices };
   } catch (thrown) {
     const error = domainErrorFrom(thrown);
-    if (error.code === 'internal') ctx.log.error({ tool: tool.name, err: error.cause ?? error }, 'tool failed');
+    const failed = error.code === 'internal' || error.cause instanceof z.ZodError;
+    if (failed) ctx.log.error({ tool: tool.name, err: error.cause ?? error }, 'tool failed');
     throw error;
   }
 }
 
 /** Reads an oversized page again, smaller, so that its cursor follows the last shown item. */
 async function runFitting(ctx: Context, tool: Tool, input: Record<string, unknown>): Promise<Fitted> {
-  const answer = tool.output.safeParse(await tool.run(ctx, input));
-  if (!answer.success) {
-    ctx.log.error({ tool: tool.name, err: answer.error }, 'an answer of another form');
-    throw outdated(answer.error);
-  }
-  const found = fitResult(answer.data);
+  const answer = await tool.run(ctx, input);
+  const found = fitResult(tool.brief?.(answer) ?? answer);
   const { page_size } = input;
   if (found.share === undefined || typeof page_size !== 'number' || page_size === 1) return found;
   return runFitting(ctx, tool, { ...input, page_size: Math.max(1, Math.floor(page_size * found.share * 0.9)) });

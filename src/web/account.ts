@@ -1,8 +1,8 @@
+import type { Workspace } from '../auth/answers.ts';
 import { hashSecret, isSecret } from '../auth/secrets.ts';
 import { shownName } from '../auth/server/client-metadata.ts';
 import { createPat } from '../auth/server/issue.ts';
 import { resourceOf } from '../auth/settings.ts';
-import type { Workspace } from '../auth/store.ts';
 import { SCOPES } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { listConnections, revokeAccess } from '../services/access.ts';

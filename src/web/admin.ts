@@ -1,7 +1,15 @@
+import type { Role, Workspace } from '../auth/answers.ts';
 import { inviteMember } from '../auth/server/issue.ts';
-import type { Role, Workspace } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
-import { listAuthEvents, listConnections, listMembers, ROLES, revokeAccess, setMember } from '../services/access.ts';
+import {
+  listAuthEvents,
+  listConnections,
+  listMembers,
+  ROLES,
+  revokeAccess,
+  revokeInvitation,
+  setMember,
+} from '../services/access.ts';
 import { personOf, type SignedIn } from './browser-session.ts';
 import { flashOnce, goOn } from './flash-message.ts';
 import { adminPage } from './pages/admin.ts';
@@ -17,7 +25,7 @@ export function showAdmin(web: Web, browserSession: SignedIn): Promise<Response>
   return flashOnce(web, browserSession, async (message) => {
     const [connections, people, events] = await Promise.all([
       listConnections(caller, { all: true, ended: false, before: from('connections') }),
-      listMembers(caller),
+      listMembers(caller, {}),
       listAuthEvents(caller, { before: from('events') }),
     ]);
     const { name: user, workspaces } = browserSession.session;
@@ -75,7 +83,7 @@ export async function changeInvitations(web: Web, browserSession: SignedIn, form
   const workspace = workspaceOf(browserSession, form.get('workspace'));
   const actor = personOf(browserSession, workspace.tenant_id);
   if (form.get('do') === 'withdraw') {
-    await web.db.call('revoke_invitation', { invitation: form.get('invitation') ?? '' }, actor);
+    await revokeInvitation({ db: web.db, actor }, { invitation: form.get('invitation') ?? '' });
     return goOn(web, browserSession, { ...backTo(workspace), notice: 'The link does not work any more.' });
   }
   const email = (form.get('email') ?? '').trim() || undefined;

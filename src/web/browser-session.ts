@@ -1,6 +1,7 @@
+import type { Session } from '../auth/answers.ts';
 import { derive, hashSecret, sameHash } from '../auth/secrets.ts';
 import type { BrowserSession as ViewedSession } from '../auth/server/views.ts';
-import type { From, Person, Session } from '../auth/store.ts';
+import type { From, Person } from '../auth/store.ts';
 import { DomainError } from '../errors.ts';
 import type { Web } from './web.ts';
 
@@ -19,7 +20,6 @@ export type SignedIn = BrowserSession & { session: Session };
 export async function browserSessionOf({ store, cookies }: Web, request: Request, from: From): Promise<BrowserSession> {
   const txn = cookies.browser(request);
   const sid = cookies.read(request, 'session');
-  const found = sid === undefined ? undefined : await store.getSession(hashSecret(sid), from);
   return {
     request,
     url: new URL(request.url),
@@ -28,7 +28,7 @@ export async function browserSessionOf({ store, cookies }: Web, request: Request
     cookie: cookies.write('txn', txn),
     csrf: derive(txn, `csrf ${sid ?? ''}`),
     sid,
-    session: found?.user_id === undefined ? undefined : (found as Session),
+    session: sid === undefined ? undefined : await store.getSession(hashSecret(sid), from),
   };
 }
 

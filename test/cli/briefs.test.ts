@@ -9,6 +9,7 @@ import type { Actor, Database } from '../../src/db/database.ts';
 import { type Local, openLocal } from '../../src/local.ts';
 import { createLog } from '../../src/log.ts';
 import { writeOwnBrief } from '../../src/tools/write-briefs.ts';
+import { ask } from '../support/ask.ts';
 import { cairn } from '../support/cairn.ts';
 import { type Agent, connect, connectTo } from '../support/client.ts';
 import { createProject, createTask, note, redact } from '../support/commands.ts';
@@ -143,7 +144,9 @@ describe('the brief that is left behind', () => {
     await as('dan', 'api', (agent) => agent.call('list_projects'));
     await here(async ({ db }) => {
       const identity = { issuer: 'test', subject: 'eve', name: 'Eve' };
-      eve = await db.call<Actor>('sign_in', { identity }, { user_id: '00000000-0000-0000-0000-000000000000' });
+      eve = await ask<Actor>({ db, actor: { user_id: '00000000-0000-0000-0000-000000000000' } }, 'sign_in', {
+        identity,
+      });
       await createProject({ db, actor: eve }, { name: 'Of Eve' });
       await createTask({ db, actor: eve }, { title: 'Hidden by Eve' });
     });
@@ -206,8 +209,8 @@ describe('of those who leave a brief at once', () => {
   function slow(db: Database, other: () => Promise<unknown>): Database {
     return {
       ...db,
-      async call<T>(...args: Parameters<Database['call']>): Promise<T> {
-        const found = await db.call<T>(...args);
+      async call(fn, args, actor) {
+        const found = await db.call(fn, args, actor);
         await Promise.race([other(), sleep(200)]);
         return found;
       },

@@ -8,6 +8,7 @@ import { type HistoryPage, historyLines, readHistory } from '../../src/events/hi
 import { newId } from '../../src/events/ids.ts';
 import { createLog } from '../../src/log.ts';
 import { exportEvents, importEvents } from '../../src/services/transfer.ts';
+import { ask } from '../support/ask.ts';
 import { blobs } from '../support/blobs.ts';
 import { startCairn } from '../support/cairn.ts';
 import { cairnHere } from '../support/cairn-here.ts';
@@ -161,7 +162,7 @@ describe('between two workspaces', () => {
 
     for await (const page of exportEvents(context(ada), 'names')) await importEvents(context(eve), page);
 
-    const nameOfAda = async () => (await eve.db.call<HistoryPage>('export_events', {}, eve.actor)).users;
+    const nameOfAda = async () => (await ask<HistoryPage>(eve, 'export_events', {})).users;
     expect(await nameOfAda()).toEqual([{ id: ada.actor.user_id, name: 'Ada Lovelace' }]);
     await other.sql.query(`select app.provision_user($1, 'Countess', null)`, [ada.actor.user_id]);
     await other.sql.query(`select app.provision_user($1, 'Somebody', null)`, [ada.actor.user_id]);

@@ -1,6 +1,7 @@
 import { describe, expect } from 'vitest';
 import { toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
+import { ask } from '../support/ask.ts';
 import { call } from '../support/calls.ts';
 import { createProject, createTask, exportAll, hold, note, record, replay, verify } from '../support/commands.ts';
 import { fillWorkspace } from '../support/fill-workspace.ts';
@@ -181,7 +182,7 @@ describe('the state of a project as of', () => {
     await record(as('ada'), { stream: `task:${ref}`, type: 'task.completed', data: {}, expect: { lock_token } });
 
     const states = [];
-    for (const seq of [1, 2, 3, 4, 5]) states.push(await db.call<{ tasks: object[] }>('get_state', { seq }, actor));
+    for (const seq of [1, 2, 3, 4, 5]) states.push(await ask<{ tasks: object[] }>({ db, actor }, 'get_state', { seq }));
 
     expect(states.map(({ tasks }) => tasks)).toMatchObject([
       [],
@@ -255,8 +256,7 @@ test('an event of an older schema version is read and folded in its new shape, a
       `case when event.event_type = 'project.created' and event.schema_version = 1 then jsonb_populate_record(event, jsonb_build_object(
          'payload', event.payload || jsonb_build_object('name', upper(event.payload ->> 'name')), 'schema_version', 2)) when`,
     ]);
-    const call = <T>(fn: 'get_state' | 'list_events', args = {}) =>
-      ada.db.call<T>(fn, { project: 'web', ...args }, ada.actor);
+    const call = <T>(fn: 'get_state' | 'list_events', args = {}) => ask<T>(ada, fn, { project: 'web', ...args });
     await createProject(ada, { slug: 'api', name: 'new' });
 
     expect(await verify(ada)).toMatchObject({

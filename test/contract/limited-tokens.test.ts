@@ -1,6 +1,7 @@
 import { describe, expect } from 'vitest';
 import type { FunctionName } from '../../src/db/functions.ts';
 import { newId } from '../../src/events/ids.ts';
+import { ask } from '../support/ask.ts';
 import { append, type Caller, claim, createProject, createTask, hold, record, verify } from '../support/commands.ts';
 import { expectNothingForeign, liveElsewhere, type Refs, settle } from '../support/foreign.ts';
 import { test } from '../support/world.ts';
@@ -12,7 +13,7 @@ describe('with a token that is limited to a project', () => {
   async function limit(as: (agent: string) => Caller): Promise<{ own: Caller; ids: Refs; shorts: Refs }> {
     const { db, actor } = as('ada');
     await settle(as('ada'));
-    const { project } = await db.call<{ project: { id: string } }>('get_project', { project: 'own' }, actor);
+    const { project } = await ask<{ project: { id: string } }>({ db, actor }, 'get_project', { project: 'own' });
     return { ...(await liveElsewhere(as('eve'))), own: { db, actor: { ...actor, project_id: project.id } } };
   }
 
@@ -44,7 +45,7 @@ describe('with a token that is limited to a project', () => {
 
   test('what concerns more than the project is forbidden, and says why', async ({ as }) => {
     const { own } = await limit(as);
-    const { events } = await own.db.call<{ events: { id: string }[] }>('list_events', {}, own.actor);
+    const { events } = await ask<{ events: { id: string }[] }>(own, 'list_events', {});
     const more: [FunctionName, object][] = [
       ['append_events', { events: [{ stream: `project:${newId()}`, type: 'project.created', data: NEW_PROJECT }] }],
       ...(['verify_events', 'replay_events', 'export_events', 'purge_idempotency_keys'] as const).map(
@@ -61,7 +62,7 @@ describe('with a token that is limited to a project', () => {
         hint: expect.stringContaining('without --project'),
       });
     }
-    const exported = await own.db.call<{ events: object[] }>('export_events', { project: 'own' }, own.actor);
+    const exported = await ask<{ events: object[] }>(own, 'export_events', { project: 'own' });
     expect(exported.events).toHaveLength(3);
   });
 

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { describe, expect, inject } from 'vitest';
 import { newId } from '../../src/events/ids.ts';
+import { ask } from '../support/ask.ts';
 import {
   append,
   type Caller,
@@ -38,7 +39,7 @@ async function work(who: Caller): Promise<void> {
 
 async function readAll({ db, actor }: Caller, after: number): Promise<EventBrief[]> {
   const page = { after_seq: after, page_size: 100 };
-  return (await db.call<{ events: EventBrief[] }>('list_events', page, actor)).events;
+  return (await ask<{ events: EventBrief[] }>({ db, actor }, 'list_events', page)).events;
 }
 
 describe('positions', () => {
@@ -112,7 +113,9 @@ describe('positions', () => {
     const reader = (async () => {
       const { db, actor } = as('reader');
       while (writing) {
-        const page = await db.call<{ events: EventBrief[]; position: number }>('list_events', { page_size: 1 }, actor);
+        const page = await ask<{ events: EventBrief[]; position: number }>({ db, actor }, 'list_events', {
+          page_size: 1,
+        });
         if (page.events[0]?.seq !== page.position) apart.push(page);
       }
     })();

@@ -1,5 +1,4 @@
 import { expectTypeOf } from 'vitest';
-import type { FunctionName } from '../../src/db/functions.ts';
 import type { Artifact } from '../../src/events/artifacts.ts';
 import type { Checkpoint } from '../../src/events/checkpoints.ts';
 import type { Decision } from '../../src/events/decisions.ts';
@@ -24,8 +23,6 @@ type Disagreeing<Code, Table extends keyof Tables, Row = Tables[Table]['Row']> =
 }[Shared<Code, Row>];
 
 type Agrees<Field, Column> = Json extends Column | null ? true : NonNullable<Field> extends Column ? true : false;
-
-expectTypeOf<FunctionName>().toEqualTypeOf<keyof Schema['public']['Functions']>();
 
 // A task shows what it depends on, not the ids.
 expectTypeOf<Disagreeing<Task, 'tasks'>>().toEqualTypeOf<'dependencies'>();

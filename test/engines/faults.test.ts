@@ -209,7 +209,7 @@ describe('a server that', () => {
     await admin.query(`alter database ${connection.database} connection limit 0; create role crowd login`);
     const crowded = postgresDatabase({ connection: { ...connection, user: 'crowd' } });
 
-    await expect(crowded.call('search', {}, as('ada').actor)).rejects.toMatchObject({
+    await expect(crowded.call('list_projects', {}, as('ada').actor)).rejects.toMatchObject({
       code: 'unavailable',
       retryable: true,
       hint: expect.stringContaining('no connection left'),
@@ -227,7 +227,7 @@ describe('a server that', () => {
     const secure = postgresDatabase({ connection: { ...network.connection, ssl: true } });
 
     for (const db of [wrong, unknown, secure]) {
-      await expect(db.call('search', {}, as('ada').actor)).rejects.toMatchObject({
+      await expect(db.call('list_projects', {}, as('ada').actor)).rejects.toMatchObject({
         code: 'unavailable',
         retryable: false,
         hint: expect.stringContaining('DATABASE_URL'),

@@ -18,6 +18,7 @@ import { toolNamed } from '../../src/tools/catalog.ts';
 import { renderError } from '../../src/tools/render.ts';
 import { callTool } from '../../src/tools/tool.ts';
 import { name as shownName } from '../../src/web/html.ts';
+import { ask } from '../support/ask.ts';
 import { cairnHere } from '../support/cairn-here.ts';
 import { append, type Caller, claim, createProject } from '../support/commands.ts';
 import { databaseUrl } from '../support/database-url.ts';
@@ -260,7 +261,7 @@ describe('on a terminal', () => {
   beforeAll(async () => {
     scratch = await createScratch();
     const identity = { issuer: 'local', subject: 'owner', name: 'Ada' };
-    const actor = await scratch.db.call<Actor>('sign_in', { identity }, { user_id: '' });
+    const actor = await ask<Actor>({ db: scratch.db, actor: { user_id: '' } }, 'sign_in', { identity });
     await work({ db: scratch.db, actor: { ...actor, agent: 'ada' } });
     const sql = new pg.Pool(scratch.connection);
     await tamper(sql, 'update public.tasks set locked_by = $1, created_by = $1, title = $1', [agent]);
@@ -275,7 +276,10 @@ describe('on a terminal', () => {
   test('what a command is told by the database is clean', async () => {
     const config = readConfig({ databaseUrl: databaseUrl(scratch.connection), project: 'web' }, {});
 
-    const told = await inLocalContext(config, async (ctx) => [await resumeProject(ctx, {}), await listMembers(ctx)]);
+    const told = await inLocalContext(config, async (ctx) => [
+      await resumeProject(ctx, {}),
+      await listMembers(ctx, {}),
+    ]);
 
     expect(JSON.stringify(told)).toContain('SYSTEM');
     expect(JSON.stringify(told)).not.toMatch(/\\u00[01]|[\u007f-\u009f]|\p{Bidi_Control}/u);

@@ -1,6 +1,8 @@
 import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
+import type { FunctionName } from '../../src/db/functions.ts';
 import { newId } from '../../src/events/ids.ts';
+import { ask } from '../support/ask.ts';
 import { call, plan, take } from '../support/calls.ts';
 import { fillWorkspace } from '../support/fill-workspace.ts';
 import { createScratch } from '../support/scratch.ts';
@@ -8,12 +10,12 @@ import { test } from '../support/world.ts';
 
 // The database functions refuse a caller that does not use our tools, as a signed-in user of a hosted project may do.
 
-type Refusal = [what: string, because: string | RegExp, fn: string, args: (ref: Named) => Record<string, unknown>];
+type Refusal = [what: string, because: string | RegExp, fn: FunctionName, args: (ref: Named) => object];
 type Named = { lock_token: number; task: string };
 
 const note = { stream: 'project:web', type: 'project.noted', data: { text: 'A note.', kind: 'note' } };
 const decided = { title: 'Port', choice: '443', rationale: 'TLS.' };
-const append = (event: object): Record<string, unknown> => ({ events: [event] });
+const append = (event: object) => ({ events: [event] });
 
 const REFUSED: Refusal[] = [
   [
@@ -239,7 +241,7 @@ describe('the database', () => {
     await plan(as('ada'), [{ title: 'A', acceptance_criteria: ['It is seen.'] }]);
     const held = await take(as('ada'), 'web-1');
 
-    const attempt = as('ada').db.call(fn as 'append_events', args(held), { ...people.owner, agent: 'ada' });
+    const attempt = ask({ ...as('ada'), actor: { ...people.owner, agent: 'ada' } }, fn, args(held));
 
     await expect(attempt).rejects.toMatchObject({
       code: expect.stringMatching(/^(invalid_input|not_found|forbidden)$/),

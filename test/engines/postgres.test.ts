@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { postgresDatabase } from '../../src/db/postgres.ts';
+import { ask } from '../support/ask.ts';
 import { createEmptyDatabase, type EmptyDatabase } from '../support/database.ts';
 
 // The port only calls functions of its list, so the stand-ins below have names of that list.
@@ -51,13 +52,13 @@ afterAll(async () => {
 
 describe('a call', () => {
   test('passes every kind of argument, and who acts', async () => {
-    const result = await db.call('search', { a: [1, { x: "it's" }], b: 'a "b"', c: 3, d: true }, ADA);
+    const result = await ask({ db, actor: ADA }, 'search', { a: [1, { x: "it's" }], b: 'a "b"', c: 3, d: true });
 
     expect(result).toEqual({ a: [1, { x: "it's" }], b: 'a "b"', c: 3, d: true, actor: ADA });
   });
 
   test('leaves out arguments that are undefined, and passes null', async () => {
-    const result = await db.call('search', { a: undefined, b: null, c: 0 }, ADA);
+    const result = await ask({ db, actor: ADA }, 'search', { a: undefined, b: null, c: 0 });
 
     expect(result).toEqual({ a: null, b: null, c: 0, d: null, actor: ADA });
   });
@@ -65,26 +66,26 @@ describe('a call', () => {
   test('works without prepared statements, as behind a transaction pooler', async () => {
     const pooled = postgresDatabase({ connection: database.connection, pooled: true });
 
-    const result = await pooled.call('search', { b: 'x' }, ADA);
+    const result = await ask({ db: pooled, actor: ADA }, 'search', { b: 'x' });
 
     expect(result).toMatchObject({ b: 'x' });
     await pooled.close();
   });
 
   test('refuses a function outside the list and an argument name that is none', async () => {
-    await expect(db.call('pg_sleep' as 'search', {}, ADA)).rejects.toMatchObject({ code: 'internal' });
-    await expect(db.call('search', { 'a => 1); --': 1 }, ADA)).rejects.toMatchObject({ code: 'internal' });
-    await expect(db.call('search', { actor: 1 }, ADA)).rejects.toMatchObject({ code: 'internal' });
+    await expect(ask({ db, actor: ADA }, 'pg_sleep' as 'search', {})).rejects.toMatchObject({ code: 'internal' });
+    await expect(ask({ db, actor: ADA }, 'search', { 'a => 1); --': 1 })).rejects.toMatchObject({ code: 'internal' });
+    await expect(ask({ db, actor: ADA }, 'search', { actor: 1 })).rejects.toMatchObject({ code: 'internal' });
   });
 
   test('passes a refusal on and keeps its connection', async () => {
     const one = postgresDatabase({ connection: database.connection, connectionsMax: 1 });
-    const before = await one.call('get_state', {}, ADA);
+    const before = await ask({ db: one, actor: ADA }, 'get_state', {});
 
-    const refusal = one.call('get_task', {}, ADA);
+    const refusal = ask({ db: one, actor: ADA }, 'get_task', {});
 
     await expect(refusal).rejects.toMatchObject({ code: 'not_found', hint: 'List them.' });
-    expect(await one.call('get_state', {}, ADA)).toBe(before);
+    expect(await ask({ db: one, actor: ADA }, 'get_state', {})).toBe(before);
     await one.close();
   });
 
@@ -94,13 +95,13 @@ describe('a call', () => {
     ['a lone surrogate', { a: ['\ud800'] }],
     ['a number out of range', { c: 3_000_000_000 }],
   ])('with %s is invalid input', async (_case, args) => {
-    await expect(db.call('search', args, ADA)).rejects.toMatchObject({ code: 'invalid_input' });
+    await expect(ask({ db, actor: ADA }, 'search', args)).rejects.toMatchObject({ code: 'invalid_input' });
   });
 
   test('that collides is repeated, up to three times', async () => {
-    const third = await db.call('claim_task', { collisions: 2 }, ADA);
+    const third = await ask({ db, actor: ADA }, 'claim_task', { collisions: 2 });
     await admin.query('alter sequence tries restart');
-    const fourth = db.call('claim_task', { collisions: 3 }, ADA);
+    const fourth = ask({ db, actor: ADA }, 'claim_task', { collisions: 3 });
 
     expect(third).toBe(3);
     await expect(fourth).rejects.toMatchObject({ code: 'unavailable', retryable: true });
@@ -108,11 +109,13 @@ describe('a call', () => {
 
   test('after the server cut the connection works again', async () => {
     const one = postgresDatabase({ connection: database.connection, connectionsMax: 1 });
-    const pid = await one.call('get_state', {}, ADA);
+    const pid = await ask({ db: one, actor: ADA }, 'get_state', {});
 
     await admin.query('select pg_terminate_backend($1, 5000)', [pid]);
 
-    const next = await one.call('get_state', {}, ADA).catch(() => one.call('get_state', {}, ADA));
+    const next = await ask({ db: one, actor: ADA }, 'get_state', {}).catch(() =>
+      ask({ db: one, actor: ADA }, 'get_state', {}),
+    );
     expect(next).not.toBe(pid);
     await one.close();
   });
@@ -120,7 +123,10 @@ describe('a call', () => {
   test('to a server that is not there is unavailable', async () => {
     const nowhere = postgresDatabase({ connection: { host: '/nonexistent', user: 'x', database: 'x' } });
 
-    await expect(nowhere.call('search', {}, ADA)).rejects.toMatchObject({ code: 'unavailable', retryable: true });
+    await expect(ask({ db: nowhere, actor: ADA }, 'search', {})).rejects.toMatchObject({
+      code: 'unavailable',
+      retryable: true,
+    });
   });
 
   test('revives a server that is not there, once', async () => {
@@ -132,7 +138,7 @@ describe('a call', () => {
       },
     });
 
-    await expect(nowhere.call('search', {}, ADA)).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(ask({ db: nowhere, actor: ADA }, 'search', {})).rejects.toMatchObject({ code: 'unavailable' });
     expect(revived).toBe(1);
   });
 });

@@ -5,6 +5,7 @@ import { restore, restoreAsItWas } from '../../src/db/backup.ts';
 import type { Database } from '../../src/db/database.ts';
 import { postgresDatabase } from '../../src/db/postgres.ts';
 import { migrate } from '../../src/db/schema/migrate.ts';
+import { ask } from '../support/ask.ts';
 import { append, type Caller, exportAll, importAll, record, verify } from '../support/commands.ts';
 import { createEmptyDatabase, type EmptyDatabase, overClient } from '../support/database.ts';
 import { keptBackup, keptCommits } from '../support/kept.ts';
@@ -138,7 +139,7 @@ describe.each(await keptCommits())('a database of commit %s, upgraded in place',
   });
 
   test('knows the commands that it was sent before', async () => {
-    const before = await db.call<{ position: number }>('get_position', {}, owner.actor);
+    const before = await ask<{ position: number }>({ db, actor: owner.actor }, 'get_position', {});
     const { rows } = await sql.query('select key, result from app.idempotency_keys where key like $1', ['plan %']);
 
     const again = await Promise.all(
@@ -190,11 +191,9 @@ describe.each(await keptCommits())('a database of commit %s, upgraded in place',
   test('gives away what every version takes, and what this one refuses is taken cleaned', async () => {
     const elsewhere = {
       ...owner,
-      actor: await db.call<Caller['actor']>(
-        'sign_in',
-        { identity: { issuer: 'test', subject: randomUUID() } },
-        { user_id: '' },
-      ),
+      actor: await ask<Caller['actor']>({ db, actor: { user_id: '' } }, 'sign_in', {
+        identity: { issuer: 'test', subject: randomUUID() },
+      }),
     };
     const [plan, odd] = await Promise.all([exportAll(owner, 'plan', 1_000), exportAll(owner, 'odd', 1_000)]);
 

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { describe, expect } from 'vitest';
+import { ask } from '../support/ask.ts';
 import { createProject, createTask, hold, record } from '../support/commands.ts';
 import { fillWorkspace } from '../support/fill-workspace.ts';
 import { expectNothingForeign, liveElsewhere, settle } from '../support/foreign.ts';
@@ -23,7 +24,7 @@ describe('with a wall removed on purpose', () => {
       await fillWorkspace(eve, 'zoo');
       await settle(ada);
       const slugs = async () => {
-        const { projects } = await ada.db.call<{ projects: { slug: string }[] }>('list_projects', {}, ada.actor);
+        const { projects } = await ask<{ projects: { slug: string }[] }>(ada, 'list_projects', {});
         return projects.map(({ slug }) => slug).sort();
       };
 

@@ -36,7 +36,7 @@ describe('a personal access token', () => {
     expect(await use('https://other.test/mcp')).toEqual({ refused: 'audience' });
     const { connections } = await listConnections(as('ada'), { all: true, ended: false });
     expect(connections).toMatchObject([{ id, client: 'ci', last_used_ip: '203.0.113.9' }]);
-    expect((await listMembers(as('ada'))).members).toMatchObject([{ connections: 1 }]);
+    expect((await listMembers(as('ada'), {})).members).toMatchObject([{ connections: 1 }]);
 
     expect(await revokeAccess(as('ada'), { id, everything: false })).toEqual({ grants: 0, tokens: 0, pats: 1 });
 
@@ -132,7 +132,7 @@ describe('the access to another workspace', () => {
     const client = { client_id: randomUUID(), client_name: 'Hers', redirect_uris: ['https://eve.test/back'] };
     await eve.db.call('save_static_client', { client: { ...client, token_endpoint_auth_method: 'none' } }, eve.actor);
     const { connections } = await listConnections(eve, { all: true, ended: false });
-    const { invitations } = await listMembers(eve);
+    const { invitations } = await listMembers(eve, {});
     const theirs: Named = {
       ...{ user_id: eve.actor.user_id, client_id, static_id: client.client_id },
       ...{ connection: connections[0]?.id ?? '', invitation: invitations[0]?.id ?? '' },
@@ -153,7 +153,7 @@ describe('the access to another workspace', () => {
     }
 
     expect(await listConnections(eve, { all: true, ended: false })).toEqual({ connections });
-    expect((await listMembers(eve)).invitations).toEqual(invitations);
+    expect((await listMembers(eve, {})).invitations).toEqual(invitations);
     expect(
       await eve.db.call('authenticate_token', { token_hash: hash('access first'), resource }, eve.actor),
     ).toMatchObject({

@@ -80,7 +80,7 @@ test('expired rows are deleted when a server starts, a client that nobody author
   await sql.query(`update app.oauth_clients set created_at = now() - interval '25 hours' where client_id = any ($1)`, [
     [authorized, forgotten],
   ]);
-  const isThere = async (client_id: string) => 'client_id' in (await store.getClient(client_id, {}));
+  const isThere = async (client_id: string) => (await store.getClient(client_id, {})) !== undefined;
 
   const stop = purgeExpired(store, createLog('silent'));
   await vi.waitUntil(async () => !(await isThere(forgotten)), 10_000);

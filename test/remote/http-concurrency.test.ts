@@ -11,6 +11,7 @@ import { postgresDatabase } from '../../src/db/postgres.ts';
 import { createLog } from '../../src/log.ts';
 import { type ConcurrencyLimits, limitConcurrency } from '../../src/server/http/concurrency.ts';
 import { type HttpParts, serveHttp } from '../../src/server/http/server.ts';
+import { ask } from '../support/ask.ts';
 import { type AuthServing, startAuthServing } from '../support/auth-serving.ts';
 import { cairnHere } from '../support/cairn-here.ts';
 import { plan } from '../support/calls.ts';
@@ -198,7 +199,7 @@ describe('calls that wait', () => {
       { callsMax: 1, grantMax: 9, waitingMax: { grant: 9, user: 9, all: 9 }, waitMs: 60_000, ...limits },
     );
     const call = (grant: string, name: string) =>
-      db.call('list_projects', { name }, { user_id: grant.slice(0, 1), grant }).then(
+      ask({ db, actor: { user_id: grant.slice(0, 1), grant } }, 'list_projects', { name }).then(
         () => 'done',
         ({ code }) => code,
       );

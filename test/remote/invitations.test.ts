@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import type { Role } from '../../src/auth/answers.ts';
 import { hashSecret } from '../../src/auth/secrets.ts';
 import { inviteMember } from '../../src/auth/server/issue.ts';
-import type { Role } from '../../src/auth/store.ts';
 import { listAuthEvents, listMembers, setMember } from '../../src/services/access.ts';
 import { useAuthWorld } from '../support/auth-world.ts';
 
@@ -51,7 +51,7 @@ async function openWorkspace() {
     remove: (user_id: string) =>
       query('delete from public.memberships where tenant_id = $1 and user_id = $2', [tenant_id, user_id]),
     async roleOf(user_id: string): Promise<Role | undefined> {
-      const { members } = await listMembers(as(tenant_id));
+      const { members } = await listMembers(as(tenant_id), {});
       return members.find((member) => member.user_id === user_id)?.role;
     },
     refusals: async () =>

@@ -10,6 +10,7 @@ import type { Context } from '../../src/context.ts';
 import { archiveEvents, verifyArchives } from '../../src/services/archive.ts';
 import { listEvents } from '../../src/services/events.ts';
 import { exportEvents, importEvents } from '../../src/services/transfer.ts';
+import { ask } from '../support/ask.ts';
 import { directoryStore, lossyStore } from '../support/blobs.ts';
 import { call } from '../support/calls.ts';
 import { asRecorded, createTask, note, replay, verify } from '../support/commands.ts';
@@ -230,7 +231,7 @@ test('a file that was changed or is gone is found, and what is newer is read wit
 describe('a file that a changed log names', () => {
   const lines = (bytes: Buffer) => gunzipSync(bytes).toString().trim().split('\n');
   const pathOf = async (ctx: Context) => {
-    const { archives } = await ctx.db.call<{ archives: { file: string }[] }>('list_archives', {}, ctx.actor);
+    const { archives } = await ask<{ archives: { file: string }[] }>(ctx, 'list_archives', {});
     return join(folder, archives[0]?.file ?? '');
   };
   const packed = (all: string[]) => gzipSync(`${all.join('\n')}\n`);

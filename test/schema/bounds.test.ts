@@ -3,6 +3,7 @@ import { describe, expect } from 'vitest';
 import { AUTH_FUNCTIONS, FUNCTIONS, type FunctionName } from '../../src/db/functions.ts';
 import { DomainError } from '../../src/errors.ts';
 import { newId } from '../../src/events/ids.ts';
+import { ask } from '../support/ask.ts';
 import { append, type Caller, createProject, createTask, record } from '../support/commands.ts';
 import { test } from '../support/world.ts';
 import { upTo } from '../support/writers.ts';
@@ -154,7 +155,7 @@ describe('an object', () => {
 
     await record(as('ada'), { stream: `session:${id}`, type: 'session.saved', data: { project: 'web', snapshot } });
 
-    const { sessions } = await as('ada').db.call<{ sessions: object[] }>('list_sessions', {}, as('ada').actor);
+    const { sessions } = await ask<{ sessions: object[] }>(as('ada'), 'list_sessions', {});
     expect(sessions).toMatchObject([{ id, snapshot }]);
   });
 });

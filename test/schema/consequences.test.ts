@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ask } from '../support/ask.ts';
 import { append, type Caller, createProject, createTask, type Request, redact, verify } from '../support/commands.ts';
 import { createScratch, mutate, type Scratch } from '../support/scratch.ts';
 import { upTo } from '../support/writers.ts';
@@ -34,13 +35,13 @@ async function plan(dependents: number, rules: object = {}): Promise<Caller> {
 }
 
 async function statuses({ db, actor }: Caller): Promise<string[]> {
-  const { tasks } = await db.call<{ tasks: { status: string }[] }>('list_tasks', { project: 'web' }, actor);
+  const { tasks } = await ask<{ tasks: { status: string }[] }>({ db, actor }, 'list_tasks', { project: 'web' });
   return tasks.map(({ status }) => status);
 }
 
 async function risks({ db, actor }: Caller): Promise<string[]> {
   const filters = { types: ['project.noted'], kinds: ['risk'] };
-  const { events } = await db.call<{ events: { text: string }[] }>('list_events', { filters }, actor);
+  const { events } = await ask<{ events: { text: string }[] }>({ db, actor }, 'list_events', { filters });
   return events.map(({ text }) => text);
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FunctionName } from '../../src/db/functions.ts';
 import { newId } from '../../src/events/ids.ts';
+import { ask } from '../support/ask.ts';
 import {
   append,
   type Caller,
@@ -168,7 +169,7 @@ const WORK: [what: string, work: (world: World) => Promise<unknown>][] = [
     'a batch that sets off rules',
     async ({ size, graph: { who, wide } }) => {
       const triggers = ['first', 'second'].map((topic) => ({ on: 'task.noted', do: { enqueue: { topic } } }));
-      const { project } = await who.db.call<{ project: { id: string } }>('get_project', { project: 'web' }, who.actor);
+      const { project } = await ask<{ project: { id: string } }>(who, 'get_project', { project: 'web' });
       await append(who, [{ stream: `project:${project.id}`, type: 'project.updated', data: { rules: { triggers } } }]);
       const note = { kind: 'note', text: 'Look.' };
       return append(

@@ -8,6 +8,7 @@ import type { Context } from '../../src/context.ts';
 import { archiveEvents, verifyArchives } from '../../src/services/archive.ts';
 import { toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
+import { ask } from '../support/ask.ts';
 import { directoryStore } from '../support/blobs.ts';
 import { call } from '../support/calls.ts';
 import {
@@ -44,7 +45,7 @@ async function historyWith({ as, sql }: World, type: string, change: Change): Pr
 
 async function newWorkspace({ db }: Caller): Promise<Caller> {
   const identity = { issuer: 'test', subject: randomUUID() };
-  const actor = await db.call<Caller['actor']>('sign_in', { identity }, { user_id: '' });
+  const actor = await ask<Caller['actor']>({ db, actor: { user_id: '' } }, 'sign_in', { identity });
   return { db, actor: { ...actor, agent: 'fay', client: 'test' } };
 }
 

@@ -4,6 +4,7 @@ import { newId } from '../../src/events/ids.ts';
 import { toolNamed } from '../../src/tools/catalog.ts';
 import { time } from '../../src/tools/render.ts';
 import { callTool } from '../../src/tools/tool.ts';
+import { ask } from '../support/ask.ts';
 import {
   append,
   claim,
@@ -159,7 +160,7 @@ describe('a history whose hashes are right', () => {
 test('whatever the door adds to an event is imported', async ({ as, asStranger, clock, sql }) => {
   await fillWorkspace(as('ada'));
   const { db, actor } = as('ada');
-  const { project } = await db.call<{ project: { version: number } }>('get_project', { project: 'web' }, actor);
+  const { project } = await ask<{ project: { version: number } }>({ db, actor }, 'get_project', { project: 'web' });
   await append(as('ada'), [
     {
       stream: 'project:web',

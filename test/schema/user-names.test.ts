@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { describe, expect } from 'vitest';
 import { newId } from '../../src/events/ids.ts';
+import { ask } from '../support/ask.ts';
 import { type Caller, createProject, type Exported, exportAll, importAll } from '../support/commands.ts';
 import { fillWorkspace } from '../support/fill-workspace.ts';
 import { forge } from '../support/forge.ts';
@@ -11,7 +12,7 @@ import { test } from '../support/world.ts';
 type User = { id: string; name: string };
 
 async function exportedUsers({ db, actor }: Caller): Promise<User[]> {
-  return (await db.call<{ users: User[] }>('export_events', {}, actor)).users;
+  return (await ask<{ users: User[] }>({ db, actor }, 'export_events', {})).users;
 }
 
 /** A project that somebody else is said to have made. */
@@ -67,7 +68,7 @@ describe('a user of another workspace', () => {
     );
     const chosen = { unowned: true, user_id: people.owner.user_id };
     const list = async ({ db }: Caller, actor: Caller['actor']) =>
-      (await db.call<{ events: object[] }>('list_auth_events', { chosen }, actor)).events;
+      (await ask<{ events: object[] }>({ db, actor }, 'list_auth_events', { chosen })).events;
 
     expect(await list(as('ada'), people.owner)).toMatchObject([{ user_id: people.owner.user_id, user: 'owner' }]);
     expect(await list(asStranger('eve'), people.stranger)).toEqual([

@@ -6,7 +6,7 @@ import { derive, hashSecret, isSecret, mintSecret } from '../../src/auth/secrets
 import { createAuth } from '../../src/auth/server/endpoints.ts';
 import type { Browser, ConsentView } from '../../src/auth/server/views.ts';
 import { type AuthSettings, authSettings } from '../../src/auth/settings.ts';
-import { authStore, type Session, type Store } from '../../src/auth/store.ts';
+import { authStore, type Store } from '../../src/auth/store.ts';
 import { readConfig } from '../../src/config.ts';
 import { postgresDatabase } from '../../src/db/postgres.ts';
 import { createLog, type Log } from '../../src/log.ts';
@@ -115,8 +115,7 @@ function plainBrowser(store: Store): Browser {
       const kept = cookie(request, 'txn');
       const txn = kept !== undefined && isSecret('txn', kept) ? kept : mintSecret('txn').secret;
       const sid = cookie(request, 'sid');
-      const found = sid === undefined ? {} : await store.getSession(hashSecret(sid), from);
-      const session = 'user_id' in found ? (found as Session) : undefined;
+      const session = sid === undefined ? undefined : await store.getSession(hashSecret(sid), from);
       return { txn, cookie: `txn=${txn}; Path=/`, csrf: derive(txn, `csrf ${sid ?? ''}`), session };
     },
     consent: (view) => Response.json(view),

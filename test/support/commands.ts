@@ -1,5 +1,6 @@
 import type { Actor, Database } from '../../src/db/database.ts';
 import { newId } from '../../src/events/ids.ts';
+import { ask } from './ask.ts';
 
 // The calls of the database functions that the tests of the SQL core make, below the services.
 
@@ -33,8 +34,8 @@ export type EventBrief = {
   data?: object;
 };
 
-export function append({ db, actor }: Caller, events: Request[], command?: object): Promise<Answer> {
-  return db.call('append_events', { events, command }, actor);
+export function append(who: Caller, events: Request[], command?: object): Promise<Answer> {
+  return ask(who, 'append_events', { events, command });
 }
 
 /** One event; answers with what was recorded. */
@@ -54,8 +55,8 @@ export async function createTask(who: Caller, data: object = {}): Promise<Task> 
   return (await record(who, event)).state;
 }
 
-export function claim({ db, actor }: Caller, args: object = {}): Promise<Claim> {
-  return db.call('claim_task', { ...args }, actor);
+export function claim(who: Caller, args: object = {}): Promise<Claim> {
+  return ask(who, 'claim_task', args);
 }
 
 /** Claims that task and answers with its lock_token. */
@@ -76,8 +77,8 @@ export type Verified = {
   difference?: { table?: string; id?: string; seq?: number; wrong?: string; columns?: Record<string, unknown> };
 };
 
-export function verify({ db, actor }: Caller): Promise<Verified> {
-  return db.call('verify_events', {}, actor);
+export function verify(who: Caller): Promise<Verified> {
+  return ask(who, 'verify_events', {});
 }
 
 export type Exported = {
@@ -93,18 +94,11 @@ export function asRecorded<Event extends object>(events: Event[]): object[] {
   return events.map((event) => ({ ...event, imported_by: undefined, imported_at: undefined }));
 }
 
-export async function exportAll(
-  { db, actor }: Caller,
-  project: string | null = 'web',
-  pageSize = 7,
-): Promise<Exported[]> {
+export async function exportAll(who: Caller, project: string | null = 'web', pageSize = 7): Promise<Exported[]> {
   const all: Exported[] = [];
   for (let after: number | undefined = 0; after !== undefined; ) {
-    const page: { events: Exported[]; next_seq?: number } = await db.call(
-      'export_events',
-      { project, after_seq: after, page_size: pageSize },
-      actor,
-    );
+    const asked = { project, after_seq: after, page_size: pageSize };
+    const page: { events: Exported[]; next_seq?: number } = await ask(who, 'export_events', asked);
     all.push(...page.events);
     after = page.next_seq;
   }
@@ -114,10 +108,10 @@ export async function exportAll(
 type Imported = { imported: number; skipped: number; cleaned: number; position: number };
 
 /** Splits the import into as many calls as it takes. */
-export async function importAll({ db, actor }: Caller, events: object[]): Promise<Imported> {
+export async function importAll(who: Caller, events: object[]): Promise<Imported> {
   const sum = { imported: 0, skipped: 0, cleaned: 0, position: 0 };
   for (let at = 0; at === 0 || at < events.length; at += 500) {
-    const page = await db.call<Imported>('import_events', { events: events.slice(at, at + 500) }, actor);
+    const page = await ask<Imported>(who, 'import_events', { events: events.slice(at, at + 500) });
     sum.imported += page.imported;
     sum.skipped += page.skipped;
     sum.cleaned += page.cleaned;
@@ -126,10 +120,10 @@ export async function importAll({ db, actor }: Caller, events: object[]): Promis
   return sum;
 }
 
-export function replay({ db, actor }: Caller): Promise<{ events: number; tables: string[] }> {
-  return db.call('replay_events', {}, actor);
+export function replay(who: Caller): Promise<{ events: number; tables: string[] }> {
+  return ask(who, 'replay_events', {});
 }
 
-export function redact({ db, actor }: Caller, seq: number): Promise<{ redacted: boolean; text: string }> {
-  return db.call('redact_event', { event: String(seq), reason: 'A password leaked.' }, actor);
+export function redact(who: Caller, seq: number): Promise<{ redacted: boolean; text: string }> {
+  return ask(who, 'redact_event', { event: String(seq), reason: 'A password leaked.' });
 }

@@ -5,6 +5,7 @@ import type { Actor } from '../../src/db/database.ts';
 import { postgresDatabase } from '../../src/db/postgres.ts';
 import { supabaseDatabase } from '../../src/db/supabase/database.ts';
 import type { Session } from '../../src/db/supabase/session.ts';
+import { ask } from './ask.ts';
 import type { Caller } from './commands.ts';
 import { databaseUrl } from './database-url.ts';
 import { PUBLISHABLE_KEY, SECRET_KEY, startSupabase } from './supabase.ts';
@@ -93,6 +94,8 @@ async function overSupabase(name: EngineName, connection: pg.ClientConfig): Prom
 export async function signIn(db: Caller['db'], name: string): Promise<Person> {
   const identity = { issuer: 'test', subject: `${name}-${randomUUID()}`, name };
   const nobody = { user_id: '00000000-0000-0000-0000-000000000000' };
-  const { user_id, tenant_id } = await db.call<{ user_id: string; tenant_id: string }>('sign_in', { identity }, nobody);
+  const { user_id, tenant_id } = await ask<{ user_id: string; tenant_id: string }>({ db, actor: nobody }, 'sign_in', {
+    identity,
+  });
   return { db, actor: { user_id, tenant_id } };
 }

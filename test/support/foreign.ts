@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import type { AuthFunctionName, FunctionName } from '../../src/db/functions.ts';
 import { newId } from '../../src/events/ids.ts';
+import { ask } from './ask.ts';
 import { type Caller, createProject, createTask, hold } from './commands.ts';
 import { type Filled, fillWorkspace } from './fill-workspace.ts';
 
@@ -170,6 +171,6 @@ export async function settle(who: Caller): Promise<void> {
 
 export async function liveElsewhere(who: Caller): Promise<{ ids: Refs; shorts: Refs }> {
   const story = await fillWorkspace(who, 'zoo');
-  const { events } = await who.db.call<{ events: { id: string }[] }>('list_events', { page_size: 1 }, who.actor);
+  const { events } = await ask<{ events: { id: string }[] }>(who, 'list_events', { page_size: 1 });
   return refsOf(story, events[0]?.id ?? '', 'zoo');
 }

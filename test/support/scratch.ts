@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { Actor, Database } from '../../src/db/database.ts';
 import { postgresDatabase } from '../../src/db/postgres.ts';
+import { ask } from './ask.ts';
 import type { Caller } from './commands.ts';
 import { createMigratedDatabase } from './database.ts';
 
@@ -27,7 +28,9 @@ export async function createScratch(): Promise<Scratch> {
     connect,
     async signIn(name) {
       const identity = { issuer: 'test', subject: `${name}-${randomUUID()}`, name };
-      const actor = await db.call<{ user_id: string; tenant_id: string }>('sign_in', { identity }, { user_id: '' });
+      const actor = await ask<{ user_id: string; tenant_id: string }>({ db, actor: { user_id: '' } }, 'sign_in', {
+        identity,
+      });
       return { db, actor: { user_id: actor.user_id, tenant_id: actor.tenant_id, agent: name, client: 'test' } };
     },
     async drop() {

@@ -9,6 +9,7 @@ import { serveHttp } from '../../src/server/http/server.ts';
 import { createCookies } from '../../src/web/cookies.ts';
 import { createWebRoutes } from '../../src/web/routes.ts';
 import { waysIn } from '../../src/web/web.ts';
+import { ask } from './ask.ts';
 import { freePort } from './free-port.ts';
 import { createScratch, type Scratch } from './scratch.ts';
 
@@ -31,7 +32,7 @@ export async function startWeb(env: NodeJS.ProcessEnv = {}, given?: Scratch): Pr
   const config = { ...readConfig({ output: 'both' }, env), port: await freePort(), auth: true };
   const store = authStore(scratch.db);
   const identity = { issuer: 'local', subject: 'owner', name: 'ada' };
-  const owner = await scratch.db.call<TestWeb['owner']>('sign_in', { identity }, { user_id: '' });
+  const owner = await ask<TestWeb['owner']>({ db: scratch.db, actor: { user_id: '' } }, 'sign_in', { identity });
   const publicUrl = publicUrlOf(config);
   const cookies = createCookies(publicUrl);
   const parts = { db: scratch.db, store, log, publicUrl, cookies, owner, makesTokens: true, ...waysIn(config) };

@@ -1,6 +1,5 @@
 import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
-import type { Actor } from '../../src/db/database.ts';
 import type { FunctionName } from '../../src/db/functions.ts';
 import { DomainError } from '../../src/errors.ts';
 import { warmUp } from '../../src/server/stdio/warm-up.ts';
@@ -12,12 +11,12 @@ function watched(ctx: Context, each: (fn: FunctionName) => void = () => {}) {
   const seen = { calls: [] as FunctionName[], now: 0, atOnce: 0 };
   const db: Context['db'] = {
     ...ctx.db,
-    async call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T> {
+    async call(fn, args, actor) {
       seen.calls.push(fn);
       seen.now += 1;
       seen.atOnce = Math.max(seen.atOnce, seen.now);
       each(fn);
-      return ctx.db.call<T>(fn, args, actor).finally(() => {
+      return ctx.db.call(fn, args, actor).finally(() => {
         seen.now -= 1;
       });
     },

@@ -1,8 +1,9 @@
+import type { Client } from '../answers.ts';
 import { takeTurn } from '../rate-limit.ts';
 import { requestedScopes } from '../scopes.ts';
 import { hashSecret, mintSecret } from '../secrets.ts';
 import { type AuthSettings, canonicalResource } from '../settings.ts';
-import type { Client, From, Store } from '../store.ts';
+import type { From, Store } from '../store.ts';
 import type { Clients } from './clients.ts';
 import { describeRedirect, matchesRedirect } from './redirects.ts';
 import { OAuthRefusal, parameters } from './reply.ts';

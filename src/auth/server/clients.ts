@@ -1,8 +1,9 @@
 import type { Log } from '../../log.ts';
+import type { Client } from '../answers.ts';
 import { type PublicFetch, TooManyFetches } from '../public-fetch.ts';
 import { networksOf } from '../rate-limit.ts';
 import { hashSecret, sameHash } from '../secrets.ts';
-import type { Client, From, NewClient, Store } from '../store.ts';
+import type { From, NewClient, Store } from '../store.ts';
 import { acceptableRedirects, ClientDocument, documentUrl, httpsUri, shownName } from './client-metadata.ts';
 import type { Documents, UnknownClient } from './documents.ts';
 import { OAuthRefusal } from './reply.ts';
@@ -27,8 +28,7 @@ export function createClients({ store, documents, fetchDocument, log }: Parts) {
 
   /** The same, with the reason when there is none. */
   async function lookUp(client_id: string, from: From): Promise<Client | UnknownClient> {
-    const found = await store.getClient(client_id, from);
-    const known = found.client_id === undefined ? undefined : (found as Client);
+    const known = await store.getClient(client_id, from);
     if (known !== undefined && known.kind !== 'cimd') return known;
     const url = documentUrl(client_id);
     if (url === undefined) return { reason: 'unknown' };

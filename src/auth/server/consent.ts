@@ -1,8 +1,9 @@
 import { SCOPES, type Scope } from '../../context.ts';
 import { newId } from '../../events/ids.ts';
+import type { AuthorizationRequest, Client, Session } from '../answers.ts';
 import { SCOPE_DESCRIPTIONS } from '../scopes.ts';
 import { hashSecret, isSecret, mintWorkspaceSecret, sameHash } from '../secrets.ts';
-import type { AuthorizationRequest, Client, From, Session } from '../store.ts';
+import type { From } from '../store.ts';
 import { type AskingParts, sendBack } from './authorize.ts';
 import { documentUrl } from './client-metadata.ts';
 import { describeRedirect, matchesRedirect } from './redirects.ts';

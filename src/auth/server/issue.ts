@@ -1,13 +1,41 @@
+import * as z from 'zod';
 import type { Actor, Database } from '../../db/database.ts';
+import { sqlFunction } from '../../db/sql-function.ts';
 import { DomainError } from '../../errors.ts';
 import { newId } from '../../events/ids.ts';
+import { Revoked } from '../../services/access.ts';
+import { Client, Role } from '../answers.ts';
 import { mintSecret, mintWorkspaceSecret } from '../secrets.ts';
-import type { Client, Role } from '../store.ts';
 import { acceptableRedirects, shownName } from './client-metadata.ts';
 
 /** Secrets that an admin or user hands out: each answer holds one secret, shown once and stored nowhere. */
 
 const DAY_SECONDS = 86_400;
+
+const savePat = sqlFunction(
+  'create_pat',
+  z.object({
+    id: z.string(),
+    name: z.string(),
+    scope: z.string(),
+    project: z.string().optional(),
+    expires_at: z.string(),
+  }),
+);
+const saveInvitation = sqlFunction(
+  'invite_member',
+  z.object({ id: z.string(), role: Role, email: z.string().optional(), expires_at: z.string() }),
+);
+const saveClient = sqlFunction('save_static_client', Client);
+const saveSecrets = sqlFunction(
+  'rotate_secrets',
+  z.object({
+    clients: z.array(z.string()),
+    revoked: Revoked.optional(),
+    invitations: z.int().optional(),
+    sessions: z.int().optional(),
+  }),
+);
 
 type NewPat = { name: string; scope: string; project?: string | undefined; days: number; resource: string };
 
@@ -20,11 +48,7 @@ export async function createPat(db: Database, actor: Actor, { name, scope, proje
   const { tenant_id = actor.user_id } = actor;
   const { secret, hash: token_hash } = mintWorkspaceSecret('pat', tenant_id);
   const pat = { id: newId(), token_hash, name, scope, project, resource, ttl_seconds: days * DAY_SECONDS };
-  const created = await db.call<{ id: string; name: string; scope: string; project?: string; expires_at: string }>(
-    'create_pat',
-    { pat },
-    { ...actor, tenant_id },
-  );
+  const created = await savePat({ db, actor: { ...actor, tenant_id } }, { pat });
   return { ...created, token: secret };
 }
 
@@ -34,7 +58,7 @@ type NewInvitation = { role: Role; email?: string | undefined; days: number };
 export async function inviteMember(db: Database, actor: Actor, { role, email, days }: NewInvitation) {
   const { secret, hash: invitation_hash } = mintSecret('invitation');
   const invitation = { id: newId(), invitation_hash, role, email, ttl_seconds: days * DAY_SECONDS };
-  const created = await db.call<{ id: string; role: Role; expires_at: string }>('invite_member', { invitation }, actor);
+  const created = await saveInvitation({ db, actor }, { invitation });
   return { ...created, invitation: secret };
 }
 
@@ -56,16 +80,9 @@ export async function saveStaticClient(db: Database, actor: Actor, given: NewSta
     token_endpoint_auth_method: given.confidential ? 'client_secret_basic' : 'none',
     ...(secret === undefined ? {} : { client_secret_hash: secret.hash }),
   };
-  const saved = await db.call<Client>('save_static_client', { client }, actor);
+  const saved = await saveClient({ db, actor }, { client });
   return { ...saved, ...(secret === undefined ? {} : { client_secret: secret.secret }) };
 }
-
-type Rotated = {
-  clients: string[];
-  revoked?: { grants: number; tokens: number; pats: number };
-  invitations?: number;
-  sessions?: number;
-};
 
 /** Gives these clients new secrets; with `everything`, ends all other access to the workspace but the password. */
 export async function rotateSecrets(
@@ -75,6 +92,6 @@ export async function rotateSecrets(
 ) {
   const minted = clients.map((client_id) => ({ client_id, ...mintSecret('client') }));
   const renewed = minted.map(({ client_id, hash }) => ({ client_id, client_secret_hash: hash }));
-  const rotated = await db.call<Rotated>('rotate_secrets', { renewed, everything }, actor);
+  const rotated = await saveSecrets({ db, actor }, { renewed, everything });
   return { ...rotated, clients: minted.map(({ client_id, secret }) => ({ client_id, client_secret: secret })) };
 }

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import type { Client } from '../answers.ts';
 import { takeTurn, takeTurnOfAll } from '../rate-limit.ts';
 import { mintSecret } from '../secrets.ts';
 import type { AuthSettings } from '../settings.ts';
-import type { Client, From, Store } from '../store.ts';
+import type { From, Store } from '../store.ts';
 import { acceptableRedirects, ClientMetadata, httpsUri, shownName } from './client-metadata.ts';
 import { jsonReply, OAuthRefusal } from './reply.ts';
 

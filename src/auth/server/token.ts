@@ -1,8 +1,9 @@
 import { newId } from '../../events/ids.ts';
+import type { Client, Issued, Refused } from '../answers.ts';
 import { takeTurn } from '../rate-limit.ts';
 import { type CredentialHash, codeChallenge, credentialHash, mintWorkspaceSecret } from '../secrets.ts';
 import { type AuthSettings, canonicalResource } from '../settings.ts';
-import type { Client, From, InWorkspace, Issued, Minted, Refused, Store } from '../store.ts';
+import type { From, InWorkspace, Minted, Store } from '../store.ts';
 import type { Clients } from './clients.ts';
 import { matchesRedirect } from './redirects.ts';
 import { formParameters, jsonReply, OAuthRefusal } from './reply.ts';

@@ -1,5 +1,6 @@
 import type { Scope } from '../../context.ts';
-import type { Client, From, Session, Workspace } from '../store.ts';
+import type { Client, Session, Workspace } from '../answers.ts';
+import type { From } from '../store.ts';
 
 /**
  * The views that the pages show and the forms they post: the boundary between the flows here and the HTML in src/web.

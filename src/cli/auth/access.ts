@@ -1,8 +1,9 @@
 import { text } from 'node:stream/consumers';
+import type { Role } from '../../auth/answers.ts';
 import { credentialHash } from '../../auth/secrets.ts';
 import { createPat, inviteMember, saveStaticClient } from '../../auth/server/issue.ts';
 import { resourceOf } from '../../auth/settings.ts';
-import { authStore, type Role } from '../../auth/store.ts';
+import { authStore } from '../../auth/store.ts';
 import type { Config } from '../../config.ts';
 import { SCOPES } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
@@ -17,6 +18,7 @@ import {
   listMembers,
   RevokeAccess,
   ROLES,
+  removeClient,
   revokeAccess,
   SetMember,
   setMember,
@@ -89,7 +91,7 @@ export async function runRevoke(
 
 /** `cairn auth clients`. */
 export async function runClients(config: Config, options: JsonOption): Promise<void> {
-  const found = await inLocalContext(config, listClients);
+  const found = await inLocalContext(config, (ctx) => listClients(ctx, {}));
   printResult(found, options, ({ clients }) => {
     if (clients.length === 0) return ['No clients.'];
     return table(clients, [
@@ -139,9 +141,7 @@ export async function runRemoveClient(
   config: Config,
   { client, ...options }: JsonOption & { client: string },
 ): Promise<void> {
-  const removed = await inLocalContext(config, ({ db, actor }) =>
-    db.call<{ revoked: { grants: number } }>('remove_client', { client_id: client }, actor),
-  );
+  const removed = await inLocalContext(config, (ctx) => removeClient(ctx, { client_id: client }));
   printResult(removed, options, ({ revoked }) => [`Removed; ${revoked.grants} grants ended.`]);
 }
 
@@ -215,7 +215,7 @@ export async function runInvite(config: Config, { email, role, expires, ...optio
 
 /** `cairn auth members`. */
 export async function runMembers(config: Config, options: JsonOption): Promise<void> {
-  const found = await inLocalContext(config, listMembers);
+  const found = await inLocalContext(config, (ctx) => listMembers(ctx, {}));
   printResult(found, options, ({ members }) =>
     table(members, [
       { heading: 'ID', text: ({ user_id }) => user_id },

@@ -20,7 +20,7 @@ const REPLACED_BY: Readonly<Record<KeptSecrets['kind'], string>> = Object.freeze
 
 /** `cairn auth secrets`. */
 export async function runSecrets(config: Config, options: JsonOption): Promise<void> {
-  const found = await inLocalContext(config, listSecrets);
+  const found = await inLocalContext(config, (ctx) => listSecrets(ctx, {}));
   printResult(found, options, ({ secrets, clients }) => [
     ...table(secrets, [
       { heading: 'SECRET', text: ({ kind }) => kind.replace('_', ' '), style: (text) => styled('bold', text) },
@@ -50,7 +50,7 @@ export async function runRotate(config: Config, { client, everything, yes, ...op
     );
   }
   const rotated = await inLocalContext(config, async (ctx) => {
-    const clients = client === undefined ? (await listSecrets(ctx)).clients : [client];
+    const clients = client === undefined ? (await listSecrets(ctx, {})).clients : [client];
     return rotateSecrets(ctx.db, ctx.actor, { clients, everything: everything === true });
   });
   printResult(rotated, options, ({ clients, revoked, invitations, sessions }) => [

@@ -15,7 +15,7 @@ export async function runVerify(config: Config, options: VerifyOptions): Promise
     config,
     async (ctx) => {
       const archived = options.archive === false ? undefined : await verifyArchives(ctx);
-      const verified = await verifyEvents(ctx);
+      const verified = await verifyEvents(ctx, {});
       const difference = archived?.difference ?? verified.difference;
       return {
         ...verified,
@@ -37,9 +37,8 @@ export async function runVerify(config: Config, options: VerifyOptions): Promise
 
 /** `cairn events replay`: rebuilds the read model. */
 export async function runReplay(config: Config, options: JsonOption & WorkspaceOption): Promise<void> {
-  printResult(await inLocalContext(config, replayEvents, options), options, ({ events, tables }) => [
-    `Rebuilt ${tables.join(', ')} from ${events} events.`,
-  ]);
+  const replayed = await inLocalContext(config, (ctx) => replayEvents(ctx, {}), options);
+  printResult(replayed, options, ({ events, tables }) => [`Rebuilt ${tables.join(', ')} from ${events} events.`]);
 }
 
 /** `cairn events redact EVENT`: blanks the text of an event, on the record. */

@@ -7,6 +7,7 @@ import { unusableFile } from '../../bounded-read.ts';
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
+import { getPosition } from '../../events/feed.ts';
 import {
   type HistoryLine,
   type HistoryPage,
@@ -15,7 +16,6 @@ import {
   type User,
   type WholeEvent,
 } from '../../events/history-file.ts';
-import { getPosition } from '../../services/events.ts';
 import { exportEvents, importEvents } from '../../services/transfer.ts';
 import { inLocalContext, type WorkspaceOption } from '../local-context.ts';
 import { type JsonOption, printResult, wrote } from '../terminal/output.ts';

@@ -97,7 +97,7 @@ async function checkLog(config: Config): Promise<Check> {
     inLocalContext(config, async (ctx) => {
       const { position } = await listEvents({ ...ctx, project: undefined }, { include_data: false, page_size: 1 });
       if (position > VERIFIED_EVENTS_MAX) return `${position} events; \`cairn events verify\` checks them`;
-      const { ok, events, difference } = await verifyEvents(ctx);
+      const { ok, events, difference } = await verifyEvents(ctx, {});
       if (ok) return `${events} ${events === 1 ? 'event' : 'events'}, the chain is whole, the read model agrees`;
       throw new DomainError('internal', `it does not agree: ${JSON.stringify(difference).slice(0, 200)}`, {
         hint: 'Run `cairn events verify` to see it whole. If the chain is whole, `cairn events replay` repairs the rest.',

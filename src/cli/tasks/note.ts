@@ -1,8 +1,8 @@
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
+import { getPosition } from '../../events/feed.ts';
 import {
-  getPosition,
   ListEvents,
   ListQuestions,
   listEvents,

@@ -45,13 +45,13 @@ export function supabaseDatabase({ project, session }: SupabaseOptions): Databas
   }
 
   return withCleanAnswers<Database>({
-    async call<T>(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<T> {
+    async call(fn: FunctionName, args: Record<string, unknown>, actor: Actor): Promise<unknown> {
       if (!Object.hasOwn(FUNCTIONS, fn)) throw new DomainError('internal', `Not a callable function: ${fn}.`);
       const limit = AbortSignal.timeout(CALL_MS_MAX[FUNCTIONS[fn]]);
       const again = mayRepeat(fn, args);
       for (let number = 1; ; number++) {
         const { data, refusal } = await attempt(fn, { ...args, actor }, limit);
-        if (refusal === undefined) return data as T;
+        if (refusal === undefined) return data;
         const { error, undone } = refusal;
         const worthwhile = undone || (again && error.code === 'unavailable' && error.retryable);
         if (!worthwhile || number >= ATTEMPTS_MAX || limit.aborted) throw error;

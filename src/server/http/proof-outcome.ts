@@ -8,7 +8,7 @@ export function withProofOutcome(db: Database): Database {
       const { proof } = actor;
       if (proof === undefined) return db.call(fn, args, actor);
       try {
-        const answer = await db.call<never>(fn, args, actor);
+        const answer = await db.call(fn, args, actor);
         proof.held ??= true;
         return answer;
       } catch (error) {

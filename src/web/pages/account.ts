@@ -1,5 +1,5 @@
+import type { Workspace } from '../../auth/answers.ts';
 import { BASELINE, SCOPE_DESCRIPTIONS } from '../../auth/scopes.ts';
-import type { Workspace } from '../../auth/store.ts';
 import { SCOPES } from '../../context.ts';
 import type { Connection } from '../../services/access.ts';
 import { type Html, html, name } from '../html.ts';

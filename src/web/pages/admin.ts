@@ -1,4 +1,4 @@
-import type { Role, Workspace } from '../../auth/store.ts';
+import type { Role, Workspace } from '../../auth/answers.ts';
 import { type AuthEvent, type Connection, type MemberList, ROLES } from '../../services/access.ts';
 import { day, type Html, html, name, time } from '../html.ts';
 import { page } from '../page.ts';

@@ -1,4 +1,4 @@
-import type { Workspace } from '../../auth/store.ts';
+import type { Workspace } from '../../auth/answers.ts';
 import { type Html, html, name } from '../html.ts';
 
 /** Links between a person's own page and the workspaces they administer. `current` is `account` or a workspace's id. */

@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest';
 import { newId } from '../../../src/events/ids.ts';
+import { ask } from '../../support/ask.ts';
 import {
   append,
   createProject,
@@ -77,7 +78,7 @@ describe('redacting', () => {
 
     expect(shown).toMatchObject({ id, redacted: true, text: expect.stringContaining('[redacted]') });
     const { db, actor } = as('ada');
-    const { events } = await db.call<{ events: object[] }>('list_events', { project: 'web', page_size: 1 }, actor);
+    const { events } = await ask<{ events: object[] }>({ db, actor }, 'list_events', { project: 'web', page_size: 1 });
     expect(events).toMatchObject([
       { type: 'event.redacted', by: 'bob', at: expect.any(String), text: 'redacted: "A password leaked."' },
     ]);

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { describe, expect } from 'vitest';
 import { ARCHIVE_FUNCTIONS, type FunctionName } from '../../../src/db/functions.ts';
 import { newId } from '../../../src/events/ids.ts';
+import { ask } from '../../support/ask.ts';
 import { append, type Caller, claim, createProject, hold, record, verify } from '../../support/commands.ts';
 import { fillWorkspace } from '../../support/fill-workspace.ts';
 import { EVERY_FUNCTION, expectNothingForeign, liveElsewhere, settle } from '../../support/foreign.ts';
@@ -69,11 +70,7 @@ describe('another workspace', () => {
 
   test('is not written to by an import that names it', async ({ as, asStranger, people }) => {
     await fillWorkspace(as('ada'), 'zoo');
-    const { events } = await as('ada').db.call<{ events: object[] }>(
-      'export_events',
-      { project: 'zoo' },
-      as('ada').actor,
-    );
+    const { events } = await ask<{ events: object[] }>(as('ada'), 'export_events', { project: 'zoo' });
     const named = events.map((event) => ({ ...event, tenant_id: people.owner.tenant_id }));
 
     await asStranger('eve').db.call('import_events', { events: named }, asStranger('eve').actor);
