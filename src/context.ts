@@ -1,5 +1,6 @@
 import type { OpenBlobStore } from './blobs/open.ts';
 import type { Actor, Database } from './db/database.ts';
+import type { Verdict } from './db/verdict.ts';
 import type { Log } from './log.ts';
 
 /** The scopes that a caller may have. `write` includes the `read` of its kind. */
@@ -17,6 +18,8 @@ export type Context = {
   blobs: OpenBlobStore;
   actor: Actor;
   scopes: ReadonlySet<Scope>;
+  /** Told by each call whether the database accepted the actor's proof. */
+  verdict?: Verdict | undefined;
   log: Log;
   /** The slug of the default project. */
   project?: string | undefined;

@@ -122,7 +122,7 @@ export const GRANTS = Object.freeze([
     },
     {
       file: 'src/server/http/mcp.ts',
-      find: 'proof === undefined || proof.held ? answer : ',
+      find: 'verdict === undefined || verdict.holds() ? answer : ',
       replace: 'true ? answer : ',
       name: 'is refused with a call with arguments that are not valid',
     },

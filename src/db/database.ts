@@ -25,9 +25,9 @@ export type Actor = {
 
 /**
  * The access token of the actor's calls: if it is not valid for the resource by then, the database raises
- * `unauthenticated` and does nothing. `held` is the outcome.
+ * `unauthenticated` and does nothing.
  */
-type Proof = { token_hash: string; resource: string; held?: boolean };
+type Proof = { token_hash: string; resource: string };
 
 /** The workspace in which something may have happened; null for any, because hints were missed. */
 export type Hint = string | null;

@@ -10,6 +10,7 @@ import type { Access, Principal } from '../../auth/access.ts';
 import type { Config } from '../../config.ts';
 import { mayUse, type Scope } from '../../context.ts';
 import type { Database } from '../../db/database.ts';
+import { createVerdict } from '../../db/verdict.ts';
 import type { Log } from '../../log.ts';
 import { selectTools } from '../../tools/catalog.ts';
 import { followsResources, type Message, requiredScopes } from '../mcp/required-scopes.ts';
@@ -18,7 +19,6 @@ import type { ServerOptions } from '../mcp/server-options.ts';
 import { takeBody } from './body.ts';
 import { type ConcurrencyLimits, limitConcurrency } from './concurrency.ts';
 import { McpSessions, type SessionLimits } from './mcp-sessions.ts';
-import { withProofOutcome } from './proof-outcome.ts';
 import { refusal } from './reply.ts';
 import { cutWhenRefused, type OpenRequest } from './request-log.ts';
 import { authInfoOf, type Caller, callerOf, createServerOptions, outputAskedIn } from './server-options.ts';
@@ -58,7 +58,7 @@ export class McpEndpoint {
     const { serverOptionsOf, leave: left } = createServerOptions({
       config,
       log,
-      db: limitConcurrency(withProofOutcome(db), limits),
+      db: limitConcurrency(db, limits),
       observe,
       tools,
       fixtures,
@@ -92,9 +92,10 @@ export class McpEndpoint {
     const { user_id, tenant_id, proof } = principal.actor;
     openRequest.said.user = user_id;
     cutWhenRefused(openRequest, { db, tenant_id, everyMs: limits.recheckMs }, ask);
-    const caller = { principal, log: openRequest.log, output };
+    const verdict = proof && createVerdict();
+    const caller = { principal, verdict, log: openRequest.log, output };
     const answer = body instanceof Response ? body : await this.#dispatch(request, { caller, openRequest, body });
-    return proof === undefined || proof.held ? answer : unlessRefused(answer, await ask());
+    return verdict === undefined || verdict.holds() ? answer : unlessRefused(answer, await ask());
   }
 
   /** Ends calls that wait; others go on. */

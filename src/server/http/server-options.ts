@@ -4,6 +4,7 @@ import { blobStores } from '../../blobs/open.ts';
 import { type Config, Output } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import type { Database } from '../../db/database.ts';
+import type { Verdict } from '../../db/verdict.ts';
 import { idOf } from '../../events/ids.ts';
 import type { Log } from '../../log.ts';
 import type { Tool } from '../../tools/tool.ts';
@@ -14,7 +15,7 @@ import type { ServerOptions } from '../mcp/server-options.ts';
 import { createPresences } from './presences.ts';
 
 /** The caller of a request and the kind of answers it wants, as the SDK passes it on. */
-export type Caller = { principal: Principal; log: Log; output: Output | undefined };
+export type Caller = { principal: Principal; verdict?: Verdict | undefined; log: Log; output: Output | undefined };
 
 /** Returns the kind of answers in a client's address: `/mcp?output=json`. Null for an unknown kind. */
 export function outputAskedIn(url: string): Output | undefined | null {
@@ -75,6 +76,7 @@ export function createServerOptions({ config, log, db, observe, tools, fixtures,
         actor: acting,
         acted: (name) => presence.acted(acting, name),
         scopes,
+        verdict: caller.verdict,
         log: caller.log,
         // A token limited to one project means that project.
         project: actor.project_id === undefined ? config.project : undefined,
