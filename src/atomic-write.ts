@@ -6,8 +6,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { Readable, Stream, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf, isMissing, unusableFile } from './bounded-read.ts';
-import { DomainError, domainErrorFrom } from './errors.ts';
+import { isMissing, unusableFile } from './bounded-read.ts';
+import { codeOf, DomainError, domainErrorFrom } from './errors.ts';
 import { onStopSignal } from './stop-signals.ts';
 import { escaped } from './text.ts';
 
@@ -116,7 +116,7 @@ export async function pipeAtomically([source, ...through]: [Readable, ...Transfo
     });
   } catch (error) {
     if (leaving.signal.aborted) throw interrupted(out, error);
-    const isOfFile = typeof (error as NodeJS.ErrnoException).errno === 'number' && broken.get(error) !== 'source';
+    const isOfFile = error instanceof Error && 'errno' in error && broken.get(error) !== 'source';
     throw isOfFile ? unusableFile(out, error) : domainErrorFrom(error);
   } finally {
     listenNoLonger();

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { DomainError } from './errors.ts';
+import { codeOf, DomainError } from './errors.ts';
 import { escaped } from './text.ts';
 
 const KB = 1_024;
@@ -47,10 +47,6 @@ export function readBytes(file: string, bytesMax: number, { hint, followsLink = 
 
 export function isMissing(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR'].includes(codeOf(error));
-}
-
-export function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? '';
 }
 
 function unreadable(file: string, why: string, cause?: unknown): DomainError {

@@ -224,9 +224,10 @@ export function readConfig(
   directory = workingDirectory(),
 ): Config {
   const given: Record<string, unknown> = { dataDir: defaultDataDir(env), configDir: defaultConfigDir(env) };
+  const flagged = new Map<string, unknown>(Object.entries(flags));
   for (const [name, variable] of Object.entries(VARIABLES)) {
     // Many tools write "not set" as an empty variable.
-    const value = flags[name as keyof Config] ?? (env[variable] || undefined);
+    const value = flagged.get(name) ?? (env[variable] || undefined);
     if (value !== undefined) given[name] = value;
   }
   for (const [name, variables] of Object.entries(SHARED_VARIABLES)) {
@@ -294,9 +295,9 @@ export function ownEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.Pro
 
 function invalidConfig(error: z.ZodError): DomainError {
   const issue = error.issues[0];
-  const name = String(issue?.path[0]) as keyof typeof VARIABLES;
+  const name = String(issue?.path[0]);
   const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   return new DomainError('invalid_input', `The setting --${flag} is not valid: ${issue?.message}.`, {
-    hint: `Correct the flag --${flag} or the environment variable ${VARIABLES[name]}.`,
+    hint: `Correct the flag --${flag} or the environment variable ${new Map(Object.entries(VARIABLES)).get(name)}.`,
   });
 }

@@ -31,5 +31,7 @@ export type Context = {
 };
 
 export function mayUse(scopes: ReadonlySet<Scope>, needed: Scope): boolean {
-  return scopes.has(needed) || (needed.endsWith(':read') && scopes.has(needed.replace(':read', ':write') as Scope));
+  if (scopes.has(needed)) return true;
+  const writing = needed.replace(/:read$/, ':write');
+  return SCOPES.some((scope) => scope === writing && scopes.has(scope));
 }

@@ -114,7 +114,7 @@ export function outdated(cause: unknown): DomainError {
 /** Maps any error of a database call to the one error class. */
 export function domainErrorFrom(error: unknown): DomainError {
   if (error instanceof DomainError) return error;
-  const failure: Failure = error instanceof Error ? (error as Failure) : {};
+  const failure: Failure = error instanceof Error ? error : {};
   const code = failure.code ?? '';
   if (/^PT\d{3}$/.test(code)) return raisedBySql(failure, error);
   if (INVALID_INPUT.has(code)) {
@@ -142,6 +142,17 @@ export function domainErrorFrom(error: unknown): DomainError {
     hint: 'Repeat the call once; if it fails again, tell the person you work for. The server log has the cause.',
     cause: error,
   });
+}
+
+/** Returns the code of the driver's or the system's error; an empty one if it has none. */
+export function codeOf(error: unknown): string {
+  const hasCode = typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string';
+  return hasCode ? String(error.code) : '';
+}
+
+/** Returns what any thrown value says. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Tells whether a call timed out waiting for one of the process's own connections. */

@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { recordOf } from './records.ts';
 import { PREFIXES } from './secret-prefixes.ts';
 import { escaped } from './text.ts';
 
@@ -26,7 +27,7 @@ function redact(line: string): string {
 
 /** Formats a line of JSON for a person at a terminal: `17:04:12 request method=POST status=200`. */
 export function readable(line: string): string {
-  const { time, level, msg = '', ...more } = JSON.parse(line) as Record<string, unknown>;
+  const { time, level, msg = '', ...more } = recordOf(JSON.parse(line));
   const label = pino.levels.labels[Number(level)] ?? '';
   const values = Object.entries(more).map(([name, value]) => `${name}=${readableValue(value)}`);
   const words = [clockTime(Number(time)), ...(label === 'info' ? [] : [label]), String(msg), ...values];
@@ -40,6 +41,6 @@ function clockTime(time: number): string {
 
 function readableValue(value: unknown): string {
   if (typeof value === 'string' && /^\S+$/.test(value)) return value;
-  const { message } = (value ?? {}) as { message?: unknown };
+  const { message } = recordOf(value);
   return JSON.stringify(typeof message === 'string' ? message : value);
 }

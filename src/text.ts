@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { recordOf } from './records.ts';
 
 // Control characters but tab and line feed, halves of a surrogate pair, and characters that reorder what is shown.
 const UNCLEAN = /(?![\n\t])\p{Cc}|\p{Cs}|\p{Bidi_Control}/gu;
@@ -123,7 +124,7 @@ export function jsonObject(bytesMax: number) {
       message: `must not nest deeper than ${JSON_DEPTH_MAX} levels`,
       abort: true,
     })
-    .overwrite((value) => cleanJson(value) as Record<string, unknown>)
+    .overwrite((value) => recordOf(cleanJson(value)))
     .refine(
       (value) => Buffer.byteLength(JSON.stringify(value)) <= bytesMax,
       `must be at most ${bytesMax} bytes of JSON`,

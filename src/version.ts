@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { PACKAGE_ROOT } from './package-root.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('package.json', PACKAGE_ROOT), 'utf8')) as {
-  version: string;
-};
+const { version }: { version: string } = JSON.parse(readFileSync(new URL('package.json', PACKAGE_ROOT), 'utf8'));
 
 /** The version of this program, as published. */
 export const VERSION = version;

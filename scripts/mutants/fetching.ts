@@ -38,7 +38,7 @@ export const FETCHING = Object.freeze([
     },
     {
       file: 'src/auth/public-fetch.ts',
-      find: "if (isPublic((socket as TLSSocket).remoteAddress ?? '')) return;",
+      find: "if (isPublic(socket.remoteAddress ?? '')) return;",
       replace: 'return;',
       name: 'one that turns out to be another gets no request',
     },

@@ -77,7 +77,7 @@ export const PEOPLE = Object.freeze([
     },
     {
       file: 'src/web/html.ts',
-      find: '.replace(/[&<>"\']/g, (character) => ENTITIES[character] as string)',
+      find: ".replace(/[&<>\"']/g, (character) => ENTITIES[character] ?? '')",
       name: 'shows a name of a script as text',
     },
   ]),

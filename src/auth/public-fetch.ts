@@ -3,8 +3,8 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { BlockList, isIP } from 'node:net';
 import type { Readable } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import { createCounts } from '../counts.ts';
+import { codeOf, messageOf } from '../errors.ts';
 import { type ProxyServer, usesProxy } from './proxy.ts';
 import { networkOf } from './rate-limit.ts';
 
@@ -101,7 +101,7 @@ export function createPublicFetch(parts: PublicFetchParts = {}): PublicFetch {
       });
       asked.on('socket', (socket) =>
         socket.on('secureConnect', () => {
-          if (isPublic((socket as TLSSocket).remoteAddress ?? '')) return;
+          if (isPublic(socket.remoteAddress ?? '')) return;
           asked.destroy(new Unreachable('ENOTFOUND', 'another peer answered'));
         }),
       );
@@ -202,10 +202,11 @@ async function readJson(status: number, response: Answer, bytesMax: number): Pro
   }
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of response) {
-    size += (chunk as Buffer).length;
+  const received: AsyncIterable<Buffer> = response;
+  for await (const chunk of received) {
+    size += chunk.length;
     if (size > bytesMax) throw new Error(`is larger than ${bytesMax} bytes`);
-    chunks.push(chunk as Buffer);
+    chunks.push(chunk);
   }
   return JSON.parse(Buffer.concat(chunks).toString('utf8'));
 }
@@ -223,10 +224,11 @@ function expired(signal: AbortSignal): Promise<never> {
 
 /** Tells a failed fetch from a bad document. Codes are shown, messages are not: some name addresses. */
 function unreachable(error: unknown): unknown {
-  const { name, code, message } = error as { name?: string; code?: unknown; message?: string };
+  const name = error instanceof Error ? error.name : undefined;
+  const code = codeOf(error);
   if (name === 'AbortError' || name === 'TimeoutError') return new Unreachable('ETIMEDOUT', 'took too long', error);
-  if (typeof code !== 'string' || !/^[A-Z][A-Z\d_]{2,60}$/.test(code)) return error;
-  return new Unreachable(code, message ?? code, error);
+  if (!/^[A-Z][A-Z\d_]{2,60}$/.test(code)) return error;
+  return new Unreachable(code, messageOf(error), error);
 }
 
 // Networks that are not global in IANA's special-purpose registries, or that carry an IPv4 address, which is checked by

@@ -66,7 +66,7 @@ export function isSecret(kind: SecretKind, text: string): boolean {
 
 /** The length of the prefix and the bytes in base64url. */
 function lengthOf(kind: SecretKind): number {
-  const workspace = (WORKSPACE_KINDS as readonly SecretKind[]).includes(kind) ? WORKSPACE_BYTES : 0;
+  const workspace = WORKSPACE_KINDS.some((known) => known === kind) ? WORKSPACE_BYTES : 0;
   return PREFIXES[kind].length + Math.ceil(((workspace + RANDOM_BYTES) * 4) / 3);
 }
 

@@ -2,8 +2,8 @@ import { constants } from 'node:fs';
 import { lstat, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomically } from '../atomic-write.ts';
-import { codeOf, isMissing, tooLarge } from '../bounded-read.ts';
-import { DomainError, type ErrorCode } from '../errors.ts';
+import { isMissing, tooLarge } from '../bounded-read.ts';
+import { codeOf, DomainError, type ErrorCode } from '../errors.ts';
 import { escaped } from '../text.ts';
 import type { BlobPlace } from './store.ts';
 

@@ -1,5 +1,6 @@
 import { type Project, projectClient } from '../db/supabase/client.ts';
-import { DomainError, type ErrorCode } from '../errors.ts';
+import { DomainError, type ErrorCode, messageOf } from '../errors.ts';
+import { recordOf } from '../records.ts';
 import { escaped } from '../text.ts';
 import { REQUEST_MS_MAX, readBody, withRetries } from './requests.ts';
 import type { BlobPlace } from './store.ts';
@@ -23,7 +24,7 @@ export function supabasePlace(project: Project, bucket: string, requestMsMax = R
         if (error !== null) throw error;
         return await use(data as NonNullable<T>);
       } catch (error) {
-        throw error instanceof DomainError ? error : failureOf(error as Failure, bucket);
+        throw error instanceof DomainError ? error : failureOf(error, bucket);
       }
     });
   }
@@ -79,9 +80,10 @@ function falseFor(code: ErrorCode): (error: unknown) => false {
 
 type Meaning = [code: ErrorCode, message: string, hint: string];
 
-function failureOf(cause: Failure, bucket: string): DomainError {
-  const status = Number(cause.statusCode) || cause.status || 0;
-  const [code, message, hint] = meaningOf(status, cause.message, bucket);
+function failureOf(cause: unknown, bucket: string): DomainError {
+  const { status: own, statusCode } = recordOf(cause);
+  const status = Number(statusCode) || Number(own) || 0;
+  const [code, message, hint] = meaningOf(status, messageOf(cause), bucket);
   const retryable = status === 0 || status === 408 || status === 429 || status >= 500;
   return new DomainError(code, message, { hint, retryable, cause });
 }

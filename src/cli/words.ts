@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { messageOf } from '../errors.ts';
 import { escaped } from '../text.ts';
 
 // The words of other programs, and ours; spelling finds the rest.
@@ -59,7 +60,7 @@ function spelledLike(group: Command, word: string): string | undefined {
   try {
     names.parse([word], { from: 'user' });
   } catch (error) {
-    return /Did you mean (.+)\?/.exec((error as Error).message)?.[1];
+    return /Did you mean (.+)\?/.exec(messageOf(error))?.[1];
   }
   return undefined;
 }

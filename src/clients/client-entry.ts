@@ -2,6 +2,8 @@ import { access } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { readBounded } from '../bounded-read.ts';
 import type { Host } from '../config.ts';
+import { messageOf } from '../errors.ts';
+import { recordOf } from '../records.ts';
 import { escaped } from '../text.ts';
 import type { Client } from './catalog.ts';
 import { FILE_BYTES_MAX } from './changes.ts';
@@ -29,15 +31,12 @@ async function readEntry({ format, key }: Client, file: string): Promise<ClientE
     const content = readBounded(file, FILE_BYTES_MAX);
     if (content === null) return null;
     const text = content.replace(/^\uFEFF/, '');
-    const servers = (format === 'toml' ? readToml(text) : readJson(text))[key] as
-      | Record<string, ServerEntry>
-      | undefined;
-    const entry = servers?.['cairn'];
-    if (entry === undefined) return null;
-    const missing = await firstMissing(entry);
+    const servers = recordOf((format === 'toml' ? readToml(text) : readJson(text))[key]);
+    if (servers['cairn'] === undefined) return null;
+    const missing = await firstMissing(recordOf(servers['cairn']));
     return missing === null ? { file } : { file, fault: `it starts ${escaped(missing)}, which is not there` };
   } catch (error) {
-    return { file, fault: `it cannot be read: ${escaped((error as Error).message)}` };
+    return { file, fault: `it cannot be read: ${escaped(messageOf(error))}` };
   }
 }
 

@@ -1,4 +1,4 @@
-import { DomainError } from '../errors.ts';
+import { DomainError, messageOf } from '../errors.ts';
 import { escaped } from '../text.ts';
 import { removeBlock, setBlock } from './block.ts';
 import { removeHooks, removeJson, setHooks, setJson } from './json.ts';
@@ -38,7 +38,7 @@ function changed(content: string, file: string, change: (text: string) => string
   } catch (cause) {
     throw new DomainError(
       'invalid_input',
-      `The file ${escaped(file)} cannot be changed safely: ${escaped((cause as Error).message)}.`,
+      `The file ${escaped(file)} cannot be changed safely: ${escaped(messageOf(cause))}.`,
       {
         hint: 'Repair it, or leave its client out with --client.',
         cause,

@@ -124,7 +124,7 @@ export function removeHooks(text: string, events: string[]): string {
 }
 
 function otherHooks(text: string, event: string): HookGroup[] {
-  const groups = (valueAt(text, ['hooks', event]) ?? []) as HookGroup[];
+  const groups: unknown = valueAt(text, ['hooks', event]) ?? [];
   if (!Array.isArray(groups)) throw new Error(`hooks.${event} is not a list`);
   return groups.flatMap((group) => {
     const kept = group.hooks?.filter(({ command = '' }) => !isOurs(command));

@@ -50,8 +50,9 @@ export function serverFile(
   { scope, repository }: Pick<Wanted, 'scope' | 'repository'>,
   host: Host,
 ): string {
-  const inRepository = scope === 'project' && repository !== null && client.projectFile !== undefined;
-  return inRepository ? pathOf(host).join(repository, client.projectFile as string) : client.userFile(host);
+  const { projectFile } = client;
+  const inRepository = scope === 'project' && repository !== null && projectFile !== undefined;
+  return inRepository ? pathOf(host).join(repository, projectFile) : client.userFile(host);
 }
 
 function serverEdit(client: Client, wanted: Wanted, host: Host): [file: string, edit: Edit] {

@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parse, patch, stringify } from '@decimalturn/toml-patch';
+import { messageOf } from '../errors.ts';
+import { isRecord, recordOf } from '../records.ts';
 
 // TOML as Codex keeps it, with comments and order. Throws when a safe change is impossible.
 
@@ -7,17 +9,17 @@ type Toml = Record<string, unknown>;
 
 export function readToml(text: string): Toml {
   try {
-    return parse(text) as Toml;
+    return recordOf(parse(text));
   } catch (error) {
-    throw new Error((error as Error).message.split('\n')[0]);
+    throw new Error(messageOf(error).split('\n')[0]);
   }
 }
 
 /** Sets `[table.name]` and keeps its other keys. */
 export function setTable(text: string, [table, name]: readonly [string, string], value: Toml): string {
   const current = readToml(text);
-  const tables = (current[table] ?? {}) as Toml;
-  const existing = tables[name] as Toml | undefined;
+  const tables = recordOf(current[table]);
+  const existing = isRecord(tables[name]) ? tables[name] : undefined;
   const wanted = { ...current, [table]: { ...tables, [name]: { ...existing, ...value } } };
   if (existing !== undefined) return isSame(current, wanted) ? text : patch(text, wanted);
   // A separate table at the end reads best. If that gives another result, as after an inline table, the text is
@@ -31,7 +33,7 @@ export function setTable(text: string, [table, name]: readonly [string, string],
 
 export function removeTable(text: string, [table, name]: readonly [string, string]): string {
   const { [table]: tables, ...rest } = readToml(text);
-  const { [name]: removed, ...others } = (tables ?? {}) as Toml;
+  const { [name]: removed, ...others } = recordOf(tables);
   if (removed === undefined) return text;
   return patch(text, Object.keys(others).length === 0 ? rest : { ...rest, [table]: others });
 }
@@ -42,7 +44,7 @@ function eolOf(text: string): string {
 
 function says(text: string, wanted: Toml): boolean {
   try {
-    return isSame(parse(text) as Toml, wanted);
+    return isSame(recordOf(parse(text)), wanted);
   } catch {
     return false;
   }

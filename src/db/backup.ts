@@ -5,7 +5,7 @@ import { finished } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import * as z from 'zod';
-import { DomainError, domainErrorFrom } from '../errors.ts';
+import { codeOf, DomainError, domainErrorFrom } from '../errors.ts';
 import { escaped } from '../text.ts';
 import { UPDATE_HINT, VERSION } from '../version.ts';
 import { appliedVersions, knowsVersions, lastVersion, migrate } from './schema/migrate.ts';
@@ -54,7 +54,8 @@ export async function* backup(client: pg.Client, done: BackedUp): AsyncGenerator
     for (const { table, columns } of tables) {
       yield said({ table, columns });
       const rows = client.query(copyTo(`copy ${table} (${columns.join(', ')}) to stdout`));
-      for await (const chunk of rows as AsyncIterable<Buffer>) {
+      const chunks: AsyncIterable<Buffer> = rows;
+      for await (const chunk of chunks) {
         hash.update(chunk);
         yield chunk;
       }
@@ -202,7 +203,8 @@ async function nextLine(lines: AsyncGenerator<Buffer>): Promise<Buffer> {
 async function* readLines(input: Readable, hash: Hash): AsyncGenerator<Buffer> {
   let rest: Buffer[] = [];
   let size = 0;
-  for await (const chunk of input as AsyncIterable<Buffer>) {
+  const chunks: AsyncIterable<Buffer> = input;
+  for await (const chunk of chunks) {
     let from = 0;
     for (let to = chunk.indexOf(LINE_FEED); to !== -1; to = chunk.indexOf(LINE_FEED, from)) {
       const line = Buffer.concat([...rest, chunk.subarray(from, to)]);
@@ -233,7 +235,7 @@ function unreadable(what: string): DomainError {
 
 /** Tells the file's own faults (gzip's, COPY's) from the server's and the disk's. */
 function translate(error: unknown): DomainError {
-  const { code = '' } = error as { code?: string };
+  const code = codeOf(error);
   if (code.startsWith('Z_'))
     return unreadable(code === 'Z_BUF_ERROR' ? 'The file is not whole' : 'The file is damaged');
   if (/^22|^23/.test(code)) return unreadable('The file is damaged');

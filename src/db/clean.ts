@@ -1,4 +1,5 @@
 import { DomainError } from '../errors.ts';
+import { recordOf } from '../records.ts';
 import { cleanJson, cleanLine, oneLine } from '../text.ts';
 import type { Database } from './database.ts';
 import type { FunctionName } from './functions.ts';
@@ -42,7 +43,7 @@ export function withCleanAnswers<Engine extends Database>(db: Engine): Engine {
 function cleanError({ code, message, hint, details, retryable, cause }: DomainError): DomainError {
   return new DomainError(code, cleanLine(message), {
     hint: hint === null ? undefined : cleanLine(hint),
-    details: (cleanAnswer(cleanJson(details)) as typeof details) ?? undefined,
+    details: details === null ? undefined : recordOf(cleanAnswer(cleanJson(details))),
     retryable,
     cause,
   });
@@ -53,7 +54,7 @@ function cleanAnswer(value: unknown, key = ''): unknown {
   if (isInLine(value, key)) return value;
   if (typeof value === 'string') return oneLine(value);
   if (Array.isArray(value)) return value.map((item) => cleanAnswer(item, key));
-  return Object.fromEntries(Object.entries(value as object).map(([name, item]) => [name, cleanAnswer(item, name)]));
+  return Object.fromEntries(Object.entries(recordOf(value)).map(([name, item]) => [name, cleanAnswer(item, name)]));
 }
 
 function isInLine(value: unknown, key: string): boolean {

@@ -1,7 +1,7 @@
 import { link, mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DomainError } from '../errors.ts';
+import { codeOf, DomainError } from '../errors.ts';
 import { inspectProcess } from './process.ts';
 
 // A lock among processes that survives `kill -9` of its holder. Each holder creates the next numbered file in the
@@ -66,7 +66,7 @@ async function take(directory: string, draft: string, number: number): Promise<b
   try {
     await link(draft, file);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    if (codeOf(error) === 'EEXIST') return false;
     throw error;
   }
   const numbers = await listNumbers(directory);
@@ -95,7 +95,7 @@ async function currentHolder(directory: string): Promise<Holder | null> {
       return { number, pid: Number(pid), identity: String(identity) };
     } catch (error) {
       // It was superseded and removed between the listing and the reading.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return { number, pid: 0, identity: '' };
+      if (codeOf(error) !== 'ENOENT') return { number, pid: 0, identity: '' };
     }
   }
 }

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { Config } from '../config.ts';
-import { DomainError, domainErrorFrom } from '../errors.ts';
+import { DomainError, domainErrorFrom, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Actor, Database } from './database.ts';
 import { postgresDatabase } from './postgres.ts';
@@ -118,7 +118,7 @@ function postgres(connectionString: string): Engine {
     // Parses it, and reads the files that it names, without connecting.
     new pg.Client({ connectionString });
   } catch (cause) {
-    throw new DomainError('invalid_input', `DATABASE_URL cannot be used: ${(cause as Error).message}.`, {
+    throw new DomainError('invalid_input', `DATABASE_URL cannot be used: ${messageOf(cause)}.`, {
       hint: 'It is like postgres://user:password@host:5432/database?sslmode=verify-full&sslrootcert=/path/to/ca.pem.',
       cause,
     });

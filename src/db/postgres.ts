@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { domainErrorFrom, isExhausted } from '../errors.ts';
+import { codeOf, domainErrorFrom, isExhausted, messageOf } from '../errors.ts';
 import { withCleanAnswers } from './clean.ts';
 import type { Actor, Database } from './database.ts';
 import { directness } from './direct.ts';
@@ -108,7 +108,7 @@ export function postgresDatabase(options: PostgresOptions): PostgresDatabase {
           if (GROWING.has(fn)) notifier.tell(actor.tenant_id);
           return result;
         } catch (error) {
-          const collided = REPEATABLE.has((error as { code?: string }).code ?? '');
+          const collided = REPEATABLE.has(codeOf(error));
           const meetsPooler = tellsOfPooler(error);
           if (number >= ATTEMPTS_MAX || !(collided || meetsPooler)) throw domainErrorFrom(error);
           if (meetsPooler) adaptToPooler(error);
@@ -205,8 +205,7 @@ function parameter(value: unknown): string | null {
 
 /** Tells whether the server answered with an error and the connection goes on. */
 function isRefusal(error: unknown): boolean {
-  const { code, severity } = error as { code?: string; severity?: string };
-  return code?.length === 5 && severity === 'ERROR';
+  return error instanceof pg.DatabaseError && error.code?.length === 5 && error.severity === 'ERROR';
 }
 
 /**
@@ -221,9 +220,9 @@ async function hasEnded(client: pg.PoolClient): Promise<boolean> {
 }
 
 function tellsOfPooler(error: unknown): boolean {
-  return isRefusedSetting(error) || STATEMENT_OF_ANOTHER_SESSION.has((error as { code?: string }).code ?? '');
+  return isRefusedSetting(error) || STATEMENT_OF_ANOTHER_SESSION.has(codeOf(error));
 }
 
 function isRefusedSetting(error: unknown): boolean {
-  return /unsupported startup parameter/.test(String((error as Error).message));
+  return /unsupported startup parameter/.test(messageOf(error));
 }

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { codeOf } from '../errors.ts';
 
 type ProcessState = {
   /** Changes when another process gets the id; empty if the system does not tell. */
@@ -42,7 +43,7 @@ function exists(pid: number): boolean {
     return true;
   } catch (error) {
     // EPERM: it lives, and belongs to someone else.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return codeOf(error) === 'EPERM';
   }
 }
 

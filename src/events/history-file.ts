@@ -170,7 +170,8 @@ function damaged(message: string): DomainError {
 async function* readLines(input: Readable): AsyncGenerator<Buffer> {
   let rest: Buffer[] = [];
   let size = 0;
-  for await (const chunk of input as AsyncIterable<Buffer>) {
+  const chunks: AsyncIterable<Buffer> = input;
+  for await (const chunk of chunks) {
     let from = 0;
     for (let to = chunk.indexOf(LINE_FEED); to !== -1; to = chunk.indexOf(LINE_FEED, from)) {
       yield Buffer.concat([...rest, chunk.subarray(from, to)]);

@@ -1,5 +1,6 @@
 import { type CST, Parser, parse } from 'yaml';
 import * as z from 'zod';
+import { messageOf } from '../errors.ts';
 import { linesOf } from './checklist-lines.ts';
 import type { ForeignTask } from './foreign-task.ts';
 import {
@@ -154,7 +155,7 @@ function readYaml(front: string, { path, warn }: { path: string; warn: Warn }): 
   try {
     return parse(front.replace(BARE_NAME, quoted), { maxAliasCount: 0, prettyErrors: false }) ?? {};
   } catch (error) {
-    return skip(`not YAML (${(error as Error).message.split('\n')[0]})`);
+    return skip(`not YAML (${messageOf(error).split('\n')[0]})`);
   }
 }
 
@@ -178,7 +179,7 @@ function valuesIn(token: Token): (Token | null | undefined)[] {
 
 /** Reads the sections in order; text before the first one has no name. A heading in code is code. */
 function readSections(body: string): Section[] {
-  const sections = [{ name: '', lines: [] as string[] }];
+  const sections: { name: string; lines: string[] }[] = [{ name: '', lines: [] }];
   for (const { kind, level, text, whole } of linesOf(body)) {
     if (kind === 'heading' && level === 2) sections.push({ name: text, lines: [] });
     else sections.at(-1)?.lines.push(withoutMarks(whole));

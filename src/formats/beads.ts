@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { recordOf } from '../records.ts';
 import type { ForeignTask } from './foreign-task.ts';
 import {
   checked,
@@ -64,7 +65,7 @@ export function readBeads(file: SourceFile, warn: Warn): ForeignTask[] {
   const counts = new Map<string, number>();
   const passed: number[] = [];
   const found = recordsIn(file, warn).flatMap(({ value, place, line }, at): Found[] => {
-    const { _type, status } = (value ?? {}) as { _type?: unknown; status?: unknown };
+    const { _type, status } = recordOf(value);
     if ((_type ?? 'issue') !== 'issue' || status === DELETED) {
       passed.push(line ?? at + 1);
       return [];
@@ -104,14 +105,14 @@ function recordsIn(file: SourceFile, warn: Warn): Read[] {
 type Found = { task: ForeignTask; at: number; value: unknown };
 
 function timeOf(value: unknown): number {
-  return Date.parse(String((value as { updated_at?: unknown }).updated_at)) || 0;
+  return Date.parse(String(recordOf(value)['updated_at'])) || 0;
 }
 
 /** Drops older states of an issue, which a merge of two files leaves behind: they share its id and creation time. */
 function newest(found: Found[], warn: Warn): ForeignTask[] {
   const states = new Map<string, Found>();
   const name = ({ task, value }: Found) =>
-    JSON.stringify([task.key, (value as { created_at?: unknown }).created_at ?? { title: task.title }]);
+    JSON.stringify([task.key, recordOf(value)['created_at'] ?? { title: task.title }]);
   for (const state of found) {
     const other = states.get(name(state));
     if (other === undefined || state.at >= other.at) states.set(name(state), state);
@@ -160,7 +161,7 @@ function readIssue(value: unknown, reading: Reading): ForeignTask | undefined {
 
 function priorityIn({ priority }: Issue, others: Others): ForeignTask['priority'] {
   const digit = /^p?([0-4])$/i.exec(String(priority ?? 2).trim())?.[1];
-  const found = digit === undefined ? priorityOf(String(priority)) : PRIORITIES[Number(digit) as 0];
+  const found = digit === undefined ? priorityOf(String(priority)) : PRIORITIES[Number(digit)];
   if (found === undefined) others['priority'] = priority;
   return found;
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { DomainError } from '../errors.ts';
-import type { PRIORITIES, STATUSES } from '../events/tasks.ts';
+import { DomainError, messageOf } from '../errors.ts';
+import { type PRIORITIES, STATUSES } from '../events/tasks.ts';
 import { escaped, firstOf, oneLine } from '../text.ts';
 import { LINE_END, listItem, withoutBox } from './lines.ts';
 
@@ -50,9 +50,8 @@ const STATUS_WORDS: Readonly<Record<ForeignTask['status'], readonly string[]>> =
 /** Returns the status that another tool's word means. An unknown word is pending, with a note. */
 export function statusOf(word: string): Pick<ForeignTask, 'status' | 'left_out'> {
   const plain = word.toLowerCase().replace(/[\s_\-'’]/g, '');
-  for (const [status, words] of Object.entries(STATUS_WORDS)) {
-    if (words.includes(plain)) return { status: status as ForeignTask['status'] };
-  }
+  const status = STATUSES.find((known) => STATUS_WORDS[known].includes(plain));
+  if (status !== undefined) return { status };
   return { status: 'pending', left_out: [`its status "${word.slice(0, 60)}", which Cairn does not have`] };
 }
 
@@ -81,7 +80,7 @@ export function priorityOf(word: string | null | undefined): ForeignTask['priori
 
 /** Joins the present paragraphs with blank lines. */
 export function paragraphs(...parts: (string | false | null | undefined)[]): string | undefined {
-  const given = parts.filter((part) => typeof part === 'string' && part.trim() !== '') as string[];
+  const given = parts.filter((part) => typeof part === 'string').filter((part) => part.trim() !== '');
   return given.length === 0 ? undefined : given.map((part) => part.trim()).join('\n\n');
 }
 
@@ -107,7 +106,7 @@ export function listItems(text: string | null | undefined): string[] {
   const lines = text.split(LINE_END).flatMap((line) => line.trim() || []);
   const items = lines.map(listItem);
   return items.every((item) => item !== undefined)
-    ? (items as string[]).map((item) => withoutBox(item).text)
+    ? items.map((item) => withoutBox(item).text)
     : [text.trim().replace(/\s+/g, ' ')];
 }
 
@@ -149,7 +148,7 @@ export function parseJson({ path, text }: SourceFile): unknown {
   try {
     return levelled(JSON.parse(text));
   } catch (error) {
-    throw wrongFile(`${path} is not JSON: ${(error as Error).message}.`);
+    throw wrongFile(`${path} is not JSON: ${messageOf(error)}.`);
   }
 }
 
@@ -175,7 +174,7 @@ function levelled(value: unknown): unknown {
     for (const [name, item] of Object.entries(holder)) {
       if (typeof item !== 'object' || item === null) continue;
       if (level < LEVELS_MAX) open.push([item, level + 1]);
-      else (holder as Record<string, unknown>)[name] = TOO_DEEP;
+      else Reflect.set(holder, name, TOO_DEEP);
     }
   }
   return value;

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { isRecord, recordOf, valueIn } from '../records.ts';
 import { pathName } from '../text.ts';
 import { beginning, skipped, type Warn } from './foreign-task.ts';
 
@@ -58,7 +59,7 @@ export function salvageNamed<Schema extends z.ZodObject>(
 ): { record: z.output<Schema>; others: Others; key: string } | undefined {
   const read = salvage(schema, given, { place, warn });
   if (read === undefined) return undefined;
-  const { [id]: own, title } = read.record as Record<string, unknown>;
+  const { [id]: own, title } = recordOf(read.record);
   const key = own ?? title;
   if (key != null) return { ...read, key: String(key) };
   warn(`${place}: it has neither ${id} nor title, ${skipped(given)}.`);
@@ -148,7 +149,7 @@ function isEmpty(value: unknown): boolean {
 function present(whole: unknown, path: Path): Path {
   let value = whole;
   for (const [at, key] of path.entries()) {
-    value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
+    value = valueIn(value, key);
     if (value === undefined) return path.slice(0, at);
   }
   return path;
@@ -161,12 +162,11 @@ function outermost(paths: Path[]): Path[] {
 }
 
 function takeOut(whole: unknown, path: Path): unknown {
-  const key = path.at(-1) as PropertyKey;
-  let holder = whole as Record<PropertyKey, unknown>;
-  for (const step of path.slice(0, -1)) holder = holder[step] as Record<PropertyKey, unknown>;
-  const value = holder[key];
+  const key = path.at(-1) ?? '';
+  const holder = path.slice(0, -1).reduce<unknown>(valueIn, whole);
+  const value = valueIn(holder, key);
   if (Array.isArray(holder)) holder.splice(Number(key), 1);
-  else delete holder[key];
+  else if (isRecord(holder)) Reflect.deleteProperty(holder, key);
   return value;
 }
 

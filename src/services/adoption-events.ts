@@ -51,7 +51,8 @@ export async function createTogether(adoption: Adoption, members: Member[]): Pro
     await append(ctx, eventsOf(adoption, known, late));
   } catch (error) {
     if (!(error instanceof DomainError) || error.retryable) throw error;
-    if (members.length === 1) return createStopped(adoption, known[0] as Member, error);
+    const [only, ...others] = known;
+    if (only !== undefined && others.length === 0) return createStopped(adoption, only, error);
     const half = Math.ceil(members.length / 2);
     await createTogether(adoption, members.slice(0, half));
     return createTogether(adoption, members.slice(half));

@@ -31,8 +31,9 @@ function afterDependencies(byKey: Tasks, warnings: string[]): ForeignTask[] {
         task.dependencies = task.dependencies.filter((other) => other !== name);
         warnings.push(`${task.key}: left out the dependency on ${name}, which waits for it.`);
       } else if (state.get(name) === undefined) {
+        const named = byKey.get(name);
         state.set(name, 'open');
-        path.push({ task: byKey.get(name) as ForeignTask, next: 0 });
+        if (named !== undefined) path.push({ task: named, next: 0 });
       }
     }
   }

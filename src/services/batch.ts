@@ -30,7 +30,9 @@ export function orderBatch(tasks: NewTask[]): Member[] {
   function visit(place: number): void {
     if (done.has(place)) return;
     if (path.includes(place)) throw cycle(tasks, [...path.slice(path.indexOf(place)), place]);
-    const { key: _, ...data } = tasks[place] as NewTask;
+    const [task, id] = [tasks[place], ids[place]];
+    if (task === undefined || id === undefined) return;
+    const { key: _, ...data } = task;
     path.push(place);
     for (const name of [...(data.dependencies ?? []), data.parent ?? '']) {
       const named = places.get(name);
@@ -40,7 +42,7 @@ export function orderBatch(tasks: NewTask[]): Member[] {
     done.add(place);
     const dependencies = data.dependencies?.map(idFor);
     const parent = data.parent === undefined ? undefined : idFor(data.parent);
-    ordered.push({ id: ids[place] as string, place, data: { ...data, dependencies, parent } });
+    ordered.push({ id, place, data: { ...data, dependencies, parent } });
   }
   for (const place of tasks.keys()) visit(place);
   return ordered;

@@ -82,7 +82,7 @@ export async function createTasks(
     members.map(({ id, data }) => taskCreated(id, { ...data, ...about })),
   );
   const created: Task[] = [];
-  for (const [at, { place }] of members.entries()) created[place] = (events[at] as (typeof events)[number]).state;
+  for (const [at, { state }] of events.entries()) created[members[at]?.place ?? at] = state;
   return { tasks: created, ...consequences(answer) };
 }
 

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { isRecord } from '../records.ts';
 import { SLUG } from '../text.ts';
 
 // Clients send what a model wrote, and models sometimes write arrays, numbers and booleans as text; strict modes fill
@@ -68,7 +69,7 @@ function asArray(element: z.ZodType, value: unknown): unknown {
 }
 
 function isObject(schema: z.ZodType): boolean {
-  return (schema.def as Def).type === 'object';
+  return schema.def.type === 'object';
 }
 
 function asObject(shape: Record<string, z.ZodType>, value: unknown): unknown {
@@ -100,8 +101,4 @@ function fromJson(value: unknown, isWanted: (value: unknown) => boolean): unknow
 
 function isComposed(value: unknown): boolean {
   return typeof value === 'object' && value !== null;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return isComposed(value) && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { recordOf } from '../records.ts';
 import { firstOf } from '../text.ts';
 
 // About 8,000 tokens: hosts show this much of a result without cutting it.
@@ -28,7 +29,7 @@ export function fitResult(result: Record<string, unknown>): Fitted {
   if (JSON.stringify(result).length <= RESULT_CHARACTERS_MAX) return { fitted: result };
   let whole = Number.POSITIVE_INFINITY;
   for (const limit of LIMITS) {
-    const fitted = cut(result, limit) as Record<string, unknown>;
+    const fitted = recordOf(cut(result, limit));
     const size = JSON.stringify(fitted).length;
     if (limit.items === EVERYTHING) whole = size;
     if (size > RESULT_CHARACTERS_MAX && limit !== LIMITS.at(-1)) continue;

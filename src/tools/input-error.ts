@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { DomainError } from '../errors.ts';
+import { valueIn } from '../records.ts';
 import { pathName } from '../text.ts';
 
 const ISSUES_MAX = 5;
@@ -60,7 +61,7 @@ function fieldName(issue: Issue | undefined): string {
 }
 
 function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], given);
+  return path.reduce<unknown>(valueIn, given);
 }
 
 function unit(origin: string): string {

@@ -1,3 +1,4 @@
+import { valueIn } from '../records.ts';
 import { cleanLine, leftOut, pathName } from '../text.ts';
 import { shorten } from './fit.ts';
 
@@ -30,7 +31,7 @@ function* findLosses(given: unknown, taken: unknown, path: PropertyKey[]): Gener
       // A key that lost something has become another key.
       const lost = Array.isArray(given) ? undefined : leftOut(key);
       if (lost !== undefined) yield { path, what: lost };
-      yield* findLosses(item, (taken as Record<string, unknown> | undefined)?.[key], within);
+      yield* findLosses(item, valueIn(taken, key), within);
     }
   }
 }

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { Project, type ProjectBrief } from '../events/projects.ts';
+import { recordOf } from '../records.ts';
 import {
   ArchiveProject,
   archiveProject,
@@ -111,8 +112,10 @@ function renderProject(project: z.infer<typeof Project>): string {
  * unnoticed.
  */
 function completionNeeds({ rules }: z.infer<typeof Project>): string {
-  const gates = (rules['gates'] ?? []) as { on: string; require: object; when?: object }[];
-  return gates.some(({ on, require, when }) => on === 'complete' && 'evidence' in require && when === undefined)
+  const gates = Array.isArray(rules['gates']) ? rules['gates'].map(recordOf) : [];
+  return gates.some(
+    ({ on, require, when }) => on === 'complete' && 'evidence' in recordOf(require) && when === undefined,
+  )
     ? 'A task is completed with evidence for each of its criteria.'
     : 'Its rules let tasks be completed without evidence for their criteria; they are then unproven.';
 }

@@ -30,7 +30,7 @@ function render(content: Content): string {
   if (content instanceof Html) return content.source;
   if (Array.isArray(content)) return content.map(render).join('');
   if (content === null || content === undefined || content === false) return '';
-  return clean(String(content)).replace(/[&<>"']/g, (character) => ENTITIES[character] as string);
+  return clean(String(content)).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }
 
 /** Formats a stranger's chosen name: one line, cut, isolated from the direction of the text around it. */

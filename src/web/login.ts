@@ -4,7 +4,7 @@ import { checkedPassword, hasPassword, isPassword, setPassword } from '../auth/l
 import { PASSWORD_LENGTH_MIN } from '../auth/login/password.ts';
 import { derive, hashSecret, isSecret, mintSecret } from '../auth/secrets.ts';
 import type { Identity } from '../auth/store.ts';
-import { DomainError } from '../errors.ts';
+import { DomainError, messageOf } from '../errors.ts';
 import { type BrowserSession, pathOf } from './browser-session.ts';
 import { BROWSER_SECONDS, SESSION_SECONDS } from './cookies.ts';
 import { redirect } from './page.ts';
@@ -165,7 +165,7 @@ function wrongPassword(password: string, repeated: string): string | undefined {
     checkedPassword(password);
     return undefined;
   } catch (error) {
-    return (error as DomainError).message;
+    return messageOf(error);
   }
 }
 

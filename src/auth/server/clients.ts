@@ -1,3 +1,4 @@
+import { messageOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Client } from '../answers.ts';
 import { type PublicFetch, TooManyFetches } from '../public-fetch.ts';
@@ -59,7 +60,7 @@ export function createClients({ store, documents, fetchDocument, log }: Parts) {
       documents.reached(url);
       return await store.saveClient({ ...clientOf(url, fetched.document), fresh_seconds: freshSeconds(fetched) }, from);
     } catch (error) {
-      log.warn({ client_id: url.href, why: (error as Error).message }, 'client document refused');
+      log.warn({ client_id: url.href, why: messageOf(error) }, 'client document refused');
       if (error instanceof TooManyFetches) return 'busy';
       return documents.failed(url, error, { isTrusted });
     }

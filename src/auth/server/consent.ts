@@ -178,6 +178,10 @@ function decisionOf({ settings }: AskingParts, { form, code_hash, redirect_uri }
 
 type Opened = { request: AuthorizationRequest; client: Client; workspaces: ConsentView['workspaces'] };
 
+function knownScope(name: string): Scope[] {
+  return SCOPES.filter((scope) => scope === name);
+}
+
 function viewOf({ request, client, workspaces }: Opened, id: string, { session, csrf }: SignedInSession): ConsentView {
   const { client_id, client_name, client_uri, kind } = client;
   return {
@@ -192,11 +196,14 @@ function viewOf({ request, client, workspaces }: Opened, id: string, { session, 
     },
     redirect: describeRedirect(request.redirect_uri),
     resource: request.resource,
-    scopes: (request.scope.split(' ') as Scope[]).map((scope) => ({
-      scope,
-      description: SCOPE_DESCRIPTIONS[scope],
-      checked: scope !== 'admin',
-    })),
+    scopes: request.scope
+      .split(' ')
+      .flatMap(knownScope)
+      .map((scope) => ({
+        scope,
+        description: SCOPE_DESCRIPTIONS[scope],
+        checked: scope !== 'admin',
+      })),
     user: { name: session.name, email: session.email },
     workspaces,
   };

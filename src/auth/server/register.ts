@@ -8,7 +8,7 @@ import { acceptableRedirects, ClientMetadata, httpsUri, shownName } from './clie
 import { jsonReply, OAuthRefusal } from './reply.ts';
 
 type Method = Client['token_endpoint_auth_method'];
-const METHODS: readonly string[] = ['none', 'client_secret_basic', 'client_secret_post'] satisfies Method[];
+const METHODS = ['none', 'client_secret_basic', 'client_secret_post'] as const satisfies Method[];
 
 /**
  * POST /oauth/register (RFC 7591): open to anybody. The name is shown as unverified, unacceptable addresses are left
@@ -32,7 +32,7 @@ export async function register(
     client_id: `dcr_${randomBytes(16).toString('base64url')}`,
     client_name: shownName(metadata.client_name),
     redirect_uris,
-    token_endpoint_auth_method: method as Method,
+    token_endpoint_auth_method: method,
     ...(client_uri === undefined ? {} : { client_uri }),
     ...(metadata.application_type === undefined ? {} : { application_type: metadata.application_type }),
   };

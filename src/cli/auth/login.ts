@@ -114,10 +114,8 @@ async function verifyTyped(
 
 /** Opens the browser. The address has been printed, so nothing is lost if none opens. */
 function openBrowser(url: string): void {
-  const [program, ...args] =
-    process.platform === 'win32'
-      ? ['rundll32', 'url.dll,FileProtocolHandler']
-      : [process.platform === 'darwin' ? 'open' : 'xdg-open'];
-  const child = spawn(program as string, [...args, url], { stdio: 'ignore', detached: true, windowsHide: true });
+  const program = { win32: 'rundll32', darwin: 'open' }[String(process.platform)] ?? 'xdg-open';
+  const args = process.platform === 'win32' ? ['url.dll,FileProtocolHandler'] : [];
+  const child = spawn(program, [...args, url], { stdio: 'ignore', detached: true, windowsHide: true });
   child.on('error', () => {}).unref();
 }

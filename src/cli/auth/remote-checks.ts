@@ -1,3 +1,4 @@
+import { isRecord } from '../../records.ts';
 /** A finding about a deployment seen from outside; a failed one says what to change. */
 export type Finding = { check: string; ok: boolean; advice?: string };
 
@@ -10,7 +11,8 @@ export async function ask(url: URL, init: RequestInit = {}): Promise<Response | 
   try {
     return await fetch(url, { ...init, signal: AbortSignal.timeout(MS_MAX) });
   } catch (error) {
-    return (error as Error).cause instanceof Error ? ((error as Error).cause as Error) : (error as Error);
+    if (!(error instanceof Error)) throw error;
+    return error.cause instanceof Error ? error.cause : error;
   }
 }
 
@@ -19,5 +21,5 @@ export async function documentAt(url: URL): Promise<Document | undefined> {
   const reply = await ask(url);
   if (reply instanceof Error || !reply.ok) return undefined;
   const found: unknown = await reply.json().catch(() => undefined);
-  return typeof found === 'object' && found !== null ? (found as Document) : undefined;
+  return isRecord(found) ? found : undefined;
 }

@@ -1,4 +1,5 @@
 import { metadataUrls } from '../../auth/resource/issuer-keys.ts';
+import { recordOf } from '../../records.ts';
 import { CLIENT_SHAPES } from './client-shapes.ts';
 import { documentFindings } from './document-checks.ts';
 import { ask, type Document, documentAt, type Finding } from './remote-checks.ts';
@@ -88,8 +89,6 @@ async function foreignFindings(metadata: Document): Promise<Finding[]> {
   ];
 }
 
-type Said = { redirect_uris?: unknown; error?: unknown };
-
 /** Registers as that client would; a client that nobody authorizes is deleted after a day. */
 async function registrationFinding(issuer: string, shape: (typeof CLIENT_SHAPES)[number]): Promise<Finding> {
   const reply = await ask(new URL('/oauth/register', issuer), {
@@ -97,14 +96,14 @@ async function registrationFinding(issuer: string, shape: (typeof CLIENT_SHAPES)
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(shape),
   });
-  const said = reply instanceof Error ? undefined : ((await reply.json().catch(() => undefined)) as Said | undefined);
-  const kept = said?.redirect_uris;
+  const said = reply instanceof Error ? undefined : recordOf(await reply.json().catch(() => undefined));
+  const kept = said?.['redirect_uris'];
   return {
     check: `${shape.client_name} may register`,
     ok: Array.isArray(kept) && shape.redirect_uris.every((uri) => kept.includes(uri)),
     advice:
       reply instanceof Error
         ? `${reply.message}: let ${issuer}/oauth/* pass.`
-        : `It answered ${reply.status}${said?.error === undefined ? '' : `, ${String(said.error)}`}: ${reply.status === 429 ? 'wait an hour, or look at who registers.' : 'let POST /oauth/register pass as it is.'}`,
+        : `It answered ${reply.status}${said?.['error'] === undefined ? '' : `, ${String(said['error'])}`}: ${reply.status === 429 ? 'wait an hour, or look at who registers.' : 'let POST /oauth/register pass as it is.'}`,
   };
 }

@@ -199,7 +199,8 @@ async function readAll(input: Readable, path: string, warnings: string[]): Promi
   const parts: Buffer[] = [];
   let size = 0;
   try {
-    for await (const part of input as AsyncIterable<Buffer>) {
+    const chunks: AsyncIterable<Buffer> = input;
+    for await (const part of chunks) {
       size += part.length;
       if (size > FILE_BYTES_MAX) throw tooLarge(path, FILE_BYTES_MAX);
       parts.push(part);

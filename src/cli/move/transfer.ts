@@ -6,7 +6,7 @@ import { pipeAtomically } from '../../atomic-write.ts';
 import { unusableFile } from '../../bounded-read.ts';
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
-import { DomainError } from '../../errors.ts';
+import { codeOf, DomainError } from '../../errors.ts';
 import { getPosition } from '../../events/feed.ts';
 import {
   type HistoryLine,
@@ -73,7 +73,7 @@ async function* resumed<T>(first: IteratorResult<T>, rest: AsyncIterable<T>): As
 /** Prints lines; the reader may stop early, as `head` does. */
 async function print(lines: Readable): Promise<void> {
   await pipeline(lines, process.stdout, { end: false }).catch((error) => {
-    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+    if (codeOf(error) !== 'EPIPE') throw error;
   });
 }
 

@@ -7,7 +7,7 @@ import type { Config, Host } from '../../config.ts';
 import { openEngine } from '../../db/open.ts';
 import { pendingMigrations } from '../../db/schema/migrate.ts';
 import { upgradeEmbedded } from '../../db/schema/upgrade.ts';
-import { DomainError, domainErrorFrom } from '../../errors.ts';
+import { codeOf, DomainError, domainErrorFrom } from '../../errors.ts';
 import { createLog } from '../../log.ts';
 import { findProjectFile } from '../../project-file.ts';
 import { listEvents } from '../../services/events.ts';
@@ -165,8 +165,8 @@ async function checked(name: string, look: () => Promise<string>): Promise<Check
     return { name, status: 'ok', detail: await look() };
   } catch (error) {
     const { message, hint, cause } = domainErrorFrom(error);
-    const code = (cause as { code?: string } | undefined)?.code;
-    const detail = code === undefined ? message : `${message} (${code})`;
+    const code = codeOf(cause);
+    const detail = code === '' ? message : `${message} (${code})`;
     return { name, status: 'failed', detail, remedy: hint ?? undefined };
   }
 }

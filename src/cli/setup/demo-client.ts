@@ -74,7 +74,7 @@ function requester(child: ChildProcess, name: string): (method: string, params: 
   child.once('error', fail).once('exit', fail);
   child.stdin?.on('error', fail);
   createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
-    const { id = 0, result, error } = JSON.parse(line) as Reply;
+    const { id = 0, result, error }: Reply = JSON.parse(line);
     if (result !== undefined) waiting.get(id)?.resolve(result);
     else waiting.get(id)?.reject(new Error(error?.message));
     waiting.delete(id);

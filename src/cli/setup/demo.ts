@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { within } from '../../deadline.ts';
 import { DomainError } from '../../errors.ts';
+import { recordOf } from '../../records.ts';
 import { onStopSignal } from '../../stop-signals.ts';
 import { printLine, styled } from '../terminal/output.ts';
 import { connectAgent, type DemoAgent, type DemoAnswer } from './demo-client.ts';
@@ -115,5 +116,5 @@ async function step(
 }
 
 function tokenOf({ data }: DemoAnswer): unknown {
-  return (data['task'] as { lock_token?: number } | undefined)?.lock_token;
+  return recordOf(data['task'])['lock_token'];
 }

@@ -6,7 +6,7 @@ import { taskRef } from './refs.ts';
 type Deed<Done> = { act(ref: string): Promise<Done>; show(done: Done): string[] };
 
 /** Runs an action on each task and goes on after a refusal; prints each result at once, and fails after any refusal. */
-export async function eachTask<Done>(
+export async function eachTask<Done extends object>(
   ctx: Context,
   { given, ...options }: JsonOption & { given: string[] },
   { act, show }: Deed<Done>,
@@ -17,7 +17,7 @@ export async function eachTask<Done>(
   for (const one of given) {
     try {
       const done = await act(await taskRef(ctx, one));
-      results.push(done as object);
+      results.push(done);
       if (!options.json) printLine(show(done).join('\n'));
     } catch (error) {
       const failure = failureData(error);

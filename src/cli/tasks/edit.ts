@@ -151,9 +151,10 @@ function folded(label: string): string {
 
 /** Returns a person's changes to a task's document; null for none. */
 function differences(before: string, after: string): object | null {
-  const [old, written] = [readTaskDocument(before), readTaskDocument(after)];
+  const old = new Map<string, unknown>(Object.entries(readTaskDocument(before)));
+  const written = readTaskDocument(after);
   const changes = Object.entries(written).filter(
-    ([name, value]) => JSON.stringify(value) !== JSON.stringify(old[name as keyof typeof old]),
+    ([name, value]) => JSON.stringify(value) !== JSON.stringify(old.get(name)),
   );
   return changes.length === 0 ? null : Object.fromEntries(changes);
 }

@@ -3,7 +3,7 @@ import { access, constants, cp, readFile, rename, rm, stat, symlink } from 'node
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { DomainError } from '../../errors.ts';
+import { codeOf, DomainError } from '../../errors.ts';
 import { type Account, canTraverse } from './system-account.ts';
 
 /** A PostgreSQL of the npm packages: its directory and version. */
@@ -71,13 +71,14 @@ export async function prepareBinaries(
  */
 async function restoreSymlinks(directory: string): Promise<boolean> {
   const list = await readFile(join(directory, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
-  for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
+  const links: { source: string; target: string }[] = JSON.parse(list);
+  for (const { source, target } of links) {
     // Both paths start with `native/`, and every link stays in the folder of its source.
     const link = join(directory, ...target.split('/').slice(1));
     try {
       if (!(await exists(link))) await symlink(basename(source), link);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return false;
+      if (codeOf(error) !== 'EEXIST') return false;
     }
   }
   return true;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { writeAtomically } from '../../atomic-write.ts';
+import { codeOf, messageOf } from '../../errors.ts';
 import { inspectProcess } from '../process.ts';
 import { type Binaries, executable } from './binaries.ts';
 import { DATABASE, type Layout, SUPERUSER } from './cluster.ts';
@@ -69,7 +70,7 @@ export async function startServer(paths: Layout, binaries: Binaries, account: Ac
       return await launch(paths, binaries, account);
     } catch (error) {
       // The sessions of a killed server end at their next check; until then no other server may start.
-      const orphaned = /shared memory block .* is still in use/.test(String((error as Error).message));
+      const orphaned = /shared memory block .* is still in use/.test(messageOf(error));
       if (!orphaned || performance.now() > deadline) throw error;
       await sleep(ORPHAN_POLL_MS);
     }
@@ -140,14 +141,14 @@ async function connectCreating(connection: Connection): Promise<pg.Client> {
   try {
     return await connect(connection);
   } catch (error) {
-    if ((error as { code?: string }).code !== '3D000') throw error;
+    if (codeOf(error) !== '3D000') throw error;
   }
   const client = await connect({ ...connection, database: 'postgres' });
   try {
     await client.query(`create database ${DATABASE}`);
   } catch (error) {
     // The process that began it was killed, and the server finished it alone.
-    if (!['42P04', '23505'].includes((error as { code?: string }).code ?? '')) throw error;
+    if (!['42P04', '23505'].includes(codeOf(error))) throw error;
   } finally {
     await client.end();
   }
@@ -156,9 +157,9 @@ async function connectCreating(connection: Connection): Promise<pg.Client> {
 
 /** Tells whether a failed connection only means: not yet, or no longer. */
 export function isNotReady(error: unknown): boolean {
-  const code = (error as { code?: string }).code ?? '';
+  const code = codeOf(error);
   if (['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', '57P01', '57P02', '57P03'].includes(code)) return true;
-  return code === '' && /terminated|timeout/i.test(String((error as Error).message));
+  return code === '' && /terminated|timeout/i.test(messageOf(error));
 }
 
 /** Stops the server: clients are cut off, committed data is kept. The caller holds the lock. */

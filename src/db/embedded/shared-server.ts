@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
 import type pg from 'pg';
-import { DomainError } from '../../errors.ts';
+import { codeOf, DomainError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { isLocked, withLock } from '../lock.ts';
 import { type Binaries, findBinaries, prepareBinaries } from './binaries.ts';
@@ -145,7 +145,7 @@ async function connectIfRunning(paths: Layout): Promise<pg.Client | null> {
   try {
     return await connect(connection);
   } catch (error) {
-    if (isNotReady(error) || (error as { code?: string }).code === '3D000') return null;
+    if (isNotReady(error) || codeOf(error) === '3D000') return null;
     throw error;
   }
 }

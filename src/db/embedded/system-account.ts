@@ -1,6 +1,6 @@
 import { chown, lchown, lstat, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { DomainError } from '../../errors.ts';
+import { codeOf, DomainError } from '../../errors.ts';
 
 /** The user that a server runs as, if not our own: PostgreSQL refuses to run as root. */
 export type Account = { uid: number; gid: number };
@@ -80,7 +80,7 @@ function notTraversable(dataDir: string): DomainError {
 }
 
 export function unusable(dataDir: string, cause: unknown): DomainError {
-  const code = (cause as NodeJS.ErrnoException).code ?? '';
+  const code = codeOf(cause);
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new DomainError('unavailable', `The disk that holds ${dataDir} is full.`, {
       hint: 'Free some space, then start cairn again.',

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type pg from 'pg';
-import { DomainError, domainErrorFrom, type ErrorCode } from '../../errors.ts';
+import pg from 'pg';
+import { codeOf, DomainError, domainErrorFrom, type ErrorCode, messageOf } from '../../errors.ts';
 import { UPDATE_HINT, VERSION } from '../../version.ts';
 import {
   GENERATED,
@@ -215,9 +215,10 @@ async function execute(client: pg.Client, what: string, sql: string): Promise<vo
   try {
     await client.query(sql);
   } catch (cause) {
-    const line = sql.slice(0, Number((cause as pg.DatabaseError).position ?? 0)).split('\n').length;
-    const [code, hint] = FAILURES[(cause as pg.DatabaseError).code ?? ''] ?? ['internal', RIGHTS_HINT];
-    throw new DomainError(code, `${what} failed at line ${line}: ${(cause as Error).message}`, {
+    const position = cause instanceof pg.DatabaseError ? Number(cause.position ?? 0) : 0;
+    const line = sql.slice(0, position).split('\n').length;
+    const [code, hint] = FAILURES[codeOf(cause)] ?? ['internal', RIGHTS_HINT];
+    throw new DomainError(code, `${what} failed at line ${line}: ${messageOf(cause)}`, {
       hint: `Nothing of it was applied. ${hint}`,
       retryable: false,
       cause,

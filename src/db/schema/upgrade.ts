@@ -1,7 +1,7 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type pg from 'pg';
-import { DomainError } from '../../errors.ts';
+import { codeOf, DomainError, messageOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { unusable } from '../embedded/system-account.ts';
 import { withLock } from '../lock.ts';
@@ -56,10 +56,10 @@ async function keepCopy(client: pg.Client, file: string, log: Log): Promise<void
     log.info({ file }, 'the database was copied before its upgrade');
     await removeOldest(dataDir);
   } catch (cause) {
-    const isFull = FULL.includes((cause as NodeJS.ErrnoException).code ?? '');
+    const isFull = FULL.includes(codeOf(cause));
     throw new DomainError(
       'unavailable',
-      `The database was not upgraded, for it could not be copied: ${(cause as Error).message}`,
+      `The database was not upgraded, for it could not be copied: ${messageOf(cause)}`,
       {
         hint: `${isFull ? 'Make room on its disk' : `See that ${dataDir} can be written to`} and start again, or upgrade without a copy: \`cairn migrate --no-backup\`.`,
         retryable: false,

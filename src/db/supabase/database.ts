@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError } from '../../errors.ts';
+import { recordOf } from '../../records.ts';
 import { withCleanAnswers } from '../clean.ts';
 import type { Actor, Database } from '../database.ts';
 import { FUNCTIONS, type FunctionName } from '../functions.ts';
@@ -66,7 +67,5 @@ type Outcome = { data?: unknown; refusal?: Refusal };
 
 /** Tells whether a repeat is harmless: the call reads, or it carries an idempotency key. */
 function mayRepeat(fn: FunctionName, args: Record<string, unknown>): boolean {
-  return (
-    READS.test(fn) || REPEATABLE.has(fn) || typeof (args['command'] as { key?: unknown } | undefined)?.key === 'string'
-  );
+  return READS.test(fn) || REPEATABLE.has(fn) || typeof recordOf(args['command'])['key'] === 'string';
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AuthError } from '@supabase/supabase-js';
 import * as z from 'zod';
 import { writeAtomically } from '../../atomic-write.ts';
-import { DomainError } from '../../errors.ts';
+import { codeOf, DomainError } from '../../errors.ts';
 import { withLock } from '../lock.ts';
 import { authClient, type Project } from './client.ts';
 
@@ -48,12 +48,7 @@ export async function readSession(file: string): Promise<Stored | null> {
   try {
     return Stored.parse(JSON.parse(await readFile(file, 'utf8')));
   } catch (error) {
-    if (
-      (error as NodeJS.ErrnoException).code === 'ENOENT' ||
-      error instanceof z.ZodError ||
-      error instanceof SyntaxError
-    )
-      return null;
+    if (codeOf(error) === 'ENOENT' || error instanceof z.ZodError || error instanceof SyntaxError) return null;
     throw error;
   }
 }

@@ -29,7 +29,7 @@ async function readBody(incoming: IncomingMessage, bytesMax: number): Promise<Bu
       if (bytes > bytesMax) settle(() => reject(tooLarge(bytesMax)));
       else chunks.push(chunk);
     };
-    const end = () => settle(() => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+    const end = () => settle(() => resolve(Buffer.concat(chunks)));
     const fail = (error?: Error) => settle(() => reject(error ?? new Error('The sender left.')));
     incoming.on('data', take).on('end', end).on('error', fail).on('close', fail);
   });

@@ -12,6 +12,7 @@ import { mayUse, type Scope } from '../../context.ts';
 import type { Database } from '../../db/database.ts';
 import { createVerdict } from '../../db/verdict.ts';
 import type { Log } from '../../log.ts';
+import { recordOf } from '../../records.ts';
 import { selectTools } from '../../tools/catalog.ts';
 import { followsResources, type Message, requiredScopes } from '../mcp/required-scopes.ts';
 import { createMcpServer, createRequestServer } from '../mcp/server.ts';
@@ -111,7 +112,7 @@ export class McpEndpoint {
   async #dispatch(request: Request, { caller, openRequest, body }: Asked): Promise<Response> {
     const { principal } = caller;
     const scopes = this.#scopes;
-    const messages = (Array.isArray(body) ? body : [body]) as Message[];
+    const messages: Message[] = Array.isArray(body) ? body : [recordOf(body)];
     describe(messages[0], { said: openRequest.said, scopes });
     const needed = [...new Set(messages.flatMap((message) => requiredScopes(message, scopes)))];
     if (needed.some((scope) => !mayUse(principal.scopes, scope))) return this.#parts.access.challenge(needed);
@@ -167,7 +168,7 @@ async function bodyOf(request: Request, { incoming }: OpenRequest): Promise<unkn
  * check before.
  */
 function isProvingCall(request: Request, body: unknown, scopes: ReadonlyMap<string, Scope>): boolean {
-  const { method, params } = (body ?? {}) as Message;
+  const { method, params }: Message = recordOf(body);
   const scope = method === 'tools/call' ? scopes.get(String(params?.name)) : undefined;
   return scope !== undefined && scope !== 'admin' && !isOfSession(request, body);
 }

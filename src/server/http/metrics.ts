@@ -7,8 +7,8 @@ type Counts = { requests: () => number; sessions: () => number; streams: () => n
 
 /** Formats the counts as Prometheus text. Labels are only our words, so that no caller can add more. */
 export function createMetrics(counts: Counts) {
-  const registers = [new Registry()];
-  const [registry] = registers as [Registry];
+  const registry = new Registry();
+  const registers = [registry];
   collectDefaultMetrics({ register: registry });
   const requests = new Histogram({
     name: 'cairn_http_request_seconds',

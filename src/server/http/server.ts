@@ -5,7 +5,7 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import type { Access } from '../../auth/access.ts';
 import { type Config, isLoopback } from '../../config.ts';
 import type { Database } from '../../db/database.ts';
-import { DomainError, domainErrorFrom, ERROR_CODES } from '../../errors.ts';
+import { DomainError, domainErrorFrom, ERROR_CODES, messageOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Fixtures } from '../mcp/server-options.ts';
 import { type DiscardLimits, discardBody } from './body.ts';
@@ -141,7 +141,7 @@ async function listen({ host, port }: Config, { headersMs }: HttpLimits): Promis
     await once(server, 'listening');
     return server;
   } catch (error) {
-    throw new DomainError('unavailable', `Cannot listen on ${hostInUrl(host)}:${port}: ${(error as Error).message}.`, {
+    throw new DomainError('unavailable', `Cannot listen on ${hostInUrl(host)}:${port}: ${messageOf(error)}.`, {
       hint: 'Choose another with --host and --port.',
       retryable: false,
       cause: error,

@@ -151,7 +151,8 @@ function readLines(on: { line(line: string | undefined): void; tooLarge(start: s
     for (let to = chunk.indexOf(LINE_FEED); to !== -1; to = chunk.indexOf(LINE_FEED, from)) {
       add(chunk.subarray(from, to));
       from = to + 1;
-      const bytes = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+      const [only = Buffer.alloc(0), ...others] = parts;
+      const bytes = others.length === 0 ? only : Buffer.concat(parts);
       const text = bytes.toString();
       const first = start?.toString();
       parts = [];
@@ -178,7 +179,8 @@ function refusal(start: string, end: string): JSONRPCMessage | undefined {
   const error = new DomainError('payload_too_large', 'The arguments are larger than 1 MB.', {
     hint: 'Send fewer items at a time; store large content elsewhere (a file, a commit) and record its reference.',
   });
-  const answer = { jsonrpc: '2.0', id: JSON.parse(id) as RequestId } as const;
+  const parsed: RequestId = JSON.parse(id);
+  const answer = { jsonrpc: '2.0', id: parsed } as const;
   if (!/"method"\s*:\s*"tools\/call"/.test(members)) {
     return { ...answer, error: { code: INVALID_REQUEST, message: error.message } };
   }
