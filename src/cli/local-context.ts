@@ -5,6 +5,7 @@ import { DomainError } from '../errors.ts';
 import { type Local, openLocal } from '../local.ts';
 import { createLog } from '../log.ts';
 import { personName } from '../person-name.ts';
+import { type Command, runCommand } from '../tools/command.ts';
 import { inputSentences } from '../tools/input-error.ts';
 import { lossesOf } from '../tools/left-out.ts';
 import { writeOwnBrief } from '../tools/write-briefs.ts';
@@ -59,6 +60,11 @@ function optionNamed(path: readonly PropertyKey[]): string {
   const [field] = path[0] === 'tasks' ? path.slice(2) : path;
   const name = typeof field === 'string' ? field : 'What was given';
   return OPTIONS[name] ?? (/^[a-z_]+$/.test(name) ? `--${name.replaceAll('_', '-')}` : name);
+}
+
+/** Does something for a person. A refusal names the option, as `parseGiven` does. */
+export function perform<Output>(ctx: Context, command: Command<Output>, given: object): Promise<Output> {
+  return runCommand(ctx, command, (input) => parseGiven(input, given));
 }
 
 /**

@@ -102,6 +102,8 @@ export const BlockedClient = z.object({ blocked: z.boolean(), revoked: Revoked.p
 /** Blocks a client: ends its grants in the workspace; nobody can consent to it there again. */
 export const blockClient = sqlFunction('block_client', BlockedClient);
 
+export const RemoveClient = z.strictObject({ client_id: ClientId });
+
 /** Removes a client that an admin added in advance. */
 export const removeClient = sqlFunction('remove_client', z.object({ removed: z.boolean(), revoked: Revoked }));
 
@@ -134,6 +136,8 @@ export const ChangedMember = z.object({
 });
 
 export const setMember = sqlFunction('set_member', ChangedMember);
+
+export const RevokeInvitation = z.strictObject({ invitation: Id });
 
 /** Withdraws an invitation. */
 export const revokeInvitation = sqlFunction('revoke_invitation', z.object({ revoked: z.boolean() }));

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
 import { sqlFunction } from '../db/sql-function.ts';
+import { ProjectRef } from '../events/projects.ts';
 import { TaskBrief } from '../events/tasks.ts';
 import { insufficient, showsTasks } from './visible-scopes.ts';
 
@@ -17,7 +18,9 @@ export type Needs = z.infer<typeof Needs>;
 
 const queryNeeds = sqlFunction('list_needs', Needs);
 
-export async function listNeeds(ctx: Context, { project }: { project?: string }): Promise<Needs> {
+export const ListNeeds = z.strictObject({ project: ProjectRef.optional() });
+
+export async function listNeeds(ctx: Context, { project }: z.output<typeof ListNeeds>): Promise<Needs> {
   if (!showsTasks(ctx)) throw insufficient('tasks:read', 'Tasks');
   return queryNeeds(ctx, { project: project ?? ctx.project });
 }

@@ -199,10 +199,12 @@ export function completeTask(
   return change(ctx, [taskCompleted(task, data, { lock_token })]);
 }
 
+export const CompleteUnheldTask = CompleteTask.omit({ lock_token: true });
+
 /** Completes a task that nobody holds, as a person: claims it for that moment. A refusal leaves it as it was. */
 export function completeUnheldTask(
   ctx: Context,
-  { task, ...data }: Omit<z.output<typeof CompleteTaskAsPerson>, 'lock_token'>,
+  { task, ...data }: z.output<typeof CompleteUnheldTask>,
 ): Promise<ChangedTask> {
   return change(ctx, [taskClaimed(task, { ttl_seconds: MOMENT_SECONDS }), taskCompleted(task, data, {})]);
 }

@@ -14,6 +14,9 @@ const Verified = z.object({
   difference: z.record(z.string(), z.unknown()).optional(),
 });
 
+/** Of the whole workspace. */
+export const Everything = z.strictObject({});
+
 /** Recomputes the chain and compares the read model with the log, row by row. */
 export const verifyEvents = sqlFunction('verify_events', Verified);
 

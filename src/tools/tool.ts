@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import { type Context, mayUse, type Scope } from '../context.ts';
-import type { Actor } from '../db/database.ts';
-import { DomainError, domainErrorFrom } from '../errors.ts';
+import type { Context } from '../context.ts';
+import { domainErrorFrom } from '../errors.ts';
 import { leftOut, line, word } from '../text.ts';
 import { coerceInput, wholeRefs } from './coercion.ts';
+import { type Command, runCommand } from './command.ts';
 import { type Fitted, fitResult, fitText } from './fit.ts';
 import { inputError } from './input-error.ts';
 import { lossesOf } from './left-out.ts';
@@ -19,7 +18,6 @@ type Taking<Input extends z.ZodObject> = {
   alwaysLoaded?: true;
   /** A read whose answer depends on the worker's locks; every write belongs to a worker. */
   takesWorker?: true;
-  /** Its answer is only for the asking agent: another agent's equal key is a different one. */
   keyedByAgent?: true;
   /** Repeating it changes nothing more, so that it needs no idempotency_key. */
   idempotent?: true;
@@ -36,15 +34,14 @@ type Giving<Output extends z.ZodObject> = {
   render(result: z.output<Output>): string;
 };
 
-export type Tool = Giving<z.ZodObject> &
+export type Tool = Command<Record<string, unknown>> &
+  Giving<z.ZodObject> &
   Omit<Taking<z.ZodObject>, 'run'> & {
-    name: string;
-    scope: Scope;
     annotations: { readOnlyHint: boolean; destructiveHint: boolean; idempotentHint: boolean; openWorldHint: boolean };
-    run(ctx: Context, input: Record<string, unknown>): Promise<Record<string, unknown>>;
   };
 
-export type Toolset = { name: string; description: string; tools: Tool[] };
+/** `commands` are the same tools by name, each with the type of its answer. */
+export type Toolset<Commands = unknown> = { name: string; description: string; tools: Tool[]; commands: Commands };
 
 const IdempotencyKey = word(200)
   .refine((key) => leftOut(key) === undefined, 'must be of characters that can be stored')
@@ -61,7 +58,7 @@ export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs exte
   // Two type parameters, so that the compiler infers both schemas of each tool and checks `run` and `render` against
   // them.
   definitions: { [Name in keyof Inputs]: Taking<Inputs[Name]> } & { [Name in keyof Outputs]: Giving<Outputs[Name]> },
-): Toolset {
+): Toolset<{ [Name in keyof Outputs]: Command<z.output<Outputs[Name]>> }> {
   const tools = Object.entries(definitions).map(([toolName, definition]): Tool => {
     const { effect, idempotent = false, takesWorker = false, input } = definition;
     const reads = effect === 'read';
@@ -81,37 +78,31 @@ export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs exte
       },
     };
   });
-  return { name, description, tools };
+  const commands = Object.fromEntries(tools.map((tool) => [tool.name, tool])) as never;
+  return { name, description, tools, commands };
 }
 
 /** `notices`: the end of the text, for which the data has no place. */
 export type ToolAnswer = { text: string; structured: Record<string, unknown>; notices: string[] };
 
-/** The one path of a call: scope, parse, fingerprint, run, render. Every failure is a DomainError. */
+/** The one path, with its prose: an agent's input is coerced, the answer cut to fit and told. */
 export async function callTool(ctx: Context, tool: Tool, args: unknown): Promise<ToolAnswer> {
+  let losses: string[] = [];
+  const run = (inner: Context, input: Record<string, unknown>) => runFitting(inner, tool, input);
   try {
-    authorise(ctx, tool);
-    const given = wholeRefs(coerceInput(tool.input, args ?? {}), ctx.project);
-    const parsed = parse(tool, given);
-    const { idempotency_key, as, ...input } = parsed;
-    const actor = workerOf(ctx.actor, as);
-    const whose = tool.keyedByAgent ? agentOf(actor) : as;
-    const command = {
-      name: tool.name,
-      ...keyed(tool, idempotency_key, whose === undefined ? [input] : [input, whose]),
-    };
-    const { fitted, notice } = await runFitting({ ...ctx, actor, command }, tool, input).finally(() =>
-      ctx.acted?.(agentOf(actor)),
-    );
-    const notices = [
-      ...(notice === undefined ? [] : [notice]),
-      ...(tool.effect === 'read' ? [] : lossesOf(given, parsed)),
-    ];
+    const { fitted, notice } = await runCommand(ctx, { ...tool, run }, (schema) => {
+      const given = wholeRefs(coerceInput(schema, args ?? {}), ctx.project);
+      const parsed = parse(tool, given);
+      if (tool.effect !== 'read') losses = lossesOf(given, parsed);
+      return parsed;
+    });
+    const notices = [...(notice === undefined ? [] : [notice]), ...losses];
     return { structured: fitted, text: [fitText(tool.render(fitted)), ...notices].join('\n'), notices };
   } catch (thrown) {
     const error = domainErrorFrom(thrown);
-    const failed = error.code === 'internal' || error.cause instanceof z.ZodError;
-    if (failed) ctx.log.error({ tool: tool.name, err: error.cause ?? error }, 'tool failed');
+    // An answer of another form has its faults as the cause.
+    const isOurs = error.code === 'internal' || error.cause instanceof z.ZodError;
+    if (isOurs) ctx.log.error({ tool: tool.name, err: error.cause ?? error }, 'tool failed');
     throw error;
   }
 }
@@ -125,36 +116,8 @@ async function runFitting(ctx: Context, tool: Tool, input: Record<string, unknow
   return runFitting(ctx, tool, { ...input, page_size: Math.max(1, Math.floor(page_size * found.share * 0.9)) });
 }
 
-/** Names the actor if a client says which of its workers calls: `claude-code#f33e/tests`. */
-function workerOf(actor: Actor, worker: unknown): Actor {
-  if (typeof worker !== 'string') return actor;
-  return { ...actor, agent: `${agentOf(actor)}/${worker}`, worker };
-}
-
-function agentOf({ agent, client }: Actor): string {
-  return agent ?? client ?? 'agent';
-}
-
-function authorise(ctx: Context, tool: Tool): void {
-  if (mayUse(ctx.scopes, tool.scope)) return;
-  throw new DomainError('insufficient_scope', `${tool.name} needs the scope ${tool.scope}.`, {
-    hint: 'Ask the person you work for to grant it.',
-    details: { scope: tool.scope },
-  });
-}
-
 function parse(tool: Tool, given: unknown): Record<string, unknown> {
   const parsed = tool.input.safeParse(given);
   if (!parsed.success) throw inputError(tool, parsed.error, given);
   return parsed.data;
-}
-
-function keyed(tool: Tool, key: unknown, asked: unknown[]): { key?: string; fingerprint?: string } {
-  if (typeof key !== 'string') return {};
-  return {
-    key,
-    fingerprint: createHash('sha256')
-      .update(JSON.stringify([tool.name, ...asked]))
-      .digest('hex'),
-  };
 }

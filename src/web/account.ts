@@ -5,12 +5,13 @@ import { createPat } from '../auth/server/issue.ts';
 import { resourceOf } from '../auth/settings.ts';
 import { SCOPES } from '../context.ts';
 import { DomainError } from '../errors.ts';
-import { listConnections, revokeAccess } from '../services/access.ts';
+import { admin } from '../tools/admin.ts';
 import { type BrowserSession, personOf, type SignedIn } from './browser-session.ts';
 import { flashOnce, goOn } from './flash-message.ts';
 import { redirect } from './page.ts';
 import { accountPage, cursorOf } from './pages/account.ts';
 import { invitationPage } from './pages/invitation.ts';
+import { perform } from './perform.ts';
 import type { Web } from './web.ts';
 
 // A stranger at an open browser must not leave with a token that outlives the session.
@@ -32,17 +33,18 @@ export function showAccount(web: Web, browserSession: SignedIn): Promise<Respons
   );
 }
 
-async function connectionsIn({ db }: Web, browserSession: SignedIn, workspace: Workspace) {
+async function connectionsIn(web: Web, browserSession: SignedIn, workspace: Workspace) {
   const actor = personOf(browserSession, workspace.tenant_id);
   const before = browserSession.url.searchParams.get(cursorOf(workspace)) ?? undefined;
-  return { ...workspace, ...(await listConnections({ db, actor }, { all: false, ended: false, before })) };
+  return { ...workspace, ...(await perform({ ...web, actor }, admin.commands.list_connections, { before })) };
 }
 
 /** Revokes only one's own access: an admin ends others' on the page of the workspace. */
 export async function revokeOwn(web: Web, browserSession: SignedIn, form: URLSearchParams): Promise<Response> {
-  const own = { id: form.get('id') ?? '', user_id: browserSession.session.user_id, everything: false };
-  const caller = { db: web.db, actor: personOf(browserSession, form.get('workspace') ?? '') };
-  const { grants, pats } = await revokeAccess(caller, { ...own, reason: 'Ended on the account page.' });
+  const own = { id: form.get('id') ?? '', user_id: browserSession.session.user_id };
+  const caller = { ...web, actor: personOf(browserSession, form.get('workspace') ?? '') };
+  const chosen = { ...own, reason: 'Ended on the account page.' };
+  const { grants, pats } = await perform(caller, admin.commands.revoke_access, chosen);
   const notice = grants + pats > 0 ? 'It has no access any more.' : 'It had no access any more.';
   return goOn(web, browserSession, { to: '/account', notice });
 }

@@ -1,32 +1,27 @@
 import type { Role, Workspace } from '../auth/answers.ts';
 import { inviteMember } from '../auth/server/issue.ts';
 import { DomainError } from '../errors.ts';
-import {
-  listAuthEvents,
-  listConnections,
-  listMembers,
-  ROLES,
-  revokeAccess,
-  revokeInvitation,
-  setMember,
-} from '../services/access.ts';
+import { ROLES } from '../services/access.ts';
+import { admin } from '../tools/admin.ts';
+import { person } from '../tools/person.ts';
 import { personOf, type SignedIn } from './browser-session.ts';
 import { flashOnce, goOn } from './flash-message.ts';
 import { adminPage } from './pages/admin.ts';
 import { administers } from './pages/navigation.ts';
+import { perform } from './perform.ts';
 import type { Web } from './web.ts';
 
 const INVITATION_DAYS = 7;
 
 export function showAdmin(web: Web, browserSession: SignedIn): Promise<Response> {
   const workspace = workspaceOf(browserSession, browserSession.url.searchParams.get('workspace'));
-  const caller = { db: web.db, actor: personOf(browserSession, workspace.tenant_id) };
+  const caller = { ...web, actor: personOf(browserSession, workspace.tenant_id) };
   const from = (name: string) => browserSession.url.searchParams.get(name) ?? undefined;
   return flashOnce(web, browserSession, async (message) => {
     const [connections, people, events] = await Promise.all([
-      listConnections(caller, { all: true, ended: false, before: from('connections') }),
-      listMembers(caller, {}),
-      listAuthEvents(caller, { before: from('events') }),
+      perform(caller, admin.commands.list_connections, { all: true, before: from('connections') }),
+      perform(caller, admin.commands.list_members, {}),
+      perform(caller, admin.commands.list_auth_events, { before: from('events') }),
     ]);
     const { name: user, workspaces } = browserSession.session;
     const url = new URL(
@@ -58,10 +53,9 @@ export async function revokeAny(web: Web, browserSession: SignedIn, form: URLSea
   const chosen = Object.fromEntries(
     ['id', 'user_id', 'client_id'].flatMap((key) => [[key, form.get(key)]]).filter(([, value]) => value),
   );
-  const caller = { db: web.db, actor: personOf(browserSession, workspace.tenant_id) };
-  const { grants, pats } = await revokeAccess(caller, {
+  const caller = { ...web, actor: personOf(browserSession, workspace.tenant_id) };
+  const { grants, pats } = await perform(caller, admin.commands.revoke_access, {
     ...chosen,
-    everything: false,
     reason: 'Ended by an administrator.',
   });
   const count = grants + pats;
@@ -73,8 +67,8 @@ export async function changeMember(web: Web, browserSession: SignedIn, form: URL
   const workspace = workspaceOf(browserSession, form.get('workspace'));
   const remove = form.get('do') === 'remove';
   const role = remove ? undefined : roleOf(form);
-  const caller = { db: web.db, actor: personOf(browserSession, workspace.tenant_id) };
-  await setMember(caller, { user_id: form.get('user_id') ?? '', role });
+  const caller = { ...web, actor: personOf(browserSession, workspace.tenant_id) };
+  await perform(caller, admin.commands.set_member, { user_id: form.get('user_id') ?? '', role });
   const notice = remove ? 'They are no member any more.' : `They are ${role} now.`;
   return goOn(web, browserSession, { ...backTo(workspace), notice });
 }
@@ -83,7 +77,7 @@ export async function changeInvitations(web: Web, browserSession: SignedIn, form
   const workspace = workspaceOf(browserSession, form.get('workspace'));
   const actor = personOf(browserSession, workspace.tenant_id);
   if (form.get('do') === 'withdraw') {
-    await revokeInvitation({ db: web.db, actor }, { invitation: form.get('invitation') ?? '' });
+    await perform({ ...web, actor }, person.revoke_invitation, { invitation: form.get('invitation') ?? '' });
     return goOn(web, browserSession, { ...backTo(workspace), notice: 'The link does not work any more.' });
   }
   const email = (form.get('email') ?? '').trim() || undefined;

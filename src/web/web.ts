@@ -3,6 +3,7 @@ import { createOidcLogin, type OidcLogin } from '../auth/login/oidc.ts';
 import { createSupabaseLogin, type SupabaseLogin } from '../auth/login/supabase.ts';
 import type { Person, Store } from '../auth/store.ts';
 import type { Config } from '../config.ts';
+import type { Context } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { Log } from '../log.ts';
 import type { Cookies } from './cookies.ts';
@@ -10,6 +11,7 @@ import type { Cookies } from './cookies.ts';
 /** The configuration and services of the pages. */
 export type Web = {
   db: Database;
+  blobs: Context['blobs'];
   store: Store;
   log: Log;
   publicUrl: URL;

@@ -32,3 +32,32 @@ test('every folder and file of src has a row in the table of imports', () => {
 
   expect(free.map(({ name }) => name).sort()).toEqual(UNLIMITED);
 });
+
+// Sources and sinks of many commands: they write by the services of their events, which have no tool.
+const BESIDE = ['adoption.ts', 'adoption-plan.ts', 'archive.ts', 'transfer.ts'];
+// Reads for the protocol itself: completions and following.
+const PROTOCOL = ['suggestRefs', 'followEvents'];
+
+test('what commands, pages and servers do goes through the one path: of services they know forms and types', () => {
+  const files = ['cli', 'web', 'server'].flatMap((folder) =>
+    readdirSync(new URL(`src/${folder}/`, ROOT), { recursive: true, encoding: 'utf8' }).map(
+      (name) => `src/${folder}/${name}`,
+    ),
+  );
+
+  const called = files
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) => {
+      const imports = readFileSync(new URL(file, ROOT), 'utf8').matchAll(
+        /^import \{([^}]+)\} from '[./]+services\/([\w-]+\.ts)'/gm,
+      );
+      return [...imports].flatMap(([, names = '', module = '']) =>
+        (BESIDE.includes(module) ? [] : names.split(','))
+          .map((name) => name.trim())
+          .filter((name) => /^[a-z]/.test(name) && !name.startsWith('type ') && !PROTOCOL.includes(name))
+          .map((name) => `${file}: ${name}`),
+      );
+    });
+
+  expect(called).toEqual([]);
+});

@@ -3,6 +3,7 @@ import type { RouteEnv } from '../../src/auth/access.ts';
 import { createLoginLink } from '../../src/auth/login/owner.ts';
 import { mintSecret } from '../../src/auth/secrets.ts';
 import { authStore, type Identity, type Person, type Store } from '../../src/auth/store.ts';
+import { blobStores } from '../../src/blobs/open.ts';
 import { publicUrlOf, readConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
 import { serveHttp } from '../../src/server/http/server.ts';
@@ -35,7 +36,17 @@ export async function startWeb(env: NodeJS.ProcessEnv = {}, given?: Scratch): Pr
   const owner = await ask<TestWeb['owner']>({ db: scratch.db, actor: { user_id: '' } }, 'sign_in', { identity });
   const publicUrl = publicUrlOf(config);
   const cookies = createCookies(publicUrl);
-  const parts = { db: scratch.db, store, log, publicUrl, cookies, owner, makesTokens: true, ...waysIn(config) };
+  const parts = {
+    db: scratch.db,
+    blobs: blobStores(config),
+    store,
+    log,
+    publicUrl,
+    cookies,
+    owner,
+    makesTokens: true,
+    ...waysIn(config),
+  };
   const refused = async () => new Response(null, { status: 401 });
   const server = await serveHttp({
     config,

@@ -8,24 +8,18 @@ import type { Config } from '../../config.ts';
 import { SCOPES } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
 import {
-  blockClient,
   type Connection,
   ListAuthEvents,
   ListConnections,
-  listAuthEvents,
-  listClients,
-  listConnections,
-  listMembers,
   RevokeAccess,
   ROLES,
-  removeClient,
-  revokeAccess,
   SetMember,
-  setMember,
 } from '../../services/access.ts';
+import { admin } from '../../tools/admin.ts';
+import { person } from '../../tools/person.ts';
 
 import { amount, time } from '../../tools/render.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import { inLocalContext, parseGiven, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { servedAddress } from '../serve/served-address.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
@@ -44,7 +38,7 @@ export async function runConnections(
     client_id: client,
     ended,
   });
-  const page = await inLocalContext(config, (ctx) => listConnections(ctx, chosen));
+  const page = await inLocalContext(config, (ctx) => perform(ctx, admin.commands.list_connections, chosen));
   printResult(page, options, ({ connections }) => connectionLines(connections));
 }
 
@@ -82,7 +76,7 @@ export async function runRevoke(
     throw mistyped('This ends every connection of the workspace.', 'Add --yes to do it.');
   }
   const chosen = parseGiven(RevokeAccess, { id, user_id: user, client_id: client, everything, reason });
-  const revoked = await inLocalContext(config, (ctx) => revokeAccess(ctx, chosen));
+  const revoked = await inLocalContext(config, (ctx) => perform(ctx, admin.commands.revoke_access, chosen));
   if (revoked.grants + revoked.pats === 0) process.exitCode = 1;
   printResult(revoked, options, ({ grants, tokens, pats }) => [
     `Revoked ${amount(grants, 'grant')} with ${amount(tokens, 'token')}, and ${amount(pats, 'personal token')}.`,
@@ -91,7 +85,7 @@ export async function runRevoke(
 
 /** `cairn auth clients`. */
 export async function runClients(config: Config, options: JsonOption): Promise<void> {
-  const found = await inLocalContext(config, (ctx) => listClients(ctx, {}));
+  const found = await inLocalContext(config, (ctx) => perform(ctx, admin.commands.list_clients, {}));
   printResult(found, options, ({ clients }) => {
     if (clients.length === 0) return ['No clients.'];
     return table(clients, [
@@ -110,7 +104,9 @@ export async function runBlock(
   config: Config,
   { client, blocked, ...options }: JsonOption & { client: string; blocked: boolean },
 ): Promise<void> {
-  const done = await inLocalContext(config, (ctx) => blockClient(ctx, { client_id: client, blocked }));
+  const done = await inLocalContext(config, (ctx) =>
+    perform(ctx, admin.commands.block_client, { client_id: client, blocked }),
+  );
   printResult(done, options, ({ revoked }) => [
     blocked ? `Blocked; ${revoked.grants ?? 0} grants ended.` : 'Admitted again.',
   ]);
@@ -141,7 +137,7 @@ export async function runRemoveClient(
   config: Config,
   { client, ...options }: JsonOption & { client: string },
 ): Promise<void> {
-  const removed = await inLocalContext(config, (ctx) => removeClient(ctx, { client_id: client }));
+  const removed = await inLocalContext(config, (ctx) => perform(ctx, person.remove_client, { client_id: client }));
   printResult(removed, options, ({ revoked }) => [`Removed; ${revoked.grants} grants ended.`]);
 }
 
@@ -171,7 +167,7 @@ export async function runPats(config: Config, { all, ...options }: JsonOption & 
   const pats: Connection[] = [];
   await inLocalContext(config, async (ctx) => {
     for (let before: string | undefined, more = true; more; more = before !== undefined) {
-      const page = await listConnections(ctx, { all: all === true, ended: false, before });
+      const page = await perform(ctx, admin.commands.list_connections, { all, before });
       pats.push(...page.connections.filter(({ kind }) => kind === 'pat'));
       before = page.next_before;
     }
@@ -215,7 +211,7 @@ export async function runInvite(config: Config, { email, role, expires, ...optio
 
 /** `cairn auth members`. */
 export async function runMembers(config: Config, options: JsonOption): Promise<void> {
-  const found = await inLocalContext(config, (ctx) => listMembers(ctx, {}));
+  const found = await inLocalContext(config, (ctx) => perform(ctx, admin.commands.list_members, {}));
   printResult(found, options, ({ members }) =>
     table(members, [
       { heading: 'ID', text: ({ user_id }) => user_id },
@@ -233,7 +229,7 @@ export async function runSetMember(
   { user, role, ...options }: JsonOption & { user: string; role?: string },
 ): Promise<void> {
   const chosen = parseGiven(SetMember, { user_id: user, role });
-  const done = await inLocalContext(config, (ctx) => setMember(ctx, chosen));
+  const done = await inLocalContext(config, (ctx) => perform(ctx, admin.commands.set_member, chosen));
   printResult(done, options, () => [role === undefined ? 'Removed; the access ended.' : `Now ${role}.`]);
 }
 
@@ -242,7 +238,7 @@ type TrailOptions = JsonOption & { since?: string; type?: string; unowned?: true
 /** `cairn auth events`. */
 export async function runAuthEvents(config: Config, { since, type, unowned, ...options }: TrailOptions): Promise<void> {
   const chosen = parseGiven(ListAuthEvents, { since: since === undefined ? undefined : timeOf(since), type });
-  const found = await inLocalContext(config, (ctx) => listAuthEvents(ctx, { ...chosen, unowned: unowned === true }));
+  const found = await inLocalContext(config, (ctx) => perform(ctx, person.list_auth_events, { ...chosen, unowned }));
   printResult(found, options, ({ events }) => {
     if (events.length === 0) return ['Nothing.'];
     return table(events, [

@@ -1,8 +1,9 @@
 import { rotateSecrets } from '../../auth/server/issue.ts';
 import type { Config } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
-import { type KeptSecrets, listSecrets } from '../../services/access.ts';
-import { inLocalContext } from '../local-context.ts';
+import type { KeptSecrets } from '../../services/access.ts';
+import { admin } from '../../tools/admin.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
@@ -20,7 +21,7 @@ const REPLACED_BY: Readonly<Record<KeptSecrets['kind'], string>> = Object.freeze
 
 /** `cairn auth secrets`. */
 export async function runSecrets(config: Config, options: JsonOption): Promise<void> {
-  const found = await inLocalContext(config, (ctx) => listSecrets(ctx, {}));
+  const found = await inLocalContext(config, (ctx) => perform(ctx, admin.commands.list_secrets, {}));
   printResult(found, options, ({ secrets, clients }) => [
     ...table(secrets, [
       { heading: 'SECRET', text: ({ kind }) => kind.replace('_', ' '), style: (text) => styled('bold', text) },
@@ -50,7 +51,7 @@ export async function runRotate(config: Config, { client, everything, yes, ...op
     );
   }
   const rotated = await inLocalContext(config, async (ctx) => {
-    const clients = client === undefined ? (await listSecrets(ctx, {})).clients : [client];
+    const clients = client === undefined ? (await perform(ctx, admin.commands.list_secrets, {})).clients : [client];
     return rotateSecrets(ctx.db, ctx.actor, { clients, everything: everything === true });
   });
   printResult(rotated, options, ({ clients, revoked, invitations, sessions }) => [

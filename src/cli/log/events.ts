@@ -1,8 +1,9 @@
 import type { Config } from '../../config.ts';
 import { verifyArchives } from '../../services/archive.ts';
-import { RedactEvent, redactEvent } from '../../services/history.ts';
-import { replayEvents, verifyEvents } from '../../services/transfer.ts';
-import { inLocalContext, parseGiven, type WorkspaceOption } from '../local-context.ts';
+import { RedactEvent } from '../../services/history.ts';
+import { admin } from '../../tools/admin.ts';
+import { person } from '../../tools/person.ts';
+import { inLocalContext, parseGiven, perform, type WorkspaceOption } from '../local-context.ts';
 import { type JsonOption, printResult } from '../terminal/output.ts';
 
 export type VerifyOptions = JsonOption & WorkspaceOption & { archive?: boolean };
@@ -15,7 +16,7 @@ export async function runVerify(config: Config, options: VerifyOptions): Promise
     config,
     async (ctx) => {
       const archived = options.archive === false ? undefined : await verifyArchives(ctx);
-      const verified = await verifyEvents(ctx, {});
+      const verified = await perform(ctx, person.verify_events, {});
       const difference = archived?.difference ?? verified.difference;
       return {
         ...verified,
@@ -37,13 +38,13 @@ export async function runVerify(config: Config, options: VerifyOptions): Promise
 
 /** `cairn events replay`: rebuilds the read model. */
 export async function runReplay(config: Config, options: JsonOption & WorkspaceOption): Promise<void> {
-  const replayed = await inLocalContext(config, (ctx) => replayEvents(ctx, {}), options);
+  const replayed = await inLocalContext(config, (ctx) => perform(ctx, person.replay_events, {}), options);
   printResult(replayed, options, ({ events, tables }) => [`Rebuilt ${tables.join(', ')} from ${events} events.`]);
 }
 
 /** `cairn events redact EVENT`: blanks the text of an event, on the record. */
 export async function runRedact(config: Config, event: string, options: RedactOptions): Promise<void> {
   const input = parseGiven(RedactEvent, { event, reason: options.reason });
-  const redacted = await inLocalContext(config, (ctx) => redactEvent(ctx, input), options);
+  const redacted = await inLocalContext(config, (ctx) => perform(ctx, admin.commands.redact_event, input), options);
   printResult(redacted, options, ({ seq, type }) => [`Redacted event #${seq} (${type}).`]);
 }

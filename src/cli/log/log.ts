@@ -1,6 +1,7 @@
 import type { Config } from '../../config.ts';
-import { type EventBrief, ListEvents, listEvents } from '../../services/events.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import type { EventBrief } from '../../services/events.ts';
+import { events as eventTools } from '../../tools/events.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import { taskRef } from '../tasks/refs.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
@@ -15,7 +16,7 @@ export async function runLog(config: Config, given: string | undefined, options:
     const task = given && (await taskRef(ctx, given));
     const { items, more } = await readPages(
       limit,
-      (asked) => listEvents(ctx, parseGiven(ListEvents, { task, types, ...asked })),
+      (asked) => perform(ctx, eventTools.commands.list_events, { task, types, ...asked }),
       ({ events }) => events,
     );
     return { events: items, more };

@@ -7,9 +7,9 @@ import type { Task } from '../../events/tasks.ts';
 import { writeTasks } from '../../formats/cairn-tasks.ts';
 import { writeChecklist } from '../../formats/checklist-writer.ts';
 import { writeCsv } from '../../formats/csv.ts';
-import { getProject } from '../../services/projects.ts';
-import { getTask, listTasks } from '../../services/tasks.ts';
-import { inLocalContext } from '../local-context.ts';
+import { projects as projectTools } from '../../tools/projects.ts';
+import { tasks as taskTools } from '../../tools/tasks.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { type JsonOption, wrote } from '../terminal/output.ts';
 
 const PAGE_SIZE = 100;
@@ -36,7 +36,7 @@ export async function runExport(config: Config, file: string | undefined, option
     return exportHistory(config, { ...options, project: all ? undefined : slug, out });
   }
   const { project, tasks } = await inLocalContext(config, async (ctx) => {
-    const { project: found } = await getProject(ctx, { project: slug });
+    const { project: found } = await perform(ctx, projectTools.commands.get_project, { project: slug });
     return { project: found, tasks: await readTasks(ctx, found.slug) };
   });
   const text = WRITERS[format](project, tasks);
@@ -52,10 +52,12 @@ async function readTasks(ctx: Context, project: string): Promise<Task[]> {
   const tasks: Task[] = [];
   let cursor: string | undefined;
   do {
-    const page = await listTasks(ctx, { project, cursor, page_size: PAGE_SIZE });
+    const page = await perform(ctx, taskTools.commands.list_tasks, { project, cursor, page_size: PAGE_SIZE });
     for (let from = 0; from < page.tasks.length; from += READS_AT_ONCE) {
       const refs = page.tasks.slice(from, from + READS_AT_ONCE).map(({ ref }) => ref);
-      const whole = await Promise.all(refs.map((task) => getTask(ctx, { task, timeline_size: 0 })));
+      const whole = await Promise.all(
+        refs.map((task) => perform(ctx, taskTools.commands.get_task, { task, timeline_size: 0 })),
+      );
       // Only the task itself: its artifacts and timeline are in the history.
       tasks.push(...whole.map(({ artifacts: _, timeline: __, ...task }) => task));
     }

@@ -6,9 +6,9 @@ import type { ForeignTask } from '../../formats/foreign-task.ts';
 import { detectFormat, FORMATS, type FormatName, readForeign } from '../../formats/formats.ts';
 import { adoptTasks, findAdopted } from '../../services/adoption.ts';
 import { planAdoption, statusHere } from '../../services/adoption-plan.ts';
-import { CreateProject, createProject, getProject, listProjects } from '../../services/projects.ts';
 import { clean, firstOf, oneLine } from '../../text.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import { projects as projectTools } from '../../tools/projects.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { isHistory, readSource } from './import-source.ts';
 
@@ -59,7 +59,7 @@ export async function runImport(config: Config, path: string, options: ImportOpt
         ...shownWarnings(plan.warnings),
       ]);
     }
-    const target = project ?? (await createProject(ctx, parseGiven(CreateProject, { slug, name })));
+    const target = project ?? (await perform(ctx, projectTools.commands.create_project, { slug, name }));
     const adopted = await adoptTasks(ctx, plan, { project: target, format });
     printResult({ ...about, tasks: plan.tasks.length, ...adopted }, options, (result) => [
       summaryOf(result, result.tasks),
@@ -78,13 +78,13 @@ async function findProject(
 ): Promise<{ id: string; slug: string; name: string } | undefined> {
   if (slug !== undefined) {
     try {
-      return (await getProject(ctx, { project: slug })).project;
+      return (await perform(ctx, projectTools.commands.get_project, { project: slug })).project;
     } catch (error) {
       if (error instanceof DomainError && error.code === 'not_found') return undefined;
       throw error;
     }
   }
-  const { projects } = await listProjects(ctx, { include_archived: false, page_size: 2 });
+  const { projects } = await perform(ctx, projectTools.commands.list_projects, { page_size: 2 });
   const [only, other] = projects;
   if (only !== undefined && other === undefined) return only;
   throw new DomainError(

@@ -1,21 +1,10 @@
 import { readBounded, unusableFile } from '../../bounded-read.ts';
 import type { Config } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
-import {
-  ArchiveProject,
-  archiveProject,
-  CreateProject,
-  createProject,
-  getProject,
-  ListProjects,
-  listProjects,
-  UpdateProject,
-  unarchiveProject,
-  updateProject,
-} from '../../services/projects.ts';
-
+import { ArchiveProject, CreateProject } from '../../services/projects.ts';
 import { escaped } from '../../text.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import { projects as projectTools } from '../../tools/projects.ts';
+import { inLocalContext, parseGiven, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { readPages } from '../pagination.ts';
 import { projectTable } from '../tasks/status.ts';
@@ -35,7 +24,7 @@ export async function runCreateProject(config: Config, slug: string, options: Pr
   const { name = slug } = options;
   const description = await textOption(options.description);
   const input = parseGiven(CreateProject, { slug, name, description, rules: rulesIn(options.rules) });
-  const project = await inLocalContext(config, (ctx) => createProject(ctx, input));
+  const project = await inLocalContext(config, (ctx) => perform(ctx, projectTools.commands.create_project, input));
   printResult(project, options, () => [
     `Created the project ${styled('bold', slug)} "${project.name}".`,
     styled('dim', `Then: cairn use ${slug} in its repository, cairn add "…" --project ${slug}`),
@@ -48,10 +37,10 @@ export async function runEditProject(config: Config, slug: string | undefined, o
   const description = await textOption(options.description);
   const rules = rulesIn(options.rules);
   const changed = await inLocalContext(config, async (ctx) => {
-    const { project } = await getProject(ctx, { project: slug });
+    const { project } = await perform(ctx, projectTools.commands.get_project, { project: slug });
     const change = (changes: object) => {
       const input = { project: project.slug, ...changes, expected_version: project.version };
-      return updateProject(ctx, parseGiven(UpdateProject, input));
+      return perform(ctx, projectTools.commands.update_project, input);
     };
     if (name !== undefined || description !== undefined || rules !== undefined)
       return change({ name, description, rules });
@@ -94,7 +83,7 @@ export async function runListProjects(config: Config, options: ListOptions): Pro
   const { items: projects } = await inLocalContext(config, (ctx) =>
     readPages(
       Number.POSITIVE_INFINITY,
-      (asked) => listProjects(ctx, parseGiven(ListProjects, { include_archived: options.all, ...asked })),
+      (asked) => perform(ctx, projectTools.commands.list_projects, { include_archived: options.all, ...asked }),
       (page) => page.projects,
     ),
   );
@@ -108,7 +97,7 @@ export async function runArchiveProject(
   options: JsonOption & { reason?: string },
 ): Promise<void> {
   const input = parseGiven(ArchiveProject, { project: slug, reason: options.reason });
-  const project = await inLocalContext(config, (ctx) => archiveProject(ctx, input));
+  const project = await inLocalContext(config, (ctx) => perform(ctx, projectTools.commands.archive_project, input));
   printResult(project, options, () => [
     `Archived the project ${styled('bold', slug)}; cairn project unarchive ${slug} takes it back.`,
   ]);
@@ -116,6 +105,8 @@ export async function runArchiveProject(
 
 /** `cairn project unarchive SLUG`. */
 export async function runUnarchiveProject(config: Config, slug: string, options: JsonOption): Promise<void> {
-  const project = await inLocalContext(config, (ctx) => unarchiveProject(ctx, { project: slug }));
+  const project = await inLocalContext(config, (ctx) =>
+    perform(ctx, projectTools.commands.unarchive_project, { project: slug }),
+  );
   printResult(project, options, () => [`The project ${styled('bold', slug)} is open again.`]);
 }

@@ -5,9 +5,9 @@ import { findRepository } from '../../clients/detect.ts';
 import { type Config, thisHost } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
 import { findProjectFile, PROJECT_FILE } from '../../project-file.ts';
-import { getProject } from '../../services/projects.ts';
 import { escaped } from '../../text.ts';
-import { inLocalContext } from '../local-context.ts';
+import { projects as projectTools } from '../../tools/projects.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 
 /** `cairn use SLUG`: binds the repository, otherwise the directory, to a project; without one, prints the binding. */
@@ -15,7 +15,9 @@ export async function runUse(config: Config, slug: string | undefined, options: 
   const bound = findProjectFile(process.cwd());
   if (slug === undefined) return printLine(config, bound, options);
   const root = (await findRepository(process.cwd(), thisHost())) ?? process.cwd();
-  const { project } = await inLocalContext(config, (ctx) => getProject(ctx, { project: slug }));
+  const { project } = await inLocalContext(config, (ctx) =>
+    perform(ctx, projectTools.commands.get_project, { project: slug }),
+  );
   // A binding further up covers other repositories too.
   const isOwn = bound !== undefined && !relative(root, bound.file).startsWith('..');
   const file = isOwn ? bound.file : join(root, PROJECT_FILE);

@@ -3,8 +3,11 @@ import { type Context, SCOPES } from '../../context.ts';
 import { openLocal } from '../../local.ts';
 import { createLog } from '../../log.ts';
 import { agentName } from '../../server/mcp/agent-name.ts';
-import { type Resumption, resumeProject, saveCheckpoint } from '../../services/checkpoints.ts';
+import type { Resumption } from '../../services/checkpoints.ts';
 import { brief, changesOf } from '../../tools/brief.ts';
+import { checkpoints } from '../../tools/checkpoints.ts';
+import { amount } from '../../tools/render.ts';
+import { perform } from '../local-context.ts';
 import { type HookInput, lastWords } from '../terminal/transcript.ts';
 
 // A client stops after each answer: a checkpoint is worth it this often.
@@ -30,9 +33,10 @@ export async function askDatabase(event: string, config: Config, input: HookInpu
     actor: { ...actor, agent, client: 'hook' },
     project: config.project,
   };
-  const found = await resumeProject(ctx, {});
+  const found = await perform(ctx, checkpoints.commands.resume_project, {});
   if (event === 'session-start') return brief(found);
-  if (isWorthSaving(event, found)) await saveCheckpoint(ctx, await checkpoint(event, found, input));
+  if (isWorthSaving(event, found))
+    await perform(ctx, checkpoints.commands.save_checkpoint, await checkpoint(event, found, input));
   return undefined;
 }
 
@@ -44,10 +48,11 @@ function isWorthSaving(event: string, { checkpoint, since }: Resumption): boolea
 
 /** Saves the changes, in the agent's last words if there are any; keeps the first step that an agent left. */
 async function checkpoint(event: string, { checkpoint: last, since }: Resumption, input: HookInput) {
-  const words = await lastWords(input);
+  const said = [await lastWords(input), changesOf(since)].filter((part) => part !== '');
   return {
     label: LABELS[event] ?? event,
-    summary: [words, changesOf(since)].filter((part) => part !== '').join('\n\n'),
+    // Notes alone are no changes of tasks.
+    summary: said.length === 0 ? `${amount(since.events, 'event')}.` : said.join('\n\n'),
     ...(last?.resume_instructions !== undefined && { resume_instructions: last.resume_instructions }),
     snapshot: { hook: event, ...(input.session_id !== undefined && { session: input.session_id }) },
   };

@@ -56,14 +56,14 @@ function grantMax({ databaseUrl, supabaseUrl }: Config): number {
 }
 
 /** Requires a token of our own authorization server, or of the one that the operator configured. */
-function authorized(config: Config, { db, actor }: Local, log: Log): Access {
+function authorized(config: Config, { db, blobs, actor }: Local, log: Log): Access {
   const publicUrl = publicUrlOf(config);
   const store = authStore(db);
   const cookies = createCookies(publicUrl);
   const settings = authSettings(publicUrl, chosenSettings(config));
   const { authIssuer: issuer, authIssuerPrivate: allowPrivate } = config;
   const makesTokens = issuer === undefined;
-  const web: Web = { db, store, log, publicUrl, cookies, owner: actor, makesTokens, ...waysIn(config) };
+  const web: Web = { db, blobs, store, log, publicUrl, cookies, owner: actor, makesTokens, ...waysIn(config) };
   const access =
     issuer === undefined
       ? createAuth({ store, log, settings, browser: createBrowser(web) })

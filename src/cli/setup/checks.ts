@@ -10,10 +10,10 @@ import { upgradeEmbedded } from '../../db/schema/upgrade.ts';
 import { codeOf, DomainError, domainErrorFrom } from '../../errors.ts';
 import { createLog } from '../../log.ts';
 import { findProjectFile } from '../../project-file.ts';
-import { listEvents } from '../../services/events.ts';
-import { getProject, listProjects } from '../../services/projects.ts';
-import { verifyEvents } from '../../services/transfer.ts';
-import { inLocalContext } from '../local-context.ts';
+import { events as eventTools } from '../../tools/events.ts';
+import { person } from '../../tools/person.ts';
+import { projects as projectTools } from '../../tools/projects.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 
 /** One line of `cairn doctor`. A check that is not ok names its remedy. */
 export type Check = { name: string; status: 'ok' | 'warning' | 'failed'; detail: string; remedy?: string | undefined };
@@ -95,9 +95,11 @@ async function checkSchema({ databaseUrl, dataDir }: Config, client: pg.Client):
 async function checkLog(config: Config): Promise<Check> {
   return checked('log', () =>
     inLocalContext(config, async (ctx) => {
-      const { position } = await listEvents({ ...ctx, project: undefined }, { include_data: false, page_size: 1 });
+      const { position } = await perform({ ...ctx, project: undefined }, eventTools.commands.list_events, {
+        page_size: 1,
+      });
       if (position > VERIFIED_EVENTS_MAX) return `${position} events; \`cairn events verify\` checks them`;
-      const { ok, events, difference } = await verifyEvents(ctx, {});
+      const { ok, events, difference } = await perform(ctx, person.verify_events, {});
       if (ok) return `${events} ${events === 1 ? 'event' : 'events'}, the chain is whole, the read model agrees`;
       throw new DomainError('internal', `it does not agree: ${JSON.stringify(difference).slice(0, 200)}`, {
         hint: 'Run `cairn events verify` to see it whole. If the chain is whole, `cairn events replay` repairs the rest.',
@@ -108,7 +110,7 @@ async function checkLog(config: Config): Promise<Check> {
 
 function reachSupabase(config: Config): Promise<string> {
   return inLocalContext(config, async (ctx) => {
-    await listProjects(ctx, { include_archived: false, page_size: 1 });
+    await perform(ctx, projectTools.commands.list_projects, { page_size: 1 });
     return `Supabase, ${new URL(config.supabaseUrl ?? '').host}, answers`;
   });
 }
@@ -127,7 +129,10 @@ export async function checkProject(config: Config): Promise<Check> {
   }
   const from = bound?.project === project ? `, from ${bound.file}` : '';
   const check = await checked('project', () =>
-    inLocalContext(config, async (ctx) => `${(await getProject(ctx, {})).project.slug}${from}`),
+    inLocalContext(
+      config,
+      async (ctx) => `${(await perform(ctx, projectTools.commands.get_project, {})).project.slug}${from}`,
+    ),
   );
   return check.status === 'ok'
     ? check

@@ -6,9 +6,10 @@ import { hookCommand, serverCommand } from '../../clients/launch.ts';
 import { planInit, type Wanted } from '../../clients/plan.ts';
 import { type Config, thisHost } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
-import { CreateProject, createProject } from '../../services/projects.ts';
+import { CreateProject } from '../../services/projects.ts';
 import { escaped } from '../../text.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import { projects as projectTools } from '../../tools/projects.ts';
+import { inLocalContext, parseGiven, perform } from '../local-context.ts';
 import { canAsk } from '../terminal/ask.ts';
 import { diffLines } from '../terminal/diff.ts';
 import { printLine, styled } from '../terminal/output.ts';
@@ -145,7 +146,7 @@ function kindOf(before: string | null, after: string | null): string {
 /** Creates the project if it does not exist yet. */
 async function ensureProject(config: Config, slug: string, name: string): Promise<void> {
   const input = parseGiven(CreateProject, { slug, name });
-  await inLocalContext(config, (ctx) => createProject(ctx, input)).catch((error) => {
+  await inLocalContext(config, (ctx) => perform(ctx, projectTools.commands.create_project, input)).catch((error) => {
     if (!(error instanceof DomainError && error.code === 'already_exists')) throw error;
   });
 }

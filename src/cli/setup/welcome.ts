@@ -1,10 +1,11 @@
 import { quoted, serverCommand } from '../../clients/launch.ts';
 import type { Config } from '../../config.ts';
 import { thisHost } from '../../config.ts';
-import { listProjects } from '../../services/projects.ts';
+import type { Context } from '../../context.ts';
 import { selectTools } from '../../tools/catalog.ts';
+import { projects as projectTools } from '../../tools/projects.ts';
 import { VERSION } from '../../version.ts';
-import { inLocalContext } from '../local-context.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { printLine, styled } from '../terminal/output.ts';
 import { runDemo } from './demo.ts';
 import { CLI } from './demo-client.ts';
@@ -64,11 +65,11 @@ function lookAround(config: Config): Promise<Serving> {
   });
 }
 
-async function countProjects(ctx: Parameters<typeof listProjects>[0]): Promise<{ projects: number; tasks: number }> {
+async function countProjects(ctx: Context): Promise<{ projects: number; tasks: number }> {
   let [projects, tasks] = [0, 0];
   let cursor: string | undefined;
   do {
-    const page = await listProjects(ctx, { include_archived: false, page_size: PAGE_SIZE, cursor });
+    const page = await perform(ctx, projectTools.commands.list_projects, { page_size: PAGE_SIZE, cursor });
     projects += page.projects.length;
     for (const project of page.projects) {
       const { pending, in_progress, blocked, completed, cancelled } = project.tasks;

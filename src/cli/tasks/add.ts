@@ -1,5 +1,7 @@
 import type { Config } from '../../config.ts';
-import { CreateTasks, createTasks, TASKS_MAX } from '../../services/tasks.ts';
+import { TASKS_MAX } from '../../services/tasks.ts';
+import { runCommand } from '../../tools/command.ts';
+import { tasks as taskTools } from '../../tools/tasks.ts';
 import { inLocalContext, parseGiven } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { readInputText } from '../move/import-source.ts';
@@ -57,9 +59,9 @@ async function add(config: Config, given: (object & { line?: number })[], option
       discovered_from: options.discoveredFrom && (await taskRef(ctx, options.discoveredFrom)),
       dependencies: options.after && (await taskRefs(ctx, options.after)),
     };
-    const created = await createTasks(
-      ctx,
-      parseGiven(CreateTasks, { tasks: given.map(({ line: _, ...task }) => ({ ...task, ...about })) }, ([, at]) => {
+    const tasks = given.map(({ line: _, ...task }) => ({ ...task, ...about }));
+    const created = await runCommand(ctx, taskTools.commands.create_tasks, (input) =>
+      parseGiven(input, { tasks }, ([, at]) => {
         const line = given.length > 1 ? given[Number(at)]?.line : undefined;
         return line === undefined ? '' : ` in line ${line}`;
       }),

@@ -1,6 +1,6 @@
 import type { Config } from '../../config.ts';
-import { ApproveTask, approveTask } from '../../services/tasks.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import { person } from '../../tools/person.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { type JsonOption, printResult } from '../terminal/output.ts';
 import { afterChange } from './changed.ts';
 import { taskRef } from './refs.ts';
@@ -9,7 +9,7 @@ import { taskRef } from './refs.ts';
 export async function runApprove(config: Config, task: string, options: JsonOption & { note?: string }): Promise<void> {
   await inLocalContext(config, async (ctx) => {
     const input = { task: await taskRef(ctx, task), note: options.note };
-    const approved = await approveTask(ctx, parseGiven(ApproveTask, input));
+    const approved = await perform(ctx, person.approve_task, input);
     printResult(approved.task, options, ({ ref, title, status }) => [
       `Approved ${ref} "${title}" (${status}).`,
       ...afterChange(approved),

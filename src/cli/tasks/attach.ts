@@ -1,6 +1,6 @@
 import type { Config } from '../../config.ts';
-import { AddArtifact, addArtifact } from '../../services/artifacts.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import { artifacts } from '../../tools/artifacts.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { taskRef } from './refs.ts';
 
@@ -15,7 +15,7 @@ export async function runAttach(
   await inLocalContext(config, async (ctx) => {
     const ref = await taskRef(ctx, task);
     const input = { task: ref, type, ref: link, summary: options.summary };
-    const artifact = await addArtifact(ctx, parseGiven(AddArtifact, input));
+    const artifact = await perform(ctx, artifacts.commands.add_artifact, input);
     printResult(artifact, options, () => [`Attached ${styled('bold', artifact.type)} ${artifact.ref} to ${ref}.`]);
   });
 }

@@ -1,7 +1,7 @@
 import type { Config } from '../../config.ts';
-import { ClaimTask, claimTask } from '../../services/tasks.ts';
+import { tasks as taskTools } from '../../tools/tasks.ts';
 import { inCommands } from '../hints.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { lease } from '../terminal/table.ts';
 import { openPartsOf } from './changed.ts';
@@ -16,7 +16,7 @@ export async function runClaim(config: Config, given: string | undefined, option
   const { claim, parts } = await inLocalContext(config, async (ctx) => {
     const task = given && (await taskRef(ctx, given));
     const input = { task, labels: options.label, ttl_seconds: options.for, take_over: options.takeOver };
-    const claim = await claimTask(ctx, parseGiven(ClaimTask, input));
+    const claim = await perform(ctx, taskTools.commands.claim_task, input);
     return { claim, parts: claim.task === undefined ? [] : await openParts(ctx, claim.task) };
   });
   // A script without work stops: `while cairn claim; do …`.

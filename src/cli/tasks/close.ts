@@ -1,13 +1,9 @@
 import type { Config } from '../../config.ts';
-import {
-  type ChangedTask,
-  CompleteTaskAsPerson,
-  completeTask,
-  completeUnheldTask,
-  GetTask,
-  getTask,
-} from '../../services/tasks.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import type { Task } from '../../events/tasks.ts';
+import type { ChangedTask } from '../../services/tasks.ts';
+import { person } from '../../tools/person.ts';
+import { tasks as taskTools } from '../../tools/tasks.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { askLine, canAsk } from '../terminal/ask.ts';
 import { type JsonOption, styled } from '../terminal/output.ts';
@@ -18,7 +14,6 @@ import { textOption } from './text-given.ts';
 const NUMBERED = /^(\d{1,2}):(?: |$)/;
 
 export type CloseOptions = JsonOption & { summary?: string; evidence?: string[] };
-type Task = Awaited<ReturnType<typeof getTask>>;
 
 /** `cairn close REF`: completes tasks, with evidence for each criterion. */
 export async function runClose(config: Config, given: string[], options: CloseOptions): Promise<void> {
@@ -32,10 +27,9 @@ export async function runClose(config: Config, given: string[], options: CloseOp
       { ...options, given },
       {
         async act(ref) {
-          const task = await getTask(ctx, parseGiven(GetTask, { task: ref, timeline_size: 0 }));
-          const given = { task: task.ref, summary, evidence: await evidenceFor(task, options) };
-          const input = parseGiven(CompleteTaskAsPerson, given);
-          return task.status === 'pending' ? completeUnheldTask(ctx, input) : completeTask(ctx, input);
+          const task = await perform(ctx, taskTools.commands.get_task, { task: ref, timeline_size: 0 });
+          const command = task.status === 'pending' ? person.complete_unheld_task : person.complete_task;
+          return perform(ctx, command, { task: task.ref, summary, evidence: await evidenceFor(task, options) });
         },
         show: closedLines,
       },
@@ -47,7 +41,10 @@ export async function runClose(config: Config, given: string[], options: CloseOp
  * Collects the evidence for each criterion, by its number or for the next one; asks a person at a terminal for the
  * rest.
  */
-async function evidenceFor(task: Task, options: CloseOptions): Promise<Evidence[] | undefined> {
+async function evidenceFor(
+  task: Pick<Task, 'ref' | 'acceptance_criteria'>,
+  options: CloseOptions,
+): Promise<Evidence[] | undefined> {
   const said = numbered(options.evidence ?? []);
   // Evidence from before a reopening no longer counts.
   const shown = new Set(said.map(({ criterion }) => criterion));

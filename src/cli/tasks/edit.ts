@@ -2,8 +2,10 @@ import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
 import type { Task } from '../../events/tasks.ts';
-import { type ChangedTask, GetTask, getTask, UpdateTaskAsPerson, updateTask } from '../../services/tasks.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import type { ChangedTask } from '../../services/tasks.ts';
+import { person } from '../../tools/person.ts';
+import { tasks as taskTools } from '../../tools/tasks.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { mistyped } from '../mistyped.ts';
 import { canAsk } from '../terminal/ask.ts';
 import { writeInEditor } from '../terminal/editor.ts';
@@ -47,12 +49,12 @@ export async function runEdit(config: Config, given: string, options: EditOption
 }
 
 async function edit(ctx: Context, ref: string, options: EditOptions): Promise<ChangedTask | null> {
-  const task = await getTask(ctx, parseGiven(GetTask, { task: ref, timeline_size: 0 }));
+  const task = await perform(ctx, taskTools.commands.get_task, { task: ref, timeline_size: 0 });
   const change = async (changes: object) => {
     const input = { task: task.ref, ...changes, expected_version: task.version };
-    const changed = await updateTask(ctx, parseGiven(UpdateTaskAsPerson, input));
+    const changed = await perform(ctx, person.update_task, input);
     if (options.parent || options.after) {
-      const { dependencies } = await getTask(ctx, { task: task.ref, timeline_size: 0 });
+      const { dependencies } = await perform(ctx, taskTools.commands.get_task, { task: task.ref, timeline_size: 0 });
       warnOfVain(
         changed.task.parent,
         dependencies.map(({ ref }) => ref),

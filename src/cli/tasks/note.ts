@@ -2,16 +2,10 @@ import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
 import { getPosition } from '../../events/feed.ts';
-import {
-  ListEvents,
-  ListQuestions,
-  listEvents,
-  listQuestions,
-  type QuestionPage,
-  RecordEvent,
-  recordEvent,
-} from '../../services/events.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import type { QuestionPage } from '../../services/events.ts';
+import { events as eventTools } from '../../tools/events.ts';
+import { person } from '../../tools/person.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { type JsonOption, printResult } from '../terminal/output.ts';
 import { taskNamed, taskRef } from './refs.ts';
 import { withText } from './text-given.ts';
@@ -27,7 +21,7 @@ export async function runNote(config: Config, words: string[], options: NoteOpti
   await inLocalContext(config, async (ctx) => {
     const { task, rest } = await aboutWhich(ctx, words, options);
     const noted = await withText(rest, { ...options, explanation: 'Say something.' }, (text) =>
-      recordEvent(ctx, parseGiven(RecordEvent, { task, kind: options.kind, text })),
+      perform(ctx, eventTools.commands.record_event, { task, kind: options.kind, text }),
     );
     printResult(noted, options, ({ seq, about, kind }) => [`Noted #${seq} (${kind}) on ${about}.`]);
   });
@@ -56,7 +50,7 @@ export async function runAnswer(config: Config, words: string[], options: JsonOp
     const { task, seq } = question;
     const explanation = `The question was:\n\n${question.text}`;
     const noted = await withText(rest, { ...options, explanation }, (text) =>
-      recordEvent(ctx, parseGiven(RecordEvent, { task, kind: 'answer', text, answers: String(seq) })),
+      perform(ctx, eventTools.commands.record_event, { task, kind: 'answer', text, answers: String(seq) }),
     );
     printResult(noted, options, ({ about }) => [`Answered #${seq} on ${about}.`]);
   });
@@ -74,7 +68,7 @@ async function findQuestion(ctx: Context, words: string[]): Promise<{ question: 
   const [, number] = QUESTION.exec(which) ?? [];
   if (number !== undefined) return { question: await questionAt(ctx, Number(number)), rest };
   const task = which === '' ? undefined : await taskNamed(ctx, which);
-  const found = await listQuestions(ctx, parseGiven(ListQuestions, { task, page_size: LISTED_MAX }));
+  const found = await perform(ctx, person.list_questions, { task, page_size: LISTED_MAX });
   const [only, ...others] = found.questions;
   if (only !== undefined && others.length === 0) return { question: only, rest: task === undefined ? words : rest };
   throw notOne(found, task === undefined ? '' : ` of ${task}`);
@@ -94,7 +88,7 @@ async function questionAt(ctx: Context, seq: number): Promise<Question> {
   const position = await getPosition(ctx);
   const page =
     seq >= 1 && seq <= position
-      ? await listEvents(ctx, parseGiven(ListEvents, { after_seq: seq - 1, page_size: 1, include_data: true }))
+      ? await perform(ctx, eventTools.commands.list_events, { after_seq: seq - 1, page_size: 1, include_data: true })
       : { events: [] };
   const found = page.events.find((event) => event.seq === seq);
   if (found?.kind === 'question') return { ...found, text: String(found.data?.['text']) };

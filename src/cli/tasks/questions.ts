@@ -1,7 +1,8 @@
 import type { Config } from '../../config.ts';
-import { type EventBrief, ListQuestions, listQuestions } from '../../services/events.ts';
+import type { EventBrief } from '../../services/events.ts';
 import { oneLine } from '../../text.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import { person } from '../../tools/person.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { importer } from '../log/log.ts';
 import { readPages } from '../pagination.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
@@ -25,7 +26,7 @@ export async function runQuestions(
     const { items, last } = await readPages(
       limit,
       ({ page_size, cursor }) =>
-        listQuestions(ctx, parseGiven(ListQuestions, { task, page_size: Math.min(page_size, PAGE_SIZE_MAX), cursor })),
+        perform(ctx, person.list_questions, { task, page_size: Math.min(page_size, PAGE_SIZE_MAX), cursor }),
       ({ questions }) => questions,
     );
     return { questions: items, open: last.open };

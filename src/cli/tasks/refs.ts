@@ -1,8 +1,9 @@
 import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
-import { getProject } from '../../services/projects.ts';
-import { getTask } from '../../services/tasks.ts';
 import { SLUG } from '../../text.ts';
+import { projects as projectTools } from '../../tools/projects.ts';
+import { tasks as taskTools } from '../../tools/tasks.ts';
+import { perform } from '../local-context.ts';
 
 const NUMBER = /^#?(\d+)$/;
 const REF = /^[a-z][a-z0-9-]*-\d+$/i;
@@ -24,10 +25,10 @@ export async function taskNamed(ctx: Context, word: string): Promise<string | un
   if (NUMBER.test(word) || ID.test(word) || refIn(ctx.project, word) !== undefined) return taskRef(ctx, word);
   if (!REF.test(word)) return undefined;
   // `utf-8` looks like the ref of another project.
-  return getTask(ctx, { task: word, timeline_size: 0 }).then(
+  return perform(ctx, taskTools.commands.get_task, { task: word, timeline_size: 0 }).then(
     ({ ref }) => ref,
     (error) => {
-      if (error instanceof DomainError && error.code === 'not_found') return undefined;
+      if (error instanceof DomainError && ['not_found', 'invalid_input'].includes(error.code)) return undefined;
       throw error;
     },
   );
@@ -42,5 +43,5 @@ function refIn(slug: string | undefined, given: string): string | undefined {
 
 async function slugOf(ctx: Context): Promise<string> {
   if (ctx.project !== undefined && SLUG.test(ctx.project)) return ctx.project;
-  return (await getProject(ctx, {})).project.slug;
+  return (await perform(ctx, projectTools.commands.get_project, {})).project.slug;
 }

@@ -1,6 +1,6 @@
 import type { Config } from '../../config.ts';
-import { ReleaseTaskAsPerson, releaseTask } from '../../services/tasks.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import { person } from '../../tools/person.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { givenOrAsked } from '../terminal/ask.ts';
 import { styled } from '../terminal/output.ts';
 import { attemptsOf, statusOf } from '../terminal/table.ts';
@@ -20,7 +20,7 @@ export async function runRelease(config: Config, given: string[], options: Relea
       ctx,
       { ...options, given },
       {
-        act: (task) => releaseTask(ctx, parseGiven(ReleaseTaskAsPerson, { task, outcome, reason })),
+        act: (task) => perform(ctx, person.release_task, { task, outcome, reason }),
         show: ({ task, ...changed }) => [
           `Released ${styled('bold', task.ref)} "${task.title}" (${statusOf(task)}).`,
           ...(task.attempts === undefined ? [] : [`${attemptsOf(task.attempts)}.`]),

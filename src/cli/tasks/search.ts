@@ -1,6 +1,7 @@
 import type { Config } from '../../config.ts';
-import { Search, search } from '../../services/search.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import { Search } from '../../services/search.ts';
+import { search } from '../../tools/search.ts';
+import { inLocalContext, parseGiven, perform } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 
@@ -11,7 +12,7 @@ export type SearchOptions = JsonOption & { kind?: string[]; limit: number };
 /** `cairn search WORDS`: searches all text, best match first. */
 export async function runSearch(config: Config, words: string[], options: SearchOptions): Promise<void> {
   const input = parseGiven(Search, { query: words.join(' '), kinds: options.kind, page_size: options.limit });
-  const { hits } = await inLocalContext(config, (ctx) => search(ctx, input));
+  const { hits } = await inLocalContext(config, (ctx) => perform(ctx, search.commands.search, input));
   printResult({ hits }, options, () =>
     hits.length === 0
       ? ['Nothing found. Try fewer or other words.']

@@ -1,8 +1,9 @@
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import type { StatusChange } from '../../events/tasks.ts';
-import { type ChangedTask, getTask, UpdateTask, updateTask } from '../../services/tasks.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import type { ChangedTask } from '../../services/tasks.ts';
+import { tasks as taskTools } from '../../tools/tasks.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { givenOrAsked } from '../terminal/ask.ts';
 import { type JsonOption, styled } from '../terminal/output.ts';
 import { statusOf } from '../terminal/table.ts';
@@ -26,7 +27,7 @@ export async function runStatusChange(
       { ...options, given },
       {
         async act(task) {
-          const changed = await updateTask(ctx, parseGiven(UpdateTask, { task, reason, status }));
+          const changed = await perform(ctx, taskTools.commands.update_task, { task, reason, status });
           const cancelled = await cancelledFor(ctx, changed);
           return { ...changed, ...(cancelled.length > 0 && { waits_for_cancelled: cancelled }) };
         },
@@ -43,7 +44,7 @@ export async function runStatusChange(
 /** Lists the cancelled tasks that a reopened one waits for: nobody would notice. */
 async function cancelledFor(ctx: Context, { task }: ChangedTask): Promise<string[]> {
   if (task.status !== 'pending' || task.open_dependencies === undefined) return [];
-  return cancelledBefore(await getTask(ctx, { task: task.ref, timeline_size: 0 }));
+  return cancelledBefore(await perform(ctx, taskTools.commands.get_task, { task: task.ref, timeline_size: 0 }));
 }
 
 function nowOf(task: ChangedTask['task'], status: StatusChange['status']): string {

@@ -1,12 +1,13 @@
 import type * as z from 'zod';
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
-import { type Resumption, resumeProject } from '../../services/checkpoints.ts';
-import { ListQuestions, listQuestions } from '../../services/events.ts';
-import { listNeeds } from '../../services/needs.ts';
-import { listProjects, type ProjectPage } from '../../services/projects.ts';
+import type { Resumption } from '../../services/checkpoints.ts';
+import type { ProjectPage } from '../../services/projects.ts';
 import { oneLine } from '../../text.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import { checkpoints } from '../../tools/checkpoints.ts';
+import { person } from '../../tools/person.ts';
+import { projects as projectTools } from '../../tools/projects.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table, taskTable } from '../terminal/table.ts';
 import { needsYou, remainderLines } from './needs.ts';
@@ -23,13 +24,13 @@ export async function runStatus(config: Config, options: JsonOption): Promise<vo
 
 /** Reads the status, and formats it for the terminal's width at that moment. */
 export async function readStatus(ctx: Context): Promise<{ found: object; lines(): string[] }> {
-  const { projects } = await listProjects(ctx, { include_archived: false, page_size: PROJECTS_MAX });
+  const { projects } = await perform(ctx, projectTools.commands.list_projects, { page_size: PROJECTS_MAX });
   const project = ctx.project ?? (projects.length === 1 ? projects[0]?.slug : undefined);
   if (project === undefined) return { found: { projects }, lines: () => projectTable({ projects }) };
   const [resumed, asked, needs] = await Promise.all([
-    resumeProject(ctx, { project }),
-    listQuestions(ctx, parseGiven(ListQuestions, { project, page_size: QUESTIONS_SHOWN })),
-    listNeeds(ctx, { project }),
+    perform(ctx, checkpoints.commands.resume_project, { project }),
+    perform(ctx, person.list_questions, { project, page_size: QUESTIONS_SHOWN }),
+    perform(ctx, person.list_needs, { project }),
   ]);
   const { questions, open: questions_open } = asked;
   const found = { ...resumed, questions, questions_open, ...needs };

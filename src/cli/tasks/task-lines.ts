@@ -1,9 +1,10 @@
 import type * as z from 'zod';
 import type { Context } from '../../context.ts';
 import type { Task, TaskBrief } from '../../events/tasks.ts';
-import { ListTasks, listTasks, type TaskWithHistory } from '../../services/tasks.ts';
+import type { TaskWithHistory } from '../../services/tasks.ts';
 import { oneLine } from '../../text.ts';
-import { parseGiven } from '../local-context.ts';
+import { tasks as taskTools } from '../../tools/tasks.ts';
+import { perform } from '../local-context.ts';
 import { eventTable } from '../log/log.ts';
 import { styled } from '../terminal/output.ts';
 import { attemptsOf, fromNow, lease, statusOf, styledPriority, styledStatus, table } from '../terminal/table.ts';
@@ -23,7 +24,7 @@ export async function openParts(
 ): Promise<TaskBrief[]> {
   if (task.open_parts === undefined) return [];
   const asked = { project: task.project, parent: task.ref, status: OPEN, page_size: PARTS_SHOWN };
-  return (await listTasks(ctx, parseGiven(ListTasks, asked))).tasks;
+  return (await perform(ctx, taskTools.commands.list_tasks, asked)).tasks;
 }
 
 /** Formats one task with everything about it. */

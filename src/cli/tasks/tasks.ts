@@ -1,8 +1,9 @@
 import type * as z from 'zod';
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
-import { GetTask, getTask, ListTasks, listTasks, type TaskPage } from '../../services/tasks.ts';
-import { inLocalContext, parseGiven } from '../local-context.ts';
+import type { TaskPage } from '../../services/tasks.ts';
+import { tasks as taskTools } from '../../tools/tasks.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { taskTable } from '../terminal/table.ts';
@@ -54,7 +55,7 @@ type Found = Omit<z.infer<typeof TaskPage>, 'next_cursor'> & { more: boolean };
 async function collect(ctx: Context, filters: object, limit: number): Promise<Found> {
   const { items, last, more } = await readPages(
     limit,
-    (asked) => listTasks(ctx, parseGiven(ListTasks, { ...filters, ...asked })),
+    (asked) => perform(ctx, taskTools.commands.list_tasks, { ...filters, ...asked }),
     ({ tasks }) => tasks,
   );
   return { project: last.project, counts: last.counts, tasks: items, more };
@@ -63,9 +64,12 @@ async function collect(ctx: Context, filters: object, limit: number): Promise<Fo
 /** `cairn next`: the task that an agent would get by a claim now. */
 export async function runNext(config: Config, options: JsonOption): Promise<void> {
   const next = await inLocalContext(config, async (ctx) => {
-    const { project, counts, tasks } = await listTasks(ctx, parseGiven(ListTasks, { ready: true, page_size: 1 }));
+    const { project, counts, tasks } = await perform(ctx, taskTools.commands.list_tasks, { ready: true, page_size: 1 });
     const [first] = tasks;
-    const task = first === undefined ? null : await getTask(ctx, { task: first.ref, timeline_size: 0 });
+    const task =
+      first === undefined
+        ? null
+        : await perform(ctx, taskTools.commands.get_task, { task: first.ref, timeline_size: 0 });
     return { project, counts, task };
   });
   printResult(next, options, ({ project, counts, task }) =>
@@ -76,10 +80,10 @@ export async function runNext(config: Config, options: JsonOption): Promise<void
 /** `cairn show REF`: one task with everything about it. */
 export async function runShow(config: Config, task: string, options: JsonOption): Promise<void> {
   const { found, parts } = await inLocalContext(config, async (ctx) => {
-    const found = await getTask(
-      ctx,
-      parseGiven(GetTask, { task: await taskRef(ctx, task), timeline_size: HISTORY_SIZE }),
-    );
+    const found = await perform(ctx, taskTools.commands.get_task, {
+      task: await taskRef(ctx, task),
+      timeline_size: HISTORY_SIZE,
+    });
     return { found, parts: await openParts(ctx, found) };
   });
   printResult(found, options, () => taskLines(found, parts));

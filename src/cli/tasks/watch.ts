@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
-import { type EventBrief, listEvents, waitForEvents } from '../../services/events.ts';
+import type { EventBrief } from '../../services/events.ts';
 import { onStopSignal } from '../../stop-signals.ts';
 import { oneLine } from '../../text.ts';
-import { inLocalContext } from '../local-context.ts';
+import { events as eventTools } from '../../tools/events.ts';
+import { inLocalContext, perform } from '../local-context.ts';
 import { eventTable, importer, whatOf } from '../log/log.ts';
 import { type JsonOption, printLine, styled } from '../terminal/output.ts';
 import { Screen } from '../terminal/screen.ts';
@@ -38,7 +39,7 @@ async function watchScreen(ctx: Context, leaving: AbortController): Promise<void
   const view: View = { status: () => ['…'], recent: [], note: '' };
   const screen = new Screen((rows) => frame(view, rows), leaving);
   try {
-    const latest = await listEvents(ctx, { include_data: false, page_size: RECENT_MAX });
+    const latest = await perform(ctx, eventTools.commands.list_events, { page_size: RECENT_MAX });
     view.recent = latest.events;
     view.status = (await readStatus(ctx)).lines;
     screen.draw();
@@ -71,7 +72,7 @@ export function frame({ status, recent, note }: View, rows: number): string[] {
 
 /** Prints each event as a line, without a terminal. */
 async function follow(ctx: Context, signal: AbortSignal, { json }: JsonOption): Promise<void> {
-  const { position } = await listEvents(ctx, { include_data: false, page_size: 1 });
+  const { position } = await perform(ctx, eventTools.commands.list_events, { page_size: 1 });
   if (signal.aborted) return;
   await eachPage(ctx, position, {
     async take(events) {
@@ -96,7 +97,10 @@ async function eachPage(ctx: Context, from: number, { take, missed }: Watcher): 
   const signal = ctx.signal?.();
   for (let position = from; !signal?.aborted; ) {
     try {
-      const found = await waitForEvents(ctx, { after_seq: position, timeout_seconds: WAIT_SECONDS });
+      const found = await perform(ctx, eventTools.commands.wait_for_events, {
+        after_seq: position,
+        timeout_seconds: WAIT_SECONDS,
+      });
       if (found.events.length > 0) await take(found.events);
       position = found.position;
     } catch (error) {

@@ -9,13 +9,13 @@ import {
   type ServerContext,
   type Variables,
 } from '@modelcontextprotocol/server';
-import type * as z from 'zod';
 import type { Context } from '../../context.ts';
 import { domainErrorFrom } from '../../errors.ts';
 import type { EventBrief } from '../../services/events.ts';
-import type { ProjectPage } from '../../services/projects.ts';
 import { suggestRefs } from '../../services/search.ts';
 import { toolNamed } from '../../tools/catalog.ts';
+import { runCommand } from '../../tools/command.ts';
+import { projects as projectTools } from '../../tools/projects.ts';
 import { callTool } from '../../tools/tool.ts';
 import type { ServerOptions } from './server-options.ts';
 
@@ -96,8 +96,8 @@ export function addResources(server: McpServer, serverOptions: ServerOptions): v
 /** Lists the latest projects; `cairn://projects/{slug}` reads any. */
 async function listProjects(server: McpServer, serverOptions: ServerOptions, request: ServerContext) {
   const ctx = await serverOptions.contextOf(server, request);
-  const { structured } = await callTool(ctx, toolNamed('list_projects'), { page_size: 100 });
-  const { projects } = structured as z.infer<typeof ProjectPage>;
+  const { list_projects } = projectTools.commands;
+  const { projects } = await runCommand(ctx, list_projects, (input) => input.parse({ page_size: 100 }));
   return {
     resources: projects.map(({ slug, name }) => ({ uri: `cairn://projects/${slug}`, name: slug, title: name })),
   };

@@ -13,8 +13,10 @@ import {
 import * as z from 'zod';
 import type { Context } from '../../context.ts';
 import { domainErrorFrom } from '../../errors.ts';
-import { type EventPage, followEvents } from '../../services/events.ts';
+import { followEvents } from '../../services/events.ts';
 import { toolNamed } from '../../tools/catalog.ts';
+import { runCommand } from '../../tools/command.ts';
+import { events as eventTools } from '../../tools/events.ts';
 import { callTool } from '../../tools/tool.ts';
 import { resourceUris, subjectOf } from './resources.ts';
 import type { ServerOptions } from './server-options.ts';
@@ -31,8 +33,8 @@ type Changed = (uri: string) => void;
  */
 async function followResources(ctx: Context, changed: Changed, signal: AbortSignal): Promise<void> {
   // Uses the one path, which knows whether this caller may read events.
-  const { structured } = await callTool(ctx, toolNamed('list_events'), { project: '*', page_size: 1 });
-  const { position } = structured as EventPage;
+  const { list_events } = eventTools.commands;
+  const { position } = await runCommand(ctx, list_events, (input) => input.parse({ project: '*', page_size: 1 }));
   void (async () => {
     for await (const { events } of followEvents(ctx, position, signal)) {
       for (const uri of new Set(events.flatMap(resourceUris))) changed(uri);
