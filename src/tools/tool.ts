@@ -41,7 +41,8 @@ export type Tool = Taking<z.ZodObject> &
     annotations: { readOnlyHint: boolean; destructiveHint: boolean; idempotentHint: boolean; openWorldHint: boolean };
   };
 
-export type Toolset = { name: string; description: string; tools: Tool[] };
+/** `purpose` is a phrase for README's table. */
+export type Toolset = { name: string; purpose: string; description: string; tools: Tool[] };
 
 const IdempotencyKey = word(200)
   .refine((key) => leftOut(key) === undefined, 'must be of characters that can be stored')
@@ -54,7 +55,7 @@ const Worker = line(40)
 /** Gives each definition its name, scope, annotations and idempotency_key. */
 export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs extends Record<string, z.ZodObject>>(
   name: string,
-  { description, scopes }: { description: string; scopes: 'projects' | 'tasks' | 'admin' },
+  { purpose, description, scopes }: { purpose: string; description: string; scopes: 'projects' | 'tasks' | 'admin' },
   // Two type parameters, so that the compiler infers both schemas of each tool and checks `run` and `render` against
   // them.
   definitions: { [Name in keyof Inputs]: Taking<Inputs[Name]> } & { [Name in keyof Outputs]: Giving<Outputs[Name]> },
@@ -78,7 +79,7 @@ export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs exte
       },
     };
   });
-  return { name, description, tools };
+  return { name, purpose, description, tools };
 }
 
 /** `notices`: the end of the text, for which the data has no place. */
