@@ -11,8 +11,18 @@ const JSON_DEPTH_MAX = 32;
 // Most text is plain and needs no further check.
 const PLAIN = /^[\t\n\x20-\x7e]*$/;
 
+/** A ref or an id, as callers write it. */
+const REF_CHARACTERS_MAX = 80;
+
+/**
+ * The check that SQL makes of a field (`app.validate_field`), where its schema does not tell: `size` is for what a
+ * schema cannot say, such as bytes.
+ */
+export const FIELD_CHECKS = z.registry<{ kind: string; size?: number }>();
+
 /** A project's short name, the first part of its tasks' refs, looks like this. */
-export const SLUG = /^[a-z][a-z0-9-]{0,30}$/;
+export const SLUG_CHARACTERS_MAX = 31;
+export const SLUG = new RegExp(`^[a-z][a-z0-9-]{0,${SLUG_CHARACTERS_MAX - 1}}$`);
 
 /** Formats a path within a value: `tasks[0].title`. */
 export function pathName(path: readonly PropertyKey[]): string {
@@ -85,7 +95,7 @@ function isVisible(value: string): boolean {
 
 /** Text of several lines. Checks the length before anything looks at the characters. */
 export function text(lengthMax: number) {
-  return z.string().max(lengthMax).overwrite(clean);
+  return z.string().max(lengthMax).overwrite(clean).register(FIELD_CHECKS, { kind: 'text' });
 }
 
 /** A word of the server's own, such as a cursor: an empty one counts as missing. */
@@ -98,7 +108,22 @@ export function word(lengthMax: number) {
 
 /** A line with some content: white space is folded. */
 export function line(lengthMax: number) {
-  return z.string().max(lengthMax).overwrite(cleanLine).refine(isVisible, 'must not be empty');
+  return z
+    .string()
+    .max(lengthMax)
+    .overwrite(cleanLine)
+    .refine(isVisible, 'must not be empty')
+    .register(FIELD_CHECKS, { kind: 'line' });
+}
+
+/** The ref or id of something that SQL finds. */
+export function ref(lengthMax = REF_CHARACTERS_MAX) {
+  return line(lengthMax).register(FIELD_CHECKS, { kind: 'ref' });
+}
+
+/** The same, or an empty text for none. */
+export function refOrNone() {
+  return text(REF_CHARACTERS_MAX).register(FIELD_CHECKS, { kind: 'ref' });
 }
 
 /** A name on one line, of visible characters. */
@@ -107,7 +132,8 @@ export function nameLine(lengthMax: number) {
     .string()
     .max(lengthMax)
     .overwrite((value) => cleanName(value, lengthMax))
-    .refine((value) => value !== '', 'must not be empty');
+    .refine((value) => value !== '', 'must not be empty')
+    .register(FIELD_CHECKS, { kind: 'label' });
 }
 
 /** Text that a person or agent must give. */
@@ -124,10 +150,24 @@ export function jsonObject(bytesMax: number) {
       abort: true,
     })
     .overwrite((value) => cleanJson(value) as Record<string, unknown>)
-    .refine(
-      (value) => Buffer.byteLength(JSON.stringify(value)) <= bytesMax,
-      `must be at most ${bytesMax} bytes of JSON`,
-    );
+    .refine((value) => isWithin(value, bytesMax), tooLarge(bytesMax))
+    .register(FIELD_CHECKS, { kind: 'object', size: bytesMax });
+}
+
+/** A list of a bounded size, as SQL measures it: what its items are is its schema's own. */
+export function jsonList<Item extends z.ZodType>(item: Item, bytesMax: number) {
+  return z
+    .array(item)
+    .refine((value) => isWithin(value, bytesMax), tooLarge(bytesMax))
+    .register(FIELD_CHECKS, { kind: 'array', size: bytesMax });
+}
+
+function isWithin(value: unknown, bytesMax: number): boolean {
+  return Buffer.byteLength(JSON.stringify(value)) <= bytesMax;
+}
+
+function tooLarge(bytesMax: number): string {
+  return `must be at most ${bytesMax} bytes of JSON`;
 }
 
 function isDeeper(value: unknown, levels: number): boolean {

@@ -574,13 +574,5 @@ begin
 end
 $$;
 
-select app.declare_event('project.created', 'creates',
-  'slug!:ref:31', 'name!:line:200', 'description:text:20000', 'rules:object:65536');
-select app.declare_event('project.updated', 'name:line:200', 'description:text:20000', 'rules:object:65536');
-select app.declare_event('project.archived', 'reason:text:4000');
-select app.declare_event('project.unarchived');
-select app.declare_event('project.noted',
-  'text!:text:20000', 'kind!:one_of:note|question|answer|progress|risk', 'answers:ref:80');
-
 -- A project is the place of all others, and of itself.
 select app.define_category('project', 'projects', triggering => false, own_apply => true);

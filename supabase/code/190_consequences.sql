@@ -152,7 +152,4 @@ begin
 end
 $$;
 
-select app.declare_event('message.enqueued', 'creates', 'internal',
-  'project!:ref:80', 'topic!:line:100', 'payload!:object:65536');
-
 select app.define_category('message', 'messages', searched => false, triggering => false);

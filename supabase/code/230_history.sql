@@ -650,5 +650,3 @@ as $$
     select e as found from public.events e where e.tenant_id = event.tenant_id and e.id = c.id
       and e.redacted_at is null and e.event_type <> 'event.redacted' offset 0) x
 $$;
-
-select app.declare_event('event.redacted', 'reason!:text:4000', 'internal');

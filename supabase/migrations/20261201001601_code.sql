@@ -1297,6 +1297,77 @@ select app.define_on_tables($triggers$
     for each statement execute function app.refuse_rewrite();
 $triggers$);
 
+-- Made by `npm run schema` from src/events: the event types, and the limits of their data. Do not edit.
+
+select app.declare_event('artifact.added', 'creates', 'task!:ref:80',
+  'type!:one_of:diff|pr|test_report|document|other', 'ref!:line:2000', 'summary:text:4000', 'files:text[]:500',
+  'lines_changed:integer:999999999');
+
+select app.declare_event('checkpoint.saved', 'creates', 'label!:line:200', 'summary!:text:10000',
+  'resume_instructions:text:10000', 'repo_ref:line:500', 'snapshot:object:65536', 'project:ref:80');
+
+select app.declare_event('decision.recorded', 'creates', 'title!:line:300', 'options:array:40000', 'choice!:text:2000',
+  'rationale!:text:10000', 'supersedes:ref:80', 'project:ref:80', 'task:ref:80');
+
+select app.declare_event('decision.superseded', 'internal', 'by!:ref:80');
+
+select app.declare_event('event.redacted', 'internal', 'reason!:text:4000');
+
+select app.declare_event('message.enqueued', 'creates', 'internal', 'project!:ref:80', 'topic!:line:100',
+  'payload!:object:65536');
+
+select app.declare_event('project.archived', 'reason:text:2000');
+
+select app.declare_event('project.created', 'creates', 'slug!:ref:31', 'name!:line:200', 'description:text:20000',
+  'rules:object:65536');
+
+select app.declare_event('project.noted', 'text!:text:20000', 'kind!:one_of:note|question|answer|progress|risk',
+  'answers:ref:80');
+
+select app.declare_event('project.unarchived');
+
+select app.declare_event('project.updated', 'name:line:200', 'description:text:20000', 'rules:object:65536');
+
+select app.declare_event('session.saved', 'creates', 'summary:text:10000', 'snapshot:object:262144', 'project:ref:80');
+
+select app.declare_event('session.updated', 'summary:text:10000', 'snapshot:object:262144');
+
+select app.declare_event('task.approved', 'note:text:4000');
+
+select app.declare_event('task.blocked', 'reason!:text:4000', 'dependency:ref:80');
+
+select app.declare_event('task.cancelled', 'reason!:text:4000');
+
+select app.declare_event('task.claimed', 'ttl_seconds!:integer:86400', 'take_over:boolean', 'lapsed+:boolean');
+
+select app.declare_event('task.completed', 'summary:text:10000', 'evidence:array:400000',
+  'lock_token+:integer:999999999', 'unproven+:array:400');
+
+select app.declare_event('task.created', 'creates', 'title!:line:300', 'description:text:20000',
+  'acceptance_criteria:text[]:50', 'constraints:object:16384', 'dependencies:ref[]:100', 'parent:ref:80',
+  'discovered_from:ref:80', 'priority:one_of:low|medium|high|critical', 'rank:number', 'labels:label[]:20',
+  'project:ref:80', 'project_id+:ref:36', 'number+:integer:99999999', 'ref+:ref:41');
+
+select app.declare_event('task.dependencies_changed', 'add:ref[]:100', 'remove:ref[]:100');
+
+select app.declare_event('task.lock_broken', 'reason!:text:4000');
+
+select app.declare_event('task.noted', 'text!:text:20000', 'kind!:one_of:note|question|answer|progress|risk',
+  'answers:ref:80');
+
+select app.declare_event('task.released', 'outcome!:one_of:paused|failed', 'reason!:text:4000', 'lapsed+:boolean',
+  'exhausted+:boolean', 'lock_token+:integer:999999999');
+
+select app.declare_event('task.reopened', 'reason!:text:4000');
+
+select app.declare_event('task.unblocked', 'reason:text:4000');
+
+select app.declare_event('task.updated', 'title:line:300', 'description:text:20000', 'acceptance_criteria:text[]:50',
+  'constraints:object:16384', 'priority:one_of:low|medium|high|critical', 'rank:number', 'labels:label[]:20',
+  'parent:ref:80');
+
+select app.declare_event('task.warned', 'internal', 'dependency!:ref:80', 'reason!:text:4000');
+
 -- Categories: what a chapter of state gets from its last line. It is written out as static SQL, so that plans stay
 -- cached and plpgsql_check sees it.
 
@@ -2803,14 +2874,6 @@ begin
 end
 $$;
 
-select app.declare_event('project.created', 'creates',
-  'slug!:ref:31', 'name!:line:200', 'description:text:20000', 'rules:object:65536');
-select app.declare_event('project.updated', 'name:line:200', 'description:text:20000', 'rules:object:65536');
-select app.declare_event('project.archived', 'reason:text:4000');
-select app.declare_event('project.unarchived');
-select app.declare_event('project.noted',
-  'text!:text:20000', 'kind!:one_of:note|question|answer|progress|risk', 'answers:ref:80');
-
 -- A project is the place of all others, and of itself.
 select app.define_category('project', 'projects', triggering => false, own_apply => true);
 
@@ -3623,31 +3686,6 @@ begin
   end if;
 end
 $$;
-
-select app.declare_event('task.created', 'creates',
-  'project:ref:80', 'title!:line:300', 'description:text:20000', 'acceptance_criteria:text[]:50',
-  'constraints:object:16384', 'dependencies:ref[]:100', 'parent:ref:80', 'discovered_from:ref:80',
-  'priority:one_of:low|medium|high|critical', 'labels:label[]:20', 'rank:number',
-  'project_id+:ref:36', 'number+:integer:99999999', 'ref+:ref:41');
-select app.declare_event('task.updated',
-  'title:line:300', 'description:text:20000', 'acceptance_criteria:text[]:50', 'constraints:object:16384',
-  'priority:one_of:low|medium|high|critical', 'parent:ref:80', 'labels:label[]:20', 'rank:number');
-select app.declare_event('task.dependencies_changed', 'add:ref[]:100', 'remove:ref[]:100');
-select app.declare_event('task.claimed', 'ttl_seconds!:integer:86400', 'take_over:boolean', 'lapsed+:boolean');
-select app.declare_event('task.released',
-  'outcome!:one_of:paused|failed', 'reason!:text:4000',
-  'lapsed+:boolean', 'exhausted+:boolean', 'lock_token+:integer:999999999');
-select app.declare_event('task.lock_broken', 'reason!:text:4000');
-select app.declare_event('task.blocked', 'reason!:text:4000', 'dependency:ref:80');
-select app.declare_event('task.unblocked', 'reason:text:4000');
-select app.declare_event('task.completed',
-  'summary:text:10000', 'evidence:array:400000', 'lock_token+:integer:999999999', 'unproven+:array:400');
-select app.declare_event('task.cancelled', 'reason!:text:4000');
-select app.declare_event('task.reopened', 'reason!:text:4000');
-select app.declare_event('task.warned', 'dependency!:ref:80', 'reason!:text:4000', 'internal');
-select app.declare_event('task.approved', 'note:text:4000');
-select app.declare_event('task.noted',
-  'text!:text:20000', 'kind!:one_of:note|question|answer|progress|risk', 'answers:ref:80');
 
 -- The allowed moves: an event of this type leads from one status to another.
 select app.set_rows('app.task_moves', '[
@@ -5617,10 +5655,6 @@ $$;
 create or replace function app.is_unproven(task public.tasks) returns integer language sql immutable
   return (app.list_unproven(task) is not null)::integer;
 
-select app.declare_event('artifact.added', 'creates',
-  'task!:ref:80', 'type!:one_of:diff|pr|test_report|document|other', 'ref!:line:2000', 'summary:text:4000',
-  'files:text[]:500', 'lines_changed:integer:999999999');
-
 select app.define_category('artifact', 'artifacts');
 
 -- Decisions, and those that a later one supersedes.
@@ -5757,11 +5791,6 @@ begin
   return app.build_page('decisions', v_found, v_size, 'decisions ' || v_project, '{id}', '{created_at}');
 end
 $$;
-
-select app.declare_event('decision.recorded', 'creates',
-  'project:ref:80', 'task:ref:80', 'title!:line:300', 'options:array:40000', 'choice!:text:2000',
-  'rationale!:text:10000', 'supersedes:ref:80');
-select app.declare_event('decision.superseded', 'by!:ref:80', 'internal');
 
 select app.define_category('decision', 'decisions');
 
@@ -6067,10 +6096,6 @@ create or replace function app.note_cut() returns jsonb language sql stable as $
         app.triggered_max())))
 $$;
 
-select app.declare_event('checkpoint.saved', 'creates',
-  'project:ref:80', 'label!:line:200', 'repo_ref:line:500', 'summary!:text:10000', 'resume_instructions:text:10000',
-  'snapshot:object:65536');
-
 select app.define_category('checkpoint', 'checkpoints');
 
 -- Agent sessions: the older form of a checkpoint.
@@ -6136,10 +6161,6 @@ begin
   return app.build_page('sessions', v_found, v_size, 'sessions ' || v_project, '{id}', '{updated_at}');
 end
 $$;
-
-select app.declare_event('session.saved', 'creates',
-  'project:ref:80', 'snapshot:object:262144', 'summary:text:10000');
-select app.declare_event('session.updated', 'snapshot:object:262144', 'summary:text:10000');
 
 select app.define_category('session', 'agent_sessions', searched => false, triggering => false);
 
@@ -6296,9 +6317,6 @@ begin
         when 'task.blocked' then 'pending' when 'task.unblocked' then 'blocked' else 'in_progress' end);
 end
 $$;
-
-select app.declare_event('message.enqueued', 'creates', 'internal',
-  'project!:ref:80', 'topic!:line:100', 'payload!:object:65536');
 
 select app.define_category('message', 'messages', searched => false, triggering => false);
 
@@ -7639,8 +7657,6 @@ as $$
     select e as found from public.events e where e.tenant_id = event.tenant_id and e.id = c.id
       and e.redacted_at is null and e.event_type <> 'event.redacted' offset 0) x
 $$;
-
-select app.declare_event('event.redacted', 'reason!:text:4000', 'internal');
 
 -- Cleaning: makes what an earlier version recorded fit what this one allows, for imports.
 
@@ -11030,6 +11046,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001400', 'd6e7846d3fd8069497a0dc850b8f64b812e28807ed0c1ee22c260269e9a3680c', '0.1.0'),
   ('20261201001500', '05ac785e256c27b93d41f02c1b190e987a6da8871cdfcc21ba3245e1098db160', '0.1.0'),
   ('20261201001600', '5131991c46013aae274e1660fab9e5493243eba03b3a23deaa6f2638962df38b', '0.1.0'),
-  ('code', '183657228c3dbe32b0eaf16a6f8aa0d8b77a74967066b966dca496182d9edce2', '0.1.0')
+  ('code', 'cd663a61bcf5d2aa78271c36d0d386d93a4b1aacdab26575f3c5929a101a2b7f', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

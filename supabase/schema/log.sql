@@ -172,7 +172,7 @@ create policy reach on public.events as restrictive for all to cairn_owner using
 -- app.event_fields: (message.enqueued,payload,object,t,65536,,f)
 -- app.event_fields: (message.enqueued,project,ref,t,80,,f)
 -- app.event_fields: (message.enqueued,topic,line,t,100,,f)
--- app.event_fields: (project.archived,reason,text,f,4000,,f)
+-- app.event_fields: (project.archived,reason,text,f,2000,,f)
 -- app.event_fields: (project.created,description,text,f,20000,,f)
 -- app.event_fields: (project.created,name,line,t,200,,f)
 -- app.event_fields: (project.created,rules,object,f,65536,,f)
