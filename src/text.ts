@@ -138,7 +138,7 @@ export function nameLine(lengthMax: number) {
 
 /** Text that a person or agent must give. */
 export function said(lengthMax: number) {
-  return text(lengthMax).refine(isVisible, 'must not be empty');
+  return text(lengthMax).refine(isVisible, 'must not be empty').register(FIELD_CHECKS, { kind: 'said' });
 }
 
 /** A JSON object of a bounded size and depth, its texts cleaned like any other. */
@@ -154,7 +154,7 @@ export function jsonObject(bytesMax: number) {
     .register(FIELD_CHECKS, { kind: 'object', size: bytesMax });
 }
 
-/** A list of a bounded size, as SQL measures it: what its items are is its schema's own. */
+/** A list of a bounded size. SQL measures it, and leaves its items to the guard. */
 export function jsonList<Item extends z.ZodType>(item: Item, bytesMax: number) {
   return z
     .array(item)
@@ -162,8 +162,16 @@ export function jsonList<Item extends z.ZodType>(item: Item, bytesMax: number) {
     .register(FIELD_CHECKS, { kind: 'array', size: bytesMax });
 }
 
+/** Measures JSON as PostgreSQL writes it, with a space after each colon and comma. */
 function isWithin(value: unknown, bytesMax: number): boolean {
-  return Buffer.byteLength(JSON.stringify(value)) <= bytesMax;
+  return Buffer.byteLength(JSON.stringify(value)) + spacesIn(value) <= bytesMax;
+}
+
+function spacesIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const items = Object.values(value);
+  const own = Array.isArray(value) ? items.length - 1 : 2 * items.length - 1;
+  return items.reduce<number>((sum, item) => sum + spacesIn(item), Math.max(own, 0));
 }
 
 function tooLarge(bytesMax: number): string {

@@ -72,16 +72,26 @@ function check(schema: z.core.$ZodType): string {
   const bare = withoutWrapper(schema);
   const { kind, size } = FIELD_CHECKS.get(bare) ?? {};
   if (kind === 'number') return kind;
-  const { type, enum: values, maxLength, maximum = Infinity, maxItems } = z.toJSONSchema(bare, { io: 'input' });
+  const { type, enum: values, maxLength, minimum, maximum = Infinity } = z.toJSONSchema(bare, { io: 'input' });
   if (kind !== undefined) return `${kind}:${size ?? maxLength}`;
   if (values !== undefined) return `one_of:${values.join('|')}`;
   if (type === 'boolean') return type;
-  if (type === 'integer' && maximum <= INTEGER_MAX) return `${type}:${maximum}`;
-  if (bare instanceof z.ZodArray) {
-    const of = FIELD_CHECKS.get(bare.element)?.kind;
-    if (of !== undefined && maxItems !== undefined) return `${of === 'line' ? 'text' : of}[]:${maxItems}`;
-  }
-  throw new Error(`SQL has no check for ${JSON.stringify(z.toJSONSchema(bare))}: see app.validate_field.`);
+  if (type === 'integer' && maximum <= INTEGER_MAX && minimum === 0) return `integer:${maximum}`;
+  if (type === 'integer' && maximum <= INTEGER_MAX && minimum === 1) return `positive:${maximum}`;
+  if (bare instanceof z.ZodArray) return checkOfList(bare);
+  throw unchecked(bare);
+}
+
+function checkOfList(list: z.ZodArray): string {
+  const { maxItems } = z.toJSONSchema(list, { io: 'input' });
+  const [of = '', length] = check(list.element).split(':');
+  const kind = { line: 'text', ref: 'ref', label: 'label' }[of];
+  if (kind === undefined || maxItems === undefined) throw unchecked(list);
+  return `${kind}[]:${maxItems}:${length}`;
+}
+
+function unchecked(schema: z.core.$ZodType): Error {
+  return new Error(`SQL has no check for ${JSON.stringify(z.toJSONSchema(schema))}: see app.validate_field.`);
 }
 
 function withoutWrapper(schema: z.core.$ZodType): z.core.$ZodType {

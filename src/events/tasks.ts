@@ -103,7 +103,7 @@ const TaskCancelled = z.object({ reason: Reason });
 export const LockBroken = z.object({ reason: Reason });
 export const TaskApproved = z.object({ note: Remark.optional() });
 
-const LockTokenAdded = z.int().max(999_999_999).optional();
+const LockTokenAdded = z.int().min(1).max(999_999_999).optional();
 
 /** @public */
 export const TASK_EVENTS = {
@@ -111,7 +111,7 @@ export const TASK_EVENTS = {
     says: 'title, criteria, dependencies, labels, rank',
     creates: true,
     data: TaskCreated.extend({ project: ProjectRef.optional() }),
-    added: z.object({ project_id: ref(36), number: z.int().max(99_999_999), ref: ref(41) }),
+    added: z.object({ project_id: ref(36), number: z.int().min(1).max(99_999_999), ref: ref(41) }),
   },
   'task.updated': {
     says: 'text, priority, rank, criteria or constraints changed; `labels` is the whole list',

@@ -160,7 +160,7 @@ as $$
       else '"[redacted]"' end), '{}')
   from app.event_fields f
   where f.event_type = event.event_type and event.payload ? f.field
-    and f.kind in ('text', 'line', 'text[]', 'label[]', 'object', 'array')
+    and f.kind in ('text', 'said', 'line', 'text[]', 'label[]', 'object', 'array')
 $$;
 
 -- Finds the first event whose link, hash, version or column is wrong, or null. Each event is looked at once, alone;

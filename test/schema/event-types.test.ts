@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { eventTypes, eventTypesSql, eventTypesTable } from '../../scripts/schema/event-types.ts';
 import type { EventTypes } from '../../src/events/event-type.ts';
 import { jsonList, jsonObject, line, nameLine, ref, said, text } from '../../src/text.ts';
+import { judged, withField } from '../support/event-fields.ts';
 import { createScratch, type Scratch } from '../support/scratch.ts';
 
 let scratch: Scratch;
@@ -40,8 +41,8 @@ describe('a declared event type', () => {
       reason: said(4_000).describe('Why.'),
       nest: ref().nullable().optional().describe('Where.'),
       kind: z.enum(['brown', 'white']).optional(),
-      eggs: z.int().max(9).optional(),
-      weight: z.int().max(999).optional(),
+      eggs: z.int().min(1).max(9).optional(),
+      weight: z.int().min(0).max(999).optional(),
       tame: z.boolean().optional(),
       notes: z.array(line(1_000)).max(50),
       friends: z.array(ref()).max(100).optional(),
@@ -51,14 +52,14 @@ describe('a declared event type', () => {
     };
 
     expect(declared(shape)).toBe(`select app.declare_event('pelican.hatched', 'name!:line:300', 'label:text:20', \
-'reason!:text:4000', 'nest:ref:80',
-  'kind:one_of:brown|white', 'eggs:integer:9', 'weight:integer:999', 'tame:boolean', 'notes!:text[]:50',
-  'friends:ref[]:100', 'marks:label[]:20', 'bag:object:16384', 'fish:array:400');
+'reason!:said:4000', 'nest:ref:80',
+  'kind:one_of:brown|white', 'eggs:positive:9', 'weight:integer:999', 'tame:boolean', 'notes!:text[]:50:1000',
+  'friends:ref[]:100:80', 'marks:label[]:20:50', 'bag:object:16384', 'fish:array:400');
 `);
   });
 
   test('tells who records it, whether it begins its stream, and what the door adds', () => {
-    const added = z.object({ number: z.int().max(99) });
+    const added = z.object({ number: z.int().min(0).max(99) });
 
     expect(declared({}, { creates: true, by: 'door', added })).toBe(
       `select app.declare_event('pelican.hatched', 'creates', 'internal', 'number+:integer:99');\n`,
@@ -71,8 +72,10 @@ describe('a declared event type', () => {
     ['a text without a limit', z.string()],
     ['a list without a limit', z.array(line(20))],
     ['a list of numbers', z.array(z.int()).max(3)],
-    ['an integer of more than nine digits', z.int().max(1_000_000_000)],
+    ['an integer of more than nine digits', z.int().min(0).max(1_000_000_000)],
+    ['an integer that may be negative', z.int().max(9)],
     ['a number', z.number()],
+    ['a list of lists', z.array(z.array(line(9)).max(3)).max(3)],
   ])('is refused with %s, which SQL does not check', ([, schema]) => {
     expect(() => declared({ field: schema })).toThrow('SQL has no check for');
   });
@@ -132,5 +135,20 @@ describe('a migrated database', async () => {
     await scratch.sql.query(eventTypesSql(types));
 
     expect(await rowsNow()).toEqual(before);
+  });
+
+  test.for(Object.entries(types))('takes of %s what its schema takes, and nothing else', async ([name, type]) => {
+    const cases = judged(type);
+    const bySql = await taken(
+      name,
+      cases.map(({ field, value, parsed }) => withField(type, field, parsed === undefined ? value : parsed)),
+    );
+
+    const wrong = cases.flatMap(({ field, value, parsed }, at) =>
+      bySql[at] === (parsed !== undefined)
+        ? []
+        : [`${field}: ${JSON.stringify(value).slice(0, 60)} ${bySql[at] ? 'SQL takes' : 'schema takes'}`],
+    );
+    expect(wrong).toEqual([]);
   });
 });
