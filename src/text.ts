@@ -12,8 +12,18 @@ const JSON_DEPTH_MAX = 32;
 // Most text is plain and needs no further check.
 const PLAIN = /^[\t\n\x20-\x7e]*$/;
 
+/** A ref or an id, as callers write it. */
+const REF_CHARACTERS_MAX = 80;
+
+/**
+ * The check that SQL makes of a field (`app.validate_field`), where its schema does not tell: `size` is for what a
+ * schema cannot say, such as bytes.
+ */
+export const FIELD_CHECKS = z.registry<{ kind: string; size?: number }>();
+
 /** A project's short name, the first part of its tasks' refs, looks like this. */
-export const SLUG = /^[a-z][a-z0-9-]{0,30}$/;
+export const SLUG_CHARACTERS_MAX = 31;
+export const SLUG = new RegExp(`^[a-z][a-z0-9-]{0,${SLUG_CHARACTERS_MAX - 1}}$`);
 
 /** Formats a path within a value: `tasks[0].title`. */
 export function pathName(path: readonly PropertyKey[]): string {
@@ -86,7 +96,7 @@ function isVisible(value: string): boolean {
 
 /** Text of several lines. Checks the length before anything looks at the characters. */
 export function text(lengthMax: number) {
-  return z.string().max(lengthMax).overwrite(clean);
+  return z.string().max(lengthMax).overwrite(clean).register(FIELD_CHECKS, { kind: 'text' });
 }
 
 /** A word of the server's own, such as a cursor: an empty one counts as missing. */
@@ -99,7 +109,22 @@ export function word(lengthMax: number) {
 
 /** A line with some content: white space is folded. */
 export function line(lengthMax: number) {
-  return z.string().max(lengthMax).overwrite(cleanLine).refine(isVisible, 'must not be empty');
+  return z
+    .string()
+    .max(lengthMax)
+    .overwrite(cleanLine)
+    .refine(isVisible, 'must not be empty')
+    .register(FIELD_CHECKS, { kind: 'line' });
+}
+
+/** The ref or id of something that SQL finds. */
+export function ref(lengthMax = REF_CHARACTERS_MAX) {
+  return line(lengthMax).register(FIELD_CHECKS, { kind: 'ref' });
+}
+
+/** The same, or an empty text for none. */
+export function refOrNone() {
+  return text(REF_CHARACTERS_MAX).register(FIELD_CHECKS, { kind: 'ref' });
 }
 
 /** A name on one line, of visible characters. */
@@ -108,12 +133,13 @@ export function nameLine(lengthMax: number) {
     .string()
     .max(lengthMax)
     .overwrite((value) => cleanName(value, lengthMax))
-    .refine((value) => value !== '', 'must not be empty');
+    .refine((value) => value !== '', 'must not be empty')
+    .register(FIELD_CHECKS, { kind: 'label' });
 }
 
 /** Text that a person or agent must give. */
 export function said(lengthMax: number) {
-  return text(lengthMax).refine(isVisible, 'must not be empty');
+  return text(lengthMax).refine(isVisible, 'must not be empty').register(FIELD_CHECKS, { kind: 'said' });
 }
 
 /** A JSON object of a bounded size and depth, its texts cleaned like any other. */
@@ -125,10 +151,32 @@ export function jsonObject(bytesMax: number) {
       abort: true,
     })
     .overwrite((value) => recordOf(cleanJson(value)))
-    .refine(
-      (value) => Buffer.byteLength(JSON.stringify(value)) <= bytesMax,
-      `must be at most ${bytesMax} bytes of JSON`,
-    );
+    .refine((value) => isWithin(value, bytesMax), tooLarge(bytesMax))
+    .register(FIELD_CHECKS, { kind: 'object', size: bytesMax });
+}
+
+/** A list of a bounded size. SQL measures it, and leaves its items to the guard. */
+export function jsonList<Item extends z.ZodType>(item: Item, bytesMax: number) {
+  return z
+    .array(item)
+    .refine((value) => isWithin(value, bytesMax), tooLarge(bytesMax))
+    .register(FIELD_CHECKS, { kind: 'array', size: bytesMax });
+}
+
+/** Measures JSON as PostgreSQL writes it, with a space after each colon and comma. */
+function isWithin(value: unknown, bytesMax: number): boolean {
+  return Buffer.byteLength(JSON.stringify(value)) + spacesIn(value) <= bytesMax;
+}
+
+function spacesIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const items = Object.values(value);
+  const own = Array.isArray(value) ? items.length - 1 : 2 * items.length - 1;
+  return items.reduce<number>((sum, item) => sum + spacesIn(item), Math.max(own, 0));
+}
+
+function tooLarge(bytesMax: number): string {
+  return `must be at most ${bytesMax} bytes of JSON`;
 }
 
 function isDeeper(value: unknown, levels: number): boolean {

@@ -3,6 +3,34 @@ import { SQL } from './sql.ts';
 
 /** Threats by what is stored: names, names behind ids, limits. */
 export const DATA = Object.freeze([
+  ...of('core', 'test/schema/event-types.test.ts', [
+    {
+      file: SQL,
+      within: 'app.validate_field',
+      find: 'and app.is_visible(v_text)',
+      name: 'takes of task.released what its schema takes, and nothing else',
+    },
+    {
+      file: SQL,
+      within: 'app.validate_field',
+      find: '^[1-9][0-9]{0,8}$',
+      replace: '^[0-9]{1,9}$',
+      name: 'takes of task.claimed what its schema takes, and nothing else',
+    },
+    {
+      file: SQL,
+      within: 'app.validate_field',
+      find: "coalesce(item_max, case kind when 'ref[]' then 80 else 1000 end)",
+      replace: '1000',
+      name: 'takes of artifact.added what its schema takes, and nothing else',
+    },
+    {
+      file: 'src/text.ts',
+      find: 'Buffer.byteLength(JSON.stringify(value)) + spacesIn(value) <= bytesMax',
+      replace: 'Buffer.byteLength(JSON.stringify(value)) <= bytesMax',
+      name: 'takes of checkpoint.saved what its schema takes, and nothing else',
+    },
+  ]),
   ...of('T31', 'test/engines/names.test.ts', [
     {
       file: SQL,

@@ -7,7 +7,7 @@ export const LABELS = Object.freeze([
     {
       file: SQL,
       within: 'app.validate_field',
-      find: "app.clean_name(item #>> '{}', 50) is distinct from item #>> '{}'",
+      find: "app.clean_name(item #>> '{}', item_max) is distinct from item #>> '{}'",
       replace: 'false',
       name: 'the database refuses by itself a label that was not cleaned',
     },
@@ -34,8 +34,8 @@ export const LABELS = Object.freeze([
     {
       file: SQL,
       within: 'app.blank_payload',
-      find: "in ('text', 'line', 'text[]', 'label[]', 'object', 'array')",
-      replace: "in ('text', 'line', 'text[]', 'object', 'array')",
+      find: "in ('text', 'said', 'line', 'text[]', 'label[]', 'object', 'array')",
+      replace: "in ('text', 'said', 'line', 'text[]', 'object', 'array')",
       name: 'go when the event that gave them is redacted',
     },
     {

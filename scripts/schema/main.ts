@@ -1,4 +1,5 @@
-// Writes what is made of the SQL: supabase/schema/, a file a chapter, the schema as PostgreSQL itself describes it, for
+// Writes what is made of the declared event types: their chapter of supabase/code/, and their table in docs/events.md.
+// Then what is made of the SQL: supabase/schema/, a file a chapter, the schema as PostgreSQL itself describes it, for
 // reviewers to read the diff of; supabase/types.ts, its types; and supabase/migrations/…_code.sql, all repeatable code
 // as one file for the Supabase CLI. `--check` writes nothing and fails when a file is stale. It is read from the
 // catalogue because the bundled binaries have no pg_dump.
@@ -19,15 +20,30 @@ import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import { describeSchema } from './catalogue.ts';
 import { byChapter } from './chapters.ts';
 import { codeFile } from './code-file.ts';
+import { EVENT_TYPES_FILE, eventTypes, eventTypesSql, eventTypesTable } from './event-types.ts';
+import { withGenerated } from './generated-part.ts';
 import { generateTypes } from './types.ts';
 
 const DUMP = 'supabase/schema/';
+const EVENTS_PAGE = 'docs/events.md';
 
 const pathOf = (path: string) => fileURLToPath(new URL(path, PACKAGE_ROOT));
 const isCheck = argv.includes('--check');
+// First, because the database applies the code.
+await keep(await describeTypes());
 const { texts, stale } = await describeFresh();
-if (isCheck) await check();
-else await write();
+await keep(texts, stale);
+if (!isCheck)
+  stdout.write(`Wrote ${EVENT_TYPES_FILE}, ${DUMP}, supabase/types.ts and the numbered file of the code.\n`);
+
+async function describeTypes(): Promise<Map<string, string>> {
+  const types = await eventTypes();
+  const page = await readFile(pathOf(EVENTS_PAGE), 'utf8');
+  return new Map([
+    [EVENT_TYPES_FILE, eventTypesSql(types)],
+    [EVENTS_PAGE, withGenerated(page, eventTypesTable(types))],
+  ]);
+}
 
 /** The files as they should be, and those that should not be there. */
 async function describeFresh(): Promise<{ texts: Map<string, string>; stale: string[] }> {
@@ -59,14 +75,14 @@ async function describeFresh(): Promise<{ texts: Map<string, string>; stale: str
   }
 }
 
-async function write(): Promise<void> {
+async function keep(texts: ReadonlyMap<string, string>, stale: readonly string[] = []): Promise<void> {
+  if (isCheck) return check(texts, stale);
   await mkdir(pathOf(DUMP), { recursive: true });
   for (const path of stale) await rm(pathOf(path));
   for (const [path, text] of texts) await writeFile(pathOf(path), text);
-  stdout.write(`Wrote ${DUMP}, supabase/types.ts and the numbered file of the code.\n`);
 }
 
-async function check(): Promise<void> {
+async function check(texts: ReadonlyMap<string, string>, stale: readonly string[]): Promise<void> {
   for (const path of stale) fail(`${path} is made of nothing any more.`);
   for (const [path, text] of texts) {
     const stored = await readFile(pathOf(path), 'utf8').catch(() => '');

@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import { line, text } from '../text.ts';
 import type { Expectation, NewEvent } from './append.ts';
+import type { EventTypes } from './event-type.ts';
 import { newId } from './ids.ts';
+import { TaskRef } from './tasks.ts';
 
 export const ArtifactAdded = z.object({
   type: z.enum(['diff', 'pr', 'test_report', 'document', 'other']),
@@ -10,6 +12,15 @@ export const ArtifactAdded = z.object({
   files: z.array(line(500)).max(500).optional().describe('Paths that a diff changes.'),
   lines_changed: z.int().min(0).max(999_999_999).optional(),
 });
+
+/** @public */
+export const ARTIFACT_EVENTS = {
+  'artifact.added': {
+    says: 'work on a task produced something',
+    creates: true,
+    data: z.object({ task: TaskRef, ...ArtifactAdded.shape }),
+  },
+} as const satisfies EventTypes;
 
 export const Artifact = z.object({
   id: z.string(),

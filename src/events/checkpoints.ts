@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import { jsonObject, line, said, text } from '../text.ts';
 import type { NewEvent } from './append.ts';
+import type { EventTypes } from './event-type.ts';
 import { newId } from './ids.ts';
+import { ProjectRef } from './projects.ts';
 
 export const CheckpointSaved = z.object({
   label: line(200),
@@ -10,6 +12,15 @@ export const CheckpointSaved = z.object({
   repo_ref: line(500).optional().describe('Branch and commit.'),
   snapshot: jsonObject(65_536).optional().describe('Anything else worth keeping; task counts and locks are added.'),
 });
+
+/** @public */
+export const CHECKPOINT_EVENTS = {
+  'checkpoint.saved': {
+    says: 'where to resume',
+    creates: true,
+    data: CheckpointSaved.extend({ project: ProjectRef.optional() }),
+  },
+} as const satisfies EventTypes;
 
 export const CheckpointBrief = z.object({
   id: z.string(),

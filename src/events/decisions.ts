@@ -1,15 +1,28 @@
 import * as z from 'zod';
-import { line, said } from '../text.ts';
+import { jsonList, line, ref, said } from '../text.ts';
 import type { NewEvent } from './append.ts';
+import type { EventTypes } from './event-type.ts';
 import { newId } from './ids.ts';
+import { ProjectRef } from './projects.ts';
+import { TaskRef } from './tasks.ts';
 
 export const DecisionRecorded = z.object({
   title: line(300),
-  options: z.array(said(1_000)).max(20).optional().describe('What was weighed.'),
+  options: jsonList(said(1_000), 40_000).max(20).optional().describe('What was weighed.'),
   choice: said(2_000),
   rationale: said(10_000),
-  supersedes: line(80).optional().describe('Id of the decision that this one replaces.'),
+  supersedes: ref().optional().describe('Id of the decision that this one replaces.'),
 });
+
+/** @public */
+export const DECISION_EVENTS = {
+  'decision.recorded': {
+    says: 'a choice and its reasons',
+    creates: true,
+    data: DecisionRecorded.extend({ project: ProjectRef.optional(), task: TaskRef.optional() }),
+  },
+  'decision.superseded': { says: 'a later decision replaced it', by: 'door', data: z.object({ by: ref() }) },
+} as const satisfies EventTypes;
 
 export const DecisionBrief = z.object({
   id: z.string(),

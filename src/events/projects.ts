@@ -1,9 +1,10 @@
 import * as z from 'zod';
-import { jsonObject, line, SLUG, said, text } from '../text.ts';
+import { FIELD_CHECKS, jsonObject, line, ref, SLUG, SLUG_CHARACTERS_MAX, said, text } from '../text.ts';
 import type { Expectation, NewEvent } from './append.ts';
+import type { EventTypes } from './event-type.ts';
 import { newId } from './ids.ts';
 
-export const ProjectRef = line(80).describe('Slug.');
+export const ProjectRef = ref().describe('Slug.');
 
 export const NOTE_KINDS = ['note', 'question', 'answer', 'progress', 'risk'] as const;
 
@@ -11,7 +12,7 @@ export const NOTE_KINDS = ['note', 'question', 'answer', 'progress', 'risk'] as 
 export const Note = z.object({
   text: said(20_000),
   kind: z.enum(NOTE_KINDS),
-  answers: line(80).optional().describe('Position or id of the question that this answers.'),
+  answers: ref().optional().describe('Position or id of the question that this answers.'),
 });
 
 const Rules = jsonObject(65_536).describe(
@@ -21,8 +22,9 @@ const Rules = jsonObject(65_536).describe(
 export const ProjectCreated = z.object({
   slug: z
     .string()
-    .regex(SLUG, 'must be 1 to 31 lower-case letters, digits and dashes, beginning with a letter')
-    .describe('Never changes; refs begin with it.'),
+    .regex(SLUG, `must be 1 to ${SLUG_CHARACTERS_MAX} lower-case letters, digits and dashes, beginning with a letter`)
+    .describe('Never changes; refs begin with it.')
+    .register(FIELD_CHECKS, { kind: 'ref', size: SLUG_CHARACTERS_MAX }),
   name: line(200),
   description: text(20_000).optional().describe('Goal, stack, conventions.'),
   rules: Rules.optional(),
@@ -35,6 +37,15 @@ export const ProjectUpdated = z.object({
 });
 
 export const ProjectArchived = z.object({ reason: text(2_000).optional() });
+
+/** @public */
+export const PROJECT_EVENTS = {
+  'project.created': { says: 'slug, name, rules', creates: true, data: ProjectCreated },
+  'project.updated': { says: 'name, description or rules changed', data: ProjectUpdated },
+  'project.archived': { says: 'put out of the way', data: ProjectArchived },
+  'project.unarchived': { says: 'taken up again', data: z.object({}) },
+  'project.noted': { says: 'a note, question, answer, progress or risk', data: Note },
+} as const satisfies EventTypes;
 
 export const ProjectBrief = z.object({
   id: z.string(),

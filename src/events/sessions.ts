@@ -1,12 +1,24 @@
 import * as z from 'zod';
 import { jsonObject, text } from '../text.ts';
 import type { NewEvent } from './append.ts';
+import type { EventTypes } from './event-type.ts';
 import { newId } from './ids.ts';
+import { ProjectRef } from './projects.ts';
 
 export const SessionSaved = z.object({
   summary: text(10_000).optional(),
   snapshot: jsonObject(262_144).optional(),
 });
+
+/** @public */
+export const SESSION_EVENTS = {
+  'session.saved': {
+    says: "a session's snapshot",
+    creates: true,
+    data: SessionSaved.extend({ project: ProjectRef.optional() }),
+  },
+  'session.updated': { says: 'a later snapshot of it', data: SessionSaved },
+} as const satisfies EventTypes;
 
 export const Session = z.object({
   id: z.string(),

@@ -2,6 +2,7 @@ import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { append, type NewEvent } from '../events/append.ts';
 import {
+  REASON_CHARACTERS_MAX,
   statusChanged,
   type Task,
   TaskCreated,
@@ -13,7 +14,7 @@ import {
 } from '../events/tasks.ts';
 import type { ForeignTask } from '../formats/foreign-task.ts';
 import { firstOf } from '../text.ts';
-import { adoptedId, REMARK_MAX } from './adoption-plan.ts';
+import { adoptedId } from './adoption-plan.ts';
 
 /** The origin of tasks, and the project that they go to. */
 export type Source = { project: { id: string; slug: string }; format: string };
@@ -155,7 +156,7 @@ export function remarkOf(task: ForeignTask): string {
 }
 
 export function cutRemark(text: string): string {
-  return firstOf(text, REMARK_MAX);
+  return firstOf(text, REASON_CHARACTERS_MAX);
 }
 
 /** Reports the other tool's state of each criterion: the task is done there, and whether the criterion is ticked. */

@@ -1,15 +1,19 @@
 import { idOf } from '../events/ids.ts';
-import { isRank, LABEL_CHARACTERS_MAX, LABELS_MAX } from '../events/tasks.ts';
+import {
+  CRITERIA_MAX,
+  CRITERION_CHARACTERS_MAX,
+  DEPENDENCIES_MAX,
+  DESCRIPTION_CHARACTERS_MAX,
+  isRank,
+  LABEL_CHARACTERS_MAX,
+  LABELS_MAX,
+  REASON_CHARACTERS_MAX,
+  TITLE_CHARACTERS_MAX,
+} from '../events/tasks.ts';
 import type { ForeignTask } from '../formats/foreign-task.ts';
 import { clean, cleanLine, cleanName, firstOf, leftOut } from '../text.ts';
 import { inOrder } from './adoption-order.ts';
 
-const TITLE_MAX = 300;
-const DESCRIPTION_MAX = 20_000;
-const CRITERIA_MAX = 50;
-const CRITERION_MAX = 1_000;
-export const REMARK_MAX = 4_000;
-const DEPENDENCIES_MAX = 100;
 const CUT = '…';
 
 type Tasks = ReadonlyMap<string, ForeignTask>;
@@ -94,26 +98,28 @@ function withinLimits(task: ForeignTask, warnings: string[]): ForeignTask {
   const remark = task.remark && clean(task.remark).trim();
   const labels = labelsWithinLimits(task);
   const spare = [
-    ...(title.length > TITLE_MAX ? [title] : []),
-    ...criteria.filter((text, at) => at >= CRITERIA_MAX || text.length > CRITERION_MAX),
-    ...(remark && remark.length > REMARK_MAX ? [remark] : []),
+    ...(title.length > TITLE_CHARACTERS_MAX ? [title] : []),
+    ...criteria.filter((text, at) => at >= CRITERIA_MAX || text.length > CRITERION_CHARACTERS_MAX),
+    ...(remark && remark.length > REASON_CHARACTERS_MAX ? [remark] : []),
     ...(labels.spare.length > 0 ? [`Labels: ${labels.spare.join(', ')}`] : []),
   ];
   if (spare.length > 0) warnings.push(`${task.key}: what is too long for its field is in the description as well.`);
   // An open task has no place for a remark about its end.
   const said = task.status === 'pending' && remark ? [remark] : [];
   const description = clean([task.description ?? '', ...said, ...spare].join('\n\n')).trim();
-  if (description.length > DESCRIPTION_MAX) {
-    const rest = description.slice(cut(description, DESCRIPTION_MAX).length - CUT.length);
-    warnings.push(`${task.key}: the description was cut to ${DESCRIPTION_MAX} characters; left out: ${rest}`);
+  if (description.length > DESCRIPTION_CHARACTERS_MAX) {
+    const rest = description.slice(cut(description, DESCRIPTION_CHARACTERS_MAX).length - CUT.length);
+    warnings.push(
+      `${task.key}: the description was cut to ${DESCRIPTION_CHARACTERS_MAX} characters; left out: ${rest}`,
+    );
   }
   return {
     ...task,
-    title: cut(title, TITLE_MAX),
+    title: cut(title, TITLE_CHARACTERS_MAX),
     remark,
-    description: cut(description, DESCRIPTION_MAX),
-    acceptance_criteria: criteria.slice(0, CRITERIA_MAX).map((text) => cut(text, CRITERION_MAX)),
-    unmet: task.unmet?.map((text) => cut(cleanLine(text), CRITERION_MAX)),
+    description: cut(description, DESCRIPTION_CHARACTERS_MAX),
+    acceptance_criteria: criteria.slice(0, CRITERIA_MAX).map((text) => cut(text, CRITERION_CHARACTERS_MAX)),
+    unmet: task.unmet?.map((text) => cut(cleanLine(text), CRITERION_CHARACTERS_MAX)),
     labels: labels.kept.length > 0 ? labels.kept : undefined,
     rank: rankWithinLimits(task, warnings),
   };

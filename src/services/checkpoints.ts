@@ -6,7 +6,7 @@ import { Checkpoint, CheckpointBrief, CheckpointSaved, checkpointSaved } from '.
 import { DecisionBrief } from '../events/decisions.ts';
 import { ProjectBrief, ProjectRef } from '../events/projects.ts';
 import { TaskBrief } from '../events/tasks.ts';
-import { line } from '../text.ts';
+import { ref } from '../text.ts';
 import { EventBrief } from './events.ts';
 import { page } from './pagination.ts';
 import { showsTasks, TASKS_HIDDEN } from './visible-scopes.ts';
@@ -39,7 +39,7 @@ export function listCheckpoints(
 
 /** Names a checkpoint; by default the project's latest. */
 export const NameCheckpoint = z.strictObject({
-  checkpoint: line(80).optional().describe('Id. Default: the latest of the project.'),
+  checkpoint: ref().optional().describe('Id. Default: the latest of the project.'),
   project: ProjectRef.optional(),
 });
 

@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
 import { sqlFunction } from '../db/sql-function.ts';
+import { EventRedacted } from '../events/history.ts';
 import { ProjectRef } from '../events/projects.ts';
 import { TaskBrief } from '../events/tasks.ts';
-import { line, said } from '../text.ts';
+import { ref } from '../text.ts';
 import { findArchived, Wanted } from './archive.ts';
 import { EventBrief } from './events.ts';
 import { showsTasks, TASKS_HIDDEN } from './visible-scopes.ts';
@@ -67,8 +68,8 @@ async function readState(ctx: Context, { project, ...input }: z.output<typeof Ge
 }
 
 export const RedactEvent = z.strictObject({
-  event: line(80).describe('Position (#12) or id.'),
-  reason: said(4_000).describe('Why; it stays on the record.'),
+  event: ref().describe('Position (#12) or id.'),
+  reason: EventRedacted.shape.reason.describe('Why; it stays on the record.'),
 });
 
 /** Blanks an event's text, for good and on the record; the chain still verifies. */

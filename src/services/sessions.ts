@@ -4,12 +4,12 @@ import { sqlFunction } from '../db/sql-function.ts';
 import { append } from '../events/append.ts';
 import { ProjectRef } from '../events/projects.ts';
 import { Session, SessionSaved, sessionSaved, sessionUpdated } from '../events/sessions.ts';
-import { line } from '../text.ts';
+import { ref } from '../text.ts';
 import { page } from './pagination.ts';
 
 export const SaveSession = z.strictObject({
   project: ProjectRef.optional(),
-  session: line(80).optional().describe('Id of a saved session to replace.'),
+  session: ref().optional().describe('Id of a saved session to replace.'),
   ...SessionSaved.shape,
 });
 

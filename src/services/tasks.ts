@@ -6,9 +6,11 @@ import { append, type NewEvent } from '../events/append.ts';
 import { Artifact } from '../events/artifacts.ts';
 import { ProjectRef } from '../events/projects.ts';
 import {
+  DependenciesChanged,
   dependenciesChanged,
   HeldTask,
   Labels,
+  LockBroken,
   LockToken,
   lockBroken,
   Parts,
@@ -18,10 +20,13 @@ import {
   STATUSES,
   statusChanged,
   Task,
+  TaskApproved,
   TaskBrief,
+  TaskClaimed,
   TaskCompleted,
   TaskRef,
   TaskReleased,
+  TaskUnblocked,
   TaskUpdated,
   taskApproved,
   taskClaimed,
@@ -31,14 +36,14 @@ import {
   taskUpdated,
   Version,
 } from '../events/tasks.ts';
-import { line, said, text } from '../text.ts';
+import { line, ref } from '../text.ts';
 import { NewTask, orderBatch } from './batch.ts';
 import { EventBrief } from './events.ts';
 import { page } from './pagination.ts';
 import { isTaskEvent, PROJECTS_HIDDEN, showsProjects } from './visible-scopes.ts';
 
 const MOMENT_SECONDS = 60;
-const LeaseSeconds = z.int().min(1).max(86_400).default(3_600);
+const LeaseSeconds = TaskClaimed.shape.ttl_seconds.default(3_600);
 
 /** An event that rules or dependency policy added. */
 export const FollowedEvent = z.object({ seq: z.int(), type: z.string(), ref: z.string().optional() });
@@ -94,7 +99,7 @@ export const ListTasks = z.strictObject({
   ready: z.boolean().optional().describe('Only what can be claimed now.'),
   mine: z.boolean().optional().describe('Only what you hold.'),
   unproven: z.boolean().optional(),
-  parent: line(80).optional(),
+  parent: ref().optional(),
   query: line(200).optional().describe('Part of the title.'),
   ...page(20, 100),
 });
@@ -137,7 +142,7 @@ export const ClaimTask = z.strictObject({
   project: ProjectRef.optional(),
   priority: z.array(z.enum(PRIORITIES)).max(4).optional(),
   labels: Labels.optional(),
-  parent: line(80).optional(),
+  parent: ref().optional(),
   query: line(200).optional(),
   ttl_seconds: LeaseSeconds,
   take_over: z.boolean().default(false).describe('Take your own lock back when you lost its token.'),
@@ -215,10 +220,10 @@ export const UpdateTask = z.strictObject({
   ...TaskUpdated.shape,
   // Some clients send null for every optional field: it must not clear the rank.
   rank: Rank.optional(),
-  add_dependencies: z.array(line(80)).max(100).optional(),
-  remove_dependencies: z.array(line(80)).max(100).optional(),
+  add_dependencies: DependenciesChanged.shape.add,
+  remove_dependencies: DependenciesChanged.shape.remove,
   status: z.enum(STATUS_CHANGES).optional().describe('Others come from claim_task, release_task, complete_task.'),
-  reason: text(4_000).optional().describe('Needed with status.'),
+  reason: TaskUnblocked.shape.reason.describe('Needed with status.'),
   expected_version: Version.optional(),
 });
 
@@ -243,14 +248,14 @@ export function updateTask(
   return change(ctx, [{ ...first, expect: { ...expect, version: expected_version } }, ...others]);
 }
 
-export const BreakLock = z.strictObject({ task: TaskRef, reason: said(4_000) });
+export const BreakLock = z.strictObject({ task: TaskRef, ...LockBroken.shape });
 
 /** Ends another agent's claim, on the record; its token is worthless from then on. */
 export function breakLock(ctx: Context, { task, reason }: z.output<typeof BreakLock>): Promise<ChangedTask> {
   return change(ctx, [lockBroken(task, { reason })]);
 }
 
-export const ApproveTask = z.strictObject({ task: TaskRef, note: text(4_000).optional() });
+export const ApproveTask = z.strictObject({ task: TaskRef, ...TaskApproved.shape });
 
 /** Records a person's approval, for a gate that requires one. SQL refuses it from an agent. */
 export function approveTask(ctx: Context, { task, note }: z.output<typeof ApproveTask>): Promise<ChangedTask> {

@@ -34,7 +34,11 @@ import { toolset } from './tool.ts';
 
 export const admin = toolset(
   'admin',
-  { description: 'What only an owner or admin of the workspace may do.', scopes: 'admin' },
+  {
+    purpose: 'owners and admins only',
+    description: 'What only an owner or admin of the workspace may do.',
+    scopes: 'admin',
+  },
   {
     break_lock: {
       title: 'Break a lock',

@@ -6,7 +6,11 @@ import { toolset } from './tool.ts';
 
 export const artifacts = toolset(
   'artifacts',
-  { description: 'What work on a task produced, and the evidence for its criteria.', scopes: 'tasks' },
+  {
+    purpose: 'diffs, pull requests, test reports',
+    description: 'What work on a task produced, and the evidence for its criteria.',
+    scopes: 'tasks',
+  },
   {
     add_artifact: {
       title: 'Add an artifact',

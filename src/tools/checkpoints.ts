@@ -38,7 +38,11 @@ import { toolset } from './tool.ts';
 
 export const checkpoints = toolset(
   'checkpoints',
-  { description: 'Where a project stands, so that another agent resumes there.', scopes: 'projects' },
+  {
+    purpose: 'hand over and resume',
+    description: 'Where a project stands, so that another agent resumes there.',
+    scopes: 'projects',
+  },
   {
     resume_project: {
       alwaysLoaded: true,

@@ -6,7 +6,11 @@ import { toolset } from './tool.ts';
 
 export const decisions = toolset(
   'decisions',
-  { description: 'What was chosen among which options, and why.', scopes: 'projects' },
+  {
+    purpose: 'choices and their reasons',
+    description: 'What was chosen among which options, and why.',
+    scopes: 'projects',
+  },
   {
     record_decision: {
       title: 'Record a decision',

@@ -14,7 +14,11 @@ import { toolset } from './tool.ts';
 
 export const events = toolset(
   'events',
-  { description: 'What happened: timelines, notes, and waiting for what comes next.', scopes: 'tasks' },
+  {
+    purpose: 'the timeline',
+    description: 'What happened: timelines, notes, and waiting for what comes next.',
+    scopes: 'tasks',
+  },
   {
     record_event: {
       title: 'Record a note',

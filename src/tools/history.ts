@@ -4,7 +4,11 @@ import { toolset } from './tool.ts';
 
 export const history = toolset(
   'history',
-  { description: 'How things were.', scopes: 'projects' },
+  {
+    purpose: 'the project as of a position or time',
+    description: 'How things were.',
+    scopes: 'projects',
+  },
   {
     get_state: {
       title: 'Read a past state',

@@ -22,7 +22,11 @@ import { toolset } from './tool.ts';
 
 export const projects = toolset(
   'projects',
-  { description: 'What the work is about, and the rules that it obeys.', scopes: 'projects' },
+  {
+    purpose: 'projects and their rules',
+    description: 'What the work is about, and the rules that it obeys.',
+    scopes: 'projects',
+  },
   {
     list_projects: {
       title: 'List projects',

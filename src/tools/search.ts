@@ -4,7 +4,11 @@ import { toolset } from './tool.ts';
 
 export const search = toolset(
   'search',
-  { description: 'Finding what was written down.', scopes: 'projects' },
+  {
+    purpose: 'full text over everything',
+    description: 'Finding what was written down.',
+    scopes: 'projects',
+  },
   {
     search: {
       title: 'Search',

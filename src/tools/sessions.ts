@@ -5,7 +5,11 @@ import { toolset } from './tool.ts';
 
 export const sessions = toolset(
   'sessions',
-  { description: 'The older form of checkpoints, kept for the agents that use it.', scopes: 'projects' },
+  {
+    purpose: "snapshots of an agent's session",
+    description: 'The older form of checkpoints, kept for the agents that use it.',
+    scopes: 'projects',
+  },
   {
     save_session: {
       title: 'Save a session',

@@ -36,7 +36,11 @@ import { toolset } from './tool.ts';
 
 export const tasks = toolset(
   'tasks',
-  { description: 'Units of work that one agent at a time may hold.', scopes: 'tasks' },
+  {
+    purpose: 'work that one agent at a time may hold',
+    description: 'Units of work that one agent at a time may hold.',
+    scopes: 'tasks',
+  },
   {
     create_tasks: {
       title: 'Create tasks',

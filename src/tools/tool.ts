@@ -40,8 +40,14 @@ export type Tool = Command<Record<string, unknown>> &
     annotations: { readOnlyHint: boolean; destructiveHint: boolean; idempotentHint: boolean; openWorldHint: boolean };
   };
 
-/** `commands` are the same tools by name, each with the type of its answer. */
-export type Toolset<Commands = unknown> = { name: string; description: string; tools: Tool[]; commands: Commands };
+/** `purpose` is a phrase for README's table; `commands` are the same tools by name, each with the type of its answer. */
+export type Toolset<Commands = unknown> = {
+  name: string;
+  purpose: string;
+  description: string;
+  tools: Tool[];
+  commands: Commands;
+};
 
 const IdempotencyKey = word(200)
   .refine((key) => leftOut(key) === undefined, 'must be of characters that can be stored')
@@ -54,7 +60,7 @@ const Worker = line(40)
 /** Gives each definition its name, scope, annotations and idempotency_key. */
 export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs extends Record<string, z.ZodObject>>(
   name: string,
-  { description, scopes }: { description: string; scopes: 'projects' | 'tasks' | 'admin' },
+  { purpose, description, scopes }: { purpose: string; description: string; scopes: 'projects' | 'tasks' | 'admin' },
   // Two type parameters, so that the compiler infers both schemas of each tool and checks `run` and `render` against
   // them.
   definitions: { [Name in keyof Inputs]: Taking<Inputs[Name]> } & { [Name in keyof Outputs]: Giving<Outputs[Name]> },
@@ -79,7 +85,7 @@ export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs exte
     };
   });
   const commands = Object.fromEntries(tools.map((tool) => [tool.name, tool])) as never;
-  return { name, description, tools, commands };
+  return { name, purpose, description, tools, commands };
 }
 
 /** `notices`: the end of the text, for which the data has no place. */

@@ -40,7 +40,13 @@ create or replace function app.is_clean(value text) returns boolean language sql
   select value !~ '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]'
 $$;
 
-create or replace function app.validate_field(value jsonb, kind text, size_max integer, one_of text[])
+create or replace function app.validate_field(
+  value jsonb,
+  kind text,
+  size_max integer,
+  one_of text[],
+  item_max integer default null
+)
   returns boolean
   language plpgsql
   immutable
@@ -52,12 +58,15 @@ declare
 begin
   case kind
     when 'text' then return v_type = 'string' and char_length(v_text) <= size_max and app.is_clean(v_text);
+    when 'said' then
+      return v_type = 'string' and char_length(v_text) <= size_max and app.is_visible(v_text) and app.is_clean(v_text);
     when 'line' then
       return v_type = 'string' and char_length(v_text) <= size_max
         and app.clean_name(v_text, size_max) is not null and v_text !~ '[\n\t]' and app.is_clean(v_text);
     when 'one_of' then return v_type = 'string' and v_text = any (one_of);
     when 'ref' then return v_type = 'string' and char_length(v_text) between 1 and size_max;
     when 'integer' then return v_type = 'number' and v_text ~ '^[0-9]{1,9}$' and v_text::integer <= size_max;
+    when 'positive' then return v_type = 'number' and v_text ~ '^[1-9][0-9]{0,8}$' and v_text::integer <= size_max;
     when 'number' then
       -- Refuses numbers that double precision cannot hold, or holds as zero.
       return v_type = 'number' and abs(v_text::numeric) <= 1e15
@@ -68,13 +77,13 @@ begin
     when 'label[]' then
       return v_type = 'array' and jsonb_array_length(value) <= size_max and not exists (
         select from jsonb_array_elements(value) item
-        where jsonb_typeof(item) <> 'string' or app.clean_name(item #>> '{}', 50) is distinct from item #>> '{}');
+        where jsonb_typeof(item) <> 'string' or app.clean_name(item #>> '{}', item_max) is distinct from item #>> '{}');
     else
       return v_type = 'array' and jsonb_array_length(value) <= size_max and not exists (
         select from jsonb_array_elements(value) item
         where jsonb_typeof(item) <> 'string'
-          or item #>> '{}' !~ '\S'
-          or char_length(item #>> '{}') > case kind when 'ref[]' then 80 else 1000 end
+          or not app.is_visible(item #>> '{}')
+          or char_length(item #>> '{}') > coalesce(item_max, case kind when 'ref[]' then 80 else 1000 end)
           or not app.is_clean(item #>> '{}'));
   end case;
 end

@@ -26,6 +26,10 @@ create or replace function app.clean_name(value text, size_max integer) returns 
       '[\u0009-\u000D\u0020\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+', ' ', 'g')),
       size_max)), '') end;
 
+-- Tells whether anybody can see any of a text.
+create or replace function app.is_visible(value text) returns boolean language sql immutable
+  return value ~ '[!-~]' or app.clean_name(value, char_length(value)) is not null;
+
 -- Writes a name within a sentence: a plain word as it is, anything else in quotes, so that it never reads as the
 -- sentence's own words.
 create or replace function app.quoted_name(name text) returns text language sql immutable

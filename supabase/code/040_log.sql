@@ -17,9 +17,10 @@ end
 $$;
 
 -- Declares an event type: one row of event_fields a word. `title!:line:300` is a required single line of at most 300
--- characters, `number+:integer:9` a field that the door adds and no caller may say. The word `creates` declares that
--- such an event begins its stream, `internal` that the door alone makes it, as what follows from another, `verb_only`
--- that only a verb of Cairn records it, such as a worker's. Takes locks only where something changes.
+-- characters, `files:text[]:50:500` a list of at most 50 texts of at most 500, `number+:integer:9` a field that the
+-- door adds and no caller may say. The word `creates` declares that such an event begins its stream, `internal` that
+-- the door alone makes it, as what follows from another, `verb_only` that only a verb of Cairn records it, such as a
+-- worker's. Takes locks only where something changes.
 create or replace function app.declare_event(event_type text, variadic words text[] default '{}')
   returns void
   language plpgsql
@@ -34,10 +35,12 @@ begin
         declare_event.event_type, rtrim(w.name, '!+'), w.kind, w.name like '%!',
         case when w.kind <> 'one_of' then w.size::integer end,
         case when w.kind = 'one_of' then string_to_array(w.size, '|') end,
-        w.name like '%+')::app.event_fields
+        w.name like '%+',
+        w.item::integer)::app.event_fields
     from unnest(words) x
     cross join lateral (
-      select split_part(x, ':', 1) as name, split_part(x, ':', 2) as kind, nullif(split_part(x, ':', 3), '') as size) w
+      select split_part(x, ':', 1) as name, split_part(x, ':', 2) as kind, nullif(split_part(x, ':', 3), '') as size,
+        nullif(split_part(x, ':', 4), '') as item) w
     where x like '%:%'
     order by 1);
   v_type := row(declare_event.event_type, 1,
@@ -125,7 +128,7 @@ begin
       on f.event_type = check_data.event_type and f.field = d.key and (recorded or not f.by_door)
     where f.field is null
       or not app.validate_field(d.value, f.kind,
-          case when recorded and f.kind = 'object' then 2 * f.size_max else f.size_max end, f.one_of)
+          case when recorded and f.kind = 'object' then 2 * f.size_max else f.size_max end, f.one_of, f.item_max)
         and not (d.value = 'null' and f.kind in ('ref', 'number') and not f.required)
       or recorded and f.kind in ('ref', 'ref[]') and f.field not in ('slug', 'ref') and not app.are_ids(d.value)
     limit 1;
@@ -139,10 +142,16 @@ begin
     case v_field.kind when 'one_of' then 'one of ' || array_to_string(v_field.one_of, ', ')
       when 'line' then 'one line of 1 to ' || v_field.size_max || ' characters without control characters'
       when 'text' then 'text of at most ' || v_field.size_max || ' characters without control characters'
+      when 'said' then 'text of 1 to ' || v_field.size_max || ' characters without control characters'
       when 'integer' then 'a whole number from 0 to ' || v_field.size_max
+      when 'positive' then 'a whole number from 1 to ' || v_field.size_max
       when 'number' then 'zero, or a number from 10^-15 to 10^15 on either side of it'
       when 'label[]' then
-        'a list of at most ' || v_field.size_max || ' labels, each one line of 1 to 50 characters that can be seen'
+        format('a list of at most %s labels, each one line of 1 to %s characters that can be seen', v_field.size_max,
+          v_field.item_max)
+      when 'text[]' then
+        format('a list of at most %s texts, each of 1 to %s characters without control characters', v_field.size_max,
+          v_field.item_max)
       when 'object' then
         'an object of at most ' || v_field.size_max || ' bytes and 32 levels, without control characters'
       when 'array' then

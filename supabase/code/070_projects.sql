@@ -176,8 +176,8 @@ begin
         perform app.bad_rule(path || '.set_status',
           'status blocked, unblocked, cancelled or reopened; task self or parent');
       end if;
-      perform app.check_data('task.blocked', jsonb_build_object('reason', coalesce(v_body -> 'reason', '"rule"')),
-        path || '.set_status.');
+      perform app.check_data('task.blocked',
+        jsonb_build_object('reason', coalesce(nullif(v_body -> 'reason', '""'), '"rule"')), path || '.set_status.');
     when 'save_checkpoint' then
       perform app.check_keys(v_body, path || '.save_checkpoint', 'label');
       if not app.validate_field(coalesce(v_body -> 'label', 'null'), 'line', 200, null) then
@@ -573,14 +573,6 @@ begin
     'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
 end
 $$;
-
-select app.declare_event('project.created', 'creates',
-  'slug!:ref:31', 'name!:line:200', 'description:text:20000', 'rules:object:65536');
-select app.declare_event('project.updated', 'name:line:200', 'description:text:20000', 'rules:object:65536');
-select app.declare_event('project.archived', 'reason:text:4000');
-select app.declare_event('project.unarchived');
-select app.declare_event('project.noted',
-  'text!:text:20000', 'kind!:one_of:note|question|answer|progress|risk', 'answers:ref:80');
 
 -- A project is the place of all others, and of itself.
 select app.define_category('project', 'projects', triggering => false, own_apply => true);

@@ -538,31 +538,6 @@ begin
 end
 $$;
 
-select app.declare_event('task.created', 'creates',
-  'project:ref:80', 'title!:line:300', 'description:text:20000', 'acceptance_criteria:text[]:50',
-  'constraints:object:16384', 'dependencies:ref[]:100', 'parent:ref:80', 'discovered_from:ref:80',
-  'priority:one_of:low|medium|high|critical', 'labels:label[]:20', 'rank:number',
-  'project_id+:ref:36', 'number+:integer:99999999', 'ref+:ref:41');
-select app.declare_event('task.updated',
-  'title:line:300', 'description:text:20000', 'acceptance_criteria:text[]:50', 'constraints:object:16384',
-  'priority:one_of:low|medium|high|critical', 'parent:ref:80', 'labels:label[]:20', 'rank:number');
-select app.declare_event('task.dependencies_changed', 'add:ref[]:100', 'remove:ref[]:100');
-select app.declare_event('task.claimed', 'ttl_seconds!:integer:86400', 'take_over:boolean', 'lapsed+:boolean');
-select app.declare_event('task.released',
-  'outcome!:one_of:paused|failed', 'reason!:text:4000',
-  'lapsed+:boolean', 'exhausted+:boolean', 'lock_token+:integer:999999999');
-select app.declare_event('task.lock_broken', 'reason!:text:4000');
-select app.declare_event('task.blocked', 'reason!:text:4000', 'dependency:ref:80');
-select app.declare_event('task.unblocked', 'reason:text:4000');
-select app.declare_event('task.completed',
-  'summary:text:10000', 'evidence:array:400000', 'lock_token+:integer:999999999', 'unproven+:array:400');
-select app.declare_event('task.cancelled', 'reason!:text:4000');
-select app.declare_event('task.reopened', 'reason!:text:4000');
-select app.declare_event('task.warned', 'dependency!:ref:80', 'reason!:text:4000', 'internal');
-select app.declare_event('task.approved', 'note:text:4000');
-select app.declare_event('task.noted',
-  'text!:text:20000', 'kind!:one_of:note|question|answer|progress|risk', 'answers:ref:80');
-
 -- The allowed moves: an event of this type leads from one status to another.
 select app.set_rows('app.task_moves', '[
   ["task.claimed", "pending", "in_progress"],

@@ -285,8 +285,4 @@ $$;
 create or replace function app.is_unproven(task public.tasks) returns integer language sql immutable
   return (app.list_unproven(task) is not null)::integer;
 
-select app.declare_event('artifact.added', 'creates',
-  'task!:ref:80', 'type!:one_of:diff|pr|test_report|document|other', 'ref!:line:2000', 'summary:text:4000',
-  'files:text[]:500', 'lines_changed:integer:999999999');
-
 select app.define_category('artifact', 'artifacts');

@@ -133,9 +133,4 @@ begin
 end
 $$;
 
-select app.declare_event('decision.recorded', 'creates',
-  'project:ref:80', 'task:ref:80', 'title!:line:300', 'options:array:40000', 'choice!:text:2000',
-  'rationale!:text:10000', 'supersedes:ref:80');
-select app.declare_event('decision.superseded', 'by!:ref:80', 'internal');
-
 select app.define_category('decision', 'decisions');

@@ -300,8 +300,4 @@ create or replace function app.note_cut() returns jsonb language sql stable as $
         app.triggered_max())))
 $$;
 
-select app.declare_event('checkpoint.saved', 'creates',
-  'project:ref:80', 'label!:line:200', 'repo_ref:line:500', 'summary!:text:10000', 'resume_instructions:text:10000',
-  'snapshot:object:65536');
-
 select app.define_category('checkpoint', 'checkpoints');

@@ -62,8 +62,4 @@ begin
 end
 $$;
 
-select app.declare_event('session.saved', 'creates',
-  'project:ref:80', 'snapshot:object:262144', 'summary:text:10000');
-select app.declare_event('session.updated', 'snapshot:object:262144', 'summary:text:10000');
-
 select app.define_category('session', 'agent_sessions', searched => false, triggering => false);

@@ -160,7 +160,7 @@ as $$
       else '"[redacted]"' end), '{}')
   from app.event_fields f
   where f.event_type = event.event_type and event.payload ? f.field
-    and f.kind in ('text', 'line', 'text[]', 'label[]', 'object', 'array')
+    and f.kind in ('text', 'said', 'line', 'text[]', 'label[]', 'object', 'array')
 $$;
 
 -- Finds the first event whose link, hash, version or column is wrong, or null. Each event is looked at once, alone;
@@ -650,5 +650,3 @@ as $$
     select e as found from public.events e where e.tenant_id = event.tenant_id and e.id = c.id
       and e.redacted_at is null and e.event_type <> 'event.redacted' offset 0) x
 $$;
-
-select app.declare_event('event.redacted', 'reason!:text:4000', 'internal');

@@ -71,19 +71,23 @@ begin
     when field.kind = 'text[]' and jsonb_typeof(value) = 'array' then
       -- Keeps empty items, because evidence names criteria by their position.
       return to_jsonb(array(
-        select case when c.text ~ '\S' then c.text else '[cleaned]' end
+        select case when app.is_visible(c.text) then c.text else '[cleaned]' end
         from unnest(v_items[:field.size_max]) with ordinality i (item, at)
-        cross join lateral (select left(app.clean_text(i.item), 1000) as text) c
+        cross join lateral (select left(app.clean_text(i.item), field.item_max) as text) c
         order by i.at));
     when field.kind = 'label[]' and jsonb_typeof(value) = 'array' then
       return to_jsonb((array(
         select i.name
-        from (select app.clean_name(u, 50) as name, at from unnest(v_items) with ordinality x (u, at)) i
+        from (select app.clean_name(u, field.item_max) as name, at from unnest(v_items) with ordinality x (u, at)) i
         where i.name is not null
         group by i.name
         order by min(i.at)))[:field.size_max]);
     when field.kind = 'text' and jsonb_typeof(value) = 'string' then
       return to_jsonb(left(app.clean_text(value #>> '{}'), field.size_max));
+    when field.kind = 'said' and jsonb_typeof(value) = 'string' then
+      return (
+        select case when app.is_visible(c.text) then to_jsonb(c.text) when field.required then '"[cleaned]"' end
+        from left(app.clean_text(value #>> '{}'), field.size_max) c (text));
     when field.kind = 'line' and jsonb_typeof(value) = 'string' then
       return to_jsonb(coalesce(app.clean_line(value #>> '{}', field.size_max),
         case when field.required then '[cleaned]' end));
@@ -140,7 +144,8 @@ begin
     v_value := v_payload -> v_field.field;
     continue when v_value = 'null' and v_field.kind = 'number' and not v_field.required
       or app.validate_field(v_value, v_field.kind,
-        case v_field.kind when 'object' then 2 * v_field.size_max else v_field.size_max end, v_field.one_of);
+        case v_field.kind when 'object' then 2 * v_field.size_max else v_field.size_max end, v_field.one_of,
+        v_field.item_max);
     v_value := app.clean_field(v_value, v_field);
     if v_value is not null then
       v_payload := v_payload || jsonb_build_object(v_field.field, v_value);

@@ -64,7 +64,7 @@ begin
     when action ? 'set_status' then case when v_target is not null then jsonb_build_object(
       'stream', 'task:' || v_target, 'type', 'task.' || (v_body ->> 'status'),
       'data', jsonb_build_object('reason',
-        coalesce(v_body ->> 'reason', format('A rule of the project, on %s.', event.event_type)))) end
+        coalesce(nullif(v_body ->> 'reason', ''), format('A rule of the project, on %s.', event.event_type)))) end
     when action ? 'save_checkpoint' then jsonb_build_object(
       'stream', 'checkpoint:' || app.uuid_v7(), 'type', 'checkpoint.saved',
       'data', jsonb_build_object('project', event.project_id, 'label', v_body ->> 'label',

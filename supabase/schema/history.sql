@@ -96,7 +96,7 @@ AS $function$
       else '"[redacted]"' end), '{}')
   from app.event_fields f
   where f.event_type = event.event_type and event.payload ? f.field
-    and f.kind in ('text', 'line', 'text[]', 'label[]', 'object', 'array')
+    and f.kind in ('text', 'said', 'line', 'text[]', 'label[]', 'object', 'array')
 $function$;
 -- owner cairn_owner
 

@@ -45,9 +45,10 @@ create table app.event_fields (
   size_max integer,
   one_of text[],
   by_door boolean default false not null,
+  item_max integer,
   constraint event_fields_pkey PRIMARY KEY (event_type, field),
   constraint event_fields_event_type_fkey FOREIGN KEY (event_type) REFERENCES app.event_types(event_type),
-  constraint event_fields_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'line'::text, 'ref'::text, 'ref[]'::text, 'text[]'::text, 'label[]'::text, 'integer'::text, 'number'::text, 'boolean'::text, 'object'::text, 'array'::text, 'one_of'::text])))
+  constraint event_fields_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'said'::text, 'line'::text, 'ref'::text, 'ref[]'::text, 'text[]'::text, 'label[]'::text, 'integer'::text, 'positive'::text, 'number'::text, 'boolean'::text, 'object'::text, 'array'::text, 'one_of'::text])))
 );
 alter table app.event_fields enable row level security;
 alter table app.event_fields force row level security;
@@ -148,94 +149,94 @@ create policy reach on public.events as restrictive for all to cairn_owner using
 
 -- Rows that are part of the schema
 
--- app.event_fields: (artifact.added,files,text[],f,500,,f)
--- app.event_fields: (artifact.added,lines_changed,integer,f,999999999,,f)
--- app.event_fields: (artifact.added,ref,line,t,2000,,f)
--- app.event_fields: (artifact.added,summary,text,f,4000,,f)
--- app.event_fields: (artifact.added,task,ref,t,80,,f)
--- app.event_fields: (artifact.added,type,one_of,t,,"{diff,pr,test_report,document,other}",f)
--- app.event_fields: (checkpoint.saved,label,line,t,200,,f)
--- app.event_fields: (checkpoint.saved,project,ref,f,80,,f)
--- app.event_fields: (checkpoint.saved,repo_ref,line,f,500,,f)
--- app.event_fields: (checkpoint.saved,resume_instructions,text,f,10000,,f)
--- app.event_fields: (checkpoint.saved,snapshot,object,f,65536,,f)
--- app.event_fields: (checkpoint.saved,summary,text,t,10000,,f)
--- app.event_fields: (decision.recorded,choice,text,t,2000,,f)
--- app.event_fields: (decision.recorded,options,array,f,40000,,f)
--- app.event_fields: (decision.recorded,project,ref,f,80,,f)
--- app.event_fields: (decision.recorded,rationale,text,t,10000,,f)
--- app.event_fields: (decision.recorded,supersedes,ref,f,80,,f)
--- app.event_fields: (decision.recorded,task,ref,f,80,,f)
--- app.event_fields: (decision.recorded,title,line,t,300,,f)
--- app.event_fields: (decision.superseded,by,ref,t,80,,f)
--- app.event_fields: (event.redacted,reason,text,t,4000,,f)
--- app.event_fields: (message.enqueued,payload,object,t,65536,,f)
--- app.event_fields: (message.enqueued,project,ref,t,80,,f)
--- app.event_fields: (message.enqueued,topic,line,t,100,,f)
--- app.event_fields: (project.archived,reason,text,f,4000,,f)
--- app.event_fields: (project.created,description,text,f,20000,,f)
--- app.event_fields: (project.created,name,line,t,200,,f)
--- app.event_fields: (project.created,rules,object,f,65536,,f)
--- app.event_fields: (project.created,slug,ref,t,31,,f)
--- app.event_fields: (project.noted,answers,ref,f,80,,f)
--- app.event_fields: (project.noted,kind,one_of,t,,"{note,question,answer,progress,risk}",f)
--- app.event_fields: (project.noted,text,text,t,20000,,f)
--- app.event_fields: (project.updated,description,text,f,20000,,f)
--- app.event_fields: (project.updated,name,line,f,200,,f)
--- app.event_fields: (project.updated,rules,object,f,65536,,f)
--- app.event_fields: (session.saved,project,ref,f,80,,f)
--- app.event_fields: (session.saved,snapshot,object,f,262144,,f)
--- app.event_fields: (session.saved,summary,text,f,10000,,f)
--- app.event_fields: (session.updated,snapshot,object,f,262144,,f)
--- app.event_fields: (session.updated,summary,text,f,10000,,f)
--- app.event_fields: (task.approved,note,text,f,4000,,f)
--- app.event_fields: (task.blocked,dependency,ref,f,80,,f)
--- app.event_fields: (task.blocked,reason,text,t,4000,,f)
--- app.event_fields: (task.cancelled,reason,text,t,4000,,f)
--- app.event_fields: (task.claimed,lapsed,boolean,f,,,t)
--- app.event_fields: (task.claimed,take_over,boolean,f,,,f)
--- app.event_fields: (task.claimed,ttl_seconds,integer,t,86400,,f)
--- app.event_fields: (task.completed,evidence,array,f,400000,,f)
--- app.event_fields: (task.completed,lock_token,integer,f,999999999,,t)
--- app.event_fields: (task.completed,summary,text,f,10000,,f)
--- app.event_fields: (task.completed,unproven,array,f,400,,t)
--- app.event_fields: (task.created,acceptance_criteria,text[],f,50,,f)
--- app.event_fields: (task.created,constraints,object,f,16384,,f)
--- app.event_fields: (task.created,dependencies,ref[],f,100,,f)
--- app.event_fields: (task.created,description,text,f,20000,,f)
--- app.event_fields: (task.created,discovered_from,ref,f,80,,f)
--- app.event_fields: (task.created,labels,label[],f,20,,f)
--- app.event_fields: (task.created,number,integer,f,99999999,,t)
--- app.event_fields: (task.created,parent,ref,f,80,,f)
--- app.event_fields: (task.created,priority,one_of,f,,"{low,medium,high,critical}",f)
--- app.event_fields: (task.created,project,ref,f,80,,f)
--- app.event_fields: (task.created,project_id,ref,f,36,,t)
--- app.event_fields: (task.created,rank,number,f,,,f)
--- app.event_fields: (task.created,ref,ref,f,41,,t)
--- app.event_fields: (task.created,title,line,t,300,,f)
--- app.event_fields: (task.dependencies_changed,add,ref[],f,100,,f)
--- app.event_fields: (task.dependencies_changed,remove,ref[],f,100,,f)
--- app.event_fields: (task.lock_broken,reason,text,t,4000,,f)
--- app.event_fields: (task.noted,answers,ref,f,80,,f)
--- app.event_fields: (task.noted,kind,one_of,t,,"{note,question,answer,progress,risk}",f)
--- app.event_fields: (task.noted,text,text,t,20000,,f)
--- app.event_fields: (task.released,exhausted,boolean,f,,,t)
--- app.event_fields: (task.released,lapsed,boolean,f,,,t)
--- app.event_fields: (task.released,lock_token,integer,f,999999999,,t)
--- app.event_fields: (task.released,outcome,one_of,t,,"{paused,failed}",f)
--- app.event_fields: (task.released,reason,text,t,4000,,f)
--- app.event_fields: (task.reopened,reason,text,t,4000,,f)
--- app.event_fields: (task.unblocked,reason,text,f,4000,,f)
--- app.event_fields: (task.updated,acceptance_criteria,text[],f,50,,f)
--- app.event_fields: (task.updated,constraints,object,f,16384,,f)
--- app.event_fields: (task.updated,description,text,f,20000,,f)
--- app.event_fields: (task.updated,labels,label[],f,20,,f)
--- app.event_fields: (task.updated,parent,ref,f,80,,f)
--- app.event_fields: (task.updated,priority,one_of,f,,"{low,medium,high,critical}",f)
--- app.event_fields: (task.updated,rank,number,f,,,f)
--- app.event_fields: (task.updated,title,line,f,300,,f)
--- app.event_fields: (task.warned,dependency,ref,t,80,,f)
--- app.event_fields: (task.warned,reason,text,t,4000,,f)
+-- app.event_fields: (artifact.added,files,text[],f,500,,f,500)
+-- app.event_fields: (artifact.added,lines_changed,integer,f,999999999,,f,)
+-- app.event_fields: (artifact.added,ref,line,t,2000,,f,)
+-- app.event_fields: (artifact.added,summary,text,f,4000,,f,)
+-- app.event_fields: (artifact.added,task,ref,t,80,,f,)
+-- app.event_fields: (artifact.added,type,one_of,t,,"{diff,pr,test_report,document,other}",f,)
+-- app.event_fields: (checkpoint.saved,label,line,t,200,,f,)
+-- app.event_fields: (checkpoint.saved,project,ref,f,80,,f,)
+-- app.event_fields: (checkpoint.saved,repo_ref,line,f,500,,f,)
+-- app.event_fields: (checkpoint.saved,resume_instructions,text,f,10000,,f,)
+-- app.event_fields: (checkpoint.saved,snapshot,object,f,65536,,f,)
+-- app.event_fields: (checkpoint.saved,summary,said,t,10000,,f,)
+-- app.event_fields: (decision.recorded,choice,said,t,2000,,f,)
+-- app.event_fields: (decision.recorded,options,array,f,40000,,f,)
+-- app.event_fields: (decision.recorded,project,ref,f,80,,f,)
+-- app.event_fields: (decision.recorded,rationale,said,t,10000,,f,)
+-- app.event_fields: (decision.recorded,supersedes,ref,f,80,,f,)
+-- app.event_fields: (decision.recorded,task,ref,f,80,,f,)
+-- app.event_fields: (decision.recorded,title,line,t,300,,f,)
+-- app.event_fields: (decision.superseded,by,ref,t,80,,f,)
+-- app.event_fields: (event.redacted,reason,said,t,4000,,f,)
+-- app.event_fields: (message.enqueued,payload,object,t,65536,,f,)
+-- app.event_fields: (message.enqueued,project,ref,t,80,,f,)
+-- app.event_fields: (message.enqueued,topic,line,t,100,,f,)
+-- app.event_fields: (project.archived,reason,text,f,2000,,f,)
+-- app.event_fields: (project.created,description,text,f,20000,,f,)
+-- app.event_fields: (project.created,name,line,t,200,,f,)
+-- app.event_fields: (project.created,rules,object,f,65536,,f,)
+-- app.event_fields: (project.created,slug,ref,t,31,,f,)
+-- app.event_fields: (project.noted,answers,ref,f,80,,f,)
+-- app.event_fields: (project.noted,kind,one_of,t,,"{note,question,answer,progress,risk}",f,)
+-- app.event_fields: (project.noted,text,said,t,20000,,f,)
+-- app.event_fields: (project.updated,description,text,f,20000,,f,)
+-- app.event_fields: (project.updated,name,line,f,200,,f,)
+-- app.event_fields: (project.updated,rules,object,f,65536,,f,)
+-- app.event_fields: (session.saved,project,ref,f,80,,f,)
+-- app.event_fields: (session.saved,snapshot,object,f,262144,,f,)
+-- app.event_fields: (session.saved,summary,text,f,10000,,f,)
+-- app.event_fields: (session.updated,snapshot,object,f,262144,,f,)
+-- app.event_fields: (session.updated,summary,text,f,10000,,f,)
+-- app.event_fields: (task.approved,note,text,f,4000,,f,)
+-- app.event_fields: (task.blocked,dependency,ref,f,80,,f,)
+-- app.event_fields: (task.blocked,reason,said,t,4000,,f,)
+-- app.event_fields: (task.cancelled,reason,said,t,4000,,f,)
+-- app.event_fields: (task.claimed,lapsed,boolean,f,,,t,)
+-- app.event_fields: (task.claimed,take_over,boolean,f,,,f,)
+-- app.event_fields: (task.claimed,ttl_seconds,positive,t,86400,,f,)
+-- app.event_fields: (task.completed,evidence,array,f,400000,,f,)
+-- app.event_fields: (task.completed,lock_token,positive,f,999999999,,t,)
+-- app.event_fields: (task.completed,summary,text,f,10000,,f,)
+-- app.event_fields: (task.completed,unproven,array,f,400,,t,)
+-- app.event_fields: (task.created,acceptance_criteria,text[],f,50,,f,1000)
+-- app.event_fields: (task.created,constraints,object,f,16384,,f,)
+-- app.event_fields: (task.created,dependencies,ref[],f,100,,f,80)
+-- app.event_fields: (task.created,description,text,f,20000,,f,)
+-- app.event_fields: (task.created,discovered_from,ref,f,80,,f,)
+-- app.event_fields: (task.created,labels,label[],f,20,,f,50)
+-- app.event_fields: (task.created,number,positive,f,99999999,,t,)
+-- app.event_fields: (task.created,parent,ref,f,80,,f,)
+-- app.event_fields: (task.created,priority,one_of,f,,"{low,medium,high,critical}",f,)
+-- app.event_fields: (task.created,project,ref,f,80,,f,)
+-- app.event_fields: (task.created,project_id,ref,f,36,,t,)
+-- app.event_fields: (task.created,rank,number,f,,,f,)
+-- app.event_fields: (task.created,ref,ref,f,41,,t,)
+-- app.event_fields: (task.created,title,line,t,300,,f,)
+-- app.event_fields: (task.dependencies_changed,add,ref[],f,100,,f,80)
+-- app.event_fields: (task.dependencies_changed,remove,ref[],f,100,,f,80)
+-- app.event_fields: (task.lock_broken,reason,said,t,4000,,f,)
+-- app.event_fields: (task.noted,answers,ref,f,80,,f,)
+-- app.event_fields: (task.noted,kind,one_of,t,,"{note,question,answer,progress,risk}",f,)
+-- app.event_fields: (task.noted,text,said,t,20000,,f,)
+-- app.event_fields: (task.released,exhausted,boolean,f,,,t,)
+-- app.event_fields: (task.released,lapsed,boolean,f,,,t,)
+-- app.event_fields: (task.released,lock_token,positive,f,999999999,,t,)
+-- app.event_fields: (task.released,outcome,one_of,t,,"{paused,failed}",f,)
+-- app.event_fields: (task.released,reason,said,t,4000,,f,)
+-- app.event_fields: (task.reopened,reason,said,t,4000,,f,)
+-- app.event_fields: (task.unblocked,reason,text,f,4000,,f,)
+-- app.event_fields: (task.updated,acceptance_criteria,text[],f,50,,f,1000)
+-- app.event_fields: (task.updated,constraints,object,f,16384,,f,)
+-- app.event_fields: (task.updated,description,text,f,20000,,f,)
+-- app.event_fields: (task.updated,labels,label[],f,20,,f,50)
+-- app.event_fields: (task.updated,parent,ref,f,80,,f,)
+-- app.event_fields: (task.updated,priority,one_of,f,,"{low,medium,high,critical}",f,)
+-- app.event_fields: (task.updated,rank,number,f,,,f,)
+-- app.event_fields: (task.updated,title,line,f,300,,f,)
+-- app.event_fields: (task.warned,dependency,ref,t,80,,f,)
+-- app.event_fields: (task.warned,reason,said,t,4000,,f,)
 -- app.event_types: (artifact.added,1,"{task,type,ref}",f,t,f)
 -- app.event_types: (checkpoint.saved,1,"{label,summary}",f,t,f)
 -- app.event_types: (decision.recorded,1,"{title,choice,rationale}",f,t,f)
@@ -357,7 +358,7 @@ begin
       on f.event_type = check_data.event_type and f.field = d.key and (recorded or not f.by_door)
     where f.field is null
       or not app.validate_field(d.value, f.kind,
-          case when recorded and f.kind = 'object' then 2 * f.size_max else f.size_max end, f.one_of)
+          case when recorded and f.kind = 'object' then 2 * f.size_max else f.size_max end, f.one_of, f.item_max)
         and not (d.value = 'null' and f.kind in ('ref', 'number') and not f.required)
       or recorded and f.kind in ('ref', 'ref[]') and f.field not in ('slug', 'ref') and not app.are_ids(d.value)
     limit 1;
@@ -371,10 +372,16 @@ begin
     case v_field.kind when 'one_of' then 'one of ' || array_to_string(v_field.one_of, ', ')
       when 'line' then 'one line of 1 to ' || v_field.size_max || ' characters without control characters'
       when 'text' then 'text of at most ' || v_field.size_max || ' characters without control characters'
+      when 'said' then 'text of 1 to ' || v_field.size_max || ' characters without control characters'
       when 'integer' then 'a whole number from 0 to ' || v_field.size_max
+      when 'positive' then 'a whole number from 1 to ' || v_field.size_max
       when 'number' then 'zero, or a number from 10^-15 to 10^15 on either side of it'
       when 'label[]' then
-        'a list of at most ' || v_field.size_max || ' labels, each one line of 1 to 50 characters that can be seen'
+        format('a list of at most %s labels, each one line of 1 to %s characters that can be seen', v_field.size_max,
+          v_field.item_max)
+      when 'text[]' then
+        format('a list of at most %s texts, each of 1 to %s characters without control characters', v_field.size_max,
+          v_field.item_max)
       when 'object' then
         'an object of at most ' || v_field.size_max || ' bytes and 32 levels, without control characters'
       when 'array' then
@@ -473,10 +480,12 @@ begin
         declare_event.event_type, rtrim(w.name, '!+'), w.kind, w.name like '%!',
         case when w.kind <> 'one_of' then w.size::integer end,
         case when w.kind = 'one_of' then string_to_array(w.size, '|') end,
-        w.name like '%+')::app.event_fields
+        w.name like '%+',
+        w.item::integer)::app.event_fields
     from unnest(words) x
     cross join lateral (
-      select split_part(x, ':', 1) as name, split_part(x, ':', 2) as kind, nullif(split_part(x, ':', 3), '') as size) w
+      select split_part(x, ':', 1) as name, split_part(x, ':', 2) as kind, nullif(split_part(x, ':', 3), '') as size,
+        nullif(split_part(x, ':', 4), '') as item) w
     where x like '%:%'
     order by 1);
   v_type := row(declare_event.event_type, 1,

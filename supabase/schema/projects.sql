@@ -119,8 +119,8 @@ begin
         perform app.bad_rule(path || '.set_status',
           'status blocked, unblocked, cancelled or reopened; task self or parent');
       end if;
-      perform app.check_data('task.blocked', jsonb_build_object('reason', coalesce(v_body -> 'reason', '"rule"')),
-        path || '.set_status.');
+      perform app.check_data('task.blocked',
+        jsonb_build_object('reason', coalesce(nullif(v_body -> 'reason', '""'), '"rule"')), path || '.set_status.');
     when 'save_checkpoint' then
       perform app.check_keys(v_body, path || '.save_checkpoint', 'label');
       if not app.validate_field(coalesce(v_body -> 'label', 'null'), 'line', 200, null) then

@@ -60,6 +60,13 @@ CREATE OR REPLACE FUNCTION app.is_dense(sign text)
 RETURN ('{[3584,3840),[4096,4256),[6016,6144),[11904,12256),[12293,12296),[12353,42192),[44032,55216),[63744,64256),[131072,205744)}'::int4multirange @> ascii(sign));
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.is_visible(value text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN ((value ~ '[!-~]'::text) OR (app.clean_name(value, char_length(value)) IS NOT NULL));
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.keep_name()
  RETURNS trigger
  LANGUAGE plpgsql

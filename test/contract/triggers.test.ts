@@ -46,6 +46,18 @@ describe('a trigger', () => {
     });
   });
 
+  test.for([[''], [undefined]])('that gives the reason %j for a status gives its own', async ([reason], { as }) => {
+    const set_status = { status: 'blocked', reason };
+    await plan(as('ada'), [{ title: 'A' }], { triggers: [{ on: 'task.noted', do: { set_status } }] });
+
+    await call(as('ada'), 'record_event', { task: 'web-1', text: 'It may rain.' });
+
+    expect(await call(as('ada'), 'get_task', { task: 'web-1' })).toMatchObject({
+      status: 'blocked',
+      blocked_reason: 'A rule of the project, on task.noted.',
+    });
+  });
+
   test('changes the status of its task', async ({ as }) => {
     const set_status = { status: 'blocked', reason: 'A person looks first.' };
     await plan(as('ada'), [{ title: 'A' }], {

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { describe, expect } from 'vitest';
 import { createProgram } from '../../src/cli/program.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
-import { DEFAULT_TOOLS, TOOLSETS, toolNamed } from '../../src/tools/catalog.ts';
+import { toolNamed } from '../../src/tools/catalog.ts';
 import { renderError } from '../../src/tools/render.ts';
 import { callTool } from '../../src/tools/tool.ts';
 import { test } from '../support/world.ts';
@@ -219,22 +219,6 @@ describe('the README', () => {
       for (const line of lines) expect(undated(answer)).toContain(undated(line));
     }
     expect(transcript.split('\n')).toHaveLength(11);
-  });
-
-  test('shows every toolset with its tools, and marks those of the default one', async () => {
-    const shown = table(await page('README.md'), '| toolset | tools | for |').slice(1);
-
-    const rows = shown.map(([name = '', tools = '']) => [
-      name.replace(/^\[(.+)\]\(.+\)$/, '$1'),
-      tools.split(' ').sort(),
-    ]);
-    expect(rows).toEqual(
-      TOOLSETS.map(({ name, tools }) => [
-        name,
-        tools.map((tool) => (DEFAULT_TOOLS.includes(tool.name) ? `${tool.name}*` : tool.name)).sort(),
-      ]),
-    );
-    expect(await page('README.md')).toContain(`| \`default\` | ${DEFAULT_TOOLS.length} of those below`);
   });
 
   test('shows every variable with its flag, where it has one', async () => {

@@ -57,6 +57,8 @@ describe('an event of an earlier version', () => {
     ['a title that nobody sees', 'task.created', { title: '\u200b \u3164' }, { title: '[cleaned]' }],
     ['a title without end', 'task.created', { title: 't'.repeat(301) }, { title: 't'.repeat(300) }],
     ['a text without end', 'task.created', { description: 'd'.repeat(20_001) }, { description: 'd'.repeat(20_000) }],
+    ['a text that says nothing', 'project.noted', { text: ' \u200b' }, { text: '[cleaned]' }],
+    ['a path without end', 'artifact.added', { files: ['f'.repeat(501)] }, { files: ['f'.repeat(500)] }],
     ['returns in a text', 'project.noted', { text: 'a\r\nb\rc\u0085' }, { text: 'a\nb\nc' }],
     [
       'criteria of escapes',

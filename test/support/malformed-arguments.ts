@@ -74,6 +74,7 @@ const KINDS: Readonly<Record<string, unknown>> = {
   'label[]': ['x'],
   number: 1,
   integer: 1,
+  positive: 1,
   boolean: true,
   object: { a: 1 },
 };

@@ -14,6 +14,16 @@ export function toolsetPage({ name, description, tools }: Toolset): string {
   ].join('\n\n');
 }
 
+/** README's table of toolsets; the tools of the default one are marked. */
+export function toolsetTable(toolsets: readonly Toolset[]): string {
+  const rows = toolsets.map(({ name, purpose, tools }) => {
+    const names = tools.map((tool) => `\`${tool.name}\`${DEFAULT_TOOLS.includes(tool.name) ? '*' : ''}`);
+    return `| [\`${name}\`](docs/tools/${name}.md) | ${names.join(' ')} | ${purpose} |`;
+  });
+  const all = `| \`default\` | ${DEFAULT_TOOLS.length} of those below, marked * | what an agent needs every day |`;
+  return ['| toolset | tools | for |', '| --- | --- | --- |', all, ...rows].join('\n');
+}
+
 function toolEntry(tool: Tool): string {
   const { output } = jsonSchemas(tool);
   const shown = DEFAULT_TOOLS.includes(tool.name) ? 'in the default toolset' : 'not in the default toolset';

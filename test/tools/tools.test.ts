@@ -1,10 +1,11 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, test } from 'vitest';
+import { withGenerated } from '../../scripts/schema/generated-part.ts';
 import { DEFAULT_TOOLS, selectTools, TOOLSETS } from '../../src/tools/catalog.ts';
 import { argumentsInFull, jsonSchemas } from '../../src/tools/json-schema.ts';
 import type { Tool } from '../../src/tools/tool.ts';
-import { toolsetPage } from '../support/tool-docs.ts';
+import { toolsetPage, toolsetTable } from '../support/tool-docs.ts';
 
 const ALL = selectTools(['all']);
 const TOP_LEVEL_COMBINATORS = ['anyOf', 'oneOf', 'allOf', 'not', 'if', '$ref'];
@@ -104,6 +105,12 @@ describe('the catalog', () => {
 
   test.each(TOOLSETS)('documents the toolset $name', async (toolset) => {
     await expect(toolsetPage(toolset)).toMatchFileSnapshot(`../../docs/tools/${toolset.name}.md`);
+  });
+
+  test('is listed in README', async () => {
+    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+
+    await expect(withGenerated(readme, toolsetTable(TOOLSETS))).toMatchFileSnapshot('../../README.md');
   });
 });
 

@@ -55,7 +55,13 @@ create or replace function app.is_clean(value text) returns boolean language sql
   select value !~ '[\u0001-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]'
 $$;
 
-create or replace function app.validate_field(value jsonb, kind text, size_max integer, one_of text[])
+create or replace function app.validate_field(
+  value jsonb,
+  kind text,
+  size_max integer,
+  one_of text[],
+  item_max integer default null
+)
   returns boolean
   language plpgsql
   immutable
@@ -67,12 +73,15 @@ declare
 begin
   case kind
     when 'text' then return v_type = 'string' and char_length(v_text) <= size_max and app.is_clean(v_text);
+    when 'said' then
+      return v_type = 'string' and char_length(v_text) <= size_max and app.is_visible(v_text) and app.is_clean(v_text);
     when 'line' then
       return v_type = 'string' and char_length(v_text) <= size_max
         and app.clean_name(v_text, size_max) is not null and v_text !~ '[\n\t]' and app.is_clean(v_text);
     when 'one_of' then return v_type = 'string' and v_text = any (one_of);
     when 'ref' then return v_type = 'string' and char_length(v_text) between 1 and size_max;
     when 'integer' then return v_type = 'number' and v_text ~ '^[0-9]{1,9}$' and v_text::integer <= size_max;
+    when 'positive' then return v_type = 'number' and v_text ~ '^[1-9][0-9]{0,8}$' and v_text::integer <= size_max;
     when 'number' then
       -- Refuses numbers that double precision cannot hold, or holds as zero.
       return v_type = 'number' and abs(v_text::numeric) <= 1e15
@@ -83,13 +92,13 @@ begin
     when 'label[]' then
       return v_type = 'array' and jsonb_array_length(value) <= size_max and not exists (
         select from jsonb_array_elements(value) item
-        where jsonb_typeof(item) <> 'string' or app.clean_name(item #>> '{}', 50) is distinct from item #>> '{}');
+        where jsonb_typeof(item) <> 'string' or app.clean_name(item #>> '{}', item_max) is distinct from item #>> '{}');
     else
       return v_type = 'array' and jsonb_array_length(value) <= size_max and not exists (
         select from jsonb_array_elements(value) item
         where jsonb_typeof(item) <> 'string'
-          or item #>> '{}' !~ '\S'
-          or char_length(item #>> '{}') > case kind when 'ref[]' then 80 else 1000 end
+          or not app.is_visible(item #>> '{}')
+          or char_length(item #>> '{}') > coalesce(item_max, case kind when 'ref[]' then 80 else 1000 end)
           or not app.is_clean(item #>> '{}'));
   end case;
 end
@@ -188,6 +197,10 @@ create or replace function app.clean_name(value text, size_max integer) returns 
         || '\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0000-\U0010FFFF]', '', 'g'),
       '[\u0009-\u000D\u0020\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+', ' ', 'g')),
       size_max)), '') end;
+
+-- Tells whether anybody can see any of a text.
+create or replace function app.is_visible(value text) returns boolean language sql immutable
+  return value ~ '[!-~]' or app.clean_name(value, char_length(value)) is not null;
 
 -- Writes a name within a sentence: a plain word as it is, anything else in quotes, so that it never reads as the
 -- sentence's own words.
@@ -737,9 +750,10 @@ end
 $$;
 
 -- Declares an event type: one row of event_fields a word. `title!:line:300` is a required single line of at most 300
--- characters, `number+:integer:9` a field that the door adds and no caller may say. The word `creates` declares that
--- such an event begins its stream, `internal` that the door alone makes it, as what follows from another, `verb_only`
--- that only a verb of Cairn records it, such as a worker's. Takes locks only where something changes.
+-- characters, `files:text[]:50:500` a list of at most 50 texts of at most 500, `number+:integer:9` a field that the
+-- door adds and no caller may say. The word `creates` declares that such an event begins its stream, `internal` that
+-- the door alone makes it, as what follows from another, `verb_only` that only a verb of Cairn records it, such as a
+-- worker's. Takes locks only where something changes.
 create or replace function app.declare_event(event_type text, variadic words text[] default '{}')
   returns void
   language plpgsql
@@ -754,10 +768,12 @@ begin
         declare_event.event_type, rtrim(w.name, '!+'), w.kind, w.name like '%!',
         case when w.kind <> 'one_of' then w.size::integer end,
         case when w.kind = 'one_of' then string_to_array(w.size, '|') end,
-        w.name like '%+')::app.event_fields
+        w.name like '%+',
+        w.item::integer)::app.event_fields
     from unnest(words) x
     cross join lateral (
-      select split_part(x, ':', 1) as name, split_part(x, ':', 2) as kind, nullif(split_part(x, ':', 3), '') as size) w
+      select split_part(x, ':', 1) as name, split_part(x, ':', 2) as kind, nullif(split_part(x, ':', 3), '') as size,
+        nullif(split_part(x, ':', 4), '') as item) w
     where x like '%:%'
     order by 1);
   v_type := row(declare_event.event_type, 1,
@@ -845,7 +861,7 @@ begin
       on f.event_type = check_data.event_type and f.field = d.key and (recorded or not f.by_door)
     where f.field is null
       or not app.validate_field(d.value, f.kind,
-          case when recorded and f.kind = 'object' then 2 * f.size_max else f.size_max end, f.one_of)
+          case when recorded and f.kind = 'object' then 2 * f.size_max else f.size_max end, f.one_of, f.item_max)
         and not (d.value = 'null' and f.kind in ('ref', 'number') and not f.required)
       or recorded and f.kind in ('ref', 'ref[]') and f.field not in ('slug', 'ref') and not app.are_ids(d.value)
     limit 1;
@@ -859,10 +875,16 @@ begin
     case v_field.kind when 'one_of' then 'one of ' || array_to_string(v_field.one_of, ', ')
       when 'line' then 'one line of 1 to ' || v_field.size_max || ' characters without control characters'
       when 'text' then 'text of at most ' || v_field.size_max || ' characters without control characters'
+      when 'said' then 'text of 1 to ' || v_field.size_max || ' characters without control characters'
       when 'integer' then 'a whole number from 0 to ' || v_field.size_max
+      when 'positive' then 'a whole number from 1 to ' || v_field.size_max
       when 'number' then 'zero, or a number from 10^-15 to 10^15 on either side of it'
       when 'label[]' then
-        'a list of at most ' || v_field.size_max || ' labels, each one line of 1 to 50 characters that can be seen'
+        format('a list of at most %s labels, each one line of 1 to %s characters that can be seen', v_field.size_max,
+          v_field.item_max)
+      when 'text[]' then
+        format('a list of at most %s texts, each of 1 to %s characters without control characters', v_field.size_max,
+          v_field.item_max)
       when 'object' then
         'an object of at most ' || v_field.size_max || ' bytes and 32 levels, without control characters'
       when 'array' then
@@ -1296,6 +1318,77 @@ select app.define_on_tables($triggers$
   create trigger events_no_truncate before truncate on public.events
     for each statement execute function app.refuse_rewrite();
 $triggers$);
+
+-- Made by `npm run schema` from src/events: the event types, and the limits of their data. Do not edit.
+
+select app.declare_event('artifact.added', 'creates', 'task!:ref:80',
+  'type!:one_of:diff|pr|test_report|document|other', 'ref!:line:2000', 'summary:text:4000', 'files:text[]:500:500',
+  'lines_changed:integer:999999999');
+
+select app.declare_event('checkpoint.saved', 'creates', 'label!:line:200', 'summary!:said:10000',
+  'resume_instructions:text:10000', 'repo_ref:line:500', 'snapshot:object:65536', 'project:ref:80');
+
+select app.declare_event('decision.recorded', 'creates', 'title!:line:300', 'options:array:40000', 'choice!:said:2000',
+  'rationale!:said:10000', 'supersedes:ref:80', 'project:ref:80', 'task:ref:80');
+
+select app.declare_event('decision.superseded', 'internal', 'by!:ref:80');
+
+select app.declare_event('event.redacted', 'internal', 'reason!:said:4000');
+
+select app.declare_event('message.enqueued', 'creates', 'internal', 'project!:ref:80', 'topic!:line:100',
+  'payload!:object:65536');
+
+select app.declare_event('project.archived', 'reason:text:2000');
+
+select app.declare_event('project.created', 'creates', 'slug!:ref:31', 'name!:line:200', 'description:text:20000',
+  'rules:object:65536');
+
+select app.declare_event('project.noted', 'text!:said:20000', 'kind!:one_of:note|question|answer|progress|risk',
+  'answers:ref:80');
+
+select app.declare_event('project.unarchived');
+
+select app.declare_event('project.updated', 'name:line:200', 'description:text:20000', 'rules:object:65536');
+
+select app.declare_event('session.saved', 'creates', 'summary:text:10000', 'snapshot:object:262144', 'project:ref:80');
+
+select app.declare_event('session.updated', 'summary:text:10000', 'snapshot:object:262144');
+
+select app.declare_event('task.approved', 'note:text:4000');
+
+select app.declare_event('task.blocked', 'reason!:said:4000', 'dependency:ref:80');
+
+select app.declare_event('task.cancelled', 'reason!:said:4000');
+
+select app.declare_event('task.claimed', 'ttl_seconds!:positive:86400', 'take_over:boolean', 'lapsed+:boolean');
+
+select app.declare_event('task.completed', 'summary:text:10000', 'evidence:array:400000',
+  'lock_token+:positive:999999999', 'unproven+:array:400');
+
+select app.declare_event('task.created', 'creates', 'title!:line:300', 'description:text:20000',
+  'acceptance_criteria:text[]:50:1000', 'constraints:object:16384', 'dependencies:ref[]:100:80', 'parent:ref:80',
+  'discovered_from:ref:80', 'priority:one_of:low|medium|high|critical', 'rank:number', 'labels:label[]:20:50',
+  'project:ref:80', 'project_id+:ref:36', 'number+:positive:99999999', 'ref+:ref:41');
+
+select app.declare_event('task.dependencies_changed', 'add:ref[]:100:80', 'remove:ref[]:100:80');
+
+select app.declare_event('task.lock_broken', 'reason!:said:4000');
+
+select app.declare_event('task.noted', 'text!:said:20000', 'kind!:one_of:note|question|answer|progress|risk',
+  'answers:ref:80');
+
+select app.declare_event('task.released', 'outcome!:one_of:paused|failed', 'reason!:said:4000', 'lapsed+:boolean',
+  'exhausted+:boolean', 'lock_token+:positive:999999999');
+
+select app.declare_event('task.reopened', 'reason!:said:4000');
+
+select app.declare_event('task.unblocked', 'reason:text:4000');
+
+select app.declare_event('task.updated', 'title:line:300', 'description:text:20000',
+  'acceptance_criteria:text[]:50:1000', 'constraints:object:16384', 'priority:one_of:low|medium|high|critical',
+  'rank:number', 'labels:label[]:20:50', 'parent:ref:80');
+
+select app.declare_event('task.warned', 'internal', 'dependency!:ref:80', 'reason!:said:4000');
 
 -- Categories: what a chapter of state gets from its last line. It is written out as static SQL, so that plans stay
 -- cached and plpgsql_check sees it.
@@ -2405,8 +2498,8 @@ begin
         perform app.bad_rule(path || '.set_status',
           'status blocked, unblocked, cancelled or reopened; task self or parent');
       end if;
-      perform app.check_data('task.blocked', jsonb_build_object('reason', coalesce(v_body -> 'reason', '"rule"')),
-        path || '.set_status.');
+      perform app.check_data('task.blocked',
+        jsonb_build_object('reason', coalesce(nullif(v_body -> 'reason', '""'), '"rule"')), path || '.set_status.');
     when 'save_checkpoint' then
       perform app.check_keys(v_body, path || '.save_checkpoint', 'label');
       if not app.validate_field(coalesce(v_body -> 'label', 'null'), 'line', 200, null) then
@@ -2802,14 +2895,6 @@ begin
     'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
 end
 $$;
-
-select app.declare_event('project.created', 'creates',
-  'slug!:ref:31', 'name!:line:200', 'description:text:20000', 'rules:object:65536');
-select app.declare_event('project.updated', 'name:line:200', 'description:text:20000', 'rules:object:65536');
-select app.declare_event('project.archived', 'reason:text:4000');
-select app.declare_event('project.unarchived');
-select app.declare_event('project.noted',
-  'text!:text:20000', 'kind!:one_of:note|question|answer|progress|risk', 'answers:ref:80');
 
 -- A project is the place of all others, and of itself.
 select app.define_category('project', 'projects', triggering => false, own_apply => true);
@@ -3623,31 +3708,6 @@ begin
   end if;
 end
 $$;
-
-select app.declare_event('task.created', 'creates',
-  'project:ref:80', 'title!:line:300', 'description:text:20000', 'acceptance_criteria:text[]:50',
-  'constraints:object:16384', 'dependencies:ref[]:100', 'parent:ref:80', 'discovered_from:ref:80',
-  'priority:one_of:low|medium|high|critical', 'labels:label[]:20', 'rank:number',
-  'project_id+:ref:36', 'number+:integer:99999999', 'ref+:ref:41');
-select app.declare_event('task.updated',
-  'title:line:300', 'description:text:20000', 'acceptance_criteria:text[]:50', 'constraints:object:16384',
-  'priority:one_of:low|medium|high|critical', 'parent:ref:80', 'labels:label[]:20', 'rank:number');
-select app.declare_event('task.dependencies_changed', 'add:ref[]:100', 'remove:ref[]:100');
-select app.declare_event('task.claimed', 'ttl_seconds!:integer:86400', 'take_over:boolean', 'lapsed+:boolean');
-select app.declare_event('task.released',
-  'outcome!:one_of:paused|failed', 'reason!:text:4000',
-  'lapsed+:boolean', 'exhausted+:boolean', 'lock_token+:integer:999999999');
-select app.declare_event('task.lock_broken', 'reason!:text:4000');
-select app.declare_event('task.blocked', 'reason!:text:4000', 'dependency:ref:80');
-select app.declare_event('task.unblocked', 'reason:text:4000');
-select app.declare_event('task.completed',
-  'summary:text:10000', 'evidence:array:400000', 'lock_token+:integer:999999999', 'unproven+:array:400');
-select app.declare_event('task.cancelled', 'reason!:text:4000');
-select app.declare_event('task.reopened', 'reason!:text:4000');
-select app.declare_event('task.warned', 'dependency!:ref:80', 'reason!:text:4000', 'internal');
-select app.declare_event('task.approved', 'note:text:4000');
-select app.declare_event('task.noted',
-  'text!:text:20000', 'kind!:one_of:note|question|answer|progress|risk', 'answers:ref:80');
 
 -- The allowed moves: an event of this type leads from one status to another.
 select app.set_rows('app.task_moves', '[
@@ -5617,10 +5677,6 @@ $$;
 create or replace function app.is_unproven(task public.tasks) returns integer language sql immutable
   return (app.list_unproven(task) is not null)::integer;
 
-select app.declare_event('artifact.added', 'creates',
-  'task!:ref:80', 'type!:one_of:diff|pr|test_report|document|other', 'ref!:line:2000', 'summary:text:4000',
-  'files:text[]:500', 'lines_changed:integer:999999999');
-
 select app.define_category('artifact', 'artifacts');
 
 -- Decisions, and those that a later one supersedes.
@@ -5757,11 +5813,6 @@ begin
   return app.build_page('decisions', v_found, v_size, 'decisions ' || v_project, '{id}', '{created_at}');
 end
 $$;
-
-select app.declare_event('decision.recorded', 'creates',
-  'project:ref:80', 'task:ref:80', 'title!:line:300', 'options:array:40000', 'choice!:text:2000',
-  'rationale!:text:10000', 'supersedes:ref:80');
-select app.declare_event('decision.superseded', 'by!:ref:80', 'internal');
 
 select app.define_category('decision', 'decisions');
 
@@ -6067,10 +6118,6 @@ create or replace function app.note_cut() returns jsonb language sql stable as $
         app.triggered_max())))
 $$;
 
-select app.declare_event('checkpoint.saved', 'creates',
-  'project:ref:80', 'label!:line:200', 'repo_ref:line:500', 'summary!:text:10000', 'resume_instructions:text:10000',
-  'snapshot:object:65536');
-
 select app.define_category('checkpoint', 'checkpoints');
 
 -- Agent sessions: the older form of a checkpoint.
@@ -6136,10 +6183,6 @@ begin
   return app.build_page('sessions', v_found, v_size, 'sessions ' || v_project, '{id}', '{updated_at}');
 end
 $$;
-
-select app.declare_event('session.saved', 'creates',
-  'project:ref:80', 'snapshot:object:262144', 'summary:text:10000');
-select app.declare_event('session.updated', 'snapshot:object:262144', 'summary:text:10000');
 
 select app.define_category('session', 'agent_sessions', searched => false, triggering => false);
 
@@ -6224,7 +6267,7 @@ begin
     when action ? 'set_status' then case when v_target is not null then jsonb_build_object(
       'stream', 'task:' || v_target, 'type', 'task.' || (v_body ->> 'status'),
       'data', jsonb_build_object('reason',
-        coalesce(v_body ->> 'reason', format('A rule of the project, on %s.', event.event_type)))) end
+        coalesce(nullif(v_body ->> 'reason', ''), format('A rule of the project, on %s.', event.event_type)))) end
     when action ? 'save_checkpoint' then jsonb_build_object(
       'stream', 'checkpoint:' || app.uuid_v7(), 'type', 'checkpoint.saved',
       'data', jsonb_build_object('project', event.project_id, 'label', v_body ->> 'label',
@@ -6296,9 +6339,6 @@ begin
         when 'task.blocked' then 'pending' when 'task.unblocked' then 'blocked' else 'in_progress' end);
 end
 $$;
-
-select app.declare_event('message.enqueued', 'creates', 'internal',
-  'project!:ref:80', 'topic!:line:100', 'payload!:object:65536');
 
 select app.define_category('message', 'messages', searched => false, triggering => false);
 
@@ -7149,7 +7189,7 @@ as $$
       else '"[redacted]"' end), '{}')
   from app.event_fields f
   where f.event_type = event.event_type and event.payload ? f.field
-    and f.kind in ('text', 'line', 'text[]', 'label[]', 'object', 'array')
+    and f.kind in ('text', 'said', 'line', 'text[]', 'label[]', 'object', 'array')
 $$;
 
 -- Finds the first event whose link, hash, version or column is wrong, or null. Each event is looked at once, alone;
@@ -7640,8 +7680,6 @@ as $$
       and e.redacted_at is null and e.event_type <> 'event.redacted' offset 0) x
 $$;
 
-select app.declare_event('event.redacted', 'reason!:text:4000', 'internal');
-
 -- Cleaning: makes what an earlier version recorded fit what this one allows, for imports.
 
 -- Removes the characters that app.is_clean refuses. Line breaks of every system become a line feed.
@@ -7713,19 +7751,23 @@ begin
     when field.kind = 'text[]' and jsonb_typeof(value) = 'array' then
       -- Keeps empty items, because evidence names criteria by their position.
       return to_jsonb(array(
-        select case when c.text ~ '\S' then c.text else '[cleaned]' end
+        select case when app.is_visible(c.text) then c.text else '[cleaned]' end
         from unnest(v_items[:field.size_max]) with ordinality i (item, at)
-        cross join lateral (select left(app.clean_text(i.item), 1000) as text) c
+        cross join lateral (select left(app.clean_text(i.item), field.item_max) as text) c
         order by i.at));
     when field.kind = 'label[]' and jsonb_typeof(value) = 'array' then
       return to_jsonb((array(
         select i.name
-        from (select app.clean_name(u, 50) as name, at from unnest(v_items) with ordinality x (u, at)) i
+        from (select app.clean_name(u, field.item_max) as name, at from unnest(v_items) with ordinality x (u, at)) i
         where i.name is not null
         group by i.name
         order by min(i.at)))[:field.size_max]);
     when field.kind = 'text' and jsonb_typeof(value) = 'string' then
       return to_jsonb(left(app.clean_text(value #>> '{}'), field.size_max));
+    when field.kind = 'said' and jsonb_typeof(value) = 'string' then
+      return (
+        select case when app.is_visible(c.text) then to_jsonb(c.text) when field.required then '"[cleaned]"' end
+        from left(app.clean_text(value #>> '{}'), field.size_max) c (text));
     when field.kind = 'line' and jsonb_typeof(value) = 'string' then
       return to_jsonb(coalesce(app.clean_line(value #>> '{}', field.size_max),
         case when field.required then '[cleaned]' end));
@@ -7853,7 +7895,8 @@ begin
     v_value := v_payload -> v_field.field;
     continue when v_value = 'null' and v_field.kind = 'number' and not v_field.required
       or app.validate_field(v_value, v_field.kind,
-        case v_field.kind when 'object' then 2 * v_field.size_max else v_field.size_max end, v_field.one_of);
+        case v_field.kind when 'object' then 2 * v_field.size_max else v_field.size_max end, v_field.one_of,
+        v_field.item_max);
     v_value := app.clean_field(v_value, v_field);
     if v_value is not null then
       v_payload := v_payload || jsonb_build_object(v_field.field, v_value);
@@ -11030,6 +11073,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001400', 'd6e7846d3fd8069497a0dc850b8f64b812e28807ed0c1ee22c260269e9a3680c', '0.1.0'),
   ('20261201001500', '05ac785e256c27b93d41f02c1b190e987a6da8871cdfcc21ba3245e1098db160', '0.1.0'),
   ('20261201001600', '5131991c46013aae274e1660fab9e5493243eba03b3a23deaa6f2638962df38b', '0.1.0'),
-  ('code', '183657228c3dbe32b0eaf16a6f8aa0d8b77a74967066b966dca496182d9edce2', '0.1.0')
+  ('20261201001700', '21297539a0d2000991dd445fb665c82561d6ee3b51516fece8a6b23ad2340c3e', '0.1.0'),
+  ('code', 'd8c5f0c61819edbb92ed12e9a6c851008c869eda1e0f34ea0e46049151c793a0', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -1,0 +1,70 @@
+-- Made by `npm run schema` from src/events: the event types, and the limits of their data. Do not edit.
+
+select app.declare_event('artifact.added', 'creates', 'task!:ref:80',
+  'type!:one_of:diff|pr|test_report|document|other', 'ref!:line:2000', 'summary:text:4000', 'files:text[]:500:500',
+  'lines_changed:integer:999999999');
+
+select app.declare_event('checkpoint.saved', 'creates', 'label!:line:200', 'summary!:said:10000',
+  'resume_instructions:text:10000', 'repo_ref:line:500', 'snapshot:object:65536', 'project:ref:80');
+
+select app.declare_event('decision.recorded', 'creates', 'title!:line:300', 'options:array:40000', 'choice!:said:2000',
+  'rationale!:said:10000', 'supersedes:ref:80', 'project:ref:80', 'task:ref:80');
+
+select app.declare_event('decision.superseded', 'internal', 'by!:ref:80');
+
+select app.declare_event('event.redacted', 'internal', 'reason!:said:4000');
+
+select app.declare_event('message.enqueued', 'creates', 'internal', 'project!:ref:80', 'topic!:line:100',
+  'payload!:object:65536');
+
+select app.declare_event('project.archived', 'reason:text:2000');
+
+select app.declare_event('project.created', 'creates', 'slug!:ref:31', 'name!:line:200', 'description:text:20000',
+  'rules:object:65536');
+
+select app.declare_event('project.noted', 'text!:said:20000', 'kind!:one_of:note|question|answer|progress|risk',
+  'answers:ref:80');
+
+select app.declare_event('project.unarchived');
+
+select app.declare_event('project.updated', 'name:line:200', 'description:text:20000', 'rules:object:65536');
+
+select app.declare_event('session.saved', 'creates', 'summary:text:10000', 'snapshot:object:262144', 'project:ref:80');
+
+select app.declare_event('session.updated', 'summary:text:10000', 'snapshot:object:262144');
+
+select app.declare_event('task.approved', 'note:text:4000');
+
+select app.declare_event('task.blocked', 'reason!:said:4000', 'dependency:ref:80');
+
+select app.declare_event('task.cancelled', 'reason!:said:4000');
+
+select app.declare_event('task.claimed', 'ttl_seconds!:positive:86400', 'take_over:boolean', 'lapsed+:boolean');
+
+select app.declare_event('task.completed', 'summary:text:10000', 'evidence:array:400000',
+  'lock_token+:positive:999999999', 'unproven+:array:400');
+
+select app.declare_event('task.created', 'creates', 'title!:line:300', 'description:text:20000',
+  'acceptance_criteria:text[]:50:1000', 'constraints:object:16384', 'dependencies:ref[]:100:80', 'parent:ref:80',
+  'discovered_from:ref:80', 'priority:one_of:low|medium|high|critical', 'rank:number', 'labels:label[]:20:50',
+  'project:ref:80', 'project_id+:ref:36', 'number+:positive:99999999', 'ref+:ref:41');
+
+select app.declare_event('task.dependencies_changed', 'add:ref[]:100:80', 'remove:ref[]:100:80');
+
+select app.declare_event('task.lock_broken', 'reason!:said:4000');
+
+select app.declare_event('task.noted', 'text!:said:20000', 'kind!:one_of:note|question|answer|progress|risk',
+  'answers:ref:80');
+
+select app.declare_event('task.released', 'outcome!:one_of:paused|failed', 'reason!:said:4000', 'lapsed+:boolean',
+  'exhausted+:boolean', 'lock_token+:positive:999999999');
+
+select app.declare_event('task.reopened', 'reason!:said:4000');
+
+select app.declare_event('task.unblocked', 'reason:text:4000');
+
+select app.declare_event('task.updated', 'title:line:300', 'description:text:20000',
+  'acceptance_criteria:text[]:50:1000', 'constraints:object:16384', 'priority:one_of:low|medium|high|critical',
+  'rank:number', 'labels:label[]:20:50', 'parent:ref:80');
+
+select app.declare_event('task.warned', 'internal', 'dependency!:ref:80', 'reason!:said:4000');
