@@ -1506,6 +1506,10 @@ declare
   v_was app.read_models;
   v_model app.read_models;
 begin
+  -- Functions are named after it.
+  if category !~ '^[a-z]+$' then
+    raise exception 'A category is one word of lower-case letters, not %.', category;
+  end if;
   select * into v_was from app.read_models m where m.category = register_category.category;
   v_model := row(category, table_name,
     coalesce(v_was.place, (select coalesce(max(m.place), 0) + 1 from app.read_models m)), searched, triggering, kept);
@@ -11074,6 +11078,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001500', '05ac785e256c27b93d41f02c1b190e987a6da8871cdfcc21ba3245e1098db160', '0.1.0'),
   ('20261201001600', '5131991c46013aae274e1660fab9e5493243eba03b3a23deaa6f2638962df38b', '0.1.0'),
   ('20261201001700', '21297539a0d2000991dd445fb665c82561d6ee3b51516fece8a6b23ad2340c3e', '0.1.0'),
-  ('code', 'd8c5f0c61819edbb92ed12e9a6c851008c869eda1e0f34ea0e46049151c793a0', '0.1.0')
+  ('code', '5263fcb6aac368ac6891e2af35bbd4ed908497dd893f54ffe707b0d3c35a6fa6', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

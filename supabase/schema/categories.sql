@@ -759,6 +759,10 @@ declare
   v_was app.read_models;
   v_model app.read_models;
 begin
+  -- Functions are named after it.
+  if category !~ '^[a-z]+$' then
+    raise exception 'A category is one word of lower-case letters, not %.', category;
+  end if;
   select * into v_was from app.read_models m where m.category = register_category.category;
   v_model := row(category, table_name,
     coalesce(v_was.place, (select coalesce(max(m.place), 0) + 1 from app.read_models m)), searched, triggering, kept);

@@ -150,5 +150,6 @@ test.skipIf(process.platform === 'win32')('a transcript that is a pipe keeps no 
   await promisify(execFile)('mkfifo', [pipe]);
   const input = JSON.stringify({ session_id: 'abcd', transcript_path: pipe });
 
-  expect(await run(['hook', 'stop'], { input })).toMatchObject({ code: 0 });
+  const ended = await cairn([...world.flags, 'hook', 'stop'], { cwd: world.repository, input });
+  expect(ended).toMatchObject({ code: 0 });
 });

@@ -183,6 +183,12 @@ describe('a category that was declared', () => {
   });
 });
 
+test('a category whose name is no word is refused when it is declared', async () => {
+  const declared = scratch.sql.query(`select app.define_category('brown pelican', 'pelicans')`);
+
+  await expect(declared).rejects.toThrow('A category is one word of lower-case letters, not brown pelican.');
+});
+
 test('a guard that takes what a category cannot give is refused when it is declared', async () => {
   await scratch.sql.query('begin');
   try {

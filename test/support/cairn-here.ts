@@ -9,7 +9,8 @@ let running = false;
 
 /**
  * Runs `cairn` within this process, one command at a time: a tenth of the cost of a process of its own, for the suites
- * that ask what a command does. How the program starts, is interrupted and ends is for `cairn`.
+ * that ask what a command does. How the program starts, is interrupted and ends is for `cairn`, and so are hooks, which
+ * end their process.
  */
 export async function cairnHere(args: string[], { input, cwd, env = {} }: Given = {}): Promise<Ran> {
   if (running) throw new Error('One command at a time: run the others with `cairn`, as processes.');
