@@ -1,9 +1,7 @@
 import { Console } from 'node:console';
 import { Readable, Writable } from 'node:stream';
 import { main } from '../../src/cli/main.ts';
-import type { Ran } from './cairn.ts';
-
-export type Given = { input?: string | undefined; cwd?: string; env?: NodeJS.ProcessEnv };
+import type { Given, Ran } from './cairn.ts';
 
 let running = false;
 

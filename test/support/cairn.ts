@@ -5,10 +5,10 @@ const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
 export type Ran = { code: number | null; stdout: string; stderr: string };
 
-type Options = { input?: string | undefined; cwd?: string; env?: NodeJS.ProcessEnv };
+export type Given = { input?: string | undefined; cwd?: string; env?: NodeJS.ProcessEnv };
 
 /** Runs `cairn` as a real process; without input its standard input is /dev/null. */
-export function cairn(args: string[], { input, cwd, env }: Options = {}): Promise<Ran> {
+export function cairn(args: string[], { input, cwd, env }: Given = {}): Promise<Ran> {
   const child = spawn(process.execPath, [CLI, ...args], {
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     cwd,

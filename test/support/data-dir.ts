@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { access, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -18,13 +19,7 @@ export async function seedDataDir(dataDir: string): Promise<void> {
 /** The database that is copied; the first who needs it makes it for the whole run. */
 async function template(): Promise<string> {
   const made = join(inject('scratch'), 'template');
-  if (
-    await access(made).then(
-      () => true,
-      () => false,
-    )
-  )
-    return made;
+  if (existsSync(made)) return made;
   const draft = join(inject('scratch'), `draft-${process.pid}`);
   const flags = ['--data-dir', draft];
   const { code, stderr } = await cairn(['migrate', ...flags]);

@@ -3,8 +3,8 @@ import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Ran } from './cairn.ts';
-import { cairnHere, type Given } from './cairn-here.ts';
+import type { Given, Ran } from './cairn.ts';
+import { cairnHere } from './cairn-here.ts';
 import { type Agent, connect } from './client.ts';
 import { seedDataDir } from './data-dir.ts';
 
