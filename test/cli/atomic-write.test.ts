@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import {
   chmod,
   lstat,
@@ -120,6 +121,22 @@ describe.skipIf(process.platform === 'win32')('a file that is written', () => {
       expect(await readFile(join(folder, 'link'), 'utf8')).toBe('new');
       await expect(write('/dev/null')).resolves.toBeUndefined();
       expect((await lstat('/dev/null')).isCharacterDevice()).toBe(true);
+    },
+  );
+
+  test.skipIf(!existsSync('/dev/shm'))(
+    'where anybody may write takes the place of a link, under /dev too',
+    async () => {
+      const shared = await mkdtemp('/dev/shm/cairn-test-');
+      try {
+        await symlink(victim, join(shared, 'link'));
+
+        await writeOutput(join(shared, 'link'), 'new');
+
+        expect(await readFile(victim, 'utf8')).toBe('mine');
+      } finally {
+        await rm(shared, { recursive: true });
+      }
     },
   );
 
