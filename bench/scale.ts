@@ -1,11 +1,13 @@
-// npm run bench:scale: how long a process takes to its first answer, what many processes get done, and what rows weigh.
+// npm run bench:scale: how long a process takes to its first answer, what many processes get done, what rows weigh, and
+// what records cost.
 //
-//   npm run bench:scale                        starts; 1, 8 and 32 processes; rows and indexes at a million events
-//   npm run bench:scale -- --only sizes        one of starts, load, sizes; --events 100000, --seconds 10, --processes
-// 1,4
+//   npm run bench:scale                        starts; 1, 8 and 32 processes; a million events, a million records
+//   npm run bench:scale -- --only sizes        one of starts, load, sizes, records; --events 100000, --seconds 10,
+//                                              --records 100000, --processes 1,4
 //   npm run bench:scale -- --quick             a smoke test of seconds; writes nothing
 //
-// Writes starts and load to docs/performance.md where it measured both, sizes to docs/scale.md; not with --no-write.
+// Writes starts and load to docs/performance.md where it measured both, sizes and records to docs/scale.md; not with
+// --no-write.
 //
 // Load runs on the embedded server and on a PostgreSQL by URL: DATABASE_URL, a database of its own that may be filled,
 // or one that this starts on a port of 127.0.0.1.
@@ -24,6 +26,7 @@ import { createLog } from '../src/log.ts';
 import { freePort } from './free-port.ts';
 import { measureLoad } from './load.ts';
 import { measureColdStart, measureEmptyStart, measureStart, stopDatabase } from './processes.ts';
+import { measureRecords } from './records.ts';
 import { startCairn } from './rpc.ts';
 import type { Sample } from './sample.ts';
 import { writeSection } from './section.ts';
@@ -42,6 +45,7 @@ const { values: flags } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     events: { type: 'string' },
+    records: { type: 'string' },
     seconds: { type: 'string' },
     processes: { type: 'string' },
     'no-write': { type: 'boolean', default: false },
@@ -51,6 +55,7 @@ const { quick } = flags;
 const processes = (flags.processes ?? (quick ? '1,2' : '1,8,32')).split(',').map(Number);
 const seconds = Number(flags.seconds ?? (quick ? 1 : 5));
 const events = Number(flags.events ?? (quick ? 1_000 : 1_000_000));
+const records = Number(flags.records ?? (quick ? 10_000 : 1_000_000));
 const starts = quick ? 2 : 7;
 const log = createLog('error');
 const directory = await mkdtemp(join(tmpdir(), 'cairn-scale-'));
@@ -58,8 +63,12 @@ const directory = await mkdtemp(join(tmpdir(), 'cairn-scale-'));
 await chmod(directory, 0o755);
 let made = 0;
 
-const PARTS = { starts: measureStarts, load: measureLoads, sizes: measureRows };
-const PAGES = { performance: ['starts', 'load'], scale: ['sizes'] };
+const PARTS = { starts: measureStarts, load: measureLoads, sizes: measureRows, records: measureKept };
+const SECTIONS = [
+  { page: 'performance', section: 'scale', parts: ['starts', 'load'] },
+  { page: 'scale', section: 'sizes', parts: ['sizes'] },
+  { page: 'scale', section: 'records', parts: ['records'] },
+];
 try {
   const found = new Map<string, string>();
   for (const [name, measure] of Object.entries(PARTS)) {
@@ -68,12 +77,12 @@ try {
     found.set(name, (await measure()).join('\n'));
     stdout.write(`${found.get(name)}\n\n`);
   }
-  for (const [page, parts] of Object.entries(PAGES)) {
+  for (const { page, section, parts } of SECTIONS) {
     if (quick || flags['no-write'] || !parts.every((name) => found.has(name))) continue;
     const command = ['npm run bench:scale', ...(argv.length > 2 ? ['--', ...argv.slice(2)] : [])].join(' ');
     const made = `Made by \`${command}\` on ${new Date().toISOString().slice(0, 10)}.`;
     const report = [made, ...parts.map((name) => found.get(name))].join('\n\n');
-    stderr.write(`wrote ${await writeSection(page === 'scale' ? 'sizes' : 'scale', report, page)}\n`);
+    stderr.write(`wrote ${await writeSection(section, report, page)}\n`);
   }
 } finally {
   await rm(directory, { recursive: true, force: true });
@@ -119,6 +128,15 @@ async function measureRows(): Promise<string[]> {
   const database = await open({ dataDir: await fresh('sizes') });
   try {
     return await measureSizes(database, events);
+  } finally {
+    await database.close();
+  }
+}
+
+async function measureKept(): Promise<string[]> {
+  const database = await open({ dataDir: await fresh('records') });
+  try {
+    return await measureRecords(database, await fresh('files'), records);
   } finally {
     await database.close();
   }

@@ -18,6 +18,7 @@ import { PLANTED } from './planted.ts';
 import { PORT } from './port.ts';
 import { PRESENCE } from './presence.ts';
 import { PROJECTS } from './projects.ts';
+import { RECORDS } from './records.ts';
 import { RULES } from './rules.ts';
 import { SERVER } from './server.ts';
 import { SIGN_IN } from './sign-in.ts';
@@ -43,6 +44,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...PORT,
   ...PRESENCE,
   ...PROJECTS,
+  ...RECORDS,
   ...RULES,
   ...ACCESS,
   ...ACCESS_REFUSALS,

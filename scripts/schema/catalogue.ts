@@ -18,7 +18,7 @@ const SECTIONS: [title: string, query: string][] = [
   [
     'Tables',
     // PostgreSQL 18 lists NOT NULL among the constraints; here it stays with its column.
-    `select format('%I.%I', n.nspname, c.relname), format(E'create table %s.%I (\\n  %s\\n)%s;\\n%s', n.nspname, c.relname, concat_ws(E',\\n  ', (
+    `select format('%I.%I', n.nspname, c.relname), format(E'create table %s.%I (\\n  %s\\n)%s%s;\\n%s', n.nspname, c.relname, concat_ws(E',\\n  ', (
          select string_agg(concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
              case when a.attcollation <> t.typcollation then 'collate ' || a.attcollation::regcollation end,
              'default ' || pg_get_expr(d.adbin, d.adrelid), case when a.attnotnull then 'not null' end), E',\\n  ' order by a.attnum)
@@ -26,7 +26,7 @@ const SECTIONS: [title: string, query: string][] = [
          where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), (
          select string_agg(format('constraint %I %s', k.conname, pg_get_constraintdef(k.oid)), E',\\n  ' order by k.contype desc, k.conname collate "C")
          from pg_constraint k where k.conrelid = c.oid and k.contype in ('p', 'u', 'f', 'c'))),
-       ' with (' || array_to_string(c.reloptions, ', ') || ')', concat_ws(E'\\n', (
+       ' partition by ' || pg_get_partkeydef(c.oid), ' with (' || array_to_string(c.reloptions, ', ') || ')', concat_ws(E'\\n', (
          select string_agg(pg_get_indexdef(i.indexrelid) || ';', E'\\n' order by i.indexrelid::regclass::text collate "C")
          from pg_index i where i.indrelid = c.oid and not exists (select from pg_constraint k where k.conindid = i.indexrelid and k.conrelid = c.oid)), (
          select string_agg(pg_get_triggerdef(t.oid) || ';', E'\\n' order by t.tgname collate "C")
@@ -37,13 +37,14 @@ const SECTIONS: [title: string, query: string][] = [
              'using (' || p.qual || ')', 'with check (' || p.with_check || ')') || ';', E'\\n' order by p.policyname collate "C")
          from pg_policies p where p.schemaname = n.nspname and p.tablename = c.relname)))
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where n.nspname in ${SCHEMAS} and c.relkind = 'r' order by n.nspname, c.relname collate "C"`,
+     where n.nspname in ${SCHEMAS} and c.relkind in ('r', 'p') and not c.relispartition order by n.nspname, c.relname collate "C"`,
   ],
   [
     'Rows that are part of the schema',
     `select format('app.%s', t), format('-- app.%s: %s', t, r) from (
        select 'event_types' as t, (x.*)::text as r from app.event_types x union all select 'event_fields', (x.*)::text from app.event_fields x
-       union all select 'task_moves', (x.*)::text from app.task_moves x union all select 'read_models', (x.*)::text from app.read_models x) rows
+       union all select 'task_moves', (x.*)::text from app.task_moves x union all select 'read_models', (x.*)::text from app.read_models x
+       union all select 'record_tables', (x.*)::text from app.record_tables x) rows
      order by t collate "C", r collate "C"`,
   ],
   [
@@ -56,7 +57,7 @@ const SECTIONS: [title: string, query: string][] = [
     'Functions',
     `select format('%I.%I', n.nspname, p.proname), case p.prokind when 'a' then format('CREATE AGGREGATE %s (sfunc = %s, stype = %s);', p.oid::regprocedure, g.aggtransfn::regproc, g.aggtranstype::regtype)
        else trim(E'\\n' from pg_get_functiondef(p.oid)) || ';' end
-       || format(E'\\n-- owner %s', p.proowner::regrole)
+       || format(E'\\n-- owner %s', case when p.proowner = current_user::regrole then 'whoever migrates' else p.proowner::regrole::text end)
      from pg_proc p join pg_namespace n on n.oid = p.pronamespace left join pg_aggregate g on g.aggfnoid = p.oid
      where n.nspname in ${SCHEMAS} order by n.nspname, p.proname collate "C", p.oid::regprocedure::text collate "C"`,
   ],
@@ -68,7 +69,7 @@ const SECTIONS: [title: string, query: string][] = [
        union all
        select lower(a.privilege_type), format('%s.%I', n.nspname, c.relname), c.relowner, a.grantee
          from pg_class c join pg_namespace n on n.oid = c.relnamespace, aclexplode(c.relacl) a
-         where n.nspname in ${SCHEMAS} and c.relkind in ('r', 'v')
+         where n.nspname in ${SCHEMAS} and c.relkind in ('r', 'p', 'v') and not c.relispartition
        union all
        select format('%s (%I)', lower(a.privilege_type), t.attname), format('%s.%I', n.nspname, c.relname), c.relowner, a.grantee
          from pg_attribute t join pg_class c on c.oid = t.attrelid join pg_namespace n on n.oid = c.relnamespace, aclexplode(t.attacl) a

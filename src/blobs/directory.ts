@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { lstat, mkdir, open } from 'node:fs/promises';
+import { lstat, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomically } from '../atomic-write.ts';
 import { isMissing, tooLarge } from '../bounded-read.ts';
@@ -27,6 +27,13 @@ export function directoryPlace(directory: string): BlobPlace {
         return await readWhole(join(directory, name), bytesMax);
       } catch (cause) {
         if (isMissing(cause)) return null;
+        throw failureOf(cause, directory);
+      }
+    },
+    async remove(name) {
+      try {
+        await rm(join(directory, name), { force: true });
+      } catch (cause) {
         throw failureOf(cause, directory);
       }
     },

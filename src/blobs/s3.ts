@@ -15,7 +15,12 @@ export type S3Bucket = {
   prefix: string;
 };
 
-type Asked = { method: 'GET' | 'HEAD' | 'PUT'; name: string; headers?: Record<string, string>; body?: Buffer };
+type Asked = {
+  method: 'GET' | 'HEAD' | 'PUT' | 'DELETE';
+  name: string;
+  headers?: Record<string, string>;
+  body?: Buffer;
+};
 
 // Enough for the XML of an error.
 const ERROR_BYTES_MAX = 65_536;
@@ -74,6 +79,11 @@ export function s3Place(at: S3Bucket, requestMsMax = REQUEST_MS_MAX): BlobPlace 
         const failure = await failureOf(answer, at);
         if (failure.code === 'not_found') return null;
         throw failure;
+      }),
+    remove: (name) =>
+      ask({ method: 'DELETE', name }, async (answer) => {
+        if (!answer.ok && answer.status !== 404) throw await failureOf(answer, at);
+        return discard(answer, undefined);
       }),
     async signUrl(name, seconds) {
       const url = `${urlOf(name)}?X-Amz-Expires=${seconds}`;
@@ -135,7 +145,7 @@ function meaningOf(said: string, status: number, { bucket, endpoint, region }: S
   if (status === 401 || status === 403) {
     const hint =
       'Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, which expires). ' +
-      'Their policy must allow s3:GetObject, s3:PutObject and s3:ListBucket.';
+      'Their policy must allow s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket.';
     return ['forbidden', `${host} refuses access to the bucket ${bucket}${said && ` (${said})`}.`, hint];
   }
   if (status === 404) return ['not_found', `There is no such blob in the bucket ${bucket}.`, 'Put it back.'];

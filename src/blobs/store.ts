@@ -20,6 +20,8 @@ export type BlobStore = {
   write(blob: NewBlob): Promise<BlobRef>;
   /** Raises not_found, payload_too_large, and unavailable for content with another hash. */
   read(ref: BlobRef): Promise<Buffer>;
+  /** Removes a blob whose content is kept no longer; one that is not there is removed already. */
+  remove(name: string): Promise<void>;
   /** Makes a URL by which anybody reads the blob until it expires. Raises invalid_input where the place has none. */
   signUrl(name: string, seconds: number): Promise<string>;
 };
@@ -30,6 +32,7 @@ export type BlobPlace = {
   create(blob: BlobRef & { bytes: Buffer }): Promise<boolean>;
   /** Returns null if there is none. Raises payload_too_large before it holds more than that many bytes. */
   read(name: string, bytesMax: number): Promise<Buffer | null>;
+  remove(name: string): Promise<void>;
   /** Left out where a place serves no URLs. */
   signUrl?(name: string, seconds: number): Promise<string>;
 };
@@ -81,6 +84,7 @@ export function blobStore(location: string, place: BlobPlace, bytesMax = BLOB_BY
         retryable: false,
       });
     },
+    remove: async (name) => place.remove(checked(name)),
     async signUrl(name, seconds) {
       if (place.signUrl === undefined) {
         throw new DomainError('invalid_input', `Blobs in ${escaped(location)} have no URL: it is a directory.`, {

@@ -62,6 +62,11 @@ export function supabasePlace(project: Project, bucket: string, requestMsMax = R
       );
       return (await content.catch(falseFor('not_found'))) || null;
     },
+    remove: (name) =>
+      reach(
+        () => files.remove([name]),
+        () => undefined,
+      ),
     signUrl: (name, seconds) =>
       reach(
         () => files.createSignedUrl(name, seconds),

@@ -61,10 +61,20 @@ export const ARCHIVE_FUNCTIONS = Object.freeze({
   snapshot_events: 'long',
 } as const satisfies Partial<Record<FunctionName, Patience>>);
 
+/** The steps of keeping records, only for the server's own role. */
+export const RECORD_FUNCTIONS = Object.freeze({
+  archive_records: 'long',
+  due_records: 'long',
+  expired_record_files: 'short',
+  forget_record_file: 'short',
+  maintain_partitions: 'long',
+} as const satisfies Partial<Record<FunctionName, Patience>>);
+
 /** Every SQL function that the program may call. */
 export const FUNCTIONS = Object.freeze({
   ...AUTH_FUNCTIONS,
   ...ARCHIVE_FUNCTIONS,
+  ...RECORD_FUNCTIONS,
   adopt_locks: 'short',
   append_events: 'short',
   check_events: 'long',
@@ -78,6 +88,7 @@ export const FUNCTIONS = Object.freeze({
   get_state: 'short',
   get_task: 'short',
   import_events: 'long',
+  import_records: 'long',
   list_archives: 'short',
   list_artifacts: 'short',
   list_checkpoints: 'short',
@@ -85,10 +96,12 @@ export const FUNCTIONS = Object.freeze({
   list_events: 'short',
   list_needs: 'short',
   list_projects: 'short',
+  list_record_parts: 'short',
   list_questions: 'short',
   list_sessions: 'short',
   list_tasks: 'short',
   purge_idempotency_keys: 'short',
+  read_records: 'long',
   redact_event: 'short',
   replay_events: 'long',
   report_presence: 'short',
@@ -120,3 +133,5 @@ export type Arguments<Fn extends FunctionName> = {
 };
 
 export type AuthFunctionName = keyof typeof AUTH_FUNCTIONS;
+
+export type RecordFunctionName = keyof typeof RECORD_FUNCTIONS;

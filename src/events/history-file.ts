@@ -3,10 +3,12 @@ import * as z from 'zod';
 import { DomainError } from '../errors.ts';
 import { UPDATE_HINT, VERSION } from '../version.ts';
 
-// A history as JSON Lines: a header; each event whole, oldest first; a user before their first event; and an end with
-// the counts, so that a truncated file is detected.
+// A history as JSON Lines: a header; each event whole, oldest first; a user before their first event; records, if they
+// were asked for; and an end with the counts, so that a truncated file is detected.
 
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
+// Without records, so that a Cairn that knows none reads it.
+const FORMAT_VERSION_EVENTS = 1;
 const LINE_BYTES_MAX = 8_388_608;
 const LINE_FEED = 0x0a;
 // A page of events names its users before them; more lines without an event mean that the file is no history.
@@ -37,11 +39,15 @@ const Header = z.looseObject({
 });
 type Header = z.infer<typeof Header>;
 const UserLine = z.object({ user: User });
-const EndLine = z.object({ end: z.object({ events: z.int().min(0), last_hash: z.string().nullable() }) });
+const RecordLine = z.object({ record: z.string(), row: z.record(z.string(), z.unknown()) });
+const EndLine = z.object({
+  end: z.object({ events: z.int().min(0), last_hash: z.string().nullable(), records: z.int().min(0).default(0) }),
+});
 
 export type HistoryLine =
   | { number: number; header: Header }
   | { number: number; user: User }
+  | { number: number; record: { table: string; row: Record<string, unknown> }; bytes: number }
   | { number: number; event: WholeEvent; bytes: number };
 
 /** An event from this database, whose fields keep their order. */
@@ -54,16 +60,22 @@ export const HistoryPage = z.object({
 });
 export type HistoryPage = z.infer<typeof HistoryPage>;
 
-/** Writes the lines of a history of one project, or of the workspace. */
+type Exported = {
+  project?: string | undefined;
+  exported_at?: string;
+  records?: AsyncIterable<{ table: string; records: Record<string, unknown>[] }> | undefined;
+};
+
+/** Writes the lines of a history of one project, or of the workspace with the records that are given. */
 export async function* historyLines(
   pages: AsyncIterable<HistoryPage>,
-  project: string | undefined,
-  exported_at?: string,
+  { project, exported_at, records }: Exported = {},
 ): AsyncGenerator<string> {
   const named = new Set<string>();
   let events = 0;
   let last: WholeEvent | undefined;
-  const header = { format: 'cairn-events', version: FORMAT_VERSION, cairn: VERSION, project: project ?? null };
+  const version = records === undefined ? FORMAT_VERSION_EVENTS : FORMAT_VERSION;
+  const header = { format: 'cairn-events', version, cairn: VERSION, project: project ?? null };
   let lines = [JSON.stringify({ ...header, exported_at })];
   for await (const page of pages) {
     for (const user of page.users) {
@@ -78,14 +90,21 @@ export async function* historyLines(
     yield `${lines.join('\n')}\n`;
     lines = [];
   }
-  lines.push(JSON.stringify({ end: { events, last_hash: last?.hash ?? null } }));
-  yield `${lines.join('\n')}\n`;
+  let rows = 0;
+  for await (const { table, records: page } of records ?? []) {
+    rows += page.length;
+    yield [...lines, ...page.map((row) => JSON.stringify({ record: table, row })), ''].join('\n');
+    lines = [];
+  }
+  const counts = { events, last_hash: last?.hash ?? null, ...(records !== undefined && { records: rows }) };
+  yield [...lines, JSON.stringify({ end: counts }), ''].join('\n');
 }
 
 /** Reads a history, line by line. Raises invalid_input if it was changed, truncated or is something else. */
 export async function* readHistory(input: Readable): AsyncGenerator<HistoryLine> {
   let number = 0;
   let events = 0;
+  let records = 0;
   let last: WholeEvent | undefined;
   let lastLine = 0;
   let state: 'start' | 'inside' | 'over' = 'start';
@@ -101,8 +120,13 @@ export async function* readHistory(input: Readable): AsyncGenerator<HistoryLine>
       yield { number, header: readHeader(value, number) };
       state = 'inside';
     } else if (isLine('end', value)) {
-      checkEnd(value, { number, events, last });
+      checkEnd(value, { number, events, records, last });
       state = 'over';
+    } else if (isLine('record', value)) {
+      const { record: table, row } = readAs(RecordLine, value, number);
+      records++;
+      lastLine = number;
+      yield { number, record: { table, row }, bytes: bytes.length };
     } else if (isLine('user', value)) {
       yield { number, user: readAs(UserLine, value, number).user };
     } else {
@@ -120,14 +144,19 @@ export async function* readHistory(input: Readable): AsyncGenerator<HistoryLine>
   }
 }
 
-function checkEnd(value: unknown, read: { number: number; events: number; last: WholeEvent | undefined }): void {
+type Read = { number: number; events: number; records: number; last: WholeEvent | undefined };
+
+function checkEnd(value: unknown, read: Read): void {
   const { end } = readAs(EndLine, value, read.number);
   if (end.events !== read.events || end.last_hash !== (read.last?.hash ?? null)) {
     throw damaged(`The file should have ${end.events} events and end with another one; it has ${read.events}.`);
   }
+  if (end.records !== read.records) {
+    throw damaged(`The file should have ${end.records} records; it has ${read.records}.`);
+  }
 }
 
-function isLine(kind: 'user' | 'end', value: unknown): boolean {
+function isLine(kind: 'user' | 'record' | 'end', value: unknown): boolean {
   return typeof value === 'object' && value !== null && kind in value && !('seq' in value);
 }
 

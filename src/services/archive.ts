@@ -68,7 +68,7 @@ async function archivePart(ctx: Context, plan: Plan, store: BlobStore): Promise<
       yield page;
     }
   })();
-  const bytes = await buffer(Readable.from(historyLines(pages, undefined)).pipe(createGzip()));
+  const bytes = await buffer(Readable.from(historyLines(pages)).pipe(createGzip()));
   const boundary = await snapshotEvents(ctx, { last_seq: plan.last_seq });
   const snapshot = await buffer(
     Readable.from(boundary.streams.map((row) => `${JSON.stringify(row)}\n`)).pipe(createGzip()),

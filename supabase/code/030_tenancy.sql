@@ -225,6 +225,39 @@ begin
 end
 $$;
 
+-- The same for work that nobody asked for, in a workspace: its actor is `system`, which is no person. Raises forbidden.
+create or replace function app.authenticate_system(actor jsonb)
+  returns app.actor
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_workspace(actor);
+begin
+  v_actor.user_id := app.get_nil_id();
+  v_actor.agent := 'system';
+  return v_actor;
+end
+$$;
+
+-- Either that, or a member who is not limited to a project. Raises unauthenticated, forbidden.
+create or replace function app.authenticate_reader(actor jsonb)
+  returns app.actor
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor;
+begin
+  if app.as_uuid(actor ->> 'user_id') = app.get_nil_id() then
+    return app.authenticate_system(actor);
+  end if;
+  v_actor := app.authenticate(actor);
+  perform app.refuse_limited(v_actor);
+  return v_actor;
+end
+$$;
+
 -- The same for a person whom the server has authenticated, in a workspace where the role suffices, and without a limit.
 -- Raises forbidden, unauthenticated.
 create or replace function app.authenticate_person(actor jsonb, role_min text default 'viewer')

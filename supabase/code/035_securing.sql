@@ -9,7 +9,8 @@ create or replace function app.secure_functions()
 as $$
 declare
   v_function record;
-  v_by_keeper constant text[] := array['blank_event', 'remove_events', 'purge_expired'];
+  v_by_keeper constant text[] := array['blank_event', 'due_records', 'expired_record_files', 'purge_expired',
+    'remove_events', 'unarchived_records'];
 begin
   grant create on schema public, app to cairn_owner, cairn_keeper;
   for v_function in
@@ -17,11 +18,13 @@ begin
       p.oid::regprocedure as name,
       n.nspname as schema,
       case when p.proname = any (v_by_keeper) and n.nspname = 'app' then 'cairn_keeper' else 'cairn_owner' end as owner,
-      p.prosrc ~ 'app\.(caller_is_server|authenticate_(server|workspace|person))\(' as for_server
+      p.prosrc ~ 'app\.(caller_is_server|authenticate_(server|workspace|system|person))\(' as for_server
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where (n.nspname = 'app'
         or n.nspname = 'public' and p.prosecdef and p.prosrc ~ 'app\.(authenticate|caller_is_server)')
       and p.proowner not in ('cairn_owner'::regrole, 'cairn_keeper'::regrole)
+      -- It makes and drops tables, as the role that migrates.
+      and (n.nspname, p.proname) <> ('app', 'maintain_partitions')
   loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function.name);
     execute format('alter routine %s owner to %I', v_function.name, v_function.owner);
@@ -51,7 +54,10 @@ declare
     select from pg_attribute a
     where a.attrelid = name and a.attname = 'tenant_id' and not a.attisdropped);
   v_own constant text := 'tenant_id in (select app.my_tenants())';
-  v_is_registry constant boolean := v_name in ('event_types', 'event_fields', 'task_moves', 'read_models');
+  v_is_registry constant boolean := v_name in ('event_types', 'event_fields', 'task_moves', 'read_models',
+    'record_tables');
+  v_is_appended constant boolean := v_name in ('events', 'auth_events')
+    or exists (select from app.record_tables r where r.table_name = v_name and r.appended);
 begin
   if not (select c.relrowsecurity and c.relforcerowsecurity from pg_class c where c.oid = name) then
     execute format('revoke all on table %s from public, anon, authenticated, service_role', name);
@@ -65,7 +71,7 @@ begin
   else
     execute format('grant select, insert on table %s to cairn_owner', name);
   end if;
-  if not v_is_registry and v_name not in ('events', 'auth_events') then
+  if not v_is_registry and not v_is_appended then
     execute format('grant update, delete on table %s to cairn_owner', name);
   end if;
   if v_schema = 'public' and v_name <> 'oauth_tokens' then
@@ -122,9 +128,10 @@ begin
   foreach v_table in array array(
     select c.oid::regclass
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind = 'r' and (n.nspname = 'app' or n.nspname = 'public' and (
+    where c.relkind in ('r', 'p') and not c.relispartition and (n.nspname = 'app' or n.nspname = 'public' and (
       c.relname in ('users', 'tenants', 'memberships', 'events', 'leases', 'oauth_tokens')
-      or exists (select from app.read_models m where m.table_name = c.relname))))
+      or exists (select from app.read_models m where m.table_name = c.relname)
+      or exists (select from app.record_tables r where r.table_name = c.relname))))
   loop
     perform app.secure_table(v_table);
   end loop;

@@ -41,9 +41,15 @@ select app.secure_functions();
 select app.secure_tables();
 select app.estimate_new_tables();
 
-grant execute on function app.blank_event(public.events), app.remove_events(bigint), app.purge_expired()
+revoke all on function app.maintain_partitions(timestamptz) from public, anon, authenticated;
+grant execute on function
+  app.blank_event(public.events), app.remove_events(bigint), app.purge_expired(), app.due_records(),
+  app.expired_record_files(), app.unarchived_records(text, regclass), app.maintain_partitions(timestamptz)
   to cairn_owner;
-grant execute on function app.blank_payload(public.events), app.now(), app.get_tenant_id() to cairn_keeper;
+grant execute on function
+  app.blank_payload(public.events), app.now(), app.get_tenant_id(), app.list_partitions(app.record_tables),
+  app.partition_start(regclass), app.period_start(timestamptz, text, integer)
+  to cairn_keeper;
 -- authenticated reaches the schema app for this one function, which its policies call.
 grant execute on function app.my_tenants() to authenticated;
 grant usage on schema app to cairn_owner, cairn_keeper, authenticated;
@@ -126,6 +132,7 @@ select app.define_on_tables($policies$
 $policies$);
 
 grant select, delete, update (payload, redacted_at) on public.events to cairn_keeper;
+grant select on app.record_archives to cairn_keeper;
 grant delete on
   public.oauth_tokens, app.oauth_codes, app.authorization_requests, app.auth_sessions, app.login_codes,
   app.login_states, app.rates, app.invitations, app.oauth_clients

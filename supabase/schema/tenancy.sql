@@ -185,6 +185,24 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.authenticate_reader(actor jsonb)
+ RETURNS app.actor
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor;
+begin
+  if app.as_uuid(actor ->> 'user_id') = app.get_nil_id() then
+    return app.authenticate_system(actor);
+  end if;
+  v_actor := app.authenticate(actor);
+  perform app.refuse_limited(v_actor);
+  return v_actor;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.authenticate_server(actor jsonb, secret_hash text DEFAULT NULL::text)
  RETURNS app.actor
  LANGUAGE plpgsql
@@ -200,6 +218,21 @@ begin
   v_actor.client := app.clean_name(actor ->> 'client', 500);
   perform set_config('app.tenant_id', v_actor.tenant_id::text, true), set_config('app.user_id', '', true),
     set_config('app.project_id', '', true), set_config('app.credential_hash', coalesce(secret_hash, ''), true);
+  return v_actor;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.authenticate_system(actor jsonb)
+ RETURNS app.actor
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate_workspace(actor);
+begin
+  v_actor.user_id := app.get_nil_id();
+  v_actor.agent := 'system';
   return v_actor;
 end
 $function$;

@@ -230,7 +230,7 @@ test('a history is read as it was written', async () => {
   })();
   const read: unknown[] = [];
 
-  const bytes = Readable.from(historyLines(pages, undefined)).map((text: string) => Buffer.from(text));
+  const bytes = Readable.from(historyLines(pages)).map((text: string) => Buffer.from(text));
   for await (const line of readHistory(bytes)) if ('event' in line) read.push(line.event);
 
   expect(read).toEqual(written);

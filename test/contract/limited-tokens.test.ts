@@ -48,10 +48,12 @@ describe('with a token that is limited to a project', () => {
     const { events } = await ask<{ events: { id: string }[] }>(own, 'list_events', {});
     const more: [FunctionName, object][] = [
       ['append_events', { events: [{ stream: `project:${newId()}`, type: 'project.created', data: NEW_PROJECT }] }],
-      ...(['verify_events', 'replay_events', 'export_events', 'purge_idempotency_keys'] as const).map(
-        (fn): [FunctionName, object] => [fn, {}],
-      ),
+      ...(
+        ['verify_events', 'replay_events', 'export_events', 'list_record_parts', 'purge_idempotency_keys'] as const
+      ).map((fn): [FunctionName, object] => [fn, {}]),
       ['import_events', { events: [{}] }],
+      ['import_records', { table_name: 'herons', records: [{}] }],
+      ['read_records', { table_name: 'herons', starts_at: '2026-01-01T00:00:00Z' }],
       ['redact_event', { event: events[0]?.id, reason: 'x' }],
     ];
 

@@ -34,7 +34,7 @@ test('every folder and file of src has a row in the table of imports', () => {
 });
 
 // Sources and sinks of many commands: they write by the services of their events, which have no tool.
-const BESIDE = ['adoption.ts', 'adoption-plan.ts', 'archive.ts', 'transfer.ts'];
+const BESIDE = ['adoption.ts', 'adoption-plan.ts', 'archive.ts', 'records.ts', 'transfer.ts'];
 // Reads for the protocol itself: completions and following.
 const PROTOCOL = ['suggestRefs', 'followEvents'];
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ARCHIVE_FUNCTIONS, AUTH_FUNCTIONS, FUNCTIONS } from '../../src/db/functions.ts';
+import { ARCHIVE_FUNCTIONS, AUTH_FUNCTIONS, FUNCTIONS, RECORD_FUNCTIONS } from '../../src/db/functions.ts';
 import { createScratch, type Scratch } from '../support/scratch.ts';
 
-const SERVER_FUNCTIONS = { ...AUTH_FUNCTIONS, ...ARCHIVE_FUNCTIONS };
+const SERVER_FUNCTIONS = { ...AUTH_FUNCTIONS, ...ARCHIVE_FUNCTIONS, ...RECORD_FUNCTIONS };
 
 // Conventions of the functions that the program may call, on a database without the tests' clock.
 let scratch: Scratch;
@@ -58,8 +58,8 @@ describe('a callable function', () => {
     for (const { name, source } of callables.filter((callable) => callable.name !== 'sign_in')) {
       const [first] = source.replace(/^\s*declare\s+/, '').split('\n');
       const entered = Object.hasOwn(SERVER_FUNCTIONS, name)
-        ? /^v_actor app\.actor := app\.authenticate_(server|workspace|person)\(actor[^()]*\);$/
-        : /^v_actor app\.actor := app\.authenticate\(actor(, '(member|admin)')?\);$/;
+        ? /^v_actor app\.actor := app\.authenticate_(server|workspace|system|person)\(actor[^()]*\);$/
+        : /^v_actor app\.actor := app\.authenticate(?:_reader)?\(actor(, '(member|admin)')?\);$/;
       expect([name, first]).toEqual([name, expect.stringMatching(entered)]);
     }
     const signIn = callables.find(({ name }) => name === 'sign_in')?.source ?? '';

@@ -11,6 +11,7 @@ import { createLog } from '../../src/log.ts';
 import { verify } from '../support/commands.ts';
 import { openTestEngine } from '../support/engine.ts';
 import { expectNothingForeign, liveElsewhere, settle } from '../support/foreign.ts';
+import { HERONS } from '../support/herons.ts';
 
 // A hosted Supabase project before our migrations: its roles, its migrator (not a superuser), and its default
 // privileges, which give signed-in users everything on each new table. On a separate server, because all databases
@@ -115,6 +116,28 @@ describe('a hosted Supabase project', () => {
     );
 
     expect(rows).toEqual([]);
+  });
+
+  test('makes and drops the partitions of records, as its migrator', async () => {
+    await as({ ...superuser, user: 'postgres' }, (client) => client.query(HERONS));
+
+    await sql.query('set role cairn_owner');
+    const { rows } = await sql.query(
+      `select app.maintain_partitions(now() - interval '100 days') -> 'made' ->> 0 as made,
+         app.maintain_partitions() -> 'dropped' ->> 0 as dropped`,
+    );
+    await sql.query('reset role');
+    expect(rows[0].made).toMatch(/^herons_\d{8}$/);
+    expect(rows[0].dropped).toBe(rows[0].made);
+    const { rows: granted } = await sql.query(
+      `select distinct c.relname, a.grantee::regrole::text as role, a.privilege_type as privilege
+       from pg_class c, aclexplode(c.relacl) a
+       where c.relname like 'herons%' and c.relkind in ('r', 'p') and a.grantee <> c.relowner
+         and a.grantee::regrole::text not in ('cairn_keeper', 'cairn_owner')`,
+    );
+    expect(granted).toEqual([{ relname: 'herons', role: 'authenticated', privilege: 'SELECT' }]);
+    await as({ ...superuser, user: 'postgres' }, (client) => client.query('drop table public.herons'));
+    await as({ ...superuser, user: 'postgres' }, (client) => client.query('delete from app.record_tables'));
   });
 
   test.for(['supabase', 'supabase-server'] as const)(

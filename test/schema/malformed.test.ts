@@ -41,6 +41,7 @@ async function meant(ctx: Context, sql: pg.Pool): Promise<Record<string, Argumen
     get_state: [{}, { archived }],
     get_task: [{ task: 'web-1' }],
     import_events: [{ events: events.slice(0, 1), users: [{ id: ID, name: 'Ada' }] }],
+    import_records: [{ table_name: 'herons', records: [{ said: 'x' }] }],
     list_artifacts: [{ task: 'web-1' }],
     list_decisions: [{ include_superseded: true }],
     list_events: [
@@ -55,6 +56,7 @@ async function meant(ctx: Context, sql: pg.Pool): Promise<Record<string, Argumen
       { filters: { ready: true } },
       {},
     ],
+    read_records: [{ table_name: 'herons', starts_at: '2026-01-01T00:00:00Z', after: { said: 'x' } }],
     redact_event: [{ event: '1', reason: 'x' }],
     report_presence: [{ agents: ['ada'], watched: true, ended: true, actor: { process: ID } }],
     search: [{ query: 'pelican', kinds: ['task'] }],

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { describe, expect, inject, vi } from 'vitest';
-import { ARCHIVE_FUNCTIONS, AUTH_FUNCTIONS, FUNCTIONS } from '../../src/db/functions.ts';
+import { ARCHIVE_FUNCTIONS, AUTH_FUNCTIONS, FUNCTIONS, RECORD_FUNCTIONS } from '../../src/db/functions.ts';
 import { append, createProject, createTask, exportAll, note, verify } from '../support/commands.ts';
 import { overClient } from '../support/database.ts';
 import { fillWorkspace } from '../support/fill-workspace.ts';
@@ -27,6 +27,7 @@ const READS: Record<string, Record<string, unknown>> = {
   list_needs: { project: 'web' },
   list_projects: {},
   list_questions: { project: 'web' },
+  list_record_parts: {},
   list_sessions: { project: 'web' },
   list_tasks: { project: 'web' },
   plan_archive: { before: '2100-01-01T00:00:00Z' },
@@ -43,7 +44,9 @@ const WRITES = [
   'claim_task',
   'extend_lock',
   'import_events',
+  'import_records',
   'purge_idempotency_keys',
+  'read_records',
   'redact_event',
   'replay_events',
   'report_presence',
@@ -58,13 +61,13 @@ const HELD = `
 
 describe('a function that reads', () => {
   test('is in one of the lists here', () => {
-    const isAuth = (name: string) => Object.hasOwn(AUTH_FUNCTIONS, name);
+    const isForServer = (name: string) => Object.hasOwn({ ...AUTH_FUNCTIONS, ...RECORD_FUNCTIONS }, name);
 
     const known = [...Object.keys(READS), ...WRITES].sort();
 
     expect(known).toEqual(
       Object.keys(FUNCTIONS)
-        .filter((name) => !isAuth(name))
+        .filter((name) => !isForServer(name))
         .sort(),
     );
     expect(known).toEqual(expect.arrayContaining(Object.keys(ARCHIVE_FUNCTIONS)));

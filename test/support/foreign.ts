@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { AuthFunctionName, FunctionName } from '../../src/db/functions.ts';
+import type { AuthFunctionName, FunctionName, RecordFunctionName } from '../../src/db/functions.ts';
 import { newId } from '../../src/events/ids.ts';
 import { ask } from './ask.ts';
 import { type Caller, createProject, createTask, hold } from './commands.ts';
@@ -33,7 +33,10 @@ export function unknownLike({ project, task }: Refs): Refs {
 }
 
 // Every call in which something of another workspace can be named. `own-1` is a task of the caller.
-const CALLS: Record<Exclude<FunctionName, AuthFunctionName>, (refs: Refs) => Record<string, unknown>[]> = {
+const CALLS: Record<
+  Exclude<FunctionName, AuthFunctionName | RecordFunctionName>,
+  (refs: Refs) => Record<string, unknown>[]
+> = {
   adopt_locks: ({ task }) => [{ tasks: [task] }],
   append_events: (refs) => namingEvents(refs).map((event) => ({ events: [event] })),
   archive_events: () => [],
@@ -48,6 +51,7 @@ const CALLS: Record<Exclude<FunctionName, AuthFunctionName>, (refs: Refs) => Rec
   get_state: ({ project }) => [{ project }, { project, seq: 1 }],
   get_task: ({ task }) => [{ task }],
   import_events: () => [],
+  import_records: () => [],
   list_archives: () => [{}],
   list_artifacts: ({ task }) => [{ task }],
   list_checkpoints: ({ project }) => [{ project }],
@@ -55,11 +59,13 @@ const CALLS: Record<Exclude<FunctionName, AuthFunctionName>, (refs: Refs) => Rec
   list_events: ({ project, task }) => [{ project }, { task }, { after_seq: 0, page_size: 100 }],
   list_needs: ({ project }) => [{ project }, { project: 'own' }],
   list_projects: () => [{ include_archived: true, page_size: 100 }],
+  list_record_parts: () => [{}],
   list_questions: ({ project, task }) => [{ project }, { task }, { project: 'own' }],
   list_sessions: ({ project }) => [{ project }],
   list_tasks: ({ project, task }) => [{ project }, { project: 'own', filters: { parent: task } }, { project: 'own' }],
   plan_archive: () => [],
   purge_idempotency_keys: () => [],
+  read_records: () => [],
   redact_event: ({ event }) => [{ event, reason: 'Not mine.' }],
   replay_events: () => [],
   // A process is told apart by its id, which nobody else knows.
@@ -120,7 +126,7 @@ function namingEvents({ project, task, artifact, decision, session, event }: Ref
   ];
 }
 
-/** Every function but those of authorization, which are for the server alone. */
+/** Every function but those of authorization and of keeping records, which are for the server alone. */
 export const EVERY_FUNCTION = Object.keys(CALLS) as (keyof typeof CALLS)[];
 
 type Call = { fn: FunctionName; args: Record<string, unknown> };

@@ -25,6 +25,7 @@ export function addTransferCommands(program: Command): void {
     .description('write the tasks of a project for other tools, or a history for another Cairn')
     .addOption(new Option('--format <format>', 'the format to write').choices(EXPORTED).default('markdown'))
     .addOption(new Option('--all', 'the whole workspace, with its history').conflicts(['project', 'format']))
+    .option('--records', 'with --all: what machines reported too, also what is in files')
     .option('--project <slug>', 'the project; by default the only one')
     .option('--out <file>', 'the file to write; by default standard output')
     .option('--json', 'print a summary of the written file as JSON')

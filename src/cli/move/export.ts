@@ -10,6 +10,7 @@ import { writeCsv } from '../../formats/csv.ts';
 import { projects as projectTools } from '../../tools/projects.ts';
 import { tasks as taskTools } from '../../tools/tasks.ts';
 import { inLocalContext, perform } from '../local-context.ts';
+import { mistyped } from '../mistyped.ts';
 import { type JsonOption, wrote } from '../terminal/output.ts';
 
 const PAGE_SIZE = 100;
@@ -24,13 +25,15 @@ const WRITERS = {
 export type ExportOptions = JsonOption & {
   format: keyof typeof WRITERS | 'history';
   all?: true;
+  records?: true;
   project?: string;
   out?: string;
 };
 
 /** `cairn export`: a project's current tasks, its history, or the whole workspace. */
 export async function runExport(config: Config, file: string | undefined, options: ExportOptions): Promise<void> {
-  const { format, all, project: slug = config.project, out = file } = options;
+  const { format, all, records, project: slug = config.project, out = file } = options;
+  if (records && !all) throw mistyped('Records are exported with the whole workspace.', 'Add --all.');
   if (all || format === 'history') {
     const { runExport: exportHistory } = await import('./transfer.ts');
     return exportHistory(config, { ...options, project: all ? undefined : slug, out });

@@ -16,18 +16,24 @@ import {
   type User,
   type WholeEvent,
 } from '../../events/history-file.ts';
+import { importRecords, type Row, readRecords } from '../../services/records.ts';
 import { exportEvents, importEvents } from '../../services/transfer.ts';
 import { inLocalContext, type WorkspaceOption } from '../local-context.ts';
 import { type JsonOption, printResult, wrote } from '../terminal/output.ts';
 import { type Progress, showProgress } from '../terminal/progress.ts';
 
 const PAGE_EVENTS = 500;
+const PAGE_RECORDS = 1_000;
 const PAGE_BYTES = 4_194_304;
 
-type Target = JsonOption & WorkspaceOption & { project?: string | undefined; out?: string | undefined };
+type Target = JsonOption &
+  WorkspaceOption & { project?: string | undefined; out?: string | undefined; records?: true | undefined };
 
-/** `cairn export --all`, `cairn events export`: the whole history of the workspace, or of the named project. */
-export async function runExport(config: Config, { project, out, ...options }: Target): Promise<void> {
+/**
+ * `cairn export --all`, `cairn events export`: the whole history of the workspace, or of the named project; with
+ * `records` also what machines reported in it.
+ */
+export async function runExport(config: Config, { project, out, records, ...options }: Target): Promise<void> {
   await inLocalContext(
     config,
     async (ctx) => {
@@ -39,9 +45,9 @@ export async function runExport(config: Config, { project, out, ...options }: Ta
       const pages = counted(exportEvents(ctx, project), done, progress);
       // Reads the first page early, so that an unknown project fails before anything is written.
       const first = await pages.next();
-      const lines = Readable.from(historyLines(resumed(first, pages), project, new Date().toISOString()), {
-        objectMode: true,
-      });
+      const exported_at = new Date().toISOString();
+      const parts = { project, exported_at, records: records && readRecords(ctx) };
+      const lines = Readable.from(historyLines(resumed(first, pages), parts), { objectMode: true });
       try {
         if (out === undefined) await print(lines);
         else await pipeAtomically([lines], out);
@@ -85,10 +91,11 @@ export async function runImport(config: Config, file: string, options: JsonOptio
     config,
     async (ctx) => {
       const progress = showProgress('Importing', size);
-      const done: Done = { imported: 0, skipped: 0, cleaned: 0 };
+      const done: Done = { imported: 0, skipped: 0, cleaned: 0, records: 0 };
       try {
         for await (const page of pagesOf(readHistory(input), done)) {
-          await importPage(ctx, page, done);
+          if ('rows' in page) await importRows(ctx, page, done);
+          else await importPage(ctx, page, done);
           if ('bytesRead' in input) progress.at(input.bytesRead);
         }
       } catch (error) {
@@ -97,9 +104,10 @@ export async function runImport(config: Config, file: string, options: JsonOptio
         throw error instanceof DomainError ? error : unusableFile(file, error);
       }
       progress.end();
-      const { imported, skipped, cleaned, moved } = done;
-      printResult({ imported, skipped, cleaned, moved }, options, () => [
+      const { imported, skipped, cleaned, records, moved } = done;
+      printResult({ imported, skipped, cleaned, records, moved }, options, () => [
         `Imported ${imported} events; ${skipped} were there already.`,
+        ...(records === 0 ? [] : [`Imported ${records} records.`]),
         ...(cleaned === 0 ? [] : [`${cleaned} hold cleaned data: their hashes are kept, but do not prove it.`]),
         ...(moved === undefined
           ? []
@@ -115,18 +123,31 @@ type Done = {
   imported: number;
   skipped: number;
   cleaned: number;
+  records: number;
   whole?: boolean;
   moved?: { from: number; to: number };
 };
 type Page = { events: WholeEvent[]; users: User[]; lines: number[] };
+type Rows = { table: string; rows: Row[] };
 
-async function* pagesOf(lines: AsyncIterable<HistoryLine>, done: Done): AsyncGenerator<Page> {
+async function* pagesOf(lines: AsyncIterable<HistoryLine>, done: Done): AsyncGenerator<Page | Rows> {
   let page: Page = { events: [], users: [], lines: [] };
+  let rows: Rows = { table: '', rows: [] };
   let bytes = 0;
   for await (const line of lines) {
     if ('header' in line) done.whole = line.header.project == null;
     else if ('user' in line) page.users.push(line.user);
-    else {
+    else if ('record' in line) {
+      const { table, row } = line.record;
+      if (page.events.length > 0) yield page;
+      page = { events: [], users: [], lines: [] };
+      if (rows.table !== table || rows.rows.length === PAGE_RECORDS || bytes >= PAGE_BYTES) {
+        if (rows.rows.length > 0) yield rows;
+        [rows, bytes] = [{ table, rows: [] }, 0];
+      }
+      rows.rows.push(row);
+      bytes += line.bytes;
+    } else {
       page.events.push(line.event);
       page.lines.push(line.number);
       bytes += line.bytes;
@@ -136,6 +157,12 @@ async function* pagesOf(lines: AsyncIterable<HistoryLine>, done: Done): AsyncGen
     }
   }
   if (page.events.length > 0) yield page;
+  if (rows.rows.length > 0) yield rows;
+}
+
+async function importRows(ctx: Context, { table, rows }: Rows, done: Done): Promise<void> {
+  const { imported } = await importRecords(ctx, { table_name: table, records: rows });
+  done.records += imported;
 }
 
 async function importPage(ctx: Context, { events, users, lines }: Page, done: Done): Promise<void> {

@@ -553,6 +553,39 @@ begin
 end
 $$;
 
+-- The same for work that nobody asked for, in a workspace: its actor is `system`, which is no person. Raises forbidden.
+create or replace function app.authenticate_system(actor jsonb)
+  returns app.actor
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_workspace(actor);
+begin
+  v_actor.user_id := app.get_nil_id();
+  v_actor.agent := 'system';
+  return v_actor;
+end
+$$;
+
+-- Either that, or a member who is not limited to a project. Raises unauthenticated, forbidden.
+create or replace function app.authenticate_reader(actor jsonb)
+  returns app.actor
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor;
+begin
+  if app.as_uuid(actor ->> 'user_id') = app.get_nil_id() then
+    return app.authenticate_system(actor);
+  end if;
+  v_actor := app.authenticate(actor);
+  perform app.refuse_limited(v_actor);
+  return v_actor;
+end
+$$;
+
 -- The same for a person whom the server has authenticated, in a workspace where the role suffices, and without a limit.
 -- Raises forbidden, unauthenticated.
 create or replace function app.authenticate_person(actor jsonb, role_min text default 'viewer')
@@ -609,7 +642,8 @@ create or replace function app.secure_functions()
 as $$
 declare
   v_function record;
-  v_by_keeper constant text[] := array['blank_event', 'remove_events', 'purge_expired'];
+  v_by_keeper constant text[] := array['blank_event', 'due_records', 'expired_record_files', 'purge_expired',
+    'remove_events', 'unarchived_records'];
 begin
   grant create on schema public, app to cairn_owner, cairn_keeper;
   for v_function in
@@ -617,11 +651,13 @@ begin
       p.oid::regprocedure as name,
       n.nspname as schema,
       case when p.proname = any (v_by_keeper) and n.nspname = 'app' then 'cairn_keeper' else 'cairn_owner' end as owner,
-      p.prosrc ~ 'app\.(caller_is_server|authenticate_(server|workspace|person))\(' as for_server
+      p.prosrc ~ 'app\.(caller_is_server|authenticate_(server|workspace|system|person))\(' as for_server
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where (n.nspname = 'app'
         or n.nspname = 'public' and p.prosecdef and p.prosrc ~ 'app\.(authenticate|caller_is_server)')
       and p.proowner not in ('cairn_owner'::regrole, 'cairn_keeper'::regrole)
+      -- It makes and drops tables, as the role that migrates.
+      and (n.nspname, p.proname) <> ('app', 'maintain_partitions')
   loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function.name);
     execute format('alter routine %s owner to %I', v_function.name, v_function.owner);
@@ -651,7 +687,10 @@ declare
     select from pg_attribute a
     where a.attrelid = name and a.attname = 'tenant_id' and not a.attisdropped);
   v_own constant text := 'tenant_id in (select app.my_tenants())';
-  v_is_registry constant boolean := v_name in ('event_types', 'event_fields', 'task_moves', 'read_models');
+  v_is_registry constant boolean := v_name in ('event_types', 'event_fields', 'task_moves', 'read_models',
+    'record_tables');
+  v_is_appended constant boolean := v_name in ('events', 'auth_events')
+    or exists (select from app.record_tables r where r.table_name = v_name and r.appended);
 begin
   if not (select c.relrowsecurity and c.relforcerowsecurity from pg_class c where c.oid = name) then
     execute format('revoke all on table %s from public, anon, authenticated, service_role', name);
@@ -665,7 +704,7 @@ begin
   else
     execute format('grant select, insert on table %s to cairn_owner', name);
   end if;
-  if not v_is_registry and v_name not in ('events', 'auth_events') then
+  if not v_is_registry and not v_is_appended then
     execute format('grant update, delete on table %s to cairn_owner', name);
   end if;
   if v_schema = 'public' and v_name <> 'oauth_tokens' then
@@ -722,9 +761,10 @@ begin
   foreach v_table in array array(
     select c.oid::regclass
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind = 'r' and (n.nspname = 'app' or n.nspname = 'public' and (
+    where c.relkind in ('r', 'p') and not c.relispartition and (n.nspname = 'app' or n.nspname = 'public' and (
       c.relname in ('users', 'tenants', 'memberships', 'events', 'leases', 'oauth_tokens')
-      or exists (select from app.read_models m where m.table_name = c.relname))))
+      or exists (select from app.read_models m where m.table_name = c.relname)
+      or exists (select from app.record_tables r where r.table_name = c.relname))))
   loop
     perform app.secure_table(v_table);
   end loop;
@@ -1804,6 +1844,283 @@ $body$
     from app.read_models m where m.searched));
 end
 $$;
+
+-- Records: what machines report in volume (output, steps, usage). Rows in partitions by time, with a retention; they
+-- are no events and nothing folds them, so verify and replay leave them alone.
+
+-- Declares a table of records, which its chapter has made before: partitioned by range of one time, its key led by the
+-- workspace and with that time in it. Its partitions are of a week or a month, by UTC.
+--   Records older than `archive_days` are moved to files where there is a place for them, those older than `keep_days`
+-- are deleted, their files too; null for never. With `appended` rows are only added.
+create or replace function app.define_records(
+  table_name text,
+  period text,
+  archive_days integer default null,
+  keep_days integer default null,
+  appended boolean default true
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table regclass := format('public.%I', table_name)::regclass;
+  v_wanted constant app.record_tables := row(table_name, period, appended, archive_days, keep_days);
+begin
+  if app.time_of_records(v_table) is null or (app.key_of_records(v_table))[1] <> 'tenant_id' then
+    raise exception '% must be partitioned by range of a timestamptz, and its primary key begin with tenant_id.',
+      table_name;
+  end if;
+  if not exists (select from app.record_tables r where r = v_wanted) then
+    alter table app.record_tables no force row level security;
+    insert into app.record_tables as r select v_wanted.*
+      on conflict on constraint record_tables_pkey do update
+        set (period, appended, archive_days, keep_days)
+          = (excluded.period, excluded.appended, excluded.archive_days, excluded.keep_days);
+    alter table app.record_tables force row level security;
+  end if;
+  perform app.secure_table(v_table);
+  perform app.secure_functions();
+  perform app.maintain_partitions();
+end
+$$;
+
+-- Finds the column that a table is partitioned by; null if that is not one time.
+create or replace function app.time_of_records(name regclass)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select a.attname
+  from pg_partitioned_table p
+  join pg_attribute a on a.attrelid = p.partrelid and a.attnum = p.partattrs[0]
+  where p.partrelid = name and p.partstrat = 'r' and p.partnatts = 1 and a.atttypid = 'timestamptz'::regtype
+$$;
+
+create or replace function app.key_of_records(name regclass)
+  returns text[]
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select array_agg(a.attname::text order by k.at)
+  from pg_constraint c
+  cross join unnest(c.conkey) with ordinality k (attnum, at)
+  join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.attnum
+  where c.conrelid = name and c.contype = 'p'
+$$;
+
+-- Writes the columns of the key after the workspace, each in a form that takes its name and its type.
+create or replace function app.write_key(name regclass, form text)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format(form, a.attname, format_type(a.atttypid, a.atttypmod)), ', ' order by k.at)
+  from unnest((app.key_of_records(name))[2:]) with ordinality k (name, at)
+  join pg_attribute a on a.attrelid = write_key.name and a.attname = k.name
+$$;
+
+-- The begin of the week or the month that a time is in, so many further on.
+create or replace function app.period_start(at timestamptz, period text, further integer default 0)
+  returns timestamptz
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select (date_trunc(period, at at time zone 'UTC') + further * ('1 ' || period)::interval) at time zone 'UTC'
+$$;
+
+-- A partition is named after its table and the day on which it begins.
+create or replace function app.name_partition(records app.record_tables, starts_at timestamptz)
+  returns text
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select format('app.%I', records.table_name || to_char(starts_at at time zone 'UTC', '_YYYYMMDD'))
+$$;
+
+create or replace function app.partition_start(child regclass)
+  returns timestamptz
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select (right(child::text, 8)::date)::timestamp at time zone 'UTC'
+$$;
+
+create or replace function app.list_partitions(records app.record_tables)
+  returns table (child regclass, starts_at timestamptz, ends_at timestamptz)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select p.child, app.partition_start(p.child), app.period_start(app.partition_start(p.child), records.period, 1)
+  from (
+    select i.inhrelid::regclass as child from pg_inherits i
+    where i.inhparent = format('public.%I', records.table_name)::regclass) p
+  order by 2
+$$;
+
+-- Makes the partition that begins then, if there is none. A table that is attached locks out nobody. What secures the
+-- table does not reach a partition that is named itself, so nobody may do that but who counts what is old.
+create or replace function app.make_partition(records app.record_tables, starts_at timestamptz)
+  returns text
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_path constant text := app.name_partition(records, starts_at);
+begin
+  if to_regclass(v_path) is not null then
+    return null;
+  end if;
+  execute format('create table %s (like public.%I including defaults including constraints including generated)',
+    v_path, records.table_name);
+  execute format('revoke all on table %s from public, anon, authenticated, service_role', v_path);
+  execute format('alter table %s enable row level security', v_path);
+  execute format('alter table %s force row level security', v_path);
+  execute format('grant select on table %s to cairn_keeper', v_path);
+  execute format('create policy keeper_read on %s for select to cairn_keeper using (true)', v_path);
+  execute format('alter table public.%I attach partition %s for values from (%L) to (%L)',
+    records.table_name, v_path, starts_at, app.period_start(starts_at, records.period, 1));
+  return split_part(v_path, '.', 2);
+end
+$$;
+
+-- Makes the partitions of the next two months, and of a time that is wanted; without one, drops those whose records are
+-- all in files, or too old to keep. Runs as the role that migrates, over the tables of the registry alone. Answers
+-- {made: [names], dropped: [names]}.
+create or replace function app.maintain_partitions(wanted timestamptz default null)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_records app.record_tables;
+  v_now constant timestamptz := app.now();
+  v_made text[] := '{}';
+  v_dropped text[] := '{}';
+begin
+  perform pg_advisory_xact_lock(hashtextextended('cairn partitions', 0));
+  for v_records in select r.* from app.record_tables r order by r.table_name loop
+    v_made := v_made || array(
+      select app.make_partition(v_records, s.starts_at)
+      from (
+        select app.period_start(v_now, v_records.period, n) as starts_at from generate_series(0, 9) n
+        union
+        select app.period_start(wanted, v_records.period) where wanted is not null) s
+      where s.starts_at <= v_now + interval '2 months'
+      order by s.starts_at);
+    if wanted is null then
+      v_dropped := v_dropped || array(
+        select app.drop_partition(v_records, p.child, p.ends_at, v_now) from app.list_partitions(v_records) p);
+    end if;
+  end loop;
+  return jsonb_build_object('made', array_remove(v_made, null), 'dropped', array_remove(v_dropped, null));
+end
+$$;
+
+-- Refuses records of a time that their table does not take any more, or not yet; else makes sure of its partition. A
+-- verb that adds records begins with it, for the first and the last of their times.
+create or replace function app.ensure_partition(table_name text, at timestamptz)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_records app.record_tables;
+  v_days integer;
+begin
+  select * into strict v_records from app.record_tables r where r.table_name = ensure_partition.table_name;
+  v_days := least(v_records.archive_days, v_records.keep_days, 366);
+  if at is null or at not between app.now() - make_interval(days => v_days) and app.now() + interval '1 day' then
+    perform app.fail('invalid_input',
+      format('The time of a record is not one of the last %s days.', v_days), null,
+      'Send its own time; if that is what it says, compare the clocks of both machines.');
+  end if;
+  if to_regclass(app.name_partition(v_records, app.period_start(at, v_records.period))) is null then
+    perform app.maintain_partitions(at);
+  end if;
+end
+$$;
+
+-- Tells whether a partition may go: its records are too old to keep, or all of them are in files.
+create or replace function app.is_disposable(
+  records app.record_tables,
+  child regclass,
+  ends_at timestamptz,
+  at timestamptz
+)
+  returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(ends_at + make_interval(days => records.keep_days) <= at, false)
+    or coalesce(ends_at + make_interval(days => records.archive_days) <= at, false)
+      and not exists (select from app.unarchived_records(records.table_name, child))
+$$;
+
+-- Counts the records of each workspace that has some in a partition which are not in files. Runs as cairn_keeper, which
+-- sees the partitions of all workspaces.
+create or replace function app.unarchived_records(table_name text, child regclass)
+  returns table (tenant_id uuid, records bigint)
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query execute format($query$
+    select c.tenant_id, c.records
+    from (select x.tenant_id, count(*) as records from %s x group by 1) c
+    where c.records is distinct from (
+      select sum(a.records) from app.record_archives a
+      where a.tenant_id = c.tenant_id and a.table_name = $1
+        and a.starts_at = $2)$query$, child)
+    using unarchived_records.table_name, app.partition_start(child);
+end
+$$;
+
+-- Drops a partition that may go, and returns its name. Who adds a record late is waited for, and who holds it up longer
+-- keeps it until the next time.
+create or replace function app.drop_partition(
+  records app.record_tables,
+  child regclass,
+  ends_at timestamptz,
+  at timestamptz
+)
+  returns text
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name constant text := child::text;
+begin
+  if not app.is_disposable(records, child, ends_at, at) then
+    return null;
+  end if;
+  execute format('lock table %s in share row exclusive mode', child);
+  if not app.is_disposable(records, child, ends_at, at) then
+    return null;
+  end if;
+  execute format('drop table %s', child);
+  return split_part(v_name, '.', 2);
+exception
+  when lock_not_available then
+    return null;
+end
+$$;
+
+select app.define_on_tables($policies$
+  create policy keeper_read on app.record_archives for select to cairn_keeper using (true);
+$policies$);
 
 -- Full-text search: the index, and how words are found again.
 
@@ -8780,6 +9097,298 @@ begin
 end
 $$;
 
+-- Records in files and in exports: what is due, read page by page, kept as archived, taken from an import.
+
+-- The parts of tables whose records are old enough for a file and in none yet, in every workspace. Runs as
+-- cairn_keeper.
+create or replace function app.due_records()
+  returns table (tenant_id uuid, table_name text, starts_at timestamptz, ends_at timestamptz)
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select u.tenant_id, r.table_name, p.starts_at, p.ends_at
+  from app.record_tables r
+  cross join lateral app.list_partitions(r) p
+  cross join lateral app.unarchived_records(r.table_name, p.child) u
+  where p.ends_at + make_interval(days => r.archive_days) <= app.now()
+  order by p.starts_at, r.table_name, u.tenant_id
+$$;
+
+-- due_records() -> {due: [{tenant_id, table, starts_at, ends_at}]}, oldest first. For the server's role.
+create or replace function public.due_records(actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set statement_timeout = '1min'
+as $$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  return jsonb_build_object('due', (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'tenant_id', d.tenant_id, 'table', d.table_name, 'starts_at', d.starts_at, 'ends_at', d.ends_at)), '[]')
+    from app.due_records() d));
+end
+$$;
+
+-- maintain_partitions() -> {made: [names], dropped: [names]}: partitions are made two months ahead, and dropped when
+-- their records are all in files or too old to keep. For the server's role.
+create or replace function public.maintain_partitions(actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set statement_timeout = '1min'
+as $$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  return app.maintain_partitions();
+end
+$$;
+
+-- Finds a table of records. Raises not_found.
+create or replace function app.find_records(table_name text)
+  returns app.record_tables
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_records app.record_tables;
+begin
+  select * into v_records from app.record_tables r where r.table_name = find_records.table_name;
+  if v_records.table_name is null then
+    perform app.fail('not_found', format('There are no records %s.', left(coalesce(table_name, ''), 80)),
+      jsonb_build_object('field', 'table_name'),
+      'list_record_parts names the tables of records.');
+  end if;
+  return v_records;
+end
+$$;
+
+-- list_record_parts() -> {parts: [{table, starts_at, ends_at, files?: [{records, location, file, sha256}]}]}, oldest
+-- first: the parts that the tables of records have, and those that are only in files.
+create or replace function public.list_record_parts(actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+begin
+  perform app.refuse_limited(v_actor);
+  return jsonb_build_object('parts', (
+    select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(p)) order by p.starts_at, p."table"), '[]')
+    from (
+      select r.table_name as "table", c.starts_at, c.ends_at, null::jsonb as files
+      from app.record_tables r cross join lateral app.list_partitions(r) c
+      union all
+      select a.table_name, a.starts_at, a.ends_at, jsonb_agg(jsonb_build_object(
+          'records', a.records, 'location', a.location, 'file', a.file, 'sha256', a.sha256) order by a.part)
+      from app.record_archives a join app.record_tables r on r.table_name = a.table_name
+      where a.tenant_id = v_actor.tenant_id and to_regclass(app.name_partition(r, a.starts_at)) is null
+      group by 1, 2, 3) p));
+end
+$$;
+
+-- Counts a workspace's records in a part of a table.
+create or replace function app.count_records(records app.record_tables, starts_at timestamptz, tenant_id uuid)
+  returns bigint
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_count bigint;
+begin
+  execute format('select count(*) from public.%1$I x where x.tenant_id = $1 and x.%2$I >= $2 and x.%2$I < $3',
+      records.table_name, app.time_of_records(format('public.%I', records.table_name)::regclass))
+    into v_count
+    using tenant_id, starts_at, app.period_start(starts_at, records.period, 1);
+  return v_count;
+end
+$$;
+
+-- read_records(table_name, starts_at, after?, page_size) -> {records: [rows]}: those of one part, by key; `after` is
+-- the last row of the page before.
+create or replace function public.read_records(
+  table_name text,
+  starts_at timestamptz,
+  after jsonb default null,
+  page_size integer default 1000,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set statement_timeout = '1min'
+as $$
+declare
+  v_actor app.actor := app.authenticate_reader(actor);
+  v_records app.record_tables := app.find_records(table_name);
+  v_table regclass := format('public.%I', v_records.table_name)::regclass;
+  v_size integer := app.page_size(page_size, 5000);
+  v_found jsonb;
+begin
+  execute format($query$
+      select jsonb_agg(to_jsonb(x) - 'tenant_id' order by %3$s)
+      from (
+        select x.* from %1$s x
+        where x.tenant_id = $1 and x.%2$I >= $2 and x.%2$I < $3%4$s
+        order by %3$s limit $5) x$query$,
+      v_table, app.time_of_records(v_table), app.write_key(v_table, 'x.%1$I'),
+      case when after is not null then format(' and (%s) > (%s)', app.write_key(v_table, 'x.%1$I'),
+        app.write_key(v_table, '($4 ->> %1$L)::%2$s')) end)
+    into v_found
+    using v_actor.tenant_id, starts_at, app.period_start(starts_at, v_records.period, 1), after, v_size;
+  return jsonb_build_object('records', coalesce(v_found, '[]'));
+exception
+  when data_exception then
+    perform app.fail('invalid_input', 'after must be the last record of the page before.',
+      jsonb_build_object('field', 'after'));
+end
+$$;
+
+-- archive_records({table, starts_at, location, parts: [{records, file, sha256}]}) -> {records}: keeps that a
+-- workspace's part of a table is in files. Raises invalid_input if the files hold another number of records than the
+-- table.
+create or replace function public.archive_records(manifest jsonb default '{}', actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set statement_timeout = '1min'
+as $$
+declare
+  v_actor app.actor := app.authenticate_system(actor);
+  v_records app.record_tables := app.find_records(manifest ->> 'table');
+  v_from timestamptz := app.period_start((manifest ->> 'starts_at')::timestamptz, v_records.period);
+  v_there bigint := app.count_records(v_records, v_from, v_actor.tenant_id);
+  v_written bigint := (
+    select coalesce(sum((p ->> 'records')::bigint), 0) from jsonb_array_elements(manifest -> 'parts') p);
+begin
+  if v_written <> v_there then
+    perform app.fail('invalid_input',
+      format('The files hold %s records of %s, and the table has %s.', v_written, v_records.table_name, v_there), null,
+      'Records were added meanwhile: archive again.');
+  end if;
+  delete from app.record_archives a
+    where a.tenant_id = v_actor.tenant_id and a.table_name = v_records.table_name and a.starts_at = v_from;
+  insert into app.record_archives (tenant_id, table_name, starts_at, ends_at, part, records, location, file, sha256,
+      created_at)
+    select v_actor.tenant_id, v_records.table_name, v_from, app.period_start(v_from, v_records.period, 1), p.at - 1,
+      (p.item ->> 'records')::bigint, manifest ->> 'location', p.item ->> 'file', p.item ->> 'sha256', app.now()
+    from jsonb_array_elements(manifest -> 'parts') with ordinality p (item, at);
+  return jsonb_build_object('records', v_written);
+end
+$$;
+
+-- The files whose records are too old to keep, in every workspace. Runs as cairn_keeper.
+create or replace function app.expired_record_files()
+  returns table (tenant_id uuid, table_name text, starts_at timestamptz, part integer, location text, file text)
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select a.tenant_id, a.table_name, a.starts_at, a.part, a.location, a.file
+  from app.record_archives a join app.record_tables r on r.table_name = a.table_name
+  where a.ends_at + make_interval(days => r.keep_days) <= app.now()
+  order by a.starts_at, a.table_name, a.tenant_id, a.part
+  limit 1000
+$$;
+
+-- expired_record_files() -> {files: [{tenant_id, table, starts_at, part, location, file}]}, oldest first, 1,000 at
+-- most. For the server's role.
+create or replace function public.expired_record_files(actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  return jsonb_build_object('files', (
+    select coalesce(jsonb_agg(to_jsonb(e) - 'table_name' || jsonb_build_object('table', e.table_name)), '[]')
+    from app.expired_record_files() e));
+end
+$$;
+
+-- forget_record_file(table_name, starts_at, part) -> {forgotten}: the file was deleted. For the server's role.
+create or replace function public.forget_record_file(
+  table_name text,
+  starts_at timestamptz,
+  part integer,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_system(actor);
+begin
+  delete from app.record_archives a
+    where a.tenant_id = v_actor.tenant_id and a.table_name = forget_record_file.table_name
+      and a.starts_at = forget_record_file.starts_at and a.part = forget_record_file.part;
+  return jsonb_build_object('forgotten', found);
+end
+$$;
+
+-- import_records(table_name, records) -> {imported, skipped}: rows as read_records gave them; those that are there are
+-- skipped, as are those that would be deleted at once. Raises invalid_input.
+create or replace function public.import_records(table_name text, records jsonb, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set statement_timeout = '1min'
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'admin');
+  v_records app.record_tables := app.find_records(table_name);
+  v_table regclass := format('public.%I', v_records.table_name)::regclass;
+  v_time text := app.time_of_records(v_table);
+  v_from timestamptz := coalesce(app.now() - make_interval(days => v_records.keep_days), 'epoch');
+  v_columns text := (
+    select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute a
+    where a.attrelid = v_table and a.attnum > 0 and not a.attisdropped and a.attgenerated = '');
+  v_rows jsonb;
+  v_count bigint;
+begin
+  perform app.refuse_limited(v_actor);
+  if coalesce(jsonb_typeof(records), 'null') <> 'array' or jsonb_array_length(records) not between 1 and 1000 then
+    perform app.fail('invalid_input', 'records must be a list of 1 to 1,000 records.',
+      jsonb_build_object('field', 'records'));
+  end if;
+  v_rows := (
+    select jsonb_agg(r || jsonb_build_object('tenant_id', v_actor.tenant_id)) from jsonb_array_elements(records) r
+    where (r ->> v_time)::timestamptz between v_from and app.now() + interval '1 day');
+  perform app.maintain_partitions(t.starts_at)
+    from (
+      select distinct app.period_start((r ->> v_time)::timestamptz, v_records.period) as starts_at
+      from jsonb_array_elements(v_rows) r) t
+    where to_regclass(app.name_partition(v_records, t.starts_at)) is null;
+  execute format('insert into %1$s (%2$s) select %2$s from jsonb_populate_recordset(null::%1$s, $1) '
+      'on conflict do nothing', v_table, v_columns)
+    using coalesce(v_rows, '[]');
+  get diagnostics v_count = row_count;
+  return jsonb_build_object('imported', v_count, 'skipped', jsonb_array_length(records) - v_count);
+exception
+  when data_exception or integrity_constraint_violation then
+    perform app.fail('invalid_input', format('A record of %s does not fit its table: %s.', table_name, sqlerrm), null,
+      'The file was changed, or is of another version. Export it again.');
+end
+$$;
+
 -- The audit trail: what the server and people did, recorded and read.
 
 -- Cuts values that exceed the size of an audit row, and marks them: an event is recorded however much a stranger sent.
@@ -10931,9 +11540,15 @@ select app.secure_functions();
 select app.secure_tables();
 select app.estimate_new_tables();
 
-grant execute on function app.blank_event(public.events), app.remove_events(bigint), app.purge_expired()
+revoke all on function app.maintain_partitions(timestamptz) from public, anon, authenticated;
+grant execute on function
+  app.blank_event(public.events), app.remove_events(bigint), app.purge_expired(), app.due_records(),
+  app.expired_record_files(), app.unarchived_records(text, regclass), app.maintain_partitions(timestamptz)
   to cairn_owner;
-grant execute on function app.blank_payload(public.events), app.now(), app.get_tenant_id() to cairn_keeper;
+grant execute on function
+  app.blank_payload(public.events), app.now(), app.get_tenant_id(), app.list_partitions(app.record_tables),
+  app.partition_start(regclass), app.period_start(timestamptz, text, integer)
+  to cairn_keeper;
 -- authenticated reaches the schema app for this one function, which its policies call.
 grant execute on function app.my_tenants() to authenticated;
 grant usage on schema app to cairn_owner, cairn_keeper, authenticated;
@@ -11016,6 +11631,7 @@ select app.define_on_tables($policies$
 $policies$);
 
 grant select, delete, update (payload, redacted_at) on public.events to cairn_keeper;
+grant select on app.record_archives to cairn_keeper;
 grant delete on
   public.oauth_tokens, app.oauth_codes, app.authorization_requests, app.auth_sessions, app.login_codes,
   app.login_states, app.rates, app.invitations, app.oauth_clients
@@ -11078,6 +11694,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001500', '05ac785e256c27b93d41f02c1b190e987a6da8871cdfcc21ba3245e1098db160', '0.1.0'),
   ('20261201001600', '5131991c46013aae274e1660fab9e5493243eba03b3a23deaa6f2638962df38b', '0.1.0'),
   ('20261201001700', '21297539a0d2000991dd445fb665c82561d6ee3b51516fece8a6b23ad2340c3e', '0.1.0'),
-  ('code', '5263fcb6aac368ac6891e2af35bbd4ed908497dd893f54ffe707b0d3c35a6fa6', '0.1.0')
+  ('20261201001900', 'b4528cc3873ac4f475fa3b3ad04fb74ff6a445eadf2b3b7f0e3d985753eefd35', '0.1.0'),
+  ('code', 'bfb5bc236bc1f0a519de1696979aee89a24f835e472333a6aed6cfebc6817185', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -1,0 +1,73 @@
+import { of, refusals } from './mutant.ts';
+import { SQL } from './sql.ts';
+
+const SUITE = 'test/schema/records.test.ts';
+
+/** Mutants of the rules of every table of records. */
+export const RECORDS = Object.freeze([
+  ...refusals('core', SUITE, [
+    {
+      within: 'app.ensure_partition',
+      find: 'The time of a record is not one of the last %s days.',
+      name: 'are made for a time that was forgotten, and for none that nothing takes',
+    },
+    {
+      within: 'app.find_records',
+      find: 'There are no records %s.',
+      name: 'of a table that is none are refused',
+    },
+    {
+      within: 'public.read_records',
+      find: 'after must be the last record of the page before.',
+      name: 'are read after a record, and after nothing else',
+    },
+    {
+      within: 'public.archive_records',
+      find: 'The files hold %s records of %s, and the table has %s.',
+      name: 'are in files only if the files have all of them',
+    },
+    {
+      within: 'public.import_records',
+      find: 'records must be a list of 1 to 1,000 records.',
+      name: 'come into another workspace, once',
+    },
+    {
+      within: 'public.import_records',
+      find: 'A record of %s does not fit its table: %s.',
+      name: 'come into another workspace, once',
+    },
+  ]),
+  ...refusals('core', 'test/contract/limited-tokens.test.ts', [
+    {
+      within: 'app.authenticate_reader',
+      find: 'app.refuse_limited',
+      name: 'what concerns more than the project is forbidden, and says why',
+    },
+    {
+      within: 'public.list_record_parts',
+      find: 'app.refuse_limited',
+      name: 'what concerns more than the project is forbidden, and says why',
+    },
+    {
+      within: 'public.import_records',
+      find: 'app.refuse_limited',
+      name: 'what concerns more than the project is forbidden, and says why',
+    },
+  ]),
+  ...of('core', SUITE, [
+    {
+      within: 'app.make_partition',
+      file: SQL,
+      find: "  execute format('alter table %s enable row level security', v_path);\n",
+      replace: '',
+      name: 'are out of everybody’s reach, however they are named',
+    },
+    {
+      within: 'app.is_disposable',
+      file: SQL,
+      find: 'and not exists (select from app.unarchived_records(records.table_name, child))',
+      replace: '',
+      name: 'that are old are moved to files, leave their table, and are read as before',
+    },
+  ]),
+]);

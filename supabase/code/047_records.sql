@@ -1,0 +1,276 @@
+-- Records: what machines report in volume (output, steps, usage). Rows in partitions by time, with a retention; they
+-- are no events and nothing folds them, so verify and replay leave them alone.
+
+-- Declares a table of records, which its chapter has made before: partitioned by range of one time, its key led by the
+-- workspace and with that time in it. Its partitions are of a week or a month, by UTC.
+--   Records older than `archive_days` are moved to files where there is a place for them, those older than `keep_days`
+-- are deleted, their files too; null for never. With `appended` rows are only added.
+create or replace function app.define_records(
+  table_name text,
+  period text,
+  archive_days integer default null,
+  keep_days integer default null,
+  appended boolean default true
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table regclass := format('public.%I', table_name)::regclass;
+  v_wanted constant app.record_tables := row(table_name, period, appended, archive_days, keep_days);
+begin
+  if app.time_of_records(v_table) is null or (app.key_of_records(v_table))[1] <> 'tenant_id' then
+    raise exception '% must be partitioned by range of a timestamptz, and its primary key begin with tenant_id.',
+      table_name;
+  end if;
+  if not exists (select from app.record_tables r where r = v_wanted) then
+    alter table app.record_tables no force row level security;
+    insert into app.record_tables as r select v_wanted.*
+      on conflict on constraint record_tables_pkey do update
+        set (period, appended, archive_days, keep_days)
+          = (excluded.period, excluded.appended, excluded.archive_days, excluded.keep_days);
+    alter table app.record_tables force row level security;
+  end if;
+  perform app.secure_table(v_table);
+  perform app.secure_functions();
+  perform app.maintain_partitions();
+end
+$$;
+
+-- Finds the column that a table is partitioned by; null if that is not one time.
+create or replace function app.time_of_records(name regclass)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select a.attname
+  from pg_partitioned_table p
+  join pg_attribute a on a.attrelid = p.partrelid and a.attnum = p.partattrs[0]
+  where p.partrelid = name and p.partstrat = 'r' and p.partnatts = 1 and a.atttypid = 'timestamptz'::regtype
+$$;
+
+create or replace function app.key_of_records(name regclass)
+  returns text[]
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select array_agg(a.attname::text order by k.at)
+  from pg_constraint c
+  cross join unnest(c.conkey) with ordinality k (attnum, at)
+  join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.attnum
+  where c.conrelid = name and c.contype = 'p'
+$$;
+
+-- Writes the columns of the key after the workspace, each in a form that takes its name and its type.
+create or replace function app.write_key(name regclass, form text)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format(form, a.attname, format_type(a.atttypid, a.atttypmod)), ', ' order by k.at)
+  from unnest((app.key_of_records(name))[2:]) with ordinality k (name, at)
+  join pg_attribute a on a.attrelid = write_key.name and a.attname = k.name
+$$;
+
+-- The begin of the week or the month that a time is in, so many further on.
+create or replace function app.period_start(at timestamptz, period text, further integer default 0)
+  returns timestamptz
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select (date_trunc(period, at at time zone 'UTC') + further * ('1 ' || period)::interval) at time zone 'UTC'
+$$;
+
+-- A partition is named after its table and the day on which it begins.
+create or replace function app.name_partition(records app.record_tables, starts_at timestamptz)
+  returns text
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select format('app.%I', records.table_name || to_char(starts_at at time zone 'UTC', '_YYYYMMDD'))
+$$;
+
+create or replace function app.partition_start(child regclass)
+  returns timestamptz
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select (right(child::text, 8)::date)::timestamp at time zone 'UTC'
+$$;
+
+create or replace function app.list_partitions(records app.record_tables)
+  returns table (child regclass, starts_at timestamptz, ends_at timestamptz)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select p.child, app.partition_start(p.child), app.period_start(app.partition_start(p.child), records.period, 1)
+  from (
+    select i.inhrelid::regclass as child from pg_inherits i
+    where i.inhparent = format('public.%I', records.table_name)::regclass) p
+  order by 2
+$$;
+
+-- Makes the partition that begins then, if there is none. A table that is attached locks out nobody. What secures the
+-- table does not reach a partition that is named itself, so nobody may do that but who counts what is old.
+create or replace function app.make_partition(records app.record_tables, starts_at timestamptz)
+  returns text
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_path constant text := app.name_partition(records, starts_at);
+begin
+  if to_regclass(v_path) is not null then
+    return null;
+  end if;
+  execute format('create table %s (like public.%I including defaults including constraints including generated)',
+    v_path, records.table_name);
+  execute format('revoke all on table %s from public, anon, authenticated, service_role', v_path);
+  execute format('alter table %s enable row level security', v_path);
+  execute format('alter table %s force row level security', v_path);
+  execute format('grant select on table %s to cairn_keeper', v_path);
+  execute format('create policy keeper_read on %s for select to cairn_keeper using (true)', v_path);
+  execute format('alter table public.%I attach partition %s for values from (%L) to (%L)',
+    records.table_name, v_path, starts_at, app.period_start(starts_at, records.period, 1));
+  return split_part(v_path, '.', 2);
+end
+$$;
+
+-- Makes the partitions of the next two months, and of a time that is wanted; without one, drops those whose records are
+-- all in files, or too old to keep. Runs as the role that migrates, over the tables of the registry alone. Answers
+-- {made: [names], dropped: [names]}.
+create or replace function app.maintain_partitions(wanted timestamptz default null)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_records app.record_tables;
+  v_now constant timestamptz := app.now();
+  v_made text[] := '{}';
+  v_dropped text[] := '{}';
+begin
+  perform pg_advisory_xact_lock(hashtextextended('cairn partitions', 0));
+  for v_records in select r.* from app.record_tables r order by r.table_name loop
+    v_made := v_made || array(
+      select app.make_partition(v_records, s.starts_at)
+      from (
+        select app.period_start(v_now, v_records.period, n) as starts_at from generate_series(0, 9) n
+        union
+        select app.period_start(wanted, v_records.period) where wanted is not null) s
+      where s.starts_at <= v_now + interval '2 months'
+      order by s.starts_at);
+    if wanted is null then
+      v_dropped := v_dropped || array(
+        select app.drop_partition(v_records, p.child, p.ends_at, v_now) from app.list_partitions(v_records) p);
+    end if;
+  end loop;
+  return jsonb_build_object('made', array_remove(v_made, null), 'dropped', array_remove(v_dropped, null));
+end
+$$;
+
+-- Refuses records of a time that their table does not take any more, or not yet; else makes sure of its partition. A
+-- verb that adds records begins with it, for the first and the last of their times.
+create or replace function app.ensure_partition(table_name text, at timestamptz)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_records app.record_tables;
+  v_days integer;
+begin
+  select * into strict v_records from app.record_tables r where r.table_name = ensure_partition.table_name;
+  v_days := least(v_records.archive_days, v_records.keep_days, 366);
+  if at is null or at not between app.now() - make_interval(days => v_days) and app.now() + interval '1 day' then
+    perform app.fail('invalid_input',
+      format('The time of a record is not one of the last %s days.', v_days), null,
+      'Send its own time; if that is what it says, compare the clocks of both machines.');
+  end if;
+  if to_regclass(app.name_partition(v_records, app.period_start(at, v_records.period))) is null then
+    perform app.maintain_partitions(at);
+  end if;
+end
+$$;
+
+-- Tells whether a partition may go: its records are too old to keep, or all of them are in files.
+create or replace function app.is_disposable(
+  records app.record_tables,
+  child regclass,
+  ends_at timestamptz,
+  at timestamptz
+)
+  returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(ends_at + make_interval(days => records.keep_days) <= at, false)
+    or coalesce(ends_at + make_interval(days => records.archive_days) <= at, false)
+      and not exists (select from app.unarchived_records(records.table_name, child))
+$$;
+
+-- Counts the records of each workspace that has some in a partition which are not in files. Runs as cairn_keeper, which
+-- sees the partitions of all workspaces.
+create or replace function app.unarchived_records(table_name text, child regclass)
+  returns table (tenant_id uuid, records bigint)
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query execute format($query$
+    select c.tenant_id, c.records
+    from (select x.tenant_id, count(*) as records from %s x group by 1) c
+    where c.records is distinct from (
+      select sum(a.records) from app.record_archives a
+      where a.tenant_id = c.tenant_id and a.table_name = $1
+        and a.starts_at = $2)$query$, child)
+    using unarchived_records.table_name, app.partition_start(child);
+end
+$$;
+
+-- Drops a partition that may go, and returns its name. Who adds a record late is waited for, and who holds it up longer
+-- keeps it until the next time.
+create or replace function app.drop_partition(
+  records app.record_tables,
+  child regclass,
+  ends_at timestamptz,
+  at timestamptz
+)
+  returns text
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name constant text := child::text;
+begin
+  if not app.is_disposable(records, child, ends_at, at) then
+    return null;
+  end if;
+  execute format('lock table %s in share row exclusive mode', child);
+  if not app.is_disposable(records, child, ends_at, at) then
+    return null;
+  end if;
+  execute format('drop table %s', child);
+  return split_part(v_name, '.', 2);
+exception
+  when lock_not_available then
+    return null;
+end
+$$;
+
+select app.define_on_tables($policies$
+  create policy keeper_read on app.record_archives for select to cairn_keeper using (true);
+$policies$);

@@ -1,0 +1,194 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { blobStores } from '../../src/blobs/open.ts';
+import {
+  archiveRecords,
+  importRecords,
+  maintainPartitions,
+  readRecords,
+  removeExpiredFiles,
+} from '../../src/services/records.ts';
+import type { Caller } from '../support/commands.ts';
+import { collect, createHerons, partitions, see } from '../support/herons.ts';
+import { createScratch, type Scratch } from '../support/scratch.ts';
+
+// A table of records, declared by one line after everything else.
+
+let scratch: Scratch;
+let ada: Caller;
+let bob: Caller;
+let folder: string;
+
+const blobs = blobStores({});
+const tenantOf = (who: Caller) => who.actor.tenant_id ?? '';
+const server = () => ({ db: scratch.db, actor: { user_id: '' }, blobs });
+const maintain = () => maintainPartitions(server(), {});
+
+async function archive() {
+  const moved = [];
+  for await (const part of archiveRecords(server(), folder)) moved.push(part);
+  return moved;
+}
+
+beforeAll(async () => {
+  scratch = await createScratch();
+  [ada, bob] = [await scratch.signIn('ada'), await scratch.signIn('bob')];
+  await createHerons(scratch);
+  folder = await mkdtemp(join(inject('scratch'), 'records-'));
+});
+afterAll(async () => {
+  await scratch.drop();
+  await rm(folder, { recursive: true });
+});
+
+describe('partitions', () => {
+  test('are made two months ahead, once, by however many at once', async () => {
+    const made = await Promise.all(Array.from({ length: 6 }, maintain));
+
+    expect(made.flatMap((one) => one.made)).toEqual([]);
+    expect((await partitions(scratch)).length).toBeGreaterThanOrEqual(9);
+  });
+
+  test('are out of everybody’s reach, however they are named', async () => {
+    for (const name of await partitions(scratch)) {
+      const { rows } = await scratch.sql.query(
+        `select relrowsecurity and relforcerowsecurity as secured,
+           has_table_privilege('authenticated', oid, 'select') or has_table_privilege('cairn_owner', oid, 'select')
+             or has_table_privilege('service_role', oid, 'select') or has_table_privilege('anon', oid, 'select') as open
+         from pg_class where oid = ('app.' || $1)::regclass`,
+        [name],
+      );
+      expect([name, rows[0]]).toEqual([name, { secured: true, open: false }]);
+    }
+  });
+
+  test('are made for a time that was forgotten, and for none that nothing takes', async () => {
+    const [ensure, some] = [`select app.ensure_partition('herons', now() - make_interval(days => $1))`, 21];
+    const before = await partitions(scratch);
+
+    await scratch.sql.query(ensure, [some]);
+
+    expect((await partitions(scratch)).length).toBe(before.length + 1);
+    await expect(scratch.sql.query(ensure, [31])).rejects.toMatchObject({ code: 'PT400' });
+    await expect(scratch.sql.query(ensure, [-2])).rejects.toMatchObject({ code: 'PT400' });
+  });
+
+  test('of a table that is partitioned by something else are refused when it is declared', async () => {
+    await scratch.sql.query('create table public.gulls (tenant_id uuid primary key) partition by hash (tenant_id)');
+
+    await expect(scratch.sql.query(`select app.define_records('gulls', 'week')`)).rejects.toThrow(
+      /partitioned by range/,
+    );
+  });
+});
+
+describe('records', () => {
+  test('are seen by their workspace alone, whoever asks', async () => {
+    const flock = randomUUID();
+    await see(scratch, { tenant: tenantOf(ada), flock, count: 3 });
+
+    expect(await collect(readRecords({ ...ada, blobs }, 'herons'))).toHaveLength(3);
+    expect(await collect(readRecords({ ...bob, blobs }, 'herons'))).toEqual([]);
+    await scratch.sql.query('begin');
+    await scratch.sql.query('set local role authenticated');
+    await scratch.sql.query(`select set_config('request.jwt.claims', $1, true)`, [
+      JSON.stringify({ sub: bob.actor.user_id, role: 'authenticated' }),
+    ]);
+    const { rows } = await scratch.sql.query('select count(*)::integer as seen from public.herons');
+    await scratch.sql.query('rollback');
+    expect(rows).toEqual([{ seen: 0 }]);
+  });
+
+  test('are not verified, replayed or changed', async () => {
+    const { rows } = await scratch.sql.query(
+      `select has_table_privilege('cairn_owner', 'public.herons', 'update') as change,
+         has_table_privilege('cairn_owner', 'public.herons', 'insert') as add,
+         exists (select from app.read_models where table_name = 'herons') as folded`,
+    );
+
+    expect(rows).toEqual([{ change: false, add: true, folded: false }]);
+  });
+
+  test('that are old are moved to files, leave their table, and are read as before', async () => {
+    const [mine, hers] = [randomUUID(), randomUUID()];
+    await see(scratch, { tenant: tenantOf(ada), flock: mine, daysAgo: 45, count: 11_000 });
+    await see(scratch, { tenant: tenantOf(bob), flock: hers, daysAgo: 45, count: 2 });
+    const before = await collect(readRecords({ ...ada, blobs }));
+
+    expect((await maintain()).dropped).toEqual([]);
+    const moved = await archive();
+
+    expect(moved.map(({ records }) => records).sort()).toEqual([11_000, 2]);
+    expect((await maintain()).dropped).toHaveLength(1);
+    expect(await collect(readRecords({ ...ada, blobs }))).toEqual(before);
+    expect(await collect(readRecords({ ...bob, blobs }))).toHaveLength(2);
+    expect(await archive()).toEqual([]);
+  });
+
+  test('that come late are moved with the next run, and none is lost', async () => {
+    const flock = randomUUID();
+    await see(scratch, { tenant: tenantOf(ada), flock, daysAgo: 60, count: 2 });
+    await archive();
+    await see(scratch, { tenant: tenantOf(ada), flock: randomUUID(), daysAgo: 60 });
+
+    expect((await maintain()).dropped).toEqual([]);
+    expect(await archive()).toMatchObject([{ records: 3 }]);
+    expect((await maintain()).dropped).toHaveLength(1);
+  });
+
+  test('that are too old to keep are deleted, and so are their files', async () => {
+    await scratch.sql.query(`update app.record_archives set starts_at = starts_at - interval '98 days',
+      ends_at = ends_at - interval '98 days'`);
+    const files = (await readdir(folder)).length;
+    expect(files).toBeGreaterThan(0);
+    const { rows } = await scratch.sql.query('select count(*)::integer as kept from app.record_archives');
+
+    expect(await removeExpiredFiles(server())).toBe(rows[0].kept);
+    expect(await removeExpiredFiles(server())).toBe(0);
+    expect(await collect(readRecords({ ...bob, blobs }))).toEqual([]);
+
+    await see(scratch, { tenant: tenantOf(ada), flock: randomUUID(), daysAgo: 120 });
+    expect((await maintain()).dropped).toHaveLength(1);
+  });
+
+  test('of a table that is none are refused', async () => {
+    const reading = scratch.db.call('read_records', { table_name: 'users', starts_at: '2026-01-01' }, ada.actor);
+
+    await expect(reading).rejects.toMatchObject({ code: 'not_found', message: 'There are no records users.' });
+  });
+
+  test('are read after a record, and after nothing else', async () => {
+    const args = { table_name: 'herons', starts_at: new Date().toISOString(), after: { flock: 'x' } };
+
+    await expect(scratch.db.call('read_records', args, ada.actor)).rejects.toMatchObject({ code: 'invalid_input' });
+  });
+
+  test('are in files only if the files have all of them', async () => {
+    await see(scratch, { tenant: tenantOf(ada), flock: randomUUID(), daysAgo: 75, count: 2 });
+    const { rows } = await scratch.sql.query(`select now() - interval '75 days' as at`);
+    const parts = [{ records: 1, file: 'a.gz', sha256: 'a'.repeat(64) }];
+    const manifest = { table: 'herons', starts_at: rows[0].at, location: folder, parts };
+    const system = { user_id: '00000000-0000-0000-0000-000000000000', tenant_id: tenantOf(ada) };
+
+    await expect(scratch.db.call('archive_records', { manifest }, system)).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: 'The files hold 1 records of herons, and the table has 2.',
+    });
+    expect(await archive()).toMatchObject([{ records: 2 }]);
+  });
+
+  test('come into another workspace, once', async () => {
+    const rows = (await collect(readRecords({ ...ada, blobs }, 'herons'))).slice(0, 3);
+    expect(rows).toHaveLength(3);
+
+    const into = (records: object[]) => importRecords(bob, { table_name: 'herons', records });
+    expect(await into(rows)).toEqual({ imported: 3, skipped: 0 });
+    expect(await into(rows)).toEqual({ imported: 0, skipped: 3 });
+    expect(await collect(readRecords({ ...bob, blobs }, 'herons'))).toEqual(rows);
+    await expect(into([{ ...rows[0], number: 'three' }])).rejects.toMatchObject({ code: 'invalid_input' });
+    await expect(into([{ ...rows[0], number: 9, said: null }])).rejects.toMatchObject({ code: 'invalid_input' });
+    await expect(into([])).rejects.toMatchObject({ code: 'invalid_input' });
+  });
+});

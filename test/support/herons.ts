@@ -1,0 +1,49 @@
+import type { Row } from '../../src/services/records.ts';
+import type { Scratch } from './scratch.ts';
+
+/** A table of records as a chapter would make it: what was seen, kept 90 days and in files after 30. */
+export const HERONS = `
+  create table public.herons (
+    tenant_id uuid not null references public.tenants,
+    project_id uuid,
+    flock uuid not null,
+    number bigint not null,
+    seen_at timestamptz not null,
+    said text not null,
+    loud boolean generated always as (said = upper(said)) stored,
+    primary key (tenant_id, flock, number, seen_at)
+  ) partition by range (seen_at);
+  create index idx_herons_seen_at on public.herons using brin (seen_at);
+  select app.define_records('herons', 'week', archive_days => 30, keep_days => 90);`;
+
+export async function createHerons({ sql }: Scratch): Promise<void> {
+  await sql.query(HERONS);
+}
+
+export type Seen = { tenant: string; flock: string; daysAgo?: number; count?: number };
+
+/** Adds so many records of a flock; makes the partitions of their times, also of those that nothing takes any more. */
+export async function see({ sql }: Scratch, { tenant, flock, daysAgo = 0, count = 1 }: Seen): Promise<void> {
+  await sql.query(`select app.maintain_partitions(now() - make_interval(days => $1))`, [daysAgo]);
+  await sql.query(
+    `insert into public.herons (tenant_id, flock, number, seen_at, said)
+     select $1, $2, n, now() - make_interval(days => $3) + n * interval '1 microsecond', 'word ' || n
+     from generate_series(1, $4) n`,
+    [tenant, flock, daysAgo, count],
+  );
+}
+
+export async function partitions({ sql }: Scratch): Promise<string[]> {
+  const { rows } = await sql.query<{ name: string }>(
+    `select relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+     where i.inhparent = 'public.herons'::regclass order by 1`,
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** Reads everything there is, in the order in which it comes. */
+export async function collect(pages: AsyncIterable<{ records: Row[] }>): Promise<Row[]> {
+  const all: Row[] = [];
+  for await (const { records } of pages) all.push(...records);
+  return all;
+}
