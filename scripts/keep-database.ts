@@ -3,6 +3,7 @@
 //
 //   npm run build && node build/scripts/keep-database.js test/fixtures/databases/COMMIT.backup
 //   node build/scripts/keep-database.js FILE --build ../other-checkout/build/src
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -27,14 +28,18 @@ const { values, positionals } = parseArgs({
 const [file] = positionals;
 if (file === undefined) throw new Error('Name the file to write.');
 
-/** Imports a module of that build, which may be older than the types of this one. */
-const built = <Module>(path: string): Promise<Module> => import(pathToFileURL(join(resolve(values.build), path)).href);
+/** Imports a module of that build, which may be older than the types of this one, from where it lies or lay. */
+const built = <Module>(...paths: [path: string, ...older: string[]]): Promise<Module> => {
+  const found = paths.map((path) => join(resolve(values.build), path)).find((path) => existsSync(path));
+  if (found === undefined) throw new Error(`${values.build} has no ${paths[0]}: build that commit first.`);
+  return import(pathToFileURL(found).href);
+};
 const [{ runDbBackup }, { openLocal }, { createLog }, { readConfig }, { stopServer }] = await Promise.all([
-  built<typeof import('../src/cli/database/db.ts')>('commands/db.js'),
+  built<typeof import('../src/cli/database/db.ts')>('cli/database/db.js', 'commands/db.js'),
   built<typeof import('../src/local.ts')>('local.js'),
   built<typeof import('../src/log.ts')>('log.js'),
   built<typeof import('../src/config.ts')>('config.js'),
-  built<typeof import('../src/db/embedded/shared-server.ts')>('db/embedded.js'),
+  built<typeof import('../src/db/embedded/shared-server.ts')>('db/embedded/shared-server.js', 'db/embedded.js'),
 ]);
 
 const dataDir = await mkdtemp(join(tmpdir(), 'cairn-kept-'));

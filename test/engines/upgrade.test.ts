@@ -156,7 +156,7 @@ describe.each(await keptCommits())('a database of commit %s, upgraded in place',
     expect(await db.call('get_position', {}, owner.actor)).toEqual(before);
   });
 
-  test('keeps the locks that agents hold, and their tokens', async () => {
+  test('keeps the locks that agents hold, with their tokens and their time', async () => {
     const { rows } = await sql.query(
       `select ref, lock_token::int from public.tasks where status = 'in_progress' order by ref`,
     );
@@ -172,6 +172,13 @@ describe.each(await keptCommits())('a database of commit %s, upgraded in place',
     );
 
     expect(rows.map(({ ref }) => ref)).toEqual(['odd-1', 'plan-2', 'web-2']);
+    const { rows: leases } = await sql.query(
+      `select t.ref, l.token::int, l.holder = t.locked_by as own, l.expires_at
+           between t.updated_at and t.updated_at + make_interval(secs => l.ttl_seconds + 60) as timed
+         from public.leases l join public.tasks t on (t.tenant_id, t.id) = (l.tenant_id, l.id)
+         where l.kind = 'task' and t.ref = 'plan-2'`,
+    );
+    expect(leases).toEqual([{ ref: 'plan-2', token: held.lock_token, own: true, timed: true }]);
     expect(completed.state).toMatchObject({ status: 'completed' });
   });
 
