@@ -61,10 +61,23 @@ export const ARCHIVE_FUNCTIONS = Object.freeze({
   snapshot_events: 'long',
 } as const satisfies Partial<Record<FunctionName, Patience>>);
 
+/** What a worker asks, in no workspace or in each by itself, and what people say of jobs. Only for the server's role. */
+export const JOB_FUNCTIONS = Object.freeze({
+  change_job: 'short',
+  claim_job: 'short',
+  due_jobs: 'short',
+  extend_job: 'short',
+  finish_job: 'short',
+  list_jobs: 'short',
+  register_jobs: 'short',
+  set_job: 'short',
+} as const satisfies Partial<Record<FunctionName, Patience>>);
+
 /** Every SQL function that the program may call. */
 export const FUNCTIONS = Object.freeze({
   ...AUTH_FUNCTIONS,
   ...ARCHIVE_FUNCTIONS,
+  ...JOB_FUNCTIONS,
   adopt_locks: 'short',
   append_events: 'short',
   check_events: 'long',
@@ -108,7 +121,15 @@ export const GROWING: ReadonlySet<FunctionName> = new Set([
 ]);
 
 /** Functions that nobody waits for: they neither start a stopped server nor use a connection that others wait for. */
-export const QUIET: ReadonlySet<FunctionName> = new Set(['purge_idempotency_keys', 'report_presence']);
+export const QUIET: ReadonlySet<FunctionName> = new Set([
+  'claim_job',
+  'due_jobs',
+  'extend_job',
+  'finish_job',
+  'purge_idempotency_keys',
+  'register_jobs',
+  'report_presence',
+]);
 
 type Named<Fn extends FunctionName> = Omit<Functions[Fn]['Args'], 'actor'>;
 
@@ -120,3 +141,5 @@ export type Arguments<Fn extends FunctionName> = {
 };
 
 export type AuthFunctionName = keyof typeof AUTH_FUNCTIONS;
+
+export type JobFunctionName = keyof typeof JOB_FUNCTIONS;
