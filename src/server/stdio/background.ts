@@ -10,20 +10,27 @@ const EVERY_MS = 30_000;
 const JITTER = 0.2;
 const ACTIVE_MS = 3_600_000;
 
-type Parts = { config: Config; local: Local; log: Log };
+type Parts = {
+  config: Config;
+  local: Pick<Local, 'db' | 'blobs' | 'connect'>;
+  log: Log;
+  /** The time between two looks, and how long after the last call a process is still used. */
+  everyMs?: number;
+  activeMs?: number;
+};
 
 /**
  * Runs jobs that touch an embedded database alone, beside an agent: of any number of processes one, while calls come.
  * The others look at a file from time to time, not at the database.
  */
 export class BackgroundJobs {
-  readonly #parts: Parts;
+  readonly #parts: Required<Parts>;
   readonly #leaving = new AbortController();
   #calledAt = performance.now();
   #loop: Promise<void> | undefined;
 
   constructor(parts: Parts) {
-    this.#parts = parts;
+    this.#parts = { everyMs: EVERY_MS, activeMs: ACTIVE_MS, ...parts };
   }
 
   start(): void {
@@ -53,7 +60,7 @@ export class BackgroundJobs {
 
   /** Works until nobody has used this process for an hour, and then leaves it to one that is used. */
   async #work(): Promise<void> {
-    const { config, local, log } = this.#parts;
+    const { config, local, log, everyMs } = this.#parts;
     const { db, blobs, connect } = local;
     const [{ Worker }, { jobKindsOf }] = await Promise.all([
       import('../../workers/worker.ts'),
@@ -63,7 +70,7 @@ export class BackgroundJobs {
       machine: { config, db, blobs, log, connect },
       kinds: jobKindsOf(config),
       runs: ({ needs }) => needs === 'database',
-      everyMs: { most: EVERY_MS, least: EVERY_MS },
+      everyMs: { most: everyMs, least: everyMs },
     });
     worker.start();
     while (this.#isActive() && (await this.#waits()));
@@ -71,13 +78,13 @@ export class BackgroundJobs {
   }
 
   #isActive(): boolean {
-    return performance.now() - this.#calledAt < ACTIVE_MS;
+    return performance.now() - this.#calledAt < this.#parts.activeMs;
   }
 
   /** Returns whether this process goes on after a while. */
   async #waits(): Promise<boolean> {
     const { signal } = this.#leaving;
-    await sleep(EVERY_MS * (1 + Math.random() * JITTER), undefined, { signal, ref: false }).catch(() => {});
+    await sleep(this.#parts.everyMs * (1 + Math.random() * JITTER), undefined, { signal, ref: false }).catch(() => {});
     return !signal.aborted;
   }
 }
