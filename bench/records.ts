@@ -6,9 +6,9 @@ import { blobStores } from '../src/blobs/open.ts';
 import type { Database } from '../src/db/database.ts';
 import { signInAs } from '../src/local.ts';
 import { archiveRecords, maintainPartitions, readRecords } from '../src/services/records.ts';
+import { NOBODY } from '../src/workers/claims.ts';
 import { table } from './section.ts';
 
-const NOBODY = { user_id: '00000000-0000-0000-0000-000000000000' };
 const BATCH = 10_000;
 const STEPS = `
   create table public.bench_steps (

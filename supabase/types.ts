@@ -376,15 +376,20 @@ export type Schema = {
       archive_records: { Args: { actor?: Json; manifest?: Json }; Returns: Json };
       authenticate_token: { Args: { actor?: Json; resource: string; token_hash: string }; Returns: Json };
       block_client: { Args: { actor?: Json; blocked?: boolean; client_id: string }; Returns: Json };
+      change_job: { Args: { actor: Json; change: string; kind: string }; Returns: Json };
       check_events: { Args: { actor?: Json; chains?: Json; events?: Json }; Returns: Json };
+      claim_job: { Args: { actor?: Json; holder: string; kind: string; seconds: number }; Returns: Json };
       claim_task: { Args: { actor?: Json; command?: Json; filters?: Json; project?: string; take_over?: boolean; take_over_from?: string; task?: string; ttl_seconds?: number }; Returns: Json };
       compare_checkpoint: { Args: { actor?: Json; checkpoint?: string; project?: string }; Returns: Json };
       create_pat: { Args: { actor?: Json; pat: Json }; Returns: Json };
+      due_jobs: { Args: { actor?: Json; kinds: Json }; Returns: Json };
       due_records: { Args: { actor?: Json }; Returns: Json };
       end_session: { Args: { actor?: Json; everywhere?: boolean; session_hash: string }; Returns: Json };
       expired_record_files: { Args: { actor?: Json }; Returns: Json };
       export_events: { Args: { actor?: Json; after_seq?: number; page_size?: number; project?: string }; Returns: Json };
+      extend_job: { Args: { actor?: Json; kind: string; seconds: number; token: number }; Returns: Json };
       extend_lock: { Args: { actor?: Json; lock_token: number; task: string; ttl_seconds?: number }; Returns: Json };
+      finish_job: { Args: { actor?: Json; duration_ms?: number; error?: string; kind: string; outcome: string; token: number }; Returns: Json };
       forget_record_file: { Args: { actor?: Json; part: number; starts_at: string; table_name: string }; Returns: Json };
       get_checkpoint: { Args: { actor?: Json; checkpoint?: string; project?: string }; Returns: Json };
       get_client: { Args: { actor?: Json; client_id: string }; Returns: Json };
@@ -405,6 +410,7 @@ export type Schema = {
       list_connections: { Args: { actor?: Json; before?: string; chosen?: Json; page_size?: number }; Returns: Json };
       list_decisions: { Args: { actor?: Json; cursor?: string; include_superseded?: boolean; page_size?: number; project?: string }; Returns: Json };
       list_events: { Args: { actor?: Json; after_seq?: number; archived?: Json; before_seq?: number; cursor?: string; filters?: Json; page_size?: number; project?: string; task?: string }; Returns: Json };
+      list_jobs: { Args: { actor: Json }; Returns: Json };
       list_members: { Args: { actor?: Json }; Returns: Json };
       list_needs: { Args: { actor?: Json; project?: string }; Returns: Json };
       list_projects: { Args: { actor?: Json; cursor?: string; include_archived?: boolean; page_size?: number }; Returns: Json };
@@ -424,6 +430,7 @@ export type Schema = {
       redact_event: { Args: { actor: Json; event: string; reason: string }; Returns: Json };
       redeem_code: { Args: { actor?: Json; code_hash: string; minted: Json; presented: Json }; Returns: Json };
       refresh_token: { Args: { actor?: Json; minted: Json; presented: Json; token_hash: string }; Returns: Json };
+      register_jobs: { Args: { actor?: Json; jobs: Json }; Returns: Json };
       remove_client: { Args: { actor?: Json; client_id: string }; Returns: Json };
       replay_events: { Args: { actor: Json }; Returns: Json };
       report_presence: { Args: { actor?: Json; agents?: Json; ended?: boolean; watched?: boolean }; Returns: Json };
@@ -437,6 +444,7 @@ export type Schema = {
       save_served_url: { Args: { actor?: Json; public_url: string }; Returns: Json };
       save_static_client: { Args: { actor?: Json; client: Json }; Returns: Json };
       search: { Args: { actor?: Json; cursor?: string; kinds?: Json; page_size?: number; project?: string; query: string }; Returns: Json };
+      set_job: { Args: { actor?: Json; every_seconds?: number; kind: string; settings?: Json }; Returns: Json };
       set_member: { Args: { actor?: Json; role?: string; user_id: string }; Returns: Json };
       set_password: { Args: { actor?: Json; password_hash: string }; Returns: Json };
       sign_in: { Args: { actor?: Json; identity: Json }; Returns: Json };

@@ -10,6 +10,7 @@ import { FILES } from './files.ts';
 import { FOREIGN_TOKENS } from './foreign-tokens.ts';
 import { GRANTS } from './grants.ts';
 import { IMPORTS } from './imports.ts';
+import { JOBS } from './jobs.ts';
 import { LABELS } from './labels.ts';
 import { LEASES } from './leases.ts';
 import type { Mutant } from './mutant.ts';
@@ -38,6 +39,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...BLOBS,
   ...CORE,
   ...LEASES,
+  ...JOBS,
   ...IMPORTS,
   ...LABELS,
   ...PLANTED,

@@ -222,16 +222,19 @@ export const SERVER = Object.freeze([
       name: 'names at most twenty addresses for a client',
     },
   ]),
-  ...of('T23', 'test/remote/auth-store.test.ts', [
+  ...of('T23', 'test/engines/worker.test.ts', [
     {
-      file: 'src/auth/purge.ts',
-      find: '  void purge();\n',
-      name: 'expired rows are deleted when a server starts',
+      file: 'src/workers/purge.ts',
+      find: 'await purgeExpired({ db, actor }, {})',
+      replace: '{}',
+      name: 'deletes what expired',
     },
+  ]),
+  ...of('T23', 'test/remote/auth-store.test.ts', [
     {
       file: SQL,
       find: "authorized_at is null and created_at < now() - interval '1 day' or ",
-      name: 'expired rows are deleted when a server starts',
+      name: 'expired rows are deleted, a client',
     },
   ]),
   ...of('T23', 'test/remote/http-access.test.ts', [

@@ -7,6 +7,7 @@ import { addLoginCommands } from './auth/declare-login.ts';
 import { command, examples } from './command.ts';
 import { addDatabaseCommands } from './database/declare.ts';
 import { addHelpCommands } from './help.ts';
+import { addJobsCommands, addWorkerCommand } from './jobs/declare.ts';
 import { addEventsCommands } from './log/declare.ts';
 import { addTransferCommands } from './move/declare.ts';
 import { addProjectsCommands } from './project/declare.ts';
@@ -64,12 +65,14 @@ export function createProgram(): Command {
   addProjectsCommands(program);
   program.commandsGroup('Serve:');
   addServeCommand(program);
+  addWorkerCommand(program);
   addAuthCommands(program);
   addLoginCommands(program);
   program.commandsGroup('Keep:');
   addTransferCommands(program);
   addEventsCommands(program);
   addDatabaseCommands(program);
+  addJobsCommands(program);
   suggestCommands(program);
   // Last: commands inherit the program's settings when they are added, and none takes words that it does not use.
   addServing(program);

@@ -61,20 +61,28 @@ export const ARCHIVE_FUNCTIONS = Object.freeze({
   snapshot_events: 'long',
 } as const satisfies Partial<Record<FunctionName, Patience>>);
 
-/** The steps of keeping records, only for the server's own role. */
-export const RECORD_FUNCTIONS = Object.freeze({
+/** What a worker asks, in no workspace or in each by itself, and what people say of jobs. Only for the server's role. */
+export const JOB_FUNCTIONS = Object.freeze({
   archive_records: 'long',
+  change_job: 'short',
+  claim_job: 'short',
+  due_jobs: 'short',
   due_records: 'long',
   expired_record_files: 'short',
+  extend_job: 'short',
+  finish_job: 'short',
   forget_record_file: 'short',
+  list_jobs: 'short',
   maintain_partitions: 'long',
+  register_jobs: 'short',
+  set_job: 'short',
 } as const satisfies Partial<Record<FunctionName, Patience>>);
 
 /** Every SQL function that the program may call. */
 export const FUNCTIONS = Object.freeze({
   ...AUTH_FUNCTIONS,
   ...ARCHIVE_FUNCTIONS,
-  ...RECORD_FUNCTIONS,
+  ...JOB_FUNCTIONS,
   adopt_locks: 'short',
   append_events: 'short',
   check_events: 'long',
@@ -121,7 +129,15 @@ export const GROWING: ReadonlySet<FunctionName> = new Set([
 ]);
 
 /** Functions that nobody waits for: they neither start a stopped server nor use a connection that others wait for. */
-export const QUIET: ReadonlySet<FunctionName> = new Set(['purge_idempotency_keys', 'report_presence']);
+export const QUIET: ReadonlySet<FunctionName> = new Set([
+  'claim_job',
+  'due_jobs',
+  'extend_job',
+  'finish_job',
+  'purge_idempotency_keys',
+  'register_jobs',
+  'report_presence',
+]);
 
 type Named<Fn extends FunctionName> = Omit<Functions[Fn]['Args'], 'actor'>;
 
@@ -134,4 +150,4 @@ export type Arguments<Fn extends FunctionName> = {
 
 export type AuthFunctionName = keyof typeof AUTH_FUNCTIONS;
 
-export type RecordFunctionName = keyof typeof RECORD_FUNCTIONS;
+export type JobFunctionName = keyof typeof JOB_FUNCTIONS;

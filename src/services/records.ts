@@ -55,11 +55,8 @@ export const maintainPartitions = sqlFunction(
 /** Takes rows of a table of records. Skips those that are there. */
 export const importRecords = sqlFunction('import_records', z.object({ imported: z.int(), skipped: z.int() }));
 
-/** Work that nobody asked for. */
-const NOBODY = '00000000-0000-0000-0000-000000000000';
-
 /**
- * Moves the records of every workspace that are old enough to files, each part read back before it counts. Yields what
+ * As nobody: moves the records of every workspace that are old enough to files, each part read back before it counts. Yields what
  * was moved; repeating an interrupted run resumes.
  */
 export async function* archiveRecords(
@@ -69,7 +66,7 @@ export async function* archiveRecords(
   const store = await blobs(location);
   const { due } = await findDue({ db, actor }, {});
   for (const { tenant_id, table, starts_at } of due) {
-    const reader = { db, actor: { user_id: NOBODY, tenant_id } };
+    const reader = { db, actor: { ...actor, tenant_id } };
     const parts: Omit<z.infer<typeof File>, 'location'>[] = [];
     for await (const part of writeFiles(reader, { table, starts_at }, store)) parts.push(part);
     const { records } = await keepArchived(reader, { manifest: { table, starts_at, location: store.location, parts } });
@@ -77,13 +74,13 @@ export async function* archiveRecords(
   }
 }
 
-/** Deletes the files whose records are kept no longer; returns how many. */
+/** As nobody: deletes the files whose records are kept no longer; returns how many. */
 export async function removeExpiredFiles({ db, actor, blobs }: Keeping): Promise<number> {
   const { files } = await findExpired({ db, actor }, {});
   for (const { tenant_id, table: table_name, starts_at, part, location, file } of files) {
     const store = await blobs(location);
     await store.remove(file);
-    await forgetFile({ db, actor: { user_id: NOBODY, tenant_id } }, { table_name, starts_at, part });
+    await forgetFile({ db, actor: { ...actor, tenant_id } }, { table_name, starts_at, part });
   }
   return files.length;
 }

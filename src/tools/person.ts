@@ -8,6 +8,7 @@ import {
   revokeInvitation,
 } from '../services/access.ts';
 import { ListQuestions, listQuestions } from '../services/events.ts';
+import { ChangeJob, changeJob, ListJobs, listJobs, SetJob, setJob } from '../services/jobs.ts';
 import { ListNeeds, listNeeds } from '../services/needs.ts';
 import {
   ApproveTask,
@@ -27,6 +28,7 @@ import type { Command } from './command.ts';
 /** What only a person does, by a command or on a page: no agent sees it, so that it has no text. */
 export const person = {
   approve_task: { name: 'approve_task', scope: 'tasks:write', input: ApproveTask, run: approveTask },
+  change_job: { name: 'change_job', scope: 'admin', input: ChangeJob, run: changeJob },
   complete_task: { name: 'complete_task', scope: 'tasks:write', input: CompleteTaskAsPerson, run: completeTask },
   complete_unheld_task: {
     name: 'complete_unheld_task',
@@ -40,12 +42,14 @@ export const person = {
     input: ListAuthEvents.extend({ unowned: z.boolean().default(false) }),
     run: listAuthEvents,
   },
+  list_jobs: { name: 'list_jobs', scope: 'tasks:read', input: ListJobs, run: listJobs },
   list_needs: { name: 'list_needs', scope: 'tasks:read', input: ListNeeds, run: listNeeds },
   list_questions: { name: 'list_questions', scope: 'tasks:read', input: ListQuestions, run: listQuestions },
   release_task: { name: 'release_task', scope: 'tasks:write', input: ReleaseTaskAsPerson, run: releaseTask },
   remove_client: { name: 'remove_client', scope: 'admin', input: RemoveClient, run: removeClient },
   replay_events: { name: 'replay_events', scope: 'admin', input: Everything, run: replayEvents },
   revoke_invitation: { name: 'revoke_invitation', scope: 'admin', input: RevokeInvitation, run: revokeInvitation },
+  set_job: { name: 'set_job', scope: 'admin', input: SetJob, run: setJob },
   update_task: { name: 'update_task', scope: 'tasks:write', input: UpdateTaskAsPerson, run: updateTask },
   verify_events: { name: 'verify_events', scope: 'tasks:read', input: Everything, run: verifyEvents },
 } as const satisfies Record<string, Command>;

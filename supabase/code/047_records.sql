@@ -179,6 +179,23 @@ begin
 end
 $$;
 
+-- Refreshes the statistics of the tables themselves: autovacuum knows their partitions alone. Runs as the role that
+-- migrates, which owns them.
+create or replace function app.analyze_records()
+  returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name text;
+begin
+  for v_name in select r.table_name from app.record_tables r loop
+    execute format('analyze public.%I', v_name);
+  end loop;
+end
+$$;
+
 -- Refuses records of a time that their table does not take any more, or not yet; else makes sure of its partition. A
 -- verb that adds records begins with it, for the first and the last of their times.
 create or replace function app.ensure_partition(table_name text, at timestamptz)

@@ -36,7 +36,7 @@ end
 $$;
 
 -- maintain_partitions() -> {made: [names], dropped: [names]}: partitions are made two months ahead, and dropped when
--- their records are all in files or too old to keep. For the server's role.
+-- their records are all in files or too old to keep; their tables are analyzed. For the server's role.
 create or replace function public.maintain_partitions(actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -46,8 +46,10 @@ create or replace function public.maintain_partitions(actor jsonb default '{}')
 as $$
 declare
   v_actor app.actor := app.authenticate_server(actor);
+  v_maintained jsonb := app.maintain_partitions();
 begin
-  return app.maintain_partitions();
+  perform app.analyze_records();
+  return v_maintained;
 end
 $$;
 

@@ -41,10 +41,11 @@ select app.secure_functions();
 select app.secure_tables();
 select app.estimate_new_tables();
 
-revoke all on function app.maintain_partitions(timestamptz) from public, anon, authenticated;
+revoke all on function app.maintain_partitions(timestamptz), app.analyze_records() from public, anon, authenticated;
 grant execute on function
   app.blank_event(public.events), app.remove_events(bigint), app.purge_expired(), app.due_records(),
-  app.expired_record_files(), app.unarchived_records(text, regclass), app.maintain_partitions(timestamptz)
+  app.expired_record_files(), app.unarchived_records(text, regclass), app.maintain_partitions(timestamptz),
+  app.analyze_records()
   to cairn_owner;
 grant execute on function
   app.blank_payload(public.events), app.now(), app.get_tenant_id(), app.list_partitions(app.record_tables),

@@ -656,8 +656,8 @@ begin
     where (n.nspname = 'app'
         or n.nspname = 'public' and p.prosecdef and p.prosrc ~ 'app\.(authenticate|caller_is_server)')
       and p.proowner not in ('cairn_owner'::regrole, 'cairn_keeper'::regrole)
-      -- It makes and drops tables, as the role that migrates.
-      and (n.nspname, p.proname) <> ('app', 'maintain_partitions')
+      -- They are for the owner of the tables, the role that migrates.
+      and (n.nspname, p.proname) not in (('app', 'maintain_partitions'), ('app', 'analyze_records'))
   loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function.name);
     execute format('alter routine %s owner to %I', v_function.name, v_function.owner);
@@ -2023,6 +2023,23 @@ begin
     end if;
   end loop;
   return jsonb_build_object('made', array_remove(v_made, null), 'dropped', array_remove(v_dropped, null));
+end
+$$;
+
+-- Refreshes the statistics of the tables themselves: autovacuum knows their partitions alone. Runs as the role that
+-- migrates, which owns them.
+create or replace function app.analyze_records()
+  returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name text;
+begin
+  for v_name in select r.table_name from app.record_tables r loop
+    execute format('analyze public.%I', v_name);
+  end loop;
 end
 $$;
 
@@ -9135,7 +9152,7 @@ end
 $$;
 
 -- maintain_partitions() -> {made: [names], dropped: [names]}: partitions are made two months ahead, and dropped when
--- their records are all in files or too old to keep. For the server's role.
+-- their records are all in files or too old to keep; their tables are analyzed. For the server's role.
 create or replace function public.maintain_partitions(actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9145,8 +9162,10 @@ create or replace function public.maintain_partitions(actor jsonb default '{}')
 as $$
 declare
   v_actor app.actor := app.authenticate_server(actor);
+  v_maintained jsonb := app.maintain_partitions();
 begin
-  return app.maintain_partitions();
+  perform app.analyze_records();
+  return v_maintained;
 end
 $$;
 
@@ -11458,6 +11477,367 @@ begin
 end
 $$;
 
+-- Jobs: work that is due again and again. A worker finds what is due, claims it under a lease and finishes it.
+
+-- Decides when a job may be claimed: when it is due, and nobody's lease of it is alive. Never while it is paused.
+create or replace function app.get_due_at(job app.jobs) returns timestamptz language sql immutable as $$
+  select case when job.paused_at is null then greatest(job.next_run_at, job.lease_expires_at) end
+$$;
+
+-- Tells whether a job waits for longer than a living worker lets it.
+create or replace function app.is_overdue(job app.jobs, at timestamptz) returns boolean language sql stable as $$
+  select coalesce(app.get_due_at(job) + make_interval(secs => 300 + job.every_seconds / 10) < at, false)
+$$;
+
+-- Keeps app.due_work as the jobs say.
+create or replace function app.note_due_work()
+  returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if app.get_due_at(new) is null then
+    delete from app.due_work w where w.tenant_id = new.tenant_id and w.kind = new.kind;
+  else
+    insert into app.due_work as w (tenant_id, kind, due_at) values (new.tenant_id, new.kind, app.get_due_at(new))
+      on conflict (tenant_id, kind) do update set due_at = excluded.due_at;
+  end if;
+  return null;
+end
+$$;
+
+select app.define_on_tables($definitions$
+  create trigger jobs_note_due_work after insert or update on app.jobs
+    for each row execute function app.note_due_work();
+
+  -- Whoever acts in a workspace also reaches the jobs of the installation: their verbs are for the server alone.
+  create policy installation on app.jobs for all to cairn_owner
+    using (tenant_id = app.get_nil_id()) with check (tenant_id = app.get_nil_id());
+  create policy installation on app.due_work for all to cairn_owner
+    using (tenant_id = app.get_nil_id()) with check (tenant_id = app.get_nil_id());
+  -- The server in no workspace sees what is due in all of them.
+  create policy across on app.due_work for select to cairn_owner using (app.get_tenant_id() = app.get_nil_id());
+$definitions$);
+
+-- Makes of a run's end the next state of its job. A lost run has no end, and its job is due at once; what failed is
+-- tried again after a minute, then two, four, up to its usual time. Runs of many jobs spread by themselves.
+create or replace function app.end_run(job app.jobs, outcome text, at timestamptz)
+  returns app.jobs
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_seconds double precision := job.every_seconds;
+begin
+  job.holder := null;
+  job.started_at := null;
+  job.lease_expires_at := null;
+  if outcome = 'released' then
+    return job;
+  end if;
+  job.last_outcome := outcome;
+  job.failures_in_row := case when outcome = 'succeeded' then 0 else job.failures_in_row + 1 end;
+  if outcome <> 'lost' then
+    job.last_run_at := at;
+    if outcome = 'succeeded' then
+      job.last_succeeded_at := at;
+    else
+      v_seconds := least(v_seconds, 60 * power(2, least(job.failures_in_row, 20) - 1));
+    end if;
+    job.next_run_at := at + make_interval(secs => v_seconds + random() * least(v_seconds / 20, 60));
+  end if;
+  return job;
+end
+$$;
+
+-- Stores how a run ended. What many failures in a row raise, and a success settles, is done here.
+create or replace function app.store_run(job app.jobs)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update app.jobs j
+    set (next_run_at, holder, started_at, lease_expires_at, last_run_at, last_outcome, duration_ms, error,
+        failures_in_row, last_succeeded_at)
+      = (job.next_run_at, job.holder, job.started_at, job.lease_expires_at, job.last_run_at, job.last_outcome,
+        job.duration_ms, job.error, job.failures_in_row, job.last_succeeded_at)
+    where j.tenant_id = job.tenant_id and j.kind = job.kind;
+end
+$$;
+
+-- Locks the job whose run holds the token. Raises lock_lost for whoever does not hold it, or no longer.
+create or replace function app.lock_run(tenant_id uuid, kind text, token bigint)
+  returns app.jobs
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_job app.jobs;
+begin
+  select * into v_job from app.jobs j
+    where j.tenant_id = lock_run.tenant_id and j.kind = lock_run.kind
+    for update;
+  if v_job.holder is null or v_job.token is distinct from token or v_job.lease_expires_at <= app.now() then
+    perform app.fail('lock_lost', format('The run of the job %s is not yours any more.', kind), null,
+      'Stop work on it: another may have taken over.');
+  end if;
+  return v_job;
+end
+$$;
+
+-- register_jobs(jobs [{kind, every_seconds}]) -> {registered}: the jobs of the installation that a program knows. One
+-- that is there keeps how often it runs; a new one first runs within the hour. For the server's role.
+create or replace function public.register_jobs(jobs jsonb, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+  v_count bigint;
+begin
+  insert into app.jobs (tenant_id, kind, every_seconds, next_run_at)
+    select v_actor.tenant_id, j.kind, j.every_seconds,
+      app.now() + make_interval(secs => least(j.every_seconds, 3600))
+    from jsonb_to_recordset(jobs) j (kind text, every_seconds integer)
+    on conflict (tenant_id, kind) do nothing;
+  get diagnostics v_count = row_count;
+  return jsonb_build_object('registered', v_count);
+end
+$$;
+
+-- due_jobs(kinds [kind]) -> {jobs: [{kind, tenant_id?}], next_in_ms?}: at most 50 due jobs of these kinds in all
+-- workspaces, the longest due first, and when the next one will be. For the server's role.
+create or replace function public.due_jobs(kinds jsonb, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+  v_kinds text[] := array(select jsonb_array_elements_text(kinds));
+  v_now timestamptz := app.now();
+  v_jobs jsonb;
+  v_next timestamptz;
+begin
+  select jsonb_agg(jsonb_strip_nulls(
+      jsonb_build_object('kind', d.kind, 'tenant_id', nullif(d.tenant_id, v_actor.tenant_id))) order by d.due_at)
+    into v_jobs
+    from (
+      select w.* from app.due_work w where w.kind = any (v_kinds) and w.due_at <= v_now order by w.due_at limit 50) d;
+  select min(w.due_at) into v_next from app.due_work w where w.kind = any (v_kinds) and w.due_at > v_now;
+  return jsonb_strip_nulls(jsonb_build_object('jobs', coalesce(v_jobs, '[]'),
+    'next_in_ms', ceil(extract(epoch from v_next - v_now) * 1000)));
+end
+$$;
+
+-- claim_job(kind, holder, seconds) -> {token, settings, user_id?}, or null if it is not due or somebody's: starts a run
+-- in the actor's workspace, without one of the installation. A run whose lease expired is lost, and taken over. user_id
+-- is an owner of the workspace. For the server's role.
+create or replace function public.claim_job(kind text, holder text, seconds integer, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_workspace(actor);
+  v_job app.jobs;
+  v_now timestamptz;
+begin
+  select * into v_job from app.jobs j
+    where j.tenant_id = v_actor.tenant_id and j.kind = claim_job.kind
+    for update skip locked;
+  v_now := app.now();
+  if coalesce(app.get_due_at(v_job) > v_now, true) then
+    return null;
+  end if;
+  if v_job.holder is not null then
+    v_job := app.end_run(v_job, 'lost', v_now);
+    v_job.error := 'The worker ended, or lost the database, before the run did.';
+    perform app.store_run(v_job);
+  end if;
+  update app.jobs j
+    set token = j.token + 1, holder = coalesce(app.clean_name(claim_job.holder, 120), 'worker'), started_at = v_now,
+      lease_expires_at = v_now + make_interval(secs => least(greatest(seconds, 1), 3600))
+    where j.tenant_id = v_job.tenant_id and j.kind = v_job.kind
+    returning * into v_job;
+  return jsonb_strip_nulls(jsonb_build_object('token', v_job.token, 'settings', v_job.settings, 'user_id', (
+    select m.user_id from public.memberships m
+    where m.tenant_id = v_job.tenant_id and m.role = 'owner'
+    order by (m.user_id = m.tenant_id) desc, m.created_at limit 1)));
+end
+$$;
+
+-- extend_job(kind, token, seconds) -> {lease_expires_at}. Raises lock_lost. For the server's role.
+create or replace function public.extend_job(kind text, token bigint, seconds integer, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_workspace(actor);
+  v_job app.jobs := app.lock_run(v_actor.tenant_id, kind, token);
+begin
+  update app.jobs j
+    set lease_expires_at = greatest(j.lease_expires_at,
+      app.now() + make_interval(secs => least(greatest(seconds, 1), 3600)))
+    where j.tenant_id = v_job.tenant_id and j.kind = v_job.kind
+    returning * into v_job;
+  return jsonb_build_object('lease_expires_at', v_job.lease_expires_at);
+end
+$$;
+
+-- finish_job(kind, token, outcome, error?, duration_ms?) -> {next_run_at}: ends a run as succeeded, failed or released;
+-- a released one counts as none. Raises lock_lost. For the server's role.
+create or replace function public.finish_job(
+  kind text,
+  token bigint,
+  outcome text,
+  error text default null,
+  duration_ms bigint default null,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_workspace(actor);
+  v_job app.jobs := app.end_run(app.lock_run(v_actor.tenant_id, kind, token), outcome, app.now());
+begin
+  if outcome <> 'released' then
+    v_job.duration_ms := finish_job.duration_ms;
+    v_job.error := case when outcome = 'failed' then coalesce(app.clean_name(finish_job.error, 300), 'It failed.') end;
+  end if;
+  perform app.store_run(v_job);
+  return jsonb_build_object('next_run_at', v_job.next_run_at);
+end
+$$;
+
+-- Formats a job for people.
+create or replace function app.format_job(job app.jobs, at timestamptz) returns jsonb language sql stable as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'kind', job.kind,
+    'workspace', nullif(job.tenant_id, app.get_nil_id()),
+    'every_seconds', job.every_seconds,
+    'settings', nullif(job.settings, '{}'),
+    'next_run_at', job.next_run_at,
+    'paused_at', job.paused_at,
+    'running_since', case when job.lease_expires_at > at then job.started_at end,
+    'last_run_at', job.last_run_at,
+    'last_outcome', job.last_outcome,
+    'duration_ms', job.duration_ms,
+    'error', job.error,
+    'failures_in_row', job.failures_in_row,
+    'last_succeeded_at', job.last_succeeded_at,
+    'overdue', app.is_overdue(job, at)))
+$$;
+
+-- list_jobs() -> {jobs}: those of the installation and of the workspace, each with whether it is overdue now. For the
+-- server's role.
+create or replace function public.list_jobs(actor jsonb)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_person(actor);
+  v_now timestamptz := app.now();
+begin
+  return jsonb_build_object('jobs', coalesce((
+    select jsonb_agg(app.format_job(j, v_now) order by j.kind)
+    from app.jobs j
+    where j.tenant_id in (v_actor.tenant_id, app.get_nil_id())), '[]'));
+end
+$$;
+
+-- Locks a job that a person names: of the workspace, otherwise of the installation. Raises not_found.
+create or replace function app.lock_job(actor app.actor, kind text)
+  returns app.jobs
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_job app.jobs;
+begin
+  select * into v_job from app.jobs j
+    where j.tenant_id in (actor.tenant_id, app.get_nil_id()) and j.kind = lock_job.kind
+    order by j.tenant_id = actor.tenant_id desc limit 1
+    for update;
+  if not found then
+    perform app.fail('not_found', 'There is no such job.', null, 'cairn jobs list shows those there are.');
+  end if;
+  return v_job;
+end
+$$;
+
+-- change_job(kind, change) -> the job. `change` is pause, resume, or run: resume, and due now. Raises not_found. For
+-- the server's role, and owners.
+create or replace function public.change_job(kind text, change text, actor jsonb)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_person(actor, 'owner');
+  v_job app.jobs := app.lock_job(v_actor, kind);
+  v_now timestamptz := app.now();
+begin
+  update app.jobs j
+    set paused_at = case change when 'pause' then coalesce(j.paused_at, v_now) end,
+      next_run_at = case change when 'run' then least(j.next_run_at, v_now) else j.next_run_at end
+    where j.tenant_id = v_job.tenant_id and j.kind = v_job.kind
+    returning * into v_job;
+  return app.format_job(v_job, v_now);
+end
+$$;
+
+-- set_job(kind, every_seconds?, settings?) -> the job: how often it runs, and with what. A workspace gets the job if
+-- the installation has none of the kind. Raises invalid_input. For the server's role, and owners.
+create or replace function public.set_job(
+  kind text,
+  every_seconds integer default null,
+  settings jsonb default null,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_person(actor, 'owner');
+  v_now timestamptz := app.now();
+  v_job app.jobs;
+begin
+  if (kind ~ '^[a-z][a-z_]{0,39}$' and coalesce(every_seconds, 1) between 1 and 31622400
+      and app.validate_field(coalesce(settings, '{}'), 'object', 4096, null)) is not true then
+    perform app.fail('invalid_input', 'A job runs every 1 second to 366 days, with settings of at most 4 KB.');
+  end if;
+  insert into app.jobs as j (tenant_id, kind, every_seconds, settings, next_run_at)
+    values (
+      case when exists (
+        select from app.jobs o where o.tenant_id = app.get_nil_id() and o.kind = set_job.kind)
+        then app.get_nil_id() else v_actor.tenant_id end,
+      set_job.kind, coalesce(set_job.every_seconds, 86400), coalesce(set_job.settings, '{}'), v_now)
+    on conflict on constraint jobs_pkey do update
+      set every_seconds = coalesce(set_job.every_seconds, j.every_seconds),
+        settings = coalesce(set_job.settings, j.settings),
+        next_run_at = least(j.next_run_at,
+          v_now + make_interval(secs => coalesce(set_job.every_seconds, j.every_seconds)))
+    returning * into v_job;
+  return app.format_job(v_job, v_now);
+end
+$$;
+
 -- Views for people and their SQL; each shows only what its user may see.
 
 create or replace view public.active_tasks with (security_invoker = true) as
@@ -11540,10 +11920,11 @@ select app.secure_functions();
 select app.secure_tables();
 select app.estimate_new_tables();
 
-revoke all on function app.maintain_partitions(timestamptz) from public, anon, authenticated;
+revoke all on function app.maintain_partitions(timestamptz), app.analyze_records() from public, anon, authenticated;
 grant execute on function
   app.blank_event(public.events), app.remove_events(bigint), app.purge_expired(), app.due_records(),
-  app.expired_record_files(), app.unarchived_records(text, regclass), app.maintain_partitions(timestamptz)
+  app.expired_record_files(), app.unarchived_records(text, regclass), app.maintain_partitions(timestamptz),
+  app.analyze_records()
   to cairn_owner;
 grant execute on function
   app.blank_payload(public.events), app.now(), app.get_tenant_id(), app.list_partitions(app.record_tables),
@@ -11694,7 +12075,8 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001500', '05ac785e256c27b93d41f02c1b190e987a6da8871cdfcc21ba3245e1098db160', '0.1.0'),
   ('20261201001600', '5131991c46013aae274e1660fab9e5493243eba03b3a23deaa6f2638962df38b', '0.1.0'),
   ('20261201001700', '21297539a0d2000991dd445fb665c82561d6ee3b51516fece8a6b23ad2340c3e', '0.1.0'),
+  ('20261201001800', '74028852c9bab2edf9ed1426864a1587691bb44c2a5d48423c16590969057070', '0.1.0'),
   ('20261201001900', 'b4528cc3873ac4f475fa3b3ad04fb74ff6a445eadf2b3b7f0e3d985753eefd35', '0.1.0'),
-  ('code', 'bfb5bc236bc1f0a519de1696979aee89a24f835e472333a6aed6cfebc6817185', '0.1.0')
+  ('code', '5259ed508b5894eda58c234887736d518bf7719ba77b8ee6c78cb49688a075b7', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -231,8 +231,10 @@ CREATE OR REPLACE FUNCTION public.maintain_partitions(actor jsonb DEFAULT '{}'::
 AS $function$
 declare
   v_actor app.actor := app.authenticate_server(actor);
+  v_maintained jsonb := app.maintain_partitions();
 begin
-  return app.maintain_partitions();
+  perform app.analyze_records();
+  return v_maintained;
 end
 $function$;
 -- owner cairn_owner

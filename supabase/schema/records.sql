@@ -46,6 +46,22 @@ create policy read on app.record_tables as permissive for select to cairn_keeper
 
 -- Functions
 
+CREATE OR REPLACE FUNCTION app.analyze_records()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_name text;
+begin
+  for v_name in select r.table_name from app.record_tables r loop
+    execute format('analyze public.%I', v_name);
+  end loop;
+end
+$function$;
+-- owner whoever migrates
+
 CREATE OR REPLACE FUNCTION app.define_records(table_name text, period text, archive_days integer DEFAULT NULL::integer, keep_days integer DEFAULT NULL::integer, appended boolean DEFAULT true)
  RETURNS void
  LANGUAGE plpgsql
@@ -299,6 +315,7 @@ grant select on app.record_archives to cairn_keeper;
 grant delete, insert, select, update on app.record_archives to cairn_owner;
 grant select on app.record_tables to cairn_keeper;
 grant select on app.record_tables to cairn_owner;
+grant execute on function app.analyze_records() to cairn_owner;
 grant execute on function app.list_partitions(app.record_tables) to cairn_keeper;
 grant execute on function app.maintain_partitions(timestamp with time zone) to cairn_owner;
 grant execute on function app.partition_start(regclass) to cairn_keeper;

@@ -38,8 +38,8 @@ begin
     where (n.nspname = 'app'
         or n.nspname = 'public' and p.prosecdef and p.prosrc ~ 'app\.(authenticate|caller_is_server)')
       and p.proowner not in ('cairn_owner'::regrole, 'cairn_keeper'::regrole)
-      -- It makes and drops tables, as the role that migrates.
-      and (n.nspname, p.proname) <> ('app', 'maintain_partitions')
+      -- They are for the owner of the tables, the role that migrates.
+      and (n.nspname, p.proname) not in (('app', 'maintain_partitions'), ('app', 'analyze_records'))
   loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function.name);
     execute format('alter routine %s owner to %I', v_function.name, v_function.owner);

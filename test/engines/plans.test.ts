@@ -7,6 +7,7 @@ import { newId } from '../../src/events/ids.ts';
 import { createLog } from '../../src/log.ts';
 import { archiveEvents } from '../../src/services/archive.ts';
 import { exportEvents, importEvents } from '../../src/services/transfer.ts';
+import { ask } from '../support/ask.ts';
 import { blobs, directoryStore } from '../support/blobs.ts';
 import { call } from '../support/calls.ts';
 import { crowd } from '../support/crowd.ts';
@@ -57,6 +58,7 @@ async function signIn(name: string): Promise<Context> {
 async function populate(ctx: Context): Promise<void> {
   await fillWorkspace(ctx);
   await reportPresence(ctx, PRESENT);
+  await ask(ctx, 'set_job', { kind: 'archive' });
   await call(ctx, 'create_tasks', {
     project: 'web',
     tasks: [{ title: 'Feed it', labels: ['ui'] }],
@@ -135,6 +137,9 @@ const CALLS: [fn: string, args: Record<string, unknown>][] = [
   ['report_presence', PRESENT],
   ['report_presence', { ended: true }],
   ['purge_idempotency_keys', {}],
+  ['list_jobs', {}],
+  ['due_jobs', { kinds: ['archive'] }],
+  ['claim_job', { kind: 'archive', holder: 'x', seconds: 30 }],
 ];
 
 // The authorization calls of every request, sign-in and page.

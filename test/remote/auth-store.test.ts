@@ -1,7 +1,5 @@
-import { describe, expect, vi } from 'vitest';
-import { purgeExpired } from '../../src/auth/purge.ts';
+import { describe, expect } from 'vitest';
 import { authStore } from '../../src/auth/store.ts';
-import { createLog } from '../../src/log.ts';
 import { atOnce, connect, consent, mint, minted, register, workspaceOf } from '../support/authorization-flow.ts';
 import { CHALLENGE, REDIRECT, RESOURCE } from '../support/fill-authorization.ts';
 import { test } from '../support/world.ts';
@@ -70,10 +68,7 @@ describe('an authorization code', () => {
   });
 });
 
-test('expired rows are deleted when a server starts, a client that nobody authorized in a day among it', async ({
-  users,
-  sql,
-}) => {
+test('expired rows are deleted, a client that nobody authorized in a day among them', async ({ users, sql }) => {
   const store = authStore(users.owner.db);
   const { client_id: authorized } = await connect(store, users.owner.actor);
   const [forgotten, fresh] = [await register(store), await register(store)];
@@ -82,9 +77,7 @@ test('expired rows are deleted when a server starts, a client that nobody author
   ]);
   const isThere = async (client_id: string) => (await store.getClient(client_id, {})) !== undefined;
 
-  const stop = purgeExpired(store, createLog('silent'));
-  await vi.waitUntil(async () => !(await isThere(forgotten)), 10_000);
-  stop();
+  await store.purge();
 
-  expect([await isThere(authorized), await isThere(fresh)]).toEqual([true, true]);
+  expect([await isThere(forgotten), await isThere(authorized), await isThere(fresh)]).toEqual([false, true, true]);
 });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ARCHIVE_FUNCTIONS, AUTH_FUNCTIONS, FUNCTIONS, RECORD_FUNCTIONS } from '../../src/db/functions.ts';
+import { ARCHIVE_FUNCTIONS, AUTH_FUNCTIONS, FUNCTIONS, JOB_FUNCTIONS } from '../../src/db/functions.ts';
 import { createScratch, type Scratch } from '../support/scratch.ts';
 
-const SERVER_FUNCTIONS = { ...AUTH_FUNCTIONS, ...ARCHIVE_FUNCTIONS, ...RECORD_FUNCTIONS };
+const SERVER_FUNCTIONS = { ...AUTH_FUNCTIONS, ...ARCHIVE_FUNCTIONS, ...JOB_FUNCTIONS };
 
 // Conventions of the functions that the program may call, on a database without the tests' clock.
 let scratch: Scratch;

@@ -10,6 +10,7 @@ import {
   readRecords,
   removeExpiredFiles,
 } from '../../src/services/records.ts';
+import { NOBODY } from '../../src/workers/claims.ts';
 import type { Caller } from '../support/commands.ts';
 import { collect, createHerons, partitions, see } from '../support/herons.ts';
 import { createScratch, type Scratch } from '../support/scratch.ts';
@@ -23,7 +24,7 @@ let folder: string;
 
 const blobs = blobStores({});
 const tenantOf = (who: Caller) => who.actor.tenant_id ?? '';
-const server = () => ({ db: scratch.db, actor: { user_id: '' }, blobs });
+const server = () => ({ db: scratch.db, actor: NOBODY, blobs });
 const maintain = () => maintainPartitions(server(), {});
 
 async function archive() {
@@ -170,7 +171,7 @@ describe('records', () => {
     const { rows } = await scratch.sql.query(`select now() - interval '75 days' as at`);
     const parts = [{ records: 1, file: 'a.gz', sha256: 'a'.repeat(64) }];
     const manifest = { table: 'herons', starts_at: rows[0].at, location: folder, parts };
-    const system = { user_id: '00000000-0000-0000-0000-000000000000', tenant_id: tenantOf(ada) };
+    const system = { ...NOBODY, tenant_id: tenantOf(ada) };
 
     await expect(scratch.db.call('archive_records', { manifest }, system)).rejects.toMatchObject({
       code: 'invalid_input',

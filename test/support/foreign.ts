@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { AuthFunctionName, FunctionName, RecordFunctionName } from '../../src/db/functions.ts';
+import type { AuthFunctionName, FunctionName, JobFunctionName } from '../../src/db/functions.ts';
 import { newId } from '../../src/events/ids.ts';
 import { ask } from './ask.ts';
 import { type Caller, createProject, createTask, hold } from './commands.ts';
@@ -34,7 +34,7 @@ export function unknownLike({ project, task }: Refs): Refs {
 
 // Every call in which something of another workspace can be named. `own-1` is a task of the caller.
 const CALLS: Record<
-  Exclude<FunctionName, AuthFunctionName | RecordFunctionName>,
+  Exclude<FunctionName, AuthFunctionName | JobFunctionName>,
   (refs: Refs) => Record<string, unknown>[]
 > = {
   adopt_locks: ({ task }) => [{ tasks: [task] }],
@@ -126,7 +126,7 @@ function namingEvents({ project, task, artifact, decision, session, event }: Ref
   ];
 }
 
-/** Every function but those of authorization and of keeping records, which are for the server alone. */
+/** Every function but those of authorization and of jobs, which are for the server alone. */
 export const EVERY_FUNCTION = Object.keys(CALLS) as (keyof typeof CALLS)[];
 
 type Call = { fn: FunctionName; args: Record<string, unknown> };

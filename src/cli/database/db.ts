@@ -1,12 +1,8 @@
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { Readable } from 'node:stream';
-import { createGunzip, createGzip } from 'node:zlib';
 import type pg from 'pg';
-import { pipeAtomically } from '../../atomic-write.ts';
-import { unusableFile } from '../../bounded-read.ts';
 import type { Config } from '../../config.ts';
-import { type BackedUp, backup, checkBackup, restore } from '../../db/backup.ts';
+import { checkBackup, restore } from '../../db/backup.ts';
+import { openBackup, writeBackup } from '../../db/backup-file.ts';
 import { hasCluster, serverStatus, stopServer } from '../../db/embedded/shared-server.ts';
 import { openEngine } from '../../db/open.ts';
 import { replaceCluster } from '../../db/replace.ts';
@@ -50,12 +46,10 @@ export async function runDbBackup(config: Config, file: string, options: JsonOpt
   try {
     const client = await open.connect();
     try {
-      const done: BackedUp = { tables: 0, rows: 0, sha256: '' };
-      await pipeAtomically([Readable.from(backup(client, done)), createGzip()], file);
-      const { size } = await stat(file);
-      const written = { file, size_bytes: size, ...done, not_in_it: await whatIsApart(client) };
+      const { size_bytes, ...done } = await writeBackup(client, file);
+      const written = { file, size_bytes, ...done, not_in_it: await whatIsApart(client) };
       printResult(written, options, ({ rows, tables, sha256, not_in_it }) => [
-        `Backed up ${rows} rows of ${tables} tables to ${file} (${size} bytes).`,
+        `Backed up ${rows} rows of ${tables} tables to ${file} (${size_bytes} bytes).`,
         `sha256 of what is in it: ${sha256}`,
         ...not_in_it.map(
           ({ location, events }) =>
@@ -85,11 +79,11 @@ export async function runDbRestore(
   { replace = false, ...options }: JsonOption & { replace?: boolean },
 ): Promise<void> {
   refuseOtherEngines(config, 'pg_restore restores what pg_dump wrote.');
-  await checkBackup(unpacked(file));
+  await checkBackup(openBackup(file));
   const { dataDir } = config;
   const done = { rows: 0, tables: 0, events: 0 };
   const { aside } = await replaceCluster({ dataDir, log: createLog('warn'), replace }, async (client) => {
-    Object.assign(done, await restore(client, unpacked(file)));
+    Object.assign(done, await restore(client, openBackup(file)));
     printRemark(`Read ${done.rows} rows of ${done.tables} tables.`, options);
     done.events = await verifyAll(client);
     printRemark(`Verified ${done.events} events, and everything made of them.`, options);
@@ -98,13 +92,6 @@ export async function runDbRestore(
     `Restored to ${dataDir}, as it was when the backup was made: what was revoked since is good again.`,
     ...(aside === null ? [] : [`What was there is in ${aside}; remove it when you no longer need it.`]),
   ]);
-}
-
-function unpacked(file: string): Readable {
-  const source = createReadStream(file);
-  const input = source.pipe(createGunzip());
-  source.once('error', (error) => input.destroy(unusableFile(file, error)));
-  return input;
 }
 
 /** Verifies every workspace as `cairn events verify` does. */

@@ -42,7 +42,10 @@ export async function runArchive(config: Config, options: ArchiveOptions): Promi
 }
 
 /** Finds a place that every server of the database can read; refuses others before the database is opened. */
-function locationFor(config: Config, { to, oneMachine }: ArchiveOptions): string {
+export function locationFor(
+  config: Config,
+  { to, oneMachine }: { to?: string | undefined; oneMachine?: true | undefined },
+): string {
   if (to !== undefined && isBucket(to)) {
     if (!isSupabaseBucket(to) || config.supabaseUrl !== undefined) return to;
     throw new DomainError(

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { command, examples } from '../command.ts';
-import type { JsonOption } from '../terminal/output.ts';
+import type { ServeOptions } from './serve.ts';
 
 export function addServeCommand(program: Command): void {
   program
@@ -38,10 +38,11 @@ export function addServeCommand(program: Command): void {
       '--trusted-proxies <count>',
       'number of proxies in front whose X-Forwarded-For is trusted (CAIRN_TRUSTED_PROXIES)',
     )
+    .option('--no-worker', 'run no jobs: another process does (cairn worker)')
     .option('--json', 'print the address it listens on as a line of JSON')
     .addHelpText(
       'after',
       examples('cairn serve', 'cairn serve --host 0.0.0.0 --public-url https://cairn.example.com --auth'),
     )
-    .action(command(async (config, options: JsonOption) => (await import('./serve.ts')).runServe(config, options)));
+    .action(command(async (config, options: ServeOptions) => (await import('./serve.ts')).runServe(config, options)));
 }

@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { type Access, ownerAlone } from '../../auth/access.ts';
 import { createFirstLink, hasPassword } from '../../auth/login/owner.ts';
-import { purgeExpired } from '../../auth/purge.ts';
 import { createExternalAuth } from '../../auth/resource/external.ts';
 import { issuerKeys } from '../../auth/resource/issuer-keys.ts';
 import { createAuth } from '../../auth/server/endpoints.ts';
@@ -18,10 +17,15 @@ import { createBrowser } from '../../web/browser.ts';
 import { createCookies } from '../../web/cookies.ts';
 import { createWebRoutes } from '../../web/routes.ts';
 import { type Web, waysIn } from '../../web/web.ts';
+import { countOverdue } from '../../workers/overdue.ts';
+import type { Worker } from '../../workers/worker.ts';
+import { mayRunJobs, openWorker } from '../jobs/open-worker.ts';
 import { type JsonOption, printLine, styled } from '../terminal/output.ts';
 
+export type ServeOptions = JsonOption & { worker: boolean };
+
 /** `cairn serve`: serves MCP over HTTP until the process is told to stop. */
-export async function runServe(config: Config, { json }: JsonOption): Promise<void> {
+export async function runServe(config: Config, { json, worker: hasWorker }: ServeOptions): Promise<void> {
   refuseUnprotectedHost(config);
   const log = createLog(config.logLevel);
   // A service manager waits for all processes it started: the database stops with its last server.
@@ -31,20 +35,31 @@ export async function runServe(config: Config, { json }: JsonOption): Promise<vo
     const access = config.auth ? authorized(config, local, log) : ownerAlone(local.actor);
     // An owner without authorization shares the connections with nobody.
     const limits = config.auth ? { callsMax: CONNECTIONS_MAX, grantMax: grantMax(config) } : {};
-    const server = await serveHttp({ config, log, db: local.db, access, limits });
+    const worker = hasWorker ? startWorker(config, local, log) : undefined;
+    const jobs = { worker, countOverdue: () => countOverdue(local) };
+    const server = await serveHttp({ config, log, db: local.db, access, limits, jobs });
     if (config.auth) await authStore(local.db).saveServedUrl(server.publicUrl.origin);
-    const stopPurging = config.auth ? purgeExpired(authStore(local.db), log) : undefined;
     if (json) printLine(JSON.stringify({ url: endpointOf(server), ...server.address }));
     else greet(server);
     if (config.auth && !json) await inviteOwner(config, local, server.publicUrl);
     await new Promise<void>((resolve) => onStopSignal(resolve));
     log.info('stopping');
-    stopPurging?.();
-    await server.close();
+    await Promise.all([server.close(), worker?.stop()]);
   } finally {
     if (local.hasGrown()) await writeBriefs({ ...local, log, project: config.project }, config);
     await local.close();
   }
+}
+
+/** Starts to run jobs that are due, unless this process may not. */
+function startWorker(config: Config, local: Local, log: Log): Worker | undefined {
+  if (!mayRunJobs(config)) {
+    log.info('no jobs are run here: that needs SUPABASE_SECRET_KEY');
+    return undefined;
+  }
+  const worker = openWorker(config, { local, log });
+  worker.start();
+  return worker;
 }
 
 // The most concurrent queries from one of our processes.

@@ -2,6 +2,7 @@ import { findRepository } from '../../clients/detect.ts';
 import { type Config, thisHost } from '../../config.ts';
 import { VERSION } from '../../version.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
+import { checkJobs } from './check-jobs.ts';
 import { type Check, checkClients, checkDatabase, checkProject, checkRuntime } from './checks.ts';
 import { CLI } from './demo-client.ts';
 
@@ -20,7 +21,7 @@ export async function runDoctor(config: Config, options: JsonOption): Promise<vo
   const checks = [
     checkRuntime(),
     ...database,
-    ...(reached ? [await checkProject(config)] : []),
+    ...(reached ? [await checkProject(config), ...(await checkJobs(config))] : []),
     ...(await checkClients(host, repository)),
   ];
   const ok = checks.every(({ status }) => status !== 'failed');

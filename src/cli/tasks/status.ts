@@ -7,6 +7,7 @@ import { oneLine } from '../../text.ts';
 import { checkpoints } from '../../tools/checkpoints.ts';
 import { person } from '../../tools/person.ts';
 import { projects as projectTools } from '../../tools/projects.ts';
+import { overdueJobs, overdueLines } from '../jobs/overdue.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table, taskTable } from '../terminal/table.ts';
@@ -18,7 +19,14 @@ const QUESTIONS_SHOWN = 5;
 
 /** `cairn status`: the project at a glance; without one, all projects. */
 export async function runStatus(config: Config, options: JsonOption): Promise<void> {
-  const { found, lines } = await inLocalContext(config, readStatus);
+  const { found, lines } = await inLocalContext(config, async (ctx) => {
+    const [status, overdue] = await Promise.all([readStatus(ctx), overdueJobs(ctx)]);
+    const jobs_overdue = overdue.map(({ kind }) => kind);
+    return {
+      found: { ...status.found, ...(jobs_overdue.length > 0 && { jobs_overdue }) },
+      lines: () => [...status.lines(), ...under(overdueLines(jobs_overdue))],
+    };
+  });
   printResult(found, options, lines);
 }
 

@@ -22,9 +22,12 @@ const BACKOFF_MS_MAX = 250;
 // Reads may be repeated after any outcome. So may a few others.
 const READS = /^(compare|export|get|list|resume|search|suggest|verify)(_|$)/;
 const REPEATABLE = new Set<FunctionName>([
+  'due_jobs',
+  'extend_job',
   'extend_lock',
   'import_events',
   'purge_idempotency_keys',
+  'register_jobs',
   'report_presence',
   'sign_in',
 ]);

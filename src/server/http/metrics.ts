@@ -1,9 +1,15 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ServerOptions } from '../mcp/server-options.ts';
+import { addJobMetrics, type JobsSeen } from './jobs.ts';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-type Counts = { requests: () => number; sessions: () => number; streams: () => number };
+type Counts = {
+  requests: () => number;
+  sessions: () => number;
+  streams: () => number;
+  jobs?: JobsSeen | undefined;
+};
 
 /** Formats the counts as Prometheus text. Labels are only our words, so that no caller can add more. */
 export function createMetrics(counts: Counts) {
@@ -44,6 +50,8 @@ export function createMetrics(counts: Counts) {
       },
     });
   }
+
+  if (counts.jobs !== undefined) addJobMetrics(registry, counts.jobs);
 
   return {
     contentType: registry.contentType,

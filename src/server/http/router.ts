@@ -13,6 +13,8 @@ type Places = {
   access: Access;
   metrics: Metrics;
   isReady: () => Promise<boolean>;
+  /** Tells whether the worker of this process, if it has one, goes on. */
+  works: () => boolean;
 };
 
 const BODY_BYTES_MAX = 32_768;
@@ -25,10 +27,12 @@ const PREFLIGHT = {
 };
 
 /** Routes each request. Probes may use any host name; all else needs ours. */
-export function createRouter({ originPolicy, mcp, access, metrics, isReady }: Places) {
+export function createRouter({ originPolicy, mcp, access, metrics, isReady, works }: Places) {
   // The path as it was sent: what a proxy in front blocks by its path must not come in by another spelling.
   const app = new Hono<{ Bindings: OpenRequest }>({ getPath: pathOf });
-  app.all('/healthz', () => new Response('ok\n'));
+  app.all('/healthz', () =>
+    works() ? new Response('ok\n') : new Response('the worker stands still\n', { status: 503 }),
+  );
   app.all('/readyz', async () =>
     (await isReady()) ? new Response('ready\n') : new Response('the database is away\n', { status: 503 }),
   );

@@ -10,6 +10,7 @@ import type { Log } from '../../log.ts';
 import type { Fixtures } from '../mcp/server-options.ts';
 import { type DiscardLimits, discardBody } from './body.ts';
 import { createReadiness } from './health.ts';
+import type { JobsSeen } from './jobs.ts';
 import { McpEndpoint, type McpLimits } from './mcp.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createOriginPolicy } from './origin-policy.ts';
@@ -26,6 +27,7 @@ export type HttpParts = {
   access: Access;
   limits?: Partial<HttpLimits>;
   fixtures?: Fixtures;
+  jobs?: JobsSeen;
 };
 
 const LIMITS: HttpLimits = {
@@ -77,7 +79,8 @@ export class HttpServer {
   #draining = false;
 
   constructor(server: Server, { limits, ...parts }: HttpParts & { limits: HttpLimits }) {
-    const { config, log, db, access } = parts;
+    const { config, log, db, access, jobs } = parts;
+    const works = () => jobs?.worker?.isAlive() ?? true;
     const { host } = config;
     const { port } = server.address() as AddressInfo;
     const isReady = createReadiness(db);
@@ -90,6 +93,7 @@ export class HttpServer {
       requests: () => this.#requestLog.count({ streams: false }),
       streams: () => this.#requestLog.count({ streams: true }),
       sessions: () => this.#mcp.sessionCount,
+      jobs,
     });
     this.#mcp = new McpEndpoint({ ...parts, limits, observe: this.#metrics.call, fixtures: parts.fixtures });
     this.#route = createRouter({
@@ -97,7 +101,8 @@ export class HttpServer {
       mcp: this.#mcp,
       access,
       metrics: this.#metrics,
-      isReady: async () => !this.#draining && (await isReady()),
+      isReady: async () => !this.#draining && works() && (await isReady()),
+      works,
     });
     server.on(
       'request',

@@ -15,6 +15,7 @@ import { createMcpServer } from '../mcp/server.ts';
 import type { ServerOptions } from '../mcp/server-options.ts';
 import { listenFollower } from '../mcp/subscriptions.ts';
 import { ProcessPresence } from '../presence.ts';
+import { BackgroundJobs } from './background.ts';
 import { StdioTransport } from './transport.ts';
 import { warmUp } from './warm-up.ts';
 
@@ -61,13 +62,13 @@ export async function serveStdio(config: Config, log: Log): Promise<void> {
 type Parts = { config: Config; log: Log; local: LazyDatabase; leaving: AbortController };
 
 /** The database opened for this process, which reports its presence. */
-type Present = Local & { process: string; presence: ProcessPresence; warm: Promise<void> };
+type Present = Local & { process: string; presence: ProcessPresence; jobs: BackgroundJobs; warm: Promise<void> };
 
 /** Makes contexts of the local user, as the configured agent or one derived from the client and this process. */
 function contexts({ config, log, local, leaving }: Parts): ServerOptions['contextOf'] {
   const scopes = new Set(SCOPES);
   return async (server: McpServer, request?: ServerContext): Promise<Context> => {
-    const { db, blobs, actor: person, process, presence } = await local.open();
+    const { db, blobs, actor: person, process, presence, jobs } = await local.open();
     const client = clientName(server, request);
     const agent = config.agent ?? agentName(client, config.clientSession ?? process.slice(-4));
     const actor = { ...person, agent, client, process };
@@ -75,7 +76,10 @@ function contexts({ config, log, local, leaving }: Parts): ServerOptions['contex
       db,
       blobs,
       actor,
-      acted: (name) => presence.acted(actor, name),
+      acted(name) {
+        jobs.called();
+        presence.acted(actor, name);
+      },
       scopes,
       log,
       project: config.project,
@@ -108,7 +112,7 @@ class LazyDatabase {
     const local = await this.#opened?.catch(() => undefined);
     if (local === undefined) return;
     const { db, blobs, actor } = local;
-    await Promise.all([local.presence.end(), local.warm]);
+    await Promise.all([local.presence.end(), local.jobs.stop(), local.warm]);
     await writeBriefs({ db, blobs, actor, log, project: config.project }, config);
     await local.close();
   }
@@ -122,10 +126,12 @@ class LazyDatabase {
     const presence = new ProcessPresence({ db, log, actor: { ...actor, process }, watched: isDirect });
     await presence.start();
     purgeIdempotencyKeys(local, log);
+    const jobs = new BackgroundJobs({ config, local, log });
+    jobs.start();
     const warm = warmUp(
       { db, blobs, log, actor: { ...actor, client: 'warm-up' }, scopes: new Set(SCOPES), project: config.project },
       leaving,
     );
-    return { ...local, process, presence, warm };
+    return { ...local, process, presence, jobs, warm };
   }
 }

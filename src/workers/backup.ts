@@ -1,0 +1,44 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isEmbedded } from '../brief-files.ts';
+import { checkBackup } from '../db/backup.ts';
+import { openBackup, writeBackup } from '../db/backup-file.ts';
+import type { JobKind } from './job.ts';
+
+const KEPT_MAX = 7;
+const NAME = /^daily-[\dTZ-]+\.backup$/;
+const UNFINISHED = /^daily-[\dTZ-]+\.backup\..*\.part$/;
+
+/** Backs up the embedded database to `backups` in its data directory, and reads each backup to its end. Keeps seven. */
+export const backup: JobKind = {
+  kind: 'backup',
+  scope: 'installation',
+  everySeconds: 86_400,
+  needs: 'machine',
+  isFor: isEmbedded,
+  async run({ config, connect, log }) {
+    const directory = join(config.dataDir, 'backups');
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const file = join(directory, `daily-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}Z.backup`);
+    const client = await connect();
+    try {
+      const { rows, size_bytes } = await writeBackup(client, file);
+      await checkBackup(openBackup(file));
+      log.info({ file, rows, size_bytes }, 'backed up the database');
+    } catch (error) {
+      // One that cannot be read must not push out one that can.
+      await rm(file, { force: true });
+      throw error;
+    } finally {
+      await client.end();
+    }
+    await removeOldest(directory);
+  },
+};
+
+async function removeOldest(directory: string): Promise<void> {
+  const names = await readdir(directory);
+  const backups = names.filter((name) => NAME.test(name)).sort();
+  const left = [...backups.slice(0, -KEPT_MAX), ...names.filter((name) => UNFINISHED.test(name))];
+  for (const name of left) await rm(join(directory, name), { force: true });
+}

@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import * as z from 'zod';
+import { isEmbedded } from '../brief-files.ts';
+import { archiveRecords, removeExpiredFiles } from '../services/records.ts';
+import type { JobKind } from './job.ts';
+
+/** `to` is a place for files, by default the data directory of an embedded database. */
+const Settings = z.object({ to: z.string().min(1).max(1_000).optional() });
+
+/**
+ * Moves old records of every workspace to files, and deletes files that are kept no longer. Where there is no place for
+ * files, records stay in the database until they are too old to keep.
+ */
+export const retention: JobKind = {
+  kind: 'retention',
+  scope: 'installation',
+  everySeconds: 86_400,
+  needs: 'machine',
+  async run({ db, blobs, log, config }, { actor, settings, signal }) {
+    const { to = isEmbedded(config) ? join(config.dataDir, 'archive') : undefined } = Settings.parse(settings);
+    if (to !== undefined) {
+      for await (const part of archiveRecords({ db, actor, blobs }, to)) {
+        log.info({ ...part }, 'archived records');
+        signal.throwIfAborted();
+      }
+    }
+    for (let removed = 1; removed > 0; ) {
+      removed = await removeExpiredFiles({ db, actor, blobs });
+      signal.throwIfAborted();
+    }
+  },
+};
