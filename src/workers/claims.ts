@@ -1,9 +1,26 @@
 import * as z from 'zod';
+import type { Actor, Database } from '../db/database.ts';
 import { sqlFunction } from '../db/sql-function.ts';
+import type { JobKind } from './job.ts';
 
 // What a worker asks of the database: as nobody, and in a job's workspace once that is known.
 
-export const registerJobs = sqlFunction('register_jobs', z.object({ registered: z.int() }));
+/** The actor of a worker in no workspace. */
+export const NOBODY: Actor = {
+  user_id: '00000000-0000-0000-0000-000000000000',
+  agent: 'system',
+  client: 'system',
+};
+
+const registerJobs = sqlFunction('register_jobs', z.object({ registered: z.int() }));
+
+/** Makes the jobs of the installation, those too that nobody runs here: they show that they wait. */
+export async function registerKinds(db: Database, kinds: readonly JobKind[]): Promise<void> {
+  const jobs = kinds
+    .filter(({ scope }) => scope === 'installation')
+    .map(({ kind, everySeconds: every_seconds }) => ({ kind, every_seconds }));
+  await registerJobs({ db, actor: NOBODY }, { jobs });
+}
 
 /** A job that is due, of a workspace or the installation. */
 const Due = z.object({ kind: z.string(), tenant_id: z.string().optional() });

@@ -1,12 +1,10 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Actor } from '../db/database.ts';
 import { domainErrorFrom } from '../errors.ts';
-import { claimJob, type Due, dueJobs, registerJobs } from './claims.ts';
+import { claimJob, type Due, dueJobs, NOBODY, registerKinds } from './claims.ts';
 import { HeldRun } from './held-run.ts';
 import type { JobKind, Machine, Run } from './job.ts';
 
-const NOBODY: Actor = { user_id: '00000000-0000-0000-0000-000000000000', agent: 'system', client: 'system' };
 const LEASE_SECONDS = 30;
 const STOP_MS_MAX = 10_000;
 const ROUNDS_MAX = 100;
@@ -34,7 +32,7 @@ export class Worker {
   readonly #stopping = new AbortController();
   readonly #holder = `${hostname()}#${process.pid}`;
   readonly #told: ((ended: Ended) => void)[] = [];
-  #registered: Promise<unknown> | undefined;
+  #registered: Promise<void> | undefined;
   #loop: Promise<void> | undefined;
   #lookedAt = performance.now();
   #running: HeldRun | undefined;
@@ -110,13 +108,9 @@ export class Worker {
     return { ended, nextInMs: ended.length > 0 ? 0 : next_in_ms };
   }
 
-  /** Makes the jobs of the installation, those too that this worker does not run: they show that they wait. */
-  #register(): Promise<unknown> {
+  #register(): Promise<void> {
     const { machine, kinds } = this.#options;
-    const jobs = kinds
-      .filter(({ scope }) => scope === 'installation')
-      .map(({ kind, everySeconds: every_seconds }) => ({ kind, every_seconds }));
-    this.#registered ??= registerJobs({ db: machine.db, actor: NOBODY }, { jobs }).catch((error) => {
+    this.#registered ??= registerKinds(machine.db, kinds).catch((error) => {
       this.#registered = undefined;
       throw error;
     });

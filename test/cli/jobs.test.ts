@@ -24,8 +24,8 @@ async function jobNamed(kind: string): Promise<Job | undefined> {
 }
 
 describe('jobs of an embedded database', () => {
-  test('are made by the first worker, and run by one that runs once', async () => {
-    expect((await run('jobs', 'list')).said).toEqual({ jobs: [] });
+  test('are there from the start, and run by a worker that runs once', async () => {
+    expect((await run('jobs', 'list')).said).toMatchObject({ jobs: [{ kind: 'backup' }, { kind: 'purge' }] });
     expect((await run('worker', '--once')).said).toEqual({ jobs: [] });
     await world.rows('update app.jobs set next_run_at = now()');
 
@@ -97,6 +97,7 @@ describe('jobs of an embedded database', () => {
     });
     expect((await run('jobs', 'run', 'archive')).said).toMatchObject({ jobs: [{ outcome: 'succeeded' }] });
     expect(await run('jobs', 'set', 'purge', '--to', '/tmp')).toMatchObject({ code: 2 });
+    expect(await run('jobs', 'set', 'nothing', '--every', '1h')).toMatchObject({ code: 2 });
   });
 });
 

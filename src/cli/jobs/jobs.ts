@@ -1,8 +1,12 @@
 import type { Config } from '../../config.ts';
+import type { Context } from '../../context.ts';
 import { openLocal } from '../../local.ts';
 import { createLog } from '../../log.ts';
 import type { Job } from '../../services/jobs.ts';
+import { escaped } from '../../text.ts';
 import { person } from '../../tools/person.ts';
+import { registerKinds } from '../../workers/claims.ts';
+import { jobKindsOf } from '../../workers/jobs.ts';
 import { inLocalContext, perform, type WorkspaceOption } from '../local-context.ts';
 import { locationFor } from '../log/archive.ts';
 import { mistyped } from '../mistyped.ts';
@@ -14,10 +18,22 @@ import { endLines } from './worker.ts';
 export type JobOptions = JsonOption & WorkspaceOption;
 export type SetOptions = JobOptions & { every?: number; to?: string; olderThan?: number; oneMachine?: true };
 
+/** Opens the database, in which every job that this program knows is there. */
+async function inJobs<T>(config: Config, options: JobOptions, run: (ctx: Context) => Promise<T>): Promise<T> {
+  refuseWithoutKey(config);
+  return inLocalContext(
+    config,
+    async (ctx) => {
+      await registerKinds(ctx.db, jobKindsOf(config));
+      return run(ctx);
+    },
+    options,
+  );
+}
+
 /** `cairn jobs`: what runs again and again, and how it last went. */
 export async function runJobs(config: Config, options: JobOptions): Promise<void> {
-  refuseWithoutKey(config);
-  const found = await inLocalContext(config, (ctx) => perform(ctx, person.list_jobs, {}), options);
+  const found = await inJobs(config, options, (ctx) => perform(ctx, person.list_jobs, {}));
   printResult(found, options, ({ jobs }) => jobLines(jobs));
 }
 
@@ -27,15 +43,13 @@ export async function runChangeJob(
   { kind, change }: { kind: string; change: 'pause' | 'resume' },
   options: JobOptions,
 ): Promise<void> {
-  refuseWithoutKey(config);
-  const job = await inLocalContext(config, (ctx) => perform(ctx, person.change_job, { kind, change }), options);
+  const job = await inJobs(config, options, (ctx) => perform(ctx, person.change_job, { kind, change }));
   printResult(job, options, (one) => jobLines([one]));
 }
 
 /** `cairn jobs run KIND`: runs it now, here, unless a worker comes first. */
 export async function runJobNow(config: Config, kind: string, options: JobOptions): Promise<void> {
-  refuseWithoutKey(config);
-  await inLocalContext(config, (ctx) => perform(ctx, person.change_job, { kind, change: 'run' }), options);
+  await inJobs(config, options, (ctx) => perform(ctx, person.change_job, { kind, change: 'run' }));
   const log = createLog('warn');
   const local = await openLocal(config, log);
   try {
@@ -47,36 +61,28 @@ export async function runJobNow(config: Config, kind: string, options: JobOption
   }
 }
 
-/** `cairn jobs set KIND`: how often a job runs; for `archive` and `retention` also where to, for `archive` from which age. */
+/** `cairn jobs set KIND`: how often a job runs; of those that write files also where to, and from which age. */
 export async function runSetJob(config: Config, kind: string, options: SetOptions): Promise<void> {
   refuseWithoutKey(config);
-  const { every, olderThan: days, to, oneMachine } = options;
-  const archives = kind === 'archive';
-  if (!archives && days !== undefined) {
-    throw mistyped(`${kind} takes no --older-than.`, 'It is of the job archive.');
-  }
-  if (!archives && kind !== 'retention' && to !== undefined) {
-    throw mistyped(`${kind} takes no --to.`, 'It is of the jobs archive and retention.');
-  }
-  const where = {
-    ...((archives || to !== undefined) && { to: locationFor(config, { to, oneMachine }) }),
-    ...(archives && { days: days ?? 365 }),
-  };
-  const job = await inLocalContext(
-    config,
-    (ctx) =>
-      perform(ctx, person.set_job, {
-        kind,
-        every_seconds: every,
-        settings: archives || to !== undefined ? where : undefined,
-      }),
-    options,
+  const known = jobKindsOf(config).map((one) => one.kind);
+  if (!known.includes(kind)) throw mistyped(`There is no job ${escaped(kind)} here.`, `Jobs: ${known.join(', ')}.`);
+  const settings = settingsOf(config, kind, options);
+  const job = await inJobs(config, options, (ctx) =>
+    perform(ctx, person.set_job, { kind, every_seconds: options.every, settings }),
   );
   printResult(job, options, (one) => jobLines([one]));
 }
 
+/** Where a job writes files; undefined if that does not change. */
+function settingsOf(config: Config, kind: string, { olderThan: days, to, oneMachine }: SetOptions) {
+  if (kind === 'archive') return { to: locationFor(config, { to, oneMachine }), days: days ?? 365 };
+  if (days !== undefined) throw mistyped(`${kind} takes no --older-than.`, 'It is of the job archive.');
+  if (to === undefined) return undefined;
+  if (kind === 'retention') return { to: locationFor(config, { to, oneMachine }) };
+  throw mistyped(`${kind} takes no --to.`, 'It is of the jobs archive and retention.');
+}
+
 function jobLines(jobs: Job[]): string[] {
-  if (jobs.length === 0) return ['No jobs yet. The first `cairn serve` or `cairn worker` makes them.'];
   return table(jobs, [
     { heading: 'JOB', text: ({ kind }) => kind, style: (text) => styled('bold', text) },
     { heading: 'OF', text: ({ workspace }) => workspace?.slice(0, 8) ?? 'all', spare: 3 },

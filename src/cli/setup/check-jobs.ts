@@ -1,7 +1,7 @@
 import type { Config } from '../../config.ts';
 import { person } from '../../tools/person.ts';
 import { mayRunJobs } from '../jobs/open-worker.ts';
-import { START_WORKER } from '../jobs/overdue.ts';
+import { overdueAmong, START_WORKER } from '../jobs/overdue.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import type { Check } from './checks.ts';
 
@@ -11,7 +11,7 @@ const FAILURES_MAX = 3;
 export async function checkJobs(config: Config): Promise<Check[]> {
   if (!mayRunJobs(config)) return [];
   const { jobs } = await inLocalContext(config, (ctx) => perform(ctx, person.list_jobs, {}));
-  const overdue = jobs.filter((job) => job.overdue).map(({ kind }) => kind);
+  const overdue = overdueAmong(jobs, config);
   const failing = jobs.filter(({ failures_in_row }) => failures_in_row >= FAILURES_MAX);
   const name = 'jobs';
   if (failing.length > 0) {

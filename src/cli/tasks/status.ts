@@ -20,8 +20,7 @@ const QUESTIONS_SHOWN = 5;
 /** `cairn status`: the project at a glance; without one, all projects. */
 export async function runStatus(config: Config, options: JsonOption): Promise<void> {
   const { found, lines } = await inLocalContext(config, async (ctx) => {
-    const [status, overdue] = await Promise.all([readStatus(ctx), overdueJobs(ctx)]);
-    const jobs_overdue = overdue.map(({ kind }) => kind);
+    const [status, jobs_overdue] = await Promise.all([readStatus(ctx), overdueJobs(ctx, config)]);
     return {
       found: { ...status.found, ...(jobs_overdue.length > 0 && { jobs_overdue }) },
       lines: () => [...status.lines(), ...under(overdueLines(jobs_overdue))],
