@@ -3,6 +3,8 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { blobStores } from '../../src/blobs/open.ts';
+import { readConfig } from '../../src/config.ts';
+import { createLog } from '../../src/log.ts';
 import {
   archiveRecords,
   importRecords,
@@ -11,6 +13,8 @@ import {
   removeExpiredFiles,
 } from '../../src/services/records.ts';
 import { NOBODY } from '../../src/workers/claims.ts';
+import { partitions as partitionsJob } from '../../src/workers/partitions.ts';
+import { retention as retentionJob } from '../../src/workers/retention.ts';
 import type { Caller } from '../support/commands.ts';
 import { collect, createHerons, partitions, see } from '../support/herons.ts';
 import { createScratch, type Scratch } from '../support/scratch.ts';
@@ -152,6 +156,27 @@ describe('records', () => {
 
     await see(scratch, { tenant: tenantOf(ada), flock: randomUUID(), daysAgo: 120 });
     expect((await maintain()).dropped).toHaveLength(1);
+  });
+
+  test('are kept by jobs: partitions made, old records in files, what is in files dropped', async () => {
+    await see(scratch, { tenant: tenantOf(ada), flock: randomUUID(), daysAgo: 53, count: 2 });
+    const kept = await collect(readRecords({ ...ada, blobs }));
+    await scratch.sql.query(`drop table app.${(await partitions(scratch)).at(-1)}`);
+    const config = readConfig({ dataDir: folder, databaseUrl: 'postgres://nowhere' }, {});
+    const machine = { ...server(), config, log: createLog('silent'), connect: scratch.connect };
+    const given = { actor: NOBODY, signal: new AbortController().signal };
+    const before = await partitions(scratch);
+
+    await retentionJob.run(machine, { ...given, settings: {} });
+    await partitionsJob.run(machine, { ...given, settings: {} });
+    expect((await partitions(scratch)).length).toBe(before.length + 1);
+
+    await retentionJob.run(machine, { ...given, settings: { to: folder } });
+    await partitionsJob.run(machine, { ...given, settings: {} });
+    expect((await partitions(scratch)).length).toBe(before.length);
+    expect(await collect(readRecords({ ...ada, blobs }))).toEqual(kept);
+    const { rows } = await scratch.sql.query(`select reltuples from pg_class where oid = 'public.herons'::regclass`);
+    expect(rows[0].reltuples).toBeGreaterThanOrEqual(0);
   });
 
   test('of a table that is none are refused', async () => {
