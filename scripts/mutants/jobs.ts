@@ -34,6 +34,13 @@ export const JOBS = Object.freeze([
       file: SQL,
       find: 'coalesce(app.get_due_at(v_job) > v_now, true)',
       replace: 'v_job.kind is null',
+      name: 'is first due within the hour',
+    },
+    {
+      within: 'public.claim_job',
+      file: SQL,
+      find: '    for update skip locked;',
+      replace: ';',
       name: 'is claimed by one of twenty at once',
     },
     {

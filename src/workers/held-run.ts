@@ -58,7 +58,10 @@ export class HeldRun {
     const { db, log, actor, kind, token, leaseSeconds } = this.#parts;
     const askedAt = performance.now();
     // A process that slept, or found no database, for so long is not believed to hold it.
-    if (askedAt >= this.#expiresAt) return this.#lost.abort();
+    if (askedAt >= this.#expiresAt) {
+      log.warn({ kind }, 'the lease of a job is over: its run is left');
+      return this.#lost.abort();
+    }
     try {
       await extendJob({ db, actor }, { kind, token, seconds: leaseSeconds });
       this.#expiresAt = askedAt + leaseSeconds * 1_000;
