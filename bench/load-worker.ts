@@ -3,7 +3,7 @@ import process from 'node:process';
 import type pg from 'pg';
 import type * as z from 'zod';
 import { blobStores } from '../src/blobs/open.ts';
-import { type Context, SCOPES } from '../src/context.ts';
+import type { Context } from '../src/context.ts';
 import type { Actor } from '../src/db/database.ts';
 import { postgresDatabase } from '../src/db/postgres.ts';
 import { createLog } from '../src/log.ts';
@@ -20,7 +20,7 @@ export type Taken = { commands: number[]; claims: number[] };
 
 const { connection, actor, seconds } = JSON.parse(process.argv[2] ?? '{}') as Given;
 const db = postgresDatabase({ connection });
-const ctx: Context = { db, blobs: blobStores({}), actor, log: createLog('error'), scopes: new Set(SCOPES) };
+const ctx: Context = { db, blobs: blobStores({}), actor, log: createLog('error'), scopes: 'all' };
 
 const { commands, claims }: Taken = { commands: [], claims: [] };
 

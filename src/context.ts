@@ -3,10 +3,11 @@ import type { Actor, Database } from './db/database.ts';
 import type { Verdict } from './db/verdict.ts';
 import type { Log } from './log.ts';
 
-/** The scopes that a caller may have. `write` includes the `read` of its kind. */
-export const SCOPES = Object.freeze(['projects:read', 'projects:write', 'tasks:read', 'tasks:write', 'admin'] as const);
+/** A right that a token may have; toolsets declare those there are. `write` includes the `read` of its kind. */
+export type Scope = 'admin' | `${string}:${'read' | 'write'}`;
 
-export type Scope = (typeof SCOPES)[number];
+/** What a caller may do: everything, or what a token was granted. */
+export type Scopes = ReadonlySet<Scope> | 'all';
 
 /** The request's name for the log; with a key, a repeat of the same request gets its first answer. */
 type Command = { name: string; key?: string; fingerprint?: string };
@@ -17,7 +18,7 @@ export type Context = {
   /** Opens places for files beside the database, with the keys of this process. */
   blobs: OpenBlobStore;
   actor: Actor;
-  scopes: ReadonlySet<Scope>;
+  scopes: Scopes;
   /** Told by each call whether the database accepted the actor's proof. */
   verdict?: Verdict | undefined;
   log: Log;
@@ -30,8 +31,12 @@ export type Context = {
   acted?: (agent: string) => void;
 };
 
-export function mayUse(scopes: ReadonlySet<Scope>, needed: Scope): boolean {
-  if (scopes.has(needed)) return true;
+export function isScope(name: string): name is Scope {
+  return /^(admin|[a-z_]+:(read|write))$/.test(name);
+}
+
+export function mayUse(scopes: Scopes, needed: Scope): boolean {
+  if (scopes === 'all' || scopes.has(needed)) return true;
   const writing = needed.replace(/:read$/, ':write');
-  return SCOPES.some((scope) => scope === writing && scopes.has(scope));
+  return isScope(writing) && scopes.has(writing);
 }

@@ -109,7 +109,7 @@ export const SERVER = Object.freeze([
   ...of('T20', 'test/remote/http-access.test.ts', [
     {
       file: 'src/server/http/server-options.ts',
-      find: "connected.scopes.has('admin') ? tools : everyday",
+      find: "mayUse(connected.scopes, 'admin') ? tools : everyday",
       replace: 'tools',
       name: 'that may not administer is not shown how',
     },

@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { SCOPES, type Scope } from '../context.ts';
+import type { Scope, Scopes } from '../context.ts';
 import type { Actor } from '../db/database.ts';
 
 /** The caller of a request, as its credentials prove. */
@@ -12,7 +12,7 @@ export type Principal = {
    */
   actor: Pick<Actor, 'user_id' | 'tenant_id' | 'project_id' | 'proof'>;
   /** The current scopes, not those at the time of the grant. */
-  scopes: ReadonlySet<Scope>;
+  scopes: Scopes;
 };
 
 /** The other end of a request: its address, seen past the proxies that the operator trusts. */
@@ -45,9 +45,8 @@ export type RouteEnv = { Bindings: Peer };
 
 /** Treats every caller that reaches this machine's own address as the owner. */
 export function ownerAlone(actor: Principal['actor']): Access {
-  const scopes = new Set(SCOPES);
   return {
-    authenticate: async () => ({ id: 'local', actor, scopes }),
+    authenticate: async () => ({ id: 'local', actor, scopes: 'all' }),
     challenge: (needed) => new Response(`Needs ${needed.join(' ')}.\n`, { status: 403 }),
     routes: new Hono(),
   };

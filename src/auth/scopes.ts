@@ -1,17 +1,9 @@
-import { mayUse, SCOPES, type Scope } from '../context.ts';
+import { mayUse, type Scope } from '../context.ts';
+import { SCOPES } from '../tools/catalog.ts';
 import type { LiveToken } from './answers.ts';
 
 /** The scopes for a program that requests none; the challenge and the resource metadata name them too. */
 export const BASELINE: readonly Scope[] = Object.freeze(SCOPES.filter((scope) => scope !== 'admin'));
-
-/** The descriptions on the consent page. */
-export const SCOPE_DESCRIPTIONS: Readonly<Record<Scope, string>> = Object.freeze({
-  'projects:read': 'Read projects, decisions and checkpoints',
-  'projects:write': 'Create and change projects, decisions and checkpoints',
-  'tasks:read': 'Read tasks and what happened to them',
-  'tasks:write': 'Create, claim, change and complete tasks',
-  admin: 'Administer the workspace: break locks, redact events, end access',
-});
 
 /**
  * Returns the scopes that a request may be granted: those it names and the reads they include, so that a person can

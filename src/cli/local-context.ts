@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { Config } from '../config.ts';
-import { type Context, SCOPES } from '../context.ts';
+import type { Context } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { type Local, openLocal } from '../local.ts';
 import { createLog } from '../log.ts';
@@ -31,13 +31,12 @@ export async function inLocalContext<T>(
   // id.
   const actor = tenant_id === undefined ? local : { user_id: tenant_id, ...user, tenant_id };
   try {
-    const scopes = new Set(SCOPES);
     return await run({
       db,
       blobs,
       connect,
       log,
-      scopes,
+      scopes: 'all',
       actor: { ...actor, agent: null, client: await person },
       project: config.project,
     });

@@ -37,7 +37,7 @@ export const admin = toolset(
   {
     purpose: 'owners and admins only',
     description: 'What only an owner or admin of the workspace may do.',
-    scopes: 'admin',
+    scopes: { admin: 'Administer the workspace: break locks, redact events, end access' },
   },
   {
     break_lock: {

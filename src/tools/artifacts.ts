@@ -2,6 +2,7 @@ import type * as z from 'zod';
 import { Artifact } from '../events/artifacts.ts';
 import { AddArtifact, ArtifactPage, addArtifact, ListArtifacts, listArtifacts } from '../services/artifacts.ts';
 import { lines, named, nextPage, quote, time } from './render.ts';
+import { tasks } from './tasks.ts';
 import { toolset } from './tool.ts';
 
 export const artifacts = toolset(
@@ -9,7 +10,7 @@ export const artifacts = toolset(
   {
     purpose: 'diffs, pull requests, test reports',
     description: 'What work on a task produced, and the evidence for its criteria.',
-    scopes: 'tasks',
+    scopes: tasks.scopes,
   },
   {
     add_artifact: {

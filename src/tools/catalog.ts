@@ -1,3 +1,4 @@
+import { isScope, type Scope } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { admin } from './admin.ts';
 import { artifacts } from './artifacts.ts';
@@ -9,7 +10,7 @@ import { projects } from './projects.ts';
 import { search } from './search.ts';
 import { sessions } from './sessions.ts';
 import { tasks } from './tasks.ts';
-import type { Tool, Toolset } from './tool.ts';
+import type { ScopeWords, Tool, Toolset } from './tool.ts';
 
 export const TOOLSETS: readonly Toolset[] = [
   projects,
@@ -23,6 +24,16 @@ export const TOOLSETS: readonly Toolset[] = [
   history,
   admin,
 ];
+
+const SCOPE_WORDS = Object.freeze<ScopeWords>(Object.assign({}, ...TOOLSETS.map(({ scopes }) => scopes)));
+
+/** The scopes that the toolsets declare, in display order. */
+export const SCOPES = Object.freeze(Object.keys(SCOPE_WORDS).filter(isScope));
+
+/** The words by which a person is asked to grant a scope. */
+export function scopeWords(scope: Scope): string {
+  return SCOPE_WORDS[scope] ?? scope;
+}
 
 /** The tools that an agent needs every day, in display order. */
 export const DEFAULT_TOOLS: readonly string[] = [

@@ -19,7 +19,7 @@ import {
   saveCheckpoint,
 } from '../services/checkpoints.ts';
 import { only } from './fit.ts';
-import { projectLine } from './projects.ts';
+import { projectLine, projects } from './projects.ts';
 import {
   amount,
   block,
@@ -41,7 +41,7 @@ export const checkpoints = toolset(
   {
     purpose: 'hand over and resume',
     description: 'Where a project stands, so that another agent resumes there.',
-    scopes: 'projects',
+    scopes: projects.scopes,
   },
   {
     resume_project: {

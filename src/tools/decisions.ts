@@ -1,6 +1,7 @@
 import type * as z from 'zod';
 import { Decision } from '../events/decisions.ts';
 import { DecisionPage, ListDecisions, listDecisions, RecordDecision, recordDecision } from '../services/decisions.ts';
+import { projects } from './projects.ts';
 import { block, decisionLine, lines, named, nextPage, time } from './render.ts';
 import { toolset } from './tool.ts';
 
@@ -9,7 +10,7 @@ export const decisions = toolset(
   {
     purpose: 'choices and their reasons',
     description: 'What was chosen among which options, and why.',
-    scopes: 'projects',
+    scopes: projects.scopes,
   },
   {
     record_decision: {

@@ -10,6 +10,7 @@ import {
   waitForEvents,
 } from '../services/events.ts';
 import { eventLine, lines, nextPage } from './render.ts';
+import { tasks } from './tasks.ts';
 import { toolset } from './tool.ts';
 
 export const events = toolset(
@@ -17,7 +18,7 @@ export const events = toolset(
   {
     purpose: 'the timeline',
     description: 'What happened: timelines, notes, and waiting for what comes next.',
-    scopes: 'tasks',
+    scopes: tasks.scopes,
   },
   {
     record_event: {

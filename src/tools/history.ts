@@ -1,4 +1,5 @@
 import { GetState, getState, State } from '../services/history.ts';
+import { projects } from './projects.ts';
 import { counted, labelsOf, lines, named, quote, unproven } from './render.ts';
 import { toolset } from './tool.ts';
 
@@ -7,7 +8,7 @@ export const history = toolset(
   {
     purpose: 'the project as of a position or time',
     description: 'How things were.',
-    scopes: 'projects',
+    scopes: projects.scopes,
   },
   {
     get_state: {

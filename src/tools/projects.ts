@@ -25,7 +25,10 @@ export const projects = toolset(
   {
     purpose: 'projects and their rules',
     description: 'What the work is about, and the rules that it obeys.',
-    scopes: 'projects',
+    scopes: {
+      'projects:read': 'Read projects, decisions and checkpoints',
+      'projects:write': 'Create and change projects, decisions and checkpoints',
+    },
   },
   {
     list_projects: {

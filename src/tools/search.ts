@@ -1,4 +1,5 @@
 import { Hits, Search, search as searchProjects } from '../services/search.ts';
+import { projects } from './projects.ts';
 import { lines, named, nextPage, quote, time } from './render.ts';
 import { toolset } from './tool.ts';
 
@@ -7,7 +8,7 @@ export const search = toolset(
   {
     purpose: 'full text over everything',
     description: 'Finding what was written down.',
-    scopes: 'projects',
+    scopes: projects.scopes,
   },
   {
     search: {

@@ -1,5 +1,6 @@
 import { Session } from '../events/sessions.ts';
 import { ListSessions, listSessions, SaveSession, SessionPage, saveSession } from '../services/sessions.ts';
+import { projects } from './projects.ts';
 import { lines, nextPage, quote, time } from './render.ts';
 import { toolset } from './tool.ts';
 
@@ -8,7 +9,7 @@ export const sessions = toolset(
   {
     purpose: "snapshots of an agent's session",
     description: 'The older form of checkpoints, kept for the agents that use it.',
-    scopes: 'projects',
+    scopes: projects.scopes,
   },
   {
     save_session: {

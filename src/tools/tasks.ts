@@ -39,7 +39,10 @@ export const tasks = toolset(
   {
     purpose: 'work that one agent at a time may hold',
     description: 'Units of work that one agent at a time may hold.',
-    scopes: 'tasks',
+    scopes: {
+      'tasks:read': 'Read tasks and what happened to them',
+      'tasks:write': 'Create, claim, change and complete tasks',
+    },
   },
   {
     create_tasks: {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Context } from '../context.ts';
+import { type Context, isScope, type Scope } from '../context.ts';
 import { domainErrorFrom } from '../errors.ts';
 import { leftOut, line, word } from '../text.ts';
 import { coerceInput, wholeRefs } from './coercion.ts';
@@ -40,11 +40,20 @@ export type Tool = Command<Record<string, unknown>> &
     annotations: { readOnlyHint: boolean; destructiveHint: boolean; idempotentHint: boolean; openWorldHint: boolean };
   };
 
-/** `purpose` is a phrase for README's table; `commands` are the same tools by name, each with the type of its answer. */
-export type Toolset<Commands = unknown> = {
-  name: string;
+/** Scopes, each with the words by which a person is asked to grant it. */
+export type ScopeWords = Readonly<Partial<Record<Scope, string>>>;
+
+type About = {
+  /** A phrase for README's table. */
   purpose: string;
   description: string;
+  /** The scope of the tools that read and that of those that write, or one of all; another toolset may have the same. */
+  scopes: ScopeWords;
+};
+
+/** `commands` are the same tools by name, each with the type of its answer. */
+export type Toolset<Commands = unknown> = About & {
+  name: string;
   tools: Tool[];
   commands: Commands;
 };
@@ -60,7 +69,7 @@ const Worker = line(40)
 /** Gives each definition its name, scope, annotations and idempotency_key. */
 export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs extends Record<string, z.ZodObject>>(
   name: string,
-  { purpose, description, scopes }: { purpose: string; description: string; scopes: 'projects' | 'tasks' | 'admin' },
+  about: About,
   // Two type parameters, so that the compiler infers both schemas of each tool and checks `run` and `render` against
   // them.
   definitions: { [Name in keyof Inputs]: Taking<Inputs[Name]> } & { [Name in keyof Outputs]: Giving<Outputs[Name]> },
@@ -71,7 +80,7 @@ export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs exte
     return {
       ...definition,
       name: toolName,
-      scope: scopes === 'admin' ? 'admin' : `${scopes}:${reads ? 'read' : 'write'}`,
+      scope: scopeFor(about.scopes, reads ? 'read' : 'write'),
       input: input.extend({
         ...((!reads || takesWorker) && { as: Worker }),
         ...(!reads && !idempotent && { idempotency_key: IdempotencyKey }),
@@ -85,7 +94,14 @@ export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs exte
     };
   });
   const commands = Object.fromEntries(tools.map((tool) => [tool.name, tool])) as never;
-  return { name, purpose, description, tools, commands };
+  return { ...about, name, tools, commands };
+}
+
+function scopeFor(words: ScopeWords, effect: 'read' | 'write'): Scope {
+  const scopes = Object.keys(words).filter(isScope);
+  const found = scopes.find((scope) => scope === 'admin' || scope.endsWith(`:${effect}`));
+  if (found === undefined) throw new Error(`No scope of ${scopes.join(', ')} is for tools that ${effect}.`);
+  return found;
 }
 
 /** `notices`: the end of the text, for which the data has no place. */

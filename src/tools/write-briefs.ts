@@ -7,7 +7,7 @@ import {
   withBriefsLocked,
   writeBrief,
 } from '../brief-files.ts';
-import { type Context, SCOPES } from '../context.ts';
+import type { Context } from '../context.ts';
 import { within } from '../deadline.ts';
 import { domainErrorFrom } from '../errors.ts';
 import { resumeProject } from '../services/checkpoints.ts';
@@ -59,7 +59,7 @@ async function leaveOne({ db, blobs, actor, log, project }: One, dataDir: string
   // The next reader is unknown: it sees no lock as its own, and no token.
   const nobody = { user_id, ...(tenant_id !== undefined && { tenant_id }), client: 'hook' };
   try {
-    const ctx = { db, blobs, log, scopes: new Set(SCOPES), actor: nobody, project };
+    const ctx: Context = { db, blobs, log, scopes: 'all', actor: nobody, project };
     const resumed = resumeProject(ctx, {});
     const { mine: _, ...found } = await within(deadline - performance.now(), 'a brief', resumed);
     // If halted meanwhile, it may have lost the lock, and its data is old.

@@ -1,4 +1,3 @@
-import { SCOPES } from '../context.ts';
 import type { Actor } from '../db/database.ts';
 import { DomainError } from '../errors.ts';
 import { pathName } from '../text.ts';
@@ -12,7 +11,7 @@ export function perform<Output>(
   command: Command<Output>,
   given: object,
 ): Promise<Output> {
-  return runCommand({ db, blobs, log, actor, scopes: new Set(SCOPES) }, command, (input) => {
+  return runCommand({ db, blobs, log, actor, scopes: 'all' }, command, (input) => {
     const parsed = input.safeParse(given);
     if (parsed.success) return parsed.data;
     throw new DomainError('invalid_input', inputSentences(parsed.error, given, pathName), {

@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import { SCOPES } from '../context.ts';
 import { archiveEvents } from '../services/archive.ts';
 import type { JobKind } from './job.ts';
 
@@ -18,7 +17,7 @@ export const archive: JobKind = {
     const { to, days } = Settings.parse(settings);
     const before = new Date(Date.now() - days * DAY_MS).toISOString();
     const store = await blobs(to);
-    for await (const part of archiveEvents({ db, blobs, log, actor, scopes: new Set(SCOPES) }, { before, store })) {
+    for await (const part of archiveEvents({ db, blobs, log, actor, scopes: 'all' }, { before, store })) {
       log.info({ workspace: actor.tenant_id, events: part.events, file: part.file }, 'archived events');
       signal.throwIfAborted();
     }

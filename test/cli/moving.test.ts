@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type Context, SCOPES } from '../../src/context.ts';
+import type { Context } from '../../src/context.ts';
 import { type HistoryPage, historyLines, readHistory } from '../../src/events/history-file.ts';
 import { newId } from '../../src/events/ids.ts';
 import { createLog } from '../../src/log.ts';
@@ -152,7 +152,7 @@ describe('between two workspaces', () => {
     ...caller,
     blobs,
     log: createLog('silent'),
-    scopes: new Set(SCOPES),
+    scopes: 'all',
   });
 
   test('people keep their names, whatever they are called elsewhere', async () => {
@@ -220,7 +220,7 @@ test('a history is read as it was written', async () => {
     type: 'project.noted',
     data: { kind: 'note', text: 'Grüße\u2028 und mehr' },
   });
-  const ctx: Context = { ...ada, blobs, log: createLog('silent'), scopes: new Set(SCOPES) };
+  const ctx: Context = { ...ada, blobs, log: createLog('silent'), scopes: 'all' };
   const written: unknown[] = [];
   const pages = (async function* () {
     for await (const page of exportEvents(ctx, undefined)) {

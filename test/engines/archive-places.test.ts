@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { blobStores } from '../../src/blobs/open.ts';
-import { type Context, SCOPES } from '../../src/context.ts';
+import type { Context } from '../../src/context.ts';
 import type { Database } from '../../src/db/database.ts';
 import { projectClient } from '../../src/db/supabase/client.ts';
 import { supabaseDatabase } from '../../src/db/supabase/database.ts';
@@ -111,7 +111,7 @@ describe('a bucket of the Supabase project', () => {
     await createProject(who);
     await note(who, 'First.');
     await note(who, 'Second.');
-    return { ...who, blobs: storesWith(SECRET_KEY), log: createLog('silent'), scopes: new Set(SCOPES) };
+    return { ...who, blobs: storesWith(SECRET_KEY), log: createLog('silent'), scopes: 'all' };
   }
 
   async function archive(ctx: Context, bucket: string, open = ctx.blobs): Promise<number> {

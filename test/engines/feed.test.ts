@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type Context, SCOPES } from '../../src/context.ts';
+import type { Context } from '../../src/context.ts';
 import type { Database, Hint } from '../../src/db/database.ts';
 import { postgresDatabase } from '../../src/db/postgres.ts';
 import { DomainError } from '../../src/errors.ts';
@@ -37,7 +37,7 @@ function open(change: (db: Database) => Partial<Database> = () => ({})) {
       return changed.call(fn, args, actor);
     },
   };
-  const ctx: Context = { ...ada, db: counted, blobs, log: createLog('silent'), scopes: new Set(SCOPES) };
+  const ctx: Context = { ...ada, db: counted, blobs, log: createLog('silent'), scopes: 'all' };
   return { ctx, calls, close: () => db.close() };
 }
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Context, SCOPES } from '../../src/context.ts';
+import type { Context } from '../../src/context.ts';
 import { newId } from '../../src/events/ids.ts';
 import { createLog } from '../../src/log.ts';
 import { archiveEvents } from '../../src/services/archive.ts';
@@ -50,7 +50,7 @@ async function signIn(name: string): Promise<Context> {
     blobs,
     actor: { ...actor, process: newId() },
     log: createLog('silent'),
-    scopes: new Set(SCOPES),
+    scopes: 'all',
   };
 }
 

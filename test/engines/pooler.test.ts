@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
-import { type Context, SCOPES } from '../../src/context.ts';
+import type { Context } from '../../src/context.ts';
 import { openDatabase, openEngine } from '../../src/db/open.ts';
 import { type PostgresDatabase, postgresDatabase } from '../../src/db/postgres.ts';
 import { createLog } from '../../src/log.ts';
@@ -39,7 +39,7 @@ function connect(options: { pooled?: boolean } = {}): PostgresDatabase {
 
 async function asNewUser(db: PostgresDatabase, name: string): Promise<Context> {
   const { actor } = await signIn(db, name);
-  return { db, blobs, log, scopes: new Set(SCOPES), actor: { ...actor, agent: name, client: 'test' } };
+  return { db, blobs, log, scopes: 'all', actor: { ...actor, agent: name, client: 'test' } };
 }
 
 /** Several users at once, each with a client and a workspace of its own, over fewer connections than clients. */

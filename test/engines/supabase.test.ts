@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { authStore } from '../../src/auth/store.ts';
-import { SCOPES } from '../../src/context.ts';
 import type { Database } from '../../src/db/database.ts';
 import { supabaseDatabase } from '../../src/db/supabase/database.ts';
 import { createLog } from '../../src/log.ts';
@@ -101,7 +100,7 @@ describe('a call to a Supabase project', () => {
 
   test('that waits for events hears of the next one', async () => {
     const mia = await signIn('mia');
-    const ctx = { ...mia, blobs, log: createLog('silent'), scopes: new Set(SCOPES) };
+    const ctx = { ...mia, blobs, log: createLog('silent'), scopes: 'all' as const };
 
     const waiting = call(ctx, 'wait_for_events', { project: 'web', after_seq: 1, timeout_seconds: 25 });
     await note(mia, 'Now.');

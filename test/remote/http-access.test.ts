@@ -3,10 +3,11 @@ import { Hono } from 'hono';
 import { afterEach, describe, expect, vi } from 'vitest';
 import type { Access, Principal, RouteEnv } from '../../src/auth/access.ts';
 import { type Flags, readConfig } from '../../src/config.ts';
-import { SCOPES, type Scope } from '../../src/context.ts';
+import type { Scope } from '../../src/context.ts';
 import { DomainError } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
 import { type HttpParts, type HttpServer, serveHttp } from '../../src/server/http/server.ts';
+import { SCOPES } from '../../src/tools/catalog.ts';
 import { ACCEPT, callOf, INITIALIZE, sendRaw } from '../support/raw-http.ts';
 import { test as base } from '../support/world.ts';
 

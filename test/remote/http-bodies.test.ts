@@ -3,7 +3,6 @@ import { Hono } from 'hono';
 import { afterEach, describe, expect } from 'vitest';
 import type { Access, RouteEnv } from '../../src/auth/access.ts';
 import { readConfig } from '../../src/config.ts';
-import { SCOPES } from '../../src/context.ts';
 import { createLog } from '../../src/log.ts';
 import { type HttpParts, type HttpServer, serveHttp } from '../../src/server/http/server.ts';
 import { callOf } from '../support/raw-http.ts';
@@ -22,7 +21,7 @@ const test = base.extend<{ serve(limits?: HttpParts['limits']): Promise<URL> }>(
     const access: Access = {
       async authenticate({ headers }) {
         if (headers.get('authorization') === 'Bearer old') return new Response('The token is over.', { status: 401 });
-        return { id: 'ada', actor: owner.actor, scopes: new Set(SCOPES) };
+        return { id: 'ada', actor: owner.actor, scopes: 'all' };
       },
       challenge: () => new Response(null, { status: 403 }),
       routes: new Hono<RouteEnv>().all('*', async ({ req }) => new Response(await req.raw.text())),

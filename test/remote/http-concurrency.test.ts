@@ -6,7 +6,6 @@ import pg from 'pg';
 import { afterEach, describe, expect, inject, vi } from 'vitest';
 import type { Access } from '../../src/auth/access.ts';
 import { readConfig } from '../../src/config.ts';
-import { SCOPES } from '../../src/context.ts';
 import { postgresDatabase } from '../../src/db/postgres.ts';
 import { createLog } from '../../src/log.ts';
 import { type ConcurrencyLimits, limitConcurrency } from '../../src/server/http/concurrency.ts';
@@ -47,7 +46,7 @@ const test = base.extend<Door>({
       const access: Access = {
         async authenticate({ headers }) {
           const id = headers.get('x-name') ?? '';
-          return { id, actor: id === 'bob' ? stranger.actor : owner.actor, scopes: new Set(SCOPES) };
+          return { id, actor: id === 'bob' ? stranger.actor : owner.actor, scopes: 'all' };
         },
         challenge: () => new Response(null, { status: 403 }),
         routes: new Hono(),

@@ -1,8 +1,8 @@
 import { describe, expect } from 'vitest';
-import { type Context, mayUse, SCOPES, type Scope } from '../../src/context.ts';
+import { type Context, mayUse, type Scope } from '../../src/context.ts';
 import { type Message, requiredScopes } from '../../src/server/mcp/required-scopes.ts';
 import { suggestRefs } from '../../src/services/search.ts';
-import { selectTools, toolNamed } from '../../src/tools/catalog.ts';
+import { SCOPES, selectTools, toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
 import { test } from '../support/world.ts';
 

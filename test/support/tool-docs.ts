@@ -1,4 +1,4 @@
-import { DEFAULT_TOOLS } from '../../src/tools/catalog.ts';
+import { DEFAULT_TOOLS, SCOPES, scopeWords } from '../../src/tools/catalog.ts';
 import { argumentsInFull, type JsonSchema, jsonSchemas } from '../../src/tools/json-schema.ts';
 import type { Tool, Toolset } from '../../src/tools/tool.ts';
 
@@ -22,6 +22,12 @@ export function toolsetTable(toolsets: readonly Toolset[]): string {
   });
   const all = `| \`default\` | ${DEFAULT_TOOLS.length} of those below, marked * | what an agent needs every day |`;
   return ['| toolset | tools | for |', '| --- | --- | --- |', all, ...rows].join('\n');
+}
+
+/** The table of scopes in docs/auth.md. */
+export function scopeTable(): string {
+  const rows = SCOPES.map((scope) => `| \`${scope}\` | ${scopeWords(scope)} |`);
+  return ['| scope | allows to |', '| --- | --- |', ...rows].join('\n');
 }
 
 function toolEntry(tool: Tool): string {

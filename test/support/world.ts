@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { test as base, inject } from 'vitest';
-import { type Context, SCOPES } from '../../src/context.ts';
+import type { Context } from '../../src/context.ts';
 import type { Actor } from '../../src/db/database.ts';
 import { createLog } from '../../src/log.ts';
 import { blobs } from './blobs.ts';
@@ -62,10 +62,9 @@ export async function prepareDatabase(): Promise<void> {
 }
 
 const log = createLog('silent');
-const scopes = new Set(SCOPES);
 
 export function contextOf({ db, actor }: Caller): (agent: string) => Context {
-  return (agent) => ({ db, blobs, log, scopes, actor: { ...actor, agent, client: 'test' } });
+  return (agent) => ({ db, blobs, log, scopes: 'all', actor: { ...actor, agent, client: 'test' } });
 }
 
 export const test = base.extend<World>({

@@ -2,10 +2,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, test } from 'vitest';
 import { withGenerated } from '../../scripts/schema/generated-part.ts';
-import { DEFAULT_TOOLS, selectTools, TOOLSETS } from '../../src/tools/catalog.ts';
+import type { Scope } from '../../src/context.ts';
+import { DEFAULT_TOOLS, SCOPES, scopeWords, selectTools, TOOLSETS } from '../../src/tools/catalog.ts';
 import { argumentsInFull, jsonSchemas } from '../../src/tools/json-schema.ts';
 import type { Tool } from '../../src/tools/tool.ts';
-import { toolsetPage, toolsetTable } from '../support/tool-docs.ts';
+import { scopeTable, toolsetPage, toolsetTable } from '../support/tool-docs.ts';
 
 const ALL = selectTools(['all']);
 const TOP_LEVEL_COMBINATORS = ['anyOf', 'oneOf', 'allOf', 'not', 'if', '$ref'];
@@ -111,6 +112,21 @@ describe('the catalog', () => {
     const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
 
     await expect(withGenerated(readme, toolsetTable(TOOLSETS))).toMatchFileSnapshot('../../README.md');
+  });
+
+  test('is allowed by a scope that is listed with its words, as the consent page says them', async () => {
+    const page = await readFile(new URL('../../docs/auth.md', import.meta.url), 'utf8');
+
+    await expect(withGenerated(page, scopeTable())).toMatchFileSnapshot('../../docs/auth.md');
+    expect(ALL.filter(({ scope }) => !SCOPES.includes(scope))).toEqual([]);
+  });
+
+  test('is explained in the same words by every toolset that declares its scope', () => {
+    for (const { name, scopes } of TOOLSETS) {
+      for (const [scope, words] of Object.entries(scopes)) {
+        expect([name, scope, words]).toEqual([name, scope, scopeWords(scope as Scope)]);
+      }
+    }
   });
 });
 

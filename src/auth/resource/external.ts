@@ -1,6 +1,7 @@
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
-import { SCOPES, type Scope } from '../../context.ts';
+import type { Scope } from '../../context.ts';
 import type { Log } from '../../log.ts';
+import { SCOPES } from '../../tools/catalog.ts';
 import type { Access, Principal } from '../access.ts';
 import { isAdmitted, type SignUp } from '../login/identity.ts';
 import { metadataRoutes, resourceMetadata } from '../server/metadata.ts';

@@ -1,7 +1,7 @@
-import { SCOPES, type Scope } from '../../context.ts';
+import type { Scope } from '../../context.ts';
 import { newId } from '../../events/ids.ts';
+import { SCOPES, scopeWords } from '../../tools/catalog.ts';
 import type { AuthorizationRequest, Client, Session } from '../answers.ts';
-import { SCOPE_DESCRIPTIONS } from '../scopes.ts';
 import { hashSecret, isSecret, mintWorkspaceSecret, sameHash } from '../secrets.ts';
 import type { From } from '../store.ts';
 import { type AskingParts, sendBack } from './authorize.ts';
@@ -201,7 +201,7 @@ function viewOf({ request, client, workspaces }: Opened, id: string, { session, 
       .flatMap(knownScope)
       .map((scope) => ({
         scope,
-        description: SCOPE_DESCRIPTIONS[scope],
+        description: scopeWords(scope),
         checked: scope !== 'admin',
       })),
     user: { name: session.name, email: session.email },

@@ -5,7 +5,6 @@ import { createPat, inviteMember, saveStaticClient } from '../../auth/server/iss
 import { resourceOf } from '../../auth/settings.ts';
 import { authStore } from '../../auth/store.ts';
 import type { Config } from '../../config.ts';
-import { SCOPES } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
 import {
   type Connection,
@@ -16,6 +15,7 @@ import {
   SetMember,
 } from '../../services/access.ts';
 import { admin } from '../../tools/admin.ts';
+import { SCOPES } from '../../tools/catalog.ts';
 import { person } from '../../tools/person.ts';
 
 import { amount, time } from '../../tools/render.ts';

@@ -1,5 +1,5 @@
 import type { Config } from '../../config.ts';
-import { type Context, SCOPES } from '../../context.ts';
+import type { Context } from '../../context.ts';
 import { openLocal } from '../../local.ts';
 import { createLog } from '../../log.ts';
 import { agentName } from '../../server/mcp/agent-name.ts';
@@ -29,7 +29,7 @@ export async function askDatabase(event: string, config: Config, input: HookInpu
     db,
     blobs,
     log,
-    scopes: new Set(SCOPES),
+    scopes: 'all',
     actor: { ...actor, agent, client: 'hook' },
     project: config.project,
   };

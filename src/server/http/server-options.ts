@@ -2,7 +2,7 @@ import type { AuthInfo, McpServer, ServerContext } from '@modelcontextprotocol/s
 import type { Principal } from '../../auth/access.ts';
 import { blobStores } from '../../blobs/open.ts';
 import { type Config, Output } from '../../config.ts';
-import type { Context } from '../../context.ts';
+import { type Context, mayUse } from '../../context.ts';
 import type { Database } from '../../db/database.ts';
 import type { Verdict } from '../../db/verdict.ts';
 import { idOf } from '../../events/ids.ts';
@@ -83,7 +83,7 @@ export function createServerOptions({ config, log, db, observe, tools, fixtures,
         signal: () => signalOf([leaving, gone()]),
       };
     }
-    const shown = connected.scopes.has('admin') ? tools : everyday;
+    const shown = mayUse(connected.scopes, 'admin') ? tools : everyday;
     return {
       version: VERSION,
       tools: shown,

@@ -1,7 +1,7 @@
 import type { McpServer, ServerContext } from '@modelcontextprotocol/server';
 import { serveStdio as serve } from '@modelcontextprotocol/server/stdio';
 import type { Config } from '../../config.ts';
-import { type Context, SCOPES } from '../../context.ts';
+import type { Context } from '../../context.ts';
 import { newId } from '../../events/ids.ts';
 import type { Local } from '../../local.ts';
 import type { Log } from '../../log.ts';
@@ -66,7 +66,6 @@ type Present = Local & { process: string; presence: ProcessPresence; jobs: Backg
 
 /** Makes contexts of the local user, as the configured agent or one derived from the client and this process. */
 function contexts({ config, log, local, leaving }: Parts): ServerOptions['contextOf'] {
-  const scopes = new Set(SCOPES);
   return async (server: McpServer, request?: ServerContext): Promise<Context> => {
     const { db, blobs, actor: person, process, presence, jobs } = await local.open();
     const client = clientName(server, request);
@@ -80,7 +79,7 @@ function contexts({ config, log, local, leaving }: Parts): ServerOptions['contex
         jobs.called();
         presence.acted(actor, name);
       },
-      scopes,
+      scopes: 'all',
       log,
       project: config.project,
       signal: () => (request === undefined ? leaving.signal : AbortSignal.any([request.mcpReq.signal, leaving.signal])),
@@ -129,7 +128,7 @@ class LazyDatabase {
     const jobs = new BackgroundJobs({ config, local, log });
     jobs.start();
     const warm = warmUp(
-      { db, blobs, log, actor: { ...actor, client: 'warm-up' }, scopes: new Set(SCOPES), project: config.project },
+      { db, blobs, log, actor: { ...actor, client: 'warm-up' }, scopes: 'all', project: config.project },
       leaving,
     );
     return { ...local, process, presence, jobs, warm };

@@ -1,7 +1,7 @@
 import type { Workspace } from '../../auth/answers.ts';
-import { BASELINE, SCOPE_DESCRIPTIONS } from '../../auth/scopes.ts';
-import { SCOPES } from '../../context.ts';
+import { BASELINE } from '../../auth/scopes.ts';
 import type { Connection } from '../../services/access.ts';
+import { SCOPES, scopeWords } from '../../tools/catalog.ts';
 import { type Html, html, name } from '../html.ts';
 import { page } from '../page.ts';
 import { connectSection } from './connect.ts';
@@ -88,7 +88,7 @@ ${SCOPES.filter((scope) => scope !== 'admin' || workspaces.some(administers)).ma
   (
     scope,
   ) => html`<label class="choice"><input type="checkbox" name="scope" value="${scope}"${BASELINE.includes(scope) && scope.endsWith(':read') && html` checked`}>
-<span>${SCOPE_DESCRIPTIONS[scope]} <span class="hint"><code>${scope}</code></span></span></label>`,
+<span>${scopeWords(scope)} <span class="hint"><code>${scope}</code></span></span></label>`,
 )}</fieldset>
 <button class="main inline">Make a token</button></form></section>`;
 }

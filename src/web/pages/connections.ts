@@ -1,4 +1,5 @@
 import type { Connection } from '../../services/access.ts';
+import { SCOPES } from '../../tools/catalog.ts';
 import { type Content, day, type Html, html, name, time } from '../html.ts';
 
 /** Lists programs that have access, each with a button that ends it. `fields` are added to each form. */
@@ -41,10 +42,12 @@ function tag(kind: Connection['client_kind']): Html | false {
   }
 }
 
+const KINDS = SCOPES.flatMap((scope) => (scope.endsWith(':read') ? [scope.slice(0, -':read'.length)] : []));
+
 /** Describes the scopes of a grant in a few words. */
 function scopeWords(scope: string): string {
   const scopes = new Set(scope.split(' '));
-  const kinds = ['projects', 'tasks'].map((kind) => {
+  const kinds = KINDS.map((kind) => {
     if (scopes.has(`${kind}:write`)) return `changes ${kind}`;
     return scopes.has(`${kind}:read`) ? `reads ${kind}` : '';
   });
