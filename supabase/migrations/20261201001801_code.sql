@@ -10809,7 +10809,7 @@ begin
 end
 $$;
 
--- Expired rows: tokens, codes, sessions, logins, invitations, clients.
+-- Expired rows: tokens, codes, sessions, logins, invitations, clients, idempotency keys.
 
 -- Deletes expired rows in every workspace. It runs as cairn_keeper, whose policies show it only such rows.
 create or replace function app.purge_expired()
@@ -10825,7 +10825,7 @@ declare
 begin
   foreach v_table in array array['public.oauth_tokens', 'app.oauth_codes', 'app.authorization_requests',
       'app.auth_sessions', 'app.login_codes', 'app.login_states', 'app.rates', 'app.invitations',
-      'app.oauth_clients'] loop
+      'app.oauth_clients', 'app.idempotency_keys'] loop
     execute format('delete from %s', v_table);
     get diagnostics v_count = row_count;
     v_purged := v_purged || jsonb_build_object(split_part(v_table, '.', 2), v_count);
@@ -11367,6 +11367,9 @@ select app.define_on_tables($policies$
   create policy expired on app.auth_sessions for delete to cairn_keeper using (expires_at < now());
   create policy expired on app.login_codes for delete to cairn_keeper using (expires_at < now());
   create policy expired on app.login_states for delete to cairn_keeper using (expires_at < now());
+  -- As purge_idempotency_keys does in one workspace.
+  create policy expired on app.idempotency_keys for delete to cairn_keeper
+    using (created_at < now() - interval '7 days');
   create policy expired on app.rates for delete to cairn_keeper using (ends_at < now());
   create policy expired on app.invitations for delete to cairn_keeper using (expires_at < now() - interval '90 days');
   -- A client that registered itself and was never authorized, and one that no grant can be alive of.
@@ -11379,7 +11382,7 @@ $policies$);
 grant select, delete, update (payload, redacted_at) on public.events to cairn_keeper;
 grant delete on
   public.oauth_tokens, app.oauth_codes, app.authorization_requests, app.auth_sessions, app.login_codes,
-  app.login_states, app.rates, app.invitations, app.oauth_clients
+  app.login_states, app.rates, app.invitations, app.oauth_clients, app.idempotency_keys
   to cairn_keeper;
 grant select (
   tenant_id, id, user_id, kind, name, token_type, expires_at, scope, project_id, client_id, created_at, updated_at,
@@ -11440,6 +11443,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001600', '5131991c46013aae274e1660fab9e5493243eba03b3a23deaa6f2638962df38b', '0.1.0'),
   ('20261201001700', '21297539a0d2000991dd445fb665c82561d6ee3b51516fece8a6b23ad2340c3e', '0.1.0'),
   ('20261201001800', '74028852c9bab2edf9ed1426864a1587691bb44c2a5d48423c16590969057070', '0.1.0'),
-  ('code', '9672f6f6feda4ed136779d668d0b276dedabab89adffd9939dc6b17efcad495f', '0.1.0')
+  ('code', 'dac29aad7a453fec873b94bdc367a52c0add55688b3bddfee3086f23b3309908', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
