@@ -5,8 +5,8 @@ import type { JobKind } from './job.ts';
 const purgeExpired = sqlFunction('purge_auth', z.record(z.string(), z.int()));
 
 /**
- * Deletes expired grants, registrations, sign-ins and rates: registrations and attempts, which anybody may make without
- * end, must not pile up.
+ * Deletes expired grants, registrations, sign-ins, rates and idempotency keys: registrations and attempts, which anybody
+ * may make without end, must not pile up.
  */
 export const purge: JobKind = {
   kind: 'purge',

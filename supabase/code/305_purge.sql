@@ -1,4 +1,4 @@
--- Expired rows: tokens, codes, sessions, logins, invitations, clients.
+-- Expired rows: tokens, codes, sessions, logins, invitations, clients, idempotency keys.
 
 -- Deletes expired rows in every workspace. It runs as cairn_keeper, whose policies show it only such rows.
 create or replace function app.purge_expired()
@@ -14,7 +14,7 @@ declare
 begin
   foreach v_table in array array['public.oauth_tokens', 'app.oauth_codes', 'app.authorization_requests',
       'app.auth_sessions', 'app.login_codes', 'app.login_states', 'app.rates', 'app.invitations',
-      'app.oauth_clients'] loop
+      'app.oauth_clients', 'app.idempotency_keys'] loop
     execute format('delete from %s', v_table);
     get diagnostics v_count = row_count;
     v_purged := v_purged || jsonb_build_object(split_part(v_table, '.', 2), v_count);

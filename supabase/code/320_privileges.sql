@@ -123,6 +123,9 @@ select app.define_on_tables($policies$
   create policy expired on app.auth_sessions for delete to cairn_keeper using (expires_at < now());
   create policy expired on app.login_codes for delete to cairn_keeper using (expires_at < now());
   create policy expired on app.login_states for delete to cairn_keeper using (expires_at < now());
+  -- As purge_idempotency_keys does in one workspace.
+  create policy expired on app.idempotency_keys for delete to cairn_keeper
+    using (created_at < now() - interval '7 days');
   create policy expired on app.rates for delete to cairn_keeper using (ends_at < now());
   create policy expired on app.invitations for delete to cairn_keeper using (expires_at < now() - interval '90 days');
   -- A client that registered itself and was never authorized, and one that no grant can be alive of.
@@ -136,7 +139,7 @@ grant select, delete, update (payload, redacted_at) on public.events to cairn_ke
 grant select on app.record_archives to cairn_keeper;
 grant delete on
   public.oauth_tokens, app.oauth_codes, app.authorization_requests, app.auth_sessions, app.login_codes,
-  app.login_states, app.rates, app.invitations, app.oauth_clients
+  app.login_states, app.rates, app.invitations, app.oauth_clients, app.idempotency_keys
   to cairn_keeper;
 grant select (
   tenant_id, id, user_id, kind, name, token_type, expires_at, scope, project_id, client_id, created_at, updated_at,

@@ -11437,7 +11437,7 @@ begin
 end
 $$;
 
--- Expired rows: tokens, codes, sessions, logins, invitations, clients.
+-- Expired rows: tokens, codes, sessions, logins, invitations, clients, idempotency keys.
 
 -- Deletes expired rows in every workspace. It runs as cairn_keeper, whose policies show it only such rows.
 create or replace function app.purge_expired()
@@ -11453,7 +11453,7 @@ declare
 begin
   foreach v_table in array array['public.oauth_tokens', 'app.oauth_codes', 'app.authorization_requests',
       'app.auth_sessions', 'app.login_codes', 'app.login_states', 'app.rates', 'app.invitations',
-      'app.oauth_clients'] loop
+      'app.oauth_clients', 'app.idempotency_keys'] loop
     execute format('delete from %s', v_table);
     get diagnostics v_count = row_count;
     v_purged := v_purged || jsonb_build_object(split_part(v_table, '.', 2), v_count);
@@ -12002,6 +12002,9 @@ select app.define_on_tables($policies$
   create policy expired on app.auth_sessions for delete to cairn_keeper using (expires_at < now());
   create policy expired on app.login_codes for delete to cairn_keeper using (expires_at < now());
   create policy expired on app.login_states for delete to cairn_keeper using (expires_at < now());
+  -- As purge_idempotency_keys does in one workspace.
+  create policy expired on app.idempotency_keys for delete to cairn_keeper
+    using (created_at < now() - interval '7 days');
   create policy expired on app.rates for delete to cairn_keeper using (ends_at < now());
   create policy expired on app.invitations for delete to cairn_keeper using (expires_at < now() - interval '90 days');
   -- A client that registered itself and was never authorized, and one that no grant can be alive of.
@@ -12015,7 +12018,7 @@ grant select, delete, update (payload, redacted_at) on public.events to cairn_ke
 grant select on app.record_archives to cairn_keeper;
 grant delete on
   public.oauth_tokens, app.oauth_codes, app.authorization_requests, app.auth_sessions, app.login_codes,
-  app.login_states, app.rates, app.invitations, app.oauth_clients
+  app.login_states, app.rates, app.invitations, app.oauth_clients, app.idempotency_keys
   to cairn_keeper;
 grant select (
   tenant_id, id, user_id, kind, name, token_type, expires_at, scope, project_id, client_id, created_at, updated_at,
@@ -12077,6 +12080,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001700', '21297539a0d2000991dd445fb665c82561d6ee3b51516fece8a6b23ad2340c3e', '0.1.0'),
   ('20261201001800', '74028852c9bab2edf9ed1426864a1587691bb44c2a5d48423c16590969057070', '0.1.0'),
   ('20261201001900', 'b4528cc3873ac4f475fa3b3ad04fb74ff6a445eadf2b3b7f0e3d985753eefd35', '0.1.0'),
-  ('code', '5259ed508b5894eda58c234887736d518bf7719ba77b8ee6c78cb49688a075b7', '0.1.0')
+  ('code', '7168f13a63b2d4ab61ccf5482488b6f3973a35107e80dafb4ba5b61dd776f713', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

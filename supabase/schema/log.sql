@@ -80,6 +80,7 @@ CREATE INDEX idx_idempotency_keys_created_at ON app.idempotency_keys USING btree
 alter table app.idempotency_keys enable row level security;
 alter table app.idempotency_keys force row level security;
 create policy door on app.idempotency_keys as permissive for all to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
+create policy expired on app.idempotency_keys as permissive for delete to cairn_keeper using ((created_at < (now() - '7 days'::interval)));
 
 create table app.positions (
   tenant_id uuid not null,
@@ -860,6 +861,7 @@ grant select on app.event_fields to cairn_keeper;
 grant select on app.event_fields to cairn_owner;
 grant select on app.event_types to cairn_keeper;
 grant select on app.event_types to cairn_owner;
+grant delete on app.idempotency_keys to cairn_keeper;
 grant delete, insert, select, update on app.idempotency_keys to cairn_owner;
 grant delete, insert, select, update on app.positions to cairn_owner;
 grant execute on function public.purge_idempotency_keys(jsonb) to authenticated;

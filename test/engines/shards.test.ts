@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createScratch, type Scratch } from '../support/scratch.ts';
 
-// Tests calls at sign-in, when only a secret, a client's id or a person is known; docs/scale.md explains the effect on
-// sharding.
+// Tests calls at sign-in, when only a secret, a client's id or a person is known, and what a worker asks before it
+// enters a workspace; docs/scale.md explains the effect on sharding.
 const WITHOUT_WORKSPACE = [
   'app.find_invitation',
   'app.grant_access',
   'app.provision_user',
   'public.accept_invitation',
   'public.answer_authorization',
+  'public.due_jobs',
   'public.end_session',
   'public.get_client',
   'public.get_session',

@@ -180,10 +180,19 @@ describe('the job', () => {
          values (app.get_nil_id(), 'old', 1, now() - interval '1 hour'), (app.get_nil_id(), 'new', 1, now() + interval '1 hour')`,
     );
 
+    const { actor } = await scratch.signIn('ada');
+    await scratch.sql.query(
+      `insert into app.idempotency_keys (tenant_id, user_id, key, fingerprint, result, created_at)
+         values ($1, $2, 'old', 'x', '{}', now() - interval '8 days'), ($1, $2, 'new', 'x', '{}', now() - interval '6 days')`,
+      [actor.tenant_id, actor.user_id],
+    );
+
     expect(await workerOf(kinds).runDue()).toMatchObject([{ kind: 'purge', outcome: 'succeeded' }]);
 
     const { rows } = await scratch.sql.query('select bucket from app.rates order by 1');
     expect(rows).toEqual([{ bucket: 'new' }]);
+    const keys = await scratch.sql.query('select key from app.idempotency_keys');
+    expect(keys.rows).toEqual([{ key: 'new' }]);
   });
 
   test('archive moves old events of the workspace that asked, as nobody in particular', async () => {

@@ -35,13 +35,14 @@ export async function runServe(config: Config, { json, worker: hasWorker }: Serv
     const access = config.auth ? authorized(config, local, log) : ownerAlone(local.actor);
     // An owner without authorization shares the connections with nobody.
     const limits = config.auth ? { callsMax: CONNECTIONS_MAX, grantMax: grantMax(config) } : {};
-    const worker = hasWorker ? startWorker(config, local, log) : undefined;
+    const worker = hasWorker ? workerOf(config, local, log) : undefined;
     const jobs = { worker, countOverdue: () => countOverdue(local) };
     const server = await serveHttp({ config, log, db: local.db, access, limits, jobs });
     if (config.auth) await authStore(local.db).saveServedUrl(server.publicUrl.origin);
     if (json) printLine(JSON.stringify({ url: endpointOf(server), ...server.address }));
     else greet(server);
     if (config.auth && !json) await inviteOwner(config, local, server.publicUrl);
+    worker?.start();
     await new Promise<void>((resolve) => onStopSignal(resolve));
     log.info('stopping');
     await Promise.all([server.close(), worker?.stop()]);
@@ -51,15 +52,13 @@ export async function runServe(config: Config, { json, worker: hasWorker }: Serv
   }
 }
 
-/** Starts to run jobs that are due, unless this process may not. */
-function startWorker(config: Config, local: Local, log: Log): Worker | undefined {
+/** Makes the worker of this process, unless it may run no jobs. */
+function workerOf(config: Config, local: Local, log: Log): Worker | undefined {
   if (!mayRunJobs(config)) {
     log.info('no jobs are run here: that needs SUPABASE_SECRET_KEY');
     return undefined;
   }
-  const worker = openWorker(config, { local, log });
-  worker.start();
-  return worker;
+  return openWorker(config, { local, log });
 }
 
 // The most concurrent queries from one of our processes.
