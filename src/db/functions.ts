@@ -78,6 +78,7 @@ export const FUNCTIONS = Object.freeze({
   get_state: 'short',
   get_task: 'short',
   import_events: 'long',
+  list_alerts: 'short',
   list_archives: 'short',
   list_artifacts: 'short',
   list_checkpoints: 'short',

@@ -1,5 +1,6 @@
 import { DomainError } from '../errors.ts';
 import { admin } from './admin.ts';
+import { alerts } from './alerts.ts';
 import { artifacts } from './artifacts.ts';
 import { checkpoints } from './checkpoints.ts';
 import { decisions } from './decisions.ts';
@@ -20,6 +21,7 @@ export const TOOLSETS: readonly Toolset[] = [
   events,
   search,
   sessions,
+  alerts,
   history,
   admin,
 ];

@@ -58,6 +58,17 @@ begin
 end
 $$;
 
+-- What a row has from the event that creates its stream: what its data says, whose it is, and when.
+create or replace function app.begin_row(event public.events) returns jsonb language sql immutable as $$
+  select event.payload || jsonb_build_object(
+    'tenant_id', event.tenant_id,
+    'id', app.stream_id(event.stream),
+    'project_id', event.project_id,
+    'task_id', event.task_id,
+    'user_id', event.user_id,
+    'created_at', event.created_at)
+$$;
+
 -- Declares a category of state, whose chapter has made its table, event types and functions before. Writes out the
 -- registry's row, the folds, the index of what is searched, the apply function, the dispatch; secures the table.
 --   The chapter brings evolve_<category>(<category>, event), which is pure. It may bring guard_<category>(…), which may
