@@ -49,7 +49,6 @@ function changes({ project, task }: Refs) {
   return [
     created({ project }),
     { stream, type: 'task.noted', data: { text: 'x', kind: 'note' } },
-    { stream, type: 'task.completed', data: {}, expect: { lock_token: 2 } },
     { stream, type: 'task.updated', data: { title: 'x' }, expect: { version: 1 } },
     { stream, type: 'task.lock_broken', data: { reason: 'x' } },
   ];
@@ -63,6 +62,7 @@ function dependent({ task, artifact }: Refs) {
     created({ project: 'own', discovered_from: task }),
     { stream: 'task:own-1', type: 'task.dependencies_changed', data: { add: [task] } },
     { stream: 'task:own-1', type: 'task.dependencies_changed', data: { remove: [task] } },
+    { stream: `task:${task}`, type: 'task.completed', data: {}, expect: { lock_token: 2 } },
     { stream: 'task:own-1', type: 'task.completed', data: completed, expect: { lock_token: 2 } },
   ];
 }

@@ -4,7 +4,7 @@ import { readConfig } from '../../src/config.ts';
 import type { FunctionName } from '../../src/db/functions.ts';
 import { openEngine } from '../../src/db/open.ts';
 import { createLog } from '../../src/log.ts';
-import { QUESTIONS } from '../support/categories.ts';
+import { READS } from '../support/categories.ts';
 import type { Caller } from '../support/commands.ts';
 import { databaseUrl } from '../support/database-url.ts';
 import { ENGINES, type Engine, type EngineName, openTestEngine } from '../support/engine.ts';
@@ -30,7 +30,7 @@ function engineNamed(name: EngineName): Engine {
 }
 
 const ASKED: [fn: FunctionName, args: Record<string, unknown>][] = [
-  ...QUESTIONS,
+  ...(Object.entries(READS) as [FunctionName, Record<string, unknown>][]),
   ['list_tasks', { project: 'web', page_size: 2 }],
   ['list_events', { project: 'web', after_seq: 0, page_size: 5 }],
   ['search', { query: 'buyer' }],

@@ -170,8 +170,8 @@ const GIVEN = {
   timeout_seconds: 1,
 };
 
-function argumentsOf(tool: Tool, { project, task, checkpoint, session, decision, event }: Refs) {
-  const all = { ...GIVEN, project, task, checkpoint, session, supersedes: decision, answers: event };
+function argumentsOf(tool: Tool, refs: Refs) {
+  const all = { ...GIVEN, ...refs, supersedes: refs.decision, answers: refs.event };
   return Object.fromEntries(Object.entries(all).filter(([name]) => Object.hasOwn(tool.input.shape, name)));
 }
 

@@ -7,7 +7,7 @@ import { type Caller, createProject, createTask, hold } from './commands.ts';
 import { type Filled, fillWorkspace } from './fill-workspace.ts';
 
 /** The ids of what is in a story, and its short refs. */
-function refsOf(story: Filled, event: string, slug: string): { ids: Refs; shorts: Refs } {
+export function refsOf(story: Filled, event: string, slug: string): { ids: Refs; shorts: Refs } {
   const { tasks, ...named } = story;
   const ids = { ...named, task: tasks[0] ?? '', event };
   return { ids, shorts: { ...ids, project: slug, task: `${slug}-1` } };
