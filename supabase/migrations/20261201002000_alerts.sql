@@ -34,3 +34,6 @@ create index idx_agent_alerts_last_raised on public.agent_alerts (tenant_id, las
 create index idx_agent_alerts_project_id on public.agent_alerts (project_id);
 
 create index idx_agent_alerts_user_id on public.agent_alerts (user_id);
+
+-- What runs when a row is written begins with another word: settle_alert is what resolves an alert.
+drop function if exists app.settle_artifact(public.events, jsonb, public.tasks);

@@ -1476,7 +1476,7 @@ $$;
 -- Declares a category of state, whose chapter has made its table, event types and functions before. Writes out the
 -- registry's row, the folds, the index of what is searched, the apply function, the dispatch; secures the table.
 --   The chapter brings evolve_<category>(<category>, event), which is pure. It may bring guard_<category>(…), which may
--- refuse; prepare_<category>(…) -> the payload as it is recorded; settle_<category>(…), which runs when the row is
+-- refuse; prepare_<category>(…) -> the payload as it is recorded; finish_<category>(…), which runs when the row is
 -- written; <category>_full(…) -> the answer. Each names what it takes: <category> (the row), event, expect, project,
 -- slug, task (which a guard has locked), actor, role. Events of types that create need a new stream, others one that
 -- is there.
@@ -1709,8 +1709,8 @@ $body$
     (select string_agg(c, ', ') from unnest(app.folded_columns(model)) c where c not in ('tenant_id', 'id')),
     (select string_agg('excluded.' || c, ', ') from unnest(app.folded_columns(model)) c
       where c not in ('tenant_id', 'id')),
-    case when model.searched then format(e'\n  perform app.index_%s(v_row);', model.category) end
-      || coalesce(e'\n  perform ' || app.write_call('settle_' || model.category, v_given) || ';', ''),
+    coalesce(case when model.searched then format(e'\n  perform app.index_%s(v_row);', model.category) end, '')
+      || coalesce(e'\n  perform ' || app.write_call('finish_' || model.category, v_given) || ';', ''),
     coalesce(app.write_call(model.category || '_full', v_given), 'to_jsonb(v_row)'),
     case when model.triggering then $text$v_project.rules -> 'triggers'$text$ else 'null' end,
     (select string_agg(quote_literal(t.event_type), ', ' order by t.event_type) from app.event_types t
@@ -5578,7 +5578,7 @@ create or replace function app.artifact_text(artifact public.artifacts) returns 
   select concat_ws(' ', artifact.type, artifact.ref, artifact.summary)
 $$;
 
-create or replace function app.settle_artifact(event public.events, expect jsonb, task public.tasks)
+create or replace function app.finish_artifact(event public.events, expect jsonb, task public.tasks)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -11339,7 +11339,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001500', '05ac785e256c27b93d41f02c1b190e987a6da8871cdfcc21ba3245e1098db160', '0.1.0'),
   ('20261201001600', '5131991c46013aae274e1660fab9e5493243eba03b3a23deaa6f2638962df38b', '0.1.0'),
   ('20261201001700', '21297539a0d2000991dd445fb665c82561d6ee3b51516fece8a6b23ad2340c3e', '0.1.0'),
-  ('20261201002000', '6c7598083ec29ac9ed1fb18f742a3b3610228a3497b0221df27f9f5d37e1a866', '0.1.0'),
-  ('code', 'c70e1894d2064ad934754c838ae5387251975f788041a75a5403a951243af17a', '0.1.0')
+  ('20261201002000', '4cf0b0b23db4f1300efbf17e4aa5946627dc65651c151c459e529c72c2cebedd', '0.1.0'),
+  ('code', '1bd7b15a075ee15459c554a7c5588711ef5676cdd7819db3978561e299683d54', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -61,7 +61,7 @@ begin
     on conflict (tenant_id, id) do update set (project_id, task_id, user_id, type, ref, summary, tier, files, lines_changed, added_by, version, created_at)
       = (excluded.project_id, excluded.task_id, excluded.user_id, excluded.type, excluded.ref, excluded.summary, excluded.tier, excluded.files, excluded.lines_changed, excluded.added_by, excluded.version, excluded.created_at);
   perform app.index_artifact(v_row);
-  perform app.settle_artifact(event, expect, v_task);
+  perform app.finish_artifact(event, expect, v_task);
   return (event, app.artifact_full(v_row), v_project.rules -> 'triggers')::app.applied;
 end
 $function$;
@@ -928,8 +928,8 @@ $body$
     (select string_agg(c, ', ') from unnest(app.folded_columns(model)) c where c not in ('tenant_id', 'id')),
     (select string_agg('excluded.' || c, ', ') from unnest(app.folded_columns(model)) c
       where c not in ('tenant_id', 'id')),
-    case when model.searched then format(e'\n  perform app.index_%s(v_row);', model.category) end
-      || coalesce(e'\n  perform ' || app.write_call('settle_' || model.category, v_given) || ';', ''),
+    coalesce(case when model.searched then format(e'\n  perform app.index_%s(v_row);', model.category) end, '')
+      || coalesce(e'\n  perform ' || app.write_call('finish_' || model.category, v_given) || ';', ''),
     coalesce(app.write_call(model.category || '_full', v_given), 'to_jsonb(v_row)'),
     case when model.triggering then $text$v_project.rules -> 'triggers'$text$ else 'null' end,
     (select string_agg(quote_literal(t.event_type), ', ' order by t.event_type) from app.event_types t
