@@ -106,6 +106,7 @@ export const GROWING: ReadonlySet<FunctionName> = new Set([
   'claim_task',
   'import_events',
   'redact_event',
+  'verify_events',
 ]);
 
 /** Functions that nobody waits for: they neither start a stopped server nor use a connection that others wait for. */

@@ -1,12 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import type { AuthFunctionName, FunctionName } from '../../src/db/functions.ts';
 import type { Request } from './commands.ts';
+import type { Filled } from './fill-workspace.ts';
 
 /** The forms in which arguments may name things of a workspace. */
-export type Refs = Record<
-  'project' | 'task' | 'artifact' | 'decision' | 'checkpoint' | 'session' | 'alert' | 'event',
-  string
->;
+export type Refs = Record<Exclude<keyof Filled, 'tasks'> | 'task' | 'event', string>;
 
 type CalledFunction = Exclude<FunctionName, AuthFunctionName>;
 
