@@ -7,6 +7,32 @@ export type Json = string | number | boolean | null | { [key: string]: Json | un
 export type Schema = {
   public: {
     Tables: {
+      agent_alerts: {
+        Row: {
+          acknowledged: boolean;
+          acknowledged_at: string | null;
+          acknowledged_by: string | null;
+          created_at: string;
+          dedup_key: string;
+          details: NonNullable<Json>;
+          id: string;
+          kind: string;
+          last_raised_at: string;
+          project_id: string | null;
+          raised_count: number;
+          resolved_at: string | null;
+          resolved_by: string | null;
+          severity: string;
+          snoozed_until: string | null;
+          tenant_id: string;
+          title: string;
+          user_id: string;
+          version: number;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
       agent_sessions: {
         Row: {
           created_at: string;
@@ -402,6 +428,7 @@ export type Schema = {
       import_events: { Args: { actor?: Json; events: Json; users?: Json }; Returns: Json };
       import_records: { Args: { actor?: Json; records: Json; table_name: string }; Returns: Json };
       invite_member: { Args: { actor?: Json; invitation: Json }; Returns: Json };
+      list_alerts: { Args: { actor?: Json; cursor?: string; include_handled?: boolean; page_size?: number; project?: string }; Returns: Json };
       list_archives: { Args: { actor: Json }; Returns: Json };
       list_artifacts: { Args: { actor?: Json; cursor?: string; page_size?: number; task: string }; Returns: Json };
       list_auth_events: { Args: { actor?: Json; before?: string; chosen?: Json; page_size?: number }; Returns: Json };

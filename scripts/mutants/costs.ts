@@ -83,9 +83,9 @@ export const COSTS = Object.freeze([
   ...of('T42', 'test/schema/readers.test.ts', [
     {
       file: SQL,
-      find: '  perform app.refuse_limited(v_actor);\n  return app.compare_log',
+      find: '  perform app.refuse_limited(v_actor);\n  v_result := app.compare_log',
       replace:
-        '  perform app.refuse_limited(v_actor);\n  perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;\n  return app.compare_log',
+        '  perform app.refuse_limited(v_actor);\n  perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;\n  v_result := app.compare_log',
       name: 'lets a command through before it ends',
     },
     {

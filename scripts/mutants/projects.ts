@@ -79,6 +79,13 @@ export const PROJECTS = Object.freeze([
       name: 'a checkpoint that there is not is not found, nor that of another workspace',
     },
   ]),
+  ...refusals('core', 'test/core/alerts.test.ts', [
+    {
+      within: 'app.guard_alert',
+      find: 'The alert "%s" is resolved.',
+      name: 'an alert that is resolved stays so, and a new one is raised when its cause comes back',
+    },
+  ]),
   ...refusals('core', 'test/core/sessions.test.ts', [
     {
       within: 'app.check_stream',

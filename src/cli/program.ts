@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { escaped } from '../text.ts';
 import { VERSION } from '../version.ts';
+import { addAlertsCommands } from './alerts/declare.ts';
 import { addAuthCommands } from './auth/declare.ts';
 import { addLoginCommands } from './auth/declare-login.ts';
 import { command, examples } from './command.ts';
@@ -60,6 +61,7 @@ export function createProgram(): Command {
   program.commandsGroup('See:');
   addOverviewCommands(program);
   addTaskCommands(program);
+  addAlertsCommands(program);
   program.commandsGroup('Plan and decide:');
   addChangeCommands(program);
   addProjectsCommands(program);

@@ -97,6 +97,7 @@ export const FUNCTIONS = Object.freeze({
   get_task: 'short',
   import_events: 'long',
   import_records: 'long',
+  list_alerts: 'short',
   list_archives: 'short',
   list_artifacts: 'short',
   list_checkpoints: 'short',
@@ -126,6 +127,7 @@ export const GROWING: ReadonlySet<FunctionName> = new Set([
   'claim_task',
   'import_events',
   'redact_event',
+  'verify_events',
 ]);
 
 /** Functions that nobody waits for: they neither start a stopped server nor use a connection that others wait for. */

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
 import { sqlFunction } from '../db/sql-function.ts';
+import { Alert } from '../events/alerts.ts';
 import { append } from '../events/append.ts';
 import { Checkpoint, CheckpointBrief, CheckpointSaved, checkpointSaved } from '../events/checkpoints.ts';
 import { DecisionBrief } from '../events/decisions.ts';
@@ -107,6 +108,7 @@ export const Resumption = z.object({
   questions: z.array(EventBrief).optional(),
   questions_open: z.int().optional().describe('Where not all are shown.'),
   decisions: z.array(DecisionBrief).optional(),
+  alerts: z.array(Alert).optional().describe('Critical ones that wait for somebody.'),
   position: z.int(),
   not_shown: z.string().optional(),
 });

@@ -1,6 +1,7 @@
 import { isScope, type Scope } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { admin } from './admin.ts';
+import { alerts } from './alerts.ts';
 import { artifacts } from './artifacts.ts';
 import { checkpoints } from './checkpoints.ts';
 import { decisions } from './decisions.ts';
@@ -21,6 +22,7 @@ export const TOOLSETS: readonly Toolset[] = [
   events,
   search,
   sessions,
+  alerts,
   history,
   admin,
 ];

@@ -18,6 +18,7 @@ import {
   SavedCheckpoint,
   saveCheckpoint,
 } from '../services/checkpoints.ts';
+import { alertLine } from './alerts.ts';
 import { only } from './fit.ts';
 import { projectLine, projects } from './projects.ts';
 import {
@@ -136,6 +137,7 @@ function renderResumption(found: z.infer<typeof Resumption>): string {
   const { project, checkpoint, mine } = found;
   return lines(
     projectLine(project),
+    section('Critical alerts', found.alerts, alertLine),
     project.description !== undefined && block('description', project.description),
     checkpoint === undefined ? 'No checkpoint yet.' : renderCheckpoint(checkpoint),
     checkpoint === undefined ? 'So far:' : 'Since then:',

@@ -1,5 +1,17 @@
 -- Made by `npm run schema` from src/events: the event types, and the limits of their data. Do not edit.
 
+select app.declare_event('alert.acknowledged', 'note:text:2000');
+
+select app.declare_event('alert.raised', 'creates', 'verb_only', 'severity!:one_of:low|medium|high|critical',
+  'title!:line:300', 'details!:object:16384', 'kind!:line:100', 'dedup_key!:line:200', 'project:ref:80');
+
+select app.declare_event('alert.repeated', 'verb_only', 'severity!:one_of:low|medium|high|critical', 'title!:line:300',
+  'details!:object:16384');
+
+select app.declare_event('alert.resolved', 'note:text:2000');
+
+select app.declare_event('alert.snoozed', 'note:text:2000', 'seconds!:positive:2592000');
+
 select app.declare_event('artifact.added', 'creates', 'task!:ref:80',
   'type!:one_of:diff|pr|test_report|document|other', 'ref!:line:2000', 'summary:text:4000', 'files:text[]:500:500',
   'lines_changed:integer:999999999');

@@ -58,10 +58,21 @@ begin
 end
 $$;
 
+-- What a row has from the event that creates its stream: what its data says, whose it is, and when.
+create or replace function app.begin_row(event public.events) returns jsonb language sql immutable as $$
+  select event.payload || jsonb_build_object(
+    'tenant_id', event.tenant_id,
+    'id', app.stream_id(event.stream),
+    'project_id', event.project_id,
+    'task_id', event.task_id,
+    'user_id', event.user_id,
+    'created_at', event.created_at)
+$$;
+
 -- Declares a category of state, whose chapter has made its table, event types and functions before. Writes out the
 -- registry's row, the folds, the index of what is searched, the apply function, the dispatch; secures the table.
 --   The chapter brings evolve_<category>(<category>, event), which is pure. It may bring guard_<category>(…), which may
--- refuse; prepare_<category>(…) -> the payload as it is recorded; settle_<category>(…), which runs when the row is
+-- refuse; prepare_<category>(…) -> the payload as it is recorded; finish_<category>(…), which runs when the row is
 -- written; <category>_full(…) -> the answer. Each names what it takes: <category> (the row), event, expect, project,
 -- slug, task (which a guard has locked), actor, role. Events of types that create need a new stream, others one that
 -- is there.
@@ -294,8 +305,8 @@ $body$
     (select string_agg(c, ', ') from unnest(app.folded_columns(model)) c where c not in ('tenant_id', 'id')),
     (select string_agg('excluded.' || c, ', ') from unnest(app.folded_columns(model)) c
       where c not in ('tenant_id', 'id')),
-    case when model.searched then format(e'\n  perform app.index_%s(v_row);', model.category) end
-      || coalesce(e'\n  perform ' || app.write_call('settle_' || model.category, v_given) || ';', ''),
+    coalesce(case when model.searched then format(e'\n  perform app.index_%s(v_row);', model.category) end, '')
+      || coalesce(e'\n  perform ' || app.write_call('finish_' || model.category, v_given) || ';', ''),
     coalesce(app.write_call(model.category || '_full', v_given), 'to_jsonb(v_row)'),
     case when model.triggering then $text$v_project.rules -> 'triggers'$text$ else 'null' end,
     (select string_agg(quote_literal(t.event_type), ', ' order by t.event_type) from app.event_types t

@@ -159,7 +159,7 @@ create or replace function app.artifact_text(artifact public.artifacts) returns 
   select concat_ws(' ', artifact.type, artifact.ref, artifact.summary)
 $$;
 
-create or replace function app.settle_artifact(event public.events, expect jsonb, task public.tasks)
+create or replace function app.finish_artifact(event public.events, expect jsonb, task public.tasks)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp

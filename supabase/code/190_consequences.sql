@@ -51,6 +51,32 @@ begin
 end
 $$;
 
+-- Raises an alert for a task that was given up as often as its project allows, and resolves it when the task is no
+-- longer blocked.
+create or replace function app.follow_alerts(event public.events)
+  returns jsonb[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key text := 'task_given_up:' || event.task_id;
+  v_ref text;
+begin
+  if event.event_type in ('task.unblocked', 'task.cancelled') then
+    return array_remove(array[app.request_alert(event.tenant_id, v_key)], null);
+  elsif event.event_type <> 'task.released' or not event.payload ? 'exhausted' then
+    return '{}';
+  end if;
+  v_ref := (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id);
+  return array_remove(array[app.request_alert(event.tenant_id, v_key, jsonb_build_object(
+    'kind', 'task_given_up',
+    'severity', 'high',
+    'title', format('Task %s was given up as often as its project allows.', v_ref),
+    'details', jsonb_build_object('task', v_ref, 'reason', event.payload -> 'reason'),
+    'project', event.project_id))], null);
+end
+$$;
+
 create or replace function app.fill_template(template text, task public.tasks) returns text language sql immutable as $$
   select left(replace(replace(template, '{ref}', coalesce(task.ref, '')), '{title}', coalesce(task.title, '')), 300)
 $$;
@@ -99,7 +125,7 @@ create or replace function app.follow_ups(event public.events, triggers jsonb, d
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_follow jsonb[] := app.follow_policy(event);
+  v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event);
   v_task public.tasks;
   v_trigger jsonb;
   v_action jsonb;

@@ -2,7 +2,7 @@
 
 -- resume_project(project?) -> the latest checkpoint, what changed since, the caller's locks and those that its ended
 -- sessions left, tasks by status, the latest five decisions and open questions, and the number of these if there are
--- more.
+-- more; critical alerts that wait for somebody.
 create or replace function public.resume_project(project text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -40,6 +40,7 @@ begin
         select * from public.decisions x
         where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null
         order by x.created_at desc limit 5) d),
+    'alerts', app.critical_alerts(v_project),
     'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
 end
 $$;

@@ -321,6 +321,25 @@ as $$
   limit 1
 $$;
 
+-- Raises an alert for a log that does not verify, and settles it when it does. What is wrong may keep the alert out of
+-- the log; the caller is told all the same.
+create or replace function app.report_verified(result jsonb)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if (result ->> 'ok')::boolean then
+    perform app.settle_alert('log_unverified');
+  else
+    perform app.raise_alert('log_unverified', 'critical', 'The log does not verify.',
+      jsonb_build_object('difference', (result -> 'difference') - 'columns'), 'log_unverified');
+  end if;
+exception
+  when others then null;
+end
+$$;
+
 -- verify_events() -> {ok, events, position, tables: [{table, rows}], difference?}. Recomputes every hash, link, version
 -- and position, folds the log beside the live tables and compares row by row, as of one moment.
 create or replace function public.verify_events(actor jsonb)
@@ -334,9 +353,12 @@ create or replace function public.verify_events(actor jsonb)
 as $$
 declare
   v_actor app.actor := app.authenticate(actor);
+  v_result jsonb;
 begin
   perform app.refuse_limited(v_actor);
-  return app.compare_log(v_actor.tenant_id);
+  v_result := app.compare_log(v_actor.tenant_id);
+  perform app.report_verified(v_result);
+  return v_result;
 end
 $$;
 

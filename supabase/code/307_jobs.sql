@@ -71,7 +71,30 @@ begin
 end
 $$;
 
--- Stores how a run ended. What many failures in a row raise, and a success settles, is done here.
+-- Raises an alert on a job that keeps failing, and resolves it when one succeeds: in the job's workspace, of the
+-- installation in that of the server's owner.
+create or replace function app.tell_of_run(job app.jobs)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_entered constant text := app.get_tenant_id()::text;
+  v_owner constant uuid := app.user_of('{"issuer": "local", "subject": "owner"}');
+  v_key constant text := 'job_failing ' || job.kind;
+begin
+  perform set_config('app.tenant_id', coalesce(nullif(job.tenant_id, app.get_nil_id()), v_owner)::text, true);
+  if job.failures_in_row >= 3 then
+    perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
+      jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
+  elsif job.failures_in_row = 0 then
+    perform app.settle_alert(v_key);
+  end if;
+  perform set_config('app.tenant_id', v_entered, true);
+end
+$$;
+
+-- Stores how a run ended, and tells of it.
 create or replace function app.store_run(job app.jobs)
   returns void
   language plpgsql
@@ -84,6 +107,7 @@ begin
       = (job.next_run_at, job.holder, job.started_at, job.lease_expires_at, job.last_run_at, job.last_outcome,
         job.duration_ms, job.error, job.failures_in_row, job.last_succeeded_at)
     where j.tenant_id = job.tenant_id and j.kind = job.kind;
+  perform app.tell_of_run(job);
 end
 $$;
 

@@ -50,6 +50,11 @@ begin
     perform app.record_audit(jsonb_build_object('type', 'invitation.refused', 'user_id', find_invitation.user_id,
       'subject_id', invitation.id,
       'data', jsonb_build_object('why', refused, 'role', invitation.role, 'invited_by', invitation.invited_by)), actor);
+    if refused in ('invitation_withdrawn', 'invitation_lapsed') then
+      perform app.raise_alert('invitation_misused', 'high', 'Somebody opened an invitation that no longer holds.',
+        jsonb_build_object('invitation', invitation.id, 'why', refused, 'role', invitation.role),
+        'invitation_misused:' || invitation.id);
+    end if;
   end if;
   perform set_config('app.tenant_id', coalesce(v_tenant, ''), true);
 end

@@ -137,6 +137,19 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.finish_artifact(event public.events, expect jsonb, task public.tasks)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if expect ->> 'lock_token' is not null then
+    perform app.renew_lease(task, event.created_at);
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.found_artifact(artifact public.artifacts)
  RETURNS jsonb
  LANGUAGE sql
@@ -271,19 +284,6 @@ begin
       from app.graded_evidence(task, coalesce(evidence, '[]')) g
       where g.criterion = c.at) best on true
     where coalesce(best.rank, 0) < app.tier_rank(tier));
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION app.settle_artifact(event public.events, expect jsonb, task public.tasks)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-begin
-  if expect ->> 'lock_token' is not null then
-    perform app.renew_lease(task, event.created_at);
-  end if;
 end
 $function$;
 -- owner cairn_owner

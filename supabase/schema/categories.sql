@@ -2,6 +2,35 @@
 
 -- Functions
 
+CREATE OR REPLACE FUNCTION app.apply_alert(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_row public.agent_alerts;
+  v_project public.projects;
+begin
+  select * into v_row from public.agent_alerts x
+    where x.tenant_id = event.tenant_id and x.id = app.stream_id(event.stream) for no key update;
+  perform app.check_stream('alert', event.stream, v_row.id is not null, event.event_type in ('alert.raised'));
+  if coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text) is not null then
+    v_project := app.find_project(coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text), actor);
+  end if;
+  event.project_id := v_project.id;
+  event.payload := event.payload - 'project';
+  event.version := app.next_version(v_row.version, expect, 'alert');
+  perform app.refuse_archived(v_project);
+  perform app.guard_alert(v_row);
+  v_row := app.evolve_alert(v_row, event);
+  insert into public.agent_alerts select v_row.*
+    on conflict (tenant_id, id) do update set (project_id, user_id, kind, severity, title, details, dedup_key, raised_count, acknowledged, acknowledged_by, acknowledged_at, snoozed_until, resolved_by, resolved_at, version, created_at, last_raised_at)
+      = (excluded.project_id, excluded.user_id, excluded.kind, excluded.severity, excluded.title, excluded.details, excluded.dedup_key, excluded.raised_count, excluded.acknowledged, excluded.acknowledged_by, excluded.acknowledged_at, excluded.snoozed_until, excluded.resolved_by, excluded.resolved_at, excluded.version, excluded.created_at, excluded.last_raised_at);
+  return (event, app.alert_full(v_row, v_project.slug), v_project.rules -> 'triggers')::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.apply_artifact(event public.events, expect jsonb, actor app.actor)
  RETURNS app.applied
  LANGUAGE plpgsql
@@ -32,7 +61,7 @@ begin
     on conflict (tenant_id, id) do update set (project_id, task_id, user_id, type, ref, summary, tier, files, lines_changed, added_by, version, created_at)
       = (excluded.project_id, excluded.task_id, excluded.user_id, excluded.type, excluded.ref, excluded.summary, excluded.tier, excluded.files, excluded.lines_changed, excluded.added_by, excluded.version, excluded.created_at);
   perform app.index_artifact(v_row);
-  perform app.settle_artifact(event, expect, v_task);
+  perform app.finish_artifact(event, expect, v_task);
   return (event, app.artifact_full(v_row), v_project.rules -> 'triggers')::app.applied;
 end
 $function$;
@@ -114,6 +143,7 @@ begin
     when 'decision' then return app.apply_decision(event, expect, actor);
     when 'checkpoint' then return app.apply_checkpoint(event, expect, actor);
     when 'session' then return app.apply_session(event, expect, actor);
+    when 'alert' then return app.apply_alert(event, expect, actor);
     when 'message' then return app.apply_message(event, expect, actor);
     when 'event' then return app.apply_redaction(event, expect, actor);
     else perform app.fail('invalid_input', format('There is no stream %s.', left(event.stream, 80)));
@@ -171,6 +201,21 @@ begin
       = (excluded.project_id, excluded.user_id, excluded.snapshot, excluded.summary, excluded.version, excluded.created_at, excluded.updated_at);
   return (event, app.session_full(v_row), null)::app.applied;
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.begin_row(event public.events)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select event.payload || jsonb_build_object(
+    'tenant_id', event.tenant_id,
+    'id', app.stream_id(event.stream),
+    'project_id', event.project_id,
+    'task_id', event.task_id,
+    'user_id', event.user_id,
+    'created_at', event.created_at)
 $function$;
 -- owner cairn_owner
 
@@ -235,6 +280,21 @@ begin
   perform app.secure_table(format('public.%I', table_name)::regclass);
   perform app.secure_functions();
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_agent_alerts(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.agent_alerts, log public.agent_alerts)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_agent_alerts($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.agent_alerts x
+    where x.tenant_id = $1 and ($2 is null or 'alert:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.user_id, l.kind, l.severity, l.title, l.details, l.dedup_key, l.raised_count, l.acknowledged, l.acknowledged_by, l.acknowledged_at, l.snoozed_until, l.resolved_by, l.resolved_at, l.version, l.created_at, l.last_raised_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).kind, (f.state).severity, (f.state).title, (f.state).details, (f.state).dedup_key, (f.state).raised_count, (f.state).acknowledged, (f.state).acknowledged_by, (f.state).acknowledged_at, (f.state).snoozed_until, (f.state).resolved_by, (f.state).resolved_at, (f.state).version, (f.state).created_at, (f.state).last_raised_at)
 $function$;
 -- owner cairn_owner
 
@@ -343,6 +403,9 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE AGGREGATE app.fold_alert(public.events) (sfunc = app.fold_step, stype = public.agent_alerts);
+-- owner cairn_owner
+
 CREATE AGGREGATE app.fold_artifact(public.events) (sfunc = app.fold_step, stype = public.artifacts);
 -- owner cairn_owner
 
@@ -359,6 +422,20 @@ CREATE AGGREGATE app.fold_project(public.events) (sfunc = app.fold_step, stype =
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_session(public.events) (sfunc = app.fold_step, stype = public.agent_sessions);
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.agent_alerts, event public.events)
+ RETURNS public.agent_alerts
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.agent_alerts, '{}' || event.payload);
+  end if;
+  return app.evolve_alert(state, event);
+end
+$function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.fold_step(state public.agent_sessions, event public.events)
@@ -460,6 +537,28 @@ $function$;
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_task(public.events) (sfunc = app.fold_step, stype = public.tasks);
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_agent_alerts(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.agent_alerts)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_alert(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'alert:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'alert:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.folded_agent_sessions(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
@@ -829,8 +928,8 @@ $body$
     (select string_agg(c, ', ') from unnest(app.folded_columns(model)) c where c not in ('tenant_id', 'id')),
     (select string_agg('excluded.' || c, ', ') from unnest(app.folded_columns(model)) c
       where c not in ('tenant_id', 'id')),
-    case when model.searched then format(e'\n  perform app.index_%s(v_row);', model.category) end
-      || coalesce(e'\n  perform ' || app.write_call('settle_' || model.category, v_given) || ';', ''),
+    coalesce(case when model.searched then format(e'\n  perform app.index_%s(v_row);', model.category) end, '')
+      || coalesce(e'\n  perform ' || app.write_call('finish_' || model.category, v_given) || ';', ''),
     coalesce(app.write_call(model.category || '_full', v_given), 'to_jsonb(v_row)'),
     case when model.triggering then $text$v_project.rules -> 'triggers'$text$ else 'null' end,
     (select string_agg(quote_literal(t.event_type), ', ' order by t.event_type) from app.event_types t

@@ -77,6 +77,31 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.follow_alerts(event public.events)
+ RETURNS jsonb[]
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_key text := 'task_given_up:' || event.task_id;
+  v_ref text;
+begin
+  if event.event_type in ('task.unblocked', 'task.cancelled') then
+    return array_remove(array[app.request_alert(event.tenant_id, v_key)], null);
+  elsif event.event_type <> 'task.released' or not event.payload ? 'exhausted' then
+    return '{}';
+  end if;
+  v_ref := (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id);
+  return array_remove(array[app.request_alert(event.tenant_id, v_key, jsonb_build_object(
+    'kind', 'task_given_up',
+    'severity', 'high',
+    'title', format('Task %s was given up as often as its project allows.', v_ref),
+    'details', jsonb_build_object('task', v_ref, 'reason', event.payload -> 'reason'),
+    'project', event.project_id))], null);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.follow_policy(event public.events)
  RETURNS jsonb[]
  LANGUAGE plpgsql
@@ -115,7 +140,7 @@ CREATE OR REPLACE FUNCTION app.follow_ups(event public.events, triggers jsonb, d
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_follow jsonb[] := app.follow_policy(event);
+  v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event);
   v_task public.tasks;
   v_trigger jsonb;
   v_action jsonb;

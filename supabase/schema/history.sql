@@ -40,10 +40,11 @@ create policy read on app.read_models as permissive for select to cairn_keeper, 
 
 -- Rows that are part of the schema
 
+-- app.read_models: (alert,agent_alerts,7,f,t,{})
 -- app.read_models: (artifact,artifacts,3,t,t,{})
 -- app.read_models: (checkpoint,checkpoints,5,t,t,{})
 -- app.read_models: (decision,decisions,4,t,t,{})
--- app.read_models: (message,messages,7,f,f,{})
+-- app.read_models: (message,messages,8,f,f,{})
 -- app.read_models: (project,projects,1,t,f,{})
 -- app.read_models: (session,agent_sessions,6,f,f,{})
 -- app.read_models: (task,tasks,2,t,t,"{open_dependencies,open_parts}")
@@ -504,6 +505,24 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.report_verified(result jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if (result ->> 'ok')::boolean then
+    perform app.settle_alert('log_unverified');
+  else
+    perform app.raise_alert('log_unverified', 'critical', 'The log does not verify.',
+      jsonb_build_object('difference', (result -> 'difference') - 'columns'), 'log_unverified');
+  end if;
+exception
+  when others then null;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.state_of(category text, tenant_id uuid, project_id uuid, up_to bigint, archived jsonb)
  RETURNS TABLE(id uuid, state jsonb)
  LANGUAGE plpgsql
@@ -672,9 +691,12 @@ CREATE OR REPLACE FUNCTION public.verify_events(actor jsonb)
 AS $function$
 declare
   v_actor app.actor := app.authenticate(actor);
+  v_result jsonb;
 begin
   perform app.refuse_limited(v_actor);
-  return app.compare_log(v_actor.tenant_id);
+  v_result := app.compare_log(v_actor.tenant_id);
+  perform app.report_verified(v_result);
+  return v_result;
 end
 $function$;
 -- owner cairn_owner

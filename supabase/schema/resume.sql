@@ -39,6 +39,7 @@ begin
         select * from public.decisions x
         where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null
         order by x.created_at desc limit 5) d),
+    'alerts', app.critical_alerts(v_project),
     'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
 end
 $function$;

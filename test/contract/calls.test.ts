@@ -179,6 +179,7 @@ test('each tool answers what its schema says, in plain text', async ({ as }) => 
       version: number;
       task: { ref: string; lock_token: number };
       members: { user_id: string }[];
+      alerts: { id: string }[];
     };
   }
 
@@ -256,6 +257,13 @@ test('each tool answers what its schema says, in plain text', async ({ as }) => 
   await call('root', 'redact_event', { event: `#${note.seq}`, reason: 'A secret' });
   await call('ada', 'archive_project', { project: 'web' });
   await call('ada', 'unarchive_project', { project: 'web' });
+  await call('ada', 'create_project', { slug: 'zoo', name: 'Zoo', rules: { attempts_max: 1 } });
+  await call('ada', 'create_tasks', { project: 'zoo', tasks: [{ title: 'Feed it' }] });
+  const { task: hungry } = await call('ada', 'claim_task', { task: 'zoo-1' });
+  const failed = { outcome: 'failed', reason: 'It bites' };
+  await call('ada', 'release_task', { task: 'zoo-1', lock_token: hungry.lock_token, ...failed });
+  const { alerts } = await call('root', 'list_alerts', { project: 'zoo' });
+  await call('root', 'acknowledge_alert', { alert: alerts[0]?.id, note: 'I come' });
   // The server reports who has access over HTTP; a user's own session does not.
   const isUser = engineOfRun() === 'supabase';
   if (!isUser) {

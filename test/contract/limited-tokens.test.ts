@@ -2,8 +2,9 @@ import { describe, expect } from 'vitest';
 import type { FunctionName } from '../../src/db/functions.ts';
 import { newId } from '../../src/events/ids.ts';
 import { ask } from '../support/ask.ts';
+import type { Refs } from '../support/categories.ts';
 import { append, type Caller, claim, createProject, createTask, hold, record, verify } from '../support/commands.ts';
-import { expectNothingForeign, liveElsewhere, type Refs, settle } from '../support/foreign.ts';
+import { expectNothingForeign, liveElsewhere, settle } from '../support/foreign.ts';
 import { test } from '../support/world.ts';
 
 const NEW_PROJECT = { slug: 'late', name: 'Late' };

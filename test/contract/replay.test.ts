@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest';
+import { CATEGORIES } from '../support/categories.ts';
 import { createProject, createTask, hold, record, replay, verify } from '../support/commands.ts';
 import { fillWorkspace } from '../support/fill-workspace.ts';
 import { rowsOf } from '../support/rows.ts';
@@ -19,11 +20,7 @@ describe('replaying', () => {
     const before = await rowsOf(sql, people.owner.tenant_id);
     for (const statement of [
       ...more,
-      `update public.tasks set title = 'x', status = 'pending', lock_token = null, locked_by = null, completed_at = null, blocked_reason = null where tenant_id = $1`,
-      `update public.projects set rules = '{}' where tenant_id = $1`,
-      'delete from public.artifacts where tenant_id = $1',
-      'update public.decisions set superseded_by = null where tenant_id = $1',
-      'delete from public.messages where tenant_id = $1',
+      ...[...CATEGORIES.values()].map(({ tampering }) => tampering),
       'delete from app.task_dependencies where tenant_id = $1',
       `update app.task_labels set label = 'x', is_ready = true where tenant_id = $1`,
       'update app.unanswered set seq = seq + 1 where tenant_id = $1',

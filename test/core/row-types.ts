@@ -1,4 +1,5 @@
 import { expectTypeOf } from 'vitest';
+import type { Alert } from '../../src/events/alerts.ts';
 import type { Artifact } from '../../src/events/artifacts.ts';
 import type { Checkpoint } from '../../src/events/checkpoints.ts';
 import type { Decision } from '../../src/events/decisions.ts';
@@ -30,5 +31,6 @@ expectTypeOf<Disagreeing<Project, 'projects'>>().toBeNever();
 expectTypeOf<Disagreeing<Artifact, 'artifacts'>>().toBeNever();
 expectTypeOf<Disagreeing<Decision, 'decisions'>>().toBeNever();
 expectTypeOf<Disagreeing<Checkpoint, 'checkpoints'>>().toBeNever();
+expectTypeOf<Disagreeing<Alert, 'agent_alerts'>>().toBeNever();
 expectTypeOf<Disagreeing<Session, 'agent_sessions'>>().toBeNever();
 expectTypeOf<Disagreeing<WholeEvent, 'events'>>().toBeNever();

@@ -10,6 +10,7 @@ import { exportEvents, importEvents } from '../../src/services/transfer.ts';
 import { ask } from '../support/ask.ts';
 import { blobs, directoryStore } from '../support/blobs.ts';
 import { call } from '../support/calls.ts';
+import { QUESTIONS } from '../support/categories.ts';
 import { crowd } from '../support/crowd.ts';
 import { type Access, fillAuthorization } from '../support/fill-authorization.ts';
 import { fillWorkspace } from '../support/fill-workspace.ts';
@@ -83,30 +84,12 @@ async function archive(ctx: Context): Promise<void> {
 const append = (type: string, stream: string, data: object) => ({ events: [{ stream, type, data }] });
 
 const CALLS: [fn: string, args: Record<string, unknown>][] = [
-  ['get_project', { project: 'web' }],
-  ['resume_project', { project: 'web' }],
-  ['list_projects', {}],
-  ['list_tasks', { project: 'web' }],
-  ['list_tasks', { project: 'web', filters: { ready: true } }],
-  ['list_tasks', { project: 'web', filters: { ready: true, labels: ['ui'] } }],
-  ['list_tasks', { project: 'web', filters: { labels: ['UI', 'paint'] } }],
-  ['list_tasks', { project: 'web', filters: { mine: true } }],
-  ['list_tasks', { project: 'web', filters: { status: ['completed'], priority: ['medium'] } }],
-  ['get_task', { task: 'web-1' }],
+  ...QUESTIONS.filter(([fn]) => fn !== 'get_state'),
   ['list_events', {}],
   ['list_events', { project: 'web' }],
   ['list_events', { task: 'web-1' }],
   ['list_events', { project: 'web', filters: { types: ['task.'] } }],
   ['list_events', { after_seq: 0 }],
-  ['list_questions', { project: 'web' }],
-  ['list_questions', { task: 'web-1' }],
-  ['list_needs', { project: 'web' }],
-  ['list_artifacts', { task: 'web-1' }],
-  ['list_decisions', { project: 'web' }],
-  ['list_checkpoints', { project: 'web' }],
-  ['list_sessions', { project: 'web' }],
-  ['get_checkpoint', { project: 'web' }],
-  ['compare_checkpoint', { project: 'web' }],
   ['search', { query: 'pelican', project: 'web' }],
   ['search', { query: 'pelican pink' }],
   ['suggest_refs', { kind: 'task', prefix: 'web-' }],

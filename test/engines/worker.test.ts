@@ -224,3 +224,45 @@ describe('the job', () => {
     expect(kindsOf({ databaseUrl: 'postgres://elsewhere' })).not.toContain('backup');
   });
 });
+
+describe('a job that keeps failing', () => {
+  async function alerts(): Promise<object[]> {
+    const { rows } = await scratch.sql.query(
+      `select a.kind, a.title, a.details, a.raised_count::integer, a.resolved_at is null as open from public.agent_alerts a
+       where a.tenant_id = app.user_of('{"issuer": "local", "subject": "owner"}') order by a.id`,
+    );
+    return rows;
+  }
+  const again = () => scratch.sql.query('update app.jobs set next_run_at = now()');
+
+  test("raises one alert in the workspace of the server's owner, which is resolved when it succeeds", async () => {
+    let broken = true;
+    const failing = jobOf('flaky', async () => {
+      if (broken) throw new DomainError('unavailable', 'The bucket is away.');
+    });
+    await register([failing]);
+    const worker = workerOf([failing]);
+    // Without a workspace of that owner nobody is told, and nothing fails.
+    for (const _ of [1, 2, 3, 4]) {
+      expect(await worker.runDue()).toMatchObject([{ outcome: 'failed' }]);
+      await again();
+    }
+    const identity = { issuer: 'local', subject: 'owner', name: 'Owner' };
+    await ask({ db: scratch.db, actor: { user_id: '' } }, 'sign_in', { identity });
+    await scratch.sql.query('update app.jobs set failures_in_row = 0');
+
+    for (const failures of [1, 2, 3, 4]) {
+      await worker.runDue();
+      await again();
+      expect(await alerts()).toHaveLength(failures < 3 ? 0 : 1);
+    }
+    const details = { job: 'flaky', failures: 4, error: 'The bucket is away.' };
+    const title = 'The job flaky keeps failing.';
+    expect(await alerts()).toEqual([{ kind: 'job_failing', title, details, raised_count: 2, open: true }]);
+
+    broken = false;
+    await worker.runDue();
+
+    expect(await alerts()).toMatchObject([{ open: false }]);
+  });
+});

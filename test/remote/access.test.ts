@@ -11,10 +11,11 @@ import { listAuthEvents, listConnections, listMembers, revokeAccess } from '../.
 import { selectTools } from '../../src/tools/catalog.ts';
 import type { Tool } from '../../src/tools/tool.ts';
 import { useAuthWorld } from '../support/auth-world.ts';
+import type { Refs } from '../support/categories.ts';
 import { CLIENT_KINDS, connectTo } from '../support/client.ts';
 import { createProject, record } from '../support/commands.ts';
 import { fillAuthorization } from '../support/fill-authorization.ts';
-import { liveElsewhere, type Refs, settle, unknownLike, withoutRefs } from '../support/foreign.ts';
+import { liveElsewhere, settle, unknownLike, withoutRefs } from '../support/foreign.ts';
 import { test } from '../support/world.ts';
 
 const RESOURCE = 'https://cairn.test/mcp';
@@ -169,8 +170,8 @@ const GIVEN = {
   timeout_seconds: 1,
 };
 
-function argumentsOf(tool: Tool, { project, task, checkpoint, session, decision, event }: Refs) {
-  const all = { ...GIVEN, project, task, checkpoint, session, supersedes: decision, answers: event };
+function argumentsOf(tool: Tool, refs: Refs) {
+  const all = { ...GIVEN, ...refs, supersedes: refs.decision, answers: refs.event };
   return Object.fromEntries(Object.entries(all).filter(([name]) => Object.hasOwn(tool.input.shape, name)));
 }
 

@@ -4,6 +4,7 @@ import type { Role } from '../../src/auth/answers.ts';
 import { hashSecret } from '../../src/auth/secrets.ts';
 import { inviteMember } from '../../src/auth/server/issue.ts';
 import { listAuthEvents, listMembers, setMember } from '../../src/services/access.ts';
+import { listAlerts } from '../../src/services/alerts.ts';
 import { useAuthWorld } from '../support/auth-world.ts';
 
 // An invitation is good for as long as whoever made it might make it. Threats: docs/security.md.
@@ -54,6 +55,7 @@ async function openWorkspace() {
       const { members } = await listMembers(as(tenant_id), {});
       return members.find((member) => member.user_id === user_id)?.role;
     },
+    alerts: async () => (await listAlerts(as(tenant_id), {})).alerts,
     refusals: async () =>
       (await listAuthEvents(as(tenant_id), { type: 'invitation.refused' })).events.map(({ data, user_id }) => ({
         why: data?.['why'],
@@ -63,6 +65,10 @@ async function openWorkspace() {
 }
 
 const accept = (user_id: string, invitation_hash: string) => own().store.acceptInvitation(invitation_hash, { user_id });
+
+function misuse(why: string, role: Role) {
+  return { kind: 'invitation_misused', severity: 'high', details: { why, role } };
+}
 
 describe('an invitation', () => {
   test.for([
@@ -79,6 +85,7 @@ describe('an invitation', () => {
     expect(changed).toMatchObject({ invitations: 1 });
     expect(await accept(maker, kept)).toEqual({ refused: 'invitation_withdrawn' });
     expect(await workspace.roleOf(maker)).toBe(after);
+    expect(await workspace.alerts()).toMatchObject([misuse('invitation_withdrawn', invited)]);
     const { events } = await listAuthEvents(workspace.owner, { type: 'invitation.revoked' });
     expect(events).toMatchObject([{ data: { why: 'member_changed', member: maker, role: invited } }]);
   });
@@ -116,6 +123,7 @@ describe('an invitation', () => {
 
     expect(await workspace.roleOf(guest)).toBeUndefined();
     expect(await workspace.refusals()).toEqual([{ why: 'invitation_lapsed', user_id: guest }]);
+    expect(await workspace.alerts()).toMatchObject([misuse('invitation_lapsed', role)]);
   });
 
   test('for the address of somebody who is removed is withdrawn, whoever made it', async () => {

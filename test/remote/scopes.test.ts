@@ -4,6 +4,7 @@ import { type Message, requiredScopes } from '../../src/server/mcp/required-scop
 import { suggestRefs } from '../../src/services/search.ts';
 import { SCOPES, selectTools, toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
+import { READING_TOOLS } from '../support/categories.ts';
 import { test } from '../support/world.ts';
 
 // Scopes decide which rows an answer shows, for every kind of answer. Threats: docs/security.md.
@@ -43,21 +44,10 @@ async function fill(ctx: Context): Promise<void> {
 
 /** The arguments with which each tool shows as much as it can. */
 const READS: Readonly<Record<string, object>> = {
-  resume_project: { project: 'web' },
-  list_projects: {},
-  list_tasks: { project: 'web' },
-  get_task: { task: 'web-1', timeline_size: 100 },
+  ...READING_TOOLS,
   list_events: { project: '*', include_data: true, page_size: 100 },
   wait_for_events: { project: '*', after_seq: 0 },
   search: { query: 'taskword or projectword', page_size: 50 },
-  get_project: { project: 'web' },
-  list_checkpoints: { project: 'web' },
-  get_checkpoint: { project: 'web' },
-  compare_checkpoint: { project: 'web' },
-  list_artifacts: { task: 'web-1' },
-  list_decisions: { project: 'web' },
-  list_sessions: { project: 'web' },
-  get_state: { project: 'web' },
 };
 const WRITES: Readonly<Record<string, object>> = {
   update_project: { project: 'web', name: 'other' },

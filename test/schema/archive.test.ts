@@ -113,8 +113,8 @@ describe('events that were archived', () => {
     const ada = as('ada');
     await liveLong(ada, clock);
     await archive(ada);
-    const task = await call(ada, 'claim_task', { task: 'web-4' });
-    await call(ada, 'complete_task', { task: 'web-4', lock_token: task.task.lock_token });
+    const task = await call(ada, 'claim_task', { task: 'web-5' });
+    await call(ada, 'complete_task', { task: 'web-5', lock_token: task.task.lock_token });
     const live = async () =>
       (await hashTables(sql, people.owner.tenant_id)).filter((row) => !/search/.test(JSON.stringify(row)));
     const before = await live();

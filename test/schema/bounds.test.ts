@@ -4,6 +4,7 @@ import { AUTH_FUNCTIONS, FUNCTIONS, type FunctionName } from '../../src/db/funct
 import { DomainError } from '../../src/errors.ts';
 import { newId } from '../../src/events/ids.ts';
 import { ask } from '../support/ask.ts';
+import { READS } from '../support/categories.ts';
 import { append, type Caller, createProject, createTask, record } from '../support/commands.ts';
 import { test } from '../support/world.ts';
 import { upTo } from '../support/writers.ts';
@@ -18,13 +19,12 @@ const ITEMS_MAX: Partial<Record<FunctionName, number>> = {
 
 // The arguments that bring a call to its limits.
 const ARGUMENTS: Partial<Record<FunctionName, object>> = {
+  ...READS,
   adopt_locks: { tasks: ['web-1'] },
   append_events: { events: [{ stream: 'project:web', type: 'project.noted', data: { text: 'x', kind: 'note' } }] },
   extend_lock: { task: 'web-1', lock_token: 2 },
-  get_task: { task: 'web-1' },
   import_events: { events: [{}] },
   import_records: { table_name: 'herons', records: [{}] },
-  list_artifacts: { task: 'web-1' },
   read_records: { table_name: 'herons', starts_at: '2026-01-01T00:00:00Z' },
   redact_event: { event: '1', reason: 'x' },
   search: { query: 'pelican' },

@@ -183,6 +183,24 @@ describe('a category that was declared', () => {
   });
 });
 
+test.for([true, false])(
+  'a category runs what it brings when a row is written, searched or not: %s',
+  async (searched) => {
+    await scratch.sql.query('begin');
+    try {
+      await scratch.sql.query(`
+      create function app.finish_pelican(pelican public.pelicans) returns void language sql as $$ select $$;`);
+
+      await scratch.sql.query(`select app.define_category('pelican', 'pelicans', searched => ${searched})`);
+
+      const { rows } = await scratch.sql.query(`select prosrc from pg_proc where proname = 'apply_pelican'`);
+      expect(rows[0].prosrc).toContain('perform app.finish_pelican(v_row);');
+    } finally {
+      await scratch.sql.query('rollback');
+    }
+  },
+);
+
 test('a category whose name is no word is refused when it is declared', async () => {
   const declared = scratch.sql.query(`select app.define_category('brown pelican', 'pelicans')`);
 

@@ -34,7 +34,7 @@ describe('a signed-in user with plain SQL', () => {
       expect((await query('select id from public.users')).rows).toEqual([{ id: people.owner.user_id }]);
       expect((await query('select id from public.tenants')).rows).toEqual([{ id: people.owner.tenant_id }]);
       const progress = await query('select count(*)::int from public.task_progress');
-      expect(progress.rows).toEqual([{ count: 3 }]);
+      expect(progress.rows).toEqual([{ count: 4 }]);
     });
   });
 

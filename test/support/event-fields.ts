@@ -13,7 +13,7 @@ const object = (bytes: number) => ({ a: long(bytes - 9) });
 
 /** Values around every limit that an event type has, and some of each kind. */
 const VALUES: readonly unknown[] = [
-  ...['', ' ', '\u200b', '\n', 'x', 'x\ny', 'x\ty', '\u0007', 'diff', 'note'],
+  ...['', ' ', '\u200b', '\n', 'x', 'x\ny', 'x\ty', '\u0007', 'diff', 'note', 'low'],
   ...around(SIZES).map(long),
   ...[null, true, 'paused', -1, 0, 1, 1.5, 86_400, 86_401, 99_999_999, 999_999_999, 1_000_000_000, 1e16, 1e-16],
   ...around(COUNTS).map((count) => Array(count).fill('x')),

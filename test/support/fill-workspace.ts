@@ -1,6 +1,8 @@
 import { newId } from '../../src/events/ids.ts';
 import { append, type Caller, createProject, createTask, hold, record } from './commands.ts';
 
+const ATTEMPTS_MAX = 3;
+
 export type Filled = {
   project: string;
   tasks: string[];
@@ -8,12 +10,14 @@ export type Filled = {
   decision: string;
   checkpoint: string;
   session: string;
+  alert: string;
 };
 
 /** Fills a workspace: every table has a row, every kind of thing happened. */
 export async function fillWorkspace(who: Caller, slug = 'web'): Promise<Filled> {
   const trigger = { on: 'task.completed', do: { enqueue: { topic: 'done' } } };
-  const project = await createProject(who, { slug, description: 'The pelican site.', rules: { triggers: [trigger] } });
+  const rules = { triggers: [trigger], attempts_max: ATTEMPTS_MAX };
+  const project = await createProject(who, { slug, description: 'The pelican site.', rules });
   const first = await createTask(who, {
     project: slug,
     title: 'Paint the pelican',
@@ -46,7 +50,8 @@ export async function fillWorkspace(who: Caller, slug = 'web'): Promise<Filled> 
   const question = { text: 'Which pelican next?', kind: 'question' };
   await record(who, { stream: `project:${slug}`, type: 'project.noted', data: question });
   await hold(who, second.ref);
-  return { project, tasks: [first.id, second.id, third.id], artifact, decision, checkpoint, session };
+  const alert = await giveUp(who, slug);
+  return { project, tasks: [first.id, second.id, third.id], artifact, decision, checkpoint, session, alert };
 }
 
 async function finish(who: Caller, ref: string): Promise<string> {
@@ -63,6 +68,17 @@ async function finish(who: Caller, ref: string): Promise<string> {
   const data = { summary: 'The pelican is pink.', evidence: [{ criterion: 1, note: 'Seen.', artifact: id }] };
   await append(who, [{ stream: `task:${ref}`, type: 'task.completed', data, expect: token }], { key: `finish-${ref}` });
   return id;
+}
+
+/** A task is given up as often as its project allows, which raises an alert. */
+async function giveUp(who: Caller, project: string): Promise<string> {
+  const { ref } = await createTask(who, { project, title: 'Teach the pelican' });
+  const data = { outcome: 'failed', reason: 'The pelican sleeps.' };
+  const release = async () =>
+    append(who, [{ stream: `task:${ref}`, type: 'task.released', data, expect: { lock_token: await hold(who, ref) } }]);
+  for (let attempt = 1; attempt < ATTEMPTS_MAX; attempt += 1) await release();
+  const { followed } = await release();
+  return String(followed[0]?.stream.slice('alert:'.length));
 }
 
 async function decide(who: Caller, project: string): Promise<string> {

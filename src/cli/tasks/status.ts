@@ -1,12 +1,14 @@
 import type * as z from 'zod';
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
+import type { Alert } from '../../events/alerts.ts';
 import type { Resumption } from '../../services/checkpoints.ts';
 import type { ProjectPage } from '../../services/projects.ts';
 import { oneLine } from '../../text.ts';
 import { checkpoints } from '../../tools/checkpoints.ts';
 import { person } from '../../tools/person.ts';
 import { projects as projectTools } from '../../tools/projects.ts';
+import { alertTable, readAlerts } from '../alerts/alerts.ts';
 import { overdueJobs, overdueLines } from '../jobs/overdue.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
@@ -16,6 +18,7 @@ import { countsLine } from './tasks.ts';
 
 const PROJECTS_MAX = 100;
 const QUESTIONS_SHOWN = 5;
+const ALERTS_SHOWN = 5;
 
 /** `cairn status`: the project at a glance; without one, all projects. */
 export async function runStatus(config: Config, options: JsonOption): Promise<void> {
@@ -33,15 +36,19 @@ export async function runStatus(config: Config, options: JsonOption): Promise<vo
 export async function readStatus(ctx: Context): Promise<{ found: object; lines(): string[] }> {
   const { projects } = await perform(ctx, projectTools.commands.list_projects, { page_size: PROJECTS_MAX });
   const project = ctx.project ?? (projects.length === 1 ? projects[0]?.slug : undefined);
-  if (project === undefined) return { found: { projects }, lines: () => projectTable({ projects }) };
+  const alerts = await readAlerts(ctx, { limit: ALERTS_SHOWN });
+  if (project === undefined) {
+    return { found: { projects, alerts }, lines: () => [...projectTable({ projects }), ...alertLines(alerts)] };
+  }
   const [resumed, asked, needs] = await Promise.all([
     perform(ctx, checkpoints.commands.resume_project, { project }),
     perform(ctx, person.list_questions, { project, page_size: QUESTIONS_SHOWN }),
     perform(ctx, person.list_needs, { project }),
   ]);
   const { questions, open: questions_open } = asked;
-  const found = { ...resumed, questions, questions_open, ...needs };
-  return { found, lines: () => statusLines(resumed, needsYou({ ...resumed, questions: asked, needs })) };
+  const found = { ...resumed, questions, questions_open, ...needs, alerts };
+  const needed = () => [...needsYou({ ...resumed, questions: asked, needs }), ...alertLines(alerts)];
+  return { found, lines: () => statusLines(resumed, needed()) };
 }
 
 export function projectTable({ projects }: Pick<z.infer<typeof ProjectPage>, 'projects'>): string[] {
@@ -100,6 +107,12 @@ function tasksUnder(
 ): string[] {
   if (tasks.length === 0) return [];
   return ['', styled('bold', heading), ...taskTable(tasks), ...remainderLines(count - tasks.length, '', command)];
+}
+
+/** The latest alerts that wait for somebody. */
+function alertLines(alerts: Alert[]): string[] {
+  if (alerts.length === 0) return [];
+  return ['', styled(['bold', 'red'], 'Alerts'), ...alertTable(alerts), styled('dim', 'cairn alerts ack ALERT')];
 }
 
 function under(lines: string[]): string[] {

@@ -3,6 +3,7 @@ import { describe, expect } from 'vitest';
 import { ARCHIVE_FUNCTIONS, type FunctionName } from '../../../src/db/functions.ts';
 import { newId } from '../../../src/events/ids.ts';
 import { ask } from '../../support/ask.ts';
+import { READS } from '../../support/categories.ts';
 import { append, type Caller, claim, createProject, hold, record, verify } from '../../support/commands.ts';
 import { fillWorkspace } from '../../support/fill-workspace.ts';
 import { EVERY_FUNCTION, expectNothingForeign, liveElsewhere, settle } from '../../support/foreign.ts';
@@ -99,12 +100,11 @@ const FOR_ADMINS: FunctionName[] = [
 function minimalArgs(fn: FunctionName): Record<string, unknown> {
   const args: Partial<Record<FunctionName, object>> = {
     append_events: { events: [{ stream: 'project:web', type: 'project.noted', data: { text: 'x', kind: 'note' } }] },
+    ...READS,
     adopt_locks: { tasks: ['web-2'] },
     extend_lock: { task: 'web-2', lock_token: 2 },
-    get_task: { task: 'web-1' },
     import_events: { events: [{}] },
     import_records: { table_name: 'herons', records: [{}] },
-    list_artifacts: { task: 'web-1' },
     read_records: { table_name: 'herons', starts_at: '2026-01-01T00:00:00Z' },
     redact_event: { event: '1', reason: 'x' },
     search: { query: 'pelican' },

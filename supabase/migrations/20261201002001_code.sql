@@ -1361,6 +1361,18 @@ $triggers$);
 
 -- Made by `npm run schema` from src/events: the event types, and the limits of their data. Do not edit.
 
+select app.declare_event('alert.acknowledged', 'note:text:2000');
+
+select app.declare_event('alert.raised', 'creates', 'verb_only', 'severity!:one_of:low|medium|high|critical',
+  'title!:line:300', 'details!:object:16384', 'kind!:line:100', 'dedup_key!:line:200', 'project:ref:80');
+
+select app.declare_event('alert.repeated', 'verb_only', 'severity!:one_of:low|medium|high|critical', 'title!:line:300',
+  'details!:object:16384');
+
+select app.declare_event('alert.resolved', 'note:text:2000');
+
+select app.declare_event('alert.snoozed', 'note:text:2000', 'seconds!:positive:2592000');
+
 select app.declare_event('artifact.added', 'creates', 'task!:ref:80',
   'type!:one_of:diff|pr|test_report|document|other', 'ref!:line:2000', 'summary:text:4000', 'files:text[]:500:500',
   'lines_changed:integer:999999999');
@@ -1490,10 +1502,21 @@ begin
 end
 $$;
 
+-- What a row has from the event that creates its stream: what its data says, whose it is, and when.
+create or replace function app.begin_row(event public.events) returns jsonb language sql immutable as $$
+  select event.payload || jsonb_build_object(
+    'tenant_id', event.tenant_id,
+    'id', app.stream_id(event.stream),
+    'project_id', event.project_id,
+    'task_id', event.task_id,
+    'user_id', event.user_id,
+    'created_at', event.created_at)
+$$;
+
 -- Declares a category of state, whose chapter has made its table, event types and functions before. Writes out the
 -- registry's row, the folds, the index of what is searched, the apply function, the dispatch; secures the table.
 --   The chapter brings evolve_<category>(<category>, event), which is pure. It may bring guard_<category>(…), which may
--- refuse; prepare_<category>(…) -> the payload as it is recorded; settle_<category>(…), which runs when the row is
+-- refuse; prepare_<category>(…) -> the payload as it is recorded; finish_<category>(…), which runs when the row is
 -- written; <category>_full(…) -> the answer. Each names what it takes: <category> (the row), event, expect, project,
 -- slug, task (which a guard has locked), actor, role. Events of types that create need a new stream, others one that
 -- is there.
@@ -1726,8 +1749,8 @@ $body$
     (select string_agg(c, ', ') from unnest(app.folded_columns(model)) c where c not in ('tenant_id', 'id')),
     (select string_agg('excluded.' || c, ', ') from unnest(app.folded_columns(model)) c
       where c not in ('tenant_id', 'id')),
-    case when model.searched then format(e'\n  perform app.index_%s(v_row);', model.category) end
-      || coalesce(e'\n  perform ' || app.write_call('settle_' || model.category, v_given) || ';', ''),
+    coalesce(case when model.searched then format(e'\n  perform app.index_%s(v_row);', model.category) end, '')
+      || coalesce(e'\n  perform ' || app.write_call('finish_' || model.category, v_given) || ';', ''),
     coalesce(app.write_call(model.category || '_full', v_given), 'to_jsonb(v_row)'),
     case when model.triggering then $text$v_project.rules -> 'triggers'$text$ else 'null' end,
     (select string_agg(quote_literal(t.event_type), ', ' order by t.event_type) from app.event_types t
@@ -5889,7 +5912,7 @@ create or replace function app.artifact_text(artifact public.artifacts) returns 
   select concat_ws(' ', artifact.type, artifact.ref, artifact.summary)
 $$;
 
-create or replace function app.settle_artifact(event public.events, expect jsonb, task public.tasks)
+create or replace function app.finish_artifact(event public.events, expect jsonb, task public.tasks)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -6524,6 +6547,192 @@ $$;
 
 select app.define_category('session', 'agent_sessions', searched => false, triggering => false);
 
+-- Alerts: what somebody should look at, each open once until it is resolved.
+
+create or replace function app.guard_alert(alert public.agent_alerts)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if alert.resolved_at is not null then
+    perform app.fail('illegal_transition', format('The alert "%s" is resolved.', alert.title), null,
+      'If its cause comes back, a new alert is raised.');
+  end if;
+end
+$$;
+
+-- A redacted alert has a key of its own: two with the same blank would count as one.
+create or replace function app.evolve_alert(alert public.agent_alerts, event public.events)
+  returns public.agent_alerts
+  language plpgsql
+  immutable
+as $$
+begin
+  case event.event_type
+    when 'alert.raised' then
+      alert := jsonb_populate_record(alert, app.begin_row(event) || '{"raised_count": 1, "acknowledged": false}');
+      alert.dedup_key := case when event.redacted_at is null then alert.dedup_key else alert.id::text end;
+      alert.last_raised_at := event.created_at;
+    when 'alert.repeated' then
+      alert := jsonb_populate_record(alert, event.payload);
+      alert.raised_count := alert.raised_count + 1;
+      alert.last_raised_at := event.created_at;
+    when 'alert.acknowledged' then
+      alert.acknowledged := true;
+      alert.acknowledged_by := app.actor_name(event);
+      alert.acknowledged_at := event.created_at;
+      alert.snoozed_until := null;
+    when 'alert.snoozed' then
+      alert.acknowledged := false;
+      alert.snoozed_until := event.created_at + make_interval(secs => (event.payload ->> 'seconds')::integer);
+    when 'alert.resolved' then
+      alert.acknowledged := true;
+      alert.resolved_by := app.actor_name(event);
+      alert.resolved_at := event.created_at;
+  end case;
+  alert.version := event.version;
+  return alert;
+end
+$$;
+
+create or replace function app.alert_full(alert public.agent_alerts, slug text) returns jsonb language sql stable as $$
+  select jsonb_strip_nulls(to_jsonb(alert) || jsonb_build_object('project', slug, 'details', null))
+    - '{tenant_id,project_id,user_id,dedup_key,acknowledged,version}'::text[]
+    || jsonb_build_object('details', alert.details)
+$$;
+
+-- Tells whether an alert waits for somebody: nobody has acknowledged or resolved it, and it is not snoozed.
+create or replace function app.is_waiting(alert public.agent_alerts) returns boolean language sql volatile as $$
+  select not alert.acknowledged and coalesce(alert.snoozed_until <= app.now(), true)
+$$;
+
+-- list_alerts(project?, include_handled, cursor?, page_size) -> {alerts, next_cursor?}, the latest raised first: those
+-- that wait for somebody, or all.
+create or replace function public.list_alerts(
+  project text default null,
+  include_handled boolean default false,
+  cursor text default null,
+  page_size integer default 20,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := concat_ws(' ', 'alerts', v_project, include_handled);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+  v_found jsonb[];
+begin
+  select array_agg(app.alert_full(a, p.slug) order by a.last_raised_at desc, a.id desc) into v_found
+    from (
+      select * from public.agent_alerts x
+      where x.tenant_id = v_actor.tenant_id
+        and (v_project is null or x.project_id = v_project)
+        and (include_handled or app.is_waiting(x))
+        and (v_after is null or (x.last_raised_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+      order by x.last_raised_at desc, x.id desc limit v_size + 1) a
+    left join public.projects p on p.tenant_id = a.tenant_id and p.id = a.project_id;
+  return app.build_page('alerts', v_found, v_size, v_question, '{id}', '{last_raised_at}');
+end
+$$;
+
+-- Lists the critical alerts of a project, and of the whole workspace, that wait for somebody: the latest five.
+create or replace function app.critical_alerts(project public.projects)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select jsonb_agg(app.alert_full(a, case when a.project_id = project.id then project.slug end))
+    from (
+      select * from public.agent_alerts x
+      where x.tenant_id = project.tenant_id
+        and not x.acknowledged
+        and x.severity = 'critical'
+        and (x.project_id = project.id or x.project_id is null)
+        and app.is_waiting(x)
+      order by x.last_raised_at desc, x.id desc limit 5) a);
+end
+$$;
+
+-- Requests the event by which an alert {kind, severity, title, details, project?} opens, or repeats the open one with
+-- its key, ten times an hour at most: a storm is one alert and few events. Without an alert, it resolves the open one.
+create or replace function app.request_alert(tenant_id uuid, dedup_key text, alert jsonb default null)
+  returns jsonb
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_open uuid := (
+    select a.id from public.agent_alerts a
+    where a.tenant_id = $1 and a.dedup_key = $2 and a.resolved_at is null);
+begin
+  return jsonb_build_object('verb', true, 'stream', 'alert:' || coalesce(v_open, app.uuid_v7())) || case
+    when v_open is null and alert is null then null
+    when v_open is null then '{"type": "alert.raised"}'
+        || jsonb_build_object('data', alert || jsonb_build_object('dedup_key', dedup_key))
+    when alert is null then '{"type": "alert.resolved"}'
+    when (app.take_rate('alert ' || v_open, 10, 3600) ->> 'allowed')::boolean then '{"type": "alert.repeated"}'
+        || jsonb_build_object('data', alert - '{kind,project}'::text[]) end;
+end
+$$;
+
+-- Records that event for the door's workspace, by `system` for its first owner, as the last thing that a verb does: it
+-- takes positions. Of two at once the second repeats the first.
+create or replace function app.record_alert(dedup_key text, alert jsonb default null)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor;
+  v_request jsonb;
+begin
+  if alert is not null then
+    perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', app.get_tenant_id(), 'alert', dedup_key), 0));
+  end if;
+  v_request := app.request_alert(app.get_tenant_id(), dedup_key, alert);
+  if v_request is not null then
+    select m.tenant_id, m.user_id, m.role, 'system'
+      into v_actor.tenant_id, v_actor.user_id, v_actor.role, v_actor.agent
+      from public.memberships m
+      where m.tenant_id = app.get_tenant_id() and m.role = 'owner'
+      order by m.created_at, m.user_id limit 1;
+    if found then
+      perform app.append_checked(jsonb_build_array(v_request), v_actor);
+    end if;
+  end if;
+end
+$$;
+
+-- Raises an alert in the door's workspace, or repeats the open one with its key.
+create or replace function app.raise_alert(kind text, severity text, title text, details jsonb, dedup_key text)
+  returns void
+  language sql
+  set search_path = pg_catalog, pg_temp
+as $$
+  select app.record_alert(dedup_key, jsonb_build_object(
+    'kind', kind, 'severity', severity, 'title', app.clean_name(title, 300), 'details', details))
+$$;
+
+-- Resolves the open alert with a key, whose cause is gone; does nothing where none is open.
+create or replace function app.settle_alert(dedup_key text) returns void language sql as $$
+  select app.record_alert(dedup_key)
+$$;
+
+select app.define_category('alert', 'agent_alerts', searched => false);
+
 -- Consequences of an event: dependency policy and the triggers of a project.
 
 create or replace function app.evolve_message(message public.messages, event public.events)
@@ -6577,6 +6786,32 @@ begin
 end
 $$;
 
+-- Raises an alert for a task that was given up as often as its project allows, and resolves it when the task is no
+-- longer blocked.
+create or replace function app.follow_alerts(event public.events)
+  returns jsonb[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key text := 'task_given_up:' || event.task_id;
+  v_ref text;
+begin
+  if event.event_type in ('task.unblocked', 'task.cancelled') then
+    return array_remove(array[app.request_alert(event.tenant_id, v_key)], null);
+  elsif event.event_type <> 'task.released' or not event.payload ? 'exhausted' then
+    return '{}';
+  end if;
+  v_ref := (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id);
+  return array_remove(array[app.request_alert(event.tenant_id, v_key, jsonb_build_object(
+    'kind', 'task_given_up',
+    'severity', 'high',
+    'title', format('Task %s was given up as often as its project allows.', v_ref),
+    'details', jsonb_build_object('task', v_ref, 'reason', event.payload -> 'reason'),
+    'project', event.project_id))], null);
+end
+$$;
+
 create or replace function app.fill_template(template text, task public.tasks) returns text language sql immutable as $$
   select left(replace(replace(template, '{ref}', coalesce(task.ref, '')), '{title}', coalesce(task.title, '')), 300)
 $$;
@@ -6625,7 +6860,7 @@ create or replace function app.follow_ups(event public.events, triggers jsonb, d
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_follow jsonb[] := app.follow_policy(event);
+  v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event);
   v_task public.tasks;
   v_trigger jsonb;
   v_action jsonb;
@@ -7323,7 +7558,7 @@ $$;
 
 -- resume_project(project?) -> the latest checkpoint, what changed since, the caller's locks and those that its ended
 -- sessions left, tasks by status, the latest five decisions and open questions, and the number of these if there are
--- more.
+-- more; critical alerts that wait for somebody.
 create or replace function public.resume_project(project text default null, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -7361,6 +7596,7 @@ begin
         select * from public.decisions x
         where x.tenant_id = v_project.tenant_id and x.project_id = v_project.id and x.superseded_by is null
         order by x.created_at desc limit 5) d),
+    'alerts', app.critical_alerts(v_project),
     'position', (select p.seq from app.positions p where p.tenant_id = v_actor.tenant_id)));
 end
 $$;
@@ -7688,6 +7924,25 @@ as $$
   limit 1
 $$;
 
+-- Raises an alert for a log that does not verify, and settles it when it does. What is wrong may keep the alert out of
+-- the log; the caller is told all the same.
+create or replace function app.report_verified(result jsonb)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if (result ->> 'ok')::boolean then
+    perform app.settle_alert('log_unverified');
+  else
+    perform app.raise_alert('log_unverified', 'critical', 'The log does not verify.',
+      jsonb_build_object('difference', (result -> 'difference') - 'columns'), 'log_unverified');
+  end if;
+exception
+  when others then null;
+end
+$$;
+
 -- verify_events() -> {ok, events, position, tables: [{table, rows}], difference?}. Recomputes every hash, link, version
 -- and position, folds the log beside the live tables and compares row by row, as of one moment.
 create or replace function public.verify_events(actor jsonb)
@@ -7701,9 +7956,12 @@ create or replace function public.verify_events(actor jsonb)
 as $$
 declare
   v_actor app.actor := app.authenticate(actor);
+  v_result jsonb;
 begin
   perform app.refuse_limited(v_actor);
-  return app.compare_log(v_actor.tenant_id);
+  v_result := app.compare_log(v_actor.tenant_id);
+  perform app.report_verified(v_result);
+  return v_result;
 end
 $$;
 
@@ -10411,6 +10669,11 @@ begin
     perform app.record_audit(jsonb_build_object('type', 'invitation.refused', 'user_id', find_invitation.user_id,
       'subject_id', invitation.id,
       'data', jsonb_build_object('why', refused, 'role', invitation.role, 'invited_by', invitation.invited_by)), actor);
+    if refused in ('invitation_withdrawn', 'invitation_lapsed') then
+      perform app.raise_alert('invitation_misused', 'high', 'Somebody opened an invitation that no longer holds.',
+        jsonb_build_object('invitation', invitation.id, 'why', refused, 'role', invitation.role),
+        'invitation_misused:' || invitation.id);
+    end if;
   end if;
   perform set_config('app.tenant_id', coalesce(v_tenant, ''), true);
 end
@@ -11550,7 +11813,30 @@ begin
 end
 $$;
 
--- Stores how a run ended. What many failures in a row raise, and a success settles, is done here.
+-- Raises an alert on a job that keeps failing, and resolves it when one succeeds: in the job's workspace, of the
+-- installation in that of the server's owner.
+create or replace function app.tell_of_run(job app.jobs)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_entered constant text := app.get_tenant_id()::text;
+  v_owner constant uuid := app.user_of('{"issuer": "local", "subject": "owner"}');
+  v_key constant text := 'job_failing ' || job.kind;
+begin
+  perform set_config('app.tenant_id', coalesce(nullif(job.tenant_id, app.get_nil_id()), v_owner)::text, true);
+  if job.failures_in_row >= 3 then
+    perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
+      jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
+  elsif job.failures_in_row = 0 then
+    perform app.settle_alert(v_key);
+  end if;
+  perform set_config('app.tenant_id', v_entered, true);
+end
+$$;
+
+-- Stores how a run ended, and tells of it.
 create or replace function app.store_run(job app.jobs)
   returns void
   language plpgsql
@@ -11563,6 +11849,7 @@ begin
       = (job.next_run_at, job.holder, job.started_at, job.lease_expires_at, job.last_run_at, job.last_outcome,
         job.duration_ms, job.error, job.failures_in_row, job.last_succeeded_at)
     where j.tenant_id = job.tenant_id and j.kind = job.kind;
+  perform app.tell_of_run(job);
 end
 $$;
 
@@ -12080,6 +12367,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001700', '21297539a0d2000991dd445fb665c82561d6ee3b51516fece8a6b23ad2340c3e', '0.1.0'),
   ('20261201001800', '74028852c9bab2edf9ed1426864a1587691bb44c2a5d48423c16590969057070', '0.1.0'),
   ('20261201001900', 'b4528cc3873ac4f475fa3b3ad04fb74ff6a445eadf2b3b7f0e3d985753eefd35', '0.1.0'),
-  ('code', '7168f13a63b2d4ab61ccf5482488b6f3973a35107e80dafb4ba5b61dd776f713', '0.1.0')
+  ('20261201002000', '4cf0b0b23db4f1300efbf17e4aa5946627dc65651c151c459e529c72c2cebedd', '0.1.0'),
+  ('code', '04a69f3c9f1b2d2651849bc4c7b03995ddd169c22af4f970f49a19e99aa36177', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openPersonWorld, type PersonWorld } from '../support/person-world.ts';
+
+let world: PersonWorld;
+
+/** An agent gives a task up as often as its project allows; answers with the alert. */
+async function giveUp(title: string): Promise<{ id: string; title: string }> {
+  const { agent, json } = world;
+  const { data: made } = await agent.call('create_tasks', { project: 'web', tasks: [{ title }] });
+  const [{ ref }] = (made as { tasks: [{ ref: string }] }).tasks;
+  const { data: claimed } = await agent.call('claim_task', { task: ref });
+  const { lock_token } = (claimed as { task: { lock_token: number } }).task;
+  await agent.call('release_task', { task: ref, lock_token, outcome: 'failed', reason: 'No way.' });
+  return (await json('alerts')).alerts[0];
+}
+
+beforeAll(async () => {
+  world = await openPersonWorld();
+  await world.agent.call('update_project', { project: 'web', rules: { attempts_max: 1 }, expected_version: 1 });
+});
+
+afterAll(() => world?.close());
+
+test('without an alert there is nothing to see', async () => {
+  expect(await world.run(['alerts'])).toMatchObject({ code: 0, stdout: 'No alerts.\n' });
+  expect((await world.run(['status'])).stdout).not.toContain('Alerts');
+});
+
+test('an alert is listed, shown in the status, and acknowledged by the end of its id', async () => {
+  const { id, title } = await giveUp('Pay');
+  const short = id.slice(-8);
+  expect((await world.run(['alerts'])).stdout).toMatch(new RegExp(`^ALERT .*\n${short} +high +.*given up`));
+  expect((await world.run(['status'])).stdout).toContain(`Alerts\nALERT`);
+  expect((await world.json('status')).alerts).toMatchObject([{ id }]);
+
+  const said = await world.run(['alerts', 'ack', short, '-m', 'I look at it.']);
+
+  expect(said.stdout).toBe(`The alert "${title}" is acknowledged.\n`);
+  expect((await world.run(['alerts', 'list'])).stdout).toBe('No alerts.\n');
+  expect((await world.run(['alerts', 'list', '--all'])).stdout).toContain('acknowledged by ');
+});
+
+test('one is snoozed, and another resolved', async () => {
+  const [first, second] = [await giveUp('Ship'), await giveUp('Fly')];
+
+  expect((await world.run(['alerts', 'snooze', first.id, '--for', '8h'])).stdout).toContain('is snoozed.');
+  expect((await world.run(['alerts', 'resolve', second.id])).stdout).toContain('is resolved.');
+
+  expect((await world.json('alerts')).alerts).toEqual([]);
+  const { stdout } = await world.run(['alerts', 'list', '--all']);
+  expect(stdout).toContain('snoozed, in 7h');
+  expect(stdout).toContain('resolved by ');
+});
+
+test('one that there is not, or whose id is cut too short, is not found', async () => {
+  for (const given of ['deadbeef', 'a']) {
+    expect(await world.run(['alerts', 'ack', given])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('cairn alerts list --all shows the ids.'),
+    });
+  }
+});
