@@ -6547,6 +6547,188 @@ $$;
 
 select app.define_category('session', 'agent_sessions', searched => false, triggering => false);
 
+-- Consequences of an event: dependency policy and the triggers of a project.
+
+create or replace function app.evolve_message(message public.messages, event public.events)
+  returns public.messages
+  language plpgsql
+  immutable
+as $$
+begin
+  message.tenant_id := event.tenant_id;
+  message.id := app.stream_id(event.stream);
+  message.project_id := event.project_id;
+  message.user_id := event.user_id;
+  message.topic := event.payload ->> 'topic';
+  message.payload := event.payload -> 'payload';
+  message.version := event.version;
+  message.created_at := event.created_at;
+  return message;
+end
+$$;
+
+-- A cancelled task blocks the dependents that wait for it, a reopened one frees those it had blocked; both warn
+-- dependents in progress. A superseded decision is marked.
+create or replace function app.follow_policy(event public.events)
+  returns jsonb[]
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_ref text;
+  v_reason text;
+begin
+  if event.event_type = 'decision.recorded' and event.payload ? 'supersedes' then
+    return array[jsonb_build_object(
+      'stream', 'decision:' || (event.payload ->> 'supersedes'),
+      'type', 'decision.superseded',
+      'data', jsonb_build_object('by', app.stream_id(event.stream)))];
+  elsif event.event_type not in ('task.cancelled', 'task.reopened') then
+    return '{}';
+  end if;
+  v_ref := (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id);
+  v_reason := left(format('Its dependency %s was %s: %s',
+    v_ref, split_part(event.event_type, '.', 2), event.payload ->> 'reason'), 4000);
+  return array(
+    select jsonb_build_object('stream', 'task:' || d.id, 'type', case d.status
+        when 'blocked' then 'task.unblocked' when 'pending' then 'task.blocked' else 'task.warned' end,
+      'data', case d.status
+        when 'blocked' then jsonb_build_object('reason', format('Its dependency %s was reopened.', v_ref))
+        else jsonb_build_object('dependency', event.task_id, 'reason', v_reason) end)
+    from app.concerned_tasks(event) d order by d.id);
+end
+$$;
+
+-- Raises an alert for a task that was given up as often as its project allows, and resolves it when the task is no
+-- longer blocked.
+create or replace function app.follow_alerts(event public.events)
+  returns jsonb[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key text := 'task_given_up:' || event.task_id;
+  v_ref text;
+begin
+  if event.event_type in ('task.unblocked', 'task.cancelled') then
+    return array_remove(array[app.request_alert(event.tenant_id, v_key)], null);
+  elsif event.event_type <> 'task.released' or not event.payload ? 'exhausted' then
+    return '{}';
+  end if;
+  v_ref := (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id);
+  return array_remove(array[app.request_alert(event.tenant_id, v_key, jsonb_build_object(
+    'kind', 'task_given_up',
+    'severity', 'high',
+    'title', format('Task %s was given up as often as its project allows.', v_ref),
+    'details', jsonb_build_object('task', v_ref, 'reason', event.payload -> 'reason'),
+    'project', event.project_id))], null);
+end
+$$;
+
+create or replace function app.fill_template(template text, task public.tasks) returns text language sql immutable as $$
+  select left(replace(replace(template, '{ref}', coalesce(task.ref, '')), '{title}', coalesce(task.title, '')), 300)
+$$;
+
+-- Does nothing for a parent in another project, which an earlier version allowed.
+create or replace function app.follow_action(action jsonb, event public.events, task public.tasks)
+  returns jsonb
+  language plpgsql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_body jsonb := action -> (select k from jsonb_object_keys(action) k limit 1);
+  v_target uuid := case when v_body ->> 'task' = 'parent' then (
+      select p.id from public.tasks p
+      where p.tenant_id = task.tenant_id and p.id = task.parent_id and p.project_id = event.project_id)
+    else task.id end;
+begin
+  return case
+    when action ? 'create_task' then jsonb_build_object('stream', 'task:' || app.uuid_v7(), 'type', 'task.created',
+      'data', v_body - 'depends_on_source'
+        || jsonb_build_object('project', event.project_id, 'title', app.fill_template(v_body ->> 'title', task))
+        || case when task.id is null then '{}' when coalesce((v_body ->> 'depends_on_source')::boolean, false)
+          then jsonb_build_object('dependencies', jsonb_build_array(task.id), 'discovered_from', task.id)
+          else jsonb_build_object('discovered_from', task.id) end)
+    when action ? 'set_status' then case when v_target is not null then jsonb_build_object(
+      'stream', 'task:' || v_target, 'type', 'task.' || (v_body ->> 'status'),
+      'data', jsonb_build_object('reason',
+        coalesce(nullif(v_body ->> 'reason', ''), format('A rule of the project, on %s.', event.event_type)))) end
+    when action ? 'save_checkpoint' then jsonb_build_object(
+      'stream', 'checkpoint:' || app.uuid_v7(), 'type', 'checkpoint.saved',
+      'data', jsonb_build_object('project', event.project_id, 'label', v_body ->> 'label',
+        'summary', format('Saved by a rule of the project, on %s.', app.event_text(event))))
+    else jsonb_build_object('stream', 'message:' || app.uuid_v7(), 'type', 'message.enqueued',
+      'data', jsonb_build_object('project', event.project_id, 'topic', v_body ->> 'topic',
+        'payload', jsonb_strip_nulls(jsonb_build_object('event_id', event.id, 'event_type', event.event_type,
+          'task', task.ref, 'data', event.payload)))) end;
+end
+$$;
+
+-- Lists the consequences of an event: [{stream, type, data, trigger?}]. Triggers see at most three events in a row.
+create or replace function app.follow_ups(event public.events, triggers jsonb, depth integer)
+  returns jsonb[]
+  language plpgsql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event);
+  v_task public.tasks;
+  v_trigger jsonb;
+  v_action jsonb;
+begin
+  if triggers is null or depth >= 3 then
+    return v_follow;
+  end if;
+  select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id;
+  for v_trigger in select t from jsonb_array_elements(triggers) t
+      where t ->> 'on' = event.event_type and app.match_condition(t -> 'when', event.payload, v_task.priority) loop
+    v_action := app.follow_action(v_trigger -> 'do', event, v_task);
+    if v_action is not null then
+      v_follow := v_follow || (v_action || '{"trigger": true}');
+    end if;
+  end loop;
+  return v_follow;
+end
+$$;
+
+create or replace function app.triggered_max() returns integer language sql immutable as $$ select 200 $$;
+
+-- Lists the dependents that a cancelled or reopened task concerns: waiting ones, and those in progress although it is
+-- open again.
+create or replace function app.concerned_tasks(event public.events)
+  returns setof public.tasks
+  language sql
+  stable
+as $$
+  select d.* from app.tasks_with(event.tenant_id, array(select app.dependents_of(event.tenant_id, event.task_id))) d
+  where d.status = 'in_progress'
+    or event.event_type = 'task.cancelled' and d.status = 'pending'
+    or event.event_type = 'task.reopened' and d.blocked_by = event.task_id
+$$;
+
+-- Tells whether a policy's demand was met meanwhile, or can no longer be: another event of the same command was first.
+create or replace function app.is_settled(request jsonb, tenant_id uuid)
+  returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if request ? 'trigger' or request ->> 'stream' not like 'task:%' then
+    return false;
+  end if;
+  return not exists (select from public.tasks t
+    where t.tenant_id = is_settled.tenant_id and t.id = app.stream_id(request ->> 'stream')
+      and t.status = case request ->> 'type'
+        when 'task.blocked' then 'pending' when 'task.unblocked' then 'blocked' else 'in_progress' end);
+end
+$$;
+
+select app.define_category('message', 'messages', searched => false, triggering => false);
+
 -- Alerts: what somebody should look at, each open once until it is resolved.
 
 create or replace function app.guard_alert(alert public.agent_alerts)
@@ -6732,188 +6914,6 @@ create or replace function app.settle_alert(dedup_key text) returns void languag
 $$;
 
 select app.define_category('alert', 'agent_alerts', searched => false);
-
--- Consequences of an event: dependency policy and the triggers of a project.
-
-create or replace function app.evolve_message(message public.messages, event public.events)
-  returns public.messages
-  language plpgsql
-  immutable
-as $$
-begin
-  message.tenant_id := event.tenant_id;
-  message.id := app.stream_id(event.stream);
-  message.project_id := event.project_id;
-  message.user_id := event.user_id;
-  message.topic := event.payload ->> 'topic';
-  message.payload := event.payload -> 'payload';
-  message.version := event.version;
-  message.created_at := event.created_at;
-  return message;
-end
-$$;
-
--- A cancelled task blocks the dependents that wait for it, a reopened one frees those it had blocked; both warn
--- dependents in progress. A superseded decision is marked.
-create or replace function app.follow_policy(event public.events)
-  returns jsonb[]
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_ref text;
-  v_reason text;
-begin
-  if event.event_type = 'decision.recorded' and event.payload ? 'supersedes' then
-    return array[jsonb_build_object(
-      'stream', 'decision:' || (event.payload ->> 'supersedes'),
-      'type', 'decision.superseded',
-      'data', jsonb_build_object('by', app.stream_id(event.stream)))];
-  elsif event.event_type not in ('task.cancelled', 'task.reopened') then
-    return '{}';
-  end if;
-  v_ref := (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id);
-  v_reason := left(format('Its dependency %s was %s: %s',
-    v_ref, split_part(event.event_type, '.', 2), event.payload ->> 'reason'), 4000);
-  return array(
-    select jsonb_build_object('stream', 'task:' || d.id, 'type', case d.status
-        when 'blocked' then 'task.unblocked' when 'pending' then 'task.blocked' else 'task.warned' end,
-      'data', case d.status
-        when 'blocked' then jsonb_build_object('reason', format('Its dependency %s was reopened.', v_ref))
-        else jsonb_build_object('dependency', event.task_id, 'reason', v_reason) end)
-    from app.concerned_tasks(event) d order by d.id);
-end
-$$;
-
--- Raises an alert for a task that was given up as often as its project allows, and resolves it when the task is no
--- longer blocked.
-create or replace function app.follow_alerts(event public.events)
-  returns jsonb[]
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_key text := 'task_given_up:' || event.task_id;
-  v_ref text;
-begin
-  if event.event_type in ('task.unblocked', 'task.cancelled') then
-    return array_remove(array[app.request_alert(event.tenant_id, v_key)], null);
-  elsif event.event_type <> 'task.released' or not event.payload ? 'exhausted' then
-    return '{}';
-  end if;
-  v_ref := (select t.ref from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id);
-  return array_remove(array[app.request_alert(event.tenant_id, v_key, jsonb_build_object(
-    'kind', 'task_given_up',
-    'severity', 'high',
-    'title', format('Task %s was given up as often as its project allows.', v_ref),
-    'details', jsonb_build_object('task', v_ref, 'reason', event.payload -> 'reason'),
-    'project', event.project_id))], null);
-end
-$$;
-
-create or replace function app.fill_template(template text, task public.tasks) returns text language sql immutable as $$
-  select left(replace(replace(template, '{ref}', coalesce(task.ref, '')), '{title}', coalesce(task.title, '')), 300)
-$$;
-
--- Does nothing for a parent in another project, which an earlier version allowed.
-create or replace function app.follow_action(action jsonb, event public.events, task public.tasks)
-  returns jsonb
-  language plpgsql
-  volatile
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_body jsonb := action -> (select k from jsonb_object_keys(action) k limit 1);
-  v_target uuid := case when v_body ->> 'task' = 'parent' then (
-      select p.id from public.tasks p
-      where p.tenant_id = task.tenant_id and p.id = task.parent_id and p.project_id = event.project_id)
-    else task.id end;
-begin
-  return case
-    when action ? 'create_task' then jsonb_build_object('stream', 'task:' || app.uuid_v7(), 'type', 'task.created',
-      'data', v_body - 'depends_on_source'
-        || jsonb_build_object('project', event.project_id, 'title', app.fill_template(v_body ->> 'title', task))
-        || case when task.id is null then '{}' when coalesce((v_body ->> 'depends_on_source')::boolean, false)
-          then jsonb_build_object('dependencies', jsonb_build_array(task.id), 'discovered_from', task.id)
-          else jsonb_build_object('discovered_from', task.id) end)
-    when action ? 'set_status' then case when v_target is not null then jsonb_build_object(
-      'stream', 'task:' || v_target, 'type', 'task.' || (v_body ->> 'status'),
-      'data', jsonb_build_object('reason',
-        coalesce(nullif(v_body ->> 'reason', ''), format('A rule of the project, on %s.', event.event_type)))) end
-    when action ? 'save_checkpoint' then jsonb_build_object(
-      'stream', 'checkpoint:' || app.uuid_v7(), 'type', 'checkpoint.saved',
-      'data', jsonb_build_object('project', event.project_id, 'label', v_body ->> 'label',
-        'summary', format('Saved by a rule of the project, on %s.', app.event_text(event))))
-    else jsonb_build_object('stream', 'message:' || app.uuid_v7(), 'type', 'message.enqueued',
-      'data', jsonb_build_object('project', event.project_id, 'topic', v_body ->> 'topic',
-        'payload', jsonb_strip_nulls(jsonb_build_object('event_id', event.id, 'event_type', event.event_type,
-          'task', task.ref, 'data', event.payload)))) end;
-end
-$$;
-
--- Lists the consequences of an event: [{stream, type, data, trigger?}]. Triggers see at most three events in a row.
-create or replace function app.follow_ups(event public.events, triggers jsonb, depth integer)
-  returns jsonb[]
-  language plpgsql
-  volatile
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event);
-  v_task public.tasks;
-  v_trigger jsonb;
-  v_action jsonb;
-begin
-  if triggers is null or depth >= 3 then
-    return v_follow;
-  end if;
-  select * into v_task from public.tasks t where t.tenant_id = event.tenant_id and t.id = event.task_id;
-  for v_trigger in select t from jsonb_array_elements(triggers) t
-      where t ->> 'on' = event.event_type and app.match_condition(t -> 'when', event.payload, v_task.priority) loop
-    v_action := app.follow_action(v_trigger -> 'do', event, v_task);
-    if v_action is not null then
-      v_follow := v_follow || (v_action || '{"trigger": true}');
-    end if;
-  end loop;
-  return v_follow;
-end
-$$;
-
-create or replace function app.triggered_max() returns integer language sql immutable as $$ select 200 $$;
-
--- Lists the dependents that a cancelled or reopened task concerns: waiting ones, and those in progress although it is
--- open again.
-create or replace function app.concerned_tasks(event public.events)
-  returns setof public.tasks
-  language sql
-  stable
-as $$
-  select d.* from app.tasks_with(event.tenant_id, array(select app.dependents_of(event.tenant_id, event.task_id))) d
-  where d.status = 'in_progress'
-    or event.event_type = 'task.cancelled' and d.status = 'pending'
-    or event.event_type = 'task.reopened' and d.blocked_by = event.task_id
-$$;
-
--- Tells whether a policy's demand was met meanwhile, or can no longer be: another event of the same command was first.
-create or replace function app.is_settled(request jsonb, tenant_id uuid)
-  returns boolean
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if request ? 'trigger' or request ->> 'stream' not like 'task:%' then
-    return false;
-  end if;
-  return not exists (select from public.tasks t
-    where t.tenant_id = is_settled.tenant_id and t.id = app.stream_id(request ->> 'stream')
-      and t.status = case request ->> 'type'
-        when 'task.blocked' then 'pending' when 'task.unblocked' then 'blocked' else 'in_progress' end);
-end
-$$;
-
-select app.define_category('message', 'messages', searched => false, triggering => false);
 
 -- The one way in: guard, evolve, record.
 
@@ -12368,6 +12368,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001800', '74028852c9bab2edf9ed1426864a1587691bb44c2a5d48423c16590969057070', '0.1.0'),
   ('20261201001900', 'b4528cc3873ac4f475fa3b3ad04fb74ff6a445eadf2b3b7f0e3d985753eefd35', '0.1.0'),
   ('20261201002000', '4cf0b0b23db4f1300efbf17e4aa5946627dc65651c151c459e529c72c2cebedd', '0.1.0'),
-  ('code', '04a69f3c9f1b2d2651849bc4c7b03995ddd169c22af4f970f49a19e99aa36177', '0.1.0')
+  ('code', '927eeafeae5d34195e99b5680200f7a9d78d00676310421c6591065d8c09e3af', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

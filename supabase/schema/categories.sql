@@ -143,8 +143,8 @@ begin
     when 'decision' then return app.apply_decision(event, expect, actor);
     when 'checkpoint' then return app.apply_checkpoint(event, expect, actor);
     when 'session' then return app.apply_session(event, expect, actor);
-    when 'alert' then return app.apply_alert(event, expect, actor);
     when 'message' then return app.apply_message(event, expect, actor);
+    when 'alert' then return app.apply_alert(event, expect, actor);
     when 'event' then return app.apply_redaction(event, expect, actor);
     else perform app.fail('invalid_input', format('There is no stream %s.', left(event.stream, 80)));
   end case;

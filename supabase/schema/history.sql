@@ -40,11 +40,11 @@ create policy read on app.read_models as permissive for select to cairn_keeper, 
 
 -- Rows that are part of the schema
 
--- app.read_models: (alert,agent_alerts,7,f,t,{})
+-- app.read_models: (alert,agent_alerts,8,f,t,{})
 -- app.read_models: (artifact,artifacts,3,t,t,{})
 -- app.read_models: (checkpoint,checkpoints,5,t,t,{})
 -- app.read_models: (decision,decisions,4,t,t,{})
--- app.read_models: (message,messages,8,f,f,{})
+-- app.read_models: (message,messages,7,f,f,{})
 -- app.read_models: (project,projects,1,t,f,{})
 -- app.read_models: (session,agent_sessions,6,f,f,{})
 -- app.read_models: (task,tasks,2,t,t,"{open_dependencies,open_parts}")
