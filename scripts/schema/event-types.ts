@@ -14,7 +14,7 @@ const COLUMNS_MAX = 120;
 // app.validate_field reads an integer of at most nine digits.
 const INTEGER_MAX = 999_999_999;
 
-/** All event types, by name: the exported tables of `src/events` whose name ends in `_EVENTS`. */
+/** All event types, by name: what the exported functions of `src/events` whose name ends in `Events` list. */
 export async function eventTypes(): Promise<EventTypes> {
   const files = (await readdir(new URL(FOLDER, PACKAGE_ROOT))).sort();
   // This file runs compiled, or as it is in the tests.
@@ -22,8 +22,8 @@ export async function eventTypes(): Promise<EventTypes> {
   const modules: Record<string, unknown>[] = await Promise.all(
     files.map((file) => import(new URL(`../../${FOLDER}${file.replace(/\.ts$/, extension)}`, import.meta.url).href)),
   );
-  const tables = modules.flatMap((module) => Object.entries(module).filter(([name]) => name.endsWith('_EVENTS')));
-  return Object.assign({}, ...tables.map(([, table]) => table));
+  const lists = modules.flatMap((module) => Object.entries(module).filter(([name]) => name.endsWith('Events')));
+  return Object.assign({}, ...lists.map(([, list]) => (list as () => EventTypes)()));
 }
 
 /** The statements that declare event types, as one file. */

@@ -19,18 +19,19 @@ export const AlertNote = z.object({ note: text(2_000).optional() });
 export const SnoozeSeconds = z.int().min(1).max(SNOOZE_SECONDS_MAX);
 
 /** @public */
-export const ALERT_EVENTS = {
-  'alert.raised': {
-    says: 'something needs to be looked at',
-    creates: true,
-    by: 'verb',
-    data: AlertRepeated.extend({ kind: line(100), dedup_key: line(200), project: ProjectRef.optional() }),
-  },
-  'alert.repeated': { says: 'its cause showed again', by: 'verb', data: AlertRepeated },
-  'alert.acknowledged': { says: 'somebody has seen it', data: AlertNote },
-  'alert.snoozed': { says: 'it is put off', data: AlertNote.extend({ seconds: SnoozeSeconds }) },
-  'alert.resolved': { says: 'its cause is gone', data: AlertNote },
-} as const satisfies EventTypes;
+export const alertEvents = () =>
+  ({
+    'alert.raised': {
+      says: 'something needs to be looked at',
+      creates: true,
+      by: 'verb',
+      data: AlertRepeated.extend({ kind: line(100), dedup_key: line(200), project: ProjectRef.optional() }),
+    },
+    'alert.repeated': { says: 'its cause showed again', by: 'verb', data: AlertRepeated },
+    'alert.acknowledged': { says: 'somebody has seen it', data: AlertNote },
+    'alert.snoozed': { says: 'it is put off', data: AlertNote.extend({ seconds: SnoozeSeconds }) },
+    'alert.resolved': { says: 'its cause is gone', data: AlertNote },
+  }) as const satisfies EventTypes;
 
 export const Alert = z.object({
   id: z.string(),

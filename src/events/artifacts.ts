@@ -14,13 +14,14 @@ export const ArtifactAdded = z.object({
 });
 
 /** @public */
-export const ARTIFACT_EVENTS = {
-  'artifact.added': {
-    says: 'work on a task produced something',
-    creates: true,
-    data: z.object({ task: TaskRef, ...ArtifactAdded.shape }),
-  },
-} as const satisfies EventTypes;
+export const artifactEvents = () =>
+  ({
+    'artifact.added': {
+      says: 'work on a task produced something',
+      creates: true,
+      data: z.object({ task: TaskRef, ...ArtifactAdded.shape }),
+    },
+  }) as const satisfies EventTypes;
 
 export const Artifact = z.object({
   id: z.string(),

@@ -14,13 +14,14 @@ export const CheckpointSaved = z.object({
 });
 
 /** @public */
-export const CHECKPOINT_EVENTS = {
-  'checkpoint.saved': {
-    says: 'where to resume',
-    creates: true,
-    data: CheckpointSaved.extend({ project: ProjectRef.optional() }),
-  },
-} as const satisfies EventTypes;
+export const checkpointEvents = () =>
+  ({
+    'checkpoint.saved': {
+      says: 'where to resume',
+      creates: true,
+      data: CheckpointSaved.extend({ project: ProjectRef.optional() }),
+    },
+  }) as const satisfies EventTypes;
 
 export const CheckpointBrief = z.object({
   id: z.string(),

@@ -15,14 +15,15 @@ export const DecisionRecorded = z.object({
 });
 
 /** @public */
-export const DECISION_EVENTS = {
-  'decision.recorded': {
-    says: 'a choice and its reasons',
-    creates: true,
-    data: DecisionRecorded.extend({ project: ProjectRef.optional(), task: TaskRef.optional() }),
-  },
-  'decision.superseded': { says: 'a later decision replaced it', by: 'door', data: z.object({ by: ref() }) },
-} as const satisfies EventTypes;
+export const decisionEvents = () =>
+  ({
+    'decision.recorded': {
+      says: 'a choice and its reasons',
+      creates: true,
+      data: DecisionRecorded.extend({ project: ProjectRef.optional(), task: TaskRef.optional() }),
+    },
+    'decision.superseded': { says: 'a later decision replaced it', by: 'door', data: z.object({ by: ref() }) },
+  }) as const satisfies EventTypes;
 
 export const DecisionBrief = z.object({
   id: z.string(),

@@ -2,7 +2,7 @@ import type * as z from 'zod';
 
 /**
  * An event type, declared once. `npm run schema` makes of it what SQL checks and the table of docs/events.md; tools take
- * the same schemas.
+ * the same schemas. The types are in functions, so that a start of the program makes none of them.
  */
 export type EventType = {
   /** What the event says, as a phrase. */

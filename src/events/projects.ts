@@ -39,13 +39,14 @@ export const ProjectUpdated = z.object({
 export const ProjectArchived = z.object({ reason: text(2_000).optional() });
 
 /** @public */
-export const PROJECT_EVENTS = {
-  'project.created': { says: 'slug, name, rules', creates: true, data: ProjectCreated },
-  'project.updated': { says: 'name, description or rules changed', data: ProjectUpdated },
-  'project.archived': { says: 'put out of the way', data: ProjectArchived },
-  'project.unarchived': { says: 'taken up again', data: z.object({}) },
-  'project.noted': { says: 'a note, question, answer, progress or risk', data: Note },
-} as const satisfies EventTypes;
+export const projectEvents = () =>
+  ({
+    'project.created': { says: 'slug, name, rules', creates: true, data: ProjectCreated },
+    'project.updated': { says: 'name, description or rules changed', data: ProjectUpdated },
+    'project.archived': { says: 'put out of the way', data: ProjectArchived },
+    'project.unarchived': { says: 'taken up again', data: z.object({}) },
+    'project.noted': { says: 'a note, question, answer, progress or risk', data: Note },
+  }) as const satisfies EventTypes;
 
 export const ProjectBrief = z.object({
   id: z.string(),

@@ -11,14 +11,15 @@ export const SessionSaved = z.object({
 });
 
 /** @public */
-export const SESSION_EVENTS = {
-  'session.saved': {
-    says: "a session's snapshot",
-    creates: true,
-    data: SessionSaved.extend({ project: ProjectRef.optional() }),
-  },
-  'session.updated': { says: 'a later snapshot of it', data: SessionSaved },
-} as const satisfies EventTypes;
+export const sessionEvents = () =>
+  ({
+    'session.saved': {
+      says: "a session's snapshot",
+      creates: true,
+      data: SessionSaved.extend({ project: ProjectRef.optional() }),
+    },
+    'session.updated': { says: 'a later snapshot of it', data: SessionSaved },
+  }) as const satisfies EventTypes;
 
 export const Session = z.object({
   id: z.string(),

@@ -106,50 +106,51 @@ export const TaskApproved = z.object({ note: Remark.optional() });
 const LockTokenAdded = z.int().min(1).max(999_999_999).optional();
 
 /** @public */
-export const TASK_EVENTS = {
-  'task.created': {
-    says: 'title, criteria, dependencies, labels, rank',
-    creates: true,
-    data: TaskCreated.extend({ project: ProjectRef.optional() }),
-    added: z.object({ project_id: ref(36), number: z.int().min(1).max(99_999_999), ref: ref(41) }),
-  },
-  'task.updated': {
-    says: 'text, priority, rank, criteria or constraints changed; `labels` is the whole list',
-    data: TaskUpdated,
-  },
-  'task.dependencies_changed': { says: 'added, removed', data: DependenciesChanged },
-  'task.claimed': {
-    says: 'an agent holds it',
-    data: TaskClaimed,
-    added: z.object({ lapsed: z.boolean().optional() }),
-  },
-  'task.released': {
-    says: 'given back unfinished, and why',
-    data: TaskReleased,
-    added: z.object({
-      lapsed: z.boolean().optional(),
-      exhausted: z.boolean().optional(),
-      lock_token: LockTokenAdded,
-    }),
-  },
-  'task.lock_broken': { says: 'an admin ended a claim', data: LockBroken },
-  'task.blocked': { says: 'it cannot go on, and why', data: TaskBlocked },
-  'task.unblocked': { says: 'it can go on', data: TaskUnblocked },
-  'task.completed': {
-    says: 'done, with evidence; `unproven` lists the criteria without',
-    data: TaskCompleted,
-    added: z.object({ lock_token: LockTokenAdded, unproven: jsonList(z.int(), 400).optional() }),
-  },
-  'task.cancelled': { says: 'it will not be done, and why', data: TaskCancelled },
-  'task.reopened': { says: 'to be done after all', data: TaskCancelled },
-  'task.warned': {
-    says: 'a dependency changed while it is held',
-    by: 'door',
-    data: z.object({ dependency: TaskRef, reason: Reason }),
-  },
-  'task.approved': { says: 'a person approved it', data: TaskApproved },
-  'task.noted': { says: 'a note, question, answer, progress or risk', data: Note },
-} as const satisfies EventTypes;
+export const taskEvents = () =>
+  ({
+    'task.created': {
+      says: 'title, criteria, dependencies, labels, rank',
+      creates: true,
+      data: TaskCreated.extend({ project: ProjectRef.optional() }),
+      added: z.object({ project_id: ref(36), number: z.int().min(1).max(99_999_999), ref: ref(41) }),
+    },
+    'task.updated': {
+      says: 'text, priority, rank, criteria or constraints changed; `labels` is the whole list',
+      data: TaskUpdated,
+    },
+    'task.dependencies_changed': { says: 'added, removed', data: DependenciesChanged },
+    'task.claimed': {
+      says: 'an agent holds it',
+      data: TaskClaimed,
+      added: z.object({ lapsed: z.boolean().optional() }),
+    },
+    'task.released': {
+      says: 'given back unfinished, and why',
+      data: TaskReleased,
+      added: z.object({
+        lapsed: z.boolean().optional(),
+        exhausted: z.boolean().optional(),
+        lock_token: LockTokenAdded,
+      }),
+    },
+    'task.lock_broken': { says: 'an admin ended a claim', data: LockBroken },
+    'task.blocked': { says: 'it cannot go on, and why', data: TaskBlocked },
+    'task.unblocked': { says: 'it can go on', data: TaskUnblocked },
+    'task.completed': {
+      says: 'done, with evidence; `unproven` lists the criteria without',
+      data: TaskCompleted,
+      added: z.object({ lock_token: LockTokenAdded, unproven: jsonList(z.int(), 400).optional() }),
+    },
+    'task.cancelled': { says: 'it will not be done, and why', data: TaskCancelled },
+    'task.reopened': { says: 'to be done after all', data: TaskCancelled },
+    'task.warned': {
+      says: 'a dependency changed while it is held',
+      by: 'door',
+      data: z.object({ dependency: TaskRef, reason: Reason }),
+    },
+    'task.approved': { says: 'a person approved it', data: TaskApproved },
+    'task.noted': { says: 'a note, question, answer, progress or risk', data: Note },
+  }) as const satisfies EventTypes;
 
 /** The numbers of a completed task's criteria without evidence. */
 export const Unproven = z.array(z.int()).optional();
