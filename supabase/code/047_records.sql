@@ -76,6 +76,17 @@ as $$
   join pg_attribute a on a.attrelid = write_key.name and a.attname = k.name
 $$;
 
+-- Writes the columns that are not generated.
+create or replace function app.given_columns(name regclass)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute a
+  where a.attrelid = name and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+$$;
+
 -- The begin of the week or the month that a time is in, so many further on.
 create or replace function app.period_start(at timestamptz, period text, further integer default 0)
   returns timestamptz

@@ -257,17 +257,18 @@ create or replace function public.import_records(table_name text, records jsonb,
 as $$
 declare
   v_actor app.actor := app.authenticate(actor, 'admin');
-  v_records app.record_tables := app.find_records(table_name);
-  v_table regclass := format('public.%I', v_records.table_name)::regclass;
-  v_time text := app.time_of_records(v_table);
-  v_from timestamptz := coalesce(app.now() - make_interval(days => v_records.keep_days), 'epoch');
-  v_columns text := (
-    select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute a
-    where a.attrelid = v_table and a.attnum > 0 and not a.attisdropped and a.attgenerated = '');
+  v_records app.record_tables;
+  v_table regclass;
+  v_time text;
+  v_from timestamptz;
   v_rows jsonb;
   v_count bigint;
 begin
   perform app.refuse_limited(v_actor);
+  v_records := app.find_records(table_name);
+  v_table := format('public.%I', v_records.table_name)::regclass;
+  v_time := app.time_of_records(v_table);
+  v_from := coalesce(app.now() - make_interval(days => v_records.keep_days), 'epoch');
   if coalesce(jsonb_typeof(records), 'null') <> 'array' or jsonb_array_length(records) not between 1 and 1000 then
     perform app.fail('invalid_input', 'records must be a list of 1 to 1,000 records.',
       jsonb_build_object('field', 'records'));
@@ -281,7 +282,7 @@ begin
       from jsonb_array_elements(v_rows) r) t
     where to_regclass(app.name_partition(v_records, t.starts_at)) is null;
   execute format('insert into %1$s (%2$s) select %2$s from jsonb_populate_recordset(null::%1$s, $1) '
-      'on conflict do nothing', v_table, v_columns)
+      'on conflict do nothing', v_table, app.given_columns(v_table))
     using coalesce(v_rows, '[]');
   get diagnostics v_count = row_count;
   return jsonb_build_object('imported', v_count, 'skipped', jsonb_array_length(records) - v_count);

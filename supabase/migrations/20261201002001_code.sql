@@ -1946,6 +1946,17 @@ as $$
   join pg_attribute a on a.attrelid = write_key.name and a.attname = k.name
 $$;
 
+-- Writes the columns that are not generated.
+create or replace function app.given_columns(name regclass)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute a
+  where a.attrelid = name and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+$$;
+
 -- The begin of the week or the month that a time is in, so many further on.
 create or replace function app.period_start(at timestamptz, period text, further integer default 0)
   returns timestamptz
@@ -9631,17 +9642,18 @@ create or replace function public.import_records(table_name text, records jsonb,
 as $$
 declare
   v_actor app.actor := app.authenticate(actor, 'admin');
-  v_records app.record_tables := app.find_records(table_name);
-  v_table regclass := format('public.%I', v_records.table_name)::regclass;
-  v_time text := app.time_of_records(v_table);
-  v_from timestamptz := coalesce(app.now() - make_interval(days => v_records.keep_days), 'epoch');
-  v_columns text := (
-    select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute a
-    where a.attrelid = v_table and a.attnum > 0 and not a.attisdropped and a.attgenerated = '');
+  v_records app.record_tables;
+  v_table regclass;
+  v_time text;
+  v_from timestamptz;
   v_rows jsonb;
   v_count bigint;
 begin
   perform app.refuse_limited(v_actor);
+  v_records := app.find_records(table_name);
+  v_table := format('public.%I', v_records.table_name)::regclass;
+  v_time := app.time_of_records(v_table);
+  v_from := coalesce(app.now() - make_interval(days => v_records.keep_days), 'epoch');
   if coalesce(jsonb_typeof(records), 'null') <> 'array' or jsonb_array_length(records) not between 1 and 1000 then
     perform app.fail('invalid_input', 'records must be a list of 1 to 1,000 records.',
       jsonb_build_object('field', 'records'));
@@ -9655,7 +9667,7 @@ begin
       from jsonb_array_elements(v_rows) r) t
     where to_regclass(app.name_partition(v_records, t.starts_at)) is null;
   execute format('insert into %1$s (%2$s) select %2$s from jsonb_populate_recordset(null::%1$s, $1) '
-      'on conflict do nothing', v_table, v_columns)
+      'on conflict do nothing', v_table, app.given_columns(v_table))
     using coalesce(v_rows, '[]');
   get diagnostics v_count = row_count;
   return jsonb_build_object('imported', v_count, 'skipped', jsonb_array_length(records) - v_count);
@@ -12368,6 +12380,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001800', '74028852c9bab2edf9ed1426864a1587691bb44c2a5d48423c16590969057070', '0.1.0'),
   ('20261201001900', 'b4528cc3873ac4f475fa3b3ad04fb74ff6a445eadf2b3b7f0e3d985753eefd35', '0.1.0'),
   ('20261201002000', '4cf0b0b23db4f1300efbf17e4aa5946627dc65651c151c459e529c72c2cebedd', '0.1.0'),
-  ('code', '927eeafeae5d34195e99b5680200f7a9d78d00676310421c6591065d8c09e3af', '0.1.0')
+  ('code', '6cdcc6dd534fbf8c7be7d27af06a94376e3ee75155be601bdbc7cf1010e4c29f', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -137,6 +137,17 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.given_columns(name regclass)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute a
+  where a.attrelid = name and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.is_disposable(records app.record_tables, child regclass, ends_at timestamp with time zone, at timestamp with time zone)
  RETURNS boolean
  LANGUAGE sql

@@ -39,6 +39,7 @@ beforeAll(async () => {
   await importFrom(await signIn('bob'), stranger);
   await populate(stranger);
   await fillAuthorization(scratch.db, stranger.actor);
+  await archiveRecord(stranger);
   tables = await crowd(scratch.sql, String(stranger.actor.tenant_id), ROWS);
   await explainAll(scratch.sql);
 }, 180_000);
@@ -65,6 +66,15 @@ async function populate(ctx: Context): Promise<void> {
     tasks: [{ title: 'Feed it', labels: ['ui'] }],
     idempotency_key: 'once',
   });
+}
+
+/** Records in a file: there is no table of records yet that could have been archived. */
+async function archiveRecord({ actor }: Context): Promise<void> {
+  await scratch.sql.query(`
+    with declared as (insert into app.record_tables values ('herons', 'week', true, 30, 90) returning table_name)
+    insert into app.record_archives
+    select '${actor.tenant_id}', table_name, now(), now() + interval '7 days', 0, 1, '/archive', 'a.gz', repeat('a', 64),
+      now() from declared`);
 }
 
 /** Events of somebody who is called here as there. */

@@ -105,13 +105,14 @@ describe('two workers and four servers over one database', () => {
   }, async () => {
     const blocker = await scratch.connect();
     await blocker.query('begin; lock table app.oauth_clients in access exclusive mode');
-    await scratch.sql.query(`update app.jobs set next_run_at = now()`);
+    await scratch.sql.query(`update app.jobs set next_run_at = now() where kind = 'purge'`);
     const worker = start(['worker']);
     let said = '';
     worker.stderr?.on('data', (chunk) => {
       said += chunk;
     });
-    const isHeld = async () => (await rows('select from app.jobs where holder is not null')).length > 0;
+    const isHeld = async () =>
+      (await rows(`select from app.jobs where kind = 'purge' and holder is not null`)).length > 0;
     await expect.poll(isHeld, { timeout: 20_000 }).toBe(true);
     worker.kill('SIGSTOP');
     if (STOP_SECONDS > 0) await pause(STOP_SECONDS * 1_000);
@@ -159,7 +160,7 @@ describe('cairn serve', () => {
 
       const metrics = await (await fetch(new URL('/metrics', server.url))).text();
 
-      expect(metrics).toMatch(/^cairn_jobs_overdue 1$/m);
+      expect(metrics).toMatch(/^cairn_jobs_overdue [1-9]$/m);
       expect(metrics).not.toContain('cairn_job_runs_total');
       expect((await fetch(new URL('/healthz', server.url))).status).toBe(200);
     } finally {

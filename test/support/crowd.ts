@@ -4,7 +4,7 @@ type Column = { name: string; type: string; varies: boolean };
 type Table = { name: string; columns: Column[] };
 
 // Tables that the migrations fill are the same for all workspaces; of served URLs there are at most ten.
-const CONSTANTS = ['event_fields', 'event_types', 'read_models', 'served_urls', 'task_moves'];
+const CONSTANTS = ['event_fields', 'event_types', 'read_models', 'record_tables', 'served_urls', 'task_moves'];
 
 // A column of a unique index varies; where one of them is a uuid, that is enough. Who is alone in a table varies by
 // workspace.
@@ -66,5 +66,6 @@ async function multiply(sql: pg.Client, { name, columns }: Table, { tenant, rows
 function copyOf({ name, type, varies }: Column): string {
   if (!varies) return `x.${name}`;
   if (type === 'uuid') return 'gen_random_uuid()';
+  if (type.startsWith('timestamp')) return `x.${name} + n * interval '1 second'`;
   return type === 'text' ? `x.${name} || '-' || n` : '1000 + n';
 }
