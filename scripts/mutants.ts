@@ -151,7 +151,7 @@ async function outcome(
   const vitest = spawn(execPath, [VITEST, 'run', test, '-t', pattern, '--reporter=json', `--outputFile=${report}`], {
     cwd: tree,
     stdio: 'ignore',
-    env: { ...env, CAIRN_TEST_SERVER: JSON.stringify(connection) },
+    env: { ...env, CAIRN_TEST_ALL: '1', CAIRN_TEST_SERVER: JSON.stringify(connection) },
     timeout: TRY_MS_MAX,
   });
   await once(vitest, 'exit');

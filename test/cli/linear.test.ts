@@ -11,6 +11,7 @@ import { argumentsInFull } from '../../src/tools/json-schema.ts';
 import { block, named, quote } from '../../src/tools/render.ts';
 import { callTool, type Tool } from '../../src/tools/tool.ts';
 import { call, take } from '../support/calls.ts';
+import { sample } from '../support/sample.ts';
 import { test } from '../support/world.ts';
 
 // A text takes as long as it is long: what is four times as long takes about four times, with the square of it sixteen.
@@ -147,7 +148,7 @@ const filled = (piece: string, size: number) => piece.repeat(Math.ceil(size / pi
 
 async function slowest(ctx: Context, tool: Tool, { path, size }: Field): Promise<string[]> {
   const slow: string[] = [];
-  for (const piece of size > SHORT_MAX ? [...WORDS, ...PIECES] : WORDS.slice(0, 3)) {
+  for (const piece of sample(size > SHORT_MAX ? [...WORDS, ...PIECES] : WORDS.slice(0, 3))) {
     // A short text may have to be a ref or a time, and rules have shapes; any other word is taken, and goes all the
     // way.
     const refused = ({ message }: Error) => {

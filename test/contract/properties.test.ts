@@ -19,7 +19,7 @@ import { test } from '../support/world.ts';
 
 const { CAIRN_TEST_ENGINE: engineName, CAIRN_TEST_PG: major } = process.env;
 // Every engine and version runs some; the oldest and the bundled PostgreSQL search for what breaks.
-const RUNS = engineName === undefined && (major === undefined || major === '15') ? 60 : 20;
+const RUNS = engineName === undefined && (major === undefined || major === '15') ? 32 : 8;
 const PRIORITIES = ['critical', 'high', 'medium', 'low'];
 
 const agent = fc.constantFrom<Agent>('ada', 'bob', 'cyd');

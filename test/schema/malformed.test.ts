@@ -6,6 +6,7 @@ import { person } from '../support/calls.ts';
 import { createTask, exportAll, hold } from '../support/commands.ts';
 import { fillWorkspace } from '../support/fill-workspace.ts';
 import { type Callable, callables, malformed, sampleEvents } from '../support/malformed-arguments.ts';
+import { sample } from '../support/sample.ts';
 import { test } from '../support/world.ts';
 
 // Signed-in users reach the functions past Cairn too, as a dashboard does. Whatever they pass is answered or refused in
@@ -107,7 +108,7 @@ test('no argument of any function that signed-in users may call is refused by Po
         for (const [argument, type] of Object.entries(types)) {
           const values = [...malformed(type, argument === 'actor' ? ACTOR : whole[argument])];
           if (argument === 'cursor' && cursor !== undefined) values.push(...madeUp(cursor));
-          for (const value of values) {
+          for (const value of sample(values)) {
             await attempt(query, callable, { ...whole, [argument]: value }).catch(({ code, message }) => {
               if (!/^PT4\d\d$/.test(code)) raw.push({ name, argument, value, code, message });
             });
