@@ -5,7 +5,7 @@ import type pg from 'pg';
 import { blobStores } from '../src/blobs/open.ts';
 import type { Database } from '../src/db/database.ts';
 import { signInAs } from '../src/local.ts';
-import { archiveRecords, maintainPartitions, readRecords } from '../src/services/records.ts';
+import { archiveRecords, dropPartitions, readRecords } from '../src/services/records.ts';
 import { NOBODY } from '../src/workers/claims.ts';
 import { table } from './section.ts';
 
@@ -38,7 +38,7 @@ export async function measureRecords({ db, sql }: Measured, directory: string, c
   const keeper = { db, actor: NOBODY, blobs: blobStores({}) };
   const month = new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() - 3, 2)).toISOString();
   await sql.query(STEPS);
-  await sql.query('select app.maintain_partitions($1)', [month]);
+  await sql.query('select app.make_partitions($1)', [month]);
   const added = await timedSeconds(async () => {
     for (let from = 1; from <= count; from += BATCH) {
       await sql.query(ADD, [tenant_id, month, from, Math.min(count, from + BATCH - 1)]);
@@ -52,7 +52,7 @@ export async function measureRecords({ db, sql }: Measured, directory: string, c
     for await (const _part of archiveRecords(keeper, join(directory, 'archive')));
   });
   const dropped = await timedSeconds(async () => {
-    const { dropped: names } = await maintainPartitions(keeper, {});
+    const names = await dropPartitions(keeper);
     if (names.length !== 1) throw new Error(`${names.length} partitions were dropped.`);
   });
   const back = await timedSeconds(() => countAll(reader, count));

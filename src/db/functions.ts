@@ -63,17 +63,20 @@ export const ARCHIVE_FUNCTIONS = Object.freeze({
 
 /** What a worker asks, in no workspace or in each by itself, and what people say of jobs. Only for the server's role. */
 export const JOB_FUNCTIONS = Object.freeze({
+  analyze_records: 'long',
   archive_records: 'long',
   change_job: 'short',
   claim_job: 'short',
   due_jobs: 'short',
+  drop_partition: 'long',
   due_records: 'long',
-  expired_record_files: 'short',
   extend_job: 'short',
   finish_job: 'short',
   forget_record_file: 'short',
   list_jobs: 'short',
-  maintain_partitions: 'long',
+  make_partitions: 'short',
+  measure_records: 'long',
+  record_files_to_remove: 'short',
   register_jobs: 'short',
   set_job: 'short',
 } as const satisfies Partial<Record<FunctionName, Patience>>);

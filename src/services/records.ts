@@ -27,90 +27,127 @@ const Part = z.object({
 /** A week or a month of a table: in the database, or only in files. */
 type Part = z.infer<typeof Part>;
 const Due = z.object({ tenant_id: z.string(), table: z.string(), starts_at: z.string(), ends_at: z.string() });
-const Expired = z.object({
-  tenant_id: z.string(),
-  table: z.string(),
-  starts_at: z.string(),
-  part: z.int(),
-  location: z.string(),
-  file: z.string(),
-});
+const Removable = z.object({ tenant_id: z.string(), location: z.string(), file: z.string() });
 
 type Reading = { db: Database; actor: Actor };
 type Keeping = Reading & { blobs: OpenBlobStore };
 
 const listParts = sqlFunction('list_record_parts', z.object({ parts: z.array(Part) }));
-const readPage = sqlFunction('read_records', z.object({ records: z.array(Row) }));
+const readPage = sqlFunction('read_records', z.object({ records: z.array(Row), moved: z.boolean().optional() }));
 const findDue = sqlFunction('due_records', z.object({ due: z.array(Due) }));
+const measure = sqlFunction('measure_records', z.object({ records: z.int(), checksum: z.string() }));
 const keepArchived = sqlFunction('archive_records', z.object({ records: z.int() }));
-const findExpired = sqlFunction('expired_record_files', z.object({ files: z.array(Expired) }));
+const findRemovable = sqlFunction('record_files_to_remove', z.object({ files: z.array(Removable) }));
 const forgetFile = sqlFunction('forget_record_file', z.object({ forgotten: z.boolean() }));
+const dropOne = sqlFunction('drop_partition', z.object({ dropped: z.string().optional() }));
 
-/** Makes the partitions of the next two months, and drops those whose records are in files or kept no longer. */
-export const maintainPartitions = sqlFunction(
-  'maintain_partitions',
-  z.object({ made: z.array(z.string()), dropped: z.array(z.string()) }),
-);
+/** Makes the partitions of the next two months. */
+export const makePartitions = sqlFunction('make_partitions', z.object({ made: z.array(z.string()) }));
+
+/** Refreshes the statistics of the tables of records. */
+export const analyzeRecords = sqlFunction('analyze_records', z.object({}));
+
+/** Drops the partitions whose records are in files or kept no longer, each by itself; returns their names. */
+export async function dropPartitions(ctx: Reading): Promise<string[]> {
+  const dropped: string[] = [];
+  for (;;) {
+    const { dropped: name } = await dropOne(ctx, {});
+    if (name === undefined) return dropped;
+    dropped.push(name);
+  }
+}
 
 /** Takes rows of a table of records. Skips those that are there. */
 export const importRecords = sqlFunction('import_records', z.object({ imported: z.int(), skipped: z.int() }));
 
 /**
- * As nobody: moves the records of every workspace that are old enough to files, each part read back before it counts. Yields what
- * was moved; repeating an interrupted run resumes.
+ * As nobody: moves the records of every workspace that are old enough to files, each part read back before it counts.
+ * Yields what was moved; repeating an interrupted run resumes. What fails for one part is raised after the others.
  */
-export async function* archiveRecords(
-  { db, actor, blobs }: Keeping,
-  location: string,
-): AsyncGenerator<{ table: string; tenant_id: string; records: number }> {
+export async function* archiveRecords({ db, actor, blobs }: Keeping, location: string): AsyncGenerator<Archived> {
   const store = await blobs(location);
   const { due } = await findDue({ db, actor }, {});
-  for (const { tenant_id, table, starts_at } of due) {
-    const reader = { db, actor: { ...actor, tenant_id } };
-    const parts: Omit<z.infer<typeof File>, 'location'>[] = [];
-    for await (const part of writeFiles(reader, { table, starts_at }, store)) parts.push(part);
-    const { records } = await keepArchived(reader, { manifest: { table, starts_at, location: store.location, parts } });
-    yield { table, tenant_id, records };
+  const failures: unknown[] = [];
+  for (const part of due) {
+    try {
+      yield await archivePart({ db, actor: { ...actor, tenant_id: part.tenant_id } }, part, store);
+    } catch (error) {
+      failures.push(error);
+    }
   }
+  if (failures.length > 0) throw failures[0];
 }
 
-/** As nobody: deletes the files whose records are kept no longer; returns how many. */
-export async function removeExpiredFiles({ db, actor, blobs }: Keeping): Promise<number> {
-  const { files } = await findExpired({ db, actor }, {});
-  for (const { tenant_id, table: table_name, starts_at, part, location, file } of files) {
-    const store = await blobs(location);
-    await store.remove(file);
-    await forgetFile({ db, actor: { ...actor, tenant_id } }, { table_name, starts_at, part });
+type Archived = { table: string; tenant_id: string; records: number };
+
+async function archivePart(
+  reader: Reading,
+  { table, tenant_id, starts_at }: z.infer<typeof Due>,
+  store: BlobStore,
+): Promise<Archived> {
+  const { checksum } = await measure(reader, { table_name: table, starts_at });
+  const parts: Omit<z.infer<typeof File>, 'location'>[] = [];
+  for await (const part of writeFiles(reader, { table, starts_at }, store)) parts.push(part);
+  const manifest = { table, starts_at, location: store.location, checksum, parts };
+  const { records } = await keepArchived(reader, { manifest });
+  return { table, tenant_id, records };
+}
+
+/** As nobody: removes the files that no reader needs, and returns how many. What fails is raised after the others. */
+export async function removeFiles({ db, actor, blobs }: Keeping): Promise<number> {
+  const { files } = await findRemovable({ db, actor }, {});
+  const failures: unknown[] = [];
+  for (const { tenant_id, location, file } of files) {
+    try {
+      await (await blobs(location)).remove(file);
+      await forgetFile({ db, actor: { ...actor, tenant_id } }, { location, file });
+    } catch (error) {
+      failures.push(error);
+    }
   }
+  if (failures.length > 0) throw failures[0];
   return files.length;
 }
 
 /** Reads a workspace's records of one table, or of all, from the database and from files, a page at a time. */
-export async function* readRecords(
-  { db, actor, blobs }: Keeping,
-  table?: string,
-): AsyncGenerator<{ table: string; records: Row[] }> {
-  const { parts } = await listParts({ db, actor }, {});
+export async function* readRecords(ctx: Keeping, table?: string): AsyncGenerator<{ table: string; records: Row[] }> {
+  const { parts } = await listParts(ctx, {});
   for (const part of parts) {
     if (table !== undefined && part.table !== table) continue;
-    const pages = part.files === undefined ? pagesOf({ db, actor }, part) : archivedPages(blobs, part);
-    for await (const records of pages) yield { table: part.table, records };
+    for await (const records of readPart(ctx, part)) yield { table: part.table, records };
   }
 }
 
-async function* pagesOf(ctx: Reading, { table, starts_at }: Pick<Part, 'table' | 'starts_at'>): AsyncGenerator<Row[]> {
+/** Reads a part from its table, and goes on in its files if it is moved there meanwhile. */
+async function* readPart(ctx: Keeping, part: Part): AsyncGenerator<Row[]> {
+  let seen = 0;
+  if (part.files === undefined) {
+    for await (const { records, moved } of pagesOf(ctx, part)) {
+      if (moved) {
+        const { parts } = await listParts(ctx, {});
+        const now = parts.find(({ table, starts_at }) => table === part.table && starts_at === part.starts_at);
+        if (now !== undefined) yield* filePages(ctx.blobs, now, seen);
+        return;
+      }
+      seen += records.length;
+      if (records.length > 0) yield records;
+    }
+  } else yield* filePages(ctx.blobs, part, seen);
+}
+
+async function* pagesOf(ctx: Reading, { table, starts_at }: Pick<Part, 'table' | 'starts_at'>) {
   for (let after: Row | undefined; ; ) {
-    const { records } = await readPage(ctx, { table_name: table, starts_at, after, page_size: PAGE_SIZE });
-    if (records.length > 0) yield records;
-    if (records.length < PAGE_SIZE) return;
-    after = records.at(-1);
+    const page = await readPage(ctx, { table_name: table, starts_at, after, page_size: PAGE_SIZE });
+    yield page;
+    if (page.records.length < PAGE_SIZE) return;
+    after = page.records.at(-1);
   }
 }
 
 async function* writeFiles(ctx: Reading, part: Pick<Part, 'table' | 'starts_at'>, store: BlobStore) {
   let rows: Row[] = [];
-  for await (const page of pagesOf(ctx, part)) {
-    rows.push(...page);
+  for await (const { records } of pagesOf(ctx, part)) {
+    rows.push(...records);
     if (rows.length < FILE_RECORDS) continue;
     yield await writeFile(ctx, { ...part, rows }, store);
     rows = [];
@@ -133,8 +170,13 @@ async function writeFile(
   return written;
 }
 
-async function* archivedPages(blobs: OpenBlobStore, { files = [] }: Part): AsyncGenerator<Row[]> {
-  for (const { location, ...file } of files) yield await readFile(await blobs(location), file);
+/** Reads a part's files, after so many rows, which are in the order of the table's key. */
+async function* filePages(blobs: OpenBlobStore, { files = [] }: Part, skipped: number): AsyncGenerator<Row[]> {
+  let left = skipped;
+  for (const { location, records, ...file } of files) {
+    if (left < records) yield (await readFile(await blobs(location), file)).slice(left);
+    left = Math.max(0, left - records);
+  }
 }
 
 async function readFile(store: BlobStore, { file, sha256 }: { file: string; sha256: string }): Promise<Row[]> {

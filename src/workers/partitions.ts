@@ -1,4 +1,4 @@
-import { maintainPartitions } from '../services/records.ts';
+import { analyzeRecords, dropPartitions, makePartitions } from '../services/records.ts';
 import type { JobKind } from './job.ts';
 
 /** Makes the partitions of records two months ahead, drops those that may go, and refreshes their statistics. */
@@ -8,7 +8,9 @@ export const partitions: JobKind = {
   everySeconds: 86_400,
   needs: 'database',
   async run({ db, log }, { actor }) {
-    const { made, dropped } = await maintainPartitions({ db, actor }, {});
+    const { made } = await makePartitions({ db, actor }, {});
+    const dropped = await dropPartitions({ db, actor });
+    await analyzeRecords({ db, actor }, {});
     if (made.length + dropped.length > 0) log.info({ made, dropped }, 'made and dropped partitions');
   },
 };

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import * as z from 'zod';
 import { isEmbedded } from '../brief-files.ts';
-import { archiveRecords, removeExpiredFiles } from '../services/records.ts';
-import type { JobKind } from './job.ts';
+import { archiveRecords, removeFiles } from '../services/records.ts';
+import type { JobKind, Machine, Run } from './job.ts';
 
 /** `to` is a place for files, by default the data directory of an embedded database. */
 const Settings = z.object({ to: z.string().min(1).max(1_000).optional() });
@@ -18,15 +18,20 @@ export const retention: JobKind = {
   needs: 'machine',
   async run({ db, blobs, log, config }, { actor, settings, signal }) {
     const { to = isEmbedded(config) ? join(config.dataDir, 'archive') : undefined } = Settings.parse(settings);
-    if (to !== undefined) {
-      for await (const part of archiveRecords({ db, actor, blobs }, to)) {
-        log.info({ ...part }, 'archived records');
-        signal.throwIfAborted();
-      }
-    }
-    for (let removed = 1; removed > 0; ) {
-      removed = await removeExpiredFiles({ db, actor, blobs });
-      signal.throwIfAborted();
+    try {
+      if (to !== undefined) await archiveAll({ db, blobs, log, actor, signal }, to);
+    } finally {
+      await removeFiles({ db, actor, blobs });
     }
   },
 };
+
+async function archiveAll(
+  { log, signal, ...parts }: Pick<Machine, 'db' | 'blobs' | 'log'> & Pick<Run, 'actor' | 'signal'>,
+  to: string,
+): Promise<void> {
+  for await (const part of archiveRecords(parts, to)) {
+    log.info({ ...part }, 'archived records');
+    signal.throwIfAborted();
+  }
+}

@@ -4,7 +4,7 @@
 -- Declares a table of records, which its chapter has made before: partitioned by range of one time, its key led by the
 -- workspace and with that time in it. Its partitions are of a week or a month, by UTC.
 --   Records older than `archive_days` are moved to files where there is a place for them, those older than `keep_days`
--- are deleted, their files too; null for never. With `appended` rows are only added.
+-- are deleted, their files too; one of both may be null, for never. With `appended` rows are only added.
 create or replace function app.define_records(
   table_name text,
   period text,
@@ -24,6 +24,9 @@ begin
     raise exception '% must be partitioned by range of a timestamptz, and its primary key begin with tenant_id.',
       table_name;
   end if;
+  if coalesce(archive_days, keep_days) is null then
+    raise exception '% must be archived or deleted some day.', table_name;
+  end if;
   if not exists (select from app.record_tables r where r = v_wanted) then
     alter table app.record_tables no force row level security;
     insert into app.record_tables as r select v_wanted.*
@@ -34,7 +37,7 @@ begin
   end if;
   perform app.secure_table(v_table);
   perform app.secure_functions();
-  perform app.maintain_partitions();
+  perform app.make_partitions();
 end
 $$;
 
@@ -155,11 +158,10 @@ begin
 end
 $$;
 
--- Makes the partitions of the next two months, and of a time that is wanted; without one, drops those whose records are
--- all in files, or too old to keep. Runs as the role that migrates, over the tables of the registry alone. Answers
--- {made: [names], dropped: [names]}.
-create or replace function app.maintain_partitions(wanted timestamptz default null)
-  returns jsonb
+-- Makes the partitions of the next two months, and of a time that is wanted; returns their names. Runs as the role that
+-- migrates, over the tables of the registry alone.
+create or replace function app.make_partitions(wanted timestamptz default null)
+  returns text[]
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -169,7 +171,6 @@ declare
   v_records app.record_tables;
   v_now constant timestamptz := app.now();
   v_made text[] := '{}';
-  v_dropped text[] := '{}';
 begin
   perform pg_advisory_xact_lock(hashtextextended('cairn partitions', 0));
   for v_records in select r.* from app.record_tables r order by r.table_name loop
@@ -181,12 +182,44 @@ begin
         select app.period_start(wanted, v_records.period) where wanted is not null) s
       where s.starts_at <= v_now + interval '2 months'
       order by s.starts_at);
-    if wanted is null then
-      v_dropped := v_dropped || array(
-        select app.drop_partition(v_records, p.child, p.ends_at, v_now) from app.list_partitions(v_records) p);
-    end if;
   end loop;
-  return jsonb_build_object('made', array_remove(v_made, null), 'dropped', array_remove(v_dropped, null));
+  return array_remove(v_made, null);
+end
+$$;
+
+-- Drops one partition that may go, and returns its name; null if none may, or whoever uses it does not leave it in
+-- time. Its table is locked for the drop, so this is the last thing of a transaction. Runs as the role that migrates.
+create or replace function app.drop_partition()
+  returns text
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_now constant timestamptz := app.now();
+  v_found record;
+begin
+  for v_found in
+    select r as records, p.child, p.child::text as name, p.ends_at
+    from app.record_tables r cross join lateral app.list_partitions(r) p
+    where p.ends_at <= v_now
+    order by p.starts_at
+  loop
+    continue when not app.is_disposable(v_found.records, v_found.child, v_found.ends_at, v_now);
+    begin
+      -- Who adds a record late is waited for.
+      execute format('lock table %s in share row exclusive mode', v_found.child);
+      if app.is_disposable(v_found.records, v_found.child, v_found.ends_at, v_now) then
+        execute format('drop table %s', v_found.child);
+        return split_part(v_found.name, '.', 2);
+      end if;
+    exception
+      when lock_not_available then
+        null;
+    end;
+  end loop;
+  return null;
 end
 $$;
 
@@ -226,7 +259,7 @@ begin
       'Send its own time; if that is what it says, compare the clocks of both machines.');
   end if;
   if to_regclass(app.name_partition(v_records, app.period_start(at, v_records.period))) is null then
-    perform app.maintain_partitions(at);
+    perform app.make_partitions(at);
   end if;
 end
 $$;
@@ -248,57 +281,42 @@ as $$
       and not exists (select from app.unarchived_records(records.table_name, child))
 $$;
 
--- Counts the records of each workspace that has some in a partition which are not in files. Runs as cairn_keeper, which
--- sees the partitions of all workspaces.
-create or replace function app.unarchived_records(table_name text, child regclass)
-  returns table (tenant_id uuid, records bigint)
+-- Measures the records of each workspace in a partition: how many, and a checksum of their content, in whatever order.
+-- Runs as cairn_keeper, which sees the partitions of all workspaces.
+create or replace function app.measure_records(child regclass)
+  returns table (tenant_id uuid, records bigint, checksum numeric)
   language plpgsql
+  stable
+  strict
+  security definer
+  set search_path = pg_catalog, pg_temp
+  -- A row as text depends on them.
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+  set extra_float_digits = 1
+as $$
+begin
+  return query execute format(
+    'select x.tenant_id, count(*), sum(hashtextextended(x::text, 0)::numeric) from %s x group by 1', child);
+end
+$$;
+
+-- Finds the workspaces that have records in a partition which are not in files as they are.
+create or replace function app.unarchived_records(table_name text, child regclass)
+  returns table (tenant_id uuid)
+  language sql
   stable
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
-begin
-  return query execute format($query$
-    select c.tenant_id, c.records
-    from (select x.tenant_id, count(*) as records from %s x group by 1) c
-    where c.records is distinct from (
-      select sum(a.records) from app.record_archives a
-      where a.tenant_id = c.tenant_id and a.table_name = $1
-        and a.starts_at = $2)$query$, child)
-    using unarchived_records.table_name, app.partition_start(child);
-end
-$$;
-
--- Drops a partition that may go, and returns its name. Who adds a record late is waited for, and who holds it up longer
--- keeps it until the next time.
-create or replace function app.drop_partition(
-  records app.record_tables,
-  child regclass,
-  ends_at timestamptz,
-  at timestamptz
-)
-  returns text
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_name constant text := child::text;
-begin
-  if not app.is_disposable(records, child, ends_at, at) then
-    return null;
-  end if;
-  execute format('lock table %s in share row exclusive mode', child);
-  if not app.is_disposable(records, child, ends_at, at) then
-    return null;
-  end if;
-  execute format('drop table %s', child);
-  return split_part(v_name, '.', 2);
-exception
-  when lock_not_available then
-    return null;
-end
+  select m.tenant_id
+  from app.measure_records(child) m
+  where (m.records, m.checksum) is distinct from (
+    select (sum(a.records)::bigint, min(a.checksum)) from app.record_archives a
+    where a.tenant_id = m.tenant_id and a.table_name = $1 and a.starts_at = app.partition_start(child))
 $$;
 
 select app.define_on_tables($policies$
   create policy keeper_read on app.record_archives for select to cairn_keeper using (true);
+  create policy keeper_read on app.replaced_record_files for select to cairn_keeper using (true);
 $policies$);

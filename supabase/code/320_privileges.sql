@@ -41,11 +41,12 @@ select app.secure_functions();
 select app.secure_tables();
 select app.estimate_new_tables();
 
-revoke all on function app.maintain_partitions(timestamptz), app.analyze_records() from public, anon, authenticated;
+revoke all on function app.make_partitions(timestamptz), app.drop_partition(), app.analyze_records()
+  from public, anon, authenticated;
 grant execute on function
   app.blank_event(public.events), app.remove_events(bigint), app.purge_expired(), app.due_records(),
-  app.expired_record_files(), app.unarchived_records(text, regclass), app.maintain_partitions(timestamptz),
-  app.analyze_records()
+  app.record_files_to_remove(), app.measure_records(regclass), app.unarchived_records(text, regclass),
+  app.make_partitions(timestamptz), app.drop_partition(), app.analyze_records()
   to cairn_owner;
 grant execute on function
   app.blank_payload(public.events), app.now(), app.get_tenant_id(), app.list_partitions(app.record_tables),
@@ -136,7 +137,7 @@ select app.define_on_tables($policies$
 $policies$);
 
 grant select, delete, update (payload, redacted_at) on public.events to cairn_keeper;
-grant select on app.record_archives to cairn_keeper;
+grant select on app.record_archives, app.replaced_record_files to cairn_keeper;
 grant delete on
   public.oauth_tokens, app.oauth_codes, app.authorization_requests, app.auth_sessions, app.login_codes,
   app.login_states, app.rates, app.invitations, app.oauth_clients, app.idempotency_keys

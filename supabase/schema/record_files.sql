@@ -1,24 +1,20 @@
 -- Made by `npm run schema` from the migrated database. Do not edit: change supabase/code or add a migration.
 
--- Functions
+-- Tables
 
-CREATE OR REPLACE FUNCTION app.count_records(records app.record_tables, starts_at timestamp with time zone, tenant_id uuid)
- RETURNS bigint
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_count bigint;
-begin
-  execute format('select count(*) from public.%1$I x where x.tenant_id = $1 and x.%2$I >= $2 and x.%2$I < $3',
-      records.table_name, app.time_of_records(format('public.%I', records.table_name)::regclass))
-    into v_count
-    using tenant_id, starts_at, app.period_start(starts_at, records.period, 1);
-  return v_count;
-end
-$function$;
--- owner cairn_owner
+create table app.replaced_record_files (
+  tenant_id uuid not null,
+  location text not null,
+  file text not null,
+  constraint replaced_record_files_pkey PRIMARY KEY (tenant_id, location, file),
+  constraint replaced_record_files_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id)
+);
+alter table app.replaced_record_files enable row level security;
+alter table app.replaced_record_files force row level security;
+create policy door on app.replaced_record_files as permissive for all to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
+create policy keeper_read on app.replaced_record_files as permissive for select to cairn_keeper using (true);
+
+-- Functions
 
 CREATE OR REPLACE FUNCTION app.due_records()
  RETURNS TABLE(tenant_id uuid, table_name text, starts_at timestamp with time zone, ends_at timestamp with time zone)
@@ -32,20 +28,6 @@ AS $function$
   cross join lateral app.unarchived_records(r.table_name, p.child) u
   where p.ends_at + make_interval(days => r.archive_days) <= app.now()
   order by p.starts_at, r.table_name, u.tenant_id
-$function$;
--- owner cairn_keeper
-
-CREATE OR REPLACE FUNCTION app.expired_record_files()
- RETURNS TABLE(tenant_id uuid, table_name text, starts_at timestamp with time zone, part integer, location text, file text)
- LANGUAGE sql
- STABLE SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-  select a.tenant_id, a.table_name, a.starts_at, a.part, a.location, a.file
-  from app.record_archives a join app.record_tables r on r.table_name = a.table_name
-  where a.ends_at + make_interval(days => r.keep_days) <= app.now()
-  order by a.starts_at, a.table_name, a.tenant_id, a.part
-  limit 1000
 $function$;
 -- owner cairn_keeper
 
@@ -69,6 +51,75 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.is_in_files(records app.record_tables, starts_at timestamp with time zone, tenant_id uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_archived constant bigint := (
+    select sum(a.records) from app.record_archives a
+    where a.tenant_id = $3 and a.table_name = records.table_name and a.starts_at = $2);
+  v_there bigint := 0;
+begin
+  if v_archived is null or to_regclass(app.name_partition(records, starts_at)) is null then
+    return v_archived is not null;
+  end if;
+  execute format('select count(*) from public.%1$I x where x.tenant_id = $1 and x.%2$I >= $2 and x.%2$I < $3',
+      records.table_name, app.time_of_records(format('public.%I', records.table_name)::regclass))
+    into v_there
+    using tenant_id, starts_at, app.period_start(starts_at, records.period, 1);
+  return v_there < v_archived;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.measure_part(records app.record_tables, starts_at timestamp with time zone, tenant_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select jsonb_build_object('records', coalesce(max(m.records), 0), 'checksum', coalesce(max(m.checksum), 0)::text)
+  from app.measure_records(to_regclass(app.name_partition(records, starts_at))) m
+  where m.tenant_id = $3
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.record_files_to_remove()
+ RETURNS TABLE(tenant_id uuid, location text, file text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select a.tenant_id, a.location, a.file
+  from app.record_archives a join app.record_tables r on r.table_name = a.table_name
+  where a.ends_at + make_interval(days => r.keep_days) <= app.now()
+  union
+  select f.tenant_id, f.location, f.file from app.replaced_record_files f
+  where not exists (
+    select from app.record_archives a
+    where (a.tenant_id, a.location, a.file) = (f.tenant_id, f.location, f.file))
+$function$;
+-- owner cairn_keeper
+
+CREATE OR REPLACE FUNCTION public.analyze_records(actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET statement_timeout TO '1min'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  perform app.analyze_records();
+  return '{}';
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION public.archive_records(manifest jsonb DEFAULT '{}'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -80,23 +131,43 @@ declare
   v_actor app.actor := app.authenticate_system(actor);
   v_records app.record_tables := app.find_records(manifest ->> 'table');
   v_from timestamptz := app.period_start((manifest ->> 'starts_at')::timestamptz, v_records.period);
-  v_there bigint := app.count_records(v_records, v_from, v_actor.tenant_id);
+  v_measured jsonb := app.measure_part(v_records, v_from, v_actor.tenant_id);
   v_written bigint := (
     select coalesce(sum((p ->> 'records')::bigint), 0) from jsonb_array_elements(manifest -> 'parts') p);
 begin
-  if v_written <> v_there then
+  if v_written <> (v_measured ->> 'records')::bigint or manifest ->> 'checksum' <> v_measured ->> 'checksum' then
     perform app.fail('invalid_input',
-      format('The files hold %s records of %s, and the table has %s.', v_written, v_records.table_name, v_there), null,
-      'Records were added meanwhile: archive again.');
+      format('The files hold other records of %s than the table.', v_records.table_name), null,
+      'Records were added or changed meanwhile: archive again.');
   end if;
+  insert into app.replaced_record_files (tenant_id, location, file)
+    select a.tenant_id, a.location, a.file from app.record_archives a
+    where a.tenant_id = v_actor.tenant_id and a.table_name = v_records.table_name and a.starts_at = v_from
+    on conflict do nothing;
   delete from app.record_archives a
     where a.tenant_id = v_actor.tenant_id and a.table_name = v_records.table_name and a.starts_at = v_from;
   insert into app.record_archives (tenant_id, table_name, starts_at, ends_at, part, records, location, file, sha256,
-      created_at)
+      checksum, created_at)
     select v_actor.tenant_id, v_records.table_name, v_from, app.period_start(v_from, v_records.period, 1), p.at - 1,
-      (p.item ->> 'records')::bigint, manifest ->> 'location', p.item ->> 'file', p.item ->> 'sha256', app.now()
+      (p.item ->> 'records')::bigint, manifest ->> 'location', p.item ->> 'file', p.item ->> 'sha256',
+      (manifest ->> 'checksum')::numeric, app.now()
     from jsonb_array_elements(manifest -> 'parts') with ordinality p (item, at);
   return jsonb_build_object('records', v_written);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.drop_partition(actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET statement_timeout TO '1min'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  return jsonb_strip_nulls(jsonb_build_object('dropped', app.drop_partition()));
 end
 $function$;
 -- owner cairn_owner
@@ -119,23 +190,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION public.expired_record_files(actor jsonb DEFAULT '{}'::jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  v_actor app.actor := app.authenticate_server(actor);
-begin
-  return jsonb_build_object('files', (
-    select coalesce(jsonb_agg(to_jsonb(e) - 'table_name' || jsonb_build_object('table', e.table_name)), '[]')
-    from app.expired_record_files() e));
-end
-$function$;
--- owner cairn_owner
-
-CREATE OR REPLACE FUNCTION public.forget_record_file(table_name text, starts_at timestamp with time zone, part integer, actor jsonb DEFAULT '{}'::jsonb)
+CREATE OR REPLACE FUNCTION public.forget_record_file(location text, file text, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -145,9 +200,10 @@ declare
   v_actor app.actor := app.authenticate_system(actor);
 begin
   delete from app.record_archives a
-    where a.tenant_id = v_actor.tenant_id and a.table_name = forget_record_file.table_name
-      and a.starts_at = forget_record_file.starts_at and a.part = forget_record_file.part;
-  return jsonb_build_object('forgotten', found);
+    where (a.tenant_id, a.location, a.file) = (v_actor.tenant_id, $1, $2);
+  delete from app.replaced_record_files f
+    where (f.tenant_id, f.location, f.file) = (v_actor.tenant_id, $1, $2);
+  return jsonb_build_object('forgotten', true);
 end
 $function$;
 -- owner cairn_owner
@@ -172,15 +228,19 @@ begin
   v_records := app.find_records(table_name);
   v_table := format('public.%I', v_records.table_name)::regclass;
   v_time := app.time_of_records(v_table);
-  v_from := coalesce(app.now() - make_interval(days => v_records.keep_days), 'epoch');
+  v_from := app.now() - make_interval(days => least(v_records.keep_days, 730));
   if coalesce(jsonb_typeof(records), 'null') <> 'array' or jsonb_array_length(records) not between 1 and 1000 then
     perform app.fail('invalid_input', 'records must be a list of 1 to 1,000 records.',
       jsonb_build_object('field', 'records'));
   end if;
   v_rows := (
     select jsonb_agg(r || jsonb_build_object('tenant_id', v_actor.tenant_id)) from jsonb_array_elements(records) r
-    where (r ->> v_time)::timestamptz between v_from and app.now() + interval '1 day');
-  perform app.maintain_partitions(t.starts_at)
+    where (r ->> v_time)::timestamptz between v_from and app.now() + interval '1 day'
+      and not exists (
+        select from app.record_archives a
+        where a.tenant_id = v_actor.tenant_id and a.table_name = v_records.table_name
+          and a.starts_at = app.period_start((r ->> v_time)::timestamptz, v_records.period)));
+  perform app.make_partitions(t.starts_at)
     from (
       select distinct app.period_start((r ->> v_time)::timestamptz, v_records.period) as starts_at
       from jsonb_array_elements(v_rows) r) t
@@ -205,25 +265,44 @@ CREATE OR REPLACE FUNCTION public.list_record_parts(actor jsonb DEFAULT '{}'::js
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_actor app.actor := app.authenticate(actor);
+  v_actor app.actor := app.authenticate_reader(actor);
 begin
-  perform app.refuse_limited(v_actor);
   return jsonb_build_object('parts', (
-    select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(p)) order by p.starts_at, p."table"), '[]')
+    select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+        'table', p.table_name, 'starts_at', p.starts_at, 'ends_at', p.ends_at, 'files', f.files))
+      order by p.starts_at, p.table_name), '[]')
     from (
-      select r.table_name as "table", c.starts_at, c.ends_at, null::jsonb as files
+      select r.table_name, c.starts_at, c.ends_at, r as records
       from app.record_tables r cross join lateral app.list_partitions(r) c
-      union all
-      select a.table_name, a.starts_at, a.ends_at, jsonb_agg(jsonb_build_object(
-          'records', a.records, 'location', a.location, 'file', a.file, 'sha256', a.sha256) order by a.part)
+      union
+      select a.table_name, a.starts_at, a.ends_at, r
       from app.record_archives a join app.record_tables r on r.table_name = a.table_name
-      where a.tenant_id = v_actor.tenant_id and to_regclass(app.name_partition(r, a.starts_at)) is null
-      group by 1, 2, 3) p));
+      where a.tenant_id = v_actor.tenant_id) p
+    left join lateral (
+      select jsonb_agg(jsonb_build_object(
+        'records', a.records, 'location', a.location, 'file', a.file, 'sha256', a.sha256) order by a.part) as files
+      from app.record_archives a
+      where a.tenant_id = v_actor.tenant_id and a.table_name = p.table_name and a.starts_at = p.starts_at) f
+      on app.is_in_files(p.records, p.starts_at, v_actor.tenant_id)));
 end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION public.maintain_partitions(actor jsonb DEFAULT '{}'::jsonb)
+CREATE OR REPLACE FUNCTION public.make_partitions(actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  return jsonb_build_object('made', app.make_partitions());
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.measure_records(table_name text, starts_at timestamp with time zone, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -231,11 +310,9 @@ CREATE OR REPLACE FUNCTION public.maintain_partitions(actor jsonb DEFAULT '{}'::
  SET statement_timeout TO '1min'
 AS $function$
 declare
-  v_actor app.actor := app.authenticate_server(actor);
-  v_maintained jsonb := app.maintain_partitions();
+  v_actor app.actor := app.authenticate_system(actor);
 begin
-  perform app.analyze_records();
-  return v_maintained;
+  return app.measure_part(app.find_records(table_name), starts_at, v_actor.tenant_id);
 end
 $function$;
 -- owner cairn_owner
@@ -265,6 +342,10 @@ begin
         app.write_key(v_table, '($4 ->> %1$L)::%2$s')) end)
     into v_found
     using v_actor.tenant_id, starts_at, app.period_start(starts_at, v_records.period, 1), after, v_size;
+  -- Asked afterwards: what was read is locked against being dropped.
+  if to_regclass(app.name_partition(v_records, starts_at)) is null then
+    return '{"records": [], "moved": true}';
+  end if;
   return jsonb_build_object('records', coalesce(v_found, '[]'));
 exception
   when data_exception then
@@ -274,26 +355,49 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION public.record_files_to_remove(actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  return jsonb_build_object('files', (
+    select coalesce(jsonb_agg(to_jsonb(f)), '[]') from app.record_files_to_remove() f));
+end
+$function$;
+-- owner cairn_owner
+
 -- Privileges
 
+grant select on app.replaced_record_files to cairn_keeper;
+grant delete, insert, select, update on app.replaced_record_files to cairn_owner;
 grant execute on function app.due_records() to cairn_owner;
-grant execute on function app.expired_record_files() to cairn_owner;
+grant execute on function app.record_files_to_remove() to cairn_owner;
+grant execute on function public.analyze_records(jsonb) to cairn_server;
+grant execute on function public.analyze_records(jsonb) to service_role;
 grant execute on function public.archive_records(jsonb,jsonb) to cairn_server;
 grant execute on function public.archive_records(jsonb,jsonb) to service_role;
+grant execute on function public.drop_partition(jsonb) to cairn_server;
+grant execute on function public.drop_partition(jsonb) to service_role;
 grant execute on function public.due_records(jsonb) to cairn_server;
 grant execute on function public.due_records(jsonb) to service_role;
-grant execute on function public.expired_record_files(jsonb) to cairn_server;
-grant execute on function public.expired_record_files(jsonb) to service_role;
-grant execute on function public.forget_record_file(text,timestamp with time zone,integer,jsonb) to cairn_server;
-grant execute on function public.forget_record_file(text,timestamp with time zone,integer,jsonb) to service_role;
+grant execute on function public.forget_record_file(text,text,jsonb) to cairn_server;
+grant execute on function public.forget_record_file(text,text,jsonb) to service_role;
 grant execute on function public.import_records(text,jsonb,jsonb) to authenticated;
 grant execute on function public.import_records(text,jsonb,jsonb) to cairn_server;
 grant execute on function public.import_records(text,jsonb,jsonb) to service_role;
 grant execute on function public.list_record_parts(jsonb) to authenticated;
 grant execute on function public.list_record_parts(jsonb) to cairn_server;
 grant execute on function public.list_record_parts(jsonb) to service_role;
-grant execute on function public.maintain_partitions(jsonb) to cairn_server;
-grant execute on function public.maintain_partitions(jsonb) to service_role;
+grant execute on function public.make_partitions(jsonb) to cairn_server;
+grant execute on function public.make_partitions(jsonb) to service_role;
+grant execute on function public.measure_records(text,timestamp with time zone,jsonb) to cairn_server;
+grant execute on function public.measure_records(text,timestamp with time zone,jsonb) to service_role;
 grant execute on function public.read_records(text,timestamp with time zone,jsonb,integer,jsonb) to authenticated;
 grant execute on function public.read_records(text,timestamp with time zone,jsonb,integer,jsonb) to cairn_server;
 grant execute on function public.read_records(text,timestamp with time zone,jsonb,integer,jsonb) to service_role;
+grant execute on function public.record_files_to_remove(jsonb) to cairn_server;
+grant execute on function public.record_files_to_remove(jsonb) to service_role;

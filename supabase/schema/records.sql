@@ -13,6 +13,7 @@ create table app.record_archives (
   file text not null,
   sha256 text not null,
   created_at timestamp with time zone not null,
+  checksum numeric not null,
   constraint record_archives_pkey PRIMARY KEY (tenant_id, table_name, starts_at, part),
   constraint record_archives_table_name_fkey FOREIGN KEY (table_name) REFERENCES app.record_tables(table_name),
   constraint record_archives_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
@@ -75,6 +76,9 @@ begin
     raise exception '% must be partitioned by range of a timestamptz, and its primary key begin with tenant_id.',
       table_name;
   end if;
+  if coalesce(archive_days, keep_days) is null then
+    raise exception '% must be archived or deleted some day.', table_name;
+  end if;
   if not exists (select from app.record_tables r where r = v_wanted) then
     alter table app.record_tables no force row level security;
     insert into app.record_tables as r select v_wanted.*
@@ -85,34 +89,45 @@ begin
   end if;
   perform app.secure_table(v_table);
   perform app.secure_functions();
-  perform app.maintain_partitions();
+  perform app.make_partitions();
 end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.drop_partition(records app.record_tables, child regclass, ends_at timestamp with time zone, at timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.drop_partition()
  RETURNS text
  LANGUAGE plpgsql
+ SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '2s'
 AS $function$
 declare
-  v_name constant text := child::text;
+  v_now constant timestamptz := app.now();
+  v_found record;
 begin
-  if not app.is_disposable(records, child, ends_at, at) then
-    return null;
-  end if;
-  execute format('lock table %s in share row exclusive mode', child);
-  if not app.is_disposable(records, child, ends_at, at) then
-    return null;
-  end if;
-  execute format('drop table %s', child);
-  return split_part(v_name, '.', 2);
-exception
-  when lock_not_available then
-    return null;
+  for v_found in
+    select r as records, p.child, p.child::text as name, p.ends_at
+    from app.record_tables r cross join lateral app.list_partitions(r) p
+    where p.ends_at <= v_now
+    order by p.starts_at
+  loop
+    continue when not app.is_disposable(v_found.records, v_found.child, v_found.ends_at, v_now);
+    begin
+      -- Who adds a record late is waited for.
+      execute format('lock table %s in share row exclusive mode', v_found.child);
+      if app.is_disposable(v_found.records, v_found.child, v_found.ends_at, v_now) then
+        execute format('drop table %s', v_found.child);
+        return split_part(v_found.name, '.', 2);
+      end if;
+    exception
+      when lock_not_available then
+        null;
+    end;
+  end loop;
+  return null;
 end
 $function$;
--- owner cairn_owner
+-- owner whoever migrates
 
 CREATE OR REPLACE FUNCTION app.ensure_partition(table_name text, at timestamp with time zone)
  RETURNS void
@@ -131,7 +146,7 @@ begin
       'Send its own time; if that is what it says, compare the clocks of both machines.');
   end if;
   if to_regclass(app.name_partition(v_records, app.period_start(at, v_records.period))) is null then
-    perform app.maintain_partitions(at);
+    perform app.make_partitions(at);
   end if;
 end
 $function$;
@@ -188,39 +203,6 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.maintain_partitions(wanted timestamp with time zone DEFAULT NULL::timestamp with time zone)
- RETURNS jsonb
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
- SET lock_timeout TO '2s'
-AS $function$
-declare
-  v_records app.record_tables;
-  v_now constant timestamptz := app.now();
-  v_made text[] := '{}';
-  v_dropped text[] := '{}';
-begin
-  perform pg_advisory_xact_lock(hashtextextended('cairn partitions', 0));
-  for v_records in select r.* from app.record_tables r order by r.table_name loop
-    v_made := v_made || array(
-      select app.make_partition(v_records, s.starts_at)
-      from (
-        select app.period_start(v_now, v_records.period, n) as starts_at from generate_series(0, 9) n
-        union
-        select app.period_start(wanted, v_records.period) where wanted is not null) s
-      where s.starts_at <= v_now + interval '2 months'
-      order by s.starts_at);
-    if wanted is null then
-      v_dropped := v_dropped || array(
-        select app.drop_partition(v_records, p.child, p.ends_at, v_now) from app.list_partitions(v_records) p);
-    end if;
-  end loop;
-  return jsonb_build_object('made', array_remove(v_made, null), 'dropped', array_remove(v_dropped, null));
-end
-$function$;
--- owner whoever migrates
-
 CREATE OR REPLACE FUNCTION app.make_partition(records app.record_tables, starts_at timestamp with time zone)
  RETURNS text
  LANGUAGE plpgsql
@@ -245,6 +227,50 @@ begin
 end
 $function$;
 -- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.make_partitions(wanted timestamp with time zone DEFAULT NULL::timestamp with time zone)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '2s'
+AS $function$
+declare
+  v_records app.record_tables;
+  v_now constant timestamptz := app.now();
+  v_made text[] := '{}';
+begin
+  perform pg_advisory_xact_lock(hashtextextended('cairn partitions', 0));
+  for v_records in select r.* from app.record_tables r order by r.table_name loop
+    v_made := v_made || array(
+      select app.make_partition(v_records, s.starts_at)
+      from (
+        select app.period_start(v_now, v_records.period, n) as starts_at from generate_series(0, 9) n
+        union
+        select app.period_start(wanted, v_records.period) where wanted is not null) s
+      where s.starts_at <= v_now + interval '2 months'
+      order by s.starts_at);
+  end loop;
+  return array_remove(v_made, null);
+end
+$function$;
+-- owner whoever migrates
+
+CREATE OR REPLACE FUNCTION app.measure_records(child regclass)
+ RETURNS TABLE(tenant_id uuid, records bigint, checksum numeric)
+ LANGUAGE plpgsql
+ STABLE STRICT SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO'
+ SET extra_float_digits TO '1'
+AS $function$
+begin
+  return query execute format(
+    'select x.tenant_id, count(*), sum(hashtextextended(x::text, 0)::numeric) from %s x group by 1', child);
+end
+$function$;
+-- owner cairn_keeper
 
 CREATE OR REPLACE FUNCTION app.name_partition(records app.record_tables, starts_at timestamp with time zone)
  RETURNS text
@@ -290,21 +316,16 @@ $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.unarchived_records(table_name text, child regclass)
- RETURNS TABLE(tenant_id uuid, records bigint)
- LANGUAGE plpgsql
+ RETURNS TABLE(tenant_id uuid)
+ LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-begin
-  return query execute format($query$
-    select c.tenant_id, c.records
-    from (select x.tenant_id, count(*) as records from %s x group by 1) c
-    where c.records is distinct from (
-      select sum(a.records) from app.record_archives a
-      where a.tenant_id = c.tenant_id and a.table_name = $1
-        and a.starts_at = $2)$query$, child)
-    using unarchived_records.table_name, app.partition_start(child);
-end
+  select m.tenant_id
+  from app.measure_records(child) m
+  where (m.records, m.checksum) is distinct from (
+    select (sum(a.records)::bigint, min(a.checksum)) from app.record_archives a
+    where a.tenant_id = m.tenant_id and a.table_name = $1 and a.starts_at = app.partition_start(child))
 $function$;
 -- owner cairn_keeper
 
@@ -327,8 +348,10 @@ grant delete, insert, select, update on app.record_archives to cairn_owner;
 grant select on app.record_tables to cairn_keeper;
 grant select on app.record_tables to cairn_owner;
 grant execute on function app.analyze_records() to cairn_owner;
+grant execute on function app.drop_partition() to cairn_owner;
 grant execute on function app.list_partitions(app.record_tables) to cairn_keeper;
-grant execute on function app.maintain_partitions(timestamp with time zone) to cairn_owner;
+grant execute on function app.make_partitions(timestamp with time zone) to cairn_owner;
+grant execute on function app.measure_records(regclass) to cairn_owner;
 grant execute on function app.partition_start(regclass) to cairn_keeper;
 grant execute on function app.period_start(timestamp with time zone,text,integer) to cairn_keeper;
 grant execute on function app.unarchived_records(text,regclass) to cairn_owner;

@@ -24,8 +24,8 @@ CREATE OR REPLACE FUNCTION app.secure_functions()
 AS $function$
 declare
   v_function record;
-  v_by_keeper constant text[] := array['blank_event', 'due_records', 'expired_record_files', 'purge_expired',
-    'remove_events', 'unarchived_records'];
+  v_by_keeper constant text[] := array['blank_event', 'due_records', 'measure_records', 'purge_expired',
+    'record_files_to_remove', 'remove_events', 'unarchived_records'];
 begin
   grant create on schema public, app to cairn_owner, cairn_keeper;
   for v_function in
@@ -39,7 +39,7 @@ begin
         or n.nspname = 'public' and p.prosecdef and p.prosrc ~ 'app\.(authenticate|caller_is_server)')
       and p.proowner not in ('cairn_owner'::regrole, 'cairn_keeper'::regrole)
       -- They are for the owner of the tables, the role that migrates.
-      and (n.nspname, p.proname) not in (('app', 'maintain_partitions'), ('app', 'analyze_records'))
+      and not (n.nspname = 'app' and p.proname in ('make_partitions', 'drop_partition', 'analyze_records'))
   loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function.name);
     execute format('alter routine %s owner to %I', v_function.name, v_function.owner);

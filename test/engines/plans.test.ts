@@ -74,7 +74,8 @@ async function archiveRecord({ actor }: Context): Promise<void> {
     with declared as (insert into app.record_tables values ('herons', 'week', true, 30, 90) returning table_name)
     insert into app.record_archives
     select '${actor.tenant_id}', table_name, now(), now() + interval '7 days', 0, 1, '/archive', 'a.gz', repeat('a', 64),
-      now() from declared`);
+      now(), 1 from declared`);
+  await scratch.sql.query(`insert into app.replaced_record_files values ('${actor.tenant_id}', '/archive', 'b.gz')`);
 }
 
 /** Events of somebody who is called here as there. */

@@ -123,8 +123,7 @@ describe('a hosted Supabase project', () => {
 
     await sql.query('set role cairn_owner');
     const { rows } = await sql.query(
-      `select app.maintain_partitions(now() - interval '100 days') -> 'made' ->> 0 as made,
-         app.maintain_partitions() -> 'dropped' ->> 0 as dropped`,
+      `select (app.make_partitions(now() - interval '100 days'))[1] as made, app.drop_partition() as dropped`,
     );
     await sql.query('reset role');
     expect(rows[0].made).toMatch(/^herons_\d{8}$/);

@@ -1,5 +1,11 @@
-import type { Row } from '../../src/services/records.ts';
-import type { Scratch } from './scratch.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { inject } from 'vitest';
+import { archiveRecords, type Row } from '../../src/services/records.ts';
+import { NOBODY } from '../../src/workers/claims.ts';
+import { blobs } from './blobs.ts';
+import type { Caller } from './commands.ts';
+import { createScratch, type Scratch } from './scratch.ts';
 
 /** A table of records as a chapter would make it: what was seen, kept 90 days and in files after 30. */
 export const HERONS = `
@@ -24,7 +30,7 @@ export type Seen = { tenant: string; flock: string; daysAgo?: number; count?: nu
 
 /** Adds so many records of a flock; makes the partitions of their times, also of those that nothing takes any more. */
 export async function see({ sql }: Scratch, { tenant, flock, daysAgo = 0, count = 1 }: Seen): Promise<void> {
-  await sql.query(`select app.maintain_partitions(now() - make_interval(days => $1))`, [daysAgo]);
+  await sql.query(`select app.make_partitions(now() - make_interval(days => $1))`, [daysAgo]);
   await sql.query(
     `insert into public.herons (tenant_id, flock, number, seen_at, said)
      select $1, $2, n, now() - make_interval(days => $3) + n * interval '1 microsecond', 'word ' || n
@@ -47,3 +53,32 @@ export async function collect(pages: AsyncIterable<{ records: Row[] }>): Promise
   for await (const { records } of pages) all.push(...records);
   return all;
 }
+
+export type HeronWorld = Awaited<ReturnType<typeof openHeronWorld>>;
+
+/** A database with that table, two people in workspaces of their own, and a directory for files. */
+export async function openHeronWorld() {
+  const scratch = await createScratch();
+  const [ada, bob] = [await scratch.signIn('ada'), await scratch.signIn('bob')];
+  await createHerons(scratch);
+  const folder = await mkdtemp(join(inject('scratch'), 'records-'));
+  const server = { db: scratch.db, actor: NOBODY, blobs };
+  return {
+    scratch,
+    ada,
+    bob,
+    folder,
+    server,
+    async archive() {
+      const moved = [];
+      for await (const part of archiveRecords(server, folder)) moved.push(part);
+      return moved;
+    },
+    async close() {
+      await scratch.drop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+export const tenantOf = ({ actor }: Caller) => actor.tenant_id ?? '';

@@ -642,8 +642,8 @@ create or replace function app.secure_functions()
 as $$
 declare
   v_function record;
-  v_by_keeper constant text[] := array['blank_event', 'due_records', 'expired_record_files', 'purge_expired',
-    'remove_events', 'unarchived_records'];
+  v_by_keeper constant text[] := array['blank_event', 'due_records', 'measure_records', 'purge_expired',
+    'record_files_to_remove', 'remove_events', 'unarchived_records'];
 begin
   grant create on schema public, app to cairn_owner, cairn_keeper;
   for v_function in
@@ -657,7 +657,7 @@ begin
         or n.nspname = 'public' and p.prosecdef and p.prosrc ~ 'app\.(authenticate|caller_is_server)')
       and p.proowner not in ('cairn_owner'::regrole, 'cairn_keeper'::regrole)
       -- They are for the owner of the tables, the role that migrates.
-      and (n.nspname, p.proname) not in (('app', 'maintain_partitions'), ('app', 'analyze_records'))
+      and not (n.nspname = 'app' and p.proname in ('make_partitions', 'drop_partition', 'analyze_records'))
   loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function.name);
     execute format('alter routine %s owner to %I', v_function.name, v_function.owner);
@@ -1874,7 +1874,7 @@ $$;
 -- Declares a table of records, which its chapter has made before: partitioned by range of one time, its key led by the
 -- workspace and with that time in it. Its partitions are of a week or a month, by UTC.
 --   Records older than `archive_days` are moved to files where there is a place for them, those older than `keep_days`
--- are deleted, their files too; null for never. With `appended` rows are only added.
+-- are deleted, their files too; one of both may be null, for never. With `appended` rows are only added.
 create or replace function app.define_records(
   table_name text,
   period text,
@@ -1894,6 +1894,9 @@ begin
     raise exception '% must be partitioned by range of a timestamptz, and its primary key begin with tenant_id.',
       table_name;
   end if;
+  if coalesce(archive_days, keep_days) is null then
+    raise exception '% must be archived or deleted some day.', table_name;
+  end if;
   if not exists (select from app.record_tables r where r = v_wanted) then
     alter table app.record_tables no force row level security;
     insert into app.record_tables as r select v_wanted.*
@@ -1904,7 +1907,7 @@ begin
   end if;
   perform app.secure_table(v_table);
   perform app.secure_functions();
-  perform app.maintain_partitions();
+  perform app.make_partitions();
 end
 $$;
 
@@ -2025,11 +2028,10 @@ begin
 end
 $$;
 
--- Makes the partitions of the next two months, and of a time that is wanted; without one, drops those whose records are
--- all in files, or too old to keep. Runs as the role that migrates, over the tables of the registry alone. Answers
--- {made: [names], dropped: [names]}.
-create or replace function app.maintain_partitions(wanted timestamptz default null)
-  returns jsonb
+-- Makes the partitions of the next two months, and of a time that is wanted; returns their names. Runs as the role that
+-- migrates, over the tables of the registry alone.
+create or replace function app.make_partitions(wanted timestamptz default null)
+  returns text[]
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -2039,7 +2041,6 @@ declare
   v_records app.record_tables;
   v_now constant timestamptz := app.now();
   v_made text[] := '{}';
-  v_dropped text[] := '{}';
 begin
   perform pg_advisory_xact_lock(hashtextextended('cairn partitions', 0));
   for v_records in select r.* from app.record_tables r order by r.table_name loop
@@ -2051,12 +2052,44 @@ begin
         select app.period_start(wanted, v_records.period) where wanted is not null) s
       where s.starts_at <= v_now + interval '2 months'
       order by s.starts_at);
-    if wanted is null then
-      v_dropped := v_dropped || array(
-        select app.drop_partition(v_records, p.child, p.ends_at, v_now) from app.list_partitions(v_records) p);
-    end if;
   end loop;
-  return jsonb_build_object('made', array_remove(v_made, null), 'dropped', array_remove(v_dropped, null));
+  return array_remove(v_made, null);
+end
+$$;
+
+-- Drops one partition that may go, and returns its name; null if none may, or whoever uses it does not leave it in
+-- time. Its table is locked for the drop, so this is the last thing of a transaction. Runs as the role that migrates.
+create or replace function app.drop_partition()
+  returns text
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_now constant timestamptz := app.now();
+  v_found record;
+begin
+  for v_found in
+    select r as records, p.child, p.child::text as name, p.ends_at
+    from app.record_tables r cross join lateral app.list_partitions(r) p
+    where p.ends_at <= v_now
+    order by p.starts_at
+  loop
+    continue when not app.is_disposable(v_found.records, v_found.child, v_found.ends_at, v_now);
+    begin
+      -- Who adds a record late is waited for.
+      execute format('lock table %s in share row exclusive mode', v_found.child);
+      if app.is_disposable(v_found.records, v_found.child, v_found.ends_at, v_now) then
+        execute format('drop table %s', v_found.child);
+        return split_part(v_found.name, '.', 2);
+      end if;
+    exception
+      when lock_not_available then
+        null;
+    end;
+  end loop;
+  return null;
 end
 $$;
 
@@ -2096,7 +2129,7 @@ begin
       'Send its own time; if that is what it says, compare the clocks of both machines.');
   end if;
   if to_regclass(app.name_partition(v_records, app.period_start(at, v_records.period))) is null then
-    perform app.maintain_partitions(at);
+    perform app.make_partitions(at);
   end if;
 end
 $$;
@@ -2118,59 +2151,44 @@ as $$
       and not exists (select from app.unarchived_records(records.table_name, child))
 $$;
 
--- Counts the records of each workspace that has some in a partition which are not in files. Runs as cairn_keeper, which
--- sees the partitions of all workspaces.
-create or replace function app.unarchived_records(table_name text, child regclass)
-  returns table (tenant_id uuid, records bigint)
+-- Measures the records of each workspace in a partition: how many, and a checksum of their content, in whatever order.
+-- Runs as cairn_keeper, which sees the partitions of all workspaces.
+create or replace function app.measure_records(child regclass)
+  returns table (tenant_id uuid, records bigint, checksum numeric)
   language plpgsql
+  stable
+  strict
+  security definer
+  set search_path = pg_catalog, pg_temp
+  -- A row as text depends on them.
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+  set extra_float_digits = 1
+as $$
+begin
+  return query execute format(
+    'select x.tenant_id, count(*), sum(hashtextextended(x::text, 0)::numeric) from %s x group by 1', child);
+end
+$$;
+
+-- Finds the workspaces that have records in a partition which are not in files as they are.
+create or replace function app.unarchived_records(table_name text, child regclass)
+  returns table (tenant_id uuid)
+  language sql
   stable
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
-begin
-  return query execute format($query$
-    select c.tenant_id, c.records
-    from (select x.tenant_id, count(*) as records from %s x group by 1) c
-    where c.records is distinct from (
-      select sum(a.records) from app.record_archives a
-      where a.tenant_id = c.tenant_id and a.table_name = $1
-        and a.starts_at = $2)$query$, child)
-    using unarchived_records.table_name, app.partition_start(child);
-end
-$$;
-
--- Drops a partition that may go, and returns its name. Who adds a record late is waited for, and who holds it up longer
--- keeps it until the next time.
-create or replace function app.drop_partition(
-  records app.record_tables,
-  child regclass,
-  ends_at timestamptz,
-  at timestamptz
-)
-  returns text
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_name constant text := child::text;
-begin
-  if not app.is_disposable(records, child, ends_at, at) then
-    return null;
-  end if;
-  execute format('lock table %s in share row exclusive mode', child);
-  if not app.is_disposable(records, child, ends_at, at) then
-    return null;
-  end if;
-  execute format('drop table %s', child);
-  return split_part(v_name, '.', 2);
-exception
-  when lock_not_available then
-    return null;
-end
+  select m.tenant_id
+  from app.measure_records(child) m
+  where (m.records, m.checksum) is distinct from (
+    select (sum(a.records)::bigint, min(a.checksum)) from app.record_archives a
+    where a.tenant_id = m.tenant_id and a.table_name = $1 and a.starts_at = app.partition_start(child))
 $$;
 
 select app.define_on_tables($policies$
   create policy keeper_read on app.record_archives for select to cairn_keeper using (true);
+  create policy keeper_read on app.replaced_record_files for select to cairn_keeper using (true);
 $policies$);
 
 -- Full-text search: the index, and how words are found again.
@@ -9420,9 +9438,23 @@ begin
 end
 $$;
 
--- maintain_partitions() -> {made: [names], dropped: [names]}: partitions are made two months ahead, and dropped when
--- their records are all in files or too old to keep; their tables are analyzed. For the server's role.
-create or replace function public.maintain_partitions(actor jsonb default '{}')
+-- make_partitions() -> {made: [names]}: those of the next two months that are missing. For the server's role.
+create or replace function public.make_partitions(actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
+begin
+  return jsonb_build_object('made', app.make_partitions());
+end
+$$;
+
+-- drop_partition() -> {dropped?: name}: one whose records are all in files, or too old to keep. Called again until it
+-- answers with none. For the server's role.
+create or replace function public.drop_partition(actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
@@ -9431,10 +9463,24 @@ create or replace function public.maintain_partitions(actor jsonb default '{}')
 as $$
 declare
   v_actor app.actor := app.authenticate_server(actor);
-  v_maintained jsonb := app.maintain_partitions();
+begin
+  return jsonb_strip_nulls(jsonb_build_object('dropped', app.drop_partition()));
+end
+$$;
+
+-- analyze_records() -> {}: refreshes the statistics of the tables of records. For the server's role.
+create or replace function public.analyze_records(actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set statement_timeout = '1min'
+as $$
+declare
+  v_actor app.actor := app.authenticate_server(actor);
 begin
   perform app.analyze_records();
-  return v_maintained;
+  return '{}';
 end
 $$;
 
@@ -9458,8 +9504,32 @@ begin
 end
 $$;
 
+-- Tells whether a workspace's part of a table is read from files: the table has fewer records of it than the files.
+create or replace function app.is_in_files(records app.record_tables, starts_at timestamptz, tenant_id uuid)
+  returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_archived constant bigint := (
+    select sum(a.records) from app.record_archives a
+    where a.tenant_id = $3 and a.table_name = records.table_name and a.starts_at = $2);
+  v_there bigint := 0;
+begin
+  if v_archived is null or to_regclass(app.name_partition(records, starts_at)) is null then
+    return v_archived is not null;
+  end if;
+  execute format('select count(*) from public.%1$I x where x.tenant_id = $1 and x.%2$I >= $2 and x.%2$I < $3',
+      records.table_name, app.time_of_records(format('public.%I', records.table_name)::regclass))
+    into v_there
+    using tenant_id, starts_at, app.period_start(starts_at, records.period, 1);
+  return v_there < v_archived;
+end
+$$;
+
 -- list_record_parts() -> {parts: [{table, starts_at, ends_at, files?: [{records, location, file, sha256}]}]}, oldest
--- first: the parts that the tables of records have, and those that are only in files.
+-- first: the workspace's parts of the tables of records, with files those that are read from there.
 create or replace function public.list_record_parts(actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9467,43 +9537,30 @@ create or replace function public.list_record_parts(actor jsonb default '{}')
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_actor app.actor := app.authenticate(actor);
+  v_actor app.actor := app.authenticate_reader(actor);
 begin
-  perform app.refuse_limited(v_actor);
   return jsonb_build_object('parts', (
-    select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(p)) order by p.starts_at, p."table"), '[]')
+    select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+        'table', p.table_name, 'starts_at', p.starts_at, 'ends_at', p.ends_at, 'files', f.files))
+      order by p.starts_at, p.table_name), '[]')
     from (
-      select r.table_name as "table", c.starts_at, c.ends_at, null::jsonb as files
+      select r.table_name, c.starts_at, c.ends_at, r as records
       from app.record_tables r cross join lateral app.list_partitions(r) c
-      union all
-      select a.table_name, a.starts_at, a.ends_at, jsonb_agg(jsonb_build_object(
-          'records', a.records, 'location', a.location, 'file', a.file, 'sha256', a.sha256) order by a.part)
+      union
+      select a.table_name, a.starts_at, a.ends_at, r
       from app.record_archives a join app.record_tables r on r.table_name = a.table_name
-      where a.tenant_id = v_actor.tenant_id and to_regclass(app.name_partition(r, a.starts_at)) is null
-      group by 1, 2, 3) p));
+      where a.tenant_id = v_actor.tenant_id) p
+    left join lateral (
+      select jsonb_agg(jsonb_build_object(
+        'records', a.records, 'location', a.location, 'file', a.file, 'sha256', a.sha256) order by a.part) as files
+      from app.record_archives a
+      where a.tenant_id = v_actor.tenant_id and a.table_name = p.table_name and a.starts_at = p.starts_at) f
+      on app.is_in_files(p.records, p.starts_at, v_actor.tenant_id)));
 end
 $$;
 
--- Counts a workspace's records in a part of a table.
-create or replace function app.count_records(records app.record_tables, starts_at timestamptz, tenant_id uuid)
-  returns bigint
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_count bigint;
-begin
-  execute format('select count(*) from public.%1$I x where x.tenant_id = $1 and x.%2$I >= $2 and x.%2$I < $3',
-      records.table_name, app.time_of_records(format('public.%I', records.table_name)::regclass))
-    into v_count
-    using tenant_id, starts_at, app.period_start(starts_at, records.period, 1);
-  return v_count;
-end
-$$;
-
--- read_records(table_name, starts_at, after?, page_size) -> {records: [rows]}: those of one part, by key; `after` is
--- the last row of the page before.
+-- read_records(table_name, starts_at, after?, page_size) -> {records: [rows], moved?}: those of one part, by key;
+-- `after` is the last row of the page before. `moved`: the part left the table; list_record_parts says where it is.
 create or replace function public.read_records(
   table_name text,
   starts_at timestamptz,
@@ -9535,6 +9592,10 @@ begin
         app.write_key(v_table, '($4 ->> %1$L)::%2$s')) end)
     into v_found
     using v_actor.tenant_id, starts_at, app.period_start(starts_at, v_records.period, 1), after, v_size;
+  -- Asked afterwards: what was read is locked against being dropped.
+  if to_regclass(app.name_partition(v_records, starts_at)) is null then
+    return '{"records": [], "moved": true}';
+  end if;
   return jsonb_build_object('records', coalesce(v_found, '[]'));
 exception
   when data_exception then
@@ -9543,9 +9604,40 @@ exception
 end
 $$;
 
--- archive_records({table, starts_at, location, parts: [{records, file, sha256}]}) -> {records}: keeps that a
--- workspace's part of a table is in files. Raises invalid_input if the files hold another number of records than the
--- table.
+-- measure_records(table_name, starts_at) -> {records, checksum}: the workspace's records of a part, to be compared when
+-- they are in files. For the server's role.
+create or replace function public.measure_records(
+  table_name text,
+  starts_at timestamptz,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set statement_timeout = '1min'
+as $$
+declare
+  v_actor app.actor := app.authenticate_system(actor);
+begin
+  return app.measure_part(app.find_records(table_name), starts_at, v_actor.tenant_id);
+end
+$$;
+
+create or replace function app.measure_part(records app.record_tables, starts_at timestamptz, tenant_id uuid)
+  returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object('records', coalesce(max(m.records), 0), 'checksum', coalesce(max(m.checksum), 0)::text)
+  from app.measure_records(to_regclass(app.name_partition(records, starts_at))) m
+  where m.tenant_id = $3
+$$;
+
+-- archive_records({table, starts_at, location, checksum, parts: [{records, file, sha256}]}) -> {records}: keeps that a
+-- workspace's part of a table is in files. Raises invalid_input if the table does not have what was measured before it
+-- was written. Files of the part that this one replaces wait to be removed. For the server's role.
 create or replace function public.archive_records(manifest jsonb default '{}', actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9557,44 +9649,52 @@ declare
   v_actor app.actor := app.authenticate_system(actor);
   v_records app.record_tables := app.find_records(manifest ->> 'table');
   v_from timestamptz := app.period_start((manifest ->> 'starts_at')::timestamptz, v_records.period);
-  v_there bigint := app.count_records(v_records, v_from, v_actor.tenant_id);
+  v_measured jsonb := app.measure_part(v_records, v_from, v_actor.tenant_id);
   v_written bigint := (
     select coalesce(sum((p ->> 'records')::bigint), 0) from jsonb_array_elements(manifest -> 'parts') p);
 begin
-  if v_written <> v_there then
+  if v_written <> (v_measured ->> 'records')::bigint or manifest ->> 'checksum' <> v_measured ->> 'checksum' then
     perform app.fail('invalid_input',
-      format('The files hold %s records of %s, and the table has %s.', v_written, v_records.table_name, v_there), null,
-      'Records were added meanwhile: archive again.');
+      format('The files hold other records of %s than the table.', v_records.table_name), null,
+      'Records were added or changed meanwhile: archive again.');
   end if;
+  insert into app.replaced_record_files (tenant_id, location, file)
+    select a.tenant_id, a.location, a.file from app.record_archives a
+    where a.tenant_id = v_actor.tenant_id and a.table_name = v_records.table_name and a.starts_at = v_from
+    on conflict do nothing;
   delete from app.record_archives a
     where a.tenant_id = v_actor.tenant_id and a.table_name = v_records.table_name and a.starts_at = v_from;
   insert into app.record_archives (tenant_id, table_name, starts_at, ends_at, part, records, location, file, sha256,
-      created_at)
+      checksum, created_at)
     select v_actor.tenant_id, v_records.table_name, v_from, app.period_start(v_from, v_records.period, 1), p.at - 1,
-      (p.item ->> 'records')::bigint, manifest ->> 'location', p.item ->> 'file', p.item ->> 'sha256', app.now()
+      (p.item ->> 'records')::bigint, manifest ->> 'location', p.item ->> 'file', p.item ->> 'sha256',
+      (manifest ->> 'checksum')::numeric, app.now()
     from jsonb_array_elements(manifest -> 'parts') with ordinality p (item, at);
   return jsonb_build_object('records', v_written);
 end
 $$;
 
--- The files whose records are too old to keep, in every workspace. Runs as cairn_keeper.
-create or replace function app.expired_record_files()
-  returns table (tenant_id uuid, table_name text, starts_at timestamptz, part integer, location text, file text)
+-- The files that no reader needs, in every workspace: their records are too old to keep, or others replaced them. Runs
+-- as cairn_keeper.
+create or replace function app.record_files_to_remove()
+  returns table (tenant_id uuid, location text, file text)
   language sql
   stable
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
-  select a.tenant_id, a.table_name, a.starts_at, a.part, a.location, a.file
+  select a.tenant_id, a.location, a.file
   from app.record_archives a join app.record_tables r on r.table_name = a.table_name
   where a.ends_at + make_interval(days => r.keep_days) <= app.now()
-  order by a.starts_at, a.table_name, a.tenant_id, a.part
-  limit 1000
+  union
+  select f.tenant_id, f.location, f.file from app.replaced_record_files f
+  where not exists (
+    select from app.record_archives a
+    where (a.tenant_id, a.location, a.file) = (f.tenant_id, f.location, f.file))
 $$;
 
--- expired_record_files() -> {files: [{tenant_id, table, starts_at, part, location, file}]}, oldest first, 1,000 at
--- most. For the server's role.
-create or replace function public.expired_record_files(actor jsonb default '{}')
+-- record_files_to_remove() -> {files: [{tenant_id, location, file}]}. For the server's role.
+create or replace function public.record_files_to_remove(actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
@@ -9604,18 +9704,12 @@ declare
   v_actor app.actor := app.authenticate_server(actor);
 begin
   return jsonb_build_object('files', (
-    select coalesce(jsonb_agg(to_jsonb(e) - 'table_name' || jsonb_build_object('table', e.table_name)), '[]')
-    from app.expired_record_files() e));
+    select coalesce(jsonb_agg(to_jsonb(f)), '[]') from app.record_files_to_remove() f));
 end
 $$;
 
--- forget_record_file(table_name, starts_at, part) -> {forgotten}: the file was deleted. For the server's role.
-create or replace function public.forget_record_file(
-  table_name text,
-  starts_at timestamptz,
-  part integer,
-  actor jsonb default '{}'
-)
+-- forget_record_file(location, file) -> {forgotten}: the file was removed. For the server's role.
+create or replace function public.forget_record_file(location text, file text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
   security definer
@@ -9625,14 +9719,16 @@ declare
   v_actor app.actor := app.authenticate_system(actor);
 begin
   delete from app.record_archives a
-    where a.tenant_id = v_actor.tenant_id and a.table_name = forget_record_file.table_name
-      and a.starts_at = forget_record_file.starts_at and a.part = forget_record_file.part;
-  return jsonb_build_object('forgotten', found);
+    where (a.tenant_id, a.location, a.file) = (v_actor.tenant_id, $1, $2);
+  delete from app.replaced_record_files f
+    where (f.tenant_id, f.location, f.file) = (v_actor.tenant_id, $1, $2);
+  return jsonb_build_object('forgotten', true);
 end
 $$;
 
--- import_records(table_name, records) -> {imported, skipped}: rows as read_records gave them; those that are there are
--- skipped, as are those that would be deleted at once. Raises invalid_input.
+-- import_records(table_name, records) -> {imported, skipped}: rows as read_records gave them. Skips those that are
+-- there, those of a part that the workspace has in files, and those that are too old: by the table, or by two years,
+-- since each time needs a partition, which everybody shares. Raises invalid_input.
 create or replace function public.import_records(table_name text, records jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9653,15 +9749,19 @@ begin
   v_records := app.find_records(table_name);
   v_table := format('public.%I', v_records.table_name)::regclass;
   v_time := app.time_of_records(v_table);
-  v_from := coalesce(app.now() - make_interval(days => v_records.keep_days), 'epoch');
+  v_from := app.now() - make_interval(days => least(v_records.keep_days, 730));
   if coalesce(jsonb_typeof(records), 'null') <> 'array' or jsonb_array_length(records) not between 1 and 1000 then
     perform app.fail('invalid_input', 'records must be a list of 1 to 1,000 records.',
       jsonb_build_object('field', 'records'));
   end if;
   v_rows := (
     select jsonb_agg(r || jsonb_build_object('tenant_id', v_actor.tenant_id)) from jsonb_array_elements(records) r
-    where (r ->> v_time)::timestamptz between v_from and app.now() + interval '1 day');
-  perform app.maintain_partitions(t.starts_at)
+    where (r ->> v_time)::timestamptz between v_from and app.now() + interval '1 day'
+      and not exists (
+        select from app.record_archives a
+        where a.tenant_id = v_actor.tenant_id and a.table_name = v_records.table_name
+          and a.starts_at = app.period_start((r ->> v_time)::timestamptz, v_records.period)));
+  perform app.make_partitions(t.starts_at)
     from (
       select distinct app.period_start((r ->> v_time)::timestamptz, v_records.period) as starts_at
       from jsonb_array_elements(v_rows) r) t
@@ -12219,11 +12319,12 @@ select app.secure_functions();
 select app.secure_tables();
 select app.estimate_new_tables();
 
-revoke all on function app.maintain_partitions(timestamptz), app.analyze_records() from public, anon, authenticated;
+revoke all on function app.make_partitions(timestamptz), app.drop_partition(), app.analyze_records()
+  from public, anon, authenticated;
 grant execute on function
   app.blank_event(public.events), app.remove_events(bigint), app.purge_expired(), app.due_records(),
-  app.expired_record_files(), app.unarchived_records(text, regclass), app.maintain_partitions(timestamptz),
-  app.analyze_records()
+  app.record_files_to_remove(), app.measure_records(regclass), app.unarchived_records(text, regclass),
+  app.make_partitions(timestamptz), app.drop_partition(), app.analyze_records()
   to cairn_owner;
 grant execute on function
   app.blank_payload(public.events), app.now(), app.get_tenant_id(), app.list_partitions(app.record_tables),
@@ -12314,7 +12415,7 @@ select app.define_on_tables($policies$
 $policies$);
 
 grant select, delete, update (payload, redacted_at) on public.events to cairn_keeper;
-grant select on app.record_archives to cairn_keeper;
+grant select on app.record_archives, app.replaced_record_files to cairn_keeper;
 grant delete on
   public.oauth_tokens, app.oauth_codes, app.authorization_requests, app.auth_sessions, app.login_codes,
   app.login_states, app.rates, app.invitations, app.oauth_clients, app.idempotency_keys
@@ -12380,6 +12481,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001800', '74028852c9bab2edf9ed1426864a1587691bb44c2a5d48423c16590969057070', '0.1.0'),
   ('20261201001900', 'b4528cc3873ac4f475fa3b3ad04fb74ff6a445eadf2b3b7f0e3d985753eefd35', '0.1.0'),
   ('20261201002000', '4cf0b0b23db4f1300efbf17e4aa5946627dc65651c151c459e529c72c2cebedd', '0.1.0'),
-  ('code', '6cdcc6dd534fbf8c7be7d27af06a94376e3ee75155be601bdbc7cf1010e4c29f', '0.1.0')
+  ('20261201002100', '0f4eb29f80acf3707fa85f2a3fa3e90212e37a0ed02d6b2f87e4c44600967284', '0.1.0'),
+  ('code', '96110c1c058562796af568632d639498ab1fbed9445c3baf0fa0f52ddeaa85ed', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { dropPartitions, importRecords, type Row, readRecords, removeFiles } from '../../src/services/records.ts';
+import { blobs } from '../support/blobs.ts';
+import type { Caller } from '../support/commands.ts';
+import { collect, type HeronWorld, openHeronWorld, see, tenantOf } from '../support/herons.ts';
+import type { Scratch } from '../support/scratch.ts';
+
+// What of records lies in files, while others read, import and change.
+
+let world: HeronWorld;
+let scratch: Scratch;
+let ada: Caller;
+let bob: Caller;
+let folder: string;
+
+beforeAll(async () => {
+  world = await openHeronWorld();
+  ({ scratch, ada, bob, folder } = world);
+});
+afterAll(() => world.close());
+
+const archive = () => world.archive();
+const drop = () => dropPartitions(world.server);
+
+describe('a part that is in files', () => {
+  const old = { daysAgo: 66 };
+  let mine: Row[];
+
+  beforeAll(async () => {
+    await see(scratch, { tenant: tenantOf(ada), flock: randomUUID(), ...old, count: 6_000 });
+    mine = await collect(readRecords({ ...ada, blobs }));
+    await archive();
+    await drop();
+  });
+
+  test('stays as it is when another workspace, or its own, imports into its time', async () => {
+    const [row] = mine;
+    const anew = { ...row, number: 9_999_999 };
+
+    expect(await importRecords(ada, { table_name: 'herons', records: [anew] })).toEqual({ imported: 0, skipped: 1 });
+    expect(await importRecords(bob, { table_name: 'herons', records: [anew] })).toEqual({ imported: 1, skipped: 0 });
+
+    expect(await collect(readRecords({ ...ada, blobs }))).toEqual(mine);
+    await archive();
+    await drop();
+    expect(await collect(readRecords({ ...ada, blobs }))).toEqual(mine);
+    expect(await collect(readRecords({ ...bob, blobs }))).toEqual([anew]);
+  });
+
+  test('is read to its end though it leaves the table meanwhile', async () => {
+    await see(scratch, { tenant: tenantOf(ada), flock: randomUUID(), daysAgo: 38, count: 12_000 });
+    const before = await collect(readRecords({ ...ada, blobs }));
+    const reading = readRecords({ ...ada, blobs });
+    const read = [];
+    for await (const { records } of reading) {
+      read.push(...records);
+      if (read.length === 11_000) {
+        await archive();
+        expect(await drop()).toHaveLength(1);
+      }
+    }
+
+    expect(read).toEqual(before);
+  });
+
+  test('has its files once, and those before them are removed', async () => {
+    const flock = randomUUID();
+    await see(scratch, { tenant: tenantOf(ada), flock, daysAgo: 59, count: 2 });
+    await archive();
+    await see(scratch, { tenant: tenantOf(ada), flock: randomUUID(), daysAgo: 59 });
+    await archive();
+    const files = await readdir(folder);
+
+    expect(await removeFiles(world.server)).toBe(1);
+
+    expect(await readdir(folder)).toHaveLength(files.length - 1);
+    expect(await drop()).toHaveLength(1);
+    expect((await collect(readRecords({ ...ada, blobs }))).filter((row) => row['flock'] === flock)).toHaveLength(2);
+  });
+
+  test('is written anew if a row of it was changed', async () => {
+    await see(scratch, { tenant: tenantOf(ada), flock: randomUUID(), daysAgo: 73, count: 2 });
+    await archive();
+    await scratch.sql.query(`update public.herons set said = 'new' where seen_at < now() - interval '72 days'`);
+
+    expect(await drop()).toEqual([]);
+    expect(await archive()).toMatchObject([{ records: 2 }]);
+    expect(await drop()).toHaveLength(1);
+    const rows = await collect(readRecords({ ...ada, blobs }));
+    expect(rows.filter((row) => row['said'] === 'new')).toHaveLength(2);
+  });
+});
