@@ -74,10 +74,10 @@ export const RECORDS = Object.freeze([
       name: 'stays as it is when another workspace, or its own, imports into its time',
     },
     {
-      within: 'app.unarchived_records',
+      within: 'app.measure_records',
       file: SQL,
-      find: '(m.records, m.checksum) is distinct from',
-      replace: '(m.records, m.checksum * 0 + 1) = ',
+      find: 'sum(hashtextextended(x::text, 0)::numeric)',
+      replace: '0::numeric',
       name: 'is written anew if a row of it was changed',
     },
     {
