@@ -212,7 +212,7 @@ export const CORE = Object.freeze([
     },
     {
       within: 'app.check_authority',
-      find: 'Task %s was given up %s times, the most its project allows:',
+      find: 'Task %s was given up %s, the most its project allows:',
       name: 'a task that failed as often as its project allows is blocked for a person',
     },
   ]),

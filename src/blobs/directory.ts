@@ -3,8 +3,8 @@ import { lstat, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomically } from '../atomic-write.ts';
 import { isMissing, tooLarge } from '../bounded-read.ts';
-import { codeOf, DomainError, type ErrorCode } from '../errors.ts';
-import { escaped } from '../text.ts';
+import { directoryFailure } from '../directory-failure.ts';
+import { DomainError } from '../errors.ts';
 import type { BlobPlace } from './store.ts';
 
 /** A directory on this machine. It is made with the first blob. */
@@ -64,30 +64,6 @@ async function readWhole(path: string, bytesMax: number): Promise<Buffer> {
   }
 }
 
-type Meaning = [code: ErrorCode, what: string, hint: string];
-
 function failureOf(cause: unknown, directory: string): DomainError {
-  if (cause instanceof DomainError) return cause;
-  const [code, what, hint] = MEANINGS[codeOf(cause)] ?? UNKNOWN;
-  return new DomainError(code, `${what} ${escaped(directory)}.`, { hint, retryable: false, cause });
+  return cause instanceof DomainError ? cause : directoryFailure(cause, directory);
 }
-
-const DENIED: Meaning = ['forbidden', 'The system denies access to', 'Give the user of this process access to it.'];
-const READ_ONLY: Meaning = ['forbidden', 'Nothing can be written to', 'It is read-only: name another directory.'];
-const FULL: Meaning = ['unavailable', 'There is no room in', 'Make room on its disk, or name another directory.'];
-const NO_DIRECTORY: Meaning = [
-  'invalid_input',
-  'There is a file at or above',
-  'Name a directory, or move the file away.',
-];
-const UNKNOWN: Meaning = ['unavailable', 'A file cannot be used in', 'Look at the directory and its disk.'];
-
-const MEANINGS: Readonly<Record<string, Meaning>> = Object.freeze({
-  EACCES: DENIED,
-  EPERM: DENIED,
-  EROFS: READ_ONLY,
-  ENOSPC: FULL,
-  EDQUOT: FULL,
-  EEXIST: NO_DIRECTORY,
-  ENOTDIR: NO_DIRECTORY,
-});

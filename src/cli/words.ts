@@ -37,8 +37,22 @@ export function suggestCommands(program: Command): void {
   // The program itself has an action, which takes such a word.
   for (const group of program.commands.filter(({ commands }) => commands.length > 0)) {
     group.on('command:*', ([word = '']: string[]) => refuseUnknown(group, word));
+    for (const command of group.commands) refuseWordsBefore(command, group);
     suggestCommands(group);
   }
+}
+
+/** The command that a group runs by itself takes an unknown word for an argument. */
+function refuseWordsBefore(command: Command, group: Command): void {
+  if (command.registeredArguments.length > 0 || command.commands.length > 0) return;
+  command.allowExcessArguments().hook('preAction', () => {
+    const [word] = command.args;
+    if (word === undefined) return;
+    if (group.args[0] !== command.name()) refuseUnknown(group, word);
+    command.error(
+      `error: ${pathOf(command)} takes no ${escaped(word)}. ${pathOf(command)} --help shows what it takes.`,
+    );
+  });
 }
 
 /** Ends with Commander's error for a program without an action. */

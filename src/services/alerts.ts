@@ -4,7 +4,7 @@ import { sqlFunction } from '../db/sql-function.ts';
 import { Alert, AlertNote, alertHandled, SnoozeSeconds } from '../events/alerts.ts';
 import { append } from '../events/append.ts';
 import { ProjectRef } from '../events/projects.ts';
-import { ref } from '../text.ts';
+import { idListedBy } from './listed-id.ts';
 import { page } from './pagination.ts';
 
 export const ListAlerts = z.strictObject({
@@ -18,7 +18,7 @@ export const AlertPage = z.object({ alerts: z.array(Alert), next_cursor: z.strin
 export const listAlerts = sqlFunction('list_alerts', AlertPage);
 
 export const AcknowledgeAlert = z.strictObject({
-  alert: ref().describe('Id, as list_alerts shows it.'),
+  alert: idListedBy('list_alerts').describe('Id, as list_alerts shows it.'),
   status: z.enum(['acknowledged', 'snoozed', 'resolved']).default('acknowledged'),
   snooze_seconds: SnoozeSeconds.default(86_400).describe('How long it is snoozed.'),
   ...AlertNote.shape,

@@ -4,12 +4,12 @@ import { sqlFunction } from '../db/sql-function.ts';
 import { append } from '../events/append.ts';
 import { ProjectRef } from '../events/projects.ts';
 import { Session, SessionSaved, sessionSaved, sessionUpdated } from '../events/sessions.ts';
-import { ref } from '../text.ts';
+import { idListedBy } from './listed-id.ts';
 import { page } from './pagination.ts';
 
 export const SaveSession = z.strictObject({
   project: ProjectRef.optional(),
-  session: ref().optional().describe('Id of a saved session to replace.'),
+  session: idListedBy('list_sessions').optional().describe('Id of a saved session to replace.'),
   ...SessionSaved.shape,
 });
 

@@ -52,6 +52,10 @@ export function counted(counts: Readonly<Record<string, number | undefined>>): s
   return shown.length === 0 ? 'no tasks' : shown.map(([status, count]) => `${count} ${status}`).join(', ');
 }
 
+export function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}
+
 export function amount(count: number, one: string): string {
   return `${count} ${count === 1 ? one : `${one}s`}`;
 }
@@ -76,7 +80,7 @@ export function taskState(task: TaskBrief): string {
     task.open_parts !== undefined && amount(task.open_parts, 'open part'),
     task.blocked_reason !== undefined && `reason ${quote(task.blocked_reason)}`,
     task.warning !== undefined && `warning ${quote(task.warning)}`,
-    task.attempts !== undefined && `given up ${amount(task.attempts, 'time')}`,
+    task.attempts !== undefined && `given up ${times(task.attempts)}`,
     task.parent !== undefined && `part of ${task.parent}`,
   ]
     .filter((part) => part !== false)
@@ -119,10 +123,18 @@ export function nextPage(cursor: string | undefined): string | undefined {
 export function consequences({ followed, followed_total, ...ready }: Consequences): string[] {
   const more = followed_total === undefined ? [] : [`and more, ${followed_total} in all: list_events shows them.`];
   return [
-    ...section('In consequence', followed, ({ type, ref }) => `${type}${ref === undefined ? '' : ` ${ref}`}`),
+    ...section('In consequence', followed, ({ type, ref }) =>
+      ref === undefined ? eventSentence(type) : `${type} ${ref}`,
+    ),
     ...more,
     ...readyNow(ready),
   ];
+}
+
+/** Says what happened to something that has no ref: `an alert was raised`. */
+export function eventSentence(type: string): string {
+  const [category = '', verb = ''] = type.split('.');
+  return `${/^[aeiou]/.test(category) ? 'an' : 'a'} ${category} was ${verb.replaceAll('_', ' ')}`;
 }
 
 /** Formats the tasks that a change made ready; only the first if there are many. */

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { isEmbedded } from '../brief-files.ts';
 import { checkBackup } from '../db/backup.ts';
 import { openBackup, writeBackup } from '../db/backup-file.ts';
-import type { JobKind } from './job.ts';
+import { directoryFailure, isFileFailure } from '../directory-failure.ts';
+import { DomainError } from '../errors.ts';
+import type { JobKind, Machine } from './job.ts';
 
 const KEPT_MAX = 7;
 const NAME = /^daily-[\dTZ-]+\.backup$/;
@@ -16,25 +18,39 @@ export const backup: JobKind = {
   everySeconds: 86_400,
   needs: 'machine',
   isFor: isEmbedded,
-  async run({ config, connect, log }) {
-    const directory = join(config.dataDir, 'backups');
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    const file = join(directory, `daily-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}Z.backup`);
-    const client = await connect();
+  async run(machine) {
+    const directory = join(machine.config.dataDir, 'backups');
     try {
-      const { rows, size_bytes } = await writeBackup(client, file);
-      await checkBackup(openBackup(file));
-      log.info({ file, rows, size_bytes }, 'backed up the database');
+      await backUp(machine, directory);
     } catch (error) {
-      // One that cannot be read must not push out one that can.
-      await rm(file, { force: true });
-      throw error;
-    } finally {
-      await client.end();
+      throw explained(error, directory);
     }
-    await removeOldest(directory);
   },
 };
+
+async function backUp({ connect, log }: Machine, directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const file = join(directory, `daily-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}Z.backup`);
+  const client = await connect();
+  try {
+    const { rows, size_bytes } = await writeBackup(client, file);
+    await checkBackup(openBackup(file));
+    log.info({ file, rows, size_bytes }, 'backed up the database');
+  } catch (error) {
+    // One that cannot be read must not push out one that can.
+    await rm(file, { force: true });
+    throw error;
+  } finally {
+    await client.end();
+  }
+  await removeOldest(directory);
+}
+
+/** Nobody named the file, so that what is told is about its directory. */
+function explained(error: unknown, directory: string): unknown {
+  const cause = error instanceof DomainError ? error.cause : error;
+  return isFileFailure(cause) ? directoryFailure(cause, directory) : error;
+}
 
 async function removeOldest(directory: string): Promise<void> {
   const names = await readdir(directory);

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { domainErrorFrom } from '../errors.ts';
 import { claimJob, type Due, dueJobs, NOBODY, registerKinds } from './claims.ts';
+import { failureText } from './failure.ts';
 import { HeldRun } from './held-run.ts';
 import type { JobKind, Machine, Run } from './job.ts';
 
@@ -160,8 +160,7 @@ export class Worker {
     if (failure === null) return (await held.finish('succeeded', undefined, duration)) ? 'succeeded' : 'lost';
     if (this.#stopping.signal.aborted) return (await held.finish('released')) ? 'released' : 'lost';
     machine.log.warn({ err: failure.error, kind: kind.kind }, 'a job failed');
-    const { message } = domainErrorFrom(failure.error);
-    return (await held.finish('failed', message, duration)) ? 'failed' : 'lost';
+    return (await held.finish('failed', failureText(failure.error), duration)) ? 'failed' : 'lost';
   }
 
   /** Settles when nobody waits for the run any more: it is lost, or it does not end when the worker stops. */

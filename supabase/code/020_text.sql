@@ -150,6 +150,10 @@ begin
 end
 $$;
 
+-- Says how often: once, 2 times.
+create or replace function app.times(count integer) returns text language sql immutable
+  return case when count = 1 then 'once' else format('%s times', count) end;
+
 -- Folds a label for comparison: without case.
 create or replace function app.fold_label(label text) returns text language sql immutable
   return app.lower_case(normalize(label, nfc));

@@ -322,6 +322,10 @@ begin
 end
 $$;
 
+-- Says how often: once, 2 times.
+create or replace function app.times(count integer) returns text language sql immutable
+  return case when count = 1 then 'once' else format('%s times', count) end;
+
 -- Folds a label for comparison: without case.
 create or replace function app.fold_label(label text) returns text language sql immutable
   return app.lower_case(normalize(label, nfc));
@@ -4004,8 +4008,8 @@ begin
   elsif event.event_type in ('task.unblocked', 'task.reopened') and event.actor ->> 'agent' is not null
       and task.attempts >= (rules ->> 'attempts_max')::integer then
     perform app.fail('forbidden',
-      format('Task %s was given up %s times, the most its project allows: a person decides whether it is tried again.',
-        task.ref, task.attempts),
+      format('Task %s was given up %s, the most its project allows: a person decides whether it is tried again.',
+        task.ref, app.times(task.attempts)),
       null, format('Ask a person to run: cairn unblock %s', task.ref));
   end if;
 end
@@ -4224,8 +4228,8 @@ begin
       task.attempts := task.attempts + case task.last_outcome when 'failed' then 1 else 0 end;
       if event.payload ? 'exhausted' then
         task.blocked_reason := format(
-          'It was given up %s times, the most its project allows; a person decides. Last reason: %s',
-          task.attempts, task.last_reason);
+          'It was given up %s, the most its project allows; a person decides. Last reason: %s',
+          app.times(task.attempts), task.last_reason);
       end if;
     when 'task.lock_broken' then
       task.last_outcome := 'lock_broken';
@@ -12460,6 +12464,30 @@ begin
 end
 $$;
 
+-- The reason of tasks that are blocked because they were given up once, workspace by workspace.
+do $$
+declare
+  v_hash constant text := encode(sha256('times 1'), 'hex');
+  v_tenant uuid;
+begin
+  if exists (select from supabase_migrations.cairn_applied a where a.name = 'times' and a.hash = v_hash) then
+    return;
+  end if;
+  set local role cairn_owner;
+  for v_tenant in select distinct d.tenant_id from app.search_documents d loop
+    perform set_config('app.tenant_id', v_tenant::text, true);
+    update public.tasks t
+      set blocked_reason = replace(t.blocked_reason, 'given up 1 times, the most', 'given up once, the most')
+      where t.tenant_id = v_tenant and t.status = 'blocked' and t.attempts = 1
+        and starts_with(t.blocked_reason, 'It was given up 1 times, the most its project allows;');
+  end loop;
+  perform set_config('app.tenant_id', '', true);
+  reset role;
+  insert into supabase_migrations.cairn_applied (name, hash, program) values ('times', v_hash, '')
+    on conflict (name) do update set hash = excluded.hash, applied_at = now();
+end
+$$;
+
 insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201000100', 'f608451a6fa7fbc6301cc380ca665ef96f7db8275df9942f8a1a186f418f12bc', '0.1.0'),
   ('20261201000200', '5286d945ad24885722364f21509ae95e83784f839f97dd324184d5cf4365d8a4', '0.1.0'),
@@ -12482,6 +12510,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001900', 'b4528cc3873ac4f475fa3b3ad04fb74ff6a445eadf2b3b7f0e3d985753eefd35', '0.1.0'),
   ('20261201002000', '4cf0b0b23db4f1300efbf17e4aa5946627dc65651c151c459e529c72c2cebedd', '0.1.0'),
   ('20261201002100', '0f4eb29f80acf3707fa85f2a3fa3e90212e37a0ed02d6b2f87e4c44600967284', '0.1.0'),
-  ('code', '96110c1c058562796af568632d639498ab1fbed9445c3baf0fa0f52ddeaa85ed', '0.1.0')
+  ('code', 'd43ae2ccee51c03429c723a235ca6a48e4428949a80d630acba9ec8a4d8b7845', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

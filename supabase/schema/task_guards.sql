@@ -38,8 +38,8 @@ begin
   elsif event.event_type in ('task.unblocked', 'task.reopened') and event.actor ->> 'agent' is not null
       and task.attempts >= (rules ->> 'attempts_max')::integer then
     perform app.fail('forbidden',
-      format('Task %s was given up %s times, the most its project allows: a person decides whether it is tried again.',
-        task.ref, task.attempts),
+      format('Task %s was given up %s, the most its project allows: a person decides whether it is tried again.',
+        task.ref, app.times(task.attempts)),
       null, format('Ask a person to run: cairn unblock %s', task.ref));
   end if;
 end

@@ -186,8 +186,8 @@ begin
       task.attempts := task.attempts + case task.last_outcome when 'failed' then 1 else 0 end;
       if event.payload ? 'exhausted' then
         task.blocked_reason := format(
-          'It was given up %s times, the most its project allows; a person decides. Last reason: %s',
-          task.attempts, task.last_reason);
+          'It was given up %s, the most its project allows; a person decides. Last reason: %s',
+          app.times(task.attempts), task.last_reason);
       end if;
     when 'task.lock_broken' then
       task.last_outcome := 'lock_broken';

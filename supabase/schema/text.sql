@@ -149,6 +149,13 @@ CREATE OR REPLACE FUNCTION app.split_names(content text)
 RETURN regexp_replace(regexp_replace(content, '([a-z0-9])([A-Z])'::text, '\1 \2'::text, 'g'::text), '([A-Z])([A-Z][a-z])'::text, '\1 \2'::text, 'g'::text);
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.times(count integer)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN (count = 1) THEN 'once'::text ELSE format('%s times'::text, count) END;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.user_name(user_id uuid)
  RETURNS text
  LANGUAGE plpgsql

@@ -33,6 +33,8 @@ test('an alert is listed, shown in the status, and acknowledged by the end of it
   expect((await world.run(['status'])).stdout).toContain(`Alerts\nALERT`);
   expect((await world.json('status')).alerts).toMatchObject([{ id }]);
 
+  expect((await world.run(['alerts'])).stdout).toMatch(/task web-\d+, reason No way\./);
+
   const said = await world.run(['alerts', 'ack', short, '-m', 'I look at it.']);
 
   expect(said.stdout).toBe(`The alert "${title}" is acknowledged.\n`);
@@ -40,10 +42,50 @@ test('an alert is listed, shown in the status, and acknowledged by the end of it
   expect((await world.run(['alerts', 'list', '--all'])).stdout).toContain('acknowledged by ');
 });
 
+test('the alerts of one project alone are listed, and of none that there is not', async () => {
+  await world.run(['project', 'create', 'shop']);
+  await giveUp('Sell');
+
+  expect((await world.json('alerts', '--project', 'web')).alerts).toMatchObject([{ project: 'web' }]);
+  expect((await world.json('alerts', '--project', 'shop')).alerts).toEqual([]);
+  const { code, stderr } = await world.run(['alerts', '--project', 'nope']);
+  expect([code, stderr]).toEqual([1, expect.stringContaining('nope')]);
+  const [{ id }] = (await world.json('alerts')).alerts;
+  await world.run(['alerts', 'resolve', id]);
+});
+
+test('a task that is given up, and let go on, tells of its alert', async () => {
+  const [{ ref }] = (await world.json('add', 'Sail')).tasks;
+  await world.run(['claim', ref]);
+
+  const given = await world.run(['release', ref, '--failed', '--reason', 'No wind.']);
+
+  expect(given.stdout).toContain('In consequence: an alert was raised (cairn alerts).');
+  const { stdout } = await world.run(['unblock', ref]);
+  expect(stdout).toContain('In consequence: an alert was resolved (cairn alerts).');
+});
+
+test('an id that is none names the argument and where ids are', async () => {
+  const refused = await world.agent.call('acknowledge_alert', { alert: '90c29f51' });
+
+  expect(refused.text).toContain('invalid_input: alert must be a whole id: list_alerts shows the ids.');
+});
+
+test('a word that is no command is answered with where they are listed', async () => {
+  for (const group of ['alerts', 'jobs']) {
+    const { code, stderr } = await world.run([group, 'bogus']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`There is no command ${group} bogus.`)]);
+  }
+  expect((await world.run(['jobs', 'pauze'])).stderr).toContain('Did you mean pause?');
+  expect((await world.run(['jobs', 'list', 'all'])).stderr).toContain('cairn jobs list takes no all.');
+});
+
 test('one is snoozed, and another resolved', async () => {
   const [first, second] = [await giveUp('Ship'), await giveUp('Fly')];
 
-  expect((await world.run(['alerts', 'snooze', first.id, '--for', '8h'])).stdout).toContain('is snoozed.');
+  expect((await world.run(['alerts', 'snooze', first.id, '--for', '8h'])).stdout).toMatch(
+    / is snoozed until \d{4}-\S+Z\.\n/,
+  );
   expect((await world.run(['alerts', 'resolve', second.id])).stdout).toContain('is resolved.');
 
   expect((await world.json('alerts')).alerts).toEqual([]);

@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cairn } from '../support/cairn.ts';
@@ -84,6 +84,25 @@ describe('jobs of an embedded database', () => {
     const latest = join(directory, names.filter((name) => name.startsWith('daily-')).at(-1) ?? '');
     const restored = join(world.dataDir, 'restored');
     expect((await cairn(['--data-dir', restored, 'db', 'restore', latest])).code).toBe(0);
+  });
+
+  test('that fail say why and what to do, in the answer alone and in the list', async () => {
+    const directory = join(world.dataDir, 'backups');
+    await rename(directory, `${directory}-kept`);
+    await writeFile(directory, 'no directory');
+    const why = `There is a file at or above ${directory}. Name a directory, or move the file away.`;
+    const env = { CAIRN_LINGER_SECONDS: '30', NO_COLOR: '1' };
+
+    const { code, stdout, stderr } = await cairn(['--data-dir', world.dataDir, 'jobs', 'run', 'backup'], { env });
+
+    expect([code, stderr]).toEqual([1, '']);
+    expect(stdout).toMatch(/^backup: failed after \d+\.\d s: .*\n$/);
+    expect(stdout).toContain(why);
+    const listed = await cairn(['--data-dir', world.dataDir, 'jobs'], { env });
+    expect(listed.stdout).toContain(`failed: ${why}`);
+    expect(listed.stdout).toMatch(/^purge .* in \d+[mh]$/m);
+    await rm(directory);
+    await rename(`${directory}-kept`, directory);
   });
 
   test('archive where a workspace asked for it', async () => {

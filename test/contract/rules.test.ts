@@ -118,6 +118,21 @@ describe('scope', () => {
   });
 });
 
+test('a task that may be tried once says that it was given up once', async ({ as }) => {
+  await plan(as('ada'), [{ title: 'A' }], { attempts_max: 1 });
+
+  const { task } = await call(as('ada'), 'release_task', {
+    ...(await take(as('ada'), 'web-1')),
+    outcome: 'failed',
+    reason: 'No luck.',
+  });
+
+  expect(task).toMatchObject({ blocked_reason: like(/^It was given up once, the most/) });
+  await expect(call(as('ada'), 'update_task', { task: 'web-1', status: 'unblocked' })).rejects.toMatchObject({
+    message: like(/^Task web-1 was given up once, the most/),
+  });
+});
+
 test('a task that failed as often as its project allows is blocked for a person', async ({ as }) => {
   await plan(as('ada'), [{ title: 'A' }], { attempts_max: 2 });
   const fail = async () =>

@@ -12,9 +12,15 @@ import { test } from '../support/world.ts';
 
 type Model = { category: string; table_name: string; searched: boolean; triggering: boolean };
 
-async function modelOf(sql: pg.Pool, category: string): Promise<Model | undefined> {
+async function modelOf(sql: pg.Pool, category: string): Promise<Model> {
   const { rows } = await sql.query<Model>('select * from app.read_models where category = $1', [category]);
-  return rows[0];
+  const [model] = rows;
+  if (model === undefined) throw new Error(undeclared(category));
+  return model;
+}
+
+function undeclared(category: string): string {
+  return `${category} is not declared: app.define_category('${category}', …) at the end of its chapter of supabase/code`;
 }
 
 /** A workspace with one of everything in the project `web`, and what names it. */
@@ -44,8 +50,13 @@ test('every event type is of a category that is declared, and each category has 
 
   const { rows: models } = await sql.query('select category from app.read_models order by 1');
 
+  const declared = models.map(({ category }) => category);
+  const missing = [...types.map(({ category }) => category), ...CATEGORIES.keys()].filter(
+    (category) => !declared.includes(category),
+  );
+  expect([...new Set(missing)].map(undeclared)).toEqual([]);
   expect(models).toEqual(types);
-  expect([...CATEGORIES.keys()]).toEqual(models.map(({ category }) => category));
+  expect([...CATEGORIES.keys()]).toEqual(declared);
 });
 
 describe.each([...CATEGORIES])('the category %s', (category: string, facts: Facts) => {
@@ -90,7 +101,7 @@ describe.each([...CATEGORIES])('the category %s', (category: string, facts: Fact
 
     const found = ask<{ hits: object[] }>(as('ada'), 'search', { query: 'pelican', kinds: [category] });
 
-    expect(model?.searched).toBe(facts.unsearched === undefined);
+    expect(model.searched).toBe(facts.unsearched === undefined);
     if (facts.unsearched !== undefined) await expect(found).rejects.toMatchObject({ code: 'invalid_input' });
     else expect((await found).hits[0]).toMatchObject({ kind: category, snippet: expect.stringContaining('elican') });
   });
@@ -110,7 +121,7 @@ describe.each([...CATEGORIES])('the category %s', (category: string, facts: Fact
       expect: { version },
     });
 
-    expect(model?.triggering).toBe(facts.untriggering === undefined);
+    expect(model.triggering).toBe(facts.untriggering === undefined);
     if (event === undefined || facts.untriggering !== undefined) {
       await expect(ruled).rejects.toMatchObject({ code: 'invalid_input' });
       return;
@@ -124,7 +135,7 @@ describe.each([...CATEGORIES])('the category %s', (category: string, facts: Fact
     await fillWorkspace(as('ada'));
     const model = await modelOf(sql, category);
     await tamper(sql, facts.tampering, [people.owner.tenant_id]);
-    expect(await verify(as('ada'))).toMatchObject({ ok: false, difference: { table: model?.table_name } });
+    expect(await verify(as('ada'))).toMatchObject({ ok: false, difference: { table: model.table_name } });
 
     await replay(as('ada'));
 

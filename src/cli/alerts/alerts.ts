@@ -3,6 +3,7 @@ import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
 import type { Alert } from '../../events/alerts.ts';
 import { alerts as alertTools } from '../../tools/alerts.ts';
+import { time } from '../../tools/render.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
@@ -13,14 +14,18 @@ const KNOWN_MAX = 1_000;
 // Ids that were made in one minute begin alike.
 const SHORT_ID = 8;
 
-export type AlertsOptions = JsonOption & { all?: true };
+export type AlertsOptions = JsonOption & { all?: true; project?: string | undefined };
 export type HandleOptions = JsonOption & { note?: string; for?: number };
 type Handling = HandleOptions & { status: 'acknowledged' | 'snoozed' | 'resolved' };
 
 /** `cairn alerts`: what waits for somebody. */
 export async function runAlerts(config: Config, options: AlertsOptions): Promise<void> {
-  const found = await inLocalContext(config, (ctx) => readAlerts(ctx, { all: options.all, limit: SHOWN_MAX }));
-  printResult({ alerts: found }, options, () => (found.length === 0 ? ['No alerts.'] : alertTable(found)));
+  const found = await inLocalContext(config, (ctx) =>
+    readAlerts(ctx, { all: options.all, project: options.project, limit: SHOWN_MAX }),
+  );
+  printResult({ alerts: found }, options, () =>
+    found.length === 0 ? ['No alerts.'] : alertTable(found, { withDetails: true }),
+  );
 }
 
 /** `cairn alerts ack|snooze|resolve ID`. */
@@ -34,12 +39,15 @@ export async function runHandle(config: Config, given: string, options: Handling
       snooze_seconds: options.for,
     }),
   );
-  printResult(handled, options, () => [`The alert "${handled.title}" is ${status}.`]);
+  printResult(handled, options, () => {
+    const until = status === 'snoozed' && handled.snoozed_until;
+    return [`The alert "${handled.title}" is ${status}${until ? ` until ${time(until)}` : ''}.`];
+  });
 }
 
 export async function readAlerts(
   ctx: Context,
-  { all, project, limit }: { all?: boolean | undefined; project?: string; limit: number },
+  { all, project, limit }: { all?: boolean | undefined; project?: string | undefined; limit: number },
 ): Promise<Alert[]> {
   const { items } = await readPages(
     limit,
@@ -59,15 +67,28 @@ async function alertId(ctx: Context, given: string): Promise<string> {
   });
 }
 
-export function alertTable(alerts: readonly Alert[]): string[] {
+export function alertTable(alerts: readonly Alert[], { withDetails = false } = {}): string[] {
   return table(alerts, [
     { heading: 'ALERT', text: ({ id }) => id.slice(-SHORT_ID), style: (text) => styled('bold', text) },
     { heading: 'SEVERITY', text: ({ severity }) => severity, style: (text) => styled('yellow', text) },
     { heading: 'WHAT', text: ({ title }) => title, flexible: true },
+    {
+      heading: 'DETAILS',
+      text: ({ details }) => (withDetails ? detailsOf(details) : ''),
+      style: (text) => styled('dim', text),
+      flexible: true,
+      spare: 0,
+    },
     { heading: 'TIMES', text: ({ raised_count }) => (raised_count > 1 ? String(raised_count) : ''), spare: 1 },
     { heading: 'LAST', text: (alert) => fromNow(alert.last_raised_at), style: (text) => styled('dim', text), spare: 3 },
     { heading: 'STATE', text: stateOf, style: (text) => styled('dim', text), spare: 2 },
   ]);
+}
+
+function detailsOf(details: Alert['details']): string {
+  return Object.entries(details)
+    .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(', ');
 }
 
 function stateOf({ resolved_by, acknowledged_by, snoozed_until }: Alert): string {

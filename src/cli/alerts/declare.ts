@@ -16,7 +16,13 @@ export function addAlertsCommands(program: Command): void {
     .option('--all', 'include those that are acknowledged, snoozed or resolved')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn alerts', 'cairn alerts list --all'))
-    .action(command(async (config, options: AlertsOptions) => (await load()).runAlerts(config, options)));
+    .action(
+      // Takes only a project that was typed: without one, nobody expects to miss the alerts of others.
+      command(async (config, options: AlertsOptions, self: Command) => {
+        const { project } = self.optsWithGlobals<{ project?: string }>();
+        await (await load()).runAlerts(config, { ...options, project });
+      }),
+    );
   alerts
     .command('ack <alert>')
     .description('acknowledge an alert, named by its id or the end of it')

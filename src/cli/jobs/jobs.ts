@@ -50,15 +50,20 @@ export async function runChangeJob(
 /** `cairn jobs run KIND`: runs it now, here, unless a worker comes first. */
 export async function runJobNow(config: Config, kind: string, options: JobOptions): Promise<void> {
   await inJobs(config, options, (ctx) => perform(ctx, person.change_job, { kind, change: 'run' }));
-  const log = createLog('warn');
+  // The answer tells why a run failed, which the worker warns of.
+  const log = createLog(config.logLevel === 'info' || config.logLevel === 'warn' ? 'error' : config.logLevel);
   const local = await openLocal(config, log);
-  try {
-    const jobs = await openWorker(config, { local, log, kind }).runDue();
-    if (jobs.some(({ outcome }) => outcome === 'failed')) process.exitCode = 1;
-    printResult({ jobs }, options, () => (jobs.length === 0 ? ['Another process runs it.'] : endLines(jobs)));
-  } finally {
-    await local.close();
-  }
+  const jobs = await openWorker(config, { local, log, kind }).runDue().finally(local.close);
+  const hasFailed = jobs.some(({ outcome }) => outcome === 'failed');
+  if (hasFailed) process.exitCode = 1;
+  const error = hasFailed ? await inJobs(config, options, (ctx) => lastError(ctx, kind)) : undefined;
+  const ended = jobs.map((job) => (job.outcome === 'failed' ? { ...job, error } : job));
+  printResult({ jobs: ended }, options, () => (jobs.length === 0 ? ['Another process runs it.'] : endLines(ended)));
+}
+
+async function lastError(ctx: Context, kind: string): Promise<string | undefined> {
+  const { jobs } = await perform(ctx, person.list_jobs, {});
+  return jobs.find((job) => job.kind === kind && job.error !== undefined)?.error;
 }
 
 /** `cairn jobs set KIND`: how often a job runs; of those that write files also where to, and from which age. */
@@ -105,7 +110,7 @@ function outcome({ last_outcome, error }: Job): string {
 function nextRun({ paused_at, running_since, overdue, next_run_at }: Job): string {
   if (paused_at !== undefined) return 'paused';
   if (running_since !== undefined) return 'runs';
-  const due = Date.parse(next_run_at) <= Date.now() ? 'due' : new Date(next_run_at).toISOString().slice(0, 16);
+  const due = Date.parse(next_run_at) <= Date.now() ? 'due' : fromNow(next_run_at);
   return overdue ? styled('red', 'overdue') : due;
 }
 

@@ -2,6 +2,7 @@ import type { Config } from '../../config.ts';
 import { openLocal } from '../../local.ts';
 import { createLog } from '../../log.ts';
 import { onStopSignal } from '../../stop-signals.ts';
+import { oneLine } from '../../text.ts';
 import type { Ended } from '../../workers/worker.ts';
 import { type JsonOption, printResult } from '../terminal/output.ts';
 import { openWorker, refuseWithoutKey } from './open-worker.ts';
@@ -36,7 +37,9 @@ export async function runWorker(config: Config, { once, ...options }: WorkerOpti
   }
 }
 
-export function endLines(jobs: readonly Ended[]): string[] {
+export function endLines(jobs: readonly (Ended & { error?: string | undefined })[]): string[] {
   if (jobs.length === 0) return ['Nothing is due.'];
-  return jobs.map(({ kind, outcome, seconds }) => `${kind}: ${outcome} after ${seconds.toFixed(1)} s`);
+  return jobs.map(({ kind, outcome, seconds, error }) =>
+    [`${kind}: ${outcome} after ${seconds.toFixed(1)} s`, ...(error === undefined ? [] : [oneLine(error)])].join(': '),
+  );
 }

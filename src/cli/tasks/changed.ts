@@ -1,6 +1,6 @@
 import { ENDED, type Task } from '../../events/tasks.ts';
 import type { ChangedTask, Consequences } from '../../services/tasks.ts';
-import { readyNow } from '../../tools/render.ts';
+import { eventSentence, readyNow } from '../../tools/render.ts';
 import { styled } from '../terminal/output.ts';
 import { remainderLines } from './needs.ts';
 
@@ -24,10 +24,18 @@ export function openPartsOf({ parts = [], open_parts = 0 }: Pick<Task, 'parts' |
 
 /** Formats what rules and dependencies did after a change, and the tasks that became ready. */
 export function consequenceLines({ followed = [], followed_total = 0, ...ready }: Consequences): string[] {
-  const shown = followed.map(({ type, ref }) => [ref, type.split('.').at(-1)?.replaceAll('_', ' ')].join(' ').trim());
+  const shown = followed.map(({ type, ref }) => (ref === undefined ? withoutRef(type) : `${ref} ${verbOf(type)}`));
   return [
     ...(shown.length === 0 ? [] : [`In consequence: ${shown.join(', ')}.`]),
     ...remainderLines(followed_total - followed.length, 'that followed', 'cairn log'),
     ...readyNow(ready),
   ];
+}
+
+function withoutRef(type: string): string {
+  return `${eventSentence(type)}${type.startsWith('alert.') ? ' (cairn alerts)' : ''}`;
+}
+
+function verbOf(type: string): string {
+  return type.slice(type.indexOf('.') + 1).replaceAll('_', ' ');
 }

@@ -1,5 +1,6 @@
 import type { PRIORITIES, TaskBrief } from '../../events/tasks.ts';
 import { oneLine } from '../../text.ts';
+import { times } from '../../tools/render.ts';
 import { styled } from './output.ts';
 import { clip, widthOf } from './width.ts';
 
@@ -149,7 +150,7 @@ function partsOf(count: number): string {
 }
 
 export function attemptsOf(count: number): string {
-  return count === 1 ? 'Given up once' : `Given up ${count} times`;
+  return `Given up ${times(count)}`;
 }
 
 export function lease(until: string): string {

@@ -3,7 +3,7 @@ import { domainErrorFrom, type ErrorCode } from '../../errors.ts';
 import { type JsonSchema, jsonSchemas } from '../../tools/json-schema.ts';
 import { renderError } from '../../tools/render.ts';
 import { callTool, type Tool } from '../../tools/tool.ts';
-import { INSTRUCTIONS } from './instructions.ts';
+import { instructionsFor } from './instructions.ts';
 import { givesData, resultOf } from './output.ts';
 import { addPrompts } from './prompts.ts';
 import { addResources } from './resources.ts';
@@ -42,7 +42,7 @@ function emptyServer(serverOptions: ServerOptions): McpServer {
     { name: 'cairn', title: 'Cairn', version: serverOptions.version },
     {
       ...serverOptions.fixtures?.options,
-      instructions: INSTRUCTIONS,
+      instructions: instructionsFor(serverOptions.tools),
       // The lists are fixed when the process starts.
       capabilities: {
         tools: { listChanged: false },
