@@ -14,16 +14,17 @@ export const backup: JobKind = {
   kind: 'backup',
   scope: 'installation',
   everySeconds: 86_400,
+  maxSeconds: 43_200,
   needs: 'machine',
   isFor: isEmbedded,
-  async run({ config, connect, log }) {
+  async run({ config, connect, log }, { signal }) {
     const directory = join(config.dataDir, 'backups');
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const file = join(directory, `daily-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}Z.backup`);
     const client = await connect();
     try {
-      const { rows, size_bytes } = await writeBackup(client, file);
-      await checkBackup(openBackup(file));
+      const { rows, size_bytes } = await writeBackup(client, file, signal);
+      await checkBackup(openBackup(file, signal));
       log.info({ file, rows, size_bytes }, 'backed up the database');
     } catch (error) {
       // One that cannot be read must not push out one that can.

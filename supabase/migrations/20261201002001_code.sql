@@ -643,7 +643,7 @@ as $$
 declare
   v_function record;
   v_by_keeper constant text[] := array['blank_event', 'due_records', 'expired_record_files', 'purge_expired',
-    'remove_events', 'unarchived_records'];
+    'remove_events', 'told_workspaces', 'unarchived_records'];
 begin
   grant create on schema public, app to cairn_owner, cairn_keeper;
   for v_function in
@@ -1151,7 +1151,11 @@ begin
 end
 $$;
 
--- purge_idempotency_keys() -> {purged}. Keys of this workspace older than a week; a repeat after that is a new request.
+-- How long the answer to a request is kept: a repeat after that is a new request.
+create or replace function app.get_key_lifetime() returns interval language sql immutable
+  return interval '7 days';
+
+-- purge_idempotency_keys() -> {purged}. Deletes keys of this workspace that are too old; purge_auth does so in all.
 create or replace function public.purge_idempotency_keys(actor jsonb)
   returns jsonb
   language plpgsql
@@ -1166,7 +1170,7 @@ declare
 begin
   perform app.refuse_limited(v_actor);
   delete from app.idempotency_keys k
-    where k.tenant_id = v_actor.tenant_id and k.created_at < app.now() - interval '7 days';
+    where k.tenant_id = v_actor.tenant_id and k.created_at < app.now() - app.get_key_lifetime();
   get diagnostics v_purged = row_count;
   return jsonb_build_object('purged', v_purged);
 end
@@ -11756,7 +11760,8 @@ begin
 end
 $$;
 
--- purge_auth() -> {<table>: count}: deletes expired rows that are no longer needed to recognise misuse.
+-- purge_auth() -> {<table>: count}: deletes expired rows that are no longer needed to recognise misuse or a repeat: of
+-- access, after which it is named, and of whatever else expires.
 create or replace function public.purge_auth(actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -11773,14 +11778,18 @@ $$;
 
 -- Jobs: work that is due again and again. A worker finds what is due, claims it under a lease and finishes it.
 
--- Decides when a job may be claimed: when it is due, and nobody's lease of it is alive. Never while it is paused.
+-- Decides when a job may be claimed: when it is due, and nobody's lease of it is alive. Never while it is paused, but
+-- for one run that somebody asked for since: then its next run is at the very moment from which it is paused.
 create or replace function app.get_due_at(job app.jobs) returns timestamptz language sql immutable as $$
-  select case when job.paused_at is null then greatest(job.next_run_at, job.lease_expires_at) end
+  select case when job.paused_at is null or job.paused_at = job.next_run_at
+    then greatest(job.next_run_at, job.lease_expires_at) end
 $$;
 
--- Tells whether a job waits for longer than a living worker lets it.
+-- Tells whether a job waits for longer than a living worker lets it, or its run lasts an hour longer than its time.
 create or replace function app.is_overdue(job app.jobs, at timestamptz) returns boolean language sql stable as $$
-  select coalesce(app.get_due_at(job) + make_interval(secs => 300 + job.every_seconds / 10) < at, false)
+  select app.get_due_at(job) is not null and least(
+    app.get_due_at(job) + make_interval(secs => 300 + job.every_seconds / 10),
+    job.started_at + make_interval(secs => 3600 + job.every_seconds)) < at
 $$;
 
 -- Keeps app.due_work as the jobs say.
@@ -11804,7 +11813,7 @@ select app.define_on_tables($definitions$
   create trigger jobs_note_due_work after insert or update on app.jobs
     for each row execute function app.note_due_work();
 
-  -- Whoever acts in a workspace also reaches the jobs of the installation: their verbs are for the server alone.
+  -- Whoever acts in a workspace also reaches the jobs of the installation: their verbs are for the server and its user.
   create policy installation on app.jobs for all to cairn_owner
     using (tenant_id = app.get_nil_id()) with check (tenant_id = app.get_nil_id());
   create policy installation on app.due_work for all to cairn_owner
@@ -11844,8 +11853,26 @@ begin
 end
 $$;
 
+-- Lists the two workspaces that are told of the installation: that of the server's own user, if there is one, and the
+-- oldest. It runs as cairn_keeper, whose policy shows it owners alone.
+create or replace function app.told_workspaces(local_owner uuid)
+  returns uuid[]
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    select m.tenant_id from public.memberships m
+    where m.role = 'owner'
+    group by m.tenant_id
+    order by (m.tenant_id = local_owner) desc, min(m.created_at), m.tenant_id limit 2);
+end
+$$;
+
 -- Raises an alert on a job that keeps failing, and resolves it when one succeeds: in the job's workspace, of the
--- installation in that of the server's owner.
+-- installation in the first that is told of it. Who is first may change before the alert is resolved.
 create or replace function app.tell_of_run(job app.jobs)
   returns void
   language plpgsql
@@ -11853,21 +11880,31 @@ create or replace function app.tell_of_run(job app.jobs)
 as $$
 declare
   v_entered constant text := app.get_tenant_id()::text;
-  v_owner constant uuid := app.user_of('{"issuer": "local", "subject": "owner"}');
   v_key constant text := 'job_failing ' || job.kind;
+  v_told uuid[] := case when job.tenant_id = app.get_nil_id()
+    then app.told_workspaces(app.get_local_owner())
+    else array[job.tenant_id] end;
+  v_workspace uuid;
 begin
-  perform set_config('app.tenant_id', coalesce(nullif(job.tenant_id, app.get_nil_id()), v_owner)::text, true);
   if job.failures_in_row >= 3 then
-    perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
-      jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
-  elsif job.failures_in_row = 0 then
-    perform app.settle_alert(v_key);
+    v_told := v_told[:1];
+  elsif job.failures_in_row > 0 then
+    return;
   end if;
+  foreach v_workspace in array v_told loop
+    perform set_config('app.tenant_id', v_workspace::text, true);
+    if job.failures_in_row = 0 then
+      perform app.settle_alert(v_key);
+    else
+      perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
+        jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
+    end if;
+  end loop;
   perform set_config('app.tenant_id', v_entered, true);
 end
 $$;
 
--- Stores how a run ended, and tells of it.
+-- Stores how a run ended.
 create or replace function app.store_run(job app.jobs)
   returns void
   language plpgsql
@@ -11880,7 +11917,6 @@ begin
       = (job.next_run_at, job.holder, job.started_at, job.lease_expires_at, job.last_run_at, job.last_outcome,
         job.duration_ms, job.error, job.failures_in_row, job.last_succeeded_at)
     where j.tenant_id = job.tenant_id and j.kind = job.kind;
-  perform app.tell_of_run(job);
 end
 $$;
 
@@ -11977,6 +12013,7 @@ begin
     v_job := app.end_run(v_job, 'lost', v_now);
     v_job.error := 'The worker ended, or lost the database, before the run did.';
     perform app.store_run(v_job);
+    perform app.tell_of_run(v_job);
   end if;
   update app.jobs j
     set token = j.token + 1, holder = coalesce(app.clean_name(claim_job.holder, 120), 'worker'), started_at = v_now,
@@ -12011,7 +12048,7 @@ end
 $$;
 
 -- finish_job(kind, token, outcome, error?, duration_ms?) -> {next_run_at}: ends a run as succeeded, failed or released;
--- a released one counts as none. Raises lock_lost. For the server's role.
+-- a released one counts as none. Raises lock_lost, invalid_input. For the server's role.
 create or replace function public.finish_job(
   kind text,
   token bigint,
@@ -12027,13 +12064,21 @@ create or replace function public.finish_job(
 as $$
 declare
   v_actor app.actor := app.authenticate_workspace(actor);
-  v_job app.jobs := app.end_run(app.lock_run(v_actor.tenant_id, kind, token), outcome, app.now());
+  v_job app.jobs;
 begin
+  if (outcome in ('succeeded', 'failed', 'released')) is not true then
+    perform app.fail('invalid_input', 'A run ends as succeeded, failed or released.',
+      jsonb_build_object('field', 'outcome'));
+  end if;
+  v_job := app.end_run(app.lock_run(v_actor.tenant_id, kind, token), outcome, app.now());
   if outcome <> 'released' then
     v_job.duration_ms := finish_job.duration_ms;
     v_job.error := case when outcome = 'failed' then coalesce(app.clean_name(finish_job.error, 300), 'It failed.') end;
   end if;
   perform app.store_run(v_job);
+  if outcome <> 'released' then
+    perform app.tell_of_run(v_job);
+  end if;
   return jsonb_build_object('next_run_at', v_job.next_run_at);
 end
 $$;
@@ -12076,7 +12121,26 @@ begin
 end
 $$;
 
--- Locks a job that a person names: of the workspace, otherwise of the installation. Raises not_found.
+-- The user of the machine that a server runs on.
+create or replace function app.get_local_owner() returns uuid language sql immutable as $$
+  select app.user_of('{"issuer": "local", "subject": "owner"}')
+$$;
+
+-- Refuses whoever owns a workspace alone: what is of the installation concerns all of them. Raises forbidden.
+create or replace function app.check_installation(actor app.actor, kind text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if actor.user_id <> app.get_local_owner() then
+    perform app.fail('forbidden', format('The job %s is of the whole installation.', kind), null,
+      'Who runs the server changes it, with cairn jobs on its machine.');
+  end if;
+end
+$$;
+
+-- Locks a job that a person names: of the workspace, otherwise of the installation. Raises not_found, forbidden.
 create or replace function app.lock_job(actor app.actor, kind text)
   returns app.jobs
   language plpgsql
@@ -12091,13 +12155,15 @@ begin
     for update;
   if not found then
     perform app.fail('not_found', 'There is no such job.', null, 'cairn jobs list shows those there are.');
+  elsif v_job.tenant_id = app.get_nil_id() then
+    perform app.check_installation(actor, kind);
   end if;
   return v_job;
 end
 $$;
 
--- change_job(kind, change) -> the job. `change` is pause, resume, or run: resume, and due now. Raises not_found. For
--- the server's role, and owners.
+-- change_job(kind, change) -> the job. `change` is pause, resume, or run: due now, once where it is paused. Raises
+-- not_found, forbidden. For the server's role, and owners.
 create or replace function public.change_job(kind text, change text, actor jsonb)
   returns jsonb
   language plpgsql
@@ -12110,16 +12176,25 @@ declare
   v_now timestamptz := app.now();
 begin
   update app.jobs j
-    set paused_at = case change when 'pause' then coalesce(j.paused_at, v_now) end,
-      next_run_at = case change when 'run' then least(j.next_run_at, v_now) else j.next_run_at end
+    set paused_at = case change
+        when 'pause' then coalesce(j.paused_at, v_now)
+        when 'run' then case when j.paused_at is not null then v_now end
+      end,
+      next_run_at = case change
+        -- A run that somebody asked for is off again.
+        when 'pause' then greatest(j.next_run_at, v_now + interval '1 microsecond')
+        when 'run' then case when j.paused_at is null then least(j.next_run_at, v_now) else v_now end
+        else j.next_run_at
+      end
     where j.tenant_id = v_job.tenant_id and j.kind = v_job.kind
     returning * into v_job;
   return app.format_job(v_job, v_now);
 end
 $$;
 
--- set_job(kind, every_seconds?, settings?) -> the job: how often it runs, and with what. A workspace gets the job if
--- the installation has none of the kind. Raises invalid_input. For the server's role, and owners.
+-- set_job(kind, every_seconds?, settings?) -> the job: how often it runs, and with what; what is not given stays. A
+-- workspace gets the job if the installation has none of the kind. Raises invalid_input, forbidden. For the server's
+-- role, and owners.
 create or replace function public.set_job(
   kind text,
   every_seconds integer default null,
@@ -12134,24 +12209,28 @@ as $$
 declare
   v_actor app.actor := app.authenticate_person(actor, 'owner');
   v_now timestamptz := app.now();
+  v_tenant uuid := v_actor.tenant_id;
   v_job app.jobs;
 begin
   if (kind ~ '^[a-z][a-z_]{0,39}$' and coalesce(every_seconds, 1) between 1 and 31622400
       and app.validate_field(coalesce(settings, '{}'), 'object', 4096, null)) is not true then
     perform app.fail('invalid_input', 'A job runs every 1 second to 366 days, with settings of at most 4 KB.');
   end if;
+  if exists (select from app.jobs o where o.tenant_id = app.get_nil_id() and o.kind = set_job.kind) then
+    perform app.check_installation(v_actor, kind);
+    v_tenant := app.get_nil_id();
+  end if;
   insert into app.jobs as j (tenant_id, kind, every_seconds, settings, next_run_at)
-    values (
-      case when exists (
-        select from app.jobs o where o.tenant_id = app.get_nil_id() and o.kind = set_job.kind)
-        then app.get_nil_id() else v_actor.tenant_id end,
-      set_job.kind, coalesce(set_job.every_seconds, 86400), coalesce(set_job.settings, '{}'), v_now)
+    values (v_tenant, set_job.kind, coalesce(set_job.every_seconds, 86400), coalesce(set_job.settings, '{}'), v_now)
     on conflict on constraint jobs_pkey do update
       set every_seconds = coalesce(set_job.every_seconds, j.every_seconds),
-        settings = coalesce(set_job.settings, j.settings),
+        settings = j.settings || coalesce(set_job.settings, '{}'),
         next_run_at = least(j.next_run_at,
           v_now + make_interval(secs => coalesce(set_job.every_seconds, j.every_seconds)))
     returning * into v_job;
+  if not app.validate_field(v_job.settings, 'object', 4096, null) then
+    perform app.fail('invalid_input', 'The settings of a job have at most 4 KB in all.');
+  end if;
   return app.format_job(v_job, v_now);
 end
 $$;
@@ -12241,12 +12320,12 @@ select app.estimate_new_tables();
 revoke all on function app.maintain_partitions(timestamptz), app.analyze_records() from public, anon, authenticated;
 grant execute on function
   app.blank_event(public.events), app.remove_events(bigint), app.purge_expired(), app.due_records(),
-  app.expired_record_files(), app.unarchived_records(text, regclass), app.maintain_partitions(timestamptz),
-  app.analyze_records()
+  app.expired_record_files(), app.unarchived_records(text, regclass), app.told_workspaces(uuid),
+  app.maintain_partitions(timestamptz), app.analyze_records()
   to cairn_owner;
 grant execute on function
-  app.blank_payload(public.events), app.now(), app.get_tenant_id(), app.list_partitions(app.record_tables),
-  app.partition_start(regclass), app.period_start(timestamptz, text, integer)
+  app.blank_payload(public.events), app.now(), app.get_key_lifetime(), app.get_tenant_id(),
+  app.list_partitions(app.record_tables), app.partition_start(regclass), app.period_start(timestamptz, text, integer)
   to cairn_keeper;
 -- authenticated reaches the schema app for this one function, which its policies call.
 grant execute on function app.my_tenants() to authenticated;
@@ -12279,6 +12358,8 @@ select app.define_on_tables($policies$
   create policy door on public.memberships for all to cairn_owner
     using (tenant_id = app.get_tenant_id() or user_id in (app.get_caller_id(), app.get_signed_in_id()))
     with check (tenant_id = app.get_tenant_id());
+  -- Allows cairn_keeper to find who is told of the installation.
+  create policy owners on public.memberships for select to cairn_keeper using (role = 'owner');
   create policy own_select on public.memberships for select to authenticated using (user_id = (select auth.uid()));
 
   -- A user is seen by those in a workspace that the user belongs to, and by itself. An import may still add one, and
@@ -12322,7 +12403,7 @@ select app.define_on_tables($policies$
   create policy expired on app.login_states for delete to cairn_keeper using (expires_at < now());
   -- As purge_idempotency_keys does in one workspace.
   create policy expired on app.idempotency_keys for delete to cairn_keeper
-    using (created_at < now() - interval '7 days');
+    using (created_at < now() - app.get_key_lifetime());
   create policy expired on app.rates for delete to cairn_keeper using (ends_at < now());
   create policy expired on app.invitations for delete to cairn_keeper using (expires_at < now() - interval '90 days');
   -- A client that registered itself and was never authorized, and one that no grant can be alive of.
@@ -12334,6 +12415,7 @@ $policies$);
 
 grant select, delete, update (payload, redacted_at) on public.events to cairn_keeper;
 grant select on app.record_archives to cairn_keeper;
+grant select (tenant_id, role, created_at) on public.memberships to cairn_keeper;
 grant delete on
   public.oauth_tokens, app.oauth_codes, app.authorization_requests, app.auth_sessions, app.login_codes,
   app.login_states, app.rates, app.invitations, app.oauth_clients, app.idempotency_keys
@@ -12399,6 +12481,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001800', '74028852c9bab2edf9ed1426864a1587691bb44c2a5d48423c16590969057070', '0.1.0'),
   ('20261201001900', 'b4528cc3873ac4f475fa3b3ad04fb74ff6a445eadf2b3b7f0e3d985753eefd35', '0.1.0'),
   ('20261201002000', '4cf0b0b23db4f1300efbf17e4aa5946627dc65651c151c459e529c72c2cebedd', '0.1.0'),
-  ('code', '8e660a7c2c3a464ce4e4d20c5d325893dd4a4666acaa0cbd69388a3e7a02def0', '0.1.0')
+  ('code', '0f2480686660478838ce5936d817a385bd2dd6bcf7c33c2635b91c1026c68217', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
