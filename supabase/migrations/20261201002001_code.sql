@@ -6889,11 +6889,16 @@ create or replace function app.request_alert(tenant_id uuid, dedup_key text, ale
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_open uuid;
+  v_open uuid := (
+    select a.id from public.agent_alerts a
+    where a.tenant_id = $1 and a.dedup_key = $2 and a.resolved_at is null);
 begin
-  select a.id into v_open from public.agent_alerts a
-    where a.tenant_id = $1 and a.dedup_key = $2 and a.resolved_at is null
-    for no key update;
+  -- A verb that only reads settles what was never raised: it locks nothing, the table neither.
+  if v_open is not null then
+    select a.id into v_open from public.agent_alerts a
+      where a.tenant_id = $1 and a.id = v_open and a.resolved_at is null
+      for no key update;
+  end if;
   return jsonb_build_object('verb', true, 'stream', 'alert:' || coalesce(v_open, app.uuid_v7())) || case
     when v_open is null and alert is null then null
     when v_open is null then '{"type": "alert.raised"}'
@@ -12481,6 +12486,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001800', '74028852c9bab2edf9ed1426864a1587691bb44c2a5d48423c16590969057070', '0.1.0'),
   ('20261201001900', 'b4528cc3873ac4f475fa3b3ad04fb74ff6a445eadf2b3b7f0e3d985753eefd35', '0.1.0'),
   ('20261201002000', '4cf0b0b23db4f1300efbf17e4aa5946627dc65651c151c459e529c72c2cebedd', '0.1.0'),
-  ('code', '0f2480686660478838ce5936d817a385bd2dd6bcf7c33c2635b91c1026c68217', '0.1.0')
+  ('code', '678b659d361736a4590147310008dc02be85f158563e851309295f7538e8b9ba', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

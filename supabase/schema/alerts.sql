@@ -181,11 +181,16 @@ CREATE OR REPLACE FUNCTION app.request_alert(tenant_id uuid, dedup_key text, ale
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_open uuid;
+  v_open uuid := (
+    select a.id from public.agent_alerts a
+    where a.tenant_id = $1 and a.dedup_key = $2 and a.resolved_at is null);
 begin
-  select a.id into v_open from public.agent_alerts a
-    where a.tenant_id = $1 and a.dedup_key = $2 and a.resolved_at is null
-    for no key update;
+  -- A verb that only reads settles what was never raised: it locks nothing, the table neither.
+  if v_open is not null then
+    select a.id into v_open from public.agent_alerts a
+      where a.tenant_id = $1 and a.id = v_open and a.resolved_at is null
+      for no key update;
+  end if;
   return jsonb_build_object('verb', true, 'stream', 'alert:' || coalesce(v_open, app.uuid_v7())) || case
     when v_open is null and alert is null then null
     when v_open is null then '{"type": "alert.raised"}'
