@@ -89,11 +89,16 @@ export function writeOutput(out: string, content: Content): Promise<void> {
 }
 
 /**
- * Writes the output of streams; a signal leaves nothing behind. Raises invalid_input for a file that cannot be written,
- * and unavailable or internal when the stream ends early.
+ * Writes the output of streams; a signal, `stopped` or else the system's, leaves nothing behind. Raises invalid_input for
+ * a file that cannot be written, and unavailable or internal when the stream ends early.
  */
-export async function pipeAtomically([source, ...through]: [Readable, ...Transform[]], out: string): Promise<void> {
+export async function pipeAtomically(
+  [source, ...through]: [Readable, ...Transform[]],
+  out: string,
+  stopped?: AbortSignal,
+): Promise<void> {
   const leaving = new AbortController();
+  const signal = stopped ?? leaving.signal;
   const leave = () => {
     process.exitCode = INTERRUPTED;
     leaving.abort();
@@ -102,10 +107,10 @@ export async function pipeAtomically([source, ...through]: [Readable, ...Transfo
   const broken = new Map<unknown, Place>();
   const watch = (stream: Stream, as: Place) =>
     stream.once('error', (error) => broken.has(error) || broken.set(error, as));
-  const listenNoLonger = onStopSignal(leave);
+  const listenNoLonger = stopped === undefined ? onStopSignal(leave) : () => {};
   try {
     await writeOutput(out, async (file) => {
-      const { signal } = leaving;
+      signal.throwIfAborted();
       const flush = (await file.stat()).isFile();
       const sink = file.createWriteStream({ flush });
       for (const stream of [source, ...through]) watch(stream, 'source');
@@ -115,7 +120,7 @@ export async function pipeAtomically([source, ...through]: [Readable, ...Transfo
       await Promise.race([written, once(signal, 'abort').then(() => signal.throwIfAborted())]);
     });
   } catch (error) {
-    if (leaving.signal.aborted) throw interrupted(out, error);
+    if (signal.aborted) throw interrupted(out, error);
     const isOfFile = error instanceof Error && 'errno' in error && broken.get(error) !== 'source';
     throw isOfFile ? unusableFile(out, error) : domainErrorFrom(error);
   } finally {

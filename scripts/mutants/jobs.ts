@@ -11,6 +11,21 @@ export const JOBS = Object.freeze([
     },
     { within: 'app.lock_job', find: 'There is no such job.', name: 'makes it due now' },
     {
+      within: 'app.check_installation',
+      find: 'The job %s is of the whole installation.',
+      name: 'of the installation is said by the user of the server’s machine',
+    },
+    {
+      within: 'public.finish_job',
+      find: 'A run ends as succeeded, failed or released.',
+      name: 'a late one extends nothing and finishes nothing',
+    },
+    {
+      within: 'public.set_job',
+      find: 'The settings of a job have at most 4 KB in all.',
+      name: 'within limits',
+    },
+    {
       within: 'public.set_job',
       find: 'A job runs every 1 second to 366 days, with settings of at most 4 KB.',
       name: 'within limits',

@@ -9,7 +9,10 @@ import { page } from './pagination.ts';
 
 export const ListAlerts = z.strictObject({
   project: ProjectRef.optional().describe('Only those of this project. Default: all of the workspace.'),
-  include_handled: z.boolean().default(false).describe('Also those that are acknowledged, snoozed or resolved.'),
+  include_handled: z
+    .boolean()
+    .default(false)
+    .describe('Also those that are acknowledged, snoozed or resolved, or of archived projects.'),
   ...page(20, 100),
 });
 

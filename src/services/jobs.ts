@@ -41,12 +41,12 @@ export async function listJobs(ctx: Pick<Context, 'db' | 'actor'>): Promise<z.in
   return queryJobs(ctx, {});
 }
 
-/** Pauses a job, resumes it, or makes it due now. */
+/** Pauses a job, resumes it, or makes it due now, once if it is paused. */
 export async function changeJob(ctx: Context, { kind, change }: z.infer<typeof ChangeJob>): Promise<Job> {
   return changeOne(ctx, { kind, change });
 }
 
-/** Sets how often a job runs, and with what settings; a workspace gets a kind of its own by it. */
+/** Sets how often a job runs, and settings that are given; a workspace gets a kind of its own by it. */
 export async function setJob(ctx: Context, { kind, every_seconds, settings }: z.infer<typeof SetJob>): Promise<Job> {
   return setOne(ctx, { kind, every_seconds, settings });
 }

@@ -12,6 +12,7 @@ export const archive: JobKind = {
   kind: 'archive',
   scope: 'workspace',
   everySeconds: 86_400,
+  maxSeconds: 43_200,
   needs: 'machine',
   async run({ db, blobs, log }, { actor, settings, signal }) {
     const { to, days } = Settings.parse(settings);

@@ -16,25 +16,26 @@ export const backup: JobKind = {
   kind: 'backup',
   scope: 'installation',
   everySeconds: 86_400,
+  maxSeconds: 43_200,
   needs: 'machine',
   isFor: isEmbedded,
-  async run(machine) {
+  async run(machine, { signal }) {
     const directory = join(machine.config.dataDir, 'backups');
     try {
-      await backUp(machine, directory);
+      await backUp(machine, directory, signal);
     } catch (error) {
       throw explained(error, directory);
     }
   },
 };
 
-async function backUp({ connect, log }: Machine, directory: string): Promise<void> {
+async function backUp({ connect, log }: Machine, directory: string, signal: AbortSignal): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const file = join(directory, `daily-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}Z.backup`);
   const client = await connect();
   try {
-    const { rows, size_bytes } = await writeBackup(client, file);
-    await checkBackup(openBackup(file));
+    const { rows, size_bytes } = await writeBackup(client, file, signal);
+    await checkBackup(openBackup(file, signal));
     log.info({ file, rows, size_bytes }, 'backed up the database');
   } catch (error) {
     // One that cannot be read must not push out one that can.

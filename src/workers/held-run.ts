@@ -49,9 +49,10 @@ export class HeldRun {
     }
   }
 
-  /** Leaves the run to the end of its lease: its work may still go on. */
-  leave(): void {
+  /** Leaves the run, which is another's by now or soon. */
+  leave(): 'lost' {
     clearInterval(this.#timer);
+    return 'lost';
   }
 
   async #extend(): Promise<void> {

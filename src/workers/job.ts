@@ -18,7 +18,10 @@ export type Machine = {
 export type Run = {
   actor: Actor;
   settings: Record<string, unknown>;
-  /** Aborted when the worker stops, or no longer holds the run: what is done from then on, another may do too. */
+  /**
+   * Aborted when the worker stops, when the run takes too long, and when the worker no longer holds it: what is done
+   * from then on, another may do too. A run that goes on may still finish, but is not waited for long.
+   */
   signal: AbortSignal;
 };
 
@@ -28,6 +31,8 @@ export type JobKind = {
   /** One for the whole installation, which every worker registers; or one of each workspace that asked for it. */
   scope: 'installation' | 'workspace';
   everySeconds: number;
+  /** How long a run may take, by default an hour: one that hangs is ended, as a failure. */
+  maxSeconds?: number;
   /** `machine` opens a connection, starts a process, writes files or reads a credential: never beside an agent. */
   needs: 'database' | 'machine';
   /** Tells whether databases of this configuration have it; by default all. */

@@ -15,6 +15,7 @@ export const retention: JobKind = {
   kind: 'retention',
   scope: 'installation',
   everySeconds: 86_400,
+  maxSeconds: 43_200,
   needs: 'machine',
   async run({ db, blobs, log, config }, { actor, settings, signal }) {
     const { to = isEmbedded(config) ? join(config.dataDir, 'archive') : undefined } = Settings.parse(settings);

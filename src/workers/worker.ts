@@ -1,16 +1,18 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DomainError } from '../errors.ts';
 import { claimJob, type Due, dueJobs, NOBODY, registerKinds } from './claims.ts';
 import { failureText } from './failure.ts';
 import { HeldRun } from './held-run.ts';
 import type { JobKind, Machine, Run } from './job.ts';
 
 const LEASE_SECONDS = 30;
-const STOP_MS_MAX = 10_000;
+const STOP_MS = 10_000;
+const RUN_SECONDS_MAX = 3_600;
 const ROUNDS_MAX = 100;
 const JITTER = 0.1;
 
-/** How a run ended; `lost` if another had taken it over by then, so that nothing of it was settled. */
+/** How a run ended; `failed` too if it could not begin, `lost` if another had taken it over by then, so that nothing of it was settled. */
 export type Ended = { kind: string; outcome: 'succeeded' | 'failed' | 'released' | 'lost'; seconds: number };
 
 export type WorkerOptions = {
@@ -21,6 +23,8 @@ export type WorkerOptions = {
   /** The times between two looks at what is due: at most, and at least when something is due sooner. */
   everyMs?: { most: number; least: number };
   leaseSeconds?: number;
+  /** How long a run that was told to stop is waited for. */
+  stopMs?: number;
   /** Brings a stopped database back after a look that failed. */
   wake?: () => Promise<void>;
 };
@@ -38,8 +42,8 @@ export class Worker {
   #running: HeldRun | undefined;
 
   constructor(options: WorkerOptions) {
-    const defaults = { runs: () => true, everyMs: { most: 10_000, least: 200 }, leaseSeconds: LEASE_SECONDS };
-    this.#options = { ...defaults, ...options };
+    const everyMs = { most: 10_000, least: 200 };
+    this.#options = { runs: () => true, everyMs, leaseSeconds: LEASE_SECONDS, stopMs: STOP_MS, ...options };
     this.#kinds = new Map(options.kinds.filter(this.#options.runs).map((kind) => [kind.kind, kind]));
   }
 
@@ -47,7 +51,10 @@ export class Worker {
     this.#loop ??= this.#work();
   }
 
-  /** Takes no more runs, lets the one that goes on finish, and gives it back if it does not soon. */
+  /**
+   * Takes no more runs, and tells the one that goes on to stop. It finishes, or is given back: what it still does then,
+   * another may do too.
+   */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#loop;
@@ -67,9 +74,11 @@ export class Worker {
   async runDue(): Promise<Ended[]> {
     const all: Ended[] = [];
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
-      const { ended } = await this.#look();
+      const { ended, unbegun } = await this.#look();
       all.push(...ended);
-      if (ended.length === 0) break;
+      if (ended.length > 0) continue;
+      all.push(...unbegun);
+      break;
     }
     return all;
   }
@@ -92,20 +101,27 @@ export class Worker {
     }
   }
 
-  async #look(): Promise<{ ended: Ended[]; nextInMs: number | undefined }> {
-    const { db } = this.#options.machine;
+  async #look(): Promise<{ ended: Ended[]; unbegun: Ended[]; nextInMs: number | undefined }> {
+    const { db, log } = this.#options.machine;
     const caller = { db, actor: NOBODY };
     this.#lookedAt = performance.now();
     await this.#register();
     const { jobs, next_in_ms } = await dueJobs(caller, { kinds: [...this.#kinds.keys()] });
     const ended: Ended[] = [];
+    const unbegun: Ended[] = [];
     for (const due of jobs) {
       if (this.#stopping.signal.aborted) break;
-      const end = await this.#run(due);
-      if (end !== undefined) ended.push(end);
+      try {
+        const end = await this.#run(due);
+        if (end !== undefined) ended.push(end);
+      } catch (err) {
+        // One that cannot be claimed must not keep the others from running.
+        log.warn({ err, ...due }, 'a job that is due does not begin');
+        unbegun.push({ kind: due.kind, outcome: 'failed', seconds: 0 });
+      }
     }
     // What was run may be due again before the next one.
-    return { ended, nextInMs: ended.length > 0 ? 0 : next_in_ms };
+    return { ended, unbegun, nextInMs: ended.length > 0 ? 0 : next_in_ms };
   }
 
   #register(): Promise<void> {
@@ -130,10 +146,8 @@ export class Worker {
     const held = new HeldRun({ db, log, actor, kind: name, token, leaseSeconds, claimedAt });
     this.#running = held;
     try {
-      const signal = AbortSignal.any([held.lost, this.#stopping.signal]);
       const outcome = await this.#finish(held, kind, {
         settings,
-        signal,
         actor: user_id === undefined ? actor : { ...actor, user_id },
       });
       const ended = { kind: name, outcome, seconds: (performance.now() - claimedAt) / 1_000 };
@@ -145,34 +159,41 @@ export class Worker {
     }
   }
 
-  async #finish(held: HeldRun, kind: JobKind, run: Run): Promise<Ended['outcome']> {
+  async #finish(held: HeldRun, kind: JobKind, run: Omit<Run, 'signal'>): Promise<Ended['outcome']> {
     const { machine } = this.#options;
+    const { maxSeconds = RUN_SECONDS_MAX } = kind;
+    const stopping = this.#stopping.signal;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), maxSeconds * 1_000).unref();
     const startedAt = performance.now();
     const failure = await Promise.race([
-      kind.run(machine, run).then(
+      kind.run(machine, { ...run, signal: AbortSignal.any([held.lost, stopping, late.signal]) }).then(
         () => null,
-        (error: unknown) => ({ error }),
+        (error: unknown): { error?: unknown } => ({ error }),
       ),
-      this.#givesUp(held),
+      this.#givesUp(held, AbortSignal.any([stopping, late.signal])),
     ]);
+    clearTimeout(timer);
     const duration = Math.round(performance.now() - startedAt);
-    if (failure === 'left') return 'lost';
     if (failure === null) return (await held.finish('succeeded', undefined, duration)) ? 'succeeded' : 'lost';
-    if (this.#stopping.signal.aborted) return (await held.finish('released')) ? 'released' : 'lost';
-    machine.log.warn({ err: failure.error, kind: kind.kind }, 'a job failed');
-    return (await held.finish('failed', failureText(failure.error), duration)) ? 'failed' : 'lost';
+    if (held.lost.aborted) return held.leave();
+    if (stopping.aborted && !late.signal.aborted) return (await held.finish('released')) ? 'released' : 'lost';
+    const error = late.signal.aborted
+      ? new DomainError('unavailable', `It took longer than ${maxSeconds} seconds.`)
+      : failure.error;
+    machine.log.warn({ err: error, kind: kind.kind }, 'a job failed');
+    return (await held.finish('failed', failureText(error), duration)) ? 'failed' : 'lost';
   }
 
-  /** Settles when nobody waits for the run any more: it is lost, or it does not end when the worker stops. */
-  async #givesUp(held: HeldRun): Promise<'left'> {
-    const { signal } = this.#stopping;
-    await new Promise<void>((resolve) => {
-      held.lost.addEventListener('abort', () => resolve(), { once: true });
-      const later = () => void setTimeout(resolve, STOP_MS_MAX).unref();
-      if (signal.aborted) later();
-      else signal.addEventListener('abort', later, { once: true });
+  /** Settles when nobody waits for the run any more: it is lost, or goes on although it was told to stop. */
+  #givesUp(held: HeldRun, told: AbortSignal): Promise<{ error?: unknown }> {
+    return new Promise((resolve) => {
+      const leave = () => resolve({});
+      const later = () => void setTimeout(leave, this.#options.stopMs).unref();
+      if (held.lost.aborted) leave();
+      else held.lost.addEventListener('abort', leave, { once: true });
+      if (told.aborted) later();
+      else told.addEventListener('abort', later, { once: true });
     });
-    held.leave();
-    return 'left';
   }
 }

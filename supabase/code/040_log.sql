@@ -378,7 +378,11 @@ begin
 end
 $$;
 
--- purge_idempotency_keys() -> {purged}. Keys of this workspace older than a week; a repeat after that is a new request.
+-- How long the answer to a request is kept: a repeat after that is a new request.
+create or replace function app.get_key_lifetime() returns interval language sql immutable
+  return interval '7 days';
+
+-- purge_idempotency_keys() -> {purged}. Deletes keys of this workspace that are too old; purge_auth does so in all.
 create or replace function public.purge_idempotency_keys(actor jsonb)
   returns jsonb
   language plpgsql
@@ -393,7 +397,7 @@ declare
 begin
   perform app.refuse_limited(v_actor);
   delete from app.idempotency_keys k
-    where k.tenant_id = v_actor.tenant_id and k.created_at < app.now() - interval '7 days';
+    where k.tenant_id = v_actor.tenant_id and k.created_at < app.now() - app.get_key_lifetime();
   get diagnostics v_purged = row_count;
   return jsonb_build_object('purged', v_purged);
 end

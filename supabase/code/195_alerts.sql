@@ -37,11 +37,14 @@ begin
       alert.snoozed_until := null;
     when 'alert.snoozed' then
       alert.acknowledged := false;
+      alert.acknowledged_by := null;
+      alert.acknowledged_at := null;
       alert.snoozed_until := event.created_at + make_interval(secs => (event.payload ->> 'seconds')::integer);
     when 'alert.resolved' then
       alert.acknowledged := true;
       alert.resolved_by := app.actor_name(event);
       alert.resolved_at := event.created_at;
+      alert.snoozed_until := null;
   end case;
   alert.version := event.version;
   return alert;
@@ -60,7 +63,8 @@ create or replace function app.is_waiting(alert public.agent_alerts) returns boo
 $$;
 
 -- list_alerts(project?, include_handled, cursor?, page_size) -> {alerts, next_cursor?}, the latest raised first: those
--- that wait for somebody, or all.
+-- that wait for somebody, or all. Nobody can handle one of an archived project, which waits for nobody. Each of the two
+-- reads an index of its own.
 create or replace function public.list_alerts(
   project text default null,
   include_handled boolean default false,
@@ -83,15 +87,28 @@ declare
   v_after jsonb := app.decode_cursor(cursor, v_question);
   v_found jsonb[];
 begin
-  select array_agg(app.alert_full(a, p.slug) order by a.last_raised_at desc, a.id desc) into v_found
-    from (
-      select * from public.agent_alerts x
+  if include_handled then
+    v_found := array(
+      select app.alert_full(x, p.slug)
+      from public.agent_alerts x
+      left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
       where x.tenant_id = v_actor.tenant_id
         and (v_project is null or x.project_id = v_project)
-        and (include_handled or app.is_waiting(x))
         and (v_after is null or (x.last_raised_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
-      order by x.last_raised_at desc, x.id desc limit v_size + 1) a
-    left join public.projects p on p.tenant_id = a.tenant_id and p.id = a.project_id;
+      order by x.last_raised_at desc, x.id desc limit v_size + 1);
+  else
+    v_found := array(
+      select app.alert_full(x, p.slug)
+      from public.agent_alerts x
+      left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
+      where x.tenant_id = v_actor.tenant_id
+        and not x.acknowledged
+        and app.is_waiting(x)
+        and p.archived_at is null
+        and (v_project is null or x.project_id = v_project)
+        and (v_after is null or (x.last_raised_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+      order by x.last_raised_at desc, x.id desc limit v_size + 1);
+  end if;
   return app.build_page('alerts', v_found, v_size, v_question, '{id}', '{last_raised_at}');
 end
 $$;
@@ -111,7 +128,7 @@ begin
       where x.tenant_id = project.tenant_id
         and not x.acknowledged
         and x.severity = 'critical'
-        and (x.project_id = project.id or x.project_id is null)
+        and (x.project_id = project.id and project.archived_at is null or x.project_id is null)
         and app.is_waiting(x)
       order by x.last_raised_at desc, x.id desc limit 5) a);
 end
@@ -119,6 +136,7 @@ $$;
 
 -- Requests the event by which an alert {kind, severity, title, details, project?} opens, or repeats the open one with
 -- its key, ten times an hour at most: a storm is one alert and few events. Without an alert, it resolves the open one.
+-- It waits for whoever handles that one at this moment, and sees what they made of it.
 create or replace function app.request_alert(tenant_id uuid, dedup_key text, alert jsonb default null)
   returns jsonb
   language plpgsql
@@ -129,6 +147,12 @@ declare
     select a.id from public.agent_alerts a
     where a.tenant_id = $1 and a.dedup_key = $2 and a.resolved_at is null);
 begin
+  -- A verb that only reads settles what was never raised: it locks nothing, the table neither.
+  if v_open is not null then
+    select a.id into v_open from public.agent_alerts a
+      where a.tenant_id = $1 and a.id = v_open and a.resolved_at is null
+      for no key update;
+  end if;
   return jsonb_build_object('verb', true, 'stream', 'alert:' || coalesce(v_open, app.uuid_v7())) || case
     when v_open is null and alert is null then null
     when v_open is null then '{"type": "alert.raised"}'

@@ -23,7 +23,8 @@ begin
 end
 $$;
 
--- purge_auth() -> {<table>: count}: deletes expired rows that are no longer needed to recognise misuse.
+-- purge_auth() -> {<table>: count}: deletes expired rows that are no longer needed to recognise misuse or a repeat: of
+-- access, after which it is named, and of whatever else expires.
 create or replace function public.purge_auth(actor jsonb default '{}')
   returns jsonb
   language plpgsql

@@ -46,11 +46,11 @@ revoke all on function app.make_partitions(timestamptz), app.drop_partition(), a
 grant execute on function
   app.blank_event(public.events), app.remove_events(bigint), app.purge_expired(), app.due_records(),
   app.record_files_to_remove(), app.measure_records(regclass), app.unarchived_records(text, regclass),
-  app.make_partitions(timestamptz), app.drop_partition(), app.analyze_records()
+  app.make_partitions(timestamptz), app.drop_partition(), app.analyze_records(), app.told_workspaces(uuid)
   to cairn_owner;
 grant execute on function
-  app.blank_payload(public.events), app.now(), app.get_tenant_id(), app.list_partitions(app.record_tables),
-  app.partition_start(regclass), app.period_start(timestamptz, text, integer)
+  app.blank_payload(public.events), app.now(), app.get_key_lifetime(), app.get_tenant_id(),
+  app.list_partitions(app.record_tables), app.partition_start(regclass), app.period_start(timestamptz, text, integer)
   to cairn_keeper;
 -- authenticated reaches the schema app for this one function, which its policies call.
 grant execute on function app.my_tenants() to authenticated;
@@ -83,6 +83,8 @@ select app.define_on_tables($policies$
   create policy door on public.memberships for all to cairn_owner
     using (tenant_id = app.get_tenant_id() or user_id in (app.get_caller_id(), app.get_signed_in_id()))
     with check (tenant_id = app.get_tenant_id());
+  -- Allows cairn_keeper to find who is told of the installation.
+  create policy owners on public.memberships for select to cairn_keeper using (role = 'owner');
   create policy own_select on public.memberships for select to authenticated using (user_id = (select auth.uid()));
 
   -- A user is seen by those in a workspace that the user belongs to, and by itself. An import may still add one, and
@@ -126,7 +128,7 @@ select app.define_on_tables($policies$
   create policy expired on app.login_states for delete to cairn_keeper using (expires_at < now());
   -- As purge_idempotency_keys does in one workspace.
   create policy expired on app.idempotency_keys for delete to cairn_keeper
-    using (created_at < now() - interval '7 days');
+    using (created_at < now() - app.get_key_lifetime());
   create policy expired on app.rates for delete to cairn_keeper using (ends_at < now());
   create policy expired on app.invitations for delete to cairn_keeper using (expires_at < now() - interval '90 days');
   -- A client that registered itself and was never authorized, and one that no grant can be alive of.
@@ -138,6 +140,7 @@ $policies$);
 
 grant select, delete, update (payload, redacted_at) on public.events to cairn_keeper;
 grant select on app.record_archives, app.replaced_record_files to cairn_keeper;
+grant select (tenant_id, role, created_at) on public.memberships to cairn_keeper;
 grant delete on
   public.oauth_tokens, app.oauth_codes, app.authorization_requests, app.auth_sessions, app.login_codes,
   app.login_states, app.rates, app.invitations, app.oauth_clients, app.idempotency_keys

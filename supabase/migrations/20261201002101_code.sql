@@ -647,7 +647,7 @@ as $$
 declare
   v_function record;
   v_by_keeper constant text[] := array['blank_event', 'due_records', 'measure_records', 'purge_expired',
-    'record_files_to_remove', 'remove_events', 'unarchived_records'];
+    'record_files_to_remove', 'remove_events', 'told_workspaces', 'unarchived_records'];
 begin
   grant create on schema public, app to cairn_owner, cairn_keeper;
   for v_function in
@@ -1155,7 +1155,11 @@ begin
 end
 $$;
 
--- purge_idempotency_keys() -> {purged}. Keys of this workspace older than a week; a repeat after that is a new request.
+-- How long the answer to a request is kept: a repeat after that is a new request.
+create or replace function app.get_key_lifetime() returns interval language sql immutable
+  return interval '7 days';
+
+-- purge_idempotency_keys() -> {purged}. Deletes keys of this workspace that are too old; purge_auth does so in all.
 create or replace function public.purge_idempotency_keys(actor jsonb)
   returns jsonb
   language plpgsql
@@ -1170,7 +1174,7 @@ declare
 begin
   perform app.refuse_limited(v_actor);
   delete from app.idempotency_keys k
-    where k.tenant_id = v_actor.tenant_id and k.created_at < app.now() - interval '7 days';
+    where k.tenant_id = v_actor.tenant_id and k.created_at < app.now() - app.get_key_lifetime();
   get diagnostics v_purged = row_count;
   return jsonb_build_object('purged', v_purged);
 end
@@ -6801,11 +6805,14 @@ begin
       alert.snoozed_until := null;
     when 'alert.snoozed' then
       alert.acknowledged := false;
+      alert.acknowledged_by := null;
+      alert.acknowledged_at := null;
       alert.snoozed_until := event.created_at + make_interval(secs => (event.payload ->> 'seconds')::integer);
     when 'alert.resolved' then
       alert.acknowledged := true;
       alert.resolved_by := app.actor_name(event);
       alert.resolved_at := event.created_at;
+      alert.snoozed_until := null;
   end case;
   alert.version := event.version;
   return alert;
@@ -6824,7 +6831,8 @@ create or replace function app.is_waiting(alert public.agent_alerts) returns boo
 $$;
 
 -- list_alerts(project?, include_handled, cursor?, page_size) -> {alerts, next_cursor?}, the latest raised first: those
--- that wait for somebody, or all.
+-- that wait for somebody, or all. Nobody can handle one of an archived project, which waits for nobody. Each of the two
+-- reads an index of its own.
 create or replace function public.list_alerts(
   project text default null,
   include_handled boolean default false,
@@ -6847,15 +6855,28 @@ declare
   v_after jsonb := app.decode_cursor(cursor, v_question);
   v_found jsonb[];
 begin
-  select array_agg(app.alert_full(a, p.slug) order by a.last_raised_at desc, a.id desc) into v_found
-    from (
-      select * from public.agent_alerts x
+  if include_handled then
+    v_found := array(
+      select app.alert_full(x, p.slug)
+      from public.agent_alerts x
+      left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
       where x.tenant_id = v_actor.tenant_id
         and (v_project is null or x.project_id = v_project)
-        and (include_handled or app.is_waiting(x))
         and (v_after is null or (x.last_raised_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
-      order by x.last_raised_at desc, x.id desc limit v_size + 1) a
-    left join public.projects p on p.tenant_id = a.tenant_id and p.id = a.project_id;
+      order by x.last_raised_at desc, x.id desc limit v_size + 1);
+  else
+    v_found := array(
+      select app.alert_full(x, p.slug)
+      from public.agent_alerts x
+      left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
+      where x.tenant_id = v_actor.tenant_id
+        and not x.acknowledged
+        and app.is_waiting(x)
+        and p.archived_at is null
+        and (v_project is null or x.project_id = v_project)
+        and (v_after is null or (x.last_raised_at, x.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+      order by x.last_raised_at desc, x.id desc limit v_size + 1);
+  end if;
   return app.build_page('alerts', v_found, v_size, v_question, '{id}', '{last_raised_at}');
 end
 $$;
@@ -6875,7 +6896,7 @@ begin
       where x.tenant_id = project.tenant_id
         and not x.acknowledged
         and x.severity = 'critical'
-        and (x.project_id = project.id or x.project_id is null)
+        and (x.project_id = project.id and project.archived_at is null or x.project_id is null)
         and app.is_waiting(x)
       order by x.last_raised_at desc, x.id desc limit 5) a);
 end
@@ -6883,6 +6904,7 @@ $$;
 
 -- Requests the event by which an alert {kind, severity, title, details, project?} opens, or repeats the open one with
 -- its key, ten times an hour at most: a storm is one alert and few events. Without an alert, it resolves the open one.
+-- It waits for whoever handles that one at this moment, and sees what they made of it.
 create or replace function app.request_alert(tenant_id uuid, dedup_key text, alert jsonb default null)
   returns jsonb
   language plpgsql
@@ -6893,6 +6915,12 @@ declare
     select a.id from public.agent_alerts a
     where a.tenant_id = $1 and a.dedup_key = $2 and a.resolved_at is null);
 begin
+  -- A verb that only reads settles what was never raised: it locks nothing, the table neither.
+  if v_open is not null then
+    select a.id into v_open from public.agent_alerts a
+      where a.tenant_id = $1 and a.id = v_open and a.resolved_at is null
+      for no key update;
+  end if;
   return jsonb_build_object('verb', true, 'stream', 'alert:' || coalesce(v_open, app.uuid_v7())) || case
     when v_open is null and alert is null then null
     when v_open is null then '{"type": "alert.raised"}'
@@ -11841,7 +11869,8 @@ begin
 end
 $$;
 
--- purge_auth() -> {<table>: count}: deletes expired rows that are no longer needed to recognise misuse.
+-- purge_auth() -> {<table>: count}: deletes expired rows that are no longer needed to recognise misuse or a repeat: of
+-- access, after which it is named, and of whatever else expires.
 create or replace function public.purge_auth(actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -11858,14 +11887,18 @@ $$;
 
 -- Jobs: work that is due again and again. A worker finds what is due, claims it under a lease and finishes it.
 
--- Decides when a job may be claimed: when it is due, and nobody's lease of it is alive. Never while it is paused.
+-- Decides when a job may be claimed: when it is due, and nobody's lease of it is alive. Never while it is paused, but
+-- for one run that somebody asked for since: then its next run is at the very moment from which it is paused.
 create or replace function app.get_due_at(job app.jobs) returns timestamptz language sql immutable as $$
-  select case when job.paused_at is null then greatest(job.next_run_at, job.lease_expires_at) end
+  select case when job.paused_at is null or job.paused_at = job.next_run_at
+    then greatest(job.next_run_at, job.lease_expires_at) end
 $$;
 
--- Tells whether a job waits for longer than a living worker lets it.
+-- Tells whether a job waits for longer than a living worker lets it, or its run lasts an hour longer than its time.
 create or replace function app.is_overdue(job app.jobs, at timestamptz) returns boolean language sql stable as $$
-  select coalesce(app.get_due_at(job) + make_interval(secs => 300 + job.every_seconds / 10) < at, false)
+  select app.get_due_at(job) is not null and least(
+    app.get_due_at(job) + make_interval(secs => 300 + job.every_seconds / 10),
+    job.started_at + make_interval(secs => 3600 + job.every_seconds)) < at
 $$;
 
 -- Keeps app.due_work as the jobs say.
@@ -11889,7 +11922,7 @@ select app.define_on_tables($definitions$
   create trigger jobs_note_due_work after insert or update on app.jobs
     for each row execute function app.note_due_work();
 
-  -- Whoever acts in a workspace also reaches the jobs of the installation: their verbs are for the server alone.
+  -- Whoever acts in a workspace also reaches the jobs of the installation: their verbs are for the server and its user.
   create policy installation on app.jobs for all to cairn_owner
     using (tenant_id = app.get_nil_id()) with check (tenant_id = app.get_nil_id());
   create policy installation on app.due_work for all to cairn_owner
@@ -11929,8 +11962,26 @@ begin
 end
 $$;
 
+-- Lists the two workspaces that are told of the installation: that of the server's own user, if there is one, and the
+-- oldest. It runs as cairn_keeper, whose policy shows it owners alone.
+create or replace function app.told_workspaces(local_owner uuid)
+  returns uuid[]
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    select m.tenant_id from public.memberships m
+    where m.role = 'owner'
+    group by m.tenant_id
+    order by (m.tenant_id = local_owner) desc, min(m.created_at), m.tenant_id limit 2);
+end
+$$;
+
 -- Raises an alert on a job that keeps failing, and resolves it when one succeeds: in the job's workspace, of the
--- installation in that of the server's owner.
+-- installation in the first that is told of it. Who is first may change before the alert is resolved.
 create or replace function app.tell_of_run(job app.jobs)
   returns void
   language plpgsql
@@ -11938,21 +11989,31 @@ create or replace function app.tell_of_run(job app.jobs)
 as $$
 declare
   v_entered constant text := app.get_tenant_id()::text;
-  v_owner constant uuid := app.user_of('{"issuer": "local", "subject": "owner"}');
   v_key constant text := 'job_failing ' || job.kind;
+  v_told uuid[] := case when job.tenant_id = app.get_nil_id()
+    then app.told_workspaces(app.get_local_owner())
+    else array[job.tenant_id] end;
+  v_workspace uuid;
 begin
-  perform set_config('app.tenant_id', coalesce(nullif(job.tenant_id, app.get_nil_id()), v_owner)::text, true);
   if job.failures_in_row >= 3 then
-    perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
-      jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
-  elsif job.failures_in_row = 0 then
-    perform app.settle_alert(v_key);
+    v_told := v_told[:1];
+  elsif job.failures_in_row > 0 then
+    return;
   end if;
+  foreach v_workspace in array v_told loop
+    perform set_config('app.tenant_id', v_workspace::text, true);
+    if job.failures_in_row = 0 then
+      perform app.settle_alert(v_key);
+    else
+      perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
+        jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
+    end if;
+  end loop;
   perform set_config('app.tenant_id', v_entered, true);
 end
 $$;
 
--- Stores how a run ended, and tells of it.
+-- Stores how a run ended.
 create or replace function app.store_run(job app.jobs)
   returns void
   language plpgsql
@@ -11965,7 +12026,6 @@ begin
       = (job.next_run_at, job.holder, job.started_at, job.lease_expires_at, job.last_run_at, job.last_outcome,
         job.duration_ms, job.error, job.failures_in_row, job.last_succeeded_at)
     where j.tenant_id = job.tenant_id and j.kind = job.kind;
-  perform app.tell_of_run(job);
 end
 $$;
 
@@ -12062,6 +12122,7 @@ begin
     v_job := app.end_run(v_job, 'lost', v_now);
     v_job.error := 'The worker ended, or lost the database, before the run did.';
     perform app.store_run(v_job);
+    perform app.tell_of_run(v_job);
   end if;
   update app.jobs j
     set token = j.token + 1, holder = coalesce(app.clean_name(claim_job.holder, 120), 'worker'), started_at = v_now,
@@ -12096,7 +12157,7 @@ end
 $$;
 
 -- finish_job(kind, token, outcome, error?, duration_ms?) -> {next_run_at}: ends a run as succeeded, failed or released;
--- a released one counts as none. Raises lock_lost. For the server's role.
+-- a released one counts as none. Raises lock_lost, invalid_input. For the server's role.
 create or replace function public.finish_job(
   kind text,
   token bigint,
@@ -12112,13 +12173,21 @@ create or replace function public.finish_job(
 as $$
 declare
   v_actor app.actor := app.authenticate_workspace(actor);
-  v_job app.jobs := app.end_run(app.lock_run(v_actor.tenant_id, kind, token), outcome, app.now());
+  v_job app.jobs;
 begin
+  if (outcome in ('succeeded', 'failed', 'released')) is not true then
+    perform app.fail('invalid_input', 'A run ends as succeeded, failed or released.',
+      jsonb_build_object('field', 'outcome'));
+  end if;
+  v_job := app.end_run(app.lock_run(v_actor.tenant_id, kind, token), outcome, app.now());
   if outcome <> 'released' then
     v_job.duration_ms := finish_job.duration_ms;
     v_job.error := case when outcome = 'failed' then coalesce(app.clean_name(finish_job.error, 300), 'It failed.') end;
   end if;
   perform app.store_run(v_job);
+  if outcome <> 'released' then
+    perform app.tell_of_run(v_job);
+  end if;
   return jsonb_build_object('next_run_at', v_job.next_run_at);
 end
 $$;
@@ -12161,7 +12230,26 @@ begin
 end
 $$;
 
--- Locks a job that a person names: of the workspace, otherwise of the installation. Raises not_found.
+-- The user of the machine that a server runs on.
+create or replace function app.get_local_owner() returns uuid language sql immutable as $$
+  select app.user_of('{"issuer": "local", "subject": "owner"}')
+$$;
+
+-- Refuses whoever owns a workspace alone: what is of the installation concerns all of them. Raises forbidden.
+create or replace function app.check_installation(actor app.actor, kind text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if actor.user_id <> app.get_local_owner() then
+    perform app.fail('forbidden', format('The job %s is of the whole installation.', kind), null,
+      'Who runs the server changes it, with cairn jobs on its machine.');
+  end if;
+end
+$$;
+
+-- Locks a job that a person names: of the workspace, otherwise of the installation. Raises not_found, forbidden.
 create or replace function app.lock_job(actor app.actor, kind text)
   returns app.jobs
   language plpgsql
@@ -12176,13 +12264,15 @@ begin
     for update;
   if not found then
     perform app.fail('not_found', 'There is no such job.', null, 'cairn jobs list shows those there are.');
+  elsif v_job.tenant_id = app.get_nil_id() then
+    perform app.check_installation(actor, kind);
   end if;
   return v_job;
 end
 $$;
 
--- change_job(kind, change) -> the job. `change` is pause, resume, or run: resume, and due now. Raises not_found. For
--- the server's role, and owners.
+-- change_job(kind, change) -> the job. `change` is pause, resume, or run: due now, once where it is paused. Raises
+-- not_found, forbidden. For the server's role, and owners.
 create or replace function public.change_job(kind text, change text, actor jsonb)
   returns jsonb
   language plpgsql
@@ -12195,16 +12285,25 @@ declare
   v_now timestamptz := app.now();
 begin
   update app.jobs j
-    set paused_at = case change when 'pause' then coalesce(j.paused_at, v_now) end,
-      next_run_at = case change when 'run' then least(j.next_run_at, v_now) else j.next_run_at end
+    set paused_at = case change
+        when 'pause' then coalesce(j.paused_at, v_now)
+        when 'run' then case when j.paused_at is not null then v_now end
+      end,
+      next_run_at = case change
+        -- A run that somebody asked for is off again.
+        when 'pause' then greatest(j.next_run_at, v_now + interval '1 microsecond')
+        when 'run' then case when j.paused_at is null then least(j.next_run_at, v_now) else v_now end
+        else j.next_run_at
+      end
     where j.tenant_id = v_job.tenant_id and j.kind = v_job.kind
     returning * into v_job;
   return app.format_job(v_job, v_now);
 end
 $$;
 
--- set_job(kind, every_seconds?, settings?) -> the job: how often it runs, and with what. A workspace gets the job if
--- the installation has none of the kind. Raises invalid_input. For the server's role, and owners.
+-- set_job(kind, every_seconds?, settings?) -> the job: how often it runs, and with what; what is not given stays. A
+-- workspace gets the job if the installation has none of the kind. Raises invalid_input, forbidden. For the server's
+-- role, and owners.
 create or replace function public.set_job(
   kind text,
   every_seconds integer default null,
@@ -12219,24 +12318,28 @@ as $$
 declare
   v_actor app.actor := app.authenticate_person(actor, 'owner');
   v_now timestamptz := app.now();
+  v_tenant uuid := v_actor.tenant_id;
   v_job app.jobs;
 begin
   if (kind ~ '^[a-z][a-z_]{0,39}$' and coalesce(every_seconds, 1) between 1 and 31622400
       and app.validate_field(coalesce(settings, '{}'), 'object', 4096, null)) is not true then
     perform app.fail('invalid_input', 'A job runs every 1 second to 366 days, with settings of at most 4 KB.');
   end if;
+  if exists (select from app.jobs o where o.tenant_id = app.get_nil_id() and o.kind = set_job.kind) then
+    perform app.check_installation(v_actor, kind);
+    v_tenant := app.get_nil_id();
+  end if;
   insert into app.jobs as j (tenant_id, kind, every_seconds, settings, next_run_at)
-    values (
-      case when exists (
-        select from app.jobs o where o.tenant_id = app.get_nil_id() and o.kind = set_job.kind)
-        then app.get_nil_id() else v_actor.tenant_id end,
-      set_job.kind, coalesce(set_job.every_seconds, 86400), coalesce(set_job.settings, '{}'), v_now)
+    values (v_tenant, set_job.kind, coalesce(set_job.every_seconds, 86400), coalesce(set_job.settings, '{}'), v_now)
     on conflict on constraint jobs_pkey do update
       set every_seconds = coalesce(set_job.every_seconds, j.every_seconds),
-        settings = coalesce(set_job.settings, j.settings),
+        settings = j.settings || coalesce(set_job.settings, '{}'),
         next_run_at = least(j.next_run_at,
           v_now + make_interval(secs => coalesce(set_job.every_seconds, j.every_seconds)))
     returning * into v_job;
+  if not app.validate_field(v_job.settings, 'object', 4096, null) then
+    perform app.fail('invalid_input', 'The settings of a job have at most 4 KB in all.');
+  end if;
   return app.format_job(v_job, v_now);
 end
 $$;
@@ -12328,11 +12431,11 @@ revoke all on function app.make_partitions(timestamptz), app.drop_partition(), a
 grant execute on function
   app.blank_event(public.events), app.remove_events(bigint), app.purge_expired(), app.due_records(),
   app.record_files_to_remove(), app.measure_records(regclass), app.unarchived_records(text, regclass),
-  app.make_partitions(timestamptz), app.drop_partition(), app.analyze_records()
+  app.make_partitions(timestamptz), app.drop_partition(), app.analyze_records(), app.told_workspaces(uuid)
   to cairn_owner;
 grant execute on function
-  app.blank_payload(public.events), app.now(), app.get_tenant_id(), app.list_partitions(app.record_tables),
-  app.partition_start(regclass), app.period_start(timestamptz, text, integer)
+  app.blank_payload(public.events), app.now(), app.get_key_lifetime(), app.get_tenant_id(),
+  app.list_partitions(app.record_tables), app.partition_start(regclass), app.period_start(timestamptz, text, integer)
   to cairn_keeper;
 -- authenticated reaches the schema app for this one function, which its policies call.
 grant execute on function app.my_tenants() to authenticated;
@@ -12365,6 +12468,8 @@ select app.define_on_tables($policies$
   create policy door on public.memberships for all to cairn_owner
     using (tenant_id = app.get_tenant_id() or user_id in (app.get_caller_id(), app.get_signed_in_id()))
     with check (tenant_id = app.get_tenant_id());
+  -- Allows cairn_keeper to find who is told of the installation.
+  create policy owners on public.memberships for select to cairn_keeper using (role = 'owner');
   create policy own_select on public.memberships for select to authenticated using (user_id = (select auth.uid()));
 
   -- A user is seen by those in a workspace that the user belongs to, and by itself. An import may still add one, and
@@ -12408,7 +12513,7 @@ select app.define_on_tables($policies$
   create policy expired on app.login_states for delete to cairn_keeper using (expires_at < now());
   -- As purge_idempotency_keys does in one workspace.
   create policy expired on app.idempotency_keys for delete to cairn_keeper
-    using (created_at < now() - interval '7 days');
+    using (created_at < now() - app.get_key_lifetime());
   create policy expired on app.rates for delete to cairn_keeper using (ends_at < now());
   create policy expired on app.invitations for delete to cairn_keeper using (expires_at < now() - interval '90 days');
   -- A client that registered itself and was never authorized, and one that no grant can be alive of.
@@ -12420,6 +12525,7 @@ $policies$);
 
 grant select, delete, update (payload, redacted_at) on public.events to cairn_keeper;
 grant select on app.record_archives, app.replaced_record_files to cairn_keeper;
+grant select (tenant_id, role, created_at) on public.memberships to cairn_keeper;
 grant delete on
   public.oauth_tokens, app.oauth_codes, app.authorization_requests, app.auth_sessions, app.login_codes,
   app.login_states, app.rates, app.invitations, app.oauth_clients, app.idempotency_keys
@@ -12510,6 +12616,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201001900', 'b4528cc3873ac4f475fa3b3ad04fb74ff6a445eadf2b3b7f0e3d985753eefd35', '0.1.0'),
   ('20261201002000', '4cf0b0b23db4f1300efbf17e4aa5946627dc65651c151c459e529c72c2cebedd', '0.1.0'),
   ('20261201002100', '0f4eb29f80acf3707fa85f2a3fa3e90212e37a0ed02d6b2f87e4c44600967284', '0.1.0'),
-  ('code', 'd43ae2ccee51c03429c723a235ca6a48e4428949a80d630acba9ec8a4d8b7845', '0.1.0')
+  ('code', '53c985e7fc416e2dd2d3fb229fff7bb17ec936379ace766f447cff5cd532f886', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

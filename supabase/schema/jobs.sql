@@ -49,6 +49,20 @@ create policy installation on app.jobs as permissive for all to cairn_owner usin
 
 -- Functions
 
+CREATE OR REPLACE FUNCTION app.check_installation(actor app.actor, kind text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if actor.user_id <> app.get_local_owner() then
+    perform app.fail('forbidden', format('The job %s is of the whole installation.', kind), null,
+      'Who runs the server changes it, with cairn jobs on its machine.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.end_run(job app.jobs, outcome text, at timestamp with time zone)
  RETURNS app.jobs
  LANGUAGE plpgsql
@@ -107,7 +121,17 @@ CREATE OR REPLACE FUNCTION app.get_due_at(job app.jobs)
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select case when job.paused_at is null then greatest(job.next_run_at, job.lease_expires_at) end
+  select case when job.paused_at is null or job.paused_at = job.next_run_at
+    then greatest(job.next_run_at, job.lease_expires_at) end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.get_local_owner()
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select app.user_of('{"issuer": "local", "subject": "owner"}')
 $function$;
 -- owner cairn_owner
 
@@ -116,7 +140,9 @@ CREATE OR REPLACE FUNCTION app.is_overdue(job app.jobs, at timestamp with time z
  LANGUAGE sql
  STABLE
 AS $function$
-  select coalesce(app.get_due_at(job) + make_interval(secs => 300 + job.every_seconds / 10) < at, false)
+  select app.get_due_at(job) is not null and least(
+    app.get_due_at(job) + make_interval(secs => 300 + job.every_seconds / 10),
+    job.started_at + make_interval(secs => 3600 + job.every_seconds)) < at
 $function$;
 -- owner cairn_owner
 
@@ -134,6 +160,8 @@ begin
     for update;
   if not found then
     perform app.fail('not_found', 'There is no such job.', null, 'cairn jobs list shows those there are.');
+  elsif v_job.tenant_id = app.get_nil_id() then
+    perform app.check_installation(actor, kind);
   end if;
   return v_job;
 end
@@ -189,7 +217,6 @@ begin
       = (job.next_run_at, job.holder, job.started_at, job.lease_expires_at, job.last_run_at, job.last_outcome,
         job.duration_ms, job.error, job.failures_in_row, job.last_succeeded_at)
     where j.tenant_id = job.tenant_id and j.kind = job.kind;
-  perform app.tell_of_run(job);
 end
 $function$;
 -- owner cairn_owner
@@ -201,20 +228,46 @@ CREATE OR REPLACE FUNCTION app.tell_of_run(job app.jobs)
 AS $function$
 declare
   v_entered constant text := app.get_tenant_id()::text;
-  v_owner constant uuid := app.user_of('{"issuer": "local", "subject": "owner"}');
   v_key constant text := 'job_failing ' || job.kind;
+  v_told uuid[] := case when job.tenant_id = app.get_nil_id()
+    then app.told_workspaces(app.get_local_owner())
+    else array[job.tenant_id] end;
+  v_workspace uuid;
 begin
-  perform set_config('app.tenant_id', coalesce(nullif(job.tenant_id, app.get_nil_id()), v_owner)::text, true);
   if job.failures_in_row >= 3 then
-    perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
-      jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
-  elsif job.failures_in_row = 0 then
-    perform app.settle_alert(v_key);
+    v_told := v_told[:1];
+  elsif job.failures_in_row > 0 then
+    return;
   end if;
+  foreach v_workspace in array v_told loop
+    perform set_config('app.tenant_id', v_workspace::text, true);
+    if job.failures_in_row = 0 then
+      perform app.settle_alert(v_key);
+    else
+      perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
+        jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
+    end if;
+  end loop;
   perform set_config('app.tenant_id', v_entered, true);
 end
 $function$;
 -- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.told_workspaces(local_owner uuid)
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return array(
+    select m.tenant_id from public.memberships m
+    where m.role = 'owner'
+    group by m.tenant_id
+    order by (m.tenant_id = local_owner) desc, min(m.created_at), m.tenant_id limit 2);
+end
+$function$;
+-- owner cairn_keeper
 
 CREATE OR REPLACE FUNCTION public.change_job(kind text, change text, actor jsonb)
  RETURNS jsonb
@@ -228,8 +281,16 @@ declare
   v_now timestamptz := app.now();
 begin
   update app.jobs j
-    set paused_at = case change when 'pause' then coalesce(j.paused_at, v_now) end,
-      next_run_at = case change when 'run' then least(j.next_run_at, v_now) else j.next_run_at end
+    set paused_at = case change
+        when 'pause' then coalesce(j.paused_at, v_now)
+        when 'run' then case when j.paused_at is not null then v_now end
+      end,
+      next_run_at = case change
+        -- A run that somebody asked for is off again.
+        when 'pause' then greatest(j.next_run_at, v_now + interval '1 microsecond')
+        when 'run' then case when j.paused_at is null then least(j.next_run_at, v_now) else v_now end
+        else j.next_run_at
+      end
     where j.tenant_id = v_job.tenant_id and j.kind = v_job.kind
     returning * into v_job;
   return app.format_job(v_job, v_now);
@@ -259,6 +320,7 @@ begin
     v_job := app.end_run(v_job, 'lost', v_now);
     v_job.error := 'The worker ended, or lost the database, before the run did.';
     perform app.store_run(v_job);
+    perform app.tell_of_run(v_job);
   end if;
   update app.jobs j
     set token = j.token + 1, holder = coalesce(app.clean_name(claim_job.holder, 120), 'worker'), started_at = v_now,
@@ -326,13 +388,21 @@ CREATE OR REPLACE FUNCTION public.finish_job(kind text, token bigint, outcome te
 AS $function$
 declare
   v_actor app.actor := app.authenticate_workspace(actor);
-  v_job app.jobs := app.end_run(app.lock_run(v_actor.tenant_id, kind, token), outcome, app.now());
+  v_job app.jobs;
 begin
+  if (outcome in ('succeeded', 'failed', 'released')) is not true then
+    perform app.fail('invalid_input', 'A run ends as succeeded, failed or released.',
+      jsonb_build_object('field', 'outcome'));
+  end if;
+  v_job := app.end_run(app.lock_run(v_actor.tenant_id, kind, token), outcome, app.now());
   if outcome <> 'released' then
     v_job.duration_ms := finish_job.duration_ms;
     v_job.error := case when outcome = 'failed' then coalesce(app.clean_name(finish_job.error, 300), 'It failed.') end;
   end if;
   perform app.store_run(v_job);
+  if outcome <> 'released' then
+    perform app.tell_of_run(v_job);
+  end if;
   return jsonb_build_object('next_run_at', v_job.next_run_at);
 end
 $function$;
@@ -386,24 +456,28 @@ AS $function$
 declare
   v_actor app.actor := app.authenticate_person(actor, 'owner');
   v_now timestamptz := app.now();
+  v_tenant uuid := v_actor.tenant_id;
   v_job app.jobs;
 begin
   if (kind ~ '^[a-z][a-z_]{0,39}$' and coalesce(every_seconds, 1) between 1 and 31622400
       and app.validate_field(coalesce(settings, '{}'), 'object', 4096, null)) is not true then
     perform app.fail('invalid_input', 'A job runs every 1 second to 366 days, with settings of at most 4 KB.');
   end if;
+  if exists (select from app.jobs o where o.tenant_id = app.get_nil_id() and o.kind = set_job.kind) then
+    perform app.check_installation(v_actor, kind);
+    v_tenant := app.get_nil_id();
+  end if;
   insert into app.jobs as j (tenant_id, kind, every_seconds, settings, next_run_at)
-    values (
-      case when exists (
-        select from app.jobs o where o.tenant_id = app.get_nil_id() and o.kind = set_job.kind)
-        then app.get_nil_id() else v_actor.tenant_id end,
-      set_job.kind, coalesce(set_job.every_seconds, 86400), coalesce(set_job.settings, '{}'), v_now)
+    values (v_tenant, set_job.kind, coalesce(set_job.every_seconds, 86400), coalesce(set_job.settings, '{}'), v_now)
     on conflict on constraint jobs_pkey do update
       set every_seconds = coalesce(set_job.every_seconds, j.every_seconds),
-        settings = coalesce(set_job.settings, j.settings),
+        settings = j.settings || coalesce(set_job.settings, '{}'),
         next_run_at = least(j.next_run_at,
           v_now + make_interval(secs => coalesce(set_job.every_seconds, j.every_seconds)))
     returning * into v_job;
+  if not app.validate_field(v_job.settings, 'object', 4096, null) then
+    perform app.fail('invalid_input', 'The settings of a job have at most 4 KB in all.');
+  end if;
   return app.format_job(v_job, v_now);
 end
 $function$;
@@ -413,6 +487,7 @@ $function$;
 
 grant delete, insert, select, update on app.due_work to cairn_owner;
 grant delete, insert, select, update on app.jobs to cairn_owner;
+grant execute on function app.told_workspaces(uuid) to cairn_owner;
 grant execute on function public.change_job(text,text,jsonb) to cairn_server;
 grant execute on function public.change_job(text,text,jsonb) to service_role;
 grant execute on function public.claim_job(text,text,integer,jsonb) to cairn_server;

@@ -80,7 +80,7 @@ CREATE INDEX idx_idempotency_keys_created_at ON app.idempotency_keys USING btree
 alter table app.idempotency_keys enable row level security;
 alter table app.idempotency_keys force row level security;
 create policy door on app.idempotency_keys as permissive for all to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
-create policy expired on app.idempotency_keys as permissive for delete to cairn_keeper using ((created_at < (now() - '7 days'::interval)));
+create policy expired on app.idempotency_keys as permissive for delete to cairn_keeper using ((created_at < (now() - app.get_key_lifetime())));
 
 create table app.positions (
   tenant_id uuid not null,
@@ -651,6 +651,13 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.get_key_lifetime()
+ RETURNS interval
+ LANGUAGE sql
+ IMMUTABLE
+RETURN '7 days'::interval;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.key_name(actor app.actor, command jsonb)
  RETURNS text
  LANGUAGE sql
@@ -864,7 +871,7 @@ declare
 begin
   perform app.refuse_limited(v_actor);
   delete from app.idempotency_keys k
-    where k.tenant_id = v_actor.tenant_id and k.created_at < app.now() - interval '7 days';
+    where k.tenant_id = v_actor.tenant_id and k.created_at < app.now() - app.get_key_lifetime();
   get diagnostics v_purged = row_count;
   return jsonb_build_object('purged', v_purged);
 end
@@ -882,6 +889,7 @@ grant select on app.event_types to cairn_owner;
 grant delete on app.idempotency_keys to cairn_keeper;
 grant delete, insert, select, update on app.idempotency_keys to cairn_owner;
 grant delete, insert, select, update on app.positions to cairn_owner;
+grant execute on function app.get_key_lifetime() to cairn_keeper;
 grant execute on function public.purge_idempotency_keys(jsonb) to authenticated;
 grant execute on function public.purge_idempotency_keys(jsonb) to cairn_server;
 grant execute on function public.purge_idempotency_keys(jsonb) to service_role;

@@ -25,7 +25,7 @@ AS $function$
 declare
   v_function record;
   v_by_keeper constant text[] := array['blank_event', 'due_records', 'measure_records', 'purge_expired',
-    'record_files_to_remove', 'remove_events', 'unarchived_records'];
+    'record_files_to_remove', 'remove_events', 'told_workspaces', 'unarchived_records'];
 begin
   grant create on schema public, app to cairn_owner, cairn_keeper;
   for v_function in

@@ -61,6 +61,7 @@ alter table public.memberships enable row level security;
 alter table public.memberships force row level security;
 create policy door on public.memberships as permissive for all to cairn_owner using (((tenant_id = app.get_tenant_id()) OR (user_id = ANY (ARRAY[app.get_caller_id(), app.get_signed_in_id()])))) with check ((tenant_id = app.get_tenant_id()));
 create policy own_select on public.memberships as permissive for select to authenticated using ((user_id = ( SELECT auth.uid() AS uid)));
+create policy owners on public.memberships as permissive for select to cairn_keeper using ((role = 'owner'::text));
 
 create table public.tenants (
   id uuid not null,
@@ -438,6 +439,7 @@ grant execute on function app.my_tenants() to authenticated;
 grant execute on function public.sign_in(jsonb,jsonb) to cairn_server;
 grant execute on function public.sign_in(jsonb,jsonb) to service_role;
 grant select on public.memberships to authenticated;
+grant select (created_at), select (role), select (tenant_id) on public.memberships to cairn_keeper;
 grant delete, insert, select, update on public.memberships to cairn_owner;
 grant select on public.tenants to authenticated;
 grant delete, insert, select, update on public.tenants to cairn_owner;

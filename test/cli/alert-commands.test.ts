@@ -102,3 +102,10 @@ test('one that there is not, or whose id is cut too short, is not found', async 
     });
   }
 });
+
+test('a whole id is asked of the database, however many alerts there are', async () => {
+  const { code, stderr } = await world.run(['alerts', 'ack', '018f0000-0000-7000-8000-000000000001']);
+
+  expect([code, stderr]).toEqual([1, expect.stringContaining('There is no alert 018f0000')]);
+  expect(stderr).toContain('in this workspace');
+});

@@ -40,12 +40,13 @@ describe('jobs of an embedded database', () => {
     );
   });
 
-  test('that are run by name run at once, paused ones too', async () => {
+  test('that are run by name run at once, paused ones too, which stay so', async () => {
     expect((await run<Job>('jobs', 'pause', 'purge')).said.paused_at).toEqual(expect.any(String));
 
     expect((await run('jobs', 'run', 'purge')).said).toMatchObject({ jobs: [{ kind: 'purge', outcome: 'succeeded' }] });
 
-    expect((await jobNamed('purge'))?.paused_at).toBeUndefined();
+    expect((await jobNamed('purge'))?.paused_at).toEqual(expect.any(String));
+    await run('jobs', 'resume', 'purge');
     expect(await run('jobs', 'run', 'nothing')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('"code":"not_found"'),
@@ -76,14 +77,14 @@ describe('jobs of an embedded database', () => {
     }
     await writeFile(join(directory, 'mine.backup'), 'kept');
 
-    await run('jobs', 'run', 'backup');
+    expect((await run('jobs', 'run', 'backup')).said).toMatchObject({ jobs: [{ outcome: 'succeeded' }] });
 
     const names = (await readdir(directory)).sort();
     expect(names.filter((name) => name.startsWith('daily-'))).toHaveLength(7);
     expect(names).toContain('mine.backup');
     const latest = join(directory, names.filter((name) => name.startsWith('daily-')).at(-1) ?? '');
     const restored = join(world.dataDir, 'restored');
-    expect((await cairn(['--data-dir', restored, 'db', 'restore', latest])).code).toBe(0);
+    expect(await cairn(['--data-dir', restored, 'db', 'restore', latest])).toMatchObject({ code: 0 });
   });
 
   test('that fail say why and what to do, in the answer alone and in the list', async () => {
@@ -115,6 +116,15 @@ describe('jobs of an embedded database', () => {
       settings: { to: join(world.dataDir, 'archive'), days: 30 },
     });
     expect((await run('jobs', 'run', 'archive')).said).toMatchObject({ jobs: [{ outcome: 'succeeded' }] });
+    expect((await run<Job>('jobs', 'set', 'archive', '--every', '12h')).said).toMatchObject({
+      every_seconds: 43_200,
+      settings: { to: join(world.dataDir, 'archive'), days: 30 },
+    });
+    const elsewhere = join(world.dataDir, 'elsewhere');
+    expect((await run<Job>('jobs', 'set', 'archive', '--to', elsewhere)).said).toMatchObject({
+      every_seconds: 43_200,
+      settings: { to: elsewhere, days: 30 },
+    });
     expect(await run('jobs', 'set', 'purge', '--to', '/tmp')).toMatchObject({ code: 2 });
     expect(await run('jobs', 'set', 'nothing', '--every', '1h')).toMatchObject({ code: 2 });
   });

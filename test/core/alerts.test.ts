@@ -70,8 +70,51 @@ describe('an alert', () => {
 
     expect(await call(as('ada'), 'list_alerts')).toEqual({ alerts: [] });
     await clock.advance({ seconds: 61 });
-    expect(await call(as('ada'), 'list_alerts')).toMatchObject({ alerts: [{ id }] });
+    const { alerts } = await call(as('ada'), 'list_alerts');
+    expect(alerts).toMatchObject([{ id }]);
+    expect(alerts).not.toMatchObject([{ acknowledged_by: 'ada' }]);
+    await call(as('ada'), 'acknowledge_alert', { alert: id, status: 'snoozed', snooze_seconds: 60 });
+    const resolved = await call(as('ada'), 'acknowledge_alert', { alert: id, status: 'resolved' });
+    expect(resolved).not.toHaveProperty('snoozed_until');
   });
+
+  test('of an archived project, which nobody can handle, is listed among the handled ones', async ({ as }) => {
+    await plan(as('ada'), [{ title: 'Pay' }], { attempts_max: 1 });
+    const lock = await take(as('ada'), 'web-1');
+    await call(as('ada'), 'release_task', { ...lock, outcome: 'failed', reason: 'No way.' });
+    const listed = async (given = {}) => (await call(as('ada'), 'list_alerts', given)).alerts;
+    expect(await listed()).toHaveLength(1);
+
+    await call(person(as('ada')), 'archive_project', { project: 'web', reason: 'Done.' });
+
+    expect([await listed(), await listed({ project: 'web' })]).toEqual([[], []]);
+    expect(await listed({ include_handled: true })).toHaveLength(1);
+  });
+
+  test.for(['raises', 'settles'] as const)(
+    'that somebody resolves at the moment a verb %s it is resolved, and the verb goes on',
+    async (verb, { as, sql }) => {
+      const id = await raise(sql, as('ada'));
+      const resolving = await sql.connect();
+      let done: Promise<unknown>;
+      try {
+        await resolving.query('begin');
+        const events = JSON.stringify([{ stream: `alert:${id}`, type: 'alert.resolved', data: {} }]);
+        await resolving.query(`select public.append_events($1, '{}', $2)`, [events, JSON.stringify(as('ada').actor)]);
+        done = verb === 'raises' ? raise(sql, as('ada')) : settle(sql, as('ada'));
+        done.catch(() => {});
+        const waits = async () => (await resolving.query('select from pg_locks where not granted')).rowCount;
+        await expect.poll(waits).toBe(1);
+      } finally {
+        await resolving.query('commit');
+        resolving.release();
+      }
+
+      await done;
+      const again = verb === 'raises' ? ['alert.raised'] : [];
+      expect(await typesOf(as('ada'))).toEqual(['alert.raised', 'alert.resolved', ...again]);
+    },
+  );
 
   test('that is resolved stays so, and a new one is raised when its cause comes back', async ({ as, sql }) => {
     const id = await raise(sql, as('ada'));

@@ -218,6 +218,22 @@ test('a new password looks for the browsers of its account alone', async () => {
   expect(steps.filter(({ lookedAt }) => lookedAt > LOOKED_AT_MAX)).toEqual([]);
 });
 
+test('alerts that wait for somebody are found beside any number of handled ones', async () => {
+  await scratch.sql.query(
+    `insert into public.agent_alerts (tenant_id, id, user_id, kind, severity, title, details, dedup_key, raised_count,
+         acknowledged, version, created_at, last_raised_at)
+       select $2, gen_random_uuid(), $3, 'test', 'low', 'x', '{}', n::text, 1, true, 1, now(), now()
+         from generate_series(1, $1) n`,
+    [ROWS, ada.actor.tenant_id, ada.actor.user_id],
+  );
+  await scratch.sql.query('analyze public.agent_alerts');
+
+  const steps = await stepsOf(scratch.sql, ['list_alerts', {}], ada.actor);
+
+  expect(steps.some(({ step }) => step.endsWith(' on agent_alerts'))).toBe(true);
+  expect(steps.filter(({ lookedAt }) => lookedAt > LOOKED_AT_MAX)).toEqual([]);
+});
+
 test('the test sees what it is about: an index that does not begin with the workspace is told', async () => {
   await scratch.sql.query('drop index public.idx_checkpoints_project_created, public.idx_checkpoints_project_id');
   await scratch.sql.query('drop index public.idx_checkpoints_created_at');

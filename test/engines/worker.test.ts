@@ -5,17 +5,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { readConfig } from '../../src/config.ts';
 import { DomainError } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
-import type { JobKind, Run } from '../../src/workers/job.ts';
+import type { JobKind } from '../../src/workers/job.ts';
 import { jobKindsOf } from '../../src/workers/jobs.ts';
-import { Worker, type WorkerOptions } from '../../src/workers/worker.ts';
+import type { WorkerOptions } from '../../src/workers/worker.ts';
 import { ask } from '../support/ask.ts';
 import { blobs } from '../support/blobs.ts';
 import { createProject, note, verify } from '../support/commands.ts';
 import { createScratch, type Scratch } from '../support/scratch.ts';
+import { jobOf, jobRow, workerOf as makeWorker, OTHER, registerDue, signal } from '../support/workers.ts';
 
 // The loop on a real database; those of whole processes are in test/process/jobs.test.ts.
-
-const OTHER = readConfig({ databaseUrl: 'postgres://elsewhere' }, {});
 
 let scratch: Scratch;
 
@@ -27,40 +26,9 @@ beforeEach(async () => {
   await scratch.sql.query('delete from app.jobs; delete from app.due_work');
 });
 
-function workerOf(kinds: readonly JobKind[], more: Partial<WorkerOptions> = {}): Worker {
-  const { db, connect } = scratch;
-  const machine = { config: OTHER, db, blobs, log: createLog('silent'), connect };
-  return new Worker({ machine, kinds, everyMs: { most: 50, least: 5 }, ...more });
-}
-
-const jobOf = (kind: string, run: (run: Run) => Promise<void>): JobKind => ({
-  kind,
-  scope: 'installation',
-  everySeconds: 3_600,
-  needs: 'database',
-  run: (_machine, given) => run(given),
-});
-
-/** Registers jobs as due now. */
-async function register(kinds: readonly JobKind[], everySeconds = 3_600): Promise<void> {
-  await ask({ db: scratch.db, actor: { user_id: '' } }, 'register_jobs', {
-    jobs: kinds.map(({ kind }) => ({ kind, every_seconds: everySeconds })),
-  });
-  await scratch.sql.query('update app.jobs set next_run_at = now()');
-}
-
-async function row(kind: string): Promise<Record<string, unknown>> {
-  return (await scratch.sql.query('select * from app.jobs where kind = $1', [kind])).rows[0];
-}
-
-/** Something to wait for, once. */
-function signal(): { wait: Promise<void>; give: () => void } {
-  let give = () => {};
-  const wait = new Promise<void>((resolve) => {
-    give = resolve;
-  });
-  return { wait, give };
-}
+const workerOf = (kinds: readonly JobKind[], more: Partial<WorkerOptions> = {}) => makeWorker(scratch, kinds, more);
+const register = (kinds: readonly JobKind[], everySeconds?: number) => registerDue(scratch, kinds, everySeconds);
+const row = (kind: string) => jobRow(scratch, kind);
 
 describe('a worker', () => {
   test('runs what is due of the kinds that it knows, tells how each ended, and keeps no secret of a failure', async () => {
@@ -158,6 +126,56 @@ describe('a worker', () => {
     expect(await row('ends')).toMatchObject({ last_outcome: null, holder: null, failures_in_row: 0 });
   });
 
+  test('ends a run that hangs, as a failure, and leaves it if it does not end', async () => {
+    const hanging = (kind: string, heeds: boolean): JobKind => ({
+      ...jobOf(kind, ({ signal: told }) => {
+        return new Promise((_, reject) => heeds && told.addEventListener('abort', () => reject(told.reason)));
+      }),
+      maxSeconds: 0.1,
+    });
+    const kinds = [hanging('heeds', true), hanging('hangs', false)];
+    await register(kinds);
+
+    const ended = await workerOf(kinds, { stopMs: 100 }).runDue();
+
+    expect(ended.map(({ outcome }) => outcome)).toEqual(['failed', 'failed']);
+    const failed = { error: 'It took longer than 0.1 seconds.', failures_in_row: 1, holder: null };
+    expect([await row('heeds'), await row('hangs')]).toMatchObject([failed, failed]);
+  });
+
+  test('gives back a run that goes on after its stop, which is no failure and tells nobody', async () => {
+    const started = signal();
+    const deaf = jobOf('deaf', () => {
+      started.give();
+      return new Promise(() => {});
+    });
+    await register([deaf]);
+    await scratch.sql.query('update app.jobs set failures_in_row = 3');
+    await scratch.signIn('zoe');
+    const worker = workerOf([deaf], { stopMs: 50 });
+    worker.start();
+    await started.wait;
+
+    await worker.stop();
+
+    expect(await row('deaf')).toMatchObject({ holder: null, last_outcome: null, failures_in_row: 3 });
+    expect((await scratch.sql.query('select from public.agent_alerts')).rowCount).toBe(0);
+    expect(await workerOf([jobOf('deaf', async () => {})]).runDue()).toMatchObject([{ outcome: 'succeeded' }]);
+  });
+
+  test('runs the others when one cannot be claimed, and tells that it did not begin', async () => {
+    const kinds = [jobOf('stuck', async () => {}), jobOf('free', async () => {})];
+    await register(kinds);
+    await scratch.sql.query(`update app.jobs set token = 9223372036854775807 where kind = 'stuck'`);
+
+    const ended = await workerOf(kinds).runDue();
+
+    expect(ended).toMatchObject([
+      { kind: 'free', outcome: 'succeeded' },
+      { kind: 'stuck', outcome: 'failed' },
+    ]);
+  });
+
   test('goes on while its database is away, and is alive only while it looks', async () => {
     const often = jobOf('often', async () => {});
     const worker = workerOf([often]);
@@ -217,52 +235,32 @@ describe('the job', () => {
     expect(events).toBe(2);
   });
 
+  test('backup stops when it is told to, though it waits for a lock, and leaves no file', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'cairn-backup-'));
+    const config = readConfig({ dataDir }, {});
+    const backup = jobKindsOf(config).find(({ kind }) => kind === 'backup');
+    const locking = await scratch.connect();
+    await locking.query('begin; lock table app.rates in access exclusive mode');
+    const { db, connect } = scratch;
+    const told = new AbortController();
+    const run = { actor: { user_id: '' }, settings: {}, signal: told.signal };
+    const stopped = backup?.run({ config, db, blobs, log: createLog('silent'), connect }, run);
+    stopped?.catch(() => {});
+    const waiting = async () => (await locking.query('select from pg_locks where not granted')).rowCount;
+    await expect.poll(waiting).toBe(1);
+
+    told.abort();
+
+    await expect(stopped).rejects.toMatchObject({ code: 'unavailable' });
+    await locking.end();
+    expect(await readdir(join(dataDir, 'backups'))).toEqual([]);
+    await rm(dataDir, { recursive: true });
+  });
+
   test('backup is of an embedded database alone', () => {
     const kindsOf = (flags: object) => jobKindsOf(readConfig(flags, {})).map(({ kind }) => kind);
 
     expect(kindsOf({})).toContain('backup');
     expect(kindsOf({ databaseUrl: 'postgres://elsewhere' })).not.toContain('backup');
-  });
-});
-
-describe('a job that keeps failing', () => {
-  async function alerts(): Promise<object[]> {
-    const { rows } = await scratch.sql.query(
-      `select a.kind, a.title, a.details, a.raised_count::integer, a.resolved_at is null as open from public.agent_alerts a
-       where a.tenant_id = app.user_of('{"issuer": "local", "subject": "owner"}') order by a.id`,
-    );
-    return rows;
-  }
-  const again = () => scratch.sql.query('update app.jobs set next_run_at = now()');
-
-  test("raises one alert in the workspace of the server's owner, which is resolved when it succeeds", async () => {
-    let broken = true;
-    const failing = jobOf('flaky', async () => {
-      if (broken) throw new DomainError('unavailable', 'The bucket is away.');
-    });
-    await register([failing]);
-    const worker = workerOf([failing]);
-    // Without a workspace of that owner nobody is told, and nothing fails.
-    for (const _ of [1, 2, 3, 4]) {
-      expect(await worker.runDue()).toMatchObject([{ outcome: 'failed' }]);
-      await again();
-    }
-    const identity = { issuer: 'local', subject: 'owner', name: 'Owner' };
-    await ask({ db: scratch.db, actor: { user_id: '' } }, 'sign_in', { identity });
-    await scratch.sql.query('update app.jobs set failures_in_row = 0');
-
-    for (const failures of [1, 2, 3, 4]) {
-      await worker.runDue();
-      await again();
-      expect(await alerts()).toHaveLength(failures < 3 ? 0 : 1);
-    }
-    const details = { job: 'flaky', failures: 4, error: 'The bucket is away.' };
-    const title = 'The job flaky keeps failing.';
-    expect(await alerts()).toEqual([{ kind: 'job_failing', title, details, raised_count: 2, open: true }]);
-
-    broken = false;
-    await worker.runDue();
-
-    expect(await alerts()).toMatchObject([{ open: false }]);
   });
 });

@@ -10,11 +10,15 @@ type Listed = { jobs: { kind: string; workspace?: string; overdue: boolean }[] }
 const NOBODY: Actor = { user_id: '' };
 
 let scratch: Scratch;
+let owner: Actor & { tenant_id: string };
 let ada: Actor & { tenant_id: string };
 let eve: Actor & { tenant_id: string };
 
 beforeAll(async () => {
   scratch = await createScratch();
+  owner = await ask({ db: scratch.db, actor: NOBODY }, 'sign_in', {
+    identity: { issuer: 'local', subject: 'owner', name: 'Owner' },
+  });
   ada = (await scratch.signIn('ada')).actor;
   eve = (await scratch.signIn('eve')).actor;
 });
@@ -27,7 +31,7 @@ const finish = (
   token: number | undefined,
   { actor = NOBODY, ...more }: { actor?: Actor; [argument: string]: unknown } = {},
 ) => as(actor, 'finish_job', { kind, token, outcome: 'succeeded', ...more });
-const change = (kind: string, to: string, actor: Actor = ada) => as(actor, 'change_job', { kind, change: to });
+const change = (kind: string, to: string, actor: Actor = owner) => as(actor, 'change_job', { kind, change: to });
 const due = (...kinds: string[]) => as<{ jobs: object[]; next_in_ms?: number }>(NOBODY, 'due_jobs', { kinds });
 
 /** A job of the installation, due now. */
@@ -147,6 +151,7 @@ describe('a job', () => {
     );
 
     await as(NOBODY, 'extend_job', { kind: 'late', token: second?.token, seconds: 60 });
+    await expect(finish('late', second?.token, { outcome: 'lost' })).rejects.toMatchObject({ code: 'invalid_input' });
     await finish('late', second?.token);
     await expect(finish('late', second?.token)).rejects.toMatchObject(refused);
     await expect(finish('nothing', 1)).rejects.toMatchObject(refused);
@@ -186,19 +191,47 @@ describe('what people say of a job', () => {
     await expect(change('nothing', 'run')).rejects.toMatchObject({ code: 'not_found' });
   });
 
+  test('lets a paused job run once, unless it is paused again', async () => {
+    await register('asked');
+    await change('asked', 'pause');
+    await change('asked', 'run');
+    await change('asked', 'pause');
+    expect(await claim('asked')).toBeNull();
+    await change('asked', 'run');
+    await finish('asked', (await claim('asked'))?.token, { outcome: 'released' });
+
+    await finish('asked', (await claim('asked'))?.token);
+    await makeDue('asked');
+    expect([(await due('asked')).jobs, await claim('asked')]).toEqual([[], null]);
+    expect((await row('asked'))['paused_at']).not.toBeNull();
+  });
+
   test('sets how often it runs, within limits', async () => {
     await register('often');
-    const set = (args: object) => as(ada, 'set_job', { kind: 'often', ...args });
+    const set = (args: object) => as(owner, 'set_job', { kind: 'often', ...args });
 
     expect(await set({ every_seconds: 5 })).toMatchObject({ every_seconds: 5 });
     for (const bad of [{ every_seconds: 0 }, { settings: [] }, { settings: { a: 'x'.repeat(5_000) } }, { kind: 'A' }]) {
       await expect(set(bad)).rejects.toMatchObject({ code: 'invalid_input' });
     }
     expect(await row('often')).toMatchObject({ every_seconds: 5, settings: {} });
+    await set({ settings: { a: 1, b: 2 } });
+    expect(await set({ settings: { b: 3 } })).toMatchObject({ every_seconds: 5, settings: { a: 1, b: 3 } });
+    await set({ settings: { c: 'x'.repeat(4_000) } });
+    await expect(set({ settings: { d: 'x'.repeat(4_000) } })).rejects.toMatchObject({ code: 'invalid_input' });
+  });
+
+  test('of the installation is said by the user of the server’s machine, and seen by everybody', async () => {
+    await register('shared');
+    const refused = { code: 'forbidden', hint: expect.stringContaining('Who runs the server') };
+    for (const to of ['pause', 'run']) await expect(change('shared', to, ada)).rejects.toMatchObject(refused);
+    await expect(as(ada, 'set_job', { kind: 'shared', every_seconds: 1 })).rejects.toMatchObject(refused);
+
+    expect(await row('shared')).toMatchObject({ every_seconds: 3_600, paused_at: null });
   });
 
   test('is an owner’s to say, and the server’s to do', async () => {
-    await register('owned');
+    await as(ada, 'set_job', { kind: 'owned' });
     await scratch.sql.query(`insert into public.memberships (tenant_id, user_id, role) values ($1, $2, 'admin')`, [
       ada.tenant_id,
       eve.user_id,
@@ -258,5 +291,10 @@ describe('a job of a workspace', () => {
     expect(await isOverdue()).toBe(true);
     await claim('overdue');
     expect(await isOverdue()).toBe(false);
+    const ranFor = `update app.jobs set started_at = now() - make_interval(mins => $1) where kind = 'overdue'`;
+    await scratch.sql.query(ranFor, [110]);
+    expect(await isOverdue()).toBe(false);
+    await scratch.sql.query(ranFor, [125]);
+    expect(await isOverdue()).toBe(true);
   });
 });

@@ -13,6 +13,7 @@ const SHOWN_MAX = 100;
 const KNOWN_MAX = 1_000;
 // Ids that were made in one minute begin alike.
 const SHORT_ID = 8;
+const WHOLE_ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 export type AlertsOptions = JsonOption & { all?: true; project?: string | undefined };
 export type HandleOptions = JsonOption & { note?: string; for?: number };
@@ -57,11 +58,15 @@ export async function readAlerts(
   return items;
 }
 
-/** Finds an alert by its id or the end of it. */
+/** Finds an alert by its id or the end of it, among those that wait for somebody first. */
 async function alertId(ctx: Context, given: string): Promise<string> {
-  const known = await readAlerts(ctx, { all: true, limit: KNOWN_MAX });
-  const [found, ...others] = known.filter(({ id }) => given.length >= 4 && id.endsWith(given.toLowerCase()));
-  if (found !== undefined && others.length === 0) return found.id;
+  if (WHOLE_ID.test(given)) return given;
+  for (const all of [false, true]) {
+    const known = await readAlerts(ctx, { all, limit: KNOWN_MAX });
+    const [found, ...others] = known.filter(({ id }) => given.length >= 4 && id.endsWith(given.toLowerCase()));
+    if (found !== undefined && others.length === 0) return found.id;
+    if (found !== undefined) break;
+  }
   throw new DomainError('not_found', `There is no alert ${given.slice(0, 40)}.`, {
     hint: 'cairn alerts list --all shows the ids.',
   });

@@ -13,7 +13,7 @@ export function addAlertsCommands(program: Command): void {
   alerts
     .command('list', { isDefault: true })
     .description('list the alerts that wait for somebody')
-    .option('--all', 'include those that are acknowledged, snoozed or resolved')
+    .option('--all', 'include those that are acknowledged, snoozed or resolved, or of archived projects')
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn alerts', 'cairn alerts list --all'))
     .action(

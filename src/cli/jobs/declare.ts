@@ -29,7 +29,7 @@ export function addJobsCommands(program: Command): void {
     .action(command(async (config, options: JobOptions) => (await import('./jobs.ts')).runJobs(config, options)));
   jobs
     .command('run <kind>')
-    .description('run a job now; a paused one is resumed')
+    .description('run a job now, once; a paused one stays paused')
     .option(...WORKSPACE_OPTION)
     .option(...JSON_OPTION)
     .addHelpText('after', examples('cairn jobs run backup'))

@@ -71,20 +71,37 @@ export async function runSetJob(config: Config, kind: string, options: SetOption
   refuseWithoutKey(config);
   const known = jobKindsOf(config).map((one) => one.kind);
   if (!known.includes(kind)) throw mistyped(`There is no job ${escaped(kind)} here.`, `Jobs: ${known.join(', ')}.`);
-  const settings = settingsOf(config, kind, options);
-  const job = await inJobs(config, options, (ctx) =>
-    perform(ctx, person.set_job, { kind, every_seconds: options.every, settings }),
-  );
+  const given = settingsOf(config, kind, options);
+  const job = await inJobs(config, options, async (ctx) => {
+    const settings = { ...(await newSettings(ctx, { config, kind, options })), ...given };
+    return perform(ctx, person.set_job, { kind, every_seconds: options.every, settings });
+  });
   printResult(job, options, (one) => jobLines([one]));
 }
 
-/** Where a job writes files; undefined if that does not change. */
+/** What is said of where a job writes files, and from which age; what is not said stays as it is. */
 function settingsOf(config: Config, kind: string, { olderThan: days, to, oneMachine }: SetOptions) {
-  if (kind === 'archive') return { to: locationFor(config, { to, oneMachine }), days: days ?? 365 };
-  if (days !== undefined) throw mistyped(`${kind} takes no --older-than.`, 'It is of the job archive.');
-  if (to === undefined) return undefined;
-  if (kind === 'retention') return { to: locationFor(config, { to, oneMachine }) };
-  throw mistyped(`${kind} takes no --to.`, 'It is of the jobs archive and retention.');
+  if (days !== undefined && kind !== 'archive') {
+    throw mistyped(`${kind} takes no --older-than.`, 'It is of the job archive.');
+  }
+  if (to !== undefined && kind !== 'archive' && kind !== 'retention') {
+    throw mistyped(`${kind} takes no --to.`, 'It is of the jobs archive and retention.');
+  }
+  return {
+    ...(to !== undefined && { to: locationFor(config, { to, oneMachine }) }),
+    ...(days !== undefined && { days }),
+  };
+}
+
+/** Where a workspace that had no archive yet has it, if nobody says: of an embedded database, in its data directory. */
+async function newSettings(
+  ctx: Context,
+  { config, kind, options: { to, oneMachine } }: { config: Config; kind: string; options: SetOptions },
+): Promise<{ to: string } | undefined> {
+  if (kind !== 'archive' || to !== undefined) return undefined;
+  const { jobs } = await perform(ctx, person.list_jobs, {});
+  if (jobs.some((job) => job.kind === kind)) return undefined;
+  return { to: locationFor(config, { oneMachine }) };
 }
 
 function jobLines(jobs: Job[]): string[] {
