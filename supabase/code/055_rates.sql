@@ -21,6 +21,7 @@ begin
     'allowed', v_taken.count <= most,
     'retry_after_seconds', case when v_taken.count <= most
       then 0
-      else ceil(extract(epoch from v_taken.ends_at - v_now))::integer end);
+      -- Who began it may have looked at the clock later.
+      else least(ceil(extract(epoch from v_taken.ends_at - v_now))::integer, seconds) end);
 end
 $$;

@@ -2604,7 +2604,8 @@ begin
     'allowed', v_taken.count <= most,
     'retry_after_seconds', case when v_taken.count <= most
       then 0
-      else ceil(extract(epoch from v_taken.ends_at - v_now))::integer end);
+      -- Who began it may have looked at the clock later.
+      else least(ceil(extract(epoch from v_taken.ends_at - v_now))::integer, seconds) end);
 end
 $$;
 
@@ -12617,6 +12618,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002000', '4cf0b0b23db4f1300efbf17e4aa5946627dc65651c151c459e529c72c2cebedd', '0.1.0'),
   ('20261201002100', '0f4eb29f80acf3707fa85f2a3fa3e90212e37a0ed02d6b2f87e4c44600967284', '0.1.0'),
   ('20261201002200', '47eea0018c97e6c4f5ed81676662349f8c02b7f1e9ddec531efa4398dcf4b142', '0.1.0'),
-  ('code', '53c985e7fc416e2dd2d3fb229fff7bb17ec936379ace766f447cff5cd532f886', '0.1.0')
+  ('code', '367d38bd1afa742bbc831b140de410145934535ef9742de4b1e02a439dcb91ba', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
