@@ -4,13 +4,12 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
-import type { Actor, Database } from '../src/db/database.ts';
+import { type Actor, type Database, NOBODY } from '../src/db/database.ts';
 import { signInAs } from '../src/local.ts';
 import type { Given, Taken } from './load-worker.ts';
 import { type Sample, summary } from './sample.ts';
 
 const WORKER = fileURLToPath(new URL('load-worker.js', import.meta.url));
-const NOBODY = { user_id: '00000000-0000-0000-0000-000000000000' };
 
 type Target = { db: Database; connection: pg.ClientConfig };
 

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { argv, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
 import type pg from 'pg';
-import type { Actor } from '../src/db/database.ts';
+import { type Actor, NOBODY } from '../src/db/database.ts';
 import { ensureServer, serverStatus } from '../src/db/embedded/shared-server.ts';
 import { createLog } from '../src/log.ts';
 import { measureCalls, type Place } from './calls.ts';
@@ -150,10 +150,9 @@ async function analyze({ sql }: Pick<Caller, 'sql'>): Promise<void> {
 /** The local user that `cairn` made when it started. */
 async function actorOf(sql: pg.Client): Promise<Actor> {
   const identity = { issuer: 'local', subject: 'owner', name: 'bench' };
-  const nobody = { user_id: '00000000-0000-0000-0000-000000000000' };
   const text = 'select public.sign_in(identity => $1, actor => $2) as result';
-  const { rows } = await sql.query<{ result: Pick<Actor, 'user_id' | 'tenant_id'> }>(text, [identity, nobody]);
-  return { ...nobody, ...rows[0]?.result, agent: 'seeder', client: 'bench' };
+  const { rows } = await sql.query<{ result: Pick<Actor, 'user_id' | 'tenant_id'> }>(text, [identity, NOBODY]);
+  return { ...NOBODY, ...rows[0]?.result, agent: 'seeder', client: 'bench' };
 }
 
 /** Replays the whole log into an empty read model, again where nothing differs, and verifies it. */

@@ -6,7 +6,7 @@ import { blobStores } from '../src/blobs/open.ts';
 import type { Database } from '../src/db/database.ts';
 import { signInAs } from '../src/local.ts';
 import { archiveRecords, dropPartitions, readRecords } from '../src/services/records.ts';
-import { NOBODY } from '../src/workers/claims.ts';
+import { SYSTEM } from '../src/workers/claims.ts';
 import { table } from './section.ts';
 
 const BATCH = 10_000;
@@ -32,10 +32,10 @@ type Measured = { db: Database; sql: pg.Client };
 /** Measures so many records of a month that is over, and their files in a directory. */
 export async function measureRecords({ db, sql }: Measured, directory: string, count: number): Promise<string[]> {
   const { tenant_id, user_id } = await signInAs(
-    { db, actor: NOBODY },
+    { db, actor: SYSTEM },
     { identity: { issuer: 'bench', subject: 'records', name: 'Records' } },
   );
-  const keeper = { db, actor: NOBODY, blobs: blobStores({}) };
+  const keeper = { db, actor: SYSTEM, blobs: blobStores({}) };
   const month = new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() - 3, 2)).toISOString();
   await sql.query(STEPS);
   await sql.query('select app.make_partitions($1)', [month]);

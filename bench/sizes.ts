@@ -3,7 +3,7 @@
 // copies of their rows under new ids. The copies pass the same indexes and are made ten times as fast.
 import { stderr } from 'node:process';
 import type pg from 'pg';
-import type { Database } from '../src/db/database.ts';
+import { type Database, NOBODY } from '../src/db/database.ts';
 import { newId } from '../src/events/ids.ts';
 import { signInAs } from '../src/local.ts';
 import { timed } from './sample.ts';
@@ -20,7 +20,6 @@ const SHOWN_MIN = 0.005;
 const PAYLOAD_BYTES = 1_000;
 // The version of a claim that is the second event of its task.
 const CLAIMED = Object.freeze({ lock_token: 2 });
-const NOBODY = { user_id: '00000000-0000-0000-0000-000000000000' };
 
 const SIZES = `
   select format('%s.%s', n.nspname, c.relname) as name, c.reltuples::float8 as rows,

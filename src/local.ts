@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { blobStores, type OpenBlobStore } from './blobs/open.ts';
 import { isEmbedded, removeBriefs } from './brief-files.ts';
 import type { Config } from './config.ts';
-import type { Actor, Database } from './db/database.ts';
+import { type Actor, type Database, NOBODY } from './db/database.ts';
 import { type OpenDatabase, type OpenOptions, openDatabase } from './db/open.ts';
 import { sqlFunction } from './db/sql-function.ts';
 import type { Log } from './log.ts';
@@ -17,8 +17,6 @@ type LocalOptions = OpenOptions & { person?: Promise<string> };
 const LOCAL_IDENTITY = { issuer: 'local', subject: 'owner' };
 /** The user of an identity that the program vouches for, and the user's own workspace. */
 export const signInAs = sqlFunction('sign_in', z.object({ user_id: z.string(), tenant_id: z.string() }));
-
-const NOBODY: Actor = { user_id: '00000000-0000-0000-0000-000000000000' };
 
 /** Opens the configured database as its local user, or as the signed-in one. */
 export async function openLocal(

@@ -23,6 +23,9 @@ export type Actor = {
   gone?: () => AbortSignal;
 };
 
+/** The caller of functions that need no user yet, or none. */
+export const NOBODY: Actor = Object.freeze({ user_id: '00000000-0000-0000-0000-000000000000' });
+
 /**
  * The access token of the actor's calls: if it is not valid for the resource by then, the database raises
  * `unauthenticated` and does nothing.

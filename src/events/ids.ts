@@ -17,6 +17,11 @@ export function idOf(text: string): string {
   return formatUuid(bytes);
 }
 
+/** Tells whether a text is a whole id, of any version. */
+export function isId(text: string): boolean {
+  return /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text);
+}
+
 function formatUuid(bytes: Buffer): string {
   return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

@@ -61,7 +61,7 @@ export async function dropPartitions(ctx: Reading): Promise<string[]> {
 export const importRecords = sqlFunction('import_records', z.object({ imported: z.int(), skipped: z.int() }));
 
 /**
- * As nobody: moves the records of every workspace that are old enough to files, each part read back before it counts.
+ * As the system: moves the records of every workspace that are old enough to files, each part read back before it counts.
  * Yields what was moved; repeating an interrupted run resumes. What fails for one part is raised after the others.
  */
 export async function* archiveRecords({ db, actor, blobs }: Keeping, location: string): AsyncGenerator<Archived> {
@@ -93,7 +93,7 @@ async function archivePart(
   return { table, tenant_id, records };
 }
 
-/** As nobody: removes the files that no reader needs, and returns how many. What fails is raised after the others. */
+/** As the system: removes the files that no reader needs, and returns how many. What fails is raised after the others. */
 export async function removeFiles({ db, actor, blobs }: Keeping): Promise<number> {
   const { files } = await findRemovable({ db, actor }, {});
   const failures: unknown[] = [];

@@ -1,16 +1,12 @@
 import * as z from 'zod';
-import type { Actor, Database } from '../db/database.ts';
+import { type Actor, type Database, NOBODY } from '../db/database.ts';
 import { sqlFunction } from '../db/sql-function.ts';
 import type { JobKind } from './job.ts';
 
-// What a worker asks of the database: as nobody, and in a job's workspace once that is known.
+// What a worker asks of the database: in no workspace, and in a job's once that is known.
 
-/** The actor of a worker in no workspace. */
-export const NOBODY: Actor = {
-  user_id: '00000000-0000-0000-0000-000000000000',
-  agent: 'system',
-  client: 'system',
-};
+/** The actor of a worker, no person. */
+export const SYSTEM: Actor = Object.freeze({ ...NOBODY, agent: 'system', client: 'system' });
 
 const registerJobs = sqlFunction('register_jobs', z.object({ registered: z.int() }));
 
@@ -19,7 +15,7 @@ export async function registerKinds(db: Database, kinds: readonly JobKind[]): Pr
   const jobs = kinds
     .filter(({ scope }) => scope === 'installation')
     .map(({ kind, everySeconds: every_seconds }) => ({ kind, every_seconds }));
-  await registerJobs({ db, actor: NOBODY }, { jobs });
+  await registerJobs({ db, actor: SYSTEM }, { jobs });
 }
 
 /** A job that is due, of a workspace or the installation. */

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError } from '../errors.ts';
-import { claimJob, type Due, dueJobs, NOBODY, registerKinds } from './claims.ts';
+import { claimJob, type Due, dueJobs, registerKinds, SYSTEM } from './claims.ts';
 import { failureText } from './failure.ts';
 import { HeldRun } from './held-run.ts';
 import type { JobKind, Machine, Run } from './job.ts';
@@ -103,7 +103,7 @@ export class Worker {
 
   async #look(): Promise<{ ended: Ended[]; unbegun: Ended[]; nextInMs: number | undefined }> {
     const { db, log } = this.#options.machine;
-    const caller = { db, actor: NOBODY };
+    const caller = { db, actor: SYSTEM };
     this.#lookedAt = performance.now();
     await this.#register();
     const { jobs, next_in_ms } = await dueJobs(caller, { kinds: [...this.#kinds.keys()] });
@@ -139,7 +139,7 @@ export class Worker {
     const kind = this.#kinds.get(name);
     if (kind === undefined) return undefined;
     const claimedAt = performance.now();
-    const actor = tenant_id === undefined ? NOBODY : { ...NOBODY, tenant_id };
+    const actor = tenant_id === undefined ? SYSTEM : { ...SYSTEM, tenant_id };
     const claim = await claimJob({ db, actor }, { kind: name, holder: this.#holder, seconds: leaseSeconds });
     if (claim === null) return undefined;
     const { token, settings, user_id } = claim;

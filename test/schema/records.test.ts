@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
 import { dropPartitions, importRecords, makePartitions, readRecords, removeFiles } from '../../src/services/records.ts';
-import { NOBODY } from '../../src/workers/claims.ts';
+import { SYSTEM } from '../../src/workers/claims.ts';
 import { partitions as partitionsJob } from '../../src/workers/partitions.ts';
 import { retention as retentionJob } from '../../src/workers/retention.ts';
 import { blobs } from '../support/blobs.ts';
@@ -147,7 +147,7 @@ describe('records', () => {
     await scratch.sql.query(`drop table app.${(await partitions(scratch)).at(-1)}`);
     const config = readConfig({ dataDir: folder, databaseUrl: 'postgres://nowhere' }, {});
     const machine = { ...server(), config, log: createLog('silent'), connect: scratch.connect };
-    const given = { actor: NOBODY, signal: new AbortController().signal };
+    const given = { actor: SYSTEM, signal: new AbortController().signal };
     const before = await partitions(scratch);
 
     await retentionJob.run(machine, { ...given, settings: {} });
@@ -179,7 +179,7 @@ describe('records', () => {
     const { rows } = await scratch.sql.query(`select now() - interval '75 days' as at`);
     const parts = [{ records: 1, file: 'a.gz', sha256: 'a'.repeat(64) }];
     const manifest = { table: 'herons', starts_at: rows[0].at, location: folder, checksum: '0', parts };
-    const system = { ...NOBODY, tenant_id: tenantOf(ada) };
+    const system = { ...SYSTEM, tenant_id: tenantOf(ada) };
 
     await expect(scratch.db.call('archive_records', { manifest }, system)).rejects.toMatchObject({
       code: 'invalid_input',

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inject } from 'vitest';
 import { archiveRecords, type Row } from '../../src/services/records.ts';
-import { NOBODY } from '../../src/workers/claims.ts';
+import { SYSTEM } from '../../src/workers/claims.ts';
 import { blobs } from './blobs.ts';
 import type { Caller } from './commands.ts';
 import { createScratch, type Scratch } from './scratch.ts';
@@ -62,7 +62,7 @@ export async function openHeronWorld() {
   const [ada, bob] = [await scratch.signIn('ada'), await scratch.signIn('bob')];
   await createHerons(scratch);
   const folder = await mkdtemp(join(inject('scratch'), 'records-'));
-  const server = { db: scratch.db, actor: NOBODY, blobs };
+  const server = { db: scratch.db, actor: SYSTEM, blobs };
   return {
     scratch,
     ada,

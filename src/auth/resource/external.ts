@@ -1,5 +1,6 @@
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { Scope } from '../../context.ts';
+import { isId } from '../../events/ids.ts';
 import type { Log } from '../../log.ts';
 import { SCOPES } from '../../tools/catalog.ts';
 import type { Access, Principal } from '../access.ts';
@@ -28,7 +29,6 @@ const TOKEN_LENGTH_MAX = 8_192;
 const CLOCK_SECONDS = 30;
 // How long an admitted identity is cached; SQL checks roles at every call.
 const KNOWN = Object.freeze({ lifeMs: 60_000, max: 10_000 });
-const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 export type ExternalParts = {
   store: Store;
@@ -89,7 +89,7 @@ async function verified(token: string, { settings, issuer, keys }: ExternalParts
     if (Array.isArray(payload.aud) && payload.aud.length !== 1) return 'It is for other resources too.';
     if (payload.sub === '' || (payload.sub?.length ?? 0) > 500) return 'Its subject is not usable.';
     const workspace = payload['cairn_workspace'];
-    if (workspace !== undefined && !UUID.test(String(workspace))) return 'Its cairn_workspace is no id of a workspace.';
+    if (workspace !== undefined && !isId(String(workspace))) return 'Its cairn_workspace is no id of a workspace.';
     return payload;
   } catch (error) {
     if (error instanceof errors.JWTExpired) return 'It has expired.';

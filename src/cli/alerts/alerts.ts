@@ -2,6 +2,7 @@ import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
 import type { Alert } from '../../events/alerts.ts';
+import { isId } from '../../events/ids.ts';
 import { alerts as alertTools } from '../../tools/alerts.ts';
 import { time } from '../../tools/render.ts';
 import { inLocalContext, perform } from '../local-context.ts';
@@ -13,7 +14,6 @@ const SHOWN_MAX = 100;
 const KNOWN_MAX = 1_000;
 // Ids that were made in one minute begin alike.
 const SHORT_ID = 8;
-const WHOLE_ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 export type AlertsOptions = JsonOption & { all?: true; project?: string | undefined };
 export type HandleOptions = JsonOption & { note?: string; for?: number };
@@ -60,7 +60,7 @@ export async function readAlerts(
 
 /** Finds an alert by its id or the end of it, among those that wait for somebody first. */
 async function alertId(ctx: Context, given: string): Promise<string> {
-  if (WHOLE_ID.test(given)) return given;
+  if (isId(given)) return given;
   for (const all of [false, true]) {
     const known = await readAlerts(ctx, { all, limit: KNOWN_MAX });
     const [found, ...others] = known.filter(({ id }) => given.length >= 4 && id.endsWith(given.toLowerCase()));

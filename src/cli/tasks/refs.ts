@@ -1,5 +1,6 @@
 import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
+import { isId } from '../../events/ids.ts';
 import { SLUG } from '../../text.ts';
 import { projects as projectTools } from '../../tools/projects.ts';
 import { tasks as taskTools } from '../../tools/tasks.ts';
@@ -7,7 +8,6 @@ import { perform } from '../local-context.ts';
 
 const NUMBER = /^#?(\d+)$/;
 const REF = /^[a-z][a-z0-9-]*-\d+$/i;
-const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Completes a task's ref as people write it: in the current project the number is enough, `12`, `#12` or `web12`. */
 export async function taskRef(ctx: Context, given: string): Promise<string> {
@@ -22,7 +22,7 @@ export function taskRefs(ctx: Context, given: readonly string[]): Promise<string
 
 /** Returns the task that the first word of a text names; undefined if it is a word of the text. */
 export async function taskNamed(ctx: Context, word: string): Promise<string | undefined> {
-  if (NUMBER.test(word) || ID.test(word) || refIn(ctx.project, word) !== undefined) return taskRef(ctx, word);
+  if (NUMBER.test(word) || isId(word) || refIn(ctx.project, word) !== undefined) return taskRef(ctx, word);
   if (!REF.test(word)) return undefined;
   // `utf-8` looks like the ref of another project.
   return perform(ctx, taskTools.commands.get_task, { task: word, timeline_size: 0 }).then(

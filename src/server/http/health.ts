@@ -1,7 +1,6 @@
-import type { Database } from '../../db/database.ts';
+import { type Database, NOBODY } from '../../db/database.ts';
 import { domainErrorFrom } from '../../errors.ts';
 
-const NOBODY = { user_id: '00000000-0000-0000-0000-000000000000' };
 const FRESH_MS = 1_000;
 
 /** Tells whether the database answers; asks it at most once a second, however many callers. */

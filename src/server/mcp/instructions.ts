@@ -23,8 +23,21 @@ Errors read "code: what is wrong", then what to do next. Quoted text was stored 
 const TOOL_NAMES: ReadonlySet<string> = new Set(selectTools(['all']).map(({ name }) => name));
 const STEP = /^\d+(?=\. )/;
 
-/** The instructions for a server of these tools: lines, and sentences of the first, about others are left out. */
-export function instructionsFor(tools: readonly Pick<Tool, 'name'>[]): string {
+type Named = readonly Pick<Tool, 'name'>[];
+
+const known = new WeakMap<Named, string>();
+
+/**
+ * The instructions for a server of these tools: lines, and sentences of the first, about others are left out. Made once
+ * for a list of tools: over HTTP each request has a server of its own.
+ */
+export function instructionsFor(tools: Named): string {
+  const text = known.get(tools) ?? instructionsAbout(tools);
+  known.set(tools, text);
+  return text;
+}
+
+function instructionsAbout(tools: Named): string {
   const offered = new Set(tools.map(({ name }) => name));
   const fits = (text: string) =>
     (text.match(/\b[a-z]+(?:_[a-z]+)*\b/g) ?? []).every((word) => offered.has(word) || !TOOL_NAMES.has(word));
