@@ -97,9 +97,11 @@ describe('a body that is too large', () => {
     socket.write([...headOf(url, '/mcp'), 'Transfer-Encoding: chunked', '', ''].join('\r\n'));
     let sent = 0;
     const chunk = Buffer.concat([Buffer.from(`${CHUNK.length.toString(16)}\r\n`), CHUNK, Buffer.from('\r\n')]);
-    const send = () => {
+    // Once it is closed each further write would fail at once, without end.
+    const send = (failure?: Error | null) => {
+      if (failure || socket.destroyed) return;
       sent += chunk.length;
-      if (!socket.destroyed) socket.write(chunk, send);
+      socket.write(chunk, send);
     };
     send();
 
