@@ -80,7 +80,7 @@ async function contentOf(dataDir: string): Promise<Record<string, unknown>[]> {
       ({ name }) =>
         `select '${name}' as name, count(*)::int, md5(string_agg(x::text, ' ' order by x::text)) from ${name} x`,
     );
-    return await query(server, parts.join(' union all '));
+    return await query(server, `${parts.join(' union all ')} order by 1`);
   } finally {
     await server.release();
   }
