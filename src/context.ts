@@ -3,8 +3,10 @@ import type { Actor, Database } from './db/database.ts';
 import type { Verdict } from './db/verdict.ts';
 import type { Log } from './log.ts';
 
-/** A right that a token may have; toolsets declare those there are. `write` includes the `read` of its kind. */
-export type Scope = 'admin' | `${string}:${'read' | 'write'}`;
+/** A right that a token may have; toolsets declare those there are. Each right of a kind includes its `read`. */
+export type Scope = 'admin' | `${string}:${(typeof RIGHTS)[number]}`;
+
+const RIGHTS = ['read', 'write', 'send', 'run'] as const;
 
 /** What a caller may do: everything, or what a token was granted. */
 export type Scopes = ReadonlySet<Scope> | 'all';
@@ -32,11 +34,11 @@ export type Context = {
 };
 
 export function isScope(name: string): name is Scope {
-  return /^(admin|[a-z_]+:(read|write))$/.test(name);
+  return /^(admin|[a-z_]+:(read|write|send|run))$/.test(name);
 }
 
 export function mayUse(scopes: Scopes, needed: Scope): boolean {
   if (scopes === 'all' || scopes.has(needed)) return true;
-  const writing = needed.replace(/:read$/, ':write');
-  return isScope(writing) && scopes.has(writing);
+  const kind = needed.replace(/:read$/, '');
+  return kind !== needed && RIGHTS.some((right) => scopes.has(`${kind}:${right}`));
 }

@@ -2,8 +2,11 @@ import { mayUse, type Scope } from '../context.ts';
 import { SCOPES } from '../tools/catalog.ts';
 import type { LiveToken } from './answers.ts';
 
-/** The scopes for a program that requests none; the challenge and the resource metadata name them too. */
-export const BASELINE: readonly Scope[] = Object.freeze(SCOPES.filter((scope) => scope !== 'admin'));
+/**
+ * The scopes for a program that requests none; the challenge and the resource metadata name them too. Only who asks for
+ * it by name sends commands to agents, works as one, or administers.
+ */
+export const BASELINE: readonly Scope[] = Object.freeze(SCOPES.filter((scope) => /:(read|write)$/.test(scope)));
 
 /**
  * Returns the scopes that a request may be granted: those it names and the reads they include, so that a person can

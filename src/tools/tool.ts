@@ -19,6 +19,8 @@ type Taking<Input extends z.ZodObject> = {
   /** A read whose answer depends on the worker's locks; every write belongs to a worker. */
   takesWorker?: true;
   keyedByAgent?: true;
+  /** The scope that it needs, where its effect does not tell which of the toolset's. */
+  scope?: Scope;
   /** Repeating it changes nothing more, so that it needs no idempotency_key. */
   idempotent?: true;
   input: Input;
@@ -80,7 +82,7 @@ export function toolset<Inputs extends Record<string, z.ZodObject>, Outputs exte
     return {
       ...definition,
       name: toolName,
-      scope: scopeFor(about.scopes, reads ? 'read' : 'write'),
+      scope: definition.scope ?? scopeFor(about.scopes, reads ? 'read' : 'write'),
       input: input.extend({
         ...((!reads || takesWorker) && { as: Worker }),
         ...(!reads && !idempotent && { idempotency_key: IdempotencyKey }),

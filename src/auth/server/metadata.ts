@@ -1,4 +1,5 @@
 import { Hono } from 'hono';
+import { SCOPES } from '../../tools/catalog.ts';
 import type { RouteEnv } from '../access.ts';
 import { BASELINE } from '../scopes.ts';
 import { type AuthSettings, resourceOf } from '../settings.ts';
@@ -42,7 +43,7 @@ export function serverMetadata({ issuer, allowAdmin }: AuthSettings, documentsSu
     token_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_methods_supported: methods,
     code_challenge_methods_supported: ['S256'],
-    scopes_supported: [...BASELINE, ...(allowAdmin ? ['admin'] : []), 'offline_access'],
+    scopes_supported: [...SCOPES.filter((scope) => scope !== 'admin' || allowAdmin), 'offline_access'],
     client_id_metadata_document_supported: documentsSupported,
     authorization_response_iss_parameter_supported: true,
   };

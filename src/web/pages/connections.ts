@@ -42,14 +42,22 @@ function tag(kind: Connection['client_kind']): Html | false {
   }
 }
 
+// Each right includes reading.
+const RIGHTS = [
+  ['run', 'runs'],
+  ['send', 'commands'],
+  ['write', 'changes'],
+  ['read', 'reads'],
+] as const;
 const KINDS = SCOPES.flatMap((scope) => (scope.endsWith(':read') ? [scope.slice(0, -':read'.length)] : []));
 
 /** Describes the scopes of a grant in a few words. */
 function scopeWords(scope: string): string {
   const scopes = new Set(scope.split(' '));
   const kinds = KINDS.map((kind) => {
-    if (scopes.has(`${kind}:write`)) return `changes ${kind}`;
-    return scopes.has(`${kind}:read`) ? `reads ${kind}` : '';
+    const granted = RIGHTS.filter(([right]) => scopes.has(`${kind}:${right}`));
+    const told = granted.length === 1 ? granted : granted.filter(([right]) => right !== 'read');
+    return told.length === 0 ? '' : `${told.map(([, words]) => words).join(' and ')} ${kind}`;
   });
   return [...kinds, scopes.has('admin') ? 'administers' : ''].filter((words) => words !== '').join(', ');
 }
