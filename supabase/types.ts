@@ -33,6 +33,51 @@ export type Schema = {
         Update: never;
         Relationships: [];
       };
+      agent_runs: {
+        Row: {
+          acked_at: string | null;
+          agent_id: string;
+          agent_name: string;
+          attempt: number;
+          attempts_max: number;
+          command_id: string | null;
+          cost_credits: number | null;
+          created_at: string;
+          delivered_at: string | null;
+          delivery_mode: string;
+          delivery_path: string | null;
+          duration_ms: number | null;
+          end_reason: string | null;
+          ended_at: string | null;
+          error: string | null;
+          expires_at: string | null;
+          id: string;
+          interrupt_reason: string | null;
+          interrupt_requested: boolean;
+          lock_token: number | null;
+          metrics: Json | null;
+          mode: unknown;
+          parent_run_id: string | null;
+          paused_until: string | null;
+          priority: number;
+          project_id: string | null;
+          result: string | null;
+          started_at: string | null;
+          status: unknown;
+          steps_count: number | null;
+          task_id: string | null;
+          tenant_id: string;
+          tokens_in: number | null;
+          tokens_out: number | null;
+          updated_at: string;
+          user_id: string;
+          version: number;
+          waiting_for: string | null;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
       agent_sessions: {
         Row: {
           created_at: string;
@@ -41,6 +86,35 @@ export type Schema = {
           snapshot: NonNullable<Json>;
           summary: string | null;
           tenant_id: string;
+          updated_at: string;
+          user_id: string;
+          version: number;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
+      agents: {
+        Row: {
+          activity_state: string | null;
+          config: NonNullable<Json>;
+          connected_at: string | null;
+          created_at: string;
+          disconnected_at: string | null;
+          driver: string;
+          health_metrics: Json | null;
+          host_machine: string | null;
+          id: string;
+          name: string;
+          pause_reason: string | null;
+          paused_at: string | null;
+          paused_by: string | null;
+          project_id: string | null;
+          retired_at: string | null;
+          seen_at: string | null;
+          status: string | null;
+          tenant_id: string;
+          type: string;
           updated_at: string;
           user_id: string;
           version: number;
@@ -82,6 +156,38 @@ export type Schema = {
           snapshot: NonNullable<Json>;
           summary: string;
           tenant_id: string;
+          user_id: string;
+          version: number;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
+      commands: {
+        Row: {
+          broadcast: boolean;
+          by_person: boolean;
+          completed_at: string | null;
+          constraint_id: string | null;
+          content: string;
+          created_at: string;
+          error: string | null;
+          execution_constraints: NonNullable<Json>;
+          expires_at: string;
+          id: string;
+          mode: string;
+          preset_id: string | null;
+          priority: number;
+          project_id: string | null;
+          repeatable: boolean;
+          sent_by: string;
+          started_at: string | null;
+          status: string;
+          target_agents: string[];
+          task_id: string | null;
+          tenant_id: string;
+          type: string;
+          updated_at: string;
           user_id: string;
           version: number;
         };
@@ -232,6 +338,30 @@ export type Schema = {
         Update: never;
         Relationships: [];
       };
+      system_config: {
+        Row: {
+          key: string;
+          updated_at: string;
+          updated_by: string;
+          value: NonNullable<Json>;
+          version: number;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
+      system_config_history: {
+        Row: {
+          changed_at: string;
+          changed_by: string;
+          key: string;
+          value: NonNullable<Json>;
+          version: number;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
       tasks: {
         Row: {
           acceptance_criteria: string[];
@@ -279,6 +409,8 @@ export type Schema = {
       };
       tenants: {
         Row: {
+          agent_enabled: boolean;
+          agent_settings: NonNullable<Json>;
           created_at: string;
           id: string;
           name: string;
@@ -402,10 +534,12 @@ export type Schema = {
       archive_events: { Args: { actor?: Json; manifest?: Json }; Returns: Json };
       archive_records: { Args: { actor?: Json; manifest?: Json }; Returns: Json };
       authenticate_token: { Args: { actor?: Json; resource: string; token_hash: string }; Returns: Json };
+      beat_agent: { Args: { actor?: Json; agent: string; beat?: Json; token: number }; Returns: Json };
       block_client: { Args: { actor?: Json; blocked?: boolean; client_id: string }; Returns: Json };
       change_job: { Args: { actor: Json; change: string; kind: string }; Returns: Json };
       check_events: { Args: { actor?: Json; chains?: Json; events?: Json }; Returns: Json };
       claim_job: { Args: { actor?: Json; holder: string; kind: string; seconds: number }; Returns: Json };
+      claim_run: { Args: { actor?: Json; agent: string; holding?: Json; token: number }; Returns: Json };
       claim_task: { Args: { actor?: Json; command?: Json; filters?: Json; project?: string; take_over?: boolean; take_over_from?: string; task?: string; ttl_seconds?: number }; Returns: Json };
       compare_checkpoint: { Args: { actor?: Json; checkpoint?: string; project?: string }; Returns: Json };
       create_pat: { Args: { actor?: Json; pat: Json }; Returns: Json };
@@ -418,8 +552,10 @@ export type Schema = {
       extend_lock: { Args: { actor?: Json; lock_token: number; task: string; ttl_seconds?: number }; Returns: Json };
       finish_job: { Args: { actor?: Json; duration_ms?: number; error?: string; kind: string; outcome: string; token: number }; Returns: Json };
       forget_record_file: { Args: { actor?: Json; file: string; location: string }; Returns: Json };
+      get_agent: { Args: { actor?: Json; agent: string }; Returns: Json };
       get_checkpoint: { Args: { actor?: Json; checkpoint?: string; project?: string }; Returns: Json };
       get_client: { Args: { actor?: Json; client_id: string }; Returns: Json };
+      get_command: { Args: { actor?: Json; command?: string }; Returns: Json };
       get_password: { Args: { actor?: Json }; Returns: Json };
       get_position: { Args: { actor: Json }; Returns: Json };
       get_project: { Args: { actor?: Json; project?: string }; Returns: Json };
@@ -429,12 +565,14 @@ export type Schema = {
       import_events: { Args: { actor?: Json; events: Json; users?: Json }; Returns: Json };
       import_records: { Args: { actor?: Json; records: Json; table_name: string }; Returns: Json };
       invite_member: { Args: { actor?: Json; invitation: Json }; Returns: Json };
+      list_agents: { Args: { actor?: Json; cursor?: string; include_retired?: boolean; page_size?: number }; Returns: Json };
       list_alerts: { Args: { actor?: Json; cursor?: string; include_handled?: boolean; page_size?: number; project?: string }; Returns: Json };
       list_archives: { Args: { actor: Json }; Returns: Json };
       list_artifacts: { Args: { actor?: Json; cursor?: string; page_size?: number; task: string }; Returns: Json };
       list_auth_events: { Args: { actor?: Json; before?: string; chosen?: Json; page_size?: number }; Returns: Json };
       list_checkpoints: { Args: { actor?: Json; cursor?: string; page_size?: number; project?: string }; Returns: Json };
       list_clients: { Args: { actor?: Json }; Returns: Json };
+      list_commands: { Args: { actor?: Json; cursor?: string; page_size?: number; project?: string; status?: string }; Returns: Json };
       list_connections: { Args: { actor?: Json; before?: string; chosen?: Json; page_size?: number }; Returns: Json };
       list_decisions: { Args: { actor?: Json; cursor?: string; include_superseded?: boolean; page_size?: number; project?: string }; Returns: Json };
       list_events: { Args: { actor?: Json; after_seq?: number; archived?: Json; before_seq?: number; cursor?: string; filters?: Json; page_size?: number; project?: string; task?: string }; Returns: Json };
@@ -443,7 +581,9 @@ export type Schema = {
       list_needs: { Args: { actor?: Json; project?: string }; Returns: Json };
       list_projects: { Args: { actor?: Json; cursor?: string; include_archived?: boolean; page_size?: number }; Returns: Json };
       list_questions: { Args: { actor?: Json; cursor?: string; page_size?: number; project?: string; task?: string }; Returns: Json };
+      list_queue: { Args: { actor?: Json; agent?: string; page_size?: number }; Returns: Json };
       list_record_parts: { Args: { actor?: Json }; Returns: Json };
+      list_runs: { Args: { actor?: Json; agent?: string; cursor?: string; open_only?: boolean; page_size?: number }; Returns: Json };
       list_secrets: { Args: { actor?: Json }; Returns: Json };
       list_served_urls: { Args: { actor?: Json }; Returns: Json };
       list_sessions: { Args: { actor?: Json; cursor?: string; page_size?: number; project?: string }; Returns: Json };
@@ -460,10 +600,12 @@ export type Schema = {
       redact_event: { Args: { actor: Json; event: string; reason: string }; Returns: Json };
       redeem_code: { Args: { actor?: Json; code_hash: string; minted: Json; presented: Json }; Returns: Json };
       refresh_token: { Args: { actor?: Json; minted: Json; presented: Json; token_hash: string }; Returns: Json };
+      register_agent: { Args: { actor?: Json; agent: Json; token?: number }; Returns: Json };
       register_jobs: { Args: { actor?: Json; jobs: Json }; Returns: Json };
       remove_client: { Args: { actor?: Json; client_id: string }; Returns: Json };
       replay_events: { Args: { actor: Json }; Returns: Json };
       report_presence: { Args: { actor?: Json; agents?: Json; ended?: boolean; watched?: boolean }; Returns: Json };
+      report_run: { Args: { actor?: Json; events: Json; lock_token: number; run: string }; Returns: Json };
       resume_project: { Args: { actor?: Json; project?: string }; Returns: Json };
       revoke_access: { Args: { actor?: Json; chosen: Json; reason?: string }; Returns: Json };
       revoke_invitation: { Args: { actor?: Json; invitation: string }; Returns: Json };
@@ -482,6 +624,7 @@ export type Schema = {
       start_authorization: { Args: { actor?: Json; request: Json }; Returns: Json };
       start_login: { Args: { actor?: Json; login: Json }; Returns: Json };
       start_session: { Args: { actor?: Json; session: Json }; Returns: Json };
+      stop_agents: { Args: { actor?: Json; reach: string; reason?: string; stopped: boolean }; Returns: Json };
       suggest_refs: { Args: { actor?: Json; kind: string; prefix?: string }; Returns: Json };
       take_attempt: { Args: { actor?: Json; attempts_max: number; bucket: string; window_seconds: number }; Returns: Json };
       take_known_attempt: { Args: { account: string; actor?: Json; attempts_max: number; browser_hash: string }; Returns: Json };

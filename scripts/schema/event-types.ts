@@ -58,9 +58,16 @@ function wrapped(args: string[]): string {
     const line = `${lines.at(-1)}, ${arg}`;
     // Room for what closes the line.
     if (line.length <= COLUMNS_MAX - 2) lines[lines.length - 1] = line;
-    else lines.push(`  ${arg}`);
+    else lines.push(`  ${broken(arg)}`);
   }
   return `${lines.join(',\n')});\n`;
+}
+
+/** Breaks a list of values that is too long for a line: SQL joins literals that a line feed separates. */
+function broken(arg: string): string {
+  const end = arg.lastIndexOf('|', COLUMNS_MAX - 4) + 1;
+  if (arg.length <= COLUMNS_MAX - 4 || end === 0) return arg;
+  return `${arg.slice(0, end)}'\n  ${broken(`'${arg.slice(end)}`)}`;
 }
 
 function isRequired(schema: z.core.$ZodType): boolean {

@@ -1,6 +1,7 @@
 import { isScope, type Scope } from '../context.ts';
 import { DomainError } from '../errors.ts';
 import { admin } from './admin.ts';
+import { agents } from './agents.ts';
 import { alerts } from './alerts.ts';
 import { artifacts } from './artifacts.ts';
 import { checkpoints } from './checkpoints.ts';
@@ -23,6 +24,7 @@ export const TOOLSETS: readonly Toolset[] = [
   search,
   sessions,
   alerts,
+  agents,
   history,
   admin,
 ];

@@ -1,5 +1,20 @@
 -- Made by `npm run schema` from src/events: the event types, and the limits of their data. Do not edit.
 
+select app.declare_event('agent.configured', 'verb_only', 'type:line:40',
+  'driver:one_of:claude|codex|acp|pipe|pty|hook|pull', 'host_machine:line:200', 'config:object:8192');
+
+select app.declare_event('agent.paused', 'reason:text:300');
+
+select app.declare_event('agent.registered', 'creates', 'verb_only', 'type!:line:40',
+  'driver!:one_of:claude|codex|acp|pipe|pty|hook|pull', 'host_machine:line:200', 'config:object:8192', 'name!:line:60',
+  'project:ref:80');
+
+select app.declare_event('agent.renamed', 'name!:line:60');
+
+select app.declare_event('agent.resumed');
+
+select app.declare_event('agent.retired');
+
 select app.declare_event('alert.acknowledged', 'note:text:2000');
 
 select app.declare_event('alert.raised', 'creates', 'verb_only', 'severity!:one_of:low|medium|high|critical',
@@ -18,6 +33,19 @@ select app.declare_event('artifact.added', 'creates', 'task!:ref:80',
 
 select app.declare_event('checkpoint.saved', 'creates', 'label!:line:200', 'summary!:said:10000',
   'resume_instructions:text:10000', 'repo_ref:line:500', 'snapshot:object:65536', 'project:ref:80');
+
+select app.declare_event('command.cancelled', 'reason:text:2000');
+
+select app.declare_event('command.completed', 'internal');
+
+select app.declare_event('command.failed', 'internal', 'error:text:2000');
+
+select app.declare_event('command.sent', 'creates', 'to!:text[]:100:80', 'content!:said:16000',
+  'type:one_of:natural|investigate|review|plan|synthesize', 'mode:one_of:turn|steer|interrupt', 'priority:integer:100',
+  'execution_constraints:object:2000', 'ttl_seconds:positive:2592000', 'repeatable:boolean', 'task:ref:80',
+  'project:ref:80', 'target_agents+:ref[]:100:80', 'broadcast+:boolean', 'sent_by+:line:120', 'by_person+:boolean');
+
+select app.declare_event('command.started', 'internal');
 
 select app.declare_event('decision.recorded', 'creates', 'title!:line:300', 'options:array:40000', 'choice!:said:2000',
   'rationale!:said:10000', 'supersedes:ref:80', 'project:ref:80', 'task:ref:80');
@@ -40,6 +68,31 @@ select app.declare_event('project.noted', 'text!:said:20000', 'kind!:one_of:note
 select app.declare_event('project.unarchived');
 
 select app.declare_event('project.updated', 'name:line:200', 'description:text:20000', 'rules:object:65536');
+
+select app.declare_event('run.acknowledged', 'verb_only');
+
+select app.declare_event('run.claimed', 'verb_only', 'lock_token:positive:999999999');
+
+select app.declare_event('run.delivered', 'verb_only', 'path!:line:200');
+
+select app.declare_event('run.finished', 'verb_only', 'status!:one_of:completed|failed|cancelled|timed_out',
+  'end_reason!:one_of:completed|interrupted|cancelled|time_limit|token_limit|memory_limit|cpu_limit|silent|'
+  'emergency_stop|expired|lost|crashed|error',
+  'error:text:2000', 'result:text:20000', 'metrics:object:8192');
+
+select app.declare_event('run.interrupt_requested', 'reason:text:2000');
+
+select app.declare_event('run.paused', 'verb_only', 'seconds!:positive:2592000', 'reason:text:2000');
+
+select app.declare_event('run.queued', 'creates', 'internal', 'agent_id!:ref:80', 'agent_name!:line:60',
+  'command_id:ref:80', 'task:ref:80', 'project:ref:80', 'mode!:line:40', 'priority!:integer:100',
+  'delivery_mode!:one_of:turn|steer|interrupt', 'ttl_seconds!:positive:2592000');
+
+select app.declare_event('run.requeued', 'verb_only', 'reason:text:2000');
+
+select app.declare_event('run.resumed', 'verb_only');
+
+select app.declare_event('run.waiting', 'verb_only', 'for!:one_of:input|approval', 'text:text:2000');
 
 select app.declare_event('session.saved', 'creates', 'summary:text:10000', 'snapshot:object:262144', 'project:ref:80');
 

@@ -21,7 +21,7 @@ $$;
 
 -- Writes what the log says of some streams, or of all, where the live rows say otherwise; then what spans rows:
 -- edges, open dependencies, counts, search.
-create or replace function app.rebuild_model(tenant_id uuid, streams text[])
+create or replace function app.rebuild_model(tenant_id uuid, streams text[], kept jsonb default null)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -35,9 +35,49 @@ begin
        on conflict (tenant_id, id) do update set %2$s', v_model.table_name,
       (select string_agg(format('%1$s = excluded.%1$s', c), ', ') from unnest(app.folded_columns(v_model)) c))
       using tenant_id, streams;
+    if kept ? v_model.table_name then
+      perform app.restore_kept(v_model, tenant_id, kept -> v_model.table_name);
+    end if;
   end loop;
   perform app.rebuild_links(tenant_id);
   perform app.rebuild_search(tenant_id, streams);
+end
+$$;
+
+-- Saves the columns that no fold makes, before all rows go; by table.
+create or replace function app.save_kept(tenant_id uuid)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_model app.read_models;
+  v_rows jsonb;
+  v_saved jsonb := '{}';
+begin
+  for v_model in select * from app.read_models m where m.kept <> '{}' loop
+    execute format('select jsonb_agg(to_jsonb(k)) from (select x.id, %s from public.%I x where x.tenant_id = $1) k',
+      (select string_agg(format('x.%I', c), ', ') from unnest(v_model.kept) c), v_model.table_name)
+      into v_rows using tenant_id;
+    v_saved := v_saved || jsonb_strip_nulls(jsonb_build_object(v_model.table_name, v_rows));
+  end loop;
+  return v_saved;
+end
+$$;
+
+create or replace function app.restore_kept(model app.read_models, tenant_id uuid, saved jsonb)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format('update public.%1$I x set (%2$s) = row(%3$s)
+    from jsonb_populate_recordset(null::public.%1$I, $2) k where x.tenant_id = $1 and x.id = k.id',
+    model.table_name,
+    (select string_agg(quote_ident(c), ', ') from unnest(model.kept) c),
+    (select string_agg(format('k.%I', c), ', ') from unnest(model.kept) c))
+    using tenant_id, saved;
 end
 $$;
 
@@ -412,6 +452,7 @@ create or replace function public.replay_events(actor jsonb)
 as $$
 declare
   v_actor app.actor := app.authenticate(actor, 'admin');
+  v_kept jsonb;
 begin
   perform app.refuse_limited(v_actor);
   perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
@@ -422,8 +463,9 @@ begin
   exception
     -- A row that was tampered with is in the way of another: each gets its place when all are gone.
     when unique_violation or foreign_key_violation then
+      v_kept := app.save_kept(v_actor.tenant_id);
       perform app.remove_rows(v_actor.tenant_id, true);
-      perform app.rebuild_model(v_actor.tenant_id, null);
+      perform app.rebuild_model(v_actor.tenant_id, null, v_kept);
   end;
   return jsonb_build_object(
     'events', (select count(*) from public.events e where e.tenant_id = v_actor.tenant_id),

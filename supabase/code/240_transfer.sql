@@ -409,8 +409,7 @@ declare
   v_task uuid := case v_category
     when 'task' then v_id
     when 'event' then event.task_id
-    when 'artifact' then app.as_uuid(event.payload ->> 'task')
-    when 'decision' then app.as_uuid(event.payload ->> 'task') end;
+    else app.as_uuid(event.payload ->> 'task') end;
   v_last bigint;
 begin
   select e.version into v_last from public.events e
@@ -431,9 +430,25 @@ begin
     return event.project_id = v_id;
   elsif v_category = 'event' then
     return app.is_redaction_in_place(event);
+  elsif event.project_id is null then
+    return not app.needs_project(v_category);
   end if;
   return event.project_id = app.stream_project(event.tenant_id, 'project:' || event.project_id);
 end
+$$;
+
+-- Tells whether everything of a category is of a project.
+create or replace function app.needs_project(category text)
+  returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select a.attnotnull
+  from app.read_models m
+  join pg_attribute a
+    on a.attrelid = format('public.%I', m.table_name)::regclass and a.attname = app.project_column(m)
+  where m.category = needs_project.category
 $$;
 
 -- Allows only an owner, or the member who imported its last event, to continue a chain. Raises forbidden.

@@ -2,6 +2,35 @@
 
 -- Functions
 
+CREATE OR REPLACE FUNCTION app.apply_agent(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_row public.agents;
+  v_project public.projects;
+begin
+  select * into v_row from public.agents x
+    where x.tenant_id = event.tenant_id and x.id = app.stream_id(event.stream) for no key update;
+  perform app.check_stream('agent', event.stream, v_row.id is not null, event.event_type in ('agent.registered'));
+  if coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text) is not null then
+    v_project := app.find_project(coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text), actor);
+  end if;
+  event.project_id := v_project.id;
+  event.payload := event.payload - 'project';
+  event.version := app.next_version(v_row.version, expect, 'agent');
+  perform app.refuse_archived(v_project);
+  perform app.guard_agent(v_row, event, actor);
+  v_row := app.evolve_agent(v_row, event);
+  insert into public.agents select v_row.*
+    on conflict (tenant_id, id) do update set (project_id, user_id, name, type, driver, host_machine, config, paused_at, paused_by, pause_reason, retired_at, version, created_at, updated_at)
+      = (excluded.project_id, excluded.user_id, excluded.name, excluded.type, excluded.driver, excluded.host_machine, excluded.config, excluded.paused_at, excluded.paused_by, excluded.pause_reason, excluded.retired_at, excluded.version, excluded.created_at, excluded.updated_at);
+  return (event, app.agent_full(v_row), null)::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.apply_alert(event public.events, expect jsonb, actor app.actor)
  RETURNS app.applied
  LANGUAGE plpgsql
@@ -95,6 +124,43 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.apply_command(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_row public.commands;
+  v_task public.tasks;
+  v_project public.projects;
+begin
+  select * into v_row from public.commands x
+    where x.tenant_id = event.tenant_id and x.id = app.stream_id(event.stream) for no key update;
+  perform app.check_stream('command', event.stream, v_row.id is not null, event.event_type in ('command.sent'));
+  if event.payload ->> 'task' is not null then
+    event.task_id := app.find_task_id(event.payload ->> 'task', event.tenant_id);
+    select * into v_task from public.tasks t
+      where t.tenant_id = event.tenant_id and t.id = event.task_id;
+    event.payload := jsonb_set(event.payload, '{task}', to_jsonb(event.task_id));
+  end if;
+  if coalesce(v_task.project_id::text, v_row.project_id::text, event.payload ->> 'project', actor.project_id::text) is not null then
+    v_project := app.find_project(coalesce(v_task.project_id::text, v_row.project_id::text, event.payload ->> 'project', actor.project_id::text), actor);
+  end if;
+  event.project_id := v_project.id;
+  event.payload := event.payload - 'project';
+  event.payload := app.prepare_command(v_row, event, v_task, v_project, actor);
+  event.version := app.next_version(v_row.version, expect, 'command');
+  perform app.refuse_archived(v_project);
+  perform app.guard_command(v_row, event, actor);
+  v_row := app.evolve_command(v_row, event);
+  insert into public.commands select v_row.*
+    on conflict (tenant_id, id) do update set (project_id, task_id, user_id, sent_by, by_person, content, type, mode, target_agents, broadcast, status, priority, execution_constraints, preset_id, constraint_id, repeatable, expires_at, started_at, completed_at, error, version, created_at, updated_at)
+      = (excluded.project_id, excluded.task_id, excluded.user_id, excluded.sent_by, excluded.by_person, excluded.content, excluded.type, excluded.mode, excluded.target_agents, excluded.broadcast, excluded.status, excluded.priority, excluded.execution_constraints, excluded.preset_id, excluded.constraint_id, excluded.repeatable, excluded.expires_at, excluded.started_at, excluded.completed_at, excluded.error, excluded.version, excluded.created_at, excluded.updated_at);
+  return (event, app.command_full(v_row), null)::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.apply_decision(event public.events, expect jsonb, actor app.actor)
  RETURNS app.applied
  LANGUAGE plpgsql
@@ -145,6 +211,9 @@ begin
     when 'session' then return app.apply_session(event, expect, actor);
     when 'message' then return app.apply_message(event, expect, actor);
     when 'alert' then return app.apply_alert(event, expect, actor);
+    when 'agent' then return app.apply_agent(event, expect, actor);
+    when 'command' then return app.apply_command(event, expect, actor);
+    when 'run' then return app.apply_run(event, expect, actor);
     when 'event' then return app.apply_redaction(event, expect, actor);
     else perform app.fail('invalid_input', format('There is no stream %s.', left(event.stream, 80)));
   end case;
@@ -174,6 +243,42 @@ begin
     on conflict (tenant_id, id) do update set (project_id, user_id, topic, payload, version, created_at)
       = (excluded.project_id, excluded.user_id, excluded.topic, excluded.payload, excluded.version, excluded.created_at);
   return (event, to_jsonb(v_row), null)::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_run(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_row public.agent_runs;
+  v_task public.tasks;
+  v_project public.projects;
+begin
+  select * into v_row from public.agent_runs x
+    where x.tenant_id = event.tenant_id and x.id = app.stream_id(event.stream) for no key update;
+  perform app.check_stream('run', event.stream, v_row.id is not null, event.event_type in ('run.queued'));
+  if event.payload ->> 'task' is not null then
+    event.task_id := app.find_task_id(event.payload ->> 'task', event.tenant_id);
+    select * into v_task from public.tasks t
+      where t.tenant_id = event.tenant_id and t.id = event.task_id;
+    event.payload := jsonb_set(event.payload, '{task}', to_jsonb(event.task_id));
+  end if;
+  if coalesce(v_task.project_id::text, v_row.project_id::text, event.payload ->> 'project', actor.project_id::text) is not null then
+    v_project := app.find_project(coalesce(v_task.project_id::text, v_row.project_id::text, event.payload ->> 'project', actor.project_id::text), actor);
+  end if;
+  event.project_id := v_project.id;
+  event.payload := event.payload - 'project';
+  event.version := app.next_version(v_row.version, expect, 'run');
+  perform app.refuse_archived(v_project);
+  perform app.guard_run(v_row, event, actor);
+  v_row := app.evolve_run(v_row, event);
+  insert into public.agent_runs select v_row.*
+    on conflict (tenant_id, id) do update set (project_id, task_id, user_id, agent_id, agent_name, command_id, parent_run_id, mode, status, attempt, attempts_max, priority, delivery_mode, delivery_path, delivered_at, acked_at, expires_at, interrupt_requested, interrupt_reason, waiting_for, paused_until, lock_token, end_reason, error, result, started_at, ended_at, version, created_at, updated_at, duration_ms, metrics)
+      = (excluded.project_id, excluded.task_id, excluded.user_id, excluded.agent_id, excluded.agent_name, excluded.command_id, excluded.parent_run_id, excluded.mode, excluded.status, excluded.attempt, excluded.attempts_max, excluded.priority, excluded.delivery_mode, excluded.delivery_path, excluded.delivered_at, excluded.acked_at, excluded.expires_at, excluded.interrupt_requested, excluded.interrupt_reason, excluded.waiting_for, excluded.paused_until, excluded.lock_token, excluded.end_reason, excluded.error, excluded.result, excluded.started_at, excluded.ended_at, excluded.version, excluded.created_at, excluded.updated_at, excluded.duration_ms, excluded.metrics);
+  return (event, app.run_full(v_row), null)::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -298,6 +403,21 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.differing_agent_runs(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.agent_runs, log public.agent_runs)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_agent_runs($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.agent_runs x
+    where x.tenant_id = $1 and ($2 is null or 'run:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.task_id, l.user_id, l.agent_id, l.agent_name, l.command_id, l.parent_run_id, l.mode, l.status, l.attempt, l.attempts_max, l.priority, l.delivery_mode, l.delivery_path, l.delivered_at, l.acked_at, l.expires_at, l.interrupt_requested, l.interrupt_reason, l.waiting_for, l.paused_until, l.lock_token, l.end_reason, l.error, l.result, l.started_at, l.ended_at, l.version, l.created_at, l.updated_at, l.duration_ms, l.metrics)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).user_id, (f.state).agent_id, (f.state).agent_name, (f.state).command_id, (f.state).parent_run_id, (f.state).mode, (f.state).status, (f.state).attempt, (f.state).attempts_max, (f.state).priority, (f.state).delivery_mode, (f.state).delivery_path, (f.state).delivered_at, (f.state).acked_at, (f.state).expires_at, (f.state).interrupt_requested, (f.state).interrupt_reason, (f.state).waiting_for, (f.state).paused_until, (f.state).lock_token, (f.state).end_reason, (f.state).error, (f.state).result, (f.state).started_at, (f.state).ended_at, (f.state).version, (f.state).created_at, (f.state).updated_at, (f.state).duration_ms, (f.state).metrics)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.differing_agent_sessions(tenant_id uuid, streams text[])
  RETURNS TABLE(id uuid, live public.agent_sessions, log public.agent_sessions)
  LANGUAGE sql
@@ -310,6 +430,21 @@ AS $function$
     where x.tenant_id = $1 and ($2 is null or 'session:' || x.id = any ($2))) l on l.id = f.id
   where (l.tenant_id, l.id, l.project_id, l.user_id, l.snapshot, l.summary, l.version, l.created_at, l.updated_at)
     is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).snapshot, (f.state).summary, (f.state).version, (f.state).created_at, (f.state).updated_at)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_agents(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.agents, log public.agents)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_agents($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.agents x
+    where x.tenant_id = $1 and ($2 is null or 'agent:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.user_id, l.name, l.type, l.driver, l.host_machine, l.config, l.paused_at, l.paused_by, l.pause_reason, l.retired_at, l.version, l.created_at, l.updated_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).name, (f.state).type, (f.state).driver, (f.state).host_machine, (f.state).config, (f.state).paused_at, (f.state).paused_by, (f.state).pause_reason, (f.state).retired_at, (f.state).version, (f.state).created_at, (f.state).updated_at)
 $function$;
 -- owner cairn_owner
 
@@ -340,6 +475,21 @@ AS $function$
     where x.tenant_id = $1 and ($2 is null or 'checkpoint:' || x.id = any ($2))) l on l.id = f.id
   where (l.tenant_id, l.id, l.project_id, l.user_id, l.label, l.repo_ref, l.summary, l.resume_instructions, l.snapshot, l.saved_by, l.version, l.created_at)
     is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).label, (f.state).repo_ref, (f.state).summary, (f.state).resume_instructions, (f.state).snapshot, (f.state).saved_by, (f.state).version, (f.state).created_at)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_commands(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.commands, log public.commands)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_commands($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.commands x
+    where x.tenant_id = $1 and ($2 is null or 'command:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.task_id, l.user_id, l.sent_by, l.by_person, l.content, l.type, l.mode, l.target_agents, l.broadcast, l.status, l.priority, l.execution_constraints, l.preset_id, l.constraint_id, l.repeatable, l.expires_at, l.started_at, l.completed_at, l.error, l.version, l.created_at, l.updated_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).user_id, (f.state).sent_by, (f.state).by_person, (f.state).content, (f.state).type, (f.state).mode, (f.state).target_agents, (f.state).broadcast, (f.state).status, (f.state).priority, (f.state).execution_constraints, (f.state).preset_id, (f.state).constraint_id, (f.state).repeatable, (f.state).expires_at, (f.state).started_at, (f.state).completed_at, (f.state).error, (f.state).version, (f.state).created_at, (f.state).updated_at)
 $function$;
 -- owner cairn_owner
 
@@ -403,6 +553,9 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE AGGREGATE app.fold_agent(public.events) (sfunc = app.fold_step, stype = public.agents);
+-- owner cairn_owner
+
 CREATE AGGREGATE app.fold_alert(public.events) (sfunc = app.fold_step, stype = public.agent_alerts);
 -- owner cairn_owner
 
@@ -412,6 +565,9 @@ CREATE AGGREGATE app.fold_artifact(public.events) (sfunc = app.fold_step, stype 
 CREATE AGGREGATE app.fold_checkpoint(public.events) (sfunc = app.fold_step, stype = public.checkpoints);
 -- owner cairn_owner
 
+CREATE AGGREGATE app.fold_command(public.events) (sfunc = app.fold_step, stype = public.commands);
+-- owner cairn_owner
+
 CREATE AGGREGATE app.fold_decision(public.events) (sfunc = app.fold_step, stype = public.decisions);
 -- owner cairn_owner
 
@@ -419,6 +575,9 @@ CREATE AGGREGATE app.fold_message(public.events) (sfunc = app.fold_step, stype =
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_project(public.events) (sfunc = app.fold_step, stype = public.projects);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_run(public.events) (sfunc = app.fold_step, stype = public.agent_runs);
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_session(public.events) (sfunc = app.fold_step, stype = public.agent_sessions);
@@ -438,6 +597,20 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.fold_step(state public.agent_runs, event public.events)
+ RETURNS public.agent_runs
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.agent_runs, '{}' || event.payload);
+  end if;
+  return app.evolve_run(state, event);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.fold_step(state public.agent_sessions, event public.events)
  RETURNS public.agent_sessions
  LANGUAGE plpgsql
@@ -448,6 +621,20 @@ begin
     return jsonb_populate_record(null::public.agent_sessions, '{"snapshot": {}}' || event.payload);
   end if;
   return app.evolve_session(state, event);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.agents, event public.events)
+ RETURNS public.agents
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.agents, '{}' || event.payload);
+  end if;
+  return app.evolve_agent(state, event);
 end
 $function$;
 -- owner cairn_owner
@@ -476,6 +663,20 @@ begin
     return jsonb_populate_record(null::public.checkpoints, '{}' || event.payload);
   end if;
   return app.evolve_checkpoint(state, event);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.commands, event public.events)
+ RETURNS public.commands
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.commands, '{}' || event.payload);
+  end if;
+  return app.evolve_command(state, event);
 end
 $function$;
 -- owner cairn_owner
@@ -561,6 +762,28 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.folded_agent_runs(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.agent_runs)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_run(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'run:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'run:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.folded_agent_sessions(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
  RETURNS TABLE(id uuid, state public.agent_sessions)
  LANGUAGE sql
@@ -579,6 +802,28 @@ AS $function$
       from app.archived_streams a
       where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
         and starts_with(a.stream, 'session:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_agents(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.agents)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_agent(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'agent:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'agent:') and ($4 is null or a.stream = any ($4))) e
     group by e.stream) f
 $function$;
 -- owner cairn_owner
@@ -638,6 +883,28 @@ AS $function$
     and a.attnum > 0
     and not a.attisdropped
     and a.attname <> all (model.kept)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_commands(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.commands)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_command(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'command:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'command:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
 $function$;
 -- owner cairn_owner
 

@@ -40,12 +40,15 @@ create policy read on app.read_models as permissive for select to cairn_keeper, 
 
 -- Rows that are part of the schema
 
+-- app.read_models: (agent,agents,9,f,f,"{status,activity_state,connected_at,disconnected_at,seen_at,health_metrics}")
 -- app.read_models: (alert,agent_alerts,8,f,t,{})
 -- app.read_models: (artifact,artifacts,3,t,t,{})
 -- app.read_models: (checkpoint,checkpoints,5,t,t,{})
+-- app.read_models: (command,commands,10,f,f,{})
 -- app.read_models: (decision,decisions,4,t,t,{})
 -- app.read_models: (message,messages,7,f,f,{})
 -- app.read_models: (project,projects,1,t,f,{})
+-- app.read_models: (run,agent_runs,11,f,f,"{steps_count,tokens_in,tokens_out,cost_credits}")
 -- app.read_models: (session,agent_sessions,6,f,f,{})
 -- app.read_models: (task,tasks,2,t,t,"{open_dependencies,open_parts}")
 
@@ -439,7 +442,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.rebuild_model(tenant_id uuid, streams text[])
+CREATE OR REPLACE FUNCTION app.rebuild_model(tenant_id uuid, streams text[], kept jsonb DEFAULT NULL::jsonb)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -453,6 +456,9 @@ begin
        on conflict (tenant_id, id) do update set %2$s', v_model.table_name,
       (select string_agg(format('%1$s = excluded.%1$s', c), ', ') from unnest(app.folded_columns(v_model)) c))
       using tenant_id, streams;
+    if kept ? v_model.table_name then
+      perform app.restore_kept(v_model, tenant_id, kept -> v_model.table_name);
+    end if;
   end loop;
   perform app.rebuild_links(tenant_id);
   perform app.rebuild_search(tenant_id, streams);
@@ -519,6 +525,44 @@ begin
   end if;
 exception
   when others then null;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.restore_kept(model app.read_models, tenant_id uuid, saved jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  execute format('update public.%1$I x set (%2$s) = row(%3$s)
+    from jsonb_populate_recordset(null::public.%1$I, $2) k where x.tenant_id = $1 and x.id = k.id',
+    model.table_name,
+    (select string_agg(quote_ident(c), ', ') from unnest(model.kept) c),
+    (select string_agg(format('k.%I', c), ', ') from unnest(model.kept) c))
+    using tenant_id, saved;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.save_kept(tenant_id uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_model app.read_models;
+  v_rows jsonb;
+  v_saved jsonb := '{}';
+begin
+  for v_model in select * from app.read_models m where m.kept <> '{}' loop
+    execute format('select jsonb_agg(to_jsonb(k)) from (select x.id, %s from public.%I x where x.tenant_id = $1) k',
+      (select string_agg(format('x.%I', c), ', ') from unnest(v_model.kept) c), v_model.table_name)
+      into v_rows using tenant_id;
+    v_saved := v_saved || jsonb_strip_nulls(jsonb_build_object(v_model.table_name, v_rows));
+  end loop;
+  return v_saved;
 end
 $function$;
 -- owner cairn_owner
@@ -661,6 +705,7 @@ CREATE OR REPLACE FUNCTION public.replay_events(actor jsonb)
 AS $function$
 declare
   v_actor app.actor := app.authenticate(actor, 'admin');
+  v_kept jsonb;
 begin
   perform app.refuse_limited(v_actor);
   perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
@@ -671,8 +716,9 @@ begin
   exception
     -- A row that was tampered with is in the way of another: each gets its place when all are gone.
     when unique_violation or foreign_key_violation then
+      v_kept := app.save_kept(v_actor.tenant_id);
       perform app.remove_rows(v_actor.tenant_id, true);
-      perform app.rebuild_model(v_actor.tenant_id, null);
+      perform app.rebuild_model(v_actor.tenant_id, null, v_kept);
   end;
   return jsonb_build_object(
     'events', (select count(*) from public.events e where e.tenant_id = v_actor.tenant_id),

@@ -88,7 +88,7 @@ begin
   if not v_is_registry and not v_is_appended then
     execute format('grant update, delete on table %s to cairn_owner', name);
   end if;
-  if v_schema = 'public' and v_name <> 'oauth_tokens' then
+  if v_schema = 'public' and v_name not in ('oauth_tokens', 'system_config', 'system_config_history') then
     execute format('grant select on table %s to authenticated', name);
   end if;
   if v_has_tenant and v_name not in ('events', 'memberships', 'search_documents') then
@@ -128,7 +128,8 @@ begin
     select c.oid::regclass
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p') and not c.relispartition and (n.nspname = 'app' or n.nspname = 'public' and (
-      c.relname in ('users', 'tenants', 'memberships', 'events', 'leases', 'oauth_tokens')
+      c.relname in ('users', 'tenants', 'memberships', 'events', 'leases', 'oauth_tokens', 'system_config',
+        'system_config_history')
       or exists (select from app.read_models m where m.table_name = c.relname)
       or exists (select from app.record_tables r where r.table_name = c.relname))))
   loop

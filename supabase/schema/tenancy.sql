@@ -67,7 +67,10 @@ create table public.tenants (
   id uuid not null,
   name text not null,
   created_at timestamp with time zone default now() not null,
+  agent_enabled boolean default true not null,
+  agent_settings jsonb default '{}'::jsonb not null,
   constraint tenants_pkey PRIMARY KEY (id),
+  constraint tenants_agent_settings_check CHECK ((jsonb_typeof(agent_settings) = 'object'::text)),
   constraint tenants_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200)))
 );
 CREATE TRIGGER tenants_clean_name BEFORE INSERT OR UPDATE OF name ON public.tenants FOR EACH ROW EXECUTE FUNCTION app.clean_column('name', '200', 'workspace');

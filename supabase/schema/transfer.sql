@@ -332,8 +332,7 @@ declare
   v_task uuid := case v_category
     when 'task' then v_id
     when 'event' then event.task_id
-    when 'artifact' then app.as_uuid(event.payload ->> 'task')
-    when 'decision' then app.as_uuid(event.payload ->> 'task') end;
+    else app.as_uuid(event.payload ->> 'task') end;
   v_last bigint;
 begin
   select e.version into v_last from public.events e
@@ -354,6 +353,8 @@ begin
     return event.project_id = v_id;
   elsif v_category = 'event' then
     return app.is_redaction_in_place(event);
+  elsif event.project_id is null then
+    return not app.needs_project(v_category);
   end if;
   return event.project_id = app.stream_project(event.tenant_id, 'project:' || event.project_id);
 end
@@ -425,6 +426,20 @@ begin
       group by t.project_id) d
     where c.tenant_id = link_among.tenant_id and c.project_id = d.project_id;
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.needs_project(category text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select a.attnotnull
+  from app.read_models m
+  join pg_attribute a
+    on a.attrelid = format('public.%I', m.table_name)::regclass and a.attname = app.project_column(m)
+  where m.category = needs_project.category
 $function$;
 -- owner cairn_owner
 

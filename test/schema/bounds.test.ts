@@ -21,6 +21,12 @@ const ITEMS_MAX: Partial<Record<FunctionName, number>> = {
 const ARGUMENTS: Partial<Record<FunctionName, object>> = {
   ...READS,
   adopt_locks: { tasks: ['web-1'] },
+  beat_agent: { agent: 'a', token: 1 },
+  claim_run: { agent: 'a', token: 1 },
+  get_agent: { agent: 'a' },
+  register_agent: { agent: { name: 'a', type: 'claude', driver: 'pipe' } },
+  report_run: { run: newId(), lock_token: 1, events: [] },
+  stop_agents: { reach: 'workspace', stopped: false },
   append_events: { events: [{ stream: 'project:web', type: 'project.noted', data: { text: 'x', kind: 'note' } }] },
   extend_lock: { task: 'web-1', lock_token: 2 },
   import_events: { events: [{}] },

@@ -174,6 +174,8 @@ describe('a table', () => {
       'app.event_fields',
       'app.task_moves',
       'app.read_models',
+      'system_config',
+      'system_config_history',
     ];
     expect(keys.filter(({ name, first }) => first !== 'tenant_id' && !own.includes(name))).toEqual([]);
   });

@@ -2,10 +2,11 @@ import type pg from 'pg';
 import { expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { asRole, type Query } from '../support/as-role.ts';
-import { person } from '../support/calls.ts';
+import { call, person } from '../support/calls.ts';
 import { createTask, exportAll, hold } from '../support/commands.ts';
 import { fillWorkspace } from '../support/fill-workspace.ts';
 import { type Callable, callables, malformed, sampleEvents } from '../support/malformed-arguments.ts';
+import { claimed, runnerOf } from '../support/runners.ts';
 import { sample } from '../support/sample.ts';
 import { test } from '../support/world.ts';
 
@@ -33,6 +34,7 @@ async function meant(ctx: Context, sql: pg.Pool): Promise<Record<string, Argumen
       { events: [{ ...note, expect: { version: 2, lock_token: 1 } }], command },
       ...(await sampleEvents(sql, held)).map((event) => ({ events: [event] })),
     ],
+    ...(await runnerCalls(ctx)),
     check_events: [{ events: events.slice(0, 2), chains: { [String(events[0]?.['project_id'])]: HASH } }],
     claim_task: [
       { filters: { priority, labels: ['x'], parent: 'web-1', query: 'x' }, command },
@@ -62,6 +64,23 @@ async function meant(ctx: Context, sql: pg.Pool): Promise<Record<string, Argumen
     report_presence: [{ agents: ['ada'], watched: true, ended: true, actor: { process: ID } }],
     search: [{ query: 'pelican', kinds: ['task'] }],
     suggest_refs: [{ kind: 'task', prefix: 'web-' }],
+  };
+}
+
+/** What a runner says of a run that it has. */
+async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
+  const { claim, token, name: agent } = await runnerOf(ctx, 'heron', { config: { runs_at_once: 3 } });
+  await call(ctx, 'send_command', { to: [agent], content: 'x' });
+  const { run, lock_token } = await claimed({ claim, name: agent });
+  const held = { run: run.id, lock_token };
+  const beat = { status: 'online', health: { uptime: 1 }, runs: [{ ...held, tokens_in: 1, tokens_out: 1 }] };
+  return {
+    beat_agent: [{ agent, token, beat }],
+    claim_run: [{ agent, token, holding: [run.id] }],
+    get_agent: [{ agent }],
+    register_agent: [{ agent: { name: 'egret', type: 'claude', driver: 'pipe', host_machine: 'x', config: { a: 1 } } }],
+    report_run: [{ ...held, events: [{ type: 'run.delivered', data: { path: 'x' } }] }],
+    stop_agents: [{ reach: 'workspace', stopped: false, reason: 'x' }],
   };
 }
 

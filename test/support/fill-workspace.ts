@@ -1,4 +1,6 @@
 import { newId } from '../../src/events/ids.ts';
+import { listRuns } from '../../src/services/commands.ts';
+import { claimRun, registerAgent, reportRun } from '../../src/services/runner.ts';
 import { append, type Caller, createProject, createTask, hold, record } from './commands.ts';
 
 const ATTEMPTS_MAX = 3;
@@ -11,6 +13,9 @@ export type Filled = {
   checkpoint: string;
   session: string;
   alert: string;
+  agent: string;
+  command: string;
+  run: string;
 };
 
 /** Fills a workspace: every table has a row, every kind of thing happened. */
@@ -51,7 +56,43 @@ export async function fillWorkspace(who: Caller, slug = 'web'): Promise<Filled> 
   await record(who, { stream: `project:${slug}`, type: 'project.noted', data: question });
   await hold(who, second.ref);
   const alert = await giveUp(who, slug);
-  return { project, tasks: [first.id, second.id, third.id], artifact, decision, checkpoint, session, alert };
+  return {
+    project,
+    tasks: [first.id, second.id, third.id],
+    artifact,
+    decision,
+    checkpoint,
+    session,
+    alert,
+    ...(await sendCommands(who, slug)),
+  };
+}
+
+/** An agent has done one command; another waits for it. */
+async function sendCommands(who: Caller, project: string) {
+  const agent = `pelican-${project}`;
+  const registered = await registerAgent(who, { agent: { name: agent, type: 'claude', driver: 'pipe', project } });
+  const send = async (content: string) => {
+    const id = newId();
+    await record(who, {
+      stream: `command:${id}`,
+      type: 'command.sent',
+      data: { to: [agent], content, project, execution_constraints: { time_limit_ms: 60_000 } },
+    });
+    return id;
+  };
+  await send('Feed the pelican.');
+  const { token } = registered;
+  const done = await claimRun(who, { agent, token });
+  if ('nothing' in done) throw new Error(done.nothing);
+  const events = [
+    { type: 'run.delivered', data: { path: 'pelican post' } },
+    { type: 'run.finished', data: { status: 'completed', end_reason: 'completed', result: 'The pelican ate.' } },
+  ];
+  await reportRun(who, { run: done.run.id, lock_token: done.lock_token, events });
+  const command = await send('Wash the pelican.');
+  const [waiting] = (await listRuns(who, { agent })).runs;
+  return { agent: registered.agent.id, command, run: waiting?.id ?? '' };
 }
 
 async function finish(who: Caller, ref: string): Promise<string> {

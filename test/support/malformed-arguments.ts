@@ -47,6 +47,7 @@ export async function callables(sql: pg.Pool): Promise<Callable[]> {
 
 // The fields of events that are more than a text or a number.
 const FIELDS: Readonly<Record<string, unknown>> = {
+  to: ['all'],
   project: 'web',
   slug: 'new',
   rules: {

@@ -84,10 +84,15 @@ describe('another workspace', () => {
 const FOR_MEMBERS: FunctionName[] = [
   'adopt_locks',
   'append_events',
+  'beat_agent',
+  'claim_run',
   'claim_task',
   'extend_lock',
   'purge_idempotency_keys',
+  'register_agent',
   'report_presence',
+  'report_run',
+  'stop_agents',
 ];
 const FOR_ADMINS: FunctionName[] = [
   ...(Object.keys(ARCHIVE_FUNCTIONS) as FunctionName[]),
@@ -102,6 +107,11 @@ function minimalArgs(fn: FunctionName): Record<string, unknown> {
     append_events: { events: [{ stream: 'project:web', type: 'project.noted', data: { text: 'x', kind: 'note' } }] },
     ...READS,
     adopt_locks: { tasks: ['web-2'] },
+    beat_agent: { agent: 'pelican-web', token: 1 },
+    claim_run: { agent: 'pelican-web', token: 1 },
+    register_agent: { agent: { name: 'a', type: 'claude', driver: 'pipe' } },
+    report_run: { run: newId(), lock_token: 1, events: [] },
+    stop_agents: { reach: 'workspace', stopped: true },
     extend_lock: { task: 'web-2', lock_token: 2 },
     import_events: { events: [{}] },
     import_records: { table_name: 'herons', records: [{}] },

@@ -711,7 +711,7 @@ begin
   if not v_is_registry and not v_is_appended then
     execute format('grant update, delete on table %s to cairn_owner', name);
   end if;
-  if v_schema = 'public' and v_name <> 'oauth_tokens' then
+  if v_schema = 'public' and v_name not in ('oauth_tokens', 'system_config', 'system_config_history') then
     execute format('grant select on table %s to authenticated', name);
   end if;
   if v_has_tenant and v_name not in ('events', 'memberships', 'search_documents') then
@@ -766,7 +766,8 @@ begin
     select c.oid::regclass
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p') and not c.relispartition and (n.nspname = 'app' or n.nspname = 'public' and (
-      c.relname in ('users', 'tenants', 'memberships', 'events', 'leases', 'oauth_tokens')
+      c.relname in ('users', 'tenants', 'memberships', 'events', 'leases', 'oauth_tokens', 'system_config',
+        'system_config_history')
       or exists (select from app.read_models m where m.table_name = c.relname)
       or exists (select from app.record_tables r where r.table_name = c.relname))))
   loop
@@ -1369,6 +1370,21 @@ $triggers$);
 
 -- Made by `npm run schema` from src/events: the event types, and the limits of their data. Do not edit.
 
+select app.declare_event('agent.configured', 'verb_only', 'type:line:40',
+  'driver:one_of:claude|codex|acp|pipe|pty|hook|pull', 'host_machine:line:200', 'config:object:8192');
+
+select app.declare_event('agent.paused', 'reason:text:300');
+
+select app.declare_event('agent.registered', 'creates', 'verb_only', 'type!:line:40',
+  'driver!:one_of:claude|codex|acp|pipe|pty|hook|pull', 'host_machine:line:200', 'config:object:8192', 'name!:line:60',
+  'project:ref:80');
+
+select app.declare_event('agent.renamed', 'name!:line:60');
+
+select app.declare_event('agent.resumed');
+
+select app.declare_event('agent.retired');
+
 select app.declare_event('alert.acknowledged', 'note:text:2000');
 
 select app.declare_event('alert.raised', 'creates', 'verb_only', 'severity!:one_of:low|medium|high|critical',
@@ -1387,6 +1403,19 @@ select app.declare_event('artifact.added', 'creates', 'task!:ref:80',
 
 select app.declare_event('checkpoint.saved', 'creates', 'label!:line:200', 'summary!:said:10000',
   'resume_instructions:text:10000', 'repo_ref:line:500', 'snapshot:object:65536', 'project:ref:80');
+
+select app.declare_event('command.cancelled', 'reason:text:2000');
+
+select app.declare_event('command.completed', 'internal');
+
+select app.declare_event('command.failed', 'internal', 'error:text:2000');
+
+select app.declare_event('command.sent', 'creates', 'to!:text[]:100:80', 'content!:said:16000',
+  'type:one_of:natural|investigate|review|plan|synthesize', 'mode:one_of:turn|steer|interrupt', 'priority:integer:100',
+  'execution_constraints:object:2000', 'ttl_seconds:positive:2592000', 'repeatable:boolean', 'task:ref:80',
+  'project:ref:80', 'target_agents+:ref[]:100:80', 'broadcast+:boolean', 'sent_by+:line:120', 'by_person+:boolean');
+
+select app.declare_event('command.started', 'internal');
 
 select app.declare_event('decision.recorded', 'creates', 'title!:line:300', 'options:array:40000', 'choice!:said:2000',
   'rationale!:said:10000', 'supersedes:ref:80', 'project:ref:80', 'task:ref:80');
@@ -1409,6 +1438,31 @@ select app.declare_event('project.noted', 'text!:said:20000', 'kind!:one_of:note
 select app.declare_event('project.unarchived');
 
 select app.declare_event('project.updated', 'name:line:200', 'description:text:20000', 'rules:object:65536');
+
+select app.declare_event('run.acknowledged', 'verb_only');
+
+select app.declare_event('run.claimed', 'verb_only', 'lock_token:positive:999999999');
+
+select app.declare_event('run.delivered', 'verb_only', 'path!:line:200');
+
+select app.declare_event('run.finished', 'verb_only', 'status!:one_of:completed|failed|cancelled|timed_out',
+  'end_reason!:one_of:completed|interrupted|cancelled|time_limit|token_limit|memory_limit|cpu_limit|silent|'
+  'emergency_stop|expired|lost|crashed|error',
+  'error:text:2000', 'result:text:20000', 'metrics:object:8192');
+
+select app.declare_event('run.interrupt_requested', 'reason:text:2000');
+
+select app.declare_event('run.paused', 'verb_only', 'seconds!:positive:2592000', 'reason:text:2000');
+
+select app.declare_event('run.queued', 'creates', 'internal', 'agent_id!:ref:80', 'agent_name!:line:60',
+  'command_id:ref:80', 'task:ref:80', 'project:ref:80', 'mode!:line:40', 'priority!:integer:100',
+  'delivery_mode!:one_of:turn|steer|interrupt', 'ttl_seconds!:positive:2592000');
+
+select app.declare_event('run.requeued', 'verb_only', 'reason:text:2000');
+
+select app.declare_event('run.resumed', 'verb_only');
+
+select app.declare_event('run.waiting', 'verb_only', 'for!:one_of:input|approval', 'text:text:2000');
 
 select app.declare_event('session.saved', 'creates', 'summary:text:10000', 'snapshot:object:262144', 'project:ref:80');
 
@@ -6712,7 +6766,7 @@ create or replace function app.follow_ups(event public.events, triggers jsonb, d
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event);
+  v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event) || app.follow_commands(event);
   v_task public.tasks;
   v_trigger jsonb;
   v_action jsonb;
@@ -7291,6 +7345,1491 @@ begin
 end
 $$;
 
+-- Agents: assistants that can be sent commands, each reported by the runner that drives it.
+
+-- How long an agent is believed to be there after its last beat: a runner beats every ten seconds.
+create or replace function app.get_beat_patience() returns interval language sql immutable return interval '30 seconds';
+
+-- Finds an agent by its name, whatever its case, or by its id. Raises not_found.
+create or replace function app.find_agent(ref text, actor app.actor)
+  returns public.agents
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent public.agents;
+begin
+  select * into v_agent from public.agents a
+    where a.tenant_id = actor.tenant_id
+      and (a.id = app.as_uuid(ref) or a.retired_at is null and lower(a.name) = lower(ref))
+    order by a.id = app.as_uuid(ref) desc nulls last, a.created_at limit 1;
+  if not found then
+    perform app.fail('not_found', format('There is no agent %s in this workspace.', left(ref, 80)), null,
+      'list_agents shows those there are; cairn agent run starts one.');
+  end if;
+  return v_agent;
+end
+$$;
+
+-- Refuses whoever is neither the owner of an agent or a run nor an administrator.
+create or replace function app.check_owner(owner uuid, actor app.actor, what text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if owner is distinct from actor.user_id and app.role_rank(actor.role) < 3 then
+    perform app.fail('forbidden', format('%s is another person''s.', what), null,
+      'Its owner or an administrator of the workspace does this.');
+  end if;
+end
+$$;
+
+create or replace function app.guard_agent(agent public.agents, event public.events, actor app.actor)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name constant text := event.payload ->> 'name';
+begin
+  if agent.retired_at is not null then
+    perform app.fail('illegal_transition', format('The agent %s is retired.', agent.name), null,
+      'Its runner registers a new one under the same name.');
+  elsif event.event_type in ('agent.renamed', 'agent.configured', 'agent.retired') then
+    perform app.check_owner(agent.user_id, actor, format('The agent %s', agent.name));
+  end if;
+  if app.as_uuid(v_name) is not null or lower(v_name) in ('all', 'system') or v_name ~ ':' then
+    perform app.fail('invalid_input', format('An agent cannot be called %s.', v_name),
+      jsonb_build_object('field', 'name'), 'Choose a name such as claude-1.');
+  elsif exists (
+      select from public.agents a
+      where a.tenant_id = event.tenant_id and a.retired_at is null and lower(a.name) = lower(v_name)
+        and a.id is distinct from agent.id) then
+    perform app.fail('already_exists', format('There is another agent %s in this workspace.', v_name),
+      jsonb_build_object('field', 'name'), 'Choose another name with --name.');
+  end if;
+end
+$$;
+
+-- A redacted agent has a name of its own: two with the same blank would count as one.
+create or replace function app.evolve_agent(agent public.agents, event public.events)
+  returns public.agents
+  language plpgsql
+  immutable
+as $$
+begin
+  case event.event_type
+    when 'agent.registered' then
+      agent := jsonb_populate_record(agent, '{"config": {}}' || app.begin_row(event));
+    when 'agent.renamed' then
+      agent.name := event.payload ->> 'name';
+    when 'agent.configured' then
+      agent := jsonb_populate_record(agent, event.payload);
+    when 'agent.paused' then
+      agent.paused_at := event.created_at;
+      agent.paused_by := app.actor_name(event);
+      agent.pause_reason := event.payload ->> 'reason';
+    when 'agent.resumed' then
+      agent.paused_at := null;
+      agent.paused_by := null;
+      agent.pause_reason := null;
+    when 'agent.retired' then
+      agent.retired_at := event.created_at;
+  end case;
+  if event.redacted_at is not null and event.payload ? 'name' then
+    agent.name := agent.id;
+  end if;
+  agent.updated_at := event.created_at;
+  agent.version := event.version;
+  return agent;
+end
+$$;
+
+-- Says how an agent is: retired, connecting (it has never been there), offline (it said goodbye), lost (it missed its
+-- beats), error, or online. What is asked by hooks and tools does not beat: it is there for a quarter of an hour.
+create or replace function app.agent_state(agent public.agents, at timestamptz) returns text language sql stable as $$
+  select case
+    when agent.retired_at is not null then 'retired'
+    when agent.seen_at is null then 'connecting'
+    when agent.disconnected_at >= agent.seen_at then 'offline'
+    when agent.driver in ('hook', 'pull')
+      then case when agent.seen_at < at - interval '15 minutes' then 'offline' else 'online' end
+    when agent.seen_at < at - app.get_beat_patience() then 'lost'
+    else coalesce(agent.status, 'online') end
+$$;
+
+-- Tells whether an agent takes the commands of a user: its owner's, and others' if its runner says so.
+create or replace function app.takes_commands_of(agent public.agents, user_id uuid)
+  returns boolean
+  language sql
+  immutable
+as $$
+  select agent.user_id = takes_commands_of.user_id or agent.config ->> 'accepts' is not distinct from 'workspace'
+$$;
+
+-- How many runs an agent does at once.
+create or replace function app.runs_at_once(agent public.agents) returns integer language sql immutable as $$
+  select case when agent.config ->> 'runs_at_once' ~ '^[1-9][0-9]{0,2}$'
+    then (agent.config ->> 'runs_at_once')::integer else 1 end
+$$;
+
+create or replace function app.agent_full(agent public.agents)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now constant timestamptz := app.now();
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'id', agent.id,
+    'name', agent.name,
+    'type', agent.type,
+    'driver', agent.driver,
+    'host', agent.host_machine,
+    'project', (select p.slug from public.projects p where p.tenant_id = agent.tenant_id and p.id = agent.project_id),
+    'state', app.agent_state(agent, v_now),
+    'seen_at', agent.seen_at,
+    'connected_at', agent.connected_at,
+    'paused_at', agent.paused_at,
+    'paused_by', agent.paused_by,
+    'pause_reason', agent.pause_reason,
+    'stopped', app.stop_reason(agent),
+    'modes', case when jsonb_typeof(agent.config -> 'modes') = 'array' then agent.config -> 'modes' end,
+    'accepts', agent.config ->> 'accepts',
+    'health', agent.health_metrics,
+    'running', (
+      select jsonb_agg(app.run_brief(r, agent, v_now) order by r.started_at)
+      from public.agent_runs r
+      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
+        and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')),
+    'queued', (
+      select count(*)
+      from (
+        select from public.agent_runs r
+        where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued' limit 1000) q),
+    'version', agent.version));
+end
+$$;
+
+-- get_agent(agent) -> the agent, by name or id. Raises not_found.
+create or replace function public.get_agent(agent text, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+begin
+  return app.agent_full(app.find_agent(agent, v_actor));
+end
+$$;
+
+-- list_agents(include_retired, cursor?, page_size) -> {agents, next_cursor?}, the latest registered first.
+create or replace function public.list_agents(
+  include_retired boolean default false,
+  cursor text default null,
+  page_size integer default 20,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := concat_ws(' ', 'agents', include_retired);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+begin
+  return app.build_page('agents', array(
+    select app.agent_full(a) || jsonb_build_object('created_at', a.created_at)
+    from public.agents a
+    where a.tenant_id = v_actor.tenant_id
+      and (include_retired or a.retired_at is null)
+      and (v_after is null or (a.created_at, a.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+    order by a.created_at desc, a.id desc limit v_size + 1), v_size, v_question, '{id}', '{created_at}');
+end
+$$;
+
+select app.define_category('agent', 'agents', searched => false, triggering => false,
+  kept => '{status,activity_state,connected_at,disconnected_at,seen_at,health_metrics}');
+
+-- Commands: what a person or an agent asks of agents. Each agent that a command is for gets a run, and the command's
+-- status follows from its runs.
+
+-- Finds the agents that a command is for: names, ids, `type:claude`, or `all`. Those of a type, or all, are those that
+-- take it; one that is named is refused if it does not. Raises not_found, forbidden.
+create or replace function app.find_targets(targets text[], project public.projects, actor app.actor)
+  returns uuid[]
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_target text;
+  v_agent public.agents;
+  v_found uuid[] := '{}';
+begin
+  foreach v_target in array targets loop
+    if lower(v_target) = 'all' or v_target ~* '^type:' then
+      v_found := v_found || array(
+        select a.id from public.agents a
+        where a.tenant_id = actor.tenant_id
+          and a.retired_at is null
+          and (lower(v_target) = 'all' or a.type = lower(substring(v_target from 6)))
+          and app.takes_commands_of(a, actor.user_id)
+          and (a.project_id is null or a.project_id = project.id)
+        order by a.created_at, a.id limit 101);
+      continue;
+    end if;
+    v_agent := app.find_agent(v_target, actor);
+    if v_agent.retired_at is not null or not app.takes_commands_of(v_agent, actor.user_id) then
+      perform app.fail('forbidden', format('%s takes no commands of yours.', v_agent.name), null,
+        'Ask its owner to start it with --accept workspace, or send to an agent of your own.');
+    elsif v_agent.project_id <> project.id or v_agent.project_id is not null and project.id is null then
+      perform app.fail('forbidden', format('%s works for one project alone.', v_agent.name), null,
+        format('Send it a command of the project %s.', (select p.slug from public.projects p
+          where p.tenant_id = v_agent.tenant_id and p.id = v_agent.project_id)));
+    end if;
+    v_found := v_found || v_agent.id;
+  end loop;
+  v_found := array(select f.id from unnest(v_found) with ordinality f (id, at) group by f.id order by min(f.at));
+  if cardinality(v_found) not between 1 and 100 then
+    perform app.fail(case when v_found = '{}' then 'not_found' else 'invalid_input' end,
+      case when v_found = '{}' then format('There is no agent for %s.', left(array_to_string(targets, ', '), 80))
+        else 'A command is for at most 100 agents.' end,
+      jsonb_build_object('field', 'to'), 'list_agents shows those there are.');
+  end if;
+  return v_found;
+end
+$$;
+
+-- Refuses limits that nobody knows, or that limit nothing.
+create or replace function app.check_limits(limits jsonb)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_known constant text[] := array['time_limit_ms', 'token_budget', 'memory_limit_mb', 'cpu_limit_percent',
+    'silence_limit_ms'];
+  v_bad text := (
+    select e.key from jsonb_each(limits) e
+    where e.key <> all (v_known) or (jsonb_typeof(e.value) = 'number' and e.value #>> '{}' ~ '^[1-9][0-9]{0,12}$')
+      is not true
+    limit 1);
+begin
+  if v_bad is not null then
+    perform app.fail('invalid_input', format('The limit %s is not valid.', left(v_bad, 80)),
+      jsonb_build_object('field', 'limits'),
+      format('Each is a whole number above 0: %s.', array_to_string(v_known, ', ')));
+  end if;
+end
+$$;
+
+-- The smallest of two sets of limits, each by name.
+create or replace function app.smallest_limits(one jsonb, other jsonb) returns jsonb language sql immutable as $$
+  select coalesce(jsonb_object_agg(l.name, l.most), '{}')
+  from (
+    select e.key as name, min((e.value #>> '{}')::bigint) as most
+    from (select * from jsonb_each(one) union all select * from jsonb_each(other)) e
+    where e.value <> 'null'
+    group by e.key) l
+$$;
+
+-- Refuses a command that cannot be carried out, and adds what it needs: its targets, and who it is from.
+create or replace function app.prepare_command(
+  command public.commands,
+  event public.events,
+  task public.tasks,
+  project public.projects,
+  actor app.actor
+)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_targets uuid[];
+begin
+  if event.event_type <> 'command.sent' then
+    return event.payload;
+  end if;
+  perform app.check_limits(coalesce(event.payload -> 'execution_constraints', '{}'));
+  v_targets := app.find_targets(array(select jsonb_array_elements_text(event.payload -> 'to')), project,
+    actor);
+  if event.task_id is not null then
+    if cardinality(v_targets) > 1 then
+      perform app.fail('invalid_input', format('Task %s is for one agent, not %s.', task.ref, cardinality(v_targets)),
+        jsonb_build_object('field', 'to'), 'Send it to one of them.');
+    elsif task.status in ('completed', 'cancelled') then
+      perform app.fail('illegal_transition', format('Task %s is %s.', task.ref, task.status), null,
+        'Reopen it, or send the command without it.');
+    end if;
+  end if;
+  return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false,
+      "execution_constraints": {}}'
+    || event.payload || jsonb_build_object(
+      'target_agents', v_targets,
+      'broadcast', event.payload -> 'to' ? 'all',
+      'sent_by', app.actor_name(actor),
+      'by_person', actor.agent is null and actor.project_id is null);
+end
+$$;
+
+create or replace function app.guard_command(command public.commands, event public.events, actor app.actor)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if command.completed_at is not null then
+    perform app.fail('illegal_transition', format('The command %s is %s.', command.id, command.status), null,
+      'Send it again if it is still needed.');
+  elsif event.event_type = 'command.cancelled' and event.causation_id is null then
+    perform app.check_owner(command.user_id, actor, format('The command %s', command.id));
+  end if;
+end
+$$;
+
+create or replace function app.evolve_command(command public.commands, event public.events)
+  returns public.commands
+  language plpgsql
+  immutable
+as $$
+begin
+  case event.event_type
+    when 'command.sent' then
+      command := jsonb_populate_record(command, app.begin_row(event) || '{"status": "queued"}');
+      command.expires_at := event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer);
+    when 'command.started' then
+      command.status := 'executing';
+      command.started_at := event.created_at;
+    when 'command.completed', 'command.failed', 'command.cancelled' then
+      command.status := split_part(event.event_type, '.', 2);
+      command.completed_at := event.created_at;
+      command.error := coalesce(event.payload ->> 'error', event.payload ->> 'reason');
+  end case;
+  command.updated_at := event.created_at;
+  command.version := event.version;
+  return command;
+end
+$$;
+
+-- Shows a command with the state of each of its runs, of which there are at most a hundred.
+create or replace function app.command_full(command public.commands)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now constant timestamptz := app.now();
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'id', command.id,
+    'content', command.content,
+    'type', command.type,
+    'mode', command.mode,
+    'status', command.status,
+    'priority', command.priority,
+    'project', (select p.slug from public.projects p
+      where p.tenant_id = command.tenant_id and p.id = command.project_id),
+    'task', (select t.ref from public.tasks t where t.tenant_id = command.tenant_id and t.id = command.task_id),
+    'sent_by', command.sent_by,
+    'by_person', command.by_person,
+    'limits', nullif(command.execution_constraints, '{}'),
+    'expires_at', command.expires_at,
+    'created_at', command.created_at,
+    'started_at', command.started_at,
+    'completed_at', command.completed_at,
+    'error', command.error,
+    'runs', (
+      select jsonb_agg(app.run_brief(r, a, v_now) order by r.agent_name)
+      from public.agent_runs r
+      left join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
+      where r.tenant_id = command.tenant_id and r.command_id = command.id)));
+end
+$$;
+
+-- Lists what follows from an event for commands and runs: a command sent queues a run for each target; a cancelled one
+-- ends those that wait and interrupts those that run; the last run to end ends its command.
+create or replace function app.follow_commands(event public.events)
+  returns jsonb[]
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case event.event_type
+    when 'command.sent' then array(
+      select jsonb_build_object('stream', 'run:' || app.uuid_v7(), 'type', 'run.queued', 'data', jsonb_strip_nulls(
+        jsonb_build_object('agent_id', a.id, 'agent_name', a.name, 'command_id', app.stream_id(event.stream),
+          'task', event.task_id, 'project', event.project_id,
+          'mode', app.mode_of_command(event.payload ->> 'type', event.task_id),
+          'priority', event.payload -> 'priority', 'delivery_mode', event.payload -> 'mode',
+          'ttl_seconds', event.payload -> 'ttl_seconds')))
+      from jsonb_array_elements_text(event.payload -> 'target_agents') with ordinality t (id, at)
+      join public.agents a on a.tenant_id = event.tenant_id and a.id = t.id::uuid
+      order by t.at)
+    when 'command.cancelled' then array(
+      select jsonb_build_object('stream', 'run:' || r.id) || case when r.status in ('pending', 'queued')
+        then '{"verb": true, "type": "run.finished", "data": {"status": "cancelled", "end_reason": "cancelled"}}'::jsonb
+        else jsonb_build_object('type', 'run.interrupt_requested', 'data', jsonb_build_object('reason',
+          coalesce(event.payload ->> 'reason', 'The command was cancelled.'))) end
+      from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.command_id = app.stream_id(event.stream) and r.ended_at is null
+        and event.causation_id is null
+      order by r.id)
+    when 'run.claimed' then array(
+      select jsonb_build_object('stream', 'command:' || c.id, 'type', 'command.started')
+      from public.agent_runs r
+      join public.commands c on c.tenant_id = r.tenant_id and c.id = r.command_id
+      where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and c.status in ('pending', 'queued'))
+    when 'run.finished' then app.end_of_command(event)
+    else '{}' end;
+end
+$$;
+
+-- Which mode a run of a command has: that of its type, unless a task says more.
+create or replace function app.mode_of_command(type text, task_id uuid) returns text language sql immutable as $$
+  select case when type <> 'natural' then type when task_id is not null then 'task' else 'chat' end
+$$;
+
+-- The event by which a command ends with its last run. Whoever records that has locked the command before.
+create or replace function app.end_of_command(event public.events)
+  returns jsonb[]
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    select jsonb_build_object('stream', 'command:' || c.id, 'type', case
+        when bool_or(x.status in ('failed', 'timed_out')) then 'command.failed'
+        when bool_or(x.status = 'completed') then 'command.completed'
+        else 'command.cancelled' end,
+      'data', jsonb_strip_nulls(jsonb_build_object(
+        'error', left(string_agg(x.error, '; ') filter (where x.status in ('failed', 'timed_out')), 2000),
+        'reason', case when bool_and(x.status = 'cancelled') then min(x.end_reason) end)))
+    from public.agent_runs r
+    join public.commands c on c.tenant_id = r.tenant_id and c.id = r.command_id
+    join public.agent_runs x on x.tenant_id = c.tenant_id and x.command_id = c.id
+    where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and c.completed_at is null
+    group by c.id
+    having bool_and(x.ended_at is not null));
+end
+$$;
+
+-- Finds a command by its id, without one the latest. Raises not_found.
+create or replace function app.find_command(ref text, actor app.actor)
+  returns public.commands
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_command public.commands;
+begin
+  if ref is null then
+    select * into v_command from public.commands c where c.tenant_id = actor.tenant_id
+      order by c.created_at desc, c.id desc limit 1;
+  else
+    select * into v_command from public.commands c where c.tenant_id = actor.tenant_id and c.id = app.as_uuid(ref);
+  end if;
+  if v_command.id is null then
+    perform app.fail('not_found', concat_ws(' ', 'There is no command', left(ref, 80), 'in this workspace.'), null,
+      'list_commands shows the ids.');
+  end if;
+  return v_command;
+end
+$$;
+
+-- get_command(command?) -> the command with its runs, without one the latest. Raises not_found.
+create or replace function public.get_command(command text default null, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+begin
+  return app.command_full(app.find_command(command, v_actor));
+end
+$$;
+
+-- list_commands(project?, status?, cursor?, page_size) -> {commands, next_cursor?}, the latest first.
+create or replace function public.list_commands(
+  project text default null,
+  status text default null,
+  cursor text default null,
+  page_size integer default 20,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := concat_ws(' ', 'commands', v_project, status);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+begin
+  return app.build_page('commands', array(
+    select app.command_full(c)
+    from public.commands c
+    where c.tenant_id = v_actor.tenant_id
+      and (v_project is null or c.project_id = v_project)
+      and (list_commands.status is null or c.status = list_commands.status)
+      and (v_after is null or (c.created_at, c.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+    order by c.created_at desc, c.id desc limit v_size + 1), v_size, v_question, '{id}', '{created_at}');
+end
+$$;
+
+select app.define_category('command', 'commands', searched => false, triggering => false);
+
+-- Runs: one execution by one agent, from the queue to its end.
+
+create or replace function app.is_active(run public.agent_runs) returns boolean language sql immutable as $$
+  select run.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+$$;
+
+create or replace function app.guard_run(run public.agent_runs, event public.events, actor app.actor)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if run.ended_at is not null then
+    perform app.fail('illegal_transition', format('The run %s is %s.', run.id, run.status), null,
+      'Send the command again if it is still needed.');
+  elsif event.event_type = 'run.interrupt_requested' and event.causation_id is null
+      and not exists (
+        select from public.agents a
+        where a.tenant_id = run.tenant_id and a.id = run.agent_id and a.user_id = actor.user_id) then
+    perform app.check_owner(run.user_id, actor, format('The run %s', run.id));
+  elsif event.event_type = 'run.claimed' and run.status <> 'queued'
+      or event.event_type not in ('run.queued', 'run.claimed', 'run.finished', 'run.interrupt_requested')
+        and not app.is_active(run) then
+    perform app.fail('illegal_transition', format('The run %s is %s.', run.id, run.status), null,
+      'A run is claimed from the queue, and goes on while its agent holds it.');
+  end if;
+end
+$$;
+
+create or replace function app.evolve_run(run public.agent_runs, event public.events)
+  returns public.agent_runs
+  language plpgsql
+  immutable
+as $$
+begin
+  case event.event_type
+    when 'run.queued' then
+      run := jsonb_populate_record(run, '{"attempt": 0, "attempts_max": 3, "interrupt_requested": false}'
+        || app.begin_row(event) || '{"status": "queued"}');
+      run.expires_at := event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer);
+    when 'run.claimed' then
+      run.status := 'running';
+      run.attempt := run.attempt + 1;
+      run.lock_token := coalesce((event.payload ->> 'lock_token')::bigint, event.version);
+      run.started_at := coalesce(run.started_at, event.created_at);
+    when 'run.delivered' then
+      run.delivery_path := event.payload ->> 'path';
+      run.delivered_at := event.created_at;
+    when 'run.acknowledged' then
+      run.acked_at := event.created_at;
+    when 'run.waiting' then
+      run.status := ('waiting_' || (event.payload ->> 'for'))::public.agent_run_status;
+      run.waiting_for := event.payload ->> 'text';
+    when 'run.paused' then
+      run.status := 'paused';
+      run.waiting_for := event.payload ->> 'reason';
+      run.paused_until := event.created_at + make_interval(secs => (event.payload ->> 'seconds')::integer);
+    when 'run.resumed' then
+      run.status := 'running';
+      run.waiting_for := null;
+      run.paused_until := null;
+    when 'run.requeued' then
+      run := app.take_back(run, event.payload ->> 'reason');
+    when 'run.interrupt_requested' then
+      run.interrupt_requested := true;
+      run.interrupt_reason := event.payload ->> 'reason';
+    when 'run.finished' then
+      run := jsonb_populate_record(run, event.payload);
+      run.waiting_for := null;
+      run.paused_until := null;
+      run.ended_at := event.created_at;
+      run.duration_ms := extract(epoch from event.created_at - run.started_at) * 1000;
+  end case;
+  run.updated_at := event.created_at;
+  run.version := event.version;
+  return run;
+end
+$$;
+
+-- The next state of a run that goes back to the queue.
+create or replace function app.take_back(run public.agent_runs, reason text)
+  returns public.agent_runs
+  language plpgsql
+  immutable
+as $$
+begin
+  run.status := 'queued';
+  run.error := reason;
+  run.lock_token := null;
+  run.delivery_path := null;
+  run.delivered_at := null;
+  run.acked_at := null;
+  run.waiting_for := null;
+  run.paused_until := null;
+  return run;
+end
+$$;
+
+-- Finds the lease of a run: with a task it is the task's, and its own only after the task has been given back.
+create or replace function app.run_lease(run public.agent_runs)
+  returns public.leases
+  language sql
+  stable
+as $$
+  select l.*
+  from public.leases l
+  where l.tenant_id = run.tenant_id
+    and (l.kind, l.id) in (('run', run.id), ('task', run.task_id))
+    and l.token = run.lock_token
+  order by l.expires_at desc limit 1
+$$;
+
+-- Says why nothing of an agent starts now, or null.
+create or replace function app.stop_reason(agent public.agents)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_stop jsonb := (select c.value from public.system_config c where c.key = 'emergency_stop');
+begin
+  if agent.paused_at is not null then
+    return format('%s is stopped by %s%s', agent.name, agent.paused_by, coalesce(': ' || agent.pause_reason, ''));
+  elsif not (select t.agent_enabled from public.tenants t where t.id = agent.tenant_id) then
+    return concat_ws(': ', 'all agents of the workspace are stopped', (
+      select t.agent_settings ->> 'stop_reason' from public.tenants t where t.id = agent.tenant_id));
+  elsif v_stop ->> 'on' = 'true' then
+    return concat_ws(': ', 'all agents are stopped', v_stop ->> 'reason');
+  end if;
+  return null;
+end
+$$;
+
+-- Says why an agent takes no run now, whatever the run, or null. While it is busy it takes what joins or ends its turn.
+create or replace function app.agent_hold(agent public.agents, joins boolean, at timestamptz)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_stopped constant text := app.stop_reason(agent);
+  v_state constant text := app.agent_state(agent, at);
+  v_paused timestamptz;
+begin
+  if v_stopped is not null then
+    return v_stopped;
+  elsif v_state in ('retired', 'connecting', 'offline', 'lost') then
+    return case v_state
+      when 'retired' then format('%s is retired', agent.name)
+      when 'lost' then format('%s is not heard of since %s', agent.name, to_char(agent.seen_at at time zone 'UTC',
+        'HH24:MI "UTC"'))
+      else format('%s is not running; cairn agent run starts it', agent.name) end;
+  end if;
+  select max(r.paused_until) into v_paused from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'paused';
+  if v_paused > at then
+    return format('%s waits for its provider''s limit until %s', agent.name,
+      to_char(v_paused at time zone 'UTC', 'HH24:MI "UTC"'));
+  elsif not joins and app.runs_at_once(agent) <= (
+      select count(*) from public.agent_runs r
+      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and app.is_active(r)) then
+    return format('%s is busy', agent.name);
+  end if;
+  return null;
+end
+$$;
+
+-- How a run is delivered by an agent that may not be able to steer or to interrupt: then in its next turn.
+create or replace function app.effective_mode(agent public.agents, mode text) returns text language sql immutable as $$
+  select case when agent.config -> 'modes' ? mode then mode else 'turn' end
+$$;
+
+-- Says why a run of the queue does not start, whoever its agent is, or null.
+create or replace function app.run_hold(run public.agent_runs, agent public.agents, at timestamptz)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task public.tasks;
+begin
+  if run.expires_at <= at then
+    return 'it has expired';
+  elsif not app.takes_commands_of(agent, run.user_id) then
+    return format('%s takes commands of its owner alone', agent.name);
+  elsif run.task_id is null then
+    return null;
+  end if;
+  select * into v_task from public.tasks t where t.tenant_id = run.tenant_id and t.id = run.task_id;
+  if app.is_claimable(v_task, app.lease_expires_at(v_task)) then
+    return null;
+  end if;
+  return format('task %s %s', v_task.ref, case
+    when v_task.status = 'in_progress' then 'is held by ' || v_task.locked_by
+    when v_task.status = 'pending' then 'waits for other tasks'
+    else 'is ' || v_task.status end);
+end
+$$;
+
+-- The one answer to why a run has not started: its own reason, that of its agent, or how many come first.
+create or replace function app.why_waiting(run public.agent_runs, agent public.agents, at timestamptz)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_reason constant text := coalesce(app.run_hold(run, agent, at),
+    app.agent_hold(agent, app.effective_mode(agent, run.delivery_mode) <> 'turn', at));
+  v_before integer;
+begin
+  if agent.id is null then
+    return format('%s is not of this workspace', run.agent_name);
+  elsif v_reason is not null then
+    return v_reason;
+  end if;
+  v_before := app.runs_before(run, 100);
+  return case when v_before > 0 then format('%s of the queue come%s first', case when v_before = 100 then '100 or more'
+      else v_before::text end, case when v_before = 1 then 's' else '' end)
+    else format('%s takes it next', agent.name) end;
+end
+$$;
+
+-- Counts the runs of the same agent's queue that come before one.
+create or replace function app.runs_before(run public.agent_runs, most integer)
+  returns integer
+  language sql
+  stable
+as $$
+  select count(*)::integer
+  from (
+    select from public.agent_runs r
+    where r.tenant_id = run.tenant_id and r.agent_id = run.agent_id and r.status = 'queued'
+      and r.priority >= run.priority
+      and (r.priority > run.priority or (r.created_at, r.id) < (run.created_at, run.id))
+    limit most) b
+$$;
+
+-- Shows a run in the list of its agent, its command, or all.
+create or replace function app.run_brief(run public.agent_runs, agent public.agents, at timestamptz)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'id', run.id,
+    'agent', coalesce(agent.name, run.agent_name),
+    'command', run.command_id,
+    'task', (select t.ref from public.tasks t where t.tenant_id = run.tenant_id and t.id = run.task_id),
+    'status', run.status,
+    'why', case when run.status = 'queued' then app.why_waiting(run, agent, at)
+      when app.is_active(run) and not coalesce((app.run_lease(run)).expires_at > at, false)
+        then format('%s is not heard of any more', run.agent_name)
+      else run.waiting_for end,
+    'mode', run.delivery_mode,
+    'priority', run.priority,
+    'attempt', nullif(run.attempt, 0),
+    'delivery_path', run.delivery_path,
+    'delivered_at', run.delivered_at,
+    'acked_at', run.acked_at,
+    'paused_until', run.paused_until,
+    'interrupt_requested', nullif(run.interrupt_requested, false),
+    'interrupt_reason', run.interrupt_reason,
+    'end_reason', run.end_reason,
+    'error', run.error,
+    'result', run.result,
+    'tokens_in', run.tokens_in,
+    'tokens_out', run.tokens_out,
+    'started_at', run.started_at,
+    'ended_at', run.ended_at,
+    'duration_ms', run.duration_ms,
+    'created_at', run.created_at));
+end
+$$;
+
+create or replace function app.run_full(run public.agent_runs)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent public.agents;
+begin
+  select * into v_agent from public.agents a where a.tenant_id = run.tenant_id and a.id = run.agent_id;
+  return app.run_brief(run, v_agent, app.now()) || jsonb_build_object('version', run.version);
+end
+$$;
+
+-- Finds a run by its id. Raises not_found.
+create or replace function app.find_run(ref text, actor app.actor)
+  returns public.agent_runs
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_run public.agent_runs;
+begin
+  select * into v_run from public.agent_runs r where r.tenant_id = actor.tenant_id and r.id = app.as_uuid(ref);
+  if not found then
+    perform app.fail('not_found', format('There is no run %s in this workspace.', left(ref, 80)), null,
+      'list_runs shows the ids.');
+  end if;
+  return v_run;
+end
+$$;
+
+-- list_runs(agent?, open_only, cursor?, page_size) -> {runs, next_cursor?}: those of the queue and all others, the
+-- latest first.
+create or replace function public.list_runs(
+  agent text default null,
+  open_only boolean default false,
+  cursor text default null,
+  page_size integer default 20,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_agent uuid := case when agent is not null then (app.find_agent(agent, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := concat_ws(' ', 'runs', v_agent, open_only);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+  v_now timestamptz := app.now();
+begin
+  return app.build_page('runs', array(
+    select app.run_brief(r, a, v_now)
+    from public.agent_runs r
+    left join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
+    where r.tenant_id = v_actor.tenant_id
+      and (v_agent is null or r.agent_id = v_agent)
+      and (not open_only or r.ended_at is null)
+      and (v_after is null or (r.created_at, r.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+    order by r.created_at desc, r.id desc limit v_size + 1), v_size, v_question, '{id}', '{created_at}');
+end
+$$;
+
+-- list_queue(agent?, page_size) -> {runs}: what the agents are doing and what waits for them, in the order in which it
+-- is taken.
+create or replace function public.list_queue(
+  agent text default null,
+  page_size integer default 50,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_agent uuid := case when agent is not null then (app.find_agent(agent, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 100);
+  v_now timestamptz := app.now();
+begin
+  return jsonb_build_object('runs', coalesce((
+    select jsonb_agg(q.shown order by q.name, q.waits, q.priority desc, q.created_at)
+    from (
+      select a.name, r.status = 'queued' as waits, r.priority, r.created_at, app.run_brief(r, a, v_now) as shown
+      from public.agents a
+      cross join lateral (
+        (
+          select * from public.agent_runs x
+          where x.tenant_id = a.tenant_id and x.agent_id = a.id
+            and x.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+          limit v_size)
+        union all
+        (
+          select * from public.agent_runs x
+          where x.tenant_id = a.tenant_id and x.agent_id = a.id and x.status = 'queued'
+          order by x.priority desc, x.created_at, x.id limit v_size)) r
+      where a.tenant_id = v_actor.tenant_id and a.retired_at is null and (v_agent is null or a.id = v_agent)
+      order by a.name, r.status = 'queued', r.priority desc, r.created_at limit v_size) q), '[]'));
+end
+$$;
+
+select app.define_category('run', 'agent_runs', searched => false, triggering => false,
+  kept => '{steps_count,tokens_in,tokens_out,cost_credits}');
+
+-- The queue: what a runner says and asks: that its agent is there, what comes next, what became of it.
+
+-- Locks an agent for its runner, which shows that it is: of two runners under one name the second is refused. Raises
+-- lock_lost, not_found.
+create or replace function app.lock_agent(ref text, token bigint, actor app.actor)
+  returns public.agents
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent public.agents := app.find_agent(ref, actor);
+begin
+  if v_agent.user_id <> actor.user_id then
+    perform app.fail('forbidden', format('The agent %s is another person''s.', v_agent.name), null,
+      'Register one of your own, under another name.');
+  end if;
+  select * into v_agent from public.agents a
+    where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id for no key update;
+  if v_agent.retired_at is not null or not exists (
+      select from public.leases l
+      where l.tenant_id = v_agent.tenant_id and l.kind = 'agent' and l.id = v_agent.id
+        and l.token = lock_agent.token) then
+    perform app.fail('lock_lost', format('Another runner is %s now.', v_agent.name), null,
+      'Stop this one, or start it under another name with --name.');
+  end if;
+  return v_agent;
+end
+$$;
+
+-- Refuses what a runner sends in another form than it is meant. Raises invalid_input.
+create or replace function app.check_form(field text, is_valid boolean, allowed text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if is_valid is not true then
+    perform app.fail('invalid_input', format('%s must be %s.', field, allowed), jsonb_build_object('field', field));
+  end if;
+end
+$$;
+
+-- register_agent(agent {name, type, driver, host_machine?, config?, project?}, token?) -> {agent, token}: a runner says
+-- what it drives. One that comes back within its lease passes the token that it had. Raises lock_held while another is
+-- there, already_exists.
+create or replace function public.register_agent(agent jsonb, token bigint default null, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_agent public.agents;
+  v_lease public.leases;
+  v_change jsonb;
+  v_now timestamptz := app.now();
+begin
+  perform app.check_form('agent', jsonb_typeof(agent) = 'object' and jsonb_typeof(agent -> 'name') = 'string',
+    'an object with a name');
+  select * into v_agent from public.agents a
+    where a.tenant_id = v_actor.tenant_id and a.retired_at is null and lower(a.name) = lower(agent ->> 'name');
+  v_change := agent - '{name,project}'::text[];
+  if v_agent.id is null then
+    v_agent.id := app.uuid_v7();
+    perform app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'agent:' || v_agent.id, 'verb', true,
+      'type', 'agent.registered', 'data', agent)), v_actor);
+  elsif v_agent.user_id <> v_actor.user_id then
+    perform app.fail('already_exists', format('The agent %s is another person''s.', v_agent.name),
+      jsonb_build_object('field', 'name'), 'Choose another name with --name.');
+  elsif not to_jsonb(v_agent) @> v_change then
+    perform app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'agent:' || v_agent.id, 'verb', true,
+      'type', 'agent.configured', 'data', v_change)), v_actor);
+  end if;
+  v_lease.tenant_id := v_actor.tenant_id;
+  v_lease.kind := 'agent';
+  v_lease.id := v_agent.id;
+  v_lease.holder := app.actor_name(v_actor);
+  v_lease.ttl_seconds := 45;
+  v_lease := app.take_lease(v_lease, v_now, exists (
+    select from public.leases l
+    where l.tenant_id = v_actor.tenant_id and l.kind = 'agent' and l.id = v_agent.id
+      and l.token = register_agent.token));
+  if v_lease.token is null then
+    perform app.fail('lock_held', format('A runner is %s already.', agent ->> 'name'), null,
+      'Choose another name with --name, or end that runner: its name is free 45 seconds after its last sign.');
+  end if;
+  update public.agents a
+    set status = 'online', activity_state = 'idle', connected_at = v_now, seen_at = v_now, disconnected_at = null
+    where a.tenant_id = v_actor.tenant_id and a.id = v_agent.id
+    returning * into v_agent;
+  return jsonb_build_object('agent', app.agent_full(v_agent), 'token', v_lease.token);
+end
+$$;
+
+-- Renews a run for its runner; says what has become of it: mine, interrupt with its reason, or lost.
+create or replace function app.extend_run(run public.agent_runs, token bigint, user_id uuid, at timestamptz)
+  returns jsonb
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_until timestamptz;
+  v_lease public.leases;
+  v_holder text;
+begin
+  if run.ended_at is not null or run.lock_token is distinct from token then
+    return '{"state": "lost"}';
+  end if;
+  if run.task_id is not null then
+    v_until := app.extend_lease(run.tenant_id, 'task', run.task_id, token, at, user_id);
+    select t.locked_by into v_holder from public.tasks t
+      where t.tenant_id = run.tenant_id and t.id = run.task_id and t.status = 'in_progress'
+        and t.lock_token <> run.lock_token;
+    if v_holder is not null then
+      return jsonb_build_object('state', 'interrupt', 'reason', format('The task was taken over by %s.', v_holder));
+    end if;
+  end if;
+  if coalesce(v_until <= at, true) then
+    v_until := app.extend_lease(run.tenant_id, 'run', run.id, token, at, user_id);
+  end if;
+  -- The agent has given the task back, and the run goes on to its end.
+  if v_until is null then
+    v_lease := app.new_run_lease(run, token);
+    perform app.take_lease(v_lease, at);
+  end if;
+  return case when run.interrupt_requested
+    then jsonb_build_object('state', 'interrupt', 'reason', run.interrupt_reason) else '{"state": "mine"}' end;
+end
+$$;
+
+create or replace function app.new_run_lease(run public.agent_runs, token bigint)
+  returns public.leases
+  language plpgsql
+  immutable
+as $$
+declare
+  v_lease public.leases;
+begin
+  v_lease.tenant_id := run.tenant_id;
+  v_lease.kind := 'run';
+  v_lease.id := run.id;
+  v_lease.project_id := run.project_id;
+  v_lease.token := token;
+  v_lease.holder := run.agent_id;
+  v_lease.ttl_seconds := 120;
+  return v_lease;
+end
+$$;
+
+create or replace function app.check_beat(beat jsonb)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform app.check_form('beat', jsonb_typeof(beat) = 'object', 'an object');
+  perform app.check_form('status', not beat ? 'status' or beat ->> 'status' in ('online', 'error'), 'online or error');
+  perform app.check_form('health', not beat ? 'health' or app.validate_field(beat -> 'health', 'object', 4096, null),
+    'an object of at most 4096 bytes');
+  perform app.check_form('runs', not beat ? 'runs' or jsonb_typeof(beat -> 'runs') = 'array'
+    and not exists (
+      select from jsonb_array_elements(case when jsonb_typeof(beat -> 'runs') = 'array' then beat -> 'runs' end) r
+      where (jsonb_typeof(r) = 'object' and app.as_uuid(r ->> 'run') is not null
+        and r ->> 'lock_token' ~ '^[0-9]{1,18}$'
+        and coalesce(r ->> 'tokens_in', '0') ~ '^[0-9]{1,15}$'
+        and coalesce(r ->> 'tokens_out', '0') ~ '^[0-9]{1,15}$') is not true),
+    'a list of {run, lock_token, tokens_in?, tokens_out?}');
+end
+$$;
+
+-- beat_agent(agent, token, beat {status?, health?, runs: [{run, lock_token, tokens_in?, tokens_out?}], leaving?}) ->
+-- {stopped?, runs: [{run, state, reason?}], queued}: a sign of life, and what the runner must know: which of its runs
+-- are to be interrupted or are lost, whether all is stopped, whether something waits. Raises lock_lost.
+create or replace function public.beat_agent(
+  agent text,
+  token bigint,
+  beat jsonb default '{}',
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_agent public.agents := app.lock_agent(agent, token, v_actor);
+  v_now timestamptz := app.now();
+  v_sent jsonb;
+  v_run public.agent_runs;
+  v_runs jsonb := '[]';
+  v_stopped text;
+begin
+  perform app.check_beat(beat);
+  perform app.extend_lease(v_agent.tenant_id, 'agent', v_agent.id, token, v_now, v_actor.user_id);
+  for v_sent in select r from jsonb_array_elements(coalesce(beat -> 'runs', '[]')) r order by r ->> 'run' limit 100 loop
+    select * into v_run from public.agent_runs r
+      where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.id = app.as_uuid(v_sent ->> 'run')
+      for no key update;
+    v_runs := v_runs || (jsonb_build_object('run', v_sent -> 'run')
+      || app.extend_run(v_run, (v_sent ->> 'lock_token')::bigint, v_actor.user_id, v_now));
+    update public.agent_runs r
+      set tokens_in = greatest(r.tokens_in, (v_sent ->> 'tokens_in')::bigint),
+        tokens_out = greatest(r.tokens_out, (v_sent ->> 'tokens_out')::bigint)
+      where r.tenant_id = v_run.tenant_id and r.id = v_run.id and r.lock_token = (v_sent ->> 'lock_token')::bigint
+        and v_sent ?| '{tokens_in,tokens_out}';
+  end loop;
+  update public.agents a
+    set status = coalesce(beat ->> 'status', 'online'), seen_at = v_now,
+      disconnected_at = case when beat -> 'leaving' = 'true' then v_now end,
+      activity_state = case when v_runs <> '[]' then 'processing' else 'idle' end,
+      health_metrics = coalesce(beat -> 'health', a.health_metrics)
+    where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id;
+  if beat -> 'leaving' = 'true' then
+    perform app.release_lease(v_agent.tenant_id, 'agent', v_agent.id, token, v_now);
+  end if;
+  v_stopped := app.stop_reason(v_agent);
+  return jsonb_strip_nulls(jsonb_build_object('stopped', v_stopped, 'runs', v_runs, 'queued', exists (
+    select from public.agent_runs r
+    where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.status = 'queued')));
+end
+$$;
+
+-- Requests what becomes of runs that their runner does not have any more, and of those that waited too long: one whose
+-- text has reached its agent ends as lost, unless its command may be repeated; another goes back to the queue, three
+-- times at most.
+create or replace function app.settle_lost_runs(agent public.agents, holding uuid[], at timestamptz)
+  returns jsonb
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- First the commands, as everywhere.
+  perform from public.commands c
+    where c.tenant_id = agent.tenant_id and c.id in (
+      select r.command_id from app.overdue_runs(agent, holding, at) r)
+    order by c.id for no key update;
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('stream', 'run:' || r.id, 'verb', true) || case
+      when r.status = 'queued'
+        then '{"type": "run.finished", "data": {"status": "cancelled", "end_reason": "expired"}}'::jsonb
+      when r.attempt < r.attempts_max and (r.delivered_at is null or c.repeatable)
+        then '{"type": "run.requeued", "data": {"reason": "Its runner ended."}}'
+      else '{"type": "run.finished", "data": {"status": "failed", "end_reason": "lost",
+        "error": "Its runner ended before it did."}}' end order by r.id), '[]')
+    from app.overdue_runs(agent, holding, at) r
+    left join public.commands c on c.tenant_id = r.tenant_id and c.id = r.command_id);
+end
+$$;
+
+-- Lists runs of an agent that are not held any more, or have waited too long: at most 50 of each.
+create or replace function app.overdue_runs(agent public.agents, holding uuid[], at timestamptz)
+  returns setof public.agent_runs
+  language sql
+  stable
+as $$
+  (
+    select r.* from public.agent_runs r
+    left join public.projects p on p.tenant_id = r.tenant_id and p.id = r.project_id
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
+      and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+      and r.id <> all (holding)
+      and p.archived_at is null
+    order by r.id limit 50)
+  union all
+  (
+    select r.* from public.agent_runs r
+    left join public.projects p on p.tenant_id = r.tenant_id and p.id = r.project_id
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued' and r.expires_at <= at
+      and p.archived_at is null
+    order by r.priority desc, r.created_at, r.id limit 50)
+$$;
+
+-- claim_run(agent, token, holding [run]) -> {run, command, lock_token, task?}, or {nothing: why}: the next run of an
+-- agent, for its runner, which names the runs that it has: others of this agent are lost. Highest priority first, then
+-- the oldest. Raises lock_lost.
+create or replace function public.claim_run(
+  agent text,
+  token bigint,
+  holding jsonb default '[]',
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_agent public.agents := app.lock_agent(agent, token, v_actor);
+  v_now timestamptz := app.now();
+  v_events jsonb;
+  v_run public.agent_runs;
+begin
+  perform app.check_form('holding', jsonb_typeof(holding) = 'array', 'a list of runs');
+  v_events := app.settle_lost_runs(v_agent, array(select app.as_uuid(h) from jsonb_array_elements_text(holding) h),
+    v_now);
+  if v_events <> '[]' then
+    perform app.append_checked(v_events, v_actor);
+  end if;
+  v_run := app.next_run(v_agent, v_now);
+  if v_run.id is null then
+    return jsonb_build_object('nothing', coalesce(app.stop_reason(v_agent), 'nothing waits for it'));
+  end if;
+  return app.start_run(v_run, v_agent, v_actor, v_now);
+end
+$$;
+
+-- Lists the first of an agent's queue; `joining` only those that need not wait for the end of a turn.
+create or replace function app.first_of_queue(agent public.agents, joining boolean)
+  returns setof public.agent_runs
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if joining then
+    return query select r.* from public.agent_runs r
+      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+        and r.delivery_mode <> 'turn' and app.effective_mode(agent, r.delivery_mode) <> 'turn'
+      order by r.priority desc, r.created_at, r.id limit 200;
+  else
+    return query select r.* from public.agent_runs r
+      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+      order by r.priority desc, r.created_at, r.id limit 200;
+  end if;
+end
+$$;
+
+-- Finds and locks the next run of an agent whose row is locked: of two claims the second sees the first.
+create or replace function app.next_run(agent public.agents, at timestamptz)
+  returns public.agent_runs
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_run public.agent_runs;
+begin
+  if app.agent_hold(agent, true, at) is not null then
+    return null;
+  end if;
+  for v_run in select * from app.first_of_queue(agent, app.agent_hold(agent, false, at) is not null) loop
+    continue when app.run_hold(v_run, agent, at) is not null;
+    perform from public.commands c
+      where c.tenant_id = v_run.tenant_id and c.id = v_run.command_id for no key update;
+    select * into v_run from public.agent_runs r
+      where r.tenant_id = v_run.tenant_id and r.id = v_run.id and r.status = 'queued' for no key update;
+    continue when not found;
+    return v_run;
+  end loop;
+  return null;
+end
+$$;
+
+-- Claims a run, and its task with it; answers with all that the runner needs.
+create or replace function app.start_run(
+  run public.agent_runs,
+  agent public.agents,
+  actor app.actor,
+  at timestamptz
+)
+  returns jsonb
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_answer jsonb;
+  v_token bigint;
+  v_command public.commands;
+begin
+  actor.agent := agent.name;
+  if run.task_id is not null then
+    v_answer := app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'task:' || run.task_id,
+      'type', 'task.claimed', 'data', '{"ttl_seconds": 120}'::jsonb)), actor);
+    v_token := (v_answer -> 'events' -> 0 ->> 'version')::bigint;
+  end if;
+  v_answer := app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'run:' || run.id, 'verb', true,
+    'type', 'run.claimed', 'data', jsonb_strip_nulls(jsonb_build_object('lock_token', v_token)))), actor);
+  select * into run from public.agent_runs r where r.tenant_id = run.tenant_id and r.id = run.id;
+  if v_token is null then
+    perform app.take_lease(app.new_run_lease(run, run.lock_token), at, true);
+  end if;
+  select * into v_command from public.commands c where c.tenant_id = run.tenant_id and c.id = run.command_id;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'run', v_answer -> 'events' -> 0 -> 'state',
+    'lock_token', run.lock_token,
+    'deliver', app.effective_mode(agent, run.delivery_mode),
+    'command', jsonb_build_object('id', v_command.id, 'content', v_command.content, 'type', v_command.type,
+      'sent_by', v_command.sent_by, 'by_person', v_command.by_person, 'repeatable', v_command.repeatable,
+      'limits', v_command.execution_constraints)));
+end
+$$;
+
+-- report_run(run, lock_token, events [{type, data}]) -> the run: what its runner saw of it. A repeat of the end changes
+-- nothing. Raises lock_lost.
+create or replace function public.report_run(
+  run text,
+  lock_token bigint,
+  events jsonb,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_run public.agent_runs := app.find_run(run, v_actor);
+  v_agent public.agents;
+begin
+  select * into v_agent from public.agents a where a.tenant_id = v_run.tenant_id and a.id = v_run.agent_id;
+  perform from public.commands c where c.tenant_id = v_run.tenant_id and c.id = v_run.command_id for no key update;
+  select * into v_run from public.agent_runs r
+    where r.tenant_id = v_run.tenant_id and r.id = v_run.id for no key update;
+  if v_agent.user_id <> v_actor.user_id or v_run.lock_token is distinct from lock_token then
+    perform app.fail('lock_lost', format('The run %s is not yours any more.', v_run.id), null,
+      'Stop work on it: it went back to the queue, or ended.');
+  elsif v_run.ended_at is not null then
+    return app.run_full(v_run);
+  end if;
+  perform app.check_form('events', case when jsonb_typeof(events) = 'array'
+      then jsonb_array_length(events) between 1 and 20
+        and not exists (select from jsonb_array_elements(events) e where jsonb_typeof(e) <> 'object') end,
+    'a list of 1 to 20 events');
+  v_actor.agent := v_agent.name;
+  perform app.append_checked((
+    select jsonb_agg(jsonb_build_object('stream', 'run:' || v_run.id, 'verb', true, 'type', e.value ->> 'type',
+      'data', coalesce(e.value -> 'data', '{}')) order by e.at)
+    from jsonb_array_elements(events) with ordinality e (value, at)), v_actor);
+  select * into v_run from public.agent_runs r where r.tenant_id = v_run.tenant_id and r.id = v_run.id;
+  if v_run.ended_at is not null then
+    perform app.release_lease(v_run.tenant_id, 'run', v_run.id, lock_token, app.now());
+  end if;
+  return app.run_full(v_run);
+end
+$$;
+
+-- What stops agents: a switch for the whole installation, one for each workspace. That of one agent is an event of it.
+
+-- Stores a setting of the installation, and what it was.
+create or replace function app.set_config_value(key text, value jsonb, changed_by text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_config public.system_config;
+begin
+  insert into public.system_config as c (key, value, version, updated_at, updated_by)
+    values (set_config_value.key, set_config_value.value, 1, app.now(), changed_by)
+    on conflict on constraint system_config_pkey do update
+      set (value, version, updated_at, updated_by)
+        = (excluded.value, c.version + 1, excluded.updated_at, excluded.updated_by)
+    returning * into v_config;
+  insert into public.system_config_history (key, version, value, changed_at, changed_by)
+    values (v_config.key, v_config.version, v_config.value, v_config.updated_at, v_config.updated_by);
+end
+$$;
+
+-- stop_agents(reach workspace|installation, stopped, reason?) -> {reach, stopped, running}: nothing new starts, what
+-- runs is interrupted by its runner, what is queued waits. Any member stops the workspace, an administrator lets it go
+-- on; only the user who runs the server does either for the installation. Raises forbidden.
+create or replace function public.stop_agents(
+  reach text,
+  stopped boolean,
+  reason text default null,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_reason constant text := app.clean_name(reason, 300);
+begin
+  perform app.refuse_limited(v_actor);
+  if stopped is not true and app.role_rank(v_actor.role) < 3 then
+    perform app.fail('forbidden', 'Only an administrator of the workspace lets its agents go on.', null,
+      'Ask an owner of the workspace.');
+  elsif reach = 'installation' then
+    -- Nobody who signs in has this id.
+    if v_actor.user_id <> app.get_local_owner() then
+      perform app.fail('forbidden', 'Whoever runs the server stops all workspaces.', null,
+        'Stop your workspace alone, or call cairn stop --everywhere on the machine of the server.');
+    end if;
+    perform app.set_config_value('emergency_stop', jsonb_strip_nulls(jsonb_build_object('on', stopped is true,
+      'reason', v_reason)), app.actor_name(v_actor));
+  elsif reach = 'workspace' then
+    update public.tenants t
+      set agent_enabled = stopped is not true,
+        agent_settings = (t.agent_settings - 'stop_reason')
+          || jsonb_strip_nulls(jsonb_build_object('stop_reason', case when stopped then v_reason end))
+      where t.id = v_actor.tenant_id;
+  else
+    perform app.fail('invalid_input', 'reach must be workspace or installation.', jsonb_build_object('field', 'reach'));
+  end if;
+  perform app.record_audit(jsonb_build_object('type', case when stopped then 'agents.stopped' else 'agents.resumed' end,
+    'data', jsonb_build_object('reach', reach, 'reason', v_reason, 'agent', v_actor.agent)), actor);
+  return jsonb_build_object('reach', reach, 'stopped', stopped is true, 'running', (
+    select count(*) from public.agent_runs r
+    where r.tenant_id = v_actor.tenant_id
+      and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')));
+end
+$$;
+
+select app.define_on_tables($policies$
+  -- They belong to no workspace, and nobody but the functions of the door reads them.
+  create policy door on public.system_config for all to cairn_owner using (true) with check (true);
+  create policy door on public.system_config_history for all to cairn_owner using (true) with check (true);
+$policies$);
+
 -- Reading events: lists, positions, archived ones too.
 
 -- Describes an event on one line. Quotes stored text and escapes quotes within it: it is data, whoever wrote it.
@@ -7686,7 +9225,7 @@ $$;
 
 -- Writes what the log says of some streams, or of all, where the live rows say otherwise; then what spans rows:
 -- edges, open dependencies, counts, search.
-create or replace function app.rebuild_model(tenant_id uuid, streams text[])
+create or replace function app.rebuild_model(tenant_id uuid, streams text[], kept jsonb default null)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -7700,9 +9239,49 @@ begin
        on conflict (tenant_id, id) do update set %2$s', v_model.table_name,
       (select string_agg(format('%1$s = excluded.%1$s', c), ', ') from unnest(app.folded_columns(v_model)) c))
       using tenant_id, streams;
+    if kept ? v_model.table_name then
+      perform app.restore_kept(v_model, tenant_id, kept -> v_model.table_name);
+    end if;
   end loop;
   perform app.rebuild_links(tenant_id);
   perform app.rebuild_search(tenant_id, streams);
+end
+$$;
+
+-- Saves the columns that no fold makes, before all rows go; by table.
+create or replace function app.save_kept(tenant_id uuid)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_model app.read_models;
+  v_rows jsonb;
+  v_saved jsonb := '{}';
+begin
+  for v_model in select * from app.read_models m where m.kept <> '{}' loop
+    execute format('select jsonb_agg(to_jsonb(k)) from (select x.id, %s from public.%I x where x.tenant_id = $1) k',
+      (select string_agg(format('x.%I', c), ', ') from unnest(v_model.kept) c), v_model.table_name)
+      into v_rows using tenant_id;
+    v_saved := v_saved || jsonb_strip_nulls(jsonb_build_object(v_model.table_name, v_rows));
+  end loop;
+  return v_saved;
+end
+$$;
+
+create or replace function app.restore_kept(model app.read_models, tenant_id uuid, saved jsonb)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format('update public.%1$I x set (%2$s) = row(%3$s)
+    from jsonb_populate_recordset(null::public.%1$I, $2) k where x.tenant_id = $1 and x.id = k.id',
+    model.table_name,
+    (select string_agg(quote_ident(c), ', ') from unnest(model.kept) c),
+    (select string_agg(format('k.%I', c), ', ') from unnest(model.kept) c))
+    using tenant_id, saved;
 end
 $$;
 
@@ -8077,6 +9656,7 @@ create or replace function public.replay_events(actor jsonb)
 as $$
 declare
   v_actor app.actor := app.authenticate(actor, 'admin');
+  v_kept jsonb;
 begin
   perform app.refuse_limited(v_actor);
   perform from app.positions p where p.tenant_id = v_actor.tenant_id for no key update;
@@ -8087,8 +9667,9 @@ begin
   exception
     -- A row that was tampered with is in the way of another: each gets its place when all are gone.
     when unique_violation or foreign_key_violation then
+      v_kept := app.save_kept(v_actor.tenant_id);
       perform app.remove_rows(v_actor.tenant_id, true);
-      perform app.rebuild_model(v_actor.tenant_id, null);
+      perform app.rebuild_model(v_actor.tenant_id, null, v_kept);
   end;
   return jsonb_build_object(
     'events', (select count(*) from public.events e where e.tenant_id = v_actor.tenant_id),
@@ -9011,8 +10592,7 @@ declare
   v_task uuid := case v_category
     when 'task' then v_id
     when 'event' then event.task_id
-    when 'artifact' then app.as_uuid(event.payload ->> 'task')
-    when 'decision' then app.as_uuid(event.payload ->> 'task') end;
+    else app.as_uuid(event.payload ->> 'task') end;
   v_last bigint;
 begin
   select e.version into v_last from public.events e
@@ -9033,9 +10613,25 @@ begin
     return event.project_id = v_id;
   elsif v_category = 'event' then
     return app.is_redaction_in_place(event);
+  elsif event.project_id is null then
+    return not app.needs_project(v_category);
   end if;
   return event.project_id = app.stream_project(event.tenant_id, 'project:' || event.project_id);
 end
+$$;
+
+-- Tells whether everything of a category is of a project.
+create or replace function app.needs_project(category text)
+  returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select a.attnotnull
+  from app.read_models m
+  join pg_attribute a
+    on a.attrelid = format('public.%I', m.table_name)::regclass and a.attname = app.project_column(m)
+  where m.category = needs_project.category
 $$;
 
 -- Allows only an owner, or the member who imported its last event, to continue a chain. Raises forbidden.
@@ -12618,6 +14214,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002000', '4cf0b0b23db4f1300efbf17e4aa5946627dc65651c151c459e529c72c2cebedd', '0.1.0'),
   ('20261201002100', '0f4eb29f80acf3707fa85f2a3fa3e90212e37a0ed02d6b2f87e4c44600967284', '0.1.0'),
   ('20261201002200', '47eea0018c97e6c4f5ed81676662349f8c02b7f1e9ddec531efa4398dcf4b142', '0.1.0'),
-  ('code', '367d38bd1afa742bbc831b140de410145934535ef9742de4b1e02a439dcb91ba', '0.1.0')
+  ('20261201002600', '4a71302684ec210b41d4463e9ca1d1beec96cb1994d7a34873254994fc28a345', '0.1.0'),
+  ('code', '8785e3acf655e88552f55983f1333e618c786e0f1df75df2efa2b721cd126422', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -1,0 +1,80 @@
+import * as z from 'zod';
+import { sqlFunction } from '../db/sql-function.ts';
+import { Agent, AgentRegistered } from '../events/agents.ts';
+import { Run } from '../events/runs.ts';
+import { Limits } from './commands.ts';
+
+const Token = z.int().min(1);
+const Registered = z.object({ agent: Agent, token: z.int() });
+
+export const RegisterAgent = z.strictObject({ agent: AgentRegistered, token: Token.optional() });
+
+/** Says what a runner drives. Its token goes with all that it says later. Raises lock_held, already_exists. */
+export const registerAgent = sqlFunction('register_agent', Registered);
+
+const Held = z.strictObject({
+  run: z.string(),
+  lock_token: Token,
+  tokens_in: z.int().min(0).optional(),
+  tokens_out: z.int().min(0).optional(),
+});
+
+export const Beat = z.strictObject({
+  status: z.enum(['online', 'error']).optional(),
+  /** cpu_usage (%), memory_usage (MB), uptime (s). */
+  health: z.record(z.string(), z.number()).optional(),
+  runs: z.array(Held).max(100),
+  leaving: z.boolean().optional(),
+});
+export type Beat = z.infer<typeof Beat>;
+
+export const Control = z.object({
+  /** Why nothing may run now. */
+  stopped: z.string().optional(),
+  runs: z.array(
+    z.object({ run: z.string(), state: z.enum(['mine', 'interrupt', 'lost']), reason: z.string().optional() }),
+  ),
+  /** Something waits for the agent. */
+  queued: z.boolean(),
+});
+export type Control = z.infer<typeof Control>;
+
+/** A sign of life, and what the runner must know. Raises lock_lost. */
+export const beatAgent = sqlFunction('beat_agent', Control);
+
+const Order = z.object({
+  id: z.string(),
+  content: z.string(),
+  type: z.string(),
+  sent_by: z.string(),
+  by_person: z.boolean(),
+  repeatable: z.boolean(),
+  limits: Limits.partial(),
+});
+
+export const Claimed = z.union([
+  z.object({
+    run: Run,
+    lock_token: z.int(),
+    /** How it is delivered: an agent that cannot steer or interrupt takes it as a turn. */
+    deliver: z.enum(['turn', 'steer', 'interrupt']),
+    command: Order,
+  }),
+  z.object({ nothing: z.string() }),
+]);
+export type Claimed = z.infer<typeof Claimed>;
+
+/** Claims the next run of an agent. The runner names those that it has: others of this agent are lost. */
+export const claimRun = sqlFunction('claim_run', Claimed);
+
+export const ReportRun = z.strictObject({
+  run: z.string(),
+  lock_token: Token,
+  events: z
+    .array(z.strictObject({ type: z.string().max(40), data: z.record(z.string(), z.unknown()).optional() }))
+    .min(1)
+    .max(20),
+});
+
+/** Records what the runner saw of a run. A repeat of its end changes nothing. Raises lock_lost. */
+export const reportRun = sqlFunction('report_run', Run);

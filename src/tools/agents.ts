@@ -1,0 +1,186 @@
+import type { Agent } from '../events/agents.ts';
+import { Agent as AgentState } from '../events/agents.ts';
+import { Command } from '../events/commands.ts';
+import { Run, type RunBrief } from '../events/runs.ts';
+import {
+  AgentPage,
+  ChangeAgent,
+  changeAgent,
+  ListAgents,
+  listAgents,
+  Stop,
+  StopAgents,
+  stopAgents,
+} from '../services/agents.ts';
+import {
+  CancelCommand,
+  CommandPage,
+  cancelCommand,
+  GetCommand,
+  getCommand,
+  InterruptRun,
+  interruptRun,
+  ListCommands,
+  ListQueue,
+  ListRuns,
+  listCommands,
+  listQueue,
+  listRuns,
+  Queue,
+  RunPage,
+  SendCommand,
+  sendCommand,
+} from '../services/commands.ts';
+import { amount, block, lines, named, nextPage, quote, time } from './render.ts';
+import { toolset } from './tool.ts';
+
+const SEND = 'agents:send';
+
+export const agents = toolset(
+  'agents',
+  {
+    purpose: 'send commands to agents and see what they do',
+    description: 'Agents that a runner drives (`cairn agent run`), the commands sent to them, and their runs.',
+    scopes: {
+      'agents:read': 'See agents, commands sent to them, and what they print',
+      [SEND]: 'Send commands to your agents, and stop them',
+    },
+  },
+  {
+    list_agents: {
+      title: 'List agents',
+      description: 'See the agents that can be sent commands: how each is, what it does, what waits for it.',
+      effect: 'read',
+      input: ListAgents,
+      output: AgentPage,
+      run: listAgents,
+      render: ({ agents: found, next_cursor }) =>
+        found.length === 0
+          ? 'No agents. cairn agent run -- claude starts one.'
+          : lines(found.map(renderAgent), nextPage(next_cursor)),
+    },
+    send_command: {
+      title: 'Send a command',
+      description:
+        'Ask agents to do something, in words. Each gets a run in its queue; the answer says for each whether it starts, ' +
+        'or why not. From an agent it arrives as such, not as an order of a person.',
+      effect: 'write',
+      scope: SEND,
+      input: SendCommand,
+      output: Command,
+      run: sendCommand,
+      render: renderCommand,
+    },
+    get_command: {
+      title: 'Get a command',
+      description: 'See a command with the state and the result of each of its runs.',
+      effect: 'read',
+      input: GetCommand,
+      output: Command,
+      run: getCommand,
+      render: renderCommand,
+    },
+    list_commands: {
+      title: 'List commands',
+      description: 'See the commands sent to agents, the latest first.',
+      effect: 'read',
+      input: ListCommands,
+      output: CommandPage,
+      run: listCommands,
+      render: ({ commands, next_cursor }) =>
+        commands.length === 0 ? 'No commands.' : lines(commands.map(commandLine), nextPage(next_cursor)),
+    },
+    cancel_command: {
+      title: 'Cancel a command',
+      description: 'Take a command back: its runs that wait end, those that run are interrupted.',
+      effect: 'destructive',
+      scope: SEND,
+      input: CancelCommand,
+      output: Command,
+      run: cancelCommand,
+      render: renderCommand,
+    },
+    list_runs: {
+      title: 'List runs',
+      description: 'See the runs of agents, the latest first: one for each agent that a command is for.',
+      effect: 'read',
+      input: ListRuns,
+      output: RunPage,
+      run: listRuns,
+      render: ({ runs, next_cursor }) =>
+        runs.length === 0 ? 'No runs.' : lines(runs.map(runLine), nextPage(next_cursor)),
+    },
+    list_queue: {
+      title: 'List the queue',
+      description: 'See what each agent does now and what waits for it, in the order in which it takes them.',
+      effect: 'read',
+      input: ListQueue,
+      output: Queue,
+      run: listQueue,
+      render: ({ runs }) => (runs.length === 0 ? 'Nothing runs, and nothing waits.' : lines(runs.map(runLine))),
+    },
+    interrupt_run: {
+      title: 'Interrupt a run',
+      description: 'Let a runner end a run. What it has done stays; the agent goes on with the next of its queue.',
+      effect: 'destructive',
+      scope: SEND,
+      input: InterruptRun,
+      output: Run,
+      run: interruptRun,
+      render: runLine,
+    },
+    change_agent: {
+      title: 'Change an agent',
+      description: 'Stop one agent (what it runs is interrupted, its queue waits), let it go on, rename or retire it.',
+      effect: 'destructive',
+      scope: SEND,
+      input: ChangeAgent,
+      output: AgentState,
+      run: changeAgent,
+      render: renderAgent,
+    },
+    stop_agents: {
+      title: 'Stop all agents',
+      description: 'The emergency stop: nothing new starts, what runs is interrupted, what is queued waits.',
+      effect: 'destructive',
+      scope: SEND,
+      input: StopAgents,
+      output: Stop,
+      run: stopAgents,
+      render: ({ reach, stopped, running }) =>
+        stopped
+          ? `All agents of the ${reach} are stopped${running > 0 ? `; ${amount(running, 'run')} will be interrupted` : ''}.`
+          : `The agents of the ${reach} may go on.`,
+    },
+  },
+);
+
+function renderAgent(agent: Agent): string {
+  const { name, type, state, host, queued, running = [], stopped } = agent;
+  const where = host === undefined ? '' : ` on ${named(host)}`;
+  return lines(
+    `${named(name)} (${named(type)}${where}): ${state}${queued > 0 ? `, ${queued} queued` : ''}`,
+    stopped !== undefined && `  ${stopped}`,
+    running.map((run) => `  ${runLine(run)}`),
+  );
+}
+
+function renderCommand(command: Command): string {
+  const { runs = [], error } = command;
+  return lines(commandLine(command), block('content', command.content), error !== undefined && block('error', error), [
+    ...runs.map((run) => `- ${runLine(run)}`),
+  ]);
+}
+
+function commandLine({ id, status, content, priority, sent_by, created_at, task }: Command): string {
+  const about = task === undefined ? '' : ` for ${task}`;
+  return `${id} ${status}${about}, priority ${priority}, from ${named(sent_by)}, ${time(created_at)}: ${quote(content, 120)}`;
+}
+
+function runLine({ id, agent, status, why, end_reason, error, result }: RunBrief): string {
+  const ended = end_reason === undefined || end_reason === status ? '' : ` (${end_reason})`;
+  const told = [why, error].filter((words) => words !== undefined).map((words) => quote(words, 200));
+  return `${named(agent)} ${status}${ended}${told.length > 0 ? `: ${told.join(', ')}` : ''} (run ${id})${
+    result === undefined ? '' : `\n  ${quote(result, 600)}`
+  }`;
+}

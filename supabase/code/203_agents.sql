@@ -1,0 +1,220 @@
+-- Agents: assistants that can be sent commands, each reported by the runner that drives it.
+
+-- How long an agent is believed to be there after its last beat: a runner beats every ten seconds.
+create or replace function app.get_beat_patience() returns interval language sql immutable return interval '30 seconds';
+
+-- Finds an agent by its name, whatever its case, or by its id. Raises not_found.
+create or replace function app.find_agent(ref text, actor app.actor)
+  returns public.agents
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent public.agents;
+begin
+  select * into v_agent from public.agents a
+    where a.tenant_id = actor.tenant_id
+      and (a.id = app.as_uuid(ref) or a.retired_at is null and lower(a.name) = lower(ref))
+    order by a.id = app.as_uuid(ref) desc nulls last, a.created_at limit 1;
+  if not found then
+    perform app.fail('not_found', format('There is no agent %s in this workspace.', left(ref, 80)), null,
+      'list_agents shows those there are; cairn agent run starts one.');
+  end if;
+  return v_agent;
+end
+$$;
+
+-- Refuses whoever is neither the owner of an agent or a run nor an administrator.
+create or replace function app.check_owner(owner uuid, actor app.actor, what text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if owner is distinct from actor.user_id and app.role_rank(actor.role) < 3 then
+    perform app.fail('forbidden', format('%s is another person''s.', what), null,
+      'Its owner or an administrator of the workspace does this.');
+  end if;
+end
+$$;
+
+create or replace function app.guard_agent(agent public.agents, event public.events, actor app.actor)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name constant text := event.payload ->> 'name';
+begin
+  if agent.retired_at is not null then
+    perform app.fail('illegal_transition', format('The agent %s is retired.', agent.name), null,
+      'Its runner registers a new one under the same name.');
+  elsif event.event_type in ('agent.renamed', 'agent.configured', 'agent.retired') then
+    perform app.check_owner(agent.user_id, actor, format('The agent %s', agent.name));
+  end if;
+  if app.as_uuid(v_name) is not null or lower(v_name) in ('all', 'system') or v_name ~ ':' then
+    perform app.fail('invalid_input', format('An agent cannot be called %s.', v_name),
+      jsonb_build_object('field', 'name'), 'Choose a name such as claude-1.');
+  elsif exists (
+      select from public.agents a
+      where a.tenant_id = event.tenant_id and a.retired_at is null and lower(a.name) = lower(v_name)
+        and a.id is distinct from agent.id) then
+    perform app.fail('already_exists', format('There is another agent %s in this workspace.', v_name),
+      jsonb_build_object('field', 'name'), 'Choose another name with --name.');
+  end if;
+end
+$$;
+
+-- A redacted agent has a name of its own: two with the same blank would count as one.
+create or replace function app.evolve_agent(agent public.agents, event public.events)
+  returns public.agents
+  language plpgsql
+  immutable
+as $$
+begin
+  case event.event_type
+    when 'agent.registered' then
+      agent := jsonb_populate_record(agent, '{"config": {}}' || app.begin_row(event));
+    when 'agent.renamed' then
+      agent.name := event.payload ->> 'name';
+    when 'agent.configured' then
+      agent := jsonb_populate_record(agent, event.payload);
+    when 'agent.paused' then
+      agent.paused_at := event.created_at;
+      agent.paused_by := app.actor_name(event);
+      agent.pause_reason := event.payload ->> 'reason';
+    when 'agent.resumed' then
+      agent.paused_at := null;
+      agent.paused_by := null;
+      agent.pause_reason := null;
+    when 'agent.retired' then
+      agent.retired_at := event.created_at;
+  end case;
+  if event.redacted_at is not null and event.payload ? 'name' then
+    agent.name := agent.id;
+  end if;
+  agent.updated_at := event.created_at;
+  agent.version := event.version;
+  return agent;
+end
+$$;
+
+-- Says how an agent is: retired, connecting (it has never been there), offline (it said goodbye), lost (it missed its
+-- beats), error, or online. What is asked by hooks and tools does not beat: it is there for a quarter of an hour.
+create or replace function app.agent_state(agent public.agents, at timestamptz) returns text language sql stable as $$
+  select case
+    when agent.retired_at is not null then 'retired'
+    when agent.seen_at is null then 'connecting'
+    when agent.disconnected_at >= agent.seen_at then 'offline'
+    when agent.driver in ('hook', 'pull')
+      then case when agent.seen_at < at - interval '15 minutes' then 'offline' else 'online' end
+    when agent.seen_at < at - app.get_beat_patience() then 'lost'
+    else coalesce(agent.status, 'online') end
+$$;
+
+-- Tells whether an agent takes the commands of a user: its owner's, and others' if its runner says so.
+create or replace function app.takes_commands_of(agent public.agents, user_id uuid)
+  returns boolean
+  language sql
+  immutable
+as $$
+  select agent.user_id = takes_commands_of.user_id or agent.config ->> 'accepts' is not distinct from 'workspace'
+$$;
+
+-- How many runs an agent does at once.
+create or replace function app.runs_at_once(agent public.agents) returns integer language sql immutable as $$
+  select case when agent.config ->> 'runs_at_once' ~ '^[1-9][0-9]{0,2}$'
+    then (agent.config ->> 'runs_at_once')::integer else 1 end
+$$;
+
+create or replace function app.agent_full(agent public.agents)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now constant timestamptz := app.now();
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'id', agent.id,
+    'name', agent.name,
+    'type', agent.type,
+    'driver', agent.driver,
+    'host', agent.host_machine,
+    'project', (select p.slug from public.projects p where p.tenant_id = agent.tenant_id and p.id = agent.project_id),
+    'state', app.agent_state(agent, v_now),
+    'seen_at', agent.seen_at,
+    'connected_at', agent.connected_at,
+    'paused_at', agent.paused_at,
+    'paused_by', agent.paused_by,
+    'pause_reason', agent.pause_reason,
+    'stopped', app.stop_reason(agent),
+    'modes', case when jsonb_typeof(agent.config -> 'modes') = 'array' then agent.config -> 'modes' end,
+    'accepts', agent.config ->> 'accepts',
+    'health', agent.health_metrics,
+    'running', (
+      select jsonb_agg(app.run_brief(r, agent, v_now) order by r.started_at)
+      from public.agent_runs r
+      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
+        and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')),
+    'queued', (
+      select count(*)
+      from (
+        select from public.agent_runs r
+        where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued' limit 1000) q),
+    'version', agent.version));
+end
+$$;
+
+-- get_agent(agent) -> the agent, by name or id. Raises not_found.
+create or replace function public.get_agent(agent text, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+begin
+  return app.agent_full(app.find_agent(agent, v_actor));
+end
+$$;
+
+-- list_agents(include_retired, cursor?, page_size) -> {agents, next_cursor?}, the latest registered first.
+create or replace function public.list_agents(
+  include_retired boolean default false,
+  cursor text default null,
+  page_size integer default 20,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := concat_ws(' ', 'agents', include_retired);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+begin
+  return app.build_page('agents', array(
+    select app.agent_full(a) || jsonb_build_object('created_at', a.created_at)
+    from public.agents a
+    where a.tenant_id = v_actor.tenant_id
+      and (include_retired or a.retired_at is null)
+      and (v_after is null or (a.created_at, a.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+    order by a.created_at desc, a.id desc limit v_size + 1), v_size, v_question, '{id}', '{created_at}');
+end
+$$;
+
+select app.define_category('agent', 'agents', searched => false, triggering => false,
+  kept => '{status,activity_state,connected_at,disconnected_at,seen_at,health_metrics}');

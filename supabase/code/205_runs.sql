@@ -1,0 +1,393 @@
+-- Runs: one execution by one agent, from the queue to its end.
+
+create or replace function app.is_active(run public.agent_runs) returns boolean language sql immutable as $$
+  select run.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+$$;
+
+create or replace function app.guard_run(run public.agent_runs, event public.events, actor app.actor)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if run.ended_at is not null then
+    perform app.fail('illegal_transition', format('The run %s is %s.', run.id, run.status), null,
+      'Send the command again if it is still needed.');
+  elsif event.event_type = 'run.interrupt_requested' and event.causation_id is null
+      and not exists (
+        select from public.agents a
+        where a.tenant_id = run.tenant_id and a.id = run.agent_id and a.user_id = actor.user_id) then
+    perform app.check_owner(run.user_id, actor, format('The run %s', run.id));
+  elsif event.event_type = 'run.claimed' and run.status <> 'queued'
+      or event.event_type not in ('run.queued', 'run.claimed', 'run.finished', 'run.interrupt_requested')
+        and not app.is_active(run) then
+    perform app.fail('illegal_transition', format('The run %s is %s.', run.id, run.status), null,
+      'A run is claimed from the queue, and goes on while its agent holds it.');
+  end if;
+end
+$$;
+
+create or replace function app.evolve_run(run public.agent_runs, event public.events)
+  returns public.agent_runs
+  language plpgsql
+  immutable
+as $$
+begin
+  case event.event_type
+    when 'run.queued' then
+      run := jsonb_populate_record(run, '{"attempt": 0, "attempts_max": 3, "interrupt_requested": false}'
+        || app.begin_row(event) || '{"status": "queued"}');
+      run.expires_at := event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer);
+    when 'run.claimed' then
+      run.status := 'running';
+      run.attempt := run.attempt + 1;
+      run.lock_token := coalesce((event.payload ->> 'lock_token')::bigint, event.version);
+      run.started_at := coalesce(run.started_at, event.created_at);
+    when 'run.delivered' then
+      run.delivery_path := event.payload ->> 'path';
+      run.delivered_at := event.created_at;
+    when 'run.acknowledged' then
+      run.acked_at := event.created_at;
+    when 'run.waiting' then
+      run.status := ('waiting_' || (event.payload ->> 'for'))::public.agent_run_status;
+      run.waiting_for := event.payload ->> 'text';
+    when 'run.paused' then
+      run.status := 'paused';
+      run.waiting_for := event.payload ->> 'reason';
+      run.paused_until := event.created_at + make_interval(secs => (event.payload ->> 'seconds')::integer);
+    when 'run.resumed' then
+      run.status := 'running';
+      run.waiting_for := null;
+      run.paused_until := null;
+    when 'run.requeued' then
+      run := app.take_back(run, event.payload ->> 'reason');
+    when 'run.interrupt_requested' then
+      run.interrupt_requested := true;
+      run.interrupt_reason := event.payload ->> 'reason';
+    when 'run.finished' then
+      run := jsonb_populate_record(run, event.payload);
+      run.waiting_for := null;
+      run.paused_until := null;
+      run.ended_at := event.created_at;
+      run.duration_ms := extract(epoch from event.created_at - run.started_at) * 1000;
+  end case;
+  run.updated_at := event.created_at;
+  run.version := event.version;
+  return run;
+end
+$$;
+
+-- The next state of a run that goes back to the queue.
+create or replace function app.take_back(run public.agent_runs, reason text)
+  returns public.agent_runs
+  language plpgsql
+  immutable
+as $$
+begin
+  run.status := 'queued';
+  run.error := reason;
+  run.lock_token := null;
+  run.delivery_path := null;
+  run.delivered_at := null;
+  run.acked_at := null;
+  run.waiting_for := null;
+  run.paused_until := null;
+  return run;
+end
+$$;
+
+-- Finds the lease of a run: with a task it is the task's, and its own only after the task has been given back.
+create or replace function app.run_lease(run public.agent_runs)
+  returns public.leases
+  language sql
+  stable
+as $$
+  select l.*
+  from public.leases l
+  where l.tenant_id = run.tenant_id
+    and (l.kind, l.id) in (('run', run.id), ('task', run.task_id))
+    and l.token = run.lock_token
+  order by l.expires_at desc limit 1
+$$;
+
+-- Says why nothing of an agent starts now, or null.
+create or replace function app.stop_reason(agent public.agents)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_stop jsonb := (select c.value from public.system_config c where c.key = 'emergency_stop');
+begin
+  if agent.paused_at is not null then
+    return format('%s is stopped by %s%s', agent.name, agent.paused_by, coalesce(': ' || agent.pause_reason, ''));
+  elsif not (select t.agent_enabled from public.tenants t where t.id = agent.tenant_id) then
+    return concat_ws(': ', 'all agents of the workspace are stopped', (
+      select t.agent_settings ->> 'stop_reason' from public.tenants t where t.id = agent.tenant_id));
+  elsif v_stop ->> 'on' = 'true' then
+    return concat_ws(': ', 'all agents are stopped', v_stop ->> 'reason');
+  end if;
+  return null;
+end
+$$;
+
+-- Says why an agent takes no run now, whatever the run, or null. While it is busy it takes what joins or ends its turn.
+create or replace function app.agent_hold(agent public.agents, joins boolean, at timestamptz)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_stopped constant text := app.stop_reason(agent);
+  v_state constant text := app.agent_state(agent, at);
+  v_paused timestamptz;
+begin
+  if v_stopped is not null then
+    return v_stopped;
+  elsif v_state in ('retired', 'connecting', 'offline', 'lost') then
+    return case v_state
+      when 'retired' then format('%s is retired', agent.name)
+      when 'lost' then format('%s is not heard of since %s', agent.name, to_char(agent.seen_at at time zone 'UTC',
+        'HH24:MI "UTC"'))
+      else format('%s is not running; cairn agent run starts it', agent.name) end;
+  end if;
+  select max(r.paused_until) into v_paused from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'paused';
+  if v_paused > at then
+    return format('%s waits for its provider''s limit until %s', agent.name,
+      to_char(v_paused at time zone 'UTC', 'HH24:MI "UTC"'));
+  elsif not joins and app.runs_at_once(agent) <= (
+      select count(*) from public.agent_runs r
+      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and app.is_active(r)) then
+    return format('%s is busy', agent.name);
+  end if;
+  return null;
+end
+$$;
+
+-- How a run is delivered by an agent that may not be able to steer or to interrupt: then in its next turn.
+create or replace function app.effective_mode(agent public.agents, mode text) returns text language sql immutable as $$
+  select case when agent.config -> 'modes' ? mode then mode else 'turn' end
+$$;
+
+-- Says why a run of the queue does not start, whoever its agent is, or null.
+create or replace function app.run_hold(run public.agent_runs, agent public.agents, at timestamptz)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task public.tasks;
+begin
+  if run.expires_at <= at then
+    return 'it has expired';
+  elsif not app.takes_commands_of(agent, run.user_id) then
+    return format('%s takes commands of its owner alone', agent.name);
+  elsif run.task_id is null then
+    return null;
+  end if;
+  select * into v_task from public.tasks t where t.tenant_id = run.tenant_id and t.id = run.task_id;
+  if app.is_claimable(v_task, app.lease_expires_at(v_task)) then
+    return null;
+  end if;
+  return format('task %s %s', v_task.ref, case
+    when v_task.status = 'in_progress' then 'is held by ' || v_task.locked_by
+    when v_task.status = 'pending' then 'waits for other tasks'
+    else 'is ' || v_task.status end);
+end
+$$;
+
+-- The one answer to why a run has not started: its own reason, that of its agent, or how many come first.
+create or replace function app.why_waiting(run public.agent_runs, agent public.agents, at timestamptz)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_reason constant text := coalesce(app.run_hold(run, agent, at),
+    app.agent_hold(agent, app.effective_mode(agent, run.delivery_mode) <> 'turn', at));
+  v_before integer;
+begin
+  if agent.id is null then
+    return format('%s is not of this workspace', run.agent_name);
+  elsif v_reason is not null then
+    return v_reason;
+  end if;
+  v_before := app.runs_before(run, 100);
+  return case when v_before > 0 then format('%s of the queue come%s first', case when v_before = 100 then '100 or more'
+      else v_before::text end, case when v_before = 1 then 's' else '' end)
+    else format('%s takes it next', agent.name) end;
+end
+$$;
+
+-- Counts the runs of the same agent's queue that come before one.
+create or replace function app.runs_before(run public.agent_runs, most integer)
+  returns integer
+  language sql
+  stable
+as $$
+  select count(*)::integer
+  from (
+    select from public.agent_runs r
+    where r.tenant_id = run.tenant_id and r.agent_id = run.agent_id and r.status = 'queued'
+      and r.priority >= run.priority
+      and (r.priority > run.priority or (r.created_at, r.id) < (run.created_at, run.id))
+    limit most) b
+$$;
+
+-- Shows a run in the list of its agent, its command, or all.
+create or replace function app.run_brief(run public.agent_runs, agent public.agents, at timestamptz)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'id', run.id,
+    'agent', coalesce(agent.name, run.agent_name),
+    'command', run.command_id,
+    'task', (select t.ref from public.tasks t where t.tenant_id = run.tenant_id and t.id = run.task_id),
+    'status', run.status,
+    'why', case when run.status = 'queued' then app.why_waiting(run, agent, at)
+      when app.is_active(run) and not coalesce((app.run_lease(run)).expires_at > at, false)
+        then format('%s is not heard of any more', run.agent_name)
+      else run.waiting_for end,
+    'mode', run.delivery_mode,
+    'priority', run.priority,
+    'attempt', nullif(run.attempt, 0),
+    'delivery_path', run.delivery_path,
+    'delivered_at', run.delivered_at,
+    'acked_at', run.acked_at,
+    'paused_until', run.paused_until,
+    'interrupt_requested', nullif(run.interrupt_requested, false),
+    'interrupt_reason', run.interrupt_reason,
+    'end_reason', run.end_reason,
+    'error', run.error,
+    'result', run.result,
+    'tokens_in', run.tokens_in,
+    'tokens_out', run.tokens_out,
+    'started_at', run.started_at,
+    'ended_at', run.ended_at,
+    'duration_ms', run.duration_ms,
+    'created_at', run.created_at));
+end
+$$;
+
+create or replace function app.run_full(run public.agent_runs)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent public.agents;
+begin
+  select * into v_agent from public.agents a where a.tenant_id = run.tenant_id and a.id = run.agent_id;
+  return app.run_brief(run, v_agent, app.now()) || jsonb_build_object('version', run.version);
+end
+$$;
+
+-- Finds a run by its id. Raises not_found.
+create or replace function app.find_run(ref text, actor app.actor)
+  returns public.agent_runs
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_run public.agent_runs;
+begin
+  select * into v_run from public.agent_runs r where r.tenant_id = actor.tenant_id and r.id = app.as_uuid(ref);
+  if not found then
+    perform app.fail('not_found', format('There is no run %s in this workspace.', left(ref, 80)), null,
+      'list_runs shows the ids.');
+  end if;
+  return v_run;
+end
+$$;
+
+-- list_runs(agent?, open_only, cursor?, page_size) -> {runs, next_cursor?}: those of the queue and all others, the
+-- latest first.
+create or replace function public.list_runs(
+  agent text default null,
+  open_only boolean default false,
+  cursor text default null,
+  page_size integer default 20,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_agent uuid := case when agent is not null then (app.find_agent(agent, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := concat_ws(' ', 'runs', v_agent, open_only);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+  v_now timestamptz := app.now();
+begin
+  return app.build_page('runs', array(
+    select app.run_brief(r, a, v_now)
+    from public.agent_runs r
+    left join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
+    where r.tenant_id = v_actor.tenant_id
+      and (v_agent is null or r.agent_id = v_agent)
+      and (not open_only or r.ended_at is null)
+      and (v_after is null or (r.created_at, r.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+    order by r.created_at desc, r.id desc limit v_size + 1), v_size, v_question, '{id}', '{created_at}');
+end
+$$;
+
+-- list_queue(agent?, page_size) -> {runs}: what the agents are doing and what waits for them, in the order in which it
+-- is taken.
+create or replace function public.list_queue(
+  agent text default null,
+  page_size integer default 50,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_agent uuid := case when agent is not null then (app.find_agent(agent, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 100);
+  v_now timestamptz := app.now();
+begin
+  return jsonb_build_object('runs', coalesce((
+    select jsonb_agg(q.shown order by q.name, q.waits, q.priority desc, q.created_at)
+    from (
+      select a.name, r.status = 'queued' as waits, r.priority, r.created_at, app.run_brief(r, a, v_now) as shown
+      from public.agents a
+      cross join lateral (
+        (
+          select * from public.agent_runs x
+          where x.tenant_id = a.tenant_id and x.agent_id = a.id
+            and x.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+          limit v_size)
+        union all
+        (
+          select * from public.agent_runs x
+          where x.tenant_id = a.tenant_id and x.agent_id = a.id and x.status = 'queued'
+          order by x.priority desc, x.created_at, x.id limit v_size)) r
+      where a.tenant_id = v_actor.tenant_id and a.retired_at is null and (v_agent is null or a.id = v_agent)
+      order by a.name, r.status = 'queued', r.priority desc, r.created_at limit v_size) q), '[]'));
+end
+$$;
+
+select app.define_category('run', 'agent_runs', searched => false, triggering => false,
+  kept => '{steps_count,tokens_in,tokens_out,cost_credits}');

@@ -1,0 +1,75 @@
+-- What stops agents: a switch for the whole installation, one for each workspace. That of one agent is an event of it.
+
+-- Stores a setting of the installation, and what it was.
+create or replace function app.set_config_value(key text, value jsonb, changed_by text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_config public.system_config;
+begin
+  insert into public.system_config as c (key, value, version, updated_at, updated_by)
+    values (set_config_value.key, set_config_value.value, 1, app.now(), changed_by)
+    on conflict on constraint system_config_pkey do update
+      set (value, version, updated_at, updated_by)
+        = (excluded.value, c.version + 1, excluded.updated_at, excluded.updated_by)
+    returning * into v_config;
+  insert into public.system_config_history (key, version, value, changed_at, changed_by)
+    values (v_config.key, v_config.version, v_config.value, v_config.updated_at, v_config.updated_by);
+end
+$$;
+
+-- stop_agents(reach workspace|installation, stopped, reason?) -> {reach, stopped, running}: nothing new starts, what
+-- runs is interrupted by its runner, what is queued waits. Any member stops the workspace, an administrator lets it go
+-- on; only the user who runs the server does either for the installation. Raises forbidden.
+create or replace function public.stop_agents(
+  reach text,
+  stopped boolean,
+  reason text default null,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_reason constant text := app.clean_name(reason, 300);
+begin
+  perform app.refuse_limited(v_actor);
+  if stopped is not true and app.role_rank(v_actor.role) < 3 then
+    perform app.fail('forbidden', 'Only an administrator of the workspace lets its agents go on.', null,
+      'Ask an owner of the workspace.');
+  elsif reach = 'installation' then
+    -- Nobody who signs in has this id.
+    if v_actor.user_id <> app.get_local_owner() then
+      perform app.fail('forbidden', 'Whoever runs the server stops all workspaces.', null,
+        'Stop your workspace alone, or call cairn stop --everywhere on the machine of the server.');
+    end if;
+    perform app.set_config_value('emergency_stop', jsonb_strip_nulls(jsonb_build_object('on', stopped is true,
+      'reason', v_reason)), app.actor_name(v_actor));
+  elsif reach = 'workspace' then
+    update public.tenants t
+      set agent_enabled = stopped is not true,
+        agent_settings = (t.agent_settings - 'stop_reason')
+          || jsonb_strip_nulls(jsonb_build_object('stop_reason', case when stopped then v_reason end))
+      where t.id = v_actor.tenant_id;
+  else
+    perform app.fail('invalid_input', 'reach must be workspace or installation.', jsonb_build_object('field', 'reach'));
+  end if;
+  perform app.record_audit(jsonb_build_object('type', case when stopped then 'agents.stopped' else 'agents.resumed' end,
+    'data', jsonb_build_object('reach', reach, 'reason', v_reason, 'agent', v_actor.agent)), actor);
+  return jsonb_build_object('reach', reach, 'stopped', stopped is true, 'running', (
+    select count(*) from public.agent_runs r
+    where r.tenant_id = v_actor.tenant_id
+      and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')));
+end
+$$;
+
+select app.define_on_tables($policies$
+  -- They belong to no workspace, and nobody but the functions of the door reads them.
+  create policy door on public.system_config for all to cairn_owner using (true) with check (true);
+  create policy door on public.system_config_history for all to cairn_owner using (true) with check (true);
+$policies$);

@@ -1,0 +1,437 @@
+-- Made by `npm run schema` from the migrated database. Do not edit: change supabase/code or add a migration.
+
+-- Functions
+
+CREATE OR REPLACE FUNCTION app.check_beat(beat jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform app.check_form('beat', jsonb_typeof(beat) = 'object', 'an object');
+  perform app.check_form('status', not beat ? 'status' or beat ->> 'status' in ('online', 'error'), 'online or error');
+  perform app.check_form('health', not beat ? 'health' or app.validate_field(beat -> 'health', 'object', 4096, null),
+    'an object of at most 4096 bytes');
+  perform app.check_form('runs', not beat ? 'runs' or jsonb_typeof(beat -> 'runs') = 'array'
+    and not exists (
+      select from jsonb_array_elements(case when jsonb_typeof(beat -> 'runs') = 'array' then beat -> 'runs' end) r
+      where (jsonb_typeof(r) = 'object' and app.as_uuid(r ->> 'run') is not null
+        and r ->> 'lock_token' ~ '^[0-9]{1,18}$'
+        and coalesce(r ->> 'tokens_in', '0') ~ '^[0-9]{1,15}$'
+        and coalesce(r ->> 'tokens_out', '0') ~ '^[0-9]{1,15}$') is not true),
+    'a list of {run, lock_token, tokens_in?, tokens_out?}');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.check_form(field text, is_valid boolean, allowed text)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if is_valid is not true then
+    perform app.fail('invalid_input', format('%s must be %s.', field, allowed), jsonb_build_object('field', field));
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.extend_run(run public.agent_runs, token bigint, user_id uuid, at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_until timestamptz;
+  v_lease public.leases;
+  v_holder text;
+begin
+  if run.ended_at is not null or run.lock_token is distinct from token then
+    return '{"state": "lost"}';
+  end if;
+  if run.task_id is not null then
+    v_until := app.extend_lease(run.tenant_id, 'task', run.task_id, token, at, user_id);
+    select t.locked_by into v_holder from public.tasks t
+      where t.tenant_id = run.tenant_id and t.id = run.task_id and t.status = 'in_progress'
+        and t.lock_token <> run.lock_token;
+    if v_holder is not null then
+      return jsonb_build_object('state', 'interrupt', 'reason', format('The task was taken over by %s.', v_holder));
+    end if;
+  end if;
+  if coalesce(v_until <= at, true) then
+    v_until := app.extend_lease(run.tenant_id, 'run', run.id, token, at, user_id);
+  end if;
+  -- The agent has given the task back, and the run goes on to its end.
+  if v_until is null then
+    v_lease := app.new_run_lease(run, token);
+    perform app.take_lease(v_lease, at);
+  end if;
+  return case when run.interrupt_requested
+    then jsonb_build_object('state', 'interrupt', 'reason', run.interrupt_reason) else '{"state": "mine"}' end;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.first_of_queue(agent public.agents, joining boolean)
+ RETURNS SETOF public.agent_runs
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if joining then
+    return query select r.* from public.agent_runs r
+      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+        and r.delivery_mode <> 'turn' and app.effective_mode(agent, r.delivery_mode) <> 'turn'
+      order by r.priority desc, r.created_at, r.id limit 200;
+  else
+    return query select r.* from public.agent_runs r
+      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
+      order by r.priority desc, r.created_at, r.id limit 200;
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.lock_agent(ref text, token bigint, actor app.actor)
+ RETURNS public.agents
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_agent public.agents := app.find_agent(ref, actor);
+begin
+  if v_agent.user_id <> actor.user_id then
+    perform app.fail('forbidden', format('The agent %s is another person''s.', v_agent.name), null,
+      'Register one of your own, under another name.');
+  end if;
+  select * into v_agent from public.agents a
+    where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id for no key update;
+  if v_agent.retired_at is not null or not exists (
+      select from public.leases l
+      where l.tenant_id = v_agent.tenant_id and l.kind = 'agent' and l.id = v_agent.id
+        and l.token = lock_agent.token) then
+    perform app.fail('lock_lost', format('Another runner is %s now.', v_agent.name), null,
+      'Stop this one, or start it under another name with --name.');
+  end if;
+  return v_agent;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.new_run_lease(run public.agent_runs, token bigint)
+ RETURNS public.leases
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+declare
+  v_lease public.leases;
+begin
+  v_lease.tenant_id := run.tenant_id;
+  v_lease.kind := 'run';
+  v_lease.id := run.id;
+  v_lease.project_id := run.project_id;
+  v_lease.token := token;
+  v_lease.holder := run.agent_id;
+  v_lease.ttl_seconds := 120;
+  return v_lease;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.next_run(agent public.agents, at timestamp with time zone)
+ RETURNS public.agent_runs
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_run public.agent_runs;
+begin
+  if app.agent_hold(agent, true, at) is not null then
+    return null;
+  end if;
+  for v_run in select * from app.first_of_queue(agent, app.agent_hold(agent, false, at) is not null) loop
+    continue when app.run_hold(v_run, agent, at) is not null;
+    perform from public.commands c
+      where c.tenant_id = v_run.tenant_id and c.id = v_run.command_id for no key update;
+    select * into v_run from public.agent_runs r
+      where r.tenant_id = v_run.tenant_id and r.id = v_run.id and r.status = 'queued' for no key update;
+    continue when not found;
+    return v_run;
+  end loop;
+  return null;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.overdue_runs(agent public.agents, holding uuid[], at timestamp with time zone)
+ RETURNS SETOF public.agent_runs
+ LANGUAGE sql
+ STABLE
+AS $function$
+  (
+    select r.* from public.agent_runs r
+    left join public.projects p on p.tenant_id = r.tenant_id and p.id = r.project_id
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id
+      and r.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+      and r.id <> all (holding)
+      and p.archived_at is null
+    order by r.id limit 50)
+  union all
+  (
+    select r.* from public.agent_runs r
+    left join public.projects p on p.tenant_id = r.tenant_id and p.id = r.project_id
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued' and r.expires_at <= at
+      and p.archived_at is null
+    order by r.priority desc, r.created_at, r.id limit 50)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.settle_lost_runs(agent public.agents, holding uuid[], at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  -- First the commands, as everywhere.
+  perform from public.commands c
+    where c.tenant_id = agent.tenant_id and c.id in (
+      select r.command_id from app.overdue_runs(agent, holding, at) r)
+    order by c.id for no key update;
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('stream', 'run:' || r.id, 'verb', true) || case
+      when r.status = 'queued'
+        then '{"type": "run.finished", "data": {"status": "cancelled", "end_reason": "expired"}}'::jsonb
+      when r.attempt < r.attempts_max and (r.delivered_at is null or c.repeatable)
+        then '{"type": "run.requeued", "data": {"reason": "Its runner ended."}}'
+      else '{"type": "run.finished", "data": {"status": "failed", "end_reason": "lost",
+        "error": "Its runner ended before it did."}}' end order by r.id), '[]')
+    from app.overdue_runs(agent, holding, at) r
+    left join public.commands c on c.tenant_id = r.tenant_id and c.id = r.command_id);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.start_run(run public.agent_runs, agent public.agents, actor app.actor, at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_answer jsonb;
+  v_token bigint;
+  v_command public.commands;
+begin
+  actor.agent := agent.name;
+  if run.task_id is not null then
+    v_answer := app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'task:' || run.task_id,
+      'type', 'task.claimed', 'data', '{"ttl_seconds": 120}'::jsonb)), actor);
+    v_token := (v_answer -> 'events' -> 0 ->> 'version')::bigint;
+  end if;
+  v_answer := app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'run:' || run.id, 'verb', true,
+    'type', 'run.claimed', 'data', jsonb_strip_nulls(jsonb_build_object('lock_token', v_token)))), actor);
+  select * into run from public.agent_runs r where r.tenant_id = run.tenant_id and r.id = run.id;
+  if v_token is null then
+    perform app.take_lease(app.new_run_lease(run, run.lock_token), at, true);
+  end if;
+  select * into v_command from public.commands c where c.tenant_id = run.tenant_id and c.id = run.command_id;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'run', v_answer -> 'events' -> 0 -> 'state',
+    'lock_token', run.lock_token,
+    'deliver', app.effective_mode(agent, run.delivery_mode),
+    'command', jsonb_build_object('id', v_command.id, 'content', v_command.content, 'type', v_command.type,
+      'sent_by', v_command.sent_by, 'by_person', v_command.by_person, 'repeatable', v_command.repeatable,
+      'limits', v_command.execution_constraints)));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.beat_agent(agent text, token bigint, beat jsonb DEFAULT '{}'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_agent public.agents := app.lock_agent(agent, token, v_actor);
+  v_now timestamptz := app.now();
+  v_sent jsonb;
+  v_run public.agent_runs;
+  v_runs jsonb := '[]';
+  v_stopped text;
+begin
+  perform app.check_beat(beat);
+  perform app.extend_lease(v_agent.tenant_id, 'agent', v_agent.id, token, v_now, v_actor.user_id);
+  for v_sent in select r from jsonb_array_elements(coalesce(beat -> 'runs', '[]')) r order by r ->> 'run' limit 100 loop
+    select * into v_run from public.agent_runs r
+      where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.id = app.as_uuid(v_sent ->> 'run')
+      for no key update;
+    v_runs := v_runs || (jsonb_build_object('run', v_sent -> 'run')
+      || app.extend_run(v_run, (v_sent ->> 'lock_token')::bigint, v_actor.user_id, v_now));
+    update public.agent_runs r
+      set tokens_in = greatest(r.tokens_in, (v_sent ->> 'tokens_in')::bigint),
+        tokens_out = greatest(r.tokens_out, (v_sent ->> 'tokens_out')::bigint)
+      where r.tenant_id = v_run.tenant_id and r.id = v_run.id and r.lock_token = (v_sent ->> 'lock_token')::bigint
+        and v_sent ?| '{tokens_in,tokens_out}';
+  end loop;
+  update public.agents a
+    set status = coalesce(beat ->> 'status', 'online'), seen_at = v_now,
+      disconnected_at = case when beat -> 'leaving' = 'true' then v_now end,
+      activity_state = case when v_runs <> '[]' then 'processing' else 'idle' end,
+      health_metrics = coalesce(beat -> 'health', a.health_metrics)
+    where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id;
+  if beat -> 'leaving' = 'true' then
+    perform app.release_lease(v_agent.tenant_id, 'agent', v_agent.id, token, v_now);
+  end if;
+  v_stopped := app.stop_reason(v_agent);
+  return jsonb_strip_nulls(jsonb_build_object('stopped', v_stopped, 'runs', v_runs, 'queued', exists (
+    select from public.agent_runs r
+    where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.status = 'queued')));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.claim_run(agent text, token bigint, holding jsonb DEFAULT '[]'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_agent public.agents := app.lock_agent(agent, token, v_actor);
+  v_now timestamptz := app.now();
+  v_events jsonb;
+  v_run public.agent_runs;
+begin
+  perform app.check_form('holding', jsonb_typeof(holding) = 'array', 'a list of runs');
+  v_events := app.settle_lost_runs(v_agent, array(select app.as_uuid(h) from jsonb_array_elements_text(holding) h),
+    v_now);
+  if v_events <> '[]' then
+    perform app.append_checked(v_events, v_actor);
+  end if;
+  v_run := app.next_run(v_agent, v_now);
+  if v_run.id is null then
+    return jsonb_build_object('nothing', coalesce(app.stop_reason(v_agent), 'nothing waits for it'));
+  end if;
+  return app.start_run(v_run, v_agent, v_actor, v_now);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.register_agent(agent jsonb, token bigint DEFAULT NULL::bigint, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_agent public.agents;
+  v_lease public.leases;
+  v_change jsonb;
+  v_now timestamptz := app.now();
+begin
+  perform app.check_form('agent', jsonb_typeof(agent) = 'object' and jsonb_typeof(agent -> 'name') = 'string',
+    'an object with a name');
+  select * into v_agent from public.agents a
+    where a.tenant_id = v_actor.tenant_id and a.retired_at is null and lower(a.name) = lower(agent ->> 'name');
+  v_change := agent - '{name,project}'::text[];
+  if v_agent.id is null then
+    v_agent.id := app.uuid_v7();
+    perform app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'agent:' || v_agent.id, 'verb', true,
+      'type', 'agent.registered', 'data', agent)), v_actor);
+  elsif v_agent.user_id <> v_actor.user_id then
+    perform app.fail('already_exists', format('The agent %s is another person''s.', v_agent.name),
+      jsonb_build_object('field', 'name'), 'Choose another name with --name.');
+  elsif not to_jsonb(v_agent) @> v_change then
+    perform app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'agent:' || v_agent.id, 'verb', true,
+      'type', 'agent.configured', 'data', v_change)), v_actor);
+  end if;
+  v_lease.tenant_id := v_actor.tenant_id;
+  v_lease.kind := 'agent';
+  v_lease.id := v_agent.id;
+  v_lease.holder := app.actor_name(v_actor);
+  v_lease.ttl_seconds := 45;
+  v_lease := app.take_lease(v_lease, v_now, exists (
+    select from public.leases l
+    where l.tenant_id = v_actor.tenant_id and l.kind = 'agent' and l.id = v_agent.id
+      and l.token = register_agent.token));
+  if v_lease.token is null then
+    perform app.fail('lock_held', format('A runner is %s already.', agent ->> 'name'), null,
+      'Choose another name with --name, or end that runner: its name is free 45 seconds after its last sign.');
+  end if;
+  update public.agents a
+    set status = 'online', activity_state = 'idle', connected_at = v_now, seen_at = v_now, disconnected_at = null
+    where a.tenant_id = v_actor.tenant_id and a.id = v_agent.id
+    returning * into v_agent;
+  return jsonb_build_object('agent', app.agent_full(v_agent), 'token', v_lease.token);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.report_run(run text, lock_token bigint, events jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_run public.agent_runs := app.find_run(run, v_actor);
+  v_agent public.agents;
+begin
+  select * into v_agent from public.agents a where a.tenant_id = v_run.tenant_id and a.id = v_run.agent_id;
+  perform from public.commands c where c.tenant_id = v_run.tenant_id and c.id = v_run.command_id for no key update;
+  select * into v_run from public.agent_runs r
+    where r.tenant_id = v_run.tenant_id and r.id = v_run.id for no key update;
+  if v_agent.user_id <> v_actor.user_id or v_run.lock_token is distinct from lock_token then
+    perform app.fail('lock_lost', format('The run %s is not yours any more.', v_run.id), null,
+      'Stop work on it: it went back to the queue, or ended.');
+  elsif v_run.ended_at is not null then
+    return app.run_full(v_run);
+  end if;
+  perform app.check_form('events', case when jsonb_typeof(events) = 'array'
+      then jsonb_array_length(events) between 1 and 20
+        and not exists (select from jsonb_array_elements(events) e where jsonb_typeof(e) <> 'object') end,
+    'a list of 1 to 20 events');
+  v_actor.agent := v_agent.name;
+  perform app.append_checked((
+    select jsonb_agg(jsonb_build_object('stream', 'run:' || v_run.id, 'verb', true, 'type', e.value ->> 'type',
+      'data', coalesce(e.value -> 'data', '{}')) order by e.at)
+    from jsonb_array_elements(events) with ordinality e (value, at)), v_actor);
+  select * into v_run from public.agent_runs r where r.tenant_id = v_run.tenant_id and r.id = v_run.id;
+  if v_run.ended_at is not null then
+    perform app.release_lease(v_run.tenant_id, 'run', v_run.id, lock_token, app.now());
+  end if;
+  return app.run_full(v_run);
+end
+$function$;
+-- owner cairn_owner
+
+-- Privileges
+
+grant execute on function public.beat_agent(text,bigint,jsonb,jsonb) to authenticated;
+grant execute on function public.beat_agent(text,bigint,jsonb,jsonb) to cairn_server;
+grant execute on function public.beat_agent(text,bigint,jsonb,jsonb) to service_role;
+grant execute on function public.claim_run(text,bigint,jsonb,jsonb) to authenticated;
+grant execute on function public.claim_run(text,bigint,jsonb,jsonb) to cairn_server;
+grant execute on function public.claim_run(text,bigint,jsonb,jsonb) to service_role;
+grant execute on function public.register_agent(jsonb,bigint,jsonb) to authenticated;
+grant execute on function public.register_agent(jsonb,bigint,jsonb) to cairn_server;
+grant execute on function public.register_agent(jsonb,bigint,jsonb) to service_role;
+grant execute on function public.report_run(text,bigint,jsonb,jsonb) to authenticated;
+grant execute on function public.report_run(text,bigint,jsonb,jsonb) to cairn_server;
+grant execute on function public.report_run(text,bigint,jsonb,jsonb) to service_role;
