@@ -10,6 +10,7 @@ export const JOBS = Object.freeze([
       name: 'a late one extends nothing and finishes nothing',
     },
     { within: 'app.lock_job', find: 'There is no such job.', name: 'makes it due now' },
+    { within: 'public.change_job', find: 'A job is paused, resumed or run.', name: 'makes it due now' },
     {
       within: 'app.check_installation',
       find: 'The job %s is of the whole installation.',
