@@ -156,9 +156,10 @@ begin
 end
 $$;
 
--- read_records(table_name, starts_at, after?, page_size) -> {records: [text], more?, moved?}: those of one part, by key,
--- each as JSON in a text, which keeps its numbers as they are. `after` is the last one of the page before; a page ends
--- early, with `more`, where its records are large. `moved`: the part left the table; list_record_parts says where it is.
+-- read_records(table_name, starts_at, after?, page_size) -> {records: [text], more?, moved?}: those of one part, by
+-- key, each as JSON in a text, which keeps its numbers as they are. `after` is the last one of the page before, which
+-- has fewer where they are large; `more`: ask for another. `moved`: the part left the table, to where
+-- list_record_parts says.
 create or replace function public.read_records(
   table_name text,
   starts_at timestamptz,
@@ -256,7 +257,8 @@ declare
     select coalesce(sum((p ->> 'records')::bigint), 0) from jsonb_array_elements(manifest -> 'parts') p);
 begin
   -- Of a part that another worker has moved meanwhile nothing is there: its files stay.
-  if v_written = 0 or v_written <> (v_measured ->> 'records')::bigint or manifest ->> 'checksum' <> v_measured ->> 'checksum' then
+  if v_written = 0 or v_written <> (v_measured ->> 'records')::bigint
+      or manifest ->> 'checksum' <> v_measured ->> 'checksum' then
     perform app.fail('invalid_input',
       format('The files hold other records of %s than the table.', v_records.table_name), null,
       'Records were added or changed meanwhile: archive again.');

@@ -8650,6 +8650,19 @@ begin
 end
 $$;
 
+-- Tells whether the workspace has another event in the place of one outside of projects. Reads all such events.
+create or replace function app.is_continued(event public.events)
+  returns boolean
+  language sql
+  stable
+as $$
+  select event.project_id is null and exists (
+    select from public.events e
+    where e.tenant_id = event.tenant_id
+      and e.project_id is null
+      and e.prev_hash is not distinct from event.prev_hash)
+$$;
+
 -- Refuses an invalid event, or one that does not continue the log. `source` is its position in the file. Its data is
 -- checked separately. Raises invalid_input, already_exists, forbidden.
 create or replace function app.check_imported(event public.events, source bigint, actor app.actor)
@@ -8678,6 +8691,11 @@ begin
   elsif greatest(char_length(event.actor ->> 'agent'), char_length(event.actor ->> 'client')) > 480 then
     perform app.fail('invalid_input',
       format('The agent or client of event %s has a name of more than 480 characters.', source));
+  elsif event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
+      and app.is_continued(event) then
+    perform app.fail('already_exists',
+      format('Event %s of the file belongs to no project, and this workspace has other such events.', source), null,
+      'They are one chain. Import into an empty workspace, or export each project by itself (cairn events export).');
   elsif event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
       or event.hash <> app.event_hash(event)
       or app.is_in_place(event) is not true
@@ -9592,9 +9610,10 @@ begin
 end
 $$;
 
--- read_records(table_name, starts_at, after?, page_size) -> {records: [text], more?, moved?}: those of one part, by key,
--- each as JSON in a text, which keeps its numbers as they are. `after` is the last one of the page before; a page ends
--- early, with `more`, where its records are large. `moved`: the part left the table; list_record_parts says where it is.
+-- read_records(table_name, starts_at, after?, page_size) -> {records: [text], more?, moved?}: those of one part, by
+-- key, each as JSON in a text, which keeps its numbers as they are. `after` is the last one of the page before, which
+-- has fewer where they are large; `more`: ask for another. `moved`: the part left the table, to where
+-- list_record_parts says.
 create or replace function public.read_records(
   table_name text,
   starts_at timestamptz,
@@ -9692,7 +9711,8 @@ declare
     select coalesce(sum((p ->> 'records')::bigint), 0) from jsonb_array_elements(manifest -> 'parts') p);
 begin
   -- Of a part that another worker has moved meanwhile nothing is there: its files stay.
-  if v_written = 0 or v_written <> (v_measured ->> 'records')::bigint or manifest ->> 'checksum' <> v_measured ->> 'checksum' then
+  if v_written = 0 or v_written <> (v_measured ->> 'records')::bigint
+      or manifest ->> 'checksum' <> v_measured ->> 'checksum' then
     perform app.fail('invalid_input',
       format('The files hold other records of %s than the table.', v_records.table_name), null,
       'Records were added or changed meanwhile: archive again.');
@@ -12639,6 +12659,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002100', '0f4eb29f80acf3707fa85f2a3fa3e90212e37a0ed02d6b2f87e4c44600967284', '0.1.0'),
   ('20261201002200', '47eea0018c97e6c4f5ed81676662349f8c02b7f1e9ddec531efa4398dcf4b142', '0.1.0'),
   ('20261201002300', 'e183eb723b01acdf052a4227d9dab8e0740a525f53cbba7063751c6dd0c98790', '0.1.0'),
-  ('code', 'f3ae7e14659d42fbc20fee6580c01e73506547bf78991f173be8444768dc3dc0', '0.1.0')
+  ('code', 'a1d6bfd5c41e70f9882b6d955c5424dfa2675523854a29d40c70feb0c8587df9', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

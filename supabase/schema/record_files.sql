@@ -136,7 +136,8 @@ declare
     select coalesce(sum((p ->> 'records')::bigint), 0) from jsonb_array_elements(manifest -> 'parts') p);
 begin
   -- Of a part that another worker has moved meanwhile nothing is there: its files stay.
-  if v_written = 0 or v_written <> (v_measured ->> 'records')::bigint or manifest ->> 'checksum' <> v_measured ->> 'checksum' then
+  if v_written = 0 or v_written <> (v_measured ->> 'records')::bigint
+      or manifest ->> 'checksum' <> v_measured ->> 'checksum' then
     perform app.fail('invalid_input',
       format('The files hold other records of %s than the table.', v_records.table_name), null,
       'Records were added or changed meanwhile: archive again.');
