@@ -10,7 +10,6 @@ export const JOBS = Object.freeze([
       name: 'a late one extends nothing and finishes nothing',
     },
     { within: 'app.lock_job', find: 'There is no such job.', name: 'makes it due now' },
-    { within: 'public.change_job', find: 'A job is paused, resumed or run.', name: 'makes it due now' },
     {
       within: 'app.check_installation',
       find: 'The job %s is of the whole installation.',
@@ -30,6 +29,13 @@ export const JOBS = Object.freeze([
       within: 'public.set_job',
       find: 'A job runs every 1 second to 366 days, with settings of at most 4 KB.',
       name: 'within limits',
+    },
+  ]),
+  ...refusals('core', 'test/schema/job-edges.test.ts', [
+    {
+      within: 'public.change_job',
+      find: 'A job is paused, resumed or run.',
+      name: 'a change that is none is refused, and resumes nothing',
     },
   ]),
   ...of('core', 'test/schema/jobs.test.ts', [

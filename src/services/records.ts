@@ -9,7 +9,7 @@ import { sqlFunction } from '../db/sql-function.ts';
 import { DomainError } from '../errors.ts';
 
 // Records are rows that no event made. Those that are old lie in files, a row a line, gzipped; a reader sees no
-// difference. A row is never parsed here: as JSON text it keeps numbers that JavaScript cannot hold.
+// difference. A row stays JSON text, which keeps numbers that JavaScript cannot hold.
 
 const PAGE_SIZE = 5_000;
 const FILE_RECORDS = 100_000;
