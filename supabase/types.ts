@@ -454,7 +454,7 @@ export type Schema = {
       plan_archive: { Args: { actor?: Json; before?: string; size?: number }; Returns: Json };
       purge_auth: { Args: { actor?: Json }; Returns: Json };
       purge_idempotency_keys: { Args: { actor: Json }; Returns: Json };
-      read_records: { Args: { actor?: Json; after?: Json; page_size?: number; starts_at: string; table_name: string }; Returns: Json };
+      read_records: { Args: { actor?: Json; after?: string; page_size?: number; starts_at: string; table_name: string }; Returns: Json };
       record_auth_event: { Args: { actor?: Json; event: Json }; Returns: Json };
       record_files_to_remove: { Args: { actor?: Json }; Returns: Json };
       redact_event: { Args: { actor: Json; event: string; reason: string }; Returns: Json };

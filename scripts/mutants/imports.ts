@@ -107,6 +107,13 @@ export const IMPORTS = Object.freeze([
       name: 'is refused where its events do not follow from one another',
     },
   ]),
+  ...refusals('core', 'test/schema/transfer-merged.test.ts', [
+    {
+      within: 'app.check_imported',
+      find: 'belongs to no project, and this workspace has other such events.',
+      name: 'are told that the workspace has others',
+    },
+  ]),
   ...of('T32', 'test/schema/transfer-cleaned.test.ts', [
     {
       file: SQL,

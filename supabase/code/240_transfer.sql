@@ -48,6 +48,19 @@ begin
 end
 $$;
 
+-- Tells whether the workspace has another event in the place of one outside of projects. Reads all such events.
+create or replace function app.is_continued(event public.events)
+  returns boolean
+  language sql
+  stable
+as $$
+  select event.project_id is null and exists (
+    select from public.events e
+    where e.tenant_id = event.tenant_id
+      and e.project_id is null
+      and e.prev_hash is not distinct from event.prev_hash)
+$$;
+
 -- Refuses an invalid event, or one that does not continue the log. `source` is its position in the file. Its data is
 -- checked separately. Raises invalid_input, already_exists, forbidden.
 create or replace function app.check_imported(event public.events, source bigint, actor app.actor)
@@ -76,6 +89,11 @@ begin
   elsif greatest(char_length(event.actor ->> 'agent'), char_length(event.actor ->> 'client')) > 480 then
     perform app.fail('invalid_input',
       format('The agent or client of event %s has a name of more than 480 characters.', source));
+  elsif event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
+      and app.is_continued(event) then
+    perform app.fail('already_exists',
+      format('Event %s of the file belongs to no project, and this workspace has other such events.', source), null,
+      'They are one chain. Import into an empty workspace, or export each project by itself (cairn events export).');
   elsif event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
       or event.hash <> app.event_hash(event)
       or app.is_in_place(event) is not true

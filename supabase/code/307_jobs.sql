@@ -94,7 +94,8 @@ end
 $$;
 
 -- Raises an alert on a job that keeps failing, and resolves it when one succeeds: in the job's workspace, of the
--- installation in the first that is told of it. Who is first may change before the alert is resolved.
+-- installation in the first that is told of it. Who is first may change before the alert is resolved. A log that takes
+-- no alert keeps no job from running: its row tells how it went.
 create or replace function app.tell_of_run(job app.jobs)
   returns void
   language plpgsql
@@ -114,13 +115,21 @@ begin
     return;
   end if;
   foreach v_workspace in array v_told loop
-    perform set_config('app.tenant_id', v_workspace::text, true);
-    if job.failures_in_row = 0 then
-      perform app.settle_alert(v_key);
-    else
-      perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
-        jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
-    end if;
+    begin
+      perform set_config('app.tenant_id', v_workspace::text, true);
+      if job.failures_in_row = 0 then
+        perform app.settle_alert(v_key);
+      else
+        perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
+          jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
+      end if;
+    exception
+      -- The whole call is repeated then.
+      when deadlock_detected or serialization_failure then
+        raise;
+      when others then
+        null;
+    end;
   end loop;
   perform set_config('app.tenant_id', v_entered, true);
 end
@@ -385,7 +394,7 @@ end
 $$;
 
 -- change_job(kind, change) -> the job. `change` is pause, resume, or run: due now, once where it is paused. Raises
--- not_found, forbidden. For the server's role, and owners.
+-- invalid_input, not_found, forbidden. For the server's role, and owners.
 create or replace function public.change_job(kind text, change text, actor jsonb)
   returns jsonb
   language plpgsql
@@ -397,6 +406,9 @@ declare
   v_job app.jobs := app.lock_job(v_actor, kind);
   v_now timestamptz := app.now();
 begin
+  if (change in ('pause', 'resume', 'run')) is not true then
+    perform app.fail('invalid_input', 'A job is paused, resumed or run.', jsonb_build_object('field', 'change'));
+  end if;
   update app.jobs j
     set paused_at = case change
         when 'pause' then coalesce(j.paused_at, v_now)

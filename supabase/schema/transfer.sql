@@ -162,6 +162,11 @@ begin
     perform app.fail('invalid_input',
       format('The agent or client of event %s has a name of more than 480 characters.', source));
   elsif event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
+      and app.is_continued(event) then
+    perform app.fail('already_exists',
+      format('Event %s of the file belongs to no project, and this workspace has other such events.', source), null,
+      'They are one chain. Import into an empty workspace, or export each project by itself (cairn events export).');
+  elsif event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
       or event.hash <> app.event_hash(event)
       or app.is_in_place(event) is not true
       or exists (select from public.events e where e.tenant_id = event.tenant_id and e.id = event.id)
@@ -317,6 +322,19 @@ begin
     from jsonb_array_elements(users) u
     on conflict do nothing;
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_continued(event public.events)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select event.project_id is null and exists (
+    select from public.events e
+    where e.tenant_id = event.tenant_id
+      and e.project_id is null
+      and e.prev_hash is not distinct from event.prev_hash)
 $function$;
 -- owner cairn_owner
 

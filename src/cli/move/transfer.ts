@@ -16,7 +16,7 @@ import {
   type User,
   type WholeEvent,
 } from '../../events/history-file.ts';
-import { importRecords, type Row, readRecords } from '../../services/records.ts';
+import { importRecords, readRecords } from '../../services/records.ts';
 import { exportEvents, importEvents } from '../../services/transfer.ts';
 import { inLocalContext, type WorkspaceOption } from '../local-context.ts';
 import { type JsonOption, printResult, wrote } from '../terminal/output.ts';
@@ -128,7 +128,7 @@ type Done = {
   moved?: { from: number; to: number };
 };
 type Page = { events: WholeEvent[]; users: User[]; lines: number[] };
-type Rows = { table: string; rows: Row[] };
+type Rows = { table: string; rows: string[] };
 
 async function* pagesOf(lines: AsyncIterable<HistoryLine>, done: Done): AsyncGenerator<Page | Rows> {
   let page: Page = { events: [], users: [], lines: [] };

@@ -8650,6 +8650,19 @@ begin
 end
 $$;
 
+-- Tells whether the workspace has another event in the place of one outside of projects. Reads all such events.
+create or replace function app.is_continued(event public.events)
+  returns boolean
+  language sql
+  stable
+as $$
+  select event.project_id is null and exists (
+    select from public.events e
+    where e.tenant_id = event.tenant_id
+      and e.project_id is null
+      and e.prev_hash is not distinct from event.prev_hash)
+$$;
+
 -- Refuses an invalid event, or one that does not continue the log. `source` is its position in the file. Its data is
 -- checked separately. Raises invalid_input, already_exists, forbidden.
 create or replace function app.check_imported(event public.events, source bigint, actor app.actor)
@@ -8678,6 +8691,11 @@ begin
   elsif greatest(char_length(event.actor ->> 'agent'), char_length(event.actor ->> 'client')) > 480 then
     perform app.fail('invalid_input',
       format('The agent or client of event %s has a name of more than 480 characters.', source));
+  elsif event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
+      and app.is_continued(event) then
+    perform app.fail('already_exists',
+      format('Event %s of the file belongs to no project, and this workspace has other such events.', source), null,
+      'They are one chain. Import into an empty workspace, or export each project by itself (cairn events export).');
   elsif event.prev_hash is distinct from app.chain_head(event.tenant_id, event.project_id)
       or event.hash <> app.event_hash(event)
       or app.is_in_place(event) is not true
@@ -9592,12 +9610,14 @@ begin
 end
 $$;
 
--- read_records(table_name, starts_at, after?, page_size) -> {records: [rows], moved?}: those of one part, by key;
--- `after` is the last row of the page before. `moved`: the part left the table; list_record_parts says where it is.
+-- read_records(table_name, starts_at, after?, page_size) -> {records: [text], more?, moved?}: those of one part, by
+-- key, each as JSON in a text, which keeps its numbers as they are. `after` is the last one of the page before, which
+-- has fewer where they are large; `more`: ask for another. `moved`: the part left the table, to where
+-- list_record_parts says.
 create or replace function public.read_records(
   table_name text,
   starts_at timestamptz,
-  after jsonb default null,
+  after text default null,
   page_size integer default 1000,
   actor jsonb default '{}'
 )
@@ -9612,24 +9632,28 @@ declare
   v_records app.record_tables := app.find_records(table_name);
   v_table regclass := format('public.%I', v_records.table_name)::regclass;
   v_size integer := app.page_size(page_size, 5000);
-  v_found jsonb;
+  v_line text;
+  v_lines text[] := '{}';
+  v_bytes bigint := 0;
 begin
-  execute format($query$
-      select jsonb_agg(to_jsonb(x) - 'tenant_id' order by %3$s)
-      from (
-        select x.* from %1$s x
-        where x.tenant_id = $1 and x.%2$I >= $2 and x.%2$I < $3%4$s
-        order by %3$s limit $5) x$query$,
+  for v_line in
+    execute format('select (to_jsonb(x) - ''tenant_id'')::text from %1$s x '
+        'where x.tenant_id = $1 and x.%2$I >= $2 and x.%2$I < $3%4$s order by %3$s limit $5',
       v_table, app.time_of_records(v_table), app.write_key(v_table, 'x.%1$I'),
       case when after is not null then format(' and (%s) > (%s)', app.write_key(v_table, 'x.%1$I'),
         app.write_key(v_table, '($4 ->> %1$L)::%2$s')) end)
-    into v_found
-    using v_actor.tenant_id, starts_at, app.period_start(starts_at, v_records.period, 1), after, v_size;
+      using v_actor.tenant_id, starts_at, app.period_start(starts_at, v_records.period, 1), after::jsonb, v_size
+  loop
+    v_lines := v_lines || v_line;
+    v_bytes := v_bytes + octet_length(v_line);
+    exit when v_bytes >= 8388608;
+  end loop;
   -- Asked afterwards: what was read is locked against being dropped.
   if to_regclass(app.name_partition(v_records, starts_at)) is null then
     return '{"records": [], "moved": true}';
   end if;
-  return jsonb_build_object('records', coalesce(v_found, '[]'));
+  return jsonb_strip_nulls(jsonb_build_object('records', v_lines,
+    'more', case when cardinality(v_lines) = v_size or v_bytes >= 8388608 then true end));
 exception
   when data_exception then
     perform app.fail('invalid_input', 'after must be the last record of the page before.',
@@ -9686,7 +9710,9 @@ declare
   v_written bigint := (
     select coalesce(sum((p ->> 'records')::bigint), 0) from jsonb_array_elements(manifest -> 'parts') p);
 begin
-  if v_written <> (v_measured ->> 'records')::bigint or manifest ->> 'checksum' <> v_measured ->> 'checksum' then
+  -- Of a part that another worker has moved meanwhile nothing is there: its files stay.
+  if v_written = 0 or v_written <> (v_measured ->> 'records')::bigint
+      or manifest ->> 'checksum' <> v_measured ->> 'checksum' then
     perform app.fail('invalid_input',
       format('The files hold other records of %s than the table.', v_records.table_name), null,
       'Records were added or changed meanwhile: archive again.');
@@ -9759,7 +9785,7 @@ begin
 end
 $$;
 
--- import_records(table_name, records) -> {imported, skipped}: rows as read_records gave them. Skips those that are
+-- import_records(table_name, records) -> {imported, skipped}: records as read_records gave them. Skips those that are
 -- there, those of a part that the workspace has in files, and those that are too old: by the table, or by two years,
 -- since each time needs a partition, which everybody shares. Raises invalid_input.
 create or replace function public.import_records(table_name text, records jsonb, actor jsonb default '{}')
@@ -9788,7 +9814,8 @@ begin
       jsonb_build_object('field', 'records'));
   end if;
   v_rows := (
-    select jsonb_agg(r || jsonb_build_object('tenant_id', v_actor.tenant_id)) from jsonb_array_elements(records) r
+    select jsonb_agg(r || jsonb_build_object('tenant_id', v_actor.tenant_id))
+    from jsonb_array_elements_text(records) line cross join lateral (select line::jsonb) x (r)
     where (r ->> v_time)::timestamptz between v_from and app.now() + interval '1 day'
       and not exists (
         select from app.record_archives a
@@ -9806,7 +9833,8 @@ begin
   return jsonb_build_object('imported', v_count, 'skipped', jsonb_array_length(records) - v_count);
 exception
   when data_exception or integrity_constraint_violation then
-    perform app.fail('invalid_input', format('A record of %s does not fit its table: %s.', table_name, sqlerrm), null,
+    perform app.fail('invalid_input',
+      format('A record of %s does not fit its table: %s.', table_name, left(sqlerrm, 300)), null,
       'The file was changed, or is of another version. Export it again.');
 end
 $$;
@@ -11982,7 +12010,8 @@ end
 $$;
 
 -- Raises an alert on a job that keeps failing, and resolves it when one succeeds: in the job's workspace, of the
--- installation in the first that is told of it. Who is first may change before the alert is resolved.
+-- installation in the first that is told of it. Who is first may change before the alert is resolved. A log that takes
+-- no alert keeps no job from running: its row tells how it went.
 create or replace function app.tell_of_run(job app.jobs)
   returns void
   language plpgsql
@@ -12002,13 +12031,21 @@ begin
     return;
   end if;
   foreach v_workspace in array v_told loop
-    perform set_config('app.tenant_id', v_workspace::text, true);
-    if job.failures_in_row = 0 then
-      perform app.settle_alert(v_key);
-    else
-      perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
-        jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
-    end if;
+    begin
+      perform set_config('app.tenant_id', v_workspace::text, true);
+      if job.failures_in_row = 0 then
+        perform app.settle_alert(v_key);
+      else
+        perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
+          jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
+      end if;
+    exception
+      -- The whole call is repeated then.
+      when deadlock_detected or serialization_failure then
+        raise;
+      when others then
+        null;
+    end;
   end loop;
   perform set_config('app.tenant_id', v_entered, true);
 end
@@ -12273,7 +12310,7 @@ end
 $$;
 
 -- change_job(kind, change) -> the job. `change` is pause, resume, or run: due now, once where it is paused. Raises
--- not_found, forbidden. For the server's role, and owners.
+-- invalid_input, not_found, forbidden. For the server's role, and owners.
 create or replace function public.change_job(kind text, change text, actor jsonb)
   returns jsonb
   language plpgsql
@@ -12285,6 +12322,9 @@ declare
   v_job app.jobs := app.lock_job(v_actor, kind);
   v_now timestamptz := app.now();
 begin
+  if (change in ('pause', 'resume', 'run')) is not true then
+    perform app.fail('invalid_input', 'A job is paused, resumed or run.', jsonb_build_object('field', 'change'));
+  end if;
   update app.jobs j
     set paused_at = case change
         when 'pause' then coalesce(j.paused_at, v_now)
@@ -12618,6 +12658,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002000', '4cf0b0b23db4f1300efbf17e4aa5946627dc65651c151c459e529c72c2cebedd', '0.1.0'),
   ('20261201002100', '0f4eb29f80acf3707fa85f2a3fa3e90212e37a0ed02d6b2f87e4c44600967284', '0.1.0'),
   ('20261201002200', '47eea0018c97e6c4f5ed81676662349f8c02b7f1e9ddec531efa4398dcf4b142', '0.1.0'),
-  ('code', '367d38bd1afa742bbc831b140de410145934535ef9742de4b1e02a439dcb91ba', '0.1.0')
+  ('20261201002300', 'e183eb723b01acdf052a4227d9dab8e0740a525f53cbba7063751c6dd0c98790', '0.1.0'),
+  ('code', 'a1d6bfd5c41e70f9882b6d955c5424dfa2675523854a29d40c70feb0c8587df9', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
