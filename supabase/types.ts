@@ -562,7 +562,7 @@ export type Schema = {
       get_session: { Args: { actor?: Json; session_hash: string }; Returns: Json };
       get_state: { Args: { actor?: Json; archived?: Json; at?: string; project?: string; seq?: number }; Returns: Json };
       get_task: { Args: { actor?: Json; task: string; timeline_size?: number }; Returns: Json };
-      import_events: { Args: { actor?: Json; events: Json; users?: Json }; Returns: Json };
+      import_events: { Args: { actor?: Json; apart?: boolean; events: Json; users?: Json }; Returns: Json };
       import_records: { Args: { actor?: Json; records: Json; table_name: string }; Returns: Json };
       invite_member: { Args: { actor?: Json; invitation: Json }; Returns: Json };
       list_agents: { Args: { actor?: Json; cursor?: string; include_retired?: boolean; page_size?: number }; Returns: Json };
@@ -594,7 +594,7 @@ export type Schema = {
       plan_archive: { Args: { actor?: Json; before?: string; size?: number }; Returns: Json };
       purge_auth: { Args: { actor?: Json }; Returns: Json };
       purge_idempotency_keys: { Args: { actor: Json }; Returns: Json };
-      read_records: { Args: { actor?: Json; after?: Json; page_size?: number; starts_at: string; table_name: string }; Returns: Json };
+      read_records: { Args: { actor?: Json; after?: string; page_size?: number; starts_at: string; table_name: string }; Returns: Json };
       record_auth_event: { Args: { actor?: Json; event: Json }; Returns: Json };
       record_files_to_remove: { Args: { actor?: Json }; Returns: Json };
       redact_event: { Args: { actor: Json; event: string; reason: string }; Returns: Json };

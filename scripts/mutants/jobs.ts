@@ -31,6 +31,13 @@ export const JOBS = Object.freeze([
       name: 'within limits',
     },
   ]),
+  ...refusals('core', 'test/schema/job-edges.test.ts', [
+    {
+      within: 'public.change_job',
+      find: 'A job is paused, resumed or run.',
+      name: 'a change that is none is refused, and resumes nothing',
+    },
+  ]),
   ...of('core', 'test/schema/jobs.test.ts', [
     {
       within: 'app.lock_run',

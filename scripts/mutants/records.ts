@@ -67,6 +67,13 @@ export const RECORDS = Object.freeze([
   ]),
   ...of('core', 'test/schema/record-files.test.ts', [
     {
+      within: 'public.archive_records',
+      file: SQL,
+      find: 'v_written = 0 or ',
+      replace: '',
+      name: 'keeps its files when a worker that slept finds nothing more of it in the table',
+    },
+    {
       within: 'app.is_in_files',
       file: SQL,
       find: 'return v_there < v_archived;',

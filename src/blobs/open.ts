@@ -19,7 +19,7 @@ type Settings = Pick<Config, 'supabaseUrl' | 'supabaseSecretKey'> &
 // The forms in `--to` and in the log.
 const SUPABASE = /^supabase:(.*)$/s;
 const S3 = /^s3:([^/]*)(?:\/(.*))?$/s;
-const SUPABASE_BUCKET = /^[\w.-]{1,100}$/;
+const SUPABASE_BUCKET = /^[\w-][\w.-]{0,99}$/;
 const S3_BUCKET = /^[a-zA-Z0-9][\w.-]{2,62}$/;
 const S3_PREFIX = /^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/;
 const S3_PREFIX_CHARACTERS_MAX = 200;

@@ -9,13 +9,12 @@ import { sqlFunction } from '../db/sql-function.ts';
 import { DomainError } from '../errors.ts';
 
 // Records are rows that no event made. Those that are old lie in files, a row a line, gzipped; a reader sees no
-// difference.
+// difference. A row stays JSON text, which keeps numbers that JavaScript cannot hold.
 
 const PAGE_SIZE = 5_000;
 const FILE_RECORDS = 100_000;
-
-const Row = z.record(z.string(), z.unknown());
-export type Row = z.infer<typeof Row>;
+// All of a file is held in memory.
+const FILE_CHARACTERS = 67_108_864;
 
 const File = z.object({ records: z.int(), location: z.string(), file: z.string(), sha256: z.string() });
 const Part = z.object({
@@ -33,7 +32,10 @@ type Reading = { db: Database; actor: Actor };
 type Keeping = Reading & { blobs: OpenBlobStore };
 
 const listParts = sqlFunction('list_record_parts', z.object({ parts: z.array(Part) }));
-const readPage = sqlFunction('read_records', z.object({ records: z.array(Row), moved: z.boolean().optional() }));
+const readPage = sqlFunction(
+  'read_records',
+  z.object({ records: z.array(z.string()), more: z.boolean().optional(), moved: z.boolean().optional() }),
+);
 const findDue = sqlFunction('due_records', z.object({ due: z.array(Due) }));
 const measure = sqlFunction('measure_records', z.object({ records: z.int(), checksum: z.string() }));
 const keepArchived = sqlFunction('archive_records', z.object({ records: z.int() }));
@@ -57,7 +59,7 @@ export async function dropPartitions(ctx: Reading): Promise<string[]> {
   }
 }
 
-/** Takes rows of a table of records. Skips those that are there. */
+/** Takes records as they were read. Skips those that are there. */
 export const importRecords = sqlFunction('import_records', z.object({ imported: z.int(), skipped: z.int() }));
 
 /**
@@ -85,7 +87,9 @@ async function archivePart(
   { table, tenant_id, starts_at }: z.infer<typeof Due>,
   store: BlobStore,
 ): Promise<Archived> {
-  const { checksum } = await measure(reader, { table_name: table, starts_at });
+  const { records: found, checksum } = await measure(reader, { table_name: table, starts_at });
+  // Another worker was first, and the part is dropped.
+  if (found === 0) return { table, tenant_id, records: 0 };
   const parts: Omit<z.infer<typeof File>, 'location'>[] = [];
   for await (const part of writeFiles(reader, { table, starts_at }, store)) parts.push(part);
   const manifest = { table, starts_at, location: store.location, checksum, parts };
@@ -109,8 +113,8 @@ export async function removeFiles({ db, actor, blobs }: Keeping): Promise<number
   return files.length;
 }
 
-/** Reads a workspace's records of one table, or of all, from the database and from files, a page at a time. */
-export async function* readRecords(ctx: Keeping, table?: string): AsyncGenerator<{ table: string; records: Row[] }> {
+/** Reads a workspace's records of one table, or of all, from the database and from files: pages of rows as JSON. */
+export async function* readRecords(ctx: Keeping, table?: string): AsyncGenerator<{ table: string; records: string[] }> {
   const { parts } = await listParts(ctx, {});
   for (const part of parts) {
     if (table !== undefined && part.table !== table) continue;
@@ -119,7 +123,7 @@ export async function* readRecords(ctx: Keeping, table?: string): AsyncGenerator
 }
 
 /** Reads a part from its table, and goes on in its files if it is moved there meanwhile. */
-async function* readPart(ctx: Keeping, part: Part): AsyncGenerator<Row[]> {
+async function* readPart(ctx: Keeping, part: Part): AsyncGenerator<string[]> {
   let seen = 0;
   if (part.files === undefined) {
     for await (const { records, moved } of pagesOf(ctx, part)) {
@@ -136,31 +140,33 @@ async function* readPart(ctx: Keeping, part: Part): AsyncGenerator<Row[]> {
 }
 
 async function* pagesOf(ctx: Reading, { table, starts_at }: Pick<Part, 'table' | 'starts_at'>) {
-  for (let after: Row | undefined; ; ) {
+  for (let after: string | undefined; ; ) {
     const page = await readPage(ctx, { table_name: table, starts_at, after, page_size: PAGE_SIZE });
     yield page;
-    if (page.records.length < PAGE_SIZE) return;
+    if (!page.more) return;
     after = page.records.at(-1);
   }
 }
 
 async function* writeFiles(ctx: Reading, part: Pick<Part, 'table' | 'starts_at'>, store: BlobStore) {
-  let rows: Row[] = [];
+  let rows: string[] = [];
+  let characters = 0;
   for await (const { records } of pagesOf(ctx, part)) {
     rows.push(...records);
-    if (rows.length < FILE_RECORDS) continue;
+    for (const { length } of records) characters += length;
+    if (rows.length < FILE_RECORDS && characters < FILE_CHARACTERS) continue;
     yield await writeFile(ctx, { ...part, rows }, store);
-    rows = [];
+    [rows, characters] = [[], 0];
   }
   if (rows.length > 0) yield await writeFile(ctx, { ...part, rows }, store);
 }
 
 async function writeFile(
   { actor }: Reading,
-  { table, starts_at, rows }: Pick<Part, 'table' | 'starts_at'> & { rows: Row[] },
+  { table, starts_at, rows }: Pick<Part, 'table' | 'starts_at'> & { rows: string[] },
   store: BlobStore,
 ) {
-  const bytes = await buffer(Readable.from(rows.map((row) => `${JSON.stringify(row)}\n`)).pipe(createGzip()));
+  const bytes = await buffer(Readable.from(rows.map((row) => `${row}\n`)).pipe(createGzip()));
   const day = starts_at.slice(0, 10);
   const label = `${actor.tenant_id}-${table.replaceAll('_', '-')}-${day}`;
   const { name: file, sha256 } = await store.write({ label, bytes, extension: '.records.jsonl.gz' });
@@ -171,7 +177,7 @@ async function writeFile(
 }
 
 /** Reads a part's files, after so many rows, which are in the order of the table's key. */
-async function* filePages(blobs: OpenBlobStore, { files = [] }: Part, skipped: number): AsyncGenerator<Row[]> {
+async function* filePages(blobs: OpenBlobStore, { files = [] }: Part, skipped: number): AsyncGenerator<string[]> {
   let left = skipped;
   for (const { location, records, ...file } of files) {
     if (left < records) yield (await readFile(await blobs(location), file)).slice(left);
@@ -179,15 +185,14 @@ async function* filePages(blobs: OpenBlobStore, { files = [] }: Part, skipped: n
   }
 }
 
-async function readFile(store: BlobStore, { file, sha256 }: { file: string; sha256: string }): Promise<Row[]> {
+async function readFile(store: BlobStore, { file, sha256 }: { file: string; sha256: string }): Promise<string[]> {
   const bytes = await store.read({ name: file, sha256 });
   try {
     const text = await buffer(Readable.from([bytes]).pipe(createGunzip()));
     return text
       .toString()
       .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => Row.parse(JSON.parse(line)));
+      .filter((line) => line !== '');
   } catch (cause) {
     throw unreadable(store.location, file, cause);
   }

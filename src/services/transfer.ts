@@ -51,8 +51,14 @@ async function* archivedPages(ctx: Context, { project_id, ...range }: Wanted): A
   yield page;
 }
 
-/** `cleaned` of those imported hold data that was made to fit. */
-const Imported = z.object({ imported: z.int(), skipped: z.int(), cleaned: z.int(), position: z.int() });
+/** `cleaned` of those imported hold data that was made to fit; `left_out` are of another workspace itself. */
+const Imported = z.object({
+  imported: z.int(),
+  skipped: z.int(),
+  left_out: z.int(),
+  cleaned: z.int(),
+  position: z.int(),
+});
 
 /** Imports one page of an export. Skips events that are there already. */
 export const importEvents = sqlFunction('import_events', Imported);

@@ -1,5 +1,5 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { isEmbedded } from '../brief-files.ts';
 import { checkBackup } from '../db/backup.ts';
 import { openBackup, writeBackup } from '../db/backup-file.ts';
@@ -44,7 +44,7 @@ async function backUp({ connect, log }: Machine, directory: string, signal: Abor
   } finally {
     await client.end();
   }
-  await removeOldest(directory);
+  await removeOldest(directory, basename(file));
 }
 
 /** Nobody named the file, so that what is told is about its directory. */
@@ -53,9 +53,11 @@ function explained(error: unknown, directory: string): unknown {
   return isFileFailure(cause) ? directoryFailure(cause, directory) : error;
 }
 
-async function removeOldest(directory: string): Promise<void> {
+async function removeOldest(directory: string, latest: string): Promise<void> {
   const names = await readdir(directory);
   const backups = names.filter((name) => NAME.test(name)).sort();
-  const left = [...backups.slice(0, -KEPT_MAX), ...names.filter((name) => UNFINISHED.test(name))];
+  // Whatever seems to be later was made while the clock was ahead.
+  const byAge = [...backups.filter((name) => name > latest), ...backups.filter((name) => name <= latest)];
+  const left = [...byAge.slice(0, -KEPT_MAX), ...names.filter((name) => UNFINISHED.test(name))];
   for (const name of left) await rm(join(directory, name), { force: true });
 }

@@ -40,6 +40,7 @@ export class Worker {
   #loop: Promise<void> | undefined;
   #lookedAt = performance.now();
   #running: HeldRun | undefined;
+  readonly #lingering = new Set<string>();
 
   constructor(options: WorkerOptions) {
     const everyMs = { most: 10_000, least: 200 };
@@ -138,6 +139,7 @@ export class Worker {
     const { db, log } = machine;
     const kind = this.#kinds.get(name);
     if (kind === undefined) return undefined;
+    if (this.#lingering.has(`${name} ${tenant_id}`)) return undefined;
     const claimedAt = performance.now();
     const actor = tenant_id === undefined ? SYSTEM : { ...SYSTEM, tenant_id };
     const claim = await claimJob({ db, actor }, { kind: name, holder: this.#holder, seconds: leaseSeconds });
@@ -166,11 +168,17 @@ export class Worker {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), maxSeconds * 1_000).unref();
     const startedAt = performance.now();
+    const work = kind.run(machine, { ...run, signal: AbortSignal.any([held.lost, stopping, late.signal]) });
+    // One that goes on although nobody waits for it is not begun a second time here.
+    const name = `${kind.kind} ${run.actor.tenant_id}`;
+    this.#lingering.add(name);
     const failure = await Promise.race([
-      kind.run(machine, { ...run, signal: AbortSignal.any([held.lost, stopping, late.signal]) }).then(
-        () => null,
-        (error: unknown): { error?: unknown } => ({ error }),
-      ),
+      work
+        .finally(() => this.#lingering.delete(name))
+        .then(
+          () => null,
+          (error: unknown): { error?: unknown } => ({ error }),
+        ),
       this.#givesUp(held, AbortSignal.any([stopping, late.signal])),
     ]);
     clearTimeout(timer);

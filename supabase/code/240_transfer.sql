@@ -48,6 +48,19 @@ begin
 end
 $$;
 
+-- Tells whether the workspace has another event in the place of one that is of no project. Reads all such events.
+create or replace function app.is_continued(event public.events)
+  returns boolean
+  language sql
+  stable
+as $$
+  select event.project_id is null and exists (
+    select from public.events e
+    where e.tenant_id = event.tenant_id
+      and e.project_id is null
+      and e.prev_hash is not distinct from event.prev_hash)
+$$;
+
 -- Refuses an invalid event, or one that does not continue the log. `source` is its position in the file. Its data is
 -- checked separately. Raises invalid_input, already_exists, forbidden.
 create or replace function app.check_imported(event public.events, source bigint, actor app.actor)
@@ -287,11 +300,18 @@ begin
 end
 $$;
 
--- import_events(events, users?) -> {imported, skipped, cleaned, position}. Events and users as export_events gave them,
--- in order; versions and hashes stay, positions follow on (and so are the same in an empty workspace). What is there
--- already is skipped, so that an import can be resumed. Each is checked as the door checks it, and marked with its
--- importer; `cleaned` counts the events whose data was changed. Raises invalid_input, already_exists, forbidden.
-create or replace function public.import_events(events jsonb, users jsonb default '[]', actor jsonb default '{}')
+-- import_events(events, users?, apart?) -> {imported, skipped, left_out, cleaned, position}. Events and users as
+-- export_events gave them, in order; versions and hashes stay, positions follow on (and so are the same in an empty
+-- workspace). What is there already is skipped, so that an import can be resumed. Events of no project are left out
+-- where the workspace has others, and in the calls that follow, which say `apart`. Each is checked as the door checks
+-- it, and marked with its importer; `cleaned` counts the events whose data was changed. Raises invalid_input,
+-- already_exists, forbidden.
+create or replace function public.import_events(
+  events jsonb,
+  users jsonb default '[]',
+  apart boolean default false,
+  actor jsonb default '{}'
+)
   returns jsonb
   language plpgsql
   security definer
@@ -308,6 +328,8 @@ declare
   v_imported public.events[] := '{}';
   v_seq bigint;
   v_source bigint;
+  v_left integer := 0;
+  v_apart boolean := coalesce(apart, false);
 begin
   perform app.refuse_limited(v_actor);
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 500 then
@@ -327,6 +349,12 @@ begin
     select e.hash into v_known from public.events e
       where e.tenant_id = v_actor.tenant_id and e.stream = v_event.stream and e.version = v_event.version;
     continue when v_known = v_event.hash;
+    -- What is of the workspace itself is one chain, which does not join that of another.
+    v_apart := v_apart or app.is_continued(v_event);
+    if v_event.project_id is null and v_apart then
+      v_left := v_left + 1;
+      continue;
+    end if;
     perform app.check_imported(v_event, v_source, v_actor);
     v_event := app.fit_imported(v_event, v_source);
     v_seq := v_seq + 1;
@@ -347,7 +375,8 @@ begin
   end;
   perform app.check_cycles(v_actor.tenant_id, v_imported);
   return jsonb_build_object('imported', cardinality(v_imported),
-    'skipped', jsonb_array_length(events) - cardinality(v_imported),
+    'skipped', jsonb_array_length(events) - cardinality(v_imported) - v_left,
+    'left_out', v_left,
     'cleaned', (select count(*) from unnest(v_imported) e where e.cleaned_hash is not null), 'position', v_seq);
 end
 $$;

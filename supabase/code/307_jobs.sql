@@ -94,7 +94,8 @@ end
 $$;
 
 -- Raises an alert on a job that keeps failing, and resolves it when one succeeds: in the job's workspace, of the
--- installation in the first that is told of it. Who is first may change before the alert is resolved.
+-- installation in the first that is told of it. Who is first may change before the alert is resolved. A log that takes
+-- no alert keeps no job from running: its row tells how it went.
 create or replace function app.tell_of_run(job app.jobs)
   returns void
   language plpgsql
@@ -114,13 +115,21 @@ begin
     return;
   end if;
   foreach v_workspace in array v_told loop
-    perform set_config('app.tenant_id', v_workspace::text, true);
-    if job.failures_in_row = 0 then
-      perform app.settle_alert(v_key);
-    else
-      perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
-        jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
-    end if;
+    begin
+      perform set_config('app.tenant_id', v_workspace::text, true);
+      if job.failures_in_row = 0 then
+        perform app.settle_alert(v_key);
+      else
+        perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
+          jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
+      end if;
+    exception
+      -- The whole call is repeated then.
+      when deadlock_detected or serialization_failure then
+        raise;
+      when others then
+        null;
+    end;
   end loop;
   perform set_config('app.tenant_id', v_entered, true);
 end
@@ -163,7 +172,8 @@ end
 $$;
 
 -- register_jobs(jobs [{kind, every_seconds}]) -> {registered}: the jobs of the installation that a program knows. One
--- that is there keeps how often it runs; a new one first runs within the hour. For the server's role.
+-- that is there keeps how often it runs; a new one first runs within the hour, and one that a clock which was ahead has
+-- put off runs when it would have. For the server's role.
 create or replace function public.register_jobs(jobs jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -180,6 +190,9 @@ begin
     from jsonb_to_recordset(jobs) j (kind text, every_seconds integer)
     on conflict (tenant_id, kind) do nothing;
   get diagnostics v_count = row_count;
+  update app.jobs j set next_run_at = app.now() + make_interval(secs => j.every_seconds)
+    where j.tenant_id = v_actor.tenant_id
+      and j.next_run_at > app.now() + make_interval(secs => j.every_seconds * 1.05 + 60);
   return jsonb_build_object('registered', v_count);
 end
 $$;
@@ -385,7 +398,7 @@ end
 $$;
 
 -- change_job(kind, change) -> the job. `change` is pause, resume, or run: due now, once where it is paused. Raises
--- not_found, forbidden. For the server's role, and owners.
+-- invalid_input, not_found, forbidden. For the server's role, and owners.
 create or replace function public.change_job(kind text, change text, actor jsonb)
   returns jsonb
   language plpgsql
@@ -397,6 +410,9 @@ declare
   v_job app.jobs := app.lock_job(v_actor, kind);
   v_now timestamptz := app.now();
 begin
+  if (change in ('pause', 'resume', 'run')) is not true then
+    perform app.fail('invalid_input', 'A job is paused, resumed or run.', jsonb_build_object('field', 'change'));
+  end if;
   update app.jobs j
     set paused_at = case change
         when 'pause' then coalesce(j.paused_at, v_now)

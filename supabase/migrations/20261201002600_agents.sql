@@ -170,3 +170,6 @@ alter table public.tenants
 
 -- It takes what no fold makes, too.
 drop function if exists app.rebuild_model(uuid, text[]);
+
+-- An import goes on with its next page.
+drop function if exists public.import_events(jsonb, jsonb, jsonb);

@@ -408,8 +408,9 @@ begin
   if v_actor.user_id is null then
     perform app.fail('unauthenticated', 'Nobody is signed in.', null, 'Sign in, then try again.');
   end if;
-  -- An agent whose name nobody can see is still one, and no person.
-  v_actor.agent := coalesce(app.clean_name(actor ->> 'agent', 120), case when actor ->> 'agent' <> '' then 'agent' end);
+  -- An agent whose name nobody can see is still one, and no person; one that calls itself `system` is not Cairn itself.
+  v_actor.agent := coalesce(nullif(app.clean_name(actor ->> 'agent', 120), 'system'),
+    case when actor ->> 'agent' <> '' then 'agent' end);
   v_actor.client := app.clean_name(actor ->> 'client', 120);
   v_actor.user_id := set_config('app.user_id', v_actor.user_id::text, true);
   v_actor.tenant_id := app.as_uuid(actor ->> 'tenant_id');
@@ -10231,6 +10232,19 @@ begin
 end
 $$;
 
+-- Tells whether the workspace has another event in the place of one that is of no project. Reads all such events.
+create or replace function app.is_continued(event public.events)
+  returns boolean
+  language sql
+  stable
+as $$
+  select event.project_id is null and exists (
+    select from public.events e
+    where e.tenant_id = event.tenant_id
+      and e.project_id is null
+      and e.prev_hash is not distinct from event.prev_hash)
+$$;
+
 -- Refuses an invalid event, or one that does not continue the log. `source` is its position in the file. Its data is
 -- checked separately. Raises invalid_input, already_exists, forbidden.
 create or replace function app.check_imported(event public.events, source bigint, actor app.actor)
@@ -10470,11 +10484,18 @@ begin
 end
 $$;
 
--- import_events(events, users?) -> {imported, skipped, cleaned, position}. Events and users as export_events gave them,
--- in order; versions and hashes stay, positions follow on (and so are the same in an empty workspace). What is there
--- already is skipped, so that an import can be resumed. Each is checked as the door checks it, and marked with its
--- importer; `cleaned` counts the events whose data was changed. Raises invalid_input, already_exists, forbidden.
-create or replace function public.import_events(events jsonb, users jsonb default '[]', actor jsonb default '{}')
+-- import_events(events, users?, apart?) -> {imported, skipped, left_out, cleaned, position}. Events and users as
+-- export_events gave them, in order; versions and hashes stay, positions follow on (and so are the same in an empty
+-- workspace). What is there already is skipped, so that an import can be resumed. Events of no project are left out
+-- where the workspace has others, and in the calls that follow, which say `apart`. Each is checked as the door checks
+-- it, and marked with its importer; `cleaned` counts the events whose data was changed. Raises invalid_input,
+-- already_exists, forbidden.
+create or replace function public.import_events(
+  events jsonb,
+  users jsonb default '[]',
+  apart boolean default false,
+  actor jsonb default '{}'
+)
   returns jsonb
   language plpgsql
   security definer
@@ -10491,6 +10512,8 @@ declare
   v_imported public.events[] := '{}';
   v_seq bigint;
   v_source bigint;
+  v_left integer := 0;
+  v_apart boolean := coalesce(apart, false);
 begin
   perform app.refuse_limited(v_actor);
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 500 then
@@ -10510,6 +10533,12 @@ begin
     select e.hash into v_known from public.events e
       where e.tenant_id = v_actor.tenant_id and e.stream = v_event.stream and e.version = v_event.version;
     continue when v_known = v_event.hash;
+    -- What is of the workspace itself is one chain, which does not join that of another.
+    v_apart := v_apart or app.is_continued(v_event);
+    if v_event.project_id is null and v_apart then
+      v_left := v_left + 1;
+      continue;
+    end if;
     perform app.check_imported(v_event, v_source, v_actor);
     v_event := app.fit_imported(v_event, v_source);
     v_seq := v_seq + 1;
@@ -10530,7 +10559,8 @@ begin
   end;
   perform app.check_cycles(v_actor.tenant_id, v_imported);
   return jsonb_build_object('imported', cardinality(v_imported),
-    'skipped', jsonb_array_length(events) - cardinality(v_imported),
+    'skipped', jsonb_array_length(events) - cardinality(v_imported) - v_left,
+    'left_out', v_left,
     'cleaned', (select count(*) from unnest(v_imported) e where e.cleaned_hash is not null), 'position', v_seq);
 end
 $$;
@@ -11188,12 +11218,14 @@ begin
 end
 $$;
 
--- read_records(table_name, starts_at, after?, page_size) -> {records: [rows], moved?}: those of one part, by key;
--- `after` is the last row of the page before. `moved`: the part left the table; list_record_parts says where it is.
+-- read_records(table_name, starts_at, after?, page_size) -> {records: [text], more?, moved?}: those of one part, by
+-- key, each as JSON in a text, which keeps its numbers as they are. `after` is the last one of the page before, which
+-- has fewer where they are large; `more`: ask for another. `moved`: the part left the table, to where
+-- list_record_parts says.
 create or replace function public.read_records(
   table_name text,
   starts_at timestamptz,
-  after jsonb default null,
+  after text default null,
   page_size integer default 1000,
   actor jsonb default '{}'
 )
@@ -11208,24 +11240,28 @@ declare
   v_records app.record_tables := app.find_records(table_name);
   v_table regclass := format('public.%I', v_records.table_name)::regclass;
   v_size integer := app.page_size(page_size, 5000);
-  v_found jsonb;
+  v_line text;
+  v_lines text[] := '{}';
+  v_bytes bigint := 0;
 begin
-  execute format($query$
-      select jsonb_agg(to_jsonb(x) - 'tenant_id' order by %3$s)
-      from (
-        select x.* from %1$s x
-        where x.tenant_id = $1 and x.%2$I >= $2 and x.%2$I < $3%4$s
-        order by %3$s limit $5) x$query$,
+  for v_line in
+    execute format('select (to_jsonb(x) - ''tenant_id'')::text from %1$s x '
+        'where x.tenant_id = $1 and x.%2$I >= $2 and x.%2$I < $3%4$s order by %3$s limit $5',
       v_table, app.time_of_records(v_table), app.write_key(v_table, 'x.%1$I'),
       case when after is not null then format(' and (%s) > (%s)', app.write_key(v_table, 'x.%1$I'),
         app.write_key(v_table, '($4 ->> %1$L)::%2$s')) end)
-    into v_found
-    using v_actor.tenant_id, starts_at, app.period_start(starts_at, v_records.period, 1), after, v_size;
+      using v_actor.tenant_id, starts_at, app.period_start(starts_at, v_records.period, 1), after::jsonb, v_size
+  loop
+    v_lines := v_lines || v_line;
+    v_bytes := v_bytes + octet_length(v_line);
+    exit when v_bytes >= 8388608;
+  end loop;
   -- Asked afterwards: what was read is locked against being dropped.
   if to_regclass(app.name_partition(v_records, starts_at)) is null then
     return '{"records": [], "moved": true}';
   end if;
-  return jsonb_build_object('records', coalesce(v_found, '[]'));
+  return jsonb_strip_nulls(jsonb_build_object('records', v_lines,
+    'more', case when cardinality(v_lines) = v_size or v_bytes >= 8388608 then true end));
 exception
   when data_exception then
     perform app.fail('invalid_input', 'after must be the last record of the page before.',
@@ -11282,7 +11318,9 @@ declare
   v_written bigint := (
     select coalesce(sum((p ->> 'records')::bigint), 0) from jsonb_array_elements(manifest -> 'parts') p);
 begin
-  if v_written <> (v_measured ->> 'records')::bigint or manifest ->> 'checksum' <> v_measured ->> 'checksum' then
+  -- Of a part that another worker has moved meanwhile nothing is there: its files stay.
+  if v_written = 0 or v_written <> (v_measured ->> 'records')::bigint
+      or manifest ->> 'checksum' <> v_measured ->> 'checksum' then
     perform app.fail('invalid_input',
       format('The files hold other records of %s than the table.', v_records.table_name), null,
       'Records were added or changed meanwhile: archive again.');
@@ -11355,7 +11393,7 @@ begin
 end
 $$;
 
--- import_records(table_name, records) -> {imported, skipped}: rows as read_records gave them. Skips those that are
+-- import_records(table_name, records) -> {imported, skipped}: records as read_records gave them. Skips those that are
 -- there, those of a part that the workspace has in files, and those that are too old: by the table, or by two years,
 -- since each time needs a partition, which everybody shares. Raises invalid_input.
 create or replace function public.import_records(table_name text, records jsonb, actor jsonb default '{}')
@@ -11384,7 +11422,8 @@ begin
       jsonb_build_object('field', 'records'));
   end if;
   v_rows := (
-    select jsonb_agg(r || jsonb_build_object('tenant_id', v_actor.tenant_id)) from jsonb_array_elements(records) r
+    select jsonb_agg(r || jsonb_build_object('tenant_id', v_actor.tenant_id))
+    from jsonb_array_elements_text(records) line cross join lateral (select line::jsonb) x (r)
     where (r ->> v_time)::timestamptz between v_from and app.now() + interval '1 day'
       and not exists (
         select from app.record_archives a
@@ -11402,7 +11441,8 @@ begin
   return jsonb_build_object('imported', v_count, 'skipped', jsonb_array_length(records) - v_count);
 exception
   when data_exception or integrity_constraint_violation then
-    perform app.fail('invalid_input', format('A record of %s does not fit its table: %s.', table_name, sqlerrm), null,
+    perform app.fail('invalid_input',
+      format('A record of %s does not fit its table: %s.', table_name, left(sqlerrm, 300)), null,
       'The file was changed, or is of another version. Export it again.');
 end
 $$;
@@ -13578,7 +13618,8 @@ end
 $$;
 
 -- Raises an alert on a job that keeps failing, and resolves it when one succeeds: in the job's workspace, of the
--- installation in the first that is told of it. Who is first may change before the alert is resolved.
+-- installation in the first that is told of it. Who is first may change before the alert is resolved. A log that takes
+-- no alert keeps no job from running: its row tells how it went.
 create or replace function app.tell_of_run(job app.jobs)
   returns void
   language plpgsql
@@ -13598,13 +13639,21 @@ begin
     return;
   end if;
   foreach v_workspace in array v_told loop
-    perform set_config('app.tenant_id', v_workspace::text, true);
-    if job.failures_in_row = 0 then
-      perform app.settle_alert(v_key);
-    else
-      perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
-        jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
-    end if;
+    begin
+      perform set_config('app.tenant_id', v_workspace::text, true);
+      if job.failures_in_row = 0 then
+        perform app.settle_alert(v_key);
+      else
+        perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
+          jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
+      end if;
+    exception
+      -- The whole call is repeated then.
+      when deadlock_detected or serialization_failure then
+        raise;
+      when others then
+        null;
+    end;
   end loop;
   perform set_config('app.tenant_id', v_entered, true);
 end
@@ -13647,7 +13696,8 @@ end
 $$;
 
 -- register_jobs(jobs [{kind, every_seconds}]) -> {registered}: the jobs of the installation that a program knows. One
--- that is there keeps how often it runs; a new one first runs within the hour. For the server's role.
+-- that is there keeps how often it runs; a new one first runs within the hour, and one that a clock which was ahead has
+-- put off runs when it would have. For the server's role.
 create or replace function public.register_jobs(jobs jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -13664,6 +13714,9 @@ begin
     from jsonb_to_recordset(jobs) j (kind text, every_seconds integer)
     on conflict (tenant_id, kind) do nothing;
   get diagnostics v_count = row_count;
+  update app.jobs j set next_run_at = app.now() + make_interval(secs => j.every_seconds)
+    where j.tenant_id = v_actor.tenant_id
+      and j.next_run_at > app.now() + make_interval(secs => j.every_seconds * 1.05 + 60);
   return jsonb_build_object('registered', v_count);
 end
 $$;
@@ -13869,7 +13922,7 @@ end
 $$;
 
 -- change_job(kind, change) -> the job. `change` is pause, resume, or run: due now, once where it is paused. Raises
--- not_found, forbidden. For the server's role, and owners.
+-- invalid_input, not_found, forbidden. For the server's role, and owners.
 create or replace function public.change_job(kind text, change text, actor jsonb)
   returns jsonb
   language plpgsql
@@ -13881,6 +13934,9 @@ declare
   v_job app.jobs := app.lock_job(v_actor, kind);
   v_now timestamptz := app.now();
 begin
+  if (change in ('pause', 'resume', 'run')) is not true then
+    perform app.fail('invalid_input', 'A job is paused, resumed or run.', jsonb_build_object('field', 'change'));
+  end if;
   update app.jobs j
     set paused_at = case change
         when 'pause' then coalesce(j.paused_at, v_now)
@@ -14214,7 +14270,8 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002000', '4cf0b0b23db4f1300efbf17e4aa5946627dc65651c151c459e529c72c2cebedd', '0.1.0'),
   ('20261201002100', '0f4eb29f80acf3707fa85f2a3fa3e90212e37a0ed02d6b2f87e4c44600967284', '0.1.0'),
   ('20261201002200', '47eea0018c97e6c4f5ed81676662349f8c02b7f1e9ddec531efa4398dcf4b142', '0.1.0'),
-  ('20261201002600', '4a71302684ec210b41d4463e9ca1d1beec96cb1994d7a34873254994fc28a345', '0.1.0'),
-  ('code', '8785e3acf655e88552f55983f1333e618c786e0f1df75df2efa2b721cd126422', '0.1.0')
+  ('20261201002300', 'e183eb723b01acdf052a4227d9dab8e0740a525f53cbba7063751c6dd0c98790', '0.1.0'),
+  ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
+  ('code', '47cccc4fcb4d3d934d3bc8424f9898c20fe5a463199eb96b974ebd9a26fececb', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -240,13 +240,21 @@ begin
     return;
   end if;
   foreach v_workspace in array v_told loop
-    perform set_config('app.tenant_id', v_workspace::text, true);
-    if job.failures_in_row = 0 then
-      perform app.settle_alert(v_key);
-    else
-      perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
-        jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
-    end if;
+    begin
+      perform set_config('app.tenant_id', v_workspace::text, true);
+      if job.failures_in_row = 0 then
+        perform app.settle_alert(v_key);
+      else
+        perform app.raise_alert('job_failing', 'high', format('The job %s keeps failing.', job.kind),
+          jsonb_build_object('job', job.kind, 'failures', job.failures_in_row, 'error', job.error), v_key);
+      end if;
+    exception
+      -- The whole call is repeated then.
+      when deadlock_detected or serialization_failure then
+        raise;
+      when others then
+        null;
+    end;
   end loop;
   perform set_config('app.tenant_id', v_entered, true);
 end
@@ -280,6 +288,9 @@ declare
   v_job app.jobs := app.lock_job(v_actor, kind);
   v_now timestamptz := app.now();
 begin
+  if (change in ('pause', 'resume', 'run')) is not true then
+    perform app.fail('invalid_input', 'A job is paused, resumed or run.', jsonb_build_object('field', 'change'));
+  end if;
   update app.jobs j
     set paused_at = case change
         when 'pause' then coalesce(j.paused_at, v_now)
@@ -442,6 +453,9 @@ begin
     from jsonb_to_recordset(jobs) j (kind text, every_seconds integer)
     on conflict (tenant_id, kind) do nothing;
   get diagnostics v_count = row_count;
+  update app.jobs j set next_run_at = app.now() + make_interval(secs => j.every_seconds)
+    where j.tenant_id = v_actor.tenant_id
+      and j.next_run_at > app.now() + make_interval(secs => j.every_seconds * 1.05 + 60);
   return jsonb_build_object('registered', v_count);
 end
 $function$;

@@ -135,7 +135,9 @@ declare
   v_written bigint := (
     select coalesce(sum((p ->> 'records')::bigint), 0) from jsonb_array_elements(manifest -> 'parts') p);
 begin
-  if v_written <> (v_measured ->> 'records')::bigint or manifest ->> 'checksum' <> v_measured ->> 'checksum' then
+  -- Of a part that another worker has moved meanwhile nothing is there: its files stay.
+  if v_written = 0 or v_written <> (v_measured ->> 'records')::bigint
+      or manifest ->> 'checksum' <> v_measured ->> 'checksum' then
     perform app.fail('invalid_input',
       format('The files hold other records of %s than the table.', v_records.table_name), null,
       'Records were added or changed meanwhile: archive again.');
@@ -234,7 +236,8 @@ begin
       jsonb_build_object('field', 'records'));
   end if;
   v_rows := (
-    select jsonb_agg(r || jsonb_build_object('tenant_id', v_actor.tenant_id)) from jsonb_array_elements(records) r
+    select jsonb_agg(r || jsonb_build_object('tenant_id', v_actor.tenant_id))
+    from jsonb_array_elements_text(records) line cross join lateral (select line::jsonb) x (r)
     where (r ->> v_time)::timestamptz between v_from and app.now() + interval '1 day'
       and not exists (
         select from app.record_archives a
@@ -252,7 +255,8 @@ begin
   return jsonb_build_object('imported', v_count, 'skipped', jsonb_array_length(records) - v_count);
 exception
   when data_exception or integrity_constraint_violation then
-    perform app.fail('invalid_input', format('A record of %s does not fit its table: %s.', table_name, sqlerrm), null,
+    perform app.fail('invalid_input',
+      format('A record of %s does not fit its table: %s.', table_name, left(sqlerrm, 300)), null,
       'The file was changed, or is of another version. Export it again.');
 end
 $function$;
@@ -317,7 +321,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION public.read_records(table_name text, starts_at timestamp with time zone, after jsonb DEFAULT NULL::jsonb, page_size integer DEFAULT 1000, actor jsonb DEFAULT '{}'::jsonb)
+CREATE OR REPLACE FUNCTION public.read_records(table_name text, starts_at timestamp with time zone, after text DEFAULT NULL::text, page_size integer DEFAULT 1000, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -329,24 +333,28 @@ declare
   v_records app.record_tables := app.find_records(table_name);
   v_table regclass := format('public.%I', v_records.table_name)::regclass;
   v_size integer := app.page_size(page_size, 5000);
-  v_found jsonb;
+  v_line text;
+  v_lines text[] := '{}';
+  v_bytes bigint := 0;
 begin
-  execute format($query$
-      select jsonb_agg(to_jsonb(x) - 'tenant_id' order by %3$s)
-      from (
-        select x.* from %1$s x
-        where x.tenant_id = $1 and x.%2$I >= $2 and x.%2$I < $3%4$s
-        order by %3$s limit $5) x$query$,
+  for v_line in
+    execute format('select (to_jsonb(x) - ''tenant_id'')::text from %1$s x '
+        'where x.tenant_id = $1 and x.%2$I >= $2 and x.%2$I < $3%4$s order by %3$s limit $5',
       v_table, app.time_of_records(v_table), app.write_key(v_table, 'x.%1$I'),
       case when after is not null then format(' and (%s) > (%s)', app.write_key(v_table, 'x.%1$I'),
         app.write_key(v_table, '($4 ->> %1$L)::%2$s')) end)
-    into v_found
-    using v_actor.tenant_id, starts_at, app.period_start(starts_at, v_records.period, 1), after, v_size;
+      using v_actor.tenant_id, starts_at, app.period_start(starts_at, v_records.period, 1), after::jsonb, v_size
+  loop
+    v_lines := v_lines || v_line;
+    v_bytes := v_bytes + octet_length(v_line);
+    exit when v_bytes >= 8388608;
+  end loop;
   -- Asked afterwards: what was read is locked against being dropped.
   if to_regclass(app.name_partition(v_records, starts_at)) is null then
     return '{"records": [], "moved": true}';
   end if;
-  return jsonb_build_object('records', coalesce(v_found, '[]'));
+  return jsonb_strip_nulls(jsonb_build_object('records', v_lines,
+    'more', case when cardinality(v_lines) = v_size or v_bytes >= 8388608 then true end));
 exception
   when data_exception then
     perform app.fail('invalid_input', 'after must be the last record of the page before.',
@@ -396,8 +404,8 @@ grant execute on function public.make_partitions(jsonb) to cairn_server;
 grant execute on function public.make_partitions(jsonb) to service_role;
 grant execute on function public.measure_records(text,timestamp with time zone,jsonb) to cairn_server;
 grant execute on function public.measure_records(text,timestamp with time zone,jsonb) to service_role;
-grant execute on function public.read_records(text,timestamp with time zone,jsonb,integer,jsonb) to authenticated;
-grant execute on function public.read_records(text,timestamp with time zone,jsonb,integer,jsonb) to cairn_server;
-grant execute on function public.read_records(text,timestamp with time zone,jsonb,integer,jsonb) to service_role;
+grant execute on function public.read_records(text,timestamp with time zone,text,integer,jsonb) to authenticated;
+grant execute on function public.read_records(text,timestamp with time zone,text,integer,jsonb) to cairn_server;
+grant execute on function public.read_records(text,timestamp with time zone,text,integer,jsonb) to service_role;
 grant execute on function public.record_files_to_remove(jsonb) to cairn_server;
 grant execute on function public.record_files_to_remove(jsonb) to service_role;

@@ -134,8 +134,9 @@ begin
   if v_actor.user_id is null then
     perform app.fail('unauthenticated', 'Nobody is signed in.', null, 'Sign in, then try again.');
   end if;
-  -- An agent whose name nobody can see is still one, and no person.
-  v_actor.agent := coalesce(app.clean_name(actor ->> 'agent', 120), case when actor ->> 'agent' <> '' then 'agent' end);
+  -- An agent whose name nobody can see is still one, and no person; one that calls itself `system` is not Cairn itself.
+  v_actor.agent := coalesce(nullif(app.clean_name(actor ->> 'agent', 120), 'system'),
+    case when actor ->> 'agent' <> '' then 'agent' end);
   v_actor.client := app.clean_name(actor ->> 'client', 120);
   v_actor.user_id := set_config('app.user_id', v_actor.user_id::text, true);
   v_actor.tenant_id := app.as_uuid(actor ->> 'tenant_id');

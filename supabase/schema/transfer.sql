@@ -320,6 +320,19 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.is_continued(event public.events)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select event.project_id is null and exists (
+    select from public.events e
+    where e.tenant_id = event.tenant_id
+      and e.project_id is null
+      and e.prev_hash is not distinct from event.prev_hash)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.is_in_place(event public.events)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -541,7 +554,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION public.import_events(events jsonb, users jsonb DEFAULT '[]'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+CREATE OR REPLACE FUNCTION public.import_events(events jsonb, users jsonb DEFAULT '[]'::jsonb, apart boolean DEFAULT false, actor jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -557,6 +570,8 @@ declare
   v_imported public.events[] := '{}';
   v_seq bigint;
   v_source bigint;
+  v_left integer := 0;
+  v_apart boolean := coalesce(apart, false);
 begin
   perform app.refuse_limited(v_actor);
   if coalesce(jsonb_typeof(events), 'null') <> 'array' or jsonb_array_length(events) not between 1 and 500 then
@@ -576,6 +591,12 @@ begin
     select e.hash into v_known from public.events e
       where e.tenant_id = v_actor.tenant_id and e.stream = v_event.stream and e.version = v_event.version;
     continue when v_known = v_event.hash;
+    -- What is of the workspace itself is one chain, which does not join that of another.
+    v_apart := v_apart or app.is_continued(v_event);
+    if v_event.project_id is null and v_apart then
+      v_left := v_left + 1;
+      continue;
+    end if;
     perform app.check_imported(v_event, v_source, v_actor);
     v_event := app.fit_imported(v_event, v_source);
     v_seq := v_seq + 1;
@@ -596,7 +617,8 @@ begin
   end;
   perform app.check_cycles(v_actor.tenant_id, v_imported);
   return jsonb_build_object('imported', cardinality(v_imported),
-    'skipped', jsonb_array_length(events) - cardinality(v_imported),
+    'skipped', jsonb_array_length(events) - cardinality(v_imported) - v_left,
+    'left_out', v_left,
     'cleaned', (select count(*) from unnest(v_imported) e where e.cleaned_hash is not null), 'position', v_seq);
 end
 $function$;
@@ -607,6 +629,6 @@ $function$;
 grant execute on function public.export_events(text,bigint,integer,jsonb) to authenticated;
 grant execute on function public.export_events(text,bigint,integer,jsonb) to cairn_server;
 grant execute on function public.export_events(text,bigint,integer,jsonb) to service_role;
-grant execute on function public.import_events(jsonb,jsonb,jsonb) to authenticated;
-grant execute on function public.import_events(jsonb,jsonb,jsonb) to cairn_server;
-grant execute on function public.import_events(jsonb,jsonb,jsonb) to service_role;
+grant execute on function public.import_events(jsonb,jsonb,boolean,jsonb) to authenticated;
+grant execute on function public.import_events(jsonb,jsonb,boolean,jsonb) to cairn_server;
+grant execute on function public.import_events(jsonb,jsonb,boolean,jsonb) to service_role;

@@ -59,6 +59,7 @@ describe('opening a place for blobs', () => {
     ['s3:logs', { ...KEYS, AWS_ENDPOINT_URL_S3: 'ftp://s3.test' }, { code: 'invalid_input', hint: /https/ }],
     ['s3:logs', { ...KEYS, AWS_ENDPOINT_URL_S3: 'https://a:b@s3.test' }, { code: 'invalid_input', hint: /password/ }],
     ['supabase:a/b', {}, { code: 'invalid_input', hint: /supabase:archive/ }],
+    ['supabase:..', {}, { code: 'invalid_input', hint: /supabase:archive/ }],
     ['supabase:a', {}, { code: 'unavailable', retryable: false, hint: /SUPABASE_SECRET_KEY/ }],
     ['gs:a', {}, { code: 'unavailable', retryable: false, hint: /Update cairn/ }],
     [join('relative', 'path'), {}, { code: 'unavailable', retryable: false }],

@@ -87,6 +87,21 @@ describe('jobs of an embedded database', () => {
     expect(await cairn(['--data-dir', restored, 'db', 'restore', latest])).toMatchObject({ code: 0 });
   });
 
+  test('keep the latest backup, though the clock was ahead when others were made', async () => {
+    const directory = join(world.dataDir, 'backups');
+    for (let day = 1; day <= 8; day += 1) {
+      await writeFile(join(directory, `daily-2099-01-0${day}T00-00-00Z.backup`), 'ahead');
+    }
+    const before = await readdir(directory);
+
+    await run('jobs', 'run', 'backup');
+
+    const names = (await readdir(directory)).filter((name) => name.startsWith('daily-'));
+    expect(names.filter((name) => !before.includes(name))).toHaveLength(1);
+    expect(names).toHaveLength(7);
+    for (const name of names) if (name.includes('2099')) await rm(join(directory, name));
+  });
+
   test('that fail say why and what to do, in the answer alone and in the list', async () => {
     const directory = join(world.dataDir, 'backups');
     await rename(directory, `${directory}-kept`);

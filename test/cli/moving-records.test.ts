@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import type { Row } from '../../src/services/records.ts';
 import { cairnHere } from '../support/cairn-here.ts';
 import { databaseUrl } from '../support/database-url.ts';
 import { createHerons, see } from '../support/herons.ts';
@@ -20,9 +19,9 @@ let file: string;
 const run = (scratch: Scratch, ...args: string[]) =>
   cairnHere(args, { env: { DATABASE_URL: databaseUrl(scratch.connection), CAIRN_DATA_DIR: folder } });
 
-async function rowsOf({ sql }: Scratch): Promise<Row[]> {
+async function rowsOf({ sql }: Scratch): Promise<string[]> {
   const { rows } = await sql.query(
-    `select to_jsonb(h) - 'tenant_id' as row from public.herons h order by h.flock, h.number, h.seen_at`,
+    `select (to_jsonb(h) - 'tenant_id')::text as row from public.herons h order by h.flock, h.number, h.seen_at`,
   );
   return rows.map(({ row }) => row);
 }
@@ -34,7 +33,13 @@ beforeAll(async () => {
   file = join(folder, 'all.jsonl');
   expect(await run(here, 'project', 'create', 'web')).toMatchObject({ code: 0 });
   const { rows } = await here.sql.query('select id from public.tenants');
-  await see(here, { tenant: rows[0].id, flock: randomUUID(), count: COUNT });
+  await see(here, { tenant: rows[0].id, flock: randomUUID(), count: COUNT - 1 });
+  // What JavaScript cannot hold, and a terminal would act on.
+  await here.sql.query(
+    `insert into public.herons (tenant_id, flock, number, seen_at, said)
+     values ($1, $2, 9007199254740993, now(), E'\\x1b[31mred\\x1b[0m\\u202e')`,
+    [rows[0].id, randomUUID()],
+  );
 });
 afterAll(async () => {
   await Promise.all([here.drop(), there.drop()]);
@@ -61,6 +66,19 @@ describe('records of a workspace', () => {
     expect(JSON.parse(first.stdout)).toMatchObject({ records: COUNT });
     expect(JSON.parse(second.stdout)).toMatchObject({ imported: 0, records: 0 });
     expect(await rowsOf(there)).toEqual(await rowsOf(here));
+  });
+
+  test('that were written otherwise are refused, since a number of them may have changed', async () => {
+    const changed = join(folder, 'changed.jsonl');
+    await writeFile(
+      changed,
+      (await readFile(file, 'utf8')).replace('{"record":"herons","row":', '{"record":"herons", "row":'),
+    );
+
+    expect(await run(there, 'import', changed)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/Line \d+ is not as it was written\./),
+    });
   });
 
   test('of which some are missing are told', async () => {

@@ -59,7 +59,7 @@ async function meant(ctx: Context, sql: pg.Pool): Promise<Record<string, Argumen
       { filters: { ready: true } },
       {},
     ],
-    read_records: [{ table_name: 'herons', starts_at: '2026-01-01T00:00:00Z', after: { said: 'x' } }],
+    read_records: [{ table_name: 'herons', starts_at: '2026-01-01T00:00:00Z', after: '{}' }],
     redact_event: [{ event: '1', reason: 'x' }],
     report_presence: [{ agents: ['ada'], watched: true, ended: true, actor: { process: ID } }],
     search: [{ query: 'pelican', kinds: ['task'] }],

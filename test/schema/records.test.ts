@@ -169,7 +169,7 @@ describe('records', () => {
   });
 
   test('are read after a record, and after nothing else', async () => {
-    const args = { table_name: 'herons', starts_at: new Date().toISOString(), after: { flock: 'x' } };
+    const args = { table_name: 'herons', starts_at: new Date().toISOString(), after: '{"flock": "x"}' };
 
     await expect(scratch.db.call('read_records', args, ada.actor)).rejects.toMatchObject({ code: 'invalid_input' });
   });
@@ -192,12 +192,16 @@ describe('records', () => {
     const rows = (await collect(readRecords({ ...ada, blobs }, 'herons'))).slice(0, 3);
     expect(rows).toHaveLength(3);
 
-    const into = (records: object[]) => importRecords(bob, { table_name: 'herons', records });
+    const into = (records: object[]) =>
+      importRecords(bob, { table_name: 'herons', records: records.map((record) => JSON.stringify(record)) });
     expect(await into(rows)).toEqual({ imported: 3, skipped: 0 });
     expect(await into(rows)).toEqual({ imported: 0, skipped: 3 });
     expect(await collect(readRecords({ ...bob, blobs }, 'herons'))).toEqual(rows);
     await expect(into([{ ...rows[0], number: 'three' }])).rejects.toMatchObject({ code: 'invalid_input' });
     await expect(into([{ ...rows[0], number: 9, said: null }])).rejects.toMatchObject({ code: 'invalid_input' });
     await expect(into([])).rejects.toMatchObject({ code: 'invalid_input' });
+    await expect(into([{ ...rows[0], flock: 'x'.repeat(9_999) }])).rejects.toMatchObject({
+      message: expect.stringMatching(/^.{0,400}$/),
+    });
   });
 });

@@ -85,7 +85,7 @@ describe('a user of another workspace', () => {
       return rest;
     };
 
-    expect(await answer(people.owner.user_id)).toEqual({ imported: 1, skipped: 0, cleaned: 0 });
+    expect(await answer(people.owner.user_id)).toEqual({ imported: 1, skipped: 0, left_out: 0, cleaned: 0 });
     expect(await answer(newId())).toMatchObject({ code: 'already_exists' });
     expect(await answer(people.owner.user_id)).toMatchObject({ code: 'already_exists' });
     expect(await exportedUsers(asStranger('eve'))).toEqual([]);

@@ -105,15 +105,19 @@ export async function exportAll(who: Caller, project: string | null = 'web', pag
   return all;
 }
 
-type Imported = { imported: number; skipped: number; cleaned: number; position: number };
+type Imported = { imported: number; skipped: number; left_out: number; cleaned: number; position: number };
 
 /** Splits the import into as many calls as it takes. */
 export async function importAll(who: Caller, events: object[]): Promise<Imported> {
-  const sum = { imported: 0, skipped: 0, cleaned: 0, position: 0 };
+  const sum = { imported: 0, skipped: 0, left_out: 0, cleaned: 0, position: 0 };
   for (let at = 0; at === 0 || at < events.length; at += 500) {
-    const page = await ask<Imported>(who, 'import_events', { events: events.slice(at, at + 500) });
+    const page = await ask<Imported>(who, 'import_events', {
+      events: events.slice(at, at + 500),
+      apart: sum.left_out > 0,
+    });
     sum.imported += page.imported;
     sum.skipped += page.skipped;
+    sum.left_out += page.left_out;
     sum.cleaned += page.cleaned;
     sum.position = page.position;
   }

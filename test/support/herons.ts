@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inject } from 'vitest';
-import { archiveRecords, type Row } from '../../src/services/records.ts';
+import { archiveRecords } from '../../src/services/records.ts';
 import { SYSTEM } from '../../src/workers/claims.ts';
 import { blobs } from './blobs.ts';
 import type { Caller } from './commands.ts';
@@ -47,10 +47,12 @@ export async function partitions({ sql }: Scratch): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
+export type Row = Record<string, unknown>;
+
 /** Reads everything there is, in the order in which it comes. */
-export async function collect(pages: AsyncIterable<{ records: Row[] }>): Promise<Row[]> {
+export async function collect(pages: AsyncIterable<{ records: string[] }>): Promise<Row[]> {
   const all: Row[] = [];
-  for await (const { records } of pages) all.push(...records);
+  for await (const { records } of pages) for (const record of records) all.push(JSON.parse(record));
   return all;
 }
 

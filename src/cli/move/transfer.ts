@@ -16,7 +16,7 @@ import {
   type User,
   type WholeEvent,
 } from '../../events/history-file.ts';
-import { importRecords, type Row, readRecords } from '../../services/records.ts';
+import { importRecords, readRecords } from '../../services/records.ts';
 import { exportEvents, importEvents } from '../../services/transfer.ts';
 import { inLocalContext, type WorkspaceOption } from '../local-context.ts';
 import { type JsonOption, printResult, wrote } from '../terminal/output.ts';
@@ -91,7 +91,7 @@ export async function runImport(config: Config, file: string, options: JsonOptio
     config,
     async (ctx) => {
       const progress = showProgress('Importing', size);
-      const done: Done = { imported: 0, skipped: 0, cleaned: 0, records: 0 };
+      const done: Done = { imported: 0, skipped: 0, left_out: 0, cleaned: 0, records: 0 };
       try {
         for await (const page of pagesOf(readHistory(input), done)) {
           if ('rows' in page) await importRows(ctx, page, done);
@@ -104,10 +104,13 @@ export async function runImport(config: Config, file: string, options: JsonOptio
         throw error instanceof DomainError ? error : unusableFile(file, error);
       }
       progress.end();
-      const { imported, skipped, cleaned, records, moved } = done;
-      printResult({ imported, skipped, cleaned, records, moved }, options, () => [
+      const { imported, skipped, left_out, cleaned, records, moved } = done;
+      printResult({ imported, skipped, left_out, cleaned, records, moved }, options, () => [
         `Imported ${imported} events; ${skipped} were there already.`,
         ...(records === 0 ? [] : [`Imported ${records} records.`]),
+        ...(left_out === 0
+          ? []
+          : [`Left out ${left_out} that belong to no project, such as alerts: this workspace has its own.`]),
         ...(cleaned === 0 ? [] : [`${cleaned} hold cleaned data: their hashes are kept, but do not prove it.`]),
         ...(moved === undefined
           ? []
@@ -122,13 +125,14 @@ export async function runImport(config: Config, file: string, options: JsonOptio
 type Done = {
   imported: number;
   skipped: number;
+  left_out: number;
   cleaned: number;
   records: number;
   whole?: boolean;
   moved?: { from: number; to: number };
 };
 type Page = { events: WholeEvent[]; users: User[]; lines: number[] };
-type Rows = { table: string; rows: Row[] };
+type Rows = { table: string; rows: string[] };
 
 async function* pagesOf(lines: AsyncIterable<HistoryLine>, done: Done): AsyncGenerator<Page | Rows> {
   let page: Page = { events: [], users: [], lines: [] };
@@ -167,9 +171,11 @@ async function importRows(ctx: Context, { table, rows }: Rows, done: Done): Prom
 
 async function importPage(ctx: Context, { events, users, lines }: Page, done: Done): Promise<void> {
   try {
-    const { imported, skipped, cleaned, position } = await importEvents(ctx, { events, users });
+    const apart = done.left_out > 0;
+    const { imported, skipped, left_out, cleaned, position } = await importEvents(ctx, { events, users, apart });
     done.imported += imported;
     done.skipped += skipped;
+    done.left_out += left_out;
     done.cleaned += cleaned;
     const last = events.at(-1)?.seq ?? position;
     if (done.whole && imported > 0 && last !== position) done.moved ??= { from: last, to: position };

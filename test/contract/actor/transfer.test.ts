@@ -29,7 +29,7 @@ describe('a project that is exported and imported', () => {
     const result = await importAll(asStranger('eve'), events);
 
     const count = events.length;
-    expect(result).toEqual({ imported: count, skipped: 0, cleaned: 0, position: count });
+    expect(result).toEqual({ imported: count, skipped: 0, left_out: 0, cleaned: 0, position: count });
     expect(asRecorded(await exportAll(asStranger('eve')))).toEqual(events);
     expect(await verify(asStranger('eve'))).toMatchObject({ ok: true, events: count });
     const rows = `select (to_jsonb(t) - 'tenant_id')::text as row from public.tasks t where tenant_id = $1 order by 1`;
