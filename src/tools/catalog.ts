@@ -7,6 +7,7 @@ import { checkpoints } from './checkpoints.ts';
 import { decisions } from './decisions.ts';
 import { events } from './events.ts';
 import { history } from './history.ts';
+import { presets } from './presets.ts';
 import { projects } from './projects.ts';
 import { search } from './search.ts';
 import { sessions } from './sessions.ts';
@@ -23,6 +24,7 @@ export const TOOLSETS: readonly Toolset[] = [
   search,
   sessions,
   alerts,
+  presets,
   history,
   admin,
 ];

@@ -29,6 +29,26 @@ select app.declare_event('event.redacted', 'internal', 'reason!:said:4000');
 select app.declare_event('message.enqueued', 'creates', 'internal', 'project!:ref:80', 'topic!:line:100',
   'payload!:object:65536');
 
+select app.declare_event('preset.changed', 'description:text:2000', 'content:said:16000',
+  'type:one_of:natural|investigate|review|plan|synthesize', 'target_agent_types:text[]:20:40',
+  'variables:array:160000');
+
+select app.declare_event('preset.removed');
+
+select app.declare_event('preset.saved', 'creates', 'description:text:2000', 'content!:said:16000',
+  'type:one_of:natural|investigate|review|plan|synthesize', 'target_agent_types:text[]:20:40',
+  'variables:array:160000', 'name!:line:100', 'project:ref:80');
+
+select app.declare_event('profile.changed', 'description:text:2000', 'time_limit_ms:integer:999999999',
+  'token_budget:integer:999999999', 'memory_limit_mb:integer:999999999', 'cpu_limit_percent:integer:999999999',
+  'silence_limit_ms:integer:999999999', 'is_default:boolean');
+
+select app.declare_event('profile.removed');
+
+select app.declare_event('profile.saved', 'creates', 'description:text:2000', 'time_limit_ms:integer:999999999',
+  'token_budget:integer:999999999', 'memory_limit_mb:integer:999999999', 'cpu_limit_percent:integer:999999999',
+  'silence_limit_ms:integer:999999999', 'is_default:boolean', 'name!:line:100', 'project:ref:80');
+
 select app.declare_event('project.archived', 'reason:text:2000');
 
 select app.declare_event('project.created', 'creates', 'slug!:ref:31', 'name!:line:200', 'description:text:20000',

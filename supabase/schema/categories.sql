@@ -145,6 +145,8 @@ begin
     when 'session' then return app.apply_session(event, expect, actor);
     when 'message' then return app.apply_message(event, expect, actor);
     when 'alert' then return app.apply_alert(event, expect, actor);
+    when 'profile' then return app.apply_profile(event, expect, actor);
+    when 'preset' then return app.apply_preset(event, expect, actor);
     when 'event' then return app.apply_redaction(event, expect, actor);
     else perform app.fail('invalid_input', format('There is no stream %s.', left(event.stream, 80)));
   end case;
@@ -174,6 +176,64 @@ begin
     on conflict (tenant_id, id) do update set (project_id, user_id, topic, payload, version, created_at)
       = (excluded.project_id, excluded.user_id, excluded.topic, excluded.payload, excluded.version, excluded.created_at);
   return (event, to_jsonb(v_row), null)::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_preset(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_row public.command_presets;
+  v_project public.projects;
+begin
+  select * into v_row from public.command_presets x
+    where x.tenant_id = event.tenant_id and x.id = app.stream_id(event.stream) for no key update;
+  perform app.check_stream('preset', event.stream, v_row.id is not null, event.event_type in ('preset.saved'));
+  if coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text) is not null then
+    v_project := app.find_project(coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text), actor);
+  end if;
+  event.project_id := v_project.id;
+  event.payload := event.payload - 'project';
+  event.version := app.next_version(v_row.version, expect, 'preset');
+  perform app.refuse_archived(v_project);
+  perform app.guard_preset(v_row, event, actor);
+  v_row := app.evolve_preset(v_row, event);
+  insert into public.command_presets select v_row.*
+    on conflict (tenant_id, id) do update set (project_id, user_id, name, description, content, type, target_agent_types, variables, removed_at, version, created_at, updated_at)
+      = (excluded.project_id, excluded.user_id, excluded.name, excluded.description, excluded.content, excluded.type, excluded.target_agent_types, excluded.variables, excluded.removed_at, excluded.version, excluded.created_at, excluded.updated_at);
+  return (event, app.preset_full(v_row, v_project.slug, actor), null)::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_profile(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_row public.execution_constraints;
+  v_project public.projects;
+begin
+  select * into v_row from public.execution_constraints x
+    where x.tenant_id = event.tenant_id and x.id = app.stream_id(event.stream) for no key update;
+  perform app.check_stream('profile', event.stream, v_row.id is not null, event.event_type in ('profile.saved'));
+  if coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text) is not null then
+    v_project := app.find_project(coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text), actor);
+  end if;
+  event.project_id := v_project.id;
+  event.payload := event.payload - 'project';
+  event.version := app.next_version(v_row.version, expect, 'profile');
+  perform app.refuse_archived(v_project);
+  perform app.guard_profile(v_row, event, actor);
+  v_row := app.evolve_profile(v_row, event);
+  insert into public.execution_constraints select v_row.*
+    on conflict (tenant_id, id) do update set (project_id, user_id, name, description, time_limit_ms, token_budget, memory_limit_mb, cpu_limit_percent, silence_limit_ms, is_default, removed_at, version, created_at, updated_at)
+      = (excluded.project_id, excluded.user_id, excluded.name, excluded.description, excluded.time_limit_ms, excluded.token_budget, excluded.memory_limit_mb, excluded.cpu_limit_percent, excluded.silence_limit_ms, excluded.is_default, excluded.removed_at, excluded.version, excluded.created_at, excluded.updated_at);
+  return (event, app.profile_full(v_row, v_project.slug), null)::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -343,6 +403,21 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.differing_command_presets(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.command_presets, log public.command_presets)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_command_presets($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.command_presets x
+    where x.tenant_id = $1 and ($2 is null or 'preset:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.user_id, l.name, l.description, l.content, l.type, l.target_agent_types, l.variables, l.removed_at, l.version, l.created_at, l.updated_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).name, (f.state).description, (f.state).content, (f.state).type, (f.state).target_agent_types, (f.state).variables, (f.state).removed_at, (f.state).version, (f.state).created_at, (f.state).updated_at)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.differing_decisions(tenant_id uuid, streams text[])
  RETURNS TABLE(id uuid, live public.decisions, log public.decisions)
  LANGUAGE sql
@@ -355,6 +430,21 @@ AS $function$
     where x.tenant_id = $1 and ($2 is null or 'decision:' || x.id = any ($2))) l on l.id = f.id
   where (l.tenant_id, l.id, l.project_id, l.task_id, l.user_id, l.title, l.options, l.choice, l.rationale, l.supersedes, l.superseded_by, l.decided_by, l.version, l.created_at)
     is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).user_id, (f.state).title, (f.state).options, (f.state).choice, (f.state).rationale, (f.state).supersedes, (f.state).superseded_by, (f.state).decided_by, (f.state).version, (f.state).created_at)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_execution_constraints(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.execution_constraints, log public.execution_constraints)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_execution_constraints($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.execution_constraints x
+    where x.tenant_id = $1 and ($2 is null or 'profile:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.user_id, l.name, l.description, l.time_limit_ms, l.token_budget, l.memory_limit_mb, l.cpu_limit_percent, l.silence_limit_ms, l.is_default, l.removed_at, l.version, l.created_at, l.updated_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).name, (f.state).description, (f.state).time_limit_ms, (f.state).token_budget, (f.state).memory_limit_mb, (f.state).cpu_limit_percent, (f.state).silence_limit_ms, (f.state).is_default, (f.state).removed_at, (f.state).version, (f.state).created_at, (f.state).updated_at)
 $function$;
 -- owner cairn_owner
 
@@ -416,6 +506,12 @@ CREATE AGGREGATE app.fold_decision(public.events) (sfunc = app.fold_step, stype 
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_message(public.events) (sfunc = app.fold_step, stype = public.messages);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_preset(public.events) (sfunc = app.fold_step, stype = public.command_presets);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_profile(public.events) (sfunc = app.fold_step, stype = public.execution_constraints);
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_project(public.events) (sfunc = app.fold_step, stype = public.projects);
@@ -480,6 +576,20 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.fold_step(state public.command_presets, event public.events)
+ RETURNS public.command_presets
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.command_presets, '{}' || event.payload);
+  end if;
+  return app.evolve_preset(state, event);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.fold_step(state public.decisions, event public.events)
  RETURNS public.decisions
  LANGUAGE plpgsql
@@ -490,6 +600,20 @@ begin
     return jsonb_populate_record(null::public.decisions, '{}' || event.payload);
   end if;
   return app.evolve_decision(state, event);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.execution_constraints, event public.events)
+ RETURNS public.execution_constraints
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.execution_constraints, '{}' || event.payload);
+  end if;
+  return app.evolve_profile(state, event);
 end
 $function$;
 -- owner cairn_owner
@@ -641,6 +765,28 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.folded_command_presets(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.command_presets)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_preset(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'preset:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'preset:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.folded_decisions(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
  RETURNS TABLE(id uuid, state public.decisions)
  LANGUAGE sql
@@ -659,6 +805,28 @@ AS $function$
       from app.archived_streams a
       where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
         and starts_with(a.stream, 'decision:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_execution_constraints(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.execution_constraints)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_profile(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'profile:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'profile:') and ($4 is null or a.stream = any ($4))) e
     group by e.stream) f
 $function$;
 -- owner cairn_owner

@@ -1398,6 +1398,26 @@ select app.declare_event('event.redacted', 'internal', 'reason!:said:4000');
 select app.declare_event('message.enqueued', 'creates', 'internal', 'project!:ref:80', 'topic!:line:100',
   'payload!:object:65536');
 
+select app.declare_event('preset.changed', 'description:text:2000', 'content:said:16000',
+  'type:one_of:natural|investigate|review|plan|synthesize', 'target_agent_types:text[]:20:40',
+  'variables:array:160000');
+
+select app.declare_event('preset.removed');
+
+select app.declare_event('preset.saved', 'creates', 'description:text:2000', 'content!:said:16000',
+  'type:one_of:natural|investigate|review|plan|synthesize', 'target_agent_types:text[]:20:40',
+  'variables:array:160000', 'name!:line:100', 'project:ref:80');
+
+select app.declare_event('profile.changed', 'description:text:2000', 'time_limit_ms:integer:999999999',
+  'token_budget:integer:999999999', 'memory_limit_mb:integer:999999999', 'cpu_limit_percent:integer:999999999',
+  'silence_limit_ms:integer:999999999', 'is_default:boolean');
+
+select app.declare_event('profile.removed');
+
+select app.declare_event('profile.saved', 'creates', 'description:text:2000', 'time_limit_ms:integer:999999999',
+  'token_budget:integer:999999999', 'memory_limit_mb:integer:999999999', 'cpu_limit_percent:integer:999999999',
+  'silence_limit_ms:integer:999999999', 'is_default:boolean', 'name!:line:100', 'project:ref:80');
+
 select app.declare_event('project.archived', 'reason:text:2000');
 
 select app.declare_event('project.created', 'creates', 'slug!:ref:31', 'name!:line:200', 'description:text:20000',
@@ -7291,6 +7311,428 @@ begin
 end
 $$;
 
+-- Profiles: limits under a name, for the commands that agents are given.
+
+-- Of two that want a name or to be the default at once, the second waits and then sees the first.
+create or replace function app.guard_profile(
+  profile public.execution_constraints,
+  event public.events,
+  actor app.actor
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_default text;
+begin
+  perform app.refuse_limited(actor);
+  if profile.removed_at is not null then
+    perform app.fail('illegal_transition', format('The profile %s was removed.', app.quoted_name(profile.name)), null,
+      'Save one of that name anew: save_profile.');
+  end if;
+  if event.payload ?| '{name,is_default}' then
+    perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', event.tenant_id, 'profile'), 0));
+  end if;
+  if event.event_type = 'profile.saved' and exists (select from public.execution_constraints x
+      where x.tenant_id = event.tenant_id
+        and lower(x.name) = lower(event.payload ->> 'name')
+        and x.removed_at is null) then
+    perform app.fail('already_exists',
+      format('There is a profile %s.', app.quoted_name(event.payload ->> 'name')), null,
+      'Change that one (save_profile with its name does), or choose another name.');
+  end if;
+  if (event.payload ->> 'is_default')::boolean then
+    select x.name into v_default from public.execution_constraints x
+      where x.tenant_id = event.tenant_id and x.is_default and x.id <> app.stream_id(event.stream);
+    if found then
+      perform app.fail('already_exists', format('The profile %s is the default.', app.quoted_name(v_default)), null,
+        'One at most is: save_profile takes it from that one first. Repeat the call.');
+    end if;
+  end if;
+end
+$$;
+
+-- A limit of zero is none. A redacted profile has its id for a name: two with the same blank would count as one.
+create or replace function app.evolve_profile(profile public.execution_constraints, event public.events)
+  returns public.execution_constraints
+  language plpgsql
+  immutable
+as $$
+begin
+  case event.event_type
+    when 'profile.saved' then
+      profile := jsonb_populate_record(profile, '{"is_default": false}' || app.begin_row(event));
+      profile.name := case when event.redacted_at is null then profile.name else profile.id::text end;
+    when 'profile.changed' then
+      profile := jsonb_populate_record(profile, event.payload);
+    when 'profile.removed' then
+      profile.is_default := false;
+      profile.removed_at := event.created_at;
+  end case;
+  profile.description := nullif(profile.description, '');
+  profile.time_limit_ms := nullif(profile.time_limit_ms, 0);
+  profile.token_budget := nullif(profile.token_budget, 0);
+  profile.memory_limit_mb := nullif(profile.memory_limit_mb, 0);
+  profile.cpu_limit_percent := nullif(profile.cpu_limit_percent, 0);
+  profile.silence_limit_ms := nullif(profile.silence_limit_ms, 0);
+  profile.version := event.version;
+  profile.updated_at := event.created_at;
+  return profile;
+end
+$$;
+
+create or replace function app.profile_full(profile public.execution_constraints, slug text)
+  returns jsonb
+  language sql
+  immutable
+as $$
+  select jsonb_strip_nulls(to_jsonb(profile) || jsonb_build_object('project', slug))
+    - '{tenant_id,project_id,user_id,version}'::text[]
+$$;
+
+-- Finds a profile of the workspace by its id or its name, in any case; no removed one. Null if there is none.
+create or replace function app.profile_named(ref text, tenant_id uuid)
+  returns public.execution_constraints
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_profile public.execution_constraints;
+begin
+  select * into v_profile from public.execution_constraints x
+    where x.tenant_id = profile_named.tenant_id and x.id = app.as_uuid(ref) and x.removed_at is null;
+  if not found then
+    select * into v_profile from public.execution_constraints x
+      where x.tenant_id = profile_named.tenant_id and lower(x.name) = lower(ref) and x.removed_at is null;
+  end if;
+  return v_profile;
+end
+$$;
+
+-- The same. Raises not_found.
+create or replace function app.find_profile(ref text, actor app.actor)
+  returns public.execution_constraints
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_profile public.execution_constraints := app.profile_named(ref, actor.tenant_id);
+begin
+  if v_profile.id is null then
+    perform app.fail('not_found', format('There is no profile %s in this workspace.', app.quoted_name(left(ref, 80))),
+      null, 'list_profiles shows their names.');
+  end if;
+  return v_profile;
+end
+$$;
+
+-- list_profiles(project?, profile?, cursor?, page_size) -> {profiles, next_cursor?}, the default first, then by name:
+-- those for a project and for the whole workspace, or all; with `profile`, an id or name, that one or none.
+create or replace function public.list_profiles(
+  project text default null,
+  profile text default null,
+  cursor text default null,
+  page_size integer default 20,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := concat_ws(' ', 'profiles', v_project);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+  v_found jsonb[];
+begin
+  if profile is not null then
+    v_found := array(
+      select app.profile_full(x, p.slug)
+      from app.profile_named(profile, v_actor.tenant_id) x
+      left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
+      where x.id is not null);
+  else
+    v_found := array(
+      select app.profile_full(x, p.slug)
+      from public.execution_constraints x
+      left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
+      where x.tenant_id = v_actor.tenant_id
+        and x.removed_at is null
+        and (v_project is null or x.project_id is null or x.project_id = v_project)
+        and (v_after is null or (not x.is_default, lower(x.name)) > (true, v_after ->> 'name'))
+      order by not x.is_default, lower(x.name) limit v_size + 1);
+  end if;
+  return jsonb_strip_nulls(jsonb_build_object('profiles', to_jsonb(v_found[:v_size]),
+    'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(
+      jsonb_build_object('of', v_question, 'name', case when (v_found[v_size] -> 'is_default')::boolean then ''
+        else lower(v_found[v_size] ->> 'name') end)) end));
+end
+$$;
+
+select app.define_category('profile', 'execution_constraints', searched => false, triggering => false);
+
+-- Presets: commands worth repeating, as templates with variables.
+
+-- What in a template is a variable: `{{name}}`. Whatever else stands in braces is text.
+create or replace function app.variable_pattern() returns text language sql immutable
+  return '\{\{ *([A-Za-z0-9_-]{1,80}) *\}\}';
+
+-- Tells whether a list is one of variables: {name, description, default?}, each name once.
+create or replace function app.are_variables(variables jsonb) returns boolean language sql immutable as $$
+  select case when jsonb_typeof(variables) <> 'array' or jsonb_array_length(variables) > 32 then false
+    else not exists (
+        select from jsonb_array_elements(variables) v
+        where case when jsonb_typeof(v) <> 'object' then true
+          else v - '{name,description,default}'::text[] <> '{}'
+            or jsonb_typeof(v -> 'name') is distinct from 'string'
+            or v ->> 'name' !~ '^[a-z][a-z0-9_]{0,39}$'
+            or not app.validate_field(coalesce(v -> 'description', 'null'), 'text', 500, null)
+            or v ? 'default' and not app.validate_field(v -> 'default', 'text', 4000, null) end)
+      and (select count(distinct v -> 'name') = count(*) from jsonb_array_elements(variables) v) end
+$$;
+
+-- Raises invalid_input for a list that is none of variables.
+create or replace function app.check_variables(variables jsonb)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not app.are_variables(variables) then
+    perform app.fail('invalid_input',
+      'variables must be a list of at most 32, each {name, description, default?}, and each name once.',
+      jsonb_build_object('field', 'variables'),
+      'A name has 1 to 40 lower-case letters, digits and _, and begins with a letter.');
+  end if;
+end
+$$;
+
+-- Of two that want a name at once, the second waits and then sees the first.
+create or replace function app.guard_preset(preset public.command_presets, event public.events, actor app.actor)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_content text := coalesce(event.payload ->> 'content', preset.content);
+  v_variables jsonb := coalesce(event.payload -> 'variables', preset.variables, '[]');
+  v_undeclared text;
+begin
+  perform app.refuse_limited(actor);
+  if preset.removed_at is not null then
+    perform app.fail('illegal_transition', format('The preset %s was removed.', app.quoted_name(preset.name)), null,
+      'Save one of that name anew: save_preset.');
+  elsif preset.user_id <> event.user_id and app.role_rank(actor.role) < app.role_rank('admin') then
+    perform app.fail('forbidden', format('The preset %s is another person''s.', app.quoted_name(preset.name)), null,
+      'Save one of your own under that name: save_preset. It is found first.');
+  end if;
+  perform app.check_variables(v_variables);
+  v_undeclared := (
+    select m[1] from regexp_matches(v_content, app.variable_pattern(), 'g') m
+    where not v_variables @> jsonb_build_array(jsonb_build_object('name', m[1])) limit 1);
+  if v_undeclared is not null then
+    perform app.fail('invalid_input', format('The content has {{%s}}, which is not declared.', v_undeclared),
+      jsonb_build_object('field', 'content', 'variable', v_undeclared),
+      'Declare it in variables, as {name, description, default?}, or take it out.');
+  end if;
+  if event.event_type = 'preset.saved' then
+    perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', event.tenant_id, 'preset', event.user_id), 0));
+    if exists (select from public.command_presets x
+        where x.tenant_id = event.tenant_id
+          and lower(x.name) = lower(event.payload ->> 'name')
+          and x.user_id = event.user_id
+          and x.removed_at is null) then
+      perform app.fail('already_exists',
+        format('You have a preset %s.', app.quoted_name(event.payload ->> 'name')), null,
+        'Change that one (save_preset with its name does), or choose another name.');
+    end if;
+  end if;
+end
+$$;
+
+-- A redacted preset has its id for a name: two with the same blank would count as one.
+create or replace function app.evolve_preset(preset public.command_presets, event public.events)
+  returns public.command_presets
+  language plpgsql
+  immutable
+as $$
+begin
+  case event.event_type
+    when 'preset.saved' then
+      preset := jsonb_populate_record(preset,
+        '{"type": "natural", "variables": [], "usage_count": 0}' || app.begin_row(event));
+      preset.name := case when event.redacted_at is null then preset.name else preset.id::text end;
+    when 'preset.changed' then
+      preset := jsonb_populate_record(preset, event.payload);
+    when 'preset.removed' then
+      preset.removed_at := event.created_at;
+  end case;
+  preset.description := nullif(preset.description, '');
+  preset.target_agent_types := nullif(preset.target_agent_types, '{}');
+  preset.version := event.version;
+  preset.updated_at := event.created_at;
+  return preset;
+end
+$$;
+
+-- The name of its owner is told of another person's only.
+create or replace function app.preset_full(preset public.command_presets, slug text, actor app.actor)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return jsonb_strip_nulls(to_jsonb(preset) || jsonb_build_object('project', slug,
+      'by', case when preset.user_id <> actor.user_id then coalesce(app.user_name(preset.user_id), 'user') end))
+    - '{tenant_id,project_id,user_id,version}'::text[];
+end
+$$;
+
+-- Finds a preset by its id or its name, in any case; no removed one. Of a name one's own comes first, then the oldest
+-- of others. Null if there is none.
+create or replace function app.preset_named(ref text, actor app.actor)
+  returns public.command_presets
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_preset public.command_presets;
+begin
+  select * into v_preset from public.command_presets x
+    where x.tenant_id = actor.tenant_id and x.id = app.as_uuid(ref) and x.removed_at is null;
+  if not found then
+    select * into v_preset from public.command_presets x
+      where x.tenant_id = actor.tenant_id and lower(x.name) = lower(ref) and x.removed_at is null
+      order by x.user_id = actor.user_id desc, x.created_at, x.id limit 1;
+  end if;
+  return v_preset;
+end
+$$;
+
+-- The same. Raises not_found.
+create or replace function app.find_preset(ref text, actor app.actor)
+  returns public.command_presets
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_preset public.command_presets := app.preset_named(ref, actor);
+begin
+  if v_preset.id is null then
+    perform app.fail('not_found', format('There is no preset %s in this workspace.', app.quoted_name(left(ref, 80))),
+      null, 'list_presets shows their names.');
+  end if;
+  return v_preset;
+end
+$$;
+
+-- Fills a preset's template with the values given by name, or the defaults, in one pass: what a value holds is text.
+-- Raises invalid_input.
+create or replace function app.fill_preset(preset public.command_presets, given jsonb)
+  returns text
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_names text[] := array(select v ->> 'name' from jsonb_array_elements(preset.variables) v);
+  v_values jsonb := (
+    select coalesce(jsonb_object_agg(v ->> 'name', coalesce(given ->> (v ->> 'name'), v ->> 'default')), '{}')
+    from jsonb_array_elements(preset.variables) v);
+  v_missing text[] := array(select n from unnest(v_names) n where v_values ->> n is null);
+  v_unknown text := case when jsonb_typeof(given) = 'object'
+    then (select k from jsonb_object_keys(given) k where k <> all (v_names) limit 1) end;
+  v_details jsonb := jsonb_build_object('field', 'variables', 'allowed', v_names, 'missing', v_missing);
+  v_hint text := case when v_names = '{}' then 'It has no variables.'
+    else format('Its variables are %s.', array_to_string(v_names, ', ')) end;
+  v_used text[] := array(select m[1] from regexp_matches(preset.content, app.variable_pattern(), 'g') m);
+begin
+  if v_unknown is not null then
+    perform app.fail('invalid_input', format('The preset %s has no variable %s.', app.quoted_name(preset.name),
+      app.quoted_name(left(v_unknown, 80))), v_details, v_hint);
+  elsif v_missing <> '{}' then
+    perform app.fail('invalid_input', format('The preset %s needs a value for %s.', app.quoted_name(preset.name),
+      array_to_string(v_missing, ', ')), v_details, v_hint);
+  end if;
+  return (
+    select string_agg(x.part || coalesce(v_values ->> v_used[x.at], ''), '' order by x.at)
+    from regexp_split_to_table(preset.content, app.variable_pattern()) with ordinality x (part, at));
+end
+$$;
+
+-- Counts that a command was made of a preset, which is no matter of its stream.
+create or replace function app.count_preset_use(preset public.command_presets)
+  returns void
+  language sql
+  set search_path = pg_catalog, pg_temp
+as $$
+  update public.command_presets x set usage_count = x.usage_count + 1, last_used_at = app.now()
+  where x.tenant_id = preset.tenant_id and x.id = preset.id
+$$;
+
+-- list_presets(project?, preset?, cursor?, page_size) -> {presets, next_cursor?}, the most used first: those for a
+-- project and for the whole workspace, or all; with `preset`, an id or name, the one that it means, or none.
+create or replace function public.list_presets(
+  project text default null,
+  preset text default null,
+  cursor text default null,
+  page_size integer default 20,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := concat_ws(' ', 'presets', v_project);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+  v_found jsonb[];
+begin
+  if preset is not null then
+    v_found := array(
+      select app.preset_full(x, p.slug, v_actor)
+      from app.preset_named(preset, v_actor) x
+      left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
+      where x.id is not null);
+  else
+    v_found := array(
+      select app.preset_full(x, p.slug, v_actor)
+      from public.command_presets x
+      left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
+      where x.tenant_id = v_actor.tenant_id
+        and x.removed_at is null
+        and (v_project is null or x.project_id is null or x.project_id = v_project)
+        and (v_after is null
+          or (x.usage_count, x.id) < ((v_after ->> 'number')::integer, (v_after ->> 'id')::uuid))
+      order by x.usage_count desc, x.id desc limit v_size + 1);
+  end if;
+  return jsonb_strip_nulls(jsonb_build_object('presets', to_jsonb(v_found[:v_size]),
+    'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object(
+      'of', v_question, 'id', v_found[v_size] -> 'id', 'number', v_found[v_size] -> 'usage_count')) end));
+end
+$$;
+
+select app.define_category('preset', 'command_presets', searched => false, triggering => false,
+  kept => '{usage_count,last_used_at}');
+
 -- Reading events: lists, positions, archived ones too.
 
 -- Describes an event on one line. Quotes stored text and escapes quotes within it: it is data, whoever wrote it.
@@ -12618,6 +13060,8 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002000', '4cf0b0b23db4f1300efbf17e4aa5946627dc65651c151c459e529c72c2cebedd', '0.1.0'),
   ('20261201002100', '0f4eb29f80acf3707fa85f2a3fa3e90212e37a0ed02d6b2f87e4c44600967284', '0.1.0'),
   ('20261201002200', '47eea0018c97e6c4f5ed81676662349f8c02b7f1e9ddec531efa4398dcf4b142', '0.1.0'),
-  ('code', '367d38bd1afa742bbc831b140de410145934535ef9742de4b1e02a439dcb91ba', '0.1.0')
+  ('20261201002500', 'de34811aca1c6db8acc8d4cf9c80788e7563adf1973356e5436d6ed79b6f8fbe', '0.1.0'),
+  ('20261201002510', '0df617323fb540f1762a585c6eefe70c460f6eed589f35c461db1f1ede08e50a', '0.1.0'),
+  ('code', '2ffecac3b9daf1763c818afce69a47ad2b5e77b07b46d86bf85c226f0381e462', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
