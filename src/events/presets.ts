@@ -5,11 +5,11 @@ import type { EventTypes } from './event-type.ts';
 import { newId } from './ids.ts';
 import { ProjectRef } from './projects.ts';
 
-export const PRESET_TYPES = ['natural', 'investigate', 'review', 'plan', 'synthesize'] as const;
+const PRESET_TYPES = ['natural', 'investigate', 'review', 'plan', 'synthesize'] as const;
 
-export const VARIABLES_MAX = 32;
+const VARIABLES_MAX = 32;
 
-export const Variable = z.strictObject({
+const Variable = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'must be 1 to 40 lower-case letters, digits and _'),
   description: text(500),
   default: text(4_000).optional().describe('Without it, each command has to give a value.'),
@@ -74,4 +74,11 @@ export function presetChanged(preset: string, data: PresetData): NewEvent<Preset
 
 export function presetRemoved(preset: string): NewEvent<Preset> {
   return { stream: `preset:${preset}`, type: 'preset.removed', data: {}, state: Preset };
+}
+
+const PLACEHOLDER = /\{\{ *([A-Za-z0-9_-]{1,80}) *\}\}/g;
+
+/** The names in a template that are not among those declared; SQL has the same (`app.variable_pattern`). */
+export function undeclared(content: string, declared: readonly string[]): string[] {
+  return [...content.matchAll(PLACEHOLDER)].map(([, name = '']) => name).filter((name) => !declared.includes(name));
 }

@@ -5,8 +5,6 @@ import type { EventTypes } from './event-type.ts';
 import { newId } from './ids.ts';
 import { ProjectRef } from './projects.ts';
 
-export const PROFILE_NAME_CHARACTERS_MAX = 100;
-
 const LIMIT_MAX = 999_999_999;
 
 // Zero takes a limit away.
@@ -22,7 +20,7 @@ export const ProfileChanged = z.object({
   is_default: z.boolean().optional().describe('Counts for commands that name no profile; the former default no more.'),
 });
 
-export const ProfileName = line(PROFILE_NAME_CHARACTERS_MAX);
+export const ProfileName = line(100);
 
 /** @public */
 export const profileEvents = () =>

@@ -19,20 +19,17 @@ import {
   saveProfile,
 } from '../services/profiles.ts';
 import { block, lines, named, nextPage, quote, time, times } from './render.ts';
-import { type ScopeWords, toolset } from './tool.ts';
-
-/** The rights of what sends commands to agents. */
-export const AGENT_SCOPES = {
-  'agents:read': 'See agents, and the presets and limits of commands to them',
-  'agents:send': 'Send commands to agents, and change the presets and limits of them',
-} as const satisfies ScopeWords;
+import { toolset } from './tool.ts';
 
 export const presets = toolset(
   'presets',
   {
     purpose: 'commands worth repeating, and limits for them',
     description: 'Templates of commands to agents, and profiles of limits, each under a name.',
-    scopes: AGENT_SCOPES,
+    scopes: {
+      'agents:read': 'See agents, and the presets and limits of commands to them',
+      'agents:send': 'Send commands to agents, and change their presets and limits',
+    },
   },
   {
     list_presets: {

@@ -343,7 +343,8 @@ begin
   exception
     when integrity_constraint_violation or data_exception then
       perform app.fail('invalid_input', 'The events do not follow from one another.', null,
-        'Export the history again, whole.');
+        'Export the history again, whole. If this workspace has presets, profiles or open alerts of its own that are '
+        || 'named like those of the file, import into an empty one.');
   end;
   perform app.check_cycles(v_actor.tenant_id, v_imported);
   return jsonb_build_object('imported', cardinality(v_imported),
@@ -395,6 +396,18 @@ begin
 end
 $$;
 
+-- Tells whether what is of a category may belong to no project.
+create or replace function app.may_concern_workspace(category text)
+  returns boolean
+  language sql
+  stable
+as $$
+  select exists (
+    select from app.read_models m
+    join pg_attribute a on a.attrelid = format('public.%I', m.table_name)::regclass and a.attname = 'project_id'
+    where m.category = may_concern_workspace.category and not a.attnotnull)
+$$;
+
 -- Tells whether an event belongs to its project and task. No hash covers the project; a hash covers the task only for
 -- events of a task.
 create or replace function app.is_in_place(event public.events)
@@ -431,6 +444,8 @@ begin
     return event.project_id = v_id;
   elsif v_category = 'event' then
     return app.is_redaction_in_place(event);
+  elsif event.project_id is null then
+    return app.may_concern_workspace(v_category);
   end if;
   return event.project_id = app.stream_project(event.tenant_id, 'project:' || event.project_id);
 end

@@ -1308,6 +1308,9 @@ begin
   if event.payload ? 'rules' then
     perform app.check_rules(event.payload -> 'rules');
   end if;
+  if event.payload ? 'variables' then
+    perform app.check_variables(event.payload -> 'variables');
+  end if;
   if event.payload ? 'constraints' then
     perform app.check_scope(event.payload -> 'constraints', 'constraints');
   end if;
@@ -9387,7 +9390,8 @@ begin
   exception
     when integrity_constraint_violation or data_exception then
       perform app.fail('invalid_input', 'The events do not follow from one another.', null,
-        'Export the history again, whole.');
+        'Export the history again, whole. If this workspace has presets, profiles or open alerts of its own that are '
+        || 'named like those of the file, import into an empty one.');
   end;
   perform app.check_cycles(v_actor.tenant_id, v_imported);
   return jsonb_build_object('imported', cardinality(v_imported),
@@ -9439,6 +9443,18 @@ begin
 end
 $$;
 
+-- Tells whether what is of a category may belong to no project.
+create or replace function app.may_concern_workspace(category text)
+  returns boolean
+  language sql
+  stable
+as $$
+  select exists (
+    select from app.read_models m
+    join pg_attribute a on a.attrelid = format('public.%I', m.table_name)::regclass and a.attname = 'project_id'
+    where m.category = may_concern_workspace.category and not a.attnotnull)
+$$;
+
 -- Tells whether an event belongs to its project and task. No hash covers the project; a hash covers the task only for
 -- events of a task.
 create or replace function app.is_in_place(event public.events)
@@ -9475,6 +9491,8 @@ begin
     return event.project_id = v_id;
   elsif v_category = 'event' then
     return app.is_redaction_in_place(event);
+  elsif event.project_id is null then
+    return app.may_concern_workspace(v_category);
   end if;
   return event.project_id = app.stream_project(event.tenant_id, 'project:' || event.project_id);
 end
@@ -13062,6 +13080,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002200', '47eea0018c97e6c4f5ed81676662349f8c02b7f1e9ddec531efa4398dcf4b142', '0.1.0'),
   ('20261201002500', 'de34811aca1c6db8acc8d4cf9c80788e7563adf1973356e5436d6ed79b6f8fbe', '0.1.0'),
   ('20261201002510', '0df617323fb540f1762a585c6eefe70c460f6eed589f35c461db1f1ede08e50a', '0.1.0'),
-  ('code', '2ffecac3b9daf1763c818afce69a47ad2b5e77b07b46d86bf85c226f0381e462', '0.1.0')
+  ('code', 'fabafb4eb5a2db0c0d872cc2420c91d66c830bb908b4e9923bbf357b5f7c62b9', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

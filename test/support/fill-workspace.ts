@@ -11,6 +11,8 @@ export type Filled = {
   checkpoint: string;
   session: string;
   alert: string;
+  preset: string;
+  profile: string;
 };
 
 /** Fills a workspace: every table has a row, every kind of thing happened. */
@@ -51,7 +53,22 @@ export async function fillWorkspace(who: Caller, slug = 'web'): Promise<Filled> 
   await record(who, { stream: `project:${slug}`, type: 'project.noted', data: question });
   await hold(who, second.ref);
   const alert = await giveUp(who, slug);
-  return { project, tasks: [first.id, second.id, third.id], artifact, decision, checkpoint, session, alert };
+  const [preset, profile] = await saveCommands(who, slug);
+  const tasks = [first.id, second.id, third.id];
+  return { project, tasks, artifact, decision, checkpoint, session, alert, preset, profile };
+}
+
+/** A preset and a profile for the project. */
+async function saveCommands(who: Caller, project: string): Promise<[preset: string, profile: string]> {
+  const [preset, profile] = [newId(), newId()];
+  const variables = [{ name: 'colour', description: 'Of the pelican.', default: 'pink' }];
+  const template = { name: `Paint in ${project}`, content: 'Paint the pelican {{colour}}.', variables };
+  const limits = { name: `Pelican in ${project}`, time_limit_ms: 60_000, is_default: true };
+  await append(who, [
+    { stream: `preset:${preset}`, type: 'preset.saved', data: { ...template, project } },
+    { stream: `profile:${profile}`, type: 'profile.saved', data: { ...limits, project } },
+  ]);
+  return [preset, profile];
 }
 
 async function finish(who: Caller, ref: string): Promise<string> {
