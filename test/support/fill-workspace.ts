@@ -63,7 +63,7 @@ async function saveCommands(who: Caller, project: string): Promise<[preset: stri
   const [preset, profile] = [newId(), newId()];
   const variables = [{ name: 'colour', description: 'Of the pelican.', default: 'pink' }];
   const template = { name: `Paint in ${project}`, content: 'Paint the pelican {{colour}}.', variables };
-  const limits = { name: `Pelican in ${project}`, time_limit_ms: 60_000, is_default: true };
+  const limits = { name: `Pelican in ${project}`, time_limit_ms: 60_000 };
   await append(who, [
     { stream: `preset:${preset}`, type: 'preset.saved', data: { ...template, project } },
     { stream: `profile:${profile}`, type: 'profile.saved', data: { ...limits, project } },
