@@ -163,6 +163,29 @@ export type Schema = {
         Update: never;
         Relationships: [];
       };
+      command_presets: {
+        Row: {
+          content: string;
+          created_at: string;
+          description: string | null;
+          id: string;
+          last_used_at: string | null;
+          name: string;
+          project_id: string | null;
+          removed_at: string | null;
+          target_agent_types: string[] | null;
+          tenant_id: string;
+          type: string;
+          updated_at: string;
+          usage_count: number;
+          user_id: string;
+          variables: NonNullable<Json>;
+          version: number;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
       commands: {
         Row: {
           broadcast: boolean;
@@ -238,6 +261,29 @@ export type Schema = {
           stream: string;
           task_id: string | null;
           tenant_id: string;
+          user_id: string;
+          version: number;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
+      execution_constraints: {
+        Row: {
+          cpu_limit_percent: number | null;
+          created_at: string;
+          description: string | null;
+          id: string;
+          is_default: boolean;
+          memory_limit_mb: number | null;
+          name: string;
+          project_id: string | null;
+          removed_at: string | null;
+          silence_limit_ms: number | null;
+          tenant_id: string;
+          time_limit_ms: number | null;
+          token_budget: number | null;
+          updated_at: string;
           user_id: string;
           version: number;
         };
@@ -579,6 +625,8 @@ export type Schema = {
       list_jobs: { Args: { actor: Json }; Returns: Json };
       list_members: { Args: { actor?: Json }; Returns: Json };
       list_needs: { Args: { actor?: Json; project?: string }; Returns: Json };
+      list_presets: { Args: { actor?: Json; cursor?: string; page_size?: number; preset?: string; project?: string }; Returns: Json };
+      list_profiles: { Args: { actor?: Json; cursor?: string; page_size?: number; profile?: string; project?: string }; Returns: Json };
       list_projects: { Args: { actor?: Json; cursor?: string; include_archived?: boolean; page_size?: number }; Returns: Json };
       list_questions: { Args: { actor?: Json; cursor?: string; page_size?: number; project?: string; task?: string }; Returns: Json };
       list_queue: { Args: { actor?: Json; agent?: string; page_size?: number }; Returns: Json };

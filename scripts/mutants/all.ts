@@ -18,6 +18,7 @@ import { PEOPLE } from './people.ts';
 import { PLANTED } from './planted.ts';
 import { PORT } from './port.ts';
 import { PRESENCE } from './presence.ts';
+import { PRESETS } from './presets.ts';
 import { PROJECTS } from './projects.ts';
 import { RECORDS } from './records.ts';
 import { RULES } from './rules.ts';
@@ -45,6 +46,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...PLANTED,
   ...PORT,
   ...PRESENCE,
+  ...PRESETS,
   ...PROJECTS,
   ...RECORDS,
   ...RULES,

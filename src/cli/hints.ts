@@ -29,6 +29,7 @@ const SENTENCES: readonly [said: RegExp, instead: string][] = [
   [/list_tasks with status (\w+)/g, '`cairn tasks --status $1`'],
   [/Repeat the call once; if it fails again, .*/g, 'Repeat the command once; --log-level debug shows the cause.'],
   [/,? with (the same idempotency_key|a new lock_token)/g, ''],
+  [/Declare it in variables, as \{.*?\}, or take it out\./g, 'Declare it with --var NAME=DEFAULT, or take it out.'],
   [/([Rr])epeat the call/g, '$1epeat the command'],
 ];
 
@@ -41,6 +42,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   list_checkpoints: '`cairn log --type checkpoint.`',
   list_decisions: '`cairn log --type decision.`',
   list_events: '`cairn log`',
+  list_presets: '`cairn presets`',
+  list_profiles: '`cairn profiles`',
   list_projects: '`cairn project list`',
   list_tasks: '`cairn tasks`',
   record_decision: "an agent's record_decision",
@@ -49,6 +52,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   replay_events: '`cairn events replay`',
   resume_project: '`cairn resume`',
   save_checkpoint: "an agent's save_checkpoint",
+  save_preset: '`cairn presets save NAME`',
+  save_profile: '`cairn profiles save NAME`',
   wait_for_events: '`cairn watch`',
 };
 const TOOL = new RegExp(`\\b(${Object.keys(COMMANDS).join('|')})\\b`, 'g');

@@ -11,6 +11,7 @@ import { addHelpCommands } from './help.ts';
 import { addJobsCommands, addWorkerCommand } from './jobs/declare.ts';
 import { addEventsCommands } from './log/declare.ts';
 import { addTransferCommands } from './move/declare.ts';
+import { addPresetsCommands, addProfilesCommands } from './presets/declare.ts';
 import { addProjectsCommands } from './project/declare.ts';
 import { addServeCommand } from './serve/declare.ts';
 import { mayBeClient } from './serve/stdin-client.ts';
@@ -65,6 +66,8 @@ export function createProgram(): Command {
   program.commandsGroup('Plan and decide:');
   addChangeCommands(program);
   addProjectsCommands(program);
+  addPresetsCommands(program);
+  addProfilesCommands(program);
   program.commandsGroup('Serve:');
   addServeCommand(program);
   addWorkerCommand(program);

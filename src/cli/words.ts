@@ -21,6 +21,8 @@ const MEANT: Readonly<Record<string, Readonly<Record<string, string>>>> = Object
     version: 'cairn --version',
     view: 'show',
   },
+  presets: { add: 'save', create: 'save', delete: 'remove', ls: 'list', rm: 'remove' },
+  profiles: { add: 'save', create: 'save', delete: 'remove', ls: 'list', rm: 'remove' },
   project: {
     add: 'create',
     delete: 'archive',

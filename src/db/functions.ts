@@ -113,6 +113,8 @@ export const FUNCTIONS = Object.freeze({
   list_decisions: 'short',
   list_events: 'short',
   list_needs: 'short',
+  list_presets: 'short',
+  list_profiles: 'short',
   list_projects: 'short',
   list_questions: 'short',
   list_queue: 'short',

@@ -13,14 +13,17 @@ export const COMMAND_CHARACTERS_MAX = 16_000;
 const TTL_SECONDS_MAX = 2_592_000;
 
 export const CommandSent = z.object({
-  to: z.array(line(80)).max(100).describe('Names or ids of agents, type:claude, or all.'),
-  content: said(COMMAND_CHARACTERS_MAX).describe('What they shall do, in words.'),
+  to: z.array(line(80)).max(100).optional().describe('Names or ids of agents, type:claude, or all.'),
+  content: said(COMMAND_CHARACTERS_MAX).optional().describe('What they shall do, in words; or preset.'),
+  preset: ref().optional().describe('Name of a preset.'),
+  values: jsonObject(8_192).optional().describe("Of the preset's variables, by name."),
   type: z.enum(COMMAND_TYPES).optional(),
   mode: z
     .enum(COMMAND_MODES)
     .optional()
     .describe('turn: when it is idle; steer: at its next step; interrupt: end its turn first.'),
   priority: z.int().min(0).max(100).optional().describe('Higher is sooner. Default 50.'),
+  profile: ref().optional().describe('Name of a profile of limits. Default: the default one.'),
   execution_constraints: jsonObject(2_000).optional(),
   ttl_seconds: z
     .int()

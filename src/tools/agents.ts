@@ -42,8 +42,8 @@ export const agents = toolset(
     purpose: 'send commands to agents and see what they do',
     description: 'Agents that a runner drives (`cairn agent run`), the commands sent to them, and their runs.',
     scopes: {
-      'agents:read': 'See agents, commands sent to them, and what they print',
-      [SEND]: 'Send commands to your agents, and stop them',
+      'agents:read': 'See agents, what they do and print, and the presets and limits of commands to them',
+      [SEND]: 'Send commands to agents, stop them, and change presets and limits',
     },
   },
   {

@@ -8,6 +8,7 @@ import { checkpoints } from './checkpoints.ts';
 import { decisions } from './decisions.ts';
 import { events } from './events.ts';
 import { history } from './history.ts';
+import { presets } from './presets.ts';
 import { projects } from './projects.ts';
 import { search } from './search.ts';
 import { sessions } from './sessions.ts';
@@ -25,6 +26,7 @@ export const TOOLSETS: readonly Toolset[] = [
   sessions,
   alerts,
   agents,
+  presets,
   history,
   admin,
 ];

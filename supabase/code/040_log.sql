@@ -531,6 +531,9 @@ begin
   if event.payload ? 'rules' then
     perform app.check_rules(event.payload -> 'rules');
   end if;
+  if event.payload ? 'variables' then
+    perform app.check_variables(event.payload -> 'variables');
+  end if;
   if event.payload ? 'constraints' then
     perform app.check_scope(event.payload -> 'constraints', 'constraints');
   end if;

@@ -40,10 +40,11 @@ select app.declare_event('command.completed', 'internal');
 
 select app.declare_event('command.failed', 'internal', 'error:text:2000');
 
-select app.declare_event('command.sent', 'creates', 'to!:text[]:100:80', 'content!:said:16000',
-  'type:one_of:natural|investigate|review|plan|synthesize', 'mode:one_of:turn|steer|interrupt', 'priority:integer:100',
-  'execution_constraints:object:2000', 'ttl_seconds:positive:2592000', 'repeatable:boolean', 'task:ref:80',
-  'project:ref:80', 'target_agents+:ref[]:100:80', 'broadcast+:boolean', 'sent_by+:line:120', 'by_person+:boolean');
+select app.declare_event('command.sent', 'creates', 'to:text[]:100:80', 'content:said:16000', 'preset:ref:80',
+  'values:object:8192', 'type:one_of:natural|investigate|review|plan|synthesize', 'mode:one_of:turn|steer|interrupt',
+  'priority:integer:100', 'profile:ref:80', 'execution_constraints:object:2000', 'ttl_seconds:positive:2592000',
+  'repeatable:boolean', 'task:ref:80', 'project:ref:80', 'target_agents+:ref[]:100:80', 'broadcast+:boolean',
+  'sent_by+:line:120', 'by_person+:boolean');
 
 select app.declare_event('command.started', 'internal');
 
@@ -56,6 +57,26 @@ select app.declare_event('event.redacted', 'internal', 'reason!:said:4000');
 
 select app.declare_event('message.enqueued', 'creates', 'internal', 'project!:ref:80', 'topic!:line:100',
   'payload!:object:65536');
+
+select app.declare_event('preset.changed', 'description:text:2000', 'content:said:16000',
+  'type:one_of:natural|investigate|review|plan|synthesize', 'target_agent_types:text[]:20:40',
+  'variables:array:160000');
+
+select app.declare_event('preset.removed');
+
+select app.declare_event('preset.saved', 'creates', 'description:text:2000', 'content!:said:16000',
+  'type:one_of:natural|investigate|review|plan|synthesize', 'target_agent_types:text[]:20:40',
+  'variables:array:160000', 'name!:line:100', 'project:ref:80');
+
+select app.declare_event('profile.changed', 'description:text:2000', 'time_limit_ms:integer:999999999',
+  'token_budget:integer:999999999', 'memory_limit_mb:integer:999999999', 'cpu_limit_percent:integer:999999999',
+  'silence_limit_ms:integer:999999999', 'is_default:boolean');
+
+select app.declare_event('profile.removed');
+
+select app.declare_event('profile.saved', 'creates', 'description:text:2000', 'time_limit_ms:integer:999999999',
+  'token_budget:integer:999999999', 'memory_limit_mb:integer:999999999', 'cpu_limit_percent:integer:999999999',
+  'silence_limit_ms:integer:999999999', 'is_default:boolean', 'name!:line:100', 'project:ref:80');
 
 select app.declare_event('project.archived', 'reason:text:2000');
 

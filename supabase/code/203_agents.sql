@@ -1,5 +1,19 @@
 -- Agents: assistants that can be sent commands, each reported by the runner that drives it.
 
+-- Refuses what a caller sends in another form than is meant. Raises invalid_input.
+create or replace function app.check_form(field text, is_valid boolean, allowed text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if is_valid is not true then
+    perform app.fail('invalid_input', format('%s must be %s.', field, allowed), jsonb_build_object('field', field));
+  end if;
+end
+$$;
+
 -- How long an agent is believed to be there after its last beat: a runner beats every ten seconds.
 create or replace function app.get_beat_patience() returns interval language sql immutable return interval '30 seconds';
 

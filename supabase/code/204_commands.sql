@@ -82,6 +82,62 @@ create or replace function app.smallest_limits(one jsonb, other jsonb) returns j
     group by e.key) l
 $$;
 
+create or replace function app.limits_of(profile public.execution_constraints)
+  returns jsonb
+  language sql
+  immutable
+as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'time_limit_ms', profile.time_limit_ms,
+    'token_budget', profile.token_budget,
+    'memory_limit_mb', profile.memory_limit_mb,
+    'cpu_limit_percent', profile.cpu_limit_percent,
+    'silence_limit_ms', profile.silence_limit_ms))
+$$;
+
+create or replace function app.find_default_profile(tenant_id uuid)
+  returns public.execution_constraints
+  language sql
+  stable
+as $$
+  select x.* from public.execution_constraints x
+  where x.tenant_id = find_default_profile.tenant_id and x.is_default and x.removed_at is null
+$$;
+
+-- Fills in what a command leaves to its preset and its profile: text, type and targets; limits, of which the smallest
+-- count. Later changes of both leave the command as it is. Raises invalid_input, not_found.
+create or replace function app.fill_command(payload jsonb, actor app.actor)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_preset public.command_presets;
+  v_profile public.execution_constraints;
+begin
+  if payload ? 'preset' then
+    if payload ? 'content' then
+      perform app.fail('invalid_input', 'A command has content or a preset, not both.',
+        jsonb_build_object('field', 'content'));
+    end if;
+    v_preset := app.find_preset(payload ->> 'preset', actor);
+    payload := jsonb_strip_nulls(jsonb_build_object('type', v_preset.type, 'to', (
+        select jsonb_agg('type:' || t) from unnest(v_preset.target_agent_types) t)))
+      || payload || jsonb_build_object('preset', v_preset.id,
+        'content', app.fill_preset(v_preset, coalesce(payload -> 'values', '{}')));
+  end if;
+  perform app.check_form('to', jsonb_array_length(payload -> 'to') > 0, 'a list of agents, type:claude, or all');
+  perform app.check_form('content', payload ? 'content', 'what the agents shall do, or name a preset');
+  perform app.check_limits(coalesce(payload -> 'execution_constraints', '{}'));
+  v_profile := case when payload ? 'profile' then app.find_profile(payload ->> 'profile', actor)
+    else app.find_default_profile(actor.tenant_id) end;
+  return payload || jsonb_strip_nulls(jsonb_build_object('profile', v_profile.id)) || jsonb_build_object(
+    'execution_constraints',
+    app.smallest_limits(app.limits_of(v_profile), coalesce(payload -> 'execution_constraints', '{}')));
+end
+$$;
+
 -- Refuses a command that cannot be carried out, and adds what it needs: its targets, and who it is from.
 create or replace function app.prepare_command(
   command public.commands,
@@ -96,14 +152,14 @@ create or replace function app.prepare_command(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_payload jsonb := event.payload;
   v_targets uuid[];
 begin
   if event.event_type <> 'command.sent' then
-    return event.payload;
+    return v_payload;
   end if;
-  perform app.check_limits(coalesce(event.payload -> 'execution_constraints', '{}'));
-  v_targets := app.find_targets(array(select jsonb_array_elements_text(event.payload -> 'to')), project,
-    actor);
+  v_payload := app.fill_command(v_payload, actor);
+  v_targets := app.find_targets(array(select jsonb_array_elements_text(v_payload -> 'to')), project, actor);
   if event.task_id is not null then
     if cardinality(v_targets) > 1 then
       perform app.fail('invalid_input', format('Task %s is for one agent, not %s.', task.ref, cardinality(v_targets)),
@@ -113,13 +169,26 @@ begin
         'Reopen it, or send the command without it.');
     end if;
   end if;
-  return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false,
-      "execution_constraints": {}}'
-    || event.payload || jsonb_build_object(
+  return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false}'
+    || v_payload || jsonb_build_object(
       'target_agents', v_targets,
-      'broadcast', event.payload -> 'to' ? 'all',
+      'broadcast', v_payload -> 'to' ? 'all',
       'sent_by', app.actor_name(actor),
       'by_person', actor.agent is null and actor.project_id is null);
+end
+$$;
+
+-- A preset counts the commands that name it.
+create or replace function app.finish_command(command public.commands, event public.events)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if event.event_type = 'command.sent' and command.preset_id is not null then
+    perform app.count_preset_use(p) from public.command_presets p
+      where p.tenant_id = command.tenant_id and p.id = command.preset_id;
+  end if;
 end
 $$;
 
@@ -148,6 +217,8 @@ begin
   case event.event_type
     when 'command.sent' then
       command := jsonb_populate_record(command, app.begin_row(event) || '{"status": "queued"}');
+      command.preset_id := event.payload ->> 'preset';
+      command.constraint_id := event.payload ->> 'profile';
       command.expires_at := event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer);
     when 'command.started' then
       command.status := 'executing';

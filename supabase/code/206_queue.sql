@@ -27,20 +27,6 @@ begin
 end
 $$;
 
--- Refuses what a runner sends in another form than it is meant. Raises invalid_input.
-create or replace function app.check_form(field text, is_valid boolean, allowed text)
-  returns void
-  language plpgsql
-  immutable
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if is_valid is not true then
-    perform app.fail('invalid_input', format('%s must be %s.', field, allowed), jsonb_build_object('field', field));
-  end if;
-end
-$$;
-
 -- register_agent(agent {name, type, driver, host_machine?, config?, project?}, token?) -> {agent, token}: a runner says
 -- what it drives. One that comes back within its lease passes the token that it had. Raises lock_held while another is
 -- there, already_exists.

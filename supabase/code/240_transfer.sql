@@ -371,7 +371,8 @@ begin
   exception
     when integrity_constraint_violation or data_exception then
       perform app.fail('invalid_input', 'The events do not follow from one another.', null,
-        'Export the history again, whole.');
+        'Export the history again, whole. If this workspace has presets, profiles or open alerts of its own that are '
+        || 'named like those of the file, import into an empty one.');
   end;
   perform app.check_cycles(v_actor.tenant_id, v_imported);
   return jsonb_build_object('imported', cardinality(v_imported),
@@ -424,6 +425,18 @@ begin
 end
 $$;
 
+-- Tells whether what is of a category may belong to no project.
+create or replace function app.may_concern_workspace(category text)
+  returns boolean
+  language sql
+  stable
+as $$
+  select exists (
+    select from app.read_models m
+    join pg_attribute a on a.attrelid = format('public.%I', m.table_name)::regclass and a.attname = 'project_id'
+    where m.category = may_concern_workspace.category and not a.attnotnull)
+$$;
+
 -- Tells whether an event belongs to its project and task. No hash covers the project; a hash covers the task only for
 -- events of a task.
 create or replace function app.is_in_place(event public.events)
@@ -460,24 +473,10 @@ begin
   elsif v_category = 'event' then
     return app.is_redaction_in_place(event);
   elsif event.project_id is null then
-    return not app.needs_project(v_category);
+    return app.may_concern_workspace(v_category);
   end if;
   return event.project_id = app.stream_project(event.tenant_id, 'project:' || event.project_id);
 end
-$$;
-
--- Tells whether everything of a category is of a project.
-create or replace function app.needs_project(category text)
-  returns boolean
-  language sql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-  select a.attnotnull
-  from app.read_models m
-  join pg_attribute a
-    on a.attrelid = format('public.%I', m.table_name)::regclass and a.attname = app.project_column(m)
-  where m.category = needs_project.category
 $$;
 
 -- Allows only an owner, or the member who imported its last event, to continue a chain. Raises forbidden.

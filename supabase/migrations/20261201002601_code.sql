@@ -1310,6 +1310,9 @@ begin
   if event.payload ? 'rules' then
     perform app.check_rules(event.payload -> 'rules');
   end if;
+  if event.payload ? 'variables' then
+    perform app.check_variables(event.payload -> 'variables');
+  end if;
   if event.payload ? 'constraints' then
     perform app.check_scope(event.payload -> 'constraints', 'constraints');
   end if;
@@ -1411,10 +1414,11 @@ select app.declare_event('command.completed', 'internal');
 
 select app.declare_event('command.failed', 'internal', 'error:text:2000');
 
-select app.declare_event('command.sent', 'creates', 'to!:text[]:100:80', 'content!:said:16000',
-  'type:one_of:natural|investigate|review|plan|synthesize', 'mode:one_of:turn|steer|interrupt', 'priority:integer:100',
-  'execution_constraints:object:2000', 'ttl_seconds:positive:2592000', 'repeatable:boolean', 'task:ref:80',
-  'project:ref:80', 'target_agents+:ref[]:100:80', 'broadcast+:boolean', 'sent_by+:line:120', 'by_person+:boolean');
+select app.declare_event('command.sent', 'creates', 'to:text[]:100:80', 'content:said:16000', 'preset:ref:80',
+  'values:object:8192', 'type:one_of:natural|investigate|review|plan|synthesize', 'mode:one_of:turn|steer|interrupt',
+  'priority:integer:100', 'profile:ref:80', 'execution_constraints:object:2000', 'ttl_seconds:positive:2592000',
+  'repeatable:boolean', 'task:ref:80', 'project:ref:80', 'target_agents+:ref[]:100:80', 'broadcast+:boolean',
+  'sent_by+:line:120', 'by_person+:boolean');
 
 select app.declare_event('command.started', 'internal');
 
@@ -1427,6 +1431,26 @@ select app.declare_event('event.redacted', 'internal', 'reason!:said:4000');
 
 select app.declare_event('message.enqueued', 'creates', 'internal', 'project!:ref:80', 'topic!:line:100',
   'payload!:object:65536');
+
+select app.declare_event('preset.changed', 'description:text:2000', 'content:said:16000',
+  'type:one_of:natural|investigate|review|plan|synthesize', 'target_agent_types:text[]:20:40',
+  'variables:array:160000');
+
+select app.declare_event('preset.removed');
+
+select app.declare_event('preset.saved', 'creates', 'description:text:2000', 'content!:said:16000',
+  'type:one_of:natural|investigate|review|plan|synthesize', 'target_agent_types:text[]:20:40',
+  'variables:array:160000', 'name!:line:100', 'project:ref:80');
+
+select app.declare_event('profile.changed', 'description:text:2000', 'time_limit_ms:integer:999999999',
+  'token_budget:integer:999999999', 'memory_limit_mb:integer:999999999', 'cpu_limit_percent:integer:999999999',
+  'silence_limit_ms:integer:999999999', 'is_default:boolean');
+
+select app.declare_event('profile.removed');
+
+select app.declare_event('profile.saved', 'creates', 'description:text:2000', 'time_limit_ms:integer:999999999',
+  'token_budget:integer:999999999', 'memory_limit_mb:integer:999999999', 'cpu_limit_percent:integer:999999999',
+  'silence_limit_ms:integer:999999999', 'is_default:boolean', 'name!:line:100', 'project:ref:80');
 
 select app.declare_event('project.archived', 'reason:text:2000');
 
@@ -7346,7 +7370,443 @@ begin
 end
 $$;
 
+-- Profiles: limits under a name, for the commands that agents are given.
+
+-- Of two that want a name or to be the default at once, the second waits and then sees the first.
+create or replace function app.guard_profile(
+  profile public.execution_constraints,
+  event public.events,
+  actor app.actor
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_default text;
+begin
+  perform app.refuse_limited(actor);
+  if profile.removed_at is not null then
+    perform app.fail('illegal_transition', format('The profile %s was removed.', app.quoted_name(profile.name)), null,
+      'Save one of that name anew: save_profile.');
+  end if;
+  if event.payload ?| '{name,is_default}' then
+    perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', event.tenant_id, 'profile'), 0));
+  end if;
+  if event.event_type = 'profile.saved' and exists (select from public.execution_constraints x
+      where x.tenant_id = event.tenant_id
+        and lower(x.name) = lower(event.payload ->> 'name')
+        and x.removed_at is null) then
+    perform app.fail('already_exists',
+      format('There is a profile %s.', app.quoted_name(event.payload ->> 'name')), null,
+      'Change that one (save_profile with its name does), or choose another name.');
+  end if;
+  if (event.payload ->> 'is_default')::boolean then
+    select x.name into v_default from public.execution_constraints x
+      where x.tenant_id = event.tenant_id and x.is_default and x.id <> app.stream_id(event.stream);
+    if found then
+      perform app.fail('already_exists', format('The profile %s is the default.', app.quoted_name(v_default)), null,
+        'One at most is: save_profile takes it from that one first. Repeat the call.');
+    end if;
+  end if;
+end
+$$;
+
+-- A limit of zero is none. A redacted profile has its id for a name: two with the same blank would count as one.
+create or replace function app.evolve_profile(profile public.execution_constraints, event public.events)
+  returns public.execution_constraints
+  language plpgsql
+  immutable
+as $$
+begin
+  case event.event_type
+    when 'profile.saved' then
+      profile := jsonb_populate_record(profile, '{"is_default": false}' || app.begin_row(event));
+      profile.name := case when event.redacted_at is null then profile.name else profile.id::text end;
+    when 'profile.changed' then
+      profile := jsonb_populate_record(profile, event.payload);
+    when 'profile.removed' then
+      profile.is_default := false;
+      profile.removed_at := event.created_at;
+  end case;
+  profile.description := nullif(profile.description, '');
+  profile.time_limit_ms := nullif(profile.time_limit_ms, 0);
+  profile.token_budget := nullif(profile.token_budget, 0);
+  profile.memory_limit_mb := nullif(profile.memory_limit_mb, 0);
+  profile.cpu_limit_percent := nullif(profile.cpu_limit_percent, 0);
+  profile.silence_limit_ms := nullif(profile.silence_limit_ms, 0);
+  profile.version := event.version;
+  profile.updated_at := event.created_at;
+  return profile;
+end
+$$;
+
+create or replace function app.profile_full(profile public.execution_constraints, slug text)
+  returns jsonb
+  language sql
+  immutable
+as $$
+  select jsonb_strip_nulls(to_jsonb(profile) || jsonb_build_object('project', slug))
+    - '{tenant_id,project_id,user_id,version}'::text[]
+$$;
+
+-- Finds a profile of the workspace by its id or its name, in any case; no removed one. Null if there is none.
+create or replace function app.profile_named(ref text, tenant_id uuid)
+  returns public.execution_constraints
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_profile public.execution_constraints;
+begin
+  select * into v_profile from public.execution_constraints x
+    where x.tenant_id = profile_named.tenant_id and x.id = app.as_uuid(ref) and x.removed_at is null;
+  if not found then
+    select * into v_profile from public.execution_constraints x
+      where x.tenant_id = profile_named.tenant_id and lower(x.name) = lower(ref) and x.removed_at is null;
+  end if;
+  return v_profile;
+end
+$$;
+
+-- The same. Raises not_found.
+create or replace function app.find_profile(ref text, actor app.actor)
+  returns public.execution_constraints
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_profile public.execution_constraints := app.profile_named(ref, actor.tenant_id);
+begin
+  if v_profile.id is null then
+    perform app.fail('not_found', format('There is no profile %s in this workspace.', app.quoted_name(left(ref, 80))),
+      null, 'list_profiles shows their names.');
+  end if;
+  return v_profile;
+end
+$$;
+
+-- list_profiles(project?, profile?, cursor?, page_size) -> {profiles, next_cursor?}, the default first, then by name:
+-- those for a project and for the whole workspace, or all; with `profile`, an id or name, that one or none.
+create or replace function public.list_profiles(
+  project text default null,
+  profile text default null,
+  cursor text default null,
+  page_size integer default 20,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := concat_ws(' ', 'profiles', v_project);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+  v_found jsonb[];
+begin
+  if profile is not null then
+    v_found := array(
+      select app.profile_full(x, p.slug)
+      from app.profile_named(profile, v_actor.tenant_id) x
+      left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
+      where x.id is not null);
+  else
+    v_found := array(
+      select app.profile_full(x, p.slug)
+      from public.execution_constraints x
+      left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
+      where x.tenant_id = v_actor.tenant_id
+        and x.removed_at is null
+        and (v_project is null or x.project_id is null or x.project_id = v_project)
+        and (v_after is null or (not x.is_default, lower(x.name)) > (true, v_after ->> 'name'))
+      order by not x.is_default, lower(x.name) limit v_size + 1);
+  end if;
+  return jsonb_strip_nulls(jsonb_build_object('profiles', to_jsonb(v_found[:v_size]),
+    'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(
+      jsonb_build_object('of', v_question, 'name', case when (v_found[v_size] -> 'is_default')::boolean then ''
+        else lower(v_found[v_size] ->> 'name') end)) end));
+end
+$$;
+
+select app.define_category('profile', 'execution_constraints', searched => false, triggering => false);
+
+-- Presets: commands worth repeating, as templates with variables.
+
+-- What in a template is a variable: `{{name}}`. Whatever else stands in braces is text.
+create or replace function app.variable_pattern() returns text language sql immutable
+  return '\{\{ *([A-Za-z0-9_-]{1,80}) *\}\}';
+
+-- Tells whether a list is one of variables: {name, description, default?}, each name once.
+create or replace function app.are_variables(variables jsonb) returns boolean language sql immutable as $$
+  select case when jsonb_typeof(variables) <> 'array' or jsonb_array_length(variables) > 32 then false
+    else not exists (
+        select from jsonb_array_elements(variables) v
+        where case when jsonb_typeof(v) <> 'object' then true
+          else v - '{name,description,default}'::text[] <> '{}'
+            or jsonb_typeof(v -> 'name') is distinct from 'string'
+            or v ->> 'name' !~ '^[a-z][a-z0-9_]{0,39}$'
+            or not app.validate_field(coalesce(v -> 'description', 'null'), 'text', 500, null)
+            or v ? 'default' and not app.validate_field(v -> 'default', 'text', 4000, null) end)
+      and (select count(distinct v -> 'name') = count(*) from jsonb_array_elements(variables) v) end
+$$;
+
+-- Raises invalid_input for a list that is none of variables.
+create or replace function app.check_variables(variables jsonb)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not app.are_variables(variables) then
+    perform app.fail('invalid_input',
+      'variables must be a list of at most 32, each {name, description, default?}, and each name once.',
+      jsonb_build_object('field', 'variables'),
+      'A name has 1 to 40 lower-case letters, digits and _, and begins with a letter.');
+  end if;
+end
+$$;
+
+-- Of two that want a name at once, the second waits and then sees the first.
+create or replace function app.guard_preset(preset public.command_presets, event public.events, actor app.actor)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_content text := coalesce(event.payload ->> 'content', preset.content);
+  v_variables jsonb := coalesce(event.payload -> 'variables', preset.variables, '[]');
+  v_undeclared text;
+begin
+  perform app.refuse_limited(actor);
+  if preset.removed_at is not null then
+    perform app.fail('illegal_transition', format('The preset %s was removed.', app.quoted_name(preset.name)), null,
+      'Save one of that name anew: save_preset.');
+  elsif preset.user_id <> event.user_id and app.role_rank(actor.role) < app.role_rank('admin') then
+    perform app.fail('forbidden', format('The preset %s is another person''s.', app.quoted_name(preset.name)), null,
+      'Save one of your own under that name: save_preset. It is found first.');
+  end if;
+  perform app.check_variables(v_variables);
+  v_undeclared := (
+    select m[1] from regexp_matches(v_content, app.variable_pattern(), 'g') m
+    where not v_variables @> jsonb_build_array(jsonb_build_object('name', m[1])) limit 1);
+  if v_undeclared is not null then
+    perform app.fail('invalid_input', format('The content has {{%s}}, which is not declared.', v_undeclared),
+      jsonb_build_object('field', 'content', 'variable', v_undeclared),
+      'Declare it in variables, as {name, description, default?}, or take it out.');
+  end if;
+  if event.event_type = 'preset.saved' then
+    perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', event.tenant_id, 'preset', event.user_id), 0));
+    if exists (select from public.command_presets x
+        where x.tenant_id = event.tenant_id
+          and lower(x.name) = lower(event.payload ->> 'name')
+          and x.user_id = event.user_id
+          and x.removed_at is null) then
+      perform app.fail('already_exists',
+        format('You have a preset %s.', app.quoted_name(event.payload ->> 'name')), null,
+        'Change that one (save_preset with its name does), or choose another name.');
+    end if;
+  end if;
+end
+$$;
+
+-- A redacted preset has its id for a name: two with the same blank would count as one.
+create or replace function app.evolve_preset(preset public.command_presets, event public.events)
+  returns public.command_presets
+  language plpgsql
+  immutable
+as $$
+begin
+  case event.event_type
+    when 'preset.saved' then
+      preset := jsonb_populate_record(preset,
+        '{"type": "natural", "variables": [], "usage_count": 0}' || app.begin_row(event));
+      preset.name := case when event.redacted_at is null then preset.name else preset.id::text end;
+    when 'preset.changed' then
+      preset := jsonb_populate_record(preset, event.payload);
+    when 'preset.removed' then
+      preset.removed_at := event.created_at;
+  end case;
+  preset.description := nullif(preset.description, '');
+  preset.target_agent_types := nullif(preset.target_agent_types, '{}');
+  preset.version := event.version;
+  preset.updated_at := event.created_at;
+  return preset;
+end
+$$;
+
+-- The name of its owner is told of another person's only.
+create or replace function app.preset_full(preset public.command_presets, slug text, actor app.actor)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return jsonb_strip_nulls(to_jsonb(preset) || jsonb_build_object('project', slug,
+      'by', case when preset.user_id <> actor.user_id then coalesce(app.user_name(preset.user_id), 'user') end))
+    - '{tenant_id,project_id,user_id,version}'::text[];
+end
+$$;
+
+-- Finds a preset by its id or its name, in any case; no removed one. Of a name one's own comes first, then the oldest
+-- of others. Null if there is none.
+create or replace function app.preset_named(ref text, actor app.actor)
+  returns public.command_presets
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_preset public.command_presets;
+begin
+  select * into v_preset from public.command_presets x
+    where x.tenant_id = actor.tenant_id and x.id = app.as_uuid(ref) and x.removed_at is null;
+  if not found then
+    select * into v_preset from public.command_presets x
+      where x.tenant_id = actor.tenant_id and lower(x.name) = lower(ref) and x.removed_at is null
+      order by x.user_id = actor.user_id desc, x.created_at, x.id limit 1;
+  end if;
+  return v_preset;
+end
+$$;
+
+-- The same. Raises not_found.
+create or replace function app.find_preset(ref text, actor app.actor)
+  returns public.command_presets
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_preset public.command_presets := app.preset_named(ref, actor);
+begin
+  if v_preset.id is null then
+    perform app.fail('not_found', format('There is no preset %s in this workspace.', app.quoted_name(left(ref, 80))),
+      null, 'list_presets shows their names.');
+  end if;
+  return v_preset;
+end
+$$;
+
+-- Fills a preset's template with the values given by name, or the defaults, in one pass: what a value holds is text.
+-- Raises invalid_input.
+create or replace function app.fill_preset(preset public.command_presets, given jsonb)
+  returns text
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_names text[] := array(select v ->> 'name' from jsonb_array_elements(preset.variables) v);
+  v_values jsonb := (
+    select coalesce(jsonb_object_agg(v ->> 'name', coalesce(given ->> (v ->> 'name'), v ->> 'default')), '{}')
+    from jsonb_array_elements(preset.variables) v);
+  v_missing text[] := array(select n from unnest(v_names) n where v_values ->> n is null);
+  v_unknown text := case when jsonb_typeof(given) = 'object'
+    then (select k from jsonb_object_keys(given) k where k <> all (v_names) limit 1) end;
+  v_details jsonb := jsonb_build_object('field', 'variables', 'allowed', v_names, 'missing', v_missing);
+  v_hint text := case when v_names = '{}' then 'It has no variables.'
+    else format('Its variables are %s.', array_to_string(v_names, ', ')) end;
+  v_used text[] := array(select m[1] from regexp_matches(preset.content, app.variable_pattern(), 'g') m);
+begin
+  if v_unknown is not null then
+    perform app.fail('invalid_input', format('The preset %s has no variable %s.', app.quoted_name(preset.name),
+      app.quoted_name(left(v_unknown, 80))), v_details, v_hint);
+  elsif v_missing <> '{}' then
+    perform app.fail('invalid_input', format('The preset %s needs a value for %s.', app.quoted_name(preset.name),
+      array_to_string(v_missing, ', ')), v_details, v_hint);
+  end if;
+  return (
+    select string_agg(x.part || coalesce(v_values ->> v_used[x.at], ''), '' order by x.at)
+    from regexp_split_to_table(preset.content, app.variable_pattern()) with ordinality x (part, at));
+end
+$$;
+
+-- Counts that a command was made of a preset, which is no matter of its stream.
+create or replace function app.count_preset_use(preset public.command_presets)
+  returns void
+  language sql
+  set search_path = pg_catalog, pg_temp
+as $$
+  update public.command_presets x set usage_count = x.usage_count + 1, last_used_at = app.now()
+  where x.tenant_id = preset.tenant_id and x.id = preset.id
+$$;
+
+-- list_presets(project?, preset?, cursor?, page_size) -> {presets, next_cursor?}, the most used first: those for a
+-- project and for the whole workspace, or all; with `preset`, an id or name, the one that it means, or none.
+create or replace function public.list_presets(
+  project text default null,
+  preset text default null,
+  cursor text default null,
+  page_size integer default 20,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := concat_ws(' ', 'presets', v_project);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+  v_found jsonb[];
+begin
+  if preset is not null then
+    v_found := array(
+      select app.preset_full(x, p.slug, v_actor)
+      from app.preset_named(preset, v_actor) x
+      left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
+      where x.id is not null);
+  else
+    v_found := array(
+      select app.preset_full(x, p.slug, v_actor)
+      from public.command_presets x
+      left join public.projects p on p.tenant_id = x.tenant_id and p.id = x.project_id
+      where x.tenant_id = v_actor.tenant_id
+        and x.removed_at is null
+        and (v_project is null or x.project_id is null or x.project_id = v_project)
+        and (v_after is null
+          or (x.usage_count, x.id) < ((v_after ->> 'number')::integer, (v_after ->> 'id')::uuid))
+      order by x.usage_count desc, x.id desc limit v_size + 1);
+  end if;
+  return jsonb_strip_nulls(jsonb_build_object('presets', to_jsonb(v_found[:v_size]),
+    'next_cursor', case when cardinality(v_found) > v_size then app.encode_cursor(jsonb_build_object(
+      'of', v_question, 'id', v_found[v_size] -> 'id', 'number', v_found[v_size] -> 'usage_count')) end));
+end
+$$;
+
+select app.define_category('preset', 'command_presets', searched => false, triggering => false,
+  kept => '{usage_count,last_used_at}');
+
 -- Agents: assistants that can be sent commands, each reported by the runner that drives it.
+
+-- Refuses what a caller sends in another form than is meant. Raises invalid_input.
+create or replace function app.check_form(field text, is_valid boolean, allowed text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if is_valid is not true then
+    perform app.fail('invalid_input', format('%s must be %s.', field, allowed), jsonb_build_object('field', field));
+  end if;
+end
+$$;
 
 -- How long an agent is believed to be there after its last beat: a runner beats every ten seconds.
 create or replace function app.get_beat_patience() returns interval language sql immutable return interval '30 seconds';
@@ -7651,6 +8111,62 @@ create or replace function app.smallest_limits(one jsonb, other jsonb) returns j
     group by e.key) l
 $$;
 
+create or replace function app.limits_of(profile public.execution_constraints)
+  returns jsonb
+  language sql
+  immutable
+as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'time_limit_ms', profile.time_limit_ms,
+    'token_budget', profile.token_budget,
+    'memory_limit_mb', profile.memory_limit_mb,
+    'cpu_limit_percent', profile.cpu_limit_percent,
+    'silence_limit_ms', profile.silence_limit_ms))
+$$;
+
+create or replace function app.find_default_profile(tenant_id uuid)
+  returns public.execution_constraints
+  language sql
+  stable
+as $$
+  select x.* from public.execution_constraints x
+  where x.tenant_id = find_default_profile.tenant_id and x.is_default and x.removed_at is null
+$$;
+
+-- Fills in what a command leaves to its preset and its profile: text, type and targets; limits, of which the smallest
+-- count. Later changes of both leave the command as it is. Raises invalid_input, not_found.
+create or replace function app.fill_command(payload jsonb, actor app.actor)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_preset public.command_presets;
+  v_profile public.execution_constraints;
+begin
+  if payload ? 'preset' then
+    if payload ? 'content' then
+      perform app.fail('invalid_input', 'A command has content or a preset, not both.',
+        jsonb_build_object('field', 'content'));
+    end if;
+    v_preset := app.find_preset(payload ->> 'preset', actor);
+    payload := jsonb_strip_nulls(jsonb_build_object('type', v_preset.type, 'to', (
+        select jsonb_agg('type:' || t) from unnest(v_preset.target_agent_types) t)))
+      || payload || jsonb_build_object('preset', v_preset.id,
+        'content', app.fill_preset(v_preset, coalesce(payload -> 'values', '{}')));
+  end if;
+  perform app.check_form('to', jsonb_array_length(payload -> 'to') > 0, 'a list of agents, type:claude, or all');
+  perform app.check_form('content', payload ? 'content', 'what the agents shall do, or name a preset');
+  perform app.check_limits(coalesce(payload -> 'execution_constraints', '{}'));
+  v_profile := case when payload ? 'profile' then app.find_profile(payload ->> 'profile', actor)
+    else app.find_default_profile(actor.tenant_id) end;
+  return payload || jsonb_strip_nulls(jsonb_build_object('profile', v_profile.id)) || jsonb_build_object(
+    'execution_constraints',
+    app.smallest_limits(app.limits_of(v_profile), coalesce(payload -> 'execution_constraints', '{}')));
+end
+$$;
+
 -- Refuses a command that cannot be carried out, and adds what it needs: its targets, and who it is from.
 create or replace function app.prepare_command(
   command public.commands,
@@ -7665,14 +8181,14 @@ create or replace function app.prepare_command(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_payload jsonb := event.payload;
   v_targets uuid[];
 begin
   if event.event_type <> 'command.sent' then
-    return event.payload;
+    return v_payload;
   end if;
-  perform app.check_limits(coalesce(event.payload -> 'execution_constraints', '{}'));
-  v_targets := app.find_targets(array(select jsonb_array_elements_text(event.payload -> 'to')), project,
-    actor);
+  v_payload := app.fill_command(v_payload, actor);
+  v_targets := app.find_targets(array(select jsonb_array_elements_text(v_payload -> 'to')), project, actor);
   if event.task_id is not null then
     if cardinality(v_targets) > 1 then
       perform app.fail('invalid_input', format('Task %s is for one agent, not %s.', task.ref, cardinality(v_targets)),
@@ -7682,13 +8198,26 @@ begin
         'Reopen it, or send the command without it.');
     end if;
   end if;
-  return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false,
-      "execution_constraints": {}}'
-    || event.payload || jsonb_build_object(
+  return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false}'
+    || v_payload || jsonb_build_object(
       'target_agents', v_targets,
-      'broadcast', event.payload -> 'to' ? 'all',
+      'broadcast', v_payload -> 'to' ? 'all',
       'sent_by', app.actor_name(actor),
       'by_person', actor.agent is null and actor.project_id is null);
+end
+$$;
+
+-- A preset counts the commands that name it.
+create or replace function app.finish_command(command public.commands, event public.events)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if event.event_type = 'command.sent' and command.preset_id is not null then
+    perform app.count_preset_use(p) from public.command_presets p
+      where p.tenant_id = command.tenant_id and p.id = command.preset_id;
+  end if;
 end
 $$;
 
@@ -7717,6 +8246,8 @@ begin
   case event.event_type
     when 'command.sent' then
       command := jsonb_populate_record(command, app.begin_row(event) || '{"status": "queued"}');
+      command.preset_id := event.payload ->> 'preset';
+      command.constraint_id := event.payload ->> 'profile';
       command.expires_at := event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer);
     when 'command.started' then
       command.status := 'executing';
@@ -8332,20 +8863,6 @@ begin
       'Stop this one, or start it under another name with --name.');
   end if;
   return v_agent;
-end
-$$;
-
--- Refuses what a runner sends in another form than it is meant. Raises invalid_input.
-create or replace function app.check_form(field text, is_valid boolean, allowed text)
-  returns void
-  language plpgsql
-  immutable
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if is_valid is not true then
-    perform app.fail('invalid_input', format('%s must be %s.', field, allowed), jsonb_build_object('field', field));
-  end if;
 end
 $$;
 
@@ -10555,7 +11072,8 @@ begin
   exception
     when integrity_constraint_violation or data_exception then
       perform app.fail('invalid_input', 'The events do not follow from one another.', null,
-        'Export the history again, whole.');
+        'Export the history again, whole. If this workspace has presets, profiles or open alerts of its own that are '
+        || 'named like those of the file, import into an empty one.');
   end;
   perform app.check_cycles(v_actor.tenant_id, v_imported);
   return jsonb_build_object('imported', cardinality(v_imported),
@@ -10608,6 +11126,18 @@ begin
 end
 $$;
 
+-- Tells whether what is of a category may belong to no project.
+create or replace function app.may_concern_workspace(category text)
+  returns boolean
+  language sql
+  stable
+as $$
+  select exists (
+    select from app.read_models m
+    join pg_attribute a on a.attrelid = format('public.%I', m.table_name)::regclass and a.attname = 'project_id'
+    where m.category = may_concern_workspace.category and not a.attnotnull)
+$$;
+
 -- Tells whether an event belongs to its project and task. No hash covers the project; a hash covers the task only for
 -- events of a task.
 create or replace function app.is_in_place(event public.events)
@@ -10644,24 +11174,10 @@ begin
   elsif v_category = 'event' then
     return app.is_redaction_in_place(event);
   elsif event.project_id is null then
-    return not app.needs_project(v_category);
+    return app.may_concern_workspace(v_category);
   end if;
   return event.project_id = app.stream_project(event.tenant_id, 'project:' || event.project_id);
 end
-$$;
-
--- Tells whether everything of a category is of a project.
-create or replace function app.needs_project(category text)
-  returns boolean
-  language sql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-  select a.attnotnull
-  from app.read_models m
-  join pg_attribute a
-    on a.attrelid = format('public.%I', m.table_name)::regclass and a.attname = app.project_column(m)
-  where m.category = needs_project.category
 $$;
 
 -- Allows only an owner, or the member who imported its last event, to continue a chain. Raises forbidden.
@@ -14271,7 +14787,9 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002100', '0f4eb29f80acf3707fa85f2a3fa3e90212e37a0ed02d6b2f87e4c44600967284', '0.1.0'),
   ('20261201002200', '47eea0018c97e6c4f5ed81676662349f8c02b7f1e9ddec531efa4398dcf4b142', '0.1.0'),
   ('20261201002300', 'e183eb723b01acdf052a4227d9dab8e0740a525f53cbba7063751c6dd0c98790', '0.1.0'),
+  ('20261201002500', 'de34811aca1c6db8acc8d4cf9c80788e7563adf1973356e5436d6ed79b6f8fbe', '0.1.0'),
+  ('20261201002510', '0df617323fb540f1762a585c6eefe70c460f6eed589f35c461db1f1ede08e50a', '0.1.0'),
   ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
-  ('code', '47cccc4fcb4d3d934d3bc8424f9898c20fe5a463199eb96b974ebd9a26fececb', '0.1.0')
+  ('code', '906146a6d4d6ae2eabad57d2bdae9fd769983c9c90a2664dec66a419f295693d', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

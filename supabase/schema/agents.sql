@@ -256,6 +256,20 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.check_form(field text, is_valid boolean, allowed text)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if is_valid is not true then
+    perform app.fail('invalid_input', format('%s must be %s.', field, allowed), jsonb_build_object('field', field));
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.check_owner(owner uuid, actor app.actor, what text)
  RETURNS void
  LANGUAGE plpgsql

@@ -156,6 +156,7 @@ begin
   insert into public.commands select v_row.*
     on conflict (tenant_id, id) do update set (project_id, task_id, user_id, sent_by, by_person, content, type, mode, target_agents, broadcast, status, priority, execution_constraints, preset_id, constraint_id, repeatable, expires_at, started_at, completed_at, error, version, created_at, updated_at)
       = (excluded.project_id, excluded.task_id, excluded.user_id, excluded.sent_by, excluded.by_person, excluded.content, excluded.type, excluded.mode, excluded.target_agents, excluded.broadcast, excluded.status, excluded.priority, excluded.execution_constraints, excluded.preset_id, excluded.constraint_id, excluded.repeatable, excluded.expires_at, excluded.started_at, excluded.completed_at, excluded.error, excluded.version, excluded.created_at, excluded.updated_at);
+  perform app.finish_command(v_row, event);
   return (event, app.command_full(v_row), null)::app.applied;
 end
 $function$;
@@ -211,6 +212,8 @@ begin
     when 'session' then return app.apply_session(event, expect, actor);
     when 'message' then return app.apply_message(event, expect, actor);
     when 'alert' then return app.apply_alert(event, expect, actor);
+    when 'profile' then return app.apply_profile(event, expect, actor);
+    when 'preset' then return app.apply_preset(event, expect, actor);
     when 'agent' then return app.apply_agent(event, expect, actor);
     when 'command' then return app.apply_command(event, expect, actor);
     when 'run' then return app.apply_run(event, expect, actor);
@@ -243,6 +246,64 @@ begin
     on conflict (tenant_id, id) do update set (project_id, user_id, topic, payload, version, created_at)
       = (excluded.project_id, excluded.user_id, excluded.topic, excluded.payload, excluded.version, excluded.created_at);
   return (event, to_jsonb(v_row), null)::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_preset(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_row public.command_presets;
+  v_project public.projects;
+begin
+  select * into v_row from public.command_presets x
+    where x.tenant_id = event.tenant_id and x.id = app.stream_id(event.stream) for no key update;
+  perform app.check_stream('preset', event.stream, v_row.id is not null, event.event_type in ('preset.saved'));
+  if coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text) is not null then
+    v_project := app.find_project(coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text), actor);
+  end if;
+  event.project_id := v_project.id;
+  event.payload := event.payload - 'project';
+  event.version := app.next_version(v_row.version, expect, 'preset');
+  perform app.refuse_archived(v_project);
+  perform app.guard_preset(v_row, event, actor);
+  v_row := app.evolve_preset(v_row, event);
+  insert into public.command_presets select v_row.*
+    on conflict (tenant_id, id) do update set (project_id, user_id, name, description, content, type, target_agent_types, variables, removed_at, version, created_at, updated_at)
+      = (excluded.project_id, excluded.user_id, excluded.name, excluded.description, excluded.content, excluded.type, excluded.target_agent_types, excluded.variables, excluded.removed_at, excluded.version, excluded.created_at, excluded.updated_at);
+  return (event, app.preset_full(v_row, v_project.slug, actor), null)::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.apply_profile(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_row public.execution_constraints;
+  v_project public.projects;
+begin
+  select * into v_row from public.execution_constraints x
+    where x.tenant_id = event.tenant_id and x.id = app.stream_id(event.stream) for no key update;
+  perform app.check_stream('profile', event.stream, v_row.id is not null, event.event_type in ('profile.saved'));
+  if coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text) is not null then
+    v_project := app.find_project(coalesce(v_row.project_id::text, event.payload ->> 'project', actor.project_id::text), actor);
+  end if;
+  event.project_id := v_project.id;
+  event.payload := event.payload - 'project';
+  event.version := app.next_version(v_row.version, expect, 'profile');
+  perform app.refuse_archived(v_project);
+  perform app.guard_profile(v_row, event, actor);
+  v_row := app.evolve_profile(v_row, event);
+  insert into public.execution_constraints select v_row.*
+    on conflict (tenant_id, id) do update set (project_id, user_id, name, description, time_limit_ms, token_budget, memory_limit_mb, cpu_limit_percent, silence_limit_ms, is_default, removed_at, version, created_at, updated_at)
+      = (excluded.project_id, excluded.user_id, excluded.name, excluded.description, excluded.time_limit_ms, excluded.token_budget, excluded.memory_limit_mb, excluded.cpu_limit_percent, excluded.silence_limit_ms, excluded.is_default, excluded.removed_at, excluded.version, excluded.created_at, excluded.updated_at);
+  return (event, app.profile_full(v_row, v_project.slug), null)::app.applied;
 end
 $function$;
 -- owner cairn_owner
@@ -478,6 +539,21 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.differing_command_presets(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.command_presets, log public.command_presets)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_command_presets($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.command_presets x
+    where x.tenant_id = $1 and ($2 is null or 'preset:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.user_id, l.name, l.description, l.content, l.type, l.target_agent_types, l.variables, l.removed_at, l.version, l.created_at, l.updated_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).name, (f.state).description, (f.state).content, (f.state).type, (f.state).target_agent_types, (f.state).variables, (f.state).removed_at, (f.state).version, (f.state).created_at, (f.state).updated_at)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.differing_commands(tenant_id uuid, streams text[])
  RETURNS TABLE(id uuid, live public.commands, log public.commands)
  LANGUAGE sql
@@ -505,6 +581,21 @@ AS $function$
     where x.tenant_id = $1 and ($2 is null or 'decision:' || x.id = any ($2))) l on l.id = f.id
   where (l.tenant_id, l.id, l.project_id, l.task_id, l.user_id, l.title, l.options, l.choice, l.rationale, l.supersedes, l.superseded_by, l.decided_by, l.version, l.created_at)
     is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).user_id, (f.state).title, (f.state).options, (f.state).choice, (f.state).rationale, (f.state).supersedes, (f.state).superseded_by, (f.state).decided_by, (f.state).version, (f.state).created_at)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.differing_execution_constraints(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.execution_constraints, log public.execution_constraints)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_execution_constraints($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.execution_constraints x
+    where x.tenant_id = $1 and ($2 is null or 'profile:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.user_id, l.name, l.description, l.time_limit_ms, l.token_budget, l.memory_limit_mb, l.cpu_limit_percent, l.silence_limit_ms, l.is_default, l.removed_at, l.version, l.created_at, l.updated_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).user_id, (f.state).name, (f.state).description, (f.state).time_limit_ms, (f.state).token_budget, (f.state).memory_limit_mb, (f.state).cpu_limit_percent, (f.state).silence_limit_ms, (f.state).is_default, (f.state).removed_at, (f.state).version, (f.state).created_at, (f.state).updated_at)
 $function$;
 -- owner cairn_owner
 
@@ -572,6 +663,12 @@ CREATE AGGREGATE app.fold_decision(public.events) (sfunc = app.fold_step, stype 
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_message(public.events) (sfunc = app.fold_step, stype = public.messages);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_preset(public.events) (sfunc = app.fold_step, stype = public.command_presets);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_profile(public.events) (sfunc = app.fold_step, stype = public.execution_constraints);
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_project(public.events) (sfunc = app.fold_step, stype = public.projects);
@@ -667,6 +764,20 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.fold_step(state public.command_presets, event public.events)
+ RETURNS public.command_presets
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.command_presets, '{}' || event.payload);
+  end if;
+  return app.evolve_preset(state, event);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.fold_step(state public.commands, event public.events)
  RETURNS public.commands
  LANGUAGE plpgsql
@@ -691,6 +802,20 @@ begin
     return jsonb_populate_record(null::public.decisions, '{}' || event.payload);
   end if;
   return app.evolve_decision(state, event);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fold_step(state public.execution_constraints, event public.events)
+ RETURNS public.execution_constraints
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.execution_constraints, '{}' || event.payload);
+  end if;
+  return app.evolve_profile(state, event);
 end
 $function$;
 -- owner cairn_owner
@@ -886,6 +1011,28 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.folded_command_presets(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.command_presets)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_preset(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'preset:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'preset:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.folded_commands(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
  RETURNS TABLE(id uuid, state public.commands)
  LANGUAGE sql
@@ -926,6 +1073,28 @@ AS $function$
       from app.archived_streams a
       where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
         and starts_with(a.stream, 'decision:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_execution_constraints(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.execution_constraints)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_profile(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'profile:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'profile:') and ($4 is null or a.stream = any ($4))) e
     group by e.stream) f
 $function$;
 -- owner cairn_owner

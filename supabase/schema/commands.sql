@@ -96,6 +96,8 @@ begin
   case event.event_type
     when 'command.sent' then
       command := jsonb_populate_record(command, app.begin_row(event) || '{"status": "queued"}');
+      command.preset_id := event.payload ->> 'preset';
+      command.constraint_id := event.payload ->> 'profile';
       command.expires_at := event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer);
     when 'command.started' then
       command.status := 'executing';
@@ -108,6 +110,39 @@ begin
   command.updated_at := event.created_at;
   command.version := event.version;
   return command;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.fill_command(payload jsonb, actor app.actor)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_preset public.command_presets;
+  v_profile public.execution_constraints;
+begin
+  if payload ? 'preset' then
+    if payload ? 'content' then
+      perform app.fail('invalid_input', 'A command has content or a preset, not both.',
+        jsonb_build_object('field', 'content'));
+    end if;
+    v_preset := app.find_preset(payload ->> 'preset', actor);
+    payload := jsonb_strip_nulls(jsonb_build_object('type', v_preset.type, 'to', (
+        select jsonb_agg('type:' || t) from unnest(v_preset.target_agent_types) t)))
+      || payload || jsonb_build_object('preset', v_preset.id,
+        'content', app.fill_preset(v_preset, coalesce(payload -> 'values', '{}')));
+  end if;
+  perform app.check_form('to', jsonb_array_length(payload -> 'to') > 0, 'a list of agents, type:claude, or all');
+  perform app.check_form('content', payload ? 'content', 'what the agents shall do, or name a preset');
+  perform app.check_limits(coalesce(payload -> 'execution_constraints', '{}'));
+  v_profile := case when payload ? 'profile' then app.find_profile(payload ->> 'profile', actor)
+    else app.find_default_profile(actor.tenant_id) end;
+  return payload || jsonb_strip_nulls(jsonb_build_object('profile', v_profile.id)) || jsonb_build_object(
+    'execution_constraints',
+    app.smallest_limits(app.limits_of(v_profile), coalesce(payload -> 'execution_constraints', '{}')));
 end
 $function$;
 -- owner cairn_owner
@@ -133,6 +168,16 @@ begin
   end if;
   return v_command;
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.find_default_profile(tenant_id uuid)
+ RETURNS public.execution_constraints
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select x.* from public.execution_constraints x
+  where x.tenant_id = find_default_profile.tenant_id and x.is_default and x.removed_at is null
 $function$;
 -- owner cairn_owner
 
@@ -178,6 +223,20 @@ begin
       jsonb_build_object('field', 'to'), 'list_agents shows those there are.');
   end if;
   return v_found;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.finish_command(command public.commands, event public.events)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if event.event_type = 'command.sent' and command.preset_id is not null then
+    perform app.count_preset_use(p) from public.command_presets p
+      where p.tenant_id = command.tenant_id and p.id = command.preset_id;
+  end if;
 end
 $function$;
 -- owner cairn_owner
@@ -237,6 +296,20 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.limits_of(profile public.execution_constraints)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'time_limit_ms', profile.time_limit_ms,
+    'token_budget', profile.token_budget,
+    'memory_limit_mb', profile.memory_limit_mb,
+    'cpu_limit_percent', profile.cpu_limit_percent,
+    'silence_limit_ms', profile.silence_limit_ms))
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.mode_of_command(type text, task_id uuid)
  RETURNS text
  LANGUAGE sql
@@ -253,14 +326,14 @@ CREATE OR REPLACE FUNCTION app.prepare_command(command public.commands, event pu
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
+  v_payload jsonb := event.payload;
   v_targets uuid[];
 begin
   if event.event_type <> 'command.sent' then
-    return event.payload;
+    return v_payload;
   end if;
-  perform app.check_limits(coalesce(event.payload -> 'execution_constraints', '{}'));
-  v_targets := app.find_targets(array(select jsonb_array_elements_text(event.payload -> 'to')), project,
-    actor);
+  v_payload := app.fill_command(v_payload, actor);
+  v_targets := app.find_targets(array(select jsonb_array_elements_text(v_payload -> 'to')), project, actor);
   if event.task_id is not null then
     if cardinality(v_targets) > 1 then
       perform app.fail('invalid_input', format('Task %s is for one agent, not %s.', task.ref, cardinality(v_targets)),
@@ -270,11 +343,10 @@ begin
         'Reopen it, or send the command without it.');
     end if;
   end if;
-  return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false,
-      "execution_constraints": {}}'
-    || event.payload || jsonb_build_object(
+  return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false}'
+    || v_payload || jsonb_build_object(
       'target_agents', v_targets,
-      'broadcast', event.payload -> 'to' ? 'all',
+      'broadcast', v_payload -> 'to' ? 'all',
       'sent_by', app.actor_name(actor),
       'by_person', actor.agent is null and actor.project_id is null);
 end

@@ -40,15 +40,17 @@ create policy read on app.read_models as permissive for select to cairn_keeper, 
 
 -- Rows that are part of the schema
 
--- app.read_models: (agent,agents,9,f,f,"{status,activity_state,connected_at,disconnected_at,seen_at,health_metrics}")
+-- app.read_models: (agent,agents,11,f,f,"{status,activity_state,connected_at,disconnected_at,seen_at,health_metrics}")
 -- app.read_models: (alert,agent_alerts,8,f,t,{})
 -- app.read_models: (artifact,artifacts,3,t,t,{})
 -- app.read_models: (checkpoint,checkpoints,5,t,t,{})
--- app.read_models: (command,commands,10,f,f,{})
+-- app.read_models: (command,commands,12,f,f,{})
 -- app.read_models: (decision,decisions,4,t,t,{})
 -- app.read_models: (message,messages,7,f,f,{})
+-- app.read_models: (preset,command_presets,10,f,f,"{usage_count,last_used_at}")
+-- app.read_models: (profile,execution_constraints,9,f,f,{})
 -- app.read_models: (project,projects,1,t,f,{})
--- app.read_models: (run,agent_runs,11,f,f,"{steps_count,tokens_in,tokens_out,cost_credits}")
+-- app.read_models: (run,agent_runs,13,f,f,"{steps_count,tokens_in,tokens_out,cost_credits}")
 -- app.read_models: (session,agent_sessions,6,f,f,{})
 -- app.read_models: (task,tasks,2,t,t,"{open_dependencies,open_parts}")
 

@@ -25,20 +25,6 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.check_form(field text, is_valid boolean, allowed text)
- RETURNS void
- LANGUAGE plpgsql
- IMMUTABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-begin
-  if is_valid is not true then
-    perform app.fail('invalid_input', format('%s must be %s.', field, allowed), jsonb_build_object('field', field));
-  end if;
-end
-$function$;
--- owner cairn_owner
-
 CREATE OR REPLACE FUNCTION app.extend_run(run public.agent_runs, token bigint, user_id uuid, at timestamp with time zone)
  RETURNS jsonb
  LANGUAGE plpgsql

@@ -367,7 +367,7 @@ begin
   elsif v_category = 'event' then
     return app.is_redaction_in_place(event);
   elsif event.project_id is null then
-    return not app.needs_project(v_category);
+    return app.may_concern_workspace(v_category);
   end if;
   return event.project_id = app.stream_project(event.tenant_id, 'project:' || event.project_id);
 end
@@ -442,17 +442,15 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.needs_project(category text)
+CREATE OR REPLACE FUNCTION app.may_concern_workspace(category text)
  RETURNS boolean
  LANGUAGE sql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  select a.attnotnull
-  from app.read_models m
-  join pg_attribute a
-    on a.attrelid = format('public.%I', m.table_name)::regclass and a.attname = app.project_column(m)
-  where m.category = needs_project.category
+  select exists (
+    select from app.read_models m
+    join pg_attribute a on a.attrelid = format('public.%I', m.table_name)::regclass and a.attname = 'project_id'
+    where m.category = may_concern_workspace.category and not a.attnotnull)
 $function$;
 -- owner cairn_owner
 
@@ -613,7 +611,8 @@ begin
   exception
     when integrity_constraint_violation or data_exception then
       perform app.fail('invalid_input', 'The events do not follow from one another.', null,
-        'Export the history again, whole.');
+        'Export the history again, whole. If this workspace has presets, profiles or open alerts of its own that are '
+        || 'named like those of the file, import into an empty one.');
   end;
   perform app.check_cycles(v_actor.tenant_id, v_imported);
   return jsonb_build_object('imported', cardinality(v_imported),

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { createProgram } from '../../src/cli/program.ts';
 import { ArtifactAdded } from '../../src/events/artifacts.ts';
+import { PresetChanged } from '../../src/events/presets.ts';
 import { NOTE_KINDS } from '../../src/events/projects.ts';
 import { PRIORITIES, STATUSES } from '../../src/events/tasks.ts';
 
@@ -17,6 +18,11 @@ test('what an option takes is what there is', () => {
     expect(new Set(choices(name, '--priority'))).toEqual(new Set(PRIORITIES));
   // Answers have a command of their own.
   expect(choices('note', '--kind')).toEqual(NOTE_KINDS.filter((kind) => kind !== 'answer'));
+  const presets = program.commands.find((command) => command.name() === 'presets');
+  const type = presets?.commands
+    .find((command) => command.name() === 'save')
+    ?.options.find(({ long }) => long === '--type');
+  expect(type?.argChoices).toEqual(PresetChanged.shape.type.unwrap().options);
   const attach = program.commands.find((command) => command.name() === 'attach');
   expect(attach?.registeredArguments[1]?.argChoices).toEqual(ArtifactAdded.shape.type.options);
 });

@@ -264,6 +264,19 @@ test('each tool answers what its schema says, in plain text', async ({ as }) => 
   await call('ada', 'release_task', { task: 'zoo-1', lock_token: hungry.lock_token, ...failed });
   const { alerts } = await call('root', 'list_alerts', { project: 'zoo' });
   await call('root', 'acknowledge_alert', { alert: alerts[0]?.id, note: 'I come' });
+  const variables = [{ name: 'what', description: 'Whom to feed.', default: 'all' }];
+  await call('ada', 'save_preset', {
+    name: 'Feed',
+    content: 'Feed {{what}}.',
+    variables,
+    target_agent_types: ['claude'],
+  });
+  await call('ada', 'list_presets');
+  await call('ada', 'remove_preset', { preset: 'feed' });
+  await call('ada', 'save_profile', { name: 'Careful', time_limit_ms: 60_000, silence_limit_ms: 1_000 });
+  await call('ada', 'save_profile', { name: 'Free', is_default: true });
+  await call('ada', 'list_profiles');
+  await call('ada', 'remove_profile', { profile: 'careful' });
   // The server reports who has access over HTTP; a user's own session does not.
   const isUser = engineOfRun() === 'supabase';
   if (!isUser) {

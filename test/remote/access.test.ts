@@ -167,11 +167,13 @@ describe('the access to another workspace', () => {
 const GIVEN = {
   ...{ name: 'x', slug: 'late', title: 'x', tasks: [{ title: 'x' }], text: 'x', label: 'x', summary: 'x', choice: 'x' },
   ...{ rationale: 'x', reason: 'x', outcome: 'paused', type: 'other', ref: 'x', query: 'pelican', lock_token: 2 },
+  content: 'x',
   timeout_seconds: 1,
 };
 
 function argumentsOf(tool: Tool, refs: Refs) {
-  const all = { ...GIVEN, ...refs, supersedes: refs.decision, answers: refs.event };
+  const type = tool.name === 'save_preset' ? 'plan' : GIVEN.type;
+  const all = { ...GIVEN, type, ...refs, supersedes: refs.decision, answers: refs.event };
   return Object.fromEntries(Object.entries(all).filter(([name]) => Object.hasOwn(tool.input.shape, name)));
 }
 
@@ -184,7 +186,8 @@ describe('over HTTP, a token that is limited to a project', () => {
     const owner = { db: own().db, actor: { user_id, tenant_id: user_id } };
     await settle(owner);
     const refs = await liveElsewhere(owner);
-    const pat = { name: 'ci', scope: 'projects:write tasks:write', project: 'own', days: 1, resource: own().mcp.href };
+    const scope = 'projects:write tasks:write agents:send';
+    const pat = { name: 'ci', scope, project: 'own', days: 1, resource: own().mcp.href };
     const { token } = await createPat(owner.db, owner.actor, pat);
     const agent = await connectTo(kind, 'ci', { url: own().mcp, headers: { authorization: `Bearer ${token}` } });
     return { agent, owner, ...refs };

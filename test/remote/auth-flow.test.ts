@@ -154,7 +154,7 @@ describe('the resource server', () => {
 
     expect(reply.status).toBe(401);
     expect(reply.headers['www-authenticate']).toBe(
-      `Bearer scope="projects:read projects:write tasks:read tasks:write", resource_metadata="${world.origin}/.well-known/oauth-protected-resource/mcp"`,
+      `Bearer scope="projects:read projects:write tasks:read tasks:write agents:read", resource_metadata="${world.origin}/.well-known/oauth-protected-resource/mcp"`,
     );
     for (const path of ['', '/mcp']) {
       const metadata = await fetch(`${world.origin}/.well-known/oauth-protected-resource${path}`);

@@ -123,7 +123,7 @@ describe.skipIf(lacks('chromium', executable !== undefined))(
       expect(back.searchParams.get('state')).toBe('of-the-program');
       expect(back.searchParams.get('iss')).toBe(serving.url.origin);
       const { access_token, scope } = await redeem(back, asked);
-      expect(scope).toBe('projects:read tasks:read');
+      expect(scope).toBe('projects:read tasks:read agents:read');
       expect(await call(access_token)).toBe(200);
 
       await page.goto(new URL('/account', serving.url).href);

@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest';
+import { requestedScopes } from '../../src/auth/scopes.ts';
 import { type Context, mayUse, type Scope } from '../../src/context.ts';
 import { type Message, requiredScopes } from '../../src/server/mcp/required-scopes.ts';
 import { suggestRefs } from '../../src/services/search.ts';
@@ -214,5 +215,39 @@ describe('what is no tool', () => {
     expect(await suggestRefs(projects, 'project', '')).toEqual(['web']);
     expect(await suggestRefs(tasks, 'task', '')).toContain('web-1');
     expect([await suggestRefs(projects, 'task', ''), await suggestRefs(tasks, 'project', '')]).toEqual([[], []]);
+  });
+});
+
+describe('sending commands to agents', () => {
+  test('is granted to who asks for it by name, and includes reading', () => {
+    const asked = (scopes?: string) => requestedScopes(scopes, { allowAdmin: true });
+
+    expect(asked()).toContain('agents:read');
+    expect(asked()).not.toContain('agents:send');
+    expect(asked('agents:send')).toEqual(['agents:read', 'agents:send']);
+    expect(asked('agents:read tasks:write')).not.toContain('agents:send');
+  });
+
+  test('is what changes presets and profiles; reading shows them', async ({ as: agent }) => {
+    const [reader, sender] = [as(agent('ada'), ['agents:read']), as(agent('ada'), ['agents:send'])];
+    const call = (ctx: Context, name: string, input: object) => callTool(ctx, toolNamed(name), input);
+    const writing: [name: string, input: object][] = [
+      ['save_preset', { name: 'a', content: 'x' }],
+      ['save_profile', { name: 'a' }],
+      ['remove_preset', { preset: 'a' }],
+      ['remove_profile', { profile: 'a' }],
+    ];
+
+    for (const [name, input] of writing) {
+      await expect(call(reader, name, input)).rejects.toMatchObject({
+        code: 'insufficient_scope',
+        details: { scope: 'agents:send' },
+      });
+      await call(sender, name, input);
+    }
+    for (const name of ['list_presets', 'list_profiles']) {
+      await call(reader, name, {});
+      await call(sender, name, {});
+    }
   });
 });

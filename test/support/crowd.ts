@@ -11,7 +11,8 @@ const CONSTANTS = ['event_fields', 'event_types', 'read_models', 'record_tables'
 const TABLES = `
   with keys as (
     select i.indrelid, i.indexrelid, a.attname, a.atttypid = 'uuid'::regtype as is_id, a.attname = 'tenant_id' as is_tenant, i.indnkeyatts as width
-      from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey) where i.indisunique),
+      from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum > 0
+       and (a.attnum = any (i.indkey) or pg_get_expr(i.indexprs, i.indrelid) ~ ('\\m' || a.attname || '\\M')) where i.indisunique),
   varying as (
     select k.indrelid, k.attname from keys k where case when k.is_tenant then k.width = 1
       else k.is_id or not exists (select from keys o where o.indexrelid = k.indexrelid and o.is_id and not o.is_tenant) end)

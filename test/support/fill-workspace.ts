@@ -16,6 +16,8 @@ export type Filled = {
   agent: string;
   command: string;
   run: string;
+  preset: string;
+  profile: string;
 };
 
 /** Fills a workspace: every table has a row, every kind of thing happened. */
@@ -64,6 +66,7 @@ export async function fillWorkspace(who: Caller, slug = 'web'): Promise<Filled> 
     checkpoint,
     session,
     alert,
+    ...(await saveCommands(who, slug)),
     ...(await sendCommands(who, slug)),
   };
 }
@@ -93,6 +96,19 @@ async function sendCommands(who: Caller, project: string) {
   const command = await send('Wash the pelican.');
   const [waiting] = (await listRuns(who, { agent })).runs;
   return { agent: registered.agent.id, command, run: waiting?.id ?? '' };
+}
+
+/** A preset and a profile for the project. */
+async function saveCommands(who: Caller, project: string): Promise<{ preset: string; profile: string }> {
+  const [preset, profile] = [newId(), newId()];
+  const variables = [{ name: 'colour', description: 'Of the pelican.', default: 'pink' }];
+  const template = { name: `Paint in ${project}`, content: 'Paint the pelican {{colour}}.', variables };
+  const limits = { name: `Pelican in ${project}`, time_limit_ms: 60_000 };
+  await append(who, [
+    { stream: `preset:${preset}`, type: 'preset.saved', data: { ...template, project } },
+    { stream: `profile:${profile}`, type: 'profile.saved', data: { ...limits, project } },
+  ]);
+  return { preset, profile };
 }
 
 async function finish(who: Caller, ref: string): Promise<string> {
