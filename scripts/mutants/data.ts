@@ -34,7 +34,7 @@ export const DATA = Object.freeze([
   ...of('T31', 'test/engines/names.test.ts', [
     {
       file: SQL,
-      find: "coalesce(app.clean_name(actor ->> 'agent', 120), case when actor ->> 'agent' <> '' then 'agent' end)",
+      find: "coalesce(nullif(app.clean_name(actor ->> 'agent', 120), 'system'),\n    case when actor ->> 'agent' <> '' then 'agent' end)",
       replace: "left(nullif(actor ->> 'agent', ''), 120)",
       name: 'it is an agent still, and no person',
     },

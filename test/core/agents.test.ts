@@ -219,6 +219,6 @@ describe('a command', () => {
     const send = (given: object) => call(as('ada'), 'send_command', { content: 'a', ...given });
     await expect(send({ to: ['all'] })).rejects.toMatchObject({ code: 'not_found' });
     await expect(send({ to: ['claude-9'] })).rejects.toMatchObject({ code: 'not_found' });
-    await expect(send({ to: [] })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(send({ to: [] })).rejects.toMatchObject({ code: 'invalid_input' });
   });
 });

@@ -52,6 +52,9 @@ function kindOf(schema: z.core.$ZodType): string | undefined {
 /** Data that fits the schema, with the value in the place of a field. */
 export function withField({ data }: EventType, field: string, value: unknown): Object {
   const required = Object.entries(data.shape).filter(([, schema]) => schema._zod.optin === undefined);
-  const fitting = required.map(([name, schema]) => [name, VALUES.find((one) => z.safeParse(schema, one).success)]);
+  const fitting = required.map(([name, schema]) => [
+    name,
+    VALUES.find((one) => z.safeParse(schema, one).success) ?? z.toJSONSchema(schema).enum?.[0],
+  ]);
   return { ...Object.fromEntries(fitting), [field]: value };
 }
