@@ -7809,7 +7809,8 @@ end
 $$;
 
 -- How long an agent is believed to be there after its last beat: a runner beats every ten seconds.
-create or replace function app.get_beat_patience() returns interval language sql immutable return interval '30 seconds';
+create or replace function app.get_beat_patience() returns interval language sql immutable
+  return interval '30 seconds';
 
 -- Finds an agent by its name, whatever its case, or by its id. Raises not_found.
 create or replace function app.find_agent(ref text, actor app.actor)
@@ -14790,6 +14791,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002500', 'de34811aca1c6db8acc8d4cf9c80788e7563adf1973356e5436d6ed79b6f8fbe', '0.1.0'),
   ('20261201002510', '0df617323fb540f1762a585c6eefe70c460f6eed589f35c461db1f1ede08e50a', '0.1.0'),
   ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
-  ('code', '906146a6d4d6ae2eabad57d2bdae9fd769983c9c90a2664dec66a419f295693d', '0.1.0')
+  ('code', '95d3a2d6c2db8c0c9ccb88ed2acdbda319aaca0433a98271234ea040e25c4130', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
