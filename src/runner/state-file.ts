@@ -12,6 +12,7 @@ export type State = z.infer<typeof State>;
 /** What a runner leaves for the next one of its name: its token, and the processes that it has started. */
 export class StateFile {
   readonly #path: string;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(dataDir: string, agent: string) {
     // A name may hold what no file's name may.
@@ -27,14 +28,24 @@ export class StateFile {
     }
   }
 
-  async write(token: number, pids: readonly number[]): Promise<void> {
+  /** Writes it; where that fails, the next runner waits for the end of the lease, and finds no processes. */
+  write(token: number, pids: readonly number[]): Promise<void> {
     const state: State = { token, runner: about(process.pid), children: pids.map(about) };
-    await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-    await writeAtomically(this.#path, `${JSON.stringify(state)}\n`, { mode: 0o600 });
+    return this.#next(async () => {
+      await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+      await writeAtomically(this.#path, `${JSON.stringify(state)}\n`, { mode: 0o600 });
+    });
   }
 
-  async remove(): Promise<void> {
-    await rm(this.#path, { force: true });
+  remove(): Promise<void> {
+    return this.#next(() => rm(this.#path, { force: true }));
+  }
+
+  /** One after the other: a write that is late must not come back after the end. */
+  #next(step: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(step).catch(() => {});
+    this.#last = done;
+    return done;
   }
 }
 

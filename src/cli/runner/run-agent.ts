@@ -12,7 +12,7 @@ import { endLeftovers } from '../../runner/leftovers.ts';
 import { databasePort } from '../../runner/port.ts';
 import { GRACE_MS, Runner, type Told } from '../../runner/runner.ts';
 import { StateFile } from '../../runner/state-file.ts';
-import { onStopSignal } from '../../stop-signals.ts';
+import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
 import { clean, cleanLine } from '../../text.ts';
 import { styled } from '../terminal/output.ts';
 
@@ -57,7 +57,7 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
         token,
         log,
         tell: (told) => {
-          void state.write(registered, driven.pids()).catch((err) => log.debug({ err }, 'no note of the runner'));
+          if (registered > 0) void state.write(registered, driven.pids());
           process.stdout.write(`${lineOf(name, told)}\n`);
         },
         printed: (_, stream, text) => void process[stream].write(clean(text)),
@@ -84,8 +84,14 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
 
 async function untilEnd(runner: Runner): Promise<void> {
   const told = new Promise<void>((resolve) => onStopSignal(resolve));
-  await Promise.race([told, runner.ended()]);
-  await runner.stop();
+  try {
+    await Promise.race([told, runner.ended()]);
+  } finally {
+    // An impatient second signal would leave the agent's processes behind; the end is waited for some seconds at most.
+    const heed = heedNoStopSignal();
+    await runner.stop();
+    heed();
+  }
 }
 
 function openDriver(driver: 'claude' | 'pipe', { program }: Pick<Parameters<typeof pipeDriver>[0], 'program'>): Driver {
