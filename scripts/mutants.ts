@@ -112,7 +112,8 @@ async function tried({ tree, connection }: Copy, mutant: Mutant): Promise<string
   await writeFile(path, source.slice(0, from) + replace + source.slice(to));
   try {
     if (mutant.file === SQL) await migrated({ tree, connection });
-    const { failed, broken } = await outcome({ tree, connection }, mutant);
+    const { failed, passed, broken } = await outcome({ tree, connection }, mutant);
+    if (failed + passed === 0 && !broken) return 'names no test that is there';
     if (broken) return 'breaks the whole suite, which shows nothing';
     return failed > 0 ? undefined : 'SURVIVES';
   } finally {
@@ -144,7 +145,7 @@ async function edit(tree: string, { file, find, replace }: Mutant): Promise<Edit
 async function outcome(
   { tree, connection }: Copy,
   { test, name }: Mutant,
-): Promise<{ failed: number; broken: boolean }> {
+): Promise<{ failed: number; passed: number; broken: boolean }> {
   const report = join(tree, 'report.json');
   await rm(report, { force: true });
   const pattern = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -155,9 +156,14 @@ async function outcome(
     timeout: TRY_MS_MAX,
   });
   await once(vitest, 'exit');
-  const { numFailedTests: failed, testResults } = JSON.parse(await readFile(report, 'utf8')) as {
+  const {
+    numFailedTests: failed,
+    numPassedTests: passed,
+    testResults,
+  } = JSON.parse(await readFile(report, 'utf8')) as {
     numFailedTests: number;
+    numPassedTests: number;
     testResults: { message: string }[];
   };
-  return { failed, broken: testResults.some(({ message }) => message !== '') };
+  return { failed, passed, broken: testResults.some(({ message }) => message !== '') };
 }

@@ -435,6 +435,11 @@ begin
 end
 $$;
 
+-- A count among the figures of a run, or null.
+create or replace function app.count_in(metrics jsonb, name text) returns bigint language sql immutable as $$
+  select case when metrics ->> name ~ '^[0-9]{1,15}$' then (metrics ->> name)::bigint end
+$$;
+
 -- report_run(run, lock_token, events [{type, data}]) -> the run: what its runner saw of it. A repeat of the end changes
 -- nothing. Raises lock_lost.
 create or replace function public.report_run(
@@ -477,6 +482,12 @@ begin
   select * into v_run from public.agent_runs r where r.tenant_id = v_run.tenant_id and r.id = v_run.id;
   if v_run.ended_at is not null then
     perform app.release_lease(v_run.tenant_id, 'run', v_run.id, lock_token, app.now());
+    -- What was counted after the last beat.
+    update public.agent_runs r
+      set tokens_in = greatest(r.tokens_in, app.count_in(v_run.metrics, 'tokens_in')),
+        tokens_out = greatest(r.tokens_out, app.count_in(v_run.metrics, 'tokens_out'))
+      where r.tenant_id = v_run.tenant_id and r.id = v_run.id
+      returning * into v_run;
   end if;
   return app.run_full(v_run);
 end

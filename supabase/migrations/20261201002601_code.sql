@@ -9275,6 +9275,11 @@ begin
 end
 $$;
 
+-- A count among the figures of a run, or null.
+create or replace function app.count_in(metrics jsonb, name text) returns bigint language sql immutable as $$
+  select case when metrics ->> name ~ '^[0-9]{1,15}$' then (metrics ->> name)::bigint end
+$$;
+
 -- report_run(run, lock_token, events [{type, data}]) -> the run: what its runner saw of it. A repeat of the end changes
 -- nothing. Raises lock_lost.
 create or replace function public.report_run(
@@ -9317,6 +9322,12 @@ begin
   select * into v_run from public.agent_runs r where r.tenant_id = v_run.tenant_id and r.id = v_run.id;
   if v_run.ended_at is not null then
     perform app.release_lease(v_run.tenant_id, 'run', v_run.id, lock_token, app.now());
+    -- What was counted after the last beat.
+    update public.agent_runs r
+      set tokens_in = greatest(r.tokens_in, app.count_in(v_run.metrics, 'tokens_in')),
+        tokens_out = greatest(r.tokens_out, app.count_in(v_run.metrics, 'tokens_out'))
+      where r.tenant_id = v_run.tenant_id and r.id = v_run.id
+      returning * into v_run;
   end if;
   return app.run_full(v_run);
 end
@@ -14840,6 +14851,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002500', 'de34811aca1c6db8acc8d4cf9c80788e7563adf1973356e5436d6ed79b6f8fbe', '0.1.0'),
   ('20261201002510', '0df617323fb540f1762a585c6eefe70c460f6eed589f35c461db1f1ede08e50a', '0.1.0'),
   ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
-  ('code', '46cb12ed7c098306c6573a2bfe31efad8b77826686b135b064e31c583c0cb770', '0.1.0')
+  ('code', '35a1789a5f27325c0831c1da9617f0586dca938f31d0f26627ef0b575429b022', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

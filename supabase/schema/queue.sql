@@ -45,6 +45,15 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.count_in(metrics jsonb, name text)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case when metrics ->> name ~ '^[0-9]{1,15}$' then (metrics ->> name)::bigint end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.extend_run(run public.agent_runs, token bigint, user_id uuid, at timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
@@ -449,6 +458,12 @@ begin
   select * into v_run from public.agent_runs r where r.tenant_id = v_run.tenant_id and r.id = v_run.id;
   if v_run.ended_at is not null then
     perform app.release_lease(v_run.tenant_id, 'run', v_run.id, lock_token, app.now());
+    -- What was counted after the last beat.
+    update public.agent_runs r
+      set tokens_in = greatest(r.tokens_in, app.count_in(v_run.metrics, 'tokens_in')),
+        tokens_out = greatest(r.tokens_out, app.count_in(v_run.metrics, 'tokens_out'))
+      where r.tenant_id = v_run.tenant_id and r.id = v_run.id
+      returning * into v_run;
   end if;
   return app.run_full(v_run);
 end
