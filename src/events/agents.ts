@@ -6,7 +6,7 @@ import { ProjectRef } from './projects.ts';
 import { RunBrief } from './runs.ts';
 
 /** The ways of delivery there are, from the strongest. */
-export const DRIVERS = ['claude', 'codex', 'acp', 'pipe', 'pty', 'hook', 'pull'] as const;
+const DRIVERS = ['claude', 'codex', 'acp', 'pipe', 'pty', 'hook', 'pull'] as const;
 
 const AgentConfigured = z.object({
   type: line(40),
@@ -15,7 +15,7 @@ const AgentConfigured = z.object({
   config: jsonObject(8_192).optional(),
 });
 
-export const AgentName = line(60);
+const AgentName = line(60);
 
 export const StopReason = text(300);
 

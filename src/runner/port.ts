@@ -13,7 +13,7 @@ import {
 } from '../services/runner.ts';
 
 export type Held = Beat['runs'][number];
-export type Registered = Awaited<ReturnType<typeof registerAgent>>;
+type Registered = Awaited<ReturnType<typeof registerAgent>>;
 export type Report = { type: string; data?: Record<string, unknown> };
 
 /** What a runner says and asks, whatever lies between it and the database. */

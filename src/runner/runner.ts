@@ -7,7 +7,7 @@ import type { Driver, Ended } from './driver.ts';
 import { healthOf, memoryMbOf } from './health.ts';
 import type { RunnerPort } from './port.ts';
 
-export type Told =
+export type Notice =
   | { what: 'registered' | 'away' | 'back' }
   | { what: 'stopped'; why: string }
   | { what: 'started'; started: Started }
@@ -25,7 +25,7 @@ export type RunnerOptions = {
   graceMs?: number;
   /** What the agent's process finds in its environment, beside the runner's own. */
   env?: Record<string, string>;
-  tell?: (told: Told) => void;
+  tell?: (told: Notice) => void;
   printed?: (run: string, stream: 'stdout' | 'stderr', text: string) => void;
 };
 
@@ -169,7 +169,7 @@ export class Runner {
     }
   }
 
-  #tell(told: Told): void {
+  #tell(told: Notice): void {
     this.#options.tell?.(told);
   }
 }

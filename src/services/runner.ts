@@ -71,14 +71,5 @@ export type Claimed = z.infer<typeof Claimed>;
 /** Claims the next run of an agent. The runner names those that it has: others of this agent are lost. */
 export const claimRun = sqlFunction('claim_run', Claimed);
 
-export const ReportRun = z.strictObject({
-  run: z.string(),
-  lock_token: Token,
-  events: z
-    .array(z.strictObject({ type: z.string().max(40), data: z.record(z.string(), z.unknown()).optional() }))
-    .min(1)
-    .max(20),
-});
-
 /** Records what the runner saw of a run. A repeat of its end changes nothing. Raises lock_lost. */
 export const reportRun = sqlFunction('report_run', Run);

@@ -148,11 +148,13 @@ describe('a runner of Claude Code', () => {
   test('kills an agent that is deaf, and starts it again for the next command', async ({ as }) => {
     const { printed } = await drive(as('heron'), { driver: claude() });
 
-    const limits = { time_limit_ms: 200 };
-    const deaf = await ended(as('ada'), await send(as('ada'), 'deaf work 60000', { limits }));
+    const sent = await send(as('ada'), 'deaf work 60000');
+    const { runs } = await until(as('ada'), sent, (command) => 'acked_at' in (command.runs[0] ?? {}));
+    await call(as('ada'), 'interrupt_run', { run: (runs[0] as { id?: string }).id });
+    const deaf = await ended(as('ada'), sent);
     const next = await ended(as('ada'), await send(as('ada'), 'next'));
 
-    expect(deaf).toMatchObject({ runs: [{ status: 'timed_out', end_reason: 'time_limit' }] });
+    expect(deaf).toMatchObject({ runs: [{ status: 'cancelled', end_reason: 'interrupted' }] });
     expect(next).toMatchObject({ status: 'completed' });
     expect(printed.join('')).toMatch(/begun with heron.*--resume a-session/s);
   });

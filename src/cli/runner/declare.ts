@@ -16,6 +16,7 @@ export function addRunnerCommands(program: Command): void {
       new Option('--accept <whose>', 'whose commands it takes').choices(['owner', 'workspace']).default('owner'),
     )
     .option('--type <type>', 'what kind of agent it is; by default after its program')
+    .option('--json', 'print what happens as a line of JSON each')
     .addHelpText(
       'after',
       examples('cairn agent run -- claude', 'cairn agent run --name reviewer --driver pipe -- ./review.sh'),

@@ -10,13 +10,13 @@ import { claudeDriver } from '../../runner/drivers/claude.ts';
 import { pipeDriver } from '../../runner/drivers/pipe.ts';
 import { endLeftovers } from '../../runner/leftovers.ts';
 import { databasePort } from '../../runner/port.ts';
-import { GRACE_MS, Runner, type Told } from '../../runner/runner.ts';
+import { GRACE_MS, type Notice, Runner } from '../../runner/runner.ts';
 import { StateFile } from '../../runner/state-file.ts';
 import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
 import { clean, cleanLine } from '../../text.ts';
-import { styled } from '../terminal/output.ts';
+import { type JsonOption, styled } from '../terminal/output.ts';
 
-export type AgentRunOptions = {
+export type AgentRunOptions = JsonOption & {
   name?: string;
   driver: 'auto' | 'claude' | 'pipe';
   accept: 'owner' | 'workspace';
@@ -56,11 +56,14 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
         },
         token,
         log,
-        tell: (told) => {
+        tell: (notice) => {
           if (registered > 0) void state.write(registered, driven.pids());
-          process.stdout.write(`${lineOf(name, told)}\n`);
+          process.stdout.write(`${options.json ? JSON.stringify(notice) : lineOf(name, notice)}\n`);
         },
-        printed: (_, stream, text) => void process[stream].write(clean(text)),
+        printed: (run, stream, text) => {
+          if (options.json) process.stdout.write(`${JSON.stringify({ what: 'printed', run, stream, text })}\n`);
+          else process[stream].write(clean(text));
+        },
       });
       let registered = 0;
       try {
@@ -106,8 +109,8 @@ function isTaken(error: unknown): boolean {
   return error instanceof DomainError && (error.code === 'lock_held' || error.code === 'already_exists');
 }
 
-function lineOf(name: string, told: Told): string {
-  switch (told.what) {
+function lineOf(name: string, notice: Notice): string {
+  switch (notice.what) {
     case 'registered':
       return `${styled('bold', name)} waits for commands: cairn send "…" --to ${name}`;
     case 'away':
@@ -115,13 +118,13 @@ function lineOf(name: string, told: Told): string {
     case 'back':
       return 'The database answers again.';
     case 'stopped':
-      return styled('yellow', `Stopped: ${told.why}.`);
+      return styled('yellow', `Stopped: ${notice.why}.`);
     case 'started': {
-      const { id, sent_by, content } = told.started.command;
+      const { id, sent_by, content } = notice.started.command;
       return `${styled('cyan', '▶')} command ${id.slice(-8)} from ${cleanLine(sent_by)}: ${cleanLine(content).slice(0, 200)}`;
     }
     default: {
-      const { status, error } = told.ended;
+      const { status, error } = notice.ended;
       const mark = status === 'completed' ? styled('green', '✓') : styled('red', '✗');
       return `${mark} ${status}${error === undefined ? '' : `: ${cleanLine(error).slice(0, 300)}`}`;
     }
