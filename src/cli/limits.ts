@@ -3,6 +3,11 @@ import { duration } from './command.ts';
 
 const SECOND_MS = 1_000;
 const NONE = 'none';
+const UNITS: readonly [suffix: string, ms: number][] = [
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+];
 
 /** Parses a limit; `none` takes it away, which the services write as zero. */
 export function limitOf(parse: (given: string) => number): (given: string) => number {
@@ -30,4 +35,10 @@ function scaled(given: string, units: Readonly<Record<string, number>>, otherwis
   const value = Number(amount) * (Object.hasOwn(units, unit) ? (units[unit] ?? 0) : 0);
   if (value >= 1) return value;
   throw new InvalidArgumentError(otherwise);
+}
+
+/** Formats a time in its largest whole unit, as it is typed. */
+export function durationOf(limit: number): string {
+  const [suffix, ms] = UNITS.find(([, unit]) => limit % unit === 0) ?? ['ms', 1];
+  return `${limit / ms}${suffix}`;
 }

@@ -3,6 +3,7 @@ import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
 import type { Command } from '../../events/commands.ts';
 import { agents as agentTools } from '../../tools/agents.ts';
+import { durationOf } from '../limits.ts';
 import { perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import { shortId, wholeId } from '../short-id.ts';
@@ -13,7 +14,6 @@ import { runTable } from './runs.ts';
 
 const KNOWN_MAX = 1_000;
 const NAMES_MAX = 2;
-const SECOND_MS = 1_000;
 
 export type CommandsOptions = JsonOption & { status?: string; project?: string | undefined; limit: number };
 export type CancelOptions = JsonOption & { message?: string };
@@ -96,13 +96,17 @@ function targetsOf({ runs = [] }: Command): string {
   return names.slice(0, NAMES_MAX).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
-const LIMITS: Readonly<Record<string, (most: number) => string>> = {
-  time_limit_ms: (most) => `${most / SECOND_MS}s`,
-  token_budget: (most) => `${most} tokens`,
-  memory_limit_mb: (most) => `${most} MB`,
-  cpu_limit_percent: (most) => `${most} % of a processor`,
-  silence_limit_ms: (most) => `${most / SECOND_MS}s without a sign of work`,
-};
+const LIMITS: readonly [limit: string, show: (most: number) => string][] = [
+  ['time_limit_ms', durationOf],
+  ['token_budget', (most) => `${most} tokens`],
+  ['memory_limit_mb', (most) => `${most} MB`],
+  ['cpu_limit_percent', (most) => `${most} % of a processor`],
+  ['silence_limit_ms', (most) => `${durationOf(most)} without a sign of work`],
+];
+
+function limitsOf({ limits = {} }: Command): string {
+  return LIMITS.flatMap(([limit, show]) => (limits[limit] === undefined ? [] : [show(limits[limit])])).join(', ');
+}
 
 function commandLines(command: Command): string[] {
   const {
@@ -117,7 +121,7 @@ function commandLines(command: Command): string[] {
     sent_by,
     by_person,
     error,
-    limits = {},
+
     runs,
   } = command;
   const facts = [
@@ -125,12 +129,7 @@ function commandLines(command: Command): string[] {
     ['task', task],
     ['project', project],
     ['type', `${type}, as a ${mode}, priority ${priority}`],
-    [
-      'limits',
-      Object.entries(limits)
-        .map(([limit, most]) => LIMITS[limit]?.(most) ?? `${limit} ${most}`)
-        .join(', '),
-    ],
+    ['limits', limitsOf(command)],
     ['expires', status === 'queued' ? fromNow(command.expires_at) : undefined],
     ['ended', command.completed_at && fromNow(command.completed_at)],
     ['error', error],

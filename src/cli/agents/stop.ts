@@ -61,7 +61,7 @@ function stoppedLines({ name, running = [], queued }: Agent): string[] {
 
 /** An agent that may go on may be stopped with all others. */
 function goingLines({ name, stopped }: Agent): string[] {
-  return [stopped === undefined ? `${name} may go on.` : `${name} may go on, but ${stopped}.`];
+  return [stopped === undefined ? `${name} may go on.` : `${name} may go on, but ${stopped.replace(/\.$/, '')}.`];
 }
 
 function allLines({ reach, stopped, running }: z.infer<typeof Stop>): string[] {
