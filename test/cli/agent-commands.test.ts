@@ -125,7 +125,7 @@ describe('a stop', () => {
 
     expect(stopped.stdout).toBe('claude-1 is stopped: 1 of its queue waits. Take it back: cairn go-on claude-1\n');
     const { stdout } = await world.run(['agents']);
-    expect(stdout).toMatch(/claude-1 .* stopped .*claude-1 is stopped by .*: It goes in circles\./);
+    expect(stdout).toMatch(/claude-1 .* stopped .* is stopped by .*: It goes in circles\./);
     expect(stdout).toMatch(/claude-2 .* online /);
     expect((await world.run(['go-on', 'claude-1'])).stdout).toBe('claude-1 may go on.\n');
   });

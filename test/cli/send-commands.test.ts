@@ -26,7 +26,7 @@ describe('a command', () => {
 
     expect(first).toMatchObject({ code: 0, stderr: '' });
     expect(first.stdout).toMatch(
-      /^The command \w{8} is queued\.\nAGENT +STATUS +NOTE +RUN\nclaude-1 +queued +claude-1 takes it next +\w{8}\n$/,
+      /^The command \w{8} is queued\.\nAGENT +STATUS +NOTE +RUN\nclaude-1 +queued +takes it next +\w{8}\n$/,
     );
     expect((await world.run(['send', 'And again.'])).stdout).toContain('1 of the queue comes first');
     expect(await world.json('commands', 'show')).toMatchObject({
@@ -194,8 +194,8 @@ describe('the queue and the runs', () => {
     expect(shown).toEqual([
       ['AGENT', 'STATUS', 'PRIORITY', 'COMMAND', 'NOTE'],
       ['claude-1', 'running', '90', 'Mend it.', expect.stringMatching(/now|ago/)],
-      ['claude-1', 'queued', '50', 'Run the tests.', 'claude-1 is busy'],
-      ['claude-1', 'queued', '10', 'Push.', 'claude-1 is busy'],
+      ['claude-1', 'queued', '50', 'Run the tests.', 'is busy'],
+      ['claude-1', 'queued', '10', 'Push.', 'is busy'],
     ]);
     expect((await world.json('queue')).runs).toHaveLength(3);
     await one.report(run.id, lock_token, [completed]);

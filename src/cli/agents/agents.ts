@@ -6,7 +6,7 @@ import { agents as agentTools } from '../../tools/agents.ts';
 import { perform } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
-import { askedOf, type Contents, findAgent, inAgentContext, readAgents, readContents } from './reading.ts';
+import { askedOf, besideName, type Contents, findAgent, inAgentContext, readAgents, readContents } from './reading.ts';
 import { runTable } from './runs.ts';
 
 const NONE = 'No agents. `cairn agent run -- claude` starts one.';
@@ -57,7 +57,7 @@ export function agentTable(agents: readonly Agent[], contents: Contents): string
     { heading: 'TYPE', text: ({ type }) => type, spare: 2 },
     { heading: 'HOST', text: ({ host = '' }) => host, style: (text) => styled('dim', text), spare: 1 },
     { heading: 'STATE', text: stateOf, style: (text, agent) => styled(stateStyle(agent), text) },
-    { heading: 'DOES', text: (agent) => workOf(agent, contents), style: workStyle, flexible: true },
+    { heading: 'DOES', text: (agent) => workOf(agent, contents), style: workStyle, flexible: true, spare: 6 },
     { heading: 'QUEUED', text: ({ queued }) => (queued > 0 ? String(queued) : ''), spare: 4 },
     {
       heading: 'SEEN',
@@ -82,9 +82,9 @@ function stateStyle(agent: Agent): 'green' | 'yellow' | 'red' | 'dim' {
 }
 
 /** Says why an agent does nothing, where its state alone does not. */
-function whyStill({ state, stopped, host }: Agent): string {
-  if (stopped !== undefined) return stopped;
-  return state === 'lost' ? `its runner${host === undefined ? '' : ` on ${host}`} ended or is cut off` : '';
+function whyStill({ name, state, stopped }: Agent): string {
+  if (stopped !== undefined) return besideName(stopped, name);
+  return state === 'lost' ? 'its runner ended or is cut off' : '';
 }
 
 export function waitsForPerson({ status }: RunBrief): boolean {
@@ -96,22 +96,26 @@ function workStyle(text: string, { running = [] }: Agent): string {
 }
 
 /** The runs of an agent on one line, those that wait for a person first. */
-function workOf({ running = [] }: Agent, contents: Contents): string {
+function workOf({ running = [], state }: Agent, contents: Contents): string {
   const [first, ...others] = [...running].sort((a, b) => Number(waitsForPerson(b)) - Number(waitsForPerson(a)));
   if (first === undefined) return '';
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
-  return [first.task, stateOfRun(first), askedOf(first, contents)].filter(Boolean).join(': ') + more;
+  // That a lost agent is not heard of stands beside it.
+  const { why, ...run } = first;
+  return (
+    [run.task, stateOfRun(state === 'lost' ? run : first), askedOf(first, contents)].filter(Boolean).join(': ') + more
+  );
 }
 
 /** What else than work a run does. */
-function stateOfRun({ status, why, paused_until, interrupt_requested }: RunBrief): string {
-  const reason = why === undefined ? '' : ` (${why})`;
+function stateOfRun({ agent, status, why, paused_until, interrupt_requested }: RunBrief): string {
+  const reason = why === undefined ? '' : ` (${besideName(why, agent)})`;
   if (interrupt_requested) return `is interrupted${reason}`;
   if (status === 'waiting_input') return `waits for an answer${reason}`;
   if (status === 'waiting_approval') return `waits for an approval${reason}`;
   if (status === 'paused')
     return `paused${paused_until === undefined ? '' : `, goes on ${fromNow(paused_until)}`}${reason}`;
-  return why ?? '';
+  return why === undefined ? '' : besideName(why, agent);
 }
 
 const TAKES: Readonly<Record<string, string>> = { workspace: 'commands of the whole workspace' };

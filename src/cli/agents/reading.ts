@@ -69,3 +69,8 @@ export function askedOf({ command = '' }: Pick<RunBrief, 'command'>, contents: C
 export function firstLine(content: string): string {
   return content.trim().split('\n', 1)[0] ?? '';
 }
+
+/** A reason beside the name of its agent, which it need not repeat. */
+export function besideName(why: string, agent: string): string {
+  return why.startsWith(`${agent} `) ? why.slice(agent.length + 1) : why;
+}

@@ -9,7 +9,7 @@ import { findByEnd, shortId } from '../short-id.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 import { followRuns } from './follow.ts';
-import { askedOf, type Contents, firstLine, inAgentContext, readContents } from './reading.ts';
+import { askedOf, besideName, type Contents, firstLine, inAgentContext, readContents } from './reading.ts';
 
 const KNOWN_MAX = 1_000;
 const MINUTE_SECONDS = 60;
@@ -85,8 +85,8 @@ export function runTable(runs: readonly RunBrief[], contents: Contents): string[
       text: ({ priority, ended_at }) => (ended_at === undefined ? String(priority) : ''),
       spare: 2,
     },
-    { heading: 'COMMAND', text: (run) => askedOf(run, contents), flexible: true },
-    { heading: 'NOTE', text: noteOfRun, style: (text) => styled('dim', text), flexible: true, spare: 5 },
+    { heading: 'COMMAND', text: (run) => askedOf(run, contents), flexible: true, spare: 5 },
+    { heading: 'NOTE', text: noteOfRun, style: (text) => styled('dim', text), flexible: true, spare: 6 },
     { heading: 'TOOK', text: tookOf, spare: 1 },
     { heading: 'TOKENS', text: tokensOf, spare: 0 },
     { heading: 'SINCE', text: sinceOf, style: (text) => styled('dim', text), spare: 3 },
@@ -117,7 +117,9 @@ export function noteOfRun({
   if (run.ended_at !== undefined) return error ?? interrupt_reason ?? firstLine(result);
   if (interrupt_requested) return `will be interrupted${interrupt_reason === undefined ? '' : `: ${interrupt_reason}`}`;
   const goesOn = run.paused_until === undefined ? undefined : `goes on ${fromNow(run.paused_until)}`;
-  return [why, goesOn, run.status === 'queued' ? error : undefined].filter(Boolean).join('; ');
+  return [why && besideName(why, run.agent), goesOn, run.status === 'queued' ? error : undefined]
+    .filter(Boolean)
+    .join('; ');
 }
 
 function tookOf({ duration_ms }: RunBrief): string {
