@@ -153,7 +153,7 @@ describe('waiting for a command', () => {
     const { code, stdout } = await waited;
 
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^The command \w{8} is queued\.\n/);
+    expect(stdout).toMatch(/^The command \w{8} is (queued|executing)\.\n/);
     expect(stdout).toMatch(/\nclaude-1: completed, All is well\.\nThe command \w{8} is completed\.\n$/);
   });
 
