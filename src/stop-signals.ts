@@ -8,3 +8,12 @@ export function onStopSignal(stop: () => void): () => void {
     for (const signal of STOP_SIGNALS) process.off(signal, stop);
   };
 }
+
+/** Lets no further signal end the process while it ends in order; returns a function that takes this back. */
+export function heedNoStopSignal(): () => void {
+  const ignore = () => {};
+  for (const signal of STOP_SIGNALS) process.on(signal, ignore);
+  return () => {
+    for (const signal of STOP_SIGNALS) process.off(signal, ignore);
+  };
+}

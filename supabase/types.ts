@@ -602,6 +602,7 @@ export type Schema = {
       get_checkpoint: { Args: { actor?: Json; checkpoint?: string; project?: string }; Returns: Json };
       get_client: { Args: { actor?: Json; client_id: string }; Returns: Json };
       get_command: { Args: { actor?: Json; command?: string }; Returns: Json };
+      get_control: { Args: { actor?: Json; agent: string; held?: Json }; Returns: Json };
       get_password: { Args: { actor?: Json }; Returns: Json };
       get_position: { Args: { actor: Json }; Returns: Json };
       get_project: { Args: { actor?: Json; project?: string }; Returns: Json };

@@ -1,5 +1,6 @@
 import { ACCESS } from './access.ts';
 import { ACCESS_REFUSALS } from './access-refusals.ts';
+import { AGENTS } from './agents.ts';
 import { BLOBS } from './blobs.ts';
 import { BOUNDS } from './bounds.ts';
 import { CORE } from './core.ts';
@@ -40,6 +41,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...BLOBS,
   ...CORE,
   ...LEASES,
+  ...AGENTS,
   ...JOBS,
   ...IMPORTS,
   ...LABELS,

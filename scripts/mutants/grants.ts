@@ -139,11 +139,11 @@ export const GRANTS = Object.freeze([
       name: 'administers only while its user is an administrator',
     },
   ]),
-  ...of('T17', 'test/remote/auth-store.test.ts', [
+  ...of('T17', 'test/remote/refresh.test.ts', [
     {
       file: SQL,
       find: "    when not string_to_array(v_scope, ' ') <@ string_to_array(v_grant.scope, ' ') then 'scope'\n",
-      name: 'is good for ten siblings and no more, within the scope that was granted',
+      name: 'is good for a hundred siblings and no more, within the scope that was granted',
     },
     {
       file: SQL,

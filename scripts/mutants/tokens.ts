@@ -189,12 +189,12 @@ export const TOKENS = Object.freeze([
       name: 'is not ended by another client',
     },
   ]),
-  ...of('T8', 'test/remote/auth-store.test.ts', [
+  ...of('T8', 'test/remote/refresh.test.ts', [
     {
       file: SQL,
       find: "    when presented ->> 'client_id' is distinct from v_grant.client_id then 'client'\n    when v_grant.revoked_at is not null or",
       replace: '    when v_grant.revoked_at is not null or',
-      name: 'is good for ten siblings and no more',
+      name: 'is good for a hundred siblings and no more',
     },
     {
       file: SQL,

@@ -15,6 +15,7 @@ import { addEventsCommands } from './log/declare.ts';
 import { addTransferCommands } from './move/declare.ts';
 import { addPresetsCommands, addProfilesCommands } from './presets/declare.ts';
 import { addProjectsCommands } from './project/declare.ts';
+import { addRunnerCommands } from './runner/declare.ts';
 import { addServeCommand } from './serve/declare.ts';
 import { mayBeClient } from './serve/stdin-client.ts';
 import { addSetupCommands } from './setup/declare.ts';
@@ -88,6 +89,7 @@ function addCommands(program: Command): void {
   addProfilesCommands(program);
   program.commandsGroup('Serve:');
   addServeCommand(program);
+  addRunnerCommands(program);
   addWorkerCommand(program);
   addAuthCommands(program);
   addLoginCommands(program);

@@ -98,6 +98,7 @@ export const FUNCTIONS = Object.freeze({
   get_agent: 'short',
   get_checkpoint: 'short',
   get_command: 'short',
+  get_control: 'short',
   get_position: 'short',
   get_project: 'short',
   get_state: 'short',

@@ -8,6 +8,7 @@ const Token = z.int().min(1);
 const Registered = z.object({ agent: Agent, token: z.int() });
 
 export const RegisterAgent = z.strictObject({ agent: AgentRegistered, token: Token.optional() });
+export type RegisterAgent = z.infer<typeof RegisterAgent>;
 
 /** Says what a runner drives. Its token goes with all that it says later. Raises lock_held, already_exists. */
 export const registerAgent = sqlFunction('register_agent', Registered);
@@ -41,6 +42,9 @@ export type Control = z.infer<typeof Control>;
 
 /** A sign of life, and what the runner must know. Raises lock_lost. */
 export const beatAgent = sqlFunction('beat_agent', Control);
+
+/** The same without a sign of life: asked each second, so that an interrupt and a stop arrive at once. */
+export const getControl = sqlFunction('get_control', Control);
 
 const Order = z.object({
   id: z.string(),

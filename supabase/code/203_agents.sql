@@ -15,7 +15,8 @@ end
 $$;
 
 -- How long an agent is believed to be there after its last beat: a runner beats every ten seconds.
-create or replace function app.get_beat_patience() returns interval language sql immutable return interval '30 seconds';
+create or replace function app.get_beat_patience() returns interval language sql immutable
+  return interval '30 seconds';
 
 -- Finds an agent by its name, whatever its case, or by its id. Raises not_found.
 create or replace function app.find_agent(ref text, actor app.actor)

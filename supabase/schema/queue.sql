@@ -14,49 +14,58 @@ begin
   perform app.check_form('health', not beat ? 'health' or app.validate_field(beat -> 'health', 'object', 4096, null),
     'an object of at most 4096 bytes');
   perform app.check_form('runs', not beat ? 'runs' or jsonb_typeof(beat -> 'runs') = 'array'
+    and jsonb_array_length(case when jsonb_typeof(beat -> 'runs') = 'array' then beat -> 'runs' end) <= 100
     and not exists (
       select from jsonb_array_elements(case when jsonb_typeof(beat -> 'runs') = 'array' then beat -> 'runs' end) r
       where (jsonb_typeof(r) = 'object' and app.as_uuid(r ->> 'run') is not null
         and r ->> 'lock_token' ~ '^[0-9]{1,18}$'
         and coalesce(r ->> 'tokens_in', '0') ~ '^[0-9]{1,15}$'
         and coalesce(r ->> 'tokens_out', '0') ~ '^[0-9]{1,15}$') is not true),
-    'a list of {run, lock_token, tokens_in?, tokens_out?}');
+    'a list of at most 100 {run, lock_token, tokens_in?, tokens_out?}');
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.control_of(agent public.agents, held jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'stopped', app.stop_reason(agent),
+    'runs', coalesce((
+      select jsonb_agg(jsonb_build_object('run', h.value -> 'run') || app.judge_held(agent, h.value) order by h.at)
+      from jsonb_array_elements(held) with ordinality h (value, at)), '[]'),
+    'queued', exists (
+      select from public.agent_runs r
+      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued')));
 end
 $function$;
 -- owner cairn_owner
 
 CREATE OR REPLACE FUNCTION app.extend_run(run public.agent_runs, token bigint, user_id uuid, at timestamp with time zone)
- RETURNS jsonb
+ RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_until timestamptz;
-  v_lease public.leases;
-  v_holder text;
 begin
   if run.ended_at is not null or run.lock_token is distinct from token then
-    return '{"state": "lost"}';
+    return;
   end if;
   if run.task_id is not null then
     v_until := app.extend_lease(run.tenant_id, 'task', run.task_id, token, at, user_id);
-    select t.locked_by into v_holder from public.tasks t
-      where t.tenant_id = run.tenant_id and t.id = run.task_id and t.status = 'in_progress'
-        and t.lock_token <> run.lock_token;
-    if v_holder is not null then
-      return jsonb_build_object('state', 'interrupt', 'reason', format('The task was taken over by %s.', v_holder));
-    end if;
   end if;
   if coalesce(v_until <= at, true) then
     v_until := app.extend_lease(run.tenant_id, 'run', run.id, token, at, user_id);
   end if;
   -- The agent has given the task back, and the run goes on to its end.
   if v_until is null then
-    v_lease := app.new_run_lease(run, token);
-    perform app.take_lease(v_lease, at);
+    perform app.take_lease(app.new_run_lease(run, token), at);
   end if;
-  return case when run.interrupt_requested
-    then jsonb_build_object('state', 'interrupt', 'reason', run.interrupt_reason) else '{"state": "mine"}' end;
 end
 $function$;
 -- owner cairn_owner
@@ -78,6 +87,32 @@ begin
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued'
       order by r.priority desc, r.created_at, r.id limit 200;
   end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.judge_held(agent public.agents, held jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_run public.agent_runs;
+  v_holder text;
+begin
+  select * into v_run from public.agent_runs r
+    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.id = app.as_uuid(held ->> 'run');
+  if v_run.ended_at is not null or v_run.lock_token is distinct from (held ->> 'lock_token')::bigint then
+    return '{"state": "lost"}';
+  elsif v_run.interrupt_requested then
+    return jsonb_strip_nulls(jsonb_build_object('state', 'interrupt', 'reason', v_run.interrupt_reason));
+  end if;
+  select t.locked_by into v_holder from public.tasks t
+    where t.tenant_id = v_run.tenant_id and t.id = v_run.task_id and t.status = 'in_progress'
+      and t.lock_token <> v_run.lock_token;
+  return case when v_holder is null then '{"state": "mine"}'::jsonb
+    else jsonb_build_object('state', 'interrupt', 'reason', format('The task was taken over by %s.', v_holder)) end;
 end
 $function$;
 -- owner cairn_owner
@@ -247,38 +282,33 @@ declare
   v_actor app.actor := app.authenticate(actor, 'member');
   v_agent public.agents := app.lock_agent(agent, token, v_actor);
   v_now timestamptz := app.now();
+  v_held jsonb := coalesce(beat -> 'runs', '[]');
   v_sent jsonb;
   v_run public.agent_runs;
-  v_runs jsonb := '[]';
-  v_stopped text;
 begin
   perform app.check_beat(beat);
   perform app.extend_lease(v_agent.tenant_id, 'agent', v_agent.id, token, v_now, v_actor.user_id);
-  for v_sent in select r from jsonb_array_elements(coalesce(beat -> 'runs', '[]')) r order by r ->> 'run' limit 100 loop
-    select * into v_run from public.agent_runs r
-      where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.id = app.as_uuid(v_sent ->> 'run')
-      for no key update;
-    v_runs := v_runs || (jsonb_build_object('run', v_sent -> 'run')
-      || app.extend_run(v_run, (v_sent ->> 'lock_token')::bigint, v_actor.user_id, v_now));
+  for v_sent in select r from jsonb_array_elements(v_held) r order by r ->> 'run' loop
     update public.agent_runs r
       set tokens_in = greatest(r.tokens_in, (v_sent ->> 'tokens_in')::bigint),
         tokens_out = greatest(r.tokens_out, (v_sent ->> 'tokens_out')::bigint)
-      where r.tenant_id = v_run.tenant_id and r.id = v_run.id and r.lock_token = (v_sent ->> 'lock_token')::bigint
-        and v_sent ?| '{tokens_in,tokens_out}';
+      where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.id = app.as_uuid(v_sent ->> 'run')
+        and r.lock_token = (v_sent ->> 'lock_token')::bigint
+      returning * into v_run;
+    if found then
+      perform app.extend_run(v_run, v_run.lock_token, v_actor.user_id, v_now);
+    end if;
   end loop;
   update public.agents a
     set status = coalesce(beat ->> 'status', 'online'), seen_at = v_now,
       disconnected_at = case when beat -> 'leaving' = 'true' then v_now end,
-      activity_state = case when v_runs <> '[]' then 'processing' else 'idle' end,
+      activity_state = case when v_held <> '[]' then 'processing' else 'idle' end,
       health_metrics = coalesce(beat -> 'health', a.health_metrics)
     where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id;
   if beat -> 'leaving' = 'true' then
     perform app.release_lease(v_agent.tenant_id, 'agent', v_agent.id, token, v_now);
   end if;
-  v_stopped := app.stop_reason(v_agent);
-  return jsonb_strip_nulls(jsonb_build_object('stopped', v_stopped, 'runs', v_runs, 'queued', exists (
-    select from public.agent_runs r
-    where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.status = 'queued')));
+  return app.control_of(v_agent, v_held);
 end
 $function$;
 -- owner cairn_owner
@@ -309,6 +339,24 @@ begin
     return jsonb_build_object('nothing', coalesce(app.stop_reason(v_agent), 'nothing waits for it'));
   end if;
   return app.start_run(v_run, v_agent, v_actor, v_now);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.get_control(agent text, held jsonb DEFAULT '[]'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_agent public.agents := app.find_agent(agent, v_actor);
+begin
+  perform app.check_beat(jsonb_build_object('runs', held));
+  return app.control_of(v_agent, held);
 end
 $function$;
 -- owner cairn_owner
@@ -415,6 +463,9 @@ grant execute on function public.beat_agent(text,bigint,jsonb,jsonb) to service_
 grant execute on function public.claim_run(text,bigint,jsonb,jsonb) to authenticated;
 grant execute on function public.claim_run(text,bigint,jsonb,jsonb) to cairn_server;
 grant execute on function public.claim_run(text,bigint,jsonb,jsonb) to service_role;
+grant execute on function public.get_control(text,jsonb,jsonb) to authenticated;
+grant execute on function public.get_control(text,jsonb,jsonb) to cairn_server;
+grant execute on function public.get_control(text,jsonb,jsonb) to service_role;
 grant execute on function public.register_agent(jsonb,bigint,jsonb) to authenticated;
 grant execute on function public.register_agent(jsonb,bigint,jsonb) to cairn_server;
 grant execute on function public.register_agent(jsonb,bigint,jsonb) to service_role;

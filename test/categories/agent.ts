@@ -11,6 +11,10 @@ export const facts: Facts = {
       reads: [{}, { include_retired: true }],
       tools: { list_agents: {} },
     },
+    get_control: {
+      naming: ({ agent, run }) => [{ agent, held: [{ run, lock_token: 1 }] }],
+      reads: [{ agent: 'pelican-web' }],
+    },
     // What it says is of the caller's own.
     register_agent: { naming: () => [], reads: [] },
     beat_agent: { naming: ({ agent }) => [{ agent, token: 1 }], reads: [] },

@@ -1,11 +1,10 @@
 import { describe, expect } from 'vitest';
-import type { Context } from '../../src/context.ts';
 import { selectTools, toolNamed } from '../../src/tools/catalog.ts';
 import { fitResult } from '../../src/tools/fit.ts';
 import { callTool } from '../../src/tools/tool.ts';
+import { callAgents } from '../support/call-agents.ts';
 import { call, plan } from '../support/calls.ts';
 import { engineOfRun } from '../support/engine.ts';
-import { claimed, runnerOf } from '../support/runners.ts';
 import { test } from '../support/world.ts';
 
 const ACCESS = new Set([
@@ -167,24 +166,6 @@ describe('calling a tool', () => {
     expect(logged).toMatchObject([{ tool: 'list_projects', err: { message: 'secret' } }]);
   });
 });
-
-type Call = (agent: string, name: string, input?: Record<string, unknown>) => Promise<{ id: string }>;
-
-async function callAgents(call: Call, ctx: Context): Promise<void> {
-  const runner = await runnerOf(ctx, 'heron-1');
-  await call('ada', 'list_agents');
-  const { id: command } = await call('ada', 'send_command', { to: ['heron-1'], content: 'Feed\nthe elephant.' });
-  await call('ada', 'get_command', { command });
-  const { run } = await claimed(runner);
-  await call('ada', 'interrupt_run', { run: run.id, reason: 'It sleeps' });
-  await call('ada', 'list_queue');
-  await call('ada', 'list_runs');
-  await call('ada', 'cancel_command', { command });
-  await call('ada', 'list_commands');
-  await call('ada', 'change_agent', { agent: 'heron-1', change: 'rename', name: 'heron-2' });
-  await call('ada', 'stop_agents', { reason: 'Night' });
-  await call('ada', 'stop_agents', { stopped: false });
-}
 
 test('each tool answers what its schema says, in plain text', async ({ as }) => {
   const called = new Set<string>();

@@ -168,12 +168,16 @@ const GIVEN = {
   ...{ name: 'x', slug: 'late', title: 'x', tasks: [{ title: 'x' }], text: 'x', label: 'x', summary: 'x', choice: 'x' },
   ...{ rationale: 'x', reason: 'x', outcome: 'paused', type: 'other', ref: 'x', query: 'pelican', lock_token: 2 },
   content: 'x',
+  to: ['heron'],
+  change: 'stop',
   timeout_seconds: 1,
 };
 
 function argumentsOf(tool: Tool, refs: Refs) {
-  const type = tool.name === 'save_preset' ? 'plan' : GIVEN.type;
-  const all = { ...GIVEN, type, ...refs, supersedes: refs.decision, answers: refs.event };
+  const type = /^(save_preset|send_command)$/.test(tool.name) ? 'plan' : GIVEN.type;
+  // A command has a text of its own, or a preset.
+  const text = tool.name === 'send_command' ? { preset: undefined } : {};
+  const all = { ...GIVEN, type, ...refs, ...text, supersedes: refs.decision, answers: refs.event };
   return Object.fromEntries(Object.entries(all).filter(([name]) => Object.hasOwn(tool.input.shape, name)));
 }
 

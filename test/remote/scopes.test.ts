@@ -6,6 +6,7 @@ import { suggestRefs } from '../../src/services/search.ts';
 import { SCOPES, selectTools, toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
 import { READING_TOOLS } from '../support/categories.ts';
+import { runnerOf } from '../support/runners.ts';
 import { test } from '../support/world.ts';
 
 // Scopes decide which rows an answer shows, for every kind of answer. Threats: docs/security.md.
@@ -19,6 +20,7 @@ const PROJECT = /projectword/i;
 const as = ({ scopes: _, ...ctx }: Context, scopes: readonly Scope[]): Context => ({ ...ctx, scopes: new Set(scopes) });
 
 async function fill(ctx: Context): Promise<void> {
+  await runnerOf(ctx, 'pelican-web');
   const call = async (name: string, input: object) => (await callTool(ctx, toolNamed(name), input)).structured;
   await call('create_project', { slug: 'web', name: 'projectword', description: 'projectword' });
   const task = { title: 'taskword', description: 'taskword', acceptance_criteria: ['taskword'] };
@@ -31,6 +33,7 @@ async function fill(ctx: Context): Promise<void> {
   await call('claim_task', { task: 'web-1' });
   await call('record_event', { task: 'web-1', kind: 'question', text: 'taskword' });
   await call('record_event', { project: 'web', kind: 'note', text: 'taskword' });
+  await call('send_command', { to: ['pelican-web'], content: 'Fly.', task: 'web-2', project: 'web' });
   const decision = {
     title: 'projectword',
     options: ['projectword'],

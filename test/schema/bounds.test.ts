@@ -24,6 +24,7 @@ const ARGUMENTS: Partial<Record<FunctionName, object>> = {
   beat_agent: { agent: 'a', token: 1 },
   claim_run: { agent: 'a', token: 1 },
   get_agent: { agent: 'a' },
+  get_control: { agent: 'a' },
   register_agent: { agent: { name: 'a', type: 'claude', driver: 'pipe' } },
   report_run: { run: newId(), lock_token: 1, events: [] },
   stop_agents: { reach: 'workspace', stopped: false },

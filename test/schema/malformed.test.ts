@@ -78,6 +78,7 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
     beat_agent: [{ agent, token, beat }],
     claim_run: [{ agent, token, holding: [run.id] }],
     get_agent: [{ agent }],
+    get_control: [{ agent, held: [held] }],
     register_agent: [{ agent: { name: 'egret', type: 'claude', driver: 'pipe', host_machine: 'x', config: { a: 1 } } }],
     report_run: [{ ...held, events: [{ type: 'run.delivered', data: { path: 'x' } }] }],
     stop_agents: [{ reach: 'workspace', stopped: false, reason: 'x' }],

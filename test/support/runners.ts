@@ -1,11 +1,11 @@
 import type { Context } from '../../src/context.ts';
 import { type Beat, beatAgent, type Claimed, claimRun, registerAgent, reportRun } from '../../src/services/runner.ts';
 
-type Driven = { config?: Record<string, unknown>; type?: string };
+type Driven = { config?: Record<string, unknown>; type?: string; project?: string };
 
 /** A runner without a process: says and asks what a real one does. */
-export async function runnerOf(ctx: Context, name: string, { config = {}, type = 'claude' }: Driven = {}) {
-  const about = { name, type, driver: 'pipe' as const, host_machine: 'box', config };
+export async function runnerOf(ctx: Context, name: string, { config = {}, type = 'claude', project }: Driven = {}) {
+  const about = { name, type, driver: 'pipe' as const, host_machine: 'box', config, ...(project && { project }) };
   const { agent, token } = await registerAgent(ctx, { agent: about });
   return {
     id: agent.id,

@@ -1,0 +1,40 @@
+import { refusals } from './mutant.ts';
+
+/** Mutants of the rules of agents, commands and runs. */
+export const AGENTS = Object.freeze([
+  ...refusals('core', 'test/core/agents.test.ts', [
+    { within: 'app.find_agent', find: 'There is no agent %s in this workspace.', name: 'is refused where nobody' },
+    { within: 'app.find_targets', find: 'There is no agent for %s.', name: 'is refused where nobody' },
+    { within: 'public.register_agent', find: 'A runner is %s already.', name: 'has one runner at a time' },
+  ]),
+  ...refusals('core', 'test/core/agent-refusals.test.ts', [
+    { within: 'app.check_form', find: '%s must be %s.', name: 'is spoken for by the runner of its owner alone' },
+    { within: 'app.check_owner', find: '%s is another person', name: 'is cancelled by its sender and administrators' },
+    { within: 'app.guard_agent', find: 'The agent %s is retired.', name: 'that is retired does nothing more' },
+    { within: 'app.guard_agent', find: 'An agent cannot be called %s.', name: 'keeps others from it' },
+    { within: 'app.guard_agent', find: 'There is another agent %s', name: 'keeps others from it' },
+    { within: 'app.find_targets', find: '%s takes no commands of yours.', name: 'only where its runner takes' },
+    { within: 'app.find_targets', find: '%s works for one project alone.', name: 'only for this project' },
+    { within: 'app.check_limits', find: 'The limit %s is not valid.', name: 'is refused without text, with bad' },
+    { within: 'app.fill_command', find: 'A command has content or a preset', name: 'names a preset, whose text' },
+    { within: 'app.prepare_command', find: 'Task %s is for one agent, not %s.', name: 'for a task is for one agent' },
+    { within: 'app.prepare_command', find: 'Task %s is %s.', name: 'for a task is for one agent' },
+    { within: 'app.guard_command', find: 'The command %s is %s.', name: 'and administrators alone, and once' },
+    { within: 'app.find_command', find: 'There is no command', name: 'is refused without text, with bad' },
+    { within: 'app.guard_run', find: "'Send the command again if", name: 'is interrupted by its sender' },
+    { within: 'app.guard_run', find: 'A run is claimed from the queue', name: 'is told of by who has claimed it' },
+    { within: 'app.find_run', find: 'There is no run %s in this workspace.', name: 'is told of by who has claimed it' },
+    { within: 'app.lock_agent', find: 'The agent %s is another person', name: 'is spoken for by the runner' },
+    { within: 'app.lock_agent', find: 'Another runner is %s now.', name: 'is spoken for by the runner' },
+    { within: 'public.register_agent', find: 'The agent %s is another person', name: 'keeps others from it' },
+    { within: 'public.report_run', find: 'The run %s is not yours', name: 'is told of by who has claimed it' },
+    { within: 'public.stop_agents', find: 'app.refuse_limited', name: 'are stopped by every member' },
+    {
+      within: 'public.stop_agents',
+      find: 'Only an administrator of the workspace',
+      name: 'are stopped by every member',
+    },
+    { within: 'public.stop_agents', find: 'Whoever runs the server stops all', name: 'are stopped by every member' },
+    { within: 'public.stop_agents', find: 'reach must be workspace or', name: 'are stopped by every member' },
+  ]),
+]);

@@ -1,0 +1,129 @@
+import { hostname } from 'node:os';
+import { basename } from 'node:path';
+import { type Config, thisHost } from '../../config.ts';
+import { DomainError } from '../../errors.ts';
+import { openLocal } from '../../local.ts';
+import { createLog } from '../../log.ts';
+import { personName } from '../../person-name.ts';
+import type { Driver } from '../../runner/driver.ts';
+import { claudeDriver } from '../../runner/drivers/claude.ts';
+import { pipeDriver } from '../../runner/drivers/pipe.ts';
+import { endLeftovers } from '../../runner/leftovers.ts';
+import { databasePort } from '../../runner/port.ts';
+import { GRACE_MS, Runner, type Told } from '../../runner/runner.ts';
+import { StateFile } from '../../runner/state-file.ts';
+import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
+import { clean, cleanLine } from '../../text.ts';
+import { styled } from '../terminal/output.ts';
+
+export type AgentRunOptions = {
+  name?: string;
+  driver: 'auto' | 'claude' | 'pipe';
+  accept: 'owner' | 'workspace';
+  type?: string;
+};
+
+const NUMBERS_MAX = 20;
+
+/** `cairn agent run -- COMMAND`: drives an agent until the process is told to end. */
+export async function runAgent(config: Config, words: string[], options: AgentRunOptions): Promise<void> {
+  const [program = '', ...args] = words;
+  const kind = basename(program).replace(/\.(exe|cmd|sh|js|mjs|py)$/i, '') || 'agent';
+  const type =
+    cleanLine(options.type ?? kind)
+      .toLowerCase()
+      .slice(0, 40) || 'agent';
+  const driver = options.driver === 'auto' ? (type === 'claude' ? 'claude' : 'pipe') : options.driver;
+  const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
+  const person = personName();
+  const { db, blobs, actor, close } = await openLocal({ ...config, lingerSeconds: 0 }, log, { person });
+  const names = options.name === undefined ? numbered(type) : [options.name];
+  try {
+    for (const name of names) {
+      const state = new StateFile(config.dataDir, name);
+      const left = await state.read();
+      const token = await endLeftovers(left, { name, graceMs: GRACE_MS });
+      const ctx = { db, blobs, log, scopes: 'all' as const, actor: { ...actor, agent: name, client: await person } };
+      const env = { ...thisHost().env, CAIRN_AGENT: name };
+      const driven = openDriver(driver, { program: { command: program, args, cwd: process.cwd(), env } });
+      const runner = new Runner({
+        port: databasePort(ctx, name),
+        driver: driven,
+        agent: {
+          ...{ name, type, driver, host_machine: hostname().slice(0, 200) },
+          ...(config.project !== undefined && { project: config.project }),
+          config: { accepts: options.accept },
+        },
+        token,
+        log,
+        tell: (told) => {
+          if (registered > 0) void state.write(registered, driven.pids());
+          process.stdout.write(`${lineOf(name, told)}\n`);
+        },
+        printed: (_, stream, text) => void process[stream].write(clean(text)),
+      });
+      let registered = 0;
+      try {
+        registered = await runner.start();
+      } catch (error) {
+        if (isTaken(error) && options.name === undefined) continue;
+        throw error;
+      }
+      await state.write(registered, []);
+      await untilEnd(runner);
+      await state.remove();
+      return;
+    }
+    throw new DomainError('lock_held', `${type}-1 to ${type}-${NUMBERS_MAX} are all in use.`, {
+      hint: 'Choose a name: --name.',
+    });
+  } finally {
+    await close();
+  }
+}
+
+async function untilEnd(runner: Runner): Promise<void> {
+  const told = new Promise<void>((resolve) => onStopSignal(resolve));
+  try {
+    await Promise.race([told, runner.ended()]);
+  } finally {
+    // An impatient second signal would leave the agent's processes behind; the end is waited for some seconds at most.
+    const heed = heedNoStopSignal();
+    await runner.stop();
+    heed();
+  }
+}
+
+function openDriver(driver: 'claude' | 'pipe', { program }: Pick<Parameters<typeof pipeDriver>[0], 'program'>): Driver {
+  return (driver === 'claude' ? claudeDriver : pipeDriver)({ program, graceMs: GRACE_MS });
+}
+
+function numbered(type: string): string[] {
+  return Array.from({ length: NUMBERS_MAX }, (_, at) => `${type}-${at + 1}`);
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof DomainError && (error.code === 'lock_held' || error.code === 'already_exists');
+}
+
+function lineOf(name: string, told: Told): string {
+  switch (told.what) {
+    case 'registered':
+      return `${styled('bold', name)} waits for commands: cairn send "…" --to ${name}`;
+    case 'away':
+      return styled('yellow', 'The database does not answer. What runs goes on; its end is told later.');
+    case 'back':
+      return 'The database answers again.';
+    case 'stopped':
+      return styled('yellow', `Stopped: ${told.why}.`);
+    case 'started': {
+      const { id, sent_by, content } = told.started.command;
+      return `${styled('cyan', '▶')} command ${id.slice(-8)} from ${cleanLine(sent_by)}: ${cleanLine(content).slice(0, 200)}`;
+    }
+    default: {
+      const { status, error } = told.ended;
+      const mark = status === 'completed' ? styled('green', '✓') : styled('red', '✗');
+      return `${mark} ${status}${error === undefined ? '' : `: ${cleanLine(error).slice(0, 300)}`}`;
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import type { COMMAND_MODES } from '../events/commands.ts';
+import type { END_REASONS } from '../events/runs.ts';
+
+export type Mode = (typeof COMMAND_MODES)[number];
+
+type EndReason = (typeof END_REASONS)[number];
+
+/** How a run ended, as its events say it. */
+export type Ended = {
+  status: 'completed' | 'failed' | 'cancelled' | 'timed_out';
+  end_reason: EndReason;
+  error?: string;
+  result?: string;
+};
+
+/** What a driver sees of a turn while it goes on. */
+export type Watcher = {
+  /** The agent has begun with the text. */
+  acknowledged(): void;
+  printed(stream: 'stdout' | 'stderr', text: string): void;
+  /** Tokens so far, of this turn. */
+  used(tokens: { in: number; out: number }): void;
+};
+
+/** A text on its way through an agent. */
+export type Turn = {
+  /** Settles when the agent is done with it; a turn that joined another ends with that one. */
+  ended: Promise<Ended>;
+  /** Asks the agent to end the turn; its process stays where the driver can do that. */
+  interrupt(): void;
+  /** Ends the process that carries it: told to, then killed. */
+  stop(): void;
+};
+
+/** Gives texts to one agent, by that agent's own way. It owns the process. */
+export type Driver = {
+  /** The way of delivery in words, for people. */
+  path: string;
+  modes: readonly Mode[];
+  /** Starts the process, where one is kept for all turns. */
+  open(): Promise<void>;
+  deliver(text: string, how: { mode: Mode; watcher: Watcher; env: Record<string, string> }): Turn;
+  /** Ends the processes: asked to, then told to, then killed. Settles when they are gone. */
+  close(): Promise<void>;
+  /** The processes that are alive, for limits of memory and processor. */
+  pids(): readonly number[];
+};

@@ -1,0 +1,17 @@
+import type { Claimed } from '../services/runner.ts';
+
+type Started = Exclude<Claimed, { nothing: string }>;
+
+/**
+ * Writes a command as the agent reads it. Only what a person gave is marked as an operator's order: what comes from
+ * another agent, or through a tool, never carries that mark.
+ */
+export function orderText({ run, command, lock_token }: Pick<Started, 'run' | 'command' | 'lock_token'>): string {
+  const { id, content, sent_by, by_person } = command;
+  const head = by_person ? `Operator command ${id}, from ${sent_by}:` : `From agent ${sent_by} (command ${id}):`;
+  const task =
+    run.task === undefined
+      ? ''
+      : `\n\nThis assigns task ${run.task}. You hold it: lock_token ${lock_token}. Complete or release it with that.`;
+  return `${head}\n\n${content}${task}\n`;
+}

@@ -1,0 +1,21 @@
+import type { Context } from '../../src/context.ts';
+import { claimed, runnerOf } from './runners.ts';
+
+type Call = (agent: string, name: string, input?: Record<string, unknown>) => Promise<{ id: string }>;
+
+/** Calls each tool of agents. */
+export async function callAgents(call: Call, ctx: Context): Promise<void> {
+  const runner = await runnerOf(ctx, 'heron-1');
+  await call('ada', 'list_agents');
+  const { id: command } = await call('ada', 'send_command', { to: ['heron-1'], content: 'Feed\nthe elephant.' });
+  await call('ada', 'get_command', { command });
+  const { run } = await claimed(runner);
+  await call('ada', 'interrupt_run', { run: run.id, reason: 'It sleeps' });
+  await call('ada', 'list_queue');
+  await call('ada', 'list_runs');
+  await call('ada', 'cancel_command', { command });
+  await call('ada', 'list_commands');
+  await call('ada', 'change_agent', { agent: 'heron-1', change: 'rename', name: 'heron-2' });
+  await call('ada', 'stop_agents', { reason: 'Night' });
+  await call('ada', 'stop_agents', { stopped: false });
+}
