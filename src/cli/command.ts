@@ -15,6 +15,7 @@ export const MISUSED = 2;
 
 const LIMIT_MAX = 1_000;
 const DAY_SECONDS = 86_400;
+const MONTH_DAYS = 30;
 
 /**
  * Runs a command with the configuration and the remaining arguments; prints a failure as two sentences on standard
@@ -77,8 +78,19 @@ const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, 
 
 /** Parses a time like `90m` or `8h` into seconds; at most a day. */
 export function duration(given: string): number {
-  const [, amount, unit = ''] = /^(\d{1,5})([smhd])$/.exec(given) ?? [];
-  const seconds = Number(amount) * (UNIT_SECONDS[unit] ?? 0);
+  const seconds = secondsOf(given);
   if (seconds >= 1 && seconds <= DAY_SECONDS) return seconds;
   throw new InvalidArgumentError('It must be a time like 90m or 8h, at most 24h.');
+}
+
+/** The same, at most a month. */
+export function longDuration(given: string): number {
+  const seconds = secondsOf(given);
+  if (seconds >= 1 && seconds <= MONTH_DAYS * DAY_SECONDS) return seconds;
+  throw new InvalidArgumentError(`It must be a time like 8h or 7d, at most ${MONTH_DAYS}d.`);
+}
+
+function secondsOf(given: string): number {
+  const [, amount, unit = ''] = /^(\d{1,5})([smhd])$/.exec(given) ?? [];
+  return Number(amount) * (UNIT_SECONDS[unit] ?? 0);
 }

@@ -35,16 +35,24 @@ const SENTENCES: readonly [said: RegExp, instead: string][] = [
 
 const COMMANDS: Readonly<Record<string, string>> = {
   add_artifact: '`cairn attach`',
+  cancel_command: '`cairn commands cancel ID`',
+  change_agent: '`cairn agents`',
   claim_task: '`cairn claim`',
   create_project: '`cairn project create`',
   create_tasks: '`cairn add`',
+  get_command: '`cairn commands show ID`',
   get_task: '`cairn show REF`',
+  interrupt_run: '`cairn runs interrupt ID`',
+  list_agents: '`cairn agents`',
   list_checkpoints: '`cairn log --type checkpoint.`',
+  list_commands: '`cairn commands`',
   list_decisions: '`cairn log --type decision.`',
   list_events: '`cairn log`',
   list_presets: '`cairn presets`',
   list_profiles: '`cairn profiles`',
   list_projects: '`cairn project list`',
+  list_queue: '`cairn queue`',
+  list_runs: '`cairn runs`',
   list_tasks: '`cairn tasks`',
   record_decision: "an agent's record_decision",
   record_event: '`cairn note`',
@@ -54,6 +62,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   save_checkpoint: "an agent's save_checkpoint",
   save_preset: '`cairn presets save NAME`',
   save_profile: '`cairn profiles save NAME`',
+  send_command: '`cairn send`',
+  stop_agents: '`cairn stop`',
   wait_for_events: '`cairn watch`',
 };
 const TOOL = new RegExp(`\\b(${Object.keys(COMMANDS).join('|')})\\b`, 'g');

@@ -2,6 +2,8 @@ import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { escaped } from '../text.ts';
 import { VERSION } from '../version.ts';
+import { addAgentsCommands, addStopCommands } from './agents/declare.ts';
+import { addCommandsCommands, addQueueCommand, addRunsCommands, addSendCommand } from './agents/declare-commands.ts';
 import { addAlertsCommands } from './alerts/declare.ts';
 import { addAuthCommands } from './auth/declare.ts';
 import { addLoginCommands } from './auth/declare-login.ts';
@@ -52,6 +54,15 @@ export function createProgram(): Command {
       asked.parent === null ? '' : '\nOptions of every command, like --project: cairn --help',
     );
 
+  addCommands(program);
+  suggestCommands(program);
+  // Last: commands inherit the program's settings when they are added, and none takes words that it does not use.
+  addServing(program);
+  return program;
+}
+
+/** Adds them in the order of the help. */
+function addCommands(program: Command): void {
   program.commandsGroup('Set up:');
   addSetupCommands(program);
   addHelpCommands(program);
@@ -67,6 +78,13 @@ export function createProgram(): Command {
   program.commandsGroup('Plan and decide:');
   addChangeCommands(program);
   addProjectsCommands(program);
+  program.commandsGroup('Command agents:');
+  addAgentsCommands(program);
+  addSendCommand(program);
+  addQueueCommand(program);
+  addCommandsCommands(program);
+  addRunsCommands(program);
+  addStopCommands(program);
   addPresetsCommands(program);
   addProfilesCommands(program);
   program.commandsGroup('Serve:');
@@ -80,10 +98,6 @@ export function createProgram(): Command {
   addEventsCommands(program);
   addDatabaseCommands(program);
   addJobsCommands(program);
-  suggestCommands(program);
-  // Last: commands inherit the program's settings when they are added, and none takes words that it does not use.
-  addServing(program);
-  return program;
 }
 
 /** Without a command: serves a client, and tells a person what it serves. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { createProgram } from '../../src/cli/program.ts';
 import { ArtifactAdded } from '../../src/events/artifacts.ts';
+import { COMMAND_MODES, COMMAND_STATUSES, COMMAND_TYPES } from '../../src/events/commands.ts';
 import { PresetChanged } from '../../src/events/presets.ts';
 import { NOTE_KINDS } from '../../src/events/projects.ts';
 import { PRIORITIES, STATUSES } from '../../src/events/tasks.ts';
@@ -23,6 +24,11 @@ test('what an option takes is what there is', () => {
     .find((command) => command.name() === 'save')
     ?.options.find(({ long }) => long === '--type');
   expect(type?.argChoices).toEqual(PresetChanged.shape.type.unwrap().options);
+  expect(choices('send', '--type')).toEqual(COMMAND_TYPES);
+  expect(choices('send', '--mode')).toEqual(COMMAND_MODES);
+  const commands = program.commands.find((command) => command.name() === 'commands');
+  const status = commands?.commands[0]?.options.find(({ long }) => long === '--status');
+  expect(status?.argChoices).toEqual(COMMAND_STATUSES);
   const attach = program.commands.find((command) => command.name() === 'attach');
   expect(attach?.registeredArguments[1]?.argChoices).toEqual(ArtifactAdded.shape.type.options);
 });

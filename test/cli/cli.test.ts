@@ -175,7 +175,7 @@ describe('cairn events', () => {
     expect(JSON.parse(exported[0] ?? '')).toMatchObject({ format: 'cairn-events', version: 1, project: 'web' });
     expect(first.stdout).toBe(`Imported ${end.events} events; 0 were there already.\n`);
     expect(JSON.parse(written.stdout)).toEqual({ file, project: 'web', events: end.events });
-    expect(JSON.parse(again.stdout)).toEqual({ imported: 0, skipped: end.events, cleaned: 0, records: 0 });
+    expect(JSON.parse(again.stdout)).toEqual({ imported: 0, skipped: end.events, left_out: 0, cleaned: 0, records: 0 });
     expect(await cairnHere([...elsewhere, 'events', 'verify'])).toMatchObject({ code: 0 });
     const { stdout } = await cairnHere([...elsewhere, 'events', 'export']);
     const unmarked = stdout.trim().replace(/"imported_at":"[^"]*","imported_by":"[^"]*",/g, '');

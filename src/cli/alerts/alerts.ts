@@ -2,18 +2,16 @@ import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { DomainError } from '../../errors.ts';
 import type { Alert } from '../../events/alerts.ts';
-import { isId } from '../../events/ids.ts';
 import { alerts as alertTools } from '../../tools/alerts.ts';
 import { time } from '../../tools/render.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
+import { shortId, wholeId } from '../short-id.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
 
 const SHOWN_MAX = 100;
 const KNOWN_MAX = 1_000;
-// Ids that were made in one minute begin alike.
-const SHORT_ID = 8;
 
 export type AlertsOptions = JsonOption & { all?: true; project?: string | undefined };
 export type HandleOptions = JsonOption & { note?: string; for?: number };
@@ -59,22 +57,19 @@ export async function readAlerts(
 }
 
 /** Finds an alert by its id or the end of it, among those that wait for somebody first. */
-async function alertId(ctx: Context, given: string): Promise<string> {
-  if (isId(given)) return given;
-  for (const all of [false, true]) {
-    const known = await readAlerts(ctx, { all, limit: KNOWN_MAX });
-    const [found, ...others] = known.filter(({ id }) => given.length >= 4 && id.endsWith(given.toLowerCase()));
-    if (found !== undefined && others.length === 0) return found.id;
-    if (found !== undefined) break;
-  }
-  throw new DomainError('not_found', `There is no alert ${given.slice(0, 40)}.`, {
-    hint: 'cairn alerts list --all shows the ids.',
+function alertId(ctx: Context, given: string): Promise<string> {
+  return wholeId(given, {
+    each: [false, true].map((all) => () => readAlerts(ctx, { all, limit: KNOWN_MAX })),
+    notFound: () =>
+      new DomainError('not_found', `There is no alert ${given.slice(0, 40)}.`, {
+        hint: 'cairn alerts list --all shows the ids.',
+      }),
   });
 }
 
 export function alertTable(alerts: readonly Alert[], { withDetails = false } = {}): string[] {
   return table(alerts, [
-    { heading: 'ALERT', text: ({ id }) => id.slice(-SHORT_ID), style: (text) => styled('bold', text) },
+    { heading: 'ALERT', text: ({ id }) => shortId(id), style: (text) => styled('bold', text) },
     { heading: 'SEVERITY', text: ({ severity }) => severity, style: (text) => styled('yellow', text) },
     { heading: 'WHAT', text: ({ title }) => title, flexible: true },
     {

@@ -1,11 +1,10 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Preset } from '../../events/presets.ts';
-import { command, duration, examples, JSON_OPTION, repeated } from '../command.ts';
+import { command, examples, JSON_OPTION, repeated } from '../command.ts';
+import { limitOf, megabytes, milliseconds, percent, tokens } from '../limits.ts';
 import type { ExportOptions, ListOptions, RemoveOptions, SavePresetOptions } from './presets.ts';
 import type { SaveProfileOptions } from './profiles.ts';
 
-const SECOND_MS = 1_000;
-const NONE = 'none';
 const TYPES = ['natural', 'investigate', 'review', 'plan', 'synthesize'] as const satisfies readonly Preset['type'][];
 
 const loadPresets = () => import('./presets.ts');
@@ -149,32 +148,4 @@ export function addProfilesCommands(program: Command): void {
         (await loadProfiles()).runRemove(config, name, options),
       ),
     );
-}
-
-/** Parses a limit; `none` takes it away, which the services write as zero. */
-function limitOf(parse: (given: string) => number): (given: string) => number {
-  return (given) => (given === NONE ? 0 : parse(given));
-}
-
-function milliseconds(given: string): number {
-  return duration(given) * SECOND_MS;
-}
-
-function tokens(given: string): number {
-  return scaled(given, { '': 1, k: 1_000, m: 1_000_000 }, 'It must be a number like 200000, 200k or 2m.');
-}
-
-function megabytes(given: string): number {
-  return scaled(given, { '': 1, m: 1, mb: 1, g: 1_024, gb: 1_024 }, 'It must be a size like 512m or 2g.');
-}
-
-function percent(given: string): number {
-  return scaled(given, { '': 1, '%': 1 }, 'It must be a number like 80; 100 is one processor.');
-}
-
-function scaled(given: string, units: Readonly<Record<string, number>>, otherwise: string): number {
-  const [, amount, unit = ''] = /^(\d{1,9})([a-z%]*)$/.exec(given.toLowerCase()) ?? [];
-  const value = Number(amount) * (Object.hasOwn(units, unit) ? (units[unit] ?? 0) : 0);
-  if (value >= 1) return value;
-  throw new InvalidArgumentError(otherwise);
 }

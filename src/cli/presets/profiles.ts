@@ -1,6 +1,7 @@
 import type { Config } from '../../config.ts';
 import type { Profile } from '../../events/profiles.ts';
 import { presets as presetTools } from '../../tools/presets.ts';
+import { durationOf } from '../limits.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { readPages } from '../pagination.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
@@ -8,11 +9,6 @@ import { table } from '../terminal/table.ts';
 import type { ListOptions } from './presets.ts';
 
 const SHOWN_MAX = 1_000;
-const UNITS: readonly [suffix: string, ms: number][] = [
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1_000],
-];
 
 export type SaveProfileOptions = JsonOption & {
   project?: string | undefined;
@@ -67,11 +63,15 @@ export async function runRemove(config: Config, profile: string, options: JsonOp
 function profileTable(profiles: readonly Profile[]): string[] {
   return table(profiles, [
     { heading: 'PROFILE', text: ({ name }) => name, style: (text) => styled('bold', text) },
-    { heading: 'TIME', text: ({ time_limit_ms: limit }) => durationOf(limit) },
+    { heading: 'TIME', text: ({ time_limit_ms: limit }) => (limit === undefined ? '' : durationOf(limit)) },
     { heading: 'TOKENS', text: ({ token_budget: limit }) => limit?.toString() ?? '' },
     { heading: 'MEMORY', text: ({ memory_limit_mb: limit }) => (limit === undefined ? '' : `${limit} MB`), spare: 2 },
     { heading: 'CPU', text: ({ cpu_limit_percent: limit }) => (limit === undefined ? '' : `${limit} %`), spare: 1 },
-    { heading: 'SILENCE', text: ({ silence_limit_ms: limit }) => durationOf(limit), spare: 3 },
+    {
+      heading: 'SILENCE',
+      text: ({ silence_limit_ms: limit }) => (limit === undefined ? '' : durationOf(limit)),
+      spare: 3,
+    },
     {
       heading: 'DEFAULT',
       text: ({ is_default }) => (is_default ? 'default' : ''),
@@ -79,11 +79,4 @@ function profileTable(profiles: readonly Profile[]): string[] {
     },
     { heading: 'WHAT', text: ({ description = '' }) => description, flexible: true, spare: 4 },
   ]);
-}
-
-/** Formats a time in its largest whole unit, as it is typed. */
-function durationOf(limit: number | undefined): string {
-  if (limit === undefined) return '';
-  const [suffix, ms] = UNITS.find(([, unit]) => limit % unit === 0) ?? ['ms', 1];
-  return `${limit / ms}${suffix}`;
 }

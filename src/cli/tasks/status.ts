@@ -8,6 +8,7 @@ import { oneLine } from '../../text.ts';
 import { checkpoints } from '../../tools/checkpoints.ts';
 import { person } from '../../tools/person.ts';
 import { projects as projectTools } from '../../tools/projects.ts';
+import { agentsAtAGlance, readAgentsAtAGlance } from '../agents/overview.ts';
 import { alertTable, readAlerts } from '../alerts/alerts.ts';
 import { overdueJobs, overdueLines } from '../jobs/overdue.ts';
 import { inLocalContext, perform } from '../local-context.ts';
@@ -36,9 +37,14 @@ export async function runStatus(config: Config, options: JsonOption): Promise<vo
 export async function readStatus(ctx: Context): Promise<{ found: object; lines(): string[] }> {
   const { projects } = await perform(ctx, projectTools.commands.list_projects, { page_size: PROJECTS_MAX });
   const project = ctx.project ?? (projects.length === 1 ? projects[0]?.slug : undefined);
-  const alerts = await readAlerts(ctx, { limit: ALERTS_SHOWN });
+  const [alerts, atAGlance] = await Promise.all([readAlerts(ctx, { limit: ALERTS_SHOWN }), readAgentsAtAGlance(ctx)]);
+  const { agents } = atAGlance;
+  const first = () => (agents.length === 0 ? [] : [...agentsAtAGlance(atAGlance), '']);
   if (project === undefined) {
-    return { found: { projects, alerts }, lines: () => [...projectTable({ projects }), ...alertLines(alerts)] };
+    return {
+      found: { agents, projects, alerts },
+      lines: () => [...first(), ...projectTable({ projects }), ...alertLines(alerts)],
+    };
   }
   const [resumed, asked, needs] = await Promise.all([
     perform(ctx, checkpoints.commands.resume_project, { project }),
@@ -46,9 +52,9 @@ export async function readStatus(ctx: Context): Promise<{ found: object; lines()
     perform(ctx, person.list_needs, { project }),
   ]);
   const { questions, open: questions_open } = asked;
-  const found = { ...resumed, questions, questions_open, ...needs, alerts };
+  const found = { ...resumed, agents, questions, questions_open, ...needs, alerts };
   const needed = () => [...needsYou({ ...resumed, questions: asked, needs }), ...alertLines(alerts)];
-  return { found, lines: () => statusLines(resumed, needed()) };
+  return { found, lines: () => [...first(), ...statusLines(resumed, needed())] };
 }
 
 export function projectTable({ projects }: Pick<z.infer<typeof ProjectPage>, 'projects'>): string[] {

@@ -1,11 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
-import { DomainError } from '../../errors.ts';
 import type { EventBrief } from '../../services/events.ts';
-import { onStopSignal } from '../../stop-signals.ts';
 import { oneLine } from '../../text.ts';
 import { events as eventTools } from '../../tools/events.ts';
+import { eachPage, readPosition, untilLeft } from '../following.ts';
 import { inLocalContext, perform } from '../local-context.ts';
 import { eventTable, importer, whatOf } from '../log/log.ts';
 import { type JsonOption, printLine, styled } from '../terminal/output.ts';
@@ -14,25 +12,19 @@ import { readStatus } from './status.ts';
 
 const RECENT_MAX = 100;
 const WAIT_SECONDS = 20;
-const RETRY_MS = 1_000;
+// An agent is lost, and a limit passes, without an event.
+const REFRESH_SECONDS = 5;
 
 type View = { status(): string[]; recent: EventBrief[]; note: string };
 
 /** `cairn watch`: shows who holds what and the latest events, until the person leaves. */
 export async function runWatch(config: Config, options: JsonOption): Promise<void> {
-  const leaving = new AbortController();
-  const leave = () => leaving.abort();
-  const listenNoLonger = onStopSignal(leave);
-  // Nobody reads on.
-  process.stdout.once('error', leave);
-  try {
-    await inLocalContext(config, (person) => {
+  await untilLeft((leaving) =>
+    inLocalContext(config, (person) => {
       const ctx = { ...person, signal: () => leaving.signal };
       return process.stdout.isTTY && !options.json ? watchScreen(ctx, leaving) : follow(ctx, leaving.signal, options);
-    });
-  } finally {
-    listenNoLonger();
-  }
+    }),
+  );
 }
 
 async function watchScreen(ctx: Context, leaving: AbortController): Promise<void> {
@@ -43,18 +35,22 @@ async function watchScreen(ctx: Context, leaving: AbortController): Promise<void
     view.recent = latest.events;
     view.status = (await readStatus(ctx)).lines;
     screen.draw();
-    await eachPage(ctx, latest.position, {
-      async take(events) {
-        view.recent = [...events.reverse(), ...view.recent].slice(0, RECENT_MAX);
-        view.status = (await readStatus(ctx)).lines;
-        view.note = '';
-        screen.draw();
+    await eachPage(
+      ctx,
+      { from: latest.position, seconds: REFRESH_SECONDS },
+      {
+        async take(events) {
+          view.recent = [...events.reverse(), ...view.recent].slice(0, RECENT_MAX);
+          view.status = (await readStatus(ctx)).lines;
+          view.note = '';
+          screen.draw();
+        },
+        missed(error) {
+          view.note = error.message;
+          screen.draw();
+        },
       },
-      missed(error) {
-        view.note = error.message;
-        screen.draw();
-      },
-    });
+    );
   } finally {
     screen.close();
   }
@@ -72,41 +68,24 @@ export function frame({ status, recent, note }: View, rows: number): string[] {
 
 /** Prints each event as a line, without a terminal. */
 async function follow(ctx: Context, signal: AbortSignal, { json }: JsonOption): Promise<void> {
-  const { position } = await perform(ctx, eventTools.commands.list_events, { page_size: 1 });
+  const position = await readPosition(ctx);
   if (signal.aborted) return;
-  await eachPage(ctx, position, {
-    async take(events) {
-      for (const event of events) {
-        printLine(json ? JSON.stringify(event) : lineOf(event));
-      }
+  await eachPage(
+    ctx,
+    { from: position, seconds: WAIT_SECONDS },
+    {
+      async take(events) {
+        for (const event of events) {
+          printLine(json ? JSON.stringify(event) : lineOf(event));
+        }
+      },
+      missed: (error) => process.stderr.write(`cairn: ${error.message} Trying again.\n`),
     },
-    missed: (error) => process.stderr.write(`cairn: ${error.message} Trying again.\n`),
-  });
+  );
 }
 
 function lineOf(event: EventBrief): string {
   const { seq, at, by, imported_by, task } = event;
   const imported = imported_by === undefined ? undefined : `(imported by ${oneLine(importer(event))})`;
   return [`#${seq}`, at, oneLine(by), imported, task, whatOf(event)].filter(Boolean).join('  ');
-}
-
-type Watcher = { take(events: EventBrief[]): Promise<void>; missed(error: DomainError): void };
-
-/** Hands over events in order, each once, until the call's signal; waits for a database that went away. */
-async function eachPage(ctx: Context, from: number, { take, missed }: Watcher): Promise<void> {
-  const signal = ctx.signal?.();
-  for (let position = from; !signal?.aborted; ) {
-    try {
-      const found = await perform(ctx, eventTools.commands.wait_for_events, {
-        after_seq: position,
-        timeout_seconds: WAIT_SECONDS,
-      });
-      if (found.events.length > 0) await take(found.events);
-      position = found.position;
-    } catch (error) {
-      if (!(error instanceof DomainError && error.retryable)) throw error;
-      missed(error);
-      await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
-    }
-  }
 }

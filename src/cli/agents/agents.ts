@@ -1,0 +1,162 @@
+import type { Config } from '../../config.ts';
+import type { Context } from '../../context.ts';
+import type { Agent } from '../../events/agents.ts';
+import type { RunBrief } from '../../events/runs.ts';
+import { agents as agentTools } from '../../tools/agents.ts';
+import { perform } from '../local-context.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
+import { fromNow, table } from '../terminal/table.ts';
+import { askedOf, besideName, type Contents, findAgent, inAgentContext, readAgents, readContents } from './reading.ts';
+import { runTable } from './runs.ts';
+
+const NONE = 'No agents. `cairn agent run -- claude` starts one.';
+
+export type AgentsOptions = JsonOption & { all?: true };
+
+/** `cairn agents`: how each is, what it does, what waits for it. */
+export async function runAgents(config: Config, { all, ...options }: AgentsOptions): Promise<void> {
+  const { agents, contents } = await inAgentContext(config, async (ctx) => {
+    const found = await readAgents(ctx, { all });
+    return { agents: found, contents: options.json ? new Map() : await readContents(ctx, runsOf(found)) };
+  });
+  printResult({ agents }, options, () => (agents.length === 0 ? [NONE] : agentTable(agents, contents)));
+}
+
+/** `cairn agents show NAME`. */
+export async function runShowAgent(config: Config, given: string, options: JsonOption): Promise<void> {
+  const { agent, contents } = await inAgentContext(config, async (ctx) => {
+    const found = await findAgent(ctx, given);
+    return { agent: found, contents: await readContents(ctx, runsOf([found])) };
+  });
+  printResult(agent, options, () => agentLines(agent, contents));
+}
+
+/** `cairn agents rename NAME NEW`. */
+export async function runRename(config: Config, [agent, name]: [string, string], options: JsonOption): Promise<void> {
+  const changed = await inAgentContext(config, (ctx) => change(ctx, { agent, change: 'rename', name }));
+  printResult(changed, options, () => [`${agent} is ${changed.name} now.`]);
+}
+
+/** `cairn agents retire NAME`. */
+export async function runRetire(config: Config, agent: string, options: JsonOption): Promise<void> {
+  const changed = await inAgentContext(config, (ctx) => change(ctx, { agent, change: 'retire' }));
+  printResult(changed, options, () => [`${changed.name} is retired, and its name is free.`]);
+}
+
+function change(ctx: Context, given: object): Promise<Agent> {
+  return perform(ctx, agentTools.commands.change_agent, given);
+}
+
+export function runsOf(agents: readonly Agent[]): RunBrief[] {
+  return agents.flatMap(({ running = [] }) => running);
+}
+
+export function agentTable(agents: readonly Agent[], contents: Contents): string[] {
+  return table(agents, [
+    { heading: 'AGENT', text: ({ name }) => name, style: (text) => styled('bold', text) },
+    { heading: 'TYPE', text: ({ type }) => type, spare: 2 },
+    { heading: 'HOST', text: ({ host = '' }) => host, style: (text) => styled('dim', text), spare: 1 },
+    { heading: 'STATE', text: stateOf, style: (text, agent) => styled(stateStyle(agent), text) },
+    { heading: 'DOES', text: (agent) => workOf(agent, contents), style: workStyle, flexible: true, spare: 6 },
+    { heading: 'QUEUED', text: ({ queued }) => (queued > 0 ? String(queued) : ''), spare: 4 },
+    {
+      heading: 'SEEN',
+      text: ({ seen_at: at }) => (at === undefined ? 'never' : fromNow(at)),
+      style: (text) => styled('dim', text),
+      spare: 3,
+    },
+    { heading: 'WHY', text: whyStill, style: (text) => styled('yellow', text), flexible: true, spare: 5 },
+  ]);
+}
+
+/** A stopped agent is online all the same: that it is stopped counts more. */
+function stateOf({ state, stopped }: Agent): string {
+  return stopped !== undefined && (state === 'online' || state === 'error') ? 'stopped' : state;
+}
+
+function stateStyle(agent: Agent): 'green' | 'yellow' | 'red' | 'dim' {
+  const state = stateOf(agent);
+  if (state === 'online') return 'green';
+  if (state === 'stopped') return 'yellow';
+  return state === 'lost' || state === 'error' ? 'red' : 'dim';
+}
+
+/** Says why an agent does nothing, where its state alone does not. */
+function whyStill({ name, state, stopped }: Agent): string {
+  if (stopped !== undefined) return besideName(stopped, name);
+  return state === 'lost' ? 'its runner ended or is cut off' : '';
+}
+
+export function waitsForPerson({ status }: RunBrief): boolean {
+  return status === 'waiting_input' || status === 'waiting_approval';
+}
+
+function workStyle(text: string, { running = [] }: Agent): string {
+  return running.some(waitsForPerson) ? styled('yellow', text) : text;
+}
+
+/** The runs of an agent on one line, those that wait for a person first. */
+function workOf({ running = [], state }: Agent, contents: Contents): string {
+  const [first, ...others] = [...running].sort((a, b) => Number(waitsForPerson(b)) - Number(waitsForPerson(a)));
+  if (first === undefined) return '';
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+  // That a lost agent is not heard of stands beside it.
+  const { why, ...run } = first;
+  return (
+    [run.task, stateOfRun(state === 'lost' ? run : first), askedOf(first, contents)].filter(Boolean).join(': ') + more
+  );
+}
+
+/** What else than work a run does. */
+function stateOfRun({ agent, status, why, paused_until, interrupt_requested }: RunBrief): string {
+  const reason = why === undefined ? '' : ` (${besideName(why, agent)})`;
+  if (interrupt_requested) return `is interrupted${reason}`;
+  if (status === 'waiting_input') return `waits for an answer${reason}`;
+  if (status === 'waiting_approval') return `waits for an approval${reason}`;
+  if (status === 'paused')
+    return `paused${paused_until === undefined ? '' : `, goes on ${fromNow(paused_until)}`}${reason}`;
+  return why === undefined ? '' : besideName(why, agent);
+}
+
+const TAKES: Readonly<Record<string, string>> = { workspace: 'commands of the whole workspace' };
+
+function agentLines(agent: Agent, contents: Contents): string[] {
+  const {
+    name,
+    type,
+    driver,
+    host,
+    project,
+    seen_at,
+    connected_at,
+    modes,
+    accepts = '',
+    health,
+    queued,
+    running,
+  } = agent;
+  const facts = [
+    ['why', whyStill(agent)],
+    ['host', host],
+    ['driver', driver],
+    ['project', project ?? 'any'],
+    ['modes', modes?.join(', ')],
+    ['takes', TAKES[accepts] ?? 'commands of its owner'],
+    ['seen', seen_at === undefined ? 'never' : fromNow(seen_at)],
+    ['connected', connected_at && fromNow(connected_at)],
+    [
+      'health',
+      health &&
+        Object.entries(health)
+          .map(([metric, value]) => `${metric} ${value}`)
+          .join(', '),
+    ],
+    ['queued', String(queued)],
+    ['id', agent.id],
+  ] as const;
+  return [
+    `${styled('bold', name)}  ${type}, ${styled(stateStyle(agent), stateOf(agent))}`,
+    ...facts.flatMap(([fact, value]) => (value ? [`${styled('dim', fact.padEnd(9))}  ${value}`] : [])),
+    ...(running === undefined ? [] : ['', styled('bold', 'Runs'), ...runTable(running, contents)]),
+  ];
+}

@@ -1,0 +1,182 @@
+import type { Config } from '../../config.ts';
+import type { Context } from '../../context.ts';
+import { DomainError } from '../../errors.ts';
+import type { RunBrief } from '../../events/runs.ts';
+import { agents as agentTools } from '../../tools/agents.ts';
+import { perform } from '../local-context.ts';
+import { readPages } from '../pagination.ts';
+import { findByEnd, shortId } from '../short-id.ts';
+import { type JsonOption, printResult, styled } from '../terminal/output.ts';
+import { fromNow, table } from '../terminal/table.ts';
+import { followRuns } from './follow.ts';
+import { askedOf, besideName, type Contents, firstLine, inAgentContext, readContents } from './reading.ts';
+
+const KNOWN_MAX = 1_000;
+const MINUTE_SECONDS = 60;
+
+export type RunsOptions = JsonOption & { agent?: string | undefined; open?: true; follow?: true; limit: number };
+export type InterruptOptions = JsonOption & { message?: string };
+
+/** `cairn runs`: one for each agent that a command is for, the latest first. */
+export async function runRuns(config: Config, { agent, open, limit, follow, ...options }: RunsOptions): Promise<void> {
+  const read = (ctx: Context) => readRuns(ctx, { agent, open_only: open, limit });
+  const show = ({ runs, more }: Found, contents: Contents) => [
+    ...(runs.length === 0 ? ['No runs.'] : runTable(runs, contents)),
+    ...(more ? [styled('dim', `Only the latest ${runs.length}; --limit shows more.`)] : []),
+  ];
+  if (follow) return followRuns(config, { read, show }, options);
+  const { found, contents } = await inAgentContext(config, async (ctx) => {
+    const found = await read(ctx);
+    return { found, contents: options.json ? new Map() : await readContents(ctx, found.runs) };
+  });
+  printResult(found, options, () => show(found, contents));
+}
+
+/** `cairn runs show ID`. */
+export async function runShowRun(config: Config, given: string, options: JsonOption): Promise<void> {
+  const { run, contents } = await inAgentContext(config, async (ctx) => {
+    const run = await findRun(ctx, given);
+    return { run, contents: await readContents(ctx, [run]) };
+  });
+  printResult(run, options, () => runLines(run, contents));
+}
+
+/** `cairn runs interrupt ID`: its runner ends it. */
+export async function runInterrupt(
+  config: Config,
+  given: string,
+  { message, ...options }: InterruptOptions,
+): Promise<void> {
+  const run = await inAgentContext(config, async (ctx) =>
+    perform(ctx, agentTools.commands.interrupt_run, { run: (await findRun(ctx, given)).id, reason: message }),
+  );
+  printResult(run, options, () => [`The run ${shortId(run.id)} will be interrupted by the runner of ${run.agent}.`]);
+}
+
+type Found = { runs: RunBrief[]; more: boolean };
+type Asked = { agent?: string | undefined; open_only?: boolean | undefined; limit: number };
+
+async function readRuns(ctx: Context, { limit, ...asked }: Asked): Promise<Found> {
+  const { items, more } = await readPages(
+    limit,
+    (page) => perform(ctx, agentTools.commands.list_runs, { ...page, ...asked }),
+    ({ runs }) => runs,
+  );
+  return { runs: items, more };
+}
+
+/** Finds a run by its id or the end of it, among those that have not ended first. */
+function findRun(ctx: Context, given: string): Promise<RunBrief> {
+  return findByEnd(given, {
+    each: [true, false].map((open_only) => async () => (await readRuns(ctx, { open_only, limit: KNOWN_MAX })).runs),
+    notFound: () =>
+      new DomainError('not_found', `There is no run ${given.slice(0, 40)}.`, { hint: '`cairn runs` shows the ids.' }),
+  });
+}
+
+export function runTable(runs: readonly RunBrief[], contents: Contents): string[] {
+  return table(runs, [
+    { heading: 'RUN', text: ({ id }) => shortId(id), style: (text) => styled('bold', text) },
+    { heading: 'AGENT', text: ({ agent }) => agent, style: (text) => styled('cyan', text) },
+    { heading: 'STATUS', text: statusOfRun, style: (text, run) => styled(runStyle(run), text) },
+    { heading: 'TASK', text: ({ task = '' }) => task, spare: 4 },
+    {
+      heading: 'PRIORITY',
+      text: ({ priority, ended_at }) => (ended_at === undefined ? String(priority) : ''),
+      spare: 2,
+    },
+    { heading: 'COMMAND', text: (run) => askedOf(run, contents), flexible: true, spare: 5 },
+    { heading: 'NOTE', text: noteOfRun, style: (text) => styled('dim', text), flexible: true, spare: 6 },
+    { heading: 'TOOK', text: tookOf, spare: 1 },
+    { heading: 'TOKENS', text: tokensOf, spare: 0 },
+    { heading: 'SINCE', text: sinceOf, style: (text) => styled('dim', text), spare: 3 },
+  ]);
+}
+
+export function statusOfRun({ status, end_reason }: RunBrief): string {
+  const shown = status.replace('_', ' ');
+  return end_reason === undefined || end_reason === status ? shown : `${shown} (${end_reason.replace('_', ' ')})`;
+}
+
+function runStyle({ status }: RunBrief): 'cyan' | 'yellow' | 'green' | 'red' | 'dim' {
+  if (status === 'running') return 'cyan';
+  if (status === 'completed') return 'green';
+  if (status === 'failed' || status === 'timed_out') return 'red';
+  return status === 'waiting_input' || status === 'waiting_approval' || status === 'paused' ? 'yellow' : 'dim';
+}
+
+/** Says why a run waits, why it failed, or what came of it. */
+export function noteOfRun({
+  why,
+  interrupt_requested,
+  interrupt_reason,
+  error,
+  result = '',
+  ...run
+}: RunBrief): string {
+  if (run.ended_at !== undefined) return error ?? interrupt_reason ?? firstLine(result);
+  if (interrupt_requested) return `will be interrupted${interrupt_reason === undefined ? '' : `: ${interrupt_reason}`}`;
+  const goesOn = run.paused_until === undefined ? undefined : `goes on ${fromNow(run.paused_until)}`;
+  return [why && besideName(why, run.agent), goesOn, run.status === 'queued' ? error : undefined]
+    .filter(Boolean)
+    .join('; ');
+}
+
+function tookOf({ duration_ms }: RunBrief): string {
+  if (duration_ms === undefined) return '';
+  const seconds = Math.round(duration_ms / 1_000);
+  return seconds < MINUTE_SECONDS
+    ? `${seconds}s`
+    : `${Math.floor(seconds / MINUTE_SECONDS)}m ${seconds % MINUTE_SECONDS}s`;
+}
+
+function tokensOf({ tokens_in = 0, tokens_out = 0 }: RunBrief): string {
+  return tokens_in + tokens_out === 0 ? '' : String(tokens_in + tokens_out);
+}
+
+function sinceOf({ created_at, started_at, ended_at }: RunBrief): string {
+  return fromNow(ended_at ?? started_at ?? created_at);
+}
+
+function runLines(run: RunBrief, contents: Contents): string[] {
+  const {
+    id,
+    agent,
+    command = '',
+    task,
+    priority,
+    mode,
+    attempt,
+    delivered_at,
+    delivery_path: path,
+    error,
+    result,
+  } = run;
+  const since = (at: string | undefined) => at && fromNow(at);
+  const facts = [
+    ['note', noteOfRun(run)],
+    ['task', task],
+    ['mode', `${mode}, priority ${priority}`],
+    ['attempt', attempt !== undefined && attempt > 1 ? String(attempt) : undefined],
+    ['queued', fromNow(run.created_at)],
+    ['started', since(run.started_at)],
+    ['delivered', delivered_at && `${fromNow(delivered_at)}${path === undefined ? '' : `, by ${path}`}`],
+    ['begun', since(run.acked_at)],
+    ['ended', since(run.ended_at)],
+    ['took', tookOf(run)],
+    ['tokens', tokensOf(run) && `${run.tokens_in ?? 0} in, ${run.tokens_out ?? 0} out`],
+    ['command', command],
+    ['id', id],
+  ] as const;
+  return [
+    `${styled('bold', agent)}  ${styled(runStyle(run), statusOfRun(run))}`,
+    ...facts.flatMap(([fact, value]) => (value ? [`${styled('dim', fact.padEnd(9))}  ${value}`] : [])),
+    ...under('Command', contents.get(command)),
+    ...under('Error', error),
+    ...under('Result', result),
+  ];
+}
+
+function under(heading: string, text: string | undefined): string[] {
+  return text === undefined ? [] : ['', styled('bold', heading), text];
+}
