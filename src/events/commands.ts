@@ -5,11 +5,11 @@ import type { EventTypes } from './event-type.ts';
 import { ProjectRef } from './projects.ts';
 import { RunBrief } from './runs.ts';
 
-const COMMAND_TYPES = ['natural', 'investigate', 'review', 'plan', 'synthesize'] as const;
+export const COMMAND_TYPES = ['natural', 'investigate', 'review', 'plan', 'synthesize'] as const;
 export const COMMAND_MODES = ['turn', 'steer', 'interrupt'] as const;
 export const COMMAND_STATUSES = ['pending', 'queued', 'executing', 'completed', 'failed', 'cancelled'] as const;
 
-const COMMAND_CHARACTERS_MAX = 16_000;
+export const COMMAND_CHARACTERS_MAX = 16_000;
 const TTL_SECONDS_MAX = 2_592_000;
 
 export const CommandSent = z.object({

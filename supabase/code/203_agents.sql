@@ -117,6 +117,23 @@ begin
 end
 $$;
 
+-- What an agent still had ends with it. Its commands are locked first, as everywhere.
+create or replace function app.finish_agent(agent public.agents, event public.events)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if event.event_type = 'agent.retired' then
+    perform from public.commands c
+      where c.tenant_id = agent.tenant_id and c.id in (
+        select r.command_id from public.agent_runs r
+        where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.ended_at is null)
+      order by c.id for no key update;
+  end if;
+end
+$$;
+
 -- Says how an agent is: retired, connecting (it has never been there), offline (it said goodbye), lost (it missed its
 -- beats), error, or online. What is asked by hooks and tools does not beat: it is there for a quarter of an hour.
 create or replace function app.agent_state(agent public.agents, at timestamptz) returns text language sql stable as $$

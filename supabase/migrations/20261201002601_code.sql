@@ -7911,6 +7911,23 @@ begin
 end
 $$;
 
+-- What an agent still had ends with it. Its commands are locked first, as everywhere.
+create or replace function app.finish_agent(agent public.agents, event public.events)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if event.event_type = 'agent.retired' then
+    perform from public.commands c
+      where c.tenant_id = agent.tenant_id and c.id in (
+        select r.command_id from public.agent_runs r
+        where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.ended_at is null)
+      order by c.id for no key update;
+  end if;
+end
+$$;
+
 -- Says how an agent is: retired, connecting (it has never been there), offline (it said goodbye), lost (it missed its
 -- beats), error, or online. What is asked by hooks and tools does not beat: it is there for a quarter of an hour.
 create or replace function app.agent_state(agent public.agents, at timestamptz) returns text language sql stable as $$
@@ -8329,6 +8346,14 @@ begin
       where r.tenant_id = event.tenant_id and r.command_id = app.stream_id(event.stream) and r.ended_at is null
         and event.causation_id is null
       order by r.id)
+    when 'agent.retired' then array(
+      select jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished',
+        'data', '{"error": "Its agent was retired."}'::jsonb || case when r.status in ('pending', 'queued')
+          then '{"status": "cancelled", "end_reason": "cancelled"}'::jsonb
+          else '{"status": "failed", "end_reason": "lost"}' end)
+      from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.agent_id = app.stream_id(event.stream) and r.ended_at is null
+      order by r.id limit 500)
     when 'run.claimed' then array(
       select jsonb_build_object('stream', 'command:' || c.id, 'type', 'command.started')
       from public.agent_runs r
@@ -14851,6 +14876,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002500', 'de34811aca1c6db8acc8d4cf9c80788e7563adf1973356e5436d6ed79b6f8fbe', '0.1.0'),
   ('20261201002510', '0df617323fb540f1762a585c6eefe70c460f6eed589f35c461db1f1ede08e50a', '0.1.0'),
   ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
-  ('code', '35a1789a5f27325c0831c1da9617f0586dca938f31d0f26627ef0b575429b022', '0.1.0')
+  ('code', '8c1e574c9628deb015d2800d87a9f9c8f1ba964f0596b49177beff7483951fd0', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

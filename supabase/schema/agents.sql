@@ -341,6 +341,23 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.finish_agent(agent public.agents, event public.events)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if event.event_type = 'agent.retired' then
+    perform from public.commands c
+      where c.tenant_id = agent.tenant_id and c.id in (
+        select r.command_id from public.agent_runs r
+        where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.ended_at is null)
+      order by c.id for no key update;
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.get_beat_patience()
  RETURNS interval
  LANGUAGE sql

@@ -26,6 +26,7 @@ begin
   insert into public.agents select v_row.*
     on conflict (tenant_id, id) do update set (project_id, user_id, name, type, driver, host_machine, config, paused_at, paused_by, pause_reason, retired_at, version, created_at, updated_at)
       = (excluded.project_id, excluded.user_id, excluded.name, excluded.type, excluded.driver, excluded.host_machine, excluded.config, excluded.paused_at, excluded.paused_by, excluded.pause_reason, excluded.retired_at, excluded.version, excluded.created_at, excluded.updated_at);
+  perform app.finish_agent(v_row, event);
   return (event, app.agent_full(v_row), null)::app.applied;
 end
 $function$;

@@ -268,6 +268,14 @@ begin
       where r.tenant_id = event.tenant_id and r.command_id = app.stream_id(event.stream) and r.ended_at is null
         and event.causation_id is null
       order by r.id)
+    when 'agent.retired' then array(
+      select jsonb_build_object('stream', 'run:' || r.id, 'verb', true, 'type', 'run.finished',
+        'data', '{"error": "Its agent was retired."}'::jsonb || case when r.status in ('pending', 'queued')
+          then '{"status": "cancelled", "end_reason": "cancelled"}'::jsonb
+          else '{"status": "failed", "end_reason": "lost"}' end)
+      from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.agent_id = app.stream_id(event.stream) and r.ended_at is null
+      order by r.id limit 500)
     when 'run.claimed' then array(
       select jsonb_build_object('stream', 'command:' || c.id, 'type', 'command.started')
       from public.agent_runs r

@@ -2,7 +2,7 @@ import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { newId } from '../../src/events/ids.ts';
 import { call } from '../support/calls.ts';
-import { append } from '../support/commands.ts';
+import { append, verify } from '../support/commands.ts';
 import { claimed, completed, runnerOf } from '../support/runners.ts';
 import { test as base } from '../support/world.ts';
 
@@ -63,6 +63,22 @@ describe('an agent', () => {
     await expect(send(as('ada'), { to: [first.id] })).rejects.toMatchObject(forbidden);
     const second = await runnerOf(as('ada'), 'claude-1');
     expect(second.id).not.toBe(first.id);
+  });
+
+  test('that is retired leaves nothing open', async ({ as }) => {
+    const runner = await runnerOf(as('ada'), 'claude-1');
+    const one = await send(as('ada'), { to: ['claude-1'] });
+    const two = await send(as('ada'), { to: ['claude-1'] });
+    await claimed(runner);
+
+    await append(as('ada'), changed(runner.id, 'retired'));
+
+    expect(await call(as('ada'), 'get_command', { command: one.id })).toMatchObject({
+      status: 'failed',
+      runs: [{ status: 'failed', end_reason: 'lost' }],
+    });
+    expect(await call(as('ada'), 'get_command', { command: two.id })).toMatchObject({ status: 'cancelled' });
+    expect(await verify(as('ada'))).toMatchObject({ ok: true });
   });
 
   test('is spoken for by the runner of its owner alone', async ({ as, member }) => {
