@@ -43,6 +43,8 @@ const NOT_RUN: readonly [command: RegExp, because: string][] = [
   [/^cairn (serve|watch)\b/, 'does not end'],
   [/^cairn (login|logout|auth)\b/, 'people and their accounts'],
   [/^cairn( mcp)?$/, 'waits for a client'],
+  [/^cairn agent run /, 'drives an agent until it is ended'],
+  [/^cairn (send|runs interrupt) /, 'needs an agent that is there'],
 ];
 
 export function whyNotRun(line: string): string | undefined {
