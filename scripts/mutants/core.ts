@@ -274,9 +274,9 @@ export const CORE = Object.freeze([
       file: SQL,
       find: '(is_named and o.is_same or o.is_earlier) and o.is_live',
       replace: 'o.is_live',
-      name: 'are not told the token',
+      name: 'SQL by itself tells no token',
     },
-    { file: SQL, find: ' and o.is_live', name: 'is told to claim again what lapsed' },
+    { file: SQL, find: ' and o.is_live', name: 'SQL by itself tells no token' },
     {
       file: SQL,
       find: "and not (v_is_own and coalesce((event.payload ->> 'take_over')::boolean, false))",

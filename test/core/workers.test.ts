@@ -3,6 +3,7 @@ import type { Context } from '../../src/context.ts';
 import { newId } from '../../src/events/ids.ts';
 import { toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
+import { ask } from '../support/ask.ts';
 import { call, plan, take } from '../support/calls.ts';
 import { reportPresence } from '../support/presence.ts';
 import { test } from '../support/world.ts';
@@ -141,6 +142,20 @@ describe('a session that goes on in another process', () => {
     expect(text).toContain('Next: claim_task web-1 again; its lock expired, and nobody took it.');
     expect(again.lock_token).toBeGreaterThan(lost.lock_token);
   });
+});
+
+test('SQL by itself tells no token of a worker that lives, and none of a lock that lapsed', async ({ as, clock }) => {
+  const client = processOf(as('claude-code#f33e'));
+  const told = (ctx: Context) => ask<{ mine: object[] }>(ctx, 'resume_project', { project: 'web' });
+  await plan(client, [{ title: 'A' }]);
+  await take(client, 'web-1', { ttl_seconds: 60 });
+
+  const { mine } = await told(client);
+  await clock.advance({ seconds: 61 });
+  const later = await told(processOf(as('claude-code#f33e')));
+
+  expect([mine, later.mine]).toEqual([[expect.anything()], [expect.anything()]]);
+  expect(JSON.stringify([mine, later.mine])).not.toContain('lock_token');
 });
 
 test('a lock of before the process was kept is shown with its token to who goes by its name', async ({ as }) => {
