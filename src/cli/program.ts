@@ -11,6 +11,7 @@ import { addHelpCommands } from './help.ts';
 import { addJobsCommands, addWorkerCommand } from './jobs/declare.ts';
 import { addEventsCommands } from './log/declare.ts';
 import { addTransferCommands } from './move/declare.ts';
+import { addOutputCommand } from './output/declare.ts';
 import { addPresetsCommands, addProfilesCommands } from './presets/declare.ts';
 import { addProjectsCommands } from './project/declare.ts';
 import { addServeCommand } from './serve/declare.ts';
@@ -63,6 +64,7 @@ export function createProgram(): Command {
   addOverviewCommands(program);
   addTaskCommands(program);
   addAlertsCommands(program);
+  addOutputCommand(program);
   program.commandsGroup('Plan and decide:');
   addChangeCommands(program);
   addProjectsCommands(program);
