@@ -16,80 +16,90 @@ type State = 'text' | 'escape' | 'code' | 'string' | 'return';
  * Takes printed text piece by piece, wherever it was cut, and returns what may be shown: text, line ends, tabs, and with
  * `colours` the codes that colour text. A line that the program wrote over is a line of its own.
  */
-export function printedText({ colours = false } = {}) {
-  let state: State = 'text';
-  let code = '';
-  let isColoured = false;
-  let isInLine = false;
+export class PrintedText {
+  readonly #colours: boolean;
+  #state: State = 'text';
+  #code = '';
+  #isColoured = false;
+  #isInLine = false;
 
-  /** Takes one character that is not plain text, or any within an escape code. */
-  function take(character: string): string {
-    if (state === 'return') {
-      state = 'text';
-      isInLine = false;
-      return character === '\n' ? '\n' : `\n${add(character)}`;
-    }
-    if (character === ESCAPE) return begin('escape');
-    // CAN, SUB and the end of a line end every code: one without an end hides no more than its line.
-    if (character === '\x18' || character === '\x1a') return begin('text');
-    if (character === '\n') return begin('text') + add(character);
-    if (state === 'string') return character === '\x07' || character === '\x9c' ? begin('text') : '';
-    if (state === 'escape') return afterEscape(character);
-    if (state === 'code') return inCode(character);
-    if (character === '\r') return begin('return');
-    if (character === '\x9b') return begin('code');
-    return STRINGS.has(character) ? begin('string') : '';
+  constructor({ colours = false } = {}) {
+    this.#colours = colours;
   }
 
-  function begin(next: State): string {
-    state = next;
-    code = '';
-    return '';
-  }
-
-  function afterEscape(character: string): string {
-    if (character === '[') return begin('code');
-    if (STRINGS.has(character)) return begin('string');
-    // Intermediate characters, until the last one.
-    return /[ -/]/.test(character) ? '' : begin('text');
-  }
-
-  function inCode(character: string): string {
-    if (code.length < CODE_CHARACTERS_MAX) code += character;
-    if (!/[@-~]/.test(character)) return '';
-    const isColour = colours && COLOUR.test(code);
-    const shown = isColour ? `${ESCAPE}[${code}` : '';
-    isColoured ||= isColour;
-    return shown + begin('text');
-  }
-
-  function add(text: string): string {
+  add(text: string): string {
     let shown = '';
-    for (let at = 0; at < text.length; ) {
-      if (state === 'text') {
+    for (let at = 0; at < text.length; at += 1) {
+      if (this.#state === 'text') {
         SPECIAL.lastIndex = at;
         const end = SPECIAL.exec(text)?.index ?? text.length;
-        if (end > at) isInLine = text[end - 1] !== '\n';
+        if (end > at) this.#isInLine = text[end - 1] !== '\n';
         shown += text.slice(at, end);
         at = end;
       }
       const character = text[at];
-      if (character !== undefined) shown += take(character);
-      at += 1;
+      if (character !== undefined) shown += this.#take(character);
     }
     return shown;
   }
 
-  return {
-    add,
-    /** Ends the text: nothing after it has its colours, and with `line` it is not in its last line. */
-    end({ line = false } = {}): string {
-      const isOpen = isInLine && (line || state === 'return');
-      const shown = `${isColoured ? RESET : ''}${isOpen ? '\n' : ''}`;
-      begin('text');
-      isColoured = false;
-      isInLine &&= !isOpen;
-      return shown;
-    },
-  };
+  /** Ends the text: nothing after it has its colours, and with `line` it is not in its last line. */
+  end({ line = false } = {}): string {
+    const isOpen = this.#isInLine && (line || this.#state === 'return');
+    const shown = `${this.#isColoured ? RESET : ''}${isOpen ? '\n' : ''}`;
+    this.#begin('text');
+    this.#isColoured = false;
+    if (isOpen) this.#isInLine = false;
+    return shown;
+  }
+
+  /** Takes a character that is not plain text, or any within an escape code. */
+  #take(character: string): string {
+    if (this.#state === 'return') return this.#afterReturn(character);
+    if (character === ESCAPE) return this.#begin('escape');
+    // CAN, SUB and the end of a line end every code: one without an end hides no more than its line.
+    if (character === '\x18' || character === '\x1a') return this.#begin('text');
+    if (character === '\n') return this.#begin('text') + this.add(character);
+    switch (this.#state) {
+      case 'string':
+        return character === '\x07' || character === '\x9c' ? this.#begin('text') : '';
+      case 'escape':
+        return this.#afterEscape(character);
+      case 'code':
+        return this.#inCode(character);
+      default:
+        if (character === '\r') return this.#begin('return');
+        if (character === '\x9b') return this.#begin('code');
+        return STRINGS.has(character) ? this.#begin('string') : '';
+    }
+  }
+
+  #begin(state: State): string {
+    this.#state = state;
+    this.#code = '';
+    return '';
+  }
+
+  #afterReturn(character: string): string {
+    if (character === '\r') return '';
+    this.#begin('text');
+    this.#isInLine = false;
+    return character === '\n' ? '\n' : `\n${this.add(character)}`;
+  }
+
+  #afterEscape(character: string): string {
+    if (character === '[') return this.#begin('code');
+    if (STRINGS.has(character)) return this.#begin('string');
+    // Intermediate characters, until the last one.
+    return /[ -/]/.test(character) ? '' : this.#begin('text');
+  }
+
+  #inCode(character: string): string {
+    if (this.#code.length < CODE_CHARACTERS_MAX) this.#code += character;
+    if (!/[@-~]/.test(character)) return '';
+    const isColour = this.#colours && COLOUR.test(this.#code);
+    const shown = isColour ? `${ESCAPE}[${this.#code}` : '';
+    this.#isColoured ||= isColour;
+    return shown + this.#begin('text');
+  }
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Context } from '../context.ts';
 import { sqlFunction } from '../db/sql-function.ts';
-import { printedText } from '../printed.ts';
+import { PrintedText } from '../printed.ts';
 import { firstOf } from '../text.ts';
 import { idListedBy } from './listed-id.ts';
 import { ArchivedFile, readArchived } from './records.ts';
@@ -209,7 +209,7 @@ export async function getOutput(ctx: Context, asked: z.output<typeof GetOutput>)
   const start = isLatest ? await latestStart(ctx, { run, attempt }) : after;
   const page = await readPage(ctx, { run, attempt, after: start, isLatest });
   const { chunks, last_sequence: _, next_sequence, ...about } = page;
-  const printed = printedText();
+  const printed = new PrintedText();
   const all = chunks.map(({ sequence, stream, at, content }) => ({ sequence, stream, at, text: printed.add(content) }));
   const pieces = isLatest ? fitting(all.toReversed()).toReversed() : fitting(all);
   const last = pieces.at(-1)?.sequence;

@@ -4,7 +4,7 @@ import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import { DomainError, domainErrorFrom } from '../../errors.ts';
 import { isId } from '../../events/ids.ts';
-import { printedText } from '../../printed.ts';
+import { PrintedText } from '../../printed.ts';
 import type { OutputPage } from '../../services/output.ts';
 import { onStopSignal } from '../../stop-signals.ts';
 import { escaped } from '../../text.ts';
@@ -72,7 +72,7 @@ async function printRun(ctx: Leaving, run: string, options: OutputOptions): Prom
 
 /** Prints what a terminal may show, and remarks on standard error, so that a file has the output alone. */
 function textPrinter({ color }: OutputOptions, signal: AbortSignal) {
-  const printed = printedText({ colours: color && process.stdout.isTTY && process.stdout.hasColors() });
+  const printed = new PrintedText({ colours: color && process.stdout.isTTY && process.stdout.hasColors() });
   const show = (text: string) => write(text, signal);
   async function remark(text: string): Promise<void> {
     await show(printed.end({ line: true }));
