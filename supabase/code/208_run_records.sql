@@ -145,6 +145,10 @@ declare
   v_last integer;
   v_pause integer;
 begin
+  if jsonb_array_length(chunks) = 0 then
+    return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', 0,
+      'dropped_bytes', nullif(v_kept.dropped_bytes, 0)));
+  end if;
   select * into v_added from app.insert_output(run, v_kept, chunks, v_room, at);
   select min((c ->> 'sequence')::integer), max((c ->> 'sequence')::integer) into v_first, v_last
     from jsonb_array_elements(chunks) c;
@@ -153,7 +157,7 @@ begin
   elsif v_kept.last_sequence < v_kept.next_sequence and v_first <= v_kept.next_sequence
       and v_last - v_first + 1 = jsonb_array_length(chunks) then
     v_kept.next_sequence := greatest(v_kept.next_sequence, v_last + 1);
-  elsif v_last is not null then
+  else
     v_kept.next_sequence := app.next_missing(run, v_kept.next_sequence, at);
   end if;
   -- More than 16 MB a second and a run is asked to let others go first.
@@ -163,7 +167,7 @@ begin
     set next_sequence = v_kept.next_sequence, last_sequence = greatest(o.last_sequence, v_last),
       bytes = o.bytes + v_added.bytes, dropped_bytes = o.dropped_bytes + v_added.dropped,
       paced_until = v_kept.paced_until
-    where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt and v_last is not null
+    where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt
     returning * into v_kept;
   return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', v_added.stored,
     'dropped_bytes', nullif(v_kept.dropped_bytes, 0), 'pause_ms', case when v_pause > 0 then v_pause end));

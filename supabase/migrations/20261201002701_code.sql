@@ -9510,6 +9510,10 @@ declare
   v_last integer;
   v_pause integer;
 begin
+  if jsonb_array_length(chunks) = 0 then
+    return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', 0,
+      'dropped_bytes', nullif(v_kept.dropped_bytes, 0)));
+  end if;
   select * into v_added from app.insert_output(run, v_kept, chunks, v_room, at);
   select min((c ->> 'sequence')::integer), max((c ->> 'sequence')::integer) into v_first, v_last
     from jsonb_array_elements(chunks) c;
@@ -9518,7 +9522,7 @@ begin
   elsif v_kept.last_sequence < v_kept.next_sequence and v_first <= v_kept.next_sequence
       and v_last - v_first + 1 = jsonb_array_length(chunks) then
     v_kept.next_sequence := greatest(v_kept.next_sequence, v_last + 1);
-  elsif v_last is not null then
+  else
     v_kept.next_sequence := app.next_missing(run, v_kept.next_sequence, at);
   end if;
   -- More than 16 MB a second and a run is asked to let others go first.
@@ -9528,7 +9532,7 @@ begin
     set next_sequence = v_kept.next_sequence, last_sequence = greatest(o.last_sequence, v_last),
       bytes = o.bytes + v_added.bytes, dropped_bytes = o.dropped_bytes + v_added.dropped,
       paced_until = v_kept.paced_until
-    where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt and v_last is not null
+    where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt
     returning * into v_kept;
   return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', v_added.stored,
     'dropped_bytes', nullif(v_kept.dropped_bytes, 0), 'pause_ms', case when v_pause > 0 then v_pause end));
@@ -15080,6 +15084,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002510', '0df617323fb540f1762a585c6eefe70c460f6eed589f35c461db1f1ede08e50a', '0.1.0'),
   ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
   ('20261201002700', 'cc14af8b50eff485022c855daf444eb76082d03f2b4cbe2e09fda4169492fc2d', '0.1.0'),
-  ('code', 'fcd994eefb3aeb58906da9b89a5026e33991968b7441a4351f334faf6a5a3e17', '0.1.0')
+  ('code', '55a49f4f6bdcebc0d0f8f374975078ebff80053a075950768eab08a8d8b46357', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -99,12 +99,20 @@ function textPrinter({ color }: OutputOptions, signal: AbortSignal) {
 function jsonPrinter(signal: AbortSignal) {
   return {
     async print({ run, attempt, chunks }: OutputPage): Promise<void> {
-      for (const chunk of chunks) await write(`${JSON.stringify({ run, attempt, ...chunk })}\n`, signal);
+      for (const chunk of chunks) await write(`${spelledOut(JSON.stringify({ run, attempt, ...chunk }))}\n`, signal);
     },
     async end(text?: string | 0): Promise<void> {
       if (text) process.stderr.write(`! ${text}\n`);
     },
   };
+}
+
+/** Spells out in JSON the characters besides control characters that a terminal would act on. */
+function spelledOut(json: string): string {
+  return json.replace(
+    /[\u007f-\u009f\p{Bidi_Control}]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** Waits for a slow reader. */
