@@ -45,7 +45,9 @@ async function measure(): Promise<string> {
   const load = (loadavg()[0] ?? 0).toFixed(1);
   const server = await ensureServer({ dataDir, log });
   // Migrates the database.
-  await (await startCairn(dataDir)).stop();
+  const cairn = await startCairn(dataDir);
+  await cairn.call('list_projects', {});
+  await cairn.stop();
   const db = postgresDatabase({ connection: server.connection, connectionsMax: 8 });
   const identity = { issuer: 'bench', subject: 'output', name: 'Output' };
   const actor = await signInAs({ db, actor: NOBODY }, { identity });

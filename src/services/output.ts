@@ -64,7 +64,10 @@ const addChunks = sqlFunction('add_output', Added);
  * Stores what a run's attempt printed, for its runner. A repeat changes nothing. Of text that the database cannot hold,
  * NUL and halves of characters, replacement characters are kept. Raises lock_lost, invalid_input.
  */
-export function addOutput(ctx: Context, { chunks, ...held }: z.output<typeof AddOutput>) {
+export function addOutput(
+  ctx: Pick<Context, 'db' | 'actor' | 'verdict'>,
+  { chunks, ...held }: z.output<typeof AddOutput>,
+) {
   return addChunks(ctx, {
     ...held,
     chunks: chunks.map((chunk) => ({ ...chunk, content: storable(chunk.content) })),
