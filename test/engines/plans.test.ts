@@ -248,8 +248,8 @@ test('output is found beside any amount of other runs, and of the same run', asy
     ada.actor.tenant_id,
   ]);
 
-  for (const after_sequence of [null, 12_000]) {
-    const asked = { run: rows[0].run_id, after_sequence, page_size: 100 };
+  for (const further of [{}, { after_sequence: 12_000 }]) {
+    const asked = { run: rows[0].run_id, page_size: 100, ...further };
     const steps = await stepsOf(scratch.sql, ['list_output', asked], ada.actor);
 
     expect(steps.some(({ step }) => step.includes(' on terminal_outputs'))).toBe(true);
