@@ -112,6 +112,7 @@ function minimalArgs(fn: FunctionName): Record<string, unknown> {
     beat_agent: { agent: 'pelican-web', token: 1 },
     claim_run: { agent: 'pelican-web', token: 1 },
     register_agent: { agent: { name: 'a', type: 'claude', driver: 'pipe' } },
+    list_output: { run: newId() },
     report_run: { run: newId(), lock_token: 1, events: [] },
     stop_agents: { reach: 'workspace', stopped: true },
     extend_lock: { task: 'web-2', lock_token: 2 },
