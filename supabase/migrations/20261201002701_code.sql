@@ -9608,6 +9608,9 @@ declare
   v_size integer := app.page_size(page_size, 1000);
   v_now timestamptz := app.now();
   v_times tstzrange := app.output_times(v_run, v_now);
+  v_from timestamptz := lower(v_times);
+  v_to timestamptz := upper(v_times);
+  v_after integer := coalesce(after_sequence, -1);
   v_row record;
   v_chunks jsonb[] := '{}';
   v_bytes integer := 0;
@@ -9617,7 +9620,7 @@ begin
   for v_row in
     select * from public.terminal_outputs o
     where o.tenant_id = v_run.tenant_id and o.run_id = v_run.id and o.attempt = v_attempt
-      and o.sequence > coalesce(after_sequence, -1) and o."timestamp" between lower(v_times) and upper(v_times)
+      and o.sequence > v_after and o."timestamp" between v_from and v_to
     order by o.sequence, o."timestamp" limit v_size + 1
   loop
     v_bytes := v_bytes + octet_length(v_row.content);
@@ -15084,6 +15087,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002510', '0df617323fb540f1762a585c6eefe70c460f6eed589f35c461db1f1ede08e50a', '0.1.0'),
   ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
   ('20261201002700', 'cc14af8b50eff485022c855daf444eb76082d03f2b4cbe2e09fda4169492fc2d', '0.1.0'),
-  ('code', '55a49f4f6bdcebc0d0f8f374975078ebff80053a075950768eab08a8d8b46357', '0.1.0')
+  ('code', 'bad8dd2a1b05f62173ed74e50540b15d66789cb953fb43bb92b2461e04d1e06d', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

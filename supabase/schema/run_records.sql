@@ -347,6 +347,9 @@ declare
   v_size integer := app.page_size(page_size, 1000);
   v_now timestamptz := app.now();
   v_times tstzrange := app.output_times(v_run, v_now);
+  v_from timestamptz := lower(v_times);
+  v_to timestamptz := upper(v_times);
+  v_after integer := coalesce(after_sequence, -1);
   v_row record;
   v_chunks jsonb[] := '{}';
   v_bytes integer := 0;
@@ -356,7 +359,7 @@ begin
   for v_row in
     select * from public.terminal_outputs o
     where o.tenant_id = v_run.tenant_id and o.run_id = v_run.id and o.attempt = v_attempt
-      and o.sequence > coalesce(after_sequence, -1) and o."timestamp" between lower(v_times) and upper(v_times)
+      and o.sequence > v_after and o."timestamp" between v_from and v_to
     order by o.sequence, o."timestamp" limit v_size + 1
   loop
     v_bytes := v_bytes + octet_length(v_row.content);
