@@ -33,6 +33,22 @@ export type Schema = {
         Update: never;
         Relationships: [];
       };
+      agent_messages: {
+        Row: {
+          created_at: string;
+          parts: NonNullable<Json>;
+          project_id: string | null;
+          role: string;
+          run_created_at: string;
+          run_id: string;
+          seq: number;
+          tenant_id: string;
+          tokens: number | null;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
       agent_runs: {
         Row: {
           acked_at: string | null;
@@ -89,6 +105,36 @@ export type Schema = {
           updated_at: string;
           user_id: string;
           version: number;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
+      agent_steps: {
+        Row: {
+          attributes: Json | null;
+          completed_at: string | null;
+          content: Json | null;
+          cost_credits: number | null;
+          duration_ms: number | null;
+          envelope_id: string | null;
+          error: string | null;
+          kind: string;
+          name: string;
+          parent_span_id: string | null;
+          project_id: string | null;
+          run_created_at: string;
+          run_id: string;
+          span_id: string;
+          started_at: string;
+          status: unknown;
+          tenant_id: string;
+          tokens_cached: number | null;
+          tokens_in: number | null;
+          tokens_out: number | null;
+          tool_call_id: string | null;
+          tool_type: unknown | null;
+          trace_id: string;
         };
         Insert: never;
         Update: never;
@@ -465,6 +511,26 @@ export type Schema = {
         Update: never;
         Relationships: [];
       };
+      terminal_outputs: {
+        Row: {
+          agent_id: string;
+          ansi_codes: boolean;
+          attempt: number;
+          command_id: string | null;
+          content: string;
+          created_at: string;
+          id: string;
+          project_id: string | null;
+          run_id: string;
+          sequence: number;
+          stream_type: string;
+          tenant_id: string;
+          timestamp: string;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
       users: {
         Row: {
           created_at: string;
@@ -571,6 +637,7 @@ export type Schema = {
     };
     Functions: {
       accept_invitation: { Args: { actor?: Json; invitation_hash: string }; Returns: Json };
+      add_output: { Args: { actor?: Json; chunks?: Json; lock_token: number; run: string }; Returns: Json };
       admit_browser: { Args: { account: string; actor?: Json; browser: Json; buckets?: Json }; Returns: Json };
       admit_identity: { Args: { actor?: Json; identity: Json; terms?: Json }; Returns: Json };
       adopt_locks: { Args: { actor?: Json; tasks: Json }; Returns: Json };
@@ -626,6 +693,7 @@ export type Schema = {
       list_jobs: { Args: { actor: Json }; Returns: Json };
       list_members: { Args: { actor?: Json }; Returns: Json };
       list_needs: { Args: { actor?: Json; project?: string }; Returns: Json };
+      list_output: { Args: { actor?: Json; after_sequence?: number; attempt?: number; page_size?: number; run: string }; Returns: Json };
       list_presets: { Args: { actor?: Json; cursor?: string; page_size?: number; preset?: string; project?: string }; Returns: Json };
       list_profiles: { Args: { actor?: Json; cursor?: string; page_size?: number; profile?: string; project?: string }; Returns: Json };
       list_projects: { Args: { actor?: Json; cursor?: string; include_archived?: boolean; page_size?: number }; Returns: Json };

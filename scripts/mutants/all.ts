@@ -15,6 +15,7 @@ import { JOBS } from './jobs.ts';
 import { LABELS } from './labels.ts';
 import { LEASES } from './leases.ts';
 import type { Mutant } from './mutant.ts';
+import { OUTPUT } from './output.ts';
 import { PEOPLE } from './people.ts';
 import { PLANTED } from './planted.ts';
 import { PORT } from './port.ts';
@@ -45,6 +46,7 @@ export const MUTANTS: readonly Mutant[] = Object.freeze([
   ...JOBS,
   ...IMPORTS,
   ...LABELS,
+  ...OUTPUT,
   ...PLANTED,
   ...PORT,
   ...PRESENCE,

@@ -13,6 +13,7 @@ import { addHelpCommands } from './help.ts';
 import { addJobsCommands, addWorkerCommand } from './jobs/declare.ts';
 import { addEventsCommands } from './log/declare.ts';
 import { addTransferCommands } from './move/declare.ts';
+import { addOutputCommand } from './output/declare.ts';
 import { addPresetsCommands, addProfilesCommands } from './presets/declare.ts';
 import { addProjectsCommands } from './project/declare.ts';
 import { addRunnerCommands } from './runner/declare.ts';
@@ -75,6 +76,7 @@ function addCommands(program: Command): void {
   addOverviewCommands(program);
   addTaskCommands(program);
   addAlertsCommands(program);
+  addOutputCommand(program);
   program.commandsGroup('Plan and decide:');
   addChangeCommands(program);
   addProjectsCommands(program);

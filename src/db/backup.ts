@@ -25,17 +25,38 @@ const Header = z.looseObject({
   cairn: z.string(),
   schema: z.array(z.string()).min(1),
 });
-const Table = z.object({ table: z.string(), columns: z.array(z.string()).min(1) });
+// Of a table of records also the days on which its partitions begin.
+const Table = z.object({
+  table: z.string(),
+  columns: z.array(z.string()).min(1),
+  partitions: z.array(z.string().regex(/^\d{8}$/)).optional(),
+});
 const Trailer = z.object({ tables: z.int(), rows: z.int(), sha256: z.string() });
 type Table = z.infer<typeof Table>;
 
 export type BackedUp = { tables: number; rows: number; sha256: string };
 
 const TABLES = `
-  select format('%I.%I', n.nspname, c.relname) as table, array_agg(quote_ident(a.attname) order by a.attnum) as columns
+  select format('%I.%I', n.nspname, c.relname) as table, array_agg(quote_ident(a.attname) order by a.attnum) as columns,
+      case when c.relkind = 'p'
+        then array(select right(i.inhrelid::regclass::text, 8) from pg_inherits i where i.inhparent = c.oid order by 1)
+      end as partitions
     from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
-   where n.nspname in ('public', 'app') and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
-   group by 1 order by 1`;
+   where n.nspname in ('public', 'app') and c.relkind in ('r', 'p') and not c.relispartition
+     and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+   group by c.oid, 1 order by 1`;
+// As app.make_partition does, which a restored schema may not have yet.
+const MAKE_PARTITIONS = `
+  select format('create table %1$s (like %2$s including defaults including constraints including generated);
+      revoke all on table %1$s from public, anon, authenticated, service_role;
+      alter table %1$s enable row level security;
+      alter table %1$s force row level security;
+      grant select on table %1$s to cairn_keeper;
+      create policy keeper_read on %1$s for select to cairn_keeper using (true);
+      alter table %2$s attach partition %1$s for values from (%3$L) to (%4$L)',
+    format('app.%I', r.table_name || '_' || day), $1::text, day::timestamp at time zone 'UTC',
+    (day::timestamp + ('1 ' || r.period)::interval) at time zone 'UTC') as statements
+    from unnest($2::text[]) day join app.record_tables r on format('public.%I', r.table_name) = $1`;
 
 /** Writes everything in the database, as of one moment. Raises unavailable; sets done.sha256 at the end. */
 export async function* backup(client: pg.Client, done: BackedUp): AsyncGenerator<Buffer> {
@@ -51,9 +72,9 @@ export async function* backup(client: pg.Client, done: BackedUp): AsyncGenerator
     const made_at = new Date().toISOString();
     yield said({ format: 'cairn-backup', version: FORMAT_VERSION, cairn: VERSION, schema, made_at });
     const { rows: tables } = await client.query<Table>(TABLES);
-    for (const { table, columns } of tables) {
-      yield said({ table, columns });
-      const rows = client.query(copyTo(`copy ${table} (${columns.join(', ')}) to stdout`));
+    for (const { table, columns, partitions } of tables) {
+      yield said({ table, columns, ...(partitions && { partitions }) });
+      const rows = client.query(copyTo(`copy (select ${columns.join(', ')} from ${table}) to stdout`));
       const chunks: AsyncIterable<Buffer> = rows;
       for await (const chunk of chunks) {
         hash.update(chunk);
@@ -108,6 +129,7 @@ export async function restoreAsItWas(client: pg.Client, input: Readable): Promis
       async take(table, rows) {
         const fits = known.some((one) => one.table === table.table && `${one.columns}` === `${table.columns}`);
         if (!fits) throw unreadable(`This cairn has no table ${table.table} of these columns`);
+        if (table.partitions) await makePartitions(client, table);
         return copyRows(client, table, rows);
       },
     });
@@ -117,6 +139,11 @@ export async function restoreAsItWas(client: pg.Client, input: Readable): Promis
     await client.query('rollback').catch(() => {});
     throw translate(error);
   }
+}
+
+async function makePartitions(client: pg.Client, { table, partitions = [] }: Table): Promise<void> {
+  const { rows } = await client.query<{ statements: string }>(MAKE_PARTITIONS, [table, partitions]);
+  for (const { statements } of rows) await client.query(statements);
 }
 
 type Reader = {

@@ -4,8 +4,15 @@ import { cleanJson, cleanLine, oneLine } from '../text.ts';
 import type { Database } from './database.ts';
 import type { FunctionName } from './functions.ts';
 
-// Programs read these answers, and hashes cover every byte of them.
-const EXACT: ReadonlySet<FunctionName> = new Set(['check_events', 'export_events', 'read_records', 'snapshot_events']);
+// Programs read these answers, and hashes cover every byte of them. What was printed has colours; whoever shows it
+// cleans it (src/printed.ts).
+const EXACT: ReadonlySet<FunctionName> = new Set([
+  'check_events',
+  'export_events',
+  'list_output',
+  'read_records',
+  'snapshot_events',
+]);
 
 // Slugs, refs and lists of them, which stand in the middle of lines. An earlier version imported some of several lines.
 const LINES: ReadonlySet<string> = new Set([

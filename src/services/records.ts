@@ -16,12 +16,13 @@ const FILE_RECORDS = 100_000;
 // All of a file is held in memory.
 const FILE_CHARACTERS = 67_108_864;
 
-const File = z.object({ records: z.int(), location: z.string(), file: z.string(), sha256: z.string() });
+export const ArchivedFile = z.object({ records: z.int(), location: z.string(), file: z.string(), sha256: z.string() });
+export type ArchivedFile = z.infer<typeof ArchivedFile>;
 const Part = z.object({
   table: z.string(),
   starts_at: z.string(),
   ends_at: z.string(),
-  files: z.array(File).optional(),
+  files: z.array(ArchivedFile).optional(),
 });
 /** A week or a month of a table: in the database, or only in files. */
 type Part = z.infer<typeof Part>;
@@ -90,7 +91,7 @@ async function archivePart(
   const { records: found, checksum } = await measure(reader, { table_name: table, starts_at });
   // Another worker was first, and the part is dropped.
   if (found === 0) return { table, tenant_id, records: 0 };
-  const parts: Omit<z.infer<typeof File>, 'location'>[] = [];
+  const parts: Omit<ArchivedFile, 'location'>[] = [];
   for await (const part of writeFiles(reader, { table, starts_at }, store)) parts.push(part);
   const manifest = { table, starts_at, location: store.location, checksum, parts };
   const { records } = await keepArchived(reader, { manifest });
@@ -130,13 +131,13 @@ async function* readPart(ctx: Keeping, part: Part): AsyncGenerator<string[]> {
       if (moved) {
         const { parts } = await listParts(ctx, {});
         const now = parts.find(({ table, starts_at }) => table === part.table && starts_at === part.starts_at);
-        if (now !== undefined) yield* filePages(ctx.blobs, now, seen);
+        if (now !== undefined) yield* readArchived(ctx, now.files, seen);
         return;
       }
       seen += records.length;
       if (records.length > 0) yield records;
     }
-  } else yield* filePages(ctx.blobs, part, seen);
+  } else yield* readArchived(ctx, part.files, seen);
 }
 
 async function* pagesOf(ctx: Reading, { table, starts_at }: Pick<Part, 'table' | 'starts_at'>) {
@@ -176,8 +177,12 @@ async function writeFile(
   return written;
 }
 
-/** Reads a part's files, after so many rows, which are in the order of the table's key. */
-async function* filePages(blobs: OpenBlobStore, { files = [] }: Part, skipped: number): AsyncGenerator<string[]> {
+/** Reads files of records, after so many rows, which are in the order of the table's key. */
+export async function* readArchived(
+  { blobs }: Pick<Keeping, 'blobs'>,
+  files: ArchivedFile[] = [],
+  skipped = 0,
+): AsyncGenerator<string[]> {
   let left = skipped;
   for (const { location, records, ...file } of files) {
     if (left < records) yield (await readFile(await blobs(location), file)).slice(left);

@@ -10,6 +10,7 @@ import {
 import { ListQuestions, listQuestions } from '../services/events.ts';
 import { ChangeJob, changeJob, ListJobs, listJobs, SetJob, setJob } from '../services/jobs.ts';
 import { ListNeeds, listNeeds } from '../services/needs.ts';
+import { ListOutput, listOutput } from '../services/output.ts';
 import {
   ApproveTask,
   approveTask,
@@ -44,6 +45,7 @@ export const person = {
   },
   list_jobs: { name: 'list_jobs', scope: 'tasks:read', input: ListJobs, run: listJobs },
   list_needs: { name: 'list_needs', scope: 'tasks:read', input: ListNeeds, run: listNeeds },
+  list_output: { name: 'list_output', scope: 'agents:read', input: ListOutput, run: listOutput },
   list_questions: { name: 'list_questions', scope: 'tasks:read', input: ListQuestions, run: listQuestions },
   release_task: { name: 'release_task', scope: 'tasks:write', input: ReleaseTaskAsPerson, run: releaseTask },
   remove_client: { name: 'remove_client', scope: 'admin', input: RemoveClient, run: removeClient },

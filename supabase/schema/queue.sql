@@ -26,6 +26,23 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.check_run_holder(run public.agent_runs, lock_token bigint, actor app.actor)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if run.lock_token is distinct from check_run_holder.lock_token or not exists (
+      select from public.agents a
+      where a.tenant_id = run.tenant_id and a.id = run.agent_id and a.user_id = actor.user_id) then
+    perform app.fail('lock_lost', format('The run %s is not yours any more.', run.id), null,
+      'Stop work on it: it went back to the queue, or ended.');
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.control_of(agent public.agents, held jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -440,10 +457,8 @@ begin
   perform from public.commands c where c.tenant_id = v_run.tenant_id and c.id = v_run.command_id for no key update;
   select * into v_run from public.agent_runs r
     where r.tenant_id = v_run.tenant_id and r.id = v_run.id for no key update;
-  if v_agent.user_id <> v_actor.user_id or v_run.lock_token is distinct from lock_token then
-    perform app.fail('lock_lost', format('The run %s is not yours any more.', v_run.id), null,
-      'Stop work on it: it went back to the queue, or ended.');
-  elsif v_run.ended_at is not null then
+  perform app.check_run_holder(v_run, lock_token, v_actor);
+  if v_run.ended_at is not null then
     return app.run_full(v_run);
   end if;
   perform app.check_form('events', case when jsonb_typeof(events) = 'array'

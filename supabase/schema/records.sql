@@ -45,6 +45,12 @@ alter table app.record_tables enable row level security;
 alter table app.record_tables force row level security;
 create policy read on app.record_tables as permissive for select to cairn_keeper, cairn_owner using (true);
 
+-- Rows that are part of the schema
+
+-- app.record_tables: (agent_messages,month,t,90,)
+-- app.record_tables: (agent_steps,month,f,90,)
+-- app.record_tables: (terminal_outputs,week,t,30,90)
+
 -- Functions
 
 CREATE OR REPLACE FUNCTION app.analyze_records()

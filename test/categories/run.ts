@@ -21,6 +21,11 @@ export const facts: Facts = {
       ],
       reads: [],
     },
+    add_output: { naming: ({ run }) => [{ run, lock_token: 1, chunks: [] }], reads: [] },
+    list_output: {
+      naming: ({ run }) => [{ run }],
+      reads: [],
+    },
     report_run: { naming: ({ run }) => [{ run, lock_token: 1, events: [completed] }], reads: [] },
   },
   naming: ({ run }) => [interrupted(run)],

@@ -68,7 +68,7 @@ async function populate(ctx: Context): Promise<void> {
   });
 }
 
-/** Records in a file: there is no table of records yet that could have been archived. */
+/** Records in a file, of a table that is none. */
 async function archiveRecord({ actor }: Context): Promise<void> {
   await scratch.sql.query(`
     with declared as (insert into app.record_tables values ('herons', 'week', true, 30, 90) returning table_name)
@@ -232,6 +232,29 @@ test('alerts that wait for somebody are found beside any number of handled ones'
 
   expect(steps.some(({ step }) => step.endsWith(' on agent_alerts'))).toBe(true);
   expect(steps.filter(({ lookedAt }) => lookedAt > LOOKED_AT_MAX)).toEqual([]);
+});
+
+test('output is found beside any amount of other runs, and of the same run', async () => {
+  await scratch.sql.query(
+    `insert into public.terminal_outputs (tenant_id, id, run_id, agent_id, attempt, stream_type, content, ansi_codes,
+         "timestamp", sequence, created_at)
+       select o.tenant_id, gen_random_uuid(), case when n % 2 = 0 then gen_random_uuid() else o.run_id end, o.agent_id,
+         1, 'stdout', 'x', false, o."timestamp", n, now()
+         from generate_series(1, $1) n cross join public.terminal_outputs o`,
+    [ROWS],
+  );
+  await scratch.sql.query('analyze public.terminal_outputs');
+  const { rows } = await scratch.sql.query('select run_id from public.terminal_outputs where tenant_id = $1 limit 1', [
+    ada.actor.tenant_id,
+  ]);
+
+  for (const further of [{}, { after_sequence: 12_000 }]) {
+    const asked = { run: rows[0].run_id, page_size: 100, ...further };
+    const steps = await stepsOf(scratch.sql, ['list_output', asked], ada.actor);
+
+    expect(steps.some(({ step }) => step.includes(' on terminal_outputs'))).toBe(true);
+    expect(steps.filter(({ lookedAt }) => lookedAt > LOOKED_AT_MAX)).toEqual([]);
+  }
 });
 
 test('the test sees what it is about: an index that does not begin with the workspace is told', async () => {

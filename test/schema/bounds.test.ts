@@ -13,6 +13,7 @@ import { upTo } from '../support/writers.ts';
 const ITEMS_MAX: Partial<Record<FunctionName, number>> = {
   export_events: 1_000,
   get_state: 200,
+  list_output: 1_000,
   search: 51,
   list_auth_events: 200,
 };
@@ -20,12 +21,14 @@ const ITEMS_MAX: Partial<Record<FunctionName, number>> = {
 // The arguments that bring a call to its limits.
 const ARGUMENTS: Partial<Record<FunctionName, object>> = {
   ...READS,
+  add_output: { run: newId(), lock_token: 1 },
   adopt_locks: { tasks: ['web-1'] },
   beat_agent: { agent: 'a', token: 1 },
   claim_run: { agent: 'a', token: 1 },
   get_agent: { agent: 'a' },
   get_control: { agent: 'a' },
   register_agent: { agent: { name: 'a', type: 'claude', driver: 'pipe' } },
+  list_output: { run: newId() },
   report_run: { run: newId(), lock_token: 1, events: [] },
   stop_agents: { reach: 'workspace', stopped: false },
   append_events: { events: [{ stream: 'project:web', type: 'project.noted', data: { text: 'x', kind: 'note' } }] },

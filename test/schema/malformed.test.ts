@@ -6,7 +6,7 @@ import { call, person } from '../support/calls.ts';
 import { createTask, exportAll, hold } from '../support/commands.ts';
 import { fillWorkspace } from '../support/fill-workspace.ts';
 import { type Callable, callables, malformed, sampleEvents } from '../support/malformed-arguments.ts';
-import { claimed, runnerOf } from '../support/runners.ts';
+import { claimed, pieces, runnerOf } from '../support/runners.ts';
 import { sample } from '../support/sample.ts';
 import { test } from '../support/world.ts';
 
@@ -77,8 +77,10 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
   return {
     beat_agent: [{ agent, token, beat }],
     claim_run: [{ agent, token, holding: [run.id] }],
+    add_output: [{ ...held, chunks: pieces(['x']).map((piece) => ({ ...piece, ansi: false })) }],
     get_agent: [{ agent }],
     get_control: [{ agent, held: [held] }],
+    list_output: [{ run: run.id, attempt: 1, after_sequence: 0 }],
     register_agent: [{ agent: { name: 'egret', type: 'claude', driver: 'pipe', host_machine: 'x', config: { a: 1 } } }],
     report_run: [{ ...held, events: [{ type: 'run.delivered', data: { path: 'x' } }] }],
     stop_agents: [{ reach: 'workspace', stopped: false, reason: 'x' }],

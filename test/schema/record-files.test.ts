@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { archiveRecords, dropPartitions, importRecords, readRecords, removeFiles } from '../../src/services/records.ts';
+import { archiveRecords, importRecords, readRecords, removeFiles } from '../../src/services/records.ts';
 import { SYSTEM } from '../../src/workers/claims.ts';
 import { blobs } from '../support/blobs.ts';
 import type { Caller } from '../support/commands.ts';
@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const archive = () => world.archive();
-const drop = () => dropPartitions(world.server);
+const drop = () => world.drop();
 
 describe('a part that is in files', () => {
   const old = { daysAgo: 66 };

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
-import { dropPartitions, importRecords, makePartitions, readRecords, removeFiles } from '../../src/services/records.ts';
+import { importRecords, makePartitions, readRecords, removeFiles } from '../../src/services/records.ts';
 import { SYSTEM } from '../../src/workers/claims.ts';
 import { partitions as partitionsJob } from '../../src/workers/partitions.ts';
 import { retention as retentionJob } from '../../src/workers/retention.ts';
@@ -28,7 +28,7 @@ afterAll(() => world.close());
 
 const server = () => world.server;
 const archive = () => world.archive();
-const drop = () => dropPartitions(server());
+const drop = () => world.drop();
 
 describe('partitions', () => {
   test('are made two months ahead, once, by however many at once', async () => {

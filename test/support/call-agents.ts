@@ -13,6 +13,7 @@ export async function callAgents(call: Call, ctx: Context): Promise<void> {
   await call('ada', 'interrupt_run', { run: run.id, reason: 'It sleeps' });
   await call('ada', 'list_queue');
   await call('ada', 'list_runs');
+  await call('ada', 'get_output', { run: run.id });
   await call('ada', 'cancel_command', { command });
   await call('ada', 'list_commands');
   await call('ada', 'change_agent', { agent: 'heron-1', change: 'rename', name: 'heron-2' });

@@ -3,7 +3,7 @@ import type pg from 'pg';
 type Column = { name: string; type: string; varies: boolean };
 type Table = { name: string; columns: Column[] };
 
-// Tables that the migrations fill are the same for all workspaces; of served URLs there are at most ten.
+// Tables of records are left out, with their partitions. Tables that the migrations fill are the same for all workspaces; of served URLs there are at most ten.
 const CONSTANTS = [
   ...['event_fields', 'event_types', 'read_models', 'record_tables', 'served_urls', 'task_moves'],
   ...['system_config', 'system_config_history'],
@@ -24,7 +24,7 @@ const TABLES = `
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
     left join (select distinct * from varying) v on v.indrelid = c.oid and v.attname = a.attname
-   where n.nspname in ('public', 'app') and c.relkind = 'r' and c.relname <> all ($1) group by 1`;
+   where n.nspname in ('public', 'app') and c.relkind = 'r' and not c.relispartition and c.relname <> all ($1) group by 1`;
 
 // Turns off the parts that only cost time: triggers, checks, foreign keys and the server's own log.
 const HASTE = `
@@ -33,10 +33,10 @@ const HASTE = `
   set maintenance_work_mem = '256MB';
   do $$ declare v_found record; begin
     for v_found in select c.conrelid::regclass as name, c.conname from pg_constraint c join pg_class r on r.oid = c.conrelid
-        where c.contype in ('c', 'f') and r.relnamespace::regnamespace::text in ('public', 'app') loop
+        where c.contype in ('c', 'f') and not r.relispartition and r.relnamespace::regnamespace::text in ('public', 'app') loop
       execute format('alter table %s drop constraint %I', v_found.name, v_found.conname);
     end loop;
-    for v_found in select oid::regclass as name from pg_class where relkind = 'r' and relnamespace::regnamespace::text in ('public', 'app') loop
+    for v_found in select oid::regclass as name from pg_class where relkind = 'r' and not relispartition and relnamespace::regnamespace::text in ('public', 'app') loop
       execute format('alter table %s set unlogged', v_found.name);
     end loop;
   end $$`;

@@ -1,5 +1,6 @@
 import { newId } from '../../src/events/ids.ts';
 import { listRuns } from '../../src/services/commands.ts';
+import { addOutput } from '../../src/services/output.ts';
 import { claimRun, registerAgent, reportRun } from '../../src/services/runner.ts';
 import { append, type Caller, createProject, createTask, hold, record } from './commands.ts';
 
@@ -92,6 +93,9 @@ async function sendCommands(who: Caller, project: string) {
     { type: 'run.delivered', data: { path: 'pelican post' } },
     { type: 'run.finished', data: { status: 'completed', end_reason: 'completed', result: 'The pelican ate.' } },
   ];
+  const content = 'The pelican eats.\n';
+  const chunks = [{ sequence: 0, stream: 'stdout', content, at: new Date().toISOString() } as const];
+  await addOutput(who, { run: done.run.id, lock_token: done.lock_token, chunks });
   await reportRun(who, { run: done.run.id, lock_token: done.lock_token, events });
   const command = await send('Wash the pelican.');
   const [waiting] = (await listRuns(who, { agent })).runs;

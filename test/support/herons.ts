@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inject } from 'vitest';
-import { archiveRecords } from '../../src/services/records.ts';
+import { archiveRecords, dropPartitions } from '../../src/services/records.ts';
 import { SYSTEM } from '../../src/workers/claims.ts';
 import { blobs } from './blobs.ts';
 import type { Caller } from './commands.ts';
@@ -75,6 +75,10 @@ export async function openHeronWorld() {
       const moved = [];
       for await (const part of archiveRecords(server, folder)) moved.push(part);
       return moved;
+    },
+    /** Drops what may go, and answers with the partitions of that table among it. */
+    async drop() {
+      return (await dropPartitions(server)).filter((name) => name.startsWith('herons_'));
     },
     async close() {
       await scratch.drop();

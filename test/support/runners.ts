@@ -1,5 +1,7 @@
 import type { Context } from '../../src/context.ts';
+import { addOutput, listOutput, type OutputChunk, type OutputPage } from '../../src/services/output.ts';
 import { type Beat, beatAgent, type Claimed, claimRun, registerAgent, reportRun } from '../../src/services/runner.ts';
+import { call } from './calls.ts';
 
 type Driven = { config?: Record<string, unknown>; type?: string; project?: string };
 
@@ -13,6 +15,7 @@ export async function runnerOf(ctx: Context, name: string, { config = {}, type =
     token,
     beat: (beat: Partial<Beat> = {}) => beatAgent(ctx, { agent: name, token, beat: { runs: [], ...beat } }),
     claim: (holding: string[] = []) => claimRun(ctx, { agent: name, token, holding }),
+    add: (run: string, lock_token: number, chunks: OutputChunk[]) => addOutput(ctx, { run, lock_token, chunks }),
     report: (run: string, lock_token: number, events: object[]) => reportRun(ctx, { run, lock_token, events }),
   };
 }
@@ -29,3 +32,32 @@ export async function claimed(runner: Pick<Runner, 'claim' | 'name'>, holding: s
 }
 
 export const completed = { type: 'run.finished', data: { status: 'completed', end_reason: 'completed' } };
+
+/** Pieces of output, numbered from a sequence on, printed now. */
+export function pieces(
+  texts: string[],
+  { from = 0, at = new Date() }: { from?: number; at?: Date } = {},
+): OutputChunk[] {
+  return texts.map((content, n) => ({ sequence: from + n, stream: 'stdout', content, at: at.toISOString() }));
+}
+
+/** A run that an agent has begun. */
+export async function begunRun(ctx: Context, name = 'heron-1') {
+  const runner = await runnerOf(ctx, name);
+  await call(ctx, 'send_command', { to: [name], content: 'Fish.' });
+  const { run, lock_token } = await claimed(runner);
+  return { runner, run: run.id, lock_token, add: (chunks: OutputChunk[]) => runner.add(run.id, lock_token, chunks) };
+}
+
+/** Reads all that an attempt printed. */
+export async function readOutput(ctx: Context, run: string, given: { attempt?: number; page_size?: number } = {}) {
+  const pages: OutputPage[] = [];
+  for (let after: number | undefined; ; ) {
+    const page = await listOutput(ctx, { run, page_size: 100, ...given, after_sequence: after });
+    pages.push(page);
+    if (page.next_sequence === undefined) break;
+    after = page.next_sequence;
+  }
+  const chunks = pages.flatMap((page) => page.chunks);
+  return { pages, chunks, text: chunks.map(({ content }) => content).join('') };
+}

@@ -82,6 +82,7 @@ describe('another workspace', () => {
 });
 
 const FOR_MEMBERS: FunctionName[] = [
+  'add_output',
   'adopt_locks',
   'append_events',
   'beat_agent',
@@ -106,10 +107,12 @@ function minimalArgs(fn: FunctionName): Record<string, unknown> {
   const args: Partial<Record<FunctionName, object>> = {
     append_events: { events: [{ stream: 'project:web', type: 'project.noted', data: { text: 'x', kind: 'note' } }] },
     ...READS,
+    add_output: { run: newId(), lock_token: 1 },
     adopt_locks: { tasks: ['web-2'] },
     beat_agent: { agent: 'pelican-web', token: 1 },
     claim_run: { agent: 'pelican-web', token: 1 },
     register_agent: { agent: { name: 'a', type: 'claude', driver: 'pipe' } },
+    list_output: { run: newId() },
     report_run: { run: newId(), lock_token: 1, events: [] },
     stop_agents: { reach: 'workspace', stopped: true },
     extend_lock: { task: 'web-2', lock_token: 2 },
@@ -143,12 +146,12 @@ describe('in a shared workspace', () => {
   }
 
   test('a viewer reads everything and every write is forbidden', async ({ as, asStranger, people, sql }) => {
-    await fillWorkspace(as('ada'));
+    const { run } = await fillWorkspace(as('ada'));
     const viewer = await join(sql, 'viewer', { people, asStranger });
     const before = await verify(as('ada'));
 
     for (const fn of EVERY_FUNCTION.filter((name) => !['sign_in', 'read_records'].includes(name))) {
-      const attempt = viewer.db.call(fn, minimalArgs(fn), viewer.actor);
+      const attempt = viewer.db.call(fn, fn === 'list_output' ? { run } : minimalArgs(fn), viewer.actor);
       if ([...FOR_MEMBERS, ...FOR_ADMINS].includes(fn))
         await expect(attempt, fn).rejects.toMatchObject({ code: 'forbidden' });
       else expect([fn, await attempt]).toEqual([fn, expect.any(Object)]);

@@ -9305,6 +9305,23 @@ create or replace function app.count_in(metrics jsonb, name text) returns bigint
   select case when metrics ->> name ~ '^[0-9]{1,15}$' then (metrics ->> name)::bigint end
 $$;
 
+-- Refuses who does not hold a run, or did not until its end. Raises lock_lost.
+create or replace function app.check_run_holder(run public.agent_runs, lock_token bigint, actor app.actor)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if run.lock_token is distinct from check_run_holder.lock_token or not exists (
+      select from public.agents a
+      where a.tenant_id = run.tenant_id and a.id = run.agent_id and a.user_id = actor.user_id) then
+    perform app.fail('lock_lost', format('The run %s is not yours any more.', run.id), null,
+      'Stop work on it: it went back to the queue, or ended.');
+  end if;
+end
+$$;
+
 -- report_run(run, lock_token, events [{type, data}]) -> the run: what its runner saw of it. A repeat of the end changes
 -- nothing. Raises lock_lost.
 create or replace function public.report_run(
@@ -9329,10 +9346,8 @@ begin
   perform from public.commands c where c.tenant_id = v_run.tenant_id and c.id = v_run.command_id for no key update;
   select * into v_run from public.agent_runs r
     where r.tenant_id = v_run.tenant_id and r.id = v_run.id for no key update;
-  if v_agent.user_id <> v_actor.user_id or v_run.lock_token is distinct from lock_token then
-    perform app.fail('lock_lost', format('The run %s is not yours any more.', v_run.id), null,
-      'Stop work on it: it went back to the queue, or ended.');
-  elsif v_run.ended_at is not null then
+  perform app.check_run_holder(v_run, lock_token, v_actor);
+  if v_run.ended_at is not null then
     return app.run_full(v_run);
   end if;
   perform app.check_form('events', case when jsonb_typeof(events) = 'array'
@@ -9433,6 +9448,287 @@ select app.define_on_tables($policies$
   create policy door on public.system_config for all to cairn_owner using (true) with check (true);
   create policy door on public.system_config_history for all to cairn_owner using (true) with check (true);
 $policies$);
+
+-- The records of runs: what they printed, in order; their steps and messages.
+
+-- Output is a month in the database and two more in files; traces are kept for good.
+select app.define_records('terminal_outputs', 'week', archive_days => 30, keep_days => 90);
+select app.define_records('agent_steps', 'month', archive_days => 90, appended => false);
+select app.define_records('agent_messages', 'month', archive_days => 90);
+
+-- What is kept of the output of a run: its beginning.
+create or replace function app.get_output_bytes_max() returns bigint language sql immutable return 52428800;
+
+-- When something of a run may have been printed: a day is left for clocks that differ.
+create or replace function app.output_times(run public.agent_runs, at timestamptz) returns tstzrange language sql stable
+as $$
+  select tstzrange(run.started_at - interval '1 day', coalesce(run.ended_at, at) + interval '1 day', '[]')
+$$;
+
+-- Refuses chunks that are not of a run: their form, their sizes, their times.
+create or replace function app.check_chunks(run public.agent_runs, chunks jsonb, at timestamptz)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_is_formed boolean;
+  v_bytes bigint;
+  v_times timestamptz[];
+  v_time timestamptz;
+begin
+  begin
+    select count(*) <= 1000 and count(distinct c.sequence) = count(*) and coalesce(bool_and((c.sequence >= 0
+          and c.stream in ('stdout', 'stderr') and c.content <> '' and isfinite(c."at")) is true), true)
+          and coalesce(max(octet_length(c.content)), 0) <= 16384,
+        coalesce(sum(octet_length(c.content)), 0), array[min(c."at"), max(c."at")]
+      into v_is_formed, v_bytes, v_times
+      from jsonb_to_recordset(chunks) c (sequence integer, stream text, content text, "at" timestamptz, ansi boolean);
+  exception
+    when data_exception then
+      v_is_formed := false;
+  end;
+  perform app.check_form('chunks', v_is_formed, 'a list of at most 1,000 {sequence, stream, content, at, ansi?}, each '
+    'sequence once, each stream stdout or stderr, each content of 1 to 16,384 bytes');
+  perform app.check_form('chunks', v_bytes <= 262144, 'of at most 262,144 bytes together');
+  foreach v_time in array array_remove(v_times, null) loop
+    if not app.output_times(run, at) @> v_time then
+      perform app.fail('invalid_input', format('A chunk says that it was printed at %s, when the run was not on.',
+          to_char(v_time at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')),
+        jsonb_build_object('field', 'chunks', 'now', at, 'started_at', run.started_at),
+        'The clock of its machine is wrong: compare it with the server''s.');
+    end if;
+    perform app.ensure_partition('terminal_outputs', v_time);
+  end loop;
+end
+$$;
+
+-- Locks how far the output of a run's attempt has come.
+create or replace function app.lock_output(run public.agent_runs, at timestamptz)
+  returns app.run_outputs
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_kept app.run_outputs;
+begin
+  insert into app.run_outputs (tenant_id, run_id, attempt, next_sequence, last_sequence, bytes, dropped_bytes,
+      paced_until)
+    select run.tenant_id, run.id, run.attempt, 0, -1, 0, 0, at
+    where not exists (
+      select from app.run_outputs o
+      where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt)
+    on conflict do nothing;
+  select * into strict v_kept from app.run_outputs o
+    where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt for no key update;
+  return v_kept;
+end
+$$;
+
+-- Finds the first sequence, from one on, that an attempt lacks; looks 2,000 ahead.
+create or replace function app.next_missing(run public.agent_runs, sequence integer, at timestamptz)
+  returns integer
+  language sql
+  stable
+as $$
+  select $2 + count(*)::integer
+  from (
+    select o.sequence, row_number() over (order by o.sequence) - 1 as place
+    from public.terminal_outputs o
+    where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt and o.sequence >= $2
+      and o."timestamp" between lower(app.output_times(run, at)) and upper(app.output_times(run, at))
+    order by o.sequence limit 2000) s
+  where s.sequence = $2 + s.place
+$$;
+
+-- Adds those chunks that are not there; answers how many they were, their bytes, and the bytes for which there is no
+-- room any more.
+create or replace function app.insert_output(
+  run public.agent_runs,
+  kept app.run_outputs,
+  chunks jsonb,
+  room bigint,
+  at timestamptz,
+  out stored bigint,
+  out bytes bigint,
+  out dropped bigint
+)
+  language sql
+  set search_path = pg_catalog, pg_temp
+as $$
+  with given as (
+    select c.*, octet_length(c.content) as size, sum(octet_length(c.content)) over (order by c.sequence) as upto
+    from jsonb_to_recordset(chunks) c (sequence integer, stream text, content text, "at" timestamptz, ansi boolean)
+    where c.sequence >= kept.next_sequence
+      and (c.sequence > kept.last_sequence or not exists (
+        select from public.terminal_outputs o
+        where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt
+          and o.sequence = c.sequence
+          and o."timestamp" between lower(app.output_times(run, $5)) and upper(app.output_times(run, $5)))
+    )
+  ), added as (
+    insert into public.terminal_outputs (tenant_id, project_id, id, run_id, command_id, agent_id, attempt, stream_type,
+        content, ansi_codes, "timestamp", sequence, created_at)
+      select run.tenant_id, run.project_id, app.uuid_v7(), run.id, run.command_id, run.agent_id, run.attempt, g.stream,
+        g.content, coalesce(g.ansi, strpos(g.content, chr(27)) > 0), g."at", g.sequence, $5
+      from given g
+      where g.upto <= room
+      on conflict do nothing
+      returning octet_length(content) as size
+  )
+  select (select count(*) from added), (select coalesce(sum(a.size), 0) from added a),
+    (select coalesce(sum(g.size), 0) from given g where g.upto > room)
+$$;
+
+-- Stores the chunks of a run's attempt and how far it has come.
+create or replace function app.store_output(run public.agent_runs, chunks jsonb, at timestamptz)
+  returns jsonb
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_kept app.run_outputs := app.lock_output(run, at);
+  v_room bigint := (
+    select case when bool_or(o.dropped_bytes > 0) then 0 else app.get_output_bytes_max() - sum(o.bytes) end
+    from app.run_outputs o where o.tenant_id = run.tenant_id and o.run_id = run.id);
+  v_added record;
+  v_first integer;
+  v_last integer;
+  v_pause integer;
+begin
+  if jsonb_array_length(chunks) = 0 then
+    return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', 0,
+      'dropped_bytes', nullif(v_kept.dropped_bytes, 0)));
+  end if;
+  select * into v_added from app.insert_output(run, v_kept, chunks, v_room, at);
+  select min((c ->> 'sequence')::integer), max((c ->> 'sequence')::integer) into v_first, v_last
+    from jsonb_array_elements(chunks) c;
+  if v_added.dropped > 0 then
+    v_kept.next_sequence := greatest(v_kept.next_sequence, v_last + 1);
+  elsif v_kept.last_sequence < v_kept.next_sequence and v_first <= v_kept.next_sequence
+      and v_last - v_first + 1 = jsonb_array_length(chunks) then
+    v_kept.next_sequence := greatest(v_kept.next_sequence, v_last + 1);
+  else
+    v_kept.next_sequence := app.next_missing(run, v_kept.next_sequence, at);
+  end if;
+  -- More than 16 MB a second and a run is asked to let others go first.
+  v_kept.paced_until := greatest(v_kept.paced_until, at) + v_added.bytes * interval '1 second' / 16777216;
+  v_pause := 1000 * extract(epoch from v_kept.paced_until - at) - 1000;
+  update app.run_outputs o
+    set next_sequence = v_kept.next_sequence, last_sequence = greatest(o.last_sequence, v_last),
+      bytes = o.bytes + v_added.bytes, dropped_bytes = o.dropped_bytes + v_added.dropped,
+      paced_until = v_kept.paced_until
+    where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt
+    returning * into v_kept;
+  return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', v_added.stored,
+    'dropped_bytes', nullif(v_kept.dropped_bytes, 0), 'pause_ms', case when v_pause > 0 then v_pause end));
+end
+$$;
+
+-- add_output(run, lock_token, chunks [{sequence, stream, content, at, ansi?}]) -> {next_seq, stored, dropped_bytes?,
+-- pause_ms?}: what an attempt of a run printed, for its runner, also after its end. Sequences count from 0 in each
+-- attempt; what is there already changes nothing, and below next_seq nothing is missing. Without chunks it only
+-- answers. Beyond 50 MB of a run nothing is stored any more, but counted. Raises lock_lost, invalid_input.
+create or replace function public.add_output(
+  run text,
+  lock_token bigint,
+  chunks jsonb default '[]',
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_run public.agent_runs := app.find_run(run, v_actor);
+  v_now timestamptz := app.now();
+begin
+  perform app.check_run_holder(v_run, lock_token, v_actor);
+  perform app.check_chunks(v_run, chunks, v_now);
+  return app.store_output(v_run, chunks, v_now);
+end
+$$;
+
+-- The files that hold output of a run's time, in the order of their records.
+create or replace function app.output_files(run public.agent_runs, at timestamptz)
+  returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_agg(jsonb_build_object('records', a.records, 'location', a.location, 'file', a.file, 'sha256', a.sha256)
+    order by a.starts_at, a.part)
+  from app.record_archives a
+  join app.record_tables r on r.table_name = a.table_name
+  where a.tenant_id = run.tenant_id and a.table_name = 'terminal_outputs'
+    and a.starts_at <= upper(app.output_times(run, at)) and a.ends_at > lower(app.output_times(run, at))
+    and app.is_in_files(r, a.starts_at, a.tenant_id)
+$$;
+
+-- list_output(run, attempt?, after_sequence?, page_size) -> {run, agent, attempt, attempts, chunks [{sequence, stream,
+-- content, ansi, at}], next_sequence?, last_sequence?, ended, dropped_bytes?, files?}: what an attempt of a run has
+-- printed, by default the latest, in order, at most 256 KB an answer. `next_sequence`: there is more after it. `files`
+-- hold older parts.
+create or replace function public.list_output(
+  run text,
+  attempt integer default null,
+  after_sequence integer default null,
+  page_size integer default 100,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_run public.agent_runs := app.find_run(run, v_actor);
+  v_attempt integer := coalesce(attempt, v_run.attempt);
+  v_size integer := app.page_size(page_size, 1000);
+  v_now timestamptz := app.now();
+  v_times tstzrange := app.output_times(v_run, v_now);
+  v_from timestamptz := lower(v_times);
+  v_to timestamptz := upper(v_times);
+  v_after integer := coalesce(after_sequence, -1);
+  v_row record;
+  v_chunks jsonb[] := '{}';
+  v_bytes integer := 0;
+  v_last integer;
+  v_next integer;
+begin
+  for v_row in
+    select * from public.terminal_outputs o
+    where o.tenant_id = v_run.tenant_id and o.run_id = v_run.id and o.attempt = v_attempt
+      and o.sequence > v_after and o."timestamp" between v_from and v_to
+    order by o.sequence, o."timestamp" limit v_size + 1
+  loop
+    v_bytes := v_bytes + octet_length(v_row.content);
+    if cardinality(v_chunks) = v_size or v_bytes > 262144 then
+      v_next := v_last;
+      exit;
+    end if;
+    v_last := v_row.sequence;
+    v_chunks := v_chunks || jsonb_build_object('sequence', v_row.sequence, 'stream', v_row.stream_type,
+      'content', v_row.content, 'ansi', v_row.ansi_codes, 'at', v_row."timestamp");
+  end loop;
+  return jsonb_strip_nulls(jsonb_build_object('run', v_run.id, 'agent', v_run.agent_name, 'attempt', v_attempt,
+      'attempts', v_run.attempt, 'chunks', to_jsonb(v_chunks), 'next_sequence', v_next,
+      'ended', v_run.ended_at is not null or v_attempt < v_run.attempt,
+      'files', app.output_files(v_run, v_now)))
+    || coalesce((
+      select jsonb_strip_nulls(jsonb_build_object('last_sequence', nullif(o.last_sequence, -1), 'dropped_bytes',
+        nullif(o.dropped_bytes, 0)))
+      from app.run_outputs o
+      where o.tenant_id = v_run.tenant_id and o.run_id = v_run.id and o.attempt = v_attempt), '{}');
+end
+$$;
 
 -- Reading events: lists, positions, archived ones too.
 
@@ -14876,6 +15172,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002500', 'de34811aca1c6db8acc8d4cf9c80788e7563adf1973356e5436d6ed79b6f8fbe', '0.1.0'),
   ('20261201002510', '0df617323fb540f1762a585c6eefe70c460f6eed589f35c461db1f1ede08e50a', '0.1.0'),
   ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
-  ('code', '8c1e574c9628deb015d2800d87a9f9c8f1ba964f0596b49177beff7483951fd0', '0.1.0')
+  ('20261201002700', 'cc14af8b50eff485022c855daf444eb76082d03f2b4cbe2e09fda4169492fc2d', '0.1.0'),
+  ('code', '48e61e61d5d5ed0008c6f7c70e784d77800b927bea2706e61a432c6b9c555c1e', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -1,0 +1,48 @@
+import { of, refusals } from './mutant.ts';
+import { SQL } from './sql.ts';
+
+const SUITE = 'test/core/output.test.ts';
+const LIMITS_SUITE = 'test/core/output-limits.test.ts';
+const PRINTED_SUITE = 'test/core/printed.test.ts';
+
+/** Mutants of the output of runs: who may add it, how much, and what of it a terminal gets. */
+export const OUTPUT = Object.freeze([
+  ...refusals('core', SUITE, [
+    {
+      within: 'app.check_run_holder',
+      find: 'The run %s is not yours any more.',
+      name: 'is taken of who holds the run, also after its end, and of nobody else',
+    },
+  ]),
+  ...refusals('core', LIMITS_SUITE, [
+    {
+      within: 'app.check_chunks',
+      find: 'A chunk says that it was printed at %s, when the run was not on.',
+      name: 'of a clock that is wrong is refused, by what to compare',
+    },
+  ]),
+  ...of('core', LIMITS_SUITE, [
+    {
+      file: SQL,
+      within: 'app.check_chunks',
+      find: 'v_bytes <= 262144',
+      replace: 'true',
+      name: 'is refused where it is of another form or too large',
+    },
+    {
+      file: SQL,
+      within: 'app.insert_output',
+      find: 'where g.upto <= room',
+      replace: 'where true',
+      name: 'beyond 50 MB of a run is counted, and not kept',
+    },
+  ]),
+  ...of('core', PRINTED_SUITE, [
+    {
+      file: 'src/printed.ts',
+      find: 'this.#colours && COLOUR.test(this.#code)',
+      replace: 'this.#colours',
+      name: 'keeps colours for a terminal, ends them, and keeps nothing else',
+    },
+  ]),
+]);

@@ -1,0 +1,27 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { command, examples, JSON_OPTION } from '../command.ts';
+import type { OutputOptions } from './output.ts';
+
+export function addOutputCommand(program: Command): void {
+  program
+    .command('output <run>')
+    .description('print what a run printed; a run is named by its id or the end of it, or by its agent')
+    .option('-f, --follow', 'go on until the run has ended')
+    .option('--attempt <number>', 'that attempt alone, not the latest', attempt)
+    .option('--no-color', 'print without colours')
+    .option(JSON_OPTION[0], 'print each piece as a line of JSON, as it was stored')
+    .addHelpText(
+      'after',
+      examples('cairn output claude-1', 'cairn output 3f2a91c0 --follow', 'cairn output claude-1 --json'),
+    )
+    .action(
+      command(async (config, run: string, options: OutputOptions) =>
+        (await import('./output.ts')).runOutput(config, run, options),
+      ),
+    );
+}
+
+function attempt(given: string): number {
+  if (/^[1-9]\d{0,2}$/.test(given)) return Number(given);
+  throw new InvalidArgumentError('It must be a number like 1.');
+}

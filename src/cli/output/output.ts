@@ -1,0 +1,149 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '../../config.ts';
+import type { Context } from '../../context.ts';
+import { DomainError, domainErrorFrom } from '../../errors.ts';
+import { isId } from '../../events/ids.ts';
+import { PrintedText } from '../../printed.ts';
+import type { OutputPage } from '../../services/output.ts';
+import { onStopSignal } from '../../stop-signals.ts';
+import { escaped } from '../../text.ts';
+import { agents as agentTools } from '../../tools/agents.ts';
+import { person } from '../../tools/person.ts';
+import { amount } from '../../tools/render.ts';
+import { inLocalContext, perform } from '../local-context.ts';
+import { readPages } from '../pagination.ts';
+import type { JsonOption } from '../terminal/output.ts';
+
+const POLL_MS = 300;
+const PAGE_SIZE = 1_000;
+const RUNS_MAX = 1_000;
+
+type Leaving = Context & Required<Pick<Context, 'signal'>>;
+export type OutputOptions = JsonOption & { follow?: true; attempt?: number; color: boolean };
+
+/** `cairn output RUN`: prints what a run printed, and with `--follow` what it prints until it ends. */
+export async function runOutput(config: Config, given: string, options: OutputOptions): Promise<void> {
+  const leaving = new AbortController();
+  const leave = () => leaving.abort();
+  const listenNoLonger = onStopSignal(leave);
+  // Nobody reads on.
+  process.stdout.once('error', leave);
+  try {
+    await inLocalContext(config, async (ctx) => {
+      const run = await findRun(ctx, given);
+      await printRun({ ...ctx, signal: () => leaving.signal }, run, options);
+    });
+  } finally {
+    listenNoLonger();
+    process.stdout.off('error', leave);
+  }
+}
+
+async function printRun(ctx: Leaving, run: string, options: OutputOptions): Promise<void> {
+  const signal = ctx.signal();
+  const printer = options.json ? jsonPrinter(signal) : textPrinter(options, signal);
+  let { attempt } = options;
+  let after: number | undefined;
+  while (!signal.aborted) {
+    const page = await perform(ctx, person.list_output, { run, attempt, after_sequence: after, page_size: PAGE_SIZE });
+    const { chunks, attempts, ended, next_sequence, ...about } = page;
+    if (about.attempt > 0) attempt = about.attempt;
+    await printer.print(page, after ?? -1);
+    after = chunks.at(-1)?.sequence ?? after;
+    if (next_sequence !== undefined) continue;
+    if (ended && options.attempt === undefined && attempt !== undefined && attempt < attempts) {
+      [attempt, after] = [attempt + 1, undefined];
+      await printer.end(`Attempt ${attempt}.`);
+      continue;
+    }
+    if (ended || !options.follow) {
+      const { dropped_bytes: dropped } = about;
+      await printer.end(
+        dropped && `${amount(dropped, 'byte')} more were printed: beyond 50 MB of a run nothing is kept.`,
+      );
+      return;
+    }
+    // Ended by the signal, it is asked no more.
+    await sleep(POLL_MS, undefined, { signal }).catch(() => {});
+  }
+  await printer.end();
+}
+
+/** Prints what a terminal may show, and remarks on standard error, so that a file has the output alone. */
+function textPrinter({ color }: OutputOptions, signal: AbortSignal) {
+  const printed = new PrintedText({ colours: color && process.stdout.isTTY && process.stdout.hasColors() });
+  const show = (text: string) => write(text, signal);
+  async function remark(text: string): Promise<void> {
+    await show(printed.end({ line: true }));
+    process.stderr.write(`! ${text}\n`);
+  }
+  return {
+    async print({ chunks }: Pick<OutputPage, 'chunks'>, after: number): Promise<void> {
+      let last = after;
+      for (const { sequence, content } of chunks) {
+        const missing = sequence - last - 1;
+        if (missing > 0)
+          await remark(`${amount(missing, 'piece')} of the output ${missing === 1 ? 'is' : 'are'} missing here.`);
+        await show(printed.add(content));
+        last = sequence;
+      }
+    },
+    async end(text?: string | 0): Promise<void> {
+      if (text) await remark(text);
+      else await show(printed.end());
+    },
+  };
+}
+
+function jsonPrinter(signal: AbortSignal) {
+  return {
+    async print({ run, attempt, chunks }: OutputPage): Promise<void> {
+      for (const chunk of chunks) await write(`${spelledOut(JSON.stringify({ run, attempt, ...chunk }))}\n`, signal);
+    },
+    async end(text?: string | 0): Promise<void> {
+      if (text) process.stderr.write(`! ${text}\n`);
+    },
+  };
+}
+
+/** Spells out in JSON the characters besides control characters that a terminal would act on. */
+function spelledOut(json: string): string {
+  return json.replace(
+    /[\u007f-\u009f\p{Bidi_Control}]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** Waits for a slow reader. */
+async function write(text: string, signal: AbortSignal): Promise<void> {
+  if (text === '' || signal.aborted || process.stdout.write(text)) return;
+  await once(process.stdout, 'drain', { signal }).catch(() => {});
+}
+
+/** Finds a run by its id, as the latest of an agent, or by the end of its id. */
+async function findRun(ctx: Context, given: string): Promise<string> {
+  if (isId(given)) return given;
+  const ofAgent = await perform(ctx, agentTools.commands.list_runs, { agent: given, page_size: 1 }).catch((thrown) => {
+    if (domainErrorFrom(thrown).code === 'not_found') return undefined;
+    throw thrown;
+  });
+  const latest = ofAgent?.runs[0];
+  if (latest !== undefined) return latest.id;
+  if (ofAgent !== undefined) {
+    throw new DomainError('not_found', `${escaped(given)} has had no run.`, {
+      hint: 'A command to it makes one: cairn send.',
+    });
+  }
+  const { items } = await readPages(
+    RUNS_MAX,
+    (page) => perform(ctx, agentTools.commands.list_runs, page),
+    ({ runs }) => runs,
+  );
+  const found = items.filter(({ id }) => given.length >= 4 && id.endsWith(given.toLowerCase()));
+  const [one] = found;
+  if (one !== undefined && found.length === 1) return one.id;
+  throw new DomainError('not_found', `There is no run and no agent ${escaped(given.slice(0, 40))}.`, {
+    hint: 'cairn runs shows the ids.',
+  });
+}

@@ -1,0 +1,401 @@
+-- Made by `npm run schema` from the migrated database. Do not edit: change supabase/code or add a migration.
+
+-- Tables
+
+create table app.run_outputs (
+  tenant_id uuid not null,
+  run_id uuid not null,
+  attempt integer not null,
+  next_sequence integer not null,
+  last_sequence integer not null,
+  bytes bigint not null,
+  dropped_bytes bigint not null,
+  paced_until timestamp with time zone not null,
+  constraint run_outputs_pkey PRIMARY KEY (tenant_id, run_id, attempt),
+  constraint run_outputs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint run_outputs_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES public.agent_runs(tenant_id, id),
+  constraint run_outputs_attempt_check CHECK ((attempt > 0)),
+  constraint run_outputs_bytes_check CHECK ((bytes >= 0)),
+  constraint run_outputs_dropped_bytes_check CHECK ((dropped_bytes >= 0)),
+  constraint run_outputs_last_sequence_check CHECK ((last_sequence >= '-1'::integer)),
+  constraint run_outputs_next_sequence_check CHECK ((next_sequence >= 0))
+);
+alter table app.run_outputs enable row level security;
+alter table app.run_outputs force row level security;
+create policy door on app.run_outputs as permissive for all to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
+
+create table public.agent_messages (
+  tenant_id uuid not null,
+  project_id uuid,
+  run_id uuid not null,
+  seq integer not null,
+  role text not null,
+  parts jsonb not null,
+  tokens bigint,
+  created_at timestamp with time zone not null,
+  run_created_at timestamp with time zone not null,
+  constraint agent_messages_pkey PRIMARY KEY (tenant_id, run_id, seq, run_created_at),
+  constraint agent_messages_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint agent_messages_parts_check CHECK ((jsonb_typeof(parts) = 'array'::text)),
+  constraint agent_messages_seq_check CHECK ((seq >= 0)),
+  constraint agent_messages_tokens_check CHECK ((tokens >= 0))
+) partition by RANGE (run_created_at);
+alter table public.agent_messages enable row level security;
+alter table public.agent_messages force row level security;
+create policy door on public.agent_messages as permissive for all to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
+create policy own_delete on public.agent_messages as permissive for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.agent_messages as permissive for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.agent_messages as permissive for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.agent_messages as permissive for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.agent_messages as restrictive for all to cairn_owner using (app.token_allows_project(COALESCE(project_id, app.get_nil_id()))) with check (app.token_allows_project(COALESCE(project_id, app.get_nil_id())));
+
+create table public.agent_steps (
+  tenant_id uuid not null,
+  project_id uuid,
+  run_id uuid not null,
+  trace_id text not null,
+  span_id text not null,
+  parent_span_id text,
+  kind text not null,
+  name text not null,
+  tool_type public.tool_type,
+  status public.agent_step_status not null,
+  started_at timestamp with time zone not null,
+  completed_at timestamp with time zone,
+  duration_ms bigint,
+  tokens_in bigint,
+  tokens_out bigint,
+  tokens_cached bigint,
+  cost_credits bigint,
+  tool_call_id text,
+  envelope_id uuid,
+  error text,
+  content jsonb,
+  attributes jsonb,
+  run_created_at timestamp with time zone not null,
+  constraint agent_steps_pkey PRIMARY KEY (tenant_id, trace_id, span_id, run_created_at),
+  constraint agent_steps_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint agent_steps_attributes_check CHECK ((jsonb_typeof(attributes) = 'object'::text)),
+  constraint agent_steps_cost_credits_check CHECK ((cost_credits >= 0)),
+  constraint agent_steps_duration_ms_check CHECK ((duration_ms >= 0)),
+  constraint agent_steps_parent_span_id_check CHECK ((parent_span_id ~ '^[0-9a-f]{16}$'::text)),
+  constraint agent_steps_span_id_check CHECK ((span_id ~ '^[0-9a-f]{16}$'::text)),
+  constraint agent_steps_tokens_cached_check CHECK ((tokens_cached >= 0)),
+  constraint agent_steps_tokens_in_check CHECK ((tokens_in >= 0)),
+  constraint agent_steps_tokens_out_check CHECK ((tokens_out >= 0)),
+  constraint agent_steps_trace_id_check CHECK ((trace_id ~ '^[0-9a-f]{32}$'::text))
+) partition by RANGE (run_created_at);
+CREATE INDEX idx_agent_steps_run_started ON ONLY public.agent_steps USING btree (tenant_id, run_id, started_at);
+alter table public.agent_steps enable row level security;
+alter table public.agent_steps force row level security;
+create policy door on public.agent_steps as permissive for all to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
+create policy own_delete on public.agent_steps as permissive for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.agent_steps as permissive for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.agent_steps as permissive for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.agent_steps as permissive for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.agent_steps as restrictive for all to cairn_owner using (app.token_allows_project(COALESCE(project_id, app.get_nil_id()))) with check (app.token_allows_project(COALESCE(project_id, app.get_nil_id())));
+
+create table public.terminal_outputs (
+  tenant_id uuid not null,
+  project_id uuid,
+  id uuid not null,
+  run_id uuid not null,
+  command_id uuid,
+  agent_id uuid not null,
+  attempt integer not null,
+  stream_type text not null,
+  content text not null,
+  ansi_codes boolean not null,
+  "timestamp" timestamp with time zone not null,
+  sequence integer not null,
+  created_at timestamp with time zone not null,
+  constraint terminal_outputs_pkey PRIMARY KEY (tenant_id, run_id, attempt, sequence, "timestamp"),
+  constraint terminal_outputs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint terminal_outputs_attempt_check CHECK ((attempt > 0)),
+  constraint terminal_outputs_content_check CHECK (((octet_length(content) >= 1) AND (octet_length(content) <= 16384))),
+  constraint terminal_outputs_sequence_check CHECK ((sequence >= 0)),
+  constraint terminal_outputs_stream_type_check CHECK ((stream_type = ANY (ARRAY['stdout'::text, 'stderr'::text])))
+) partition by RANGE ("timestamp");
+CREATE INDEX idx_terminal_outputs_command_id ON ONLY public.terminal_outputs USING btree (tenant_id, command_id, sequence);
+CREATE INDEX idx_terminal_outputs_timestamp ON ONLY public.terminal_outputs USING brin ("timestamp");
+alter table public.terminal_outputs enable row level security;
+alter table public.terminal_outputs force row level security;
+create policy door on public.terminal_outputs as permissive for all to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
+create policy own_delete on public.terminal_outputs as permissive for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.terminal_outputs as permissive for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.terminal_outputs as permissive for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.terminal_outputs as permissive for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.terminal_outputs as restrictive for all to cairn_owner using (app.token_allows_project(COALESCE(project_id, app.get_nil_id()))) with check (app.token_allows_project(COALESCE(project_id, app.get_nil_id())));
+
+-- Functions
+
+CREATE OR REPLACE FUNCTION app.check_chunks(run public.agent_runs, chunks jsonb, at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_is_formed boolean;
+  v_bytes bigint;
+  v_times timestamptz[];
+  v_time timestamptz;
+begin
+  begin
+    select count(*) <= 1000 and count(distinct c.sequence) = count(*) and coalesce(bool_and((c.sequence >= 0
+          and c.stream in ('stdout', 'stderr') and c.content <> '' and isfinite(c."at")) is true), true)
+          and coalesce(max(octet_length(c.content)), 0) <= 16384,
+        coalesce(sum(octet_length(c.content)), 0), array[min(c."at"), max(c."at")]
+      into v_is_formed, v_bytes, v_times
+      from jsonb_to_recordset(chunks) c (sequence integer, stream text, content text, "at" timestamptz, ansi boolean);
+  exception
+    when data_exception then
+      v_is_formed := false;
+  end;
+  perform app.check_form('chunks', v_is_formed, 'a list of at most 1,000 {sequence, stream, content, at, ansi?}, each '
+    'sequence once, each stream stdout or stderr, each content of 1 to 16,384 bytes');
+  perform app.check_form('chunks', v_bytes <= 262144, 'of at most 262,144 bytes together');
+  foreach v_time in array array_remove(v_times, null) loop
+    if not app.output_times(run, at) @> v_time then
+      perform app.fail('invalid_input', format('A chunk says that it was printed at %s, when the run was not on.',
+          to_char(v_time at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')),
+        jsonb_build_object('field', 'chunks', 'now', at, 'started_at', run.started_at),
+        'The clock of its machine is wrong: compare it with the server''s.');
+    end if;
+    perform app.ensure_partition('terminal_outputs', v_time);
+  end loop;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.get_output_bytes_max()
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+RETURN 52428800;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.insert_output(run public.agent_runs, kept app.run_outputs, chunks jsonb, room bigint, at timestamp with time zone, OUT stored bigint, OUT bytes bigint, OUT dropped bigint)
+ RETURNS record
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  with given as (
+    select c.*, octet_length(c.content) as size, sum(octet_length(c.content)) over (order by c.sequence) as upto
+    from jsonb_to_recordset(chunks) c (sequence integer, stream text, content text, "at" timestamptz, ansi boolean)
+    where c.sequence >= kept.next_sequence
+      and (c.sequence > kept.last_sequence or not exists (
+        select from public.terminal_outputs o
+        where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt
+          and o.sequence = c.sequence
+          and o."timestamp" between lower(app.output_times(run, $5)) and upper(app.output_times(run, $5)))
+    )
+  ), added as (
+    insert into public.terminal_outputs (tenant_id, project_id, id, run_id, command_id, agent_id, attempt, stream_type,
+        content, ansi_codes, "timestamp", sequence, created_at)
+      select run.tenant_id, run.project_id, app.uuid_v7(), run.id, run.command_id, run.agent_id, run.attempt, g.stream,
+        g.content, coalesce(g.ansi, strpos(g.content, chr(27)) > 0), g."at", g.sequence, $5
+      from given g
+      where g.upto <= room
+      on conflict do nothing
+      returning octet_length(content) as size
+  )
+  select (select count(*) from added), (select coalesce(sum(a.size), 0) from added a),
+    (select coalesce(sum(g.size), 0) from given g where g.upto > room)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.lock_output(run public.agent_runs, at timestamp with time zone)
+ RETURNS app.run_outputs
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_kept app.run_outputs;
+begin
+  insert into app.run_outputs (tenant_id, run_id, attempt, next_sequence, last_sequence, bytes, dropped_bytes,
+      paced_until)
+    select run.tenant_id, run.id, run.attempt, 0, -1, 0, 0, at
+    where not exists (
+      select from app.run_outputs o
+      where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt)
+    on conflict do nothing;
+  select * into strict v_kept from app.run_outputs o
+    where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt for no key update;
+  return v_kept;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.next_missing(run public.agent_runs, sequence integer, at timestamp with time zone)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select $2 + count(*)::integer
+  from (
+    select o.sequence, row_number() over (order by o.sequence) - 1 as place
+    from public.terminal_outputs o
+    where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt and o.sequence >= $2
+      and o."timestamp" between lower(app.output_times(run, at)) and upper(app.output_times(run, at))
+    order by o.sequence limit 2000) s
+  where s.sequence = $2 + s.place
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.output_files(run public.agent_runs, at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select jsonb_agg(jsonb_build_object('records', a.records, 'location', a.location, 'file', a.file, 'sha256', a.sha256)
+    order by a.starts_at, a.part)
+  from app.record_archives a
+  join app.record_tables r on r.table_name = a.table_name
+  where a.tenant_id = run.tenant_id and a.table_name = 'terminal_outputs'
+    and a.starts_at <= upper(app.output_times(run, at)) and a.ends_at > lower(app.output_times(run, at))
+    and app.is_in_files(r, a.starts_at, a.tenant_id)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.output_times(run public.agent_runs, at timestamp with time zone)
+ RETURNS tstzrange
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select tstzrange(run.started_at - interval '1 day', coalesce(run.ended_at, at) + interval '1 day', '[]')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.store_output(run public.agent_runs, chunks jsonb, at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_kept app.run_outputs := app.lock_output(run, at);
+  v_room bigint := (
+    select case when bool_or(o.dropped_bytes > 0) then 0 else app.get_output_bytes_max() - sum(o.bytes) end
+    from app.run_outputs o where o.tenant_id = run.tenant_id and o.run_id = run.id);
+  v_added record;
+  v_first integer;
+  v_last integer;
+  v_pause integer;
+begin
+  if jsonb_array_length(chunks) = 0 then
+    return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', 0,
+      'dropped_bytes', nullif(v_kept.dropped_bytes, 0)));
+  end if;
+  select * into v_added from app.insert_output(run, v_kept, chunks, v_room, at);
+  select min((c ->> 'sequence')::integer), max((c ->> 'sequence')::integer) into v_first, v_last
+    from jsonb_array_elements(chunks) c;
+  if v_added.dropped > 0 then
+    v_kept.next_sequence := greatest(v_kept.next_sequence, v_last + 1);
+  elsif v_kept.last_sequence < v_kept.next_sequence and v_first <= v_kept.next_sequence
+      and v_last - v_first + 1 = jsonb_array_length(chunks) then
+    v_kept.next_sequence := greatest(v_kept.next_sequence, v_last + 1);
+  else
+    v_kept.next_sequence := app.next_missing(run, v_kept.next_sequence, at);
+  end if;
+  -- More than 16 MB a second and a run is asked to let others go first.
+  v_kept.paced_until := greatest(v_kept.paced_until, at) + v_added.bytes * interval '1 second' / 16777216;
+  v_pause := 1000 * extract(epoch from v_kept.paced_until - at) - 1000;
+  update app.run_outputs o
+    set next_sequence = v_kept.next_sequence, last_sequence = greatest(o.last_sequence, v_last),
+      bytes = o.bytes + v_added.bytes, dropped_bytes = o.dropped_bytes + v_added.dropped,
+      paced_until = v_kept.paced_until
+    where o.tenant_id = run.tenant_id and o.run_id = run.id and o.attempt = run.attempt
+    returning * into v_kept;
+  return jsonb_strip_nulls(jsonb_build_object('next_seq', v_kept.next_sequence, 'stored', v_added.stored,
+    'dropped_bytes', nullif(v_kept.dropped_bytes, 0), 'pause_ms', case when v_pause > 0 then v_pause end));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.add_output(run text, lock_token bigint, chunks jsonb DEFAULT '[]'::jsonb, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_run public.agent_runs := app.find_run(run, v_actor);
+  v_now timestamptz := app.now();
+begin
+  perform app.check_run_holder(v_run, lock_token, v_actor);
+  perform app.check_chunks(v_run, chunks, v_now);
+  return app.store_output(v_run, chunks, v_now);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_output(run text, attempt integer DEFAULT NULL::integer, after_sequence integer DEFAULT NULL::integer, page_size integer DEFAULT 100, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_run public.agent_runs := app.find_run(run, v_actor);
+  v_attempt integer := coalesce(attempt, v_run.attempt);
+  v_size integer := app.page_size(page_size, 1000);
+  v_now timestamptz := app.now();
+  v_times tstzrange := app.output_times(v_run, v_now);
+  v_from timestamptz := lower(v_times);
+  v_to timestamptz := upper(v_times);
+  v_after integer := coalesce(after_sequence, -1);
+  v_row record;
+  v_chunks jsonb[] := '{}';
+  v_bytes integer := 0;
+  v_last integer;
+  v_next integer;
+begin
+  for v_row in
+    select * from public.terminal_outputs o
+    where o.tenant_id = v_run.tenant_id and o.run_id = v_run.id and o.attempt = v_attempt
+      and o.sequence > v_after and o."timestamp" between v_from and v_to
+    order by o.sequence, o."timestamp" limit v_size + 1
+  loop
+    v_bytes := v_bytes + octet_length(v_row.content);
+    if cardinality(v_chunks) = v_size or v_bytes > 262144 then
+      v_next := v_last;
+      exit;
+    end if;
+    v_last := v_row.sequence;
+    v_chunks := v_chunks || jsonb_build_object('sequence', v_row.sequence, 'stream', v_row.stream_type,
+      'content', v_row.content, 'ansi', v_row.ansi_codes, 'at', v_row."timestamp");
+  end loop;
+  return jsonb_strip_nulls(jsonb_build_object('run', v_run.id, 'agent', v_run.agent_name, 'attempt', v_attempt,
+      'attempts', v_run.attempt, 'chunks', to_jsonb(v_chunks), 'next_sequence', v_next,
+      'ended', v_run.ended_at is not null or v_attempt < v_run.attempt,
+      'files', app.output_files(v_run, v_now)))
+    || coalesce((
+      select jsonb_strip_nulls(jsonb_build_object('last_sequence', nullif(o.last_sequence, -1), 'dropped_bytes',
+        nullif(o.dropped_bytes, 0)))
+      from app.run_outputs o
+      where o.tenant_id = v_run.tenant_id and o.run_id = v_run.id and o.attempt = v_attempt), '{}');
+end
+$function$;
+-- owner cairn_owner
+
+-- Privileges
+
+grant delete, insert, select, update on app.run_outputs to cairn_owner;
+grant execute on function public.add_output(text,bigint,jsonb,jsonb) to authenticated;
+grant execute on function public.add_output(text,bigint,jsonb,jsonb) to cairn_server;
+grant execute on function public.add_output(text,bigint,jsonb,jsonb) to service_role;
+grant execute on function public.list_output(text,integer,integer,integer,jsonb) to authenticated;
+grant execute on function public.list_output(text,integer,integer,integer,jsonb) to cairn_server;
+grant execute on function public.list_output(text,integer,integer,integer,jsonb) to service_role;
+grant select on public.agent_messages to authenticated;
+grant insert, select on public.agent_messages to cairn_owner;
+grant select on public.agent_steps to authenticated;
+grant delete, insert, select, update on public.agent_steps to cairn_owner;
+grant select on public.terminal_outputs to authenticated;
+grant insert, select on public.terminal_outputs to cairn_owner;

@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import type { Context } from '../../src/context.ts';
+import { type Local, openLocal } from '../../src/local.ts';
+import { createLog } from '../../src/log.ts';
+import { cairn } from '../support/cairn.ts';
+import { openPersonWorld, type PersonWorld } from '../support/person-world.ts';
+import { begunRun, claimed, completed, pieces } from '../support/runners.ts';
+
+// What a run printed, as a person reads it. The runner is this process, beside the command's.
+
+let world: PersonWorld;
+let local: Local;
+let ctx: Context;
+
+beforeAll(async () => {
+  world = await openPersonWorld();
+  const log = createLog('silent');
+  local = await openLocal(readConfig({ dataDir: world.flags[1] }, {}), log);
+  const { db, blobs, actor } = local;
+  ctx = { db, blobs, log, scopes: 'all', actor };
+});
+
+afterAll(async () => {
+  await local?.close();
+  await world?.close();
+});
+
+const output = (...args: string[]) => world.run(['output', ...args]);
+
+describe('the output of a run', () => {
+  test('is printed in order, by its id, the end of it, or its agent, safe for a terminal', async () => {
+    const { run, add } = await begunRun(ctx, 'heron-1');
+    await add(pieces(['one\n', '\x1b[31mtwo\x1b[0m\x1b]0;title\x07\x1b[2J\n', 'three']));
+
+    for (const name of [run, run.slice(-8), 'heron-1', 'HERON-1']) {
+      expect(await output(name)).toEqual({ code: 0, stdout: 'one\ntwo\nthree', stderr: '' });
+    }
+  });
+
+  test('is printed as JSON, a piece a line, in which nothing acts on a terminal', async () => {
+    const { run, add } = await begunRun(ctx, 'heron-2');
+    await add(pieces(['\x1b[31mone\n', '\x9b2J\u202e']));
+
+    const { stdout } = await output('heron-2', '--json');
+
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { run, attempt: 1, sequence: 0, stream: 'stdout', content: '\x1b[31mone\n', ansi: true },
+      { run, attempt: 1, sequence: 1, content: '\x9b2J\u202e' },
+    ]);
+    expect(stdout).toMatch(/^[\n\x20-\x7e]*$/);
+  });
+
+  test('tells what is missing and what was too much', async () => {
+    const { run, add } = await begunRun(ctx, 'heron-3');
+    await add(pieces(['a', 'b']));
+    await add(pieces(['e'], { from: 4 }));
+
+    expect(await output(run)).toEqual({
+      code: 0,
+      stdout: 'ab\ne',
+      stderr: '! 2 pieces of the output are missing here.\n',
+    });
+  });
+
+  test('is the latest attempt, or the one that is asked for', async () => {
+    const { runner, run, add } = await begunRun(ctx, 'heron-4');
+    await add(pieces(['first\n']));
+    const { lock_token } = await claimed(runner);
+    await runner.add(run, lock_token, pieces(['second\n']));
+
+    expect((await output('heron-4')).stdout).toBe('second\n');
+    expect((await output('heron-4', '--attempt', '1')).stdout).toBe('first\n');
+    expect(await output('heron-4', '--attempt', 'x')).toMatchObject({ code: 2 });
+  });
+
+  test('is followed until the run has ended, through its attempts', async () => {
+    const { runner, run, add, lock_token } = await begunRun(ctx, 'heron-5');
+    await add(pieces(['one\n']));
+    const following = cairn([...world.flags, 'output', 'heron-5', '--follow'], { cwd: world.repository });
+    const pause = () => new Promise((resolve) => setTimeout(resolve, 1_500));
+    await pause();
+    await add(pieces(['two\n'], { from: 1 }));
+    await pause();
+    const again = await claimed(runner);
+    expect(again.lock_token).not.toBe(lock_token);
+    await runner.add(run, again.lock_token, pieces(['three\n']));
+    await runner.report(run, again.lock_token, [completed]);
+
+    expect(await following).toMatchObject({ code: 0, stdout: 'one\ntwo\nthree\n', stderr: '! Attempt 2.\n' });
+  });
+
+  test('of no run is not found', async () => {
+    for (const name of ['nobody', 'deadbeef', '018f0000-0000-7000-8000-00000000000a']) {
+      expect(await output(name)).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringContaining('There is no '),
+      });
+    }
+  });
+});

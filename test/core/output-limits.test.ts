@@ -1,0 +1,148 @@
+import { describe, expect } from 'vitest';
+import { listOutput, type OutputChunk } from '../../src/services/output.ts';
+import { call } from '../support/calls.ts';
+import { begunRun, pieces, readOutput } from '../support/runners.ts';
+import { test } from '../support/world.ts';
+import { upTo } from '../support/writers.ts';
+
+const KB = 1_024;
+
+describe('output', () => {
+  test('is refused where it is of another form or too large', async ({ as }) => {
+    const { run, lock_token } = await begunRun(as('ada'));
+    const [piece] = pieces(['x']);
+    const add = (chunks: unknown) =>
+      as('ada').db.call('add_output', { run, lock_token, chunks } as never, as('ada').actor);
+    const faults = [
+      {},
+      7,
+      [1],
+      [{}],
+      [{ ...piece, sequence: -1 }],
+      [{ ...piece, sequence: 'one' }],
+      [{ ...piece, stream: 'stdin' }],
+      [{ ...piece, content: '' }],
+      [{ ...piece, content: 'x'.repeat(16 * KB + 1) }],
+      [{ ...piece, content: 'é'.repeat(8 * KB + 1) }],
+      [{ ...piece, at: 'then' }],
+      [{ ...piece, at: 'infinity' }],
+      [piece, piece],
+      pieces(upTo(1_001).map(String)),
+    ];
+
+    for (const chunks of faults) {
+      await expect(add(chunks), JSON.stringify(chunks).slice(0, 80)).rejects.toMatchObject({
+        code: 'invalid_input',
+        message: expect.stringContaining('a list of at most 1,000 {sequence, stream, content, at, ansi?}'),
+      });
+    }
+    const full = 'x'.repeat(16 * KB);
+    await expect(add(pieces([...Array(16).fill(full), 'x']))).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: 'chunks must be of at most 262,144 bytes together.',
+    });
+    expect(await add(pieces(Array(16).fill(full)))).toMatchObject({ next_seq: 16, stored: 16 });
+  });
+
+  test('of a clock that is wrong is refused, by what to compare', async ({ as }) => {
+    const { add } = await begunRun(as('ada'));
+    const days = (count: number) => new Date(Date.now() + count * 86_400_000);
+
+    for (const at of [days(-2), days(2), days(-400), days(9_000)]) {
+      await expect(add(pieces(['x'], { at }))).rejects.toMatchObject({
+        code: 'invalid_input',
+        message: `A chunk says that it was printed at ${at.toISOString().slice(0, 19).replace('T', ' ')} UTC, when the run was not on.`,
+        hint: "The clock of its machine is wrong: compare it with the server's.",
+        details: { field: 'chunks' },
+      });
+    }
+    expect(await add(pieces(['x'], { at: days(-0.9) }))).toMatchObject({ stored: 1 });
+  });
+
+  test('older than is kept in the database is refused, however long its run', async ({ as, clock }) => {
+    const { add } = await begunRun(as('ada'));
+    const at = new Date();
+    await clock.advance({ seconds: 40 * 86_400 });
+
+    await expect(add(pieces(['x'], { at }))).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: 'The time of a record is not one of the last 30 days.',
+    });
+  });
+
+  test('beyond 50 MB of a run is counted, and not kept', async ({ as, sql }) => {
+    const { run, add } = await begunRun(as('ada'));
+    await add(pieces(['a']));
+    await sql.query('update app.run_outputs set bytes = 52428800 - 2 where run_id = $1', [run]);
+
+    expect(await add(pieces(['b', 'cc', 'd'], { from: 1 }))).toEqual({ next_seq: 4, stored: 1, dropped_bytes: 3 });
+    expect(await add(pieces(['e'], { from: 4 }))).toEqual({ next_seq: 5, stored: 0, dropped_bytes: 4 });
+    expect(await add(pieces(['e'], { from: 4 }))).toEqual({ next_seq: 5, stored: 0, dropped_bytes: 4 });
+
+    const { pages, text } = await readOutput(as('ada'), run);
+    expect([text, pages[0]]).toEqual(['ab', expect.objectContaining({ dropped_bytes: 4, last_sequence: 4 })]);
+    expect((await call(as('ada'), 'get_output', { run })).dropped_bytes).toBe(4);
+  });
+
+  test('that floods is asked to pause, and answered in parts', async ({ as, sql }) => {
+    const { run, add } = await begunRun(as('ada'));
+    const full = Array<string>(16).fill('x'.repeat(16 * KB));
+    await add(pieces(full));
+    await sql.query(`update app.run_outputs set paced_until = now() + interval '5 s' where run_id = $1`, [run]);
+
+    const { pause_ms = 0 } = await add(pieces(full, { from: 16 }));
+
+    expect(pause_ms).toBeGreaterThan(3_000);
+    const page = await listOutput(as('ada'), { run, page_size: 1_000 });
+    expect([page.chunks.length, page.next_sequence]).toEqual([16, 15]);
+  });
+});
+
+describe('an agent', () => {
+  test('reads the latest output without escape codes, as data', async ({ as }) => {
+    const { run, add } = await begunRun(as('ada'));
+    await add(pieces(['one\n', 'two \x1b[3', '1mred\x1b[0m \x1b]0;title\x07\x1b[2J\n']));
+    await add([{ ...(pieces(['bad\n'], { from: 3 })[0] as OutputChunk), stream: 'stderr' }]);
+
+    expect(await call(as('ada'), 'get_output', { run })).toEqual({
+      run,
+      agent: 'heron-1',
+      attempt: 1,
+      attempts: 1,
+      ended: false,
+      pieces: [
+        expect.objectContaining({ sequence: 0, stream: 'stdout', text: 'one\n' }),
+        expect.objectContaining({ sequence: 1, text: 'two ' }),
+        expect.objectContaining({ sequence: 2, text: 'red \n' }),
+        expect.objectContaining({ sequence: 3, stream: 'stderr', text: 'bad\n' }),
+      ],
+    });
+  });
+
+  test('reads what fits, and goes on from there', async ({ as }) => {
+    const { run, add } = await begunRun(as('ada'));
+    const texts = upTo(30).map((n) => `${n}`.padEnd(2 * KB, '.'));
+    await add(pieces(texts));
+
+    const latest = await call(as('ada'), 'get_output', { run });
+    expect(latest).toMatchObject({ earlier: true });
+    expect((latest['pieces'] as { sequence: number }[]).at(-1)).toMatchObject({ sequence: 29 });
+    expect(latest).not.toHaveProperty('next_sequence');
+
+    const seen: number[] = [];
+    for (let after: unknown = -1; after !== undefined; ) {
+      const answer = await call(as('ada'), 'get_output', { run, after_sequence: after });
+      seen.push(...(answer['pieces'] as { sequence: number }[]).map(({ sequence }) => sequence));
+      after = answer['next_sequence'];
+    }
+    expect(seen).toEqual(upTo(30).map((n) => n - 1));
+  });
+
+  test('reads a piece that does not fit in part', async ({ as }) => {
+    const { run, add } = await begunRun(as('ada'));
+    await add(pieces(['"'.repeat(16 * KB)]));
+
+    const [piece] = (await call(as('ada'), 'get_output', { run }))['pieces'] as [{ text: string }];
+    expect(piece.text.length).toBe(8_000);
+  });
+});
