@@ -27,7 +27,7 @@ export const AGENTS = Object.freeze([
     { within: 'app.lock_agent', find: 'The agent %s is another person', name: 'is spoken for by the runner' },
     { within: 'app.lock_agent', find: 'Another runner is %s now.', name: 'is spoken for by the runner' },
     { within: 'public.register_agent', find: 'The agent %s is another person', name: 'keeps others from it' },
-    { within: 'public.report_run', find: 'The run %s is not yours', name: 'is told of by who has claimed it' },
+    { within: 'app.check_run_holder', find: 'The run %s is not yours', name: 'is told of by who has claimed it' },
     { within: 'public.stop_agents', find: 'app.refuse_limited', name: 'are stopped by every member' },
     {
       within: 'public.stop_agents',

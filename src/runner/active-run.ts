@@ -5,6 +5,7 @@ import type { Claimed } from '../services/runner.ts';
 import type { Driver, Ended, Turn } from './driver.ts';
 import { exceeded } from './limits.ts';
 import { orderText } from './order.ts';
+import { OutputSender } from './output-sender.ts';
 import type { Held, Report, RunnerPort } from './port.ts';
 
 export type Started = Exclude<Claimed, { nothing: string }>;
@@ -35,10 +36,12 @@ export class ActiveRun {
   #endedBy: 'itself' | 'interrupt' | 'stop' = 'itself';
   #isLost = false;
   #reports: Promise<void> = Promise.resolve();
+  readonly #output: OutputSender;
 
   constructor(started: Started, parts: Parts) {
     this.started = started;
     this.#parts = parts;
+    this.#output = new OutputSender((chunks) => parts.port.output(this.held, chunks), parts.log);
     this.settled = this.#run();
   }
 
@@ -77,6 +80,7 @@ export class ActiveRun {
   /** It is another's: its end here is told to nobody. */
   lose(): void {
     this.#isLost = true;
+    this.#output.drop();
     this.end({ status: 'failed', end_reason: 'lost' });
   }
 
@@ -90,6 +94,7 @@ export class ActiveRun {
         acknowledged: () => this.#say({ type: 'run.acknowledged' }),
         printed: (stream, text) => {
           this.#signAt = performance.now();
+          this.#output.add(stream, text);
           printed(run.id, stream, text);
         },
         used: (tokens) => {
@@ -114,6 +119,7 @@ export class ActiveRun {
       },
     });
     await this.#reports;
+    await this.#output.end();
     return ended;
   }
 

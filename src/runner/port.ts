@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
 import type { Run } from '../events/runs.ts';
+import { addOutput, type OutputChunk } from '../services/output.ts';
 import {
   type Beat,
   beatAgent,
@@ -22,6 +23,7 @@ export type RunnerPort = {
   beat(token: number, beat: Beat): Promise<Control>;
   control(held: readonly Held[]): Promise<Control>;
   claim(token: number, holding: readonly string[]): Promise<Claimed>;
+  output(held: Held, chunks: OutputChunk[]): ReturnType<typeof addOutput>;
   report(held: Held, events: readonly Report[]): Promise<Run>;
 };
 
@@ -32,6 +34,7 @@ export function databasePort(ctx: Context, agent: string): RunnerPort {
     beat: (token, beat) => beatAgent(ctx, { agent, token, beat }),
     control: (held) => getControl(ctx, { agent, held: [...held] }),
     claim: (token, holding) => claimRun(ctx, { agent, token, holding: [...holding] }),
+    output: ({ run, lock_token }, chunks) => addOutput(ctx, { run, lock_token, chunks }),
     report: ({ run, lock_token }, events) => reportRun(ctx, { run, lock_token, events: [...events] }),
   };
 }

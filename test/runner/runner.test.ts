@@ -6,6 +6,8 @@ import { claudeDriver } from '../../src/runner/drivers/claude.ts';
 import { pipeDriver } from '../../src/runner/drivers/pipe.ts';
 import { databasePort, type RunnerPort } from '../../src/runner/port.ts';
 import { Runner } from '../../src/runner/runner.ts';
+import { toolNamed } from '../../src/tools/catalog.ts';
+import { callTool } from '../../src/tools/tool.ts';
 import { call, person } from '../support/calls.ts';
 import { verify } from '../support/commands.ts';
 import { test } from '../support/world.ts';
@@ -240,6 +242,11 @@ describe('a runner of a program', () => {
 
     expect(command).toMatchObject({ status: 'completed', runs: [{ result: 'read: Hello. ä€😀' }] });
     expect(printed).toEqual(['stdout read: Hello. ä€😀\n']);
+    const { id } = command.runs[0] as unknown as { id: string };
+    await vi.waitUntil(async () =>
+      (await callTool(as('ada'), toolNamed('get_output'), { run: id })).text.includes('Hello.'),
+    );
+    expect((await callTool(as('ada'), toolNamed('get_output'), { run: id })).text).toContain('read: Hello. ä€😀');
   });
 
   test('says with what it ended', async ({ as }) => {
