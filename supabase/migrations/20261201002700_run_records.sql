@@ -32,8 +32,7 @@ create table app.run_outputs (
   bytes bigint not null check (bytes >= 0),
   dropped_bytes bigint not null check (dropped_bytes >= 0),
   paced_until timestamptz not null,
-  primary key (tenant_id, run_id, attempt),
-  foreign key (tenant_id, run_id) references public.agent_runs
+  primary key (tenant_id, run_id, attempt)
 );
 
 -- A step is a span of a trace. It is opened by one and closed by another.

@@ -15172,7 +15172,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002500', 'de34811aca1c6db8acc8d4cf9c80788e7563adf1973356e5436d6ed79b6f8fbe', '0.1.0'),
   ('20261201002510', '0df617323fb540f1762a585c6eefe70c460f6eed589f35c461db1f1ede08e50a', '0.1.0'),
   ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
-  ('20261201002700', 'cc14af8b50eff485022c855daf444eb76082d03f2b4cbe2e09fda4169492fc2d', '0.1.0'),
+  ('20261201002700', 'b6ce65c37c587476b410b6588be97b1d27b2ea63def93e503b29c65f81f4c901', '0.1.0'),
   ('code', '48e61e61d5d5ed0008c6f7c70e784d77800b927bea2706e61a432c6b9c555c1e', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

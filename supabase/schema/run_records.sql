@@ -13,7 +13,6 @@ create table app.run_outputs (
   paced_until timestamp with time zone not null,
   constraint run_outputs_pkey PRIMARY KEY (tenant_id, run_id, attempt),
   constraint run_outputs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
-  constraint run_outputs_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES public.agent_runs(tenant_id, id),
   constraint run_outputs_attempt_check CHECK ((attempt > 0)),
   constraint run_outputs_bytes_check CHECK ((bytes >= 0)),
   constraint run_outputs_dropped_bytes_check CHECK ((dropped_bytes >= 0)),

@@ -19,6 +19,9 @@ const PROJECT = /projectword/i;
 
 const as = ({ scopes: _, ...ctx }: Context, scopes: readonly Scope[]): Context => ({ ...ctx, scopes: new Set(scopes) });
 
+/** A run of the filled workspace. */
+let run: string | undefined;
+
 async function fill(ctx: Context): Promise<void> {
   await runnerOf(ctx, 'pelican-web');
   const call = async (name: string, input: object) => (await callTool(ctx, toolNamed(name), input)).structured;
@@ -34,6 +37,8 @@ async function fill(ctx: Context): Promise<void> {
   await call('record_event', { task: 'web-1', kind: 'question', text: 'taskword' });
   await call('record_event', { project: 'web', kind: 'note', text: 'taskword' });
   await call('send_command', { to: ['pelican-web'], content: 'Fly.', task: 'web-2', project: 'web' });
+  const { runs } = (await call('list_runs', {})) as { runs: { id: string }[] };
+  run = runs[0]?.id;
   const decision = {
     title: 'projectword',
     options: ['projectword'],
@@ -49,6 +54,9 @@ async function fill(ctx: Context): Promise<void> {
 /** The arguments with which each tool shows as much as it can. */
 const READS: Readonly<Record<string, object>> = {
   ...READING_TOOLS,
+  get get_output() {
+    return { run };
+  },
   list_events: { project: '*', include_data: true, page_size: 100 },
   wait_for_events: { project: '*', after_seq: 0 },
   search: { query: 'taskword or projectword', page_size: 50 },

@@ -205,12 +205,12 @@ describe('a runner of Claude Code', () => {
         ]),
       ) as RunnerPort;
     await drive(as('heron'), { driver: claude(), port: away });
-    const first = await send(as('ada'), 'work 300');
+    const first = await send(as('ada'), 'work 1500');
     await begun(as('ada'), first);
 
     isAway = true;
     const second = await send(as('ada'), 'then');
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
     expect(await call(as('ada'), 'get_command', { command: first.id })).toMatchObject({ status: 'executing' });
     isAway = false;
 
