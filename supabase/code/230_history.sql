@@ -72,11 +72,10 @@ create or replace function app.restore_kept(model app.read_models, tenant_id uui
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  execute format('update public.%1$I x set (%2$s) = row(%3$s)
-    from jsonb_populate_recordset(null::public.%1$I, $2) k where x.tenant_id = $1 and x.id = k.id',
+  execute format('update public.%1$I x set (%2$s) = (select %2$s from jsonb_populate_record(null::public.%1$I, k.value))
+    from jsonb_array_elements($2) k where x.tenant_id = $1 and x.id = (k.value ->> ''id'')::uuid',
     model.table_name,
-    (select string_agg(quote_ident(c), ', ') from unnest(model.kept) c),
-    (select string_agg(format('k.%I', c), ', ') from unnest(model.kept) c))
+    (select string_agg(quote_ident(c), ', ') from unnest(model.kept) c))
     using tenant_id, saved;
 end
 $$;

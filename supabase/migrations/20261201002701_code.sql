@@ -10176,11 +10176,10 @@ create or replace function app.restore_kept(model app.read_models, tenant_id uui
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  execute format('update public.%1$I x set (%2$s) = row(%3$s)
-    from jsonb_populate_recordset(null::public.%1$I, $2) k where x.tenant_id = $1 and x.id = k.id',
+  execute format('update public.%1$I x set (%2$s) = (select %2$s from jsonb_populate_record(null::public.%1$I, k.value))
+    from jsonb_array_elements($2) k where x.tenant_id = $1 and x.id = (k.value ->> ''id'')::uuid',
     model.table_name,
-    (select string_agg(quote_ident(c), ', ') from unnest(model.kept) c),
-    (select string_agg(format('k.%I', c), ', ') from unnest(model.kept) c))
+    (select string_agg(quote_ident(c), ', ') from unnest(model.kept) c))
     using tenant_id, saved;
 end
 $$;
@@ -15173,6 +15172,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002510', '0df617323fb540f1762a585c6eefe70c460f6eed589f35c461db1f1ede08e50a', '0.1.0'),
   ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
   ('20261201002700', 'b6ce65c37c587476b410b6588be97b1d27b2ea63def93e503b29c65f81f4c901', '0.1.0'),
-  ('code', '48e61e61d5d5ed0008c6f7c70e784d77800b927bea2706e61a432c6b9c555c1e', '0.1.0')
+  ('code', '44e98dfc8e5a9cb0088d8d1edc61e7ba3be961d337affb79701de14e42461ea5', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
