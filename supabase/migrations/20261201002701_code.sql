@@ -10139,10 +10139,8 @@ begin
        on conflict (tenant_id, id) do update set %2$s', v_model.table_name,
       (select string_agg(format('%1$s = excluded.%1$s', c), ', ') from unnest(app.folded_columns(v_model)) c))
       using tenant_id, streams;
-    if kept ? v_model.table_name then
-      perform app.restore_kept(v_model, tenant_id, kept -> v_model.table_name);
-    end if;
   end loop;
+  perform app.restore_kept(tenant_id, kept);
   perform app.rebuild_links(tenant_id);
   perform app.rebuild_search(tenant_id, streams);
 end
@@ -10170,17 +10168,21 @@ begin
 end
 $$;
 
-create or replace function app.restore_kept(model app.read_models, tenant_id uuid, saved jsonb)
+create or replace function app.restore_kept(tenant_id uuid, saved jsonb)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_model app.read_models;
 begin
-  execute format('update public.%1$I x set (%2$s) = (select %2$s from jsonb_populate_record(null::public.%1$I, k.value))
-    from jsonb_array_elements($2) k where x.tenant_id = $1 and x.id = (k.value ->> ''id'')::uuid',
-    model.table_name,
-    (select string_agg(quote_ident(c), ', ') from unnest(model.kept) c))
-    using tenant_id, saved;
+  for v_model in select * from app.read_models m where saved ? m.table_name loop
+    execute format(
+      'update public.%2$I x set (%1$s) = (select %1$s from jsonb_populate_record(null::public.%2$I, k.value))
+       from jsonb_array_elements($2) k where x.tenant_id = $1 and x.id = (k.value ->> ''id'')::uuid',
+      (select string_agg(format('%I', c), ', ') from unnest(v_model.kept) c), v_model.table_name)
+      using tenant_id, saved -> v_model.table_name;
+  end loop;
 end
 $$;
 
@@ -15172,6 +15174,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002510', '0df617323fb540f1762a585c6eefe70c460f6eed589f35c461db1f1ede08e50a', '0.1.0'),
   ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
   ('20261201002700', 'b6ce65c37c587476b410b6588be97b1d27b2ea63def93e503b29c65f81f4c901', '0.1.0'),
-  ('code', '44e98dfc8e5a9cb0088d8d1edc61e7ba3be961d337affb79701de14e42461ea5', '0.1.0')
+  ('code', '0e2451b2b64f56b9dd034814bb73682464b229dcb49961e38875f876f096b244', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

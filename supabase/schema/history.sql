@@ -458,10 +458,8 @@ begin
        on conflict (tenant_id, id) do update set %2$s', v_model.table_name,
       (select string_agg(format('%1$s = excluded.%1$s', c), ', ') from unnest(app.folded_columns(v_model)) c))
       using tenant_id, streams;
-    if kept ? v_model.table_name then
-      perform app.restore_kept(v_model, tenant_id, kept -> v_model.table_name);
-    end if;
   end loop;
+  perform app.restore_kept(tenant_id, kept);
   perform app.rebuild_links(tenant_id);
   perform app.rebuild_search(tenant_id, streams);
 end
@@ -531,17 +529,21 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.restore_kept(model app.read_models, tenant_id uuid, saved jsonb)
+CREATE OR REPLACE FUNCTION app.restore_kept(tenant_id uuid, saved jsonb)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  v_model app.read_models;
 begin
-  execute format('update public.%1$I x set (%2$s) = (select %2$s from jsonb_populate_record(null::public.%1$I, k.value))
-    from jsonb_array_elements($2) k where x.tenant_id = $1 and x.id = (k.value ->> ''id'')::uuid',
-    model.table_name,
-    (select string_agg(quote_ident(c), ', ') from unnest(model.kept) c))
-    using tenant_id, saved;
+  for v_model in select * from app.read_models m where saved ? m.table_name loop
+    execute format(
+      'update public.%2$I x set (%1$s) = (select %1$s from jsonb_populate_record(null::public.%2$I, k.value))
+       from jsonb_array_elements($2) k where x.tenant_id = $1 and x.id = (k.value ->> ''id'')::uuid',
+      (select string_agg(format('%I', c), ', ') from unnest(v_model.kept) c), v_model.table_name)
+      using tenant_id, saved -> v_model.table_name;
+  end loop;
 end
 $function$;
 -- owner cairn_owner

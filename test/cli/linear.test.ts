@@ -93,6 +93,8 @@ const GIVEN: Record<string, (ctx: Context) => Promise<object>> = {
   record_event: async () => ({ project: 'web', kind: 'note', text: 'N' }),
   save_checkpoint: async () => ({ project: 'web', label: 'L', summary: 'S' }),
   save_session: async () => ({ project: 'web', summary: 'S', snapshot: {} }),
+  save_preset: async () => ({ name: 'P', content: 'C', variables: [{ name: 'v', description: 'V' }] }),
+  save_profile: async () => ({ name: 'P' }),
   // Refused as soon as its texts were looked at: it would wait for what they name.
   wait_for_events: async () => ({ project: 'web', after_seq: 0, timeout_seconds: 0 }),
   search: async () => ({ project: 'web', query: 'needle' }),
