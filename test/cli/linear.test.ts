@@ -11,6 +11,7 @@ import { argumentsInFull } from '../../src/tools/json-schema.ts';
 import { block, named, quote } from '../../src/tools/render.ts';
 import { callTool, type Tool } from '../../src/tools/tool.ts';
 import { call, take } from '../support/calls.ts';
+import { runnerOf } from '../support/runners.ts';
 import { sample } from '../support/sample.ts';
 import { test } from '../support/world.ts';
 
@@ -25,7 +26,7 @@ const SHORT_MAX = 1_000;
 const SHORTEST = 31;
 
 // Objects whose keys mean something, and what only the server makes.
-const SHAPED = ['rules', 'constraints', 'cursor'];
+const SHAPED = ['values', 'rules', 'constraints', 'cursor'];
 
 /** A single word of the largest size, and pieces over which expressions and parsers could backtrack. */
 const WORDS = ['x', '漢', '"', '0', '(', '*', '\\', 'é'];
@@ -93,12 +94,27 @@ const GIVEN: Record<string, (ctx: Context) => Promise<object>> = {
   record_event: async () => ({ project: 'web', kind: 'note', text: 'N' }),
   save_checkpoint: async () => ({ project: 'web', label: 'L', summary: 'S' }),
   save_session: async () => ({ project: 'web', summary: 'S', snapshot: {} }),
+  send_command: async (ctx) => {
+    await sent(ctx);
+    return { to: ['heron'], content: 'x' };
+  },
+  cancel_command: async (ctx) => ({ command: (await sent(ctx)).id }),
+  interrupt_run: async (ctx) => ({ run: (await sent(ctx)).runs[0]?.id }),
   save_preset: async () => ({ name: 'P', content: 'C', variables: [{ name: 'v', description: 'V' }] }),
   save_profile: async () => ({ name: 'P' }),
   // Refused as soon as its texts were looked at: it would wait for what they name.
   wait_for_events: async () => ({ project: 'web', after_seq: 0, timeout_seconds: 0 }),
   search: async () => ({ project: 'web', query: 'needle' }),
 };
+
+/** A command that nobody has taken yet. */
+async function sent(ctx: Context): Promise<{ id: string; runs: { id: string }[] }> {
+  const { agents } = await call(ctx, 'list_agents');
+  if ((agents as object[]).length === 0) await runnerOf(ctx, 'heron');
+  return (await call(ctx, 'send_command', { to: ['heron'], content: 'x' })) as unknown as Awaited<
+    ReturnType<typeof sent>
+  >;
+}
 
 async function taken(ctx: Context) {
   const { tasks } = await call(ctx, 'create_tasks', {
