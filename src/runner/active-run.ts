@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Claimed } from '../services/runner.ts';
@@ -7,6 +6,7 @@ import { exceeded } from './limits.ts';
 import { orderText } from './order.ts';
 import { OutputSender } from './output-sender.ts';
 import type { Held, Report, RunnerPort } from './port.ts';
+import { untilTaken } from './until-taken.ts';
 
 export type Started = Exclude<Claimed, { nothing: string }>;
 
@@ -18,8 +18,6 @@ type Parts = {
   env: Record<string, string>;
   printed(run: string, stream: 'stdout' | 'stderr', text: string): void;
 };
-
-const RETRY_MS = { first: 500, most: 10_000 };
 
 /** A run that was claimed, from its delivery until the database knows its end. */
 export class ActiveRun {
@@ -130,19 +128,14 @@ export class ActiveRun {
 
   async #send(report: Report): Promise<void> {
     const { port, log } = this.#parts;
-    for (let waitMs = RETRY_MS.first; !this.#isLost; waitMs = Math.min(2 * waitMs, RETRY_MS.most)) {
-      try {
-        await port.report(this.held, [report]);
-        return;
-      } catch (err) {
-        const isRefused = err instanceof DomainError && !err.retryable && err.code !== 'internal';
-        log.warn({ err, run: this.started.run.id, type: report.type }, 'a report of a run is not taken');
-        if (isRefused) {
-          if (err.code === 'lock_lost') this.lose();
-          return;
-        }
-        await sleep(waitMs);
-      }
+    const { id } = this.started.run;
+    try {
+      await untilTaken(() => port.report(this.held, [report]), {
+        isOver: () => this.#isLost,
+        failed: (err) => log.warn({ err, run: id, type: report.type }, 'a report of a run is not taken'),
+      });
+    } catch (error) {
+      if (error instanceof DomainError && error.code === 'lock_lost') this.lose();
     }
   }
 }

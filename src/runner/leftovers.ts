@@ -1,9 +1,6 @@
-import process from 'node:process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError } from '../errors.ts';
+import { endGroup } from './process-group.ts';
 import { isSame, type State } from './state-file.ts';
-
-const LOOK_MS = 50;
 
 /**
  * Ends what an earlier runner of this name left running, so that no second agent works beside it, and returns that
@@ -19,21 +16,6 @@ export async function endLeftovers(
       hint: 'Choose another name with --name, or end that runner.',
     });
   }
-  for (const child of left.children) {
-    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-      if (!isSame(child)) break;
-      kill(child.pid, signal);
-      const until = performance.now() + graceMs;
-      while (isSame(child) && performance.now() < until) await sleep(LOOK_MS);
-    }
-  }
+  for (const child of left.children) await endGroup(child.pid, { graceMs, isAlive: () => isSame(child) });
   return left.token;
-}
-
-function kill(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(process.platform === 'win32' ? pid : -pid, signal);
-  } catch {
-    // It has ended in between.
-  }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { OutputChunk } from '../services/output.ts';
+import { untilTaken } from './until-taken.ts';
 
 type Stream = OutputChunk['stream'];
 type Send = (chunks: OutputChunk[]) => Promise<{ next_seq: number; pause_ms?: number | undefined }>;
@@ -9,7 +9,6 @@ type Send = (chunks: OutputChunk[]) => Promise<{ next_seq: number; pause_ms?: nu
 const CHUNK_BYTES = 16_000;
 const CALL_CHUNKS = 16;
 const WAIT_MS = 100;
-const RETRY_MS = { first: 500, most: 10_000 };
 const PENDING_BYTES_MAX = 8_388_608;
 const ESCAPE = '\u001b';
 
@@ -73,20 +72,18 @@ export class OutputSender {
   }
 
   async #work(): Promise<void> {
-    let waitMs = RETRY_MS.first;
     while (this.#pending.length > 0 && !this.#isOver) {
       const chunks = this.#pending.slice(0, CALL_CHUNKS);
       try {
-        const { pause_ms = 0 } = await this.#send(chunks);
+        const taken = await untilTaken(() => this.#send(chunks), {
+          isOver: () => this.#isOver,
+          failed: (err) => this.#log.debug({ err }, 'output is not taken'),
+        });
         this.#pending.splice(0, chunks.length);
         this.#pendingBytes -= chunks.reduce((sum, { content }) => sum + content.length, 0);
-        waitMs = RETRY_MS.first;
-        if (pause_ms > 0) await sleep(pause_ms);
-      } catch (err) {
-        this.#log.debug({ err }, 'output is not taken');
-        if (err instanceof DomainError && !err.retryable && err.code !== 'internal') this.#isOver = true;
-        else await sleep(waitMs);
-        waitMs = Math.min(2 * waitMs, RETRY_MS.most);
+        if (taken?.pause_ms !== undefined) await sleep(taken.pause_ms);
+      } catch {
+        this.#isOver = true;
       }
     }
   }

@@ -1,5 +1,4 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -28,28 +27,31 @@ export class ProcessGroup {
     return this.child.pid;
   }
 
-  isAlive(): boolean {
-    return this.#signal(0);
-  }
-
   /** Tells the group to end, then kills it; settles when none of it is left. */
   async stop({ graceMs }: { graceMs: number }): Promise<void> {
-    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-      if (!this.#signal(signal)) return;
-      const until = performance.now() + graceMs;
-      while (this.isAlive() && performance.now() < until) await sleep(LOOK_MS);
-    }
-    await once(this.child, 'close').catch(() => {});
-  }
-
-  #signal(signal: NodeJS.Signals | 0): boolean {
     const { pid } = this.child;
-    if (pid === undefined) return false;
-    try {
-      // On Windows only the program itself is reached.
-      return process.kill(process.platform === 'win32' ? pid : -pid, signal);
-    } catch {
-      return false;
-    }
+    if (pid === undefined) return;
+    await endGroup(pid, { graceMs, isAlive: () => signalGroup(pid, 0) });
+  }
+}
+
+/** Tells a group of processes to end, then kills it, each time with so long a grace. */
+export async function endGroup(
+  pid: number,
+  { graceMs, isAlive }: { graceMs: number; isAlive: () => boolean },
+): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    if (!isAlive() || !signalGroup(pid, signal)) return;
+    const until = performance.now() + graceMs;
+    while (isAlive() && performance.now() < until) await sleep(LOOK_MS);
+  }
+}
+
+/** Sends a signal to a group of processes, on Windows to its program alone; false if it is gone. */
+function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(process.platform === 'win32' ? pid : -pid, signal);
+  } catch {
+    return false;
   }
 }
