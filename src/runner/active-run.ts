@@ -33,6 +33,8 @@ export class ActiveRun {
   #told: Ended | undefined;
   #endedBy: 'itself' | 'interrupt' | 'stop' = 'itself';
   #isLost = false;
+  /** Its turn has ended: what would end it now would reach the next one. */
+  #isOver = false;
   #reports: Promise<void> = Promise.resolve();
   readonly #output: OutputSender;
 
@@ -63,7 +65,7 @@ export class ActiveRun {
 
   /** Ends it: asks the agent, and after the grace ends its process. */
   end(told: Ended): void {
-    if (this.#told !== undefined) return;
+    if (this.#told !== undefined || this.#isOver) return;
     this.#told = told;
     const { graceMs } = this.#parts;
     this.#endedBy = 'interrupt';
@@ -105,6 +107,8 @@ export class ActiveRun {
     this.#say({ type: 'run.delivered', data: { path: driver.path } });
     if (this.#told !== undefined) turn.interrupt();
     const found = await turn.ended;
+    this.#isOver = true;
+    this.#turn = undefined;
     const ended = this.#told === undefined ? found : { ...found, ...this.#told };
     const { in: tokens_in, out: tokens_out } = this.#tokens;
     this.#say({
