@@ -39,12 +39,14 @@ export const ChangeAgent = z.strictObject({
   reason: StopReason.optional().describe('Why it is stopped.'),
 });
 
+const getAgent = sqlFunction('get_agent', Agent);
+
 /** Stops one agent, lets it go on, renames or retires it. */
 export async function changeAgent(
   ctx: Context,
   { agent, change, name, reason }: z.output<typeof ChangeAgent>,
 ): Promise<Agent> {
-  const { id } = await findAgent(ctx, agent);
+  const { id } = await getAgent(ctx, { agent });
   const changed = {
     stop: { change: 'paused', reason },
     go_on: { change: 'resumed' },
@@ -53,10 +55,4 @@ export async function changeAgent(
   } as const;
   const { events } = await append(ctx, [agentChanged(id, changed[change])]);
   return events[0].state;
-}
-
-const getAgent = sqlFunction('get_agent', Agent);
-
-function findAgent({ command: _, ...caller }: Context, agent: string): Promise<Agent> {
-  return getAgent(caller, { agent });
 }

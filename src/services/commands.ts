@@ -30,8 +30,7 @@ export async function sendCommand(ctx: Context, { limits, ...data }: z.output<ty
     commandSent(newId(), { ...data, ...(limits && { execution_constraints: limits }) }),
   ]);
   // Its runs come after it.
-  const { command: _, ...caller } = ctx;
-  return getCommand(caller, { command: events[0].stream.slice('command:'.length) });
+  return getCommand(ctx, { command: events[0].stream.slice('command:'.length) });
 }
 
 const CommandId = idListedBy('list_commands');
@@ -48,8 +47,7 @@ export async function cancelCommand(
   { command, reason }: z.output<typeof CancelCommand>,
 ): Promise<Command> {
   await append(ctx, [commandCancelled(command, { reason })]);
-  const { command: _, ...caller } = ctx;
-  return getCommand(caller, { command });
+  return getCommand(ctx, { command });
 }
 
 export const ListCommands = z.strictObject({

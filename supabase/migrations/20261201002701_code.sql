@@ -8967,7 +8967,7 @@ begin
   end if;
   -- The agent has given the task back, and the run goes on to its end.
   if v_until is null then
-    perform app.take_lease(app.new_run_lease(run, token), at);
+    perform app.take_lease(app.new_run_lease(run), at);
   end if;
 end
 $$;
@@ -9017,7 +9017,8 @@ begin
 end
 $$;
 
-create or replace function app.new_run_lease(run public.agent_runs, token bigint)
+-- The lease of a run that holds no task, under the token of its claim.
+create or replace function app.new_run_lease(run public.agent_runs)
   returns public.leases
   language plpgsql
   immutable
@@ -9029,7 +9030,7 @@ begin
   v_lease.kind := 'run';
   v_lease.id := run.id;
   v_lease.project_id := run.project_id;
-  v_lease.token := token;
+  v_lease.token := run.lock_token;
   v_lease.holder := run.agent_id;
   v_lease.ttl_seconds := 120;
   return v_lease;
@@ -9287,7 +9288,7 @@ begin
     'type', 'run.claimed', 'data', jsonb_strip_nulls(jsonb_build_object('lock_token', v_token)))), actor);
   select * into run from public.agent_runs r where r.tenant_id = run.tenant_id and r.id = run.id;
   if v_token is null then
-    perform app.take_lease(app.new_run_lease(run, run.lock_token), at, true);
+    perform app.take_lease(app.new_run_lease(run), at, true);
   end if;
   select * into v_command from public.commands c where c.tenant_id = run.tenant_id and c.id = run.command_id;
   return jsonb_strip_nulls(jsonb_build_object(
@@ -15174,6 +15175,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002510', '0df617323fb540f1762a585c6eefe70c460f6eed589f35c461db1f1ede08e50a', '0.1.0'),
   ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
   ('20261201002700', 'b6ce65c37c587476b410b6588be97b1d27b2ea63def93e503b29c65f81f4c901', '0.1.0'),
-  ('code', '0e2451b2b64f56b9dd034814bb73682464b229dcb49961e38875f876f096b244', '0.1.0')
+  ('code', '50b7b12e7105bac0d95b72b0ae700cc1fcb89559a50b4ac737db8d6f03c38ebf', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

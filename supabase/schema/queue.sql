@@ -90,7 +90,7 @@ begin
   end if;
   -- The agent has given the task back, and the run goes on to its end.
   if v_until is null then
-    perform app.take_lease(app.new_run_lease(run, token), at);
+    perform app.take_lease(app.new_run_lease(run), at);
   end if;
 end
 $function$;
@@ -169,7 +169,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.new_run_lease(run public.agent_runs, token bigint)
+CREATE OR REPLACE FUNCTION app.new_run_lease(run public.agent_runs)
  RETURNS public.leases
  LANGUAGE plpgsql
  IMMUTABLE
@@ -181,7 +181,7 @@ begin
   v_lease.kind := 'run';
   v_lease.id := run.id;
   v_lease.project_id := run.project_id;
-  v_lease.token := token;
+  v_lease.token := run.lock_token;
   v_lease.holder := run.agent_id;
   v_lease.ttl_seconds := 120;
   return v_lease;
@@ -282,7 +282,7 @@ begin
     'type', 'run.claimed', 'data', jsonb_strip_nulls(jsonb_build_object('lock_token', v_token)))), actor);
   select * into run from public.agent_runs r where r.tenant_id = run.tenant_id and r.id = run.id;
   if v_token is null then
-    perform app.take_lease(app.new_run_lease(run, run.lock_token), at, true);
+    perform app.take_lease(app.new_run_lease(run), at, true);
   end if;
   select * into v_command from public.commands c where c.tenant_id = run.tenant_id and c.id = run.command_id;
   return jsonb_strip_nulls(jsonb_build_object(
