@@ -169,6 +169,33 @@ export type Schema = {
         Update: never;
         Relationships: [];
       };
+      approvals: {
+        Row: {
+          answer: string | null;
+          asked_by: string;
+          created_at: string;
+          decided_at: string | null;
+          decided_by: string | null;
+          detail: Json | null;
+          expires_at: string;
+          id: string;
+          kind: string;
+          note: string | null;
+          options: string[] | null;
+          project_id: string | null;
+          run_id: string | null;
+          status: string;
+          task_id: string | null;
+          tenant_id: string;
+          title: string;
+          updated_at: string;
+          user_id: string;
+          version: number;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
       artifacts: {
         Row: {
           added_by: string;
@@ -176,10 +203,15 @@ export type Schema = {
           files: string[];
           id: string;
           lines_changed: number | null;
+          media_type: string | null;
           project_id: string;
           ref: string;
+          run_id: string | null;
+          sha256: string | null;
+          size_bytes: number | null;
+          storage_key: string | null;
           summary: string | null;
-          task_id: string;
+          task_id: string | null;
           tenant_id: string;
           tier: string;
           type: string;
@@ -249,6 +281,7 @@ export type Schema = {
           priority: number;
           project_id: string | null;
           repeatable: boolean;
+          resumes: boolean;
           sent_by: string;
           started_at: string | null;
           status: string;
@@ -588,6 +621,46 @@ export type Schema = {
         Update: never;
         Relationships: [];
       };
+      agent_artifacts: {
+        Row: {
+          added_by: string;
+          created_at: string;
+          id: string;
+          media_type: string | null;
+          project_id: string;
+          ref: string;
+          run_id: string | null;
+          sha256: string | null;
+          size_bytes: number | null;
+          storage_key: string | null;
+          summary: string | null;
+          task_id: string | null;
+          tenant_id: string;
+          type: string;
+          user_id: string;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
+      command_queue: {
+        Row: {
+          agent_id: string;
+          command_id: string | null;
+          enqueued_at: string | null;
+          id: string;
+          interrupt_reason: string | null;
+          interrupt_requested: boolean;
+          position: number | null;
+          priority: number;
+          started_at: string | null;
+          status: string;
+          tenant_id: string;
+        };
+        Insert: never;
+        Update: never;
+        Relationships: [];
+      };
       recent_events: {
         Row: {
           actor: NonNullable<Json>;
@@ -656,6 +729,7 @@ export type Schema = {
       claim_task: { Args: { actor?: Json; command?: Json; filters?: Json; project?: string; take_over?: boolean; take_over_from?: string; task?: string; ttl_seconds?: number }; Returns: Json };
       compare_checkpoint: { Args: { actor?: Json; checkpoint?: string; project?: string }; Returns: Json };
       create_pat: { Args: { actor?: Json; pat: Json }; Returns: Json };
+      decide_approval: { Args: { actor?: Json; answer?: string; approval: string; decision: string; note?: string }; Returns: Json };
       drop_partition: { Args: { actor?: Json }; Returns: Json };
       due_jobs: { Args: { actor?: Json; kinds: Json }; Returns: Json };
       due_records: { Args: { actor?: Json }; Returns: Json };
@@ -666,6 +740,7 @@ export type Schema = {
       finish_job: { Args: { actor?: Json; duration_ms?: number; error?: string; kind: string; outcome: string; token: number }; Returns: Json };
       forget_record_file: { Args: { actor?: Json; file: string; location: string }; Returns: Json };
       get_agent: { Args: { actor?: Json; agent: string }; Returns: Json };
+      get_approval: { Args: { actor?: Json; approval: string }; Returns: Json };
       get_checkpoint: { Args: { actor?: Json; checkpoint?: string; project?: string }; Returns: Json };
       get_client: { Args: { actor?: Json; client_id: string }; Returns: Json };
       get_command: { Args: { actor?: Json; command?: string }; Returns: Json };
@@ -681,6 +756,7 @@ export type Schema = {
       invite_member: { Args: { actor?: Json; invitation: Json }; Returns: Json };
       list_agents: { Args: { actor?: Json; cursor?: string; include_retired?: boolean; page_size?: number }; Returns: Json };
       list_alerts: { Args: { actor?: Json; cursor?: string; include_handled?: boolean; page_size?: number; project?: string }; Returns: Json };
+      list_approvals: { Args: { actor?: Json; cursor?: string; include_decided?: boolean; page_size?: number; project?: string }; Returns: Json };
       list_archives: { Args: { actor: Json }; Returns: Json };
       list_artifacts: { Args: { actor?: Json; cursor?: string; page_size?: number; task: string }; Returns: Json };
       list_auth_events: { Args: { actor?: Json; before?: string; chosen?: Json; page_size?: number }; Returns: Json };
@@ -736,6 +812,7 @@ export type Schema = {
       set_job: { Args: { actor?: Json; every_seconds?: number; kind: string; settings?: Json }; Returns: Json };
       set_member: { Args: { actor?: Json; role?: string; user_id: string }; Returns: Json };
       set_password: { Args: { actor?: Json; password_hash: string }; Returns: Json };
+      settle_runs: { Args: { actor: Json }; Returns: Json };
       sign_in: { Args: { actor?: Json; identity: Json }; Returns: Json };
       snapshot_events: { Args: { actor?: Json; last_seq?: number }; Returns: Json };
       start_authorization: { Args: { actor?: Json; request: Json }; Returns: Json };

@@ -37,4 +37,16 @@ export const AGENTS = Object.freeze([
     { within: 'public.stop_agents', find: 'Whoever runs the server stops all', name: 'are stopped by every member' },
     { within: 'public.stop_agents', find: 'reach must be workspace or', name: 'are stopped by every member' },
   ]),
+  ...refusals('core', 'test/core/approvals.test.ts', [
+    { within: 'app.guard_approval', find: '500 questions of agents wait', name: 'is refused when more wait' },
+    { within: 'app.guard_approval', find: 'A question is asked for a run', name: 'for no run of another person' },
+    { within: 'app.guard_approval', find: 'still waits for an answer.', name: 'takes an answer, and one alone' },
+    { within: 'app.guard_approval', find: 'An answer is given by a person', name: 'is answered by a person alone' },
+    { within: 'app.guard_approval', find: 'is a question: it takes an answer', name: 'takes an answer, and one alone' },
+    { within: 'app.lock_approval', find: 'There is no question %s', name: 'is answered by a person alone' },
+    { within: 'public.get_approval', find: 'There is no question %s', name: 'takes up an earlier question' },
+  ]),
+  ...refusals('core', 'test/core/run-artifacts.test.ts', [
+    { within: 'app.guard_artifact', find: 'An artifact belongs to a task, or', name: 'is of a run of one' },
+  ]),
 ]);

@@ -149,7 +149,7 @@ export const BOUNDS = Object.freeze([
     },
     {
       within: 'app.guard_artifact',
-      find: 'The diff cannot be compared with the scope of task',
+      find: 'The diff cannot be compared with the scope',
       name: 'at the limit of what is compared ends soon, and says so beyond',
     },
   ]),

@@ -51,12 +51,12 @@ export const PROJECTS = Object.freeze([
   ...refusals('core', 'test/core/artifacts.test.ts', [
     {
       within: 'app.guard_artifact',
-      find: '%s of the files are outside the scope of task %s: %s.',
+      find: '%s of the files are outside the scope of %s: %s.',
       name: 'an artifact with files outside the scope of its task is refused',
     },
     {
       within: 'app.guard_artifact',
-      find: 'The diff has %s files and %s lines; task %s allows %s files',
+      find: 'The diff has %s files and %s lines; %s allows %s files',
       name: 'an artifact with more files than its task allows is refused',
     },
   ]),

@@ -5,6 +5,7 @@ import { VERSION } from '../version.ts';
 import { addAgentsCommands, addStopCommands } from './agents/declare.ts';
 import { addCommandsCommands, addQueueCommand, addRunsCommands, addSendCommand } from './agents/declare-commands.ts';
 import { addAlertsCommands } from './alerts/declare.ts';
+import { addApprovalsCommands } from './approvals/declare.ts';
 import { addAuthCommands } from './auth/declare.ts';
 import { addLoginCommands } from './auth/declare-login.ts';
 import { command, examples } from './command.ts';
@@ -76,6 +77,7 @@ function addCommands(program: Command): void {
   addOverviewCommands(program);
   addTaskCommands(program);
   addAlertsCommands(program);
+  addApprovalsCommands(program);
   addOutputCommand(program);
   program.commandsGroup('Plan and decide:');
   addChangeCommands(program);

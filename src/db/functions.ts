@@ -79,6 +79,7 @@ export const JOB_FUNCTIONS = Object.freeze({
   record_files_to_remove: 'short',
   register_jobs: 'short',
   set_job: 'short',
+  settle_runs: 'short',
 } as const satisfies Partial<Record<FunctionName, Patience>>);
 
 /** Every SQL function that the program may call. */
@@ -94,9 +95,11 @@ export const FUNCTIONS = Object.freeze({
   claim_run: 'short',
   claim_task: 'short',
   compare_checkpoint: 'short',
+  decide_approval: 'short',
   export_events: 'long',
   extend_lock: 'short',
   get_agent: 'short',
+  get_approval: 'short',
   get_checkpoint: 'short',
   get_command: 'short',
   get_control: 'short',
@@ -108,6 +111,7 @@ export const FUNCTIONS = Object.freeze({
   import_records: 'long',
   list_agents: 'short',
   list_alerts: 'short',
+  list_approvals: 'short',
   list_archives: 'short',
   list_artifacts: 'short',
   list_checkpoints: 'short',

@@ -32,6 +32,10 @@ export const CommandSent = z.object({
     .optional()
     .describe('Not started by then, it expires. Default a day.'),
   repeatable: z.boolean().optional().describe('It may be done again if the runner ends in the middle.'),
+  resumes: z
+    .boolean()
+    .optional()
+    .describe("Whether it goes on by itself after its provider's usage limit. Default true."),
   task: ref().optional().describe('Assigns this task: its claim is that of the run.'),
   project: ProjectRef.optional(),
 });

@@ -25,6 +25,7 @@ export const END_REASONS = [
   'memory_limit',
   'cpu_limit',
   'silent',
+  'usage_limit',
   'emergency_stop',
   'expired',
   'lost',
@@ -72,7 +73,12 @@ export const runEvents = () =>
     'run.waiting': {
       says: 'it waits for a person',
       by: 'verb',
-      data: z.object({ for: z.enum(['input', 'approval']), text: text(2_000).optional() }),
+      data: z.object({
+        for: z.enum(['input', 'approval']),
+        text: text(2_000).optional(),
+        /** What is asked, under an id that the runner gives it: see `approval.requested`. */
+        ask: jsonObject(24_576).optional(),
+      }),
     },
     'run.paused': {
       says: 'it waits for the limit of its provider',

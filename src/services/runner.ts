@@ -18,6 +18,8 @@ const Held = z.strictObject({
   lock_token: Token,
   tokens_in: z.int().min(0).optional(),
   tokens_out: z.int().min(0).optional(),
+  /** Ids of questions that wait for an answer. */
+  asks: z.array(z.string()).max(100).optional(),
 });
 
 export const Beat = z.strictObject({
@@ -29,11 +31,26 @@ export const Beat = z.strictObject({
 });
 export type Beat = z.infer<typeof Beat>;
 
+/** What became of a question that a runner asked for a run. */
+const Answered = z.object({
+  ask: z.string(),
+  decision: z.enum(['approved', 'denied', 'expired', 'withdrawn']),
+  answer: z.string().optional(),
+  note: z.string().optional(),
+  by: z.string().optional(),
+});
+export type Answered = z.infer<typeof Answered>;
+
 export const Control = z.object({
   /** Why nothing may run now. */
   stopped: z.string().optional(),
   runs: z.array(
-    z.object({ run: z.string(), state: z.enum(['mine', 'interrupt', 'lost']), reason: z.string().optional() }),
+    z.object({
+      run: z.string(),
+      state: z.enum(['mine', 'interrupt', 'lost']),
+      reason: z.string().optional(),
+      answers: z.array(Answered).optional(),
+    }),
   ),
   /** Something waits for the agent. */
   queued: z.boolean(),
@@ -53,6 +70,8 @@ const Order = z.object({
   sent_by: z.string(),
   by_person: z.boolean(),
   repeatable: z.boolean(),
+  /** It goes on by itself when its provider's limit is over. */
+  resumes: z.boolean(),
   limits: Limits.partial(),
 });
 

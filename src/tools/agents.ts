@@ -1,5 +1,6 @@
 import type { Agent } from '../events/agents.ts';
 import { Agent as AgentState } from '../events/agents.ts';
+import { Approval } from '../events/approvals.ts';
 import { Command } from '../events/commands.ts';
 import { Run, type RunBrief } from '../events/runs.ts';
 import {
@@ -12,6 +13,7 @@ import {
   StopAgents,
   stopAgents,
 } from '../services/agents.ts';
+import { ApprovalPage, AskApproval, askApproval, ListApprovals, listApprovals } from '../services/approvals.ts';
 import {
   CancelCommand,
   CommandPage,
@@ -36,6 +38,7 @@ import { amount, block, lines, named, nextPage, quote, time } from './render.ts'
 import { toolset } from './tool.ts';
 
 const SEND = 'agents:send';
+const RUN = 'agents:run';
 
 export const agents = toolset(
   'agents',
@@ -45,6 +48,7 @@ export const agents = toolset(
     scopes: {
       'agents:read': 'See agents, what they do and print, and the presets and limits of commands to them',
       [SEND]: 'Send commands to agents, stop them, and change presets and limits',
+      [RUN]: 'Work as an agent: take its commands, report on them, and ask a person',
     },
   },
   {
@@ -129,6 +133,30 @@ export const agents = toolset(
       run: listQueue,
       render: ({ runs }) => (runs.length === 0 ? 'Nothing runs, and nothing waits.' : lines(runs.map(runLine))),
     },
+    list_approvals: {
+      title: 'List approvals',
+      description: 'See what agents ask a person and wait for. A person answers: cairn approvals in their terminal.',
+      effect: 'read',
+      input: ListApprovals,
+      output: ApprovalPage,
+      run: listApprovals,
+      render: ({ approvals, next_cursor }) =>
+        approvals.length === 0
+          ? 'Nothing waits for a person.'
+          : lines(approvals.map(renderApproval), nextPage(next_cursor)),
+    },
+    ask_approval: {
+      title: 'Ask a person',
+      description:
+        'Ask the person you work for, for permission or an answer, and wait. If it is still pending, call again with ' +
+        'approval. Denied or expired is a no: do not look for another way to do it; say what you needed and end your turn.',
+      effect: 'write',
+      scope: RUN,
+      input: AskApproval,
+      output: Approval,
+      run: askApproval,
+      render: renderApproval,
+    },
     interrupt_run: {
       title: 'Interrupt a run',
       description: 'Let a runner end a run. What it has done stays; the agent goes on with the next of its queue.',
@@ -185,6 +213,16 @@ function renderCommand(command: Command): string {
 function commandLine({ id, status, content, priority, sent_by, created_at, task }: Command): string {
   const about = task === undefined ? '' : ` for ${task}`;
   return `${id} ${status}${about}, priority ${priority}, from ${named(sent_by)}, ${time(created_at)}: ${quote(content, 120)}`;
+}
+
+function renderApproval({ id, kind, title, state, asked_by, options, answer, note, decided_by, expires_at }: Approval) {
+  return lines(
+    `${kind} ${quote(title)} from ${named(asked_by)}: ${state}${decided_by === undefined ? '' : ` by ${named(decided_by)}`}` +
+      `${state === 'pending' ? `, until ${time(expires_at)}` : ''} (approval ${id})`,
+    state === 'pending' && options !== undefined && `  options: ${options.map((option) => quote(option)).join(', ')}`,
+    answer !== undefined && block('answer', answer),
+    note !== undefined && block('note', note),
+  );
 }
 
 function renderOutput({

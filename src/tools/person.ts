@@ -7,6 +7,7 @@ import {
   removeClient,
   revokeInvitation,
 } from '../services/access.ts';
+import { DecideApproval, decideApproval } from '../services/approvals.ts';
 import { ListQuestions, listQuestions } from '../services/events.ts';
 import { ChangeJob, changeJob, ListJobs, listJobs, SetJob, setJob } from '../services/jobs.ts';
 import { ListNeeds, listNeeds } from '../services/needs.ts';
@@ -37,6 +38,7 @@ export const person = {
     input: CompleteUnheldTask,
     run: completeUnheldTask,
   },
+  decide_approval: { name: 'decide_approval', scope: 'agents:send', input: DecideApproval, run: decideApproval },
   list_auth_events: {
     name: 'list_auth_events',
     scope: 'admin',

@@ -6,9 +6,10 @@ import type { JobKind } from './job.ts';
 import { partitions } from './partitions.ts';
 import { purge } from './purge.ts';
 import { retention } from './retention.ts';
+import { runs } from './runs.ts';
 
 /** Every kind of job that this program knows. */
-const JOB_KINDS: readonly JobKind[] = Object.freeze([archive, backup, partitions, purge, retention]);
+const JOB_KINDS: readonly JobKind[] = Object.freeze([archive, backup, partitions, purge, retention, runs]);
 
 /** Lists the kinds that a database of this configuration has. */
 export function jobKindsOf(config: Config): readonly JobKind[] {

@@ -241,6 +241,26 @@ begin
 end
 $$;
 
+-- Who records what nobody asked for in a workspace: `system`, for its first owner. Without an owner it has no user.
+create or replace function app.system_actor(tenant_id uuid)
+  returns app.actor
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor;
+begin
+  v_actor.tenant_id := system_actor.tenant_id;
+  v_actor.agent := 'system';
+  select m.user_id, m.role into v_actor.user_id, v_actor.role
+    from public.memberships m
+    where m.tenant_id = system_actor.tenant_id and m.role = 'owner'
+    order by m.created_at, m.user_id limit 1;
+  return v_actor;
+end
+$$;
+
 -- Either that, or a member who is not limited to a project. Raises unauthenticated, forbidden.
 create or replace function app.authenticate_reader(actor jsonb)
   returns app.actor

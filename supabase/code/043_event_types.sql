@@ -27,9 +27,21 @@ select app.declare_event('alert.resolved', 'note:text:2000');
 
 select app.declare_event('alert.snoozed', 'note:text:2000', 'seconds!:positive:2592000');
 
-select app.declare_event('artifact.added', 'creates', 'task!:ref:80',
+select app.declare_event('approval.decided', 'verb_only', 'decision!:one_of:approved|denied', 'answer:text:4000',
+  'note:text:2000');
+
+select app.declare_event('approval.expired', 'verb_only');
+
+select app.declare_event('approval.requested', 'creates', 'kind!:one_of:permission|question', 'title!:line:500',
+  'detail:object:16384', 'options:text[]:20:200', 'ttl_seconds!:positive:604800', 'run:ref:80', 'task:ref:80',
+  'project:ref:80');
+
+select app.declare_event('approval.withdrawn');
+
+select app.declare_event('artifact.added', 'creates', 'task:ref:80', 'run:ref:80', 'project:ref:80',
   'type!:one_of:diff|pr|test_report|document|other', 'ref!:line:2000', 'summary:text:4000', 'files:text[]:500:500',
-  'lines_changed:integer:999999999');
+  'lines_changed:integer:999999999', 'storage_key:line:1000', 'sha256:line:64', 'size_bytes:integer:999999999',
+  'media_type:line:200');
 
 select app.declare_event('checkpoint.saved', 'creates', 'label!:line:200', 'summary!:said:10000',
   'resume_instructions:text:10000', 'repo_ref:line:500', 'snapshot:object:65536', 'project:ref:80');
@@ -43,8 +55,8 @@ select app.declare_event('command.failed', 'internal', 'error:text:2000');
 select app.declare_event('command.sent', 'creates', 'to:text[]:100:80', 'content:said:16000', 'preset:ref:80',
   'values:object:8192', 'type:one_of:natural|investigate|review|plan|synthesize', 'mode:one_of:turn|steer|interrupt',
   'priority:integer:100', 'profile:ref:80', 'execution_constraints:object:2000', 'ttl_seconds:positive:2592000',
-  'repeatable:boolean', 'task:ref:80', 'project:ref:80', 'target_agents+:ref[]:100:80', 'broadcast+:boolean',
-  'sent_by+:line:120', 'by_person+:boolean');
+  'repeatable:boolean', 'resumes:boolean', 'task:ref:80', 'project:ref:80', 'target_agents+:ref[]:100:80',
+  'broadcast+:boolean', 'sent_by+:line:120', 'by_person+:boolean');
 
 select app.declare_event('command.started', 'internal');
 
@@ -97,7 +109,7 @@ select app.declare_event('run.claimed', 'verb_only', 'lock_token:positive:999999
 select app.declare_event('run.delivered', 'verb_only', 'path!:line:200');
 
 select app.declare_event('run.finished', 'verb_only', 'status!:one_of:completed|failed|cancelled|timed_out',
-  'end_reason!:one_of:completed|interrupted|cancelled|time_limit|token_limit|memory_limit|cpu_limit|silent|'
+  'end_reason!:one_of:completed|interrupted|cancelled|time_limit|token_limit|memory_limit|cpu_limit|silent|usage_limit|'
   'emergency_stop|expired|lost|crashed|error',
   'error:text:2000', 'result:text:20000', 'metrics:object:8192');
 
@@ -113,7 +125,8 @@ select app.declare_event('run.requeued', 'verb_only', 'reason:text:2000');
 
 select app.declare_event('run.resumed', 'verb_only');
 
-select app.declare_event('run.waiting', 'verb_only', 'for!:one_of:input|approval', 'text:text:2000');
+select app.declare_event('run.waiting', 'verb_only', 'for!:one_of:input|approval', 'text:text:2000',
+  'ask:object:24576');
 
 select app.declare_event('session.saved', 'creates', 'summary:text:10000', 'snapshot:object:262144', 'project:ref:80');
 

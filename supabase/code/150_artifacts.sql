@@ -58,6 +58,26 @@ begin
 end
 $$;
 
+-- An artifact that the holder of a task adds is of the run that holds it, too.
+create or replace function app.prepare_artifact(event public.events, expect jsonb)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_run uuid;
+begin
+  if not event.payload ? 'run' and expect ->> 'lock_token' is not null then
+    select r.id into v_run from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.task_id = event.task_id
+        and r.lock_token = (expect ->> 'lock_token')::bigint
+      limit 1;
+  end if;
+  return event.payload || jsonb_strip_nulls(jsonb_build_object('run', v_run));
+end
+$$;
+
 create or replace function app.guard_artifact(
   event public.events,
   expect jsonb,
@@ -73,10 +93,21 @@ as $$
 declare
   v_scope jsonb := app.effective_scope(project.rules, task.constraints);
   v_files text[] := app.text_list(event.payload -> 'files');
+  v_of constant text := coalesce('task ' || task.ref, 'the run');
   v_excess text;
   v_bad text[];
 begin
-  perform app.check_holder(task, event, expect, app.lease_expires_at(task), role);
+  perform app.check_form('sha256', coalesce(event.payload ->> 'sha256' ~ '^[0-9a-f]{64}$', true), '64 hex digits');
+  if (event.payload ? 'run' or task.id is null) and not exists (
+      select from public.agent_runs r
+      join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
+      where r.tenant_id = event.tenant_id and r.id = app.as_uuid(event.payload ->> 'run')
+        and a.user_id = event.user_id) then
+    perform app.fail('not_found', 'An artifact belongs to a task, or to a run of an agent of yours.', null,
+      'Name a task; list_runs shows the ids of runs.');
+  elsif task.id is not null then
+    perform app.check_holder(task, event, expect, app.lease_expires_at(task), role);
+  end if;
   if event.payload ->> 'type' <> 'diff' or v_scope is null then
     return;
   end if;
@@ -84,20 +115,20 @@ begin
   v_bad := case when v_excess is null then app.files_outside(v_scope, v_files) end;
   if v_excess is not null then
     perform app.fail('scope_violation',
-      format('The diff cannot be compared with the scope of task %s: %s.', task.ref, v_excess),
+      format('The diff cannot be compared with the scope of %s: %s.', v_of, v_excess),
       jsonb_build_object('files_count', cardinality(v_files)),
       'Add the diff in parts. If that does not help, the globs of the project or the task need fewer characters.');
   elsif v_bad is not null then
     perform app.fail('scope_violation',
-      format('%s of the files are outside the scope of task %s: %s.', cardinality(v_bad), task.ref,
+      format('%s of the files are outside the scope of %s: %s.', cardinality(v_bad), v_of,
         array_to_string(v_bad[:10], ', ')),
       jsonb_build_object('files', to_jsonb(v_bad[:50]), 'scope', v_scope),
       'Revert those changes or put them into a task of their own (discovered_from), then add the diff again.');
   elsif cardinality(v_files) > (v_scope ->> 'files_max')::integer
       or (event.payload ->> 'lines_changed')::integer > (v_scope ->> 'lines_max')::integer then
     perform app.fail('scope_violation',
-      format('The diff has %s files and %s lines; task %s allows %s files and %s lines.', cardinality(v_files),
-        coalesce(event.payload ->> 'lines_changed', '?'), task.ref, coalesce(v_scope ->> 'files_max', 'any'),
+      format('The diff has %s files and %s lines; %s allows %s files and %s lines.', cardinality(v_files),
+        coalesce(event.payload ->> 'lines_changed', '?'), v_of, coalesce(v_scope ->> 'files_max', 'any'),
         coalesce(v_scope ->> 'lines_max', 'any')),
       jsonb_build_object('scope', v_scope), 'Split the work: a smaller diff here, the rest in a new task.');
   end if;
@@ -114,6 +145,7 @@ begin
   artifact.id := app.stream_id(event.stream);
   artifact.project_id := event.project_id;
   artifact.task_id := event.task_id;
+  artifact.run_id := app.as_uuid(event.payload ->> 'run');
   artifact.user_id := event.user_id;
   artifact.type := event.payload ->> 'type';
   artifact.ref := event.payload ->> 'ref';
@@ -124,6 +156,10 @@ begin
     else 'reported' end;
   artifact.files := app.text_list(event.payload -> 'files');
   artifact.lines_changed := (event.payload ->> 'lines_changed')::integer;
+  artifact.storage_key := event.payload ->> 'storage_key';
+  artifact.sha256 := event.payload ->> 'sha256';
+  artifact.size_bytes := (event.payload ->> 'size_bytes')::bigint;
+  artifact.media_type := event.payload ->> 'media_type';
   artifact.added_by := app.actor_name(event);
   artifact.version := event.version;
   artifact.created_at := event.created_at;
@@ -138,20 +174,20 @@ create or replace function app.artifact_full(artifact public.artifacts)
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (
-    select jsonb_strip_nulls(jsonb_build_object(
-      'id', artifact.id,
-      'task', t.ref,
-      'type', artifact.type,
-      'ref', artifact.ref,
-      'summary', artifact.summary,
-      'tier', artifact.tier,
-      'files', nullif(artifact.files, '{}'),
-      'lines_changed', artifact.lines_changed,
-      'by', artifact.added_by,
-      'created_at', artifact.created_at))
-    from public.tasks t
-    where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id);
+  return jsonb_strip_nulls(jsonb_build_object(
+    'id', artifact.id,
+    'task', (select t.ref from public.tasks t where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id),
+    'run', artifact.run_id,
+    'type', artifact.type,
+    'ref', artifact.ref,
+    'summary', artifact.summary,
+    'tier', artifact.tier,
+    'files', nullif(artifact.files, '{}'),
+    'lines_changed', artifact.lines_changed,
+    'size_bytes', artifact.size_bytes,
+    'media_type', artifact.media_type,
+    'by', artifact.added_by,
+    'created_at', artifact.created_at));
 end
 $$;
 
@@ -174,13 +210,11 @@ $$;
 -- Shows an artifact that a search has found.
 create or replace function app.found_artifact(artifact public.artifacts) returns jsonb language sql stable as $$
   select jsonb_build_object(
-    'ref', t.ref,
+    'ref', (select t.ref from public.tasks t where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id),
     'title', artifact.type || ' ' || artifact.ref,
     'at', artifact.created_at,
     'by', artifact.added_by,
     'body', concat_ws(' ', artifact.ref, artifact.summary))
-  from public.tasks t
-  where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id
 $$;
 
 -- list_artifacts(task, cursor?, page_size) -> {artifacts, next_cursor?}, newest first. Raises not_found, invalid_input.

@@ -125,7 +125,8 @@ create or replace function app.follow_ups(event public.events, triggers jsonb, d
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event) || app.follow_commands(event);
+  v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event) || app.follow_commands(event)
+    || app.follow_approvals(event);
   v_task public.tasks;
   v_trigger jsonb;
   v_action jsonb;

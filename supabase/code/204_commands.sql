@@ -48,6 +48,10 @@ begin
 end
 $$;
 
+create or replace function app.limit_names() returns text[] language sql immutable as $$
+  select '{time_limit_ms,token_budget,memory_limit_mb,cpu_limit_percent,silence_limit_ms}'::text[]
+$$;
+
 -- Refuses limits that nobody knows, or that limit nothing.
 create or replace function app.check_limits(limits jsonb)
   returns void
@@ -56,8 +60,7 @@ create or replace function app.check_limits(limits jsonb)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_known constant text[] := array['time_limit_ms', 'token_budget', 'memory_limit_mb', 'cpu_limit_percent',
-    'silence_limit_ms'];
+  v_known constant text[] := app.limit_names();
   v_bad text := (
     select e.key from jsonb_each(limits) e
     where e.key <> all (v_known) or (jsonb_typeof(e.value) = 'number' and e.value #>> '{}' ~ '^[1-9][0-9]{0,12}$')
@@ -104,9 +107,9 @@ as $$
   where x.tenant_id = find_default_profile.tenant_id and x.is_default and x.removed_at is null
 $$;
 
--- Fills in what a command leaves to its preset and its profile: text, type and targets; limits, of which the smallest
--- count. Later changes of both leave the command as it is. Raises invalid_input, not_found.
-create or replace function app.fill_command(payload jsonb, actor app.actor)
+-- Fills in what a command leaves to its preset, its profile and its project: text, type and targets; limits, of which
+-- the smallest count. Later changes of them leave the command as it is. Raises invalid_input, not_found.
+create or replace function app.fill_command(payload jsonb, project public.projects, actor app.actor)
   returns jsonb
   language plpgsql
   stable
@@ -134,7 +137,8 @@ begin
     else app.find_default_profile(actor.tenant_id) end;
   return payload || jsonb_strip_nulls(jsonb_build_object('profile', v_profile.id)) || jsonb_build_object(
     'execution_constraints',
-    app.smallest_limits(app.limits_of(v_profile), coalesce(payload -> 'execution_constraints', '{}')));
+    app.smallest_limits(app.smallest_limits(app.limits_of(v_profile), coalesce(project.rules -> 'limits', '{}')),
+      coalesce(payload -> 'execution_constraints', '{}')));
 end
 $$;
 
@@ -158,7 +162,7 @@ begin
   if event.event_type <> 'command.sent' then
     return v_payload;
   end if;
-  v_payload := app.fill_command(v_payload, actor);
+  v_payload := app.fill_command(v_payload, project, actor);
   v_targets := app.find_targets(array(select jsonb_array_elements_text(v_payload -> 'to')), project, actor);
   if event.task_id is not null then
     if cardinality(v_targets) > 1 then
@@ -169,12 +173,13 @@ begin
         'Reopen it, or send the command without it.');
     end if;
   end if;
-  return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false}'
+  return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false,
+      "resumes": true}'
     || v_payload || jsonb_build_object(
       'target_agents', v_targets,
       'broadcast', v_payload -> 'to' ? 'all',
       'sent_by', app.actor_name(actor),
-      'by_person', actor.agent is null and actor.project_id is null);
+      'by_person', app.is_person(actor));
 end
 $$;
 

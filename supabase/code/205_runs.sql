@@ -133,6 +133,24 @@ begin
 end
 $$;
 
+-- Whose limit a provider counts: the agents of one user and type share an account, unless their runners say which.
+create or replace function app.account_of(agent public.agents) returns text language sql immutable as $$
+  select coalesce(agent.config ->> 'account', agent.type)
+$$;
+
+-- When the provider allows more to an agent whose account met its limit, or null.
+create or replace function app.limited_until(agent public.agents)
+  returns timestamptz
+  language sql
+  stable
+as $$
+  select max(r.paused_until)
+  from public.agent_runs r
+  join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
+  where r.tenant_id = agent.tenant_id and r.status = 'paused' and r.ended_at is null
+    and a.user_id = agent.user_id and app.account_of(a) = app.account_of(agent)
+$$;
+
 -- Says why an agent takes no run now, whatever the run, or null. While it is busy it takes what joins or ends its turn.
 create or replace function app.agent_hold(agent public.agents, joins boolean, at timestamptz)
   returns text
@@ -143,7 +161,7 @@ as $$
 declare
   v_stopped constant text := app.stop_reason(agent);
   v_state constant text := app.agent_state(agent, at);
-  v_paused timestamptz;
+  v_limited timestamptz;
 begin
   if v_stopped is not null then
     return v_stopped;
@@ -154,11 +172,10 @@ begin
         'HH24:MI "UTC"'))
       else format('%s is not running; cairn agent run starts it', agent.name) end;
   end if;
-  select max(r.paused_until) into v_paused from public.agent_runs r
-    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'paused';
-  if v_paused > at then
-    return format('%s waits for its provider''s limit until %s', agent.name,
-      to_char(v_paused at time zone 'UTC', 'HH24:MI "UTC"'));
+  v_limited := app.limited_until(agent);
+  if v_limited > at then
+    return format('the account of %s has met its provider''s limit, until %s', agent.name,
+      to_char(v_limited at time zone 'UTC', 'HH24:MI "UTC"'));
   elsif not joins and app.runs_at_once(agent) <= (
       select count(*) from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and app.is_active(r)) then

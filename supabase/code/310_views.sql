@@ -36,3 +36,28 @@ create or replace view public.task_progress with (security_invoker = true) as
     (select count(*) from public.artifacts a where a.tenant_id = t.tenant_id and a.task_id = t.id) as artifact_count,
     t.locked_at, t.locked_by, t.created_at, t.updated_at
   from public.tasks t;
+
+-- The runs of commands in the order in which their agents take them: what waits has a position, from 1.
+create or replace view public.command_queue with (security_invoker = true) as
+  select
+    r.tenant_id, r.id, r.command_id, r.agent_id,
+    case when r.status in ('pending', 'queued')
+      then row_number() over (
+        partition by r.tenant_id, r.agent_id, r.status in ('pending', 'queued')
+        order by r.priority desc, r.created_at, r.id) end as position,
+    r.priority,
+    case
+      when r.status in ('pending', 'queued') then 'waiting'
+      when r.status = 'cancelled' then 'interrupted'
+      else 'processing' end as status,
+    r.created_at as enqueued_at, r.started_at, r.interrupt_requested, r.interrupt_reason
+  from public.agent_runs r
+  where r.command_id is not null
+    and (r.ended_at is null or r.status = 'cancelled' and r.end_reason = 'interrupted');
+
+create or replace view public.agent_artifacts with (security_invoker = true) as
+  select
+    a.tenant_id, a.id, a.run_id, a.project_id, a.task_id, a.user_id, a.type, a.ref, a.summary, a.storage_key, a.sha256,
+    a.size_bytes, a.media_type, a.added_by, a.created_at
+  from public.artifacts a
+  where a.run_id is not null;

@@ -145,6 +145,7 @@ create table public.commands (
   version bigint not null,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
+  resumes boolean default true not null,
   constraint commands_pkey PRIMARY KEY (tenant_id, id),
   constraint commands_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint commands_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),

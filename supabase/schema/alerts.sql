@@ -162,12 +162,8 @@ begin
   end if;
   v_request := app.request_alert(app.get_tenant_id(), dedup_key, alert);
   if v_request is not null then
-    select m.tenant_id, m.user_id, m.role, 'system'
-      into v_actor.tenant_id, v_actor.user_id, v_actor.role, v_actor.agent
-      from public.memberships m
-      where m.tenant_id = app.get_tenant_id() and m.role = 'owner'
-      order by m.created_at, m.user_id limit 1;
-    if found then
+    v_actor := app.system_actor(app.get_tenant_id());
+    if v_actor.user_id is not null then
       perform app.append_checked(jsonb_build_array(v_request), v_actor);
     end if;
   end if;

@@ -6,7 +6,7 @@ create table public.artifacts (
   tenant_id uuid not null,
   id uuid not null,
   project_id uuid not null,
-  task_id uuid not null,
+  task_id uuid,
   user_id uuid not null,
   type text not null,
   ref text not null,
@@ -17,13 +17,22 @@ create table public.artifacts (
   added_by text not null,
   version bigint not null,
   created_at timestamp with time zone not null,
+  run_id uuid,
+  storage_key text,
+  sha256 text,
+  size_bytes bigint,
+  media_type text,
   constraint artifacts_pkey PRIMARY KEY (tenant_id, id),
   constraint artifacts_tenant_id_task_id_fkey FOREIGN KEY (tenant_id, task_id) REFERENCES public.tasks(tenant_id, id),
   constraint artifacts_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
+  constraint artifacts_check CHECK (((task_id IS NOT NULL) OR (run_id IS NOT NULL))),
+  constraint artifacts_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
+  constraint artifacts_size_bytes_check CHECK ((size_bytes >= 0)),
   constraint artifacts_tier_check CHECK ((tier = ANY (ARRAY['reported'::text, 'observed'::text, 'ci'::text]))),
   constraint artifacts_type_check CHECK ((type = ANY (ARRAY['diff'::text, 'pr'::text, 'test_report'::text, 'document'::text, 'other'::text])))
 );
 CREATE INDEX idx_artifacts_created_at ON public.artifacts USING btree (tenant_id, created_at DESC);
+CREATE INDEX idx_artifacts_run_id ON public.artifacts USING btree (tenant_id, run_id) WHERE (run_id IS NOT NULL);
 CREATE INDEX idx_artifacts_task_created ON public.artifacts USING btree (task_id, created_at DESC);
 CREATE INDEX idx_artifacts_task_id ON public.artifacts USING btree (task_id);
 CREATE INDEX idx_artifacts_type ON public.artifacts USING btree (type);
@@ -46,20 +55,20 @@ CREATE OR REPLACE FUNCTION app.artifact_full(artifact public.artifacts)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  return (
-    select jsonb_strip_nulls(jsonb_build_object(
-      'id', artifact.id,
-      'task', t.ref,
-      'type', artifact.type,
-      'ref', artifact.ref,
-      'summary', artifact.summary,
-      'tier', artifact.tier,
-      'files', nullif(artifact.files, '{}'),
-      'lines_changed', artifact.lines_changed,
-      'by', artifact.added_by,
-      'created_at', artifact.created_at))
-    from public.tasks t
-    where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id);
+  return jsonb_strip_nulls(jsonb_build_object(
+    'id', artifact.id,
+    'task', (select t.ref from public.tasks t where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id),
+    'run', artifact.run_id,
+    'type', artifact.type,
+    'ref', artifact.ref,
+    'summary', artifact.summary,
+    'tier', artifact.tier,
+    'files', nullif(artifact.files, '{}'),
+    'lines_changed', artifact.lines_changed,
+    'size_bytes', artifact.size_bytes,
+    'media_type', artifact.media_type,
+    'by', artifact.added_by,
+    'created_at', artifact.created_at));
 end
 $function$;
 -- owner cairn_owner
@@ -119,6 +128,7 @@ begin
   artifact.id := app.stream_id(event.stream);
   artifact.project_id := event.project_id;
   artifact.task_id := event.task_id;
+  artifact.run_id := app.as_uuid(event.payload ->> 'run');
   artifact.user_id := event.user_id;
   artifact.type := event.payload ->> 'type';
   artifact.ref := event.payload ->> 'ref';
@@ -129,6 +139,10 @@ begin
     else 'reported' end;
   artifact.files := app.text_list(event.payload -> 'files');
   artifact.lines_changed := (event.payload ->> 'lines_changed')::integer;
+  artifact.storage_key := event.payload ->> 'storage_key';
+  artifact.sha256 := event.payload ->> 'sha256';
+  artifact.size_bytes := (event.payload ->> 'size_bytes')::bigint;
+  artifact.media_type := event.payload ->> 'media_type';
   artifact.added_by := app.actor_name(event);
   artifact.version := event.version;
   artifact.created_at := event.created_at;
@@ -156,13 +170,11 @@ CREATE OR REPLACE FUNCTION app.found_artifact(artifact public.artifacts)
  STABLE
 AS $function$
   select jsonb_build_object(
-    'ref', t.ref,
+    'ref', (select t.ref from public.tasks t where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id),
     'title', artifact.type || ' ' || artifact.ref,
     'at', artifact.created_at,
     'by', artifact.added_by,
     'body', concat_ws(' ', artifact.ref, artifact.summary))
-  from public.tasks t
-  where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id
 $function$;
 -- owner cairn_owner
 
@@ -206,10 +218,21 @@ AS $function$
 declare
   v_scope jsonb := app.effective_scope(project.rules, task.constraints);
   v_files text[] := app.text_list(event.payload -> 'files');
+  v_of constant text := coalesce('task ' || task.ref, 'the run');
   v_excess text;
   v_bad text[];
 begin
-  perform app.check_holder(task, event, expect, app.lease_expires_at(task), role);
+  perform app.check_form('sha256', coalesce(event.payload ->> 'sha256' ~ '^[0-9a-f]{64}$', true), '64 hex digits');
+  if (event.payload ? 'run' or task.id is null) and not exists (
+      select from public.agent_runs r
+      join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
+      where r.tenant_id = event.tenant_id and r.id = app.as_uuid(event.payload ->> 'run')
+        and a.user_id = event.user_id) then
+    perform app.fail('not_found', 'An artifact belongs to a task, or to a run of an agent of yours.', null,
+      'Name a task; list_runs shows the ids of runs.');
+  elsif task.id is not null then
+    perform app.check_holder(task, event, expect, app.lease_expires_at(task), role);
+  end if;
   if event.payload ->> 'type' <> 'diff' or v_scope is null then
     return;
   end if;
@@ -217,20 +240,20 @@ begin
   v_bad := case when v_excess is null then app.files_outside(v_scope, v_files) end;
   if v_excess is not null then
     perform app.fail('scope_violation',
-      format('The diff cannot be compared with the scope of task %s: %s.', task.ref, v_excess),
+      format('The diff cannot be compared with the scope of %s: %s.', v_of, v_excess),
       jsonb_build_object('files_count', cardinality(v_files)),
       'Add the diff in parts. If that does not help, the globs of the project or the task need fewer characters.');
   elsif v_bad is not null then
     perform app.fail('scope_violation',
-      format('%s of the files are outside the scope of task %s: %s.', cardinality(v_bad), task.ref,
+      format('%s of the files are outside the scope of %s: %s.', cardinality(v_bad), v_of,
         array_to_string(v_bad[:10], ', ')),
       jsonb_build_object('files', to_jsonb(v_bad[:50]), 'scope', v_scope),
       'Revert those changes or put them into a task of their own (discovered_from), then add the diff again.');
   elsif cardinality(v_files) > (v_scope ->> 'files_max')::integer
       or (event.payload ->> 'lines_changed')::integer > (v_scope ->> 'lines_max')::integer then
     perform app.fail('scope_violation',
-      format('The diff has %s files and %s lines; task %s allows %s files and %s lines.', cardinality(v_files),
-        coalesce(event.payload ->> 'lines_changed', '?'), task.ref, coalesce(v_scope ->> 'files_max', 'any'),
+      format('The diff has %s files and %s lines; %s allows %s files and %s lines.', cardinality(v_files),
+        coalesce(event.payload ->> 'lines_changed', '?'), v_of, coalesce(v_scope ->> 'files_max', 'any'),
         coalesce(v_scope ->> 'lines_max', 'any')),
       jsonb_build_object('scope', v_scope), 'Split the work: a smaller diff here, the rest in a new task.');
   end if;
@@ -284,6 +307,26 @@ begin
       from app.graded_evidence(task, coalesce(evidence, '[]')) g
       where g.criterion = c.at) best on true
     where coalesce(best.rank, 0) < app.tier_rank(tier));
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.prepare_artifact(event public.events, expect jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_run uuid;
+begin
+  if not event.payload ? 'run' and expect ->> 'lock_token' is not null then
+    select r.id into v_run from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.task_id = event.task_id
+        and r.lock_token = (expect ->> 'lock_token')::bigint
+      limit 1;
+  end if;
+  return event.payload || jsonb_strip_nulls(jsonb_build_object('run', v_run));
 end
 $function$;
 -- owner cairn_owner

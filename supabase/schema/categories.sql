@@ -61,6 +61,43 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.apply_approval(event public.events, expect jsonb, actor app.actor)
+ RETURNS app.applied
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_row public.approvals;
+  v_task public.tasks;
+  v_project public.projects;
+begin
+  select * into v_row from public.approvals x
+    where x.tenant_id = event.tenant_id and x.id = app.stream_id(event.stream) for no key update;
+  perform app.check_stream('approval', event.stream, v_row.id is not null, event.event_type in ('approval.requested'));
+  if event.payload ->> 'task' is not null then
+    event.task_id := app.find_task_id(event.payload ->> 'task', event.tenant_id);
+    select * into v_task from public.tasks t
+      where t.tenant_id = event.tenant_id and t.id = event.task_id;
+    event.payload := jsonb_set(event.payload, '{task}', to_jsonb(event.task_id));
+  end if;
+  if coalesce(v_task.project_id::text, v_row.project_id::text, event.payload ->> 'project', actor.project_id::text) is not null then
+    v_project := app.find_project(coalesce(v_task.project_id::text, v_row.project_id::text, event.payload ->> 'project', actor.project_id::text), actor);
+  end if;
+  event.project_id := v_project.id;
+  event.payload := event.payload - 'project';
+  event.payload := app.prepare_approval(event, actor);
+  event.version := app.next_version(v_row.version, expect, 'approval');
+  perform app.refuse_archived(v_project);
+  perform app.guard_approval(v_row, event, actor);
+  v_row := app.evolve_approval(v_row, event);
+  insert into public.approvals select v_row.*
+    on conflict (tenant_id, id) do update set (project_id, task_id, run_id, user_id, kind, title, detail, options, asked_by, status, expires_at, decided_by, decided_at, answer, note, version, created_at, updated_at)
+      = (excluded.project_id, excluded.task_id, excluded.run_id, excluded.user_id, excluded.kind, excluded.title, excluded.detail, excluded.options, excluded.asked_by, excluded.status, excluded.expires_at, excluded.decided_by, excluded.decided_at, excluded.answer, excluded.note, excluded.version, excluded.created_at, excluded.updated_at);
+  return (event, app.approval_full(v_row), null)::app.applied;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.apply_artifact(event public.events, expect jsonb, actor app.actor)
  RETURNS app.applied
  LANGUAGE plpgsql
@@ -83,13 +120,14 @@ begin
   v_project := app.find_project(coalesce(v_task.project_id::text, v_row.project_id::text, event.payload ->> 'project'), actor);
   event.project_id := v_project.id;
   event.payload := event.payload - 'project';
+  event.payload := app.prepare_artifact(event, expect);
   event.version := app.next_version(v_row.version, expect, 'artifact');
   perform app.refuse_archived(v_project);
   perform app.guard_artifact(event, expect, v_task, v_project, actor.role);
   v_row := app.evolve_artifact(v_row, event);
   insert into public.artifacts select v_row.*
-    on conflict (tenant_id, id) do update set (project_id, task_id, user_id, type, ref, summary, tier, files, lines_changed, added_by, version, created_at)
-      = (excluded.project_id, excluded.task_id, excluded.user_id, excluded.type, excluded.ref, excluded.summary, excluded.tier, excluded.files, excluded.lines_changed, excluded.added_by, excluded.version, excluded.created_at);
+    on conflict (tenant_id, id) do update set (project_id, task_id, user_id, type, ref, summary, tier, files, lines_changed, added_by, version, created_at, run_id, storage_key, sha256, size_bytes, media_type)
+      = (excluded.project_id, excluded.task_id, excluded.user_id, excluded.type, excluded.ref, excluded.summary, excluded.tier, excluded.files, excluded.lines_changed, excluded.added_by, excluded.version, excluded.created_at, excluded.run_id, excluded.storage_key, excluded.sha256, excluded.size_bytes, excluded.media_type);
   perform app.index_artifact(v_row);
   perform app.finish_artifact(event, expect, v_task);
   return (event, app.artifact_full(v_row), v_project.rules -> 'triggers')::app.applied;
@@ -155,8 +193,8 @@ begin
   perform app.guard_command(v_row, event, actor);
   v_row := app.evolve_command(v_row, event);
   insert into public.commands select v_row.*
-    on conflict (tenant_id, id) do update set (project_id, task_id, user_id, sent_by, by_person, content, type, mode, target_agents, broadcast, status, priority, execution_constraints, preset_id, constraint_id, repeatable, expires_at, started_at, completed_at, error, version, created_at, updated_at)
-      = (excluded.project_id, excluded.task_id, excluded.user_id, excluded.sent_by, excluded.by_person, excluded.content, excluded.type, excluded.mode, excluded.target_agents, excluded.broadcast, excluded.status, excluded.priority, excluded.execution_constraints, excluded.preset_id, excluded.constraint_id, excluded.repeatable, excluded.expires_at, excluded.started_at, excluded.completed_at, excluded.error, excluded.version, excluded.created_at, excluded.updated_at);
+    on conflict (tenant_id, id) do update set (project_id, task_id, user_id, sent_by, by_person, content, type, mode, target_agents, broadcast, status, priority, execution_constraints, preset_id, constraint_id, repeatable, expires_at, started_at, completed_at, error, version, created_at, updated_at, resumes)
+      = (excluded.project_id, excluded.task_id, excluded.user_id, excluded.sent_by, excluded.by_person, excluded.content, excluded.type, excluded.mode, excluded.target_agents, excluded.broadcast, excluded.status, excluded.priority, excluded.execution_constraints, excluded.preset_id, excluded.constraint_id, excluded.repeatable, excluded.expires_at, excluded.started_at, excluded.completed_at, excluded.error, excluded.version, excluded.created_at, excluded.updated_at, excluded.resumes);
   perform app.finish_command(v_row, event);
   return (event, app.command_full(v_row), null)::app.applied;
 end
@@ -218,6 +256,7 @@ begin
     when 'agent' then return app.apply_agent(event, expect, actor);
     when 'command' then return app.apply_command(event, expect, actor);
     when 'run' then return app.apply_run(event, expect, actor);
+    when 'approval' then return app.apply_approval(event, expect, actor);
     when 'event' then return app.apply_redaction(event, expect, actor);
     else perform app.fail('invalid_input', format('There is no stream %s.', left(event.stream, 80)));
   end case;
@@ -510,6 +549,21 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.differing_approvals(tenant_id uuid, streams text[])
+ RETURNS TABLE(id uuid, live public.approvals, log public.approvals)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select coalesce(l.id, f.id), l.live, f.state
+  from app.folded_approvals($1, null, null, $2) f
+  full join (
+    select x as live, x.* from public.approvals x
+    where x.tenant_id = $1 and ($2 is null or 'approval:' || x.id = any ($2))) l on l.id = f.id
+  where (l.tenant_id, l.id, l.project_id, l.task_id, l.run_id, l.user_id, l.kind, l.title, l.detail, l.options, l.asked_by, l.status, l.expires_at, l.decided_by, l.decided_at, l.answer, l.note, l.version, l.created_at, l.updated_at)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).run_id, (f.state).user_id, (f.state).kind, (f.state).title, (f.state).detail, (f.state).options, (f.state).asked_by, (f.state).status, (f.state).expires_at, (f.state).decided_by, (f.state).decided_at, (f.state).answer, (f.state).note, (f.state).version, (f.state).created_at, (f.state).updated_at)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.differing_artifacts(tenant_id uuid, streams text[])
  RETURNS TABLE(id uuid, live public.artifacts, log public.artifacts)
  LANGUAGE sql
@@ -520,8 +574,8 @@ AS $function$
   full join (
     select x as live, x.* from public.artifacts x
     where x.tenant_id = $1 and ($2 is null or 'artifact:' || x.id = any ($2))) l on l.id = f.id
-  where (l.tenant_id, l.id, l.project_id, l.task_id, l.user_id, l.type, l.ref, l.summary, l.tier, l.files, l.lines_changed, l.added_by, l.version, l.created_at)
-    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).user_id, (f.state).type, (f.state).ref, (f.state).summary, (f.state).tier, (f.state).files, (f.state).lines_changed, (f.state).added_by, (f.state).version, (f.state).created_at)
+  where (l.tenant_id, l.id, l.project_id, l.task_id, l.user_id, l.type, l.ref, l.summary, l.tier, l.files, l.lines_changed, l.added_by, l.version, l.created_at, l.run_id, l.storage_key, l.sha256, l.size_bytes, l.media_type)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).user_id, (f.state).type, (f.state).ref, (f.state).summary, (f.state).tier, (f.state).files, (f.state).lines_changed, (f.state).added_by, (f.state).version, (f.state).created_at, (f.state).run_id, (f.state).storage_key, (f.state).sha256, (f.state).size_bytes, (f.state).media_type)
 $function$;
 -- owner cairn_owner
 
@@ -565,8 +619,8 @@ AS $function$
   full join (
     select x as live, x.* from public.commands x
     where x.tenant_id = $1 and ($2 is null or 'command:' || x.id = any ($2))) l on l.id = f.id
-  where (l.tenant_id, l.id, l.project_id, l.task_id, l.user_id, l.sent_by, l.by_person, l.content, l.type, l.mode, l.target_agents, l.broadcast, l.status, l.priority, l.execution_constraints, l.preset_id, l.constraint_id, l.repeatable, l.expires_at, l.started_at, l.completed_at, l.error, l.version, l.created_at, l.updated_at)
-    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).user_id, (f.state).sent_by, (f.state).by_person, (f.state).content, (f.state).type, (f.state).mode, (f.state).target_agents, (f.state).broadcast, (f.state).status, (f.state).priority, (f.state).execution_constraints, (f.state).preset_id, (f.state).constraint_id, (f.state).repeatable, (f.state).expires_at, (f.state).started_at, (f.state).completed_at, (f.state).error, (f.state).version, (f.state).created_at, (f.state).updated_at)
+  where (l.tenant_id, l.id, l.project_id, l.task_id, l.user_id, l.sent_by, l.by_person, l.content, l.type, l.mode, l.target_agents, l.broadcast, l.status, l.priority, l.execution_constraints, l.preset_id, l.constraint_id, l.repeatable, l.expires_at, l.started_at, l.completed_at, l.error, l.version, l.created_at, l.updated_at, l.resumes)
+    is distinct from ((f.state).tenant_id, (f.state).id, (f.state).project_id, (f.state).task_id, (f.state).user_id, (f.state).sent_by, (f.state).by_person, (f.state).content, (f.state).type, (f.state).mode, (f.state).target_agents, (f.state).broadcast, (f.state).status, (f.state).priority, (f.state).execution_constraints, (f.state).preset_id, (f.state).constraint_id, (f.state).repeatable, (f.state).expires_at, (f.state).started_at, (f.state).completed_at, (f.state).error, (f.state).version, (f.state).created_at, (f.state).updated_at, (f.state).resumes)
 $function$;
 -- owner cairn_owner
 
@@ -649,6 +703,9 @@ CREATE AGGREGATE app.fold_agent(public.events) (sfunc = app.fold_step, stype = p
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_alert(public.events) (sfunc = app.fold_step, stype = public.agent_alerts);
+-- owner cairn_owner
+
+CREATE AGGREGATE app.fold_approval(public.events) (sfunc = app.fold_step, stype = public.approvals);
 -- owner cairn_owner
 
 CREATE AGGREGATE app.fold_artifact(public.events) (sfunc = app.fold_step, stype = public.artifacts);
@@ -737,6 +794,20 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.fold_step(state public.approvals, event public.events)
+ RETURNS public.approvals
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'archive.snapshot' then
+    return jsonb_populate_record(null::public.approvals, '{}' || event.payload);
+  end if;
+  return app.evolve_approval(state, event);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.fold_step(state public.artifacts, event public.events)
  RETURNS public.artifacts
  LANGUAGE plpgsql
@@ -786,7 +857,7 @@ CREATE OR REPLACE FUNCTION app.fold_step(state public.commands, event public.eve
 AS $function$
 begin
   if event.event_type = 'archive.snapshot' then
-    return jsonb_populate_record(null::public.commands, '{}' || event.payload);
+    return jsonb_populate_record(null::public.commands, '{"resumes": true}' || event.payload);
   end if;
   return app.evolve_command(state, event);
 end
@@ -950,6 +1021,28 @@ AS $function$
       from app.archived_streams a
       where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
         and starts_with(a.stream, 'agent:') and ($4 is null or a.stream = any ($4))) e
+    group by e.stream) f
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.folded_approvals(tenant_id uuid, project_id uuid, up_to bigint, streams text[])
+ RETURNS TABLE(id uuid, state public.approvals)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select (f.folded).id, f.folded
+  from (
+    select app.fold_approval(e.event order by e.version) as folded
+    from (
+      select x.stream, x.version, app.upcast_event(x) as event
+      from public.events x
+      where x.tenant_id = $1 and ($2 is null or x.project_id = $2) and x.seq <= coalesce($3, 9223372036854775807)
+        and starts_with(x.stream, 'approval:') and ($4 is null or x.stream = any ($4))
+      union all
+      select a.stream, a.version, app.snapshot_event(a)
+      from app.archived_streams a
+      where a.tenant_id = $1 and ($2 is null or a.project_id = $2) and a.state is not null
+        and starts_with(a.stream, 'approval:') and ($4 is null or a.stream = any ($4))) e
     group by e.stream) f
 $function$;
 -- owner cairn_owner

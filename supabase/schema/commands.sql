@@ -9,8 +9,7 @@ CREATE OR REPLACE FUNCTION app.check_limits(limits jsonb)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_known constant text[] := array['time_limit_ms', 'token_budget', 'memory_limit_mb', 'cpu_limit_percent',
-    'silence_limit_ms'];
+  v_known constant text[] := app.limit_names();
   v_bad text := (
     select e.key from jsonb_each(limits) e
     where e.key <> all (v_known) or (jsonb_typeof(e.value) = 'number' and e.value #>> '{}' ~ '^[1-9][0-9]{0,12}$')
@@ -114,7 +113,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.fill_command(payload jsonb, actor app.actor)
+CREATE OR REPLACE FUNCTION app.fill_command(payload jsonb, project public.projects, actor app.actor)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
@@ -142,7 +141,8 @@ begin
     else app.find_default_profile(actor.tenant_id) end;
   return payload || jsonb_strip_nulls(jsonb_build_object('profile', v_profile.id)) || jsonb_build_object(
     'execution_constraints',
-    app.smallest_limits(app.limits_of(v_profile), coalesce(payload -> 'execution_constraints', '{}')));
+    app.smallest_limits(app.smallest_limits(app.limits_of(v_profile), coalesce(project.rules -> 'limits', '{}')),
+      coalesce(payload -> 'execution_constraints', '{}')));
 end
 $function$;
 -- owner cairn_owner
@@ -304,6 +304,15 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.limit_names()
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select '{time_limit_ms,token_budget,memory_limit_mb,cpu_limit_percent,silence_limit_ms}'::text[]
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.limits_of(profile public.execution_constraints)
  RETURNS jsonb
  LANGUAGE sql
@@ -340,7 +349,7 @@ begin
   if event.event_type <> 'command.sent' then
     return v_payload;
   end if;
-  v_payload := app.fill_command(v_payload, actor);
+  v_payload := app.fill_command(v_payload, project, actor);
   v_targets := app.find_targets(array(select jsonb_array_elements_text(v_payload -> 'to')), project, actor);
   if event.task_id is not null then
     if cardinality(v_targets) > 1 then
@@ -351,12 +360,13 @@ begin
         'Reopen it, or send the command without it.');
     end if;
   end if;
-  return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false}'
+  return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false,
+      "resumes": true}'
     || v_payload || jsonb_build_object(
       'target_agents', v_targets,
       'broadcast', v_payload -> 'to' ? 'all',
       'sent_by', app.actor_name(actor),
-      'by_person', actor.agent is null and actor.project_id is null);
+      'by_person', app.is_person(actor));
 end
 $function$;
 -- owner cairn_owner

@@ -140,7 +140,8 @@ CREATE OR REPLACE FUNCTION app.follow_ups(event public.events, triggers jsonb, d
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event) || app.follow_commands(event);
+  v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event) || app.follow_commands(event)
+    || app.follow_approvals(event);
   v_task public.tasks;
   v_trigger jsonb;
   v_action jsonb;

@@ -42,6 +42,7 @@ create policy read on app.read_models as permissive for select to cairn_keeper, 
 
 -- app.read_models: (agent,agents,11,f,f,"{status,activity_state,connected_at,disconnected_at,seen_at,health_metrics}")
 -- app.read_models: (alert,agent_alerts,8,f,t,{})
+-- app.read_models: (approval,approvals,14,f,f,{})
 -- app.read_models: (artifact,artifacts,3,t,t,{})
 -- app.read_models: (checkpoint,checkpoints,5,t,t,{})
 -- app.read_models: (command,commands,12,f,f,{})

@@ -227,7 +227,11 @@ declare
   v_rule jsonb;
   v_at bigint;
 begin
-  perform app.check_keys(rules, 'rules', 'scope', 'gates', 'triggers', 'attempts_max');
+  perform app.check_keys(rules, 'rules', 'scope', 'gates', 'triggers', 'attempts_max', 'limits');
+  if rules ? 'limits' then
+    perform app.check_keys(rules -> 'limits', 'rules.limits', variadic app.limit_names());
+    perform app.check_limits(rules -> 'limits');
+  end if;
   if rules ? 'scope' then
     perform app.check_scope(rules -> 'scope', 'rules.scope');
   end if;

@@ -20,8 +20,9 @@ begin
       where (jsonb_typeof(r) = 'object' and app.as_uuid(r ->> 'run') is not null
         and r ->> 'lock_token' ~ '^[0-9]{1,18}$'
         and coalesce(r ->> 'tokens_in', '0') ~ '^[0-9]{1,15}$'
-        and coalesce(r ->> 'tokens_out', '0') ~ '^[0-9]{1,15}$') is not true),
-    'a list of at most 100 {run, lock_token, tokens_in?, tokens_out?}');
+        and coalesce(r ->> 'tokens_out', '0') ~ '^[0-9]{1,15}$'
+        and (not r ? 'asks' or app.validate_field(r -> 'asks', 'text[]', 100, null))) is not true),
+    'a list of at most 100 {run, lock_token, tokens_in?, tokens_out?, asks?}');
 end
 $function$;
 -- owner cairn_owner
@@ -125,6 +126,7 @@ CREATE OR REPLACE FUNCTION app.judge_held(agent public.agents, held jsonb)
 AS $function$
 declare
   v_run public.agent_runs;
+  v_answers jsonb;
   v_holder text;
 begin
   select * into v_run from public.agent_runs r
@@ -133,6 +135,10 @@ begin
     return '{"state": "lost"}';
   elsif v_run.interrupt_requested then
     return jsonb_strip_nulls(jsonb_build_object('state', 'interrupt', 'reason', v_run.interrupt_reason));
+  end if;
+  v_answers := case when held ? 'asks' then app.answers_to(v_run, held -> 'asks', app.now()) end;
+  if v_answers is not null then
+    return jsonb_build_object('state', 'mine', 'answers', v_answers);
   end if;
   select t.locked_by into v_holder from public.tasks t
     where t.tenant_id = v_run.tenant_id and t.id = v_run.task_id and t.status = 'in_progress'
@@ -291,7 +297,7 @@ begin
     'deliver', app.effective_mode(agent, run.delivery_mode),
     'command', jsonb_build_object('id', v_command.id, 'content', v_command.content, 'type', v_command.type,
       'sent_by', v_command.sent_by, 'by_person', v_command.by_person, 'repeatable', v_command.repeatable,
-      'limits', v_command.execution_constraints)));
+      'resumes', v_command.resumes, 'limits', v_command.execution_constraints)));
 end
 $function$;
 -- owner cairn_owner
@@ -334,6 +340,8 @@ begin
   if beat -> 'leaving' = 'true' then
     perform app.release_lease(v_agent.tenant_id, 'agent', v_agent.id, token, v_now);
   end if;
+  perform app.expire_approvals(v_actor, array(
+    select app.as_uuid(r ->> 'run') from jsonb_array_elements(v_held) r), v_now);
   return app.control_of(v_agent, v_held);
 end
 $function$;
@@ -431,6 +439,9 @@ begin
     perform app.fail('lock_held', format('A runner is %s already.', agent ->> 'name'), null,
       'Choose another name with --name, or end that runner: its name is free 45 seconds after its last sign.');
   end if;
+  insert into app.jobs (tenant_id, kind, every_seconds, next_run_at)
+    values (v_actor.tenant_id, 'runs', 300, v_now + interval '5 minutes')
+    on conflict (tenant_id, kind) do nothing;
   update public.agents a
     set status = 'online', activity_state = 'idle', connected_at = v_now, seen_at = v_now, disconnected_at = null
     where a.tenant_id = v_actor.tenant_id and a.id = v_agent.id

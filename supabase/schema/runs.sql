@@ -2,6 +2,15 @@
 
 -- Functions
 
+CREATE OR REPLACE FUNCTION app.account_of(agent public.agents)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select coalesce(agent.config ->> 'account', agent.type)
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.agent_hold(agent public.agents, joins boolean, at timestamp with time zone)
  RETURNS text
  LANGUAGE plpgsql
@@ -11,7 +20,7 @@ AS $function$
 declare
   v_stopped constant text := app.stop_reason(agent);
   v_state constant text := app.agent_state(agent, at);
-  v_paused timestamptz;
+  v_limited timestamptz;
 begin
   if v_stopped is not null then
     return v_stopped;
@@ -22,11 +31,10 @@ begin
         'HH24:MI "UTC"'))
       else format('%s is not running; cairn agent run starts it', agent.name) end;
   end if;
-  select max(r.paused_until) into v_paused from public.agent_runs r
-    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'paused';
-  if v_paused > at then
-    return format('%s waits for its provider''s limit until %s', agent.name,
-      to_char(v_paused at time zone 'UTC', 'HH24:MI "UTC"'));
+  v_limited := app.limited_until(agent);
+  if v_limited > at then
+    return format('the account of %s has met its provider''s limit, until %s', agent.name,
+      to_char(v_limited at time zone 'UTC', 'HH24:MI "UTC"'));
   elsif not joins and app.runs_at_once(agent) <= (
       select count(*) from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and app.is_active(r)) then
@@ -147,6 +155,19 @@ CREATE OR REPLACE FUNCTION app.is_active(run public.agent_runs)
  IMMUTABLE
 AS $function$
   select run.status in ('running', 'waiting_input', 'waiting_approval', 'paused')
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.limited_until(agent public.agents)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select max(r.paused_until)
+  from public.agent_runs r
+  join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
+  where r.tenant_id = agent.tenant_id and r.status = 'paused' and r.ended_at is null
+    and a.user_id = agent.user_id and app.account_of(a) = app.account_of(agent)
 $function$;
 -- owner cairn_owner
 

@@ -378,6 +378,26 @@ AS $function$
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.system_actor(tenant_id uuid)
+ RETURNS app.actor
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor;
+begin
+  v_actor.tenant_id := system_actor.tenant_id;
+  v_actor.agent := 'system';
+  select m.user_id, m.role into v_actor.user_id, v_actor.role
+    from public.memberships m
+    where m.tenant_id = system_actor.tenant_id and m.role = 'owner'
+    order by m.created_at, m.user_id limit 1;
+  return v_actor;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.token_allows_project(project_id uuid)
  RETURNS boolean
  LANGUAGE sql

@@ -46,6 +46,47 @@ create view public.active_tasks with (security_invoker=true) as
   WHERE t.status = ANY (ARRAY['in_progress'::text, 'blocked'::text])
   ORDER BY t.locked_at DESC NULLS LAST;
 
+create view public.agent_artifacts with (security_invoker=true) as
+ SELECT tenant_id,
+    id,
+    run_id,
+    project_id,
+    task_id,
+    user_id,
+    type,
+    ref,
+    summary,
+    storage_key,
+    sha256,
+    size_bytes,
+    media_type,
+    added_by,
+    created_at
+   FROM public.artifacts a
+  WHERE run_id IS NOT NULL;
+
+create view public.command_queue with (security_invoker=true) as
+ SELECT tenant_id,
+    id,
+    command_id,
+    agent_id,
+        CASE
+            WHEN status = ANY (ARRAY['pending'::public.agent_run_status, 'queued'::public.agent_run_status]) THEN row_number() OVER (PARTITION BY tenant_id, agent_id, (status = ANY (ARRAY['pending'::public.agent_run_status, 'queued'::public.agent_run_status])) ORDER BY priority DESC, created_at, id)
+            ELSE NULL::bigint
+        END AS "position",
+    priority,
+        CASE
+            WHEN status = ANY (ARRAY['pending'::public.agent_run_status, 'queued'::public.agent_run_status]) THEN 'waiting'::text
+            WHEN status = 'cancelled'::public.agent_run_status THEN 'interrupted'::text
+            ELSE 'processing'::text
+        END AS status,
+    created_at AS enqueued_at,
+    started_at,
+    interrupt_requested,
+    interrupt_reason
+   FROM public.agent_runs r
+  WHERE command_id IS NOT NULL AND (ended_at IS NULL OR status = 'cancelled'::public.agent_run_status AND end_reason = 'interrupted'::text);
+
 create view public.recent_events with (security_invoker=true) as
  SELECT e.tenant_id,
     e.id,

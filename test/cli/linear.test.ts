@@ -100,6 +100,7 @@ const GIVEN: Record<string, (ctx: Context) => Promise<object>> = {
   },
   cancel_command: async (ctx) => ({ command: (await sent(ctx)).id }),
   interrupt_run: async (ctx) => ({ run: (await sent(ctx)).runs[0]?.id }),
+  ask_approval: async () => ({ title: 'T', wait_seconds: 0 }),
   save_preset: async () => ({ name: 'P', content: 'C', variables: [{ name: 'v', description: 'V' }] }),
   save_profile: async () => ({ name: 'P' }),
   // Refused as soon as its texts were looked at: it would wait for what they name.

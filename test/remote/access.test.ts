@@ -171,6 +171,7 @@ const GIVEN = {
   to: ['heron'],
   change: 'stop',
   timeout_seconds: 1,
+  wait_seconds: 0,
 };
 
 function argumentsOf(tool: Tool, refs: Refs) {
@@ -190,7 +191,7 @@ describe('over HTTP, a token that is limited to a project', () => {
     const owner = { db: own().db, actor: { user_id, tenant_id: user_id } };
     await settle(owner);
     const refs = await liveElsewhere(owner);
-    const scope = 'projects:write tasks:write agents:send';
+    const scope = 'projects:write tasks:write agents:send agents:run';
     const pat = { name: 'ci', scope, project: 'own', days: 1, resource: own().mcp.href };
     const { token } = await createPat(owner.db, owner.actor, pat);
     const agent = await connectTo(kind, 'ci', { url: own().mcp, headers: { authorization: `Bearer ${token}` } });

@@ -27,6 +27,8 @@ const ARGUMENTS: Partial<Record<FunctionName, object>> = {
   claim_run: { agent: 'a', token: 1 },
   get_agent: { agent: 'a' },
   get_control: { agent: 'a' },
+  get_approval: { approval: newId() },
+  decide_approval: { approval: newId(), decision: 'denied' },
   register_agent: { agent: { name: 'a', type: 'claude', driver: 'pipe' } },
   list_output: { run: newId() },
   report_run: { run: newId(), lock_token: 1, events: [] },

@@ -73,7 +73,11 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
   await call(ctx, 'send_command', { to: [agent], content: 'x' });
   const { run, lock_token } = await claimed({ claim, name: agent });
   const held = { run: run.id, lock_token };
-  const beat = { status: 'online', health: { uptime: 1 }, runs: [{ ...held, tokens_in: 1, tokens_out: 1 }] };
+  const asked = await call(ctx, 'ask_approval', { title: 'Which?', wait_seconds: 0 });
+  const beat = {
+    ...{ status: 'online', health: { uptime: 1 } },
+    runs: [{ ...held, tokens_in: 1, tokens_out: 1, asks: [asked.id] }],
+  };
   return {
     beat_agent: [{ agent, token, beat }],
     claim_run: [{ agent, token, holding: [run.id] }],
@@ -84,6 +88,8 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
     register_agent: [{ agent: { name: 'egret', type: 'claude', driver: 'pipe', host_machine: 'x', config: { a: 1 } } }],
     report_run: [{ ...held, events: [{ type: 'run.delivered', data: { path: 'x' } }] }],
     stop_agents: [{ reach: 'workspace', stopped: false, reason: 'x' }],
+    get_approval: [{ approval: asked.id }],
+    decide_approval: [{ approval: asked.id, decision: 'denied', answer: 'x', note: 'x' }],
   };
 }
 

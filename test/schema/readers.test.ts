@@ -52,6 +52,7 @@ const WRITES = [
   'replay_events',
   'report_presence',
   'set_job',
+  'settle_runs',
   'sign_in',
 ];
 

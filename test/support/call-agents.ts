@@ -12,6 +12,8 @@ export async function callAgents(call: Call, ctx: Context): Promise<void> {
   const { run } = await claimed(runner);
   await call('ada', 'interrupt_run', { run: run.id, reason: 'It sleeps' });
   await call('ada', 'list_queue');
+  await call('ada', 'ask_approval', { title: 'Which elephant?', options: ['Ella', 'Emma'], wait_seconds: 0 });
+  await call('ada', 'list_approvals');
   await call('ada', 'list_runs');
   await call('ada', 'get_output', { run: run.id });
   await call('ada', 'cancel_command', { command });

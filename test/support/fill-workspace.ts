@@ -19,6 +19,7 @@ export type Filled = {
   run: string;
   preset: string;
   profile: string;
+  approval: string;
 };
 
 /** Fills a workspace: every table has a row, every kind of thing happened. */
@@ -69,6 +70,7 @@ export async function fillWorkspace(who: Caller, slug = 'web'): Promise<Filled> 
     alert,
     ...(await saveCommands(who, slug)),
     ...(await sendCommands(who, slug)),
+    approval: await ask(who, slug),
   };
 }
 
@@ -100,6 +102,14 @@ async function sendCommands(who: Caller, project: string) {
   const command = await send('Wash the pelican.');
   const [waiting] = (await listRuns(who, { agent })).runs;
   return { agent: registered.agent.id, command, run: waiting?.id ?? '' };
+}
+
+/** An agent waits for a person's answer. */
+async function ask(who: Caller, project: string): Promise<string> {
+  const id = newId();
+  const data = { kind: 'question', title: 'Which pelican flies?', detail: { pelicans: 2 }, ttl_seconds: 600, project };
+  await record(who, { stream: `approval:${id}`, type: 'approval.requested', data });
+  return id;
 }
 
 /** A preset and a profile for the project. */

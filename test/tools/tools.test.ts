@@ -33,7 +33,7 @@ describe.each(ALL)('the tool $name', (tool) => {
     expect(tool.name).toMatch(/^[a-z][a-z0-9_]{0,40}$/);
     expect(tool.title).not.toBe('');
     expect(tool.description).toMatch(/^[A-Z].{10,600}\.$/s);
-    expect(tool.scope).toMatch(/^(projects|tasks):(read|write)$|^agents:(read|send)$|^admin$/);
+    expect(tool.scope).toMatch(/^(projects|tasks):(read|write)$|^agents:(read|send|run)$|^admin$/);
     expect(Object.values(tool.annotations)).toEqual(Array.from({ length: 4 }, () => expect.any(Boolean)));
     expect(tool.annotations.readOnlyHint).toBe(tool.effect === 'read');
   });

@@ -38,11 +38,14 @@ export async function readStatus(ctx: Context): Promise<{ found: object; lines()
   const { projects } = await perform(ctx, projectTools.commands.list_projects, { page_size: PROJECTS_MAX });
   const project = ctx.project ?? (projects.length === 1 ? projects[0]?.slug : undefined);
   const [alerts, atAGlance] = await Promise.all([readAlerts(ctx, { limit: ALERTS_SHOWN }), readAgentsAtAGlance(ctx)]);
-  const { agents } = atAGlance;
-  const first = () => (agents.length === 0 ? [] : [...agentsAtAGlance(atAGlance), '']);
+  const { agents, approvals } = atAGlance;
+  const first = () => {
+    const lines = agentsAtAGlance(atAGlance);
+    return lines.length === 0 ? [] : [...lines, ''];
+  };
   if (project === undefined) {
     return {
-      found: { agents, projects, alerts },
+      found: { agents, approvals, projects, alerts },
       lines: () => [...first(), ...projectTable({ projects }), ...alertLines(alerts)],
     };
   }
@@ -52,7 +55,7 @@ export async function readStatus(ctx: Context): Promise<{ found: object; lines()
     perform(ctx, person.list_needs, { project }),
   ]);
   const { questions, open: questions_open } = asked;
-  const found = { ...resumed, agents, questions, questions_open, ...needs, alerts };
+  const found = { ...resumed, agents, approvals, questions, questions_open, ...needs, alerts };
   const needed = () => [...needsYou({ ...resumed, questions: asked, needs }), ...alertLines(alerts)];
   return { found, lines: () => [...first(), ...statusLines(resumed, needed())] };
 }

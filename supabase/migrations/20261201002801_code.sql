@@ -573,6 +573,26 @@ begin
 end
 $$;
 
+-- Who records what nobody asked for in a workspace: `system`, for its first owner. Without an owner it has no user.
+create or replace function app.system_actor(tenant_id uuid)
+  returns app.actor
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor;
+begin
+  v_actor.tenant_id := system_actor.tenant_id;
+  v_actor.agent := 'system';
+  select m.user_id, m.role into v_actor.user_id, v_actor.role
+    from public.memberships m
+    where m.tenant_id = system_actor.tenant_id and m.role = 'owner'
+    order by m.created_at, m.user_id limit 1;
+  return v_actor;
+end
+$$;
+
 -- Either that, or a member who is not limited to a project. Raises unauthenticated, forbidden.
 create or replace function app.authenticate_reader(actor jsonb)
   returns app.actor
@@ -1401,9 +1421,21 @@ select app.declare_event('alert.resolved', 'note:text:2000');
 
 select app.declare_event('alert.snoozed', 'note:text:2000', 'seconds!:positive:2592000');
 
-select app.declare_event('artifact.added', 'creates', 'task!:ref:80',
+select app.declare_event('approval.decided', 'verb_only', 'decision!:one_of:approved|denied', 'answer:text:4000',
+  'note:text:2000');
+
+select app.declare_event('approval.expired', 'verb_only');
+
+select app.declare_event('approval.requested', 'creates', 'kind!:one_of:permission|question', 'title!:line:500',
+  'detail:object:16384', 'options:text[]:20:200', 'ttl_seconds!:positive:604800', 'run:ref:80', 'task:ref:80',
+  'project:ref:80');
+
+select app.declare_event('approval.withdrawn');
+
+select app.declare_event('artifact.added', 'creates', 'task:ref:80', 'run:ref:80', 'project:ref:80',
   'type!:one_of:diff|pr|test_report|document|other', 'ref!:line:2000', 'summary:text:4000', 'files:text[]:500:500',
-  'lines_changed:integer:999999999');
+  'lines_changed:integer:999999999', 'storage_key:line:1000', 'sha256:line:64', 'size_bytes:integer:999999999',
+  'media_type:line:200');
 
 select app.declare_event('checkpoint.saved', 'creates', 'label!:line:200', 'summary!:said:10000',
   'resume_instructions:text:10000', 'repo_ref:line:500', 'snapshot:object:65536', 'project:ref:80');
@@ -1417,8 +1449,8 @@ select app.declare_event('command.failed', 'internal', 'error:text:2000');
 select app.declare_event('command.sent', 'creates', 'to:text[]:100:80', 'content:said:16000', 'preset:ref:80',
   'values:object:8192', 'type:one_of:natural|investigate|review|plan|synthesize', 'mode:one_of:turn|steer|interrupt',
   'priority:integer:100', 'profile:ref:80', 'execution_constraints:object:2000', 'ttl_seconds:positive:2592000',
-  'repeatable:boolean', 'task:ref:80', 'project:ref:80', 'target_agents+:ref[]:100:80', 'broadcast+:boolean',
-  'sent_by+:line:120', 'by_person+:boolean');
+  'repeatable:boolean', 'resumes:boolean', 'task:ref:80', 'project:ref:80', 'target_agents+:ref[]:100:80',
+  'broadcast+:boolean', 'sent_by+:line:120', 'by_person+:boolean');
 
 select app.declare_event('command.started', 'internal');
 
@@ -1471,7 +1503,7 @@ select app.declare_event('run.claimed', 'verb_only', 'lock_token:positive:999999
 select app.declare_event('run.delivered', 'verb_only', 'path!:line:200');
 
 select app.declare_event('run.finished', 'verb_only', 'status!:one_of:completed|failed|cancelled|timed_out',
-  'end_reason!:one_of:completed|interrupted|cancelled|time_limit|token_limit|memory_limit|cpu_limit|silent|'
+  'end_reason!:one_of:completed|interrupted|cancelled|time_limit|token_limit|memory_limit|cpu_limit|silent|usage_limit|'
   'emergency_stop|expired|lost|crashed|error',
   'error:text:2000', 'result:text:20000', 'metrics:object:8192');
 
@@ -1487,7 +1519,8 @@ select app.declare_event('run.requeued', 'verb_only', 'reason:text:2000');
 
 select app.declare_event('run.resumed', 'verb_only');
 
-select app.declare_event('run.waiting', 'verb_only', 'for!:one_of:input|approval', 'text:text:2000');
+select app.declare_event('run.waiting', 'verb_only', 'for!:one_of:input|approval', 'text:text:2000',
+  'ask:object:24576');
 
 select app.declare_event('session.saved', 'creates', 'summary:text:10000', 'snapshot:object:262144', 'project:ref:80');
 
@@ -2994,7 +3027,8 @@ begin
 end
 $$;
 
--- Checks rules = {scope, gates, triggers, attempts_max}. Raises invalid_input naming the path of the first bad rule.
+-- Checks rules = {scope, gates, triggers, attempts_max, limits}. Raises invalid_input naming the path of the first bad
+-- rule.
 create or replace function app.check_rules(rules jsonb)
   returns void
   language plpgsql
@@ -3004,7 +3038,11 @@ declare
   v_rule jsonb;
   v_at bigint;
 begin
-  perform app.check_keys(rules, 'rules', 'scope', 'gates', 'triggers', 'attempts_max');
+  perform app.check_keys(rules, 'rules', 'scope', 'gates', 'triggers', 'attempts_max', 'limits');
+  if rules ? 'limits' then
+    perform app.check_keys(rules -> 'limits', 'rules.limits', variadic app.limit_names());
+    perform app.check_limits(rules -> 'limits');
+  end if;
   if rules ? 'scope' then
     perform app.check_scope(rules -> 'scope', 'rules.scope');
   end if;
@@ -5928,6 +5966,26 @@ begin
 end
 $$;
 
+-- An artifact that the holder of a task adds is of the run that holds it, too.
+create or replace function app.prepare_artifact(event public.events, expect jsonb)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_run uuid;
+begin
+  if not event.payload ? 'run' and expect ->> 'lock_token' is not null then
+    select r.id into v_run from public.agent_runs r
+      where r.tenant_id = event.tenant_id and r.task_id = event.task_id
+        and r.lock_token = (expect ->> 'lock_token')::bigint
+      limit 1;
+  end if;
+  return event.payload || jsonb_strip_nulls(jsonb_build_object('run', v_run));
+end
+$$;
+
 create or replace function app.guard_artifact(
   event public.events,
   expect jsonb,
@@ -5943,10 +6001,21 @@ as $$
 declare
   v_scope jsonb := app.effective_scope(project.rules, task.constraints);
   v_files text[] := app.text_list(event.payload -> 'files');
+  v_of constant text := coalesce('task ' || task.ref, 'the run');
   v_excess text;
   v_bad text[];
 begin
-  perform app.check_holder(task, event, expect, app.lease_expires_at(task), role);
+  perform app.check_form('sha256', coalesce(event.payload ->> 'sha256' ~ '^[0-9a-f]{64}$', true), '64 hex digits');
+  if (event.payload ? 'run' or task.id is null) and not exists (
+      select from public.agent_runs r
+      join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
+      where r.tenant_id = event.tenant_id and r.id = app.as_uuid(event.payload ->> 'run')
+        and a.user_id = event.user_id) then
+    perform app.fail('not_found', 'An artifact belongs to a task, or to a run of an agent of yours.', null,
+      'Name a task; list_runs shows the ids of runs.');
+  elsif task.id is not null then
+    perform app.check_holder(task, event, expect, app.lease_expires_at(task), role);
+  end if;
   if event.payload ->> 'type' <> 'diff' or v_scope is null then
     return;
   end if;
@@ -5954,20 +6023,20 @@ begin
   v_bad := case when v_excess is null then app.files_outside(v_scope, v_files) end;
   if v_excess is not null then
     perform app.fail('scope_violation',
-      format('The diff cannot be compared with the scope of task %s: %s.', task.ref, v_excess),
+      format('The diff cannot be compared with the scope of %s: %s.', v_of, v_excess),
       jsonb_build_object('files_count', cardinality(v_files)),
       'Add the diff in parts. If that does not help, the globs of the project or the task need fewer characters.');
   elsif v_bad is not null then
     perform app.fail('scope_violation',
-      format('%s of the files are outside the scope of task %s: %s.', cardinality(v_bad), task.ref,
+      format('%s of the files are outside the scope of %s: %s.', cardinality(v_bad), v_of,
         array_to_string(v_bad[:10], ', ')),
       jsonb_build_object('files', to_jsonb(v_bad[:50]), 'scope', v_scope),
       'Revert those changes or put them into a task of their own (discovered_from), then add the diff again.');
   elsif cardinality(v_files) > (v_scope ->> 'files_max')::integer
       or (event.payload ->> 'lines_changed')::integer > (v_scope ->> 'lines_max')::integer then
     perform app.fail('scope_violation',
-      format('The diff has %s files and %s lines; task %s allows %s files and %s lines.', cardinality(v_files),
-        coalesce(event.payload ->> 'lines_changed', '?'), task.ref, coalesce(v_scope ->> 'files_max', 'any'),
+      format('The diff has %s files and %s lines; %s allows %s files and %s lines.', cardinality(v_files),
+        coalesce(event.payload ->> 'lines_changed', '?'), v_of, coalesce(v_scope ->> 'files_max', 'any'),
         coalesce(v_scope ->> 'lines_max', 'any')),
       jsonb_build_object('scope', v_scope), 'Split the work: a smaller diff here, the rest in a new task.');
   end if;
@@ -5984,6 +6053,7 @@ begin
   artifact.id := app.stream_id(event.stream);
   artifact.project_id := event.project_id;
   artifact.task_id := event.task_id;
+  artifact.run_id := app.as_uuid(event.payload ->> 'run');
   artifact.user_id := event.user_id;
   artifact.type := event.payload ->> 'type';
   artifact.ref := event.payload ->> 'ref';
@@ -5994,6 +6064,10 @@ begin
     else 'reported' end;
   artifact.files := app.text_list(event.payload -> 'files');
   artifact.lines_changed := (event.payload ->> 'lines_changed')::integer;
+  artifact.storage_key := event.payload ->> 'storage_key';
+  artifact.sha256 := event.payload ->> 'sha256';
+  artifact.size_bytes := (event.payload ->> 'size_bytes')::bigint;
+  artifact.media_type := event.payload ->> 'media_type';
   artifact.added_by := app.actor_name(event);
   artifact.version := event.version;
   artifact.created_at := event.created_at;
@@ -6008,20 +6082,20 @@ create or replace function app.artifact_full(artifact public.artifacts)
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (
-    select jsonb_strip_nulls(jsonb_build_object(
-      'id', artifact.id,
-      'task', t.ref,
-      'type', artifact.type,
-      'ref', artifact.ref,
-      'summary', artifact.summary,
-      'tier', artifact.tier,
-      'files', nullif(artifact.files, '{}'),
-      'lines_changed', artifact.lines_changed,
-      'by', artifact.added_by,
-      'created_at', artifact.created_at))
-    from public.tasks t
-    where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id);
+  return jsonb_strip_nulls(jsonb_build_object(
+    'id', artifact.id,
+    'task', (select t.ref from public.tasks t where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id),
+    'run', artifact.run_id,
+    'type', artifact.type,
+    'ref', artifact.ref,
+    'summary', artifact.summary,
+    'tier', artifact.tier,
+    'files', nullif(artifact.files, '{}'),
+    'lines_changed', artifact.lines_changed,
+    'size_bytes', artifact.size_bytes,
+    'media_type', artifact.media_type,
+    'by', artifact.added_by,
+    'created_at', artifact.created_at));
 end
 $$;
 
@@ -6044,13 +6118,11 @@ $$;
 -- Shows an artifact that a search has found.
 create or replace function app.found_artifact(artifact public.artifacts) returns jsonb language sql stable as $$
   select jsonb_build_object(
-    'ref', t.ref,
+    'ref', (select t.ref from public.tasks t where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id),
     'title', artifact.type || ' ' || artifact.ref,
     'at', artifact.created_at,
     'by', artifact.added_by,
     'body', concat_ws(' ', artifact.ref, artifact.summary))
-  from public.tasks t
-  where t.tenant_id = artifact.tenant_id and t.id = artifact.task_id
 $$;
 
 -- list_artifacts(task, cursor?, page_size) -> {artifacts, next_cursor?}, newest first. Raises not_found, invalid_input.
@@ -6791,7 +6863,8 @@ create or replace function app.follow_ups(event public.events, triggers jsonb, d
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event) || app.follow_commands(event);
+  v_follow jsonb[] := app.follow_policy(event) || app.follow_alerts(event) || app.follow_commands(event)
+    || app.follow_approvals(event);
   v_task public.tasks;
   v_trigger jsonb;
   v_action jsonb;
@@ -7027,12 +7100,8 @@ begin
   end if;
   v_request := app.request_alert(app.get_tenant_id(), dedup_key, alert);
   if v_request is not null then
-    select m.tenant_id, m.user_id, m.role, 'system'
-      into v_actor.tenant_id, v_actor.user_id, v_actor.role, v_actor.agent
-      from public.memberships m
-      where m.tenant_id = app.get_tenant_id() and m.role = 'owner'
-      order by m.created_at, m.user_id limit 1;
-    if found then
+    v_actor := app.system_actor(app.get_tenant_id());
+    if v_actor.user_id is not null then
       perform app.append_checked(jsonb_build_array(v_request), v_actor);
     end if;
   end if;
@@ -8095,6 +8164,10 @@ begin
 end
 $$;
 
+create or replace function app.limit_names() returns text[] language sql immutable as $$
+  select '{time_limit_ms,token_budget,memory_limit_mb,cpu_limit_percent,silence_limit_ms}'::text[]
+$$;
+
 -- Refuses limits that nobody knows, or that limit nothing.
 create or replace function app.check_limits(limits jsonb)
   returns void
@@ -8103,8 +8176,7 @@ create or replace function app.check_limits(limits jsonb)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_known constant text[] := array['time_limit_ms', 'token_budget', 'memory_limit_mb', 'cpu_limit_percent',
-    'silence_limit_ms'];
+  v_known constant text[] := app.limit_names();
   v_bad text := (
     select e.key from jsonb_each(limits) e
     where e.key <> all (v_known) or (jsonb_typeof(e.value) = 'number' and e.value #>> '{}' ~ '^[1-9][0-9]{0,12}$')
@@ -8151,9 +8223,9 @@ as $$
   where x.tenant_id = find_default_profile.tenant_id and x.is_default and x.removed_at is null
 $$;
 
--- Fills in what a command leaves to its preset and its profile: text, type and targets; limits, of which the smallest
--- count. Later changes of both leave the command as it is. Raises invalid_input, not_found.
-create or replace function app.fill_command(payload jsonb, actor app.actor)
+-- Fills in what a command leaves to its preset, its profile and its project: text, type and targets; limits, of which
+-- the smallest count. Later changes of them leave the command as it is. Raises invalid_input, not_found.
+create or replace function app.fill_command(payload jsonb, project public.projects, actor app.actor)
   returns jsonb
   language plpgsql
   stable
@@ -8181,7 +8253,8 @@ begin
     else app.find_default_profile(actor.tenant_id) end;
   return payload || jsonb_strip_nulls(jsonb_build_object('profile', v_profile.id)) || jsonb_build_object(
     'execution_constraints',
-    app.smallest_limits(app.limits_of(v_profile), coalesce(payload -> 'execution_constraints', '{}')));
+    app.smallest_limits(app.smallest_limits(app.limits_of(v_profile), coalesce(project.rules -> 'limits', '{}')),
+      coalesce(payload -> 'execution_constraints', '{}')));
 end
 $$;
 
@@ -8205,7 +8278,7 @@ begin
   if event.event_type <> 'command.sent' then
     return v_payload;
   end if;
-  v_payload := app.fill_command(v_payload, actor);
+  v_payload := app.fill_command(v_payload, project, actor);
   v_targets := app.find_targets(array(select jsonb_array_elements_text(v_payload -> 'to')), project, actor);
   if event.task_id is not null then
     if cardinality(v_targets) > 1 then
@@ -8216,12 +8289,13 @@ begin
         'Reopen it, or send the command without it.');
     end if;
   end if;
-  return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false}'
+  return '{"type": "natural", "mode": "turn", "priority": 50, "ttl_seconds": 86400, "repeatable": false,
+      "resumes": true}'
     || v_payload || jsonb_build_object(
       'target_agents', v_targets,
       'broadcast', v_payload -> 'to' ? 'all',
       'sent_by', app.actor_name(actor),
-      'by_person', actor.agent is null and actor.project_id is null);
+      'by_person', app.is_person(actor));
 end
 $$;
 
@@ -8604,6 +8678,24 @@ begin
 end
 $$;
 
+-- Whose limit a provider counts: the agents of one user and type share an account, unless their runners say which.
+create or replace function app.account_of(agent public.agents) returns text language sql immutable as $$
+  select coalesce(agent.config ->> 'account', agent.type)
+$$;
+
+-- When the provider allows more to an agent whose account met its limit, or null.
+create or replace function app.limited_until(agent public.agents)
+  returns timestamptz
+  language sql
+  stable
+as $$
+  select max(r.paused_until)
+  from public.agent_runs r
+  join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
+  where r.tenant_id = agent.tenant_id and r.status = 'paused' and r.ended_at is null
+    and a.user_id = agent.user_id and app.account_of(a) = app.account_of(agent)
+$$;
+
 -- Says why an agent takes no run now, whatever the run, or null. While it is busy it takes what joins or ends its turn.
 create or replace function app.agent_hold(agent public.agents, joins boolean, at timestamptz)
   returns text
@@ -8614,7 +8706,7 @@ as $$
 declare
   v_stopped constant text := app.stop_reason(agent);
   v_state constant text := app.agent_state(agent, at);
-  v_paused timestamptz;
+  v_limited timestamptz;
 begin
   if v_stopped is not null then
     return v_stopped;
@@ -8625,11 +8717,10 @@ begin
         'HH24:MI "UTC"'))
       else format('%s is not running; cairn agent run starts it', agent.name) end;
   end if;
-  select max(r.paused_until) into v_paused from public.agent_runs r
-    where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'paused';
-  if v_paused > at then
-    return format('%s waits for its provider''s limit until %s', agent.name,
-      to_char(v_paused at time zone 'UTC', 'HH24:MI "UTC"'));
+  v_limited := app.limited_until(agent);
+  if v_limited > at then
+    return format('the account of %s has met its provider''s limit, until %s', agent.name,
+      to_char(v_limited at time zone 'UTC', 'HH24:MI "UTC"'));
   elsif not joins and app.runs_at_once(agent) <= (
       select count(*) from public.agent_runs r
       where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and app.is_active(r)) then
@@ -8939,6 +9030,9 @@ begin
     perform app.fail('lock_held', format('A runner is %s already.', agent ->> 'name'), null,
       'Choose another name with --name, or end that runner: its name is free 45 seconds after its last sign.');
   end if;
+  insert into app.jobs (tenant_id, kind, every_seconds, next_run_at)
+    values (v_actor.tenant_id, 'runs', 300, v_now + interval '5 minutes')
+    on conflict (tenant_id, kind) do nothing;
   update public.agents a
     set status = 'online', activity_state = 'idle', connected_at = v_now, seen_at = v_now, disconnected_at = null
     where a.tenant_id = v_actor.tenant_id and a.id = v_agent.id
@@ -8972,7 +9066,8 @@ begin
 end
 $$;
 
--- Says what has become of a run that its runner believes to have: mine, interrupt with the reason, or lost.
+-- Says what has become of a run that its runner believes to have: mine, with answers to what it asked, interrupt with
+-- the reason, or lost.
 create or replace function app.judge_held(agent public.agents, held jsonb)
   returns jsonb
   language plpgsql
@@ -8981,6 +9076,7 @@ create or replace function app.judge_held(agent public.agents, held jsonb)
 as $$
 declare
   v_run public.agent_runs;
+  v_answers jsonb;
   v_holder text;
 begin
   select * into v_run from public.agent_runs r
@@ -8989,6 +9085,10 @@ begin
     return '{"state": "lost"}';
   elsif v_run.interrupt_requested then
     return jsonb_strip_nulls(jsonb_build_object('state', 'interrupt', 'reason', v_run.interrupt_reason));
+  end if;
+  v_answers := case when held ? 'asks' then app.answers_to(v_run, held -> 'asks', app.now()) end;
+  if v_answers is not null then
+    return jsonb_build_object('state', 'mine', 'answers', v_answers);
   end if;
   select t.locked_by into v_holder from public.tasks t
     where t.tenant_id = v_run.tenant_id and t.id = v_run.task_id and t.status = 'in_progress'
@@ -9055,14 +9155,15 @@ begin
       where (jsonb_typeof(r) = 'object' and app.as_uuid(r ->> 'run') is not null
         and r ->> 'lock_token' ~ '^[0-9]{1,18}$'
         and coalesce(r ->> 'tokens_in', '0') ~ '^[0-9]{1,15}$'
-        and coalesce(r ->> 'tokens_out', '0') ~ '^[0-9]{1,15}$') is not true),
-    'a list of at most 100 {run, lock_token, tokens_in?, tokens_out?}');
+        and coalesce(r ->> 'tokens_out', '0') ~ '^[0-9]{1,15}$'
+        and (not r ? 'asks' or app.validate_field(r -> 'asks', 'text[]', 100, null))) is not true),
+    'a list of at most 100 {run, lock_token, tokens_in?, tokens_out?, asks?}');
 end
 $$;
 
--- beat_agent(agent, token, beat {status?, health?, runs: [{run, lock_token, tokens_in?, tokens_out?}], leaving?}) ->
--- {stopped?, runs: [{run, state, reason?}], queued}: a sign of life, which renews the agent and its runs; answers with
--- what the runner must know. Raises lock_lost.
+-- beat_agent(agent, token, beat {status?, health?, runs, leaving?}) -> {stopped?, runs, queued}: a sign of life, which
+-- renews the agent and the runs that it names [{run, lock_token, tokens_in?, tokens_out?, asks?}]. Answers with what
+-- the runner must know, of each run too [{run, state, reason?, answers?}]. Raises lock_lost.
 create or replace function public.beat_agent(
   agent text,
   token bigint,
@@ -9106,6 +9207,8 @@ begin
   if beat -> 'leaving' = 'true' then
     perform app.release_lease(v_agent.tenant_id, 'agent', v_agent.id, token, v_now);
   end if;
+  perform app.expire_approvals(v_actor, array(
+    select app.as_uuid(r ->> 'run') from jsonb_array_elements(v_held) r), v_now);
   return app.control_of(v_agent, v_held);
 end
 $$;
@@ -9297,7 +9400,7 @@ begin
     'deliver', app.effective_mode(agent, run.delivery_mode),
     'command', jsonb_build_object('id', v_command.id, 'content', v_command.content, 'type', v_command.type,
       'sent_by', v_command.sent_by, 'by_person', v_command.by_person, 'repeatable', v_command.repeatable,
-      'limits', v_command.execution_constraints)));
+      'resumes', v_command.resumes, 'limits', v_command.execution_constraints)));
 end
 $$;
 
@@ -9730,6 +9833,363 @@ begin
       where o.tenant_id = v_run.tenant_id and o.run_id = v_run.id and o.attempt = v_attempt), '{}');
 end
 $$;
+
+-- Approvals: what an agent asks a person before it goes on. Nobody's answer in time is a no.
+
+-- How an approval is now: whoever looks sees at once that its time is over.
+create or replace function app.approval_state(approval public.approvals, at timestamptz)
+  returns text
+  language sql
+  immutable
+as $$
+  select case when approval.status = 'pending' and approval.expires_at <= at then 'expired' else approval.status end
+$$;
+
+-- Tells whether an actor is a person with all rights of their own: no agent, and no token of one project.
+create or replace function app.is_person(actor app.actor) returns boolean language sql immutable as $$
+  select actor.agent is null and actor.project_id is null
+$$;
+
+-- What an agent asks while it has one run is asked for that.
+create or replace function app.prepare_approval(event public.events, actor app.actor)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_runs uuid[];
+begin
+  if event.event_type = 'approval.requested' and not event.payload ? 'run' and actor.agent is not null then
+    v_runs := array(
+      select r.id from public.agents a
+      join public.agent_runs r on r.tenant_id = a.tenant_id and r.agent_id = a.id
+      where a.tenant_id = event.tenant_id and a.user_id = event.user_id and lower(a.name) = lower(actor.agent)
+        and app.is_active(r)
+      limit 2);
+  end if;
+  return event.payload || case when cardinality(v_runs) = 1 then jsonb_build_object('run', v_runs[1]) else '{}' end;
+end
+$$;
+
+create or replace function app.guard_approval(approval public.approvals, event public.events, actor app.actor)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_state constant text := app.approval_state(approval, event.created_at);
+begin
+  if event.event_type = 'approval.requested' then
+    if event.payload ? 'run' and not exists (
+        select from public.agent_runs r
+        join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
+        where r.tenant_id = event.tenant_id and r.id = app.as_uuid(event.payload ->> 'run')
+          and a.user_id = event.user_id) then
+      perform app.fail('not_found', 'A question is asked for a run of an agent of yours, or for none.', null,
+        'list_runs shows the ids.');
+    elsif (
+        select count(*)
+        from (
+          select from public.approvals a
+          where a.tenant_id = event.tenant_id and a.status = 'pending' and a.expires_at > event.created_at
+          limit 500) p) = 500 then
+      perform app.fail('rate_limited', '500 questions of agents wait for a person in this workspace.', null,
+        'Wait until some are answered: cairn approvals lists them.');
+    end if;
+  elsif v_state <> (case event.event_type when 'approval.expired' then 'expired' else 'pending' end) then
+    perform app.fail('illegal_transition', case v_state
+      when 'pending' then format('"%s" still waits for an answer.', left(approval.title, 200))
+      when 'expired' then format('"%s" was not answered in time.', left(approval.title, 200))
+      when 'withdrawn' then format('"%s" is not asked any more.', left(approval.title, 200))
+      else format('"%s" was %s by %s.', left(approval.title, 200), v_state, approval.decided_by) end, null,
+      'list_approvals shows what waits for a person.');
+  elsif event.event_type = 'approval.decided' then
+    if not app.is_person(actor) then
+      perform app.fail('forbidden', 'An answer is given by a person, not by an agent.', null,
+        'Ask the person to run cairn approvals in a terminal of their own.');
+    end if;
+    perform app.check_owner(approval.user_id, actor, format('The question "%s"', left(approval.title, 200)));
+    if approval.kind = 'question' and event.payload ->> 'decision' = 'approved' and not event.payload ? 'answer' then
+      perform app.fail('invalid_input', format('"%s" is a question: it takes an answer.', left(approval.title, 200)),
+        jsonb_build_object('field', 'answer'), coalesce('One of: ' || array_to_string(approval.options, ', ') || '.',
+          'Answer it in words.'));
+    end if;
+  elsif event.event_type = 'approval.withdrawn' and event.causation_id is null then
+    perform app.check_owner(approval.user_id, actor, format('The question "%s"', left(approval.title, 200)));
+  end if;
+end
+$$;
+
+create or replace function app.evolve_approval(approval public.approvals, event public.events)
+  returns public.approvals
+  language plpgsql
+  immutable
+as $$
+begin
+  if event.event_type = 'approval.requested' then
+    approval := jsonb_populate_record(approval, app.begin_row(event) || '{"status": "pending"}');
+    approval.run_id := app.as_uuid(event.payload ->> 'run');
+    approval.asked_by := app.actor_name(event);
+    approval.expires_at := event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer);
+  else
+    approval.status := coalesce(event.payload ->> 'decision', split_part(event.event_type, '.', 2));
+    approval.answer := event.payload ->> 'answer';
+    approval.note := event.payload ->> 'note';
+    approval.decided_by := app.actor_name(event);
+    approval.decided_at := event.created_at;
+  end if;
+  approval.updated_at := event.created_at;
+  approval.version := event.version;
+  return approval;
+end
+$$;
+
+create or replace function app.approval_full(approval public.approvals)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_state constant text := app.approval_state(approval, app.now());
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'id', approval.id,
+    'kind', approval.kind,
+    'title', approval.title,
+    'options', to_jsonb(approval.options),
+    'state', v_state,
+    'asked_by', approval.asked_by,
+    'project', (select p.slug from public.projects p
+      where p.tenant_id = approval.tenant_id and p.id = approval.project_id),
+    'task', (select t.ref from public.tasks t where t.tenant_id = approval.tenant_id and t.id = approval.task_id),
+    'run', approval.run_id,
+    'command', (select r.command_id from public.agent_runs r
+      where r.tenant_id = approval.tenant_id and r.id = approval.run_id),
+    'expires_at', approval.expires_at,
+    'decided_by', case when v_state in ('approved', 'denied') then approval.decided_by end,
+    'decided_at', approval.decided_at,
+    'answer', approval.answer,
+    'note', approval.note,
+    'created_at', approval.created_at))
+    -- What an agent shows may have nulls of its own.
+    || case when approval.detail is null then '{}' else jsonb_build_object('detail', approval.detail) end;
+end
+$$;
+
+-- Lists what follows from an event for approvals and the runs that wait for them: a run that asks opens one, its answer
+-- lets the run go on, and the end of a run leaves none open.
+create or replace function app.follow_approvals(event public.events)
+  returns jsonb[]
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_ask constant jsonb := event.payload -> 'ask';
+begin
+  if event.event_type = 'run.waiting' and v_ask is not null and not exists (
+      select from public.approvals a
+      where a.tenant_id = event.tenant_id and a.id = app.as_uuid(v_ask ->> 'id')) then
+    return array[jsonb_build_object('stream', concat('approval:', v_ask ->> 'id'), 'type', 'approval.requested',
+      'data', (v_ask - 'id') || jsonb_strip_nulls(jsonb_build_object('run', app.stream_id(event.stream),
+        'project', event.project_id, 'task', event.task_id)))];
+  elsif event.event_type in ('run.finished', 'run.requeued') then
+    return array(
+      select jsonb_build_object('stream', 'approval:' || a.id, 'type', case
+        when a.expires_at <= event.created_at then 'approval.expired' else 'approval.withdrawn' end, 'verb', true)
+      from public.approvals a
+      where a.tenant_id = event.tenant_id and a.run_id = app.stream_id(event.stream) and a.status = 'pending'
+      order by a.id);
+  elsif event.event_type in ('approval.decided', 'approval.expired', 'approval.withdrawn') then
+    return array(
+      select jsonb_build_object('stream', 'run:' || r.id, 'type', 'run.resumed', 'verb', true)
+      from public.approvals a
+      join public.agent_runs r on r.tenant_id = a.tenant_id and r.id = a.run_id
+      where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream)
+        and r.status in ('waiting_input', 'waiting_approval')
+        and not exists (
+          select from public.approvals o
+          where o.tenant_id = a.tenant_id and o.run_id = a.run_id and o.status = 'pending'));
+  end if;
+  return '{}';
+end
+$$;
+
+-- Finds an approval by its id, and locks it behind its run, as everywhere. Raises not_found.
+create or replace function app.lock_approval(ref text, actor app.actor)
+  returns public.approvals
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_approval public.approvals;
+begin
+  select * into v_approval from public.approvals a where a.tenant_id = actor.tenant_id and a.id = app.as_uuid(ref);
+  if not found then
+    perform app.fail('not_found', format('There is no question %s in this workspace.', left(ref, 80)), null,
+      'list_approvals shows the ids.');
+  end if;
+  perform from public.agent_runs r
+    where r.tenant_id = v_approval.tenant_id and r.id = v_approval.run_id for no key update;
+  select * into v_approval from public.approvals a
+    where a.tenant_id = v_approval.tenant_id and a.id = v_approval.id for no key update;
+  return v_approval;
+end
+$$;
+
+-- decide_approval(approval, decision approved|denied, answer?, note?) -> the approval: a person's answer to an agent.
+-- The same answer again changes nothing. Raises not_found, forbidden, illegal_transition.
+create or replace function public.decide_approval(
+  approval text,
+  decision text,
+  answer text default null,
+  note text default null,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_approval public.approvals := app.lock_approval(approval, v_actor);
+begin
+  if v_approval.status = decision and v_approval.answer is not distinct from answer
+      and v_approval.decided_by = app.actor_name(v_actor) then
+    return app.approval_full(v_approval);
+  end if;
+  return app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'approval:' || v_approval.id,
+    'type', 'approval.decided', 'verb', true, 'data',
+    jsonb_strip_nulls(jsonb_build_object('decision', decision, 'answer', answer, 'note', note)))), v_actor)
+    -> 'events' -> 0 -> 'state';
+end
+$$;
+
+-- Records, for runs of an agent or all, what was not answered in time: at most 200.
+create or replace function app.expire_approvals(actor app.actor, runs uuid[], at timestamptz)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_late uuid[] := array(
+    select a.id from public.approvals a
+    where a.tenant_id = actor.tenant_id and a.status = 'pending' and a.expires_at <= at
+      and (runs is null or a.run_id = any (runs))
+    order by a.expires_at, a.id limit 200);
+begin
+  if v_late = '{}' then
+    return;
+  end if;
+  perform from public.agent_runs r
+    where r.tenant_id = actor.tenant_id and r.id in (
+      select a.run_id from public.approvals a where a.tenant_id = actor.tenant_id and a.id = any (v_late))
+    order by r.id for no key update;
+  v_late := array(
+    select a.id from public.approvals a
+    left join public.projects p on p.tenant_id = a.tenant_id and p.id = a.project_id
+    where a.tenant_id = actor.tenant_id and a.id = any (v_late) and a.status = 'pending' and p.archived_at is null
+    order by a.id for no key update of a);
+  if v_late <> '{}' then
+    perform app.append_checked((
+      select jsonb_agg(jsonb_build_object('stream', 'approval:' || l, 'type', 'approval.expired', 'verb', true))
+      from unnest(v_late) l), actor);
+  end if;
+end
+$$;
+
+-- What became of the questions that a runner says are open of its run; those that wait are left out.
+create or replace function app.answers_to(run public.agent_runs, asks jsonb, at timestamptz)
+  returns jsonb
+  language sql
+  stable
+as $$
+  select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('ask', a.id, 'decision', app.approval_state(a, at),
+    'answer', a.answer, 'note', a.note, 'by', case when a.status in ('approved', 'denied') then a.decided_by end)))
+  from public.approvals a
+  where a.tenant_id = run.tenant_id and a.run_id = run.id
+    and a.id in (select app.as_uuid(x) from jsonb_array_elements_text(asks) x)
+    and app.approval_state(a, at) <> 'pending'
+$$;
+
+-- get_approval(approval) -> the approval. Raises not_found.
+create or replace function public.get_approval(approval text, actor jsonb default '{}')
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_approval public.approvals;
+begin
+  select * into v_approval from public.approvals a
+    where a.tenant_id = v_actor.tenant_id and a.id = app.as_uuid(approval);
+  if not found then
+    perform app.fail('not_found', format('There is no question %s in this workspace.', left(approval, 80)), null,
+      'list_approvals shows the ids.');
+  end if;
+  return app.approval_full(v_approval);
+end
+$$;
+
+-- list_approvals(project?, include_decided, cursor?, page_size) -> {approvals, next_cursor?}, the latest first: those
+-- that wait for a person, or all. Nobody can answer in an archived project.
+create or replace function public.list_approvals(
+  project text default null,
+  include_decided boolean default false,
+  cursor text default null,
+  page_size integer default 20,
+  actor jsonb default '{}'
+)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := concat_ws(' ', 'approvals', v_project, include_decided);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+  v_now timestamptz := app.now();
+  v_found jsonb[];
+begin
+  if include_decided then
+    v_found := array(
+      select app.approval_full(a)
+      from public.approvals a
+      where a.tenant_id = v_actor.tenant_id
+        and (v_project is null or a.project_id = v_project)
+        and (v_after is null or (a.created_at, a.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+      order by a.created_at desc, a.id desc limit v_size + 1);
+  else
+    v_found := array(
+      select app.approval_full(a)
+      from public.approvals a
+      left join public.projects p on p.tenant_id = a.tenant_id and p.id = a.project_id
+      where a.tenant_id = v_actor.tenant_id and a.status = 'pending' and a.expires_at > v_now
+        and p.archived_at is null
+        and (v_project is null or a.project_id = v_project)
+        and (v_after is null or (a.created_at, a.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+      order by a.created_at desc, a.id desc limit v_size + 1);
+  end if;
+  return app.build_page('approvals', v_found, v_size, v_question, '{id}', '{created_at}');
+end
+$$;
+
+select app.define_category('approval', 'approvals', searched => false, triggering => false);
 
 -- Reading events: lists, positions, archived ones too.
 
@@ -14897,6 +15357,74 @@ begin
 end
 $$;
 
+-- Settling: what runners that never came back have left.
+
+-- Lists the agents that have not been heard of for ten minutes in which a worker was at work: where all were away, as
+-- on a machine that slept, they come back first.
+create or replace function app.vanished_agents(tenant_id uuid, worked_at timestamptz, at timestamptz)
+  returns setof public.agents
+  language sql
+  stable
+as $$
+  select a.* from public.agents a
+  where a.tenant_id = vanished_agents.tenant_id
+    and a.retired_at is null
+    and a.seen_at < at - interval '10 minutes'
+    and a.seen_at < worked_at - interval '1 minute'
+  order by a.id
+$$;
+
+-- settle_runs() -> {settled}: ends or gives back the runs of runners that never came back, ends those whose commands
+-- expired in the queue, and what was asked and not answered; shows agents as offline that are. The job `runs` of each
+-- workspace that has agents. For the server's role.
+create or replace function public.settle_runs(actor jsonb)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_workspace(actor);
+  v_now constant timestamptz := app.now();
+  v_worked_at timestamptz := (
+    select j.last_succeeded_at from app.jobs j where j.tenant_id = v_actor.tenant_id and j.kind = 'runs');
+  v_agent public.agents;
+  v_events jsonb;
+  v_settled integer := 0;
+begin
+  v_actor := app.system_actor(v_actor.tenant_id);
+  if v_actor.user_id is null then
+    return jsonb_build_object('settled', 0);
+  end if;
+  for v_agent in
+    select a.* from public.agents a
+    where a.tenant_id = v_actor.tenant_id and exists (
+      select from public.agent_runs r
+      where r.tenant_id = a.tenant_id and r.agent_id = a.id and r.ended_at is null)
+    order by a.id limit 200
+  loop
+    perform from public.agents a
+      where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id for no key update;
+    v_events := app.settle_lost_runs(v_agent, case when exists (
+        select from app.vanished_agents(v_actor.tenant_id, v_worked_at, v_now) x where x.id = v_agent.id) then '{}'
+      else array(
+        select r.id from public.agent_runs r
+        where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.ended_at is null) end, v_now);
+    if v_events <> '[]' then
+      perform app.append_checked(v_events, v_actor);
+      v_settled := v_settled + jsonb_array_length(v_events);
+    end if;
+  end loop;
+  perform app.expire_approvals(v_actor, null, v_now);
+  update public.agents a
+    set status = 'offline', activity_state = 'idle', disconnected_at = a.seen_at
+    where a.tenant_id = v_actor.tenant_id
+      and a.status <> 'offline'
+      and a.id in (select x.id from app.vanished_agents(v_actor.tenant_id, v_worked_at, v_now) x);
+  return jsonb_build_object('settled', v_settled);
+end
+$$;
+
 -- Views for people and their SQL; each shows only what its user may see.
 
 create or replace view public.active_tasks with (security_invoker = true) as
@@ -14935,6 +15463,31 @@ create or replace view public.task_progress with (security_invoker = true) as
     (select count(*) from public.artifacts a where a.tenant_id = t.tenant_id and a.task_id = t.id) as artifact_count,
     t.locked_at, t.locked_by, t.created_at, t.updated_at
   from public.tasks t;
+
+-- The runs of commands in the order in which their agents take them: what waits has a position, from 1.
+create or replace view public.command_queue with (security_invoker = true) as
+  select
+    r.tenant_id, r.id, r.command_id, r.agent_id,
+    case when r.status in ('pending', 'queued')
+      then row_number() over (
+        partition by r.tenant_id, r.agent_id, r.status in ('pending', 'queued')
+        order by r.priority desc, r.created_at, r.id) end as position,
+    r.priority,
+    case
+      when r.status in ('pending', 'queued') then 'waiting'
+      when r.status = 'cancelled' then 'interrupted'
+      else 'processing' end as status,
+    r.created_at as enqueued_at, r.started_at, r.interrupt_requested, r.interrupt_reason
+  from public.agent_runs r
+  where r.command_id is not null
+    and (r.ended_at is null or r.status = 'cancelled' and r.end_reason = 'interrupted');
+
+create or replace view public.agent_artifacts with (security_invoker = true) as
+  select
+    a.tenant_id, a.id, a.run_id, a.project_id, a.task_id, a.user_id, a.type, a.ref, a.summary, a.storage_key, a.sha256,
+    a.size_bytes, a.media_type, a.added_by, a.created_at
+  from public.artifacts a
+  where a.run_id is not null;
 
 -- Privileges, last of all: the policies of single tables, grants object by object.
 
@@ -15175,6 +15728,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002510', '0df617323fb540f1762a585c6eefe70c460f6eed589f35c461db1f1ede08e50a', '0.1.0'),
   ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
   ('20261201002700', 'b6ce65c37c587476b410b6588be97b1d27b2ea63def93e503b29c65f81f4c901', '0.1.0'),
-  ('code', '50b7b12e7105bac0d95b72b0ae700cc1fcb89559a50b4ac737db8d6f03c38ebf', '0.1.0')
+  ('20261201002800', 'bcf4cacfc9f793747766404c1c5bad1c8937e9d2ab469965ba581b024e9a49f7', '0.1.0'),
+  ('code', 'cffadabbeb7a082a33f27802905c1afc8093029f13b2efdc091da93a862b0a1a', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

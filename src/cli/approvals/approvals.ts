@@ -1,0 +1,145 @@
+import type { Config } from '../../config.ts';
+import type { Context } from '../../context.ts';
+import { DomainError } from '../../errors.ts';
+import type { Approval } from '../../events/approvals.ts';
+import { agents as agentTools } from '../../tools/agents.ts';
+import { person } from '../../tools/person.ts';
+import { inAgentContext } from '../agents/reading.ts';
+import { eachPage, readPosition, untilLeft } from '../following.ts';
+import { inLocalContext, perform } from '../local-context.ts';
+import { readPages } from '../pagination.ts';
+import { shortId, wholeId } from '../short-id.ts';
+import { type JsonOption, printLine, printResult, styled } from '../terminal/output.ts';
+import { fromNow, table } from '../terminal/table.ts';
+
+const SHOWN_MAX = 100;
+const KNOWN_MAX = 1_000;
+
+export type ApprovalsOptions = JsonOption & { all?: true; follow?: true; project?: string | undefined };
+type Decision = { decision: 'approved' | 'denied'; answer?: string };
+export type DecideOptions = JsonOption & { message?: string };
+
+/** `cairn approvals`: what agents ask, and wait for. */
+export async function runApprovals(config: Config, options: ApprovalsOptions): Promise<void> {
+  await inLocalContext(config, async (ctx) => {
+    const found = await readApprovals(ctx, { ...options, limit: SHOWN_MAX });
+    printResult({ approvals: found }, options, () => listed(found));
+    if (options.follow) await follow(ctx, new Set(found.map(({ id }) => id)), options);
+  });
+}
+
+/** `cairn approvals show ID`: one with all that the agent showed of it. */
+export async function runShowApproval(config: Config, given: string, options: JsonOption): Promise<void> {
+  const found = await inLocalContext(config, (ctx) => findApproval(ctx, given));
+  printResult(found, options, () => [
+    `${styled('bold', found.title)} ${styled('dim', `${found.kind} of ${found.asked_by}, ${stateOf(found)}`)}`,
+    ...(found.options === undefined ? [] : [`Options: ${found.options.join(', ')}`]),
+    ...(found.detail === undefined ? [] : JSON.stringify(found.detail, undefined, 2).split('\n')),
+    ...(found.answer === undefined ? [] : [`Answer: ${found.answer}`]),
+    ...(found.note === undefined ? [] : [`Note: ${found.note}`]),
+  ]);
+}
+
+/** `cairn approvals approve|deny|answer ID`: a person's answer, from a terminal of their own. */
+export async function runDecide(
+  config: Config,
+  given: string,
+  { message, decision, answer, ...options }: DecideOptions & Decision,
+): Promise<void> {
+  if (process.stdin.isTTY !== true) {
+    throw new DomainError('forbidden', 'An agent is answered from a terminal, by the person who sits there.', {
+      hint: 'Run the command yourself, without a pipe.',
+    });
+  }
+  const decided = await inAgentContext(config, async (ctx) =>
+    perform(ctx, person.decide_approval, {
+      approval: (await findApproval(ctx, given)).id,
+      decision,
+      ...(answer !== undefined && { answer }),
+      ...(message !== undefined && { note: message }),
+    }),
+  );
+  printResult(decided, options, () => [`"${decided.title}" is ${answer === undefined ? decision : 'answered'}.`]);
+}
+
+async function readApprovals(
+  ctx: Context,
+  { all, project, limit }: { all?: boolean | undefined; project?: string | undefined; limit: number },
+): Promise<Approval[]> {
+  const { items } = await readPages(
+    limit,
+    (page) => perform(ctx, agentTools.commands.list_approvals, { ...page, project, include_decided: all }),
+    ({ approvals }) => approvals,
+  );
+  return items;
+}
+
+/** Reads what waits for a person in the whole workspace, for an overview. */
+export function readPending(ctx: Context): Promise<Approval[]> {
+  return readApprovals(ctx, { limit: SHOWN_MAX });
+}
+
+async function findApproval(ctx: Context, given: string): Promise<Approval> {
+  const known = [false, true].map((all) => () => readApprovals(ctx, { all, limit: KNOWN_MAX }));
+  const notFound = () =>
+    new DomainError('not_found', `There is no question ${given.slice(0, 40)}.`, {
+      hint: 'cairn approvals list --all shows the ids.',
+    });
+  const id = await wholeId(given, { each: known, notFound });
+  for (const read of known) {
+    const found = (await read()).find((one) => one.id === id);
+    if (found !== undefined) return found;
+  }
+  throw notFound();
+}
+
+function listed(found: readonly Approval[]): string[] {
+  if (found.length === 0) return ['Nothing waits for a person.'];
+  const waits = found.some(({ state }) => state === 'pending');
+  const next =
+    'cairn approvals show ID  cairn approvals approve ID  cairn approvals deny ID  cairn approvals answer ID "…"';
+  return [...approvalTable(found), ...(waits ? [styled('dim', next)] : [])];
+}
+
+export function approvalTable(approvals: readonly Approval[]): string[] {
+  return table(approvals, [
+    { heading: 'QUESTION', text: ({ id }) => shortId(id), style: (text) => styled('bold', text) },
+    { heading: 'FROM', text: ({ asked_by }) => asked_by, style: (text) => styled('cyan', text) },
+    { heading: 'KIND', text: ({ kind }) => kind, style: (text) => styled('yellow', text), spare: 2 },
+    { heading: 'WHAT', text: ({ title }) => title, flexible: true },
+    {
+      heading: 'OPTIONS',
+      text: ({ options = [] }) => options.join(', '),
+      style: (text) => styled('dim', text),
+      flexible: true,
+      spare: 1,
+    },
+    { heading: 'STATE', text: stateOf, style: (text) => styled('dim', text) },
+  ]);
+}
+
+function stateOf({ state, expires_at, decided_by }: Approval): string {
+  if (state === 'pending') return `a no ${fromNow(expires_at)}`;
+  return decided_by === undefined ? state : `${state} by ${decided_by}`;
+}
+
+/** Tells each question that comes, until the person leaves. */
+function follow(ctx: Context, told: Set<string>, { json, project }: ApprovalsOptions): Promise<unknown> {
+  return untilLeft(async ({ signal }) => {
+    const take = async () => {
+      for (const found of await readApprovals(ctx, { project, limit: SHOWN_MAX })) {
+        if (told.has(found.id)) continue;
+        told.add(found.id);
+        printLine(
+          json ? JSON.stringify(found) : `${shortId(found.id)} ${found.asked_by} ${found.kind}: ${found.title}`,
+        );
+      }
+    };
+    const missed = (error: Error) => process.stderr.write(`cairn: ${error.message} Trying again.\n`);
+    await eachPage(
+      { ...ctx, signal: () => signal },
+      { from: await readPosition(ctx), project: '*', types: ['approval.'], seconds: 10 },
+      { take, missed },
+    );
+  });
+}

@@ -1,0 +1,67 @@
+-- Settling: what runners that never came back have left.
+
+-- Lists the agents that have not been heard of for ten minutes in which a worker was at work: where all were away, as
+-- on a machine that slept, they come back first.
+create or replace function app.vanished_agents(tenant_id uuid, worked_at timestamptz, at timestamptz)
+  returns setof public.agents
+  language sql
+  stable
+as $$
+  select a.* from public.agents a
+  where a.tenant_id = vanished_agents.tenant_id
+    and a.retired_at is null
+    and a.seen_at < at - interval '10 minutes'
+    and a.seen_at < worked_at - interval '1 minute'
+  order by a.id
+$$;
+
+-- settle_runs() -> {settled}: ends or gives back the runs of runners that never came back, ends those whose commands
+-- expired in the queue, and what was asked and not answered; shows agents as offline that are. The job `runs` of each
+-- workspace that has agents. For the server's role.
+create or replace function public.settle_runs(actor jsonb)
+  returns jsonb
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_actor app.actor := app.authenticate_workspace(actor);
+  v_now constant timestamptz := app.now();
+  v_worked_at timestamptz := (
+    select j.last_succeeded_at from app.jobs j where j.tenant_id = v_actor.tenant_id and j.kind = 'runs');
+  v_agent public.agents;
+  v_events jsonb;
+  v_settled integer := 0;
+begin
+  v_actor := app.system_actor(v_actor.tenant_id);
+  if v_actor.user_id is null then
+    return jsonb_build_object('settled', 0);
+  end if;
+  for v_agent in
+    select a.* from public.agents a
+    where a.tenant_id = v_actor.tenant_id and exists (
+      select from public.agent_runs r
+      where r.tenant_id = a.tenant_id and r.agent_id = a.id and r.ended_at is null)
+    order by a.id limit 200
+  loop
+    perform from public.agents a
+      where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id for no key update;
+    v_events := app.settle_lost_runs(v_agent, case when exists (
+        select from app.vanished_agents(v_actor.tenant_id, v_worked_at, v_now) x where x.id = v_agent.id) then '{}'
+      else array(
+        select r.id from public.agent_runs r
+        where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.ended_at is null) end, v_now);
+    if v_events <> '[]' then
+      perform app.append_checked(v_events, v_actor);
+      v_settled := v_settled + jsonb_array_length(v_events);
+    end if;
+  end loop;
+  perform app.expire_approvals(v_actor, null, v_now);
+  update public.agents a
+    set status = 'offline', activity_state = 'idle', disconnected_at = a.seen_at
+    where a.tenant_id = v_actor.tenant_id
+      and a.status <> 'offline'
+      and a.id in (select x.id from app.vanished_agents(v_actor.tenant_id, v_worked_at, v_now) x);
+  return jsonb_build_object('settled', v_settled);
+end
+$$;

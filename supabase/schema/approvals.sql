@@ -1,0 +1,410 @@
+-- Made by `npm run schema` from the migrated database. Do not edit: change supabase/code or add a migration.
+
+-- Tables
+
+create table public.approvals (
+  tenant_id uuid not null,
+  id uuid not null,
+  project_id uuid,
+  task_id uuid,
+  run_id uuid,
+  user_id uuid not null,
+  kind text not null,
+  title text not null,
+  detail jsonb,
+  options text[],
+  asked_by text not null,
+  status text not null,
+  expires_at timestamp with time zone not null,
+  decided_by text,
+  decided_at timestamp with time zone,
+  answer text,
+  note text,
+  version bigint not null,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint approvals_pkey PRIMARY KEY (tenant_id, id),
+  constraint approvals_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
+  constraint approvals_tenant_id_project_id_fkey FOREIGN KEY (tenant_id, project_id) REFERENCES public.projects(tenant_id, id),
+  constraint approvals_tenant_id_run_id_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES public.agent_runs(tenant_id, id),
+  constraint approvals_tenant_id_task_id_fkey FOREIGN KEY (tenant_id, task_id) REFERENCES public.tasks(tenant_id, id),
+  constraint approvals_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
+  constraint approvals_check CHECK (((status = 'pending'::text) = (decided_at IS NULL))),
+  constraint approvals_kind_check CHECK ((kind = ANY (ARRAY['permission'::text, 'question'::text]))),
+  constraint approvals_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'denied'::text, 'expired'::text, 'withdrawn'::text])))
+);
+CREATE INDEX idx_approvals_created ON public.approvals USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX idx_approvals_pending ON public.approvals USING btree (tenant_id, expires_at) WHERE (status = 'pending'::text);
+CREATE INDEX idx_approvals_project_id ON public.approvals USING btree (project_id);
+CREATE INDEX idx_approvals_run_id ON public.approvals USING btree (tenant_id, run_id);
+CREATE INDEX idx_approvals_task_id ON public.approvals USING btree (tenant_id, task_id);
+CREATE INDEX idx_approvals_user_id ON public.approvals USING btree (user_id);
+alter table public.approvals enable row level security;
+alter table public.approvals force row level security;
+create policy door on public.approvals as permissive for all to cairn_owner using ((tenant_id = app.get_tenant_id())) with check ((tenant_id = app.get_tenant_id()));
+create policy own_delete on public.approvals as permissive for delete to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_insert on public.approvals as permissive for insert to authenticated with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_select on public.approvals as permissive for select to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy own_update on public.approvals as permissive for update to authenticated using ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants))) with check ((tenant_id IN ( SELECT app.my_tenants() AS my_tenants)));
+create policy reach on public.approvals as restrictive for all to cairn_owner using (app.token_allows_project(COALESCE(project_id, app.get_nil_id()))) with check (app.token_allows_project(COALESCE(project_id, app.get_nil_id())));
+
+-- Functions
+
+CREATE OR REPLACE FUNCTION app.answers_to(run public.agent_runs, asks jsonb, at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('ask', a.id, 'decision', app.approval_state(a, at),
+    'answer', a.answer, 'note', a.note, 'by', case when a.status in ('approved', 'denied') then a.decided_by end)))
+  from public.approvals a
+  where a.tenant_id = run.tenant_id and a.run_id = run.id
+    and a.id in (select app.as_uuid(x) from jsonb_array_elements_text(asks) x)
+    and app.approval_state(a, at) <> 'pending'
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.approval_full(approval public.approvals)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_state constant text := app.approval_state(approval, app.now());
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'id', approval.id,
+    'kind', approval.kind,
+    'title', approval.title,
+    'options', to_jsonb(approval.options),
+    'state', v_state,
+    'asked_by', approval.asked_by,
+    'project', (select p.slug from public.projects p
+      where p.tenant_id = approval.tenant_id and p.id = approval.project_id),
+    'task', (select t.ref from public.tasks t where t.tenant_id = approval.tenant_id and t.id = approval.task_id),
+    'run', approval.run_id,
+    'command', (select r.command_id from public.agent_runs r
+      where r.tenant_id = approval.tenant_id and r.id = approval.run_id),
+    'expires_at', approval.expires_at,
+    'decided_by', case when v_state in ('approved', 'denied') then approval.decided_by end,
+    'decided_at', approval.decided_at,
+    'answer', approval.answer,
+    'note', approval.note,
+    'created_at', approval.created_at))
+    -- What an agent shows may have nulls of its own.
+    || case when approval.detail is null then '{}' else jsonb_build_object('detail', approval.detail) end;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.approval_state(approval public.approvals, at timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case when approval.status = 'pending' and approval.expires_at <= at then 'expired' else approval.status end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.evolve_approval(approval public.approvals, event public.events)
+ RETURNS public.approvals
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  if event.event_type = 'approval.requested' then
+    approval := jsonb_populate_record(approval, app.begin_row(event) || '{"status": "pending"}');
+    approval.run_id := app.as_uuid(event.payload ->> 'run');
+    approval.asked_by := app.actor_name(event);
+    approval.expires_at := event.created_at + make_interval(secs => (event.payload ->> 'ttl_seconds')::integer);
+  else
+    approval.status := coalesce(event.payload ->> 'decision', split_part(event.event_type, '.', 2));
+    approval.answer := event.payload ->> 'answer';
+    approval.note := event.payload ->> 'note';
+    approval.decided_by := app.actor_name(event);
+    approval.decided_at := event.created_at;
+  end if;
+  approval.updated_at := event.created_at;
+  approval.version := event.version;
+  return approval;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.expire_approvals(actor app.actor, runs uuid[], at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_late uuid[] := array(
+    select a.id from public.approvals a
+    where a.tenant_id = actor.tenant_id and a.status = 'pending' and a.expires_at <= at
+      and (runs is null or a.run_id = any (runs))
+    order by a.expires_at, a.id limit 200);
+begin
+  if v_late = '{}' then
+    return;
+  end if;
+  perform from public.agent_runs r
+    where r.tenant_id = actor.tenant_id and r.id in (
+      select a.run_id from public.approvals a where a.tenant_id = actor.tenant_id and a.id = any (v_late))
+    order by r.id for no key update;
+  v_late := array(
+    select a.id from public.approvals a
+    left join public.projects p on p.tenant_id = a.tenant_id and p.id = a.project_id
+    where a.tenant_id = actor.tenant_id and a.id = any (v_late) and a.status = 'pending' and p.archived_at is null
+    order by a.id for no key update of a);
+  if v_late <> '{}' then
+    perform app.append_checked((
+      select jsonb_agg(jsonb_build_object('stream', 'approval:' || l, 'type', 'approval.expired', 'verb', true))
+      from unnest(v_late) l), actor);
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.follow_approvals(event public.events)
+ RETURNS jsonb[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_ask constant jsonb := event.payload -> 'ask';
+begin
+  if event.event_type = 'run.waiting' and v_ask is not null and not exists (
+      select from public.approvals a
+      where a.tenant_id = event.tenant_id and a.id = app.as_uuid(v_ask ->> 'id')) then
+    return array[jsonb_build_object('stream', concat('approval:', v_ask ->> 'id'), 'type', 'approval.requested',
+      'data', (v_ask - 'id') || jsonb_strip_nulls(jsonb_build_object('run', app.stream_id(event.stream),
+        'project', event.project_id, 'task', event.task_id)))];
+  elsif event.event_type in ('run.finished', 'run.requeued') then
+    return array(
+      select jsonb_build_object('stream', 'approval:' || a.id, 'type', case
+        when a.expires_at <= event.created_at then 'approval.expired' else 'approval.withdrawn' end, 'verb', true)
+      from public.approvals a
+      where a.tenant_id = event.tenant_id and a.run_id = app.stream_id(event.stream) and a.status = 'pending'
+      order by a.id);
+  elsif event.event_type in ('approval.decided', 'approval.expired', 'approval.withdrawn') then
+    return array(
+      select jsonb_build_object('stream', 'run:' || r.id, 'type', 'run.resumed', 'verb', true)
+      from public.approvals a
+      join public.agent_runs r on r.tenant_id = a.tenant_id and r.id = a.run_id
+      where a.tenant_id = event.tenant_id and a.id = app.stream_id(event.stream)
+        and r.status in ('waiting_input', 'waiting_approval')
+        and not exists (
+          select from public.approvals o
+          where o.tenant_id = a.tenant_id and o.run_id = a.run_id and o.status = 'pending'));
+  end if;
+  return '{}';
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.guard_approval(approval public.approvals, event public.events, actor app.actor)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_state constant text := app.approval_state(approval, event.created_at);
+begin
+  if event.event_type = 'approval.requested' then
+    if event.payload ? 'run' and not exists (
+        select from public.agent_runs r
+        join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
+        where r.tenant_id = event.tenant_id and r.id = app.as_uuid(event.payload ->> 'run')
+          and a.user_id = event.user_id) then
+      perform app.fail('not_found', 'A question is asked for a run of an agent of yours, or for none.', null,
+        'list_runs shows the ids.');
+    elsif (
+        select count(*)
+        from (
+          select from public.approvals a
+          where a.tenant_id = event.tenant_id and a.status = 'pending' and a.expires_at > event.created_at
+          limit 500) p) = 500 then
+      perform app.fail('rate_limited', '500 questions of agents wait for a person in this workspace.', null,
+        'Wait until some are answered: cairn approvals lists them.');
+    end if;
+  elsif v_state <> (case event.event_type when 'approval.expired' then 'expired' else 'pending' end) then
+    perform app.fail('illegal_transition', case v_state
+      when 'pending' then format('"%s" still waits for an answer.', left(approval.title, 200))
+      when 'expired' then format('"%s" was not answered in time.', left(approval.title, 200))
+      when 'withdrawn' then format('"%s" is not asked any more.', left(approval.title, 200))
+      else format('"%s" was %s by %s.', left(approval.title, 200), v_state, approval.decided_by) end, null,
+      'list_approvals shows what waits for a person.');
+  elsif event.event_type = 'approval.decided' then
+    if not app.is_person(actor) then
+      perform app.fail('forbidden', 'An answer is given by a person, not by an agent.', null,
+        'Ask the person to run cairn approvals in a terminal of their own.');
+    end if;
+    perform app.check_owner(approval.user_id, actor, format('The question "%s"', left(approval.title, 200)));
+    if approval.kind = 'question' and event.payload ->> 'decision' = 'approved' and not event.payload ? 'answer' then
+      perform app.fail('invalid_input', format('"%s" is a question: it takes an answer.', left(approval.title, 200)),
+        jsonb_build_object('field', 'answer'), coalesce('One of: ' || array_to_string(approval.options, ', ') || '.',
+          'Answer it in words.'));
+    end if;
+  elsif event.event_type = 'approval.withdrawn' and event.causation_id is null then
+    perform app.check_owner(approval.user_id, actor, format('The question "%s"', left(approval.title, 200)));
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.is_person(actor app.actor)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select actor.agent is null and actor.project_id is null
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.lock_approval(ref text, actor app.actor)
+ RETURNS public.approvals
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_approval public.approvals;
+begin
+  select * into v_approval from public.approvals a where a.tenant_id = actor.tenant_id and a.id = app.as_uuid(ref);
+  if not found then
+    perform app.fail('not_found', format('There is no question %s in this workspace.', left(ref, 80)), null,
+      'list_approvals shows the ids.');
+  end if;
+  perform from public.agent_runs r
+    where r.tenant_id = v_approval.tenant_id and r.id = v_approval.run_id for no key update;
+  select * into v_approval from public.approvals a
+    where a.tenant_id = v_approval.tenant_id and a.id = v_approval.id for no key update;
+  return v_approval;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.prepare_approval(event public.events, actor app.actor)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_runs uuid[];
+begin
+  if event.event_type = 'approval.requested' and not event.payload ? 'run' and actor.agent is not null then
+    v_runs := array(
+      select r.id from public.agents a
+      join public.agent_runs r on r.tenant_id = a.tenant_id and r.agent_id = a.id
+      where a.tenant_id = event.tenant_id and a.user_id = event.user_id and lower(a.name) = lower(actor.agent)
+        and app.is_active(r)
+      limit 2);
+  end if;
+  return event.payload || case when cardinality(v_runs) = 1 then jsonb_build_object('run', v_runs[1]) else '{}' end;
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.decide_approval(approval text, decision text, answer text DEFAULT NULL::text, note text DEFAULT NULL::text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor, 'member');
+  v_approval public.approvals := app.lock_approval(approval, v_actor);
+begin
+  if v_approval.status = decision and v_approval.answer is not distinct from answer
+      and v_approval.decided_by = app.actor_name(v_actor) then
+    return app.approval_full(v_approval);
+  end if;
+  return app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'approval:' || v_approval.id,
+    'type', 'approval.decided', 'verb', true, 'data',
+    jsonb_strip_nulls(jsonb_build_object('decision', decision, 'answer', answer, 'note', note)))), v_actor)
+    -> 'events' -> 0 -> 'state';
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.get_approval(approval text, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_approval public.approvals;
+begin
+  select * into v_approval from public.approvals a
+    where a.tenant_id = v_actor.tenant_id and a.id = app.as_uuid(approval);
+  if not found then
+    perform app.fail('not_found', format('There is no question %s in this workspace.', left(approval, 80)), null,
+      'list_approvals shows the ids.');
+  end if;
+  return app.approval_full(v_approval);
+end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.list_approvals(project text DEFAULT NULL::text, include_decided boolean DEFAULT false, cursor text DEFAULT NULL::text, page_size integer DEFAULT 20, actor jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate(actor);
+  v_project uuid := case when project is not null then (app.find_project(project, v_actor)).id end;
+  v_size integer := app.page_size(page_size, 100);
+  v_question text := concat_ws(' ', 'approvals', v_project, include_decided);
+  v_after jsonb := app.decode_cursor(cursor, v_question);
+  v_now timestamptz := app.now();
+  v_found jsonb[];
+begin
+  if include_decided then
+    v_found := array(
+      select app.approval_full(a)
+      from public.approvals a
+      where a.tenant_id = v_actor.tenant_id
+        and (v_project is null or a.project_id = v_project)
+        and (v_after is null or (a.created_at, a.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+      order by a.created_at desc, a.id desc limit v_size + 1);
+  else
+    v_found := array(
+      select app.approval_full(a)
+      from public.approvals a
+      left join public.projects p on p.tenant_id = a.tenant_id and p.id = a.project_id
+      where a.tenant_id = v_actor.tenant_id and a.status = 'pending' and a.expires_at > v_now
+        and p.archived_at is null
+        and (v_project is null or a.project_id = v_project)
+        and (v_after is null or (a.created_at, a.id) < ((v_after ->> 'at')::timestamptz, (v_after ->> 'id')::uuid))
+      order by a.created_at desc, a.id desc limit v_size + 1);
+  end if;
+  return app.build_page('approvals', v_found, v_size, v_question, '{id}', '{created_at}');
+end
+$function$;
+-- owner cairn_owner
+
+-- Privileges
+
+grant execute on function public.decide_approval(text,text,text,text,jsonb) to authenticated;
+grant execute on function public.decide_approval(text,text,text,text,jsonb) to cairn_server;
+grant execute on function public.decide_approval(text,text,text,text,jsonb) to service_role;
+grant execute on function public.get_approval(text,jsonb) to authenticated;
+grant execute on function public.get_approval(text,jsonb) to cairn_server;
+grant execute on function public.get_approval(text,jsonb) to service_role;
+grant execute on function public.list_approvals(text,boolean,text,integer,jsonb) to authenticated;
+grant execute on function public.list_approvals(text,boolean,text,integer,jsonb) to cairn_server;
+grant execute on function public.list_approvals(text,boolean,text,integer,jsonb) to service_role;
+grant select on public.approvals to authenticated;
+grant delete, insert, select, update on public.approvals to cairn_owner;

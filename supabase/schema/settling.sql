@@ -1,0 +1,71 @@
+-- Made by `npm run schema` from the migrated database. Do not edit: change supabase/code or add a migration.
+
+-- Functions
+
+CREATE OR REPLACE FUNCTION app.vanished_agents(tenant_id uuid, worked_at timestamp with time zone, at timestamp with time zone)
+ RETURNS SETOF public.agents
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select a.* from public.agents a
+  where a.tenant_id = vanished_agents.tenant_id
+    and a.retired_at is null
+    and a.seen_at < at - interval '10 minutes'
+    and a.seen_at < worked_at - interval '1 minute'
+  order by a.id
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION public.settle_runs(actor jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_actor app.actor := app.authenticate_workspace(actor);
+  v_now constant timestamptz := app.now();
+  v_worked_at timestamptz := (
+    select j.last_succeeded_at from app.jobs j where j.tenant_id = v_actor.tenant_id and j.kind = 'runs');
+  v_agent public.agents;
+  v_events jsonb;
+  v_settled integer := 0;
+begin
+  v_actor := app.system_actor(v_actor.tenant_id);
+  if v_actor.user_id is null then
+    return jsonb_build_object('settled', 0);
+  end if;
+  for v_agent in
+    select a.* from public.agents a
+    where a.tenant_id = v_actor.tenant_id and exists (
+      select from public.agent_runs r
+      where r.tenant_id = a.tenant_id and r.agent_id = a.id and r.ended_at is null)
+    order by a.id limit 200
+  loop
+    perform from public.agents a
+      where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id for no key update;
+    v_events := app.settle_lost_runs(v_agent, case when exists (
+        select from app.vanished_agents(v_actor.tenant_id, v_worked_at, v_now) x where x.id = v_agent.id) then '{}'
+      else array(
+        select r.id from public.agent_runs r
+        where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.ended_at is null) end, v_now);
+    if v_events <> '[]' then
+      perform app.append_checked(v_events, v_actor);
+      v_settled := v_settled + jsonb_array_length(v_events);
+    end if;
+  end loop;
+  perform app.expire_approvals(v_actor, null, v_now);
+  update public.agents a
+    set status = 'offline', activity_state = 'idle', disconnected_at = a.seen_at
+    where a.tenant_id = v_actor.tenant_id
+      and a.status <> 'offline'
+      and a.id in (select x.id from app.vanished_agents(v_actor.tenant_id, v_worked_at, v_now) x);
+  return jsonb_build_object('settled', v_settled);
+end
+$function$;
+-- owner cairn_owner
+
+-- Privileges
+
+grant execute on function public.settle_runs(jsonb) to cairn_server;
+grant execute on function public.settle_runs(jsonb) to service_role;

@@ -1,0 +1,83 @@
+import { fileURLToPath } from 'node:url';
+import { spawn } from '@lydell/node-pty';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { newId } from '../../src/events/ids.ts';
+import { PACKAGE_ROOT } from '../../src/package-root.ts';
+import { type AgentWorld, end, openAgentWorld } from '../support/agent-world.ts';
+import { claimed } from '../support/runners.ts';
+
+let world: AgentWorld;
+
+beforeAll(async () => {
+  world = await openAgentWorld();
+});
+
+afterAll(() => world?.close());
+
+/** A run that asks. */
+async function asking(ask: object) {
+  const name = `claude-${newId().slice(-4)}`;
+  const runner = await world.runner(name);
+  await world.run(['send', 'Clean up.', '--to', name]);
+  const { run, lock_token } = await claimed(runner);
+  const id = newId();
+  const data = { for: 'approval', ask: { id, kind: 'permission', title: 'rm -r build', ttl_seconds: 600, ...ask } };
+  await runner.report(run.id, lock_token, [{ type: 'run.waiting', data }]);
+  const heard = async () => (await runner.beat({ runs: [{ run: run.id, lock_token, asks: [id] }] })).runs[0]?.answers;
+  return { id, name, heard };
+}
+
+/** What the program prints at a person's terminal. */
+function typed(args: string[], env: Record<string, string> = {}): Promise<{ code: number; text: string }> {
+  const cli = fileURLToPath(new URL('dist/cli.js', PACKAGE_ROOT));
+  const terminal = spawn(process.execPath, [cli, ...world.flags, ...args], {
+    ...{ cols: 120, rows: 40, cwd: world.repository },
+    env: { PATH: process.env.PATH ?? '', HOME: world.home, ...env },
+  });
+  let text = '';
+  terminal.onData((data) => {
+    text += data;
+  });
+  return new Promise((resolve) => terminal.onExit(({ exitCode }) => resolve({ code: exitCode, text })));
+}
+
+describe('what agents ask', () => {
+  test('is listed first, and answered at a terminal by a person alone', async () => {
+    const { id, name, heard } = await asking({ detail: { command: 'rm -r build' } });
+
+    const { stdout } = await world.run(['approvals']);
+    expect(stdout).toContain(`${end(id)}  ${name}  permission  rm -r build`);
+    expect((await world.run(['status'])).stdout).toMatch(/^Agents ask you\n/);
+    expect((await world.run(['approvals', 'show', end(id)])).stdout).toContain('"command": "rm -r build"');
+
+    const piped = await world.run(['approvals', 'approve', end(id)]);
+    expect(piped).toMatchObject({ code: 1, stderr: expect.stringContaining('answered from a terminal') });
+    const agent = await typed(['approvals', 'approve', end(id)], { CAIRN_AGENT: 'ada' });
+    expect(agent).toMatchObject({ code: 1, text: expect.stringContaining('by a person, not by an agent') });
+
+    expect(await typed(['approvals', 'approve', end(id), '-m', 'Once.'])).toMatchObject({
+      code: 0,
+      text: expect.stringContaining('"rm -r build" is approved.'),
+    });
+    expect(await heard()).toMatchObject([{ ask: id, decision: 'approved', note: 'Once.' }]);
+    expect((await world.run(['approvals'])).stdout).toBe('Nothing waits for a person.\n');
+    expect((await world.run(['approvals', 'list', '--all'])).stdout).toContain('approved by');
+  });
+
+  test('is denied, and a question takes words', async () => {
+    const denied = await asking({});
+    const question = await asking({ kind: 'question', title: 'Which port?', options: ['1', '2'] });
+
+    await typed(['approvals', 'deny', end(denied.id)]);
+    const wordless = await typed(['approvals', 'approve', end(question.id)]);
+    expect(wordless.text).toContain('One of: 1, 2.');
+    await typed(['approvals', 'answer', end(question.id), 'the', 'third']);
+
+    expect(await denied.heard()).toMatchObject([{ decision: 'denied' }]);
+    expect(await question.heard()).toMatchObject([{ decision: 'approved', answer: 'the third' }]);
+    expect(await world.run(['approvals', 'show', 'deadbeef'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('cairn approvals list --all shows the ids.'),
+    });
+  });
+});

@@ -1,0 +1,81 @@
+import { describe, expect } from 'vitest';
+import * as z from 'zod';
+import { sqlFunction } from '../../src/db/sql-function.ts';
+import { call } from '../support/calls.ts';
+import { verify } from '../support/commands.ts';
+import { begunRun, claimed, runnerOf } from '../support/runners.ts';
+import { test as base } from '../support/world.ts';
+
+const settleRuns = sqlFunction('settle_runs', z.object({ settled: z.int() }));
+
+/** `settle` does what the job does in the workspace, five minutes after the last time. */
+const test = base.extend<{ settle: () => Promise<number> }>({
+  settle: async ({ as, sql, people: { owner } }, use) => {
+    await use(async () => {
+      const { settled } = await settleRuns(as('system'), {});
+      await sql.query(
+        `update app.jobs j set last_succeeded_at = now() + coalesce(c.ahead, '0')
+          from (select) x left join app.test_clock c on c.tenant_id = $1
+          where j.kind = 'runs' and j.tenant_id = $1`,
+        [owner.tenant_id],
+      );
+      return settled;
+    });
+  },
+});
+
+describe('what a runner left that never came back', () => {
+  test('is settled when a worker was at work meanwhile', async ({ as, clock, settle }) => {
+    const { run, runner, lock_token } = await begunRun(as('ada'), 'claude-1');
+    await runner.report(run, lock_token, [{ type: 'run.delivered', data: { path: 'x' } }]);
+    await call(as('ada'), 'send_command', { to: ['claude-1'], content: 'y', ttl_seconds: 60 });
+
+    await clock.advance({ seconds: 3_600 });
+    // All were away: the runner may still come back. What expired has.
+    expect(await settle()).toBe(1);
+    await clock.advance({ seconds: 300 });
+    expect(await settle()).toBe(1);
+
+    expect(await call(as('ada'), 'list_runs')).toMatchObject({
+      runs: [
+        { status: 'cancelled', end_reason: 'expired' },
+        { status: 'failed', end_reason: 'lost' },
+      ],
+    });
+    expect(await call(as('ada'), 'list_commands')).toMatchObject({
+      commands: [{ status: 'cancelled' }, { status: 'failed' }],
+    });
+    await expect(runner.report(run, lock_token, [])).resolves.toMatchObject({ status: 'failed' });
+    expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
+
+  test('is left to a runner that beats', async ({ as, clock, settle }) => {
+    const { run, runner, lock_token } = await begunRun(as('ada'), 'claude-1');
+    for (let n = 0; n < 4; n += 1) {
+      await clock.advance({ seconds: 300 });
+      await runner.beat({ runs: [{ run, lock_token }] });
+      expect(await settle()).toBe(0);
+    }
+    expect(await call(as('ada'), 'list_runs')).toMatchObject({ runs: [{ status: 'running' }] });
+  });
+
+  test('goes back to the queue where nothing of it had reached the agent', async ({ as, clock, settle }) => {
+    await begunRun(as('ada'), 'claude-1');
+    await settle();
+    await clock.advance({ seconds: 900 });
+    await settle();
+    await clock.advance({ seconds: 300 });
+    await settle();
+    expect(await call(as('ada'), 'list_runs')).toMatchObject({ runs: [{ status: 'queued' }] });
+
+    await claimed(await runnerOf(as('ada'), 'claude-1'));
+  });
+
+  test('asked a person: their question expires', async ({ as, clock, settle }) => {
+    await call(as('bo'), 'ask_approval', { title: 'Which?', ttl_seconds: 60, wait_seconds: 0 });
+    await clock.advance({ seconds: 61 });
+    await settle();
+    const { approvals } = await call(as('ada'), 'list_approvals', { include_decided: true });
+    expect(approvals).toMatchObject([{ state: 'expired', decided_at: expect.any(String) }]);
+  });
+});
