@@ -134,21 +134,23 @@ declare
   v_definition text;
   v_parts text[];
   v_table regclass;
+  v_hash text;
 begin
   foreach v_definition in array regexp_split_to_array(regexp_replace(definitions, '^ *--.*$', '', 'gn'), ';') loop
     v_definition := btrim(v_definition, E' \n');
     continue when v_definition = '';
     v_parts := regexp_match(v_definition, '^create (policy|trigger) (\w+) .*?\mon ([a-z_.]+)');
     v_table := v_parts[3];
-    continue when exists (
-      select from pg_policy p
+    v_hash := (
+      select coalesce(obj_description(p.oid, 'pg_policy'), '') from pg_policy p
       where v_parts[1] = 'policy' and p.polrelid = v_table and p.polname = v_parts[2]
-        and obj_description(p.oid, 'pg_policy') = md5(v_definition)
       union all
-      select from pg_trigger t
-      where v_parts[1] = 'trigger' and t.tgrelid = v_table and t.tgname = v_parts[2]
-        and obj_description(t.oid, 'pg_trigger') = md5(v_definition));
-    execute format('drop %s if exists %I on %s', v_parts[1], v_parts[2], v_table);
+      select coalesce(obj_description(t.oid, 'pg_trigger'), '') from pg_trigger t
+      where v_parts[1] = 'trigger' and t.tgrelid = v_table and t.tgname = v_parts[2]);
+    continue when v_hash = md5(v_definition);
+    if v_hash is not null then
+      execute format('drop %s %I on %s', v_parts[1], v_parts[2], v_table);
+    end if;
     execute v_definition;
     execute format('comment on %s %I on %s is %L', v_parts[1], v_parts[2], v_table, md5(v_definition));
   end loop;

@@ -36,7 +36,6 @@ begin
     alter table app.record_tables force row level security;
   end if;
   perform app.secure_table(v_table);
-  perform app.secure_functions();
   perform app.make_partitions();
 end
 $$;

@@ -149,21 +149,23 @@ declare
   v_definition text;
   v_parts text[];
   v_table regclass;
+  v_hash text;
 begin
   foreach v_definition in array regexp_split_to_array(regexp_replace(definitions, '^ *--.*$', '', 'gn'), ';') loop
     v_definition := btrim(v_definition, E' \n');
     continue when v_definition = '';
     v_parts := regexp_match(v_definition, '^create (policy|trigger) (\w+) .*?\mon ([a-z_.]+)');
     v_table := v_parts[3];
-    continue when exists (
-      select from pg_policy p
+    v_hash := (
+      select coalesce(obj_description(p.oid, 'pg_policy'), '') from pg_policy p
       where v_parts[1] = 'policy' and p.polrelid = v_table and p.polname = v_parts[2]
-        and obj_description(p.oid, 'pg_policy') = md5(v_definition)
       union all
-      select from pg_trigger t
-      where v_parts[1] = 'trigger' and t.tgrelid = v_table and t.tgname = v_parts[2]
-        and obj_description(t.oid, 'pg_trigger') = md5(v_definition));
-    execute format('drop %s if exists %I on %s', v_parts[1], v_parts[2], v_table);
+      select coalesce(obj_description(t.oid, 'pg_trigger'), '') from pg_trigger t
+      where v_parts[1] = 'trigger' and t.tgrelid = v_table and t.tgname = v_parts[2]);
+    continue when v_hash = md5(v_definition);
+    if v_hash is not null then
+      execute format('drop %s %I on %s', v_parts[1], v_parts[2], v_table);
+    end if;
     execute v_definition;
     execute format('comment on %s %I on %s is %L', v_parts[1], v_parts[2], v_table, md5(v_definition));
   end loop;
@@ -828,6 +830,8 @@ as $$
 declare
   v_type app.event_types;
   v_fields app.event_fields[];
+  -- A superuser is not bound, nor is the owner before the tables are secured: that spares a new database the changes.
+  v_is_bound constant boolean := row_security_active('app.event_types');
 begin
   v_fields := array(
     select row(
@@ -852,16 +856,20 @@ begin
         order by f) then
     return;
   end if;
-  alter table app.event_types no force row level security;
-  alter table app.event_fields no force row level security;
+  if v_is_bound then
+    alter table app.event_types no force row level security;
+    alter table app.event_fields no force row level security;
+  end if;
   delete from app.event_fields f where f.event_type = declare_event.event_type;
   insert into app.event_types values (v_type.*)
     on conflict on constraint event_types_pkey do update
       set (schema_version, required, internal, creates, verb_only)
           = (excluded.schema_version, excluded.required, excluded.internal, excluded.creates, excluded.verb_only);
   insert into app.event_fields select (f).* from unnest(v_fields) f;
-  alter table app.event_types force row level security;
-  alter table app.event_fields force row level security;
+  if v_is_bound then
+    alter table app.event_types force row level security;
+    alter table app.event_fields force row level security;
+  end if;
 end
 $$;
 
@@ -1669,7 +1677,6 @@ begin
   perform app.write_found_document();
   perform app.write_list_searchable();
   perform app.secure_table(format('public.%I', table_name)::regclass);
-  perform app.secure_functions();
 end
 $$;
 
@@ -2026,7 +2033,6 @@ begin
     alter table app.record_tables force row level security;
   end if;
   perform app.secure_table(v_table);
-  perform app.secure_functions();
   perform app.make_partitions();
 end
 $$;
@@ -8400,6 +8406,11 @@ create or replace function app.follow_commands(event public.events)
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- Most events are none of these, and whoever begins the expression below begins its four queries.
+  if event.event_type not in (
+    'command.sent', 'command.cancelled', 'agent.retired', 'run.claimed', 'run.finished') then
+    return '{}';
+  end if;
   return case event.event_type
     when 'command.sent' then array(
       select jsonb_build_object('stream', 'run:' || app.uuid_v7(), 'type', 'run.queued', 'data', jsonb_strip_nulls(
@@ -8433,8 +8444,7 @@ begin
       from public.agent_runs r
       join public.commands c on c.tenant_id = r.tenant_id and c.id = r.command_id
       where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and c.status in ('pending', 'queued'))
-    when 'run.finished' then app.end_of_command(event)
-    else '{}' end;
+    when 'run.finished' then app.end_of_command(event) end;
 end
 $$;
 
@@ -15729,6 +15739,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
   ('20261201002700', 'b6ce65c37c587476b410b6588be97b1d27b2ea63def93e503b29c65f81f4c901', '0.1.0'),
   ('20261201002800', 'bcf4cacfc9f793747766404c1c5bad1c8937e9d2ab469965ba581b024e9a49f7', '0.1.0'),
-  ('code', 'cffadabbeb7a082a33f27802905c1afc8093029f13b2efdc091da93a862b0a1a', '0.1.0')
+  ('code', 'a990aab3184641b1587354d8ba5f28220f0fd543400272dddb4a8936b81fa87b', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

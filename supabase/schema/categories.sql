@@ -484,7 +484,6 @@ begin
   perform app.write_found_document();
   perform app.write_list_searchable();
   perform app.secure_table(format('public.%I', table_name)::regclass);
-  perform app.secure_functions();
 end
 $function$;
 -- owner cairn_owner

@@ -248,6 +248,11 @@ CREATE OR REPLACE FUNCTION app.follow_commands(event public.events)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
+  -- Most events are none of these, and whoever begins the expression below begins its four queries.
+  if event.event_type not in (
+    'command.sent', 'command.cancelled', 'agent.retired', 'run.claimed', 'run.finished') then
+    return '{}';
+  end if;
   return case event.event_type
     when 'command.sent' then array(
       select jsonb_build_object('stream', 'run:' || app.uuid_v7(), 'type', 'run.queued', 'data', jsonb_strip_nulls(
@@ -281,8 +286,7 @@ begin
       from public.agent_runs r
       join public.commands c on c.tenant_id = r.tenant_id and c.id = r.command_id
       where r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream) and c.status in ('pending', 'queued'))
-    when 'run.finished' then app.end_of_command(event)
-    else '{}' end;
+    when 'run.finished' then app.end_of_command(event) end;
 end
 $function$;
 -- owner cairn_owner

@@ -627,6 +627,8 @@ AS $function$
 declare
   v_type app.event_types;
   v_fields app.event_fields[];
+  -- A superuser is not bound, nor is the owner before the tables are secured: that spares a new database the changes.
+  v_is_bound constant boolean := row_security_active('app.event_types');
 begin
   v_fields := array(
     select row(
@@ -651,16 +653,20 @@ begin
         order by f) then
     return;
   end if;
-  alter table app.event_types no force row level security;
-  alter table app.event_fields no force row level security;
+  if v_is_bound then
+    alter table app.event_types no force row level security;
+    alter table app.event_fields no force row level security;
+  end if;
   delete from app.event_fields f where f.event_type = declare_event.event_type;
   insert into app.event_types values (v_type.*)
     on conflict on constraint event_types_pkey do update
       set (schema_version, required, internal, creates, verb_only)
           = (excluded.schema_version, excluded.required, excluded.internal, excluded.creates, excluded.verb_only);
   insert into app.event_fields select (f).* from unnest(v_fields) f;
-  alter table app.event_types force row level security;
-  alter table app.event_fields force row level security;
+  if v_is_bound then
+    alter table app.event_types force row level security;
+    alter table app.event_fields force row level security;
+  end if;
 end
 $function$;
 -- owner cairn_owner

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Check } from '../../src/cli/setup/checks.ts';
-import { cairn } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 
 let home: string;
 let repository: string;
@@ -11,7 +11,7 @@ let repository: string;
 async function doctor(...args: string[]): Promise<{ code: number | null; ok: boolean; checks: Record<string, Check> }> {
   const env = { HOME: home, USERPROFILE: home, APPDATA: home, XDG_CONFIG_HOME: join(home, '.config'), PATH: '' };
   const flags = ['--data-dir', join(home, 'data'), 'doctor', '--json', ...args];
-  const { code, stdout } = await cairn(flags, { cwd: repository, env });
+  const { code, stdout } = await cairnHere(flags, { cwd: repository, env });
   const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: Check[] };
   return { code, ok, checks: Object.fromEntries(checks.map((check) => [check.name, check])) };
 }
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await cairn(['--data-dir', join(home, 'data'), 'db', 'stop']);
+  await cairnHere(['--data-dir', join(home, 'data'), 'db', 'stop']);
   await rm(home, { recursive: true, force: true });
 });
 

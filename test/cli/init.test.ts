@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { slugOf } from '../../src/cli/setup/init.ts';
 import { diffLines } from '../../src/cli/terminal/diff.ts';
 import { cairn, type Ran } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 
 let home: string;
 let repository: string;
@@ -14,7 +15,7 @@ let flags: string[];
 const run = (...args: string[]): Promise<Ran> => {
   // A home of its own on every system, and no client's settings but those.
   const env = { HOME: home, USERPROFILE: home, APPDATA: home, XDG_CONFIG_HOME: join(home, '.config'), PATH: '' };
-  return cairn([...flags, ...args], { cwd: join(repository, 'src'), env });
+  return cairnHere([...flags, ...args], { cwd: join(repository, 'src'), env });
 };
 
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cairn } from '../support/cairn.ts';
+import { cairnHere } from '../support/cairn-here.ts';
 import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
 
 let world: LocalWorld;
@@ -15,7 +15,7 @@ type Job = { kind: string; overdue: boolean; paused_at?: string; last_outcome?: 
 
 async function run<Answer>(...args: string[]): Promise<{ code: number | null; said: Answer; stderr: string }> {
   const env = { CAIRN_LINGER_SECONDS: '30', NO_COLOR: '1' };
-  const { code, stdout, stderr } = await cairn(['--data-dir', world.dataDir, ...args, '--json'], { env });
+  const { code, stdout, stderr } = await cairnHere(['--data-dir', world.dataDir, ...args, '--json'], { env });
   return { code, stderr, said: JSON.parse(stdout || '{}') };
 }
 
@@ -56,7 +56,7 @@ describe('jobs of an embedded database', () => {
   test('that wait because nobody runs them are told by status and doctor, until they are paused', async () => {
     await world.rows(`update app.jobs set next_run_at = now() - interval '1 day' where kind = 'backup'`);
     expect((await run('status')).said).toMatchObject({ jobs_overdue: ['backup'] });
-    const { stdout } = await cairn(['--data-dir', world.dataDir, 'status']);
+    const { stdout } = await cairnHere(['--data-dir', world.dataDir, 'status']);
     expect(stdout).toContain('Overdue backup: no worker runs it. Start `cairn serve` or `cairn worker`');
     type Checks = { checks: { name: string; status: string; detail: string }[] };
     const check = async () => (await run<Checks>('doctor')).said.checks.find(({ name }) => name === 'jobs');
@@ -84,7 +84,7 @@ describe('jobs of an embedded database', () => {
     expect(names).toContain('mine.backup');
     const latest = join(directory, names.filter((name) => name.startsWith('daily-')).at(-1) ?? '');
     const restored = join(world.dataDir, 'restored');
-    expect(await cairn(['--data-dir', restored, 'db', 'restore', latest])).toMatchObject({ code: 0 });
+    expect(await cairnHere(['--data-dir', restored, 'db', 'restore', latest])).toMatchObject({ code: 0 });
   });
 
   test('keep the latest backup, though the clock was ahead when others were made', async () => {
@@ -109,12 +109,12 @@ describe('jobs of an embedded database', () => {
     const why = `There is a file at or above ${directory}. Name a directory, or move the file away.`;
     const env = { CAIRN_LINGER_SECONDS: '30', NO_COLOR: '1' };
 
-    const { code, stdout, stderr } = await cairn(['--data-dir', world.dataDir, 'jobs', 'run', 'backup'], { env });
+    const { code, stdout, stderr } = await cairnHere(['--data-dir', world.dataDir, 'jobs', 'run', 'backup'], { env });
 
     expect([code, stderr]).toEqual([1, '']);
     expect(stdout).toMatch(/^backup: failed after \d+\.\d s: .*\n$/);
     expect(stdout).toContain(why);
-    const listed = await cairn(['--data-dir', world.dataDir, 'jobs'], { env });
+    const listed = await cairnHere(['--data-dir', world.dataDir, 'jobs'], { env });
     expect(listed.stdout).toContain(`failed: ${why}`);
     expect(listed.stdout).toMatch(/^purge .* in \d+[mh]$/m);
     await rm(directory);
@@ -153,7 +153,7 @@ test('a signed-in user of a Supabase project has no worker, and is told so', asy
     ['jobs', 'list'],
     ['jobs', 'run', 'purge'],
   ]) {
-    const { code, stderr } = await cairn(args, { env });
+    const { code, stderr } = await cairnHere(args, { env });
     expect([code, stderr]).toEqual([1, expect.stringContaining('Set SUPABASE_SECRET_KEY')]);
   }
 });

@@ -5,6 +5,7 @@ import { ask } from '../support/ask.ts';
 import { call } from '../support/calls.ts';
 import { createProject, createTask, exportAll, hold, note, record, replay, verify } from '../support/commands.ts';
 import { fillWorkspace } from '../support/fill-workspace.ts';
+import { filledWorkspace } from '../support/filled-workspace.ts';
 import { createScratch, mutate } from '../support/scratch.ts';
 import { tamper } from '../support/tamper.ts';
 import { test } from '../support/world.ts';
@@ -122,15 +123,15 @@ describe('verifying', () => {
       `update public.events set seq = case seq when 2 then 3 else 2 end + 1000000 where tenant_id = $1 and seq in (2, 3)`,
       { wrong: expect.any(String) },
     ],
-  ])('finds %s', async ([, statement, difference], { as, asStranger, sql, people }) => {
+  ])('finds %s', async ([, statement, difference], { as, engine, sql, people }) => {
+    const another = await filledWorkspace(engine);
     await fillWorkspace(as('ada'));
-    await fillWorkspace(asStranger('eve'));
     await tamper(sql, statement, [people.owner.tenant_id]);
 
     const result = await verify(as('ada'));
 
     expect(result).toMatchObject({ ok: false, difference });
-    expect(await verify(asStranger('eve'))).toMatchObject({ ok: true });
+    expect(await verify(another)).toMatchObject({ ok: true });
   });
 });
 

@@ -46,7 +46,8 @@ const CHAPTER = `
   select app.declare_event('pelican.hatched', 'creates', 'project:ref:80', 'name!:line:80');
   select app.declare_event('pelican.fed', 'fish!:integer:9');
   select app.declare_event('pelican.weighed', 'verb_only');
-  select app.define_category('pelican', 'pelicans', kept => '{visits}');`;
+  select app.define_category('pelican', 'pelicans', kept => '{visits}');
+  select app.secure_functions();`;
 
 let scratch: Scratch;
 let ada: Caller;

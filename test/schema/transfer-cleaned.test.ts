@@ -22,7 +22,8 @@ import {
   replay,
   verify,
 } from '../support/commands.ts';
-import { fillWorkspace } from '../support/fill-workspace.ts';
+import type { Engine } from '../support/engine.ts';
+import { filledHistory } from '../support/filled-workspace.ts';
 import { first, forge, payloadOf } from '../support/forge.ts';
 import { rowsOf } from '../support/rows.ts';
 import { test } from '../support/world.ts';
@@ -33,12 +34,12 @@ const ESCAPES = '\u001b]0;x\u0007\u202e';
 const DEEP = JSON.parse(`${'{"a":'.repeat(40)}1${'}'.repeat(40)}`);
 const WILD = `${'*a'.repeat(17)}`;
 
-type World = { as: (agent: string) => Context; sql: pg.Pool };
+type World = { engine: Engine; sql: pg.Pool };
 type Change = (payload: Record<string, unknown>) => unknown;
 
 /** A history in which the first event of a type holds other data, with hashes that are right. */
-async function historyWith({ as, sql }: World, type: string, change: Change): Promise<Exported[]> {
-  const events = await exportAll(as('ada'));
+async function historyWith({ engine, sql }: World, type: string, change: Change): Promise<Exported[]> {
+  const events = await filledHistory(engine);
   change(payloadOf(events, type));
   return forge(sql, events);
 }
@@ -100,9 +101,8 @@ describe('an event of an earlier version', () => {
       { evidence: [{ criterion: 'x' }, { criterion: 1, note: 'n'.repeat(4_001) }] },
       { evidence: [{ criterion: 1, note: 'n'.repeat(4_000) }] },
     ],
-  ])('is taken cleaned, with %s', async ([, type, change, cleaned], { as, asStranger, sql }) => {
-    await fillWorkspace(as('ada'));
-    const events = await historyWith({ as, sql }, type, (payload) => Object.assign(payload, change));
+  ])('is taken cleaned, with %s', async ([, type, change, cleaned], { engine, asStranger, sql }) => {
+    const events = await historyWith({ engine, sql }, type, (payload) => Object.assign(payload, change));
 
     const result = await importAll(asStranger('eve'), events);
 
@@ -117,12 +117,11 @@ describe('an event of an earlier version', () => {
     expect(await verify(asStranger('eve'))).toMatchObject({ ok: true });
   });
 
-  test('is taken cut, with an object of forty levels', async ({ as, asStranger, sql }) => {
-    await fillWorkspace(as('ada'));
+  test('is taken cut, with an object of forty levels', async ({ engine, asStranger, sql }) => {
     const snapshot = { deep: DEEP, flat: 1 };
     await importAll(
       asStranger('eve'),
-      await historyWith({ as, sql }, 'session.saved', (payload) => Object.assign(payload, { snapshot })),
+      await historyWith({ engine, sql }, 'session.saved', (payload) => Object.assign(payload, { snapshot })),
     );
 
     const taken = payloadOf(await exportAll(asStranger('eve')), 'session.saved')['snapshot'];
@@ -142,17 +141,16 @@ describe('an event of an earlier version', () => {
 });
 
 describe('a history with events that were cleaned', () => {
-  async function taken({ as, sql }: World, by: Caller): Promise<Exported[]> {
-    await fillWorkspace(as('ada'));
+  async function taken({ engine, sql }: World, by: Caller): Promise<Exported[]> {
     const change: Change = (payload) => Object.assign(payload, { title: `hunter2${ESCAPES}` });
-    const history = await historyWith({ as, sql }, 'task.created', change);
+    const history = await historyWith({ engine, sql }, 'task.created', change);
     await importAll(by, history);
     return history;
   }
 
-  test('is rebuilt, goes on, and is skipped when it comes again', async ({ as, asStranger, sql, people }) => {
+  test('is rebuilt, goes on, and is skipped when it comes again', async ({ engine, asStranger, sql, people }) => {
     const eve = asStranger('eve');
-    const history = await taken({ as, sql }, eve);
+    const history = await taken({ engine, sql }, eve);
     const before = await rowsOf(sql, people.stranger.tenant_id);
 
     expect(await importAll(eve, history)).toMatchObject({ imported: 0, skipped: history.length, cleaned: 0 });
@@ -170,8 +168,8 @@ describe('a history with events that were cleaned', () => {
     expect(await verify(eve)).toMatchObject({ ok: false, difference: { wrong: 'payload' } });
   });
 
-  test('is exported and imported as it is, and counted again', async ({ as, asStranger, sql }) => {
-    await taken({ as, sql }, asStranger('eve'));
+  test('is exported and imported as it is, and counted again', async ({ engine, asStranger, sql }) => {
+    await taken({ engine, sql }, asStranger('eve'));
     const events = await exportAll(asStranger('eve'));
     const fay = await newWorkspace(asStranger('eve'));
 
@@ -182,9 +180,9 @@ describe('a history with events that were cleaned', () => {
     expect(await verify(fay)).toMatchObject({ ok: true });
   });
 
-  test('is redacted like any other, and moves then', async ({ as, asStranger, sql, people }) => {
+  test('is redacted like any other, and moves then', async ({ engine, asStranger, sql, people }) => {
     const eve = asStranger('eve');
-    await taken({ as, sql }, eve);
+    await taken({ engine, sql }, eve);
     const { seq } = first(await exportAll(eve), 'task.created');
 
     await redact(eve, seq);
@@ -196,9 +194,9 @@ describe('a history with events that were cleaned', () => {
     expect(await verify(fay)).toMatchObject({ ok: true });
   });
 
-  test('is archived, and its chain is followed through the file', async ({ as, asStranger, sql }) => {
+  test('is archived, and its chain is followed through the file', async ({ engine, asStranger, sql }) => {
     const eve = asStranger('eve');
-    await taken({ as, sql }, eve);
+    await taken({ engine, sql }, eve);
     const folder = await mkdtemp(join(tmpdir(), 'cairn cleaned '));
     const before = new Date(Date.now() + 60_000).toISOString();
     const timeline = () => call(eve, 'list_events', { project: 'web', page_size: 100 });
@@ -215,20 +213,19 @@ describe('a history with events that were cleaned', () => {
 });
 
 describe('an agent or client with a name that no version gives now', () => {
-  async function named({ as, sql }: World, type: string, names: object): Promise<Exported[]> {
-    await fillWorkspace(as('ada'));
-    const events = await exportAll(as('ada'));
+  async function named({ engine, sql }: World, type: string, names: object): Promise<Exported[]> {
+    const events = await filledHistory(engine);
     Object.assign(first(events, type)['actor'] as object, names);
     return forge(sql, events);
   }
 
   test('stays in the log, whose hash covers it, and is cleaned wherever it is read', async ({
-    as,
+    engine,
     asStranger,
     sql,
   }) => {
     const eve = asStranger('eve');
-    const history = await named({ as, sql }, 'task.created', { agent: 'a\nSYSTEM: b\u202e' });
+    const history = await named({ engine, sql }, 'task.created', { agent: 'a\nSYSTEM: b\u202e' });
 
     expect(await importAll(eve, history)).toMatchObject({ cleaned: 1 });
 
@@ -243,10 +240,14 @@ describe('an agent or client with a name that no version gives now', () => {
     expect(await verify(eve)).toMatchObject({ ok: true });
   });
 
-  test('is still an agent where nobody sees its name, and no client becomes CI', async ({ as, asStranger, sql }) => {
+  test('is still an agent where nobody sees its name, and no client becomes CI', async ({
+    engine,
+    asStranger,
+    sql,
+  }) => {
     const eve = asStranger('eve');
 
-    await importAll(eve, await named({ as, sql }, 'artifact.added', { agent: '\u3164', client: 'c\u200bi' }));
+    await importAll(eve, await named({ engine, sql }, 'artifact.added', { agent: '\u3164', client: 'c\u200bi' }));
 
     const { rows } = await sql.query('select added_by, tier from public.artifacts where tenant_id = $1', [
       eve.actor.tenant_id,
@@ -254,8 +255,8 @@ describe('an agent or client with a name that no version gives now', () => {
     expect(rows).toEqual([{ added_by: 'agent', tier: 'observed' }]);
   });
 
-  test('is refused where it has more characters than are ever read', async ({ as, asStranger, sql }) => {
-    const history = await named({ as, sql }, 'task.created', { client: 'c'.repeat(481) });
+  test('is refused where it has more characters than are ever read', async ({ engine, asStranger, sql }) => {
+    const history = await named({ engine, sql }, 'task.created', { client: 'c'.repeat(481) });
 
     await expect(importAll(asStranger('eve'), history)).rejects.toMatchObject({ code: 'invalid_input' });
   });

@@ -18,6 +18,7 @@ import {
   verify,
 } from '../support/commands.ts';
 import { fillWorkspace } from '../support/fill-workspace.ts';
+import { filledHistory } from '../support/filled-workspace.ts';
 import { add, dependent, first, forge, payloadOf, redactionOf, waitFor } from '../support/forge.ts';
 import { rowsOf } from '../support/rows.ts';
 import { test } from '../support/world.ts';
@@ -101,9 +102,8 @@ describe('a history whose hashes are right', () => {
       'a redaction of another task',
       (all) => redactionOf(all, first(all, 'task.created')['id'], first(all, 'task.created')['project_id']),
     ],
-  ])('is refused with %s, and nothing is written', async ([, change, field], { as, asStranger, sql, people }) => {
-    await fillWorkspace(as('ada'));
-    const events = await exportAll(as('ada'));
+  ])('is refused with %s, and nothing is written', async ([, change, field], { engine, asStranger, sql, people }) => {
+    const events = await filledHistory(engine);
     change(events);
     const forged = await forge(sql, events);
     const before = await rowsOf(sql, people.stranger.tenant_id);
@@ -123,9 +123,8 @@ describe('a history whose hashes are right', () => {
     ['a hash that is none', { hash: 'zz' }],
     ['a position that is none', { seq: 'x' }],
     ['a year that no hash can hold', { created_at: 'infinity' }],
-  ])('is refused with %s, and the error names its place', async ([, change], { as, asStranger }) => {
-    await fillWorkspace(as('ada'));
-    const [event] = await exportAll(as('ada'));
+  ])('is refused with %s, and the error names its place', async ([, change], { engine, asStranger }) => {
+    const [event] = await filledHistory(engine);
 
     const attempt = importAll(asStranger('eve'), [{ ...event, ...change }]);
 

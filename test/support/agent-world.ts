@@ -1,14 +1,16 @@
 import { join } from 'node:path';
 import { readConfig } from '../../src/config.ts';
+import type { Context } from '../../src/context.ts';
 import { openLocal } from '../../src/local.ts';
 import { createLog } from '../../src/log.ts';
+import { changeAgent, listAgents, stopAgents } from '../../src/services/agents.ts';
 import { openPersonWorld, type PersonWorld } from './person-world.ts';
 import { type Runner, runnerOf } from './runners.ts';
 
 /** A person, and runners on the same database whose agents take their commands. */
 export type AgentWorld = PersonWorld & {
   runner(name: string, driven?: Parameters<typeof runnerOf>[2]): Promise<Runner>;
-  /** Makes the names of the runners free, and lets all go on. */
+  /** Retires all agents, which makes their names free, and lets all go on; as the commands do, in no time. */
   clear(): Promise<void>;
 };
 
@@ -16,17 +18,14 @@ export async function openAgentWorld(): Promise<AgentWorld> {
   const world = await openPersonWorld();
   const log = createLog('silent');
   const { db, blobs, actor, close } = await openLocal(readConfig({ dataDir: join(world.home, 'data') }, {}), log);
-  const names: string[] = [];
+  const ctx: Context = { db, blobs, log, scopes: 'all', actor };
   return {
     ...world,
-    async runner(name, driven) {
-      const started = await runnerOf({ db, blobs, log, scopes: 'all', actor }, name, driven);
-      names.push(name);
-      return started;
-    },
+    runner: (name, driven) => runnerOf(ctx, name, driven),
     async clear() {
-      for (const name of names.splice(0)) await world.run(['agents', 'retire', name]);
-      await world.run(['go-on']);
+      const { agents } = await listAgents(ctx, { page_size: 100 });
+      for (const { id } of agents) await changeAgent(ctx, { agent: id, change: 'retire' });
+      await stopAgents(ctx, { reach: 'workspace', stopped: false });
     },
     async close() {
       await close();

@@ -1,4 +1,4 @@
-import { cairn } from './cairn.ts';
+import { cairnHere } from './cairn-here.ts';
 import { freePort } from './free-port.ts';
 import { type Serving, startServing } from './serve.ts';
 import { Browser, PASSWORD } from './web.ts';
@@ -16,7 +16,7 @@ type Given = { dataDir: string; flags?: string[]; env?: NodeJS.ProcessEnv };
 export async function startAuthServing({ dataDir, flags = [], env = {} }: Given): Promise<AuthServing> {
   const port = await freePort();
   const serving = await startServing(['--auth', '--port', String(port), '--data-dir', dataDir, ...flags], env);
-  const set = await cairn(['auth', 'owner', 'set-password', '--data-dir', dataDir], { input: `${PASSWORD}\n` });
+  const set = await cairnHere(['auth', 'owner', 'set-password', '--data-dir', dataDir], { input: `${PASSWORD}\n` });
   if (set.code !== 0) throw new Error(set.stderr);
   return {
     ...serving,

@@ -69,22 +69,15 @@ describe.each(CLIENT_KINDS)('the %s', (kind) => {
     }
   });
 
-  test('finds the three tools of the first minute marked for loading at once', async () => {
+  test('finds the three tools of the first minute marked for loading at once, and is told what to call first', async () => {
     const agent = await connect(kind, 'ada', flags());
 
     const tools = (await agent.listTools()) as Listed[];
+    const [first] = (agent.instructions() ?? '').split('\n\n');
 
     await agent.close();
     const loaded = tools.filter(({ _meta }) => JSON.stringify(_meta) === '{"anthropic/alwaysLoad":true}');
     expect(loaded.map(({ name }) => name).sort()).toEqual(['claim_task', 'complete_task', 'resume_project']);
-  });
-
-  test('is told first what to call first', async () => {
-    const agent = await connect(kind, 'ada', flags());
-
-    const [first] = (agent.instructions() ?? '').split('\n\n');
-
-    await agent.close();
     expect(first).toMatch(/^Cairn is the memory that agents share .* Call resume_project first\.$/);
   });
 });
