@@ -1,7 +1,8 @@
 import { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Claimed } from '../services/runner.ts';
-import type { Driver, Ended, Turn } from './driver.ts';
+import { beginTurn } from './begin-turn.ts';
+import type { Answer, Driver, Ended, Limited, Turn } from './driver.ts';
 import { exceeded } from './limits.ts';
 import { orderText } from './order.ts';
 import { OutputSender } from './output-sender.ts';
@@ -17,6 +18,11 @@ type Parts = {
   graceMs: number;
   env: Record<string, string>;
   printed(run: string, stream: 'stdout' | 'stderr', text: string): void;
+};
+
+const NOBODY_ASKED: Answer = {
+  decision: 'denied',
+  note: 'Nobody could be asked. Do not look for another way to do the same: end your turn, and say what you needed.',
 };
 
 /** A run that was claimed, from its delivery until the database knows its end. */
@@ -87,7 +93,7 @@ export class ActiveRun {
   async #run(): Promise<Ended> {
     const { driver, printed, env } = this.#parts;
     const { run, deliver } = this.started;
-    const turn = driver.deliver(orderText(this.started), {
+    const turn = beginTurn(driver, orderText(this.started), {
       mode: deliver,
       env,
       watcher: {
@@ -101,12 +107,13 @@ export class ActiveRun {
           this.#signAt = performance.now();
           this.#tokens = tokens;
         },
+        asks: async () => NOBODY_ASKED,
       },
     });
     this.#turn = turn;
     this.#say({ type: 'run.delivered', data: { path: driver.path } });
     if (this.#told !== undefined) turn.interrupt();
-    const found = await turn.ended;
+    const found = endOf(await turn.ended);
     this.#isOver = true;
     this.#turn = undefined;
     const ended = this.#told === undefined ? found : { ...found, ...this.#told };
@@ -142,4 +149,8 @@ export class ActiveRun {
       if (error instanceof DomainError && error.code === 'lock_lost') this.lose();
     }
   }
+}
+
+function endOf(found: Ended | Limited): Ended {
+  return found.status === 'limited' ? { status: 'failed', end_reason: 'error', error: found.reason } : found;
 }

@@ -13,6 +13,34 @@ export type Ended = {
   result?: string;
 };
 
+/** A provider's usage limit ended the turn. */
+export type Limited = {
+  status: 'limited';
+  /** What the provider said. */
+  reason: string;
+  /** ISO time when the provider allows more, where it said so. */
+  until?: string;
+};
+
+/** What an agent asks a person before it goes on. */
+export type Question = {
+  kind: 'permission' | 'question';
+  /** What it wants to do or to know, in one line of at most 500 characters. */
+  title: string;
+  /** What it showed of it: tool, arguments, command, files. */
+  detail?: Record<string, unknown>;
+  /** Answers to choose from, where the agent names them. */
+  options?: string[];
+};
+
+export type Answer = {
+  decision: 'approved' | 'denied';
+  /** A chosen option, or words. */
+  answer?: string;
+  /** What the agent is told with it. */
+  note?: string;
+};
+
 /** What a driver sees of a turn while it goes on. */
 export type Watcher = {
   /** The agent has begun with the text. */
@@ -20,12 +48,14 @@ export type Watcher = {
   printed(stream: 'stdout' | 'stderr', text: string): void;
   /** Tokens so far, of this turn. */
   used(tokens: { in: number; out: number }): void;
+  /** Settles with the answer; the signal aborts when the agent withdraws the question, or its turn ends. */
+  asks(question: Question, signal: AbortSignal): Promise<Answer>;
 };
 
 /** A text on its way through an agent. */
 export type Turn = {
   /** Settles when the agent is done with it; a turn that joined another ends with that one. */
-  ended: Promise<Ended>;
+  ended: Promise<Ended | Limited>;
   /** Asks the agent to end the turn; its process stays where the driver can do that. */
   interrupt(): void;
   /** Ends the process that carries it: told to, then killed. */

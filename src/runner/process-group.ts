@@ -5,12 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export type Program = { command: string; args: readonly string[]; cwd: string; env: NodeJS.ProcessEnv };
 
 const LOOK_MS = 50;
+const CLOSE_MS = 500;
 
 /** A program with all that it starts: a group of processes of its own, ended as a whole. */
 export class ProcessGroup {
   readonly child: ChildProcessWithoutNullStreams;
   /** How the program itself ended; its children may live on until the group is stopped. */
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null; error?: Error }>;
+  readonly #closed: Promise<unknown>;
 
   constructor({ command, args, cwd, env }: Program) {
     // Windows has no groups of processes: there `detached` would open a window.
@@ -19,6 +21,7 @@ export class ProcessGroup {
       this.child.once('error', (error) => resolve({ code: null, signal: null, error }));
       this.child.once('exit', (code, signal) => resolve({ code, signal }));
     });
+    this.#closed = new Promise((resolve) => this.child.once('close', resolve));
     // Who writes to a program that has ended is told by its exit.
     this.child.stdin.on('error', () => {});
   }
@@ -27,11 +30,18 @@ export class ProcessGroup {
     return this.child.pid;
   }
 
+  /** Ends what the program has left, and settles when all that it printed is read, too. */
+  async gone({ graceMs }: { graceMs: number }): Promise<void> {
+    await this.stop({ graceMs });
+    // What left the group may hold the other end for good.
+    await Promise.race([this.#closed, sleep(CLOSE_MS, undefined, { ref: false })]);
+  }
+
   /** Tells the group to end, then kills it; settles when none of it is left. */
   async stop({ graceMs }: { graceMs: number }): Promise<void> {
     const { pid } = this.child;
     if (pid === undefined) return;
-    await endGroup(pid, { graceMs, isAlive: () => signalGroup(pid, 0) });
+    await endGroup(pid, { graceMs, isAlive: () => isGroupAlive(pid) });
   }
 }
 
@@ -45,6 +55,18 @@ export async function endGroup(
     const until = performance.now() + graceMs;
     while (isAlive() && performance.now() < until) await sleep(LOOK_MS);
   }
+}
+
+export function isGroupAlive(pid: number): boolean {
+  return signalGroup(pid, 0);
+}
+
+/** Says why a program does not start. */
+export function startFailure(error: Error): string {
+  const missing = 'code' in error && error.code === 'ENOENT';
+  return missing
+    ? 'The program of the agent is not there.'
+    : `The program of the agent does not start: ${error.message}`;
 }
 
 /** Sends a signal to a group of processes, on Windows to its program alone; false if it is gone. */

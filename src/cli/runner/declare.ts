@@ -1,6 +1,9 @@
 import { type Command, Option } from 'commander';
-import { command, examples } from '../command.ts';
+import { DRIVER_NAMES } from '../../runner/driver-names.ts';
+import { command, duration, examples } from '../command.ts';
 import type { AgentRunOptions } from './run-agent.ts';
+
+const QUIET = '5s';
 
 export function addRunnerCommands(program: Command): void {
   const agent = program.command('agent').description('drive an agent on this machine');
@@ -9,8 +12,11 @@ export function addRunnerCommands(program: Command): void {
     .description('start an agent that takes commands, and drive it until this program ends')
     .argument('<command...>', 'the program of the agent and its arguments, after --')
     .option('--name <name>', 'what it is called; by default after its program, such as claude-1')
+    .addOption(new Option('--driver <driver>', 'how texts reach it').choices(['auto', ...DRIVER_NAMES]).default('auto'))
     .addOption(
-      new Option('--driver <driver>', 'how texts reach it').choices(['auto', 'claude', 'pipe']).default('auto'),
+      new Option('--quiet <time>', 'with the driver pty, how long its terminal is still when a turn has ended')
+        .argParser(duration)
+        .default(duration(QUIET), QUIET),
     )
     .addOption(
       new Option('--accept <whose>', 'whose commands it takes').choices(['owner', 'workspace']).default('owner'),
@@ -19,7 +25,11 @@ export function addRunnerCommands(program: Command): void {
     .option('--json', 'print what happens as a line of JSON each')
     .addHelpText(
       'after',
-      examples('cairn agent run -- claude', 'cairn agent run --name reviewer --driver pipe -- ./review.sh'),
+      examples(
+        'cairn agent run -- claude',
+        'cairn agent run -- codex',
+        'cairn agent run --name reviewer --driver pipe -- ./review.sh',
+      ),
     )
     .action(
       command(async (config, words: string[], options: AgentRunOptions) => {

@@ -5,9 +5,8 @@ import { DomainError } from '../../errors.ts';
 import { openLocal } from '../../local.ts';
 import { createLog } from '../../log.ts';
 import { personName } from '../../person-name.ts';
-import type { Driver } from '../../runner/driver.ts';
-import { claudeDriver } from '../../runner/drivers/claude.ts';
-import { pipeDriver } from '../../runner/drivers/pipe.ts';
+import type { DriverName } from '../../runner/driver-names.ts';
+import { DRIVERS, driverOf } from '../../runner/drivers/catalog.ts';
 import { endLeftovers } from '../../runner/leftovers.ts';
 import { databasePort } from '../../runner/port.ts';
 import { GRACE_MS, type Notice, Runner } from '../../runner/runner.ts';
@@ -18,7 +17,8 @@ import { type JsonOption, styled } from '../terminal/output.ts';
 
 export type AgentRunOptions = JsonOption & {
   name?: string;
-  driver: 'auto' | 'claude' | 'pipe';
+  driver: 'auto' | DriverName;
+  quiet: number;
   accept: 'owner' | 'workspace';
   type?: string;
 };
@@ -27,13 +27,13 @@ const NUMBERS_MAX = 20;
 
 /** `cairn agent run -- COMMAND`: drives an agent until the process is told to end. */
 export async function runAgent(config: Config, words: string[], options: AgentRunOptions): Promise<void> {
-  const [program = '', ...args] = words;
+  const [program = '', ...given] = words;
   const kind = basename(program).replace(/\.(exe|cmd|sh|js|mjs|py)$/i, '') || 'agent';
   const type =
     cleanLine(options.type ?? kind)
       .toLowerCase()
       .slice(0, 40) || 'agent';
-  const driver = options.driver === 'auto' ? (type === 'claude' ? 'claude' : 'pipe') : options.driver;
+  const { driver, args } = options.driver === 'auto' ? driverOf(type, given) : { driver: options.driver, args: given };
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
   const person = personName();
   const { db, blobs, actor, close } = await openLocal({ ...config, lingerSeconds: 0 }, log, { person });
@@ -45,7 +45,11 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
       const token = await endLeftovers(left, { name, graceMs: GRACE_MS });
       const ctx = { db, blobs, log, scopes: 'all' as const, actor: { ...actor, agent: name, client: await person } };
       const env = { ...thisHost().env, CAIRN_AGENT: name };
-      const driven = openDriver(driver, { program: { command: program, args, cwd: process.cwd(), env } });
+      const driven = await DRIVERS[driver]({
+        program: { command: program, args, cwd: process.cwd(), env },
+        graceMs: GRACE_MS,
+        quietMs: 1_000 * options.quiet,
+      });
       const runner = new Runner({
         port: databasePort(ctx, name),
         driver: driven,
@@ -95,10 +99,6 @@ async function untilEnd(runner: Runner): Promise<void> {
     await runner.stop();
     heed();
   }
-}
-
-function openDriver(driver: 'claude' | 'pipe', { program }: Pick<Parameters<typeof pipeDriver>[0], 'program'>): Driver {
-  return (driver === 'claude' ? claudeDriver : pipeDriver)({ program, graceMs: GRACE_MS });
 }
 
 function numbered(type: string): string[] {

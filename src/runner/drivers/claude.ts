@@ -1,10 +1,11 @@
-import { createInterface } from 'node:readline';
-import * as z from 'zod';
 import { newId } from '../../events/ids.ts';
-import type { Driver, Ended, Mode, Turn, Watcher } from '../driver.ts';
-import { ProcessGroup, type Program } from '../process-group.ts';
-import { Tail } from '../tail.ts';
-import { startFailure } from './pipe.ts';
+import type { Driver, Limited, Mode, Turn, Watcher } from '../driver.ts';
+import { KeptProcess } from '../kept-process.ts';
+import { eachLine, jsonOf } from '../lines.ts';
+import type { Program } from '../process-group.ts';
+import { type Member, SharedTurn } from '../shared-turn.ts';
+import { type Asked, Line, type Message, type Result, shown, tokensOf } from './claude-lines.ts';
+import { replyTo } from './claude-questions.ts';
 
 type Options = { program: Program; graceMs: number };
 
@@ -14,34 +15,11 @@ const FLAGS: readonly (readonly string[])[] = [
   ['--input-format', 'stream-json'],
   ['--output-format', 'stream-json'],
   ['--verbose'],
+  ['--permission-prompt-tool', 'stdio'],
+  // Says when a text has been taken up.
+  ['--replay-user-messages'],
 ];
-
-const Count = z.int().min(0).catch(0);
-const Usage = z
-  .object({
-    input_tokens: Count,
-    output_tokens: Count,
-    cache_read_input_tokens: Count,
-    cache_creation_input_tokens: Count,
-  })
-  .partial();
-const Block = z.union([
-  z.object({ type: z.literal('text'), text: z.string() }),
-  z.object({ type: z.literal('tool_use'), name: z.string(), input: z.unknown() }),
-  z.object({ type: z.string() }),
-]);
-/** The lines that count; of others there are many, and more with each version. */
-const Line = z.union([
-  z.object({ type: z.literal('system'), session_id: z.string() }),
-  z.object({ type: z.literal('assistant'), message: z.object({ content: z.array(Block), usage: Usage.optional() }) }),
-  z.object({
-    type: z.literal('result'),
-    subtype: z.string(),
-    is_error: z.boolean().optional(),
-    result: z.string().optional(),
-    usage: Usage.optional(),
-  }),
-]);
+const PRIORITY = { turn: undefined, steer: 'next', interrupt: 'now' } as const;
 
 /** Drives Claude Code over its stream of JSON: one process for all turns, which texts join and requests interrupt. */
 export function claudeDriver(options: Options): Driver {
@@ -56,144 +34,152 @@ export function claudeDriver(options: Options): Driver {
   };
 }
 
-type Pending = { watcher: Watcher; resolve(ended: Ended): void; interrupted: boolean; begun: boolean };
-
 class ClaudeSession {
-  readonly #options: Options;
-  #group: ProcessGroup | undefined;
+  readonly #program: Program;
+  readonly #process: KeptProcess;
+  readonly #turn = new SharedTurn();
   /** Continues the conversation when the process is started again. */
   #session: string | undefined;
-  #pending: Pending[] = [];
-  #said = new Tail();
-  #used = { in: 0, out: 0 };
-  #complained = new Tail();
+  /** Texts that were given, by the id that comes back when they are taken up. */
+  #given = new Map<string, Member>();
+  #used = new Map<string, { in: number; out: number }>();
+  #asked = new Map<string, AbortController>();
+  /** When the provider allows more, since it refused; it says so once. */
+  #resetsAt: number | undefined;
 
-  constructor(options: Options) {
-    this.#options = options;
+  constructor({ program, graceMs }: Options) {
+    this.#program = program;
+    this.#process = new KeptProcess({ graceMs, turn: this.#turn });
   }
 
   deliver(text: string, { mode, watcher, env }: { mode: Mode; watcher: Watcher; env: Record<string, string> }): Turn {
-    const group = this.#opened(env);
-    if (this.#pending.length === 0) {
-      this.#said = new Tail();
-      this.#used = { in: 0, out: 0 };
+    if (this.#process.group === undefined) this.#start(env);
+    const isFirst = !this.#turn.isOpen;
+    const member = this.#turn.await(watcher);
+    const uuid = newId();
+    if (isFirst) {
+      this.#turn.join(member);
+      this.#used.clear();
+    } else {
+      this.#given.set(uuid, member);
+      void member.ended.finally(() => this.#given.delete(uuid));
     }
-    const ended = new Promise<Ended>((resolve) => {
-      this.#pending.push({ watcher, resolve, interrupted: false, begun: false });
-    });
-    const mine = this.#pending.at(-1);
+    const priority = PRIORITY[mode];
     const message = { role: 'user', content: text };
-    const priority = mode === 'turn' ? undefined : mode === 'steer' ? 'next' : 'now';
-    this.#send(group, { type: 'user', message, parent_tool_use_id: null, ...(priority && { priority }) });
+    this.#process.send({ type: 'user', uuid, message, parent_tool_use_id: null, ...(priority && { priority }) });
     return {
-      ended,
+      ended: member.ended,
       interrupt: () => {
-        if (mine !== undefined) mine.interrupted = true;
-        this.#send(group, { type: 'control_request', request_id: newId(), request: { subtype: 'interrupt' } });
+        member.isInterrupted = true;
+        this.#interrupt();
       },
-      stop: () => void group.stop({ graceMs: this.#options.graceMs }),
+      stop: () => this.#process.stop(),
     };
   }
 
-  async close(): Promise<void> {
-    const group = this.#group;
-    if (group === undefined) return;
-    group.child.stdin.end();
-    await group.stop({ graceMs: this.#options.graceMs });
+  #interrupt(): void {
+    this.#process.send({ type: 'control_request', request_id: newId(), request: { subtype: 'interrupt' } });
+  }
+
+  close(): Promise<void> {
+    return this.#process.close();
   }
 
   pids(): number[] {
-    return this.#group?.pid === undefined ? [] : [this.#group.pid];
+    return this.#process.pids();
   }
 
-  #opened(env: Record<string, string>): ProcessGroup {
-    if (this.#group !== undefined) return this.#group;
-    const { program } = this.#options;
+  #start(env: Record<string, string>): void {
+    const program = this.#program;
     const missing = FLAGS.filter(([flag = '']) => !program.args.includes(flag)).flat();
     const resumed = this.#session === undefined ? [] : ['--resume', this.#session];
     const args = [...program.args, ...missing, ...resumed];
-    const group = new ProcessGroup({ ...program, args, env: { ...program.env, ...env } });
-    this.#group = group;
-    createInterface({ input: group.child.stdout, crlfDelay: Infinity }).on('line', (line) => this.#read(line));
-    group.child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      this.#complained.add(text);
-      for (const { watcher } of this.#pending) watcher.printed('stderr', text);
+    const { child } = this.#process.start({ ...program, args, env: { ...program.env, ...env } });
+    eachLine(child.stdout, (text) => {
+      const { data } = Line.safeParse(jsonOf(text));
+      if (data !== undefined) this.#take(data);
     });
-    void group.exited.then(({ code, signal, error }) => {
-      if (this.#group === group) this.#group = undefined;
-      void group.stop({ graceMs: this.#options.graceMs });
-      const why = code === null ? `It was ended by ${signal}.` : `It ended with ${code}.`;
-      const about = error === undefined ? `${why} ${this.#complained.text}`.trim() : startFailure(error);
-      this.#end(({ interrupted }) =>
-        interrupted
-          ? { status: 'cancelled', end_reason: 'interrupted' }
-          : { status: 'failed', end_reason: error === undefined ? 'crashed' : 'error', error: about },
-      );
-    });
-    return group;
   }
 
-  #send(group: ProcessGroup, line: object): void {
-    group.child.stdin.write(`${JSON.stringify(line)}\n`);
-  }
-
-  #read(text: string): void {
-    const parsed = Line.safeParse(jsonOf(text));
-    if (!parsed.success) return;
-    const line = parsed.data;
-    if (line.type === 'system') this.#session = line.session_id;
-    else if (line.type === 'assistant') this.#show(line.message);
-    else {
-      const { subtype, is_error = false, result = this.#said.text, usage } = line;
-      this.#use(usage, { replaces: true });
-      const failed = is_error || subtype !== 'success';
-      this.#end(({ interrupted }) => {
-        if (interrupted) return { status: 'cancelled', end_reason: 'interrupted', result };
-        return failed
-          ? { status: 'failed', end_reason: 'error', error: `${subtype}: ${result}`.slice(0, 2_000) }
-          : { status: 'completed', end_reason: 'completed', result };
-      });
+  #take(line: Line): void {
+    switch (line.type) {
+      case 'system':
+        this.#session = line.session_id;
+        break;
+      case 'user':
+        this.#takenUp(this.#given.get(line.uuid));
+        break;
+      case 'assistant':
+        this.#show(line.message);
+        break;
+      case 'rate_limit_event': {
+        const { status, resetsAt } = line.rate_limit_info;
+        this.#resetsAt = status === 'rejected' ? (resetsAt ?? undefined) : undefined;
+        break;
+      }
+      case 'control_request':
+        void this.#ask(line.request_id, line.request);
+        break;
+      case 'control_cancel_request':
+        this.#asked.get(line.request_id)?.abort();
+        break;
+      default:
+        this.#end(line);
     }
   }
 
-  #show({ content, usage }: { content: z.infer<typeof Block>[]; usage?: z.infer<typeof Usage> | undefined }): void {
-    for (const pending of this.#pending) {
-      if (!pending.begun) pending.watcher.acknowledged();
-      pending.begun = true;
-    }
+  #takenUp(member: Member | undefined): void {
+    if (member === undefined) return;
+    // It came too late for the turn before, and has one of its own.
+    if (!this.#turn.isOpen) this.#used.clear();
+    this.#turn.join(member);
+    this.#turn.begin();
+    if (member.isInterrupted) this.#interrupt();
+  }
+
+  #show({ id = newId(), content, usage }: Message): void {
+    this.#turn.begin();
     for (const block of content) {
-      const text = shown(block);
-      if (text === '') continue;
-      if ('text' in block) this.#said.add(text);
-      this.#pending[0]?.watcher.printed('stdout', text);
+      if ('text' in block) this.#turn.say(shown(block));
+      else this.#turn.print('stdout', shown(block));
     }
-    this.#use(usage, { replaces: false });
-  }
-
-  /** A message counts itself alone, the result the whole turn. */
-  #use(usage: z.infer<typeof Usage> | undefined, { replaces }: { replaces: boolean }): void {
     if (usage === undefined) return;
-    const { input_tokens = 0, output_tokens = 0, cache_read_input_tokens: read = 0 } = usage;
-    const total = { in: input_tokens + read + (usage.cache_creation_input_tokens ?? 0), out: output_tokens };
-    this.#used = replaces ? total : { in: this.#used.in + total.in, out: this.#used.out + total.out };
-    this.#pending[0]?.watcher.used(this.#used);
+    // A message comes once for each of its parts, and counts once.
+    this.#used.set(id, tokensOf(usage));
+    const all = [...this.#used.values()];
+    this.#turn.use({ in: sum(all.map((tokens) => tokens.in)), out: sum(all.map((tokens) => tokens.out)) });
   }
 
-  #end(how: (pending: Pending) => Ended): void {
-    for (const pending of this.#pending.splice(0)) pending.resolve(how(pending));
+  async #ask(id: string, request: Asked): Promise<void> {
+    const withdrawn = new AbortController();
+    this.#asked.set(id, withdrawn);
+    const response = await replyTo(request, (question) => this.#turn.ask(question, withdrawn.signal));
+    this.#asked.delete(id);
+    if (response === undefined) return;
+    this.#process.send({ type: 'control_response', response: { subtype: 'success', request_id: id, response } });
+  }
+
+  #end(line: Result): void {
+    const { subtype, is_error = false, result = this.#turn.said, usage } = line;
+    if (usage !== undefined) this.#turn.use(tokensOf(usage));
+    const limited = limitedBy(line, this.#resetsAt);
+    if (limited !== undefined) this.#turn.end(limited);
+    else if (is_error || subtype !== 'success') {
+      const error = `${subtype}: ${result}`.slice(0, 2_000);
+      this.#turn.end({ status: 'failed', end_reason: 'error', error });
+    } else this.#turn.end({ status: 'completed', end_reason: 'completed', result });
   }
 }
 
-function shown(block: z.infer<typeof Block>): string {
-  if ('text' in block) return `${block.text}\n`;
-  if ('name' in block) return `> ${block.name} ${JSON.stringify(block.input).slice(0, 500)}\n`;
-  return '';
+/** Tells whether the provider refused more work: said as a status, or in words with a Unix time in seconds. */
+function limitedBy({ is_error, api_error_status, result = '' }: Result, resetsAt?: number): Limited | undefined {
+  const said = /usage limit reached(?:\|(\d{9,11}))?/i.exec(result);
+  if (is_error !== true || (api_error_status !== 429 && said === null)) return undefined;
+  const at = said?.[1] === undefined ? resetsAt : Number(said[1]);
+  const until = at === undefined ? {} : { until: new Date(at * 1_000).toISOString() };
+  return { status: 'limited', reason: result.replace(/\|\d{9,11}/, '').slice(0, 2_000), ...until };
 }
 
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

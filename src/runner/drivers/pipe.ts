@@ -1,6 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { Driver, Ended, Turn, Watcher } from '../driver.ts';
-import { ProcessGroup, type Program } from '../process-group.ts';
+import { ProcessGroup, type Program, startFailure } from '../process-group.ts';
 import { Tail } from '../tail.ts';
 
 type Options = { program: Program; graceMs: number };
@@ -51,7 +51,7 @@ function turnOf(group: ProcessGroup, { watcher, graceMs }: { watcher: Watcher; g
   async function end(): Promise<Ended> {
     const { code, signal, error } = await group.exited;
     // What it has started ends with it.
-    await group.stop({ graceMs });
+    await group.gone({ graceMs });
     if (interrupted) return { status: 'cancelled', end_reason: 'interrupted', result: said.text };
     if (error !== undefined) return { status: 'failed', end_reason: 'error', error: startFailure(error) };
     if (code === 0) return { status: 'completed', end_reason: 'completed', result: said.text };
@@ -61,11 +61,4 @@ function turnOf(group: ProcessGroup, { watcher, graceMs }: { watcher: Watcher; g
   }
   // A program that reads one text knows no other way to be interrupted.
   return { ended: end(), interrupt: stop, stop };
-}
-
-export function startFailure(error: Error): string {
-  const missing = 'code' in error && error.code === 'ENOENT';
-  return missing
-    ? 'The program of the agent is not there.'
-    : `The program of the agent does not start: ${error.message}`;
 }

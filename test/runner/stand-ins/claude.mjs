@@ -1,50 +1,65 @@
-// Speaks the stream-json of `claude -p` without a model. Words of a text: `work MS` takes so long, `silent MS` says nothing
-// meanwhile, `use N` counts tokens, `crash` ends the process, `fail` ends the turn with an error, `deaf` heeds no
-// interrupt and no SIGTERM.
+// Speaks the stream-json of `claude -p` without a model; `play.mjs` says what it does with a text.
 import { createInterface } from 'node:readline';
+import { plays, write } from './play.mjs';
 
-const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
-const text = (words, usage) => say({ type: 'assistant', message: { content: [{ type: 'text', text: words }], usage } });
-let turn;
-let deaf = false;
+const ASKS = {
+  ask: { tool_name: 'Bash', input: { command: 'rm -rf build' }, description: 'Clean' },
+  question: {
+    tool_name: 'AskUserQuestion',
+    input: { questions: [{ question: 'Which colour?', options: [{ label: 'red' }, { label: 'blue' }] }] },
+  },
+};
+const RESETS_AT = 1_900_000_000;
+const answers = new Map();
+let messages = 0;
+let withdraw = () => {};
 
-process.on('SIGTERM', () => {
-  if (!deaf) process.exit(143);
+const say = (line) => write(JSON.stringify(line));
+const end = (result) => say({ type: 'result', session_id: 'a-session', ...result });
+const play = plays({
+  say(text, used) {
+    messages += 1;
+    const usage = { input_tokens: used, output_tokens: 1 };
+    // It says the same message again for each of its parts.
+    for (const content of [[{ type: 'text', text }], []]) {
+      say({ type: 'assistant', message: { id: `message-${messages}`, content, usage } });
+    }
+  },
+  print: (text) => say({ type: 'assistant', message: { content: [{ type: 'text', text }] } }),
+  ask: () => ask('ask'),
+  question: () => ask('question'),
+  done: (result, used) => end({ subtype: 'success', result, usage: { input_tokens: used, output_tokens: 2 } }),
+  fail: (result) => end({ subtype: 'error_during_execution', is_error: true, result }),
+  limit() {
+    say({ type: 'rate_limit_event', rate_limit_info: { status: 'rejected', resetsAt: RESETS_AT } });
+    end({ subtype: 'success', is_error: true, api_error_status: 429, result: "You've hit your limit." });
+  },
+  interrupted() {
+    withdraw();
+    end({ subtype: 'error_during_execution', is_error: true });
+  },
 });
+
+async function ask(kind) {
+  const request_id = `asks-${kind}-${messages}`;
+  const answered = new Promise((resolve) => answers.set(request_id, resolve));
+  withdraw = () => say({ type: 'control_cancel_request', request_id });
+  await say({ type: 'control_request', request_id, request: { subtype: 'can_use_tool', ...ASKS[kind] } });
+  const { behavior, message, updatedInput } = await answered;
+  return `${behavior} ${message ?? JSON.stringify(updatedInput.answers ?? updatedInput)}`;
+}
+
 say({ type: 'system', subtype: 'init', session_id: 'a-session' });
-process.stderr.write(`begun with ${process.env.CAIRN_AGENT ?? 'nobody'} ${process.argv.slice(2).join(' ')}\n`);
-
-function end(result) {
-  clearTimeout(turn?.timer);
-  turn = undefined;
-  say({ type: 'result', session_id: 'a-session', ...result });
-}
-
-function begin(content) {
-  const number = (word, otherwise) => Number(new RegExp(`${word} (\\d+)`).exec(content)?.[1] ?? otherwise);
-  if (/\bdeaf\b/.test(content)) deaf = true;
-  if (/\bcrash\b/.test(content)) process.exit(3);
-  const used = number('use', 10);
-  if (!/\bsilent\b/.test(content)) text(`reads: ${content}`, { input_tokens: used, output_tokens: 1 });
-  const done = () => {
-    if (/\bfail\b/.test(content)) end({ subtype: 'error_during_execution', is_error: true, result: 'It failed.' });
-    else
-      end({
-        subtype: 'success',
-        result: ['did', ...turn.joined].join(' + '),
-        usage: { input_tokens: used, output_tokens: 2 },
-      });
-  };
-  turn = { joined: [], timer: setTimeout(done, number('work', number('silent', 20))) };
-}
-
 for await (const line of createInterface({ input: process.stdin })) {
   const message = JSON.parse(line);
-  if (message.type === 'control_request') {
+  if (message.type === 'control_response') answers.get(message.response.request_id)?.(message.response.response);
+  else if (message.type === 'control_request') {
     say({ type: 'control_response', response: { subtype: 'success', request_id: message.request_id } });
-    if (!deaf && turn !== undefined) end({ subtype: 'error_during_execution', is_error: true });
-  } else if (turn !== undefined && message.priority === 'next') {
-    turn.joined.push('steered');
-    text(`steered: ${message.message.content}`);
-  } else begin(message.message.content);
+    play.interrupt();
+  } else {
+    const { uuid } = message;
+    say({ type: 'user', isReplay: true, uuid });
+    if (play.isBusy() && message.priority === 'next') play.join(message.message.content);
+    else void play.begin(message.message.content);
+  }
 }

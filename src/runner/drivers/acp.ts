@@ -1,0 +1,163 @@
+import { Readable, Writable } from 'node:stream';
+import {
+  type ClientConnection,
+  client,
+  methods,
+  type NewSessionRequest,
+  ndJsonStream,
+  PROTOCOL_VERSION,
+  type PromptResponse,
+  type RequestPermissionRequest,
+  type RequestPermissionResponse,
+  type SessionUpdate,
+} from '@agentclientprotocol/sdk';
+import type { Driver, Turn, Watcher } from '../driver.ts';
+import { KeptProcess } from '../kept-process.ts';
+import type { Program } from '../process-group.ts';
+import { INTERRUPTED, type Member, SharedTurn } from '../shared-turn.ts';
+import { failureOf, questionOf, shown, tokensOf } from './acp-messages.ts';
+
+type Options = { program: Program; graceMs: number };
+
+/** Drives any agent that speaks the Agent Client Protocol over its standard input: one process, one session. */
+export function acpDriver(options: Options): Driver {
+  const session = new AcpSession(options);
+  return {
+    path: 'Agent Client Protocol',
+    modes: ['turn', 'interrupt'],
+    open: async () => {},
+    deliver: (text, how) => session.deliver(text, how),
+    close: () => session.close(),
+    pids: () => session.pids(),
+  };
+}
+
+class AcpSession {
+  readonly #program: Program;
+  readonly #process: KeptProcess;
+  readonly #turn = new SharedTurn();
+  #connection: ClientConnection | undefined;
+  #opened: Promise<void> = Promise.resolve();
+  /** Goes on in another process where the agent can load it. */
+  #session: string | undefined;
+  /** What it said while it loaded the session has been printed before. */
+  #isLoading = false;
+
+  constructor({ program, graceMs }: Options) {
+    this.#program = program;
+    this.#process = new KeptProcess({ graceMs, turn: this.#turn });
+  }
+
+  deliver(text: string, { watcher, env }: { watcher: Watcher; env: Record<string, string> }): Turn {
+    const connection = this.#connection ?? this.#start(env);
+    const member = this.#turn.await(watcher);
+    void this.#give(text, { connection, member }).catch((error: unknown) => {
+      // Where the agent is gone, the end of its process says more.
+      if (!connection.signal.aborted) this.#turn.drop(member, failureOf(error));
+    });
+    return {
+      ended: member.ended,
+      interrupt: () => {
+        member.isInterrupted = true;
+        this.#interrupt();
+      },
+      stop: () => this.#process.stop(),
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#process.close();
+  }
+
+  pids(): number[] {
+    return this.#process.pids();
+  }
+
+  #start(env: Record<string, string>): ClientConnection {
+    const { child } = this.#process.start({ ...this.#program, env: { ...this.#program.env, ...env } }, () => {
+      connection.close();
+      this.#connection = undefined;
+    });
+    const stream = ndJsonStream(
+      Writable.toWeb(child.stdin) as WritableStream<Uint8Array>,
+      Readable.toWeb(child.stdout) as ReadableStream<Uint8Array>,
+    );
+    const connection = client({ name: 'cairn' })
+      .onNotification(methods.client.session.update, ({ params }) => this.#take(params.update))
+      .onRequest(methods.client.session.requestPermission, ({ params, signal }) => this.#ask(params, signal))
+      .connect(stream);
+    // An agent that has closed its side is of no more use.
+    void connection.closed.then(() => this.#process.stop());
+    this.#connection = connection;
+    this.#opened = this.#open(connection);
+    return connection;
+  }
+
+  async #open({ agent }: ClientConnection): Promise<void> {
+    // Files and terminals are the agent's own: it works where it was started.
+    const { agentCapabilities } = await agent.request(methods.agent.initialize, {
+      protocolVersion: PROTOCOL_VERSION,
+      clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
+      clientInfo: { name: 'cairn', title: 'Cairn', version: '1' },
+    });
+    const where: NewSessionRequest = { cwd: this.#program.cwd, mcpServers: [] };
+    if (this.#session !== undefined && agentCapabilities?.loadSession === true) {
+      this.#isLoading = true;
+      const isLoaded = await agent
+        .request(methods.agent.session.load, { ...where, sessionId: this.#session })
+        .then(() => true)
+        .catch(() => false);
+      this.#isLoading = false;
+      if (isLoaded) return;
+    }
+    const { sessionId } = await agent.request(methods.agent.session.new, where);
+    this.#session = sessionId;
+  }
+
+  async #give(text: string, { connection, member }: { connection: ClientConnection; member: Member }): Promise<void> {
+    await this.#opened;
+    const { agent } = connection;
+    await this.#turn.free();
+    if (member.isInterrupted) return this.#turn.drop(member, INTERRUPTED);
+    this.#turn.join(member);
+    const sessionId = this.#session ?? '';
+    this.#end(await agent.request(methods.agent.session.prompt, { sessionId, prompt: [{ type: 'text', text }] }));
+  }
+
+  #interrupt(): void {
+    if (this.#session === undefined || !this.#turn.isOpen) return;
+    const told = this.#connection?.agent.notify(methods.agent.session.cancel, { sessionId: this.#session });
+    void told?.catch(() => {});
+  }
+
+  #take(update: SessionUpdate): void {
+    if (this.#isLoading) return;
+    if (update.sessionUpdate !== 'available_commands_update') this.#turn.begin();
+    if (update.sessionUpdate === 'agent_message_chunk') this.#turn.say(shown(update));
+    else this.#turn.print('stdout', shown(update));
+    // The context is what a request takes in at least; the turn's own count comes at its end.
+    if (update.sessionUpdate === 'usage_update') this.#turn.use({ in: update.used, out: 0 });
+  }
+
+  async #ask(asked: RequestPermissionRequest, signal: AbortSignal): Promise<RequestPermissionResponse> {
+    this.#turn.begin();
+    const answer = await this.#turn.ask(questionOf(asked), signal);
+    const kinds = answer?.decision === 'approved' ? ['allow_once', 'allow_always'] : ['reject_once', 'reject_always'];
+    const chosen =
+      asked.options.find(({ name, kind }) => name === answer?.answer && kinds.includes(kind)) ??
+      kinds.map((kind) => asked.options.find((option) => option.kind === kind)).find((option) => option);
+    // An agent that names no refusal takes the end of the turn for one.
+    if (answer === undefined || chosen === undefined) return { outcome: { outcome: 'cancelled' } };
+    return { outcome: { outcome: 'selected', optionId: chosen.optionId } };
+  }
+
+  #end(response: PromptResponse): void {
+    const tokens = tokensOf(response);
+    if (tokens !== undefined) this.#turn.use(tokens);
+    const result = this.#turn.said;
+    const { stopReason } = response;
+    if (stopReason === 'end_turn') this.#turn.end({ status: 'completed', end_reason: 'completed', result });
+    else if (stopReason === 'cancelled') this.#turn.end({ status: 'cancelled', end_reason: 'interrupted', result });
+    else this.#turn.end({ status: 'failed', end_reason: 'error', error: `It ended with ${stopReason}.`, result });
+  }
+}

@@ -1,0 +1,36 @@
+import type { Readable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
+
+// An agent's line carries a picture at most.
+const CHARACTERS_MAX = 16_777_216;
+
+/** Hands over each line of a stream, but for one that is longer than memory should hold. */
+export function eachLine(stream: Readable, take: (line: string) => void): void {
+  const decoder = new StringDecoder('utf8');
+  let parts: string[] = [];
+  let length = 0;
+  stream.on('data', (bytes: Buffer) => {
+    const [first = '', ...rest] = decoder.write(bytes).split('\n');
+    add(first);
+    for (const next of rest) {
+      if (length <= CHARACTERS_MAX) take(parts.join(''));
+      [parts, length] = [[], 0];
+      add(next);
+    }
+  });
+
+  function add(part: string): void {
+    length += part.length;
+    if (length > CHARACTERS_MAX) parts = [];
+    else parts.push(part);
+  }
+}
+
+/** Reads a line of JSON; undefined where it is none, as what a program prints beside its protocol. */
+export function jsonOf(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,249 @@
+import { readFileSync } from 'node:fs';
+import { afterEach, describe, expect, vi } from 'vitest';
+import type { Answer, Driver, Question } from '../../src/runner/driver.ts';
+import { DRIVER_NAMES, type DriverName } from '../../src/runner/driver-names.ts';
+import { DRIVERS } from '../../src/runner/drivers/catalog.ts';
+import { call } from '../support/calls.ts';
+import { test } from '../support/world.ts';
+import { begun, drive, ended, GRACE_MS, program, send, stopAll, until } from './drive.ts';
+
+const opened = new Set<Driver>();
+
+afterEach(async () => {
+  await stopAll();
+  await Promise.all([...opened].map((driver) => driver.close()));
+  opened.clear();
+});
+
+async function open(name: DriverName): Promise<Driver> {
+  const standIn = name === 'pipe' ? 'program' : name;
+  const driver = await DRIVERS[name]({ program: program(standIn), graceMs: GRACE_MS, quietMs: 250 });
+  opened.add(driver);
+  return driver;
+}
+
+/** Gives a text without a database around, and answers what the agent asks. */
+function give(driver: Driver, text: string, answer: () => Promise<Answer> = () => new Promise(() => {})) {
+  const asked: { question: Question; signal: AbortSignal }[] = [];
+  const printed: string[] = [];
+  const turn = driver.deliver(text, {
+    mode: 'turn',
+    env: {},
+    watcher: {
+      acknowledged() {},
+      used() {},
+      printed: (_, words) => void printed.push(words),
+      asks: (question, signal) => {
+        asked.push({ question, signal });
+        return answer();
+      },
+    },
+  });
+  return { turn, asked, printed: () => printed.join('') };
+}
+
+const starts = (printed: string[]) => printed.join('').match(/begun with heron/g)?.length;
+
+// What each can; a driver that is not named cannot, and degrades as its test says.
+const KEEPS_PROCESS: readonly DriverName[] = ['claude', 'codex', 'acp', 'pty'];
+const STEERS: readonly DriverName[] = ['claude', 'codex'];
+const COUNTS: readonly DriverName[] = ['claude', 'codex', 'acp'];
+const RESUMES: Partial<Record<DriverName, RegExp>> = {
+  claude: /--resume a-session/,
+  codex: /resumes a-thread/,
+  acp: /resumes a-session/,
+};
+
+describe.each(DRIVER_NAMES)('the driver %s', (name) => {
+  const keeps = KEEPS_PROCESS.includes(name);
+  const counts = COUNTS.includes(name);
+
+  test('delivers a text and the next, and has what came of them', async ({ as }) => {
+    const { printed } = await drive(as('heron'), { driver: await open(name) });
+
+    const first = await ended(as('ada'), await send(as('ada'), 'use 7'));
+    const second = await ended(as('ada'), await send(as('ada'), 'more'));
+
+    expect(first).toMatchObject({
+      status: 'completed',
+      runs: [{ result: expect.stringMatching(/did/), acked_at: expect.any(String) }],
+    });
+    if (counts) expect(first).toMatchObject({ runs: [{ tokens_in: 7, tokens_out: 2 }] });
+    expect(second).toMatchObject({ status: 'completed' });
+    expect(printed.join('')).toMatch(/reads: From agent ada[\s\S]+use 7[\s\S]+reads: From agent ada[\s\S]+more/);
+    if (keeps) expect(starts(printed)).toBe(1);
+  });
+
+  test(`takes a second command ${STEERS.includes(name) ? 'into its turn' : 'after its turn'}`, async ({ as }) => {
+    await drive(as('heron'), { driver: await open(name) });
+    const first = await send(as('ada'), 'work 700');
+    await begun(as('ada'), first);
+
+    const second = await send(as('ada'), 'And this.', { mode: 'steer' });
+
+    const results = [await ended(as('ada'), first), await ended(as('ada'), second)].map(({ runs }) => runs[0]);
+    const steered = STEERS.includes(name)
+      ? expect.stringMatching(/did \+ steered/)
+      : expect.not.stringMatching('steered');
+    expect(results).toMatchObject([
+      { status: 'completed', result: steered },
+      { status: 'completed', result: steered },
+    ]);
+  });
+
+  test(`interrupts a run, and ${keeps ? 'leaves the process alive' : 'ends its process'}`, async ({ as }) => {
+    const { printed } = await drive(as('heron'), { driver: await open(name) });
+    const first = await send(as('ada'), 'work 60000');
+    const { runs } = await until(as('ada'), first, (command) => 'acked_at' in (command.runs[0] ?? {}));
+
+    await call(as('ada'), 'interrupt_run', { run: runs[0]?.id, reason: 'Enough.' });
+
+    expect(await ended(as('ada'), first)).toMatchObject({
+      runs: [{ status: 'cancelled', end_reason: 'interrupted', error: 'Enough.' }],
+    });
+    expect(await ended(as('ada'), await send(as('ada'), 'next'))).toMatchObject({ status: 'completed' });
+    if (keeps) expect(starts(printed)).toBe(1);
+  });
+
+  test('ends a run at its limit of time', async ({ as }) => {
+    await drive(as('heron'), { driver: await open(name) });
+
+    const command = await ended(as('ada'), await send(as('ada'), 'work 60000', { limits: { time_limit_ms: 600 } }));
+
+    expect(command).toMatchObject({ runs: [{ status: 'timed_out', end_reason: 'time_limit' }] });
+  });
+
+  test.runIf(counts)('ends a run at its budget of tokens', async ({ as }) => {
+    await drive(as('heron'), { driver: await open(name) });
+
+    const sent = await send(as('ada'), 'use 500 work 60000', { limits: { token_budget: 100 } });
+
+    expect(await ended(as('ada'), sent)).toMatchObject({ runs: [{ status: 'failed', end_reason: 'token_limit' }] });
+  });
+
+  test('tells of a crash, and starts the agent again', async ({ as }) => {
+    const { printed } = await drive(as('heron'), { driver: await open(name) });
+    await ended(as('ada'), await send(as('ada'), 'first'));
+
+    const crashed = await ended(as('ada'), await send(as('ada'), 'crash'));
+    const next = await ended(as('ada'), await send(as('ada'), 'next'));
+
+    expect(crashed).toMatchObject({
+      runs: [{ status: 'failed', end_reason: 'crashed', error: expect.stringContaining('It ended with 3.') }],
+    });
+    expect(next).toMatchObject({ status: 'completed', runs: [{ result: expect.not.stringContaining('before') }] });
+    expect(printed.join('')).toMatch(RESUMES[name] ?? /next/);
+  });
+
+  test('kills an agent that is deaf, with what it has started', async ({ as }) => {
+    const { printed } = await drive(as('heron'), { driver: await open(name) });
+    const sent = await send(as('ada'), 'deaf work 60000');
+    const child = await vi.waitUntil(() => /deaf with (\d+)/.exec(printed.join(''))?.[1], { timeout: 10_000 });
+    expect(isAlive(child)).toBe(true);
+
+    const [run] = (await begun(as('ada'), sent)).runs;
+    await call(as('ada'), 'interrupt_run', { run: run?.id });
+
+    expect(await ended(as('ada'), sent)).toMatchObject({ runs: [{ status: 'cancelled', end_reason: 'interrupted' }] });
+    expect(isAlive(child)).toBe(false);
+    expect(await ended(as('ada'), await send(as('ada'), 'next'))).toMatchObject({ status: 'completed' });
+  });
+
+  test('keeps little of a flood of 20 MB', async () => {
+    const driver = await open(name);
+    let bytes = 0;
+    const before = process.memoryUsage.rss();
+
+    const turn = driver.deliver('flood 20\n', {
+      mode: 'turn',
+      env: {},
+      watcher: {
+        acknowledged() {},
+        used() {},
+        printed(_, text) {
+          bytes += text.length;
+        },
+        asks: () => Promise.reject(new Error('Nothing is asked.')),
+      },
+    });
+
+    expect(await turn.ended).toMatchObject({ status: 'completed' });
+    expect(bytes).toBeGreaterThan(20_000_000);
+    expect((process.memoryUsage.rss() - before) / 1_048_576).toBeLessThan(150);
+  });
+});
+
+const ASKING = [
+  ['claude', { approved: /was told: allow/, denied: /was told: deny Not now\./ }],
+  // A refusal of Codex has no words: they steer the turn.
+  ['codex', { approved: /was told: accept/, denied: /steered: Not now\.[\s\S]+was told: decline/ }],
+  ['acp', { approved: /was told: once/, denied: /was told: no/ }],
+] as const;
+
+describe.each(ASKING)('the driver %s, asked for leave', (name, told) => {
+  test.for(['approved', 'denied'] as const)('tells the agent that it is %s', async (decision) => {
+    const { turn, asked, printed } = give(await open(name), 'ask', async () => ({ decision, note: 'Not now.' }));
+
+    expect(await turn.ended).toMatchObject({ status: 'completed' });
+    expect(asked.map(({ question }) => question)).toMatchObject([
+      { kind: 'permission', title: expect.stringContaining('rm -rf build'), detail: expect.any(Object) },
+    ]);
+    expect(printed()).toMatch(told[decision]);
+  });
+
+  test('refuses where the question cannot be put to anybody', async () => {
+    const { turn, printed } = give(await open(name), 'ask', () => Promise.reject(new Error('Nobody is there.')));
+
+    expect(await turn.ended).toMatchObject({ status: 'completed' });
+    expect(printed()).not.toMatch(told.approved);
+  });
+
+  test('withdraws the question when its turn ends', async () => {
+    const { turn, asked } = give(await open(name), 'ask work 60000');
+    await vi.waitUntil(() => asked.length > 0, { timeout: 10_000 });
+
+    turn.interrupt();
+
+    expect(await turn.ended).toMatchObject({ status: 'cancelled', end_reason: 'interrupted' });
+    expect(asked[0]?.signal.aborted).toBe(true);
+  });
+});
+
+describe.each([
+  ['claude', /was told: allow {"Which colour\?":"blue"}/],
+  ['codex', /was told: {"colour":{"answers":\["blue"\]}}/],
+] as const)('the driver %s, asked a question', (name, told) => {
+  test('answers it with what was chosen', async () => {
+    const answer = async () => ({ decision: 'approved', answer: 'blue' }) as const;
+
+    const { turn, asked, printed } = give(await open(name), 'question', answer);
+
+    expect(await turn.ended).toMatchObject({ status: 'completed' });
+    expect(asked.map(({ question }) => question)).toMatchObject([
+      { kind: 'question', title: 'Which colour?', options: ['red', 'blue'] },
+    ]);
+    expect(printed()).toMatch(told);
+  });
+});
+
+describe("a provider's usage limit", () => {
+  const until = new Date(1_900_000_000_000).toISOString();
+  test.for<[DriverName, object]>([
+    ['claude', { reason: "You've hit your limit.", until }],
+    ['codex', { reason: "You've hit your usage limit.", until }],
+    ['acp', { reason: 'You have exhausted your quota.' }],
+  ])('is told by the driver %s, with the time of its end where that is known', async ([name, said]) => {
+    const { turn } = give(await open(name), 'limit');
+
+    expect(await turn.ended).toEqual({ status: 'limited', ...said });
+  });
+});
+
+/** Who has ended stays in the table of processes until somebody asks for it. */
+function isAlive(pid: string): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
