@@ -1,12 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Claimed } from '../services/runner.ts';
+import type { Answered, Claimed } from '../services/runner.ts';
 import { beginTurn } from './begin-turn.ts';
-import type { Answer, Driver, Ended, Limited, Turn } from './driver.ts';
+import type { Driver, Ended, Limited, Mode, Question, Turn } from './driver.ts';
 import { exceeded } from './limits.ts';
-import { orderText } from './order.ts';
+import { goOnText, orderText } from './order.ts';
 import { OutputSender } from './output-sender.ts';
 import type { Held, Report, RunnerPort } from './port.ts';
+import { Questions } from './questions.ts';
 import { untilTaken } from './until-taken.ts';
 
 export type Started = Exclude<Claimed, { nothing: string }>;
@@ -17,13 +19,17 @@ type Parts = {
   log: Log;
   graceMs: number;
   env: Record<string, string>;
+  /** How long a person is waited for. */
+  askSeconds: number;
   printed(run: string, stream: 'stdout' | 'stderr', text: string): void;
+  asked(run: string, question: Question): void;
+  limited(run: string, until: Date, reason: string): void;
 };
 
-const NOBODY_ASKED: Answer = {
-  decision: 'denied',
-  note: 'Nobody could be asked. Do not look for another way to do the same: end your turn, and say what you needed.',
-};
+// Where a provider does not say when it allows more.
+const LIMITED_SECONDS = 900;
+const LIMITED_SECONDS_MAX = 2_592_000;
+const LOOK_MS = 5_000;
 
 /** A run that was claimed, from its delivery until the database knows its end. */
 export class ActiveRun {
@@ -33,7 +39,12 @@ export class ActiveRun {
   readonly #parts: Parts;
   readonly #startedAt = performance.now();
   #signAt = performance.now();
-  #tokens = { in: 0, out: 0 };
+  /** How long it waited for a person or its provider, which is no work. */
+  #waitedMs = 0;
+  #waitsSince: number | undefined;
+  /** Of its turns before this one, and of this one. */
+  #usedBefore = { in: 0, out: 0 };
+  #used = { in: 0, out: 0 };
   #turn: Turn | undefined;
   /** Why it was told to end, from then on. */
   #told: Ended | undefined;
@@ -41,6 +52,9 @@ export class ActiveRun {
   #isLost = false;
   /** Its turn has ended: what would end it now would reach the next one. */
   #isOver = false;
+  /** Ends what it waits for. */
+  readonly #leaving = new AbortController();
+  readonly #questions: Questions;
   #reports: Promise<void> = Promise.resolve();
   readonly #output: OutputSender;
 
@@ -48,21 +62,35 @@ export class ActiveRun {
     this.started = started;
     this.#parts = parts;
     this.#output = new OutputSender((chunks) => parts.port.output(this.held, chunks), parts.log);
+    this.#questions = new Questions((report) => this.#say(report), parts.askSeconds);
     this.settled = this.#run();
   }
 
   get held(): Held {
     const { run, lock_token } = this.started;
-    return { run: run.id, lock_token, tokens_in: this.#tokens.in, tokens_out: this.#tokens.out };
+    const asks = this.#questions.ids;
+    const { in: tokens_in, out: tokens_out } = this.#tokens;
+    return { run: run.id, lock_token, tokens_in, tokens_out, ...(asks.length > 0 && { asks }) };
+  }
+
+  get #tokens() {
+    return { in: this.#usedBefore.in + this.#used.in, out: this.#usedBefore.out + this.#used.out };
+  }
+
+  /** Takes what became of its questions. */
+  hear(answers: readonly Answered[]): void {
+    this.#questions.hear(answers);
   }
 
   /** Interrupts it once it exceeds a limit; the memory is that of the agent's processes, in MB. */
   watch(memoryMb: number | undefined): void {
+    if (this.#waitsSince !== undefined) return;
     const now = performance.now();
+    const tokens = this.#tokens;
     const over = exceeded(this.started.command.limits, {
-      runningMs: now - this.#startedAt,
+      runningMs: now - this.#startedAt - this.#waitedMs,
       silentMs: now - this.#signAt,
-      tokens: this.#tokens.in + this.#tokens.out,
+      tokens: tokens.in + tokens.out,
       memoryMb,
     });
     if (over === undefined) return;
@@ -75,6 +103,7 @@ export class ActiveRun {
     this.#told = told;
     const { graceMs } = this.#parts;
     this.#endedBy = 'interrupt';
+    this.#leaving.abort();
     this.#turn?.interrupt();
     const timer = setTimeout(() => {
       this.#endedBy = 'stop';
@@ -91,32 +120,82 @@ export class ActiveRun {
   }
 
   async #run(): Promise<Ended> {
+    let found = await this.#turnOf(orderText(this.started), this.started.deliver);
+    while (found.status === 'limited' && this.#told === undefined && this.started.command.resumes) {
+      await this.#waitForProvider(found);
+      if (this.#told === undefined) found = await this.#turnOf(goOnText(this.started), 'turn');
+    }
+    this.#isOver = true;
+    const end: Ended =
+      found.status === 'limited' ? { status: 'failed', end_reason: 'usage_limit', error: found.reason } : found;
+    return this.#finish(this.#told === undefined ? end : { ...end, ...this.#told });
+  }
+
+  async #turnOf(text: string, mode: Mode): Promise<Ended | Limited> {
     const { driver, printed, env } = this.#parts;
-    const { run, deliver } = this.started;
-    const turn = beginTurn(driver, orderText(this.started), {
-      mode: deliver,
+    const { run } = this.started;
+    const turn = beginTurn(driver, text, {
+      mode,
       env,
       watcher: {
         acknowledged: () => this.#say({ type: 'run.acknowledged' }),
-        printed: (stream, text) => {
+        printed: (stream, words) => {
           this.#signAt = performance.now();
-          this.#output.add(stream, text);
-          printed(run.id, stream, text);
+          this.#output.add(stream, words);
+          printed(run.id, stream, words);
         },
         used: (tokens) => {
           this.#signAt = performance.now();
-          this.#tokens = tokens;
+          this.#used = tokens;
         },
-        asks: async () => NOBODY_ASKED,
+        asks: (question, signal) => this.#ask(question, signal),
       },
     });
     this.#turn = turn;
     this.#say({ type: 'run.delivered', data: { path: driver.path } });
     if (this.#told !== undefined) turn.interrupt();
-    const found = endOf(await turn.ended);
-    this.#isOver = true;
+    const found = await turn.ended;
     this.#turn = undefined;
-    const ended = this.#told === undefined ? found : { ...found, ...this.#told };
+    this.#usedBefore = this.#tokens;
+    this.#used = { in: 0, out: 0 };
+    return found;
+  }
+
+  async #ask(question: Question, signal: AbortSignal) {
+    this.#parts.asked(this.started.run.id, question);
+    const answer = this.#questions.ask(question, AbortSignal.any([signal, this.#leaving.signal]));
+    this.#waitsSince ??= performance.now();
+    return answer.finally(() => {
+      if (this.#questions.ids.length === 0) this.#waitNoLonger();
+    });
+  }
+
+  /** Pauses until the provider allows more, or somebody ends the run. */
+  async #waitForProvider({ reason, until }: Limited): Promise<void> {
+    const { run } = this.started;
+    const given = until === undefined ? Number.NaN : Math.ceil((Date.parse(until) - Date.now()) / 1_000);
+    const seconds = Number.isNaN(given) ? LIMITED_SECONDS : Math.min(Math.max(given, 1), LIMITED_SECONDS_MAX);
+    const end = Date.now() + 1_000 * seconds;
+    this.#waitsSince = performance.now();
+    this.#say({ type: 'run.paused', data: { seconds, reason: reason.slice(0, 2_000) } });
+    this.#parts.limited(run.id, new Date(end), reason);
+    const { signal } = this.#leaving;
+    // By the clock on the wall: a machine may sleep meanwhile, and a timer holds a month at most.
+    while (!signal.aborted && Date.now() < end) {
+      await sleep(Math.min(end - Date.now(), LOOK_MS), undefined, { signal }).catch(() => {});
+    }
+    this.#waitNoLonger();
+    if (!signal.aborted) this.#say({ type: 'run.resumed' });
+  }
+
+  #waitNoLonger(): void {
+    const now = performance.now();
+    this.#waitedMs += now - (this.#waitsSince ?? now);
+    this.#waitsSince = undefined;
+    this.#signAt = now;
+  }
+
+  async #finish(ended: Ended): Promise<Ended> {
     const { in: tokens_in, out: tokens_out } = this.#tokens;
     this.#say({
       type: 'run.finished',
@@ -124,7 +203,7 @@ export class ActiveRun {
         ...ended,
         ...(ended.error !== undefined && { error: ended.error.slice(0, 2_000) }),
         ...(ended.result !== undefined && { result: ended.result.slice(0, 20_000) }),
-        metrics: { tokens_in, tokens_out, ended_by: this.#endedBy },
+        metrics: { tokens_in, tokens_out, waited_ms: Math.round(this.#waitedMs), ended_by: this.#endedBy },
       },
     });
     await this.#reports;
@@ -149,8 +228,4 @@ export class ActiveRun {
       if (error instanceof DomainError && error.code === 'lock_lost') this.lose();
     }
   }
-}
-
-function endOf(found: Ended | Limited): Ended {
-  return found.status === 'limited' ? { status: 'failed', end_reason: 'error', error: found.reason } : found;
 }

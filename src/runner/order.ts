@@ -15,3 +15,8 @@ export function orderText({ run, command, lock_token }: Pick<Started, 'run' | 'c
       : `\n\nThis assigns task ${run.task}. You hold it: lock_token ${lock_token}. Complete or release it with that.`;
   return `${head}\n\n${content}${task}\n`;
 }
+
+/** What an agent reads that its provider's limit had ended in the middle of a command. */
+export function goOnText({ command: { id, by_person } }: Pick<Started, 'command'>): string {
+  return `${by_person ? 'Operator command' : 'Command'} ${id}: your provider allows more now. Go on where you stopped.\n`;
+}

@@ -3,14 +3,17 @@ import { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Control, RegisterAgent } from '../services/runner.ts';
 import { ActiveRun, type Started } from './active-run.ts';
-import type { Driver, Ended } from './driver.ts';
+import type { Driver, Ended, Question } from './driver.ts';
 import { healthOf, memoryMbOf } from './health.ts';
 import type { RunnerPort } from './port.ts';
+import { ASK_SECONDS } from './questions.ts';
 
 export type Notice =
   | { what: 'registered' | 'away' | 'back' }
   | { what: 'stopped'; why: string }
   | { what: 'started'; started: Started }
+  | { what: 'asked'; run: string; question: Question }
+  | { what: 'limited'; run: string; until: Date; reason: string }
   | { what: 'ended'; run: string; ended: Ended };
 
 export type RunnerOptions = {
@@ -23,6 +26,8 @@ export type RunnerOptions = {
   everyMs?: { beat: number; control: number };
   /** How long an agent that was asked to end is waited for, and again one that was told to. */
   graceMs?: number;
+  /** How long a person is waited for who is asked something. */
+  askSeconds?: number;
   /** What the agent's process finds in its environment, beside the runner's own. */
   env?: Record<string, string>;
   tell?: (told: Notice) => void;
@@ -128,11 +133,17 @@ export class Runner {
   }
 
   async #claim(): Promise<boolean> {
-    const { port, driver, log, graceMs = GRACE_MS, env = {}, printed = () => {} } = this.#options;
+    const { port, driver, log, graceMs = GRACE_MS, askSeconds = ASK_SECONDS, env = {} } = this.#options;
+    const { printed = () => {} } = this.#options;
     const started = await port.claim(this.#token, [...this.#active.keys()]);
     if ('nothing' in started) return false;
     if (started.deliver === 'interrupt') await this.#clearTheWay();
-    const run = new ActiveRun(started, { port, driver, log, graceMs, printed, env: { ...env, ...contextOf(started) } });
+    const run = new ActiveRun(started, {
+      ...{ port, driver, log, graceMs, askSeconds, printed },
+      env: { ...env, ...contextOf(started) },
+      asked: (id, question) => this.#tell({ what: 'asked', run: id, question }),
+      limited: (id, until, reason) => this.#tell({ what: 'limited', run: id, until, reason }),
+    });
     const since = performance.now();
     this.#active.set(started.run.id, run);
     this.#tell({ what: 'started', started });
@@ -162,8 +173,9 @@ export class Runner {
     }
     if (stopped !== undefined && stopped !== this.#stopped) this.#tell({ what: 'stopped', why: stopped });
     this.#stopped = stopped;
-    for (const { run: id, state, reason = 'It was interrupted.' } of runs) {
+    for (const { run: id, state, answers, reason = 'It was interrupted.' } of runs) {
       const run = this.#active.get(id);
+      if (answers !== undefined) run?.hear(answers);
       if (state === 'lost') run?.lose();
       else if (state === 'interrupt') run?.end({ status: 'cancelled', end_reason: 'interrupted', error: reason });
     }

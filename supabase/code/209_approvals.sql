@@ -144,7 +144,7 @@ end
 $$;
 
 -- Lists what follows from an event for approvals and the runs that wait for them: a run that asks opens one, its answer
--- lets the run go on, and the end of a run leaves none open.
+-- lets the run go on; what the end of a run, or one that goes on by itself, leaves open is not asked any more.
 create or replace function app.follow_approvals(event public.events)
   returns jsonb[]
   language plpgsql
@@ -160,7 +160,8 @@ begin
     return array[jsonb_build_object('stream', concat('approval:', v_ask ->> 'id'), 'type', 'approval.requested',
       'data', (v_ask - 'id') || jsonb_strip_nulls(jsonb_build_object('run', app.stream_id(event.stream),
         'project', event.project_id, 'task', event.task_id)))];
-  elsif event.event_type in ('run.finished', 'run.requeued') then
+  elsif event.event_type in ('run.finished', 'run.requeued')
+      or event.event_type = 'run.resumed' and event.causation_id is null then
     return array(
       select jsonb_build_object('stream', 'approval:' || a.id, 'type', case
         when a.expires_at <= event.created_at then 'approval.expired' else 'approval.withdrawn' end, 'verb', true)

@@ -9990,7 +9990,7 @@ end
 $$;
 
 -- Lists what follows from an event for approvals and the runs that wait for them: a run that asks opens one, its answer
--- lets the run go on, and the end of a run leaves none open.
+-- lets the run go on; what the end of a run, or one that goes on by itself, leaves open is not asked any more.
 create or replace function app.follow_approvals(event public.events)
   returns jsonb[]
   language plpgsql
@@ -10006,7 +10006,8 @@ begin
     return array[jsonb_build_object('stream', concat('approval:', v_ask ->> 'id'), 'type', 'approval.requested',
       'data', (v_ask - 'id') || jsonb_strip_nulls(jsonb_build_object('run', app.stream_id(event.stream),
         'project', event.project_id, 'task', event.task_id)))];
-  elsif event.event_type in ('run.finished', 'run.requeued') then
+  elsif event.event_type in ('run.finished', 'run.requeued')
+      or event.event_type = 'run.resumed' and event.causation_id is null then
     return array(
       select jsonb_build_object('stream', 'approval:' || a.id, 'type', case
         when a.expires_at <= event.created_at then 'approval.expired' else 'approval.withdrawn' end, 'verb', true)
@@ -15739,6 +15740,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
   ('20261201002700', 'b6ce65c37c587476b410b6588be97b1d27b2ea63def93e503b29c65f81f4c901', '0.1.0'),
   ('20261201002800', 'bcf4cacfc9f793747766404c1c5bad1c8937e9d2ab469965ba581b024e9a49f7', '0.1.0'),
-  ('code', 'a990aab3184641b1587354d8ba5f28220f0fd543400272dddb4a8936b81fa87b', '0.1.0')
+  ('code', 'd379f51276971a35eab5ed7fcdbaca7fa8e54df059497f20c66ba6f13d7c28c2', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -22,10 +22,10 @@ export function program(name: string, ...args: string[]) {
   return { command: process.execPath, args: [script, ...args], cwd: '/', env };
 }
 
-type Given = { driver: Driver; port?: (port: RunnerPort) => RunnerPort; token?: number };
+type Given = { driver: Driver; port?: (port: RunnerPort) => RunnerPort; token?: number; askSeconds?: number };
 
 /** Drives the agent `heron`, and keeps what it prints. */
-export async function drive(ctx: Context, { driver, port = (same) => same, token }: Given) {
+export async function drive(ctx: Context, { driver, port = (same) => same, token, askSeconds }: Given) {
   const printed: string[] = [];
   const runner = new Runner({
     port: port(databasePort(ctx, 'heron')),
@@ -35,6 +35,7 @@ export async function drive(ctx: Context, { driver, port = (same) => same, token
     log: ctx.log,
     everyMs: { beat: 200, control: 30 },
     graceMs: GRACE_MS,
+    ...(askSeconds !== undefined && { askSeconds }),
     printed: (_, stream, text) => void printed.push(`${stream} ${text}`),
   });
   running.add(runner);

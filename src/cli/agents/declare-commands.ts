@@ -49,6 +49,7 @@ export function addSendCommand(program: Command): void {
     .option('--profile <name>', 'a profile of limits; the smallest of all limits counts')
     .option('--ttl <time>', 'not started by then, it expires, like 1h; a day by default', longDuration)
     .option('--repeatable', 'it may be done again if its runner ends in the middle')
+    .option('--no-resume', "it ends when its provider's limit of use is met, and does not go on by itself")
     .option('--wait', 'wait until all its runs have ended; exit code 1 if it is not completed')
     .option(...JSON_OPTION)
     .addHelpText(

@@ -32,6 +32,7 @@ export type SendOptions = JsonOption & {
   profile?: string;
   ttl?: number;
   repeatable?: true;
+  resume?: boolean;
   wait?: true;
 };
 
@@ -63,7 +64,7 @@ function endOf(status: Command['status']): string {
 }
 
 async function givenBy(ctx: Context, options: SendOptions): Promise<object> {
-  const { preset, set, type, mode, priority, profile, repeatable, task, time, tokens, ttl } = options;
+  const { preset, set, type, mode, priority, profile, repeatable, resume, task, time, tokens, ttl } = options;
   if (set !== undefined && preset === undefined) {
     throw mistyped('--set is given without --preset.', 'Name the preset whose variables they are.');
   }
@@ -75,6 +76,7 @@ async function givenBy(ctx: Context, options: SendOptions): Promise<object> {
     priority,
     profile,
     repeatable,
+    ...(resume === false && { resumes: false }),
     ttl_seconds: ttl,
     values: set && Object.fromEntries(set.map(variableValue)),
     limits: time === undefined && tokens === undefined ? undefined : { time_limit_ms: time, token_budget: tokens },

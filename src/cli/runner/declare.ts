@@ -4,6 +4,7 @@ import { command, duration, examples } from '../command.ts';
 import type { AgentRunOptions } from './run-agent.ts';
 
 const QUIET = '5s';
+const ANSWER = '15m';
 
 export function addRunnerCommands(program: Command): void {
   const agent = program.command('agent').description('drive an agent on this machine');
@@ -22,6 +23,12 @@ export function addRunnerCommands(program: Command): void {
       new Option('--accept <whose>', 'whose commands it takes').choices(['owner', 'workspace']).default('owner'),
     )
     .option('--type <type>', 'what kind of agent it is; by default after its program')
+    .option('--account <name>', 'whose limit of use its provider counts; by default all agents of yours of its type')
+    .addOption(
+      new Option('--answer-within <time>', 'how long a person is waited for whom the agent asks; then it is a no')
+        .argParser(duration)
+        .default(duration(ANSWER), ANSWER),
+    )
     .option('--json', 'print what happens as a line of JSON each')
     .addHelpText(
       'after',

@@ -21,6 +21,8 @@ export type AgentRunOptions = JsonOption & {
   quiet: number;
   accept: 'owner' | 'workspace';
   type?: string;
+  account?: string;
+  answerWithin: number;
 };
 
 const NUMBERS_MAX = 20;
@@ -56,10 +58,11 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
         agent: {
           ...{ name, type, driver, host_machine: hostname().slice(0, 200) },
           ...(config.project !== undefined && { project: config.project }),
-          config: { accepts: options.accept },
+          config: { accepts: options.accept, ...(options.account !== undefined && { account: options.account }) },
         },
         token,
         log,
+        askSeconds: options.answerWithin,
         tell: (notice) => {
           if (registered > 0) void state.write(registered, driven.pids());
           process.stdout.write(`${options.json ? JSON.stringify(notice) : lineOf(name, notice)}\n`);
@@ -123,6 +126,13 @@ function lineOf(name: string, notice: Notice): string {
       const { id, sent_by, content } = notice.started.command;
       return `${styled('cyan', '▶')} command ${id.slice(-8)} from ${cleanLine(sent_by)}: ${cleanLine(content).slice(0, 200)}`;
     }
+    case 'asked':
+      return styled('yellow', `? ${cleanLine(notice.question.title).slice(0, 300)}  (cairn approvals)`);
+    case 'limited':
+      return styled(
+        'yellow',
+        `Paused until ${notice.until.toLocaleString()}: ${cleanLine(notice.reason).slice(0, 200)}`,
+      );
     default: {
       const { status, error } = notice.ended;
       const mark = status === 'completed' ? styled('green', '✓') : styled('red', '✗');

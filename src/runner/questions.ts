@@ -1,0 +1,85 @@
+import { Ask } from '../events/approvals.ts';
+import { newId } from '../events/ids.ts';
+import type { Answered } from '../services/runner.ts';
+import { cleanLine } from '../text.ts';
+import type { Answer, Question } from './driver.ts';
+import type { Report } from './port.ts';
+
+/** How long a person is waited for, unless the runner says otherwise. */
+export const ASK_SECONDS = 900;
+
+// What the database decides is heard of a little later.
+const PATIENCE_MS = 30_000;
+const DETAIL_CHARACTERS_MAX = 6_000;
+const TITLE_CHARACTERS_MAX = 500;
+
+const NO_OTHER_WAY = 'Do not look for another way to do the same: end your turn, and say what you needed.';
+const NOBODY: Answer = { decision: 'denied', note: `Nobody answered. ${NO_OTHER_WAY}` };
+const WITHDRAWN: Answer = { decision: 'denied', note: 'It is not asked any more.' };
+
+/** What a run asks a person, until each is answered. */
+export class Questions {
+  readonly #open = new Map<string, (answer: Answer) => void>();
+  readonly #say: (report: Report) => void;
+  readonly #seconds: number;
+
+  constructor(say: (report: Report) => void, seconds: number) {
+    this.#say = say;
+    this.#seconds = seconds;
+  }
+
+  /** The ids of those that wait. */
+  get ids(): string[] {
+    return [...this.#open.keys()];
+  }
+
+  /** Settles with a person's answer; with a no when nobody answers in time, or the agent asks it no more. */
+  async ask(question: Question, signal: AbortSignal): Promise<Answer> {
+    if (signal.aborted) return WITHDRAWN;
+    const id = newId();
+    const asked = { id, ...askOf(question), ttl_seconds: this.#seconds };
+    const answered = new Promise<Answer>((resolve) => this.#open.set(id, resolve));
+    const settle = (answer: Answer) => this.#open.get(id)?.(answer);
+    const withdraw = () => {
+      settle(WITHDRAWN);
+      if (this.#open.size === 1) this.#say({ type: 'run.resumed' });
+    };
+    const timer = setTimeout(settle, this.#seconds * 1_000 + PATIENCE_MS, NOBODY);
+    signal.addEventListener('abort', withdraw, { once: true });
+    const what = question.kind === 'permission' ? 'approval' : 'input';
+    this.#say({ type: 'run.waiting', data: { for: what, text: asked.title, ask: asked } });
+    try {
+      return await answered;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', withdraw);
+      this.#open.delete(id);
+    }
+  }
+
+  /** Takes what became of them. */
+  hear(answers: readonly Answered[]): void {
+    for (const { ask, decision, answer, note, by = 'A person' } of answers) {
+      this.#open.get(ask)?.(
+        decision === 'approved'
+          ? { decision, ...(answer !== undefined && { answer }), ...(note !== undefined && { note }) }
+          : decision === 'denied'
+            ? { decision, note: `${by} said no${note === undefined ? '.' : `: ${note}`} ${NO_OTHER_WAY}` }
+            : NOBODY,
+      );
+    }
+  }
+}
+
+/** Cuts what an agent shows to what is kept of it. */
+function askOf({ kind, title, detail, options }: Question) {
+  const shown = Ask.shape.detail.safeParse(detail);
+  const cut = { shown: JSON.stringify(detail)?.slice(0, DETAIL_CHARACTERS_MAX) };
+  const choices = Ask.shape.options.safeParse(options);
+  return {
+    kind,
+    title: cleanLine(title).slice(0, TITLE_CHARACTERS_MAX) || 'It asks.',
+    ...(detail !== undefined && { detail: shown.success ? shown.data : cut }),
+    ...(choices.success && choices.data !== undefined && { options: choices.data }),
+  };
+}
