@@ -1,9 +1,9 @@
 import { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { orderText } from '../services/order.ts';
 import type { Claimed } from '../services/runner.ts';
 import type { Driver, Ended, Turn } from './driver.ts';
 import { exceeded } from './limits.ts';
-import { orderText } from './order.ts';
 import { OutputSender } from './output-sender.ts';
 import type { Held, Report, RunnerPort } from './port.ts';
 import { untilTaken } from './until-taken.ts';
