@@ -98,6 +98,8 @@ const Config = z.object({
     .optional(),
   /** The session of the client that started this process, if the client names it. */
   clientSession: z.string().min(4).max(200).optional().catch(undefined),
+  /** How long a hook may keep a client waiting before it asks for a command; counted from the hook's own start. */
+  hookMs: z.coerce.number().int().min(50).max(10_000).default(300),
   /** The slug of the project that tools use by default. */
   project: z.string().min(1).max(100).optional(),
   toolsets: NameList.default(['default']),
@@ -188,6 +190,7 @@ const VARIABLES: Readonly<Record<Exclude<keyof Config, keyof typeof SHARED_VARIA
   configDir: 'CAIRN_CONFIG_DIR',
   agent: 'CAIRN_AGENT',
   clientSession: 'CLAUDE_CODE_SESSION_ID',
+  hookMs: 'CAIRN_HOOK_MS',
   project: 'CAIRN_PROJECT',
   toolsets: 'CAIRN_TOOLSETS',
   output: 'CAIRN_OUTPUT',

@@ -722,6 +722,7 @@ export type Schema = {
       authenticate_token: { Args: { actor?: Json; resource: string; token_hash: string }; Returns: Json };
       beat_agent: { Args: { actor?: Json; agent: string; beat?: Json; token: number }; Returns: Json };
       block_client: { Args: { actor?: Json; blocked?: boolean; client_id: string }; Returns: Json };
+      call_in: { Args: { actor?: Json; agent: Json; asked?: Json }; Returns: Json };
       change_job: { Args: { actor: Json; change: string; kind: string }; Returns: Json };
       check_events: { Args: { actor?: Json; chains?: Json; events?: Json }; Returns: Json };
       claim_job: { Args: { actor?: Json; holder: string; kind: string; seconds: number }; Returns: Json };

@@ -27,6 +27,7 @@ export const AGENTS = Object.freeze([
     { within: 'app.lock_agent', find: 'The agent %s is another person', name: 'is spoken for by the runner' },
     { within: 'app.lock_agent', find: 'Another runner is %s now.', name: 'is spoken for by the runner' },
     { within: 'public.register_agent', find: 'The agent %s is another person', name: 'keeps others from it' },
+    { within: 'app.lock_caller', find: 'The agent %s is another person', name: 'keeps the hooks of others from it' },
     { within: 'app.check_run_holder', find: 'The run %s is not yours', name: 'is told of by who has claimed it' },
     { within: 'public.stop_agents', find: 'app.refuse_limited', name: 'are stopped by every member' },
     {
@@ -48,5 +49,9 @@ export const AGENTS = Object.freeze([
   ]),
   ...refusals('core', 'test/core/run-artifacts.test.ts', [
     { within: 'app.guard_artifact', find: 'An artifact belongs to a task, or', name: 'is of a run of one' },
+  ]),
+  ...refusals('core', 'test/core/callers.test.ts', [
+    { within: 'app.lock_caller', find: 'An agent takes its own commands alone.', name: 'speaks for itself alone' },
+    { within: 'app.lock_caller', find: 'A runner drives %s.', name: 'are never both the same agent' },
   ]),
 ]);

@@ -105,6 +105,15 @@ export async function makeEdits(planned: readonly PlannedEdit[], from: string, n
   }
 }
 
+/** Lists the clients for which hooks were written, from wherever that was. */
+export function clientsWithHooks(notes: string): string[] {
+  const clientsOf = (edit: Edit): string[] => {
+    if (edit.kind === 'several') return edit.edits.flatMap(clientsOf);
+    return edit.kind === 'hooks' ? [edit.client ?? 'claude-code'] : [];
+  };
+  return readJournal(notes).flatMap(({ edit }) => clientsOf(edit));
+}
+
 /** Plans to undo the changes made from a directory: files become as they were, or lose our part. */
 export async function planUndo(from: string, notes: string, skip: Skip = refuse): Promise<Change[]> {
   const changes: Change[] = [];

@@ -14,12 +14,11 @@ import {
 // JSON as clients keep it, with comments, trailing commas and indentation. Throws when a safe change is impossible.
 
 type Json = Record<string, unknown>;
-type HookGroup = { matcher?: string; hooks?: { type?: string; command?: string }[] };
+/** A group of hooks, or in Cursor's file a hook. */
+type HookGroup = { matcher?: string; hooks?: { command?: string }[]; command?: string };
 
-// Seconds; our hook needs a fraction of one.
-const HOOK_TIMEOUT = 5;
 const OUR_PROGRAM = /cairn|\bcli\.js\b/;
-const OUR_HOOK = /\bhook (session-start|pre-compact|stop)\b/;
+const OUR_HOOK = /\bhook (session-start|pre-compact|after-tools|stop|wait)\b/;
 const COMMENTS = /\/\*.*?\*\/|\/\/.*/g;
 const REST_OF_LINE = /^(?:[ \t]*(?:,|\/\*[^\n]*?\*\/|\/\/[^\r\n]*))*/;
 // The keys of a server that is reached, not started; such an entry becomes one that is started.
@@ -105,12 +104,12 @@ function styleOf(text: string): { indent: string; eol: string } {
   return { indent, eol: text.includes('\r\n') ? '\r\n' : '\n' };
 }
 
-/** Sets our command among the hooks of each event; keeps others' hooks. */
-export function setHooks(text: string, commands: Record<string, string>): string {
-  return Object.entries(commands).reduce((json, [event, command]) => {
-    const ours = { hooks: [{ type: 'command', command, timeout: HOOK_TIMEOUT }] };
-    return writeJson(json, ['hooks', event], [...otherHooks(json, event), ours]);
-  }, text);
+/** Sets our entry among the hooks of each event; keeps others' hooks. */
+export function setHooks(text: string, entries: Record<string, object>): string {
+  return Object.entries(entries).reduce(
+    (json, [event, entry]) => writeJson(json, ['hooks', event], [...otherHooks(json, event), entry]),
+    text,
+  );
 }
 
 export function removeHooks(text: string, events: string[]): string {
@@ -126,7 +125,8 @@ export function removeHooks(text: string, events: string[]): string {
 function otherHooks(text: string, event: string): HookGroup[] {
   const groups: unknown = valueAt(text, ['hooks', event]) ?? [];
   if (!Array.isArray(groups)) throw new Error(`hooks.${event} is not a list`);
-  return groups.flatMap((group) => {
+  return groups.flatMap((group: HookGroup) => {
+    if (isOurs(group.command ?? '')) return [];
     const kept = group.hooks?.filter(({ command = '' }) => !isOurs(command));
     if (kept === undefined || kept.length === group.hooks?.length) return [group];
     return kept.length === 0 ? [] : [{ ...group, hooks: kept }];

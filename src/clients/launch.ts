@@ -52,15 +52,18 @@ function program({ cli, host, shared }: Launch): { command: string; args: string
   return { command: 'npx', args: PACKAGE };
 }
 
-/** Formats a hook as a shell line. It runs an installed program directly: npx starts slower than a hook may take. */
+/**
+ * Formats a hook as a shell line. It runs an installed program directly: npx starts slower than a hook may take. `words`
+ * are the event, and the client where it is not Claude Code.
+ */
 export function hookCommand(
-  event: string,
+  words: readonly string[],
   config: Pick<Config, 'dataDir'>,
   { cli, host }: Omit<Launch, 'shared'>,
 ): string {
   const isTemporary = /[\\/]_npx[\\/]/.test(cli);
   const program = isTemporary ? ['npx', ...PACKAGE] : ['node', cli];
-  return [...program, ...ownOptions(config, host), 'hook', event].map((word) => quoted(word, host)).join(' ');
+  return [...program, ...ownOptions(config, host), 'hook', ...words].map((word) => quoted(word, host)).join(' ');
 }
 
 /** Quotes a word of a shell line so that the shell passes it on unchanged. Raises invalid_input if that is not safe. */

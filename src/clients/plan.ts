@@ -2,30 +2,17 @@ import { realPathOf } from '../atomic-write.ts';
 import { readBounded } from '../bounded-read.ts';
 import type { Host } from '../config.ts';
 import { DomainError } from '../errors.ts';
-import { type Client, pathOf, type ServerCommand } from './catalog.ts';
+import { type Client, pathOf } from './catalog.ts';
 import { FILE_BYTES_MAX, type PlannedEdit, planEdit, type Skip } from './changes.ts';
 import type { Edit } from './edits.ts';
+import { hookEdits } from './hooks.ts';
 import { instructions } from './instructions.ts';
-
-export type Scope = 'project' | 'user';
-
-export type Wanted = {
-  clients: readonly Client[];
-  scope: Scope;
-  /** The root of the repository; without one only the user's files are written. */
-  repository: string | null;
-  project: string | undefined;
-  hooks: boolean;
-  instructions: boolean;
-  server(shared: boolean): ServerCommand;
-  /** The line that runs a hook. */
-  hook(event: string): string;
-};
+import type { Wanted } from './wanted.ts';
 
 /** Plans every wanted edit that is still missing, in reading order. */
 export async function planInit(wanted: Wanted, host: Host, skip?: Skip): Promise<PlannedEdit[]> {
   const edits: [file: string, edit: Edit][] = wanted.clients.map((client) => serverEdit(client, wanted, host));
-  if (wanted.hooks) edits.push([hooksFile(wanted, host), { kind: 'hooks', commands: hookCommands(wanted) }]);
+  if (wanted.hooks) edits.push(...hookEdits(wanted, host));
   const { repository, project } = wanted;
   if (repository !== null && project !== undefined) {
     const { join } = pathOf(host);
@@ -37,11 +24,21 @@ export async function planInit(wanted: Wanted, host: Host, skip?: Skip): Promise
     }
   }
   const planned: PlannedEdit[] = [];
-  for (const [file, edit] of edits) {
+  for (const [file, edit] of oneEach(edits)) {
     const change = await planEdit(file, edit, skip);
     if (change !== null) planned.push(change);
   }
   return planned;
+}
+
+/** Joins the edits of a file: it is read and written once. */
+function oneEach(edits: readonly [file: string, edit: Edit][]): Map<string, Edit> {
+  const files = new Map<string, Edit>();
+  for (const [file, edit] of edits) {
+    const other = files.get(file);
+    files.set(file, other === undefined ? edit : { kind: 'several', edits: [other, edit] });
+  }
+  return files;
 }
 
 /** Returns the file for a client's server: in the repository, if wanted and the client looks there. */
@@ -65,24 +62,6 @@ function serverEdit(client: Client, wanted: Wanted, host: Host): [file: string, 
       ? { kind: 'toml', table: [client.key, 'cairn'], value }
       : { kind: 'json', path: [client.key, 'cairn'], value },
   ];
-}
-
-/**
- * Returns Claude Code's settings file; in a repository the uncommitted one, because the command names a path of this
- * machine.
- */
-function hooksFile({ scope, repository }: Wanted, host: Host): string {
-  const { join } = pathOf(host);
-  if (scope === 'project' && repository !== null) return join(repository, '.claude', 'settings.local.json');
-  return join(host.env['CLAUDE_CONFIG_DIR'] || join(host.home, '.claude'), 'settings.json');
-}
-
-function hookCommands({ hook }: Wanted): Record<string, string> {
-  return {
-    SessionStart: hook('session-start'),
-    PreCompact: hook('pre-compact'),
-    Stop: hook('stop'),
-  };
 }
 
 /** Names the instruction files of these clients: Claude Code's own, unless it leads to the common one. */

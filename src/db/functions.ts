@@ -91,6 +91,7 @@ export const FUNCTIONS = Object.freeze({
   adopt_locks: 'short',
   append_events: 'short',
   beat_agent: 'short',
+  call_in: 'short',
   check_events: 'long',
   claim_run: 'short',
   claim_task: 'short',
@@ -147,6 +148,7 @@ export const FUNCTIONS = Object.freeze({
 /** Functions that may add events; afterwards, others who wait for events are told. */
 export const GROWING: ReadonlySet<FunctionName> = new Set([
   'append_events',
+  'call_in',
   'claim_run',
   'claim_task',
   'import_events',

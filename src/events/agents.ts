@@ -54,6 +54,8 @@ export const Agent = z.object({
   stopped: z.string().optional(),
   modes: z.array(z.string()).optional(),
   accepts: z.string().optional(),
+  /** What keeps it from being reached at any time. */
+  reach: z.string().optional(),
   health: z.record(z.string(), z.unknown()).optional(),
   running: z.array(RunBrief).optional(),
   queued: z.int(),

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { goOnText, orderText } from '../services/order.ts';
 import type { Answered, Claimed } from '../services/runner.ts';
 import { beginTurn } from './begin-turn.ts';
 import type { Driver, Ended, Limited, Mode, Question, Turn } from './driver.ts';
 import { exceeded } from './limits.ts';
-import { goOnText, orderText } from './order.ts';
 import { OutputSender } from './output-sender.ts';
 import type { Held, Report, RunnerPort } from './port.ts';
 import { Questions } from './questions.ts';

@@ -75,16 +75,16 @@ const Order = z.object({
   limits: Limits.partial(),
 });
 
-export const Claimed = z.union([
-  z.object({
-    run: Run,
-    lock_token: z.int(),
-    /** How it is delivered: an agent that cannot steer or interrupt takes it as a turn. */
-    deliver: z.enum(['turn', 'steer', 'interrupt']),
-    command: Order,
-  }),
-  z.object({ nothing: z.string() }),
-]);
+/** A run that was claimed, with all that whoever delivers it needs. */
+export const Started = z.object({
+  run: Run,
+  lock_token: z.int(),
+  /** How it is delivered: an agent that cannot steer or interrupt takes it as a turn. */
+  deliver: z.enum(['turn', 'steer', 'interrupt']),
+  command: Order,
+});
+
+export const Claimed = z.union([Started, z.object({ nothing: z.string() })]);
 export type Claimed = z.infer<typeof Claimed>;
 
 /** Claims the next run of an agent. The runner names those that it has: others of this agent are lost. */

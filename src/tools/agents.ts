@@ -14,6 +14,7 @@ import {
   stopAgents,
 } from '../services/agents.ts';
 import { ApprovalPage, AskApproval, askApproval, ListApprovals, listApprovals } from '../services/approvals.ts';
+import { NextCommand, NextCommandAnswer, nextCommand, UpdateCommand, updateCommand } from '../services/callers.ts';
 import {
   CancelCommand,
   CommandPage,
@@ -33,7 +34,9 @@ import {
   SendCommand,
   sendCommand,
 } from '../services/commands.ts';
+import { orderText } from '../services/order.ts';
 import { GetOutput, getOutput, Output } from '../services/output.ts';
+import { renderOutput } from './output-text.ts';
 import { amount, block, lines, named, nextPage, quote, time } from './render.ts';
 import { toolset } from './tool.ts';
 
@@ -84,6 +87,37 @@ export const agents = toolset(
       output: Command,
       run: getCommand,
       render: renderCommand,
+    },
+    next_command: {
+      title: 'Take the next command',
+      description:
+        'Take what a person or another agent asks of you: registers you as an agent, and gives the next of your queue. ' +
+        'One that you have not ended is given again.',
+      effect: 'write',
+      idempotent: true,
+      keyedByAgent: true,
+      scope: RUN,
+      input: NextCommand,
+      output: NextCommandAnswer,
+      run: nextCommand,
+      render: renderNext,
+    },
+    update_command: {
+      title: 'Update a command',
+      description: 'Tell how far you are with a command that next_command gave you, or end it with its result.',
+      effect: 'write',
+      idempotent: true,
+      keyedByAgent: true,
+      scope: RUN,
+      input: UpdateCommand,
+      output: Run,
+      run: updateCommand,
+      render: (run) =>
+        run.ended_at !== undefined
+          ? `It is ${run.status}. Next: next_command.`
+          : run.interrupt_requested
+            ? `It was interrupted: ${quote(run.interrupt_reason ?? 'no reason given', 300)}. Stop work on it, and end it as failed.`
+            : 'Noted.',
     },
     list_commands: {
       title: 'List commands',
@@ -203,6 +237,16 @@ function renderAgent(agent: Agent): string {
   );
 }
 
+function renderNext({ given, again, interrupted }: NextCommandAnswer): string {
+  if (interrupted !== undefined) return `Your command was interrupted: ${quote(interrupted, 300)}. Stop work on it.`;
+  if (given === undefined) return 'Nothing waits for you. Next: next_command with wait_seconds, or end your turn.';
+  return lines(
+    again && 'You have not ended this one:',
+    orderText(given),
+    `Next: do it, then update_command with run ${given.run.id}, lock_token ${given.lock_token}, status completed or failed.`,
+  );
+}
+
 function renderCommand(command: Command): string {
   const { runs = [], error } = command;
   return lines(commandLine(command), block('content', command.content), error !== undefined && block('error', error), [
@@ -222,34 +266,6 @@ function renderApproval({ id, kind, title, state, asked_by, options, answer, not
     state === 'pending' && options !== undefined && `  options: ${options.map((option) => quote(option)).join(', ')}`,
     answer !== undefined && block('answer', answer),
     note !== undefined && block('note', note),
-  );
-}
-
-function renderOutput({
-  agent,
-  run,
-  attempt,
-  attempts,
-  ended,
-  pieces,
-  earlier,
-  dropped_bytes,
-  ...rest
-}: Output): string {
-  const which = attempts > 1 ? `, attempt ${attempt} of ${attempts}` : '';
-  const parts: { stream: string; text: string }[] = [];
-  for (const { stream, text } of pieces) {
-    const last = parts.at(-1);
-    if (last?.stream === stream) last.text += text;
-    else parts.push({ stream, text });
-  }
-  return lines(
-    `${named(agent)} (run ${run}${which}) ${ended ? 'has ended' : 'goes on'}.`,
-    pieces.length === 0 && 'There is no output.',
-    earlier && 'Earlier output is left out: after_sequence -1 reads from the beginning.',
-    parts.map(({ stream, text }) => block(stream, text)),
-    dropped_bytes !== undefined && `${amount(dropped_bytes, 'byte')} beyond what is kept of a run are lost.`,
-    rest.next_sequence !== undefined && `More: pass after_sequence ${rest.next_sequence}`,
   );
 }
 

@@ -185,9 +185,13 @@ begin
 end
 $$;
 
--- How a run is delivered by an agent that may not be able to steer or to interrupt: then in its next turn.
+-- How a run is delivered by an agent that may not be able to interrupt, or to steer: then it joins its turn, or waits
+-- for the next one.
 create or replace function app.effective_mode(agent public.agents, mode text) returns text language sql immutable as $$
-  select case when agent.config -> 'modes' ? mode then mode else 'turn' end
+  select case
+    when agent.config -> 'modes' ? mode then mode
+    when mode = 'interrupt' and agent.config -> 'modes' ? 'steer' then 'steer'
+    else 'turn' end
 $$;
 
 -- Says why a run of the queue does not start, whoever its agent is, or null.
@@ -238,8 +242,32 @@ begin
   v_before := app.runs_before(run, 100);
   return case when v_before > 0 then format('%s of the queue come%s first', case when v_before = 100 then '100 or more'
       else v_before::text end, case when v_before = 1 then 's' else '' end)
-    else format('%s takes it next', agent.name) end;
+    else app.when_taken(run, agent, at) end;
 end
+$$;
+
+-- Says when an agent takes the first run of its queue. Without a runner it has to speak first.
+create or replace function app.when_taken(run public.agent_runs, agent public.agents, at timestamptz)
+  returns text
+  language sql
+  stable
+as $$
+  select case
+    when agent.driver = 'pull' then format('%s takes it when it asks for the next', agent.name)
+    when agent.driver <> 'hook' or agent.config -> 'wakes' = 'true' and agent.activity_state = 'idle'
+        and agent.seen_at > at - app.get_beat_patience()
+      then format('%s takes it next', agent.name)
+    when app.effective_mode(agent, run.delivery_mode) = 'steer'
+      then format('%s takes it at its next tool border, or at the end of its turn', agent.name)
+    else format('%s takes it at the end of its turn', agent.name) end
+$$;
+
+-- Says what keeps an agent without a runner from being reached at any time, or null.
+create or replace function app.reach_of(agent public.agents) returns text language sql immutable as $$
+  select case agent.driver
+    when 'pull' then 'asks by itself: nothing reaches it before'
+    when 'hook' then 'hooks only: delivered at the next tool border; '
+      || case when agent.config -> 'wakes' = 'true' then 'woken when idle' else 'cannot be woken' end end
 $$;
 
 -- Counts the runs of the same agent's queue that come before one.

@@ -1,7 +1,18 @@
 -- Settling: what runners that never came back have left.
 
+-- Sees to it that the job of a workspace with agents is there.
+create or replace function app.ensure_settling(tenant_id uuid, at timestamptz)
+  returns void
+  language sql
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into app.jobs (tenant_id, kind, every_seconds, next_run_at)
+    values (ensure_settling.tenant_id, 'runs', 300, at + interval '5 minutes')
+    on conflict (tenant_id, kind) do nothing
+$$;
+
 -- Lists the agents that have not been heard of for ten minutes in which a worker was at work: where all were away, as
--- on a machine that slept, they come back first.
+-- on a machine that slept, they come back first. Those without a runner say nothing while a tool of theirs works.
 create or replace function app.vanished_agents(tenant_id uuid, worked_at timestamptz, at timestamptz)
   returns setof public.agents
   language sql
@@ -10,7 +21,7 @@ as $$
   select a.* from public.agents a
   where a.tenant_id = vanished_agents.tenant_id
     and a.retired_at is null
-    and a.seen_at < at - interval '10 minutes'
+    and a.seen_at < at - case when app.has_no_runner(a) then interval '1 hour' else interval '10 minutes' end
     and a.seen_at < worked_at - interval '1 minute'
   order by a.id
 $$;

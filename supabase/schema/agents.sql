@@ -225,6 +225,7 @@ begin
     'stopped', app.stop_reason(agent),
     'modes', case when jsonb_typeof(agent.config -> 'modes') = 'array' then agent.config -> 'modes' end,
     'accepts', agent.config ->> 'accepts',
+    'reach', app.reach_of(agent),
     'health', agent.health_metrics,
     'running', (
       select jsonb_agg(app.run_brief(r, agent, v_now) order by r.started_at)

@@ -36,7 +36,8 @@ AS $function$
 begin
   if run.lock_token is distinct from check_run_holder.lock_token or not exists (
       select from public.agents a
-      where a.tenant_id = run.tenant_id and a.id = run.agent_id and a.user_id = actor.user_id) then
+      where a.tenant_id = run.tenant_id and a.id = run.agent_id and a.user_id = actor.user_id
+        and (not app.has_no_runner(a) or lower(a.name) = lower(actor.agent))) then
     perform app.fail('lock_lost', format('The run %s is not yours any more.', run.id), null,
       'Stop work on it: it went back to the queue, or ended.');
   end if;
@@ -69,6 +70,27 @@ CREATE OR REPLACE FUNCTION app.count_in(metrics jsonb, name text)
  IMMUTABLE
 AS $function$
   select case when metrics ->> name ~ '^[0-9]{1,15}$' then (metrics ->> name)::bigint end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.describe_started(run public.agent_runs, agent public.agents)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_command public.commands;
+begin
+  select * into v_command from public.commands c where c.tenant_id = run.tenant_id and c.id = run.command_id;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'run', app.run_full(run),
+    'lock_token', run.lock_token,
+    'deliver', app.effective_mode(agent, run.delivery_mode),
+    'command', jsonb_build_object('id', v_command.id, 'content', v_command.content, 'type', v_command.type,
+      'sent_by', v_command.sent_by, 'by_person', v_command.by_person, 'repeatable', v_command.repeatable,
+      'resumes', v_command.resumes, 'limits', v_command.execution_constraints)));
+end
 $function$;
 -- owner cairn_owner
 
@@ -195,7 +217,7 @@ end
 $function$;
 -- owner cairn_owner
 
-CREATE OR REPLACE FUNCTION app.next_run(agent public.agents, at timestamp with time zone)
+CREATE OR REPLACE FUNCTION app.next_run(agent public.agents, at timestamp with time zone, joining boolean DEFAULT false)
  RETURNS public.agent_runs
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -206,7 +228,7 @@ begin
   if app.agent_hold(agent, true, at) is not null then
     return null;
   end if;
-  for v_run in select * from app.first_of_queue(agent, app.agent_hold(agent, false, at) is not null) loop
+  for v_run in select * from app.first_of_queue(agent, joining or app.agent_hold(agent, false, at) is not null) loop
     continue when app.run_hold(v_run, agent, at) is not null;
     perform from public.commands c
       where c.tenant_id = v_run.tenant_id and c.id = v_run.command_id for no key update;
@@ -276,28 +298,25 @@ AS $function$
 declare
   v_answer jsonb;
   v_token bigint;
-  v_command public.commands;
+  v_lease public.leases;
+  -- Without a runner nobody renews it every ten seconds.
+  v_seconds constant integer := case when app.has_no_runner(agent) then 3600 else 120 end;
 begin
   actor.agent := agent.name;
   if run.task_id is not null then
     v_answer := app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'task:' || run.task_id,
-      'type', 'task.claimed', 'data', '{"ttl_seconds": 120}'::jsonb)), actor);
+      'type', 'task.claimed', 'data', jsonb_build_object('ttl_seconds', v_seconds))), actor);
     v_token := (v_answer -> 'events' -> 0 ->> 'version')::bigint;
   end if;
   v_answer := app.append_checked(jsonb_build_array(jsonb_build_object('stream', 'run:' || run.id, 'verb', true,
     'type', 'run.claimed', 'data', jsonb_strip_nulls(jsonb_build_object('lock_token', v_token)))), actor);
   select * into run from public.agent_runs r where r.tenant_id = run.tenant_id and r.id = run.id;
   if v_token is null then
-    perform app.take_lease(app.new_run_lease(run), at, true);
+    v_lease := app.new_run_lease(run);
+    v_lease.ttl_seconds := v_seconds;
+    perform app.take_lease(v_lease, at, true);
   end if;
-  select * into v_command from public.commands c where c.tenant_id = run.tenant_id and c.id = run.command_id;
-  return jsonb_strip_nulls(jsonb_build_object(
-    'run', v_answer -> 'events' -> 0 -> 'state',
-    'lock_token', run.lock_token,
-    'deliver', app.effective_mode(agent, run.delivery_mode),
-    'command', jsonb_build_object('id', v_command.id, 'content', v_command.content, 'type', v_command.type,
-      'sent_by', v_command.sent_by, 'by_person', v_command.by_person, 'repeatable', v_command.repeatable,
-      'resumes', v_command.resumes, 'limits', v_command.execution_constraints)));
+  return app.describe_started(run, agent);
 end
 $function$;
 -- owner cairn_owner
@@ -439,9 +458,7 @@ begin
     perform app.fail('lock_held', format('A runner is %s already.', agent ->> 'name'), null,
       'Choose another name with --name, or end that runner: its name is free 45 seconds after its last sign.');
   end if;
-  insert into app.jobs (tenant_id, kind, every_seconds, next_run_at)
-    values (v_actor.tenant_id, 'runs', 300, v_now + interval '5 minutes')
-    on conflict (tenant_id, kind) do nothing;
+  perform app.ensure_settling(v_actor.tenant_id, v_now);
   update public.agents a
     set status = 'online', activity_state = 'idle', connected_at = v_now, seen_at = v_now, disconnected_at = null
     where a.tenant_id = v_actor.tenant_id and a.id = v_agent.id

@@ -50,7 +50,10 @@ CREATE OR REPLACE FUNCTION app.effective_mode(agent public.agents, mode text)
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  select case when agent.config -> 'modes' ? mode then mode else 'turn' end
+  select case
+    when agent.config -> 'modes' ? mode then mode
+    when mode = 'interrupt' and agent.config -> 'modes' ? 'steer' then 'steer'
+    else 'turn' end
 $function$;
 -- owner cairn_owner
 
@@ -168,6 +171,18 @@ AS $function$
   join public.agents a on a.tenant_id = r.tenant_id and a.id = r.agent_id
   where r.tenant_id = agent.tenant_id and r.status = 'paused' and r.ended_at is null
     and a.user_id = agent.user_id and app.account_of(a) = app.account_of(agent)
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.reach_of(agent public.agents)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case agent.driver
+    when 'pull' then 'asks by itself: nothing reaches it before'
+    when 'hook' then 'hooks only: delivered at the next tool border; '
+      || case when agent.config -> 'wakes' = 'true' then 'woken when idle' else 'cannot be woken' end end
 $function$;
 -- owner cairn_owner
 
@@ -323,6 +338,22 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.when_taken(run public.agent_runs, agent public.agents, at timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select case
+    when agent.driver = 'pull' then format('%s takes it when it asks for the next', agent.name)
+    when agent.driver <> 'hook' or agent.config -> 'wakes' = 'true' and agent.activity_state = 'idle'
+        and agent.seen_at > at - app.get_beat_patience()
+      then format('%s takes it next', agent.name)
+    when app.effective_mode(agent, run.delivery_mode) = 'steer'
+      then format('%s takes it at its next tool border, or at the end of its turn', agent.name)
+    else format('%s takes it at the end of its turn', agent.name) end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.why_waiting(run public.agent_runs, agent public.agents, at timestamp with time zone)
  RETURNS text
  LANGUAGE plpgsql
@@ -342,7 +373,7 @@ begin
   v_before := app.runs_before(run, 100);
   return case when v_before > 0 then format('%s of the queue come%s first', case when v_before = 100 then '100 or more'
       else v_before::text end, case when v_before = 1 then 's' else '' end)
-    else format('%s takes it next', agent.name) end;
+    else app.when_taken(run, agent, at) end;
 end
 $function$;
 -- owner cairn_owner

@@ -2,6 +2,17 @@
 
 -- Functions
 
+CREATE OR REPLACE FUNCTION app.ensure_settling(tenant_id uuid, at timestamp with time zone)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  insert into app.jobs (tenant_id, kind, every_seconds, next_run_at)
+    values (ensure_settling.tenant_id, 'runs', 300, at + interval '5 minutes')
+    on conflict (tenant_id, kind) do nothing
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.vanished_agents(tenant_id uuid, worked_at timestamp with time zone, at timestamp with time zone)
  RETURNS SETOF public.agents
  LANGUAGE sql
@@ -10,7 +21,7 @@ AS $function$
   select a.* from public.agents a
   where a.tenant_id = vanished_agents.tenant_id
     and a.retired_at is null
-    and a.seen_at < at - interval '10 minutes'
+    and a.seen_at < at - case when app.has_no_runner(a) then interval '1 hour' else interval '10 minutes' end
     and a.seen_at < worked_at - interval '1 minute'
   order by a.id
 $function$;

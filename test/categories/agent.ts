@@ -17,6 +17,7 @@ export const facts: Facts = {
     },
     // What it says is of the caller's own.
     register_agent: { naming: () => [], reads: [] },
+    call_in: { naming: () => [], reads: [] },
     beat_agent: { naming: ({ agent }) => [{ agent, token: 1 }], reads: [] },
     stop_agents: { naming: () => [], reads: [] },
   },

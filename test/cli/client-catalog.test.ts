@@ -86,9 +86,9 @@ describe('where clients keep their configuration', () => {
     });
     for (const { entry } of CLIENTS) expect(JSON.stringify(entry(clone, 'web'))).not.toContain('secret');
     const installed = { cli: '/opt/My Tools/node_modules/cairn-mcp/dist/cli.js', host: windows };
-    expect(hookCommand('stop', config, installed)).toBe(
+    expect(hookCommand(['stop'], config, installed)).toBe(
       'node "/opt/My Tools/node_modules/cairn-mcp/dist/cli.js" --data-dir "D:/my data" hook stop',
     );
-    expect(hookCommand('stop', config, { cli, host: windows })).toMatch(/^npx -y cairn-mcp .* hook stop$/);
+    expect(hookCommand(['stop'], config, { cli, host: windows })).toMatch(/^npx -y cairn-mcp .* hook stop$/);
   });
 });

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CLIENTS } from '../../src/clients/catalog.ts';
-import { findOutside, makeEdits, planEdit, planUndo, undoEdits } from '../../src/clients/changes.ts';
+import { clientsWithHooks, findOutside, makeEdits, planEdit, planUndo, undoEdits } from '../../src/clients/changes.ts';
 import { detectClients } from '../../src/clients/detect.ts';
-import type { Edit } from '../../src/clients/edits.ts';
-import { planInit, type Wanted } from '../../src/clients/plan.ts';
+import { type Edit, revertEdit } from '../../src/clients/edits.ts';
+import { planInit } from '../../src/clients/plan.ts';
+import type { Wanted } from '../../src/clients/wanted.ts';
 import type { Host } from '../../src/config.ts';
 
 const ENTRY = { command: 'npx', args: ['-y', 'cairn-mcp'] };
@@ -36,7 +37,7 @@ describe('setting up', () => {
     hooks: true,
     instructions: true,
     server: () => ({ ...ENTRY, env: {}, passes: [] }),
-    hook: (event) => `node /opt/cairn/dist/cli.js hook ${event}`,
+    hook: (event, client) => `node /opt/cairn/dist/cli.js hook ${event} ${client}`,
     ...more,
   });
 
@@ -80,12 +81,72 @@ describe('setting up', () => {
     expect(await planUndo(repository, state)).toEqual([]);
   });
 
+  test('installs hooks for each client that runs them, beside those of others, and takes out ours alone', async () => {
+    const files = {
+      codex: join(home, '.codex', 'hooks.json'),
+      gemini: join(home, '.gemini', 'settings.json'),
+      cursor: join(home, '.cursor', 'hooks.json'),
+    };
+    const other = { command: 'their hook stop' };
+    await mkdir(join(home, '.cursor'));
+    await writeFile(files.cursor, JSON.stringify({ version: 1, hooks: { stop: [other] } }));
+    await makeEdits(await planInit(wanted(), host), repository, state);
+    const read = async (file: string) => JSON.parse(await readFile(file, 'utf8'));
+
+    expect((await read(files.codex)).hooks.Stop).toEqual([
+      { hooks: [{ type: 'command', command: 'node /opt/cairn/dist/cli.js hook stop codex', timeout: 5 }] },
+    ]);
+    expect((await read(files.gemini)).hooks.AfterTool[0].hooks[0]).toMatchObject({ timeout: 5_000 });
+    expect((await read(files.cursor)).hooks).toMatchObject({
+      stop: [other, { command: 'node /opt/cairn/dist/cli.js hook stop cursor', loop_limit: 7 }],
+      postToolUse: [{ command: 'node /opt/cairn/dist/cli.js hook after-tools cursor' }],
+    });
+    const claude = await read(join(repository, '.claude', 'settings.local.json'));
+    expect(claude.hooks.Stop).toMatchObject([{ hooks: [{ timeout: 5 }, { asyncRewake: true, timeout: 86_400 }] }]);
+    expect(clientsWithHooks(state).sort()).toEqual(['claude-code', 'codex', 'cursor', 'gemini']);
+    await writeFile(files.cursor, JSON.stringify({ ...(await read(files.cursor)), mine: 1 }));
+
+    await undo();
+
+    expect(await read(files.cursor)).toEqual({ version: 1, hooks: { stop: [other] }, mine: 1 });
+    for (const file of [files.codex, files.gemini]) await expect(stat(file)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  test('for the user writes server and hooks of Gemini CLI into one file, and undoes both', async () => {
+    const file = join(home, '.gemini', 'settings.json');
+    await makeEdits(await planInit(wanted({ scope: 'user' }), host), repository, state);
+    const written = JSON.parse(await readFile(file, 'utf8'));
+    expect(written).toMatchObject({ mcpServers: { cairn: {} }, hooks: { AfterAgent: [{}] } });
+    await writeFile(file, JSON.stringify({ ...written, mine: 1 }));
+
+    await undo();
+
+    expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({ mcpServers: {}, mine: 1 });
+  });
+
+  test('replaces hooks that an earlier program installed, and undoes them by its notes', async () => {
+    const file = join(repository, '.claude', 'settings.local.json');
+    const old = { hooks: [{ type: 'command', command: 'node /old/dist/cli.js hook stop', timeout: 5 }] };
+    await mkdir(join(repository, '.claude'));
+    await writeFile(file, JSON.stringify({ hooks: { Stop: [old], PreCompact: [old] } }));
+    const noted: Edit = { kind: 'hooks', commands: { Stop: 'x', PreCompact: 'x' } };
+    expect(JSON.parse(revertEdit(noted, await readFile(file, 'utf8'), file))).toEqual({});
+
+    await makeEdits(await planInit(wanted(), host), repository, state);
+
+    const { hooks } = JSON.parse(await readFile(file, 'utf8'));
+    expect(JSON.stringify(hooks)).not.toContain('/old/');
+    expect(hooks.Stop).toHaveLength(1);
+    expect(await planInit(wanted(), host)).toEqual([]);
+  });
+
   test('for the user alone leaves the repository to its binding', async () => {
     const planned = await planInit(wanted({ scope: 'user', instructions: false }), host);
 
     const inRepository = planned.map(({ file }) => file).filter((file) => file.startsWith(repository));
     expect(inRepository).toEqual([join(repository, '.cairn.json')]);
-    expect(planned).toHaveLength(CLIENTS.length + 2);
+    // The hooks of Claude Code, Codex and Cursor have files of their own.
+    expect(planned).toHaveLength(CLIENTS.length + 4);
   });
 
   test('undone after a person went on in the file takes out our part alone', async () => {

@@ -116,7 +116,7 @@ describe('the configuration of a client', () => {
     [json, '["not", "an object"]'],
     [json, '{ "mcpServers": [] }'],
     [toml, 'model = = "x"'],
-    [{ kind: 'hooks', commands: { Stop: 'x' } } as Edit, '{ "hooks": { "Stop": "all" } }'],
+    [{ kind: 'hooks', entries: { Stop: {} } } as Edit, '{ "hooks": { "Stop": "all" } }'],
   ])('is left alone, by name, when it cannot be changed safely: %# ', (edit, content) => {
     expect(() => applyEdit(edit, content, '/home/ada/x.json')).toThrowError(
       expect.objectContaining({ code: 'invalid_input', message: expect.stringContaining('/home/ada/x.json') }),
@@ -144,17 +144,18 @@ describe('the block in a page', () => {
 });
 
 describe('hooks', () => {
-  const commands = { Stop: 'node /opt/cairn/dist/cli.js hook stop' };
-  const edit: Edit = { kind: 'hooks', commands };
+  const entryOf = (command: string) => ({ Stop: { hooks: [{ type: 'command', command, timeout: 5 }] } });
+  const entries = entryOf('node /opt/cairn/dist/cli.js hook stop');
+  const edit: Edit = { kind: 'hooks', entries };
   const others = { Stop: [{ matcher: '', hooks: [{ type: 'command', command: 'claude-cortex hook stop' }] }] };
 
   test('stand beside those of others, once', () => {
     const before = JSON.stringify({ model: 'opus', hooks: others }, null, 2);
 
-    const after = applyEdit({ kind: 'hooks', commands: { Stop: 'npx -y cairn-mcp hook stop' } }, before, 'file');
+    const after = applyEdit({ kind: 'hooks', entries: entryOf('npx -y cairn-mcp hook stop') }, before, 'file');
     const { hooks } = JSON.parse(applyEdit(edit, after, 'file'));
 
-    expect(hooks.Stop).toEqual([...others.Stop, { hooks: [{ type: 'command', command: commands.Stop, timeout: 5 }] }]);
+    expect(hooks.Stop).toEqual([...others.Stop, entries.Stop]);
   });
 
   test('are told from those of others however long these are', () => {

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { lastWords } from '../../src/cli/terminal/transcript.ts';
+import { lastWords } from '../../src/cli/hook/input.ts';
 import { ensureServer, serverStatus } from '../../src/db/embedded/shared-server.ts';
 import { createLog } from '../../src/log.ts';
 import type { Resumption } from '../../src/services/checkpoints.ts';
@@ -123,19 +123,22 @@ describe('a hook of Claude Code', () => {
   });
 
   test.each([
-    ['an event that there is not', () => hook('nonsense')],
-    ['no event', () => cairn([...flags, 'hook'], { input: '{}' })],
-    ['more than it takes', () => cairn([...flags, 'hook', 'stop', '--bogus', 'x'], { input: '{}' })],
-    ['input that is not JSON', () => hook('stop', 'garbage')],
-    ['no input', () => cairn([...flags, 'hook', 'stop'])],
-    ['a directory that is bound to nothing', () => hook('session-start', { cwd: tmpdir() })],
+    ['an event that there is not', '', () => hook('nonsense')],
+    ['no event', '', () => cairn([...flags, 'hook'], { input: '{}' })],
+    ['a client that there is not', '', () => cairn([...flags, 'hook', 'stop', 'emacs'], { input: '{}' })],
+    ['more than it takes', '{}\n', () => cairn([...flags, 'hook', 'stop', 'codex', '--bogus', 'x'], { input: '{}' })],
+    ['input that is not JSON', '{}\n', () => hook('stop', 'garbage')],
+    ['no input', '{}\n', () => cairn([...flags, 'hook', 'stop'])],
+    ['no input to wait with', '', () => cairn([...flags, 'hook', 'wait'], { input: '{}' })],
+    ['a directory that is bound to nothing', '', () => hook('session-start', { cwd: tmpdir() })],
     [
       'a setting that is not valid',
+      '{}\n',
       () => cairn([...flags, 'hook', 'stop'], { input: '{}', env: { DATABASE_URL: 'x' } }),
     ],
-    ['a database that does not answer', () => hook('stop', {}, ['--database-url', 'postgres://127.0.0.1:9/x'])],
-  ])('says nothing and ends with 0 for %s', async (_, run) => {
-    expect(await run()).toEqual({ code: 0, stdout: '', stderr: '' });
+    ['a database that does not answer', '{}\n', () => hook('stop', {}, ['--database-url', 'postgres://127.0.0.1:9/x'])],
+  ])('says nothing and ends with 0 for %s', async (_, stdout, run) => {
+    expect(await run()).toEqual({ code: 0, stdout, stderr: '' });
   });
 
   test.each([
@@ -248,5 +251,5 @@ test('the last words of an agent are at the end of its transcript, however long 
 
   expect(await lastWords({ transcript_path: file })).toBe('Last.');
   expect(await lastWords({ transcript_path: join(home, 'none') })).toBe('');
-  expect(await lastWords({ transcript_path: file, last_assistant_message: 'Told.' })).toBe('Told.');
+  expect(await lastWords({ transcript_path: file, last_words: 'Told.' })).toBe('Told.');
 });

@@ -24,7 +24,7 @@ describe('a line for a shell', () => {
   ];
 
   test.skipIf(process.platform === 'win32').each(odd)('hands on the directory %j as it is', async (dataDir) => {
-    const line = hookCommand('stop', { dataDir }, { cli, host: linux }).replace(/^node /, "printf '%s\\0' ");
+    const line = hookCommand(['stop'], { dataDir }, { cli, host: linux }).replace(/^node /, "printf '%s\\0' ");
 
     const words = execFileSync('sh', ['-c', line], { encoding: 'utf8' }).split('\0').slice(0, -1);
 
@@ -33,11 +33,11 @@ describe('a line for a shell', () => {
 
   test('on Windows is refused where a shell would take a part of it for its own', () => {
     for (const dataDir of ['D:\\%PATH%', 'D:\\a$b', 'D:\\a`b', 'D:\\a!b', 'D:\\a^b', 'D:\\a“b']) {
-      const attempt = () => hookCommand('stop', { dataDir }, { cli, host: windows });
+      const attempt = () => hookCommand(['stop'], { dataDir }, { cli, host: windows });
 
       expect(attempt).toThrow(expect.objectContaining({ code: 'invalid_input' }));
     }
-    expect(hookCommand('stop', { dataDir: 'D:\\a & b' }, { cli, host: windows })).toContain('--data-dir "D:/a & b"');
+    expect(hookCommand(['stop'], { dataDir: 'D:\\a & b' }, { cli, host: windows })).toContain('--data-dir "D:/a & b"');
   });
 
   test('on Windows is not started through cmd with what cmd takes for its own', () => {

@@ -101,6 +101,7 @@ const GIVEN: Record<string, (ctx: Context) => Promise<object>> = {
   cancel_command: async (ctx) => ({ command: (await sent(ctx)).id }),
   interrupt_run: async (ctx) => ({ run: (await sent(ctx)).runs[0]?.id }),
   ask_approval: async () => ({ title: 'T', wait_seconds: 0 }),
+  update_command: async (ctx) => ({ ...(await given(ctx)), status: 'completed' }),
   save_preset: async () => ({ name: 'P', content: 'C', variables: [{ name: 'v', description: 'V' }] }),
   save_profile: async () => ({ name: 'P' }),
   // Refused as soon as its texts were looked at: it would wait for what they name.
@@ -115,6 +116,14 @@ async function sent(ctx: Context): Promise<{ id: string; runs: { id: string }[] 
   return (await call(ctx, 'send_command', { to: ['heron'], content: 'x' })) as unknown as Awaited<
     ReturnType<typeof sent>
   >;
+}
+
+/** A command that the calling agent has taken. */
+async function given(ctx: Context): Promise<object> {
+  await call(ctx, 'next_command');
+  await call(ctx, 'send_command', { to: [ctx.actor.agent ?? ''], content: 'x' });
+  const next = (await call(ctx, 'next_command')) as unknown as { given: { run: { id: string }; lock_token: number } };
+  return { run: next.given.run.id, lock_token: next.given.lock_token };
 }
 
 async function taken(ctx: Context) {

@@ -1,6 +1,7 @@
 import { describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { newId } from '../../src/events/ids.ts';
+import { callerOf } from '../support/callers.ts';
 import { call } from '../support/calls.ts';
 import { append, verify } from '../support/commands.ts';
 import { claimed, completed, runnerOf } from '../support/runners.ts';
@@ -79,6 +80,13 @@ describe('an agent', () => {
     });
     expect(await call(as('ada'), 'get_command', { command: two.id })).toMatchObject({ status: 'cancelled' });
     expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
+
+  test('keeps the hooks of others from it', async ({ as, member }) => {
+    await callerOf(as('claude-1')).begin();
+
+    const other = callerOf({ ...member, actor: { ...member.actor, agent: 'claude-1' } });
+    await expect(other.begin()).rejects.toMatchObject({ code: 'already_exists' });
   });
 
   test('is spoken for by the runner of its owner alone', async ({ as, member }) => {

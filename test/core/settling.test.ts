@@ -1,6 +1,7 @@
 import { describe, expect } from 'vitest';
 import * as z from 'zod';
 import { sqlFunction } from '../../src/db/sql-function.ts';
+import { callerOf } from '../support/callers.ts';
 import { call } from '../support/calls.ts';
 import { verify } from '../support/commands.ts';
 import { begunRun, claimed, runnerOf } from '../support/runners.ts';
@@ -47,6 +48,24 @@ describe('what a runner left that never came back', () => {
     });
     await expect(runner.report(run, lock_token, [])).resolves.toMatchObject({ status: 'failed' });
     expect(await verify(as('ada'))).toMatchObject({ ok: true });
+  });
+
+  test('is settled after an hour where hooks alone speak: a tool may work for so long', async ({
+    as,
+    clock,
+    settle,
+  }) => {
+    const hook = callerOf(as('claude-code#7f3a'));
+    await hook.begin();
+    await call(as('ada'), 'send_command', { to: [hook.name], content: 'x' });
+    await hook.told(await hook.next());
+
+    await clock.advance({ seconds: 3_000 });
+    for (let times = 0; times < 2; times += 1) expect(await settle()).toBe(0);
+    await clock.advance({ seconds: 900 });
+
+    expect(await settle()).toBe(1);
+    expect(await call(as('ada'), 'list_runs')).toMatchObject({ runs: [{ status: 'failed', end_reason: 'lost' }] });
   });
 
   test('is left to a runner that beats', async ({ as, clock, settle }) => {

@@ -229,6 +229,20 @@ describe('what is no tool', () => {
   });
 });
 
+describe('taking commands as an agent', () => {
+  test('is granted to who asks for it by name, and takes no part in sending', async ({ as: agent }) => {
+    const asked = (scopes?: string) => requestedScopes(scopes, { allowAdmin: true });
+    expect(asked()).not.toContain('agents:run');
+    expect(asked('agents:send')).not.toContain('agents:run');
+
+    const call = (scope: 'agents:run' | 'agents:send', name: string, input: object) =>
+      callTool(as(agent('ada'), [scope]), toolNamed(name), input);
+    await call('agents:run', 'next_command', {});
+    await expect(call('agents:send', 'next_command', {})).rejects.toMatchObject({ code: 'insufficient_scope' });
+    await expect(call('agents:run', 'stop_agents', {})).rejects.toMatchObject({ code: 'insufficient_scope' });
+  });
+});
+
 describe('sending commands to agents', () => {
   test('is granted to who asks for it by name, and includes reading', () => {
     const asked = (scopes?: string) => requestedScopes(scopes, { allowAdmin: true });

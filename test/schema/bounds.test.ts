@@ -24,6 +24,7 @@ const ARGUMENTS: Partial<Record<FunctionName, object>> = {
   add_output: { run: newId(), lock_token: 1 },
   adopt_locks: { tasks: ['web-1'] },
   beat_agent: { agent: 'a', token: 1 },
+  call_in: { agent: { name: 'a', type: 'claude', driver: 'hook' } },
   claim_run: { agent: 'a', token: 1 },
   get_agent: { agent: 'a' },
   get_control: { agent: 'a' },

@@ -80,6 +80,13 @@ async function runnerCalls(ctx: Context): Promise<Record<string, Arguments[]>> {
   };
   return {
     beat_agent: [{ agent, token, beat }],
+    call_in: [
+      {
+        agent: { name: 'cur', type: 'claude', driver: 'hook', host_machine: 'x', config: { modes: ['turn'] } },
+        asked: { takes: 'next', turn: { status: 'completed', end_reason: 'completed' }, again: true, idle: true },
+        actor: { agent: 'cur' },
+      },
+    ],
     claim_run: [{ agent, token, holding: [run.id] }],
     add_output: [{ ...held, chunks: pieces(['x']).map((piece) => ({ ...piece, ansi: false })) }],
     get_agent: [{ agent }],

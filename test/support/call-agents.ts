@@ -1,5 +1,8 @@
 import type { Context } from '../../src/context.ts';
+import type { Claimed } from '../../src/services/runner.ts';
 import { claimed, runnerOf } from './runners.ts';
+
+type Started = Extract<Claimed, { command: unknown }>;
 
 type Call = (agent: string, name: string, input?: Record<string, unknown>) => Promise<{ id: string }>;
 
@@ -11,6 +14,12 @@ export async function callAgents(call: Call, ctx: Context): Promise<void> {
   await call('ada', 'get_command', { command });
   const { run } = await claimed(runner);
   await call('ada', 'interrupt_run', { run: run.id, reason: 'It sleeps' });
+  await call('ada', 'next_command');
+  await call('ada', 'send_command', { to: ['ada'], content: 'Feed the lion.' });
+  const { given } = (await call('ada', 'next_command')) as never as { given: Started };
+  const held = { run: given.run.id, lock_token: given.lock_token };
+  await call('ada', 'update_command', { ...held, text: 'It sleeps.' });
+  await call('ada', 'update_command', { ...held, status: 'completed', text: 'Fed.' });
   await call('ada', 'list_queue');
   await call('ada', 'ask_approval', { title: 'Which elephant?', options: ['Ella', 'Emma'], wait_seconds: 0 });
   await call('ada', 'list_approvals');

@@ -6,6 +6,7 @@ import { agents as agentTools } from '../../tools/agents.ts';
 import { perform } from '../local-context.ts';
 import { type JsonOption, printResult, styled } from '../terminal/output.ts';
 import { fromNow, table } from '../terminal/table.ts';
+import { hooksNeverSeen } from './hooks-seen.ts';
 import { askedOf, besideName, type Contents, findAgent, inAgentContext, readAgents, readContents } from './reading.ts';
 import { runTable } from './runs.ts';
 
@@ -15,11 +16,19 @@ export type AgentsOptions = JsonOption & { all?: true };
 
 /** `cairn agents`: how each is, what it does, what waits for it. */
 export async function runAgents(config: Config, { all, ...options }: AgentsOptions): Promise<void> {
-  const { agents, contents } = await inAgentContext(config, async (ctx) => {
-    const found = await readAgents(ctx, { all });
-    return { agents: found, contents: options.json ? new Map() : await readContents(ctx, runsOf(found)) };
+  const { agents, contents, unseen } = await inAgentContext(config, async (ctx) => {
+    const known = await readAgents(ctx, { all: true });
+    const found = all ? known : known.filter(({ state }) => state !== 'retired');
+    return {
+      agents: found,
+      contents: options.json ? new Map() : await readContents(ctx, runsOf(found)),
+      unseen: hooksNeverSeen(config, known),
+    };
   });
-  printResult({ agents }, options, () => (agents.length === 0 ? [NONE] : agentTable(agents, contents)));
+  printResult({ agents }, options, () => [
+    ...(agents.length === 0 ? [NONE] : agentTable(agents, contents)),
+    ...unseen.map((line) => styled('yellow', line)),
+  ]);
 }
 
 /** `cairn agents show NAME`. */
@@ -82,8 +91,9 @@ function stateStyle(agent: Agent): 'green' | 'yellow' | 'red' | 'dim' {
 }
 
 /** Says why an agent does nothing, where its state alone does not. */
-function whyStill({ name, state, stopped }: Agent): string {
+function whyStill({ name, state, stopped, reach }: Agent): string {
   if (stopped !== undefined) return besideName(stopped, name);
+  if (reach !== undefined) return state === 'online' ? reach : '';
   return state === 'lost' ? 'its runner ended or is cut off' : '';
 }
 

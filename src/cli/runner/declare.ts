@@ -1,13 +1,15 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DRIVER_NAMES } from '../../runner/driver-names.ts';
-import { command, duration, examples } from '../command.ts';
+import { command, duration, examples, JSON_OPTION } from '../command.ts';
 import type { AgentRunOptions } from './run-agent.ts';
+import type { AgentWaitOptions } from './wait-agent.ts';
 
 const QUIET = '5s';
 const ANSWER = '15m';
 
 export function addRunnerCommands(program: Command): void {
   const agent = program.command('agent').description('drive an agent on this machine');
+  addWait(agent);
   agent
     .command('run')
     .description('start an agent that takes commands, and drive it until this program ends')
@@ -43,4 +45,23 @@ export function addRunnerCommands(program: Command): void {
         await (await import('./run-agent.ts')).runAgent(config, words, options);
       }),
     );
+}
+
+function addWait(agent: Command): void {
+  agent
+    .command('wait')
+    .description('wait for a command as an agent, print it and end: for a background task of the agent itself')
+    .option('--seconds <number>', 'wait no longer; without it until a command comes', seconds)
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn agent wait', 'cairn --agent claude-2 agent wait --seconds 600'))
+    .action(
+      command(async (config, options: AgentWaitOptions) =>
+        (await import('./wait-agent.ts')).waitAsAgent(config, options),
+      ),
+    );
+}
+
+function seconds(given: string): number {
+  if (/^[1-9]\d{0,5}$/.test(given)) return Number(given);
+  throw new InvalidArgumentError('It must be a number of seconds.');
 }

@@ -18,7 +18,7 @@ export function addSetupCommands(program: Command): void {
     )
     .option(
       '--hooks',
-      'install hooks for Claude Code: resume at session start, checkpoint before compaction and at stop',
+      'install hooks for Claude Code, Codex, Gemini CLI and Cursor: resume at session start, commands, checkpoints',
     )
     .option('--no-hooks', 'install no hooks')
     .option('--no-instructions', 'write no block in AGENTS.md or CLAUDE.md')
@@ -48,12 +48,19 @@ export function addSetupCommands(program: Command): void {
     .addHelpText('after', examples('cairn doctor', 'cairn doctor --json'))
     .action(command(async (config, options: JsonOption) => (await import('./doctor.ts')).runDoctor(config, options)));
   program
-    .command('hook [event]')
-    .description('run a hook of Claude Code: session-start, pre-compact or stop; the exit code is always 0')
+    .command('hook [event] [client]')
+    .description(
+      'run a hook of a client: session-start, pre-compact, after-tools, stop or wait; the exit code is 0, or 2 where wait wakes',
+    )
     .allowUnknownOption()
     .allowExcessArguments()
-    .addHelpText('after', examples('cairn init --client claude-code --hooks', 'cairn hook session-start'))
-    .action(async function (this: Command, event = '') {
-      await (await import('../serve/hook.ts')).runHook(event, this.optsWithGlobals());
+    .addHelpText(
+      'after',
+      examples('cairn init --client claude-code --hooks', 'cairn hook session-start', 'cairn hook stop codex'),
+    )
+    .action(async function (this: Command, event = '', client = 'claude-code') {
+      const flags = this.optsWithGlobals();
+      if (event === 'wait') await (await import('../hook/waiting.ts')).waitForCommand(flags);
+      else await (await import('../hook/hook.ts')).runHook(event, client, flags);
     });
 }

@@ -1,6 +1,7 @@
 import { cancel, confirm, intro, isCancel, multiselect, select, text } from '@clack/prompts';
 import { CLIENTS, type Client } from '../../clients/catalog.ts';
-import type { Scope, Wanted } from '../../clients/plan.ts';
+import { HOOK_HOSTS } from '../../clients/hooks.ts';
+import type { Scope, Wanted } from '../../clients/wanted.ts';
 import type { Host } from '../../config.ts';
 import { ProjectCreated } from '../../events/projects.ts';
 import type { JsonOption } from '../terminal/output.ts';
@@ -62,7 +63,7 @@ async function ask({ repository, detected, project }: Surroundings, options: Ini
     clients,
     scope,
     project: binds ? await askProject(project) : undefined,
-    hooks: options.hooks ?? (clients.some(({ id }) => id === 'claude-code') && (await askHooks())),
+    hooks: options.hooks ?? (clients.some(runsHooks) && (await askHooks())),
     instructions:
       options.instructions &&
       binds &&
@@ -94,8 +95,12 @@ function askProject(proposed: string): Promise<string> {
 
 function askHooks(): Promise<boolean> {
   return given(
-    confirm({ message: 'Hooks for Claude Code: resume at session start, checkpoint before compaction and at stop?' }),
+    confirm({ message: 'Hooks: resume at session start, take commands in between, checkpoint at the end?' }),
   );
+}
+
+function runsHooks({ id }: Client): boolean {
+  return HOOK_HOSTS.some((host) => host.id === id);
 }
 
 async function given<T>(question: Promise<T>): Promise<Exclude<T, symbol>> {

@@ -2,8 +2,10 @@ import { basename, join } from 'node:path';
 import { CLIENTS } from '../../clients/catalog.ts';
 import { type Change, findOutside, makeEdits, planUndo, undoEdits } from '../../clients/changes.ts';
 import { detectClients, findRepository } from '../../clients/detect.ts';
+import { trustLines } from '../../clients/hooks.ts';
 import { hookCommand, serverCommand } from '../../clients/launch.ts';
-import { planInit, type Wanted } from '../../clients/plan.ts';
+import { planInit } from '../../clients/plan.ts';
+import type { Wanted } from '../../clients/wanted.ts';
 import { type Config, thisHost } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
 import { CreateProject } from '../../services/projects.ts';
@@ -34,7 +36,8 @@ export async function runInit(config: Config, options: InitOptions): Promise<voi
   const wanted: Wanted = {
     ...chosen,
     repository,
-    hook: (event) => hookCommand(event, config, { cli: CLI, host }),
+    hook: (event, client) =>
+      hookCommand(client === 'claude-code' ? [event] : [event, client], config, { cli: CLI, host }),
     server: (shared) => serverCommand(config, { cli: CLI, host, shared }),
   };
   const skipped: DomainError[] = [];
@@ -124,6 +127,7 @@ function report(shown: Shown, options: InitOptions, wanted: Wanted): string[] {
   return [
     `${styled('green', 'Done.')} \`cairn init --undo\` takes it back; \`cairn doctor\` checks it.`,
     ...clients.map(({ name, reload }) => `  ${styled('bold', name)}: ${reload}.`),
+    ...trustLines(wanted).map((line) => `  ${styled('yellow', line)}.`),
     ...wanted.server(true).passes.map((name) => `  ${name} was not written: set it where your clients start.`),
   ];
 }

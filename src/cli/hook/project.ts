@@ -1,14 +1,10 @@
-import type { Config } from '../../config.ts';
 import type { Context } from '../../context.ts';
-import { openLocal } from '../../local.ts';
-import { createLog } from '../../log.ts';
-import { agentName } from '../../server/mcp/agent-name.ts';
 import type { Resumption } from '../../services/checkpoints.ts';
 import { brief, changesOf } from '../../tools/brief.ts';
 import { checkpoints } from '../../tools/checkpoints.ts';
 import { amount } from '../../tools/render.ts';
 import { perform } from '../local-context.ts';
-import { type HookInput, lastWords } from '../terminal/transcript.ts';
+import { type HookInput, lastWords } from './input.ts';
 
 // A client stops after each answer: a checkpoint is worth it this often.
 const STOP_MS_MIN = 10 * 60_000;
@@ -17,27 +13,16 @@ const LABELS: Readonly<Record<string, string>> = Object.freeze({
   stop: 'Saved at stop',
 });
 
-/**
- * Answers a hook from a running database, or saves in it; starts none. Returns the text to print; the caller ends the
- * process.
- */
-export async function askDatabase(event: string, config: Config, input: HookInput): Promise<string | undefined> {
-  const log = createLog('silent');
-  const { db, blobs, actor } = await openLocal(config, log, { start: false });
-  const agent = config.agent ?? agentName('claude-code', input.session_id ?? 'hook');
-  const ctx: Context = {
-    db,
-    blobs,
-    log,
-    scopes: 'all',
-    actor: { ...actor, agent, client: 'hook' },
-    project: config.project,
-  };
+/** Tells a session where its project stands. */
+export async function readBriefNow(ctx: Context): Promise<string> {
+  return brief(await perform(ctx, checkpoints.commands.resume_project, {}));
+}
+
+/** Saves a checkpoint, if anything changed since the last. */
+export async function saveCheckpoint(ctx: Context, event: string, input: HookInput): Promise<void> {
   const found = await perform(ctx, checkpoints.commands.resume_project, {});
-  if (event === 'session-start') return brief(found);
   if (isWorthSaving(event, found))
     await perform(ctx, checkpoints.commands.save_checkpoint, await checkpoint(event, found, input));
-  return undefined;
 }
 
 function isWorthSaving(event: string, { checkpoint, since }: Resumption): boolean {
@@ -54,6 +39,6 @@ async function checkpoint(event: string, { checkpoint: last, since }: Resumption
     // Notes alone are no changes of tasks.
     summary: said.length === 0 ? `${amount(since.events, 'event')}.` : said.join('\n\n'),
     ...(last?.resume_instructions !== undefined && { resume_instructions: last.resume_instructions }),
-    snapshot: { hook: event, ...(input.session_id !== undefined && { session: input.session_id }) },
+    snapshot: { hook: event, ...(input.session !== undefined && { session: input.session }) },
   };
 }

@@ -7,14 +7,40 @@ const INPUT_BYTES_MAX = 1_048_576;
 const TAIL_BYTES = 65_536;
 const WORDS_CHARACTERS_MAX = 1_500;
 
-/** The fields that we use of Claude Code's hook input. */
-const HookInput = z.object({
+const Text = z.string().optional().catch(undefined);
+
+/** The fields that we use of the clients' inputs. */
+const Told = z.object({
+  hook_event_name: z.string().max(60).optional().catch(undefined),
   session_id: z.string().max(200).optional().catch(undefined),
-  cwd: z.string().optional().catch(undefined),
-  transcript_path: z.string().optional().catch(undefined),
-  last_assistant_message: z.string().optional().catch(undefined),
+  /** Cursor calls a session so, and tells no directory but these. */
+  conversation_id: z.string().max(200).optional().catch(undefined),
+  workspace_roots: z.array(z.string()).optional().catch(undefined),
+  cwd: Text,
+  transcript_path: Text,
+  /** Set where the session's own agent does not act. */
+  agent_id: Text,
+  last_assistant_message: Text,
+  prompt_response: Text,
+  /** The turn goes on because a hook said so. */
+  stop_hook_active: z.boolean().optional().catch(undefined),
+  loop_count: z.number().optional().catch(undefined),
+  /** Cursor: completed, aborted or error. */
+  status: Text,
 });
-export type HookInput = z.infer<typeof HookInput>;
+
+/** What a client tells its hook, whichever client it is. */
+const HookInput = Told.transform((told) => ({
+  hook_event_name: told.hook_event_name,
+  session: told.session_id ?? told.conversation_id,
+  cwd: told.cwd || told.workspace_roots?.[0],
+  transcript_path: told.transcript_path,
+  is_subagent: told.agent_id !== undefined,
+  last_words: told.last_assistant_message ?? told.prompt_response,
+  goes_on: told.stop_hook_active ?? (told.loop_count ?? 0) > 0,
+  status: told.status,
+}));
+export type HookInput = Partial<z.output<typeof HookInput>>;
 
 const Said = z.object({
   type: z.literal('assistant'),
@@ -35,10 +61,7 @@ export async function readInput(input: NodeJS.ReadStream): Promise<HookInput> {
  * Returns the agent's last words: from the hook's input, otherwise from the end of the transcript. Empty without
  * either.
  */
-export async function lastWords({
-  last_assistant_message: message,
-  transcript_path: file,
-}: HookInput): Promise<string> {
+export async function lastWords({ last_words: message, transcript_path: file }: HookInput): Promise<string> {
   const words = message ?? (file === undefined ? '' : await lastSaid(file).catch(() => ''));
   return shorten(words.trim(), WORDS_CHARACTERS_MAX);
 }

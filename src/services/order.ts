@@ -1,4 +1,4 @@
-import type { Claimed } from '../services/runner.ts';
+import type { Claimed } from './runner.ts';
 
 type Started = Exclude<Claimed, { nothing: string }>;
 
