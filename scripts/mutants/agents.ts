@@ -49,4 +49,7 @@ export const AGENTS = Object.freeze([
   ...refusals('core', 'test/core/run-artifacts.test.ts', [
     { within: 'app.guard_artifact', find: 'An artifact belongs to a task, or', name: 'is of a run of one' },
   ]),
+  ...refusals('core', 'test/remote/runner-paths.test.ts', [
+    { within: 'app.check_drives', find: 'This token drives the agent %s', name: 'speaks for its agent alone' },
+  ]),
 ]);

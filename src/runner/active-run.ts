@@ -1,12 +1,12 @@
 import { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Claimed } from '../services/runner.ts';
+import type { Claimed, Held } from '../services/runner.ts';
 import { beginTurn } from './begin-turn.ts';
 import type { Answer, Driver, Ended, Limited, Turn } from './driver.ts';
 import { exceeded } from './limits.ts';
 import { orderText } from './order.ts';
 import { OutputSender } from './output-sender.ts';
-import type { Held, Report, RunnerPort } from './port.ts';
+import type { Report, RunnerPort } from './port.ts';
 import { untilTaken } from './until-taken.ts';
 
 export type Started = Exclude<Claimed, { nothing: string }>;
@@ -85,6 +85,8 @@ export class ActiveRun {
 
   /** It is another's: its end here is told to nobody. */
   lose(): void {
+    // It may be this end that the server knows of, and its output is still on its way.
+    if (this.#isOver) return;
     this.#isLost = true;
     this.#output.drop();
     this.end({ status: 'failed', end_reason: 'lost' });

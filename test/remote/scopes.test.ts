@@ -229,6 +229,15 @@ describe('what is no tool', () => {
   });
 });
 
+test('driving an agent is granted to no program that asks, and shows nothing', () => {
+  const allowAdmin = true;
+
+  expect(requestedScopes('agents:run tasks:read', { allowAdmin })).toEqual(['tasks:read']);
+  expect(requestedScopes('agents:run', { allowAdmin })).not.toContain('agents:run');
+  const used = [...TOOLS].filter(([, scope]) => mayUse(new Set(['agents:run']), scope)).map(([name]) => name);
+  expect(used).toEqual(['ask_approval']);
+});
+
 describe('sending commands to agents', () => {
   test('is granted to who asks for it by name, and includes reading', () => {
     const asked = (scopes?: string) => requestedScopes(scopes, { allowAdmin: true });
