@@ -1,25 +1,17 @@
 // npm run bench:output: how many lines of output a database takes in a second, through the verb of the runner in chunks
-// of 16 KB, and gives back in order; writes docs/performance.md.
+// of 16 KB, straight and over HTTP, and gives back in order; writes docs/performance.md.
 //
 //   npm run bench:output                     300,000 lines a run; 1 and 4 runs at once
 //   npm run bench:output -- --lines 100000   fewer; --no-write
-import { mkdtemp, rm } from 'node:fs/promises';
-import { cpus, loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { cpus, loadavg } from 'node:os';
 import { argv, stderr, stdout, versions } from 'node:process';
 import { parseArgs } from 'node:util';
-import { blobStores } from '../src/blobs/open.ts';
 import type { Context } from '../src/context.ts';
-import { NOBODY } from '../src/db/database.ts';
-import { ensureServer } from '../src/db/embedded/shared-server.ts';
-import { postgresDatabase } from '../src/db/postgres.ts';
 import { newId } from '../src/events/ids.ts';
-import { signInAs } from '../src/local.ts';
-import { createLog } from '../src/log.ts';
-import { addOutput, listOutput, type OutputChunk } from '../src/services/output.ts';
-import { claimRun, registerAgent } from '../src/services/runner.ts';
-import { stopDatabase } from './processes.ts';
-import { startCairn } from './rpc.ts';
+import { databasePort, type RunnerPort } from '../src/runner/port.ts';
+import { httpPort } from '../src/runner/port-http.ts';
+import { listOutput, type OutputChunk } from '../src/services/output.ts';
+import { type RunnerServer, startRunnerServer } from './runner-server.ts';
 import { table, writeSection } from './section.ts';
 
 const CHUNK_BYTES = 16_384;
@@ -30,58 +22,52 @@ const { values: flags } = parseArgs({
   options: { lines: { type: 'string', default: '300000' }, 'no-write': { type: 'boolean', default: false } },
 });
 const lines = Number(flags.lines);
-const log = createLog('error');
-const dataDir = await mkdtemp(join(tmpdir(), 'cairn-output-'));
+const load = (loadavg()[0] ?? 0).toFixed(1);
+const server = await startRunnerServer();
 try {
-  const report = await measure();
+  const report = await measure(server);
   stdout.write(`${report}\n`);
   if (!flags['no-write']) stderr.write(`wrote ${await writeSection('output', report)}\n`);
 } finally {
-  stopDatabase(dataDir);
-  await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
+  await server.stop();
 }
 
-async function measure(): Promise<string> {
-  const load = (loadavg()[0] ?? 0).toFixed(1);
-  const server = await ensureServer({ dataDir, log });
-  // Migrates the database.
-  const cairn = await startCairn(dataDir);
-  await cairn.call('list_projects', {});
-  await cairn.stop();
-  const db = postgresDatabase({ connection: server.connection, connectionsMax: 8 });
-  const identity = { issuer: 'bench', subject: 'output', name: 'Output' };
-  const actor = await signInAs({ db, actor: NOBODY }, { identity });
-  const ctx: Context = { db, blobs: blobStores({}), log, scopes: 'all', actor };
+async function measure({ ctx, url, tokenOf }: RunnerServer): Promise<string> {
+  const ways: [string, (agent: string) => Promise<RunnerPort>][] = [
+    ['the database', async (agent) => databasePort({ ...ctx, actor: { ...ctx.actor, agent } }, agent)],
+    ['HTTP', async (agent) => httpPort({ url, token: await tokenOf(agent) }, agent)],
+  ];
   const rows: string[][] = [];
   const calls = [...chunksOf(lines)];
-  // Both processes compile what they run often.
-  await print(ctx, { ...(await begin(ctx)), calls });
-  for (const count of AT_ONCE) {
-    const runs = await Promise.all(Array.from({ length: count }, () => begin(ctx)));
-    const written = await timedSeconds(() => Promise.all(runs.map((run) => print(ctx, { ...run, calls }))));
-    const read = await timedSeconds(() => Promise.all(runs.map((run) => readBack(ctx, run))));
-    const perSecond = (seconds: number) => Math.round((count * lines) / seconds).toLocaleString('en');
-    rows.push([`${count}`, perSecond(written), perSecond(read)]);
+  for (const [way, portOf] of ways) {
+    // All processes compile what they run often.
+    await print(calls, await begin(ctx, portOf));
+    for (const count of AT_ONCE) {
+      const runs = await Promise.all(Array.from({ length: count }, () => begin(ctx, portOf)));
+      const written = await timedSeconds(() => Promise.all(runs.map((run) => print(calls, run))));
+      const read = await timedSeconds(() => Promise.all(runs.map((run) => readBack(ctx, run))));
+      const perSecond = (seconds: number) => Math.round((count * lines) / seconds).toLocaleString('en');
+      rows.push([way, `${count}`, perSecond(written), perSecond(read)]);
+    }
   }
-  await db.close();
-  await server.release();
   return [
     `Made by \`${['npm run bench:output', ...(argv.length > 2 ? ['--', ...argv.slice(2)] : [])].join(' ')}\` on ${new Date().toISOString().slice(0, 10)}: ${cpus().length} cores, Node ${versions.node}, load ${load} before.`,
     '',
-    ...table(['runs at once', 'lines a second taken', 'lines a second read in order'], rows),
+    ...table(['through', 'runs at once', 'lines a second taken', 'lines a second read in order'], rows),
   ].join('\n');
 }
 
-type Begun = { run: string; lock_token: number };
+type Begun = { run: string; lock_token: number; port: RunnerPort };
 
-async function begin(ctx: Context): Promise<Begun> {
+async function begin(ctx: Context, portOf: (agent: string) => Promise<RunnerPort>): Promise<Begun> {
   const name = `bench-${newId()}`;
-  const { token } = await registerAgent(ctx, { agent: { name, type: 'other', driver: 'pipe', config: {} } });
+  const port = await portOf(name);
+  const { token } = await port.register({ agent: { name, type: 'other', driver: 'pipe', config: {} } });
   const events = [{ stream: `command:${newId()}`, type: 'command.sent', data: { to: [name], content: 'Print.' } }];
   await ctx.db.call('append_events', { events }, ctx.actor);
-  const claimed = await claimRun(ctx, { agent: name, token });
+  const claimed = await port.claim(token, []);
   if ('nothing' in claimed) throw new Error(claimed.nothing);
-  return { run: claimed.run.id, lock_token: claimed.lock_token };
+  return { run: claimed.run.id, lock_token: claimed.lock_token, port };
 }
 
 /** Lines of 61 to 80 characters, as a build prints them. */
@@ -110,9 +96,9 @@ function* chunksOf(count: number): Generator<OutputChunk[]> {
   yield [...call, piece()];
 }
 
-async function print(ctx: Context, { calls, ...held }: Begun & { calls: OutputChunk[][] }): Promise<void> {
+async function print(calls: OutputChunk[][], { port, ...held }: Begun): Promise<void> {
   for (const chunks of calls) {
-    const { dropped_bytes } = await addOutput(ctx, { ...held, chunks });
+    const { dropped_bytes } = await port.output(held, chunks);
     if (dropped_bytes !== undefined) throw new Error(`${dropped_bytes} bytes were dropped: print fewer lines.`);
   }
 }

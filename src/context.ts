@@ -3,10 +3,13 @@ import type { Actor, Database } from './db/database.ts';
 import type { Verdict } from './db/verdict.ts';
 import type { Log } from './log.ts';
 
-/** A right that a token may have; toolsets declare those there are. Each right of a kind includes its `read`. */
-export type Scope = 'admin' | `${string}:${(typeof RIGHTS)[number]}`;
+/**
+ * A right that a token may have; toolsets declare those there are. Each right of a kind includes its `read`, but for
+ * `run`: who drives one agent sees nothing of others.
+ */
+export type Scope = 'admin' | `${string}:${(typeof READING)[number] | 'run'}`;
 
-const RIGHTS = ['read', 'write', 'send', 'run'] as const;
+const READING = ['read', 'write', 'send'] as const;
 
 /** What a caller may do: everything, or what a token was granted. */
 export type Scopes = ReadonlySet<Scope> | 'all';
@@ -40,5 +43,5 @@ export function isScope(name: string): name is Scope {
 export function mayUse(scopes: Scopes, needed: Scope): boolean {
   if (scopes === 'all' || scopes.has(needed)) return true;
   const kind = needed.replace(/:read$/, '');
-  return kind !== needed && RIGHTS.some((right) => scopes.has(`${kind}:${right}`));
+  return kind !== needed && READING.some((right) => scopes.has(`${kind}:${right}`));
 }

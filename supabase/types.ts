@@ -417,6 +417,7 @@ export type Schema = {
       oauth_tokens: {
         Row: {
           access_token: string;
+          agent: string | null;
           client_id: string;
           created_at: string;
           created_ip: unknown | null;

@@ -73,6 +73,11 @@ export const ACCESS_REFUSALS = Object.freeze([
     },
     {
       within: 'public.create_pat',
+      find: 'A token with the scope agents:run names the agent that it drives.',
+      name: 'is refused to have a token that drives agents and names none',
+    },
+    {
+      within: 'public.create_pat',
       find: 'You have 100 personal access tokens in this workspace, the most there can be.',
       name: 'has at most a hundred personal access tokens',
     },

@@ -54,4 +54,7 @@ export const AGENTS = Object.freeze([
     { within: 'app.lock_caller', find: 'An agent takes its own commands alone.', name: 'speaks for itself alone' },
     { within: 'app.lock_caller', find: 'A runner drives %s.', name: 'are never both the same agent' },
   ]),
+  ...refusals('core', 'test/remote/runner-paths.test.ts', [
+    { within: 'app.check_drives', find: 'This token drives the agent %s', name: 'speaks for its agent alone' },
+  ]),
 ]);

@@ -94,8 +94,8 @@ export const FOREIGN_TOKENS = Object.freeze([
     },
     {
       file: 'src/auth/resource/external.ts',
-      find: "names.has(scope) && (scope !== 'admin' || allowAdmin)",
-      replace: 'names.has(scope)',
+      find: 'askableScopes({ allowAdmin })',
+      replace: 'askableScopes({ allowAdmin: true })',
       name: 'does no more than its scopes say, admin never',
     },
     {

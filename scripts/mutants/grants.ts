@@ -96,8 +96,8 @@ export const GRANTS = Object.freeze([
     },
     {
       file: 'src/auth/scopes.ts',
-      find: "mayUse(named, scope) && (scope !== 'admin' || allowAdmin)",
-      replace: 'mayUse(named, scope)',
+      find: "scope !== RUNNER_SCOPE && (scope !== 'admin' || allowAdmin)",
+      replace: 'scope !== RUNNER_SCOPE',
       name: 'to administer is made in vain unless the operator allows it',
     },
     {
@@ -170,7 +170,7 @@ export const GRANTS = Object.freeze([
     },
     {
       file: 'src/auth/resource/bearer.ts',
-      find: ', ...(project_id !== undefined && { project_id })',
+      find: '...(project_id !== undefined && { project_id }),',
       name: 'reaches no other with any tool',
     },
   ]),

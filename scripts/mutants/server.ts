@@ -101,8 +101,8 @@ export const SERVER = Object.freeze([
     },
     {
       file: 'src/auth/scopes.ts',
-      find: 'mayUse(named, scope) && ',
-      replace: 'named.has(scope) && ',
+      find: 'mayUse(named, scope)',
+      replace: 'named.has(scope)',
       name: 'to write can be granted for reading alone',
     },
   ]),

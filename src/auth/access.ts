@@ -10,7 +10,7 @@ export type Principal = {
    * The user, and the one workspace or project that the grant acts in; with a proof, the database still has to check
    * it.
    */
-  actor: Pick<Actor, 'user_id' | 'tenant_id' | 'project_id' | 'proof'>;
+  actor: Pick<Actor, 'user_id' | 'tenant_id' | 'project_id' | 'drives' | 'proof'>;
   /** The current scopes, not those at the time of the grant. */
   scopes: Scopes;
 };

@@ -60,6 +60,8 @@ export const LiveToken = z.object({
   resource: z.string(),
   /** The only project that it reaches. */
   project_id: z.string().optional(),
+  /** The only agent that it drives. */
+  agent: z.string().optional(),
   client_id: z.string(),
   client_name: z.string().optional(),
   expires_at: z.string(),

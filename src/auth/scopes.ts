@@ -2,11 +2,22 @@ import { mayUse, type Scope } from '../context.ts';
 import { SCOPES } from '../tools/catalog.ts';
 import type { LiveToken } from './answers.ts';
 
+/** Lets its token drive the one agent that it names. */
+export const RUNNER_SCOPE = 'agents:run';
+
 /**
  * The scopes for a program that requests none; the challenge and the resource metadata name them too. Only who asks for
  * it by name sends commands to agents, works as one, or administers.
  */
 export const BASELINE: readonly Scope[] = Object.freeze(SCOPES.filter((scope) => /:(read|write)$/.test(scope)));
+
+/**
+ * Lists the scopes that a program may ask for: no person names an agent on the consent page, so only a personal token
+ * drives one.
+ */
+export function askableScopes({ allowAdmin }: { allowAdmin: boolean }): Scope[] {
+  return SCOPES.filter((scope) => scope !== RUNNER_SCOPE && (scope !== 'admin' || allowAdmin));
+}
 
 /**
  * Returns the scopes that a request may be granted: those it names and the reads they include, so that a person can
@@ -15,7 +26,7 @@ export const BASELINE: readonly Scope[] = Object.freeze(SCOPES.filter((scope) =>
  */
 export function requestedScopes(asked: string | undefined, { allowAdmin }: { allowAdmin: boolean }): Scope[] {
   const named = new Set<Scope>(SCOPES.filter((scope) => asked?.split(' ').includes(scope)));
-  const known = SCOPES.filter((scope) => mayUse(named, scope) && (scope !== 'admin' || allowAdmin));
+  const known = askableScopes({ allowAdmin }).filter((scope) => mayUse(named, scope));
   return known.length === 0 ? [...BASELINE] : known;
 }
 

@@ -2,13 +2,14 @@ import type { Arguments, FunctionName } from './functions.ts';
 
 /**
  * The actor of a call: a user, through a client, as an agent; `ip` is its address, for the audit trail of access. With
- * `project_id` it reaches only that project. `grant` names its access, where calls take turns by it, and `gone` aborts
- * when nobody waits for the answer any more: the database sees neither.
+ * `project_id` it reaches only that project, and with `drives` it runs only that agent. `grant` names its access, where
+ * calls take turns by it, and `gone` aborts when nobody waits for the answer any more: the database sees neither.
  */
 export type Actor = {
   user_id: string;
   tenant_id?: string;
   project_id?: string;
+  drives?: string;
   agent?: string | null;
   client?: string | null;
   /**

@@ -145,7 +145,7 @@ export const FUNCTIONS = Object.freeze({
   verify_events: 'long',
 } as const satisfies Record<FunctionName, Patience>);
 
-/** Functions that may add events; afterwards, others who wait for events are told. */
+/** Functions that may add events, or stop agents; afterwards, others who wait for events or for control are told. */
 export const GROWING: ReadonlySet<FunctionName> = new Set([
   'append_events',
   'call_in',
@@ -155,6 +155,7 @@ export const GROWING: ReadonlySet<FunctionName> = new Set([
   'redact_event',
   'register_agent',
   'report_run',
+  'stop_agents',
   'verify_events',
 ]);
 

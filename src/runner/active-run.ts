@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { goOnText, orderText } from '../services/order.ts';
-import type { Answered, Claimed } from '../services/runner.ts';
+import type { Answered, Claimed, Held } from '../services/runner.ts';
 import { beginTurn } from './begin-turn.ts';
 import type { Driver, Ended, Limited, Mode, Question, Turn } from './driver.ts';
 import { exceeded } from './limits.ts';
 import { OutputSender } from './output-sender.ts';
-import type { Held, Report, RunnerPort } from './port.ts';
+import type { Report, RunnerPort } from './port.ts';
 import { Questions } from './questions.ts';
 import { untilTaken } from './until-taken.ts';
 
@@ -114,6 +114,8 @@ export class ActiveRun {
 
   /** It is another's: its end here is told to nobody. */
   lose(): void {
+    // It may be this end that the server knows of, and its output is still on its way.
+    if (this.#isOver) return;
     this.#isLost = true;
     this.#output.drop();
     this.end({ status: 'failed', end_reason: 'lost' });

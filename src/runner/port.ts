@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
 import type { Run } from '../events/runs.ts';
+import { waitForControl } from '../services/control.ts';
 import { addOutput, type OutputChunk } from '../services/output.ts';
 import {
   type Beat,
@@ -7,13 +8,12 @@ import {
   type Claimed,
   type Control,
   claimRun,
-  getControl,
+  type Held,
   type RegisterAgent,
   registerAgent,
   reportRun,
 } from '../services/runner.ts';
 
-export type Held = Beat['runs'][number];
 type Registered = Awaited<ReturnType<typeof registerAgent>>;
 export type Report = { type: string; data?: Record<string, unknown> };
 
@@ -21,18 +21,19 @@ export type Report = { type: string; data?: Record<string, unknown> };
 export type RunnerPort = {
   register(agent: RegisterAgent): Promise<Registered>;
   beat(token: number, beat: Beat): Promise<Control>;
-  control(held: readonly Held[]): Promise<Control>;
+  /** Settles as soon as there is something that the runner has not seen, and after some seconds without. */
+  control(held: readonly Held[], waiting: { seen?: Control | undefined; signal: AbortSignal }): Promise<Control>;
   claim(token: number, holding: readonly string[]): Promise<Claimed>;
-  output(held: Held, chunks: OutputChunk[]): ReturnType<typeof addOutput>;
-  report(held: Held, events: readonly Report[]): Promise<Run>;
+  output(held: Pick<Held, 'run' | 'lock_token'>, chunks: OutputChunk[]): ReturnType<typeof addOutput>;
+  report(held: Pick<Held, 'run' | 'lock_token'>, events: readonly Report[]): Promise<Run>;
 };
 
-/** Straight over the database of this machine. */
-export function databasePort(ctx: Context, agent: string): RunnerPort {
+/** Straight over the database. */
+export function databasePort(ctx: Pick<Context, 'db' | 'actor'>, agent: string): RunnerPort {
   return {
     register: (registered) => registerAgent(ctx, registered),
     beat: (token, beat) => beatAgent(ctx, { agent, token, beat }),
-    control: (held) => getControl(ctx, { agent, held: [...held] }),
+    control: (held, { seen, signal }) => waitForControl(ctx, { agent, held: [...held], seen }, signal),
     claim: (token, holding) => claimRun(ctx, { agent, token, holding: [...holding] }),
     output: ({ run, lock_token }, chunks) => addOutput(ctx, { run, lock_token, chunks }),
     report: ({ run, lock_token }, events) => reportRun(ctx, { run, lock_token, events: [...events] }),

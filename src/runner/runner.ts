@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DomainError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Control, RegisterAgent } from '../services/runner.ts';
 import { ActiveRun, type Started } from './active-run.ts';
@@ -7,6 +6,7 @@ import type { Driver, Ended, Question } from './driver.ts';
 import { healthOf, memoryMbOf } from './health.ts';
 import type { RunnerPort } from './port.ts';
 import { ASK_SECONDS } from './questions.ts';
+import { isRefusal } from './until-taken.ts';
 
 export type Notice =
   | { what: 'registered' | 'away' | 'back' }
@@ -23,6 +23,7 @@ export type RunnerOptions = {
   /** That of an earlier runner of this name, which has ended. */
   token?: number | undefined;
   log: Log;
+  /** Between beats; and between tries while the server is away, and looks at limits. */
   everyMs?: { beat: number; control: number };
   /** How long an agent that was asked to end is waited for, and again one that was told to. */
   graceMs?: number;
@@ -44,9 +45,8 @@ export class Runner {
   readonly #active = new Map<string, ActiveRun>();
   #token = 0;
   #loop: Promise<void> | undefined;
-  #beatAt = 0;
   #isAway = false;
-  #stopped: string | undefined;
+  #seen: Control = { runs: [], queued: false };
   #answered = { count: 0, ms: 0 };
 
   constructor(options: RunnerOptions) {
@@ -55,18 +55,21 @@ export class Runner {
 
   /** Registers the agent; from then on it claims runs. Raises lock_held while another runner has the name. */
   async start(): Promise<number> {
-    const { port, agent, driver, token } = this.#options;
+    const { port, agent, driver, token, everyMs = EVERY_MS } = this.#options;
     const { config = {}, ...about } = agent;
     const registered = await port.register({ agent: { ...about, config: { modes: driver.modes, ...config } }, token });
     this.#token = registered.token;
-    this.#beatAt = performance.now();
     await driver.open();
     this.#tell({ what: 'registered' });
-    this.#loop = this.#work();
+    const watching = setInterval(() => this.#watch(), everyMs.control);
+    this.#loop = Promise.all([this.#repeat(() => this.#follow()), this.#repeat(() => this.#beat())])
+      .then(() => {})
+      .finally(() => clearInterval(watching));
+    this.#loop.catch(() => {});
     return this.#token;
   }
 
-  /** Settles when the loop has ended: after `stop`, or when another runner has the name. Raises what ended it. */
+  /** Settles after `stop`, and when the server refuses the runner, whose name another has now: raises that. */
   async ended(): Promise<void> {
     await this.#loop;
   }
@@ -86,46 +89,51 @@ export class Runner {
     await this.#beat({ leaving: true }).catch(() => {});
   }
 
-  async #work(): Promise<void> {
+  /** Does a step again and again, also while the server is away; ends with what it refuses. */
+  async #repeat(step: () => Promise<{ pauseMs: number }>): Promise<void> {
     const { signal } = this.#stopping;
-    const { control } = this.#options.everyMs ?? EVERY_MS;
-    while (!signal.aborted) {
+    const { log, everyMs: { control } = EVERY_MS } = this.#options;
+    for (let pauseMs = control; !signal.aborted; pauseMs = control) {
       try {
-        this.#obey(await this.#ask());
+        ({ pauseMs } = await step());
         if (this.#isAway) this.#tell({ what: 'back' });
         this.#isAway = false;
       } catch (err) {
-        if (err instanceof DomainError && err.code === 'lock_lost') {
+        if (signal.aborted) return;
+        if (isRefusal(err)) {
           for (const run of this.#active.values()) run.lose();
+          this.#stopping.abort();
           throw err;
         }
         if (!this.#isAway) this.#tell({ what: 'away' });
         this.#isAway = true;
-        this.#options.log.debug({ err }, 'the server does not answer');
+        log.debug({ err }, 'the server does not answer');
       }
-      for (const run of this.#active.values()) run.watch(memoryMbOf(this.#options.driver.pids()));
-      await sleep(control, undefined, { signal }).catch(() => {});
+      await sleep(pauseMs, undefined, { signal }).catch(() => {});
     }
   }
 
-  async #ask(): Promise<Control & { claimed: number }> {
-    const { beat } = this.#options.everyMs ?? EVERY_MS;
-    const due = performance.now() - this.#beatAt >= beat;
-    const control = due ? await this.#beat() : await this.#options.port.control(this.#held());
+  /** Waits for what it must know, does it, and claims what waits. */
+  async #follow(): Promise<{ pauseMs: number }> {
+    const { port, everyMs: { control: pauseMs } = EVERY_MS } = this.#options;
+    const { signal } = this.#stopping;
+    const control = await port.control(this.#held(), { seen: this.#seen, signal });
+    this.#obey(control);
     let claimed = 0;
-    while (control.queued && control.stopped === undefined && !this.#stopping.signal.aborted) {
-      if (!(await this.#claim())) break;
-      claimed += 1;
-    }
-    return { ...control, claimed };
+    while (control.queued && !signal.aborted && (await this.#claim())) claimed += 1;
+    // What waits and is not given would be asked for without a pause.
+    return { pauseMs: control.queued && claimed === 0 ? pauseMs : 0 };
   }
 
-  async #beat(more: { leaving?: boolean } = {}): Promise<Control> {
-    const { port, driver } = this.#options;
+  async #beat(more: { leaving?: boolean } = {}): Promise<{ pauseMs: number }> {
+    const { port, driver, everyMs = EVERY_MS } = this.#options;
     const health = healthOf(driver.pids(), this.#answered);
-    const control = await port.beat(this.#token, { health, runs: this.#held(), ...more });
-    this.#beatAt = performance.now();
-    return control;
+    this.#obey(await port.beat(this.#token, { health, runs: this.#held(), ...more }));
+    return { pauseMs: everyMs.beat };
+  }
+
+  #watch(): void {
+    for (const run of this.#active.values()) run.watch(memoryMbOf(this.#options.driver.pids()));
   }
 
   #held() {
@@ -165,14 +173,16 @@ export class Runner {
     await Promise.allSettled(running.map(({ settled }) => settled));
   }
 
-  #obey({ stopped, runs }: Control): void {
+  #obey(control: Control): void {
+    const { stopped, runs } = control;
+    const wasStopped = this.#seen.stopped;
+    this.#seen = control;
     if (stopped !== undefined) {
       for (const run of this.#active.values()) {
         run.end({ status: 'cancelled', end_reason: 'emergency_stop', error: `Stopped: ${stopped}.` });
       }
     }
-    if (stopped !== undefined && stopped !== this.#stopped) this.#tell({ what: 'stopped', why: stopped });
-    this.#stopped = stopped;
+    if (stopped !== undefined && stopped !== wasStopped) this.#tell({ what: 'stopped', why: stopped });
     for (const { run: id, state, answers, reason = 'It was interrupted.' } of runs) {
       const run = this.#active.get(id);
       if (answers !== undefined) run?.hear(answers);

@@ -18,9 +18,14 @@ export async function untilTaken<Answer>(
       return await call();
     } catch (error) {
       failed(error);
-      if (error instanceof DomainError && !error.retryable && error.code !== 'internal') throw error;
+      if (isRefusal(error)) throw error;
       await sleep(waitMs);
     }
   }
   return undefined;
+}
+
+/** Tells whether the server has refused a call, and would refuse it again. */
+export function isRefusal(error: unknown): error is DomainError {
+  return error instanceof DomainError && !error.retryable && error.code !== 'internal';
 }

@@ -32,6 +32,7 @@ const Connection = z.object({
   redirect_host: z.string().optional(),
   scope: z.string(),
   project: z.string().optional(),
+  agent: z.string().optional().describe('The one that it drives.'),
   created_at: z.string(),
   created_ip: z.string().optional(),
   last_used_at: z.string().optional(),

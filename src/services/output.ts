@@ -48,7 +48,7 @@ export const AddOutput = z.strictObject({
   chunks: z.array(OutputChunk).max(CHUNKS_MAX),
 });
 
-const Added = z.object({
+export const Added = z.object({
   /** Below it nothing is missing: where to go on. */
   next_seq: z.int(),
   stored: z.int(),

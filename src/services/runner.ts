@@ -5,7 +5,10 @@ import { Run } from '../events/runs.ts';
 import { Limits } from './commands.ts';
 
 const Token = z.int().min(1);
-const Registered = z.object({ agent: Agent, token: z.int() });
+const AgentNamed = z.string().min(1).max(120);
+const RunId = z.string().max(40);
+const HELD_MAX = 100;
+export const Registered = z.object({ agent: Agent, token: z.int() });
 
 export const RegisterAgent = z.strictObject({ agent: AgentRegistered, token: Token.optional() });
 export type RegisterAgent = z.infer<typeof RegisterAgent>;
@@ -13,8 +16,8 @@ export type RegisterAgent = z.infer<typeof RegisterAgent>;
 /** Says what a runner drives. Its token goes with all that it says later. Raises lock_held, already_exists. */
 export const registerAgent = sqlFunction('register_agent', Registered);
 
-const Held = z.strictObject({
-  run: z.string(),
+export const Held = z.strictObject({
+  run: RunId,
   lock_token: Token,
   tokens_in: z.int().min(0).optional(),
   tokens_out: z.int().min(0).optional(),
@@ -22,14 +25,18 @@ const Held = z.strictObject({
   asks: z.array(z.string()).max(100).optional(),
 });
 
+export type Held = z.infer<typeof Held>;
+
 export const Beat = z.strictObject({
   status: z.enum(['online', 'error']).optional(),
   /** cpu_usage (%), memory_usage (MB), uptime (s). */
   health: z.record(z.string(), z.number()).optional(),
-  runs: z.array(Held).max(100),
+  runs: z.array(Held).max(HELD_MAX),
   leaving: z.boolean().optional(),
 });
 export type Beat = z.infer<typeof Beat>;
+
+export const BeatAgent = z.strictObject({ agent: AgentNamed, token: Token, beat: Beat });
 
 /** What became of a question that a runner asked for a run. */
 const Answered = z.object({
@@ -52,15 +59,22 @@ export const Control = z.object({
       answers: z.array(Answered).optional(),
     }),
   ),
-  /** Something waits for the agent. */
+  /** A claim would start a run, or settle one that the runner does not have. */
   queued: z.boolean(),
 });
 export type Control = z.infer<typeof Control>;
 
+export const AskControl = z.strictObject({
+  agent: AgentNamed,
+  held: z.array(Held).max(HELD_MAX),
+  /** What the runner was answered last. */
+  seen: Control.optional(),
+});
+
 /** A sign of life, and what the runner must know. Raises lock_lost. */
 export const beatAgent = sqlFunction('beat_agent', Control);
 
-/** The same without a sign of life: asked each second, so that an interrupt and a stop arrive at once. */
+/** The same without a sign of life: `waitForControl` asks it until there is news. */
 export const getControl = sqlFunction('get_control', Control);
 
 const Order = z.object({
@@ -87,8 +101,16 @@ export const Started = z.object({
 export const Claimed = z.union([Started, z.object({ nothing: z.string() })]);
 export type Claimed = z.infer<typeof Claimed>;
 
+export const ClaimRun = z.strictObject({ agent: AgentNamed, token: Token, holding: z.array(RunId).max(HELD_MAX) });
+
 /** Claims the next run of an agent. The runner names those that it has: others of this agent are lost. */
 export const claimRun = sqlFunction('claim_run', Claimed);
+
+export const ReportRun = z.strictObject({
+  run: RunId,
+  lock_token: Token,
+  events: z.array(z.strictObject({ type: z.string(), data: z.record(z.string(), z.unknown()).optional() })),
+});
 
 /** Records what the runner saw of a run. A repeat of its end changes nothing. Raises lock_lost. */
 export const reportRun = sqlFunction('report_run', Run);

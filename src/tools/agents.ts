@@ -51,7 +51,7 @@ export const agents = toolset(
     scopes: {
       'agents:read': 'See agents, what they do and print, and the presets and limits of commands to them',
       [SEND]: 'Send commands to agents, stop them, and change presets and limits',
-      [RUN]: 'Work as an agent: take its commands, report on them, and ask a person',
+      [RUN]: 'Work as one agent, by its name: take its commands, report on them, and ask a person',
     },
   },
   {

@@ -1,5 +1,21 @@
 -- The queue: what a runner says and asks: that its agent is there, what comes next, what became of it.
 
+-- Refuses a runner whose token names another agent. Raises forbidden.
+create or replace function app.check_drives(agent text, actor app.actor)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if lower(agent) is distinct from lower(actor.drives) and actor.drives is not null then
+    perform app.fail('forbidden', format('This token drives the agent %s alone.', actor.drives), null,
+      format('Start the runner with --name %s, or make another token: cairn auth pat create --agent NAME.',
+        actor.drives));
+  end if;
+end
+$$;
+
 -- Locks an agent for its runner, which shows that it is: of two runners under one name the second is refused. Raises
 -- lock_lost, not_found.
 create or replace function app.lock_agent(ref text, token bigint, actor app.actor)
@@ -14,6 +30,7 @@ begin
     perform app.fail('forbidden', format('The agent %s is another person''s.', v_agent.name), null,
       'Register one of your own, under another name.');
   end if;
+  perform app.check_drives(v_agent.name, actor);
   select * into v_agent from public.agents a
     where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id for no key update;
   if v_agent.retired_at is not null or not exists (
@@ -47,6 +64,7 @@ declare
 begin
   perform app.check_form('agent', jsonb_typeof(agent) = 'object' and jsonb_typeof(agent -> 'name') = 'string',
     'an object with a name');
+  perform app.check_drives(agent ->> 'name', v_actor);
   select * into v_agent from public.agents a
     where a.tenant_id = v_actor.tenant_id and a.retired_at is null and lower(a.name) = lower(agent ->> 'name');
   v_change := agent - '{name,project}'::text[];
@@ -140,7 +158,8 @@ begin
 end
 $$;
 
--- What a runner must know: whether all is stopped, which of its runs are to end or are lost, whether something waits.
+-- What a runner must know: whether all is stopped, which of its runs are to end or are lost, whether a claim would do
+-- something.
 create or replace function app.control_of(agent public.agents, held jsonb)
   returns jsonb
   language plpgsql
@@ -153,9 +172,27 @@ begin
     'runs', coalesce((
       select jsonb_agg(jsonb_build_object('run', h.value -> 'run') || app.judge_held(agent, h.value) order by h.at)
       from jsonb_array_elements(held) with ordinality h (value, at)), '[]'),
-    'queued', exists (
-      select from public.agent_runs r
-      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued')));
+    'queued', app.awaits_claim(agent, held, app.now())));
+end
+$$;
+
+-- Tells whether a claim would start a run, or settle one that its runner does not have.
+create or replace function app.awaits_claim(agent public.agents, held jsonb, at timestamptz)
+  returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if app.agent_hold(agent, true, at) is not null then
+    return false;
+  end if;
+  return exists (
+      select from app.overdue_runs(agent, array(
+        select app.as_uuid(h ->> 'run') from jsonb_array_elements(held) h), at))
+    or exists (
+      select from app.first_of_queue(agent, app.agent_hold(agent, false, at) is not null) r
+      where app.run_hold(r, agent, at) is null);
 end
 $$;
 
@@ -255,8 +292,8 @@ begin
 end
 $$;
 
--- get_control(agent, held [{run, lock_token}]) -> the answer of beat_agent, without a sign of life: a runner asks each
--- second, so that an interrupt and a stop arrive at once. Raises not_found.
+-- get_control(agent, held [{run, lock_token}]) -> the answer of beat_agent, without a sign of life: whoever waits for a
+-- runner asks at each hint, so that an interrupt and a stop arrive at once. Raises not_found.
 create or replace function public.get_control(agent text, held jsonb default '[]', actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -269,6 +306,7 @@ declare
   v_actor app.actor := app.authenticate(actor);
   v_agent public.agents := app.find_agent(agent, v_actor);
 begin
+  perform app.check_drives(v_agent.name, v_actor);
   perform app.check_beat(jsonb_build_object('runs', held));
   return app.control_of(v_agent, held);
 end
@@ -469,21 +507,24 @@ create or replace function app.count_in(metrics jsonb, name text) returns bigint
   select case when metrics ->> name ~ '^[0-9]{1,15}$' then (metrics ->> name)::bigint end
 $$;
 
--- Refuses who does not hold a run, or did not until its end. Raises lock_lost.
+-- Refuses who does not hold a run, or did not until its end. Raises lock_lost, forbidden.
 create or replace function app.check_run_holder(run public.agent_runs, lock_token bigint, actor app.actor)
   returns void
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_agent text;
 begin
-  if run.lock_token is distinct from check_run_holder.lock_token or not exists (
-      select from public.agents a
-      where a.tenant_id = run.tenant_id and a.id = run.agent_id and a.user_id = actor.user_id
-        and (not app.has_no_runner(a) or lower(a.name) = lower(actor.agent))) then
+  select a.name into v_agent from public.agents a
+    where a.tenant_id = run.tenant_id and a.id = run.agent_id and a.user_id = actor.user_id
+      and (not app.has_no_runner(a) or lower(a.name) = lower(actor.agent));
+  if run.lock_token is distinct from check_run_holder.lock_token or not found then
     perform app.fail('lock_lost', format('The run %s is not yours any more.', run.id), null,
       'Stop work on it: it went back to the queue, or ended.');
   end if;
+  perform app.check_drives(v_agent, actor);
 end
 $$;
 

@@ -93,7 +93,8 @@ begin
         when t.resource <> find_bearer.resource then 'audience'
         when coalesce(t.revoked_at, g.revoked_at) is not null then 'revoked'
         when m.role is null then 'not_a_member'
-        when least(t.expires_at, g.expires_at) <= v_now then 'expired' end
+        when least(t.expires_at, g.expires_at) <= v_now then 'expired' end,
+      t.agent
     into v_bearer
     from public.oauth_tokens t
     left join app.oauth_grants g on g.tenant_id = t.tenant_id and g.id = t.grant_id
@@ -119,6 +120,7 @@ begin
   end if;
   acting.role := v_bearer.role;
   acting.project_id := v_bearer.project_id;
+  acting.drives := v_bearer.agent;
   return acting;
 end
 $$;
@@ -150,8 +152,8 @@ end
 $$;
 
 -- authenticate_token(token_hash, resource) -> {token_id, grant_id?, kind, user_id, tenant_id, role, scope, resource,
--- project_id?, client_id, client_name?, expires_at} or {refused: unknown|audience|revoked|expired|not_a_member}. The
--- actor's workspace is the one that the token names.
+-- project_id?, agent?, client_id, client_name?, expires_at} or {refused:
+-- unknown|audience|revoked|expired|not_a_member}. The actor's workspace is the one that the token names.
 create or replace function public.authenticate_token(token_hash text, resource text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -189,6 +191,7 @@ begin
     'scope', v_bearer.scope,
     'resource', authenticate_token.resource,
     'project_id', v_bearer.project_id,
+    'agent', v_bearer.agent,
     'client_id', v_bearer.client_id,
     'client_name', v_bearer.client_name,
     'expires_at', v_bearer.expires_at));

@@ -42,16 +42,17 @@ begin
     select jsonb_strip_nulls(jsonb_build_object('id', c.id, 'kind', c.kind, 'user_id', c.user_id,
       'user', coalesce(app.user_name(c.user_id), 'former member'), 'client_id', c.client_id, 'client', c.client_name,
       'client_kind', c.client_kind, 'redirect_host', c.redirect_host, 'scope', c.scope,
-      'project', coalesce(p.slug, c.project_id::text), 'resource', c.resource, 'created_at', c.created_at,
-      'created_ip', host(c.created_ip), 'last_used_at', c.last_used_at, 'last_used_ip', host(c.last_used_ip),
-      'expires_at', c.expires_at, 'revoked_at', c.revoked_at, 'revoked_reason', c.revoked_reason)) as connection
+      'project', coalesce(p.slug, c.project_id::text), 'agent', c.agent, 'resource', c.resource,
+      'created_at', c.created_at, 'created_ip', host(c.created_ip), 'last_used_at', c.last_used_at,
+      'last_used_ip', host(c.last_used_ip), 'expires_at', c.expires_at, 'revoked_at', c.revoked_at,
+      'revoked_reason', c.revoked_reason)) as connection
     from (
       select g.id, 'oauth' as kind, g.user_id, g.client_id, g.client_name, g.client_kind, g.redirect_host, g.scope,
-          null::uuid as project_id, g.resource, g.created_at, g.created_ip,
+          null::uuid as project_id, null as agent, g.resource, g.created_at, g.created_ip,
           g.last_used_at, g.last_used_ip, g.expires_at, g.revoked_at, g.revoked_reason
         from app.oauth_grants g where g.tenant_id = v_actor.tenant_id
       union all
-      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.project_id, t.resource,
+      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.project_id, t.agent, t.resource,
           t.created_at, t.created_ip, t.last_used_at, t.last_used_ip, t.expires_at, t.revoked_at, null
         from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.kind = 'pat') c
       left join public.projects p on p.tenant_id = v_actor.tenant_id and p.id = c.project_id
@@ -235,9 +236,9 @@ begin
 end
 $$;
 
--- create_pat(pat {id, token_hash, name, scope, project?, resource, ttl_seconds}) -> {id, name, scope, project?,
--- expires_at}: for the actor. `admin` only for admins, and not within a project. Raises not_found, forbidden,
--- invalid_input, payload_too_large.
+-- create_pat(pat {id, token_hash, name, scope, project?, agent?, resource, ttl_seconds}) -> {id, name, scope, project?,
+-- agent?, expires_at}: for the actor. `admin` only for admins, and not within a project; `agents:run` with the name of
+-- an agent. Raises not_found, forbidden, invalid_input, payload_too_large.
 create or replace function public.create_pat(pat jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -248,6 +249,7 @@ declare
   v_actor app.actor := app.authenticate_person(actor);
   v_now timestamptz := app.now();
   v_expires timestamptz := v_now + make_interval(secs => (pat ->> 'ttl_seconds')::integer);
+  v_agent constant text := app.clean_name(pat ->> 'agent', 60);
   v_project public.projects;
 begin
   if pat ->> 'project' is not null then
@@ -260,6 +262,10 @@ begin
         'What the scope admin allows concerns the whole workspace: a token for one project cannot have it.',
         jsonb_build_object('field', 'scope'), 'Leave out the scope admin, or the project.');
     end if;
+  end if;
+  if (v_agent is not null) <> ('agents:run' = any (string_to_array(pat ->> 'scope', ' '))) then
+    perform app.fail('invalid_input', 'A token with the scope agents:run names the agent that it drives.',
+      jsonb_build_object('field', 'agent'), 'Name the agent and the scope agents:run, or neither.');
   end if;
   if v_expires not between v_now and v_now + interval '366 days' then
     perform app.fail('invalid_input', 'expires is too late: a personal access token lives at most 366 days.',
@@ -277,9 +283,9 @@ begin
       'Revoke those that nothing uses.');
   end if;
   insert into public.oauth_tokens (tenant_id, id, user_id, kind, name, access_token, expires_at, scope, resource,
-    project_id, client_id, created_ip, created_at, updated_at)
+    project_id, agent, client_id, created_ip, created_at, updated_at)
     values (v_actor.tenant_id, (pat ->> 'id')::uuid, v_actor.user_id, 'pat', pat ->> 'name', pat ->> 'token_hash',
-      v_expires, pat ->> 'scope', pat ->> 'resource', v_project.id, 'pat', app.read_ip(actor), v_now, v_now);
+      v_expires, pat ->> 'scope', pat ->> 'resource', v_project.id, v_agent, 'pat', app.read_ip(actor), v_now, v_now);
   perform app.record_audit(jsonb_build_object(
     'type', 'pat.created',
     'subject_id', pat ->> 'id',
@@ -287,12 +293,14 @@ begin
       'name', pat ->> 'name',
       'scope', pat ->> 'scope',
       'project', v_project.slug,
+      'agent', v_agent,
       'expires_at', v_expires)), actor);
   return jsonb_strip_nulls(jsonb_build_object(
     'id', pat ->> 'id',
     'name', pat ->> 'name',
     'scope', pat ->> 'scope',
     'project', v_project.slug,
+    'agent', v_agent,
     'expires_at', v_expires));
 end
 $$;

@@ -146,8 +146,8 @@ grant delete on
   app.login_states, app.rates, app.invitations, app.oauth_clients, app.idempotency_keys
   to cairn_keeper;
 grant select (
-  tenant_id, id, user_id, kind, name, token_type, expires_at, scope, project_id, client_id, created_at, updated_at,
-  last_used_at, revoked_at)
+  tenant_id, id, user_id, kind, name, token_type, expires_at, scope, project_id, agent, client_id, created_at,
+  updated_at, last_used_at, revoked_at)
   on public.oauth_tokens to authenticated;
 
 revoke all on public.active_tasks, public.recent_events, public.task_progress

@@ -418,6 +418,7 @@ begin
   v_actor.tenant_id := app.as_uuid(actor ->> 'tenant_id');
   v_actor.project_id := case when actor ->> 'project_id' is not null
     then coalesce(app.as_uuid(actor ->> 'project_id'), app.get_nil_id()) end;
+  v_actor.drives := actor ->> 'drives';
   if actor ? 'proof' then
     v_actor := app.prove_token(v_actor, actor -> 'proof');
   elsif v_actor.tenant_id is null then
@@ -439,6 +440,8 @@ begin
       format('This needs the role %s in the workspace; you have %s.', role_min, coalesce(v_actor.role, 'none')),
       null, 'Ask an owner of the workspace.');
   end if;
+  -- A token that drives an agent speaks as this agent, whatever name its caller sends.
+  v_actor.agent := coalesce(v_actor.drives, v_actor.agent);
   v_actor.tenant_id := set_config('app.tenant_id', v_actor.tenant_id::text, true);
   v_actor.project_id := nullif(set_config('app.project_id', coalesce(v_actor.project_id::text, ''), true), '');
   perform set_config('app.process', coalesce(app.as_uuid(actor ->> 'process')::text, ''), true);
@@ -8995,6 +8998,22 @@ select app.define_category('run', 'agent_runs', searched => false, triggering =>
 
 -- The queue: what a runner says and asks: that its agent is there, what comes next, what became of it.
 
+-- Refuses a runner whose token names another agent. Raises forbidden.
+create or replace function app.check_drives(agent text, actor app.actor)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if lower(agent) is distinct from lower(actor.drives) and actor.drives is not null then
+    perform app.fail('forbidden', format('This token drives the agent %s alone.', actor.drives), null,
+      format('Start the runner with --name %s, or make another token: cairn auth pat create --agent NAME.',
+        actor.drives));
+  end if;
+end
+$$;
+
 -- Locks an agent for its runner, which shows that it is: of two runners under one name the second is refused. Raises
 -- lock_lost, not_found.
 create or replace function app.lock_agent(ref text, token bigint, actor app.actor)
@@ -9009,6 +9028,7 @@ begin
     perform app.fail('forbidden', format('The agent %s is another person''s.', v_agent.name), null,
       'Register one of your own, under another name.');
   end if;
+  perform app.check_drives(v_agent.name, actor);
   select * into v_agent from public.agents a
     where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id for no key update;
   if v_agent.retired_at is not null or not exists (
@@ -9042,6 +9062,7 @@ declare
 begin
   perform app.check_form('agent', jsonb_typeof(agent) = 'object' and jsonb_typeof(agent -> 'name') = 'string',
     'an object with a name');
+  perform app.check_drives(agent ->> 'name', v_actor);
   select * into v_agent from public.agents a
     where a.tenant_id = v_actor.tenant_id and a.retired_at is null and lower(a.name) = lower(agent ->> 'name');
   v_change := agent - '{name,project}'::text[];
@@ -9135,7 +9156,8 @@ begin
 end
 $$;
 
--- What a runner must know: whether all is stopped, which of its runs are to end or are lost, whether something waits.
+-- What a runner must know: whether all is stopped, which of its runs are to end or are lost, whether a claim would do
+-- something.
 create or replace function app.control_of(agent public.agents, held jsonb)
   returns jsonb
   language plpgsql
@@ -9148,9 +9170,27 @@ begin
     'runs', coalesce((
       select jsonb_agg(jsonb_build_object('run', h.value -> 'run') || app.judge_held(agent, h.value) order by h.at)
       from jsonb_array_elements(held) with ordinality h (value, at)), '[]'),
-    'queued', exists (
-      select from public.agent_runs r
-      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued')));
+    'queued', app.awaits_claim(agent, held, app.now())));
+end
+$$;
+
+-- Tells whether a claim would start a run, or settle one that its runner does not have.
+create or replace function app.awaits_claim(agent public.agents, held jsonb, at timestamptz)
+  returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if app.agent_hold(agent, true, at) is not null then
+    return false;
+  end if;
+  return exists (
+      select from app.overdue_runs(agent, array(
+        select app.as_uuid(h ->> 'run') from jsonb_array_elements(held) h), at))
+    or exists (
+      select from app.first_of_queue(agent, app.agent_hold(agent, false, at) is not null) r
+      where app.run_hold(r, agent, at) is null);
 end
 $$;
 
@@ -9250,8 +9290,8 @@ begin
 end
 $$;
 
--- get_control(agent, held [{run, lock_token}]) -> the answer of beat_agent, without a sign of life: a runner asks each
--- second, so that an interrupt and a stop arrive at once. Raises not_found.
+-- get_control(agent, held [{run, lock_token}]) -> the answer of beat_agent, without a sign of life: whoever waits for a
+-- runner asks at each hint, so that an interrupt and a stop arrive at once. Raises not_found.
 create or replace function public.get_control(agent text, held jsonb default '[]', actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -9264,6 +9304,7 @@ declare
   v_actor app.actor := app.authenticate(actor);
   v_agent public.agents := app.find_agent(agent, v_actor);
 begin
+  perform app.check_drives(v_agent.name, v_actor);
   perform app.check_beat(jsonb_build_object('runs', held));
   return app.control_of(v_agent, held);
 end
@@ -9464,21 +9505,24 @@ create or replace function app.count_in(metrics jsonb, name text) returns bigint
   select case when metrics ->> name ~ '^[0-9]{1,15}$' then (metrics ->> name)::bigint end
 $$;
 
--- Refuses who does not hold a run, or did not until its end. Raises lock_lost.
+-- Refuses who does not hold a run, or did not until its end. Raises lock_lost, forbidden.
 create or replace function app.check_run_holder(run public.agent_runs, lock_token bigint, actor app.actor)
   returns void
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_agent text;
 begin
-  if run.lock_token is distinct from check_run_holder.lock_token or not exists (
-      select from public.agents a
-      where a.tenant_id = run.tenant_id and a.id = run.agent_id and a.user_id = actor.user_id
-        and (not app.has_no_runner(a) or lower(a.name) = lower(actor.agent))) then
+  select a.name into v_agent from public.agents a
+    where a.tenant_id = run.tenant_id and a.id = run.agent_id and a.user_id = actor.user_id
+      and (not app.has_no_runner(a) or lower(a.name) = lower(actor.agent));
+  if run.lock_token is distinct from check_run_holder.lock_token or not found then
     perform app.fail('lock_lost', format('The run %s is not yours any more.', run.id), null,
       'Stop work on it: it went back to the queue, or ended.');
   end if;
+  perform app.check_drives(v_agent, actor);
 end
 $$;
 
@@ -13298,7 +13342,8 @@ begin
         when t.resource <> find_bearer.resource then 'audience'
         when coalesce(t.revoked_at, g.revoked_at) is not null then 'revoked'
         when m.role is null then 'not_a_member'
-        when least(t.expires_at, g.expires_at) <= v_now then 'expired' end
+        when least(t.expires_at, g.expires_at) <= v_now then 'expired' end,
+      t.agent
     into v_bearer
     from public.oauth_tokens t
     left join app.oauth_grants g on g.tenant_id = t.tenant_id and g.id = t.grant_id
@@ -13324,6 +13369,7 @@ begin
   end if;
   acting.role := v_bearer.role;
   acting.project_id := v_bearer.project_id;
+  acting.drives := v_bearer.agent;
   return acting;
 end
 $$;
@@ -13355,8 +13401,8 @@ end
 $$;
 
 -- authenticate_token(token_hash, resource) -> {token_id, grant_id?, kind, user_id, tenant_id, role, scope, resource,
--- project_id?, client_id, client_name?, expires_at} or {refused: unknown|audience|revoked|expired|not_a_member}. The
--- actor's workspace is the one that the token names.
+-- project_id?, agent?, client_id, client_name?, expires_at} or {refused:
+-- unknown|audience|revoked|expired|not_a_member}. The actor's workspace is the one that the token names.
 create or replace function public.authenticate_token(token_hash text, resource text, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -13394,6 +13440,7 @@ begin
     'scope', v_bearer.scope,
     'resource', authenticate_token.resource,
     'project_id', v_bearer.project_id,
+    'agent', v_bearer.agent,
     'client_id', v_bearer.client_id,
     'client_name', v_bearer.client_name,
     'expires_at', v_bearer.expires_at));
@@ -14495,16 +14542,17 @@ begin
     select jsonb_strip_nulls(jsonb_build_object('id', c.id, 'kind', c.kind, 'user_id', c.user_id,
       'user', coalesce(app.user_name(c.user_id), 'former member'), 'client_id', c.client_id, 'client', c.client_name,
       'client_kind', c.client_kind, 'redirect_host', c.redirect_host, 'scope', c.scope,
-      'project', coalesce(p.slug, c.project_id::text), 'resource', c.resource, 'created_at', c.created_at,
-      'created_ip', host(c.created_ip), 'last_used_at', c.last_used_at, 'last_used_ip', host(c.last_used_ip),
-      'expires_at', c.expires_at, 'revoked_at', c.revoked_at, 'revoked_reason', c.revoked_reason)) as connection
+      'project', coalesce(p.slug, c.project_id::text), 'agent', c.agent, 'resource', c.resource,
+      'created_at', c.created_at, 'created_ip', host(c.created_ip), 'last_used_at', c.last_used_at,
+      'last_used_ip', host(c.last_used_ip), 'expires_at', c.expires_at, 'revoked_at', c.revoked_at,
+      'revoked_reason', c.revoked_reason)) as connection
     from (
       select g.id, 'oauth' as kind, g.user_id, g.client_id, g.client_name, g.client_kind, g.redirect_host, g.scope,
-          null::uuid as project_id, g.resource, g.created_at, g.created_ip,
+          null::uuid as project_id, null as agent, g.resource, g.created_at, g.created_ip,
           g.last_used_at, g.last_used_ip, g.expires_at, g.revoked_at, g.revoked_reason
         from app.oauth_grants g where g.tenant_id = v_actor.tenant_id
       union all
-      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.project_id, t.resource,
+      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.project_id, t.agent, t.resource,
           t.created_at, t.created_ip, t.last_used_at, t.last_used_ip, t.expires_at, t.revoked_at, null
         from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.kind = 'pat') c
       left join public.projects p on p.tenant_id = v_actor.tenant_id and p.id = c.project_id
@@ -14688,9 +14736,9 @@ begin
 end
 $$;
 
--- create_pat(pat {id, token_hash, name, scope, project?, resource, ttl_seconds}) -> {id, name, scope, project?,
--- expires_at}: for the actor. `admin` only for admins, and not within a project. Raises not_found, forbidden,
--- invalid_input, payload_too_large.
+-- create_pat(pat {id, token_hash, name, scope, project?, agent?, resource, ttl_seconds}) -> {id, name, scope, project?,
+-- agent?, expires_at}: for the actor. `admin` only for admins, and not within a project; `agents:run` with the name of
+-- an agent. Raises not_found, forbidden, invalid_input, payload_too_large.
 create or replace function public.create_pat(pat jsonb, actor jsonb default '{}')
   returns jsonb
   language plpgsql
@@ -14701,6 +14749,7 @@ declare
   v_actor app.actor := app.authenticate_person(actor);
   v_now timestamptz := app.now();
   v_expires timestamptz := v_now + make_interval(secs => (pat ->> 'ttl_seconds')::integer);
+  v_agent constant text := app.clean_name(pat ->> 'agent', 60);
   v_project public.projects;
 begin
   if pat ->> 'project' is not null then
@@ -14713,6 +14762,10 @@ begin
         'What the scope admin allows concerns the whole workspace: a token for one project cannot have it.',
         jsonb_build_object('field', 'scope'), 'Leave out the scope admin, or the project.');
     end if;
+  end if;
+  if (v_agent is not null) <> ('agents:run' = any (string_to_array(pat ->> 'scope', ' '))) then
+    perform app.fail('invalid_input', 'A token with the scope agents:run names the agent that it drives.',
+      jsonb_build_object('field', 'agent'), 'Name the agent and the scope agents:run, or neither.');
   end if;
   if v_expires not between v_now and v_now + interval '366 days' then
     perform app.fail('invalid_input', 'expires is too late: a personal access token lives at most 366 days.',
@@ -14730,9 +14783,9 @@ begin
       'Revoke those that nothing uses.');
   end if;
   insert into public.oauth_tokens (tenant_id, id, user_id, kind, name, access_token, expires_at, scope, resource,
-    project_id, client_id, created_ip, created_at, updated_at)
+    project_id, agent, client_id, created_ip, created_at, updated_at)
     values (v_actor.tenant_id, (pat ->> 'id')::uuid, v_actor.user_id, 'pat', pat ->> 'name', pat ->> 'token_hash',
-      v_expires, pat ->> 'scope', pat ->> 'resource', v_project.id, 'pat', app.read_ip(actor), v_now, v_now);
+      v_expires, pat ->> 'scope', pat ->> 'resource', v_project.id, v_agent, 'pat', app.read_ip(actor), v_now, v_now);
   perform app.record_audit(jsonb_build_object(
     'type', 'pat.created',
     'subject_id', pat ->> 'id',
@@ -14740,12 +14793,14 @@ begin
       'name', pat ->> 'name',
       'scope', pat ->> 'scope',
       'project', v_project.slug,
+      'agent', v_agent,
       'expires_at', v_expires)), actor);
   return jsonb_strip_nulls(jsonb_build_object(
     'id', pat ->> 'id',
     'name', pat ->> 'name',
     'scope', pat ->> 'scope',
     'project', v_project.slug,
+    'agent', v_agent,
     'expires_at', v_expires));
 end
 $$;
@@ -15931,8 +15986,8 @@ grant delete on
   app.login_states, app.rates, app.invitations, app.oauth_clients, app.idempotency_keys
   to cairn_keeper;
 grant select (
-  tenant_id, id, user_id, kind, name, token_type, expires_at, scope, project_id, client_id, created_at, updated_at,
-  last_used_at, revoked_at)
+  tenant_id, id, user_id, kind, name, token_type, expires_at, scope, project_id, agent, client_id, created_at,
+  updated_at, last_used_at, revoked_at)
   on public.oauth_tokens to authenticated;
 
 revoke all on public.active_tasks, public.recent_events, public.task_progress
@@ -16023,7 +16078,8 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002600', 'd6718a973581e90f6d05555fa6d72a277fc9c860db7966bde88ee3b52608d8d9', '0.1.0'),
   ('20261201002700', 'b6ce65c37c587476b410b6588be97b1d27b2ea63def93e503b29c65f81f4c901', '0.1.0'),
   ('20261201002800', 'bcf4cacfc9f793747766404c1c5bad1c8937e9d2ab469965ba581b024e9a49f7', '0.1.0'),
+  ('20261201002900', '8d7349e7d0b97d84867b955b5c69def15c22f43cbdc122938e9b0cb539b64573', '0.1.0'),
   ('20261201003000', '6abdda6c852015d4b06958d16146a27496042329ccaaf385dfa689ff712f43ca', '0.1.0'),
-  ('code', '3cdc9b22d1486b705d4577eb70723c13fb543f29e7b19a143ce3a29c0c4ee453', '0.1.0')
+  ('code', '787def4531e8664806b964429fa1720b88ccc4691f74796ae9cd14af989a3253', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

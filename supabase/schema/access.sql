@@ -14,7 +14,8 @@ create type app.bearer as (
   client_name text,
   expires_at timestamp with time zone,
   last_used_at timestamp with time zone,
-  refused text
+  refused text,
+  agent text
 );
 
 -- Tables
@@ -317,17 +318,20 @@ create table public.oauth_tokens (
   last_used_ip inet,
   revoked_at timestamp with time zone,
   parent_id uuid,
+  agent text,
   constraint oauth_tokens_pkey PRIMARY KEY (tenant_id, id),
   constraint oauth_tokens_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants(id),
   constraint oauth_tokens_tenant_id_grant_id_fkey FOREIGN KEY (tenant_id, grant_id) REFERENCES app.oauth_grants(tenant_id, id) ON DELETE CASCADE,
   constraint oauth_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id),
   constraint oauth_tokens_access_token_check CHECK ((access_token ~ '^[0-9a-f]{64}$'::text)),
+  constraint oauth_tokens_agent_check CHECK (((char_length(agent) >= 1) AND (char_length(agent) <= 60))),
   constraint oauth_tokens_check CHECK (((kind = 'pat'::text) = (grant_id IS NULL))),
   constraint oauth_tokens_check1 CHECK (((kind = 'pat'::text) = (name IS NOT NULL))),
   constraint oauth_tokens_check2 CHECK (((kind = 'pat'::text) OR (project_id IS NULL))),
   constraint oauth_tokens_check3 CHECK (((refresh_token IS NULL) = (refresh_expires_at IS NULL))),
   constraint oauth_tokens_kind_check CHECK ((kind = ANY (ARRAY['oauth'::text, 'pat'::text]))),
   constraint oauth_tokens_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+  constraint oauth_tokens_names_agent CHECK (((agent IS NOT NULL) = COALESCE(('agents:run'::text = ANY (string_to_array(scope, ' '::text))), false))),
   constraint oauth_tokens_refresh_token_check CHECK ((refresh_token ~ '^[0-9a-f]{64}$'::text))
 );
 CREATE UNIQUE INDEX idx_oauth_tokens_access_token ON public.oauth_tokens USING btree (tenant_id, access_token);
@@ -447,6 +451,7 @@ declare
   v_actor app.actor := app.authenticate_person(actor);
   v_now timestamptz := app.now();
   v_expires timestamptz := v_now + make_interval(secs => (pat ->> 'ttl_seconds')::integer);
+  v_agent constant text := app.clean_name(pat ->> 'agent', 60);
   v_project public.projects;
 begin
   if pat ->> 'project' is not null then
@@ -459,6 +464,10 @@ begin
         'What the scope admin allows concerns the whole workspace: a token for one project cannot have it.',
         jsonb_build_object('field', 'scope'), 'Leave out the scope admin, or the project.');
     end if;
+  end if;
+  if (v_agent is not null) <> ('agents:run' = any (string_to_array(pat ->> 'scope', ' '))) then
+    perform app.fail('invalid_input', 'A token with the scope agents:run names the agent that it drives.',
+      jsonb_build_object('field', 'agent'), 'Name the agent and the scope agents:run, or neither.');
   end if;
   if v_expires not between v_now and v_now + interval '366 days' then
     perform app.fail('invalid_input', 'expires is too late: a personal access token lives at most 366 days.',
@@ -476,9 +485,9 @@ begin
       'Revoke those that nothing uses.');
   end if;
   insert into public.oauth_tokens (tenant_id, id, user_id, kind, name, access_token, expires_at, scope, resource,
-    project_id, client_id, created_ip, created_at, updated_at)
+    project_id, agent, client_id, created_ip, created_at, updated_at)
     values (v_actor.tenant_id, (pat ->> 'id')::uuid, v_actor.user_id, 'pat', pat ->> 'name', pat ->> 'token_hash',
-      v_expires, pat ->> 'scope', pat ->> 'resource', v_project.id, 'pat', app.read_ip(actor), v_now, v_now);
+      v_expires, pat ->> 'scope', pat ->> 'resource', v_project.id, v_agent, 'pat', app.read_ip(actor), v_now, v_now);
   perform app.record_audit(jsonb_build_object(
     'type', 'pat.created',
     'subject_id', pat ->> 'id',
@@ -486,12 +495,14 @@ begin
       'name', pat ->> 'name',
       'scope', pat ->> 'scope',
       'project', v_project.slug,
+      'agent', v_agent,
       'expires_at', v_expires)), actor);
   return jsonb_strip_nulls(jsonb_build_object(
     'id', pat ->> 'id',
     'name', pat ->> 'name',
     'scope', pat ->> 'scope',
     'project', v_project.slug,
+    'agent', v_agent,
     'expires_at', v_expires));
 end
 $function$;
@@ -587,16 +598,17 @@ begin
     select jsonb_strip_nulls(jsonb_build_object('id', c.id, 'kind', c.kind, 'user_id', c.user_id,
       'user', coalesce(app.user_name(c.user_id), 'former member'), 'client_id', c.client_id, 'client', c.client_name,
       'client_kind', c.client_kind, 'redirect_host', c.redirect_host, 'scope', c.scope,
-      'project', coalesce(p.slug, c.project_id::text), 'resource', c.resource, 'created_at', c.created_at,
-      'created_ip', host(c.created_ip), 'last_used_at', c.last_used_at, 'last_used_ip', host(c.last_used_ip),
-      'expires_at', c.expires_at, 'revoked_at', c.revoked_at, 'revoked_reason', c.revoked_reason)) as connection
+      'project', coalesce(p.slug, c.project_id::text), 'agent', c.agent, 'resource', c.resource,
+      'created_at', c.created_at, 'created_ip', host(c.created_ip), 'last_used_at', c.last_used_at,
+      'last_used_ip', host(c.last_used_ip), 'expires_at', c.expires_at, 'revoked_at', c.revoked_at,
+      'revoked_reason', c.revoked_reason)) as connection
     from (
       select g.id, 'oauth' as kind, g.user_id, g.client_id, g.client_name, g.client_kind, g.redirect_host, g.scope,
-          null::uuid as project_id, g.resource, g.created_at, g.created_ip,
+          null::uuid as project_id, null as agent, g.resource, g.created_at, g.created_ip,
           g.last_used_at, g.last_used_ip, g.expires_at, g.revoked_at, g.revoked_reason
         from app.oauth_grants g where g.tenant_id = v_actor.tenant_id
       union all
-      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.project_id, t.resource,
+      select t.id, 'pat', t.user_id, t.client_id, t.name, 'pat', null, t.scope, t.project_id, t.agent, t.resource,
           t.created_at, t.created_ip, t.last_used_at, t.last_used_ip, t.expires_at, t.revoked_at, null
         from public.oauth_tokens t where t.tenant_id = v_actor.tenant_id and t.kind = 'pat') c
       left join public.projects p on p.tenant_id = v_actor.tenant_id and p.id = c.project_id
@@ -923,6 +935,6 @@ grant execute on function public.save_static_client(jsonb,jsonb) to cairn_server
 grant execute on function public.save_static_client(jsonb,jsonb) to service_role;
 grant execute on function public.set_member(text,text,jsonb) to cairn_server;
 grant execute on function public.set_member(text,text,jsonb) to service_role;
-grant select (client_id), select (created_at), select (expires_at), select (id), select (kind), select (last_used_at), select (name), select (project_id), select (revoked_at), select (scope), select (tenant_id), select (token_type), select (updated_at), select (user_id) on public.oauth_tokens to authenticated;
+grant select (agent), select (client_id), select (created_at), select (expires_at), select (id), select (kind), select (last_used_at), select (name), select (project_id), select (revoked_at), select (scope), select (tenant_id), select (token_type), select (updated_at), select (user_id) on public.oauth_tokens to authenticated;
 grant delete on public.oauth_tokens to cairn_keeper;
 grant delete, insert, select, update on public.oauth_tokens to cairn_owner;

@@ -2,6 +2,26 @@
 
 -- Functions
 
+CREATE OR REPLACE FUNCTION app.awaits_claim(agent public.agents, held jsonb, at timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if app.agent_hold(agent, true, at) is not null then
+    return false;
+  end if;
+  return exists (
+      select from app.overdue_runs(agent, array(
+        select app.as_uuid(h ->> 'run') from jsonb_array_elements(held) h), at))
+    or exists (
+      select from app.first_of_queue(agent, app.agent_hold(agent, false, at) is not null) r
+      where app.run_hold(r, agent, at) is null);
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.check_beat(beat jsonb)
  RETURNS void
  LANGUAGE plpgsql
@@ -27,20 +47,39 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.check_drives(agent text, actor app.actor)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if lower(agent) is distinct from lower(actor.drives) and actor.drives is not null then
+    perform app.fail('forbidden', format('This token drives the agent %s alone.', actor.drives), null,
+      format('Start the runner with --name %s, or make another token: cairn auth pat create --agent NAME.',
+        actor.drives));
+  end if;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.check_run_holder(run public.agent_runs, lock_token bigint, actor app.actor)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  v_agent text;
 begin
-  if run.lock_token is distinct from check_run_holder.lock_token or not exists (
-      select from public.agents a
-      where a.tenant_id = run.tenant_id and a.id = run.agent_id and a.user_id = actor.user_id
-        and (not app.has_no_runner(a) or lower(a.name) = lower(actor.agent))) then
+  select a.name into v_agent from public.agents a
+    where a.tenant_id = run.tenant_id and a.id = run.agent_id and a.user_id = actor.user_id
+      and (not app.has_no_runner(a) or lower(a.name) = lower(actor.agent));
+  if run.lock_token is distinct from check_run_holder.lock_token or not found then
     perform app.fail('lock_lost', format('The run %s is not yours any more.', run.id), null,
       'Stop work on it: it went back to the queue, or ended.');
   end if;
+  perform app.check_drives(v_agent, actor);
 end
 $function$;
 -- owner cairn_owner
@@ -57,9 +96,7 @@ begin
     'runs', coalesce((
       select jsonb_agg(jsonb_build_object('run', h.value -> 'run') || app.judge_held(agent, h.value) order by h.at)
       from jsonb_array_elements(held) with ordinality h (value, at)), '[]'),
-    'queued', exists (
-      select from public.agent_runs r
-      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued')));
+    'queued', app.awaits_claim(agent, held, app.now())));
 end
 $function$;
 -- owner cairn_owner
@@ -183,6 +220,7 @@ begin
     perform app.fail('forbidden', format('The agent %s is another person''s.', v_agent.name), null,
       'Register one of your own, under another name.');
   end if;
+  perform app.check_drives(v_agent.name, actor);
   select * into v_agent from public.agents a
     where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id for no key update;
   if v_agent.retired_at is not null or not exists (
@@ -408,6 +446,7 @@ declare
   v_actor app.actor := app.authenticate(actor);
   v_agent public.agents := app.find_agent(agent, v_actor);
 begin
+  perform app.check_drives(v_agent.name, v_actor);
   perform app.check_beat(jsonb_build_object('runs', held));
   return app.control_of(v_agent, held);
 end
@@ -431,6 +470,7 @@ declare
 begin
   perform app.check_form('agent', jsonb_typeof(agent) = 'object' and jsonb_typeof(agent -> 'name') = 'string',
     'an object with a name');
+  perform app.check_drives(agent ->> 'name', v_actor);
   select * into v_agent from public.agents a
     where a.tenant_id = v_actor.tenant_id and a.retired_at is null and lower(a.name) = lower(agent ->> 'name');
   v_change := agent - '{name,project}'::text[];

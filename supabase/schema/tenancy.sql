@@ -8,7 +8,8 @@ create type app.actor as (
   agent text,
   client text,
   role text,
-  project_id uuid
+  project_id uuid,
+  drives text
 );
 
 -- Tables
@@ -142,6 +143,7 @@ begin
   v_actor.tenant_id := app.as_uuid(actor ->> 'tenant_id');
   v_actor.project_id := case when actor ->> 'project_id' is not null
     then coalesce(app.as_uuid(actor ->> 'project_id'), app.get_nil_id()) end;
+  v_actor.drives := actor ->> 'drives';
   if actor ? 'proof' then
     v_actor := app.prove_token(v_actor, actor -> 'proof');
   elsif v_actor.tenant_id is null then
@@ -163,6 +165,8 @@ begin
       format('This needs the role %s in the workspace; you have %s.', role_min, coalesce(v_actor.role, 'none')),
       null, 'Ask an owner of the workspace.');
   end if;
+  -- A token that drives an agent speaks as this agent, whatever name its caller sends.
+  v_actor.agent := coalesce(v_actor.drives, v_actor.agent);
   v_actor.tenant_id := set_config('app.tenant_id', v_actor.tenant_id::text, true);
   v_actor.project_id := nullif(set_config('app.project_id', coalesce(v_actor.project_id::text, ''), true), '');
   perform set_config('app.process', coalesce(app.as_uuid(actor ->> 'process')::text, ''), true);

@@ -75,6 +75,18 @@ describe('who looks after a workspace', () => {
       ['create_pat', () => ({ pat: { ...pat, id: newId(), token_hash: 'x', ttl_seconds: 367 * 86_400 } })],
     ],
     [
+      'to have a token that drives agents and names none',
+      'invalid_input',
+      'A token with the scope agents:run names the agent that it drives.',
+      ['create_pat', () => ({ pat: { ...pat, scope: 'agents:run', id: newId(), token_hash: 'x', ttl_seconds: 60 } })],
+    ],
+    [
+      'to have a token that names an agent and does not drive it',
+      'invalid_input',
+      'A token with the scope agents:run names the agent that it drives.',
+      ['create_pat', () => ({ pat: { ...pat, agent: 'heron', id: newId(), token_hash: 'x', ttl_seconds: 60 } })],
+    ],
+    [
       'to add a static client by registering it',
       'invalid_input',
       'Only an admin adds a static client.',

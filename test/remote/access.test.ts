@@ -192,7 +192,7 @@ describe('over HTTP, a token that is limited to a project', () => {
     await settle(owner);
     const refs = await liveElsewhere(owner);
     const scope = 'projects:write tasks:write agents:send agents:run';
-    const pat = { name: 'ci', scope, project: 'own', days: 1, resource: own().mcp.href };
+    const pat = { name: 'ci', scope, project: 'own', agent: 'ci', days: 1, resource: own().mcp.href };
     const { token } = await createPat(owner.db, owner.actor, pat);
     const agent = await connectTo(kind, 'ci', { url: own().mcp, headers: { authorization: `Bearer ${token}` } });
     return { agent, owner, ...refs };

@@ -229,12 +229,17 @@ describe('what is no tool', () => {
   });
 });
 
-describe('taking commands as an agent', () => {
-  test('is granted to who asks for it by name, and takes no part in sending', async ({ as: agent }) => {
-    const asked = (scopes?: string) => requestedScopes(scopes, { allowAdmin: true });
-    expect(asked()).not.toContain('agents:run');
-    expect(asked('agents:send')).not.toContain('agents:run');
+test('driving an agent is granted to no program that asks, and shows nothing', () => {
+  const allowAdmin = true;
 
+  expect(requestedScopes('agents:run tasks:read', { allowAdmin })).toEqual(['tasks:read']);
+  expect(requestedScopes('agents:run', { allowAdmin })).not.toContain('agents:run');
+  const used = [...TOOLS].filter(([, scope]) => mayUse(new Set(['agents:run']), scope)).map(([name]) => name);
+  expect(used).toEqual(['ask_approval', 'next_command', 'update_command']);
+});
+
+describe('taking commands as an agent', () => {
+  test('takes no part in sending', async ({ as: agent }) => {
     const call = (scope: 'agents:run' | 'agents:send', name: string, input: object) =>
       callTool(as(agent('ada'), [scope]), toolNamed(name), input);
     await call('agents:run', 'next_command', {});

@@ -3,7 +3,7 @@ import { vi } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import type { Driver } from '../../src/runner/driver.ts';
 import { databasePort, type RunnerPort } from '../../src/runner/port.ts';
-import { Runner } from '../../src/runner/runner.ts';
+import { type Notice, Runner } from '../../src/runner/runner.ts';
 import { call } from '../support/calls.ts';
 
 export const GRACE_MS = 300;
@@ -22,25 +22,36 @@ export function program(name: string, ...args: string[]) {
   return { command: process.execPath, args: [script, ...args], cwd: '/', env };
 }
 
-type Given = { driver: Driver; port?: (port: RunnerPort) => RunnerPort; token?: number; askSeconds?: number };
+type Given = {
+  driver: Driver;
+  /** By default straight over the database. */
+  over?: RunnerPort;
+  port?: (port: RunnerPort) => RunnerPort;
+  token?: number;
+  askSeconds?: number;
+  everyMs?: { beat: number; control: number };
+};
 
 /** Drives the agent `heron`, and keeps what it prints. */
-export async function drive(ctx: Context, { driver, port = (same) => same, token, askSeconds }: Given) {
+export async function drive(ctx: Context, { driver, port = (same) => same, token, ...given }: Given) {
+  const { askSeconds, over = databasePort(ctx, 'heron'), everyMs = { beat: 200, control: 30 } } = given;
   const printed: string[] = [];
+  const notices: Notice[] = [];
   const runner = new Runner({
-    port: port(databasePort(ctx, 'heron')),
+    port: port(over),
     driver,
     agent: { name: 'heron', type: 'claude', driver: 'claude', host_machine: 'box' },
     token,
     log: ctx.log,
-    everyMs: { beat: 200, control: 30 },
+    everyMs,
     graceMs: GRACE_MS,
     ...(askSeconds !== undefined && { askSeconds }),
     printed: (_, stream, text) => void printed.push(`${stream} ${text}`),
+    tell: (notice) => void notices.push(notice),
   });
   running.add(runner);
   const held = await runner.start();
-  return { runner, printed, token: held };
+  return { runner, printed, notices, token: held };
 }
 
 export const send = (ctx: Context, content: string, given: object = {}) =>

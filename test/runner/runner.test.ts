@@ -1,22 +1,37 @@
-import { afterEach, describe, expect, vi } from 'vitest';
-import { claudeDriver } from '../../src/runner/drivers/claude.ts';
+import { describe, expect, vi } from 'vitest';
 import { pipeDriver } from '../../src/runner/drivers/pipe.ts';
 import type { RunnerPort } from '../../src/runner/port.ts';
 import { toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
 import { call, person } from '../support/calls.ts';
 import { verify } from '../support/commands.ts';
-import { test } from '../support/world.ts';
-import { begun, drive, ended, GRACE_MS, program, send, stopAll } from './drive.ts';
+import { begun, ended, GRACE_MS, program, send } from './drive.ts';
+import { claude, test } from './ways.ts';
 
-const claude = () => claudeDriver({ program: program('claude'), graceMs: GRACE_MS });
 const pipe = () => pipeDriver({ program: program('program'), graceMs: GRACE_MS });
 
-afterEach(stopAll);
+describe.for(['the database', 'HTTP'] as const)('a runner of Claude Code over %s', (way) => {
+  test.override({ way });
 
-describe('a runner of Claude Code', () => {
-  test('delivers a command, tells who it is from, and keeps the process for the next', async ({ as }) => {
-    const { printed } = await drive(as('heron'), { driver: claude() });
+  test('interrupts a run at once, and its process stays', async ({ as, drive }) => {
+    const { printed } = await drive({ driver: claude() });
+    const first = await send(as('ada'), 'work 60000');
+    const { runs } = await begun(as('ada'), first);
+
+    const at = performance.now();
+    await call(as('ada'), 'interrupt_run', { run: runs[0]?.id, reason: 'Enough.' });
+
+    expect(await ended(as('ada'), first)).toMatchObject({
+      status: 'cancelled',
+      runs: [{ status: 'cancelled', end_reason: 'interrupted', error: 'Enough.' }],
+    });
+    expect(performance.now() - at).toBeLessThan(2_000);
+    expect(await ended(as('ada'), await send(as('ada'), 'next'))).toMatchObject({ status: 'completed' });
+    expect(printed.join('').match(/begun with heron/g)).toHaveLength(1);
+  });
+
+  test('delivers a command, tells who it is from, and keeps the process for the next', async ({ as, drive }) => {
+    const { printed } = await drive({ driver: claude() });
 
     const first = await ended(as('ada'), await send(person(as('ada')), 'use 7'));
     const second = await ended(as('ada'), await send(as('bob'), 'more'));
@@ -42,8 +57,8 @@ describe('a runner of Claude Code', () => {
     expect(await verify(as('ada'))).toMatchObject({ ok: true });
   });
 
-  test('puts a command that interrupts in the place of what runs', async ({ as }) => {
-    await drive(as('heron'), { driver: claude() });
+  test('puts a command that interrupts in the place of what runs', async ({ as, drive }) => {
+    await drive({ driver: claude() });
     const first = await send(as('ada'), 'work 60000');
     await begun(as('ada'), first);
 
@@ -58,8 +73,8 @@ describe('a runner of Claude Code', () => {
     ['tokens', 'use 500 work 60000', { token_budget: 100 }, 'token_limit', 'failed'],
     ['silence', 'silent 60000', { silence_limit_ms: 200 }, 'silent', 'failed'],
     ['memory', 'work 60000', { memory_limit_mb: 1 }, 'memory_limit', 'failed'],
-  ])('ends a run that exceeds its limit of %s', async ([, content, limits, end_reason, status], { as }) => {
-    await drive(as('heron'), { driver: claude() });
+  ])('ends a run that exceeds its limit of %s', async ([, content, limits, end_reason, status], { as, drive }) => {
+    await drive({ driver: claude() });
 
     const command = await ended(as('ada'), await send(as('ada'), content, { limits }));
 
@@ -67,8 +82,8 @@ describe('a runner of Claude Code', () => {
     expect(await ended(as('ada'), await send(as('ada'), 'next'))).toMatchObject({ status: 'completed' });
   });
 
-  test('ends what runs within two seconds of the emergency stop, and goes on when it may', async ({ as }) => {
-    await drive(as('heron'), { driver: claude() });
+  test('ends what runs within two seconds of the emergency stop, and goes on when it may', async ({ as, drive }) => {
+    await drive({ driver: claude() });
     const first = await send(as('ada'), 'work 60000');
     await begun(as('ada'), first);
     const waiting = await send(as('ada'), 'later');
@@ -86,7 +101,7 @@ describe('a runner of Claude Code', () => {
     expect(await ended(as('ada'), waiting)).toMatchObject({ status: 'completed' });
   });
 
-  test('does what runs, and tells its end later, while the server is away', async ({ as }) => {
+  test('does what runs, and tells its end later, while the server is away', async ({ as, drive }) => {
     let isAway = false;
     const away = (port: RunnerPort): RunnerPort =>
       Object.fromEntries(
@@ -98,7 +113,7 @@ describe('a runner of Claude Code', () => {
           },
         ]),
       ) as RunnerPort;
-    await drive(as('heron'), { driver: claude(), port: away });
+    await drive({ driver: claude(), port: away });
     const first = await send(as('ada'), 'work 1500');
     await begun(as('ada'), first);
 
@@ -113,8 +128,8 @@ describe('a runner of Claude Code', () => {
     expect(await verify(as('ada'))).toMatchObject({ ok: true });
   });
 
-  test('that is stopped ends what runs, says goodbye, and leaves the queue to the next', async ({ as }) => {
-    const { runner, token } = await drive(as('heron'), { driver: claude() });
+  test('that is stopped ends what runs, says goodbye, and leaves the queue to the next', async ({ as, drive }) => {
+    const { runner, token } = await drive({ driver: claude() });
     const first = await send(as('ada'), 'work 60000');
     await begun(as('ada'), first);
     const waiting = await send(as('ada'), 'later');
@@ -123,14 +138,14 @@ describe('a runner of Claude Code', () => {
 
     expect(await ended(as('ada'), first)).toMatchObject({ runs: [{ end_reason: 'interrupted' }] });
     expect(await call(as('ada'), 'list_agents')).toMatchObject({ agents: [{ state: 'offline', queued: 1 }] });
-    await drive(as('heron'), { driver: claude(), token });
+    await drive({ driver: claude(), token });
     expect(await ended(as('ada'), waiting)).toMatchObject({ status: 'completed' });
   });
 });
 
 describe('a runner of a program', () => {
-  test('hands it the text, and takes what it prints for the result', async ({ as }) => {
-    const { printed } = await drive(as('heron'), { driver: pipe() });
+  test('hands it the text, and takes what it prints for the result', async ({ as, drive }) => {
+    const { printed } = await drive({ driver: pipe() });
 
     const command = await ended(as('ada'), await send(as('ada'), 'Hello.'));
 
@@ -146,17 +161,17 @@ describe('a runner of a program', () => {
     expect((await callTool(as('ada'), toolNamed('get_output'), { run: id })).text).toContain('Hello. ä€😀');
   });
 
-  test('says with what it ended', async ({ as }) => {
-    await drive(as('heron'), { driver: pipe() });
+  test('says with what it ended', async ({ as, drive }) => {
+    await drive({ driver: pipe() });
 
     expect(await ended(as('ada'), await send(as('ada'), 'exit 7'))).toMatchObject({
       runs: [{ status: 'failed', end_reason: 'crashed', error: 'It ended with 7.' }],
     });
   });
 
-  test('tells that there is no such program', async ({ as }) => {
+  test('tells that there is no such program', async ({ as, drive }) => {
     const missing = pipeDriver({ program: { ...program('program'), command: '/nowhere/heron' }, graceMs: GRACE_MS });
-    await drive(as('heron'), { driver: missing });
+    await drive({ driver: missing });
 
     expect(await ended(as('ada'), await send(as('ada'), 'x'))).toMatchObject({
       runs: [{ status: 'failed', error: 'The program of the agent is not there.' }],
@@ -165,10 +180,10 @@ describe('a runner of a program', () => {
 });
 
 describe('a runner whose driver throws', () => {
-  test('fails the run and goes on', async ({ as }) => {
+  test('fails the run and goes on', async ({ as, drive }) => {
     const driver = claude();
     const broken = { ...driver, deliver: vi.fn(driver.deliver).mockImplementationOnce(throws) };
-    await drive(as('heron'), { driver: broken });
+    await drive({ driver: broken });
 
     expect(await ended(as('ada'), await send(as('ada'), 'x'))).toMatchObject({
       runs: [{ status: 'failed', end_reason: 'error', error: 'Broken.' }],

@@ -32,8 +32,12 @@ export function bearerAccess(
       known.delete(token_hash);
       if ('refused' in found) return unauthenticated(settings, REFUSALS[found.refused]);
       const id = found.grant_id === undefined ? `pat:${found.token_id}` : `grant:${found.grant_id}`;
-      const { user_id, project_id } = found;
-      const actor = { user_id, tenant_id, ...(project_id !== undefined && { project_id }) };
+      const { user_id, project_id, agent } = found;
+      const actor = {
+        ...{ user_id, tenant_id },
+        ...(project_id !== undefined && { project_id }),
+        ...(agent !== undefined && { drives: agent }),
+      };
       known.set(token_hash, { id, actor, scopes: lastingScopes(found) });
       return { id, actor, scopes: liveScopes(found) };
     },

@@ -2,9 +2,9 @@ import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { Scope } from '../../context.ts';
 import { isId } from '../../events/ids.ts';
 import type { Log } from '../../log.ts';
-import { SCOPES } from '../../tools/catalog.ts';
 import type { Access, Principal } from '../access.ts';
 import { isAdmitted, type SignUp } from '../login/identity.ts';
+import { askableScopes } from '../scopes.ts';
 import { metadataRoutes, resourceMetadata } from '../server/metadata.ts';
 import { type AuthSettings, resourceOf } from '../settings.ts';
 import type { Identity, Store } from '../store.ts';
@@ -103,7 +103,7 @@ function scopesOf(claims: JWTPayload, { allowAdmin }: Pick<AuthSettings, 'allowA
   // `scope` is a list of words (RFC 9068, section 2.2.3); Entra and Okta call it `scp`, the latter as an array.
   const said = claims['scope'] ?? claims['scp'];
   const names = new Set(Array.isArray(said) ? said : String(said ?? '').split(' '));
-  return new Set(SCOPES.filter((scope) => names.has(scope) && (scope !== 'admin' || allowAdmin)));
+  return new Set(askableScopes({ allowAdmin }).filter((scope) => names.has(scope)));
 }
 
 function identityOf({ iss = '', sub = '', name, email, email_verified }: JWTPayload): Identity {

@@ -19,6 +19,7 @@ const savePat = sqlFunction(
     name: z.string(),
     scope: z.string(),
     project: z.string().optional(),
+    agent: z.string().optional(),
     expires_at: z.string(),
   }),
 );
@@ -37,17 +38,24 @@ const saveSecrets = sqlFunction(
   }),
 );
 
-type NewPat = { name: string; scope: string; project?: string | undefined; days: number; resource: string };
+type NewPat = {
+  name: string;
+  scope: string;
+  project?: string | undefined;
+  agent?: string | undefined;
+  days: number;
+  resource: string;
+};
 
 /**
  * Makes a personal access token for programs without a browser, in the actor's workspace, otherwise in the user's own,
- * whose id is the user's; with a project (slug or id) limited to it. Raises forbidden for `admin` without the role,
- * invalid_input for `admin` within a project, and not_found.
+ * whose id is the user's; with a project (slug or id) limited to it, and with an agent's name to drive that one. Raises
+ * forbidden for `admin` without the role, invalid_input for `admin` within a project, and not_found.
  */
-export async function createPat(db: Database, actor: Actor, { name, scope, project, days, resource }: NewPat) {
+export async function createPat(db: Database, actor: Actor, { days, ...given }: NewPat) {
   const { tenant_id = actor.user_id } = actor;
   const { secret, hash: token_hash } = mintWorkspaceSecret('pat', tenant_id);
-  const pat = { id: newId(), token_hash, name, scope, project, resource, ttl_seconds: days * DAY_SECONDS };
+  const pat = { id: newId(), token_hash, ...given, ttl_seconds: days * DAY_SECONDS };
   const created = await savePat({ db, actor: { ...actor, tenant_id } }, { pat });
   return { ...created, token: secret };
 }

@@ -1,7 +1,6 @@
 import { Hono } from 'hono';
-import { SCOPES } from '../../tools/catalog.ts';
 import type { RouteEnv } from '../access.ts';
-import { BASELINE } from '../scopes.ts';
+import { askableScopes, BASELINE } from '../scopes.ts';
 import { type AuthSettings, resourceOf } from '../settings.ts';
 import { endpoint, jsonReply } from './reply.ts';
 
@@ -43,7 +42,7 @@ export function serverMetadata({ issuer, allowAdmin }: AuthSettings, documentsSu
     token_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_methods_supported: methods,
     code_challenge_methods_supported: ['S256'],
-    scopes_supported: [...SCOPES.filter((scope) => scope !== 'admin' || allowAdmin), 'offline_access'],
+    scopes_supported: [...askableScopes({ allowAdmin }), 'offline_access'],
     client_id_metadata_document_supported: documentsSupported,
     authorization_response_iss_parameter_supported: true,
   };

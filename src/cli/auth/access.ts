@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers';
 import type { Role } from '../../auth/answers.ts';
+import { RUNNER_SCOPE } from '../../auth/scopes.ts';
 import { credentialHash } from '../../auth/secrets.ts';
 import { createPat, inviteMember, saveStaticClient } from '../../auth/server/issue.ts';
 import { resourceOf } from '../../auth/settings.ts';
@@ -52,6 +53,7 @@ function connectionLines(connections: readonly Connection[]): string[] {
     { heading: 'WHERE', text: ({ redirect_host }) => redirect_host ?? '', flexible: true },
     { heading: 'MAY', text: ({ scope }) => scope, flexible: true },
     { heading: 'PROJECT', text: ({ project }) => project ?? '' },
+    { heading: 'AGENT', text: ({ agent }) => agent ?? '' },
     { heading: 'USED', text: ({ last_used_at }) => (last_used_at === undefined ? 'never' : fromNow(last_used_at)) },
     { heading: 'FROM', text: ({ last_used_ip }) => last_used_ip ?? '' },
     { heading: 'ENDED', text: ({ revoked_at }) => (revoked_at === undefined ? '' : fromNow(revoked_at)) },
@@ -141,24 +143,34 @@ export async function runRemoveClient(
   printResult(removed, options, ({ revoked }) => [`Removed; ${revoked.grants} grants ended.`]);
 }
 
-export type PatOptions = JsonOption & { name: string; scope: string; expires: string; project?: string | undefined };
+export type PatOptions = JsonOption & {
+  name: string;
+  scope?: string;
+  agent?: string | undefined;
+  expires: string;
+  project?: string | undefined;
+};
+
+const PAT_SCOPES = 'projects:read,projects:write,tasks:read,tasks:write';
 
 /** `cairn auth pat create`: the token is shown once. */
 export async function runCreatePat(
   config: Config,
-  { name, scope, expires, project, ...options }: PatOptions,
+  { name, agent, scope = agent === undefined ? PAT_SCOPES : RUNNER_SCOPE, expires, project, ...options }: PatOptions,
 ): Promise<void> {
   const asked = new Set(scope.split(',').map((part) => part.trim()));
+  // Who names an agent means to drive it, whatever else the token may do.
+  if (agent !== undefined) asked.add(RUNNER_SCOPE);
   const known = SCOPES.filter((each) => asked.has(each));
   if (known.length < asked.size) throw mistyped(`Scopes: ${SCOPES.join(', ')}.`, 'Correct --scope.');
-  const given = { name, scope: known.join(' '), project, days: daysOf(expires, 366) };
+  const given = { name, scope: known.join(' '), project, agent, days: daysOf(expires, 366) };
   const { resource, ...created } = await inLocalContext(config, async ({ db, actor }) => {
     const resource = resourceOf({ issuer: (await servedAddress(config, db)).origin });
     return { resource, ...(await createPat(db, actor, { ...given, resource })) };
   });
-  printResult(created, options, ({ token, id, project: only, expires_at }) => [
+  printResult(created, options, ({ token, id, project: only, agent: driven, expires_at }) => [
     `${styled('bold', token)}`,
-    `For ${resource}${only === undefined ? '' : `, in the project ${only} alone`}, until ${time(expires_at)}. It is shown this once. End it with: cairn auth revoke ${id}`,
+    `For ${resource}${driven === undefined ? '' : `, to drive the agent ${driven} alone`}${only === undefined ? '' : `, in the project ${only} alone`}, until ${time(expires_at)}. It is shown this once. End it with: cairn auth revoke ${id}`,
   ]);
 }
 

@@ -123,7 +123,11 @@ function addPatCommands(auth: Command): void {
     .command('create')
     .description('create a token, shown once')
     .requiredOption('--name <text>', 'what the token is for')
-    .option('--scope <scopes>', 'its scopes, comma separated', 'projects:read,projects:write,tasks:read,tasks:write')
+    .option(
+      '--scope <scopes>',
+      'its scopes, comma separated; by default projects and tasks, with --agent only what its runner needs',
+    )
+    .option('--agent <name>', 'the agent that it drives, for cairn agent run --url on another machine')
     .option('--expires <days>', 'days until it expires, at most 366', '90')
     .option('--project <slug>', 'the only project it gives access to; by default all of the workspace')
     .option(...ADDRESS_OPTION)
@@ -133,13 +137,14 @@ function addPatCommands(auth: Command): void {
       examples(
         'cairn auth pat create --name ci --scope tasks:read --expires 30',
         'cairn auth pat create --name nightly --project web',
+        'cairn auth pat create --name buildbox --agent claude-1',
       ),
     )
     .action(
-      // Takes only a project that was typed: CAIRN_PROJECT is about tools.
+      // Takes only a project and an agent that were typed: CAIRN_PROJECT and CAIRN_AGENT are about tools.
       command(async (config, options: PatOptions, self: Command) => {
-        const { project } = self.optsWithGlobals<{ project?: string }>();
-        await (await load()).runCreatePat(config, { ...options, project });
+        const { project, agent } = self.optsWithGlobals<{ project?: string; agent?: string }>();
+        await (await load()).runCreatePat(config, { ...options, project, agent });
       }),
     );
   pat

@@ -31,6 +31,8 @@ export function addRunnerCommands(program: Command): void {
         .argParser(duration)
         .default(duration(ANSWER), ANSWER),
     )
+    .option('--url <url>', 'a cairn serve that it reports to; by default the database of this machine')
+    .option('--token-file <file>', 'a file with the token for that server; by default CAIRN_TOKEN')
     .option('--json', 'print what happens as a line of JSON each')
     .addHelpText(
       'after',
@@ -38,6 +40,7 @@ export function addRunnerCommands(program: Command): void {
         'cairn agent run -- claude',
         'cairn agent run -- codex',
         'cairn agent run --name reviewer --driver pipe -- ./review.sh',
+        'cairn agent run --url https://cairn.example.com --token-file ~/.cairn-token --name claude-1 -- claude',
       ),
     )
     .action(

@@ -1,29 +1,28 @@
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
-import { type Config, thisHost } from '../../config.ts';
+import type { Config } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
-import { openLocal } from '../../local.ts';
 import { createLog } from '../../log.ts';
-import { personName } from '../../person-name.ts';
 import type { DriverName } from '../../runner/driver-names.ts';
 import { DRIVERS, driverOf } from '../../runner/drivers/catalog.ts';
 import { endLeftovers } from '../../runner/leftovers.ts';
-import { databasePort } from '../../runner/port.ts';
 import { GRACE_MS, type Notice, Runner } from '../../runner/runner.ts';
 import { StateFile } from '../../runner/state-file.ts';
 import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
 import { clean, cleanLine } from '../../text.ts';
 import { type JsonOption, styled } from '../terminal/output.ts';
+import { agentEnvironment, type OpenedPort, openPort, type PortOptions } from './open-port.ts';
 
-export type AgentRunOptions = JsonOption & {
-  name?: string;
-  driver: 'auto' | DriverName;
-  quiet: number;
-  accept: 'owner' | 'workspace';
-  type?: string;
-  account?: string;
-  answerWithin: number;
-};
+export type AgentRunOptions = JsonOption &
+  PortOptions & {
+    name?: string;
+    driver: 'auto' | DriverName;
+    quiet: number;
+    accept: 'owner' | 'workspace';
+    type?: string;
+    account?: string;
+    answerWithin: number;
+  };
 
 const NUMBERS_MAX = 20;
 
@@ -37,23 +36,21 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
       .slice(0, 40) || 'agent';
   const { driver, args } = options.driver === 'auto' ? driverOf(type, given) : { driver: options.driver, args: given };
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
-  const person = personName();
-  const { db, blobs, actor, close } = await openLocal({ ...config, lingerSeconds: 0 }, log, { person });
+  const opened = await openPort(config, log, options);
   const names = options.name === undefined ? numbered(type) : [options.name];
   try {
     for (const name of names) {
-      const state = new StateFile(config.dataDir, name);
+      const state = new StateFile(config.dataDir, `${name}${opened.place && `@${opened.place}`}`);
       const left = await state.read();
       const token = await endLeftovers(left, { name, graceMs: GRACE_MS });
-      const ctx = { db, blobs, log, scopes: 'all' as const, actor: { ...actor, agent: name, client: await person } };
-      const env = { ...thisHost().env, CAIRN_AGENT: name };
+      const env = agentEnvironment(name);
       const driven = await DRIVERS[driver]({
         program: { command: program, args, cwd: process.cwd(), env },
         graceMs: GRACE_MS,
         quietMs: 1_000 * options.quiet,
       });
       const runner = new Runner({
-        port: databasePort(ctx, name),
+        port: opened.portOf(name),
         driver: driven,
         agent: {
           ...{ name, type, driver, host_machine: hostname().slice(0, 200) },
@@ -65,7 +62,7 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
         askSeconds: options.answerWithin,
         tell: (notice) => {
           if (registered > 0) void state.write(registered, driven.pids());
-          process.stdout.write(`${options.json ? JSON.stringify(notice) : lineOf(name, notice)}\n`);
+          process.stdout.write(`${options.json ? JSON.stringify(notice) : lineOf(notice, { name, opened })}\n`);
         },
         printed: (run, stream, text) => {
           if (options.json) process.stdout.write(`${JSON.stringify({ what: 'printed', run, stream, text })}\n`);
@@ -88,7 +85,7 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
       hint: 'Choose a name: --name.',
     });
   } finally {
-    await close();
+    await opened.close();
   }
 }
 
@@ -112,14 +109,14 @@ function isTaken(error: unknown): boolean {
   return error instanceof DomainError && (error.code === 'lock_held' || error.code === 'already_exists');
 }
 
-function lineOf(name: string, notice: Notice): string {
+function lineOf(notice: Notice, { name, opened }: { name: string; opened: OpenedPort }): string {
   switch (notice.what) {
     case 'registered':
       return `${styled('bold', name)} waits for commands: cairn send "…" --to ${name}`;
     case 'away':
-      return styled('yellow', 'The database does not answer. What runs goes on; its end is told later.');
+      return styled('yellow', `The ${opened.what} does not answer. What runs goes on; its end is told later.`);
     case 'back':
-      return 'The database answers again.';
+      return `The ${opened.what} answers again.`;
     case 'stopped':
       return styled('yellow', `Stopped: ${notice.why}.`);
     case 'started': {

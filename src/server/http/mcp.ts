@@ -18,7 +18,7 @@ import { followsResources, type Message, requiredScopes } from '../mcp/required-
 import { createMcpServer, createRequestServer } from '../mcp/server.ts';
 import type { ServerOptions } from '../mcp/server-options.ts';
 import { takeBody } from './body.ts';
-import { type ConcurrencyLimits, limitConcurrency } from './concurrency.ts';
+import type { ConcurrencyLimits } from './concurrency.ts';
 import { McpSessions, type SessionLimits } from './mcp-sessions.ts';
 import { refusal } from './reply.ts';
 import { cutWhenRefused, type OpenRequest } from './request-log.ts';
@@ -59,7 +59,7 @@ export class McpEndpoint {
     const { serverOptionsOf, leave: left } = createServerOptions({
       config,
       log,
-      db: limitConcurrency(db, limits),
+      db,
       observe,
       tools,
       fixtures,

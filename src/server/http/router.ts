@@ -1,15 +1,18 @@
 import { Hono } from 'hono';
 import type { Access } from '../../auth/access.ts';
+import { DomainError } from '../../errors.ts';
 import { takeBody } from './body.ts';
 import type { McpEndpoint } from './mcp.ts';
 import type { Metrics } from './metrics.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import { refusal } from './reply.ts';
 import { type OpenRequest, PROBES } from './request-log.ts';
+import type { RunnerEndpoint } from './runner.ts';
 
 type Places = {
   originPolicy: OriginPolicy;
   mcp: McpEndpoint;
+  runner: RunnerEndpoint;
   access: Access;
   metrics: Metrics;
   isReady: () => Promise<boolean>;
@@ -18,6 +21,7 @@ type Places = {
 };
 
 const BODY_BYTES_MAX = 32_768;
+const RUNNER_PATHS = '/api/v1/runner/';
 const EXPOSED = 'mcp-session-id, www-authenticate, x-request-id';
 const PREFLIGHT = {
   'access-control-allow-methods': 'GET, POST, DELETE',
@@ -27,7 +31,7 @@ const PREFLIGHT = {
 };
 
 /** Routes each request. Probes may use any host name; all else needs ours. */
-export function createRouter({ originPolicy, mcp, access, metrics, isReady, works }: Places) {
+export function createRouter({ originPolicy, mcp, runner, access, metrics, isReady, works }: Places) {
   // The path as it was sent: what a proxy in front blocks by its path must not come in by another spelling.
   const app = new Hono<{ Bindings: OpenRequest }>({ getPath: pathOf });
   app.all('/healthz', () =>
@@ -74,10 +78,18 @@ export function createRouter({ originPolicy, mcp, access, metrics, isReady, work
     else if (!originPolicy.opensTo(incoming.headers.host)) {
       return refusal(421, 'This server does not go by that name. Its --public-url is the name it goes by.');
     }
+    if (path.startsWith(RUNNER_PATHS)) {
+      if (!originPolicy.letsIn(request.headers.get('origin'))) throw foreignPage();
+      return runner.serve(request, { openRequest, name: path.slice(RUNNER_PATHS.length) });
+    }
     if (path !== '/mcp' && path !== '/mcp/') return app.fetch(request, openRequest);
     said.route = '/mcp';
     return serveMcp(request, openRequest);
   };
+}
+
+function foreignPage(): DomainError {
+  return new DomainError('forbidden', 'Pages of this origin may not call this server.');
 }
 
 function pathOf({ url }: Request): string {

@@ -9,6 +9,7 @@ import { DomainError, domainErrorFrom, ERROR_CODES, messageOf } from '../../erro
 import type { Log } from '../../log.ts';
 import type { Fixtures } from '../mcp/server-options.ts';
 import { type DiscardLimits, discardBody } from './body.ts';
+import { limitConcurrency } from './concurrency.ts';
 import { createReadiness } from './health.ts';
 import type { JobsSeen } from './jobs.ts';
 import { McpEndpoint, type McpLimits } from './mcp.ts';
@@ -17,6 +18,7 @@ import { createOriginPolicy } from './origin-policy.ts';
 import { refusal } from './reply.ts';
 import { type OpenRequest, RequestLog } from './request-log.ts';
 import { createRouter } from './router.ts';
+import { RunnerEndpoint } from './runner.ts';
 
 type HttpLimits = McpLimits & DiscardLimits & { drainMs: number; headersMs: number };
 
@@ -59,7 +61,7 @@ export function refuseUnprotectedHost({ host, auth, publicUrl }: Config): void {
   });
 }
 
-/** Serves `/mcp`, what `access` brings, `/healthz`, `/readyz` and `/metrics` until it is closed. */
+/** Serves `/mcp`, the paths of runners, what `access` brings, `/healthz`, `/readyz` and `/metrics` until it is closed. */
 export async function serveHttp({ limits: given = {}, ...parts }: HttpParts): Promise<HttpServer> {
   refuseUnprotectedHost(parts.config);
   const limits = { ...LIMITS, ...given };
@@ -75,15 +77,17 @@ export class HttpServer {
   readonly #requestLog: RequestLog;
   readonly #metrics: Metrics;
   readonly #mcp: McpEndpoint;
+  readonly #runner: RunnerEndpoint;
   readonly #route: ReturnType<typeof createRouter>;
   #draining = false;
 
   constructor(server: Server, { limits, ...parts }: HttpParts & { limits: HttpLimits }) {
-    const { config, log, db, access, jobs } = parts;
+    const { config, log, access, jobs } = parts;
+    const db = limitConcurrency(parts.db, limits);
     const works = () => jobs?.worker?.isAlive() ?? true;
     const { host } = config;
     const { port } = server.address() as AddressInfo;
-    const isReady = createReadiness(db);
+    const isReady = createReadiness(parts.db);
     this.address = { host, port };
     this.publicUrl = new URL(config.publicUrl ?? `http://${hostInUrl(host)}:${port}`);
     this.#server = server;
@@ -95,10 +99,12 @@ export class HttpServer {
       sessions: () => this.#mcp.sessionCount,
       jobs,
     });
-    this.#mcp = new McpEndpoint({ ...parts, limits, observe: this.#metrics.call, fixtures: parts.fixtures });
+    this.#mcp = new McpEndpoint({ ...parts, db, limits, observe: this.#metrics.call, fixtures: parts.fixtures });
+    this.#runner = new RunnerEndpoint({ access, db });
     this.#route = createRouter({
       originPolicy: createOriginPolicy(config, this.publicUrl),
       mcp: this.#mcp,
+      runner: this.#runner,
       access,
       metrics: this.#metrics,
       isReady: async () => !this.#draining && works() && (await isReady()),
@@ -116,6 +122,7 @@ export class HttpServer {
     const closed = once(this.#server, 'close');
     this.#server.close();
     this.#mcp.drain();
+    this.#runner.drain();
     await this.#requestLog.finish(this.#limits.drainMs, { streams: false });
     await this.#mcp.close();
     await this.#requestLog.finish(STREAM_END_MS_MAX, { streams: true });
@@ -161,7 +168,10 @@ function failed(error: unknown, { log, outgoing, incoming, said }: OpenRequest):
   if (failure.code === 'internal') log.error({ err: failure.cause ?? error }, 'request failed');
   const { status } = ERROR_CODES[failure.code];
   const isTooLarge = failure.code === 'payload_too_large';
-  const headers = isTooLarge ? { connection: 'close' } : {};
+  const headers = {
+    ...(isTooLarge && { connection: 'close' }),
+    ...((status === 429 || status === 503) && { 'retry-after': '1' }),
+  };
   if (isTooLarge && said.route === '/mcp') {
     return refusal(status, `${failure.message} ${failure.hint}`, { headers });
   }

@@ -1,7 +1,7 @@
 import type { Workspace } from '../../auth/answers.ts';
-import { BASELINE } from '../../auth/scopes.ts';
+import { askableScopes, BASELINE } from '../../auth/scopes.ts';
 import type { Connection } from '../../services/access.ts';
-import { SCOPES, scopeWords } from '../../tools/catalog.ts';
+import { scopeWords } from '../../tools/catalog.ts';
 import { type Html, html, name } from '../html.ts';
 import { page } from '../page.ts';
 import { connectSection } from './connect.ts';
@@ -84,7 +84,7 @@ ${workspaceField(workspaces)}
 <div><label for="token-project">In one project alone</label>
 <input id="token-project" name="project" maxlength="80" autocomplete="off" placeholder="No, in all"></div></div>
 <fieldset><legend>It may</legend>
-${SCOPES.filter((scope) => scope !== 'admin' || workspaces.some(administers)).map(
+${askableScopes({ allowAdmin: workspaces.some(administers) }).map(
   (
     scope,
   ) => html`<label class="choice"><input type="checkbox" name="scope" value="${scope}"${BASELINE.includes(scope) && scope.endsWith(':read') && html` checked`}>

@@ -15,10 +15,12 @@ export function connectionList(connections: readonly Connection[], { action, fie
 type ListOptions = { action: string; fields: Content; showUser: boolean };
 
 function connectionFacts(connection: Connection, showUser: boolean): Html {
-  const { client, client_kind, redirect_host, user, scope, project } = connection;
+  const { client, client_kind, redirect_host, user, scope, project, agent } = connection;
   const { created_at, last_used_at, last_used_ip, expires_at } = connection;
   return html`<h3>${name(client)} ${tag(client_kind)}</h3>
 <div class="small soft">${showUser && html`for <strong>${name(user)}</strong> · `}${scopeWords(scope)}${
+    agent !== undefined && html` as <strong>${name(agent)}</strong> alone`
+  }${
     project !== undefined && html` in <strong>${name(project)}</strong> alone`
   }${redirect_host !== undefined && html` · answers to <span class="code">${name(redirect_host)}</span>`}</div>
 <div class="small soft">${

@@ -1,0 +1,80 @@
+import { readFile } from 'node:fs/promises';
+import { type Config, isLoopback, thisHost } from '../../config.ts';
+import { DomainError, messageOf } from '../../errors.ts';
+import { openLocal } from '../../local.ts';
+import type { Log } from '../../log.ts';
+import { personName } from '../../person-name.ts';
+import { databasePort, type RunnerPort } from '../../runner/port.ts';
+import { httpPort } from '../../runner/port-http.ts';
+import { mistyped } from '../mistyped.ts';
+
+export type PortOptions = { url?: string; tokenFile?: string };
+
+/** The way of a runner to what it reports to. */
+export type OpenedPort = {
+  /** What does not answer when it is away. */
+  what: 'database' | 'server';
+  /** Tells agents of one name apart that belong to several servers. */
+  place: string;
+  portOf(agent: string): RunnerPort;
+  close(): Promise<void>;
+};
+
+/** Opens the database of this machine, or with `--url` the way to a server. */
+export function openPort(config: Config, log: Log, options: PortOptions): Promise<OpenedPort> {
+  return options.url === undefined ? overDatabase(config, log, options) : overHttp(options.url, options);
+}
+
+async function overDatabase(config: Config, log: Log, { tokenFile }: PortOptions): Promise<OpenedPort> {
+  if (tokenFile !== undefined) throw mistyped('A token is for a server.', 'Name the server with --url too.');
+  const person = personName();
+  const { db, actor, close } = await openLocal({ ...config, lingerSeconds: 0 }, log, { person });
+  const client = await person;
+  return {
+    what: 'database',
+    place: '',
+    portOf: (agent) => databasePort({ db, actor: { ...actor, agent, client } }, agent),
+    close,
+  };
+}
+
+async function overHttp(given: string, options: PortOptions): Promise<OpenedPort> {
+  const url = URL.parse(given);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw mistyped('--url is the address of a cairn serve.', 'Like --url https://cairn.example.com.');
+  }
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+    throw mistyped(
+      `A token does not go to ${url.host} in the clear.`,
+      'Name a server of another machine with https://.',
+    );
+  }
+  const token = await tokenOf(options);
+  return {
+    what: 'server',
+    place: url.host,
+    portOf: (agent) => httpPort({ url, token }, agent),
+    close: async () => {},
+  };
+}
+
+/** Returns the token, which no command line has: every user of a machine sees those. */
+async function tokenOf({ tokenFile }: PortOptions): Promise<string | undefined> {
+  if (tokenFile === undefined) return thisHost().env[TOKEN_VARIABLE] || undefined;
+  try {
+    return (await readFile(tokenFile, 'utf8')).trim();
+  } catch (error) {
+    throw new DomainError('invalid_input', `The token cannot be read: ${messageOf(error)}.`, {
+      hint: 'Correct --token-file.',
+      mistyped: true,
+    });
+  }
+}
+
+const TOKEN_VARIABLE = 'CAIRN_TOKEN';
+
+/** Returns the environment for the agent: the runner's token is not its own. */
+export function agentEnvironment(agent: string): NodeJS.ProcessEnv {
+  const { [TOKEN_VARIABLE]: _, ...env } = thisHost().env;
+  return { ...env, CAIRN_AGENT: agent };
+}

@@ -1,0 +1,183 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { type AuthServing, startAuthServing } from '../support/auth-serving.ts';
+import { cairn } from '../support/cairn.ts';
+import { freePort } from '../support/free-port.ts';
+import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
+
+// `cairn serve --auth` and `cairn agent run --url` as people run them, on two data directories: two machines.
+
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../runner/stand-ins/program.mjs', import.meta.url));
+const CLAUDE = fileURLToPath(new URL('../runner/stand-ins/claude.mjs', import.meta.url));
+
+let world: LocalWorld;
+let serving: AuthServing;
+let elsewhere: LocalWorld;
+const running = new Set<Driving>();
+
+beforeAll(async () => {
+  [world, elsewhere] = await Promise.all([openLocalWorld(), openLocalWorld()]);
+  serving = await startAuthServing({ dataDir: world.dataDir });
+}, 120_000);
+
+afterEach(async () => {
+  for (const driving of running) await driving.end('SIGTERM');
+  running.clear();
+});
+
+afterAll(async () => {
+  await serving?.stop();
+  await world?.close();
+  await elsewhere?.close();
+});
+
+const environment = { CAIRN_AGENT: '', CAIRN_TOKEN: '', NO_COLOR: '1' };
+const run = (...args: string[]) => cairn(['--data-dir', world.dataDir, ...args], { env: environment });
+
+/** Runs a command of the server's machine, which succeeds. */
+async function data<Data>(...args: string[]): Promise<Data> {
+  const { code, stdout, stderr } = await run(...args, '--json');
+  if (code !== 0) throw new Error(stderr);
+  return JSON.parse(stdout) as Data;
+}
+
+async function tokenOf(agent: string): Promise<{ id: string; token: string }> {
+  return data('auth', 'pat', 'create', '--name', 'box', '--agent', agent);
+}
+
+class Driving {
+  stdout = '';
+  stderr = '';
+  readonly exited: Promise<number | null>;
+  readonly #child: ChildProcess;
+
+  constructor(args: string[], token: string) {
+    this.#child = spawn(process.execPath, [CLI, '--data-dir', elsewhere.dataDir, 'agent', 'run', ...args], {
+      env: { ...process.env, ...environment, CAIRN_TOKEN: token },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of ['stdout', 'stderr'] as const) {
+      this.#child[stream]?.on('data', (text) => {
+        this[stream] += text;
+      });
+    }
+    this.exited = new Promise((resolve) => this.#child.once('exit', resolve));
+    running.add(this);
+  }
+
+  async says(words: string | RegExp): Promise<void> {
+    await vi.waitUntil(() => this.stdout.match(words) !== null, { timeout: 30_000 });
+  }
+
+  end(signal: NodeJS.Signals): Promise<number | null> {
+    this.#child.kill(signal);
+    return this.exited;
+  }
+}
+
+async function drive(agent: string, words: string[], { token }: { token: string }): Promise<Driving> {
+  const driver = words.includes(CLAUDE) ? 'claude' : 'pipe';
+  const flags = ['--url', serving.origin, '--name', agent, '--driver', driver];
+  const driving = new Driving([...flags, '--', ...words], token);
+  await driving.says('waits for commands');
+  return driving;
+}
+
+type Command = { id: string; status: string; runs: { status: string; end_reason?: string; attempt: number }[] };
+
+const send = (agent: string, text: string) => data<Command>('send', text, '--to', agent);
+const ended = async ({ id }: Command) =>
+  vi.waitUntil(
+    async () => {
+      const found = await data<Command>('commands', 'show', id);
+      return ['completed', 'failed', 'cancelled'].includes(found.status) && found;
+    },
+    { timeout: 40_000, interval: 300 },
+  );
+
+describe('cairn agent run --url', { timeout: 120_000 }, () => {
+  test('drives an agent of another machine, which does not see its token', async () => {
+    const made = await tokenOf('heron');
+    const listed = await run('auth', 'pat', 'list');
+    const script = 'console.log("saw", process.env.CAIRN_TOKEN ?? "none", process.env.CAIRN_AGENT)';
+    const driving = await drive('heron', [process.execPath, '-e', script], made);
+
+    const command = await ended(await send('heron', 'Hello.'));
+
+    expect(listed.stdout).toMatch(/AGENT[\s\S]*heron/);
+    expect(command).toMatchObject({ status: 'completed', runs: [{ result: 'saw none heron' }] });
+    expect(driving.stdout).toContain('saw none heron');
+    expect(await driving.end('SIGTERM')).toBe(0);
+    expect((await run('agents')).stdout).toMatch(/heron .*offline/);
+  });
+
+  test('says what is wrong with an address, a token, a name', async () => {
+    const { token } = await tokenOf('ibis');
+    const other = await data<{ token: string }>('auth', 'pat', 'create', '--name', 'x', '--scope', 'tasks:read');
+    const file = join(elsewhere.dataDir, 'token');
+    await writeFile(file, `${token}\n`);
+    const failing = async (args: string[], given = '') => {
+      const driving = new Driving([...args, '--', process.execPath, PROGRAM], given);
+      const code = await driving.exited;
+      running.delete(driving);
+      return [code, driving.stderr];
+    };
+    const url = ['--url', serving.origin];
+
+    for (const [args, given, code, said] of [
+      [
+        [...url, '--name', 'egret'],
+        token,
+        1,
+        'This token drives the agent ibis alone.\nStart the runner with --name ibis',
+      ],
+      [[...url, '--name', 'egret', '--token-file', file], '', 1, 'This token drives the agent ibis alone.'],
+      [[...url, '--name', 'ibis'], other.token, 1, 'This needs agents:run.'],
+      [[...url, '--name', 'ibis'], '', 1, 'cairn auth pat create --name NAME --agent AGENT'],
+      [['--url', `http://127.0.0.1:${await freePort()}`], token, 1, 'Check --url, and that cairn serve runs there.'],
+      [['--url', 'http://cairn.example.com'], token, 2, 'A token does not go to cairn.example.com in the clear.'],
+      [['--url', 'heron'], token, 2, '--url is the address of a cairn serve.'],
+      [['--token-file', file], '', 2, 'Name the server with --url too.'],
+      [[...url, '--token-file', `${file}.none`], '', 2, 'The token cannot be read'],
+    ] as const) {
+      expect(await failing([...args], given), args.join(' ')).toEqual([code, expect.stringContaining(said)]);
+    }
+  });
+
+  test('ends with its run when its token is revoked, and says so', async () => {
+    const made = await tokenOf('stork');
+    const driving = await drive('stork', [process.execPath, CLAUDE], made);
+    await send('stork', 'work 60000');
+    await driving.says('reads:');
+
+    const at = performance.now();
+    await run('auth', 'pat', 'revoke', made.id);
+    const code = await driving.exited;
+
+    expect(code).toBe(1);
+    expect(driving.stderr).toContain('The access token is not accepted. It was revoked.');
+    expect(performance.now() - at).toBeLessThan(15_000);
+  });
+
+  test('that is killed leaves its run to the next of its name, which ends what it left', async () => {
+    const made = await tokenOf('crane');
+    const first = await drive('crane', [process.execPath, CLAUDE], made);
+    const command = await send('crane', 'work 60000');
+    await first.says('reads:');
+    const then = await send('crane', 'then');
+
+    await first.end('SIGKILL');
+    const second = await drive('crane', [process.execPath, CLAUDE], made);
+
+    expect(await ended(command)).toMatchObject({ status: 'failed', runs: [{ end_reason: 'lost' }] });
+    expect(await ended(then)).toMatchObject({ status: 'completed' });
+    expect(second.stdout.match(/reads: /g)).toHaveLength(1);
+    expect(await world.rows("select from public.agent_runs where agent_name = 'crane' and ended_at is null")).toEqual(
+      [],
+    );
+  });
+});
