@@ -235,7 +235,7 @@ test('driving an agent is granted to no program that asks, and shows nothing', (
   expect(requestedScopes('agents:run tasks:read', { allowAdmin })).toEqual(['tasks:read']);
   expect(requestedScopes('agents:run', { allowAdmin })).not.toContain('agents:run');
   const used = [...TOOLS].filter(([, scope]) => mayUse(new Set(['agents:run']), scope)).map(([name]) => name);
-  expect(used).toEqual(['ask_approval', 'next_command', 'update_command']);
+  expect(used).toEqual(['next_command', 'update_command', 'ask_approval']);
 });
 
 describe('taking commands as an agent', () => {

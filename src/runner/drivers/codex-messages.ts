@@ -23,7 +23,7 @@ const told = <Method extends string, Params extends z.ZodType>(method: Method, p
   z.object({ method: z.literal(method), params });
 
 /** The notifications of `codex app-server` that count, with what is read of them; there are many more. */
-export const Told = z.discriminatedUnion('method', [
+export const ServerNotice = z.discriminatedUnion('method', [
   told('turn/started', z.object({ threadId: Text, turn: z.object({ id: Text }) })),
   told('turn/completed', z.object({ threadId: Text, turn: Turn })),
   told('item/started', z.object({ threadId: Text, item: Item })),
@@ -41,8 +41,8 @@ export const TurnStarted = z.object({ turn: z.object({ id: Text }) });
 
 export type Item = z.infer<typeof Item>;
 export type Turn = z.infer<typeof Turn>;
-export type Told = z.infer<typeof Told>;
-export type Limits = Extract<Told, { method: 'account/rateLimits/updated' }>['params']['rateLimits'];
+export type ServerNotice = z.infer<typeof ServerNotice>;
+export type Limits = Extract<ServerNotice, { method: 'account/rateLimits/updated' }>['params']['rateLimits'];
 
 /** What a person sees of an item that begins. */
 export function shown({ type, command, changes = [], server, tool, arguments: input }: Item): string {

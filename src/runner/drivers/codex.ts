@@ -9,9 +9,9 @@ import {
   type Item,
   type Limits,
   limitedBy,
+  ServerNotice,
   shown,
   ThreadOpened,
-  Told,
   TurnStarted,
 } from './codex-messages.ts';
 import { replyTo } from './codex-questions.ts';
@@ -96,7 +96,7 @@ class CodexSession {
       send: (message) => this.#process.send(message),
       asked: (method, params, id) => this.#ask(method, params, id),
       told: (method, params) => {
-        const { data } = Told.safeParse({ method, params });
+        const { data } = ServerNotice.safeParse({ method, params });
         if (data !== undefined) this.#take(data);
       },
     });
@@ -176,7 +176,7 @@ class CodexSession {
     void steered?.catch(() => {});
   }
 
-  #take(line: Told): void {
+  #take(line: ServerNotice): void {
     // Sub-agents have threads of their own.
     if ('threadId' in line.params && line.params.threadId !== this.#thread) return;
     switch (line.method) {

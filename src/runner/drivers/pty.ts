@@ -40,8 +40,8 @@ export async function ptyDriver(options: Options): Promise<Driver> {
 
 async function terminals(): Promise<Terminals> {
   try {
-    const { default: found } = (await import(PACKAGE)) as { default: Terminals };
-    return found;
+    const found: { default: Terminals } = await import(PACKAGE);
+    return found.default;
   } catch (cause) {
     throw new DomainError('unavailable', `The driver pty needs the package ${PACKAGE}, which is not installed.`, {
       hint: `Run \`npm install --global ${PACKAGE}\`, or install it beside Cairn.`,

@@ -89,6 +89,7 @@ const FOR_MEMBERS: FunctionName[] = [
   'call_in',
   'claim_run',
   'claim_task',
+  'decide_approval',
   'extend_lock',
   'purge_idempotency_keys',
   'register_agent',
@@ -115,6 +116,8 @@ function minimalArgs(fn: FunctionName): Record<string, unknown> {
     claim_run: { agent: 'pelican-web', token: 1 },
     register_agent: { agent: { name: 'a', type: 'claude', driver: 'pipe' } },
     list_output: { run: newId() },
+    get_approval: { approval: newId() },
+    decide_approval: { approval: newId(), decision: 'denied' },
     report_run: { run: newId(), lock_token: 1, events: [] },
     stop_agents: { reach: 'workspace', stopped: true },
     extend_lock: { task: 'web-2', lock_token: 2 },
@@ -148,12 +151,13 @@ describe('in a shared workspace', () => {
   }
 
   test('a viewer reads everything and every write is forbidden', async ({ as, asStranger, people, sql }) => {
-    const { run } = await fillWorkspace(as('ada'));
+    const { run, approval } = await fillWorkspace(as('ada'));
+    const named: Partial<Record<FunctionName, object>> = { list_output: { run }, get_approval: { approval } };
     const viewer = await join(sql, 'viewer', { people, asStranger });
     const before = await verify(as('ada'));
 
     for (const fn of EVERY_FUNCTION.filter((name) => !['sign_in', 'read_records'].includes(name))) {
-      const attempt = viewer.db.call(fn, fn === 'list_output' ? { run } : minimalArgs(fn), viewer.actor);
+      const attempt = viewer.db.call(fn, { ...minimalArgs(fn), ...named[fn] }, viewer.actor);
       if ([...FOR_MEMBERS, ...FOR_ADMINS].includes(fn))
         await expect(attempt, fn).rejects.toMatchObject({ code: 'forbidden' });
       else expect([fn, await attempt]).toEqual([fn, expect.any(Object)]);
