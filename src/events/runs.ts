@@ -85,6 +85,11 @@ export const runEvents = () =>
       by: 'verb',
       data: z.object({ seconds: z.int().min(1).max(SECONDS_MAX), reason: text(2_000).optional() }),
     },
+    'run.silent': {
+      says: 'it gives no sign of work',
+      by: 'verb',
+      data: z.object({ seconds: z.int().min(1).max(SECONDS_MAX) }),
+    },
     'run.resumed': { says: 'it goes on', by: 'verb', data: z.object({}) },
     'run.requeued': {
       says: 'it goes back to the queue',

@@ -39,6 +39,7 @@ export class ActiveRun {
   readonly #parts: Parts;
   readonly #startedAt = performance.now();
   #signAt = performance.now();
+  #isSilenceTold = false;
   /** How long it waited for a person or its provider, which is no work. */
   #waitedMs = 0;
   #waitsSince: number | undefined;
@@ -93,8 +94,18 @@ export class ActiveRun {
       tokens: tokens.in + tokens.out,
       memoryMb,
     });
-    if (over === undefined) return;
+    if (over === undefined) return this.#tellSilence(now - this.#signAt);
     this.end({ status: over.end_reason === 'time_limit' ? 'timed_out' : 'failed', ...over });
+  }
+
+  /** Half of the time without a sign of work is over: somebody may look before it ends. Told once for each silence. */
+  #tellSilence(ms: number): void {
+    const { silence_limit_ms } = this.started.command.limits;
+    if (silence_limit_ms === undefined || ms < silence_limit_ms / 2) this.#isSilenceTold = false;
+    else if (!this.#isSilenceTold) {
+      this.#isSilenceTold = true;
+      this.#say({ type: 'run.silent', data: { seconds: Math.ceil(ms / 1_000) } });
+    }
   }
 
   /** Ends it: asks the agent, and after the grace ends its process. */

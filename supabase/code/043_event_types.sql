@@ -125,6 +125,8 @@ select app.declare_event('run.requeued', 'verb_only', 'reason:text:2000');
 
 select app.declare_event('run.resumed', 'verb_only');
 
+select app.declare_event('run.silent', 'verb_only', 'seconds!:positive:2592000');
+
 select app.declare_event('run.waiting', 'verb_only', 'for!:one_of:input|approval', 'text:text:2000',
   'ask:object:24576');
 

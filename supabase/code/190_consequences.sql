@@ -51,8 +51,24 @@ begin
 end
 $$;
 
+-- The alert on a run that gives no sign of work; null for any other event of it.
+create or replace function app.silent_alert(event public.events)
+  returns jsonb
+  language sql
+  stable
+as $$
+  select jsonb_build_object(
+    'kind', 'run_silent',
+    'severity', 'medium',
+    'title', format('%s gives no sign of work.', r.agent_name),
+    'details', jsonb_build_object('run', r.id, 'seconds', event.payload -> 'seconds'),
+    'project', r.project_id)
+  from public.agent_runs r
+  where event.event_type = 'run.silent' and r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream)
+$$;
+
 -- Raises an alert for a task that was given up as often as its project allows, and resolves it when the task is no
--- longer blocked.
+-- longer blocked; and for a run that gives no sign of work, until it ends.
 create or replace function app.follow_alerts(event public.events)
   returns jsonb[]
   language plpgsql
@@ -62,7 +78,10 @@ declare
   v_key text := 'task_given_up:' || event.task_id;
   v_ref text;
 begin
-  if event.event_type in ('task.unblocked', 'task.cancelled') then
+  if event.event_type in ('run.silent', 'run.finished') then
+    return array_remove(array[app.request_alert(event.tenant_id, 'run_silent:' || app.stream_id(event.stream),
+      app.silent_alert(event))], null);
+  elsif event.event_type in ('task.unblocked', 'task.cancelled') then
     return array_remove(array[app.request_alert(event.tenant_id, v_key)], null);
   elsif event.event_type <> 'task.released' or not event.payload ? 'exhausted' then
     return '{}';

@@ -60,6 +60,8 @@ begin
       run.status := 'running';
       run.waiting_for := null;
       run.paused_until := null;
+    when 'run.silent' then
+      null;
     when 'run.requeued' then
       run := app.take_back(run, event.payload ->> 'reason');
     when 'run.interrupt_requested' then

@@ -150,9 +150,11 @@ grant select (
   updated_at, last_used_at, revoked_at)
   on public.oauth_tokens to authenticated;
 
-revoke all on public.active_tasks, public.recent_events, public.task_progress
+revoke all on public.active_tasks, public.agent_artifacts, public.command_queue, public.recent_events,
+    public.task_progress
   from public, anon, authenticated, service_role;
-grant select on public.active_tasks, public.recent_events, public.task_progress to authenticated;
+grant select on public.active_tasks, public.agent_artifacts, public.command_queue, public.recent_events,
+  public.task_progress to authenticated;
 
 -- A server that logs in with only cairn_server must be able to tell whether the schema is its own.
 grant usage on schema supabase_migrations to cairn_server;

@@ -1530,6 +1530,8 @@ select app.declare_event('run.requeued', 'verb_only', 'reason:text:2000');
 
 select app.declare_event('run.resumed', 'verb_only');
 
+select app.declare_event('run.silent', 'verb_only', 'seconds!:positive:2592000');
+
 select app.declare_event('run.waiting', 'verb_only', 'for!:one_of:input|approval', 'text:text:2000',
   'ask:object:24576');
 
@@ -6798,8 +6800,24 @@ begin
 end
 $$;
 
+-- The alert on a run that gives no sign of work; null for any other event of it.
+create or replace function app.silent_alert(event public.events)
+  returns jsonb
+  language sql
+  stable
+as $$
+  select jsonb_build_object(
+    'kind', 'run_silent',
+    'severity', 'medium',
+    'title', format('%s gives no sign of work.', r.agent_name),
+    'details', jsonb_build_object('run', r.id, 'seconds', event.payload -> 'seconds'),
+    'project', r.project_id)
+  from public.agent_runs r
+  where event.event_type = 'run.silent' and r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream)
+$$;
+
 -- Raises an alert for a task that was given up as often as its project allows, and resolves it when the task is no
--- longer blocked.
+-- longer blocked; and for a run that gives no sign of work, until it ends.
 create or replace function app.follow_alerts(event public.events)
   returns jsonb[]
   language plpgsql
@@ -6809,7 +6827,10 @@ declare
   v_key text := 'task_given_up:' || event.task_id;
   v_ref text;
 begin
-  if event.event_type in ('task.unblocked', 'task.cancelled') then
+  if event.event_type in ('run.silent', 'run.finished') then
+    return array_remove(array[app.request_alert(event.tenant_id, 'run_silent:' || app.stream_id(event.stream),
+      app.silent_alert(event))], null);
+  elsif event.event_type in ('task.unblocked', 'task.cancelled') then
     return array_remove(array[app.request_alert(event.tenant_id, v_key)], null);
   elsif event.event_type <> 'task.released' or not event.payload ? 'exhausted' then
     return '{}';
@@ -8619,6 +8640,8 @@ begin
       run.status := 'running';
       run.waiting_for := null;
       run.paused_until := null;
+    when 'run.silent' then
+      null;
     when 'run.requeued' then
       run := app.take_back(run, event.payload ->> 'reason');
     when 'run.interrupt_requested' then
@@ -10368,7 +10391,8 @@ create or replace function app.retire_callers(actor app.actor, at timestamptz)
   language sql
   stable
 as $$
-  select coalesce(jsonb_agg(jsonb_build_object('stream', 'agent:' || c.id, 'type', 'agent.retired') order by c.id), '[]')
+  select coalesce(
+      jsonb_agg(jsonb_build_object('stream', 'agent:' || c.id, 'type', 'agent.retired') order by c.id), '[]')
   from (
     select a.id
     from public.agents a
@@ -15990,9 +16014,11 @@ grant select (
   updated_at, last_used_at, revoked_at)
   on public.oauth_tokens to authenticated;
 
-revoke all on public.active_tasks, public.recent_events, public.task_progress
+revoke all on public.active_tasks, public.agent_artifacts, public.command_queue, public.recent_events,
+    public.task_progress
   from public, anon, authenticated, service_role;
-grant select on public.active_tasks, public.recent_events, public.task_progress to authenticated;
+grant select on public.active_tasks, public.agent_artifacts, public.command_queue, public.recent_events,
+  public.task_progress to authenticated;
 
 -- A server that logs in with only cairn_server must be able to tell whether the schema is its own.
 grant usage on schema supabase_migrations to cairn_server;
@@ -16080,6 +16106,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002800', 'bcf4cacfc9f793747766404c1c5bad1c8937e9d2ab469965ba581b024e9a49f7', '0.1.0'),
   ('20261201002900', '8d7349e7d0b97d84867b955b5c69def15c22f43cbdc122938e9b0cb539b64573', '0.1.0'),
   ('20261201003000', '6abdda6c852015d4b06958d16146a27496042329ccaaf385dfa689ff712f43ca', '0.1.0'),
-  ('code', '787def4531e8664806b964429fa1720b88ccc4691f74796ae9cd14af989a3253', '0.1.0')
+  ('code', '51d64bebcb0391441619ab9f7e5892199ff5d4b3ddc81d99ac9ce9471d929969', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -86,7 +86,10 @@ declare
   v_key text := 'task_given_up:' || event.task_id;
   v_ref text;
 begin
-  if event.event_type in ('task.unblocked', 'task.cancelled') then
+  if event.event_type in ('run.silent', 'run.finished') then
+    return array_remove(array[app.request_alert(event.tenant_id, 'run_silent:' || app.stream_id(event.stream),
+      app.silent_alert(event))], null);
+  elsif event.event_type in ('task.unblocked', 'task.cancelled') then
     return array_remove(array[app.request_alert(event.tenant_id, v_key)], null);
   elsif event.event_type <> 'task.released' or not event.payload ? 'exhausted' then
     return '{}';
@@ -177,6 +180,22 @@ begin
       and t.status = case request ->> 'type'
         when 'task.blocked' then 'pending' when 'task.unblocked' then 'blocked' else 'in_progress' end);
 end
+$function$;
+-- owner cairn_owner
+
+CREATE OR REPLACE FUNCTION app.silent_alert(event public.events)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select jsonb_build_object(
+    'kind', 'run_silent',
+    'severity', 'medium',
+    'title', format('%s gives no sign of work.', r.agent_name),
+    'details', jsonb_build_object('run', r.id, 'seconds', event.payload -> 'seconds'),
+    'project', r.project_id)
+  from public.agent_runs r
+  where event.event_type = 'run.silent' and r.tenant_id = event.tenant_id and r.id = app.stream_id(event.stream)
 $function$;
 -- owner cairn_owner
 

@@ -133,5 +133,7 @@ create view public.task_progress with (security_invoker=true) as
 -- Privileges
 
 grant select on public.active_tasks to authenticated;
+grant select on public.agent_artifacts to authenticated;
+grant select on public.command_queue to authenticated;
 grant select on public.recent_events to authenticated;
 grant select on public.task_progress to authenticated;

@@ -3,6 +3,7 @@ import { pipeDriver } from '../../src/runner/drivers/pipe.ts';
 import type { RunnerPort } from '../../src/runner/port.ts';
 import { toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
+import { listAlerts } from '../../src/services/alerts.ts';
 import { call, person } from '../support/calls.ts';
 import { verify } from '../support/commands.ts';
 import { begun, ended, GRACE_MS, program, send } from './drive.ts';
@@ -80,6 +81,17 @@ describe.for(['the database', 'HTTP'] as const)('a runner of Claude Code over %s
 
     expect(command).toMatchObject({ status: 'failed', runs: [{ status, end_reason, error: expect.any(String) }] });
     expect(await ended(as('ada'), await send(as('ada'), 'next'))).toMatchObject({ status: 'completed' });
+  });
+
+  test('raises an alert at half of the silence that ends a run, which closes with it', async ({ as, drive }) => {
+    await drive({ driver: claude() });
+    const command = await send(as('ada'), 'silent 60000', { limits: { silence_limit_ms: 4_000 } });
+
+    const raised = await vi.waitUntil(async () => (await listAlerts(as('ada'), {})).alerts[0], { timeout: 3_800 });
+    expect(raised).toMatchObject({ kind: 'run_silent', title: 'heron gives no sign of work.' });
+
+    expect(await ended(as('ada'), command)).toMatchObject({ runs: [{ end_reason: 'silent' }] });
+    expect(await listAlerts(as('ada'), {})).toEqual({ alerts: [] });
   });
 
   test('ends what runs within two seconds of the emergency stop, and goes on when it may', async ({ as, drive }) => {

@@ -99,6 +99,11 @@ async function sendCommands(who: Caller, project: string) {
   const chunks = [{ sequence: 0, stream: 'stdout', content, at: new Date().toISOString() } as const];
   await addOutput(who, { run: done.run.id, lock_token: done.lock_token, chunks });
   await reportRun(who, { run: done.run.id, lock_token: done.lock_token, events });
+  await record(who, {
+    stream: `artifact:${newId()}`,
+    type: 'artifact.added',
+    data: { run: done.run.id, project, type: 'document', ref: 'pelican.md' },
+  });
   const command = await send('Wash the pelican.');
   const [waiting] = (await listRuns(who, { agent })).runs;
   return { agent: registered.agent.id, command, run: waiting?.id ?? '' };

@@ -61,4 +61,9 @@ export const VIEW_COLUMNS: Record<string, string[]> = {
     ...['id', 'project_id', 'title', 'status', 'priority', 'total_criteria', 'artifact_count'],
     ...['locked_at', 'locked_by', 'created_at', 'updated_at'],
   ],
+  agent_artifacts: ['run_id', 'task_id', 'type', 'ref', 'storage_key', 'sha256', 'size_bytes', 'media_type'],
+  command_queue: [
+    ...['id', 'command_id', 'agent_id', 'position', 'priority', 'status', 'enqueued_at', 'started_at'],
+    ...['interrupt_requested', 'interrupt_reason'],
+  ],
 };
