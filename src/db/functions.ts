@@ -151,6 +151,7 @@ export const GROWING: ReadonlySet<FunctionName> = new Set([
   'call_in',
   'claim_run',
   'claim_task',
+  'decide_approval',
   'import_events',
   'redact_event',
   'register_agent',

@@ -47,6 +47,7 @@ export class Runner {
   #loop: Promise<void> | undefined;
   #isAway = false;
   #seen: Control = { runs: [], queued: false };
+  #asks = new AbortController();
   #answered = { count: 0, ms: 0 };
 
   constructor(options: RunnerOptions) {
@@ -115,14 +116,28 @@ export class Runner {
 
   /** Waits for what it must know, does it, and claims what waits. */
   async #follow(): Promise<{ pauseMs: number }> {
-    const { port, everyMs: { control: pauseMs } = EVERY_MS } = this.#options;
+    const { everyMs: { control: pauseMs } = EVERY_MS } = this.#options;
     const { signal } = this.#stopping;
-    const control = await port.control(this.#held(), { seen: this.#seen, signal });
+    const control = await this.#control();
+    if (control === undefined) return { pauseMs: 0 };
     this.#obey(control);
     let claimed = 0;
     while (control.queued && !signal.aborted && (await this.#claim())) claimed += 1;
     // What waits and is not given would be asked for without a pause.
     return { pauseMs: control.queued && claimed === 0 ? pauseMs : 0 };
+  }
+
+  /** Asks what it must know; undefined when a run asks somebody meanwhile, whose answer is a part of it. */
+  async #control(): Promise<Control | undefined> {
+    const asks = new AbortController();
+    this.#asks = asks;
+    const signal = AbortSignal.any([this.#stopping.signal, asks.signal]);
+    try {
+      return await this.#options.port.control(this.#held(), { seen: this.#seen, signal });
+    } catch (error) {
+      if (asks.signal.aborted) return undefined;
+      throw error;
+    }
   }
 
   async #beat(more: { leaving?: boolean } = {}): Promise<{ pauseMs: number }> {
@@ -149,7 +164,10 @@ export class Runner {
     const run = new ActiveRun(started, {
       ...{ port, driver, log, graceMs, askSeconds, printed },
       env: { ...env, ...contextOf(started) },
-      asked: (id, question) => this.#tell({ what: 'asked', run: id, question }),
+      asked: (id, question) => {
+        this.#asks.abort();
+        this.#tell({ what: 'asked', run: id, question });
+      },
       limited: (id, until, reason) => this.#tell({ what: 'limited', run: id, until, reason }),
     });
     const since = performance.now();

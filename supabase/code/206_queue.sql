@@ -176,7 +176,8 @@ begin
 end
 $$;
 
--- Tells whether a claim would start a run, or settle one that its runner does not have.
+-- Tells whether a claim would start a run, or settle one that its runner does not have. An agent without a runner asks
+-- whether anything waits.
 create or replace function app.awaits_claim(agent public.agents, held jsonb, at timestamptz)
   returns boolean
   language plpgsql
@@ -184,7 +185,11 @@ create or replace function app.awaits_claim(agent public.agents, held jsonb, at 
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if app.agent_hold(agent, true, at) is not null then
+  if app.has_no_runner(agent) then
+    return exists (
+      select from public.agent_runs r
+      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued');
+  elsif app.agent_hold(agent, true, at) is not null then
     return false;
   end if;
   return exists (

@@ -74,8 +74,8 @@ create or replace function app.retire_callers(actor app.actor, at timestamptz)
   language sql
   stable
 as $$
-  select coalesce(
-      jsonb_agg(jsonb_build_object('stream', 'agent:' || c.id, 'type', 'agent.retired') order by c.id), '[]')
+  select coalesce(jsonb_agg(jsonb_build_object('stream', 'agent:' || c.id, 'type', 'agent.retired') order by c.id),
+    '[]')
   from (
     select a.id
     from public.agents a

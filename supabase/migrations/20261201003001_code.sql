@@ -9197,7 +9197,8 @@ begin
 end
 $$;
 
--- Tells whether a claim would start a run, or settle one that its runner does not have.
+-- Tells whether a claim would start a run, or settle one that its runner does not have. An agent without a runner asks
+-- whether anything waits.
 create or replace function app.awaits_claim(agent public.agents, held jsonb, at timestamptz)
   returns boolean
   language plpgsql
@@ -9205,7 +9206,11 @@ create or replace function app.awaits_claim(agent public.agents, held jsonb, at 
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if app.agent_hold(agent, true, at) is not null then
+  if app.has_no_runner(agent) then
+    return exists (
+      select from public.agent_runs r
+      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued');
+  elsif app.agent_hold(agent, true, at) is not null then
     return false;
   end if;
   return exists (
@@ -10391,8 +10396,8 @@ create or replace function app.retire_callers(actor app.actor, at timestamptz)
   language sql
   stable
 as $$
-  select coalesce(
-      jsonb_agg(jsonb_build_object('stream', 'agent:' || c.id, 'type', 'agent.retired') order by c.id), '[]')
+  select coalesce(jsonb_agg(jsonb_build_object('stream', 'agent:' || c.id, 'type', 'agent.retired') order by c.id),
+    '[]')
   from (
     select a.id
     from public.agents a
@@ -16106,6 +16111,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002800', 'bcf4cacfc9f793747766404c1c5bad1c8937e9d2ab469965ba581b024e9a49f7', '0.1.0'),
   ('20261201002900', '8d7349e7d0b97d84867b955b5c69def15c22f43cbdc122938e9b0cb539b64573', '0.1.0'),
   ('20261201003000', '6abdda6c852015d4b06958d16146a27496042329ccaaf385dfa689ff712f43ca', '0.1.0'),
-  ('code', '51d64bebcb0391441619ab9f7e5892199ff5d4b3ddc81d99ac9ce9471d929969', '0.1.0')
+  ('code', '2c314fdf0ed96158c6cd12771a97abc4cdade42ad5754b33a372c35631b0b09f', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

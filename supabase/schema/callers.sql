@@ -166,8 +166,8 @@ CREATE OR REPLACE FUNCTION app.retire_callers(actor app.actor, at timestamp with
  LANGUAGE sql
  STABLE
 AS $function$
-  select coalesce(
-      jsonb_agg(jsonb_build_object('stream', 'agent:' || c.id, 'type', 'agent.retired') order by c.id), '[]')
+  select coalesce(jsonb_agg(jsonb_build_object('stream', 'agent:' || c.id, 'type', 'agent.retired') order by c.id),
+    '[]')
   from (
     select a.id
     from public.agents a

@@ -9,7 +9,11 @@ CREATE OR REPLACE FUNCTION app.awaits_claim(agent public.agents, held jsonb, at 
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  if app.agent_hold(agent, true, at) is not null then
+  if app.has_no_runner(agent) then
+    return exists (
+      select from public.agent_runs r
+      where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued');
+  elsif app.agent_hold(agent, true, at) is not null then
     return false;
   end if;
   return exists (

@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import { reportRun } from '../../src/services/runner.ts';
+import { getControl, reportRun } from '../../src/services/runner.ts';
 import { callerOf, givenOf } from '../support/callers.ts';
 import { call, person } from '../support/calls.ts';
 import { verify } from '../support/commands.ts';
@@ -63,6 +63,18 @@ describe('an agent that a person has started', () => {
 
     const given = answers.flatMap((answer) => ('command' in answer ? [answer.command.content] : []));
     expect(given.sort()).toEqual(['a', 'b']);
+  });
+
+  test('is not woken for what it has already', async ({ as }) => {
+    const hook = callerOf(as(NAME));
+    await hook.begin();
+    await call(as('ada'), 'send_command', { to: [NAME], content: 'x' });
+    const isQueued = async () => (await getControl(as(NAME), { agent: NAME, held: [] })).queued;
+    expect(await isQueued()).toBe(true);
+
+    await hook.next();
+
+    expect(await isQueued()).toBe(false);
   });
 
   test('is told again what a hook took and could not say', async ({ as, clock }) => {

@@ -6,7 +6,8 @@ import { describe, expect, vi } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { httpPort } from '../../src/runner/port-http.ts';
 import { revokeAccess } from '../../src/services/access.ts';
-import { call } from '../support/calls.ts';
+import { decideApproval, listApprovals } from '../../src/services/approvals.ts';
+import { call, person } from '../support/calls.ts';
 import { verify } from '../support/commands.ts';
 import { freePort } from '../support/free-port.ts';
 import { begun, ended, send } from './drive.ts';
@@ -81,6 +82,19 @@ describe('a runner over HTTP', () => {
 
     expect(asked.length - before).toBeLessThanOrEqual(2);
     expect(server.url.protocol).toBe('http:');
+  });
+
+  test('hears at once what a person answers its agent', async ({ as, drive }) => {
+    const { printed } = await drive({ driver: claude(), everyMs: { beat: 60_000, control: 30 } });
+    const command = await send(as('ada'), 'ask');
+    const asked = await vi.waitUntil(async () => (await listApprovals(as('ada'), {})).approvals[0]);
+
+    const at = performance.now();
+    await decideApproval(person(as('ada')), { approval: asked.id, decision: 'approved' });
+
+    expect(await ended(as('ada'), command)).toMatchObject({ status: 'completed' });
+    expect(performance.now() - at).toBeLessThan(2_000);
+    expect(printed.join('')).toMatch(/was told: .*allow/);
   });
 
   test('sends output that is long as JSON in several calls', async ({ as, server }) => {
