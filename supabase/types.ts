@@ -625,6 +625,8 @@ export type Schema = {
       agent_artifacts: {
         Row: {
           added_by: string;
+          agent_id: string;
+          command_id: string | null;
           created_at: string;
           id: string;
           media_type: string | null;
@@ -648,6 +650,7 @@ export type Schema = {
         Row: {
           agent_id: string;
           command_id: string | null;
+          content: string;
           enqueued_at: string | null;
           id: string;
           interrupt_reason: string | null;

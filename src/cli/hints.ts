@@ -44,6 +44,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   get_task: '`cairn show REF`',
   interrupt_run: '`cairn runs interrupt ID`',
   list_agents: '`cairn agents`',
+  list_approvals: '`cairn approvals`',
   list_checkpoints: '`cairn log --type checkpoint.`',
   list_commands: '`cairn commands`',
   list_decisions: '`cairn log --type decision.`',

@@ -94,7 +94,10 @@ export class ActiveRun {
       tokens: tokens.in + tokens.out,
       memoryMb,
     });
-    if (over === undefined) return this.#tellSilence(now - this.#signAt);
+    if (over === undefined) {
+      this.#tellSilence(now - this.#signAt);
+      return;
+    }
     this.end({ status: over.end_reason === 'time_limit' ? 'timed_out' : 'failed', ...over });
   }
 

@@ -50,14 +50,15 @@ create or replace view public.command_queue with (security_invoker = true) as
       when r.status in ('pending', 'queued') then 'waiting'
       when r.status = 'cancelled' then 'interrupted'
       else 'processing' end as status,
-    r.created_at as enqueued_at, r.started_at, r.interrupt_requested, r.interrupt_reason
+    r.created_at as enqueued_at, r.started_at, r.interrupt_requested, r.interrupt_reason,
+    c.content
   from public.agent_runs r
-  where r.command_id is not null
-    and (r.ended_at is null or r.status = 'cancelled' and r.end_reason = 'interrupted');
+  join public.commands c on c.tenant_id = r.tenant_id and c.id = r.command_id
+  where r.ended_at is null or r.status = 'cancelled' and r.end_reason = 'interrupted';
 
 create or replace view public.agent_artifacts with (security_invoker = true) as
   select
-    a.tenant_id, a.id, a.run_id, a.project_id, a.task_id, a.user_id, a.type, a.ref, a.summary, a.storage_key, a.sha256,
-    a.size_bytes, a.media_type, a.added_by, a.created_at
+    a.tenant_id, a.id, a.run_id, r.agent_id, r.command_id, a.project_id, a.task_id, a.user_id, a.type, a.ref,
+    a.summary, a.storage_key, a.sha256, a.size_bytes, a.media_type, a.added_by, a.created_at
   from public.artifacts a
-  where a.run_id is not null;
+  join public.agent_runs r on r.tenant_id = a.tenant_id and r.id = a.run_id;

@@ -15855,17 +15855,18 @@ create or replace view public.command_queue with (security_invoker = true) as
       when r.status in ('pending', 'queued') then 'waiting'
       when r.status = 'cancelled' then 'interrupted'
       else 'processing' end as status,
-    r.created_at as enqueued_at, r.started_at, r.interrupt_requested, r.interrupt_reason
+    r.created_at as enqueued_at, r.started_at, r.interrupt_requested, r.interrupt_reason,
+    c.content
   from public.agent_runs r
-  where r.command_id is not null
-    and (r.ended_at is null or r.status = 'cancelled' and r.end_reason = 'interrupted');
+  join public.commands c on c.tenant_id = r.tenant_id and c.id = r.command_id
+  where r.ended_at is null or r.status = 'cancelled' and r.end_reason = 'interrupted';
 
 create or replace view public.agent_artifacts with (security_invoker = true) as
   select
-    a.tenant_id, a.id, a.run_id, a.project_id, a.task_id, a.user_id, a.type, a.ref, a.summary, a.storage_key, a.sha256,
-    a.size_bytes, a.media_type, a.added_by, a.created_at
+    a.tenant_id, a.id, a.run_id, r.agent_id, r.command_id, a.project_id, a.task_id, a.user_id, a.type, a.ref,
+    a.summary, a.storage_key, a.sha256, a.size_bytes, a.media_type, a.added_by, a.created_at
   from public.artifacts a
-  where a.run_id is not null;
+  join public.agent_runs r on r.tenant_id = a.tenant_id and r.id = a.run_id;
 
 -- Privileges, last of all: the policies of single tables, grants object by object.
 
@@ -16111,6 +16112,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002800', 'bcf4cacfc9f793747766404c1c5bad1c8937e9d2ab469965ba581b024e9a49f7', '0.1.0'),
   ('20261201002900', '8d7349e7d0b97d84867b955b5c69def15c22f43cbdc122938e9b0cb539b64573', '0.1.0'),
   ('20261201003000', '6abdda6c852015d4b06958d16146a27496042329ccaaf385dfa689ff712f43ca', '0.1.0'),
-  ('code', '2c314fdf0ed96158c6cd12771a97abc4cdade42ad5754b33a372c35631b0b09f', '0.1.0')
+  ('code', '596e9d77ed5f4f070f89611143a6e81f524486fcb84f64dbc76524bb445b35d4', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -47,45 +47,49 @@ create view public.active_tasks with (security_invoker=true) as
   ORDER BY t.locked_at DESC NULLS LAST;
 
 create view public.agent_artifacts with (security_invoker=true) as
- SELECT tenant_id,
-    id,
-    run_id,
-    project_id,
-    task_id,
-    user_id,
-    type,
-    ref,
-    summary,
-    storage_key,
-    sha256,
-    size_bytes,
-    media_type,
-    added_by,
-    created_at
+ SELECT a.tenant_id,
+    a.id,
+    a.run_id,
+    r.agent_id,
+    r.command_id,
+    a.project_id,
+    a.task_id,
+    a.user_id,
+    a.type,
+    a.ref,
+    a.summary,
+    a.storage_key,
+    a.sha256,
+    a.size_bytes,
+    a.media_type,
+    a.added_by,
+    a.created_at
    FROM public.artifacts a
-  WHERE run_id IS NOT NULL;
+     JOIN public.agent_runs r ON r.tenant_id = a.tenant_id AND r.id = a.run_id;
 
 create view public.command_queue with (security_invoker=true) as
- SELECT tenant_id,
-    id,
-    command_id,
-    agent_id,
+ SELECT r.tenant_id,
+    r.id,
+    r.command_id,
+    r.agent_id,
         CASE
-            WHEN status = ANY (ARRAY['pending'::public.agent_run_status, 'queued'::public.agent_run_status]) THEN row_number() OVER (PARTITION BY tenant_id, agent_id, (status = ANY (ARRAY['pending'::public.agent_run_status, 'queued'::public.agent_run_status])) ORDER BY priority DESC, created_at, id)
+            WHEN r.status = ANY (ARRAY['pending'::public.agent_run_status, 'queued'::public.agent_run_status]) THEN row_number() OVER (PARTITION BY r.tenant_id, r.agent_id, (r.status = ANY (ARRAY['pending'::public.agent_run_status, 'queued'::public.agent_run_status])) ORDER BY r.priority DESC, r.created_at, r.id)
             ELSE NULL::bigint
         END AS "position",
-    priority,
+    r.priority,
         CASE
-            WHEN status = ANY (ARRAY['pending'::public.agent_run_status, 'queued'::public.agent_run_status]) THEN 'waiting'::text
-            WHEN status = 'cancelled'::public.agent_run_status THEN 'interrupted'::text
+            WHEN r.status = ANY (ARRAY['pending'::public.agent_run_status, 'queued'::public.agent_run_status]) THEN 'waiting'::text
+            WHEN r.status = 'cancelled'::public.agent_run_status THEN 'interrupted'::text
             ELSE 'processing'::text
         END AS status,
-    created_at AS enqueued_at,
-    started_at,
-    interrupt_requested,
-    interrupt_reason
+    r.created_at AS enqueued_at,
+    r.started_at,
+    r.interrupt_requested,
+    r.interrupt_reason,
+    c.content
    FROM public.agent_runs r
-  WHERE command_id IS NOT NULL AND (ended_at IS NULL OR status = 'cancelled'::public.agent_run_status AND end_reason = 'interrupted'::text);
+     JOIN public.commands c ON c.tenant_id = r.tenant_id AND c.id = r.command_id
+  WHERE r.ended_at IS NULL OR r.status = 'cancelled'::public.agent_run_status AND r.end_reason = 'interrupted'::text;
 
 create view public.recent_events with (security_invoker=true) as
  SELECT e.tenant_id,

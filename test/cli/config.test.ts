@@ -29,6 +29,7 @@ describe('the configuration', () => {
       accessTokenSeconds: 3_600,
       refreshTokenDays: 30,
       grantDays: 90,
+      hookMs: 300,
       refreshGraceSeconds: 120,
       allowAdmin: false,
       clientDocuments: true,

@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders, request, type Server } from 'no
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type AuthServing, startAuthServing } from '../support/auth-serving.ts';
-import { cairnHere } from '../support/cairn-here.ts';
+import { cairn } from '../support/cairn.ts';
 import { freePort } from '../support/free-port.ts';
 import { type LocalWorld, openLocalWorld } from '../support/local-world.ts';
 
@@ -53,7 +53,7 @@ afterAll(async () => {
 type Finding = { check: string; ok: boolean; advice?: string };
 
 async function examine(): Promise<{ code: number | null; wrong: string[]; right: string[] }> {
-  const { code, stdout } = await cairnHere(['auth', 'doctor', url, '--json']);
+  const { code, stdout } = await cairn(['auth', 'doctor', url, '--json']);
   const findings = JSON.parse(stdout) as Finding[];
   const named = (well: boolean) => findings.filter(({ ok }) => ok === well).map(({ check }) => check);
   return { code, wrong: named(false), right: named(true) };
@@ -113,7 +113,7 @@ describe('cairn auth doctor', () => {
   test('finds nothing to change where all is well', async () => {
     expect(await examine()).toMatchObject({ code: 0, wrong: [] });
 
-    const { code, stdout } = await cairnHere(['auth', 'doctor', url], { env: { NO_COLOR: '1' } });
+    const { code, stdout } = await cairn(['auth', 'doctor', url], { env: { NO_COLOR: '1' } });
     expect(code).toBe(0);
     expect(stdout).toContain('ok  Claude Code may register');
     expect(stdout).toContain('ok  Codex registers: the server fetches no documents of clients');
@@ -144,7 +144,7 @@ describe('cairn auth doctor', () => {
     const HTTPS_PROXY = `http://127.0.0.1:${await freePort()}`;
     const other = await startAuthServing({ dataDir: world.dataDir, flags: [...flags], env: { HTTPS_PROXY } });
 
-    const { code, stdout } = await cairnHere(['auth', 'doctor', other.mcp.href, '--json']);
+    const { code, stdout } = await cairn(['auth', 'doctor', other.mcp.href, '--json']);
     await other.stop();
 
     const wrong = (JSON.parse(stdout) as Finding[]).filter(({ ok }) => !ok);
@@ -158,7 +158,7 @@ describe('cairn auth doctor', () => {
 
   test('finds that a cache keeps old metadata', async () => {
     fault = metadata('oauth-authorization-server', { client_id_metadata_document_supported: true });
-    const { code, stdout } = await cairnHere(['auth', 'doctor', url, '--json']);
+    const { code, stdout } = await cairn(['auth', 'doctor', url, '--json']);
     const [first] = (JSON.parse(stdout) as Finding[]).filter(({ ok }) => !ok);
     expect([code, first?.advice]).toEqual([1, expect.stringContaining('let no cache keep')]);
   });
@@ -195,10 +195,10 @@ describe('cairn auth doctor', () => {
   );
 
   test('finds that nobody answers, and that an address is none', async () => {
-    const silent = await cairnHere(['auth', 'doctor', `http://127.0.0.1:${await freePort()}/mcp`]);
+    const silent = await cairn(['auth', 'doctor', `http://127.0.0.1:${await freePort()}/mcp`]);
     expect(silent).toMatchObject({ code: 1, stdout: expect.stringContaining('no  it answers') });
 
-    expect(await cairnHere(['auth', 'doctor', 'not an address'])).toMatchObject({
+    expect(await cairn(['auth', 'doctor', 'not an address'])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('not an address'),
     });

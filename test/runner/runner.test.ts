@@ -1,9 +1,9 @@
 import { describe, expect, vi } from 'vitest';
 import { pipeDriver } from '../../src/runner/drivers/pipe.ts';
 import type { RunnerPort } from '../../src/runner/port.ts';
+import { listAlerts } from '../../src/services/alerts.ts';
 import { toolNamed } from '../../src/tools/catalog.ts';
 import { callTool } from '../../src/tools/tool.ts';
-import { listAlerts } from '../../src/services/alerts.ts';
 import { call, person } from '../support/calls.ts';
 import { verify } from '../support/commands.ts';
 import { begun, ended, GRACE_MS, program, send } from './drive.ts';

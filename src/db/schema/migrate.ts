@@ -31,6 +31,7 @@ type Options = {
 };
 
 // Any number that is the same in every process.
+const DEADLOCK = '40P01';
 const ADVISORY_LOCK = 7_226_913_004;
 /** The step that applies the repeatable code. */
 export const CODE = 'code';
@@ -234,8 +235,11 @@ async function listApplied(client: pg.Client, { version, name }: Omit<SqlFile, '
   );
 }
 
-/** Runs a transaction under the lock: a session's lock would be lost behind a transaction pooler. */
-async function inTransaction<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
+/**
+ * Runs a transaction under the lock: a session's lock would be lost behind a transaction pooler. Autovacuum may meet it
+ * on its way to the same tables: what is taken back then is done again.
+ */
+async function inTransaction<T>(client: pg.Client, work: () => Promise<T>, tries = 3): Promise<T> {
   await client.query('begin');
   try {
     await client.query('select pg_advisory_xact_lock($1)', [ADVISORY_LOCK]);
@@ -245,6 +249,9 @@ async function inTransaction<T>(client: pg.Client, work: () => Promise<T>): Prom
     return result;
   } catch (error) {
     await client.query('rollback').catch(() => {});
+    if (tries > 1 && error instanceof Error && codeOf(error.cause ?? error) === DEADLOCK) {
+      return inTransaction(client, work, tries - 1);
+    }
     throw domainErrorFrom(error);
   }
 }
