@@ -20,7 +20,7 @@ import { openLocal } from '../../src/local.ts';
 import { createLog } from '../../src/log.ts';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import { listAgents } from '../../src/services/agents.ts';
-import { cancelCommand, interruptRun, listRuns, sendCommand } from '../../src/services/commands.ts';
+import { cancelCommand, interruptRun, listQueue, listRuns, sendCommand } from '../../src/services/commands.ts';
 import { checkCommands } from './check-commands.ts';
 
 const { values: flags } = parseArgs({
@@ -90,7 +90,7 @@ async function end(runner: ChildProcess): Promise<void> {
 async function killRunners(): Promise<void> {
   while (!isOver) {
     await pause(Number(flags['kill-every-ms']));
-    const name = anyOf(names);
+    const name = anyOf(names) ?? '';
     if (isOver || !runners.get(name)?.kill('SIGKILL')) continue;
     counts.kills += 1;
   }
@@ -99,7 +99,8 @@ async function killRunners(): Promise<void> {
 async function send(sender: number): Promise<void> {
   const share = Math.floor(commands / Number(flags.senders)) + (sender < commands % Number(flags.senders) ? 1 : 0);
   for (let n = 0; n < share; n += 1) {
-    const to = Math.random() < 0.2 ? [anyOf(names), anyOf(names)] : [anyOf(names)];
+    const from = Math.floor(Math.random() * names.length);
+    const to = names.slice(from, from + (Math.random() < 0.2 ? 2 : 1));
     const mode = Math.random() < 0.05 ? ('interrupt' as const) : ('turn' as const);
     const priority = Math.floor(Math.random() * 101);
     await sendCommand(ctx, {
@@ -116,8 +117,9 @@ async function send(sender: number): Promise<void> {
 async function disturb(): Promise<void> {
   while (!isOver) {
     await pause(700);
-    const { runs } = await listRuns(ctx, { open_only: true, page_size: 100 });
-    const run = runs.at(Math.floor(Math.random() * runs.length));
+    const { runs } = await listQueue(ctx, { page_size: 100 });
+    const running = runs.filter(({ status }) => status === 'running');
+    const run = anyOf(Math.random() < 0.7 && running.length > 0 ? running : runs);
     if (run === undefined) continue;
     const isWaiting = run.status === 'queued';
     const disturbed = isWaiting
@@ -141,6 +143,6 @@ async function untilEnded(): Promise<number> {
   }
 }
 
-function anyOf<T>(items: readonly T[]): T {
-  return items[Math.floor(Math.random() * items.length)] as T;
+function anyOf<T>(items: readonly T[]): T | undefined {
+  return items[Math.floor(Math.random() * items.length)];
 }
