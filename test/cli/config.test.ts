@@ -25,6 +25,8 @@ describe('the configuration', () => {
       allowEmails: [],
       allowDomains: [],
       lingerSeconds: 45,
+      hookMs: 300,
+      maxAgents: 8,
       linkByEmail: false,
       accessTokenSeconds: 3_600,
       refreshTokenDays: 30,
