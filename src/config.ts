@@ -100,6 +100,8 @@ const Config = z.object({
   clientSession: z.string().min(4).max(200).optional().catch(undefined),
   /** How long a hook may keep a client waiting before it asks for a command; counted from the hook's own start. */
   hookMs: z.coerce.number().int().min(50).max(10_000).default(300),
+  /** How many runners of agents this machine has at once, at most. */
+  maxAgents: z.coerce.number().int().min(1).max(1_000).default(8),
   /** The slug of the project that tools use by default. */
   project: z.string().min(1).max(100).optional(),
   toolsets: NameList.default(['default']),
@@ -191,6 +193,7 @@ const VARIABLES: Readonly<Record<Exclude<keyof Config, keyof typeof SHARED_VARIA
   agent: 'CAIRN_AGENT',
   clientSession: 'CLAUDE_CODE_SESSION_ID',
   hookMs: 'CAIRN_HOOK_MS',
+  maxAgents: 'CAIRN_MAX_AGENTS',
   project: 'CAIRN_PROJECT',
   toolsets: 'CAIRN_TOOLSETS',
   output: 'CAIRN_OUTPUT',

@@ -1,13 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DomainError } from '../errors.ts';
+import { DomainError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { goOnText, orderText } from '../services/order.ts';
 import type { Answered, Claimed, Held } from '../services/runner.ts';
+import { clean } from '../text.ts';
 import { beginTurn } from './begin-turn.ts';
-import type { Driver, Ended, Limited, Mode, Question, Turn } from './driver.ts';
+import type { Ended, Limited, Mode, Question, Turn } from './driver.ts';
+import { memoryMbOf } from './health.ts';
 import { exceeded } from './limits.ts';
 import { OutputSender } from './output-sender.ts';
+import type { EnterPlace, Left, Place } from './place.ts';
 import type { Report, RunnerPort } from './port.ts';
+import { ProcessorMeter } from './processor.ts';
 import { Questions } from './questions.ts';
 import { untilTaken } from './until-taken.ts';
 
@@ -15,15 +19,19 @@ export type Started = Exclude<Claimed, { nothing: string }>;
 
 type Parts = {
   port: RunnerPort;
-  driver: Driver;
+  enter: EnterPlace;
   log: Log;
   graceMs: number;
+  /** Over how long the use of the processor counts. */
+  processorMs: number;
   env: Record<string, string>;
   /** How long a person is waited for. */
   askSeconds: number;
+  delivered(run: string): void;
   printed(run: string, stream: 'stdout' | 'stderr', text: string): void;
   asked(run: string, question: Question): void;
   limited(run: string, until: Date, reason: string): void;
+  left(run: string, left: Left): void;
 };
 
 // Where a provider does not say when it allows more.
@@ -46,6 +54,8 @@ export class ActiveRun {
   /** Of its turns before this one, and of this one. */
   #usedBefore = { in: 0, out: 0 };
   #used = { in: 0, out: 0 };
+  #place: Place | undefined;
+  readonly #processor: ProcessorMeter;
   #turn: Turn | undefined;
   /** Why it was told to end, from then on. */
   #told: Ended | undefined;
@@ -63,6 +73,7 @@ export class ActiveRun {
     this.started = started;
     this.#parts = parts;
     this.#output = new OutputSender((chunks) => parts.port.output(this.held, chunks), parts.log);
+    this.#processor = new ProcessorMeter({ overMs: parts.processorMs });
     this.#questions = new Questions((report) => this.#say(report), parts.askSeconds);
     this.settled = this.#run();
   }
@@ -83,16 +94,24 @@ export class ActiveRun {
     this.#questions.hear(answers);
   }
 
-  /** Interrupts it once it exceeds a limit; the memory is that of the agent's processes, in MB. */
-  watch(memoryMb: number | undefined): void {
+  /** The processes that work on it. */
+  pids(): readonly number[] {
+    return this.#place?.driver.pids() ?? [];
+  }
+
+  /** Interrupts it once it exceeds a limit. */
+  watch(): void {
     if (this.#waitsSince !== undefined) return;
     const now = performance.now();
     const tokens = this.#tokens;
-    const over = exceeded(this.started.command.limits, {
+    const pids = this.pids();
+    const { limits } = this.started.command;
+    const over = exceeded(limits, {
       runningMs: now - this.#startedAt - this.#waitedMs,
       silentMs: now - this.#signAt,
       tokens: tokens.in + tokens.out,
-      memoryMb,
+      memoryMb: memoryMbOf(pids),
+      processorPercent: limits.cpu_limit_percent === undefined ? undefined : this.#processor.percentOf(pids),
     });
     if (over === undefined) {
       this.#tellSilence(now - this.#signAt);
@@ -136,19 +155,35 @@ export class ActiveRun {
   }
 
   async #run(): Promise<Ended> {
-    let found = await this.#turnOf(orderText(this.started), this.started.deliver);
-    while (found.status === 'limited' && this.#told === undefined && this.started.command.resumes) {
-      await this.#waitForProvider(found);
-      if (this.#told === undefined) found = await this.#turnOf(goOnText(this.started), 'turn');
+    let place: Place;
+    try {
+      place = await this.#parts.enter(this.started.run);
+    } catch (error) {
+      this.#isOver = true;
+      return this.#finish({ status: 'failed', end_reason: 'error', error: clean(messageOf(error)), ...this.#told });
     }
+    this.#place = place;
+    // What was ended while its place was made is not delivered.
+    const ended = this.#told ?? (await this.#turns(place));
     this.#isOver = true;
-    const end: Ended =
-      found.status === 'limited' ? { status: 'failed', end_reason: 'usage_limit', error: found.reason } : found;
-    return this.#finish(this.#told === undefined ? end : { ...end, ...this.#told });
+    const left = await place.leave();
+    if (left?.kept) this.#parts.left(this.started.run.id, left);
+    return this.#finish(ended, left);
   }
 
-  async #turnOf(text: string, mode: Mode): Promise<Ended | Limited> {
-    const { driver, printed, env } = this.#parts;
+  async #turns(place: Place): Promise<Ended> {
+    let found = await this.#turnOf(place, { text: orderText(this.started), mode: this.started.deliver });
+    while (found.status === 'limited' && this.#told === undefined && this.started.command.resumes) {
+      await this.#waitForProvider(found);
+      if (this.#told === undefined) found = await this.#turnOf(place, { text: goOnText(this.started), mode: 'turn' });
+    }
+    const end: Ended =
+      found.status === 'limited' ? { status: 'failed', end_reason: 'usage_limit', error: found.reason } : found;
+    return this.#told === undefined ? end : { ...end, ...this.#told };
+  }
+
+  async #turnOf({ driver }: Place, { text, mode }: { text: string; mode: Mode }): Promise<Ended | Limited> {
+    const { delivered, printed, env } = this.#parts;
     const { run } = this.started;
     const turn = beginTurn(driver, text, {
       mode,
@@ -168,6 +203,7 @@ export class ActiveRun {
       },
     });
     this.#turn = turn;
+    delivered(run.id);
     this.#say({ type: 'run.delivered', data: { path: driver.path } });
     if (this.#told !== undefined) turn.interrupt();
     const found = await turn.ended;
@@ -211,7 +247,7 @@ export class ActiveRun {
     this.#signAt = now;
   }
 
-  async #finish(ended: Ended): Promise<Ended> {
+  async #finish(ended: Ended, left?: Left): Promise<Ended> {
     const { in: tokens_in, out: tokens_out } = this.#tokens;
     this.#say({
       type: 'run.finished',
@@ -219,7 +255,10 @@ export class ActiveRun {
         ...ended,
         ...(ended.error !== undefined && { error: ended.error.slice(0, 2_000) }),
         ...(ended.result !== undefined && { result: ended.result.slice(0, 20_000) }),
-        metrics: { tokens_in, tokens_out, waited_ms: Math.round(this.#waitedMs), ended_by: this.#endedBy },
+        metrics: {
+          ...{ tokens_in, tokens_out, waited_ms: Math.round(this.#waitedMs), ended_by: this.#endedBy },
+          ...(left !== undefined && { worktree: left }),
+        },
       },
     });
     await this.#reports;

@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { onWindows } from './windows-script.ts';
 
 export type Program = { command: string; args: readonly string[]; cwd: string; env: NodeJS.ProcessEnv };
 
@@ -15,8 +16,14 @@ export class ProcessGroup {
   readonly #closed: Promise<unknown>;
 
   constructor({ command, args, cwd, env }: Program) {
-    // Windows has no groups of processes: there `detached` would open a window.
-    this.child = spawn(command, args, { cwd, env, detached: process.platform !== 'win32', windowsHide: true });
+    const isWindows = process.platform === 'win32';
+    const started = isWindows ? onWindows({ command, args, env }) : { command, args };
+    this.child = spawn(started.command, started.args, {
+      ...{ cwd, env, windowsHide: true },
+      // Windows has no groups of processes: there `detached` would open a window.
+      detached: !isWindows,
+      ...('verbatim' in started && { windowsVerbatimArguments: true }),
+    });
     this.exited = new Promise((resolve) => {
       this.child.once('error', (error) => resolve({ code: null, signal: null, error }));
       this.child.once('exit', (code, signal) => resolve({ code, signal }));

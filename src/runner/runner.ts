@@ -3,7 +3,8 @@ import type { Log } from '../log.ts';
 import type { Control, RegisterAgent } from '../services/runner.ts';
 import { ActiveRun, type Started } from './active-run.ts';
 import type { Driver, Ended, Question } from './driver.ts';
-import { healthOf, memoryMbOf } from './health.ts';
+import { healthOf } from './health.ts';
+import type { EnterPlace, Left } from './place.ts';
 import type { RunnerPort } from './port.ts';
 import { ASK_SECONDS } from './questions.ts';
 import { isRefusal } from './until-taken.ts';
@@ -12,13 +13,17 @@ export type Notice =
   | { what: 'registered' | 'away' | 'back' }
   | { what: 'stopped'; why: string }
   | { what: 'started'; started: Started }
+  | { what: 'delivered'; run: string }
   | { what: 'asked'; run: string; question: Question }
   | { what: 'limited'; run: string; until: Date; reason: string }
+  | { what: 'left'; run: string; left: Left }
   | { what: 'ended'; run: string; ended: Ended };
 
 export type RunnerOptions = {
   port: RunnerPort;
   driver: Driver;
+  /** Where each run works, if it has a place and a driver of its own. */
+  enter?: EnterPlace;
   agent: RegisterAgent['agent'];
   /** That of an earlier runner of this name, which has ended. */
   token?: number | undefined;
@@ -27,6 +32,8 @@ export type RunnerOptions = {
   everyMs?: { beat: number; control: number };
   /** How long an agent that was asked to end is waited for, and again one that was told to. */
   graceMs?: number;
+  /** Over how long the use of the processor counts. */
+  processorMs?: number;
   /** How long a person is waited for who is asked something. */
   askSeconds?: number;
   /** What the agent's process finds in its environment, beside the runner's own. */
@@ -36,6 +43,7 @@ export type RunnerOptions = {
 };
 
 export const GRACE_MS = 5_000;
+const PROCESSOR_MS = 10_000;
 const EVERY_MS = { beat: 10_000, control: 1_000 };
 
 /** Drives one agent: says that it is there, claims its runs, delivers them, and ends what is to end. */
@@ -52,6 +60,11 @@ export class Runner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+  }
+
+  /** Shows that it is this runner which has the name, once it is registered. */
+  get token(): number {
+    return this.#token;
   }
 
   /** Registers the agent; from then on it claims runs. Raises lock_held while another runner has the name. */
@@ -73,6 +86,12 @@ export class Runner {
   /** Settles after `stop`, and when the server refuses the runner, whose name another has now: raises that. */
   async ended(): Promise<void> {
     await this.#loop;
+  }
+
+  /** The processes of the agent that are alive. */
+  pids(): number[] {
+    const all = [this.#options.driver, ...this.#active.values()].flatMap((holder) => holder.pids());
+    return [...new Set(all)];
   }
 
   /** Claims nothing more, ends what runs, and says goodbye. */
@@ -141,14 +160,14 @@ export class Runner {
   }
 
   async #beat(more: { leaving?: boolean } = {}): Promise<{ pauseMs: number }> {
-    const { port, driver, everyMs = EVERY_MS } = this.#options;
-    const health = healthOf(driver.pids(), this.#answered);
+    const { port, everyMs = EVERY_MS } = this.#options;
+    const health = healthOf(this.pids(), this.#answered);
     this.#obey(await port.beat(this.#token, { health, runs: this.#held(), ...more }));
     return { pauseMs: everyMs.beat };
   }
 
   #watch(): void {
-    for (const run of this.#active.values()) run.watch(memoryMbOf(this.#options.driver.pids()));
+    for (const run of this.#active.values()) run.watch();
   }
 
   #held() {
@@ -157,17 +176,20 @@ export class Runner {
 
   async #claim(): Promise<boolean> {
     const { port, driver, log, graceMs = GRACE_MS, askSeconds = ASK_SECONDS, env = {} } = this.#options;
-    const { printed = () => {} } = this.#options;
+    const { printed = () => {}, processorMs = PROCESSOR_MS } = this.#options;
+    const { enter = async () => ({ driver, leave: async () => undefined }) } = this.#options;
     const started = await port.claim(this.#token, [...this.#active.keys()]);
     if ('nothing' in started) return false;
     if (started.deliver === 'interrupt') await this.#clearTheWay();
     const run = new ActiveRun(started, {
-      ...{ port, driver, log, graceMs, askSeconds, printed },
+      ...{ port, enter, log, graceMs, processorMs, askSeconds, printed },
       env: { ...env, ...contextOf(started) },
       asked: (id, question) => {
         this.#asks.abort();
         this.#tell({ what: 'asked', run: id, question });
       },
+      delivered: (id) => this.#tell({ what: 'delivered', run: id }),
+      left: (id, left) => this.#tell({ what: 'left', run: id, left }),
       limited: (id, until, reason) => this.#tell({ what: 'limited', run: id, until, reason }),
     });
     const since = performance.now();

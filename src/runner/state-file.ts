@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import * as z from 'zod';
@@ -16,16 +16,12 @@ export class StateFile {
 
   constructor(dataDir: string, agent: string) {
     // A name may hold what no file's name may.
-    this.#path = join(dataDir, 'runners', `${encodeURIComponent(agent.toLowerCase()).slice(0, 200)}.json`);
+    this.#path = join(folderOf(dataDir), `${encodeURIComponent(agent.toLowerCase()).slice(0, 200)}.json`);
   }
 
   /** Reads it; undefined where there is none, or none that can be read. */
-  async read(): Promise<State | undefined> {
-    try {
-      return State.parse(JSON.parse(await readFile(this.#path, 'utf8')));
-    } catch {
-      return undefined;
-    }
+  read(): Promise<State | undefined> {
+    return stateIn(this.#path);
   }
 
   /** Writes it; where that fails, the next runner waits for the end of the lease, and finds no processes. */
@@ -46,6 +42,28 @@ export class StateFile {
     const done = this.#last.then(step).catch(() => {});
     this.#last = done;
     return done;
+  }
+}
+
+/** Counts the runners of this data directory that are alive. */
+export async function countRunners(dataDir: string): Promise<number> {
+  const folder = folderOf(dataDir);
+  const names = await readdir(folder).catch(() => []);
+  const states = await Promise.all(
+    names.filter((name) => name.endsWith('.json')).map((name) => stateIn(join(folder, name))),
+  );
+  return states.filter((state) => state !== undefined && isSame(state.runner)).length;
+}
+
+function folderOf(dataDir: string): string {
+  return join(dataDir, 'runners');
+}
+
+async function stateIn(path: string): Promise<State | undefined> {
+  try {
+    return State.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    return undefined;
   }
 }
 

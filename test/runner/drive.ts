@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { vi } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import type { Driver } from '../../src/runner/driver.ts';
+import type { EnterPlace } from '../../src/runner/place.ts';
 import { databasePort, type RunnerPort } from '../../src/runner/port.ts';
 import { type Notice, Runner } from '../../src/runner/runner.ts';
 import { call } from '../support/calls.ts';
@@ -28,13 +29,21 @@ type Given = {
   over?: RunnerPort;
   port?: (port: RunnerPort) => RunnerPort;
   token?: number;
+  enter?: EnterPlace;
+  processorMs?: number;
   askSeconds?: number;
   everyMs?: { beat: number; control: number };
 };
 
 /** Drives the agent `heron`, and keeps what it prints. */
 export async function drive(ctx: Context, { driver, port = (same) => same, token, ...given }: Given) {
-  const { askSeconds, over = databasePort(ctx, 'heron'), everyMs = { beat: 200, control: 30 } } = given;
+  const {
+    askSeconds,
+    enter,
+    processorMs,
+    over = databasePort(ctx, 'heron'),
+    everyMs = { beat: 200, control: 30 },
+  } = given;
   const printed: string[] = [];
   const notices: Notice[] = [];
   const runner = new Runner({
@@ -46,6 +55,8 @@ export async function drive(ctx: Context, { driver, port = (same) => same, token
     everyMs,
     graceMs: GRACE_MS,
     ...(askSeconds !== undefined && { askSeconds }),
+    ...(processorMs !== undefined && { processorMs }),
+    ...(enter !== undefined && { enter }),
     printed: (_, stream, text) => void printed.push(`${stream} ${text}`),
     tell: (notice) => void notices.push(notice),
   });

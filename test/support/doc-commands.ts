@@ -44,6 +44,7 @@ const NOT_RUN: readonly [command: RegExp, because: string][] = [
   [/^cairn (login|logout|auth)\b/, 'people and their accounts'],
   [/^cairn( mcp)?$/, 'waits for a client'],
   [/^cairn agent run /, 'drives an agent until it is ended'],
+  [/^cairn agent (un)?install /, 'changes what the system starts'],
   [/^cairn (send|runs interrupt|approvals (approve|deny|answer)) /, 'needs an agent that is there'],
 ];
 

@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DRIVER_NAMES } from '../../runner/driver-names.ts';
 import { command, duration, examples, JSON_OPTION } from '../command.ts';
+import type { JsonOption } from '../terminal/output.ts';
+import type { AgentInstallOptions } from './install-agent.ts';
 import type { AgentRunOptions } from './run-agent.ts';
 import type { AgentWaitOptions } from './wait-agent.ts';
 
@@ -10,9 +12,30 @@ const ANSWER = '15m';
 export function addRunnerCommands(program: Command): void {
   const agent = program.command('agent').description('drive an agent on this machine');
   addWait(agent);
-  agent
-    .command('run')
+  addInstall(agent);
+  addDriving(agent.command('run'))
     .description('start an agent that takes commands, and drive it until this program ends')
+    .option('--json', 'print what happens as a line of JSON each')
+    .addHelpText(
+      'after',
+      examples(
+        'cairn agent run -- claude',
+        'cairn agent run -- codex',
+        'cairn agent run --name reviewer --driver pipe -- ./review.sh',
+        'cairn agent run --workspace worktree -- codex',
+        'cairn agent run --url https://cairn.example.com --token-file ~/.cairn-token --name claude-1 -- claude',
+      ),
+    )
+    .action(
+      command(async (config, words: string[], options: AgentRunOptions) => {
+        await (await import('./run-agent.ts')).runAgent(config, words, options);
+      }),
+    );
+}
+
+/** The program of an agent, and how it is driven. */
+function addDriving(driving: Command): Command {
+  return driving
     .argument('<command...>', 'the program of the agent and its arguments, after --')
     .option('--name <name>', 'what it is called; by default after its program, such as claude-1')
     .addOption(new Option('--driver <driver>', 'how texts reach it').choices(['auto', ...DRIVER_NAMES]).default('auto'))
@@ -33,19 +56,35 @@ export function addRunnerCommands(program: Command): void {
     )
     .option('--url <url>', 'a cairn serve that it reports to; by default the database of this machine')
     .option('--token-file <file>', 'a file with the token for that server; by default CAIRN_TOKEN')
-    .option('--json', 'print what happens as a line of JSON each')
+    .option('--workspace <where>', 'where it works: here, a worktree of its own for each run, or a folder', 'here');
+}
+
+function addInstall(agent: Command): void {
+  addDriving(agent.command('install'))
+    .description('let the system start cairn agent run at login: a systemd user unit, or a launchd agent')
+    .option('--yes', 'write it without asking')
+    .option(...JSON_OPTION)
     .addHelpText(
       'after',
       examples(
-        'cairn agent run -- claude',
-        'cairn agent run -- codex',
-        'cairn agent run --name reviewer --driver pipe -- ./review.sh',
-        'cairn agent run --url https://cairn.example.com --token-file ~/.cairn-token --name claude-1 -- claude',
+        'cairn agent install --name claude-1 -- claude',
+        'cairn agent install --name codex-1 --workspace worktree -- codex',
       ),
     )
     .action(
-      command(async (config, words: string[], options: AgentRunOptions) => {
-        await (await import('./run-agent.ts')).runAgent(config, words, options);
+      command(async (config, words: string[], options: AgentInstallOptions) => {
+        await (await import('./install-agent.ts')).installAgent(config, words, options);
+      }),
+    );
+  agent
+    .command('uninstall')
+    .description('let the system no longer start it')
+    .argument('<name>', 'the agent')
+    .option(...JSON_OPTION)
+    .addHelpText('after', examples('cairn agent uninstall claude-1'))
+    .action(
+      command(async (config, name: string, options: JsonOption) => {
+        await (await import('./install-agent.ts')).uninstallAgent(config, name, options);
       }),
     );
 }

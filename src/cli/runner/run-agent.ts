@@ -2,16 +2,18 @@ import { hostname } from 'node:os';
 import { basename } from 'node:path';
 import type { Config } from '../../config.ts';
 import { DomainError } from '../../errors.ts';
-import { createLog } from '../../log.ts';
+import { createLog, type Log } from '../../log.ts';
 import type { DriverName } from '../../runner/driver-names.ts';
 import { DRIVERS, driverOf } from '../../runner/drivers/catalog.ts';
 import { endLeftovers } from '../../runner/leftovers.ts';
 import { GRACE_MS, type Notice, Runner } from '../../runner/runner.ts';
-import { StateFile } from '../../runner/state-file.ts';
+import { countRunners, StateFile } from '../../runner/state-file.ts';
 import { heedNoStopSignal, onStopSignal } from '../../stop-signals.ts';
 import { clean, cleanLine } from '../../text.ts';
-import { type JsonOption, styled } from '../terminal/output.ts';
+import { type JsonOption, printLine } from '../terminal/output.ts';
+import { noticeLine } from './notice-line.ts';
 import { agentEnvironment, type OpenedPort, openPort, type PortOptions } from './open-port.ts';
+import { openDriver } from './work-folder.ts';
 
 export type AgentRunOptions = JsonOption &
   PortOptions & {
@@ -22,61 +24,30 @@ export type AgentRunOptions = JsonOption &
     type?: string;
     account?: string;
     answerWithin: number;
+    /** `here`, `worktree` or a folder. */
+    workspace: string;
   };
 
 const NUMBERS_MAX = 20;
 
 /** `cairn agent run -- COMMAND`: drives an agent until the process is told to end. */
 export async function runAgent(config: Config, words: string[], options: AgentRunOptions): Promise<void> {
-  const [program = '', ...given] = words;
-  const kind = basename(program).replace(/\.(exe|cmd|sh|js|mjs|py)$/i, '') || 'agent';
-  const type =
-    cleanLine(options.type ?? kind)
-      .toLowerCase()
-      .slice(0, 40) || 'agent';
-  const { driver, args } = options.driver === 'auto' ? driverOf(type, given) : { driver: options.driver, args: given };
+  await refuseTooMany(config);
+  const type = typeOf(words, options);
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
   const opened = await openPort(config, log, options);
   const names = options.name === undefined ? numbered(type) : [options.name];
   try {
     for (const name of names) {
       const state = new StateFile(config.dataDir, `${name}${opened.place && `@${opened.place}`}`);
-      const left = await state.read();
-      const token = await endLeftovers(left, { name, graceMs: GRACE_MS });
-      const env = agentEnvironment(name);
-      const driven = await DRIVERS[driver]({
-        program: { command: program, args, cwd: process.cwd(), env },
-        graceMs: GRACE_MS,
-        quietMs: 1_000 * options.quiet,
-      });
-      const runner = new Runner({
-        port: opened.portOf(name),
-        driver: driven,
-        agent: {
-          ...{ name, type, driver, host_machine: hostname().slice(0, 200) },
-          ...(config.project !== undefined && { project: config.project }),
-          config: { accepts: options.accept, ...(options.account !== undefined && { account: options.account }) },
-        },
-        token,
-        log,
-        askSeconds: options.answerWithin,
-        tell: (notice) => {
-          if (registered > 0) void state.write(registered, driven.pids());
-          process.stdout.write(`${options.json ? JSON.stringify(notice) : lineOf(notice, { name, opened })}\n`);
-        },
-        printed: (run, stream, text) => {
-          if (options.json) process.stdout.write(`${JSON.stringify({ what: 'printed', run, stream, text })}\n`);
-          else process[stream].write(clean(text));
-        },
-      });
-      let registered = 0;
+      const token = await endLeftovers(await state.read(), { name, graceMs: GRACE_MS });
+      const runner = await runnerOf({ config, words, options, opened, log, name, type, token, state });
       try {
-        registered = await runner.start();
+        await runner.start();
       } catch (error) {
         if (isTaken(error) && options.name === undefined) continue;
         throw error;
       }
-      await state.write(registered, []);
       await untilEnd(runner);
       await state.remove();
       return;
@@ -87,6 +58,70 @@ export async function runAgent(config: Config, words: string[], options: AgentRu
   } finally {
     await opened.close();
   }
+}
+
+async function refuseTooMany({ dataDir, maxAgents }: Config): Promise<void> {
+  const count = await countRunners(dataDir);
+  if (count < maxAgents) return;
+  throw new DomainError('rate_limited', `This machine drives ${count} of at most ${maxAgents} agents.`, {
+    hint: 'End a runner, or set CAIRN_MAX_AGENTS to more.',
+  });
+}
+
+type Parts = {
+  config: Config;
+  words: string[];
+  options: AgentRunOptions;
+  opened: OpenedPort;
+  log: Log;
+  name: string;
+  type: string;
+  token: number | undefined;
+  state: StateFile;
+};
+
+async function runnerOf({ config, words, options, opened, log, name, type, token, state }: Parts): Promise<Runner> {
+  const [command = '', ...given] = words;
+  const { driver, args } = options.driver === 'auto' ? driverOf(type, given) : { driver: options.driver, args: given };
+  const env = agentEnvironment(name);
+  const work = await openDriver({
+    ...{ workspace: options.workspace, agent: name, dataDir: config.dataDir, env },
+    open: (cwd) =>
+      DRIVERS[driver]({ program: { command, args, cwd, env }, graceMs: GRACE_MS, quietMs: 1_000 * options.quiet }),
+  });
+  const runner: Runner = new Runner({
+    ...work,
+    port: opened.portOf(name),
+    agent: {
+      ...{ name, type, driver, host_machine: hostname().slice(0, 200) },
+      ...(config.project !== undefined && { project: config.project }),
+      config: { accepts: options.accept, ...(options.account !== undefined && { account: options.account }) },
+    },
+    token,
+    log,
+    askSeconds: options.answerWithin,
+    tell(notice) {
+      void state.write(runner.token, runner.pids());
+      tell(notice, options, { name, what: opened.what });
+    },
+    printed(run, stream, text) {
+      if (options.json) printLine(JSON.stringify({ what: 'printed', run, stream, text }));
+      else process[stream].write(clean(text));
+    },
+  });
+  return runner;
+}
+
+function tell(notice: Notice, { json }: JsonOption, about: Parameters<typeof noticeLine>[1]): void {
+  const line = json ? JSON.stringify(notice) : noticeLine(notice, about);
+  if (line !== undefined) printLine(line);
+}
+
+/** What kind of agent it is; by default the name of its program. */
+function typeOf([program = '']: string[], options: AgentRunOptions): string {
+  const kind = basename(program).replace(/\.(exe|cmd|sh|js|mjs|py)$/i, '') || 'agent';
+  const type = cleanLine(options.type ?? kind).toLowerCase();
+  return type.slice(0, 40) || 'agent';
 }
 
 async function untilEnd(runner: Runner): Promise<void> {
@@ -107,33 +142,4 @@ function numbered(type: string): string[] {
 
 function isTaken(error: unknown): boolean {
   return error instanceof DomainError && (error.code === 'lock_held' || error.code === 'already_exists');
-}
-
-function lineOf(notice: Notice, { name, opened }: { name: string; opened: OpenedPort }): string {
-  switch (notice.what) {
-    case 'registered':
-      return `${styled('bold', name)} waits for commands: cairn send "…" --to ${name}`;
-    case 'away':
-      return styled('yellow', `The ${opened.what} does not answer. What runs goes on; its end is told later.`);
-    case 'back':
-      return `The ${opened.what} answers again.`;
-    case 'stopped':
-      return styled('yellow', `Stopped: ${notice.why}.`);
-    case 'started': {
-      const { id, sent_by, content } = notice.started.command;
-      return `${styled('cyan', '▶')} command ${id.slice(-8)} from ${cleanLine(sent_by)}: ${cleanLine(content).slice(0, 200)}`;
-    }
-    case 'asked':
-      return styled('yellow', `? ${cleanLine(notice.question.title).slice(0, 300)}  (cairn approvals)`);
-    case 'limited':
-      return styled(
-        'yellow',
-        `Paused until ${notice.until.toLocaleString()}: ${cleanLine(notice.reason).slice(0, 200)}`,
-      );
-    default: {
-      const { status, error } = notice.ended;
-      const mark = status === 'completed' ? styled('green', '✓') : styled('red', '✗');
-      return `${mark} ${status}${error === undefined ? '' : `: ${cleanLine(error).slice(0, 300)}`}`;
-    }
-  }
 }

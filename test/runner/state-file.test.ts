@@ -1,0 +1,52 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { runAgent } from '../../src/cli/runner/run-agent.ts';
+import { readConfig } from '../../src/config.ts';
+import { countRunners, StateFile } from '../../src/runner/state-file.ts';
+
+let dataDir: string;
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'cairn-runners-'));
+});
+
+afterEach(() => rm(dataDir, { recursive: true, force: true }));
+
+/** Leaves the state of a runner that has ended. */
+async function leaveBehind(agent: string): Promise<void> {
+  const { pid } = spawnSync(process.execPath, ['--version']);
+  const state = { token: 1, runner: { pid, began: '' }, children: [] };
+  await writeFile(join(dataDir, 'runners', `${agent}.json`), JSON.stringify(state));
+}
+
+describe('the runners of a machine', () => {
+  test('are counted while they are alive', async () => {
+    expect(await countRunners(dataDir)).toBe(0);
+    const mine = new StateFile(dataDir, 'heron');
+    await mine.write(1, []);
+    await new StateFile(dataDir, 'ibis@example.com').write(1, []);
+    await leaveBehind('egret');
+
+    expect(await new StateFile(dataDir, 'egret').read()).toMatchObject({ token: 1 });
+    expect(await countRunners(dataDir)).toBe(2);
+    await mine.remove();
+    expect(await countRunners(dataDir)).toBe(1);
+  });
+
+  test('are no more than the machine may have', async () => {
+    await new StateFile(dataDir, 'heron').write(1, []);
+    const config = readConfig({ dataDir }, { CAIRN_MAX_AGENTS: '1' });
+
+    const refused = runAgent(config, ['true'], {
+      ...{ driver: 'pipe', quiet: 5, accept: 'owner', answerWithin: 900, workspace: 'here' },
+    });
+
+    await expect(refused).rejects.toMatchObject({
+      message: 'This machine drives 1 of at most 1 agents.',
+      hint: 'End a runner, or set CAIRN_MAX_AGENTS to more.',
+    });
+  });
+});
