@@ -1,6 +1,7 @@
-import { refusals } from './mutant.ts';
+import { of, refusals } from './mutant.ts';
+import { SQL } from './sql.ts';
 
-/** Mutants of the rules of agents, commands and runs. */
+/** Mutants of the rules of agents, commands and runs, and of the threats to who controls them. */
 export const AGENTS = Object.freeze([
   ...refusals('core', 'test/core/agents.test.ts', [
     { within: 'app.find_agent', find: 'There is no agent %s in this workspace.', name: 'is refused where nobody' },
@@ -13,7 +14,6 @@ export const AGENTS = Object.freeze([
     { within: 'app.guard_agent', find: 'The agent %s is retired.', name: 'that is retired does nothing more' },
     { within: 'app.guard_agent', find: 'An agent cannot be called %s.', name: 'keeps others from it' },
     { within: 'app.guard_agent', find: 'There is another agent %s', name: 'keeps others from it' },
-    { within: 'app.find_targets', find: '%s takes no commands of yours.', name: 'only where its runner takes' },
     { within: 'app.find_targets', find: '%s works for one project alone.', name: 'only for this project' },
     { within: 'app.check_limits', find: 'The limit %s is not valid.', name: 'is refused without text, with bad' },
     { within: 'app.fill_command', find: 'A command has content or a preset', name: 'names a preset, whose text' },
@@ -42,7 +42,6 @@ export const AGENTS = Object.freeze([
     { within: 'app.guard_approval', find: '500 questions of agents wait', name: 'is refused when more wait' },
     { within: 'app.guard_approval', find: 'A question is asked for a run', name: 'for no run of another person' },
     { within: 'app.guard_approval', find: 'still waits for an answer.', name: 'takes an answer, and one alone' },
-    { within: 'app.guard_approval', find: 'An answer is given by a person', name: 'is answered by a person alone' },
     { within: 'app.guard_approval', find: 'is a question: it takes an answer', name: 'takes an answer, and one alone' },
     { within: 'app.lock_approval', find: 'There is no question %s', name: 'is answered by a person alone' },
     { within: 'public.get_approval', find: 'There is no question %s', name: 'takes up an earlier question' },
@@ -54,7 +53,38 @@ export const AGENTS = Object.freeze([
     { within: 'app.lock_caller', find: 'An agent takes its own commands alone.', name: 'speaks for itself alone' },
     { within: 'app.lock_caller', find: 'A runner drives %s.', name: 'are never both the same agent' },
   ]),
-  ...refusals('core', 'test/remote/runner-paths.test.ts', [
+  ...refusals('T46', 'test/core/agent-refusals.test.ts', [
+    { within: 'app.find_targets', find: '%s takes no commands of yours.', name: 'only where its runner takes' },
+  ]),
+  ...of('T47', 'test/core/agents.test.ts', [
+    {
+      file: SQL,
+      within: 'app.prepare_command',
+      find: "'by_person', app.is_person(actor)",
+      replace: "'by_person', true",
+      name: 'reaches an agent, is done, and ends with its last run',
+    },
+  ]),
+  ...of('T47', 'test/cli/hook-commands.test.ts', [
+    {
+      file: 'src/services/order.ts',
+      find: 'const head = by_person ?',
+      replace: 'const head = true ?',
+      name: 'marks as an order what a person typed, and nothing else',
+    },
+  ]),
+  ...of('T47', 'test/cli/shell-agent.test.ts', [
+    {
+      file: 'src/cli/agents/shell-agent.ts',
+      find: "variables: ['CURSOR_AGENT']",
+      replace: 'variables: []',
+      name: "a shell of Cursor's agent acts as that agent",
+    },
+  ]),
+  ...refusals('T48', 'test/core/approvals.test.ts', [
+    { within: 'app.guard_approval', find: 'An answer is given by a person', name: 'is answered by a person alone' },
+  ]),
+  ...refusals('T49', 'test/remote/runner-paths.test.ts', [
     { within: 'app.check_drives', find: 'This token drives the agent %s', name: 'speaks for its agent alone' },
   ]),
 ]);

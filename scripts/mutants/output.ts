@@ -37,7 +37,7 @@ export const OUTPUT = Object.freeze([
       name: 'beyond 50 MB of a run is counted, and not kept',
     },
   ]),
-  ...of('core', PRINTED_SUITE, [
+  ...of('T50', PRINTED_SUITE, [
     {
       file: 'src/printed.ts',
       find: 'this.#colours && COLOUR.test(this.#code)',

@@ -13,12 +13,11 @@ const ROOT = new URL('../../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, ROOT), 'utf8');
 const sqlFiles = await readSql(fileURLToPath(ROOT));
 
-// Suites by their names, whichever folder they are in.
+// Suites by their names, whichever folder they are in, and with their folder where two have one name.
 const SUITES = new Map(
-  (await readdir(new URL('test/', ROOT), { recursive: true })).map((path) => [
-    basename(path, '.test.ts'),
-    `test/${path}`,
-  ]),
+  (await readdir(new URL('test/', ROOT), { recursive: true })).flatMap((path) =>
+    [basename(path, '.test.ts'), path.replace('.test.ts', '')].map((name) => [name, `test/${path}`] as const),
+  ),
 );
 
 // Mutants of no threat: refusals of the core, and of who looks after access.
