@@ -364,7 +364,7 @@ as $$
     left join public.projects p on p.tenant_id = r.tenant_id and p.id = r.project_id
     where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued' and r.expires_at <= at
       and p.archived_at is null
-    order by r.priority desc, r.created_at, r.id limit 50)
+    order by r.expires_at limit 50)
 $$;
 
 -- claim_run(agent, token, holding [run]) -> {run, command, lock_token, task?}, or {nothing: why}: the next run of an

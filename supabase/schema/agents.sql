@@ -58,6 +58,7 @@ CREATE INDEX idx_agent_runs_active ON public.agent_runs USING btree (tenant_id, 
 CREATE INDEX idx_agent_runs_agent ON public.agent_runs USING btree (tenant_id, agent_id, created_at DESC, id DESC);
 CREATE INDEX idx_agent_runs_command_id ON public.agent_runs USING btree (tenant_id, command_id);
 CREATE INDEX idx_agent_runs_created ON public.agent_runs USING btree (tenant_id, created_at DESC, id DESC);
+CREATE INDEX idx_agent_runs_expiry ON public.agent_runs USING btree (tenant_id, agent_id, expires_at) WHERE (status = 'queued'::public.agent_run_status);
 CREATE INDEX idx_agent_runs_joining ON public.agent_runs USING btree (tenant_id, agent_id, priority DESC, created_at, id) WHERE ((status = 'queued'::public.agent_run_status) AND (delivery_mode <> 'turn'::text));
 CREATE INDEX idx_agent_runs_open ON public.agent_runs USING btree (tenant_id, status, priority, created_at) WHERE (ended_at IS NULL);
 CREATE INDEX idx_agent_runs_parent_run_id ON public.agent_runs USING btree (tenant_id, parent_run_id);

@@ -249,9 +249,10 @@ describe('an agent or client with a name that no version gives now', () => {
 
     await importAll(eve, await named({ engine, sql }, 'artifact.added', { agent: '\u3164', client: 'c\u200bi' }));
 
-    const { rows } = await sql.query('select added_by, tier from public.artifacts where tenant_id = $1', [
-      eve.actor.tenant_id,
-    ]);
+    const { rows } = await sql.query(
+      `select added_by, tier from public.artifacts where tenant_id = $1 and type = 'diff'`,
+      [eve.actor.tenant_id],
+    );
     expect(rows).toEqual([{ added_by: 'agent', tier: 'observed' }]);
   });
 

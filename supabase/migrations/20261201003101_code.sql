@@ -9385,7 +9385,7 @@ as $$
     left join public.projects p on p.tenant_id = r.tenant_id and p.id = r.project_id
     where r.tenant_id = agent.tenant_id and r.agent_id = agent.id and r.status = 'queued' and r.expires_at <= at
       and p.archived_at is null
-    order by r.priority desc, r.created_at, r.id limit 50)
+    order by r.expires_at limit 50)
 $$;
 
 -- claim_run(agent, token, holding [run]) -> {run, command, lock_token, task?}, or {nothing: why}: the next run of an
@@ -16112,6 +16112,7 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002800', 'bcf4cacfc9f793747766404c1c5bad1c8937e9d2ab469965ba581b024e9a49f7', '0.1.0'),
   ('20261201002900', '8d7349e7d0b97d84867b955b5c69def15c22f43cbdc122938e9b0cb539b64573', '0.1.0'),
   ('20261201003000', '6abdda6c852015d4b06958d16146a27496042329ccaaf385dfa689ff712f43ca', '0.1.0'),
-  ('code', '596e9d77ed5f4f070f89611143a6e81f524486fcb84f64dbc76524bb445b35d4', '0.1.0')
+  ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
+  ('code', 'aa7df10c8b360c132c4645d215b5fd58c6070c85a2ecb61d5dc2778b7975f802', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
