@@ -9,7 +9,7 @@ import type { Ended, Limited, Mode, Question, Turn } from './driver.ts';
 import { memoryMbOf } from './health.ts';
 import { exceeded } from './limits.ts';
 import { OutputSender } from './output-sender.ts';
-import type { EnterPlace, Left, Place } from './place.ts';
+import type { Left, OpenPlace, Place } from './place.ts';
 import type { Report, RunnerPort } from './port.ts';
 import { ProcessorMeter } from './processor.ts';
 import { Questions } from './questions.ts';
@@ -19,7 +19,7 @@ export type Started = Exclude<Claimed, { nothing: string }>;
 
 type Parts = {
   port: RunnerPort;
-  enter: EnterPlace;
+  enter: OpenPlace;
   log: Log;
   graceMs: number;
   /** Over how long the use of the processor counts. */

@@ -23,4 +23,4 @@ export type Place = {
 };
 
 /** Makes the place of a run before anything is delivered; raises where that fails. */
-export type EnterPlace = (run: { id: string; attempt?: number | undefined }) => Promise<Place>;
+export type OpenPlace = (run: { id: string; attempt?: number | undefined }) => Promise<Place>;

@@ -4,7 +4,7 @@ import type { Control, RegisterAgent } from '../services/runner.ts';
 import { ActiveRun, type Started } from './active-run.ts';
 import type { Driver, Ended, Question } from './driver.ts';
 import { healthOf } from './health.ts';
-import type { EnterPlace, Left } from './place.ts';
+import type { Left, OpenPlace } from './place.ts';
 import type { RunnerPort } from './port.ts';
 import { ASK_SECONDS } from './questions.ts';
 import { isRefusal } from './until-taken.ts';
@@ -23,7 +23,7 @@ export type RunnerOptions = {
   port: RunnerPort;
   driver: Driver;
   /** Where each run works, if it has a place and a driver of its own. */
-  enter?: EnterPlace;
+  enter?: OpenPlace;
   agent: RegisterAgent['agent'];
   /** That of an earlier runner of this name, which has ended. */
   token?: number | undefined;

@@ -4,7 +4,7 @@ import { messageOf } from '../errors.ts';
 import { clean } from '../text.ts';
 import type { Driver } from './driver.ts';
 import { git } from './git.ts';
-import type { EnterPlace, Left } from './place.ts';
+import type { Left, OpenPlace } from './place.ts';
 
 type Options = {
   /** The folder in which the runner was started. */
@@ -26,7 +26,7 @@ const PATH_CHARACTERS_MAX = 400;
  * Gives each run a git worktree of its own with a branch of its own, made from HEAD of the repository in which the
  * runner was started. Raises where there is no repository.
  */
-export async function worktrees({ from, dataDir, agent, env, open }: Options): Promise<EnterPlace> {
+export async function worktrees({ from, dataDir, agent, env, open }: Options): Promise<OpenPlace> {
   const repository = await git(from, env, ['rev-parse', '--show-toplevel']);
   // The agent works in the same folder of the repository as the runner.
   const folder = await git(from, env, ['rev-parse', '--show-prefix']);

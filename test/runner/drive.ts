@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { vi } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import type { Driver } from '../../src/runner/driver.ts';
-import type { EnterPlace } from '../../src/runner/place.ts';
+import type { OpenPlace } from '../../src/runner/place.ts';
 import { databasePort, type RunnerPort } from '../../src/runner/port.ts';
 import { type Notice, Runner } from '../../src/runner/runner.ts';
 import { call } from '../support/calls.ts';
@@ -29,7 +29,7 @@ type Given = {
   over?: RunnerPort;
   port?: (port: RunnerPort) => RunnerPort;
   token?: number;
-  enter?: EnterPlace;
+  enter?: OpenPlace;
   processorMs?: number;
   askSeconds?: number;
   everyMs?: { beat: number; control: number };

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { claudeDriver } from '../../src/runner/drivers/claude.ts';
 import { pipeDriver } from '../../src/runner/drivers/pipe.ts';
-import type { EnterPlace } from '../../src/runner/place.ts';
+import type { OpenPlace } from '../../src/runner/place.ts';
 import { worktrees } from '../../src/runner/worktrees.ts';
 import { test } from '../support/world.ts';
 import { drive, ended, GRACE_MS, program, send, stopAll } from './drive.ts';
@@ -143,7 +143,7 @@ describe('a worktree for each run', () => {
 
   test('is another one for a second attempt', async () => {
     const open = async (cwd: string) => pipeDriver({ program: { ...shell('pwd'), cwd }, graceMs: GRACE_MS });
-    const enter: EnterPlace = await worktrees({ from: repository, dataDir: home, agent: 'a b', env, open });
+    const enter: OpenPlace = await worktrees({ from: repository, dataDir: home, agent: 'a b', env, open });
 
     const first = await enter({ id: '0-12345678', attempt: 1 });
     const second = await enter({ id: '0-12345678', attempt: 2 });

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { messageOf } from '../../errors.ts';
 import type { Driver } from '../../runner/driver.ts';
-import type { EnterPlace } from '../../runner/place.ts';
+import type { OpenPlace } from '../../runner/place.ts';
 import { worktrees } from '../../runner/worktrees.ts';
 import { mistyped } from '../mistyped.ts';
 
@@ -16,7 +16,7 @@ type Given = {
 };
 
 /** Opens the driver of an agent where `--workspace` says. */
-export async function openDriver(given: Given): Promise<{ driver: Driver; enter?: EnterPlace }> {
+export async function openDriver(given: Given): Promise<{ driver: Driver; enter?: OpenPlace }> {
   const { workspace, open } = given;
   const from = process.cwd();
   if (workspace === 'here') return { driver: await open(from) };
@@ -32,7 +32,7 @@ export async function openDriver(given: Given): Promise<{ driver: Driver; enter?
   throw mistyped(`There is no folder ${folder}.`, 'Say --workspace here, worktree, or a folder that is there.');
 }
 
-async function enterWorktrees(given: Given & { from: string }): Promise<EnterPlace> {
+async function enterWorktrees(given: Given & { from: string }): Promise<OpenPlace> {
   try {
     return await worktrees(given);
   } catch (error) {
