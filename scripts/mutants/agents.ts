@@ -43,8 +43,7 @@ export const AGENTS = Object.freeze([
     { within: 'app.guard_approval', find: 'A question is asked for a run', name: 'for no run of another person' },
     { within: 'app.guard_approval', find: 'still waits for an answer.', name: 'takes an answer, and one alone' },
     { within: 'app.guard_approval', find: 'is a question: it takes an answer', name: 'takes an answer, and one alone' },
-    { within: 'app.lock_approval', find: 'There is no question %s', name: 'is answered by a person alone' },
-    { within: 'public.get_approval', find: 'There is no question %s', name: 'takes up an earlier question' },
+    { within: 'app.find_approval', find: 'There is no question %s', name: 'is answered by a person alone' },
   ]),
   ...refusals('core', 'test/core/run-artifacts.test.ts', [
     { within: 'app.guard_artifact', find: 'An artifact belongs to a task, or', name: 'is of a run of one' },

@@ -26,7 +26,9 @@ export const ApprovalPage = z.object({ approvals: z.array(Approval), next_cursor
 
 export const listApprovals = sqlFunction('list_approvals', ApprovalPage);
 
-const getApproval = sqlFunction('get_approval', Approval);
+export const GetApproval = z.strictObject({ approval: ApprovalId });
+
+export const getApproval = sqlFunction('get_approval', Approval);
 
 export const DecideApproval = z.strictObject({
   approval: ApprovalId,

@@ -7,7 +7,7 @@ import {
   removeClient,
   revokeInvitation,
 } from '../services/access.ts';
-import { DecideApproval, decideApproval } from '../services/approvals.ts';
+import { DecideApproval, decideApproval, GetApproval, getApproval } from '../services/approvals.ts';
 import { ListQuestions, listQuestions } from '../services/events.ts';
 import { ChangeJob, changeJob, ListJobs, listJobs, SetJob, setJob } from '../services/jobs.ts';
 import { ListNeeds, listNeeds } from '../services/needs.ts';
@@ -39,6 +39,7 @@ export const person = {
     run: completeUnheldTask,
   },
   decide_approval: { name: 'decide_approval', scope: 'agents:send', input: DecideApproval, run: decideApproval },
+  get_approval: { name: 'get_approval', scope: 'agents:read', input: GetApproval, run: getApproval },
   list_auth_events: {
     name: 'list_auth_events',
     scope: 'admin',

@@ -183,10 +183,11 @@ begin
 end
 $$;
 
--- Finds an approval by its id, and locks it behind its run, as everywhere. Raises not_found.
-create or replace function app.lock_approval(ref text, actor app.actor)
+-- Finds an approval by its id. Raises not_found.
+create or replace function app.find_approval(ref text, actor app.actor)
   returns public.approvals
   language plpgsql
+  stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -197,6 +198,19 @@ begin
     perform app.fail('not_found', format('There is no question %s in this workspace.', left(ref, 80)), null,
       'list_approvals shows the ids.');
   end if;
+  return v_approval;
+end
+$$;
+
+-- The same, locked behind its run, as everywhere.
+create or replace function app.lock_approval(ref text, actor app.actor)
+  returns public.approvals
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_approval public.approvals := app.find_approval(ref, actor);
+begin
   perform from public.agent_runs r
     where r.tenant_id = v_approval.tenant_id and r.id = v_approval.run_id for no key update;
   select * into v_approval from public.approvals a
@@ -294,15 +308,8 @@ create or replace function public.get_approval(approval text, actor jsonb defaul
 as $$
 declare
   v_actor app.actor := app.authenticate(actor);
-  v_approval public.approvals;
 begin
-  select * into v_approval from public.approvals a
-    where a.tenant_id = v_actor.tenant_id and a.id = app.as_uuid(approval);
-  if not found then
-    perform app.fail('not_found', format('There is no question %s in this workspace.', left(approval, 80)), null,
-      'list_approvals shows the ids.');
-  end if;
-  return app.approval_full(v_approval);
+  return app.approval_full(app.find_approval(approval, v_actor));
 end
 $$;
 

@@ -10147,10 +10147,11 @@ begin
 end
 $$;
 
--- Finds an approval by its id, and locks it behind its run, as everywhere. Raises not_found.
-create or replace function app.lock_approval(ref text, actor app.actor)
+-- Finds an approval by its id. Raises not_found.
+create or replace function app.find_approval(ref text, actor app.actor)
   returns public.approvals
   language plpgsql
+  stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -10161,6 +10162,19 @@ begin
     perform app.fail('not_found', format('There is no question %s in this workspace.', left(ref, 80)), null,
       'list_approvals shows the ids.');
   end if;
+  return v_approval;
+end
+$$;
+
+-- The same, locked behind its run, as everywhere.
+create or replace function app.lock_approval(ref text, actor app.actor)
+  returns public.approvals
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_approval public.approvals := app.find_approval(ref, actor);
+begin
   perform from public.agent_runs r
     where r.tenant_id = v_approval.tenant_id and r.id = v_approval.run_id for no key update;
   select * into v_approval from public.approvals a
@@ -10258,15 +10272,8 @@ create or replace function public.get_approval(approval text, actor jsonb defaul
 as $$
 declare
   v_actor app.actor := app.authenticate(actor);
-  v_approval public.approvals;
 begin
-  select * into v_approval from public.approvals a
-    where a.tenant_id = v_actor.tenant_id and a.id = app.as_uuid(approval);
-  if not found then
-    perform app.fail('not_found', format('There is no question %s in this workspace.', left(approval, 80)), null,
-      'list_approvals shows the ids.');
-  end if;
-  return app.approval_full(v_approval);
+  return app.approval_full(app.find_approval(approval, v_actor));
 end
 $$;
 
@@ -16113,6 +16120,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002900', '8d7349e7d0b97d84867b955b5c69def15c22f43cbdc122938e9b0cb539b64573', '0.1.0'),
   ('20261201003000', '6abdda6c852015d4b06958d16146a27496042329ccaaf385dfa689ff712f43ca', '0.1.0'),
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
-  ('code', 'aa7df10c8b360c132c4645d215b5fd58c6070c85a2ecb61d5dc2778b7975f802', '0.1.0')
+  ('code', 'be8ec76fdb5dc58732bc1ba82e3b24ccb18ab853817c2ca58dfc14677528a5c9', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();

@@ -165,6 +165,25 @@ end
 $function$;
 -- owner cairn_owner
 
+CREATE OR REPLACE FUNCTION app.find_approval(ref text, actor app.actor)
+ RETURNS public.approvals
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_approval public.approvals;
+begin
+  select * into v_approval from public.approvals a where a.tenant_id = actor.tenant_id and a.id = app.as_uuid(ref);
+  if not found then
+    perform app.fail('not_found', format('There is no question %s in this workspace.', left(ref, 80)), null,
+      'list_approvals shows the ids.');
+  end if;
+  return v_approval;
+end
+$function$;
+-- owner cairn_owner
+
 CREATE OR REPLACE FUNCTION app.follow_approvals(event public.events)
  RETURNS jsonb[]
  LANGUAGE plpgsql
@@ -270,13 +289,8 @@ CREATE OR REPLACE FUNCTION app.lock_approval(ref text, actor app.actor)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  v_approval public.approvals;
+  v_approval public.approvals := app.find_approval(ref, actor);
 begin
-  select * into v_approval from public.approvals a where a.tenant_id = actor.tenant_id and a.id = app.as_uuid(ref);
-  if not found then
-    perform app.fail('not_found', format('There is no question %s in this workspace.', left(ref, 80)), null,
-      'list_approvals shows the ids.');
-  end if;
   perform from public.agent_runs r
     where r.tenant_id = v_approval.tenant_id and r.id = v_approval.run_id for no key update;
   select * into v_approval from public.approvals a
@@ -342,15 +356,8 @@ CREATE OR REPLACE FUNCTION public.get_approval(approval text, actor jsonb DEFAUL
 AS $function$
 declare
   v_actor app.actor := app.authenticate(actor);
-  v_approval public.approvals;
 begin
-  select * into v_approval from public.approvals a
-    where a.tenant_id = v_actor.tenant_id and a.id = app.as_uuid(approval);
-  if not found then
-    perform app.fail('not_found', format('There is no question %s in this workspace.', left(approval, 80)), null,
-      'list_approvals shows the ids.');
-  end if;
-  return app.approval_full(v_approval);
+  return app.approval_full(app.find_approval(approval, v_actor));
 end
 $function$;
 -- owner cairn_owner

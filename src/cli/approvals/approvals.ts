@@ -14,6 +14,9 @@ import { fromNow, table } from '../terminal/table.ts';
 
 const SHOWN_MAX = 100;
 const KNOWN_MAX = 1_000;
+/** The commands for those that wait. */
+export const NEXT =
+  'cairn approvals show ID  cairn approvals approve ID  cairn approvals deny ID  cairn approvals answer ID "…"';
 
 export type ApprovalsOptions = JsonOption & { all?: true; follow?: true; project?: string | undefined };
 type Decision = { decision: 'approved' | 'denied'; answer?: string };
@@ -30,7 +33,9 @@ export async function runApprovals(config: Config, options: ApprovalsOptions): P
 
 /** `cairn approvals show ID`: one with all that the agent showed of it. */
 export async function runShowApproval(config: Config, given: string, options: JsonOption): Promise<void> {
-  const found = await inLocalContext(config, (ctx) => findApproval(ctx, given));
+  const found = await inLocalContext(config, async (ctx) =>
+    perform(ctx, person.get_approval, { approval: await approvalId(ctx, given) }),
+  );
   printResult(found, options, () => [
     `${styled('bold', found.title)} ${styled('dim', `${found.kind} of ${found.asked_by}, ${stateOf(found)}`)}`,
     ...(found.options === undefined ? [] : [`Options: ${found.options.join(', ')}`]),
@@ -53,7 +58,7 @@ export async function runDecide(
   }
   const decided = await inAgentContext(config, async (ctx) =>
     perform(ctx, person.decide_approval, {
-      approval: (await findApproval(ctx, given)).id,
+      approval: await approvalId(ctx, given),
       decision,
       ...(answer !== undefined && { answer }),
       ...(message !== undefined && { note: message }),
@@ -79,26 +84,21 @@ export function readPending(ctx: Context): Promise<Approval[]> {
   return readApprovals(ctx, { limit: SHOWN_MAX });
 }
 
-async function findApproval(ctx: Context, given: string): Promise<Approval> {
-  const known = [false, true].map((all) => () => readApprovals(ctx, { all, limit: KNOWN_MAX }));
-  const notFound = () =>
-    new DomainError('not_found', `There is no question ${given.slice(0, 40)}.`, {
-      hint: 'cairn approvals list --all shows the ids.',
-    });
-  const id = await wholeId(given, { each: known, notFound });
-  for (const read of known) {
-    const found = (await read()).find((one) => one.id === id);
-    if (found !== undefined) return found;
-  }
-  throw notFound();
+/** Finds one by its id or the end of it, among those that wait first. */
+function approvalId(ctx: Context, given: string): Promise<string> {
+  return wholeId(given, {
+    each: [false, true].map((all) => () => readApprovals(ctx, { all, limit: KNOWN_MAX })),
+    notFound: () =>
+      new DomainError('not_found', `There is no question ${given.slice(0, 40)}.`, {
+        hint: 'cairn approvals list --all shows the ids.',
+      }),
+  });
 }
 
 function listed(found: readonly Approval[]): string[] {
   if (found.length === 0) return ['Nothing waits for a person.'];
   const waits = found.some(({ state }) => state === 'pending');
-  const next =
-    'cairn approvals show ID  cairn approvals approve ID  cairn approvals deny ID  cairn approvals answer ID "…"';
-  return [...approvalTable(found), ...(waits ? [styled('dim', next)] : [])];
+  return [...approvalTable(found), ...(waits ? [styled('dim', NEXT)] : [])];
 }
 
 export function approvalTable(approvals: readonly Approval[]): string[] {
