@@ -11,19 +11,16 @@ as $$
     on conflict (tenant_id, kind) do nothing
 $$;
 
--- Lists the agents that have not been heard of for ten minutes in which a worker was at work: where all were away, as
--- on a machine that slept, they come back first. Those without a runner say nothing while a tool of theirs works.
-create or replace function app.vanished_agents(tenant_id uuid, worked_at timestamptz, at timestamptz)
-  returns setof public.agents
+-- Tells whether an agent has not been heard of for ten minutes in which a worker was at work: where all were away, as
+-- on a machine that slept, they come back first. One without a runner says nothing while a tool of its works.
+create or replace function app.has_vanished(agent public.agents, worked_at timestamptz, at timestamptz)
+  returns boolean
   language sql
-  stable
+  immutable
 as $$
-  select a.* from public.agents a
-  where a.tenant_id = vanished_agents.tenant_id
-    and a.retired_at is null
-    and a.seen_at < at - case when app.has_no_runner(a) then interval '1 hour' else interval '10 minutes' end
-    and a.seen_at < worked_at - interval '1 minute'
-  order by a.id
+  select coalesce(
+    agent.seen_at < at - case when app.has_no_runner(agent) then interval '1 hour' else interval '10 minutes' end
+    and agent.seen_at < worked_at - interval '1 minute', false)
 $$;
 
 -- settle_runs() -> {settled}: ends or gives back the runs of runners that never came back, ends those whose commands
@@ -55,10 +52,9 @@ begin
       where r.tenant_id = a.tenant_id and r.agent_id = a.id and r.ended_at is null)
     order by a.id limit 200
   loop
-    perform from public.agents a
+    select * into v_agent from public.agents a
       where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id for no key update;
-    v_events := app.settle_lost_runs(v_agent, case when exists (
-        select from app.vanished_agents(v_actor.tenant_id, v_worked_at, v_now) x where x.id = v_agent.id) then '{}'
+    v_events := app.settle_lost_runs(v_agent, case when app.has_vanished(v_agent, v_worked_at, v_now) then '{}'
       else array(
         select r.id from public.agent_runs r
         where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.ended_at is null) end, v_now);
@@ -71,8 +67,9 @@ begin
   update public.agents a
     set status = 'offline', activity_state = 'idle', disconnected_at = a.seen_at
     where a.tenant_id = v_actor.tenant_id
+      and a.retired_at is null
       and a.status <> 'offline'
-      and a.id in (select x.id from app.vanished_agents(v_actor.tenant_id, v_worked_at, v_now) x);
+      and app.has_vanished(a, v_worked_at, v_now);
   return jsonb_build_object('settled', v_settled);
 end
 $$;

@@ -15744,19 +15744,16 @@ as $$
     on conflict (tenant_id, kind) do nothing
 $$;
 
--- Lists the agents that have not been heard of for ten minutes in which a worker was at work: where all were away, as
--- on a machine that slept, they come back first. Those without a runner say nothing while a tool of theirs works.
-create or replace function app.vanished_agents(tenant_id uuid, worked_at timestamptz, at timestamptz)
-  returns setof public.agents
+-- Tells whether an agent has not been heard of for ten minutes in which a worker was at work: where all were away, as
+-- on a machine that slept, they come back first. One without a runner says nothing while a tool of its works.
+create or replace function app.has_vanished(agent public.agents, worked_at timestamptz, at timestamptz)
+  returns boolean
   language sql
-  stable
+  immutable
 as $$
-  select a.* from public.agents a
-  where a.tenant_id = vanished_agents.tenant_id
-    and a.retired_at is null
-    and a.seen_at < at - case when app.has_no_runner(a) then interval '1 hour' else interval '10 minutes' end
-    and a.seen_at < worked_at - interval '1 minute'
-  order by a.id
+  select coalesce(
+    agent.seen_at < at - case when app.has_no_runner(agent) then interval '1 hour' else interval '10 minutes' end
+    and agent.seen_at < worked_at - interval '1 minute', false)
 $$;
 
 -- settle_runs() -> {settled}: ends or gives back the runs of runners that never came back, ends those whose commands
@@ -15788,10 +15785,9 @@ begin
       where r.tenant_id = a.tenant_id and r.agent_id = a.id and r.ended_at is null)
     order by a.id limit 200
   loop
-    perform from public.agents a
+    select * into v_agent from public.agents a
       where a.tenant_id = v_agent.tenant_id and a.id = v_agent.id for no key update;
-    v_events := app.settle_lost_runs(v_agent, case when exists (
-        select from app.vanished_agents(v_actor.tenant_id, v_worked_at, v_now) x where x.id = v_agent.id) then '{}'
+    v_events := app.settle_lost_runs(v_agent, case when app.has_vanished(v_agent, v_worked_at, v_now) then '{}'
       else array(
         select r.id from public.agent_runs r
         where r.tenant_id = v_agent.tenant_id and r.agent_id = v_agent.id and r.ended_at is null) end, v_now);
@@ -15804,8 +15800,9 @@ begin
   update public.agents a
     set status = 'offline', activity_state = 'idle', disconnected_at = a.seen_at
     where a.tenant_id = v_actor.tenant_id
+      and a.retired_at is null
       and a.status <> 'offline'
-      and a.id in (select x.id from app.vanished_agents(v_actor.tenant_id, v_worked_at, v_now) x);
+      and app.has_vanished(a, v_worked_at, v_now);
   return jsonb_build_object('settled', v_settled);
 end
 $$;
@@ -16120,6 +16117,6 @@ insert into supabase_migrations.cairn_applied (name, hash, program) values
   ('20261201002900', '8d7349e7d0b97d84867b955b5c69def15c22f43cbdc122938e9b0cb539b64573', '0.1.0'),
   ('20261201003000', '6abdda6c852015d4b06958d16146a27496042329ccaaf385dfa689ff712f43ca', '0.1.0'),
   ('20261201003100', '00b396650a13e3f4ac3be9f0fa563c3b4b6e44340d928029a60e2c31910c345b', '0.1.0'),
-  ('code', 'be8ec76fdb5dc58732bc1ba82e3b24ccb18ab853817c2ca58dfc14677528a5c9', '0.1.0')
+  ('code', '1f707783d4947c0002ce96064b6c2ad66ec3ce5a644fc12e22c6bce5b5f57ad5', '0.1.0')
   on conflict (name) do update
     set hash = excluded.hash, program = excluded.program, applied_at = now();
